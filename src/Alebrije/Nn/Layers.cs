@@ -1,0 +1,154 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Alebrije.Nn;
+
+/// <summary>
+/// The layers that every network is made of, initialised as PyTorch's own. Weights may stay float32 while activations are bfloat16:
+/// a layer computes in the type of its input and casts its weights when they differ.
+/// </summary>
+internal static class Layers
+{
+    /// <summary>Fully connected layer over the last axis: [..., <paramref name="input"/>] → [..., <paramref name="output"/>].</summary>
+    public static LinearLayer Linear(long input, long output, bool bias = true) => new(input, output, bias);
+
+    /// <summary>Convolution with a square kernel: [batch, <paramref name="input"/>, h, w] → [batch, <paramref name="output"/>, h', w'].</summary>
+    public static ConvolutionLayer Conv2d(long input, long output, long kernel, long stride = 1, long padding = 0, bool bias = true) =>
+        new((input, output), kernel, (stride, padding), bias);
+
+    /// <summary>Group normalisation of [batch, <paramref name="channels"/>, ...] with a learned scale and shift per channel.</summary>
+    public static GroupNormLayer GroupNorm(long groups, long channels, double eps = 1e-5) => new(groups, channels, eps);
+
+    /// <summary>Layer normalisation over the last axis, of size <paramref name="width"/>, with a learned scale and shift.</summary>
+    public static LayerNormLayer LayerNorm(long width, double eps = 1e-5) => new(width, eps);
+
+    /// <summary>Table of <paramref name="count"/> rows: ids [...] → [..., <paramref name="width"/>].</summary>
+    public static EmbeddingLayer Embedding(long count, long width) => new(count, width);
+
+    /// <summary>The parameter itself where the types agree, else a differentiable copy of the input's type.</summary>
+    internal static Tensor As(this Parameter parameter, Tensor input) =>
+        parameter.dtype == input.dtype ? parameter : parameter.to(input.dtype);
+
+    /// <summary>Bound of PyTorch's default initialisation, Kaiming uniform with a = √5.</summary>
+    internal static double DefaultBound(long fanIn) => fanIn > 0 ? 1 / Math.Sqrt(fanIn) : 0;
+}
+
+/// <summary>x · weightᵀ + bias, made by <see cref="Layers.Linear"/>.</summary>
+internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
+{
+    private readonly Parameter weight;
+    private readonly Parameter? bias;
+
+    public LinearLayer(long input, long output, bool bias) : base(nameof(LinearLayer))
+    {
+        if (input < 1 || output < 1) throw new ArgumentException($"A linear layer from {input} to {output} has no features: both sizes must be at least 1.");
+        var bound = Layers.DefaultBound(input);
+        weight = WeightInit.Uniform(bound, output, input);
+        if (bias) this.bias = WeightInit.Uniform(bound, output);
+        RegisterComponents();
+    }
+
+    /// <summary>The matrix, [output, input].</summary>
+    public Parameter Weight => weight;
+
+    /// <summary>The shift, [output], or null.</summary>
+    public Parameter? Bias => bias;
+
+    /// <param name="input">[..., input]</param>
+    /// <returns>[..., output]</returns>
+    public override Tensor forward(Tensor input) => nn.functional.linear(input, weight.As(input), bias?.As(input));
+}
+
+/// <summary>Two-dimensional convolution, made by <see cref="Layers.Conv2d"/>.</summary>
+internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
+{
+    private readonly long[] stride, padding;
+    private readonly Parameter weight;
+    private readonly Parameter? bias;
+
+    public ConvolutionLayer((long Input, long Output) channels, long kernel, (long Stride, long Padding) window, bool bias)
+        : base(nameof(ConvolutionLayer))
+    {
+        if (channels.Input < 1 || channels.Output < 1)
+            throw new ArgumentException($"A convolution from {channels.Input} to {channels.Output} channels is empty: both must be at least 1.");
+        (stride, padding) = ([window.Stride, window.Stride], [window.Padding, window.Padding]);
+        var bound = Layers.DefaultBound(channels.Input * kernel * kernel);
+        weight = WeightInit.Uniform(bound, channels.Output, channels.Input, kernel, kernel);
+        if (bias) this.bias = WeightInit.Uniform(bound, channels.Output);
+        RegisterComponents();
+    }
+
+    /// <summary>The kernels, [output, input, kernel, kernel].</summary>
+    public Parameter Weight => weight;
+
+    /// <summary>The shift, [output], or null.</summary>
+    public Parameter? Bias => bias;
+
+    /// <param name="input">[batch, input, h, w]</param>
+    /// <returns>[batch, output, h', w']</returns>
+    public override Tensor forward(Tensor input) =>
+        nn.functional.conv2d(input, weight.As(input), bias?.As(input), strides: stride, padding: padding);
+}
+
+/// <summary>Normalisation over groups of channels, made by <see cref="Layers.GroupNorm"/>.</summary>
+internal sealed class GroupNormLayer : nn.Module<Tensor, Tensor>
+{
+    private readonly long groups;
+    private readonly double eps;
+    private readonly Parameter weight, bias;
+
+    public GroupNormLayer(long groups, long channels, double eps) : base(nameof(GroupNormLayer))
+    {
+        if (groups < 1 || channels % groups != 0)
+            throw new ArgumentException($"{channels} channels cannot be normalised in {groups} groups: the number of groups must divide the channels.");
+        (this.groups, this.eps) = (groups, eps);
+        weight = WeightInit.Constant(1, channels);
+        bias = WeightInit.Constant(0, channels);
+        RegisterComponents();
+    }
+
+    /// <param name="input">[batch, channels, ...]</param>
+    /// <returns>As the input.</returns>
+    public override Tensor forward(Tensor input) => nn.functional.group_norm(input, groups, weight.As(input), bias.As(input), eps);
+}
+
+/// <summary>Normalisation over the last axis, made by <see cref="Layers.LayerNorm"/>.</summary>
+internal sealed class LayerNormLayer : nn.Module<Tensor, Tensor>
+{
+    private readonly double eps;
+    private readonly long[] shape;
+    private readonly Parameter weight, bias;
+
+    public LayerNormLayer(long width, double eps) : base(nameof(LayerNormLayer))
+    {
+        (shape, this.eps) = ([width], eps);
+        weight = WeightInit.Constant(1, width);
+        bias = WeightInit.Constant(0, width);
+        RegisterComponents();
+    }
+
+    /// <param name="input">[..., width]</param>
+    /// <returns>As the input.</returns>
+    public override Tensor forward(Tensor input) => nn.functional.layer_norm(input, shape, weight.As(input), bias.As(input), eps);
+}
+
+/// <summary>Lookup table, made by <see cref="Layers.Embedding"/>.</summary>
+internal sealed class EmbeddingLayer : nn.Module<Tensor, Tensor>
+{
+    private readonly Parameter weight;
+
+    public EmbeddingLayer(long count, long width) : base(nameof(EmbeddingLayer))
+    {
+        weight = WeightInit.Normal(1, count, width);
+        RegisterComponents();
+    }
+
+    /// <summary>The rows, [count, width].</summary>
+    public Parameter Weight => weight;
+
+    /// <param name="ids">[...] int64 in [0, count)</param>
+    /// <returns>[..., width] in the type of the table.</returns>
+    public override Tensor forward(Tensor ids) =>
+        weight.index_select(0, ids.reshape(-1)).reshape([.. ids.shape, weight.shape[1]]);
+}

@@ -1,0 +1,48 @@
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Alebrije.Nn;
+
+/// <summary>
+/// The one place that makes parameters. As a rule they start as the reference's layers do; inside <see cref="Skip"/> they are left
+/// unset (a checkpoint fills them at once), inside <see cref="OnMeta"/> they have names and shapes only and take no memory.
+/// The setting belongs to the thread: networks built on other threads meanwhile are not touched.
+/// </summary>
+internal static class WeightInit
+{
+    private enum Mode { Random, Unset, Meta }
+
+    [ThreadStatic] private static Mode mode;
+
+    /// <summary>Until disposed, this thread's networks are built with unset weights.</summary>
+    public static IDisposable Skip() => new Scope(Mode.Unset);
+
+    /// <summary>Until disposed, this thread's networks are built on the meta device: shapes without storage.</summary>
+    public static IDisposable OnMeta() => new Scope(Mode.Meta);
+
+    /// <summary>Uniform in [-bound, bound].</summary>
+    public static Parameter Uniform(double bound, params ReadOnlySpan<long> shape) => Make(shape, x => nn.init.uniform_(x, -bound, bound));
+
+    /// <summary>Normal with mean 0.</summary>
+    public static Parameter Normal(double deviation, params ReadOnlySpan<long> shape) => Make(shape, x => nn.init.normal_(x, 0, deviation));
+
+    /// <summary>Every element <paramref name="value"/>.</summary>
+    public static Parameter Constant(double value, params ReadOnlySpan<long> shape) => Make(shape, x => nn.init.constant_(x, value));
+
+    private static Parameter Make(ReadOnlySpan<long> shape, Func<Tensor, Tensor> fill)
+    {
+        var storage = empty(shape, dtype: ScalarType.Float32, device: mode == Mode.Meta ? META : CPU);
+        var parameter = new Parameter(storage);
+        if (mode == Mode.Random) fill(parameter);
+        return parameter;
+    }
+
+    private sealed class Scope : IDisposable
+    {
+        private readonly Mode before = mode;
+
+        public Scope(Mode within) => mode = within;
+
+        public void Dispose() => mode = before;
+    }
+}

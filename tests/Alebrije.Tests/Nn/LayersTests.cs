@@ -1,0 +1,103 @@
+using Alebrije.Nn;
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tests.Nn;
+
+public sealed class LayersTests
+{
+    public LayersTests() => TorchRuntime.Initialize();
+
+    [Fact]
+    public void Linear_OfPublishedNames_ComputesAsPyTorch()
+    {
+        using var scope = NewDisposeScope();
+        using var ours = Layers.Linear(6, 4);
+        using var theirs = nn.Linear(6, 4);
+        theirs.load_state_dict(ours.state_dict());
+        var x = rand(2, 3, 6);
+        Assert.Equal(["weight", "bias"], ours.state_dict().Keys);
+        Assert.True(allclose(theirs.call(x), ours.call(x)));
+    }
+
+    [Fact]
+    public void Conv2d_WithStrideAndPadding_ComputesAsPyTorch()
+    {
+        using var scope = NewDisposeScope();
+        using var ours = Layers.Conv2d(3, 5, 3, stride: 2, padding: 1);
+        using var theirs = nn.Conv2d(3, 5, 3, stride: 2, padding: 1);
+        theirs.load_state_dict(ours.state_dict());
+        var x = rand(2, 3, 7, 6);
+        Assert.True(allclose(theirs.call(x), ours.call(x)));
+    }
+
+    [Fact]
+    public void Norms_ComputeAsPyTorch()
+    {
+        using var scope = NewDisposeScope();
+        using var group = Layers.GroupNorm(2, 6, 1e-3);
+        using var theirGroup = nn.GroupNorm(2, 6, eps: 1e-3);
+        using var layer = Layers.LayerNorm(5, 1e-3);
+        using var theirLayer = nn.LayerNorm(5, eps: 1e-3);
+        theirGroup.load_state_dict(group.state_dict());
+        theirLayer.load_state_dict(layer.state_dict());
+        var (x, y) = (rand(2, 6, 3, 4), rand(2, 3, 5));
+        Assert.True(allclose(theirGroup.call(x), group.call(x)));
+        Assert.Equal((6f, 0f), (group.state_dict()["weight"].sum().item<float>(), group.state_dict()["bias"].sum().item<float>()));
+        Assert.True(allclose(theirLayer.call(y), layer.call(y)));
+    }
+
+    [Fact]
+    public void Embedding_PicksRows()
+    {
+        using var scope = NewDisposeScope();
+        using var table = Layers.Embedding(5, 3);
+        var rows = table.call(tensor(new long[,] { { 4, 0 } }));
+        Assert.Equal([1L, 2, 3], rows.shape);
+        Assert.True(rows[0, 0].equal(table.Weight[4]).all().item<bool>());
+    }
+
+    [Fact]
+    public void Linear_OfBFloat16Input_KeepsItsTypeAndGivesFloat32Gradients()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Layers.Linear(4, 2);
+        var y = layer.call(ones(3, 4, dtype: ScalarType.BFloat16));
+        y.to(ScalarType.Float32).sum().backward();
+        Assert.Equal(ScalarType.BFloat16, y.dtype);
+        Assert.Equal(ScalarType.Float32, layer.Weight.grad!.dtype);
+        Assert.Equal(3f, layer.Weight.grad![0, 0].item<float>());
+    }
+
+    [Fact]
+    public void WeightInit_IsWithinPyTorchsBoundsAndNotConstant()
+    {
+        using var scope = NewDisposeScope();
+        using var layer = Layers.Conv2d(8, 16, 3);
+        var largest = layer.Weight.abs().max().item<float>();
+        var bound = 1 / Math.Sqrt(8 * 9);
+        Assert.InRange(largest, 0.9 * bound, bound);
+    }
+
+    [Fact]
+    public void WeightInit_OnMeta_HoldsShapesOnlyUntilTheScopeEnds()
+    {
+        using (WeightInit.OnMeta())
+        {
+            using var huge = Layers.Linear(1_000_000, 1_000_000);
+            Assert.Equal(DeviceType.META, huge.Weight.device_type);
+            Assert.Equal([1_000_000L, 1_000_000], huge.Weight.shape);
+        }
+
+        using var small = Layers.Linear(2, 2);
+        Assert.Equal(DeviceType.CPU, small.Weight.device_type);
+    }
+
+    [Fact]
+    public void GroupNorm_OfGroupsThatDoNotDivide_SaysSo()
+    {
+        var e = Assert.Throws<ArgumentException>(() => Layers.GroupNorm(32, 40));
+        Assert.Contains("40 channels", e.Message, StringComparison.Ordinal);
+    }
+}

@@ -1,0 +1,113 @@
+using Alebrije.Nn;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Models.Clip;
+
+/// <summary>What the text tower gives for a batch.</summary>
+/// <param name="LastHiddenState">[batch, tokens, width], after the final norm.</param>
+/// <param name="Penultimate">[batch, tokens, width], the hidden state before the last block, without norm.</param>
+/// <param name="Pooled">[batch, width], the last hidden state at the end token.</param>
+internal sealed record ClipTextOutput(Tensor LastHiddenState, Tensor Penultimate, Tensor Pooled);
+
+/// <summary>Text tower of CLIP (Radford et al., 2021, §2.4), transformers' <c>CLIPTextTransformer</c> (modeling_clip.py).</summary>
+internal sealed class ClipTextTransformer : nn.Module
+{
+    private readonly ClipTextEmbeddings embeddings;
+    private readonly ClipEncoder encoder;
+    private readonly nn.Module<Tensor, Tensor> final_layer_norm;
+    private readonly int endToken;
+
+    public ClipTextTransformer(ClipTextConfig config) : base(nameof(ClipTextTransformer))
+    {
+        embeddings = new ClipTextEmbeddings(config);
+        encoder = new ClipEncoder(config.HiddenSize, config.IntermediateSize, config.NumAttentionHeads, config.NumHiddenLayers,
+            new ClipBlockOptions(config.HiddenAct, config.LayerNormEps));
+        final_layer_norm = Layers.LayerNorm(config.HiddenSize, config.LayerNormEps);
+        endToken = config.EosTokenId;
+        RegisterComponents();
+    }
+
+    /// <param name="ids">[batch, tokens] int64</param>
+    /// <param name="attentionMask">[batch, tokens] int64, 1 for tokens that may be seen; null sees all.</param>
+    /// <param name="dtype">Type of the computation; null is that of the weights.</param>
+    public ClipTextOutput Encode(Tensor ids, Tensor? attentionMask = null, ScalarType? dtype = null)
+    {
+        var x = embeddings.call(ids);                                                        // [batch, tokens, width]
+        if (dtype is { } type) x = x.to(type);
+        var mask = attentionMask is null ? null : CausalMask(attentionMask, x.dtype);
+        var (last, penultimate) = encoder.Encode(x, mask, causal: true);
+        var normed = final_layer_norm.call(last);
+        var rows = arange(ids.shape[0], device: ids.device);
+        return new ClipTextOutput(normed, penultimate, normed.index(TensorIndex.Tensor(rows), TensorIndex.Tensor(EndPositions(ids))));
+    }
+
+    /// <summary>The final norm, for decoders that read the penultimate hidden state normed.</summary>
+    public Tensor Norm(Tensor hidden) => final_layer_norm.call(hidden);
+
+    /// <summary>Where each row is pooled: at the first end token, or in old configs (id 2) at the largest id.</summary>
+    private Tensor EndPositions(Tensor ids) =>
+        endToken == 2 ? ids.argmax(-1) : ids.eq(endToken).to(ScalarType.Int32).argmax(-1);   // [batch]
+
+    private static Tensor CausalMask(Tensor attentionMask, ScalarType dtype)
+    {
+        var tokens = attentionMask.shape[1];
+        var visible = attentionMask.to_type(ScalarType.Bool)[.., TensorIndex.None, TensorIndex.None, ..]
+            .logical_and(ones(tokens, tokens, ScalarType.Bool, attentionMask.device).tril());
+        return zeros(visible.shape, dtype, visible.device).masked_fill(visible.logical_not(), finfo(dtype).min); // [batch, 1, tokens, tokens]
+    }
+}
+
+/// <summary>Token and position embeddings; the ids of the positions are never read from a file.</summary>
+internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
+{
+    private readonly EmbeddingLayer token_embedding, position_embedding;
+    private readonly int maximum;
+
+    public ClipTextEmbeddings(ClipTextConfig config) : base(nameof(ClipTextEmbeddings))
+    {
+        maximum = config.MaxPositionEmbeddings;
+        token_embedding = Layers.Embedding(config.VocabSize, config.HiddenSize);
+        position_embedding = Layers.Embedding(maximum, config.HiddenSize);
+        RegisterComponents();
+    }
+
+    /// <param name="ids">[batch, tokens] int64</param>
+    /// <returns>[batch, tokens, width]</returns>
+    public override Tensor forward(Tensor ids)
+    {
+        var tokens = ids.shape[1];
+        if (tokens > maximum) throw new ArgumentException($"{tokens} tokens are more than the {maximum} that the text tower has positions for.");
+        return token_embedding.call(ids) + position_embedding.Weight[..(int)tokens];
+    }
+}
+
+/// <summary>transformers' <c>CLIPTextModel</c>, and <c>CLIPTextModelWithProjection</c> when it projects: a text tower in a folder of its own.</summary>
+internal sealed class ClipTextModel : nn.Module
+{
+    private readonly ClipTextTransformer text_model;
+    private readonly nn.Module<Tensor, Tensor>? text_projection;
+
+    public ClipTextModel(ClipTextConfig config, bool projects) : base(nameof(ClipTextModel))
+    {
+        Config = config;
+        text_model = new ClipTextTransformer(config);
+        text_projection = projects ? Layers.Linear(config.HiddenSize, config.ProjectionDim, bias: false) : null;
+        RegisterComponents();
+    }
+
+    public ClipTextConfig Config { get; }
+
+    /// <inheritdoc cref="ClipTextTransformer.Encode"/>
+    public ClipTextOutput Encode(Tensor ids, Tensor? attentionMask = null, ScalarType? dtype = null) =>
+        text_model.Encode(ids, attentionMask, dtype);
+
+    /// <inheritdoc cref="ClipTextTransformer.Norm"/>
+    public Tensor Norm(Tensor hidden) => text_model.Norm(hidden);
+
+    /// <param name="pooled">[batch, width]</param>
+    /// <returns>Text embedding [batch, projection], not normalised.</returns>
+    public Tensor Project(Tensor pooled) => text_projection is null
+        ? throw new InvalidOperationException("This text encoder (CLIPTextModel) has no projection; CLIPTextModelWithProjection has one.")
+        : text_projection.call(pooled);
+}

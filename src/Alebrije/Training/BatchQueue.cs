@@ -1,0 +1,59 @@
+using System.Threading.Channels;
+
+namespace Alebrije.Training;
+
+/// <summary>
+/// Makes batches ahead of the training loop on one thread. Batch i depends on i alone, so a run that is resumed sees what it would have seen.
+/// </summary>
+/// <typeparam name="T">One batch.</typeparam>
+internal sealed class BatchQueue<T> : IDisposable
+{
+    private readonly Channel<T> channel;
+    private readonly CancellationTokenSource stop = new();
+    private readonly Task producer;
+
+    /// <param name="make">Makes batch i.</param>
+    /// <param name="first">Number of the first batch.</param>
+    /// <param name="ahead">Batches that may wait.</param>
+    public BatchQueue(Func<long, T> make, long first, int ahead = 3)
+    {
+        channel = Channel.CreateBounded<T>(ahead);
+        producer = Task.Factory.StartNew(() => Produce(make, first), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+    }
+
+    /// <summary>The next batch, in order.</summary>
+    public T Next()
+    {
+        var next = channel.Reader.ReadAsync().AsTask();
+        return next.GetAwaiter().GetResult();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        stop.Cancel();
+        while (!producer.IsCompleted)
+            if (channel.Reader.TryRead(out var dropped)) (dropped as IDisposable)?.Dispose();
+            else producer.Wait(TimeSpan.FromMilliseconds(20));
+        while (channel.Reader.TryRead(out var dropped)) (dropped as IDisposable)?.Dispose();
+        stop.Dispose();
+    }
+
+    private void Produce(Func<long, T> make, long first)
+    {
+        try
+        {
+            for (var i = first; !stop.IsCancellationRequested; i++)
+                channel.Writer.WriteAsync(make(i), stop.Token).AsTask().GetAwaiter().GetResult();
+            channel.Writer.Complete();
+        }
+        catch (OperationCanceledException)
+        {
+            channel.Writer.Complete();
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            channel.Writer.Complete(e);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+namespace Alebrije.Preprocessing.Imaging;
+
+/// <summary>Finds out what a file is by its first bytes and hands it to the decoder of that format.</summary>
+internal static class ImageFile
+{
+    private static ReadOnlySpan<byte> Jpeg => [0xff, 0xd8, 0xff];
+
+    public static PillowImage Read(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Directory.Exists(path))
+            throw new ImageFormatException($"{path} is a folder, not a picture.");
+        var file = new FileInfo(path);
+        if (!file.Exists)
+            throw new FileNotFoundException($"There is no picture {path}.", path);
+        if (file.Length > ImageLimits.MaximumFileBytes)
+            throw new ImageFormatException($"{path} is too large: {file.Length} bytes, and at most {ImageLimits.MaximumFileBytes} are allowed.");
+        return Decode(File.ReadAllBytes(path), path);
+    }
+
+    public static PillowImage Decode(ReadOnlySpan<byte> bytes, string name)
+    {
+        if (bytes.IsEmpty)
+            throw new ImageFormatException($"{name} is empty: a picture (PNG, JPEG, GIF, BMP or WebP) was expected.");
+        if (bytes.StartsWith(Png.Signature))
+            return PngDecoder.Decode(bytes, name);
+        if (bytes.StartsWith(Jpeg))
+            return SkiaDecoder.Decode(bytes, name, "JPEG");
+        if (bytes.StartsWith("GIF87a"u8) || bytes.StartsWith("GIF89a"u8))
+            return SkiaDecoder.Decode(bytes, name, "GIF");
+        if (bytes.StartsWith("BM"u8))
+            return SkiaDecoder.Decode(bytes, name, "BMP");
+        if (bytes.StartsWith("RIFF"u8) && bytes.Length >= 12 && bytes[8..12].SequenceEqual("WEBP"u8))
+            return SkiaDecoder.Decode(bytes, name, "WebP");
+        throw new ImageFormatException($"{name} is not a picture that can be read: PNG, JPEG, GIF, BMP and WebP are.");
+    }
+}

@@ -1,0 +1,29 @@
+namespace Alebrije.Preprocessing.Imaging;
+
+/// <summary>How large a picture may be. A header of a few bytes must not make a program ask for gigabytes.</summary>
+internal static class ImageLimits
+{
+    /// <summary>Pixels that Pillow opens before it speaks of a decompression bomb.</summary>
+    public const long MaximumPixels = 178_956_970;
+
+    /// <summary>Bytes that a file of a picture may have.</summary>
+    public const long MaximumFileBytes = 1L << 30;
+
+    /// <exception cref="ArgumentException">A side below 1, or more pixels than <see cref="MaximumPixels"/>.</exception>
+    public static void RequireSize(int width, int height)
+    {
+        if (width < 1 || height < 1)
+            throw new ArgumentException($"A picture of {width} x {height} has no pixels: both sides must be at least 1.");
+        if ((long)width * height > MaximumPixels)
+            throw new ArgumentException($"A picture of {width} x {height} is too large: at most {MaximumPixels} pixels are allowed.");
+    }
+
+    /// <exception cref="ImageFormatException">The header of <paramref name="name"/> asks for a size that is not allowed.</exception>
+    public static void RequireDecodable(long width, long height, string name)
+    {
+        if (width < 1 || height < 1)
+            throw new ImageFormatException($"{name} cannot be read: its header says {width} x {height}, which has no pixels.");
+        if (width > MaximumPixels || height > MaximumPixels || width * height > MaximumPixels)
+            throw new ImageFormatException($"{name} is too large: its header says {width} x {height}, and at most {MaximumPixels} pixels are allowed.");
+    }
+}

@@ -1,0 +1,129 @@
+namespace Alebrije.Preprocessing.Imaging;
+
+/// <summary>What the numbers of a picture mean: Pillow's modes, as its file readers give them.</summary>
+public enum PixelMode
+{
+    /// <summary>"1": black and white, one byte a pixel, 0 or 255.</summary>
+    Bilevel,
+
+    /// <summary>"L": grey, one byte.</summary>
+    Grey,
+
+    /// <summary>"LA": grey and opacity, two bytes.</summary>
+    GreyAlpha,
+
+    /// <summary>"P": index into <see cref="PillowImage.Palette"/>, one byte.</summary>
+    Palette,
+
+    /// <summary>"RGB": three bytes.</summary>
+    Rgb,
+
+    /// <summary>"RGBA": three bytes and opacity.</summary>
+    Rgba,
+
+    /// <summary>"CMYK": four bytes of ink, 0 is none.</summary>
+    Cmyk,
+
+    /// <summary>"I;16": grey, two bytes, the low one first.</summary>
+    Grey16,
+
+    /// <summary>"F": one float32, four bytes, the low one first.</summary>
+    Float,
+}
+
+/// <summary>
+/// A picture in the mode of its file, as Pillow opens it. openai/CLIP and open_clip resize in this mode and convert to RGB last, so
+/// the mode decides what a network sees (see <c>ClipImageProcessor</c>). EXIF orientation is left alone, as they do.
+/// </summary>
+public sealed class PillowImage
+{
+    /// <param name="mode">Meaning of the bytes.</param>
+    /// <param name="width">Columns, at least 1.</param>
+    /// <param name="height">Rows, at least 1.</param>
+    /// <param name="pixels">[height, width, bytes of the mode], row by row; kept, not copied.</param>
+    /// <exception cref="ArgumentException">A size below 1, or a number of bytes that does not fit.</exception>
+    public PillowImage(PixelMode mode, int width, int height, byte[] pixels)
+    {
+        ArgumentNullException.ThrowIfNull(pixels);
+        ImageLimits.RequireSize(width, height);
+        var expected = (long)width * height * BytesPerPixel(mode);
+        if (pixels.Length != expected)
+            throw new ArgumentException($"A {mode} picture of {width} x {height} has {expected} bytes, not {pixels.Length}.", nameof(pixels));
+        (Mode, Width, Height, Pixels) = (mode, width, height, pixels);
+    }
+
+    /// <summary>Meaning of <see cref="Pixels"/>.</summary>
+    public PixelMode Mode { get; }
+
+    /// <summary>Columns.</summary>
+    public int Width { get; }
+
+    /// <summary>Rows.</summary>
+    public int Height { get; }
+
+    /// <summary>[height, width, bytes of the mode], row by row.</summary>
+    public byte[] Pixels { get; }
+
+    /// <summary>Bytes of one pixel of this picture.</summary>
+    public int PixelBytes => BytesPerPixel(Mode);
+
+    /// <summary>256 colours of four bytes (red, green, blue, opacity) where the mode is <see cref="PixelMode.Palette"/>, else null.</summary>
+    public byte[]? Palette { get; init; }
+
+    /// <summary>
+    /// The one colour that a file without an opacity channel declares transparent (red, green, blue; grey thrice), else null.
+    /// Converting to RGB ignores it, laying the picture on white does not.
+    /// </summary>
+    public (int Red, int Green, int Blue)? TransparentColour { get; init; }
+
+    /// <summary>Reads a picture: PNG, JPEG, GIF, BMP or WebP, told by its first bytes and not by its name.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
+    public static PillowImage Load(string path) => ImageFile.Read(path);
+
+    /// <summary>Reads a picture from memory, as <see cref="Load"/> does.</summary>
+    /// <param name="bytes">A whole file.</param>
+    /// <param name="name">What error messages call it.</param>
+    /// <exception cref="ImageFormatException">The bytes are no picture, damaged, cut short or too large.</exception>
+    public static PillowImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the picture") => ImageFile.Decode(bytes, name);
+
+    /// <summary>Bytes that one pixel takes in <paramref name="mode"/>.</summary>
+    public static int BytesPerPixel(PixelMode mode) => mode switch
+    {
+        PixelMode.Bilevel or PixelMode.Grey or PixelMode.Palette => 1,
+        PixelMode.GreyAlpha or PixelMode.Grey16 => 2,
+        PixelMode.Rgb => 3,
+        PixelMode.Rgba or PixelMode.Cmyk or PixelMode.Float => 4,
+        _ => throw new ArgumentOutOfRangeException(nameof(mode), mode, "Not a pixel mode."),
+    };
+
+    /// <summary>Pillow's <c>convert("RGB")</c>: opacity is dropped, palettes looked up, 16-bit grey clipped at 255.</summary>
+    public RgbImage ToRgb() => PillowConvert.ToRgb(this);
+
+    /// <summary>The picture laid on white where it is transparent, then RGB: what the transformers image processors do.</summary>
+    public RgbImage ToRgbOnWhite() => PillowConvert.ToRgbOnWhite(this);
+
+    /// <summary>Pillow's <c>resize</c>; see <see cref="PillowResize"/>.</summary>
+    public PillowImage Resize(int width, int height, ResizeFilter filter = ResizeFilter.Bicubic, ResizeBox? box = null)
+        => PillowResize.Resize(this, width, height, filter, box);
+
+    /// <summary>The part of the picture from (<paramref name="left"/>, <paramref name="top"/>); places outside it are 0, as in Pillow.</summary>
+    /// <exception cref="ArgumentException">A size below 1.</exception>
+    public PillowImage Crop(int left, int top, int width, int height)
+    {
+        ImageLimits.RequireSize(width, height);
+        var bytes = PixelBytes;
+        var cropped = new byte[width * height * bytes];
+        var (first, last) = (Math.Max(left, 0), (int)Math.Min((long)left + width, Width));
+        for (var y = Math.Max(0, -(long)top); y < height && top + y < Height && first < last; y++)
+        {
+            Pixels.AsSpan(checked((int)((top + y) * Width + first) * bytes), (last - first) * bytes)
+                .CopyTo(cropped.AsSpan((int)((y * width + first - left) * bytes)));
+        }
+        return With(width, height, cropped);
+    }
+
+    /// <summary>Other pixels of the same mode, palette and transparent colour.</summary>
+    internal PillowImage With(int width, int height, byte[] pixels)
+        => new(Mode, width, height, pixels) { Palette = Palette, TransparentColour = TransparentColour };
+}

@@ -1,0 +1,47 @@
+using System.Runtime.InteropServices;
+using SkiaSharp;
+
+namespace Alebrije.Preprocessing.Imaging;
+
+/// <summary>JPEG and WebP through Skia (libjpeg-turbo and libwebp, as in Pillow), without colour management and without turning.</summary>
+internal static class SkiaDecoder
+{
+    public static PillowImage Decode(ReadOnlySpan<byte> bytes, string name, string format)
+    {
+        using var data = SKData.CreateCopy(bytes);
+        using var codec = SKCodec.Create(data)
+            ?? throw new ImageFormatException($"{name} is damaged: it starts like a {format} file, and the rest cannot be read.");
+        var (width, height) = (codec.Info.Width, codec.Info.Height);
+        ImageLimits.RequireDecodable(width, height, name);
+        var mode = codec.Info.ColorType == SKColorType.Gray8 ? PixelMode.Grey
+            : codec.Info.AlphaType == SKAlphaType.Opaque ? PixelMode.Rgb : PixelMode.Rgba;
+        var (colours, alpha) = mode == PixelMode.Grey ? (SKColorType.Gray8, SKAlphaType.Opaque) : (SKColorType.Rgba8888, SKAlphaType.Unpremul);
+        var info = new SKImageInfo(width, height, colours, alpha);
+        if (info.BytesSize64 > Array.MaxLength)
+            throw new ImageFormatException($"{name} is too large: {width} x {height}.");
+        var pixels = new byte[info.BytesSize64];
+        var pin = GCHandle.Alloc(pixels, GCHandleType.Pinned);
+        SKCodecResult result;
+        try
+        {
+            result = codec.GetPixels(info, pin.AddrOfPinnedObject());
+        }
+        finally
+        {
+            pin.Free();
+        }
+        if (result == SKCodecResult.IncompleteInput)
+            throw new ImageFormatException($"{name} is cut short: the {format} file ends before its last row.");
+        if (result != SKCodecResult.Success)
+            throw new ImageFormatException($"{name} is damaged: the {format} file cannot be decoded.");
+        return new PillowImage(mode, width, height, mode == PixelMode.Rgb ? DropAlpha(pixels) : pixels);
+    }
+
+    private static byte[] DropAlpha(byte[] rgba)
+    {
+        var rgb = new byte[rgba.Length / 4 * 3];
+        for (int i = 0, o = 0; i < rgba.Length; i += 4, o += 3)
+            (rgb[o], rgb[o + 1], rgb[o + 2]) = (rgba[i], rgba[i + 1], rgba[i + 2]);
+        return rgb;
+    }
+}

@@ -1,0 +1,192 @@
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using System.Text.RegularExpressions;
+
+namespace Alebrije.Weights;
+
+/// <summary>
+/// Reads and writes configuration records (<c>config.json</c>, <c>scheduler_config.json</c> ...). Keys are snake_case; a key that is missing or
+/// null takes the record's default, which is that of the reference's constructor; <c>NaN</c>, <c>Infinity</c> and <c>-Infinity</c> are read as
+/// Python writes them. The class a published file was written for is <c>_class_name</c>.
+/// </summary>
+internal static partial class ConfigFile
+{
+    private static readonly JsonSerializerOptions Published = Options(JsonUnmappedMemberHandling.Skip);
+    private static readonly JsonSerializerOptions Own = Options(JsonUnmappedMemberHandling.Disallow);
+
+    /// <summary>Reads a record.</summary>
+    /// <param name="path">The file, or a folder that holds <c>config.json</c>.</param>
+    /// <param name="unknownKeysAllowed">False for our own files, where a key that means nothing is a slip of the pen.</param>
+    /// <exception cref="CheckpointNotFoundException">There is no such file.</exception>
+    /// <exception cref="WeightsException">It is not JSON, or a key has a value of another kind; the message names file and key.</exception>
+    public static T Read<T>(string path, bool unknownKeysAllowed = true)
+    {
+        var file = Locate(path);
+        var root = ReadObject(file);
+        DropNulls(root);
+        try
+        {
+            return root.Deserialize<T>(unknownKeysAllowed ? Published : Own)!;
+        }
+        catch (JsonException e)
+        {
+            throw new WeightsException($"{file}: {Explain(e)}", e);
+        }
+        catch (Exception e) when (e is ArgumentException or NotSupportedException)
+        {
+            throw new WeightsException($"{file}: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The class that a published file was written for (<c>_class_name</c>, or the first of <c>architectures</c>), or null.</summary>
+    public static string? ClassName(string path)
+    {
+        var root = ReadObject(Locate(path));
+        var value = root["_class_name"] ?? (root["architectures"] is JsonArray { Count: > 0 } list ? list[0] : null);
+        return value is JsonValue text && text.TryGetValue<string>(out var name) ? name : null;
+    }
+
+    /// <summary>A file's top-level object, for keys that no record has.</summary>
+    public static JsonObject ReadObject(string path)
+    {
+        try
+        {
+            // Python writes infinities bare, which is not JSON: quoted, the number reader takes them.
+            var text = BareNumber().Replace(File.ReadAllText(path), m => m.Groups["bare"].Success ? $"\"{m.Value}\"" : m.Value);
+            var node = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, AllowDuplicateProperties = false });
+            return node as JsonObject ?? throw new WeightsException($"{path} must hold a JSON object.");
+        }
+        catch (JsonException e)
+        {
+            throw new WeightsException($"{path} is not valid JSON: {e.Message}", e);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new CheckpointNotFoundException($"there is no file {path}.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new WeightsException($"{path} cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>Writes a record, indented, under the same rules; nulls are left out. The file is replaced as a whole or not at all.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="config">The record.</param>
+    /// <param name="className">Written first as <c>_class_name</c> where given.</param>
+    public static void Write<T>(string path, T config, string? className = null)
+    {
+        var body = JsonSerializer.SerializeToNode(config, Published) as JsonObject
+            ?? throw new ArgumentException($"{typeof(T).Name} is not written as a JSON object.", nameof(config));
+        if (className is not null)
+        {
+            body.Remove("_class_name");
+            body.Insert(0, "_class_name", className);
+        }
+
+        var temporary = $"{path}.{Environment.ProcessId}.tmp";
+        try
+        {
+            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
+            File.WriteAllText(temporary, body.ToJsonString(Published) + "\n", new UTF8Encoding(false));
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            File.Delete(temporary);
+            throw new WeightsException($"{path} cannot be written: {e.Message}", e);
+        }
+    }
+
+    private static string Locate(string path)
+    {
+        var file = Directory.Exists(path) ? Path.Combine(path, "config.json") : path;
+        return File.Exists(file) ? file : throw new CheckpointNotFoundException($"there is no file {file}.");
+    }
+
+    private static void DropNulls(JsonNode node)
+    {
+        if (node is JsonObject map)
+        {
+            foreach (var key in map.Where(pair => pair.Value is null).Select(pair => pair.Key).ToList()) map.Remove(key);
+            foreach (var (_, child) in map) DropNulls(child!);
+        }
+        else if (node is JsonArray list)
+        {
+            foreach (var child in list)
+                if (child is not null) DropNulls(child);
+        }
+    }
+
+    private static string Explain(JsonException e)
+    {
+        var key = e.Path is { Length: > 2 } path ? path.TrimStart('$', '.') : null;
+        var reason = e.Message;
+        foreach (var end in new[] { " Path: ", "Path: $" })
+            if (reason.IndexOf(end, StringComparison.Ordinal) is >= 0 and var at) reason = reason[..at];
+        return key is null ? reason.Trim() : $"the key '{key}' cannot be used: {reason.Trim()}";
+    }
+
+    private static JsonSerializerOptions Options(JsonUnmappedMemberHandling unmapped) => new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+        UnmappedMemberHandling = unmapped,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        WriteIndented = true,
+        Converters = { new WholeNumberConverter() },
+    };
+
+    /// <summary>A JSON string, passed over whole, or one of Python's bare numbers.</summary>
+    [GeneratedRegex("""
+        "(?:[^"\\]|\\.)*"|(?<bare>-?Infinity|NaN)
+        """, RegexOptions.CultureInvariant)]
+    private static partial Regex BareNumber();
+
+    /// <summary>Published files write whole numbers as <c>1.0</c> here and there.</summary>
+    private sealed class WholeNumberConverter : JsonConverter<int>
+    {
+        public override int Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+        {
+            if (reader.TokenType != JsonTokenType.Number) throw new JsonException($"a whole number is wanted, not {reader.TokenType}.");
+            if (reader.TryGetInt32(out var whole)) return whole;
+            if (reader.TryGetDouble(out var value) && value == Math.Floor(value) && Math.Abs(value) <= int.MaxValue) return (int)value;
+            throw new JsonException("a whole number of at most 32 bits is wanted.");
+        }
+
+        public override void Write(Utf8JsonWriter writer, int value, JsonSerializerOptions options) => writer.WriteNumberValue(value);
+    }
+}
+
+/// <summary>Reads a list that published files also write as a single value: <c>8</c> or <c>[5, 10, 20]</c>.</summary>
+internal sealed class OneOrManyConverter<T> : JsonConverter<T[]>
+{
+    /// <inheritdoc/>
+    public override T[] Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        // The items' converter is called directly: through the serializer an error would lose the key's path.
+        var converter = (JsonConverter<T>)options.GetConverter(typeof(T));
+        if (reader.TokenType != JsonTokenType.StartArray) return [converter.Read(ref reader, typeof(T), options)!];
+        var items = new List<T>();
+        while (reader.Read() && reader.TokenType != JsonTokenType.EndArray) items.Add(converter.Read(ref reader, typeof(T), options)!);
+        return [.. items];
+    }
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, T[] value, JsonSerializerOptions options)
+    {
+        if (value.Length == 1)
+        {
+            JsonSerializer.Serialize(writer, value[0], options);
+            return;
+        }
+
+        writer.WriteStartArray();
+        foreach (var item in value) JsonSerializer.Serialize(writer, item, options);
+        writer.WriteEndArray();
+    }
+}

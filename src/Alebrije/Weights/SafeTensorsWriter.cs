@@ -1,0 +1,103 @@
+using System.Buffers.Binary;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Weights;
+
+/// <summary>
+/// Writes safetensors files as the reference does: header padded with spaces to eight bytes, tensors sorted by falling element size, then by
+/// name. The file appears under its name only when it is complete.
+/// </summary>
+internal static class SafeTensorsWriter
+{
+    /// <summary>Bytes handed over at once: spans end at 2 GiB, tensors do not.</summary>
+    private const int ChunkBytes = 1 << 28;
+
+    /// <summary>Writes tensors of any device and layout.</summary>
+    /// <param name="path">The file; an existing one is replaced as a whole or not at all.</param>
+    /// <param name="tensors">Names and tensors; they stay the caller's.</param>
+    /// <param name="metadata">Free text for the header.</param>
+    /// <exception cref="WeightsException">A name occurs twice, a type has no name in the format, or the disk refuses.</exception>
+    public static void Write(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    {
+        var sorted = tensors
+            .OrderByDescending(t => TensorTypes.SizeOf(t.Value.dtype))
+            .ThenBy(t => t.Key, StringComparer.Ordinal)
+            .ToList();
+        if (sorted.GroupBy(t => t.Key).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new WeightsException($"{path} cannot hold two tensors named '{twice.Key}'.");
+        var header = Header(sorted, metadata);
+        var temporary = $"{path}.{Environment.ProcessId}.tmp";
+        try
+        {
+            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
+            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
+            {
+                Span<byte> length = stackalloc byte[8];
+                BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+                stream.Write(length);
+                stream.Write(header);
+                foreach (var (_, tensor) in sorted) WriteBytes(stream, tensor);
+                stream.Flush(flushToDisk: true);
+            }
+
+            File.Move(temporary, path, overwrite: true);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            File.Delete(temporary);
+            throw new WeightsException($"{path} cannot be written: {e.Message}", e);
+        }
+    }
+
+    private static byte[] Header(List<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata)
+    {
+        using var buffer = new MemoryStream();
+        using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
+        {
+            json.WriteStartObject();
+            if (metadata is { Count: > 0 })
+            {
+                json.WriteStartObject("__metadata__");
+                foreach (var (key, text) in metadata.OrderBy(item => item.Key, StringComparer.Ordinal)) json.WriteString(key, text);
+                json.WriteEndObject();
+            }
+
+            var at = 0L;
+            foreach (var (name, tensor) in tensors)
+            {
+                json.WriteStartObject(name);
+                json.WriteString("dtype", TensorTypes.NameOf(tensor.dtype));
+                json.WriteStartArray("shape");
+                foreach (var size in tensor.shape) json.WriteNumberValue(size);
+                json.WriteEndArray();
+                json.WriteStartArray("data_offsets");
+                json.WriteNumberValue(at);
+                at += tensor.numel() * tensor.element_size();
+                json.WriteNumberValue(at);
+                json.WriteEndArray();
+                json.WriteEndObject();
+            }
+
+            json.WriteEndObject();
+        }
+
+        while (buffer.Length % 8 != 0) buffer.WriteByte((byte)' ');
+        return buffer.ToArray();
+    }
+
+    private static void WriteBytes(FileStream stream, Tensor tensor)
+    {
+        if (tensor.numel() == 0) return;
+        using var detached = tensor.detach();
+        using var local = detached.cpu();
+        using var flat = local.contiguous().view(-1);
+        for (long done = 0, step = ChunkBytes / flat.element_size(); done < flat.numel(); done += step)
+        {
+            using var part = flat.narrow(0, done, Math.Min(step, flat.numel() - done));
+            stream.Write(part.bytes);
+        }
+    }
+}

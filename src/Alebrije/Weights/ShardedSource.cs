@@ -1,0 +1,104 @@
+using System.Text.Json;
+using static TorchSharp.torch;
+
+namespace Alebrije.Weights;
+
+/// <summary>Tensors spread over several files, listed by an index (<c>*.safetensors.index.json</c>, <c>*.bin.index.json</c>).</summary>
+internal sealed class ShardedSource : TensorSource
+{
+    private readonly Dictionary<string, TensorSource> files = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, TensorSource> owners = new(StringComparer.Ordinal);
+
+    /// <summary>Opens the index and every file that it names.</summary>
+    /// <param name="indexPath">The index file.</param>
+    /// <param name="open">How to open a shard.</param>
+    /// <exception cref="WeightsException">The index is damaged, or names a file or tensor that is not there.</exception>
+    public ShardedSource(string indexPath, Func<string, TensorSource> open)
+    {
+        Location = indexPath;
+        var folder = Path.GetDirectoryName(Path.GetFullPath(indexPath))!;
+        try
+        {
+            foreach (var (name, file) in ReadMap(indexPath))
+            {
+                if (!files.TryGetValue(file, out var shard))
+                {
+                    var path = Path.Combine(folder, file);
+                    if (!File.Exists(path)) throw new CheckpointNotFoundException($"{indexPath} names the shard {file}, which is not in {folder}.");
+                    files[file] = shard = open(path);
+                }
+
+                if (!shard.Contains(name)) throw new WeightsException($"{indexPath} places tensor '{name}' in {file}, which does not hold it.");
+                owners.Add(name, shard);
+            }
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string Location { get; }
+
+    /// <inheritdoc/>
+    public override IReadOnlyCollection<string> Names => owners.Keys;
+
+    /// <inheritdoc/>
+    public override bool Contains(string name) => owners.ContainsKey(name);
+
+    /// <inheritdoc/>
+    public override TensorEntry Describe(string name) => Owner(name).Describe(name);
+
+    /// <inheritdoc/>
+    public override Tensor Read(string name) => Owner(name).Read(name);
+
+    /// <inheritdoc/>
+    protected override bool CanFill(string name) => false;
+
+    /// <inheritdoc/>
+    protected override void CopyBytes(string name, long offset, Span<byte> destination) =>
+        throw new NotSupportedException("Shards read their own tensors.");
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+            foreach (var file in files.Values) file.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private TensorSource Owner(string name) => owners.TryGetValue(name, out var shard)
+        ? shard
+        : throw new WeightsException($"{Location} lists no tensor '{name}' among its {owners.Count}.");
+
+    private static List<(string Name, string File)> ReadMap(string path)
+    {
+        var entries = new List<(string, string)>();
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        try
+        {
+            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            foreach (var item in document.RootElement.GetProperty("weight_map").EnumerateObject())
+            {
+                var file = item.Value.GetString() ?? "";
+                if (file.Length == 0 || file is "." or ".." || file.AsSpan().ContainsAny('/', '\\', ':'))
+                    throw new WeightsException($"{path} names the shard '{file}', which is not a plain file name.");
+                if (!seen.Add(item.Name)) throw new WeightsException($"{path} lists tensor '{item.Name}' twice.");
+                entries.Add((item.Name, file));
+            }
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
+        {
+            throw new WeightsException($"{path} is no index of shards: it must be JSON with a weight_map from tensor names to file names.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new WeightsException($"{path} cannot be read: {e.Message}", e);
+        }
+
+        // File by file, so that reading in this order touches each shard once.
+        return [.. entries.OrderBy(e => e.Item2, StringComparer.Ordinal)];
+    }
+}

@@ -1,0 +1,107 @@
+using System.IO.Enumeration;
+using System.Text;
+using System.Text.RegularExpressions;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Weights;
+
+/// <summary>How the names and types of a file relate to those of a network.</summary>
+internal sealed record StateDictOptions
+{
+    /// <summary>Only tensors whose name starts with this are looked at, and it is taken off.</summary>
+    public string Prefix { get; init; } = "";
+
+    /// <summary>Names in the file (after the prefix) that are left alone; <c>*</c> stands for anything: <c>*.position_ids</c>.</summary>
+    public IReadOnlyList<string> Ignored { get; init; } = [];
+
+    /// <summary>Key map: regular expressions and replacements, applied one after the other to the names of the file.</summary>
+    public IReadOnlyList<(string Pattern, string Replacement)> Renames { get; init; } = [];
+
+    /// <summary>Turns the network to the file's floating type (where it has but one) instead of converting to the network's.</summary>
+    public bool KeepFileType { get; init; }
+}
+
+/// <summary>Loads networks strictly: every tensor of the network must be in the file, and every tensor of the file in the network.</summary>
+internal static class StateDict
+{
+    private const int Listed = 40;
+
+    /// <summary>Loads weights into a network, after everything has been compared.</summary>
+    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or kind; all of them are listed.</exception>
+    public static void Load(nn.Module module, TensorSource source, StateDictOptions? options = null)
+    {
+        options ??= new StateDictOptions();
+        var wanted = module.state_dict();
+        var available = Translate(source, options);
+        Compare(module, source, wanted, available);
+        if (options.KeepFileType && FloatingType(source, available.Values) is { } type && wanted.Values.Any(t => TensorTypes.IsFloating(t.dtype) && t.dtype != type))
+        {
+            module.to(type);
+            wanted = module.state_dict();
+        }
+
+        // In the file's order, which reads it front to back.
+        var targets = available.ToDictionary(pair => pair.Value, pair => wanted[pair.Key]);
+        foreach (var name in source.Names)
+            if (targets.TryGetValue(name, out var target)) source.ReadInto(name, target);
+    }
+
+    /// <summary>Names and shapes of a network's tensors, sorted by name: what a shape approval or a census compares.</summary>
+    public static SortedDictionary<string, long[]> Names(nn.Module module) =>
+        new(module.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.shape), StringComparer.Ordinal);
+
+    /// <summary>From names as the network has them to names as the file has them.</summary>
+    private static Dictionary<string, string> Translate(TensorSource source, StateDictOptions options)
+    {
+        var renames = options.Renames.Select(r => (Pattern: new Regex(r.Pattern, RegexOptions.CultureInvariant), r.Replacement)).ToList();
+        var translated = new Dictionary<string, string>(StringComparer.Ordinal);
+        foreach (var original in source.Names)
+        {
+            if (!original.StartsWith(options.Prefix, StringComparison.Ordinal)) continue;
+            var name = original[options.Prefix.Length..];
+            if (options.Ignored.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false))) continue;
+            foreach (var (pattern, replacement) in renames) name = pattern.Replace(name, replacement);
+            if (!translated.TryAdd(name, original))
+                throw new WeightsException($"{source.Location}: the tensors '{translated[name]}' and '{original}' both stand for '{name}'.");
+        }
+
+        return translated;
+    }
+
+    private static void Compare(nn.Module module, TensorSource source, Dictionary<string, Tensor> wanted, Dictionary<string, string> available)
+    {
+        var missing = wanted.Keys.Where(name => !available.ContainsKey(name)).Order(StringComparer.Ordinal).ToList();
+        var unexpected = available.Keys.Where(name => !wanted.ContainsKey(name)).Order(StringComparer.Ordinal).ToList();
+        var different = new List<string>();
+        foreach (var (name, original) in available.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        {
+            if (!wanted.TryGetValue(name, out var tensor)) continue;
+            var entry = source.Describe(original);
+            if (!entry.Shape.AsSpan().SequenceEqual(tensor.shape))
+                different.Add($"{name} is [{string.Join(", ", entry.Shape)}] in the file and [{string.Join(", ", tensor.shape)}] in the network");
+            else if (TensorTypes.IsFloating(entry.Type) != TensorTypes.IsFloating(tensor.dtype))
+                different.Add($"{name} is {entry.Type} in the file and {tensor.dtype} in the network");
+        }
+
+        if (missing.Count + unexpected.Count + different.Count == 0) return;
+        var message = new StringBuilder($"{source.Location} does not fit the network {module.GetName()}:");
+        Append(message, "missing", missing);
+        Append(message, "unexpected", unexpected);
+        Append(message, "of another shape", different);
+        throw new WeightsException(message.Append('.').ToString());
+    }
+
+    private static void Append(StringBuilder message, string kind, List<string> names)
+    {
+        if (names.Count == 0) return;
+        message.Append(message[^1] == ':' ? " " : "; ").Append(names.Count).Append(' ').Append(kind).Append(": ").AppendJoin(", ", names.Take(Listed));
+        if (names.Count > Listed) message.Append(" and ").Append(names.Count - Listed).Append(" more");
+    }
+
+    private static ScalarType? FloatingType(TensorSource source, IEnumerable<string> names)
+    {
+        var types = names.Select(name => source.Describe(name).Type).Where(TensorTypes.IsFloating).Distinct().ToList();
+        return types.Count == 1 ? types[0] : null;
+    }
+}

@@ -138,7 +138,7 @@ internal static partial class ConfigFile
         NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         WriteIndented = true,
-        Converters = { new WholeNumberConverter() },
+        Converters = { new WholeNumberConverter(), new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
     /// <summary>A JSON string, passed over whole, or one of Python's bare numbers.</summary>

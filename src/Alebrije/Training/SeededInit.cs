@@ -1,0 +1,71 @@
+using Alebrije.Models.Clip;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>Initial weights from a seed of their own, so that a run is the same wherever it starts.</summary>
+internal static class SeededInit
+{
+    /// <summary>PyTorch's defaults: Kaiming uniform with a = √5 for products, ones and zeros for norms.</summary>
+    public static void Apply(nn.Module module, ulong seed)
+    {
+        using var _ = no_grad();
+        using var generator = new Generator(seed);
+        var parameters = module.named_parameters().ToDictionary(p => p.name, p => p.parameter);
+        foreach (var (name, parameter) in parameters.OrderBy(p => p.Key, StringComparer.Ordinal))
+        {
+            if (parameter.ndim >= 2)
+            {
+                nn.init.uniform_(parameter, -Bound(parameter), Bound(parameter), generator);
+            }
+            else if (name.EndsWith("bias", StringComparison.Ordinal))
+            {
+                var bound = parameters.TryGetValue(name[..^4] + "weight", out var weight) && weight.ndim >= 2 ? Bound(weight) : 0;
+                if (bound > 0) nn.init.uniform_(parameter, -bound, bound, generator);
+                else parameter.zero_();
+            }
+            else if (name.EndsWith("weight", StringComparison.Ordinal))
+            {
+                parameter.fill_(1);
+            }
+        }
+    }
+
+    /// <summary>CLIP's own initialisation (openai/CLIP model.py, initialize_parameters; transformers' _init_weights).</summary>
+    public static void Apply(ClipNetwork network, ulong seed)
+    {
+        Apply((nn.Module)network, seed);
+        using var _ = no_grad();
+        using var generator = new Generator(seed + 1);
+        foreach (var (name, parameter) in network.named_parameters().OrderBy(p => p.name, StringComparer.Ordinal))
+        {
+            var isText = name.StartsWith("text_", StringComparison.Ordinal);
+            var width = isText ? network.Config.TextConfig.HiddenSize : network.Config.VisionConfig.HiddenSize;
+            var layers = isText ? network.Config.TextConfig.NumHiddenLayers : network.Config.VisionConfig.NumHiddenLayers;
+            if (Deviation(name, width, layers) is { } deviation) nn.init.normal_(parameter, 0, deviation, generator);
+            else if (parameter.ndim == 1 && name.EndsWith("bias", StringComparison.Ordinal)) parameter.zero_();
+        }
+    }
+
+    private static double? Deviation(string name, int width, int layers)
+    {
+        var residual = Math.Pow(2 * layers, -0.5);
+        return name switch
+        {
+            _ when name.EndsWith("token_embedding.weight", StringComparison.Ordinal) => 0.02,
+            _ when name.EndsWith("position_embedding.weight", StringComparison.Ordinal) => 0.02,
+            _ when name.EndsWith("patch_embedding.weight", StringComparison.Ordinal) => 0.02,
+            _ when name.EndsWith("class_embedding", StringComparison.Ordinal) => Math.Pow(width, -0.5),
+            _ when name.EndsWith("projection.weight", StringComparison.Ordinal) => Math.Pow(width, -0.5),
+            _ when name.EndsWith("out_proj.weight", StringComparison.Ordinal) => Math.Pow(width, -0.5) * residual,
+            _ when name.Contains("_proj.weight", StringComparison.Ordinal) => Math.Pow(width, -0.5),
+            _ when name.EndsWith("fc1.weight", StringComparison.Ordinal) => Math.Pow(2 * width, -0.5),
+            _ when name.EndsWith("fc2.weight", StringComparison.Ordinal) => Math.Pow(width, -0.5) * residual,
+            _ => null,
+        };
+    }
+
+    private static double Bound(Parameter weight) => 1 / Math.Sqrt(Math.Max(1, weight.numel() / weight.shape[0]));
+}

@@ -1,0 +1,184 @@
+using System.Diagnostics;
+using System.Globalization;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>What a run tells while it goes on.</summary>
+/// <param name="Step">Steps done.</param>
+/// <param name="Total">Steps of the whole run.</param>
+/// <param name="Loss">Mean loss since the last report.</param>
+/// <param name="LearningRate">Rate of the last step.</param>
+/// <param name="GradientNorm">Mean norm of the gradients before clipping since the last report.</param>
+/// <param name="SamplesPerSecond">Speed since the last report.</param>
+/// <param name="Note">Words on what was saved, measured or noticed; null in a plain report.</param>
+public sealed record TrainingProgress(
+    long Step, long Total, double Loss, double LearningRate, double GradientNorm, double SamplesPerSecond, string? Note = null);
+
+/// <summary>How a run ended.</summary>
+/// <param name="Steps">Steps done in all, earlier runs of the same folder counted in.</param>
+/// <param name="Seconds">Seconds of training in all.</param>
+/// <param name="Finished">Whether the schedule is at its end; false when time ran out or the run was stopped.</param>
+/// <param name="Metrics">Named results of the last evaluation.</param>
+public sealed record TrainingResult(long Steps, double Seconds, bool Finished, IReadOnlyDictionary<string, double> Metrics);
+
+/// <summary>What every trainer is told from outside its configuration.</summary>
+/// <param name="Folder">Where the run lives: checkpoint, log, sample grids, exported weights.</param>
+public sealed record TrainingOptions(string Folder)
+{
+    /// <summary>Goes on from the folder's checkpoint when there is one; without it a folder that holds a run is refused.</summary>
+    public bool Resume { get; init; }
+
+    /// <summary>Stops, saved, after this many minutes; null runs to the end of the schedule.</summary>
+    public double? Minutes { get; init; }
+
+    /// <summary>Called about every ten seconds.</summary>
+    public Action<TrainingProgress>? OnProgress { get; init; }
+}
+
+/// <summary>
+/// The folder of a run: its resolved configuration, its log, and one checkpoint that is replaced as a whole, so that a run killed at any
+/// moment goes on from the last one and takes exactly the steps that it would have taken.
+/// </summary>
+internal sealed class TrainingRun : IDisposable
+{
+    private const string CheckpointName = "checkpoint.safetensors";
+    private readonly TrainingOptions options;
+    private readonly Stopwatch clock = Stopwatch.StartNew();
+    private readonly StreamWriter log;
+    private readonly double earlierSeconds;
+    private readonly LossWatch watch;
+    private double reportedAt, savedAt, evaluatedAt, losses, norms;
+    private long reportedSamples;
+    private int reported;
+
+    /// <param name="options">Folder and limits.</param>
+    /// <param name="configuration">The run's configuration; a resumed run must have the same.</param>
+    /// <param name="watch">What is said when the loss shows that a run is stuck.</param>
+    public TrainingRun(TrainingOptions options, object configuration, LossWatch watch)
+    {
+        (this.options, this.watch) = (options, watch);
+        Directory.CreateDirectory(options.Folder);
+        var saved = Path.Combine(options.Folder, "training.json");
+        var wanted = saved + ".new";
+        ConfigFile.Write(wanted, configuration);
+        if (File.Exists(CheckpointPath))
+        {
+            if (!options.Resume)
+                throw new InvalidOperationException(
+                    $"{options.Folder} already holds a run. Add --resume to go on with it, or choose another folder.");
+            if (File.Exists(saved) && File.ReadAllText(saved) != File.ReadAllText(wanted))
+                throw new InvalidOperationException(
+                    $"The configuration differs from the one that {options.Folder} was begun with ({saved}). Resume with that one, delete that file to go on with the new one, or choose another folder.");
+            Checkpoint = new SafeTensorsFile(CheckpointPath);
+            Step = long.Parse(Checkpoint.Metadata["step"], CultureInfo.InvariantCulture);
+            earlierSeconds = double.Parse(Checkpoint.Metadata["seconds"], CultureInfo.InvariantCulture);
+        }
+
+        File.Move(wanted, saved, overwrite: true);
+        var path = Path.Combine(options.Folder, "log.csv");
+        var isNew = !File.Exists(path);
+        log = new StreamWriter(path, append: true) { AutoFlush = true };
+        if (isNew) log.WriteLine("step,seconds,loss,learning_rate,gradient_norm,samples_per_second,note");
+    }
+
+    /// <summary>The checkpoint that the run goes on from, or null at the start.</summary>
+    public SafeTensorsFile? Checkpoint { get; }
+
+    /// <summary>Where the run lives.</summary>
+    public string Folder => options.Folder;
+
+    /// <summary>Steps done.</summary>
+    public long Step { get; private set; }
+
+    /// <summary>Seconds of training, earlier sessions of the run counted in.</summary>
+    public double Seconds => earlierSeconds + clock.Elapsed.TotalSeconds;
+
+    /// <summary>Whether the time that was given is over.</summary>
+    public bool IsOver(CancellationToken cancellation) =>
+        cancellation.IsCancellationRequested || (options.Minutes is { } minutes && clock.Elapsed.TotalMinutes >= minutes);
+
+    private string CheckpointPath => Path.Combine(options.Folder, CheckpointName);
+
+    /// <summary>Copies the checkpoint's tensors into those of the model and its optimiser.</summary>
+    public void Restore(nn.Module model, AdamW optimizer)
+    {
+        if (Checkpoint is null) return;
+        foreach (var (name, tensor) in Everything(model, optimizer)) Checkpoint.ReadInto(name, tensor);
+        optimizer.Steps = long.Parse(Checkpoint.Metadata["optimizer_steps"], CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Counts a step, tells about it now and then.</summary>
+    /// <returns>False when the run cannot go on (loss is not a number).</returns>
+    public void Count(double loss, double norm, double rate, int samples, long total)
+    {
+        Step++;
+        if (!double.IsFinite(loss) || !double.IsFinite(norm))
+            throw new InvalidOperationException(
+                $"The loss is not a number at step {Step}. The checkpoint in {options.Folder} is from before; go on with --resume and a lower learning_rate.");
+        (losses, norms, reported, reportedSamples) = (losses + loss, norms + norm, reported + 1, reportedSamples + samples);
+        if (clock.Elapsed.TotalSeconds - reportedAt < 10 && Step < total) return;
+        var seconds = clock.Elapsed.TotalSeconds - reportedAt;
+        Tell(new TrainingProgress(Step, total, losses / reported, rate, norms / reported, reportedSamples / seconds, watch.Say(Step, losses / reported)));
+        (reportedAt, losses, norms, reported, reportedSamples) = (clock.Elapsed.TotalSeconds, 0, 0, 0, 0);
+    }
+
+    /// <summary>Writes a note into the log and tells it.</summary>
+    public void Note(string note, long total) => Tell(new TrainingProgress(Step, total, double.NaN, double.NaN, double.NaN, double.NaN, note));
+
+    /// <summary>Whether <paramref name="minutes"/> of training have passed since the last save.</summary>
+    public bool IsSaveDue(double minutes) => clock.Elapsed.TotalMinutes - savedAt >= minutes;
+
+    /// <summary>Whether <paramref name="minutes"/> of training have passed since the last evaluation; says so once.</summary>
+    public bool IsEvaluationDue(double minutes)
+    {
+        if (clock.Elapsed.TotalMinutes - evaluatedAt < minutes) return false;
+        evaluatedAt = clock.Elapsed.TotalMinutes;
+        return true;
+    }
+
+    /// <summary>Replaces the checkpoint as a whole: a kill while this runs leaves the earlier one.</summary>
+    public void Save(nn.Module model, AdamW optimizer)
+    {
+        Checkpoint?.Dispose();
+        SafeTensorsWriter.Write(CheckpointPath, Everything(model, optimizer), new Dictionary<string, string>
+        {
+            ["step"] = Step.ToString(CultureInfo.InvariantCulture),
+            ["optimizer_steps"] = optimizer.Steps.ToString(CultureInfo.InvariantCulture),
+            ["seconds"] = Seconds.ToString("R", CultureInfo.InvariantCulture),
+        });
+        savedAt = clock.Elapsed.TotalMinutes;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        File.Delete(Path.Combine(options.Folder, "training.json.new"));
+        Checkpoint?.Dispose();
+        log.Dispose();
+    }
+
+    private static IEnumerable<KeyValuePair<string, Tensor>> Everything(nn.Module model, AdamW optimizer) =>
+        model.state_dict().Select(p => KeyValuePair.Create("model/" + p.Key, p.Value)).Concat(optimizer.State);
+
+    private void Tell(TrainingProgress progress)
+    {
+        log.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{progress.Step},{Seconds:F1},{progress.Loss:G6},{progress.LearningRate:G4},{progress.GradientNorm:G4},{progress.SamplesPerSecond:F1},\"{progress.Note?.Replace('"', '\'')}\""));
+        options.OnProgress?.Invoke(progress);
+    }
+}
+
+/// <summary>Says in plain words when the loss shows that a run is stuck.</summary>
+/// <param name="Chance">Loss of a network that knows nothing.</param>
+/// <param name="Patience">Steps after which a loss still at chance is worth words.</param>
+/// <param name="Advice">What to do about it.</param>
+internal sealed record LossWatch(double Chance, long Patience, string Advice)
+{
+    /// <returns>The words, or null.</returns>
+    public string? Say(long step, double loss) => step > Patience && loss > 0.97 * Chance
+        ? string.Create(CultureInfo.InvariantCulture, $"The loss ({loss:F3}) is still that of guessing ({Chance:F3}) after {step} steps. {Advice}")
+        : null;
+}

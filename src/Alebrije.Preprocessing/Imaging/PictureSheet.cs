@@ -1,0 +1,134 @@
+using System.Runtime.InteropServices;
+using SkiaSharp;
+
+namespace Alebrije.Preprocessing.Imaging;
+
+/// <summary>How a <see cref="PictureSheet"/> looks; lengths in pixels.</summary>
+public sealed record PictureSheetOptions
+{
+    /// <summary>Pictures in a row; 0 picks a grid that is about square.</summary>
+    public int Columns { get; init; }
+
+    /// <summary>Side of the square that each picture is fitted into; 0 is the longest side of all pictures, at most 512.</summary>
+    public int CellSize { get; init; }
+
+    /// <summary>Room around each picture.</summary>
+    public int Gap { get; init; } = 8;
+
+    /// <summary>Height of the letters; 0 follows the cell.</summary>
+    public int TextSize { get; init; }
+
+    /// <summary>A line above all pictures, or null.</summary>
+    public string? Title { get; init; }
+}
+
+/// <summary>Several pictures in a grid on white, each with a short label below: contact sheets, training samples, variations.</summary>
+public static class PictureSheet
+{
+    private const int LabelLines = 2;
+
+    /// <summary>Draws the sheet. Pictures keep their proportions: larger ones are shrunk (bicubic), smaller ones enlarged by whole factors.</summary>
+    /// <param name="pictures">At least one.</param>
+    /// <param name="labels">One for each picture (wrapped to two lines, then cut with an ellipsis), or null.</param>
+    /// <param name="options">Null: about square, at the size of the pictures.</param>
+    /// <exception cref="ArgumentException">No pictures, another number of labels, or a sheet that would be far too large.</exception>
+    public static RgbImage Draw(IReadOnlyList<RgbImage> pictures, IReadOnlyList<string>? labels = null, PictureSheetOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(pictures);
+        options ??= new PictureSheetOptions();
+        if (pictures.Count == 0)
+            throw new ArgumentException("A sheet needs at least one picture.", nameof(pictures));
+        if (labels is not null && labels.Count != pictures.Count)
+            throw new ArgumentException($"{labels.Count} labels for {pictures.Count} pictures: give one for each, or none.", nameof(labels));
+        if (options.Columns < 0 || options.CellSize < 0 || options.Gap < 0 || options.TextSize < 0)
+            throw new ArgumentException("Columns, cell size, gap and text size of a sheet cannot be negative.", nameof(options));
+
+        var cell = options.CellSize > 0 ? options.CellSize : Math.Min(pictures.Max(p => Math.Max(p.Width, p.Height)), 512);
+        var columns = Math.Min(options.Columns > 0 ? options.Columns : (int)Math.Ceiling(Math.Sqrt(pictures.Count)), pictures.Count);
+        var rows = (pictures.Count + columns - 1) / columns;
+        using var font = new SKFont(Fonts.Regular, options.TextSize > 0 ? options.TextSize : Math.Clamp(cell / 10, 10, 18));
+        using var titleFont = new SKFont(Fonts.Bold, font.Size * 1.25f);
+        var (line, head) = ((int)Math.Ceiling(font.Spacing), options.Title is null ? 0 : (int)Math.Ceiling(titleFont.Spacing) + options.Gap);
+        var wrapped = labels?.Select(l => Wrap(l, font, cell)).ToArray();
+        var (stepX, stepY) = (cell + options.Gap, cell + options.Gap + (wrapped?.Max(w => w.Count) ?? 0) * line);
+        var (width, height) = ((long)columns * stepX + options.Gap, (long)rows * stepY + options.Gap + head);
+        if (width * height > ImageLimits.MaximumPixels)
+            throw new ArgumentException($"A sheet of {width} x {height} is too large: use fewer pictures or a smaller cell.", nameof(pictures));
+
+        var sheet = new RgbImage((int)width, (int)height);
+        sheet.Pixels.AsSpan().Fill(255);
+        var spots = pictures.Select((_, i) => (X: options.Gap + i % columns * stepX, Y: head + options.Gap + i / columns * stepY)).ToArray();
+        for (var i = 0; i < pictures.Count; i++)
+        {
+            var fitted = Fit(pictures[i], cell);
+            Paste(fitted, sheet, spots[i].X + (cell - fitted.Width) / 2, spots[i].Y + (cell - fitted.Height) / 2);
+        }
+        Write(sheet, canvas =>
+        {
+            using var ink = new SKPaint { Color = new SKColor(32, 32, 32), IsAntialias = true };
+            if (options.Title is { } title)
+                canvas.DrawText(Cut(title, titleFont, (float)width - 2 * options.Gap), options.Gap, options.Gap - titleFont.Metrics.Ascent, SKTextAlign.Left, titleFont, ink);
+            for (var i = 0; i < spots.Length && wrapped is not null; i++)
+            {
+                for (var n = 0; n < wrapped[i].Count; n++)
+                    canvas.DrawText(wrapped[i][n], spots[i].X + cell / 2f, spots[i].Y + cell + n * line - font.Metrics.Ascent, SKTextAlign.Center, font, ink);
+            }
+        });
+        return sheet;
+    }
+
+    private static RgbImage Fit(RgbImage picture, int cell)
+    {
+        var longest = Math.Max(picture.Width, picture.Height);
+        if (longest <= cell)
+            return picture.Resize(picture.Width * (cell / longest), picture.Height * (cell / longest), ResizeFilter.Nearest);
+        return picture.Resize(Math.Max(1, (int)((long)picture.Width * cell / longest)), Math.Max(1, (int)((long)picture.Height * cell / longest)));
+    }
+
+    private static void Paste(RgbImage picture, RgbImage sheet, int left, int top)
+    {
+        for (var y = 0; y < picture.Height; y++)
+            picture.Pixels.AsSpan(y * picture.Width * 3, picture.Width * 3).CopyTo(sheet.Pixels.AsSpan(((top + y) * sheet.Width + left) * 3));
+    }
+
+    /// <summary>Words in lines no wider than the cell; what does not fit is cut.</summary>
+    private static List<string> Wrap(string label, SKFont font, int cell)
+    {
+        var lines = new List<string>();
+        var rest = new Queue<string>(label.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+        while (rest.TryDequeue(out var line))
+        {
+            var last = lines.Count == LabelLines - 1;
+            while (rest.TryPeek(out var word) && (last || font.MeasureText($"{line} {word}") <= cell))
+                line += $" {rest.Dequeue()}";
+            lines.Add(Cut(line, font, cell));
+        }
+        return lines;
+    }
+
+    private static string Cut(string text, SKFont font, float width)
+    {
+        if (font.MeasureText(text) <= width)
+            return text;
+        var kept = (int)Math.Clamp(font.BreakText(text, width - font.MeasureText("\u2026")), 0, text.Length);
+        if (kept > 0 && char.IsHighSurrogate(text[kept - 1]))
+            kept--;
+        return text[..kept].TrimEnd() + "\u2026";
+    }
+
+    /// <summary>Lets Skia draw on the picture, which has four bytes a pixel meanwhile.</summary>
+    private static void Write(RgbImage sheet, Action<SKCanvas> draw)
+    {
+        using var bitmap = new SKBitmap(new SKImageInfo(sheet.Width, sheet.Height, SKColorType.Rgba8888, SKAlphaType.Opaque));
+        var pixels = bitmap.GetPixelSpan();
+        var four = new byte[pixels.Length];
+        for (int i = 0, o = 0; i < sheet.Pixels.Length; i += 3, o += 4)
+            (four[o], four[o + 1], four[o + 2], four[o + 3]) = (sheet.Pixels[i], sheet.Pixels[i + 1], sheet.Pixels[i + 2], 255);
+        Marshal.Copy(four, 0, bitmap.GetPixels(), four.Length);
+        using (var canvas = new SKCanvas(bitmap))
+            draw(canvas);
+        pixels = bitmap.GetPixelSpan();
+        for (int i = 0, o = 0; i < sheet.Pixels.Length; i += 3, o += 4)
+            (sheet.Pixels[i], sheet.Pixels[i + 1], sheet.Pixels[i + 2]) = (pixels[o], pixels[o + 1], pixels[o + 2]);
+    }
+}

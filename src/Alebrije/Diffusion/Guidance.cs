@@ -1,0 +1,70 @@
+using static TorchSharp.torch;
+
+namespace Alebrije.Diffusion;
+
+/// <summary>A network with its conditions bound: what it predicts for x.</summary>
+/// <param name="x">[batch, channels, ...]</param>
+/// <param name="t">[batch] timesteps, float32.</param>
+/// <returns>[batch, channels or 2 channels, ...]</returns>
+internal delegate Tensor Denoiser(Tensor x, Tensor t);
+
+/// <summary>Classifier-free guidance (Ho and Salimans, 2022, eq. 6), on whatever the network predicts: the noise, x0 or v.</summary>
+internal static class Guidance
+{
+    /// <summary>unconditional + scale (conditional - unconditional); scale 1 is the conditional prediction, 0 the unconditional one.</summary>
+    /// <param name="conditional">[batch, ...]</param>
+    /// <param name="unconditional">[batch, ...]</param>
+    /// <param name="scale">The guidance scale.</param>
+    public static Tensor Combine(Tensor conditional, Tensor unconditional, double scale)
+    {
+        using var scope = NewDisposeScope();
+        return (unconditional + scale * (conditional - unconditional)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Guides a network that is run once on both halves.</summary>
+    /// <param name="both">
+    /// The network with its conditions doubled: the unconditional half first, as the reference's pipelines order them. It is given x and t
+    /// twice over. Where it gives a variance too, only the prediction is guided and the variance is the conditional half's.
+    /// </param>
+    /// <param name="scale">The guidance scale.</param>
+    public static Denoiser ClassifierFree(Denoiser both, double scale) => (x, t) =>
+    {
+        using var scope = NewDisposeScope();
+        var output = both(cat([x, x]), cat([t, t]));  // [2 batch, ...]
+        return Combine(output, x.shape[1], scale).MoveToOuterDisposeScope();
+    };
+
+    /// <summary>Guides from two networks, or from one run twice, which halves the memory that <see cref="ClassifierFree(Denoiser, double)"/> takes.</summary>
+    public static Denoiser ClassifierFree(Denoiser conditional, Denoiser unconditional, double scale) => (x, t) =>
+    {
+        using var scope = NewDisposeScope();
+        return Combine(cat([unconditional(x, t), conditional(x, t)]), x.shape[1], scale).MoveToOuterDisposeScope();
+    };
+
+    /// <summary>Guides the output of a doubled batch.</summary>
+    /// <param name="output">[2 batch, channels or 2 channels, ...], the unconditional half first.</param>
+    /// <param name="channels">Channels of the sample; what lies beyond them is a learned variance.</param>
+    /// <param name="scale">The guidance scale.</param>
+    /// <returns>[batch, channels or 2 channels, ...]</returns>
+    public static Tensor Combine(Tensor output, long channels, double scale)
+    {
+        using var scope = NewDisposeScope();
+        var halves = output.chunk(2);
+        var (unconditional, conditional) = (halves[0], halves[1]);
+        var extra = output.shape[1] - channels;
+        var guided = Combine(conditional.narrow(1, 0, channels), unconditional.narrow(1, 0, channels), scale);
+        return (extra > 0 ? cat([guided, conditional.narrow(1, channels, extra)], 1) : guided).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Brings the deviation of a guided prediction back towards the conditional one's (Lin et al., 2023, §3.4).</summary>
+    /// <param name="guided">[batch, ...]</param>
+    /// <param name="conditional">[batch, ...]</param>
+    /// <param name="share">From 0 (as guided) to 1 (rescaled wholly); 0.7 in the paper.</param>
+    public static Tensor Rescale(Tensor guided, Tensor conditional, double share)
+    {
+        using var scope = NewDisposeScope();
+        long[] shape = [guided.shape[0], .. Enumerable.Repeat(1L, (int)guided.dim() - 1)];
+        var rescaled = guided * (conditional.flatten(1).std(1) / guided.flatten(1).std(1)).reshape(shape);
+        return (share * rescaled + (1 - share) * guided).MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,25 @@
+namespace Alebrije.Diffusion;
+
+/// <summary>Builds the sampler that a configuration names.</summary>
+internal static class Schedulers
+{
+    /// <summary>The class names that are built in.</summary>
+    public static IReadOnlyList<string> Known { get; } =
+    [
+        "UnCLIPScheduler", "DDPMScheduler", "DDIMScheduler", "DDIMInverseScheduler",
+    ];
+
+    /// <summary>Builds from a scheduler's folder or its <c>scheduler_config.json</c>; exceptions as <see cref="SchedulerConfig.Load"/>.</summary>
+    public static IScheduler Create(string path) => Create(SchedulerConfig.Load(path));
+
+    /// <summary>Builds from a configuration.</summary>
+    /// <exception cref="NotSupportedException">The class, or a value of its configuration, is not supported.</exception>
+    public static IScheduler Create(SchedulerConfig config) => config.ClassName switch
+    {
+        "UnCLIPScheduler" => new UnClipScheduler(config),
+        "DDPMScheduler" => new DdpmScheduler(config),
+        "DDIMScheduler" => new DdimScheduler(config),
+        "DDIMInverseScheduler" => new DdimInverseScheduler(config),
+        _ => throw new NotSupportedException($"Scheduler class \"{config.ClassName}\" is not known here; these are: {string.Join(", ", Known)}."),
+    };
+}

@@ -1,0 +1,65 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tensors;
+
+/// <summary>
+/// The random numbers of one run: torch's CPU generator (mt19937), so that a seed gives the stream of <c>torch.manual_seed(seed)</c> whatever
+/// the device. There is no global seed; whoever draws is handed this object. Not thread-safe.
+/// </summary>
+internal sealed class Noise : IDisposable
+{
+    private readonly Generator? generator;
+    private readonly Queue<Tensor>? recorded;
+
+    /// <summary>Starts the stream of <paramref name="seed"/>; negative seeds are read as torch reads them (two's complement).</summary>
+    public Noise(long seed) => generator = new Generator(unchecked((ulong)seed));
+
+    private Noise(IEnumerable<Tensor> draws) => recorded = new Queue<Tensor>(draws);
+
+    /// <summary>A source that gives recorded normal draws in order of use, for comparison with a reference run. The tensors stay the caller's.</summary>
+    public static Noise Replay(IEnumerable<Tensor> draws) => new(draws);
+
+    /// <summary>Standard normal numbers, float32 on the CPU.</summary>
+    /// <exception cref="InvalidOperationException">A replayed source has no draw of that shape next.</exception>
+    public Tensor Randn(params long[] shape)
+    {
+        if (recorded is null) return randn(shape, dtype: ScalarType.Float32, generator: generator);
+        if (!recorded.TryDequeue(out var next))
+            throw new InvalidOperationException($"A draw of shape [{Join(shape)}] was asked of recorded noise, but all its tensors are used: record one more.");
+        if (!next.shape.AsSpan().SequenceEqual(shape))
+            throw new InvalidOperationException($"A draw of shape [{Join(shape)}] was asked of recorded noise, but its next tensor is [{Join(next.shape)}]: give the draws in order of use.");
+        return next.to(ScalarType.Float32).alias();
+    }
+
+    /// <summary>Standard normal numbers of the shape, type and device of <paramref name="x"/>, drawn in float32 on the CPU.</summary>
+    public Tensor RandnLike(Tensor x) => Randn(x.shape).to(x.dtype, x.device);
+
+    /// <summary>Uniform numbers in [0, 1), float32 on the CPU.</summary>
+    public Tensor Uniform(params long[] shape) => rand(shape, dtype: ScalarType.Float32, generator: Seeded());
+
+    /// <summary>Uniform whole numbers in [0, <paramref name="high"/>), int64 on the CPU.</summary>
+    public Tensor Integers(long high, params long[] shape) => randint(high, shape, dtype: ScalarType.Int64, generator: Seeded());
+
+    /// <summary>The generator's state, to be kept in a checkpoint; <see cref="Restore"/> continues the stream exactly there.</summary>
+    public byte[] Save()
+    {
+        using var state = Seeded().get_state();
+        return state.data<byte>().ToArray();
+    }
+
+    /// <summary>Continues the stream from where <see cref="Save"/> was called.</summary>
+    public void Restore(byte[] state)
+    {
+        using var tensor = torch.tensor(state, dtype: ScalarType.Byte);
+        Seeded().set_state(tensor);
+    }
+
+    /// <summary>Releases the generator.</summary>
+    public void Dispose() => generator?.Dispose();
+
+    private Generator Seeded() => generator
+        ?? throw new InvalidOperationException("Recorded noise has normal draws only: use a seeded source for anything else.");
+
+    private static string Join(long[] shape) => string.Join(", ", shape);
+}

@@ -1,0 +1,121 @@
+using System.IO.Compression;
+using System.Text;
+using System.Text.Encodings.Web;
+using System.Text.Json;
+
+namespace Alebrije.Preprocessing.Tokenizers;
+
+/// <summary>
+/// Vocabulary of a byte-level BPE as CLIP has it: 256 byte symbols, the same with <c>&lt;/w&gt;</c>, one symbol per merge,
+/// <c>&lt;|startoftext|&gt;</c>, <c>&lt;|endoftext|&gt;</c>; a symbol's place is its id.
+/// </summary>
+public sealed class BpeVocabulary
+{
+    /// <summary>Symbols that every vocabulary has beside its merges: 512 of single bytes and the two specials.</summary>
+    public const int SmallestSize = 514;
+
+    internal const string StartToken = "<|startoftext|>", EndToken = "<|endoftext|>";
+
+    internal BpeVocabulary(IReadOnlyList<(string Left, string Right)> merges)
+    {
+        Merges = merges;
+        var tokens = new List<string>(merges.Count + SmallestSize);
+        foreach (var value in ByteSymbols.InOrder)
+            tokens.Add(ByteSymbols.Of(value).ToString());
+        foreach (var value in ByteSymbols.InOrder)
+            tokens.Add(ByteSymbols.Of(value) + ByteSymbols.EndOfWord);
+        tokens.AddRange(merges.Select(merge => merge.Left + merge.Right));
+        tokens.Add(StartToken);
+        tokens.Add(EndToken);
+        Tokens = tokens;
+    }
+
+    /// <summary>Symbols by id.</summary>
+    public IReadOnlyList<string> Tokens { get; }
+
+    /// <summary>Merges, the first to apply first.</summary>
+    public IReadOnlyList<(string Left, string Right)> Merges { get; }
+
+    /// <summary>
+    /// Reads the single file of openai/CLIP and open_clip, <c>bpe_simple_vocab_16e6.txt</c>, gzipped or not: a heading, then one
+    /// merge per line, of which the first 48,894 count (clip/simple_tokenizer.py).
+    /// </summary>
+    /// <exception cref="FileNotFoundException">The file does not exist.</exception>
+    /// <exception cref="InvalidDataException">A line is no merge.</exception>
+    public static BpeVocabulary ReadOpenAi(string file)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(file);
+        if (!File.Exists(file))
+            throw new FileNotFoundException($"There is no vocabulary file '{file}'.", file);
+        using Stream stream = File.OpenRead(file);
+        var zipped = stream.ReadByte() == 0x1F && stream.ReadByte() == 0x8B;
+        stream.Position = 0;
+        using var reader = new StreamReader(zipped ? new GZipStream(stream, CompressionMode.Decompress) : stream, Encoding.UTF8);
+
+        const int Counted = 49152 - 256 - 2;
+        var merges = new List<(string, string)>(Counted);
+        reader.ReadLine();
+        while (merges.Count < Counted && reader.ReadLine() is { Length: > 0 } line)
+        {
+            var parts = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            merges.Add(parts is [var left, var right] ? (left, right) : throw new InvalidDataException(
+                $"Line {merges.Count + 2} of '{file}' is '{line}'; a merge is two symbols with a space between."));
+        }
+        return new BpeVocabulary(merges);
+    }
+
+    /// <summary>
+    /// Writes <c>vocab.json</c>, <c>merges.txt</c>, <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> in the layout
+    /// of the transformers library; <see cref="ClipTokenizer.Load"/> reads it.
+    /// </summary>
+    /// <param name="folder">Folder to write to; made when absent, files of these names are replaced.</param>
+    /// <param name="maxLength">Tokens of a text, start and end included; at least 3.</param>
+    /// <param name="padToken">Symbol of the padding: <c>!</c> (id 0) as in Karlo, or <c>&lt;|endoftext|&gt;</c> as in Stable Diffusion 1.</param>
+    /// <exception cref="ArgumentException">The padding is no symbol of this vocabulary, or the length is below 3.</exception>
+    public void Save(string folder, int maxLength = 77, string padToken = "!")
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        if (maxLength < 3)
+            throw new ArgumentException($"A text of at most {maxLength} tokens has no room for words between start and end; give 3 or more.", nameof(maxLength));
+        if (!Tokens.Contains(padToken))
+            throw new ArgumentException($"The padding '{padToken}' is not in the vocabulary; '!' and '{EndToken}' always are.", nameof(padToken));
+
+        Directory.CreateDirectory(folder);
+        WriteJson(Path.Combine(folder, "vocab.json"), indented: false, json =>
+        {
+            for (var id = 0; id < Tokens.Count; id++)
+                json.WriteNumber(Tokens[id], id);
+        });
+        var merges = new StringBuilder("#version: 0.2\n");
+        foreach (var (left, right) in Merges)
+            merges.Append(left).Append(' ').Append(right).Append('\n');
+        File.WriteAllText(Path.Combine(folder, "merges.txt"), merges.ToString());
+        WriteJson(Path.Combine(folder, "special_tokens_map.json"), indented: true, json => WriteSpecials(json, padToken));
+        WriteJson(Path.Combine(folder, "tokenizer_config.json"), indented: true, json =>
+        {
+            json.WriteBoolean("add_prefix_space", false);
+            json.WriteBoolean("do_lower_case", true);
+            json.WriteString("errors", "replace");
+            json.WriteNumber("model_max_length", maxLength);
+            json.WriteString("tokenizer_class", "CLIPTokenizer");
+            WriteSpecials(json, padToken);
+        });
+    }
+
+    private static void WriteSpecials(Utf8JsonWriter json, string padToken)
+    {
+        json.WriteString("bos_token", StartToken);
+        json.WriteString("eos_token", EndToken);
+        json.WriteString("pad_token", padToken);
+        json.WriteString("unk_token", EndToken);
+    }
+
+    private static void WriteJson(string path, bool indented, Action<Utf8JsonWriter> members)
+    {
+        using var stream = File.Create(path);
+        using var json = new Utf8JsonWriter(stream, new() { Indented = indented, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+        json.WriteStartObject();
+        members(json);
+        json.WriteEndObject();
+    }
+}

@@ -1,0 +1,85 @@
+using System.Globalization;
+using System.Reflection;
+
+namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
+
+/// <summary>
+/// Canonical decompositions, combining classes and lower case of Unicode 15.0, read once from the table beside this file.
+/// .NET answers these from ICU, or not at all when globalization is invariant; token ids must not depend on that.
+/// </summary>
+internal static class UnicodeFacts
+{
+    private static readonly Dictionary<int, byte> CombiningClasses = [];
+    private static readonly Dictionary<int, (int First, int Second)> Decompositions = [];
+    private static readonly Dictionary<(int First, int Second), int> Compositions = [];
+    private static readonly Dictionary<int, int> LowerCases = [];
+
+    static UnicodeFacts()
+    {
+        using var stream = Assembly.GetExecutingAssembly().GetManifestResourceStream("UnicodeFacts.txt")!;
+        using var reader = new StreamReader(stream);
+        var section = "";
+        while (reader.ReadLine() is { } line)
+        {
+            if (line.StartsWith('#'))
+                continue;
+            if (line.StartsWith('['))
+                section = line[1..line.IndexOf(']', StringComparison.Ordinal)];
+            else if (section == "combining class")
+                ReadCombiningClasses(line);
+            else if (section == "decomposition")
+                ReadDecomposition(line);
+            else
+                ReadLowerCases(line);
+        }
+    }
+
+    /// <summary>Canonical combining class, 0 for a starter.</summary>
+    public static byte CombiningClass(int codePoint) =>
+        codePoint < 0x300 ? (byte)0 : CombiningClasses.GetValueOrDefault(codePoint);
+
+    /// <summary>One step of canonical decomposition; Second is -1 for a singleton.</summary>
+    public static bool TryDecompose(int codePoint, out (int First, int Second) parts) => Decompositions.TryGetValue(codePoint, out parts);
+
+    /// <summary>The character that a pair composes to, if Unicode allows that.</summary>
+    public static bool TryCompose(int first, int second, out int composed) => Compositions.TryGetValue((first, second), out composed);
+
+    /// <summary>Simple lower case of one character; U+0130, the only one with a longer answer, is left to the caller.</summary>
+    public static int Lower(int codePoint) => LowerCases.GetValueOrDefault(codePoint, codePoint);
+
+    private static void ReadCombiningClasses(string line)
+    {
+        var (first, last, value) = ParseRange(line);
+        for (var code = first; code <= last; code++)
+            CombiningClasses[code] = (byte)int.Parse(value, CultureInfo.InvariantCulture);
+    }
+
+    private static void ReadDecomposition(string line)
+    {
+        var composes = line[0] != '!';
+        var sides = line.TrimStart('!').Split('=');
+        var parts = sides[1].Split(' ');
+        var code = Hex(sides[0]);
+        var (first, second) = (Hex(parts[0]), parts.Length > 1 ? Hex(parts[1]) : -1);
+        Decompositions[code] = (first, second);
+        if (composes)
+            Compositions[(first, second)] = code;
+    }
+
+    private static void ReadLowerCases(string line)
+    {
+        var (first, last, value) = ParseRange(line);
+        var step = value.EndsWith('/') ? 2 : 1;
+        var difference = int.Parse(value.TrimEnd('/'), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture);
+        for (var code = first; code <= last; code += step)
+            LowerCases[code] = code + difference;
+    }
+
+    private static (int First, int Last, string Value) ParseRange(string line)
+    {
+        var (dash, equals) = (line.IndexOf('-', StringComparison.Ordinal), line.IndexOf('=', StringComparison.Ordinal));
+        return (Hex(line[..dash]), Hex(line[(dash + 1)..equals]), line[(equals + 1)..]);
+    }
+
+    private static int Hex(string digits) => int.Parse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+}

@@ -1,0 +1,194 @@
+using System.Text;
+using Alebrije.Preprocessing.Tokenizers.Cleaning;
+
+namespace Alebrije.Preprocessing.Tokenizers;
+
+/// <summary>
+/// CLIP's byte-level BPE (Radford et al., 2021, §2.4): text to ids and back, the same ids as the reference tokenizers give.
+/// Safe to use from many threads.
+/// </summary>
+public sealed class ClipTokenizer
+{
+    private readonly BytePairEncoder encoder;
+    private readonly string?[] symbols;
+    private readonly AddedToken[] typed, typedCleaned;
+
+    private ClipTokenizer(ClipDialect dialect, TokenizerFiles files)
+    {
+        Dialect = dialect;
+        (StartId, EndId, PadId, MaxLength) = (files.StartId, files.EndId, files.PadId, files.MaxLength);
+        encoder = new BytePairEncoder(files.Vocabulary, files.Merges, files.UnknownId);
+
+        // The longest token wins where several begin at one place.
+        typed = [.. files.Added.Where(token => !token.Normalized).OrderByDescending(token => token.Content.Length)];
+        typedCleaned = [.. files.Added.Where(token => token.Normalized)
+            .Select(token => token with { Content = ClipCleaning.Clean(token.Content, dialect) }).OrderByDescending(token => token.Content.Length)];
+
+        symbols = new string?[Math.Max(files.Vocabulary.Values.Max(), files.Added.Max(token => token.Id)) + 1];
+        foreach (var (symbol, id) in files.Vocabulary)
+            symbols[id] = symbol;
+        foreach (var token in files.Added)
+            symbols[token.Id] = token.Content;
+    }
+
+    /// <summary>Whose rules this tokenizer follows.</summary>
+    public ClipDialect Dialect { get; }
+
+    /// <summary>Id of the token that opens every text.</summary>
+    public int StartId { get; }
+
+    /// <summary>Id of the token that ends every text.</summary>
+    public int EndId { get; }
+
+    /// <summary>Id that fills a row behind its end: 0 in OpenAI's code and Karlo, <see cref="EndId"/> in Stable Diffusion 1.</summary>
+    public int PadId { get; }
+
+    /// <summary>Tokens of a row that the model was made for, start and end included.</summary>
+    public int MaxLength { get; }
+
+    /// <summary>Rows that an embedding of these ids needs: the largest id and one.</summary>
+    public int VocabularySize => symbols.Length;
+
+    /// <summary>
+    /// Reads a tokenizer folder in the layout of transformers: vocab.json with merges.txt (or tokenizer.json alone), and, where they
+    /// stand, tokenizer_config.json and special_tokens_map.json for the padding, the length and added tokens.
+    /// </summary>
+    /// <exception cref="DirectoryNotFoundException">The folder does not exist.</exception>
+    /// <exception cref="FileNotFoundException">A file that is needed is not there.</exception>
+    /// <exception cref="InvalidDataException">A file does not hold what it should.</exception>
+    public static ClipTokenizer Load(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        return new ClipTokenizer(ClipDialect.Transformers, new TokenizerFiles(folder));
+    }
+
+    /// <summary>The text as the vocabulary sees it, special tokens left as they are.</summary>
+    public string Clean(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return ClipCleaning.Clean(text, Dialect);
+    }
+
+    /// <summary>Ids of a text, whole: start, words, end; neither cut nor padded.</summary>
+    public int[] Encode(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var ids = new List<int>(32) { StartId };
+        EncodeTyped(text, ids);
+        ids.Add(EndId);
+        return [.. ids];
+    }
+
+    /// <summary>Symbols of a text, whole, in the spelling of the vocabulary: <c>&lt;/w&gt;</c> ends a word, bytes stand as printable characters.</summary>
+    public string[] Tokens(string text) => [.. Encode(text).Select(id => symbols[id]!)];
+
+    /// <summary>Rows of one length for a model, padded with <see cref="PadId"/>.</summary>
+    /// <param name="texts">Texts, one per row.</param>
+    /// <param name="length">Ids of a row, at least 2; <see cref="MaxLength"/> for the length that the model was made for.</param>
+    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
+    /// <returns>[texts, length]</returns>
+    /// <exception cref="ArgumentException">A text is too long and may not be cut.</exception>
+    public int[][] EncodeBatch(IReadOnlyList<string> texts, int length, bool truncate = true) => EncodeBatch(texts, length, out _, truncate);
+
+    /// <inheritdoc cref="EncodeBatch(IReadOnlyList{string}, int, bool)"/>
+    /// <param name="texts">Texts, one per row.</param>
+    /// <param name="length">Ids of a row, at least 2.</param>
+    /// <param name="lengths">Ids of each row that are text, start and end included: ones of the attention mask.</param>
+    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
+    public int[][] EncodeBatch(IReadOnlyList<string> texts, int length, out int[] lengths, bool truncate = true)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        ArgumentOutOfRangeException.ThrowIfLessThan(length, 2);
+        var rows = new int[texts.Count][];
+        lengths = new int[texts.Count];
+        for (var i = 0; i < rows.Length; i++)
+        {
+            var ids = Encode(texts[i]);
+            if (ids.Length > length && !truncate)
+                throw new ArgumentException(
+                    $"Text {i + 1} (\"{Shorten(texts[i])}\") has {ids.Length} tokens, start and end included, and only {length} fit; shorten it or allow cutting.", nameof(texts));
+            lengths[i] = Math.Min(ids.Length, length);
+            if (ids.Length > length)
+                ids[length - 1] = EndId;
+            var row = new int[length];
+            ids.AsSpan(0, lengths[i]).CopyTo(row);
+            row.AsSpan(lengths[i]).Fill(PadId);
+            rows[i] = row;
+        }
+        return rows;
+    }
+
+    /// <summary>The text that ids spell: words in lower case with single spaces; bytes that are no UTF-8 become U+FFFD.</summary>
+    /// <param name="ids">Ids below <see cref="VocabularySize"/>.</param>
+    /// <param name="keepSpecial">Spell start, end and other special tokens too.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
+    public string Decode(IReadOnlyList<int> ids, bool keepSpecial = false)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        var bytes = new List<byte>(ids.Count * 4);
+        foreach (var id in ids)
+        {
+            if (id < 0 || id >= symbols.Length || symbols[id] is not { } symbol)
+                throw new ArgumentOutOfRangeException(nameof(ids), id, $"The vocabulary has no token {id}; ids go from 0 to {symbols.Length - 1}.");
+            if (Array.Exists(typed, token => token.Id == id) || Array.Exists(typedCleaned, token => token.Id == id))
+            {
+                if (keepSpecial)
+                    bytes.AddRange(Encoding.UTF8.GetBytes(symbol + " "));
+                continue;
+            }
+            var ends = symbol.EndsWith(ByteSymbols.EndOfWord, StringComparison.Ordinal);
+            foreach (var unit in ends ? symbol.AsSpan(0, symbol.Length - ByteSymbols.EndOfWord.Length) : symbol)
+                bytes.Add(ByteSymbols.TryGetByte(unit, out var value) ? value : (byte)'?');
+            if (ends)
+                bytes.Add((byte)' ');
+        }
+        return Encoding.UTF8.GetString([.. bytes]).Trim(' ');
+    }
+
+    /// <summary>Takes out the special tokens that the text spells exactly, and cleans and encodes what is between them.</summary>
+    private void EncodeTyped(string text, List<int> ids)
+    {
+        var place = 0;
+        while (Find(text, place, typed) is { Start: >= 0 } found)
+        {
+            EncodeCleaned(text[place..found.Start], ids);
+            ids.Add(found.Token.Id);
+            place = found.Start + found.Token.Content.Length;
+        }
+        EncodeCleaned(place == 0 ? text : text[place..], ids);
+    }
+
+    private void EncodeCleaned(string text, List<int> ids)
+    {
+        var clean = ClipCleaning.Clean(text, Dialect);
+        var place = 0;
+        while (Find(clean, place, typedCleaned) is { Start: >= 0 } found)
+        {
+            EncodeWords(clean.AsSpan(place, found.Start - place), ids);
+            ids.Add(found.Token.Id);
+            place = found.Start + found.Token.Content.Length;
+        }
+        EncodeWords(clean.AsSpan(place), ids);
+    }
+
+    private void EncodeWords(ReadOnlySpan<char> clean, List<int> ids)
+    {
+        var words = new ClipWordReader(clean, Dialect);
+        while (words.MoveNext())
+            encoder.Encode(words.Current, ids);
+    }
+
+    private static (int Start, AddedToken Token) Find(string text, int from, AddedToken[] tokens)
+    {
+        (int Start, AddedToken Token) first = (-1, default);
+        foreach (var token in tokens)
+        {
+            var start = text.IndexOf(token.Content, from, StringComparison.Ordinal);
+            if (start >= 0 && (first.Start < 0 || start < first.Start))
+                first = (start, token);
+        }
+        return first;
+    }
+
+    private static string Shorten(string text) => text.Length <= 40 ? text : text[..37] + "...";
+}

@@ -1,0 +1,179 @@
+using System.Text.Json;
+
+namespace Alebrije.Preprocessing.Tokenizers;
+
+/// <summary>A token that is looked for in the text itself: exactly as typed, or after cleaning when <paramref name="Normalized"/>.</summary>
+internal readonly record struct AddedToken(string Content, int Id, bool Normalized);
+
+/// <summary>A tokenizer folder of the transformers library, read and checked.</summary>
+internal sealed class TokenizerFiles
+{
+    /// <summary>Length of CLIP's context, where a folder names none.</summary>
+    private const int ClipContext = 77;
+
+    private readonly string folder;
+    private readonly Dictionary<string, (string Content, bool Normalized)> specials = new(StringComparer.Ordinal)
+    {
+        ["bos_token"] = (BpeVocabulary.StartToken, false),
+        ["eos_token"] = (BpeVocabulary.EndToken, false),
+        ["unk_token"] = (BpeVocabulary.EndToken, false),
+        ["pad_token"] = (BpeVocabulary.EndToken, false),
+    };
+
+    private readonly Dictionary<string, AddedToken> added = new(StringComparer.Ordinal);
+
+    public TokenizerFiles(string folder)
+    {
+        this.folder = folder;
+        if (!Directory.Exists(folder))
+            throw new DirectoryNotFoundException($"There is no tokenizer folder '{folder}'.");
+        if (File.Exists(Path.Combine(folder, "vocab.json")))
+            ReadPair();
+        else if (File.Exists(Path.Combine(folder, "tokenizer.json")))
+            ReadTokenizerJson();
+        else
+            throw new FileNotFoundException($"'{folder}' is no CLIP tokenizer: it has neither vocab.json with merges.txt nor tokenizer.json.");
+
+        var declaresAdded = ReadConfig();
+        if (!declaresAdded && Open("special_tokens_map.json") is { } map)
+        {
+            using (map)
+                ReadSpecials(map.RootElement);
+        }
+        foreach (var (content, normalized) in specials.Values)
+        {
+            if (!added.ContainsKey(content))
+                added[content] = new(content, IdOf(content), normalized);
+        }
+    }
+
+    public Dictionary<string, int> Vocabulary { get; } = new(StringComparer.Ordinal);
+
+    public List<(string Left, string Right)> Merges { get; } = [];
+
+    public IReadOnlyCollection<AddedToken> Added => added.Values;
+
+    public int MaxLength { get; private set; } = ClipContext;
+
+    public int StartId => IdOf(specials["bos_token"].Content);
+
+    public int EndId => IdOf(specials["eos_token"].Content);
+
+    public int UnknownId => IdOf(specials["unk_token"].Content);
+
+    public int PadId => IdOf(specials["pad_token"].Content);
+
+    private int IdOf(string content) =>
+        added.TryGetValue(content, out var token) ? token.Id
+        : Vocabulary.TryGetValue(content, out var id) ? id
+        : throw new InvalidDataException($"'{folder}' names the special token '{content}', which its vocabulary of {Vocabulary.Count} symbols does not have.");
+
+    private void ReadPair()
+    {
+        using (var vocabulary = Open("vocab.json")!)
+            ReadVocabulary(vocabulary.RootElement, "vocab.json");
+        var path = Path.Combine(folder, "merges.txt");
+        if (!File.Exists(path))
+            throw new FileNotFoundException($"'{folder}' has vocab.json but not merges.txt; a CLIP tokenizer needs both.", path);
+        foreach (var line in File.ReadLines(path).Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)))
+            AddMerge(line, "merges.txt");
+    }
+
+    private void ReadTokenizerJson()
+    {
+        using var json = Open("tokenizer.json")!;
+        if (!json.RootElement.TryGetProperty("model", out var model) || !model.TryGetProperty("vocab", out var vocabulary)
+            || vocabulary.ValueKind != JsonValueKind.Object || !model.TryGetProperty("merges", out var merges))
+            throw new InvalidDataException($"'{folder}/tokenizer.json' holds no BPE model with a vocabulary and merges.");
+        ReadVocabulary(vocabulary, "tokenizer.json");
+        foreach (var merge in merges.EnumerateArray())
+        {
+            // Newer files write a merge as two strings, older ones as one with a space between.
+            AddMerge(merge.ValueKind == JsonValueKind.Array ? $"{merge[0].GetString()} {merge[1].GetString()}" : merge.GetString()!, "tokenizer.json");
+        }
+        if (json.RootElement.TryGetProperty("added_tokens", out var tokens))
+        {
+            foreach (var token in tokens.EnumerateArray())
+                Declare(token.GetProperty("id").GetInt32(), token);
+        }
+    }
+
+    private void ReadVocabulary(JsonElement vocabulary, string file)
+    {
+        foreach (var entry in vocabulary.EnumerateObject())
+        {
+            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id < 0)
+                throw new InvalidDataException($"'{folder}/{file}' gives '{entry.Name}' the id {entry.Value}; ids are whole numbers from 0.");
+            Vocabulary[entry.Name] = id;
+        }
+    }
+
+    private void AddMerge(string line, string file)
+    {
+        var parts = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+        if (parts.Length != 2)
+            throw new InvalidDataException($"'{folder}/{file}' has the merge '{line}'; a merge is two symbols with a space between.");
+        Merges.Add((parts[0], parts[1]));
+    }
+
+    /// <summary>Reads tokenizer_config.json; true when it declares its added tokens, so that no other file is asked.</summary>
+    private bool ReadConfig()
+    {
+        using var config = Open("tokenizer_config.json");
+        if (config is null)
+            return false;
+        var root = config.RootElement;
+
+        // The library writes 1e30 for "no limit"; CLIP's own context is one all the same.
+        if (root.TryGetProperty("model_max_length", out var length) && length.ValueKind == JsonValueKind.Number
+            && length.GetDouble() is >= 3 and <= 1_000_000 and var given)
+            MaxLength = (int)given;
+        var declared = root.TryGetProperty("added_tokens_decoder", out var tokens) && tokens.ValueKind == JsonValueKind.Object;
+        if (declared)
+        {
+            foreach (var token in tokens.EnumerateObject())
+                Declare(int.Parse(token.Name, System.Globalization.CultureInfo.InvariantCulture), token.Value);
+        }
+        ReadSpecials(root);
+        return declared;
+    }
+
+    private void ReadSpecials(JsonElement root)
+    {
+        foreach (var name in specials.Keys.ToArray())
+        {
+            if (!root.TryGetProperty(name, out var token))
+                continue;
+            if (token.ValueKind == JsonValueKind.String)
+                specials[name] = (token.GetString()!, false);
+            else if (token.ValueKind == JsonValueKind.Object && token.TryGetProperty("content", out var content))
+                specials[name] = (content.GetString()!, IsNormalized(token));
+        }
+    }
+
+    private void Declare(int id, JsonElement token)
+    {
+        if (token.TryGetProperty("content", out var content) && content.GetString() is { Length: > 0 } text)
+            added[text] = new(text, id, IsNormalized(token));
+    }
+
+    private static bool IsNormalized(JsonElement token) =>
+        token.TryGetProperty("normalized", out var normalized) && normalized.ValueKind == JsonValueKind.True;
+
+    private JsonDocument? Open(string file)
+    {
+        var path = Path.Combine(folder, file);
+        if (!File.Exists(path))
+            return null;
+        try
+        {
+            var json = JsonDocument.Parse(File.ReadAllBytes(path));
+            return json.RootElement.ValueKind == JsonValueKind.Object ? json
+                : throw new InvalidDataException($"'{path}' holds no JSON object.");
+        }
+        catch (JsonException error)
+        {
+            throw new InvalidDataException($"'{path}' is not valid JSON: {error.Message}", error);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+using TorchSharp;
+using TorchSharp.Utils;
+using static TorchSharp.torch;
+
+namespace Alebrije.Nn;
+
+/// <summary>
+/// The transformer's network on each token, four times as wide inside (diffusers, models/attention.py, FeedForward), with exact GELU
+/// or gated by it (Shazeer, 2020).
+/// </summary>
+internal sealed class FeedForward : nn.Module<Tensor, Tensor>
+{
+    private readonly FeedForwardStack net;
+
+    public FeedForward(long width, bool gated, double dropout) : base(nameof(FeedForward))
+    {
+        net = new FeedForwardStack(width, gated, dropout);
+        RegisterComponents();
+    }
+
+    /// <param name="x">[batch, tokens, width]</param>
+    /// <returns>As the input.</returns>
+    public override Tensor forward(Tensor x) => net.call(x);
+
+    private sealed class FeedForwardStack : nn.Module<Tensor, Tensor>
+    {
+        private const int Expansion = 4;
+
+        private readonly double dropout;
+        [ComponentName(Name = "0")] private readonly Expand expand;
+        [ComponentName(Name = "2")] private readonly LinearLayer contract;
+
+        public FeedForwardStack(long width, bool gated, double dropout) : base(nameof(FeedForwardStack))
+        {
+            this.dropout = dropout;
+            expand = new Expand(width, Expansion * width, gated);
+            contract = Layers.Linear(Expansion * width, width);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor x)
+        {
+            using var scope = NewDisposeScope();
+            return contract.call(expand.call(x).Drop(dropout, training)).MoveToOuterDisposeScope();
+        }
+    }
+
+    private sealed class Expand : nn.Module<Tensor, Tensor>
+    {
+        private readonly bool gated;
+        private readonly LinearLayer proj;
+
+        public Expand(long width, long inner, bool gated) : base(nameof(Expand))
+        {
+            this.gated = gated;
+            proj = Layers.Linear(width, gated ? 2 * inner : inner);
+            RegisterComponents();
+        }
+
+        public override Tensor forward(Tensor x)
+        {
+            var projected = proj.call(x);
+            if (!gated) return nn.functional.gelu(projected);
+            var halves = projected.chunk(2, dim: -1);                           // value, gate
+            return halves[0] * nn.functional.gelu(halves[1]);
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Nn;
+
+/// <summary>Form of a transformer block.</summary>
+/// <param name="First">Sizes of the first attention; with a context width it attends to the context, else to its own sequence.</param>
+/// <param name="Second">Sizes of the attention to the context that follows, or null when there is none.</param>
+internal sealed record TransformerBlockForm(AttentionSizes First, AttentionSizes? Second)
+{
+    /// <summary>Whether the feed-forward network is gated (GEGLU).</summary>
+    public bool Gated { get; init; }
+
+    /// <summary>Probability that training drops a feature.</summary>
+    public double Dropout { get; init; }
+}
+
+/// <summary>
+/// Pre-norm transformer block: attention, optional attention to a context, feed-forward network, each added to its input (diffusers,
+/// models/attention.py, BasicTransformerBlock).
+/// </summary>
+internal sealed class TransformerBlock : nn.Module<Tensor, Tensor?, Tensor?, Tensor>
+{
+    private readonly bool firstTakesContext;
+    private readonly LayerNormLayer norm1, norm3;
+    private readonly LayerNormLayer? norm2;
+    private readonly Attention attn1;
+    private readonly Attention? attn2;
+    private readonly FeedForward ff;
+
+    public TransformerBlock(long width, TransformerBlockForm form) : base(nameof(TransformerBlock))
+    {
+        firstTakesContext = form.First.ContextWidth is not null;
+        norm1 = Layers.LayerNorm(width);
+        attn1 = new Attention(width, form.First);
+        if (form.Second is { } second)
+        {
+            norm2 = Layers.LayerNorm(width);
+            attn2 = new Attention(width, second);
+        }
+
+        norm3 = Layers.LayerNorm(width);
+        ff = new FeedForward(width, form.Gated, form.Dropout);
+        RegisterComponents();
+    }
+
+    /// <param name="x">[batch, tokens, width]</param>
+    /// <param name="context">[batch, others, context width], or null where no attention takes one.</param>
+    /// <param name="bias">Added to the first attention's scores, broadcast to [batch, heads, tokens, tokens], or null.</param>
+    /// <returns>[batch, tokens, width]</returns>
+    public override Tensor forward(Tensor x, Tensor? context, Tensor? bias)
+    {
+        using var scope = NewDisposeScope();
+        x = x + attn1.call(norm1.call(x), firstTakesContext ? context : null, bias);
+        if (attn2 is not null) x = x + attn2.call(norm2!.call(x), context, null);
+        return (x + ff.call(norm3.call(x))).MoveToOuterDisposeScope();
+    }
+}

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Alebrije.Models.Autoencoders;
 
 /// <summary>
@@ -61,5 +63,6 @@ internal sealed record AutoencoderKLConfig
     public bool MidBlockAddAttention { get; init; } = true;
 
     /// <summary>Pixels per latent along a side.</summary>
+    [JsonIgnore]
     public int Factor => 1 << (BlockOutChannels.Count - 1);
 }

@@ -4,6 +4,9 @@ namespace Alebrije.Weights;
 internal static class CheckpointFolder
 {
     private static readonly string[] Stems = ["model", "diffusion_pytorch_model", "open_clip_model"];
+    private static readonly string[] PickleStems = ["pytorch_model", "diffusion_pytorch_model", "open_clip_pytorch_model"];
+
+    private static ReadOnlySpan<byte> PointerStart => "version https://git-lfs"u8;
 
     /// <summary>Opens the weights of a component folder, or one file of weights.</summary>
     /// <exception cref="CheckpointNotFoundException">There are none; the message lists the names that were looked for.</exception>
@@ -20,16 +23,24 @@ internal static class CheckpointFolder
     private static TensorSource OpenFile(string path)
     {
         if (Path.GetFileName(path).Contains(".index.", StringComparison.Ordinal)) return new ShardedSource(path, OpenFile);
-        return new SafeTensorsFile(path);
+        using (var stream = File.OpenRead(path))
+        {
+            Span<byte> start = stackalloc byte[PointerStart.Length];
+            if (stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start.SequenceEqual(PointerStart))
+                throw new WeightsException($"{path} is a Git LFS pointer, not the weights; run `git lfs pull` or download the file itself.");
+        }
+
+        return path.EndsWith(".safetensors", StringComparison.Ordinal) ? new SafeTensorsFile(path) : new PickleFile(path);
     }
 
-    /// <summary>In order of preference: full precision before fp16, one file before shards.</summary>
+    /// <summary>In order of preference: safetensors before pickles, full precision before fp16, one file before shards.</summary>
     private static IEnumerable<string> Candidates()
     {
-        foreach (var variant in new[] { "", ".fp16" })
-        {
-            foreach (var stem in Stems) yield return $"{stem}{variant}.safetensors";
-            foreach (var stem in Stems) yield return $"{stem}.safetensors.index{variant}.json";
-        }
+        foreach (var (stems, extension) in new[] { (Stems, "safetensors"), (PickleStems, "bin") })
+            foreach (var variant in new[] { "", ".fp16" })
+            {
+                foreach (var stem in stems) yield return $"{stem}{variant}.{extension}";
+                foreach (var stem in stems) yield return $"{stem}.{extension}.index{variant}.json";
+            }
     }
 }

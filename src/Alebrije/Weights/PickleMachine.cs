@@ -1,0 +1,265 @@
+using System.Buffers.Binary;
+using System.Text;
+using static TorchSharp.torch;
+
+namespace Alebrije.Weights;
+
+/// <summary>A tensor as <c>torch.save</c> pickles it: a window with strides on a storage, which is a file of the archive.</summary>
+internal sealed record PickledTensor(PickledStorage Storage, long Offset, long[] Shape, long[] Strides);
+
+/// <summary>A storage: its key is the file's name under <c>data/</c>.</summary>
+internal sealed record PickledStorage(string Key, ScalarType Type, long Count);
+
+/// <summary>
+/// Runs the opcodes of a pickle that describes tensors in dictionaries, and nothing else: no global is ever looked up or called except the
+/// few that <c>torch.save</c> writes for plain tensors, and those are understood here. Source: Python's pickletools, and
+/// torch/serialization.py and torch/_utils.py for what the globals mean.
+/// </summary>
+internal sealed class PickleMachine
+{
+    /// <summary>Opcodes and copied items of one pickle at most: ten times what the largest checkpoints need.</summary>
+    private const int MaxWork = 4_000_000;
+
+    private static readonly Dictionary<string, ScalarType> Storages = new(StringComparer.Ordinal)
+    {
+        ["torch.DoubleStorage"] = ScalarType.Float64, ["torch.FloatStorage"] = ScalarType.Float32, ["torch.HalfStorage"] = ScalarType.Float16,
+        ["torch.BFloat16Storage"] = ScalarType.BFloat16, ["torch.LongStorage"] = ScalarType.Int64, ["torch.IntStorage"] = ScalarType.Int32,
+        ["torch.ShortStorage"] = ScalarType.Int16, ["torch.CharStorage"] = ScalarType.Int8, ["torch.ByteStorage"] = ScalarType.Byte,
+        ["torch.BoolStorage"] = ScalarType.Bool,
+    };
+
+    private static readonly HashSet<string> Constructors = new(StringComparer.Ordinal)
+    {
+        "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter",
+    };
+
+    private readonly byte[] code;
+    private readonly string path;
+    private readonly List<object?> stack = [];
+    private readonly Stack<int> marks = new();
+    private readonly Dictionary<int, object?> memo = [];
+    private int at, work;
+
+    private PickleMachine(byte[] code, string path) => (this.code, this.path) = (code, path);
+
+    /// <summary>The object that the pickle describes: dictionaries, lists (as <c>List&lt;object?&gt;</c>), texts, numbers, tensors.</summary>
+    /// <exception cref="WeightsException">The pickle is damaged, or asks for something other than tensors.</exception>
+    public static object? Run(byte[] code, string path) => new PickleMachine(code, path).Run();
+
+    private object? Run()
+    {
+        while (true)
+        {
+            Spend(1);
+            var opcode = (char)Take(1)[0];
+            if (opcode == '.') return stack.Count == 1 && marks.Count == 0 ? stack[0] : throw Bad("ends in the middle of an object");
+            Step(opcode);
+        }
+    }
+
+    private void Step(char opcode)
+    {
+        switch (opcode)
+        {
+            case '\u0080': if (Take(1)[0] is < 2 or > 5) throw Bad("has an unknown pickle protocol"); break;
+            case '\u0095': Take(8); break;
+            case '(': marks.Push(stack.Count); break;
+            case '0': Pop(); break;
+            case '1': PopToMark(); break;
+            case '2': stack.Add(Peek()); break;
+            case 'N': stack.Add(null); break;
+            case '\u0088': stack.Add(true); break;
+            case '\u0089': stack.Add(false); break;
+            case 'J': stack.Add((long)BinaryPrimitives.ReadInt32LittleEndian(Take(4))); break;
+            case 'K': stack.Add((long)Take(1)[0]); break;
+            case 'M': stack.Add((long)BinaryPrimitives.ReadUInt16LittleEndian(Take(2))); break;
+            case '\u008a': stack.Add(Long(Take(Take(1)[0]))); break;
+            case 'G': stack.Add(BinaryPrimitives.ReadDoubleBigEndian(Take(8))); break;
+            case '\u008c': stack.Add(Text(Take(1)[0])); break;
+            case 'X': stack.Add(Text(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)))); break;
+            case '\u008d': stack.Add(Text(BinaryPrimitives.ReadUInt64LittleEndian(Take(8)))); break;
+            case 'U': stack.Add(Encoding.Latin1.GetString(Take(Take(1)[0]))); break;
+            case 'T': stack.Add(Encoding.Latin1.GetString(Take(BinaryPrimitives.ReadUInt32LittleEndian(Take(4))))); break;
+            case 'C': stack.Add(Take(Take(1)[0]).ToArray()); break;
+            case 'B': stack.Add(Take(BinaryPrimitives.ReadUInt32LittleEndian(Take(4))).ToArray()); break;
+            case ']': stack.Add(new List<object?>()); break;
+            case 'a': { var item = Pop(); Peek<List<object?>>("list").Add(item); break; }
+            case 'e': { var items = PopToMark(); Peek<List<object?>>("list").AddRange(items); break; }
+            case 'l': stack.Add(PopToMark().ToList()); break;
+            case ')': stack.Add(Array.Empty<object?>()); break;
+            case 't': stack.Add(PopToMark()); break;
+            case '\u0085': stack.Add(Pops(1)); break;
+            case '\u0086': stack.Add(Pops(2)); break;
+            case '\u0087': stack.Add(Pops(3)); break;
+            case '}': stack.Add(new Dictionary<object, object?>()); break;
+            case 'd': { var items = PopToMark(); stack.Add(Fill([], items)); break; }
+            case 's': { var items = Pops(2); Fill(Peek<Dictionary<object, object?>>("dictionary"), items); break; }
+            case 'u': { var items = PopToMark(); Fill(Peek<Dictionary<object, object?>>("dictionary"), items); break; }
+            case 'q': memo[Take(1)[0]] = Peek(); break;
+            case 'r': memo[BinaryPrimitives.ReadInt32LittleEndian(Take(4))] = Peek(); break;
+            case '\u0094': memo[memo.Count] = Peek(); break;
+            case 'h': stack.Add(Recall(Take(1)[0])); break;
+            case 'j': stack.Add(Recall(BinaryPrimitives.ReadInt32LittleEndian(Take(4)))); break;
+            case 'c': stack.Add(Resolve($"{Line()}.{Line()}")); break;
+            case '\u0093': { var names = Pops(2); stack.Add(Resolve($"{names[0]}.{names[1]}")); break; }
+            case 'Q': stack.Add(Storage(Pop())); break;
+            case 'R': { var arguments = Pop(); stack.Add(Call(Pop(), arguments)); break; }
+            case 'b': Build(); break;
+            default: throw Bad($"uses the pickle opcode 0x{(int)opcode:x2}, which plain tensors do not need; it is damaged or holds other objects");
+        }
+    }
+
+    private void Spend(int items)
+    {
+        work += items;
+        if (work > MaxWork) throw Bad("describes more objects than any checkpoint has");
+    }
+
+    /// <summary>Names are all that becomes of a global.</summary>
+    private GlobalName Resolve(string name) => Storages.ContainsKey(name) || Constructors.Contains(name)
+        ? new GlobalName(name)
+        : throw Bad($"refers to '{Short(name)}', which is refused: only plain tensors are read, and no code from a checkpoint ever runs; "
+            + "convert the file to safetensors where you trust it");
+
+    private object Call(object? function, object? arguments)
+    {
+        if (function is not GlobalName global || arguments is not object?[] given) throw Bad("calls something that is no function");
+        switch (global.Name)
+        {
+            case "collections.OrderedDict" when given.Length == 0:
+                return new Dictionary<object, object?>();
+            case "collections.OrderedDict" when given is [List<object?> pairs]:
+                Spend(pairs.Count);
+                var items = new List<object?>();
+                foreach (var pair in pairs)
+                    items.AddRange(pair as IList<object?> is { Count: 2 } two ? two : throw Bad("has an OrderedDict of something other than pairs"));
+                return Fill([], [.. items]);
+            case "torch._utils._rebuild_tensor_v2" when given.Length is 6 or 7 && given[0] is PickledStorage storage && given[1] is long offset:
+                return Window(storage, offset, Sizes(given[2]), Sizes(given[3]));
+            case "torch._utils._rebuild_parameter" when given is [PickledTensor tensor, ..]:
+                return tensor;
+            default:
+                throw Bad($"gives '{global.Name}' arguments that it does not take");
+        }
+    }
+
+    private PickledTensor Window(PickledStorage storage, long offset, long[] shape, long[] strides)
+    {
+        try
+        {
+            if (offset < 0 || shape.Length != strides.Length) throw new OverflowException();
+            var (count, last) = (1L, offset);
+            for (var i = 0; i < shape.Length; i++)
+            {
+                if (shape[i] < 0 || strides[i] < 0) throw new OverflowException();
+                count = checked(count * shape[i]);
+                last = checked(last + (Math.Max(0, shape[i] - 1) * strides[i]));
+            }
+
+            // A view may repeat elements without end (stride 0); a saved tensor of that kind is not worth the risk.
+            if (count > storage.Count || (count > 0 && last >= storage.Count)) throw new OverflowException();
+        }
+        catch (OverflowException e)
+        {
+            throw new WeightsException(
+                $"{path} has a tensor of shape [{string.Join(", ", shape)}] and strides [{string.Join(", ", strides)}] from element {offset} on that "
+                + $"does not lie within its storage of {storage.Count} elements.", e);
+        }
+
+        return new PickledTensor(storage, offset, shape, strides);
+    }
+
+    /// <summary>BUILD sets attributes; a state dictionary carries its <c>_metadata</c> so, which nothing here needs.</summary>
+    private void Build()
+    {
+        Pop();
+        if (Peek() is not Dictionary<object, object?>) throw Bad("sets attributes of an object that is no dictionary, which is refused");
+    }
+
+    private PickledStorage Storage(object? id)
+    {
+        if (id is object?[] { Length: >= 5 } parts && parts[0] is "storage" && parts[1] is GlobalName type && Storages.TryGetValue(type.Name, out var element)
+            && parts[2] is string key && parts[4] is long count and >= 0)
+            return new PickledStorage(key, element, count);
+        throw Bad("refers to a storage in a form that torch.save does not write for plain tensors");
+    }
+
+    private long[] Sizes(object? value)
+    {
+        if (value is not object?[] items || items.Length > 32 || items.Any(item => item is not long)) throw Bad("has a tensor without proper sizes and strides");
+        return [.. items.Select(item => (long)item!)];
+    }
+
+    private Dictionary<object, object?> Fill(Dictionary<object, object?> target, object?[] items)
+    {
+        if (items.Length % 2 != 0) throw Bad("has a dictionary with a key but no value");
+        for (var i = 0; i < items.Length; i += 2)
+        {
+            // Keys of other kinds could not name a tensor; numbers occur beside the weights in training checkpoints.
+            if (items[i] is not (string or long or double or bool)) throw Bad("has a dictionary whose key is neither text nor number");
+            target[items[i]!] = items[i + 1];
+        }
+
+        return target;
+    }
+
+    private ReadOnlySpan<byte> Take(ulong count)
+    {
+        if (count > (ulong)(code.Length - at)) throw Bad("breaks off in the middle of its pickle");
+        at += (int)count;
+        return code.AsSpan(at - (int)count, (int)count);
+    }
+
+    private string Line()
+    {
+        var length = code.AsSpan(at).IndexOf((byte)'\n');
+        if (length is < 0 or > 1000) throw Bad("breaks off in the middle of its pickle");
+        var line = Encoding.UTF8.GetString(Take((ulong)length));
+        at++;
+        return line;
+    }
+
+    private string Text(ulong length) => Encoding.UTF8.GetString(Take(length));
+
+    private long Long(ReadOnlySpan<byte> bytes)
+    {
+        if (bytes.Length > 8) throw Bad("has a number of more than 64 bits");
+        var value = bytes.Length > 0 && bytes[^1] >= 0x80 ? -1L : 0L;
+        for (var i = bytes.Length - 1; i >= 0; i--) value = (value << 8) | bytes[i];
+        return value;
+    }
+
+    private object? Peek() => stack.Count > (marks.Count > 0 ? marks.Peek() : 0) ? stack[^1] : throw Bad("takes more from its pickle's stack than is there");
+
+    private T Peek<T>(string kind) => Peek() is T value ? value : throw Bad($"adds to something that is no {kind}");
+
+    private object? Pop()
+    {
+        var value = Peek();
+        stack.RemoveAt(stack.Count - 1);
+        return value;
+    }
+
+    private object?[] Pops(int count)
+    {
+        var items = new object?[count];
+        for (var i = count - 1; i >= 0; i--) items[i] = Pop();
+        return items;
+    }
+
+    private object?[] PopToMark()
+    {
+        if (!marks.TryPop(out var mark)) throw Bad("takes more from its pickle's stack than is there");
+        var items = stack.GetRange(mark, stack.Count - mark).ToArray();
+        stack.RemoveRange(mark, stack.Count - mark);
+        return items;
+    }
+
+    private object? Recall(int index) => memo.TryGetValue(index, out var value) ? value : throw Bad("recalls an object that it never made");
+
+    private WeightsException Bad(string what) => new($"{path} {what}.");
+
+    private static string Short(string text) => text.Length <= 200 ? text : text[..200] + "...";
+
+    private sealed record GlobalName(string Name);
+}

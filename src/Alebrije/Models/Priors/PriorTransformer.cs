@@ -1,0 +1,142 @@
+using Alebrije.Nn;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Alebrije.Models.Priors;
+
+/// <summary>What a prior is asked about.</summary>
+/// <param name="TextEmbedding">[batch, projection features], pooled.</param>
+/// <param name="TextEncodings">[batch, tokens, embedding features], or null where the network takes none.</param>
+/// <param name="TextMask">[batch, tokens], true for real tokens; null attends to all, and not causally.</param>
+internal sealed record PriorConditions(Tensor TextEmbedding, Tensor? TextEncodings, Tensor? TextMask = null);
+
+/// <summary>
+/// Prior of unCLIP: a transformer over text, time and a noisy image embedding that predicts the clean embedding (Ramesh et al., 2022, §2.2),
+/// as diffusers' models/transformers/prior_transformer.py.
+/// </summary>
+internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditions, Tensor>
+{
+    /// <summary>Score of a masked token: the reference adds this where others add minus infinity.</summary>
+    private const double Masked = -10_000;
+
+    private readonly TimestepEmbedding? time_embedding;
+    private readonly LinearLayer proj_in, embedding_proj, proj_to_clip_embeddings;
+    private readonly LayerNormLayer? embedding_proj_norm, norm_in;
+    private readonly LinearLayer? encoder_hidden_states_proj;
+    private readonly Parameter positional_embedding, clip_mean, clip_std;
+    private readonly Parameter? prd_embedding;
+    private readonly ModuleList<TransformerBlock> transformer_blocks;
+    private readonly LayerNormLayer norm_out;
+
+    public PriorTransformer(PriorTransformerConfig config) : base(nameof(PriorTransformer))
+    {
+        Config = config;
+        var width = config.Width;
+        var block = new TransformerBlockForm(
+            new AttentionSizes(config.NumAttentionHeads, config.AttentionHeadDim) { Bias = true, Dropout = config.Dropout }, Second: null) { Dropout = config.Dropout };
+        if (config.KnowsTime) time_embedding = new TimestepEmbedding(width, (config.TimeEmbedDim ?? width, width), config.TimeEmbedActFn);
+        proj_in = Layers.Linear(config.EmbeddingDim, width);
+        if (Is(config.EmbeddingProjNormType, "layer", "embedding_proj_norm_type")) embedding_proj_norm = Layers.LayerNorm(config.EmbeddingProjDim ?? config.EmbeddingDim);
+        embedding_proj = Layers.Linear(config.EmbeddingProjDim ?? config.EmbeddingDim, width);
+        if (Is(config.EncoderHidProjType, "linear", "encoder_hid_proj_type")) encoder_hidden_states_proj = Layers.Linear(config.EmbeddingDim, width);
+        positional_embedding = WeightInit.Constant(0, 1, config.Positions, width);
+        if (Is(config.AddedEmbType, "prd", "added_emb_type")) prd_embedding = WeightInit.Constant(0, 1, 1, width);
+        transformer_blocks = new ModuleList<TransformerBlock>([.. Enumerable.Range(0, config.NumLayers).Select(_ => new TransformerBlock(width, block))]);
+        if (Is(config.NormInType, "layer", "norm_in_type")) norm_in = Layers.LayerNorm(width);
+        norm_out = Layers.LayerNorm(width);
+        proj_to_clip_embeddings = Layers.Linear(width, config.OutputDim);
+        clip_mean = WeightInit.Constant(0, 1, config.OutputDim);
+        clip_std = WeightInit.Constant(0, 1, config.OutputDim);
+        RegisterComponents();
+    }
+
+    /// <summary>The config it was built from.</summary>
+    public PriorTransformerConfig Config { get; }
+
+    /// <summary>Mean of CLIP's image embeddings, [1, features]; kept beside the weights, not trained.</summary>
+    public Parameter ClipMean => clip_mean;
+
+    /// <summary>Deviation of CLIP's image embeddings, [1, features]; kept beside the weights, not trained.</summary>
+    public Parameter ClipStd => clip_std;
+
+    /// <param name="noisy">[batch, embedding features] or [batch, embeddings, embedding features], normalised.</param>
+    /// <param name="steps">One step or [batch] of them; null where the network knows no time.</param>
+    /// <param name="conditions">The text.</param>
+    /// <returns>[batch, output features], normalised; [batch, tokens, output features] without a learned last token.</returns>
+    public override Tensor forward(Tensor noisy, Tensor? steps, PriorConditions conditions)
+    {
+        using var scope = NewDisposeScope();
+        var x = Tokens(noisy, steps, conditions, out var before);                                 // [batch, tokens, width]
+        x = x + Positions(x, before);
+        if (norm_in is not null) x = norm_in.call(x);
+        var bias = conditions.TextMask is { } mask ? Bias(mask, x) : null;
+        foreach (var block in transformer_blocks) x = block.call(x, null, bias);
+        x = norm_out.call(prd_embedding is null ? x.narrow(1, before, x.shape[1] - before) : x.select(1, -1));
+        return proj_to_clip_embeddings.call(x).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Undoes the normalisation that embeddings have during sampling.</summary>
+    /// <param name="embeddings">[batch, output features]</param>
+    /// <returns>As the input, on CLIP's scale.</returns>
+    public Tensor PostProcessLatents(Tensor embeddings)
+    {
+        using var scope = NewDisposeScope();
+        return (embeddings * clip_std + clip_mean).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Text encodings, text embedding, time, noisy embedding, learned token.</summary>
+    private Tensor Tokens(Tensor noisy, Tensor? steps, PriorConditions conditions, out long before)
+    {
+        var batch = noisy.shape[0];
+        var tokens = new List<Tensor>();
+        if (encoder_hidden_states_proj is not null)
+            tokens.Add(encoder_hidden_states_proj.call(conditions.TextEncodings
+                ?? throw new ArgumentException("This prior looks at text encodings, but none were given: pass the text encoder's states of every token.")));
+        else if (conditions.TextEncodings is { } encodings)
+            tokens.Add(encodings);
+
+        var text = conditions.TextEmbedding;
+        if (embedding_proj_norm is not null) text = embedding_proj_norm.call(text);
+        tokens.Add(embedding_proj.call(text).unsqueeze(1));
+        if (time_embedding is not null)
+        {
+            if (steps is null) throw new ArgumentException("This prior is conditioned on time, but no timestep was given.");
+            var code = Timesteps.Encode(Timesteps.ForBatch(steps, batch), Config.Width, cosineFirst: true, shift: 0);
+            tokens.Add(time_embedding.call(code.to(noisy.dtype)).unsqueeze(1));
+        }
+
+        before = tokens.Sum(t => t.shape[1]);
+        var embedding = proj_in.call(noisy);
+        tokens.Add(noisy.dim() == 2 ? embedding.unsqueeze(1) : embedding);
+        if (prd_embedding is not null) tokens.Add(prd_embedding.As(noisy).expand(batch, -1, -1));
+        return cat(tokens, dim: 1);
+    }
+
+    /// <summary>Learned positions; a table that covers only the noisy embedding is filled up with zeros around it, as in the reference.</summary>
+    private Tensor Positions(Tensor x, long before)
+    {
+        var learned = positional_embedding.As(x);
+        if (learned.shape[1] == x.shape[1]) return learned;
+        var after = prd_embedding is null ? 0 : 1;
+        return learned.shape[1] + before + after == x.shape[1]
+            ? nn.functional.pad(learned, (0, 0, before, after))
+            : throw new ArgumentException($"The prior has {learned.shape[1]} positions, but {x.shape[1]} tokens came in: cut or pad the text to {Config.NumEmbeddings} tokens.");
+    }
+
+    /// <summary>[batch, 1, tokens, tokens]: what padding and causality add to the scores.</summary>
+    private Tensor Bias(Tensor mask, Tensor x)
+    {
+        var tokens = Config.Positions;
+        if (mask.shape[1] + Config.AdditionalEmbeddings != tokens || x.shape[1] != tokens)
+            throw new ArgumentException($"The text mask has {mask.shape[1]} tokens, but the prior takes {Config.NumEmbeddings}: cut or pad the text to that length.");
+        var causal = full([tokens, tokens], Masked, dtype: x.dtype, device: x.device).triu(1);
+        var padding = nn.functional.pad((1 - mask.to(x.dtype)) * Masked, (0, Config.AdditionalEmbeddings));   // [batch, tokens]
+        return padding.unsqueeze(1).unsqueeze(1) + causal;
+    }
+
+    private static bool Is(string? value, string known, string key) =>
+        value is null ? false
+        : value == known ? true
+        : throw new ArgumentException($"{key} \"{value}\" is not known: it must be \"{known}\" or null.");
+}

@@ -7,6 +7,7 @@ internal static class Schedulers
     public static IReadOnlyList<string> Known { get; } =
     [
         "UnCLIPScheduler", "DDPMScheduler", "DDIMScheduler", "DDIMInverseScheduler",
+        "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "DPMSolverMultistepScheduler",
     ];
 
     /// <summary>Builds from a scheduler's folder or its <c>scheduler_config.json</c>; exceptions as <see cref="SchedulerConfig.Load"/>.</summary>
@@ -20,6 +21,9 @@ internal static class Schedulers
         "DDPMScheduler" => new DdpmScheduler(config),
         "DDIMScheduler" => new DdimScheduler(config),
         "DDIMInverseScheduler" => new DdimInverseScheduler(config),
+        "EulerDiscreteScheduler" => new EulerScheduler(config),
+        "EulerAncestralDiscreteScheduler" => new EulerAncestralScheduler(config),
+        "DPMSolverMultistepScheduler" => new DpmSolverScheduler(config),
         _ => throw new NotSupportedException($"Scheduler class \"{config.ClassName}\" is not known here; these are: {string.Join(", ", Known)}."),
     };
 }

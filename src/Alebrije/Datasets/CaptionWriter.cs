@@ -1,0 +1,136 @@
+using System.Globalization;
+using Alebrije.Datasets.Words;
+
+namespace Alebrije.Datasets;
+
+/// <summary>Writes captions: objects by name, synonym or class, then their relation, the background and the style, in either language.</summary>
+internal static class CaptionWriter
+{
+    private const uint CaptionPurpose = 1000;
+
+    public static string Write(Scene scene, Language language, CaptionOptions options, int variant)
+    {
+        var purpose = CaptionPurpose + 2 * (uint)variant + (uint)language;
+        // Scenes of different splits share seed and index, but not their words.
+        var random = new SceneRandom(scene.Seed + (ulong)scene.Split, scene.Index, purpose);
+        var writer = new Writing(scene, language, options);
+        var caption = writer.Whole(ref random);
+        return language == Language.Spanish ? Spanish.Contract(caption) : caption;
+    }
+
+    private readonly struct Writing(Scene scene, Language language, CaptionOptions options)
+    {
+        private CaptionPhrases Phrases => language == Language.English ? CaptionPhrases.English : CaptionPhrases.Spanish;
+
+        public string Whole(ref SceneRandom random)
+        {
+            var saysBackground = scene.ShowsBackground && random.Chance(options.Background);
+            var colour = scene.Background.Name(language);
+            var background = saysBackground ? Format(random.Pick(Phrases.Backgrounds), colour, English.Article(colour)) : null;
+            var saysStyle = scene.Style != SceneStyle.Plain && random.Chance(options.Style);
+            if (!saysStyle && scene.Objects.Count == 2 && scene.Count == 1 && random.Chance(options.Sentences))
+                return Joined(Sentence(ref random), background);
+            var shown = Shown(ref random);
+            if (saysStyle)
+            {
+                // "a lion in a blurred picture on a red background" would put the picture on the background.
+                var before = saysBackground || random.Chance(0.5);
+                var pattern = random.Pick((before ? Phrases.StylesBefore : Phrases.StylesAfter)[scene.Style]);
+                return Joined(Format(pattern, shown), background);
+            }
+            if (random.Chance(options.Frames))
+                shown = Format(random.Pick(Phrases.Frames), shown);
+            else if (scene.Objects.Count == 1 && scene.Size == SceneSize.Normal && random.Chance(options.BareNames))
+                shown = Choose(scene.Objects[0].Concept, ref random).Text;
+            return Joined(shown, background);
+        }
+
+        private string Shown(ref SceneRandom random)
+        {
+            if (scene.Count > 1)
+                return Counted(ref random);
+            return scene.Objects.Count switch
+            {
+                1 => Single(ref random),
+                2 => Pair(ref random),
+                _ => Three(ref random),
+            };
+        }
+
+        private string Single(ref SceneRandom random)
+        {
+            var term = Choose(scene.Objects[0].Concept, ref random);
+            var says = scene.Size != SceneSize.Normal && random.Chance(options.Size) && term.Kind is NounKind.Count or NounKind.Plural;
+            var size = scene.Size == SceneSize.Normal || !says ? null : random.Pick(scene.Size == SceneSize.Small ? Phrases.Small : Phrases.Large);
+            return Indefinite(term, size, random.Chance(0.3));
+        }
+
+        private string Counted(ref SceneRandom random)
+        {
+            var term = Choose(scene.Objects[0].Concept, ref random);
+            if (term.Kind != NounKind.Count)
+                term = scene.Objects[0].Concept.Terms(language).All.First(t => t.Kind == NounKind.Count);
+            var number = random.Chance(0.1) ? scene.Count.ToString(CultureInfo.InvariantCulture) : Phrases.Numbers[scene.Count];
+            return $"{number} {term.Plural}";
+        }
+
+        private string Pair(ref SceneRandom random)
+        {
+            var (a, b) = (Object(0, ref random), Object(1, ref random));
+            if (random.Chance(options.Relation))
+                return Format(random.Pick(Phrases.Relations[scene.Relation]), a, b);
+            if (random.Chance(0.5))
+                (a, b) = (b, a);
+            return scene.Relation is SceneRelation.LeftOf or SceneRelation.RightOf && random.Chance(0.5)
+                ? Format(random.Pick(Phrases.SideBySide), a, b)
+                : $"{a} {And(b)} {b}";
+        }
+
+        private string Three(ref SceneRandom random)
+        {
+            string[] objects = [Object(0, ref random), Object(1, ref random), Object(2, ref random)];
+            if (scene.Relation == SceneRelation.Between && random.Chance(options.Relation * 0.6))
+                return Format(Phrases.Relations[SceneRelation.Between][0], objects[0], objects[1], objects[2]);
+            for (var i = 2; i > 0; i--)
+            {
+                var j = random.Below(i + 1);
+                (objects[i], objects[j]) = (objects[j], objects[i]);
+            }
+            return $"{objects[0]}, {objects[1]} {And(objects[2])} {objects[2]}";
+        }
+
+        private string Sentence(ref SceneRandom random)
+        {
+            var (a, b) = (Choose(scene.Objects[0].Concept, ref random), Choose(scene.Objects[1].Concept, ref random));
+            var many = a.Kind == NounKind.Plural;
+            var verb = language == Language.English ? (many ? "are" : "is") : many ? "están" : "está";
+            return Format(random.Pick(Phrases.Sentences[scene.Relation]), Definite(a), Definite(b), verb);
+        }
+
+        private string Object(int index, ref SceneRandom random) =>
+            Indefinite(Choose(scene.Objects[index].Concept, ref random), null, random.Chance(0.3));
+
+        private Term Choose(Concept concept, ref SceneRandom random)
+        {
+            var terms = concept.Terms(language).All;
+            var at = random.Unit();
+            if (at < options.Synonyms && terms.Count > 1)
+                return terms[1 + random.Below(terms.Count - 1)];
+            if (at >= 1 - options.Classes && concept.Supercategories.Count > 0)
+                return random.Pick(concept.Supercategories).Term(language);
+            return terms[0];
+        }
+
+        private string Indefinite(Term term, string? size, bool some) => language == Language.English
+            ? English.Indefinite(term, size, some)
+            : Spanish.Indefinite(term, size, some);
+
+        private string Definite(Term term) => language == Language.English ? English.Definite(term) : Spanish.Definite(term);
+
+        private string And(string next) => language == Language.English ? "and" : Spanish.And(next);
+
+        private static string Joined(string shown, string? background) => background is null ? shown : $"{shown} {background}";
+
+        private static string Format(string pattern, params ReadOnlySpan<object?> parts) => string.Format(CultureInfo.InvariantCulture, pattern, parts);
+    }
+}

@@ -1,0 +1,139 @@
+using System.Buffers;
+
+namespace Alebrije.Datasets;
+
+/// <summary>The styles as filters over a finished picture, [size, size, 3] RGB, in whole numbers.</summary>
+internal static class StyleFilters
+{
+    public static void Apply(SceneStyle style, Span<byte> pixels, int size, ref SceneRandom random)
+    {
+        switch (style)
+        {
+            case SceneStyle.PencilSketch:
+                Sketch(pixels, size, ref random);
+                break;
+            case SceneStyle.BlackAndWhite:
+                for (var i = 0; i < pixels.Length; i += 3)
+                    pixels.Slice(i, 3).Fill(Luma(pixels, i));
+                break;
+            case SceneStyle.PixelArt:
+                Pixelate(pixels, size);
+                break;
+            case SceneStyle.Blurred:
+                var radius = Math.Max(1, size * 2 / Scene.Side);
+                for (var pass = 0; pass < 3; pass++)
+                    BoxBlur(pixels, size, radius);
+                break;
+            case SceneStyle.Night:
+                Darken(pixels, size, ref random);
+                break;
+        }
+    }
+
+    private static byte Luma(ReadOnlySpan<byte> pixels, int at) => (byte)((77 * pixels[at] + 150 * pixels[at + 1] + 29 * pixels[at + 2]) >> 8);
+
+    // Strokes where any channel changes, and slanted hatching where the picture is darker than the paper around it.
+    private static void Sketch(Span<byte> pixels, int size, ref SceneRandom random)
+    {
+        var copy = ArrayPool<byte>.Shared.Rent(pixels.Length);
+        pixels.CopyTo(copy);
+        var background = Luma(copy, 0);
+        var grain = random.Next();
+        var spacing = Math.Max(2, size * 4 / Scene.Side);
+        for (var y = 0; y < size; y++)
+            for (var x = 0; x < size; x++)
+            {
+                var at = 3 * (y * size + x);
+                var (left, right) = (x > 0 ? at - 3 : at, x < size - 1 ? at + 3 : at);
+                var (up, down) = (y > 0 ? at - 3 * size : at, y < size - 1 ? at + 3 * size : at);
+                var edge = 0;
+                var inside = 0;
+                for (var c = 0; c < 3; c++)
+                {
+                    edge = Math.Max(edge, Math.Abs(copy[right + c] - copy[left + c]) + Math.Abs(copy[down + c] - copy[up + c]));
+                    inside = Math.Max(inside, Math.Abs(copy[at + c] - copy[c]));
+                }
+                var ink = Math.Min(215, edge * 3 / 2);
+                var luma = Luma(copy, at);
+                if (inside > 24 && (x + y) % spacing == 0)
+                    ink = Math.Max(ink, (255 - luma) * 5 / 8);
+                var paper = 246 - (int)(SceneRandom.Mix(grain ^ (ulong)at) & 7);
+                pixels.Slice(at, 3).Fill((byte)Math.Max(12, paper - ink));
+            }
+        ArrayPool<byte>.Shared.Return(copy);
+    }
+
+    private static void Pixelate(Span<byte> pixels, int size)
+    {
+        var block = Math.Max(2, size * 4 / Scene.Side);
+        for (var top = 0; top < size; top += block)
+            for (var left = 0; left < size; left += block)
+            {
+                var (bottom, right) = (Math.Min(size, top + block), Math.Min(size, left + block));
+                var count = (bottom - top) * (right - left);
+                for (var c = 0; c < 3; c++)
+                {
+                    var sum = 0;
+                    for (var y = top; y < bottom; y++)
+                        for (var x = left; x < right; x++)
+                            sum += pixels[3 * (y * size + x) + c];
+                    var mean = sum / count;
+                    var level = (byte)Math.Min(255, (mean + 12) / 25 * 25);
+                    for (var y = top; y < bottom; y++)
+                        for (var x = left; x < right; x++)
+                            pixels[3 * (y * size + x) + c] = level;
+                }
+            }
+    }
+
+    private static void BoxBlur(Span<byte> pixels, int size, int radius)
+    {
+        var line = ArrayPool<byte>.Shared.Rent(size);
+        for (var i = 0; i < size; i++)
+            for (var c = 0; c < 3; c++)
+            {
+                BlurLine(pixels, 3 * i * size + c, 3, size, radius, line);
+                BlurLine(pixels, 3 * i + c, 3 * size, size, radius, line);
+            }
+        ArrayPool<byte>.Shared.Return(line);
+    }
+
+    private static void BlurLine(Span<byte> pixels, int start, int step, int size, int radius, byte[] line)
+    {
+        for (var i = 0; i < size; i++)
+            line[i] = pixels[start + i * step];
+        var width = 2 * radius + 1;
+        var sum = (radius + 1) * line[0];
+        for (var i = 1; i <= radius; i++)
+            sum += line[Math.Min(i, size - 1)];
+        for (var i = 0; i < size; i++)
+        {
+            pixels[start + i * step] = (byte)((sum + radius) / width);
+            sum += line[Math.Min(size - 1, i + radius + 1)] - line[Math.Max(0, i - radius)];
+        }
+    }
+
+    private static void Darken(Span<byte> pixels, int size, ref SceneRandom random)
+    {
+        for (var i = 0; i < pixels.Length; i += 3)
+        {
+            pixels[i] = (byte)(pixels[i] * 70 >> 8);
+            pixels[i + 1] = (byte)(4 + (pixels[i + 1] * 82 >> 8));
+            pixels[i + 2] = (byte)(34 + (pixels[i + 2] * 120 >> 8));
+        }
+        const int stars = 14;
+        for (var i = 0; i < stars; i++)
+        {
+            // Stars stay near the border, where objects rarely are.
+            var (along, depth) = (random.Below(size), random.Below(Math.Max(1, size / 8)));
+            var (x, y) = random.Below(4) switch
+            {
+                0 => (along, depth),
+                1 => (along, depth + size / 10),
+                2 => (depth, along / 2),
+                _ => (size - 1 - depth, along / 2),
+            };
+            pixels.Slice(3 * (y * size + x), 3).Fill(225);
+        }
+    }
+}

@@ -27,7 +27,7 @@ internal static class ImageFile
         if (bytes.StartsWith(Jpeg))
             return SkiaDecoder.Decode(bytes, name, "JPEG");
         if (bytes.StartsWith("GIF87a"u8) || bytes.StartsWith("GIF89a"u8))
-            return SkiaDecoder.Decode(bytes, name, "GIF");
+            return GifDecoder.Decode(bytes, name);
         if (bytes.StartsWith("BM"u8))
             return SkiaDecoder.Decode(bytes, name, "BMP");
         if (bytes.StartsWith("RIFF"u8) && bytes.Length >= 12 && bytes[8..12].SequenceEqual("WEBP"u8))

@@ -33,7 +33,7 @@ public enum PixelMode
 
 /// <summary>
 /// A picture in the mode of its file, as Pillow opens it. openai/CLIP and open_clip resize in this mode and convert to RGB last, so
-/// the mode decides what a network sees (see <c>ClipImageProcessor</c>). EXIF orientation is left alone, as they do.
+/// the mode decides what a network sees (see <see cref="ClipImageProcessor"/>). EXIF orientation is left alone, as they do.
 /// </summary>
 public sealed class PillowImage
 {

@@ -31,7 +31,8 @@ public readonly record struct ResizeBox(float Left, float Top, float Right, floa
 
 /// <summary>
 /// Pillow's <c>Image.resize</c>, byte for byte (Image.py, libImaging/Resample.c, Geometry.c): filters widen when shrinking, coefficients
-/// have 22 fractional bits, the horizontal pass comes first and is rounded to bytes. Numbers follow the numbering of Pillow's filters.
+/// have 22 fractional bits, each pass is rounded to bytes, the horizontal one comes first unless the height shrinks far more than the width
+/// (as of Pillow 13). Filters are numbered as in Pillow.
 /// </summary>
 public static class PillowResize
 {
@@ -81,23 +82,33 @@ public static class PillowResize
 
     private static PillowImage Resample(PillowImage image, int width, int height, ResizeFilter filter, ResizeBox box)
     {
+        var mixColumns = width != image.Width || box.Left != 0 || box.Right != width;
+        var mixRows = height != image.Height || box.Top != 0 || box.Bottom != height;
         var rows = ResizeCoefficients.Compute(image.Height, box.Top, box.Bottom, height, filter);
-        if (width != image.Width || box.Left != 0 || box.Right != width)
-        {
-            var columns = ResizeCoefficients.Compute(image.Width, box.Left, box.Right, width, filter);
-            var (first, last) = rows.Span;
-            var pixels = new byte[width * (last - first) * image.PixelBytes];
-            ResizePasses.Horizontal(image, first, columns, pixels, width);
-            image = image.With(width, last - first, pixels);
-            rows.Shift(-first);
-        }
-        if (height != image.Height || box.Top != 0 || box.Bottom != height)
-        {
-            var pixels = new byte[width * height * image.PixelBytes];
-            ResizePasses.Vertical(image, rows, pixels, height);
-            image = image.With(width, height, pixels);
-        }
-        return image;
+        if (!mixColumns)
+            return mixRows ? MixRows(image, rows, height) : image;
+        var columns = ResizeCoefficients.Compute(image.Width, box.Left, box.Right, width, filter);
+        // Pillow 13 turns the passes around where the height shrinks by more than twice what the width does (pull request 9549).
+        if (mixRows && image.Height > height && (long)image.Height - height > 2 * ((long)image.Width - width))
+            return MixColumns(MixRows(image, rows, height), columns, width, (0, height));
+        var used = rows.Span;
+        image = MixColumns(image, columns, width, used);
+        rows.Shift(-used.First);
+        return mixRows ? MixRows(image, rows, height) : image;
+    }
+
+    private static PillowImage MixColumns(PillowImage image, ResizeCoefficients columns, int width, (int First, int Last) rows)
+    {
+        var pixels = new byte[checked(width * (rows.Last - rows.First) * image.PixelBytes)];
+        ResizePasses.Horizontal(image, rows.First, columns, pixels, width);
+        return image.With(width, rows.Last - rows.First, pixels);
+    }
+
+    private static PillowImage MixRows(PillowImage image, ResizeCoefficients rows, int height)
+    {
+        var pixels = new byte[checked(image.Width * height * image.PixelBytes)];
+        ResizePasses.Vertical(image, rows, pixels, height);
+        return image.With(image.Width, height, pixels);
     }
 
     private static PillowImage Nearest(PillowImage image, int width, int height, ResizeBox box)

@@ -1,0 +1,139 @@
+namespace Alebrije.Preprocessing.Imaging;
+
+/// <summary>
+/// From a picture to the numbers an image encoder expects (Radford et al., 2021; systems: openai/CLIP clip.py <c>_transform</c>,
+/// open_clip transform.py <c>image_transform_v2</c>, transformers <c>CLIPImageProcessor</c>). Safe to use from several threads.
+/// </summary>
+public sealed class ClipImageProcessor
+{
+    private readonly ClipImageOptions options;
+
+    /// <param name="options">What to do.</param>
+    /// <exception cref="ArgumentException">Settings that cannot be.</exception>
+    public ClipImageProcessor(ClipImageOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        options.Validate();
+        this.options = options;
+    }
+
+    /// <summary>What this processor does.</summary>
+    public ClipImageOptions Options => options;
+
+    /// <summary>
+    /// Reads the settings beside a checkpoint: <c>preprocessor_config.json</c> (transformers, diffusers), else
+    /// <c>open_clip_config.json</c> (open_clip). Missing and null settings take the library's defaults.
+    /// </summary>
+    /// <param name="folder">The checkpoint's folder, or either file.</param>
+    /// <exception cref="FileNotFoundException">Neither file is there.</exception>
+    /// <exception cref="InvalidDataException">A file that is no JSON, or settings that are not understood.</exception>
+    public static ClipImageProcessor Load(string folder) => new(PreprocessorConfig.Read(folder));
+
+    /// <summary>As openai/CLIP's <c>clip.load</c> prepares pictures: bicubic in the file's own mode, crop, RGB.</summary>
+    public static ClipImageProcessor OpenAi(int size = 224)
+        => new(new ClipImageOptions { Convention = ImageConvention.Torchvision }.WithSize(size, size));
+
+    /// <summary>As open_clip prepares pictures for inference.</summary>
+    public static ClipImageProcessor OpenClip(int size = 224, ImageFit fit = ImageFit.Shortest)
+        => new(new ClipImageOptions { Convention = ImageConvention.Torchvision, Fit = fit }.WithSize(size, size));
+
+    /// <summary>As transformers' <c>CLIPImageProcessor</c> prepares pictures.</summary>
+    public static ClipImageProcessor Transformers(int size = 224) => new(new ClipImageOptions().WithSize(size, size));
+
+    /// <summary>Prepares a file.</summary>
+    /// <returns>[3, h, w], normalised.</returns>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
+    public float[] Prepare(string path) => Prepare(PillowImage.Load(path));
+
+    /// <summary>Prepares an RGB picture; the mode of the file it came from is forgotten by then.</summary>
+    /// <returns>[3, h, w], normalised; h and w as <see cref="OutputSize"/> says.</returns>
+    public float[] Prepare(RgbImage image)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        return Prepare(image.ToPillow());
+    }
+
+    /// <summary>Prepares a picture of any mode.</summary>
+    /// <returns>[3, h, w], normalised; h and w as <see cref="OutputSize"/> says.</returns>
+    public float[] Prepare(PillowImage image) => Normalize(PrepareBytes(image));
+
+    /// <summary>Resize, crop and conversion to RGB, without the numbers: what the encoder looks at.</summary>
+    public RgbImage PrepareBytes(PillowImage image)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        return options.Convention == ImageConvention.Transformers ? Shape(image.ToRgbOnWhite().ToPillow()).ToRgb() : Shape(image).ToRgb();
+    }
+
+    /// <summary>Size of what comes out for a picture of the given size.</summary>
+    public (int Height, int Width) OutputSize(int height, int width)
+    {
+        if (options.Fit == ImageFit.Longest || options.DoCrop)
+            return (options.CropHeight, options.CropWidth);
+        return options.DoResize ? ResizedSize(height, width) : (height, width);
+    }
+
+    private PillowImage Shape(PillowImage image)
+    {
+        if (options.DoResize)
+        {
+            var (height, width) = ResizedSize(image.Height, image.Width);
+            image = image.Resize(width, height, options.Filter);
+        }
+        return options.Fit == ImageFit.Longest || (options.DoCrop && options.Fit == ImageFit.Shortest) || NeedsCrop(image) ? CropMiddle(image) : image;
+    }
+
+    /// <summary>Squashed pictures have their size already; another crop size may still be asked of them.</summary>
+    private bool NeedsCrop(PillowImage image)
+        => options.DoCrop && (image.Height != options.CropHeight || image.Width != options.CropWidth);
+
+    private (int Height, int Width) ResizedSize(int height, int width)
+    {
+        var (targetHeight, targetWidth) = (options.ResizeHeight, options.ResizeWidth);
+        if (options.Fit == ImageFit.Squash)
+            return (targetHeight, targetWidth);
+        if (options.Fit == ImageFit.Shortest && targetHeight == targetWidth)
+        {
+            // The long side is cut off, not rounded, in torchvision as in transformers.
+            return width <= height
+                ? ((int)((double)((long)targetWidth * height) / width), targetWidth)
+                : (targetHeight, (int)((double)((long)targetHeight * width) / height));
+        }
+        // open_clip's ResizeKeepRatio: the longer (or for oblong crops the shorter) side fits, both rounded half to even.
+        double ratioHeight = (double)height / targetHeight, ratioWidth = (double)width / targetWidth;
+        var ratio = options.Fit == ImageFit.Longest ? Math.Max(ratioHeight, ratioWidth) : Math.Min(ratioHeight, ratioWidth);
+        return (Math.Max(1, (int)Math.Round(height / ratio)), Math.Max(1, (int)Math.Round(width / ratio)));
+    }
+
+    private PillowImage CropMiddle(PillowImage image)
+        => image.Crop(Start(image.Width, options.CropWidth), Start(image.Height, options.CropHeight), options.CropWidth, options.CropHeight);
+
+    /// <summary>First row or column of the middle; negative where black is to be added before it.</summary>
+    private int Start(int size, int crop)
+    {
+        if (size < crop)
+            return -((crop - size) / 2);
+        return options.Convention == ImageConvention.Transformers ? (size - crop) / 2 : (int)Math.Round((size - crop) / 2.0);
+    }
+
+    private float[] Normalize(RgbImage image)
+    {
+        var plane = image.Width * image.Height;
+        var planes = new float[plane * 3];
+        for (var c = 0; c < 3; c++)
+        {
+            var (mean, deviation, table) = ((float)options.Mean[c], (float)options.Deviation[c], new float[256]);
+            for (var b = 0; b < 256; b++)
+            {
+                var value = options.DoRescale ? Rescale(b) : b;
+                table[b] = options.DoNormalize ? (value - mean) / deviation : value;
+            }
+            for (var i = 0; i < plane; i++)
+                planes[c * plane + i] = table[image.Pixels[i * 3 + c]];
+        }
+        return planes;
+    }
+
+    private float Rescale(int value)
+        => options.RescaleFactor == 1.0 / 255.0 ? value / 255f : (float)(value * options.RescaleFactor);
+}

@@ -1,0 +1,124 @@
+using System.Text.Json;
+
+namespace Alebrije.Preprocessing.Imaging;
+
+/// <summary>Reads the two kinds of preparation settings that published checkpoints carry.</summary>
+internal static class PreprocessorConfig
+{
+    public static ClipImageOptions Read(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        var candidates = File.Exists(folder) ? [folder]
+            : new[] { Path.Combine(folder, "preprocessor_config.json"), Path.Combine(folder, "open_clip_config.json") };
+        var path = Array.Find(candidates, File.Exists)
+            ?? throw new FileNotFoundException($"{folder} has neither preprocessor_config.json nor open_clip_config.json: it does not say how pictures are prepared.", candidates[0]);
+        try
+        {
+            using var json = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+            var options = json.RootElement.TryGetProperty("preprocess_cfg", out var preprocess)
+                ? OpenClip(json.RootElement, preprocess, path) : Transformers(json.RootElement, path);
+            options.Validate();
+            return options;
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or OverflowException or ArgumentException)
+        {
+            throw new InvalidDataException($"{path} is not understood: {e.Message}", e);
+        }
+    }
+
+    private static ClipImageOptions Transformers(JsonElement root, string path)
+    {
+        var type = (Value(root, "image_processor_type") ?? Value(root, "feature_extractor_type"))?.GetString() ?? "CLIPImageProcessor";
+        var (siglip, vit) = (type.StartsWith("Siglip", StringComparison.Ordinal), type.StartsWith("ViT", StringComparison.Ordinal));
+        if (!siglip && !vit && !type.StartsWith("CLIP", StringComparison.Ordinal) && !type.StartsWith("Bit", StringComparison.Ordinal))
+            throw new InvalidDataException($"{path} asks for {type}: CLIP, SigLIP, ViT and BiT image processors are known.");
+        var defaults = siglip || vit
+            ? new ClipImageOptions { Fit = ImageFit.Squash, DoCrop = false, Mean = [0.5, 0.5, 0.5], Deviation = [0.5, 0.5, 0.5], Filter = siglip ? ResizeFilter.Bicubic : ResizeFilter.Bilinear }
+            : new ClipImageOptions();
+        var options = defaults with
+        {
+            DoResize = Value(root, "do_resize")?.GetBoolean() ?? true,
+            DoCrop = Value(root, "do_center_crop")?.GetBoolean() ?? defaults.DoCrop,
+            DoRescale = Value(root, "do_rescale")?.GetBoolean() ?? true,
+            DoNormalize = Value(root, "do_normalize")?.GetBoolean() ?? true,
+            RescaleFactor = Value(root, "rescale_factor")?.GetDouble() ?? defaults.RescaleFactor,
+            Filter = (ResizeFilter)(Value(root, "resample")?.GetInt32() ?? (int)defaults.Filter),
+            Mean = Value(root, "image_mean") is { } mean ? Three(mean) : defaults.Mean,
+            Deviation = Value(root, "image_std") is { } deviation ? Three(deviation) : defaults.Deviation,
+        };
+        if (!Enum.IsDefined(options.Filter))
+            throw new InvalidDataException($"{path} asks for resample {(int)options.Filter}: 0 to 5 are known.");
+        if (Value(root, "size") is { } size)
+            options = WithResize(options, size, shortest: !(siglip || vit), path);
+        if (Value(root, "crop_size") is { } crop)
+        {
+            var (height, width) = Sides(crop, path);
+            return options with { CropHeight = height, CropWidth = width };
+        }
+        return options;
+    }
+
+    /// <summary><c>size</c> is a number, <c>{"shortest_edge": n}</c> or <c>{"height": h, "width": w}</c>.</summary>
+    private static ClipImageOptions WithResize(ClipImageOptions options, JsonElement size, bool shortest, string path)
+    {
+        if (size.ValueKind == JsonValueKind.Object && Value(size, "shortest_edge") is { } edge)
+        {
+            if (Value(size, "longest_edge") is not null)
+                throw new InvalidDataException($"{path} limits both the shortest and the longest edge, which CLIP's preparation does not do.");
+            return options with { Fit = ImageFit.Shortest, ResizeHeight = edge.GetInt32(), ResizeWidth = edge.GetInt32() };
+        }
+        var (height, width) = Sides(size, path);
+        return options with
+        {
+            Fit = shortest && size.ValueKind == JsonValueKind.Number ? ImageFit.Shortest : ImageFit.Squash,
+            ResizeHeight = height,
+            ResizeWidth = width,
+        };
+    }
+
+    /// <summary>Sizes of a tower that open_clip_config.json names stand in it too; its steps are open_clip's defaults where not said.</summary>
+    private static ClipImageOptions OpenClip(JsonElement root, JsonElement preprocess, string path)
+    {
+        var size = Value(preprocess, "size") ?? (Value(root, "model_cfg") is { } model && Value(model, "vision_cfg") is { } vision ? Value(vision, "image_size") : null);
+        var (height, width) = size is { } given ? Sides(given, path) : (224, 224);
+        var (mode, filter) = (Value(preprocess, "resize_mode")?.GetString() ?? "shortest", Value(preprocess, "interpolation")?.GetString() ?? "bicubic");
+        if (Value(preprocess, "fill_color") is { } fill && fill.EnumerateNumbers().Any(n => n != 0))
+            throw new InvalidDataException($"{path} asks for a fill colour: only black (0) is known.");
+        var defaults = new ClipImageOptions();
+        return defaults.WithSize(height, width) with
+        {
+            Convention = ImageConvention.Torchvision,
+            Fit = mode switch
+            {
+                "shortest" => ImageFit.Shortest,
+                "longest" => ImageFit.Longest,
+                "squash" => ImageFit.Squash,
+                _ => throw new InvalidDataException($"{path} asks for resize_mode {mode}: shortest, longest and squash are known."),
+            },
+            Filter = filter switch
+            {
+                "bicubic" => ResizeFilter.Bicubic,
+                "bilinear" => ResizeFilter.Bilinear,
+                _ => throw new InvalidDataException($"{path} asks for interpolation {filter}: bicubic and bilinear are known."),
+            },
+            Mean = Value(preprocess, "mean") is { } mean ? Three(mean) : defaults.Mean,
+            Deviation = Value(preprocess, "std") is { } deviation ? Three(deviation) : defaults.Deviation,
+        };
+    }
+
+    private static (int Height, int Width) Sides(JsonElement size, string path) => size.ValueKind switch
+    {
+        JsonValueKind.Number => (size.GetInt32(), size.GetInt32()),
+        JsonValueKind.Array when size.GetArrayLength() == 2 => (size[0].GetInt32(), size[1].GetInt32()),
+        JsonValueKind.Object when Value(size, "height") is { } height && Value(size, "width") is { } width => (height.GetInt32(), width.GetInt32()),
+        _ => throw new InvalidDataException($"{path} has a size that is not understood: {size.GetRawText()}."),
+    };
+
+    private static double[] Three(JsonElement numbers) => [.. numbers.EnumerateNumbers()];
+
+    private static IEnumerable<double> EnumerateNumbers(this JsonElement element)
+        => element.ValueKind == JsonValueKind.Number ? [element.GetDouble()] : element.EnumerateArray().Select(n => n.GetDouble());
+
+    private static JsonElement? Value(JsonElement element, string name)
+        => element.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+}

@@ -1,0 +1,184 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using Alebrije.Nn;
+
+namespace Alebrije.Models.UNets;
+
+/// <summary>Numbers of transformer blocks: of all levels, of each level, or of each residual block of each level.</summary>
+/// <param name="Rows">A row for every level or one for all; a row has a number for every residual block or one for all.</param>
+internal sealed record Depths(int[][] Rows)
+{
+    /// <summary>Whether residual blocks of one level differ.</summary>
+    [JsonIgnore]
+    public bool DifferWithinLevels => Rows.Any(row => row.Length > 1);
+
+    /// <summary>The same, from the last level to the first.</summary>
+    public Depths Reversed() => new([.. Rows.Reverse()]);
+
+    /// <summary>The numbers of one level's residual blocks.</summary>
+    public int[] Of(int level, int blocks)
+    {
+        var row = Rows[Rows.Length == 1 ? 0 : level];
+        if (row.Length == 1) return [.. Enumerable.Repeat(row[0], blocks)];
+        return row.Length == blocks
+            ? row
+            : throw new ArgumentException($"The config gives {row.Length} transformer depths to level {level}, which has {blocks} residual blocks: there must be as many, or one.");
+    }
+}
+
+/// <summary>Reads <c>1</c>, <c>[1, 2, 10]</c> or <c>[[1, 2], [3, 4]]</c>.</summary>
+internal sealed class DepthsConverter : JsonConverter<Depths>
+{
+    /// <inheritdoc/>
+    public override Depths Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        using var document = JsonDocument.ParseValue(ref reader);
+        var root = document.RootElement;
+        return new Depths(root.ValueKind == JsonValueKind.Array ? [.. root.EnumerateArray().Select(Row)] : [Row(root)]);
+    }
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, Depths value, JsonSerializerOptions options)
+    {
+        if (value.Rows is [[var single]])
+        {
+            writer.WriteNumberValue(single);
+            return;
+        }
+
+        writer.WriteStartArray();
+        foreach (var row in value.Rows)
+        {
+            if (row is [var one]) writer.WriteNumberValue(one);
+            else JsonSerializer.Serialize(writer, row, options);
+        }
+
+        writer.WriteEndArray();
+    }
+
+    private static int[] Row(JsonElement element) =>
+        element.ValueKind == JsonValueKind.Array ? [.. element.EnumerateArray().Select(Number)] : [Number(element)];
+
+    private static int Number(JsonElement element) =>
+        element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out var number) && number >= 0
+            ? number
+            : throw new JsonException("whole numbers, 0 or more, are wanted, or lists of them.");
+}
+
+/// <summary>Sizes of one resolution of a network.</summary>
+/// <param name="Input">Channels that come in.</param>
+/// <param name="Output">Channels that go out.</param>
+/// <param name="Depths">Transformer blocks after every residual block.</param>
+/// <param name="Attention">How it attends, or null when it does not.</param>
+internal sealed record UNetLevel(int Input, int Output, int[] Depths, TransformerForm? Attention)
+{
+    /// <summary>Whether it is the last one in its direction, which keeps the size.</summary>
+    public bool Last { get; init; }
+
+    /// <summary>Channels of what the way down put by, in the order in which the way up takes it; empty on the way down.</summary>
+    public int[] Skips { get; init; } = [];
+}
+
+/// <summary>Turns a config's lists into the sizes of every level.</summary>
+internal sealed class UNetLevels
+{
+    private readonly UNet2DConditionConfig config;
+    private readonly int count;
+
+    /// <exception cref="ArgumentException">Lists of the config do not fit together, or it asks for something that the network does not have.</exception>
+    public UNetLevels(UNet2DConditionConfig config)
+    {
+        (this.config, count) = (config, config.BlockOutChannels.Length);
+        RequireCount(config.DownBlockTypes.Length, "down_block_types");
+        RequireCount(config.UpBlockTypes.Length, "up_block_types");
+        RequireOneOrCount(config.OnlyCrossAttention.Length, "only_cross_attention");
+        RequireOneOrCount(config.LayersPerBlock.Length, "layers_per_block");
+        RequireOneOrCount(config.CrossAttentionDim.Length, "cross_attention_dim");
+        RequireOneOrCount(Heads.Length, "attention_head_dim");
+        RequireOneOrCount(config.TransformerLayersPerBlock.Rows.Length, "transformer_layers_per_block");
+        Refuse(config.DualCrossAttention, "dual_cross_attention true", "false");
+        Refuse(config.AttentionType != "default", $"attention_type \"{config.AttentionType}\"", "default");
+        Refuse(config.TimeEmbeddingType != "positional", $"time_embedding_type \"{config.TimeEmbeddingType}\"", "positional");
+        Refuse(config.MidBlockType != "UNetMidBlock2DCrossAttn", $"mid_block_type \"{config.MidBlockType}\"", "UNetMidBlock2DCrossAttn");
+        Refuse(config.ResnetTimeScaleShift is not ("default" or "scale_shift"), $"resnet_time_scale_shift \"{config.ResnetTimeScaleShift}\"", "default or scale_shift");
+    }
+
+    /// <summary>What residual blocks have in common.</summary>
+    public ResnetForm Form => new(config.NormNumGroups, config.NormEps)
+    {
+        Activation = config.ActFn,
+        TimeWidth = config.BlockTimeWidth,
+        TimeScales = config.ResnetTimeScaleShift == "scale_shift",
+        Dropout = config.Dropout,
+    };
+
+    private int[] Heads => config.NumAttentionHeads ?? config.AttentionHeadDim;
+
+    /// <summary>Levels from the finest to the coarsest.</summary>
+    public IEnumerable<UNetLevel> Down() => Enumerable.Range(0, count).Select(i =>
+    {
+        var output = config.BlockOutChannels[i];
+        return new UNetLevel(
+            config.BlockOutChannels[Math.Max(i - 1, 0)], output, config.TransformerLayersPerBlock.Of(i, At(config.LayersPerBlock, i)),
+            Attention(config.DownBlockTypes[i], "DownBlock2D", i)) { Last = i == count - 1 };
+    });
+
+    /// <summary>The coarsest level, between the ways down and up.</summary>
+    public UNetLevel Middle()
+    {
+        var channels = config.BlockOutChannels[^1];
+        var rows = config.TransformerLayersPerBlock.Rows;
+        return new UNetLevel(channels, channels, [rows[^1][0]], TransformerOf(count - 1, onlyContext: false)) { Last = true };
+    }
+
+    /// <summary>Levels from the coarsest to the finest.</summary>
+    public IEnumerable<UNetLevel> Up()
+    {
+        var depths = config.ReverseTransformerLayersPerBlock;
+        if (depths is null && config.TransformerLayersPerBlock.DifferWithinLevels)
+            throw new ArgumentException("transformer_layers_per_block differs within levels, so the config must have reverse_transformer_layers_per_block for the way up.");
+        depths ??= config.TransformerLayersPerBlock.Reversed();
+        return Enumerable.Range(0, count).Select(up =>
+        {
+            var level = count - 1 - up;
+            var blocks = At(config.LayersPerBlock, level) + 1;
+            var (output, finer) = (config.BlockOutChannels[level], config.BlockOutChannels[Math.Max(level - 1, 0)]);
+            return new UNetLevel(
+                config.BlockOutChannels[Math.Min(level + 1, count - 1)], output, depths.Of(up, blocks), Attention(config.UpBlockTypes[up], "UpBlock2D", level))
+            {
+                Last = level == 0,
+                Skips = [.. Enumerable.Repeat(output, blocks - 1), finer],
+            };
+        });
+    }
+
+    private TransformerForm? Attention(string type, string plain, int level) =>
+        type == plain ? null
+        : type == "CrossAttn" + plain ? TransformerOf(level, At(config.OnlyCrossAttention, level))
+        : throw new ArgumentException($"The block type \"{type}\" is not known to this network: it must be {plain} or CrossAttn{plain}.");
+
+    private TransformerForm TransformerOf(int level, bool onlyContext) =>
+        new(AttentionSizes.Split(config.BlockOutChannels[level], At(Heads, level)) with { Upcast = config.UpcastAttention }, At(config.CrossAttentionDim, level))
+        {
+            Groups = config.NormNumGroups,
+            LinearProjection = config.UseLinearProjection,
+            OnlyContext = onlyContext,
+        };
+
+    private static T At<T>(T[] values, int level) => values[values.Length == 1 ? 0 : level];
+
+    private void RequireCount(int length, string key)
+    {
+        if (length != count) throw new ArgumentException($"The config has {length} {key} and {count} block_out_channels: there must be as many.");
+    }
+
+    private void RequireOneOrCount(int length, string key)
+    {
+        if (length != 1) RequireCount(length, key);
+    }
+
+    private static void Refuse(bool condition, string what, string known)
+    {
+        if (condition) throw new ArgumentException($"{what} is not known to this network: it must be {known}.");
+    }
+}

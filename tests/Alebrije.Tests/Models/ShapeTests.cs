@@ -1,0 +1,63 @@
+using System.Globalization;
+using System.IO.Compression;
+using Alebrije.Models.Autoencoders;
+using Alebrije.Models.Priors;
+using Alebrije.Models.UNets;
+using Alebrije.Nn;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tests.Models;
+
+/// <summary>Published configs give networks whose tensors have the published names and shapes, no more and no fewer.</summary>
+public sealed class ShapeTests
+{
+    private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "Fixtures", "census", "diffusion");
+
+    public ShapeTests() => TorchRuntime.Initialize();
+
+    [Theory]
+    [InlineData("karlo-v1-alpha.prior")]
+    [InlineData("sd-unclip-l.prior")]
+    [InlineData("kandinsky-2-1.prior")]
+    [InlineData("kandinsky-2-2.prior")]
+    [InlineData("sd-1.5.vae")]
+    [InlineData("sd-2.1.vae")]
+    [InlineData("sdxl-base-1.0.vae")]
+    [InlineData("x4-upscaler.vae")]
+    [InlineData("sd-1.5.unet")]
+    [InlineData("sd-2.1.unet")]
+    [InlineData("sdxl-base-1.0.unet")]
+    [InlineData("sd-unclip-l.unet")]
+    [InlineData("sd-unclip-h.unet")]
+    [InlineData("x4-upscaler.unet")]
+    public void Network_OfAPublishedConfig_HasThePublishedTensors(string model)
+    {
+        using var meta = WeightInit.OnMeta();
+        using var network = Build(model);
+        var ours = StateDict.Names(network).Select(pair => $"{pair.Key} [{string.Join(",", pair.Value)}]");
+        Assert.Equal(Census(model).Order(StringComparer.Ordinal), ours.Order(StringComparer.Ordinal));
+    }
+
+    private static nn.Module Build(string model)
+    {
+        var config = Path.Combine(Folder, model + ".json");
+        return model.Split('.')[^1] switch
+        {
+            "prior" => new PriorTransformer(PriorTransformerConfig.Read(config)),
+            "vae" => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(config)),
+            _ => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(config)),
+        };
+    }
+
+    private static IEnumerable<string> Census(string model)
+    {
+        using var reader = new StreamReader(new GZipStream(File.OpenRead(Path.Combine(Folder, model + ".txt.gz")), CompressionMode.Decompress));
+        while (reader.ReadLine() is { } line)
+        {
+            var parts = line.Split('\t');
+            yield return $"{parts[0]} [{string.Join(",", parts[2].Split(',').Select(n => long.Parse(n, CultureInfo.InvariantCulture)))}]";
+        }
+    }
+}

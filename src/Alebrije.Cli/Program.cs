@@ -1,5 +1,3 @@
-using Alebrije.Tensors;
-using TorchSharp;
+using Alebrije.Cli;
 
-TorchRuntime.Initialize();
-Console.WriteLine($"{torch.__version__} {TorchRuntime.LoadedFrom} {torch.randn(2, 2).sum().item<float>()}");
+return await CommandLineApp.RunAsync(args, Console.Out, Console.Error);

@@ -1,0 +1,60 @@
+using Alebrije.Datasets;
+using Alebrije.Models.Autoencoders;
+using Alebrije.Preprocessing.Imaging;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>A short look at an autoencoder in training, on held-out scenes.</summary>
+internal sealed class AutoencoderProbe(AutoencoderKL network, CaptionedScenes scenes)
+{
+    private const ulong Seed = 9002;
+    private const int Batch = 8;
+    private readonly int side = network.Config.SampleSize;
+
+    /// <returns>Mean signal-to-noise ratio in dB over whole scenes (peak 1, pixels in [0, 1]).</returns>
+    public double SignalToNoise(int count)
+    {
+        using var inference = inference_mode();
+        var total = 0.0;
+        for (var first = 0; first < count; first += Batch)
+        {
+            using var scope = NewDisposeScope();
+            var pixels = Pixels(first, Math.Min(Batch, count - first));
+            var error = (network.call(pixels).clamp(-1, 1) - pixels) / 2;
+            total += (-10 * error.square().mean([1, 2, 3]).clamp_min(1e-10).log10()).sum().ToDouble();
+        }
+
+        return total / count;
+    }
+
+    /// <returns>Mean and deviation of each latent channel.</returns>
+    public (double[] Mean, double[] Deviation) LatentStatistics(int count)
+    {
+        using var inference = inference_mode();
+        using var scope = NewDisposeScope();
+        var latents = cat([.. Enumerable.Range(0, count / Batch).Select(i => network.Encode(Pixels(i * Batch, Batch)).Mean)]);
+        return ([.. latents.mean([0, 2, 3]).to(ScalarType.Float64).data<double>()], [.. latents.std([0, 2, 3]).to(ScalarType.Float64).data<double>()]);
+    }
+
+    /// <summary>Writes a picture sheet: scenes above, what is left of them below.</summary>
+    public void SaveGrid(string path)
+    {
+        using var inference = inference_mode();
+        using var scope = NewDisposeScope();
+        var pixels = Pixels(0, 8);
+        var rows = cat([pixels, network.call(pixels).clamp(-1, 1)]).reshape(2, 8, 3, side, side);
+        var sheet = rows.permute(2, 0, 3, 1, 4).reshape(3, 2 * side, 8 * side).contiguous().add(1).div(2); // [3, h, w]
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        RgbImage.FromPlanes(sheet.data<float>().ToArray(), 8 * side, 2 * side).SavePng(path);
+    }
+
+    private Tensor Pixels(int first, int count)
+    {
+        var pixels = new float[count * 3 * side * side];
+        for (var i = 0; i < count; i++)
+            PixelBatch.Write(scenes.Draw(scenes.HeldOut(Seed, first + i, SceneOptions.Default), side), 0, 0, side, pixels.AsSpan(i * 3 * side * side, 3 * side * side));
+        return tensor(pixels, [count, 3, side, side]);
+    }
+}

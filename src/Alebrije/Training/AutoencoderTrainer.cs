@@ -1,0 +1,157 @@
+using Alebrije.Models.Autoencoders;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>One training run of the autoencoder, as its JSON file says it.</summary>
+internal sealed record AutoencoderTrainingConfig
+{
+    public AutoencoderKLConfig Model { get; init; } = new();
+
+    public ulong Seed { get; init; } = 2;
+
+    /// <summary>Pictures per step while they are crops; whole pictures come <see cref="CropsPerPicture"/> times fewer.</summary>
+    public int Batch { get; init; } = 16;
+
+    /// <summary>Crops seen in the whole run.</summary>
+    public long Samples { get; init; } = 400_000;
+
+    /// <summary>Side of the crops, in pixels: a convolutional network learns from more of them in the same time.</summary>
+    public int Crop { get; init; } = 64;
+
+    /// <summary>Where whole pictures take over, as a share of the run: norms see other statistics in them.</summary>
+    public double CropsUntil { get; init; } = 0.8;
+
+    public double LearningRate { get; init; } = 1e-3;
+
+    public long WarmUp { get; init; } = 200;
+
+    public double EmaDecay { get; init; } = 0.999;
+
+    /// <summary>Weight of the divergence from the standard normal, per latent number; small, it only keeps latents within bounds.</summary>
+    public double KlWeight { get; init; } = 1e-4;
+
+    public Precision Precision { get; init; } = Precision.Auto;
+
+    public CaptionedScenes.Options World { get; init; } = new();
+
+    public double SaveMinutes { get; init; } = 4;
+
+    public double EvaluateMinutes { get; init; } = 10;
+
+    /// <summary>Crops that hold as many pixels as a whole picture.</summary>
+    public int CropsPerPicture => Math.Max(1, Model.SampleSize / Crop * (Model.SampleSize / Crop));
+}
+
+/// <summary>
+/// Trains an AutoencoderKL (Rombach et al., 2022, §3.1) without an adversary: absolute and squared error, absolute error of the gradients for
+/// sharp edges, and a small divergence. At the end the latents' channels get mean 0 and deviation 1 by folding both into the 1 x 1
+/// convolutions around them, so that the published layout with one scaling factor serves every channel.
+/// </summary>
+internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, CaptionedScenes scenes)
+{
+    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
+    /// <returns>How it ended, with the signal-to-noise ratio on held-out scenes.</returns>
+    public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
+    {
+        var steps = config.Samples / config.Batch;
+        var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
+        using var run = new TrainingRun(options, config, new LossWatch(0.9, 10 * config.WarmUp,
+            "Lower learning_rate, or fewer groups for the narrowest level (as many groups as channels throw the colours away)."));
+        using var network = new AutoencoderKL(config.Model);
+        SeededInit.Apply(network, config.Seed);
+        using var optimizer = new AdamW(network.named_parameters().Select(p => (p.name, p.parameter)), new AdamWOptions
+        {
+            Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0, ClipNorm = 1, EmaDecay = config.EmaDecay,
+        });
+        run.Restore(network, optimizer);
+        var dtype = Processor.ScalarType(config.Precision);
+        var metrics = new Dictionary<string, double>();
+        using var batches = new BatchQueue<PixelBatch>(i => MakeBatch(i, steps), run.Step);
+
+        while (run.Step < steps && !run.IsOver(cancellation))
+        {
+            using var scope = NewDisposeScope();
+            using var generator = new Generator((config.Seed << 32) + (ulong)run.Step);
+            var pixels = batches.Next().ToTensor();                                          // [batch, 3, side, side]
+            var (mean, logVariance) = network.Encode(pixels.to(dtype));
+            (mean, logVariance) = (mean.to(ScalarType.Float32), logVariance.to(ScalarType.Float32));
+            var latents = AutoencoderKL.Sample(mean, logVariance, randn(mean.shape, generator: generator));
+            var decoded = network.Decode(latents.to(dtype)).to(ScalarType.Float32);
+            var loss = Reconstruction(decoded, pixels) + (config.KlWeight * Divergence(mean, logVariance));
+            loss.backward();
+            var learningRate = rate.At(run.Step);
+            var norm = optimizer.Step(learningRate);
+            run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
+
+            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
+            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, steps);
+        }
+
+        run.Save(network, optimizer);
+        metrics = Evaluate(run, network, optimizer, steps);
+        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
+    }
+
+    /// <summary>Error of pixels and of their differences to the right and downwards.</summary>
+    private static Tensor Reconstruction(Tensor decoded, Tensor pixels)
+    {
+        var error = decoded - pixels;
+        var right = error[.., .., .., 1..] - error[.., .., .., ..^1];
+        var down = error[.., .., 1.., ..] - error[.., .., ..^1, ..];
+        return error.abs().mean() + (2 * error.square().mean()) + (0.5 * (right.abs().mean() + down.abs().mean()));
+    }
+
+    /// <summary>Divergence of N(mean, variance) from N(0, 1), per number (Kingma and Welling, 2014, appendix B).</summary>
+    private static Tensor Divergence(Tensor mean, Tensor logVariance) => 0.5 * (mean.square() + logVariance.exp() - 1 - logVariance).mean();
+
+    private PixelBatch MakeBatch(long number, long steps)
+    {
+        var whole = number >= steps * config.CropsUntil;
+        var side = whole ? config.Model.SampleSize : config.Crop;
+        var count = whole ? Math.Max(1, config.Batch / config.CropsPerPicture) : config.Batch;
+        var pixels = new float[count * 3 * side * side];
+        for (var i = 0; i < count; i++)
+        {
+            var index = (number * config.Batch) + i;
+            var (picture, _) = scenes.Train(config.Seed, index, config.World, config.Model.SampleSize);
+            var random = new Random((int)(((config.Seed * 0x9E3779B97F4A7C15) ^ ((ulong)index * 0xBF58476D1CE4E5B9)) >> 33));
+            var (left, top) = (random.Next(picture.Width - side + 1), random.Next(picture.Height - side + 1));
+            PixelBatch.Write(picture, left, top, side, pixels.AsSpan(i * 3 * side * side, 3 * side * side));
+        }
+
+        return new PixelBatch(pixels, count, side);
+    }
+
+    private Dictionary<string, double> Evaluate(TrainingRun run, AutoencoderKL network, AdamW optimizer, long steps)
+    {
+        optimizer.SwapAverages();
+        var probe = new AutoencoderProbe(network, scenes);
+        var metrics = new Dictionary<string, double> { ["psnr_db"] = probe.SignalToNoise(64) };
+        probe.SaveGrid(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
+        LatentScaling.Export(Path.Combine(run.Folder, "vae"), network, probe.LatentStatistics(128));
+        optimizer.SwapAverages();
+        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
+        return metrics;
+    }
+}
+
+/// <summary>Pixels of a batch in [-1, 1], made off the training thread.</summary>
+internal sealed record PixelBatch(float[] Pixels, int Count, int Side)
+{
+    /// <returns>[batch, 3, side, side] in [-1, 1]</returns>
+    public Tensor ToTensor() => tensor(Pixels, [Count, 3, Side, Side]);
+
+    /// <summary>Writes a square of a picture as planes in [-1, 1].</summary>
+    public static void Write(RgbImage picture, int left, int top, int side, Span<float> planes)
+    {
+        for (var y = 0; y < side; y++)
+            for (var x = 0; x < side; x++)
+                for (var c = 0; c < 3; c++)
+                    planes[(((c * side) + y) * side) + x] = (picture.Pixels[((((top + y) * picture.Width) + left + x) * 3) + c] / 127.5f) - 1;
+    }
+}

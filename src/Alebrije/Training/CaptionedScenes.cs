@@ -1,0 +1,78 @@
+using Alebrije.Datasets;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Training;
+
+/// <summary>EmojiWorld as pairs of picture and caption, numbered, in both languages.</summary>
+internal sealed class CaptionedScenes(EmojiWorld world)
+{
+    private readonly Dictionary<Options, SceneOptions> prepared = [];
+    private readonly Lock gate = new();
+
+    /// <summary>The mixture of a run, as its JSON file says it; weights and shares as in <see cref="SceneOptions"/>.</summary>
+    internal sealed record Options
+    {
+        public double OneObject { get; init; } = 0.5;
+        public double TwoObjects { get; init; } = 0.3;
+        public double ThreeObjects { get; init; } = 0.1;
+        public double Counts { get; init; } = 0.1;
+        public double? CoreShare { get; init; }
+        public double StyleShare { get; init; } = 0.3;
+        public double SizeShare { get; init; } = 0.2;
+        public double Jitter { get; init; } = 1;
+
+        /// <summary>Share of Spanish captions.</summary>
+        public double SpanishShare { get; init; } = 0.5;
+    }
+
+    /// <summary>The world itself.</summary>
+    public EmojiWorld World => world;
+
+    /// <summary>Opens the world from the files that Debian's packages install, or that its environment variables name.</summary>
+    public static CaptionedScenes Open() => new(EmojiWorld.Open());
+
+    /// <summary>Training pair (seed, index): always the same.</summary>
+    public (RgbImage Picture, string Caption) Train(ulong seed, long index, Options options, int size = Scene.Side)
+    {
+        var scene = world.Scene(seed, index, Prepare(options));
+        return (Draw(scene, size), world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)));
+    }
+
+    /// <summary>Scene of the same mixture that training never shows.</summary>
+    public Scene HeldOut(ulong seed, long index, SceneOptions options) => world.Scene(seed, index, options with { Split = SceneSplit.HeldOut });
+
+    /// <summary>The picture of a scene.</summary>
+    public RgbImage Draw(Scene scene, int size = Scene.Side) => new(size, size, world.Render(scene, size));
+
+    /// <summary>Texts that a vocabulary is trained on: captions in both languages, and every name.</summary>
+    public IEnumerable<string> Corpus(int captions)
+    {
+        foreach (var language in Enum.GetValues<Language>())
+        {
+            for (var i = 0; i < captions / 2; i++) yield return world.Caption(world.Scene(0, i), language);
+            foreach (var concept in world.Concepts)
+                for (var i = 0; i < 4; i++) yield return concept.Label(language);
+        }
+    }
+
+    private static Language LanguageOf(ulong seed, long index, double spanishShare)
+    {
+        var mixed = (seed ^ 0x6C616E67) + ((ulong)index * 0x9E3779B97F4A7C15);
+        mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9;
+        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB;
+        return ((mixed ^ (mixed >> 31)) >> 11) * (1.0 / (1UL << 53)) < spanishShare ? Language.Spanish : Language.English;
+    }
+
+    private SceneOptions Prepare(Options options)
+    {
+        lock (gate)
+        {
+            if (prepared.TryGetValue(options, out var ready)) return ready;
+            return prepared[options] = new SceneOptions
+            {
+                OneObject = options.OneObject, TwoObjects = options.TwoObjects, ThreeObjects = options.ThreeObjects, Counts = options.Counts,
+                CoreShare = options.CoreShare, StyleShare = options.StyleShare, SizeShare = options.SizeShare, Jitter = options.Jitter,
+            };
+        }
+    }
+}

@@ -1,0 +1,149 @@
+using Alebrije.Models.Clip;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>One training run of CLIP, as its JSON file says it.</summary>
+internal sealed record ClipTrainingConfig
+{
+    /// <summary>Sizes of the network; its vocabulary size is that of the tokenizer that is trained first.</summary>
+    public ClipConfig Model { get; init; } = new();
+
+    /// <summary>Entries of the vocabulary that is trained on the captions.</summary>
+    public int VocabularySize { get; init; } = 3000;
+
+    public ulong Seed { get; init; } = 1;
+
+    public int Batch { get; init; } = 128;
+
+    /// <summary>Pictures seen in the whole run.</summary>
+    public long Samples { get; init; } = 1_000_000;
+
+    public double LearningRate { get; init; } = 1e-3;
+
+    public long WarmUp { get; init; } = 500;
+
+    public double WeightDecay { get; init; } = 0.05;
+
+    public double EmaDecay { get; init; } = 0.9995;
+
+    /// <summary>Share of the patches that are not looked at (FLIP), during the first part of the run.</summary>
+    public double PatchDropout { get; init; } = 0.5;
+
+    /// <summary>Where that part ends, as a share of the run.</summary>
+    public double PatchDropoutUntil { get; init; } = 0.85;
+
+    public Precision Precision { get; init; } = Precision.Auto;
+
+    public CaptionedScenes.Options World { get; init; } = new();
+
+    public double SaveMinutes { get; init; } = 4;
+
+    public double EvaluateMinutes { get; init; } = 10;
+}
+
+/// <summary>
+/// Trains CLIP from nothing on captioned scenes: picture and text towers are pulled together for pairs that belong together and apart for
+/// all others of the batch (Radford et al., 2021, fig. 3), with half of the patches left out for most of the run (Li et al., 2023).
+/// </summary>
+internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes scenes)
+{
+    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
+    /// <returns>How it ended, with zero-shot accuracy and retrieval on held-out scenes.</returns>
+    public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
+    {
+        var steps = config.Samples / config.Batch;
+        var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
+        using var run = new TrainingRun(options, config, new LossWatch(Math.Log(config.Batch), 2 * config.WarmUp,
+            "Lower learning_rate, or look at the captions: pictures and texts may not belong together."));
+        var tokenizer = PrepareTokenizer(options.Folder);
+        var model = config.Model with
+        {
+            TextConfig = config.Model.TextConfig with
+            {
+                VocabSize = tokenizer.VocabularySize, BosTokenId = tokenizer.StartId, EosTokenId = tokenizer.EndId, PadTokenId = tokenizer.PadId,
+            },
+        };
+        using var network = new ClipNetwork(model);
+        SeededInit.Apply(network, config.Seed);
+        using var optimizer = new AdamW(network.named_parameters().Select(p => (p.name, p.parameter)), new AdamWOptions
+        {
+            Beta2 = 0.98, Epsilon = 1e-6, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
+        });
+        run.Restore(network, optimizer);
+        var dtype = Processor.ScalarType(config.Precision);
+        var pixels = ClipImageProcessor.Transformers(model.VisionConfig.ImageSize);
+        var metrics = new Dictionary<string, double>();
+        using var batches = new BatchQueue<ClipBatch>(i => ClipBatch.Make(scenes, config, tokenizer, pixels, i), run.Step);
+
+        while (run.Step < steps && !run.IsOver(cancellation))
+        {
+            using var scope = NewDisposeScope();
+            var batch = batches.Next();
+            var keep = run.Step < steps * config.PatchDropoutUntil ? KeptPatches(run.Step) : null;
+            var images = network.EmbedImage(batch.PixelTensor(), keep, dtype);
+            var texts = network.EmbedText(batch.IdTensor(), dtype);
+            var loss = ContrastiveLoss.Compute(texts, images, network.LogitScale, ContrastiveLoss.SameText(batch.Captions));
+            loss.backward();
+            var learningRate = rate.At(run.Step);
+            var norm = optimizer.Step(learningRate);
+            CapLogitScale(network);
+            run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
+
+            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
+            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, tokenizer, steps);
+        }
+
+        run.Save(network, optimizer);
+        metrics = Evaluate(run, network, optimizer, tokenizer, steps);
+        Export(Path.Combine(options.Folder, "clip"), network, optimizer);
+        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
+    }
+
+    private Dictionary<string, double> Evaluate(TrainingRun run, ClipNetwork network, AdamW optimizer, ClipTokenizer tokenizer, long steps)
+    {
+        optimizer.SwapAverages();
+        var metrics = new ClipProbe(network, tokenizer, scenes).Measure(config.Batch);
+        optimizer.SwapAverages();
+        Export(Path.Combine(run.Folder, "clip"), network, optimizer);
+        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
+        return metrics;
+    }
+
+    /// <summary>The scale is kept at or below 100 (Radford et al., 2021, §2.5).</summary>
+    private static void CapLogitScale(ClipNetwork network)
+    {
+        using var _ = no_grad();
+        network.LogitScale.clamp_(max: Math.Log(100));
+    }
+
+    /// <summary>[batch, kept] patches that this step sees, drawn from the run's seed and the step alone.</summary>
+    private Tensor? KeptPatches(long step)
+    {
+        if (config.PatchDropout <= 0) return null;
+        var grid = config.Model.VisionConfig.Grid;
+        var kept = (int)Math.Round(grid * grid * (1 - config.PatchDropout));
+        using var generator = new Generator((config.Seed << 32) + (ulong)step);
+        return rand([config.Batch, grid * grid], generator: generator).argsort(1)[.., ..kept];
+    }
+
+    private ClipTokenizer PrepareTokenizer(string folder)
+    {
+        var path = Path.Combine(folder, "tokenizer");
+        if (!File.Exists(Path.Combine(path, "vocab.json")))
+            BpeTrainer.Train(scenes.Corpus(60_000), config.VocabularySize).Save(path, config.Model.TextConfig.MaxPositionEmbeddings);
+        return ClipTokenizer.Load(path);
+    }
+
+    private static void Export(string folder, ClipNetwork network, AdamW optimizer)
+    {
+        Directory.CreateDirectory(folder);
+        SafeTensorsWriter.Write(Path.Combine(folder, "model.safetensors"), optimizer.Averages, new Dictionary<string, string> { ["format"] = "pt" });
+        ConfigFile.Write(Path.Combine(folder, "config.json"), network.Config);
+    }
+}

@@ -1,0 +1,139 @@
+using System.Text;
+using Alebrije.Preprocessing.Imaging;
+using SkiaSharp;
+
+namespace Alebrije.Analysis;
+
+/// <summary>
+/// One typeface at one size: measures, wraps, shortens and draws. Characters that the embedded typeface lacks are taken from the system's
+/// fonts where there are any.
+/// </summary>
+internal sealed class TextFace : IDisposable
+{
+    private readonly SKFont main;
+    private readonly Dictionary<SKTypeface, SKFont> others = [];
+
+    public TextFace(float size, bool bold = false) => main = FontOf(bold ? Fonts.Bold : Fonts.Regular, size);
+
+    public float Size => main.Size;
+
+    /// <summary>From one baseline to the next.</summary>
+    public float LineHeight => MathF.Ceiling(main.Size * 1.22f);
+
+    /// <summary>From the top of a line to its baseline, such that capitals and descenders sit evenly in <see cref="LineHeight"/>.</summary>
+    public float Baseline => LineHeight * 0.5f + main.Size * 0.36f;
+
+    public void Dispose()
+    {
+        main.Dispose();
+        foreach (var font in others.Values) font.Dispose();
+    }
+
+    public float Measure(string text) => Runs(text).Sum(run => run.Font.MeasureText(run.Text));
+
+    /// <param name="canvas">Where to draw.</param>
+    /// <param name="text">One line.</param>
+    /// <param name="x">Left edge, middle or right edge, by <paramref name="align"/>.</param>
+    /// <param name="baseline">Height of the baseline.</param>
+    /// <param name="paint">Colour.</param>
+    /// <param name="align">-1 left, 0 middle, 1 right.</param>
+    public void Draw(SKCanvas canvas, string text, float x, float baseline, SKPaint paint, int align = -1)
+    {
+        var at = x - Measure(text) * (align + 1) / 2;
+        foreach (var run in Runs(text))
+        {
+            canvas.DrawText(run.Text, at, baseline, SKTextAlign.Left, run.Font, paint);
+            at += run.Font.MeasureText(run.Text);
+        }
+    }
+
+    /// <summary>Lines no wider than <paramref name="width"/>, broken at spaces, inside words only where a word is wider; the last ends in an
+    /// ellipsis where text is left.</summary>
+    public IReadOnlyList<string> Wrap(string text, float width, int maxLines)
+    {
+        var lines = new List<string>();
+        var line = "";
+        foreach (var word in text.Split(' ', StringSplitOptions.RemoveEmptyEntries).SelectMany(word => Pieces(word, width)))
+        {
+            var joined = line.Length == 0 ? word : $"{line} {word}";
+            if (Measure(joined) <= width)
+            {
+                line = joined;
+                continue;
+            }
+
+            if (line.Length > 0) lines.Add(line);
+            line = word;
+        }
+
+        lines.Add(line);
+        if (lines.Count <= maxLines) return lines;
+        var kept = lines.GetRange(0, maxLines);
+        kept[^1] = Shorten($"{kept[^1]} {lines[maxLines]}", width, tail: 0);
+        return kept;
+    }
+
+    /// <summary>The text, or its beginning, an ellipsis and the last <paramref name="tail"/> characters where it is too wide.</summary>
+    public string Shorten(string text, float width, int tail = 8)
+    {
+        if (Measure(text) <= width) return text;
+        var runes = text.EnumerateRunes().Select(rune => rune.ToString()).ToArray();
+        var end = string.Concat(runes.TakeLast(tail));
+        for (var keep = runes.Length - tail - 1; keep > 0; keep--)
+        {
+            var shorter = string.Concat(runes.Take(keep)).TrimEnd() + "…" + end;
+            if (Measure(shorter) <= width) return shorter;
+        }
+
+        return tail > 0 ? Shorten(text, width, 0) : "…";
+    }
+
+    private IEnumerable<string> Pieces(string word, float width)
+    {
+        var piece = "";
+        foreach (var rune in word.EnumerateRunes())
+        {
+            if (piece.Length > 0 && Measure(piece + rune) > width)
+            {
+                yield return piece;
+                piece = "";
+            }
+
+            piece += rune.ToString();
+        }
+
+        if (piece.Length > 0) yield return piece;
+    }
+
+    private IEnumerable<(string Text, SKFont Font)> Runs(string text)
+    {
+        var (run, font) = (new StringBuilder(), main);
+        foreach (var rune in text.EnumerateRunes())
+        {
+            var shown = Rune.IsControl(rune) ? new Rune(' ') : rune;
+            var needed = FontFor(shown);
+            if (needed != font && run.Length > 0)
+            {
+                yield return (run.ToString(), font);
+                run.Clear();
+            }
+
+            font = needed;
+            run.Append(shown.ToString());
+        }
+
+        if (run.Length > 0) yield return (run.ToString(), font);
+    }
+
+    private SKFont FontFor(Rune rune)
+    {
+        if (rune.Value < 0x80 || main.Typeface!.GetGlyph(rune.Value) != 0) return main;
+        var face = SKFontManager.Default.MatchCharacter(rune.Value);
+        if (face is null) return main;
+        if (!others.TryGetValue(face, out var font)) others[face] = font = FontOf(face, main.Size);
+        return font;
+    }
+
+    private static SKFont FontOf(SKTypeface face, float size) =>
+        new(face, size) { Subpixel = true, Edging = SKFontEdging.Antialias, Hinting = SKFontHinting.None };
+}

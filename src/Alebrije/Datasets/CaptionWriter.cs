@@ -108,7 +108,7 @@ internal static class CaptionWriter
         }
 
         private string Object(int index, ref SceneRandom random) =>
-            Indefinite(Choose(scene.Objects[index].Concept, ref random), null, random.Chance(0.3));
+            Indefinite(Choose(scene.Objects[index].Concept, ref random), null, random.Chance(language == Language.English ? 0.3 : 0.7));
 
         private Term Choose(Concept concept, ref SceneRandom random)
         {
@@ -116,9 +116,11 @@ internal static class CaptionWriter
             var at = random.Unit();
             if (at < options.Synonyms && terms.Count > 1)
                 return terms[1 + random.Below(terms.Count - 1)];
-            if (at >= 1 - options.Classes && concept.Supercategories.Count > 0)
-                return random.Pick(concept.Supercategories).Term(language);
-            return terms[0];
+            if (at < 1 - options.Classes || concept.Supercategories.Count == 0)
+                return terms[0];
+            // "A road scene on top of a lion" is no sentence: such classes are for pictures of one thing.
+            var category = random.Pick(concept.Supercategories);
+            return category.IsScene && scene.Objects.Count > 1 ? terms[0] : category.Term(language);
         }
 
         private string Indefinite(Term term, string? size, bool some) => language == Language.English

@@ -84,7 +84,7 @@ public sealed class EmojiWorld
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The options and the split leave no scene.</exception>
     public Scene Scene(ulong seed, long index, SceneOptions? options = null) =>
-        composers.GetValue(options ?? SceneOptions.Default, given => new SceneComposer(Concepts, given)).Compose(seed, index);
+        composers.GetValue(options ?? SceneOptions.Default, given => new SceneComposer(Concepts, SpriteOf, given)).Compose(seed, index);
 
     /// <summary>Draws a scene.</summary>
     /// <param name="scene">A scene of this world.</param>

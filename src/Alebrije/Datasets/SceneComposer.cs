@@ -33,11 +33,13 @@ internal sealed class SceneComposer
     private readonly IReadOnlyList<SceneRelation> relations;
     private readonly bool wantsRiding;
     private readonly double[] weights;
+    private readonly Func<int, Sprite> sprites;
 
     /// <exception cref="ArgumentException">The options leave nothing to draw.</exception>
-    public SceneComposer(IReadOnlyList<Concept> concepts, SceneOptions options)
+    public SceneComposer(IReadOnlyList<Concept> concepts, Func<int, Sprite> sprites, SceneOptions options)
     {
         options.Check();
+        this.sprites = sprites;
         this.options = options;
         all = [.. options.Concepts ?? concepts];
         core = [.. all.Where(concept => concept.IsCore)];
@@ -173,11 +175,23 @@ internal sealed class SceneComposer
             SceneRelation.Above => [Put(a, 64, 33, 56, 4, 4, 8, ref random), Put(b, 64, 95, 56, 4, 4, 8, ref random)],
             SceneRelation.Below => [Put(a, 64, 95, 56, 4, 4, 8, ref random), Put(b, 64, 33, 56, 4, 4, 8, ref random)],
             SceneRelation.OnTopOf or SceneRelation.Riding =>
-                [Put(a, 64, 38, 60, 4, 4, 6, ref random), Put(b, 64, 85, 76, 4, 4, 4, ref random)],
+                Stacked(Put(a, 64, 64, 60, 4, 4, 6, ref random), Put(b, 64, 64, 76, 4, 4, 4, ref random)),
             SceneRelation.Inside => [Put(a, 64, 66, 42, 3, 4, 8, ref random), Put(b, 64, 64, 117, 4, 3, 6, ref random)],
             _ => [Put(a, 84, 84, 62, 4, 4, 8, ref random), Put(b, 52, 52, 84, 4, 4, 6, ref random)],
         };
         return scene with { Objects = objects };
+    }
+
+    // Many glyphs do not fill their cell: what is seen of the upper has to touch what is seen of the lower, and both stay in the middle.
+    private SceneObject[] Stacked(SceneObject upper, SceneObject lower)
+    {
+        const double overlap = 0.2;
+        var (above, below) = (sprites(upper.Concept.Index), sprites(lower.Concept.Index));
+        var (topOfUpper, bottomOfUpper) = ((above.Top - 0.5) * upper.Size, (above.Bottom - 0.5) * upper.Size);
+        var (topOfLower, bottomOfLower) = ((below.Top - 0.5) * lower.Size, (below.Bottom - 0.5) * lower.Size);
+        var down = bottomOfUpper - topOfLower - overlap * (bottomOfUpper - topOfUpper);
+        var middle = (topOfUpper + down + bottomOfLower) / 2;
+        return [upper with { Y = upper.Y - middle }, lower with { Y = upper.Y + down - middle }];
     }
 
     private Scene PlaceThree(Scene scene, Concept a, Concept b, Concept c, ref SceneRandom random)

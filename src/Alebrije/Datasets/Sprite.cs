@@ -26,10 +26,28 @@ internal sealed class Sprite
                 full[left + x, top + y] = Pack(Times(rgba[at], alpha), Times(rgba[at + 1], alpha), Times(rgba[at + 2], alpha), alpha);
             }
         Levels[0] = full;
+        (Top, Bottom) = Extent(full);
         for (var k = 1; k < LevelCount; k++)
             Levels[k] = Levels[k - 1].Halve();
 
         static int Times(int value, int alpha) => (value * alpha + 127) / 255;
+    }
+
+    /// <summary>First and last row that show anything, as fractions of the cell's height.</summary>
+    public double Top { get; }
+
+    /// <inheritdoc cref="Top"/>
+    public double Bottom { get; }
+
+    private static (double Top, double Bottom) Extent(Level level)
+    {
+        const uint visible = 64u << 24;
+        var (first, last) = (level.Height, -1);
+        for (var y = 0; y < level.Height; y++)
+            for (var x = 0; x < level.Width; x++)
+                if (level[x, y] >= visible)
+                    (first, last) = (Math.Min(first, y), y);
+        return last < 0 ? (0, 1) : ((double)first / level.Height, (last + 1.0) / level.Height);
     }
 
     private static uint Pack(int r, int g, int b, int a) => (uint)(r | g << 8 | b << 16 | a << 24);

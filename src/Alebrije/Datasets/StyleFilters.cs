@@ -117,9 +117,9 @@ internal static class StyleFilters
     {
         for (var i = 0; i < pixels.Length; i += 3)
         {
-            pixels[i] = (byte)(pixels[i] * 70 >> 8);
-            pixels[i + 1] = (byte)(4 + (pixels[i + 1] * 82 >> 8));
-            pixels[i + 2] = (byte)(34 + (pixels[i + 2] * 120 >> 8));
+            pixels[i] = (byte)(pixels[i] * 60 >> 8);
+            pixels[i + 1] = (byte)(4 + (pixels[i + 1] * 72 >> 8));
+            pixels[i + 2] = (byte)(34 + (pixels[i + 2] * 108 >> 8));
         }
         const int stars = 14;
         for (var i = 0; i < stars; i++)

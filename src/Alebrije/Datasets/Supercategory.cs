@@ -10,12 +10,16 @@ public sealed class Supercategory
 
     internal Supercategory(string english, string spanish, IReadOnlySet<int> members)
     {
+        IsScene = english.EndsWith("scene", StringComparison.Ordinal) || english is "landscape" or "public transportation~";
         (this.english, this.spanish) = (Words.English.Parse(english), Words.Spanish.Parse(spanish));
         Members = members;
     }
 
     /// <summary>Indices of the concepts that belong to it.</summary>
     public IReadOnlySet<int> Members { get; }
+
+    /// <summary>Whether it names a whole picture, such as "a road scene", rather than a thing in it.</summary>
+    public bool IsScene { get; }
 
     /// <summary>The name without article: "wild animal", "animal salvaje".</summary>
     public string Name(Language language) => Term(language).Text;
@@ -86,7 +90,7 @@ internal static class Supercategories
         public transportation~ | transporte público~ | {Trains};+bus;+oncoming bus;+trolleybus;+ferry;+taxi;+oncoming taxi;+minibus;+aerial tramway;+mountain cableway
         road scene | escena de carretera | {RoadVehicles};+bicycle;+racing car;+bus stop;+motorway;+vertical traffic light;+horizontal traffic light;+stop sign;+construction
         land vehicle | vehículo terrestre | {Trains};{RoadVehicles};+racing car;+tractor;+bicycle
-        boat | barco | {Boats};-ship
+        boat | embarcación | {Boats}
         aircraft | aeronave | {Aircraft}
         spacecraft | nave espacial | +rocket;+flying saucer;+satellite
         building | edificio | place-building;place-religious;-brick;-rock;-wood;-building construction;-Statue of Liberty
@@ -95,7 +99,7 @@ internal static class Supercategories
         musical instrument | instrumento musical | musical-instrument
         piece of clothing | prenda de vestir | clothing;-glasses;-sunglasses;-goggles;-purse;-handbag;-clutch bag;-shopping bags;-backpack;-folding hand fan;-hair pick;-prayer beads;-lipstick;-ring;-gem stone;-crown
         shoe | zapato | +thong sandal;+running shoe;+hiking boot;+flat shoe;+woman’s sandal;+woman’s boot;+ballet shoes
-        hat | sombrero | +top hat;+graduation cap;+billed cap;+military helmet;+rescue worker’s helmet
+        piece of headwear | prenda para la cabeza | +top hat;+graduation cap;+billed cap;+military helmet;+rescue worker’s helmet
         bag | bolsa | +handbag;+clutch bag;+shopping bags;+backpack;+purse
         tool | herramienta | +hammer;+axe;+pick;+hammer and pick;+hammer and wrench;+carpentry saw;+wrench;+screwdriver;+clamp
         weapon | arma | +dagger;+crossed swords;+bomb;+bow and arrow;+boomerang
@@ -114,7 +118,7 @@ internal static class Supercategories
         toy | juguete | +yo-yo;+kite;+water pistol;+teddy bear;+nesting dolls;+piñata;+puzzle piece;+game die
         medal | medalla | award-medal;-trophy
         electronic device | aparato electrónico | phone;computer;+television;+camera;+camera with flash;+video camera;+radio;-electric plug;-abacus;-computer disk;-floppy disk;-optical disk;-dvd;-battery;-low battery
-        book or paper | libro o papel | book-paper;-label;-bookmark
+        book | libro | +closed book;+open book;+green book;+blue book;+orange book
         money~ | dinero~ | +money bag;+coin;+yen banknote;+dollar banknote;+euro banknote;+pound banknote;+money with wings
         office item | artículo de oficina | office;writing
         scientific instrument | instrumento científico | +alembic;+test tube;+petri dish;+microscope;+telescope;+stethoscope

@@ -3,13 +3,12 @@ namespace Alebrije.Datasets.Words;
 /// <summary>
 /// What CLDR's names lack for speaking naturally, a line per concept: <c>CLDR name | English terms | Spanish terms</c>. The first term is
 /// the name, the others are synonyms; <c>+</c> keeps CLDR's name in first place, <c>=</c> drops it altogether, and otherwise it stays as the
-/// last synonym. A term ending in <c>~</c> is a mass noun, in <c>!</c> a proper name.
+/// last synonym. A term ending in <c>~</c> is a mass noun, in <c>!</c> a proper name; <c>/</c> gives a plural that the rules do not.
 /// </summary>
 internal static partial class CuratedWords
 {
     private const string Nature = """
         monkey | + | +simio
-        orangutan | + | +
         dog face | +dog | +perro
         dog | + | +can
         guide dog | + | +perro lazarillo
@@ -40,15 +39,9 @@ internal static partial class CuratedWords
         rabbit face | +bunny face | +conejo
         rabbit | +bunny | +conejito
         chipmunk | +squirrel | +
-        bat | + | +
-        bear | + | +
         panda | +panda bear | +panda
-        sloth | + | +
-        kangaroo | + | +
         badger | +honey badger | +
-        paw prints | + | +
         chicken | +hen | +
-        rooster | + | +
         hatching chick | + | pollito en el cascarón
         baby chick | chick | +polluelo
         front-facing baby chick | front-facing chick | +
@@ -57,7 +50,6 @@ internal static partial class CuratedWords
         goose | + | ganso,oca
         owl | + | +lechuza
         dodo | +dodo bird | +
-        peacock | + | +
         parrot | + | +papagayo,loro
         crocodile | + | +caimán
         turtle | +tortoise | +
@@ -69,15 +61,11 @@ internal static partial class CuratedWords
         spouting whale | + | ballena soltando un chorro
         seal | +sea lion | +león marino
         blowfish | +pufferfish | +
-        octopus | + | +
         spiral shell | +seashell | +caracola
         coral | coral~ | +
         jellyfish | + | medusa
-        snail | + | +
         bug | caterpillar | oruga
-        ant | + | +
         honeybee | bee | +
-        beetle | + | +
         lady beetle | ladybug,ladybird | +
         cricket | +grasshopper | +saltamontes
         cockroach | +roach | +
@@ -85,7 +73,6 @@ internal static partial class CuratedWords
         worm | +earthworm | +lombriz
         microbe | +bacterium | +bacteria
         bouquet | +bouquet of flowers | +
-        cherry blossom | + | +
         lotus | +lotus flower | +flor de loto
         rose | +red rose | +
         wilted flower | +wilted rose | +
@@ -97,25 +84,19 @@ internal static partial class CuratedWords
         evergreen tree | +fir tree | =abeto,árbol de hoja perenne
         deciduous tree | + | =árbol,árbol de hoja caduca
         palm tree | +palm | +
-        sheaf of rice | + | +
         herb | + | =hierba
         shamrock | +clover | +
         four leaf clover | =four-leaf clover,lucky clover | +
-        fallen leaf | fallen leaves | +
-        leaf fluttering in wind | leaf in the wind | hoja al viento
-        nest with eggs | + | +
+        fallen leaf | =fallen leaves | +
+        leaf fluttering in wind | =leaf in the wind,leaf fluttering in the wind | =hoja al viento
         empty nest | +bird nest | +
         mushroom | +toadstool | +seta,hongo
         grapes | +bunch of grapes | +racimo de uvas
         tangerine | +orange | +naranja
-        lemon | + | +
         banana | + | +banana
         pineapple | + | +ananás
         red apple | +apple | +manzana
         peach | + | +durazno
-        cherries | + | +
-        strawberry | + | +
-        blueberries | + | +
         kiwi fruit | kiwi | +
         olive | + | +oliva
         eggplant | +aubergine | +
@@ -127,7 +108,6 @@ internal static partial class CuratedWords
         leafy green | =lettuce~,cabbage,leafy green vegetable | =lechuga,col,verdura de hoja verde
         broccoli | broccoli~ | +
         garlic | garlic~ | +
-        peanuts | + | +
         beans | +kidney beans | +judías
         ginger root | ginger~ | raíz de jengibre,jengibre
         pea pod | +peas | vaina de guisantes,guisantes
@@ -136,8 +116,7 @@ internal static partial class CuratedWords
         baguette bread | =baguette | +barra de pan
         flatbread | =flatbread,pita bread~ | pan sin levadura~,pan de pita~
         pancakes | +stack of pancakes | +
-        waffle | + | +
-        cheese wedge | wedge of cheese,cheese~ | =queso,cuña de queso
+        cheese wedge | wedge of cheese,cheese~ | =trozo de queso,queso,cuña de queso
         meat on bone | =piece of meat on the bone,meat on the bone~ | carne con hueso~
         poultry leg | chicken leg,drumstick | +
         cut of meat | +steak | =filete,corte de carne
@@ -145,15 +124,13 @@ internal static partial class CuratedWords
         hamburger | +burger | +
         french fries | =French fries,fries | +papas fritas
         pizza | +slice of pizza | +porción de pizza
-        hot dog | + | +
         sandwich | + | +bocadillo
         stuffed flatbread | =kebab,stuffed flatbread | =kebab,pan relleno~
         falafel | falafel~ | +
         cooking | =fried egg,frying pan with an egg | =huevo frito,sartén con un huevo
         shallow pan of food | =paella,pan of food | +
         pot of food | +stew | +puchero
-        fondue | + | +
-        bowl with spoon | + | +
+        bowl with spoon | =bowl with a spoon | =cuenco con una cuchara
         green salad | +salad | =ensalada,ensalada verde
         popcorn | popcorn~,box of popcorn | +
         butter | butter~,stick of butter | mantequilla~
@@ -168,29 +145,23 @@ internal static partial class CuratedWords
         oden | oden skewer,oden~ | +pincho
         sushi | sushi~ | sushi~
         fried shrimp | +prawn tempura | +
-        fish cake with swirl | + | +
+        fish cake with swirl | =fish cake with a swirl | +
         moon cake | +mooncake | +
         dango | +dango skewer | +
         dumpling | +empanada | +empanadilla
-        fortune cookie | + | +
-        takeout box | + | +
-        crab | + | +
         lobster | + | +langosta
         shrimp | +prawn | +camarón
         soft ice cream | =ice cream cone,soft ice cream~ | +helado de cucurucho
         shaved ice | =shaved ice~,bowl of shaved ice | =granizado,granizado hawaiano
         ice cream | =bowl of ice cream,ice cream~ | =copa de helado,helado
         doughnut | +donut | dónut,rosquilla
-        cookie | + | +
         birthday cake | +cake | +
         shortcake | =slice of cake,shortcake | +pedazo de tarta
-        cupcake | + | +
         pie | + | +tarta de masa
         chocolate bar | +bar of chocolate | +
         candy | =piece of candy,candy~,sweet | +golosina
         custard | =custard pudding,custard~ | +pudin
         honey pot | +pot of honey,honey jar | +
-        baby bottle | + | +
         hot beverage | =cup of coffee,hot beverage,coffee~ | =taza de café,bebida caliente,café
         teacup without handle | =cup of tea,green tea~,teacup without a handle | =taza de té,tazón de té,té verde~
         sake | =bottle of sake,sake~ | =botella de sake,sake~
@@ -199,7 +170,6 @@ internal static partial class CuratedWords
         cocktail glass | cocktail,martini glass | cóctel
         tropical drink | +tropical cocktail | +cóctel tropical
         beer mug | +mug of beer,beer~ | +cerveza
-        clinking beer mugs | + | +
         clinking glasses | +champagne glasses | +
         tumbler glass | =glass of whisky,tumbler glass,whisky~ | +whisky~
         pouring liquid | =glass being poured,pouring liquid~ | =vaso derramándose,líquido derramándose
@@ -208,16 +178,12 @@ internal static partial class CuratedWords
         beverage box | juice box | =zumo en cartón,tetrabrik
         mate | =mate~,cup of mate | mate~
         ice | ice cube,ice~ | +hielo~
-        fork and knife with plate | =plate with a fork and knife,fork and knife with a plate | =plato con cuchillo y tenedor,cuchillo y tenedor con un plato
-        fork and knife | =fork and knife~ | =tenedor y cuchillo
-        spoon | + | +
+        fork and knife with plate | =plate with a fork and knife | =plato con cuchillo y tenedor
         kitchen knife | +knife | +cuchillo
         jar | +glass jar | +frasco
         amphora | +jug | +
         glass of milk | +milk~ | +leche~
-        bagel | + | +
         pretzel | + | pretzel
         rice ball | +onigiri | +
-        rice cracker | + | +
         """;
 }

@@ -9,18 +9,16 @@ internal static partial class CuratedWords
         face with hand over mouth | =face with a hand over the mouth | =cara con una mano sobre la boca
         face without mouth | =face without a mouth | +
         pile of poo | + | =caca,caca con ojos
-        ogre | + | =ogro japonés,demonio japonés oni
-        goblin | + | =duende japonés,demonio japonés tengu
+        ogre | +Japanese ogre | =ogro japonés,demonio japonés
+        goblin | +Japanese goblin | =duende japonés,máscara de demonio japonés
         two hearts | =pair of hearts,two hearts | =par de corazones,dos corazones
-        hundred points | =hundred points symbol,red number one hundred | =símbolo de cien puntos,número cien
-        anger symbol | + | +
+        hundred points | =hundred points symbol | =símbolo de cien puntos
         dizzy | =dizzy star,dizzy symbol | =estrella de mareo,símbolo de mareo
         dashing away | =dash of wind,puff of smoke | =ráfaga de humo
-        ZZZ | =sleep symbol,ZZZ! | +
+        ZZZ | =sleep symbol,ZZZ~ | =símbolo de sueño
         collision | =collision symbol,explosion | +explosión
         sweat droplets | =drops of sweat,sweat droplets | +
-        raised back of hand | =raised back of a hand | +
-        raised hand | + | +
+        raised back of hand | =back of a raised hand/backs of raised hands | =dorso de una mano levantada/dorsos de manos levantadas
         hand with fingers splayed | =hand with splayed fingers,open hand | =mano con los dedos abiertos,mano abierta
         vulcan salute | =Vulcan salute | +
         OK hand | =hand making an OK sign,OK hand | =mano haciendo la señal de aprobación
@@ -30,7 +28,7 @@ internal static partial class CuratedWords
         call me hand | =hand making a call me gesture,call me hand | +
         hand with index finger and thumb crossed | =hand with the index finger and thumb crossed | =mano con el índice y el pulgar cruzados
         selfie | =hand taking a selfie,selfie | =mano haciendo un selfi,selfi
-        palms up together | =palms up | =palmas juntas hacia arriba
+        palms up together | =palms facing up | =palmas juntas hacia arriba
         person | + | =persona,persona adulta
         person: blond hair | =blond person,person with blond hair | =persona rubia
         person: beard | =bearded man,person with a beard | +
@@ -68,13 +66,13 @@ internal static partial class CuratedWords
         kiss | =couple kissing | =pareja besándose
         bust in silhouette | =silhouette of a person,bust in silhouette | +
         busts in silhouette | =silhouettes of two people,busts in silhouette | =par de siluetas de bustos
-        middle finger | + | =dedo corazón levantado
+        middle finger | + | =dedo corazón levantado/dedos corazón levantados
         index pointing up | =index finger pointing up | +
         index pointing at the viewer | =index finger pointing at the viewer | =dedo índice apuntando al frente
-        backhand index pointing left | =back of a hand pointing left | =dorso de una mano señalando a la izquierda
-        backhand index pointing right | =back of a hand pointing right | =dorso de una mano señalando a la derecha
-        backhand index pointing up | =back of a hand pointing up | =dorso de una mano señalando hacia arriba
-        backhand index pointing down | =back of a hand pointing down | =dorso de una mano señalando hacia abajo
+        backhand index pointing left | =hand pointing left,back of a hand pointing left | =mano señalando a la izquierda,dorso de una mano señalando a la izquierda
+        backhand index pointing right | =hand pointing right,back of a hand pointing right | =mano señalando a la derecha,dorso de una mano señalando a la derecha
+        backhand index pointing up | =hand pointing up,back of a hand pointing up | =mano señalando hacia arriba,dorso de una mano señalando hacia arriba
+        backhand index pointing down | =hand pointing down,back of a hand pointing down | =mano señalando hacia abajo,dorso de una mano señalando hacia abajo
         high voltage | =lightning bolt,high voltage sign | =rayo,señal de alto voltaje
         kaaba | =Kaaba! | Kaaba!
         foggy | =foggy city,foggy bridge | =ciudad con niebla,bruma~
@@ -82,18 +80,25 @@ internal static partial class CuratedWords
         shinto shrine | =Shinto shrine | +
         night with stars | =starry night | +
         ferris wheel | =Ferris wheel | =noria,noria de feria
-        fire | fire~,flame | fuego,llama de fuego
+        fire | fire~,flame | fuego~,llama de fuego
         fog | fog~ | niebla~
-        sun | + | +
         milky way | =Milky Way! | =Vía Láctea!
         star | +yellow star | =estrella,estrella amarilla
         crescent moon | + | =luna en forma de hoz
-        closed umbrella | + | +
-        umbrella with rain drops | + | +
         water wave | =ocean wave,wave | +
         thread | =spool of thread,thread~ | =carrete de hilo,hilo
         yarn | ball of yarn,yarn~ | =ovillo de lana,ovillo
-        fireworks | + | +
+        speaker low volume | =speaker at low volume | +
+        speaker medium volume | =speaker at medium volume | +
+        speaker high volume | =speaker at high volume | +
+        flower playing cards | =Japanese flower cards | +
+        open file folder | + | =carpeta de archivos abierta/carpetas de archivos abiertas
+        ear with hearing aid | =ear with a hearing aid | =oreja con un audífono
+        face with steam from nose | =face with steam from the nose | +
+        face with symbols on mouth | =face with symbols on the mouth | +
+        pleading face | + | cara suplicante
+        woman and man holding hands | =woman and man holding hands/women and men holding hands | =mujer y hombre de la mano
+        hole | +black hole | +
         tanabata tree | =Tanabata tree | +
         moon viewing ceremony | =moon viewing scene,moon viewing ceremony | +
         performing arts | =theater masks | +
@@ -108,10 +113,8 @@ internal static partial class CuratedWords
         heart suit | =playing card heart | =corazón de la baraja,palo de corazones
         diamond suit | =playing card diamond | =diamante de la baraja,palo de diamantes
         club suit | =playing card club | =trébol de la baraja,palo de tréboles
-        chess pawn | + | +
         joker | joker card | =carta de comodín,comodín
         mahjong red dragon | =mahjong tile,mahjong red dragon tile | =ficha de mahjong,dragón rojo de mahjong
-        muted speaker | + | +
         headphone | headphones | =auriculares
         dvd | =DVD | =DVD,disco DVD
         optical disk | =CD,optical disk | =CD,disco óptico
@@ -134,13 +137,11 @@ internal static partial class CuratedWords
         chart increasing with yen | =rising chart with a yen sign | =gráfica ascendente con yen
         money with wings | =banknote with wings,money with wings~ | +
         luggage | =suitcase,luggage~ | =maleta,equipaje
-        hamsa | hamsa | +
         moai | +moai statue | +
         package | +cardboard box | +
         page with curl | =page with a curl | +
         page facing up | + | =página,página hacia arriba
         memo | =notepad with a pencil,memo | =hoja con un lápiz,cuaderno de notas
-        drop of blood | + | +
         adhesive bandage | +band-aid | +
         hot springs | =hot springs | =aguas termales
         water pistol | +toy gun | +
@@ -160,18 +161,9 @@ internal static partial class CuratedWords
         snowman | snowman in the snow | =muñeco de nieve bajo la nieve
         snowman without snow | =snowman,snowman without snow | =muñeco de nieve
         sun with face | =sun with a face | +
-        clapping hands | + | +
-        rainbow | + | +
-        love letter | + | +
-        teddy bear | + | +
-        slightly frowning face | + | +
         kiss mark | +lipstick mark | +
-        level slider | + | +
-        control knobs | + | +
         nazar amulet | + | =amuleto de ojo turco,ojo turco
-        framed picture | + | +
         person golfing | +golfer | +
-        person walking | + | +
         battery | + | =pila,batería
         videocassette | +video tape | +
         squinting face with tongue | =squinting face with the tongue out | =cara con los ojos cerrados y la lengua fuera
@@ -189,7 +181,6 @@ internal static partial class CuratedWords
         smiling face with tear | =smiling face with a tear | =cara sonriente con una lágrima
         cat with wry smile | =cat with a wry smile | +
         frowning face with open mouth | =frowning face with an open mouth | +
-        face screaming in fear | + | +
         cowboy hat face | =face with a cowboy hat | +
         """;
 }

@@ -5,24 +5,22 @@ internal static partial class CuratedWords
     private const string Things = """
         locomotive | steam locomotive,steam engine,steam train | +tren de vapor
         railway car | +train car | +vagón de tren
-        high-speed train | + | +
-        bullet train | + | +
-        metro | +subway train,subway | +tren de metro
+        metro | metro train,subway train,subway | +tren de metro
         light rail | light rail train,light rail~ | +
         station | train station,railway station | +
         tram | +streetcar | +
         mountain railway | mountain train | tren de montaña
         tram car | +trolley car | +
         bus | + | +bus
-        oncoming bus | + | autobús de frente
+        oncoming bus | + | =autobús de frente
         minibus | +van | +furgoneta
         fire engine | fire truck | +camión de bomberos
         police car | +patrol car | +coche patrulla
-        oncoming police car | + | coche de policía de frente
+        oncoming police car | + | =coche de policía de frente
         taxi | +cab,taxicab | +
-        oncoming taxi | + | taxi de frente
+        oncoming taxi | + | =taxi de frente
         automobile | car | +automóvil,carro
-        oncoming automobile | oncoming car | coche de frente
+        oncoming automobile | oncoming car | =coche de frente
         sport utility vehicle | =SUV,sport utility vehicle | =todoterreno,vehículo todoterreno
         pickup truck | +pickup | +
         delivery truck | +truck | +camión
@@ -30,21 +28,18 @@ internal static partial class CuratedWords
         racing car | race car | +
         motorcycle | +motorbike | motocicleta
         motor scooter | scooter | +escúter
-        manual wheelchair | wheelchair | silla de ruedas
-        motorized wheelchair | + | +
+        manual wheelchair | wheelchair | =silla de ruedas
+        motorized wheelchair | +electric wheelchair | =silla de ruedas eléctrica/sillas de ruedas eléctricas
         auto rickshaw | +tuk tuk | +
         bicycle | +bike | +bici
-        kick scooter | + | +
         roller skate | + | =patín de ruedas,patín de cuatro ruedas
         motorway | +highway | +carretera
-        railway track | + | +
         oil drum | +barrel of oil | +bidón
         fuel pump | +gas pump | +
         wheel | +tire | +neumático
         police car light | police light,revolving light | =luz de policía
-        horizontal traffic light | + | +
         vertical traffic light | traffic light | +
-        construction | construction barrier | valla de obras,señal de obras
+        construction | =construction barrier,road work barrier | =valla de obras
         ring buoy | +life preserver | +flotador
         sailboat | +sailing boat | +barco de vela
         canoe | + | +piragua
@@ -52,10 +47,9 @@ internal static partial class CuratedWords
         motor boat | motorboat | +
         airplane | +plane,aeroplane | +aeroplano
         small airplane | +small plane | +
-        airplane departure | airplane taking off,departing airplane | +
-        airplane arrival | airplane landing,arriving airplane | +
+        airplane departure | =airplane taking off,departing airplane | +
+        airplane arrival | =airplane landing,arriving airplane | +
         seat | airplane seat | =asiento de avión,asiento de transporte
-        suspension railway | + | +
         mountain cableway | +cable car | +
         aerial tramway | +gondola | +cabina de teleférico
         flying saucer | +UFO | +ovni
@@ -66,31 +60,26 @@ internal static partial class CuratedWords
         mount fuji | =Mount Fuji! | =monte Fuji!
         camping | campsite,camping~ | =campamento,camping
         beach with umbrella | =beach with an umbrella,beach | =playa con sombrilla,playa
-        desert | + | +
         desert island | +tropical island | +
         national park | +park | +
-        classical building | + | +
-        building construction | building under construction,construction site | edificio en construcción
+        building construction | =building under construction,construction site | =edificio en construcción
         brick | brick wall,bricks | muro de ladrillos,ladrillo
         rock | +stone,boulder | +roca
         wood | log of wood,wood~,log | =tronco de madera,tronco,madera~
         houses | +row of houses | +
         derelict house | +abandoned house | +
         house | +home | +vivienda
-        house with garden | house with a garden | +
-        Japanese post office | + | +
-        post office | European post office | +
-        love hotel | + | +
+        house with garden | =house with a garden | +
+        Japanese post office | + | =oficina de correos japonesa/oficinas de correos japonesas
+        post office | European post office | =oficina de correos europea/oficinas de correos europeas
         department store | + | =centro comercial,grandes almacenes
-        convenience store | + | +
         castle | +European castle | castillo
         wedding | =wedding chapel | =capilla de bodas,iglesia celebrando una boda
         Tokyo tower | =Tokyo Tower! | =Torre de Tokio!
         Statue of Liberty | =Statue of Liberty! | =Estatua de la Libertad!
         soccer ball | +football | +pelota de fútbol
-        baseball | +baseball ball | =pelota de béisbol
+        baseball | + | =pelota de béisbol
         softball | + | =pelota de sóftbol,pelota de softball
-        basketball | + | +
         volleyball | + | =balón de voleibol
         american football | =American football | +
         rugby football | =rugby ball,rugby football | +
@@ -104,12 +93,9 @@ internal static partial class CuratedWords
         ping pong | =ping pong paddle,table tennis paddle | =raqueta de tenis de mesa,pala de ping pong
         badminton | =badminton racket,shuttlecock | =raqueta de bádminton
         martial arts uniform | +judo uniform,karate uniform | +kimono de kárate
-        goal net | + | +
         flag in hole | =golf flag,flag in a hole | =banderín de golf,banderín en hoyo
-        ice skate | + | +
         fishing pole | +fishing rod | +
         diving mask | +snorkel mask | +
-        running shirt | + | +
         skis | + | =esquís
         sled | +sleigh | +
         glasses | +eyeglasses | +
@@ -124,9 +110,7 @@ internal static partial class CuratedWords
         woman’s clothes | =woman's blouse,woman's clothes,blouse | =blusa,blusa de mujer,ropa de mujer~
         folding hand fan | +folding fan | abanico,abanico plegable
         purse | +coin purse | +
-        handbag | + | +
         clutch bag | +pouch | +
-        shopping bags | + | +
         backpack | +school bag,rucksack | mochila
         thong sandal | flip-flop | +chancleta
         man’s shoe | =man's shoe | +
@@ -141,25 +125,19 @@ internal static partial class CuratedWords
         graduation cap | + | +gorro de graduación
         billed cap | baseball cap,cap | =gorra,gorra con visera
         rescue worker’s helmet | =rescue helmet,rescue worker's helmet | =casco de rescate,casco con una cruz blanca
-        prayer beads | + | +
         ring | +diamond ring | +anillo de diamante
         gem stone | =gemstone,diamond,gem | +diamante
         saxophone | +sax | +saxo
-        accordion | + | +
         musical keyboard | +piano keyboard,piano | +piano
-        drum | + | +
         long drum | +conga drum | conga
         maracas | + | maracas
         flute | + | flauta
         pick | pickaxe | =pico de minero,pico
         axe | +hatchet | +
-        hammer and pick | =hammer and pick~ | =martillo y pico
-        hammer and wrench | =hammer and wrench~ | =martillo y llave inglesa
-        crossed swords | + | +
-        bow and arrow | + | +
+        hammer and pick | + | =martillo y pico
+        hammer and wrench | + | =martillo y llave inglesa
         carpentry saw | =saw,carpentry saw,handsaw | =sierra,sierra de carpintería
         wrench | +spanner | +
-        nut and bolt | + | +
         gear | +cogwheel | +
         clamp | +vise | +
         balance scale | +scale | +
@@ -167,11 +145,9 @@ internal static partial class CuratedWords
         link | chain link | eslabón de cadena
         toolbox | +tool chest | +
         elevator | +lift | +
-        couch and lamp | + | +
         toilet | + | +váter
         shower | +shower head | +
         mouse trap | =mousetrap,mouse trap | =ratonera,trampa de ratones
-        razor | + | +
         lotion bottle | =bottle of lotion,lotion bottle | +
         roll of paper | +toilet paper roll | +
         bucket | +pail | +balde
@@ -180,7 +156,7 @@ internal static partial class CuratedWords
         shopping cart | +shopping trolley | +
         shaking face | + | cara temblando
         pink heart | + | corazón rosa
-        light blue heart | + | corazón azul claro
+        light blue heart | + | corazón azul claro/corazones azul claro
         grey heart | =gray heart,grey heart | corazón gris
         leftwards pushing hand | + | mano empujando hacia la izquierda
         rightwards pushing hand | + | mano empujando hacia la derecha

@@ -20,10 +20,12 @@ internal static partial class CuratedWords
             terms.Add(standard);
         if (field is not null)
             terms.AddRange(field.TrimStart('+', '=').Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries));
-        if (!dropsName && standard is not null && !terms.Any(t => t.TrimEnd('~', '!').Equals(standard, StringComparison.OrdinalIgnoreCase)))
+        if (!dropsName && standard is not null && !terms.Any(term => Bare(term).Equals(standard, StringComparison.OrdinalIgnoreCase)))
             terms.Add(standard);
-        return terms;
+        return [.. terms.DistinctBy(term => Bare(term), StringComparer.OrdinalIgnoreCase)];
     }
+
+    private static string Bare(string term) => term.Split('/')[0].TrimEnd('~', '!');
 
     private static Dictionary<string, Entry> Read()
     {

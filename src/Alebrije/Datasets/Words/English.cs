@@ -9,7 +9,8 @@ internal static class English
         "raising", "wearing", "getting", "taking", "rowing", "bouncing", "playing", "lifting", "pointing", "facing", "gesturing", "tipping",
         "kneeling", "standing", "walking", "running", "climbing", "biking", "swimming", "surfing", "golfing", "juggling", "shrugging", "bowing",
         "frowning", "pouting", "facepalming", "dancing", "blowing", "savoring", "screaming", "vomiting", "breastfeeding", "kissing",
-        "meditating", "wrestling", "hugging", "being", "landing", "fencing", "to", "taken",
+        "meditating", "wrestling", "hugging", "being", "landing", "fencing", "to", "tilted", "fluttering",
+        "rolling", "crossed",
     };
 
     private static readonly Dictionary<string, string> Irregular = new(StringComparer.Ordinal)
@@ -21,15 +22,16 @@ internal static class English
         ["cactus"] = "cacti", ["bison"] = "bison", ["shrimp"] = "shrimp", ["squid"] = "squid", ["aircraft"] = "aircraft", ["die"] = "dice",
         ["bacterium"] = "bacteria", ["potato"] = "potatoes", ["tomato"] = "tomatoes", ["mango"] = "mangoes", ["buffalo"] = "buffaloes",
         ["mosquito"] = "mosquitoes", ["volcano"] = "volcanoes", ["tornado"] = "tornadoes", ["superhero"] = "superheroes",
-        ["domino"] = "dominoes", ["sari"] = "saris", ["axe"] = "axes", ["trousers"] = "trousers", ["pickaxe"] = "pickaxes",
+        ["domino"] = "dominoes", ["sari"] = "saris", ["axe"] = "axes", ["trousers"] = "trousers", ["pickaxe"] = "pickaxes", ["sheaf"] = "sheaves",
+        ["merperson"] = "merpeople", ["bunch"] = "bunches",
     };
 
     // Singular nouns that end in s, and plural ones that do not look like it.
-    private static readonly HashSet<string> SingularInS = new(StringComparer.Ordinal) { "tennis", "iris", "canvas", "gas", "ibis", "chess" };
+    private static readonly HashSet<string> SingularInS = new(StringComparer.Ordinal) { "tennis", "iris", "canvas", "gas", "ibis", "chess", "rhinoceros" };
     private static readonly HashSet<string> PluralWords = new(StringComparer.Ordinal)
         { "people", "women", "men", "children", "skis", "eyes", "feet", "arts", "thumbs", "palms", "leaves", "headphones" };
-    private static readonly HashSet<string> TakesThe = new(StringComparer.Ordinal) { "Statue of Liberty", "Milky Way", "Tokyo Tower", "Kaaba" };
-    private static readonly string[] SilentH = ["hour", "honest", "heir"];
+    private static readonly HashSet<string> TakesThe = new(StringComparer.Ordinal) { "Statue of Liberty", "Milky Way", "Kaaba" };
+    private static readonly string[] SilentH = ["hour", "honest", "heir", "herb"];
     private static readonly string[] ConsonantSound =
         ["uni", "use", "euro", "one", "ukulele", "ufo", "utens", "u.s"];
     private static readonly string[] LettersWithVowelSound = ["X-ray", "x-ray", "SUV"];
@@ -42,13 +44,17 @@ internal static class English
             return new Term(text, NounKind.Mass, text);
         if (marked.EndsWith('!'))
             return new Term(text, NounKind.Proper, text);
+        if (text.IndexOf('/', StringComparison.Ordinal) is > 0 and var slash)
+            return new Term(text[..slash], NounKind.Count, text[(slash + 1)..]);
         var words = text.Split(' ');
         var head = HeadIndex(words);
-        if (IsPlural(words[head]) || (words.Length > head + 2 && words[head + 1] == "and" && IsPlural(words[head + 2])))
+        if (IsPlural(words[head]))
             return new Term(text, NounKind.Plural, text);
         var plural = (string[])words.Clone();
         plural[head] = Pluralise(words[head]);
-        if (words.Length == head + 3 && words[head + 1] == "and")
+        for (var i = 0; i < head; i++)
+            plural[i] = words[i] switch { "man's" => "men's", "woman's" => "women's", _ => words[i] };
+        if (words.Length == head + 3 && words[head + 1] == "and" && !IsPlural(words[head + 2]))
             plural[head + 2] = Pluralise(words[head + 2]);
         return new Term(text, NounKind.Count, string.Join(' ', plural));
     }
@@ -87,7 +93,10 @@ internal static class English
     {
         if (words[0] == "person")
             return 0;
+        // In "slightly frowning face" the participle belongs to the noun behind it.
         var link = Array.FindIndex(words, 1, LinkWords.Contains);
+        if (link > 0 && words[link - 1].EndsWith("ly", StringComparison.Ordinal))
+            link = -1;
         return link < 0 ? words.Length - 1 : link - 1;
     }
 

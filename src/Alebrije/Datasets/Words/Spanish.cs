@@ -8,12 +8,12 @@ internal static class Spanish
         "mano moto flor nube llave torre fuente sal miel leche carne nariz nuez luz cruz noche serpiente pirámide ave col calle " +
         "caña red pared ciudad vid perdiz lombriz raíz hoz base nieve gente bici foto radio señal playa piel tos sirena medusa oca " +
         "baguete baguette catedral piedra estatua costa corriente sangre clase frase tarde fiebre nave llama kaaba caja pajarita paella " +
-        "estación construcción sartén imagen postal cárcel sal mujer madre actriz emperatriz lente legumbre valla ráfaga torre pared pizza");
+        "fondue sartén imagen postal cárcel sal mujer madre actriz emperatriz lente legumbre valla ráfaga torre pared pizza");
 
     private static readonly HashSet<string> Masculine = Words(
-        "mapa planeta cometa día tranvía panda koala gorila puma pijama guardia policía avión camión gorrión corazón buzón agua " +
-        "problema símbolo drama tema idioma sistema clima mosca_ alien alienígena vampiro ninja genio troll trol yoga burrito sofá guardarropa " +
-        "detective sari papá croissant quark futbolista pirata artista atleta astronauta dentista kebab falafel sake mate fondue_ " +
+        "mapa planeta día tranvía panda koala gorila puma pijama guardia policía avión camión gorrión corazón buzón escorpión fantasma pentagrama fotograma golfista busca crucigrama " +
+        "problema símbolo drama tema idioma sistema clima alien alienígena vampiro ninja genio troll trol yoga burrito sofá guardarropa " +
+        "detective sari papá croissant quark futbolista pirata artista atleta astronauta dentista kebab falafel sake mate " +
         "ataúd césped laúd autobús minibús trolebús paraguas paracaídas lápiz pez arroz maíz tapiz disfraz altavoz antifaz cómic camping " +
         "portapapeles clip dragón tetrabrik comodín dron drácula mamut jardín cactus terremoto té café puré chalé canapé bebé " +
         "personaje agente portaobjetos karma gas mes");
@@ -24,14 +24,14 @@ internal static class Spanish
     // Nouns in -s that are singular.
     private static readonly HashSet<string> SingularInS = Words(
         "paraguas paracaídas cactus salvavidas pintalabios autobús minibús trolebús compás mes bíceps ananás sacacorchos tenis marcapáginas " +
-        "portapapeles virus bus tos gas campus iris rascacielos abrelatas lacrosse bolos_ ábacus");
+        "portapapeles virus bus tos gas campus iris rascacielos abrelatas lacrosse arcoíris");
 
     private static readonly HashSet<string> LinkWords = Words(
-        "de del a al con sin en por para que hacia sobre bajo tras detrás mostrando marcando y haciendo");
+        "de del a al con sin en por para que hacia sobre bajo tras detrás mostrando marcando y pero haciendo");
 
     // Words that stay as they are beside a plural noun: nouns in apposition, colours of things, adverbs.
     private static readonly HashSet<string> Invariable = Words(
-        "panda guía bala rosa naranja bonsái sirena ángel arriba abajo ligeramente juntos portátil_ caniche tráiler león lazarillo patrulla claro hawaiano_ número");
+        "panda guía bala rosa naranja sirena ángel índice globo todoterreno arriba abajo ligeramente caniche tráiler lazarillo patrulla");
 
     // Stress: words whose plural loses or moves the written accent follow rules; these do not.
     private static readonly Dictionary<string, string> Irregular = new(StringComparer.Ordinal)
@@ -42,7 +42,8 @@ internal static class Spanish
         ["dumpling"] = "dumplings", ["scooter"] = "scooters", ["pudin"] = "pudines", ["árbol"] = "árboles", ["móvil"] = "móviles",
         ["ángel"] = "ángeles", ["fútbol"] = "fútbol", ["croissant"] = "croissants", ["dónut"] = "dónuts", ["hotel"] = "hoteles", ["imagen"] = "imágenes",
         ["banjo"] = "banjos", ["sari"] = "saris", ["ovni"] = "ovnis", ["bikini"] = "bikinis", ["esquí"] = "esquís",
-        ["t-rex"] = "t-rex", ["minidisc"] = "minidiscs", ["ninja"] = "ninjas", ["mango"] = "mangos", ["origen"] = "orígenes", ["carácter"] = "caracteres",
+        ["t-rex"] = "t-rex", ["minidisc"] = "minidiscs", ["ninja"] = "ninjas", ["mango"] = "mangos", ["bloc"] = "blocs", ["bus"] = "buses",
+        ["pretzel"] = "pretzels", ["bretzel"] = "bretzels", ["fondue"] = "fondues", ["falafel"] = "falafels", ["kárate"] = "kárate",
     };
 
     /// <summary>Reads a phrase with its marks: <c>~</c> mass, <c>!</c> proper.</summary>
@@ -51,6 +52,8 @@ internal static class Spanish
         var text = marked.TrimEnd('~', '!');
         var words = text.Split(' ');
         var head = words[0].ToLowerInvariant();
+        if (text.IndexOf('/', StringComparison.Ordinal) is > 0 and var slash)
+            return new Term(text[..slash], NounKind.Count, text[(slash + 1)..], IsFeminine(head));
         if (marked.EndsWith('~'))
             return new Term(text, NounKind.Mass, text, IsFeminine(Singular(head)));
         if (marked.EndsWith('!'))
@@ -132,7 +135,7 @@ internal static class Spanish
     }
 
     private static bool IsPlural(string head) =>
-        head.EndsWith('s') && head.Length > 3 && !SingularInS.Contains(head) && !head.EndsWith("ís", StringComparison.Ordinal) | head == "esquís";
+        head.EndsWith('s') && head.Length > 3 && !SingularInS.Contains(head) && (!head.EndsWith("ís", StringComparison.Ordinal) || head == "esquís");
 
     // Enough of a singular to ask for its gender.
     private static string Singular(string head)
@@ -142,7 +145,8 @@ internal static class Spanish
         if (head.EndsWith("dades", StringComparison.Ordinal))
             return head[..^2];
         var one = head.EndsWith('s') ? head[..^1] : head;
-        return one.EndsWith("re", StringComparison.Ordinal) || !one.EndsWith('e') ? one : one[..^1] is var cut && (Feminine.Contains(cut) || Masculine.Contains(cut)) ? cut : one;
+        // "flores" is of "flor", "torres" of "torre".
+        return one.EndsWith('e') && Feminine.Contains(one[..^1]) ? one[..^1] : one;
     }
 
     private static string PluralPhrase(string[] words)
@@ -151,7 +155,7 @@ internal static class Spanish
         for (var i = 0; i < words.Length; i++)
         {
             var lower = words[i].ToLowerInvariant();
-            if (i > 0 && (LinkWords.Contains(lower) || IsGerund(lower)))
+            if (i > 0 && (LinkWords.Contains(lower) || IsGerund(lower) || char.IsAsciiDigit(lower[0])))
             {
                 if (lower != "y" || i + 1 >= words.Length)
                     break;

@@ -22,8 +22,7 @@ public static class BpeTrainer
         var counts = new Dictionary<string, long>(StringComparer.Ordinal);
         foreach (var text in texts)
         {
-            var clean = ClipCleaning.Transformers(text);
-            var words = new ClipWordReader(clean, ClipDialect.Transformers);
+            var words = new ClipWordReader(ClipCleaning.Clean(text, ClipDialect.Transformers), ClipWordRules.Transformers);
             while (words.MoveNext())
                 CollectionsMarshal.GetValueRefOrAddDefault(counts, words.Current.ToString(), out _)++;
         }

@@ -43,6 +43,9 @@ internal sealed class BytePairEncoder
             $"A merge needs the symbol '{symbol}', which the vocabulary does not have; merges.txt and vocab.json must come from one training.");
     }
 
+    /// <summary>Fixes the ids of one word, as for a special token that counts wherever it is spelled.</summary>
+    public void Remember(string word, int[] ids) => remembered[word] = ids;
+
     /// <summary>Appends the ids of one word; a lone surrogate counts as U+FFFD.</summary>
     public void Encode(ReadOnlySpan<char> word, List<int> ids)
     {

@@ -10,25 +10,46 @@ namespace Alebrije.Preprocessing.Tokenizers;
 public sealed class ClipTokenizer
 {
     private readonly BytePairEncoder encoder;
+    private readonly ClipWordRules rules;
     private readonly string?[] symbols;
-    private readonly AddedToken[] typed, typedCleaned;
+    private readonly bool[] isSpecial;
+    private readonly AddedToken[] typed = [], typedCleaned = [];
 
-    private ClipTokenizer(ClipDialect dialect, TokenizerFiles files)
+    private ClipTokenizer(TokenizerFiles files)
     {
-        Dialect = dialect;
+        (Dialect, rules) = (ClipDialect.Transformers, ClipWordRules.Transformers);
         (StartId, EndId, PadId, MaxLength) = (files.StartId, files.EndId, files.PadId, files.MaxLength);
         encoder = new BytePairEncoder(files.Vocabulary, files.Merges, files.UnknownId);
 
         // The longest token wins where several begin at one place.
         typed = [.. files.Added.Where(token => !token.Normalized).OrderByDescending(token => token.Content.Length)];
         typedCleaned = [.. files.Added.Where(token => token.Normalized)
-            .Select(token => token with { Content = ClipCleaning.Clean(token.Content, dialect) }).OrderByDescending(token => token.Content.Length)];
+            .Select(token => token with { Content = ClipCleaning.Clean(token.Content, Dialect) }).OrderByDescending(token => token.Content.Length)];
 
         symbols = new string?[Math.Max(files.Vocabulary.Values.Max(), files.Added.Max(token => token.Id)) + 1];
         foreach (var (symbol, id) in files.Vocabulary)
             symbols[id] = symbol;
+        isSpecial = new bool[symbols.Length];
         foreach (var token in files.Added)
-            symbols[token.Id] = token.Content;
+            (symbols[token.Id], isSpecial[token.Id]) = (token.Content, true);
+    }
+
+    private ClipTokenizer(ClipDialect dialect, BpeVocabulary vocabulary)
+    {
+        (Dialect, rules) = (dialect, ClipWordRules.Of(dialect));
+        symbols = [.. vocabulary.Tokens];
+        (StartId, EndId, PadId, MaxLength) = (symbols.Length - 2, symbols.Length - 1, 0, TokenizerFiles.ClipContext);
+        (symbols[StartId], symbols[EndId]) = (rules.Start, rules.End);
+        isSpecial = new bool[symbols.Length];
+        isSpecial[StartId] = isSpecial[EndId] = true;
+
+        // Where merges spell a symbol twice, the last id counts, as in the reference's dictionary.
+        var ids = new Dictionary<string, int>(StringComparer.Ordinal);
+        for (var id = 0; id < symbols.Length; id++)
+            ids[symbols[id]!] = id;
+        encoder = new BytePairEncoder(ids, vocabulary.Merges, EndId);
+        encoder.Remember(rules.Start, [StartId]);
+        encoder.Remember(rules.End, [EndId]);
     }
 
     /// <summary>Whose rules this tokenizer follows.</summary>
@@ -59,7 +80,19 @@ public sealed class ClipTokenizer
     public static ClipTokenizer Load(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        return new ClipTokenizer(ClipDialect.Transformers, new TokenizerFiles(folder));
+        return new ClipTokenizer(new TokenizerFiles(folder));
+    }
+
+    /// <summary>Reads the single vocabulary file of openai/CLIP and open_clip, <c>bpe_simple_vocab_16e6.txt.gz</c>; rows are padded with 0.</summary>
+    /// <param name="bpeFile">The file, gzipped or not.</param>
+    /// <param name="dialect">Any but <see cref="ClipDialect.Transformers"/>, whose layout is a folder.</param>
+    /// <exception cref="FileNotFoundException">The file does not exist.</exception>
+    /// <exception cref="InvalidDataException">A line is no merge.</exception>
+    public static ClipTokenizer LoadOpenAi(string bpeFile, ClipDialect dialect = ClipDialect.OpenAi)
+    {
+        if (dialect == ClipDialect.Transformers || !Enum.IsDefined(dialect))
+            throw new ArgumentException($"A single vocabulary file is of OpenAI's or open_clip's dialect, not {dialect}; use {nameof(Load)} for a folder of transformers.", nameof(dialect));
+        return new ClipTokenizer(dialect, BpeVocabulary.ReadOpenAi(bpeFile));
     }
 
     /// <summary>The text as the vocabulary sees it, special tokens left as they are.</summary>
@@ -130,7 +163,7 @@ public sealed class ClipTokenizer
         {
             if (id < 0 || id >= symbols.Length || symbols[id] is not { } symbol)
                 throw new ArgumentOutOfRangeException(nameof(ids), id, $"The vocabulary has no token {id}; ids go from 0 to {symbols.Length - 1}.");
-            if (Array.Exists(typed, token => token.Id == id) || Array.Exists(typedCleaned, token => token.Id == id))
+            if (isSpecial[id])
             {
                 if (keepSpecial)
                     bytes.AddRange(Encoding.UTF8.GetBytes(symbol + " "));
@@ -173,7 +206,7 @@ public sealed class ClipTokenizer
 
     private void EncodeWords(ReadOnlySpan<char> clean, List<int> ids)
     {
-        var words = new ClipWordReader(clean, Dialect);
+        var words = new ClipWordReader(clean, rules);
         while (words.MoveNext())
             encoder.Encode(words.Current, ids);
     }

@@ -2,14 +2,40 @@ using Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 namespace Alebrije.Preprocessing.Tokenizers;
 
+/// <summary>How the word pattern of a dialect is to be read.</summary>
+/// <param name="Start">Spelling of the start token.</param>
+/// <param name="End">Spelling of the end token.</param>
+/// <param name="IgnoresCase">The pattern takes capitals for small letters, and the long s for an s.</param>
+internal sealed record ClipWordRules(string Start, string End, bool IgnoresCase)
+{
+    public static ClipWordRules Transformers { get; } = new(BpeVocabulary.StartToken, BpeVocabulary.EndToken, IgnoresCase: false);
+
+    public static ClipWordRules OpenAi { get; } = Transformers with { IgnoresCase = true };
+
+    public static ClipWordRules OpenClip { get; } = new("<start_of_text>", "<end_of_text>", IgnoresCase: true);
+
+    public static ClipWordRules Of(ClipDialect dialect) => dialect switch
+    {
+        ClipDialect.Transformers => Transformers,
+        ClipDialect.OpenAi => OpenAi,
+        _ => OpenClip,
+    };
+}
+
 /// <summary>
 /// Cuts a cleaned text into the words that BPE sees, as the pattern of openai/CLIP (clip/simple_tokenizer.py) does:
 /// specials, English contractions, runs of letters, single numbers, runs of anything else but white space.
 /// </summary>
-internal ref struct ClipWordReader(ReadOnlySpan<char> text, ClipDialect dialect)
+internal ref struct ClipWordReader(ReadOnlySpan<char> text, ClipWordRules rules)
 {
+    /// <summary>
+    /// The one character that Python's regex, ignoring case, takes neither for a letter nor for anything else: a mark whose capital
+    /// is a letter. It is passed over as white space is.
+    /// </summary>
+    private const char IotaSubscript = '\u0345';
+
     private readonly ReadOnlySpan<char> text = text;
-    private readonly ClipDialect dialect = dialect;
+    private readonly ClipWordRules rules = rules;
     private int start, end, specialEnd;
 
     /// <summary>The word found last.</summary>
@@ -22,7 +48,7 @@ internal ref struct ClipWordReader(ReadOnlySpan<char> text, ClipDialect dialect)
         while (start < text.Length)
         {
             end = start;
-            switch (CharacterClasses.At(text, start, out var units))
+            switch (ClassAt(start, out var units))
             {
                 case CharacterClass.Space:
                     start += units;
@@ -55,30 +81,62 @@ internal ref struct ClipWordReader(ReadOnlySpan<char> text, ClipDialect dialect)
     }
 
     /// <summary>
-    /// A special that is still spelled out here was typed in capitals. Transformers cuts it once more, by the pattern of GPT-2,
-    /// into <c>&lt;|</c>, the name and <c>|&gt;</c>, and what follows starts anew.
+    /// The references of openai/CLIP and open_clip keep a special as one word. Transformers has taken specials out before; one that is
+    /// still spelled out was typed in capitals, and the pattern of GPT-2 cuts it once more: brackets, name, brackets.
     /// </summary>
     private void ReadSpecial(int length)
     {
+        if (rules.IgnoresCase)
+        {
+            end = start + length;
+            return;
+        }
         specialEnd = start + length;
         ReadRun(CharacterClass.Other, specialEnd);
     }
 
     private void ReadRun(CharacterClass run, int limit)
     {
-        while (end < limit && CharacterClasses.At(text, end, out var units) == run)
+        while (end < limit && ClassAt(end, out var units) == run)
             end += units;
     }
 
-    private static int ContractionLength(ReadOnlySpan<char> after) => after switch
+    private readonly CharacterClass ClassAt(int place, out int units)
     {
-        ['s' or 't' or 'm' or 'd', ..] => 1,
-        ['r' or 'v', 'e', ..] or ['l', 'l', ..] => 2,
-        _ => 0,
-    };
+        if (!rules.IgnoresCase)
+            return CharacterClasses.At(text, place, out units);
+        var found = CharacterClasses.NewestAt(text, place, out units);
+        return text[place] == IotaSubscript ? CharacterClass.Space : found;
+    }
 
-    private static int SpecialLength(ReadOnlySpan<char> here) =>
-        here.StartsWith(BpeVocabulary.StartToken) ? BpeVocabulary.StartToken.Length
-        : here.StartsWith(BpeVocabulary.EndToken) ? BpeVocabulary.EndToken.Length
-        : 0;
+    private readonly int ContractionLength(ReadOnlySpan<char> after)
+    {
+        if (after.Length == 0)
+            return 0;
+        var second = after.Length > 1 ? Fold(after[1]) : '\0';
+        return (Fold(after[0]), second) switch
+        {
+            ('s' or 't' or 'm' or 'd', _) => 1,
+            ('r' or 'v', 'e') or ('l', 'l') => 2,
+            _ => 0,
+        };
+    }
+
+    private readonly int SpecialLength(ReadOnlySpan<char> here) =>
+        Spells(here, rules.Start) ? rules.Start.Length : Spells(here, rules.End) ? rules.End.Length : 0;
+
+    private readonly bool Spells(ReadOnlySpan<char> here, string special)
+    {
+        if (here.Length < special.Length)
+            return false;
+        for (var i = 0; i < special.Length; i++)
+        {
+            if (Fold(here[i]) != special[i])
+                return false;
+        }
+        return true;
+    }
+
+    private readonly char Fold(char unit) =>
+        !rules.IgnoresCase ? unit : unit == '\u017F' ? 's' : char.IsAsciiLetterUpper(unit) ? (char)(unit | 0x20) : unit;
 }

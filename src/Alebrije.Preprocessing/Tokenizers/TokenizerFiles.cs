@@ -9,7 +9,7 @@ internal readonly record struct AddedToken(string Content, int Id, bool Normaliz
 internal sealed class TokenizerFiles
 {
     /// <summary>Length of CLIP's context, where a folder names none.</summary>
-    private const int ClipContext = 77;
+    public const int ClipContext = 77;
 
     private readonly string folder;
     private readonly Dictionary<string, (string Content, bool Normalized)> specials = new(StringComparer.Ordinal)

@@ -43,9 +43,46 @@ public sealed class ClipTokenizerTests
         }
     }
 
-    private static List<string> FirstAndLast(string name)
+    [Fact]
+    public void Encode_GoldenTextsOfOpenAi_NoDifference() => CheckTexts("openai", 4000, _ => ClipDialect.OpenAi);
+
+    [Fact]
+    public void Encode_GoldenTextsOfOpenClip_NoDifference() => CheckTexts("open-clip", 6000, mode => mode switch
+    {
+        "lower" => ClipDialect.OpenClip,
+        "whitespace" => ClipDialect.OpenClipWhitespace,
+        _ => ClipDialect.OpenClipCanonicalize,
+    });
+
+    [Theory]
+    [InlineData("openai", ClipDialect.OpenAi)]
+    [InlineData("open-clip", ClipDialect.OpenClip)]
+    public void EncodeBatch_GoldenRowsOfTheSingleFile_NoDifference(string name, ClipDialect dialect)
+    {
+        var rows = ClipTokenizer.LoadOpenAi(TextFixture.Vocabulary, dialect).EncodeBatch(FirstAndLast(name), 77);
+        Assert.Equal(TextFixture.ReadRows(Path.Combine(TextFixture.Folder("clip-text"), name + ".safetensors"), "tokenize/ids"), rows);
+    }
+
+    private static void CheckTexts(string name, int count, Func<string?, ClipDialect> dialect)
     {
         var cases = TextFixture.Read(Path.Combine(TextFixture.Folder("clip-text"), name + ".json.gz"));
+        Assert.Equal(count, cases.Count);
+        var tokenizers = cases.Select(expected => dialect(expected.Mode)).Distinct().ToDictionary(each => each, each => ClipTokenizer.LoadOpenAi(TextFixture.Vocabulary, each));
+        var differences = new List<string>();
+        foreach (var expected in cases)
+        {
+            var tokenizer = tokenizers[dialect(expected.Mode)];
+            if (tokenizer.Clean(expected.Text) is var clean && clean != expected.Clean)
+                differences.Add($"clean {TextFixture.Show(expected.Text)}\n  {TextFixture.Show(expected.Clean!)}\n  {TextFixture.Show(clean)}");
+            else if (tokenizer.Encode(expected.Text) is var ids && !ids.SequenceEqual(expected.Ids))
+                differences.Add($"ids {TextFixture.Show(expected.Text)}\n  {string.Join(' ', expected.Ids)}\n  {string.Join(' ', ids)}");
+        }
+        TextFixture.AssertNone(differences, cases.Count);
+    }
+
+    private static List<string> FirstAndLast(string name)
+    {
+        var cases = TextFixture.Read(Path.Combine(TextFixture.Folder("clip-text"), name + ".json.gz")).Where(entry => entry.Mode is null or "lower").ToList();
         return [.. cases.Take(40).Concat(cases.TakeLast(60)).Select(entry => entry.Text)];
     }
 }

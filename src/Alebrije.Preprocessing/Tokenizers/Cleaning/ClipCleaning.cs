@@ -1,15 +1,48 @@
+using System.Buffers;
+using System.Text;
+
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 /// <summary>What each dialect does to a text before it looks for words.</summary>
 internal static class ClipCleaning
 {
+    /// <summary>Text that every dialect but <see cref="ClipDialect.OpenClipCanonicalize"/> leaves as it is, single spaces provided.</summary>
+    private static readonly SearchValues<char> Clear = SearchValues.Create(
+        [.. Enumerable.Range(' ', 0x7F - ' ').Select(code => (char)code).Where(unit => unit != '&' && !char.IsAsciiLetterUpper(unit))]);
+
+    /// <summary>The text as the words are cut from it.</summary>
     public static string Clean(string text, ClipDialect dialect) => dialect switch
     {
+        ClipDialect.OpenClipCanonicalize => Canonicalize(Repair(text)),
+        _ when IsClear(text) => text,
         ClipDialect.Transformers => Transformers(text),
+        ClipDialect.OpenAi or ClipDialect.OpenClip => PlainText.Lower(SingleSpaces(Repair(text)), finalSigma: true),
+        ClipDialect.OpenClipWhitespace => SingleSpaces(Repair(text)),
         _ => throw new ArgumentOutOfRangeException(nameof(dialect), dialect, "There is no such dialect."),
     };
 
-    /// <summary>Normalization form C, runs of white space to one space, lower case character by character.</summary>
-    public static string Transformers(string text) =>
+    private static bool IsClear(string text) =>
+        text.AsSpan().IndexOfAnyExcept(Clear) < 0 && !text.Contains("  ", StringComparison.Ordinal) && !text.StartsWith(' ') && !text.EndsWith(' ');
+
+    private static string Transformers(string text) =>
         PlainText.Lower(PlainText.CollapseWhiteSpace(CanonicalComposition.Normalize(text)), finalSigma: false);
+
+    /// <summary><c>basic_clean</c> of openai/CLIP and open_clip.</summary>
+    private static string Repair(string text) => PlainText.Strip(HtmlEntities.Unescape(HtmlEntities.Unescape(TextRepair.Fix(text))));
+
+    private static string SingleSpaces(string text) => PlainText.Strip(PlainText.CollapseWhiteSpace(text));
+
+    /// <summary><c>canonicalize_text</c> of open_clip, which goes back to Google's big_vision.</summary>
+    private static string Canonicalize(string text)
+    {
+        var kept = new StringBuilder(text.Length);
+        foreach (var unit in text)
+        {
+            if (unit == '_')
+                kept.Append(' ');
+            else if (!char.IsAscii(unit) || !(char.IsPunctuation(unit) || char.IsSymbol(unit)))
+                kept.Append(unit);
+        }
+        return SingleSpaces(PlainText.Lower(kept.ToString(), finalSigma: true));
+    }
 }

@@ -13,6 +13,7 @@ internal static class UnicodeFacts
     private static readonly Dictionary<int, (int First, int Second)> Decompositions = [];
     private static readonly Dictionary<(int First, int Second), int> Compositions = [];
     private static readonly Dictionary<int, int> LowerCases = [];
+    private static readonly Dictionary<char, string> OrdinaryWidths = [];
 
     static UnicodeFacts()
     {
@@ -29,8 +30,10 @@ internal static class UnicodeFacts
                 ReadCombiningClasses(line);
             else if (section == "decomposition")
                 ReadDecomposition(line);
-            else
+            else if (section == "lower case")
                 ReadLowerCases(line);
+            else
+                ReadWidth(line);
         }
     }
 
@@ -46,6 +49,15 @@ internal static class UnicodeFacts
 
     /// <summary>Simple lower case of one character; U+0130, the only one with a longer answer, is left to the caller.</summary>
     public static int Lower(int codePoint) => LowerCases.GetValueOrDefault(codePoint, codePoint);
+
+    /// <summary>The ordinary form of a full-width or half-width character, null where it has none.</summary>
+    public static string? OrdinaryWidth(char unit) => OrdinaryWidths.GetValueOrDefault(unit);
+
+    private static void ReadWidth(string line)
+    {
+        var sides = line.Split('=');
+        OrdinaryWidths[(char)Hex(sides[0])] = string.Concat(sides[1].Split(' ').Select(code => (char)Hex(code)));
+    }
 
     private static void ReadCombiningClasses(string line)
     {

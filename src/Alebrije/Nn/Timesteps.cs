@@ -26,11 +26,15 @@ internal static class Timesteps
         return code.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Makes [batch] of a step that may be one number for all.</summary>
-    public static Tensor ForBatch(Tensor steps, long batch) =>
-        steps.numel() == 1 || steps.numel() == batch
-            ? steps.reshape(-1).expand(batch)
+    /// <summary>Makes a step for each sample of a step that may be one number for all, on the samples' device.</summary>
+    /// <exception cref="ArgumentException">There are several steps, but not one for each sample.</exception>
+    public static Tensor ForBatch(Tensor steps, Tensor samples)
+    {
+        var batch = samples.shape[0];
+        return steps.numel() == 1 || steps.numel() == batch
+            ? steps.reshape(-1).expand(batch).to(samples.device)
             : throw new ArgumentException($"{steps.numel()} timesteps were given for a batch of {batch}: give one for all or one for each.");
+    }
 }
 
 /// <summary>Two-layer network on the code of a step or of another condition (diffusers, models/embeddings.py, TimestepEmbedding).</summary>

@@ -102,7 +102,7 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         if (time_embedding is not null)
         {
             if (steps is null) throw new ArgumentException("This prior is conditioned on time, but no timestep was given.");
-            var code = Timesteps.Encode(Timesteps.ForBatch(steps, batch), Config.Width, cosineFirst: true, shift: 0);
+            var code = Timesteps.Encode(Timesteps.ForBatch(steps, noisy), Config.Width, cosineFirst: true, shift: 0);
             tokens.Add(time_embedding.call(code.to(noisy.dtype)).unsqueeze(1));
         }
 

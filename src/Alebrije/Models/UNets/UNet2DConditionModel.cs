@@ -87,7 +87,7 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
     private Tensor TimeEmbedding(Tensor steps, Tensor sample, UNetConditions conditions)
     {
         var (batch, type) = (sample.shape[0], sample.dtype);
-        var embedding = time_embedding.call(Code(Timesteps.ForBatch(steps, batch), Config.BlockOutChannels[0], type), conditions.TimestepCondition);
+        var embedding = time_embedding.call(Code(Timesteps.ForBatch(steps, sample), Config.BlockOutChannels[0], type), conditions.TimestepCondition);
         if (ClassCode(conditions, type) is { } classes)
             embedding = Config.ClassEmbeddingsConcat ? cat([embedding, classes], dim: -1) : embedding + classes;
         if (add_embedding is not null)

@@ -29,7 +29,7 @@ internal static class ImageFile
         if (bytes.StartsWith("GIF87a"u8) || bytes.StartsWith("GIF89a"u8))
             return GifDecoder.Decode(bytes, name);
         if (bytes.StartsWith("BM"u8))
-            return SkiaDecoder.Decode(bytes, name, "BMP");
+            return BmpDecoder.Decode(bytes, name);
         if (bytes.StartsWith("RIFF"u8) && bytes.Length >= 12 && bytes[8..12].SequenceEqual("WEBP"u8))
             return SkiaDecoder.Decode(bytes, name, "WebP");
         throw new ImageFormatException($"{name} is not a picture that can be read: PNG, JPEG, GIF, BMP and WebP are.");

@@ -25,6 +25,9 @@ internal sealed class UnClipScheduler : IScheduler
     public NoiseSchedule Schedule { get; }
     public IReadOnlyList<float> Timesteps => timesteps;
 
+    /// <summary>Goes from t to t - 1 in every step although the grid skips timesteps, as the reference does when its caller names no next timestep.</summary>
+    public bool StepsByOne { get; init; }
+
     public void SetTimesteps(int steps)
     {
         TimestepGrid.Check(Config, steps, least: 2);
@@ -36,7 +39,7 @@ internal sealed class UnClipScheduler : IScheduler
     {
         using var scope = NewDisposeScope();
         var t = (int)timesteps[index];
-        var previous = index + 1 < timesteps.Length ? (int)timesteps[index + 1] : t - 1;
+        var previous = index + 1 < timesteps.Length && !StepsByOne ? (int)timesteps[index + 1] : t - 1;
         var (prediction, learned) = Parameterisation.Split(output, x);
         var (alphaBar, alphaBarPrevious, beta) = Between(t, previous);
 

@@ -1,0 +1,84 @@
+namespace Alebrije.Pipelines;
+
+/// <summary>How a text embedding becomes an image embedding.</summary>
+public enum PriorKind
+{
+    /// <summary>The diffusion prior (Ramesh et al., 2022, §2.2).</summary>
+    Diffusion,
+
+    /// <summary>A linear map fitted in closed form (ridge regression), the honest baseline.</summary>
+    Linear,
+
+    /// <summary>None: the decoder is given the text embedding as it is.</summary>
+    None,
+}
+
+/// <summary>What a user wants drawn. Constants of a checkpoint are not here; they come with it.</summary>
+public sealed record GenerationRequest
+{
+    /// <summary>What to draw, not empty.</summary>
+    public required string Prompt { get; init; }
+
+    /// <summary>What to keep away from; reaches the decoder only.</summary>
+    public string Negative { get; init; } = "";
+
+    /// <summary>Seed of all random numbers; the same seed gives the same picture.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Steps of the decoder, 1 to 1000; null takes the model's own number.</summary>
+    public int? Steps { get; init; }
+
+    /// <summary>Guidance scale of the decoder, 1 (none) and above; null takes the model's own.</summary>
+    public double? Guidance { get; init; }
+
+    /// <summary>How the image embedding is made.</summary>
+    public PriorKind Prior { get; init; }
+
+    /// <summary>Steps of the diffusion prior, 2 to 1000; null takes the model's own number.</summary>
+    public int? PriorSteps { get; init; }
+
+    /// <summary>Guidance scale of the diffusion prior, 1 (none) and above; null takes the model's own.</summary>
+    public double? PriorGuidance { get; init; }
+
+    /// <summary>Embeddings that the prior draws, of which the one nearest to the text is kept, 1 to 64; the paper keeps the better of two.</summary>
+    public int PriorCandidates { get; init; } = 1;
+
+    /// <summary>Side of the picture in pixels, a multiple of the autoencoder's factor; null takes the model's own.</summary>
+    public int? Size { get; init; }
+
+    /// <exception cref="ArgumentException">A value is out of its range.</exception>
+    internal void Check()
+    {
+        if (string.IsNullOrWhiteSpace(Prompt)) throw new ArgumentException("The prompt is empty; say what to draw.");
+        Range(Steps, 1, 1000, "steps");
+        Range(PriorSteps, 2, 1000, "prior steps");
+        Range(PriorCandidates, 1, 64, "prior candidates");
+        Scale(Guidance, "guidance");
+        Scale(PriorGuidance, "prior guidance");
+    }
+
+    private static void Range(int? value, int least, int most, string name)
+    {
+        if (value < least || value > most) throw new ArgumentException($"The number of {name} is {value}; it has to lie between {least} and {most}.");
+    }
+
+    private static void Scale(double? value, string name)
+    {
+        if (value is { } scale && !(scale is >= 0 and <= 100))
+            throw new ArgumentException($"The scale of {name} is {scale}; it has to lie between 0 and 100, and 1 means none.");
+    }
+}
+
+/// <summary>What a pipeline tells while it works.</summary>
+/// <param name="Stage"><c>prior</c>, <c>decoder</c> or <c>picture</c>.</param>
+/// <param name="Step">Steps done in this stage.</param>
+/// <param name="Of">Steps of this stage.</param>
+public sealed record GenerationProgress(string Stage, int Step, int Of);
+
+/// <summary>A picture and how it came about.</summary>
+/// <param name="Image">The picture.</param>
+/// <param name="Request">What was asked, with every default filled in.</param>
+/// <param name="ClipScore">Cosine between the prompt's and the picture's embedding; null when the model has no image encoder.</param>
+/// <param name="Seconds">Seconds spent per stage: <c>text</c>, <c>prior</c>, <c>decoder</c>.</param>
+public sealed record GenerationResult(
+    Preprocessing.Imaging.RgbImage Image, GenerationRequest Request, double? ClipScore, IReadOnlyDictionary<string, double> Seconds);

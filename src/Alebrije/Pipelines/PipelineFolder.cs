@@ -1,0 +1,69 @@
+using System.Text.Json.Nodes;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>A published pipeline folder: <c>model_index.json</c> names the components and their classes, each in a folder of its own.</summary>
+internal sealed class PipelineFolder
+{
+    private readonly Dictionary<string, string> classes = [];
+
+    private PipelineFolder(string path, string className)
+    {
+        (Path, ClassName) = (path, className);
+        Name = System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)));
+    }
+
+    /// <summary>The folder.</summary>
+    public string Path { get; }
+
+    /// <summary>The folder's own name.</summary>
+    public string Name { get; }
+
+    /// <summary>Class of the pipeline, such as <c>StableUnCLIPPipeline</c>.</summary>
+    public string ClassName { get; }
+
+    /// <summary>Components that are there, with their classes.</summary>
+    public IReadOnlyDictionary<string, string> Components => classes;
+
+    /// <summary>Reads <c>model_index.json</c>.</summary>
+    /// <exception cref="CheckpointNotFoundException">The folder or its index is missing.</exception>
+    /// <exception cref="WeightsException">The index is not what it should be.</exception>
+    public static PipelineFolder Open(string path)
+    {
+        if (!Directory.Exists(path)) throw new CheckpointNotFoundException($"There is no folder {path}.");
+        var file = System.IO.Path.Combine(path, "model_index.json");
+        if (!File.Exists(file)) throw new CheckpointNotFoundException($"{path} is no pipeline folder: it has no model_index.json.");
+        var index = ConfigFile.ReadObject(file);
+        var folder = new PipelineFolder(path, ConfigFile.ClassName(file)
+            ?? throw new WeightsException($"{file} does not name its pipeline: the key _class_name is missing."));
+        foreach (var (name, value) in index)
+            if (value is JsonArray { Count: 2 } pair && pair[1] is JsonValue type && type.TryGetValue<string>(out var text))
+                folder.classes[name] = text;
+        return folder;
+    }
+
+    /// <summary>Whether the index lists a component.</summary>
+    public bool Has(string component) => classes.ContainsKey(component);
+
+    /// <summary>A component's folder.</summary>
+    /// <exception cref="CheckpointNotFoundException">The index does not list it, or its folder is missing.</exception>
+    public string Of(string component)
+    {
+        if (!Has(component))
+            throw new CheckpointNotFoundException($"{Path} ({ClassName}) has no component '{component}'; it has {string.Join(", ", classes.Keys)}.");
+        var folder = System.IO.Path.Combine(Path, component);
+        return Directory.Exists(folder) ? folder : throw new CheckpointNotFoundException($"The folder {folder} is missing, though model_index.json lists it.");
+    }
+
+    /// <summary>Fills a network with a component's weights, strictly, and sets it to evaluation.</summary>
+    public T Load<T>(string component, T network, StateDictOptions? options = null) where T : nn.Module
+    {
+        using var weights = CheckpointFolder.OpenWeights(Of(component));
+        StateDict.Load(network, weights, options);
+        network.eval();
+        return network;
+    }
+}

@@ -1,0 +1,193 @@
+using Alebrije.Diffusion;
+using Alebrije.Models.Clip;
+using Alebrije.Models.Priors;
+using Alebrije.Models.UNets;
+using Alebrije.Nn;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines.StableUnClip;
+
+/// <summary>Texts as the prior is given them.</summary>
+/// <param name="Conditions">The prompts' embeddings, encodings and mask.</param>
+internal sealed record PriorText(PriorConditions Conditions);
+
+/// <summary>The steps of the chain, each usable alone; the order of random draws is the reference's (pipeline_stable_unclip.py).</summary>
+internal sealed class StableUnClipStages(StableUnClipParts parts, Precision precision)
+{
+    /// <summary>Below this many parameters float32 is fast enough, and the same picture comes out on every machine.</summary>
+    private const long SmallNetwork = 100_000_000;
+
+    private readonly ScalarType decoderType = precision == Precision.Auto && parts.UNet.parameters().Sum(p => p.numel()) < SmallNetwork
+        ? ScalarType.Float32 : Processor.ScalarType(precision);
+
+    /// <summary>Text embeddings and encodings for the prior.</summary>
+    public PriorText EncodeForPrior(IReadOnlyList<string> prompts, GenerationTrace? trace = null)
+    {
+        var (tokenizer, encoder) = (parts.PriorTokenizer ?? parts.Tokenizer, parts.PriorTextEncoder
+            ?? throw new InvalidOperationException($"{parts.Folder.Path} has no prior; it varies pictures (vary) but draws none from text."));
+        var rows = tokenizer.EncodeBatch(prompts, tokenizer.MaxLength, out var lengths);
+        var ids = Ids(rows);
+        var output = encoder.Encode(ids);
+        var mask = arange(ids.shape[1]).unsqueeze(0).lt(tensor(lengths.Select(n => (long)n).ToArray()).unsqueeze(1));
+        var embedding = encoder.Project(output.Pooled);
+        if (trace is not null)
+        {
+            trace.AddTokens("tokens", tokenizer.Tokens(prompts[0]));
+            trace.Add("token ids", ids);
+            trace.Add("text embedding", embedding);
+            trace.Add("text encodings", output.LastHiddenState);
+        }
+
+        return new PriorText(new PriorConditions(embedding, output.LastHiddenState, mask));
+    }
+
+    /// <summary>Text encodings for the decoder, the unconditional half first where it is guided.</summary>
+    /// <returns>[batch or 2 batch, tokens, width]</returns>
+    public Tensor EncodeForDecoder(IReadOnlyList<string> prompts, IReadOnlyList<string> negatives, bool guided, GenerationTrace? trace = null)
+    {
+        var tokenizer = parts.Tokenizer;
+        var texts = guided ? negatives.Concat(prompts).ToArray() : prompts;
+        var context = parts.TextEncoder.Encode(Ids(tokenizer.EncodeBatch(texts, tokenizer.MaxLength))).LastHiddenState;
+        trace?.Add("decoder text encodings", context);
+        return context;
+    }
+
+    /// <summary>Image embedding by the linear map.</summary>
+    public Tensor Linear(PriorText text) => (parts.LinearPrior
+        ?? throw new InvalidOperationException($"{parts.Folder.Path} has no linear prior (folder {LinearPrior.FolderName}); use --prior diffusion.")).call(text.Conditions.TextEmbedding);
+
+    /// <summary>Image embedding by the diffusion prior; of several candidates the one with the largest product with the text embedding is kept.</summary>
+    public Tensor SamplePrior(
+        PriorText text, GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
+    {
+        var candidates = Enumerable.Range(0, request.PriorCandidates)
+            .Select(_ => SamplePrior(text, request.PriorSteps!.Value, request.PriorGuidance!.Value, noise, report, trace, cancellation).Embedding).ToArray();
+        if (candidates.Length == 1) return candidates[0];
+        var all = stack(candidates);                                                         // [candidates, 1, features]
+        var cosines = (ClipNetwork.Unit(all) * ClipNetwork.Unit(text.Conditions.TextEmbedding)).sum(-1).flatten();
+        trace?.Add("candidate cosines", cosines);
+        return candidates[cosines.argmax().ToInt64()];
+    }
+
+    /// <summary>Draws image embeddings from the diffusion prior.</summary>
+    /// <returns>Samples before and image embeddings after the normalisation is undone, [batch, features], and the samples after every step.</returns>
+    public (Tensor Embedding, IReadOnlyList<Tensor> Steps) SamplePrior(
+        PriorText text, int steps, double guidance, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
+    {
+        var prior = parts.Prior ?? throw new InvalidOperationException($"{parts.Folder.Path} has no diffusion prior.");
+        using var scheduler = PriorScheduler();
+        scheduler.SetTimesteps(steps);
+        var batch = text.Conditions.TextEmbedding.shape[0];
+        var start = Sampling.Begin(scheduler, noise, batch, prior.Config.EmbeddingDim);
+        var guided = guidance > 1;
+        var conditions = guided ? Join(EncodeForPrior([.. Enumerable.Repeat("", (int)batch)]).Conditions, text.Conditions) : text.Conditions;
+        Denoiser network = (x, t) => prior.call(x, t, conditions);
+        var samples = new List<Tensor>();
+        var cosines = new List<double>();
+        var options = new SamplingOptions
+        {
+            Progress = p =>
+            {
+                report?.Invoke(p.Step, p.Of);
+                samples.Add(p.Sample.clone().MoveToOuterDisposeScope());
+                if (trace is not null)
+                    cosines.Add((ClipNetwork.Unit(prior.PostProcessLatents(p.Original)) * ClipNetwork.Unit(text.Conditions.TextEmbedding)).sum(-1).mean().ToDouble());
+            },
+        };
+        var x = Sampling.Run(scheduler, guided ? Guidance.ClassifierFree(network, guidance) : network, start, noise, options, cancellation);
+        trace?.Add("prior trajectory", stack(samples), new { cosine_of_predicted_embedding_to_text = cosines, timesteps = scheduler.Timesteps });
+        return (prior.PostProcessLatents(x), samples);
+    }
+
+    /// <summary>Noised image embedding and the code of its noise level: what the decoder's class embedding is given.</summary>
+    /// <param name="image">[batch, features]</param>
+    /// <param name="level">0 to 999</param>
+    /// <param name="noise">One draw.</param>
+    /// <returns>[batch, 2 features]</returns>
+    public Tensor NoiseEmbedding(Tensor image, int level, Noise noise)
+    {
+        var draw = noise.RandnLike(image);
+        var noised = parts.Normalizer.Unscale(parts.NoisingSchedule.AddNoise(parts.Normalizer.Scale(image), draw, level));
+        var code = Timesteps.Encode(full(image.shape[0], level, dtype: ScalarType.Float32), image.shape[1], cosineFirst: true, shift: 0);
+        return cat([noised, code], 1);
+    }
+
+    /// <summary>Latents drawn by the decoder.</summary>
+    /// <param name="condition">[batch, 2 features]</param>
+    /// <param name="context">[batch or 2 batch, tokens, width]</param>
+    public Tensor SampleDecoder(
+        Tensor condition, Tensor context, GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace,
+        CancellationToken cancellation, ICollection<Tensor>? after = null)
+    {
+        using var scheduler = Schedulers.Create(parts.SchedulerConfig);
+        scheduler.SetTimesteps(request.Steps!.Value);
+        var side = request.Size!.Value / parts.Vae.Config.Factor;
+        var start = Sampling.Begin(scheduler, noise, condition.shape[0], parts.UNet.Config.InChannels, side, side);
+        trace?.Add("decoder noise", start);
+        var guided = request.Guidance > 1;
+        var conditions = new UNetConditions(context.to(decoderType))
+        {
+            ClassLabels = (guided ? cat([zeros_like(condition), condition]) : condition).to(decoderType),
+        };
+        Denoiser network = (x, t) => parts.UNet.call(x.to(decoderType), t, conditions).to(ScalarType.Float32);
+        var every = Math.Max(1, scheduler.Timesteps.Count / 5);
+        var options = new SamplingOptions
+        {
+            Progress = p =>
+            {
+                report?.Invoke(p.Step, p.Of);
+                after?.Add(p.Sample.clone().MoveToOuterDisposeScope());
+                if (trace is not null && (p.Step % every == 0 || p.Step == 1)) trace.Add($"predicted picture {p.Step}", Decode(p.Original)[0], new { p.Timestep });
+            },
+        };
+        var latents = Sampling.Run(scheduler, guided ? Guidance.ClassifierFree(network, request.Guidance!.Value) : network, start, noise, options, cancellation);
+        trace?.Add("latents", latents);
+        return latents;
+    }
+
+    /// <summary>Pictures of latents, as numbers.</summary>
+    /// <param name="latents">[batch, channels, h, w], scaled.</param>
+    /// <returns>[batch, 3, h, w] in [0, 1]</returns>
+    public Tensor DecodePixels(Tensor latents)
+    {
+        using var scope = NewDisposeScope();
+        return parts.Vae.Decode(parts.Vae.Unscale(latents)).div(2).add(0.5).clamp(0, 1).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Pictures of latents.</summary>
+    public RgbImage[] Decode(Tensor latents)
+    {
+        using var scope = NewDisposeScope();
+        var pixels = DecodePixels(latents);
+        var (h, w) = ((int)pixels.shape[2], (int)pixels.shape[3]);
+        return [.. Enumerable.Range(0, (int)pixels.shape[0]).Select(i => RgbImage.FromPlanes(pixels[i].contiguous().data<float>().ToArray(), w, h))];
+    }
+
+    /// <summary>Image embeddings of pictures.</summary>
+    /// <returns>[batch, features], not normalised</returns>
+    public Tensor EncodeImages(IReadOnlyList<RgbImage> pictures)
+    {
+        var (encoder, processor) = (parts.ImageEncoder, parts.ImageProcessor);
+        if (encoder is null || processor is null) throw new InvalidOperationException($"{parts.Folder.Path} has no image encoder.");
+        using var scope = NewDisposeScope();
+        var size = encoder.Config.ImageSize;
+        var pixels = tensor(pictures.SelectMany(processor.Prepare).ToArray(), [pictures.Count, 3, size, size]);
+        return encoder.Project(encoder.Encode(pixels).Pooled).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// The reference calls UnCLIPScheduler.step without the next timestep, so each step goes from t to t - 1 only, whatever the grid; its
+    /// numbers are kept for checkpoints that name this class. A prior whose scheduler is DDPM or DDIM takes true steps.
+    /// </summary>
+    private IScheduler PriorScheduler() => parts.PriorSchedulerConfig!.ClassName == "UnCLIPScheduler"
+        ? new UnClipScheduler(parts.PriorSchedulerConfig) { StepsByOne = true }
+        : Schedulers.Create(parts.PriorSchedulerConfig);
+
+    private static Tensor Ids(int[][] rows) => tensor(rows.SelectMany(r => r.Select(id => (long)id)).ToArray(), [rows.Length, rows[0].Length]);
+
+    private static PriorConditions Join(PriorConditions first, PriorConditions second) => new(
+        cat([first.TextEmbedding, second.TextEmbedding]), cat([first.TextEncodings!, second.TextEncodings!]), cat([first.TextMask!, second.TextMask!]));
+}

@@ -51,6 +51,10 @@ internal static class StateDict
     public static SortedDictionary<string, long[]> Names(nn.Module module) =>
         new(module.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.shape), StringComparer.Ordinal);
 
+    /// <summary>Names, as a network has them, and shapes of a file's tensors.</summary>
+    public static SortedDictionary<string, long[]> Names(TensorSource source, StateDictOptions options) =>
+        new(Translate(source, options).ToDictionary(pair => pair.Key, pair => source.Describe(pair.Value).Shape), StringComparer.Ordinal);
+
     /// <summary>From names as the network has them to names as the file has them.</summary>
     private static Dictionary<string, string> Translate(TensorSource source, StateDictOptions options)
     {

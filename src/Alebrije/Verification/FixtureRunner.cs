@@ -1,0 +1,47 @@
+using Alebrije.Verification.Runners;
+using static TorchSharp.torch;
+
+namespace Alebrije.Verification;
+
+/// <summary>Runs one case and gives back what came out, under the reference's names.</summary>
+internal delegate IReadOnlyDictionary<string, Tensor> FixtureRunner(FixtureCase fixtureCase);
+
+/// <summary>Who runs which call of which reference class.</summary>
+internal static class FixtureRunners
+{
+    private const string ImageProcessors = "openai: clip.load()[1]; transformers: CLIPImageProcessor; open_clip: image_transform_v2";
+
+    private static readonly Dictionary<(string Library, string Class, string Call), FixtureRunner> Table = new()
+    {
+        [("transformers", "CLIPModel", "forward")] = ClipRunners.Model,
+        [("transformers", "CLIPTextModel", "forward")] = ClipRunners.TextModel,
+        [("transformers", "CLIPTextModelWithProjection", "forward")] = ClipRunners.TextModel,
+        [("transformers", "CLIPVisionModelWithProjection", "forward")] = ClipRunners.VisionModel,
+        [("transformers", "CLIPModel(return_loss=True) + torch.optim.AdamW", "train")] = ClipRunners.Train,
+        [("transformers", "CLIPTokenizer", "__call__")] = TokenizerRunners.Padded,
+        [("diffusers", "PriorTransformer", "forward")] = PriorRunners.Forward,
+        [("diffusers", "PriorTransformer", "post_process_latents")] = PriorRunners.PostProcess,
+        [("diffusers", "PriorTransformer without time token (eclipse-inference)", "forward")] = PriorRunners.Forward,
+        [("diffusers", "PriorTransformer without time token (eclipse-inference)", "post_process_latents")] = PriorRunners.PostProcess,
+        [("diffusers", "StableUnCLIPImageNormalizer", "scale")] = PriorRunners.Scale,
+        [("diffusers", "StableUnCLIPImageNormalizer", "unscale")] = PriorRunners.Unscale,
+        [("diffusers", "AutoencoderKL", "encode")] = AutoencoderRunners.Encode,
+        [("diffusers", "AutoencoderKL", "decode")] = AutoencoderRunners.Decode,
+        [("diffusers", "UNet2DConditionModel", "forward")] = UNetRunners.Forward,
+        [("PIL", "Image.resize", "resize")] = PixelRunners.Resize,
+        [("PIL", ImageProcessors, "convert(\"RGB\")")] = PixelRunners.ToRgb,
+        [("PIL", ImageProcessors, "openai")] = PixelRunners.Prepare,
+        [("PIL", ImageProcessors, "transformers")] = PixelRunners.Prepare,
+        [("PIL", ImageProcessors, "open_clip")] = PixelRunners.Prepare,
+        [("PIL", ImageProcessors, "open_clip-squash")] = PixelRunners.Prepare,
+        [("PIL", ImageProcessors, "open_clip-longest")] = PixelRunners.Prepare,
+    };
+
+    /// <summary>The runner of a case, or null where the product has none.</summary>
+    public static FixtureRunner? Find(FixtureCase c)
+    {
+        var name = c.Pipeline ?? c.Fixture.ReferenceClass;
+        if (Table.TryGetValue((c.Fixture.Library, name, c.Call), out var runner)) return runner;
+        return c.Fixture.Library == "diffusers" && c.Call == "sample" && SchedulerRunners.Knows(name) ? SchedulerRunners.Sample : null;
+    }
+}

@@ -1,0 +1,78 @@
+using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Weights;
+using static TorchSharp.torch;
+
+namespace Alebrije.Verification.Runners;
+
+/// <summary>Tokenizers and cleaning.</summary>
+internal static class TokenizerRunners
+{
+    private const int Rows = 40, LastRows = 60;
+
+    /// <summary>What compares one text's field with the reference: null where they agree, else the difference. Null where nothing here gives this field.</summary>
+    public static Func<TextCase, string?>? Text(Fixture fixture, string output) => (fixture.Library, output) switch
+    {
+        ("transformers", "ids") when fixture.Vocabulary is not null => text => Ids(Transformers(fixture, BpeVocabulary.EndToken), text),
+        (_, "ids") when fixture.Vocabulary is null && Directory.Exists(fixture.Model()) => text => Ids(OfFolder(fixture, text), text),
+        _ => null,
+    };
+
+    /// <summary>Rows of transformers' CLIPTokenizer with either of its paddings: the first texts and the last.</summary>
+    public static IReadOnlyDictionary<string, Tensor> Padded(FixtureCase c)
+    {
+        var texts = FirstAndLast(c.Fixture);
+        var length = c.Integer("max_length");
+        var ids = Transformers(c.Fixture, BpeVocabulary.EndToken).EncodeBatch(texts, length, out var lengths);
+        var bang = Transformers(c.Fixture, "!").EncodeBatch(texts, length, out var bangLengths);
+        return new Dictionary<string, Tensor>
+        {
+            ["input_ids"] = Matrix(ids), ["attention_mask"] = Mask(lengths, length),
+            ["ids_pad_bang"] = Matrix(bang), ["mask_pad_bang"] = Mask(bangLengths, length),
+        };
+    }
+
+    private static string? Ids(ClipTokenizer tokenizer, TextCase text)
+    {
+        if (text.MaxLength is not { } max) return Difference(tokenizer.Encode(text.Text), text.Ids!);
+        var row = tokenizer.EncodeBatch([text.Text], max, out var lengths)[0];
+        return text.Length is { } length && length != lengths[0] ? $"{lengths[0]} ids are text and {length} should be" : Difference(row, text.Ids!);
+    }
+
+    private static string? Difference(int[] ours, int[] expected)
+    {
+        var place = ours.AsSpan().CommonPrefixLength(expected);
+        if (place == ours.Length && place == expected.Length) return null;
+        return $"id {place} is {At(ours, place)} and should be {At(expected, place)}";
+    }
+
+    private static string At(int[] ids, int place) => place < ids.Length ? $"{ids[place]}" : "absent";
+
+    private static List<string> FirstAndLast(Fixture fixture)
+    {
+        var texts = TextVerifier.Read(TextVerifier.Locate(fixture.Folder) ?? throw new WeightsException($"{fixture.Folder} has no texts."));
+        return [.. texts.Take(Rows).Concat(texts.TakeLast(LastRows)).Select(text => text.Text)];
+    }
+
+    /// <summary>The fixture's vocabulary in the folder layout of transformers, with the padding that is wanted.</summary>
+    private static ClipTokenizer Transformers(Fixture fixture, string padToken) => fixture.Part("tokenizer " + padToken, () =>
+    {
+        var folder = Directory.CreateTempSubdirectory("alebrije-tokenizer-");
+        try
+        {
+            BpeVocabulary.ReadOpenAi(fixture.Vocabulary!).Save(folder.FullName, padToken: padToken);
+            return ClipTokenizer.Load(folder.FullName);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    });
+
+    private static ClipTokenizer OfFolder(Fixture fixture, TextCase text) =>
+        fixture.Part("tokenizer of " + text.Component, () => ClipTokenizer.Load(fixture.Model(text.Component ?? "")));
+
+    private static Tensor Matrix(int[][] rows) => tensor(rows.SelectMany(row => row).Select(id => (long)id).ToArray(), [rows.Length, rows[0].Length]);
+
+    private static Tensor Mask(int[] lengths, int length) =>
+        arange(length).unsqueeze(0).lt(tensor(lengths.Select(l => (long)l).ToArray()).unsqueeze(1)).to(ScalarType.Int64);
+}

@@ -1,0 +1,21 @@
+using Alebrije.Models.UNets;
+using static TorchSharp.torch;
+
+namespace Alebrije.Verification.Runners;
+
+/// <summary>The denoiser of Stable Diffusion and Stable unCLIP.</summary>
+internal static class UNetRunners
+{
+    public static IReadOnlyDictionary<string, Tensor> Forward(FixtureCase c)
+    {
+        using var guard = no_grad();
+        var network = c.Fixture.Part("unet", () => NetworkCatalog.Load<UNet2DConditionModel>("UNet2DConditionModel", c.Fixture.Model(c.Component)));
+        var conditions = new UNetConditions(c.Input("encoder_hidden_states"))
+        {
+            ClassLabels = c.OptionalInput("class_labels"),
+            TextEmbeds = c.OptionalInput("added_cond_kwargs.text_embeds"),
+            TimeIds = c.OptionalInput("added_cond_kwargs.time_ids"),
+        };
+        return new Dictionary<string, Tensor> { ["sample_out"] = network.call(c.Input("sample"), c.Timestep()!, conditions) };
+    }
+}

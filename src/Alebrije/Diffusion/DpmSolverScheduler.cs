@@ -54,7 +54,7 @@ internal sealed class DpmSolverScheduler : IScheduler
     public Tensor AddNoise(Tensor original, Tensor noise, int index)
     {
         using var scope = NewDisposeScope();
-        var (alpha, sigma) = AlphaSigma(sigmas[index]);
+        var (alpha, sigma) = SigmaForm.AlphaSigma(sigmas[index]);
         return (alpha * original + sigma * noise).MoveToOuterDisposeScope();
     }
 
@@ -62,7 +62,7 @@ internal sealed class DpmSolverScheduler : IScheduler
 
     private Tensor OriginalOf(Tensor prediction, Tensor x, float sigma)
     {
-        var (alphaT, sigmaT) = AlphaSigma(sigma);
+        var (alphaT, sigmaT) = SigmaForm.AlphaSigma(sigma);
         var original = Config.PredictionType switch
         {
             PredictionType.Epsilon => (x - sigmaT * prediction) / alphaT,
@@ -85,8 +85,8 @@ internal sealed class DpmSolverScheduler : IScheduler
 
     private Tensor Update(int order, int index, Tensor x, Tensor? draw)
     {
-        var ((alphaT, sigmaT), (_, sigmaS)) = (AlphaSigma(sigmas[index + 1]), AlphaSigma(sigmas[index]));
-        var h = Lambda(sigmas[index + 1]) - Lambda(sigmas[index]);
+        var ((alphaT, sigmaT), (_, sigmaS)) = (SigmaForm.AlphaSigma(sigmas[index + 1]), SigmaForm.AlphaSigma(sigmas[index]));
+        var h = SigmaForm.Lambda(sigmas[index + 1]) - SigmaForm.Lambda(sigmas[index]);
 
         // The stochastic form is the deterministic one with twice the step in the weight of x0, and noise for what x loses.
         var k = stochastic ? 2 * h : h;
@@ -94,7 +94,7 @@ internal sealed class DpmSolverScheduler : IScheduler
         var next = (stochastic ? sigmaT / sigmaS * MathF.Exp(-h) : sigmaT / sigmaS) * x - alphaT * decay * history[0];
         if (order >= 2)
         {
-            var r0 = (Lambda(sigmas[index]) - Lambda(sigmas[index - 1])) / h;
+            var r0 = (SigmaForm.Lambda(sigmas[index]) - SigmaForm.Lambda(sigmas[index - 1])) / h;
             var slope = 1 / r0 * (history[0] - history[1]);
             if (order == 2)
             {
@@ -102,7 +102,7 @@ internal sealed class DpmSolverScheduler : IScheduler
             }
             else
             {
-                var r1 = (Lambda(sigmas[index - 1]) - Lambda(sigmas[index - 2])) / h;
+                var r1 = (SigmaForm.Lambda(sigmas[index - 1]) - SigmaForm.Lambda(sigmas[index - 2])) / h;
                 var difference = slope - 1 / r1 * (history[1] - history[2]);
                 var first = slope + r0 / (r0 + r1) * difference;
                 var second = 1 / (r0 + r1) * difference;
@@ -111,18 +111,5 @@ internal sealed class DpmSolverScheduler : IScheduler
         }
 
         return draw is null ? next : next + sigmaT * MathF.Sqrt(-decay) * draw;
-    }
-
-    /// <summary>alpha and sigma with alpha² + sigma² = 1 of a noise level sigma / alpha.</summary>
-    private static (float Alpha, float Sigma) AlphaSigma(float sigma)
-    {
-        var alpha = 1 / MathF.Sqrt((sigma * sigma) + 1);
-        return (alpha, sigma * alpha);
-    }
-
-    private static float Lambda(float sigma)
-    {
-        var (alpha, sigmaT) = AlphaSigma(sigma);
-        return MathF.Log(alpha) - MathF.Log(sigmaT);
     }
 }

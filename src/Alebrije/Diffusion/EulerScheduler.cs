@@ -3,27 +3,6 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Diffusion;
 
-/// <summary>What the samplers over x = x0 + sigma noise share: input scaling and start (Karras et al., 2022, table 1, VP).</summary>
-internal static class SigmaForm
-{
-    /// <summary>x / sqrt(sigma² + 1), which the network was trained on.</summary>
-    public static Tensor Scale(Tensor x, float sigma) => x / MathF.Sqrt((sigma * sigma) + 1);
-
-    /// <summary>Deviation of the first sample; spacings that leave out the last training timestep start a little higher.</summary>
-    public static float InitNoiseSigma(SchedulerConfig config, IReadOnlyList<float> sigmas)
-    {
-        var most = sigmas.Max();
-        return config.TimestepSpacing is "linspace" or "trailing" ? most : MathF.Sqrt((most * most) + 1);
-    }
-
-    /// <summary>x0 + sigma noise.</summary>
-    public static Tensor AddNoise(Tensor original, Tensor noise, float sigma)
-    {
-        using var scope = NewDisposeScope();
-        return (original + sigma * noise).MoveToOuterDisposeScope();
-    }
-}
-
 /// <summary>Euler's method on the probability flow (Karras et al., 2022, algorithm 2 without churn), after diffusers/schedulers/scheduling_euler_discrete.py.</summary>
 internal sealed class EulerScheduler : IScheduler
 {

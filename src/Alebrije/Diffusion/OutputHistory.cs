@@ -25,18 +25,21 @@ internal sealed class OutputHistory(int capacity) : IDisposable
         return false;
     }
 
-    /// <summary>Keeps the prediction of a step and drops what is too old.</summary>
+    /// <summary>Keeps the prediction of a step, alone where that step does not follow the one before, and drops what is too old.</summary>
     public void Push(Tensor output, int index)
     {
         Follows(index);
-        outputs.Insert(0, output.alias().DetachFromDisposeScope());
-        if (outputs.Count > capacity)
-        {
-            outputs[^1].Dispose();
-            outputs.RemoveAt(outputs.Count - 1);
-        }
-
+        Add(output);
         next = index + 1;
+    }
+
+    /// <summary>Keeps a prediction whatever its step, and drops what is too old.</summary>
+    public void Add(Tensor output)
+    {
+        outputs.Insert(0, output.alias().DetachFromDisposeScope());
+        if (outputs.Count <= capacity) return;
+        outputs[^1].Dispose();
+        outputs.RemoveAt(outputs.Count - 1);
     }
 
     /// <summary>Releases all.</summary>

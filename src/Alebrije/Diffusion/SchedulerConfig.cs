@@ -60,8 +60,9 @@ internal sealed partial record SchedulerConfig
         "DDIMScheduler" or "DDIMInverseScheduler" => common with { ClipSample = true },
         "PNDMScheduler" => common with { SetAlphaToOne = false },
         "LCMScheduler" => common with { BetaStart = 0.00085, BetaEnd = 0.012, BetaSchedule = "scaled_linear" },
-        "EulerDiscreteScheduler" or "EulerAncestralDiscreteScheduler" or "LMSDiscreteScheduler" or "HeunDiscreteScheduler"
+        "EulerDiscreteScheduler" or "EulerAncestralDiscreteScheduler" or "LMSDiscreteScheduler"
             or "DPMSolverMultistepScheduler" => common with { TimestepSpacing = "linspace" },
+        "HeunDiscreteScheduler" => common with { BetaStart = 0.00085, BetaEnd = 0.012, TimestepSpacing = "linspace" },
         "UniPCMultistepScheduler" => common with { TimestepSpacing = "linspace", SolverType = "bh2" },
         _ => throw new NotSupportedException($"Scheduler class \"{className}\" is not known here; these are: {string.Join(", ", Schedulers.Known)}."),
     } : common;

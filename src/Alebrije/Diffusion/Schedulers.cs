@@ -8,6 +8,7 @@ internal static class Schedulers
     [
         "UnCLIPScheduler", "DDPMScheduler", "DDIMScheduler", "DDIMInverseScheduler",
         "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler", "DPMSolverMultistepScheduler",
+        "PNDMScheduler", "LMSDiscreteScheduler", "HeunDiscreteScheduler", "LCMScheduler", "UniPCMultistepScheduler",
     ];
 
     /// <summary>Builds from a scheduler's folder or its <c>scheduler_config.json</c>; exceptions as <see cref="SchedulerConfig.Load"/>.</summary>
@@ -24,6 +25,11 @@ internal static class Schedulers
         "EulerDiscreteScheduler" => new EulerScheduler(config),
         "EulerAncestralDiscreteScheduler" => new EulerAncestralScheduler(config),
         "DPMSolverMultistepScheduler" => new DpmSolverScheduler(config),
+        "PNDMScheduler" => new PndmScheduler(config),
+        "LMSDiscreteScheduler" => new LmsScheduler(config),
+        "HeunDiscreteScheduler" => new HeunScheduler(config),
+        "LCMScheduler" => new LcmScheduler(config),
+        "UniPCMultistepScheduler" => new UniPcScheduler(config),
         _ => throw new NotSupportedException($"Scheduler class \"{config.ClassName}\" is not known here; these are: {string.Join(", ", Known)}."),
     };
 }

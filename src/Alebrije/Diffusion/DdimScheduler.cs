@@ -49,7 +49,9 @@ internal sealed class DdimScheduler : IScheduler
     public void Dispose() { }
 }
 
-/// <summary>DDIM run backwards, from a picture to the noise that it comes from, after diffusers/schedulers/scheduling_ddim_inverse.py.</summary>
+/// <summary>
+/// DDIM run backwards, from a picture to the noise that it comes from, after diffusers/schedulers/scheduling_ddim_inverse.py.
+/// </summary>
 internal sealed class DdimInverseScheduler : IScheduler
 {
     private readonly float initialAlphaBar;

@@ -9,13 +9,16 @@ namespace Alebrije.Diffusion;
 /// </summary>
 internal sealed class DdpmScheduler : IScheduler
 {
+    private static readonly string[] VarianceTypes =
+        ["fixed_small", "fixed_small_log", "fixed_large", "fixed_large_log", "learned", "learned_range"];
+
     private float[] timesteps = [];
 
     /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
     public DdpmScheduler(SchedulerConfig config)
     {
-        if (config.VarianceType is not ("fixed_small" or "fixed_small_log" or "fixed_large" or "fixed_large_log" or "learned" or "learned_range"))
-            throw config.Unsupported("variance_type", config.VarianceType, "fixed_small, fixed_small_log, fixed_large, fixed_large_log, learned, learned_range");
+        if (!VarianceTypes.Contains(config.VarianceType))
+            throw config.Unsupported("variance_type", config.VarianceType, string.Join(", ", VarianceTypes));
         (Config, Schedule) = (config, NoiseSchedule.From(config));
     }
 
@@ -29,8 +32,10 @@ internal sealed class DdpmScheduler : IScheduler
     /// <exception cref="ArgumentException">The list is empty, does not descend, or leaves the schedule.</exception>
     public void SetTimesteps(IReadOnlyList<int> custom)
     {
-        if (custom.Count == 0 || custom[0] >= Schedule.Length || custom[^1] < 0 || custom.Zip(custom.Skip(1)).Any(pair => pair.Second >= pair.First))
-            throw new ArgumentException($"Timesteps of one's own must descend within {Schedule.Length - 1}..0; these do not: {string.Join(", ", custom)}.", nameof(custom));
+        var descends = custom.Zip(custom.Skip(1)).All(pair => pair.Second < pair.First);
+        if (custom.Count == 0 || custom[0] >= Schedule.Length || custom[^1] < 0 || !descends)
+            throw new ArgumentException(
+                $"Timesteps of one's own must descend within {Schedule.Length - 1}..0; these do not: {string.Join(", ", custom)}.", nameof(custom));
         timesteps = [.. custom.Select(t => (float)t)];
     }
 
@@ -68,7 +73,8 @@ internal sealed class DdpmScheduler : IScheduler
     private static Tensor Between(float least, float most, Tensor share) => (0.5f * ((share * most) + ((1 - share) * least))).exp();
 
     private Tensor Required(Tensor? learned) => learned ?? throw new ArgumentException(
-        $"variance_type \"{Config.VarianceType}\" needs an output with twice the sample's channels, and this one has no variance: the scheduler_config.json belongs to another network.");
+        $"variance_type \"{Config.VarianceType}\" needs an output with twice the sample's channels, and this one has no variance: "
+        + "the scheduler_config.json belongs to another network.");
 
     public void Dispose() { }
 }

@@ -69,7 +69,9 @@ internal sealed class DpmSolverScheduler : IScheduler
             PredictionType.Sample => prediction.alias(),
             _ => alphaT * x - sigmaT * prediction,
         };
-        return Config.Thresholding ? Parameterisation.Threshold(original, Config.DynamicThresholdingRatio, Config.SampleMaxValue) : original;
+        return Config.Thresholding
+            ? Parameterisation.Threshold(original, Config.DynamicThresholdingRatio, Config.SampleMaxValue)
+            : original;
     }
 
     /// <summary>The order of a step: what the history allows, lower towards the end of short runs and onto sigma 0.</summary>

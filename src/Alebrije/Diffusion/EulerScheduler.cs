@@ -3,7 +3,10 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Diffusion;
 
-/// <summary>Euler's method on the probability flow (Karras et al., 2022, algorithm 2 without churn), after diffusers/schedulers/scheduling_euler_discrete.py.</summary>
+/// <summary>
+/// Euler's method on the probability flow (Karras et al., 2022, algorithm 2 without churn), after
+/// diffusers/schedulers/scheduling_euler_discrete.py.
+/// </summary>
 internal sealed class EulerScheduler : IScheduler
 {
     private float[] timesteps = [], sigmas;

@@ -11,7 +11,9 @@ internal delegate Tensor Denoiser(Tensor x, Tensor t);
 /// <summary>Classifier-free guidance (Ho and Salimans, 2022, eq. 6), on whatever the network predicts: the noise, x0 or v.</summary>
 internal static class Guidance
 {
-    /// <summary>unconditional + scale (conditional - unconditional); scale 1 is the conditional prediction, 0 the unconditional one.</summary>
+    /// <summary>
+    /// unconditional + scale (conditional - unconditional); scale 1 is the conditional prediction, 0 the unconditional one.
+    /// </summary>
     /// <param name="conditional">[batch, ...]</param>
     /// <param name="unconditional">[batch, ...]</param>
     /// <param name="scale">The guidance scale.</param>
@@ -34,7 +36,9 @@ internal static class Guidance
         return Combine(output, x.shape[1], scale).MoveToOuterDisposeScope();
     };
 
-    /// <summary>Guides from two networks, or from one run twice, which halves the memory that <see cref="ClassifierFree(Denoiser, double)"/> takes.</summary>
+    /// <summary>
+    /// Guides from two networks, or from one run twice, which halves the memory that <see cref="ClassifierFree(Denoiser, double)"/> takes.
+    /// </summary>
     public static Denoiser ClassifierFree(Denoiser conditional, Denoiser unconditional, double scale) => (x, t) =>
     {
         using var scope = NewDisposeScope();

@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// A sampling method over a noise schedule, as <c>scheduler_config.json</c> names it. One object serves one run at a time: multistep methods
+/// A sampling method over a noise schedule, as <c>scheduler_config.json</c> names it. One object serves one run at a time: multistep
+/// methods
 /// remember earlier outputs. A step that does not follow the one before starts anew.
 /// </summary>
 internal interface IScheduler : IDisposable
@@ -15,7 +16,10 @@ internal interface IScheduler : IDisposable
     /// <summary>The training-time schedule.</summary>
     NoiseSchedule Schedule { get; }
 
-    /// <summary>Timesteps in order of use, one per call of the network; empty before <see cref="SetTimesteps"/>. Whole numbers but for some sigma grids.</summary>
+    /// <summary>
+    /// Timesteps in order of use, one per call of the network; empty before <see cref="SetTimesteps"/>. Whole numbers but for some sigma
+    /// grids.
+    /// </summary>
     IReadOnlyList<float> Timesteps { get; }
 
     /// <summary>Noise levels, one more than timesteps, for methods that have them; null otherwise.</summary>

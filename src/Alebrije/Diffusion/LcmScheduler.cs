@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// Multistep sampling of latent consistency models (Luo et al., 2023, algorithm 3; boundary scalings of Song et al., 2023, appendix C), after
+/// Multistep sampling of latent consistency models (Luo et al., 2023, algorithm 3; boundary scalings of Song et al., 2023, appendix C),
+/// after
 /// diffusers/schedulers/scheduling_lcm.py: aim at x0, then noise it to the next timestep. The timesteps are those of the distillation.
 /// </summary>
 internal sealed class LcmScheduler : IScheduler
@@ -23,7 +24,8 @@ internal sealed class LcmScheduler : IScheduler
     {
         var distilled = Config.OriginalInferenceSteps;
         if (steps < 1 || steps > distilled || distilled > Config.TrainTimesteps)
-            throw new ArgumentOutOfRangeException(nameof(steps), $"{Config.ClassName} was asked for {steps} steps; it takes 1 to {distilled}, its original_inference_steps.");
+            throw new ArgumentOutOfRangeException(
+                nameof(steps), $"{Config.ClassName} was asked for {steps} steps; it takes 1 to {distilled}, its original_inference_steps.");
         var stride = Config.TrainTimesteps / distilled;
         timesteps = [.. Enumerable.Range(0, steps)
             .Select(i => (float)(((distilled - (int)Math.Floor(i * ((double)distilled / steps))) * stride) - 1))];
@@ -34,7 +36,8 @@ internal sealed class LcmScheduler : IScheduler
         using var scope = NewDisposeScope();
         var t = (int)timesteps[index];
         var (prediction, _) = Parameterisation.Split(output, x);
-        var original = Parameterisation.Bound(Parameterisation.Original(Config.PredictionType, prediction, x, Schedule.AlphaBar(t)), Config);
+        var aimed = Parameterisation.Original(Config.PredictionType, prediction, x, Schedule.AlphaBar(t));
+        var original = Parameterisation.Bound(aimed, Config);
 
         var scaled = t * Config.TimestepScaling;
         var skip = SigmaData * SigmaData / ((scaled * scaled) + (SigmaData * SigmaData));

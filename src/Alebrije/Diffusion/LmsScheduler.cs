@@ -13,7 +13,10 @@ internal sealed class LmsScheduler : IScheduler
 
     // Gauss-Legendre with four nodes on [-1, 1], exact for the cubic polynomials of order 4.
     private static readonly (double Node, double Weight)[] Quadrature =
-        [.. new[] { (0.3399810435848563, 0.6521451548625461), (0.8611363115940526, 0.3478548451374538) }.SelectMany(p => new[] { p, (-p.Item1, p.Item2) })];
+    [
+        (-0.8611363115940526, 0.3478548451374538), (-0.3399810435848563, 0.6521451548625461),
+        (0.3399810435848563, 0.6521451548625461), (0.8611363115940526, 0.3478548451374538),
+    ];
 
     private readonly OutputHistory derivatives = new(Order);
     private float[] timesteps = [], sigmas;
@@ -57,11 +60,15 @@ internal sealed class LmsScheduler : IScheduler
 
     public void Dispose() => derivatives.Dispose();
 
-    /// <summary>The integral, over the step, of the Lagrange polynomial that is 1 at the noise level of <paramref name="back"/> steps ago.</summary>
+    /// <summary>
+    /// The integral, over the step, of the Lagrange polynomial that is 1 at the noise level of <paramref name="back"/> steps ago.
+    /// </summary>
     private double Coefficient(int order, int index, int back)
     {
-        var (middle, half) = ((sigmas[index] + (double)sigmas[index + 1]) / 2, ((double)sigmas[index + 1] - sigmas[index]) / 2);
-        return half * Quadrature.Sum(point => point.Weight * Enumerable.Range(0, order).Where(k => k != back)
-            .Aggregate(1.0, (product, k) => product * (middle + (half * point.Node) - sigmas[index - k]) / ((double)sigmas[index - back] - sigmas[index - k])));
+        double Level(int steps) => sigmas[index - steps];
+        var (middle, half) = ((Level(0) + Level(-1)) / 2, (Level(-1) - Level(0)) / 2);
+        double Lagrange(double sigma) => Enumerable.Range(0, order).Where(k => k != back)
+            .Aggregate(1.0, (product, k) => product * (sigma - Level(k)) / (Level(back) - Level(k)));
+        return half * Quadrature.Sum(point => point.Weight * Lagrange(middle + (half * point.Node)));
     }
 }

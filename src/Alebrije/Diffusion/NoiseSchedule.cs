@@ -40,7 +40,8 @@ internal sealed class NoiseSchedule
     /// <summary>abar_t.</summary>
     /// <exception cref="ArgumentOutOfRangeException">t is not in [0, T).</exception>
     public float AlphaBar(int t) => (uint)t < (uint)alphasCumprod.Length ? alphasCumprod[t]
-        : throw new ArgumentOutOfRangeException(nameof(t), $"Timestep {t} lies outside the schedule's 0..{Length - 1}: ask for fewer steps or a smaller steps_offset.");
+        : throw new ArgumentOutOfRangeException(
+            nameof(t), $"Timestep {t} lies outside the schedule's 0..{Length - 1}: ask for fewer steps or a smaller steps_offset.");
 
     /// <summary>sigma_t = sqrt((1 - abar_t) / abar_t) for all t, ascending (Karras et al., 2022, table 1, VP).</summary>
     public float[] Sigmas() => Array.ConvertAll(alphasCumprod, alphaBar => MathF.Sqrt((1 - alphaBar) / alphaBar));
@@ -133,7 +134,8 @@ internal sealed class NoiseSchedule
         var indices = timesteps.cpu().to(ScalarType.Int64).flatten();
         var (least, most) = (indices.min().item<long>(), indices.max().item<long>());
         if (least < 0 || most >= Length)
-            throw new ArgumentOutOfRangeException(nameof(timesteps), $"Timesteps {least}..{most} do not all lie in the schedule's 0..{Length - 1}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(timesteps), $"Timesteps {least}..{most} do not all lie in the schedule's 0..{Length - 1}.");
         return tensor(alphasCumprod).index_select(0, indices).to(timesteps.device);
     }
 
@@ -147,15 +149,19 @@ internal sealed class NoiseSchedule
             "scaled_linear" => linspace(Math.Sqrt(start), Math.Sqrt(end), steps, ScalarType.Float32).pow(2),
             "squaredcos_cap_v2" => tensor(CosineBetas(steps)),
             "sigmoid" => linspace(-6, 6, steps, ScalarType.Float32).sigmoid() * (end - start) + start,
-            _ => throw config.Unsupported("beta_schedule", config.BetaSchedule, "linear, scaled_linear, squaredcos_cap_v2, sigmoid, or trained_betas"),
+            _ => throw config.Unsupported(
+                "beta_schedule", config.BetaSchedule, "linear, scaled_linear, squaredcos_cap_v2, sigmoid, or trained_betas"),
         };
     }
 
-    /// <summary>beta_t = min(1 - abar(t + 1) / abar(t), 0.999) with a cosine abar (Nichol and Dhariwal, 2021, eq. 17), in double, then float32.</summary>
+    /// <summary>
+    /// beta_t = min(1 - abar(t + 1) / abar(t), 0.999) with a cosine abar (Nichol and Dhariwal, 2021, eq. 17), in double, then float32.
+    /// </summary>
     private static float[] CosineBetas(int steps)
     {
         static double AlphaBarAt(double t) => Math.Pow(Math.Cos((t + 0.008) / 1.008 * Math.PI / 2), 2);
-        return [.. Enumerable.Range(0, steps).Select(i => (float)Math.Min(1 - (AlphaBarAt((i + 1.0) / steps) / AlphaBarAt((double)i / steps)), 0.999))];
+        return [.. Enumerable.Range(0, steps)
+            .Select(i => (float)Math.Min(1 - (AlphaBarAt((i + 1.0) / steps) / AlphaBarAt((double)i / steps)), 0.999))];
     }
 
     /// <summary>Shifts and scales sqrt(abar) so that its last value is 0 and its first stays (Lin et al., 2023, algorithm 1).</summary>

@@ -15,7 +15,9 @@ internal enum PredictionType
     VPrediction,
 }
 
-/// <summary>From what the network predicts to x0 and to the noise, with x_t = sqrt(abar) x0 + sqrt(1 - abar) noise (Ho et al., 2020, eq. 4).</summary>
+/// <summary>
+/// From what the network predicts to x0 and to the noise, with x_t = sqrt(abar) x0 + sqrt(1 - abar) noise (Ho et al., 2020, eq. 4).
+/// </summary>
 internal static class Parameterisation
 {
     /// <summary>Reads the value of <c>prediction_type</c>.</summary>
@@ -56,7 +58,9 @@ internal static class Parameterisation
         };
     }
 
-    /// <summary>x0 of the sigma form x = x0 + sigma noise, where the network saw x / sqrt(sigma² + 1) (Karras et al., 2022, table 1).</summary>
+    /// <summary>
+    /// x0 of the sigma form x = x0 + sigma noise, where the network saw x / sqrt(sigma² + 1) (Karras et al., 2022, table 1).
+    /// </summary>
     public static Tensor OriginalAtSigma(PredictionType type, Tensor output, Tensor x, float sigma) => type switch
     {
         PredictionType.Epsilon => x - sigma * output,
@@ -64,7 +68,9 @@ internal static class Parameterisation
         _ => output * (-sigma / MathF.Sqrt((sigma * sigma) + 1)) + (x / ((sigma * sigma) + 1)),
     };
 
-    /// <summary>Splits an output with twice the channels of x into the prediction and the learned variance; other outputs have no variance.</summary>
+    /// <summary>
+    /// Splits an output with twice the channels of x into the prediction and the learned variance; other outputs have no variance.
+    /// </summary>
     /// <param name="output">[batch, channels or 2 channels, ...]</param>
     /// <param name="x">[batch, channels, ...]</param>
     public static (Tensor Prediction, Tensor? Variance) Split(Tensor output, Tensor x)

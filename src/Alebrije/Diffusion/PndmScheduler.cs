@@ -4,8 +4,10 @@ using static TorchSharp.torch;
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// Pseudo numerical methods (Liu et al., 2022, eq. 9, 12 and 13), after diffusers/schedulers/scheduling_pndm.py: a linear multistep method that
-/// starts with pseudo Runge-Kutta steps of four calls each or, in Stable Diffusion's form, with one averaged step, so that the second timestep
+/// Pseudo numerical methods (Liu et al., 2022, eq. 9, 12 and 13), after diffusers/schedulers/scheduling_pndm.py: a linear multistep method
+/// that
+/// starts with pseudo Runge-Kutta steps of four calls each or, in Stable Diffusion's form, with one averaged step, so that the second
+/// timestep
 /// stands twice in the list and N steps make N + 1 calls.
 /// </summary>
 internal sealed class PndmScheduler : IScheduler
@@ -63,7 +65,9 @@ internal sealed class PndmScheduler : IScheduler
         return [.. pairs.SelectMany(t => new[] { t, t }).Skip(1).SkipLast(1)];
     }
 
-    /// <summary>One of four calls of a Runge-Kutta step (eq. 13): weights 1/6, 1/3, 1/3, 1/6, from the sample that the step began with.</summary>
+    /// <summary>
+    /// One of four calls of a Runge-Kutta step (eq. 13): weights 1/6, 1/3, 1/3, 1/6, from the sample that the step began with.
+    /// </summary>
     private Tensor RungeKutta(Tensor prediction, int t, Tensor x)
     {
         var phase = calls % 4;

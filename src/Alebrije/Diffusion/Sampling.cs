@@ -23,7 +23,9 @@ internal sealed record SamplingOptions
     /// <summary>Called after each step.</summary>
     public Action<SamplingProgress>? Progress { get; init; }
 
-    /// <summary>Changes x after a step, for example to keep the known part of a picture; it is given x and the index of the step done.</summary>
+    /// <summary>
+    /// Changes x after a step, for example to keep the known part of a picture; it is given x and the index of the step done.
+    /// </summary>
     public Func<Tensor, int, Tensor>? AfterStep { get; init; }
 }
 
@@ -48,12 +50,14 @@ internal static class Sampling
     /// <exception cref="InvalidOperationException">No timesteps were set, or none is left after the start.</exception>
     /// <exception cref="OperationCanceledException">Cancellation was asked.</exception>
     public static Tensor Run(
-        IScheduler scheduler, Denoiser denoiser, Tensor start, Noise noise, SamplingOptions? options = null, CancellationToken cancellation = default)
+        IScheduler scheduler, Denoiser denoiser, Tensor start, Noise noise, SamplingOptions? options = null,
+        CancellationToken cancellation = default)
     {
         options ??= new SamplingOptions();
         var count = scheduler.Timesteps.Count;
         if (options.Start < 0 || options.Start >= count)
-            throw new InvalidOperationException($"A run cannot start at step {options.Start} of {count}: set the timesteps first and start within them.");
+            throw new InvalidOperationException(
+                $"A run cannot start at step {options.Start} of {count}: set the timesteps first and start within them.");
 
         var x = start.alias();
         try

@@ -64,7 +64,7 @@ internal sealed partial record SchedulerConfig
             or "DPMSolverMultistepScheduler" => common with { TimestepSpacing = "linspace" },
         "HeunDiscreteScheduler" => common with { BetaStart = 0.00085, BetaEnd = 0.012, TimestepSpacing = "linspace" },
         "UniPCMultistepScheduler" => common with { TimestepSpacing = "linspace", SolverType = "bh2" },
-        _ => throw new NotSupportedException($"Scheduler class \"{className}\" is not known here; these are: {string.Join(", ", Schedulers.Known)}."),
+        _ => throw Schedulers.Unknown(className),
     } : common;
 
     /// <summary>Reads <c>scheduler_config.json</c>, or the file of that name inside a folder.</summary>
@@ -93,10 +93,12 @@ internal sealed partial record SchedulerConfig
             // Python's json writes infinities bare ("lambda_min_clipped": -Infinity), which JSON does not know.
             using var document = JsonDocument.Parse(BareInfinity().Replace(json, "\"$1\""));
             var root = document.RootElement;
-            if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("_class_name", out var name) || name.GetString() is not { } className)
-                throw new InvalidDataException("it has no \"_class_name\", so the sampler is unknown: give the file that the checkpoint was published with.");
+            if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("_class_name", out var name)
+                || name.ValueKind != JsonValueKind.String)
+                throw new InvalidDataException(
+                    "it has no \"_class_name\", so the sampler is unknown: give the file that the checkpoint was published with.");
             return root.EnumerateObject().Where(member => member.Value.ValueKind != JsonValueKind.Null)
-                .Aggregate(For(className), (config, member) => config.With(member.Name, member.Value));
+                .Aggregate(For(name.GetString()!), (config, member) => config.With(member.Name, member.Value));
         }
         catch (JsonException e)
         {

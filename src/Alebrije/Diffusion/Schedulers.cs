@@ -11,7 +11,9 @@ internal static class Schedulers
         "PNDMScheduler", "LMSDiscreteScheduler", "HeunDiscreteScheduler", "LCMScheduler", "UniPCMultistepScheduler",
     ];
 
-    /// <summary>Builds from a scheduler's folder or its <c>scheduler_config.json</c>; exceptions as <see cref="SchedulerConfig.Load"/>.</summary>
+    /// <summary>
+    /// Builds from a scheduler's folder or its <c>scheduler_config.json</c>; exceptions as <see cref="SchedulerConfig.Load"/>.
+    /// </summary>
     public static IScheduler Create(string path) => Create(SchedulerConfig.Load(path));
 
     /// <summary>Builds from a configuration.</summary>
@@ -30,6 +32,10 @@ internal static class Schedulers
         "HeunDiscreteScheduler" => new HeunScheduler(config),
         "LCMScheduler" => new LcmScheduler(config),
         "UniPCMultistepScheduler" => new UniPcScheduler(config),
-        _ => throw new NotSupportedException($"Scheduler class \"{config.ClassName}\" is not known here; these are: {string.Join(", ", Known)}."),
+        _ => throw Unknown(config.ClassName),
     };
+
+    /// <summary>The refusal of a class that is not built in.</summary>
+    public static NotSupportedException Unknown(string className) =>
+        new($"Scheduler class \"{className}\" is not known here; these are: {string.Join(", ", Known)}.");
 }

@@ -2,7 +2,9 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Diffusion;
 
-/// <summary>What the samplers over noise levels share, for x = x0 + sigma noise: input scaling and start (Karras et al., 2022, table 1, VP).</summary>
+/// <summary>
+/// What the samplers over noise levels share, for x = x0 + sigma noise: input scaling and start (Karras et al., 2022, table 1, VP).
+/// </summary>
 internal static class SigmaForm
 {
     /// <summary>x / sqrt(sigma² + 1), which the network was trained on.</summary>

@@ -3,7 +3,10 @@ namespace Alebrije.Diffusion;
 /// <summary>Noise levels of a run, sigma = sqrt((1 - abar) / abar), and the timesteps that belong to them.</summary>
 internal static class SigmaGrid
 {
-    /// <summary>Timesteps and sigmas (one more, the last where the run ends) of the Euler family (diffusers/schedulers/scheduling_euler_discrete.py).</summary>
+    /// <summary>
+    /// Timesteps and sigmas (one more, the last where the run ends) of the Euler family
+    /// (diffusers/schedulers/scheduling_euler_discrete.py).
+    /// </summary>
     public static (float[] Timesteps, float[] Sigmas) Continuous(SchedulerConfig config, NoiseSchedule schedule, int steps)
     {
         var table = schedule.Sigmas();
@@ -24,7 +27,9 @@ internal static class SigmaGrid
         return (timesteps, all);
     }
 
-    /// <summary>Whole timesteps and their sigmas, of DPM-Solver and UniPC (diffusers/schedulers/scheduling_dpmsolver_multistep.py).</summary>
+    /// <summary>
+    /// Whole timesteps and their sigmas, of DPM-Solver and UniPC (diffusers/schedulers/scheduling_dpmsolver_multistep.py).
+    /// </summary>
     public static (float[] Timesteps, float[] Sigmas) Whole(SchedulerConfig config, NoiseSchedule schedule, int steps)
     {
         if (config.UseFlowSigmas) throw config.Unsupported("use_flow_sigmas", true, "false");
@@ -43,7 +48,8 @@ internal static class SigmaGrid
         {
             // The reference rounds Karras's and Lu's timesteps but for cosine schedules, and cuts the others'.
             var rounded = (config.UseKarrasSigmas || config.UseLuLambdas) && config.BetaSchedule != "squaredcos_cap_v2";
-            (sigmas, timesteps) = (respaced, [.. TimestepsOf(respaced, table).Select(t => (float)(rounded ? Math.Round(t) : Math.Truncate(t)))]);
+            sigmas = respaced;
+            timesteps = [.. TimestepsOf(respaced, table).Select(t => (float)(rounded ? Math.Round(t) : Math.Truncate(t)))];
         }
 
         return (timesteps, [.. sigmas.Select(sigma => (float)sigma), Last(config, table)]);
@@ -99,7 +105,9 @@ internal static class SigmaGrid
         _ => throw config.Unsupported("final_sigmas_type", config.FinalSigmasType, "zero, sigma_min"),
     };
 
-    /// <summary>Number of timesteps whose lambda = log(alpha / sigma) is at least the bound, which cosine schedules need at their end.</summary>
+    /// <summary>
+    /// Number of timesteps whose lambda = log(alpha / sigma) is at least the bound, which cosine schedules need at their end.
+    /// </summary>
     private static int LengthAbove(double least, NoiseSchedule schedule) => schedule.AlphasCumprod
         .Count(alphaBar => MathF.Log(MathF.Sqrt(alphaBar)) - MathF.Log(MathF.Sqrt(1 - alphaBar)) >= least);
 }

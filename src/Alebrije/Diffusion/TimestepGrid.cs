@@ -1,6 +1,8 @@
 namespace Alebrije.Diffusion;
 
-/// <summary>Which timesteps a run uses (Lin et al., 2023, table 2: leading, linspace, trailing), rounded as numpy rounds (half to even).</summary>
+/// <summary>
+/// Which timesteps a run uses (Lin et al., 2023, table 2: leading, linspace, trailing), rounded as numpy rounds (half to even).
+/// </summary>
 internal static class TimestepGrid
 {
     /// <summary>Descending timesteps of a run.</summary>
@@ -24,7 +26,8 @@ internal static class TimestepGrid
     public static void Check(SchedulerConfig config, int steps, int least = 1)
     {
         if (steps < least || steps > config.TrainTimesteps)
-            throw new ArgumentOutOfRangeException(nameof(steps), $"{config.ClassName} was asked for {steps} steps; it takes {least} to {config.TrainTimesteps}.");
+            throw new ArgumentOutOfRangeException(
+                nameof(steps), $"{config.ClassName} was asked for {steps} steps; it takes {least} to {config.TrainTimesteps}.");
     }
 
     /// <summary>from, from - stride, ... above zero, rounded, minus one.</summary>
@@ -46,6 +49,9 @@ internal static class TimestepGrid
         var stride = config.TrainTimesteps / steps;
         var grid = Enumerable.Range(0, steps).Reverse().Select(i => (float)((i * stride) + config.StepsOffset)).ToArray();
         return grid[0] < config.TrainTimesteps ? grid
-            : throw new ArgumentOutOfRangeException(nameof(steps), $"{config.ClassName}: {steps} steps with steps_offset {config.StepsOffset} begin at timestep {grid[0]}, beyond the last one, {config.TrainTimesteps - 1}; ask for fewer steps.");
+            : throw new ArgumentOutOfRangeException(
+                nameof(steps),
+                $"{config.ClassName}: {steps} steps with steps_offset {config.StepsOffset} begin at timestep {grid[0]}, beyond the last one, "
+                + $"{config.TrainTimesteps - 1}; ask for fewer steps.");
     }
 }

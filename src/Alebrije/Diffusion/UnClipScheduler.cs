@@ -5,7 +5,8 @@ namespace Alebrije.Diffusion;
 
 /// <summary>
 /// Ancestral sampling of Karlo's unCLIP (Ho et al., 2020, eq. 6 and 7, between the timesteps that are kept), after
-/// diffusers/schedulers/scheduling_unclip.py: the grid holds both 0 and T - 1, and the upper bound of a learned variance is log(beta) itself.
+/// diffusers/schedulers/scheduling_unclip.py: the grid holds both 0 and T - 1, and the upper bound of a learned variance is log(beta)
+/// itself.
 /// </summary>
 internal sealed class UnClipScheduler : IScheduler
 {
@@ -17,7 +18,8 @@ internal sealed class UnClipScheduler : IScheduler
         if (config.BetaSchedule != "squaredcos_cap_v2") throw config.Unsupported("beta_schedule", config.BetaSchedule, "squaredcos_cap_v2");
         if (config.VarianceType is not ("fixed_small_log" or "learned_range"))
             throw config.Unsupported("variance_type", config.VarianceType, "fixed_small_log, learned_range");
-        if (config.PredictionType == PredictionType.VPrediction) throw config.Unsupported("prediction_type", "v_prediction", "epsilon, sample");
+        if (config.PredictionType == PredictionType.VPrediction)
+            throw config.Unsupported("prediction_type", "v_prediction", "epsilon, sample");
         (Config, Schedule) = (config, NoiseSchedule.From(config));
     }
 
@@ -50,7 +52,9 @@ internal sealed class UnClipScheduler : IScheduler
         return new SchedulerStep(mean, original).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Standard deviation of the noise added on the way from t to previous: a number, or [batch, channels, ...] when it is learned.</summary>
+    /// <summary>
+    /// Standard deviation of the noise added on the way from t to previous: a number, or [batch, channels, ...] when it is learned.
+    /// </summary>
     private Tensor Deviation(int t, int previous, Tensor? learned) =>
         Config.VarianceType == "learned_range" && learned is not null
             ? (0.5f * LogVariance(t, previous, learned)).exp()
@@ -59,7 +63,9 @@ internal sealed class UnClipScheduler : IScheduler
     /// <summary>sqrt of the posterior variance (eq. 7), at least 1e-10.</summary>
     internal float SmallDeviation(int t, int previous) => MathF.Exp(0.5f * MathF.Log(MathF.Max(SmallVariance(t, previous), 1e-20f)));
 
-    /// <summary>Log variance between the posterior's (at -1) and beta (at 1), as the network says (Nichol and Dhariwal, 2021, eq. 15).</summary>
+    /// <summary>
+    /// Log variance between the posterior's (at -1) and beta (at 1), as the network says (Nichol and Dhariwal, 2021, eq. 15).
+    /// </summary>
     internal Tensor LogVariance(int t, int previous, Tensor learned)
     {
         var (least, most) = (MathF.Log(SmallVariance(t, previous)), MathF.Log(Between(t, previous).Beta));

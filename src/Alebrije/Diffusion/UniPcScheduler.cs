@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// UniPC (Zhao et al., 2023, algorithms 1 and 2, data prediction), after diffusers/schedulers/scheduling_unipc_multistep.py: each call of the
+/// UniPC (Zhao et al., 2023, algorithms 1 and 2, data prediction), after diffusers/schedulers/scheduling_unipc_multistep.py: each call of
+/// the
 /// network first corrects the sample that it was given (UniC), then predicts the next one (UniP), with the same unified formula.
 /// </summary>
 internal sealed class UniPcScheduler : IScheduler
@@ -50,11 +51,13 @@ internal sealed class UniPcScheduler : IScheduler
         };
         if (Config.Thresholding) original = Parameterisation.Threshold(original, Config.DynamicThresholdingRatio, Config.SampleMaxValue);
 
-        var corrected = last is null || Config.DisableCorrector.Contains(index - 1) ? x.alias() : Update(last, index - 1, lastOrder, original);
+        var corrected = last is null || Config.DisableCorrector.Contains(index - 1)
+            ? x.alias()
+            : Update(last, index - 1, lastOrder, original);
         history.Push(original, index);
         last?.Dispose();
         last = corrected.alias().DetachFromDisposeScope();
-        lastOrder = Math.Min(Config.LowerOrderFinal ? Math.Min(Config.SolverOrder, timesteps.Length - index) : Config.SolverOrder, history.Count);
+        lastOrder = Math.Min(Config.LowerOrderFinal ? timesteps.Length - index : Config.SolverOrder, history.Count);
         var previous = Update(corrected, index, lastOrder, arrived: null);
         return new SchedulerStep(previous, original).MoveToOuterDisposeScope();
     }
@@ -68,14 +71,17 @@ internal sealed class UniPcScheduler : IScheduler
 
     public void Dispose() => Forget();
 
-    /// <summary>From x at sigmas[index] to the next noise level; with the prediction made there, where it is known (UniC), else without (UniP).</summary>
+    /// <summary>
+    /// From x at sigmas[index] to the next noise level; with the prediction made there, where it is known (UniC), else without (UniP).
+    /// </summary>
     private Tensor Update(Tensor x, int index, int order, Tensor? arrived)
     {
         var ((alphaT, sigmaT), (_, sigmaS)) = (SigmaForm.AlphaSigma(sigmas[index + 1]), SigmaForm.AlphaSigma(sigmas[index]));
-        var h = SigmaForm.Lambda(sigmas[index + 1]) - SigmaForm.Lambda(sigmas[index]);
+        var lambda = SigmaForm.Lambda(sigmas[index]);
+        var h = SigmaForm.Lambda(sigmas[index + 1]) - lambda;
         var decay = (float)(Math.Exp(-h) - 1);
         var weight = Config.SolverType == "bh1" ? -h : decay;  // B(h)
-        var ratios = Enumerable.Range(1, order - 1).Select(back => (SigmaForm.Lambda(sigmas[index - back]) - SigmaForm.Lambda(sigmas[index])) / h).ToArray();
+        float[] ratios = [.. Enumerable.Range(1, order - 1).Select(back => (SigmaForm.Lambda(sigmas[index - back]) - lambda) / h)];
         var rho = Rho(ratios, h, weight, corrector: arrived is not null);
 
         var next = sigmaT / sigmaS * x - alphaT * decay * history[0];

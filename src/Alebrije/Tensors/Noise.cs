@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Tensors;
 
 /// <summary>
-/// The random numbers of one run: torch's CPU generator (mt19937), so that a seed gives the stream of <c>torch.manual_seed(seed)</c> whatever
+/// The random numbers of one run: torch's CPU generator (mt19937), so that a seed gives the stream of <c>torch.manual_seed(seed)</c>
+/// whatever
 /// the device. There is no global seed; whoever draws is handed this object. Not thread-safe.
 /// </summary>
 internal sealed class Noise : IDisposable
@@ -17,7 +18,9 @@ internal sealed class Noise : IDisposable
 
     private Noise(IEnumerable<Tensor> draws) => recorded = new Queue<Tensor>(draws);
 
-    /// <summary>A source that gives recorded normal draws in order of use, for comparison with a reference run. The tensors stay the caller's.</summary>
+    /// <summary>
+    /// A source that gives recorded normal draws in order of use, for comparison with a reference run. The tensors stay the caller's.
+    /// </summary>
     public static Noise Replay(IEnumerable<Tensor> draws) => new(draws);
 
     /// <summary>Standard normal numbers, float32 on the CPU.</summary>
@@ -26,9 +29,12 @@ internal sealed class Noise : IDisposable
     {
         if (recorded is null) return randn(shape, dtype: ScalarType.Float32, generator: generator);
         if (!recorded.TryDequeue(out var next))
-            throw new InvalidOperationException($"A draw of shape [{Join(shape)}] was asked of recorded noise, but all its tensors are used: record one more.");
+            throw new InvalidOperationException(
+                $"A draw of shape [{Join(shape)}] was asked of recorded noise, but all its tensors are used: record one more.");
         if (!next.shape.AsSpan().SequenceEqual(shape))
-            throw new InvalidOperationException($"A draw of shape [{Join(shape)}] was asked of recorded noise, but its next tensor is [{Join(next.shape)}]: give the draws in order of use.");
+            throw new InvalidOperationException(
+                $"A draw of shape [{Join(shape)}] was asked of recorded noise, but its next tensor is [{Join(next.shape)}]: "
+                + "give the draws in order of use.");
         return next.to(ScalarType.Float32).alias();
     }
 

@@ -6,7 +6,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Tests.Diffusion;
 
 /// <summary>
-/// The weight-free sums of diffusers' own tests (tests/schedulers/): betas linear 1e-4..0.02, network x t / (t + 1), sample arange(768) / 768;
+/// The weight-free sums of diffusers' own tests (tests/schedulers/): betas linear 1e-4..0.02, network x t / (t + 1), sample arange(768) /
+/// 768;
 /// sum and mean of |x| after the loop.
 /// </summary>
 public sealed class PublishedSumsTests

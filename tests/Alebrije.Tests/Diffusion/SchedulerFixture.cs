@@ -6,7 +6,9 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Diffusion;
 
-/// <summary>A golden scheduler fixture (diffusers 0.42.1): <c>model/scheduler_config.json</c>, <c>cases.json</c>, <c>tensors.safetensors</c>.</summary>
+/// <summary>
+/// A golden scheduler fixture (diffusers 0.42.1): <c>model/scheduler_config.json</c>, <c>cases.json</c>, <c>tensors.safetensors</c>.
+/// </summary>
 internal sealed class SchedulerFixture
 {
     private readonly byte[] tensors;
@@ -52,10 +54,12 @@ internal sealed class SchedulerFixture
         var tolerance = fixtureCase.GetProperty("outputs").GetProperty(output);
         var reference = Read($"{id}/{output}");
         if (!ours.shape.SequenceEqual(reference.shape)) return $"{id}/{output}: shape {Shape(ours)} instead of {Shape(reference)}";
-        var excess = (ours - reference).abs() - (tolerance.GetProperty("atol").GetDouble() + tolerance.GetProperty("rtol").GetDouble() * reference.abs());
+        var (atol, rtol) = (tolerance.GetProperty("atol").GetDouble(), tolerance.GetProperty("rtol").GetDouble());
+        var excess = (ours - reference).abs() - (atol + rtol * reference.abs());
         if (excess.max().ToSingle() <= 0) return null;
         var (first, worst) = (excess.flatten().le(0).logical_not().nonzero()[0].item<long>(), (ours - reference).abs().max().ToSingle());
-        return $"{id}/{output}: {ours.flatten()[first].ToSingle():R} instead of {reference.flatten()[first].ToSingle():R} at {first} of {reference.numel()}, at most {worst:G3} away";
+        var (got, expected) = (ours.flatten()[first].ToSingle(), reference.flatten()[first].ToSingle());
+        return $"{id}/{output}: {got:R} instead of {expected:R} at {first} of {reference.numel()}, at most {worst:G3} away";
     }
 
     private static string Shape(Tensor x) => new StringBuilder("[").AppendJoin(", ", x.shape).Append(']').ToString();

@@ -5,7 +5,9 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Diffusion;
 
-/// <summary>Every scheduler against diffusers 0.42.1: tables within 1e-6 / 1e-5, steps within 1e-4, as the fixtures' own cases.json says.</summary>
+/// <summary>
+/// Every scheduler against diffusers 0.42.1: tables within 1e-6 / 1e-5, steps within 1e-4, as the fixtures' own cases.json says.
+/// </summary>
 public sealed class SchedulerGoldenTests
 {
     public SchedulerGoldenTests() => TorchRuntime.Initialize();
@@ -70,7 +72,9 @@ public sealed class SchedulerGoldenTests
 
         (ours["scaled_inputs"], ours["prev_samples"], ours["pred_original_samples"]) = (stack(scaled), stack(previous), stack(original));
         return [.. fixtureCase.GetProperty("outputs").EnumerateObject()
-            .Select(output => ours.TryGetValue(output.Name, out var value) ? fixture.Compare(fixtureCase, output.Name, value) : $"{id}/{output.Name}: not given")
+            .Select(output => ours.TryGetValue(output.Name, out var value)
+                ? fixture.Compare(fixtureCase, output.Name, value)
+                : $"{id}/{output.Name}: not given")
             .OfType<string>()];
     }
 }

@@ -9,10 +9,10 @@ internal sealed class SceneComposer
     // A random pair is rarely a rider and a mount; without this share "riding" would hardly be learnt.
     private const double RidingShare = 0.08;
 
-    private static readonly string[] MountNames =
+    internal static readonly string[] MountNames =
     [
         "motorcycle", "motor scooter", "bicycle", "kick scooter", "skateboard", "horse", "elephant", "camel", "two-hump camel", "donkey", "sled",
-        "tractor", "race car", "unicorn", "dolphin", "canoe", "rocket",
+        "tractor", "racing car", "unicorn", "dolphin", "canoe", "rocket",
     ];
 
     private static readonly SceneRelation[] Relations =

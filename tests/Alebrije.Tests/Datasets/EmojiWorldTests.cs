@@ -1,4 +1,5 @@
 using Alebrije.Datasets;
+using Alebrije.Datasets.Words;
 
 namespace Alebrije.Tests.Datasets;
 
@@ -41,6 +42,16 @@ public sealed class EmojiWorldTests
         Assert.NotNull(world.Find(english, Language.English));
         Assert.Same(world.Find(english, Language.English), world.Find(spanish, Language.Spanish));
         Assert.Equal(english, world.Find(english)!.Name(Language.English));
+    }
+
+    [Fact]
+    public void HandMadeLists_NameOnlyConceptsThatExist()
+    {
+        var world = World.Open();
+        var names = ConceptList.Read(new WorldFiles()).ByStandardName;
+        Assert.Equal([], CuratedWords.ByName.Keys.Where(name => !names.ContainsKey(name)));
+        Assert.Equal([], SceneComposer.MountNames.Where(name => world.Find(name)?.Name(Language.English) != name));
+        Assert.All(world.Supercategories, category => Assert.NotEmpty(category.Members));
     }
 
     [Fact]

@@ -29,8 +29,8 @@ internal static partial class CuratedWords
         pig nose | +pig snout | +
         ram | +male sheep | +
         ewe | sheep | +
-        camel | one-hump camel,dromedary | +
-        two-hump camel | bactrian camel | camello bactriano,camello
+        camel | +one-hump camel,dromedary | +
+        two-hump camel | +bactrian camel | +camello bactriano
         llama | +alpaca | +alpaca
         mammoth | +woolly mammoth | +
         rhinoceros | +rhino | +

@@ -25,9 +25,9 @@ internal static partial class CuratedWords
         pickup truck | +pickup | +
         delivery truck | +truck | +camión
         articulated lorry | =semi truck,articulated lorry,lorry | +camión tráiler
-        racing car | race car | +
+        racing car | +race car | +
         motorcycle | +motorbike | motocicleta
-        motor scooter | scooter | +escúter
+        motor scooter | +scooter | +escúter
         manual wheelchair | wheelchair | =silla de ruedas
         motorized wheelchair | +electric wheelchair | =silla de ruedas eléctrica/sillas de ruedas eléctricas
         auto rickshaw | +tuk tuk | +

@@ -25,7 +25,7 @@ internal static class ImageFile
         if (bytes.StartsWith(Png.Signature))
             return PngDecoder.Decode(bytes, name);
         if (bytes.StartsWith(Jpeg))
-            return SkiaDecoder.Decode(bytes, name, "JPEG");
+            return JpegDecoder.CountComponents(bytes) == 4 ? JpegDecoder.DecodeCmyk(bytes, name) : SkiaDecoder.Decode(bytes, name, "JPEG");
         if (bytes.StartsWith("GIF87a"u8) || bytes.StartsWith("GIF89a"u8))
             return GifDecoder.Decode(bytes, name);
         if (bytes.StartsWith("BM"u8))

@@ -40,7 +40,7 @@ internal sealed class ResizeCoefficients
         var filterScale = Math.Max(scale, 1.0);
         var support = Support(filter) * filterScale;
         var stride = (int)Math.Ceiling(support) * 2 + 1;
-        if ((long)stride * results > 1 << 28)
+        if ((long)stride * results > 1 << 26)
             throw new ArgumentException($"Resizing {size} pixels to {results} needs too many weights: resize in two steps.");
         var (bounds, weights) = (new (int, int)[results], new double[stride * results]);
         var inverse = 1.0 / filterScale;

@@ -54,6 +54,37 @@ public sealed class ImageFileTests
     }
 
     [Fact]
+    public void Load_OfAPngWithWrongBytesAndRightChecksums_EndsInAPictureOrOneSentence()
+    {
+        var random = new Random(5);
+        foreach (var (type, depth) in new[] { (0, 1), (0, 16), (2, 8), (3, 4), (4, 8), (6, 16) })
+        {
+            var png = TestPng.Encode(9, 7, depth, type, type == 2, (x, y, c) => (x * 31 + y * 17 + c * 5) & ((1 << depth) - 1), TestPictures.Noise(48, 1), TestPictures.Noise(12, 2));
+            for (var round = 0; round < 200; round++)
+            {
+                var chunks = new List<(string Kind, byte[] Body)>();
+                for (var at = 8; at < png.Length; at += 12 + chunks[^1].Body.Length)
+                    chunks.Add((System.Text.Encoding.ASCII.GetString(png, at + 4, 4), png[(at + 8)..(at + 8 + (png[at + 2] << 8 | png[at + 3]))]));
+                var hit = random.Next(chunks.Count - 1);
+                if (round % 4 == 0)
+                    chunks.RemoveAt(hit);
+                else if (round % 4 == 1)
+                    chunks[hit] = (chunks[hit].Kind, chunks[hit].Body[..random.Next(chunks[hit].Body.Length)]);
+                else
+                    chunks[hit].Body[random.Next(chunks[hit].Body.Length)] = (byte)random.Next(256);
+                try
+                {
+                    _ = PillowImage.FromBytes(TestPng.File([.. chunks])).ToRgbOnWhite();
+                }
+                catch (ImageFormatException e)
+                {
+                    Assert.EndsWith(".", e.Message, StringComparison.Ordinal);
+                }
+            }
+        }
+    }
+
+    [Fact]
     public void Load_OfWhatIsNoPicture_SaysSo()
     {
         var folder = Directory.CreateTempSubdirectory("alebrije-images-").FullName;
@@ -96,6 +127,7 @@ public sealed class ImageFileTests
     [InlineData("13-P-52x47.gif", PixelMode.Palette)]
     [InlineData("jpeg-0-RGB-64x48.jpg", PixelMode.Rgb)]
     [InlineData("jpeg-2-L-48x48.jpg", PixelMode.Grey)]
+    [InlineData("jpeg-3-CMYK-40x56.jpg", PixelMode.Cmyk)]
     public void Load_OfAFile_GivesPillowsMode(string file, PixelMode mode)
         => Assert.Equal(mode, PillowImage.Load(Path.Combine(Pictures, file)).Mode);
 

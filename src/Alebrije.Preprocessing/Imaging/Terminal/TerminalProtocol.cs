@@ -42,7 +42,8 @@ public static class TerminalDetection
             case "none": return TerminalProtocol.None;
         }
         var (terminal, program) = (Value("TERM"), Value("TERM_PROGRAM"));
-        if (!isTerminal || terminal == "dumb" || Value("NO_COLOR").Length > 0)
+        // Terminal.app of macOS says 256color and garbles 24-bit colours.
+        if (!isTerminal || terminal == "dumb" || program == "Apple_Terminal" || Value("NO_COLOR").Length > 0)
             return TerminalProtocol.None;
         // A multiplexer between the program and the terminal passes colours through, and pictures only when set up to.
         if (Value("TMUX").Length > 0 || terminal.StartsWith("screen", StringComparison.Ordinal) || terminal.StartsWith("tmux", StringComparison.Ordinal))

@@ -36,6 +36,7 @@ internal sealed record ReportWords
     public required string Image { get; init; }
     public required string Images { get; init; }
     public required string Texts { get; init; }
+    public required string Text { get; init; }
     public required string Model { get; init; }
     public required string TableTitle { get; init; }
     public required string SoftmaxLead { get; init; }
@@ -65,6 +66,7 @@ internal sealed record ReportWords
         Image = "image",
         Images = "images",
         Texts = "texts",
+        Text = "text",
         Model = "model",
         TableTitle = "Which text fits which picture?",
         SoftmaxLead = "Softmax over the texts of 100 × cosine: each row adds up to 1.",
@@ -88,6 +90,7 @@ internal sealed record ReportWords
         Image = "imagen",
         Images = "imágenes",
         Texts = "textos",
+        Text = "texto",
         Model = "modelo",
         TableTitle = "¿Qué texto describe cada imagen?",
         SoftmaxLead = "Softmax sobre los textos de 100 × coseno: cada fila suma 1.",

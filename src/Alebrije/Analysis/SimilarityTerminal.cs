@@ -6,7 +6,7 @@ namespace Alebrije.Analysis;
 /// <summary>A similarity table in rows of characters, with 24-bit colours or plain.</summary>
 internal static class SimilarityTerminal
 {
-    private const int MinCell = 6, MaxCell = 14, MaxHeadLines = 5, Gap = 2;
+    private const int MinCell = 6, MaxCell = 14, MaxHeadLines = 5, Gap = 2, Longest = 400;
     private const string Reset = "\u001b[0m";
 
     public static string Render(SimilarityTable table, int width, bool colour, ReportOptions options)
@@ -157,8 +157,8 @@ internal static class SimilarityTerminal
     /// <summary>A label without characters that could move the cursor or change the terminal.</summary>
     private static string Printable(string label)
     {
-        var clean = new StringBuilder(label.Length);
-        foreach (var rune in label.EnumerateRunes())
+        var clean = new StringBuilder();
+        foreach (var rune in label.EnumerateRunes().Take(Longest))
             clean.Append(Rune.IsControl(rune) ? rune.Value is '\n' or '\r' or '\t' ? " " : "?" : rune.ToString());
         return clean.ToString().Trim();
     }

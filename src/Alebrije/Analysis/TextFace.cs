@@ -10,6 +10,8 @@ namespace Alebrije.Analysis;
 /// </summary>
 internal sealed class TextFace : IDisposable
 {
+    private const int Longest = 400; // characters looked at: far more than any label can show
+
     private readonly SKFont main;
     private readonly Dictionary<SKTypeface, SKFont> others = [];
 
@@ -53,7 +55,7 @@ internal sealed class TextFace : IDisposable
     {
         var lines = new List<string>();
         var line = "";
-        foreach (var word in text.Split(' ', StringSplitOptions.RemoveEmptyEntries).SelectMany(word => Pieces(word, width)))
+        foreach (var word in Beginning(text).Split(' ', StringSplitOptions.RemoveEmptyEntries).SelectMany(word => Pieces(word, width)))
         {
             var joined = line.Length == 0 ? word : $"{line} {word}";
             if (Measure(joined) <= width)
@@ -76,10 +78,10 @@ internal sealed class TextFace : IDisposable
     /// <summary>The text, or its beginning, an ellipsis and the last <paramref name="tail"/> characters where it is too wide.</summary>
     public string Shorten(string text, float width, int tail = 8)
     {
-        if (Measure(text) <= width) return text;
+        if (text.Length <= Longest && Measure(text) <= width) return text;
         var runes = text.EnumerateRunes().Select(rune => rune.ToString()).ToArray();
         var end = string.Concat(runes.TakeLast(tail));
-        for (var keep = runes.Length - tail - 1; keep > 0; keep--)
+        for (var keep = Math.Min(runes.Length, Longest) - tail - 1; keep > 0; keep--)
         {
             var shorter = string.Concat(runes.Take(keep)).TrimEnd() + "…" + end;
             if (Measure(shorter) <= width) return shorter;
@@ -87,6 +89,9 @@ internal sealed class TextFace : IDisposable
 
         return tail > 0 ? Shorten(text, width, 0) : "…";
     }
+
+    private static string Beginning(string text) =>
+        text.Length <= Longest ? text : string.Concat(text.EnumerateRunes().Take(Longest).Select(rune => rune.ToString()));
 
     private IEnumerable<string> Pieces(string word, float width)
     {

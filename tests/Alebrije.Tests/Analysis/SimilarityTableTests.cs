@@ -141,6 +141,16 @@ public sealed partial class SimilarityTableTests
     public void Png_SameTableTwice_IsTheSameFile() => Assert.Equal(Table.ToPng(new() { Model = "mini" }), Table.ToPng(new() { Model = "mini" }));
 
     [Fact]
+    public void Png_EndlessAndForeignLabels_AreShortenedNotRefused()
+    {
+        var endless = string.Concat(Enumerable.Repeat("palabra🐨", 20_000));
+        var table = new SimilarityTable([endless, "猫\u0001.png"], [endless, ""], [[0.1, 0.2], [0.2, 0.1]]);
+        using var bitmap = SKBitmap.Decode(table.ToPng());
+        Assert.InRange(bitmap.Width, 800, 1600);
+        Assert.InRange(table.ToTerminal(80, colour: false).Length, 100, 2000);
+    }
+
+    [Fact]
     public void Png_FarTooManyRows_IsRefusedWithAWayOut()
     {
         var images = Enumerable.Range(0, 5000).Select(i => $"{i}.png").ToArray();

@@ -6,7 +6,7 @@ public sealed record SceneOptions
     /// <summary>Training scenes of the usual mixture.</summary>
     public static SceneOptions Default { get; } = new();
 
-    /// <summary>Single objects on plain backgrounds, centred and upright: the easiest scenes.</summary>
+    /// <summary>Training scenes of one object each, with the usual styles and sizes.</summary>
     public static SceneOptions SingleObjects { get; } = new() { TwoObjects = 0, ThreeObjects = 0, Counts = 0 };
 
     /// <summary>Training, held out or any.</summary>
@@ -67,9 +67,11 @@ public sealed record SceneOptions
             throw new ArgumentException("An empty list of concepts, backgrounds or relations leaves nothing to draw; leave it out for all of them.");
         if (Styles is not null && (Styles.Contains(SceneStyle.Plain) || (Styles.Count == 0 && StyleShare > 0)))
             throw new ArgumentException("Styles lists the styles other than plain, at least one; StyleShare 0 draws plain scenes only.");
-        if (Relations?.FirstOrDefault(relation => relation is SceneRelation.None or SceneRelation.Between or SceneRelation.Together) is { } wrong
-            && wrong is SceneRelation.Between or SceneRelation.Together)
-            throw new ArgumentException($"{wrong} is no relation of two objects; Relations lists LeftOf to InFrontOf.");
+        foreach (var relation in Relations ?? [])
+        {
+            if (relation is SceneRelation.None or SceneRelation.Between or SceneRelation.Together)
+                throw new ArgumentException($"{relation} is no relation of two objects; Relations lists LeftOf to InFrontOf.");
+        }
 
         static void Share(double value, string name)
         {

@@ -68,14 +68,18 @@ public sealed class EmojiWorldTests
         Assert.Equal(alone, together);
     }
 
+    // The pinned text belongs to the counted versions of Unicode's files and the font; a change of the world changes it, and with it every
+    // figure measured on seeds: change it knowingly.
     [Fact]
-    public void Scene_KnownSeed_HasTheBytesItAlwaysHad()
+    public void Scene_OfAKnownSeed_IsTheOneItAlwaysWas()
     {
         var world = World.Open();
-        var bytes = Enumerable.Range(0, 40).SelectMany(i => world.Render(world.Scene(7, i), 64)).ToArray();
-        var again = Enumerable.Range(0, 40).SelectMany(i => world.Render(world.Scene(7, i), 64)).ToArray();
-        Assert.Equal(bytes, again);
-        Assert.NotEqual(bytes, Enumerable.Range(0, 40).SelectMany(i => world.Render(world.Scene(8, i), 64)).ToArray());
+        var scenes = Enumerable.Range(0, 500).Select(i => world.Scene(7, i)).ToArray();
+        var text = string.Join('\n', scenes.Select(scene => FormattableString.Invariant(
+            $"{scene.Relation} {scene.Style} {scene.Background} {scene.Shade} {scene.Count} ")
+            + string.Join(' ', scene.Objects.Select(o => FormattableString.Invariant($"{o.Concept.CodePoint:X} {o.X:R} {o.Y:R} {o.Size:R} {o.Angle:R}")))));
+        Assert.Equal("CCB679DC490830B6", Hash(System.Text.Encoding.UTF8.GetBytes(text)));
+        Assert.Equal("28873A0FCE79BCAD", Hash([.. scenes.Take(60).SelectMany(scene => world.Render(scene, 64))]));
     }
 
     [Fact]
@@ -172,10 +176,11 @@ public sealed class EmojiWorldTests
         Assert.Contains("apt-get install fonts-noto-color-emoji unicode-cldr-core unicode-data", error.Message, StringComparison.Ordinal);
     }
 
+    private static string Hash(byte[] bytes) => Convert.ToHexString(System.Security.Cryptography.SHA256.HashData(bytes))[..16];
+
     private static string Fingerprint(EmojiWorld world, SceneOptions options, int index)
     {
         var scene = world.Scene(42, index, options);
-        var hash = System.Security.Cryptography.SHA256.HashData(world.Render(scene));
-        return $"{Convert.ToHexString(hash)} {world.Caption(scene, Language.English)} {world.Caption(scene, Language.Spanish)}";
+        return $"{Hash(world.Render(scene))} {world.Caption(scene, Language.English)} {world.Caption(scene, Language.Spanish)}";
     }
 }

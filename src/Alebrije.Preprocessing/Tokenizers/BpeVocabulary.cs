@@ -41,27 +41,23 @@ public sealed class BpeVocabulary
     /// merge per line, of which the first 48,894 count (clip/simple_tokenizer.py).
     /// </summary>
     /// <exception cref="FileNotFoundException">The file does not exist.</exception>
-    /// <exception cref="InvalidDataException">A line is no merge.</exception>
+    /// <exception cref="InvalidDataException">A line is no merge, or the file is cut short.</exception>
     public static BpeVocabulary ReadOpenAi(string file)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
         if (!File.Exists(file))
             throw new FileNotFoundException($"There is no vocabulary file '{file}'.", file);
-        using Stream stream = File.OpenRead(file);
-        var zipped = stream.ReadByte() == 0x1F && stream.ReadByte() == 0x8B;
-        stream.Position = 0;
-        using var reader = new StreamReader(zipped ? new GZipStream(stream, CompressionMode.Decompress) : stream, Encoding.UTF8);
 
         const int Counted = 49152 - 256 - 2;
         var merges = new List<(string, string)>(Counted);
-        reader.ReadLine();
-        while (merges.Count < Counted && reader.ReadLine() is { Length: > 0 } line)
+        foreach (var line in ReadLines(file).Skip(1).Take(Counted).TakeWhile(line => line.Length > 0))
         {
-            var parts = line.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            var parts = line.Split([' ', '\r'], StringSplitOptions.RemoveEmptyEntries);
             merges.Add(parts is [var left, var right] ? (left, right) : throw new InvalidDataException(
                 $"Line {merges.Count + 2} of '{file}' is '{line}'; a merge is two symbols with a space between."));
         }
-        return new BpeVocabulary(merges);
+        return merges.Count == Counted ? new BpeVocabulary(merges) : throw new InvalidDataException(
+            $"'{file}' has {merges.Count} merges, and CLIP's vocabulary has {Counted}; the file is cut short or another one.");
     }
 
     /// <summary>
@@ -100,6 +96,22 @@ public sealed class BpeVocabulary
             json.WriteString("tokenizer_class", "CLIPTokenizer");
             WriteSpecials(json, padToken);
         });
+    }
+
+    private static string[] ReadLines(string file)
+    {
+        var bytes = File.ReadAllBytes(file);
+        using var content = new MemoryStream();
+        try
+        {
+            using Stream stream = bytes is [0x1F, 0x8B, ..] ? new GZipStream(new MemoryStream(bytes), CompressionMode.Decompress) : new MemoryStream(bytes);
+            stream.CopyTo(content);
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"'{file}' begins as a gzip file and goes on as none; fetch it again. ({error.Message})", error);
+        }
+        return Encoding.UTF8.GetString(content.ToArray()).Split('\n');
     }
 
     private static void WriteSpecials(Utf8JsonWriter json, string padToken)

@@ -13,7 +13,7 @@ public sealed class ClipTokenizer
     private readonly ClipWordRules rules;
     private readonly string?[] symbols;
     private readonly bool[] isSpecial;
-    private readonly AddedToken[] typed = [], typedCleaned = [];
+    private readonly AddedTokens typed = AddedTokens.None, typedCleaned = AddedTokens.None;
 
     private ClipTokenizer(TokenizerFiles files)
     {
@@ -21,10 +21,8 @@ public sealed class ClipTokenizer
         (StartId, EndId, PadId, MaxLength) = (files.StartId, files.EndId, files.PadId, files.MaxLength);
         encoder = new BytePairEncoder(files.Vocabulary, files.Merges, files.UnknownId);
 
-        // The longest token wins where several begin at one place.
-        typed = [.. files.Added.Where(token => !token.Normalized).OrderByDescending(token => token.Content.Length)];
-        typedCleaned = [.. files.Added.Where(token => token.Normalized)
-            .Select(token => token with { Content = ClipCleaning.Clean(token.Content, Dialect) }).OrderByDescending(token => token.Content.Length)];
+        typed = new(files.Added.Where(token => !token.Normalized));
+        typedCleaned = new(files.Added.Where(token => token.Normalized).Select(token => token with { Content = ClipCleaning.Clean(token.Content, Dialect) }));
 
         symbols = new string?[Math.Max(files.Vocabulary.Values.Max(), files.Added.Max(token => token.Id)) + 1];
         foreach (var (symbol, id) in files.Vocabulary)
@@ -80,7 +78,14 @@ public sealed class ClipTokenizer
     public static ClipTokenizer Load(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        return new ClipTokenizer(new TokenizerFiles(folder));
+        try
+        {
+            return new ClipTokenizer(new TokenizerFiles(folder));
+        }
+        catch (InvalidOperationException error)
+        {
+            throw new InvalidDataException($"A file of the tokenizer folder '{folder}' has a value of another kind than belongs there: {error.Message}", error);
+        }
     }
 
     /// <summary>Reads the single vocabulary file of openai/CLIP and open_clip, <c>bpe_simple_vocab_16e6.txt.gz</c>; rows are padded with 0.</summary>
@@ -182,11 +187,10 @@ public sealed class ClipTokenizer
     private void EncodeTyped(string text, List<int> ids)
     {
         var place = 0;
-        while (Find(text, place, typed) is { Start: >= 0 } found)
+        for (; typed.Find(text, place) is { } found; place = found.End)
         {
             EncodeCleaned(text[place..found.Start], ids);
-            ids.Add(found.Token.Id);
-            place = found.Start + found.Token.Content.Length;
+            ids.Add(found.Id);
         }
         EncodeCleaned(place == 0 ? text : text[place..], ids);
     }
@@ -195,11 +199,10 @@ public sealed class ClipTokenizer
     {
         var clean = ClipCleaning.Clean(text, Dialect);
         var place = 0;
-        while (Find(clean, place, typedCleaned) is { Start: >= 0 } found)
+        for (; typedCleaned.Find(clean, place) is { } found; place = found.End)
         {
             EncodeWords(clean.AsSpan(place, found.Start - place), ids);
-            ids.Add(found.Token.Id);
-            place = found.Start + found.Token.Content.Length;
+            ids.Add(found.Id);
         }
         EncodeWords(clean.AsSpan(place), ids);
     }
@@ -209,18 +212,6 @@ public sealed class ClipTokenizer
         var words = new ClipWordReader(clean, rules);
         while (words.MoveNext())
             encoder.Encode(words.Current, ids);
-    }
-
-    private static (int Start, AddedToken Token) Find(string text, int from, AddedToken[] tokens)
-    {
-        (int Start, AddedToken Token) first = (-1, default);
-        foreach (var token in tokens)
-        {
-            var start = text.IndexOf(token.Content, from, StringComparison.Ordinal);
-            if (start >= 0 && (first.Start < 0 || start < first.Start))
-                first = (start, token);
-        }
-        return first;
     }
 
     private static string Shorten(string text) => text.Length <= 40 ? text : text[..37] + "...";

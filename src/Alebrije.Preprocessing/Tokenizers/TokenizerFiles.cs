@@ -2,14 +2,14 @@ using System.Text.Json;
 
 namespace Alebrije.Preprocessing.Tokenizers;
 
-/// <summary>A token that is looked for in the text itself: exactly as typed, or after cleaning when <paramref name="Normalized"/>.</summary>
-internal readonly record struct AddedToken(string Content, int Id, bool Normalized);
-
 /// <summary>A tokenizer folder of the transformers library, read and checked.</summary>
 internal sealed class TokenizerFiles
 {
     /// <summary>Length of CLIP's context, where a folder names none.</summary>
     public const int ClipContext = 77;
+
+    /// <summary>No vocabulary comes near; a larger id would only make a table that does not fit into memory.</summary>
+    private const int LargestId = 9_999_999;
 
     private readonly string folder;
     private readonly Dictionary<string, (string Content, bool Normalized)> specials = new(StringComparer.Ordinal)
@@ -94,7 +94,7 @@ internal sealed class TokenizerFiles
         if (json.RootElement.TryGetProperty("added_tokens", out var tokens))
         {
             foreach (var token in tokens.EnumerateArray())
-                Declare(token.GetProperty("id").GetInt32(), token);
+                Declare(token.TryGetProperty("id", out var id) && id.TryGetInt32(out var given) ? given : -1, token, "tokenizer.json");
         }
     }
 
@@ -102,9 +102,8 @@ internal sealed class TokenizerFiles
     {
         foreach (var entry in vocabulary.EnumerateObject())
         {
-            if (entry.Value.ValueKind != JsonValueKind.Number || !entry.Value.TryGetInt32(out var id) || id < 0)
-                throw new InvalidDataException($"'{folder}/{file}' gives '{entry.Name}' the id {entry.Value}; ids are whole numbers from 0.");
-            Vocabulary[entry.Name] = id;
+            var id = entry.Value.ValueKind == JsonValueKind.Number && entry.Value.TryGetInt32(out var given) ? given : -1;
+            Vocabulary[entry.Name] = Check(id, entry.Name, file);
         }
     }
 
@@ -132,7 +131,7 @@ internal sealed class TokenizerFiles
         if (declared)
         {
             foreach (var token in tokens.EnumerateObject())
-                Declare(int.Parse(token.Name, System.Globalization.CultureInfo.InvariantCulture), token.Value);
+                Declare(int.TryParse(token.Name, System.Globalization.CultureInfo.InvariantCulture, out var id) ? id : -1, token.Value, "tokenizer_config.json");
         }
         ReadSpecials(root);
         return declared;
@@ -151,11 +150,14 @@ internal sealed class TokenizerFiles
         }
     }
 
-    private void Declare(int id, JsonElement token)
+    private void Declare(int id, JsonElement token, string file)
     {
         if (token.TryGetProperty("content", out var content) && content.GetString() is { Length: > 0 } text)
-            added[text] = new(text, id, IsNormalized(token));
+            added[text] = new(text, Check(id, text, file), IsNormalized(token));
     }
+
+    private int Check(int id, string symbol, string file) => id is >= 0 and <= LargestId ? id
+        : throw new InvalidDataException($"'{folder}/{file}' gives '{symbol}' no id that counts; ids are whole numbers from 0 to {LargestId}.");
 
     private static bool IsNormalized(JsonElement token) =>
         token.TryGetProperty("normalized", out var normalized) && normalized.ValueKind == JsonValueKind.True;

@@ -52,17 +52,21 @@ internal static class CanonicalComposition
         }
     }
 
+    /// <summary>Sorts every run of marks by combining class, marks of one class staying in their order.</summary>
     private static void Reorder(List<int> codes)
     {
-        for (var i = 1; i < codes.Count; i++)
+        for (var start = 0; start < codes.Count; start++)
         {
-            var (code, rank) = (codes[i], UnicodeFacts.CombiningClass(codes[i]));
-            if (rank == 0)
-                continue;
-            var place = i;
-            for (; place > 0 && UnicodeFacts.CombiningClass(codes[place - 1]) > rank; place--)
-                codes[place] = codes[place - 1];
-            codes[place] = code;
+            var end = start;
+            while (end < codes.Count && UnicodeFacts.CombiningClass(codes[end]) != 0)
+                end++;
+            if (end - start > 1)
+            {
+                var marks = codes.GetRange(start, end - start).OrderBy(UnicodeFacts.CombiningClass).ToArray();
+                for (var i = 0; i < marks.Length; i++)
+                    codes[start + i] = marks[i];
+            }
+            start = end;
         }
     }
 

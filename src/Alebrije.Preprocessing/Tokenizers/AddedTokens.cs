@@ -1,0 +1,39 @@
+using System.Buffers;
+
+namespace Alebrije.Preprocessing.Tokenizers;
+
+/// <summary>A token that is looked for in the text itself: exactly as typed, or after cleaning when <paramref name="Normalized"/>.</summary>
+internal readonly record struct AddedToken(string Content, int Id, bool Normalized);
+
+/// <summary>Finds tokens in a text, the first one first and, where several begin at one place, the longest.</summary>
+internal sealed class AddedTokens
+{
+    private readonly AddedToken[] tokens;
+    private readonly SearchValues<char> initials;
+
+    public AddedTokens(IEnumerable<AddedToken> tokens)
+    {
+        this.tokens = [.. tokens.Where(token => token.Content.Length > 0).OrderByDescending(token => token.Content.Length)];
+        initials = SearchValues.Create([.. this.tokens.Select(token => token.Content[0])]);
+    }
+
+    public static AddedTokens None { get; } = new([]);
+
+    /// <summary>The next token from a place on, or null.</summary>
+    public (int Start, int End, int Id)? Find(string text, int from)
+    {
+        for (var place = from; place < text.Length; place++)
+        {
+            var next = text.AsSpan(place).IndexOfAny(initials);
+            if (next < 0)
+                return null;
+            place += next;
+            foreach (var token in tokens)
+            {
+                if (text.AsSpan(place).StartsWith(token.Content))
+                    return (place, place + token.Content.Length, token.Id);
+            }
+        }
+        return null;
+    }
+}

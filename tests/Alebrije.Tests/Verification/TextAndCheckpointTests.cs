@@ -1,4 +1,7 @@
+using System.IO.Compression;
 using System.Security.Cryptography;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 using Alebrije.Tensors;
 using Alebrije.Verification;
 using Alebrije.Weights;
@@ -38,6 +41,48 @@ public sealed class TextAndCheckpointTests : IDisposable
         var moved = Assert.Single(Run(folder).Cases);
         Assert.Equal((false, 1), (moved.Ok, moved.Differences));
         Assert.Contains("is 320 and should be 321", moved.Where, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("openai", "clip", "SimpleTokenizer + tokenize(truncate=True)", "tokenize", "clean, ids, ids")]
+    [InlineData("open-clip", "open_clip", "SimpleTokenizer", "tokenize", "clean, ids, ids")]
+    [InlineData("transformers", "transformers", "CLIPTokenizer", "padded", "attention_mask, ids, ids_pad_bang, input_ids, mask_pad_bang")]
+    [InlineData("clean", "ftfy", "fix_text, then html.unescape twice", null, "fixed, unescaped")]
+    public void Texts_OfEveryLibrary_AgreeInIdsRowsAndCleaning(string name, string library, string referenceClass, string? id, string outputs)
+    {
+        // The golden's texts are shared with the tokenizers' tests: of them the ones that its rows hold, the first and the last, and some between.
+        var source = Path.Combine(Fixtures, "clip-text");
+        using (var stream = new GZipStream(File.OpenRead(Path.Combine(source, name + ".json.gz")), CompressionMode.Decompress))
+        {
+            using var json = JsonDocument.Parse(stream);
+            var lower = json.RootElement.EnumerateArray().Where(text => !text.TryGetProperty("mode", out var mode) || mode.GetString() == "lower").ToList();
+            var others = json.RootElement.EnumerateArray().Where(text => text.TryGetProperty("mode", out var mode) && mode.GetString() != "lower");
+            var texts = lower.Take(40).Concat(others.Where((_, i) => i % 20 == 0)).Concat(lower.TakeLast(60));
+            File.WriteAllText(Path.Combine(folder, "text.json"), $"[{string.Join(',', texts.Select(text => text.GetRawText()))}]");
+        }
+
+        var cases = new JsonArray();
+        if (id is not null)
+        {
+            File.Copy(Path.Combine(source, name + ".safetensors"), Path.Combine(folder, "tensors.safetensors"));
+            cases.Add(new JsonObject
+            {
+                ["id"] = id, ["call"] = name == "openai" ? "tokenize" : "__call__",
+                ["arguments"] = new JsonObject { ["context_length"] = 77, ["max_length"] = 77 },
+            });
+        }
+
+        File.WriteAllText(Path.Combine(folder, "cases.json"), new JsonObject
+        {
+            ["reference"] = new JsonObject { ["library"] = library, ["class"] = referenceClass },
+            ["vocabulary"] = Path.Combine(source, "bpe_simple_vocab_16e6.txt.gz"), ["cases"] = cases,
+        }.ToJsonString());
+
+        var report = Run(folder);
+
+        Assert.True(report.Ok, report.First);
+        Assert.Equal(outputs, string.Join(", ", report.Cases.Select(c => c.Output).Order(StringComparer.Ordinal)));
+        Assert.All(report.Cases, c => Assert.True(c.Texts >= 100 || c.MaxAbs == 0));
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Preprocessing.Tokenizers.Cleaning;
 using Alebrije.Weights;
 using static TorchSharp.torch;
 
@@ -7,15 +8,27 @@ namespace Alebrije.Verification.Runners;
 /// <summary>Tokenizers and cleaning.</summary>
 internal static class TokenizerRunners
 {
-    private const int Rows = 40, LastRows = 60;
+    private const int FirstRows = 40, LastRows = 60;
+    private const string LowerCase = "lower";
 
     /// <summary>What compares one text's field with the reference: null where they agree, else the difference. Null where nothing here gives this field.</summary>
     public static Func<TextCase, string?>? Text(Fixture fixture, string output) => (fixture.Library, output) switch
     {
         ("transformers", "ids") when fixture.Vocabulary is not null => text => Ids(Transformers(fixture, BpeVocabulary.EndToken), text),
+        ("clip" or "open_clip", "ids") when fixture.Vocabulary is not null => text => Ids(SingleFile(fixture, text), text),
+        ("clip" or "open_clip", "clean") when fixture.Vocabulary is not null => text => Difference(SingleFile(fixture, text).Clean(text.Text), text.Clean!),
+        ("ftfy", "fixed") => text => Difference(TextRepair.Fix(text.Text), text.Fixed!),
+        ("ftfy", "unescaped") => text => Difference(HtmlEntities.Unescape(HtmlEntities.Unescape(TextRepair.Fix(text.Text))), text.Unescaped!),
         (_, "ids") when fixture.Vocabulary is null && Directory.Exists(fixture.Model()) => text => Ids(OfFolder(fixture, text), text),
         _ => null,
     };
+
+    /// <summary>Rows of openai/CLIP and open_clip, cut and padded: the first texts and the last.</summary>
+    public static IReadOnlyDictionary<string, Tensor> Rows(FixtureCase c)
+    {
+        var tokenizer = SingleFile(c.Fixture, new TextCase { Text = "" });
+        return new Dictionary<string, Tensor> { ["ids"] = Matrix(tokenizer.EncodeBatch(FirstAndLast(c.Fixture), c.Integer("context_length"))) };
+    }
 
     /// <summary>Rows of transformers' CLIPTokenizer with either of its paddings: the first texts and the last.</summary>
     public static IReadOnlyDictionary<string, Tensor> Padded(FixtureCase c)
@@ -45,12 +58,17 @@ internal static class TokenizerRunners
         return $"id {place} is {At(ours, place)} and should be {At(expected, place)}";
     }
 
+    private static string? Difference(string ours, string expected) => ours == expected
+        ? null
+        : $"it becomes \"{TextVerifier.Show(ours)}\" and should become \"{TextVerifier.Show(expected)}\"";
+
     private static string At(int[] ids, int place) => place < ids.Length ? $"{ids[place]}" : "absent";
 
     private static List<string> FirstAndLast(Fixture fixture)
     {
         var texts = TextVerifier.Read(TextVerifier.Locate(fixture.Folder) ?? throw new WeightsException($"{fixture.Folder} has no texts."));
-        return [.. texts.Take(Rows).Concat(texts.TakeLast(LastRows)).Select(text => text.Text)];
+        texts.RemoveAll(text => text.Mode is not (null or LowerCase));
+        return [.. texts.Take(FirstRows).Concat(texts.TakeLast(LastRows)).Select(text => text.Text)];
     }
 
     /// <summary>The fixture's vocabulary in the folder layout of transformers, with the padding that is wanted.</summary>
@@ -67,6 +85,20 @@ internal static class TokenizerRunners
             folder.Delete(recursive: true);
         }
     });
+
+    /// <summary>The fixture's vocabulary as openai/CLIP or open_clip read it, with the cleaning that the text's mode names.</summary>
+    private static ClipTokenizer SingleFile(Fixture fixture, TextCase text)
+    {
+        var dialect = (fixture.Library, text.Mode) switch
+        {
+            ("clip", _) => ClipDialect.OpenAi,
+            (_, null or LowerCase) => ClipDialect.OpenClip,
+            (_, "whitespace") => ClipDialect.OpenClipWhitespace,
+            (_, "canonicalize") => ClipDialect.OpenClipCanonicalize,
+            var (_, mode) => throw new WeightsException($"there is no cleaning \"{mode}\"."),
+        };
+        return fixture.Part($"tokenizer {dialect}", () => ClipTokenizer.LoadOpenAi(fixture.Vocabulary!, dialect));
+    }
 
     private static ClipTokenizer OfFolder(Fixture fixture, TextCase text) =>
         fixture.Part("tokenizer of " + text.Component, () => ClipTokenizer.Load(fixture.Model(text.Component ?? "")));

@@ -7,7 +7,7 @@ namespace Alebrije.Training;
 public static class Trainers
 {
     /// <summary>What can be trained.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder"];
+    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "decoder"];
 
     /// <summary>Trains one part, as its configuration file says.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -24,8 +24,22 @@ public static class Trainers
         {
             "clip" => new ClipTrainer(Read<ClipTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
             "autoencoder" => new AutoencoderTrainer(Read<AutoencoderTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
+            "prior" => TrainPrior(Read<PriorTrainingConfig>(configFile), options, cancellation),
+            "decoder" => TrainDecoder(Read<DecoderTrainingConfig>(configFile), options, cancellation),
             _ => throw new ArgumentException($"There is no trainer '{name}'; there are {string.Join(", ", Names)}.", nameof(name)),
         };
+    }
+
+    private static TrainingResult TrainPrior(PriorTrainingConfig config, TrainingOptions options, CancellationToken cancellation)
+    {
+        using var clip = TrainedClip.Open(config.Clip);
+        return new PriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
+    }
+
+    private static TrainingResult TrainDecoder(DecoderTrainingConfig config, TrainingOptions options, CancellationToken cancellation)
+    {
+        using var clip = TrainedClip.Open(config.Clip);
+        return new DecoderTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
     }
 
     private static T Read<T>(string file) => ConfigFile.Read<T>(file, unknownKeysAllowed: false);

@@ -1,0 +1,99 @@
+using Alebrije.Datasets;
+using Alebrije.Diffusion;
+using Alebrije.Models.Autoencoders;
+using Alebrije.Models.Clip;
+using Alebrije.Models.UNets;
+using Alebrije.Nn;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>
+/// A short look at a decoder in training: pictures drawn from true image embeddings and captions of held-out single objects, named by CLIP
+/// among all concepts, and a picture sheet (true pictures above, drawn ones below).
+/// </summary>
+internal sealed class DecoderProbe(UNet2DConditionModel network, AutoencoderKL vae, TrainedClip clip, CaptionedScenes scenes)
+{
+    private const ulong Seed = 9004;
+    private const int Count = 32, Steps = 16, Columns = 8;
+    private const double GuidanceScale = 2;
+
+    /// <returns>from_true_embedding_top1, from_true_embedding_top5, same_on_true_pictures</returns>
+    public Dictionary<string, double> Measure(string sheet)
+    {
+        using var inference = inference_mode();
+        using var scope = NewDisposeScope();
+        var options = SceneOptions.SingleObjects with { CoreShare = 1, StyleShare = 0, SizeShare = 0 };
+        var some = Enumerable.Range(0, Count).Select(i => scenes.HeldOut(Seed, i, options)).ToArray();
+        var truth = some.Select(scene => scenes.Draw(scene)).ToArray();
+        var embeddings = Embed(truth);
+        var drawn = Draw(embeddings, [.. some.Select(scene => scenes.World.Caption(scene, Language.English))]);
+        var names = ClipNetwork.Unit(Texts([.. scenes.World.Concepts.Select(c => c.Label(Language.English))]).Embeddings);
+        var labels = tensor(some.Select(s => (long)s.Objects[0].Concept.Index).ToArray()).unsqueeze(1);
+        Save(truth, drawn, sheet);
+        var top = Top(Embed(drawn), names).eq(labels);
+        return new Dictionary<string, double>
+        {
+            ["from_true_embedding_top1"] = top[.., ..1].any(1).to(ScalarType.Float32).mean().ToDouble(),
+            ["from_true_embedding_top5"] = top.any(1).to(ScalarType.Float32).mean().ToDouble(),
+            ["same_on_true_pictures"] = Top(embeddings, names)[.., ..1].eq(labels).to(ScalarType.Float32).mean().ToDouble(),
+        };
+    }
+
+    private RgbImage[] Draw(Tensor embeddings, string[] captions)
+    {
+        using var scheduler = Schedulers.Create(MiniSchedulers.Decoder);
+        using var noise = new Noise((long)Seed);
+        scheduler.SetTimesteps(Steps);
+        var side = vae.Config.SampleSize / vae.Config.Factor;
+        var code = Timesteps.Encode(zeros(Count), embeddings.shape[1], cosineFirst: true, shift: 0);
+        var condition = cat([embeddings, code], 1);
+        var conditions = new UNetConditions(cat([Texts([.. Enumerable.Repeat("", Count)]).Encodings, Texts(captions).Encodings]))
+        {
+            ClassLabels = cat([zeros_like(condition), condition]),
+        };
+        var start = Sampling.Begin(scheduler, noise, Count, network.Config.InChannels, side, side);
+        var latents = Sampling.Run(scheduler, Guidance.ClassifierFree((x, t) => network.call(x, t, conditions), GuidanceScale), start, noise);
+        var pixels = vae.Decode(vae.Unscale(latents)).div(2).add(0.5).clamp(0, 1);
+        var size = (int)pixels.shape[2];
+        return [.. Enumerable.Range(0, Count).Select(i => RgbImage.FromPlanes(pixels[i].contiguous().data<float>().ToArray(), size, size))];
+    }
+
+    private Tensor Embed(RgbImage[] pictures)
+    {
+        var size = clip.Network.Config.VisionConfig.ImageSize;
+        return clip.Images(tensor(pictures.SelectMany(clip.Prepare).ToArray(), [pictures.Length, 3, size, size]), ScalarType.Float32);
+    }
+
+    private (Tensor Embeddings, Tensor Encodings) Texts(string[] texts)
+    {
+        var rows = texts.Select(clip.Prepare).ToArray();
+        var (embeddings, encodings, _) = clip.Texts(tensor(rows.SelectMany(r => r.Ids).ToArray(), [rows.Length, clip.Tokens]), [.. rows.Select(r => r.Length)]);
+        return (embeddings, encodings);
+    }
+
+    private static Tensor Top(Tensor embeddings, Tensor names) => ClipNetwork.Unit(embeddings).mm(names.t()).topk(5, dim: 1).indexes;
+
+    private static void Save(RgbImage[] truth, RgbImage[] drawn, string path)
+    {
+        var size = truth[0].Width;
+        var sheet = new RgbImage(Columns * size, Count / Columns * 2 * size);
+        for (var i = 0; i < Count; i++)
+        {
+            Copy(truth[i], sheet, i % Columns * size, i / Columns * 2 * size);
+            Copy(drawn[i], sheet, i % Columns * size, ((i / Columns * 2) + 1) * size);
+        }
+
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        sheet.SavePng(path);
+    }
+
+    private static void Copy(RgbImage picture, RgbImage sheet, int left, int top)
+    {
+        for (var y = 0; y < picture.Height; y++)
+            picture.Pixels.AsSpan(y * picture.Width * 3, picture.Width * 3).CopyTo(sheet.Pixels.AsSpan((((top + y) * sheet.Width) + left) * 3));
+    }
+}

@@ -147,8 +147,10 @@ internal static class PngDecoder
                     line[i] += (byte)(((i < step ? 0 : line[i - step]) + above[i]) / 2);
                 break;
             case 4:
-                for (var i = 0; i < line.Length; i++)
-                    line[i] += Paeth(i < step ? (byte)0 : line[i - step], above[i], i < step ? (byte)0 : above[i - step]);
+                for (var i = 0; i < Math.Min(step, line.Length); i++)
+                    line[i] += above[i];
+                for (var i = step; i < line.Length; i++)
+                    line[i] += Paeth(line[i - step], above[i], above[i - step]);
                 break;
             default:
                 throw new ImageFormatException($"{name} is damaged: there is no row filter {filter} in PNG files.");

@@ -88,23 +88,39 @@ internal static class PngEncoder
         return rows;
     }
 
+    /// <summary>One row less its prediction, and the sum of the absolute values of what is left.</summary>
     private static long Apply(byte filter, ReadOnlySpan<byte> line, ReadOnlySpan<byte> above, int step, Span<byte> result)
     {
-        long cost = 0;
-        for (var i = 0; i < line.Length; i++)
+        above = above[..line.Length];
+        result = result[..line.Length];
+        switch (filter)
         {
-            byte left = i < step ? (byte)0 : line[i - step], corner = i < step ? (byte)0 : above[i - step];
-            var estimate = filter switch
-            {
-                0 => 0,
-                1 => left,
-                2 => above[i],
-                3 => (left + above[i]) / 2,
-                _ => PngDecoder.Paeth(left, above[i], corner),
-            };
-            result[i] = (byte)(line[i] - estimate);
-            cost += Math.Abs((int)(sbyte)result[i]);
+            case 0:
+                line.CopyTo(result);
+                break;
+            case 1:
+                line[..step].CopyTo(result);
+                for (var i = step; i < line.Length; i++)
+                    result[i] = (byte)(line[i] - line[i - step]);
+                break;
+            case 2:
+                for (var i = 0; i < line.Length; i++)
+                    result[i] = (byte)(line[i] - above[i]);
+                break;
+            case 3:
+                for (var i = 0; i < line.Length; i++)
+                    result[i] = (byte)(line[i] - ((i < step ? 0 : line[i - step]) + above[i]) / 2);
+                break;
+            default:
+                for (var i = 0; i < step; i++)
+                    result[i] = (byte)(line[i] - above[i]);
+                for (var i = step; i < line.Length; i++)
+                    result[i] = (byte)(line[i] - PngDecoder.Paeth(line[i - step], above[i], above[i - step]));
+                break;
         }
+        long cost = 0;
+        foreach (var left in result)
+            cost += Math.Min(left, 256 - left);
         return cost;
     }
 

@@ -46,4 +46,17 @@ public sealed class JpegTests
             }
         }
     }
+
+    [Theory]
+    [InlineData("jpeg-0-RGB-64x48.jpg")]
+    [InlineData("jpeg-3-CMYK-40x56.jpg")]
+    public void Load_OfAHeaderThatPromisesTooMuch_RefusesWithoutTakingMemory(string file)
+    {
+        var bytes = File.ReadAllBytes(Path.Combine(Golden.Folder, "pictures", file));
+        var frame = bytes.AsSpan().IndexOf([(byte)0xff, (byte)0xc0]);
+        (bytes[frame + 5], bytes[frame + 7]) = (0x2f, 0x2f);
+        var before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("cut short", Assert.Throws<ImageFormatException>(() => PillowImage.FromBytes(bytes)).Message, StringComparison.Ordinal);
+        Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1_000_000);
+    }
 }

@@ -20,7 +20,8 @@ internal static class SimilarityHtml
         page.Append(CultureInfo.InvariantCulture, $"<h1>{Encode(title)}</h1>\n");
         AppendControls(page, table, options);
         AppendTable(page, table, options);
-        page.Append(CultureInfo.InvariantCulture, $"<footer>{table.Images.Count} {words.Images} × {table.Texts.Count} {words.Texts}");
+        var (images, texts) = (table.Images.Count == 1 ? words.Image : words.Images, table.Texts.Count == 1 ? words.Text : words.Texts);
+        page.Append(CultureInfo.InvariantCulture, $"<footer>{table.Images.Count} {images} × {table.Texts.Count} {texts}");
         if (options.Model is { Length: > 0 } model) page.Append(CultureInfo.InvariantCulture, $" · {words.Model}: {Encode(model)}");
         page.Append(" · Alebrije</footer>\n</main>\n<script>\n").Append(Script).Append("</script>\n</body>\n</html>\n");
         return page.ToString();

@@ -118,6 +118,7 @@ public sealed partial class SimilarityTableTests
         Assert.Contains("&lt;b&gt;.png", page, StringComparison.Ordinal);
         Assert.DoesNotContain("<b>", page, StringComparison.Ordinal);
         Assert.Contains("a &amp; b", page, StringComparison.Ordinal);
+        Assert.Contains("1 imagen × 1 texto", page, StringComparison.Ordinal);
         Assert.Contains("Orden original", page, StringComparison.Ordinal);
         Assert.Contains("name=\"viewport\"", page, StringComparison.Ordinal);
         Assert.Contains("data:image/png;base64,", page, StringComparison.Ordinal);

@@ -87,18 +87,7 @@ internal static partial class ConfigFile
             body.Insert(0, "_class_name", className);
         }
 
-        var temporary = $"{path}.{Environment.ProcessId}.tmp";
-        try
-        {
-            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
-            File.WriteAllText(temporary, body.ToJsonString(Published) + "\n", new UTF8Encoding(false));
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            File.Delete(temporary);
-            throw new WeightsException($"{path} cannot be written: {e.Message}", e);
-        }
+        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(body.ToJsonString(Published) + "\n")));
     }
 
     private static string Locate(string path)

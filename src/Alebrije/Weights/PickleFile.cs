@@ -130,7 +130,7 @@ internal sealed class PickleFile : TensorSource
     private string FindRoot()
     {
         var roots = entries.Keys.Where(name => name.EndsWith("/data.pkl", StringComparison.Ordinal)).Select(name => name[..^8]).ToList();
-        if (roots.Count != 1) throw new WeightsException($"{Location} is a zip archive but holds no data.pkl; it was not written by torch.save.");
+        if (roots.Count != 1) throw new WeightsException($"{Location} is a zip archive without exactly one data.pkl; it was not written by torch.save.");
         if (entries.Keys.Any(name => name.StartsWith(roots[0] + "code/", StringComparison.Ordinal)))
             throw new WeightsException($"{Location} is a TorchScript program, not a file of tensors; save its state_dict() instead.");
         return roots[0];

@@ -29,27 +29,14 @@ internal static class SafeTensorsWriter
         if (sorted.GroupBy(t => t.Key).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new WeightsException($"{path} cannot hold two tensors named '{twice.Key}'.");
         var header = Header(sorted, metadata);
-        var temporary = $"{path}.{Environment.ProcessId}.tmp";
-        try
+        AtomicFile.Write(path, stream =>
         {
-            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
-            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
-            {
-                Span<byte> length = stackalloc byte[8];
-                BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
-                stream.Write(length);
-                stream.Write(header);
-                foreach (var (_, tensor) in sorted) WriteBytes(stream, tensor);
-                stream.Flush(flushToDisk: true);
-            }
-
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            File.Delete(temporary);
-            throw new WeightsException($"{path} cannot be written: {e.Message}", e);
-        }
+            Span<byte> length = stackalloc byte[8];
+            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+            stream.Write(length);
+            stream.Write(header);
+            foreach (var (_, tensor) in sorted) WriteBytes(stream, tensor);
+        });
     }
 
     private static byte[] Header(List<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata)
@@ -88,7 +75,7 @@ internal static class SafeTensorsWriter
         return buffer.ToArray();
     }
 
-    private static void WriteBytes(FileStream stream, Tensor tensor)
+    private static void WriteBytes(Stream stream, Tensor tensor)
     {
         if (tensor.numel() == 0) return;
         using var detached = tensor.detach();

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Runtime.InteropServices;
 using Alebrije.Tensors;
 using Alebrije.Weights;
@@ -85,6 +86,29 @@ public sealed class PickleTests : IDisposable
     [Fact]
     public void Storage_ThatClaimsMoreThanItsFile_IsRefused() =>
         Assert.Contains("claims 13 elements", Error(new PickleWriter().Op('}').Text("a").Tensor("FloatStorage", "0", 13, 0, [13], [1]).Op('s').Op('.')), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("archive/code/model.py", "", "TorchScript program")]
+    [InlineData("archive/data/0", "again", "two files named")]
+    [InlineData("other/data.pkl", "", "exactly one data.pkl")]
+    public void Archive_WithAFileThatDoesNotBelong_IsRefused(string file, string content, string expected)
+    {
+        new PickleWriter().Op('}').Op('.').Save(Target, Floats(2));
+        using (var archive = ZipFile.Open(Target, ZipArchiveMode.Update))
+        using (var writer = new StreamWriter(archive.CreateEntry(file).Open()))
+            writer.Write(content);
+        Assert.Contains(expected, Assert.Throws<WeightsException>(() => new PickleFile(Target)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Storage_ThatIsCompressed_IsRefused()
+    {
+        new PickleWriter().Op('}').Text("a").Tensor("FloatStorage", "1", 4000, 0, [4000], [1]).Op('s').Op('.').Save(Target, Floats(2));
+        using (var archive = ZipFile.Open(Target, ZipArchiveMode.Update))
+        using (var stream = archive.CreateEntry("archive/data/1", CompressionLevel.Optimal).Open())
+            stream.Write(new byte[16000]);
+        Assert.Contains("compresses", Assert.Throws<WeightsException>(() => new PickleFile(Target)).Message, StringComparison.Ordinal);
+    }
 
     [Fact]
     public void DictionaryWithinItself_IsRefused() =>

@@ -135,6 +135,18 @@ public sealed class SafeTensorsTests : IDisposable
         Assert.Contains(folder, error.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Writing_WhereNoFileCanBe_SaysSoAndLeavesNothing()
+    {
+        var occupied = Path.Combine(folder, "file");
+        File.WriteAllText(occupied, "");
+        using var tensor = torch.ones(2);
+        var error = Assert.Throws<WeightsException>(() => SafeTensorsWriter.Write(Path.Combine(occupied, "a.safetensors"), [new("a", tensor)]));
+        Assert.Contains("cannot be written", error.Message, StringComparison.Ordinal);
+        Assert.Throws<WeightsException>(() => SafeTensorsWriter.Write(Path.Combine(folder, "b.safetensors"), [new("a", tensor), new("a", tensor)]));
+        Assert.Equal([occupied], Directory.GetFiles(folder));
+    }
+
     private string Write(string name, ulong length, byte[] json, int dataBytes)
     {
         var path = Path.Combine(folder, name);

@@ -71,11 +71,7 @@ public sealed class BpeVocabulary
     public void Save(string folder, int maxLength = 77, string padToken = "!")
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        if (maxLength < 3)
-            throw new ArgumentException($"A text of at most {maxLength} tokens has no room for words between start and end; give 3 or more.", nameof(maxLength));
-        if (!Tokens.Contains(padToken))
-            throw new ArgumentException($"The padding '{padToken}' is not in the vocabulary; '!' and '{EndToken}' always are.", nameof(padToken));
-
+        Check(maxLength, padToken);
         Directory.CreateDirectory(folder);
         WriteJson(Path.Combine(folder, "vocab.json"), indented: false, json =>
         {
@@ -96,6 +92,19 @@ public sealed class BpeVocabulary
             json.WriteString("tokenizer_class", "CLIPTokenizer");
             WriteSpecials(json, padToken);
         });
+    }
+
+    /// <summary>Id of the padding, once it and the length are known to be possible.</summary>
+    internal int Check(int maxLength, string padToken)
+    {
+        if (maxLength < 3)
+            throw new ArgumentException($"A text of at most {maxLength} tokens has no room for words between start and end; give 3 or more.", nameof(maxLength));
+        for (var id = 0; id < Tokens.Count; id++)
+        {
+            if (Tokens[id] == padToken)
+                return id;
+        }
+        throw new ArgumentException($"The padding '{padToken}' is not in the vocabulary; '!' and '{EndToken}' always are.", nameof(padToken));
     }
 
     private static string[] ReadLines(string file)

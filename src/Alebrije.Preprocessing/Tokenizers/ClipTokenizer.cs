@@ -32,22 +32,31 @@ public sealed class ClipTokenizer
             (symbols[token.Id], isSpecial[token.Id]) = (token.Content, true);
     }
 
-    private ClipTokenizer(ClipDialect dialect, BpeVocabulary vocabulary)
+    private ClipTokenizer(BpeVocabulary vocabulary, ClipDialect dialect, int maxLength, int padId)
     {
         (Dialect, rules) = (dialect, ClipWordRules.Of(dialect));
         symbols = [.. vocabulary.Tokens];
-        (StartId, EndId, PadId, MaxLength) = (symbols.Length - 2, symbols.Length - 1, 0, TokenizerFiles.ClipContext);
+        (StartId, EndId, PadId, MaxLength) = (symbols.Length - 2, symbols.Length - 1, padId, maxLength);
         (symbols[StartId], symbols[EndId]) = (rules.Start, rules.End);
-        isSpecial = new bool[symbols.Length];
-        isSpecial[StartId] = isSpecial[EndId] = true;
 
         // Where merges spell a symbol twice, the last id counts, as in the reference's dictionary.
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var id = 0; id < symbols.Length; id++)
             ids[symbols[id]!] = id;
         encoder = new BytePairEncoder(ids, vocabulary.Merges, EndId);
-        encoder.Remember(rules.Start, [StartId]);
-        encoder.Remember(rules.End, [EndId]);
+        isSpecial = new bool[symbols.Length];
+        isSpecial[StartId] = isSpecial[EndId] = true;
+        if (dialect == ClipDialect.Transformers)
+        {
+            isSpecial[padId] = true;
+            int[] specials = [StartId, EndId, padId];
+            typed = new(specials.Distinct().Select(id => new AddedToken(symbols[id]!, id, Normalized: false)));
+        }
+        else
+        {
+            encoder.Remember(rules.Start, [StartId]);
+            encoder.Remember(rules.End, [EndId]);
+        }
     }
 
     /// <summary>Whose rules this tokenizer follows.</summary>
@@ -92,12 +101,26 @@ public sealed class ClipTokenizer
     /// <param name="bpeFile">The file, gzipped or not.</param>
     /// <param name="dialect">Any but <see cref="ClipDialect.Transformers"/>, whose layout is a folder.</param>
     /// <exception cref="FileNotFoundException">The file does not exist.</exception>
-    /// <exception cref="InvalidDataException">A line is no merge.</exception>
+    /// <exception cref="InvalidDataException">A line is no merge, or the file is cut short.</exception>
     public static ClipTokenizer LoadOpenAi(string bpeFile, ClipDialect dialect = ClipDialect.OpenAi)
     {
-        if (dialect == ClipDialect.Transformers || !Enum.IsDefined(dialect))
-            throw new ArgumentException($"A single vocabulary file is of OpenAI's or open_clip's dialect, not {dialect}; use {nameof(Load)} for a folder of transformers.", nameof(dialect));
-        return new ClipTokenizer(dialect, BpeVocabulary.ReadOpenAi(bpeFile));
+        if (dialect == ClipDialect.Transformers)
+            throw new ArgumentException($"A single vocabulary file does not say what pads a row in the transformers dialect; use {nameof(Create)}, or {nameof(Load)} for a folder.", nameof(dialect));
+        return Create(BpeVocabulary.ReadOpenAi(bpeFile), dialect);
+    }
+
+    /// <summary>A tokenizer of a vocabulary in memory, the same as <see cref="Load"/> gives of the folder that <see cref="BpeVocabulary.Save"/> writes.</summary>
+    /// <param name="vocabulary">Learnt by <see cref="BpeTrainer"/>, or read.</param>
+    /// <param name="dialect">Whose rules to follow.</param>
+    /// <param name="maxLength">Tokens of a row, start and end included; at least 3.</param>
+    /// <param name="padToken">Symbol of the padding; in the transformers dialect a text that spells it gets its id.</param>
+    /// <exception cref="ArgumentException">The padding is no symbol of the vocabulary, the length is below 3, or there is no such dialect.</exception>
+    public static ClipTokenizer Create(BpeVocabulary vocabulary, ClipDialect dialect = ClipDialect.Transformers, int maxLength = 77, string padToken = "!")
+    {
+        ArgumentNullException.ThrowIfNull(vocabulary);
+        if (!Enum.IsDefined(dialect))
+            throw new ArgumentException($"There is no dialect {dialect}; there are {string.Join(", ", Enum.GetNames<ClipDialect>())}.", nameof(dialect));
+        return new ClipTokenizer(vocabulary, dialect, maxLength, vocabulary.Check(maxLength, padToken));
     }
 
     /// <summary>The text as the vocabulary sees it, special tokens left as they are.</summary>

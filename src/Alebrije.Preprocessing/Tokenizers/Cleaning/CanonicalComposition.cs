@@ -11,8 +11,7 @@ internal static class CanonicalComposition
     /// <summary>Normalization form C of a text; a lone surrogate stays as it is.</summary>
     public static string Normalize(string text)
     {
-        // No character below U+0300 combines with what is before it, and none decomposes for good.
-        if (text.AsSpan().IndexOfAnyExceptInRange('\0', '\u02FF') < 0)
+        if (IsNormal(text))
             return text;
 
         var codes = new List<int>(text.Length + 8);
@@ -28,6 +27,21 @@ internal static class CanonicalComposition
         foreach (var code in codes)
             result.AppendCodePoint(code);
         return result.ToString();
+    }
+
+    private static bool IsNormal(string text)
+    {
+        // No character below U+0300 combines with what is before it, and none decomposes for good.
+        var place = text.AsSpan().IndexOfAnyExceptInRange('\0', '\u02FF');
+        if (place < 0)
+            return true;
+        for (; place < text.Length; place++)
+        {
+            var paired = char.IsHighSurrogate(text[place]) && place + 1 < text.Length && char.IsLowSurrogate(text[place + 1]);
+            if (paired ? UnicodeFacts.IsUnstable(char.ConvertToUtf32(text[place], text[++place])) : UnicodeFacts.IsUnstable(text[place]))
+                return false;
+        }
+        return true;
     }
 
     private static void Decompose(int code, List<int> into)

@@ -13,6 +13,8 @@ internal static class UnicodeFacts
     private static readonly Dictionary<int, (int First, int Second)> Decompositions = [];
     private static readonly Dictionary<(int First, int Second), int> Compositions = [];
     private static readonly Dictionary<int, int> LowerCases = [];
+    private static readonly HashSet<int> Unstable = [.. Enumerable.Range(0x1161, 21), .. Enumerable.Range(0x11A8, 27)];
+    private static readonly bool[] UnstableUnits = new bool[0x10000];
     private static readonly Dictionary<char, string> OrdinaryWidths = [];
 
     static UnicodeFacts()
@@ -35,7 +37,18 @@ internal static class UnicodeFacts
             else
                 ReadWidth(line);
         }
+        foreach (var code in Unstable.Where(code => code < UnstableUnits.Length))
+            UnstableUnits[code] = true;
     }
+
+    /// <summary>
+    /// Whether normalization form C may change this character or move it: marks that reorder, characters that compose with the one
+    /// before (the jamo of Hangul among them), and those that decompose for good. Text without any is normal already.
+    /// </summary>
+    public static bool IsUnstable(char unit) => UnstableUnits[unit];
+
+    /// <inheritdoc cref="IsUnstable(char)"/>
+    public static bool IsUnstable(int codePoint) => Unstable.Contains(codePoint);
 
     /// <summary>Canonical combining class, 0 for a starter.</summary>
     public static byte CombiningClass(int codePoint) =>
@@ -63,7 +76,10 @@ internal static class UnicodeFacts
     {
         var (first, last, value) = ParseRange(line);
         for (var code = first; code <= last; code++)
+        {
             CombiningClasses[code] = (byte)int.Parse(value, CultureInfo.InvariantCulture);
+            Unstable.Add(code);
+        }
     }
 
     private static void ReadDecomposition(string line)
@@ -76,6 +92,7 @@ internal static class UnicodeFacts
         Decompositions[code] = (first, second);
         if (composes)
             Compositions[(first, second)] = code;
+        Unstable.Add(composes ? second : code);
     }
 
     private static void ReadLowerCases(string line)

@@ -1,0 +1,145 @@
+using Alebrije.Weights;
+
+namespace Alebrije.Catalog;
+
+/// <summary>A model that has a name.</summary>
+/// <param name="Name">What a user types: the folder's name.</param>
+/// <param name="Folder">Where it is.</param>
+/// <param name="ClassName">Class that its files were written for, such as <c>StableUnCLIPPipeline</c>.</param>
+/// <param name="Bytes">Size of all its files.</param>
+public sealed record CatalogModel(string Name, string Folder, string ClassName, long Bytes)
+{
+    /// <summary>What it does, in a word or two of English: <c>text to image</c>, <c>embeddings</c>; the class where nothing is known of it.</summary>
+    public string Kind => ModelKinds.Of(ClassName);
+}
+
+/// <summary>
+/// Names a user may type, and where their folders are. A name is a folder below one of <see cref="Folders"/>; the embedded default
+/// <c>mini</c> is found without any configuration. Looks at the disk at every call; safe from several threads.
+/// </summary>
+public sealed class ModelCatalog
+{
+    /// <summary>The model that is used when none is named.</summary>
+    public const string DefaultName = "mini";
+
+    /// <summary>Environment variable with further folders of models, separated as in <c>PATH</c>.</summary>
+    public const string Variable = "ALEBRIJE_MODELS";
+
+    private const string FolderName = "models";
+    private static readonly string[] Indices = ["model_index.json", "config.json"];
+
+    /// <param name="folders">Folders whose sub-folders are models; the first that has a name decides. They need not exist.</param>
+    public ModelCatalog(IEnumerable<string> folders)
+    {
+        ArgumentNullException.ThrowIfNull(folders);
+        Folders = [.. folders.Select(Path.GetFullPath).Distinct(StringComparer.Ordinal)];
+    }
+
+    /// <summary>Where models are looked for, in this order.</summary>
+    public IReadOnlyList<string> Folders { get; }
+
+    /// <summary>
+    /// The catalogue of this process: the folders of <see cref="Variable"/>, <c>models</c> beside the program, and <c>models</c> of the clone that
+    /// the program or the current folder lies in.
+    /// </summary>
+    public static ModelCatalog Create() => Create(AppContext.BaseDirectory, Environment.CurrentDirectory, Environment.GetEnvironmentVariable(Variable));
+
+    /// <summary>The catalogue of a program's folder, a current folder and a list of further folders.</summary>
+    internal static ModelCatalog Create(string program, string current, string? further)
+    {
+        var folders = (further ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).ToList();
+        folders.Add(Path.Combine(program, FolderName));
+        foreach (var start in new[] { program, current })
+            if (CloneAbove(start) is { } clone) folders.Add(clone);
+        return new ModelCatalog(folders);
+    }
+
+    /// <summary>All models that have a name, the default first, then by name.</summary>
+    public IReadOnlyList<CatalogModel> List()
+    {
+        var found = new SortedDictionary<string, CatalogModel>(StringComparer.Ordinal);
+        foreach (var folder in Folders.Where(Directory.Exists))
+            foreach (var model in Directory.EnumerateDirectories(folder).Where(IsModel))
+                found.TryAdd(Path.GetFileName(model), Look(Path.GetFileName(model), model));
+        return [.. found.Values.OrderByDescending(model => model.Name == DefaultName)];
+    }
+
+    /// <summary>The folder that a name or a path stands for. Names come first: write <c>./mini</c> for a folder that is called like a model.</summary>
+    /// <param name="nameOrPath">A name that <see cref="List"/> gives, or the path of a folder.</param>
+    /// <exception cref="CheckpointNotFoundException">It is neither; the message lists the names.</exception>
+    public string Find(string nameOrPath)
+    {
+        if (string.IsNullOrWhiteSpace(nameOrPath)) throw new CheckpointNotFoundException($"The model has no name; {Known()}");
+        if (IsPlainName(nameOrPath))
+            foreach (var folder in Folders)
+                if (Path.Combine(folder, nameOrPath) is var model && IsModel(model)) return model;
+        if (Directory.Exists(nameOrPath)) return Path.GetFullPath(nameOrPath);
+        throw new CheckpointNotFoundException(File.Exists(nameOrPath)
+            ? $"{nameOrPath} is a file; a model is the folder that holds model_index.json or config.json."
+            : $"There is no model '{nameOrPath}'; {Known()}");
+    }
+
+    /// <summary>What a model consists of, read from its files without loading it.</summary>
+    /// <param name="nameOrPath">As in <see cref="Find"/>.</param>
+    /// <exception cref="CheckpointNotFoundException">There is no such model, or its folder holds none.</exception>
+    /// <exception cref="WeightsException">A file of it is damaged.</exception>
+    public ModelDescription Describe(string nameOrPath)
+    {
+        var folder = Find(nameOrPath);
+        if (!IsModel(folder)) throw new CheckpointNotFoundException($"{folder} is no model: it has neither {string.Join(" nor ", Indices)}.");
+        return ModelDescription.Read(Look(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), folder));
+    }
+
+    /// <summary>Whether a folder holds a model: a pipeline or a single network.</summary>
+    internal static bool IsModel(string folder) => Indices.Any(file => File.Exists(Path.Combine(folder, file)));
+
+    private static CatalogModel Look(string name, string folder) => new(name, folder, ClassOf(folder), SizeOf(folder));
+
+    /// <summary>A listing shows a damaged model too; whoever opens it hears what is wrong.</summary>
+    private static string ClassOf(string folder)
+    {
+        try
+        {
+            return ConfigFile.ClassName(Path.Combine(folder, Indices.First(file => File.Exists(Path.Combine(folder, file))))) ?? "unknown";
+        }
+        catch (WeightsException)
+        {
+            return "damaged";
+        }
+    }
+
+    internal static long SizeOf(string folder) =>
+        new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);
+
+    private static bool IsPlainName(string name) =>
+        name is not ("." or "..") && name.IndexOfAny([Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar]) < 0;
+
+    /// <summary>The folder of models of the clone that a folder lies in: the nearest one above that has the default in it.</summary>
+    private static string? CloneAbove(string start)
+    {
+        for (var folder = new DirectoryInfo(start); folder is not null; folder = folder.Parent)
+            if (Path.Combine(folder.FullName, FolderName) is var models && IsModel(Path.Combine(models, DefaultName))) return models;
+        return null;
+    }
+
+    private string Known()
+    {
+        var names = List().Select(model => model.Name).ToArray();
+        var known = names.Length == 0 ? $"no model has a name here (looked in {string.Join(", ", Folders)})" : $"known names are {string.Join(", ", names)}";
+        return $"{known}, and the path of a model's folder works too.";
+    }
+}
+
+/// <summary>What the published classes do.</summary>
+internal static class ModelKinds
+{
+    public static string Of(string className) => className switch
+    {
+        "StableUnCLIPPipeline" or "UnCLIPPipeline" or "StableDiffusionPipeline" or "StableDiffusionXLPipeline" => "text to image",
+        "StableUnCLIPImg2ImgPipeline" or "UnCLIPImageVariationPipeline" => "image variations",
+        "CLIPModel" => "text and image embeddings",
+        "CLIPTextModelWithProjection" => "text embeddings",
+        "CLIPVisionModelWithProjection" => "image embeddings",
+        _ => className,
+    };
+}

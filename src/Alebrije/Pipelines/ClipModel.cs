@@ -1,0 +1,188 @@
+using System.Runtime.ExceptionServices;
+using Alebrije.Models.Clip;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>
+/// CLIP as a pair of functions (Radford et al., 2021, fig. 3): texts and pictures to embeddings of unit length in one space. Reads a CLIP folder
+/// of transformers, one of its towers alone, the CLIP inside a pipeline folder (Stable unCLIP and its family), or a run of <c>train clip</c>.
+/// Embedding is safe from several threads at once; dispose last.
+/// </summary>
+public sealed class ClipModel : IDisposable
+{
+    /// <summary>The scale that published CLIPs end their training with, and the largest that they allow (Radford et al., 2021, §2.5).</summary>
+    public const double UsualLogitScale = 100;
+
+    private const int TextBatch = 64, ImageBatch = 32;
+
+    /// <summary>Below this many parameters float32 is fast enough, and the same numbers come out on every machine.</summary>
+    private const long SmallNetwork = 100_000_000;
+
+    private readonly ClipModelParts parts;
+    private readonly ScalarType dtype;
+
+    private ClipModel(ClipModelParts parts, Precision precision)
+    {
+        this.parts = parts;
+        dtype = precision == Precision.Auto && parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())) < SmallNetwork
+            ? ScalarType.Float32 : Processor.ScalarType(precision);
+    }
+
+    /// <summary>The model's name: that of its folder.</summary>
+    public string Name => parts.Name;
+
+    /// <summary>Numbers of an embedding.</summary>
+    public int Dimensions => parts.Dimensions;
+
+    /// <summary>By what cosines are multiplied before the softmax: the checkpoint's own, or <see cref="UsualLogitScale"/> where towers come without one.</summary>
+    public double LogitScale => parts.LogitScale;
+
+    /// <summary>How texts become ids; null when the folder has no text tower.</summary>
+    public ClipTokenizer? Tokenizer => parts.Text?.Tokenizer;
+
+    /// <summary>How pictures become numbers; null when the folder has no image tower.</summary>
+    public ClipImageProcessor? ImageProcessor => parts.Image?.Processor;
+
+    /// <summary>Loads a model.</summary>
+    /// <param name="folder">Folder of a pipeline (<c>model_index.json</c>), of a CLIP or of one of its towers (<c>config.json</c>).</param>
+    /// <param name="precision">Number format of the towers; <see cref="Precision.Auto"/> keeps small ones in float32.</param>
+    /// <exception cref="Weights.CheckpointNotFoundException">A folder or file is missing.</exception>
+    /// <exception cref="Weights.WeightsException">There is no CLIP in it, a file is damaged, or tensors do not fit the configuration.</exception>
+    public static ClipModel Load(string folder, Precision precision = Precision.Auto)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        TorchRuntime.Initialize();
+        return new ClipModel(ClipModelParts.Load(folder), precision);
+    }
+
+    /// <summary>The tokenizer alone, without libtorch or weights.</summary>
+    /// <exception cref="Weights.WeightsException">The folder has none.</exception>
+    public static ClipTokenizer LoadTokenizer(string folder) => ClipTokenizer.Load(ClipModelFolder.Open(folder).RequireTokenizer());
+
+    /// <summary>The preparation of pictures alone, without libtorch or weights.</summary>
+    /// <exception cref="Weights.WeightsException">The folder has none.</exception>
+    public static ClipImageProcessor LoadImageProcessor(string folder) => ClipModelFolder.Open(folder).LoadImageProcessor();
+
+    /// <summary>Embeds texts; one that is too long is cut as the tokenizer cuts it.</summary>
+    /// <param name="texts">Any number of texts.</param>
+    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <returns>[texts][dimensions], unit length; equal to float32 rounding whatever texts are asked together.</returns>
+    /// <exception cref="InvalidOperationException">The model has no text tower.</exception>
+    public float[][] EmbedTexts(IReadOnlyList<string> texts, Action<int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        var tower = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds pictures only: {parts.WhyNoText}.");
+        var rows = tower.Tokenizer.EncodeBatch(texts, tower.Length, out var lengths);
+        var order = Enumerable.Range(0, rows.Length).OrderBy(i => lengths[i]).ToArray();
+        var embeddings = new float[rows.Length][];
+        for (var from = 0; from < order.Length; from += TextBatch)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var batch = order.AsSpan(from, Math.Min(TextBatch, order.Length - from));
+
+            // No token sees a later one, so padding may be cut away; the first of it stays, because old configs pool at the largest id.
+            var tokens = Math.Min(tower.Length, lengths[batch[^1]] + 1);
+            var ids = new long[batch.Length * tokens];
+            for (var i = 0; i < batch.Length; i++)
+                for (var t = 0; t < tokens; t++) ids[(i * tokens) + t] = rows[batch[i]][t];
+            Run(() => tower.Embed(tensor(ids, [ids.Length / tokens, tokens]), dtype), batch, embeddings);
+            progress?.Invoke(from + batch.Length);
+        }
+
+        return embeddings;
+    }
+
+    /// <summary>Embeds picture files.</summary>
+    /// <param name="paths">Files that Pillow's readers could open: PNG, JPEG, GIF, BMP, WebP.</param>
+    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <returns>[paths][dimensions], unit length.</returns>
+    /// <exception cref="InvalidOperationException">The model has no image tower.</exception>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ImageFormatException">A file is no picture, damaged, cut short or too large.</exception>
+    public float[][] EmbedImages(IReadOnlyList<string> paths, Action<int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        return EmbedImages(paths.Count, i => PillowImage.Load(paths[i]), progress, cancellation);
+    }
+
+    /// <summary>Embeds pictures in memory.</summary>
+    /// <inheritdoc cref="EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/>
+    /// <param name="images">Pictures of any size.</param>
+    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <returns>[images][dimensions], unit length.</returns>
+    public float[][] EmbedImages(IReadOnlyList<RgbImage> images, Action<int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(images);
+        return EmbedImages(images.Count, i => images[i].ToPillow(), progress, cancellation);
+    }
+
+    /// <summary>Embeds pictures that are fetched when their turn comes, so that any number of them fits into memory.</summary>
+    /// <inheritdoc cref="EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/>
+    /// <param name="count">How many.</param>
+    /// <param name="read">Gives picture i, 0 to count - 1; called once for each, from several threads at a time.</param>
+    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <returns>[count][dimensions], unit length.</returns>
+    public float[][] EmbedImages(int count, Func<int, PillowImage> read, Action<int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentNullException.ThrowIfNull(read);
+        var tower = parts.Image ?? throw new InvalidOperationException($"{parts.Folder} embeds texts only: {parts.WhyNoImages}.");
+        var embeddings = new float[count][];
+        for (var from = 0; from < count; from += ImageBatch)
+        {
+            var batch = Enumerable.Range(from, Math.Min(ImageBatch, count - from)).ToArray();
+            var pixels = Prepare(tower, batch, read, cancellation);
+            Run(() => tower.Embed(tensor(pixels, [batch.Length, 3, tower.Size, tower.Size]), dtype), batch, embeddings);
+            progress?.Invoke(from + batch.Length);
+        }
+
+        return embeddings;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => parts.Dispose();
+
+    /// <returns>[batch, 3, size, size]</returns>
+    private static float[] Prepare(ClipImageTower tower, int[] batch, Func<int, PillowImage> read, CancellationToken cancellation)
+    {
+        var plane = 3 * tower.Size * tower.Size;
+        var pixels = new float[batch.Length * plane];
+        var errors = new Exception?[batch.Length];
+        Parallel.For(0, batch.Length, new ParallelOptions { CancellationToken = cancellation }, i =>
+        {
+            try
+            {
+                var image = read(batch[i]);
+                if (tower.Processor.OutputSize(image.Height, image.Width) is var (h, w) && (h, w) != (tower.Size, tower.Size))
+                    throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower takes {tower.Size} x {tower.Size}: preprocessor_config.json and config.json do not belong together.");
+                tower.Processor.Prepare(image).CopyTo(pixels, i * plane);
+            }
+            catch (Exception e)
+            {
+                errors[i] = e;
+            }
+        });
+
+        // The first picture that failed is named, whichever thread was faster.
+        if (errors.FirstOrDefault(e => e is not null) is { } first) ExceptionDispatchInfo.Throw(first);
+        return pixels;
+    }
+
+    /// <summary>Runs a tower on a batch and puts its rows where they belong.</summary>
+    private void Run(Func<Tensor> embed, ReadOnlySpan<int> places, float[][] embeddings)
+    {
+        using var inference = inference_mode();
+        using var scope = NewDisposeScope();
+        var values = ClipNetwork.Unit(embed()).data<float>().ToArray();                      // [batch, dimensions]
+        for (var i = 0; i < places.Length; i++) embeddings[places[i]] = values.AsSpan(i * Dimensions, Dimensions).ToArray();
+    }
+}

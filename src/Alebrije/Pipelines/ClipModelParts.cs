@@ -1,0 +1,200 @@
+using Alebrije.Models.Clip;
+using Alebrije.Nn;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>Texts to embeddings.</summary>
+/// <param name="Tokenizer">Texts to ids.</param>
+/// <param name="Length">Ids of a padded row.</param>
+/// <param name="Embed">[batch, tokens] int64 and the type of the computation to [batch, dimensions], not normalised.</param>
+internal sealed record ClipTextTower(ClipTokenizer Tokenizer, int Length, Func<Tensor, ScalarType, Tensor> Embed);
+
+/// <summary>Pictures to embeddings.</summary>
+/// <param name="Processor">Pictures to numbers.</param>
+/// <param name="Size">Side of a prepared picture.</param>
+/// <param name="Embed">[batch, 3, size, size] and the type of the computation to [batch, dimensions], not normalised.</param>
+internal sealed record ClipImageTower(ClipImageProcessor Processor, int Size, Func<Tensor, ScalarType, Tensor> Embed);
+
+/// <summary>The towers of a <see cref="ClipModel"/>, loaded.</summary>
+internal sealed class ClipModelParts : IDisposable
+{
+    private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
+    private readonly List<nn.Module> modules = [];
+
+    private ClipModelParts(ClipModelFolder folder)
+    {
+        Source = folder;
+        var (fromText, fromImages) = (0, 0);
+        if (folder.WholeModel is { } whole)
+        {
+            var network = LoadNetwork(whole, path => new ClipNetwork(ConfigFile.Read<ClipConfig>(path)));
+            var (text, vision) = (network.Config.TextConfig, network.Config.VisionConfig);
+            (fromText, fromImages) = (network.Config.ProjectionDim, network.Config.ProjectionDim);
+            using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
+            if (folder.Tokenizer is { } tokenizer)
+                Text = TextTower(tokenizer, text, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled));
+            if (folder.HasImageProcessor)
+                Image = new ClipImageTower(folder.LoadImageProcessor(), vision.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled));
+        }
+
+        if (folder.TextModel is { } textFolder && folder.Tokenizer is { } own)
+        {
+            var network = LoadNetwork(textFolder, path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: true));
+            fromText = network.Config.ProjectionDim;
+            Text = TextTower(own, network.Config, (ids, type) => network.Project(network.Encode(ids, dtype: type).Pooled));
+        }
+
+        if (folder.VisionModel is { } visionFolder && folder.HasImageProcessor)
+        {
+            var network = LoadNetwork(visionFolder, path => new ClipVisionModel(ConfigFile.Read<ClipVisionConfig>(path), projects: true));
+            fromImages = network.Config.ProjectionDim;
+            Image = new ClipImageTower(folder.LoadImageProcessor(), network.Config.ImageSize, (pixels, type) => network.Project(network.Encode(pixels, dtype: type).Pooled));
+        }
+
+        if (Text is null && Image is null) throw new WeightsException($"{folder.Path} embeds nothing: {folder.WhyNoText}, and {folder.WhyNoImages}.");
+        if (Text is not null && Image is not null && fromText != fromImages)
+            throw new WeightsException($"{folder.Path} has a text tower with {fromText} numbers an embedding and an image tower with {fromImages}: they are not of one CLIP.");
+        Dimensions = Image is null ? fromText : fromImages;
+    }
+
+    private ClipModelFolder Source { get; }
+
+    public string Folder => Source.Path;
+    public string Name => Source.Name;
+    public string WhyNoText => Source.WhyNoText;
+    public string WhyNoImages => Source.WhyNoImages;
+    public int Dimensions { get; }
+    public double LogitScale { get; } = ClipModel.UsualLogitScale;
+    public ClipTextTower? Text { get; }
+    public ClipImageTower? Image { get; }
+    public IEnumerable<nn.Module> Modules => modules;
+
+    public static ClipModelParts Load(string folder) => new(ClipModelFolder.Open(folder));
+
+    public void Dispose()
+    {
+        foreach (var module in modules) module.Dispose();
+    }
+
+    private static ClipTextTower TextTower(string tokenizerFolder, ClipTextConfig config, Func<Tensor, ScalarType, Tensor> embed)
+    {
+        var tokenizer = ClipTokenizer.Load(tokenizerFolder);
+        if (tokenizer.VocabularySize > config.VocabSize)
+            throw new WeightsException($"{tokenizerFolder} has {tokenizer.VocabularySize} symbols, but the text tower knows {config.VocabSize}: tokenizer and weights do not belong together.");
+        return new ClipTextTower(tokenizer, Math.Min(tokenizer.MaxLength, config.MaxPositionEmbeddings), embed);
+    }
+
+    private T LoadNetwork<T>(string folder, Func<string, T> build) where T : nn.Module
+    {
+        using var skip = WeightInit.Skip();
+        var network = build(folder);
+        modules.Add(network);
+        network.eval();
+        using var weights = CheckpointFolder.OpenWeights(folder);
+        StateDict.Load(network, weights, PositionIds);
+        return network;
+    }
+}
+
+/// <summary>Where a folder keeps its CLIP; reads no weights.</summary>
+internal sealed class ClipModelFolder
+{
+    private string? processor;
+
+    private ClipModelFolder(string path)
+    {
+        Path = path;
+        Name = System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)));
+    }
+
+    public string Path { get; }
+    public string Name { get; }
+
+    /// <summary>Folder of a CLIPModel: both towers in one file.</summary>
+    public string? WholeModel { get; private set; }
+
+    /// <summary>Folder of a CLIPTextModelWithProjection.</summary>
+    public string? TextModel { get; private set; }
+
+    /// <summary>Folder of a CLIPVisionModelWithProjection.</summary>
+    public string? VisionModel { get; private set; }
+
+    /// <summary>Folder of the tokenizer's files.</summary>
+    public string? Tokenizer { get; private set; }
+
+    /// <summary>Whether pictures can be prepared as the checkpoint says.</summary>
+    public bool HasImageProcessor => processor is not null || TrainedSize is not null;
+
+    /// <summary>Size of the image tower of a run of this project's own trainer, which prepares pictures as transformers does by default.</summary>
+    private int? TrainedSize { get; set; }
+
+    public string WhyNoText { get; private set; } = "";
+    public string WhyNoImages { get; private set; } = "";
+
+    /// <summary>Finds out what a folder is.</summary>
+    /// <exception cref="CheckpointNotFoundException">There is no such folder, or nothing known in it.</exception>
+    /// <exception cref="WeightsException">It is of another kind.</exception>
+    public static ClipModelFolder Open(string path)
+    {
+        if (!Directory.Exists(path)) throw new CheckpointNotFoundException($"There is no folder {path}.");
+        var folder = new ClipModelFolder(path);
+        if (File.Exists(System.IO.Path.Combine(path, "model_index.json"))) folder.FromPipeline(PipelineFolder.Open(path));
+        else if (File.Exists(System.IO.Path.Combine(path, "config.json"))) folder.FromComponent();
+        else if (File.Exists(System.IO.Path.Combine(path, "clip", "config.json"))) folder.FromRun();
+        else throw new CheckpointNotFoundException($"{path} is no model: it has neither model_index.json (a pipeline) nor config.json (a CLIP of transformers).");
+        return folder;
+    }
+
+    /// <summary>The tokenizer's folder, or why there is none.</summary>
+    public string RequireTokenizer() => Tokenizer ?? throw new WeightsException($"{Path} has no tokenizer: {WhyNoText}.");
+
+    public ClipImageProcessor LoadImageProcessor() => processor is not null ? ClipImageProcessor.Load(processor)
+        : TrainedSize is { } size ? ClipImageProcessor.Transformers(size)
+        : throw new WeightsException($"{Path} does not say how pictures are prepared: {WhyNoImages}.");
+
+    private void FromPipeline(PipelineFolder pipeline)
+    {
+        var (text, tokenizer) = pipeline.Has("prior_text_encoder") ? ("prior_text_encoder", "prior_tokenizer") : ("text_encoder", "tokenizer");
+        var textClass = pipeline.Components.GetValueOrDefault(text);
+        if (textClass == "CLIPTextModelWithProjection" && pipeline.Has(tokenizer)) TextModel = pipeline.Of(text);
+        else WhyNoText = textClass is null ? $"this {pipeline.ClassName} has no text encoder" : $"its {text} is a {textClass}, which does not lead into CLIP's joint space";
+        if (pipeline.Has(tokenizer)) Tokenizer = pipeline.Of(tokenizer);
+
+        var visionClass = pipeline.Components.GetValueOrDefault("image_encoder");
+        var preparation = pipeline.Has("feature_extractor") ? "feature_extractor" : "image_processor";
+        if (visionClass == "CLIPVisionModelWithProjection" && pipeline.Has(preparation)) VisionModel = pipeline.Of("image_encoder");
+        else WhyNoImages = visionClass is null ? $"this {pipeline.ClassName} has no image encoder" : $"its image_encoder is a {visionClass} without a {preparation}";
+        if (pipeline.Has(preparation)) processor = pipeline.Of(preparation);
+    }
+
+    private void FromComponent()
+    {
+        var className = ConfigFile.ClassName(Path);
+        if (className is not ("CLIPModel" or "CLIPTextModelWithProjection" or "CLIPVisionModelWithProjection"))
+            throw new WeightsException($"{Path} is a {className ?? "model of no class"}; texts and pictures are embedded by a CLIPModel, a CLIPTextModelWithProjection, a CLIPVisionModelWithProjection or a pipeline that has them.");
+        if (className == "CLIPModel") WholeModel = Path;
+        if (className == "CLIPTextModelWithProjection") TextModel = Path;
+        if (className == "CLIPVisionModelWithProjection") VisionModel = Path;
+
+        if (className != "CLIPVisionModelWithProjection" && (Has("vocab.json") || Has("tokenizer.json"))) Tokenizer = Path;
+        if (className != "CLIPTextModelWithProjection" && Has("preprocessor_config.json")) processor = Path;
+        WhyNoText = className == "CLIPVisionModelWithProjection" ? "a CLIPVisionModelWithProjection has no text tower" : "its tokenizer is missing (vocab.json and merges.txt, or tokenizer.json)";
+        WhyNoImages = className == "CLIPTextModelWithProjection" ? "a CLIPTextModelWithProjection has no image tower" : "its preprocessor_config.json is missing";
+
+        bool Has(string file) => File.Exists(System.IO.Path.Combine(Path, file));
+    }
+
+    private void FromRun()
+    {
+        WholeModel = System.IO.Path.Combine(Path, "clip");
+        TrainedSize = ConfigFile.Read<ClipConfig>(WholeModel).VisionConfig.ImageSize;
+        var tokenizer = System.IO.Path.Combine(Path, "tokenizer");
+        if (Directory.Exists(tokenizer)) Tokenizer = tokenizer;
+        WhyNoText = $"there is no folder {tokenizer}";
+    }
+}

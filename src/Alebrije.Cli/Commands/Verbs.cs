@@ -8,5 +8,6 @@ internal static class Verbs
     public static IEnumerable<Command> Create(Terminal terminal) =>
     [
         TrainCommand.Create(terminal),
+        EvaluateCommand.Create(terminal),
     ];
 }

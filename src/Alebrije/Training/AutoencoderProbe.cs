@@ -1,4 +1,5 @@
 using Alebrije.Datasets;
+using Alebrije.Evaluation;
 using Alebrije.Models.Autoencoders;
 using Alebrije.Preprocessing.Imaging;
 using TorchSharp;
@@ -22,8 +23,7 @@ internal sealed class AutoencoderProbe(AutoencoderKL network, CaptionedScenes sc
         {
             using var scope = NewDisposeScope();
             var pixels = Pixels(first, Math.Min(Batch, count - first));
-            var error = (network.call(pixels).clamp(-1, 1) - pixels) / 2;
-            total += (-10 * error.square().mean([1, 2, 3]).clamp_min(1e-10).log10()).sum().ToDouble();
+            total += AutoencoderEvaluation.SignalToNoise(network.call(pixels).clamp(-1, 1), pixels).Sum();
         }
 
         return total / count;
@@ -50,11 +50,6 @@ internal sealed class AutoencoderProbe(AutoencoderKL network, CaptionedScenes sc
         RgbImage.FromPlanes(sheet.data<float>().ToArray(), 8 * side, 2 * side).SavePng(path);
     }
 
-    private Tensor Pixels(int first, int count)
-    {
-        var pixels = new float[count * 3 * side * side];
-        for (var i = 0; i < count; i++)
-            PixelBatch.Write(scenes.Draw(scenes.HeldOut(Seed, first + i, SceneOptions.Default), side), 0, 0, side, pixels.AsSpan(i * 3 * side * side, 3 * side * side));
-        return tensor(pixels, [count, 3, side, side]);
-    }
+    private Tensor Pixels(int first, int count) => AutoencoderEvaluation.Pixels(
+        [.. Enumerable.Range(first, count).Select(i => scenes.Draw(scenes.HeldOut(Seed, i, SceneOptions.Default), side))]);
 }

@@ -1,4 +1,4 @@
-using Alebrije.Datasets;
+using Alebrije.Evaluation;
 using Alebrije.Models.Clip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
@@ -11,58 +11,30 @@ namespace Alebrije.Training;
 internal sealed class ClipProbe(ClipNetwork network, ClipTokenizer tokenizer, CaptionedScenes scenes)
 {
     private const ulong Seed = 9001;
-    private const int Singles = 300, Retrieved = 100, Draws = 3;
+    private const int Singles = 300, Pairs = 300, Draws = 3;
+    private static readonly string[] Reported =
+        ["zero_shot_top1_en", "zero_shot_top5_en", "zero_shot_top1_es", "zero_shot_top5_es", "retrieval_r1_en", "retrieval_r1_es"];
+
     private readonly ClipImageProcessor processor = ClipImageProcessor.Transformers(network.Config.VisionConfig.ImageSize);
 
-    /// <returns>zero_shot_top1_en, zero_shot_top1_es, zero_shot_top5_en, retrieval_r1_en, retrieval_r1_es as shares.</returns>
+    /// <returns>The figures of <see cref="ClipEvaluation"/> that a log has room for, as shares.</returns>
     public Dictionary<string, double> Measure(int batch)
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        var metrics = new Dictionary<string, double>();
-        var singles = Scenes(Singles, 0, SceneOptions.SingleObjects);
-        var pictures = EmbedImages(singles, batch);
-        var truth = tensor(singles.Select(s => (long)s.Objects[0].Concept.Index).ToArray());
-        foreach (var language in Enum.GetValues<Language>())
-        {
-            var names = EmbedTexts([.. scenes.World.Concepts.Select(c => c.Label(language))], batch);
-            var top = pictures.mm(names.t()).topk(5, dim: 1).indexes.eq(truth.unsqueeze(1));
-            metrics[$"zero_shot_top1_{language.Code()}"] = Share(top[.., ..1]);
-            metrics[$"zero_shot_top5_{language.Code()}"] = Share(top);
-        }
-
-        foreach (var language in Enum.GetValues<Language>())
-        {
-            var hits = 0.0;
-            for (var draw = 0; draw < Draws; draw++)
-            {
-                var some = Scenes(Retrieved, (draw + 1) * 100_000L, SceneOptions.Default);
-                var texts = EmbedTexts([.. some.Select(s => scenes.World.Caption(s, language))], batch);
-                var best = texts.mm(EmbedImages(some, batch).t()).argmax(1);
-                hits += Share(best.eq(arange(Retrieved)).unsqueeze(1)) / Draws;
-            }
-
-            metrics[$"retrieval_r1_{language.Code()}"] = hits;
-        }
-
-        return metrics;
+        var metrics = ClipEvaluation.Measure(new JointSpace(EmbedImages, EmbedTexts, batch), new EvaluationScenes(scenes.World, Seed), Singles, Pairs, Draws);
+        return Reported.ToDictionary(name => name, name => metrics.Figures[name].Value);
     }
 
-    private Scene[] Scenes(int count, long first, SceneOptions options) =>
-        [.. Enumerable.Range(0, count).Select(i => scenes.HeldOut(Seed, first + i, options))];
-
-    private static double Share(Tensor hits) => hits.any(1).to(ScalarType.Float32).mean().ToDouble();
-
-    private Tensor EmbedTexts(string[] texts, int batch) => cat([.. texts.Chunk(batch).Select(chunk =>
+    private Tensor EmbedTexts(IReadOnlyList<string> texts)
     {
-        var ids = ClipBatch.Pack(tokenizer, chunk, network.Config.TextConfig.MaxPositionEmbeddings);
-        return network.EmbedText(tensor(ids, [chunk.Length, ids.Length / chunk.Length]));
-    })]);
+        var ids = ClipBatch.Pack(tokenizer, texts, network.Config.TextConfig.MaxPositionEmbeddings);
+        return network.EmbedText(tensor(ids, [texts.Count, ids.Length / texts.Count]));
+    }
 
-    private Tensor EmbedImages(Scene[] some, int batch) => cat([.. some.Chunk(batch).Select(chunk =>
+    private Tensor EmbedImages(IReadOnlyList<RgbImage> pictures)
     {
         var size = network.Config.VisionConfig.ImageSize;
-        var pixels = chunk.SelectMany(scene => processor.Prepare(scenes.Draw(scene))).ToArray();
-        return network.EmbedImage(tensor(pixels, [chunk.Length, 3, size, size]));
-    })]);
+        return network.EmbedImage(tensor(pictures.SelectMany(processor.Prepare).ToArray(), [pictures.Count, 3, size, size]));
+    }
 }

@@ -1,0 +1,93 @@
+using System.CommandLine;
+using System.Globalization;
+using Alebrije.Analysis;
+using Alebrije.Datasets;
+using Alebrije.Evaluation;
+using Alebrije.Pipelines.StableUnClip;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije evaluate [--only clip,prior,decoder,autoencoder] [--count N] [--out DIR]</c></summary>
+internal static class EvaluateCommand
+{
+    private static readonly string[] PartNames = [.. Enum.GetValues<EvaluationPart>().Select(ModelEvaluation.NameOf)];
+
+    public static Command Create(Terminal terminal)
+    {
+        var only = new Option<string?>("--only") { Description = $"Parts to evaluate, joined by commas: {string.Join(", ", PartNames)}. All when left out." };
+        only.Validators.Add(result =>
+        {
+            foreach (var name in Split(result.GetValueOrDefault<string?>()).Where(name => !PartNames.Contains(name)))
+                result.AddError($"--only does not know '{name}'; it takes {string.Join(", ", PartNames)}, joined by commas.");
+        });
+        var count = new Option<int>("--count")
+        {
+            Description = "Scenes behind each figure of CLIP; figures that cost more take a fixed share of it.",
+            DefaultValueFactory = _ => EvaluationOptions.DefaultCount,
+        };
+        count.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 100_000) result.AddError("--count takes a whole number from 1 to 100000.");
+        });
+        var folder = new Option<string?>("--out") { Description = "Folder for sheets of what was drawn." };
+        var command = new Command("evaluate", "Judges the model on scenes that it was never trained on, beside baselines.") { only, count, folder };
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () =>
+            {
+                var world = EmojiWorld.Open();
+                CommonOptions.StartTorch(parsed);
+                using var pipeline = StableUnClipPipeline.Load(ModelFolder(parsed.GetValue(CommonOptions.Model)!), CommonOptions.PrecisionOf(parsed));
+                var names = Split(parsed.GetValue(only));
+                var defaults = new EvaluationOptions();
+                var result = ModelEvaluation.Run(pipeline, world, defaults with
+                {
+                    Parts = names.Length == 0 ? defaults.Parts : [.. Enum.GetValues<EvaluationPart>().Where(part => names.Contains(ModelEvaluation.NameOf(part)))],
+                    Count = parsed.GetValue(count),
+                    Seed = parsed.GetValue(CommonOptions.Seed) ?? defaults.Seed,
+                    Folder = parsed.GetValue(folder),
+                    OnProgress = progress => terminal.Progress($"{ModelEvaluation.NameOf(progress.Part)}: {progress.Doing}, {progress.Done} of {progress.Of}"),
+                }, cancellation);
+                terminal.CloseLine();
+                if (parsed.GetValue(CommonOptions.Json))
+                    terminal.SayJson(new { result.Model, result.Seed, Metrics = result.Metrics.ToJson(), result.Left, Seconds = Math.Round(result.Seconds, 1) });
+                else
+                    Say(terminal, result);
+                return 0;
+            },
+            CancellationToken.None));
+        return command;
+    }
+
+    private static string[] Split(string? names) => names?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
+
+    private static string ModelFolder(string name) => Directory.Exists(name) ? name : Path.Combine("models", name);
+
+    private static void Say(Terminal terminal, EvaluationResult result)
+    {
+        terminal.Say($"{result.Model}, seed {result.Seed}; held-out scenes, 95 % intervals");
+        Say(terminal, result.Metrics, "");
+        foreach (var reason in result.Left) terminal.Say($"Left out: {reason}");
+        terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{result.Seconds:F0} s"));
+    }
+
+    private static void Say(Terminal terminal, MetricGroup group, string indent)
+    {
+        foreach (var (name, figure) in group.Figures) terminal.Say(Row(indent + name, name, figure));
+        foreach (var (name, inner) in group.Groups)
+        {
+            if (indent.Length == 0) terminal.Say();
+            terminal.Say(inner.Own is { } own ? Row(indent + name, name, own) : indent + name);
+            Say(terminal, inner, indent + "  ");
+        }
+    }
+
+    private static string Row(string label, string name, Figure figure) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"{label,-32} {Number(name, figure.Value),10}   {Number(name, figure.Low)} to {Number(name, figure.High)}, n {figure.Count}");
+
+    /// <summary>Decibels, lengths and cosines as they are, shares in percent.</summary>
+    private static string Number(string name, double value) =>
+        name.StartsWith("psnr", StringComparison.Ordinal) ? value.ToString("F2", CultureInfo.InvariantCulture) + " dB"
+        : name is "cosine" or "modality_gap" ? value.ToString("F3", CultureInfo.InvariantCulture)
+        : (100 * value).ToString("F1", CultureInfo.InvariantCulture) + " %";
+}

@@ -1,0 +1,58 @@
+using Alebrije.Analysis;
+using Alebrije.Datasets;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>
+/// How well texts and pictures meet: one object named among all concepts by their labels (Radford et al., 2021, §3.1), a caption's scene found
+/// among a hundred, and how far the two kinds of embeddings lie apart (Liang et al., 2022).
+/// </summary>
+internal static class ClipEvaluation
+{
+    /// <summary>
+    /// <c>zero_shot_top1</c> and <c>zero_shot_top5</c>, <c>retrieval_r1</c> (captions as in training, which leave things out now and then) and
+    /// <c>retrieval_r1_complete</c> (captions that say all), each for <c>_en</c> and <c>_es</c>, and <c>modality_gap</c>.
+    /// </summary>
+    /// <param name="space">The encoders.</param>
+    /// <param name="scenes">The world.</param>
+    /// <param name="singles">Scenes of one object.</param>
+    /// <param name="pairs">Scenes for retrieval, at least a hundred.</param>
+    /// <param name="draws">Draws of a hundred scenes that retrieval is averaged over.</param>
+    /// <param name="progress">Told what is done, how many of how many.</param>
+    public static MetricGroup Measure(JointSpace space, EvaluationScenes scenes, int singles, int pairs, int draws = 10, Action<string, int, int>? progress = null)
+    {
+        var metrics = new MetricGroup();
+        var single = scenes.Draw(EvaluationScenes.Singles, singles);
+        var pictures = space.Images(single.Select(scene => scenes.Picture(scene)), done => progress?.Invoke("naming single objects", done, singles));
+        var right = single.Select(scene => scene.Objects[0].Concept.Index).ToArray();
+        foreach (var language in Enum.GetValues<Language>())
+        {
+            var names = space.Texts(scenes.World.Concepts.Select(concept => concept.Label(language)));
+            var scores = JointSpace.Cosines(pictures, names);
+            metrics.Add($"zero_shot_top1_{language.Code()}", ZeroShot.TopAccuracy(scores, right));
+            metrics.Add($"zero_shot_top5_{language.Code()}", ZeroShot.TopAccuracy(scores, right, 5));
+        }
+
+        var some = scenes.Draw(EvaluationScenes.Mixture, pairs);
+        var shown = space.Images(some.Select(scene => scenes.Picture(scene)), done => progress?.Invoke("finding scenes", done, pairs));
+        var captions = new List<float[]>();
+        foreach (var language in Enum.GetValues<Language>())
+        {
+            var texts = space.Texts(some.Select(scene => scenes.World.Caption(scene, language)));
+            metrics.Add($"retrieval_r1_{language.Code()}", Recall(texts, shown, draws, scenes.Seed));
+            captions.AddRange(texts);
+        }
+
+        foreach (var language in Enum.GetValues<Language>())
+        {
+            var texts = space.Texts(some.Select(scene => scenes.World.Caption(scene, language, CaptionOptions.Complete)));
+            metrics.Add($"retrieval_r1_complete_{language.Code()}", Recall(texts, shown, draws, scenes.Seed));
+        }
+
+        metrics.Add("modality_gap", ModalityGap.Between(shown, captions, unchecked((int)scenes.Seed)));
+        return metrics;
+    }
+
+    private static Figure Recall(float[][] texts, float[][] pictures, int draws, ulong seed) =>
+        Retrieval.RecallAt1(texts, pictures, EvaluationSizes.Candidates, draws, unchecked((int)seed));
+}

@@ -1,0 +1,58 @@
+using Alebrije.Datasets;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>A scene and what is asked for in words.</summary>
+internal sealed record PromptedScene(Scene Scene, string Prompt);
+
+/// <summary>Scenes of one kind; each kind has numbers of its own, so that none shows what another does.</summary>
+internal sealed record SceneSet(SceneOptions Options, long First);
+
+/// <summary>
+/// Scenes that training never shows: single objects from other random numbers and in held-out styles, several objects as held-out pairs.
+/// Scene i under a seed is always the same.
+/// </summary>
+internal sealed class EvaluationScenes(EmojiWorld world, ulong seed)
+{
+    /// <summary>One object, any concept, styles and sizes as in training.</summary>
+    public static readonly SceneSet Singles = new(SceneOptions.SingleObjects with { Split = SceneSplit.HeldOut }, 0);
+
+    /// <summary>The usual mixture.</summary>
+    public static readonly SceneSet Mixture = new(SceneOptions.Default with { Split = SceneSplit.HeldOut }, 1_000_000);
+
+    /// <summary>The usual mixture, as training shows it.</summary>
+    public static readonly SceneSet Known = new(SceneOptions.Default, 2_000_000);
+
+    /// <summary>One object in the plain style, any concept.</summary>
+    public static readonly SceneSet PlainSingles = new(Singles.Options with { StyleShare = 0, SizeShare = 0 }, 3_000_000);
+
+    /// <summary>One core concept in the plain style.</summary>
+    public static readonly SceneSet CoreSingles = new(PlainSingles.Options with { CoreShare = 1 }, 4_000_000);
+
+    /// <summary>Two core concepts that training never shows together, in the plain style.</summary>
+    public static readonly SceneSet CoreDuets = new(
+        Mixture.Options with { OneObject = 0, TwoObjects = 1, ThreeObjects = 0, Counts = 0, CoreShare = 1, StyleShare = 0 }, 5_000_000);
+
+    public EmojiWorld World => world;
+
+    public ulong Seed => seed;
+
+    public Scene[] Draw(SceneSet set, int count) => [.. Enumerable.Range(0, count).Select(i => world.Scene(seed, set.First + i, set.Options))];
+
+    /// <summary>Scenes with all that they show said by name, in English and Spanish by turns.</summary>
+    public PromptedScene[] Prompts(SceneSet set, int count) => [.. Draw(set, count).Select(scene => Prompt(scene, LanguageOf(scene)))];
+
+    /// <summary>A scene with all that it shows said by name.</summary>
+    public PromptedScene Prompt(Scene scene, Language language) => new(scene, world.Caption(scene, language, CaptionOptions.Complete));
+
+    /// <summary>A caption as training has them, in English and Spanish by turns.</summary>
+    public string Caption(Scene scene) => world.Caption(scene, LanguageOf(scene));
+
+    public RgbImage Picture(Scene scene, int side = Scene.Side) => new(side, side, world.Render(scene, side));
+
+    /// <summary>The side nearest to the wanted one at which scenes can be drawn.</summary>
+    public static int SideFor(int wanted) => Math.Clamp(wanted, 16, 512);
+
+    private static Language LanguageOf(Scene scene) => scene.Index % 2 == 0 ? Language.English : Language.Spanish;
+}

@@ -1,0 +1,65 @@
+using Alebrije.Models.Clip;
+using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Preprocessing.Imaging;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>
+/// The space that texts and pictures share. Embeds many of either in batches and keeps plain rows of unit length, so that no tensor outlives
+/// its batch.
+/// </summary>
+/// <param name="images">Image embeddings of pictures: [batch, features] of any length.</param>
+/// <param name="texts">Text embeddings: [batch, features] of any length.</param>
+/// <param name="batch">Pictures or texts at a time.</param>
+internal sealed class JointSpace(Func<IReadOnlyList<RgbImage>, Tensor> images, Func<IReadOnlyList<string>, Tensor> texts, int batch = 64)
+{
+    /// <summary>The space of a pipeline's prior and image encoder.</summary>
+    public static JointSpace Of(StableUnClipStages stages) =>
+        new(stages.EncodeImages, prompts => stages.EncodeForPrior(prompts).Conditions.TextEmbedding);
+
+    /// <param name="pictures">Taken batch by batch, so they may be drawn on the way.</param>
+    /// <param name="done">Told how many are done after every batch.</param>
+    /// <returns>[pictures][features], unit length</returns>
+    public float[][] Images(IEnumerable<RgbImage> pictures, Action<int>? done = null) => Embed(pictures, images, done);
+
+    /// <returns>[texts][features], unit length</returns>
+    public float[][] Texts(IEnumerable<string> prompts, Action<int>? done = null) => Embed(prompts, texts, done);
+
+    /// <param name="embeddings">[n, features] of any length</param>
+    /// <returns>[n][features], unit length</returns>
+    public static float[][] Rows(Tensor embeddings)
+    {
+        using var scope = NewDisposeScope();
+        var width = (int)embeddings.shape[1];
+        return [.. ClipNetwork.Unit(embeddings).contiguous().data<float>().ToArray().Chunk(width)];
+    }
+
+    /// <param name="rows">[rows][features], unit length</param>
+    /// <param name="columns">[columns][features], unit length</param>
+    /// <returns>[rows][columns]: cosines</returns>
+    public static double[][] Cosines(IReadOnlyList<float[]> rows, IReadOnlyList<float[]> columns)
+    {
+        var cosines = new double[rows.Count][];
+        for (var i = 0; i < cosines.Length; i++)
+        {
+            cosines[i] = new double[columns.Count];
+            for (var j = 0; j < columns.Count; j++) cosines[i][j] = System.Numerics.Tensors.TensorPrimitives.Dot<float>(rows[i], columns[j]);
+        }
+
+        return cosines;
+    }
+
+    private float[][] Embed<T>(IEnumerable<T> items, Func<IReadOnlyList<T>, Tensor> encode, Action<int>? done)
+    {
+        var rows = new List<float[]>();
+        foreach (var chunk in items.Chunk(batch))
+        {
+            using (NewDisposeScope()) rows.AddRange(Rows(encode(chunk)));
+            done?.Invoke(rows.Count);
+        }
+
+        return [.. rows];
+    }
+}

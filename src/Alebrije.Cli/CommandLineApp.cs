@@ -35,14 +35,14 @@ internal static class CommandLineApp
         {
             return await parsed.InvokeAsync(new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false }, stop.Token);
         }
-        catch (OperationCanceledException)
+        catch (Exception e) when (e.GetBaseException() is OperationCanceledException)
         {
             error.WriteLine("Stopped.");
             return 1;
         }
-        catch (UsageException e)
+        catch (Exception e) when (e.GetBaseException() is UsageException)
         {
-            error.WriteLine(e.Message);
+            error.WriteLine(e.GetBaseException().Message);
             return 2;
         }
         catch (Exception e) when (!parsed.GetValue(CommonOptions.Debug))

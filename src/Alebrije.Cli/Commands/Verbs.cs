@@ -7,7 +7,9 @@ internal static class Verbs
 {
     public static IEnumerable<Command> Create(Terminal terminal) =>
     [
+        ImagineCommand.Create(terminal),
         TrainCommand.Create(terminal),
+        PackCommand.Create(terminal),
         EvaluateCommand.Create(terminal),
     ];
 }

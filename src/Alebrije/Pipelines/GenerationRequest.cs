@@ -46,8 +46,9 @@ public sealed record GenerationRequest
     /// <summary>Side of the picture in pixels, a multiple of the autoencoder's factor; null takes the model's own.</summary>
     public int? Size { get; init; }
 
+    /// <summary>Looks at the values alone; whether the size fits is the model's to say.</summary>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
-    internal void Check()
+    public void Check()
     {
         if (string.IsNullOrWhiteSpace(Prompt)) throw new ArgumentException("The prompt is empty; say what to draw.");
         Range(Steps, 1, 1000, "steps");

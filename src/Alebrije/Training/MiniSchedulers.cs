@@ -2,26 +2,57 @@ using Alebrije.Diffusion;
 
 namespace Alebrije.Training;
 
-/// <summary>Schedules of the embedded default, as its scheduler_config.json files hold them.</summary>
+/// <summary>Schedules of the embedded default: the texts of its scheduler_config.json files, and what they say.</summary>
 internal static class MiniSchedulers
 {
     /// <summary>
     /// Prior: x0 prediction on a cosine schedule. DDPM and not UnCLIPScheduler, which the reference's Stable unCLIP pipeline steps from t to t - 1
     /// only, so that its samples fall together with the mean.
     /// </summary>
-    public static SchedulerConfig Prior { get; } = SchedulerConfig.For("DDPMScheduler") with
-    {
-        BetaSchedule = "squaredcos_cap_v2", PredictionType = PredictionType.Sample, VarianceType = "fixed_small_log",
-        ClipSample = true, ClipSampleRange = 5, TimestepSpacing = "trailing",
-    };
+    public const string PriorText = """
+        {
+          "_class_name": "DDPMScheduler",
+          "beta_schedule": "squaredcos_cap_v2",
+          "clip_sample": true,
+          "clip_sample_range": 5.0,
+          "num_train_timesteps": 1000,
+          "prediction_type": "sample",
+          "timestep_spacing": "trailing",
+          "variance_type": "fixed_small_log"
+        }
+        """;
 
     /// <summary>Noise on the image embedding.</summary>
-    public static SchedulerConfig ImageNoising { get; } = SchedulerConfig.For("DDPMScheduler") with { BetaSchedule = "squaredcos_cap_v2" };
+    public const string ImageNoisingText = """
+        {
+          "_class_name": "DDPMScheduler",
+          "beta_schedule": "squaredcos_cap_v2",
+          "num_train_timesteps": 1000
+        }
+        """;
 
     /// <summary>Decoder: v prediction down to pure noise (Lin et al., 2023), so that plain backgrounds come out in any brightness.</summary>
-    public static SchedulerConfig Decoder { get; } = SchedulerConfig.For("DDIMScheduler") with
-    {
-        BetaSchedule = "scaled_linear", BetaStart = 0.00085, BetaEnd = 0.012, PredictionType = PredictionType.VPrediction,
-        ClipSample = false, SetAlphaToOne = true, RescaleBetasZeroSnr = true, TimestepSpacing = "trailing",
-    };
+    public const string DecoderText = """
+        {
+          "_class_name": "DDIMScheduler",
+          "beta_end": 0.012,
+          "beta_schedule": "scaled_linear",
+          "beta_start": 0.00085,
+          "clip_sample": false,
+          "num_train_timesteps": 1000,
+          "prediction_type": "v_prediction",
+          "rescale_betas_zero_snr": true,
+          "set_alpha_to_one": true,
+          "timestep_spacing": "trailing"
+        }
+        """;
+
+    /// <inheritdoc cref="PriorText"/>
+    public static SchedulerConfig Prior { get; } = SchedulerConfig.Parse(PriorText);
+
+    /// <inheritdoc cref="ImageNoisingText"/>
+    public static SchedulerConfig ImageNoising { get; } = SchedulerConfig.Parse(ImageNoisingText);
+
+    /// <inheritdoc cref="DecoderText"/>
+    public static SchedulerConfig Decoder { get; } = SchedulerConfig.Parse(DecoderText);
 }

@@ -73,6 +73,16 @@ internal sealed class ShardedSource : TensorSource
         ? shard
         : throw new WeightsException($"{Location} lists no tensor '{name}' among its {owners.Count}.");
 
+    private static bool IsPlain(string file) => file.Length > 0 && file is not ("." or "..") && !file.AsSpan().ContainsAny('/', '\\', ':');
+
+    /// <summary>Whether this is <c>../component/file</c> inside one pipeline folder: two roles may share the weights of one network.</summary>
+    private static bool IsSibling(string file, string index)
+    {
+        var parts = file.Split('/');
+        return parts.Length == 3 && parts[0] == ".." && IsPlain(parts[1]) && IsPlain(parts[2])
+            && File.Exists(Path.Combine(Path.GetDirectoryName(Path.GetFullPath(index))!, "..", "model_index.json"));
+    }
+
     private static List<(string Name, string File)> ReadMap(string path)
     {
         var entries = new List<(string, string)>();
@@ -83,8 +93,8 @@ internal sealed class ShardedSource : TensorSource
             foreach (var item in document.RootElement.GetProperty("weight_map").EnumerateObject())
             {
                 var file = item.Value.GetString() ?? "";
-                if (file.Length == 0 || file is "." or ".." || file.AsSpan().ContainsAny('/', '\\', ':'))
-                    throw new WeightsException($"{path} names the shard '{file}', which is not a plain file name.");
+                if (!IsPlain(file) && !IsSibling(file, path))
+                    throw new WeightsException($"{path} names the shard '{file}', which is neither a plain file name nor a file of a sibling component.");
                 if (!seen.Add(item.Name)) throw new WeightsException($"{path} lists tensor '{item.Name}' twice.");
                 entries.Add((item.Name, file));
             }

@@ -81,7 +81,8 @@ internal sealed class StableUnClipParts : IDisposable
 /// <summary>What a model does when a request leaves it open: <c>generation_config.json</c> beside the index, or the reference pipeline's defaults.</summary>
 internal sealed record GenerationDefaults
 {
-    private const string FileName = "generation_config.json";
+    /// <summary>Its name beside model_index.json.</summary>
+    public const string FileName = "generation_config.json";
 
     public int Steps { get; init; } = 20;
     public double Guidance { get; init; } = 10;

@@ -1,0 +1,177 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Alebrije.Catalog;
+using Alebrije.Pipelines;
+using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije imagine PROMPT...</c>: text to image, the whole chain.</summary>
+internal static class ImagineCommand
+{
+    private static readonly Argument<string[]> Prompts = new("prompt") { Description = "What to draw; every prompt is a picture of its own.", Arity = ArgumentArity.ZeroOrMore };
+    private static readonly Option<string?> PromptsFile = new("--prompts-file") { Description = "A file with one prompt per line; - is standard input." };
+    private static readonly Option<int> Count = new("--count") { Description = "Pictures of each prompt, with seeds that follow each other.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<int?> Steps = new("--steps") { Description = "Steps of the decoder." };
+    private static readonly Option<double?> Scale = new("--guidance") { Description = "Guidance scale of the decoder; 1 means none." };
+    private static readonly Option<string> Prior = new("--prior") { Description = "How the image embedding is made: diffusion, linear or none (the text embedding as it is).", DefaultValueFactory = _ => "diffusion" };
+    private static readonly Option<int?> PriorSteps = new("--prior-steps") { Description = "Steps of the diffusion prior." };
+    private static readonly Option<double?> PriorScale = new("--prior-guidance") { Description = "Guidance scale of the diffusion prior; 1 means none." };
+    private static readonly Option<int> Candidates = new("--prior-candidates") { Description = "Embeddings that the prior draws; the one nearest to the text is kept.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<string> Negative = new("--negative") { Description = "What the decoder keeps away from.", DefaultValueFactory = _ => "" };
+    private static readonly Option<int?> Size = new("--size") { Description = "Side of the picture in pixels." };
+    private static readonly Option<string?> Out = new("--out") { Description = "A .png file for one picture, or a folder for 0000.png, 0001.png, ..." };
+    private static readonly Option<string?> Trace = new("--trace") { Description = "A folder for every stage of the chain: trace.json and the files it lists." };
+
+    public static Command Create(Terminal terminal)
+    {
+        Prior.AcceptOnlyFromAmong("diffusion", "linear", "none");
+        var command = new Command("imagine", "Draws pictures from texts: text embedding, prior, image embedding, decoder, picture.")
+        {
+            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, Out, Trace,
+        };
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
+    {
+        var json = parsed.GetValue(CommonOptions.Json);
+        var seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next();
+        var requests = Requests(parsed, seed);
+        var names = new OutputNames(parsed.GetValue(Out), requests);
+        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+
+        var clock = Stopwatch.StartNew();
+        CommonOptions.StartTorch(parsed);
+        using var pipeline = StableUnClipPipeline.Load(folder, CommonOptions.PrecisionOf(parsed));
+        var seconds = new Dictionary<string, double> { ["load"] = clock.Elapsed.TotalSeconds, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
+        var images = new List<object>();
+        foreach (var (request, i) in requests.Select((request, i) => (request, i)))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var trace = TraceOf(parsed, i, requests.Length);
+            var progress = new StepProgress(terminal, requests.Length > 1 ? $"{i + 1} of {requests.Length}  " : "");
+            var result = pipeline.Generate(request, progress.Show, trace, cancellation);
+            trace?.Finish(new { model = pipeline.Name, result.Request, result.ClipScore });
+            var path = names.Of(i);
+            result.Image.SavePng(path, Recipe.Of(pipeline.Name, result));
+            foreach (var (stage, spent) in result.Seconds) seconds[stage] += spent;
+            images.Add(new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore });
+            if (!json) Show(terminal, result, path);
+        }
+
+        seconds["total"] = clock.Elapsed.TotalSeconds;
+        if (json) terminal.SayJson(new { model = pipeline.Name, images, seconds });
+        else terminal.Say(string.Create(CultureInfo.InvariantCulture,
+            $"{seconds["total"]:F1} s: load {seconds["load"]:F1}, text {seconds["text"]:F1}, prior {seconds["prior"]:F1}, decoder {seconds["decoder"]:F1}"));
+        return 0;
+    }
+
+    private static GenerationRequest[] Requests(ParseResult parsed, ulong seed)
+    {
+        var prompts = (parsed.GetValue(Prompts) ?? []).Concat(ReadPrompts(parsed.GetValue(PromptsFile))).ToArray();
+        if (prompts.Length == 0) throw new UsageException("Say what to draw: alebrije imagine \"a koala riding a motorcycle\"");
+        var count = parsed.GetValue(Count);
+        if (count is < 1 or > 10_000) throw new UsageException($"--count is {count}; it has to lie between 1 and 10000.");
+        var template = new GenerationRequest
+        {
+            Prompt = prompts[0], Negative = parsed.GetValue(Negative)!, Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
+            Prior = Enum.Parse<PriorKind>(parsed.GetValue(Prior)!, ignoreCase: true), PriorSteps = parsed.GetValue(PriorSteps),
+            PriorGuidance = parsed.GetValue(PriorScale), PriorCandidates = parsed.GetValue(Candidates), Size = parsed.GetValue(Size),
+        };
+        var requests = prompts.SelectMany((prompt, i) => Enumerable.Range(0, count)
+            .Select(j => template with { Prompt = prompt, Seed = unchecked(seed + ((ulong)i * (ulong)count) + (ulong)j) })).ToArray();
+        foreach (var request in requests) request.Check();
+        return requests;
+    }
+
+    private static IEnumerable<string> ReadPrompts(string? file)
+    {
+        if (file is null) return [];
+        if (file != "-" && !File.Exists(file)) throw new FileNotFoundException($"There is no file {file}; --prompts-file takes a text file with one prompt per line, or - for standard input.");
+        var text = file == "-" ? Console.In.ReadToEnd() : File.ReadAllText(file);
+        return text.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0);
+    }
+
+    private static GenerationTrace? TraceOf(ParseResult parsed, int number, int of) => parsed.GetValue(Trace) is not { } folder ? null
+        : new GenerationTrace(of == 1 ? folder : Path.Combine(folder, number.ToString("D4", CultureInfo.InvariantCulture)));
+
+    private static void Show(Terminal terminal, GenerationResult result, string path)
+    {
+        terminal.CloseLine();
+        if (terminal.HasColour)
+            terminal.Say(TerminalPicture.Render(result.Image, TerminalDetection.Detect(isTerminal: true), Math.Min(64, terminal.Width)).TrimEnd('\n'));
+        var score = result.ClipScore is { } cosine ? string.Create(CultureInfo.InvariantCulture, $"  CLIP {cosine:F3}") : "";
+        terminal.Say($"{path}  seed {result.Request.Seed}{score}");
+    }
+
+    /// <summary>Redraws one line with stage, step and steps per second.</summary>
+    private sealed class StepProgress(Terminal terminal, string prefix)
+    {
+        private readonly Stopwatch clock = Stopwatch.StartNew();
+        private string stage = "";
+
+        public void Show(GenerationProgress progress)
+        {
+            if (stage != progress.Stage) (stage, _) = (progress.Stage, Restart());
+            var filled = 24 * progress.Step / progress.Of;
+            var speed = progress.Step / Math.Max(1e-9, clock.Elapsed.TotalSeconds);
+            terminal.Progress(string.Create(CultureInfo.InvariantCulture,
+                $"{prefix}{progress.Stage,-8} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} of {progress.Of}  {speed:F1} steps/s"));
+        }
+
+        private bool Restart()
+        {
+            clock.Restart();
+            return true;
+        }
+    }
+}
+
+/// <summary>File names of a run's pictures; nothing that exists is overwritten without being named.</summary>
+internal sealed class OutputNames
+{
+    private readonly string? folder;
+    private readonly string? file;
+    private readonly IReadOnlyList<GenerationRequest> requests;
+    private readonly HashSet<string> taken = [];
+
+    public OutputNames(string? output, IReadOnlyList<GenerationRequest> requests)
+    {
+        this.requests = requests;
+        if (output is null) return;
+        var extension = Path.GetExtension(output);
+        if (extension.Equals(".png", StringComparison.OrdinalIgnoreCase) && !Directory.Exists(output))
+        {
+            if (requests.Count > 1) throw new UsageException($"--out {output} names one file, and {requests.Count} pictures are asked for; name a folder.");
+            file = output;
+            if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) Directory.CreateDirectory(parent);
+        }
+        else if (extension is ".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")
+        {
+            throw new UsageException($"--out {output}: pictures are written as .png, because it keeps the recipe; name a .png file or a folder.");
+        }
+        else
+        {
+            folder = output;
+            Directory.CreateDirectory(output);
+        }
+    }
+
+    /// <summary>Where picture <paramref name="i"/> goes.</summary>
+    public string Of(int i)
+    {
+        if (file is not null) return file;
+        if (folder is not null) return Path.Combine(folder, i.ToString("D4", CultureInfo.InvariantCulture) + ".png");
+        var letters = requests[i].Prompt.ToLowerInvariant().Select(c => char.IsLetterOrDigit(c) ? c : '-').ToArray();
+        var words = string.Join('-', new string(letters).Split('-', StringSplitOptions.RemoveEmptyEntries));
+        var name = $"{(words.Length == 0 ? "picture" : words.Length > 60 ? words[..60].TrimEnd('-') : words)}-{requests[i].Seed}";
+        var path = name + ".png";
+        for (var n = 2; File.Exists(path) || taken.Contains(path); n++) path = $"{name}-{n}.png";
+        taken.Add(path);
+        return path;
+    }
+}

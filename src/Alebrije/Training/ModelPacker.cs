@@ -1,0 +1,158 @@
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Alebrije.Models.Clip;
+using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>The runs that a model is put together from.</summary>
+/// <param name="Clip">Folder of a CLIP run.</param>
+/// <param name="Autoencoder">Folder of an autoencoder run.</param>
+/// <param name="Prior">Folder of a prior run.</param>
+/// <param name="Decoder">Folder of a decoder run.</param>
+public sealed record PackedRuns(string Clip, string Autoencoder, string Prior, string Decoder);
+
+/// <summary>
+/// Puts trained parts together in the published Stable unCLIP layout: one folder a component, bf16 weights (statistics stay float32), with what is
+/// needed for variations. Both text roles read one file: the decoder's text encoder is an index that points to the prior's.
+/// </summary>
+public static class ModelPacker
+{
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
+    /// <summary>Writes the folder.</summary>
+    /// <param name="runs">Where the parts are.</param>
+    /// <param name="folder">The model's folder; components that stand there are replaced.</param>
+    /// <exception cref="CheckpointNotFoundException">A part is missing.</exception>
+    public static void Pack(PackedRuns runs, string folder)
+    {
+        ArgumentNullException.ThrowIfNull(runs);
+        using var guard = no_grad();
+        Directory.CreateDirectory(folder);
+        PackClip(Path.Combine(runs.Clip, "clip"), folder);
+        foreach (var tokenizer in new[] { "prior_tokenizer", "tokenizer" }) CopyFolder(Path.Combine(runs.Clip, "tokenizer"), Path.Combine(folder, tokenizer));
+        PackComponent(Path.Combine(runs.Autoencoder, "vae"), Path.Combine(folder, "vae"));
+        PackComponent(Path.Combine(runs.Prior, "prior"), Path.Combine(folder, "prior"));
+        PackComponent(Path.Combine(runs.Prior, LinearPrior.FolderName), Path.Combine(folder, LinearPrior.FolderName));
+        PackComponent(Path.Combine(runs.Decoder, "unet"), Path.Combine(folder, "unet"));
+        PackComponent(Path.Combine(runs.Decoder, "image_normalizer"), Path.Combine(folder, "image_normalizer"), keep: _ => true);
+        WriteText(folder, "prior_scheduler/scheduler_config.json", MiniSchedulers.PriorText);
+        WriteText(folder, "image_noising_scheduler/scheduler_config.json", MiniSchedulers.ImageNoisingText);
+        WriteText(folder, "scheduler/scheduler_config.json", MiniSchedulers.DecoderText);
+        WriteText(folder, "model_index.json", Index());
+        if (!File.Exists(Path.Combine(folder, GenerationDefaults.FileName))) new GenerationDefaults { Guidance = 2.5, PriorGuidance = 1.5 }.Save(folder);
+        WriteHashes(folder);
+    }
+
+    private static void PackClip(string source, string folder)
+    {
+        var config = ConfigFile.Read<ClipConfig>(source);
+        using var weights = CheckpointFolder.OpenWeights(source);
+        var textNames = weights.Names.Where(n => n.StartsWith("text_", StringComparison.Ordinal)).ToArray();
+        Write(Path.Combine(folder, "prior_text_encoder", "model.safetensors"), weights, textNames);
+        WriteConfig(Path.Combine(folder, "prior_text_encoder", "config.json"), config.TextConfig, "CLIPTextModelWithProjection");
+        Write(Path.Combine(folder, "image_encoder", "model.safetensors"), weights,
+            [.. weights.Names.Where(n => n.StartsWith("vision_", StringComparison.Ordinal) || n.StartsWith("visual_", StringComparison.Ordinal))]);
+        WriteConfig(Path.Combine(folder, "image_encoder", "config.json"), config.VisionConfig, "CLIPVisionModelWithProjection");
+
+        var shared = textNames.Where(n => n.StartsWith("text_model.", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+            .ToDictionary(n => n, _ => "../prior_text_encoder/model.safetensors");
+        WriteText(folder, "text_encoder/model.safetensors.index.json", JsonSerializer.Serialize(new { metadata = new { }, weight_map = shared }, Indented));
+        WriteConfig(Path.Combine(folder, "text_encoder", "config.json"), config.TextConfig, "CLIPTextModel");
+        WriteText(folder, "feature_extractor/preprocessor_config.json", Preprocessor(config.VisionConfig.ImageSize));
+    }
+
+    private static void PackComponent(string source, string target, Func<string, bool>? keep = null)
+    {
+        keep ??= name => name is "clip_mean" or "clip_std";
+        using var weights = CheckpointFolder.OpenWeights(source);
+        Write(Path.Combine(target, "diffusion_pytorch_model.safetensors"), weights, [.. weights.Names], keep);
+        var config = Path.Combine(source, "config.json");
+        if (File.Exists(config)) File.Copy(config, Path.Combine(target, "config.json"), overwrite: true);
+    }
+
+    private static void Write(string path, TensorSource weights, string[] names, Func<string, bool>? keep = null)
+    {
+        using var scope = NewDisposeScope();
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        SafeTensorsWriter.Write(path,
+            names.Select(name => KeyValuePair.Create(name, keep?.Invoke(name) == true ? weights.Read(name) : weights.Read(name).to(ScalarType.BFloat16))),
+            new Dictionary<string, string> { ["format"] = "pt" });
+    }
+
+    private static string Index()
+    {
+        var components = new (string Name, string Library, string Class)[]
+        {
+            ("feature_extractor", "transformers", "CLIPImageProcessor"),
+            ("image_encoder", "transformers", "CLIPVisionModelWithProjection"),
+            ("image_noising_scheduler", "diffusers", "DDPMScheduler"),
+            ("image_normalizer", "stable_diffusion", "StableUnCLIPImageNormalizer"),
+            ("prior", "diffusers", "PriorTransformer"),
+            ("prior_scheduler", "diffusers", "DDPMScheduler"),
+            ("prior_text_encoder", "transformers", "CLIPTextModelWithProjection"),
+            ("prior_tokenizer", "transformers", "CLIPTokenizer"),
+            ("scheduler", "diffusers", "DDIMScheduler"),
+            ("text_encoder", "transformers", "CLIPTextModel"),
+            ("tokenizer", "transformers", "CLIPTokenizer"),
+            ("unet", "diffusers", "UNet2DConditionModel"),
+            ("vae", "diffusers", "AutoencoderKL"),
+        };
+        var text = new StringBuilder("{\n  \"_class_name\": \"StableUnCLIPPipeline\"");
+        foreach (var (name, library, type) in components) text.Append($",\n  \"{name}\": [\"{library}\", \"{type}\"]");
+        return text.Append("\n}").ToString();
+    }
+
+    private static string Preprocessor(int size) => $$"""
+        {
+          "crop_size": { "height": {{size}}, "width": {{size}} },
+          "do_center_crop": true,
+          "do_convert_rgb": true,
+          "do_normalize": true,
+          "do_rescale": true,
+          "do_resize": true,
+          "image_mean": [0.48145466, 0.4578275, 0.40821073],
+          "image_processor_type": "CLIPImageProcessor",
+          "image_std": [0.26862954, 0.26130258, 0.27577711],
+          "resample": 3,
+          "rescale_factor": 0.00392156862745098,
+          "size": { "shortest_edge": {{size}} }
+        }
+        """;
+
+    private static void WriteText(string folder, string file, string text)
+    {
+        var path = Path.Combine(folder, file);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        File.WriteAllText(path, text + "\n");
+    }
+
+    private static void CopyFolder(string source, string target)
+    {
+        Directory.CreateDirectory(target);
+        foreach (var file in Directory.GetFiles(source)) File.Copy(file, Path.Combine(target, Path.GetFileName(file)), overwrite: true);
+    }
+
+    private static void WriteHashes(string folder)
+    {
+        var lines = Directory.GetFiles(folder, "*", SearchOption.AllDirectories)
+            .Select(path => Path.GetRelativePath(folder, path).Replace('\\', '/'))
+            .Where(file => file.EndsWith(".safetensors", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
+            .Select(file => $"{Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(folder, file))))}  {file}");
+        File.WriteAllText(Path.Combine(folder, "SHA256SUMS"), string.Join('\n', lines) + "\n");
+    }
+
+    /// <summary>Writes a configuration with transformers' key for the class.</summary>
+    private static void WriteConfig<T>(string path, T config, string architecture)
+    {
+        ConfigFile.Write(path, config);
+        var body = ConfigFile.ReadObject(path);
+        body.Insert(0, "architectures", new JsonArray(architecture));
+        File.WriteAllText(path, body.ToJsonString(Indented) + "\n");
+    }
+}

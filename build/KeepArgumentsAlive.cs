@@ -1,0 +1,116 @@
+using System;
+using System.IO;
+using System.Text;
+using Microsoft.Build.Framework;
+using Microsoft.Build.Utilities;
+
+/// <summary>
+/// Marks every method of a copied TorchSharp.dll as not to be optimised (MethodImplOptions.NoOptimization, NoInlining).
+/// <para>
+/// Why: TorchSharp 0.107 hands native code the handles of objects that nothing holds any more, above all those of the Scalar that it makes for
+/// the 1 in <c>x + y</c> (x + 1 · y). Optimised code lets go of an argument at its last use, so that a collection begun by any other thread
+/// frees the scalar while libtorch reads it: an exception about "false to be true", or a wrong number. Code that is not optimised
+/// holds its arguments until it returns; its cost is nothing beside that of a tensor operation. Remove this when TorchSharp keeps them alive.
+/// </para>
+/// </summary>
+public sealed class KeepArgumentsAlive : Task
+{
+    private const int NoInlining = 0x8, NoOptimization = 0x40, AggressiveInlining = 0x100, AggressiveOptimization = 0x200;
+    private byte[] bytes = Array.Empty<byte>();
+
+    [Required]
+    public string Assembly { get; set; } = "";
+
+    public override bool Execute()
+    {
+        bytes = File.ReadAllBytes(Assembly);
+        if (!Mark()) return true;
+        // The file may be a link to the package's own, and copying skips a file of the same size and time.
+        var time = File.GetLastWriteTimeUtc(Assembly);
+        var temporary = Assembly + "." + Guid.NewGuid().ToString("N");
+        File.WriteAllBytes(temporary, bytes);
+        File.SetLastWriteTimeUtc(temporary, time);
+        File.Delete(Assembly);
+        File.Move(temporary, Assembly);
+        return true;
+    }
+
+    /// <summary>Changes the flags in the table of methods (ECMA-335, II.22.26); false when they are as wanted.</summary>
+    private bool Mark()
+    {
+        var tables = FindTables();
+        var rows = new int[64];
+        var at = tables + 24;
+        for (var i = 0; i < 64; i++)
+        {
+            if ((BitConverter.ToUInt64(bytes, tables + 8) >> i & 1) == 0) continue;
+            rows[i] = BitConverter.ToInt32(bytes, at);
+            at += 4;
+        }
+
+        var heaps = bytes[tables + 6];
+        int text = (heaps & 1) != 0 ? 4 : 2, guid = (heaps & 2) != 0 ? 4 : 2, blob = (heaps & 4) != 0 ? 4 : 2;
+        int Index(int bits, params int[] to)
+        {
+            var most = 0;
+            foreach (var table in to) most = Math.Max(most, rows[table]);
+            return most >= 1 << (16 - bits) ? 4 : 2;
+        }
+
+        // Module, TypeRef, TypeDef, FieldPtr, Field, MethodPtr stand before MethodDef (II.22).
+        var before = new[]
+        {
+            2 + text + 3 * guid, Index(2, 0, 26, 35, 1) + 2 * text, 4 + 2 * text + Index(2, 2, 1, 27) + Index(0, 4) + Index(0, 6),
+            Index(0, 4), 2 + text + blob, Index(0, 6),
+        };
+        for (var i = 0; i < before.Length; i++) at += before[i] * rows[i];
+        var size = 8 + text + blob + Index(0, 8);
+        var changed = false;
+        for (var i = 0; i < rows[6]; i++, at += size)
+        {
+            if (BitConverter.ToInt32(bytes, at) == 0) continue;
+            var flags = BitConverter.ToUInt16(bytes, at + 4);
+            var wanted = (flags & ~(AggressiveInlining | AggressiveOptimization)) | NoInlining | NoOptimization;
+            if (wanted == flags) continue;
+            bytes[at + 4] = (byte)wanted;
+            bytes[at + 5] = (byte)(wanted >> 8);
+            changed = true;
+        }
+
+        return changed;
+    }
+
+    private int FindTables()
+    {
+        var pe = BitConverter.ToInt32(bytes, 0x3c);
+        var optional = pe + 24;
+        var sections = optional + BitConverter.ToUInt16(bytes, pe + 20);
+        int Offset(int address)
+        {
+            for (var i = 0; i < BitConverter.ToUInt16(bytes, pe + 6); i++)
+            {
+                var section = sections + 40 * i;
+                var start = BitConverter.ToInt32(bytes, section + 12);
+                if (address >= start && address < start + BitConverter.ToInt32(bytes, section + 16))
+                    return address - start + BitConverter.ToInt32(bytes, section + 20);
+            }
+
+            throw new InvalidDataException(Assembly + " is no .NET assembly that can be read.");
+        }
+
+        var directories = optional + (BitConverter.ToUInt16(bytes, optional) == 0x10b ? 96 : 112);
+        var metadata = Offset(BitConverter.ToInt32(bytes, Offset(BitConverter.ToInt32(bytes, directories + 14 * 8)) + 8));
+        var stream = metadata + 16 + BitConverter.ToInt32(bytes, metadata + 12);
+        var count = BitConverter.ToUInt16(bytes, stream + 2);
+        stream += 4;
+        for (var i = 0; i < count; i++)
+        {
+            var end = Array.IndexOf(bytes, (byte)0, stream + 8);
+            var name = Encoding.ASCII.GetString(bytes, stream + 8, end - stream - 8);
+            if (name == "#~") return metadata + BitConverter.ToInt32(bytes, stream);
+            stream += 8 + (name.Length + 4) / 4 * 4;
+        }
+
+        throw new InvalidDataException(Assembly + " has no metadata tables.");
+    }
+}

@@ -7,9 +7,10 @@ using Alebrije.Pipelines.StableUnClip;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije evaluate [--only clip,prior,decoder,autoencoder] [--count N] [--out DIR]</c></summary>
+/// <summary><c>alebrije evaluate [--only clip,prior,decoder,autoencoder] [--count N] [--out DIR] [--per-concept FILE]</c></summary>
 internal static class EvaluateCommand
 {
+    private const int PicturesPerConcept = 2;
     private static readonly string[] PartNames = [.. Enum.GetValues<EvaluationPart>().Select(ModelEvaluation.NameOf)];
 
     public static Command Create(Terminal terminal)
@@ -30,7 +31,11 @@ internal static class EvaluateCommand
             if (result.GetValueOrDefault<int>() is < 1 or > 100_000) result.AddError("--count takes a whole number from 1 to 100000.");
         });
         var folder = new Option<string?>("--out") { Description = "Folder for sheets of what was drawn." };
-        var command = new Command("evaluate", "Judges the model on scenes that it was never trained on, beside baselines.") { only, count, folder };
+        var record = new Option<string?>("--per-concept")
+        {
+            Description = "Also draw every core concept twice, and write the figures and how often each was named right to this file (evaluation.json beside a model).",
+        };
+        var command = new Command("evaluate", "Judges the model on scenes that it was never trained on, beside baselines.") { only, count, folder, record };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
@@ -45,9 +50,11 @@ internal static class EvaluateCommand
                     Count = parsed.GetValue(count),
                     Seed = parsed.GetValue(CommonOptions.Seed) ?? defaults.Seed,
                     Folder = parsed.GetValue(folder),
+                    PicturesPerConcept = parsed.GetValue(record) is null ? 0 : PicturesPerConcept,
                     OnProgress = progress => terminal.Progress($"{ModelEvaluation.NameOf(progress.Part)}: {progress.Doing}, {progress.Done} of {progress.Of}"),
                 }, cancellation);
                 terminal.CloseLine();
+                if (parsed.GetValue(record) is { } file) ModelRecord.Of(result).Write(file);
                 if (parsed.GetValue(CommonOptions.Json))
                     terminal.SayJson(new { result.Model, result.Seed, Metrics = result.Metrics.ToJson(), result.Left, Seconds = Math.Round(result.Seconds, 1) });
                 else
@@ -66,6 +73,10 @@ internal static class EvaluateCommand
     {
         terminal.Say($"{result.Model}, seed {result.Seed}; held-out scenes, 95 % intervals");
         Say(terminal, result.Metrics, "");
+        if (result.Concepts.Count > 0)
+            terminal.Say(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{result.Concepts.Count(c => c.Right > 0)} of {result.Concepts.Count} core concepts were named right at least once, {result.Concepts.Count(c => c.Right == c.Of)} always."));
         foreach (var reason in result.Left) terminal.Say($"Left out: {reason}");
         terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{result.Seconds:F0} s"));
     }

@@ -18,18 +18,16 @@ internal static class AutoencoderEvaluation
     /// <param name="count">Pictures.</param>
     /// <param name="sheets">Get the first pictures, before and after.</param>
     /// <param name="progress">Told what is done, how many of how many.</param>
-    /// <param name="cancellation">Stops between two batches.</param>
     public static MetricGroup Measure(
-        AutoencoderKL network, EvaluationScenes scenes, int count, PictureSheets sheets, Action<string, int, int>? progress = null, CancellationToken cancellation = default)
+        AutoencoderKL network, EvaluationScenes scenes, int count, PictureSheets sheets, Action<string, int, int>? progress = null)
     {
         var factor = network.Config.Factor;
         var side = EvaluationScenes.SideFor(network.Config.SampleSize) / factor * factor;
         var (own, linear) = (new List<double>(), new List<double>());
-        using var baseline = PatchBaseline.Fit(Known(scenes, side, progress, cancellation), factor, network.Config.LatentChannels);
+        using var baseline = PatchBaseline.Fit(Known(scenes, side, progress), factor, network.Config.LatentChannels);
         var held = scenes.Draw(EvaluationScenes.Mixture, count);
         foreach (var chunk in held.Chunk(Batch))
         {
-            cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             RgbImage[] pictures = [.. chunk.Select(scene => scenes.Picture(scene, side))];
             var pixels = Pixels(pictures);
@@ -74,12 +72,11 @@ internal static class AutoencoderEvaluation
         return [.. Enumerable.Range(0, (int)pixels.shape[0]).Select(i => RgbImage.FromPlanes(planes[i].contiguous().data<float>().ToArray(), w, h))];
     }
 
-    private static IEnumerable<Tensor> Known(EvaluationScenes scenes, int side, Action<string, int, int>? progress, CancellationToken cancellation)
+    private static IEnumerable<Tensor> Known(EvaluationScenes scenes, int side, Action<string, int, int>? progress)
     {
         var done = 0;
         foreach (var chunk in scenes.Draw(EvaluationScenes.Known, FittedOn).Chunk(Batch))
         {
-            cancellation.ThrowIfCancellationRequested();
             yield return Pixels([.. chunk.Select(scene => scenes.Picture(scene, side))]);
             progress?.Invoke("fitting the linear baseline", done += chunk.Length, FittedOn);
         }

@@ -8,6 +8,12 @@ public enum EvaluationPart
 
     /// <summary>Autoencoder: what is lost between picture and latents.</summary>
     Autoencoder,
+
+    /// <summary>Priors: from text to image embedding.</summary>
+    Prior,
+
+    /// <summary>Pictures drawn from text by the whole chain.</summary>
+    Decoder,
 }
 
 /// <summary>What is told while an evaluation goes on.</summary>

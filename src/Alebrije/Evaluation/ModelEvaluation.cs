@@ -9,10 +9,12 @@ namespace Alebrije.Evaluation;
 /// <summary>What an evaluation found.</summary>
 /// <param name="Model">The model's name.</param>
 /// <param name="Seed">Seed of scenes, draws and noise.</param>
-/// <param name="Metrics">Figures by part: <c>clip</c>, <c>autoencoder</c>.</param>
+/// <param name="Metrics">Figures by part: <c>clip</c>, <c>autoencoder</c>, <c>prior</c>, <c>decoder</c>.</param>
 /// <param name="Left">What was left out and why, in plain words.</param>
+/// <param name="Concepts">The core concepts as they were drawn, when that was asked for; else empty.</param>
 /// <param name="Seconds">Seconds that it took.</param>
-public sealed record EvaluationResult(string Model, ulong Seed, MetricGroup Metrics, IReadOnlyList<string> Left, double Seconds);
+public sealed record EvaluationResult(
+    string Model, ulong Seed, MetricGroup Metrics, IReadOnlyList<string> Left, IReadOnlyList<DrawnConcept> Concepts, double Seconds);
 
 /// <summary>
 /// Judges a text-to-image model on scenes of <see cref="EmojiWorld"/> that training never shows, each figure with its 95 % interval and beside
@@ -40,30 +42,42 @@ public static class ModelEvaluation
         var sizes = EvaluationSizes.For(options.Count);
         var scenes = new EvaluationScenes(world, options.Seed);
         var space = JointSpace.Of(pipeline.Stages);
+        var painter = new TextToPictures(pipeline, options.Seed);
+        var judge = new Lazy<PictureJudge>(() => new PictureJudge(space, world));
         var sheets = new PictureSheets(options.Folder);
         var (metrics, left) = (new MetricGroup(), new List<string>());
         foreach (var part in Enum.GetValues<EvaluationPart>().Where(options.Parts.Contains))
         {
-            void Report(string doing, int done, int of)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                options.OnProgress?.Invoke(new EvaluationProgress(part, doing, done, of));
-            }
-
+            var report = Reporter(options, part, cancellation);
             metrics.Add(NameOf(part), part switch
             {
-                EvaluationPart.Clip => ClipEvaluation.Measure(space, scenes, sizes.Singles, sizes.Pairs, progress: Report),
-                _ => AutoencoderEvaluation.Measure(pipeline.Parts.Vae, scenes, sizes.Pictures, sheets, Report, cancellation),
+                EvaluationPart.Clip => ClipEvaluation.Measure(space, scenes, sizes.Singles, sizes.Pairs, progress: report),
+                EvaluationPart.Autoencoder => AutoencoderEvaluation.Measure(pipeline.Parts.Vae, scenes, sizes.Pictures, sheets, report),
+                EvaluationPart.Prior => new PriorEvaluation(pipeline.Stages, painter, space, scenes).Measure(sizes.Prior, sizes.KnownPairs, report),
+                _ => new DecoderEvaluation(painter, judge.Value, scenes, sheets).Measure(sizes, report),
             });
+            if (part is EvaluationPart.Prior or EvaluationPart.Decoder && !painter.HasLinear)
+                left.Add($"{NameOf(part)}: the linear prior, for the model has none (folder {LinearPrior.FolderName}).");
         }
 
-        return new EvaluationResult(pipeline.Name, options.Seed, metrics, left, clock.Elapsed.TotalSeconds);
+        IReadOnlyList<DrawnConcept> concepts = options.PicturesPerConcept == 0
+            ? []
+            : new ConceptSurvey(painter, judge.Value, scenes).Draw(world.CoreConcepts, options.PicturesPerConcept, Reporter(options, EvaluationPart.Decoder, cancellation));
+        return new EvaluationResult(pipeline.Name, options.Seed, metrics, left, concepts, clock.Elapsed.TotalSeconds);
     }
+
+    private static Action<string, int, int> Reporter(EvaluationOptions options, EvaluationPart part, CancellationToken cancellation) => (doing, done, of) =>
+    {
+        cancellation.ThrowIfCancellationRequested();
+        options.OnProgress?.Invoke(new EvaluationProgress(part, doing, done, of));
+    };
 
     /// <summary>A part's name in metrics and on the command line.</summary>
     public static string NameOf(EvaluationPart part) => part switch
     {
         EvaluationPart.Clip => "clip",
-        _ => "autoencoder",
+        EvaluationPart.Autoencoder => "autoencoder",
+        EvaluationPart.Prior => "prior",
+        _ => "decoder",
     };
 }

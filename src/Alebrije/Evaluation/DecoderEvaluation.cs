@@ -1,0 +1,104 @@
+using Alebrije.Datasets;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>
+/// Pictures drawn from words by the whole chain ("a lion on a red background", in English and Spanish by turns; plain style), judged by what
+/// is seen in them; the same prompts with the same noise from true embeddings and by the other priors; and the same questions asked of true
+/// pictures of the scenes.
+/// </summary>
+internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge judge, EvaluationScenes scenes, PictureSheets sheets)
+{
+    private const int Columns = 8;
+
+    /// <summary>
+    /// <c>concept_top1</c>, <c>concept_top5</c> and <c>colour</c> on core concepts, <c>concept_top1_all</c> on all, <c>pairs_both</c> on held-out
+    /// pairs of core concepts, <c>from_true_embedding_top1</c>, <c>with_linear_top1</c> (where there is one), <c>with_none_top1</c>, and
+    /// <c>same_on_true_pictures</c>, whose own figure is its <c>concept_top1</c>.
+    /// </summary>
+    /// <param name="sizes">Numbers of prompts.</param>
+    /// <param name="progress">Told what is done, how many of how many.</param>
+    public MetricGroup Measure(EvaluationSizes sizes, Action<string, int, int>? progress = null)
+    {
+        var core = scenes.Prompts(EvaluationScenes.CoreSingles, sizes.Core);
+        var all = scenes.Prompts(EvaluationScenes.PlainSingles, sizes.All);
+        var duets = scenes.Prompts(EvaluationScenes.CoreDuets, sizes.Duets);
+        var truth = core.Select(True).ToArray();
+        var metrics = new MetricGroup();
+
+        var answers = Draw("core", "core concepts", core, painter.Diffusion);
+        metrics.Add("concept_top1", PictureJudge.Named(core, answers, 1));
+        metrics.Add("concept_top5", PictureJudge.Named(core, answers, 5));
+        metrics.Add("concept_top1_all", PictureJudge.Named(all, Draw("all", "all concepts", all, painter.Diffusion), 1));
+        metrics.Add("colour", PictureJudge.Coloured(core, answers));
+        metrics.Add("pairs_both", PictureJudge.Both(duets, Draw("pairs", "held-out pairs", duets, painter.Diffusion)));
+        metrics.Add("from_true_embedding_top1", PictureJudge.Named(core, Draw("true-embedding", "core concepts from true image embeddings", core, painter.Of(truth)), 1));
+        if (painter.HasLinear)
+            metrics.Add("with_linear_top1", PictureJudge.Named(core, Draw("linear", "core concepts by the linear prior", core, painter.Linear), 1));
+        metrics.Add("with_none_top1", PictureJudge.Named(core, Draw("none", "core concepts without a prior", core, TextToPictures.None), 1));
+        metrics.Add("same_on_true_pictures", Ceiling(core, truth, all, duets));
+        return metrics;
+
+        PictureAnswer[] Draw(string name, string what, PromptedScene[] prompts, EmbeddingSource source)
+        {
+            var pictures = painter.Draw([.. prompts.Select(p => p.Prompt)], source, done => progress?.Invoke($"drawing {what}", done, prompts.Length));
+            return Ask($"decoder-{name}", what, prompts, pictures);
+        }
+    }
+
+    private MetricGroup Ceiling(PromptedScene[] core, RgbImage[] truth, PromptedScene[] all, PromptedScene[] duets)
+    {
+        var answers = Ask("true-core", "true pictures of the core concepts", core, truth);
+        var ceiling = new MetricGroup { Own = PictureJudge.Named(core, answers, 1) };
+        ceiling.Add("concept_top1", PictureJudge.Named(core, answers, 1));
+        ceiling.Add("concept_top5", PictureJudge.Named(core, answers, 5));
+        ceiling.Add("concept_top1_all", PictureJudge.Named(all, judge.Ask([.. all.Select(True)]), 1));
+        ceiling.Add("colour", PictureJudge.Coloured(core, answers));
+        ceiling.Add("pairs_both", PictureJudge.Both(duets, Ask("true-pairs", "true pictures of the held-out pairs", duets, [.. duets.Select(True)])));
+        return ceiling;
+    }
+
+    private PictureAnswer[] Ask(string sheet, string title, PromptedScene[] prompts, RgbImage[] pictures)
+    {
+        var answers = judge.Ask(pictures);
+        sheets.Save(sheet, title, Columns, [.. pictures.Select((picture, i) => (picture, $"{prompts[i].Prompt} \u2192 {judge.NameOf(answers[i])}"))]);
+        return answers;
+    }
+
+    private RgbImage True(PromptedScene prompt) => scenes.Picture(prompt.Scene, EvaluationScenes.SideFor(painter.Size));
+}
+
+/// <summary>One core concept drawn a few times.</summary>
+/// <param name="Name">Its English name.</param>
+/// <param name="Emoji">Its emoji.</param>
+/// <param name="Right">Pictures in which the judge named it first.</param>
+/// <param name="Of">Pictures drawn.</param>
+/// <param name="TakenFor">What a wrong one was named; null when all were right.</param>
+public sealed record DrawnConcept(string Name, string Emoji, int Right, int Of, string? TakenFor = null);
+
+/// <summary>Draws concepts alone and has them named.</summary>
+internal sealed class ConceptSurvey(TextToPictures painter, PictureJudge judge, EvaluationScenes scenes)
+{
+    private const long First = 6_000_000;
+    private const int MostPictures = 16;
+
+    /// <param name="concepts">The concepts to draw.</param>
+    /// <param name="pictures">Pictures of each, in English and Spanish by turns, 1 to 16.</param>
+    /// <param name="progress">Told what is done, how many of how many.</param>
+    public IReadOnlyList<DrawnConcept> Draw(IReadOnlyList<Concept> concepts, int pictures, Action<string, int, int>? progress = null)
+    {
+        var prompts = concepts.SelectMany(concept => Enumerable.Range(0, pictures).Select(i => Prompt(concept, i))).ToArray();
+        var drawn = painter.Draw([.. prompts.Select(p => p.Prompt)], painter.Diffusion, done => progress?.Invoke("drawing every core concept", done, prompts.Length));
+        var named = judge.Ask(drawn).Chunk(pictures).ToArray();
+        return [.. concepts.Select((concept, i) => new DrawnConcept(
+            concept.Name(Language.English), concept.Emoji, named[i].Count(answer => answer.Best[0] == concept.Index), pictures,
+            named[i].FirstOrDefault(answer => answer.Best[0] != concept.Index) is { } wrong ? judge.NameOf(wrong) : null))];
+    }
+
+    private PromptedScene Prompt(Concept concept, int picture)
+    {
+        var scene = scenes.World.Scene(scenes.Seed, First + (concept.Index * MostPictures) + picture, EvaluationScenes.PlainSingles.Options with { Concepts = [concept] });
+        return scenes.Prompt(scene, (concept.Index + picture) % 2 == 0 ? Language.English : Language.Spanish);
+    }
+}

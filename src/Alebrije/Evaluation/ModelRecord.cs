@@ -1,0 +1,77 @@
+using System.Text.Encodings.Web;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Alebrije.Weights;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>
+/// What was measured of a model, kept beside it as <c>evaluation.json</c>: its figures, and for each core concept how often the picture drawn
+/// for it was named right.
+/// </summary>
+/// <param name="Model">The model's name.</param>
+/// <param name="Seed">Seed of the evaluation.</param>
+/// <param name="Metrics">The figures, as <c>evaluate --json</c> gives them.</param>
+/// <param name="Concepts">The core concepts in the world's order; empty when none was drawn.</param>
+public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, IReadOnlyList<DrawnConcept> Concepts)
+{
+    /// <summary>Its name beside <c>model_index.json</c>.</summary>
+    public const string FileName = "evaluation.json";
+
+    private static readonly JsonSerializerOptions Format = new()
+    {
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    };
+
+    /// <summary>The record of an evaluation.</summary>
+    public static ModelRecord Of(EvaluationResult result)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        return new ModelRecord(result.Model, result.Seed, result.Metrics.ToJson(), result.Concepts);
+    }
+
+    /// <summary>Reads a record.</summary>
+    /// <param name="path">The file, or the model's folder.</param>
+    /// <returns>Null when there is no such file.</returns>
+    /// <exception cref="InvalidDataException">The file is no such record.</exception>
+    public static ModelRecord? Read(string path)
+    {
+        var file = Directory.Exists(path) ? Path.Combine(path, FileName) : path;
+        if (!File.Exists(file)) return null;
+        try
+        {
+            var record = JsonSerializer.Deserialize<ModelRecord>(File.ReadAllText(file), Format);
+            if (record is { Model: not null, Metrics: not null, Concepts: not null }) return record;
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{file} is no record of an evaluation: {e.Message}", e);
+        }
+
+        throw new InvalidDataException($"{file} is no record of an evaluation: it has to hold model, seed, metrics and concepts; write it anew with evaluate.");
+    }
+
+    /// <summary>Writes the record, a line for each part and each concept; the file is replaced as a whole or not at all.</summary>
+    /// <param name="path">The file.</param>
+    public void Write(string path)
+    {
+        var parts = Metrics.Select(part => $"    {JsonSerializer.Serialize(part.Key, Format)}: {part.Value?.ToJsonString(Format) ?? "null"}");
+        var concepts = Concepts.Select(concept => "    " + JsonSerializer.Serialize(concept, Format));
+        var text = $$"""
+            {
+              "model": {{JsonSerializer.Serialize(Model, Format)}},
+              "seed": {{Seed}},
+              "metrics": {
+            {{string.Join(",\n", parts)}}
+              },
+              "concepts": [
+            {{string.Join(",\n", concepts)}}
+              ]
+            }
+
+            """;
+        AtomicFile.Write(path, stream => stream.Write(System.Text.Encoding.UTF8.GetBytes(text)));
+    }
+}

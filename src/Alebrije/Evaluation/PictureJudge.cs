@@ -1,0 +1,45 @@
+using Alebrije.Analysis;
+using Alebrije.Datasets;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>What is seen in a picture.</summary>
+/// <param name="Best">Indices of the five concepts whose labels lie nearest, best first.</param>
+/// <param name="Border">The named colour nearest, in RGB, to the median of the border.</param>
+internal sealed record PictureAnswer(int[] Best, Background Border);
+
+/// <summary>
+/// Says what a picture shows: the model's own CLIP among the English labels of all concepts, whatever the prompt's language, so that all
+/// figures are answers to one question. It errs too; the same questions asked of true pictures show how often.
+/// </summary>
+internal sealed class PictureJudge(JointSpace space, EmojiWorld world)
+{
+    private const int Kept = 5;
+    private readonly float[][] names = space.Texts(world.Concepts.Select(concept => concept.Label(Language.English)));
+
+    public PictureAnswer[] Ask(IReadOnlyList<RgbImage> pictures)
+    {
+        var scores = JointSpace.Cosines(space.Images(pictures), names);
+        return [.. pictures.Select((picture, i) => new PictureAnswer(
+            ZeroShot.TopK(scores[i], Kept), Backgrounds.NearestColour(Backgrounds.BorderMedian(picture.Pixels, picture.Width))))];
+    }
+
+    /// <summary>What the judge calls a picture.</summary>
+    public string NameOf(PictureAnswer answer) => world.Concepts[answer.Best[0]].Name(Language.English);
+
+    /// <summary>Share of single objects that are among the first <paramref name="count"/> concepts named.</summary>
+    public static Figure Named(IEnumerable<PromptedScene> prompts, IEnumerable<PictureAnswer> answers, int count) =>
+        Share(prompts, answers, (scene, answer) => answer.Best.Take(count).Contains(scene.Objects[0].Concept.Index));
+
+    /// <summary>Share of backgrounds in the colour that was asked for.</summary>
+    public static Figure Coloured(IEnumerable<PromptedScene> prompts, IEnumerable<PictureAnswer> answers) =>
+        Share(prompts, answers, (scene, answer) => answer.Border == scene.Background);
+
+    /// <summary>Share of pairs of which both are the first two concepts named.</summary>
+    public static Figure Both(IEnumerable<PromptedScene> prompts, IEnumerable<PictureAnswer> answers) =>
+        Share(prompts, answers, (scene, answer) => scene.Objects.All(o => answer.Best.Take(2).Contains(o.Concept.Index)));
+
+    private static Figure Share(IEnumerable<PromptedScene> prompts, IEnumerable<PictureAnswer> answers, Func<Scene, PictureAnswer, bool> right) =>
+        Figure.Proportion([.. prompts.Zip(answers, (prompt, answer) => right(prompt.Scene, answer))]);
+}

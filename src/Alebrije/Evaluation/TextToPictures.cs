@@ -1,0 +1,81 @@
+using Alebrije.Datasets;
+using Alebrije.Pipelines;
+using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>Where the decoder's image embeddings come from.</summary>
+/// <param name="text">The batch's texts.</param>
+/// <param name="first">Number of the batch's first prompt.</param>
+/// <param name="noise">Noise for a prior; the decoder has its own.</param>
+/// <returns>[batch, features] on CLIP's own scale</returns>
+internal delegate Tensor EmbeddingSource(PriorText text, int first, Noise noise);
+
+/// <summary>Draws many prompts with a model's own settings, a batch at a time; prompt i gets the same noise whatever the embeddings come from.</summary>
+internal sealed class TextToPictures(StableUnClipPipeline pipeline, ulong seed)
+{
+    private const int Batch = 8;
+    private readonly StableUnClipStages stages = pipeline.Stages;
+
+    /// <summary>Whether the folder has a linear prior.</summary>
+    public bool HasLinear => pipeline.Parts.LinearPrior is not null;
+
+    /// <summary>Side of the pictures in pixels.</summary>
+    public int Size => pipeline.Size;
+
+    /// <summary>The diffusion prior.</summary>
+    public Tensor Diffusion(PriorText text, int first, Noise noise)
+    {
+        var request = pipeline.Complete(new GenerationRequest { Prompt = "-" });
+        return stages.SamplePrior(text, request.PriorSteps!.Value, request.PriorGuidance!.Value, noise, null, null, default).Embedding;
+    }
+
+    /// <summary>The linear prior.</summary>
+    public Tensor Linear(PriorText text, int first, Noise noise) => stages.Linear(text);
+
+    /// <summary>No prior: the text embedding as it is.</summary>
+    public static Tensor None(PriorText text, int first, Noise noise) => text.Conditions.TextEmbedding.alias();
+
+    /// <summary>The true embeddings of pictures, one for each prompt.</summary>
+    public EmbeddingSource Of(IReadOnlyList<RgbImage> pictures) => (text, first, _) =>
+        stages.EncodeImages([.. pictures.Skip(first).Take((int)text.Conditions.TextEmbedding.shape[0])]);
+
+    /// <summary>Draws the prompts.</summary>
+    /// <param name="prompts">What to draw.</param>
+    /// <param name="source">The image embeddings.</param>
+    /// <param name="done">Told how many are done after every batch; may throw to stop.</param>
+    public RgbImage[] Draw(IReadOnlyList<string> prompts, EmbeddingSource source, Action<int>? done = null)
+    {
+        var pictures = new List<RgbImage>(prompts.Count);
+        foreach (var chunk in prompts.Chunk(Batch))
+        {
+            using (NewDisposeScope()) pictures.AddRange(DrawBatch(chunk, source, pictures.Count));
+            done?.Invoke(pictures.Count);
+        }
+
+        return [.. pictures];
+    }
+
+    private RgbImage[] DrawBatch(string[] prompts, EmbeddingSource source, int first)
+    {
+        var request = pipeline.Complete(new GenerationRequest { Prompt = prompts[0] });
+        using var priorNoise = new Noise(NoiseSeed.Of(seed, first, NoiseSeed.Prior));
+        using var noise = new Noise(NoiseSeed.Of(seed, first, NoiseSeed.Decoder));
+        var image = source(stages.EncodeForPrior(prompts), first, priorNoise);
+        var context = stages.EncodeForDecoder(prompts, [.. prompts.Select(_ => request.Negative)], request.Guidance > 1);
+        var condition = stages.NoiseEmbedding(image, pipeline.Parts.Defaults.NoiseLevel, noise);
+        return stages.Decode(stages.SampleDecoder(condition, context, request, noise, null, null, default));
+    }
+}
+
+/// <summary>Seeds of noise that depend on nothing but the evaluation's seed, the first sample of a batch and the stage.</summary>
+internal static class NoiseSeed
+{
+    public const ulong Prior = 1, Decoder = 2;
+
+    public static long Of(ulong seed, int first, ulong stage) => unchecked((long)SceneRandom.Mix(SceneRandom.Mix(seed + stage) ^ (ulong)first));
+}

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using System.CommandLine.Help;
+using System.Runtime.InteropServices;
 using Alebrije.Cli.Commands;
 using Alebrije.Tensors;
 
@@ -7,19 +9,23 @@ namespace Alebrije.Cli;
 /// <summary>The command <c>alebrije</c>: its verbs, and how it ends. Exit status 0 done, 1 failed, 2 wrong usage.</summary>
 internal static class CommandLineApp
 {
+    private const string Name = "alebrije";
+
     /// <summary>Runs one command line.</summary>
     /// <param name="args">Verb, arguments and options.</param>
     /// <param name="output">Where answers go; with <c>--json</c> one JSON document and nothing else.</param>
     /// <param name="error">Where progress and errors go.</param>
+    /// <param name="input">What <c>-</c> reads; null is standard input.</param>
     /// <returns>The exit status.</returns>
-    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error)
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, TextReader? input = null)
     {
-        var root = CreateRoot(output, error);
-        var parsed = root.Parse(args);
+        var root = CreateRoot(new Terminal(output, error, input ?? Console.In));
+        // A text may begin with @, which must not be read as the name of a file with further arguments.
+        var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
         if (parsed.Errors.Count > 0)
         {
             foreach (var problem in parsed.Errors.Select(e => e.Message).Distinct()) error.WriteLine(problem);
-            error.WriteLine($"Try: alebrije {VerbOf(parsed)}--help");
+            error.WriteLine($"Try: {VerbOf(parsed.CommandResult)} --help");
             return 2;
         }
 
@@ -31,13 +37,20 @@ internal static class CommandLineApp
             stop.Cancel();
         };
         Console.CancelKeyPress += onCancel;
+        using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, signal =>
+        {
+            signal.Cancel = !stop.IsCancellationRequested;
+            stop.Cancel();
+        });
         try
         {
-            return await parsed.InvokeAsync(new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false }, stop.Token);
+            // No time limit: a training run that was asked to stop may need a while to save itself.
+            var configuration = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            return await parsed.InvokeAsync(configuration, stop.Token);
         }
         catch (Exception e) when (e.GetBaseException() is OperationCanceledException)
         {
-            error.WriteLine("Stopped.");
+            error.WriteLine(new Words(CommonOptions.LanguageOf(parsed)).In("Stopped.", "Detenido."));
             return 1;
         }
         catch (Exception e) when (e.GetBaseException() is UsageException)
@@ -56,17 +69,22 @@ internal static class CommandLineApp
         }
     }
 
-    private static RootCommand CreateRoot(TextWriter output, TextWriter error)
+    private static RootCommand CreateRoot(Terminal terminal)
     {
-        var terminal = new Terminal(output, error);
-        var root = new RootCommand("CLIP, DALL-E 2 and their family: text to image, and back.");
+        var root = new RootCommand("CLIP, DALL-E 2 and their family: text to image, and back.") { HelpName = Name };
         foreach (var option in CommonOptions.All) root.Add(option);
         foreach (var command in Verbs.Create(terminal)) root.Add(command);
+        var helpOption = root.Options.OfType<HelpOption>().Single();
+        helpOption.Description = "Shows this help.";
+        root.Options.OfType<VersionOption>().Single().Description = "Shows the version.";
+        var help = (HelpAction)helpOption.Action!;
+        help.MaxWidth = terminal.Width;
+        root.SetAction(parsed => help.Invoke(parsed));
         return root;
     }
 
-    private static string VerbOf(ParseResult parsed) =>
-        parsed.CommandResult.Command is RootCommand ? "" : parsed.CommandResult.Command.Name + " ";
+    private static string VerbOf(System.CommandLine.Parsing.SymbolResult command) => command.Parent is { } parent
+        ? $"{VerbOf(parent)} {((System.CommandLine.Parsing.CommandResult)command).Command.Name}" : Name;
 
     /// <summary>The first line of what went wrong; the innermost cause says most when the native library raised it.</summary>
     private static string Sentence(Exception exception)
@@ -76,7 +94,14 @@ internal static class CommandLineApp
         var text = cause is TorchRuntimeException ? cause.Message : cause.Message.Split('\n')[0].Trim();
         // ArgumentException appends the parameter's name, which means nothing to a person.
         var parameter = text.LastIndexOf(" (Parameter '", StringComparison.Ordinal);
-        return parameter > 0 ? text[..parameter] : text;
+        return Capitalised(parameter > 0 ? text[..parameter] : text);
+    }
+
+    /// <summary>A sentence begins with a capital, unless it begins with a name, a path or a number.</summary>
+    private static string Capitalised(string text)
+    {
+        var word = text.Split(' ', 2)[0];
+        return word.Length > 0 && word.All(char.IsAsciiLetterLower) && word != "libtorch" ? char.ToUpperInvariant(text[0]) + text[1..] : text;
     }
 }
 

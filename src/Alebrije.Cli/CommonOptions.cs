@@ -6,14 +6,14 @@ namespace Alebrije.Cli;
 /// <summary>Options that every verb takes.</summary>
 internal static class CommonOptions
 {
-    public static readonly Option<string> Model = new("--model") { Description = "Model: a name or a folder.", DefaultValueFactory = _ => "mini", Recursive = true };
-    public static readonly Option<ulong?> Seed = new("--seed") { Description = "Seed of everything random; the same seed gives the same result.", Recursive = true };
-    public static readonly Option<string> Device = new("--device") { Description = "auto, cpu or cuda[:n].", DefaultValueFactory = _ => "auto", Recursive = true };
-    public static readonly Option<string> PrecisionName = new("--precision") { Description = "auto, fp32 or bf16.", DefaultValueFactory = _ => "auto", Recursive = true };
-    public static readonly Option<int?> Threads = new("--threads") { Description = "Threads for tensor operations.", Recursive = true };
-    public static readonly Option<string?> Language = new("--lang") { Description = "Language of messages: en or es.", Recursive = true };
-    public static readonly Option<bool> Json = new("--json") { Description = "One JSON document on standard output.", Recursive = true };
-    public static readonly Option<bool> Debug = new("--debug") { Description = "Show the whole error when something fails.", Recursive = true };
+    public static readonly Option<string> Model = new("--model") { HelpName = "NAME|FOLDER", Description = "Model: a name that 'models list' gives, or the path of a folder.", DefaultValueFactory = _ => "mini", Recursive = true };
+    public static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Description = "Seed of everything random; the same seed gives the same result.", Recursive = true };
+    public static readonly Option<string> Device = new("--device") { HelpName = "auto|cpu|cuda[:n]", Description = "Where it computes.", DefaultValueFactory = _ => "auto", Recursive = true };
+    public static readonly Option<string> PrecisionName = new("--precision") { HelpName = "auto|fp32|bf16", Description = "Number format of large networks; auto takes bf16 only where it is fast.", DefaultValueFactory = _ => "auto", Recursive = true };
+    public static readonly Option<int?> Threads = new("--threads") { HelpName = "N", Description = "Threads for tensor operations; without it libtorch chooses.", Recursive = true };
+    public static readonly Option<string?> Language = new("--lang") { HelpName = "en|es", Description = "Language of messages; without it that of the environment.", Recursive = true };
+    public static readonly Option<bool> Json = new("--json") { Description = "Answers with one JSON document on standard output and nothing else there.", Recursive = true };
+    public static readonly Option<bool> Debug = new("--debug") { Description = "Shows the whole error when something fails.", Recursive = true };
 
     private static readonly string[] LocaleVariables = ["LC_ALL", "LC_MESSAGES", "LANG"];
 

@@ -1,10 +1,12 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Alebrije.Preprocessing.Imaging;
+using Spectre.Console;
 
 namespace Alebrije.Cli;
 
 /// <summary>Where a verb writes: answers to standard output, progress to standard error.</summary>
-internal sealed class Terminal(TextWriter output, TextWriter error)
+internal sealed class Terminal(TextWriter output, TextWriter error, TextReader input)
 {
     private static readonly JsonSerializerOptions JsonFormat = new()
     {
@@ -13,6 +15,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
         NumberHandling = System.Text.Json.Serialization.JsonNumberHandling.AllowNamedFloatingPointLiterals,
         WriteIndented = true,
     };
+
+    private static readonly JsonSerializerOptions CompactJson = new(JsonFormat) { WriteIndented = false };
 
     private bool lineIsOpen;
 
@@ -26,6 +30,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
     /// <summary>Columns of the terminal, 100 when it is none.</summary>
     public int Width { get; } = Console.IsOutputRedirected ? 100 : Math.Max(40, Console.WindowWidth);
 
+    /// <summary>What <c>-</c> stands for where a file is read.</summary>
+    public TextReader Input { get; } = input;
+
     /// <summary>Writes a line of the answer.</summary>
     public void Say(string line = "")
     {
@@ -33,8 +40,60 @@ internal sealed class Terminal(TextWriter output, TextWriter error)
         output.WriteLine(line);
     }
 
+    /// <summary>Writes text that ends its own lines.</summary>
+    public void SayBlock(string text)
+    {
+        CloseLine();
+        output.Write(text);
+    }
+
     /// <summary>Writes the one JSON document of <c>--json</c>.</summary>
-    public void SayJson(object document) => output.WriteLine(JsonSerializer.Serialize(document, JsonFormat));
+    /// <param name="document">Any object; names become snake_case.</param>
+    /// <param name="compact">On one line, for documents that are mostly numbers.</param>
+    public void SayJson(object document, bool compact = false)
+    {
+        CloseLine();
+        output.WriteLine(JsonSerializer.Serialize(document, compact ? CompactJson : JsonFormat));
+    }
+
+    /// <summary>Writes a table; numbers stand to the right.</summary>
+    /// <param name="heads">Heads of the columns; one that begins with <c>&gt;</c> is a column of numbers.</param>
+    /// <param name="rows">Cells, as many as there are heads.</param>
+    public void SayTable(IReadOnlyList<string> heads, IEnumerable<IReadOnlyList<string>> rows)
+    {
+        var table = new Table().Border(TableBorder.Simple);
+        foreach (var head in heads)
+        {
+            var column = new TableColumn(new Text(head.TrimStart('>'), new Style(decoration: Decoration.Bold)));
+            if (head.StartsWith('>')) column.RightAligned();
+            table.AddColumn(column);
+        }
+
+        foreach (var row in rows) table.AddRow(row.Select(cell => new Text(cell)));
+        using var lines = new StringWriter();
+        var console = AnsiConsole.Create(new AnsiConsoleSettings
+        {
+            Ansi = HasColour ? AnsiSupport.Yes : AnsiSupport.No,
+            Interactive = InteractionSupport.No,
+            Out = new AnsiConsoleOutput(lines),
+        });
+        console.Profile.Width = Width;
+        console.Profile.Capabilities.Unicode = true;
+        console.Write(table);
+
+        // The border's empty first and last line, and the spaces that fill every row, are of no use.
+        foreach (var line in lines.ToString().Split('\n').Select(line => line.TrimEnd()).SkipWhile(line => line.Length == 0).Reverse().SkipWhile(line => line.Length == 0).Reverse())
+            Say(line);
+        Say();
+    }
+
+    /// <summary>Shows a picture where the terminal can; half blocks only where a picture is still one at that size.</summary>
+    public void Show(RgbImage image, int columns, bool halfBlocks = true)
+    {
+        var protocol = TerminalDetection.Detect(HasColour);
+        if (protocol == TerminalProtocol.HalfBlocks && !halfBlocks) return;
+        SayBlock(TerminalPicture.Render(image, protocol, Math.Clamp(columns, 1, Width - 1)));
+    }
 
     /// <summary>A note beside the answer.</summary>
     public void Note(string line)

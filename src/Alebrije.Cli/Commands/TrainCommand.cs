@@ -9,12 +9,12 @@ internal static class TrainCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var part = new Argument<string>("part") { Description = "What to train: " + string.Join(", ", Trainers.Names) + "." };
+        var part = new Argument<string>("part") { HelpName = "PART", Description = "What to train: " + string.Join(", ", Trainers.Names) + "." };
         part.AcceptOnlyFromAmong([.. Trainers.Names]);
-        var config = new Option<string>("--config") { Description = "The run's JSON file.", Required = true };
-        var folder = new Option<string>("--out") { Description = "Folder of the run: checkpoint, log, sample grids, weights.", Required = true };
-        var resume = new Option<bool>("--resume") { Description = "Go on from the folder's checkpoint." };
-        var minutes = new Option<double?>("--minutes") { Description = "Stop, saved, after this many minutes." };
+        var config = new Option<string>("--config") { HelpName = "FILE", Description = "The run's JSON file.", Required = true };
+        var folder = new Option<string>("--out") { HelpName = "DIR", Description = "Folder of the run: checkpoint, log, sample grids, weights.", Required = true };
+        var resume = new Option<bool>("--resume") { Description = "Goes on from the folder's checkpoint." };
+        var minutes = new Option<double?>("--minutes") { HelpName = "M", Description = "Stops, saved, after this many minutes." };
         minutes.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--minutes takes a number above 0.");

@@ -8,8 +8,17 @@ internal static class Verbs
     public static IEnumerable<Command> Create(Terminal terminal) =>
     [
         ImagineCommand.Create(terminal),
+        EmbedCommand.Create(terminal),
+        SimilarityCommand.Create(terminal),
+        PcaCommand.Create(terminal),
+        TokenizeCommand.Create(terminal),
+        PreprocessCommand.Create(terminal),
+        VerifyCommand.Create(terminal),
+        WorldCommand.Create(terminal),
         TrainCommand.Create(terminal),
         PackCommand.Create(terminal),
         EvaluateCommand.Create(terminal),
+        ModelsCommand.Create(terminal),
+        DoctorCommand.Create(terminal),
     ];
 }

@@ -1,0 +1,136 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using Alebrije.Catalog;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije models list</c> and <c>alebrije models show NAME</c></summary>
+internal static class ModelsCommand
+{
+    public static Command Create(Terminal terminal) => new("models", "Lists the models that have a name, or shows what one consists of.") { List(terminal), Show(terminal) };
+
+    private static Command List(Terminal terminal)
+    {
+        var command = new Command("list", "Lists the models that have a name: what they do, how large they are, where they are.");
+        command.SetAction(parsed =>
+        {
+            var words = new Words(CommonOptions.LanguageOf(parsed));
+            var catalog = ModelCatalog.Create();
+            var models = catalog.List();
+            if (parsed.GetValue(CommonOptions.Json))
+            {
+                terminal.SayJson(new { models = models.Select(m => new { m.Name, m.Kind, Class = m.ClassName, m.Bytes, Path = m.Folder }) });
+                return 0;
+            }
+
+            if (models.Count == 0)
+            {
+                terminal.Say(words.In($"No model has a name here; looked in {string.Join(", ", catalog.Folders)}.", $"Aquí ningún modelo tiene nombre; se buscó en {string.Join(", ", catalog.Folders)}."));
+            }
+            else
+            {
+                terminal.SayTable(
+                    [words.In("name", "nombre"), words.In("kind", "tipo"), ">" + words.In("size", "tamaño"), words.In("folder", "carpeta")],
+                    models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes), m.Folder }));
+            }
+
+            terminal.Say(words.In(
+                $"--model takes a name or the path of a folder; {ModelCatalog.Variable} names further folders of models.",
+                $"--model acepta un nombre o la ruta de una carpeta; {ModelCatalog.Variable} indica más carpetas de modelos."));
+            return 0;
+        });
+        return command;
+    }
+
+    private static Command Show(Terminal terminal)
+    {
+        var name = new Argument<string>("NAME") { Description = "A name that the list gives, or a folder.", DefaultValueFactory = _ => ModelCatalog.DefaultName };
+        var command = new Command("show", "Shows a model: its parts with their classes and sizes, its licence and card, and how well it does.") { name };
+        command.SetAction(parsed =>
+        {
+            var words = new Words(CommonOptions.LanguageOf(parsed));
+            var description = ModelCatalog.Create().Describe(parsed.GetValue(name)!);
+            var model = description.Model;
+            if (parsed.GetValue(CommonOptions.Json))
+            {
+                terminal.SayJson(new
+                {
+                    model.Name, model.Kind, Class = model.ClassName, model.Bytes, Path = model.Folder, description.Parameters,
+                    License = description.Licence,
+                    Components = description.Components.Select(c => new { c.Name, Class = c.ClassName, c.Parameters, c.Types, c.Bytes }),
+                    description.Card, description.Evaluation,
+                });
+                return 0;
+            }
+
+            Say(terminal, words, description);
+            return 0;
+        });
+        return command;
+    }
+
+    private static void Say(Terminal terminal, Words words, ModelDescription description)
+    {
+        var model = description.Model;
+        terminal.Say($"{model.Name}: {Kind(words, model.Kind)} ({model.ClassName})");
+        terminal.Say(model.Folder);
+        terminal.Say(words.In(
+            $"{Count(description.Parameters)} parameters, {Size(model.Bytes)}, licence {description.Licence ?? "not stated"}",
+            $"{Count(description.Parameters)} parámetros, {Size(model.Bytes)}, licencia {description.Licence ?? "no indicada"}"));
+        terminal.SayTable(
+            [words.In("part", "parte"), words.In("class", "clase"), ">" + words.In("parameters", "parámetros"), words.In("type", "tipo"), ">" + words.In("size", "tamaño")],
+            description.Components.Select(c => new[] { c.Name, c.ClassName, c.Parameters is { } n ? Count(n) : "", string.Join(", ", c.Types), Size(c.Bytes) }));
+        if (description.Evaluation is { } evaluation)
+        {
+            terminal.Say(words.In("How well it does, on scenes that training never showed:", "Qué tal lo hace, en escenas que el entrenamiento nunca mostró:"));
+            terminal.SayTable(
+                [words.In("figure", "medida"), ">" + words.In("value", "valor"), words.In("95 % interval", "intervalo del 95 %"), ">n"],
+                Figures(evaluation["metrics"] as JsonObject ?? evaluation, "").ToArray());
+        }
+
+        if (description.Card is { } card)
+        {
+            terminal.Say();
+            terminal.Say(card);
+        }
+    }
+
+    /// <summary>Every figure of a tree of metrics, named by its path.</summary>
+    private static IEnumerable<IReadOnlyList<string>> Figures(JsonObject metrics, string path)
+    {
+        foreach (var (name, value) in metrics)
+        {
+            var full = path.Length == 0 ? name : $"{path} {name}";
+            if (value is JsonObject figure && figure["value"] is JsonValue middle)
+                yield return [full, Number(middle), figure["low"] is JsonValue low && figure["high"] is JsonValue high ? $"{Number(low)} … {Number(high)}" : "", figure["count"]?.ToString() ?? ""];
+            else if (value is JsonObject group)
+                foreach (var row in Figures(group, full)) yield return row;
+            else if (value is JsonValue single && single.TryGetValue<double>(out _))
+                yield return [full, Number(single), "", ""];
+        }
+    }
+
+    private static string Number(JsonValue value) =>
+        value.TryGetValue<double>(out var number) ? number.ToString("0.###", CultureInfo.InvariantCulture) : value.ToString();
+
+    private static string Kind(Words words, string kind) => kind switch
+    {
+        "text to image" => words.In(kind, "texto a imagen"),
+        "image variations" => words.In(kind, "variaciones de imágenes"),
+        "text and image embeddings" => words.In(kind, "embeddings de textos e imágenes"),
+        "text embeddings" => words.In(kind, "embeddings de textos"),
+        "image embeddings" => words.In(kind, "embeddings de imágenes"),
+        _ => kind,
+    };
+
+    private static string Count(long parameters) => parameters.ToString("#,0", CultureInfo.InvariantCulture);
+
+    internal static string Size(long bytes) => bytes switch
+    {
+        < 1000 => $"{bytes} B",
+        < 1_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e3:0.#} kB"),
+        < 1_000_000_000 => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:0.#} MB"),
+        _ => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e9:0.#} GB"),
+    };
+}

@@ -1,0 +1,34 @@
+using System.CommandLine;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary>Options that name a file to be written: what it may end in is checked while the command line is read, before any work.</summary>
+internal static class OutputFile
+{
+    /// <summary>An option <c>--out FILE</c>.</summary>
+    /// <param name="what">What is written, for the help: "The table as a file".</param>
+    /// <param name="endings">Endings that are possible, in lower case with their dot.</param>
+    public static Option<string?> Option(string what, params string[] endings)
+    {
+        var option = new Option<string?>("--out") { HelpName = "FILE", Description = $"{what}, by its ending: {string.Join(", ", endings)}." };
+        option.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<string?>() is { } path && !endings.Contains(Path.GetExtension(path).ToLowerInvariant()))
+                result.AddError($"--out {path}: the file has to end in {Listed(endings)}.");
+        });
+        return option;
+    }
+
+    /// <summary>Refuses a file whose folder is not there, before the work is done.</summary>
+    /// <exception cref="DirectoryNotFoundException">There is no such folder; one sentence.</exception>
+    public static void Check(string? path, Words words)
+    {
+        if (path is null) return;
+        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))
+            throw new DirectoryNotFoundException(words.In($"{path} cannot be written: there is no folder {folder}.", $"No se puede escribir {path}: no existe la carpeta {folder}."));
+        if (Directory.Exists(path)) throw new IOException(words.In($"{path} cannot be written: a folder has this name.", $"No se puede escribir {path}: es una carpeta."));
+    }
+
+    private static string Listed(string[] endings) =>
+        endings.Length == 1 ? endings[0] : $"{string.Join(", ", endings[..^1])} or {endings[^1]}";
+}

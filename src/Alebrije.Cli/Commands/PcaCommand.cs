@@ -1,0 +1,58 @@
+using System.CommandLine;
+using System.Globalization;
+using Alebrije.Analysis;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije pca --images ... --texts ... [--out plot.png|.svg|.html|.csv]</c></summary>
+internal static class PcaCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var inputs = new EmbeddingInputs();
+        var title = new Option<string?>("--title") { HelpName = "TITLE", Description = "Heading of the file." };
+        var file = OutputFile.Option("Writes the plot", ".png", ".svg", ".html", ".csv");
+        var command = new Command("pca", "Shows images and texts in one plane: the first two principal components of their embeddings.") { title, file };
+        inputs.AddTo(command);
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () =>
+            {
+                var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file));
+                var (images, texts) = inputs.Read(parsed, terminal, words);
+                if (images.Count + texts.Count < 2)
+                    throw new UsageException(words.In("A plane needs two points or more; give --images, --texts or --texts-file.", "Un plano necesita al menos dos puntos; indica --images, --texts o --texts-file."));
+                OutputFile.Check(path, words);
+                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, images, texts, thumbnails: path is not null, cancellation);
+                var plot = EmbeddingPlot.Of(embedded.Items, path is null ? null : [.. embedded.Thumbnails, .. new RgbImage?[texts.Count]]);
+                var options = new ReportOptions { Language = words.Language, Model = embedded.Model, Title = parsed.GetValue(title) };
+                if (path is not null) plot.Save(path, options);
+                if (parsed.GetValue(CommonOptions.Json))
+                {
+                    terminal.SayJson(new { embedded.Model, plot.Points, plot.ExplainedVarianceRatio, Path = path });
+                    return 0;
+                }
+
+                var shares = plot.ExplainedVarianceRatio.Select(share => share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal)).ToArray();
+                var variance = words.In($"The axes hold {shares[0]} and {shares[1]} of the variance", $"Los ejes contienen el {shares[0]} y el {shares[1]} de la varianza");
+                if (path is null)
+                {
+                    if (terminal.HasColour) terminal.Show(RgbImage.FromBytes(plot.ToPng(options)), terminal.Width, halfBlocks: false);
+                    terminal.SayTable(
+                        [words.In("kind", "tipo"), words.In("label", "etiqueta"), ">x", ">y"],
+                        plot.Points.Select(p => new[] { p.Kind == EmbeddingKind.Image ? words.In("image", "imagen") : words.In("text", "texto"), p.Label, Number(p.X), Number(p.Y) }));
+                    terminal.Say(words.In($"{variance}; model {embedded.Model}. Draw it with --out plot.png, .svg or .html.", $"{variance}; modelo {embedded.Model}. Dibújalo con --out plot.png, .svg o .html."));
+                }
+                else
+                {
+                    terminal.Say($"{words.Wrote(path)}: {words.Images(images.Count)}, {words.Texts(texts.Count)}, {words.In("model", "modelo")} {embedded.Model}. {variance}.");
+                }
+
+                return 0;
+            },
+            CancellationToken.None));
+        return command;
+    }
+
+    private static string Number(double value) => value.ToString("0.000;-0.000", CultureInfo.InvariantCulture);
+}

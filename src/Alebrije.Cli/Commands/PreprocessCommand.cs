@@ -1,0 +1,50 @@
+using System.CommandLine;
+using System.Globalization;
+using Alebrije.Catalog;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije preprocess IMAGE --out F.npy</c></summary>
+internal static class PreprocessCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var image = new Argument<string>("IMAGE") { Description = "An image file: PNG, JPEG, GIF, BMP or WebP." };
+        var file = OutputFile.Option("Keeps the numbers, float32 [3, h, w]", ".npy");
+        var command = new Command("preprocess", "Shows an image as the encoder gets it: resized, cut out, normalised.") { image, file };
+        command.SetAction(parsed =>
+        {
+            var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file));
+            OutputFile.Check(path, words);
+            var picture = PillowImage.Load(parsed.GetValue(image)!);
+            var processor = ClipModel.LoadImageProcessor(ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!));
+            var (h, w) = processor.OutputSize(picture.Height, picture.Width);
+            var values = processor.Prepare(picture);
+            if (path is not null) Npy.Write(path, values, 3, h, w);
+
+            // The numbers that are subtracted and divided by; none where the checkpoint leaves pixels as they are.
+            var (options, average) = (processor.Options, values.Average(x => (double)x));
+            var (mean, std) = options.DoNormalize ? (options.Mean, options.Deviation) : ((IReadOnlyList<double>)[0, 0, 0], [1, 1, 1]);
+            if (parsed.GetValue(CommonOptions.Json))
+            {
+                terminal.SayJson(new
+                {
+                    Shape = (int[])[3, h, w], mean, std, Path = path,
+                    Values = new { Min = values.Min(), Max = values.Max(), Mean = average, Std = Math.Sqrt(values.Average(x => (x - average) * (x - average))) },
+                });
+                return 0;
+            }
+
+            terminal.Show(processor.PrepareBytes(picture), 32);
+            var culture = CultureInfo.InvariantCulture;
+            terminal.Say(string.Create(culture, $"{picture.Width} x {picture.Height} {picture.Mode.ToString().ToUpperInvariant()} → float32 [3, {h}, {w}], {values.Min():F3} … {values.Max():F3}"));
+            terminal.Say(words.In("mean", "media") + "  " + string.Join(", ", mean.Select(x => x.ToString(culture))));
+            terminal.Say("std   " + string.Join(", ", std.Select(x => x.ToString(culture))));
+            if (path is not null) terminal.Say(words.Wrote(path) + ".");
+            return 0;
+        });
+        return command;
+    }
+}

@@ -1,0 +1,57 @@
+using System.CommandLine;
+using Alebrije.Analysis;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije similarity --images ... --texts ... [--cosine] [--out report.html|.png|.csv|.md]</c></summary>
+internal static class SimilarityCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var inputs = new EmbeddingInputs();
+        var cosine = new Option<bool>("--cosine") { Description = "Show cosines instead of the softmax of 100 x cosine over the texts." };
+        var title = new Option<string?>("--title") { HelpName = "TITLE", Description = "Heading of the file." };
+        var file = OutputFile.Option("Writes the table instead of showing it", ".html", ".png", ".csv", ".md");
+        var command = new Command("similarity", "Says which text fits which image: a table with a row per image and a column per text.") { cosine, title, file };
+        inputs.AddTo(command);
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () =>
+            {
+                var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file));
+                var (images, texts) = inputs.Read(parsed, terminal, words);
+                if (images.Count == 0) throw new UsageException(words.In("There are no images to compare; give --images.", "No hay imágenes que comparar; indica --images."));
+                if (texts.Count == 0) throw new UsageException(words.In("There are no texts to compare with; give --texts or --texts-file.", "No hay textos con los que comparar; indica --texts o --texts-file."));
+                OutputFile.Check(path, words);
+                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, images, texts, thumbnails: path is not null, cancellation);
+                var table = SimilarityTable.FromEmbeddings(embedded.ImageLabels, embedded.Images, embedded.Texts, embedded.OfTexts, path is null ? null : embedded.Thumbnails);
+                var options = new ReportOptions
+                {
+                    Language = words.Language, Model = embedded.Model, Title = parsed.GetValue(title),
+                    Measure = parsed.GetValue(cosine) ? SimilarityMeasure.Cosine : SimilarityMeasure.Softmax,
+                };
+                if (path is not null) table.Save(path, options);
+                if (parsed.GetValue(CommonOptions.Json))
+                {
+                    terminal.SayJson(new { embedded.Model, table.Images, table.Texts, table.Cosine, table.Softmax, Path = path });
+                    return 0;
+                }
+
+                if (path is null)
+                {
+                    terminal.SayBlock(table.ToTerminal(terminal.Width, terminal.HasColour, options));
+                    terminal.Say();
+                    terminal.Say(options.Measure == SimilarityMeasure.Cosine
+                        ? words.In($"Cosine of image and text; model {embedded.Model}.", $"Coseno entre imagen y texto; modelo {embedded.Model}.")
+                        : words.In($"Softmax over the texts of 100 × cosine: each row adds up to 1; model {embedded.Model}.", $"Softmax sobre los textos de 100 × coseno: cada fila suma 1; modelo {embedded.Model}."));
+                }
+                else
+                {
+                    terminal.Say($"{words.Wrote(path)}: {words.Images(images.Count)}, {words.Texts(texts.Count)}, {words.In("model", "modelo")} {embedded.Model}.");
+                }
+
+                return 0;
+            },
+            CancellationToken.None));
+        return command;
+    }
+}

@@ -1,0 +1,47 @@
+using System.CommandLine;
+using Alebrije.Catalog;
+using Alebrije.Pipelines;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije tokenize TEXT</c></summary>
+internal static class TokenizeCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var text = new Argument<string>("TEXT") { Description = "A text in quotes; - reads standard input." };
+        var command = new Command("tokenize", "Shows what a model sees of a text: cleaned, cut into tokens, as ids.") { text };
+        command.SetAction(parsed =>
+        {
+            var words = new Words(CommonOptions.LanguageOf(parsed));
+            var given = parsed.GetValue(text)!;
+            if (given == "-") given = terminal.Input.ReadToEnd().TrimEnd('\n', '\r');
+            var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+            var tokenizer = ClipModel.LoadTokenizer(folder);
+            var whole = tokenizer.Encode(given);
+            var truncated = whole.Length > tokenizer.MaxLength;
+            var ids = truncated ? tokenizer.EncodeBatch([given], tokenizer.MaxLength)[0] : whole;
+            var tokens = tokenizer.Tokens(given);
+            if (truncated) tokens = [.. tokens[..(ids.Length - 1)], tokens[^1]];
+            var clean = tokenizer.Clean(given);
+            if (parsed.GetValue(CommonOptions.Json))
+            {
+                terminal.SayJson(new
+                {
+                    Text = given, clean, ids, tokens, ids.Length, truncated, WholeLength = whole.Length, tokenizer.MaxLength, tokenizer.PadId, tokenizer.VocabularySize,
+                });
+                return 0;
+            }
+
+            terminal.Say($"{words.In("clean", "limpio")}  {clean}");
+            terminal.SayTable([">" + words.In("place", "posición"), "token", ">id"], tokens.Zip(ids).Select((pair, i) => new[] { $"{i}", pair.First, $"{pair.Second}" }));
+            terminal.Say(truncated
+                ? words.In(
+                    $"{whole.Length} tokens, of which the model sees the first {ids.Length - 1} and the end: the text is too long.",
+                    $"{whole.Length} tokens, de los que el modelo ve los primeros {ids.Length - 1} y el final: el texto es demasiado largo.")
+                : words.In($"{ids.Length} tokens of at most {tokenizer.MaxLength}, start and end included.", $"{ids.Length} tokens de un máximo de {tokenizer.MaxLength}, con inicio y final."));
+            return 0;
+        });
+        return command;
+    }
+}

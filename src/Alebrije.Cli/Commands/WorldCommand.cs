@@ -1,0 +1,166 @@
+using System.CommandLine;
+using Alebrije.Datasets;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije world --count N --seed S [--concepts lion,cat] [--objects 1|2|3] [--split train|heldout] [--out grid.png] [--export DIR]</c></summary>
+internal static class WorldCommand
+{
+    private const int MostScenes = 1_000_000, MostOnASheet = 400, ShownRows = 40;
+
+    public static Command Create(Terminal terminal)
+    {
+        var count = new Option<int>("--count") { HelpName = "N", Description = "Number of scenes.", DefaultValueFactory = _ => 16 };
+        var concepts = new Option<string[]>("--concepts")
+        {
+            HelpName = "NAME,NAME", Description = "Only these things, in turn, in English or Spanish: lion,cat,dog.", AllowMultipleArgumentsPerToken = true,
+        };
+        var objects = new Option<int?>("--objects") { HelpName = "1|2|3", Description = "Things in a scene; without it the mixture of training, or one where --concepts is given." };
+        var split = new Option<string>("--split") { HelpName = "train|heldout", Description = "Scenes as in training, or only what training never shows.", DefaultValueFactory = _ => "train" };
+        var size = new Option<int>("--size") { HelpName = "PIXELS", Description = "Side of a picture, 16 to 512.", DefaultValueFactory = _ => Scene.Side };
+        var sheet = OutputFile.Option("Draws all scenes on one sheet with their captions", ".png");
+        var export = new Option<string?>("--export") { HelpName = "DIR", Description = "Writes a PNG per scene, and captions.jsonl with captions in English and Spanish, into this folder." };
+        split.AcceptOnlyFromAmong("train", "heldout");
+        count.Validators.Add(r => Within(r, "--count", 1, MostScenes));
+        size.Validators.Add(r => Within(r, "--size", 16, 512));
+        objects.Validators.Add(r =>
+        {
+            if (r.GetValueOrDefault<int?>() is < 1 or > 3) r.AddError("--objects takes 1, 2 or 3.");
+        });
+
+        var command = new Command("world", "Looks at EmojiWorld, the scenes that the default model is trained on.") { count, concepts, objects, split, size, sheet, export };
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () =>
+            {
+                var (words, path, folder) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(sheet), parsed.GetValue(export));
+                OutputFile.Check(path, words);
+                var (number, seed) = (parsed.GetValue(count), parsed.GetValue(CommonOptions.Seed) ?? 0);
+                if (path is not null && number > MostOnASheet)
+                    throw new UsageException(words.In($"--out draws at most {MostOnASheet} scenes on a sheet; {number} can be written with --export.", $"--out dibuja como máximo {MostOnASheet} escenas en una hoja; con --export se pueden escribir {number}."));
+                var world = EmojiWorld.Open();
+                var chosen = Chosen(world, parsed.GetValue(concepts) ?? [], words);
+                var options = Options(chosen, parsed.GetValue(objects), parsed.GetValue(split) == "heldout" ? SceneSplit.HeldOut : SceneSplit.Train, words);
+                var scenes = Enumerable.Range(0, number).Select(i => world.Scene(seed, i, options[i % options.Count])).ToArray();
+                var files = scenes.Select((scene, i) => folder is null ? "" : FileName(i, scene)).ToArray();
+                var language = words.Language == "es" ? Language.Spanish : Language.English;
+                var records = scenes.Select((scene, i) => SceneRecord.Of(world, scene, files[i], language)).ToArray();
+                if (folder is not null) Export(world, scenes, files, folder, parsed.GetValue(size), terminal, words, cancellation);
+                if (path is not null)
+                    PictureSheet.Draw([.. scenes.Select(Draw)], [.. records.Select(r => r.Caption)]).SavePng(path);
+                if (parsed.GetValue(CommonOptions.Json))
+                {
+                    terminal.SayJson(new
+                    {
+                        seed,
+                        Split = parsed.GetValue(split),
+                        Path = path,
+                        scenes = records.Select(r => new { File = folder is null ? null : r.File, Path = folder is null ? null : System.IO.Path.Combine(folder, r.File), r.Caption, r.Lang, r.Objects, r.Background, r.Relation, r.Style }),
+                    });
+                    return 0;
+                }
+
+                if (path is null && folder is null && terminal.HasColour)
+                    terminal.Show(PictureSheet.Draw([.. scenes.Take(16).Select(Draw)], options: new PictureSheetOptions { Columns = Math.Min(8, number), Gap = 4 }), terminal.Width - 1);
+                Say(terminal, words, records);
+                terminal.Say(words.In($"Seed {seed}.", $"Semilla {seed}."));
+                if (folder is not null) terminal.Say(words.Wrote(folder) + $": {words.Images(number)}, {ImageFolder.CaptionsFile}.");
+                if (path is not null) terminal.Say(words.Wrote(path) + ".");
+                return 0;
+
+                RgbImage Draw(Scene scene) => new(parsed.GetValue(size), parsed.GetValue(size), world.Render(scene, parsed.GetValue(size)));
+            },
+            CancellationToken.None));
+        return command;
+    }
+
+    private static void Within(System.CommandLine.Parsing.OptionResult result, string name, int least, int most)
+    {
+        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError($"{name} takes a whole number from {least} to {most}, not {value}.");
+    }
+
+    private static Concept[] Chosen(EmojiWorld world, IEnumerable<string> lists, Words words)
+    {
+        var names = lists.SelectMany(list => list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
+        return [.. names.Select(name => world.Find(name) ?? throw new UsageException(Unknown(world, name, words))).Distinct()];
+    }
+
+    private static string Unknown(EmojiWorld world, string name, Words words)
+    {
+        var near = world.Concepts.SelectMany(c => new[] { c.Name(Language.English), c.Name(Language.Spanish) }).Distinct(StringComparer.Ordinal)
+            .Where(known => known.Contains(name, StringComparison.OrdinalIgnoreCase) || Distance(known, name) <= Math.Max(1, name.Length / 3))
+            .OrderBy(known => Distance(known, name)).Take(5).ToArray();
+        var hint = near.Length > 0
+            ? words.In($"did you mean {string.Join(", ", near)}?", $"¿querías decir {string.Join(", ", near)}?")
+            : words.In($"it has {world.Concepts.Count} things, such as lion, bus or banana.", $"tiene {world.Concepts.Count} cosas, por ejemplo león, autobús o plátano.");
+        return words.In($"EmojiWorld has no '{name}'; {hint}", $"EmojiWorld no tiene '{name}'; {hint}");
+    }
+
+    /// <summary>Edits that turn one name into the other (Levenshtein, 1966).</summary>
+    private static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1)));
+        }
+
+        return row[^1];
+    }
+
+    /// <summary>What scene i is drawn with: entry i modulo their number, so that single objects take turns.</summary>
+    private static IReadOnlyList<SceneOptions> Options(Concept[] concepts, int? objects, SceneSplit split, Words words)
+    {
+        if (objects is null && concepts.Length > 0) objects = 1;
+        if (concepts.Length > 0 && concepts.Length < objects)
+            throw new UsageException(words.In(
+                $"{objects} objects in a scene need as many different things; --concepts names {concepts.Length}.",
+                $"Una escena de {objects} objetos necesita otras tantas cosas distintas; --concepts nombra {concepts.Length}."));
+        var mixture = new SceneOptions { Split = split };
+        if (objects is { } n)
+            mixture = mixture with { OneObject = n == 1 ? 1 : 0, TwoObjects = n == 2 ? 1 : 0, ThreeObjects = n == 3 ? 1 : 0, Counts = 0 };
+        if (concepts.Length == 0) return [mixture];
+        return objects == 1 ? [.. concepts.Select(concept => mixture with { Concepts = [concept] })] : [mixture with { Concepts = concepts }];
+    }
+
+    private static void Export(
+        EmojiWorld world, Scene[] scenes, string[] files, string folder, int size, Terminal terminal, Words words, CancellationToken cancellation)
+    {
+        Directory.CreateDirectory(folder);
+        var captions = new List<string>();
+        for (var i = 0; i < scenes.Length; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            new RgbImage(size, size, world.Render(scenes[i], size)).SavePng(Path.Combine(folder, files[i]));
+            captions.AddRange(Enum.GetValues<Language>().Select(language => SceneRecord.Of(world, scenes[i], files[i], language).ToJson()));
+            if (i % 64 == 63) terminal.Progress(words.In($"drawing: {i + 1} of {scenes.Length}", $"dibujando: {i + 1} de {scenes.Length}"));
+        }
+
+        File.WriteAllLines(Path.Combine(folder, ImageFolder.CaptionsFile), captions);
+        terminal.CloseLine();
+    }
+
+    /// <summary>"0003-lion.png", "0004-koala-riding-motorcycle.png", "0005-3-banana.png".</summary>
+    private static string FileName(int number, Scene scene)
+    {
+        string[] names = [.. scene.Concepts.Select(c => Slug(c.Name(Language.English)))];
+        var what = scene.Count > 1 ? $"{scene.Count}-{names[0]}"
+            : names.Length == 2 ? $"{names[0]}-{Slug(System.Text.Json.JsonNamingPolicy.KebabCaseLower.ConvertName(scene.Relation.ToString()))}-{names[1]}"
+            : string.Join('-', names);
+        return $"{number:D4}-{what}.png";
+    }
+
+    private static string Slug(string name) =>
+        string.Join('-', string.Concat(name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : ' ')).Split(' ', StringSplitOptions.RemoveEmptyEntries));
+
+    private static void Say(Terminal terminal, Words words, SceneRecord[] records)
+    {
+        terminal.SayTable(
+            [">", words.In("caption", "descripción"), words.In("style", "estilo"), words.In("background", "fondo"), words.In("relation", "relación")],
+            records.Take(ShownRows).Select((r, i) => new[] { $"{i}", r.Caption, r.Style, r.Background ?? "", r.Relation ?? "" }));
+        if (records.Length > ShownRows) terminal.Say(words.In($"... and {records.Length - ShownRows} more.", $"... y {records.Length - ShownRows} más."));
+    }
+}

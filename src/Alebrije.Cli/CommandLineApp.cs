@@ -21,10 +21,21 @@ internal static class CommandLineApp
     {
         var root = CreateRoot(new Terminal(output, error, input ?? Console.In));
         // A text may begin with @, which must not be read as the name of a file with further arguments.
-        var parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        ParseResult parsed;
+        try
+        {
+            parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+        }
+        catch (InvalidOperationException e)
+        {
+            // A rule of an option asks for its value, and the parser throws where the value is of another kind.
+            error.WriteLine(UsageMessages.Of(e.Message, root));
+            return 2;
+        }
+
         if (parsed.Errors.Count > 0)
         {
-            foreach (var problem in parsed.Errors.Select(e => e.Message).Distinct()) error.WriteLine(problem);
+            foreach (var problem in parsed.Errors.Select(e => UsageMessages.Of(e.Message, parsed.CommandResult.Command)).Distinct()) error.WriteLine(problem);
             error.WriteLine($"Try: {VerbOf(parsed.CommandResult)} --help");
             return 2;
         }
@@ -97,12 +108,9 @@ internal static class CommandLineApp
         return Capitalised(parameter > 0 ? text[..parameter] : text);
     }
 
-    /// <summary>A sentence begins with a capital, unless it begins with a name, a path or a number.</summary>
-    private static string Capitalised(string text)
-    {
-        var word = text.Split(' ', 2)[0];
-        return word.Length > 0 && word.All(char.IsAsciiLetterLower) && word != "libtorch" ? char.ToUpperInvariant(text[0]) + text[1..] : text;
-    }
+    /// <summary>A sentence begins with a capital; names and paths stay as they are.</summary>
+    private static string Capitalised(string text) =>
+        text.Split(' ', 2)[0] is "there" or "the" or "nothing" ? char.ToUpperInvariant(text[0]) + text[1..] : text;
 }
 
 /// <summary>Wrong usage that only shows once the options are read together: one sentence, exit status 2.</summary>

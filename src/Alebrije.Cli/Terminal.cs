@@ -28,7 +28,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
     /// <summary>Columns of the terminal, 100 when it is none.</summary>
-    public int Width { get; } = Console.IsOutputRedirected ? 100 : Math.Max(40, Console.WindowWidth);
+    public int Width { get; } = !ReferenceEquals(output, Console.Out) || Console.IsOutputRedirected ? 100 : Math.Max(40, Console.WindowWidth);
 
     /// <summary>What <c>-</c> stands for where a file is read.</summary>
     public TextReader Input { get; } = input;

@@ -32,20 +32,19 @@ internal static class EmbedCommand
                     return 0;
                 }
 
-                if (path is null)
+                var what = words.In(
+                    $"{words.Images(images.Count)}, {words.Texts(texts.Count)}, {embedded.Dimensions} numbers each, model {embedded.Model}.",
+                    $"{words.Images(images.Count)}, {words.Texts(texts.Count)}, {embedded.Dimensions} números cada uno, modelo {embedded.Model}.");
+                if (path is not null)
                 {
-                    terminal.SayTable(
-                        [words.In("kind", "tipo"), words.In("label", "etiqueta"), words.In("embedding", "embedding")],
-                        items.Select(item => new[] { item.Kind == EmbeddingKind.Image ? words.In("image", "imagen") : words.In("text", "texto"), item.Label, Beginning(item.Embedding) }));
-                    terminal.Say(words.In(
-                        $"{items.Length} embeddings of {embedded.Dimensions} numbers, model {embedded.Model}. Keep them whole with --out F.npy, F.parquet or F.json.",
-                        $"{items.Length} embeddings de {embedded.Dimensions} números, modelo {embedded.Model}. Guárdalos enteros con --out F.npy, F.parquet o F.json."));
-                }
-                else
-                {
-                    terminal.Say($"{words.Wrote(path)}: {words.Images(images.Count)}, {words.Texts(texts.Count)}, {embedded.Dimensions} {words.In("numbers each, model", "números cada uno, modelo")} {embedded.Model}.");
+                    terminal.Say($"{words.Wrote(path)}: {what}");
+                    return 0;
                 }
 
+                terminal.SayTable(
+                    [words.In("kind", "tipo"), words.In("label", "etiqueta"), "embedding"],
+                    items.Select(item => new[] { item.Kind == EmbeddingKind.Image ? words.In("image", "imagen") : words.In("text", "texto"), item.Label, Beginning(item.Embedding) }));
+                terminal.Say($"{what} {words.In("Keep them whole with --out F.npy, F.parquet or F.json.", "Guárdalos enteros con --out F.npy, F.parquet o F.json.")}");
                 return 0;
             },
             CancellationToken.None));

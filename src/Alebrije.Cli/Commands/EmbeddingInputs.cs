@@ -15,12 +15,12 @@ internal sealed class EmbeddingInputs
     private readonly Option<string[]> images = new("--images")
     {
         HelpName = "FILE|FOLDER|PATTERN", Description = "Images: files, folders, or patterns such as 'photos/*.jpg'.",
-        AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.OneOrMore,
+        AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
     };
 
     private readonly Option<string[]> texts = new("--texts")
     {
-        HelpName = "TEXT", Description = "Texts, each in quotes.", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.OneOrMore,
+        HelpName = "TEXT", Description = "Texts, each in quotes.", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
     };
 
     private readonly Option<string?> textsFile = new("--texts-file") { HelpName = "FILE", Description = "File with one text per line; - reads standard input." };

@@ -8,39 +8,46 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije models list</c> and <c>alebrije models show NAME</c></summary>
 internal static class ModelsCommand
 {
-    public static Command Create(Terminal terminal) => new("models", "Lists the models that have a name, or shows what one consists of.") { List(terminal), Show(terminal) };
+    public static Command Create(Terminal terminal)
+    {
+        var command = new Command("models", "Lists the models that have a name, or shows what one consists of.") { List(terminal), Show(terminal) };
+        command.SetAction(parsed => SayList(terminal, parsed));
+        return command;
+    }
 
     private static Command List(Terminal terminal)
     {
         var command = new Command("list", "Lists the models that have a name: what they do, how large they are, where they are.");
-        command.SetAction(parsed =>
-        {
-            var words = new Words(CommonOptions.LanguageOf(parsed));
-            var catalog = ModelCatalog.Create();
-            var models = catalog.List();
-            if (parsed.GetValue(CommonOptions.Json))
-            {
-                terminal.SayJson(new { models = models.Select(m => new { m.Name, m.Kind, Class = m.ClassName, m.Bytes, Path = m.Folder }) });
-                return 0;
-            }
-
-            if (models.Count == 0)
-            {
-                terminal.Say(words.In($"No model has a name here; looked in {string.Join(", ", catalog.Folders)}.", $"Aquí ningún modelo tiene nombre; se buscó en {string.Join(", ", catalog.Folders)}."));
-            }
-            else
-            {
-                terminal.SayTable(
-                    [words.In("name", "nombre"), words.In("kind", "tipo"), ">" + words.In("size", "tamaño"), words.In("folder", "carpeta")],
-                    models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes), m.Folder }));
-            }
-
-            terminal.Say(words.In(
-                $"--model takes a name or the path of a folder; {ModelCatalog.Variable} names further folders of models.",
-                $"--model acepta un nombre o la ruta de una carpeta; {ModelCatalog.Variable} indica más carpetas de modelos."));
-            return 0;
-        });
+        command.SetAction(parsed => SayList(terminal, parsed));
         return command;
+    }
+
+    private static int SayList(Terminal terminal, ParseResult parsed)
+    {
+        var words = new Words(CommonOptions.LanguageOf(parsed));
+        var catalog = ModelCatalog.Create();
+        var models = catalog.List();
+        if (parsed.GetValue(CommonOptions.Json))
+        {
+            terminal.SayJson(new { models = models.Select(m => new { m.Name, m.Kind, Class = m.ClassName, m.Bytes, Path = m.Folder }) });
+            return 0;
+        }
+
+        if (models.Count == 0)
+        {
+            terminal.Say(words.In($"No model has a name here; looked in {string.Join(", ", catalog.Folders)}.", $"Aquí ningún modelo tiene nombre; se buscó en {string.Join(", ", catalog.Folders)}."));
+        }
+        else
+        {
+            terminal.SayTable(
+                [words.In("name", "nombre"), words.In("kind", "tipo"), ">" + words.In("size", "tamaño"), words.In("folder", "carpeta")],
+                models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes), m.Folder }));
+        }
+
+        terminal.Say(words.In(
+            $"--model takes a name or the path of a folder; {ModelCatalog.Variable} names further folders of models.",
+            $"--model acepta un nombre o la ruta de una carpeta; {ModelCatalog.Variable} indica más carpetas de modelos."));
+        return 0;
     }
 
     private static Command Show(Terminal terminal)

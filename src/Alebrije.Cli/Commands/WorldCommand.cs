@@ -14,7 +14,8 @@ internal static class WorldCommand
         var count = new Option<int>("--count") { HelpName = "N", Description = "Number of scenes.", DefaultValueFactory = _ => 16 };
         var concepts = new Option<string[]>("--concepts")
         {
-            HelpName = "NAME,NAME", Description = "Only these things, in turn, in English or Spanish: lion,cat,dog.", AllowMultipleArgumentsPerToken = true,
+            HelpName = "NAME,NAME", Description = "Only these things, in turn, in English or Spanish: lion,cat,dog.",
+            AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
         };
         var objects = new Option<int?>("--objects") { HelpName = "1|2|3", Description = "Things in a scene; without it the mixture of training, or one where --concepts is given." };
         var split = new Option<string>("--split") { HelpName = "train|heldout", Description = "Scenes as in training, or only what training never shows.", DefaultValueFactory = _ => "train" };
@@ -39,7 +40,7 @@ internal static class WorldCommand
                 if (path is not null && number > MostOnASheet)
                     throw new UsageException(words.In($"--out draws at most {MostOnASheet} scenes on a sheet; {number} can be written with --export.", $"--out dibuja como máximo {MostOnASheet} escenas en una hoja; con --export se pueden escribir {number}."));
                 var world = EmojiWorld.Open();
-                var chosen = Chosen(world, parsed.GetValue(concepts) ?? [], words);
+                var chosen = Chosen(world, parsed.GetValue(concepts) ?? [], parsed.GetResult(concepts) is { Implicit: false }, words);
                 var options = Options(chosen, parsed.GetValue(objects), parsed.GetValue(split) == "heldout" ? SceneSplit.HeldOut : SceneSplit.Train, words);
                 var scenes = Enumerable.Range(0, number).Select(i => world.Scene(seed, i, options[i % options.Count])).ToArray();
                 var files = scenes.Select((scene, i) => folder is null ? "" : FileName(i, scene)).ToArray();
@@ -62,7 +63,7 @@ internal static class WorldCommand
 
                 if (path is null && folder is null && terminal.HasColour)
                     terminal.Show(PictureSheet.Draw([.. scenes.Take(16).Select(Draw)], options: new PictureSheetOptions { Columns = Math.Min(8, number), Gap = 4 }), terminal.Width - 1);
-                Say(terminal, words, records);
+                Say(terminal, words, scenes, records);
                 terminal.Say(words.In($"Seed {seed}.", $"Semilla {seed}."));
                 if (folder is not null) terminal.Say(words.Wrote(folder) + $": {words.Images(number)}, {ImageFolder.CaptionsFile}.");
                 if (path is not null) terminal.Say(words.Wrote(path) + ".");
@@ -79,9 +80,11 @@ internal static class WorldCommand
         if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError($"{name} takes a whole number from {least} to {most}, not {value}.");
     }
 
-    private static Concept[] Chosen(EmojiWorld world, IEnumerable<string> lists, Words words)
+    private static Concept[] Chosen(EmojiWorld world, string[] lists, bool given, Words words)
     {
-        var names = lists.SelectMany(list => list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries));
+        var names = lists.SelectMany(list => list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).ToArray();
+        if (names.Length == 0 && given)
+            throw new UsageException(words.In("--concepts names nothing; write --concepts lion,cat,dog.", "--concepts no nombra nada; escribe --concepts león,gato,perro."));
         return [.. names.Select(name => world.Find(name) ?? throw new UsageException(Unknown(world, name, words))).Distinct()];
     }
 
@@ -156,11 +159,29 @@ internal static class WorldCommand
     private static string Slug(string name) =>
         string.Join('-', string.Concat(name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : ' ')).Split(' ', StringSplitOptions.RemoveEmptyEntries));
 
-    private static void Say(Terminal terminal, Words words, SceneRecord[] records)
+    private static void Say(Terminal terminal, Words words, Scene[] scenes, SceneRecord[] records)
     {
+        var language = words.Language == "es" ? Language.Spanish : Language.English;
         terminal.SayTable(
-            [">", words.In("caption", "descripción"), words.In("style", "estilo"), words.In("background", "fondo"), words.In("relation", "relación")],
-            records.Take(ShownRows).Select((r, i) => new[] { $"{i}", r.Caption, r.Style, r.Background ?? "", r.Relation ?? "" }));
+            [">", words.In("caption", "descripción"), words.In("shows", "muestra"), words.In("style", "estilo"), words.In("background", "fondo")],
+            scenes.Zip(records).Take(ShownRows).Select((pair, i) => new[]
+            {
+                $"{i}", pair.Second.Caption, Shown(pair.First, language), Style(words, pair.First.Style), pair.First.ShowsBackground ? pair.First.Background.Name(language) : "",
+            }));
         if (records.Length > ShownRows) terminal.Say(words.In($"... and {records.Length - ShownRows} more.", $"... y {records.Length - ShownRows} más."));
     }
+
+    private static string Shown(Scene scene, Language language) =>
+        (scene.Count > 1 ? $"{scene.Count} x " : "") + string.Join(", ", scene.Concepts.Select(c => c.Name(language)));
+
+    private static string Style(Words words, SceneStyle style) => style switch
+    {
+        SceneStyle.PencilSketch => words.In("pencil sketch", "a lápiz"),
+        SceneStyle.BlackAndWhite => words.In("black and white", "blanco y negro"),
+        SceneStyle.PixelArt => words.In("pixel art", "pixel art"),
+        SceneStyle.Blurred => words.In("blurred", "desenfocado"),
+        SceneStyle.Night => words.In("night", "de noche"),
+        SceneStyle.BusyBackground => words.In("busy background", "fondo recargado"),
+        _ => words.In("plain", "simple"),
+    };
 }

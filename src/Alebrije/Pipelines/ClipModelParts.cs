@@ -176,7 +176,7 @@ internal sealed class ClipModelFolder
     {
         var className = ConfigFile.ClassName(Path);
         if (className is not ("CLIPModel" or "CLIPTextModelWithProjection" or "CLIPVisionModelWithProjection"))
-            throw new WeightsException($"{Path} is a {className ?? "model of no class"}; texts and pictures are embedded by a CLIPModel, a CLIPTextModelWithProjection, a CLIPVisionModelWithProjection or a pipeline that has them.");
+            throw new WeightsException($"{Path} holds {className ?? "a model of no class"}; texts and pictures are embedded by a CLIPModel, a CLIPTextModelWithProjection, a CLIPVisionModelWithProjection or a pipeline that has them.");
         if (className == "CLIPModel") WholeModel = Path;
         if (className == "CLIPTextModelWithProjection") TextModel = Path;
         if (className == "CLIPVisionModelWithProjection") VisionModel = Path;

@@ -1,0 +1,59 @@
+using System.Text.Json;
+using Alebrije.Cli;
+
+namespace Alebrije.Tests.Cli;
+
+/// <summary>What came of a command line.</summary>
+/// <param name="Status">Exit status.</param>
+/// <param name="Output">Standard output.</param>
+/// <param name="Error">Standard error.</param>
+internal sealed record Outcome(int Status, string Output, string Error)
+{
+    /// <summary>The one JSON document on standard output; anything else there makes this fail.</summary>
+    public JsonElement Json
+    {
+        get
+        {
+            Assert.True(Status is 0 or 1, Error);
+            using var document = JsonDocument.Parse(Output);
+            return document.RootElement.Clone();
+        }
+    }
+
+    /// <summary>The refusal: one line, or two where it says how to get help; nothing on standard output.</summary>
+    public string Refusal
+    {
+        get
+        {
+            Assert.Equal("", Output);
+            var lines = Error.TrimEnd().Split('\n');
+            Assert.InRange(lines.Length, 1, 2);
+            if (lines.Length == 2) Assert.StartsWith("Try: alebrije", lines[1], StringComparison.Ordinal);
+            Assert.DoesNotContain("   at ", Error, StringComparison.Ordinal);
+            Assert.EndsWith(lines[0].EndsWith('?') ? "?" : ".", lines[0], StringComparison.Ordinal);
+            return lines[0];
+        }
+    }
+}
+
+/// <summary>Runs the command with captured writers.</summary>
+internal static class CommandLine
+{
+    public static async Task<Outcome> Run(params string[] args) => await RunWithInput("", args);
+
+    public static async Task<Outcome> RunWithInput(string input, params string[] args)
+    {
+        using var output = new StringWriter();
+        using var error = new StringWriter();
+        using var reader = new StringReader(input);
+        var language = args.Contains("--lang") ? args : [.. args, "--lang", "en"];
+        var status = await CommandLineApp.RunAsync(language, output, error, reader);
+        return new Outcome(status, output.ToString().ReplaceLineEndings("\n"), error.ToString().ReplaceLineEndings("\n"));
+    }
+
+    public static string[] Strings(this JsonElement list) => [.. list.EnumerateArray().Select(item => item.GetString()!)];
+
+    public static double[] Numbers(this JsonElement list) => [.. list.EnumerateArray().Select(item => item.GetDouble())];
+
+    public static string[] Keys(this JsonElement item) => [.. item.EnumerateObject().Select(property => property.Name)];
+}

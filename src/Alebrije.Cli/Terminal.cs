@@ -40,6 +40,24 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         output.WriteLine(line);
     }
 
+    /// <summary>Writes a longer text, broken at spaces where the terminal ends.</summary>
+    public void SayText(string text)
+    {
+        var line = "";
+        foreach (var word in text.Split(' '))
+        {
+            if (line.Length > 0 && line.Length + 1 + word.Length > Width)
+            {
+                Say(line);
+                line = "";
+            }
+
+            line = line.Length == 0 ? word : $"{line} {word}";
+        }
+
+        Say(line);
+    }
+
     /// <summary>Writes text that ends its own lines.</summary>
     public void SayBlock(string text)
     {

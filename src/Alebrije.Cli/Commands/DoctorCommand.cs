@@ -22,7 +22,7 @@ internal static class DoctorCommand
             terminal.SayTable(
                 ["", words.In("what", "qué"), words.In("here", "aquí")],
                 findings.Select(f => new[] { f.State switch { FindingState.Ok => "✓", FindingState.Missing => "–", _ => "✗" }, f.Label, f.Value }));
-            foreach (var finding in findings.Where(f => f.Remedy is not null)) terminal.Say($"{finding.Label}: {finding.Remedy}");
+            foreach (var finding in findings.Where(f => f.Remedy is not null)) terminal.SayText($"{finding.Label}: {finding.Remedy}");
             if (findings.All(f => f.Remedy is null)) terminal.Say(words.In("Nothing is missing.", "No falta nada."));
             return ok ? 0 : 1;
         });

@@ -37,14 +37,14 @@ internal static class EmbedCommand
                     $"{words.Images(images.Count)}, {words.Texts(texts.Count)}, {embedded.Dimensions} números cada uno, modelo {embedded.Model}.");
                 if (path is not null)
                 {
-                    terminal.Say($"{words.Wrote(path)}: {what}");
+                    terminal.SayText($"{words.Wrote(path)}: {what}");
                     return 0;
                 }
 
                 terminal.SayTable(
                     [words.In("kind", "tipo"), words.In("label", "etiqueta"), "embedding"],
                     items.Select(item => new[] { item.Kind == EmbeddingKind.Image ? words.In("image", "imagen") : words.In("text", "texto"), item.Label, Beginning(item.Embedding) }));
-                terminal.Say($"{what} {words.In("Keep them whole with --out F.npy, F.parquet or F.json.", "Guárdalos enteros con --out F.npy, F.parquet o F.json.")}");
+                terminal.SayText($"{what} {words.In("Keep them whole with --out F.npy, F.parquet or F.json.", "Guárdalos enteros con --out F.npy, F.parquet o F.json.")}");
                 return 0;
             },
             CancellationToken.None));

@@ -8,6 +8,8 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije models list</c> and <c>alebrije models show NAME</c></summary>
 internal static class ModelsCommand
 {
+    private const int ListedConcepts = 24;
+
     public static Command Create(Terminal terminal)
     {
         var command = new Command("models", "Lists the models that have a name, or shows what one consists of.") { List(terminal), Show(terminal) };
@@ -35,7 +37,7 @@ internal static class ModelsCommand
 
         if (models.Count == 0)
         {
-            terminal.Say(words.In($"No model has a name here; looked in {string.Join(", ", catalog.Folders)}.", $"Aquí ningún modelo tiene nombre; se buscó en {string.Join(", ", catalog.Folders)}."));
+            terminal.SayText(words.In($"No model has a name here; looked in {string.Join(", ", catalog.Folders)}.", $"Aquí ningún modelo tiene nombre; se buscó en {string.Join(", ", catalog.Folders)}."));
         }
         else
         {
@@ -44,7 +46,7 @@ internal static class ModelsCommand
                 models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes), m.Folder }));
         }
 
-        terminal.Say(words.In(
+        terminal.SayText(words.In(
             $"--model takes a name or the path of a folder; {ModelCatalog.Variable} names further folders of models.",
             $"--model acepta un nombre o la ruta de una carpeta; {ModelCatalog.Variable} indica más carpetas de modelos."));
         return 0;
@@ -80,22 +82,15 @@ internal static class ModelsCommand
     private static void Say(Terminal terminal, Words words, ModelDescription description)
     {
         var model = description.Model;
-        terminal.Say($"{model.Name}: {Kind(words, model.Kind)} ({model.ClassName})");
+        terminal.Say($"{model.Name}: {Kind(words, model.Kind)}" + (model.Kind == model.ClassName ? "" : $" ({model.ClassName})"));
         terminal.Say(model.Folder);
-        terminal.Say(words.In(
+        terminal.SayText(words.In(
             $"{Count(description.Parameters)} parameters, {Size(model.Bytes)}, licence {description.Licence ?? "not stated"}",
             $"{Count(description.Parameters)} parámetros, {Size(model.Bytes)}, licencia {description.Licence ?? "no indicada"}"));
         terminal.SayTable(
             [words.In("part", "parte"), words.In("class", "clase"), ">" + words.In("parameters", "parámetros"), words.In("type", "tipo"), ">" + words.In("size", "tamaño")],
             description.Components.Select(c => new[] { c.Name, c.ClassName, c.Parameters is { } n ? Count(n) : "", string.Join(", ", c.Types), Size(c.Bytes) }));
-        if (description.Evaluation is { } evaluation)
-        {
-            terminal.Say(words.In("How well it does, on scenes that training never showed:", "Qué tal lo hace, en escenas que el entrenamiento nunca mostró:"));
-            terminal.SayTable(
-                [words.In("figure", "medida"), ">" + words.In("value", "valor"), words.In("95 % interval", "intervalo del 95 %"), ">n"],
-                Figures(evaluation["metrics"] as JsonObject ?? evaluation, "").ToArray());
-        }
-
+        if (description.Evaluation is { } evaluation) SayEvaluation(terminal, words, evaluation);
         if (description.Card is { } card)
         {
             terminal.Say();
@@ -103,23 +98,55 @@ internal static class ModelsCommand
         }
     }
 
+    private static void SayEvaluation(Terminal terminal, Words words, JsonObject evaluation)
+    {
+        terminal.SayText(words.In("How well it does, on scenes that training never showed:", "Qué tal lo hace, en escenas que el entrenamiento nunca mostró:"));
+        terminal.SayTable(
+            [words.In("figure", "medida"), ">" + words.In("value", "valor"), words.In("95 % interval", "intervalo del 95 %"), ">n"],
+            Figures(evaluation["metrics"] as JsonObject ?? evaluation, "").ToArray());
+        var concepts = (evaluation["concepts"] as JsonArray ?? []).OfType<JsonObject>()
+            .Select(c => (Name: $"{c["emoji"]} {c["name"]}", Right: Whole(c["right"]), Of: Whole(c["of"]), TakenFor: c["taken_for"]?.ToString())).ToArray();
+        if (concepts.Length == 0) return;
+        var never = concepts.Where(c => c.Right == 0).ToArray();
+        var (always, total) = (concepts.Count(c => c.Right == c.Of), concepts.Length);
+        terminal.SayText(words.In(
+            $"What it can draw: of {total} core things {always} were named right in every picture, {total - always - never.Length} in some, {never.Length} in none.",
+            $"Lo que sabe dibujar: de {total} cosas básicas, {always} se reconocieron en todas las imágenes, {total - always - never.Length} en algunas y {never.Length} en ninguna."));
+        if (never.Length == 0) return;
+        var listed = string.Join(", ", never.Take(ListedConcepts).Select(c => c.TakenFor is null ? c.Name : words.In($"{c.Name} (taken for {c.TakenFor})", $"{c.Name} (tomado por {c.TakenFor})")));
+        terminal.SayText(words.In("Not yet: ", "Todavía no: ") + listed + (never.Length > ListedConcepts ? words.In(" and more (--json lists all).", " y más (--json las lista todas).") : "."));
+    }
+
+    private static int Whole(JsonNode? node) => node is JsonValue value && value.TryGetValue<int>(out var number) ? number : 0;
+
     /// <summary>Every figure of a tree of metrics, named by its path.</summary>
     private static IEnumerable<IReadOnlyList<string>> Figures(JsonObject metrics, string path)
     {
         foreach (var (name, value) in metrics)
         {
             var full = path.Length == 0 ? name : $"{path} {name}";
-            if (value is JsonObject figure && figure["value"] is JsonValue middle)
-                yield return [full, Number(middle), figure["low"] is JsonValue low && figure["high"] is JsonValue high ? $"{Number(low)} … {Number(high)}" : "", figure["count"]?.ToString() ?? ""];
-            else if (value is JsonObject group)
-                foreach (var row in Figures(group, full)) yield return row;
+            if (value is JsonObject { Count: > 0 } group)
+            {
+                if (group["value"] is JsonValue middle)
+                    yield return [full, Number(name, middle), group["low"] is JsonValue low && group["high"] is JsonValue high ? $"{Number(name, low)} … {Number(name, high)}" : "", group["count"]?.ToString() ?? ""];
+
+                // A group may have a figure of its own and others below it.
+                foreach (var row in Figures(new JsonObject(group.Where(pair => pair.Value is JsonObject).Select(pair => KeyValuePair.Create(pair.Key, pair.Value?.DeepClone()))), full))
+                    yield return row;
+            }
             else if (value is JsonValue single && single.TryGetValue<double>(out _))
-                yield return [full, Number(single), "", ""];
+            {
+                yield return [full, Number(name, single), "", ""];
+            }
         }
     }
 
-    private static string Number(JsonValue value) =>
-        value.TryGetValue<double>(out var number) ? number.ToString("0.###", CultureInfo.InvariantCulture) : value.ToString();
+    /// <summary>Decibels, lengths and cosines as they are, shares in percent.</summary>
+    private static string Number(string name, JsonValue value) =>
+        !value.TryGetValue<double>(out var number) ? value.ToString()
+        : name.StartsWith("psnr", StringComparison.Ordinal) ? number.ToString("F1", CultureInfo.InvariantCulture) + " dB"
+        : name is "cosine" or "modality_gap" ? number.ToString("F3", CultureInfo.InvariantCulture)
+        : (100 * number).ToString("F1", CultureInfo.InvariantCulture) + " %";
 
     private static string Kind(Words words, string kind) => kind switch
     {

@@ -41,11 +41,11 @@ internal static class PcaCommand
                     terminal.SayTable(
                         [words.In("kind", "tipo"), words.In("label", "etiqueta"), ">x", ">y"],
                         plot.Points.Select(p => new[] { p.Kind == EmbeddingKind.Image ? words.In("image", "imagen") : words.In("text", "texto"), p.Label, Number(p.X), Number(p.Y) }));
-                    terminal.Say(words.In($"{variance}; model {embedded.Model}. Draw it with --out plot.png, .svg or .html.", $"{variance}; modelo {embedded.Model}. Dibújalo con --out plot.png, .svg o .html."));
+                    terminal.SayText(words.In($"{variance}; model {embedded.Model}. Draw it with --out plot.png, .svg or .html.", $"{variance}; modelo {embedded.Model}. Dibújalo con --out plot.png, .svg o .html."));
                 }
                 else
                 {
-                    terminal.Say($"{words.Wrote(path)}: {words.Images(images.Count)}, {words.Texts(texts.Count)}, {words.In("model", "modelo")} {embedded.Model}. {variance}.");
+                    terminal.SayText($"{words.Wrote(path)}: {words.Images(images.Count)}, {words.Texts(texts.Count)}, {words.In("model", "modelo")} {embedded.Model}. {variance}.");
                 }
 
                 return 0;

@@ -40,13 +40,13 @@ internal static class SimilarityCommand
                 {
                     terminal.SayBlock(table.ToTerminal(terminal.Width, terminal.HasColour, options));
                     terminal.Say();
-                    terminal.Say(options.Measure == SimilarityMeasure.Cosine
+                    terminal.SayText(options.Measure == SimilarityMeasure.Cosine
                         ? words.In($"Cosine of image and text; model {embedded.Model}.", $"Coseno entre imagen y texto; modelo {embedded.Model}.")
                         : words.In($"Softmax over the texts of 100 × cosine: each row adds up to 1; model {embedded.Model}.", $"Softmax sobre los textos de 100 × coseno: cada fila suma 1; modelo {embedded.Model}."));
                 }
                 else
                 {
-                    terminal.Say($"{words.Wrote(path)}: {words.Images(images.Count)}, {words.Texts(texts.Count)}, {words.In("model", "modelo")} {embedded.Model}.");
+                    terminal.SayText($"{words.Wrote(path)}: {words.Images(images.Count)}, {words.Texts(texts.Count)}, {words.In("model", "modelo")} {embedded.Model}.");
                 }
 
                 return 0;

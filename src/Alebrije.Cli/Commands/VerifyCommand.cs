@@ -42,7 +42,7 @@ internal static class VerifyCommand
         }
 
         var (failed, count) = (report.Cases.Count(c => !c.Ok), report.Cases.Count);
-        terminal.Say(report.Ok
+        terminal.SayText(report.Ok
             ? words.In($"All {count} agree.", $"Los {count} coinciden.")
             : words.In($"{failed} of {count} differ. The first: {report.First}", $"{failed} de {count} difieren. El primero: {report.First}"));
     }

@@ -7,7 +7,7 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije world --count N --seed S [--concepts lion,cat] [--objects 1|2|3] [--split train|heldout] [--out grid.png] [--export DIR]</c></summary>
 internal static class WorldCommand
 {
-    private const int MostScenes = 1_000_000, MostOnASheet = 400, ShownRows = 40;
+    private const int MostScenes = 1_000_000, MostOnASheet = 400, ShownRows = 40, ShownPictures = 8;
 
     public static Command Create(Terminal terminal)
     {
@@ -18,11 +18,21 @@ internal static class WorldCommand
             AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
         };
         var objects = new Option<int?>("--objects") { HelpName = "1|2|3", Description = "Things in a scene; without it the mixture of training, or one where --concepts is given." };
+        var styles = new Option<string[]>("--styles")
+        {
+            HelpName = "NAME,NAME", Description = $"Only these styles: {string.Join(", ", WorldSelection.StyleNames.Keys)}; without it mostly plain.",
+            AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
+        };
         var split = new Option<string>("--split") { HelpName = "train|heldout", Description = "Scenes as in training, or only what training never shows.", DefaultValueFactory = _ => "train" };
         var size = new Option<int>("--size") { HelpName = "PIXELS", Description = "Side of a picture, 16 to 512.", DefaultValueFactory = _ => Scene.Side };
         var sheet = OutputFile.Option("Draws all scenes on one sheet with their captions", ".png");
         var export = new Option<string?>("--export") { HelpName = "DIR", Description = "Writes a PNG per scene, and captions.jsonl with captions in English and Spanish, into this folder." };
         split.AcceptOnlyFromAmong("train", "heldout");
+        styles.Validators.Add(r =>
+        {
+            foreach (var name in WorldSelection.Listed(r.GetValueOrDefault<string[]>()).Where(name => !WorldSelection.StyleNames.ContainsKey(name)))
+                r.AddError($"--styles does not know '{name}'; it takes {string.Join(", ", WorldSelection.StyleNames.Keys)}.");
+        });
         count.Validators.Add(r => Within(r, "--count", 1, MostScenes));
         size.Validators.Add(r => Within(r, "--size", 16, 512));
         objects.Validators.Add(r =>
@@ -30,7 +40,7 @@ internal static class WorldCommand
             if (r.GetValueOrDefault<int?>() is < 1 or > 3) r.AddError("--objects takes 1, 2 or 3.");
         });
 
-        var command = new Command("world", "Looks at EmojiWorld, the scenes that the default model is trained on.") { count, concepts, objects, split, size, sheet, export };
+        var command = new Command("world", "Looks at EmojiWorld, the scenes that the default model is trained on.") { count, concepts, objects, styles, split, size, sheet, export };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
@@ -40,10 +50,10 @@ internal static class WorldCommand
                 if (path is not null && number > MostOnASheet)
                     throw new UsageException(words.In($"--out draws at most {MostOnASheet} scenes on a sheet; {number} can be written with --export.", $"--out dibuja como máximo {MostOnASheet} escenas en una hoja; con --export se pueden escribir {number}."));
                 var world = EmojiWorld.Open();
-                var chosen = Chosen(world, parsed.GetValue(concepts) ?? [], parsed.GetResult(concepts) is { Implicit: false }, words);
-                var options = Options(chosen, parsed.GetValue(objects), parsed.GetValue(split) == "heldout" ? SceneSplit.HeldOut : SceneSplit.Train, words);
+                var chosen = WorldSelection.Chosen(world, parsed.GetValue(concepts) ?? [], parsed.GetResult(concepts) is { Implicit: false }, words);
+                var options = WorldSelection.Options(chosen, parsed.GetValue(objects), WorldSelection.Mixture(parsed.GetValue(split)!, WorldSelection.Listed(parsed.GetValue(styles))), words);
                 var scenes = Enumerable.Range(0, number).Select(i => world.Scene(seed, i, options[i % options.Count])).ToArray();
-                var files = scenes.Select((scene, i) => folder is null ? "" : FileName(i, scene)).ToArray();
+                var files = scenes.Select((scene, i) => folder is null ? "" : WorldSelection.FileName(i, scene)).ToArray();
                 var language = words.Language == "es" ? Language.Spanish : Language.English;
                 var records = scenes.Select((scene, i) => SceneRecord.Of(world, scene, files[i], language)).ToArray();
                 if (folder is not null) Export(world, scenes, files, folder, parsed.GetValue(size), terminal, words, cancellation);
@@ -62,7 +72,7 @@ internal static class WorldCommand
                 }
 
                 if (path is null && folder is null && terminal.HasColour)
-                    terminal.Show(PictureSheet.Draw([.. scenes.Take(16).Select(Draw)], options: new PictureSheetOptions { Columns = Math.Min(8, number), Gap = 4 }), terminal.Width - 1);
+                    terminal.Show(PictureSheet.Draw([.. scenes.Take(ShownPictures).Select(Draw)], options: new PictureSheetOptions { Columns = Math.Min(ShownPictures / 2, number), Gap = 4 }), Math.Min(terminal.Width - 1, 100));
                 Say(terminal, words, scenes, records);
                 terminal.Say(words.In($"Seed {seed}.", $"Semilla {seed}."));
                 if (folder is not null) terminal.Say(words.Wrote(folder) + $": {words.Images(number)}, {ImageFolder.CaptionsFile}.");
@@ -78,55 +88,6 @@ internal static class WorldCommand
     private static void Within(System.CommandLine.Parsing.OptionResult result, string name, int least, int most)
     {
         if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError($"{name} takes a whole number from {least} to {most}, not {value}.");
-    }
-
-    private static Concept[] Chosen(EmojiWorld world, string[] lists, bool given, Words words)
-    {
-        var names = lists.SelectMany(list => list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)).ToArray();
-        if (names.Length == 0 && given)
-            throw new UsageException(words.In("--concepts names nothing; write --concepts lion,cat,dog.", "--concepts no nombra nada; escribe --concepts león,gato,perro."));
-        return [.. names.Select(name => world.Find(name) ?? throw new UsageException(Unknown(world, name, words))).Distinct()];
-    }
-
-    private static string Unknown(EmojiWorld world, string name, Words words)
-    {
-        var near = world.Concepts.SelectMany(c => new[] { c.Name(Language.English), c.Name(Language.Spanish) }).Distinct(StringComparer.Ordinal)
-            .Where(known => known.Contains(name, StringComparison.OrdinalIgnoreCase) || Distance(known, name) <= Math.Max(1, name.Length / 3))
-            .OrderBy(known => Distance(known, name)).Take(5).ToArray();
-        var hint = near.Length > 0
-            ? words.In($"did you mean {string.Join(", ", near)}?", $"¿querías decir {string.Join(", ", near)}?")
-            : words.In($"it has {world.Concepts.Count} things, such as lion, bus or banana.", $"tiene {world.Concepts.Count} cosas, por ejemplo león, autobús o plátano.");
-        return words.In($"EmojiWorld has no '{name}'; {hint}", $"EmojiWorld no tiene '{name}'; {hint}");
-    }
-
-    /// <summary>Edits that turn one name into the other (Levenshtein, 1966).</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1)));
-        }
-
-        return row[^1];
-    }
-
-    /// <summary>What scene i is drawn with: entry i modulo their number, so that single objects take turns.</summary>
-    private static IReadOnlyList<SceneOptions> Options(Concept[] concepts, int? objects, SceneSplit split, Words words)
-    {
-        if (objects is null && concepts.Length > 0) objects = 1;
-        if (concepts.Length > 0 && concepts.Length < objects)
-            throw new UsageException(words.In(
-                $"{objects} objects in a scene need as many different things; --concepts names {concepts.Length}.",
-                $"Una escena de {objects} objetos necesita otras tantas cosas distintas; --concepts nombra {concepts.Length}."));
-        var mixture = new SceneOptions { Split = split };
-        if (objects is { } n)
-            mixture = mixture with { OneObject = n == 1 ? 1 : 0, TwoObjects = n == 2 ? 1 : 0, ThreeObjects = n == 3 ? 1 : 0, Counts = 0 };
-        if (concepts.Length == 0) return [mixture];
-        return objects == 1 ? [.. concepts.Select(concept => mixture with { Concepts = [concept] })] : [mixture with { Concepts = concepts }];
     }
 
     private static void Export(
@@ -146,28 +107,12 @@ internal static class WorldCommand
         terminal.CloseLine();
     }
 
-    /// <summary>"0003-lion.png", "0004-koala-riding-motorcycle.png", "0005-3-banana.png".</summary>
-    private static string FileName(int number, Scene scene)
-    {
-        string[] names = [.. scene.Concepts.Select(c => Slug(c.Name(Language.English)))];
-        var what = scene.Count > 1 ? $"{scene.Count}-{names[0]}"
-            : names.Length == 2 ? $"{names[0]}-{Slug(System.Text.Json.JsonNamingPolicy.KebabCaseLower.ConvertName(scene.Relation.ToString()))}-{names[1]}"
-            : string.Join('-', names);
-        return $"{number:D4}-{what}.png";
-    }
-
-    private static string Slug(string name) =>
-        string.Join('-', string.Concat(name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : ' ')).Split(' ', StringSplitOptions.RemoveEmptyEntries));
-
     private static void Say(Terminal terminal, Words words, Scene[] scenes, SceneRecord[] records)
     {
         var language = words.Language == "es" ? Language.Spanish : Language.English;
         terminal.SayTable(
-            [">", words.In("caption", "descripción"), words.In("shows", "muestra"), words.In("style", "estilo"), words.In("background", "fondo")],
-            scenes.Zip(records).Take(ShownRows).Select((pair, i) => new[]
-            {
-                $"{i}", pair.Second.Caption, Shown(pair.First, language), Style(words, pair.First.Style), pair.First.ShowsBackground ? pair.First.Background.Name(language) : "",
-            }));
+            [">", words.In("caption", "descripción"), words.In("shows", "muestra"), words.In("style", "estilo")],
+            scenes.Zip(records).Take(ShownRows).Select((pair, i) => new[] { $"{i}", pair.Second.Caption, Shown(pair.First, language), Style(words, pair.First.Style) }));
         if (records.Length > ShownRows) terminal.Say(words.In($"... and {records.Length - ShownRows} more.", $"... y {records.Length - ShownRows} más."));
     }
 

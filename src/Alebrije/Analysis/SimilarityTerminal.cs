@@ -6,7 +6,7 @@ namespace Alebrije.Analysis;
 /// <summary>A similarity table in rows of characters, with 24-bit colours or plain.</summary>
 internal static class SimilarityTerminal
 {
-    private const int MinCell = 6, MaxCell = 14, MaxHeadLines = 5, Gap = 2, Longest = 400;
+    private const int MinCell = 6, MaxCell = 16, MaxHeadLines = 5, Gap = 2, Longest = 400;
     private const string Reset = "\u001b[0m";
 
     public static string Render(SimilarityTable table, int width, bool colour, ReportOptions options)

@@ -123,7 +123,7 @@ public sealed class VerbTests : IDisposable
         var model = TestModels.Copy(TestModels.StableUnClip, Path.Combine(folder, "tiny"));
         await File.WriteAllTextAsync(Path.Combine(model, "README.md"), "---\nlicense: mit\n---\nDraws nothing.", TestContext.Current.CancellationToken);
         await File.WriteAllTextAsync(Path.Combine(model, "evaluation.json"),
-            """{"metrics":{"decoder":{"concept_top1":{"value":0.71,"count":200,"low":0.64,"high":0.77}}}}""", TestContext.Current.CancellationToken);
+            """{"metrics":{"decoder":{"concept_top1":{"value":0.71,"count":200,"low":0.64,"high":0.77}}},"concepts":[{"name":"lion","emoji":"🦁","right":2,"of":2},{"name":"otter","emoji":"🦦","right":0,"of":2,"taken_for":"beaver"}]}""", TestContext.Current.CancellationToken);
 
         var json = (await CommandLine.Run("models", "show", model, "--json")).Json;
         var text = (await CommandLine.Run("models", "show", model)).Output;
@@ -133,7 +133,10 @@ public sealed class VerbTests : IDisposable
         Assert.Equal(0.71, json.GetProperty("evaluation").GetProperty("metrics").GetProperty("decoder").GetProperty("concept_top1").GetProperty("value").GetDouble());
         Assert.Contains("licence mit", text, StringComparison.Ordinal);
         Assert.Contains("decoder concept_top1", text, StringComparison.Ordinal);
-        Assert.Contains("0.64 … 0.77", text, StringComparison.Ordinal);
+        Assert.Contains("71.0 %", text, StringComparison.Ordinal);
+        Assert.Contains("64.0 % … 77.0 %", text, StringComparison.Ordinal);
+        Assert.Contains("of 2 core things 1 were named right in every picture, 0 in some, 1 in none", text.ReplaceLineEndings(" "), StringComparison.Ordinal);
+        Assert.Contains("otter (taken for beaver)", text, StringComparison.Ordinal);
         Assert.Contains("Draws nothing.", text, StringComparison.Ordinal);
     }
 

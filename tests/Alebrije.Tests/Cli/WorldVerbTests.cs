@@ -62,6 +62,17 @@ public sealed class WorldVerbTests : IDisposable
         Assert.All(json.GetProperty("scenes").EnumerateArray(), scene => Assert.Equal(count, scene.GetProperty("objects").GetArrayLength()));
     }
 
+    [Theory]
+    [InlineData("plain", "plain")]
+    [InlineData("pencil_sketch,night", "pencil_sketch", "night")]
+    [InlineData("plain,blurred", "plain", "blurred")]
+    public async Task Styles_AreThoseAskedFor(string styles, params string[] seen)
+    {
+        World.Open();
+        var json = (await CommandLine.Run("world", "--count", "24", "--objects", "1", "--styles", styles, "--json")).Json;
+        Assert.Equal(seen.Order(), json.GetProperty("scenes").EnumerateArray().Select(scene => scene.GetProperty("style").GetString()!).Distinct().Order());
+    }
+
     [Fact]
     public async Task HeldOut_Pairs_AreNeverTrained()
     {
@@ -111,6 +122,7 @@ public sealed class WorldVerbTests : IDisposable
     [InlineData("--objects takes 1, 2 or 3", "--objects", "4")]
     [InlineData("choose train, heldout", "--split", "test")]
     [InlineData("has to end in .png", "--out", "grid.jpg")]
+    [InlineData("--styles does not know 'cubist'", "--styles", "plain,cubist")]
     [InlineData("There is no option --nix", "--nix")]
     [InlineData("at most 400", "--count", "401", "--out", "grid.png")]
     public async Task WrongUsage_IsExplained(string says, params string[] args)

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Threading.Channels;
 
 namespace Alebrije.Training;
@@ -21,11 +22,18 @@ internal sealed class BatchQueue<T> : IDisposable
         producer = Task.Factory.StartNew(() => Produce(make, first), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    /// <summary>The next batch, in order.</summary>
+    /// <summary>The next batch, in order; what went wrong while it was made is thrown here, as it was.</summary>
     public T Next()
     {
-        var next = channel.Reader.ReadAsync().AsTask();
-        return next.GetAwaiter().GetResult();
+        try
+        {
+            return channel.Reader.ReadAsync().AsTask().GetAwaiter().GetResult();
+        }
+        catch (ChannelClosedException e) when (e.InnerException is { } fault)
+        {
+            ExceptionDispatchInfo.Throw(fault);
+            throw;
+        }
     }
 
     /// <inheritdoc/>

@@ -135,8 +135,14 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
     private ClipTokenizer PrepareTokenizer(string folder)
     {
         var path = Path.Combine(folder, "tokenizer");
-        if (!File.Exists(Path.Combine(path, "vocab.json")))
-            BpeTrainer.Train(scenes.Corpus(60_000), config.VocabularySize).Save(path, config.Model.TextConfig.MaxPositionEmbeddings);
+        if (!Directory.Exists(path))
+        {
+            // Renamed when all its files are there, for a run may be killed between two of them.
+            var unfinished = path + ".new";
+            BpeTrainer.Train(scenes.Corpus(60_000), config.VocabularySize).Save(unfinished, config.Model.TextConfig.MaxPositionEmbeddings);
+            Directory.Move(unfinished, path);
+        }
+
         return ClipTokenizer.Load(path);
     }
 

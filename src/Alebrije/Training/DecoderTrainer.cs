@@ -182,7 +182,8 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
     private StableUnClipImageNormalizer FitNormalizer(string folder)
     {
         var normalizer = new StableUnClipImageNormalizer(new StableUnClipImageNormalizerConfig { EmbeddingDim = clip.Features });
-        if (Directory.Exists(folder))
+        var file = Path.Combine(folder, "diffusion_pytorch_model.safetensors");
+        if (File.Exists(file))
         {
             using var weights = CheckpointFolder.OpenWeights(folder);
             StateDict.Load(normalizer, weights);
@@ -195,9 +196,8 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
             clip.Images(PairBatch.Make(scenes, clip, config.Seed + 1, i, 64, config.World, side: 0).ClipTensor(), dtype))]);
         normalizer.Mean.copy_(embeddings.mean([0], keepdim: true));
         normalizer.Std.copy_(embeddings.std([0]).unsqueeze(0));
-        Directory.CreateDirectory(folder);
         ConfigFile.Write(Path.Combine(folder, "config.json"), new StableUnClipImageNormalizerConfig { EmbeddingDim = clip.Features }, "StableUnCLIPImageNormalizer");
-        SafeTensorsWriter.Write(Path.Combine(folder, "diffusion_pytorch_model.safetensors"), normalizer.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
+        SafeTensorsWriter.Write(file, normalizer.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
         return normalizer;
     }
 

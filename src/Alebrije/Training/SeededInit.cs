@@ -1,4 +1,5 @@
 using Alebrije.Models.Clip;
+using Alebrije.Tensors;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -12,18 +13,18 @@ internal static class SeededInit
     public static void Apply(nn.Module module, ulong seed)
     {
         using var _ = no_grad();
-        using var generator = new Generator(seed);
+        using var noise = new Noise(unchecked((long)seed));
         var parameters = module.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         foreach (var (name, parameter) in parameters.OrderBy(p => p.Key, StringComparer.Ordinal))
         {
             if (parameter.ndim >= 2)
             {
-                nn.init.uniform_(parameter, -Bound(parameter), Bound(parameter), generator);
+                Draw(parameter, Bound(parameter), noise);
             }
             else if (name.EndsWith("bias", StringComparison.Ordinal))
             {
                 var bound = parameters.TryGetValue(name[..^4] + "weight", out var weight) && weight.ndim >= 2 ? Bound(weight) : 0;
-                if (bound > 0) nn.init.uniform_(parameter, -bound, bound, generator);
+                if (bound > 0) Draw(parameter, bound, noise);
                 else parameter.zero_();
             }
             else if (name.EndsWith("weight", StringComparison.Ordinal))
@@ -38,13 +39,13 @@ internal static class SeededInit
     {
         Apply((nn.Module)network, seed);
         using var _ = no_grad();
-        using var generator = new Generator(seed + 1);
+        using var noise = new Noise(unchecked((long)seed + 1));
         foreach (var (name, parameter) in network.named_parameters().OrderBy(p => p.name, StringComparer.Ordinal))
         {
             var isText = name.StartsWith("text_", StringComparison.Ordinal);
             var width = isText ? network.Config.TextConfig.HiddenSize : network.Config.VisionConfig.HiddenSize;
             var layers = isText ? network.Config.TextConfig.NumHiddenLayers : network.Config.VisionConfig.NumHiddenLayers;
-            if (Deviation(name, width, layers) is { } deviation) nn.init.normal_(parameter, 0, deviation, generator);
+            if (Deviation(name, width, layers) is { } deviation) DrawNormal(parameter, deviation, noise);
             else if (parameter.ndim == 1 && name.EndsWith("bias", StringComparison.Ordinal)) parameter.zero_();
         }
     }
@@ -65,6 +66,19 @@ internal static class SeededInit
             _ when name.EndsWith("fc2.weight", StringComparison.Ordinal) => Math.Pow(width, -0.5) * residual,
             _ => null,
         };
+    }
+
+    /// <summary>Even numbers in [-bound, bound). Drawn apart and copied, for TorchSharp's nn.init takes a generator and does not use it.</summary>
+    private static void Draw(Parameter parameter, double bound, Noise noise)
+    {
+        using var scope = NewDisposeScope();
+        parameter.copy_((noise.Uniform(parameter.shape) * (2 * bound)) - bound);
+    }
+
+    private static void DrawNormal(Parameter parameter, double deviation, Noise noise)
+    {
+        using var scope = NewDisposeScope();
+        parameter.copy_(noise.Randn(parameter.shape) * deviation);
     }
 
     private static double Bound(Parameter weight) => 1 / Math.Sqrt(Math.Max(1, weight.numel() / weight.shape[0]));

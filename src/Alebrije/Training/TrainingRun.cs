@@ -61,23 +61,19 @@ internal sealed class TrainingRun : IDisposable
     {
         (this.options, this.watch) = (options, watch);
         Directory.CreateDirectory(options.Folder);
-        var saved = Path.Combine(options.Folder, "training.json");
-        var wanted = saved + ".new";
-        ConfigFile.Write(wanted, configuration);
+        if (File.Exists(CheckpointPath) && !options.Resume)
+            throw new InvalidOperationException($"{options.Folder} already holds a run. Add --resume to go on with it, or choose another folder.");
+        KeepConfiguration(configuration);
+
+        // A run killed while it saved leaves the unfinished file behind.
+        foreach (var unfinished in Directory.GetFiles(options.Folder, CheckpointName + ".*.tmp")) File.Delete(unfinished);
         if (File.Exists(CheckpointPath))
         {
-            if (!options.Resume)
-                throw new InvalidOperationException(
-                    $"{options.Folder} already holds a run. Add --resume to go on with it, or choose another folder.");
-            if (File.Exists(saved) && File.ReadAllText(saved) != File.ReadAllText(wanted))
-                throw new InvalidOperationException(
-                    $"The configuration differs from the one that {options.Folder} was begun with ({saved}). Resume with that one, delete that file to go on with the new one, or choose another folder.");
             Checkpoint = new SafeTensorsFile(CheckpointPath);
             Step = long.Parse(Checkpoint.Metadata["step"], CultureInfo.InvariantCulture);
             earlierSeconds = double.Parse(Checkpoint.Metadata["seconds"], CultureInfo.InvariantCulture);
         }
 
-        File.Move(wanted, saved, overwrite: true);
         var path = Path.Combine(options.Folder, "log.csv");
         var isNew = !File.Exists(path);
         log = new StreamWriter(path, append: true) { AutoFlush = true };
@@ -155,9 +151,27 @@ internal sealed class TrainingRun : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        File.Delete(Path.Combine(options.Folder, "training.json.new"));
         Checkpoint?.Dispose();
         log.Dispose();
+    }
+
+    /// <summary>Writes the configuration beside the run, or refuses when the run was begun with another one.</summary>
+    private void KeepConfiguration(object configuration)
+    {
+        var saved = Path.Combine(options.Folder, "training.json");
+        var wanted = saved + ".new";
+        try
+        {
+            ConfigFile.Write(wanted, configuration);
+            if (File.Exists(CheckpointPath) && File.Exists(saved) && File.ReadAllText(saved) != File.ReadAllText(wanted))
+                throw new InvalidOperationException(
+                    $"The configuration differs from the one that {options.Folder} was begun with ({saved}). Resume with that one, delete that file to go on with the new one, or choose another folder.");
+            File.Move(wanted, saved, overwrite: true);
+        }
+        finally
+        {
+            File.Delete(wanted);
+        }
     }
 
     private static IEnumerable<KeyValuePair<string, Tensor>> Everything(nn.Module model, AdamW optimizer) =>

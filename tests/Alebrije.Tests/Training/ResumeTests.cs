@@ -1,0 +1,113 @@
+using Alebrije.Tensors;
+using Alebrije.Tests.Datasets;
+using Alebrije.Training;
+using Alebrije.Weights;
+
+namespace Alebrije.Tests.Training;
+
+/// <summary>A run that is stopped after a few steps and resumed ends with the weights of one that was not.</summary>
+public sealed class ResumeTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("alebrije-resume-").FullName;
+    private readonly CaptionedScenes scenes;
+
+    public ResumeTests()
+    {
+        TorchRuntime.Initialize();
+        scenes = new CaptionedScenes(World.Open());
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public void Autoencoder_StoppedAndResumed_IsBitEqual() => StopAndResume("vae", (options, token) => new AutoencoderTrainer(
+        new AutoencoderTrainingConfig
+        {
+            Model = TinyParts.Autoencoder, Batch = 4, Samples = 40, Crop = 16, CropsUntil = 0.7, WarmUp = 2, Precision = Precision.Fp32, SaveMinutes = 0,
+            EvaluateMinutes = 1e6,
+        }, scenes).Run(options, token), "psnr_db");
+
+    [Fact]
+    public void Prior_StoppedAndResumed_IsBitEqual()
+    {
+        using var clip = Clip();
+        StopAndResume("prior", (options, token) => new PriorTrainer(
+            new PriorTrainingConfig
+            {
+                Clip = "", Model = TinyParts.Prior, Batch = 4, NoiseLevels = 2, Samples = 40, WarmUp = 2, Fitted = 64, TextDropout = 0.3, Precision = Precision.Fp32,
+                SaveMinutes = 0, EvaluateMinutes = 1e6,
+            }, clip, scenes).Run(options, token), "cosine_diffusion", "cosine_mean_embedding");
+    }
+
+    [Fact]
+    public void Decoder_StoppedAndResumed_IsBitEqual()
+    {
+        using var clip = Clip();
+        var autoencoder = Path.Combine(folder, "autoencoder");
+        TinyParts.WriteAutoencoder(autoencoder);
+        StopAndResume("unet", (options, token) => new DecoderTrainer(
+            new DecoderTrainingConfig
+            {
+                Clip = "", Autoencoder = autoencoder, Model = TinyParts.Decoder, Batch = 4, NoiseLevels = 2, Samples = 40, WarmUp = 2, Unconditional = 0.3,
+                Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+            }, clip, scenes).Run(options, token), "from_true_embedding_top1");
+    }
+
+    private TrainedClip Clip()
+    {
+        var run = Path.Combine(folder, "clip");
+        TinyParts.WriteClipRun(run, scenes);
+        return TrainedClip.Open(run);
+    }
+
+    private void StopAndResume(string part, Func<TrainingOptions, CancellationToken, TrainingResult> train, params string[] metrics)
+    {
+        var (whole, halted) = (Path.Combine(folder, "whole"), Path.Combine(folder, "halted"));
+        var expected = train(new TrainingOptions(whole), CancellationToken.None);
+        Assert.Equal((10, true), (expected.Steps, expected.Finished));
+        Assert.All(metrics, name => Assert.True(double.IsFinite(expected.Metrics[name]), name));
+
+        var first = StopAfterAFewSteps(halted, train);
+        Assert.False(first.Finished);
+        Assert.InRange(first.Steps, 1, 9);
+        var second = train(new TrainingOptions(halted) { Resume = true }, CancellationToken.None);
+
+        Assert.Equal((10, true), (second.Steps, second.Finished));
+        Assert.Equal(Weights(whole, part), Weights(halted, part));
+        Checkpoints.AssertEqual(whole, halted);
+        Assert.Equal(expected.Metrics, second.Metrics);
+        Assert.Throws<InvalidOperationException>(() => train(new TrainingOptions(whole), CancellationToken.None));
+    }
+
+    /// <summary>Cancels as soon as a checkpoint is there.</summary>
+    private static TrainingResult StopAfterAFewSteps(string run, Func<TrainingOptions, CancellationToken, TrainingResult> train)
+    {
+        using var stop = new CancellationTokenSource();
+        Directory.CreateDirectory(run);
+        using var watcher = new FileSystemWatcher(run, "checkpoint.safetensors");
+        watcher.Renamed += (_, _) => stop.Cancel();
+        watcher.Created += (_, _) => stop.Cancel();
+        watcher.EnableRaisingEvents = true;
+        return train(new TrainingOptions(run), stop.Token);
+    }
+
+    private static byte[] Weights(string run, string part) => File.ReadAllBytes(Path.Combine(run, part, "diffusion_pytorch_model.safetensors"));
+}
+
+/// <summary>Compares checkpoints of two runs: every tensor's bytes, and the steps.</summary>
+internal static class Checkpoints
+{
+    public static void AssertEqual(string first, string second)
+    {
+        using var one = new SafeTensorsFile(Path.Combine(first, "checkpoint.safetensors"));
+        using var other = new SafeTensorsFile(Path.Combine(second, "checkpoint.safetensors"));
+        Assert.Equal(one.Names.Order(StringComparer.Ordinal), other.Names.Order(StringComparer.Ordinal));
+        Assert.Equal((one.Metadata["step"], one.Metadata["optimizer_steps"]), (other.Metadata["step"], other.Metadata["optimizer_steps"]));
+        foreach (var name in one.Names)
+        {
+            using var mine = one.Read(name);
+            using var theirs = other.Read(name);
+            Assert.True(mine.bytes.SequenceEqual(theirs.bytes), $"{name} differs");
+        }
+    }
+}

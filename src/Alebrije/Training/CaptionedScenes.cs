@@ -3,6 +3,12 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Training;
 
+/// <summary>A picture and what is said of it.</summary>
+/// <param name="Picture">The scene, drawn.</param>
+/// <param name="Caption">Its caption, in one of the languages.</param>
+/// <param name="Concept">What it shows when that is one thing (or several of it), else null.</param>
+internal readonly record struct TrainingPair(RgbImage Picture, string Caption, Concept? Concept);
+
 /// <summary>EmojiWorld as pairs of picture and caption, numbered, in both languages.</summary>
 internal sealed class CaptionedScenes(EmojiWorld world)
 {
@@ -32,10 +38,12 @@ internal sealed class CaptionedScenes(EmojiWorld world)
     public static CaptionedScenes Open() => new(EmojiWorld.Open());
 
     /// <summary>Training pair (seed, index): always the same.</summary>
-    public (RgbImage Picture, string Caption) Train(ulong seed, long index, Options options, int size = Scene.Side)
+    public TrainingPair Train(ulong seed, long index, Options options, int size = Scene.Side)
     {
         var scene = world.Scene(seed, index, Prepare(options));
-        return (Draw(scene, size), world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)));
+        var concepts = scene.Concepts.Take(2).ToArray();
+        return new TrainingPair(
+            Draw(scene, size), world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)), concepts.Length == 1 ? concepts[0] : null);
     }
 
     /// <summary>Scene of the same mixture that training never shows.</summary>

@@ -1,3 +1,4 @@
+using Alebrije.Datasets;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
 using TorchSharp;
@@ -8,6 +9,9 @@ namespace Alebrije.Training;
 /// <summary>Pairs of pictures and captions, ready for the towers; made off the training thread, so it holds plain arrays.</summary>
 internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size, IReadOnlyList<string> Captions)
 {
+    /// <summary>Names that the pictures of one thing are told apart by, or null.</summary>
+    public NamedConcepts? Names { get; init; }
+
     /// <returns>[batch, 3, size, size], normalised</returns>
     public Tensor PixelTensor() => tensor(Pixels, [Count, 3, Size, Size]);
 
@@ -20,15 +24,19 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
     {
         var size = config.Model.VisionConfig.ImageSize;
         var captions = new string[config.Batch];
+        var concepts = new Concept?[config.Batch];
         var pixels = new float[config.Batch * 3 * size * size];
         for (var i = 0; i < config.Batch; i++)
         {
-            var (picture, caption) = scenes.Train(config.Seed, (number * config.Batch) + i, config.World);
-            captions[i] = caption;
+            (var picture, captions[i], concepts[i]) = scenes.Train(config.Seed, (number * config.Batch) + i, config.World);
             processor.Prepare(picture).CopyTo(pixels, i * 3 * size * size);
         }
 
-        return new ClipBatch(pixels, Pack(tokenizer, captions, config.Model.TextConfig.MaxPositionEmbeddings), config.Batch, size, captions);
+        var maximum = config.Model.TextConfig.MaxPositionEmbeddings;
+        return new ClipBatch(pixels, Pack(tokenizer, captions, maximum), config.Batch, size, captions)
+        {
+            Names = config.Names > 0 ? NamedConcepts.Choose(scenes.World, concepts, config, tokenizer, number) : null,
+        };
     }
 
     /// <summary>Ids of the captions, cut to <paramref name="maximum"/> and padded to the longest.</summary>
@@ -37,5 +45,35 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
         var rows = captions.Select(tokenizer.Encode).ToArray();
         var length = Math.Min(maximum, rows.Max(r => r.Length));
         return tokenizer.EncodeBatch(captions, length).SelectMany(row => row.Select(id => (long)id)).ToArray();
+    }
+}
+
+/// <summary>Names of a batch's concepts among others, in one language, and which picture shows which.</summary>
+/// <param name="Ids">[names, tokens]</param>
+/// <param name="Count">Names.</param>
+/// <param name="Rows">Pictures of the batch that show one thing.</param>
+/// <param name="Targets">For each of them, which name is its own.</param>
+internal sealed record NamedConcepts(long[] Ids, int Count, long[] Rows, long[] Targets)
+{
+    /// <returns>[names, tokens] int64</returns>
+    public Tensor IdTensor() => tensor(Ids, [Count, Ids.Length / Count]);
+
+    /// <summary>Chooses the batch's own concepts and random others; English and Spanish take turns. Drawn from seed and number alone.</summary>
+    public static NamedConcepts Choose(EmojiWorld world, Concept?[] concepts, ClipTrainingConfig config, ClipTokenizer tokenizer, long number)
+    {
+        var random = ConditionDropout.Generator(config.Seed + 77, number);
+        var chosen = new List<Concept>(concepts.OfType<Concept>().Distinct());
+        var known = chosen.ToHashSet();
+        while (chosen.Count < Math.Min(config.Names, world.Concepts.Count))
+        {
+            var other = world.Concepts[random.Next(world.Concepts.Count)];
+            if (known.Add(other)) chosen.Add(other);
+        }
+
+        var places = chosen.Select((concept, i) => (concept, i)).ToDictionary(p => p.concept, p => (long)p.i);
+        var rows = Enumerable.Range(0, concepts.Length).Where(i => concepts[i] is not null).ToArray();
+        var language = number % 2 == 0 ? Language.English : Language.Spanish;
+        var ids = ClipBatch.Pack(tokenizer, [.. chosen.Select(concept => concept.Label(language))], config.Model.TextConfig.MaxPositionEmbeddings);
+        return new NamedConcepts(ids, chosen.Count, [.. rows.Select(i => (long)i)], [.. rows.Select(i => places[concepts[i]!])]);
     }
 }

@@ -38,6 +38,15 @@ internal sealed record ClipTrainingConfig
     /// <summary>Where that part ends, as a share of the run.</summary>
     public double PatchDropoutUntil { get; init; } = 0.85;
 
+    /// <summary>
+    /// Names beside the captions: pictures of one thing are also told apart by bare names, their own among this many; 0 leaves it out. Captions of a
+    /// batch differ in colours and places too, names only in what is shown.
+    /// </summary>
+    public int Names { get; init; }
+
+    /// <summary>Weight of that part of the loss.</summary>
+    public double NamesWeight { get; init; } = 0.5;
+
     public Precision Precision { get; init; } = Precision.Auto;
 
     public CaptionedScenes.Options World { get; init; } = new();
@@ -59,7 +68,8 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
     {
         var steps = config.Samples / config.Batch;
         var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
-        using var run = new TrainingRun(options, config, new LossWatch(Math.Log(config.Batch), 2 * config.WarmUp,
+        using var run = new TrainingRun(options, config, new LossWatch(
+            Math.Log(config.Batch) + (config.Names > 0 ? config.NamesWeight * Math.Log(config.Names) : 0), 2 * config.WarmUp,
             "Lower learning_rate, or look at the captions: pictures and texts may not belong together."));
         var tokenizer = PrepareTokenizer(options.Folder);
         var model = config.Model with
@@ -89,6 +99,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
             var images = network.EmbedImage(batch.PixelTensor(), keep, dtype);
             var texts = network.EmbedText(batch.IdTensor(), dtype);
             var loss = ContrastiveLoss.Compute(texts, images, network.LogitScale, ContrastiveLoss.SameText(batch.Captions));
+            if (batch.Names is { Rows.Length: > 0 } names) loss = loss + (config.NamesWeight * NameLoss(network, images, names, dtype));
             loss.backward();
             var learningRate = rate.At(run.Step);
             var norm = optimizer.Step(learningRate);
@@ -113,6 +124,14 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
         Export(Path.Combine(run.Folder, "clip"), network, optimizer);
         run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
         return metrics;
+    }
+
+    /// <summary>Cross entropy of the own name among the others, for pictures that show one thing.</summary>
+    private static Tensor NameLoss(ClipNetwork network, Tensor images, NamedConcepts names, ScalarType dtype)
+    {
+        var texts = network.EmbedText(names.IdTensor(), dtype);                              // [names, features]
+        var logits = images.index_select(0, tensor(names.Rows)).mm(texts.t()) * network.LogitScale.exp();
+        return nn.functional.cross_entropy(logits, tensor(names.Targets));
     }
 
     /// <summary>The scale is kept at or below 100 (Radford et al., 2021, §2.5).</summary>

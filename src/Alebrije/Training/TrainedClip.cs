@@ -111,7 +111,7 @@ internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, i
         var (ids, lengths) = (new long[count * clip.Tokens], new int[count]);
         for (var i = 0; i < count; i++)
         {
-            var (picture, caption) = scenes.Train(seed, (number * count) + i, options);
+            var (picture, caption, _) = scenes.Train(seed, (number * count) + i, options);
             clip.Prepare(picture).CopyTo(clipPixels, i * 3 * size * size);
             if (side > 0) PixelBatch.Write(picture, 0, 0, side, pixels.AsSpan(i * 3 * side * side, 3 * side * side));
             (var row, lengths[i]) = clip.Prepare(caption);

@@ -1,13 +1,131 @@
-using TorchSharp;
+using System.Text.RegularExpressions;
 
 namespace Alebrije.Tests;
 
-public sealed class ArchitectureTests
+/// <summary>Who may reference whom, read from the <c>using</c> lines, and the few rules that hold for every file.</summary>
+public sealed partial class ArchitectureTests
 {
-    [Fact]
-    public void TorchRuntime_OnThisMachine_Starts()
+    private static readonly string Root = FindRoot();
+
+    /// <summary>Folder (of src/Alebrije, or a project) and the folders that it may name; what is not listed is forbidden.</summary>
+    private static readonly Dictionary<string, string[]> Arrows = new()
     {
-        Tensors.TorchRuntime.Initialize();
-        Assert.Equal(6f, torch.ones(2, 3).sum().ToSingle());
+        ["Preprocessing"] = [],
+        ["Tensors"] = [],
+        ["Weights"] = ["Tensors"],
+        ["Nn"] = ["Tensors"],
+        ["Diffusion"] = ["Tensors"],
+        ["Models"] = ["Nn", "Weights", "Tensors"],
+        ["Catalog"] = ["Weights"],
+        ["Datasets"] = ["Preprocessing"],
+        ["Pipelines"] = ["Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Analysis"] = ["Pipelines", "Models", "Weights", "Tensors", "Preprocessing"],
+        ["Evaluation"] = ["Analysis", "Pipelines", "Datasets", "Models", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Training"] = ["Evaluation", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Verification"] = ["Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Cli"] = ["Pipelines", "Analysis", "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Preprocessing", "Tensors"],
+    };
+
+    private static IEnumerable<string> Sources => Files("src");
+
+    [Fact]
+    public void Folders_NameOnlyThoseBelowThem()
+    {
+        var (wrong, seen) = (new List<string>(), 0);
+        foreach (var file in Sources)
+        {
+            var from = AreaOf(file);
+            if (from is null) continue;
+            Assert.True(Arrows.ContainsKey(from), $"{Name(file)}: the folder {from} has no row in {nameof(Arrows)}; say whom it may reference.");
+            foreach (var to in Named(file).Where(to => to != from))
+            {
+                seen++;
+                if (!Arrows[from].Contains(to)) wrong.Add($"{Name(file)}: {from} may not reference {to}");
+            }
+        }
+
+        Assert.True(seen > 100, $"only {seen} references were seen");
+        Assert.True(wrong.Count == 0, string.Join('\n', wrong.Distinct()));
     }
+
+    [Fact]
+    public void ModelFolders_KnowNoSiblings()
+    {
+        var wrong = Sources.Where(file => AreaOf(file) == "Models")
+            .SelectMany(file => ModelFolder().Matches(Code(file)).Select(m => m.Groups[1].Value)
+                .Where(other => Path.GetFileName(Path.GetDirectoryName(file)) != other).Select(other => $"{Name(file)} references Models/{other}"))
+            .ToArray();
+        Assert.True(wrong.Length == 0, string.Join('\n', wrong));
+    }
+
+    [Fact]
+    public void Preprocessing_KnowsNoTensors()
+    {
+        var files = Files(Path.Combine("src", "Alebrije.Preprocessing")).ToArray();
+        Assert.True(files.Length > 10);
+        Assert.All(files, file => Assert.DoesNotContain("TorchSharp", Code(file), StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            typeof(Preprocessing.Imaging.RgbImage).Assembly.GetReferencedAssemblies(), name => name.Name!.Contains("TorchSharp", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Files_AreOfReadableLength() => Assert.All(Sources.Concat(Files("tests")), file =>
+        Assert.True(File.ReadLines(file).Count() <= 450, $"{Name(file)} has more than 450 lines: split it by idea"));
+
+    [Fact]
+    public void Files_HoldNoPathsOfAMachineAndNoHiddenWork() => Assert.All(Sources.Concat(Files("tests")), file =>
+    {
+        var text = File.ReadAllText(file);
+        Assert.False(MachinePath().IsMatch(text), $"{Name(file)} holds the path {MachinePath().Match(text).Value}");
+        Assert.False(Hidden().IsMatch(text), $"{Name(file)} holds {Hidden().Match(text).Value}");
+    });
+
+    [Fact]
+    public void Networks_AreInternal() => Assert.All(
+        typeof(Tensors.TorchRuntime).Assembly.GetExportedTypes(), type => Assert.False(type.IsAssignableTo(typeof(TorchSharp.torch.nn.Module)), $"{type} is public"));
+
+    private static string? AreaOf(string file)
+    {
+        var parts = Name(file).Split('/');
+        return parts[1] == "Alebrije" ? parts.Length > 3 ? parts[2] : null : parts[1]["Alebrije.".Length..];
+    }
+
+    /// <summary>Folders that a file's code names: in using lines, or qualified.</summary>
+    private static IEnumerable<string> Named(string file) =>
+        UsingLine().Matches(Code(file)).Select(m => m.Groups[1].Value)
+            .Concat(Qualified().Matches(Code(file)).Select(m => m.Groups[1].Value)).Where(Arrows.ContainsKey).Distinct();
+
+    /// <summary>The file without comments and texts.</summary>
+    private static string Code(string file) => CommentOrText().Replace(File.ReadAllText(file), "");
+
+    private static string Name(string file) => Path.GetRelativePath(Root, file).Replace('\\', '/');
+
+    private static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
+        .Where(file => !Name(file).Split('/').Any(part => part is "obj" or "bin"));
+
+    private static string FindRoot()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+            if (File.Exists(Path.Combine(folder.FullName, "Alebrije.slnx"))) return folder.FullName;
+        throw new InvalidOperationException("Alebrije.slnx is in no folder above the tests: run them where they were built.");
+    }
+
+    [GeneratedRegex(@"^\s*(?:global )?using (?:static )?(?:\w+ = )?Alebrije\.(\w+)", RegexOptions.Multiline)]
+    private static partial Regex UsingLine();
+
+    [GeneratedRegex(@"(?<![\w.])(?:Alebrije\.)?(Nn|Diffusion|Models|Weights|Pipelines|Training|Datasets|Analysis|Evaluation|Verification|Catalog)\.[A-Z]")]
+    private static partial Regex Qualified();
+
+    [GeneratedRegex(@"\bModels\.(\w+)\b(?<!^namespace .*)", RegexOptions.Multiline)]
+    private static partial Regex ModelFolder();
+
+    [GeneratedRegex("""//[^\n]*|/\*.*?\*/|"{3,}.*?"{3,}|@"(?:[^"]|"")*"|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)+'""", RegexOptions.Singleline)]
+    private static partial Regex CommentOrText();
+
+    // Written in pieces, so that this file holds none itself.
+    [GeneratedRegex("/(?:ho" + @"me|root|wo" + @"rk|Us" + @"ers|mnt)/\w|[A-Z]:\\\\?Us" + "ers")]
+    private static partial Regex MachinePath();
+
+    [GeneratedRegex("#prag" + "ma|#reg" + @"ion|\bTO" + @"DO\b|\bFIX" + @"ME\b|\bHA" + @"CK\b")]
+    private static partial Regex Hidden();
 }

@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using TorchSharp;
@@ -93,7 +92,7 @@ public static class TorchRuntime
         string patched;
         try
         {
-            patched = WritePatchedCopy(library);
+            patched = WritePatchedCopy(library, CacheRoots());
         }
         catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
         {
@@ -123,12 +122,16 @@ public static class TorchRuntime
         }
     }
 
-    private static string WritePatchedCopy(string library)
+    /// <summary>Writes the redirected copy into the first cache folder that takes it; one that is there and whole is used again.</summary>
+    /// <returns>Path of the copy.</returns>
+    /// <exception cref="InvalidDataException">The file is no library that can be redirected.</exception>
+    /// <exception cref="IOException">No folder is writable.</exception>
+    internal static string WritePatchedCopy(string library, IEnumerable<string> roots)
     {
         var bytes = File.ReadAllBytes(library);
         var name = Convert.ToHexStringLower(SHA256.HashData(bytes))[..16];
         GlibcxxPatch.Apply(bytes);
-        foreach (var root in CacheRoots())
+        foreach (var root in roots)
         {
             try
             {
@@ -160,98 +163,5 @@ public static class TorchRuntime
     {
         var line = text.Split('\n')[0].Trim();
         return line.EndsWith('.') ? line : line + ".";
-    }
-
-    /// <summary>
-    /// Makes GLIBCXX_3.4.32 optional in an ELF64 library whose only use of it is <c>std::ios_base_library_init()</c>, an empty function,
-    /// by marking the version weak and letting that symbol resolve to libc's <c>getppid</c>, which takes nothing and changes nothing.
-    /// </summary>
-    internal static class GlibcxxPatch
-    {
-        private const string Version = "GLIBCXX_3.4.32";
-        private const string Symbol = "_ZSt21ios_base_library_initv";
-        private const string Substitute = "getppid";
-        private const int WeakFlag = 2, GlobalVersion = 1;
-        private const uint DynSym = 11, VerNeed = 0x6ffffffe, VerSym = 0x6fffffff;
-
-        public static void Apply(Span<byte> elf)
-        {
-            if (elf.Length < 64 || !elf[..4].SequenceEqual("\u007fELF"u8) || elf[4] != 2 || elf[5] != 1)
-                throw new InvalidDataException("not a little-endian ELF64 library.");
-            var sections = checked((int)ReadU64(elf, 40));
-            var size = ReadU16(elf, 58);
-            var count = ReadU16(elf, 60);
-            var (dynsym, versym, verneed) = (Section.None, Section.None, Section.None);
-            for (var i = 0; i < count; i++)
-            {
-                var section = Section.Read(elf, sections + (i * size));
-                if (section.Type == DynSym) dynsym = section;
-                if (section.Type == VerSym) versym = section;
-                if (section.Type == VerNeed) verneed = section;
-            }
-
-            if (dynsym.Size == 0 || versym.Size == 0 || verneed.Size == 0) throw new InvalidDataException("no dynamic symbol versions.");
-            var strings = Section.Read(elf, sections + (dynsym.Link * size));
-
-            var index = WeakenVersion(elf, verneed, strings);
-            var patched = 0;
-            for (var i = 0; i < dynsym.Size / 24; i++)
-            {
-                var at = versym.Offset + (2 * i);
-                if ((ReadU16(elf, at) & 0x7fff) != index) continue;
-                var name = strings.Offset + (int)ReadU32(elf, dynsym.Offset + (24 * i));
-                if (ReadName(elf, name) != Symbol)
-                    throw new InvalidDataException($"{ReadName(elf, name)} needs {Version} too.");
-                BinaryPrimitives.WriteUInt16LittleEndian(elf[at..], GlobalVersion);
-                for (var c = 0; c < Substitute.Length; c++) elf[name + c] = (byte)Substitute[c];
-                elf[name + Substitute.Length] = 0;
-                patched++;
-            }
-
-            if (patched != 1) throw new InvalidDataException($"{Symbol} was not found.");
-        }
-
-        private static int WeakenVersion(Span<byte> elf, Section verneed, Section strings)
-        {
-            for (var need = verneed.Offset; ;)
-            {
-                for (var aux = need + (int)ReadU32(elf, need + 8); ;)
-                {
-                    if (ReadName(elf, strings.Offset + (int)ReadU32(elf, aux + 8)) == Version)
-                    {
-                        BinaryPrimitives.WriteUInt16LittleEndian(elf[(aux + 4)..], WeakFlag);
-                        return ReadU16(elf, aux + 6);
-                    }
-
-                    var nextAux = (int)ReadU32(elf, aux + 12);
-                    if (nextAux == 0) break;
-                    aux += nextAux;
-                }
-
-                var nextNeed = (int)ReadU32(elf, need + 12);
-                if (nextNeed == 0) throw new InvalidDataException($"{Version} is not among the needed versions.");
-                need += nextNeed;
-            }
-        }
-
-        private static ushort ReadU16(ReadOnlySpan<byte> s, int at) => BinaryPrimitives.ReadUInt16LittleEndian(s[at..]);
-
-        private static uint ReadU32(ReadOnlySpan<byte> s, int at) => BinaryPrimitives.ReadUInt32LittleEndian(s[at..]);
-
-        private static ulong ReadU64(ReadOnlySpan<byte> s, int at) => BinaryPrimitives.ReadUInt64LittleEndian(s[at..]);
-
-        private static string ReadName(ReadOnlySpan<byte> s, int at)
-        {
-            var rest = s[at..];
-            return System.Text.Encoding.ASCII.GetString(rest[..rest.IndexOf((byte)0)]);
-        }
-
-        private readonly record struct Section(uint Type, int Offset, int Size, int Link)
-        {
-            public static Section None => default;
-
-            public static Section Read(ReadOnlySpan<byte> elf, int at) => new(
-                ReadU32(elf, at + 4), checked((int)ReadU64(elf, at + 24)), checked((int)ReadU64(elf, at + 32)), (int)ReadU32(elf, at + 40));
-        }
     }
 }

@@ -59,15 +59,15 @@ internal sealed class StableUnClipStages(StableUnClipParts parts, Precision prec
     public Tensor Linear(PriorText text) => (parts.LinearPrior
         ?? throw new InvalidOperationException($"{parts.Folder.Path} has no linear prior (folder {LinearPrior.FolderName}); use --prior diffusion.")).call(text.Conditions.TextEmbedding);
 
-    /// <summary>Image embedding by the diffusion prior; of several candidates the one with the largest product with the text embedding is kept.</summary>
+    /// <summary>Image embedding by the diffusion prior; of several candidates the one with the largest cosine to the text embedding is kept.</summary>
     public Tensor SamplePrior(
         PriorText text, GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
     {
         var candidates = Enumerable.Range(0, request.PriorCandidates)
             .Select(_ => SamplePrior(text, request.PriorSteps!.Value, request.PriorGuidance!.Value, noise, report, trace, cancellation).Embedding).ToArray();
         if (candidates.Length == 1) return candidates[0];
-        var all = stack(candidates);                                                         // [candidates, 1, features]
-        var cosines = (ClipNetwork.Unit(all) * ClipNetwork.Unit(text.Conditions.TextEmbedding)).sum(-1).flatten();
+        var all = cat(candidates);                                                           // [candidates, features]
+        var cosines = (ClipNetwork.Unit(all) * ClipNetwork.Unit(text.Conditions.TextEmbedding)).sum(-1);
         trace?.Add("candidate cosines", cosines);
         return candidates[cosines.argmax().ToInt64()];
     }

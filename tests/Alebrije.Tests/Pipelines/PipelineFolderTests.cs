@@ -1,0 +1,115 @@
+using System.Text.Json.Nodes;
+using Alebrije.Pipelines;
+using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Weights;
+
+namespace Alebrije.Tests.Pipelines;
+
+public sealed class PipelineFolderTests : IDisposable
+{
+    private readonly TinyPipeline tiny = new();
+
+    public void Dispose() => tiny.Dispose();
+
+    [Fact]
+    public void Folder_NamesItsComponents()
+    {
+        var folder = PipelineFolder.Open(tiny.Folder + Path.DirectorySeparatorChar);
+        Assert.Equal(("tiny", "StableUnCLIPPipeline"), (folder.Name, folder.ClassName));
+        Assert.Equal("PriorTransformer", folder.Components["prior"]);
+        Assert.False(folder.Has("_class_name"));
+        Assert.Equal(tiny["unet"], folder.Of("unet").Replace("//", "/", StringComparison.Ordinal));
+        Assert.Contains("it has", Assert.Throws<CheckpointNotFoundException>(() => folder.Of("upsampler")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Folder_ThatIsNone_IsRefused()
+    {
+        Assert.Contains("no folder", Refusal<CheckpointNotFoundException>(tiny["absent"]), StringComparison.Ordinal);
+        Assert.Contains("no model_index.json", Refusal<CheckpointNotFoundException>(tiny["unet"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Index_OfAnotherPipeline_IsRefusedByName()
+    {
+        tiny.Edit("model_index.json", json => json["_class_name"] = "StableDiffusionPipeline");
+        Assert.Contains("is a StableDiffusionPipeline", Refusal<WeightsException>(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Index_ThatLies_IsRefused()
+    {
+        tiny.Edit("model_index.json", json => json.Remove("_class_name"));
+        Assert.Contains("_class_name is missing", Refusal<WeightsException>(), StringComparison.Ordinal);
+        File.WriteAllText(tiny["model_index.json"], "{ \"_class_name\": ");
+        Assert.Contains("not valid JSON", Refusal<WeightsException>(), StringComparison.Ordinal);
+        File.WriteAllText(tiny["model_index.json"], "[1]");
+        Assert.Contains("JSON object", Refusal<WeightsException>(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("vae")]
+    [InlineData("unet")]
+    [InlineData("prior")]
+    [InlineData("scheduler")]
+    [InlineData("image_normalizer")]
+    [InlineData("prior_tokenizer")]
+    public void Component_ThatIsListedAndNotThere_IsNamed(string component)
+    {
+        Directory.Delete(tiny[component], recursive: true);
+        Assert.Contains(component, Refusal<CheckpointNotFoundException>(), StringComparison.Ordinal);
+        tiny.Edit("model_index.json", json => json.Remove(component));
+        if (component != "prior") Assert.Contains($"no component '{component}'", Refusal<CheckpointNotFoundException>(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Weights_TruncatedOrOfAnotherSize_AreRefused()
+    {
+        var file = tiny["unet", "diffusion_pytorch_model.safetensors"];
+        var bytes = File.ReadAllBytes(file);
+        File.WriteAllBytes(file, bytes[..^100]);
+        Assert.Contains("truncated", Refusal<WeightsException>(), StringComparison.Ordinal);
+        File.WriteAllBytes(file, bytes);
+        tiny.Edit(Path.Combine("unet", "config.json"), json => json["cross_attention_dim"] = 40);
+        Assert.Contains("attn2.to_k.weight", Refusal<WeightsException>(), StringComparison.Ordinal);
+        File.Delete(file);
+        Assert.Contains("unet", Refusal<CheckpointNotFoundException>(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Folder_WithoutAPrior_LoadsAndSaysThatItDrawsNothingFromText()
+    {
+        tiny.Edit("model_index.json", json =>
+        {
+            json["_class_name"] = "StableUnCLIPImg2ImgPipeline";
+            foreach (var name in (string[])["prior", "prior_tokenizer", "prior_text_encoder", "prior_scheduler"]) json.Remove(name);
+        });
+        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        Assert.Contains("has no prior", Assert.Throws<InvalidOperationException>(() => pipeline.Run(new GenerationRequest { Prompt = "a cat" })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Folder_WithoutAnImageEncoder_DrawsWithoutAScore()
+    {
+        tiny.Edit("model_index.json", json => json["image_encoder"] = new JsonArray(null, null));
+        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        Assert.Null(pipeline.Run(new GenerationRequest { Prompt = "a cat", Steps = 2, PriorSteps = 2 }).ClipScore);
+    }
+
+    [Fact]
+    public void Defaults_OfTheModel_FillWhatTheRequestLeavesOpen()
+    {
+        new GenerationDefaults { Steps = 2, Guidance = 1.5, PriorSteps = 3, PriorGuidance = 1, NoiseLevel = 100 }.Save(tiny.Folder);
+        using (var pipeline = StableUnClipPipeline.Load(tiny.Folder))
+        {
+            var request = pipeline.Run(new GenerationRequest { Prompt = "a cat", PriorSteps = 5 }).Request;
+            Assert.Equal((2, 1.5, 5, 1.0), (request.Steps, request.Guidance, request.PriorSteps, request.PriorGuidance));
+        }
+
+        tiny.Edit("generation_config.json", json => json["stepz"] = 3);
+        Assert.Contains("stepz", Refusal<WeightsException>(), StringComparison.Ordinal);
+    }
+
+    private string Refusal<T>(string? folder = null) where T : Exception =>
+        Assert.Throws<T>(() => StableUnClipPipeline.Load(folder ?? tiny.Folder)).Message;
+}

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Alebrije.Analysis;
+using Alebrije.Catalog;
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines.StableUnClip;
@@ -30,18 +31,19 @@ internal static class EvaluateCommand
         {
             if (result.GetValueOrDefault<int>() is < 1 or > 100_000) result.AddError("--count takes a whole number from 1 to 100000.");
         });
-        var folder = new Option<string?>("--out") { Description = "Folder for sheets of what was drawn." };
+        var sheets = new Option<string?>("--out") { Description = "Folder for sheets of what was drawn." };
         var record = new Option<string?>("--per-concept")
         {
             Description = "Also draw every core concept twice, and write the figures and how often each was named right to this file (evaluation.json beside a model).",
         };
-        var command = new Command("evaluate", "Judges the model on scenes that it was never trained on, beside baselines.") { only, count, folder, record };
+        var command = new Command("evaluate", "Judges the model on scenes that it was never trained on, beside baselines.") { only, count, sheets, record };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
+                var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
                 var world = EmojiWorld.Open();
                 CommonOptions.StartTorch(parsed);
-                using var pipeline = StableUnClipPipeline.Load(ModelFolder(parsed.GetValue(CommonOptions.Model)!), CommonOptions.PrecisionOf(parsed));
+                using var pipeline = StableUnClipPipeline.Load(folder, CommonOptions.PrecisionOf(parsed));
                 var names = Split(parsed.GetValue(only));
                 var defaults = new EvaluationOptions();
                 var result = ModelEvaluation.Run(pipeline, world, defaults with
@@ -49,7 +51,7 @@ internal static class EvaluateCommand
                     Parts = names.Length == 0 ? defaults.Parts : [.. Enum.GetValues<EvaluationPart>().Where(part => names.Contains(ModelEvaluation.NameOf(part)))],
                     Count = parsed.GetValue(count),
                     Seed = parsed.GetValue(CommonOptions.Seed) ?? defaults.Seed,
-                    Folder = parsed.GetValue(folder),
+                    Folder = parsed.GetValue(sheets),
                     PicturesPerConcept = parsed.GetValue(record) is null ? 0 : PicturesPerConcept,
                     OnProgress = progress => terminal.Progress($"{ModelEvaluation.NameOf(progress.Part)}: {progress.Doing}, {progress.Done} of {progress.Of}"),
                 }, cancellation);
@@ -66,8 +68,6 @@ internal static class EvaluateCommand
     }
 
     private static string[] Split(string? names) => names?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
-
-    private static string ModelFolder(string name) => Directory.Exists(name) ? name : Path.Combine("models", name);
 
     private static void Say(Terminal terminal, EvaluationResult result)
     {

@@ -62,7 +62,8 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
     private PictureAnswer[] Ask(string sheet, string title, PromptedScene[] prompts, RgbImage[] pictures)
     {
         var answers = judge.Ask(pictures);
-        sheets.Save(sheet, title, Columns, [.. pictures.Select((picture, i) => (picture, $"{prompts[i].Prompt} \u2192 {judge.NameOf(answers[i])}"))]);
+        sheets.Save(sheet, $"{title}: [what CLIP sees] what was asked", Columns, 
+            [.. pictures.Select((picture, i) => (picture, $"[{judge.NamesOf(answers[i], prompts[i].Scene.Objects.Count)}] {prompts[i].Prompt}"))]);
         return answers;
     }
 
@@ -93,7 +94,7 @@ internal sealed class ConceptSurvey(TextToPictures painter, PictureJudge judge, 
         var named = judge.Ask(drawn).Chunk(pictures).ToArray();
         return [.. concepts.Select((concept, i) => new DrawnConcept(
             concept.Name(Language.English), concept.Emoji, named[i].Count(answer => answer.Best[0] == concept.Index), pictures,
-            named[i].FirstOrDefault(answer => answer.Best[0] != concept.Index) is { } wrong ? judge.NameOf(wrong) : null))];
+            named[i].FirstOrDefault(answer => answer.Best[0] != concept.Index) is { } wrong ? judge.NamesOf(wrong, 1) : null))];
     }
 
     private PromptedScene Prompt(Concept concept, int picture)

@@ -13,7 +13,7 @@ namespace Alebrije.Evaluation;
 /// <param name="images">Image embeddings of pictures: [batch, features] of any length.</param>
 /// <param name="texts">Text embeddings: [batch, features] of any length.</param>
 /// <param name="batch">Pictures or texts at a time.</param>
-internal sealed class JointSpace(Func<IReadOnlyList<RgbImage>, Tensor> images, Func<IReadOnlyList<string>, Tensor> texts, int batch = 64)
+internal sealed class JointSpace(Func<RgbImage[], Tensor> images, Func<string[], Tensor> texts, int batch = 64)
 {
     /// <summary>The space of a pipeline's prior and image encoder.</summary>
     public static JointSpace Of(StableUnClipStages stages) =>
@@ -51,7 +51,7 @@ internal sealed class JointSpace(Func<IReadOnlyList<RgbImage>, Tensor> images, F
         return cosines;
     }
 
-    private float[][] Embed<T>(IEnumerable<T> items, Func<IReadOnlyList<T>, Tensor> encode, Action<int>? done)
+    private float[][] Embed<T>(IEnumerable<T> items, Func<T[], Tensor> encode, Action<int>? done)
     {
         var rows = new List<float[]>();
         foreach (var chunk in items.Chunk(batch))

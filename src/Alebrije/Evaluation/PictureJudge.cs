@@ -25,8 +25,9 @@ internal sealed class PictureJudge(JointSpace space, EmojiWorld world)
             ZeroShot.TopK(scores[i], Kept), Backgrounds.NearestColour(Backgrounds.BorderMedian(picture.Pixels, picture.Width))))];
     }
 
-    /// <summary>What the judge calls a picture.</summary>
-    public string NameOf(PictureAnswer answer) => world.Concepts[answer.Best[0]].Name(Language.English);
+    /// <summary>What the judge calls a picture, best first.</summary>
+    public string NamesOf(PictureAnswer answer, int count) =>
+        string.Join(", ", answer.Best.Take(count).Select(index => world.Concepts[index].Name(Language.English)));
 
     /// <summary>Share of single objects that are among the first <paramref name="count"/> concepts named.</summary>
     public static Figure Named(IEnumerable<PromptedScene> prompts, IEnumerable<PictureAnswer> answers, int count) =>

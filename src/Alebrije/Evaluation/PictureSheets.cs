@@ -6,7 +6,7 @@ namespace Alebrije.Evaluation;
 /// <param name="folder">Where they go; null keeps none.</param>
 internal sealed class PictureSheets(string? folder)
 {
-    private const int Most = 64, Cell = 128;
+    private const int Most = 64, Cell = 176, Letters = 11;
 
     /// <summary>Writes <c>name.png</c> with the first pictures and what is said of each.</summary>
     public void Save(string name, string title, int columns, IReadOnlyList<(RgbImage Picture, string Label)> pictures)
@@ -16,7 +16,7 @@ internal sealed class PictureSheets(string? folder)
         var shown = pictures.Take(Most).ToArray();
         var sheet = PictureSheet.Draw(
             [.. shown.Select(p => p.Picture)], [.. shown.Select(p => p.Label)],
-            new PictureSheetOptions { Columns = columns, CellSize = Math.Max(Cell, shown.Max(p => p.Picture.Width)), Title = title });
+            new PictureSheetOptions { Columns = columns, CellSize = Math.Max(Cell, shown.Max(p => p.Picture.Width)), TextSize = Letters, Title = title });
         sheet.SavePng(Path.Combine(folder, name + ".png"));
     }
 }

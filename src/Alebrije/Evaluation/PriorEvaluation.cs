@@ -32,7 +32,7 @@ internal sealed class PriorEvaluation(StableUnClipStages stages, TextToPictures 
         var metrics = new MetricGroup();
         Add("diffusion", diffusion);
         if (linear.Length > 0) Add("linear", linear);
-        var mean = Unit(Vectors.Mean(knownImages));
+        float[] mean = [.. Vectors.Mean(knownImages).Select(x => (float)x)];
         Add("mean_embedding", [.. texts.Select(_ => mean)]);
         Add("text_as_is", texts);
         Add("nearest_training_text", Nearest(texts, knownTexts, knownImages));
@@ -43,10 +43,11 @@ internal sealed class PriorEvaluation(StableUnClipStages stages, TextToPictures 
 
     /// <summary>
     /// <c>cosine</c>: mean cosine to the true image embedding. <c>retrieval_r1</c>: how often the true one is the nearest of a hundred true ones.
-    /// <c>gap_closed</c>: (mean output - mean text) · (mean image - mean text) / |mean image - mean text|², all embeddings of unit length, with a
-    /// bootstrap interval over captions; 0 at the texts, 1 at the images, above 1 where outputs lie closer together than true embeddings do.
+    /// <c>gap_closed</c>: (mean output - mean text) · (mean image - mean text) / |mean image - mean text|², all embeddings of unit length (but
+    /// for the mean embedding, which is left as short as it is), with a bootstrap interval over captions; 0 at the texts, 1 at the images, above 1
+    /// where outputs lie closer together than true embeddings do.
     /// </summary>
-    /// <param name="outputs">[captions][features], unit length</param>
+    /// <param name="outputs">[captions][features]</param>
     /// <param name="images">[captions][features], unit length</param>
     /// <param name="texts">[captions][features], unit length</param>
     /// <param name="seed">Seed of draws and resamples.</param>
@@ -54,12 +55,16 @@ internal sealed class PriorEvaluation(StableUnClipStages stages, TextToPictures 
     {
         var group = new MetricGroup();
         var small = unchecked((int)seed);
-        group.Add("cosine", Figure.Mean([.. outputs.Zip(images, (output, image) => Vectors.Cosine(output, image))]));
+        group.Add("cosine", Cosine(outputs, images));
         group.Add("retrieval_r1", Retrieval.RecallAt1(outputs, images, Math.Min(EvaluationSizes.Candidates, images.Length), seed: small));
         group.Add("gap_closed", Figure.Bootstrap(
             outputs.Length, chosen => ModalityGap.Closed(Pick(outputs, chosen), Pick(images, chosen), Pick(texts, chosen)), small, resamples: 200));
         return group;
     }
+
+    /// <summary>Mean cosine of each output to the image embedding of its own.</summary>
+    public static Figure Cosine(float[][] outputs, float[][] images) =>
+        Figure.Mean([.. outputs.Zip(images, (output, image) => Vectors.Cosine(output, image))]);
 
     /// <returns>[texts][features]: the image embedding of the known pair whose text has the largest cosine.</returns>
     public static float[][] Nearest(float[][] texts, float[][] knownTexts, float[][] knownImages)
@@ -91,10 +96,4 @@ internal sealed class PriorEvaluation(StableUnClipStages stages, TextToPictures 
     }
 
     private static float[][] Pick(float[][] rows, IReadOnlyList<int> chosen) => [.. chosen.Select(i => rows[i])];
-
-    private static float[] Unit(double[] row)
-    {
-        var length = Math.Sqrt(row.Sum(x => x * x));
-        return [.. row.Select(x => (float)(x / length))];
-    }
 }

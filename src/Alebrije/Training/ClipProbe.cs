@@ -26,15 +26,15 @@ internal sealed class ClipProbe(ClipNetwork network, ClipTokenizer tokenizer, Ca
         return Reported.ToDictionary(name => name, name => metrics.Figures[name].Value);
     }
 
-    private Tensor EmbedTexts(IReadOnlyList<string> texts)
+    private Tensor EmbedTexts(string[] texts)
     {
         var ids = ClipBatch.Pack(tokenizer, texts, network.Config.TextConfig.MaxPositionEmbeddings);
-        return network.EmbedText(tensor(ids, [texts.Count, ids.Length / texts.Count]));
+        return network.EmbedText(tensor(ids, [texts.Length, ids.Length / texts.Length]));
     }
 
-    private Tensor EmbedImages(IReadOnlyList<RgbImage> pictures)
+    private Tensor EmbedImages(RgbImage[] pictures)
     {
         var size = network.Config.VisionConfig.ImageSize;
-        return network.EmbedImage(tensor(pictures.SelectMany(processor.Prepare).ToArray(), [pictures.Count, 3, size, size]));
+        return network.EmbedImage(tensor(pictures.SelectMany(processor.Prepare).ToArray(), [pictures.Length, 3, size, size]));
     }
 }

@@ -1,7 +1,6 @@
-using Alebrije.Datasets;
 using Alebrije.Diffusion;
+using Alebrije.Evaluation;
 using Alebrije.Models.Autoencoders;
-using Alebrije.Models.Clip;
 using Alebrije.Models.UNets;
 using Alebrije.Nn;
 using Alebrije.Preprocessing.Imaging;
@@ -12,7 +11,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>
-/// A short look at a decoder in training: pictures drawn from true image embeddings and captions of held-out single objects, named by CLIP
+/// A short look at a decoder in training: pictures drawn from true image embeddings and captions of single core concepts, named by CLIP
 /// among all concepts, and a picture sheet (true pictures above, drawn ones below).
 /// </summary>
 internal sealed class DecoderProbe(UNet2DConditionModel network, AutoencoderKL vae, TrainedClip clip, CaptionedScenes scenes)
@@ -26,20 +25,17 @@ internal sealed class DecoderProbe(UNet2DConditionModel network, AutoencoderKL v
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        var options = SceneOptions.SingleObjects with { CoreShare = 1, StyleShare = 0, SizeShare = 0 };
-        var some = Enumerable.Range(0, Count).Select(i => scenes.HeldOut(Seed, i, options)).ToArray();
-        var truth = some.Select(scene => scenes.Draw(scene)).ToArray();
-        var embeddings = Embed(truth);
-        var drawn = Draw(embeddings, [.. some.Select(scene => scenes.World.Caption(scene, Language.English))]);
-        var names = ClipNetwork.Unit(Texts([.. scenes.World.Concepts.Select(c => c.Label(Language.English))]).Embeddings);
-        var labels = tensor(some.Select(s => (long)s.Objects[0].Concept.Index).ToArray()).unsqueeze(1);
+        var prompts = new EvaluationScenes(scenes.World, Seed).Prompts(EvaluationScenes.CoreSingles, Count);
+        var truth = prompts.Select(prompt => scenes.Draw(prompt.Scene)).ToArray();
+        var drawn = Draw(Embed(truth), [.. prompts.Select(prompt => prompt.Prompt)]);
+        var judge = new PictureJudge(new JointSpace(Embed, texts => Texts(texts).Embeddings), scenes.World);
+        var answers = judge.Ask(drawn);
         Save(truth, drawn, sheet);
-        var top = Top(Embed(drawn), names).eq(labels);
         return new Dictionary<string, double>
         {
-            ["from_true_embedding_top1"] = top[.., ..1].any(1).to(ScalarType.Float32).mean().ToDouble(),
-            ["from_true_embedding_top5"] = top.any(1).to(ScalarType.Float32).mean().ToDouble(),
-            ["same_on_true_pictures"] = Top(embeddings, names)[.., ..1].eq(labels).to(ScalarType.Float32).mean().ToDouble(),
+            ["from_true_embedding_top1"] = PictureJudge.Named(prompts, answers, 1).Value,
+            ["from_true_embedding_top5"] = PictureJudge.Named(prompts, answers, 5).Value,
+            ["same_on_true_pictures"] = PictureJudge.Named(prompts, judge.Ask(truth), 1).Value,
         };
     }
 
@@ -74,8 +70,6 @@ internal sealed class DecoderProbe(UNet2DConditionModel network, AutoencoderKL v
         var (embeddings, encodings, _) = clip.Texts(tensor(rows.SelectMany(r => r.Ids).ToArray(), [rows.Length, clip.Tokens]), [.. rows.Select(r => r.Length)]);
         return (embeddings, encodings);
     }
-
-    private static Tensor Top(Tensor embeddings, Tensor names) => ClipNetwork.Unit(embeddings).mm(names.t()).topk(5, dim: 1).indexes;
 
     private static void Save(RgbImage[] truth, RgbImage[] drawn, string path)
     {

@@ -1,6 +1,5 @@
-using Alebrije.Datasets;
 using Alebrije.Diffusion;
-using Alebrije.Models.Clip;
+using Alebrije.Evaluation;
 using Alebrije.Models.Priors;
 using Alebrije.Tensors;
 using TorchSharp;
@@ -15,16 +14,17 @@ internal sealed class PriorProbe(PriorTransformer network, TrainedClip clip, Cap
     private const int Count = 128, Steps = 12;
     private const double GuidanceScale = 1.5;
 
-    /// <returns>cosine_diffusion, cosine_text_as_is, cosine_mean_embedding</returns>
+    /// <returns>cosine_diffusion, cosine_text_as_is, cosine_mean_embedding, retrieval_r1_diffusion, gap_closed_diffusion</returns>
     public Dictionary<string, double> Measure()
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        var some = Enumerable.Range(0, Count).Select(i => scenes.HeldOut(Seed, i, SceneOptions.Default)).ToArray();
+        var set = new EvaluationScenes(scenes.World, Seed);
+        var some = set.Draw(EvaluationScenes.Mixture, Count);
         var size = clip.Network.Config.VisionConfig.ImageSize;
         var pixels = some.SelectMany(scene => clip.Prepare(scenes.Draw(scene))).ToArray();
-        var truth = ClipNetwork.Unit(clip.Images(tensor(pixels, [Count, 3, size, size]), ScalarType.Float32));
-        var text = Encode([.. some.Select(scene => scenes.World.Caption(scene, scene.Index % 2 == 0 ? Language.English : Language.Spanish))]);
+        var truth = JointSpace.Rows(clip.Images(tensor(pixels, [Count, 3, size, size]), ScalarType.Float32));
+        var text = Encode([.. some.Select(set.Caption)]);
         var none = Encode([.. Enumerable.Repeat("", Count)]);
         var both = new PriorConditions(cat([none.TextEmbedding, text.TextEmbedding]), cat([none.TextEncodings!, text.TextEncodings!]), cat([none.TextMask!, text.TextMask!]));
 
@@ -34,15 +34,17 @@ internal sealed class PriorProbe(PriorTransformer network, TrainedClip clip, Cap
         var start = Sampling.Begin(scheduler, noise, Count, network.Config.EmbeddingDim);
         var sampled = network.PostProcessLatents(Sampling.Run(
             scheduler, Guidance.ClassifierFree((x, t) => network.call(x, t, both), GuidanceScale), start, noise));
+        var texts = JointSpace.Rows(text.TextEmbedding);
+        var figures = PriorEvaluation.Figures(JointSpace.Rows(sampled), truth, texts, Seed).Figures;
         return new Dictionary<string, double>
         {
-            ["cosine_diffusion"] = Cosine(sampled, truth),
-            ["cosine_text_as_is"] = Cosine(text.TextEmbedding, truth),
-            ["cosine_mean_embedding"] = Cosine(network.ClipMean.expand(Count, -1), truth),
+            ["cosine_diffusion"] = figures["cosine"].Value,
+            ["cosine_text_as_is"] = PriorEvaluation.Cosine(texts, truth).Value,
+            ["cosine_mean_embedding"] = PriorEvaluation.Cosine(JointSpace.Rows(network.ClipMean.expand(Count, -1)), truth).Value,
+            ["retrieval_r1_diffusion"] = figures["retrieval_r1"].Value,
+            ["gap_closed_diffusion"] = figures["gap_closed"].Value,
         };
     }
-
-    private static double Cosine(Tensor embeddings, Tensor truth) => (ClipNetwork.Unit(embeddings) * truth).sum(-1).mean().ToDouble();
 
     private PriorConditions Encode(string[] texts)
     {

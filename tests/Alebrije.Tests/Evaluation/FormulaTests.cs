@@ -101,7 +101,7 @@ public sealed class FormulaTests
         var world = World.Open();
         var scenes = new EvaluationScenes(world, 3);
         using var scope = NewDisposeScope();
-        var space = new JointSpace(pictures => ones(pictures.Count, 4), texts => ones(texts.Count, 4));
+        var space = new JointSpace(pictures => ones(pictures.Length, 4), texts => ones(texts.Length, 4));
         var metrics = ClipEvaluation.Measure(space, scenes, 10, 100);
         Assert.All(metrics.Figures, figure => Assert.Equal(0, figure.Value.Value, 1e-6));
     }

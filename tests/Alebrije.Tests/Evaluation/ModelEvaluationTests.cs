@@ -35,6 +35,7 @@ public sealed class ModelEvaluationTests : IDisposable
         Assert.Equal(["psnr_db", "psnr_db_linear"], metrics["autoencoder"].Figures.Keys);
         Assert.Equal(["diffusion", "mean_embedding", "text_as_is", "nearest_training_text"], metrics["prior"].Groups.Keys);
         Assert.Equal(0, metrics["prior"].Groups["text_as_is"].Figures["gap_closed"].Value, 1e-9);
+        Assert.InRange(metrics["prior"].Groups["mean_embedding"].Figures["gap_closed"].Value, 0.9, 1.1);
         Assert.Equal(
             ["concept_top1", "concept_top5", "concept_top1_all", "colour", "pairs_both", "from_true_embedding_top1", "with_none_top1"],
             metrics["decoder"].Figures.Keys);

@@ -88,25 +88,29 @@ internal sealed class NaturalOrder : IComparer<string>
     public int Compare(string? x, string? y)
     {
         if (x is null || y is null) return string.CompareOrdinal(x, y);
-        for (int i = 0, j = 0; i < x.Length && j < y.Length;)
+        var (i, j) = (0, 0);
+        while (i < x.Length && j < y.Length)
         {
-            var (a, b) = (Run(x, i), Run(y, j));
-            var order = a.Digits && b.Digits ? CompareNumbers(x.AsSpan(i, a.Length), y.AsSpan(j, b.Length))
-                : x.AsSpan(i, a.Length).CompareTo(y.AsSpan(j, b.Length), StringComparison.OrdinalIgnoreCase);
+            var (a, b) = (Digits(x, i), Digits(y, j));
+            var order = a > 0 && b > 0 ? CompareNumbers(x.AsSpan(i, a), y.AsSpan(j, b)) : Letter(x[i]).CompareTo(Letter(y[j]));
             if (order != 0) return order;
-            (i, j) = (i + a.Length, j + b.Length);
+            (i, j) = a > 0 && b > 0 ? (i + a, j + b) : (i + 1, j + 1);
         }
 
-        return x.Length != y.Length ? x.Length.CompareTo(y.Length) : string.CompareOrdinal(x, y);
+        var rest = (x.Length - i).CompareTo(y.Length - j);
+        return rest != 0 ? rest : x.Length != y.Length ? x.Length.CompareTo(y.Length) : string.CompareOrdinal(x, y);
     }
 
-    private static (bool Digits, int Length) Run(string text, int start)
+    /// <summary>Digits from a place on.</summary>
+    private static int Digits(string text, int start)
     {
-        var digits = char.IsAsciiDigit(text[start]);
-        var end = start + 1;
-        while (end < text.Length && char.IsAsciiDigit(text[end]) == digits && (digits || text[end - 1] != '/')) end++;
-        return (digits, end - start);
+        var end = start;
+        while (end < text.Length && char.IsAsciiDigit(text[end])) end++;
+        return end - start;
     }
+
+    /// <summary>A folder's files stand together: what separates folders comes before every letter.</summary>
+    private static char Letter(char c) => c == Path.DirectorySeparatorChar ? '\0' : char.ToUpperInvariant(c);
 
     private static int CompareNumbers(ReadOnlySpan<char> a, ReadOnlySpan<char> b)
     {

@@ -33,12 +33,25 @@ internal static class VerifyCommand
 
     private static void Say(Terminal terminal, Words words, VerificationReport report)
     {
-        foreach (var fixture in report.Cases.GroupBy(c => c.Fixture))
+        // One fixture is shown case by case; of many, a line each and the cases that differ.
+        var many = report.Cases.Select(c => c.Fixture).Distinct().Count() > 1;
+        if (many)
         {
-            if (fixture.Key is not null) terminal.Say(fixture.Key);
+            terminal.SayTable(
+                ["", "fixture", ">" + words.In("agree", "coinciden"), ">max |Δ|"],
+                report.Cases.GroupBy(c => c.Fixture).Select(f => new[]
+                {
+                    Mark(f.All(c => c.Ok)), f.Key ?? "", words.In($"{f.Count(c => c.Ok)} of {f.Count()}", $"{f.Count(c => c.Ok)} de {f.Count()}"),
+                    f.Max(c => c.MaxAbs) is { } worst ? worst.ToString("G2", CultureInfo.InvariantCulture) : "",
+                }));
+        }
+
+        var shown = many ? report.Cases.Where(c => !c.Ok).ToArray() : report.Cases;
+        if (shown.Count > 0)
+        {
             terminal.SayTable(
                 ["", words.In("case", "caso"), words.In("output", "salida"), words.In("result", "resultado")],
-                fixture.Select(c => new[] { c.Ok ? "✓" : "✗", c.Id, c.Output ?? "", Result(words, c) }));
+                shown.Select(c => new[] { Mark(c.Ok), many ? $"{c.Fixture} / {c.Id}" : c.Id, c.Output ?? "", Result(words, c) }));
         }
 
         var (failed, count) = (report.Cases.Count(c => !c.Ok), report.Cases.Count);
@@ -46,6 +59,8 @@ internal static class VerifyCommand
             ? words.In($"All {count} agree.", $"Los {count} coinciden.")
             : words.In($"{failed} of {count} differ. The first: {report.First}", $"{failed} de {count} difieren. El primero: {report.First}"));
     }
+
+    private static string Mark(bool ok) => ok ? "✓" : "✗";
 
     private static string Result(Words words, VerificationCase c)
     {

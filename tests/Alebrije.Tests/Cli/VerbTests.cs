@@ -93,6 +93,23 @@ public sealed class VerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Verify_OfATree_HasALineForEachFixture_AndTheCasesThatDiffer()
+    {
+        TestModels.Copy(Path.Combine(Fixtures, "stable-unclip-image-normalizer"), Path.Combine(folder, "good"));
+        var file = Path.Combine(TestModels.Copy(Path.Combine(Fixtures, "stable-unclip-image-normalizer"), Path.Combine(folder, "wrong")), "tensors.safetensors");
+        var bytes = await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken);
+        bytes[^2] ^= 0x40;
+        await File.WriteAllBytesAsync(file, bytes, TestContext.Current.CancellationToken);
+
+        var outcome = await CommandLine.Run("verify", folder);
+
+        Assert.Equal(1, outcome.Status);
+        Assert.Contains("✓   good", outcome.Output, StringComparison.Ordinal);
+        Assert.Contains("✗   wrong", outcome.Output, StringComparison.Ordinal);
+        Assert.Contains("The first: wrong / ", outcome.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Verify_OfAFixtureItCannotRun_ReportsIt()
     {
         await File.WriteAllTextAsync(Path.Combine(folder, "cases.json"),

@@ -62,7 +62,7 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
     private PictureAnswer[] Ask(string sheet, string title, PromptedScene[] prompts, RgbImage[] pictures)
     {
         var answers = judge.Ask(pictures);
-        sheets.Save(sheet, $"{title}: [what CLIP sees] what was asked", Columns, 
+        sheets.Save(sheet, $"{title}: [what CLIP sees] what was asked", Columns,
             [.. pictures.Select((picture, i) => (picture, $"[{judge.NamesOf(answers[i], prompts[i].Scene.Objects.Count)}] {prompts[i].Prompt}"))]);
         return answers;
     }

@@ -5,8 +5,6 @@ namespace Alebrije.Tests;
 /// <summary>Who may reference whom, read from the <c>using</c> lines, and the few rules that hold for every file.</summary>
 public sealed partial class ArchitectureTests
 {
-    private static readonly string Root = FindRoot();
-
     /// <summary>Folder (of src/Alebrije, or a project) and the folders that it may name; what is not listed is forbidden.</summary>
     private static readonly Dictionary<string, string[]> Arrows = new()
     {
@@ -98,17 +96,10 @@ public sealed partial class ArchitectureTests
     /// <summary>The file without comments and texts.</summary>
     private static string Code(string file) => CommentOrText().Replace(File.ReadAllText(file), "");
 
-    private static string Name(string file) => Path.GetRelativePath(Root, file).Replace('\\', '/');
+    private static string Name(string file) => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/');
 
-    private static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(Path.Combine(Root, folder), "*.cs", SearchOption.AllDirectories)
+    private static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories)
         .Where(file => !Name(file).Split('/').Any(part => part is "obj" or "bin"));
-
-    private static string FindRoot()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-            if (File.Exists(Path.Combine(folder.FullName, "Alebrije.slnx"))) return folder.FullName;
-        throw new InvalidOperationException("Alebrije.slnx is in no folder above the tests: run them where they were built.");
-    }
 
     [GeneratedRegex(@"^\s*(?:global )?using (?:static )?(?:\w+ = )?Alebrije\.(\w+)", RegexOptions.Multiline)]
     private static partial Regex UsingLine();

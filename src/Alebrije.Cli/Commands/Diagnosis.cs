@@ -86,7 +86,7 @@ internal static class Diagnosis
             using var sum = torch.ones(2, 3).sum();
             if (sum.item<float>() != 6) throw new TorchRuntimeException("libtorch starts, but adds up six ones to something else than 6. Build the project again so that its native package is restored.");
             var how = TorchRuntime.LoadedFrom == "as shipped" ? words.In("loaded as shipped", "cargado tal como viene")
-                : words.In($"loaded with a patched shim, because the system's C++ library is older: {TorchRuntime.LoadedFrom}", $"cargado con un adaptador corregido, porque la biblioteca de C++ del sistema es más antigua: {TorchRuntime.LoadedFrom}");
+                : words.In("loaded with a patched shim, because the system's C++ library is older", "cargado con un adaptador corregido, porque la biblioteca de C++ del sistema es más antigua");
             return new Finding(
                 "libtorch", "libtorch", FindingState.Ok, $"{torch.__version__}, {(torch.get_num_threads() == 1 ? words.In("1 thread", "1 hilo") : words.In($"{torch.get_num_threads()} threads", $"{torch.get_num_threads()} hilos"))}, {how}", null,
                 new { Version = torch.__version__, Threads = torch.get_num_threads(), TorchRuntime.LoadedFrom, Folder = TorchRuntime.NativeFolder });

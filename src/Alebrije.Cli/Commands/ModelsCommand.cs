@@ -42,8 +42,11 @@ internal static class ModelsCommand
         else
         {
             terminal.SayTable(
-                [words.In("name", "nombre"), words.In("kind", "tipo"), ">" + words.In("size", "tamaño"), words.In("folder", "carpeta")],
-                models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes), m.Folder }));
+                [words.In("name", "nombre"), words.In("kind", "tipo"), ">" + words.In("size", "tamaño")],
+                models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes) }));
+
+            // Whole, on lines of their own: a path that a table breaks cannot be copied.
+            foreach (var model in models) terminal.Say($"{model.Name}: {model.Folder}");
         }
 
         terminal.SayText(words.In(

@@ -8,17 +8,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>One training run of the autoencoder, as its JSON file says it.</summary>
-internal sealed record AutoencoderTrainingConfig
+internal sealed record AutoencoderTrainingConfig : TrainingPlan
 {
     public AutoencoderKLConfig Model { get; init; } = new();
-
-    public ulong Seed { get; init; } = 2;
-
-    /// <summary>Pictures per step while they are crops; whole pictures come <see cref="CropsPerPicture"/> times fewer.</summary>
-    public int Batch { get; init; } = 16;
-
-    /// <summary>Crops seen in the whole run.</summary>
-    public long Samples { get; init; } = 400_000;
 
     /// <summary>Side of the crops, in pixels: a convolutional network learns from more of them in the same time.</summary>
     public int Crop { get; init; } = 64;
@@ -26,22 +18,8 @@ internal sealed record AutoencoderTrainingConfig
     /// <summary>Where whole pictures take over, as a share of the run: norms see other statistics in them.</summary>
     public double CropsUntil { get; init; } = 0.8;
 
-    public double LearningRate { get; init; } = 1e-3;
-
-    public long WarmUp { get; init; } = 200;
-
-    public double EmaDecay { get; init; } = 0.999;
-
     /// <summary>Weight of the divergence from the standard normal, per latent number; small, it only keeps latents within bounds.</summary>
     public double KlWeight { get; init; } = 1e-4;
-
-    public Precision Precision { get; init; } = Precision.Auto;
-
-    public CaptionedScenes.Options World { get; init; } = new();
-
-    public double SaveMinutes { get; init; } = 4;
-
-    public double EvaluateMinutes { get; init; } = 10;
 
     /// <summary>Crops that hold as many pixels as a whole picture.</summary>
     public int CropsPerPicture => Math.Max(1, Model.SampleSize / Crop * (Model.SampleSize / Crop));

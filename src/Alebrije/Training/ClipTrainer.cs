@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>One training run of CLIP, as its JSON file says it.</summary>
-internal sealed record ClipTrainingConfig
+internal sealed record ClipTrainingConfig : TrainingPlan
 {
     /// <summary>Sizes of the network; its vocabulary size is that of the tokenizer that is trained first.</summary>
     public ClipConfig Model { get; init; } = new();
@@ -17,20 +17,7 @@ internal sealed record ClipTrainingConfig
     /// <summary>Entries of the vocabulary that is trained on the captions.</summary>
     public int VocabularySize { get; init; } = 3000;
 
-    public ulong Seed { get; init; } = 1;
-
-    public int Batch { get; init; } = 128;
-
-    /// <summary>Pictures seen in the whole run.</summary>
-    public long Samples { get; init; } = 1_000_000;
-
-    public double LearningRate { get; init; } = 1e-3;
-
-    public long WarmUp { get; init; } = 500;
-
     public double WeightDecay { get; init; } = 0.05;
-
-    public double EmaDecay { get; init; } = 0.9995;
 
     /// <summary>Share of the patches that are not looked at (FLIP), during the first part of the run.</summary>
     public double PatchDropout { get; init; } = 0.5;
@@ -46,14 +33,6 @@ internal sealed record ClipTrainingConfig
 
     /// <summary>Weight of that part of the loss.</summary>
     public double NamesWeight { get; init; } = 0.5;
-
-    public Precision Precision { get; init; } = Precision.Auto;
-
-    public CaptionedScenes.Options World { get; init; } = new();
-
-    public double SaveMinutes { get; init; } = 4;
-
-    public double EvaluateMinutes { get; init; } = 10;
 }
 
 /// <summary>

@@ -11,7 +11,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>One training run of the decoder, as its JSON file says it.</summary>
-internal sealed record DecoderTrainingConfig
+internal sealed record DecoderTrainingConfig : TrainingPlan
 {
     /// <summary>Folder of the CLIP run.</summary>
     public required string Clip { get; init; }
@@ -24,24 +24,10 @@ internal sealed record DecoderTrainingConfig
 
     public UNet2DConditionConfig Model { get; init; } = new();
 
-    public ulong Seed { get; init; } = 4;
-
-    /// <summary>Pictures per step.</summary>
-    public int Batch { get; init; } = 16;
-
     /// <summary>Noise levels that each encoded picture is seen at.</summary>
     public int NoiseLevels { get; init; } = 4;
 
-    /// <summary>Pictures seen in the whole run.</summary>
-    public long Samples { get; init; } = 500_000;
-
-    public double LearningRate { get; init; } = 5e-4;
-
-    public long WarmUp { get; init; } = 300;
-
     public double WeightDecay { get; init; } = 0.01;
-
-    public double EmaDecay { get; init; } = 0.9995;
 
     /// <summary>Bound of the signal-to-noise ratio in the weights of the loss (Hang et al., 2023); 0 weighs all levels alike.</summary>
     public double MinSnr { get; init; } = 5;
@@ -56,14 +42,6 @@ internal sealed record DecoderTrainingConfig
     public double NoisedEmbeddings { get; init; } = 0.5;
 
     public int EmbeddingNoise { get; init; } = 300;
-
-    public Precision Precision { get; init; } = Precision.Auto;
-
-    public CaptionedScenes.Options World { get; init; } = new();
-
-    public double SaveMinutes { get; init; } = 4;
-
-    public double EvaluateMinutes { get; init; } = 10;
 }
 
 /// <summary>

@@ -9,31 +9,17 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>One training run of the diffusion prior (and the linear one), as its JSON file says it.</summary>
-internal sealed record PriorTrainingConfig
+internal sealed record PriorTrainingConfig : TrainingPlan
 {
     /// <summary>Folder of the CLIP run, relative to the configuration file.</summary>
     public required string Clip { get; init; }
 
     public PriorTransformerConfig Model { get; init; } = new();
 
-    public ulong Seed { get; init; } = 3;
-
-    /// <summary>Pictures per step.</summary>
-    public int Batch { get; init; } = 64;
-
     /// <summary>Noise levels that each encoded picture is seen at.</summary>
     public int NoiseLevels { get; init; } = 4;
 
-    /// <summary>Pictures seen in the whole run.</summary>
-    public long Samples { get; init; } = 200_000;
-
-    public double LearningRate { get; init; } = 5e-4;
-
-    public long WarmUp { get; init; } = 200;
-
     public double WeightDecay { get; init; } = 0.02;
-
-    public double EmaDecay { get; init; } = 0.999;
 
     /// <summary>Share of the texts replaced by the empty one, so that sampling can be guided (Ramesh et al., 2022, §2.2).</summary>
     public double TextDropout { get; init; } = 0.1;
@@ -43,14 +29,6 @@ internal sealed record PriorTrainingConfig
 
     /// <summary>Weight of the penalty of the ridge regression, per pair, in units of the mean squared feature.</summary>
     public double Ridge { get; init; } = 1e-3;
-
-    public Precision Precision { get; init; } = Precision.Auto;
-
-    public CaptionedScenes.Options World { get; init; } = new();
-
-    public double SaveMinutes { get; init; } = 4;
-
-    public double EvaluateMinutes { get; init; } = 8;
 }
 
 /// <summary>

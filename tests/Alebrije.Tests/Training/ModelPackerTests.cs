@@ -1,0 +1,120 @@
+using Alebrije.Datasets;
+using Alebrije.Models.Priors;
+using Alebrije.Models.UNets;
+using Alebrije.Pipelines;
+using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Tensors;
+using Alebrije.Tests.Datasets;
+using Alebrije.Training;
+using Alebrije.Verification;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tests.Training;
+
+/// <summary>Parts that were trained apart become one folder in the published layout.</summary>
+public sealed class ModelPackerTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("alebrije-pack-").FullName;
+    private readonly CaptionedScenes scenes;
+
+    public ModelPackerTests()
+    {
+        TorchRuntime.Initialize();
+        scenes = new CaptionedScenes(World.Open());
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public void Pack_TrainedParts_MakesAModelThatDraws()
+    {
+        var model = Pack();
+        using var pipeline = StableUnClipPipeline.Load(model);
+        foreach (var prior in Enum.GetValues<PriorKind>())
+        {
+            var result = pipeline.Generate(new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 2, PriorSteps = 2, Prior = prior }, cancellation: TestContext.Current.CancellationToken);
+            Assert.Equal((TinyParts.Side, TinyParts.Side), (result.Image.Width, result.Image.Height));
+            Assert.NotNull(result.ClipScore);
+        }
+    }
+
+    [Fact]
+    public void Pack_TrainedParts_AgreeWithTheirConfigurationsAndHashes()
+    {
+        var model = Pack();
+        var report = Verifier.Run(model, cancellation: TestContext.Current.CancellationToken);
+        Assert.True(report.Ok, report.First);
+        File.AppendAllText(Path.Combine(model, "vae", "diffusion_pytorch_model.safetensors"), "x");
+        Assert.False(Verifier.Run(model, cancellation: TestContext.Current.CancellationToken).Ok);
+    }
+
+    [Fact]
+    public void Pack_BothTextRoles_ReadOneFile()
+    {
+        var model = Pack();
+        Assert.False(File.Exists(Path.Combine(model, "text_encoder", "model.safetensors")));
+        using var shared = CheckpointFolder.OpenWeights(Path.Combine(model, "text_encoder"));
+        using var own = CheckpointFolder.OpenWeights(Path.Combine(model, "prior_text_encoder"));
+        Assert.Equal(own.Names.Where(n => n.StartsWith("text_model.", StringComparison.Ordinal)).Order(), shared.Names.Order());
+        Assert.All(shared.Names, name => Assert.Equal(ScalarType.BFloat16, shared.Describe(name).Type));
+    }
+
+    [Fact]
+    public void Index_PointingOutOfTheModel_IsRefused()
+    {
+        var model = Pack();
+        var index = Path.Combine(model, "text_encoder", "model.safetensors.index.json");
+        File.WriteAllText(index, File.ReadAllText(index).Replace("../prior_text_encoder", "../../prior_text_encoder", StringComparison.Ordinal));
+        Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(Path.Combine(model, "text_encoder")));
+        File.Delete(Path.Combine(model, "model_index.json"));
+        File.WriteAllText(index, File.ReadAllText(index).Replace("../../prior_text_encoder", "../prior_text_encoder", StringComparison.Ordinal));
+        Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(Path.Combine(model, "text_encoder")));
+    }
+
+    [Fact]
+    public void NamedConcepts_OfABatch_PointAtTheirNames()
+    {
+        var run = Path.Combine(folder, "names");
+        TinyParts.WriteTokenizer(run, scenes);
+        var tokenizer = Alebrije.Preprocessing.Tokenizers.ClipTokenizer.Load(Path.Combine(run, "tokenizer"));
+        var config = new ClipTrainingConfig { Model = TinyParts.Clip, Names = 12 };
+        Concept?[] shown = [World.Concept("lion"), null, World.Concept("cat"), World.Concept("lion")];
+
+        var names = NamedConcepts.Choose(scenes.World, shown, config, tokenizer, number: 4);
+        var same = NamedConcepts.Choose(scenes.World, shown, config, tokenizer, number: 4);
+
+        Assert.Equal(12, names.Count);
+        Assert.Equal([0L, 2, 3], names.Rows);
+        Assert.Equal(names.Targets[0], names.Targets[2]);
+        Assert.NotEqual(names.Targets[0], names.Targets[1]);
+        Assert.Equal(names.Ids, same.Ids);
+        var width = names.Ids.Length / names.Count;
+        var row = names.Ids.AsSpan((int)names.Targets[1] * width, width).ToArray().Select(id => (int)id).ToArray();
+        Assert.Equal("a cat", tokenizer.Decode(row).Replace("!", "", StringComparison.Ordinal).Trim());
+    }
+
+    private string Pack()
+    {
+        string Run(string name) => Path.Combine(folder, name);
+        using var scope = NewDisposeScope();
+        TinyParts.WriteClipRun(Run("clip"), scenes);
+        TinyParts.WriteAutoencoder(Path.Combine(Run("autoencoder"), "vae"));
+        var write = (string path, nn.Module network) =>
+        {
+            SeededInit.Apply(network, 3);
+            SafeTensorsWriter.Write(Path.Combine(path, "diffusion_pytorch_model.safetensors"), network.state_dict());
+        };
+        write(Path.Combine(Run("prior"), "prior"), new PriorTransformer(TinyParts.Prior));
+        ConfigFile.Write(Path.Combine(Run("prior"), "prior", "config.json"), TinyParts.Prior, "PriorTransformer");
+        write(Path.Combine(Run("prior"), LinearPrior.FolderName), new LinearPrior(TinyParts.Features));
+        write(Path.Combine(Run("decoder"), "unet"), new UNet2DConditionModel(TinyParts.Decoder));
+        ConfigFile.Write(Path.Combine(Run("decoder"), "unet", "config.json"), TinyParts.Decoder, "UNet2DConditionModel");
+        var normalizer = new StableUnClipImageNormalizerConfig { EmbeddingDim = TinyParts.Features };
+        write(Path.Combine(Run("decoder"), "image_normalizer"), new StableUnClipImageNormalizer(normalizer));
+        ConfigFile.Write(Path.Combine(Run("decoder"), "image_normalizer", "config.json"), normalizer, "StableUnCLIPImageNormalizer");
+        ModelPacker.Pack(new PackedRuns(Run("clip"), Run("autoencoder"), Run("prior"), Run("decoder")), Run("model"));
+        return Run("model");
+    }
+}

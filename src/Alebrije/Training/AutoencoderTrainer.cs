@@ -42,12 +42,12 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
             "Lower learning_rate, or fewer groups for the narrowest level (as many groups as channels throw the colours away)."));
         using var network = new AutoencoderKL(config.Model);
         SeededInit.Apply(network, config.Seed);
-        using var optimizer = new AdamW(network.named_parameters().Select(p => (p.name, p.parameter)), new AdamWOptions
+        var dtype = Processor.ScalarType(config.Precision);
+        using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
         {
-            Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0, ClipNorm = 1, EmaDecay = config.EmaDecay,
+            Method = config.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0, ClipNorm = 1, EmaDecay = config.EmaDecay,
         });
         run.Restore(network, optimizer);
-        var dtype = Processor.ScalarType(config.Precision);
         var metrics = new Dictionary<string, double>();
         using var batches = new BatchQueue<PixelBatch>(i => MakeBatch(i, steps), run.Step);
 
@@ -105,7 +105,7 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
         return new PixelBatch(pixels, count, side);
     }
 
-    private Dictionary<string, double> Evaluate(TrainingRun run, AutoencoderKL network, AdamW optimizer, long steps)
+    private Dictionary<string, double> Evaluate(TrainingRun run, AutoencoderKL network, Optimizer optimizer, long steps)
     {
         optimizer.SwapAverages();
         var probe = new AutoencoderProbe(network, scenes);

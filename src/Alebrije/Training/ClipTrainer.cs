@@ -14,8 +14,17 @@ internal sealed record ClipTrainingConfig : TrainingPlan
     /// <summary>Sizes of the network; its vocabulary size is that of the tokenizer that is trained first.</summary>
     public ClipConfig Model { get; init; } = new();
 
+    /// <summary>Folder that the run starts from, with weights and tokenizer: an earlier run, or a model of the same sizes; null starts from nothing.</summary>
+    public string? Start { get; init; }
+
     /// <summary>Entries of the vocabulary that is trained on the captions.</summary>
     public int VocabularySize { get; init; } = 3000;
+
+    /// <summary>
+    /// Scale of the cosines that the run starts with, for it is learnt; null takes the one of <see cref="Start"/>, or 1 / 0.07 (Radford et al., 2021,
+    /// §2.5). A model's towers come without theirs: about 30 is where a long run goes.
+    /// </summary>
+    public double? LogitScale { get; init; }
 
     public double WeightDecay { get; init; } = 0.05;
 
@@ -26,8 +35,9 @@ internal sealed record ClipTrainingConfig : TrainingPlan
     public double PatchDropoutUntil { get; init; } = 0.85;
 
     /// <summary>
-    /// Names beside the captions: pictures of one thing are also told apart by bare names, their own among this many; 0 leaves it out. Captions of a
-    /// batch differ in colours and places too, names only in what is shown.
+    /// Names beside the captions: pictures of one thing are also told apart by the bare names of all concepts. This many are embedded anew in each
+    /// step, the batch's own first; the others are remembered from earlier steps (<see cref="NameMemory"/>). 0 leaves names out. Captions of a batch
+    /// differ in colours and places too, names only in what is shown.
     /// </summary>
     public int Names { get; init; }
 
@@ -36,7 +46,7 @@ internal sealed record ClipTrainingConfig : TrainingPlan
 }
 
 /// <summary>
-/// Trains CLIP from nothing on captioned scenes: picture and text towers are pulled together for pairs that belong together and apart for
+/// Trains CLIP on captioned scenes, from nothing or from an earlier one: picture and text towers are pulled together for pairs that belong together and apart for
 /// all others of the batch (Radford et al., 2021, fig. 3), with half of the patches left out for most of the run (Li et al., 2023).
 /// </summary>
 internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes scenes)
@@ -48,7 +58,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
         var steps = config.Samples / config.Batch;
         var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
         using var run = new TrainingRun(options, config, new LossWatch(
-            Math.Log(config.Batch) + (config.Names > 0 ? config.NamesWeight * Math.Log(config.Names) : 0), 2 * config.WarmUp,
+            Math.Log(config.Batch) + (config.Names > 0 ? config.NamesWeight * Math.Log(scenes.World.Concepts.Count) : 0), 2 * config.WarmUp,
             "Lower learning_rate, or look at the captions: pictures and texts may not belong together."));
         var tokenizer = PrepareTokenizer(options.Folder);
         var model = config.Model with
@@ -60,12 +70,16 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
         };
         using var network = new ClipNetwork(model);
         SeededInit.Apply(network, config.Seed);
-        using var optimizer = new AdamW(network.named_parameters().Select(p => (p.name, p.parameter)), new AdamWOptions
-        {
-            Beta2 = 0.98, Epsilon = 1e-6, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
-        });
-        run.Restore(network, optimizer);
+        if (config.Start is { } start && run.Checkpoint is null) TrainedClip.Copy(start, network);
+        if (config.LogitScale is { } scale) SetLogitScale(network, scale);
+        using var memory = new NameMemory(config.Names > 0 ? scenes.World.Concepts.Count : 0, model.ProjectionDim);
         var dtype = Processor.ScalarType(config.Precision);
+        using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
+        {
+            Method = config.Optimizer, ProductType = dtype, Beta2 = 0.98, Epsilon = 1e-6, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
+            NumberRate = 10,
+        });
+        run.Restore(network, optimizer, memory.State);
         var pixels = ClipImageProcessor.Transformers(model.VisionConfig.ImageSize);
         var metrics = new Dictionary<string, double>();
         using var batches = new BatchQueue<ClipBatch>(i => ClipBatch.Make(scenes, config, tokenizer, pixels, i), run.Step);
@@ -78,24 +92,24 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
             var images = network.EmbedImage(batch.PixelTensor(), keep, dtype);
             var texts = network.EmbedText(batch.IdTensor(), dtype);
             var loss = ContrastiveLoss.Compute(texts, images, network.LogitScale, ContrastiveLoss.SameText(batch.Captions));
-            if (batch.Names is { Rows.Length: > 0 } names) loss = loss + (config.NamesWeight * NameLoss(network, images, names, dtype));
+            if (batch.Names is { Rows.Length: > 0 } names) loss = loss + (config.NamesWeight * NameLoss(network, images, names, memory, dtype));
             loss.backward();
             var learningRate = rate.At(run.Step);
             var norm = optimizer.Step(learningRate);
             CapLogitScale(network);
             run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
 
-            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
+            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer, memory.State);
             if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, tokenizer, steps);
         }
 
-        run.Save(network, optimizer);
+        run.Save(network, optimizer, memory.State);
         metrics = Evaluate(run, network, optimizer, tokenizer, steps);
         Export(Path.Combine(options.Folder, "clip"), network, optimizer);
         return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
     }
 
-    private Dictionary<string, double> Evaluate(TrainingRun run, ClipNetwork network, AdamW optimizer, ClipTokenizer tokenizer, long steps)
+    private Dictionary<string, double> Evaluate(TrainingRun run, ClipNetwork network, Optimizer optimizer, ClipTokenizer tokenizer, long steps)
     {
         optimizer.SwapAverages();
         var metrics = new ClipProbe(network, tokenizer, scenes).Measure(config.Batch);
@@ -105,11 +119,15 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
         return metrics;
     }
 
-    /// <summary>Cross entropy of the own name among the others, for pictures that show one thing.</summary>
-    private static Tensor NameLoss(ClipNetwork network, Tensor images, NamedConcepts names, ScalarType dtype)
+    /// <summary>Cross entropy of the own name among all others, for pictures that show one thing.</summary>
+    private static Tensor NameLoss(ClipNetwork network, Tensor images, NamedConcepts names, NameMemory memory, ScalarType dtype)
     {
-        var texts = network.EmbedText(names.IdTensor(), dtype);                              // [names, features]
-        var logits = images.index_select(0, tensor(names.Rows)).mm(texts.t()) * network.LogitScale.exp();
+        var fresh = network.EmbedText(names.IdTensor(), dtype);                              // [names, features]
+        var (others, hidden) = memory.Others(names);                                         // [features, concepts], [concepts]
+        var shown = images.index_select(0, tensor(names.Rows));
+        var scale = network.LogitScale.exp();
+        var logits = cat([shown.mm(fresh.t()) * scale, (shown.mm(others) * scale) + hidden], 1);
+        memory.Keep(names, fresh);
         return nn.functional.cross_entropy(logits, tensor(names.Targets));
     }
 
@@ -118,6 +136,12 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
     {
         using var _ = no_grad();
         network.LogitScale.clamp_(max: Math.Log(100));
+    }
+
+    private static void SetLogitScale(ClipNetwork network, double scale)
+    {
+        using var _ = no_grad();
+        network.LogitScale.fill_(Math.Log(scale));
     }
 
     /// <summary>[batch, kept] patches that this step sees, drawn from the run's seed and the step alone.</summary>
@@ -137,14 +161,21 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
         {
             // Renamed when all its files are there, for a run may be killed between two of them.
             var unfinished = path + ".new";
-            BpeTrainer.Train(scenes.Corpus(60_000), config.VocabularySize).Save(unfinished, config.Model.TextConfig.MaxPositionEmbeddings);
+            if (config.Start is { } start) CopyFiles(TrainedClip.TokenizerFolder(start), unfinished);
+            else BpeTrainer.Train(scenes.Corpus(60_000), config.VocabularySize).Save(unfinished, config.Model.TextConfig.MaxPositionEmbeddings);
             Directory.Move(unfinished, path);
         }
 
         return ClipTokenizer.Load(path);
     }
 
-    private static void Export(string folder, ClipNetwork network, AdamW optimizer)
+    private static void CopyFiles(string from, string to)
+    {
+        Directory.CreateDirectory(to);
+        foreach (var file in Directory.GetFiles(from)) File.Copy(file, Path.Combine(to, Path.GetFileName(file)), overwrite: true);
+    }
+
+    private static void Export(string folder, ClipNetwork network, Optimizer optimizer)
     {
         Directory.CreateDirectory(folder);
         SafeTensorsWriter.Write(Path.Combine(folder, "model.safetensors"), optimizer.Averages, new Dictionary<string, string> { ["format"] = "pt" });

@@ -67,9 +67,9 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         if (config.Start is { } start && run.Checkpoint is null) CopyStart(network, start);
         using var vae = LoadAutoencoder();
         using var normalizer = FitNormalizer(Path.Combine(options.Folder, "image_normalizer"));
-        using var optimizer = new AdamW(network.named_parameters().Select(p => (p.name, p.parameter)), new AdamWOptions
+        using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
         {
-            Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
+            Method = config.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
         });
         run.Restore(network, optimizer);
         var empty = clip.Prepare("");
@@ -186,7 +186,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
     }
 
     private Dictionary<string, double> Evaluate(
-        TrainingRun run, UNet2DConditionModel network, AdamW optimizer, AutoencoderKL vae, long steps)
+        TrainingRun run, UNet2DConditionModel network, Optimizer optimizer, AutoencoderKL vae, long steps)
     {
         optimizer.SwapAverages();
         var probe = new DecoderProbe(network, vae, clip, scenes);

@@ -51,10 +51,10 @@ internal sealed class PriorTrainer(PriorTrainingConfig config, TrainedClip clip,
         using var network = new PriorTransformer(config.Model);
         SeededInit.Apply(network, config.Seed);
         Fit(network, options.Folder, run.Checkpoint is not null);
-        using var optimizer = new AdamW(network.named_parameters()
-            .Where(p => p.name is not ("clip_mean" or "clip_std")).Select(p => (p.name, p.parameter)), new AdamWOptions
+        using var optimizer = new Optimizer(network.named_parameters()
+            .Where(p => p.name is not ("clip_mean" or "clip_std")).Select(p => (p.name, p.parameter)), new OptimizerConstants
             {
-                Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
+                Method = config.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
             });
         run.Restore(network, optimizer);
         var empty = clip.Prepare("");
@@ -129,7 +129,7 @@ internal sealed class PriorTrainer(PriorTrainingConfig config, TrainedClip clip,
         return (cat(texts), cat(images));
     }
 
-    private Dictionary<string, double> Evaluate(TrainingRun run, PriorTransformer network, AdamW optimizer, long steps)
+    private Dictionary<string, double> Evaluate(TrainingRun run, PriorTransformer network, Optimizer optimizer, long steps)
     {
         optimizer.SwapAverages();
         var metrics = new PriorProbe(network, clip, scenes).Measure();

@@ -17,6 +17,7 @@ internal sealed record EncodedPairs(Tensor Images, Tensor Texts, Tensor Encoding
 /// <summary>The run of <see cref="ClipTrainer"/> that priors and decoders are trained on: weights, tokenizer, picture preparation.</summary>
 internal sealed class TrainedClip : IDisposable
 {
+    private const string TextComponent = "prior_text_encoder", VisionComponent = "image_encoder";
     private readonly ClipImageProcessor processor;
 
     private TrainedClip(ClipNetwork network, ClipTokenizer tokenizer)
@@ -35,15 +36,50 @@ internal sealed class TrainedClip : IDisposable
     /// <summary>Tokens of a padded text.</summary>
     public int Tokens => Network.Config.TextConfig.MaxPositionEmbeddings;
 
-    /// <summary>Opens a run's folder: <c>clip/</c> and <c>tokenizer/</c>.</summary>
-    public static TrainedClip Open(string run)
+    /// <summary>Opens a run's folder (<c>clip/</c> and <c>tokenizer/</c>), or the two towers of a model such as <c>mini</c>.</summary>
+    public static TrainedClip Open(string folder)
     {
-        var folder = Path.Combine(run, "clip");
-        var network = new ClipNetwork(ConfigFile.Read<ClipConfig>(folder));
-        using (var weights = CheckpointFolder.OpenWeights(folder)) StateDict.Load(network, weights);
+        var network = new ClipNetwork(IsModel(folder) ? TowersConfig(folder) : ConfigFile.Read<ClipConfig>(Path.Combine(folder, "clip")));
+        Copy(folder, network);
         network.eval();
         foreach (var parameter in network.parameters()) parameter.requires_grad = false;
-        return new TrainedClip(network, ClipTokenizer.Load(Path.Combine(run, "tokenizer")));
+        return new TrainedClip(network, ClipTokenizer.Load(TokenizerFolder(folder)));
+    }
+
+    /// <summary>Where such a folder keeps its tokenizer.</summary>
+    public static string TokenizerFolder(string folder) => Path.Combine(folder, IsModel(folder) ? "prior_tokenizer" : "tokenizer");
+
+    /// <summary>Copies the weights of such a folder into a network of the same sizes. A model's towers come without a scale of the logits: that stays.</summary>
+    public static void Copy(string folder, ClipNetwork network)
+    {
+        if (!IsModel(folder))
+        {
+            using var whole = CheckpointFolder.OpenWeights(Path.Combine(folder, "clip"));
+            StateDict.Load(network, whole);
+            return;
+        }
+
+        using var text = new ClipTextModel(network.Config.TextConfig, projects: true);
+        using var vision = new ClipVisionModel(network.Config.VisionConfig, projects: true);
+        using var guard = no_grad();
+        var tensors = network.state_dict();
+        foreach (var (tower, component) in new (nn.Module, string)[] { (text, TextComponent), (vision, VisionComponent) })
+        {
+            using var weights = CheckpointFolder.OpenWeights(Path.Combine(folder, component));
+            StateDict.Load(tower, weights);
+            foreach (var (name, tensor) in tower.state_dict()) tensors[name].copy_(tensor);
+        }
+    }
+
+    private static bool IsModel(string folder) => File.Exists(Path.Combine(folder, "model_index.json"));
+
+    private static ClipConfig TowersConfig(string folder)
+    {
+        var text = ConfigFile.Read<ClipTextConfig>(Path.Combine(folder, TextComponent));
+        return new ClipConfig
+        {
+            ProjectionDim = text.ProjectionDim, TextConfig = text, VisionConfig = ConfigFile.Read<ClipVisionConfig>(Path.Combine(folder, VisionComponent)),
+        };
     }
 
     /// <summary>Pixels of pictures as the image tower takes them, on the calling thread.</summary>

@@ -20,6 +20,9 @@ internal abstract record TrainingPlan
     /// <summary>Steps of the warm-up.</summary>
     public long WarmUp { get; init; } = 300;
 
+    /// <summary>How weight matrices are moved: by AdamW, or by Muon, whose steps cost more and go further.</summary>
+    public OptimizerMethod Optimizer { get; init; } = OptimizerMethod.AdamW;
+
     /// <summary>Decay of the moving average of the weights, which is what is measured and exported.</summary>
     public double EmaDecay { get; init; } = 0.999;
 

@@ -5,7 +5,6 @@ using Alebrije.Tensors;
 using Alebrije.Training;
 using TorchSharp;
 using static TorchSharp.torch;
-using AdamW = Alebrije.Training.AdamW;
 
 namespace Alebrije.Tests.Training;
 
@@ -21,7 +20,7 @@ public sealed class LearningTests
         using var noise = new Noise(3);
         using var network = new ClipNetwork(TinyParts.Clip);
         SeededInit.Apply(network, 1);
-        using var optimizer = new AdamW(network.named_parameters(), new AdamWOptions { WeightDecay = 0.01 });
+        using var optimizer = new Optimizer(network.named_parameters(), new OptimizerConstants { WeightDecay = 0.01 });
         var (pixels, ids) = Pairs(noise);
         var loss = 10.0;
         for (var step = 0; step < 400 && loss > 0.05; step++) loss = Step(network, pixels, ids, optimizer, ScalarType.Float32);
@@ -61,7 +60,7 @@ public sealed class LearningTests
         using var noise = new Noise(9);
         using var network = new UNet2DConditionModel(TinyParts.Decoder);
         SeededInit.Apply(network, 4);
-        using var optimizer = new AdamW(network.named_parameters(), new AdamWOptions { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
+        using var optimizer = new Optimizer(network.named_parameters(), new OptimizerConstants { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
         var schedule = NoiseSchedule.From(MiniSchedulers.Decoder);
         var latents = noise.Randn(4, TinyParts.Latents, 1, 1).expand(4, TinyParts.Latents, 16, 16).contiguous();
         var conditions = new UNetConditions(noise.Randn(4, TinyParts.Tokens, TinyParts.Features)) { ClassLabels = noise.Randn(4, 2 * TinyParts.Features) };
@@ -84,7 +83,7 @@ public sealed class LearningTests
     private static (Tensor Pixels, Tensor Ids) Pairs(Noise noise) =>
         (noise.Randn(8, 3, TinyParts.Side, TinyParts.Side), cat([noise.Integers(500, 8, 5) + 1, full(8, 1, TinyParts.Clip.TextConfig.VocabSize - 1L)], 1));
 
-    private static double Step(ClipNetwork network, Tensor pixels, Tensor ids, AdamW optimizer, ScalarType dtype)
+    private static double Step(ClipNetwork network, Tensor pixels, Tensor ids, Optimizer optimizer, ScalarType dtype)
     {
         using var scope = NewDisposeScope();
         var loss = ContrastiveLoss.Compute(network.EmbedText(ids, dtype), network.EmbedImage(pixels, null, dtype), network.LogitScale);

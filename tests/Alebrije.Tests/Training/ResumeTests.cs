@@ -49,7 +49,7 @@ public sealed class ResumeTests : IDisposable
             new DecoderTrainingConfig
             {
                 Clip = "", Autoencoder = autoencoder, Model = TinyParts.Decoder, Batch = 4, NoiseLevels = 2, Samples = 40, WarmUp = 2, Unconditional = 0.3,
-                Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+                Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
             }, clip, scenes).Run(options, token), "from_true_embedding_top1");
     }
 

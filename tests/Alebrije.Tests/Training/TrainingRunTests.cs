@@ -4,7 +4,6 @@ using Alebrije.Training;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
-using AdamW = Alebrije.Training.AdamW;
 
 namespace Alebrije.Tests.Training;
 
@@ -14,14 +13,14 @@ public sealed class TrainingRunTests : IDisposable
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-run-").FullName;
     private readonly DisposeScope scope;
     private readonly Linear network;
-    private readonly AdamW optimizer;
+    private readonly Optimizer optimizer;
 
     public TrainingRunTests()
     {
         TorchRuntime.Initialize();
         scope = NewDisposeScope();
         network = nn.Linear(3, 2);
-        optimizer = new AdamW(network.named_parameters(), new AdamWOptions { EmaDecay = 0.9 });
+        optimizer = new Optimizer(network.named_parameters(), new OptimizerConstants { EmaDecay = 0.9 });
     }
 
     public void Dispose()

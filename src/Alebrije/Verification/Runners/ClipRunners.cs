@@ -1,7 +1,6 @@
 using Alebrije.Models.Clip;
 using Alebrije.Training;
 using static TorchSharp.torch;
-using AdamW = Alebrije.Training.AdamW;
 
 namespace Alebrije.Verification.Runners;
 
@@ -80,7 +79,7 @@ internal static class ClipRunners
         network.train();
         var (pixels, ids) = (c.Input("pixel_values"), c.Input("input_ids"));
         var betas = c.Argument("betas")!.Value;
-        var options = new AdamWOptions
+        var options = new OptimizerConstants
         {
             Beta1 = betas[0].GetDouble(),
             Beta2 = betas[1].GetDouble(),
@@ -88,7 +87,7 @@ internal static class ClipRunners
             WeightDecay = c.Number("weight_decay", 0),
             ClipNorm = c.Number("clip_norm", 1),
         };
-        using var optimizer = new AdamW(network.named_parameters(), options);
+        using var optimizer = new Optimizer(network.named_parameters(), options);
         for (var step = 0; step < c.Integer("steps"); step++)
         {
             using var scope = NewDisposeScope();

@@ -39,9 +39,10 @@ internal static class ImagineCommand
     private static int Run(ParseResult parsed, Terminal terminal, CancellationToken cancellation)
     {
         var json = parsed.GetValue(CommonOptions.Json);
+        var words = new Words(CommonOptions.LanguageOf(parsed));
         var seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next();
-        var requests = Requests(parsed, seed);
-        var names = new OutputNames(parsed.GetValue(Out), requests);
+        var requests = Requests(parsed, seed, words);
+        var names = new OutputNames(parsed.GetValue(Out), requests, words);
         var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
 
         var clock = Stopwatch.StartNew();
@@ -53,29 +54,30 @@ internal static class ImagineCommand
         {
             cancellation.ThrowIfCancellationRequested();
             var trace = TraceOf(parsed, i, requests.Length);
-            var progress = new StepProgress(terminal, requests.Length > 1 ? $"{i + 1} of {requests.Length}  " : "");
+            var progress = new StepProgress(terminal, words, requests.Length > 1 ? words.In($"{i + 1} of {requests.Length}  ", $"{i + 1} de {requests.Length}  ") : "");
             var result = pipeline.Generate(request, progress.Show, trace, cancellation);
             trace?.Finish(new { model = pipeline.Name, result.Request, result.ClipScore });
             var path = names.Of(i);
             result.Image.SavePng(path, Recipe.Of(pipeline.Name, result));
             foreach (var (stage, spent) in result.Seconds) seconds[stage] += spent;
             images.Add(new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore });
-            if (!json) Show(terminal, result, path);
+            if (!json) Show(terminal, words, result, path);
         }
 
         seconds["total"] = clock.Elapsed.TotalSeconds;
         if (json) terminal.SayJson(new { model = pipeline.Name, images, seconds });
         else terminal.Say(string.Create(CultureInfo.InvariantCulture,
-            $"{seconds["total"]:F1} s: load {seconds["load"]:F1}, text {seconds["text"]:F1}, prior {seconds["prior"]:F1}, decoder {seconds["decoder"]:F1}"));
+            $"{seconds["total"]:F1} s: {words.In("load", "carga")} {seconds["load"]:F1}, {StageName("text", words)} {seconds["text"]:F1}, {StageName("prior", words)} {seconds["prior"]:F1}, {StageName("decoder", words)} {seconds["decoder"]:F1}"));
         return 0;
     }
 
-    private static GenerationRequest[] Requests(ParseResult parsed, ulong seed)
+    private static GenerationRequest[] Requests(ParseResult parsed, ulong seed, Words words)
     {
-        var prompts = (parsed.GetValue(Prompts) ?? []).Concat(ReadPrompts(parsed.GetValue(PromptsFile))).ToArray();
-        if (prompts.Length == 0) throw new UsageException("Say what to draw: alebrije imagine \"a koala riding a motorcycle\"");
+        var prompts = (parsed.GetValue(Prompts) ?? []).Concat(ReadPrompts(parsed.GetValue(PromptsFile), words)).ToArray();
+        if (prompts.Length == 0)
+            throw new UsageException(words.In("Say what to draw, as in: alebrije imagine \"a koala riding a motorcycle\".", "Diga qué dibujar, por ejemplo: alebrije imagine \"un koala en una moto\"."));
         var count = parsed.GetValue(Count);
-        if (count is < 1 or > 10_000) throw new UsageException($"--count is {count}; it has to lie between 1 and 10000.");
+        if (count is < 1 or > 10_000) throw new UsageException(words.In($"--count is {count}; it has to lie between 1 and 10000.", $"--count es {count}; tiene que estar entre 1 y 10000."));
         var template = new GenerationRequest
         {
             Prompt = prompts[0], Negative = parsed.GetValue(Negative)!, Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
@@ -88,10 +90,16 @@ internal static class ImagineCommand
         return requests;
     }
 
-    private static IEnumerable<string> ReadPrompts(string? file)
+    private static IEnumerable<string> ReadPrompts(string? file, Words words)
     {
         if (file is null) return [];
-        if (file != "-" && !File.Exists(file)) throw new FileNotFoundException($"There is no file {file}; --prompts-file takes a text file with one prompt per line, or - for standard input.");
+        if (file != "-" && !File.Exists(file))
+        {
+            throw new FileNotFoundException(words.In(
+                $"There is no file {file}; --prompts-file takes a text file with one prompt per line, or - for standard input.",
+                $"No existe el archivo {file}; --prompts-file toma un archivo de texto con una descripción por línea, o - para la entrada estándar."));
+        }
+
         var text = file == "-" ? Console.In.ReadToEnd() : File.ReadAllText(file);
         return text.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0);
     }
@@ -99,17 +107,24 @@ internal static class ImagineCommand
     private static GenerationTrace? TraceOf(ParseResult parsed, int number, int of) => parsed.GetValue(Trace) is not { } folder ? null
         : new GenerationTrace(of == 1 ? folder : Path.Combine(folder, number.ToString("D4", CultureInfo.InvariantCulture)));
 
-    private static void Show(Terminal terminal, GenerationResult result, string path)
+    private static void Show(Terminal terminal, Words words, GenerationResult result, string path)
     {
         terminal.CloseLine();
         if (terminal.HasColour)
             terminal.Say(TerminalPicture.Render(result.Image, TerminalDetection.Detect(isTerminal: true), Math.Min(64, terminal.Width)).TrimEnd('\n'));
         var score = result.ClipScore is { } cosine ? string.Create(CultureInfo.InvariantCulture, $"  CLIP {cosine:F3}") : "";
-        terminal.Say($"{path}  seed {result.Request.Seed}{score}");
+        terminal.Say($"{path}  {words.In("seed", "semilla")} {result.Request.Seed}{score}");
     }
 
+    private static string StageName(string stage, Words words) => stage switch
+    {
+        "text" => words.In(stage, "texto"),
+        "decoder" => words.In(stage, "decodificador"),
+        _ => stage,
+    };
+
     /// <summary>Redraws one line with stage, step and steps per second.</summary>
-    private sealed class StepProgress(Terminal terminal, string prefix)
+    private sealed class StepProgress(Terminal terminal, Words words, string prefix)
     {
         private readonly Stopwatch clock = Stopwatch.StartNew();
         private string stage = "";
@@ -120,7 +135,7 @@ internal static class ImagineCommand
             var filled = 24 * progress.Step / progress.Of;
             var speed = progress.Step / Math.Max(1e-9, clock.Elapsed.TotalSeconds);
             terminal.Progress(string.Create(CultureInfo.InvariantCulture,
-                $"{prefix}{progress.Stage,-8} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} of {progress.Of}  {speed:F1} steps/s"));
+                $"{prefix}{StageName(progress.Stage, words).PadRight(words.In("decoder", "decodificador").Length + 1)} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} {words.In("of", "de")} {progress.Of}  {speed:F1} {words.In("steps", "pasos")}/s"));
         }
 
         private bool Restart()
@@ -139,20 +154,28 @@ internal sealed class OutputNames
     private readonly IReadOnlyList<GenerationRequest> requests;
     private readonly HashSet<string> taken = [];
 
-    public OutputNames(string? output, IReadOnlyList<GenerationRequest> requests)
+    public OutputNames(string? output, IReadOnlyList<GenerationRequest> requests, Words words)
     {
         this.requests = requests;
         if (output is null) return;
         var extension = Path.GetExtension(output);
         if (extension.Equals(".png", StringComparison.OrdinalIgnoreCase) && !Directory.Exists(output))
         {
-            if (requests.Count > 1) throw new UsageException($"--out {output} names one file, and {requests.Count} pictures are asked for; name a folder.");
+            if (requests.Count > 1)
+            {
+                throw new UsageException(words.In(
+                    $"--out {output} names one file, and {requests.Count} pictures are asked for; name a folder.",
+                    $"--out {output} nombra un solo archivo y se piden {requests.Count} imágenes; nombre una carpeta."));
+            }
+
             file = output;
             if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) Directory.CreateDirectory(parent);
         }
         else if (extension is ".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")
         {
-            throw new UsageException($"--out {output}: pictures are written as .png, because it keeps the recipe; name a .png file or a folder.");
+            throw new UsageException(words.In(
+                $"--out {output}: pictures are written as .png, because it keeps the recipe; name a .png file or a folder.",
+                $"--out {output}: las imágenes se escriben como .png, que conserva la receta; nombre un archivo .png o una carpeta."));
         }
         else
         {

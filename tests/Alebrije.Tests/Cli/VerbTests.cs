@@ -189,7 +189,7 @@ public sealed class VerbTests : IDisposable
         using var error = new StringWriter();
         Assert.Equal(0, await Alebrije.Cli.CommandLineApp.RunAsync([], output, error));
         Assert.Equal("", error.ToString());
-        foreach (var verb in new[] { "embed", "similarity", "pca", "tokenize", "preprocess", "verify", "world", "train", "models", "doctor" })
+        foreach (var verb in new[] { "imagine", "embed", "similarity", "pca", "tokenize", "preprocess", "verify", "world", "train", "models", "doctor" })
             Assert.Contains($"\n  {verb} ", output.ToString().ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }
 
@@ -212,6 +212,10 @@ public sealed class VerbTests : IDisposable
         await Assert.ThrowsAnyAsync<Exception>(() => CommandLine.Run("models", "show", "dall-e", "--debug"));
 
     [Theory]
+    [InlineData("imagine")]
+    [InlineData("train")]
+    [InlineData("pack")]
+    [InlineData("evaluate")]
     [InlineData("embed")]
     [InlineData("similarity")]
     [InlineData("pca")]

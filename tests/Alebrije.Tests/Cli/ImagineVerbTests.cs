@@ -1,0 +1,102 @@
+using System.Text.Json;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tests.Catalog;
+
+namespace Alebrije.Tests.Cli;
+
+/// <summary>The main verb: texts to pictures, on a tiny model and on the default.</summary>
+public sealed class ImagineVerbTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("alebrije-imagine-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public async Task Default_SameSeed_GivesTheSameFileAndAWholeTrace()
+    {
+        var (first, second, trace) = (At("first.png"), At("second.png"), At("trace"));
+        string[] ask = ["imagine", "a koala riding a motorcycle", "--seed", "7", "--steps", "3", "--prior-steps", "3"];
+        var json = (await CommandLine.Run([.. ask, "--out", first, "--trace", trace, "--json"])).Json;
+        Assert.Equal(["model", "images", "seconds"], json.Keys());
+        Assert.Equal("mini", json.GetProperty("model").GetString());
+        var image = json.GetProperty("images")[0];
+        Assert.Equal(["prompt", "path", "seed", "width", "height", "clip_score"], image.Keys());
+        Assert.Equal((7, 128, 128), (image.GetProperty("seed").GetInt32(), image.GetProperty("width").GetInt32(), image.GetProperty("height").GetInt32()));
+        Assert.InRange(image.GetProperty("clip_score").GetDouble(), -1, 1);
+        Assert.Equal(["load", "text", "prior", "decoder", "total"], json.GetProperty("seconds").Keys());
+
+        Assert.Equal(0, (await CommandLine.Run([.. ask, "--out", second])).Status);
+        Assert.Equal(File.ReadAllBytes(first), File.ReadAllBytes(second));
+
+        using var written = JsonDocument.Parse(File.ReadAllText(Path.Combine(trace, "trace.json")));
+        var stages = written.RootElement.GetProperty("stages").EnumerateArray().ToArray();
+        string[] chain = ["tokens", "token ids", "text embedding", "prior trajectory", "image embedding", "latents", "picture"];
+        Assert.Equal(chain, stages.Select(stage => stage.GetProperty("name").GetString()).Intersect(chain));
+        foreach (var stage in stages)
+        {
+            Assert.True(File.Exists(Path.Combine(trace, stage.GetProperty("file").GetString()!)));
+            Assert.All(stage.GetProperty("shape").EnumerateArray(), size => Assert.True(size.GetInt64() > 0));
+            Assert.Equal(64, stage.GetProperty("hash").GetString()!.Length);
+        }
+
+        Assert.Equal(RgbImage.Load(first).Pixels, RgbImage.Load(Path.Combine(trace, stages[^1].GetProperty("file").GetString()!)).Pixels);
+    }
+
+    [Fact]
+    public async Task Prompts_EachWithItsSeeds_AreNumberedFiles()
+    {
+        var list = At("prompts.txt");
+        await File.WriteAllTextAsync(list, "a cat\n\n  a dog\n", TestContext.Current.CancellationToken);
+        var json = (await Run("imagine", "a lion", "--prompts-file", list, "--count", "2", "--seed", "10", "--out", At("all"), "--json")).Json;
+        var images = json.GetProperty("images").EnumerateArray().ToArray();
+        Assert.Equal(["a lion", "a lion", "a cat", "a cat", "a dog", "a dog"], images.Select(i => i.GetProperty("prompt").GetString()));
+        Assert.Equal([10, 11, 12, 13, 14, 15], images.Select(i => i.GetProperty("seed").GetInt32()));
+        Assert.Equal(Enumerable.Range(0, 6).Select(i => $"{i:D4}.png"), Directory.GetFiles(At("all")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task ForPeople_SaysSeedAndSeconds_InTheirLanguage()
+    {
+        var english = await Run("imagine", "a lion", "--seed", "4", "--out", At("a.png"));
+        Assert.Contains("a.png  seed 4", english.Output, StringComparison.Ordinal);
+        Assert.Contains("decoder", english.Output, StringComparison.Ordinal);
+        var spanish = await Run("imagine", "un león", "--seed", "4", "--out", At("b.png"), "--lang", "es");
+        Assert.Contains("b.png  semilla 4", spanish.Output, StringComparison.Ordinal);
+        Assert.Contains("carga", spanish.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(2, "Say what to draw", "imagine")]
+    [InlineData(2, "Diga qué dibujar", "imagine", "--lang", "es")]
+    [InlineData(2, "name a folder", "imagine", "a", "b", "--out", "one.png")]
+    [InlineData(2, "written as .png", "imagine", "a", "--out", "one.jpg")]
+    [InlineData(2, "--count is 0", "imagine", "a", "--count", "0")]
+    [InlineData(1, "The prompt is empty", "imagine", " ")]
+    [InlineData(1, "number of steps is 0", "imagine", "a", "--steps", "0")]
+    [InlineData(1, "multiple", "imagine", "a", "--size", "33")]
+    [InlineData(1, "There is no file", "imagine", "--prompts-file", "nowhere.txt")]
+    public async Task BadInput_IsOneSentence(int status, string says, params string[] args)
+    {
+        var outcome = await Run(args);
+        Assert.Contains(says, outcome.Refusal, StringComparison.Ordinal);
+        Assert.Equal(status, outcome.Status);
+    }
+
+    [Fact]
+    public async Task DamagedWeights_AreOneSentence()
+    {
+        var model = TestModels.Copy(TestModels.StableUnClip, At("model"));
+        var weights = Directory.GetFiles(Path.Combine(model, "unet"), "*.safetensors").Single();
+        File.WriteAllBytes(weights, File.ReadAllBytes(weights)[..1000]);
+        var outcome = await CommandLine.Run("imagine", "a lion", "--model", model, "--out", At("x.png"));
+        Assert.NotEmpty(outcome.Refusal);
+        Assert.Equal(1, outcome.Status);
+        Assert.False(File.Exists(At("x.png")));
+        Assert.Equal(1, (await CommandLine.Run("imagine", "a lion", "--model", "nothing-of-that-name")).Status);
+    }
+
+    private string At(string name) => Path.Combine(folder, name);
+
+    private static Task<Outcome> Run(params string[] args) =>
+        CommandLine.Run([.. args, .. args.Contains("--steps") ? [] : (string[])["--steps", "2"], "--prior-steps", "2", "--model", TestModels.StableUnClip]);
+}

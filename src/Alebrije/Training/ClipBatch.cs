@@ -50,14 +50,13 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
 
 /// <summary>Names of a batch's concepts among others, in one language, and which picture shows which.</summary>
 /// <param name="Ids">[names, tokens]</param>
-/// <param name="Concepts">Which concepts are named, by their numbers in the world.</param>
-/// <param name="Language">Language of the names.</param>
+/// <param name="Count">Names.</param>
 /// <param name="Rows">Pictures of the batch that show one thing.</param>
 /// <param name="Targets">For each of them, which name is its own.</param>
-internal sealed record NamedConcepts(long[] Ids, long[] Concepts, Language Language, long[] Rows, long[] Targets)
+internal sealed record NamedConcepts(long[] Ids, int Count, long[] Rows, long[] Targets)
 {
     /// <returns>[names, tokens] int64</returns>
-    public Tensor IdTensor() => tensor(Ids, [Concepts.Length, Ids.Length / Concepts.Length]);
+    public Tensor IdTensor() => tensor(Ids, [Count, Ids.Length / Count]);
 
     /// <summary>Chooses the batch's own concepts and random others; English and Spanish take turns. Drawn from seed and number alone.</summary>
     public static NamedConcepts Choose(EmojiWorld world, Concept?[] concepts, ClipTrainingConfig config, ClipTokenizer tokenizer, long number)
@@ -75,6 +74,6 @@ internal sealed record NamedConcepts(long[] Ids, long[] Concepts, Language Langu
         var rows = Enumerable.Range(0, concepts.Length).Where(i => concepts[i] is not null).ToArray();
         var language = number % 2 == 0 ? Language.English : Language.Spanish;
         var ids = ClipBatch.Pack(tokenizer, [.. chosen.Select(concept => concept.Label(language))], config.Model.TextConfig.MaxPositionEmbeddings);
-        return new NamedConcepts(ids, [.. chosen.Select(concept => (long)concept.Index)], language, [.. rows.Select(i => (long)i)], [.. rows.Select(i => places[concepts[i]!])]);
+        return new NamedConcepts(ids, chosen.Count, [.. rows.Select(i => (long)i)], [.. rows.Select(i => places[concepts[i]!])]);
     }
 }

@@ -35,9 +35,8 @@ internal sealed record ClipTrainingConfig : TrainingPlan
     public double PatchDropoutUntil { get; init; } = 0.85;
 
     /// <summary>
-    /// Names beside the captions: pictures of one thing are also told apart by the bare names of all concepts. This many are embedded anew in each
-    /// step, the batch's own first; the others are remembered from earlier steps (<see cref="NameMemory"/>). 0 leaves names out. Captions of a batch
-    /// differ in colours and places too, names only in what is shown.
+    /// Names beside the captions: pictures of one thing are also told apart by bare names, their own among this many; 0 leaves it out. Captions of a
+    /// batch differ in colours and places too, names only in what is shown.
     /// </summary>
     public int Names { get; init; }
 
@@ -58,7 +57,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
         var steps = config.Samples / config.Batch;
         var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
         using var run = new TrainingRun(options, config, new LossWatch(
-            Math.Log(config.Batch) + (config.Names > 0 ? config.NamesWeight * Math.Log(scenes.World.Concepts.Count) : 0), 2 * config.WarmUp,
+            Math.Log(config.Batch) + (config.Names > 0 ? config.NamesWeight * Math.Log(config.Names) : 0), 2 * config.WarmUp,
             "Lower learning_rate, or look at the captions: pictures and texts may not belong together."));
         var tokenizer = PrepareTokenizer(options.Folder);
         var model = config.Model with
@@ -72,14 +71,13 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
         SeededInit.Apply(network, config.Seed);
         if (config.Start is { } start && run.Checkpoint is null) TrainedClip.Copy(start, network);
         if (config.LogitScale is { } scale) SetLogitScale(network, scale);
-        using var memory = new NameMemory(config.Names > 0 ? scenes.World.Concepts.Count : 0, model.ProjectionDim);
         var dtype = Processor.ScalarType(config.Precision);
         using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
         {
             Method = config.Optimizer, ProductType = dtype, Beta2 = 0.98, Epsilon = 1e-6, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
             NumberRate = 10,
         });
-        run.Restore(network, optimizer, memory.State);
+        run.Restore(network, optimizer);
         var pixels = ClipImageProcessor.Transformers(model.VisionConfig.ImageSize);
         var metrics = new Dictionary<string, double>();
         using var batches = new BatchQueue<ClipBatch>(i => ClipBatch.Make(scenes, config, tokenizer, pixels, i), run.Step);
@@ -92,20 +90,19 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
             var images = network.EmbedImage(batch.PixelTensor(), keep, dtype);
             var texts = network.EmbedText(batch.IdTensor(), dtype);
             var loss = ContrastiveLoss.Compute(texts, images, network.LogitScale, ContrastiveLoss.SameText(batch.Captions));
-            if (batch.Names is { Rows.Length: > 0 } names) loss = loss + (config.NamesWeight * NameLoss(network, images, names, memory, dtype));
+            if (batch.Names is { Rows.Length: > 0 } names) loss = loss + (config.NamesWeight * NameLoss(network, images, names, dtype));
             loss.backward();
             var learningRate = rate.At(run.Step);
             var norm = optimizer.Step(learningRate);
             CapLogitScale(network);
             run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
 
-            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer, memory.State);
+            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
             if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, tokenizer, steps);
         }
 
-        run.Save(network, optimizer, memory.State);
+        run.Save(network, optimizer);
         metrics = Evaluate(run, network, optimizer, tokenizer, steps);
-        Export(Path.Combine(options.Folder, "clip"), network, optimizer);
         return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
     }
 
@@ -119,15 +116,11 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
         return metrics;
     }
 
-    /// <summary>Cross entropy of the own name among all others, for pictures that show one thing.</summary>
-    private static Tensor NameLoss(ClipNetwork network, Tensor images, NamedConcepts names, NameMemory memory, ScalarType dtype)
+    /// <summary>Cross entropy of the own name among the others, for pictures that show one thing.</summary>
+    private static Tensor NameLoss(ClipNetwork network, Tensor images, NamedConcepts names, ScalarType dtype)
     {
-        var fresh = network.EmbedText(names.IdTensor(), dtype);                              // [names, features]
-        var (others, hidden) = memory.Others(names);                                         // [features, concepts], [concepts]
-        var shown = images.index_select(0, tensor(names.Rows));
-        var scale = network.LogitScale.exp();
-        var logits = cat([shown.mm(fresh.t()) * scale, (shown.mm(others) * scale) + hidden], 1);
-        memory.Keep(names, fresh);
+        var texts = network.EmbedText(names.IdTensor(), dtype);                              // [names, features]
+        var logits = images.index_select(0, tensor(names.Rows)).mm(texts.t()) * network.LogitScale.exp();
         return nn.functional.cross_entropy(logits, tensor(names.Targets));
     }
 

@@ -98,11 +98,11 @@ internal sealed class TrainingRun : IDisposable
 
     private string CheckpointPath => Path.Combine(options.Folder, CheckpointName);
 
-    /// <summary>Copies the checkpoint's tensors into those of the model, its optimiser and whatever else the run remembers.</summary>
-    public void Restore(nn.Module model, Optimizer optimizer, IEnumerable<KeyValuePair<string, Tensor>>? memory = null)
+    /// <summary>Copies the checkpoint's tensors into those of the model and its optimiser.</summary>
+    public void Restore(nn.Module model, Optimizer optimizer)
     {
         if (Checkpoint is null) return;
-        foreach (var (name, tensor) in Everything(model, optimizer, memory)) Checkpoint.ReadInto(name, tensor);
+        foreach (var (name, tensor) in Everything(model, optimizer)) Checkpoint.ReadInto(name, tensor);
         optimizer.Steps = long.Parse(Checkpoint.Metadata["optimizer_steps"], CultureInfo.InvariantCulture);
     }
 
@@ -136,10 +136,10 @@ internal sealed class TrainingRun : IDisposable
     }
 
     /// <summary>Replaces the checkpoint as a whole: a kill while this runs leaves the earlier one.</summary>
-    public void Save(nn.Module model, Optimizer optimizer, IEnumerable<KeyValuePair<string, Tensor>>? memory = null)
+    public void Save(nn.Module model, Optimizer optimizer)
     {
         Checkpoint?.Dispose();
-        SafeTensorsWriter.Write(CheckpointPath, Everything(model, optimizer, memory), new Dictionary<string, string>
+        SafeTensorsWriter.Write(CheckpointPath, Everything(model, optimizer), new Dictionary<string, string>
         {
             ["step"] = Step.ToString(CultureInfo.InvariantCulture),
             ["optimizer_steps"] = optimizer.Steps.ToString(CultureInfo.InvariantCulture),
@@ -174,9 +174,8 @@ internal sealed class TrainingRun : IDisposable
         }
     }
 
-    private static IEnumerable<KeyValuePair<string, Tensor>> Everything(
-        nn.Module model, Optimizer optimizer, IEnumerable<KeyValuePair<string, Tensor>>? memory) =>
-        model.state_dict().Select(p => KeyValuePair.Create("model/" + p.Key, p.Value)).Concat(optimizer.State).Concat(memory ?? []);
+    private static IEnumerable<KeyValuePair<string, Tensor>> Everything(nn.Module model, Optimizer optimizer) =>
+        model.state_dict().Select(p => KeyValuePair.Create("model/" + p.Key, p.Value)).Concat(optimizer.State);
 
     private void Tell(TrainingProgress progress)
     {

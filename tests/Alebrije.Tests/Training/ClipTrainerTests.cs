@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>What a run of CLIP starts from, and the names that it remembers.</summary>
+/// <summary>What a run of CLIP starts from.</summary>
 public sealed class ClipTrainerTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-clip-").FullName;
@@ -55,24 +55,6 @@ public sealed class ClipTrainerTests : IDisposable
         using var trained = new SafeTensorsFile(Path.Combine(run, "clip", "model.safetensors"));
         Assert.Equal(Math.Log(30), trained.Read("logit_scale").ToDouble(), 1e-6);
     }
-
-    [Fact]
-    public void NameMemory_CountsANameFromItsFirstEmbeddingOn_ButNotBesideItsFreshOne()
-    {
-        using var scope = NewDisposeScope();
-        using var memory = new NameMemory(4, 2);
-        Assert.Equal(["names/embeddings", "names/hidden"], memory.State.Select(p => p.Key));
-        var first = Named(Alebrije.Datasets.Language.Spanish, 1, 3);
-        Assert.All(memory.Others(first).Hidden.data<float>().ToArray(), value => Assert.Equal(float.NegativeInfinity, value));
-        memory.Keep(first, tensor(new float[] { 1, 2, 3, 4 }, [2, 2]));
-
-        var (embeddings, hidden) = memory.Others(Named(Alebrije.Datasets.Language.Spanish, 0, 3));
-        Assert.Equal([float.NegativeInfinity, 0, float.NegativeInfinity, float.NegativeInfinity], hidden.data<float>().ToArray());
-        Assert.Equal([1f, 2f], embeddings.t()[1].contiguous().data<float>().ToArray());
-        Assert.All(memory.Others(Named(Alebrije.Datasets.Language.English, 0)).Hidden.data<float>().ToArray(), value => Assert.Equal(float.NegativeInfinity, value));
-    }
-
-    private static NamedConcepts Named(Alebrije.Datasets.Language language, params long[] concepts) => new(new long[concepts.Length], concepts, language, [0], [0]);
 
     private string Train(ClipTrainingConfig config)
     {

@@ -85,12 +85,12 @@ public sealed class ModelPackerTests : IDisposable
         var names = NamedConcepts.Choose(scenes.World, shown, config, tokenizer, number: 4);
         var same = NamedConcepts.Choose(scenes.World, shown, config, tokenizer, number: 4);
 
-        Assert.Equal(12, names.Concepts.Length);
+        Assert.Equal(12, names.Count);
         Assert.Equal([0L, 2, 3], names.Rows);
         Assert.Equal(names.Targets[0], names.Targets[2]);
         Assert.NotEqual(names.Targets[0], names.Targets[1]);
         Assert.Equal(names.Ids, same.Ids);
-        var width = names.Ids.Length / names.Concepts.Length;
+        var width = names.Ids.Length / names.Count;
         var row = names.Ids.AsSpan((int)names.Targets[1] * width, width).ToArray().Select(id => (int)id).ToArray();
         Assert.Equal("a cat", tokenizer.Decode(row).Replace("!", "", StringComparison.Ordinal).Trim());
     }

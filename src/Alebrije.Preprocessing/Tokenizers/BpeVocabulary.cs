@@ -16,6 +16,15 @@ public sealed class BpeVocabulary
 
     internal const string StartToken = "<|startoftext|>", EndToken = "<|endoftext|>";
 
+    private static readonly Lazy<BpeVocabulary> BuiltIn = new(() =>
+    {
+        const string Name = "bpe_simple_vocab_16e6.txt.gz";
+        using var stream = typeof(BpeVocabulary).Assembly.GetManifestResourceStream(Name)!;
+        using var content = new MemoryStream();
+        stream.CopyTo(content);
+        return ReadOpenAi(content.ToArray(), Name);
+    });
+
     internal BpeVocabulary(IReadOnlyList<(string Left, string Right)> merges)
     {
         Merges = merges;
@@ -47,10 +56,17 @@ public sealed class BpeVocabulary
         ArgumentException.ThrowIfNullOrEmpty(file);
         if (!File.Exists(file))
             throw new FileNotFoundException($"There is no vocabulary file '{file}'.", file);
+        return ReadOpenAi(File.ReadAllBytes(file), file);
+    }
 
+    /// <summary>The vocabulary of openai/CLIP, which is built in: its weights come without it.</summary>
+    public static BpeVocabulary OpenAi() => BuiltIn.Value;
+
+    private static BpeVocabulary ReadOpenAi(byte[] content, string file)
+    {
         const int Counted = 49152 - 256 - 2;
         var merges = new List<(string, string)>(Counted);
-        foreach (var line in ReadLines(file).Skip(1).Take(Counted).TakeWhile(line => line.Length > 0))
+        foreach (var line in ReadLines(content, file).Skip(1).Take(Counted).TakeWhile(line => line.Length > 0))
         {
             var parts = line.Split([' ', '\r'], StringSplitOptions.RemoveEmptyEntries);
             merges.Add(parts is [var left, var right] ? (left, right) : throw new InvalidDataException(
@@ -107,9 +123,8 @@ public sealed class BpeVocabulary
         throw new ArgumentException($"The padding '{padToken}' is not in the vocabulary; '!' and '{EndToken}' always are.", nameof(padToken));
     }
 
-    private static string[] ReadLines(string file)
+    private static string[] ReadLines(byte[] bytes, string file)
     {
-        var bytes = File.ReadAllBytes(file);
         using var content = new MemoryStream();
         try
         {

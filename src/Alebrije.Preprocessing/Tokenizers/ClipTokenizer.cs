@@ -109,6 +109,15 @@ public sealed class ClipTokenizer
         return Create(BpeVocabulary.ReadOpenAi(bpeFile), dialect);
     }
 
+    /// <summary>The tokenizer of openai/CLIP and open_clip with the vocabulary that is built in; rows are padded with 0.</summary>
+    /// <param name="dialect">Any but <see cref="ClipDialect.Transformers"/>.</param>
+    /// <param name="maxLength">Tokens of a row, start and end included; at least 3.</param>
+    public static ClipTokenizer OpenAi(ClipDialect dialect = ClipDialect.OpenAi, int maxLength = 77)
+    {
+        if (dialect == ClipDialect.Transformers) throw new ArgumentException("In the transformers dialect a folder says what pads a row; use Load.", nameof(dialect));
+        return Create(BpeVocabulary.OpenAi(), dialect, maxLength);
+    }
+
     /// <summary>A tokenizer of a vocabulary in memory, the same as <see cref="Load"/> gives of the folder that <see cref="BpeVocabulary.Save"/> writes.</summary>
     /// <param name="vocabulary">Learnt by <see cref="BpeTrainer"/>, or read.</param>
     /// <param name="dialect">Whose rules to follow.</param>

@@ -26,7 +26,8 @@ public sealed class ModelCatalog
     public const string Variable = "ALEBRIJE_MODELS";
 
     private const string FolderName = "models";
-    private static readonly string[] Indices = ["model_index.json", "config.json"];
+    private static readonly string[] Indices = ["model_index.json", "config.json", OpenClip];
+    private const string OpenClip = "open_clip_config.json";
 
     /// <param name="folders">Folders whose sub-folders are models; the first that has a name decides. They need not exist.</param>
     public ModelCatalog(IEnumerable<string> folders)
@@ -73,9 +74,9 @@ public sealed class ModelCatalog
         if (IsPlainName(nameOrPath))
             foreach (var folder in Folders)
                 if (Path.Combine(folder, nameOrPath) is var model && IsModel(model)) return model;
-        if (Directory.Exists(nameOrPath)) return Path.GetFullPath(nameOrPath);
+        if (Directory.Exists(nameOrPath) || IsOpenAiFile(nameOrPath)) return Path.GetFullPath(nameOrPath);
         throw new CheckpointNotFoundException(File.Exists(nameOrPath)
-            ? $"{nameOrPath} is a file; a model is the folder that holds model_index.json or config.json."
+            ? $"{nameOrPath} is a file; a model is the folder that holds model_index.json or config.json, or a .pt file of openai/CLIP."
             : $"There is no model '{nameOrPath}'; {Known()}");
     }
 
@@ -90,6 +91,8 @@ public sealed class ModelCatalog
         return ModelDescription.Read(Look(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), folder));
     }
 
+    private static bool IsOpenAiFile(string path) => path.EndsWith(".pt", StringComparison.OrdinalIgnoreCase) && File.Exists(path);
+
     /// <summary>Whether a folder holds a model: a pipeline or a single network.</summary>
     internal static bool IsModel(string folder) => Indices.Any(file => File.Exists(Path.Combine(folder, file)));
 
@@ -100,7 +103,8 @@ public sealed class ModelCatalog
     {
         try
         {
-            return ConfigFile.ClassName(Path.Combine(folder, Indices.First(file => File.Exists(Path.Combine(folder, file))))) ?? "unknown";
+            var index = Indices.First(file => File.Exists(Path.Combine(folder, file)));
+            return ConfigFile.ClassName(Path.Combine(folder, index)) ?? (index == OpenClip ? "CLIP of open_clip" : "unknown");
         }
         catch (WeightsException)
         {

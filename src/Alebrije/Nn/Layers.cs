@@ -23,6 +23,9 @@ internal static class Layers
     /// <summary>Layer normalisation over the last axis, of size <paramref name="width"/>, with a learned scale and shift.</summary>
     public static LayerNormLayer LayerNorm(long width, double eps = 1e-5) => new(width, eps);
 
+    /// <summary>Normalisation of [batch, <paramref name="channels"/>, h, w] by trained statistics of each channel.</summary>
+    public static BatchNormLayer BatchNorm(long channels) => new(channels);
+
     /// <summary>Table of <paramref name="count"/> rows: ids [...] → [..., <paramref name="width"/>].</summary>
     public static EmbeddingLayer Embedding(long count, long width) => new(count, width);
 
@@ -151,4 +154,36 @@ internal sealed class EmbeddingLayer : nn.Module<Tensor, Tensor>
     /// <returns>[..., width] in the type of the table.</returns>
     public override Tensor forward(Tensor ids) =>
         weight.index_select(0, ids.reshape(-1)).reshape([.. ids.shape, weight.shape[1]]);
+}
+
+/// <summary>
+/// Batch normalisation by the statistics of a finished training (torch.nn.BatchNorm2d in evaluation), made by <see cref="Layers.BatchNorm"/>.
+/// </summary>
+internal sealed class BatchNormLayer : nn.Module<Tensor, Tensor>
+{
+    private const double Eps = 1e-5;
+    private readonly Parameter weight, bias;
+    private readonly Tensor running_mean, running_var, num_batches_tracked;
+
+    public BatchNormLayer(long channels) : base(nameof(BatchNormLayer))
+    {
+        (weight, bias) = (WeightInit.Constant(1, channels), WeightInit.Constant(0, channels));
+        (running_mean, running_var) = (WeightInit.Buffer(0, ScalarType.Float32, channels), WeightInit.Buffer(1, ScalarType.Float32, channels));
+        num_batches_tracked = WeightInit.Buffer(0, ScalarType.Int64);
+        register_parameter(nameof(weight), weight);
+        register_parameter(nameof(bias), bias);
+        register_buffer(nameof(running_mean), running_mean);
+        register_buffer(nameof(running_var), running_var);
+        register_buffer(nameof(num_batches_tracked), num_batches_tracked);
+    }
+
+    /// <param name="input">[batch, channels, h, w]</param>
+    /// <returns>As the input.</returns>
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        var scale = weight / (running_var + Eps).sqrt();                                     // [channels]
+        var shift = bias - (running_mean * scale);
+        return addcmul(shift.reshape(1, -1, 1, 1).to(input.dtype), input, scale.reshape(1, -1, 1, 1).to(input.dtype), 1).MoveToOuterDisposeScope();
+    }
 }

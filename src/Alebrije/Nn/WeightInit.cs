@@ -29,6 +29,10 @@ internal static class WeightInit
     /// <summary>Every element <paramref name="value"/>.</summary>
     public static Parameter Constant(double value, params ReadOnlySpan<long> shape) => Make(shape, x => nn.init.constant_(x, value));
 
+    /// <summary>A tensor that is no parameter, every element <paramref name="value"/>: statistics, counts.</summary>
+    public static Tensor Buffer(double value, ScalarType type, params ReadOnlySpan<long> shape) =>
+        full(shape, value, dtype: type, device: mode == Mode.Meta ? META : CPU).DetachFromDisposeScope();
+
     private static Parameter Make(ReadOnlySpan<long> shape, Func<Tensor, Tensor> fill)
     {
         var storage = empty(shape, dtype: ScalarType.Float32, device: mode == Mode.Meta ? META : CPU);

@@ -49,7 +49,10 @@ public sealed class ClipModel : IDisposable
     public ClipImageProcessor? ImageProcessor => parts.Image?.Processor;
 
     /// <summary>Loads a model.</summary>
-    /// <param name="folder">Folder of a pipeline (<c>model_index.json</c>), of a CLIP or of one of its towers (<c>config.json</c>).</param>
+    /// <param name="folder">
+    /// Folder of a pipeline (<c>model_index.json</c>), of a CLIP or of one of its towers (<c>config.json</c>), of open_clip
+    /// (<c>open_clip_config.json</c>), or a <c>.pt</c> file of openai/CLIP.
+    /// </param>
     /// <param name="precision">Number format of the towers; <see cref="Precision.Auto"/> keeps small ones in float32.</param>
     /// <exception cref="Weights.CheckpointNotFoundException">A folder or file is missing.</exception>
     /// <exception cref="Weights.WeightsException">There is no CLIP in it, a file is damaged, or tensors do not fit the configuration.</exception>
@@ -62,7 +65,7 @@ public sealed class ClipModel : IDisposable
 
     /// <summary>The tokenizer alone, without libtorch or weights.</summary>
     /// <exception cref="Weights.WeightsException">The folder has none.</exception>
-    public static ClipTokenizer LoadTokenizer(string folder) => ClipTokenizer.Load(ClipModelFolder.Open(folder).RequireTokenizer());
+    public static ClipTokenizer LoadTokenizer(string folder) => ClipModelFolder.Open(folder).LoadTokenizer();
 
     /// <summary>The preparation of pictures alone, without libtorch or weights.</summary>
     /// <exception cref="Weights.WeightsException">The folder has none.</exception>
@@ -87,7 +90,7 @@ public sealed class ClipModel : IDisposable
             var batch = order.AsSpan(from, Math.Min(TextBatch, order.Length - from));
 
             // No token sees a later one, so padding may be cut away; the first of it stays, because old configs pool at the largest id.
-            var tokens = Math.Min(tower.Length, lengths[batch[^1]] + 1);
+            var tokens = tower.SeesPadding ? tower.Length : Math.Min(tower.Length, lengths[batch[^1]] + 1);
             var ids = new long[batch.Length * tokens];
             for (var i = 0; i < batch.Length; i++)
                 for (var t = 0; t < tokens; t++) ids[(i * tokens) + t] = rows[batch[i]][t];

@@ -12,7 +12,8 @@ namespace Alebrije.Pipelines;
 /// <param name="Tokenizer">Texts to ids.</param>
 /// <param name="Length">Ids of a padded row.</param>
 /// <param name="Embed">[batch, tokens] int64 and the type of the computation to [batch, dimensions], not normalised.</param>
-internal sealed record ClipTextTower(ClipTokenizer Tokenizer, int Length, Func<Tensor, ScalarType, Tensor> Embed);
+/// <param name="SeesPadding">Whether a token sees those after it, so that padding may not be cut away.</param>
+internal sealed record ClipTextTower(ClipTokenizer Tokenizer, int Length, Func<Tensor, ScalarType, Tensor> Embed, bool SeesPadding = false);
 
 /// <summary>Pictures to embeddings.</summary>
 /// <param name="Processor">Pictures to numbers.</param>
@@ -54,6 +55,17 @@ internal sealed class ClipModelParts : IDisposable
             var network = LoadNetwork(visionFolder, path => new ClipVisionModel(ConfigFile.Read<ClipVisionConfig>(path), projects: true));
             fromImages = network.Config.ProjectionDim;
             Image = new ClipImageTower(folder.LoadImageProcessor(), network.Config.ImageSize, (pixels, type) => network.Project(network.Encode(pixels, dtype: type).Pooled));
+        }
+
+        if (folder.OpenClip is { } openClip)
+        {
+            var network = OpenClipFolder.Load(openClip);
+            modules.Add(network);
+            (fromText, fromImages) = (network.Config.EmbedDim, network.Config.EmbedDim);
+            using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
+            if (folder.OpenClipTokenizer(network.Config.TextCfg) is { } tokenizer)
+                Text = new ClipTextTower(tokenizer, network.Config.TextCfg.ContextLength, (ids, type) => network.EncodeText(ids, type), network.Config.TextCfg.NoCausalMask);
+            Image = new ClipImageTower(folder.OpenClipProcessor(network.ImageSize), network.ImageSize, (pixels, type) => network.EncodeImage(pixels, type));
         }
 
         if (Text is null && Image is null) throw new WeightsException($"{folder.Path} embeds nothing: {folder.WhyNoText}, and {folder.WhyNoImages}.");
@@ -124,6 +136,9 @@ internal sealed class ClipModelFolder
     /// <summary>Folder of a CLIPVisionModelWithProjection.</summary>
     public string? VisionModel { get; private set; }
 
+    /// <summary>Folder of open_clip's, or a file of openai/CLIP's: both towers in OpenAI's names.</summary>
+    public string? OpenClip { get; private set; }
+
     /// <summary>Folder of the tokenizer's files.</summary>
     public string? Tokenizer { get; private set; }
 
@@ -141,21 +156,53 @@ internal sealed class ClipModelFolder
     /// <exception cref="WeightsException">It is of another kind.</exception>
     public static ClipModelFolder Open(string path)
     {
-        if (!Directory.Exists(path)) throw new CheckpointNotFoundException($"There is no folder {path}.");
         var folder = new ClipModelFolder(path);
+        if (OpenClipFolder.PickleOf(path) is { } file && !IsPublishedFolder(path))
+        {
+            folder.OpenClip = file;
+            return folder;
+        }
+
+        if (!Directory.Exists(path)) throw new CheckpointNotFoundException($"There is no folder {path}.");
         if (File.Exists(System.IO.Path.Combine(path, "model_index.json"))) folder.FromPipeline(PipelineFolder.Open(path));
+        else if (IsOpenClip(path)) folder.OpenClip = path;
         else if (File.Exists(System.IO.Path.Combine(path, "config.json"))) folder.FromComponent();
         else if (File.Exists(System.IO.Path.Combine(path, "clip", "config.json"))) folder.FromRun();
-        else throw new CheckpointNotFoundException($"{path} is no model: it has neither model_index.json (a pipeline) nor config.json (a CLIP of transformers).");
+        else throw new CheckpointNotFoundException($"{path} is no model: it has neither model_index.json (a pipeline) nor config.json (a CLIP of transformers) nor open_clip_config.json, and no single .pt file of OpenAI's.");
         return folder;
     }
 
-    /// <summary>The tokenizer's folder, or why there is none.</summary>
-    public string RequireTokenizer() => Tokenizer ?? throw new WeightsException($"{Path} has no tokenizer: {WhyNoText}.");
+    /// <summary>The tokenizer.</summary>
+    /// <exception cref="WeightsException">There is none; the message says why.</exception>
+    public ClipTokenizer LoadTokenizer() => OpenClip is not null
+        ? OpenClipTokenizer(OpenClipConfigOf().TextCfg) ?? throw new WeightsException($"{Path} has no tokenizer: {WhyNoText}.")
+        : ClipTokenizer.Load(Tokenizer ?? throw new WeightsException($"{Path} has no tokenizer: {WhyNoText}."));
 
-    public ClipImageProcessor LoadImageProcessor() => processor is not null ? ClipImageProcessor.Load(processor)
+    /// <summary>CLIP's tokenizer in the dialect of an open_clip folder or an OpenAI file, or null: then <see cref="WhyNoText"/> says why.</summary>
+    public ClipTokenizer? OpenClipTokenizer(OpenClipTextConfig text)
+    {
+        var known = BpeVocabulary.OpenAi().Tokens.Count;
+        WhyNoText = text.HfTokenizerName is { } other ? $"its texts are read by the tokenizer {other}, which is not built in"
+            : text.VocabSize != known ? $"its vocabulary has {text.VocabSize} symbols and CLIP's {known}" : "";
+        if (WhyNoText.Length > 0) return null;
+        return ClipTokenizer.OpenAi(IsOpenClip(Path) ? OpenClipPreparation.DialectOf(Path) : ClipDialect.OpenAi, text.ContextLength);
+    }
+
+    /// <summary>Preparation of pictures for an open_clip folder or an OpenAI file.</summary>
+    public ClipImageProcessor OpenClipProcessor(int size) => IsOpenClip(Path) ? OpenClipPreparation.ProcessorOf(Path, size) : ClipImageProcessor.OpenAi(size);
+
+    public ClipImageProcessor LoadImageProcessor() => OpenClip is not null ? OpenClipProcessor(OpenClipConfigOf().SideOfPictures)
+        : processor is not null ? ClipImageProcessor.Load(processor)
         : TrainedSize is { } size ? ClipImageProcessor.Transformers(size)
         : throw new WeightsException($"{Path} does not say how pictures are prepared: {WhyNoImages}.");
+
+    private OpenClipConfig OpenClipConfigOf() => OpenClipFolder.ConfigOf(OpenClip!);
+
+    private static bool IsOpenClip(string path) => File.Exists(System.IO.Path.Combine(path, OpenClipConfig.FileName)) && !IsPublishedFolder(path);
+
+    /// <summary>Folders that hold both layouts are read in transformers'; timm's have a config.json too, of no class that is known here.</summary>
+    private static bool IsPublishedFolder(string path) => File.Exists(System.IO.Path.Combine(path, "model_index.json"))
+        || (File.Exists(System.IO.Path.Combine(path, "config.json")) && ConfigFile.ClassName(path) is { } name && name.StartsWith("CLIP", StringComparison.Ordinal));
 
     private void FromPipeline(PipelineFolder pipeline)
     {

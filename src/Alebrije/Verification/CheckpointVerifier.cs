@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Alebrije.Models.Clip;
 using Alebrije.Diffusion;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
@@ -17,7 +18,8 @@ internal static class CheckpointVerifier
     private const string Index = "model_index.json", Config = "config.json", Sums = "SHA256SUMS";
 
     /// <summary>Whether a folder is a checkpoint: of a pipeline, or of one component.</summary>
-    public static bool IsCheckpoint(string folder) => File.Exists(Path.Combine(folder, Index)) || File.Exists(Path.Combine(folder, Config));
+    public static bool IsCheckpoint(string folder) => 
+        File.Exists(Path.Combine(folder, Index)) || File.Exists(Path.Combine(folder, Config)) || File.Exists(Path.Combine(folder, OpenClipConfig.FileName));
 
     /// <summary>One result for each component, and one for each file with a checksum.</summary>
     public static IEnumerable<VerificationCase> Run(string folder)
@@ -27,6 +29,10 @@ internal static class CheckpointVerifier
             foreach (var (component, className) in Components(folder))
                 yield return className is null ? new VerificationCase { Id = component, Ok = false, Error = "model_index.json does not name its class." }
                     : Guard(component, () => Component(component, className, Path.Combine(folder, component)));
+        }
+        else if (!File.Exists(Path.Combine(folder, Config)))
+        {
+            yield return Guard("", () => Network("", "CLIP", folder));
         }
         else
         {

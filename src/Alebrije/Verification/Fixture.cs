@@ -26,6 +26,7 @@ internal sealed class Fixture : IDisposable
             Library = reference.GetProperty("library").GetString()!;
             ReferenceClass = reference.GetProperty("class").GetString()!;
             Vocabulary = root.TryGetProperty("vocabulary", out var vocabulary) ? Path.GetFullPath(Path.Combine(folder, vocabulary.GetString()!)) : null;
+            Config = root.TryGetProperty("config", out var config) ? config : null;
             if (Path.Combine(folder, "tensors.safetensors") is var file && File.Exists(file)) tensors = new SafeTensorsFile(file);
             Cases = [.. root.GetProperty("cases").EnumerateArray().Select(json => new FixtureCase(this, json))];
         }
@@ -48,6 +49,9 @@ internal sealed class Fixture : IDisposable
 
     /// <summary>Vocabulary of a text fixture, or null.</summary>
     public string? Vocabulary { get; }
+
+    /// <summary>What the checkpoint's own files cannot say, or null.</summary>
+    public JsonElement? Config { get; }
 
     public IReadOnlyList<FixtureCase> Cases { get; }
 

@@ -18,6 +18,8 @@ internal static class NetworkCatalog
         ["CLIPTextModel"] = (path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: false), Clip),
         ["CLIPTextModelWithProjection"] = (path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: true), Clip),
         ["CLIPVisionModelWithProjection"] = (path => new ClipVisionModel(ConfigFile.Read<ClipVisionConfig>(path), projects: true), Clip),
+        ["CLIP"] = (path => new OpenClipNetwork(OpenClipConfig.Read(path)), OpenAi),
+        ["CustomTextCLIP"] = (path => new OpenClipNetwork(OpenClipConfig.Read(path)), OpenAi),
         ["PriorTransformer"] = (path => new PriorTransformer(PriorTransformerConfig.Read(path)), new StateDictOptions()),
         ["StableUnCLIPImageNormalizer"] = (path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), new StateDictOptions()),
         ["UNet2DConditionModel"] = (path => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(path)), new StateDictOptions()),
@@ -26,6 +28,9 @@ internal static class NetworkCatalog
 
     /// <summary>Old files hold the ids of the positions as a tensor, which is no weight.</summary>
     private static StateDictOptions Clip => new() { Ignored = ["*.position_ids"] };
+
+    /// <summary>What OpenAI's files hold beside the weights.</summary>
+    private static StateDictOptions OpenAi => new() { Ignored = OpenClipFolder.NoWeights };
 
     public static bool Knows(string className) => Known.ContainsKey(className);
 

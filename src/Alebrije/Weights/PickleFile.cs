@@ -7,7 +7,8 @@ namespace Alebrije.Weights;
 /// <summary>
 /// Tensors of a file written by <c>torch.save</c> (PyTorch 1.6 or later): a zip archive of <c>data.pkl</c> and <c>data/0</c>, <c>data/1</c> ... .
 /// Only dictionaries of plain tensors are read; dictionaries within dictionaries give names joined by dots; numbers and texts beside the
-/// tensors are passed over. Safe for several threads.
+/// tensors are passed over. Of a TorchScript archive (<c>torch.jit.save</c>) the modules' tensors are read likewise; its code never runs.
+/// Safe for several threads.
 /// </summary>
 internal sealed class PickleFile : TensorSource
 {
@@ -33,7 +34,8 @@ internal sealed class PickleFile : TensorSource
             root = FindRoot();
             if (entries.TryGetValue(root + "byteorder", out var order) && ReadSmall(order, 64) is var text && !text.AsSpan().SequenceEqual("little"u8))
                 throw new WeightsException($"{path} was written on a big-endian machine, which is not supported; convert it to safetensors there.");
-            if (PickleMachine.Run(ReadSmall(entries[root + "data.pkl"], MaxPickle), path) is not Dictionary<object, object?> map)
+            var scripted = entries.Keys.Any(name => name.StartsWith(root + "code/", StringComparison.Ordinal));
+            if (PickleMachine.Run(ReadSmall(entries[root + "data.pkl"], MaxPickle), path, scripted) is not Dictionary<object, object?> map)
                 throw new WeightsException($"{path} does not hold a dictionary of tensors at its top.");
             Collect(map, "", 0);
             foreach (var (name, tensor) in tensors) Check(name, tensor);
@@ -131,8 +133,6 @@ internal sealed class PickleFile : TensorSource
     {
         var roots = entries.Keys.Where(name => name.EndsWith("/data.pkl", StringComparison.Ordinal)).Select(name => name[..^8]).ToList();
         if (roots.Count != 1) throw new WeightsException($"{Location} is a zip archive without exactly one data.pkl; it was not written by torch.save.");
-        if (entries.Keys.Any(name => name.StartsWith(roots[0] + "code/", StringComparison.Ordinal)))
-            throw new WeightsException($"{Location} is a TorchScript program, not a file of tensors; save its state_dict() instead.");
         return roots[0];
     }
 

@@ -33,18 +33,25 @@ internal sealed class PickleMachine
         "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter",
     };
 
+    /// <summary>Where the classes of a TorchScript archive are; all that becomes of an object is its attributes.</summary>
+    private const string ScriptClasses = "__torch__.";
+
     private readonly byte[] code;
     private readonly string path;
+    private readonly bool scripted;
     private readonly List<object?> stack = [];
     private readonly Stack<int> marks = new();
     private readonly Dictionary<int, object?> memo = [];
     private int at, work;
 
-    private PickleMachine(byte[] code, string path) => (this.code, this.path) = (code, path);
+    private PickleMachine(byte[] code, string path, bool scripted) => (this.code, this.path, this.scripted) = (code, path, scripted);
 
     /// <summary>The object that the pickle describes: dictionaries, lists (as <c>List&lt;object?&gt;</c>), texts, numbers, tensors.</summary>
     /// <exception cref="WeightsException">The pickle is damaged, or asks for something other than tensors.</exception>
-    public static object? Run(byte[] code, string path) => new PickleMachine(code, path).Run();
+    /// <param name="code">The pickle.</param>
+    /// <param name="path">File that it stands in, for messages.</param>
+    /// <param name="scripted">Whether this is a TorchScript archive, whose modules are read as dictionaries of their attributes.</param>
+    public static object? Run(byte[] code, string path, bool scripted = false) => new PickleMachine(code, path, scripted).Run();
 
     private object? Run()
     {
@@ -104,6 +111,7 @@ internal sealed class PickleMachine
             case '\u0093': { var names = Pops(2); stack.Add(Resolve($"{names[0]}.{names[1]}")); break; }
             case 'Q': stack.Add(Storage(Pop())); break;
             case 'R': { var arguments = Pop(); stack.Add(Call(Pop(), arguments)); break; }
+            case '\u0081': { var arguments = Pop(); stack.Add(Instance(Pop(), arguments)); break; }
             case 'b': Build(); break;
             default: throw Bad($"uses the pickle opcode 0x{(int)opcode:x2}, which plain tensors do not need; it is damaged or holds other objects");
         }
@@ -117,6 +125,7 @@ internal sealed class PickleMachine
 
     /// <summary>Names are all that becomes of a global.</summary>
     private GlobalName Resolve(string name) => Storages.ContainsKey(name) || Constructors.Contains(name)
+        || (scripted && name.StartsWith(ScriptClasses, StringComparison.Ordinal))
         ? new GlobalName(name)
         : throw Bad($"refers to '{Short(name)}', which is refused: only plain tensors are read, and no code from a checkpoint ever runs; "
             + "convert the file to safetensors where you trust it");
@@ -169,11 +178,27 @@ internal sealed class PickleMachine
         return new PickledTensor(storage, offset, shape, strides);
     }
 
-    /// <summary>BUILD sets attributes; a state dictionary carries its <c>_metadata</c> so, which nothing here needs.</summary>
+    /// <summary>A module of a TorchScript archive, empty as yet.</summary>
+    private ScriptModule Instance(object? type, object? arguments) =>
+        type is GlobalName global && global.Name.StartsWith(ScriptClasses, StringComparison.Ordinal) && arguments is object?[] { Length: 0 }
+            ? new ScriptModule()
+            : throw Bad("makes an object of a class, which plain tensors do not need");
+
+    /// <summary>
+    /// BUILD sets attributes: those of a TorchScript module are kept; a state dictionary carries its <c>_metadata</c> so, which nothing here needs.
+    /// </summary>
     private void Build()
     {
-        Pop();
-        if (Peek() is not Dictionary<object, object?>) throw Bad("sets attributes of an object that is no dictionary, which is refused");
+        var state = Pop();
+        switch (Peek())
+        {
+            case ScriptModule module when state is Dictionary<object, object?> attributes:
+                Spend(attributes.Count);
+                foreach (var (name, value) in attributes) module[name] = value;
+                break;
+            case ScriptModule or not Dictionary<object, object?>:
+                throw Bad("sets attributes of an object that is no dictionary, which is refused");
+        }
     }
 
     private PickledStorage Storage(object? id)
@@ -262,4 +287,6 @@ internal sealed class PickleMachine
     private static string Short(string text) => text.Length <= 200 ? text : text[..200] + "...";
 
     private sealed record GlobalName(string Name);
+
+    private sealed class ScriptModule : Dictionary<object, object?>;
 }

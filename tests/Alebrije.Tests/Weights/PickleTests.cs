@@ -71,6 +71,34 @@ public sealed class PickleTests : IDisposable
         Assert.Contains($"'{module}.{name}'", Error(writer), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void ScriptArchive_ModulesWithinModules_GiveTheirTensorsAndRunNoCode()
+    {
+        var inner = new PickleWriter();
+        inner.Global("__torch__.clip.model", "CLIP").Op(')').Op('\u0081').Op('}').Op('(')
+            .Text("training").Op('\u0089').Text("visual").Global("__torch__.torch.nn.modules.linear.___torch_mangle_3", "Linear").Op(')').Op('\u0081')
+            .Op('}').Op('(').Text("weight").Tensor("FloatStorage", "0", 2, 0, [2], [1]).Op('u').Op('b').Op('u').Op('b').Op('.').Save(Target, Floats(2));
+        Assert.Contains("'__torch__.clip.model.CLIP'", Assert.Throws<WeightsException>(() => new PickleFile(Target)).Message, StringComparison.Ordinal);
+
+        using (var archive = ZipFile.Open(Target, ZipArchiveMode.Update))
+        using (var code = new StreamWriter(archive.CreateEntry("archive/code/__torch__/clip/model.py").Open()))
+            code.Write("raise SystemExit");
+        using var file = new PickleFile(Target);
+        Assert.Equal(["visual.weight"], file.Names);
+        Assert.Equal([2L], file.Describe("visual.weight").Shape);
+    }
+
+    [Theory]
+    [InlineData("os", "system")]
+    [InlineData("__torch__x", "Class")]
+    [InlineData("collections", "OrderedDict")]
+    public void ScriptArchive_ObjectsOfOtherClasses_AreRefused(string module, string name)
+    {
+        new PickleWriter().Global(module, name).Op(')').Op('\u0081').Op('}').Op('b').Op('.').Save(Target, Floats(2));
+        using (var archive = ZipFile.Open(Target, ZipArchiveMode.Update)) archive.CreateEntry("archive/code/x.py");
+        Assert.Throws<WeightsException>(() => new PickleFile(Target));
+    }
+
     public static TheoryData<string, int, int[], int[]> Lies => new()
     {
         { "0", 0, [13], [1] }, { "0", 1, [12], [1] }, { "0", 0, [3, 4], [5, 1] }, { "0", -1, [2], [1] }, { "0", 0, [1, 2], [1] },
@@ -88,7 +116,6 @@ public sealed class PickleTests : IDisposable
         Assert.Contains("claims 13 elements", Error(new PickleWriter().Op('}').Text("a").Tensor("FloatStorage", "0", 13, 0, [13], [1]).Op('s').Op('.')), StringComparison.Ordinal);
 
     [Theory]
-    [InlineData("archive/code/model.py", "", "TorchScript program")]
     [InlineData("archive/data/0", "again", "two files named")]
     [InlineData("other/data.pkl", "", "exactly one data.pkl")]
     public void Archive_WithAFileThatDoesNotBelong_IsRefused(string file, string content, string expected)

@@ -1,0 +1,202 @@
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Alebrije.Weights;
+
+namespace Alebrije.Models.Clip;
+
+/// <summary>Sizes of open_clip's image tower (open_clip, model.py, CLIPVisionCfg); defaults are that library's.</summary>
+internal sealed record OpenClipVisionConfig
+{
+    /// <summary>Blocks of a transformer; four numbers make a ModifiedResNet.</summary>
+    [JsonConverter(typeof(OneOrManyConverter<int>))]
+    public int[] Layers { get; init; } = [12];
+
+    public int Width { get; init; } = 768;
+
+    /// <summary>Features of one head; heads are the width through this.</summary>
+    public int HeadWidth { get; init; } = 64;
+
+    public double MlpRatio { get; init; } = 4;
+    public int PatchSize { get; init; } = 16;
+    public int ImageSize { get; init; } = 224;
+
+    /// <summary>Initial scale of what a block adds, or null: no such scale.</summary>
+    public double? LsInitValue { get; init; }
+
+    /// <summary>Whether the norm before the blocks is left out.</summary>
+    public bool NoLnPre { get; init; }
+
+    /// <summary><c>tok</c> takes the class token, <c>avg</c> the mean of the patches.</summary>
+    public string PoolType { get; init; } = "tok";
+
+    /// <summary>Whether the last norm follows pooling.</summary>
+    public bool FinalLnAfterPool { get; init; }
+
+    /// <summary>Whether this is a ModifiedResNet.</summary>
+    [JsonIgnore]
+    public bool IsResNet => Layers.Length > 1;
+}
+
+/// <summary>Sizes of open_clip's text tower (open_clip, model.py, CLIPTextCfg); defaults are that library's.</summary>
+internal sealed record OpenClipTextConfig
+{
+    public int ContextLength { get; init; } = 77;
+    public int VocabSize { get; init; } = 49408;
+    public int Width { get; init; } = 512;
+    public int Heads { get; init; } = 8;
+    public int Layers { get; init; } = 12;
+    public double MlpRatio { get; init; } = 4;
+    public bool NoCausalMask { get; init; }
+
+    /// <summary>Whether the projection is a layer with bias rather than a matrix.</summary>
+    public bool ProjBias { get; init; }
+
+    /// <summary><c>argmax</c> pools at the largest id, <c>eos</c> at the first <see cref="EosId"/>, <c>last</c> and <c>first</c> at a fixed place.</summary>
+    public string PoolType { get; init; } = "argmax";
+
+    public int EosId { get; init; } = 2;
+
+    /// <summary>Name of a tokenizer that is not CLIP's, or null.</summary>
+    public string? HfTokenizerName { get; init; }
+
+    /// <summary>Arguments of the norms: <c>eps</c>.</summary>
+    public Dictionary<string, double> NormKwargs { get; init; } = [];
+
+    /// <summary>Arguments of the activation: <c>approximate</c>.</summary>
+    public Dictionary<string, string> ActKwargs { get; init; } = [];
+}
+
+/// <summary>
+/// A CLIP as open_clip describes it (<c>open_clip_config.json</c>, its <c>model_cfg</c>), and OpenAI's own, whose sizes are read off its tensors.
+/// </summary>
+internal sealed record OpenClipConfig
+{
+    /// <summary>Name of the file in a published folder.</summary>
+    public const string FileName = "open_clip_config.json";
+
+    private static readonly string[] NoSizes = ["tokenizer_kwargs", "timm_model_pretrained", "timm_model_name", "timm_pool", "timm_proj"];
+
+    public int EmbedDim { get; init; } = 512;
+    public bool QuickGelu { get; init; }
+
+    /// <summary>Whether the text tower's tensors stand under <c>text.</c>.</summary>
+    public bool CustomText { get; init; }
+
+    /// <summary>Where the bias of SigLIP's logits starts; null: there is none.</summary>
+    public double? InitLogitBias { get; init; }
+
+    public OpenClipVisionConfig VisionCfg { get; init; } = new();
+    public OpenClipTextConfig TextCfg { get; init; } = new();
+
+    /// <summary>The tower of timm that stands in for <see cref="VisionCfg"/>, or null.</summary>
+    [JsonIgnore]
+    public SigLipVisionConfig? SigLip { get; init; }
+
+    /// <summary>Side of the pictures that the image tower takes.</summary>
+    [JsonIgnore]
+    public int SideOfPictures => SigLip?.ImageSize ?? VisionCfg.ImageSize;
+
+    /// <summary>Reads <c>open_clip_config.json</c>, or a file that holds its <c>model_cfg</c> alone.</summary>
+    /// <param name="path">The file, or its folder.</param>
+    /// <param name="tower">Sizes of timm's image tower; null looks its name up.</param>
+    /// <exception cref="WeightsException">The config asks for an architecture that is not built in; the message names it.</exception>
+    public static OpenClipConfig Read(string path, SigLipVisionConfig? tower = null)
+    {
+        if (Directory.Exists(path)) path = Path.Combine(path, FileName);
+        var root = ConfigFile.ReadObject(path);
+        var wrapped = root["model_cfg"] is JsonObject;
+        if (wrapped) root = (JsonObject)root["model_cfg"]!;
+        if (root.ContainsKey("vision_layers")) return FromOpenAi(root, path);
+        var config = wrapped ? ConfigFile.Read<Wrapper>(path).ModelCfg : ConfigFile.Read<OpenClipConfig>(path);
+        if (root["vision_cfg"]?["timm_model_name"]?.GetValue<string>() is { } name)
+            config = config with { SigLip = tower ?? SigLipVisionConfig.Named(name, config.VisionCfg.ImageSize, path) };
+        Refuse(root, path);
+        return config;
+    }
+
+    /// <summary>Sizes of a bare state dictionary in OpenAI's names (openai/CLIP, model.py, build_model).</summary>
+    /// <param name="weights">The tensors.</param>
+    /// <param name="prefix">What stands before OpenAI's names.</param>
+    /// <exception cref="WeightsException">The tensors are not those of a CLIP.</exception>
+    public static OpenClipConfig Infer(TensorSource weights, string prefix = "")
+    {
+        var (token, projection) = (Shape(weights, prefix + "token_embedding.weight", 2), Shape(weights, prefix + "text_projection", 2));
+        var text = new OpenClipTextConfig
+        {
+            ContextLength = (int)Shape(weights, prefix + "positional_embedding", 2)[0], VocabSize = (int)token[0], Width = (int)token[1],
+            Heads = (int)(token[1] / 64), Layers = Count(weights, prefix + "transformer.resblocks."),
+        };
+        return new OpenClipConfig { EmbedDim = (int)projection[1], QuickGelu = true, TextCfg = text, VisionCfg = InferVision(weights, prefix) };
+    }
+
+    private static OpenClipVisionConfig InferVision(TensorSource weights, string prefix)
+    {
+        var stem = Shape(weights, prefix + "visual.conv1.weight", 4);
+        if (weights.Contains(prefix + "visual.proj"))
+        {
+            var places = Shape(weights, prefix + "visual.positional_embedding", 2)[0];
+            var grid = (int)Math.Round(Math.Sqrt(places - 1));
+            return new OpenClipVisionConfig
+            {
+                Width = (int)stem[0], PatchSize = (int)stem[3], ImageSize = grid * (int)stem[3], Layers = [Count(weights, prefix + "visual.transformer.resblocks.")],
+            };
+        }
+
+        var side = (int)Math.Round(Math.Sqrt(Shape(weights, prefix + "visual.attnpool.positional_embedding", 2)[0] - 1));
+        return new OpenClipVisionConfig
+        {
+            Width = 2 * (int)stem[0], ImageSize = 32 * side, Layers = [.. Enumerable.Range(1, 4).Select(level => Count(weights, $"{prefix}visual.layer{level}."))],
+        };
+    }
+
+    /// <summary>OpenAI's constructor arguments (openai/CLIP, model.py, CLIP).</summary>
+    private static OpenClipConfig FromOpenAi(JsonObject root, string path)
+    {
+        int Number(string key) => root[key] is JsonValue value && value.TryGetValue<int>(out var number) ? number : throw new WeightsException($"{path} lacks the number '{key}'.");
+        var layers = root["vision_layers"] is JsonArray list ? list.Select(n => n!.GetValue<int>()).ToArray() : [Number("vision_layers")];
+        return new OpenClipConfig
+        {
+            EmbedDim = Number("embed_dim"), QuickGelu = true,
+            VisionCfg = new OpenClipVisionConfig
+            {
+                Layers = layers, Width = Number("vision_width"), ImageSize = Number("image_resolution"), PatchSize = layers.Length > 1 ? 16 : Number("vision_patch_size"),
+            },
+            TextCfg = new OpenClipTextConfig
+            {
+                ContextLength = Number("context_length"), VocabSize = Number("vocab_size"), Width = Number("transformer_width"),
+                Heads = Number("transformer_heads"), Layers = Number("transformer_layers"),
+            },
+        };
+    }
+
+    /// <summary>A key that no record here has would change the network in silence.</summary>
+    private static void Refuse(JsonObject root, string path)
+    {
+        Check(root, typeof(OpenClipConfig), "the model");
+        if (root["vision_cfg"] is JsonObject vision) Check(vision, typeof(OpenClipVisionConfig), "the image tower");
+        if (root["text_cfg"] is JsonObject text) Check(text, typeof(OpenClipTextConfig), "the text tower");
+
+        void Check(JsonObject part, Type record, string name)
+        {
+            var known = record.GetProperties().Select(p => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name)).Concat(NoSizes);
+            if (part.Select(pair => pair.Key).Except(known).FirstOrDefault() is { } key)
+                throw new WeightsException($"{path} asks for '{key}' in {name} of open_clip, an architecture that is not built in ({part[key]?.ToJsonString()}).");
+        }
+    }
+
+    private static long[] Shape(TensorSource weights, string name, int dimensions)
+    {
+        if (!weights.Contains(name)) throw new WeightsException($"{weights.Location} is no CLIP in OpenAI's names: it has no tensor '{name}'.");
+        var shape = weights.Describe(name).Shape;
+        return shape.Length == dimensions && shape.All(size => size is > 0 and < 1 << 24) ? shape
+            : throw new WeightsException($"{weights.Location} is no CLIP in OpenAI's names: '{name}' is [{string.Join(", ", shape)}].");
+    }
+
+    private static int Count(TensorSource weights, string prefix) => weights.Names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
+        .Select(name => name[prefix.Length..].Split('.')[0]).Distinct(StringComparer.Ordinal).Count();
+
+    private sealed record Wrapper
+    {
+        public OpenClipConfig ModelCfg { get; init; } = new();
+    }
+}

@@ -1,0 +1,138 @@
+using Alebrije.Nn;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Alebrije.Models.Clip;
+
+/// <summary>Form of a stack of blocks.</summary>
+/// <param name="Width">Features of a token.</param>
+/// <param name="Heads">Heads; they divide the width.</param>
+/// <param name="Count">Blocks.</param>
+internal sealed record OpenClipStack(int Width, int Heads, int Count)
+{
+    /// <summary>Features of the perceptron through those of a token, rounded down.</summary>
+    public double MlpRatio { get; init; } = 4;
+
+    /// <summary>Activation of the perceptron.</summary>
+    public Func<Tensor, Tensor> Activation { get; init; } = QuickGelu;
+
+    /// <summary>Epsilon of the norms.</summary>
+    public double Eps { get; init; } = 1e-5;
+
+    /// <summary>Initial scale of what a block adds, or null.</summary>
+    public double? LayerScale { get; init; }
+
+    /// <summary>x · sigmoid(1.702 x) (openai/CLIP, model.py, QuickGELU).</summary>
+    public static Tensor QuickGelu(Tensor x) => x * (1.702 * x).sigmoid();
+
+    /// <summary>Gaussian error unit by the tanh formula (Hendrycks and Gimpel, 2016).</summary>
+    public static Tensor TanhGelu(Tensor x) => 0.5 * x * (1 + (Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x.pow(3)))).tanh());
+
+    /// <summary>The activation that a config asks for; it is never guessed.</summary>
+    public static Func<Tensor, Tensor> ActivationOf(bool quick, bool tanh) => quick ? QuickGelu : tanh ? TanhGelu : x => nn.functional.gelu(x);
+}
+
+/// <summary>Blocks in OpenAI's names (openai/CLIP, model.py, Transformer).</summary>
+internal sealed class OpenClipTransformer : nn.Module
+{
+    private readonly ModuleList<OpenClipBlock> resblocks;
+
+    public OpenClipTransformer(OpenClipStack form) : base(nameof(OpenClipTransformer))
+    {
+        if (form.Heads < 1 || form.Width % form.Heads != 0) throw new ArgumentException($"A width of {form.Width} cannot be split into {form.Heads} heads.");
+        resblocks = new ModuleList<OpenClipBlock>([.. Enumerable.Range(0, form.Count).Select(_ => new OpenClipBlock(form))]);
+        RegisterComponents();
+    }
+
+    /// <param name="x">[batch, tokens, width]</param>
+    /// <param name="causal">Whether a token sees only itself and those before it.</param>
+    /// <returns>As the input.</returns>
+    public Tensor Encode(Tensor x, bool causal)
+    {
+        foreach (var block in resblocks) x = block.Forward(x, causal);
+        return x;
+    }
+}
+
+/// <summary><c>x += ls_1(attn(ln_1(x))); x += ls_2(mlp(ln_2(x)))</c>.</summary>
+internal sealed class OpenClipBlock : nn.Module
+{
+    private readonly LayerNormLayer ln_1, ln_2;
+    private readonly OpenClipAttention attn;
+    private readonly OpenClipMlp mlp;
+    private readonly OpenClipLayerScale? ls_1, ls_2;
+
+    public OpenClipBlock(OpenClipStack form) : base(nameof(OpenClipBlock))
+    {
+        ln_1 = Layers.LayerNorm(form.Width, form.Eps);
+        attn = new OpenClipAttention(form.Width, form.Heads);
+        ln_2 = Layers.LayerNorm(form.Width, form.Eps);
+        mlp = new OpenClipMlp(form);
+        if (form.LayerScale is { } scale) (ls_1, ls_2) = (new OpenClipLayerScale(form.Width, scale), new OpenClipLayerScale(form.Width, scale));
+        RegisterComponents();
+    }
+
+    public Tensor Forward(Tensor x, bool causal)
+    {
+        using var scope = NewDisposeScope();
+        var attended = attn.Forward(ln_1.call(x), causal);
+        x = x + (ls_1 is null ? attended : ls_1.call(attended));
+        var changed = mlp.call(ln_2.call(x));
+        return (x + (ls_2 is null ? changed : ls_2.call(changed))).MoveToOuterDisposeScope();
+    }
+}
+
+/// <summary>Multi-head attention of a sequence to itself with queries, keys and values in one matrix (torch.nn.MultiheadAttention's names).</summary>
+internal sealed class OpenClipAttention : nn.Module
+{
+    private readonly int heads;
+    private readonly Parameter in_proj_weight, in_proj_bias;
+    private readonly LinearLayer out_proj;
+
+    public OpenClipAttention(int width, int heads) : base(nameof(OpenClipAttention))
+    {
+        this.heads = heads;
+        in_proj_weight = WeightInit.Normal(Math.Pow(width, -0.5), 3 * width, width);
+        in_proj_bias = WeightInit.Constant(0, 3 * width);
+        out_proj = Layers.Linear(width, width);
+        RegisterComponents();
+    }
+
+    public Tensor Forward(Tensor x, bool causal)
+    {
+        var parts = nn.functional.linear(x, in_proj_weight.As(x), in_proj_bias.As(x)).chunk(3, dim: -1);
+        var (q, k, v) = (parts[0].SplitHeads(heads), parts[1].SplitHeads(heads), parts[2].SplitHeads(heads));
+        return out_proj.call(nn.functional.scaled_dot_product_attention(q, k, v, is_casual: causal).MergeHeads());
+    }
+}
+
+/// <summary>The two-layer perceptron of a block.</summary>
+internal sealed class OpenClipMlp : nn.Module<Tensor, Tensor>
+{
+    private readonly LinearLayer c_fc, c_proj;
+    private readonly Func<Tensor, Tensor> activation;
+
+    public OpenClipMlp(OpenClipStack form) : base(nameof(OpenClipMlp))
+    {
+        var inner = (long)(form.Width * form.MlpRatio);
+        (c_fc, c_proj, activation) = (Layers.Linear(form.Width, inner), Layers.Linear(inner, form.Width), form.Activation);
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor x) => c_proj.call(activation(c_fc.call(x)));
+}
+
+/// <summary>A learnt scale for each feature (Touvron et al., 2021).</summary>
+internal sealed class OpenClipLayerScale : nn.Module<Tensor, Tensor>
+{
+    private readonly Parameter gamma;
+
+    public OpenClipLayerScale(int width, double initial) : base(nameof(OpenClipLayerScale))
+    {
+        gamma = WeightInit.Constant(initial, width);
+        RegisterComponents();
+    }
+
+    public override Tensor forward(Tensor x) => x * gamma.As(x);
+}

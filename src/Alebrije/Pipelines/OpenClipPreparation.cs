@@ -1,0 +1,64 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Alebrije.Models.Clip;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Weights;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>How texts and pictures are prepared for a folder of open_clip.</summary>
+internal static class OpenClipPreparation
+{
+    private static readonly JsonSerializerOptions Snake = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    /// <summary>How open_clip prepares pictures for a folder's model: its <c>preprocess_cfg</c>, else the library's defaults.</summary>
+    /// <exception cref="WeightsException">It asks for a way that is not known.</exception>
+    public static ClipImageProcessor ProcessorOf(string folder, int size)
+    {
+        var path = Path.Combine(folder, OpenClipConfig.FileName);
+        var settings = ConfigFile.ReadObject(path)["preprocess_cfg"] is JsonObject given ? given.Deserialize<Preprocessing>(Snake)! : new Preprocessing();
+        var options = new ClipImageOptions { Convention = ImageConvention.Torchvision }.WithSize(size, size);
+        return new ClipImageProcessor(options with
+        {
+            Mean = settings.Mean ?? options.Mean, Deviation = settings.Std ?? options.Deviation,
+            Filter = settings.Interpolation switch
+            {
+                "bicubic" or "random" => ResizeFilter.Bicubic,
+                "bilinear" => ResizeFilter.Bilinear,
+                var other => throw new WeightsException($"{path}: the interpolation '{other}' is not known; it must be bicubic or bilinear."),
+            },
+            Fit = settings.ResizeMode switch
+            {
+                "shortest" => ImageFit.Shortest,
+                "longest" => ImageFit.Longest,
+                "squash" => ImageFit.Squash,
+                var other => throw new WeightsException($"{path}: the resize_mode '{other}' is not known; it must be shortest, longest or squash."),
+            },
+        });
+    }
+
+    /// <summary>Rules for texts that open_clip's <c>tokenizer_kwargs</c> ask for.</summary>
+    public static ClipDialect DialectOf(string folder)
+    {
+        var path = Path.Combine(folder, OpenClipConfig.FileName);
+        var root = ConfigFile.ReadObject(path);
+        var clean = (root["model_cfg"] ?? root)["text_cfg"]?["tokenizer_kwargs"]?["clean"]?.GetValue<string>();
+        return clean switch
+        {
+            null or "lower" => ClipDialect.OpenClip,
+            "whitespace" => ClipDialect.OpenClipWhitespace,
+            "canonicalize" => ClipDialect.OpenClipCanonicalize,
+            _ => throw new WeightsException($"{path}: texts cleaned by '{clean}' are not known; it must be lower, whitespace or canonicalize."),
+        };
+    }
+
+    /// <summary>open_clip's transform.py, PreprocessCfg.</summary>
+    private sealed record Preprocessing
+    {
+        public double[]? Mean { get; init; }
+        public double[]? Std { get; init; }
+        public string Interpolation { get; init; } = "bicubic";
+        public string ResizeMode { get; init; } = "shortest";
+    }
+}

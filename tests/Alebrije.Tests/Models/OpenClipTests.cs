@@ -1,0 +1,139 @@
+using Alebrije.Models.Clip;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tests.Models;
+
+/// <summary>CLIP in OpenAI's names, from files to embeddings: what is read off them, and what is refused.</summary>
+public sealed class OpenClipTests : IDisposable
+{
+    private const string Config = """
+        {
+          "model_cfg": {
+            "embed_dim": 8, "quick_gelu": true,
+            "vision_cfg": { "image_size": 16, "layers": 1, "width": 16, "head_width": 8, "patch_size": 8 },
+            "text_cfg": { "context_length": 77, "vocab_size": 49408, "width": 8, "heads": 2, "layers": 1 }
+          },
+          "preprocess_cfg": { "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bilinear", "resize_mode": "squash" }
+        }
+        """;
+
+    private readonly string folder = Directory.CreateTempSubdirectory("alebrije-openclip-").FullName;
+
+    public OpenClipTests() => TorchRuntime.Initialize();
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    private static string Fixture(string name) => Path.Combine(AppContext.BaseDirectory, "Fixtures", name, "model");
+
+    [Fact]
+    public void Folder_OfOpenClip_EmbedsTextsAndPicturesAsItSays()
+    {
+        using var scope = NewDisposeScope();
+        using var network = Write(Config);
+        using var model = ClipModel.Load(folder);
+        Assert.Equal(8, model.Dimensions);
+        Assert.Equal(1 / 0.07, model.LogitScale, 1e-4);
+
+        var tokenizer = model.Tokenizer!;
+        Assert.Equal(ClipDialect.OpenClip, tokenizer.Dialect);
+        Assert.Equal([49406, 3306, 1002, 256, 49407], tokenizer.Encode("Hello World!"));
+        string[] texts = ["a lion", "a koala riding a motorcycle"];
+        var rows = tokenizer.EncodeBatch(texts, 77);
+        using var guard = no_grad();
+        var expected = ClipNetwork.Unit(network.EncodeText(tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [2, 77])));
+        Assert.Equal(expected.data<float>().ToArray(), model.EmbedTexts(texts, cancellation: TestContext.Current.CancellationToken).SelectMany(x => x), (a, b) => Math.Abs(a - b) < 1e-5);
+
+        var options = model.ImageProcessor!.Options;
+        Assert.Equal((ImageFit.Squash, ResizeFilter.Bilinear, 16), (options.Fit, options.Filter, options.CropHeight));
+        Assert.Equal([0.5, 0.5, 0.5], options.Mean);
+        Assert.Equal([0.25, 0.25, 0.25], options.Deviation);
+    }
+
+    [Fact]
+    public void File_OfOpenAi_EmbedsPictures_AndSaysWhyNoTexts()
+    {
+        using var scope = NewDisposeScope();
+        var file = Path.Combine(Fixture("clip-openai-vit-jit"), "model.pt");
+        var picture = Path.Combine(folder, "picture.png");
+        new RgbImage(40, 30, [.. Enumerable.Range(0, 3600).Select(i => (byte)(i * 7))]).SavePng(picture);
+        using var model = ClipModel.Load(file);
+        using var network = OpenClipFolder.Load(file);
+        Assert.Null(model.Tokenizer);
+        Assert.Contains("99 symbols", Assert.Throws<InvalidOperationException>(() => model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Equal(ImageConvention.Torchvision, model.ImageProcessor!.Options.Convention);
+        using var guard = no_grad();
+        var expected = ClipNetwork.Unit(network.EncodeImage(tensor(model.ImageProcessor.Prepare(picture), [1, 3, 32, 32])));
+        Assert.Equal(expected.data<float>().ToArray(), model.EmbedImages([picture], cancellation: TestContext.Current.CancellationToken)[0], (a, b) => Math.Abs(a - b) < 1e-5);
+    }
+
+    [Fact]
+    public void Sizes_OfABareStateDictionary_AreReadOffItsTensors()
+    {
+        using var weights = CheckpointFolder.OpenWeights(Path.Combine(Fixture("clip-openai-vit-jit"), "model.pt"));
+        var config = OpenClipConfig.Infer(weights);
+        Assert.Equal((24, 64, 8, 32, true), (config.EmbedDim, config.VisionCfg.Width, config.VisionCfg.PatchSize, config.VisionCfg.ImageSize, config.QuickGelu));
+        Assert.Equal((99, 64, 1, 2, 16), (config.TextCfg.VocabSize, config.TextCfg.Width, config.TextCfg.Heads, config.TextCfg.Layers, config.TextCfg.ContextLength));
+        Assert.Equal([2], config.VisionCfg.Layers);
+    }
+
+    [Theory]
+    [InlineData("\"quick_gelu\": true", "\"multimodal_cfg\": {}", "multimodal_cfg")]
+    [InlineData("\"head_width\": 8", "\"timm_model_name\": \"convnext_base\"", "convnext_base")]
+    [InlineData("\"head_width\": 8", "\"attentional_pool\": true", "attentional_pool")]
+    [InlineData("\"heads\": 2", "\"hf_model_name\": \"xlm-roberta-base\"", "xlm-roberta-base")]
+    [InlineData("\"heads\": 2", "\"pool_type\": \"mean\"", "mean")]
+    [InlineData("\"heads\": 2", "\"heads\": 3", "3 heads")]
+    public void Architecture_ThatIsNotBuiltIn_IsRefusedByName(string part, string instead, string named)
+    {
+        Write(Config).Dispose();
+        File.WriteAllText(Path.Combine(folder, OpenClipConfig.FileName), Config.Replace(part, instead, StringComparison.Ordinal));
+        var error = Assert.ThrowsAny<Exception>(() => ClipModel.Load(folder));
+        Assert.True(error is WeightsException or ArgumentException, error.ToString());
+        Assert.Contains(named, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Texts_OfAnotherTokenizer_AreRefusedByItsName_PicturesAreNot()
+    {
+        Write(Config.Replace("\"heads\": 2", "\"heads\": 2, \"hf_tokenizer_name\": \"bert-base-uncased\"", StringComparison.Ordinal)).Dispose();
+        using var model = ClipModel.Load(folder);
+        Assert.NotNull(model.ImageProcessor);
+        Assert.Contains("bert-base-uncased", Assert.Throws<InvalidOperationException>(() => model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("tok", false)]
+    [InlineData("avg", false)]
+    [InlineData("avg", true)]
+    public void ImageTower_Pools_AsItsConfigSays(string pool, bool normLast)
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        var config = new OpenClipVisionConfig { ImageSize = 16, Layers = [0], Width = 4, HeadWidth = 4, PatchSize = 8, PoolType = pool, FinalLnAfterPool = normLast, NoLnPre = true };
+        using var tower = new OpenClipVisionTransformer(config, features: 4, quickGelu: false);
+        var pixels = rand(1, 3, 16, 16);
+        var state = tower.state_dict();
+        var patches = nn.functional.conv2d(pixels, state["conv1.weight"], strides: [8L, 8]).flatten(2).transpose(1, 2);
+        var x = cat([state["class_embedding"].reshape(1, 1, 4), patches], 1) + state["positional_embedding"];
+        Tensor Norm(Tensor t) => nn.functional.layer_norm(t, [4L], state["ln_post.weight"], state["ln_post.bias"], 1e-5);
+        var pooled = pool == "tok" ? Norm(x[0, 0]) : normLast ? Norm(x[0, 1..].mean([0])) : Norm(x)[0, 1..].mean([0]);
+        Assert.True(pooled.unsqueeze(0).mm(state["proj"]).allclose(tower.call(pixels), atol: 1e-5));
+    }
+
+    /// <summary>Writes a folder as open_clip publishes them, with random weights.</summary>
+    private OpenClipNetwork Write(string config)
+    {
+        var path = Path.Combine(folder, OpenClipConfig.FileName);
+        File.WriteAllText(path, config);
+        var network = new OpenClipNetwork(OpenClipConfig.Read(path));
+        network.eval();
+        SafeTensorsWriter.Write(Path.Combine(folder, "open_clip_model.safetensors"), network.state_dict());
+        return network;
+    }
+}

@@ -10,6 +10,7 @@ internal static class Verbs
         ImagineCommand.Create(terminal),
         EmbedCommand.Create(terminal),
         SimilarityCommand.Create(terminal),
+        ClassifyCommand.Create(terminal),
         PcaCommand.Create(terminal),
         TokenizeCommand.Create(terminal),
         PreprocessCommand.Create(terminal),

@@ -12,6 +12,7 @@ internal static class Verbs
         SimilarityCommand.Create(terminal),
         ClassifyCommand.Create(terminal),
         PcaCommand.Create(terminal),
+        ExplainCommand.Create(terminal),
         TokenizeCommand.Create(terminal),
         PreprocessCommand.Create(terminal),
         VerifyCommand.Create(terminal),

@@ -151,6 +151,36 @@ public sealed class ClipModel : IDisposable
         return embeddings;
     }
 
+    /// <summary>Says which patches of a picture and which tokens of a text their match rests on (Chefer et al., 2021, §3.1).</summary>
+    /// <param name="image">The picture, of any size and mode.</param>
+    /// <param name="text">The text; one that is too long is cut as the tokenizer cuts it.</param>
+    /// <param name="lastLayerOnly">Looks at the last layer of each tower alone, rather than following relevance through all.</param>
+    /// <exception cref="InvalidOperationException">The model lacks a tower, or one of them has no attention to follow.</exception>
+    public ClipExplanation Explain(PillowImage image, string text, bool lastLayerOnly = false)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        ArgumentNullException.ThrowIfNull(text);
+        var texts = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds pictures only: {parts.WhyNoText}.");
+        var images = parts.Image ?? throw new InvalidOperationException($"{parts.Folder} embeds texts only: {parts.WhyNoImages}.");
+        var row = texts.Tokenizer.EncodeBatch([text], texts.Length, out var lengths)[0];
+        var seen = images.Processor.PrepareBytes(image);
+        using var scope = NewDisposeScope();
+        var pixels = tensor(images.Processor.Prepare(image), [1, 3, images.Size, images.Size]);
+        var ids = tensor(row.Select(id => (long)id).ToArray(), [1, row.Length]);
+        var (ofImage, ofText, cosine) = ClipRelevance.Compute(
+            () => images.Embed(pixels, ScalarType.Float32), () => texts.Embed(ids, ScalarType.Float32), LogitScale, lastLayerOnly);
+        var places = ofImage.shape[2] - 1;
+        var grid = (int)Math.Round(Math.Sqrt(places));
+        if (grid * grid != places) throw new InvalidOperationException($"{parts.Folder} has an image tower without a class token before a square of patches; its relevance cannot be drawn.");
+        var patches = ofImage[0, 0, 1..].contiguous().data<float>().ToArray();
+        var end = lengths[0] - 1;
+        var words = ofText[0, end].contiguous().data<float>().ToArray();
+        var tokens = texts.Tokenizer.Tokens(text);
+        return new ClipExplanation(
+            text, cosine[0].ToDouble(), seen, grid, [.. patches.Select(x => (double)x)],
+            [.. Enumerable.Range(1, Math.Max(0, end - 1)).Select(i => new TokenRelevance(tokens[i], words[i]))]);
+    }
+
     /// <inheritdoc/>
     public void Dispose() => parts.Dispose();
 

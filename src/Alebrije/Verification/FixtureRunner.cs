@@ -18,6 +18,7 @@ internal static class FixtureRunners
         [("transformers", "CLIPTextModelWithProjection", "forward")] = ClipRunners.TextModel,
         [("transformers", "CLIPVisionModelWithProjection", "forward")] = ClipRunners.VisionModel,
         [("transformers", "CLIPModel(return_loss=True) + torch.optim.AdamW", "train")] = ClipRunners.Train,
+        [("transformers", "CLIPModel + relevance rule of Chefer et al. 2021", "relevance")] = ClipRunners.Relevance,
         [("transformers", "CLIPTokenizer", "__call__")] = TokenizerRunners.Padded,
         [("clip", "SimpleTokenizer + tokenize(truncate=True)", "tokenize")] = TokenizerRunners.Rows,
         [("open_clip", "SimpleTokenizer", "__call__")] = TokenizerRunners.Rows,

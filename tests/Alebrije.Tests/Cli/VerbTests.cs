@@ -189,7 +189,7 @@ public sealed class VerbTests : IDisposable
         using var error = new StringWriter();
         Assert.Equal(0, await Alebrije.Cli.CommandLineApp.RunAsync([], output, error));
         Assert.Equal("", error.ToString());
-        foreach (var verb in new[] { "imagine", "classify", "embed", "similarity", "pca", "tokenize", "preprocess", "verify", "world", "train", "models", "doctor" })
+        foreach (var verb in new[] { "imagine", "classify", "explain", "embed", "similarity", "pca", "tokenize", "preprocess", "verify", "world", "train", "models", "doctor" })
             Assert.Contains($"\n  {verb} ", output.ToString().ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }
 
@@ -214,6 +214,7 @@ public sealed class VerbTests : IDisposable
     [Theory]
     [InlineData("imagine")]
     [InlineData("classify")]
+    [InlineData("explain")]
     [InlineData("train")]
     [InlineData("pack")]
     [InlineData("evaluate")]

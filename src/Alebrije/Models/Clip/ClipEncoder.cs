@@ -88,8 +88,7 @@ internal sealed class ClipAttention : nn.Module
 
     public Tensor Forward(Tensor x, Tensor? mask, bool causal)
     {
-        var attended = nn.functional.scaled_dot_product_attention(
-            SplitHeads(q_proj.call(x)), SplitHeads(k_proj.call(x)), SplitHeads(v_proj.call(x)), mask, is_casual: causal && mask is null);
+        var attended = RecordedAttention.Attend(SplitHeads(q_proj.call(x)), SplitHeads(k_proj.call(x)), SplitHeads(v_proj.call(x)), mask, causal);
         return out_proj.call(attended.transpose(1, 2).flatten(2));                           // [batch, tokens, width]
     }
 

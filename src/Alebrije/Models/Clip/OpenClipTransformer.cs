@@ -103,7 +103,7 @@ internal sealed class OpenClipAttention : nn.Module
     {
         var parts = nn.functional.linear(x, in_proj_weight.As(x), in_proj_bias.As(x)).chunk(3, dim: -1);
         var (q, k, v) = (parts[0].SplitHeads(heads), parts[1].SplitHeads(heads), parts[2].SplitHeads(heads));
-        return out_proj.call(nn.functional.scaled_dot_product_attention(q, k, v, is_casual: causal).MergeHeads());
+        return out_proj.call(RecordedAttention.Attend(q, k, v, mask: null, causal).MergeHeads());
     }
 }
 

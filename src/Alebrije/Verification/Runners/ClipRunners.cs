@@ -1,5 +1,6 @@
 using Alebrije.Models.Clip;
 using Alebrije.Training;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
@@ -68,6 +69,21 @@ internal static class ClipRunners
         {
             ["last_hidden_state"] = image.LastHiddenState, ["penultimate"] = image.Penultimate, ["pooler_output"] = image.Pooled,
             ["image_embeds"] = network.Project(image.Pooled),
+        };
+    }
+
+    /// <summary>Relevance of patches and words, of each picture with its own text.</summary>
+    public static IReadOnlyDictionary<string, Tensor> Relevance(FixtureCase c)
+    {
+        var network = c.Fixture.Part("model", () => NetworkCatalog.Load<ClipNetwork>("CLIPModel", c.Fixture.Model()));
+        var ids = c.Input("input_ids");
+        var (images, texts, _) = ClipRelevance.Compute(
+            () => network.ProjectImage(network.Vision.Encode(c.Input("pixel_values")).Pooled), () => network.ProjectText(network.Text.Encode(ids).Pooled),
+            network.LogitScale.exp().ToDouble(), c.Argument("layers")?.GetString() == "last");
+        return new Dictionary<string, Tensor>
+        {
+            ["image_relevance"] = images.select(1, 0).narrow(1, 1, images.shape[2] - 1),
+            ["text_relevance"] = texts.index(TensorIndex.Tensor(arange(ids.shape[0])), TensorIndex.Tensor(ids.argmax(-1))),
         };
     }
 

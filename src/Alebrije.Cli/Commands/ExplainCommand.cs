@@ -1,0 +1,56 @@
+using System.CommandLine;
+using System.Globalization;
+using Alebrije.Analysis;
+using Alebrije.Catalog;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije explain IMAGE --texts ... [--layers all|last] [--out map.png]</c></summary>
+internal static class ExplainCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var image = new Argument<string>("IMAGE") { Description = "An image file: PNG, JPEG, GIF, BMP or WebP." };
+        var texts = new Option<string[]>("--texts") { HelpName = "TEXT", Description = "Texts, each in quotes.", AllowMultipleArgumentsPerToken = true, Required = true };
+        var layers = new Option<string>("--layers") { Description = "Follows relevance through all layers, or looks at the last alone.", DefaultValueFactory = _ => "all" };
+        layers.AcceptOnlyFromAmong("all", "last");
+        var file = OutputFile.Option("Writes the picture under its relevance, with the words", ".png");
+        var command = new Command("explain", "Says where CLIP looked: which parts of an image and which words of a text their match rests on.") { image, texts, layers, file };
+        command.SetAction((parsed, _) => Task.Run(
+            () =>
+            {
+                var (words, path, asked) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file), parsed.GetValue(texts)!);
+                if (asked.Any(string.IsNullOrWhiteSpace))
+                    throw new UsageException(words.In("A text is empty; write what the image might show, such as \"a lion\".", "Hay un texto vacío; escribe lo que podría mostrar la imagen, por ejemplo \"un león\"."));
+                OutputFile.Check(path, words);
+                var picture = PillowImage.Load(parsed.GetValue(image)!);
+                CommonOptions.StartTorch(parsed);
+                using var model = ClipModel.Load(ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!), CommonOptions.PrecisionOf(parsed));
+                var found = asked.Select(text => model.Explain(picture, text, parsed.GetValue(layers) == "last")).ToArray();
+                if (path is not null) File.WriteAllBytes(path, RelevancePng.Render(found, new ReportOptions { Language = words.Language, Model = model.Name }));
+                if (parsed.GetValue(CommonOptions.Json))
+                {
+                    terminal.SayJson(new
+                    {
+                        model = model.Name, image = parsed.GetValue(image), path,
+                        results = found.Select(e => new { e.Text, e.Cosine, e.Grid, e.Patches, e.Tokens }),
+                    });
+                    return 0;
+                }
+
+                foreach (var e in found)
+                {
+                    terminal.SayText(string.Create(CultureInfo.InvariantCulture, $"{e.Text}  ({words.In("cosine", "coseno")} {e.Cosine:F3})"));
+                    if (path is null) terminal.Show(RelevancePng.Overlay(e), 32);
+                    terminal.SayText("  " + string.Join("  ", e.Tokens.Select(t => string.Create(CultureInfo.InvariantCulture, $"{t.Token.Replace("</w>", "", StringComparison.Ordinal)} {t.Relevance:F3}"))));
+                }
+
+                if (path is not null) terminal.SayText(words.Wrote(path) + ".");
+                return 0;
+            },
+            CancellationToken.None));
+        return command;
+    }
+}

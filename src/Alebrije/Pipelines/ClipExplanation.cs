@@ -1,0 +1,18 @@
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>A token and how much a match rests on it.</summary>
+/// <param name="Token">The token, with <c>&lt;/w&gt;</c> at the end of a word.</param>
+/// <param name="Relevance">0 and above; larger is more.</param>
+public sealed record TokenRelevance(string Token, double Relevance);
+
+/// <summary>Where CLIP looked: which patches of a picture and which tokens of a text their match rests on (Chefer et al., 2021).</summary>
+/// <param name="Text">The text.</param>
+/// <param name="Cosine">Cosine of both embeddings.</param>
+/// <param name="Seen">The picture as the image tower sees it: resized and cut.</param>
+/// <param name="Grid">Patches along a side.</param>
+/// <param name="Patches">[grid · grid], row by row: 0 and above, larger is more.</param>
+/// <param name="Tokens">Tokens of the text, without start and end.</param>
+public sealed record ClipExplanation(
+    string Text, double Cosine, RgbImage Seen, int Grid, IReadOnlyList<double> Patches, IReadOnlyList<TokenRelevance> Tokens);

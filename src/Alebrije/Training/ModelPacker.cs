@@ -45,7 +45,7 @@ public static class ModelPacker
         WriteText(folder, "image_noising_scheduler/scheduler_config.json", MiniSchedulers.ImageNoisingText);
         WriteText(folder, "scheduler/scheduler_config.json", MiniSchedulers.DecoderText);
         WriteText(folder, "model_index.json", Index());
-        if (!File.Exists(Path.Combine(folder, GenerationDefaults.FileName))) new GenerationDefaults { Guidance = 2.5, PriorGuidance = 1.5 }.Save(folder);
+        if (!File.Exists(Path.Combine(folder, GenerationDefaults.FileName))) new GenerationDefaults { Guidance = 3.5, PriorGuidance = 3 }.Save(folder);
         WriteHashes(folder);
     }
 

@@ -46,8 +46,8 @@ internal sealed class OpenClipVisionTransformer : nn.Module<Tensor, Tensor>
         var x = cat([class_embedding.As(patches).expand(patches.shape[0], 1, -1), patches], dim: 1) + positional_embedding.As(patches);
         if (ln_pre is not null) x = ln_pre.call(x);
         x = transformer.Encode(x, causal: false);
-        var pooled = config.FinalLnAfterPool ? ln_post.call(Pool(x))
-            : config.PoolType == "tok" ? ln_post.call(Pool(x)) : Pool(ln_post.call(x));
+        // Of the class token alone the order makes no difference.
+        var pooled = config.FinalLnAfterPool || config.PoolType == "tok" ? ln_post.call(Pool(x)) : Pool(ln_post.call(x));
         return pooled.mm(proj.As(pooled)).MoveToOuterDisposeScope();
     }
 

@@ -80,32 +80,26 @@ public sealed class ConfusionMatrix
         var width = MathF.Max(left + (Cell * Labels.Count) + slant + Margin, (2 * Margin) + MathF.Max(large.Measure(title), small.Measure(lead)));
         var top = Margin + large.LineHeight + small.LineHeight + 12 + slant;
         var height = top + (Cell * Labels.Count) + Legend + Margin;
-        var info = new SKImageInfo((int)MathF.Ceiling(2 * width), (int)MathF.Ceiling(2 * height), SKColorType.Rgba8888, SKAlphaType.Premul);
-        using var surface = SKSurface.Create(info)
-            ?? throw new InvalidOperationException($"SkiaSharp could not make a picture of {info.Width} x {info.Height}; there is too little memory.");
-        var canvas = surface.Canvas;
-        canvas.Clear(SKColors.White);
-        canvas.Scale(2);
-        using var paint = new SKPaint { IsAntialias = true, Color = new SKColor(0x1b, 0x1f, 0x24) };
-        large.Draw(canvas, title, Margin, Margin + large.Baseline, paint);
-        using var soft = new SKPaint { IsAntialias = true, Color = new SKColor(0x5c, 0x66, 0x70) };
-        small.Draw(canvas, lead, Margin, Margin + large.LineHeight + 4 + small.Baseline, soft);
-        for (var j = 0; j < Labels.Count; j++)
+        return PngCanvas.Draw(width, height, 2, canvas =>
         {
-            canvas.Save();
-            canvas.Translate(left + ((j + 0.5f) * Cell), top - 8);
-            canvas.RotateDegrees(-45);
-            regular.Draw(canvas, regular.Shorten(Labels[j], MaxName), 0, 0, paint);
-            canvas.Restore();
-        }
+            using var paint = new SKPaint { IsAntialias = true, Color = new SKColor(0x1b, 0x1f, 0x24) };
+            large.Draw(canvas, title, Margin, Margin + large.Baseline, paint);
+            using var soft = new SKPaint { IsAntialias = true, Color = new SKColor(0x5c, 0x66, 0x70) };
+            small.Draw(canvas, lead, Margin, Margin + large.LineHeight + 4 + small.Baseline, soft);
+            for (var j = 0; j < Labels.Count; j++)
+            {
+                canvas.Save();
+                canvas.Translate(left + ((j + 0.5f) * Cell), top - 8);
+                canvas.RotateDegrees(-45);
+                regular.Draw(canvas, regular.Shorten(Labels[j], MaxName), 0, 0, paint);
+                canvas.Restore();
+            }
 
-        for (var i = 0; i < Labels.Count; i++) DrawRow(canvas, i, left, top + (i * Cell), name, regular, bold);
-        var foot = string.Create(CultureInfo.InvariantCulture,
-            $"{(isSpanish ? "acierto" : "accuracy")} {100 * Accuracy.Value:F1} % ({Accuracy.Count}){(options.Model is { } model ? $", {options.Words.Model} {model}" : "")}");
-        small.Draw(canvas, foot, Margin, top + (Cell * Labels.Count) + 14 + small.Baseline, soft);
-        using var image = surface.Snapshot();
-        using var encoded = image.Encode(SKEncodedImageFormat.Png, 100);
-        return encoded.ToArray();
+            for (var i = 0; i < Labels.Count; i++) DrawRow(canvas, i, left, top + (i * Cell), name, regular, bold);
+            var foot = string.Create(CultureInfo.InvariantCulture,
+                $"{(isSpanish ? "acierto" : "accuracy")} {100 * Accuracy.Value:F1} % ({Accuracy.Count}){(options.Model is { } model ? $", {options.Words.Model} {model}" : "")}");
+            small.Draw(canvas, foot, Margin, top + (Cell * Labels.Count) + 14 + small.Baseline, soft);
+        });
     }
 
     /// <summary>Writes the matrix by the file's ending: .png or .csv.</summary>

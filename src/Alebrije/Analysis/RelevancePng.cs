@@ -33,35 +33,29 @@ public static class RelevancePng
         var top = Margin + (title.Count * large.LineHeight) + (lead.Count * small.LineHeight) + 14;
         var heights = words.Select(w => Side + 10 + w.Height + 26).ToArray();
         var height = top + heights.Sum() + small.LineHeight + Margin - 10;
-        var info = new SKImageInfo((int)MathF.Ceiling(2 * width), (int)MathF.Ceiling(2 * height), SKColorType.Rgba8888, SKAlphaType.Premul);
-        using var surface = SKSurface.Create(info)
-            ?? throw new InvalidOperationException($"SkiaSharp could not make a picture of {info.Width} x {info.Height}; there is too little memory.");
-        var canvas = surface.Canvas;
-        canvas.Clear(SKColors.White);
-        canvas.Scale(2);
-        using var ink = new SKPaint { IsAntialias = true, Color = Ink };
-        using var soft = new SKPaint { IsAntialias = true, Color = Soft };
-        var y = Margin;
-        foreach (var line in title) (_, y) = (Write(large, line, y, ink), y + large.LineHeight);
-        y += 4;
-        foreach (var line in lead) (_, y) = (Write(small, line, y, soft), y + small.LineHeight);
-        y = top;
-        for (var i = 0; i < explanations.Count; i++)
+        return PngCanvas.Draw(width, height, 2, canvas =>
         {
-            Draw(canvas, explanations[i], words[i].Cells, y, regular);
-            y += heights[i];
-        }
+            using var ink = new SKPaint { IsAntialias = true, Color = Ink };
+            using var soft = new SKPaint { IsAntialias = true, Color = Soft };
+            var y = Margin;
+            foreach (var line in title) (_, y) = (Write(large, line, y, ink), y + large.LineHeight);
+            y += 4;
+            foreach (var line in lead) (_, y) = (Write(small, line, y, soft), y + small.LineHeight);
+            y = top;
+            for (var i = 0; i < explanations.Count; i++)
+            {
+                Draw(canvas, explanations[i], words[i].Cells, y, regular);
+                y += heights[i];
+            }
 
-        if (options.Model is { } model) Write(small, $"{options.Words.Model}: {model}", y - 10, soft);
-        using var image = surface.Snapshot();
-        using var encoded = image.Encode(SKEncodedImageFormat.Png, 100);
-        return encoded.ToArray();
+            if (options.Model is { } model) Write(small, $"{options.Words.Model}: {model}", y - 10, soft);
 
-        bool Write(TextFace face, string line, float at, SKPaint paint)
-        {
-            face.Draw(canvas, line, Margin, at + face.Baseline, paint);
-            return true;
-        }
+            bool Write(TextFace face, string line, float at, SKPaint paint)
+            {
+                face.Draw(canvas, line, Margin, at + face.Baseline, paint);
+                return true;
+            }
+        });
     }
 
     /// <summary>The picture under its relevance: dark where nothing rests on it, warm where most does; between patches it goes over evenly.</summary>

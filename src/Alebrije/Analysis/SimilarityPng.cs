@@ -28,19 +28,12 @@ internal static class SimilarityPng
         using var large = new TextFace(20, bold: true);
         var layout = Plan(table, options, regular, small, large);
         var scale = ScaleFor(table, layout);
-        var info = new SKImageInfo(
-            (int)MathF.Ceiling(layout.Width * scale), (int)MathF.Ceiling(layout.Height * scale), SKColorType.Rgba8888, SKAlphaType.Premul);
-        using var surface = SKSurface.Create(info)
-            ?? throw new InvalidOperationException($"SkiaSharp could not make a picture of {info.Width} x {info.Height}; there is too little memory.");
-        var canvas = surface.Canvas;
-        canvas.Clear(SKColors.White);
-        canvas.Scale(scale);
-        DrawHeads(canvas, layout, options, regular, small, large);
-        DrawRows(canvas, table, layout, options, regular, bold);
-        DrawLegend(canvas, table, layout, options, small);
-        using var image = surface.Snapshot();
-        using var encoded = image.Encode(SKEncodedImageFormat.Png, 100);
-        return encoded.ToArray();
+        return PngCanvas.Draw(layout.Width, layout.Height, scale, canvas =>
+        {
+            DrawHeads(canvas, layout, options, regular, small, large);
+            DrawRows(canvas, table, layout, options, regular, bold);
+            DrawLegend(canvas, table, layout, options, small);
+        });
     }
 
     private static Layout Plan(SimilarityTable table, ReportOptions options, TextFace regular, TextFace small, TextFace large)

@@ -63,9 +63,10 @@ internal static class ClassifyCommand
                 "Solo las imágenes en carpetas con el nombre de su clase tienen una respuesta correcta; --out y --fit-temperature la necesitan."));
         }
 
+        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
-        using var model = ClipModel.Load(ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!), CommonOptions.PrecisionOf(parsed));
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
         var classifier = ZeroShotClassifier.Create(
             asked, templates, texts => model.EmbedTexts(texts, done => Report("texts", "textos", done, texts.Count), cancellation),
             parsed.GetValue(Contrast) is { } opposite ? [opposite] : null);

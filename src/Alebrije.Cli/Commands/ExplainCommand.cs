@@ -26,8 +26,9 @@ internal static class ExplainCommand
                     throw new UsageException(words.In("A text is empty; write what the image might show, such as \"a lion\".", "Hay un texto vacío; escribe lo que podría mostrar la imagen, por ejemplo \"un león\"."));
                 OutputFile.Check(path, words);
                 var picture = PillowImage.Load(parsed.GetValue(image)!);
+                var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
                 CommonOptions.StartTorch(parsed);
-                using var model = ClipModel.Load(ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!), CommonOptions.PrecisionOf(parsed));
+                using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
                 var found = asked.Select(text => model.Explain(picture, text, parsed.GetValue(layers) == "last")).ToArray();
                 if (path is not null) File.WriteAllBytes(path, RelevancePng.Render(found, new ReportOptions { Language = words.Language, Model = model.Name }));
                 if (parsed.GetValue(CommonOptions.Json))

@@ -75,7 +75,7 @@ internal static class ImagineCommand
     {
         var prompts = (parsed.GetValue(Prompts) ?? []).Concat(ReadPrompts(parsed.GetValue(PromptsFile), words)).ToArray();
         if (prompts.Length == 0)
-            throw new UsageException(words.In("Say what to draw, as in: alebrije imagine \"a koala riding a motorcycle\".", "Diga qué dibujar, por ejemplo: alebrije imagine \"un koala en una moto\"."));
+            throw new UsageException(words.In("Say what to draw, as in: alebrije imagine \"a koala riding a motorcycle\".", "Di qué dibujar, por ejemplo: alebrije imagine \"un koala en una moto\"."));
         var count = parsed.GetValue(Count);
         if (count is < 1 or > 10_000) throw new UsageException(words.In($"--count is {count}; it has to lie between 1 and 10000.", $"--count es {count}; tiene que estar entre 1 y 10000."));
         var template = new GenerationRequest
@@ -165,7 +165,7 @@ internal sealed class OutputNames
             {
                 throw new UsageException(words.In(
                     $"--out {output} names one file, and {requests.Count} pictures are asked for; name a folder.",
-                    $"--out {output} nombra un solo archivo y se piden {requests.Count} imágenes; nombre una carpeta."));
+                    $"--out {output} nombra un solo archivo y se piden {requests.Count} imágenes; nombra una carpeta."));
             }
 
             file = output;
@@ -175,7 +175,7 @@ internal sealed class OutputNames
         {
             throw new UsageException(words.In(
                 $"--out {output}: pictures are written as .png, because it keeps the recipe; name a .png file or a folder.",
-                $"--out {output}: las imágenes se escriben como .png, que conserva la receta; nombre un archivo .png o una carpeta."));
+                $"--out {output}: las imágenes se escriben como .png, que conserva la receta; nombra un archivo .png o una carpeta."));
         }
         else
         {

@@ -6,6 +6,12 @@ namespace Alebrije.Nn;
 /// <summary>Activation functions by the names that published configs give them (diffusers, models/activations.py).</summary>
 internal static class Activation
 {
+    /// <summary>x · sigmoid(1.702 x) (openai/CLIP, model.py, QuickGELU).</summary>
+    public static Tensor QuickGelu(Tensor x) => x * (1.702 * x).sigmoid();
+
+    /// <summary>Gaussian error unit by the tanh formula (Hendrycks and Gimpel, 2016).</summary>
+    public static Tensor TanhGelu(Tensor x) => 0.5 * x * (1 + (Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x.pow(3)))).tanh());
+
     /// <summary>Finds a function: silu (or swish), gelu (exact, by erf), relu or mish.</summary>
     /// <exception cref="ArgumentException">The name is none of these.</exception>
     public static Func<Tensor, Tensor> Named(string name) => name switch

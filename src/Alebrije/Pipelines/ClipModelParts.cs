@@ -157,7 +157,7 @@ internal sealed class ClipModelFolder
     public static ClipModelFolder Open(string path)
     {
         var folder = new ClipModelFolder(path);
-        if (OpenClipFolder.PickleOf(path) is { } file && !IsPublishedFolder(path))
+        if (!IsPublishedFolder(path) && !IsOpenClip(path) && OpenClipFolder.PickleOf(path) is { } file)
         {
             folder.OpenClip = file;
             return folder;

@@ -67,7 +67,7 @@ public sealed class ImagineVerbTests : IDisposable
 
     [Theory]
     [InlineData(2, "Say what to draw", "imagine")]
-    [InlineData(2, "Diga qué dibujar", "imagine", "--lang", "es")]
+    [InlineData(2, "Di qué dibujar", "imagine", "--lang", "es")]
     [InlineData(2, "name a folder", "imagine", "a", "b", "--out", "one.png")]
     [InlineData(2, "written as .png", "imagine", "a", "--out", "one.jpg")]
     [InlineData(2, "--count is 0", "imagine", "a", "--count", "0")]

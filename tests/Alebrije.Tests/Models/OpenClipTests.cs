@@ -36,6 +36,7 @@ public sealed class OpenClipTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var network = Write(Config);
+        File.Copy(Path.Combine(Fixture("clip-openai-vit-jit"), "model.pt"), Path.Combine(folder, "other.pt"));
         using var model = ClipModel.Load(folder);
         Assert.Equal(8, model.Dimensions);
         Assert.Equal(1 / 0.07, model.LogitScale, 1e-4);

@@ -36,7 +36,7 @@ internal sealed record ClipBlockOptions(string HiddenAct, double LayerNormEps)
     /// <summary>The activation; QuickGELU and GELU are told apart by name and never guessed.</summary>
     public Func<Tensor, Tensor> Activation => HiddenAct switch
     {
-        "quick_gelu" => x => x * (1.702 * x).sigmoid(),
+        "quick_gelu" => Nn.Activation.QuickGelu,
         "gelu" => x => nn.functional.gelu(x),
         _ => throw new NotSupportedException($"hidden_act '{HiddenAct}' is unknown; CLIP checkpoints use quick_gelu or gelu."),
     };

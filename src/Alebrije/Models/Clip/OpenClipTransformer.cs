@@ -15,7 +15,7 @@ internal sealed record OpenClipStack(int Width, int Heads, int Count)
     public double MlpRatio { get; init; } = 4;
 
     /// <summary>Activation of the perceptron.</summary>
-    public Func<Tensor, Tensor> Activation { get; init; } = QuickGelu;
+    public Func<Tensor, Tensor> Activation { get; init; } = Nn.Activation.QuickGelu;
 
     /// <summary>Epsilon of the norms.</summary>
     public double Eps { get; init; } = 1e-5;
@@ -23,14 +23,8 @@ internal sealed record OpenClipStack(int Width, int Heads, int Count)
     /// <summary>Initial scale of what a block adds, or null.</summary>
     public double? LayerScale { get; init; }
 
-    /// <summary>x · sigmoid(1.702 x) (openai/CLIP, model.py, QuickGELU).</summary>
-    public static Tensor QuickGelu(Tensor x) => x * (1.702 * x).sigmoid();
-
-    /// <summary>Gaussian error unit by the tanh formula (Hendrycks and Gimpel, 2016).</summary>
-    public static Tensor TanhGelu(Tensor x) => 0.5 * x * (1 + (Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x.pow(3)))).tanh());
-
     /// <summary>The activation that a config asks for; it is never guessed.</summary>
-    public static Func<Tensor, Tensor> ActivationOf(bool quick, bool tanh) => quick ? QuickGelu : tanh ? TanhGelu : x => nn.functional.gelu(x);
+    public static Func<Tensor, Tensor> ActivationOf(bool quick, bool tanh) => quick ? Nn.Activation.QuickGelu : tanh ? Nn.Activation.TanhGelu : x => nn.functional.gelu(x);
 }
 
 /// <summary>Blocks in OpenAI's names (openai/CLIP, model.py, Transformer).</summary>

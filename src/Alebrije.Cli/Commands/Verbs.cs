@@ -21,6 +21,7 @@ internal static class Verbs
         PackCommand.Create(terminal),
         EvaluateCommand.Create(terminal),
         ModelsCommand.Create(terminal),
+        BenchCommand.Create(terminal),
         DoctorCommand.Create(terminal),
     ];
 }

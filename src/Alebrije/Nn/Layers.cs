@@ -55,6 +55,9 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
     /// <summary>The matrix, [output, input].</summary>
     public Parameter Weight => weight;
 
+    /// <summary>Matrix and shift of a layer that has both.</summary>
+    public (Tensor Weight, Tensor Bias) Pair => (weight, bias ?? throw new InvalidOperationException("This layer has no bias."));
+
     /// <summary>The shift, [output], or null.</summary>
     public Parameter? Bias => bias;
 
@@ -130,6 +133,12 @@ internal sealed class LayerNormLayer : nn.Module<Tensor, Tensor>
         bias = WeightInit.Constant(0, width);
         RegisterComponents();
     }
+
+    /// <summary>Scale and shift, [width] each.</summary>
+    public (Tensor Scale, Tensor Shift) Pair => (weight, bias);
+
+    /// <summary>Added to the variance.</summary>
+    public double Eps => eps;
 
     /// <param name="input">[..., width]</param>
     /// <returns>As the input.</returns>

@@ -25,12 +25,16 @@ public sealed class ClipModel : IDisposable
 
     private readonly ClipModelParts parts;
     private readonly ScalarType dtype;
+    private readonly Lazy<PackedTextTower?> packedText;
+    private readonly Lazy<PackedVisionTower?> packedVision;
 
-    private ClipModel(ClipModelParts parts, Precision precision)
+    internal ClipModel(ClipModelParts parts, Precision precision)
     {
         this.parts = parts;
         dtype = precision == Precision.Auto && parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())) < SmallNetwork
             ? ScalarType.Float32 : Processor.ScalarType(precision);
+        packedText = new(() => parts.Text?.Pack(dtype));
+        packedVision = new(() => parts.Image?.Pack(dtype));
     }
 
     /// <summary>The model's name: that of its folder.</summary>
@@ -82,8 +86,20 @@ public sealed class ClipModel : IDisposable
         ArgumentNullException.ThrowIfNull(texts);
         var tower = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds pictures only: {parts.WhyNoText}.");
         var rows = tower.Tokenizer.EncodeBatch(texts, tower.Length, out var lengths);
-        var order = Enumerable.Range(0, rows.Length).OrderBy(i => lengths[i]).ToArray();
         var embeddings = new float[rows.Length][];
+        if (packedText.Value is { } packed)
+        {
+            var done = 0;
+            Inference(() => packed.Embed(rows, (places, values) =>
+            {
+                Store(values, places, embeddings);
+                progress?.Invoke(done += places.Length);
+                cancellation.ThrowIfCancellationRequested();
+            }));
+            return embeddings;
+        }
+
+        var order = Enumerable.Range(0, rows.Length).OrderBy(i => lengths[i]).ToArray();
         for (var from = 0; from < order.Length; from += TextBatch)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -94,7 +110,8 @@ public sealed class ClipModel : IDisposable
             var ids = new long[batch.Length * tokens];
             for (var i = 0; i < batch.Length; i++)
                 for (var t = 0; t < tokens; t++) ids[(i * tokens) + t] = rows[batch[i]][t];
-            Run(() => tower.Embed(tensor(ids, [ids.Length / tokens, tokens]), dtype), batch, embeddings);
+            var places = batch.ToArray();
+            Inference(() => Store(tower.Embed(tensor(ids, [ids.Length / tokens, tokens]), dtype), places, embeddings));
             progress?.Invoke(from + batch.Length);
         }
 
@@ -140,15 +157,33 @@ public sealed class ClipModel : IDisposable
         ArgumentNullException.ThrowIfNull(read);
         var tower = parts.Image ?? throw new InvalidOperationException($"{parts.Folder} embeds texts only: {parts.WhyNoImages}.");
         var embeddings = new float[count][];
-        for (var from = 0; from < count; from += ImageBatch)
+        var packed = packedVision.Value;
+        var batches = Enumerable.Range(0, count).Chunk(ImageBatch).ToArray();
+        var ahead = Read(0);
+        try
         {
-            var batch = Enumerable.Range(from, Math.Min(ImageBatch, count - from)).ToArray();
-            var pixels = Prepare(tower, batch, read, cancellation);
-            Run(() => tower.Embed(tensor(pixels, [batch.Length, 3, tower.Size, tower.Size]), dtype), batch, embeddings);
-            progress?.Invoke(from + batch.Length);
+            for (var b = 0; b < batches.Length; b++)
+            {
+                var (pixels, batch) = (ahead.GetAwaiter().GetResult(), batches[b]);
+                ahead = Read(b + 1);
+                Inference(() =>
+                {
+                    var x = tensor(pixels, [batch.Length, 3, tower.Size, tower.Size]);
+                    Store(packed?.Embed(x) ?? tower.Embed(x, dtype), batch, embeddings);
+                });
+                progress?.Invoke(batch[^1] + 1);
+            }
+        }
+        finally
+        {
+            // Nothing is read after the call has ended, however it ends.
+            ((IAsyncResult)ahead).AsyncWaitHandle.WaitOne();
         }
 
         return embeddings;
+
+        // The next batch is decoded and resized while the tower works on this one.
+        Task<float[]> Read(int b) => b < batches.Length ? Task.Run(() => Prepare(tower, batches[b], read, cancellation), CancellationToken.None) : Task.FromResult(Array.Empty<float>());
     }
 
     /// <summary>Says which patches of a picture and which tokens of a text their match rests on (Chefer et al., 2021, §3.1).</summary>
@@ -182,7 +217,12 @@ public sealed class ClipModel : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => parts.Dispose();
+    public void Dispose()
+    {
+        if (packedText.IsValueCreated) packedText.Value?.Dispose();
+        if (packedVision.IsValueCreated) packedVision.Value?.Dispose();
+        parts.Dispose();
+    }
 
     /// <returns>[batch, 3, size, size]</returns>
     private static float[] Prepare(ClipImageTower tower, int[] batch, Func<int, PillowImage> read, CancellationToken cancellation)
@@ -210,12 +250,17 @@ public sealed class ClipModel : IDisposable
         return pixels;
     }
 
-    /// <summary>Runs a tower on a batch and puts its rows where they belong.</summary>
-    private void Run(Func<Tensor> embed, ReadOnlySpan<int> places, float[][] embeddings)
+    private static void Inference(Action run)
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        var values = ClipNetwork.Unit(embed()).data<float>().ToArray();                      // [batch, dimensions]
+        run();
+    }
+
+    /// <summary>Puts the rows of a batch, [places, dimensions], where they belong, at unit length.</summary>
+    private void Store(Tensor batch, int[] places, float[][] embeddings)
+    {
+        var values = ClipNetwork.Unit(batch).data<float>().ToArray();                        // [places, dimensions]
         for (var i = 0; i < places.Length; i++) embeddings[places[i]] = values.AsSpan(i * Dimensions, Dimensions).ToArray();
     }
 }

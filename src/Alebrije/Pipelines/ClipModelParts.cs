@@ -13,19 +13,32 @@ namespace Alebrije.Pipelines;
 /// <param name="Length">Ids of a padded row.</param>
 /// <param name="Embed">[batch, tokens] int64 and the type of the computation to [batch, dimensions], not normalised.</param>
 /// <param name="SeesPadding">Whether a token sees those after it, so that padding may not be cut away.</param>
-internal sealed record ClipTextTower(ClipTokenizer Tokenizer, int Length, Func<Tensor, ScalarType, Tensor> Embed, bool SeesPadding = false);
+/// <param name="Pack">The tower made ready for inference in a type of products, or null where it cannot be.</param>
+internal sealed record ClipTextTower(ClipTokenizer Tokenizer, int Length, Func<Tensor, ScalarType, Tensor> Embed, Func<ScalarType, PackedTextTower?> Pack, bool SeesPadding = false);
 
 /// <summary>Pictures to embeddings.</summary>
 /// <param name="Processor">Pictures to numbers.</param>
 /// <param name="Size">Side of a prepared picture.</param>
 /// <param name="Embed">[batch, 3, size, size] and the type of the computation to [batch, dimensions], not normalised.</param>
-internal sealed record ClipImageTower(ClipImageProcessor Processor, int Size, Func<Tensor, ScalarType, Tensor> Embed);
+/// <param name="Pack">The tower made ready for inference in a type of products, or null where it cannot be.</param>
+internal sealed record ClipImageTower(ClipImageProcessor Processor, int Size, Func<Tensor, ScalarType, Tensor> Embed, Func<ScalarType, PackedVisionTower?> Pack);
 
 /// <summary>The towers of a <see cref="ClipModel"/>, loaded.</summary>
 internal sealed class ClipModelParts : IDisposable
 {
     private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
     private readonly List<nn.Module> modules = [];
+
+    private ClipModelParts(ClipNetwork network)
+    {
+        Source = ClipModelFolder.None;
+        modules.Add(network);
+        var (text, vision) = (network.Config.TextConfig, network.Config.VisionConfig);
+        Dimensions = network.Config.ProjectionDim;
+        Text = new ClipTextTower(ClipTokenizer.OpenAi(), text.MaxPositionEmbeddings, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled), network.PackText);
+        Image = new ClipImageTower(
+            ClipImageProcessor.OpenAi(vision.ImageSize), vision.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled), network.PackVision);
+    }
 
     private ClipModelParts(ClipModelFolder folder)
     {
@@ -38,23 +51,23 @@ internal sealed class ClipModelParts : IDisposable
             (fromText, fromImages) = (network.Config.ProjectionDim, network.Config.ProjectionDim);
             using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
             if (folder.Tokenizer is { } tokenizer)
-                Text = TextTower(tokenizer, text, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled));
+                Text = TextTower(tokenizer, text, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled), network.PackText);
             if (folder.HasImageProcessor)
-                Image = new ClipImageTower(folder.LoadImageProcessor(), vision.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled));
+                Image = new ClipImageTower(folder.LoadImageProcessor(), vision.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled), network.PackVision);
         }
 
         if (folder.TextModel is { } textFolder && folder.Tokenizer is { } own)
         {
             var network = LoadNetwork(textFolder, path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: true));
             fromText = network.Config.ProjectionDim;
-            Text = TextTower(own, network.Config, (ids, type) => network.Project(network.Encode(ids, dtype: type).Pooled));
+            Text = TextTower(own, network.Config, (ids, type) => network.Project(network.Encode(ids, dtype: type).Pooled), network.Pack);
         }
 
         if (folder.VisionModel is { } visionFolder && folder.HasImageProcessor)
         {
             var network = LoadNetwork(visionFolder, path => new ClipVisionModel(ConfigFile.Read<ClipVisionConfig>(path), projects: true));
             fromImages = network.Config.ProjectionDim;
-            Image = new ClipImageTower(folder.LoadImageProcessor(), network.Config.ImageSize, (pixels, type) => network.Project(network.Encode(pixels, dtype: type).Pooled));
+            Image = new ClipImageTower(folder.LoadImageProcessor(), network.Config.ImageSize, (pixels, type) => network.Project(network.Encode(pixels, dtype: type).Pooled), network.Pack);
         }
 
         if (folder.OpenClip is { } openClip)
@@ -64,8 +77,8 @@ internal sealed class ClipModelParts : IDisposable
             (fromText, fromImages) = (network.Config.EmbedDim, network.Config.EmbedDim);
             using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
             if (folder.OpenClipTokenizer(network.Config.TextCfg) is { } tokenizer)
-                Text = new ClipTextTower(tokenizer, network.Config.TextCfg.ContextLength, (ids, type) => network.EncodeText(ids, type), network.Config.TextCfg.NoCausalMask);
-            Image = new ClipImageTower(folder.OpenClipProcessor(network.ImageSize), network.ImageSize, (pixels, type) => network.EncodeImage(pixels, type));
+                Text = new ClipTextTower(tokenizer, network.Config.TextCfg.ContextLength, (ids, type) => network.EncodeText(ids, type), network.PackText, network.Config.TextCfg.NoCausalMask);
+            Image = new ClipImageTower(folder.OpenClipProcessor(network.ImageSize), network.ImageSize, (pixels, type) => network.EncodeImage(pixels, type), network.PackVision);
         }
 
         if (Text is null && Image is null) throw new WeightsException($"{folder.Path} embeds nothing: {folder.WhyNoText}, and {folder.WhyNoImages}.");
@@ -88,17 +101,30 @@ internal sealed class ClipModelParts : IDisposable
 
     public static ClipModelParts Load(string folder) => new(ClipModelFolder.Open(folder));
 
+    /// <summary>Towers of given sizes that have learnt nothing: they cost the time of trained ones.</summary>
+    public static ClipModelParts Random(ClipConfig config)
+    {
+        using var quiet = no_grad();
+        var network = new ClipNetwork(config);
+        network.eval();
+
+        // Tables of deviation 1 would drown the words; openai/CLIP begins with these.
+        foreach (var (name, parameter) in network.named_parameters())
+            if (name.Contains("embedding", StringComparison.Ordinal) && parameter.dim() <= 2) parameter.mul_(0.02);
+        return new ClipModelParts(network);
+    }
+
     public void Dispose()
     {
         foreach (var module in modules) module.Dispose();
     }
 
-    private static ClipTextTower TextTower(string tokenizerFolder, ClipTextConfig config, Func<Tensor, ScalarType, Tensor> embed)
+    private static ClipTextTower TextTower(string tokenizerFolder, ClipTextConfig config, Func<Tensor, ScalarType, Tensor> embed, Func<ScalarType, PackedTextTower?> pack)
     {
         var tokenizer = ClipTokenizer.Load(tokenizerFolder);
         if (tokenizer.VocabularySize > config.VocabSize)
             throw new WeightsException($"{tokenizerFolder} has {tokenizer.VocabularySize} symbols, but the text tower knows {config.VocabSize}: tokenizer and weights do not belong together.");
-        return new ClipTextTower(tokenizer, Math.Min(tokenizer.MaxLength, config.MaxPositionEmbeddings), embed);
+        return new ClipTextTower(tokenizer, Math.Min(tokenizer.MaxLength, config.MaxPositionEmbeddings), embed, pack);
     }
 
     private T LoadNetwork<T>(string folder, Func<string, T> build) where T : nn.Module
@@ -123,6 +149,9 @@ internal sealed class ClipModelFolder
         Path = path;
         Name = System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)));
     }
+
+    /// <summary>What stands behind a model of random weights.</summary>
+    public static ClipModelFolder None { get; } = new("random weights");
 
     public string Path { get; }
     public string Name { get; }

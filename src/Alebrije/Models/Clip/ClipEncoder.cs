@@ -28,16 +28,19 @@ internal sealed class ClipEncoder : nn.Module
         foreach (var layer in layers) (penultimate, last) = (last, layer.Forward(last, mask, causal));
         return (last, penultimate);
     }
+
+    /// <summary>The tensors of every block, first to last, made when asked for.</summary>
+    public IEnumerable<ClipBlockWeights> Weights() => layers.Select(layer => layer.Weights());
 }
 
 /// <summary>What the blocks of a tower share: activation and epsilon of the norms.</summary>
 internal sealed record ClipBlockOptions(string HiddenAct, double LayerNormEps)
 {
     /// <summary>The activation; QuickGELU and GELU are told apart by name and never guessed.</summary>
-    public Func<Tensor, Tensor> Activation => HiddenAct switch
+    public ClipActivation Activation => HiddenAct switch
     {
-        "quick_gelu" => Nn.Activation.QuickGelu,
-        "gelu" => x => nn.functional.gelu(x),
+        "quick_gelu" => ClipActivation.QuickGelu,
+        "gelu" => ClipActivation.Gelu,
         _ => throw new NotSupportedException($"hidden_act '{HiddenAct}' is unknown; CLIP checkpoints use quick_gelu or gelu."),
     };
 }
@@ -46,11 +49,13 @@ internal sealed record ClipBlockOptions(string HiddenAct, double LayerNormEps)
 internal sealed class ClipEncoderLayer : nn.Module
 {
     private readonly ClipAttention self_attn;
-    private readonly nn.Module<Tensor, Tensor> layer_norm1, layer_norm2;
+    private readonly LayerNormLayer layer_norm1, layer_norm2;
     private readonly ClipMlp mlp;
+    private readonly ClipBlockOptions options;
 
     public ClipEncoderLayer(int width, int intermediate, int heads, ClipBlockOptions options) : base(nameof(ClipEncoderLayer))
     {
+        this.options = options;
         self_attn = new ClipAttention(width, heads);
         layer_norm1 = Layers.LayerNorm(width, options.LayerNormEps);
         mlp = new ClipMlp(width, intermediate, options);
@@ -68,12 +73,19 @@ internal sealed class ClipEncoderLayer : nn.Module
         var h = x + self_attn.Forward(layer_norm1.call(x), mask, causal);
         return (h + mlp.call(layer_norm2.call(h))).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The block's tensors; the joined projection is new.</summary>
+    public ClipBlockWeights Weights() => new(self_attn.Heads, options.LayerNormEps, options.Activation)
+    {
+        Norm1 = layer_norm1.Pair, InProjection = self_attn.InProjection(), OutProjection = self_attn.OutProjection.Pair,
+        Norm2 = layer_norm2.Pair, Widen = mlp.First.Pair, Narrow = mlp.Second.Pair,
+    };
 }
 
 /// <summary>Multi-head self-attention with separate projections, as transformers stores them.</summary>
 internal sealed class ClipAttention : nn.Module
 {
-    private readonly nn.Module<Tensor, Tensor> q_proj, k_proj, v_proj, out_proj;
+    private readonly LinearLayer q_proj, k_proj, v_proj, out_proj;
     private readonly int headCount;
 
     public ClipAttention(int width, int heads) : base(nameof(ClipAttention))
@@ -85,6 +97,14 @@ internal sealed class ClipAttention : nn.Module
         out_proj = Layers.Linear(width, width);
         RegisterComponents();
     }
+
+    public int Heads => headCount;
+
+    public LinearLayer OutProjection => out_proj;
+
+    /// <returns>[3 · width, width] and [3 · width]</returns>
+    public (Tensor Weight, Tensor Bias) InProjection() =>
+        (cat([q_proj.Weight, k_proj.Weight, v_proj.Weight]), cat([q_proj.Bias!, k_proj.Bias!, v_proj.Bias!]));
 
     public Tensor Forward(Tensor x, Tensor? mask, bool causal)
     {
@@ -98,16 +118,20 @@ internal sealed class ClipAttention : nn.Module
 /// <summary>The two-layer perceptron of a block.</summary>
 internal sealed class ClipMlp : nn.Module<Tensor, Tensor>
 {
-    private readonly nn.Module<Tensor, Tensor> fc1, fc2;
+    private readonly LinearLayer fc1, fc2;
     private readonly Func<Tensor, Tensor> activation;
 
     public ClipMlp(int width, int intermediate, ClipBlockOptions options) : base(nameof(ClipMlp))
     {
         fc1 = Layers.Linear(width, intermediate);
         fc2 = Layers.Linear(intermediate, width);
-        activation = options.Activation;
+        activation = options.Activation.Function();
         RegisterComponents();
     }
+
+    public LinearLayer First => fc1;
+
+    public LinearLayer Second => fc2;
 
     public override Tensor forward(Tensor x) => fc2.call(activation(fc1.call(x)));
 }

@@ -12,7 +12,7 @@ internal sealed class ClipNetwork : nn.Module
 {
     private readonly ClipTextTransformer text_model;
     private readonly ClipVisionTransformer vision_model;
-    private readonly nn.Module<Tensor, Tensor> visual_projection, text_projection;
+    private readonly LinearLayer visual_projection, text_projection;
     private readonly Parameter logit_scale;
 
     public ClipNetwork(ClipConfig config) : base(nameof(ClipNetwork))
@@ -54,6 +54,12 @@ internal sealed class ClipNetwork : nn.Module
     /// <returns>Image embedding [batch, projection] float32 of unit length.</returns>
     public Tensor EmbedImage(Tensor pixels, Tensor? keep = null, ScalarType? dtype = null) =>
         Unit(ProjectImage(vision_model.Encode(pixels, keep, dtype).Pooled));
+
+    /// <inheritdoc cref="ClipTextTransformer.Pack"/>
+    public PackedTextTower PackText(ScalarType type) => text_model.Pack(text_projection, type);
+
+    /// <inheritdoc cref="ClipVisionTransformer.Pack"/>
+    public PackedVisionTower PackVision(ScalarType type) => vision_model.Pack(visual_projection, type);
 
     /// <param name="embedding">[batch, width]</param>
     /// <returns>[batch, width] float32 with rows of unit length</returns>

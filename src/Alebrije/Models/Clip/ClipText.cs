@@ -15,7 +15,7 @@ internal sealed class ClipTextTransformer : nn.Module
 {
     private readonly ClipTextEmbeddings embeddings;
     private readonly ClipEncoder encoder;
-    private readonly nn.Module<Tensor, Tensor> final_layer_norm;
+    private readonly LayerNormLayer final_layer_norm;
     private readonly int endToken;
 
     public ClipTextTransformer(ClipTextConfig config) : base(nameof(ClipTextTransformer))
@@ -49,6 +49,19 @@ internal sealed class ClipTextTransformer : nn.Module
     private Tensor EndPositions(Tensor ids) =>
         endToken == 2 ? ids.argmax(-1) : ids.eq(endToken).to(ScalarType.Int32).argmax(-1);   // [batch]
 
+    /// <inheritdoc cref="EndPositions"/>
+    private int EndOf(int[] ids)
+    {
+        var end = endToken == 2 ? Array.IndexOf(ids, ids.Max()) : Array.IndexOf(ids, endToken);
+        return Math.Max(end, 0);
+    }
+
+    /// <summary>The tower made ready for inference.</summary>
+    /// <param name="projection">Into the joint space.</param>
+    /// <param name="type">Type of the products.</param>
+    public PackedTextTower Pack(LinearLayer projection, ScalarType type) => new(encoder.Weights(), new ClipTextEnds(
+        embeddings.Tokens, embeddings.Positions, (final_layer_norm.Pair.Scale, final_layer_norm.Pair.Shift, final_layer_norm.Eps), (projection.Weight, projection.Bias), EndOf), type);
+
     private static Tensor CausalMask(Tensor attentionMask, ScalarType dtype)
     {
         var tokens = attentionMask.shape[1];
@@ -72,6 +85,12 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>[vocabulary, width]</summary>
+    public Tensor Tokens => token_embedding.Weight;
+
+    /// <summary>[tokens, width]</summary>
+    public Tensor Positions => position_embedding.Weight;
+
     /// <param name="ids">[batch, tokens] int64</param>
     /// <returns>[batch, tokens, width]</returns>
     public override Tensor forward(Tensor ids)
@@ -86,7 +105,7 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
 internal sealed class ClipTextModel : nn.Module
 {
     private readonly ClipTextTransformer text_model;
-    private readonly nn.Module<Tensor, Tensor>? text_projection;
+    private readonly LinearLayer? text_projection;
 
     public ClipTextModel(ClipTextConfig config, bool projects) : base(nameof(ClipTextModel))
     {
@@ -107,7 +126,11 @@ internal sealed class ClipTextModel : nn.Module
 
     /// <param name="pooled">[batch, width]</param>
     /// <returns>Text embedding [batch, projection], not normalised.</returns>
-    public Tensor Project(Tensor pooled) => text_projection is null
-        ? throw new InvalidOperationException("This text encoder (CLIPTextModel) has no projection; CLIPTextModelWithProjection has one.")
-        : text_projection.call(pooled);
+    public Tensor Project(Tensor pooled) => Projection.call(pooled);
+
+    /// <inheritdoc cref="ClipTextTransformer.Pack"/>
+    public PackedTextTower Pack(ScalarType type) => text_model.Pack(Projection, type);
+
+    private LinearLayer Projection => text_projection
+        ?? throw new InvalidOperationException("This text encoder (CLIPTextModel) has no projection; CLIPTextModelWithProjection has one.");
 }

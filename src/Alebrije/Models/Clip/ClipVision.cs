@@ -15,9 +15,9 @@ internal sealed record ClipVisionOutput(Tensor LastHiddenState, Tensor Penultima
 internal sealed class ClipVisionTransformer : nn.Module
 {
     private readonly ClipVisionEmbeddings embeddings;
-    private readonly nn.Module<Tensor, Tensor> pre_layrnorm;
+    private readonly LayerNormLayer pre_layrnorm;
     private readonly ClipEncoder encoder;
-    private readonly nn.Module<Tensor, Tensor> post_layernorm;
+    private readonly LayerNormLayer post_layernorm;
 
     public ClipVisionTransformer(ClipVisionConfig config) : base(nameof(ClipVisionTransformer))
     {
@@ -38,13 +38,20 @@ internal sealed class ClipVisionTransformer : nn.Module
         var (last, penultimate) = encoder.Encode(x, mask: null, causal: false);
         return new ClipVisionOutput(last, penultimate, post_layernorm.call(last.select(1, 0)));
     }
+
+    /// <summary>The tower made ready for inference.</summary>
+    /// <param name="projection">Into the joint space.</param>
+    /// <param name="type">Type of the products.</param>
+    public PackedVisionTower Pack(LinearLayer projection, ScalarType type) => new(encoder.Weights(), new ClipVisionEnds(
+        embeddings.Patches, embeddings.Class, embeddings.Positions, (pre_layrnorm.Pair.Scale, pre_layrnorm.Pair.Shift, pre_layrnorm.Eps),
+        (post_layernorm.Pair.Scale, post_layernorm.Pair.Shift, post_layernorm.Eps), projection.Weight), type);
 }
 
 /// <summary>Patch, class and position embeddings.</summary>
 internal sealed class ClipVisionEmbeddings : nn.Module
 {
     private readonly Parameter class_embedding;
-    private readonly nn.Module<Tensor, Tensor> patch_embedding;
+    private readonly ConvolutionLayer patch_embedding;
     private readonly EmbeddingLayer position_embedding;
     private readonly int size;
 
@@ -58,6 +65,15 @@ internal sealed class ClipVisionEmbeddings : nn.Module
         position_embedding = Layers.Embedding((config.Grid * config.Grid) + 1, config.HiddenSize);
         RegisterComponents();
     }
+
+    /// <summary>[width, 3, patch, patch]</summary>
+    public Tensor Patches => patch_embedding.Weight;
+
+    /// <summary>[width]</summary>
+    public Tensor Class => class_embedding;
+
+    /// <summary>[1 + grid², width]</summary>
+    public Tensor Positions => position_embedding.Weight;
 
     /// <returns>[batch, 1 + kept, width]</returns>
     public Tensor Embed(Tensor pixels, Tensor? keep)
@@ -76,7 +92,7 @@ internal sealed class ClipVisionEmbeddings : nn.Module
 internal sealed class ClipVisionModel : nn.Module
 {
     private readonly ClipVisionTransformer vision_model;
-    private readonly nn.Module<Tensor, Tensor>? visual_projection;
+    private readonly LinearLayer? visual_projection;
 
     public ClipVisionModel(ClipVisionConfig config, bool projects) : base(nameof(ClipVisionModel))
     {
@@ -93,7 +109,11 @@ internal sealed class ClipVisionModel : nn.Module
 
     /// <param name="pooled">[batch, width]</param>
     /// <returns>Image embedding [batch, projection], not normalised.</returns>
-    public Tensor Project(Tensor pooled) => visual_projection is null
-        ? throw new InvalidOperationException("This image encoder (CLIPVisionModel) has no projection; CLIPVisionModelWithProjection has one.")
-        : visual_projection.call(pooled);
+    public Tensor Project(Tensor pooled) => Projection.call(pooled);
+
+    /// <inheritdoc cref="ClipVisionTransformer.Pack"/>
+    public PackedVisionTower Pack(ScalarType type) => vision_model.Pack(Projection, type);
+
+    private LinearLayer Projection => visual_projection
+        ?? throw new InvalidOperationException("This image encoder (CLIPVisionModel) has no projection; CLIPVisionModelWithProjection has one.");
 }

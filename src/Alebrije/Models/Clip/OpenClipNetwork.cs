@@ -12,7 +12,7 @@ namespace Alebrije.Models.Clip;
 internal sealed class OpenClipNetwork : nn.Module
 {
     private readonly nn.Module<Tensor, Tensor> visual;
-    private readonly Func<Tensor, ScalarType?, Tensor> encodeText;
+    private readonly OpenClipText texts;
     private readonly Parameter logit_scale;
     private readonly Parameter? logit_bias;
 
@@ -22,12 +22,11 @@ internal sealed class OpenClipNetwork : nn.Module
         visual = config.SigLip is { } tower ? new SigLipVision(tower, config.EmbedDim)
             : config.VisionCfg.IsResNet ? new ModifiedResNet(config.VisionCfg, config.EmbedDim)
             : new OpenClipVisionTransformer(config.VisionCfg, config.EmbedDim, config.QuickGelu);
-        var text = new OpenClipText(config.TextCfg, config.EmbedDim, config.QuickGelu);
-        encodeText = text.Encode;
+        texts = new OpenClipText(config.TextCfg, config.EmbedDim, config.QuickGelu);
         logit_scale = WeightInit.Constant(Math.Log(1 / 0.07));
         register_module("visual", visual);
-        if (config.CustomText) register_module("text", text);
-        else text.RegisterIn(this);
+        if (config.CustomText) register_module("text", texts);
+        else texts.RegisterIn(this);
         register_parameter("logit_scale", logit_scale);
         if (config.InitLogitBias is { } bias) register_parameter("logit_bias", logit_bias = WeightInit.Constant(bias));
     }
@@ -51,7 +50,13 @@ internal sealed class OpenClipNetwork : nn.Module
     /// <param name="ids">[batch, tokens] int64, padded to the tower's length where it pools at the last place.</param>
     /// <param name="dtype">Type of the computation; null is that of the weights.</param>
     /// <returns>[batch, features], not normalised</returns>
-    public Tensor EncodeText(Tensor ids, ScalarType? dtype = null) => encodeText(ids, dtype);
+    public Tensor EncodeText(Tensor ids, ScalarType? dtype = null) => texts.Encode(ids, dtype);
+
+    /// <inheritdoc cref="OpenClipText.Pack"/>
+    public PackedTextTower? PackText(ScalarType type) => texts.Pack(type);
+
+    /// <summary>The image tower made ready for inference; null where it is no transformer that is read at a class token.</summary>
+    public PackedVisionTower? PackVision(ScalarType type) => (visual as OpenClipVisionTransformer)?.Pack(type);
 
     /// <returns>[pictures, texts]: scaled cosines, and the bias where there is one.</returns>
     public Tensor Logits(Tensor pixels, Tensor ids)
@@ -73,6 +78,7 @@ internal sealed class OpenClipText : nn.Module
     // A layer or a matrix under one name, so neither may stand in a field of its own.
     private readonly Action<nn.Module> registerProjection;
     private readonly Func<Tensor, Tensor> project;
+    private readonly Func<(Tensor Weight, Tensor? Bias)> projection;
 
     public OpenClipText(OpenClipTextConfig config, int features, bool quickGelu) : base(nameof(OpenClipText))
     {
@@ -94,11 +100,13 @@ internal sealed class OpenClipText : nn.Module
         {
             var layer = Layers.Linear(config.Width, features);
             (registerProjection, project) = (module => module.register_module("text_projection", layer), layer.call);
+            projection = () => layer.Pair;
         }
         else
         {
             var matrix = WeightInit.Normal(Math.Pow(config.Width, -0.5), config.Width, features);
             (registerProjection, project) = (module => module.register_parameter("text_projection", matrix), x => x.mm(matrix.As(x)));
+            projection = () => (matrix.t(), null);
         }
 
         RegisterIn(this);
@@ -125,6 +133,18 @@ internal sealed class OpenClipText : nn.Module
         x = ln_final.call(transformer.Encode(x, causal: !config.NoCausalMask));
         return project(Pool(x, ids)).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The tower made ready for inference; null where a token sees those after it.</summary>
+    public PackedTextTower? Pack(ScalarType type) => config.NoCausalMask ? null : new PackedTextTower(transformer.Weights(), new ClipTextEnds(
+        token_embedding.Weight, positional_embedding, (ln_final.Pair.Scale, ln_final.Pair.Shift, ln_final.Eps), projection(), EndOf), type);
+
+    private int EndOf(int[] ids) => Math.Max(0, config.PoolType switch
+    {
+        "first" => 0,
+        "last" => ids.Length - 1,
+        "eos" => Array.IndexOf(ids, config.EosId),
+        _ => Array.IndexOf(ids, ids.Max()),
+    });
 
     private Tensor Pool(Tensor x, Tensor ids) => config.PoolType switch
     {

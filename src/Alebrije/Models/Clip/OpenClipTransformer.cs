@@ -15,7 +15,7 @@ internal sealed record OpenClipStack(int Width, int Heads, int Count)
     public double MlpRatio { get; init; } = 4;
 
     /// <summary>Activation of the perceptron.</summary>
-    public Func<Tensor, Tensor> Activation { get; init; } = Nn.Activation.QuickGelu;
+    public ClipActivation Activation { get; init; }
 
     /// <summary>Epsilon of the norms.</summary>
     public double Eps { get; init; } = 1e-5;
@@ -24,7 +24,7 @@ internal sealed record OpenClipStack(int Width, int Heads, int Count)
     public double? LayerScale { get; init; }
 
     /// <summary>The activation that a config asks for; it is never guessed.</summary>
-    public static Func<Tensor, Tensor> ActivationOf(bool quick, bool tanh) => quick ? Nn.Activation.QuickGelu : tanh ? Nn.Activation.TanhGelu : x => nn.functional.gelu(x);
+    public static ClipActivation ActivationOf(bool quick, bool tanh) => quick ? ClipActivation.QuickGelu : tanh ? ClipActivation.TanhGelu : ClipActivation.Gelu;
 }
 
 /// <summary>Blocks in OpenAI's names (openai/CLIP, model.py, Transformer).</summary>
@@ -47,6 +47,9 @@ internal sealed class OpenClipTransformer : nn.Module
         foreach (var block in resblocks) x = block.Forward(x, causal);
         return x;
     }
+
+    /// <summary>The tensors of every block, first to last, made when asked for.</summary>
+    public IEnumerable<ClipBlockWeights> Weights() => resblocks.Select(block => block.Weights());
 }
 
 /// <summary><c>x += ls_1(attn(ln_1(x))); x += ls_2(mlp(ln_2(x)))</c>.</summary>
@@ -56,9 +59,11 @@ internal sealed class OpenClipBlock : nn.Module
     private readonly OpenClipAttention attn;
     private readonly OpenClipMlp mlp;
     private readonly OpenClipLayerScale? ls_1, ls_2;
+    private readonly OpenClipStack form;
 
     public OpenClipBlock(OpenClipStack form) : base(nameof(OpenClipBlock))
     {
+        this.form = form;
         ln_1 = Layers.LayerNorm(form.Width, form.Eps);
         attn = new OpenClipAttention(form.Width, form.Heads);
         ln_2 = Layers.LayerNorm(form.Width, form.Eps);
@@ -75,6 +80,16 @@ internal sealed class OpenClipBlock : nn.Module
         var changed = mlp.call(ln_2.call(x));
         return (x + (ls_2 is null ? changed : ls_2.call(changed))).MoveToOuterDisposeScope();
     }
+
+    /// <summary>The block's tensors; a scale of its branches is multiplied into the matrices.</summary>
+    public ClipBlockWeights Weights() => new(form.Heads, form.Eps, form.Activation)
+    {
+        Norm1 = ln_1.Pair, InProjection = attn.InProjection, OutProjection = Scaled(attn.OutProjection.Pair, ls_1),
+        Norm2 = ln_2.Pair, Widen = mlp.First.Pair, Narrow = Scaled(mlp.Second.Pair, ls_2),
+    };
+
+    private static (Tensor Weight, Tensor Bias) Scaled((Tensor Weight, Tensor Bias) layer, OpenClipLayerScale? scale) =>
+        scale is null ? layer : (layer.Weight * scale.Gamma.unsqueeze(1), layer.Bias * scale.Gamma);
 }
 
 /// <summary>Multi-head attention of a sequence to itself with queries, keys and values in one matrix (torch.nn.MultiheadAttention's names).</summary>
@@ -93,6 +108,10 @@ internal sealed class OpenClipAttention : nn.Module
         RegisterComponents();
     }
 
+    public (Tensor Weight, Tensor Bias) InProjection => (in_proj_weight, in_proj_bias);
+
+    public LinearLayer OutProjection => out_proj;
+
     public Tensor Forward(Tensor x, bool causal)
     {
         var parts = nn.functional.linear(x, in_proj_weight.As(x), in_proj_bias.As(x)).chunk(3, dim: -1);
@@ -110,9 +129,13 @@ internal sealed class OpenClipMlp : nn.Module<Tensor, Tensor>
     public OpenClipMlp(OpenClipStack form) : base(nameof(OpenClipMlp))
     {
         var inner = (long)(form.Width * form.MlpRatio);
-        (c_fc, c_proj, activation) = (Layers.Linear(form.Width, inner), Layers.Linear(inner, form.Width), form.Activation);
+        (c_fc, c_proj, activation) = (Layers.Linear(form.Width, inner), Layers.Linear(inner, form.Width), form.Activation.Function());
         RegisterComponents();
     }
+
+    public LinearLayer First => c_fc;
+
+    public LinearLayer Second => c_proj;
 
     public override Tensor forward(Tensor x) => c_proj.call(activation(c_fc.call(x)));
 }
@@ -127,6 +150,8 @@ internal sealed class OpenClipLayerScale : nn.Module<Tensor, Tensor>
         gamma = WeightInit.Constant(initial, width);
         RegisterComponents();
     }
+
+    public Parameter Gamma => gamma;
 
     public override Tensor forward(Tensor x) => x * gamma.As(x);
 }

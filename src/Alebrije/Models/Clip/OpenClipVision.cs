@@ -51,5 +51,10 @@ internal sealed class OpenClipVisionTransformer : nn.Module<Tensor, Tensor>
         return pooled.mm(proj.As(pooled)).MoveToOuterDisposeScope();
     }
 
+    /// <summary>The tower made ready for inference; null where it does not pool at the class token.</summary>
+    public PackedVisionTower? Pack(ScalarType type) => config.PoolType != "tok" ? null : new PackedVisionTower(transformer.Weights(), new ClipVisionEnds(
+        conv1.Weight, class_embedding, positional_embedding, ln_pre is null ? null : (ln_pre.Pair.Scale, ln_pre.Pair.Shift, ln_pre.Eps),
+        (ln_post.Pair.Scale, ln_post.Pair.Shift, ln_post.Eps), proj.t()), type);
+
     private Tensor Pool(Tensor x) => config.PoolType == "tok" ? x.select(1, 0) : x.narrow(1, 1, x.shape[1] - 1).mean([1]);
 }

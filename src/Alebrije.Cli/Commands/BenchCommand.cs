@@ -1,0 +1,85 @@
+using System.CommandLine;
+using System.Globalization;
+using Alebrije.Catalog;
+using Alebrije.Evaluation;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije bench [--rounds N] [--images ... [--count N]]</c></summary>
+internal static class BenchCommand
+{
+    private const int DefaultRounds = 11, PicturesARound = 64;
+
+    public static Command Create(Terminal terminal)
+    {
+        var rounds = new Option<int>("--rounds") { HelpName = "N", Description = "Rounds; every way is timed once in each.", DefaultValueFactory = _ => DefaultRounds };
+        rounds.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 3 or > 1000) result.AddError("--rounds takes a whole number from 3 to 1000.");
+        });
+        var images = new Option<string[]>("--images")
+        {
+            HelpName = "FILE|FOLDER|PATTERN", Description = "Measures the way from these files to embeddings instead.", AllowMultipleArgumentsPerToken = true,
+        };
+        var count = new Option<int>("--count") { HelpName = "N", Description = "Pictures of the long run; the files are taken again and again.", DefaultValueFactory = _ => 1000 };
+        count.Validators.Add(result =>
+        {
+            if (result.GetValueOrDefault<int>() is < 1 or > 10_000_000) result.AddError("--count takes a whole number from 1 to 10000000.");
+        });
+        var command = new Command("bench", "Measures how fast a CLIP embeds on this machine: --model, or one of ViT-B/32's size with random weights.") { rounds, images, count };
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () =>
+            {
+                var words = new Words(CommonOptions.LanguageOf(parsed));
+                var named = parsed.GetResult(CommonOptions.Model) is { Implicit: false };
+                var folder = named ? ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!) : null;
+                var files = parsed.GetValue(images) is { Length: > 0 } asked ? ImageFiles.Expand(asked, words) : null;
+                CommonOptions.StartTorch(parsed);
+                var model = named ? parsed.GetValue(CommonOptions.Model)! : "ViT-B/32";
+                if (files is not null)
+                    SayFolder(terminal, words, parsed, model, FolderBenchmark.Run(folder, files, (PicturesARound, parsed.GetValue(rounds), parsed.GetValue(count)), CommonOptions.PrecisionOf(parsed), terminal.Progress, cancellation));
+                else SayTowers(terminal, words, parsed, model, ClipBenchmark.Run(folder, parsed.GetValue(rounds), terminal.Progress, cancellation));
+                return 0;
+            },
+            CancellationToken.None));
+        return command;
+    }
+
+    private static void SayTowers(Terminal terminal, Words words, ParseResult parsed, string model, IReadOnlyList<BenchmarkRow> rows)
+    {
+        terminal.CloseLine();
+        if (parsed.GetValue(CommonOptions.Json))
+        {
+            terminal.SayJson(new { model, rounds = rows });
+            return;
+        }
+
+        terminal.SayTable(
+            [words.In("what", "qué"), words.In(">batch", ">lote"), words.In("way", "manera"), ">ms", words.In(">a second", ">por segundo"), words.In(">ratio", ">razón"), "p10-p90", words.In(">least cosine", ">coseno mínimo")],
+            rows.Select(row => new[]
+            {
+                words.In(row.What, row.What == "texts" ? "textos" : "imágenes"), row.Batch.ToString(CultureInfo.InvariantCulture), row.Way, Number(row.Milliseconds, "0.0"),
+                Number(row.PerSecond, "0.0"), "x" + Number(row.Ratio, "0.00"), $"{Number(row.Low, "0.00")}-{Number(row.High, "0.00")}", Number(row.Cosine, "0.0000000"),
+            }));
+        terminal.SayText(words.In(
+            $"{model}. Ratio: time of fp32 plain (the network as it is written, padded) through this way's, median over the rounds, each way once in every round.",
+            $"{model}. Razón: tiempo de fp32 plain (la red tal como está escrita, con relleno) entre el de esta manera, mediana de las rondas, cada manera una vez por ronda."));
+    }
+
+    private static void SayFolder(Terminal terminal, Words words, ParseResult parsed, string model, FolderBenchmarkResult result)
+    {
+        terminal.CloseLine();
+        if (parsed.GetValue(CommonOptions.Json))
+        {
+            terminal.SayJson(new { model, result.Count, result.PerSecond, result.Ratio, result.Low, result.High, result.Cosine, result.PeakBytes });
+            return;
+        }
+
+        var (speed, ratio, span, peak) = (Number(result.PerSecond, "0.0"), Number(result.Ratio, "0.00"), $"{Number(result.Low, "0.00")}-{Number(result.High, "0.00")}", Number(result.PeakBytes / 1048576.0, "0"));
+        terminal.SayText(words.In(
+            $"{model}: {result.Count} pictures at {speed} a second; x{ratio} (p10-p90 {span}) the serial fp32 way; least cosine to it {Number(result.Cosine, "0.000000")}; peak memory {peak} MiB.",
+            $"{model}: {result.Count} imágenes a {speed} por segundo; x{ratio} (p10-p90 {span}) frente a la manera en serie en fp32; coseno mínimo con ella {Number(result.Cosine, "0.000000")}; memoria máxima {peak} MiB."));
+    }
+
+    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+}

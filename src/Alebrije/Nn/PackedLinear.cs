@@ -1,0 +1,56 @@
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Nn;
+
+/// <summary>A linear layer made ready for inference: weights in the type of the computation and in the layout of the processor's kernels.</summary>
+internal sealed class PackedLinear : IDisposable
+{
+    private readonly Tensor weight, bias;
+    private readonly LinearEpilogue epilogue;
+    private readonly bool packed;
+
+    /// <param name="weight">[output, input]</param>
+    /// <param name="bias">[output], or null for none.</param>
+    /// <param name="type">Type of the products.</param>
+    /// <param name="epilogue">What follows.</param>
+    public PackedLinear(Tensor weight, Tensor? bias, ScalarType type, LinearEpilogue epilogue = LinearEpilogue.None)
+    {
+        using var scope = NewDisposeScope();
+        using var quiet = no_grad();
+        this.epilogue = epilogue;
+        packed = OneDnn.IsAvailable && weight.device_type == DeviceType.CPU;
+        var matrix = weight.detach().to(type).contiguous();
+        this.weight = (packed ? OneDnn.Pack(matrix) : matrix.clone()).DetachFromDisposeScope();
+        this.bias = (bias is null ? zeros(weight.shape[0], type, weight.device) : bias.detach().to(type).clone()).DetachFromDisposeScope();
+        Type = type;
+    }
+
+    /// <summary>Type of the products.</summary>
+    public ScalarType Type { get; }
+
+    /// <param name="x">[..., input], of any floating type.</param>
+    /// <returns>[..., output] in <see cref="Type"/></returns>
+    public Tensor Call(Tensor x)
+    {
+        using var scope = NewDisposeScope();
+        x = x.to(Type);
+        if (packed) return OneDnn.Linear(x, weight, bias, epilogue).MoveToOuterDisposeScope();
+        var y = nn.functional.linear(x, weight, bias);
+        return (epilogue switch
+        {
+            LinearEpilogue.Gelu => nn.functional.gelu(y),
+            LinearEpilogue.TanhGelu => Activation.TanhGelu(y),
+            LinearEpilogue.Silu => nn.functional.silu(y),
+            _ => y,
+        }).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        weight.Dispose();
+        bias.Dispose();
+    }
+}

@@ -189,7 +189,7 @@ public sealed class VerbTests : IDisposable
         using var error = new StringWriter();
         Assert.Equal(0, await Alebrije.Cli.CommandLineApp.RunAsync([], output, error));
         Assert.Equal("", error.ToString());
-        foreach (var verb in new[] { "imagine", "classify", "explain", "embed", "similarity", "pca", "tokenize", "preprocess", "verify", "world", "train", "models", "doctor" })
+        foreach (var verb in new[] { "imagine", "classify", "explain", "embed", "similarity", "pca", "tokenize", "preprocess", "verify", "world", "train", "models", "bench", "doctor" })
             Assert.Contains($"\n  {verb} ", output.ToString().ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }
 
@@ -228,6 +228,7 @@ public sealed class VerbTests : IDisposable
     [InlineData("models")]
     [InlineData("models list")]
     [InlineData("models show")]
+    [InlineData("bench")]
     [InlineData("doctor")]
     public async Task Help_IsWhatWasApproved(string verb)
     {

@@ -1,0 +1,160 @@
+using Alebrije.Models.Clip;
+using Alebrije.Nn;
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tests.Models;
+
+/// <summary>Towers made ready for inference give what the networks give as they are written.</summary>
+public sealed class PackedTowersTests
+{
+    private const int End = 63;
+
+    public PackedTowersTests() => TorchRuntime.Initialize();
+
+    [Theory]
+    [InlineData("quick_gelu", End)]
+    [InlineData("gelu", End)]
+    [InlineData("gelu", 2)]
+    public void TransformersTowers_AreTheSameFunction(string activation, int endToken)
+    {
+        using var scope = NewDisposeScope();
+        using var quiet = no_grad();
+        using var network = Shaken(new ClipNetwork(new ClipConfig
+        {
+            ProjectionDim = 12,
+            TextConfig = new ClipTextConfig { VocabSize = 64, HiddenSize = 16, IntermediateSize = 40, NumHiddenLayers = 3, NumAttentionHeads = 2, MaxPositionEmbeddings = 24, HiddenAct = activation, EosTokenId = endToken, LayerNormEps = 1e-3 },
+            VisionConfig = new ClipVisionConfig { HiddenSize = 24, IntermediateSize = 48, NumHiddenLayers = 2, NumAttentionHeads = 3, ImageSize = 16, PatchSize = 4, HiddenAct = activation },
+        }));
+        var rows = Rows(200, 24);
+        AssertTexts(rows, ids => network.ProjectText(network.Text.Encode(ids).Pooled), network.PackText);
+
+        var pixels = new Noise(3).Randn(5, 3, 16, 16);
+        AssertImages(network.ProjectImage(network.Vision.Encode(pixels).Pooled), type => network.PackVision(type), pixels);
+    }
+
+    [Theory]
+    [InlineData("argmax", true, false, null, false, 16)]
+    [InlineData("eos", false, true, 0.3, true, 18)]
+    [InlineData("last", false, false, null, false, 16)]
+    [InlineData("first", false, false, null, false, 16)]
+    public void OpenClipTowers_AreTheSameFunction(string pool, bool quick, bool bias, double? layerScale, bool noFirstNorm, int side)
+    {
+        using var scope = NewDisposeScope();
+        using var quiet = no_grad();
+        using var network = Shaken(new OpenClipNetwork(new OpenClipConfig
+        {
+            EmbedDim = 12, QuickGelu = quick,
+            TextCfg = new OpenClipTextConfig { ContextLength = 24, VocabSize = 64, Width = 16, Heads = 2, Layers = 2, PoolType = pool, EosId = End, ProjBias = bias, ActKwargs = bias ? new() { ["approximate"] = "tanh" } : [] },
+            VisionCfg = new OpenClipVisionConfig { ImageSize = side, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [2], LsInitValue = layerScale, NoLnPre = noFirstNorm },
+        }));
+        AssertTexts(Rows(40, 24), ids => network.EncodeText(ids), type => network.PackText(type)!);
+
+        var pixels = new Noise(3).Randn(5, 3, side, side);
+        AssertImages(network.EncodeImage(pixels), type => network.PackVision(type)!, pixels);
+    }
+
+    [Fact]
+    public void Towers_ThatSeeEverythingOrPoolEverything_AreNotPacked()
+    {
+        using var network = new OpenClipNetwork(new OpenClipConfig
+        {
+            EmbedDim = 12,
+            TextCfg = new OpenClipTextConfig { ContextLength = 8, VocabSize = 64, Width = 16, Heads = 2, Layers = 1, NoCausalMask = true },
+            VisionCfg = new OpenClipVisionConfig { ImageSize = 16, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [1], PoolType = "avg" },
+        });
+        Assert.Null(network.PackText(ScalarType.Float32));
+        Assert.Null(network.PackVision(ScalarType.Float32));
+    }
+
+    [Fact]
+    public void Picture_OfAnotherSize_IsRefused()
+    {
+        using var network = new OpenClipNetwork(new OpenClipConfig
+        {
+            EmbedDim = 12,
+            TextCfg = new OpenClipTextConfig { ContextLength = 8, VocabSize = 64, Width = 16, Heads = 2, Layers = 1 },
+            VisionCfg = new OpenClipVisionConfig { ImageSize = 16, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [1] },
+        });
+        using var tower = network.PackVision(ScalarType.Float32)!;
+        using var pixels = zeros(1, 3, 20, 20);
+        Assert.Contains("20 x 20", Assert.Throws<ArgumentException>(() => tower.Embed(pixels)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 7)]
+    [InlineData(2, 300)]
+    [InlineData(3, 5)]
+    public void PackedLinear_IsLinearAndWhatFollows(int epilogue, int rows)
+    {
+        using var scope = NewDisposeScope();
+        using var noise = new Noise(11);
+        var (weight, bias, x) = (noise.Randn(33, 20), noise.Randn(33), noise.Randn(2, rows, 20));
+        var y = nn.functional.linear(x, weight, bias);
+        var expected = (LinearEpilogue)epilogue switch
+        {
+            LinearEpilogue.Gelu => nn.functional.gelu(y),
+            LinearEpilogue.TanhGelu => Activation.TanhGelu(y),
+            LinearEpilogue.Silu => nn.functional.silu(y),
+            _ => y,
+        };
+        using var layer = new PackedLinear(weight, bias, ScalarType.Float32, (LinearEpilogue)epilogue);
+        Assert.True(layer.Call(x).allclose(expected, 1e-4, 1e-4));
+        using var without = new PackedLinear(weight, null, ScalarType.Float32);
+        Assert.True(without.Call(x).allclose(nn.functional.linear(x, weight), 1e-4, 1e-4));
+    }
+
+    private static void AssertTexts(int[][] rows, Func<Tensor, Tensor> plain, Func<ScalarType, PackedTextTower> pack)
+    {
+        var expected = plain(tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, rows[0].Length]));
+        foreach (var type in Types)
+        {
+            using var tower = pack(type);
+            var (given, seen) = (zeros_like(expected), 0);
+            tower.Embed(rows, (places, values) =>
+            {
+                given.index_copy_(0, tensor(places.Select(p => (long)p).ToArray()), values);
+                seen += places.Length;
+            });
+            Assert.Equal(rows.Length, seen);
+            AssertSame(expected, given, type);
+        }
+    }
+
+    private static void AssertImages(Tensor expected, Func<ScalarType, PackedVisionTower> pack, Tensor pixels)
+    {
+        foreach (var type in Types)
+        {
+            using var tower = pack(type);
+            AssertSame(expected, tower.Embed(pixels), type);
+        }
+    }
+
+    /// <summary>bf16 only where the processor has it: elsewhere it is a hundred times slower.</summary>
+    private static ScalarType[] Types => Processor.HasFastBf16 ? [ScalarType.Float32, ScalarType.BFloat16] : [ScalarType.Float32];
+
+    private static void AssertSame(Tensor expected, Tensor given, ScalarType type)
+    {
+        if (type == ScalarType.Float32) Assert.InRange((expected - given).abs().max().item<float>(), 0, 2e-4f);
+        var cosine = (ClipNetwork.Unit(expected) * ClipNetwork.Unit(given)).sum(-1).min().item<float>();
+        Assert.InRange(cosine, type == ScalarType.Float32 ? 0.99999f : 0.999f, 1.00001f);
+    }
+
+    /// <summary>Rows of every length, padded with the end token or with zeros.</summary>
+    private static int[][] Rows(int count, int tokens) => [.. Enumerable.Range(0, count).Select(i =>
+    {
+        var length = 1 + (i * 7 % (tokens - 1));
+        return Enumerable.Range(0, tokens).Select(t => t < length ? 1 + (((i * 31) + (t * 17)) % (End - 1)) : t == length || i % 2 == 0 ? End : 0).ToArray();
+    })];
+
+    /// <summary>Every parameter moved, so that no scale is one and no shift zero.</summary>
+    private static T Shaken<T>(T network) where T : nn.Module
+    {
+        using var noise = new Noise(5);
+        foreach (var parameter in network.parameters()) parameter.add_(noise.Randn(parameter.shape) * 0.2);
+        network.eval();
+        return network;
+    }
+}

@@ -1,0 +1,28 @@
+namespace Alebrije.Benchmarks;
+
+/// <summary><c>dotnet run -c Release --project bench/Alebrije.Benchmarks -- NAME [--rounds N]</c></summary>
+internal static class Program
+{
+    private const int UsualRounds = 15;
+
+    /// <summary>One class a benchmark; the name is what a user types.</summary>
+    private static readonly Dictionary<string, (string What, Action<int> Run)> Benchmarks = new(StringComparer.Ordinal)
+    {
+        ["tokenizer"] = ("ClipTokenizer against Microsoft.ML.Tokenizers, cleaning included", TokenizerBenchmark.Run),
+    };
+
+    private static int Main(string[] arguments)
+    {
+        var rounds = UsualRounds;
+        if (arguments is not ([_] or [_, "--rounds", _]) || !Benchmarks.TryGetValue(arguments[0], out var benchmark)
+            || (arguments.Length == 3 && (!int.TryParse(arguments[2], out rounds) || rounds < Comparison.FewestRounds)))
+        {
+            Console.Error.WriteLine($"Usage: Alebrije.Benchmarks NAME [--rounds N], N at least {Comparison.FewestRounds}; names are:");
+            foreach (var (name, (what, _)) in Benchmarks) Console.Error.WriteLine($"  {name,-12}{what}");
+            return 2;
+        }
+
+        benchmark.Run(rounds);
+        return 0;
+    }
+}

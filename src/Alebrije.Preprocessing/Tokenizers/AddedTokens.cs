@@ -17,6 +17,9 @@ internal sealed class AddedTokens
         initials = SearchValues.Create([.. this.tokens.Select(token => token.Content[0])]);
     }
 
+    /// <summary>Characters that begin a token.</summary>
+    public IEnumerable<char> Initials => tokens.Select(token => token.Content[0]);
+
     public static AddedTokens None { get; } = new([]);
 
     /// <summary>The next token from a place on, or null.</summary>

@@ -1,5 +1,5 @@
 using System.Buffers;
-using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
 using System.Text;
 
 namespace Alebrije.Preprocessing.Tokenizers;
@@ -10,14 +10,12 @@ namespace Alebrije.Preprocessing.Tokenizers;
 /// </summary>
 internal sealed class BytePairEncoder
 {
-    private const int RememberedLength = 32, RememberedWords = 1 << 16, ScannedLength = 128;
-    private const int NoRank = int.MaxValue;
+    private const int ScannedLength = 128, StackBytes = 256;
 
     private readonly int[] inner = new int[256], last = new int[256];
-    private readonly Dictionary<(int Left, int Right), (int Rank, int Merged)> merges;
-    private readonly ConcurrentDictionary<string, int[]> remembered = new(StringComparer.Ordinal);
-    private readonly ConcurrentDictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> lookup;
-    private int rememberedCount;
+    private readonly MergeTable merges;
+    private readonly WordCache remembered = new();
+    private readonly Dictionary<string, int[]> given = new(StringComparer.Ordinal);
 
     /// <param name="vocabulary">Symbols and their ids.</param>
     /// <param name="learnt">Merges, the first to apply first.</param>
@@ -31,56 +29,69 @@ internal sealed class BytePairEncoder
             inner[value] = vocabulary.GetValueOrDefault(symbol, unknown);
             last[value] = vocabulary.GetValueOrDefault(symbol + ByteSymbols.EndOfWord, unknown);
         }
-        merges = new(learnt.Count);
-        for (var rank = 0; rank < learnt.Count; rank++)
-        {
-            var (left, right) = learnt[rank];
-            merges[(Find(left), Find(right))] = (rank, Find(left + right));
-        }
-        lookup = remembered.GetAlternateLookup<ReadOnlySpan<char>>();
+        merges = new MergeTable([.. learnt.Select(pair => (Find(pair.Left), Find(pair.Right), Find(pair.Left + pair.Right)))]);
 
         int Find(string symbol) => vocabulary.TryGetValue(symbol, out var id) ? id : throw new InvalidDataException(
             $"A merge needs the symbol '{symbol}', which the vocabulary does not have; merges.txt and vocab.json must come from one training.");
     }
 
-    /// <summary>Fixes the ids of one word, as for a special token that counts wherever it is spelled.</summary>
-    public void Remember(string word, int[] ids) => remembered[word] = ids;
+    /// <summary>Fixes the ids of one word, as for a special token that counts wherever it is spelled. Before the first text.</summary>
+    public void Remember(string word, int[] ids) => given[word] = ids;
 
     /// <summary>Appends the ids of one word; a lone surrogate counts as U+FFFD.</summary>
-    public void Encode(ReadOnlySpan<char> word, List<int> ids)
+    [SkipLocalsInit]
+    public void Encode(scoped ReadOnlySpan<char> word, scoped ref IdBuffer ids)
     {
-        if (lookup.TryGetValue(word, out var known))
+        if (given.Count > 0 && given.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(word, out var known))
         {
             ids.AddRange(known);
             return;
         }
-        var bytes = Encoding.UTF8.GetByteCount(word);
-        var rented = ArrayPool<byte>.Shared.Rent(bytes);
-        var symbols = ArrayPool<int>.Shared.Rent(bytes);
-        Encoding.UTF8.GetBytes(word, rented);
-        for (var i = 0; i < bytes; i++)
-            symbols[i] = i == bytes - 1 ? last[rented[i]] : inner[rented[i]];
+        var size = Encoding.UTF8.GetMaxByteCount(word.Length) + WordCache.Padding;
+        var rented = size > StackBytes ? ArrayPool<byte>.Shared.Rent(size) : null;
+        var bytes = rented ?? stackalloc byte[StackBytes];
+        var length = Encoding.UTF8.GetBytes(word, bytes);
+        Encode(bytes, 0, length, ref ids);
+        if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
+    }
 
-        var count = bytes <= ScannedLength ? MergeByScanning(symbols.AsSpan(0, bytes)) : MergeByQueue(symbols.AsSpan(0, bytes));
-        var result = symbols.AsSpan(0, count);
-        ids.AddRange(result);
-        if (word.Length <= RememberedLength && rememberedCount < RememberedWords && remembered.TryAdd(word.ToString(), result.ToArray()))
-            Interlocked.Increment(ref rememberedCount);
-        ArrayPool<byte>.Shared.Return(rented);
-        ArrayPool<int>.Shared.Return(symbols);
+    /// <summary>Appends the ids of one word in UTF-8.</summary>
+    /// <param name="text">Text with at least <see cref="WordCache.Padding"/> bytes from the word's start on.</param>
+    /// <param name="start">Where the word begins.</param>
+    /// <param name="length">Its bytes, at least 1.</param>
+    /// <param name="ids">What to append to.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Encode(scoped ReadOnlySpan<byte> text, int start, int length, scoped ref IdBuffer ids)
+    {
+        if (length > WordCache.LongestWord || remembered.Find(text, start, length) is not { } known) EncodeNew(text, start, length, ref ids);
+        else if (known.Ids.Length == 0) ids.Add(known.First);
+        else ids.AddRange(known.Ids);
+    }
+
+    private void EncodeNew(scoped ReadOnlySpan<byte> text, int start, int length, scoped ref IdBuffer ids)
+    {
+        var rented = length > ScannedLength ? ArrayPool<int>.Shared.Rent(length) : null;
+        var symbols = rented is not null ? rented.AsSpan(0, length) : stackalloc int[length];
+        for (var i = 0; i < length; i++)
+            symbols[i] = i == length - 1 ? last[text[start + i]] : inner[text[start + i]];
+        var found = symbols[..(rented is null ? MergeByScanning(symbols) : MergeByQueue(symbols))];
+        ids.AddRange(found);
+        if (length <= WordCache.LongestWord) remembered.Add(text, start, length, found);
+        if (rented is not null) ArrayPool<int>.Shared.Return(rented);
     }
 
     /// <summary>Joins in place, looking through all pairs for every merge: quickest for words as people write them.</summary>
     /// <returns>How many symbols are left, from the front.</returns>
+    [SkipLocalsInit]
     internal int MergeByScanning(Span<int> symbols)
     {
         Span<int> ranks = stackalloc int[ScannedLength];
         var count = symbols.Length;
         for (var i = 0; i + 1 < count; i++)
-            ranks[i] = RankOf(symbols[i], symbols[i + 1]);
+            ranks[i] = merges.RankOf(symbols[i], symbols[i + 1]);
         while (count > 1)
         {
-            var (place, best) = (-1, NoRank);
+            var (place, best) = (-1, MergeTable.NoRank);
             for (var i = 0; i + 1 < count; i++)
             {
                 if (ranks[i] < best)
@@ -88,14 +99,14 @@ internal sealed class BytePairEncoder
             }
             if (place < 0)
                 break;
-            symbols[place] = merges[(symbols[place], symbols[place + 1])].Merged;
+            symbols[place] = merges.MergedOf(best);
             symbols[(place + 2)..count].CopyTo(symbols[(place + 1)..]);
             ranks[(place + 1)..(count - 1)].CopyTo(ranks[place..]);
             count--;
             if (place > 0)
-                ranks[place - 1] = RankOf(symbols[place - 1], symbols[place]);
+                ranks[place - 1] = merges.RankOf(symbols[place - 1], symbols[place]);
             if (place + 1 < count)
-                ranks[place] = RankOf(symbols[place], symbols[place + 1]);
+                ranks[place] = merges.RankOf(symbols[place], symbols[place + 1]);
         }
         return count;
     }
@@ -105,7 +116,7 @@ internal sealed class BytePairEncoder
     internal int MergeByQueue(Span<int> symbols)
     {
         var (next, previous) = (new int[symbols.Length], new int[symbols.Length]);
-        var queue = new PriorityQueue<(int Place, int Left, int Right), (int Rank, int Place)>();
+        var queue = new PriorityQueue<(int Place, int Left, int Right, int Rank), (int Rank, int Place)>();
         for (var i = 0; i < symbols.Length; i++)
             (next[i], previous[i]) = (i + 1, i - 1);
         for (var i = 0; i + 1 < symbols.Length; i++)
@@ -116,7 +127,7 @@ internal sealed class BytePairEncoder
             var right = next[pair.Place];
             if (symbols[pair.Place] != pair.Left || right >= symbols.Length || symbols[right] != pair.Right)
                 continue;
-            symbols[pair.Place] = merges[(pair.Left, pair.Right)].Merged;
+            symbols[pair.Place] = merges.MergedOf(pair.Rank);
             symbols[right] = -1;
             next[pair.Place] = next[right];
             if (next[right] < symbols.Length)
@@ -134,10 +145,8 @@ internal sealed class BytePairEncoder
 
         void Offer(Span<int> all, int left, int right)
         {
-            if (RankOf(all[left], all[right]) is var rank && rank != NoRank)
-                queue.Enqueue((left, all[left], all[right]), (rank, left));
+            if (merges.RankOf(all[left], all[right]) is var rank && rank != MergeTable.NoRank)
+                queue.Enqueue((left, all[left], all[right], rank), (rank, left));
         }
     }
-
-    private int RankOf(int left, int right) => merges.TryGetValue((left, right), out var merge) ? merge.Rank : NoRank;
 }

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Runtime.CompilerServices;
 using System.Text;
 using Alebrije.Preprocessing.Tokenizers.Cleaning;
 
@@ -14,6 +16,7 @@ public sealed class ClipTokenizer
     private readonly string?[] symbols;
     private readonly bool[] isSpecial;
     private readonly AddedTokens typed = AddedTokens.None, typedCleaned = AddedTokens.None;
+    private readonly PlainAlphabet? plain;
 
     private ClipTokenizer(TokenizerFiles files)
     {
@@ -30,6 +33,7 @@ public sealed class ClipTokenizer
         isSpecial = new bool[symbols.Length];
         foreach (var token in files.Added)
             (symbols[token.Id], isSpecial[token.Id]) = (token.Content, true);
+        plain = PlainOf();
     }
 
     private ClipTokenizer(BpeVocabulary vocabulary, ClipDialect dialect, int maxLength, int padId)
@@ -57,6 +61,7 @@ public sealed class ClipTokenizer
             encoder.Remember(rules.Start, [StartId]);
             encoder.Remember(rules.End, [EndId]);
         }
+        plain = PlainOf();
     }
 
     /// <summary>Whose rules this tokenizer follows.</summary>
@@ -76,6 +81,9 @@ public sealed class ClipTokenizer
 
     /// <summary>Rows that an embedding of these ids needs: the largest id and one.</summary>
     public int VocabularySize => symbols.Length;
+
+    /// <summary>Symbols by id; null where the vocabulary has a gap.</summary>
+    internal IReadOnlyList<string?> Symbols => symbols;
 
     /// <summary>
     /// Reads a tokenizer folder in the layout of transformers: vocab.json with merges.txt (or tokenizer.json alone), and, where they
@@ -140,17 +148,84 @@ public sealed class ClipTokenizer
     }
 
     /// <summary>Ids of a text, whole: start, words, end; neither cut nor padded.</summary>
+    [SkipLocalsInit]
     public int[] Encode(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        var ids = new List<int>(32) { StartId };
-        EncodeTyped(text, ids);
-        ids.Add(EndId);
-        return [.. ids];
+        var ids = new IdBuffer(stackalloc int[IdBuffer.Usual]);
+        Encode(text, ref ids);
+        var found = ids.Found.ToArray();
+        ids.Dispose();
+        return found;
     }
 
     /// <summary>Symbols of a text, whole, in the spelling of the vocabulary: <c>&lt;/w&gt;</c> ends a word, bytes stand as printable characters.</summary>
     public string[] Tokens(string text) => [.. Encode(text).Select(id => symbols[id]!)];
+
+    /// <summary>Tokens of a text, whole, with the places that they stand for: the same ids as <see cref="Encode(string)"/>.</summary>
+    /// <param name="text">The text.</param>
+    /// <param name="cleaned">The text as the vocabulary sees it, in which the places count.</param>
+    public IReadOnlyList<ClipToken> EncodeToTokens(string text, out string cleaned)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return EncodeToTokens(text, cleans: true, splits: true, out cleaned);
+    }
+
+    /// <inheritdoc cref="EncodeToTokens(string, out string)"/>
+    /// <param name="text">The text.</param>
+    /// <param name="cleans">Whether to clean it first.</param>
+    /// <param name="splits">Whether to cut it into words; otherwise it is one.</param>
+    /// <param name="cleaned">The text in which the places count.</param>
+    internal IReadOnlyList<ClipToken> EncodeToTokens(string text, bool cleans, bool splits, out string cleaned)
+    {
+        var tokens = new ClipTokenList(symbols, isSpecial);
+        tokens.AddBetween(StartId);
+        var place = 0;
+        for (; typed.Find(text, place) is { } found; place = found.End)
+        {
+            AddCleaned(text[place..found.Start]);
+            tokens.AddTyped(found.Id, text.AsSpan(found.Start, found.End - found.Start));
+        }
+
+        AddCleaned(text[place..]);
+        tokens.AddBetween(EndId);
+        cleaned = tokens.Cleaned;
+        return tokens.Tokens;
+
+        void AddCleaned(string piece)
+        {
+            var clean = cleans ? ClipCleaning.Clean(piece, Dialect) : piece;
+            var from = 0;
+            for (; typedCleaned.Find(clean, from) is { } found; from = found.End)
+            {
+                AddWords(clean.AsSpan(from, found.Start - from));
+                tokens.AddTyped(found.Id, clean.AsSpan(found.Start, found.End - found.Start));
+            }
+
+            AddWords(clean.AsSpan(from));
+        }
+
+        void AddWords(ReadOnlySpan<char> clean)
+        {
+            if (clean.Length == 0) return;
+            var ids = new IdBuffer(stackalloc int[IdBuffer.Usual]);
+            var words = new ClipWordReader(clean, rules);
+            var behind = 0;
+            while (splits ? words.MoveNext() : behind < clean.Length)
+            {
+                var word = splits ? words.Current : clean;
+                var start = splits ? words.Start : 0;
+                tokens.AddSpace(clean[behind..start]);
+                ids.Clear();
+                encoder.Encode(word, ref ids);
+                tokens.AddWord(word, ids.Found);
+                behind = start + word.Length;
+            }
+
+            tokens.AddSpace(clean[behind..]);
+            ids.Dispose();
+        }
+    }
 
     /// <summary>Rows of one length for a model, padded with <see cref="PadId"/>.</summary>
     /// <param name="texts">Texts, one per row.</param>
@@ -215,35 +290,63 @@ public sealed class ClipTokenizer
         return Encoding.UTF8.GetString([.. bytes]).Trim(' ');
     }
 
+    /// <summary>The characters of texts that need no cleaning but lower case; null in dialects whose cleaning is another.</summary>
+    private PlainAlphabet? PlainOf() => Dialect is ClipDialect.OpenClipWhitespace or ClipDialect.OpenClipCanonicalize
+        ? null : new PlainAlphabet(typed.Initials.Concat(typedCleaned.Initials));
+
+    private void Encode(string text, scoped ref IdBuffer ids)
+    {
+        ids.Add(StartId);
+        if (plain is not null && plain.Spells(text)) EncodePlain(text, ref ids);
+        else EncodeTyped(text, ref ids);
+        ids.Add(EndId);
+    }
+
+    [SkipLocalsInit]
+    private void EncodePlain(string text, scoped ref IdBuffer ids)
+    {
+        const int OnStack = 512;
+        var size = Encoding.UTF8.GetMaxByteCount(text.Length) + (2 * WordCache.Padding);
+        var rented = size > OnStack ? ArrayPool<byte>.Shared.Rent(size) : null;
+        var bytes = rented ?? stackalloc byte[OnStack];
+        var length = Encoding.UTF8.GetBytes(text, bytes);
+        bytes.Slice(length, 2 * WordCache.Padding).Clear();
+        PlainWordReader.Lower(bytes, length);
+        var words = new PlainWordReader(bytes, length);
+        while (words.MoveNext())
+            encoder.Encode(bytes, words.Start, words.Length, ref ids);
+        if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
+    }
+
     /// <summary>Takes out the special tokens that the text spells exactly, and cleans and encodes what is between them.</summary>
-    private void EncodeTyped(string text, List<int> ids)
+    private void EncodeTyped(string text, scoped ref IdBuffer ids)
     {
         var place = 0;
         for (; typed.Find(text, place) is { } found; place = found.End)
         {
-            EncodeCleaned(text[place..found.Start], ids);
+            EncodeCleaned(text[place..found.Start], ref ids);
             ids.Add(found.Id);
         }
-        EncodeCleaned(place == 0 ? text : text[place..], ids);
+        EncodeCleaned(place == 0 ? text : text[place..], ref ids);
     }
 
-    private void EncodeCleaned(string text, List<int> ids)
+    private void EncodeCleaned(string text, scoped ref IdBuffer ids)
     {
         var clean = ClipCleaning.Clean(text, Dialect);
         var place = 0;
         for (; typedCleaned.Find(clean, place) is { } found; place = found.End)
         {
-            EncodeWords(clean.AsSpan(place, found.Start - place), ids);
+            EncodeWords(clean.AsSpan(place, found.Start - place), ref ids);
             ids.Add(found.Id);
         }
-        EncodeWords(clean.AsSpan(place), ids);
+        EncodeWords(clean.AsSpan(place), ref ids);
     }
 
-    private void EncodeWords(ReadOnlySpan<char> clean, List<int> ids)
+    private void EncodeWords(ReadOnlySpan<char> clean, scoped ref IdBuffer ids)
     {
         var words = new ClipWordReader(clean, rules);
         while (words.MoveNext())
-            encoder.Encode(words.Current, ids);
+            encoder.Encode(words.Current, ref ids);
     }
 
     private static string Shorten(string text) => text.Length <= 40 ? text : text[..37] + "...";

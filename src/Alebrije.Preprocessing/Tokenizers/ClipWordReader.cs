@@ -38,6 +38,9 @@ internal ref struct ClipWordReader(ReadOnlySpan<char> text, ClipWordRules rules)
     private readonly ClipWordRules rules = rules;
     private int start, end, specialEnd;
 
+    /// <summary>Where the word found last begins.</summary>
+    public readonly int Start => start;
+
     /// <summary>The word found last.</summary>
     public readonly ReadOnlySpan<char> Current => text[start..end];
 

@@ -30,7 +30,10 @@ internal static class MojibakeClues
     private static readonly CharacterSet NoAsciiLetter = CharacterSet.AllBut(unit => char.IsAsciiLetter(unit));
     private static readonly CharacterSet SameLine = CharacterSet.AllBut(unit => unit == '\n');
 
-    private static readonly CharacterSet[][] Rules =
+    private static readonly CharacterSet Clues = Bad + Law + Currency + Start + End + Numeric + Box + "Œœ";
+
+    /// <summary>Sets of characters, one behind the other.</summary>
+    internal static readonly CharacterSet[][] Rules =
     [
         Rule(C1),
         Rule(Bad + LowerAccented + UpperAccented + Box + Start + End + Currency + Numeric + Law, Bad),
@@ -78,6 +81,9 @@ internal static class MojibakeClues
         Rule("ΒΓΞΟ", C1 + Bad + Start + End + Currency + "°", "ΒΓΞΟ"),
         Rule("ā", "€"),
     ];
+
+    /// <summary>Whether a character, beside letters, can make a text look misread; letters in lower case alone never do.</summary>
+    public static bool IsClue(char unit) => Clues.Contains(unit);
 
     /// <summary>Whether a text shows any sign of having been read in the wrong encoding.</summary>
     public static bool AreIn(ReadOnlySpan<char> text)

@@ -42,6 +42,9 @@ internal static class TextRepair
         return result.ToString();
     }
 
+    /// <summary>Whether a letter is a ligature or a quote in disguise.</summary>
+    public static bool IsReplaced(char unit) => unit == '\u02BC' || Ligatures.ContainsKey(unit);
+
     private static string FixSegment(string text, bool entities)
     {
         while (true)

@@ -25,7 +25,7 @@ internal static class EmbedCommand
                 OutputFile.Check(path, words);
                 var embedded = EmbeddingInputs.Embed(parsed, terminal, words, images, texts, thumbnails: false, cancellation);
                 var items = embedded.Items;
-                if (path is not null) await EmbeddingFile.WriteAsync(path, new EmbeddingSet(embedded.Model, items), cancellation);
+                if (path is not null) await EmbeddingFile.WriteAsync(path, new EmbeddingSet(embedded.Space, items), cancellation);
                 if (json)
                 {
                     terminal.SayJson(new { embedded.Model, embedded.Dimensions, Path = path, items }, compact: true);

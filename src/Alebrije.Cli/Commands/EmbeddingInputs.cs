@@ -57,7 +57,7 @@ internal sealed class EmbeddingInputs
         var ofImages = paths.Count == 0 ? [] : model.EmbedImages(paths.Count, Picture, done => Report("images", "imágenes", done, paths.Count), cancellation);
         var ofTexts = texts.Count == 0 ? [] : model.EmbedTexts(texts, done => Report("texts", "textos", done, texts.Count), cancellation);
         terminal.CloseLine();
-        return new Embedded(model.Name, model.Dimensions, ImageFiles.Labels(paths), ofImages, texts, ofTexts, small);
+        return new Embedded(model.Space, ImageFiles.Labels(paths), ofImages, texts, ofTexts, small);
 
         PillowImage Picture(int i)
         {
@@ -90,8 +90,12 @@ internal sealed class EmbeddingInputs
 
 /// <summary>Embeddings with their labels.</summary>
 internal sealed record Embedded(
-    string Model, int Dimensions, IReadOnlyList<string> ImageLabels, float[][] Images, IReadOnlyList<string> Texts, float[][] OfTexts, RgbImage?[] Thumbnails)
+    EmbeddingSpace Space, IReadOnlyList<string> ImageLabels, float[][] Images, IReadOnlyList<string> Texts, float[][] OfTexts, RgbImage?[] Thumbnails)
 {
+    public string Model => Space.Model;
+
+    public int Dimensions => Space.Dimensions;
+
     /// <summary>Images first, then texts, each in the order in which they were given.</summary>
     public EmbeddingItem[] Items =>
     [

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Analysis;
@@ -25,14 +26,14 @@ public static class EmbeddingFile
         {
             case ".json":
                 await ReplaceAsync(path, stream => JsonSerializer.SerializeAsync(
-                    stream, new EmbeddingDocument(set.Model, set.Dimensions, set.Items), EmbeddingJson.Default.EmbeddingDocument, cancellation));
+                    stream, new EmbeddingDocument(set.Model, set.Dimensions, set.Items, set.Space.Preprocessing), EmbeddingJson.Default.EmbeddingDocument, cancellation));
                 break;
             case ".parquet":
                 await ReplaceAsync(path, stream => EmbeddingParquet.WriteAsync(stream, set, cancellation));
                 break;
             default:
                 var values = set.Items.SelectMany(item => item.Embedding).ToArray();
-                var labels = new LabelDocument(set.Model, set.Dimensions, [.. set.Items.Select(item => new LabelItem(item.Kind, item.Label))]);
+                var labels = new LabelDocument(set.Model, set.Dimensions, [.. set.Items.Select(item => new LabelItem(item.Kind, item.Label))], set.Space.Preprocessing);
                 var part = PartOf(path);
                 Npy.Write(part, values, set.Items.Count, set.Dimensions);
                 await ReplaceAsync(LabelsOf(path), stream => JsonSerializer.SerializeAsync(
@@ -58,12 +59,12 @@ public static class EmbeddingFile
             {
                 case ".json":
                     var document = await ReadJsonAsync(path, EmbeddingJson.Default.EmbeddingDocument, cancellation);
-                    return Checked(path, document.Dimensions, new EmbeddingSet(document.Model, document.Items));
+                    return Checked(path, new EmbeddingSpace(document.Model, document.Dimensions, document.Preprocessing), document.Items);
                 case ".parquet":
                     await using (var stream = File.OpenRead(path))
                     {
-                        var (model, dimensions, items) = await EmbeddingParquet.ReadAsync(stream, cancellation);
-                        return Checked(path, dimensions, new EmbeddingSet(model, items));
+                        var (space, items) = await EmbeddingParquet.ReadAsync(stream, cancellation);
+                        return Checked(path, space, items);
                     }
 
                 default:
@@ -88,12 +89,16 @@ public static class EmbeddingFile
         if (rows != labels.Items.Count || width != labels.Dimensions)
             throw new InvalidDataException(
                 $"{path} holds [{rows}, {width}], but {side} names {labels.Items.Count} items of {labels.Dimensions} numbers: the files do not belong together.");
-        return new EmbeddingSet(labels.Model, [.. labels.Items.Select(
+        return new EmbeddingSet(new EmbeddingSpace(labels.Model, labels.Dimensions, labels.Preprocessing), [.. labels.Items.Select(
             (item, i) => new EmbeddingItem(item.Kind, item.Label, values.AsSpan(i * width, width).ToArray()))]);
     }
 
-    private static EmbeddingSet Checked(string path, int dimensions, EmbeddingSet set) => set.Dimensions == dimensions ? set
-        : throw new InvalidDataException($"{path} says {dimensions} numbers per embedding but holds {set.Dimensions}: the file was changed or damaged.");
+    private static EmbeddingSet Checked(string path, EmbeddingSpace space, IReadOnlyList<EmbeddingItem> items)
+    {
+        var width = Vectors.Width([.. items.Select(item => item.Embedding)], "embeddings");
+        return space.Dimensions == width ? new EmbeddingSet(space, items)
+            : throw new InvalidDataException($"{path} says {space.Dimensions} numbers per embedding but holds {width}: the file was changed or damaged.");
+    }
 
     private static async Task<T> ReadJsonAsync<T>(
         string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, CancellationToken cancellation)
@@ -129,9 +134,9 @@ public static class EmbeddingFile
     }
 }
 
-internal sealed record EmbeddingDocument(string Model, int Dimensions, IReadOnlyList<EmbeddingItem> Items);
+internal sealed record EmbeddingDocument(string Model, int Dimensions, IReadOnlyList<EmbeddingItem> Items, string? Preprocessing = null);
 
-internal sealed record LabelDocument(string Model, int Dimensions, IReadOnlyList<LabelItem> Items);
+internal sealed record LabelDocument(string Model, int Dimensions, IReadOnlyList<LabelItem> Items, string? Preprocessing = null);
 
 internal sealed record LabelItem(EmbeddingKind Kind, string Label);
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Alebrije.Pipelines;
 using Parquet;
 using Parquet.Schema;
 
@@ -6,13 +7,13 @@ namespace Alebrije.Analysis;
 
 /// <summary>
 /// Embeddings as a Parquet table: kind (string), label (string), embedding (list of float), in row groups of a bounded size, with
-/// <c>alebrije.model</c> and <c>alebrije.dimensions</c> as the file's metadata. DuckDB, pandas and polars read it as it is.
+/// <c>alebrije.model</c>, <c>alebrije.dimensions</c> and <c>alebrije.preprocessing</c> as the file's metadata. DuckDB, pandas and polars read it as it is.
 /// </summary>
 internal static class EmbeddingParquet
 {
     private const int GroupRows = 8192;
     private const long MaxExpansion = 1000; // numbers per byte of file: more than that is a lie about the size
-    private const string ModelKey = "alebrije.model", DimensionsKey = "alebrije.dimensions";
+    private const string ModelKey = "alebrije.model", DimensionsKey = "alebrije.dimensions", PreprocessingKey = "alebrije.preprocessing";
 
     private static readonly DataField<string> Kind = new("kind", false), Label = new("label", false);
     private static readonly DataField<float> Element = new("element", false);
@@ -22,11 +23,13 @@ internal static class EmbeddingParquet
     public static async Task WriteAsync(Stream stream, EmbeddingSet set, CancellationToken cancellation)
     {
         await using var writer = await ParquetWriter.CreateAsync(Schema, stream, cancellationToken: cancellation);
-        writer.CustomMetadata = new Dictionary<string, string>
+        var metadata = new Dictionary<string, string>
         {
             [ModelKey] = set.Model,
             [DimensionsKey] = set.Dimensions.ToString(CultureInfo.InvariantCulture),
         };
+        if (set.Space.Preprocessing is { } preprocessing) metadata[PreprocessingKey] = preprocessing;
+        writer.CustomMetadata = metadata;
         foreach (var group in set.Items.Chunk(GroupRows))
         {
             using var rows = writer.CreateRowGroup();
@@ -43,7 +46,7 @@ internal static class EmbeddingParquet
     }
 
     /// <exception cref="FormatException">Not such a table, or a damaged one; the message completes "is not readable:".</exception>
-    public static async Task<(string Model, int Dimensions, IReadOnlyList<EmbeddingItem> Items)> ReadAsync(
+    public static async Task<(EmbeddingSpace Space, IReadOnlyList<EmbeddingItem> Items)> ReadAsync(
         Stream stream, CancellationToken cancellation)
     {
         try
@@ -57,7 +60,7 @@ internal static class EmbeddingParquet
         }
     }
 
-    private static async Task<(string Model, int Dimensions, IReadOnlyList<EmbeddingItem> Items)> ReadTableAsync(
+    private static async Task<(EmbeddingSpace Space, IReadOnlyList<EmbeddingItem> Items)> ReadTableAsync(
         Stream stream, CancellationToken cancellation)
     {
         await using var reader = await ParquetReader.CreateAsync(stream, cancellationToken: cancellation);
@@ -83,7 +86,7 @@ internal static class EmbeddingParquet
                 items.Add(new EmbeddingItem(KindOf(kinds[i]), labels[i], values.AsSpan(i * dimensions, dimensions).ToArray()));
         }
 
-        return (model, dimensions, items);
+        return (new EmbeddingSpace(model, dimensions, metadata.GetValueOrDefault(PreprocessingKey)), items);
     }
 
     private static DataField Column(ParquetReader reader, string name) =>

@@ -27,10 +27,12 @@ public sealed class ClipModel : IDisposable
     private readonly ScalarType dtype;
     private readonly Lazy<PackedTextTower?> packedText;
     private readonly Lazy<PackedVisionTower?> packedVision;
+    private readonly Lazy<EmbeddingSpace> space;
 
     internal ClipModel(ClipModelParts parts, Precision precision)
     {
         this.parts = parts;
+        space = new Lazy<EmbeddingSpace>(() => EmbeddingSpace.Of(Name, Dimensions, Tokenizer, ImageProcessor));
         dtype = precision == Precision.Auto && parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())) < SmallNetwork
             ? ScalarType.Float32 : Processor.ScalarType(precision);
         packedText = new(() => parts.Text?.Pack(dtype));
@@ -42,6 +44,9 @@ public sealed class ClipModel : IDisposable
 
     /// <summary>Numbers of an embedding.</summary>
     public int Dimensions => parts.Dimensions;
+
+    /// <summary>The space of its embeddings: only embeddings of one space may be compared.</summary>
+    public EmbeddingSpace Space => space.Value;
 
     /// <summary>By what cosines are multiplied before the softmax: the checkpoint's own, or <see cref="UsualLogitScale"/> where towers come without one.</summary>
     public double LogitScale => parts.LogitScale;

@@ -15,6 +15,7 @@ public sealed class PublicApiTests
     [Theory]
     [InlineData("Alebrije")]
     [InlineData("Alebrije.Preprocessing")]
+    [InlineData("Alebrije.Extensions.AI")]
     public void Surface_IsTheApprovedOne(string assembly)
     {
         var actual = Describe(Assembly.Load(assembly));

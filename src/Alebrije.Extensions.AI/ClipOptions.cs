@@ -1,0 +1,60 @@
+using Alebrije.Catalog;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using Microsoft.Extensions.Options;
+
+namespace Alebrije.Extensions.AI;
+
+/// <summary>Which CLIP a <see cref="ClipEmbeddingGenerator"/> runs, and how it gathers what is asked of it.</summary>
+public sealed class ClipOptions
+{
+    /// <summary>Name of a model, or the path of its folder (or of a <c>.pt</c> file of openai/CLIP).</summary>
+    public string Model { get; set; } = ModelCatalog.DefaultName;
+
+    /// <summary>Number format of the towers.</summary>
+    public Precision Precision { get; set; } = Precision.Auto;
+
+    /// <summary>Threads for tensor operations, 1 or more, for the whole process; null leaves libtorch's choice.</summary>
+    public int? Threads { get; set; }
+
+    /// <summary>Texts or pictures that are computed at once at most, 1 to 1024, whoever asked for them.</summary>
+    public int BatchSize { get; set; } = 32;
+
+    /// <summary>How long the first of a batch waits for others, at most a second; zero takes only what waits already.</summary>
+    public TimeSpan BatchWindow { get; set; } = TimeSpan.FromMilliseconds(2);
+
+    /// <summary>What is wrong with these options, a sentence each.</summary>
+    internal IEnumerable<string> Faults()
+    {
+        if (!Enum.IsDefined(Precision)) yield return $"There is no precision {Precision}; there are {string.Join(", ", Enum.GetNames<Precision>())}.";
+        if (Threads < 1) yield return $"{Threads} threads cannot compute; give 1 or more, or null for libtorch's choice.";
+        if (BatchSize is < 1 or > 1024) yield return $"A batch of {BatchSize} cannot be; give 1 to 1024.";
+        if (BatchWindow < TimeSpan.Zero || BatchWindow > TimeSpan.FromSeconds(1)) yield return $"A batch cannot wait {BatchWindow.TotalMilliseconds} ms for others; give 0 to 1000 ms.";
+        if (MissingModel() is { } missing) yield return missing;
+    }
+
+    internal string Folder => ModelCatalog.Create().Find(Model);
+
+    private string? MissingModel()
+    {
+        try
+        {
+            _ = Folder;
+            return null;
+        }
+        catch (CheckpointNotFoundException e)
+        {
+            return e.Message;
+        }
+    }
+}
+
+/// <summary>Says what is wrong with options before a model is loaded with them.</summary>
+internal sealed class ClipOptionsValidation : IValidateOptions<ClipOptions>
+{
+    public ValidateOptionsResult Validate(string? name, ClipOptions options)
+    {
+        string[] faults = [.. options.Faults()];
+        return faults.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
+    }
+}

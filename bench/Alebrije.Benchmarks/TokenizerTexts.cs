@@ -29,6 +29,7 @@ internal static class TokenizerTexts
             yield return new TextSet("captions, English, long", [Join(english)]);
             yield return new TextSet("captions, Spanish", [spanish]);
             yield return new TextSet("captions, Spanish, long", [Join(spanish)]);
+            yield return new TextSet("captions to be cleaned", [[.. captions.Select(Untidy)]]);
         }
         else
         {
@@ -46,6 +47,15 @@ internal static class TokenizerTexts
     }
 
     private static string[] Join(IReadOnlyList<string> texts) => [.. texts.Chunk(Joined).Select(few => string.Join(". ", few.Select(text => text.TrimEnd('.'))))];
+
+    /// <summary>As captions come from web pages: curly quotes, entities, emoji, capitals with accents; the other side does not clean them.</summary>
+    private static string Untidy(string caption, int place) => (place % 4) switch
+    {
+        0 => $"“{caption}”",
+        1 => $"{caption} &amp; more",
+        2 => $"\U0001F981 {caption} \U0001F60A",
+        _ => $"¡{caption.ToUpperInvariant()}! \u2019",
+    };
 
     /// <summary>Eight invented words of two to four syllables a text: nothing to remember, BPE itself.</summary>
     private static string[] NewWords(int round)

@@ -85,30 +85,40 @@ internal sealed class BytePairEncoder
     [SkipLocalsInit]
     internal int MergeByScanning(Span<int> symbols)
     {
-        Span<int> ranks = stackalloc int[ScannedLength];
-        var count = symbols.Length;
-        for (var i = 0; i + 1 < count; i++)
-            ranks[i] = merges.RankOf(symbols[i], symbols[i + 1]);
-        while (count > 1)
+        // Each place holds the rank of its pair above the place itself, so that the least is the first of the best pairs.
+        const long NoPair = long.MaxValue;
+        const int PlaceBits = 8;
+        Span<long> pairs = stackalloc long[ScannedLength];
+        Span<byte> next = stackalloc byte[ScannedLength + 1], previous = stackalloc byte[ScannedLength + 1];
+        pairs = pairs[..symbols.Length];
+        for (var i = 0; i < symbols.Length; i++)
+            (pairs[i], next[i], previous[i]) = (i + 1 < symbols.Length ? PairOf(symbols, i, i + 1) : NoPair, (byte)(i + 1), (byte)(i - 1));
+        while (true)
         {
-            var (place, best) = (-1, MergeTable.NoRank);
-            for (var i = 0; i + 1 < count; i++)
-            {
-                if (ranks[i] < best)
-                    (place, best) = (i, ranks[i]);
-            }
-            if (place < 0)
+            var best = NoPair;
+            foreach (var pair in pairs)
+                best = Math.Min(best, pair);
+            if (best == NoPair)
                 break;
-            symbols[place] = merges.MergedOf(best);
-            symbols[(place + 2)..count].CopyTo(symbols[(place + 1)..]);
-            ranks[(place + 1)..(count - 1)].CopyTo(ranks[place..]);
-            count--;
+            var place = (int)best & ((1 << PlaceBits) - 1);
+            var right = next[place];
+            var behind = next[right];
+            symbols[place] = merges.MergedOf((int)(best >> PlaceBits));
+            pairs[right] = NoPair;
+            next[place] = behind;
+            previous[behind] = (byte)place;
+            pairs[place] = behind < symbols.Length ? PairOf(symbols, place, behind) : NoPair;
             if (place > 0)
-                ranks[place - 1] = merges.RankOf(symbols[place - 1], symbols[place]);
-            if (place + 1 < count)
-                ranks[place] = merges.RankOf(symbols[place], symbols[place + 1]);
+                pairs[previous[place]] = PairOf(symbols, previous[place], place);
         }
+
+        var count = 0;
+        for (var i = 0; i < symbols.Length; i = next[i])
+            symbols[count++] = symbols[i];
         return count;
+
+        long PairOf(Span<int> all, int left, int right) =>
+            merges.RankOf(all[left], all[right]) is var rank && rank == MergeTable.NoRank ? NoPair : ((long)rank << PlaceBits) | (uint)left;
     }
 
     /// <summary>Joins in place with a queue of pairs, so that a word of a million letters takes no time to speak of.</summary>

@@ -87,4 +87,17 @@ public sealed class ClipServicesTests
         Assert.Same(clip, cached.GetService(typeof(ClipEmbeddingGenerator)));
         Assert.Equal(ClipEmbeddingGenerator.ProviderName, cached.GetService<EmbeddingGeneratorMetadata>()!.ProviderName);
     }
+
+    [Fact]
+    public async Task Middleware_RegisteredOverClip_IsWhatTheInterfaceGives()
+    {
+        var services = new ServiceCollection().AddDistributedMemoryCache().AddAlebrijeClip(options => options.Model = TestModels.StableUnClip);
+        services.AddEmbeddingGenerator(provider => (IEmbeddingGenerator<string, Embedding<float>>)provider.GetRequiredService<ClipEmbeddingGenerator>())
+            .UseDistributedCache();
+        await using var built = services.BuildServiceProvider();
+        var generator = built.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>();
+        Assert.IsNotType<ClipEmbeddingGenerator>(generator);
+        Assert.False(built.GetRequiredService<ClipEmbeddingGenerator>().IsLoaded);
+        Assert.Equal("model", (await generator.GenerateAsync("a lion", cancellationToken: Now)).Space()!.Model);
+    }
 }

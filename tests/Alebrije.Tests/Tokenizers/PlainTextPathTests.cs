@@ -41,6 +41,10 @@ public sealed class PlainTextPathTests
     }
 
     [Fact]
+    public void MisreadText_BeginsInTheBasicPlane() =>
+        Assert.All(MojibakeClues.Rules, rule => Assert.DoesNotContain((string[])["\U0001F600", "\U00010428", "\U0001D7D8"], pair => rule[0].Contains(pair, out _)));
+
+    [Fact]
     public void PlainAlphabet_CleaningLeavesEachLetter()
     {
         foreach (var chunk in PlainLetters.Chunk(500))

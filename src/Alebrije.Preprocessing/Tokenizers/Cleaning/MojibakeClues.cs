@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 /// <summary>
@@ -82,6 +84,10 @@ internal static class MojibakeClues
         Rule("ā", "€"),
     ];
 
+    private static readonly (ulong[] Distinct, byte[] ByUnit) Index = IndexRules();
+    private static readonly ulong[] Begun = Index.Distinct;
+    private static readonly byte[] BegunBy = Index.ByUnit;
+
     /// <summary>Whether a character, beside letters, can make a text look misread; letters in lower case alone never do.</summary>
     public static bool IsClue(char unit) => Clues.Contains(unit);
 
@@ -97,13 +103,36 @@ internal static class MojibakeClues
             if (ahead < 0)
                 return false;
             place += Math.Max(0, ahead - 2);
-            foreach (var rule in Rules)
+            for (var left = RulesFrom(text, place); left != 0; left &= left - 1)
             {
-                if (Matches(text[place..], rule))
+                if (Matches(text[place..], Rules[BitOperations.TrailingZeroCount(left)]))
                     return true;
             }
         }
         return false;
+    }
+
+    /// <summary>Rules that the character at a place may begin, one bit each; none begins beyond the basic plane.</summary>
+    private static ulong RulesFrom(ReadOnlySpan<char> text, int place) =>
+        place + 1 < text.Length && char.IsSurrogatePair(text[place], text[place + 1]) ? 0 : Begun[BegunBy[text[place]]];
+
+    private static (ulong[] Distinct, byte[] ByUnit) IndexRules()
+    {
+        var (distinct, byUnit) = (new List<ulong>(), new byte[0x10000]);
+        for (var code = 0; code < byUnit.Length; code++)
+        {
+            var rules = 0UL;
+            for (var rule = 0; rule < Rules.Length; rule++)
+                rules |= Rules[rule][0].Contains((char)code) ? 1UL << rule : 0;
+            var index = distinct.IndexOf(rules);
+            if (index < 0)
+            {
+                index = distinct.Count;
+                distinct.Add(rules);
+            }
+            byUnit[code] = checked((byte)index);
+        }
+        return ([.. distinct], byUnit);
     }
 
     private static bool Matches(ReadOnlySpan<char> here, CharacterSet[] rule)

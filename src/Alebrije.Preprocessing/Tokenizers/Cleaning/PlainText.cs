@@ -46,6 +46,15 @@ internal static class PlainText
         var result = new StringBuilder(text, 0, place, text.Length + 4);
         for (; place < text.Length; place++)
         {
+            // Stretches that are in lower case already go in one piece.
+            var unchanged = text.AsSpan(place).IndexOfAnyExcept(LowerAscii);
+            if (unchanged != 0)
+            {
+                unchanged = unchanged < 0 ? text.Length - place : unchanged;
+                result.Append(text, place, unchanged);
+                place += unchanged - 1;
+                continue;
+            }
             var unit = text[place];
             if (unit < 0x80)
                 result.Append(char.ToLowerInvariant(unit));

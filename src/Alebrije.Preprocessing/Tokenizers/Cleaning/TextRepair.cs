@@ -24,11 +24,18 @@ internal static class TextRepair
         ['\uFB00'] = "ff", ['\uFB01'] = "fi", ['\uFB02'] = "fl", ['\uFB03'] = "ffi", ['\uFB04'] = "ffl", ['\uFB05'] = "ſt", ['\uFB06'] = "st",
     };
 
+    /// <summary>Characters that stay as they are, but for what misread text, controls and normalization ask; no surrogate is among them.</summary>
+    private static readonly SearchValues<char> NotReplaced = SearchValues.Create(
+        [.. Enumerable.Range(0, 0x10000).Select(code => (char)code).Where(unit => !(char.IsSurrogate(unit) || Ligatures.ContainsKey(unit) || UnicodeFacts.OrdinaryWidth(unit) is not null
+            || unit is '\r' or '\u02BC' or (>= '\u2018' and <= '\u201F') or '\u2028' or '\u2029' or '\u0085'))]);
+
     /// <summary>The text, repaired line by line; from the first line with a "&lt;" on, entities are left to the HTML that they belong to.</summary>
     public static string Fix(string text)
     {
         if (text.AsSpan().IndexOfAnyExcept(Sound) < 0)
             return text;
+        if (text.Length <= LongestSegment && !text.Contains('\n', StringComparison.Ordinal))
+            return FixSegment(text, entities: !text.Contains('<', StringComparison.Ordinal));
         var result = new StringBuilder(text.Length);
         var entities = true;
         for (var place = 0; place < text.Length;)
@@ -78,8 +85,11 @@ internal static class TextRepair
     /// <summary>Ligatures, width, quotes, line breaks and lone surrogates: each looks at one character, a line break at two.</summary>
     private static string ReplaceCharacters(string text)
     {
-        var result = new StringBuilder(text.Length);
-        for (var i = 0; i < text.Length; i++)
+        var start = FirstToReplace(text);
+        if (start == text.Length)
+            return text;
+        var result = new StringBuilder(text, 0, start, text.Length + 8);
+        for (var i = start; i < text.Length; i++)
         {
             var unit = text[i];
             if (unit < 0x80 && unit != '\r')
@@ -100,6 +110,19 @@ internal static class TextRepair
                 result.Append(char.IsSurrogate(unit) ? '\uFFFD' : unit);
         }
         return result.ToString();
+    }
+
+    private static int FirstToReplace(string text)
+    {
+        for (var place = 0; ; place += 2)
+        {
+            var next = text.AsSpan(place).IndexOfAnyExcept(NotReplaced);
+            if (next < 0)
+                return text.Length;
+            place += next;
+            if (place + 1 == text.Length || !char.IsSurrogatePair(text[place], text[place + 1]))
+                return place;
+        }
     }
 
     private static void AppendBreak(string text, ref int place, StringBuilder result)

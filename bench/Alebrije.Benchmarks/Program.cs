@@ -9,6 +9,9 @@ internal static class Program
     private static readonly Dictionary<string, (string What, Action<int> Run)> Benchmarks = new(StringComparer.Ordinal)
     {
         ["tokenizer"] = ("ClipTokenizer against Microsoft.ML.Tokenizers, cleaning included", TokenizerBenchmark.Run),
+        ["clip"] = ("CLIP of ViT-B/32's size, packed against plain fp32", ClipTowers.Run),
+        ["folder"] = ("1,000 and 10,000 JPEGs, from files to embeddings", FolderOfJpegs.Run),
+        ["fuzz"] = ("N damaged files against every reader", ReaderFuzzing.Run),
     };
 
     private static int Main(string[] arguments)

@@ -1,0 +1,19 @@
+namespace Alebrije.Tests.Fuzzing;
+
+/// <summary>Every reader meets some hundred damaged files: each is read, or refused in a sentence, in bounded memory.</summary>
+public sealed class ReaderFuzzTests
+{
+    private const int Rounds = 400;
+    private static readonly TimeSpan Time = TimeSpan.FromSeconds(3);
+    private static readonly string Fixtures = Path.Combine(AppContext.BaseDirectory, "Fixtures");
+
+    public static TheoryData<string> Names => [.. ReaderFuzz.Targets(Fixtures).Select(target => target.Name)];
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Damaged_AreReadOrRefused(string name)
+    {
+        var result = ReaderFuzz.Run(ReaderFuzz.Targets(Fixtures).Single(target => target.Name == name), seed: 20, Rounds, Time);
+        Assert.True(result is { Read: > 0, Refused: > 0 }, $"{name}: {result}");
+    }
+}

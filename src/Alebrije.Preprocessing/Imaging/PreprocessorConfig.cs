@@ -20,7 +20,11 @@ internal static class PreprocessorConfig
             options.Validate();
             return options;
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException or OverflowException or ArgumentException)
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{path} is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
+        }
+        catch (Exception e) when (e is InvalidOperationException or FormatException or OverflowException or ArgumentException)
         {
             throw new InvalidDataException($"{path} is not understood: {e.Message}", e);
         }

@@ -175,7 +175,7 @@ internal sealed class TokenizerFiles
         }
         catch (JsonException error)
         {
-            throw new InvalidDataException($"'{path}' is not valid JSON: {error.Message}", error);
+            throw new InvalidDataException($"'{path}' is not valid JSON: it breaks off at line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}.", error);
         }
     }
 }

@@ -102,7 +102,7 @@ internal sealed partial record SchedulerConfig
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"it is not valid JSON: {e.Message}", e);
+            throw new InvalidDataException($"it is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
         }
     }
 

@@ -61,7 +61,7 @@ internal static partial class ConfigFile
         }
         catch (JsonException e)
         {
-            throw new WeightsException($"{path} is not valid JSON: {e.Message}", e);
+            throw new WeightsException($"{path} is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

@@ -6,7 +6,7 @@ namespace Alebrije.Cli;
 /// <summary>Options that every verb takes.</summary>
 internal static class CommonOptions
 {
-    public static readonly Option<string> Model = new("--model") { HelpName = "NAME|FOLDER", Description = "Model: a name that 'models list' gives, or the path of a folder.", DefaultValueFactory = _ => "mini", Recursive = true };
+    public static readonly Option<string> Model = new("--model") { HelpName = "NAME|FOLDER", Description = "Model: a name that 'models list' gives, OWNER/NAME of one that was fetched, or the path of a folder.", DefaultValueFactory = _ => "mini", Recursive = true };
     public static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Description = "Seed of everything random; the same seed gives the same result.", Recursive = true };
     public static readonly Option<string> Device = new("--device") { HelpName = "auto|cpu|cuda[:n]", Description = "Where it computes.", DefaultValueFactory = _ => "auto", Recursive = true };
     public static readonly Option<string> PrecisionName = new("--precision") { HelpName = "auto|fp32|bf16", Description = "Number format of large networks; auto takes bf16 only where it is fast.", DefaultValueFactory = _ => "auto", Recursive = true };

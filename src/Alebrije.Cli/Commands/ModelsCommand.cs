@@ -5,21 +5,24 @@ using Alebrije.Catalog;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije models list</c> and <c>alebrije models show NAME</c></summary>
+/// <summary><c>alebrije models list|show|pull|remove</c></summary>
 internal static class ModelsCommand
 {
     private const int ListedConcepts = 24;
 
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("models", "Lists the models that have a name, or shows what one consists of.") { List(terminal), Show(terminal) };
+        var command = new Command("models", "Lists the models that have a name, shows what one consists of, fetches, imports and removes them.")
+        {
+            List(terminal), Show(terminal), PullCommand.Create(terminal), RemoveCommand.Create(terminal),
+        };
         command.SetAction(parsed => SayList(terminal, parsed));
         return command;
     }
 
     private static Command List(Terminal terminal)
     {
-        var command = new Command("list", "Lists the models that have a name: what they do, how large they are, where they are.");
+        var command = new Command("list", "Lists the models that have a name: those on this disk, and the published ones that can be fetched, with size and licence.");
         command.SetAction(parsed => SayList(terminal, parsed));
         return command;
     }
@@ -29,9 +32,15 @@ internal static class ModelsCommand
         var words = new Words(CommonOptions.LanguageOf(parsed));
         var catalog = ModelCatalog.Create();
         var models = catalog.List();
+        var published = PublishedModels.All;
+        var here = models.Select(model => model.Name).ToHashSet(StringComparer.Ordinal);
         if (parsed.GetValue(CommonOptions.Json))
         {
-            terminal.SayJson(new { models = models.Select(m => new { m.Name, m.Kind, Class = m.ClassName, m.Bytes, Path = m.Folder }) });
+            terminal.SayJson(new
+            {
+                models = models.Select(m => new { m.Name, m.Kind, Class = m.ClassName, m.Bytes, License = PublishedModels.Find(m.Name)?.Licence, Path = m.Folder }),
+                published = published.Select(p => new { p.Name, p.Aliases, p.Kind, License = p.Licence, p.Bytes, p.Repositories, p.Verbs, OnDisk = here.Contains(p.Name) }),
+            });
             return 0;
         }
 
@@ -42,27 +51,38 @@ internal static class ModelsCommand
         else
         {
             terminal.SayTable(
-                [words.In("name", "nombre"), words.In("kind", "tipo"), ">" + words.In("size", "tamaño")],
-                models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes) }));
+                [words.In("on this disk", "en este disco"), words.In("kind", "tipo"), ">" + words.In("size", "tamaño"), words.In("licence", "licencia")],
+                models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes), PublishedModels.Find(m.Name)?.Licence ?? "" }));
 
             // Whole, on lines of their own: a path that a table breaks cannot be copied.
             foreach (var model in models) terminal.Say($"{model.Name}: {model.Folder}");
         }
 
+        terminal.Say();
+        terminal.SayTable(
+            [words.In("to be fetched", "por descargar"), words.In("kind", "tipo"), ">" + words.In("size, about", "tamaño aprox."), words.In("licence", "licencia"), words.In("runs", "funciona con")],
+            published.Where(p => !here.Contains(p.Name)).Select(p => new[] { p.Name, Kind(words, p.Kind), p.Bytes is { } bytes ? Size(bytes) : "", p.Licence, Runs(words, p) }));
         terminal.SayText(words.In(
-            $"--model takes a name or the path of a folder; {ModelCatalog.Variable} names further folders of models.",
-            $"--model acepta un nombre o la ruta de una carpeta; {ModelCatalog.Variable} indica más carpetas de modelos."));
+            $"'models pull NAME' fetches one, or any OWNER/NAME of the hub. --model takes a name or the path of a folder; {ModelCatalog.Variable} names further folders of models.",
+            $"'models pull NOMBRE' descarga uno, o cualquier DUEÑO/NOMBRE del hub. --model acepta un nombre o la ruta de una carpeta; {ModelCatalog.Variable} indica más carpetas de modelos."));
         return 0;
     }
 
     private static Command Show(Terminal terminal)
     {
-        var name = new Argument<string>("NAME") { Description = "A name that the list gives, or a folder.", DefaultValueFactory = _ => ModelCatalog.DefaultName };
+        var name = new Argument<string>("NAME") { Description = "A name that the list gives, OWNER/NAME, or a folder.", DefaultValueFactory = _ => ModelCatalog.DefaultName };
         var command = new Command("show", "Shows a model: its parts with their classes and sizes, its licence and card, and how well it does.") { name };
         command.SetAction(parsed =>
         {
             var words = new Words(CommonOptions.LanguageOf(parsed));
-            var description = ModelCatalog.Create().Describe(parsed.GetValue(name)!);
+            var (catalog, given) = (ModelCatalog.Create(), parsed.GetValue(name)!);
+            if (PublishedModels.Find(given) is { } published && !catalog.Has(given))
+            {
+                SayPublished(terminal, words, published, parsed.GetValue(CommonOptions.Json));
+                return 0;
+            }
+
+            var description = catalog.Describe(given);
             var model = description.Model;
             if (parsed.GetValue(CommonOptions.Json))
             {
@@ -81,6 +101,28 @@ internal static class ModelsCommand
         });
         return command;
     }
+
+    /// <summary>What is known of a model that is not on the disk.</summary>
+    private static void SayPublished(Terminal terminal, Words words, PublishedModel model, bool json)
+    {
+        if (json)
+        {
+            terminal.SayJson(new { model.Name, model.Kind, model.Bytes, Path = (string?)null, License = model.Licence, model.Repositories, model.Verbs, OnDisk = false });
+            return;
+        }
+
+        terminal.Say($"{model.Name}: {Kind(words, model.Kind)}");
+        terminal.Say(string.Join(", ", model.Repositories));
+        terminal.SayText(words.In(
+            $"{(model.Bytes is { } bytes ? $"about {Size(bytes)}, " : "")}licence {model.Licence}; runs {Runs(words, model)}. It is not on this disk; 'alebrije models pull {model.Name}' fetches it.",
+            $"{(model.Bytes is { } size ? $"unos {Size(size)}, " : "")}licencia {model.Licence}; funciona con {Runs(words, model)}. No está en este disco; 'alebrije models pull {model.Name}' lo descarga."));
+    }
+
+    /// <summary>Verbs that run a published model today; short where it is all of CLIP's or the pictures' own.</summary>
+    internal static string Runs(Words words, PublishedModel model) =>
+        model.Verbs.Count == 0 ? words.In("no verb yet", "ningún verbo todavía")
+        : model.IsComplete ? string.Join(", ", model.Verbs.Take(2)) + ", ..."
+        : words.In("only ", "solo ") + string.Join(", ", model.Verbs.Take(2)) + (model.Verbs.Count > 2 ? ", ..." : "");
 
     private static void Say(Terminal terminal, Words words, ModelDescription description)
     {

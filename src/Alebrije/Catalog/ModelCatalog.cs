@@ -29,30 +29,37 @@ public sealed class ModelCatalog
     private static readonly string[] Indices = ["model_index.json", "config.json", OpenClip];
     private const string OpenClip = "open_clip_config.json";
 
+    private readonly HubCache? cache;
+
     /// <param name="folders">Folders whose sub-folders are models; the first that has a name decides. They need not exist.</param>
-    public ModelCatalog(IEnumerable<string> folders)
+    public ModelCatalog(IEnumerable<string> folders) : this(folders, null) { }
+
+    internal ModelCatalog(IEnumerable<string> folders, HubCache? cache)
     {
         ArgumentNullException.ThrowIfNull(folders);
         Folders = [.. folders.Select(Path.GetFullPath).Distinct(StringComparer.Ordinal)];
+        this.cache = cache;
     }
 
     /// <summary>Where models are looked for, in this order.</summary>
     public IReadOnlyList<string> Folders { get; }
 
     /// <summary>
-    /// The catalogue of this process: the folders of <see cref="Variable"/>, <c>models</c> beside the program, and <c>models</c> of the clone that
-    /// the program or the current folder lies in.
+    /// The catalogue of this process: the folders of <see cref="Variable"/>, <c>models</c> beside the program, <c>models</c> of the clone that
+    /// the program or the current folder lies in, what was imported (<see cref="ModelStore"/>), and the hub's cache.
     /// </summary>
-    public static ModelCatalog Create() => Create(AppContext.BaseDirectory, Environment.CurrentDirectory, Environment.GetEnvironmentVariable(Variable));
+    public static ModelCatalog Create() => Create(
+        AppContext.BaseDirectory, Environment.CurrentDirectory, Environment.GetEnvironmentVariable(Variable), ModelStore.DefaultFolder, new HubCache(HubSettings.CacheFromEnvironment()));
 
-    /// <summary>The catalogue of a program's folder, a current folder and a list of further folders.</summary>
-    internal static ModelCatalog Create(string program, string current, string? further)
+    /// <summary>The catalogue of a program's folder, a current folder, a list of further folders, the store and the cache.</summary>
+    internal static ModelCatalog Create(string program, string current, string? further, string? store = null, HubCache? cache = null)
     {
         var folders = (further ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).ToList();
         folders.Add(Path.Combine(program, FolderName));
         foreach (var start in new[] { program, current })
             if (CloneAbove(start) is { } clone) folders.Add(clone);
-        return new ModelCatalog(folders);
+        if (store is not null) folders.Add(store);
+        return new ModelCatalog(folders, cache);
     }
 
     /// <summary>All models that have a name, the default first, then by name.</summary>
@@ -61,23 +68,44 @@ public sealed class ModelCatalog
         var found = new SortedDictionary<string, CatalogModel>(StringComparer.Ordinal);
         foreach (var folder in Folders.Where(Directory.Exists))
             foreach (var model in Directory.EnumerateDirectories(folder).Where(IsModel))
-                found.TryAdd(Path.GetFileName(model), Look(Path.GetFileName(model), model));
+                if (Path.GetFileName(model) is var name && !name.StartsWith('.')) found.TryAdd(name, Look(name, model));
+        foreach (var (name, folder) in Fetched()) found.TryAdd(name, Look(name, folder));
         return [.. found.Values.OrderByDescending(model => model.Name == DefaultName)];
     }
 
-    /// <summary>The folder that a name or a path stands for. Names come first: write <c>./mini</c> for a folder that is called like a model.</summary>
-    /// <param name="nameOrPath">A name that <see cref="List"/> gives, or the path of a folder.</param>
-    /// <exception cref="CheckpointNotFoundException">It is neither; the message lists the names.</exception>
+    /// <summary>
+    /// The folder that a name or a path stands for. Names of folders come first, then those of <see cref="PublishedModels"/>, paths, and the hub's
+    /// <c>owner/name</c>: write <c>./mini</c> for a folder that is called like a model. Nothing is ever fetched.
+    /// </summary>
+    /// <param name="nameOrPath">A name that <see cref="List"/> gives, <c>owner/name</c>, or the path of a folder.</param>
+    /// <exception cref="CheckpointNotFoundException">It is none of them, or a published model that is not on the disk; the message has the way out.</exception>
     public string Find(string nameOrPath)
     {
         if (string.IsNullOrWhiteSpace(nameOrPath)) throw new CheckpointNotFoundException($"The model has no name; {Known()}");
-        if (IsPlainName(nameOrPath))
-            foreach (var folder in Folders)
-                if (Path.Combine(folder, nameOrPath) is var model && IsModel(model)) return model;
+        if (FindNamed(nameOrPath) is { } named) return named;
+        var published = PublishedModels.Find(nameOrPath);
+        if (published is not null && FindFetched(published) is { } fetched) return fetched;
         if (Directory.Exists(nameOrPath) || IsOpenAiFile(nameOrPath)) return Path.GetFullPath(nameOrPath);
-        throw new CheckpointNotFoundException(File.Exists(nameOrPath)
-            ? $"{nameOrPath} is a file; a model is the folder that holds model_index.json or config.json, or a .pt file of openai/CLIP."
-            : $"There is no model '{nameOrPath}'; {Known()}");
+        if (published is not null) throw NotHere(published.Name, [.. published.Repositories.Select(text => HubRepository.TryParse(text)!.Value)]);
+        if (HubRepository.TryParse(nameOrPath) is { } repository && !File.Exists(nameOrPath))
+            return FindFetched(repository) ?? throw NotHere(nameOrPath, [repository]);
+        throw File.Exists(nameOrPath)
+            ? new CheckpointNotFoundException($"{nameOrPath} is a file; a model is the folder that holds model_index.json or config.json, or a .pt file of openai/CLIP.")
+            : Unknown(nameOrPath);
+    }
+
+    /// <summary>Whether a name stands for a model that is on the disk.</summary>
+    /// <param name="name">As in <see cref="Find"/>, but no path.</param>
+    public bool Has(string name) => name is not null && (FindNamed(name) is not null
+        || (PublishedModels.Find(name) is { } published ? FindFetched(published) is not null : HubRepository.TryParse(name) is { } repository && FindFetched(repository) is not null));
+
+    /// <summary>The folder below <see cref="Folders"/> that has a name, or null.</summary>
+    internal string? FindNamed(string name) => !IsPlainName(name) ? null : Folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(IsModel);
+
+    internal CheckpointNotFoundException Unknown(string name)
+    {
+        var near = PublishedModels.Suggest(name, List().Select(model => model.Name));
+        return new CheckpointNotFoundException($"There is no model '{name}'; {(near.Count > 0 ? $"did you mean {string.Join(" or ", near)}? Otherwise " : "")}{Known()}");
     }
 
     /// <summary>What a model consists of, read from its files without loading it.</summary>
@@ -88,7 +116,7 @@ public sealed class ModelCatalog
     {
         var folder = Find(nameOrPath);
         if (!IsModel(folder)) throw new CheckpointNotFoundException($"{folder} is no model: it has neither {string.Join(" nor ", Indices)}.");
-        return ModelDescription.Read(Look(Path.GetFileName(Path.TrimEndingDirectorySeparator(folder)), folder));
+        return ModelDescription.Read(Look(CheckpointFolder.NameOf(folder), folder));
     }
 
     private static bool IsOpenAiFile(string path) => path.EndsWith(".pt", StringComparison.OrdinalIgnoreCase) && File.Exists(path);
@@ -112,8 +140,40 @@ public sealed class ModelCatalog
         }
     }
 
-    internal static long SizeOf(string folder) =>
-        new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length);
+    /// <summary>Size of all files below a folder; links count as what they lead to.</summary>
+    internal static long SizeOf(string folder) => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Sum(file => Math.Max(0, HubCache.SizeOf(file)));
+
+    /// <summary>Models in the hub's cache: those that have a name here, and others of a kind that is known.</summary>
+    private IEnumerable<(string Name, string Folder)> Fetched()
+    {
+        if (cache is null) yield break;
+        foreach (var repository in cache.Repositories())
+        {
+            if (PublishedModels.Of(repository) is { } published)
+            {
+                if (FindFetched(published) is { } folder) yield return (published.Name, folder);
+            }
+            else if (FindFetched(repository) is { } other && ClassOf(other) is var name && (ModelKinds.Of(name) != name || File.Exists(Path.Combine(other, OpenClip))))
+            {
+                yield return (repository.ToString(), other);
+            }
+        }
+    }
+
+    private string? FindFetched(PublishedModel model)
+    {
+        var folders = model.Repositories.Select(text => FindFetched(HubRepository.TryParse(text)!.Value)).ToArray();
+        return folders.Contains(null) ? null : folders[0];
+    }
+
+    private string? FindFetched(HubRepository repository) =>
+        cache?.Find(repository, HubCache.MainRevision) is { } folder && ModelFiles.Missing(folder) is null ? folder : null;
+
+    private CheckpointNotFoundException NotHere(string name, IReadOnlyList<HubRepository> repositories)
+    {
+        var begun = repositories.Any(repository => cache is not null && Directory.Exists(cache.FolderOf(repository)));
+        return new CheckpointNotFoundException($"{name} is {(begun ? "not whole" : "not")} on this disk; 'alebrije models pull {name}' fetches it.");
+    }
 
     private static bool IsPlainName(string name) =>
         name is not ("." or "..") && name.IndexOfAny([Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar]) < 0;

@@ -35,6 +35,9 @@ public sealed record ModelDescription(
             File.Exists(evaluation) ? ConfigFile.ReadObject(evaluation) : null);
     }
 
+    /// <summary>The licence that a folder states, or null.</summary>
+    internal static string? LicenceIn(string folder) => LicenceOf(Split(ReadFirst(folder, Cards)).Head) ?? FirstLine(ReadFirst(folder, Licences));
+
     private static IEnumerable<ModelComponent> Parts(CatalogModel model)
     {
         var index = Path.Combine(model.Folder, "model_index.json");

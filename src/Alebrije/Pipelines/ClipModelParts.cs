@@ -147,7 +147,7 @@ internal sealed class ClipModelFolder
     private ClipModelFolder(string path)
     {
         Path = path;
-        Name = System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)));
+        Name = CheckpointFolder.NameOf(path);
     }
 
     /// <summary>What stands behind a model of random weights.</summary>

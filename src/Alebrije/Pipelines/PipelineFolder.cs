@@ -13,7 +13,7 @@ internal sealed class PipelineFolder
     private PipelineFolder(string path, string className)
     {
         (Path, ClassName) = (path, className);
-        Name = System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path)));
+        Name = CheckpointFolder.NameOf(path);
     }
 
     /// <summary>The folder.</summary>

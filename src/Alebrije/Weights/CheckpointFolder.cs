@@ -8,6 +8,17 @@ internal static class CheckpointFolder
 
     private static ReadOnlySpan<byte> PointerStart => "version https://git-lfs"u8;
 
+    /// <summary>What a person calls a model's folder: its own name, or <c>owner/name</c> where it is a revision in the cache of a model hub.</summary>
+    public static string NameOf(string folder)
+    {
+        const string prefix = "models--";
+        var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        var name = Path.GetFileName(path);
+        return Path.GetDirectoryName(path) is { } snapshots && Path.GetFileName(snapshots) == "snapshots"
+            && Path.GetFileName(Path.GetDirectoryName(snapshots)) is { } repository && repository.StartsWith(prefix, StringComparison.Ordinal)
+                ? repository[prefix.Length..].Replace("--", "/", StringComparison.Ordinal) : name;
+    }
+
     /// <summary>Opens the weights of a component folder, or one file of weights.</summary>
     /// <exception cref="CheckpointNotFoundException">There are none; the message lists the names that were looked for.</exception>
     /// <exception cref="WeightsException">The file is damaged or refused.</exception>

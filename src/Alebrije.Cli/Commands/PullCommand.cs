@@ -1,0 +1,160 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Alebrije.Catalog;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije models pull NAME|OWNER/NAME|FOLDER|ARCHIVE</c></summary>
+internal static class PullCommand
+{
+    private static readonly Argument<string> Target = new("MODEL") { Description = "A name that 'models list' gives, OWNER/NAME of the hub, a folder, or an archive (.zip, .tar, .tar.gz)." };
+    private static readonly Option<string?> Revision = new("--revision") { HelpName = "R", Description = "Branch, tag or commit; without it main." };
+    private static readonly Option<string?> Variant = new("--variant") { HelpName = "fp16", Description = "Weights in half precision where they are published; half the size." };
+    private static readonly Option<string?> Name = new("--name") { HelpName = "NAME", Description = "Name for what is imported from a folder or an archive; without it its own." };
+    private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Says files, sizes, licence and free space, and fetches nothing." };
+    private static readonly Option<bool> Refresh = new("--refresh") { Description = "Asks the hub for a newer revision although the model is on this disk." };
+
+    public static Command Create(Terminal terminal)
+    {
+        Variant.AcceptOnlyFromAmong("fp16");
+        var command = new Command("pull", "Fetches a published model, or imports one from a folder or an archive. Only the files that are needed; goes on where it stopped; every file is checked.")
+        {
+            Target, Revision, Variant, Name, DryRun, Refresh,
+        };
+        command.SetAction((parsed, cancellation) =>
+        {
+            var target = parsed.GetValue(Target)!;
+            var isFile = PublishedModels.Find(target) is null && ModelStore.CanImport(target);
+            if (isFile && (parsed.GetValue(Revision) is not null || parsed.GetValue(Refresh))) throw new UsageException($"{target} is imported and has no revisions; leave --revision and --refresh away.");
+            if (!isFile && parsed.GetValue(Name) is not null) throw new UsageException($"--name goes with a folder or an archive; {target} has its name already.");
+            return isFile ? Task.Run(() => Import(terminal, parsed, target, cancellation), CancellationToken.None) : PullAsync(terminal, parsed, target, cancellation);
+        });
+        return command;
+    }
+
+    private static async Task<int> PullAsync(Terminal terminal, ParseResult parsed, string target, CancellationToken cancellation)
+    {
+        var (words, watch) = (new Words(CommonOptions.LanguageOf(parsed)), Stopwatch.StartNew());
+        using var hub = new ModelHub();
+        var options = new PullOptions { Revision = parsed.GetValue(Revision), Variant = parsed.GetValue(Variant), Refresh = parsed.GetValue(Refresh) };
+        var plan = await hub.PlanAsync(target, options, cancellation);
+        SayPlan(terminal, words, plan);
+        var fetched = parsed.GetValue(DryRun) ? 0 : await hub.PullAsync(plan, new ProgressLine(terminal, words).Show, cancellation);
+        terminal.CloseLine();
+        if (parsed.GetValue(CommonOptions.Json))
+        {
+            terminal.SayJson(new
+            {
+                plan.Name, Path = plan.Folder, License = LicenceOf(plan), plan.Bytes, plan.BytesToFetch, Fetched = fetched, plan.FreeBytes, DryRun = parsed.GetValue(DryRun), Seconds = watch.Elapsed.TotalSeconds,
+                Repositories = plan.Repositories.Select(r => new
+                {
+                    r.Repository, r.Revision, r.Commit, License = r.Licence, r.Gated, Path = r.Folder, r.Notes, Files = r.Files.Select(f => new { f.Path, f.Bytes, f.Present }),
+                }),
+            });
+            return 0;
+        }
+
+        if (parsed.GetValue(DryRun))
+        {
+            foreach (var repository in plan.Repositories)
+                terminal.SayTable(
+                    [repository.Repository, ">" + words.In("size", "tamaño"), ">" + words.In("on this disk", "en este disco")],
+                    repository.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes), f.Present == f.Bytes ? words.In("whole", "completo") : ModelsCommand.Size(f.Present) }));
+            terminal.SayText(words.In(
+                $"Nothing was fetched. It would be {ModelsCommand.Size(plan.BytesToFetch)} of {ModelsCommand.Size(plan.Bytes)}; {ModelsCommand.Size(plan.FreeBytes)} are free.",
+                $"No se ha descargado nada. Serían {ModelsCommand.Size(plan.BytesToFetch)} de {ModelsCommand.Size(plan.Bytes)}; hay {ModelsCommand.Size(plan.FreeBytes)} libres."));
+            return 0;
+        }
+
+        terminal.SayText(plan.BytesToFetch == 0
+            ? words.In($"{plan.Name} is on this disk, {ModelsCommand.Size(plan.Bytes)}; nothing was fetched.", $"{plan.Name} ya está en este disco, {ModelsCommand.Size(plan.Bytes)}; no se ha descargado nada.")
+            : words.In($"Fetched {plan.Name}: {ModelsCommand.Size(fetched)} in {Seconds(watch.Elapsed)}, all checked.", $"Descargado {plan.Name}: {ModelsCommand.Size(fetched)} en {Seconds(watch.Elapsed)}, todo comprobado."));
+        terminal.Say(plan.Folder);
+        SayWhatRunsIt(terminal, words, plan.Name);
+        return 0;
+    }
+
+    private static int Import(Terminal terminal, ParseResult parsed, string source, CancellationToken cancellation)
+    {
+        var words = new Words(CommonOptions.LanguageOf(parsed));
+        var store = ModelStore.Create();
+        var plan = store.PlanImport(source, parsed.GetValue(Name), parsed.GetValue(Variant), cancellation);
+        terminal.Note(words.In(
+            $"{plan.Name}: {plan.Files.Count} files, {ModelsCommand.Size(plan.Bytes)}; {ModelsCommand.Size(plan.FreeBytes)} are free.",
+            $"{plan.Name}: {plan.Files.Count} archivos, {ModelsCommand.Size(plan.Bytes)}; hay {ModelsCommand.Size(plan.FreeBytes)} libres."));
+        foreach (var note in plan.Notes) terminal.Note(note);
+        var pretend = parsed.GetValue(DryRun);
+        if (!pretend) store.Import(plan, new ProgressLine(terminal, words).Show, cancellation);
+        terminal.CloseLine();
+        if (parsed.GetValue(CommonOptions.Json))
+        {
+            terminal.SayJson(new { plan.Name, plan.Source, Path = plan.Folder, plan.Bytes, plan.FreeBytes, DryRun = pretend, plan.Notes, Files = plan.Files.Select(f => new { f.Path, f.Bytes }) });
+            return 0;
+        }
+
+        if (pretend) terminal.SayTable([words.In("file", "archivo"), ">" + words.In("size", "tamaño")], plan.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes) }));
+        terminal.SayText(pretend ? words.In("Nothing was imported.", "No se ha importado nada.") : words.In($"Imported as {plan.Name}:", $"Importado como {plan.Name}:"));
+        if (!pretend) terminal.Say(plan.Folder);
+        return 0;
+    }
+
+    /// <summary>Licence, size and space, before anything is fetched.</summary>
+    private static void SayPlan(Terminal terminal, Words words, PullPlan plan)
+    {
+        foreach (var repository in plan.Repositories)
+        {
+            var licence = repository.Licence ?? PublishedModels.Find(plan.Name)?.Licence ?? words.In("not stated", "no indicada");
+            terminal.Note(words.In(
+                $"{repository.Repository} at {repository.Commit[..8]}: licence {licence}{(repository.LicencePage is { } page ? $" ({page})" : "")}",
+                $"{repository.Repository} en {repository.Commit[..8]}: licencia {licence}{(repository.LicencePage is { } where ? $" ({where})" : "")}"));
+            foreach (var note in repository.Notes) terminal.Note(note);
+        }
+
+        if (plan.BytesToFetch > 0)
+            terminal.Note(words.In(
+                $"{ModelsCommand.Size(plan.BytesToFetch)} to fetch of {ModelsCommand.Size(plan.Bytes)}; {ModelsCommand.Size(plan.FreeBytes)} are free.",
+                $"Por descargar {ModelsCommand.Size(plan.BytesToFetch)} de {ModelsCommand.Size(plan.Bytes)}; hay {ModelsCommand.Size(plan.FreeBytes)} libres."));
+    }
+
+    private static string? LicenceOf(PullPlan plan) => plan.Repositories[0].Licence ?? PublishedModels.Find(plan.Name)?.Licence;
+
+    private static void SayWhatRunsIt(Terminal terminal, Words words, string name)
+    {
+        if (PublishedModels.Find(name) is not { IsComplete: false } model) return;
+        var verbs = string.Join(", ", model.Verbs);
+        terminal.SayText(model.Verbs.Count == 0
+            ? words.In("No verb runs it yet.", "Ningún verbo la usa todavía.")
+            : words.In($"What it was published for ({model.Kind}) no verb does with it yet; these run: {verbs}.", $"Aquello para lo que se publicó ({model.Kind}) todavía no lo hace ningún verbo; funcionan: {verbs}."));
+    }
+
+    internal static string Seconds(TimeSpan time) => time.TotalSeconds < 100
+        ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.#} s") : string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalMinutes}:{time.Seconds:00} min");
+}
+
+/// <summary>One line that is redrawn: a bar, how much of it, how fast, how long still; a line for each file where nobody looks.</summary>
+internal sealed class ProgressLine(Terminal terminal, Words words)
+{
+    private const int BarWidth = 24;
+    private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100);
+    private readonly Stopwatch sinceDrawn = new();
+
+    public void Show(PullProgress progress)
+    {
+        if (progress.Note is { } note) terminal.Note(note);
+        if (!terminal.IsLive)
+        {
+            if (progress.IsWhole) terminal.Note(words.In($"{progress.File}: whole, {Share(progress)}", $"{progress.File}: completo, {Share(progress)}"));
+            return;
+        }
+
+        if (sinceDrawn.IsRunning && sinceDrawn.Elapsed < Pause && progress.Present < progress.Total) return;
+        sinceDrawn.Restart();
+        var filled = progress.Total == 0 ? BarWidth : (int)(BarWidth * progress.Present / progress.Total);
+        var left = progress.BytesPerSecond > 1 ? TimeSpan.FromSeconds(Math.Min(360_000, (progress.Total - progress.Present) / progress.BytesPerSecond)) : (TimeSpan?)null;
+        terminal.Progress($"[{new string('#', filled)}{new string('.', BarWidth - filled)}] {Share(progress)}{(left is { } time ? words.In($", {PullCommand.Seconds(time)} left", $", quedan {PullCommand.Seconds(time)}") : "")}  {progress.File}");
+    }
+
+    private string Share(PullProgress progress) => string.Create(CultureInfo.InvariantCulture,
+        $"{ModelsCommand.Size(progress.Present)} {words.In("of", "de")} {ModelsCommand.Size(progress.Total)}, {progress.BytesPerSecond / 1e6:0.#} MB/s");
+}

@@ -1,0 +1,35 @@
+using System.CommandLine;
+using Alebrije.Catalog;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije models remove NAME</c></summary>
+internal static class RemoveCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var name = new Argument<string>("NAME") { Description = "A name that 'models list' gives, or OWNER/NAME." };
+        var revision = new Option<string?>("--revision") { HelpName = "R", Description = "Branch, tag or commit of a fetched model; without it main." };
+        var dryRun = new Option<bool>("--dry-run") { Description = "Says what would be freed, and removes nothing." };
+        var command = new Command("remove", "Removes a model that was fetched or imported, and says what is freed. What another revision needs stays.") { name, revision, dryRun };
+        command.SetAction(parsed =>
+        {
+            var (words, pretend) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(dryRun));
+            var removed = ModelStore.Create().Remove(parsed.GetValue(name)!, parsed.GetValue(revision), pretend);
+            if (parsed.GetValue(CommonOptions.Json))
+            {
+                terminal.SayJson(new { removed.Name, removed.Folders, removed.Bytes, removed.Kept, DryRun = pretend });
+                return 0;
+            }
+
+            foreach (var folder in removed.Folders) terminal.Say(folder);
+            var size = ModelsCommand.Size(removed.Bytes);
+            terminal.SayText(pretend
+                ? words.In($"{removed.Name}: {size} would be freed; nothing was removed.", $"{removed.Name}: se liberarían {size}; no se ha eliminado nada.")
+                : words.In($"Removed {removed.Name}: {size} freed.", $"Eliminado {removed.Name}: {size} liberados."));
+            foreach (var kept in removed.Kept) terminal.SayText(words.In($"Another revision stays: {kept}", $"Queda otra revisión: {kept}"));
+            return 0;
+        });
+        return command;
+    }
+}

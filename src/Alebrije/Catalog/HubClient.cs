@@ -1,0 +1,224 @@
+using System.Net;
+using System.Net.Http.Headers;
+
+namespace Alebrije.Catalog;
+
+/// <summary>
+/// The hub's public HTTP interface: <c>/api/models/OWNER/NAME/revision/REVISION</c> lists files, <c>/OWNER/NAME/resolve/COMMIT/PATH</c> gives one.
+/// Redirects are followed here and not by the platform, since the token may go to the hub alone.
+/// </summary>
+internal sealed class HubClient : IDisposable
+{
+    private const int MostRedirects = 10;
+    private const int LongestAnswer = 64 << 20;
+    private readonly HubSettings settings;
+    private readonly HttpClient http;
+
+    public HubClient(HubSettings settings)
+    {
+        this.settings = settings;
+        http = new HttpClient(new SocketsHttpHandler
+        {
+            AllowAutoRedirect = false, UseCookies = false, AutomaticDecompression = DecompressionMethods.None, ConnectTimeout = settings.StallTimeout,
+            MaxResponseHeadersLength = 64, PooledConnectionLifetime = TimeSpan.FromMinutes(5),
+        }) { Timeout = Timeout.InfiniteTimeSpan };
+        http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("alebrije", typeof(HubClient).Assembly.GetName().Version?.ToString(3) ?? "0"));
+    }
+
+    /// <summary>Hears of every wait before a further try: what went wrong, and how long it waits.</summary>
+    public Action<string, TimeSpan>? OnRetry { get; set; }
+
+    public void Dispose() => http.Dispose();
+
+    /// <summary>Files of a revision.</summary>
+    /// <exception cref="HubException">The hub refuses or cannot be reached.</exception>
+    public Task<HubListing> ListAsync(HubRepository repository, string revision, CancellationToken cancellation) => RetryAsync(async () =>
+    {
+        using var answer = await OpenAsync(HttpMethod.Get, At($"api/models/{repository}/revision/{Uri.EscapeDataString(revision)}?blobs=true"), 0, cancellation);
+        if (!answer.Response.IsSuccessStatusCode) throw new HubRefusal(settings, repository, revision).Of(answer.Response);
+        return HubListing.Parse(repository, await ReadAllAsync(answer.Response, LongestAnswer, cancellation));
+    }, cancellation);
+
+    /// <summary>Size and hash of a file whose list entry lacks them, from the headers that its address answers with.</summary>
+    /// <exception cref="HubException">The hub refuses, or does not say them.</exception>
+    public Task<HubFile> DescribeAsync(HubRepository repository, string commit, HubFile file, CancellationToken cancellation) => RetryAsync(async () =>
+    {
+        using var answer = await OpenAsync(HttpMethod.Head, Resolve(repository, commit, file), 0, cancellation, stayHere: true);
+        var response = answer.Response;
+        if ((int)response.StatusCode >= 400) throw new HubRefusal(settings, repository, commit, file.Path).Of(response);
+        var size = Header(response, "X-Linked-Size") is { } linked && long.TryParse(linked, out var bytes) ? bytes : response.Content.Headers.ContentLength ?? -1;
+        var described = new HubFile(file.Path, size, EtagOf(response) is { } tag && HubFile.IsHash(tag) ? tag : "");
+        return described.IsKnown ? described
+            : throw new HubException($"{settings.Endpoint.Host} does not say the size and hash of {file.Path}, so that it could not be checked; nothing was fetched.");
+    }, cancellation);
+
+    /// <summary>Asks for a file from a byte on. What the hub says about it is compared with the list.</summary>
+    /// <exception cref="HubException">The hub refuses, or holds another file by now.</exception>
+    /// <exception cref="TransientHubException">It may go well at the next try.</exception>
+    public async Task<HttpResponseMessage> OpenFileAsync(HubRepository repository, string commit, HubFile file, long from, CancellationToken cancellation)
+    {
+        var answer = await OpenAsync(HttpMethod.Get, Resolve(repository, commit, file), from, cancellation);
+        try
+        {
+            var status = answer.Response.StatusCode;
+            if (status != HttpStatusCode.RequestedRangeNotSatisfiable && !answer.Response.IsSuccessStatusCode)
+            {
+                // An address of another host is signed for a short time only: asking the hub again gives a new one.
+                if (answer.IsElsewhere && status is HttpStatusCode.Forbidden or HttpStatusCode.Unauthorized)
+                    throw new TransientHubException($"{answer.Response.RequestMessage!.RequestUri!.Host} answered {(int)status}");
+                throw new HubRefusal(settings, repository, commit, file.Path).Of(answer.Response);
+            }
+
+            if (answer.Commit is { } other && other != commit) throw new HubException($"The hub answers for {file.Path} with commit {Short(other)} instead of {Short(commit)}; try again.");
+            if (answer.Hash is { } hash && HubFile.IsHash(hash) && hash != file.Hash)
+                throw new HubException($"The hub names another hash for {file.Path} than its own list does; try again, and if it stays, the repository is damaged.");
+            return answer.Response;
+        }
+        catch
+        {
+            answer.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Reads on; a connection that brings nothing for the stall time, or breaks, may be tried again.</summary>
+    /// <returns>Bytes read; 0 at the end.</returns>
+    public async ValueTask<int> ReadAsync(Stream body, Memory<byte> buffer, CancellationToken cancellation)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(settings.StallTimeout);
+        try
+        {
+            return await body.ReadAsync(buffer, patience.Token);
+        }
+        catch (Exception e) when (!cancellation.IsCancellationRequested && e is OperationCanceledException or IOException or HttpRequestException)
+        {
+            throw e is OperationCanceledException ? Stalled(e) : new TransientHubException("the connection broke", null, e);
+        }
+    }
+
+    /// <summary>Tries until it goes well, is refused, or has failed as often as allowed.</summary>
+    public async Task<T> RetryAsync<T>(Func<Task<T>> action, CancellationToken cancellation)
+    {
+        for (var failures = 1; ; failures++)
+        {
+            try
+            {
+                return await action();
+            }
+            catch (TransientHubException e)
+            {
+                await WaitAsync(e, failures, cancellation);
+            }
+        }
+    }
+
+    /// <summary>Waits before the next try.</summary>
+    /// <exception cref="HubException">There have been enough.</exception>
+    public async Task WaitAsync(TransientHubException failure, int failures, CancellationToken cancellation)
+    {
+        if (failures >= settings.Attempts)
+            throw new HubException($"{settings.Endpoint.Host}: {failure.Message}, {failures} times in a row; what was fetched is kept, and the same command goes on from there.", failure);
+        var wait = settings.Backoff * Math.Pow(2, failures - 1);
+        if (failure.After is { } asked && asked > wait) wait = asked;
+        if (wait > settings.LongestBackoff) wait = settings.LongestBackoff;
+        OnRetry?.Invoke(failure.Message, wait);
+        await Task.Delay(wait, cancellation);
+    }
+
+    /// <summary>The etag without quotes and mark of weakness: the hub's own for large files, else the file's.</summary>
+    private static string? EtagOf(HttpResponseMessage response) => (Header(response, "X-Linked-Etag") ?? Header(response, "ETag"))?.Replace("W/", "", StringComparison.Ordinal).Trim('"');
+
+    private static string? Header(HttpResponseMessage response, string name) =>
+        response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values) ? values.First() : null;
+
+    private static string Short(string commit) => commit[..Math.Min(8, commit.Length)];
+
+    private TransientHubException Stalled(Exception inner) => new(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"nothing came for {settings.StallTimeout.TotalSeconds:0.#} s"), null, inner);
+
+    private Uri At(string path) => new($"{settings.Endpoint.AbsoluteUri.TrimEnd('/')}/{path}");
+
+    private Uri Resolve(HubRepository repository, string commit, HubFile file) =>
+        At($"{repository}/resolve/{commit}/{string.Join('/', file.Path.Split('/').Select(Uri.EscapeDataString))}");
+
+    private async Task<Answer> OpenAsync(HttpMethod method, Uri address, long from, CancellationToken cancellation, bool stayHere = false)
+    {
+        string? commit = null, hash = null;
+        for (var hop = 0; hop <= MostRedirects; hop++)
+        {
+            using var request = new HttpRequestMessage(method, address);
+            if (from > 0) request.Headers.Range = new RangeHeaderValue(from, null);
+            if (settings.Token is { } token && MaySeeToken(address)) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            var response = await SendAsync(request, cancellation);
+            try
+            {
+                // Only the hub itself speaks for the commit and the hash; a store behind it has etags of its own.
+                if (IsHere(address)) (commit, hash) = (commit ?? Header(response, "X-Repo-Commit"), hash ?? Header(response, "X-Linked-Etag")?.Trim('"'));
+                if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308)) return new Answer(response, commit, hash, !IsHere(address));
+                var next = response.Headers.Location is { } location ? new Uri(address, location) : throw new HubException($"{address.Host} redirects to nowhere.");
+                if (next.Scheme is not ("http" or "https") || (address.Scheme == "https" && next.Scheme == "http"))
+                    throw new HubException($"{address.Host} redirects from https to {next.Scheme}, which is not followed.");
+                if (stayHere && !IsHere(next)) return new Answer(response, commit, hash, false);
+                address = next;
+            }
+            catch
+            {
+                response.Dispose();
+                throw;
+            }
+
+            response.Dispose();
+        }
+
+        throw new HubException($"{settings.Endpoint.Host} redirects in a circle.");
+    }
+
+    private async Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellation)
+    {
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(settings.StallTimeout);
+        HttpResponseMessage response;
+        try
+        {
+            response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
+        }
+        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
+        {
+            throw Stalled(e);
+        }
+        catch (HttpRequestException e)
+        {
+            throw new TransientHubException(HubRefusal.Unreachable(request.RequestUri!, e), null, e);
+        }
+
+        if ((int)response.StatusCode is not (408 or 429 or >= 500)) return response;
+        using (response)
+        {
+            var after = response.Headers.RetryAfter?.Delta ?? response.Headers.RetryAfter?.Date - DateTimeOffset.UtcNow;
+            throw new TransientHubException((int)response.StatusCode == 429 ? "too many requests (429)" : $"the server answered {(int)response.StatusCode}", after);
+        }
+    }
+
+    private async Task<byte[]> ReadAllAsync(HttpResponseMessage response, int most, CancellationToken cancellation)
+    {
+        using var all = new MemoryStream();
+        await using var body = await response.Content.ReadAsStreamAsync(cancellation);
+        var buffer = new byte[1 << 16];
+        while (await ReadAsync(body, buffer, cancellation) is > 0 and var read)
+        {
+            if (all.Length + read > most) throw new HubException($"{settings.Endpoint.Host} answers with more than {most >> 20} MB where a list of files was asked for.");
+            all.Write(buffer, 0, read);
+        }
+
+        return all.ToArray();
+    }
+
+    private bool IsHere(Uri address) => address.Scheme == settings.Endpoint.Scheme && address.IdnHost == settings.Endpoint.IdnHost && address.Port == settings.Endpoint.Port;
+
+    private bool MaySeeToken(Uri address) => IsHere(address) && (address.Scheme == "https" || address.IsLoopback);
+
+    private sealed record Answer(HttpResponseMessage Response, string? Commit, string? Hash, bool IsElsewhere) : IDisposable
+    {
+        public void Dispose() => Response.Dispose();
+    }
+}

@@ -1,0 +1,178 @@
+using System.Diagnostics;
+using Alebrije.Weights;
+
+namespace Alebrije.Catalog;
+
+/// <summary>
+/// Fetches published models into the hub's cache on the user's disk, where other tools of the hub find them too. Only <see cref="PlanAsync"/> and
+/// <see cref="PullAsync"/> use the network. For one caller at a time.
+/// </summary>
+public sealed class ModelHub : IDisposable
+{
+    /// <summary>What has to stay free on the disk, in bytes.</summary>
+    private const long Reserve = 64L << 20;
+    private const int LargestSmallFile = 64 << 20;
+
+    private readonly HubSettings settings;
+    private readonly HubCache cache;
+    private readonly HubClient client;
+
+    /// <param name="settings">Where the hub is; null takes them from the environment.</param>
+    /// <exception cref="HubException">The environment has a value that cannot be used.</exception>
+    public ModelHub(HubSettings? settings = null)
+    {
+        this.settings = settings ?? HubSettings.FromEnvironment();
+        cache = new HubCache(this.settings.Cache);
+        client = new HubClient(this.settings);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => client.Dispose();
+
+    /// <summary>
+    /// Finds out what fetching a model means. A model that is whole on the disk costs no request; otherwise the hub's list of files and the small files
+    /// that decide which are needed are read, and nothing is written.
+    /// </summary>
+    /// <param name="nameOrRepository">A name of <see cref="PublishedModels"/>, or <c>owner/name</c>.</param>
+    /// <param name="options">Revision and variant.</param>
+    /// <param name="cancellation">Stops it.</param>
+    /// <exception cref="HubException">It is neither, or the hub refuses, or nothing may be fetched.</exception>
+    /// <exception cref="CheckpointNotFoundException">The repository holds no model that is read here.</exception>
+    public async Task<PullPlan> PlanAsync(string nameOrRepository, PullOptions? options = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(nameOrRepository);
+        options ??= new PullOptions();
+        if (options.Variant is not (null or ModelFiles.HalfVariant)) throw new HubException($"The variant '{options.Variant}' is not known; {ModelFiles.HalfVariant} is.");
+        var (name, repositories) = Resolve(nameOrRepository);
+        var revision = options.Revision ?? HubCache.MainRevision;
+        if (!RelativePath.IsSafe(revision)) throw new HubException($"'{revision}' is no revision; it is a branch, a tag or a commit.");
+        var planned = new List<PlannedRepository>();
+        foreach (var repository in repositories)
+            planned.Add((options.Refresh ? null : OnDisk(repository, revision, options.Variant)) ?? await AskAsync(repository, revision, options.Variant, cancellation));
+        return new PullPlan(name, planned, settings.FreeBytes?.Invoke(cache.Root) ?? DiskSpace.FreeAt(cache.Root));
+    }
+
+    /// <summary>Fetches what a plan lacks, each file checked while it is written, and makes it visible when all of a repository is there.</summary>
+    /// <param name="plan">What <see cref="PlanAsync"/> gave.</param>
+    /// <param name="onProgress">Hears how far it is.</param>
+    /// <param name="cancellation">Stops it; what is there is kept, and the same call goes on from there.</param>
+    /// <returns>Bytes that were fetched.</returns>
+    /// <exception cref="HubException">It does not fit, the hub refuses, or what comes is not what its list says.</exception>
+    public async Task<long> PullAsync(PullPlan plan, Action<PullProgress>? onProgress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(plan);
+        if (plan.BytesToFetch > 0 && plan.BytesToFetch + Reserve > plan.FreeBytes)
+            throw new HubException($"{plan.Name} needs {DiskSpace.Text(plan.BytesToFetch)} more, and {cache.Root} has {DiskSpace.Text(plan.FreeBytes)} free; make room, or set HF_HUB_CACHE to a folder on another disk.");
+        var (watch, present, fetched) = (Stopwatch.StartNew(), plan.Bytes - plan.BytesToFetch, 0L);
+        foreach (var repository in plan.Repositories)
+        {
+            var id = HubRepository.TryParse(repository.Repository)!.Value;
+            var sources = repository.Files.Where(file => file.Source is not null).ToArray();
+            foreach (var (file, source) in sources.Select(file => (file, file.Source!)))
+            {
+                var (others, before) = (present - file.Present, file.Present);
+                void Say(long bytes, bool whole, string? note = null) => onProgress?.Invoke(
+                    new PullProgress(file.Path, others + bytes, plan.Bytes, (fetched + Math.Max(0, bytes - before)) / Math.Max(0.001, watch.Elapsed.TotalSeconds), whole) { Note = note });
+
+                var last = before;
+                client.OnRetry = (problem, wait) => Say(last, false, FormattableString.Invariant($"{problem}; next try in {wait.TotalSeconds:0.#} s"));
+                if (file.Present < file.Bytes || cache.BytesOf(id, repository.Commit, source) < source.Bytes)
+                {
+                    using var held = cache.Lock(id, source);
+                    await new HubDownload(client, id, repository.Commit, source).RunAsync(cache.BlobOf(id, source), bytes => Say(last = bytes, false), cancellation);
+                    fetched += Math.Max(0, file.Bytes - before);
+                    Say(file.Bytes, true);
+                }
+
+                present = others + file.Bytes;
+            }
+
+            client.OnRetry = null;
+            if (sources.Length > 0) cache.Publish(id, repository.Revision, repository.Commit, sources.Select(file => file.Source!));
+        }
+
+        return fetched;
+    }
+
+    private static (string Name, IReadOnlyList<HubRepository> Repositories) Resolve(string given)
+    {
+        if (PublishedModels.Find(given) is { } model) return (model.Name, [.. model.Repositories.Select(r => HubRepository.TryParse(r)!.Value)]);
+        if (HubRepository.TryParse(given) is { } repository) return (PublishedModels.Of(repository) is { Repositories.Count: 1 } known ? known.Name : given, [repository]);
+        var near = PublishedModels.Suggest(given, []);
+        throw new HubException($"'{given}' is neither a name of the catalogue nor owner/name nor a folder or an archive; "
+            + (near.Count > 0 ? $"did you mean {string.Join(" or ", near)}?" : "'models list' shows the names."));
+    }
+
+    /// <summary>A revision that is whole on the disk.</summary>
+    private PlannedRepository? OnDisk(HubRepository repository, string revision, string? variant)
+    {
+        if (cache.Find(repository, revision) is not { } folder || ModelFiles.Missing(folder, variant, strictly: true) is not null) return null;
+        var files = Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => (Path: Path.GetRelativePath(folder, path).Replace('\\', '/'), Bytes: HubCache.SizeOf(path)))
+            .Where(file => file.Bytes >= 0).Select(file => new PlannedFile(file.Path, file.Bytes, file.Bytes)).OrderBy(file => file.Path, StringComparer.Ordinal);
+        return new PlannedRepository(repository.ToString(), revision, Path.GetFileName(folder), folder, [.. files]) { Licence = ModelDescription.LicenceIn(folder) };
+    }
+
+    private async Task<PlannedRepository> AskAsync(HubRepository repository, string revision, string? variant, CancellationToken cancellation)
+    {
+        if (settings.Offline)
+            throw new HubException($"{repository} is not whole in {cache.Root}, and HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or name a folder or an archive to import.");
+        var listing = await client.ListAsync(repository, revision, cancellation);
+        var files = listing.Files.DistinctBy(file => file.Path).ToDictionary(file => file.Path, StringComparer.Ordinal);
+        var choice = await ModelFiles.ChooseAsync(repository.ToString(), files.Keys, variant, async name =>
+        {
+            files[name] = await KnownAsync(repository, listing.Commit, files[name], cancellation);
+            return await ReadSmallAsync(repository, listing.Commit, files[name], cancellation);
+        });
+        var planned = new List<PlannedFile>();
+        foreach (var name in choice.Files)
+        {
+            var file = await KnownAsync(repository, listing.Commit, files[name], cancellation);
+            planned.Add(new PlannedFile(name, file.Bytes, cache.BytesOf(repository, listing.Commit, file)) { Source = file });
+        }
+
+        return new PlannedRepository(repository.ToString(), revision, listing.Commit, cache.SnapshotOf(repository, listing.Commit), planned)
+        {
+            Licence = listing.Licence, LicencePage = listing.LicencePage, Gated = listing.Gated, Notes = choice.Notes,
+        };
+    }
+
+    private async Task<HubFile> KnownAsync(HubRepository repository, string commit, HubFile file, CancellationToken cancellation) =>
+        file.IsKnown ? file : await client.DescribeAsync(repository, commit, file, cancellation);
+
+    /// <summary>Reads a small file from the cache, or from the hub without keeping it.</summary>
+    private async Task<byte[]> ReadSmallAsync(HubRepository repository, string commit, HubFile file, CancellationToken cancellation)
+    {
+        if (cache.BlobOf(repository, file) is var blob && File.Exists(blob)) return await File.ReadAllBytesAsync(blob, cancellation);
+        if (file.Bytes > LargestSmallFile) throw new HubException($"{file.Path} of {repository} has {DiskSpace.Text(file.Bytes)}, too much for a file of settings; nothing was fetched.");
+        var temporary = Path.Combine(Directory.CreateTempSubdirectory("alebrije-").FullName, file.Hash);
+        try
+        {
+            await new HubDownload(client, repository, commit, file).RunAsync(temporary, _ => { }, cancellation);
+            return await File.ReadAllBytesAsync(temporary, cancellation);
+        }
+        finally
+        {
+            Directory.Delete(Path.GetDirectoryName(temporary)!, recursive: true);
+        }
+    }
+}
+
+/// <summary>Space on the disk.</summary>
+internal static class DiskSpace
+{
+    /// <summary>Bytes that are free where a folder is or will be.</summary>
+    public static long FreeAt(string folder)
+    {
+        var there = new DirectoryInfo(Path.GetFullPath(folder));
+        while (!there.Exists && there.Parent is { } parent) there = parent;
+        return new DriveInfo(there.FullName).AvailableFreeSpace;
+    }
+
+    /// <summary>A size in words.</summary>
+    public static string Text(long bytes) => bytes switch
+    {
+        < 1_000_000 => FormattableString.Invariant($"{Math.Max(0, bytes) / 1e3:0.#} kB"),
+        < 1_000_000_000 => FormattableString.Invariant($"{bytes / 1e6:0.#} MB"),
+        _ => FormattableString.Invariant($"{bytes / 1e9:0.#} GB"),
+    };
+}

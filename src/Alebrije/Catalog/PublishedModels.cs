@@ -1,0 +1,87 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Alebrije.Weights;
+
+namespace Alebrije.Catalog;
+
+/// <summary>A published checkpoint that has a name here.</summary>
+/// <param name="Name">What a person types.</param>
+/// <param name="Aliases">What else a person may type.</param>
+/// <param name="Repositories">Its repositories at the hub, <c>owner/name</c>; the first is what <c>--model</c> opens.</param>
+/// <param name="Kind">What it does, as in <see cref="CatalogModel.Kind"/>.</param>
+/// <param name="Licence">Licence of the weights, as their owners state it.</param>
+/// <param name="Bytes">What is fetched, about, in full precision; null: not known here, <c>models pull --dry-run</c> asks.</param>
+/// <param name="Verbs">Verbs that run it today; empty where none does yet.</param>
+public sealed record PublishedModel(
+    string Name, IReadOnlyList<string> Aliases, IReadOnlyList<string> Repositories, string Kind, string Licence, long? Bytes, IReadOnlyList<string> Verbs)
+{
+    /// <summary>Whether today's verbs do what it was published for.</summary>
+    public bool IsComplete { get; init; }
+}
+
+/// <summary>The published checkpoints that have a name here.</summary>
+public static class PublishedModels
+{
+    private const int FarthestSlip = 3;
+
+    /// <summary>All of them, in the order in which a list shows them.</summary>
+    public static IReadOnlyList<PublishedModel> All { get; } = Read();
+
+    /// <summary>The model of a name or an alias, whatever its case; null when there is none.</summary>
+    public static PublishedModel? Find(string name) =>
+        All.FirstOrDefault(model => model.Name.Equals(name, StringComparison.OrdinalIgnoreCase) || model.Aliases.Contains(name, StringComparer.OrdinalIgnoreCase));
+
+    /// <summary>The model that a repository belongs to, or null.</summary>
+    internal static PublishedModel? Of(HubRepository repository) =>
+        All.FirstOrDefault(model => model.Repositories[0].Equals(repository.ToString(), StringComparison.OrdinalIgnoreCase));
+
+    /// <summary>Names that a mistyped one may have meant, the nearest first.</summary>
+    /// <param name="mistyped">What was typed.</param>
+    /// <param name="further">Names beside the published ones.</param>
+    internal static IReadOnlyList<string> Suggest(string mistyped, IEnumerable<string> further)
+    {
+        var typed = mistyped.ToLowerInvariant();
+        var names = further.Select(name => (Typed: name, Name: name)).Concat(All.SelectMany(model => model.Aliases.Append(model.Name).Select(name => (Typed: name, model.Name))));
+        return [.. names.Select(pair => (pair.Name, Slip: Distance(typed, pair.Typed.ToLowerInvariant()), Holds: typed.Length > 2 && pair.Typed.Contains(typed, StringComparison.OrdinalIgnoreCase)))
+            .Where(pair => pair.Holds || pair.Slip <= Math.Min(FarthestSlip, typed.Length / 2))
+            .OrderBy(pair => pair.Holds ? 1 : pair.Slip).Select(pair => pair.Name).Distinct(StringComparer.Ordinal).Take(4)];
+    }
+
+    /// <summary>Levenshtein's distance.</summary>
+    private static int Distance(string a, string b)
+    {
+        var row = Enumerable.Range(0, b.Length + 1).ToArray();
+        for (var i = 1; i <= a.Length; i++)
+        {
+            var diagonal = row[0];
+            row[0] = i;
+            for (var j = 1; j <= b.Length; j++)
+                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
+        }
+
+        return row[^1];
+    }
+
+    private static PublishedModel[] Read()
+    {
+        using var stream = typeof(PublishedModels).Assembly.GetManifestResourceStream("published-models.json")!;
+        return [.. ((JsonArray)JsonNode.Parse(stream)!["models"]!).Select(node => Of(node.Deserialize<Entry>(JsonSerializerOptions.Web)!))];
+    }
+
+    private static PublishedModel Of(Entry entry)
+    {
+        string[] verbs = entry.Runs switch
+        {
+            "pictures" => ["imagine", "embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
+            "clip" => ["embed", "similarity", "classify", "pca", "explain", "tokenize", "preprocess"],
+            "clip-tower" => ["embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
+            "images" => ["embed", "preprocess"],
+            "texts" => ["embed", "tokenize"],
+            "tokens" => ["tokenize"],
+            _ => [],
+        };
+        return new PublishedModel(entry.Name, entry.Aliases, entry.Repositories, entry.Kind, entry.Licence, entry.Bytes, verbs) { IsComplete = entry.Runs is "pictures" or "clip" };
+    }
+
+    private sealed record Entry(string Name, string[] Aliases, string[] Repositories, string Kind, string Licence, long? Bytes, string Runs);
+}

@@ -1,0 +1,72 @@
+namespace Alebrije.Catalog;
+
+/// <summary>What to fetch.</summary>
+public sealed record PullOptions
+{
+    /// <summary>Branch, tag or commit; null is <c>main</c>.</summary>
+    public string? Revision { get; init; }
+
+    /// <summary><c>fp16</c>, or null: full precision.</summary>
+    public string? Variant { get; init; }
+
+    /// <summary>Whether the hub is asked even where the revision is on the disk already.</summary>
+    public bool Refresh { get; init; }
+}
+
+/// <summary>A file that a model needs.</summary>
+/// <param name="Path">Its name in the repository.</param>
+/// <param name="Bytes">Its size.</param>
+/// <param name="Present">Bytes of it that are on the disk.</param>
+public sealed record PlannedFile(string Path, long Bytes, long Present)
+{
+    internal HubFile? Source { get; init; }
+}
+
+/// <summary>What a repository contributes.</summary>
+/// <param name="Repository"><c>owner/name</c>.</param>
+/// <param name="Revision">What was asked for.</param>
+/// <param name="Commit">What it stands for.</param>
+/// <param name="Folder">Where its files are, or will be.</param>
+/// <param name="Files">The files that are needed.</param>
+public sealed record PlannedRepository(string Repository, string Revision, string Commit, string Folder, IReadOnlyList<PlannedFile> Files)
+{
+    /// <summary>Licence as its model card names it; null when it does not, or when the hub was not asked.</summary>
+    public string? Licence { get; init; }
+
+    /// <summary>Where the licence's text is, or null.</summary>
+    public string? LicencePage { get; init; }
+
+    /// <summary>Whether the hub wants the licence accepted first.</summary>
+    public bool Gated { get; init; }
+
+    /// <summary>What a person should hear about the choice of files.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
+}
+
+/// <summary>What fetching a model means, before anything is fetched.</summary>
+/// <param name="Name">What <c>--model</c> takes afterwards.</param>
+/// <param name="Repositories">Its repositories; the first is what is opened.</param>
+/// <param name="FreeBytes">Bytes that are free where they are kept.</param>
+public sealed record PullPlan(string Name, IReadOnlyList<PlannedRepository> Repositories, long FreeBytes)
+{
+    /// <summary>Size of all files.</summary>
+    public long Bytes => Repositories.Sum(repository => repository.Files.Sum(file => file.Bytes));
+
+    /// <summary>Bytes that are not on the disk yet.</summary>
+    public long BytesToFetch => Repositories.Sum(repository => repository.Files.Sum(file => file.Bytes - file.Present));
+
+    /// <summary>The folder that is opened.</summary>
+    public string Folder => Repositories[0].Folder;
+}
+
+/// <summary>How far fetching is.</summary>
+/// <param name="File">The file that comes just now.</param>
+/// <param name="Present">Bytes of the whole model that are on the disk.</param>
+/// <param name="Total">Bytes of the whole model.</param>
+/// <param name="BytesPerSecond">Speed since it began.</param>
+/// <param name="IsWhole">Whether the file has just become whole.</param>
+public sealed record PullProgress(string File, long Present, long Total, double BytesPerSecond, bool IsWhole)
+{
+    /// <summary>Why it waits before a further try, or null.</summary>
+    public string? Note { get; init; }
+}

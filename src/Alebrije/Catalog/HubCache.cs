@@ -125,7 +125,18 @@ internal sealed class HubCache(string root)
     /// <summary>Size of a file or of what a link leads to; -1 where that is nothing.</summary>
     public static long SizeOf(string path) => new FileInfo(Target(path)) is { Exists: true } file ? file.Length : -1;
 
-    private static string Target(string path) => Path.GetFullPath(File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path);
+    /// <summary>What a link leads to in the end; the path itself where it is none, or leads in a circle.</summary>
+    private static string Target(string path)
+    {
+        try
+        {
+            return Path.GetFullPath(Path.Exists(path) ? File.ResolveLinkTarget(path, returnFinalTarget: true)?.FullName ?? path : path);
+        }
+        catch (IOException)
+        {
+            return Path.GetFullPath(path);
+        }
+    }
 
     private static void Link(string snapshot, string path, string blob)
     {

@@ -91,7 +91,11 @@ internal sealed class HubClient : IDisposable
         {
             return await body.ReadAsync(buffer, patience.Token);
         }
-        catch (Exception e) when (!cancellation.IsCancellationRequested && e is OperationCanceledException or IOException or HttpRequestException)
+        catch (Exception) when (cancellation.IsCancellationRequested)
+        {
+            throw new OperationCanceledException(cancellation);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException or HttpRequestException)
         {
             throw e is OperationCanceledException ? Stalled(e) : new TransientHubException("the connection broke", null, e);
         }
@@ -182,7 +186,12 @@ internal sealed class HubClient : IDisposable
         {
             response = await http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, patience.Token);
         }
-        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
+        catch (Exception) when (cancellation.IsCancellationRequested)
+        {
+            // The platform's own exception may hide that it was asked to stop behind the socket's.
+            throw new OperationCanceledException(cancellation);
+        }
+        catch (OperationCanceledException e)
         {
             throw Stalled(e);
         }

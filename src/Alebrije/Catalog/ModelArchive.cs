@@ -1,5 +1,6 @@
 using System.Formats.Tar;
 using System.IO.Compression;
+using ICSharpCode.SharpZipLib.Checksum;
 
 namespace Alebrije.Catalog;
 
@@ -12,7 +13,7 @@ internal sealed class ModelArchive
     private const int MostEntries = 100_000, LargestSmallFile = 64 << 20;
 
     /// <summary>Unpacked bytes that no archive is suspected for, and how often larger than packed they may be beyond.</summary>
-    private const long Unsuspicious = 256L << 20, MostRatio = 200;
+    private const long Unsuspicious = 256L << 20, MostRatio = 50;
 
     private static readonly string[] TarEndings = [".tar", ".tar.gz", ".tgz"];
     private readonly string source;
@@ -51,10 +52,13 @@ internal sealed class ModelArchive
             }
             else
             {
-                archive.Walk((name, size, stream) =>
+                archive.Walk((name, size, crc, stream) =>
                 {
                     archive.Add(name, size);
-                    if (name.EndsWith(".json", StringComparison.Ordinal) && size <= LargestSmallFile) archive.small[name] = ReadAll(stream, size, path, name);
+                    if (!name.EndsWith(".json", StringComparison.Ordinal) || size > LargestSmallFile) return;
+                    using var content = new MemoryStream();
+                    archive.Copy(stream, content, size, crc, name, _ => { }, cancellation);
+                    archive.small[name] = content.ToArray();
                 }, cancellation);
             }
         }
@@ -79,13 +83,13 @@ internal sealed class ModelArchive
     /// <param name="cancellation">Stops it.</param>
     public void Extract(IReadOnlyCollection<string> chosen, string target, Action<string, long> onFile, CancellationToken cancellation)
     {
-        void Write(string name, long size, Stream from)
+        void Write(string name, long size, uint? crc, Stream from)
         {
             if (!name.StartsWith(top, StringComparison.Ordinal) || !chosen.Contains(name[top.Length..])) return;
             var path = Path.Combine(target, name[top.Length..]);
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             using var to = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
-            Copy(from, to, size, name, bytes => onFile(name[top.Length..], bytes), cancellation);
+            Copy(from, to, size, crc, name, bytes => onFile(name[top.Length..], bytes), cancellation);
         }
 
         try
@@ -99,7 +103,7 @@ internal sealed class ModelArchive
             foreach (var name in chosen)
             {
                 using var from = File.OpenRead(Path.Combine(source, top + name));
-                Write(top + name, sizes[top + name], from);
+                Write(top + name, sizes[top + name], null, from);
             }
         }
         catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException)
@@ -112,28 +116,15 @@ internal sealed class ModelArchive
 
     private static bool IsTar(string path) => TarEndings.Any(ending => path.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
-    private static byte[] ReadAll(Stream stream, long size, string path, string name)
-    {
-        using var all = new MemoryStream();
-        var buffer = new byte[1 << 16];
-        while (stream.Read(buffer) is > 0 and var read)
-        {
-            if (all.Length + read > size) throw new HubException($"{path}: {name} unpacks to more than the {size} bytes that it declares; the archive is refused.");
-            all.Write(buffer, 0, read);
-        }
-
-        return all.ToArray();
-    }
-
     private void Add(string name, long size)
     {
         if (sizes.Count >= MostEntries) throw new HubException($"{source} has more than {MostEntries} files; that is no model.");
         if (!sizes.TryAdd(name, size)) throw new HubException($"{source} holds {name} twice; the archive is refused.");
     }
 
-    private void Copy(Stream from, Stream to, long size, string name, Action<long> onBytes, CancellationToken cancellation)
+    private void Copy(Stream from, Stream to, long size, uint? crc, string name, Action<long> onBytes, CancellationToken cancellation)
     {
-        var buffer = new byte[1 << 17];
+        var (buffer, sum) = (new byte[1 << 17], new Crc32());
         var written = 0L;
         while (from.Read(buffer) is > 0 and var read)
         {
@@ -141,19 +132,21 @@ internal sealed class ModelArchive
             written += read;
             if (written > size) throw new HubException($"{source}: {name} unpacks to more than the {size} bytes that it declares; the archive is refused.");
             to.Write(buffer, 0, read);
+            if (crc is not null) sum.Update(new ArraySegment<byte>(buffer, 0, read));
             onBytes(read);
         }
 
         if (written < size) throw new HubException($"{source}: {name} ends after {written} of {size} bytes; the archive is damaged.");
+        if (crc is { } expected && sum.Value != expected) throw new HubException($"{source}: {name} does not have the checksum that the archive declares; the archive is damaged.");
     }
 
-    private void Walk(Action<string, long, Stream> onFile, CancellationToken cancellation)
+    private void Walk(Action<string, long, uint?, Stream> onFile, CancellationToken cancellation)
     {
         if (IsZip(source)) WalkZip(onFile, cancellation);
         else WalkTar(onFile, cancellation);
     }
 
-    private void WalkZip(Action<string, long, Stream> onFile, CancellationToken cancellation)
+    private void WalkZip(Action<string, long, uint?, Stream> onFile, CancellationToken cancellation)
     {
         const int kinds = 0xF000, regular = 0x8000, folder = 0x4000;
         using var archive = ZipFile.OpenRead(source);
@@ -174,11 +167,11 @@ internal sealed class ModelArchive
             total += entry.Length;
             if (total > limit) throw Bomb(total);
             using var stream = entry.Open();
-            onFile(name, entry.Length, stream);
+            onFile(name, entry.Length, entry.Crc32, stream);
         }
     }
 
-    private void WalkTar(Action<string, long, Stream> onFile, CancellationToken cancellation)
+    private void WalkTar(Action<string, long, uint?, Stream> onFile, CancellationToken cancellation)
     {
         using var file = File.OpenRead(source);
         var packed = !source.EndsWith(".tar", StringComparison.OrdinalIgnoreCase);
@@ -196,7 +189,7 @@ internal sealed class ModelArchive
             }
 
             if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile)) throw Refused(entry.Name, "is a link or a device");
-            onFile(Check(name), entry.Length, entry.DataStream ?? Stream.Null);
+            onFile(Check(name), entry.Length, null, entry.DataStream ?? Stream.Null);
         }
     }
 

@@ -190,10 +190,25 @@ internal sealed class ModelFiles
         var map = (await ReadObjectAsync(index))["weight_map"] as JsonObject ?? throw new WeightsException($"{where}/{index} has no weight_map.");
         foreach (var shard in map.Select(pair => pair.Value is JsonValue value && value.TryGetValue<string>(out var name) ? name : "").Distinct(StringComparer.Ordinal))
         {
-            if (!RelativePath.IsSafe(shard) || !names.Contains(prefix + shard))
-                throw new CheckpointNotFoundException($"{where}: {index} names the shard '{shard}', which is not there.");
-            chosen.Add(prefix + shard);
+            // Two parts may share their weights: one then names a file of the other's.
+            var path = Normalise(prefix + shard);
+            if (!names.Contains(path)) throw new CheckpointNotFoundException($"{where}: {index} names the shard '{shard}', which is not there.");
+            chosen.Add(path);
         }
+    }
+
+    /// <summary>A name without <c>..</c>; empty where it would lie outside.</summary>
+    private static string Normalise(string path)
+    {
+        var parts = new List<string>();
+        foreach (var part in path.Split('/'))
+        {
+            if (part != "..") parts.Add(part);
+            else if (parts.Count == 0) return "";
+            else parts.RemoveAt(parts.Count - 1);
+        }
+
+        return string.Join('/', parts);
     }
 
     private bool HasSafetensors(string[] stems) => stems.Any(stem => names.Contains($"{stem}.safetensors") || names.Contains($"{stem}.safetensors.index.json"));

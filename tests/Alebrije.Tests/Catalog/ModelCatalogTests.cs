@@ -62,7 +62,7 @@ public sealed class ModelCatalogTests : IDisposable
         Model(Path.Combine(folder, "models", "mini"));
         Model(Path.Combine(folder, "models", "karlo"));
         var error = Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([Path.Combine(folder, "models")]).Find("dall-e"));
-        Assert.Equal("There is no model 'dall-e'; known names are mini, karlo, and the path of a model's folder works too.", error.Message);
+        Assert.Equal("There is no model 'dall-e'; did you mean karlo? Otherwise known names are mini, karlo, and the path of a model's folder works too.", error.Message);
     }
 
     [Fact]

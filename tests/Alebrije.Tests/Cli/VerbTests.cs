@@ -229,6 +229,8 @@ public sealed class VerbTests : IDisposable
     [InlineData("models list")]
     [InlineData("models show")]
     [InlineData("bench")]
+    [InlineData("models pull")]
+    [InlineData("models remove")]
     [InlineData("doctor")]
     public async Task Help_IsWhatWasApproved(string verb)
     {

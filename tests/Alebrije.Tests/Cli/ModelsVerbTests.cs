@@ -1,0 +1,123 @@
+using System.Diagnostics;
+using System.Globalization;
+using Alebrije.Catalog;
+using Alebrije.Tests.Catalog;
+
+namespace Alebrije.Tests.Cli;
+
+/// <summary>The verbs models pull, show and remove as a person types them: processes of their own, since the environment decides.</summary>
+public sealed class ModelsVerbTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("alebrije-models-").FullName;
+    private readonly HubServer server = new("openai/clip-vit-base-patch32");
+
+    public ModelsVerbTests()
+    {
+        foreach (var file in Directory.EnumerateFiles(TestModels.Clip)) server.Files[Path.GetFileName(file)] = File.ReadAllBytes(file);
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(TestModels.StableUnClip, "tokenizer"))) server.Files[Path.GetFileName(file)] = File.ReadAllBytes(file);
+        server.Files["flax_model.msgpack"] = new byte[100];
+    }
+
+    public void Dispose()
+    {
+        server.Dispose();
+        Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Pull_Use_Remove()
+    {
+        var refused = await Run("tokenize", "a lion", "--model", "clip-vit-b-32");
+        Assert.Equal((1, "clip-vit-b-32 is not on this disk; 'alebrije models pull clip-vit-b-32' fetches it."), (refused.Status, refused.Refusal));
+        Assert.Empty(server.Requests);
+        var shown = await Run("models", "show", "clip-vit-b-32", "--json");
+        Assert.Equal(("MIT", false), (shown.Json.GetProperty("license").GetString(), shown.Json.GetProperty("on_disk").GetBoolean()));
+
+        var dry = await Run("models", "pull", "clip-vit-b-32", "--dry-run", "--json");
+        Assert.Equal((true, 0), (dry.Json.GetProperty("dry_run").GetBoolean(), dry.Json.GetProperty("fetched").GetInt32()));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder));
+
+        var pulled = await Run("models", "pull", "clip-vit-b-32", "--json");
+        Assert.Equal(dry.Json.GetProperty("bytes_to_fetch").GetInt64(), pulled.Json.GetProperty("fetched").GetInt64());
+        Assert.Equal("mit", pulled.Json.GetProperty("license").GetString());
+        Assert.DoesNotContain("flax", pulled.Output, StringComparison.Ordinal);
+        Assert.Contains("openai/clip-vit-base-patch32 at 01234567: licence mit", pulled.Error, StringComparison.Ordinal);
+        Assert.Contains(" are free.", pulled.Error, StringComparison.Ordinal);
+
+        var requests = server.Requests.Count;
+        foreach (var name in new[] { "clip-vit-b-32", "CLIP", "openai/clip-vit-base-patch32" })
+            Assert.True((await Run("tokenize", "a lion", "--json", "--model", name)).Json.GetProperty("length").GetInt32() > 2);
+        var listed = (await Run("models", "list", "--json")).Json;
+        var model = Assert.Single(listed.GetProperty("models").EnumerateArray(), m => m.GetProperty("name").GetString() == "clip-vit-b-32");
+        Assert.Equal(("MIT", pulled.Json.GetProperty("path").GetString()), (model.GetProperty("license").GetString(), model.GetProperty("path").GetString()));
+        Assert.Contains(listed.GetProperty("published").EnumerateArray(), m => m.GetProperty("name").GetString() == "karlo" && !m.GetProperty("on_disk").GetBoolean());
+        Assert.Contains("nothing was fetched", (await Run("models", "pull", "clip-vit-b-32")).Output, StringComparison.Ordinal);
+        Assert.Equal(requests, server.Requests.Count);
+
+        var removed = await Run("models", "remove", "clip-vit-b-32", "--lang", "es");
+        Assert.Matches("Eliminado clip-vit-b-32: [0-9.]+ kB liberados", removed.Output);
+        Assert.Empty(Directory.EnumerateDirectories(Path.Combine(folder, "hub"), "models--*"));
+        Assert.Equal("mini is built in and stays.", (await Run("models", "remove", "mini")).Refusal);
+    }
+
+    [Fact]
+    public async Task Pull_OfAFolder_ImportsIt()
+    {
+        var imported = await Run("models", "pull", TestModels.StableUnClip, "--name", "tiny", "--json");
+        Assert.StartsWith(folder, imported.Json.GetProperty("path").GetString(), StringComparison.Ordinal);
+        Assert.Equal("text to image", (await Run("models", "show", "tiny", "--json")).Json.GetProperty("kind").GetString());
+        Assert.Equal(imported.Json.GetProperty("bytes").GetInt64(), (await Run("models", "remove", "tiny", "--json")).Json.GetProperty("bytes").GetInt64());
+        Assert.Contains("no revisions", (await Run("models", "pull", TestModels.StableUnClip, "--revision", "main")).Refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task CtrlC_KeepsWhatIsThere()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");
+        var weights = server.Files.First(file => HubServer.IsLarge(file.Key));
+        server.Before = request => request.Path.EndsWith("/" + weights.Key, StringComparison.Ordinal) && request.From == 0 ? HubServer.File(request, weights.Value) with { CutAfter = 1000, Stalls = true } : null;
+        using var process = Start("models", "pull", "clip-vit-b-32", "--lang", "en");
+        var error = process.StandardError.ReadToEndAsync(Cancellation);
+        var partial = Path.Combine(folder, "hub", "models--openai--clip-vit-base-patch32", "blobs", HubServer.Sha256(weights.Value) + ".incomplete");
+        while (!process.HasExited && (!File.Exists(partial) || new FileInfo(partial).Length < 1000)) await Task.Delay(20, Cancellation);
+        using (var kill = Process.Start("kill", ["-INT", process.Id.ToString(CultureInfo.InvariantCulture)])) await kill.WaitForExitAsync(Cancellation);
+        await process.WaitForExitAsync(Cancellation);
+
+        Assert.Equal(1, process.ExitCode);
+        Assert.EndsWith("Stopped.", (await error).Trim(), StringComparison.Ordinal);
+        Assert.Equal(1000, new FileInfo(partial).Length);
+        Assert.Equal(0, (await Run("models", "pull", "clip-vit-b-32")).Status);
+        Assert.Contains(server.Requests, request => request.From == 1000);
+    }
+
+    [Fact]
+    public async Task UnusableEndpoint_StopsPull_AndNothingElse()
+    {
+        Assert.Contains("HF_ENDPOINT is 'nowhere'", (await Run(["models", "pull", "karlo"], "nowhere")).Refusal, StringComparison.Ordinal);
+        Assert.Equal(0, (await Run(["tokenize", "a lion", "--model", TestModels.StableUnClip], "nowhere")).Status);
+        Assert.Contains("did you mean karlo?", (await Run("models", "pull", "karl0")).Refusal, StringComparison.Ordinal);
+        Assert.Equal(2, (await Run("models", "pull", "karlo", "--name", "x")).Status);
+    }
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    private Task<Outcome> Run(params string[] args) => Run(args, server.Address);
+
+    private async Task<Outcome> Run(string[] args, string endpoint)
+    {
+        using var process = Start(args.Contains("--lang") ? args : [.. args, "--lang", "en"], endpoint);
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(Cancellation), process.StandardError.ReadToEndAsync(Cancellation));
+        await process.WaitForExitAsync(Cancellation);
+        return new Outcome(process.ExitCode, await output, await error);
+    }
+
+    private Process Start(params string[] args) => Start(args, server.Address);
+
+    private Process Start(string[] args, string endpoint)
+    {
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"), args) { RedirectStandardError = true, RedirectStandardOutput = true };
+        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("HF_", StringComparison.Ordinal) || name == ModelCatalog.Variable).ToArray()) start.Environment.Remove(name);
+        (start.Environment["HF_HOME"], start.Environment["HF_ENDPOINT"], start.Environment["XDG_DATA_HOME"]) = (folder, endpoint, Path.Combine(folder, "data"));
+        return Process.Start(start)!;
+    }
+}

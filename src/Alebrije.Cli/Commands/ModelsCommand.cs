@@ -38,7 +38,7 @@ internal static class ModelsCommand
         {
             terminal.SayJson(new
             {
-                models = models.Select(m => new { m.Name, m.Kind, Class = m.ClassName, m.Bytes, License = PublishedModels.Find(m.Name)?.Licence, Path = m.Folder }),
+                models = models.Select(m => new { m.Name, m.Kind, Class = m.ClassName, m.Bytes, License = m.Licence, Path = m.Folder }),
                 published = published.Select(p => new { p.Name, p.Aliases, p.Kind, License = p.Licence, p.Bytes, p.Repositories, p.Verbs, OnDisk = here.Contains(p.Name) }),
             });
             return 0;
@@ -52,7 +52,7 @@ internal static class ModelsCommand
         {
             terminal.SayTable(
                 [words.In("on this disk", "en este disco"), words.In("kind", "tipo"), ">" + words.In("size", "tamaño"), words.In("licence", "licencia")],
-                models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes), PublishedModels.Find(m.Name)?.Licence ?? "" }));
+                models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes), m.Licence ?? "" }));
 
             // Whole, on lines of their own: a path that a table breaks cannot be copied.
             foreach (var model in models) terminal.Say($"{model.Name}: {model.Folder}");
@@ -60,8 +60,8 @@ internal static class ModelsCommand
 
         terminal.Say();
         terminal.SayTable(
-            [words.In("to be fetched", "por descargar"), words.In("kind", "tipo"), ">" + words.In("size, about", "tamaño aprox."), words.In("licence", "licencia"), words.In("runs", "funciona con")],
-            published.Where(p => !here.Contains(p.Name)).Select(p => new[] { p.Name, Kind(words, p.Kind), p.Bytes is { } bytes ? Size(bytes) : "", p.Licence, Runs(words, p) }));
+            [words.In("to be fetched", "por descargar"), words.In("kind", "tipo"), ">" + words.In("size, about", "tamaño aprox."), words.In("licence", "licencia"), words.In("runs today", "funciona hoy")],
+            published.Where(p => !here.Contains(p.Name)).Select(p => new[] { p.Name, Kind(words, p.Kind), p.Bytes is { } bytes ? Size(bytes) : "", p.Licence, RunsToday(words, p) }));
         terminal.SayText(words.In(
             $"'models pull NAME' fetches one, or any OWNER/NAME of the hub. --model takes a name or the path of a folder; {ModelCatalog.Variable} names further folders of models.",
             $"'models pull NOMBRE' descarga uno, o cualquier DUEÑO/NOMBRE del hub. --model acepta un nombre o la ruta de una carpeta; {ModelCatalog.Variable} indica más carpetas de modelos."));
@@ -118,8 +118,11 @@ internal static class ModelsCommand
             $"{(model.Bytes is { } size ? $"unos {Size(size)}, " : "")}licencia {model.Licence}; funciona con {Runs(words, model)}. No está en este disco; 'alebrije models pull {model.Name}' lo descarga."));
     }
 
+    private static string RunsToday(Words words, PublishedModel model) =>
+        model.IsComplete ? words.In("yes", "sí") : model.Verbs.Count == 0 ? words.In("not yet", "todavía no") : string.Join(", ", model.Verbs.Take(2));
+
     /// <summary>Verbs that run a published model today; short where it is all of CLIP's or the pictures' own.</summary>
-    internal static string Runs(Words words, PublishedModel model) =>
+    private static string Runs(Words words, PublishedModel model) =>
         model.Verbs.Count == 0 ? words.In("no verb yet", "ningún verbo todavía")
         : model.IsComplete ? string.Join(", ", model.Verbs.Take(2)) + ", ..."
         : words.In("only ", "solo ") + string.Join(", ", model.Verbs.Take(2)) + (model.Verbs.Count > 2 ? ", ..." : "");

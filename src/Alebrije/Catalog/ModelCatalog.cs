@@ -11,6 +11,9 @@ public sealed record CatalogModel(string Name, string Folder, string ClassName, 
 {
     /// <summary>What it does, in a word or two of English: <c>text to image</c>, <c>embeddings</c>; the class where nothing is known of it.</summary>
     public string Kind => ModelKinds.Of(ClassName);
+
+    /// <summary>Licence that its folder states, else the published one; null when neither says.</summary>
+    public string? Licence => ModelDescription.LicenceIn(Folder) ?? PublishedModels.Find(Name)?.Licence;
 }
 
 /// <summary>

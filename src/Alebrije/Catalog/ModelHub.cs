@@ -63,6 +63,8 @@ public sealed class ModelHub : IDisposable
         ArgumentNullException.ThrowIfNull(plan);
         if (plan.BytesToFetch > 0 && plan.BytesToFetch + Reserve > plan.FreeBytes)
             throw new HubException($"{plan.Name} needs {DiskSpace.Text(plan.BytesToFetch)} more, and {cache.Root} has {DiskSpace.Text(plan.FreeBytes)} free; make room, or set HF_HUB_CACHE to a folder on another disk.");
+        if (plan.Repositories.SelectMany(repository => repository.Files).Any(file => file.Source is null && file.Present < file.Bytes))
+            throw new ArgumentException("The plan was not made by PlanAsync: its files have no hashes.", nameof(plan));
         var (watch, present, fetched) = (Stopwatch.StartNew(), plan.Bytes - plan.BytesToFetch, 0L);
         foreach (var repository in plan.Repositories)
         {

@@ -90,7 +90,7 @@ public sealed partial class ModelStore
         try
         {
             Directory.CreateDirectory(incoming);
-            plan.Archive!.Extract(plan.Files.Select(file => file.Path).ToHashSet(StringComparer.Ordinal), incoming, (file, bytes) =>
+            (plan.Archive ?? ModelArchive.Open(plan.Source, cancellation)).Extract(plan.Files.Select(file => file.Path).ToHashSet(StringComparer.Ordinal), incoming, (file, bytes) =>
             {
                 written += bytes;
                 onProgress?.Invoke(new PullProgress(file, written, total, written / Math.Max(0.001, watch.Elapsed.TotalSeconds), false));

@@ -16,6 +16,7 @@ public sealed class ModelsVerbTests : IDisposable
         foreach (var file in Directory.EnumerateFiles(TestModels.Clip)) server.Files[Path.GetFileName(file)] = File.ReadAllBytes(file);
         foreach (var file in Directory.EnumerateFiles(Path.Combine(TestModels.StableUnClip, "tokenizer"))) server.Files[Path.GetFileName(file)] = File.ReadAllBytes(file);
         server.Files["flax_model.msgpack"] = new byte[100];
+        server.Files["README.md"] = "---\nlicense: mit\n---\n"u8.ToArray();
     }
 
     public void Dispose()
@@ -49,7 +50,7 @@ public sealed class ModelsVerbTests : IDisposable
             Assert.True((await Run("tokenize", "a lion", "--json", "--model", name)).Json.GetProperty("length").GetInt32() > 2);
         var listed = (await Run("models", "list", "--json")).Json;
         var model = Assert.Single(listed.GetProperty("models").EnumerateArray(), m => m.GetProperty("name").GetString() == "clip-vit-b-32");
-        Assert.Equal(("MIT", pulled.Json.GetProperty("path").GetString()), (model.GetProperty("license").GetString(), model.GetProperty("path").GetString()));
+        Assert.Equal(("mit", pulled.Json.GetProperty("path").GetString()), (model.GetProperty("license").GetString(), model.GetProperty("path").GetString()));
         Assert.Contains(listed.GetProperty("published").EnumerateArray(), m => m.GetProperty("name").GetString() == "karlo" && !m.GetProperty("on_disk").GetBoolean());
         Assert.Contains("nothing was fetched", (await Run("models", "pull", "clip-vit-b-32")).Output, StringComparison.Ordinal);
         Assert.Equal(requests, server.Requests.Count);

@@ -23,9 +23,14 @@ internal static class EmbedCommand
                 if (images.Count + texts.Count == 0)
                     throw new UsageException(words.In("There is nothing to embed; give --images, --texts or --texts-file.", "No hay nada que codificar; indica --images, --texts o --texts-file."));
                 OutputFile.Check(path, words);
-                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, images, texts, thumbnails: false, cancellation);
+                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, images, texts, thumbnails: false, cancellation, JournalOf(path));
                 var items = embedded.Items;
-                if (path is not null) await EmbeddingFile.WriteAsync(path, new EmbeddingSet(embedded.Space, items), cancellation);
+                if (path is not null)
+                {
+                    await EmbeddingFile.WriteAsync(path, new EmbeddingSet(embedded.Space, items), cancellation);
+                    File.Delete(JournalOf(path)!);
+                }
+
                 if (json)
                 {
                     terminal.SayJson(new { embedded.Model, embedded.Dimensions, Path = path, items }, compact: true);
@@ -50,6 +55,9 @@ internal static class EmbedCommand
             CancellationToken.None));
         return command;
     }
+
+    /// <summary>Where a run keeps what it has finished until the file is whole.</summary>
+    private static string? JournalOf(string? path) => path is null ? null : path + ".journal";
 
     private static string Beginning(float[] embedding) =>
         string.Join("  ", embedding.Take(ShownNumbers).Select(x => x.ToString("0.000;-0.000", CultureInfo.InvariantCulture).PadLeft(6))) + (embedding.Length > ShownNumbers ? "  …" : "");

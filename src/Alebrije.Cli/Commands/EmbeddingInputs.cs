@@ -12,6 +12,9 @@ internal sealed class EmbeddingInputs
     /// <summary>Side of the small pictures in tables and plots: sharp at twice the size at which they are shown.</summary>
     private const int ThumbnailSide = 192;
 
+    /// <summary>A run of this many pictures is over before anybody stops it.</summary>
+    private const int ShortRun = 32;
+
     private readonly Option<string[]> images = new("--images")
     {
         HelpName = "FILE|FOLDER|PATTERN", Description = "Images: files, folders, or patterns such as 'photos/*.jpg'.",
@@ -47,17 +50,46 @@ internal sealed class EmbeddingInputs
 
     /// <summary>Embeds pictures and texts with the model that was asked for.</summary>
     public static Embedded Embed(
-        ParseResult parsed, Terminal terminal, Words words, IReadOnlyList<string> paths, IReadOnlyList<string> texts, bool thumbnails, CancellationToken cancellation)
+        ParseResult parsed, Terminal terminal, Words words, IReadOnlyList<string> paths, IReadOnlyList<string> texts, bool thumbnails, CancellationToken cancellation, string? journalFile = null)
     {
         var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
         var small = new RgbImage?[paths.Count];
-        var ofImages = paths.Count == 0 ? [] : model.EmbedImages(paths.Count, Picture, done => Report("images", "imágenes", done, paths.Count), cancellation);
+        var ofImages = Images(model);
         var ofTexts = texts.Count == 0 ? [] : model.EmbedTexts(texts, done => Report("texts", "textos", done, texts.Count), cancellation);
         terminal.CloseLine();
         return new Embedded(model.Space, ImageFiles.Labels(paths), ofImages, texts, ofTexts, small);
+
+        float[][] Images(ClipModel model)
+        {
+            using var journal = journalFile is null || paths.Count <= ShortRun ? null : EmbeddingJournal.Open(journalFile, model.Space);
+            var found = paths.Select(path => journal?.Find(path)).ToArray();
+            int[] missing = [.. Enumerable.Range(0, paths.Count).Where(i => found[i] is null)];
+            var known = paths.Count - missing.Length;
+            if (known > 0) terminal.Note(words.In($"{words.Images(known)} of {paths.Count} were embedded before; going on from there.", $"{words.Images(known)} de {paths.Count} ya estaban codificadas; se sigue desde ahí."));
+            if (missing.Length == 0) return found!;
+            try
+            {
+                model.EmbedImages(missing.Length, i => Picture(missing[i]), (from, batch) =>
+                {
+                    for (var i = 0; i < batch.Length; i++) found[missing[from + i]] = batch[i];
+                    journal?.Add(batch.Select((embedding, i) => (paths[missing[from + i]], embedding)));
+                    Report("images", "imágenes", known + from + batch.Length, paths.Count);
+                }, cancellation);
+            }
+            catch (Exception) when (journal is not null && found.Any(embedding => embedding is not null))
+            {
+                var kept = found.Count(embedding => embedding is not null);
+                terminal.Note(words.In(
+                    $"{words.Images(kept)} of {paths.Count} are kept in {journalFile}; the same command goes on from there.",
+                    $"{words.Images(kept)} de {paths.Count} quedan guardadas en {journalFile}; la misma orden sigue desde ahí."));
+                throw;
+            }
+
+            return found!;
+        }
 
         PillowImage Picture(int i)
         {

@@ -159,9 +159,27 @@ public sealed class ClipModel : IDisposable
     public float[][] EmbedImages(int count, Func<int, PillowImage> read, Action<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
+        var embeddings = new float[count][];
+        EmbedImages(count, read, (from, batch) =>
+        {
+            batch.CopyTo(embeddings, from);
+            progress?.Invoke(from + batch.Length);
+        }, cancellation);
+        return embeddings;
+    }
+
+    /// <summary>Embeds pictures that are fetched when their turn comes and handed on batch by batch, in constant memory.</summary>
+    /// <inheritdoc cref="EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/>
+    /// <param name="count">How many.</param>
+    /// <param name="read">Gives picture i, 0 to count - 1; called once for each, from several threads at a time.</param>
+    /// <param name="embedded">Given the number of the first picture of a batch and the batch's embeddings, [batch][dimensions] of unit length, in order.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    public void EmbedImages(int count, Func<int, PillowImage> read, Action<int, float[][]> embedded, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(embedded);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentNullException.ThrowIfNull(read);
         var tower = parts.Image ?? throw new InvalidOperationException($"{parts.Folder} embeds texts only: {parts.WhyNoImages}.");
-        var embeddings = new float[count][];
         var packed = packedVision.Value;
         var batches = Enumerable.Range(0, count).Chunk(ImageBatch).ToArray();
         var ahead = Read(0);
@@ -171,12 +189,13 @@ public sealed class ClipModel : IDisposable
             {
                 var (pixels, batch) = (ahead.GetAwaiter().GetResult(), batches[b]);
                 ahead = Read(b + 1);
+                var embeddings = new float[batch.Length][];
                 Inference(() =>
                 {
                     var x = tensor(pixels, [batch.Length, 3, tower.Size, tower.Size]);
-                    Store(packed?.Embed(x) ?? tower.Embed(x, dtype), batch, embeddings);
+                    Store(packed?.Embed(x) ?? tower.Embed(x, dtype), [.. Enumerable.Range(0, batch.Length)], embeddings);
                 });
-                progress?.Invoke(batch[^1] + 1);
+                embedded(batch[0], embeddings);
             }
         }
         finally
@@ -184,8 +203,6 @@ public sealed class ClipModel : IDisposable
             // Nothing is read after the call has ended, however it ends.
             ((IAsyncResult)ahead).AsyncWaitHandle.WaitOne();
         }
-
-        return embeddings;
 
         // The next batch is decoded and resized while the tower works on this one.
         Task<float[]> Read(int b) => b < batches.Length ? Task.Run(() => Prepare(tower, batches[b], read, cancellation), CancellationToken.None) : Task.FromResult(Array.Empty<float>());

@@ -11,6 +11,8 @@ internal static partial class UsageMessages
     /// <param name="command">The command that was recognised so far, for its verbs.</param>
     public static string Of(string message, Command command)
     {
+        if (message.StartsWith("Required command was not provided", StringComparison.Ordinal))
+            return $"{command.Name} needs one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}.";
         if (NotOfType().Match(message) is { Success: true } type)
             return $"{type.Groups["name"].Value} takes {Kind(type.Groups["type"].Value)}, not '{type.Groups["value"].Value}'.";
         if (NotAmong().Match(message) is { Success: true } among)

@@ -19,7 +19,7 @@ public sealed partial class ArchitectureTests
         ["Pipelines"] = ["Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Analysis"] = ["Pipelines", "Models", "Weights", "Tensors", "Preprocessing"],
         ["Evaluation"] = ["Analysis", "Pipelines", "Datasets", "Models", "Diffusion", "Weights", "Tensors", "Preprocessing"],
-        ["Training"] = ["Evaluation", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Training"] = ["Evaluation", "Analysis", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Verification"] = ["Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
         ["Cli"] = ["Pipelines", "Analysis", "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Preprocessing", "Tensors"],

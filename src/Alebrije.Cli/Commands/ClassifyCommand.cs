@@ -6,7 +6,7 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije classify --images ... --labels ... [--templates simple|imagenet7|imagenet80|FILE] [--top K]</c></summary>
+/// <summary><c>alebrije classify --images ... --labels ... [--templates simple|imagenet7|imagenet80|FILE] [--probe FILE] [--top K]</c></summary>
 internal static class ClassifyCommand
 {
     private static readonly Option<string[]> Images = new("--images")
@@ -22,10 +22,8 @@ internal static class ClassifyCommand
 
     private static readonly Option<string?> Set = new("--set") { HelpName = "NAME", Description = "Class names and templates of a dataset, such as ImageNet or CIFAR10." };
 
-    private static readonly Option<string?> Templates = new("--templates")
-    {
-        HelpName = "simple|imagenet7|imagenet80|FILE", Description = "Sentences that the labels are put in, {} being the place; without it the label as it is.",
-    };
+    private static readonly Option<string?> Sentences = Templates.Option();
+    private static readonly Option<string?> Probe = new("--probe") { HelpName = "FILE", Description = "Classifier of train probe or train classifier, in place of words." };
 
     private static readonly Option<int> Top = new("--top") { HelpName = "K", Description = "How many classes are shown for each image.", DefaultValueFactory = _ => 3 };
     private static readonly Option<string?> Background = new("--background") { HelpName = "TEXT", Description = "What an image shows that shows none of the classes, such as \"a red background\"." };
@@ -37,7 +35,7 @@ internal static class ClassifyCommand
         var file = OutputFile.Option("Writes the confusion matrix", ".png", ".csv");
         var command = new Command("classify", "Says what images show, out of classes that are given as words; with folders as classes also how often that is right.")
         {
-            Images, Labels, Set, Templates, Top, Background, Contrast, Fit, file,
+            Images, Labels, Set, Sentences, Probe, Top, Background, Contrast, Fit, file,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, parsed.GetValue(file), cancellation), CancellationToken.None));
         return command;
@@ -51,7 +49,8 @@ internal static class ClassifyCommand
         OutputFile.Check(path, words);
         var files = ImageFiles.Expand((parsed.GetValue(Images) ?? []).Select(WithFolders), words);
         if (files.Count == 0) throw new UsageException(words.In("There are no images to classify; give --images.", "No hay imágenes que clasificar; indica --images."));
-        var (names, templates) = Classes(parsed, files, words);
+        var head = HeadOf(parsed, words);
+        var (names, templates) = head is null ? Classes(parsed, files, words) : ([.. head.Labels.Select(label => (IReadOnlyList<string>)[label])], ZeroShotSet.Plain);
         var background = parsed.GetValue(Background);
         var asked = background is null ? names : [.. names, [background]];
         var right = files.Select(file => names.FindIndex(all => all.Any(name => name.Equals(FolderOf(file), StringComparison.OrdinalIgnoreCase)))).ToArray();
@@ -67,28 +66,31 @@ internal static class ClassifyCommand
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
-        var classifier = ZeroShotClassifier.Create(
+        head?.RequireSpace(model);
+        var classifier = head is not null ? null : ZeroShotClassifier.Create(
             asked, templates, texts => model.EmbedTexts(texts, done => Report("texts", "textos", done, texts.Count), cancellation),
             parsed.GetValue(Contrast) is { } opposite ? [opposite] : null);
         var embedded = model.EmbedImages(files, done => Report("images", "imágenes", done, files.Count), cancellation);
         terminal.CloseLine();
 
-        var cosines = embedded.Select(classifier.Cosines).ToArray();
-        var scale = parsed.GetValue(Fit) ? ZeroShotClassifier.FitScale(cosines, right) : model.LogitScale;
-        var shares = embedded.Select((image, i) => classifier.HasContrast ? classifier.Contrast(image, scale) : ZeroShot.Softmax(cosines[i], scale)).ToArray();
+        // What a class is scored by: the cosine with its text, or the logit of a fitted classifier.
+        var classes = classifier?.Labels ?? head!.Labels;
+        var scores = embedded.Select(image => classifier?.Cosines(image) ?? head!.Logits(image)).ToArray();
+        var scale = parsed.GetValue(Fit) ? ZeroShotClassifier.FitScale(scores, right) : head is null ? model.LogitScale : 1;
+        var shares = embedded.Select((image, i) => classifier is { HasContrast: true } ? classifier.Contrast(image, scale) : ZeroShot.Softmax(scores[i], scale)).ToArray();
         var best = shares.Select(row => ZeroShot.TopK(row, Math.Min(top, row.Length))).ToArray();
-        var matrix = labelled ? new ConfusionMatrix(classifier.Labels, right, [.. best.Select(order => order[0])]) : null;
+        var matrix = labelled ? new ConfusionMatrix(classes, right, [.. best.Select(order => order[0])]) : null;
         if (path is not null) matrix!.Save(path, new ReportOptions { Language = words.Language, Model = model.Name });
         var labels = ImageFiles.Labels(files);
         if (parsed.GetValue(CommonOptions.Json))
         {
             terminal.SayJson(new
             {
-                model = model.Name, scale, labels = classifier.Labels,
+                model = model.Name, scale, labels = classes,
                 results = files.Select((_, i) => new
                 {
-                    image = labels[i], right = labelled ? classifier.Labels[right[i]] : null,
-                    top = best[i].Select(k => new { label = classifier.Labels[k], probability = shares[i][k], cosine = cosines[i][k] }),
+                    image = labels[i], right = labelled ? classes[right[i]] : null,
+                    top = best[i].Select(k => Answer(classes[k], shares[i][k], scores[i][k])),
                 }),
                 accuracy = matrix?.Accuracy.Value, accuracy_interval = matrix is null ? null : (double[])[matrix.Accuracy.Low, matrix.Accuracy.High], classes = matrix?.Classes, confusion = matrix?.Counts, path,
             });
@@ -97,13 +99,26 @@ internal static class ClassifyCommand
 
         terminal.SayTable(
             [words.In("image", "imagen"), .. Enumerable.Range(1, best[0].Length).Select(n => n.ToString(CultureInfo.InvariantCulture))],
-            files.Select((_, i) => (string[])[labels[i], .. best[i].Select(k => string.Create(CultureInfo.InvariantCulture, $"{classifier.Labels[k]} {shares[i][k]:F2}"))]));
+            files.Select((_, i) => (string[])[labels[i], .. best[i].Select(k => string.Create(CultureInfo.InvariantCulture, $"{classes[k]} {shares[i][k]:F2}"))]));
         if (matrix is not null) ShowClasses(terminal, matrix, words);
         if (path is not null) terminal.SayText(words.Wrote(path) + ".");
         return 0;
 
+        object Answer(string label, double probability, double score) => head is null ? new { label, probability, cosine = score } : new { label, probability, logit = score };
+
         void Report(string english, string spanish, int done, int of) =>
             terminal.Progress(words.In($"embedding {english}: {done} of {of}", $"codificando {spanish}: {done} de {of}"));
+    }
+
+    /// <summary>The fitted classifier that was asked for; words and what belongs to them make no sense beside it.</summary>
+    private static LinearHead? HeadOf(ParseResult parsed, Words words)
+    {
+        if (parsed.GetValue(Probe) is not { } path) return null;
+        if (parsed.GetValue(Labels) is { Length: > 0 } || parsed.GetValue(Set) is not null || parsed.GetValue(Sentences) is not null || parsed.GetValue(Background) is not null || parsed.GetValue(Contrast) is not null)
+            throw new UsageException(words.In(
+                "--probe has its own classes; leave out --labels, --set, --templates, --background and --contrast.", "--probe tiene sus propias clases; quita --labels, --set, --templates, --background y --contrast."));
+        CommonOptions.StartTorch(parsed);
+        return LinearHead.Load(path);
     }
 
     private static void ShowClasses(Terminal terminal, ConfusionMatrix matrix, Words words)
@@ -128,17 +143,7 @@ internal static class ClassifyCommand
             throw new UsageException(words.In($"The label '{twice.Key}' is there twice; each class needs a name of its own.", $"La etiqueta '{twice.Key}' está dos veces; cada clase necesita un nombre propio."));
         var names = set?.Names ?? (given.Length > 0 ? given : [.. files.Select(FolderOf).Distinct(StringComparer.Ordinal).Order(NaturalOrder.Instance)])
             .Select(label => (IReadOnlyList<string>)[label]).ToArray();
-        var templates = parsed.GetValue(Templates) switch
-        {
-            null => set?.Templates ?? ZeroShotSet.Plain,
-            "simple" => ZeroShotSet.Simple,
-            "imagenet7" => ZeroShotSet.ImageNet7,
-            "imagenet80" => ZeroShotSet.Find("ImageNet").Templates,
-            var file when File.Exists(file) => [.. File.ReadAllLines(file).Select(line => line.Trim()).Where(line => line.Length > 0)],
-            var other => throw new FileNotFoundException(words.In(
-                $"There are no templates {other}; choose simple, imagenet7, imagenet80, or name a file with one sentence per line and {{}} for the label.",
-                $"No hay plantillas {other}; elige simple, imagenet7, imagenet80, o un archivo con una frase por línea y {{}} en lugar de la etiqueta.")),
-        };
+        var templates = Templates.Find(parsed.GetValue(Sentences), words) ?? set?.Templates ?? ZeroShotSet.Plain;
         return ([.. names], templates);
     }
 

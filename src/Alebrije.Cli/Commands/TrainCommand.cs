@@ -1,55 +1,118 @@
 using System.CommandLine;
 using System.Globalization;
+using Alebrije.Catalog;
 using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije train clip|autoencoder|prior|decoder --config F --out DIR [--resume] [--minutes M]</c></summary>
+/// <summary><c>alebrije train clip|autoencoder|prior|decoder --config F --out DIR [--resume] [--minutes M]</c>, and probe and classifier</summary>
 internal static class TrainCommand
 {
+    private static readonly Dictionary<string, string> Descriptions = new()
+    {
+        ["clip"] = "Trains CLIP: on the world of emoji as a file says, or on your own pictures with captions.",
+        ["autoencoder"] = "Trains the autoencoder between pictures and latents.",
+        ["prior"] = "Trains the prior from text to image embedding, on a trained CLIP.",
+        ["decoder"] = "Trains the decoder from image embedding to latents, on a trained CLIP and autoencoder.",
+    };
+
     public static Command Create(Terminal terminal)
     {
-        var part = new Argument<string>("part") { HelpName = "PART", Description = "What to train: " + string.Join(", ", Trainers.Names) + "." };
-        part.AcceptOnlyFromAmong([.. Trainers.Names]);
+        var command = new Command("train", "Trains a part of a model, or a classifier on one: resumable, with live loss and an honest evaluation.");
+        foreach (var part in Trainers.Names) command.Add(part == "clip" ? Clip(terminal) : Part(part, terminal));
+        command.Add(TrainProbeCommand.Create(terminal));
+        command.Add(TrainClassifierCommand.Create(terminal));
+        return command;
+    }
+
+    /// <summary>Names are looked up among the models; whatever looks like a path is one, and stays as it was written.</summary>
+    public static string FindModel(string name) => Path.GetFileName(name) == name ? ModelCatalog.Create().Find(name) : name;
+
+    private static Command Part(string part, Terminal terminal)
+    {
         var config = new Option<string>("--config") { HelpName = "FILE", Description = "The run's JSON file.", Required = true };
-        var folder = new Option<string>("--out") { HelpName = "DIR", Description = "Folder of the run: checkpoint, log, sample grids, weights.", Required = true };
-        var resume = new Option<bool>("--resume") { Description = "Goes on from the folder's checkpoint." };
-        var minutes = new Option<double?>("--minutes") { HelpName = "M", Description = "Stops, saved, after this many minutes." };
-        minutes.Validators.Add(result =>
+        var run = new TrainingRunOptions();
+        var command = new Command(part, Descriptions[part]) { config };
+        run.AddTo(command);
+        command.SetAction((parsed, cancellation) => Task.Run(() => run.Run(parsed, terminal, options => Trainers.Run(part, parsed.GetValue(config)!, options, cancellation)), CancellationToken.None));
+        return command;
+    }
+
+    private static Command Clip(Terminal terminal)
+    {
+        var config = new Option<string?>("--config") { HelpName = "FILE", Description = "The run's JSON file." };
+        var data = new Option<string?>("--data")
         {
-            if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--minutes takes a number above 0.");
-        });
-        var command = new Command("train", "Trains a part of a model: resumable, with live loss, sample grids and an honest evaluation.")
-        {
-            part, config, folder, resume, minutes,
+            HelpName = "FOLDER|CSV|TAR", Description = "Your own pictures with captions, without a JSON file: a folder, a .csv or .tsv, or WebDataset's .tar archives.",
         };
+        var start = new Option<string?>("--start") { HelpName = "NAME|FOLDER", Description = "With --data: the model or run that it begins with; without it, with nothing." };
+        var run = new TrainingRunOptions();
+        var command = new Command("clip", Descriptions["clip"]) { config, data, start };
+        run.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
-                CommonOptions.StartTorch(parsed);
-                var result = Trainers.Run(parsed.GetValue(part)!, parsed.GetValue(config)!, new TrainingOptions(parsed.GetValue(folder)!)
-                {
-                    Resume = parsed.GetValue(resume),
-                    Minutes = parsed.GetValue(minutes),
-                    OnProgress = progress => Show(terminal, progress),
-                }, cancellation);
-                terminal.CloseLine();
-                if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(new { result.Steps, result.Seconds, result.Finished, result.Metrics });
-                else terminal.Say(Summary(result));
-                return 0;
+                var words = new Words(CommonOptions.LanguageOf(parsed));
+                var (file, pictures, model) = (parsed.GetValue(config), parsed.GetValue(data), parsed.GetValue(start));
+                if (file is null == pictures is null)
+                    throw new UsageException(words.In(
+                        "train clip needs one of --config FILE and --data FOLDER|CSV|TAR.", "train clip necesita una de las dos: --config ARCHIVO o --data CARPETA|CSV|TAR."));
+                if (file is not null && model is not null)
+                    throw new UsageException(words.In("With --config, the model to begin with is \"start\" in the file; --start goes with --data.", "Con --config, el modelo inicial es \"start\" en el archivo; --start va con --data."));
+                return run.Run(parsed, terminal, options => pictures is null
+                    ? Trainers.Run("clip", file!, options, cancellation) : Trainers.RunOnPictures(pictures, model, options, cancellation));
             },
             CancellationToken.None));
         return command;
     }
+}
 
-    private static void Show(Terminal terminal, TrainingProgress progress)
+/// <summary>What every training run is told on the command line, and what it tells.</summary>
+internal sealed class TrainingRunOptions
+{
+    private readonly Option<string> folder = new("--out") { HelpName = "DIR", Description = "Folder of the run: checkpoint, log, sample grids, weights.", Required = true };
+    private readonly Option<bool> resume = new("--resume") { Description = "Goes on from the folder's checkpoint." };
+    private readonly Option<double?> minutes = new("--minutes") { HelpName = "M", Description = "Stops, saved, after this many minutes." };
+
+    public TrainingRunOptions() => minutes.Validators.Add(result =>
+    {
+        if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--minutes takes a number above 0.");
+    });
+
+    /// <summary>Adds the options to a command.</summary>
+    public void AddTo(Command command)
+    {
+        command.Add(folder);
+        command.Add(resume);
+        command.Add(minutes);
+    }
+
+    /// <summary>Trains, and says how it went.</summary>
+    public int Run(ParseResult parsed, Terminal terminal, Func<TrainingOptions, TrainingResult> train)
+    {
+        CommonOptions.StartTorch(parsed);
+        var words = new Words(CommonOptions.LanguageOf(parsed));
+        var result = train(new TrainingOptions(parsed.GetValue(folder)!)
+        {
+            Resume = parsed.GetValue(resume),
+            Minutes = parsed.GetValue(minutes),
+            FindModel = TrainCommand.FindModel,
+            OnProgress = progress => Show(terminal, words, progress),
+        });
+        terminal.CloseLine();
+        if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(new { result.Steps, result.Seconds, result.Finished, result.Metrics });
+        else terminal.Say(Summary(words, result));
+        return 0;
+    }
+
+    private static void Show(Terminal terminal, Words words, TrainingProgress progress)
     {
         var culture = CultureInfo.InvariantCulture;
-        var share = string.Create(culture, $"step {progress.Step:N0} of {progress.Total:N0}");
+        var share = string.Create(culture, $"{words.In("step", "paso")} {progress.Step:N0} {words.In("of", "de")} {progress.Total:N0}");
         if (double.IsFinite(progress.Loss))
         {
             var line = string.Create(culture,
-                $"{share}  loss {progress.Loss:F4}  {progress.SamplesPerSecond:F0} samples/s  rate {progress.LearningRate:G3}  gradient {progress.GradientNorm:F2}");
+                $"{share}  {words.In("loss", "pérdida")} {progress.Loss:F4}  {progress.SamplesPerSecond:F0} {words.In("samples", "muestras")}/s  {words.In("rate", "tasa")} {progress.LearningRate:G3}  {words.In("gradient", "gradiente")} {progress.GradientNorm:F2}");
             if (terminal.IsLive) terminal.Progress(line);
             else terminal.Note(line);
         }
@@ -57,10 +120,10 @@ internal static class TrainCommand
         if (progress.Note is { } note) terminal.Note($"{share}  {note}");
     }
 
-    private static string Summary(TrainingResult result)
+    private static string Summary(Words words, TrainingResult result)
     {
         var metrics = string.Join(", ", result.Metrics.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:F3}")));
-        var state = result.Finished ? "finished" : "stopped and saved; go on with --resume";
-        return string.Create(CultureInfo.InvariantCulture, $"{result.Steps:N0} steps in {result.Seconds / 60:F1} minutes, {state}. {metrics}");
+        var state = result.Finished ? words.In("finished", "terminado") : words.In("stopped and saved; go on with --resume", "detenido y guardado; continúa con --resume");
+        return string.Create(CultureInfo.InvariantCulture, $"{result.Steps:N0} {words.In("steps in", "pasos en")} {result.Seconds / 60:F1} {words.In("minutes", "minutos")}, {state}. {metrics}");
     }
 }

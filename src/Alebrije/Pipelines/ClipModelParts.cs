@@ -269,6 +269,7 @@ internal sealed class ClipModelFolder
     {
         WholeModel = System.IO.Path.Combine(Path, "clip");
         TrainedSize = ConfigFile.Read<ClipConfig>(WholeModel).VisionConfig.ImageSize;
+        if (File.Exists(System.IO.Path.Combine(WholeModel, "preprocessor_config.json"))) processor = WholeModel;
         var tokenizer = System.IO.Path.Combine(Path, "tokenizer");
         if (Directory.Exists(tokenizer)) Tokenizer = tokenizer;
         WhyNoText = $"there is no folder {tokenizer}";

@@ -9,6 +9,9 @@ namespace Alebrije.Training;
 /// <summary>Pairs of pictures and captions, ready for the towers; made off the training thread, so it holds plain arrays.</summary>
 internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size, IReadOnlyList<string> Captions)
 {
+    /// <summary>Which picture each row shows, where one may come twice in a batch; else null.</summary>
+    public IReadOnlyList<string>? Pictures { get; init; }
+
     /// <summary>Names that the pictures of one thing are told apart by, or null.</summary>
     public NamedConcepts? Names { get; init; }
 
@@ -28,7 +31,7 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
         var pixels = new float[config.Batch * 3 * size * size];
         for (var i = 0; i < config.Batch; i++)
         {
-            (var picture, captions[i], concepts[i]) = scenes.Train(config.Seed, (number * config.Batch) + i, config.World);
+            (var picture, captions[i], concepts[i]) = scenes.Train(config.Seed, (number * config.Batch) + i, config.Scenes);
             processor.Prepare(picture).CopyTo(pixels, i * 3 * size * size);
         }
 

@@ -1,3 +1,4 @@
+using Alebrije.Datasets;
 using Alebrije.Models.Clip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
@@ -16,6 +17,9 @@ internal sealed record ClipTrainingConfig : TrainingPlan
 
     /// <summary>Folder that the run starts from, with weights and tokenizer: an earlier run, or a model of the same sizes; null starts from nothing.</summary>
     public string? Start { get; init; }
+
+    /// <summary>A person's own pictures with captions, in place of the world of emoji; null trains on that.</summary>
+    public PictureDataOptions? Data { get; init; }
 
     /// <summary>Entries of the vocabulary that is trained on the captions.</summary>
     public int VocabularySize { get; init; } = 3000;
@@ -45,13 +49,18 @@ internal sealed record ClipTrainingConfig : TrainingPlan
 }
 
 /// <summary>
-/// Trains CLIP on captioned scenes, from nothing or from an earlier one: picture and text towers are pulled together for pairs that belong together and apart for
+/// Trains CLIP on captioned scenes or on a person's own pictures, from nothing or from an earlier one: picture and text towers are pulled together for pairs that belong together and apart for
 /// all others of the batch (Radford et al., 2021, fig. 3), with half of the patches left out for most of the run (Li et al., 2023).
 /// </summary>
-internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes scenes)
+internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
 {
+    /// <summary>Trains on the world of emoji.</summary>
+    public ClipTrainer(ClipTrainingConfig config, CaptionedScenes scenes) : this(config, new ScenePairs(config, scenes))
+    {
+    }
+
     /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
-    /// <returns>How it ended, with zero-shot accuracy and retrieval on held-out scenes.</returns>
+    /// <returns>How it ended, with what its source measures on what is held out.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         var steps = config.Samples / config.Batch;
@@ -64,7 +73,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
         {
             TextConfig = config.Model.TextConfig with
             {
-                VocabSize = tokenizer.VocabularySize, BosTokenId = tokenizer.StartId, EosTokenId = tokenizer.EndId, PadTokenId = tokenizer.PadId,
+                VocabSize = config.Start is null ? tokenizer.VocabularySize : Math.Max(tokenizer.VocabularySize, config.Model.TextConfig.VocabSize), BosTokenId = tokenizer.StartId, EosTokenId = tokenizer.EndId, PadTokenId = tokenizer.PadId,
             },
         };
         using var network = new ClipNetwork(model);
@@ -78,9 +87,11 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
             NumberRate = 10,
         });
         run.Restore(network, optimizer);
-        var pixels = ClipImageProcessor.Transformers(model.VisionConfig.ImageSize);
+        var pixels = PrepareImageProcessor(options.Folder);
+        var preparation = new PairPreparation(tokenizer, pixels);
         var metrics = new Dictionary<string, double>();
-        using var batches = new BatchQueue<ClipBatch>(i => ClipBatch.Make(scenes, config, tokenizer, pixels, i), run.Step);
+        using var batches = new BatchQueue<ClipBatch>(i => pairs.Make(i, preparation), run.Step);
+        Tell(run, steps);
 
         while (run.Step < steps && !run.IsOver(cancellation))
         {
@@ -89,31 +100,38 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
             var keep = run.Step < steps * config.PatchDropoutUntil ? KeptPatches(run.Step) : null;
             var images = network.EmbedImage(batch.PixelTensor(), keep, dtype);
             var texts = network.EmbedText(batch.IdTensor(), dtype);
-            var loss = ContrastiveLoss.Compute(texts, images, network.LogitScale, ContrastiveLoss.SameText(batch.Captions));
+            var loss = ContrastiveLoss.Compute(texts, images, network.LogitScale, ContrastiveLoss.SameText(batch.Captions, batch.Pictures));
             if (batch.Names is { Rows.Length: > 0 } names) loss = loss + (config.NamesWeight * NameLoss(network, images, names, dtype));
             loss.backward();
             var learningRate = rate.At(run.Step);
             var norm = optimizer.Step(learningRate);
             CapLogitScale(network);
             run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
+            Tell(run, steps);
 
             if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
-            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, tokenizer, steps);
+            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, preparation, steps);
         }
 
         run.Save(network, optimizer);
-        metrics = Evaluate(run, network, optimizer, tokenizer, steps);
+        metrics = Evaluate(run, network, optimizer, preparation, steps);
         return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
     }
 
-    private Dictionary<string, double> Evaluate(TrainingRun run, ClipNetwork network, Optimizer optimizer, ClipTokenizer tokenizer, long steps)
+    private Dictionary<string, double> Evaluate(TrainingRun run, ClipNetwork network, Optimizer optimizer, PairPreparation preparation, long steps)
     {
         optimizer.SwapAverages();
-        var metrics = new ClipProbe(network, tokenizer, scenes).Measure(config.Batch);
+        var metrics = pairs.Measure(network, preparation);
         optimizer.SwapAverages();
         Export(Path.Combine(run.Folder, "clip"), network, optimizer);
         run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
         return metrics;
+    }
+
+    /// <summary>Puts what the source noticed into the log.</summary>
+    private void Tell(TrainingRun run, long steps)
+    {
+        foreach (var remark in pairs.TakeRemarks()) run.Note(remark, steps);
     }
 
     /// <summary>Cross entropy of the own name among the others, for pictures that show one thing.</summary>
@@ -155,17 +173,30 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, CaptionedScenes sce
             // Renamed when all its files are there, for a run may be killed between two of them.
             var unfinished = path + ".new";
             if (config.Start is { } start) CopyFiles(TrainedClip.TokenizerFolder(start), unfinished);
-            else BpeTrainer.Train(scenes.Corpus(60_000), config.VocabularySize).Save(unfinished, config.Model.TextConfig.MaxPositionEmbeddings);
+            else BpeTrainer.Train(pairs.Corpus(60_000), config.VocabularySize).Save(unfinished, config.Model.TextConfig.MaxPositionEmbeddings);
             Directory.Move(unfinished, path);
         }
 
         return ClipTokenizer.Load(path);
     }
 
+    /// <summary>Pictures are prepared as the model that the run starts from wants them; its settings stay with the run.</summary>
+    private ClipImageProcessor PrepareImageProcessor(string folder)
+    {
+        var path = Path.Combine(folder, "clip", TrainedClip.PreprocessorFile);
+        if (!File.Exists(path) && config.Start is { } start && TrainedClip.Preprocessor(start) is { } settings)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+            File.Copy(settings, path);
+        }
+
+        return File.Exists(path) ? ClipImageProcessor.Load(path) : ClipImageProcessor.Transformers(config.Model.VisionConfig.ImageSize);
+    }
+
     private static void CopyFiles(string from, string to)
     {
         Directory.CreateDirectory(to);
-        foreach (var file in Directory.GetFiles(from)) File.Copy(file, Path.Combine(to, Path.GetFileName(file)), overwrite: true);
+        foreach (var file in Directory.GetFiles(from).Where(TrainedClip.IsOfTokenizer)) File.Copy(file, Path.Combine(to, Path.GetFileName(file)), overwrite: true);
     }
 
     private static void Export(string folder, ClipNetwork network, Optimizer optimizer)

@@ -21,16 +21,18 @@ internal static class ContrastiveLoss
         return (nn.functional.cross_entropy(logits, targets) + nn.functional.cross_entropy(logits.t(), targets)) / 2;
     }
 
-    /// <summary>Marks pairs of different rows that carry the same text.</summary>
-    /// <returns>[batch, batch] bool, or null when no two texts are the same.</returns>
-    public static Tensor? SameText(IReadOnlyList<string> texts)
+    /// <summary>Marks pairs of different rows that carry the same text, or show the same picture.</summary>
+    /// <param name="texts">Text of each row.</param>
+    /// <param name="pictures">Name of each row's picture; null when all differ.</param>
+    /// <returns>[batch, batch] bool, or null when no two are the same.</returns>
+    public static Tensor? SameText(IReadOnlyList<string> texts, IReadOnlyList<string>? pictures = null)
     {
         var count = texts.Count;
         var mask = new bool[count * count];
         var any = false;
         for (var i = 0; i < count; i++)
             for (var j = 0; j < count; j++)
-                any |= mask[(i * count) + j] = i != j && texts[i] == texts[j];
+                any |= mask[(i * count) + j] = i != j && (texts[i] == texts[j] || (pictures is not null && pictures[i] == pictures[j]));
         return any ? tensor(mask, [count, count]) : null;
     }
 }

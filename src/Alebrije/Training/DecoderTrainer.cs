@@ -75,7 +75,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         var empty = clip.Prepare("");
         var metrics = new Dictionary<string, double>();
         using var batches = new BatchQueue<PairBatch>(
-            i => PairBatch.Make(scenes, clip, config.Seed, i, config.Batch, config.World, vae.Config.SampleSize), run.Step);
+            i => PairBatch.Make(scenes, clip, config.Seed, i, config.Batch, config.Scenes, vae.Config.SampleSize), run.Step);
 
         while (run.Step < steps && !run.IsOver(cancellation))
         {
@@ -171,7 +171,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var embeddings = cat([.. Enumerable.Range(0, 32).Select(i =>
-            clip.Images(PairBatch.Make(scenes, clip, config.Seed + 1, i, 64, config.World, side: 0).ClipTensor(), dtype))]);
+            clip.Images(PairBatch.Make(scenes, clip, config.Seed + 1, i, 64, config.Scenes, side: 0).ClipTensor(), dtype))]);
         normalizer.Mean.copy_(embeddings.mean([0], keepdim: true));
         normalizer.Std.copy_(embeddings.std([0]).unsqueeze(0));
         ConfigFile.Write(Path.Combine(folder, "config.json"), new StableUnClipImageNormalizerConfig { EmbeddingDim = clip.Features }, "StableUnCLIPImageNormalizer");

@@ -35,6 +35,9 @@ internal sealed record OptimizerConstants
     /// </summary>
     public double NumberRate { get; init; } = 1;
 
+    /// <summary>Rate of a parameter by its name, as a multiple of the step's; null moves all alike.</summary>
+    public Func<string, double>? RateOf { get; init; }
+
     /// <summary>Decoupled weight decay, on tensors of two dimensions or more and on no others.</summary>
     public double WeightDecay { get; init; } = 0.05;
 
@@ -124,9 +127,11 @@ internal sealed class Optimizer : IDisposable
     private OptimizerSlot Slot(string name, Parameter parameter)
     {
         var averaged = options.EmaDecay > 0;
-        return options.Method == OptimizerMethod.Muon && IsMatrix(name, parameter)
+        OptimizerSlot slot = options.Method == OptimizerMethod.Muon && IsMatrix(name, parameter)
             ? new MuonSlot(name, parameter, averaged, options.ProductType)
             : new AdamWSlot(name, parameter, averaged);
+        slot.RateShare = (float)(options.RateOf?.Invoke(name) ?? 1);
+        return slot;
     }
 }
 
@@ -135,6 +140,9 @@ internal readonly record struct OptimizerStep(
     float Scale, float Rate, float Decay, float Beta1, float Beta2, float CorrectedRate, float InverseRootBias2, float Epsilon, float Momentum, float NumberRate,
     float Ema)
 {
+    /// <summary>The same step at a share of its rate.</summary>
+    public OptimizerStep At(float share) => share == 1 ? this : this with { Rate = share * Rate, CorrectedRate = share * CorrectedRate, Decay = 1 - (share * (1 - Decay)) };
+
     /// <param name="options">Constants of the method.</param>
     /// <param name="rate">Learning rate.</param>
     /// <param name="norm">Norm of all gradients.</param>

@@ -29,6 +29,9 @@ internal abstract class OptimizerSlot : IDisposable
 
     public Tensor? Average { get; }
 
+    /// <summary>Rate of this parameter as a multiple of the step's.</summary>
+    public float RateShare { get; set; } = 1;
+
     public bool HasGradient => gradient is not null;
 
     public Span<float> Gradients => Floats(gradient!);
@@ -59,7 +62,8 @@ internal abstract class OptimizerSlot : IDisposable
     public void Update(int start, int length, in OptimizerStep step)
     {
         if (gradient is null) return;
-        Move(start, length, decays ? step.Decay : 1f, step);
+        var own = step.At(RateShare);
+        Move(start, length, decays ? own.Decay : 1f, own);
         if (Average is not null) Mix(Floats(Average).Slice(start, length), Floats(Parameter).Slice(start, length), step.Ema);
     }
 

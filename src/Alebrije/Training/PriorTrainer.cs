@@ -59,7 +59,7 @@ internal sealed class PriorTrainer(PriorTrainingConfig config, TrainedClip clip,
         run.Restore(network, optimizer);
         var empty = clip.Prepare("");
         var metrics = new Dictionary<string, double>();
-        using var batches = new BatchQueue<PairBatch>(i => PairBatch.Make(scenes, clip, config.Seed, i, config.Batch, config.World, side: 0), run.Step);
+        using var batches = new BatchQueue<PairBatch>(i => PairBatch.Make(scenes, clip, config.Seed, i, config.Batch, config.Scenes, side: 0), run.Step);
 
         while (run.Step < steps && !run.IsOver(cancellation))
         {
@@ -121,7 +121,7 @@ internal sealed class PriorTrainer(PriorTrainingConfig config, TrainedClip clip,
         var (texts, images) = (new List<Tensor>(), new List<Tensor>());
         for (var i = 0; i < count / config.Batch; i++)
         {
-            var batch = PairBatch.Make(scenes, clip, seed, i, config.Batch, config.World, side: 0);
+            var batch = PairBatch.Make(scenes, clip, seed, i, config.Batch, config.Scenes, side: 0);
             images.Add(clip.Images(batch.ClipTensor(), dtype));
             texts.Add(clip.Texts(batch.IdTensor(), batch.Lengths).Embeddings);
         }

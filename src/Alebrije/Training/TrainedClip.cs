@@ -17,13 +17,18 @@ internal sealed record EncodedPairs(Tensor Images, Tensor Texts, Tensor Encoding
 /// <summary>The run of <see cref="ClipTrainer"/> that priors and decoders are trained on: weights, tokenizer, picture preparation.</summary>
 internal sealed class TrainedClip : IDisposable
 {
-    private const string TextComponent = "prior_text_encoder", VisionComponent = "image_encoder";
+    /// <summary>File that says how pictures are prepared.</summary>
+    public const string PreprocessorFile = "preprocessor_config.json";
+
+    private const string VisionComponent = "image_encoder";
+    private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
+    private static readonly string[] TokenizerNames = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
     private readonly ClipImageProcessor processor;
 
-    private TrainedClip(ClipNetwork network, ClipTokenizer tokenizer)
+    private TrainedClip(ClipNetwork network, ClipTokenizer tokenizer, ClipImageProcessor processor)
     {
         (Network, Tokenizer) = (network, tokenizer);
-        processor = ClipImageProcessor.Transformers(network.Config.VisionConfig.ImageSize);
+        this.processor = processor;
     }
 
     public ClipNetwork Network { get; }
@@ -36,26 +41,52 @@ internal sealed class TrainedClip : IDisposable
     /// <summary>Tokens of a padded text.</summary>
     public int Tokens => Network.Config.TextConfig.MaxPositionEmbeddings;
 
-    /// <summary>Opens a run's folder (<c>clip/</c> and <c>tokenizer/</c>), or the two towers of a model such as <c>mini</c>.</summary>
+    /// <summary>How pictures become numbers.</summary>
+    public ClipImageProcessor Processor => processor;
+
+    /// <summary>
+    /// Opens a run's folder (<c>clip/</c> and <c>tokenizer/</c>), the two towers of a model such as <c>mini</c>, or a published folder of a
+    /// <c>CLIPModel</c>.
+    /// </summary>
+    /// <exception cref="CheckpointNotFoundException">It is none of them.</exception>
     public static TrainedClip Open(string folder)
     {
-        var network = new ClipNetwork(IsModel(folder) ? TowersConfig(folder) : ConfigFile.Read<ClipConfig>(Path.Combine(folder, "clip")));
+        var network = new ClipNetwork(ConfigOf(folder));
         Copy(folder, network);
         network.eval();
         foreach (var parameter in network.parameters()) parameter.requires_grad = false;
-        return new TrainedClip(network, ClipTokenizer.Load(TokenizerFolder(folder)));
+        var processor = Preprocessor(folder) is { } settings ? ClipImageProcessor.Load(settings) : ClipImageProcessor.Transformers(network.Config.VisionConfig.ImageSize);
+        return new TrainedClip(network, ClipTokenizer.Load(TokenizerFolder(folder)), processor);
+    }
+
+    /// <summary>Sizes of such a folder's network.</summary>
+    /// <exception cref="CheckpointNotFoundException">It holds no CLIP that can be trained.</exception>
+    public static ClipConfig ConfigOf(string folder) => IsModel(folder) ? TowersConfig(folder) : ConfigFile.Read<ClipConfig>(WholeFolder(folder));
+
+    /// <summary>Whether such a folder keeps the scale of its logits; a model's towers apart do not.</summary>
+    public static bool HasLogitScale(string folder) => !IsModel(folder);
+
+    /// <summary>Whether a file belongs to a tokenizer; in published folders it lies beside weights that do not.</summary>
+    public static bool IsOfTokenizer(string file) => TokenizerNames.Contains(Path.GetFileName(file), StringComparer.Ordinal);
+
+    /// <summary>The file with such a folder's settings for pictures, or null.</summary>
+    public static string? Preprocessor(string folder)
+    {
+        var file = IsModel(folder) ? Path.Combine(folder, "feature_extractor", PreprocessorFile) : Path.Combine(WholeFolder(folder), PreprocessorFile);
+        return File.Exists(file) ? file : null;
     }
 
     /// <summary>Where such a folder keeps its tokenizer.</summary>
-    public static string TokenizerFolder(string folder) => Path.Combine(folder, IsModel(folder) ? "prior_tokenizer" : "tokenizer");
+    public static string TokenizerFolder(string folder) => IsModel(folder) ? Path.Combine(folder, TextComponent(folder) == "text_encoder" ? "tokenizer" : "prior_tokenizer")
+        : IsRun(folder) ? Path.Combine(folder, "tokenizer") : folder;
 
     /// <summary>Copies the weights of such a folder into a network of the same sizes. A model's towers come without a scale of the logits: that stays.</summary>
     public static void Copy(string folder, ClipNetwork network)
     {
         if (!IsModel(folder))
         {
-            using var whole = CheckpointFolder.OpenWeights(Path.Combine(folder, "clip"));
-            StateDict.Load(network, whole);
+            using var whole = CheckpointFolder.OpenWeights(WholeFolder(folder));
+            StateDict.Load(network, whole, PositionIds);
             return;
         }
 
@@ -63,19 +94,33 @@ internal sealed class TrainedClip : IDisposable
         using var vision = new ClipVisionModel(network.Config.VisionConfig, projects: true);
         using var guard = no_grad();
         var tensors = network.state_dict();
-        foreach (var (tower, component) in new (nn.Module, string)[] { (text, TextComponent), (vision, VisionComponent) })
+        foreach (var (tower, component) in new (nn.Module, string)[] { (text, TextComponent(folder)), (vision, VisionComponent) })
         {
             using var weights = CheckpointFolder.OpenWeights(Path.Combine(folder, component));
-            StateDict.Load(tower, weights);
+            StateDict.Load(tower, weights, PositionIds);
             foreach (var (name, tensor) in tower.state_dict()) tensors[name].copy_(tensor);
         }
     }
 
     private static bool IsModel(string folder) => File.Exists(Path.Combine(folder, "model_index.json"));
 
+    private static bool IsRun(string folder) => File.Exists(Path.Combine(folder, "clip", "config.json"));
+
+    /// <summary>Where both towers lie in one file.</summary>
+    private static string WholeFolder(string folder)
+    {
+        if (IsRun(folder)) return Path.Combine(folder, "clip");
+        if (!Directory.Exists(folder)) throw new CheckpointNotFoundException($"there is no folder {folder}.");
+        return File.Exists(Path.Combine(folder, "config.json")) && ConfigFile.ClassName(folder) == "CLIPModel" ? folder : throw new CheckpointNotFoundException(
+            $"{folder} holds no CLIP that can be trained on: that is a run of train clip, a model with prior_text_encoder and image_encoder such as mini, or a folder of transformers' CLIPModel.");
+    }
+
+    /// <summary>A pipeline's text tower into the joint space; the tokenizer is its namesake.</summary>
+    private static string TextComponent(string folder) => Directory.Exists(Path.Combine(folder, "prior_text_encoder")) ? "prior_text_encoder" : "text_encoder";
+
     private static ClipConfig TowersConfig(string folder)
     {
-        var text = ConfigFile.Read<ClipTextConfig>(Path.Combine(folder, TextComponent));
+        var text = ConfigFile.Read<ClipTextConfig>(Path.Combine(folder, TextComponent(folder)));
         return new ClipConfig
         {
             ProjectionDim = text.ProjectionDim, TextConfig = text, VisionConfig = ConfigFile.Read<ClipVisionConfig>(Path.Combine(folder, VisionComponent)),

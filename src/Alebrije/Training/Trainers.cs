@@ -1,7 +1,44 @@
 using Alebrije.Datasets;
+using Alebrije.Tensors;
 using Alebrije.Weights;
 
 namespace Alebrije.Training;
+
+/// <summary>What a classifier is fine-tuned on, and how.</summary>
+/// <param name="Images">Folder of folders named after the classes.</param>
+/// <param name="Model">Folder of a run of <c>train clip</c>, a packed model such as <c>mini</c>, or a published CLIPModel.</param>
+public sealed record ClassifierOptions(string Images, string Model)
+{
+    /// <summary>Pictures in the same classes that are measured on; null keeps a share of <see cref="Images"/> for it, the same that a probe keeps.</summary>
+    public string? Test { get; init; }
+
+    /// <summary>Head of a linear probe that it begins with; null begins as zero-shot classification.</summary>
+    public string? Probe { get; init; }
+
+    /// <summary>Sentences about a class, <c>{}</c> being its name.</summary>
+    public IReadOnlyList<string> Templates { get; init; } = ["{}"];
+
+    /// <summary>How often every picture is shown.</summary>
+    public int Epochs { get; init; } = 10;
+
+    /// <summary>Rate of the classifier; each block of the tower moves at four fifths of the rate of the one above it.</summary>
+    public double LearningRate { get; init; } = 1e-4;
+
+    /// <summary>Pictures per step.</summary>
+    public int Batch { get; init; } = 32;
+
+    /// <summary>Share of the fine-tuned weights in the result: 0 is the beginning, 1 is fine-tuned (Wortsman et al., 2022).</summary>
+    public double Mix { get; init; } = 1;
+
+    /// <summary>Whether half of the pictures are mirrored.</summary>
+    public bool Flip { get; init; }
+
+    /// <summary>Seed of order and crops.</summary>
+    public ulong Seed { get; init; } = 1;
+
+    /// <summary>Number format of the products.</summary>
+    public Precision Precision { get; init; } = Precision.Auto;
+}
 
 /// <summary>The trainers by name, each with its configuration file.</summary>
 public static class Trainers
@@ -22,12 +59,45 @@ public static class Trainers
         ArgumentNullException.ThrowIfNull(options);
         return name switch
         {
-            "clip" => new ClipTrainer(Read<ClipTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
+            "clip" => ClipRuns.Train(ClipRuns.Read(configFile, options), options, cancellation),
             "autoencoder" => new AutoencoderTrainer(Read<AutoencoderTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
             "prior" => TrainPrior(Read<PriorTrainingConfig>(configFile), options, cancellation),
             "decoder" => TrainDecoder(Read<DecoderTrainingConfig>(configFile), options, cancellation),
             _ => throw new ArgumentException($"There is no trainer '{name}'; there are {string.Join(", ", Names)}.", nameof(name)),
         };
+    }
+
+    /// <summary>Trains CLIP on a person's own pictures with sizes and rates that suit their number, without a configuration file.</summary>
+    /// <param name="data">A folder of pictures with captions, a <c>.csv</c> or <c>.tsv</c>, or WebDataset's archives.</param>
+    /// <param name="start">Model or run whose weights it begins with; null begins with nothing, and with a small network.</param>
+    /// <param name="options">Where the run lives and how long it may go on; its <c>training.json</c> says what was chosen.</param>
+    /// <param name="cancellation">Stops the run, saved.</param>
+    /// <returns>How it ended.</returns>
+    /// <exception cref="InvalidDataException">There are no pictures with captions, or too many that cannot be used.</exception>
+    public static TrainingResult RunOnPictures(string data, string? start, TrainingOptions options, CancellationToken cancellation = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(data);
+        ArgumentNullException.ThrowIfNull(options);
+        return ClipRuns.Train(ClipRuns.Suggest(data, start is null ? null : options.FindModel?.Invoke(start) ?? start, options), options, cancellation);
+    }
+
+    /// <summary>Fine-tunes a model's image tower with a classifier on a labelled folder.</summary>
+    /// <param name="classifier">Pictures, model and rates.</param>
+    /// <param name="options">Where the run lives and how long it may go on; the folder is a model afterwards, with <c>head.safetensors</c> beside it.</param>
+    /// <param name="cancellation">Stops the run, saved.</param>
+    /// <returns>How it ended, with <c>accuracy</c> on the test pictures, that of the beginning and that of the fine-tuned weights alone.</returns>
+    /// <exception cref="InvalidDataException">Too few classes or pictures, or too many that cannot be read.</exception>
+    /// <exception cref="CheckpointNotFoundException">The model is none whose image tower can be trained.</exception>
+    public static TrainingResult RunClassifier(ClassifierOptions classifier, TrainingOptions options, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(classifier);
+        ArgumentNullException.ThrowIfNull(options);
+        return new ClassifierTrainer(new ClassifierTrainingConfig
+        {
+            Images = classifier.Images, Test = classifier.Test, Start = options.FindModel?.Invoke(classifier.Model) ?? classifier.Model, Probe = classifier.Probe,
+            Templates = classifier.Templates, Epochs = classifier.Epochs, LearningRate = classifier.LearningRate, Batch = classifier.Batch, Flip = classifier.Flip, Seed = classifier.Seed,
+            Precision = classifier.Precision, WarmUp = 10, EmaDecay = 0.99, World = null, SaveMinutes = 2,
+        }).Run(options, classifier.Mix, cancellation);
     }
 
     private static TrainingResult TrainPrior(PriorTrainingConfig config, TrainingOptions options, CancellationToken cancellation)

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using Alebrije.Tensors;
 
 namespace Alebrije.Training;
@@ -29,8 +30,12 @@ internal abstract record TrainingPlan
     /// <summary>Number format of the products; weights stay float32.</summary>
     public Precision Precision { get; init; } = Precision.Auto;
 
-    /// <summary>Mixture of the scenes.</summary>
-    public CaptionedScenes.Options World { get; init; } = new();
+    /// <summary>Mixture of the scenes; null where a run learns from a person's own pictures.</summary>
+    public CaptionedScenes.Options? World { get; init; } = new();
+
+    /// <summary>The mixture, that of a run which says nothing about it where there is none.</summary>
+    [JsonIgnore]
+    public CaptionedScenes.Options Scenes => World ?? new();
 
     /// <summary>Minutes between two checkpoints.</summary>
     public double SaveMinutes { get; init; } = 4;

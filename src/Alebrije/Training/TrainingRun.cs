@@ -34,6 +34,9 @@ public sealed record TrainingOptions(string Folder)
     /// <summary>Stops, saved, after this many minutes; null runs to the end of the schedule.</summary>
     public double? Minutes { get; init; }
 
+    /// <summary>Turns what a configuration calls a model into its folder; null takes it for a folder.</summary>
+    public Func<string, string>? FindModel { get; init; }
+
     /// <summary>Called about every ten seconds.</summary>
     public Action<TrainingProgress>? OnProgress { get; init; }
 }

@@ -1,0 +1,28 @@
+using System.CommandLine;
+using Alebrije.Analysis;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary>Sentences that labels are put in, by a name or from a file.</summary>
+internal static class Templates
+{
+    /// <summary>The option <c>--templates</c>.</summary>
+    public static Option<string?> Option() => new("--templates")
+    {
+        HelpName = "simple|imagenet7|imagenet80|FILE", Description = "Sentences that the labels are put in, {} being the place; without it the label as it is.",
+    };
+
+    /// <summary>The sentences of a name or a file, or null where none was given.</summary>
+    /// <exception cref="FileNotFoundException">It is neither; one sentence.</exception>
+    public static IReadOnlyList<string>? Find(string? name, Words words) => name switch
+    {
+        null => null,
+        "simple" => ZeroShotSet.Simple,
+        "imagenet7" => ZeroShotSet.ImageNet7,
+        "imagenet80" => ZeroShotSet.Find("ImageNet").Templates,
+        var file when File.Exists(file) => [.. File.ReadAllLines(file).Select(line => line.Trim()).Where(line => line.Length > 0)],
+        var other => throw new FileNotFoundException(words.In(
+            $"There are no templates {other}; choose simple, imagenet7, imagenet80, or name a file with one sentence per line and {{}} for the label.",
+            $"No hay plantillas {other}; elige simple, imagenet7, imagenet80, o un archivo con una frase por línea y {{}} en lugar de la etiqueta.")),
+    };
+}

@@ -1,0 +1,89 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Alebrije.Analysis;
+using Alebrije.Catalog;
+using Alebrije.Pipelines;
+using Alebrije.Training;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije train probe --images DIR --out F [--validation DIR] [--test DIR]</c></summary>
+internal static class TrainProbeCommand
+{
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
+
+    public static Command Create(Terminal terminal)
+    {
+        var images = new Option<string>("--images") { HelpName = "DIR", Description = "Folder of folders named after what their images show.", Required = true };
+        var validation = new Option<string?>("--validation") { HelpName = "DIR", Description = "Images that choose the penalty, in the same folders; without it 15 % of --images." };
+        var test = new Option<string?>("--test") { HelpName = "DIR", Description = "Images that are measured on, in the same folders; without it 15 % of --images." };
+        var templates = Templates.Option();
+        var file = OutputFile.Option("The classifier as a file, with a .json of its figures beside it", ".safetensors");
+        file.Required = true;
+        var command = new Command("probe", "Fits a linear classifier on a model's frozen embeddings of labelled images, and measures it beside zero-shot classification.")
+        {
+            images, validation, test, templates, file,
+        };
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () =>
+            {
+                var words = new Words(CommonOptions.LanguageOf(parsed));
+                var path = parsed.GetValue(file)!;
+                OutputFile.Check(path, words);
+                var options = new ProbeOptions(parsed.GetValue(images)!)
+                {
+                    Validation = parsed.GetValue(validation), Test = parsed.GetValue(test), Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
+                    OnProgress = (what, done, of) => terminal.Progress(of > 0 ? Said(words, what, done, of) : words.In($"trying penalties: {done}", $"probando penalizaciones: {done}")),
+                };
+                var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+                CommonOptions.StartTorch(parsed);
+                terminal.Progress(words.In("loading the model", "cargando el modelo"));
+                using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
+                var result = ProbeTrainer.Run(model, options, cancellation);
+                terminal.CloseLine();
+                foreach (var skipped in result.Skipped) terminal.Note(skipped);
+                result.Head.Save(path);
+                var figures = new
+                {
+                    model = model.Name, labels = result.Head.Labels, images = new { train = result.Train, validation = result.Validation, test = result.Accuracy?.Count ?? 0 },
+                    lambda = result.Probe.Lambda, validation_accuracy = result.Probe.Validation, accuracy = result.Accuracy, zero_shot = result.ZeroShot, skipped = result.Skipped.Count, path,
+                };
+                Write(Path.ChangeExtension(path, ".json"), figures);
+                if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(figures);
+                else Say(terminal, words, result, path);
+                return 0;
+            },
+            CancellationToken.None));
+        return command;
+    }
+
+    private static string Said(Words words, string what, int done, int of) => words.In($"{what}: {done} of {of}", $"codificando imágenes: {done} de {of}");
+
+    private static void Write(string path, object figures)
+    {
+        var body = JsonSerializer.SerializeToNode(figures, Indented) as JsonObject;
+        body!.Remove("path");
+        File.WriteAllText(path, body.ToJsonString(Indented) + "\n");
+    }
+
+    private static void Say(Terminal terminal, Words words, ProbeResult result, string path)
+    {
+        var rows = new List<string[]>();
+        Add(words.In("zero-shot", "sin ejemplos"), result.ZeroShot);
+        Add(words.In("linear probe", "sonda lineal"), result.Accuracy);
+        if (rows.Count > 0)
+            terminal.SayTable([words.In("classifier", "clasificador"), ">" + words.In("accuracy", "acierto"), ">" + words.In("95 % interval", "intervalo del 95 %"), ">" + words.In("images", "imágenes")], rows);
+        terminal.SayText(string.Create(CultureInfo.InvariantCulture,
+            $"{words.In("Fitted on", "Ajustado con")} {words.Images(result.Train + result.Validation)}, {result.Head.Labels.Count} {words.In("classes, penalty", "clases, penalización")} {result.Probe.Lambda:G3}."));
+        terminal.SayText(words.Wrote(path) + words.In("; use it with classify --probe.", "; se usa con classify --probe."));
+
+        void Add(string name, Figure? figure)
+        {
+            if (figure is null) return;
+            var culture = CultureInfo.InvariantCulture;
+            rows.Add([name, string.Create(culture, $"{100 * figure.Value:F1} %"), string.Create(culture, $"{100 * figure.Low:F1} – {100 * figure.High:F1} %"), figure.Count.ToString(culture)]);
+        }
+    }
+}

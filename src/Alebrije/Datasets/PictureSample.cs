@@ -1,0 +1,120 @@
+using System.Text;
+using System.Text.Json;
+
+namespace Alebrije.Datasets;
+
+/// <summary>Bytes on the disk: a file, or a part of an archive.</summary>
+/// <param name="File">The file.</param>
+/// <param name="Offset">Where they begin.</param>
+/// <param name="Length">How many; null is all that follow.</param>
+internal readonly record struct FilePart(string File, long Offset = 0, long? Length = null)
+{
+    /// <exception cref="InvalidDataException">There are more than <paramref name="most"/>, or the file ends before.</exception>
+    public byte[] Read(long most)
+    {
+        using var stream = new FileStream(File, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        var length = Length ?? stream.Length - Offset;
+        if (length > most) throw new InvalidDataException($"{length:N0} bytes are more than the {most:N0} that are read");
+        if (Offset + length > stream.Length) throw new InvalidDataException("the file has become shorter");
+        stream.Position = Offset;
+        var bytes = new byte[length];
+        stream.ReadExactly(bytes);
+        return bytes;
+    }
+}
+
+/// <summary>A picture with its captions, where they are; nothing is read before it is needed.</summary>
+/// <param name="Name">The picture's path relative to its folder, or the archive's key: what logs call it, and what it is held out by.</param>
+/// <param name="Picture">The file of the picture.</param>
+/// <param name="Text">Where the captions are when <paramref name="Given"/> is null.</param>
+/// <param name="Given">Captions that are known already.</param>
+/// <param name="IsJson">Whether <paramref name="Text"/> is a JSON object rather than a caption a line.</param>
+internal sealed record PictureSample(string Name, FilePart Picture, FilePart Text, IReadOnlyList<string>? Given = null, bool IsJson = false)
+{
+    private const long LongestText = 1 << 20;
+
+    /// <summary>The captions, at least one.</summary>
+    /// <param name="field">JSON field of the caption, or null for the usual ones.</param>
+    /// <exception cref="InvalidDataException">There are none, or what should hold them is damaged.</exception>
+    public IReadOnlyList<string> Captions(string? field)
+    {
+        if (Given is not null) return Given;
+        var bytes = Text.Read(LongestText);
+        var captions = IsJson ? FromJson(bytes, field) : Encoding.UTF8.GetString(bytes).TrimStart('\uFEFF').Split('\n');
+        string[] some = [.. captions.Select(caption => caption.Trim()).Where(caption => caption.Length > 0)];
+        return some.Length > 0 ? some : throw new InvalidDataException("its caption is empty");
+    }
+
+    private static IReadOnlyList<string> FromJson(byte[] bytes, string? field)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(bytes);
+            return PictureListing.Captions(document.RootElement, field) ?? throw new InvalidDataException($"its JSON has no {field ?? "caption"}");
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException("its JSON is damaged", e);
+        }
+    }
+}
+
+/// <summary>Entries that cannot be used: each counted and named once, the first of them in words. Safe from several threads.</summary>
+internal sealed class BadEntries(double maxShare)
+{
+    private const int Named = 20;
+
+    /// <summary>Below this many entries a share says little: one bad entry alone is always forgiven.</summary>
+    private const int Forgiven = 1;
+
+    private readonly HashSet<string> names = new(StringComparer.Ordinal);
+    private readonly Queue<string> remarks = new();
+    private readonly Lock gate = new();
+
+    public int Count
+    {
+        get
+        {
+            lock (gate) return names.Count;
+        }
+    }
+
+    /// <summary>Counts an entry, the first time that it is met.</summary>
+    /// <param name="name">The entry.</param>
+    /// <param name="sentence">What is wrong, with the entry's name in it.</param>
+    public void Add(string name, string sentence)
+    {
+        lock (gate)
+        {
+            if (!names.Add(name)) return;
+            if (names.Count <= Named) remarks.Enqueue($"skipped: {sentence}");
+            else if (names.Count == Named + 1) remarks.Enqueue("skipped: further ones, which are counted and not named");
+        }
+    }
+
+    /// <summary>What was noticed since the last call.</summary>
+    public IReadOnlyList<string> TakeRemarks()
+    {
+        lock (gate)
+        {
+            string[] taken = [.. remarks];
+            remarks.Clear();
+            return taken;
+        }
+    }
+
+    /// <summary>Refuses to go on where too many entries are bad.</summary>
+    /// <param name="source">What the entries are of.</param>
+    /// <param name="total">Entries in all, good and bad.</param>
+    /// <exception cref="InvalidDataException">More than the share that is allowed.</exception>
+    public void Check(string source, long total)
+    {
+        lock (gate)
+        {
+            if (names.Count <= Math.Max(maxShare > 0 ? Forgiven : 0, maxShare * total)) return;
+            var first = remarks.TryPeek(out var remark) ? remark["skipped: ".Length..] : names.First();
+            throw new InvalidDataException(FormattableString.Invariant(
+                $"{source}: {names.Count} of {total} entries cannot be used, more than max_bad_share {maxShare} allows. The first: {first}"));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+using Alebrije.Analysis;
+using Alebrije.Datasets;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Training;
+
+/// <summary>What a probe is fitted on.</summary>
+/// <param name="Images">Folder of folders named after the classes.</param>
+public sealed record ProbeOptions(string Images)
+{
+    /// <summary>Pictures in the same classes that choose the penalty; null takes a share of <see cref="Images"/>.</summary>
+    public string? Validation { get; init; }
+
+    /// <summary>Pictures in the same classes that are measured on; null takes a share of <see cref="Images"/>.</summary>
+    public string? Test { get; init; }
+
+    /// <summary>Sentences for the zero-shot classifier that stands beside it, <c>{}</c> being the class.</summary>
+    public IReadOnlyList<string> Templates { get; init; } = ZeroShotSet.Plain;
+
+    /// <summary>Share of the pictures that may be broken; they are skipped and named.</summary>
+    public double MaxBadShare { get; init; } = 0.01;
+
+    /// <summary>Told what is being done, and how many of how many are done.</summary>
+    public Action<string, int, int>? OnProgress { get; init; }
+}
+
+/// <summary>A fitted probe and how well it does.</summary>
+/// <param name="Head">The classifier.</param>
+/// <param name="Probe">How it was chosen.</param>
+/// <param name="Train">Pictures that were learnt from, those of validation not counted.</param>
+/// <param name="Validation">Pictures that chose the penalty.</param>
+/// <param name="Accuracy">Share of the test pictures that it names rightly; null without any.</param>
+/// <param name="ZeroShot">The same of the zero-shot classifier, on the same pictures; null without any, or without a text tower.</param>
+/// <param name="Skipped">A sentence for each picture that could not be read.</param>
+public sealed record ProbeResult(
+    LinearHead Head, LinearProbe Probe, int Train, int Validation, Figure? Accuracy, Figure? ZeroShot, IReadOnlyList<string> Skipped);
+
+/// <summary>Fits a linear probe on the frozen embeddings of a labelled folder, and measures it beside zero-shot classification (Radford et al., 2021, §3.2).</summary>
+public static class ProbeTrainer
+{
+    /// <summary>Embeds, fits and measures.</summary>
+    /// <param name="model">Its image tower is used as it is.</param>
+    /// <param name="options">The pictures.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <exception cref="InvalidDataException">Too few classes or pictures, or too many that cannot be read.</exception>
+    public static ProbeResult Run(ClipModel model, ProbeOptions options, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(options);
+        var all = LabelledPictures.Read(options.Images);
+        var (train, validation, test) = all.Split();
+        if (options.Validation is { } folder)
+        {
+            train = [.. train, .. validation];
+            validation = LabelledPictures.Read(folder, all.Labels).Pictures;
+        }
+
+        if (options.Test is { } other)
+        {
+            train = [.. train, .. test];
+            test = LabelledPictures.Read(other, all.Labels).Pictures;
+        }
+
+        if (validation.Count == 0) throw new InvalidDataException($"{options.Images} has too few pictures to choose the penalty with; give three of each class, or a folder of others with --validation.");
+        var bad = new BadEntries(options.MaxBadShare);
+        var set = new Embedder(model, options, bad, cancellation);
+        var (learnt, chosen, measured) = (set.Embed(train), set.Embed(validation), set.Embed(test));
+        bad.Check(options.Images, train.Count + validation.Count + test.Count);
+        if (learnt.Images.Count == 0 || chosen.Images.Count == 0) throw new InvalidDataException($"{options.Images} has no pictures to learn from that can be read.");
+
+        var probe = LinearProbe.Fit(learnt, chosen, all.Labels.Count, done => options.OnProgress?.Invoke("trying penalties", done, 0), cancellation);
+        var head = new LinearHead(model.Name, all.Labels, probe.Weights, probe.Bias, LinearHead.SpaceOf(model));
+        return new ProbeResult(
+            head, probe, learnt.Images.Count, chosen.Images.Count, Accuracy(measured, head.Logits), model.Tokenizer is null ? null : ZeroShotAccuracy(model, all.Labels, options.Templates, measured),
+            bad.TakeRemarks());
+    }
+
+    private static Figure? ZeroShotAccuracy(ClipModel model, IReadOnlyList<string> labels, IReadOnlyList<string> templates, (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) set)
+    {
+        if (set.Images.Count == 0) return null;
+        var classifier = ZeroShotClassifier.Create([.. labels.Select(LabelledPictures.Word)], templates, texts => model.EmbedTexts(texts));
+        return Accuracy(set, classifier.Cosines);
+    }
+
+    private static Figure? Accuracy((IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) set, Func<float[], double[]> scores) =>
+        set.Images.Count == 0 ? null : ZeroShot.TopAccuracy([.. set.Images.Select(scores)], set.Classes);
+
+    /// <summary>Embeds labelled pictures; one that cannot be read is told and left out.</summary>
+    private sealed class Embedder(ClipModel model, ProbeOptions options, BadEntries bad, CancellationToken cancellation)
+    {
+        private static readonly PillowImage Blank = new RgbImage(8, 8).ToPillow();
+
+        public (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) Embed(IReadOnlyList<LabelledPicture> pictures)
+        {
+            var isRead = new bool[pictures.Count];
+            var embedded = model.EmbedImages(pictures.Count, Read, done => options.OnProgress?.Invoke("embedding pictures", done, pictures.Count), cancellation);
+            int[] good = [.. Enumerable.Range(0, pictures.Count).Where(i => isRead[i])];
+            return ([.. good.Select(i => embedded[i])], [.. good.Select(i => pictures[i].Class)]);
+
+            PillowImage Read(int i)
+            {
+                try
+                {
+                    var image = PillowImage.Load(pictures[i].Path);
+                    isRead[i] = true;
+                    return image;
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    bad.Add(pictures[i].Path, $"{pictures[i].Path}: {e.Message.Split('\n')[0]}");
+                    return Blank;
+                }
+            }
+        }
+    }
+}

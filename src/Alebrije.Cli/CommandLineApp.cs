@@ -35,7 +35,9 @@ internal static class CommandLineApp
 
         if (parsed.Errors.Count > 0)
         {
-            foreach (var problem in parsed.Errors.Select(e => UsageMessages.Of(e.Message, parsed.CommandResult.Command)).Distinct()) error.WriteLine(problem);
+            // Where a word is wrong, that one is missing says nothing more.
+            var problems = parsed.Errors.Where(e => parsed.Errors.Count == 1 || !UsageMessages.IsMissingVerb(e.Message));
+            foreach (var problem in problems.Select(e => UsageMessages.Of(e.Message, parsed.CommandResult.Command)).Distinct()) error.WriteLine(problem);
             error.WriteLine($"Try: {VerbOf(parsed.CommandResult)} --help");
             return 2;
         }

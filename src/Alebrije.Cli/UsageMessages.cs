@@ -11,7 +11,7 @@ internal static partial class UsageMessages
     /// <param name="command">The command that was recognised so far, for its verbs.</param>
     public static string Of(string message, Command command)
     {
-        if (message.StartsWith("Required command was not provided", StringComparison.Ordinal))
+        if (IsMissingVerb(message))
             return $"{command.Name} needs one of {string.Join(", ", command.Subcommands.Select(c => c.Name))}.";
         if (NotOfType().Match(message) is { Success: true } type)
             return $"{type.Groups["name"].Value} takes {Kind(type.Groups["type"].Value)}, not '{type.Groups["value"].Value}'.";
@@ -23,6 +23,9 @@ internal static partial class UsageMessages
             return $"{missing.Groups["verb"].Value} needs {missing.Groups["name"].Value}.";
         return message.ReplaceLineEndings(" ").Replace("\t", "", StringComparison.Ordinal).Trim();
     }
+
+    /// <summary>Whether the parser misses one of a command's own verbs.</summary>
+    public static bool IsMissingVerb(string message) => message.StartsWith("Required command was not provided", StringComparison.Ordinal);
 
     private static string Unknown(string given, Command command) => given switch
     {

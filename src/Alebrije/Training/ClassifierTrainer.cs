@@ -261,7 +261,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
             });
             Bad.Check(config.Images, pictures.Count);
             int[] good = [.. Enumerable.Range(0, rows.Length).Where(i => rows[i] is not null)];
-            return good.Length == 0 ? null : new LabelledBatch([.. good.SelectMany(i => rows[i]!)], [.. good.Select(i => (long)some[i].Class)], size);
+            return good.Length == 0 ? null : new LabelledBatch(ClipBatch.Join([.. good.Select(i => rows[i]!)]), [.. good.Select(i => (long)some[i].Class)], size);
         }
     }
 }

@@ -42,6 +42,14 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
         };
     }
 
+    /// <summary>Rows of equal length, one behind the other.</summary>
+    public static float[] Join(IReadOnlyList<float[]> rows)
+    {
+        var joined = new float[rows.Count * rows[0].Length];
+        for (var i = 0; i < rows.Count; i++) rows[i].CopyTo(joined, i * rows[0].Length);
+        return joined;
+    }
+
     /// <summary>Ids of the captions, cut to <paramref name="maximum"/> and padded to the longest.</summary>
     public static long[] Pack(ClipTokenizer tokenizer, IReadOnlyList<string> captions, int maximum)
     {

@@ -19,6 +19,8 @@ internal sealed class PicturePairs : IPairSource
     private readonly ClipTrainingConfig config;
     private readonly PictureDataOptions options;
     private readonly CaptionedPictures pictures;
+    private string? remark;
+    private bool hasNoticed;
 
     /// <exception cref="InvalidDataException">The configuration asks for what these pictures cannot give.</exception>
     public PicturePairs(ClipTrainingConfig config, CaptionedPictures pictures)
@@ -48,8 +50,9 @@ internal sealed class PicturePairs : IPairSource
         // The next good one, round to the first.
         var chosen = Enumerable.Range(0, rows.Length).Select(i => rows[i] is not null ? i : good.FirstOrDefault(j => j > i, good[0])).ToArray();
         var captions = chosen.Select(i => rows[i]!.Value.Caption).ToArray();
+        Notice(captions);
         return new ClipBatch(
-            [.. chosen.SelectMany(i => rows[i]!.Value.Pixels)], ClipBatch.Pack(preparation.Tokenizer, captions, config.Model.TextConfig.MaxPositionEmbeddings), config.Batch, size, captions)
+            ClipBatch.Join([.. chosen.Select(i => rows[i]!.Value.Pixels)]), ClipBatch.Pack(preparation.Tokenizer, captions, config.Model.TextConfig.MaxPositionEmbeddings), config.Batch, size, captions)
         {
             Pictures = [.. chosen.Select(i => samples[i].Name)],
         };
@@ -87,7 +90,16 @@ internal sealed class PicturePairs : IPairSource
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> TakeRemarks() => pictures.Bad.TakeRemarks();
+    public IReadOnlyList<string> TakeRemarks() => [.. pictures.Bad.TakeRemarks(), .. Interlocked.Exchange(ref remark, null) is { } one ? [one] : Array.Empty<string>()];
+
+    /// <summary>Says once when most captions of a batch are not their picture's alone, for then there is little to tell apart.</summary>
+    private void Notice(string[] captions)
+    {
+        var shared = captions.Length - captions.CountBy(caption => caption).Count(pair => pair.Value == 1);
+        if (hasNoticed || 2 * shared <= captions.Length) return;
+        hasNoticed = true;
+        remark = $"{shared} of {captions.Length} captions of a batch stand there more than once; such pairs are not told apart. Captions that say more teach more, and for plain classes train classifier is made.";
+    }
 
     private IEnumerable<(RgbImage Picture, string Caption)> HeldOut()
     {
@@ -97,7 +109,7 @@ internal sealed class PicturePairs : IPairSource
     }
 
     private static Tensor Pixels(RgbImage[] shown, int size, PairPreparation preparation) =>
-        tensor(shown.SelectMany(preparation.Processor.Prepare).ToArray(), [shown.Length, 3, size, size]);
+        tensor(ClipBatch.Join([.. shown.Select(preparation.Processor.Prepare)]), [shown.Length, 3, size, size]);
 
     private (float[] Pixels, string Caption)? Read(PictureSample sample, long number, int size, PairPreparation preparation)
     {

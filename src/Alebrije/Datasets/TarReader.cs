@@ -56,6 +56,8 @@ internal static class TarReader
 
             at = start + ((size + Block - 1) / Block * Block);
         }
+
+        throw Damaged(path, total, "the archive does not end as one does, with a block of zeros; it was cut short");
     }
 
     private static bool IsFile(char type) => type is '0' or '\0' or '7';

@@ -108,6 +108,20 @@ public sealed class ShardedPicturesTests : IDisposable
     }
 
     [Fact]
+    public void Archive_CutBehindAnEntry_IsFoundToo()
+    {
+        OwnPictures.WriteShards(folder, 1, 3);
+        var path = Path.Combine(folder, "data-000.tar");
+        var last = Alebrije.Datasets.TarReader.Entries(path).Last();
+        foreach (var length in new[] { last.Offset, last.Offset + last.Length, (last.Offset + last.Length + 511) / 512 * 512 })
+        {
+            using (var file = File.OpenWrite(path)) file.SetLength(length);
+            Assert.Contains("cut short", Assert.Throws<InvalidDataException>(() => Open(path)).Message, StringComparison.Ordinal);
+            using (var file = File.OpenWrite(path)) file.SetLength(last.Offset + last.Length + 2048);
+        }
+    }
+
+    [Fact]
     public void Archive_RandomDamage_NeverEscapesAsAnythingElse()
     {
         OwnPictures.WriteShards(folder, 1, 3);

@@ -116,6 +116,31 @@ public sealed class OwnPicturesTests : IDisposable
     }
 
     [Fact]
+    public void Start_FromAPublishedFolder_BeginsWithItsWeightsAndPreparation()
+    {
+        var pictures = OwnPictures.WriteFolder(In("pictures"), 12);
+        ClipRuns.Train(Config(pictures) with { Batch = 4, Samples = 8 }, new TrainingOptions(In("first")), CancellationToken.None);
+        var published = Directory.CreateDirectory(In("published")).FullName;
+        foreach (var file in Directory.GetFiles(In("first/clip")).Concat(Directory.GetFiles(In("first/tokenizer")))) File.Copy(file, Path.Combine(published, Path.GetFileName(file)));
+        var config = Path.Combine(published, "config.json");
+        File.WriteAllText(config, "{\"architectures\": [\"CLIPModel\"]," + File.ReadAllText(config).TrimStart()[1..]);
+        File.WriteAllText(Path.Combine(published, "preprocessor_config.json"), $$"""
+            {"crop_size": {{TinyParts.Side}}, "size": {{TinyParts.Side}}, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "do_resize": true, "do_center_crop": true}
+            """);
+        var start = ClipRuns.Suggest(pictures, published, new TrainingOptions(In("second"))) with { Samples = 12, LearningRate = 0, EmaDecay = 0, Precision = Precision.Fp32 };
+        ClipRuns.Train(start, new TrainingOptions(In("second")), CancellationToken.None);
+        Assert.Equal(File.ReadAllBytes(Path.Combine(published, "preprocessor_config.json")), File.ReadAllBytes(In("second/clip/preprocessor_config.json")));
+        Assert.Empty(Directory.GetFiles(In("second/tokenizer"), "*.safetensors"));
+        using var before = ClipModel.Load(published);
+        using var after = ClipModel.Load(In("second"));
+        var token = TestContext.Current.CancellationToken;
+        var picture = OwnPictures.Draw(3);
+        Assert.Equal(before.EmbedImages([picture], cancellation: token), after.EmbedImages([picture], cancellation: token));
+        Assert.Equal(before.EmbedTexts(["a red disc"], cancellation: token), after.EmbedTexts(["a red disc"], cancellation: token));
+        Assert.Equal(before.LogitScale, after.LogitScale);
+    }
+
+    [Fact]
     public void WithoutAFile_SizesAreSuggested_AndResumedAsTheyWere()
     {
         var pictures = OwnPictures.WriteFolder(In("pictures"), 12);

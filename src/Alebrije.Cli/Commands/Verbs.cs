@@ -11,6 +11,7 @@ internal static class Verbs
         EmbedCommand.Create(terminal),
         SimilarityCommand.Create(terminal),
         ClassifyCommand.Create(terminal),
+        RobustnessCommand.Create(terminal),
         PcaCommand.Create(terminal),
         ExplainCommand.Create(terminal),
         TokenizeCommand.Create(terminal),

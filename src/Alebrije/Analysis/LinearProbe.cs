@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -67,6 +68,15 @@ public sealed record LinearProbe(float[][] Weights, float[] Bias, double Lambda,
             tried[step] = (logits.argmax(1).eq(heldTargets).to(ScalarType.Float64).mean().ToDouble(), nn.functional.cross_entropy(logits, heldTargets).ToDouble());
             progress?.Invoke(tried.Count);
         }
+    }
+
+    /// <summary>The class of an embedding.</summary>
+    /// <param name="embedding">[width]</param>
+    public int Classify(float[] embedding)
+    {
+        ArgumentNullException.ThrowIfNull(embedding);
+        var logits = Weights.Select((row, c) => TensorPrimitives.Dot(row, embedding) + Bias[c]).ToArray();
+        return TensorPrimitives.IndexOfMax(logits);
     }
 
     private static double Strength(int step) => Math.Pow(10, -6 + (step / (double)StepsPerDecade));

@@ -15,7 +15,7 @@ internal static class SceneRenderer
         Fill(pixels, scene.Shade);
         var random = new SceneRandom(scene.Seed, scene.Index, DecorationPurpose);
         if (scene.Style == SceneStyle.BusyBackground)
-            DrawShapes(pixels, size, ref random);
+            DrawShapes(pixels, size, size, ref random);
         // The first object is drawn last, before the others, except where it sits behind what it rides.
         var firstIsBehind = scene.Relation is SceneRelation.OnTopOf or SceneRelation.Riding;
         for (var i = 0; i < scene.Objects.Count; i++)
@@ -23,7 +23,7 @@ internal static class SceneRenderer
             var o = scene.Objects[firstIsBehind ? i : scene.Objects.Count - 1 - i];
             Draw(pixels, size, sprites(o.Concept.Index), o);
         }
-        StyleFilters.Apply(scene.Style, pixels, size, ref random);
+        StyleFilters.Apply(scene.Style, pixels, size, size, ref random);
     }
 
     private static void Fill(Span<byte> pixels, Rgb colour)
@@ -105,22 +105,23 @@ internal static class SceneRenderer
             1 - square / 2 * (1 - square / 12 * (1 - square / 30 * (1 - square / 56))));
     }
 
-    private static void DrawShapes(Span<byte> pixels, int size, ref SceneRandom random)
+    /// <summary>The busy background: ellipses and rectangles of many colours.</summary>
+    public static void DrawShapes(Span<byte> pixels, int width, int height, ref SceneRandom random)
     {
         const int shapes = 26;
         for (var i = 0; i < shapes; i++)
         {
             var colour = new Rgb((byte)random.Between(30, 240), (byte)random.Between(30, 240), (byte)random.Between(30, 240));
-            var (x, y) = (random.Unit() * size, random.Unit() * size);
-            var (halfW, halfH) = (random.Between(0.06, 0.2) * size, random.Between(0.06, 0.2) * size);
+            var (x, y) = (random.Unit() * width, random.Unit() * height);
+            var (halfW, halfH) = (random.Between(0.06, 0.2) * width, random.Between(0.06, 0.2) * height);
             var round = random.Chance(0.5);
-            for (var py = (int)Math.Max(0, y - halfH); py < Math.Min(size, y + halfH); py++)
-                for (var px = (int)Math.Max(0, x - halfW); px < Math.Min(size, x + halfW); px++)
+            for (var py = (int)Math.Max(0, y - halfH); py < Math.Min(height, y + halfH); py++)
+                for (var px = (int)Math.Max(0, x - halfW); px < Math.Min(width, x + halfW); px++)
                 {
                     var (dx, dy) = ((px + 0.5 - x) / halfW, (py + 0.5 - y) / halfH);
                     if (round && dx * dx + dy * dy > 1)
                         continue;
-                    var at = 3 * (py * size + px);
+                    var at = 3 * (py * width + px);
                     (pixels[at], pixels[at + 1], pixels[at + 2]) = (colour.R, colour.G, colour.B);
                 }
         }

@@ -2,30 +2,31 @@ using System.Buffers;
 
 namespace Alebrije.Datasets;
 
-/// <summary>The styles as filters over a finished picture, [size, size, 3] RGB, in whole numbers.</summary>
+/// <summary>The styles as filters over a finished picture, [height, width, 3] RGB, in whole numbers; lengths follow the shorter side.</summary>
 internal static class StyleFilters
 {
-    public static void Apply(SceneStyle style, Span<byte> pixels, int size, ref SceneRandom random)
+    public static void Apply(SceneStyle style, Span<byte> pixels, int width, int height, ref SceneRandom random)
     {
+        var size = Math.Min(width, height);
         switch (style)
         {
             case SceneStyle.PencilSketch:
-                Sketch(pixels, size, ref random);
+                Sketch(pixels, width, height, ref random);
                 break;
             case SceneStyle.BlackAndWhite:
                 for (var i = 0; i < pixels.Length; i += 3)
                     pixels.Slice(i, 3).Fill(Luma(pixels, i));
                 break;
             case SceneStyle.PixelArt:
-                Pixelate(pixels, size);
+                Pixelate(pixels, width, height);
                 break;
             case SceneStyle.Blurred:
                 var radius = Math.Max(1, size * 2 / Scene.Side);
                 for (var pass = 0; pass < 3; pass++)
-                    BoxBlur(pixels, size, radius);
+                    BoxBlur(pixels, width, height, radius);
                 break;
             case SceneStyle.Night:
-                Darken(pixels, size, ref random);
+                Darken(pixels, width, height, ref random);
                 break;
         }
     }
@@ -33,19 +34,19 @@ internal static class StyleFilters
     private static byte Luma(ReadOnlySpan<byte> pixels, int at) => (byte)((77 * pixels[at] + 150 * pixels[at + 1] + 29 * pixels[at + 2]) >> 8);
 
     // Strokes where any channel changes, and slanted hatching where the picture is darker than the paper around it.
-    private static void Sketch(Span<byte> pixels, int size, ref SceneRandom random)
+    private static void Sketch(Span<byte> pixels, int width, int height, ref SceneRandom random)
     {
         var copy = ArrayPool<byte>.Shared.Rent(pixels.Length);
         pixels.CopyTo(copy);
         var background = Luma(copy, 0);
         var grain = random.Next();
-        var spacing = Math.Max(2, size * 4 / Scene.Side);
-        for (var y = 0; y < size; y++)
-            for (var x = 0; x < size; x++)
+        var spacing = Math.Max(2, Math.Min(width, height) * 4 / Scene.Side);
+        for (var y = 0; y < height; y++)
+            for (var x = 0; x < width; x++)
             {
-                var at = 3 * (y * size + x);
-                var (left, right) = (x > 0 ? at - 3 : at, x < size - 1 ? at + 3 : at);
-                var (up, down) = (y > 0 ? at - 3 * size : at, y < size - 1 ? at + 3 * size : at);
+                var at = 3 * (y * width + x);
+                var (left, right) = (x > 0 ? at - 3 : at, x < width - 1 ? at + 3 : at);
+                var (up, down) = (y > 0 ? at - 3 * width : at, y < height - 1 ? at + 3 * width : at);
                 var edge = 0;
                 var inside = 0;
                 for (var c = 0; c < 3; c++)
@@ -63,37 +64,37 @@ internal static class StyleFilters
         ArrayPool<byte>.Shared.Return(copy);
     }
 
-    private static void Pixelate(Span<byte> pixels, int size)
+    private static void Pixelate(Span<byte> pixels, int width, int height)
     {
-        var block = Math.Max(2, size * 4 / Scene.Side);
-        for (var top = 0; top < size; top += block)
-            for (var left = 0; left < size; left += block)
+        var block = Math.Max(2, Math.Min(width, height) * 4 / Scene.Side);
+        for (var top = 0; top < height; top += block)
+            for (var left = 0; left < width; left += block)
             {
-                var (bottom, right) = (Math.Min(size, top + block), Math.Min(size, left + block));
+                var (bottom, right) = (Math.Min(height, top + block), Math.Min(width, left + block));
                 var count = (bottom - top) * (right - left);
                 for (var c = 0; c < 3; c++)
                 {
                     var sum = 0;
                     for (var y = top; y < bottom; y++)
                         for (var x = left; x < right; x++)
-                            sum += pixels[3 * (y * size + x) + c];
+                            sum += pixels[3 * (y * width + x) + c];
                     var mean = sum / count;
                     var level = (byte)Math.Min(255, (mean + 12) / 25 * 25);
                     for (var y = top; y < bottom; y++)
                         for (var x = left; x < right; x++)
-                            pixels[3 * (y * size + x) + c] = level;
+                            pixels[3 * (y * width + x) + c] = level;
                 }
             }
     }
 
-    private static void BoxBlur(Span<byte> pixels, int size, int radius)
+    private static void BoxBlur(Span<byte> pixels, int width, int height, int radius)
     {
-        var line = ArrayPool<byte>.Shared.Rent(size);
-        for (var i = 0; i < size; i++)
+        var line = ArrayPool<byte>.Shared.Rent(Math.Max(width, height));
+        for (var i = 0; i < Math.Max(width, height); i++)
             for (var c = 0; c < 3; c++)
             {
-                BlurLine(pixels, 3 * i * size + c, 3, size, radius, line);
-                BlurLine(pixels, 3 * i + c, 3 * size, size, radius, line);
+                if (i < height) BlurLine(pixels, 3 * i * width + c, 3, width, radius, line);
+                if (i < width) BlurLine(pixels, 3 * i + c, 3 * width, height, radius, line);
             }
         ArrayPool<byte>.Shared.Return(line);
     }
@@ -113,8 +114,9 @@ internal static class StyleFilters
         }
     }
 
-    private static void Darken(Span<byte> pixels, int size, ref SceneRandom random)
+    private static void Darken(Span<byte> pixels, int width, int height, ref SceneRandom random)
     {
+        var size = Math.Min(width, height);
         for (var i = 0; i < pixels.Length; i += 3)
         {
             pixels[i] = (byte)(pixels[i] * 60 >> 8);
@@ -133,7 +135,7 @@ internal static class StyleFilters
                 2 => (depth, along / 2),
                 _ => (size - 1 - depth, along / 2),
             };
-            pixels.Slice(3 * (y * size + x), 3).Fill(225);
+            pixels.Slice(3 * (y * height / size * width + x * width / size), 3).Fill(225);
         }
     }
 }

@@ -57,6 +57,9 @@ public sealed class ClipModel : IDisposable
     /// <summary>How pictures become numbers; null when the folder has no image tower.</summary>
     public ClipImageProcessor? ImageProcessor => parts.Image?.Processor;
 
+    /// <summary>Sizes of the image tower where it is a vision transformer, or null.</summary>
+    internal ClipVisionConfig? VisionSizes => parts.Image?.Sizes;
+
     /// <summary>Loads a model.</summary>
     /// <param name="folder">
     /// Folder of a pipeline (<c>model_index.json</c>), of a CLIP or of one of its towers (<c>config.json</c>), of open_clip

@@ -21,7 +21,8 @@ internal sealed record ClipTextTower(ClipTokenizer Tokenizer, int Length, Func<T
 /// <param name="Size">Side of a prepared picture.</param>
 /// <param name="Embed">[batch, 3, size, size] and the type of the computation to [batch, dimensions], not normalised.</param>
 /// <param name="Pack">The tower made ready for inference in a type of products, or null where it cannot be.</param>
-internal sealed record ClipImageTower(ClipImageProcessor Processor, int Size, Func<Tensor, ScalarType, Tensor> Embed, Func<ScalarType, PackedVisionTower?> Pack);
+/// <param name="Sizes">Sizes of its vision transformer; null where it is a network of another kind.</param>
+internal sealed record ClipImageTower(ClipImageProcessor Processor, int Size, Func<Tensor, ScalarType, Tensor> Embed, Func<ScalarType, PackedVisionTower?> Pack, ClipVisionConfig? Sizes);
 
 /// <summary>The towers of a <see cref="ClipModel"/>, loaded.</summary>
 internal sealed class ClipModelParts : IDisposable
@@ -37,7 +38,7 @@ internal sealed class ClipModelParts : IDisposable
         Dimensions = network.Config.ProjectionDim;
         Text = new ClipTextTower(ClipTokenizer.OpenAi(), text.MaxPositionEmbeddings, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled), network.PackText);
         Image = new ClipImageTower(
-            ClipImageProcessor.OpenAi(vision.ImageSize), vision.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled), network.PackVision);
+            ClipImageProcessor.OpenAi(vision.ImageSize), vision.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled), network.PackVision, vision);
     }
 
     private ClipModelParts(ClipModelFolder folder)
@@ -53,7 +54,7 @@ internal sealed class ClipModelParts : IDisposable
             if (folder.Tokenizer is { } tokenizer)
                 Text = TextTower(tokenizer, text, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled), network.PackText);
             if (folder.HasImageProcessor)
-                Image = new ClipImageTower(folder.LoadImageProcessor(), vision.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled), network.PackVision);
+                Image = new ClipImageTower(folder.LoadImageProcessor(), vision.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled), network.PackVision, vision);
         }
 
         if (folder.TextModel is { } textFolder && folder.Tokenizer is { } own)
@@ -67,7 +68,7 @@ internal sealed class ClipModelParts : IDisposable
         {
             var network = LoadNetwork(visionFolder, path => new ClipVisionModel(ConfigFile.Read<ClipVisionConfig>(path), projects: true));
             fromImages = network.Config.ProjectionDim;
-            Image = new ClipImageTower(folder.LoadImageProcessor(), network.Config.ImageSize, (pixels, type) => network.Project(network.Encode(pixels, dtype: type).Pooled), network.Pack);
+            Image = new ClipImageTower(folder.LoadImageProcessor(), network.Config.ImageSize, (pixels, type) => network.Project(network.Encode(pixels, dtype: type).Pooled), network.Pack, network.Config);
         }
 
         if (folder.OpenClip is { } openClip)
@@ -78,7 +79,7 @@ internal sealed class ClipModelParts : IDisposable
             using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
             if (folder.OpenClipTokenizer(network.Config.TextCfg) is { } tokenizer)
                 Text = new ClipTextTower(tokenizer, network.Config.TextCfg.ContextLength, (ids, type) => network.EncodeText(ids, type), network.PackText, network.Config.TextCfg.NoCausalMask);
-            Image = new ClipImageTower(folder.OpenClipProcessor(network.ImageSize), network.ImageSize, (pixels, type) => network.EncodeImage(pixels, type), network.PackVision);
+            Image = new ClipImageTower(folder.OpenClipProcessor(network.ImageSize), network.ImageSize, (pixels, type) => network.EncodeImage(pixels, type), network.PackVision, network.Config.VisionSizes);
         }
 
         if (Text is null && Image is null) throw new WeightsException($"{folder.Path} embeds nothing: {folder.WhyNoText}, and {folder.WhyNoImages}.");

@@ -37,14 +37,23 @@ internal static class SeededInit
     /// <summary>CLIP's own initialisation (openai/CLIP model.py, initialize_parameters; transformers' _init_weights).</summary>
     public static void Apply(ClipNetwork network, ulong seed)
     {
-        Apply((nn.Module)network, seed);
+        var (text, vision) = (network.Config.TextConfig, network.Config.VisionConfig);
+        Apply(network, seed, name => name.StartsWith("text_", StringComparison.Ordinal)
+            ? (text.HiddenSize, text.NumHiddenLayers) : (vision.HiddenSize, vision.NumHiddenLayers));
+    }
+
+    /// <summary>The same for a network with towers of CLIP's in it.</summary>
+    /// <param name="module">The network.</param>
+    /// <param name="seed">Seed of the weights.</param>
+    /// <param name="sizes">Width and number of blocks of the tower that a parameter belongs to, by its name.</param>
+    public static void Apply(nn.Module module, ulong seed, Func<string, (int Width, int Layers)> sizes)
+    {
+        Apply(module, seed);
         using var _ = no_grad();
         using var noise = new Noise(unchecked((long)seed + 1));
-        foreach (var (name, parameter) in network.named_parameters().OrderBy(p => p.name, StringComparer.Ordinal))
+        foreach (var (name, parameter) in module.named_parameters().OrderBy(p => p.name, StringComparer.Ordinal))
         {
-            var isText = name.StartsWith("text_", StringComparison.Ordinal);
-            var width = isText ? network.Config.TextConfig.HiddenSize : network.Config.VisionConfig.HiddenSize;
-            var layers = isText ? network.Config.TextConfig.NumHiddenLayers : network.Config.VisionConfig.NumHiddenLayers;
+            var (width, layers) = sizes(name);
             if (Deviation(name, width, layers) is { } deviation) DrawNormal(parameter, deviation, noise);
             else if (parameter.ndim == 1 && name.EndsWith("bias", StringComparison.Ordinal)) parameter.zero_();
         }

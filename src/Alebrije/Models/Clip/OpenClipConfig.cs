@@ -96,6 +96,15 @@ internal sealed record OpenClipConfig
     [JsonIgnore]
     public int SideOfPictures => SigLip?.ImageSize ?? VisionCfg.ImageSize;
 
+    /// <summary>The image tower's sizes in transformers' words; null where it is no plain vision transformer.</summary>
+    [JsonIgnore]
+    public ClipVisionConfig? VisionSizes => SigLip is not null || VisionCfg.IsResNet ? null : new ClipVisionConfig
+    {
+        HiddenSize = VisionCfg.Width, IntermediateSize = (int)(VisionCfg.Width * VisionCfg.MlpRatio), ProjectionDim = EmbedDim,
+        NumHiddenLayers = VisionCfg.Layers[0], NumAttentionHeads = VisionCfg.Width / VisionCfg.HeadWidth,
+        ImageSize = VisionCfg.ImageSize, PatchSize = VisionCfg.PatchSize, HiddenAct = QuickGelu ? "quick_gelu" : "gelu",
+    };
+
     /// <summary>Reads <c>open_clip_config.json</c>, or a file that holds its <c>model_cfg</c> alone.</summary>
     /// <param name="path">The file, or its folder.</param>
     /// <param name="tower">Sizes of timm's image tower; null looks its name up.</param>

@@ -1,0 +1,198 @@
+using System.CommandLine;
+using System.Globalization;
+using Alebrije.Analysis;
+using Alebrije.Catalog;
+using Alebrije.Datasets;
+using Alebrije.Evaluation;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Training;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije robustness [--images DIR] [--labels ...] [--concepts a,b,c] [--severity 3|1-5] [--minutes M] [--out report.html|.png|.csv]</c></summary>
+internal static class RobustnessCommand
+{
+    private static readonly Option<string?> Images = new("--images") { HelpName = "DIR", Description = "A folder whose subfolders name the classes; without it EmojiWorld draws the images." };
+
+    private static readonly Option<string[]> Labels = new("--labels")
+    {
+        HelpName = "LABEL", Description = "Only these subfolders; without it all.", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private static readonly Option<string[]> Concepts = new("--concepts")
+    {
+        HelpName = "NAME,NAME", Description = $"What EmojiWorld draws; without it {string.Join(",", RobustnessPictures.UsualConcepts)}.",
+        AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
+    };
+
+    private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "Test images that EmojiWorld draws of each concept.", DefaultValueFactory = _ => 20 };
+    private static readonly Option<int> Training = new("--train-count") { HelpName = "N", Description = "Plain images of each concept to learn from.", DefaultValueFactory = _ => 60 };
+    private static readonly Option<string?> Sentences = Templates.Option();
+    private static readonly Option<string> Severity = new("--severity") { HelpName = "1|...|5|1-5", Description = "How strong the corruptions are; of a range the mean is taken.", DefaultValueFactory = _ => "3" };
+    private static readonly Option<double> Minutes = new("--minutes") { HelpName = "M", Description = "Longest time that the supervised baseline is trained; 0 leaves it out.", DefaultValueFactory = _ => 5 };
+    private static readonly Option<int> Epochs = new("--epochs") { HelpName = "N", Description = "Times that the baseline sees each image.", DefaultValueFactory = _ => 40 };
+
+    static RobustnessCommand()
+    {
+        Count.Validators.Add(r => Within(r, "--count", 1, 10_000));
+        Training.Validators.Add(r => Within(r, "--train-count", 1, 10_000));
+        Epochs.Validators.Add(r => Within(r, "--epochs", 1, 10_000));
+        Minutes.Validators.Add(r =>
+        {
+            if (!(r.GetValueOrDefault<double>() is >= 0 and <= 10_000)) r.AddError("--minutes takes a number from 0 to 10000.");
+        });
+        Severity.Validators.Add(r =>
+        {
+            if (SeveritiesOf(r.GetValueOrDefault<string>()).Count == 0) r.AddError($"--severity takes 1 to 5 or a range such as 1-5, not '{r.GetValueOrDefault<string>()}'.");
+        });
+    }
+
+    public static Command Create(Terminal terminal)
+    {
+        var file = OutputFile.Option("Writes the report", ".html", ".png", ".csv");
+        var command = new Command("robustness", "Shows the same things under styles and corruptions, and who still names them: CLIP by words, a linear probe, a supervised baseline.")
+        {
+            Images, Labels, Concepts, Count, Training, Templates, Severity, Minutes, Epochs, file,
+        };
+        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, parsed.GetValue(file), cancellation), CancellationToken.None));
+        return command;
+    }
+
+    private static int Run(ParseResult parsed, Terminal terminal, string? path, CancellationToken cancellation)
+    {
+        var words = new Words(CommonOptions.LanguageOf(parsed));
+        OutputFile.Check(path, words);
+        CheckSources(parsed, words);
+        var templates = Templates.Find(parsed.GetValue(Sentences), words) ?? ZeroShotSet.Plain;
+        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+        var processor = ClipModel.LoadImageProcessor(folder);
+        var side = processor.PrepareBytes(new RgbImage(256, 256).ToPillow()).Width;
+        var seed = parsed.GetValue(CommonOptions.Seed) ?? 0;
+        var pictures = Read(parsed, side, seed, terminal, words);
+
+        CommonOptions.StartTorch(parsed);
+        terminal.Progress(words.In("loading the model", "cargando el modelo"));
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
+        var byWords = ZeroShotClassifier.Create(pictures.Labels, templates, texts => model.EmbedTexts(texts, cancellation: cancellation));
+        var clip = ClipClassifiers.Create(
+            model, byWords, pictures.Training,
+            done => terminal.Progress(words.In($"embedding images to learn from: {done} of {pictures.Training.Count}", $"codificando imágenes para aprender: {done} de {pictures.Training.Count}")), cancellation);
+        using var baseline = parsed.GetValue(Minutes) > 0 ? Train(parsed, model, pictures, seed, terminal, words, cancellation) : null;
+        PictureClassifiers[] classifiers = baseline is null ? [clip] : [clip, new PictureClassifiers(["supervised"], images => [baseline.Classify(images, cancellation)])];
+        var reportWords = RobustnessWords.In(words.Language);
+        var report = RobustnessStudy.Run(
+            pictures.Test, pictures.Labels, classifiers,
+            new RobustnessOptions
+            {
+                Severities = SeveritiesOf(parsed.GetValue(Severity)), Seed = seed, Side = side, Model = model.Name, IsHeldOut = pictures.IsHeldOut,
+                Shown = Math.Max(0, pictures.Labels.ToList().FindIndex(label => label.Contains("banana", StringComparison.OrdinalIgnoreCase) || label.Contains("plátano", StringComparison.OrdinalIgnoreCase))),
+            },
+            (name, done, of) => terminal.Progress($"{reportWords.Condition(name)}: {done} / {of}"), cancellation);
+        terminal.CloseLine();
+        if (path is not null) report.Save(path, new ReportOptions { Language = words.Language, Model = model.Name });
+        if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(Document(report, pictures, baseline, seed, path));
+        else Say(report, reportWords, pictures, baseline, path, terminal, words);
+        return 0;
+    }
+
+    private static void CheckSources(ParseResult parsed, Words words)
+    {
+        var given = parsed.GetValue(Labels) ?? [];
+        if (parsed.GetValue(Images) is null && given.Length > 0)
+            throw new UsageException(words.In("--labels names subfolders of --images; EmojiWorld takes --concepts.", "--labels nombra subcarpetas de --images; EmojiWorld usa --concepts."));
+        if (parsed.GetValue(Images) is not null && parsed.GetResult(Concepts) is { Implicit: false })
+            throw new UsageException(words.In("--images and --concepts both say what is shown; give one of them.", "--images y --concepts indican lo que se muestra; indica solo uno."));
+        if (given.GroupBy(label => label, StringComparer.OrdinalIgnoreCase).FirstOrDefault(group => group.Count() > 1) is { } twice)
+            throw new UsageException(words.In($"The label '{twice.Key}' is there twice; each class needs a name of its own.", $"La etiqueta '{twice.Key}' está dos veces; cada clase necesita un nombre propio."));
+    }
+
+    private static RobustnessPictures Read(ParseResult parsed, int side, ulong seed, Terminal terminal, Words words)
+    {
+        var square = Math.Max(Scene.Side, side);
+        if (parsed.GetValue(Images) is { } folder)
+        {
+            var labels = parsed.GetValue(Labels) is { Length: > 0 } given ? given : null;
+            return RobustnessPictures.FromFolder(folder, labels, square, (done, of) => terminal.Progress(words.In($"reading images: {done} of {of}", $"leyendo imágenes: {done} de {of}")));
+        }
+
+        var world = EmojiWorld.Open();
+        var asked = parsed.GetResult(Concepts) is { Implicit: false };
+        var concepts = WorldSelection.Chosen(world, asked ? parsed.GetValue(Concepts) ?? [] : [.. RobustnessPictures.UsualConcepts], asked, words);
+        if (concepts.Length < 2)
+            throw new UsageException(words.In("--concepts names one thing; there have to be two or more to tell apart.", "--concepts nombra una sola cosa; tiene que haber dos o más que distinguir."));
+        terminal.Progress(words.In("drawing images", "dibujando imágenes"));
+        return RobustnessPictures.FromWorld(
+            world, concepts, parsed.GetValue(Training), parsed.GetValue(Count), seed, words.Language == "es" ? Language.Spanish : Language.English, Math.Min(512, square));
+    }
+
+    private static SupervisedBaseline Train(
+        ParseResult parsed, ClipModel model, RobustnessPictures pictures, ulong seed, Terminal terminal, Words words, CancellationToken cancellation)
+    {
+        var (loss, share) = (0.0, 0.0);
+        return SupervisedBaseline.Train(
+            model, [.. pictures.Training.Select(picture => picture.Image)], [.. pictures.Training.Select(picture => picture.Class)], pictures.Labels.Count,
+            new SupervisedOptions { Minutes = parsed.GetValue(Minutes), Epochs = parsed.GetValue(Epochs), Seed = seed, Precision = CommonOptions.PrecisionOf(parsed) },
+            (step, of, now, right) =>
+            {
+                (loss, share) = step == 1 ? (now, right) : ((0.95 * loss) + (0.05 * now), (0.95 * share) + (0.05 * right));
+                terminal.Progress(string.Create(CultureInfo.InvariantCulture,
+                    $"{words.In("training the baseline: step", "entrenando la red supervisada: paso")} {step} / {of}, {words.In("loss", "pérdida")} {loss:F2}, {words.In("right", "aciertos")} {100 * share:F0} %"));
+            },
+            cancellation);
+    }
+
+    private static void Say(RobustnessReport report, RobustnessWords names, RobustnessPictures pictures, SupervisedBaseline? baseline, string? path, Terminal terminal, Words words)
+    {
+        terminal.SayTable(
+            [words.In("condition", "condición"), ">n", .. report.Classifiers.Select(name => ">" + names.Classifier(name))],
+            report.Conditions.Select(condition => (string[])
+            [
+                names.Condition(condition.Name), condition.Count.ToString(CultureInfo.InvariantCulture),
+                .. condition.Accuracy.Select(figure => string.Create(CultureInfo.InvariantCulture, $"{100 * figure.Value:F1} % ({100 * figure.Low:F0}–{100 * figure.High:F0})")),
+            ]));
+        if (report.Conditions.FirstOrDefault(condition => condition.Severities.Count > 0) is { } corrupted)
+            terminal.SayText(words.In($"In brackets: 95 % intervals (Wilson). Corruptions: {names.Severity(corrupted.Severities)}.", $"Entre paréntesis: intervalos del 95 % (Wilson). Corrupciones: {names.Severity(corrupted.Severities)}."));
+        terminal.SayText(words.In(
+            $"Learnt from {pictures.Training.Count} plain images, asked about {pictures.Test.Count} others of {pictures.Labels.Count} classes.",
+            $"Entrenado con {pictures.Training.Count} imágenes sin cambios, preguntado por otras {pictures.Test.Count} de {pictures.Labels.Count} clases."));
+        if (baseline is not null)
+            terminal.SayText(string.Create(CultureInfo.InvariantCulture,
+                $"{words.In("The baseline", "La red supervisada")}: {baseline.Parameters / 1e6:F1} M {words.In("parameters", "parámetros")}, {baseline.Steps.Done} {words.In("of", "de")} {baseline.Steps.Planned} {words.In("steps", "pasos")}, {baseline.Seconds:F0} s."));
+        terminal.SayText(report.Sentence(words.Language));
+        if (path is not null) terminal.SayText(words.Wrote(path) + ".");
+    }
+
+    private static object Document(RobustnessReport report, RobustnessPictures pictures, SupervisedBaseline? baseline, ulong seed, string? path)
+    {
+        return new
+        {
+            model = report.Model, seed, labels = report.Labels, training = pictures.Training.Count, test = pictures.Test.Count,
+            baseline = baseline is null ? null : new { baseline.Parameters, steps = baseline.Steps.Done, planned_steps = baseline.Steps.Planned, baseline.Seconds },
+            conditions = report.Conditions.Select(condition =>
+            {
+                var row = new Dictionary<string, object?> { ["name"] = condition.Name, ["severity"] = Number(condition.Severities), ["count"] = condition.Count };
+                foreach (var name in (string[])["zero_shot", "probe", "supervised"]) row[name] = Of(condition, name)?.Value;
+                foreach (var name in report.Classifiers) row[name + "_interval"] = (double[])[Of(condition, name)!.Low, Of(condition, name)!.High];
+                return row;
+            }),
+            summary = report.Sentence(), path,
+        };
+
+        Figure? Of(RobustnessCondition condition, string name) =>
+            report.Classifiers.ToList().IndexOf(name) is >= 0 and var k ? condition.Accuracy[k] : null;
+
+        static object? Number(IReadOnlyList<int> severities) => severities.Count switch { 0 => null, 1 => severities[0], _ => severities };
+    }
+
+    private static IReadOnlyList<int> SeveritiesOf(string? text)
+    {
+        var ends = (text ?? "").Split('-').Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n is >= 1 and <= Corruptions.Severities ? n : 0).ToArray();
+        return ends.Length is 1 or 2 && ends[0] > 0 && ends[^1] >= ends[0] ? [.. Enumerable.Range(ends[0], ends[^1] - ends[0] + 1)] : [];
+    }
+
+    private static void Within(System.CommandLine.Parsing.OptionResult result, string name, int least, int most)
+    {
+        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError($"{name} takes a whole number from {least} to {most}, not {value}.");
+    }
+}

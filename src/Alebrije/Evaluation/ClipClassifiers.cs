@@ -1,0 +1,51 @@
+using Alebrije.Analysis;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>What CLIP can name pictures with: words alone, and a linear layer on its embeddings.</summary>
+public static class ClipClassifiers
+{
+    /// <summary>Every fifth picture of a class chooses the penalty of the probe; then all are learnt from.</summary>
+    private const int HeldOut = 5;
+
+    /// <summary>Names of the two classifiers, in their order.</summary>
+    public static IReadOnlyList<string> Names { get; } = ["zero_shot", "probe"];
+
+    /// <summary>Fits the probe, and returns both classifiers, which share the embeddings.</summary>
+    /// <param name="model">CLIP; it has to live as long as the classifiers.</param>
+    /// <param name="words">The classifier made of words.</param>
+    /// <param name="training">Pictures that the probe is fitted on.</param>
+    /// <param name="progress">Told how many training pictures are embedded.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    /// <exception cref="ArgumentException">No pictures, or a class that does not exist.</exception>
+    public static PictureClassifiers Create(
+        ClipModel model, ZeroShotClassifier words, IReadOnlyList<LabelledPicture> training, Action<int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(words);
+        ArgumentNullException.ThrowIfNull(training);
+        var embedded = model.EmbedImages([.. training.Select(picture => picture.Image)], progress, cancellation);
+        var classes = training.Select(picture => picture.Class).ToArray();
+        var held = Enumerable.Range(0, training.Count).GroupBy(i => classes[i]).SelectMany(group => group.Where((_, place) => place % HeldOut == HeldOut - 1)).ToHashSet();
+        var probe = LinearProbe.Fit(Part(i => !held.Contains(i)), Part(held.Contains), words.Labels.Count, cancellation: cancellation);
+        return new PictureClassifiers(Names, Classify);
+
+        (IReadOnlyList<float[]>, IReadOnlyList<int>) Part(Func<int, bool> belongs)
+        {
+            int[] places = [.. Enumerable.Range(0, training.Count).Where(belongs)];
+            return ([.. places.Select(i => embedded[i])], [.. places.Select(i => classes[i])]);
+        }
+
+        IReadOnlyList<int[]> Classify(IReadOnlyList<RgbImage> pictures)
+        {
+            var embeddings = model.EmbedImages(pictures, cancellation: cancellation);
+            return
+            [
+                [.. embeddings.Select(embedding => ZeroShot.TopK(words.Cosines(embedding), 1)[0])],
+                [.. embeddings.Select(probe.Classify)],
+            ];
+        }
+    }
+}

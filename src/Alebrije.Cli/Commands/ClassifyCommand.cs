@@ -27,7 +27,7 @@ internal static class ClassifyCommand
 
     private static readonly Option<int> Top = new("--top") { HelpName = "K", Description = "How many classes are shown for each image.", DefaultValueFactory = _ => 3 };
     private static readonly Option<string?> Background = new("--background") { HelpName = "TEXT", Description = "What an image shows that shows none of the classes, such as \"a red background\"." };
-    private static readonly Option<string?> Contrast = new("--contrast") { HelpName = "TEMPLATE", Description = "Judges each class by itself, against this opposite with {} for the label; several may hold." };
+    private static readonly Option<string?> Contrast = new("--contrast") { HelpName = "TEMPLATE", Description = "Judges each class by itself, against this opposite, {} being the place of the label; several may hold." };
     private static readonly Option<bool> Fit = new("--fit-temperature") { Description = "Fits the temperature on these images, whose folders name their classes." };
 
     public static Command Create(Terminal terminal)
@@ -35,7 +35,8 @@ internal static class ClassifyCommand
         var file = OutputFile.Option("Writes the confusion matrix", ".png", ".csv");
         var command = new Command("classify", "Says what images show, out of classes that are given as words; with folders as classes also how often that is right.")
         {
-            Images, Labels, Set, Sentences, Probe, Top, Background, Contrast, Fit, file,
+            Images, Labels, Set, Sentences, Probe, Top, Background, Contrast, Fit, MultiLabelClassification.IsAsked, MultiLabelClassification.Thresholds,
+            MultiLabelClassification.Examples, MultiLabelClassification.Truth, file,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, parsed.GetValue(file), cancellation), CancellationToken.None));
         return command;
@@ -44,6 +45,13 @@ internal static class ClassifyCommand
     private static int Run(ParseResult parsed, Terminal terminal, string? path, CancellationToken cancellation)
     {
         var words = new Words(CommonOptions.LanguageOf(parsed));
+        if (MultiLabelClassification.Wants(parsed, words))
+        {
+            if (new Option[] { Top, Background, Fit }.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name is var other && (other ?? (path is null ? null : "--out")) is { } single)
+                throw new UsageException(words.In($"{single} belongs to one answer for each image; --multi-label decides each label by itself.", $"{single} es para una sola respuesta por imagen; --multi-label decide cada etiqueta por separado."));
+            return MultiLabelClassification.Run(parsed, terminal, words, (files, labels) => Classes(parsed, files, words, labels), WithFolders, parsed.GetValue(Images) ?? [], parsed.GetValue(Contrast), cancellation);
+        }
+
         var top = parsed.GetValue(Top);
         if (top < 1) throw new UsageException(words.In($"--top is {top}; it has to be 1 or more.", $"--top es {top}; tiene que ser 1 o más."));
         OutputFile.Check(path, words);
@@ -134,14 +142,15 @@ internal static class ClassifyCommand
         static string Share(double? value) => value is { } share ? (100 * share).ToString("F1", CultureInfo.InvariantCulture) + " %" : "–";
     }
 
-    private static (List<IReadOnlyList<string>> Names, IReadOnlyList<string> Templates) Classes(ParseResult parsed, IReadOnlyList<string> files, Words words)
+    private static (List<IReadOnlyList<string>> Names, IReadOnlyList<string> Templates) Classes(
+        ParseResult parsed, IReadOnlyList<string> files, Words words, IReadOnlyList<string>? otherwise = null)
     {
         var set = parsed.GetValue(Set) is { } name ? ZeroShotSet.Find(name) : null;
         var given = parsed.GetValue(Labels) ?? [];
         if (set is not null && given.Length > 0) throw new UsageException(words.In("--set and --labels both name the classes; give one of them.", "--set y --labels nombran las clases; indica solo una."));
         if (given.GroupBy(label => label, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
             throw new UsageException(words.In($"The label '{twice.Key}' is there twice; each class needs a name of its own.", $"La etiqueta '{twice.Key}' está dos veces; cada clase necesita un nombre propio."));
-        var names = set?.Names ?? (given.Length > 0 ? given : [.. files.Select(FolderOf).Distinct(StringComparer.Ordinal).Order(NaturalOrder.Instance)])
+        var names = set?.Names ?? (given.Length > 0 ? given : otherwise ?? [.. files.Select(FolderOf).Distinct(StringComparer.Ordinal).Order(NaturalOrder.Instance)])
             .Select(label => (IReadOnlyList<string>)[label]).ToArray();
         var templates = Templates.Find(parsed.GetValue(Sentences), words) ?? set?.Templates ?? ZeroShotSet.Plain;
         return ([.. names], templates);

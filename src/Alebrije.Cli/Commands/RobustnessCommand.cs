@@ -53,7 +53,7 @@ internal static class RobustnessCommand
         var file = OutputFile.Option("Writes the report", ".html", ".png", ".csv");
         var command = new Command("robustness", "Shows the same things under styles and corruptions, and who still names them: CLIP by words, a linear probe, a supervised baseline.")
         {
-            Images, Labels, Concepts, Count, Training, Templates, Severity, Minutes, Epochs, file,
+            Images, Labels, Concepts, Count, Training, Sentences, Severity, Minutes, Epochs, file,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, parsed.GetValue(file), cancellation), CancellationToken.None));
         return command;

@@ -25,7 +25,7 @@ public sealed class ZeroShotClassifier
     /// <param name="labels">At least one, none empty, none twice.</param>
     /// <param name="templates">At least one, each with <c>{}</c> where the label goes.</param>
     /// <param name="embed">Texts to embeddings of unit length; called once.</param>
-    /// <param name="contrast">Templates of the opposite, such as <c>a photo without a {}.</c>, or null.</param>
+    /// <param name="contrast">Templates of the opposite, such as <c>a photo without a {}.</c>, or texts without a place, which stand against every label; or null.</param>
     /// <exception cref="ArgumentException">Labels or templates that cannot be used; the message says which.</exception>
     public static ZeroShotClassifier Create(
         IReadOnlyList<string> labels, IReadOnlyList<string> templates, Func<IReadOnlyList<string>, float[][]> embed, IReadOnlyList<string>? contrast = null)
@@ -40,7 +40,7 @@ public sealed class ZeroShotClassifier
     /// <param name="names">[classes][names]; the first is the class's label. At least one class, no name empty.</param>
     /// <param name="templates">At least one, each with <c>{}</c> where the name goes.</param>
     /// <param name="embed">Texts to embeddings of unit length; called once.</param>
-    /// <param name="contrast">Templates of the opposite, or null.</param>
+    /// <param name="contrast">Templates of the opposite, or texts without a place, which stand against every class; or null.</param>
     /// <exception cref="ArgumentException">Names or templates that cannot be used; the message says which.</exception>
     public static ZeroShotClassifier Create(
         IReadOnlyList<IReadOnlyList<string>> names, IReadOnlyList<string> templates, Func<IReadOnlyList<string>, float[][]> embed, IReadOnlyList<string>? contrast = null)
@@ -52,7 +52,7 @@ public sealed class ZeroShotClassifier
         if (names.Any(all => all.Count == 0 || all.Any(string.IsNullOrWhiteSpace))) throw new ArgumentException("A label is empty; each class needs a name.", nameof(names));
         Check(templates);
         var negative = contrast ?? [];
-        if (contrast is not null) Check(contrast);
+        if (contrast?.FirstOrDefault(string.IsNullOrWhiteSpace) is not null) throw new ArgumentException("The opposite of the labels is empty; write one such as \"a photo without a {}\".", nameof(contrast));
 
         var texts = new List<string>();
         var parts = names.SelectMany(all => new[] { Fill(all, templates), Fill(all, negative) }).ToArray();

@@ -1,0 +1,137 @@
+using System.CommandLine;
+using System.Globalization;
+using Alebrije.Analysis;
+using Alebrije.Catalog;
+using Alebrije.Datasets;
+using Alebrije.Pipelines;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije classify --multi-label [--thresholds FILE] [--fit-thresholds DIR|CSV] [--truth DIR|CSV]</c>: each label by itself.</summary>
+internal static class MultiLabelClassification
+{
+    /// <summary>What stands against each label where <c>--contrast</c> names nothing.</summary>
+    private const string Neutral = "a picture";
+
+    public static readonly Option<bool> IsAsked = new("--multi-label") { Description = "Decides each label by itself, against --contrast or a neutral text: several may hold, or none." };
+    public static readonly Option<string?> Thresholds = new("--thresholds") { HelpName = "FILE", Description = "With --multi-label: a JSON file of labels and thresholds; with --fit-thresholds it is written." };
+
+    public static readonly Option<string?> Examples = new("--fit-thresholds")
+    {
+        HelpName = "DIR|CSV", Description = "With --multi-label: labelled images that thresholds are fitted on, each for the largest F1. A CSV has the columns image and labels (a;b).",
+    };
+
+    public static readonly Option<string?> Truth = new("--truth") { HelpName = "DIR|CSV", Description = "With --multi-label: labelled images to be judged on, instead of --images." };
+
+    /// <summary>Whether labels are decided by themselves.</summary>
+    /// <exception cref="UsageException">An option that belongs to it stands without it.</exception>
+    public static bool Wants(ParseResult parsed, Words words)
+    {
+        if (parsed.GetValue(IsAsked)) return true;
+        foreach (var option in new[] { Thresholds, Examples, Truth })
+            if (parsed.GetValue(option) is not null)
+                throw new UsageException(words.In($"{option.Name} belongs to --multi-label; give that too.", $"{option.Name} es de --multi-label; indica también esta opción."));
+        return false;
+    }
+
+    /// <param name="parsed">The command line.</param>
+    /// <param name="terminal">Where it is shown.</param>
+    /// <param name="words">Language.</param>
+    /// <param name="classes">Names and templates, from the images or from labels that are known otherwise.</param>
+    /// <param name="withFolders">A folder of folders as a pattern.</param>
+    /// <param name="images">What <c>--images</c> named.</param>
+    /// <param name="contrast">What <c>--contrast</c> named, or null.</param>
+    /// <param name="cancellation">Stops between batches.</param>
+    public static int Run(
+        ParseResult parsed, Terminal terminal, Words words,
+        Func<IReadOnlyList<string>, IReadOnlyList<string>?, (List<IReadOnlyList<string>> Names, IReadOnlyList<string> Templates)> classes,
+        Func<string, string> withFolders, string[] images, string? contrast, CancellationToken cancellation)
+    {
+        var (file, examplesAt, truthAt) = (parsed.GetValue(Thresholds), parsed.GetValue(Examples), parsed.GetValue(Truth));
+        if (truthAt is not null && images.Length > 0)
+            throw new UsageException(words.In("--truth names images and what they show, --images only images; give one of them.", "--truth indica imágenes y lo que muestran, --images solo imágenes; indica una de las dos."));
+        if (truthAt is null && images.Length == 0 && examplesAt is null)
+            throw new UsageException(words.In("There are no images to classify; give --images, --truth or --fit-thresholds.", "No hay imágenes que clasificar; indica --images, --truth o --fit-thresholds."));
+        if (examplesAt is not null) OutputFile.Check(file, words);
+        var examples = examplesAt is null ? [] : LabelledImage.Read(examplesAt);
+        var judged = truthAt is null ? [] : LabelledImage.Read(truthAt);
+        var files = truthAt is null ? ImageFiles.Expand(images.Select(withFolders), words) : [.. judged.Select(image => image.Path)];
+        var known = examples.Concat(judged).SelectMany(image => image.Labels).Distinct(StringComparer.OrdinalIgnoreCase).Order(NaturalOrder.Instance).ToArray();
+        var (names, templates) = classes(files, known.Length > 0 ? known : null);
+        string[] labels = [.. names.Select(all => all[0])];
+        var read = examplesAt is null && file is not null ? LabelThresholds.Load(file, labels) : null;
+        foreach (var (of, at) in new[] { (examples, examplesAt), (judged, truthAt) })
+            if (at is not null && !of.Any(image => image.Labels.Any(label => labels.Contains(label, StringComparer.OrdinalIgnoreCase))))
+                throw new UsageException(words.In(
+                    $"No image of {at} shows one of the labels {string.Join(", ", labels.Take(5))}; its own are {string.Join(", ", known.Take(5))}.",
+                    $"Ninguna imagen de {at} muestra una de las etiquetas {string.Join(", ", labels.Take(5))}; las suyas son {string.Join(", ", known.Take(5))}."));
+
+        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+        CommonOptions.StartTorch(parsed);
+        terminal.Progress(words.In("loading the model", "cargando el modelo"));
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
+        var classifier = ZeroShotClassifier.Create(names, templates, texts => model.EmbedTexts(texts, cancellation: cancellation), [contrast ?? Neutral]);
+        var thresholds = examplesAt is null ? read ?? LabelThresholds.All(labels) : LabelThresholds.Fit(labels, Scores([.. examples.Select(image => image.Path)]).Scores, Shows(examples));
+        if (examplesAt is not null && file is not null) thresholds.Save(file);
+        var (scores, cosines) = Scores(files);
+        terminal.CloseLine();
+        var unfitted = examplesAt is null ? [] : labels.Where(label => !examples.Any(image => image.Labels.Contains(label, StringComparer.OrdinalIgnoreCase))).ToArray();
+        var results = truthAt is not null ? thresholds.Judge(scores, Shows(judged)) : examplesAt is not null && files.Count == 0 ? thresholds.Judge(Scores([.. examples.Select(image => image.Path)]).Scores, Shows(examples)) : null;
+        terminal.CloseLine();
+        var given = scores.Select(thresholds.Decide).ToArray();
+        var rows = ImageFiles.Labels(files);
+        var written = examplesAt is not null ? file : null;
+        if (parsed.GetValue(CommonOptions.Json))
+        {
+            terminal.SayJson(new
+            {
+                model = model.Name, scale = model.LogitScale, contrast = contrast ?? Neutral, labels,
+                thresholds = labels.Zip(thresholds.Values).ToDictionary(pair => pair.First, pair => pair.Second), unfitted,
+                results = files.Select((_, i) => new
+                {
+                    image = rows[i], right = truthAt is null ? null : judged[i].Labels,
+                    labels = given[i].Select(k => new { label = labels[k], score = scores[i][k], threshold = thresholds.Values[k], cosine = cosines[i][k] }),
+                }),
+                classes = results, path = written,
+            });
+            return 0;
+        }
+
+        if (files.Count > 0)
+            terminal.SayTable(
+                [words.In("image", "imagen"), words.In("labels above their threshold", "etiquetas por encima de su umbral")],
+                files.Select((_, i) => (string[])[rows[i], given[i].Count == 0 ? "–" : string.Join(", ", given[i].Select(k => string.Create(CultureInfo.InvariantCulture, $"{labels[k]} {scores[i][k]:F2}")))]));
+        Show(terminal, words, thresholds, results);
+        if (unfitted.Length > 0)
+            terminal.SayText(words.In($"No example shows {string.Join(", ", unfitted)}: their threshold stays at 0.5.", $"Ningún ejemplo muestra {string.Join(", ", unfitted)}: su umbral sigue en 0.5."));
+        if (results is not null && truthAt is null)
+            terminal.SayText(words.In("Judged on the examples the thresholds were fitted on, so too good; --truth names others.", "Medido en los mismos ejemplos del ajuste, así que sale demasiado bien; --truth indica otros."));
+        if (written is not null) terminal.SayText(words.Wrote(written) + ".");
+        return 0;
+
+        (double[][] Scores, double[][] Cosines) Scores(IReadOnlyList<string> paths)
+        {
+            var embedded = model.EmbedImages(paths, done => terminal.Progress(words.In($"embedding images: {done} of {paths.Count}", $"codificando imágenes: {done} de {paths.Count}")), cancellation);
+            return ([.. embedded.Select(image => classifier.Contrast(image, model.LogitScale))], [.. embedded.Select(classifier.Cosines)]);
+        }
+
+        bool[][] Shows(IReadOnlyList<LabelledImage> of) =>
+            [.. of.Select(image => names.Select(all => all.Any(name => image.Labels.Contains(name, StringComparer.OrdinalIgnoreCase))).ToArray())];
+    }
+
+    private static void Show(Terminal terminal, Words words, LabelThresholds thresholds, IReadOnlyList<LabelResult>? results)
+    {
+        var rows = thresholds.Labels.Select((label, k) => (string[])
+        [
+            label, thresholds.Values[k].ToString("F3", CultureInfo.InvariantCulture),
+            .. results is null ? [] : (string[])[results[k].Count.ToString(CultureInfo.InvariantCulture), Share(results[k].Precision), Share(results[k].Recall), Share(results[k].F1)],
+        ]);
+        terminal.SayTable(
+            [words.In("label", "etiqueta"), ">" + words.In("threshold", "umbral"), .. results is null ? [] : (string[])[">" + words.In("images", "imágenes"), ">" + words.In("precision", "precisión"), ">" + words.In("recall", "exhaustividad"), ">F1"]],
+            rows);
+        if (results is not null && results.Any(result => result.F1 is not null))
+            terminal.SayText(string.Create(CultureInfo.InvariantCulture, $"{words.In("mean F1", "F1 medio")} {100 * results.Average(result => result.F1 ?? 0):F1} %"));
+
+        static string Share(double? value) => value is { } share ? (100 * share).ToString("F1", CultureInfo.InvariantCulture) + " %" : "–";
+    }
+}

@@ -47,7 +47,7 @@ internal static class ClassifyCommand
         var words = new Words(CommonOptions.LanguageOf(parsed));
         if (MultiLabelClassification.Wants(parsed, words))
         {
-            if (new Option[] { Top, Background, Fit }.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name is var other && (other ?? (path is null ? null : "--out")) is { } single)
+            if (new Option[] { Top, Background, Fit, Probe }.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name is var other && (other ?? (path is null ? null : "--out")) is { } single)
                 throw new UsageException(words.In($"{single} belongs to one answer for each image; --multi-label decides each label by itself.", $"{single} es para una sola respuesta por imagen; --multi-label decide cada etiqueta por separado."));
             return MultiLabelClassification.Run(parsed, terminal, words, (files, labels) => Classes(parsed, files, words, labels), WithFolders, parsed.GetValue(Images) ?? [], parsed.GetValue(Contrast), cancellation);
         }

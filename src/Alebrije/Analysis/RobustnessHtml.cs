@@ -17,11 +17,11 @@ internal static class RobustnessHtml
         PageParts.AppendHead(page, words.Code, title, Style);
         page.Append("</style>\n</head>\n<body>\n<main>\n");
         page.Append(CultureInfo.InvariantCulture, $"<h1>{Encode(title)}</h1>\n<p class=\"lead\">{Encode(report.Sentence(words.Code))}</p>\n");
-        var chart = Convert.ToBase64String(RobustnessPng.Render(report, options));
+        var chart = Convert.ToBase64String(RobustnessPng.Render(report, options with { Title = "", Model = null }));
         page.Append(CultureInfo.InvariantCulture, $"<img class=\"chart\" alt=\"{Encode(words.Lead(report.Labels.Count, report.Conditions[0].Count))}\" src=\"data:image/png;base64,{chart}\">\n");
         AppendTable(page, report, words);
         AppendSheet(page, report, words);
-        page.Append(CultureInfo.InvariantCulture, $"<footer>{report.Labels.Count}: {Encode(string.Join(", ", report.Labels))}");
+        page.Append(CultureInfo.InvariantCulture, $"<footer>{Encode(string.Join(", ", report.Labels))}");
         if (report.Model is { Length: > 0 } model) page.Append(CultureInfo.InvariantCulture, $" · {options.Words.Model}: {Encode(model)}");
         page.Append(" · Alebrije</footer>\n</main>\n</body>\n</html>\n");
         return page.ToString();

@@ -15,9 +15,9 @@ internal static class RobustnessPng
         using var faces = new Faces();
         var words = RobustnessWords.In(options.Language);
         var shown = report.Examples.Where(example => example.Right == report.ShownClass).ToArray();
-        var title = faces.Large.Wrap(options.Title is { Length: > 0 } given ? given : words.Title, Width - (2 * Margin), 2);
+        var title = options.Title is "" ? [] : faces.Large.Wrap(options.Title ?? words.Title, Width - (2 * Margin), 2);
         var lead = faces.Small.Wrap(words.Lead(report.Labels.Count, report.Conditions[0].Count), Width - (2 * Margin), 3);
-        var fall = faces.Small.Wrap(report.Sentence(options.Language), Width - (2 * Margin), 4);
+        var fall = options.Title is "" ? [] : faces.Small.Wrap(report.Sentence(options.Language), Width - (2 * Margin), 4);
         var top = Margin + (title.Count * faces.Large.LineHeight) + (lead.Count * faces.Small.LineHeight) + 8 + faces.Regular.LineHeight + 14;
         var rows = Rows(report, words);
         var bottom = top + rows.Sum(row => row.Height);
@@ -25,7 +25,7 @@ internal static class RobustnessPng
         var perLine = (int)((Width - (2 * Margin) + TileGap) / (Tile + TileGap));
         var tile = Side + 6 + (2 * faces.Small.LineHeight) + (report.Classifiers.Count * faces.Small.LineHeight) + 14;
         var height = shown.Length == 0 ? below : below + faces.Bold.LineHeight + 12 + (((shown.Length + perLine - 1) / perLine) * tile);
-        return PngCanvas.Draw(Width, height + faces.Small.LineHeight + Margin, 2, canvas =>
+        return PngCanvas.Draw(Width, height + (options.Model is null ? 0 : faces.Small.LineHeight + Margin), 2, canvas =>
         {
             using var ink = Paint(Ink);
             using var soft = Paint(Soft);
@@ -44,7 +44,7 @@ internal static class RobustnessPng
                     DrawTile(canvas, report, shown[i], words, Margin + (i % perLine * (Tile + TileGap)), y + (i / perLine * tile), faces);
             }
 
-            if (report.Model is { } model) Write(canvas, faces.Small, $"{options.Words.Model}: {model}", height, soft);
+            if (options.Model is { } model) Write(canvas, faces.Small, $"{options.Words.Model}: {model}", height, soft);
         });
     }
 

@@ -59,6 +59,41 @@ public sealed class ClassifyVerbTests : IDisposable
         Assert.InRange(fitted.GetProperty("scale").GetDouble(), 0.01, 10_000);
     }
 
+    [Fact]
+    public async Task MultiLabel_DecidesEachLabel_AndFitsThresholds()
+    {
+        var (csv, file) = (Path.Combine(folder, "labels.csv"), Path.Combine(folder, "thresholds.json"));
+        await File.WriteAllTextAsync(csv, "image,labels\nclasses/lion/1.png,lion;\"big cat\"\nclasses/lion/2.png,lion\nclasses/cat/3.png,cat;big cat\n", TestContext.Current.CancellationToken);
+        var fitted = (await Run("--multi-label", "--fit-thresholds", csv, "--thresholds", file, "--json")).Json;
+        Assert.Equal(["big cat", "cat", "lion"], fitted.GetProperty("labels").Strings());
+        Assert.Equal(file, fitted.GetProperty("path").GetString());
+        Assert.All(fitted.GetProperty("classes").EnumerateArray(), c => Assert.Equal(["label", "count", "precision", "recall", "f1"], c.Keys()));
+        Assert.True(fitted.GetProperty("classes").EnumerateArray().Average(c => c.GetProperty("f1").GetDouble()) > 0.6);
+
+        var judged = (await Run("--multi-label", "--thresholds", file, "--truth", csv, "--json")).Json;
+        Assert.Equal(fitted.GetProperty("classes").ToString(), judged.GetProperty("classes").ToString());
+        var results = judged.GetProperty("results").EnumerateArray().ToArray();
+        Assert.Equal(["lion", "big cat"], results[0].GetProperty("right").Strings());
+        Assert.All(results.SelectMany(r => r.GetProperty("labels").EnumerateArray()), l => Assert.True(l.GetProperty("score").GetDouble() >= l.GetProperty("threshold").GetDouble()));
+        var spoken = await Run("--multi-label", "--images", Classes, "--labels", "lion", "cat", "--thresholds", file, "--lang", "es");
+        Assert.Contains("umbral", spoken.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(2, "give that too", "--thresholds", "t.json", "--images", "IMAGES")]
+    [InlineData(2, "--top belongs to one answer", "--multi-label", "--top", "2", "--images", "IMAGES")]
+    [InlineData(2, "There are no images", "--multi-label", "--labels", "a")]
+    [InlineData(2, "give one of them", "--multi-label", "--truth", "IMAGES", "--images", "IMAGES")]
+    [InlineData(2, "shows one of the labels", "--multi-label", "--truth", "IMAGES", "--labels", "bus")]
+    [InlineData(1, "no file", "--multi-label", "--images", "IMAGES", "--thresholds", "none.json")]
+    [InlineData(1, "neither a file nor a folder", "--multi-label", "--truth", "none.csv")]
+    public async Task MultiLabel_BadInput_IsOneSentence(int status, string says, params string[] args)
+    {
+        var outcome = await Run([.. args.Select(arg => arg == "IMAGES" ? Classes : arg)]);
+        Assert.Contains(says, outcome.Refusal, StringComparison.Ordinal);
+        Assert.Equal(status, outcome.Status);
+    }
+
     [Theory]
     [InlineData("m.png", "\u0089PNG")]
     [InlineData("m.csv", ",cat,lion")]

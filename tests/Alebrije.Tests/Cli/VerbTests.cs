@@ -189,7 +189,7 @@ public sealed class VerbTests : IDisposable
         using var error = new StringWriter();
         Assert.Equal(0, await Alebrije.Cli.CommandLineApp.RunAsync([], output, error));
         Assert.Equal("", error.ToString());
-        foreach (var verb in new[] { "imagine", "classify", "explain", "embed", "similarity", "pca", "tokenize", "preprocess", "verify", "world", "train", "models", "bench", "doctor" })
+        foreach (var verb in new[] { "imagine", "classify", "robustness", "explain", "embed", "similarity", "pca", "tokenize", "preprocess", "verify", "world", "train", "models", "bench", "doctor" })
             Assert.Contains($"\n  {verb} ", output.ToString().ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }
 
@@ -214,6 +214,7 @@ public sealed class VerbTests : IDisposable
     [Theory]
     [InlineData("imagine")]
     [InlineData("classify")]
+    [InlineData("robustness")]
     [InlineData("explain")]
     [InlineData("train")]
     [InlineData("train clip")]

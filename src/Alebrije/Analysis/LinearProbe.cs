@@ -1,4 +1,3 @@
-using System.Numerics.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -75,8 +74,8 @@ public sealed record LinearProbe(float[][] Weights, float[] Bias, double Lambda,
     public int Classify(float[] embedding)
     {
         ArgumentNullException.ThrowIfNull(embedding);
-        var logits = Weights.Select((row, c) => TensorPrimitives.Dot(row, embedding) + Bias[c]).ToArray();
-        return TensorPrimitives.IndexOfMax(logits);
+        var logits = Weights.Select((row, c) => System.Numerics.Tensors.TensorPrimitives.Dot(row, embedding) + Bias[c]).ToArray();
+        return System.Numerics.Tensors.TensorPrimitives.IndexOfMax(logits);
     }
 
     private static double Strength(int step) => Math.Pow(10, -6 + (step / (double)StepsPerDecade));

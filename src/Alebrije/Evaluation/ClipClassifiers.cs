@@ -21,7 +21,7 @@ public static class ClipClassifiers
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="ArgumentException">No pictures, or a class that does not exist.</exception>
     public static PictureClassifiers Create(
-        ClipModel model, ZeroShotClassifier words, IReadOnlyList<LabelledPicture> training, Action<int>? progress = null, CancellationToken cancellation = default)
+        ClipModel model, ZeroShotClassifier words, IReadOnlyList<StudyPicture> training, Action<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(words);

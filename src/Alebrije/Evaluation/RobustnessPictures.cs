@@ -8,7 +8,7 @@ namespace Alebrije.Evaluation;
 /// <param name="Labels">Names of the classes.</param>
 /// <param name="Training">Plain pictures that a probe or a baseline may learn from.</param>
 /// <param name="Test">Pictures that nothing is fitted on.</param>
-public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyList<LabelledPicture> Training, IReadOnlyList<LabelledPicture> Test)
+public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyList<StudyPicture> Training, IReadOnlyList<StudyPicture> Test)
 {
     private const int WorldSide = 128;
     private static readonly string[] Endings = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"];
@@ -43,11 +43,11 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
             IsHeldOut = (concept, style) => HeldOut.Styled(concepts[concept], style),
         };
 
-        LabelledPicture[] Draw(SceneSplit split, int count)
+        StudyPicture[] Draw(SceneSplit split, int count)
         {
             var options = concepts.Select(concept => SceneOptions.SingleObjects with { Split = split, StyleShare = 0, SizeShare = 0, Concepts = [concept] }).ToArray();
-            var pictures = new LabelledPicture[concepts.Count * count];
-            Parallel.For(0, pictures.Length, i => pictures[i] = new LabelledPicture(
+            var pictures = new StudyPicture[concepts.Count * count];
+            Parallel.For(0, pictures.Length, i => pictures[i] = new StudyPicture(
                 new RgbImage(side, side, world.Render(world.Scene(seed, i, options[i % options.Length]), side)), i % options.Length));
             return pictures;
         }
@@ -75,11 +75,11 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
             .OrderBy(file => Hash(Path.GetRelativePath(folder, file))).ThenBy(file => file, StringComparer.Ordinal).ToArray()).ToArray();
         if (files.Index().FirstOrDefault(of => of.Item.Length < 2) is { Item: { } few, Index: var which })
             throw new InvalidDataException($"The folder {folders[names[which]]} has {few.Length} pictures, and at least two are needed: one to learn from and one to be asked about.");
-        var (training, test, read, total) = (new List<LabelledPicture>(), new List<LabelledPicture>(), 0, files.Sum(of => of.Length));
+        var (training, test, read, total) = (new List<StudyPicture>(), new List<StudyPicture>(), 0, files.Sum(of => of.Length));
         for (var k = 0; k < files.Length; k++)
             for (var i = 0; i < files[k].Length; i++)
             {
-                (i < files[k].Length / 2 ? training : test).Add(new LabelledPicture(Square(RgbImage.Load(files[k][i]), side), k));
+                (i < files[k].Length / 2 ? training : test).Add(new StudyPicture(Square(RgbImage.Load(files[k][i]), side), k));
                 progress?.Invoke(++read, total);
             }
         return new RobustnessPictures(names, training, test);

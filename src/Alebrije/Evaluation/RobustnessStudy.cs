@@ -7,7 +7,7 @@ namespace Alebrije.Evaluation;
 /// <summary>A picture and what it shows.</summary>
 /// <param name="Image">The picture, of any size.</param>
 /// <param name="Class">Index of what it shows.</param>
-public sealed record LabelledPicture(RgbImage Image, int Class);
+public sealed record StudyPicture(RgbImage Image, int Class);
 
 /// <summary>Classifiers that are asked together, for they may share work.</summary>
 /// <param name="Names">What each is called: <c>zero_shot</c>, <c>probe</c>, <c>supervised</c>.</param>
@@ -61,7 +61,7 @@ public static class RobustnessStudy
     /// <param name="cancellation">Stops between conditions.</param>
     /// <exception cref="ArgumentException">No pictures, or a severity that does not exist.</exception>
     public static RobustnessReport Run(
-        IReadOnlyList<LabelledPicture> pictures, IReadOnlyList<string> labels, IReadOnlyList<PictureClassifiers> classifiers, RobustnessOptions? options = null,
+        IReadOnlyList<StudyPicture> pictures, IReadOnlyList<string> labels, IReadOnlyList<PictureClassifiers> classifiers, RobustnessOptions? options = null,
         Action<string, int, int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(pictures);

@@ -19,7 +19,7 @@ public sealed class RobustnessStudyTests : IDisposable
     [Fact]
     public void Run_AsksAboutEachPictureUnderEachCondition_AndPoolsSeverities()
     {
-        LabelledPicture[] pictures = [new(Disk(0), 0), new(Disk(1), 1), new(Disk(0), 0)];
+        StudyPicture[] pictures = [new(Disk(0), 0), new(Disk(1), 1), new(Disk(0), 0)];
         var asked = 0;
         var report = RobustnessStudy.Run(
             pictures, ["red", "blue"], [new(["colour", "never"], Answer)],

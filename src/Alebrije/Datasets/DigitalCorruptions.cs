@@ -9,10 +9,11 @@ internal static class DigitalCorruptions
     private static readonly float[] Contrasts = [0.4f, 0.3f, 0.2f, 0.1f, 0.05f];
     private static readonly float[] Sides = [0.6f, 0.5f, 0.4f, 0.3f, 0.25f];
 
-    // Deviation of the displacement as a share of the side. ImageNet-C's first two are wide smooth warps that shift more than its third, so severity
-    // would not rise; these are its local warp, smoothed by a hundredth of the side, from weak to its strongest.
+    // Deviation of the displacement, and size of the skew before it, as shares of the side. ImageNet-C's first two are wide smooth warps that shift more than its third, so severity
+    // would not rise; these are its local warp, smoothed by a hundredth of the side, and its skew, from weak to its strongest.
     private static readonly float[] Pushes = [0.0015f, 0.0025f, 0.0036f, 0.0051f, 0.0088f];
-    private const float Smoothness = 0.01f, Skew = 0.02f;
+    private static readonly float[] Skews = [0.004f, 0.008f, 0.012f, 0.016f, 0.02f];
+    private const float Smoothness = 0.01f;
 
     /// <summary>Adds to the value of each colour (HSV), whose hue and saturation stay.</summary>
     public static FloatPicture Brightness(FloatPicture picture, int level)
@@ -46,7 +47,7 @@ internal static class DigitalCorruptions
     public static FloatPicture Elastic(FloatPicture picture, int level, ref SceneRandom random)
     {
         var (width, height, side) = (picture.Width, picture.Height, Math.Min(picture.Width, picture.Height));
-        var (push, smooth, skew) = (Pushes[level] * side, Math.Max(0.5f, Smoothness * side), Skew * side);
+        var (push, smooth, skew) = (Pushes[level] * side, Math.Max(0.5f, Smoothness * side), Skews[level] * side);
         var (across, down) = (Field(width, height, smooth, ref random), Field(width, height, smooth, ref random));
         Span<float> corners = stackalloc float[6];
         foreach (ref var corner in corners) corner = (float)random.Between(-skew, skew) / Math.Max(1, side);

@@ -27,9 +27,9 @@ public sealed class RobustnessReportTests
     [Fact]
     public void Intervals_AreWilsons()
     {
-        // Wilson (1927) by hand, z = 1.96: 64 of 64 from 0.9434 to 1, 16 of 64 from 0.1602 to 0.3682.
+        // Wilson (1927) by hand, z = 1.96: 64 of 64 from 0.9434 to 1, 16 of 64 from 0.1601 to 0.3682.
         Assert.Equal((0.9434, 1.0), (Math.Round(Report.Conditions[0].Accuracy[0].Low, 4), Report.Conditions[0].Accuracy[0].High));
-        Assert.Equal((0.1602, 0.3682), (Math.Round(Report.Conditions[1].Accuracy[2].Low, 4), Math.Round(Report.Conditions[1].Accuracy[2].High, 4)));
+        Assert.Equal((0.1601, 0.3682), (Math.Round(Report.Conditions[1].Accuracy[2].Low, 4), Math.Round(Report.Conditions[1].Accuracy[2].High, 4)));
     }
 
     [Fact]

@@ -63,7 +63,7 @@ public sealed class ClassifyVerbTests : IDisposable
     public async Task MultiLabel_DecidesEachLabel_AndFitsThresholds()
     {
         var (csv, file) = (Path.Combine(folder, "labels.csv"), Path.Combine(folder, "thresholds.json"));
-        await File.WriteAllTextAsync(csv, "image,labels\nclasses/lion/1.png,lion;\"big cat\"\nclasses/lion/2.png,lion\nclasses/cat/3.png,cat;big cat\n", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(csv, "image,labels\nclasses/lion/1.png,\"lion;big cat\"\nclasses/lion/2.png,lion\nclasses/cat/3.png,cat;big cat\n", TestContext.Current.CancellationToken);
         var fitted = (await Run("--multi-label", "--fit-thresholds", csv, "--thresholds", file, "--json")).Json;
         Assert.Equal(["big cat", "cat", "lion"], fitted.GetProperty("labels").Strings());
         Assert.Equal(file, fitted.GetProperty("path").GetString());

@@ -7,7 +7,7 @@ namespace Alebrije.Evaluation;
 /// <summary>What CLIP can name pictures with: words alone, and a linear layer on its embeddings.</summary>
 public static class ClipClassifiers
 {
-    /// <summary>Every fifth picture of a class chooses the penalty of the probe; then all are learnt from.</summary>
+    /// <summary>The second of every five pictures of a class chooses the penalty of the probe; then all are learnt from. Of single pictures, all do both.</summary>
     private const int HeldOut = 5;
 
     /// <summary>Names of the two classifiers, in their order.</summary>
@@ -28,8 +28,9 @@ public static class ClipClassifiers
         ArgumentNullException.ThrowIfNull(training);
         var embedded = model.EmbedImages([.. training.Select(picture => picture.Image)], progress, cancellation);
         var classes = training.Select(picture => picture.Class).ToArray();
-        var held = Enumerable.Range(0, training.Count).GroupBy(i => classes[i]).SelectMany(group => group.Where((_, place) => place % HeldOut == HeldOut - 1)).ToHashSet();
-        var probe = LinearProbe.Fit(Part(i => !held.Contains(i)), Part(held.Contains), words.Labels.Count, cancellation: cancellation);
+        var held = Enumerable.Range(0, training.Count).GroupBy(i => classes[i]).SelectMany(group => group.Where((_, place) => place % HeldOut == 1)).ToHashSet();
+        if (held.Count == 0) held = [.. Enumerable.Range(0, training.Count)];
+        var probe = LinearProbe.Fit(Part(i => held.Count == training.Count || !held.Contains(i)), Part(held.Contains), words.Labels.Count, cancellation: cancellation);
         return new PictureClassifiers(Names, Classify);
 
         (IReadOnlyList<float[]>, IReadOnlyList<int>) Part(Func<int, bool> belongs)

@@ -1,5 +1,6 @@
 using System.Formats.Tar;
 using System.IO.Compression;
+using System.Text;
 using ICSharpCode.SharpZipLib.Checksum;
 
 namespace Alebrije.Catalog;
@@ -62,7 +63,7 @@ internal sealed class ModelArchive
                 }, cancellation);
             }
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException or OverflowException or ArgumentException)
         {
             throw new HubException($"{path} is a damaged archive: {e.Message.TrimEnd('.')}.", e);
         }
@@ -106,7 +107,7 @@ internal sealed class ModelArchive
                 Write(top + name, sizes[top + name], null, from);
             }
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException)
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException or OverflowException or ArgumentException)
         {
             throw new HubException($"{source} is a damaged archive: {e.Message.TrimEnd('.')}.", e);
         }
@@ -204,6 +205,11 @@ internal sealed class ModelArchive
     /// <summary>A stream that is read once, forward, up to a number of bytes.</summary>
     private sealed class LimitedStream(Stream inner, long limit, Func<long, Exception> tooLong, CancellationToken cancellation) : Stream
     {
+        private const int HeaderBytes = 512, TypeAt = 156, SizeAt = 124, SizeDigits = 12, ChecksumAt = 148, ChecksumDigits = 8;
+
+        /// <summary>Of a size below 2 MiB.</summary>
+        private const int MostOctalDigits = 7;
+
         private long count;
 
         public override bool CanRead => true;
@@ -217,8 +223,25 @@ internal sealed class ModelArchive
         public override int Read(Span<byte> buffer)
         {
             cancellation.ThrowIfCancellationRequested();
-            var read = inner.Read(buffer);
+            var read = buffer.Length == HeaderBytes ? inner.ReadAtLeast(buffer, HeaderBytes, throwOnEndOfStream: false) : inner.Read(buffer);
+            if (read == HeaderBytes) CheckHeader(buffer);
             return (count += read) > limit ? throw tooLong(limit) : read;
+        }
+
+        /// <summary>The reader above asks for as much memory as a header of metadata says, before it finds that the archive ends.</summary>
+        private static void CheckHeader(ReadOnlySpan<byte> header)
+        {
+            if (header[TypeAt] is not ((byte)'x' or (byte)'g' or (byte)'L' or (byte)'K')) return;
+            var sum = ChecksumDigits * ' ';
+            for (var i = 0; i < HeaderBytes; i++) sum += i is >= ChecksumAt and < ChecksumAt + ChecksumDigits ? 0 : header[i];
+            var said = Encoding.ASCII.GetString(header.Slice(ChecksumAt, ChecksumDigits)).Trim('\0', ' ');
+
+            // Half a kilobyte of a file may look alike, but does not carry its own sum.
+            if (said.TrimStart('0') != Convert.ToString(sum, 8)) return;
+            var size = header.Slice(SizeAt, SizeDigits);
+            var digits = Encoding.ASCII.GetString(size).Trim('\0', ' ');
+            if (size[0] >= 0x80 || digits.TrimStart('0').Length > MostOctalDigits)
+                throw new InvalidDataException("an entry has more metadata than any name needs");
         }
 
         public override void Flush() { }

@@ -1,6 +1,11 @@
 using System.Buffers.Binary;
 using System.Diagnostics;
+using System.Formats.Tar;
+using System.IO.Compression;
+using System.Text;
 using Alebrije.Analysis;
+using Alebrije.Catalog;
+using Alebrije.Datasets;
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
@@ -66,6 +71,11 @@ internal static class ReaderFuzz
             new("webp", "x.webp", () => [WebP()], Picture_, pictures, Picture),
             new("npy", "x.npy", () => [Numbers()], path => Npy.Read(path), [typeof(InvalidDataException)], Small),
             new("embeddings-json", "x.json", () => [Embeddings(".json")], Embeddings_, [typeof(InvalidDataException)], Small),
+            new("csv", "x.csv", () => [Table()], Rows, [typeof(InvalidDataException)], Small),
+            new("tar-shard", "x.tar", () => [Tar(TarEntryFormat.Pax), Tar(TarEntryFormat.Gnu)], Shard, [typeof(InvalidDataException)], Small),
+            new("model-zip", "x.zip", () => [Zip()], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
+            new("model-tar", "x.tar", () => [Tar(TarEntryFormat.Pax)], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
+            new("model-tgz", "x.tar.gz", () => [Packed(Tar(TarEntryFormat.Pax))], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
         ];
 
         byte[] Fixture(string name) => File.ReadAllBytes(Path.Combine(fixtures, name));
@@ -198,6 +208,63 @@ internal static class ReaderFuzz
     }
 
     private static RgbImage Pattern(int width, int height) => new(width, height, [.. Enumerable.Range(0, width * height * 3).Select(i => (byte)(i * 37 % 251))]);
+
+    private static void Rows(string path)
+    {
+        using var table = CsvReader.Open(path);
+        while (table.Read() is not null)
+        {
+        }
+    }
+
+    private static void Shard(string path)
+    {
+        using var pictures = new ShardedPictures([path], new PictureDataOptions { Path = path, HeldOut = 0 });
+        foreach (var sample in pictures.InOrder())
+        {
+            sample.Captions(null);
+            sample.Picture.Read(1 << 20);
+        }
+    }
+
+    private static byte[] Table() => Encoding.UTF8.GetBytes("image,caption\na.png,\"a \"\"big\"\" lion\"\nb.png,un león\n\"c,d.png\",\"two\nlines\"\n");
+
+    private static byte[] Tar(TarEntryFormat format)
+    {
+        using var bytes = new MemoryStream();
+        using (var tar = new TarWriter(bytes, format, leaveOpen: true))
+            foreach (var (name, content) in Files())
+            {
+                System.Formats.Tar.TarEntry entry = format == TarEntryFormat.Pax ? new PaxTarEntry(TarEntryType.RegularFile, name) : new GnuTarEntry(TarEntryType.RegularFile, name);
+                entry.DataStream = new MemoryStream(content);
+                tar.WriteEntry(entry);
+            }
+
+        return bytes.ToArray();
+    }
+
+    private static byte[] Zip()
+    {
+        using var bytes = new MemoryStream();
+        using (var zip = new ZipArchive(bytes, ZipArchiveMode.Create, leaveOpen: true))
+            foreach (var (name, content) in Files())
+            {
+                using var stream = zip.CreateEntry(name).Open();
+                stream.Write(content);
+            }
+
+        return bytes.ToArray();
+    }
+
+    private static byte[] Packed(byte[] content)
+    {
+        using var bytes = new MemoryStream();
+        using (var gzip = new GZipStream(bytes, CompressionLevel.Fastest, leaveOpen: true)) gzip.Write(content);
+        return bytes.ToArray();
+    }
+
+    private static (string, byte[])[] Files() =>
+        [("model/0001.png", Png(5, 4)), ("model/0001.txt", "a lion"u8.ToArray()), ("model/config.json", Encoding.UTF8.GetBytes("{\"architectures\": [\"CLIPModel\"]}")), (new string('n', 150) + ".json", "{\"caption\": \"a cat\"}"u8.ToArray())];
 
     private static byte[] Numbers() => Written(".npy", path => Npy.Write(path, [1f, 2, 3, 4, 5, 6], 2, 3));
 

@@ -14,7 +14,7 @@ internal static class MultiLabelClassification
     private const string Neutral = "a picture";
 
     public static readonly Option<bool> IsAsked = new("--multi-label") { Description = "Decides each label by itself, against --contrast or a neutral text: several may hold, or none." };
-    public static readonly Option<string?> Thresholds = new("--thresholds") { HelpName = "FILE", Description = "With --multi-label: a JSON file of labels and thresholds; with --fit-thresholds it is written." };
+    public static readonly Option<string?> Thresholds = new("--thresholds") { HelpName = "FILE", Description = "With --multi-label: a JSON file of labels and thresholds (differences of cosines, 0 without it); with --fit-thresholds it is written." };
 
     public static readonly Option<string?> Examples = new("--fit-thresholds")
     {
@@ -85,7 +85,7 @@ internal static class MultiLabelClassification
         {
             terminal.SayJson(new
             {
-                model = model.Name, scale = model.LogitScale, contrast = contrast ?? Neutral, labels,
+                model = model.Name, contrast = contrast ?? Neutral, labels,
                 thresholds = labels.Zip(thresholds.Values).ToDictionary(pair => pair.First, pair => pair.Second), unfitted,
                 results = files.Select((_, i) => new
                 {
@@ -100,10 +100,10 @@ internal static class MultiLabelClassification
         if (files.Count > 0)
             terminal.SayTable(
                 [words.In("image", "imagen"), words.In("labels above their threshold", "etiquetas por encima de su umbral")],
-                files.Select((_, i) => (string[])[rows[i], given[i].Count == 0 ? "–" : string.Join(", ", given[i].Select(k => string.Create(CultureInfo.InvariantCulture, $"{labels[k]} {scores[i][k]:F2}")))]));
+                files.Select((_, i) => (string[])[rows[i], given[i].Count == 0 ? "–" : string.Join(", ", given[i].Select(k => string.Create(CultureInfo.InvariantCulture, $"{labels[k]} {scores[i][k]:+0.00;-0.00}")))]));
         Show(terminal, words, thresholds, results);
         if (unfitted.Length > 0)
-            terminal.SayText(words.In($"No example shows {string.Join(", ", unfitted)}: their threshold stays at 0.5.", $"Ningún ejemplo muestra {string.Join(", ", unfitted)}: su umbral sigue en 0.5."));
+            terminal.SayText(words.In($"No example shows {string.Join(", ", unfitted)}: their threshold stays at 0.", $"Ningún ejemplo muestra {string.Join(", ", unfitted)}: su umbral sigue en 0."));
         if (results is not null && truthAt is null)
             terminal.SayText(words.In("Judged on the examples the thresholds were fitted on, so too good; --truth names others.", "Medido en los mismos ejemplos del ajuste, así que sale demasiado bien; --truth indica otros."));
         if (written is not null) terminal.SayText(words.Wrote(written) + ".");
@@ -112,7 +112,7 @@ internal static class MultiLabelClassification
         (double[][] Scores, double[][] Cosines) Scores(IReadOnlyList<string> paths)
         {
             var embedded = model.EmbedImages(paths, done => terminal.Progress(words.In($"embedding images: {done} of {paths.Count}", $"codificando imágenes: {done} de {paths.Count}")), cancellation);
-            return ([.. embedded.Select(image => classifier.Contrast(image, model.LogitScale))], [.. embedded.Select(classifier.Cosines)]);
+            return ([.. embedded.Select(image => classifier.Margins(image))], [.. embedded.Select(classifier.Cosines)]);
         }
 
         bool[][] Shows(IReadOnlyList<LabelledImage> of) =>

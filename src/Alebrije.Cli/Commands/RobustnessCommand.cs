@@ -26,12 +26,12 @@ internal static class RobustnessCommand
         AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
     };
 
-    private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "Test images that EmojiWorld draws of each concept.", DefaultValueFactory = _ => 20 };
-    private static readonly Option<int> Training = new("--train-count") { HelpName = "N", Description = "Plain images of each concept to learn from.", DefaultValueFactory = _ => 60 };
+    private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "Test images that EmojiWorld draws of each concept.", DefaultValueFactory = _ => 10 };
+    private static readonly Option<int> Training = new("--train-count") { HelpName = "N", Description = "Plain images of each concept to learn from.", DefaultValueFactory = _ => 40 };
     private static readonly Option<string?> Sentences = Templates.Option();
     private static readonly Option<string> Severity = new("--severity") { HelpName = "1|...|5|1-5", Description = "How strong the corruptions are; of a range the mean is taken.", DefaultValueFactory = _ => "3" };
-    private static readonly Option<double> Minutes = new("--minutes") { HelpName = "M", Description = "Longest time that the supervised baseline is trained; 0 leaves it out.", DefaultValueFactory = _ => 5 };
-    private static readonly Option<int> Epochs = new("--epochs") { HelpName = "N", Description = "Times that the baseline sees each image.", DefaultValueFactory = _ => 40 };
+    private static readonly Option<double> Minutes = new("--minutes") { HelpName = "M", Description = "Longest time that the supervised baseline is trained; 0 leaves it out.", DefaultValueFactory = _ => 10 };
+    private static readonly Option<int> Epochs = new("--epochs") { HelpName = "N", Description = "Times that the baseline sees each image.", DefaultValueFactory = _ => 30 };
 
     static RobustnessCommand()
     {

@@ -16,28 +16,28 @@ public sealed record LabelResult(string Label, int Count, double? Precision, dou
 /// </summary>
 public sealed class LabelThresholds
 {
-    /// <summary>Where a label is as probable as its opposite.</summary>
-    public const double Even = 0.5;
+    /// <summary>Where a picture is as near to a label as to its opposite.</summary>
+    public const double Even = 0;
 
     private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <param name="labels">Labels, none twice.</param>
-    /// <param name="values">A threshold for each, 0 to 1.</param>
-    /// <exception cref="ArgumentException">Different numbers, or a threshold outside 0 to 1.</exception>
+    /// <param name="values">A threshold for each, a difference of cosines, -2 to 2.</param>
+    /// <exception cref="ArgumentException">Different numbers, or a threshold outside -2 to 2.</exception>
     public LabelThresholds(IReadOnlyList<string> labels, IReadOnlyList<double> values)
     {
         ArgumentNullException.ThrowIfNull(labels);
         ArgumentNullException.ThrowIfNull(values);
         if (labels.Count != values.Count) throw new ArgumentException($"There are {labels.Count} labels and {values.Count} thresholds; each label needs one.", nameof(values));
-        if (values.Index().FirstOrDefault(value => value.Item is not (>= 0 and <= 1), (-1, 0)) is (>= 0 and var wrong, var outside))
-            throw new ArgumentException($"The threshold of '{labels[wrong]}' is {outside}; it has to lie between 0 and 1.", nameof(values));
+        if (values.Index().FirstOrDefault(value => value.Item is not (>= -2 and <= 2), (-1, 0)) is (>= 0 and var wrong, var outside))
+            throw new ArgumentException($"The threshold of '{labels[wrong]}' is {outside}; it has to lie between -2 and 2.", nameof(values));
         (Labels, Values) = (labels, values);
     }
 
     /// <summary>The labels.</summary>
     public IReadOnlyList<string> Labels { get; }
 
-    /// <summary>[labels], each 0 to 1.</summary>
+    /// <summary>[labels], each -2 to 2.</summary>
     public IReadOnlyList<double> Values { get; }
 
     /// <summary>The same threshold for all.</summary>
@@ -49,7 +49,7 @@ public sealed class LabelThresholds
 
     /// <summary>For each label the threshold with the largest F1 on examples, in the middle between two scores; of several the highest.</summary>
     /// <param name="labels">Labels.</param>
-    /// <param name="scores">[examples][labels], each 0 to 1.</param>
+    /// <param name="scores">[examples][labels], differences of cosines (<see cref="ZeroShotClassifier.Margins"/>).</param>
     /// <param name="shows">[examples][labels]: whether the example shows it.</param>
     /// <exception cref="ArgumentException">No examples, or different numbers.</exception>
     public static LabelThresholds Fit(IReadOnlyList<string> labels, IReadOnlyList<double[]> scores, IReadOnlyList<bool[]> shows)
@@ -77,7 +77,7 @@ public sealed class LabelThresholds
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{path} is no JSON object of labels and numbers such as {{\"lion\": 0.6}}.", e);
+            throw new InvalidDataException($"{path} is no JSON object of labels and numbers such as {{\"lion\": 0.06}}.", e);
         }
     }
 
@@ -118,13 +118,13 @@ public sealed class LabelThresholds
         for (var i = 0; i < sorted.Length; i++)
         {
             if (sorted[i].Shows) hits++;
-            var next = i + 1 < sorted.Length ? sorted[i + 1].Score : 0;
+            var next = sorted[Math.Min(i + 1, sorted.Length - 1)].Score;
             if (i + 1 < sorted.Length && next == sorted[i].Score) continue;
             var f1 = 2.0 * hits / (i + 1 + shown);
             if (f1 > best) (best, threshold) = (f1, (sorted[i].Score + next) / 2);
         }
 
-        return Math.Clamp(threshold, 0, 1);
+        return threshold;
     }
 
     private static void Check(IReadOnlyList<string> labels, IReadOnlyList<double[]> scores, IReadOnlyList<bool[]> shows)

@@ -91,6 +91,17 @@ public sealed class ZeroShotClassifier
         : throw new InvalidOperationException("This classifier has no opposites of its classes; create it with contrast templates.");
 
     /// <summary>
+    /// For each class by itself, by how much the picture is nearer to it than to its opposite: what <see cref="Contrast"/> is a sigmoid of, and
+    /// told apart where probabilities are all near 1.
+    /// </summary>
+    /// <param name="image">[width]</param>
+    /// <returns>[labels], differences of cosines, each in [-2, 2]</returns>
+    /// <exception cref="InvalidOperationException">The classifier was made without opposites.</exception>
+    public double[] Margins(float[] image) => HasContrast
+        ? [.. Weights.Select((weight, i) => Vectors.Cosine(image, weight) - Vectors.Cosine(image, against[i]))]
+        : throw new InvalidOperationException("This classifier has no opposites of its classes; create it with contrast templates.");
+
+    /// <summary>
     /// The logit scale under which the right labels are most probable (Guo et al., 2017, temperature scaling), by golden-section search over its
     /// logarithm: the loss has one minimum.
     /// </summary>

@@ -14,7 +14,7 @@ namespace Alebrije.Training;
 public sealed record SupervisedOptions
 {
     /// <summary>Times that each picture is seen.</summary>
-    public int Epochs { get; init; } = 40;
+    public int Epochs { get; init; } = 30;
 
     /// <summary>Pictures in a step.</summary>
     public int Batch { get; init; } = 64;

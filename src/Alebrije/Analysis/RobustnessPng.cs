@@ -110,7 +110,12 @@ internal static class RobustnessPng
         {
             var middle = y + (height / 2);
             var baseline = y + ((height - faces.Regular.LineHeight) / 2) + faces.Regular.Baseline;
-            if (condition is null) faces.Bold.Draw(canvas, text, Margin + 6, baseline, ink);
+            if (condition is null)
+            {
+                using var white = Paint(SKColors.White);
+                canvas.DrawRect(SKRect.Create(Margin, y, faces.Bold.Measure(text) + 14, height), white);
+                faces.Bold.Draw(canvas, text, Margin + 6, baseline, ink);
+            }
             else Marks(canvas, condition, text, middle, baseline);
             y += height;
         }

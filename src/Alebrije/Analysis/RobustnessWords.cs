@@ -46,12 +46,12 @@ public sealed record RobustnessWords(string Code)
     /// <summary>A classifier as people call it.</summary>
     public string Classifier(string name) => Condition(name);
 
-    /// <summary>"severity 3", "severities 1 to 5".</summary>
+    /// <summary>"severity 3", "mean of severities 1–5".</summary>
     public string Severity(IReadOnlyList<int> severities)
     {
         ArgumentNullException.ThrowIfNull(severities);
         return severities.Count == 1 ? In($"severity {severities[0]}", $"intensidad {severities[0]}")
-            : In($"mean of severities {string.Join(", ", severities)}", $"media de las intensidades {string.Join(", ", severities)}");
+            : In($"mean of severities {severities[0]}–{severities[^1]}", $"media de las intensidades {severities[0]}–{severities[^1]}");
     }
 
     internal string Title => In("Who still names it?", "¿Quién la sigue reconociendo?");

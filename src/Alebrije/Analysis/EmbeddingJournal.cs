@@ -61,7 +61,6 @@ public sealed class EmbeddingJournal : IDisposable
         writer.Flush();
     }
 
-
     /// <inheritdoc/>
     public void Dispose() => writer.Dispose();
 

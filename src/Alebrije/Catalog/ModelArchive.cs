@@ -1,6 +1,6 @@
+using System.Buffers.Binary;
 using System.Formats.Tar;
 using System.IO.Compression;
-using System.Text;
 using ICSharpCode.SharpZipLib.Checksum;
 
 namespace Alebrije.Catalog;
@@ -205,10 +205,11 @@ internal sealed class ModelArchive
     /// <summary>A stream that is read once, forward, up to a number of bytes.</summary>
     private sealed class LimitedStream(Stream inner, long limit, Func<long, Exception> tooLong, CancellationToken cancellation) : Stream
     {
-        private const int HeaderBytes = 512, TypeAt = 156, SizeAt = 124, SizeDigits = 12, ChecksumAt = 148, ChecksumDigits = 8;
+        private const int HeaderBytes = 512, TypeAt = 156, SizeAt = 124, SizeDigits = 12, BinaryTail = 8;
+        private const byte Binary = 0x80;
 
-        /// <summary>Of a size below 2 MiB.</summary>
-        private const int MostOctalDigits = 7;
+        /// <summary>Of a size below 2 MiB, which is what metadata may have.</summary>
+        private const int MostOctalDigits = 7, MostMetadata = 1 << 21;
 
         private long count;
 
@@ -232,15 +233,13 @@ internal sealed class ModelArchive
         private static void CheckHeader(ReadOnlySpan<byte> header)
         {
             if (header[TypeAt] is not ((byte)'x' or (byte)'g' or (byte)'L' or (byte)'K')) return;
-            var sum = ChecksumDigits * ' ';
-            for (var i = 0; i < HeaderBytes; i++) sum += i is >= ChecksumAt and < ChecksumAt + ChecksumDigits ? 0 : header[i];
-            var said = Encoding.ASCII.GetString(header.Slice(ChecksumAt, ChecksumDigits)).Trim('\0', ' ');
-
-            // Half a kilobyte of a file may look alike, but does not carry its own sum.
-            if (said.TrimStart('0') != Convert.ToString(sum, 8)) return;
             var size = header.Slice(SizeAt, SizeDigits);
-            var digits = Encoding.ASCII.GetString(size).Trim('\0', ' ');
-            if (size[0] >= 0x80 || digits.TrimStart('0').Length > MostOctalDigits)
+            var digits = size.Trim("\0 "u8);
+
+            // The size stands in octal digits or, marked, as a number; what is neither, the reader refuses by itself.
+            var isLarge = size[0] == Binary ? !size[1..BinaryTail].ContainsAnyExcept((byte)0) && BinaryPrimitives.ReadUInt32BigEndian(size[BinaryTail..]) >= MostMetadata
+                : !digits.ContainsAnyExceptInRange((byte)'0', (byte)'7') && digits.TrimStart((byte)'0').Length > MostOctalDigits;
+            if (isLarge)
                 throw new InvalidDataException("an entry has more metadata than any name needs");
         }
 

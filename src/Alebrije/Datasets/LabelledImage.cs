@@ -1,4 +1,3 @@
-using System.Text;
 using System.Text.Json;
 
 namespace Alebrije.Datasets;
@@ -8,8 +7,6 @@ namespace Alebrije.Datasets;
 /// <param name="Labels">What it shows; none is possible.</param>
 public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
 {
-    private static readonly string[] Endings = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"];
-
     /// <summary>
     /// Reads pictures with their labels: a CSV (RFC 4180) with the columns <c>image</c> and <c>labels</c>, these parted by semicolons; a folder with
     /// <c>captions.jsonl</c> whose lines name <c>file</c> and <c>labels</c> or <c>objects</c>, as <c>world --export</c> writes it; or a folder of folders
@@ -31,53 +28,23 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
 
     private static List<LabelledImage> FromCsv(string path)
     {
-        var rows = Rows(path);
-        var head = rows.Count == 0 ? [] : rows[0].Fields.Select(field => field.Trim().ToLowerInvariant()).ToList();
+        using var table = CsvReader.Open(path);
+        var head = table.Header.Select(field => field.Trim().ToLowerInvariant()).ToList();
         var (image, labels) = (head.IndexOf("image"), head.IndexOf("labels"));
         if (image < 0 || labels < 0) throw new InvalidDataException($"{path} begins with the columns {string.Join(", ", head)}; it needs image and labels, such as: image,labels and then a.png,lion;cat.");
         var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!;
-        return
-        [
-            .. rows.Skip(1).Select(row => row.Fields.Count == head.Count
-                ? new LabelledImage(System.IO.Path.Combine(folder, row.Fields[image]), Split(row.Fields[labels]))
-                : throw new InvalidDataException($"{path}, line {row.Line}: {row.Fields.Count} fields, and the first line has {head.Count}.")),
-        ];
+        var images = new List<LabelledImage>();
+        while (table.Read() is { } fields)
+        {
+            if (fields is [""]) continue;
+            if (fields.Length != head.Count) throw new InvalidDataException($"{path}, line {table.Line}: {fields.Length} fields, and the first line has {head.Count}.");
+            images.Add(new LabelledImage(System.IO.Path.Combine(folder, fields[image]), Split(fields[labels])));
+        }
+
+        return images;
     }
 
     private static string[] Split(string labels) => labels.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
-
-    private static List<(int Line, List<string> Fields)> Rows(string path)
-    {
-        var (rows, fields, field) = (new List<(int, List<string>)>(), new List<string>(), new StringBuilder());
-        var (quoted, line, start) = (false, 1, 1);
-        var text = File.ReadAllText(path);
-        for (var i = 0; i <= text.Length; i++)
-        {
-            var c = i < text.Length ? text[i] : '\n';
-            if (quoted)
-            {
-                if (i == text.Length) throw new InvalidDataException($"{path}, line {start}: a quotation mark is opened and never closed.");
-                if (c == '\n') line++;
-                if (c != '"') field.Append(c);
-                else if (i + 1 < text.Length && text[i + 1] == '"') field.Append(text[i++]);
-                else quoted = false;
-                continue;
-            }
-
-            if (c == '"' && field.Length == 0) quoted = true;
-            else if (c is ',' or '\n')
-            {
-                fields.Add(field.ToString().TrimEnd('\r'));
-                field.Clear();
-                if (c == ',') continue;
-                if (fields.Count > 1 || fields[0].Length > 0) rows.Add((start, fields));
-                (fields, start) = ([], ++line);
-            }
-            else field.Append(c);
-        }
-
-        return rows;
-    }
 
     /// <summary>Lines of one picture, such as its captions in two languages, are one.</summary>
     private static List<LabelledImage> FromLines(string folder, string captions)
@@ -106,7 +73,7 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
     private static List<LabelledImage> FromFolders(string folder) =>
     [
         .. Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).SelectMany(shown => Directory.EnumerateFiles(shown, "*", SearchOption.AllDirectories)
-            .Where(file => Endings.Contains(System.IO.Path.GetExtension(file), StringComparer.OrdinalIgnoreCase)).Order(StringComparer.Ordinal)
+            .Where(PictureListing.IsPicture).Order(StringComparer.Ordinal)
             .Select(file => new LabelledImage(file, [System.IO.Path.GetFileName(shown)]))),
     ];
 }

@@ -98,6 +98,7 @@ public sealed class ClipModel : IDisposable
         if (packedText.Value is { } packed)
         {
             var done = 0;
+            cancellation.ThrowIfCancellationRequested();
             Inference(() => packed.Embed(rows, (places, values) =>
             {
                 Store(values, places, embeddings);

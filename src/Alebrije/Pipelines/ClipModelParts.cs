@@ -34,11 +34,10 @@ internal sealed class ClipModelParts : IDisposable
     {
         Source = ClipModelFolder.None;
         modules.Add(network);
-        var (text, vision) = (network.Config.TextConfig, network.Config.VisionConfig);
         Dimensions = network.Config.ProjectionDim;
-        Text = new ClipTextTower(ClipTokenizer.OpenAi(), text.MaxPositionEmbeddings, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled), network.PackText);
-        Image = new ClipImageTower(
-            ClipImageProcessor.OpenAi(vision.ImageSize), vision.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled), network.PackVision, vision);
+        Text = new ClipTextTower(
+            ClipTokenizer.OpenAi(), network.Config.TextConfig.MaxPositionEmbeddings, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled), network.PackText);
+        Image = ImageOf(network, ClipImageProcessor.OpenAi(network.Config.VisionConfig.ImageSize));
     }
 
     private ClipModelParts(ClipModelFolder folder)
@@ -48,13 +47,12 @@ internal sealed class ClipModelParts : IDisposable
         if (folder.WholeModel is { } whole)
         {
             var network = LoadNetwork(whole, path => new ClipNetwork(ConfigFile.Read<ClipConfig>(path)));
-            var (text, vision) = (network.Config.TextConfig, network.Config.VisionConfig);
             (fromText, fromImages) = (network.Config.ProjectionDim, network.Config.ProjectionDim);
             using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
             if (folder.Tokenizer is { } tokenizer)
-                Text = TextTower(tokenizer, text, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled), network.PackText);
+                Text = TextTower(tokenizer, network.Config.TextConfig, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled), network.PackText);
             if (folder.HasImageProcessor)
-                Image = new ClipImageTower(folder.LoadImageProcessor(), vision.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled), network.PackVision, vision);
+                Image = ImageOf(network, folder.LoadImageProcessor());
         }
 
         if (folder.TextModel is { } textFolder && folder.Tokenizer is { } own)
@@ -119,6 +117,9 @@ internal sealed class ClipModelParts : IDisposable
     {
         foreach (var module in modules) module.Dispose();
     }
+
+    private static ClipImageTower ImageOf(ClipNetwork network, ClipImageProcessor processor) => new(
+        processor, network.Config.VisionConfig.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled), network.PackVision, network.Config.VisionConfig);
 
     private static ClipTextTower TextTower(string tokenizerFolder, ClipTextConfig config, Func<Tensor, ScalarType, Tensor> embed, Func<ScalarType, PackedTextTower?> pack)
     {

@@ -74,8 +74,8 @@ internal static class ReaderFuzz
             new("csv", "x.csv", () => [Table()], Rows, [typeof(InvalidDataException)], Small),
             new("tar-shard", "x.tar", () => [Tar(TarEntryFormat.Pax), Tar(TarEntryFormat.Gnu)], Shard, [typeof(InvalidDataException)], Small),
             new("model-zip", "x.zip", () => [Zip()], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
-            new("model-tar", "x.tar", () => [Tar(TarEntryFormat.Pax)], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
-            new("model-tgz", "x.tar.gz", () => [Packed(Tar(TarEntryFormat.Pax))], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
+            new("model-tar", "x.tar", () => [Tar(TarEntryFormat.Gnu)], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
+            new("model-tgz", "x.tar.gz", () => [Packed(Tar(TarEntryFormat.Gnu))], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
         ];
 
         byte[] Fixture(string name) => File.ReadAllBytes(Path.Combine(fixtures, name));
@@ -237,6 +237,7 @@ internal static class ReaderFuzz
             {
                 System.Formats.Tar.TarEntry entry = format == TarEntryFormat.Pax ? new PaxTarEntry(TarEntryType.RegularFile, name) : new GnuTarEntry(TarEntryType.RegularFile, name);
                 entry.DataStream = new MemoryStream(content);
+                entry.ModificationTime = DateTimeOffset.UnixEpoch;
                 tar.WriteEntry(entry);
             }
 

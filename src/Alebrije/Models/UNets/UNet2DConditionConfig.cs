@@ -81,10 +81,13 @@ internal sealed record UNet2DConditionConfig
     /// <summary>Features of the text encodings before a projection, or null.</summary>
     public int? EncoderHidDim { get; init; }
 
-    /// <summary>Kind of that projection: text_proj or null.</summary>
+    /// <summary>Kind of that projection: text_proj, text_image_proj, image_proj or null.</summary>
     public string? EncoderHidDimType { get; init; }
 
-    /// <summary>In spite of its name the number of heads (a slip of the reference's that published configs keep).</summary>
+    /// <summary>
+    /// Features of a head in levels that resize in their residual blocks; in the others, in spite of its name, the number of heads (a slip of the
+    /// reference's that published configs keep).
+    /// </summary>
     [JsonConverter(typeof(OneOrManyConverter<int>))]
     public int[] AttentionHeadDim { get; init; } = [8];
 
@@ -101,8 +104,11 @@ internal sealed record UNet2DConditionConfig
     /// <summary>Kind of the class embedding: null (a table, with <see cref="NumClassEmbeds"/>), timestep, identity, projection or simple_projection.</summary>
     public string? ClassEmbedType { get; init; }
 
-    /// <summary>Kind of the further embedding: text_time or null.</summary>
+    /// <summary>Kind of the further embedding: text, text_image, text_time, image, image_hint or null.</summary>
     public string? AdditionEmbedType { get; init; }
+
+    /// <summary>Heads of the attention that pools the text for the kind "text".</summary>
+    public int AdditionEmbedTypeNumHeads { get; init; } = 64;
 
     /// <summary>Features of the code of one of text_time's numbers.</summary>
     public int? AdditionTimeEmbedDim { get; init; }
@@ -116,10 +122,10 @@ internal sealed record UNet2DConditionConfig
     /// <summary>How time enters residual blocks: default (added) or scale_shift.</summary>
     public string ResnetTimeScaleShift { get; init; } = "default";
 
-    /// <summary>Whether the time embedding enters residual blocks as it is, in the kinds of level where the reference does so; those of this network do not.</summary>
+    /// <summary>Whether the time embedding enters residual blocks as it is; only in levels that resize in their residual blocks, as in the reference.</summary>
     public bool ResnetSkipTimeAct { get; init; }
 
-    /// <summary>Residual sums are divided by this, in the kinds of level where the reference does so; those of this network are not.</summary>
+    /// <summary>Residual sums are divided by this; only in levels that resize in their residual blocks, as in the reference.</summary>
     public double ResnetOutScaleFactor { get; init; } = 1;
 
     /// <summary>Kind of the time code: positional.</summary>
@@ -152,8 +158,11 @@ internal sealed record UNet2DConditionConfig
     /// <summary>Whether the class embedding stands beside the time embedding instead of being added.</summary>
     public bool ClassEmbeddingsConcat { get; init; }
 
-    /// <summary>Kind of normalisation of the text inside attention; the kinds of level that this network has do not look at it.</summary>
+    /// <summary>Normalisation of the text inside attention: group_norm, layer_norm or null; only in levels that resize in their residual blocks.</summary>
     public string? CrossAttentionNorm { get; init; }
+
+    /// <summary>Whether the middle's positions look at the text alone; null: as the levels, where one value stands for all.</summary>
+    public bool? MidBlockOnlyCrossAttention { get; init; }
 
     /// <summary>Features of the time embedding.</summary>
     [JsonIgnore]

@@ -6,13 +6,22 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.UNets;
 
 /// <summary>What a denoiser is told besides the noisy picture and the step.</summary>
-/// <param name="Text">[batch, tokens, context width]: the text encodings.</param>
-internal sealed record UNetConditions(Tensor Text)
+/// <param name="Text">[batch, tokens, context width]: the text encodings; null for networks that look at an image embedding alone.</param>
+internal sealed record UNetConditions(Tensor? Text)
 {
+    /// <summary>[batch, tokens], 1 for real tokens and 0 for padding; null attends to all. Only networks that resize in their residual blocks look at it.</summary>
+    public Tensor? TextMask { get; init; }
+
+    /// <summary>[batch, features]: Kandinsky's image embedding.</summary>
+    public Tensor? ImageEmbeds { get; init; }
+
+    /// <summary>[batch, 3, 8h, 8w] in [-1, 1]: the depth map of Kandinsky with a control.</summary>
+    public Tensor? Hint { get; init; }
+
     /// <summary>[batch] int64 for a table; [batch, features] for a projection, as Stable unCLIP's noised image embedding and noise level.</summary>
     public Tensor? ClassLabels { get; init; }
 
-    /// <summary>[batch, features]: SDXL's pooled text.</summary>
+    /// <summary>[batch, features]: the pooled text of SDXL and Kandinsky 2.1.</summary>
     public Tensor? TextEmbeds { get; init; }
 
     /// <summary>[batch, numbers]: SDXL's sizes and crops.</summary>
@@ -23,21 +32,23 @@ internal sealed record UNetConditions(Tensor Text)
 }
 
 /// <summary>
-/// Denoiser of Stable Diffusion and Stable unCLIP: residual blocks conditioned on time, transformers that look at the text, skips from the way
-/// down to the way up (Rombach et al., 2022, §3.2-3.3; Ronneberger et al., 2015), as diffusers' models/unets/unet_2d_condition.py.
+/// Denoiser of Stable Diffusion and Stable unCLIP (Rombach et al., 2022, §3.2-3.3), of Karlo, Kandinsky and IF (Nichol et al., 2022; Ramesh et al.,
+/// 2022, §2.1): residual blocks conditioned on time, attention that looks at the text or at an image embedding's tokens, skips from the way down
+/// to the way up (Ronneberger et al., 2015), as diffusers' models/unets/unet_2d_condition.py.
 /// </summary>
 internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetConditions, Tensor>
 {
+    /// <summary>Score of a masked token: the reference adds this where others add minus infinity.</summary>
+    private const double Masked = -10_000;
+
     private readonly Func<Tensor, Tensor> activation;
     private readonly Func<Tensor, Tensor>? timeActivation;
     private readonly ConvolutionLayer conv_in, conv_out;
     private readonly TimestepEmbedding time_embedding;
     private readonly nn.Module? class_embedding;
-    private readonly TimestepEmbedding? add_embedding;
-    private readonly LinearLayer? encoder_hid_proj;
-    private readonly ModuleList<DownLevel> down_blocks;
-    private readonly MiddleLevel mid_block;
-    private readonly ModuleList<UpLevel> up_blocks;
+    private readonly nn.Module? add_embedding, encoder_hid_proj;
+    private readonly ModuleList<nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor>> down_blocks, up_blocks;
+    private readonly nn.Module<Tensor, UNetContext, Tensor> mid_block;
     private readonly GroupNormLayer conv_norm_out;
 
     public UNet2DConditionModel(UNet2DConditionConfig config) : base(nameof(UNet2DConditionModel))
@@ -49,31 +60,39 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         timeActivation = config.TimeEmbeddingActFn is { } name ? Activation.Named(name) : null;
         conv_in = Layers.Conv2d(config.InChannels, finest, config.ConvInKernel, padding: (config.ConvInKernel - 1) / 2);
         time_embedding = new TimestepEmbedding(finest, (config.TimeWidth, config.TimeWidth), config.ActFn, config.TimestepPostAct, config.TimeCondProjDim);
-        encoder_hid_proj = TextProjection(config);
+        encoder_hid_proj = ContextProjection(config);
         class_embedding = ClassEmbedding(config);
         add_embedding = FurtherEmbedding(config);
-        down_blocks = new ModuleList<DownLevel>([.. levels.Down().Select(level => new DownLevel(level, form, config.DownsamplePadding))]);
-        mid_block = new MiddleLevel(levels.Middle(), form with { OutputDivisor = config.MidBlockScaleFactor });
-        up_blocks = new ModuleList<UpLevel>([.. levels.Up().Select(level => new UpLevel(level, form))]);
+        down_blocks = new([.. levels.Down().Select(Down)]);
+        var middle = levels.Middle();
+        mid_block = middle.ResizesInBlocks ? new ResnetMiddleLevel(middle, levels.MiddleForm) : new MiddleLevel(middle, levels.MiddleForm);
+        up_blocks = new([.. levels.Up().Select(Up)]);
         conv_norm_out = Layers.GroupNorm(config.NormNumGroups, finest, config.NormEps);
         conv_out = Layers.Conv2d(finest, config.OutChannels, config.ConvOutKernel, padding: (config.ConvOutKernel - 1) / 2);
         RegisterComponents();
+
+        nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor> Down(UNetLevel level) =>
+            level.ResizesInBlocks ? new ResnetDownLevel(level, levels.ResizingForm) : new DownLevel(level, form, config.DownsamplePadding);
+        nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor> Up(UNetLevel level) =>
+            level.ResizesInBlocks ? new ResnetUpLevel(level, levels.ResizingForm) : new UpLevel(level, form);
     }
 
     /// <summary>The config it was built from.</summary>
     public UNet2DConditionConfig Config { get; }
 
-    /// <param name="sample">[batch, in channels, h, w]</param>
+    /// <param name="sample">[batch, in channels, h, w], without the channels that a hint adds.</param>
     /// <param name="steps">One step or [batch] of them.</param>
     /// <param name="conditions">Text and, where the config asks for them, class labels and more.</param>
     /// <returns>[batch, out channels, h, w]: noise, picture or velocity, as it was trained.</returns>
     public override Tensor forward(Tensor sample, Tensor steps, UNetConditions conditions)
     {
-        if (sample.dim() != 4 || sample.shape[1] != Config.InChannels)
-            throw new ArgumentException($"The sample is [{string.Join(", ", sample.shape)}], but the network takes [batch, {Config.InChannels}, h, w].");
+        var channels = Config.InChannels - (add_embedding is ImageHintTimeEmbedding ? ImageHintTimeEmbedding.HintChannels : 0);
+        if (sample.dim() != 4 || sample.shape[1] != channels)
+            throw new ArgumentException($"The sample is [{string.Join(", ", sample.shape)}], but the network takes [batch, {channels}, h, w].");
         using var scope = NewDisposeScope();
-        var text = encoder_hid_proj is null ? conditions.Text : encoder_hid_proj.call(conditions.Text);
-        var context = new UNetContext(TimeEmbedding(steps, sample, conditions), text);
+        var context = new UNetContext(TimeEmbedding(steps, sample, conditions), Context(conditions), TextBias(conditions, sample.dtype));
+        if (add_embedding is ImageHintTimeEmbedding control)
+            sample = cat([sample, control.Hint(Required(conditions.Hint, "the depth map (hint)").to(sample.dtype))], dim: 1);
 
         var x = conv_in.call(Config.CenterInputSample ? (2 * sample) - 1 : sample);
         var skips = new Stack<Tensor>([x]);
@@ -86,19 +105,11 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
     /// <summary>Step, class and further embeddings, [batch, time width].</summary>
     private Tensor TimeEmbedding(Tensor steps, Tensor sample, UNetConditions conditions)
     {
-        var (batch, type) = (sample.shape[0], sample.dtype);
+        var type = sample.dtype;
         var embedding = time_embedding.call(Code(Timesteps.ForBatch(steps, sample), Config.BlockOutChannels[0], type), conditions.TimestepCondition);
         if (ClassCode(conditions, type) is { } classes)
             embedding = Config.ClassEmbeddingsConcat ? cat([embedding, classes], dim: -1) : embedding + classes;
-        if (add_embedding is not null)
-        {
-            var (pooled, numbers) = (conditions.TextEmbeds, conditions.TimeIds);
-            if (pooled is null || numbers is null)
-                throw new ArgumentException("addition_embed_type is \"text_time\", so the conditions must have the pooled text (text_embeds) and the size numbers (time_ids).");
-            var codes = Code(numbers.reshape(-1), Config.AdditionTimeEmbedDim!.Value, type).reshape(batch, -1);   // [batch, numbers · code]
-            embedding = embedding + add_embedding.call(cat([pooled.to(type), codes], dim: -1));
-        }
-
+        if (FurtherCode(conditions, type) is { } further) embedding = embedding + further;
         return timeActivation is null ? embedding : timeActivation(embedding);
     }
 
@@ -117,14 +128,55 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         };
     }
 
+    /// <summary>The embedding of addition_embed_type, [batch, time width].</summary>
+    private Tensor? FurtherCode(UNetConditions conditions, ScalarType type)
+    {
+        switch (add_embedding)
+        {
+            case TimestepEmbedding sizes:
+                var (pooled, numbers) = (Required(conditions.TextEmbeds, "the pooled text (text_embeds)"), Required(conditions.TimeIds, "the size numbers (time_ids)"));
+                var codes = Code(numbers.reshape(-1), Config.AdditionTimeEmbedDim!.Value, type).reshape(numbers.shape[0], -1);   // [batch, numbers · code]
+                return sizes.call(cat([pooled.to(type), codes], dim: -1));
+            case TextImageTimeEmbedding both:
+                return both.call(Required(conditions.TextEmbeds, "the pooled text (text_embeds)").to(type), Required(conditions.ImageEmbeds, "the image embedding (image_embeds)").to(type));
+            case TextTimeEmbedding text:
+                return text.call(Required(conditions.Text, "the text encodings"));
+            case nn.Module<Tensor, Tensor> image:
+                return image.call(Required(conditions.ImageEmbeds, "the image embedding (image_embeds)").to(type));
+            default:
+                return null;
+        }
+    }
+
+    /// <summary>What attention looks at, [batch, tokens, context width].</summary>
+    private Tensor? Context(UNetConditions conditions) => encoder_hid_proj switch
+    {
+        LinearLayer text => text.call(Required(conditions.Text, "the text encodings")),
+        TextImageProjection both => both.call(Required(conditions.Text, "the text encodings"), Required(conditions.ImageEmbeds, "the image embedding (image_embeds)")),
+        ImageProjection image => image.call(Required(conditions.ImageEmbeds, "the image embedding (image_embeds)")),
+        _ => conditions.Text,
+    };
+
+    private static Tensor? TextBias(UNetConditions conditions, ScalarType type) =>
+        conditions.TextMask is { } mask ? ((1 - mask.to(type)) * Masked).unsqueeze(1).unsqueeze(1) : null;   // [batch, 1, 1, tokens]
+
+    private static Tensor Required(Tensor? condition, string what) =>
+        condition ?? throw new ArgumentException($"The network's config asks for {what}, but none was given.");
+
     private Tensor Code(Tensor steps, int width, ScalarType type) =>
         Timesteps.Encode(steps, width, Config.FlipSinToCos, Config.FreqShift).to(type);
 
-    private static LinearLayer? TextProjection(UNet2DConditionConfig config)
+    private static nn.Module? ContextProjection(UNet2DConditionConfig config)
     {
         if ((config.EncoderHidDimType ?? (config.EncoderHidDim is null ? null : "text_proj")) is not { } kind) return null;
-        if (kind != "text_proj") throw new ArgumentException($"encoder_hid_dim_type \"{kind}\" is not known to this network: it must be text_proj or null.");
-        return Layers.Linear(Required(config.EncoderHidDim, "encoder_hid_dim", kind), config.CrossAttentionDim[0]);
+        var (features, context) = (Required(config.EncoderHidDim, "encoder_hid_dim", kind), config.CrossAttentionDim[0]);
+        return kind switch
+        {
+            "text_proj" => Layers.Linear(features, context),
+            "text_image_proj" => new TextImageProjection(features, context),
+            "image_proj" => new ImageProjection(features, context),
+            _ => throw new ArgumentException($"encoder_hid_dim_type \"{kind}\" is not known: it must be text_proj, text_image_proj, image_proj or null."),
+        };
     }
 
     private static nn.Module? ClassEmbedding(UNet2DConditionConfig config) => config.ClassEmbedType switch
@@ -139,13 +191,26 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         var other => throw new ArgumentException($"class_embed_type \"{other}\" is not known: it must be timestep, identity, projection, simple_projection or null."),
     };
 
-    private static TimestepEmbedding? FurtherEmbedding(UNet2DConditionConfig config)
+    private static nn.Module? FurtherEmbedding(UNet2DConditionConfig config)
     {
         if (config.AdditionEmbedType is not { } kind) return null;
-        if (kind != "text_time") throw new ArgumentException($"addition_embed_type \"{kind}\" is not known to this network: it must be text_time or null.");
-        Required(config.AdditionTimeEmbedDim, "addition_time_embed_dim", kind);
-        return new TimestepEmbedding(
-            Required(config.ProjectionClassEmbeddingsInputDim, "projection_class_embeddings_input_dim", kind), (config.TimeWidth, config.TimeWidth), "silu");
+        switch (kind)
+        {
+            case "text":
+                return new TextTimeEmbedding(config.EncoderHidDim ?? config.CrossAttentionDim[0], config.TimeWidth, config.AdditionEmbedTypeNumHeads);
+            case "text_image":
+                return new TextImageTimeEmbedding(config.CrossAttentionDim[0], config.TimeWidth);
+            case "image":
+                return new ImageTimeEmbedding(Required(config.EncoderHidDim, "encoder_hid_dim", kind), config.TimeWidth);
+            case "image_hint":
+                return new ImageHintTimeEmbedding(Required(config.EncoderHidDim, "encoder_hid_dim", kind), config.TimeWidth);
+            case "text_time":
+                Required(config.AdditionTimeEmbedDim, "addition_time_embed_dim", kind);
+                var features = Required(config.ProjectionClassEmbeddingsInputDim, "projection_class_embeddings_input_dim", kind);
+                return new TimestepEmbedding(features, (config.TimeWidth, config.TimeWidth), "silu");
+            default:
+                throw new ArgumentException($"addition_embed_type \"{kind}\" is not known: it must be text, text_image, text_time, image, image_hint or null.");
+        }
     }
 
     private static int Required(int? value, string key, string kind) =>

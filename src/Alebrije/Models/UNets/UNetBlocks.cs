@@ -8,7 +8,8 @@ namespace Alebrije.Models.UNets;
 /// <summary>What every level of a network is conditioned on.</summary>
 /// <param name="Time">[batch, time width]</param>
 /// <param name="Text">[batch, tokens, context width], or null.</param>
-internal sealed record UNetContext(Tensor Time, Tensor? Text);
+/// <param name="TextBias">[batch, 1, 1, tokens]: what padding adds to the scores of the text, or null.</param>
+internal sealed record UNetContext(Tensor Time, Tensor? Text, Tensor? TextBias = null);
 
 /// <summary>A level on the way down (diffusers, models/unets/unet_2d_blocks.py, DownBlock2D and CrossAttnDownBlock2D).</summary>
 internal sealed class DownLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor>

@@ -72,6 +72,12 @@ internal sealed class DepthsConverter : JsonConverter<Depths>
 /// <param name="Attention">How it attends, or null when it does not.</param>
 internal sealed record UNetLevel(int Input, int Output, int[] Depths, TransformerForm? Attention)
 {
+    /// <summary>Whether residual blocks resize the picture, as in Karlo's, Kandinsky's and IF's denoisers.</summary>
+    public bool ResizesInBlocks { get; init; }
+
+    /// <summary>How such a level attends, or null when it does not.</summary>
+    public AddedKvForm? AddedKv { get; init; }
+
     /// <summary>Whether it is the last one in its direction, which keeps the size.</summary>
     public bool Last { get; init; }
 
@@ -82,6 +88,8 @@ internal sealed record UNetLevel(int Input, int Output, int[] Depths, Transforme
 /// <summary>Turns a config's lists into the sizes of every level.</summary>
 internal sealed class UNetLevels
 {
+    private const string SimpleMiddle = "UNetMidBlock2DSimpleCrossAttn";
+
     private readonly UNet2DConditionConfig config;
     private readonly int count;
 
@@ -99,7 +107,9 @@ internal sealed class UNetLevels
         Refuse(config.DualCrossAttention, "dual_cross_attention true", "false");
         Refuse(config.AttentionType != "default", $"attention_type \"{config.AttentionType}\"", "default");
         Refuse(config.TimeEmbeddingType != "positional", $"time_embedding_type \"{config.TimeEmbeddingType}\"", "positional");
-        Refuse(config.MidBlockType != "UNetMidBlock2DCrossAttn", $"mid_block_type \"{config.MidBlockType}\"", "UNetMidBlock2DCrossAttn");
+        Refuse(
+            config.MidBlockType is not ("UNetMidBlock2DCrossAttn" or SimpleMiddle), $"mid_block_type \"{config.MidBlockType}\"",
+            $"UNetMidBlock2DCrossAttn or {SimpleMiddle}");
         Refuse(config.ResnetTimeScaleShift is not ("default" or "scale_shift"), $"resnet_time_scale_shift \"{config.ResnetTimeScaleShift}\"", "default or scale_shift");
     }
 
@@ -112,15 +122,20 @@ internal sealed class UNetLevels
         Dropout = config.Dropout,
     };
 
+    /// <summary>What residual blocks have in common in levels that resize in them.</summary>
+    public ResnetForm ResizingForm => Form with { TimeIsActivated = config.ResnetSkipTimeAct, OutputDivisor = config.ResnetOutScaleFactor };
+
+    /// <summary>What the middle's residual blocks have in common.</summary>
+    public ResnetForm MiddleForm => (config.MidBlockType == SimpleMiddle ? ResizingForm : Form) with { OutputDivisor = config.MidBlockScaleFactor };
+
     private int[] Heads => config.NumAttentionHeads ?? config.AttentionHeadDim;
 
     /// <summary>Levels from the finest to the coarsest.</summary>
     public IEnumerable<UNetLevel> Down() => Enumerable.Range(0, count).Select(i =>
     {
-        var output = config.BlockOutChannels[i];
-        return new UNetLevel(
-            config.BlockOutChannels[Math.Max(i - 1, 0)], output, config.TransformerLayersPerBlock.Of(i, At(config.LayersPerBlock, i)),
-            Attention(config.DownBlockTypes[i], "DownBlock2D", i)) { Last = i == count - 1 };
+        var (output, type) = (config.BlockOutChannels[i], config.DownBlockTypes[i]);
+        var depths = config.TransformerLayersPerBlock.Of(i, At(config.LayersPerBlock, i));
+        return WithAttention(new UNetLevel(config.BlockOutChannels[Math.Max(i - 1, 0)], output, depths, null) { Last = i == count - 1 }, type, "Down", i);
     });
 
     /// <summary>The coarsest level, between the ways down and up.</summary>
@@ -128,7 +143,10 @@ internal sealed class UNetLevels
     {
         var channels = config.BlockOutChannels[^1];
         var rows = config.TransformerLayersPerBlock.Rows;
-        return new UNetLevel(channels, channels, [rows[^1][0]], TransformerOf(count - 1, onlyContext: false)) { Last = true };
+        var level = new UNetLevel(channels, channels, [rows[^1][0]], null) { Last = true };
+        if (config.MidBlockType != SimpleMiddle) return level with { Attention = TransformerOf(count - 1, onlyContext: false) };
+        var onlyContext = config.MidBlockOnlyCrossAttention ?? config.OnlyCrossAttention is [true];
+        return level with { ResizesInBlocks = true, AddedKv = AddedKvOf(count - 1, onlyContext) };
     }
 
     /// <summary>Levels from the coarsest to the finest.</summary>
@@ -143,19 +161,32 @@ internal sealed class UNetLevels
             var level = count - 1 - up;
             var blocks = At(config.LayersPerBlock, level) + 1;
             var (output, finer) = (config.BlockOutChannels[level], config.BlockOutChannels[Math.Max(level - 1, 0)]);
-            return new UNetLevel(
-                config.BlockOutChannels[Math.Min(level + 1, count - 1)], output, depths.Of(up, blocks), Attention(config.UpBlockTypes[up], "UpBlock2D", level))
+            var sizes = new UNetLevel(config.BlockOutChannels[Math.Min(level + 1, count - 1)], output, depths.Of(up, blocks), null)
             {
                 Last = level == 0,
                 Skips = [.. Enumerable.Repeat(output, blocks - 1), finer],
             };
+            return WithAttention(sizes, config.UpBlockTypes[up], "Up", level);
         });
     }
 
-    private TransformerForm? Attention(string type, string plain, int level) =>
-        type == plain ? null
-        : type == "CrossAttn" + plain ? TransformerOf(level, At(config.OnlyCrossAttention, level))
-        : throw new ArgumentException($"The block type \"{type}\" is not known to this network: it must be {plain} or CrossAttn{plain}.");
+    private UNetLevel WithAttention(UNetLevel sizes, string type, string way, int level)
+    {
+        var onlyContext = At(config.OnlyCrossAttention, level);
+        if (type == $"{way}Block2D") return sizes;
+        if (type == $"CrossAttn{way}Block2D") return sizes with { Attention = TransformerOf(level, onlyContext) };
+        if (type == $"Resnet{way}sampleBlock2D") return sizes with { ResizesInBlocks = true };
+        if (type == $"SimpleCrossAttn{way}Block2D") return sizes with { ResizesInBlocks = true, AddedKv = AddedKvOf(level, onlyContext) };
+        throw new ArgumentException(
+            $"The block type \"{type}\" is not known to this network: it must be {way}Block2D, CrossAttn{way}Block2D, Resnet{way}sampleBlock2D or SimpleCrossAttn{way}Block2D.");
+    }
+
+    private AddedKvForm AddedKvOf(int level, bool onlyContext) => new(At(config.AttentionHeadDim, level), At(config.CrossAttentionDim, level))
+    {
+        Groups = config.NormNumGroups,
+        OnlyContext = onlyContext,
+        ContextNorm = config.CrossAttentionNorm,
+    };
 
     private TransformerForm TransformerOf(int level, bool onlyContext) =>
         new(AttentionSizes.Split(config.BlockOutChannels[level], At(Heads, level)) with { Upcast = config.UpcastAttention }, At(config.CrossAttentionDim, level))

@@ -3,15 +3,18 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
 
-/// <summary>The denoiser of Stable Diffusion and Stable unCLIP.</summary>
+/// <summary>The denoiser of every family that has UNet2DConditionModel.</summary>
 internal static class UNetRunners
 {
     public static IReadOnlyDictionary<string, Tensor> Forward(FixtureCase c)
     {
         using var guard = no_grad();
         var network = c.Fixture.Part("unet", () => NetworkCatalog.Load<UNet2DConditionModel>("UNet2DConditionModel", c.Fixture.Model(c.Component)));
-        var conditions = new UNetConditions(c.Input("encoder_hidden_states"))
+        var conditions = new UNetConditions(c.OptionalInput("encoder_hidden_states"))
         {
+            TextMask = c.OptionalInput("attention_mask") ?? c.OptionalInput("encoder_attention_mask"),
+            ImageEmbeds = c.OptionalInput("added_cond_kwargs.image_embeds"),
+            Hint = c.OptionalInput("added_cond_kwargs.hint"),
             ClassLabels = c.OptionalInput("class_labels"),
             TextEmbeds = c.OptionalInput("added_cond_kwargs.text_embeds"),
             TimeIds = c.OptionalInput("added_cond_kwargs.time_ids"),

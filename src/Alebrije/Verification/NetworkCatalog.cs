@@ -24,6 +24,7 @@ internal static class NetworkCatalog
         ["StableUnCLIPImageNormalizer"] = (path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), new StateDictOptions()),
         ["UNet2DConditionModel"] = (path => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(path)), new StateDictOptions()),
         ["AutoencoderKL"] = (path => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(path)), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }),
+        ["VQModel"] = (path => new VQModel(ConfigFile.Read<VQModelConfig>(path)), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }),
     };
 
     /// <summary>Old files hold the ids of the positions as a tensor, which is no weight.</summary>

@@ -18,6 +18,12 @@ internal sealed record StateDictOptions
     /// <summary>Key map: regular expressions and replacements, applied one after the other to the names of the file.</summary>
     public IReadOnlyList<(string Pattern, string Replacement)> Renames { get; init; } = [];
 
+    /// <summary>
+    /// Names, as the network has them, of matrices that the file may hold as convolutions of one pixel, with axes of size 1 at the end;
+    /// <c>*</c> stands for anything.
+    /// </summary>
+    public IReadOnlyList<string> Pointwise { get; init; } = [];
+
     /// <summary>Turns the network to the file's floating type (where it has but one) instead of converting to the network's.</summary>
     public bool KeepFileType { get; init; }
 }
@@ -34,7 +40,7 @@ internal static class StateDict
         options ??= new StateDictOptions();
         var wanted = module.state_dict();
         var available = Translate(source, options);
-        Compare(module, source, wanted, available);
+        Compare(module, source, wanted, available, options);
         if (options.KeepFileType && FloatingType(source, available.Values) is { } type && wanted.Values.Any(t => TensorTypes.IsFloating(t.dtype) && t.dtype != type))
         {
             module.to(type);
@@ -44,7 +50,19 @@ internal static class StateDict
         // In the file's order, which reads it front to back.
         var targets = available.ToDictionary(pair => pair.Value, pair => wanted[pair.Key]);
         foreach (var name in source.Names)
-            if (targets.TryGetValue(name, out var target)) source.ReadInto(name, target);
+        {
+            if (!targets.TryGetValue(name, out var target)) continue;
+            var shape = source.Describe(name).Shape;
+            if (shape.Length == target.ndim)
+            {
+                source.ReadInto(name, target);
+                continue;
+            }
+
+            using var detached = target.detach();
+            using var convolution = detached.view(shape);
+            source.ReadInto(name, convolution);
+        }
     }
 
     /// <summary>Names and shapes of a network's tensors, sorted by name: what a shape approval or a census compares.</summary>
@@ -53,7 +71,17 @@ internal static class StateDict
 
     /// <summary>Names, as a network has them, and shapes of a file's tensors.</summary>
     public static SortedDictionary<string, long[]> Names(TensorSource source, StateDictOptions options) =>
-        new(Translate(source, options).ToDictionary(pair => pair.Key, pair => source.Describe(pair.Value).Shape), StringComparer.Ordinal);
+        new(Translate(source, options).ToDictionary(pair => pair.Key, pair => ShapeOf(source, pair, options)), StringComparer.Ordinal);
+
+    /// <summary>Shape as the network has it.</summary>
+    private static long[] ShapeOf(TensorSource source, KeyValuePair<string, string> names, StateDictOptions options)
+    {
+        var shape = source.Describe(names.Value).Shape;
+        return shape.Length > 2 && shape.AsSpan(2).IndexOfAnyExcept(1) < 0 && Matches(options.Pointwise, names.Key) ? shape[..2] : shape;
+    }
+
+    private static bool Matches(IReadOnlyList<string> patterns, string name) =>
+        patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false));
 
     /// <summary>From names as the network has them to names as the file has them.</summary>
     private static Dictionary<string, string> Translate(TensorSource source, StateDictOptions options)
@@ -64,7 +92,7 @@ internal static class StateDict
         {
             if (!original.StartsWith(options.Prefix, StringComparison.Ordinal)) continue;
             var name = original[options.Prefix.Length..];
-            if (options.Ignored.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false))) continue;
+            if (Matches(options.Ignored, name)) continue;
             foreach (var (pattern, replacement) in renames) name = pattern.Replace(name, replacement);
             if (!translated.TryAdd(name, original))
                 throw new WeightsException($"{source.Location}: the tensors '{translated[name]}' and '{original}' both stand for '{name}'.");
@@ -73,16 +101,18 @@ internal static class StateDict
         return translated;
     }
 
-    private static void Compare(nn.Module module, TensorSource source, Dictionary<string, Tensor> wanted, Dictionary<string, string> available)
+    private static void Compare(
+        nn.Module module, TensorSource source, Dictionary<string, Tensor> wanted, Dictionary<string, string> available, StateDictOptions options)
     {
         var missing = wanted.Keys.Where(name => !available.ContainsKey(name)).Order(StringComparer.Ordinal).ToList();
         var unexpected = available.Keys.Where(name => !wanted.ContainsKey(name)).Order(StringComparer.Ordinal).ToList();
         var different = new List<string>();
-        foreach (var (name, original) in available.OrderBy(pair => pair.Key, StringComparer.Ordinal))
+        foreach (var names in available.OrderBy(pair => pair.Key, StringComparer.Ordinal))
         {
+            var (name, original) = names;
             if (!wanted.TryGetValue(name, out var tensor)) continue;
             var entry = source.Describe(original);
-            if (!entry.Shape.AsSpan().SequenceEqual(tensor.shape))
+            if (!ShapeOf(source, names, options).AsSpan().SequenceEqual(tensor.shape))
                 different.Add($"{name} is [{string.Join(", ", entry.Shape)}] in the file and [{string.Join(", ", tensor.shape)}] in the network");
             else if (TensorTypes.IsFloating(entry.Type) != TensorTypes.IsFloating(tensor.dtype))
                 different.Add($"{name} is {entry.Type} in the file and {tensor.dtype} in the network");

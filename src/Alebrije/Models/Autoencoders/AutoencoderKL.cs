@@ -20,8 +20,8 @@ internal sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
     public AutoencoderKL(AutoencoderKLConfig config) : base(nameof(AutoencoderKL))
     {
         Config = config;
-        encoder = new Encoder(config, outputs: 2 * config.LatentChannels);
-        decoder = new Decoder(config);
+        encoder = new Encoder(config.Encoder);
+        decoder = new Decoder(config.Decoder);
         if (config.UseQuantConv) quant_conv = Layers.Conv2d(2 * config.LatentChannels, 2 * config.LatentChannels, 1);
         if (config.UsePostQuantConv) post_quant_conv = Layers.Conv2d(config.LatentChannels, config.LatentChannels, 1);
         RegisterComponents();

@@ -1,4 +1,5 @@
 using System.Text.Json.Serialization;
+using Alebrije.Nn;
 
 namespace Alebrije.Models.Autoencoders;
 
@@ -65,4 +66,14 @@ internal sealed record AutoencoderKLConfig
     /// <summary>Pixels per latent along a side.</summary>
     [JsonIgnore]
     public int Factor => 1 << (BlockOutChannels.Count - 1);
+
+    /// <summary>Sizes of the encoder, which gives a mean and a logarithm of the variance.</summary>
+    [JsonIgnore]
+    public CoderForm Encoder => new((InChannels, 2 * LatentChannels), BlockOutChannels, DownBlockTypes, LayersPerBlock, Resnets, MidBlockAddAttention);
+
+    /// <summary>Sizes of the decoder.</summary>
+    [JsonIgnore]
+    public CoderForm Decoder => new((LatentChannels, OutChannels), [.. BlockOutChannels.Reverse()], UpBlockTypes, LayersPerBlock + 1, Resnets, MidBlockAddAttention);
+
+    private ResnetForm Resnets => new(NormNumGroups, Autoencoders.Encoder.Eps) { Activation = ActFn };
 }

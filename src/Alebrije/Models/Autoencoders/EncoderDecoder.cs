@@ -5,6 +5,32 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Autoencoders;
 
+/// <summary>Sizes of an encoder or of a decoder, in the order in which its levels run.</summary>
+/// <param name="Channels">Of what goes in, and of what comes out.</param>
+/// <param name="Widths">Channels of every level.</param>
+/// <param name="BlockTypes">The block type of every level.</param>
+/// <param name="Layers">Residual blocks of a level.</param>
+/// <param name="Resnets">Form of the residual blocks.</param>
+/// <param name="MiddleAttends">Whether the middle block attends.</param>
+internal sealed record CoderForm(
+    (int Input, int Output) Channels, IReadOnlyList<int> Widths, IReadOnlyList<string> BlockTypes, int Layers, ResnetForm Resnets, bool MiddleAttends)
+{
+    /// <summary>What goes into level <paramref name="i"/>, and what comes out.</summary>
+    public (int Input, int Output) Level(int i) => (Widths[Math.Max(i - 1, 0)], Widths[i]);
+
+    /// <summary>Whether every level attends.</summary>
+    /// <param name="plain">The block type that does not; the one that does has Attn before it.</param>
+    /// <exception cref="ArgumentException">There are not as many types as widths, or one is not known.</exception>
+    public bool[] Attending(string plain)
+    {
+        if (BlockTypes.Count != Widths.Count)
+            throw new ArgumentException($"The config names {BlockTypes.Count} block types ({string.Join(", ", BlockTypes)}) and {Widths.Count} block_out_channels: there must be as many.");
+        return [.. BlockTypes.Select(type => type == plain ? false
+            : type == "Attn" + plain ? true
+            : throw new ArgumentException($"The block type \"{type}\" is not known to this autoencoder: it must be {plain} or Attn{plain}."))];
+    }
+}
+
 /// <summary>Picture → features of the latents (diffusers, models/autoencoders/vae.py, Encoder).</summary>
 internal sealed class Encoder : nn.Module<Tensor, Tensor>
 {
@@ -17,20 +43,16 @@ internal sealed class Encoder : nn.Module<Tensor, Tensor>
     private readonly MiddleBlock mid_block;
     private readonly GroupNormLayer conv_norm_out;
 
-    public Encoder(AutoencoderKLConfig config, int outputs) : base(nameof(Encoder))
+    public Encoder(CoderForm form) : base(nameof(Encoder))
     {
-        var widths = config.BlockOutChannels;
-        if (config.DownBlockTypes.Count != widths.Count)
-            throw new ArgumentException($"The config names {config.DownBlockTypes.Count} down_block_types and {widths.Count} block_out_channels: there must be as many.");
-        var form = new ResnetForm(config.NormNumGroups, Eps) { Activation = config.ActFn };
-        activation = Activation.Named(config.ActFn);
-        conv_in = Layers.Conv2d(config.InChannels, widths[0], 3, padding: 1);
-        down_blocks = new ModuleList<EncoderLevel>([.. widths.Select((width, i) => new EncoderLevel(
-            (i == 0 ? widths[0] : widths[i - 1], width), config.LayersPerBlock, form, Attends(config.DownBlockTypes[i], "DownEncoderBlock2D"),
-            last: i == widths.Count - 1))]);
-        mid_block = new MiddleBlock(widths[^1], form, config.MidBlockAddAttention);
-        conv_norm_out = Layers.GroupNorm(config.NormNumGroups, widths[^1], Eps);
-        conv_out = Layers.Conv2d(widths[^1], outputs, 3, padding: 1);
+        var (widths, attending) = (form.Widths, form.Attending("DownEncoderBlock2D"));
+        activation = Activation.Named(form.Resnets.Activation);
+        conv_in = Layers.Conv2d(form.Channels.Input, widths[0], 3, padding: 1);
+        down_blocks = new ModuleList<EncoderLevel>([.. attending.Select((attends, i) =>
+            new EncoderLevel(form.Level(i), form.Layers, form.Resnets, attends, last: i == widths.Count - 1))]);
+        mid_block = new MiddleBlock(widths[^1], form.Resnets, form.MiddleAttends);
+        conv_norm_out = Layers.GroupNorm(form.Resnets.Groups, widths[^1], Eps);
+        conv_out = Layers.Conv2d(widths[^1], form.Channels.Output, 3, padding: 1);
         RegisterComponents();
     }
 
@@ -44,12 +66,6 @@ internal sealed class Encoder : nn.Module<Tensor, Tensor>
         x = mid_block.call(x);
         return conv_out.call(activation(conv_norm_out.call(x))).MoveToOuterDisposeScope();
     }
-
-    /// <summary>Whether a block type is the attending form of <paramref name="plain"/>.</summary>
-    internal static bool Attends(string type, string plain) =>
-        type == plain ? false
-        : type == "Attn" + plain ? true
-        : throw new ArgumentException($"The block type \"{type}\" is not known to this autoencoder: it must be {plain} or Attn{plain}.");
 }
 
 /// <summary>Latents → picture (diffusers, models/autoencoders/vae.py, Decoder).</summary>
@@ -61,20 +77,16 @@ internal sealed class Decoder : nn.Module<Tensor, Tensor>
     private readonly MiddleBlock mid_block;
     private readonly GroupNormLayer conv_norm_out;
 
-    public Decoder(AutoencoderKLConfig config) : base(nameof(Decoder))
+    public Decoder(CoderForm form) : base(nameof(Decoder))
     {
-        int[] widths = [.. config.BlockOutChannels.Reverse()];
-        if (config.UpBlockTypes.Count != widths.Length)
-            throw new ArgumentException($"The config names {config.UpBlockTypes.Count} up_block_types and {widths.Length} block_out_channels: there must be as many.");
-        var form = new ResnetForm(config.NormNumGroups, Encoder.Eps) { Activation = config.ActFn };
-        activation = Activation.Named(config.ActFn);
-        conv_in = Layers.Conv2d(config.LatentChannels, widths[0], 3, padding: 1);
-        mid_block = new MiddleBlock(widths[0], form, config.MidBlockAddAttention);
-        up_blocks = new ModuleList<DecoderLevel>([.. widths.Select((width, i) => new DecoderLevel(
-            (i == 0 ? widths[0] : widths[i - 1], width), config.LayersPerBlock + 1, form, Encoder.Attends(config.UpBlockTypes[i], "UpDecoderBlock2D"),
-            last: i == widths.Length - 1))]);
-        conv_norm_out = Layers.GroupNorm(config.NormNumGroups, widths[^1], Encoder.Eps);
-        conv_out = Layers.Conv2d(widths[^1], config.OutChannels, 3, padding: 1);
+        var (widths, attending) = (form.Widths, form.Attending("UpDecoderBlock2D"));
+        activation = Activation.Named(form.Resnets.Activation);
+        conv_in = Layers.Conv2d(form.Channels.Input, widths[0], 3, padding: 1);
+        mid_block = new MiddleBlock(widths[0], form.Resnets, form.MiddleAttends);
+        up_blocks = new ModuleList<DecoderLevel>([.. attending.Select((attends, i) =>
+            new DecoderLevel(form.Level(i), form.Layers, form.Resnets, attends, last: i == widths.Count - 1))]);
+        conv_norm_out = Layers.GroupNorm(form.Resnets.Groups, widths[^1], Encoder.Eps);
+        conv_out = Layers.Conv2d(widths[^1], form.Channels.Output, 3, padding: 1);
         RegisterComponents();
     }
 

@@ -35,6 +35,17 @@ internal static class PillowConvert
         return new RgbImage(image.Width, image.Height, rgb);
     }
 
+    /// <summary><c>convert("L")</c>: the luma of ITU-R 601-2 in 16-bit fixed point; opacity is dropped.</summary>
+    /// <returns>[height, width]</returns>
+    public static byte[] ToGrey(PillowImage image)
+    {
+        if (image.Mode == PixelMode.Grey) return (byte[])image.Pixels.Clone();
+        var rgb = ToRgb(image).Pixels;
+        var grey = new byte[image.Width * image.Height];
+        for (int i = 0, o = 0; i < grey.Length; i++, o += 3) grey[i] = (byte)((19595 * rgb[o] + 38470 * rgb[o + 1] + 7471 * rgb[o + 2] + 0x8000) >> 16);
+        return grey;
+    }
+
     /// <summary>
     /// <c>convert("RGBA")</c>, <c>alpha_composite</c> over opaque white, <c>convert("RGB")</c>. A picture that is RGB already is left as
     /// it is, a transparent colour with it: the reference asks for the mode only.

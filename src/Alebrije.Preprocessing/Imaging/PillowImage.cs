@@ -103,6 +103,10 @@ public sealed class PillowImage
     /// <summary>The picture laid on white where it is transparent, then RGB: what the transformers image processors do.</summary>
     public RgbImage ToRgbOnWhite() => PillowConvert.ToRgbOnWhite(this);
 
+    /// <summary><c>convert("L")</c>: one byte a pixel, the luma of ITU-R 601-2; opacity is dropped.</summary>
+    /// <returns>[height, width]</returns>
+    public byte[] ToGrey() => PillowConvert.ToGrey(this);
+
     /// <summary>Pillow's <c>resize</c>; see <see cref="PillowResize"/>.</summary>
     public PillowImage Resize(int width, int height, ResizeFilter filter = ResizeFilter.Bicubic, ResizeBox? box = null)
         => PillowResize.Resize(this, width, height, filter, box);

@@ -71,4 +71,34 @@ internal static class Guidance
         var rescaled = guided * (conditional.flatten(1).std(1) / guided.flatten(1).std(1)).reshape(shape);
         return (share * rescaled + (1 - share) * guided).MoveToOuterDisposeScope();
     }
+
+    /// <summary>
+    /// Pulls every predicted x0 up the gradient of a score, as the first diffusions guided by CLIP did (Dhariwal and Nichol, 2021, §4, with CLIP in place
+    /// of a classifier: Nichol et al., 2022, §2.3). The gradient is taken at x0, brought to a mean square of 1, and weighted by the noise that is left,
+    /// so that it decides on the layout early and leaves details alone.
+    /// </summary>
+    /// <param name="denoiser">The network, guided or not.</param>
+    /// <param name="scheduler">Whose schedule and prediction type it has, with its timesteps set.</param>
+    /// <param name="score">From x0 [batch, channels, ...] to [batch], differentiable.</param>
+    /// <param name="scale">How far x0 moves, in its own units, where all is noise.</param>
+    public static Denoiser Pulled(Denoiser denoiser, IScheduler scheduler, Func<Tensor, Tensor> score, double scale) => (x, t) =>
+    {
+        using var scope = NewDisposeScope();
+        var (type, alphaBar) = (scheduler.Config.PredictionType, scheduler.Schedule.AlphaBar((int)t[0].ToSingle()));
+        var output = denoiser(x, t);
+        var (prediction, variance) = Parameterisation.Split(output, x);
+        var original = Parameterisation.Original(type, prediction, x, alphaBar);
+        Tensor gradient;
+        using (enable_grad())
+        {
+            var leaf = original.detach().requires_grad_(true);
+            gradient = autograd.grad([score(leaf).sum()], [leaf])[0];
+        }
+
+        long[] ones = [gradient.shape[0], .. Enumerable.Repeat(1L, (int)gradient.dim() - 1)];
+        var deviation = gradient.flatten(1).square().mean([1]).sqrt().clamp_min(1e-12).reshape(ones);
+        var pulled = original + (scale * Math.Sqrt(1 - alphaBar) * gradient / deviation);
+        var changed = Parameterisation.Predict(type, pulled, x, alphaBar);
+        return (variance is null ? changed : cat([changed, variance], 1)).MoveToOuterDisposeScope();
+    };
 }

@@ -58,6 +58,22 @@ internal static class Parameterisation
         };
     }
 
+    /// <summary>What the network would have to say for a given x0; the inverse of <see cref="Original"/>.</summary>
+    /// <param name="type">What the network predicts.</param>
+    /// <param name="original">[batch, ...] x0.</param>
+    /// <param name="x">[batch, ...] the noisy sample.</param>
+    /// <param name="alphaBar">abar of the timestep, below 1.</param>
+    public static Tensor Predict(PredictionType type, Tensor original, Tensor x, float alphaBar)
+    {
+        var (alpha, sigma) = (MathF.Sqrt(alphaBar), MathF.Sqrt(1 - alphaBar));
+        return type switch
+        {
+            PredictionType.Epsilon => (x - alpha * original) / sigma,
+            PredictionType.Sample => original.alias(),
+            _ => (alpha * x - original) / sigma,
+        };
+    }
+
     /// <summary>
     /// x0 of the sigma form x = x0 + sigma noise, where the network saw x / sqrt(sigma² + 1) (Karras et al., 2022, table 1).
     /// </summary>

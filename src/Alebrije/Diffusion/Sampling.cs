@@ -39,6 +39,11 @@ internal static class Sampling
         return (noise.Randn(shape) * scheduler.InitNoiseSigma).MoveToOuterDisposeScope();
     }
 
+    /// <summary>Index of the step from which a run that starts from a noised sample goes on: the last <paramref name="strength"/> of the steps are taken.</summary>
+    /// <param name="steps">Steps of a whole run.</param>
+    /// <param name="strength">From 0 to 1; at least one step is taken.</param>
+    public static int FirstStep(int steps, double strength) => Math.Min(steps - Math.Min((int)(steps * strength), steps), steps - 1);
+
     /// <summary>Denoises <paramref name="start"/> along the scheduler's timesteps, with one dispose scope per step.</summary>
     /// <param name="scheduler">With its timesteps set.</param>
     /// <param name="denoiser">The network, guided or not.</param>

@@ -51,6 +51,15 @@ internal sealed partial record SchedulerConfig
     public bool PredictX0 { get; init; } = true;
     public IReadOnlyList<int> DisableCorrector { get; init; } = [];
 
+    /// <summary>
+    /// DDIM on this configuration's schedule, from the last training timestep to the picture itself, without clipping, so that its steps can be
+    /// taken backwards (Song et al., 2021, §4.3; Ramesh et al., 2022, §3.1).
+    /// </summary>
+    public SchedulerConfig ForDdim() => this with
+    {
+        ClassName = "DDIMScheduler", TimestepSpacing = "trailing", StepsOffset = 0, SetAlphaToOne = true, ClipSample = false, Thresholding = false, VarianceType = null,
+    };
+
     /// <summary>The constructor defaults of a scheduler class.</summary>
     /// <exception cref="NotSupportedException">No scheduler of that name is built in.</exception>
     public static SchedulerConfig For(string className) => new SchedulerConfig { ClassName = className } is var common ? className switch

@@ -13,12 +13,14 @@ internal static class WeightInit
     private enum Mode { Random, Unset, Meta }
 
     [ThreadStatic] private static Mode mode;
+    [ThreadStatic] private static ScalarType? weightType;
 
     /// <summary>Until disposed, this thread's networks are built with unset weights.</summary>
-    public static IDisposable Skip() => new Scope(Mode.Unset);
+    /// <param name="type">Type of the weights; null: float32.</param>
+    public static IDisposable Skip(ScalarType? type = null) => new Scope(Mode.Unset, type);
 
     /// <summary>Until disposed, this thread's networks are built on the meta device: shapes without storage.</summary>
-    public static IDisposable OnMeta() => new Scope(Mode.Meta);
+    public static IDisposable OnMeta() => new Scope(Mode.Meta, null);
 
     /// <summary>Uniform in [-bound, bound].</summary>
     public static Parameter Uniform(double bound, params ReadOnlySpan<long> shape) => Make(shape, x => nn.init.uniform_(x, -bound, bound));
@@ -35,7 +37,7 @@ internal static class WeightInit
 
     private static Parameter Make(ReadOnlySpan<long> shape, Func<Tensor, Tensor> fill)
     {
-        var storage = empty(shape, dtype: ScalarType.Float32, device: mode == Mode.Meta ? META : CPU);
+        var storage = empty(shape, dtype: weightType ?? ScalarType.Float32, device: mode == Mode.Meta ? META : CPU);
         var parameter = new Parameter(storage);
         if (mode == Mode.Random) fill(parameter);
         return parameter;
@@ -43,10 +45,10 @@ internal static class WeightInit
 
     private sealed class Scope : IDisposable
     {
-        private readonly Mode before = mode;
+        private readonly (Mode, ScalarType?) before = (mode, weightType);
 
-        public Scope(Mode within) => mode = within;
+        public Scope(Mode within, ScalarType? type) => (mode, weightType) = (within, type);
 
-        public void Dispose() => mode = before;
+        public void Dispose() => (mode, weightType) = before;
     }
 }

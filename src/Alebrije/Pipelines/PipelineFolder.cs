@@ -66,4 +66,15 @@ internal sealed class PipelineFolder
         network.eval();
         return network;
     }
+
+    /// <summary>Builds a network with weights of one type and fills it with a component's, strictly, converted where the file has another.</summary>
+    /// <param name="component">Its name in the index.</param>
+    /// <param name="build">Makes the network.</param>
+    /// <param name="options">How names in the file relate to the network's.</param>
+    /// <param name="type">Type that the weights have in memory; null: float32.</param>
+    public T Load<T>(string component, Func<T> build, StateDictOptions? options = null, ScalarType? type = null) where T : nn.Module
+    {
+        using var skip = Nn.WeightInit.Skip(type);
+        return Load(component, build(), options);
+    }
 }

@@ -68,4 +68,11 @@ internal sealed class ClipNetwork : nn.Module
         var x = embedding.to(ScalarType.Float32);
         return x / x.norm(1, keepdim: true, p: 2);
     }
+
+    /// <summary>Mean cosine between the rows of two batches, [batch, width] each; one of them may have a single row.</summary>
+    public static double Cosine(Tensor a, Tensor b)
+    {
+        using var scope = NewDisposeScope();
+        return (Unit(a) * Unit(b)).sum(-1).mean().ToDouble();
+    }
 }

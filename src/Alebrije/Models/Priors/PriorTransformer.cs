@@ -9,7 +9,12 @@ namespace Alebrije.Models.Priors;
 /// <param name="TextEmbedding">[batch, projection features], pooled.</param>
 /// <param name="TextEncodings">[batch, tokens, embedding features], or null where the network takes none.</param>
 /// <param name="TextMask">[batch, tokens], true for real tokens; null attends to all, and not causally.</param>
-internal sealed record PriorConditions(Tensor TextEmbedding, Tensor? TextEncodings, Tensor? TextMask = null);
+internal sealed record PriorConditions(Tensor TextEmbedding, Tensor? TextEncodings, Tensor? TextMask = null)
+{
+    /// <summary>Both batches in one, <paramref name="first"/> before this.</summary>
+    public PriorConditions After(PriorConditions first) => new(
+        cat([first.TextEmbedding, TextEmbedding]), TextEncodings is null ? null : cat([first.TextEncodings!, TextEncodings]), TextMask is null ? null : cat([first.TextMask!, TextMask]));
+}
 
 /// <summary>
 /// Prior of unCLIP: a transformer over text, time and a noisy image embedding that predicts the clean embedding (Ramesh et al., 2022, §2.2),

@@ -21,4 +21,13 @@ internal static class UNetRunners
         };
         return new Dictionary<string, Tensor> { ["sample_out"] = network.call(c.Input("sample"), c.Timestep()!, conditions) };
     }
+
+    /// <summary>Karlo's conditions of its decoder.</summary>
+    public static IReadOnlyDictionary<string, Tensor> TextProjection(FixtureCase c)
+    {
+        using var guard = no_grad();
+        var network = c.Fixture.Part("text_proj", () => NetworkCatalog.Load<UnClipTextProjection>("UnCLIPTextProjModel", c.Fixture.Model(c.Component)));
+        var (context, time) = network.Condition(c.Input("image_embeddings"), c.Input("prompt_embeds"), c.Input("text_encoder_hidden_states"));
+        return new Dictionary<string, Tensor> { ["text_encoder_hidden_states_out"] = context, ["additive_clip_time_embeddings"] = time };
+    }
 }

@@ -1,0 +1,60 @@
+namespace Alebrije.Pipelines;
+
+/// <summary>
+/// A part of a pipeline that is read from its files when it is first needed, and let go afterwards unless it is to be kept. For one caller at a time.
+/// </summary>
+internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where T : class, IDisposable
+{
+    private T? value;
+    private int borrowers;
+
+    /// <summary>Whether its weights are in memory.</summary>
+    public bool IsLoaded => value is not null;
+
+    /// <summary>Loads it if need be; it stays until the last loan is disposed.</summary>
+    public Loan Borrow()
+    {
+        value ??= load();
+        borrowers++;
+        return new Loan(this, value);
+    }
+
+    /// <summary>Whether a loan is one of this component.</summary>
+    public bool Lends(Loan loan) => ReferenceEquals(loan.Owner, this);
+
+    /// <summary>Uses it once.</summary>
+    public TResult Use<TResult>(Func<T, TResult> action)
+    {
+        using var loan = Borrow();
+        return action(loan.Value);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        value?.Dispose();
+        value = null;
+    }
+
+    private void Return()
+    {
+        if (--borrowers == 0 && !keep) Dispose();
+    }
+
+    /// <summary>The right to use a component until disposed.</summary>
+    internal sealed class Loan(Component<T> owner, T value) : IDisposable
+    {
+        private bool returned;
+
+        public T Value => value;
+
+        internal Component<T> Owner => owner;
+
+        public void Dispose()
+        {
+            if (returned) return;
+            returned = true;
+            owner.Return();
+        }
+    }
+}

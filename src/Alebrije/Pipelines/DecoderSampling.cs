@@ -1,0 +1,78 @@
+using Alebrije.Diffusion;
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>Where a decoder's run begins.</summary>
+/// <param name="Start">[batch, channels, h, w]: noise, or a noised picture.</param>
+/// <param name="Index">The first step.</param>
+/// <param name="Noise">The noise that is in it, without the sampler's scale.</param>
+internal sealed record DecoderStart(Tensor Start, int Index, Tensor Noise);
+
+/// <summary>What the decoders' samplers have in common: start, what is kept of a given picture, and what is told on the way.</summary>
+internal static class DecoderSampling
+{
+    /// <summary>Predicted pictures that a trace gets.</summary>
+    private const int TracedPictures = 5;
+
+    /// <summary>The model's own sampler, or DDIM on its schedule where an eta or a given start asks for it.</summary>
+    public static IScheduler Scheduler(SchedulerConfig config, DecoderRun run) =>
+        run.Eta is null && run.Start is null ? Schedulers.Create(config) : new DdimScheduler(config.ForDdim());
+
+    /// <summary>What a run starts from, and at which step.</summary>
+    /// <param name="scheduler">With its timesteps set.</param>
+    /// <param name="run">Start and strength.</param>
+    /// <param name="noise">One draw, unless a start is given.</param>
+    /// <param name="shape">[batch, channels, h, w]</param>
+    /// <param name="known">[batch, channels, h, w]: the picture that was given, or null.</param>
+    public static DecoderStart Begin(IScheduler scheduler, DecoderRun run, Noise noise, long[] shape, Tensor? known)
+    {
+        if (run.Start is { } start)
+        {
+            return start.shape.AsSpan()[1..].SequenceEqual(shape.AsSpan()[1..])
+                ? new DecoderStart(start.expand(shape).alias(), 0, start.expand(shape))
+                : throw new ArgumentException($"The start is [{string.Join(", ", start.shape)}], and this decoder draws [{string.Join(", ", shape)}]: invert at the size that is drawn.");
+        }
+
+        var drawn = noise.Randn(shape);
+        if (known is null || run.Strength >= 1) return new DecoderStart(drawn * scheduler.InitNoiseSigma, 0, drawn);
+        var index = Sampling.FirstStep(scheduler.Timesteps.Count, run.Strength);
+        return new DecoderStart(scheduler.AddNoise(known, drawn, index), index, drawn);
+    }
+
+    /// <summary>Progress, trace, and the part of a picture that is put back after every step (RePaint's rule, as the reference's inpainting pipelines have it).</summary>
+    /// <param name="scheduler">With its timesteps set.</param>
+    /// <param name="run">Listeners.</param>
+    /// <param name="begin">First step, and the noise with which the kept part is noised.</param>
+    /// <param name="known">The picture that was given, or null.</param>
+    /// <param name="repaint">[1, 1, h, w] at the size of <paramref name="known"/>: 1 where it is drawn anew; null: everywhere.</param>
+    /// <param name="picture">From a predicted sample to [batch, 3, h, w] in [0, 1], for the trace.</param>
+    public static SamplingOptions Options(
+        IScheduler scheduler, DecoderRun run, DecoderStart begin, Tensor? known, Tensor? repaint, Func<Tensor, Tensor> picture)
+    {
+        var every = Math.Max(1, (scheduler.Timesteps.Count - begin.Index) / TracedPictures);
+        var told = run.Progress("decoder");
+        return new SamplingOptions
+        {
+            Start = begin.Index,
+            Eta = (float)(run.Eta ?? 0),
+            Progress = p =>
+            {
+                told(p);
+                if (run.Trace is { } trace && (p.Step % every == 0 || p.Step == 1))
+                    trace.Add($"predicted picture {p.Step}", ImageTensors.ToImages(picture(p.Original))[0], new { p.Timestep });
+            },
+            AfterStep = known is null || repaint is null ? null : (x, done) =>
+            {
+                var kept = done + 1 < scheduler.Timesteps.Count ? scheduler.AddNoise(known, begin.Noise, done + 1) : known;
+                return where(Resized(repaint, x).to_type(ScalarType.Bool), x, kept);
+            },
+        };
+    }
+
+    /// <summary>A mask at the size of latents: the nearest of its places.</summary>
+    public static Tensor Resized(Tensor mask, Tensor like) =>
+        mask.shape[2] == like.shape[2] && mask.shape[3] == like.shape[3] ? mask : nn.functional.interpolate(mask, [like.shape[2], like.shape[3]]);
+}

@@ -1,0 +1,58 @@
+using Alebrije.Models.Clip;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Weights;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>CLIP's preparation of pictures and its image tower.</summary>
+/// <param name="processor">Picture to pixels.</param>
+/// <param name="encoder">Pixels to embedding; it has a projection.</param>
+/// <param name="side">Side of the pixels.</param>
+internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVisionModel> encoder, int side) : IDisposable
+{
+    private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
+
+    /// <summary>Prepares the tower of a pipeline's folder.</summary>
+    public static ImageStage Of(PipelineFolder folder, string processorName, string encoderName, bool keep)
+    {
+        var config = ConfigFile.Read<ClipVisionConfig>(folder.Of(encoderName));
+        return new ImageStage(ClipImageProcessor.Load(folder.Of(processorName)),
+            new Component<ClipVisionModel>(() => folder.Load(encoderName, () => new ClipVisionModel(config, projects: true), PositionIds), keep), config.ImageSize);
+    }
+
+    /// <summary>Image embeddings.</summary>
+    /// <returns>[pictures, features], not normalised</returns>
+    public Tensor Encode(IReadOnlyList<RgbImage> pictures)
+    {
+        using var scope = NewDisposeScope();
+        return EncodePixels(tensor(pictures.SelectMany(processor.Prepare).ToArray(), [pictures.Count, 3, side, side])).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Embedding of pixels that are all zero after normalisation, a picture of the mean colour: what Kandinsky guides away from.</summary>
+    /// <returns>[1, features]</returns>
+    public Tensor EncodeMeanColour()
+    {
+        using var scope = NewDisposeScope();
+        return EncodePixels(zeros(1, 3, side, side)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Embeddings of pixels, differentiable.</summary>
+    /// <param name="pixels">[batch, 3, h, w] in [-1, 1], of any size.</param>
+    /// <returns>[batch, features]</returns>
+    public Tensor EncodeRange(Tensor pixels)
+    {
+        var options = processor.Options;
+        var (mean, deviation) = (tensor(options.Mean.ToArray()).reshape(1, 3, 1, 1), tensor(options.Deviation.ToArray()).reshape(1, 3, 1, 1));
+        var resized = Nn.Bicubic.Resize(pixels.div(2).add(0.5), side, side);
+        return EncodePixels((resized - mean) / deviation);
+    }
+
+    /// <summary>Keeps the tower in memory until disposed.</summary>
+    public IDisposable Hold() => encoder.Borrow();
+
+    /// <inheritdoc/>
+    public void Dispose() => encoder.Dispose();
+
+    private Tensor EncodePixels(Tensor pixels) => encoder.Use(tower => tower.Project(tower.Encode(pixels).Pooled));
+}

@@ -1,0 +1,38 @@
+using Alebrije.Preprocessing.Imaging;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>Pictures as tensors and back.</summary>
+internal static class ImageTensors
+{
+    /// <param name="pixels">[batch, 3, h, w], clamped to [0, 1].</param>
+    public static RgbImage[] ToImages(Tensor pixels)
+    {
+        using var scope = NewDisposeScope();
+        var (h, w) = ((int)pixels.shape[2], (int)pixels.shape[3]);
+        return [.. Enumerable.Range(0, (int)pixels.shape[0])
+            .Select(i => RgbImage.FromPlanes(pixels[i].to(ScalarType.Float32).contiguous().data<float>().ToArray(), w, h))];
+    }
+
+    /// <summary>Pixels of a picture as autoencoders take them (diffusers, pipelines/kandinsky2_2, prepare_image).</summary>
+    /// <returns>[1, 3, h, w] in [-1, 1]</returns>
+    public static Tensor FromImage(RgbImage picture)
+    {
+        using var scope = NewDisposeScope();
+        return tensor(picture.Pixels, [picture.Height, picture.Width, 3]).permute(2, 0, 1).to(ScalarType.Float32).div(127.5f).sub(1).unsqueeze(0).contiguous()
+            .MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A mask of a picture's size: bright is 1.</summary>
+    /// <param name="mask">Any picture; half of white and more counts as bright.</param>
+    /// <param name="height">Rows wanted.</param>
+    /// <param name="width">Columns wanted.</param>
+    /// <returns>[1, 1, height, width] of 0 and 1</returns>
+    public static Tensor FromMask(PillowImage mask, int height, int width)
+    {
+        using var scope = NewDisposeScope();
+        var grey = PillowConvert.ToGrey(mask.Resize(width, height, ResizeFilter.Lanczos));
+        return tensor(grey, [1, 1, height, width]).to(ScalarType.Float32).div(255f).ge(0.5f).to(ScalarType.Float32).MoveToOuterDisposeScope();
+    }
+}

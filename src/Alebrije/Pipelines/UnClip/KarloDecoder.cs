@@ -1,0 +1,161 @@
+using Alebrije.Diffusion;
+using Alebrije.Models.Priors;
+using Alebrije.Models.UNets;
+using Alebrije.Nn;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines.UnClip;
+
+/// <summary>
+/// Karlo's decoder and its two upsamplers: a small picture from image embedding and text, then 7 steps at full size, the last by a network of its own
+/// (diffusers, pipelines/unclip/pipeline_unclip.py and pipeline_unclip_image_variation.py; the order of random draws is theirs).
+/// </summary>
+internal sealed class KarloDecoder : IUnClipDecoder
+{
+    /// <summary>Steps of the upsampler in the reference's pipelines.</summary>
+    public const int DefaultUpsamplerSteps = 7;
+
+    private readonly TextStage texts;
+    private readonly Component<UnClipTextProjection> projection;
+    private readonly Component<UNet2DConditionModel> decoder;
+    private readonly Component<UNet2DModel> first, last;
+    private readonly SchedulerConfig decoderScheduler, upsamplerScheduler;
+    private readonly UNet2DConditionConfig config;
+    private readonly ScalarType type;
+
+    /// <param name="folder">A UnCLIPPipeline or UnCLIPImageVariationPipeline.</param>
+    /// <param name="texts">Its tokenizer and text encoder, shared with the prior.</param>
+    /// <param name="type">Type in which the large networks compute.</param>
+    /// <param name="keep">Whether networks stay in memory between two calls.</param>
+    public KarloDecoder(PipelineFolder folder, TextStage texts, ScalarType type, bool keep)
+    {
+        (this.texts, this.type) = (texts, type);
+        config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("decoder"));
+        var textConfig = ConfigFile.Read<UnClipTextProjectionConfig>(folder.Of("text_proj"));
+        var upsampler = ConfigFile.Read<UNet2DConfig>(folder.Of("super_res_first"));
+        var lastConfig = ConfigFile.Read<UNet2DConfig>(folder.Of("super_res_last"));
+        (Features, Size) = (textConfig.ClipEmbeddingsDim, upsampler.SampleSize ?? 256);
+        projection = new(() => folder.Load("text_proj", () => new UnClipTextProjection(textConfig)), keep);
+        decoder = new(() => folder.Load("decoder", () => new UNet2DConditionModel(config), type: type), keep);
+        first = new(() => folder.Load("super_res_first", () => new UNet2DModel(upsampler), type: type), keep);
+        last = new(() => folder.Load("super_res_last", () => new UNet2DModel(lastConfig), type: type), keep);
+        decoderScheduler = SchedulerConfig.Load(folder.Of("decoder_scheduler"));
+        upsamplerScheduler = SchedulerConfig.Load(folder.Of("super_res_scheduler"));
+    }
+
+    /// <inheritdoc/>
+    public int Features { get; }
+
+    /// <inheritdoc/>
+    public int Size { get; }
+
+    /// <inheritdoc/>
+    public int SizeStep => Size;
+
+    /// <inheritdoc/>
+    public bool HasFreeSize => false;
+
+    /// <summary>Side of the small picture.</summary>
+    private int SmallSize => (config.SampleSize ?? [64])[0];
+
+    /// <summary>Steps of the upsamplers.</summary>
+    public int UpsamplerSteps { get; init; } = DefaultUpsamplerSteps;
+
+    /// <inheritdoc/>
+    public Tensor Draw(DecoderConditions conditions, DecoderRun run, Noise noise)
+    {
+        using var scope = NewDisposeScope();
+        var small = DrawSmall(conditions, run, noise);
+        run.Trace?.Add("small picture", ImageTensors.ToImages(small.div(2).add(0.5))[0]);
+        return Enlarge(small, run, noise).div(2).add(0.5).clamp(0, 1).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public Tensor Invert(DecoderConditions conditions, DecoderRun run)
+    {
+        using var scope = NewDisposeScope();
+        var picture = conditions.Picture ?? throw new ArgumentException("There is no picture to invert.");
+        using var loan = decoder.Borrow();
+        using var scheduler = new DdimInverseScheduler(decoderScheduler.ForDdim());
+        scheduler.SetTimesteps(run.Steps);
+        using var silent = new Noise(0);
+        var start = Bicubic.Resize(picture, SmallSize, SmallSize);
+        return Sampling.Run(scheduler, Conditioned(loan.Value, conditions, guidance: 1), start, silent, new SamplingOptions { Progress = run.Progress("inversion") }, run.Cancellation)
+            .MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        texts.Dispose();
+        projection.Dispose();
+        decoder.Dispose();
+        first.Dispose();
+        last.Dispose();
+    }
+
+    /// <summary>[batch, 3, small, small] in [-1, 1]</summary>
+    private Tensor DrawSmall(DecoderConditions conditions, DecoderRun run, Noise noise)
+    {
+        using var loan = decoder.Borrow();
+        using var scheduler = DecoderSampling.Scheduler(decoderScheduler, run);
+        scheduler.SetTimesteps(run.Steps);
+        var batch = conditions.Image.shape[0];
+        var known = conditions.Picture is { } picture ? Bicubic.Resize(picture, SmallSize, SmallSize).expand(batch, -1, -1, -1) : null;
+        var begin = DecoderSampling.Begin(scheduler, run, noise, [batch, config.InChannels, SmallSize, SmallSize], known);
+        run.Trace?.Add("decoder noise", begin.Start);
+        var denoiser = Conditioned(loan.Value, conditions, run.Guidance);
+        if (run.Pull is { } pull) denoiser = Guidance.Pulled(denoiser, scheduler, pull.Score, pull.Scale);
+        var options = DecoderSampling.Options(scheduler, run, begin, known, conditions.Repaint, x => x.div(2).add(0.5));
+        return Sampling.Run(scheduler, denoiser, begin.Start, noise, options, run.Cancellation).clamp(-1, 1);
+    }
+
+    private Denoiser Conditioned(UNet2DConditionModel network, DecoderConditions conditions, double guidance)
+    {
+        var guided = guidance > 1;
+        var text = texts.Encode(conditions.Prompts);
+        if (guided) text = text.After(texts.Encode(conditions.Negatives));
+        var (context, time) = projection.Use(head => head.Condition(conditions.Image, text.TextEmbedding, text.TextEncodings!));
+        var extra = context.shape[1] - text.TextEncodings!.shape[1];
+        var bound = new UNetConditions(context.to(type))
+        {
+            ClassLabels = time.to(type),
+            TextMask = nn.functional.pad(text.TextMask!.to(ScalarType.Float32), (extra, 0), value: 1),
+        };
+        Denoiser denoiser = (x, t) => network.call(x.to(type), t, bound).to(ScalarType.Float32);
+        return guided ? Guidance.ClassifierFree(denoiser, guidance) : denoiser;
+    }
+
+    /// <summary>[batch, 3, size, size], about [-1, 1]</summary>
+    private Tensor Enlarge(Tensor small, DecoderRun run, Noise noise)
+    {
+        using var scheduler = Schedulers.Create(upsamplerScheduler);
+        scheduler.SetTimesteps(UpsamplerSteps);
+        var start = Sampling.Begin(scheduler, noise, small.shape[0], 3, Size, Size);
+        var blurred = Bicubic.Resize(small, Size, Size);
+        var final = scheduler.Timesteps[^1];
+        Component<UNet2DModel>.Loan? loan = null;
+        try
+        {
+            return Sampling.Run(scheduler, (x, t) =>
+            {
+                // Both networks are large: the first leaves before the last one comes.
+                var wanted = t[0].ToSingle() == final ? last : first;
+                if (loan is null || !wanted.Lends(loan))
+                {
+                    loan?.Dispose();
+                    loan = wanted.Borrow();
+                }
+
+                return loan.Value.call(cat([x, blurred], 1).to(type), t).to(ScalarType.Float32);
+            }, start, noise, new SamplingOptions { Progress = run.Progress("upsampler") }, run.Cancellation);
+        }
+        finally
+        {
+            loan?.Dispose();
+        }
+    }
+}

@@ -5,7 +5,7 @@ using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije train clip|autoencoder|prior|decoder --config F --out DIR [--resume] [--minutes M]</c>, and probe and classifier</summary>
+/// <summary><c>alebrije train clip|autoencoder|prior|decoder|upsampler --config F --out DIR [--resume] [--minutes M]</c>, and probe and classifier</summary>
 internal static class TrainCommand
 {
     private static readonly Dictionary<string, string> Descriptions = new()
@@ -14,6 +14,7 @@ internal static class TrainCommand
         ["autoencoder"] = "Trains the autoencoder between pictures and latents.",
         ["prior"] = "Trains the prior from text to image embedding, on a trained CLIP.",
         ["decoder"] = "Trains the decoder from image embedding to latents, on a trained CLIP and autoencoder.",
+        ["upsampler"] = "Trains the upsampler that doubles the side of pictures.",
     };
 
     public static Command Create(Terminal terminal)

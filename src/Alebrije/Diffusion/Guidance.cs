@@ -84,7 +84,7 @@ internal static class Guidance
     public static Denoiser Pulled(Denoiser denoiser, IScheduler scheduler, Func<Tensor, Tensor> score, double scale) => (x, t) =>
     {
         using var scope = NewDisposeScope();
-        var (type, alphaBar) = (scheduler.Config.PredictionType, scheduler.Schedule.AlphaBar((int)t[0].ToSingle()));
+        var (type, alphaBar) = (scheduler.Config.PredictionType, scheduler.Schedule.AlphaBar((int)t[0].item<float>()));
         var output = denoiser(x, t);
         var (prediction, variance) = Parameterisation.Split(output, x);
         var original = Parameterisation.Original(type, prediction, x, alphaBar);

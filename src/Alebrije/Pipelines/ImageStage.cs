@@ -44,7 +44,7 @@ internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVis
     {
         var options = processor.Options;
         var (mean, deviation) = (tensor(options.Mean.ToArray()).reshape(1, 3, 1, 1), tensor(options.Deviation.ToArray()).reshape(1, 3, 1, 1));
-        var resized = Nn.Bicubic.Resize(pixels.div(2).add(0.5), side, side);
+        var resized = Bicubic.Resize(pixels.div(2).add(0.5), side, side);
         return EncodePixels((resized - mean) / deviation);
     }
 

@@ -76,7 +76,7 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
     }
 
     /// <summary>Error of pixels and of their differences to the right and downwards.</summary>
-    private static Tensor Reconstruction(Tensor decoded, Tensor pixels)
+    internal static Tensor Reconstruction(Tensor decoded, Tensor pixels)
     {
         var error = decoded - pixels;
         var right = error[.., .., .., 1..] - error[.., .., .., ..^1];

@@ -47,6 +47,22 @@ internal static class MiniSchedulers
         }
         """;
 
+    /// <summary>
+    /// Upsampler: Karlo's sampler, with x0 prediction in place of the noise, for a run of few steps begins with a prediction from pure noise, where an
+    /// error in the noise is divided by next to nothing.
+    /// </summary>
+    public const string UpsamplerText = """
+        {
+          "_class_name": "UnCLIPScheduler",
+          "beta_schedule": "squaredcos_cap_v2",
+          "clip_sample": true,
+          "clip_sample_range": 1.0,
+          "num_train_timesteps": 1000,
+          "prediction_type": "sample",
+          "variance_type": "fixed_small_log"
+        }
+        """;
+
     /// <inheritdoc cref="PriorText"/>
     public static SchedulerConfig Prior { get; } = SchedulerConfig.Parse(PriorText);
 
@@ -55,4 +71,7 @@ internal static class MiniSchedulers
 
     /// <inheritdoc cref="DecoderText"/>
     public static SchedulerConfig Decoder { get; } = SchedulerConfig.Parse(DecoderText);
+
+    /// <inheritdoc cref="UpsamplerText"/>
+    public static SchedulerConfig Upsampler { get; } = SchedulerConfig.Parse(UpsamplerText);
 }

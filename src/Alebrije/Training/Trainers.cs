@@ -44,7 +44,7 @@ public sealed record ClassifierOptions(string Images, string Model)
 public static class Trainers
 {
     /// <summary>What can be trained.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "decoder"];
+    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "decoder", "upsampler"];
 
     /// <summary>Trains one part, as its configuration file says.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -62,6 +62,7 @@ public static class Trainers
             "clip" => ClipRuns.Train(ClipRuns.Read(configFile, options), options, cancellation),
             "autoencoder" => new AutoencoderTrainer(Read<AutoencoderTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
             "prior" => TrainPrior(Read<PriorTrainingConfig>(configFile), options, cancellation),
+            "upsampler" => new UpsamplerTrainer(Read<UpsamplerTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
             "decoder" => TrainDecoder(Read<DecoderTrainingConfig>(configFile), options, cancellation),
             _ => throw new ArgumentException($"There is no trainer '{name}'; there are {string.Join(", ", Names)}.", nameof(name)),
         };

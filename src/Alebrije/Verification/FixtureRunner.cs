@@ -58,6 +58,7 @@ internal static class FixtureRunners
         [("diffusers", "KandinskyV22Img2ImgPipeline", "__call__")] = KandinskyRunners.Decoder,
         [("diffusers", "KandinskyV22InpaintPipeline", "__call__")] = KandinskyRunners.Decoder,
         [("diffusers", "KandinskyV22ControlnetPipeline", "__call__")] = KandinskyRunners.Decoder,
+        [("diffusers", "UNet2DModel", "forward")] = UNetRunners.Upsample,
         [("diffusers", "StableUnCLIPPipeline", "__call__")] = StableUnClipRunners.FromText,
         [("diffusers", "StableUnCLIPImg2ImgPipeline", "__call__")] = StableUnClipRunners.FromPicture,
         [("PIL", "Image.resize", "resize")] = PixelRunners.Resize,

@@ -22,6 +22,7 @@ internal static class NetworkCatalog
         ["CustomTextCLIP"] = (path => new OpenClipNetwork(OpenClipConfig.Read(path)), OpenAi),
         ["PriorTransformer"] = (path => new PriorTransformer(PriorTransformerConfig.Read(path)), new StateDictOptions()),
         ["StableUnCLIPImageNormalizer"] = (path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), new StateDictOptions()),
+        ["UNet2DModel"] = (path => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(path)), new StateDictOptions()),
         ["UNet2DConditionModel"] = (path => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(path)), new StateDictOptions()),
         ["UnCLIPTextProjModel"] = (path => new UnClipTextProjection(ConfigFile.Read<UnClipTextProjectionConfig>(path)), new StateDictOptions()),
         ["AutoencoderKL"] = (path => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(path)), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }),

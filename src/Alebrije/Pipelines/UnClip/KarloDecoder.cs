@@ -37,7 +37,7 @@ internal sealed class KarloDecoder : IUnClipDecoder
         var textConfig = ConfigFile.Read<UnClipTextProjectionConfig>(folder.Of("text_proj"));
         var upsampler = ConfigFile.Read<UNet2DConfig>(folder.Of("super_res_first"));
         var lastConfig = ConfigFile.Read<UNet2DConfig>(folder.Of("super_res_last"));
-        (Features, Size) = (textConfig.ClipEmbeddingsDim, upsampler.SampleSize ?? 256);
+        (Features, Size) = (textConfig.ClipEmbeddingsDim, (upsampler.SampleSize ?? [256])[0]);
         projection = new(() => folder.Load("text_proj", () => new UnClipTextProjection(textConfig)), keep);
         decoder = new(() => folder.Load("decoder", () => new UNet2DConditionModel(config), type: type), keep);
         first = new(() => folder.Load("super_res_first", () => new UNet2DModel(upsampler), type: type), keep);
@@ -143,7 +143,7 @@ internal sealed class KarloDecoder : IUnClipDecoder
             return Sampling.Run(scheduler, (x, t) =>
             {
                 // Both networks are large: the first leaves before the last one comes.
-                var wanted = t[0].ToSingle() == final ? last : first;
+                var wanted = t[0].item<float>() == final ? last : first;
                 if (loan is null || !wanted.Lends(loan))
                 {
                     loan?.Dispose();

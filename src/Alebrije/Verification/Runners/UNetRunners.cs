@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
 
-/// <summary>The denoiser of every family that has UNet2DConditionModel.</summary>
+/// <summary>The denoiser of every family that has UNet2DConditionModel, and what stands before and after it in Karlo.</summary>
 internal static class UNetRunners
 {
     public static IReadOnlyDictionary<string, Tensor> Forward(FixtureCase c)
@@ -29,5 +29,13 @@ internal static class UNetRunners
         var network = c.Fixture.Part("text_proj", () => NetworkCatalog.Load<UnClipTextProjection>("UnCLIPTextProjModel", c.Fixture.Model(c.Component)));
         var (context, time) = network.Condition(c.Input("image_embeddings"), c.Input("prompt_embeds"), c.Input("text_encoder_hidden_states"));
         return new Dictionary<string, Tensor> { ["text_encoder_hidden_states_out"] = context, ["additive_clip_time_embeddings"] = time };
+    }
+
+    /// <summary>unCLIP's upsampler.</summary>
+    public static IReadOnlyDictionary<string, Tensor> Upsample(FixtureCase c)
+    {
+        using var guard = no_grad();
+        var network = c.Fixture.Part("upsampler", () => NetworkCatalog.Load<UNet2DModel>("UNet2DModel", c.Fixture.Model(c.Component)));
+        return new Dictionary<string, Tensor> { ["sample_out"] = network.call(c.Input("sample"), c.Timestep()!) };
     }
 }

@@ -1,0 +1,74 @@
+using Alebrije.Analysis;
+using Alebrije.Models.Autoencoders;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>What an upsampler makes of scenes that were made small, beside bicubic enlargement of the same small pictures.</summary>
+internal static class UpsamplerEvaluation
+{
+    private const int Batch = 4;
+
+    /// <summary>
+    /// <c>upsampler_psnr_db</c> and <c>bicubic_psnr_db</c> on held-out pictures, made small exactly, and in the group <c>autoencoded</c> the same of small
+    /// pictures that went through the autoencoder, as drawn ones do.
+    /// </summary>
+    /// <param name="upsampler">The upsampler.</param>
+    /// <param name="autoencoder">The autoencoder before it.</param>
+    /// <param name="scenes">The world.</param>
+    /// <param name="count">Pictures.</param>
+    /// <param name="steps">Steps of the upsampler.</param>
+    /// <param name="sheets">Get the first pictures: bicubic, upsampled, true.</param>
+    /// <param name="progress">Told what is done, how many of how many.</param>
+    public static MetricGroup Measure(
+        Upsampler upsampler, AutoencoderKL? autoencoder, EvaluationScenes scenes, int count, int steps, PictureSheets sheets,
+        Action<string, int, int>? progress = null)
+    {
+        var side = EvaluationScenes.SideFor(upsampler.Side) / 2 * 2;
+        var small = side / 2;
+        using var noise = new Noise(unchecked((long)scenes.Seed));
+        var figures = new Dictionary<string, List<double>>();
+        var done = 0;
+        foreach (var chunk in scenes.Draw(EvaluationScenes.Mixture, count).Chunk(Batch))
+        {
+            using var scope = NewDisposeScope();
+            RgbImage[] pictures = [.. chunk.Select(scene => scenes.Picture(scene, side))];
+            var truth = AutoencoderEvaluation.Pixels(pictures);
+            var reduced = AutoencoderEvaluation.Pixels([.. pictures.Select(picture => picture.Resize(small, small))]);
+            var rows = Compare("", reduced);
+            if (autoencoder is not null) rows.AddRange(Compare("autoencoded ", autoencoder.call(reduced).clamp(-1, 1)));
+            rows.AddRange(pictures.Select(picture => (picture, "true")));
+            if (done == 0) sheets.Save("upsampler", $"bicubic, {steps} steps of the upsampler, true pictures", pictures.Length, rows);
+            progress?.Invoke("enlarging pictures", done += chunk.Length, count);
+
+            List<(RgbImage Picture, string Label)> Compare(string kind, Tensor given)
+            {
+                var plain = Bicubic.Resize(given, side, side).clamp(-1, 1);
+                var ours = upsampler.Enlarge(given, side, side, steps, noise).clamp(-1, 1);
+                return [.. Row(kind + "bicubic", plain, truth), .. Row(kind + "upsampler", ours, truth)];
+            }
+        }
+
+        var metrics = new MetricGroup();
+        metrics.Add("upsampler_psnr_db", Figure.Mean(figures["upsampler"]));
+        metrics.Add("bicubic_psnr_db", Figure.Mean(figures["bicubic"]));
+        if (autoencoder is null) return metrics;
+        var after = new MetricGroup();
+        after.Add("upsampler_psnr_db", Figure.Mean(figures["autoencoded upsampler"]));
+        after.Add("bicubic_psnr_db", Figure.Mean(figures["autoencoded bicubic"]));
+        metrics.Add("autoencoded", after);
+        return metrics;
+
+        IEnumerable<(RgbImage Picture, string Label)> Row(string name, Tensor enlarged, Tensor truth)
+        {
+            var decibels = AutoencoderEvaluation.SignalToNoise(enlarged, truth);
+            if (!figures.TryGetValue(name, out var all)) figures[name] = all = [];
+            all.AddRange(decibels);
+            return AutoencoderEvaluation.Pictures(enlarged).Select((picture, i) => (picture, FormattableString.Invariant($"{name}, {decibels[i]:F1} dB")));
+        }
+    }
+}

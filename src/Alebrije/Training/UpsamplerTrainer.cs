@@ -1,0 +1,178 @@
+using Alebrije.Diffusion;
+using Alebrije.Evaluation;
+using Alebrije.Models.Autoencoders;
+using Alebrije.Models.UNets;
+using Alebrije.Pipelines;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>One training run of the upsampler, as its JSON file says it.</summary>
+internal sealed record UpsamplerTrainingConfig : TrainingPlan
+{
+    /// <summary>How many times larger its pictures are.</summary>
+    public const int Factor = 2;
+
+    public UNet2DConfig Model { get; init; } = UNet2DConfig.Upsampler(32, 64, 96);
+
+    /// <summary>Folder of the autoencoder whose faults a share of the small pictures shows; null shows none.</summary>
+    public string? Autoencoder { get; init; }
+
+    /// <summary>Folder whose weights the run starts from, such as an earlier upsampler; null starts from nothing.</summary>
+    public string? Start { get; init; }
+
+    /// <summary>Side of the crops, in pixels of the large picture (the paper takes a quarter of it).</summary>
+    public int Crop { get; init; } = 64;
+
+    /// <summary>Where whole pictures take over, as a share of the run: norms see other statistics in them.</summary>
+    public double CropsUntil { get; init; } = 0.8;
+
+    /// <summary>Crops of each scene.</summary>
+    public int CropsPerPicture { get; init; } = 4;
+
+    /// <summary>Share of crops that are seen as pure noise, where every run of few steps begins; the others' steps are even.</summary>
+    public double PureNoise { get; init; } = 0.3;
+
+    /// <summary>Share of small pictures that go through the autoencoder.</summary>
+    public double Autoencoded { get; init; } = 0.5;
+
+    /// <summary>Largest deviation of the error in their latents, which have deviation 1.</summary>
+    public double LatentNoise { get; init; } = 0.2;
+
+    /// <summary>Share of the others that are blurred.</summary>
+    public double Blurred { get; init; } = 0.5;
+
+    /// <summary>Largest deviation of the blur, in pixels of the small picture.</summary>
+    public double Blur { get; init; } = 0.8;
+
+    /// <summary>Steps that it is measured with.</summary>
+    public int Steps { get; init; } = 4;
+
+    /// <summary>Side of the large pictures.</summary>
+    [System.Text.Json.Serialization.JsonIgnore]
+    public int Side => (Model.SampleSize ?? [256])[0];
+
+    /// <exception cref="ArgumentException">Sizes do not fit together.</exception>
+    public void Check()
+    {
+        Model.Check();
+        var factor = Math.Max(Factor, 1 << (Model.BlockOutChannels.Length - 1));
+        if (Crop < factor || Crop > Side || Crop % factor != 0 || Side % factor != 0)
+            throw new ArgumentException($"The crop is {Crop} and the picture {Side} pixels wide: both have to be multiples of {factor}, and the crop no larger than the picture.");
+        if (Model.InChannels != 6 || Model.OutChannels != 3)
+            throw new ArgumentException($"An upsampler has 6 in_channels, the noisy picture and the small one enlarged, and 3 out_channels, not {Model.InChannels} and {Model.OutChannels}.");
+        if (CropsPerPicture < 1 || Batch < CropsPerPicture)
+            throw new ArgumentException($"crops_per_picture is {CropsPerPicture} and batch {Batch}: a scene has one crop or more, and a batch one scene or more.");
+    }
+}
+
+/// <summary>
+/// Trains the upsampler of unCLIP (Ramesh et al., 2022, §2.1): from a noisy large picture and a faulty small one to the large one, on crops first. What it
+/// predicts is the picture itself, with the error that the autoencoder is trained with, for edges that stay sharp.
+/// </summary>
+internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, CaptionedScenes scenes)
+{
+    private const ulong ProbeSeed = 9005;
+    private const int Probed = 16;
+
+    private readonly NoiseSchedule schedule = NoiseSchedule.From(MiniSchedulers.Upsampler);
+    private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
+
+    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
+    /// <returns>How it ended, with the signal-to-noise ratio on held-out scenes beside that of bicubic enlargement.</returns>
+    public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
+    {
+        config.Check();
+        var steps = config.Samples / config.Batch;
+        var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
+        using var run = new TrainingRun(options, config, new LossWatch(0.9, 10 * config.WarmUp, "Lower learning_rate."));
+        using var network = new UNet2DModel(config.Model);
+        SeededInit.Apply(network, config.Seed);
+        if (config.Start is { } start && run.Checkpoint is null) Fill(network, start);
+        using var vae = config.Autoencoder is { } folder ? Fill(new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(folder)), folder) : null;
+        var faults = new UpsamplerFaults(config, vae, dtype);
+        using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
+        {
+            Method = config.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0, ClipNorm = 1, EmaDecay = config.EmaDecay,
+        });
+        run.Restore(network, optimizer);
+        var metrics = new Dictionary<string, double>();
+        using var batches = new BatchQueue<UpsamplerBatch>(i => UpsamplerBatch.Make(config, scenes, i, CropAt(i, steps)), run.Step);
+
+        while (run.Step < steps && !run.IsOver(cancellation))
+        {
+            using var scope = NewDisposeScope();
+            var loss = Loss(network, batches.Next(), faults, run.Step, CropAt(run.Step, steps));
+            loss.backward();
+            var learningRate = rate.At(run.Step);
+            var norm = optimizer.Step(learningRate);
+            run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
+
+            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
+            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, vae, steps);
+        }
+
+        run.Save(network, optimizer);
+        metrics = Evaluate(run, network, optimizer, vae, steps);
+        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
+    }
+
+    private int CropAt(long step, long steps) => step < steps * config.CropsUntil ? config.Crop : config.Side;
+
+    private Tensor Loss(UNet2DModel network, UpsamplerBatch batch, UpsamplerFaults faults, long step, int crop)
+    {
+        using var scope = NewDisposeScope();
+        using var generator = new Generator((config.Seed << 32) + (ulong)step);
+        var small = config.Side / UpsamplerTrainingConfig.Factor;
+        var given = Bicubic.Resize(faults.Apply(tensor(batch.Small, [-1, 3, small, small]), step), config.Side, config.Side);
+        var guide = batch.Cut(given, crop);                                                  // [crops, 3, crop, crop]
+        var original = batch.Cut(tensor(batch.Large, [-1, 3, config.Side, config.Side]), crop);
+        var pure = rand([original.shape[0]], generator: generator).lt(config.PureNoise);
+        var even = randint(0, schedule.Length, [original.shape[0]], dtype: ScalarType.Int64, generator: generator);
+        var timesteps = where(pure, full_like(even, schedule.Length - 1), even);
+        var noisy = schedule.AddNoise(original, randn(original.shape, generator: generator), timesteps);
+        var predicted = network.call(cat([noisy, guide], 1).to(dtype), timesteps).to(ScalarType.Float32);
+        return AutoencoderTrainer.Reconstruction(predicted, original).MoveToOuterDisposeScope();
+    }
+
+    private Dictionary<string, double> Evaluate(TrainingRun run, UNet2DModel network, Optimizer optimizer, AutoencoderKL? vae, long steps)
+    {
+        optimizer.SwapAverages();
+        var metrics = Probe(network, vae, new PictureSheets(Path.Combine(run.Folder, "samples", $"{run.Step:D7}")));
+        Export(Path.Combine(run.Folder, Upsampler.First), network);
+        optimizer.SwapAverages();
+        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
+        return metrics;
+    }
+
+    private Dictionary<string, double> Probe(UNet2DModel network, AutoencoderKL? vae, PictureSheets sheets)
+    {
+        using var inference = inference_mode();
+        using var scope = NewDisposeScope();
+
+        // The networks stay the run's: the upsampler is not disposed.
+        var upsampler = new Upsampler(network, null, MiniSchedulers.Upsampler);
+        var group = UpsamplerEvaluation.Measure(upsampler, vae, new EvaluationScenes(scenes.World, ProbeSeed), Probed, config.Steps, sheets);
+        var metrics = group.Figures.ToDictionary(f => f.Key, f => f.Value.Value);
+        foreach (var (name, inner) in group.Groups)
+            foreach (var (figure, value) in inner.Figures) metrics[$"{name}_{figure}"] = value.Value;
+        return metrics;
+    }
+
+    private static void Export(string folder, UNet2DModel network)
+    {
+        Directory.CreateDirectory(folder);
+        SafeTensorsWriter.Write(Path.Combine(folder, "diffusion_pytorch_model.safetensors"), network.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
+        ConfigFile.Write(Path.Combine(folder, "config.json"), network.Config, "UNet2DModel");
+    }
+
+    private static T Fill<T>(T network, string folder) where T : nn.Module
+    {
+        using var weights = CheckpointFolder.OpenWeights(folder);
+        StateDict.Load(network, weights);
+        return network;
+    }
+}

@@ -1,3 +1,6 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
 namespace Alebrije.Pipelines;
 
 /// <summary>
@@ -14,7 +17,7 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
     /// <summary>Loads it if need be; it stays until the last loan is disposed.</summary>
     public Loan Borrow()
     {
-        value ??= load();
+        value ??= Detached(load());
         borrowers++;
         return new Loan(this, value);
     }
@@ -34,6 +37,15 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
     {
         value?.Dispose();
         value = null;
+    }
+
+    /// <summary>Weights outlive the scope of the step that first needed them.</summary>
+    private static T Detached(T loaded)
+    {
+        if (loaded is not nn.Module network) return loaded;
+        foreach (var parameter in network.parameters()) parameter.DetachFromDisposeScope();
+        foreach (var buffer in network.buffers()) buffer.DetachFromDisposeScope();
+        return loaded;
     }
 
     private void Return()

@@ -52,7 +52,7 @@ internal sealed record DecoderRun(int Steps, double Guidance)
     /// <summary>Told after every step: stage, steps done, of.</summary>
     public Action<GenerationProgress>? Report { get; init; }
 
-    /// <summary>Gets the sample after every step, by stage.</summary>
+    /// <summary>Gets the sample after every step, by stage, before what is kept of a picture is put back.</summary>
     public Action<string, Tensor>? After { get; init; }
 
     /// <summary>Gets noise, predicted pictures and latents when given.</summary>
@@ -61,12 +61,8 @@ internal sealed record DecoderRun(int Steps, double Guidance)
     /// <summary>Looked at before every step.</summary>
     public CancellationToken Cancellation { get; init; }
 
-    /// <summary>Reports to both listeners.</summary>
-    internal Action<Diffusion.SamplingProgress> Progress(string stage) => p =>
-    {
-        Report?.Invoke(new GenerationProgress(stage, p.Step, p.Of));
-        After?.Invoke(stage, p.Sample);
-    };
+    /// <summary>Tells of a step.</summary>
+    internal Action<Diffusion.SamplingProgress> Progress(string stage) => p => Report?.Invoke(new GenerationProgress(stage, p.Step, p.Of));
 }
 
 /// <summary>How good a picture is, to be raised by its gradient: CLIP guidance.</summary>

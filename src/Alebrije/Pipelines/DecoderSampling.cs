@@ -64,8 +64,10 @@ internal static class DecoderSampling
                 if (run.Trace is { } trace && (p.Step % every == 0 || p.Step == 1))
                     trace.Add($"predicted picture {p.Step}", ImageTensors.ToImages(picture(p.Original))[0], new { p.Timestep });
             },
-            AfterStep = known is null || repaint is null ? null : (x, done) =>
+            AfterStep = (x, done) =>
             {
+                run.After?.Invoke("decoder", x);
+                if (known is null || repaint is null) return x;
                 var kept = done + 1 < scheduler.Timesteps.Count ? scheduler.AddNoise(known, begin.Noise, done + 1) : known;
                 return where(Resized(repaint, x).to_type(ScalarType.Bool), x, kept);
             },

@@ -48,7 +48,7 @@ internal sealed class PriorStage(Component<PriorTransformer> prior, SchedulerCon
 
     /// <summary>Draws image embeddings.</summary>
     /// <param name="texts">Of a batch.</param>
-    /// <param name="empty">The empty text, one or as many; it is needed with guidance only.</param>
+    /// <param name="empty">What is guided away from: the empty text, one or as many; it is needed with guidance only.</param>
     /// <param name="noise">One draw to begin with, and one for every step but the last.</param>
     /// <param name="run">Steps and guidance.</param>
     /// <returns>[batch, features] on CLIP's scale</returns>

@@ -27,7 +27,9 @@ internal sealed class KandinskyPrior(TextStage texts, PriorStage prior, ImageSta
     {
         using var scope = NewDisposeScope();
         var conditions = texts.Encode(negatives is null ? prompts : [.. prompts, .. negatives], run.Trace);
-        var drawn = prior.Sample(conditions, run.Guidance > 1 ? texts.Encode([""]) : null, noise, run);
+        // The negatives are also what their own embeddings, and the prompts', are guided away from.
+        var unguided = run.Guidance <= 1 ? null : texts.Encode(negatives is null ? [""] : [.. negatives, .. negatives]);
+        var drawn = prior.Sample(conditions, unguided, noise, run);
         var (image, negative) = negatives is null
             ? (drawn, images.EncodeMeanColour().expand(prompts.Count, -1).clone())
             : (drawn.narrow(0, 0, prompts.Count), drawn.narrow(0, prompts.Count, negatives.Count));

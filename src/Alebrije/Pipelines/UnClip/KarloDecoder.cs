@@ -151,7 +151,15 @@ internal sealed class KarloDecoder : IUnClipDecoder
                 }
 
                 return loan.Value.call(cat([x, blurred], 1).to(type), t).to(ScalarType.Float32);
-            }, start, noise, new SamplingOptions { Progress = run.Progress("upsampler") }, run.Cancellation);
+            }, start, noise, new SamplingOptions
+            {
+                Progress = run.Progress("upsampler"),
+                AfterStep = (x, _) =>
+                {
+                    run.After?.Invoke("upsampler", x);
+                    return x;
+                },
+            }, run.Cancellation);
         }
         finally
         {

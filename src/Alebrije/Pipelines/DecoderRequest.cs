@@ -16,6 +16,9 @@ internal sealed record DecoderConditions(Tensor Image)
     /// <summary>[batch, features]: image embeddings of the unguided half; null takes the decoder's own.</summary>
     public Tensor? NegativeImage { get; init; }
 
+    /// <summary>Whether the embedding is left out, as training did now and then: the decoder's null condition takes its place.</summary>
+    public bool WithoutEmbedding { get; init; }
+
     /// <summary>A picture to start from, [batch or 1, 3, h, w] in [-1, 1] at the size that is drawn, with <see cref="DecoderRun.Strength"/>.</summary>
     public Tensor? Picture { get; init; }
 

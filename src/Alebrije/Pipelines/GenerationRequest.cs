@@ -46,6 +46,12 @@ public sealed record GenerationRequest
     /// <summary>Side of the picture in pixels, a multiple of the autoencoder's factor; null takes the model's own.</summary>
     public int? Size { get; init; }
 
+    /// <summary>DDIM's eta from 0 (the noise it starts from decides everything) to 1; null samples as the model's own sampler does.</summary>
+    public double? Eta { get; init; }
+
+    /// <summary>Pulls the picture towards the prompt by CLIP's gradient; null: not.</summary>
+    public ClipGuidance? ClipGuidance { get; init; }
+
     /// <summary>Looks at the values alone; whether the size fits is the model's to say.</summary>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public void Check()
@@ -56,6 +62,8 @@ public sealed record GenerationRequest
         Range(PriorCandidates, 1, 64, "prior candidates");
         Scale(Guidance, "guidance");
         Scale(PriorGuidance, "prior guidance");
+        Scale(ClipGuidance?.Scale, "CLIP guidance");
+        if (Eta is { } eta && !(eta is >= 0 and <= 1)) throw new ArgumentException($"Eta is {eta}; it has to lie between 0 (no noise is put back) and 1 (as much as DDPM).");
     }
 
     private static void Range(int? value, int least, int most, string name)
@@ -69,6 +77,11 @@ public sealed record GenerationRequest
             throw new ArgumentException($"The scale of {name} is {scale}; it has to lie between 0 and 100, and 1 means none.");
     }
 }
+
+/// <summary>Diffusion guided by CLIP, taken literally: the gradient of the cosine between prompt and predicted picture steers the sampler.</summary>
+/// <param name="Scale">How strongly, from 0 to 100; 1 is a good start.</param>
+/// <param name="Alone">Whether it takes the place of the image embedding instead of standing beside it.</param>
+public sealed record ClipGuidance(double Scale, bool Alone = false);
 
 /// <summary>What a pipeline tells while it works.</summary>
 /// <param name="Stage"><c>prior</c>, <c>decoder</c> or <c>picture</c>.</param>

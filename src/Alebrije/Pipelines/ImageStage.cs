@@ -40,12 +40,17 @@ internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVis
     /// <summary>Embeddings of pixels, differentiable.</summary>
     /// <param name="pixels">[batch, 3, h, w] in [-1, 1], of any size.</param>
     /// <returns>[batch, features]</returns>
-    public Tensor EncodeRange(Tensor pixels)
+    public Tensor EncodeRange(Tensor pixels) => EncodePixels(Prepare(pixels, processor.Options, side));
+
+    /// <summary>Pixels as the tower takes them, differentiable: resized bicubically without rounding to bytes, and normalised.</summary>
+    /// <param name="pixels">[batch, 3, h, w] in [-1, 1], of any size.</param>
+    /// <param name="options">Mean and deviation.</param>
+    /// <param name="side">Side of the tower's pixels.</param>
+    /// <returns>[batch, 3, side, side]</returns>
+    public static Tensor Prepare(Tensor pixels, ClipImageOptions options, int side)
     {
-        var options = processor.Options;
         var (mean, deviation) = (tensor(options.Mean.ToArray()).reshape(1, 3, 1, 1), tensor(options.Deviation.ToArray()).reshape(1, 3, 1, 1));
-        var resized = Bicubic.Resize(pixels.div(2).add(0.5), side, side);
-        return EncodePixels((resized - mean) / deviation);
+        return (Bicubic.Resize(pixels.div(2).add(0.5), side, side) - mean) / deviation;
     }
 
     /// <summary>Keeps the tower in memory until disposed.</summary>

@@ -9,7 +9,8 @@ namespace Alebrije.Pipelines;
 /// <summary>CLIP's tokenizer and text tower, as a prior and Karlo's decoder need them.</summary>
 /// <param name="tokenizer">Text to ids.</param>
 /// <param name="encoder">Ids to encodings and embedding; it has a projection.</param>
-internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel> encoder) : IDisposable
+/// <param name="features">Numbers of an embedding.</param>
+internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel> encoder, int features) : IDisposable
 {
     private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
 
@@ -19,8 +20,11 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
         var config = ConfigFile.Read<ClipTextConfig>(folder.Of(encoderName));
         var projects = folder.Components[encoderName] == "CLIPTextModelWithProjection";
         return new TextStage(ClipTokenizer.Load(folder.Of(tokenizerName)),
-            new Component<ClipTextModel>(() => folder.Load(encoderName, () => new ClipTextModel(config, projects), PositionIds), keep));
+            new Component<ClipTextModel>(() => folder.Load(encoderName, () => new ClipTextModel(config, projects), PositionIds), keep), config.ProjectionDim);
     }
+
+    /// <summary>Numbers of a text embedding.</summary>
+    public int Features => features;
 
     /// <summary>Embeddings, encodings and mask of texts, cut or padded to the tokenizer's length.</summary>
     public PriorConditions Encode(IReadOnlyList<string> texts, GenerationTrace? trace = null)

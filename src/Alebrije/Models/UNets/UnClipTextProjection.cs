@@ -56,6 +56,9 @@ internal sealed class UnClipTextProjection : nn.Module
     /// <summary>The config it was built from.</summary>
     public UnClipTextProjectionConfig Config { get; }
 
+    /// <summary>The embedding that stands for none, [features].</summary>
+    public Tensor NullEmbedding => learned_classifier_free_guidance_embeddings;
+
     /// <summary>Context and time conditions of a batch.</summary>
     /// <param name="image">[images, features]: image embeddings.</param>
     /// <param name="text">[batch, features]: text embeddings; a batch of twice the images has the unconditional half first, which gets the learned embedding.</param>

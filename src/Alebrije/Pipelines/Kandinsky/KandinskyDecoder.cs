@@ -136,7 +136,7 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
     private Denoiser Conditioned(UNet2DConditionModel network, DecoderConditions conditions, double guidance, Tensor? beside)
     {
         var guided = guidance > 1;
-        var image = conditions.Image;
+        var image = conditions is { WithoutEmbedding: true, NegativeImage: { } nothing } ? nothing.expand_as(conditions.Image) : conditions.Image;
         if (guided)
         {
             image = cat([conditions.NegativeImage?.expand(image.shape[0], -1)

@@ -92,10 +92,19 @@ internal sealed record GenerationDefaults
     /// <summary>0 to 999: how much noise the image embedding gets before the decoder sees it.</summary>
     public int NoiseLevel { get; init; }
 
-    public static GenerationDefaults Load(string folder)
+    /// <summary>Karlo's (diffusers, pipeline_unclip.py).</summary>
+    public static GenerationDefaults OfKarlo { get; } = new() { Steps = 25, Guidance = 8 };
+
+    /// <summary>Kandinsky's: the reference takes 100 steps, its model cards half of that.</summary>
+    public static GenerationDefaults OfKandinsky { get; } = new() { Steps = 50, Guidance = 4 };
+
+    /// <summary>The folder's own values.</summary>
+    /// <param name="folder">A pipeline's folder.</param>
+    /// <param name="otherwise">What holds where the folder has none; null: Stable unCLIP's.</param>
+    public static GenerationDefaults Load(string folder, GenerationDefaults? otherwise = null)
     {
         var file = Path.Combine(folder, FileName);
-        return File.Exists(file) ? ConfigFile.Read<GenerationDefaults>(file, unknownKeysAllowed: false) : new GenerationDefaults();
+        return File.Exists(file) ? ConfigFile.Read<GenerationDefaults>(file, unknownKeysAllowed: false) : otherwise ?? new GenerationDefaults();
     }
 
     public void Save(string folder) => ConfigFile.Write(Path.Combine(folder, FileName), this);

@@ -23,6 +23,9 @@ internal sealed class StableUnClipStages(StableUnClipParts parts, Precision prec
     private readonly ScalarType decoderType = precision == Precision.Auto && parts.UNet.parameters().Sum(p => p.numel()) < SmallNetwork
         ? ScalarType.Float32 : Processor.ScalarType(precision);
 
+    /// <summary>Type in which the denoiser computes.</summary>
+    public ScalarType DecoderType => decoderType;
+
     /// <summary>Text embeddings and encodings for the prior.</summary>
     public PriorText EncodeForPrior(IReadOnlyList<string> prompts, GenerationTrace? trace = null)
     {

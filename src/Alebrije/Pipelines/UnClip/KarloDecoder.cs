@@ -118,7 +118,8 @@ internal sealed class KarloDecoder : IUnClipDecoder
         var guided = guidance > 1;
         var text = texts.Encode(conditions.Prompts);
         if (guided) text = text.After(texts.Encode(conditions.Negatives));
-        var (context, time) = projection.Use(head => head.Condition(conditions.Image, text.TextEmbedding, text.TextEncodings!));
+        var (context, time) = projection.Use(head => head.Condition(
+            conditions.WithoutEmbedding ? head.NullEmbedding.unsqueeze(0).expand_as(conditions.Image) : conditions.Image, text.TextEmbedding, text.TextEncodings!));
         var extra = context.shape[1] - text.TextEncodings!.shape[1];
         var bound = new UNetConditions(context.to(type))
         {

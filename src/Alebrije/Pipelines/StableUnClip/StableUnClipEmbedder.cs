@@ -1,0 +1,54 @@
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines.StableUnClip;
+
+/// <summary>The first half of Stable unCLIP, by its stages.</summary>
+internal sealed class StableUnClipEmbedder(StableUnClipParts parts, StableUnClipStages stages) : IUnClipEmbedder
+{
+    /// <inheritdoc/>
+    public int Features => (int)parts.Normalizer.Mean.shape[1];
+
+    /// <inheritdoc/>
+    public bool HasPrior => parts.PriorTextEncoder is not null;
+
+    /// <inheritdoc/>
+    public bool HasPictures => parts.ImageEncoder is not null;
+
+    /// <inheritdoc/>
+    public DrawnEmbedding Draw(GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
+    {
+        var text = stages.EncodeForPrior([request.Prompt], trace);
+        var image = request.Prior switch                                                     // [1, features]
+        {
+            PriorKind.None => text.Conditions.TextEmbedding,
+            PriorKind.Linear => stages.Linear(text),
+            _ => stages.SamplePrior(text, request, noise, report, trace, cancellation),
+        };
+        return new DrawnEmbedding(image, text.Conditions.TextEmbedding, null);
+    }
+
+    /// <inheritdoc/>
+    public Tensor EncodeTexts(IReadOnlyList<string> texts) => stages.EncodeForPrior(texts).Conditions.TextEmbedding;
+
+    /// <inheritdoc/>
+    public Tensor EncodeImages(IReadOnlyList<RgbImage> pictures) => stages.EncodeImages(pictures);
+
+    /// <inheritdoc/>
+    public Tensor EncodePixels(Tensor pixels)
+    {
+        var (encoder, processor) = (parts.ImageEncoder, parts.ImageProcessor);
+        if (encoder is null || processor is null) throw new InvalidOperationException($"{parts.Folder.Path} has no image encoder.");
+        return encoder.Project(encoder.Encode(ImageStage.Prepare(pixels, processor.Options, encoder.Config.ImageSize)).Pooled);
+    }
+
+    /// <inheritdoc/>
+    public Tensor? Negative() => null;
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        // The decoder disposes of the parts that both share.
+    }
+}

@@ -1,0 +1,95 @@
+using Alebrije.Pipelines.Kandinsky;
+using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Pipelines.UnClip;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>Which halves of unCLIP a published folder holds, by the class that its index names.</summary>
+internal static class UnClipFolder
+{
+    private const string Karlo = "UnCLIPPipeline", KarloVariations = "UnCLIPImageVariationPipeline";
+
+    private static readonly string[] KandinskyDecoders =
+    [
+        "KandinskyPipeline", "KandinskyImg2ImgPipeline", "KandinskyInpaintPipeline", "KandinskyV22Pipeline", "KandinskyV22Img2ImgPipeline",
+        "KandinskyV22InpaintPipeline", "KandinskyV22ControlnetPipeline", "KandinskyV22ControlnetImg2ImgPipeline",
+    ];
+
+    private static readonly string[] KandinskyPriors = ["KandinskyPriorPipeline", "KandinskyV22PriorPipeline", "KandinskyV22PriorEmb2EmbPipeline"];
+
+    /// <summary>Whether a pipeline of this class draws pictures from image embeddings.</summary>
+    public static bool Knows(string className) =>
+        className is Karlo or KarloVariations or "StableUnCLIPPipeline" or "StableUnCLIPImg2ImgPipeline" || KandinskyDecoders.Contains(className);
+
+    /// <summary>Opens both halves, from one folder or from two.</summary>
+    /// <exception cref="WeightsException">The class is none of unCLIP's, a half is missing, or the two do not belong together.</exception>
+    public static UnClipPipeline Open(PipelineFolder folder, UnClipOptions options)
+    {
+        if (KandinskyPriors.Contains(folder.ClassName))
+            throw new WeightsException($"{folder.Name} is the prior alone ({folder.ClassName}): name the folder of a decoder, and this one as its prior (--prior-model).");
+        if (!Knows(folder.ClassName))
+            throw new WeightsException($"{folder.Path} is a {folder.ClassName}; pictures are drawn here by {Karlo}, {KarloVariations}, StableUnCLIPPipeline, StableUnCLIPImg2ImgPipeline, {string.Join(", ", KandinskyDecoders)}.");
+        var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(folder);
+        var type = Processor.ScalarType(options.Precision);
+        var prior = options.PriorFolder is { } path ? Embedder(PipelineFolder.Open(path), keep) : null;
+        if (folder.ClassName is "StableUnCLIPPipeline" or "StableUnCLIPImg2ImgPipeline")
+        {
+            var parts = new StableUnClipParts(folder);
+            var stages = new StableUnClipStages(parts, options.Precision);
+            return new UnClipPipeline(folder.Name, prior ?? new StableUnClipEmbedder(parts, stages), new StableUnClipDecoder(parts, stages, stages.DecoderType), parts.Defaults);
+        }
+
+        if (KandinskyDecoders.Contains(folder.ClassName))
+        {
+            prior ??= Embedder(KandinskyPriorBeside(folder), keep);
+            return new UnClipPipeline(folder.Name, prior, new KandinskyDecoder(folder, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKandinsky));
+        }
+
+        // One tokenizer and text encoder serve prior and decoder.
+        var texts = TextStage.Of(folder, "tokenizer", "text_encoder", keep);
+        return new UnClipPipeline(
+            folder.Name, prior ?? KarloEmbedder(folder, texts, keep), new KarloDecoder(folder, texts, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKarlo));
+    }
+
+    /// <summary>The first half of a folder.</summary>
+    private static ClipEmbedder Embedder(PipelineFolder folder, bool keep)
+    {
+        if (KandinskyPriors.Contains(folder.ClassName))
+        {
+            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "tokenizer", "text_encoder", keep), PriorStage.Of(folder, "prior", "scheduler", keep),
+                ImageStage.Of(folder, "image_processor", "image_encoder", keep)) { GuidesAwayFromMeanColour = true };
+        }
+
+        if (folder.ClassName is Karlo or KarloVariations) return KarloEmbedder(folder, TextStage.Of(folder, "tokenizer", "text_encoder", keep), keep);
+        if (folder.Has("prior") && folder.Has("prior_text_encoder"))
+        {
+            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "prior_tokenizer", "prior_text_encoder", keep), PriorStage.Of(folder, "prior", "prior_scheduler", keep),
+                folder.Has("image_encoder") ? ImageStage.Of(folder, "feature_extractor", "image_encoder", keep) : null);
+        }
+
+        throw new WeightsException($"{folder.Path} is a {folder.ClassName} and has no prior: a prior comes from {Karlo}, StableUnCLIPPipeline or {string.Join(", ", KandinskyPriors)}.");
+    }
+
+    private static ClipEmbedder KarloEmbedder(PipelineFolder folder, TextStage texts, bool keep) => new(
+        folder.Name, texts, folder.Has("prior") ? PriorStage.Of(folder, "prior", "prior_scheduler", keep) : null,
+        folder.Has("image_encoder") ? ImageStage.Of(folder, "feature_extractor", "image_encoder", keep) : null);
+
+    /// <summary>Kandinsky is published as two repositories, whose folders people keep beside each other under their own names.</summary>
+    private static PipelineFolder KandinskyPriorBeside(PipelineFolder decoder)
+    {
+        var parent = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(decoder.Path)) ?? ".";
+        var wanted = decoder.ClassName.StartsWith("KandinskyV22", StringComparison.Ordinal) ? "KandinskyV22Prior" : "KandinskyPrior";
+        var found = Directory.EnumerateDirectories(parent).Where(folder => File.Exists(Path.Combine(folder, "model_index.json")))
+            .Select(PipelineFolder.Open).Where(folder => folder.ClassName.StartsWith(wanted, StringComparison.Ordinal)).ToArray();
+        return found switch
+        {
+            [var only] => only,
+            [] => throw new WeightsException($"{decoder.Name} is a decoder alone ({decoder.ClassName}): name the folder of its prior ({wanted}Pipeline) with --prior-model."),
+            _ => throw new WeightsException($"{decoder.Name} has several priors beside it ({string.Join(", ", found.Select(folder => folder.Name))}): name one with --prior-model."),
+        };
+    }
+}

@@ -1,0 +1,173 @@
+using System.Diagnostics;
+using Alebrije.Models.Clip;
+using Alebrije.Pipelines.Kandinsky;
+using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Pipelines.UnClip;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>How a pipeline is loaded.</summary>
+public sealed record UnClipOptions
+{
+    /// <summary>Another folder whose text encoder, prior and image encoder are used; null takes the pipeline's own.</summary>
+    public string? PriorFolder { get; init; }
+
+    /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
+    public Precision Precision { get; init; } = Precision.Auto;
+
+    /// <summary>
+    /// Whether networks stay in memory between two pictures; false reads each when it is needed and lets it go; null keeps them where they take less
+    /// than half of the memory that is free.
+    /// </summary>
+    public bool? KeepLoaded { get; init; }
+}
+
+/// <summary>
+/// DALL-E 2's chain (Ramesh et al., 2022, fig. 2) for every published layout of it, Karlo, Kandinsky 2.1 and 2.2, Stable unCLIP: text to text
+/// embedding, prior to image embedding, decoder to picture. One object serves one call at a time.
+/// </summary>
+public sealed class UnClipPipeline : IDisposable
+{
+    private const int LargestSize = 2048;
+
+    private readonly IUnClipEmbedder embedder;
+    private readonly IUnClipDecoder decoder;
+    private readonly GenerationDefaults defaults;
+
+    internal UnClipPipeline(string name, IUnClipEmbedder embedder, IUnClipDecoder decoder, GenerationDefaults defaults)
+    {
+        (Name, this.embedder, this.decoder, this.defaults) = (name, embedder, decoder, defaults);
+        if (embedder.Features != decoder.Features)
+        {
+            throw new WeightsException(
+                $"The prior's embeddings have {embedder.Features} numbers and the decoder of {name} takes {decoder.Features}: they belong to two embedding spaces. Choose a prior that was made for this decoder.");
+        }
+    }
+
+    /// <summary>The model's name: that of its folder.</summary>
+    public string Name { get; }
+
+    /// <summary>Side of the pictures that it was made for, in pixels.</summary>
+    public int Size => decoder.Size;
+
+    /// <summary>Whether it draws from text.</summary>
+    public bool HasPrior => embedder.HasPrior;
+
+    /// <summary>Whether it looks at pictures: variations, interpolation, differences by text, scores.</summary>
+    public bool HasImageEncoder => embedder.HasPictures;
+
+    internal IUnClipEmbedder Embedder => embedder;
+
+    internal IUnClipDecoder Decoder => decoder;
+
+    /// <summary>Loads a pipeline folder by its <c>model_index.json</c>.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="options">Null: its own prior, automatic precision.</param>
+    /// <exception cref="CheckpointNotFoundException">A file is missing.</exception>
+    /// <exception cref="WeightsException">A file is damaged, tensors do not fit the configuration, or the class is not one of unCLIP.</exception>
+    public static UnClipPipeline Load(string folder, UnClipOptions? options = null)
+    {
+        TorchRuntime.Initialize();
+        return UnClipFolder.Open(PipelineFolder.Open(folder), options ?? new UnClipOptions());
+    }
+
+    /// <summary>Draws a picture.</summary>
+    /// <param name="request">What to draw.</param>
+    /// <param name="progress">Told after every step.</param>
+    /// <param name="trace">Gets every stage when given.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
+    /// <exception cref="ArgumentException">The request has a value out of its range, or the size is not one of the model's.</exception>
+    /// <exception cref="InvalidOperationException">The folder has no prior of the kind that was asked for.</exception>
+    public GenerationResult Generate(
+        GenerationRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        request.Check();
+        request = Complete(request);
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        using var noise = new Noise(unchecked((long)request.Seed));
+        var (seconds, clock) = (new Dictionary<string, double> { ["text"] = 0 }, Stopwatch.StartNew());
+
+        var drawn = embedder.Draw(request, noise, Report(progress, "prior"), trace, cancellation);
+        trace?.Add("image embedding", drawn.Image, new { cosine_to_text = ClipNetwork.Cosine(drawn.Image, drawn.Text) });
+        Lap(seconds, "prior", clock);
+
+        var conditions = new DecoderConditions(drawn.Image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = drawn.Negative };
+        var run = Run(request) with { Report = progress, Trace = trace, Cancellation = cancellation };
+        if (request.ClipGuidance is { } pull)
+        {
+            conditions = conditions with { WithoutEmbedding = pull.Alone };
+            run = run with { Pull = Towards(drawn.Text, pull.Scale), Guidance = pull.Alone ? 1 : run.Guidance };
+        }
+
+        var picture = ImageTensors.ToImages(decoder.Draw(conditions, run, noise))[0];
+        trace?.Add("picture", picture);
+        Lap(seconds, "decoder", clock);
+        return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        embedder.Dispose();
+        decoder.Dispose();
+    }
+
+    /// <summary>The request with the model's own values where it was silent.</summary>
+    /// <exception cref="ArgumentException">The size is not one of the model's.</exception>
+    internal GenerationRequest Complete(GenerationRequest request)
+    {
+        if (request.Size is { } size) RequireSize(size);
+        return request with
+        {
+            Steps = request.Steps ?? defaults.Steps,
+            Guidance = request.Guidance ?? defaults.Guidance,
+            PriorSteps = request.PriorSteps ?? defaults.PriorSteps,
+            PriorGuidance = request.PriorGuidance ?? defaults.PriorGuidance,
+            Size = request.Size ?? Size,
+        };
+    }
+
+    /// <summary>How the decoder runs for a request that is complete.</summary>
+    internal DecoderRun Run(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)
+    {
+        Height = request.Size!.Value, Width = request.Size.Value, Eta = request.Eta,
+    };
+
+    /// <summary>A pull towards a text embedding.</summary>
+    /// <param name="text">[1, features]</param>
+    /// <param name="scale">How strong it is.</param>
+    internal PicturePull Towards(Tensor text, double scale)
+    {
+        var target = ClipNetwork.Unit(text);
+        return new PicturePull(pixels => (ClipNetwork.Unit(embedder.EncodePixels(pixels)) * target).sum(-1), scale);
+    }
+
+    /// <summary>Cosine between a text's and a picture's embedding; null where the model does not look at pictures.</summary>
+    internal double? Score(Tensor text, RgbImage picture) => embedder.HasPictures ? ClipNetwork.Cosine(embedder.EncodeImages([picture]), text) : null;
+
+    private void RequireSize(int size)
+    {
+        if (!decoder.HasFreeSize && size != Size) throw new ArgumentException($"The size {size} does not fit: {Name} draws pictures of {Size} alone.");
+        var step = decoder.SizeStep;
+        if (size >= step && size % step == 0 && size <= LargestSize) return;
+        var below = Math.Clamp(size / step * step, step, LargestSize);
+        throw new ArgumentException(
+            $"The size {size} does not fit: it has to be a multiple of {step} from {step} to {LargestSize}; use {below} or {Math.Min(below + step, LargestSize)}. The model was made for {Size}.");
+    }
+
+    private static Action<int, int>? Report(Action<GenerationProgress>? progress, string stage) =>
+        progress is null ? null : (step, of) => progress(new GenerationProgress(stage, step, of));
+
+    private static void Lap(Dictionary<string, double> seconds, string stage, Stopwatch clock)
+    {
+        seconds[stage] = clock.Elapsed.TotalSeconds;
+        clock.Restart();
+    }
+}

@@ -26,6 +26,8 @@ public sealed class ShapeTests
     [InlineData("sd-2.1.vae")]
     [InlineData("sdxl-base-1.0.vae")]
     [InlineData("x4-upscaler.vae")]
+    [InlineData("kandinsky-2-1.movq")]
+    [InlineData("kandinsky-2-2.movq")]
     [InlineData("sd-1.5.unet")]
     [InlineData("sd-2.1.unet")]
     [InlineData("sdxl-base-1.0.unet")]
@@ -47,6 +49,7 @@ public sealed class ShapeTests
         {
             "prior" => new PriorTransformer(PriorTransformerConfig.Read(config)),
             "vae" => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(config)),
+            "movq" => new VQModel(ConfigFile.Read<VQModelConfig>(config)),
             _ => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(config)),
         };
     }

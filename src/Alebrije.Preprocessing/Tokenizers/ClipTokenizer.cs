@@ -244,23 +244,7 @@ public sealed class ClipTokenizer
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentOutOfRangeException.ThrowIfLessThan(length, 2);
-        var rows = new int[texts.Count][];
-        lengths = new int[texts.Count];
-        for (var i = 0; i < rows.Length; i++)
-        {
-            var ids = Encode(texts[i]);
-            if (ids.Length > length && !truncate)
-                throw new ArgumentException(
-                    $"Text {i + 1} (\"{Shorten(texts[i])}\") has {ids.Length} tokens, start and end included, and only {length} fit; shorten it or allow cutting.", nameof(texts));
-            lengths[i] = Math.Min(ids.Length, length);
-            if (ids.Length > length)
-                ids[length - 1] = EndId;
-            var row = new int[length];
-            ids.AsSpan(0, lengths[i]).CopyTo(row);
-            row.AsSpan(lengths[i]).Fill(PadId);
-            rows[i] = row;
-        }
-        return rows;
+        return TokenRows.Of(texts, Encode, length, (EndId, PadId), truncate, out lengths);
     }
 
     /// <summary>The text that ids spell: words in lower case with single spaces; bytes that are no UTF-8 become U+FFFD.</summary>
@@ -348,6 +332,4 @@ public sealed class ClipTokenizer
         while (words.MoveNext())
             encoder.Encode(words.Current, ref ids);
     }
-
-    private static string Shorten(string text) => text.Length <= 40 ? text : text[..37] + "...";
 }

@@ -162,7 +162,11 @@ internal sealed class TokenizerFiles
     private static bool IsNormalized(JsonElement token) =>
         token.TryGetProperty("normalized", out var normalized) && normalized.ValueKind == JsonValueKind.True;
 
-    private JsonDocument? Open(string file)
+    private JsonDocument? Open(string file) => Open(folder, file);
+
+    /// <summary>A JSON object in a tokenizer's folder, or null where there is no such file.</summary>
+    /// <exception cref="InvalidDataException">The file holds something else.</exception>
+    internal static JsonDocument? Open(string folder, string file)
     {
         var path = Path.Combine(folder, file);
         if (!File.Exists(path))

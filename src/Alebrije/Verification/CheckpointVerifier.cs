@@ -83,6 +83,12 @@ internal static class CheckpointVerifier
             return files;
         }
 
+        if (className is "XLMRobertaTokenizer" or "XLMRobertaTokenizerFast" or "T5Tokenizer" or "T5TokenizerFast")
+        {
+            UnigramTokenizer.Load(folder);
+            return files;
+        }
+
         if (className is "CLIPImageProcessor" or "CLIPFeatureExtractor" or "CLIPImageProcessorFast")
         {
             ClipImageProcessor.Load(folder);

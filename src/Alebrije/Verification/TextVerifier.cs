@@ -19,6 +19,10 @@ internal sealed record TextCase
     public string? Clean { get; init; }
     public string? Fixed { get; init; }
     public string? Unescaped { get; init; }
+    public string? Normalized { get; init; }
+    public string[]? Pieces { get; init; }
+    public int[]? Padded { get; init; }
+    public int[]? Mask { get; init; }
 }
 
 /// <summary>Compares tokenizers and cleaning with <c>text.json</c>: one result for every kind of field.</summary>
@@ -29,6 +33,7 @@ internal static class TextVerifier
     private static readonly (string Output, Func<TextCase, object?> Expected)[] Fields =
     [
         ("fixed", text => text.Fixed), ("unescaped", text => text.Unescaped), ("clean", text => text.Clean), ("ids", text => text.Ids),
+        ("normalized", text => text.Normalized), ("pieces", text => text.Pieces), ("padded", text => text.Padded), ("mask", text => text.Mask),
     ];
 
     /// <summary>Runs all texts of a fixture; nothing where it has none.</summary>
@@ -104,19 +109,28 @@ internal static class TextVerifier
         Mode = String(entry, "mode"),
         MaxLength = Number(entry, "max_length"),
         Length = Number(entry, "length"),
-        Ids = entry.TryGetProperty("ids", out var ids) ? [.. ids.EnumerateArray().Select(id => id.GetInt32())] : null,
+        Ids = Numbers(entry, "ids"),
         Clean = String(entry, "clean"),
         Fixed = String(entry, "fixed"),
         Unescaped = String(entry, "unescaped"),
+        Normalized = String(entry, "normalized"),
+        Pieces = entry.TryGetProperty("pieces", out var pieces) ? [.. pieces.EnumerateArray().Select(Unescape)] : null,
+        Padded = Numbers(entry, "padded"),
+        Mask = Numbers(entry, "mask"),
     };
+
+    private static int[]? Numbers(JsonElement entry, string name) =>
+        entry.TryGetProperty(name, out var list) ? [.. list.EnumerateArray().Select(number => number.GetInt32())] : null;
 
     private static int? Number(JsonElement entry, string name) =>
         entry.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number ? value.GetInt32() : null;
 
-    /// <summary>A member's text. Some hold lone surrogates on purpose, which GetString refuses: these are unescaped by hand.</summary>
-    private static string? String(JsonElement entry, string name)
+    private static string? String(JsonElement entry, string name) =>
+        entry.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? Unescape(value) : null;
+
+    /// <summary>A text. Some hold lone surrogates on purpose, which GetString refuses: these are unescaped by hand.</summary>
+    private static string Unescape(JsonElement value)
     {
-        if (!entry.TryGetProperty(name, out var value) || value.ValueKind != JsonValueKind.String) return null;
         var raw = value.GetRawText().AsSpan()[1..^1];
         var text = new StringBuilder(raw.Length);
         for (var i = 0; i < raw.Length; i++)

@@ -19,7 +19,9 @@ internal static class TokenizerRunners
         ("clip" or "open_clip", "clean") when fixture.Vocabulary is not null => text => Difference(SingleFile(fixture, text).Clean(text.Text), text.Clean!),
         ("ftfy", "fixed") => text => Difference(TextRepair.Fix(text.Text), text.Fixed!),
         ("ftfy", "unescaped") => text => Difference(HtmlEntities.Unescape(HtmlEntities.Unescape(TextRepair.Fix(text.Text))), text.Unescaped!),
-        (_, "ids") when fixture.Vocabulary is null && Directory.Exists(fixture.Model()) => text => Ids(OfFolder(fixture, text), text),
+        ("sentencepiece", _) => UnigramRunners.Text(fixture, output),
+        (_, "ids") when fixture.Vocabulary is null && Directory.Exists(fixture.Model()) => text =>
+            UnigramTokenizer.IsIn(fixture.Model(text.Component ?? "")) ? UnigramRunners.Ids(fixture, text) : Ids(OfFolder(fixture, text), text),
         _ => null,
     };
 
@@ -51,14 +53,14 @@ internal static class TokenizerRunners
         return text.Length is { } length && length != lengths[0] ? $"{lengths[0]} ids are text and {length} should be" : Difference(row, text.Ids!);
     }
 
-    private static string? Difference(int[] ours, int[] expected)
+    internal static string? Difference(int[] ours, int[] expected)
     {
         var place = ours.AsSpan().CommonPrefixLength(expected);
         if (place == ours.Length && place == expected.Length) return null;
         return $"id {place} is {At(ours, place)} and should be {At(expected, place)}";
     }
 
-    private static string? Difference(string ours, string expected) => ours == expected
+    internal static string? Difference(string ours, string expected) => ours == expected
         ? null
         : $"it becomes \"{TextVerifier.Show(ours)}\" and should become \"{TextVerifier.Show(expected)}\"";
 

@@ -1,0 +1,292 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Alebrije.Preprocessing.Tokenizers.SentencePiece;
+
+namespace Alebrije.Preprocessing.Tokenizers;
+
+/// <summary>Whose ids a <see cref="UnigramTokenizer"/> gives.</summary>
+public enum UnigramDialect
+{
+    /// <summary>T5 (transformers, models/t5): the vocabulary's own ids, the text ended by <c>&lt;/s&gt;</c>.</summary>
+    T5,
+
+    /// <summary>
+    /// XLM-R (transformers, models/xlm_roberta): ids of fairseq, one above the vocabulary's, with <c>&lt;s&gt;</c> 0, <c>&lt;pad&gt;</c> 1,
+    /// <c>&lt;/s&gt;</c> 2, <c>&lt;unk&gt;</c> 3 and <c>&lt;mask&gt;</c> last; the text stands between <c>&lt;s&gt;</c> and <c>&lt;/s&gt;</c>.
+    /// </summary>
+    XlmRoberta,
+}
+
+/// <summary>
+/// SentencePiece with a unigram language model (Kudo, 2018; Kudo and Richardson, 2018), as the text encoders of T5 and XLM-R read texts: the same ids as
+/// the reference gives. Safe to use from many threads.
+/// </summary>
+public sealed class UnigramTokenizer
+{
+    private const string T5File = "spiece.model", XlmRobertaFile = "sentencepiece.bpe.model";
+    private const string Start = "<s>", Padding = "<pad>", End = "</s>", Mask = "<mask>";
+    private const int UsualLength = 512, FairseqOffset = 1, FairseqUnknown = 3;
+
+    private readonly SentencePieceModel model;
+    private readonly SentencePieceNormaliser normaliser;
+    private readonly UnigramSegmenter segmenter;
+    private readonly AddedTokens typed = AddedTokens.None;
+
+    private UnigramTokenizer(SentencePieceModel model, UnigramDialect dialect, string path, string? folder)
+    {
+        (this.model, Dialect) = (model, dialect);
+        try
+        {
+            (normaliser, segmenter) = (new SentencePieceNormaliser(model), new UnigramSegmenter(model));
+        }
+        catch (InvalidDataException error)
+        {
+            throw new InvalidDataException($"'{path}' is no sound SentencePiece model: {error.Message}.", error);
+        }
+
+        var padding = Padding;
+        if (folder is not null) (typed, padding, MaxLength) = ReadFolder(folder);
+        if (dialect == UnigramDialect.XlmRoberta)
+        {
+            (StartId, PadId, EndId, UnknownId) = (0, 1, 2, FairseqUnknown);
+            VocabularySize = model.Pieces.Count + FairseqOffset + 1;
+            return;
+        }
+
+        (VocabularySize, UnknownId) = (model.Pieces.Count, model.UnknownId);
+        EndId = Find(End) ?? throw new InvalidDataException($"'{path}' has no piece {End}, which ends every text of T5.");
+        PadId = Find(padding) ?? 0;
+    }
+
+    /// <summary>Whose ids these are.</summary>
+    public UnigramDialect Dialect { get; }
+
+    /// <summary>Id that opens every text, or null where none does.</summary>
+    public int? StartId { get; }
+
+    /// <summary>Id that ends every text.</summary>
+    public int EndId { get; }
+
+    /// <summary>Id that fills a row behind its end; 0 where the vocabulary names none.</summary>
+    public int PadId { get; }
+
+    /// <summary>Id of what no piece spells.</summary>
+    public int UnknownId { get; }
+
+    /// <summary>Tokens of a row that the model was made for.</summary>
+    public int MaxLength { get; } = UsualLength;
+
+    /// <summary>Rows that an embedding of these ids needs: the largest id and one.</summary>
+    public int VocabularySize { get; }
+
+    /// <summary>Whether a folder holds a vocabulary that <see cref="Load"/> reads.</summary>
+    public static bool IsIn(string folder) => File.Exists(Path.Combine(folder, T5File)) || File.Exists(Path.Combine(folder, XlmRobertaFile));
+
+    /// <summary>
+    /// Reads a tokenizer's folder in the layout of transformers: <c>sentencepiece.bpe.model</c> (XLM-R) or <c>spiece.model</c> (T5) and, where they stand,
+    /// tokenizer_config.json and special_tokens_map.json for padding, length and tokens that count where a text spells them.
+    /// </summary>
+    /// <exception cref="DirectoryNotFoundException">The folder does not exist.</exception>
+    /// <exception cref="FileNotFoundException">It holds no such vocabulary.</exception>
+    /// <exception cref="InvalidDataException">A file does not hold what it should, or is of another family.</exception>
+    public static UnigramTokenizer Load(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"There is no tokenizer folder '{folder}'.");
+        if (!IsIn(folder)) throw new FileNotFoundException($"'{folder}' is no unigram tokenizer: it has neither {XlmRobertaFile} nor {T5File}.");
+        var dialect = File.Exists(Path.Combine(folder, XlmRobertaFile)) ? UnigramDialect.XlmRoberta : UnigramDialect.T5;
+        var path = Path.Combine(folder, dialect == UnigramDialect.XlmRoberta ? XlmRobertaFile : T5File);
+        return new UnigramTokenizer(SentencePieceModel.Read(path), dialect, path, folder);
+    }
+
+    /// <summary>Reads a vocabulary alone; in texts no token is special.</summary>
+    /// <param name="path">A <c>.model</c> file of SentencePiece.</param>
+    /// <param name="dialect">Whose ids to give.</param>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, or no unigram model.</exception>
+    public static UnigramTokenizer LoadModel(string path, UnigramDialect dialect = UnigramDialect.T5)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (!Enum.IsDefined(dialect))
+            throw new ArgumentException($"There is no dialect {dialect}; there are {string.Join(", ", Enum.GetNames<UnigramDialect>())}.", nameof(dialect));
+        return new UnigramTokenizer(SentencePieceModel.Read(path), dialect, path, folder: null);
+    }
+
+    /// <summary>The text as the vocabulary sees it: normalised, spaces as U+2581.</summary>
+    public string Normalise(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return Encoding.UTF8.GetString(NormalForm(text).WrittenSpan);
+    }
+
+    /// <summary>Ids of a text, whole: with what opens and ends it, neither cut nor padded.</summary>
+    public int[] Encode(string text)
+    {
+        var ids = new List<int>();
+        Walk(text, ids, tokens: null);
+        return [.. ids];
+    }
+
+    /// <summary>Pieces of a text, whole, one for each id of <see cref="Encode"/>; an unknown piece is the text that it stands for.</summary>
+    public string[] Tokens(string text)
+    {
+        var tokens = new List<string>();
+        Walk(text, [], tokens);
+        return [.. tokens];
+    }
+
+    /// <summary>Rows of one length for a model, padded with <see cref="PadId"/>.</summary>
+    /// <param name="texts">Texts, one per row.</param>
+    /// <param name="length">Ids of a row, at least 2; <see cref="MaxLength"/> for the length that the model was made for.</param>
+    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
+    /// <returns>[texts, length]</returns>
+    /// <exception cref="ArgumentException">A text is too long and may not be cut.</exception>
+    public int[][] EncodeBatch(IReadOnlyList<string> texts, int length, bool truncate = true) => EncodeBatch(texts, length, out _, truncate);
+
+    /// <inheritdoc cref="EncodeBatch(IReadOnlyList{string}, int, bool)"/>
+    /// <param name="texts">Texts, one per row.</param>
+    /// <param name="length">Ids of a row, at least 2.</param>
+    /// <param name="lengths">Ids of each row that are text, with what opens and ends it: ones of the attention mask.</param>
+    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
+    public int[][] EncodeBatch(IReadOnlyList<string> texts, int length, out int[] lengths, bool truncate = true)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        ArgumentOutOfRangeException.ThrowIfLessThan(length, 2);
+        return TokenRows.Of(texts, Encode, length, (EndId, PadId), truncate, out lengths);
+    }
+
+    /// <summary>The text that ids spell, without special tokens; what is unknown becomes U+2047.</summary>
+    /// <param name="ids">Ids below <see cref="VocabularySize"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
+    public string Decode(IReadOnlyList<int> ids)
+    {
+        ArgumentNullException.ThrowIfNull(ids);
+        var bytes = new List<byte>(ids.Count * 4);
+        foreach (var id in ids)
+        {
+            if (id < 0 || id >= VocabularySize)
+                throw new ArgumentOutOfRangeException(nameof(ids), id, $"The vocabulary has no token {id}; ids go from 0 to {VocabularySize - 1}.");
+            if (PieceOf(id) is not { } piece) continue;
+            if (piece.Kind == PieceKind.Unknown) bytes.AddRange(" \u2047 "u8);
+            else if (piece.Kind == PieceKind.Byte) bytes.Add(Convert.FromHexString(piece.Text.AsSpan(3, 2))[0]);
+            else if (piece.Kind != PieceKind.Control) bytes.AddRange(piece.Utf8);
+        }
+
+        var text = Encoding.UTF8.GetString([.. bytes]).Replace('\u2581', ' ');
+        return model.AddsSpace && !model.SpaceIsSuffix && text.StartsWith(' ') ? text[1..]
+            : model.AddsSpace && model.SpaceIsSuffix && text.EndsWith(' ') ? text[..^1] : text;
+    }
+
+    private void Walk(string text, List<int> ids, List<string>? tokens)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        if (StartId is { } start) Add(start, Start);
+        var place = 0;
+        for (; typed.Find(text, place) is { } found; place = found.End)
+        {
+            WalkBetween(text.AsSpan(place, found.Start - place), ids, tokens);
+            Add(found.Id, tokens is null ? "" : text[found.Start..found.End]);
+        }
+
+        WalkBetween(text.AsSpan(place), ids, tokens);
+        Add(EndId, End);
+
+        void Add(int id, string token)
+        {
+            ids.Add(id);
+            tokens?.Add(token);
+        }
+    }
+
+    private void WalkBetween(ReadOnlySpan<char> text, List<int> ids, List<string>? tokens)
+    {
+        var normal = NormalForm(text).WrittenSpan;
+        var wasUnknown = false;
+        foreach (var segment in segmenter.Cut(normal))
+        {
+            var spelling = normal.Slice(segment.Start, segment.Length);
+            var isUnknown = segment.Id == model.UnknownId;
+            if (isUnknown && model.FallsBackToBytes)
+            {
+                foreach (var value in spelling)
+                {
+                    ids.Add(IdOf(model.ByteIds[value]));
+                    tokens?.Add(model.Pieces[model.ByteIds[value]].Text);
+                }
+            }
+            else if (isUnknown && wasUnknown)
+            {
+                // Unknown characters in a row are one token.
+                if (tokens is not null) tokens[^1] += Encoding.UTF8.GetString(spelling);
+            }
+            else
+            {
+                ids.Add(IdOf(segment.Id));
+                tokens?.Add(Encoding.UTF8.GetString(spelling));
+            }
+
+            wasUnknown = isUnknown;
+        }
+    }
+
+    private ArrayBufferWriter<byte> NormalForm(ReadOnlySpan<char> text)
+    {
+        var normal = new ArrayBufferWriter<byte>(Math.Max((2 * text.Length) + 8, 16));
+        normaliser.Normalise(text, normal);
+        return normal;
+    }
+
+    /// <summary>Id as the dialect has it of an id of the vocabulary.</summary>
+    private int IdOf(int id) => Dialect == UnigramDialect.T5 ? id : id == model.UnknownId ? FairseqUnknown : id + FairseqOffset;
+
+    /// <summary>The piece of an id; null for fairseq's special tokens that no text spells.</summary>
+    private Piece? PieceOf(int id) => Dialect == UnigramDialect.T5 ? model.Pieces[id]
+        : id == FairseqUnknown ? model.Pieces[model.UnknownId]
+        : id < FairseqUnknown || id == VocabularySize - 1 ? null : model.Pieces[id - FairseqOffset];
+
+    private int? Find(string spelling)
+    {
+        var utf8 = Encoding.UTF8.GetBytes(spelling);
+        for (var id = 0; id < model.Pieces.Count; id++)
+            if (model.Pieces[id].Utf8.AsSpan().SequenceEqual(utf8)) return id;
+        return null;
+    }
+
+    private (AddedTokens Typed, string Padding, int MaxLength) ReadFolder(string folder)
+    {
+        var (specials, length) = (new Dictionary<string, string>(StringComparer.Ordinal), UsualLength);
+        foreach (var file in (string[])["special_tokens_map.json", "tokenizer_config.json"])
+        {
+            using var json = TokenizerFiles.Open(folder, file);
+            if (json is null) continue;
+            foreach (var member in json.RootElement.EnumerateObject())
+            {
+                var content = member.Value.ValueKind == JsonValueKind.Object && member.Value.TryGetProperty("content", out var inner) ? inner : member.Value;
+                if (content.ValueKind == JsonValueKind.String && member.Name.EndsWith("_token", StringComparison.Ordinal)) specials[member.Name] = content.GetString()!;
+                if (member.Name == "model_max_length" && content.ValueKind == JsonValueKind.Number && content.GetDouble() is >= 3 and <= 1_000_000 and var given) length = (int)given;
+                if (member.Name == "tokenizer_class" && content.ValueKind == JsonValueKind.String) CheckClass(folder, content.GetString()!);
+            }
+        }
+
+        var found = specials.Values.Distinct(StringComparer.Ordinal).Select(content => (Content: content, Id: SpecialId(content))).Where(special => special.Id is not null);
+        return (new AddedTokens(found.Select(special => new AddedToken(special.Content, special.Id!.Value, Normalized: false))), specials.GetValueOrDefault("pad_token", Padding), length);
+    }
+
+    private int? SpecialId(string content) => Dialect == UnigramDialect.T5 ? Find(content) : content switch
+    {
+        Start => 0,
+        Padding => 1,
+        End => 2,
+        "<unk>" => FairseqUnknown,
+        Mask => model.Pieces.Count + FairseqOffset,
+        _ => null,
+    };
+
+    private void CheckClass(string folder, string className)
+    {
+        var expected = Dialect == UnigramDialect.T5 ? "T5Tokenizer" : "XLMRobertaTokenizer";
+        if (className != expected && className != expected + "Fast")
+            throw new InvalidDataException($"'{folder}' is of the class {className}; with its file only {expected} is read, whose ids may be others.");
+    }
+}

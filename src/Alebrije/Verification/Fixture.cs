@@ -25,7 +25,7 @@ internal sealed class Fixture : IDisposable
             var reference = root.GetProperty("reference");
             Library = reference.GetProperty("library").GetString()!;
             ReferenceClass = reference.GetProperty("class").GetString()!;
-            Vocabulary = root.TryGetProperty("vocabulary", out var vocabulary) ? Path.GetFullPath(Path.Combine(folder, vocabulary.GetString()!)) : null;
+            Vocabulary = root.TryGetProperty("vocabulary", out var vocabulary) ? Locate(folder, vocabulary.GetString()!) : null;
             Config = root.TryGetProperty("config", out var config) ? config : null;
             if (Path.Combine(folder, "tensors.safetensors") is var file && File.Exists(file)) tensors = new SafeTensorsFile(file);
             Cases = [.. root.GetProperty("cases").EnumerateArray().Select(json => new FixtureCase(this, json))];
@@ -74,6 +74,13 @@ internal sealed class Fixture : IDisposable
     {
         if (!parts.TryGetValue(key, out var part)) parts[key] = part = make();
         return (T)part;
+    }
+
+    /// <summary>A file that fixtures share is named from the fixture, or from one of the two folders above it.</summary>
+    private static string Locate(string folder, string name)
+    {
+        string[] places = [.. ((string[])["", "..", "../.."]).Select(up => Path.GetFullPath(Path.Combine(folder, up, name)))];
+        return places.FirstOrDefault(File.Exists) ?? places[0];
     }
 
     public void Dispose()

@@ -61,6 +61,7 @@ internal static class FixtureRunners
         [("diffusers", "UNet2DModel", "forward")] = UNetRunners.Upsample,
         [("diffusers", "StableUnCLIPPipeline", "__call__")] = StableUnClipRunners.FromText,
         [("diffusers", "StableUnCLIPImg2ImgPipeline", "__call__")] = StableUnClipRunners.FromPicture,
+        [("diffusers", "MultilingualCLIP", "forward")] = LanguageRunners.MultilingualClip,
         [("PIL", "Image.resize", "resize")] = PixelRunners.Resize,
         [("PIL", ImageProcessors, "convert(\"RGB\")")] = PixelRunners.ToRgb,
         [("PIL", ImageProcessors, "openai")] = PixelRunners.Prepare,

@@ -2,6 +2,7 @@ using Alebrije.Models.Autoencoders;
 using Alebrije.Models.Clip;
 using Alebrije.Models.Priors;
 using Alebrije.Models.UNets;
+using Alebrije.Models.XlmRoberta;
 using Alebrije.Nn;
 using Alebrije.Weights;
 using TorchSharp;
@@ -27,6 +28,7 @@ internal static class NetworkCatalog
         ["UnCLIPTextProjModel"] = (path => new UnClipTextProjection(ConfigFile.Read<UnClipTextProjectionConfig>(path)), new StateDictOptions()),
         ["AutoencoderKL"] = (path => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(path)), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }),
         ["VQModel"] = (path => new VQModel(ConfigFile.Read<VQModelConfig>(path)), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }),
+        ["MultilingualCLIP"] = (path => new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), MultilingualClip.FileOptions),
     };
 
     /// <summary>Old files hold the ids of the positions as a tensor, which is no weight.</summary>

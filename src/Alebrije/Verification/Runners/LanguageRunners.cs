@@ -1,0 +1,16 @@
+using Alebrije.Models.XlmRoberta;
+using static TorchSharp.torch;
+
+namespace Alebrije.Verification.Runners;
+
+/// <summary>Text encoders that are no CLIP.</summary>
+internal static class LanguageRunners
+{
+    public static IReadOnlyDictionary<string, Tensor> MultilingualClip(FixtureCase c)
+    {
+        using var guard = no_grad();
+        var network = c.Fixture.Part("text encoder", () => NetworkCatalog.Load<MultilingualClip>("MultilingualCLIP", c.Fixture.Model(c.Component)));
+        var (embedding, states) = network.Encode(c.Input("input_ids"), c.Input("attention_mask"));
+        return new Dictionary<string, Tensor> { ["text_embeds"] = embedding, ["last_hidden_state"] = states };
+    }
+}

@@ -35,7 +35,7 @@ internal static class UnClipFolder
             throw new WeightsException($"{folder.Path} is a {folder.ClassName}; pictures are drawn here by {Karlo}, {KarloVariations}, StableUnCLIPPipeline, StableUnCLIPImg2ImgPipeline, {string.Join(", ", KandinskyDecoders)}.");
         var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(folder);
         var type = Processor.ScalarType(options.Precision);
-        var prior = options.PriorFolder is { } path ? Embedder(PipelineFolder.Open(path), keep) : null;
+        IUnClipEmbedder? prior = options.PriorFolder is { } path ? Embedder(PipelineFolder.Open(path), keep) : null;
         if (folder.ClassName is "StableUnCLIPPipeline" or "StableUnCLIPImg2ImgPipeline")
         {
             var parts = new StableUnClipParts(folder);

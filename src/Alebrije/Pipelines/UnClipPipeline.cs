@@ -135,7 +135,7 @@ public sealed class UnClipPipeline : IDisposable
     }
 
     /// <summary>How the decoder runs for a request that is complete.</summary>
-    internal DecoderRun Run(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)
+    internal static DecoderRun Run(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)
     {
         Height = request.Size!.Value, Width = request.Size.Value, Eta = request.Eta,
     };

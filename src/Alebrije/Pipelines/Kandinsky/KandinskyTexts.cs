@@ -1,10 +1,35 @@
+using Alebrije.Models.XlmRoberta;
+using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Weights;
 using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.Kandinsky;
 
-internal sealed class KandinskyTexts : IDisposable
+/// <summary>The multilingual texts of Kandinsky 2.1's decoder: XLM-R, its masked mean projected, and the states of every token.</summary>
+/// <param name="tokenizer">Text to ids.</param>
+/// <param name="encoder">Ids to states.</param>
+internal sealed class KandinskyTexts(UnigramTokenizer tokenizer, Component<MultilingualClip> encoder) : IDisposable
 {
-    public static KandinskyTexts Of(PipelineFolder folder, bool keep) => throw new NotSupportedException("pending");
-    public (Tensor Pooled, Tensor Encodings) Encode(IReadOnlyList<string> prompts) => throw new NotSupportedException("pending");
-    public void Dispose() { }
+    /// <summary>Tokens that a text is cut or padded to (pipeline_kandinsky.py, _encode_prompt).</summary>
+    private const int Tokens = 77;
+
+    /// <summary>Reads the tokenizer and prepares the encoder of a pipeline's folder.</summary>
+    public static KandinskyTexts Of(PipelineFolder folder, bool keep)
+    {
+        var config = ConfigFile.Read<MultilingualClipConfig>(folder.Of("text_encoder"));
+        return new KandinskyTexts(UnigramTokenizer.Load(folder.Of("tokenizer")),
+            new Component<MultilingualClip>(() => folder.Load("text_encoder", () => new MultilingualClip(config), MultilingualClip.FileOptions), keep));
+    }
+
+    /// <summary>Pooled texts, [texts, features], and their tokens' states, [texts, 77, width].</summary>
+    public (Tensor Pooled, Tensor Encodings) Encode(IReadOnlyList<string> texts)
+    {
+        var rows = tokenizer.EncodeBatch(texts, Tokens, out var lengths);
+        var ids = tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, Tokens]);
+        var mask = arange(Tokens).unsqueeze(0).lt(tensor(lengths.Select(n => (long)n).ToArray()).unsqueeze(1)).to(ScalarType.Int64);
+        return encoder.Use(network => network.Encode(ids, mask));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => encoder.Dispose();
 }

@@ -8,6 +8,7 @@ internal static class Verbs
     public static IEnumerable<Command> Create(Terminal terminal) =>
     [
         ImagineCommand.Create(terminal),
+        .. ExperimentVerbs.Create(terminal),
         EmbedCommand.Create(terminal),
         SimilarityCommand.Create(terminal),
         ClassifyCommand.Create(terminal),

@@ -20,12 +20,7 @@ internal static class PngEncoder
         };
         using var file = new MemoryStream();
         file.Write(Png.Signature);
-        Span<byte> header = stackalloc byte[13];
-        header.Clear();
-        BinaryPrimitives.WriteInt32BigEndian(header, image.Width);
-        BinaryPrimitives.WriteInt32BigEndian(header[4..], image.Height);
-        (header[8], header[9]) = ((byte)depth, (byte)colourType);
-        Png.WriteChunk(file, "IHDR"u8, header);
+        WriteHeader(file, image.Width, image.Height, depth, colourType);
         foreach (var (keyword, value) in text ?? new Dictionary<string, string>())
             PngText.Write(file, keyword, value);
         if (image.Palette is { } palette && image.Mode == PixelMode.Palette)
@@ -34,6 +29,16 @@ internal static class PngEncoder
         Png.WriteChunk(file, "IDAT"u8, Png.Deflate(Filter(image, depth)));
         Png.WriteChunk(file, "IEND"u8, []);
         return file.ToArray();
+    }
+
+    public static void WriteHeader(Stream file, int width, int height, int depth, int colourType)
+    {
+        Span<byte> header = stackalloc byte[13];
+        header.Clear();
+        BinaryPrimitives.WriteInt32BigEndian(header, width);
+        BinaryPrimitives.WriteInt32BigEndian(header[4..], height);
+        (header[8], header[9]) = ((byte)depth, (byte)colourType);
+        Png.WriteChunk(file, "IHDR"u8, header);
     }
 
     private static void WritePalette(Stream file, byte[] palette)
@@ -61,7 +66,7 @@ internal static class PngEncoder
     }
 
     /// <summary>Rows with their filter bytes; each row takes the filter whose result has the smallest sum of absolute values.</summary>
-    private static byte[] Filter(PillowImage image, int depth)
+    public static byte[] Filter(PillowImage image, int depth)
     {
         var samples = depth switch { 1 => PackBits(image), 16 => SwapBytes(image.Pixels), _ => image.Pixels };
         var length = samples.Length / image.Height;

@@ -91,6 +91,10 @@ internal interface IUnClipDecoder : IDisposable
     /// <summary>Whether it can draw other sizes than its own.</summary>
     bool HasFreeSize { get; }
 
+    /// <summary>Shape of the noise of one picture.</summary>
+    /// <param name="size">Side of the picture.</param>
+    long[] StartShape(int size);
+
     /// <summary>Draws pictures.</summary>
     /// <returns>[batch, 3, h, w] in [0, 1]</returns>
     Tensor Draw(DecoderConditions conditions, DecoderRun run, Tensors.Noise noise);

@@ -54,9 +54,12 @@ public sealed record GenerationRequest
 
     /// <summary>Looks at the values alone; whether the size fits is the model's to say.</summary>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
-    public void Check()
+    public void Check() => Check(promptNeeded: true);
+
+    /// <summary>As <see cref="Check()"/>, for uses that need no prompt.</summary>
+    internal void Check(bool promptNeeded)
     {
-        if (string.IsNullOrWhiteSpace(Prompt)) throw new ArgumentException("The prompt is empty; say what to draw.");
+        if (promptNeeded && string.IsNullOrWhiteSpace(Prompt)) throw new ArgumentException("The prompt is empty; say what to draw.");
         Range(Steps, 1, 1000, "steps");
         Range(PriorSteps, 2, 1000, "prior steps");
         Range(PriorCandidates, 1, 64, "prior candidates");

@@ -43,4 +43,7 @@ internal interface IUnClipEmbedder : IDisposable
 
     /// <summary>[1, features]: what the decoder is guided away from where nothing else is said, or null where that is the decoder's own matter.</summary>
     Tensor? Negative();
+
+    /// <summary>Directions in which image embeddings differ, where the model brings them: those of its autoregressive prior.</summary>
+    Experiments.EmbeddingBasis? Basis() => null;
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Alebrije.Pipelines.Experiments;
 
 namespace Alebrije.Pipelines;
 
@@ -30,5 +31,15 @@ public static class Recipe
                 $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: {request.Guidance}, Seed: {request.Seed}, Size: {result.Image.Width}x{result.Image.Height}, Model: {model}"),
             [JsonKeyword] = JsonSerializer.Serialize(new { software = "Alebrije", model, request }, Format),
         };
+    }
+
+    /// <summary>Text chunks for the PNG of one picture of an experiment, or of its sheet.</summary>
+    /// <param name="model">The model's name.</param>
+    /// <param name="experiment">What was asked, complete.</param>
+    /// <param name="picture">Number of the picture, from 0; null for the sheet.</param>
+    public static IReadOnlyDictionary<string, string> Of(string model, PictureExperiment experiment, int? picture)
+    {
+        ArgumentNullException.ThrowIfNull(experiment);
+        return new Dictionary<string, string> { [JsonKeyword] = JsonSerializer.Serialize(new { software = "Alebrije", model, experiment, picture }, Format) };
     }
 }

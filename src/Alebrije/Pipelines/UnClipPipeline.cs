@@ -1,8 +1,7 @@
 using System.Diagnostics;
 using Alebrije.Models.Clip;
-using Alebrije.Pipelines.Kandinsky;
+using Alebrije.Pipelines.Experiments;
 using Alebrije.Pipelines.StableUnClip;
-using Alebrije.Pipelines.UnClip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Weights;
@@ -60,6 +59,9 @@ public sealed class UnClipPipeline : IDisposable
 
     /// <summary>Whether it looks at pictures: variations, interpolation, differences by text, scores.</summary>
     public bool HasImageEncoder => embedder.HasPictures;
+
+    /// <summary>Directions in which pictures differ, where the model brings them; null otherwise.</summary>
+    internal EmbeddingBasis? Basis() => embedder.Basis();
 
     internal IUnClipEmbedder Embedder => embedder;
 

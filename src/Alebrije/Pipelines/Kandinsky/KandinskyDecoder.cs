@@ -67,6 +67,9 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
     private bool NoisesAsDdpm => texts is not null;
 
     /// <inheritdoc/>
+    public long[] StartShape(int size) => [1, LatentChannels, size.LatentSide(factor), size.LatentSide(factor)];
+
+    /// <inheritdoc/>
     public Tensor Draw(DecoderConditions conditions, DecoderRun run, Noise noise)
     {
         using var scope = NewDisposeScope();

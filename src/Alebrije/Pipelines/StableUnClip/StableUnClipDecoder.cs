@@ -25,6 +25,9 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
     public bool HasFreeSize => true;
 
     /// <inheritdoc/>
+    public long[] StartShape(int size) => [1, parts.UNet.Config.InChannels, size / parts.Vae.Config.Factor, size / parts.Vae.Config.Factor];
+
+    /// <inheritdoc/>
     public Tensor Draw(DecoderConditions conditions, DecoderRun run, Noise noise)
     {
         using var scope = NewDisposeScope();

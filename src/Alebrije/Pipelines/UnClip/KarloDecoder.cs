@@ -65,6 +65,9 @@ internal sealed class KarloDecoder : IUnClipDecoder
     public int UpsamplerSteps { get; init; } = DefaultUpsamplerSteps;
 
     /// <inheritdoc/>
+    public long[] StartShape(int size) => [1, config.InChannels, SmallSize, SmallSize];
+
+    /// <inheritdoc/>
     public Tensor Draw(DecoderConditions conditions, DecoderRun run, Noise noise)
     {
         using var scope = NewDisposeScope();

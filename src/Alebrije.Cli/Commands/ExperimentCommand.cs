@@ -1,0 +1,117 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Alebrije.Catalog;
+using Alebrije.Pipelines;
+using Alebrije.Pipelines.Experiments;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary>What the verbs have in common that show one of the DALL-E 2 paper's experiments: drawing options, and where the pictures go.</summary>
+internal sealed class ExperimentCommand
+{
+    private readonly Terminal terminal;
+    private readonly ExperimentKind kind;
+
+    private readonly Option<int?> steps = new("--steps") { Description = "Steps of the decoder." };
+    private readonly Option<double?> guidance = new("--guidance") { Description = "Guidance scale of the decoder; 1 means none." };
+    private readonly Option<double?> eta = new("--eta") { Description = "Noise that every step puts back, from 0 (none) to 1." };
+    private readonly Option<string> negative = new("--negative") { Description = "What the decoder keeps away from.", DefaultValueFactory = _ => "" };
+    private readonly Option<int?> size = new("--size") { Description = "Side of the pictures in pixels." };
+    private readonly Option<string?> prior = new("--prior-model") { HelpName = "NAME|FOLDER", Description = "Another model whose prior and image encoder are used." };
+    private readonly Option<string?> output = new("--out") { HelpName = "FILE|FOLDER", Description = "A .png file for the sheet, or a folder for 0000.png, 0001.png, ..., the sheet and the animation." };
+    private readonly Option<string?> trace = new("--trace") { Description = "A folder for trace.json with the numbers of every picture, and the pictures." };
+
+    private ExperimentCommand(Terminal terminal, ExperimentKind kind, string name, string description)
+    {
+        (this.terminal, this.kind) = (terminal, kind);
+        Command = new Command(name, description);
+    }
+
+    private Command Command { get; }
+
+    /// <summary>Makes a verb.</summary>
+    /// <param name="terminal">Where it speaks.</param>
+    /// <param name="kind">The experiment.</param>
+    /// <param name="name">The verb.</param>
+    /// <param name="description">What help says.</param>
+    /// <param name="own">Arguments and options of its own.</param>
+    /// <param name="fill">Fills an experiment from them.</param>
+    public static Command Create(
+        Terminal terminal, ExperimentKind kind, string name, string description, Symbol[] own, Func<ParseResult, PictureExperiment, PictureExperiment> fill)
+    {
+        var verb = new ExperimentCommand(terminal, kind, name, description);
+        foreach (var symbol in own)
+        {
+            if (symbol is Argument argument) verb.Command.Add(argument);
+            else verb.Command.Add((Option)symbol);
+        }
+
+        foreach (var option in new Option[] { verb.steps, verb.guidance, verb.eta, verb.negative, verb.size, verb.prior, verb.output, verb.trace })
+            if (own.All(symbol => symbol.Name != option.Name)) verb.Command.Add(option);
+        verb.Command.SetAction((parsed, cancellation) => Task.Run(() => verb.Run(parsed, fill, cancellation), CancellationToken.None));
+        return verb.Command;
+    }
+
+    /// <summary>A text, or a picture where a file of that name is there. What ends like a picture's name is one.</summary>
+    public static ExperimentPart PartOf(ParseResult parsed, string text, double weight = 1) =>
+        File.Exists(text) || ImageFiles.IsName(text) ? PictureOf(parsed, text) with { Weight = weight } : new ExperimentPart(text, null, weight);
+
+    /// <summary>The path of a picture that has to be there.</summary>
+    public static ExperimentPart PictureOf(ParseResult parsed, string path) => File.Exists(path)
+        ? new ExperimentPart(null, path)
+        : throw new FileNotFoundException(new Words(CommonOptions.LanguageOf(parsed)).In(
+            $"There is no picture {path}; give the path of a PNG, JPEG, GIF, BMP or WebP file.",
+            $"No existe la imagen {path}; indica la ruta de un archivo PNG, JPEG, GIF, BMP o WebP."));
+
+    private int Run(ParseResult parsed, Func<ParseResult, PictureExperiment, PictureExperiment> fill, CancellationToken cancellation)
+    {
+        var words = new Words(CommonOptions.LanguageOf(parsed));
+        var request = new GenerationRequest
+        {
+            Prompt = "", Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps), Guidance = ValueOf(parsed, guidance),
+            Eta = ValueOf(parsed, eta), Negative = parsed.GetValue(negative) ?? "", Size = parsed.GetValue(size),
+        };
+        var experiment = fill(parsed, new PictureExperiment { Kind = kind, Request = request });
+        experiment.Check();
+        var catalog = ModelCatalog.Create();
+        var folder = catalog.Find(parsed.GetValue(CommonOptions.Model)!);
+        var place = new ExperimentFiles(parsed.GetValue(output), kind, request.Seed, words);
+
+        var clock = Stopwatch.StartNew();
+        CommonOptions.StartTorch(parsed);
+        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions
+        {
+            PriorFolder = parsed.GetValue(prior) is { } other ? catalog.Find(other) : null, Precision = CommonOptions.PrecisionOf(parsed),
+        });
+        var loaded = clock.Elapsed.TotalSeconds;
+        var result = new UnClipExperiments(pipeline).Run(experiment, (done, of, step) => terminal.Progress(string.Create(
+            CultureInfo.InvariantCulture, $"{done + 1} {words.In("of", "de")} {of}  {step.Stage} {step.Step}/{step.Of}")), cancellation);
+        terminal.CloseLine();
+
+        var files = place.Save(pipeline.Name, result);
+        if (parsed.GetValue(trace) is { } traced) ExperimentFiles.Trace(traced, pipeline.Name, result);
+        var seconds = new { load = loaded, total = clock.Elapsed.TotalSeconds };
+        if (parsed.GetValue(CommonOptions.Json))
+        {
+            terminal.SayJson(new
+            {
+                model = pipeline.Name, files.Sheet, files.Animation,
+                images = result.Pictures.Select((picture, i) => new { picture.Label, path = files.Pictures.ElementAtOrDefault(i), request.Seed, picture.Image.Width, picture.Image.Height, picture.Numbers }),
+                seconds,
+            });
+            return 0;
+        }
+
+        if (terminal.HasColour)
+            terminal.Say(TerminalPicture.Render(result.Sheet(), TerminalDetection.Detect(isTerminal: true), terminal.Width).TrimEnd('\n'));
+        foreach (var picture in result.Pictures)
+            terminal.Say($"{picture.Label,-12}  {string.Join("  ", picture.Numbers.Select(number => string.Create(CultureInfo.InvariantCulture, $"{number.Key} {number.Value:F3}")))}");
+        terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{files.Sheet}  {words.In("seed", "semilla")} {request.Seed}  {seconds.total:F1} s"));
+        return 0;
+    }
+
+    /// <summary>An option of this verb, or null where the verb has one of its own by that name.</summary>
+    private static double? ValueOf(ParseResult parsed, Option<double?> option) => parsed.CommandResult.Command.Options.Contains(option) ? parsed.GetValue(option) : null;
+}

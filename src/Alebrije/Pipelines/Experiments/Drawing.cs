@@ -1,0 +1,140 @@
+using Alebrije.Models.Clip;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines.Experiments;
+
+/// <summary>A text or picture with its image embedding.</summary>
+/// <param name="Image">[1, features]</param>
+/// <param name="Label">What a sheet calls it.</param>
+internal sealed record EmbeddedPart(Tensor Image, string Label)
+{
+    /// <summary>[1, features]: what the decoder is guided away from, or null where that is its own matter.</summary>
+    public Tensor? Negative { get; init; }
+
+    /// <summary>[1, features]: the text embedding, or null for pictures.</summary>
+    public Tensor? Text { get; init; }
+
+    /// <summary>The picture, or null for texts.</summary>
+    public RgbImage? Picture { get; init; }
+
+    /// <summary>The picture as a sheet shows it.</summary>
+    public (RgbImage Image, string Label) Given => (Picture ?? throw new InvalidOperationException("A text has no picture."), Label);
+}
+
+/// <summary>The steps that experiments are made of, for one model and one experiment.</summary>
+internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experiment, Action<int, int, GenerationProgress>? progress, CancellationToken cancellation)
+{
+    /// <summary>Keeps the noise of a whole experiment apart from that of its pictures.</summary>
+    private const ulong NoiseStream = 0x9E3779B97F4A7C15;
+
+    public PictureExperiment Experiment => experiment;
+
+    /// <summary>A text through the prior, or a picture through the image encoder.</summary>
+    public EmbeddedPart Embed(ExperimentPart part) => Embed(part, experiment.Request);
+
+    /// <summary>As above, with other settings of the prior.</summary>
+    public EmbeddedPart Embed(ExperimentPart part, GenerationRequest request)
+    {
+        if (part.Text is { } text)
+        {
+            using var noise = new Noise(unchecked((long)request.Seed));
+            var drawn = pipeline.Embedder.Draw(request with { Prompt = text }, noise, Report(0, 1, "prior"), null, cancellation);
+            return new EmbeddedPart(drawn.Image, part.Label) { Negative = drawn.Negative, Text = drawn.Text };
+        }
+
+        var picture = Load(part.Picture!);
+        return new EmbeddedPart(pipeline.Embedder.EncodeImages([picture]), part.Label) { Negative = pipeline.Embedder.Negative(), Picture = picture };
+    }
+
+    /// <summary>Text embeddings, [texts, features].</summary>
+    public Tensor Texts(IReadOnlyList<string> texts) => pipeline.Embedder.EncodeTexts(texts);
+
+    /// <summary>Image embeddings of files, [files, features].</summary>
+    public Tensor Pictures(IReadOnlyList<string> files)
+    {
+        var rows = new List<Tensor>();
+        foreach (var file in files)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            rows.Add(pipeline.Embedder.EncodeImages([Load(file)]));
+        }
+
+        return cat(rows);
+    }
+
+    /// <summary>A file's picture.</summary>
+    public static RgbImage Load(string file) => RgbImage.Load(file);
+
+    /// <summary>The noise that a picture comes from.</summary>
+    public Tensor Invert(EmbeddedPart part)
+    {
+        var request = experiment.Request;
+        var conditions = Conditions(part.Image, part.Negative, request) with { Picture = Pixels(part.Given.Image, request.Size!.Value) };
+        var run = UnClipPipeline.Run(request) with { Report = p => progress?.Invoke(0, 1, p), Cancellation = cancellation };
+        return pipeline.Decoder.Invert(conditions, run);
+    }
+
+    /// <summary>One noise for all pictures of an experiment.</summary>
+    public Tensor Noise()
+    {
+        using var noise = new Noise(unchecked((long)(experiment.Request.Seed ^ NoiseStream)));
+        return noise.Randn(pipeline.Decoder.StartShape(experiment.Request.Size!.Value));
+    }
+
+    /// <summary>Draws one picture of an embedding.</summary>
+    /// <param name="image">[1, features]</param>
+    /// <param name="negative">What it is guided away from.</param>
+    /// <param name="request">Seed, steps, guidance, eta.</param>
+    /// <param name="start">Noise to start from; null draws it.</param>
+    /// <param name="number">Which picture it is, for progress.</param>
+    /// <param name="count">Of how many.</param>
+    /// <param name="repaint">A picture and the mask of what is drawn anew of it.</param>
+    public RgbImage Picture(
+        Tensor image, Tensor? negative, GenerationRequest request, Tensor? start, int number, int count, (RgbImage Picture, PillowImage Mask)? repaint = null)
+    {
+        using var scope = NewDisposeScope();
+        using var noise = new Noise(unchecked((long)request.Seed));
+        var conditions = Conditions(image, negative, request);
+        var side = request.Size!.Value;
+        if (repaint is var (picture, mask)) conditions = conditions with { Picture = Pixels(picture, side), Repaint = ImageTensors.FromMask(mask, side, side) };
+        var run = UnClipPipeline.Run(request) with { Start = start, Report = p => progress?.Invoke(number, count, p), Cancellation = cancellation };
+        if (request.ClipGuidance is { } pull && request.Prompt.Length > 0) run = run with { Pull = pipeline.Towards(Texts([request.Prompt]), pull.Scale) };
+        var drawn = ImageTensors.ToImages(pipeline.Decoder.Draw(conditions, run, noise))[0];
+        return repaint is var (whole, cut) && cut is not null ? Composed(drawn, whole, cut) : drawn;
+    }
+
+    /// <summary>A picture with its label and its cosines to what it was made from.</summary>
+    public ExperimentPicture Labelled(RgbImage picture, string label, params EmbeddedPart[] parts)
+    {
+        var numbers = new Dictionary<string, double>();
+        if (pipeline.HasImageEncoder)
+        {
+            using var scope = NewDisposeScope();
+            var own = pipeline.Embedder.EncodeImages([picture]);
+            foreach (var part in parts) numbers[$"cosine to {part.Label}"] = ClipNetwork.Cosine(own, part.Text ?? part.Image);
+        }
+
+        return new ExperimentPicture(picture, label, numbers);
+    }
+
+    /// <summary>What was not to be repainted is the given picture's own, to the byte.</summary>
+    private static RgbImage Composed(RgbImage drawn, RgbImage given, PillowImage mask)
+    {
+        var (width, height) = (drawn.Width, drawn.Height);
+        var (kept, bright) = (PillowReduce.Resize(given, width, height), mask.Resize(width, height, ResizeFilter.Lanczos).ToGrey());
+        var composed = new RgbImage(width, height, (byte[])drawn.Pixels.Clone());
+        for (var i = 0; i < bright.Length; i++)
+            if (bright[i] < 128) kept.Pixels.AsSpan(3 * i, 3).CopyTo(composed.Pixels.AsSpan(3 * i));
+        return composed;
+    }
+
+    private static DecoderConditions Conditions(Tensor image, Tensor? negative, GenerationRequest request) =>
+        new(image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = negative };
+
+    private static Tensor Pixels(RgbImage picture, int side) => ImageTensors.FromImage(PillowReduce.Resize(picture, side, side));
+
+    private Action<int, int>? Report(int number, int count, string stage) =>
+        progress is null ? null : (step, of) => progress(number, count, new GenerationProgress(stage, step, of));
+}

@@ -1,0 +1,106 @@
+using Alebrije.Models.Clip;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines.Experiments;
+
+/// <summary>Ways through the space of image embeddings. Directions lie on a sphere; lengths go along in between.</summary>
+internal static class EmbeddingPaths
+{
+    /// <summary>Below this sine two directions are one, and the path between them is straight.</summary>
+    private const double Parallel = 1e-4;
+
+    /// <summary>Along the great circle from a to b (Shoemake, 1985; Ramesh et al., 2022, §3.2).</summary>
+    /// <param name="a">[batch, features]</param>
+    /// <param name="b">[batch, features]</param>
+    /// <param name="share">From 0 (a) to 1 (b).</param>
+    public static Tensor Slerp(Tensor a, Tensor b, double share)
+    {
+        using var scope = NewDisposeScope();
+        var (from, to) = (ClipNetwork.Unit(a), ClipNetwork.Unit(b));
+        var cosine = (from * to).sum(-1, keepdim: true).clamp(-1, 1);
+        var angle = cosine.acos();
+        var sine = angle.sin();
+        var curved = (((1 - share) * angle).sin() * from + (share * angle).sin() * to) / sine.clamp_min(Parallel);
+        var straight = ClipNetwork.Unit((1 - share) * from + share * to);
+        var direction = where(sine.gt(Parallel), curved, straight);
+        return (direction * Length(a, b, share)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Along the straight line from a to b.</summary>
+    public static Tensor Lerp(Tensor a, Tensor b, double share)
+    {
+        using var scope = NewDisposeScope();
+        return ((1 - share) * a + share * b).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>A mixture: the weighted sum, brought to the weighted length of its parts so that the decoder sees lengths that it knows.</summary>
+    /// <param name="parts">[parts, features]</param>
+    /// <param name="weights">One for each part; their sum is taken as 1.</param>
+    /// <returns>[1, features]</returns>
+    public static Tensor Mix(Tensor parts, IReadOnlyList<double> weights)
+    {
+        using var scope = NewDisposeScope();
+        var total = weights.Sum();
+        var share = tensor(weights.Select(weight => (float)(weight / total)).ToArray()).unsqueeze(1);        // [parts, 1]
+        var direction = ClipNetwork.Unit((parts * share).sum(0, keepdim: true));
+        var length = (parts.norm(1, keepdim: true, p: 2) * share.abs()).sum(0, keepdim: true) / share.abs().sum();
+        return (direction * length).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>
+    /// Turns an image embedding towards the difference of two texts (Ramesh et al., 2022, §3.3, "text diffs"): along the great circle to
+    /// norm(to - from), the length kept.
+    /// </summary>
+    /// <param name="image">[1, features]</param>
+    /// <param name="from">[1, features]: text embedding of what is there.</param>
+    /// <param name="to">[1, features]: text embedding of what is wanted.</param>
+    /// <param name="share">From 0 (as it is); the paper goes to between 0.25 and 0.5.</param>
+    public static Tensor TextDifference(Tensor image, Tensor from, Tensor to, double share)
+    {
+        using var scope = NewDisposeScope();
+        var difference = ClipNetwork.Unit(ClipNetwork.Unit(to) - ClipNetwork.Unit(from)) * image.norm(1, keepdim: true, p: 2);
+        return Slerp(image, difference, share).MoveToOuterDisposeScope();
+    }
+
+    private static Tensor Length(Tensor a, Tensor b, double share) =>
+        (1 - share) * a.norm(1, keepdim: true, p: 2) + share * b.norm(1, keepdim: true, p: 2);
+}
+
+/// <summary>Directions in which the image embeddings of a world differ, the widest first.</summary>
+/// <param name="Mean">[1, features]</param>
+/// <param name="Components">[components, features], orthonormal rows.</param>
+/// <param name="Variance">[components], falling.</param>
+internal sealed record EmbeddingBasis(Tensor Mean, Tensor Components, Tensor Variance)
+{
+    /// <summary>How many directions there are.</summary>
+    public int Count => (int)Components.shape[0];
+
+    /// <summary>Principal components of embeddings.</summary>
+    /// <param name="rows">[n, features], n at least 2.</param>
+    /// <exception cref="ArgumentException">There are fewer than two rows.</exception>
+    public static EmbeddingBasis Fit(Tensor rows)
+    {
+        if (rows.shape[0] < 2) throw new ArgumentException($"{rows.shape[0]} pictures have no directions in which they differ: give at least two.");
+        using var scope = NewDisposeScope();
+        var mean = rows.mean([0], keepdim: true);
+        var (_, deviations, directions) = linalg.svd((rows - mean).to(ScalarType.Float64), fullMatrices: false);
+        var count = Math.Min(rows.shape[0] - 1, rows.shape[1]);
+        return new EmbeddingBasis(
+            mean.MoveToOuterDisposeScope(), directions.narrow(0, 0, count).to(ScalarType.Float32).MoveToOuterDisposeScope(),
+            (deviations.narrow(0, 0, count).square() / (rows.shape[0] - 1)).to(ScalarType.Float32).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>An embedding rebuilt from its first components (Ramesh et al., 2022, §4, figure 7).</summary>
+    /// <param name="embedding">[1, features]</param>
+    /// <param name="components">From 0 (the mean) to <see cref="Count"/>.</param>
+    public Tensor Rebuild(Tensor embedding, int components)
+    {
+        using var scope = NewDisposeScope();
+        var kept = Components.narrow(0, 0, components);
+        return (Mean + (embedding - Mean).mm(kept.t()).mm(kept)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Share of the variance that the first components hold.</summary>
+    public double Share(int components) => components == 0 ? 0 : (Variance.narrow(0, 0, components).sum() / Variance.sum()).ToDouble();
+}

@@ -1,0 +1,135 @@
+using System.Text.Json.Serialization;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Pipelines.Experiments;
+
+/// <summary>What the DALL-E 2 paper shows, one kind for each of its figures.</summary>
+public enum ExperimentKind
+{
+    /// <summary>Pictures that share a picture's embedding (§3.1).</summary>
+    Vary,
+
+    /// <summary>Pictures on the way from one embedding to another (§3.2).</summary>
+    Interpolate,
+
+    /// <summary>A picture of a weighted mixture of texts and pictures.</summary>
+    Mix,
+
+    /// <summary>A picture turned towards the difference of two texts (§3.3).</summary>
+    TextDiff,
+
+    /// <summary>A picture rebuilt from more and more of its principal components (§4).</summary>
+    PcaReconstruct,
+
+    /// <summary>A part of a picture drawn anew.</summary>
+    Inpaint,
+
+    /// <summary>One prompt under several guidance scales of decoder and prior (§5.2).</summary>
+    Sweep,
+}
+
+/// <summary>Something that is mixed or stands at an end of a path: a text, for which the prior draws an embedding, or a picture.</summary>
+/// <param name="Text">The text, or null.</param>
+/// <param name="Picture">Path of the picture, or null.</param>
+/// <param name="Weight">Its share in a mixture.</param>
+public sealed record ExperimentPart(string? Text, string? Picture, double Weight = 1)
+{
+    /// <summary>What a sheet calls it.</summary>
+    [JsonIgnore]
+    public string Label => Text ?? Path.GetFileNameWithoutExtension(Picture!);
+}
+
+/// <summary>An experiment as a user asks for it. Everything that decides on its pictures is here, so that a file that holds it can be made again.</summary>
+public sealed record PictureExperiment
+{
+    /// <summary>Which.</summary>
+    public required ExperimentKind Kind { get; init; }
+
+    /// <summary>Texts and pictures: one, or two for a path, or any number for a mixture.</summary>
+    public IReadOnlyList<ExperimentPart> Parts { get; init; } = [];
+
+    /// <summary>Seed, steps, guidance, size; its prompt is told to the decoder, and may be empty but for a sweep.</summary>
+    public required GenerationRequest Request { get; init; }
+
+    /// <summary>Pictures: variations, or places on a path with both ends.</summary>
+    public int Count { get; init; } = 5;
+
+    /// <summary>Text differences: what is in the picture.</summary>
+    public string? From { get; init; }
+
+    /// <summary>Text differences: what is wanted.</summary>
+    public string? To { get; init; }
+
+    /// <summary>Text differences: how far the last picture is turned, from 0 to 1; the paper goes to between 0.25 and 0.5.</summary>
+    public double Amount { get; init; } = 0.5;
+
+    /// <summary>Paths: along a straight line instead of the sphere.</summary>
+    public bool Straight { get; init; }
+
+    /// <summary>Whether the noise that sampling starts from is found by DDIM inversion of the pictures, instead of drawn.</summary>
+    public bool Invert { get; init; } = true;
+
+    /// <summary>Principal components: how many are kept, picture by picture; empty takes seven numbers from few to all.</summary>
+    public IReadOnlyList<int> Components { get; init; } = [];
+
+    /// <summary>Principal components: pictures whose embeddings say in which directions pictures differ; empty takes what the model brings.</summary>
+    public IReadOnlyList<string> BasisPictures { get; init; } = [];
+
+    /// <summary>Sweeps: guidance scales of the decoder, the columns.</summary>
+    public IReadOnlyList<double> Guidances { get; init; } = [];
+
+    /// <summary>Sweeps: guidance scales of the prior, the rows.</summary>
+    public IReadOnlyList<double> PriorGuidances { get; init; } = [];
+
+    /// <summary>Inpainting: path of a picture that is bright where the other is drawn anew.</summary>
+    public string? Mask { get; init; }
+
+    /// <summary>Looks at the values alone; whether the model can do it is the model's to say.</summary>
+    /// <exception cref="ArgumentException">Something is missing or out of its range.</exception>
+    public void Check()
+    {
+        Request.Check(promptNeeded: Kind == ExperimentKind.Sweep);
+        var (least, most) = Kind switch
+        {
+            ExperimentKind.Interpolate => (2, 2),
+            ExperimentKind.Mix => (1, 64),
+            ExperimentKind.Sweep => (0, 0),
+            _ => (1, 1),
+        };
+        if (Parts.Count < least || Parts.Count > most)
+            throw new ArgumentException($"{Parts.Count} texts and pictures were given; this takes {(least == most ? $"{least}" : $"{least} to {most}")}.");
+        if (Kind is ExperimentKind.Vary or ExperimentKind.TextDiff or ExperimentKind.PcaReconstruct or ExperimentKind.Inpaint && Parts[0].Picture is null)
+            throw new ArgumentException($"'{Parts[0].Text}' is no picture: this takes the path of one.");
+        if (Count is < 1 or > 1000) throw new ArgumentException($"{Count} pictures were asked for; it has to be between 1 and 1000.");
+        if (Kind is ExperimentKind.TextDiff && (string.IsNullOrWhiteSpace(From) || string.IsNullOrWhiteSpace(To)))
+            throw new ArgumentException("A difference needs two texts: what is in the picture and what is wanted.");
+        if (Amount is not (> 0 and <= 1)) throw new ArgumentException($"The amount is {Amount}; it has to lie above 0 and be at most 1 (0.25 to 0.5 in the paper).");
+        if (Kind == ExperimentKind.Mix && (Parts.All(part => part.Weight == 0) || Parts.Sum(part => part.Weight) <= 0))
+            throw new ArgumentException("The weights of a mixture have to sum to more than 0.");
+        if (Kind == ExperimentKind.Inpaint && Mask is null) throw new ArgumentException("Inpainting needs a mask: a picture that is bright where the other is drawn anew.");
+        if (Kind == ExperimentKind.Sweep && Guidances.Count * PriorGuidances.Count is < 1 or > 400)
+            throw new ArgumentException($"A sweep has rows and columns, 1 to 400 pictures in all; {Guidances.Count} x {PriorGuidances.Count} were asked for.");
+        if (Components.Any(kept => kept < 0)) throw new ArgumentException("Numbers of components are 0 or more.");
+    }
+}
+
+/// <summary>A picture of an experiment.</summary>
+/// <param name="Image">The picture.</param>
+/// <param name="Label">What the sheet writes below it.</param>
+/// <param name="Numbers">Its place and how near it is to what it was made from, by name: cosines, shares, scales.</param>
+public sealed record ExperimentPicture(RgbImage Image, string Label, IReadOnlyDictionary<string, double> Numbers);
+
+/// <summary>What an experiment gave.</summary>
+/// <param name="Experiment">What was asked, with every default filled in.</param>
+/// <param name="Given">The pictures that it began from, with their labels; they come first on the sheet.</param>
+/// <param name="Pictures">The pictures that were drawn.</param>
+/// <param name="Columns">Pictures in a row of the sheet.</param>
+public sealed record ExperimentResult(
+    PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given, IReadOnlyList<ExperimentPicture> Pictures, int Columns)
+{
+    /// <summary>All pictures with their labels on one sheet.</summary>
+    /// <param name="title">A line above, or null.</param>
+    public RgbImage Sheet(string? title = null) => PictureSheet.Draw(
+        [.. Given.Select(given => given.Image), .. Pictures.Select(picture => picture.Image)], [.. Given.Select(given => given.Label), .. Pictures.Select(picture => picture.Label)],
+        new PictureSheetOptions { Columns = Columns, Title = title, CellSize = Math.Max(128, Pictures.Max(picture => picture.Image.Width)) });
+}

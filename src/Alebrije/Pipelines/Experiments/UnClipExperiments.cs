@@ -1,0 +1,178 @@
+using System.Globalization;
+using Alebrije.Models.Clip;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines.Experiments;
+
+/// <summary>
+/// What the DALL-E 2 paper shows (Ramesh et al., 2022, §3 to §5), on any model of unCLIP. Every picture is drawn alone from the seed, so that the same
+/// experiment gives the same pictures however many are asked for.
+/// </summary>
+/// <param name="pipeline">The model; no other call may use it meanwhile.</param>
+public sealed class UnClipExperiments(UnClipPipeline pipeline)
+{
+    /// <summary>Eta of variations: enough noise is put back to change what the embedding leaves open.</summary>
+    private const double VariationEta = 1;
+
+    private static readonly int[] PaperComponents = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+
+    /// <summary>Runs an experiment.</summary>
+    /// <param name="experiment">What is wanted.</param>
+    /// <param name="progress">Told after every step: pictures done and of how many, and the stage within one.</param>
+    /// <param name="cancellation">Stops between two steps.</param>
+    /// <exception cref="ArgumentException">A value is missing or out of its range.</exception>
+    /// <exception cref="InvalidOperationException">The model lacks what it needs: a prior or an image encoder.</exception>
+    /// <exception cref="FileNotFoundException">A picture is missing.</exception>
+    /// <exception cref="ImageFormatException">A file is no picture.</exception>
+    public ExperimentResult Run(PictureExperiment experiment, Action<int, int, GenerationProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(experiment);
+        experiment.Check();
+        experiment = experiment with { Request = pipeline.Complete(experiment.Request) };
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var draw = new Drawing(pipeline, experiment, progress, cancellation);
+        return experiment.Kind switch
+        {
+            ExperimentKind.Vary => Vary(draw),
+            ExperimentKind.Interpolate => Interpolate(draw),
+            ExperimentKind.Mix => Mix(draw),
+            ExperimentKind.TextDiff => TextDiff(draw),
+            ExperimentKind.PcaReconstruct => Rebuild(draw),
+            ExperimentKind.Inpaint => Inpaint(draw),
+            _ => Sweep(draw),
+        };
+    }
+
+    /// <summary>DDIM inversion keeps the layout, eta puts noise back: what the embedding does not hold changes.</summary>
+    private static ExperimentResult Vary(Drawing draw)
+    {
+        var experiment = draw.Experiment;
+        experiment = experiment with { Request = experiment.Request with { Eta = experiment.Request.Eta ?? VariationEta } };
+        var part = draw.Embed(experiment.Parts[0]);
+        var start = experiment.Invert ? draw.Invert(part) : null;
+        var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
+        {
+            var picture = draw.Picture(part.Image, part.Negative, experiment.Request with { Seed = experiment.Request.Seed + (ulong)i }, start, i, experiment.Count);
+            return draw.Labelled(picture, Text($"{experiment.Request.Seed + (ulong)i}"), part);
+        });
+        return new ExperimentResult(experiment, [part.Given], [.. pictures], Columns: Math.Min(6, experiment.Count + 1));
+    }
+
+    /// <summary>One noise for all places, or the path between the noises of both pictures.</summary>
+    private static ExperimentResult Interpolate(Drawing draw)
+    {
+        var experiment = draw.Experiment;
+        var (a, b) = (draw.Embed(experiment.Parts[0]), draw.Embed(experiment.Parts[1]));
+        var inverted = experiment.Invert && a.Picture is not null && b.Picture is not null;
+        var (noiseA, noiseB) = inverted ? (draw.Invert(a), draw.Invert(b)) : (draw.Noise(), null);
+        var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
+        {
+            var share = experiment.Count == 1 ? 0.5 : (double)i / (experiment.Count - 1);
+            var image = experiment.Straight ? EmbeddingPaths.Lerp(a.Image, b.Image, share) : EmbeddingPaths.Slerp(a.Image, b.Image, share);
+            var start = noiseB is null ? noiseA : EmbeddingPaths.Slerp(noiseA.flatten(1), noiseB.flatten(1), share).reshape(noiseA.shape);
+            var picture = draw.Picture(image, a.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 }, start, i, experiment.Count);
+            return draw.Labelled(picture, Text($"{share:0.##}"), a, b);
+        });
+        return new ExperimentResult(experiment, [.. new[] { a, b }.Where(end => end.Picture is not null).Select(end => end.Given)], [.. pictures], Columns: Math.Min(12, experiment.Count));
+    }
+
+    private static ExperimentResult Mix(Drawing draw)
+    {
+        var experiment = draw.Experiment;
+        var parts = experiment.Parts.Select(draw.Embed).ToArray();
+        var image = EmbeddingPaths.Mix(cat([.. parts.Select(part => part.Image)]), [.. experiment.Parts.Select(part => part.Weight)]);
+        var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
+        {
+            var request = experiment.Request with { Seed = experiment.Request.Seed + (ulong)i };
+            return draw.Labelled(draw.Picture(image, parts[0].Negative, request, null, i, experiment.Count), Text($"{request.Seed}"), parts);
+        });
+        var given = parts.Zip(experiment.Parts, (part, asked) => (part, asked.Weight)).Where(pair => pair.part.Picture is not null)
+            .Select(pair => (pair.part.Given.Image, Text($"{pair.part.Given.Label} {pair.Weight:0.##}")));
+        return new ExperimentResult(experiment, [.. given], [.. pictures], Columns: Math.Min(6, experiment.Count + parts.Count(part => part.Picture is not null)));
+    }
+
+    /// <summary>The paper's rule: the noise is the picture's own, eta is 0, the embedding turns.</summary>
+    private static ExperimentResult TextDiff(Drawing draw)
+    {
+        var experiment = draw.Experiment;
+        var part = draw.Embed(experiment.Parts[0]);
+        var texts = draw.Texts([experiment.From!, experiment.To!]);
+        var (from, to) = (texts.narrow(0, 0, 1), texts.narrow(0, 1, 1));
+        var start = experiment.Invert ? draw.Invert(part) : draw.Noise();
+        var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
+        {
+            var share = experiment.Count == 1 ? experiment.Amount : experiment.Amount * i / (experiment.Count - 1);
+            var image = EmbeddingPaths.TextDifference(part.Image, from, to, share);
+            var picture = draw.Picture(image, part.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 }, start, i, experiment.Count);
+            return draw.Labelled(picture, Text($"{share:0.###}"), [part, new EmbeddedPart(from, experiment.From!), new EmbeddedPart(to, experiment.To!)]);
+        });
+        return new ExperimentResult(experiment, [part.Given], [.. pictures], Columns: Math.Min(8, experiment.Count + 1));
+    }
+
+    private ExperimentResult Rebuild(Drawing draw)
+    {
+        var experiment = draw.Experiment;
+        var part = draw.Embed(experiment.Parts[0]);
+        var basis = experiment.BasisPictures.Count > 0 ? EmbeddingBasis.Fit(draw.Pictures(experiment.BasisPictures)) : pipeline.Basis() ?? throw new InvalidOperationException(
+            $"{pipeline.Name} does not say in which directions pictures differ: give pictures to find out from (--images).");
+        var kept = experiment.Components.Count > 0 ? experiment.Components : [.. PaperComponents.Where(n => n < basis.Count), basis.Count];
+        if (kept.FirstOrDefault(n => n > basis.Count) is > 0 and var many)
+            throw new ArgumentException($"{many} components were asked for, and there are {basis.Count}: give more pictures, or ask for fewer.");
+        var start = draw.Noise();
+        var pictures = kept.Select((n, i) =>
+        {
+            var image = basis.Rebuild(part.Image, n);
+            var picture = draw.Picture(image, part.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 }, start, i, kept.Count);
+            var labelled = draw.Labelled(picture, Text($"{n}"), part);
+            return labelled with
+            {
+                Numbers = new Dictionary<string, double>(labelled.Numbers) { ["components"] = n, ["variance"] = basis.Share(n), ["embedding_cosine"] = ClipNetwork.Cosine(image, part.Image) },
+            };
+        });
+        return new ExperimentResult(experiment with { Components = kept }, [part.Given], [.. pictures], Columns: Math.Min(12, kept.Count + 1));
+    }
+
+    /// <summary>The embedding is the prompt's, or without one the picture's own; what the mask leaves dark is put back after every step.</summary>
+    private static ExperimentResult Inpaint(Drawing draw)
+    {
+        var experiment = draw.Experiment;
+        var request = experiment.Request;
+        var picture = Drawing.Load(experiment.Parts[0].Picture!);
+        var mask = PillowImage.Load(experiment.Mask!);
+        var told = request.Prompt.Length > 0 ? draw.Embed(new ExperimentPart(request.Prompt, null)) : draw.Embed(experiment.Parts[0]);
+        var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
+        {
+            var asked = request with { Seed = request.Seed + (ulong)i };
+            var drawn = draw.Picture(told.Image, told.Negative, asked, null, i, experiment.Count, (picture, mask));
+            return draw.Labelled(drawn, Text($"{asked.Seed}"), told);
+        });
+        var side = request.Size!.Value;
+        return new ExperimentResult(
+            experiment, [(picture, experiment.Parts[0].Label), (mask.ToRgb().Resize(side, side), Path.GetFileNameWithoutExtension(experiment.Mask!))], [.. pictures], Columns: Math.Min(6, experiment.Count + 2));
+    }
+
+    private static ExperimentResult Sweep(Drawing draw)
+    {
+        var experiment = draw.Experiment;
+        var pictures = new List<ExperimentPicture>();
+        var count = experiment.PriorGuidances.Count * experiment.Guidances.Count;
+        foreach (var prior in experiment.PriorGuidances)
+        {
+            var request = experiment.Request with { PriorGuidance = prior };
+            var told = draw.Embed(new ExperimentPart(request.Prompt, null), request);
+            foreach (var guidance in experiment.Guidances)
+            {
+                var picture = draw.Picture(told.Image, told.Negative, request with { Guidance = guidance }, null, pictures.Count, count);
+                var labelled = draw.Labelled(picture, Text($"prior {prior:0.##}, decoder {guidance:0.##}"), told);
+                pictures.Add(labelled with { Numbers = new Dictionary<string, double>(labelled.Numbers) { ["prior_guidance"] = prior, ["guidance"] = guidance } });
+            }
+        }
+
+        return new ExperimentResult(experiment, [], pictures, Columns: experiment.Guidances.Count);
+    }
+
+    private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}

@@ -98,7 +98,7 @@ internal static class EvaluateCommand
 
     /// <summary>Decibels, lengths and cosines as they are, shares in percent.</summary>
     private static string Number(string name, double value) =>
-        name.StartsWith("psnr", StringComparison.Ordinal) ? value.ToString("F2", CultureInfo.InvariantCulture) + " dB"
+        name.Contains("psnr", StringComparison.Ordinal) ? value.ToString("F2", CultureInfo.InvariantCulture) + " dB"
         : name is "cosine" or "modality_gap" ? value.ToString("F3", CultureInfo.InvariantCulture)
         : (100 * value).ToString("F1", CultureInfo.InvariantCulture) + " %";
 }

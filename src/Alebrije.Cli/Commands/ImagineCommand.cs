@@ -21,7 +21,8 @@ internal static class ImagineCommand
     private static readonly Option<double?> PriorScale = new("--prior-guidance") { Description = "Guidance scale of the diffusion prior; 1 means none." };
     private static readonly Option<int> Candidates = new("--prior-candidates") { Description = "Embeddings that the prior draws; the one nearest to the text is kept.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string> Negative = new("--negative") { Description = "What the decoder keeps away from.", DefaultValueFactory = _ => "" };
-    private static readonly Option<int?> Size = new("--size") { Description = "Side of the picture in pixels." };
+    private static readonly Option<int?> Size = new("--size") { Description = "Side of the picture in pixels; the size that the model's upsampler makes (256 in mini) runs it." };
+    private static readonly Option<int?> UpsamplerSteps = new("--upsampler-steps") { Description = "Steps of the upsampler, where --size asks for what it makes." };
     private static readonly Option<string?> Out = new("--out") { Description = "A .png file for one picture, or a folder for 0000.png, 0001.png, ..." };
     private static readonly Option<string?> Trace = new("--trace") { Description = "A folder for every stage of the chain: trace.json and the files it lists." };
 
@@ -30,7 +31,7 @@ internal static class ImagineCommand
         Prior.AcceptOnlyFromAmong("diffusion", "linear", "none");
         var command = new Command("imagine", "Draws pictures from texts: text embedding, prior, image embedding, decoder, picture.")
         {
-            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, Out, Trace,
+            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Out, Trace,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
@@ -59,7 +60,7 @@ internal static class ImagineCommand
             trace?.Finish(new { model = pipeline.Name, result.Request, result.ClipScore });
             var path = names.Of(i);
             result.Image.SavePng(path, Recipe.Of(pipeline.Name, result));
-            foreach (var (stage, spent) in result.Seconds) seconds[stage] += spent;
+            foreach (var (stage, spent) in result.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
             images.Add(new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore });
             if (!json) Show(terminal, words, result, path);
         }
@@ -67,7 +68,7 @@ internal static class ImagineCommand
         seconds["total"] = clock.Elapsed.TotalSeconds;
         if (json) terminal.SayJson(new { model = pipeline.Name, images, seconds });
         else terminal.Say(string.Create(CultureInfo.InvariantCulture,
-            $"{seconds["total"]:F1} s: {words.In("load", "carga")} {seconds["load"]:F1}, {StageName("text", words)} {seconds["text"]:F1}, {StageName("prior", words)} {seconds["prior"]:F1}, {StageName("decoder", words)} {seconds["decoder"]:F1}"));
+            $"{seconds["total"]:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
         return 0;
     }
 
@@ -83,6 +84,7 @@ internal static class ImagineCommand
             Prompt = prompts[0], Negative = parsed.GetValue(Negative)!, Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
             Prior = Enum.Parse<PriorKind>(parsed.GetValue(Prior)!, ignoreCase: true), PriorSteps = parsed.GetValue(PriorSteps),
             PriorGuidance = parsed.GetValue(PriorScale), PriorCandidates = parsed.GetValue(Candidates), Size = parsed.GetValue(Size),
+            UpsamplerSteps = parsed.GetValue(UpsamplerSteps),
         };
         var requests = prompts.SelectMany((prompt, i) => Enumerable.Range(0, count)
             .Select(j => template with { Prompt = prompt, Seed = unchecked(seed + ((ulong)i * (ulong)count) + (ulong)j) })).ToArray();
@@ -114,35 +116,6 @@ internal static class ImagineCommand
             terminal.Say(TerminalPicture.Render(result.Image, TerminalDetection.Detect(isTerminal: true), Math.Min(64, terminal.Width)).TrimEnd('\n'));
         var score = result.ClipScore is { } cosine ? string.Create(CultureInfo.InvariantCulture, $"  CLIP {cosine:F3}") : "";
         terminal.Say($"{path}  {words.In("seed", "semilla")} {result.Request.Seed}{score}");
-    }
-
-    private static string StageName(string stage, Words words) => stage switch
-    {
-        "text" => words.In(stage, "texto"),
-        "decoder" => words.In(stage, "decodificador"),
-        _ => stage,
-    };
-
-    /// <summary>Redraws one line with stage, step and steps per second.</summary>
-    private sealed class StepProgress(Terminal terminal, Words words, string prefix)
-    {
-        private readonly Stopwatch clock = Stopwatch.StartNew();
-        private string stage = "";
-
-        public void Show(GenerationProgress progress)
-        {
-            if (stage != progress.Stage) (stage, _) = (progress.Stage, Restart());
-            var filled = 24 * progress.Step / progress.Of;
-            var speed = progress.Step / Math.Max(1e-9, clock.Elapsed.TotalSeconds);
-            terminal.Progress(string.Create(CultureInfo.InvariantCulture,
-                $"{prefix}{StageName(progress.Stage, words).PadRight(words.In("decoder", "decodificador").Length + 1)} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} {words.In("of", "de")} {progress.Of}  {speed:F1} {words.In("steps", "pasos")}/s"));
-        }
-
-        private bool Restart()
-        {
-            clock.Restart();
-            return true;
-        }
     }
 }
 

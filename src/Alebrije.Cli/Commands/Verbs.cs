@@ -9,6 +9,7 @@ internal static class Verbs
     [
         ImagineCommand.Create(terminal),
         .. ExperimentVerbs.Create(terminal),
+        UpscaleCommand.Create(terminal),
         EmbedCommand.Create(terminal),
         SimilarityCommand.Create(terminal),
         ClassifyCommand.Create(terminal),

@@ -14,6 +14,9 @@ public enum EvaluationPart
 
     /// <summary>Pictures drawn from text by the whole chain.</summary>
     Decoder,
+
+    /// <summary>Upsampler: large pictures of small ones.</summary>
+    Upsampler,
 }
 
 /// <summary>What is told while an evaluation goes on.</summary>
@@ -64,6 +67,7 @@ public sealed record EvaluationSizes
         Singles = count;
         Pairs = Math.Max(Candidates, count);
         Pictures = Share(count, 128);
+        Enlarged = Share(count, 64);
         Prior = Math.Max(Candidates, Share(count, 300));
         KnownPairs = Math.Clamp(Share(count, 4096), 256, 4096);
         Core = Share(count, 64);
@@ -82,6 +86,9 @@ public sealed record EvaluationSizes
 
     /// <summary>Pictures for the autoencoder.</summary>
     public int Pictures { get; }
+
+    /// <summary>Pictures for the upsampler.</summary>
+    public int Enlarged { get; }
 
     /// <summary>Captions for the priors, at least one draw of candidates.</summary>
     public int Prior { get; }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Alebrije.Datasets;
+using Alebrije.Pipelines;
 using Alebrije.Pipelines.StableUnClip;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,7 +10,7 @@ namespace Alebrije.Evaluation;
 /// <summary>What an evaluation found.</summary>
 /// <param name="Model">The model's name.</param>
 /// <param name="Seed">Seed of scenes, draws and noise.</param>
-/// <param name="Metrics">Figures by part: <c>clip</c>, <c>autoencoder</c>, <c>prior</c>, <c>decoder</c>.</param>
+/// <param name="Metrics">Figures by part: <c>clip</c>, <c>autoencoder</c>, <c>prior</c>, <c>decoder</c>, <c>upsampler</c>.</param>
 /// <param name="Left">What was left out and why, in plain words.</param>
 /// <param name="Concepts">The core concepts as they were drawn, when that was asked for; else empty.</param>
 /// <param name="Seconds">Seconds that it took.</param>
@@ -49,11 +50,19 @@ public static class ModelEvaluation
         foreach (var part in Enum.GetValues<EvaluationPart>().Where(options.Parts.Contains))
         {
             var report = Reporter(options, part, cancellation);
+            if (part == EvaluationPart.Upsampler && pipeline.UpsampledSize is null)
+            {
+                left.Add($"{NameOf(part)}: the model has none (folder {Upsampler.First}).");
+                continue;
+            }
+
             metrics.Add(NameOf(part), part switch
             {
                 EvaluationPart.Clip => ClipEvaluation.Measure(space, scenes, sizes.Singles, sizes.Pairs, progress: report),
                 EvaluationPart.Autoencoder => AutoencoderEvaluation.Measure(pipeline.Parts.Vae, scenes, sizes.Pictures, sheets, report),
                 EvaluationPart.Prior => new PriorEvaluation(pipeline.Stages, painter, space, scenes).Measure(sizes.Prior, sizes.KnownPairs, report),
+                EvaluationPart.Upsampler => UpsamplerEvaluation.Measure(
+                    pipeline.Parts.Upsampler!, pipeline.Parts.Vae, scenes, sizes.Enlarged, pipeline.Parts.Defaults.UpsamplerSteps, sheets, report),
                 _ => new DecoderEvaluation(painter, judge.Value, scenes, sheets).Measure(sizes, report),
             });
             if (part is EvaluationPart.Prior or EvaluationPart.Decoder && !painter.HasLinear)
@@ -78,6 +87,7 @@ public static class ModelEvaluation
         EvaluationPart.Clip => "clip",
         EvaluationPart.Autoencoder => "autoencoder",
         EvaluationPart.Prior => "prior",
+        EvaluationPart.Upsampler => "upsampler",
         _ => "decoder",
     };
 }

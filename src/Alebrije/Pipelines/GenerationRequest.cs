@@ -43,7 +43,10 @@ public sealed record GenerationRequest
     /// <summary>Embeddings that the prior draws, of which the one nearest to the text is kept, 1 to 64; the paper keeps the better of two.</summary>
     public int PriorCandidates { get; init; } = 1;
 
-    /// <summary>Side of the picture in pixels, a multiple of the autoencoder's factor; null takes the model's own.</summary>
+    /// <summary>
+    /// Side of the picture in pixels: what the model's upsampler makes, or a multiple of the autoencoder's factor that the decoder draws itself; null takes
+    /// the decoder's own.
+    /// </summary>
     public int? Size { get; init; }
 
     /// <summary>DDIM's eta from 0 (the noise it starts from decides everything) to 1; null samples as the model's own sampler does.</summary>
@@ -51,6 +54,9 @@ public sealed record GenerationRequest
 
     /// <summary>Pulls the picture towards the prompt by CLIP's gradient; null: not.</summary>
     public ClipGuidance? ClipGuidance { get; init; }
+
+    /// <summary>Steps of the upsampler where <see cref="Size"/> is what it makes, 2 to 1000; null takes the model's own number.</summary>
+    public int? UpsamplerSteps { get; init; }
 
     /// <summary>Looks at the values alone; whether the size fits is the model's to say.</summary>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
@@ -62,6 +68,7 @@ public sealed record GenerationRequest
         if (promptNeeded && string.IsNullOrWhiteSpace(Prompt)) throw new ArgumentException("The prompt is empty; say what to draw.");
         Range(Steps, 1, 1000, "steps");
         Range(PriorSteps, 2, 1000, "prior steps");
+        Range(UpsamplerSteps, 2, 1000, "upsampler steps");
         Range(PriorCandidates, 1, 64, "prior candidates");
         Scale(Guidance, "guidance");
         Scale(PriorGuidance, "prior guidance");
@@ -87,7 +94,7 @@ public sealed record GenerationRequest
 public sealed record ClipGuidance(double Scale, bool Alone = false);
 
 /// <summary>What a pipeline tells while it works.</summary>
-/// <param name="Stage"><c>prior</c>, <c>decoder</c> or <c>picture</c>.</param>
+/// <param name="Stage"><c>prior</c>, <c>decoder</c>, <c>upsampler</c> or <c>picture</c>.</param>
 /// <param name="Step">Steps done in this stage.</param>
 /// <param name="Of">Steps of this stage.</param>
 public sealed record GenerationProgress(string Stage, int Step, int Of);
@@ -96,6 +103,6 @@ public sealed record GenerationProgress(string Stage, int Step, int Of);
 /// <param name="Image">The picture.</param>
 /// <param name="Request">What was asked, with every default filled in.</param>
 /// <param name="ClipScore">Cosine between the prompt's and the picture's embedding; null when the model has no image encoder.</param>
-/// <param name="Seconds">Seconds spent per stage: <c>text</c>, <c>prior</c>, <c>decoder</c>.</param>
+/// <param name="Seconds">Seconds spent per stage: <c>text</c>, <c>prior</c>, <c>decoder</c> and, where it was used, <c>upsampler</c>.</param>
 public sealed record GenerationResult(
     Preprocessing.Imaging.RgbImage Image, GenerationRequest Request, double? ClipScore, IReadOnlyDictionary<string, double> Seconds);

@@ -42,4 +42,40 @@ public static class Recipe
         ArgumentNullException.ThrowIfNull(experiment);
         return new Dictionary<string, string> { [JsonKeyword] = JsonSerializer.Serialize(new { software = "Alebrije", model, experiment, picture }, Format) };
     }
+
+    /// <summary>Text chunks for the PNG of an enlarged picture, the source's own recipe with them.</summary>
+    /// <param name="model">The model's name.</param>
+    /// <param name="result">The picture.</param>
+    /// <param name="source">Text chunks of the file that it was made of; empty where it had none.</param>
+    public static IReadOnlyDictionary<string, string> Of(string model, UpscaleResult result, IReadOnlyDictionary<string, string> source)
+    {
+        ArgumentNullException.ThrowIfNull(result);
+        ArgumentNullException.ThrowIfNull(source);
+        var (request, small) = (result.Request, result.Request.Picture);
+        var line = string.Create(CultureInfo.InvariantCulture, $"Upscale: {result.Factor}, Steps: {request.Steps}, Seed: {request.Seed}, Size: {result.Image.Width}x{result.Image.Height}, Model: {model}");
+        return new Dictionary<string, string>
+        {
+            [ParametersKeyword] = source.TryGetValue(ParametersKeyword, out var before) ? $"{before}\n{line}" : line,
+            [JsonKeyword] = JsonSerializer.Serialize(
+                new
+                {
+                    software = "Alebrije", model, upscale = new { result.Factor, request.Steps, request.Seed, small.Width, small.Height },
+                    source = source.TryGetValue(JsonKeyword, out var recipe) ? Parsed(recipe) : null,
+                }, Format),
+        };
+    }
+
+    /// <summary>A recipe as JSON; what is none stays a text.</summary>
+    private static JsonElement? Parsed(string recipe)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(recipe);
+            return document.RootElement.Clone();
+        }
+        catch (JsonException)
+        {
+            return JsonSerializer.SerializeToElement(recipe, Format);
+        }
+    }
 }

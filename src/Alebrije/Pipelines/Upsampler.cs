@@ -1,5 +1,6 @@
 using Alebrije.Diffusion;
 using Alebrije.Models.UNets;
+using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -73,12 +74,37 @@ internal sealed class Upsampler : IDisposable
         return large.narrow(2, 0, height).narrow(3, 0, width).contiguous().MoveToOuterDisposeScope();
     }
 
+    /// <summary>The large picture of a small one, traced.</summary>
+    /// <param name="small">[1, 3, h, w] in [0, 1]</param>
+    /// <param name="size">Rows and columns wanted.</param>
+    /// <param name="steps">Steps, 2 or more.</param>
+    /// <param name="noise">Where random numbers come from.</param>
+    /// <param name="report">Told the steps done, and of how many.</param>
+    /// <param name="trace">Gets the small picture, the first noise's prediction and every further one.</param>
+    /// <param name="cancellation">Looked at before every step.</param>
+    public RgbImage Picture(
+        Tensor small, (int Height, int Width) size, int steps, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
+    {
+        using var scope = NewDisposeScope();
+        trace?.Add("small picture", ToPicture(small));
+        var large = Enlarge(small.mul(2).sub(1), size.Height, size.Width, steps, noise, p =>
+        {
+            report?.Invoke(p.Step, p.Of);
+            trace?.Add($"predicted large picture {p.Step}", ToPicture(p.Original.narrow(2, 0, size.Height).narrow(3, 0, size.Width).add(1).div(2)), new { p.Timestep });
+        }, cancellation);
+        return ToPicture(large.add(1).div(2));
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         first.Dispose();
         last?.Dispose();
     }
+
+    /// <param name="pixels">[1, 3, h, w] in [0, 1]; what lies outside is clamped.</param>
+    private static RgbImage ToPicture(Tensor pixels) =>
+        RgbImage.FromPlanes(pixels[0].contiguous().data<float>().ToArray(), (int)pixels.shape[3], (int)pixels.shape[2]);
 
     private int Missing(int side) => (first.Factor - (side % first.Factor)) % first.Factor;
 

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alebrije.Models.Clip;
+using Alebrije.Pipelines;
 using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Weights;
 using TorchSharp;
@@ -15,7 +16,11 @@ namespace Alebrije.Training;
 /// <param name="Autoencoder">Folder of an autoencoder run.</param>
 /// <param name="Prior">Folder of a prior run.</param>
 /// <param name="Decoder">Folder of a decoder run.</param>
-public sealed record PackedRuns(string Clip, string Autoencoder, string Prior, string Decoder);
+public sealed record PackedRuns(string Clip, string Autoencoder, string Prior, string Decoder)
+{
+    /// <summary>Folder of an upsampler run; null packs none.</summary>
+    public string? Upsampler { get; init; }
+}
 
 /// <summary>
 /// Puts trained parts together in the published Stable unCLIP layout: one folder a component, bf16 weights (statistics stay float32), with what is
@@ -45,8 +50,39 @@ public static class ModelPacker
         WriteText(folder, "image_noising_scheduler/scheduler_config.json", MiniSchedulers.ImageNoisingText);
         WriteText(folder, "scheduler/scheduler_config.json", MiniSchedulers.DecoderText);
         WriteText(folder, "model_index.json", Index());
+        if (runs.Upsampler is { } upsampler) AddUpsampler(upsampler, folder);
+        else if (Directory.Exists(Path.Combine(folder, Upsampler.First))) ListUpsampler(folder);
         if (!File.Exists(Path.Combine(folder, GenerationDefaults.FileName))) new GenerationDefaults { Guidance = 3.5, PriorGuidance = 3 }.Save(folder);
         WriteHashes(folder);
+    }
+
+    /// <summary>Adds the upsampler of a run to a packed model, or replaces the one that it has.</summary>
+    /// <param name="run">Folder of an upsampler run.</param>
+    /// <param name="folder">The model's folder.</param>
+    /// <exception cref="CheckpointNotFoundException">The run has no weights, or the folder holds no model.</exception>
+    public static void PackUpsampler(string run, string folder)
+    {
+        using var guard = no_grad();
+        PipelineFolder.Open(folder);
+        AddUpsampler(run, folder);
+        WriteHashes(folder);
+    }
+
+    private static void AddUpsampler(string run, string folder)
+    {
+        PackComponent(Path.Combine(run, Upsampler.First), Path.Combine(folder, Upsampler.First));
+        WriteText(folder, $"{Upsampler.Scheduler}/scheduler_config.json", MiniSchedulers.UpsamplerText);
+        ListUpsampler(folder);
+    }
+
+    private static void ListUpsampler(string folder)
+    {
+        var index = ConfigFile.ReadObject(Path.Combine(folder, "model_index.json"));
+        index[Upsampler.First] = new JsonArray("diffusers", "UNet2DModel");
+        index[Upsampler.Scheduler] = new JsonArray("diffusers", "UnCLIPScheduler");
+        var lines = index.OrderBy(entry => entry.Key, StringComparer.Ordinal)
+            .Select(entry => $"  \"{entry.Key}\": {(entry.Value?.ToJsonString() ?? "null").Replace("\",\"", "\", \"", StringComparison.Ordinal)}");
+        WriteText(folder, "model_index.json", $"{{\n{string.Join(",\n", lines)}\n}}");
     }
 
     private static void PackClip(string source, string folder)

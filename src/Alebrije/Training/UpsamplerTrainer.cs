@@ -127,9 +127,9 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
         using var scope = NewDisposeScope();
         using var generator = new Generator((config.Seed << 32) + (ulong)step);
         var small = config.Side / UpsamplerTrainingConfig.Factor;
-        var given = Bicubic.Resize(faults.Apply(tensor(batch.Small, [-1, 3, small, small]), step), config.Side, config.Side);
+        var given = Bicubic.Resize(faults.Apply(tensor(batch.Small).reshape(-1, 3, small, small), step), config.Side, config.Side);
         var guide = batch.Cut(given, crop);                                                  // [crops, 3, crop, crop]
-        var original = batch.Cut(tensor(batch.Large, [-1, 3, config.Side, config.Side]), crop);
+        var original = batch.Cut(tensor(batch.Large).reshape(-1, 3, config.Side, config.Side), crop);
         var pure = rand([original.shape[0]], generator: generator).lt(config.PureNoise);
         var even = randint(0, schedule.Length, [original.shape[0]], dtype: ScalarType.Int64, generator: generator);
         var timesteps = where(pure, full_like(even, schedule.Length - 1), even);

@@ -34,6 +34,7 @@ public sealed class ShapeTests
     [InlineData("sd-unclip-l.unet")]
     [InlineData("sd-unclip-h.unet")]
     [InlineData("x4-upscaler.unet")]
+    [InlineData("karlo-v1-alpha.super_res_first")]
     public void Network_OfAPublishedConfig_HasThePublishedTensors(string model)
     {
         using var meta = WeightInit.OnMeta();
@@ -48,6 +49,7 @@ public sealed class ShapeTests
         return model.Split('.')[^1] switch
         {
             "prior" => new PriorTransformer(PriorTransformerConfig.Read(config)),
+            "super_res_first" => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(config)),
             "vae" => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(config)),
             "movq" => new VQModel(ConfigFile.Read<VQModelConfig>(config)),
             _ => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(config)),

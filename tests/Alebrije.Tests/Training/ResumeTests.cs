@@ -1,5 +1,6 @@
 using Alebrije.Tensors;
 using Alebrije.Tests.Datasets;
+using Alebrije.Tests.Pipelines;
 using Alebrije.Training;
 using Alebrije.Weights;
 
@@ -51,6 +52,19 @@ public sealed class ResumeTests : IDisposable
                 Clip = "", Autoencoder = autoencoder, Model = TinyParts.Decoder, Batch = 4, NoiseLevels = 2, Samples = 40, WarmUp = 2, Unconditional = 0.3,
                 Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
             }, clip, scenes).Run(options, token), "from_true_embedding_top1");
+    }
+
+    [Fact]
+    public void Upsampler_StoppedAndResumed_IsBitEqual()
+    {
+        var autoencoder = Path.Combine(folder, "autoencoder");
+        TinyParts.WriteAutoencoder(autoencoder);
+        StopAndResume(Alebrije.Pipelines.Upsampler.First, (options, token) => new UpsamplerTrainer(
+            new UpsamplerTrainingConfig
+            {
+                Autoencoder = autoencoder, Model = TinyUpsampler.Config, Batch = 4, CropsPerPicture = 2, Crop = 16, Samples = 40, CropsUntil = 0.7, WarmUp = 2, Steps = 2,
+                Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+            }, scenes).Run(options, token), "upsampler_psnr_db", "bicubic_psnr_db", "autoencoded_upsampler_psnr_db");
     }
 
     private TrainedClip Clip()

@@ -16,6 +16,8 @@ internal sealed class StableUnClipParts : IDisposable
 {
     private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
 
+    private readonly Lazy<Upsampler?> upsampler;
+
     public StableUnClipParts(PipelineFolder folder)
     {
         Folder = folder;
@@ -45,6 +47,7 @@ internal sealed class StableUnClipParts : IDisposable
 
         LinearPrior = LinearPrior.TryLoad(Path.Combine(folder.Path, LinearPrior.FolderName));
         Defaults = GenerationDefaults.Load(folder.Path);
+        upsampler = new Lazy<Upsampler?>(() => Upsampler.TryLoad(folder));
     }
 
     public PipelineFolder Folder { get; }
@@ -64,11 +67,15 @@ internal sealed class StableUnClipParts : IDisposable
     public ClipImageProcessor? ImageProcessor { get; }
     public ClipVisionModel? ImageEncoder { get; }
 
+    /// <summary>Loaded when it is first asked for; null when the index lists none.</summary>
+    public Upsampler? Upsampler => upsampler.Value;
+
     public void Dispose()
     {
         nn.Module?[] modules = [TextEncoder, PriorTextEncoder, Prior, Normalizer, UNet, Vae, ImageEncoder];
         foreach (var module in modules) module?.Dispose();
         LinearPrior?.Dispose();
+        if (upsampler.IsValueCreated) Upsampler?.Dispose();
     }
 
     private static ClipTextModel Text(PipelineFolder folder, string component)
@@ -91,6 +98,9 @@ internal sealed record GenerationDefaults
 
     /// <summary>0 to 999: how much noise the image embedding gets before the decoder sees it.</summary>
     public int NoiseLevel { get; init; }
+
+    /// <summary>Steps of the upsampler, where there is one (diffusers, pipeline_unclip.py).</summary>
+    public int UpsamplerSteps { get; init; } = 7;
 
     /// <summary>Karlo's (diffusers, pipeline_unclip.py).</summary>
     public static GenerationDefaults OfKarlo { get; } = new() { Steps = 25, Guidance = 8 };

@@ -28,6 +28,9 @@ public sealed class StableUnClipPipeline : IDisposable
     /// <summary>Side of its pictures in pixels.</summary>
     public int Size => (parts.UNet.Config.SampleSize ?? [64])[0] * parts.Vae.Config.Factor;
 
+    /// <summary>Side of the pictures that its upsampler makes of them; null when it has none.</summary>
+    public int? UpsampledSize => parts.Upsampler?.Side;
+
     internal StableUnClipStages Stages => stages;
 
     internal StableUnClipParts Parts => parts;
@@ -76,10 +79,20 @@ public sealed class StableUnClipPipeline : IDisposable
 
         var condition = stages.NoiseEmbedding(image, parts.Defaults.NoiseLevel, noise);      // [1, 2 features]
         trace?.Add("decoder condition", condition);
-        var latents = stages.SampleDecoder(condition, context, request, noise, Report(progress, "decoder"), trace, cancellation);
-        var picture = stages.Decode(latents)[0];
-        trace?.Add("picture", picture);
+        var enlarges = request.Size == UpsampledSize && request.Size != Size;
+        var latents = stages.SampleDecoder(
+            condition, context, request with { Size = enlarges ? Size : request.Size }, noise, Report(progress, "decoder"), trace, cancellation);
+        var picture = enlarges ? null : stages.Decode(latents)[0];
         Lap(seconds, "decoder", clock);
+        if (picture is null)
+        {
+            var side = request.Size!.Value;
+            picture = parts.Upsampler!.Picture(
+                stages.DecodePixels(latents), (side, side), request.UpsamplerSteps!.Value, noise, Report(progress, "upsampler"), trace, cancellation);
+            Lap(seconds, "upsampler", clock);
+        }
+
+        trace?.Add("picture", picture);
 
         return new GenerationResult(picture, request, Score(text.Conditions.TextEmbedding, picture), seconds);
     }
@@ -96,8 +109,13 @@ public sealed class StableUnClipPipeline : IDisposable
         {
             var below = Math.Clamp(size / factor * factor, factor, 2048);
             throw new ArgumentException(
-                $"The size {size} does not fit: it has to be a multiple of {factor} from {factor} to 2048; use {below} or {Math.Min(below + factor, 2048)}. The model was made for {Size}.");
+                $"The size {size} does not fit: it has to be a multiple of {factor} from {factor} to 2048; use {below} or {Math.Min(below + factor, 2048)}. The model was made for {Size}{(UpsampledSize is { } large ? $", and its upsampler for {large}" : "")}.");
         }
+
+        if (request.UpsamplerSteps is not null && request.Size != UpsampledSize)
+            throw new ArgumentException(UpsampledSize is { } made
+                ? $"Upsampler steps were given, but the upsampler of {Name} makes pictures of {made} pixels; ask for that size, or leave the steps out."
+                : $"Upsampler steps were given, but {Name} has no upsampler (component {Upsampler.First}); leave them out.");
 
         return request with
         {
@@ -106,6 +124,7 @@ public sealed class StableUnClipPipeline : IDisposable
             PriorSteps = request.PriorSteps ?? parts.Defaults.PriorSteps,
             PriorGuidance = request.PriorGuidance ?? parts.Defaults.PriorGuidance,
             Size = request.Size ?? Size,
+            UpsamplerSteps = request.Size is { } asked && asked == UpsampledSize ? request.UpsamplerSteps ?? parts.Defaults.UpsamplerSteps : null,
         };
     }
 

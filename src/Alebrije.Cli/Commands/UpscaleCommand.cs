@@ -1,0 +1,79 @@
+using System.CommandLine;
+using System.Diagnostics;
+using System.Globalization;
+using Alebrije.Catalog;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary><c>alebrije upscale PICTURE [--out FILE] [--steps N] [--trace DIR]</c>: the model's upsampler on a picture of any origin.</summary>
+internal static class UpscaleCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        var picture = new Argument<string>("PICTURE") { Description = "An image file: PNG, JPEG, GIF, BMP or WebP, of any shape, up to 512 x 512 pixels' worth; it is enlarged as a whole, without tiles." };
+        var steps = new Option<int?>("--steps") { Description = "Steps of the upsampler; without it the model's own number." };
+        var file = OutputFile.Option("The picture as a file, with its recipe; without it beside the small one, with -large before the ending", ".png");
+        var trace = new Option<string?>("--trace") { Description = "A folder for the small picture, every prediction and the result: trace.json and the files it lists." };
+        var command = new Command("upscale", "Makes a large picture of a small one with the model's upsampler, DALL-E 2's last stage.") { picture, steps, file, trace };
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () =>
+            {
+                var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(picture)!);
+                var target = parsed.GetValue(file) ?? Free(path);
+                OutputFile.Check(target, words);
+                var request = new UpscaleRequest(RgbImage.Load(path)) { Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps) };
+                request.Check();
+                var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+                var clock = Stopwatch.StartNew();
+                CommonOptions.StartTorch(parsed);
+                using var pipeline = UpsamplingPipeline.Load(folder);
+                var load = clock.Elapsed.TotalSeconds;
+                var traced = parsed.GetValue(trace) is { } stages ? new GenerationTrace(stages) : null;
+                var result = pipeline.Upscale(request, new StepProgress(terminal, words, "").Show, traced, cancellation);
+                traced?.Finish(new { model = pipeline.Name, source = path, result.Request.Seed, result.Request.Steps, result.Factor });
+                result.Image.SavePng(target, Recipe.Of(pipeline.Name, result, SourceTexts(path)));
+                terminal.CloseLine();
+                if (parsed.GetValue(CommonOptions.Json))
+                {
+                    terminal.SayJson(new
+                    {
+                        model = pipeline.Name, source = path, path = target, result.Request.Seed, result.Request.Steps, result.Image.Width, result.Image.Height,
+                        seconds = new { load, upsampler = result.Seconds },
+                    });
+                    return 0;
+                }
+
+                terminal.Show(result.Image, 64);
+                terminal.SayText(string.Create(
+                    CultureInfo.InvariantCulture,
+                    $"{target}  {result.Image.Width} x {result.Image.Height}  {words.In("seed", "semilla")} {result.Request.Seed}  {StepProgress.StageName("load", words)} {load:F1} s, {StepProgress.StageName("upsampler", words)} {result.Seconds:F1} s"));
+                return 0;
+            },
+            CancellationToken.None));
+        return command;
+    }
+
+    /// <summary>A name beside the picture that no file has.</summary>
+    private static string Free(string path)
+    {
+        var stem = Path.Combine(Path.GetDirectoryName(path) ?? "", Path.GetFileNameWithoutExtension(path) + "-large");
+        var name = stem + ".png";
+        for (var n = 2; File.Exists(name); n++) name = $"{stem}-{n}.png";
+        return name;
+    }
+
+    /// <summary>What the small picture's file says of itself; nothing where it is no PNG.</summary>
+    private static IReadOnlyDictionary<string, string> SourceTexts(string path)
+    {
+        try
+        {
+            return PngText.Read(path);
+        }
+        catch (ImageFormatException)
+        {
+            return new Dictionary<string, string>();
+        }
+    }
+}

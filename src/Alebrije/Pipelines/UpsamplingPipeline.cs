@@ -1,0 +1,110 @@
+using System.Diagnostics;
+using Alebrije.Models.Autoencoders;
+using Alebrije.Models.UNets;
+using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>A picture to be enlarged.</summary>
+/// <param name="Picture">The picture, of any shape, with at most <see cref="MostPixels"/> pixels.</param>
+public sealed record UpscaleRequest(RgbImage Picture)
+{
+    /// <summary>Pixels of the largest picture that is taken: it is enlarged as a whole.</summary>
+    public const int MostPixels = 512 * 512;
+
+    /// <summary>Seed of all random numbers; the same seed gives the same picture.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Steps, 2 to 1000; null takes the model's own number.</summary>
+    public int? Steps { get; init; }
+
+    /// <exception cref="ArgumentException">A value is out of its range.</exception>
+    public void Check()
+    {
+        if (Steps is < 2 or > 1000) throw new ArgumentException($"The number of upsampler steps is {Steps}; it has to lie between 2 and 1000.");
+        if ((long)Picture.Width * Picture.Height > MostPixels)
+            throw new ArgumentException(
+                $"The picture has {Picture.Width} x {Picture.Height} pixels; pictures are enlarged whole, up to {MostPixels:N0} pixels (512 x 512), so cut it or make it smaller first.");
+    }
+}
+
+/// <summary>An enlarged picture and how it came about.</summary>
+/// <param name="Image">The picture.</param>
+/// <param name="Request">What was asked, with every default filled in.</param>
+/// <param name="Factor">How many times longer its sides are.</param>
+/// <param name="Seconds">Seconds spent.</param>
+public sealed record UpscaleResult(RgbImage Image, UpscaleRequest Request, int Factor, double Seconds);
+
+/// <summary>
+/// The upsampler of an unCLIP folder alone, for pictures of any origin. A picture is enlarged as a whole and not in tiles, for the network's norms look at all
+/// of it; sides that it cannot halve are continued by their last pixels meanwhile. One object serves one call at a time.
+/// </summary>
+public sealed class UpsamplingPipeline : IDisposable
+{
+    private readonly PipelineFolder folder;
+    private readonly Upsampler upsampler;
+    private readonly int defaultSteps;
+
+    private UpsamplingPipeline(PipelineFolder folder, Upsampler upsampler)
+    {
+        (this.folder, this.upsampler) = (folder, upsampler);
+        defaultSteps = GenerationDefaults.Load(folder.Path).UpsamplerSteps;
+        Factor = Math.Max(1, upsampler.Side / DecoderSide(folder));
+    }
+
+    /// <summary>The model's name: that of its folder.</summary>
+    public string Name => folder.Name;
+
+    /// <summary>How many times longer the sides become.</summary>
+    public int Factor { get; }
+
+    /// <summary>Loads the upsampler of a pipeline folder, and nothing else of it.</summary>
+    /// <param name="path">The folder that holds <c>model_index.json</c>.</param>
+    /// <exception cref="CheckpointNotFoundException">The model has no upsampler, or a file is missing.</exception>
+    /// <exception cref="WeightsException">A file is damaged, or tensors do not fit the configuration.</exception>
+    public static UpsamplingPipeline Load(string path)
+    {
+        TorchRuntime.Initialize();
+        var folder = PipelineFolder.Open(path);
+        return new UpsamplingPipeline(folder, Upsampler.TryLoad(folder)
+            ?? throw new CheckpointNotFoundException($"{folder.Name} has no upsampler (component {Upsampler.First}), so it enlarges nothing; name a model that has one, such as mini."));
+    }
+
+    /// <summary>Enlarges a picture.</summary>
+    /// <param name="request">Picture, seed and steps.</param>
+    /// <param name="progress">Told after every step.</param>
+    /// <param name="trace">Gets the small picture and every prediction.</param>
+    /// <param name="cancellation">Looked at before every step.</param>
+    /// <exception cref="ArgumentException">A value of the request is out of its range.</exception>
+    public UpscaleResult Upscale(
+        UpscaleRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(request);
+        request.Check();
+        request = request with { Steps = request.Steps ?? defaultSteps };
+        using var inference = inference_mode();
+        using var scope = NewDisposeScope();
+        using var noise = new Noise(unchecked((long)request.Seed));
+        var clock = Stopwatch.StartNew();
+        var picture = request.Picture;
+        var small = tensor(picture.Pixels).reshape(1, picture.Height, picture.Width, 3).permute(0, 3, 1, 2).to(ScalarType.Float32).div(255);
+        var image = upsampler.Picture(
+            small, (Factor * picture.Height, Factor * picture.Width), request.Steps.Value, noise,
+            progress is null ? null : (step, of) => progress(new GenerationProgress("upsampler", step, of)), trace, cancellation);
+        trace?.Add("picture", image);
+        return new UpscaleResult(image, request, Factor, clock.Elapsed.TotalSeconds);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => upsampler.Dispose();
+
+    /// <summary>Side of the pictures that the folder's decoder draws: what the upsampler enlarges.</summary>
+    private static int DecoderSide(PipelineFolder folder) => folder.Has("decoder")
+        ? (ConfigFile.Read<UNet2DConditionConfig>(folder.Of("decoder")).SampleSize ?? [64])[0]
+        : (ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet")).SampleSize ?? [64])[0] * ConfigFile.Read<AutoencoderKLConfig>(folder.Of("vae")).Factor;
+}

@@ -64,6 +64,7 @@ internal static class ReaderFuzz
             new("config", "config.json", () => [Fixture("clip-hf-model-sharded/model/config.json"), Fixture("clip-hf-text-projection/model/config.json")], path => ConfigFile.Read<ClipConfig>(Path.GetDirectoryName(path)!), weights, Small),
             new("vocabulary", "vocab.json", () => [Fixture(TokenizerOf + "vocab.json")], path => Tokenizer(path, "merges.txt"), [typeof(InvalidDataException)], Small),
             new("merges", "merges.txt", () => [Fixture(TokenizerOf + "merges.txt")], path => Tokenizer(path, "vocab.json"), [typeof(InvalidDataException)], Small),
+            new("sentencepiece", "x.model", () => [Fixture("unigram-text/unigram-identity.model"), WithRules("unigram-byte-fallback"), WithRules("xlmr-tokenizer")], Pieces, [typeof(InvalidDataException)], Small),
             new("png", "x.png", () => [Png(31, 20), Png(5, 40)], Picture_, pictures, Picture) { Mend = WithChecksums },
             new("jpeg", "x.jpg", () => [Fixture("pixels-clip/pictures/jpeg-0-RGB-64x48.jpg"), Fixture("pixels-clip/pictures/jpeg-1-RGB-61x75.jpg"), Fixture("pixels-clip/pictures/jpeg-3-CMYK-40x56.jpg")], Picture_, pictures, Picture),
             new("gif", "x.gif", () => [Fixture("pixels-clip/pictures/13-P-52x47.gif")], Picture_, pictures, Picture),
@@ -79,6 +80,8 @@ internal static class ReaderFuzz
         ];
 
         byte[] Fixture(string name) => File.ReadAllBytes(Path.Combine(fixtures, name));
+
+        byte[] WithRules(string name) => [.. Fixture($"unigram-text/{name}.model"), .. Unpacked(Fixture("unigram-text/charsmap.gz"))];
 
         void Tokenizer(string path, string other)
         {
@@ -191,6 +194,12 @@ internal static class ReaderFuzz
 
     private static void Embeddings_(string path) => EmbeddingFile.ReadAsync(path).GetAwaiter().GetResult();
 
+    private static void Pieces(string path)
+    {
+        var tokenizer = UnigramTokenizer.LoadModel(path);
+        foreach (var text in (string[])["a lion & \uFF21\u00B9, un le\u00f3n \u1100\u1161 \U0001F981", "  \u0001\t ", ""]) tokenizer.Decode(tokenizer.Encode(text));
+    }
+
     private static byte[][] SafeTensors()
     {
         using var weight = torch.arange(24, dtype: torch.ScalarType.Float32).reshape(4, 6);
@@ -261,6 +270,13 @@ internal static class ReaderFuzz
     {
         using var bytes = new MemoryStream();
         using (var gzip = new GZipStream(bytes, CompressionLevel.Fastest, leaveOpen: true)) gzip.Write(content);
+        return bytes.ToArray();
+    }
+
+    private static byte[] Unpacked(byte[] packed)
+    {
+        using var bytes = new MemoryStream();
+        using (var gzip = new GZipStream(new MemoryStream(packed), CompressionMode.Decompress)) gzip.CopyTo(bytes);
         return bytes.ToArray();
     }
 

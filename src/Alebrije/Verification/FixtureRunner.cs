@@ -62,6 +62,7 @@ internal static class FixtureRunners
         [("diffusers", "StableUnCLIPPipeline", "__call__")] = StableUnClipRunners.FromText,
         [("diffusers", "StableUnCLIPImg2ImgPipeline", "__call__")] = StableUnClipRunners.FromPicture,
         [("diffusers", "MultilingualCLIP", "forward")] = LanguageRunners.MultilingualClip,
+        [("transformers", "T5EncoderModel", "forward")] = LanguageRunners.T5,
         [("PIL", "Image.resize", "resize")] = PixelRunners.Resize,
         [("PIL", ImageProcessors, "convert(\"RGB\")")] = PixelRunners.ToRgb,
         [("PIL", ImageProcessors, "openai")] = PixelRunners.Prepare,

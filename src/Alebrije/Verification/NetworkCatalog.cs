@@ -1,6 +1,7 @@
 using Alebrije.Models.Autoencoders;
 using Alebrije.Models.Clip;
 using Alebrije.Models.Priors;
+using Alebrije.Models.T5;
 using Alebrije.Models.UNets;
 using Alebrije.Models.XlmRoberta;
 using Alebrije.Nn;
@@ -29,6 +30,7 @@ internal static class NetworkCatalog
         ["AutoencoderKL"] = (path => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(path)), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }),
         ["VQModel"] = (path => new VQModel(ConfigFile.Read<VQModelConfig>(path)), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }),
         ["MultilingualCLIP"] = (path => new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), MultilingualClip.FileOptions),
+        ["T5EncoderModel"] = (path => new T5Encoder(ConfigFile.Read<T5Config>(path)), T5Encoder.FileOptions),
     };
 
     /// <summary>Old files hold the ids of the positions as a tensor, which is no weight.</summary>

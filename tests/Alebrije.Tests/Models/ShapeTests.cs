@@ -2,7 +2,9 @@ using System.Globalization;
 using System.IO.Compression;
 using Alebrije.Models.Autoencoders;
 using Alebrije.Models.Priors;
+using Alebrije.Models.T5;
 using Alebrije.Models.UNets;
+using Alebrije.Models.XlmRoberta;
 using Alebrije.Nn;
 using Alebrije.Tensors;
 using Alebrije.Weights;
@@ -13,7 +15,7 @@ namespace Alebrije.Tests.Models;
 /// <summary>Published configs give networks whose tensors have the published names and shapes, no more and no fewer.</summary>
 public sealed class ShapeTests
 {
-    private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "Fixtures", "census", "diffusion");
+    private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "Fixtures", "census");
 
     public ShapeTests() => TorchRuntime.Initialize();
 
@@ -28,6 +30,8 @@ public sealed class ShapeTests
     [InlineData("x4-upscaler.vae")]
     [InlineData("kandinsky-2-1.movq")]
     [InlineData("kandinsky-2-2.movq")]
+    [InlineData("mclip-xlm-roberta-large-vit-l-14")]
+    [InlineData("t5-v1_1-xxl-encoder")]
     [InlineData("sd-1.5.unet")]
     [InlineData("sd-2.1.unet")]
     [InlineData("sdxl-base-1.0.unet")]
@@ -45,7 +49,9 @@ public sealed class ShapeTests
 
     private static nn.Module Build(string model)
     {
-        var config = Path.Combine(Folder, model + ".json");
+        var config = FileOf(model, ".json");
+        if (model.StartsWith("mclip", StringComparison.Ordinal)) return new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(config));
+        if (model.StartsWith("t5", StringComparison.Ordinal)) return new T5Encoder(ConfigFile.Read<T5Config>(config));
         return model.Split('.')[^1] switch
         {
             "prior" => new PriorTransformer(PriorTransformerConfig.Read(config)),
@@ -56,9 +62,12 @@ public sealed class ShapeTests
         };
     }
 
+    private static string FileOf(string model, string ending) =>
+        ((string[])["diffusion", "language"]).Select(folder => Path.Combine(Folder, folder, model + ending)).First(File.Exists);
+
     private static IEnumerable<string> Census(string model)
     {
-        using var reader = new StreamReader(new GZipStream(File.OpenRead(Path.Combine(Folder, model + ".txt.gz")), CompressionMode.Decompress));
+        using var reader = new StreamReader(new GZipStream(File.OpenRead(FileOf(model, ".txt.gz")), CompressionMode.Decompress));
         while (reader.ReadLine() is { } line)
         {
             var parts = line.Split('\t');

@@ -11,6 +11,7 @@ internal static class Program
         ["tokenizer"] = ("ClipTokenizer against Microsoft.ML.Tokenizers, cleaning included", TokenizerBenchmark.Run),
         ["clip"] = ("CLIP of ViT-B/32's size, packed against plain fp32", ClipTowers.Run),
         ["folder"] = ("1,000 and 10,000 JPEGs, from files to embeddings", FolderOfJpegs.Run),
+        ["prior"] = ("sampling of Karlo's prior, the text computed once against the whole sequence in every step", PriorSampling.Run),
         ["fuzz"] = ("N damaged files against every reader", ReaderFuzzing.Run),
     };
 

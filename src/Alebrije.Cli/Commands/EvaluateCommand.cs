@@ -31,15 +31,23 @@ internal static class EvaluateCommand
         {
             if (result.GetValueOrDefault<int>() is < 1 or > 100_000) result.AddError("--count takes a whole number from 1 to 100000.");
         });
+        var priors = new Option<bool>("--priors")
+        {
+            Description = "The priors side by side and nothing else: cosines to the true image embedding beside baselines, and pictures by each (priors.png with --out).",
+        };
         var sheets = new Option<string?>("--out") { Description = "Folder for sheets of what was drawn." };
         var record = new Option<string?>("--per-concept")
         {
             Description = "Also draw every core concept twice, and write the figures and how often each was named right to this file (evaluation.json beside a model).",
         };
-        var command = new Command("evaluate", "Judges the model on scenes that it was never trained on, beside baselines.") { only, count, sheets, record };
+        var command = new Command("evaluate", "Judges the model on scenes that it was never trained on, beside baselines.") { only, priors, count, sheets, record };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
+                var words = new Words(CommonOptions.LanguageOf(parsed));
+                var compares = parsed.GetValue(priors);
+                if (compares && parsed.GetValue(only) is not null)
+                    throw new UsageException(words.In("--priors asks for the priors alone; leave out --only.", "--priors pide solo los priors; omite --only."));
                 var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
                 var world = EmojiWorld.Open();
                 CommonOptions.StartTorch(parsed);
@@ -48,10 +56,11 @@ internal static class EvaluateCommand
                 var defaults = new EvaluationOptions();
                 var result = ModelEvaluation.Run(pipeline, world, defaults with
                 {
-                    Parts = names.Length == 0 ? defaults.Parts : [.. Enum.GetValues<EvaluationPart>().Where(part => names.Contains(ModelEvaluation.NameOf(part)))],
+                    Parts = compares ? [EvaluationPart.Prior] : names.Length == 0 ? defaults.Parts : [.. Enum.GetValues<EvaluationPart>().Where(part => names.Contains(ModelEvaluation.NameOf(part)))],
                     Count = parsed.GetValue(count),
                     Seed = parsed.GetValue(CommonOptions.Seed) ?? defaults.Seed,
                     Folder = parsed.GetValue(sheets),
+                    DrawsByPrior = compares,
                     PicturesPerConcept = parsed.GetValue(record) is null ? 0 : PicturesPerConcept,
                     OnProgress = progress => terminal.Progress($"{ModelEvaluation.NameOf(progress.Part)}: {progress.Doing}, {progress.Done} of {progress.Of}"),
                 }, cancellation);
@@ -59,6 +68,8 @@ internal static class EvaluateCommand
                 if (parsed.GetValue(record) is { } file) ModelRecord.Of(result).Write(file);
                 if (parsed.GetValue(CommonOptions.Json))
                     terminal.SayJson(new { result.Model, result.Seed, Metrics = result.Metrics.ToJson(), result.Left, Seconds = Math.Round(result.Seconds, 1) });
+                else if (compares)
+                    SayPriors(terminal, words, result);
                 else
                     Say(terminal, result);
                 return 0;
@@ -68,6 +79,20 @@ internal static class EvaluateCommand
     }
 
     private static string[] Split(string? names) => names?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
+
+    /// <summary>One row a prior or baseline, one column a figure.</summary>
+    private static void SayPriors(Terminal terminal, Words words, EvaluationResult result)
+    {
+        string[] figures = ["cosine", "retrieval_r1", "gap_closed", "drawn_top1", "drawn_top5"];
+        terminal.Say(words.In($"{result.Model}, seed {result.Seed}; held-out captions, 95 % intervals", $"{result.Model}, semilla {result.Seed}; descripciones no vistas, intervalos del 95 %"));
+        terminal.Say($"{"",-24}" + string.Concat(figures.Select(name => $"{name,-26}")).TrimEnd());
+        foreach (var (name, group) in result.Metrics.Groups["prior"].Groups)
+            terminal.Say($"{name,-24}" + string.Concat(figures.Select(figure => $"{(group.Figures.TryGetValue(figure, out var value) ? Interval(figure, value) : ""),-26}")).TrimEnd());
+        foreach (var reason in result.Left) terminal.Say(words.In($"Left out: {reason}", $"Omitido: {reason}"));
+        terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{result.Seconds:F0} s"));
+    }
+
+    private static string Interval(string name, Figure figure) => $"{Number(name, figure.Value)} ({Number(name, figure.Low)}-{Number(name, figure.High)})";
 
     private static void Say(Terminal terminal, EvaluationResult result)
     {

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Alebrije.Catalog;
+using Alebrije.Pipelines;
 using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;
@@ -17,6 +18,8 @@ internal static class TrainCommand
         ["upsampler"] = "Trains the upsampler that doubles the side of pictures.",
     };
 
+    private static readonly string[] TrainablePriors = [.. PriorNames.All.Where(name => name != PriorNames.Of(PriorKind.None))];
+
     public static Command Create(Terminal terminal)
     {
         var command = new Command("train", "Trains a part of a model, or a classifier on one: resumable, with live loss and an honest evaluation.");
@@ -32,10 +35,16 @@ internal static class TrainCommand
     private static Command Part(string part, Terminal terminal)
     {
         var config = new Option<string>("--config") { HelpName = "FILE", Description = "The run's JSON file.", Required = true };
+        var kind = new Option<string>("--kind") { HelpName = string.Join('|', TrainablePriors), Description = "Kind of prior; the files of the kinds differ.", DefaultValueFactory = _ => TrainablePriors[0] };
+        kind.AcceptOnlyFromAmong(TrainablePriors);
         var run = new TrainingRunOptions();
         var command = new Command(part, Descriptions[part]) { config };
+        if (part == "prior") command.Add(kind);
         run.AddTo(command);
-        command.SetAction((parsed, cancellation) => Task.Run(() => run.Run(parsed, terminal, options => Trainers.Run(part, parsed.GetValue(config)!, options, cancellation)), CancellationToken.None));
+        command.SetAction((parsed, cancellation) => Task.Run(
+            () => run.Run(parsed, terminal, options => part == "prior" && PriorNames.TryParse(parsed.GetValue(kind), out var prior)
+                ? Trainers.RunPrior(prior, parsed.GetValue(config)!, options, cancellation) : Trainers.Run(part, parsed.GetValue(config)!, options, cancellation)),
+            CancellationToken.None));
         return command;
     }
 

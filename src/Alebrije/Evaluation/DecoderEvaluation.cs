@@ -1,4 +1,5 @@
 using Alebrije.Datasets;
+using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Evaluation;
@@ -27,16 +28,16 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
         var truth = core.Select(True).ToArray();
         var metrics = new MetricGroup();
 
-        var answers = Draw("core", "core concepts", core, painter.Diffusion);
+        var answers = Draw("core", "core concepts", core, painter.By(PriorKind.Diffusion));
         metrics.Add("concept_top1", PictureJudge.Named(core, answers, 1));
         metrics.Add("concept_top5", PictureJudge.Named(core, answers, 5));
-        metrics.Add("concept_top1_all", PictureJudge.Named(all, Draw("all", "all concepts", all, painter.Diffusion), 1));
+        metrics.Add("concept_top1_all", PictureJudge.Named(all, Draw("all", "all concepts", all, painter.By(PriorKind.Diffusion)), 1));
         metrics.Add("colour", PictureJudge.Coloured(core, answers));
-        metrics.Add("pairs_both", PictureJudge.Both(duets, Draw("pairs", "held-out pairs", duets, painter.Diffusion)));
+        metrics.Add("pairs_both", PictureJudge.Both(duets, Draw("pairs", "held-out pairs", duets, painter.By(PriorKind.Diffusion))));
         metrics.Add("from_true_embedding_top1", PictureJudge.Named(core, Draw("true-embedding", "core concepts from true image embeddings", core, painter.Of(truth)), 1));
-        if (painter.HasLinear)
-            metrics.Add("with_linear_top1", PictureJudge.Named(core, Draw("linear", "core concepts by the linear prior", core, painter.Linear), 1));
-        metrics.Add("with_none_top1", PictureJudge.Named(core, Draw("none", "core concepts without a prior", core, TextToPictures.None), 1));
+        if (painter.Has(PriorKind.Linear))
+            metrics.Add("with_linear_top1", PictureJudge.Named(core, Draw("linear", "core concepts by the linear prior", core, painter.By(PriorKind.Linear)), 1));
+        metrics.Add("with_none_top1", PictureJudge.Named(core, Draw("none", "core concepts without a prior", core, painter.By(PriorKind.None)), 1));
         metrics.Add("same_on_true_pictures", Ceiling(core, truth, all, duets));
         return metrics;
 
@@ -90,7 +91,7 @@ internal sealed class ConceptSurvey(TextToPictures painter, PictureJudge judge, 
     public IReadOnlyList<DrawnConcept> Draw(IReadOnlyList<Concept> concepts, int pictures, Action<string, int, int>? progress = null)
     {
         var prompts = concepts.SelectMany(concept => Enumerable.Range(0, pictures).Select(i => Prompt(concept, i))).ToArray();
-        var drawn = painter.Draw([.. prompts.Select(p => p.Prompt)], painter.Diffusion, done => progress?.Invoke("drawing every core concept", done, prompts.Length));
+        var drawn = painter.Draw([.. prompts.Select(p => p.Prompt)], painter.By(PriorKind.Diffusion), done => progress?.Invoke("drawing every core concept", done, prompts.Length));
         var named = judge.Ask(drawn).Chunk(pictures).ToArray();
         return [.. concepts.Select((concept, i) => new DrawnConcept(
             concept.Name(Language.English), concept.Emoji, named[i].Count(answer => answer.Best[0] == concept.Index), pictures,

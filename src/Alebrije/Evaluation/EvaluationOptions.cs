@@ -47,6 +47,9 @@ public sealed record EvaluationOptions
     /// <summary>Pictures drawn of every core concept for the model's record, 0 to 16; 0 draws none.</summary>
     public int PicturesPerConcept { get; init; }
 
+    /// <summary>Whether pictures are also drawn by every prior, judged, and put side by side as <c>priors.png</c>; goes with the part <c>prior</c>.</summary>
+    public bool DrawsByPrior { get; init; }
+
     /// <summary>Told after every batch.</summary>
     public Action<EvaluationProgress>? OnProgress { get; init; }
 

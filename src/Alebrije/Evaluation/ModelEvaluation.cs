@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.StableUnClip;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -60,12 +61,12 @@ public static class ModelEvaluation
             {
                 EvaluationPart.Clip => ClipEvaluation.Measure(space, scenes, sizes.Singles, sizes.Pairs, progress: report),
                 EvaluationPart.Autoencoder => AutoencoderEvaluation.Measure(pipeline.Parts.Vae, scenes, sizes.Pictures, sheets, report),
-                EvaluationPart.Prior => new PriorEvaluation(pipeline.Stages, painter, space, scenes).Measure(sizes.Prior, sizes.KnownPairs, report),
                 EvaluationPart.Upsampler => UpsamplerEvaluation.Measure(
                     pipeline.Parts.Upsampler!, pipeline.Parts.Vae, scenes, sizes.Enlarged, pipeline.Parts.Defaults.UpsamplerSteps, sheets, report),
+                EvaluationPart.Prior => Priors(report),
                 _ => new DecoderEvaluation(painter, judge.Value, scenes, sheets).Measure(sizes, report),
             });
-            if (part is EvaluationPart.Prior or EvaluationPart.Decoder && !painter.HasLinear)
+            if (part is EvaluationPart.Prior or EvaluationPart.Decoder && !painter.Has(PriorKind.Linear))
                 left.Add($"{NameOf(part)}: the linear prior, for the model has none (folder {LinearPrior.FolderName}).");
         }
 
@@ -73,6 +74,13 @@ public static class ModelEvaluation
             ? []
             : new ConceptSurvey(painter, judge.Value, scenes).Draw(world.CoreConcepts, options.PicturesPerConcept, Reporter(options, EvaluationPart.Decoder, cancellation));
         return new EvaluationResult(pipeline.Name, options.Seed, metrics, left, concepts, clock.Elapsed.TotalSeconds);
+
+        MetricGroup Priors(Action<string, int, int> report)
+        {
+            var group = new PriorEvaluation(pipeline.Stages, painter, space, scenes).Measure(sizes.Prior, sizes.KnownPairs, report);
+            if (options.DrawsByPrior) new PriorGallery(painter, judge.Value, scenes, sheets).Measure(group, sizes.Core, report);
+            return group;
+        }
     }
 
     private static Action<string, int, int> Reporter(EvaluationOptions options, EvaluationPart part, CancellationToken cancellation) => (doing, done, of) =>

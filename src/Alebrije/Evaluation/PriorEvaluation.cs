@@ -1,4 +1,5 @@
 using Alebrije.Analysis;
+using Alebrije.Pipelines;
 using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Tensors;
 using TorchSharp;
@@ -12,7 +13,13 @@ namespace Alebrije.Evaluation;
 /// </summary>
 internal sealed class PriorEvaluation(StableUnClipStages stages, TextToPictures painter, JointSpace space, EvaluationScenes scenes)
 {
+    /// <summary>Group of the text embedding as it is: a baseline, and what the prior none gives.</summary>
+    public const string TextAsIs = "text_as_is";
+
     private const int Batch = 50;
+
+    /// <summary>Name of a prior's group.</summary>
+    public static string NameOf(PriorKind kind) => PriorNames.Of(kind).Replace('-', '_');
 
     /// <summary>For each prior and baseline <c>cosine</c>, <c>retrieval_r1</c> and <c>gap_closed</c>.</summary>
     /// <param name="count">Held-out captions, at least a hundred; English and Spanish by turns.</param>
@@ -27,14 +34,12 @@ internal sealed class PriorEvaluation(StableUnClipStages stages, TextToPictures 
         var pairs = scenes.Draw(EvaluationScenes.Known, known);
         var knownImages = space.Images(pairs.Select(scene => scenes.Picture(scene)), done => progress?.Invoke("embedding training pairs", done, known));
         var knownTexts = space.Texts(pairs.Select(scenes.Caption));
-        var (diffusion, linear) = Run(captions, progress);
 
         var metrics = new MetricGroup();
-        Add("diffusion", diffusion);
-        if (linear.Length > 0) Add("linear", linear);
+        foreach (var kind in painter.Priors.Where(kind => kind != PriorKind.None)) Add(NameOf(kind), Run(kind, captions, progress));
         float[] mean = [.. Vectors.Mean(knownImages).Select(x => (float)x)];
         Add("mean_embedding", [.. texts.Select(_ => mean)]);
-        Add("text_as_is", texts);
+        Add(TextAsIs, texts);
         Add("nearest_training_text", Nearest(texts, knownTexts, knownImages));
         return metrics;
 
@@ -79,20 +84,19 @@ internal sealed class PriorEvaluation(StableUnClipStages stages, TextToPictures 
         return nearest;
     }
 
-    private (float[][] Diffusion, float[][] Linear) Run(string[] captions, Action<string, int, int>? progress)
+    /// <summary>One prior's embeddings of all captions; every prior begins each batch with the same noise.</summary>
+    private float[][] Run(PriorKind kind, string[] captions, Action<string, int, int>? progress)
     {
-        var (diffusion, linear) = (new List<float[]>(), new List<float[]>());
+        var (rows, source) = (new List<float[]>(), painter.By(kind));
         foreach (var chunk in captions.Chunk(Batch))
         {
             using var scope = NewDisposeScope();
-            using var noise = new Noise(NoiseSeed.Of(scenes.Seed, diffusion.Count, NoiseSeed.Prior));
-            var text = stages.EncodeForPrior(chunk);
-            if (painter.HasLinear) linear.AddRange(JointSpace.Rows(painter.Linear(text, diffusion.Count, noise)));
-            diffusion.AddRange(JointSpace.Rows(painter.Diffusion(text, diffusion.Count, noise)));
-            progress?.Invoke("sampling the prior", diffusion.Count, captions.Length);
+            using var noise = new Noise(NoiseSeed.Of(scenes.Seed, rows.Count, NoiseSeed.Prior));
+            rows.AddRange(JointSpace.Rows(source(stages.EncodeForPrior(chunk), rows.Count, noise)));
+            progress?.Invoke($"asking the {PriorNames.Of(kind)} prior", rows.Count, captions.Length);
         }
 
-        return ([.. diffusion], [.. linear]);
+        return [.. rows];
     }
 
     private static float[][] Pick(float[][] rows, IReadOnlyList<int> chosen) => [.. chosen.Select(i => rows[i])];

@@ -1,5 +1,6 @@
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
@@ -21,24 +22,21 @@ internal sealed class TextToPictures(StableUnClipPipeline pipeline, ulong seed)
     private const int Batch = 8;
     private readonly StableUnClipStages stages = pipeline.Stages;
 
-    /// <summary>Whether the folder has a linear prior.</summary>
-    public bool HasLinear => pipeline.Parts.LinearPrior is not null;
-
     /// <summary>Side of the pictures in pixels.</summary>
     public int Size => pipeline.Size;
 
-    /// <summary>The diffusion prior.</summary>
-    public Tensor Diffusion(PriorText text, int first, Noise noise)
+    /// <summary>The model's priors, the most thorough first.</summary>
+    public IEnumerable<PriorKind> Priors => PriorNames.All.Select(name => PriorNames.TryParse(name, out var kind) ? kind : default).Where(Has);
+
+    /// <summary>Whether the model has a prior of a kind.</summary>
+    public bool Has(PriorKind kind) => pipeline.Parts.Priors.Has(kind);
+
+    /// <summary>A prior of the model, with its own settings.</summary>
+    public EmbeddingSource By(PriorKind kind) => (text, _, noise) =>
     {
-        var request = pipeline.Complete(new GenerationRequest { Prompt = "-" });
-        return stages.SamplePrior(text, request.PriorSteps!.Value, request.PriorGuidance!.Value, noise, null, null, default).Embedding;
-    }
-
-    /// <summary>The linear prior.</summary>
-    public Tensor Linear(PriorText text, int first, Noise noise) => stages.Linear(text);
-
-    /// <summary>No prior: the text embedding as it is.</summary>
-    public static Tensor None(PriorText text, int first, Noise noise) => text.Conditions.TextEmbedding.alias();
+        var request = pipeline.Complete(new GenerationRequest { Prompt = "-", Prior = kind });
+        return pipeline.Parts.Priors[kind].Draw(text, new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value), noise)[0];
+    };
 
     /// <summary>The true embeddings of pictures, one for each prompt.</summary>
     public EmbeddingSource Of(IReadOnlyList<RgbImage> pictures) => (text, first, _) =>

@@ -51,6 +51,12 @@ internal sealed class Attention : nn.Module<Tensor, Tensor?, Tensor?, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>How it splits its width.</summary>
+    public AttentionSizes Sizes => sizes;
+
+    /// <summary>The layers of queries, keys, values and of what comes out.</summary>
+    public (LinearLayer Q, LinearLayer K, LinearLayer V, LinearLayer Out) Projections => (to_q, to_k, to_v, to_out[0]);
+
     /// <param name="x">[batch, tokens, width]</param>
     /// <param name="context">[batch, others, context width], or null: the sequence itself.</param>
     /// <param name="bias">Added to the scores, broadcast to [batch, heads, tokens, others], or null.</param>

@@ -18,6 +18,12 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>The layer that widens, before its activation, and the one that narrows again.</summary>
+    public (LinearLayer Widen, LinearLayer Narrow) Projections => net.Projections;
+
+    /// <summary>Whether the widened tokens are gated (GEGLU).</summary>
+    public bool IsGated => net.IsGated;
+
     /// <param name="x">[batch, tokens, width]</param>
     /// <returns>As the input.</returns>
     public override Tensor forward(Tensor x) => net.call(x);
@@ -38,6 +44,10 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
             RegisterComponents();
         }
 
+        public (LinearLayer Widen, LinearLayer Narrow) Projections => (expand.Projection, contract);
+
+        public bool IsGated => expand.IsGated;
+
         public override Tensor forward(Tensor x)
         {
             using var scope = NewDisposeScope();
@@ -56,6 +66,10 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
             proj = Layers.Linear(width, gated ? 2 * inner : inner);
             RegisterComponents();
         }
+
+        public LinearLayer Projection => proj;
+
+        public bool IsGated => gated;
 
         public override Tensor forward(Tensor x)
         {

@@ -44,6 +44,15 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor?, Tensor?, Ten
         RegisterComponents();
     }
 
+    /// <summary>The attention of the tokens to each other, with the norm before it.</summary>
+    public (LayerNormLayer Norm, Attention Attention) SelfAttention => (norm1, attn1);
+
+    /// <summary>The network on each token, with the norm before it.</summary>
+    public (LayerNormLayer Norm, FeedForward Network) Perceptron => (norm3, ff);
+
+    /// <summary>Whether the block looks at a context besides its own sequence.</summary>
+    public bool LooksAtContext => firstTakesContext || attn2 is not null;
+
     /// <param name="x">[batch, tokens, width]</param>
     /// <param name="context">[batch, others, context width], or null where no attention takes one.</param>
     /// <param name="bias">Added to the first attention's scores, broadcast to [batch, heads, tokens, tokens], or null.</param>

@@ -11,6 +11,31 @@ public enum PriorKind
 
     /// <summary>None: the decoder is given the text embedding as it is.</summary>
     None,
+
+    /// <summary>A prior transformer that answers in one step, without time (ECLIPSE; Patel et al., 2024).</summary>
+    OneStep,
+
+    /// <summary>Codes of the embedding drawn one after the other (Ramesh et al., 2022, §2.2).</summary>
+    Autoregressive,
+}
+
+/// <summary>What people call the priors.</summary>
+public static class PriorNames
+{
+    private static readonly Dictionary<string, PriorKind> Known = new(StringComparer.OrdinalIgnoreCase)
+    {
+        ["diffusion"] = PriorKind.Diffusion, ["autoregressive"] = PriorKind.Autoregressive, ["one-step"] = PriorKind.OneStep, ["linear"] = PriorKind.Linear,
+        ["none"] = PriorKind.None,
+    };
+
+    /// <summary>All names, the most thorough way first.</summary>
+    public static IReadOnlyList<string> All { get; } = [.. Known.Keys];
+
+    /// <summary>A kind's name, such as <c>one-step</c>.</summary>
+    public static string Of(PriorKind kind) => Known.First(name => name.Value == kind).Key;
+
+    /// <summary>The kind of a name.</summary>
+    public static bool TryParse(string? name, out PriorKind kind) => Known.TryGetValue(name ?? "", out kind);
 }
 
 /// <summary>What a user wants drawn. Constants of a checkpoint are not here; they come with it.</summary>
@@ -37,7 +62,7 @@ public sealed record GenerationRequest
     /// <summary>Steps of the diffusion prior, 2 to 1000; null takes the model's own number.</summary>
     public int? PriorSteps { get; init; }
 
-    /// <summary>Guidance scale of the diffusion prior, 1 (none) and above; null takes the model's own.</summary>
+    /// <summary>Guidance scale of the diffusion or autoregressive prior, 1 (none) and above; null takes the prior's or the model's own.</summary>
     public double? PriorGuidance { get; init; }
 
     /// <summary>Embeddings that the prior draws, of which the one nearest to the text is kept, 1 to 64; the paper keeps the better of two.</summary>

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Weights;
 using TorchSharp;

@@ -1,6 +1,7 @@
-using Alebrije.Diffusion;
 using Alebrije.Evaluation;
 using Alebrije.Models.Priors;
+using Alebrije.Pipelines;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -8,13 +9,17 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>A short look at a prior in training, on held-out scenes: cosines to the true image embedding beside those of doing nothing.</summary>
-internal sealed class PriorProbe(PriorTransformer network, TrainedClip clip, CaptionedScenes scenes)
+/// <param name="prior">It is disposed of after the look.</param>
+/// <param name="mean">The mean image embedding of training pairs, [1, features].</param>
+/// <param name="clip">The CLIP that it was trained on.</param>
+/// <param name="scenes">The world.</param>
+internal sealed class PriorProbe(IPrior prior, Tensor mean, TrainedClip clip, CaptionedScenes scenes)
 {
     private const ulong Seed = 9003;
     private const int Count = 128, Steps = 12;
     private const double GuidanceScale = 1.5;
 
-    /// <returns>cosine_diffusion, cosine_text_as_is, cosine_mean_embedding, retrieval_r1_diffusion, gap_closed_diffusion</returns>
+    /// <returns>For a prior named diffusion: cosine_diffusion, cosine_text_as_is, cosine_mean_embedding, retrieval_r1_diffusion, gap_closed_diffusion.</returns>
     public Dictionary<string, double> Measure()
     {
         using var inference = inference_mode();
@@ -24,25 +29,21 @@ internal sealed class PriorProbe(PriorTransformer network, TrainedClip clip, Cap
         var size = clip.Network.Config.VisionConfig.ImageSize;
         var pixels = some.SelectMany(scene => clip.Prepare(scenes.Draw(scene))).ToArray();
         var truth = JointSpace.Rows(clip.Images(tensor(pixels, [Count, 3, size, size]), ScalarType.Float32));
-        var text = Encode([.. some.Select(set.Caption)]);
-        var none = Encode([.. Enumerable.Repeat("", Count)]);
-        var both = new PriorConditions(cat([none.TextEmbedding, text.TextEmbedding]), cat([none.TextEncodings!, text.TextEncodings!]), cat([none.TextMask!, text.TextMask!]));
-
-        using var scheduler = Schedulers.Create(MiniSchedulers.Prior);
+        var none = Encode([""]);
+        var text = new PriorText(Encode([.. some.Select(set.Caption)]), () => none);
         using var noise = new Noise((long)Seed);
-        scheduler.SetTimesteps(Steps);
-        var start = Sampling.Begin(scheduler, noise, Count, network.Config.EmbeddingDim);
-        var sampled = network.PostProcessLatents(Sampling.Run(
-            scheduler, Guidance.ClassifierFree((x, t) => network.call(x, t, both), GuidanceScale), start, noise));
-        var texts = JointSpace.Rows(text.TextEmbedding);
-        var figures = PriorEvaluation.Figures(JointSpace.Rows(sampled), truth, texts, Seed).Figures;
+        Tensor drawn;
+        using (prior) drawn = prior.Draw(text, new PriorDraw(Steps, prior.Guidance ?? GuidanceScale), noise)[0];
+        var texts = JointSpace.Rows(text.Conditions.TextEmbedding);
+        var figures = PriorEvaluation.Figures(JointSpace.Rows(drawn), truth, texts, Seed).Figures;
+        var name = PriorNames.Of(prior.Kind).Replace('-', '_');
         return new Dictionary<string, double>
         {
-            ["cosine_diffusion"] = figures["cosine"].Value,
+            [$"cosine_{name}"] = figures["cosine"].Value,
             ["cosine_text_as_is"] = PriorEvaluation.Cosine(texts, truth).Value,
-            ["cosine_mean_embedding"] = PriorEvaluation.Cosine(JointSpace.Rows(network.ClipMean.expand(Count, -1)), truth).Value,
-            ["retrieval_r1_diffusion"] = figures["retrieval_r1"].Value,
-            ["gap_closed_diffusion"] = figures["gap_closed"].Value,
+            ["cosine_mean_embedding"] = PriorEvaluation.Cosine(JointSpace.Rows(mean.reshape(1, -1).expand(Count, -1)), truth).Value,
+            [$"retrieval_r1_{name}"] = figures["retrieval_r1"].Value,
+            [$"gap_closed_{name}"] = figures["gap_closed"].Value,
         };
     }
 

@@ -1,4 +1,5 @@
 using Alebrije.Datasets;
+using Alebrije.Pipelines;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 
@@ -61,8 +62,8 @@ public static class Trainers
         {
             "clip" => ClipRuns.Train(ClipRuns.Read(configFile, options), options, cancellation),
             "autoencoder" => new AutoencoderTrainer(Read<AutoencoderTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
-            "prior" => TrainPrior(Read<PriorTrainingConfig>(configFile), options, cancellation),
             "upsampler" => new UpsamplerTrainer(Read<UpsamplerTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
+            "prior" => RunPrior(PriorKind.Diffusion, configFile, options, cancellation),
             "decoder" => TrainDecoder(Read<DecoderTrainingConfig>(configFile), options, cancellation),
             _ => throw new ArgumentException($"There is no trainer '{name}'; there are {string.Join(", ", Names)}.", nameof(name)),
         };
@@ -101,10 +102,51 @@ public static class Trainers
         }).Run(options, classifier.Mix, cancellation);
     }
 
-    private static TrainingResult TrainPrior(PriorTrainingConfig config, TrainingOptions options, CancellationToken cancellation)
+    /// <summary>Trains a prior of some kind, as its configuration file says; the files of the kinds differ.</summary>
+    /// <param name="kind">Any but <see cref="PriorKind.None"/>.</param>
+    /// <param name="configFile">JSON; an unknown key is an error.</param>
+    /// <param name="options">Where the run lives and how long it may go on; the prior is in a folder of its own below it.</param>
+    /// <param name="cancellation">Stops the run, saved.</param>
+    /// <returns>How it ended, with cosines to the true embeddings on held-out scenes.</returns>
+    /// <exception cref="WeightsException">The configuration cannot be read, or has a key that means nothing.</exception>
+    /// <exception cref="InvalidOperationException">The folder holds another run, or the loss is no number any more.</exception>
+    public static TrainingResult RunPrior(PriorKind kind, string configFile, TrainingOptions options, CancellationToken cancellation = default)
     {
-        using var clip = TrainedClip.Open(config.Clip);
-        return new PriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
+        ArgumentNullException.ThrowIfNull(options);
+        TrainedClip Open(string clip) => TrainedClip.Open(options.FindModel?.Invoke(clip) ?? clip);
+        switch (kind)
+        {
+            case PriorKind.Linear:
+            {
+                var config = Read<LinearPriorTrainingConfig>(configFile);
+                using var clip = Open(config.Clip);
+                return new LinearPriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
+            }
+
+            case PriorKind.OneStep:
+            {
+                var config = Read<OneStepPriorTrainingConfig>(configFile);
+                using var clip = Open(config.Clip);
+                return new OneStepPriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
+            }
+
+            case PriorKind.Autoregressive:
+            {
+                var config = Read<AutoregressivePriorTrainingConfig>(configFile);
+                using var clip = Open(config.Clip);
+                return new AutoregressivePriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
+            }
+
+            case PriorKind.Diffusion:
+            {
+                var config = Read<PriorTrainingConfig>(configFile);
+                using var clip = Open(config.Clip);
+                return new PriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
+            }
+
+            default:
+                throw new ArgumentException($"There is nothing to train in a prior of kind '{PriorNames.Of(kind)}'.", nameof(kind));
+        }
     }
 
     private static TrainingResult TrainDecoder(DecoderTrainingConfig config, TrainingOptions options, CancellationToken cancellation)

@@ -3,6 +3,7 @@ using Alebrije.Analysis;
 using Alebrije.Cli;
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
+using Alebrije.Pipelines;
 using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Tests.Datasets;
 using TorchSharp;
@@ -73,7 +74,12 @@ public sealed class ModelEvaluationTests : IDisposable
         using var pipeline = StableUnClipPipeline.Load(Model);
         using var scope = torch.NewDisposeScope();
         string[] prompts = [.. Enumerable.Range(0, 10).Select(i => $"number {i}")];
-        byte[][] Draw(ulong seed, int count) => [.. new TextToPictures(pipeline, seed).Draw(prompts[..count], TextToPictures.None).Select(p => p.Pixels)];
+        byte[][] Draw(ulong seed, int count)
+        {
+            var painter = new TextToPictures(pipeline, seed);
+            return [.. painter.Draw(prompts[..count], painter.By(PriorKind.None)).Select(p => p.Pixels)];
+        }
+
         var first = Draw(1, 10);
         Assert.Equal(first, Draw(1, 10));
         Assert.NotEqual(first[0], Draw(2, 8)[0]);

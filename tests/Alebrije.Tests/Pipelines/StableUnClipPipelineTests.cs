@@ -152,7 +152,7 @@ public sealed class StableUnClipPipelineTests : IDisposable
     [Fact]
     public void Prior_Linear_IsTheMapOfItsFolder()
     {
-        Assert.Contains("no linear prior", Assert.Throws<InvalidOperationException>(() => pipeline.Run(Request with { Prior = PriorKind.Linear })).Message, StringComparison.Ordinal);
+        Assert.Contains("has no linear prior; it has diffusion, none", Assert.Throws<InvalidOperationException>(() => pipeline.Run(Request with { Prior = PriorKind.Linear })).Message, StringComparison.Ordinal);
         using var tiny = new TinyPipeline();
         using var scope = NewDisposeScope();
         SafeTensorsWriter.Write(tiny["prior_linear", "diffusion_pytorch_model.safetensors"],

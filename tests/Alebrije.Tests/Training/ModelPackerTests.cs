@@ -2,6 +2,7 @@ using Alebrije.Datasets;
 using Alebrije.Models.Priors;
 using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Tensors;
 using Alebrije.Tests.Datasets;
@@ -32,7 +33,7 @@ public sealed class ModelPackerTests : IDisposable
     {
         var model = Pack();
         using var pipeline = StableUnClipPipeline.Load(model);
-        foreach (var prior in Enum.GetValues<PriorKind>())
+        foreach (var prior in pipeline.Priors)
         {
             var result = pipeline.Generate(new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 2, PriorSteps = 2, Prior = prior }, cancellation: TestContext.Current.CancellationToken);
             Assert.Equal((TinyParts.Side, TinyParts.Side), (result.Image.Width, result.Image.Height));
@@ -108,7 +109,7 @@ public sealed class ModelPackerTests : IDisposable
         };
         write(Path.Combine(Run("prior"), "prior"), new PriorTransformer(TinyParts.Prior));
         ConfigFile.Write(Path.Combine(Run("prior"), "prior", "config.json"), TinyParts.Prior, "PriorTransformer");
-        write(Path.Combine(Run("prior"), LinearPrior.FolderName), new LinearPrior(TinyParts.Features));
+        write(Path.Combine(Run("prior"), LinearPrior.FolderName), new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = TinyParts.Features }));
         write(Path.Combine(Run("decoder"), "unet"), new UNet2DConditionModel(TinyParts.Decoder));
         ConfigFile.Write(Path.Combine(Run("decoder"), "unet", "config.json"), TinyParts.Decoder, "UNet2DConditionModel");
         var normalizer = new StableUnClipImageNormalizerConfig { EmbeddingDim = TinyParts.Features };

@@ -39,6 +39,9 @@ internal sealed class ClipNetwork : nn.Module
     /// <returns>[batch, projection], not normalised</returns>
     public Tensor ProjectText(Tensor pooled) => text_projection.call(pooled);
 
+    /// <summary>The matrix that leads texts into the joint space, [projection, width].</summary>
+    public Tensor TextProjection => text_projection.Weight;
+
     /// <param name="pooled">[batch, width] of the image tower</param>
     /// <returns>[batch, projection], not normalised</returns>
     public Tensor ProjectImage(Tensor pooled) => visual_projection.call(pooled);

@@ -131,6 +131,8 @@ internal sealed class ClipTextModel : nn.Module
     /// <inheritdoc cref="ClipTextTransformer.Pack"/>
     public PackedTextTower Pack(ScalarType type) => text_model.Pack(Projection, type);
 
-    private LinearLayer Projection => text_projection
+    /// <summary>The layer that leads into the joint space.</summary>
+    /// <exception cref="InvalidOperationException">This tower has none.</exception>
+    public LinearLayer Projection => text_projection
         ?? throw new InvalidOperationException("This text encoder (CLIPTextModel) has no projection; CLIPTextModelWithProjection has one.");
 }

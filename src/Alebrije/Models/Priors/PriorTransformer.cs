@@ -23,7 +23,7 @@ internal sealed record PriorConditions(Tensor TextEmbedding, Tensor? TextEncodin
 internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditions, Tensor>
 {
     /// <summary>Score of a masked token: the reference adds this where others add minus infinity.</summary>
-    private const double Masked = -10_000;
+    internal const double Masked = -10_000;
 
     private readonly TimestepEmbedding? time_embedding;
     private readonly LinearLayer proj_in, embedding_proj, proj_to_clip_embeddings;
@@ -72,13 +72,14 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
     public override Tensor forward(Tensor noisy, Tensor? steps, PriorConditions conditions)
     {
         using var scope = NewDisposeScope();
-        var x = Tokens(noisy, steps, conditions, out var before);                                 // [batch, tokens, width]
+        var (text, step) = (TextTokens(conditions), StepTokens(noisy, steps));
+        var before = text.shape[1] + (time_embedding is null ? 0 : 1);
+        var x = cat([text, step], dim: 1);                                                        // [batch, tokens, width]
         x = x + Positions(x, before);
         if (norm_in is not null) x = norm_in.call(x);
         var bias = conditions.TextMask is { } mask ? Bias(mask, x) : null;
         foreach (var block in transformer_blocks) x = block.call(x, null, bias);
-        x = norm_out.call(prd_embedding is null ? x.narrow(1, before, x.shape[1] - before) : x.select(1, -1));
-        return proj_to_clip_embeddings.call(x).MoveToOuterDisposeScope();
+        return Leave(prd_embedding is null ? x.narrow(1, before, x.shape[1] - before) : x).MoveToOuterDisposeScope();
     }
 
     /// <summary>Undoes the normalisation that embeddings have during sampling.</summary>
@@ -90,10 +91,10 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         return (embeddings * clip_std + clip_mean).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Text encodings, text embedding, time, noisy embedding, learned token.</summary>
-    private Tensor Tokens(Tensor noisy, Tensor? steps, PriorConditions conditions, out long before)
+    /// <summary>Text encodings and text embedding: what stands before all that changes from step to step.</summary>
+    /// <returns>[batch, tokens, width], without positions</returns>
+    internal Tensor TextTokens(PriorConditions conditions)
     {
-        var batch = noisy.shape[0];
         var tokens = new List<Tensor>();
         if (encoder_hidden_states_proj is not null)
             tokens.Add(encoder_hidden_states_proj.call(conditions.TextEncodings
@@ -104,6 +105,16 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         var text = conditions.TextEmbedding;
         if (embedding_proj_norm is not null) text = embedding_proj_norm.call(text);
         tokens.Add(embedding_proj.call(text).unsqueeze(1));
+        return cat(tokens, dim: 1);
+    }
+
+    /// <summary>Time, noisy embedding and learned token, as far as the network has them.</summary>
+    /// <param name="noisy">[batch, embedding features] or [batch, embeddings, embedding features], normalised.</param>
+    /// <param name="steps">One step or [batch] of them; null where the network knows no time.</param>
+    /// <returns>[batch, tokens, width], without positions</returns>
+    internal Tensor StepTokens(Tensor noisy, Tensor? steps)
+    {
+        var tokens = new List<Tensor>();
         if (time_embedding is not null)
         {
             if (steps is null) throw new ArgumentException("This prior is conditioned on time, but no timestep was given.");
@@ -111,12 +122,31 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
             tokens.Add(time_embedding.call(code.to(noisy.dtype)).unsqueeze(1));
         }
 
-        before = tokens.Sum(t => t.shape[1]);
         var embedding = proj_in.call(noisy);
         tokens.Add(noisy.dim() == 2 ? embedding.unsqueeze(1) : embedding);
-        if (prd_embedding is not null) tokens.Add(prd_embedding.As(noisy).expand(batch, -1, -1));
+        if (prd_embedding is not null) tokens.Add(prd_embedding.As(noisy).expand(noisy.shape[0], -1, -1));
         return cat(tokens, dim: 1);
     }
+
+    /// <summary>The blocks, first to last.</summary>
+    internal IEnumerable<TransformerBlock> Blocks => transformer_blocks;
+
+    /// <summary>Tokens that come out of the last block and are read: the learned token, or the noisy embedding's places.</summary>
+    internal long TokensRead(Tensor noisy) => prd_embedding is null && noisy.dim() == 3 ? noisy.shape[1] : 1;
+
+    /// <summary>Tokens as the first block takes them: with their positions, normalised where the network does so.</summary>
+    /// <param name="tokens">[batch, tokens, width]</param>
+    /// <param name="places">Where they stand in the whole sequence, [tokens] int64.</param>
+    internal Tensor Enter(Tensor tokens, Tensor places)
+    {
+        var x = tokens + positional_embedding.As(tokens).index_select(1, places);
+        return norm_in is null ? x : norm_in.call(x);
+    }
+
+    /// <summary>What the network says of the tokens that are read.</summary>
+    /// <param name="x">[batch, read, width], from the last block.</param>
+    /// <returns>[batch, output features], normalised; [batch, read, output features] without a learned last token.</returns>
+    internal Tensor Leave(Tensor x) => proj_to_clip_embeddings.call(norm_out.call(prd_embedding is null ? x : x.select(1, -1)));
 
     /// <summary>Learned positions; a table that covers only the noisy embedding is filled up with zeros around it, as in the reference.</summary>
     private Tensor Positions(Tensor x, long before)
@@ -133,11 +163,17 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
     private Tensor Bias(Tensor mask, Tensor x)
     {
         var tokens = Config.Positions;
-        if (mask.shape[1] + Config.AdditionalEmbeddings != tokens || x.shape[1] != tokens)
-            throw new ArgumentException($"The text mask has {mask.shape[1]} tokens, but the prior takes {Config.NumEmbeddings}: cut or pad the text to that length.");
+        CheckMask(mask, x.shape[1]);
         var causal = full([tokens, tokens], Masked, dtype: x.dtype, device: x.device).triu(1);
         var padding = nn.functional.pad((1 - mask.to(x.dtype)) * Masked, (0, Config.AdditionalEmbeddings));   // [batch, tokens]
         return padding.unsqueeze(1).unsqueeze(1) + causal;
+    }
+
+    /// <exception cref="ArgumentException">The mask is not as long as the text that the network takes.</exception>
+    internal void CheckMask(Tensor mask, long tokens)
+    {
+        if (mask.shape[1] + Config.AdditionalEmbeddings != Config.Positions || tokens != Config.Positions)
+            throw new ArgumentException($"The text mask has {mask.shape[1]} tokens, but the prior takes {Config.NumEmbeddings}: cut or pad the text to that length.");
     }
 
     private static bool Is(string? value, string known, string key) =>

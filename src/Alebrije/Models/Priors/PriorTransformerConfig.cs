@@ -56,6 +56,9 @@ internal sealed record PriorTransformerConfig
     /// <summary>Features of the embedding that comes out, or null: <see cref="EmbeddingDim"/>.</summary>
     public int? ClipEmbedDim { get; init; }
 
+    /// <summary>Fingerprint of the space that it was trained in, where it was kept; the reference knows no such key.</summary>
+    public string? EmbeddingSpace { get; init; }
+
     /// <summary>Features of a token inside.</summary>
     [JsonIgnore]
     public int Width => NumAttentionHeads * AttentionHeadDim;

@@ -43,7 +43,22 @@ public sealed class StableUnClipPipeline : IDisposable
     public static StableUnClipPipeline Load(string folder, Precision precision = Precision.Auto)
     {
         TorchRuntime.Initialize();
-        return new StableUnClipPipeline(new StableUnClipParts(PipelineFolder.Open(folder)), precision);
+        var priorType = precision == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32;
+        return new StableUnClipPipeline(new StableUnClipParts(PipelineFolder.Open(folder), priorType), precision);
+    }
+
+    /// <summary>Kinds of prior that this model has.</summary>
+    public IReadOnlyList<PriorKind> Priors => [.. parts.Priors.Kinds];
+
+    /// <summary>Takes a prior from another folder in place of the model's own of that kind; a request then asks for the kind.</summary>
+    /// <param name="folder">A prior's folder (<c>config.json</c> and weights), or a pipeline's, of which the component <c>prior</c> is taken.</param>
+    /// <returns>The prior's kind.</returns>
+    /// <exception cref="Weights.CheckpointNotFoundException">The folder holds no prior.</exception>
+    /// <exception cref="Weights.WeightsException">Its embedding space is not that of this model, or a file is damaged.</exception>
+    public PriorKind UsePrior(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        return parts.UsePrior(folder);
     }
 
     /// <summary>Draws a picture.</summary>
@@ -68,12 +83,7 @@ public sealed class StableUnClipPipeline : IDisposable
         var context = stages.EncodeForDecoder([request.Prompt], [request.Negative], request.Guidance > 1, trace);
         Lap(seconds, "text", clock);
 
-        var image = request.Prior switch                                                     // [1, features]
-        {
-            PriorKind.None => text.Conditions.TextEmbedding,
-            PriorKind.Linear => stages.Linear(text),
-            _ => stages.SamplePrior(text, request, noise, Report(progress, "prior"), trace, cancellation),
-        };
+        var image = stages.DrawPrior(text, request, noise, Report(progress, "prior"), trace, cancellation); // [1, features]
         trace?.Add("image embedding", image, new { cosine_to_text = Cosine(image, text.Conditions.TextEmbedding) });
         Lap(seconds, "prior", clock);
 
@@ -104,6 +114,7 @@ public sealed class StableUnClipPipeline : IDisposable
     internal GenerationRequest Complete(GenerationRequest request)
     {
         request.Check();
+        var guidance = parts.Priors[request.Prior].Guidance ?? parts.Defaults.PriorGuidance;
         var factor = parts.Vae.Config.Factor * UNetFactor;
         if (request.Size is { } size && (size < factor || size % factor != 0 || size > 2048))
         {
@@ -122,7 +133,7 @@ public sealed class StableUnClipPipeline : IDisposable
             Steps = request.Steps ?? parts.Defaults.Steps,
             Guidance = request.Guidance ?? parts.Defaults.Guidance,
             PriorSteps = request.PriorSteps ?? parts.Defaults.PriorSteps,
-            PriorGuidance = request.PriorGuidance ?? parts.Defaults.PriorGuidance,
+            PriorGuidance = request.PriorGuidance ?? guidance,
             Size = request.Size ?? Size,
             UpsamplerSteps = request.Size is { } asked && asked == UpsampledSize ? request.UpsamplerSteps ?? parts.Defaults.UpsamplerSteps : null,
         };

@@ -3,16 +3,13 @@ using Alebrije.Models.Clip;
 using Alebrije.Models.Priors;
 using Alebrije.Models.UNets;
 using Alebrije.Nn;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.StableUnClip;
-
-/// <summary>Texts as the prior is given them.</summary>
-/// <param name="Conditions">The prompts' embeddings, encodings and mask.</param>
-internal sealed record PriorText(PriorConditions Conditions);
 
 /// <summary>The steps of the chain, each usable alone; the order of random draws is the reference's (pipeline_stable_unclip.py).</summary>
 internal sealed class StableUnClipStages(StableUnClipParts parts, Precision precision)
@@ -44,7 +41,7 @@ internal sealed class StableUnClipStages(StableUnClipParts parts, Precision prec
             trace.Add("text encodings", output.LastHiddenState);
         }
 
-        return new PriorText(new PriorConditions(embedding, output.LastHiddenState, mask));
+        return new PriorText(new PriorConditions(embedding, output.LastHiddenState, mask), () => parts.Empty(() => EncodeForPrior([""]).Conditions));
     }
 
     /// <summary>Text encodings for the decoder, the unconditional half first where it is guided.</summary>
@@ -58,52 +55,24 @@ internal sealed class StableUnClipStages(StableUnClipParts parts, Precision prec
         return context;
     }
 
-    /// <summary>Image embedding by the linear map.</summary>
-    public Tensor Linear(PriorText text) => (parts.LinearPrior
-        ?? throw new InvalidOperationException($"{parts.Folder.Path} has no linear prior (folder {LinearPrior.FolderName}); use --prior diffusion.")).call(text.Conditions.TextEmbedding);
-
-    /// <summary>Image embedding by the diffusion prior; of several candidates the one with the largest cosine to the text embedding is kept.</summary>
-    public Tensor SamplePrior(
+    /// <summary>Image embedding by the prior that was asked for; of several candidates the one with the largest cosine to the text embedding is kept.</summary>
+    /// <returns>[1, features]</returns>
+    public Tensor DrawPrior(
         PriorText text, GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
     {
-        var candidates = Enumerable.Range(0, request.PriorCandidates)
-            .Select(_ => SamplePrior(text, request.PriorSteps!.Value, request.PriorGuidance!.Value, noise, report, trace, cancellation).Embedding).ToArray();
-        if (candidates.Length == 1) return candidates[0];
-        var all = cat(candidates);                                                           // [candidates, features]
+        var candidates = parts.Priors[request.Prior].Draw(
+            text, new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value) { Candidates = request.PriorCandidates, Report = report, Trace = trace, Cancellation = cancellation }, noise);
+        if (candidates.Count == 1) return candidates[0];
+        var all = cat([.. candidates]);                                                      // [candidates, features]
         var cosines = (ClipNetwork.Unit(all) * ClipNetwork.Unit(text.Conditions.TextEmbedding)).sum(-1);
         trace?.Add("candidate cosines", cosines);
-        return candidates[cosines.argmax().ToInt64()];
+        return candidates[(int)cosines.argmax().ToInt64()];
     }
 
     /// <summary>Draws image embeddings from the diffusion prior.</summary>
-    /// <returns>Samples before and image embeddings after the normalisation is undone, [batch, features], and the samples after every step.</returns>
-    public (Tensor Embedding, IReadOnlyList<Tensor> Steps) SamplePrior(
-        PriorText text, int steps, double guidance, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
-    {
-        var prior = parts.Prior ?? throw new InvalidOperationException($"{parts.Folder.Path} has no diffusion prior.");
-        using var scheduler = PriorScheduler();
-        scheduler.SetTimesteps(steps);
-        var batch = text.Conditions.TextEmbedding.shape[0];
-        var start = Sampling.Begin(scheduler, noise, batch, prior.Config.EmbeddingDim);
-        var guided = guidance > 1;
-        var conditions = guided ? Join(EncodeForPrior([.. Enumerable.Repeat("", (int)batch)]).Conditions, text.Conditions) : text.Conditions;
-        Denoiser network = (x, t) => prior.call(x, t, conditions);
-        var samples = new List<Tensor>();
-        var cosines = new List<double>();
-        var options = new SamplingOptions
-        {
-            Progress = p =>
-            {
-                report?.Invoke(p.Step, p.Of);
-                samples.Add(p.Sample.clone().MoveToOuterDisposeScope());
-                if (trace is not null)
-                    cosines.Add((ClipNetwork.Unit(prior.PostProcessLatents(p.Original)) * ClipNetwork.Unit(text.Conditions.TextEmbedding)).sum(-1).mean().ToDouble());
-            },
-        };
-        var x = Sampling.Run(scheduler, guided ? Guidance.ClassifierFree(network, guidance) : network, start, noise, options, cancellation);
-        trace?.Add("prior trajectory", stack(samples), new { cosine_of_predicted_embedding_to_text = cosines, timesteps = scheduler.Timesteps });
-        return (prior.PostProcessLatents(x), samples);
-    }
+    /// <returns>Image embeddings, [batch, features], and the normalised samples after every step.</returns>
+    public (Tensor Embedding, IReadOnlyList<Tensor> Steps) SamplePrior(PriorText text, int steps, double guidance, Noise noise) =>
+        ((DiffusionPrior)parts.Priors[PriorKind.Diffusion]).Sample(text, new PriorDraw(steps, guidance), noise);
 
     /// <summary>Noised image embedding and the code of its noise level: what the decoder's class embedding is given.</summary>
     /// <param name="image">[batch, features]</param>
@@ -181,16 +150,5 @@ internal sealed class StableUnClipStages(StableUnClipParts parts, Precision prec
         return encoder.Project(encoder.Encode(pixels).Pooled).MoveToOuterDisposeScope();
     }
 
-    /// <summary>
-    /// The reference calls UnCLIPScheduler.step without the next timestep, so each step goes from t to t - 1 only, whatever the grid; its
-    /// numbers are kept for checkpoints that name this class. A prior whose scheduler is DDPM or DDIM takes true steps.
-    /// </summary>
-    private IScheduler PriorScheduler() => parts.PriorSchedulerConfig!.ClassName == "UnCLIPScheduler"
-        ? new UnClipScheduler(parts.PriorSchedulerConfig) { StepsByOne = true }
-        : Schedulers.Create(parts.PriorSchedulerConfig);
-
     private static Tensor Ids(int[][] rows) => tensor(rows.SelectMany(r => r.Select(id => (long)id)).ToArray(), [rows.Length, rows[0].Length]);
-
-    private static PriorConditions Join(PriorConditions first, PriorConditions second) => new(
-        cat([first.TextEmbedding, second.TextEmbedding]), cat([first.TextEncodings!, second.TextEncodings!]), cat([first.TextMask!, second.TextMask!]));
 }

@@ -20,7 +20,7 @@ internal static class StableUnClipRunners
         using var noise = Draws(c);
         var prompts = Prompts(c);
         var (embedding, prior) = stages.SamplePrior(stages.EncodeForPrior(prompts), (int)c.Number("prior_num_inference_steps", 25),
-            c.Number("prior_guidance_scale", 4), noise, report: null, trace: null, CancellationToken.None);
+            c.Number("prior_guidance_scale", 4), noise);
         var outputs = Decode(c, stages, prompts, embedding, noise);
         outputs["prior_latents_after"] = stack(prior);
         outputs["image_embedding"] = embedding;

@@ -1,0 +1,162 @@
+using System.Text.Json.Serialization;
+using Alebrije.Nn;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Alebrije.Models.Priors;
+
+/// <summary>config.json of an <see cref="AutoregressivePriorTransformer"/>; the numbers of codes and buckets default to the paper's.</summary>
+internal sealed record AutoregressivePriorConfig
+{
+    /// <summary>Name of the class in config.json.</summary>
+    public const string ClassName = "AutoregressivePriorTransformer";
+
+    /// <summary>Heads of the attention.</summary>
+    public int NumAttentionHeads { get; init; } = 32;
+
+    /// <summary>Features of one head.</summary>
+    public int AttentionHeadDim { get; init; } = 64;
+
+    /// <summary>Transformer blocks.</summary>
+    public int NumLayers { get; init; } = 24;
+
+    /// <summary>Features of image and text embeddings, and of the text encodings.</summary>
+    public int EmbeddingDim { get; init; } = 1024;
+
+    /// <summary>Text tokens.</summary>
+    public int NumEmbeddings { get; init; } = 77;
+
+    /// <summary>Codes of an embedding: principal components that are kept.</summary>
+    public int NumCodes { get; init; } = 319;
+
+    /// <summary>Buckets of each coordinate.</summary>
+    public int NumBuckets { get; init; } = 1024;
+
+    /// <summary>Standard deviations on either side that the buckets cover.</summary>
+    public double BucketRange { get; init; } = 4;
+
+    /// <summary>Buckets of the cosine between text and image, at least 2.</summary>
+    public int NumCosines { get; init; } = 16;
+
+    /// <summary>Temperature of sampling when nothing else is asked.</summary>
+    public double Temperature { get; init; } = 1;
+
+    /// <summary>Codes that each draw chooses among, the likeliest ones; 0 chooses among all.</summary>
+    public int TopK { get; init; }
+
+    /// <summary>Guidance scale of sampling when nothing else is asked; 1 means none.</summary>
+    public double Guidance { get; init; } = 1;
+
+    /// <summary>Fingerprint of the space that it was trained in, where it was kept.</summary>
+    public string? EmbeddingSpace { get; init; }
+
+    /// <summary>Features of a token inside.</summary>
+    [JsonIgnore]
+    public int Width => NumAttentionHeads * AttentionHeadDim;
+
+    /// <summary>Tokens before the first code: text encodings, text embedding, cosine.</summary>
+    [JsonIgnore]
+    public int PrefixTokens => NumEmbeddings + 2;
+}
+
+/// <summary>
+/// The autoregressive prior of unCLIP (Ramesh et al., 2022, §2.2): a causal transformer over text encodings, text embedding, a token for the cosine of text and
+/// image, and the codes of the image embedding so far, that tells the next code.
+/// </summary>
+internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions, Tensor, Tensor, Tensor>
+{
+    /// <summary>Score of a token that is not seen, as in <see cref="PriorTransformer"/>.</summary>
+    private const double Masked = -10_000;
+
+    private readonly LinearLayer encoder_hidden_states_proj, embedding_proj, to_logits;
+    private readonly EmbeddingLayer cosine_embedding, code_embedding;
+    private readonly Parameter positional_embedding;
+    private readonly ModuleList<TransformerBlock> transformer_blocks;
+    private readonly LayerNormLayer norm_out;
+    private readonly EmbeddingQuantizer quantizer;
+
+    public AutoregressivePriorTransformer(AutoregressivePriorConfig config) : base(nameof(AutoregressivePriorTransformer))
+    {
+        if (config.NumCodes < 1 || config.NumCodes > config.EmbeddingDim)
+            throw new ArgumentException($"{config.NumCodes} codes cannot tell embeddings of {config.EmbeddingDim} features: num_codes has to lie between 1 and embedding_dim.");
+        if (config.NumBuckets < 2 || config.NumCosines < 2) throw new ArgumentException("num_buckets and num_cosines have to be at least 2.");
+        Config = config;
+        var width = config.Width;
+        var block = new TransformerBlockForm(new AttentionSizes(config.NumAttentionHeads, config.AttentionHeadDim) { Bias = true }, Second: null);
+        encoder_hidden_states_proj = Layers.Linear(config.EmbeddingDim, width);
+        embedding_proj = Layers.Linear(config.EmbeddingDim, width);
+        cosine_embedding = Layers.Embedding(config.NumCosines + 1, width);
+        code_embedding = Layers.Embedding(config.NumBuckets, width);
+        positional_embedding = WeightInit.Constant(0, 1, config.PrefixTokens + config.NumCodes - 1, width);
+        transformer_blocks = new ModuleList<TransformerBlock>([.. Enumerable.Range(0, config.NumLayers).Select(_ => new TransformerBlock(width, block))]);
+        norm_out = Layers.LayerNorm(width);
+        to_logits = Layers.Linear(width, config.NumBuckets);
+        quantizer = new EmbeddingQuantizer(config);
+        RegisterComponents();
+    }
+
+    /// <summary>The config it was built from.</summary>
+    public AutoregressivePriorConfig Config { get; }
+
+    /// <summary>Between embeddings and codes.</summary>
+    public EmbeddingQuantizer Quantizer => quantizer;
+
+    /// <summary>Number of the cosine that stands for "not told": what an empty text is given.</summary>
+    public long UnknownCosine => Config.NumCosines;
+
+    /// <param name="conditions">The texts, with their mask.</param>
+    /// <param name="cosines">[batch] int64 in [0, cosines], the last being <see cref="UnknownCosine"/>.</param>
+    /// <param name="codes">[batch, codes] int64 in [0, buckets); the last one is not looked at.</param>
+    /// <returns>[batch, codes, buckets]: logits of each code given those before it.</returns>
+    public override Tensor forward(PriorConditions conditions, Tensor cosines, Tensor codes)
+    {
+        using var scope = NewDisposeScope();
+        var (x, padding) = Prefix(conditions, cosines);                                           // [batch, seen + 2, width]
+        var count = codes.shape[1];
+        if (count > 1) x = cat([x, CodeTokens(codes.narrow(1, 0, count - 1), first: 0).to(x.dtype)], dim: 1); // [batch, seen + 1 + codes, width]
+        var bias = nn.functional.pad(padding, (0, count - 1)) + Causal(x.shape[1], x);
+        foreach (var block in transformer_blocks) x = block.call(x, null, bias);
+        return Logits(x.narrow(1, x.shape[1] - count, count)).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>The tokens before the first code. Padding at the end that all rows share is left out.</summary>
+    /// <returns>[batch, seen + 2, width] with positions, and what padding adds to the scores, [batch, 1, 1, seen + 2].</returns>
+    internal (Tensor Tokens, Tensor Padding) Prefix(PriorConditions conditions, Tensor cosines)
+    {
+        var (encodings, mask) = (conditions.TextEncodings, conditions.TextMask);
+        if (encodings is null || mask is null) throw new ArgumentException("The autoregressive prior looks at text encodings and their mask, but they were not given.");
+        if (mask.shape[1] != Config.NumEmbeddings || encodings.shape[1] != Config.NumEmbeddings)
+            throw new ArgumentException($"The text has {encodings.shape[1]} tokens, but the prior takes {Config.NumEmbeddings}: cut or pad the text to that length.");
+        var seen = mask.any(0, keepdim: false).nonzero().max().item<long>() + 1;
+        var x = cat(
+            [
+                encoder_hidden_states_proj.call(encodings.narrow(1, 0, seen)), embedding_proj.call(conditions.TextEmbedding).unsqueeze(1),
+                cosine_embedding.call(cosines).unsqueeze(1).to(encodings.dtype),
+            ], dim: 1);
+        var positions = positional_embedding.As(x);
+        x = x + cat([positions.narrow(1, 0, seen), positions.narrow(1, Config.NumEmbeddings, 2)], dim: 1);
+        var padded = (1 - mask.narrow(1, 0, seen).to(x.dtype)) * Masked;
+        return (x, nn.functional.pad(padded, (0, 2)).unsqueeze(1).unsqueeze(1));
+    }
+
+    /// <summary>Codes as tokens.</summary>
+    /// <param name="codes">[batch, n] int64</param>
+    /// <param name="first">Place of the first of them among all codes.</param>
+    /// <returns>[batch, n, width] with positions</returns>
+    internal Tensor CodeTokens(Tensor codes, long first)
+    {
+        var positions = positional_embedding.narrow(1, Config.PrefixTokens + first, codes.shape[1]);
+        return code_embedding.call(codes) + positions;
+    }
+
+    /// <param name="x">[batch, n, width] from the last block.</param>
+    /// <returns>[batch, n, buckets]</returns>
+    internal Tensor Logits(Tensor x) => to_logits.call(norm_out.call(x));
+
+    /// <summary>The blocks, first to last.</summary>
+    internal IEnumerable<TransformerBlock> Blocks => transformer_blocks;
+
+    /// <summary>[tokens, tokens]: what keeps a token from seeing later ones.</summary>
+    internal static Tensor Causal(long tokens, Tensor x) => full([tokens, tokens], Masked, dtype: x.dtype, device: x.device).triu(1);
+}

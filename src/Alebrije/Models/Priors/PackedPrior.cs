@@ -1,0 +1,113 @@
+using Alebrije.Nn;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Models.Priors;
+
+/// <summary>The text part of a prior's sequence, computed: all that its steps need of the prompt.</summary>
+/// <param name="Text">Keys and values of every block.</param>
+/// <param name="Padding">[batch or 1, 1, 1, tokens], what padded tokens add to a score; null where none is padded.</param>
+internal sealed record PriorPrefix(KeyValues Text, Tensor? Padding) : IDisposable
+{
+    /// <summary>Takes the tensors out of every dispose scope: they live until <see cref="Dispose"/>.</summary>
+    public PriorPrefix Detach()
+    {
+        Text.Detach();
+        Padding?.DetachFromDisposeScope();
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Text.Dispose();
+        Padding?.Dispose();
+    }
+}
+
+/// <summary>
+/// A <see cref="PriorTransformer"/> made ready for sampling. Its mask is causal, so no text token looks at the time or at the noisy embedding: the text is
+/// computed once for each prompt, and a step computes its own last tokens alone. The sums are those of the whole sequence, in another order of work.
+/// </summary>
+internal sealed class PackedPrior : IDisposable
+{
+    private readonly PriorTransformer network;
+    private readonly PackedBlocks blocks;
+
+    /// <param name="network">Its blocks are copied; its other layers are used where they are and stay the caller's.</param>
+    /// <param name="type">Type of the blocks' products: float32 or bfloat16.</param>
+    public PackedPrior(PriorTransformer network, ScalarType type)
+    {
+        this.network = network;
+        blocks = new PackedBlocks(network.Blocks, type);
+    }
+
+    /// <summary>Computes the text part.</summary>
+    /// <param name="conditions">The prompts. One row serves any batch.</param>
+    /// <returns>
+    /// Null where the text cannot be computed apart: without a mask all tokens see all, and a text whose first token is masked sees, for want of any other,
+    /// tokens that come later.
+    /// </returns>
+    /// <exception cref="ArgumentException">The mask is not as long as the text that the network takes.</exception>
+    public PriorPrefix? Remember(PriorConditions conditions)
+    {
+        if (conditions.TextMask is not { } mask) return null;
+        using var scope = NewDisposeScope();
+        var config = network.Config;
+        var text = network.TextTokens(conditions);                                               // [batch, text + 1, width]
+        if (text.shape[1] != config.NumEmbeddings + 1) return null;
+        network.CheckMask(mask, config.Positions);
+        if (!mask.select(1, 0).all().item<bool>()) return null;
+
+        // Padding at the end that all rows share has weight exactly 0 everywhere: exp(-10000) is 0 in any floating type.
+        var seen = mask.any(0, keepdim: false).nonzero().max().item<long>() + 1;
+        var places = cat([arange(seen, dtype: ScalarType.Int64), full(1, config.NumEmbeddings, dtype: ScalarType.Int64)]).to(text.device);
+        var x = network.Enter(text.index_select(1, places), places).to(ScalarType.Float32);
+        var padded = (1 - mask.narrow(1, 0, seen).to(ScalarType.Float32)) * PriorTransformer.Masked;
+        var padding = nn.functional.pad(padded, (0, 1)).unsqueeze(1).unsqueeze(1);                // [batch, 1, 1, seen + 1]
+        var bias = (padding + Causal(seen + 1, x)).to(blocks.Type);
+        var kept = new List<(Tensor, Tensor)>();
+        blocks.Forward(x, [new SequencePart(x.shape[0], null, bias)], read: 0, kept);
+        foreach (var (keys, values) in kept)
+        {
+            keys.MoveToOuterDisposeScope();
+            values.MoveToOuterDisposeScope();
+        }
+
+        var isPadded = padded.count_nonzero().item<long>() > 0;
+        return new PriorPrefix(new KeyValues(kept), isPadded ? padding.MoveToOuterDisposeScope() : null);
+    }
+
+    /// <summary>One step: what <see cref="PriorTransformer.forward"/> gives for the same text.</summary>
+    /// <param name="noisy">[batch, embedding features] or [batch, embeddings, embedding features], normalised.</param>
+    /// <param name="steps">One step or [batch] of them; null where the network knows no time.</param>
+    /// <param name="prefixes">Texts; each serves its equal share of the batch, in order.</param>
+    /// <returns>As the network: [batch, output features], normalised.</returns>
+    public Tensor Predict(Tensor noisy, Tensor? steps, params PriorPrefix[] prefixes)
+    {
+        using var scope = NewDisposeScope();
+        var tokens = network.StepTokens(noisy, steps);                                            // [batch, new, width]
+        var (count, rows) = (tokens.shape[1], noisy.shape[0] / prefixes.Length);
+        if (rows * prefixes.Length != noisy.shape[0])
+            throw new ArgumentException($"{noisy.shape[0]} embeddings cannot be shared out among {prefixes.Length} texts: give each as many.");
+        var first = network.Config.NumEmbeddings + 1;
+        var x = network.Enter(tokens, arange(first, first + count, dtype: ScalarType.Int64, device: tokens.device)).to(ScalarType.Float32);
+        var causal = Causal(count, x);
+        var parts = prefixes.Select(prefix => new SequencePart(rows, prefix.Text, Bias(prefix, causal))).ToArray();
+        return network.Leave(blocks.Forward(x, parts, network.TokensRead(noisy)).to(noisy.dtype)).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => blocks.Dispose();
+
+    /// <summary>[batch or 1, 1, new, text + new]: padding for the text, causality for the new tokens.</summary>
+    private Tensor Bias(PriorPrefix prefix, Tensor causal)
+    {
+        var count = causal.shape[0];
+        var text = prefix.Padding ?? zeros(1, 1, 1, prefix.Text.Tokens, dtype: causal.dtype, device: causal.device);
+        var batch = text.shape[0];
+        return cat([text.expand(batch, 1, count, -1), causal.expand(batch, 1, count, count)], dim: 3).to(blocks.Type);
+    }
+
+    private static Tensor Causal(long tokens, Tensor x) => full([tokens, tokens], PriorTransformer.Masked, dtype: ScalarType.Float32, device: x.device).triu(1);
+}

@@ -1,0 +1,101 @@
+using System.Security.Cryptography;
+using Alebrije.Models.Priors;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines.Priors;
+
+/// <summary>Texts as priors are given them.</summary>
+/// <param name="Conditions">The prompts' embeddings, encodings and mask.</param>
+/// <param name="Empty">The empty text, one row, for guidance: always the same object, so that what was computed of it can be kept.</param>
+internal sealed record PriorText(PriorConditions Conditions, Func<PriorConditions> Empty)
+{
+    /// <summary>Rows of the batch.</summary>
+    public long Batch => Conditions.TextEmbedding.shape[0];
+
+    /// <summary>The empty text, then the prompts, each as often: the batch of a guided run.</summary>
+    public PriorConditions Guided()
+    {
+        var empty = Empty();
+        Tensor Join(Tensor first, Tensor second) => cat([first.expand([Batch, .. first.shape[1..]]), second]);
+        return new PriorConditions(
+            Join(empty.TextEmbedding, Conditions.TextEmbedding), Join(empty.TextEncodings!, Conditions.TextEncodings!), Join(empty.TextMask!, Conditions.TextMask!));
+    }
+}
+
+/// <summary>How a prior is asked.</summary>
+/// <param name="Steps">Steps of a diffusion.</param>
+/// <param name="Guidance">Guidance scale; 1 means none.</param>
+internal sealed record PriorDraw(int Steps, double Guidance)
+{
+    /// <summary>How many embeddings of each text; a prior that draws nothing gives one, whatever was asked.</summary>
+    public int Candidates { get; init; } = 1;
+
+    /// <summary>Told steps done and of how many.</summary>
+    public Action<int, int>? Report { get; init; }
+
+    /// <summary>Gets the trajectory where there is one.</summary>
+    public GenerationTrace? Trace { get; init; }
+
+    /// <summary>Looked at before every step.</summary>
+    public CancellationToken Cancellation { get; init; }
+}
+
+/// <summary>A way from text to image embedding.</summary>
+internal interface IPrior : IDisposable
+{
+    /// <summary>What it is.</summary>
+    PriorKind Kind { get; }
+
+    /// <summary>The spaces that it leads between.</summary>
+    PriorSpaces Spaces { get; }
+
+    /// <summary>Guidance scale that it was made for; null leaves it to the pipeline.</summary>
+    double? Guidance => null;
+
+    /// <summary>Image embeddings of texts.</summary>
+    /// <param name="text">The texts.</param>
+    /// <param name="how">Steps, guidance, candidates.</param>
+    /// <param name="noise">Where random numbers come from.</param>
+    /// <returns>Candidates, each [batch, features] on CLIP's scale.</returns>
+    IReadOnlyList<Tensor> Draw(PriorText text, PriorDraw how, Noise noise);
+}
+
+/// <summary>Embeddings that a prior takes and gives.</summary>
+/// <param name="TextFeatures">Numbers of a text embedding; 0 fits any.</param>
+/// <param name="ImageFeatures">Numbers of an image embedding; 0 fits any.</param>
+/// <param name="Fingerprint">That of the joint space, or null where it was not kept, which fits any.</param>
+internal sealed record PriorSpaces(int TextFeatures, int ImageFeatures, string? Fingerprint = null)
+{
+    private const int FingerprintBytes = 8;
+
+    /// <summary>Refuses a prior whose embeddings are not those of a model.</summary>
+    /// <param name="prior">The prior's spaces.</param>
+    /// <param name="name">What the prior is called.</param>
+    /// <param name="model">What the model is called.</param>
+    /// <exception cref="WeightsException">They differ in size, or are known to be two spaces; one sentence.</exception>
+    public void Require(PriorSpaces prior, string name, string model)
+    {
+        if (Differ(prior.TextFeatures, TextFeatures) || Differ(prior.ImageFeatures, ImageFeatures))
+            throw new WeightsException(
+                $"The prior {name} leads from text embeddings of {prior.TextFeatures} numbers to image embeddings of {prior.ImageFeatures}, but {model} has {TextFeatures} and {ImageFeatures}; use a prior that was trained on the CLIP of {model}.");
+        if (prior.Fingerprint is { } theirs && Fingerprint is { } ours && theirs != ours)
+            throw new WeightsException(
+                $"The prior {name} was trained in another embedding space ({theirs}) than that of {model} ({ours}), though both have {ImageFeatures} numbers; use a prior that was trained on the CLIP of {model}.");
+    }
+
+    /// <summary>
+    /// Fingerprint of a joint space: of the matrix that leads texts into it, rounded to bfloat16, so that it is the same for a model in full and in half
+    /// precision. 16 hexadecimal digits.
+    /// </summary>
+    /// <param name="projection">[features, width], the text tower's last layer.</param>
+    public static string FingerprintOf(Tensor projection)
+    {
+        using var scope = NewDisposeScope();
+        var rounded = projection.detach().cpu().to(ScalarType.BFloat16).contiguous();
+        return Convert.ToHexStringLower(SHA256.HashData(rounded.bytes).AsSpan(0, FingerprintBytes));
+    }
+
+    private static bool Differ(int a, int b) => a != 0 && b != 0 && a != b;
+}

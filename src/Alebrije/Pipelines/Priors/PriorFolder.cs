@@ -1,0 +1,97 @@
+using Alebrije.Diffusion;
+using Alebrije.Models.Priors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines.Priors;
+
+/// <summary>The one place that loads priors: <c>config.json</c> names the class, the weights lie beside it.</summary>
+internal static class PriorFolder
+{
+    /// <summary>Where a model's folder keeps priors beside the published component <c>prior</c>.</summary>
+    public static IReadOnlyDictionary<PriorKind, string> Names { get; } = new Dictionary<PriorKind, string>
+    {
+        [PriorKind.Linear] = LinearPrior.FolderName, [PriorKind.OneStep] = OneStepPrior.FolderName, [PriorKind.Autoregressive] = AutoregressivePrior.FolderName,
+    };
+
+    /// <summary>The kind that a folder holds.</summary>
+    /// <exception cref="WeightsException">Its config names no prior.</exception>
+    public static PriorKind KindOf(string folder)
+    {
+        if (!Directory.Exists(folder)) throw new CheckpointNotFoundException($"there is no folder {folder}.");
+        if (!File.Exists(Path.Combine(folder, "config.json")))
+        {
+            // Linear priors had no config at first: their weights say all.
+            using var weights = CheckpointFolder.OpenWeights(folder);
+            if (weights.Names.Order(StringComparer.Ordinal).SequenceEqual(["map.bias", "map.weight"])) return PriorKind.Linear;
+            throw new CheckpointNotFoundException($"{folder} holds no prior: it has no config.json.");
+        }
+
+        return ConfigFile.ClassName(folder) switch
+        {
+            "PriorTransformer" => PriorTransformerConfig.Read(folder).KnowsTime ? PriorKind.Diffusion : PriorKind.OneStep,
+            LinearPriorConfig.ClassName => PriorKind.Linear,
+            AutoregressivePriorConfig.ClassName => PriorKind.Autoregressive,
+            var other => throw new WeightsException(
+                $"{folder} holds no prior: its config.json names {other ?? "no class"}; priors are PriorTransformer, {LinearPriorConfig.ClassName} and {AutoregressivePriorConfig.ClassName}."),
+        };
+    }
+
+    /// <summary>Loads a prior.</summary>
+    /// <param name="folder">config.json and weights.</param>
+    /// <param name="scheduler">Makes the scheduler of a diffusion prior.</param>
+    /// <param name="type">Type of the products of the large layers.</param>
+    public static IPrior Load(string folder, Func<IScheduler> scheduler, ScalarType type) => KindOf(folder) switch
+    {
+        PriorKind.Diffusion => new DiffusionPrior(Fill(folder, new PriorTransformer(PriorTransformerConfig.Read(folder))), scheduler, type),
+        PriorKind.OneStep => new OneStepPrior(Fill(folder, new PriorTransformer(PriorTransformerConfig.Read(folder)))),
+        PriorKind.Linear => new LinearPrior(Fill(folder, new LinearPriorMap(LinearPriorConfig.Read(folder)))),
+        _ => new AutoregressivePrior(Fill(folder, new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(folder))), type),
+    };
+
+    private static T Fill<T>(string folder, T network) where T : nn.Module
+    {
+        using var weights = CheckpointFolder.OpenWeights(folder);
+        StateDict.Load(network, weights);
+        network.eval();
+        return network;
+    }
+}
+
+/// <summary>The priors of a model: those of its own folder, loaded when one is asked for, and one from elsewhere in place of its kind.</summary>
+/// <param name="model">The model's name, for messages.</param>
+/// <param name="spaces">The model's own spaces.</param>
+internal sealed class PriorSet(string model, PriorSpaces spaces) : IDisposable
+{
+    private readonly Dictionary<PriorKind, Lazy<IPrior>> priors = new() { [PriorKind.None] = new(() => new NoPrior()) };
+
+    /// <summary>Kinds that can be asked for, in the order of <see cref="PriorKind"/>.</summary>
+    public IEnumerable<PriorKind> Kinds => priors.Keys.Order();
+
+    /// <summary>Whether there is a prior of a kind.</summary>
+    public bool Has(PriorKind kind) => priors.ContainsKey(kind);
+
+    /// <summary>The prior of a kind.</summary>
+    /// <exception cref="InvalidOperationException">There is none; the message says which there are.</exception>
+    public IPrior this[PriorKind kind] => priors.TryGetValue(kind, out var prior) ? prior.Value : throw new InvalidOperationException(
+        $"{model} has no {PriorNames.Of(kind)} prior; it has {string.Join(", ", Kinds.Select(PriorNames.Of))}.");
+
+    /// <summary>Adds a prior that is loaded when it is asked for.</summary>
+    public void Add(PriorKind kind, Func<IPrior> load) => priors[kind] = new Lazy<IPrior>(load);
+
+    /// <summary>Takes a prior in place of that of its kind.</summary>
+    /// <exception cref="WeightsException">It is of another embedding space.</exception>
+    public void Use(IPrior prior, string name)
+    {
+        spaces.Require(prior.Spaces, name, model);
+        if (priors.TryGetValue(prior.Kind, out var before) && before.IsValueCreated) before.Value.Dispose();
+        priors[prior.Kind] = new Lazy<IPrior>(prior);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var prior in priors.Values.Where(p => p.IsValueCreated)) prior.Value.Dispose();
+    }
+}

@@ -1,0 +1,184 @@
+using System.Diagnostics;
+using Alebrije.Models.Clip;
+using Alebrije.Models.Priors;
+using Alebrije.Pipelines.Priors;
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>One fit of the linear prior, as its JSON file says it.</summary>
+internal sealed record LinearPriorTrainingConfig : PriorPlan
+{
+    /// <summary>Weight of the penalty, per pair, in units of the mean squared feature.</summary>
+    public double Ridge { get; init; } = 1e-3;
+}
+
+/// <summary>Fits the linear prior in closed form; what takes time is embedding the pairs.</summary>
+internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
+{
+    /// <summary>Embeds the pairs, fits, measures, writes <c>prior_linear/</c>.</summary>
+    public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var clock = Stopwatch.StartNew();
+        var loop = new PriorLoop(config, clip, scenes) { WeightDecay = 0, TextDropout = 0, Fitted = config.Fitted, Watch = new LossWatch(1, 0, "") };
+        var (texts, images) = loop.Pairs(config.Fitted, config.Seed + 1);
+        cancellation.ThrowIfCancellationRequested();
+        options.OnProgress?.Invoke(new TrainingProgress(1, 2, double.NaN, double.NaN, double.NaN, double.NaN, $"embedded {texts.shape[0]} pairs"));
+        var fitting = clock.Elapsed.TotalSeconds;
+        using var map = Fit(texts, images, config.Ridge, PriorSpaces.FingerprintOf(clip.Network.TextProjection), options.Folder);
+        fitting = clock.Elapsed.TotalSeconds - fitting;
+        using var prior = new LinearPrior(map);
+        var metrics = new PriorProbe(prior, images.mean([0], keepdim: true), clip, scenes).Measure();
+        metrics["pairs"] = texts.shape[0];
+        metrics["seconds_of_fit"] = fitting;
+        return new TrainingResult(1, clock.Elapsed.TotalSeconds, true, metrics);
+    }
+
+    /// <summary>Fits the map and writes its folder below a run's.</summary>
+    internal static LinearPriorMap Fit(Tensor texts, Tensor images, double ridge, string space, string folder)
+    {
+        var map = new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = (int)images.shape[1], EmbeddingProjDim = (int)texts.shape[1], EmbeddingSpace = space });
+        map.Fit(texts, images, ridge);
+        PriorExport.Write(Path.Combine(folder, LinearPrior.FolderName), map, map.Config, LinearPriorConfig.ClassName);
+        return map;
+    }
+}
+
+/// <summary>One training run of the one-step prior, as its JSON file says it.</summary>
+internal sealed record OneStepPriorTrainingConfig : PriorPlan
+{
+    public PriorTransformerConfig Model { get; init; } = new() { NumAttentionHeads = 16, AttentionHeadDim = 32, NumLayers = 10, AdditionalEmbeddings = 3 };
+
+    /// <summary>Weight of the contrastive loss between what comes out and the texts (Patel et al., 2024, §3.3: 0.2).</summary>
+    public double Contrastive { get; init; } = 0.2;
+
+    /// <summary>Temperature of that loss.</summary>
+    public double Temperature { get; init; } = 0.07;
+}
+
+/// <summary>Trains the one-step prior: squared error to the image embedding, and a contrastive loss that keeps it near its text (Patel et al., 2024).</summary>
+internal sealed class OneStepPriorTrainer(OneStepPriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
+{
+    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
+    /// <exception cref="ArgumentException">The layout has a time token.</exception>
+    public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
+    {
+        if (config.Model.KnowsTime) throw new ArgumentException("A one-step prior knows no time: model.additional_embeddings has to be 3.");
+        using var network = new PriorTransformer(config.Model);
+        var loop = new PriorLoop(config, clip, scenes)
+        {
+            WeightDecay = config.WeightDecay, TextDropout = config.TextDropout, Fitted = config.Fitted,
+            Watch = new LossWatch(1 + (config.Contrastive * Math.Log(config.Batch)), 5 * config.WarmUp, "That is the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP longer."),
+        };
+        return loop.Run(new OneStepPriorTask(network, config, PriorSpaces.FingerprintOf(clip.Network.TextProjection)), options, cancellation);
+    }
+}
+
+/// <summary>The one-step prior in training.</summary>
+internal sealed class OneStepPriorTask(PriorTransformer network, OneStepPriorTrainingConfig config, string space) : IPriorTask
+{
+    private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
+
+    /// <inheritdoc/>
+    public nn.Module Network => network;
+
+    /// <summary>Kept beside the weights for the layout's sake, and as the unit of the error; sampling does not use them.</summary>
+    public bool IsFixed(string parameter) => parameter is "clip_mean" or "clip_std";
+
+    /// <summary>Measures the statistics, and lets the output begin at the mean embedding.</summary>
+    public void Fit(Tensor texts, Tensor images, string folder)
+    {
+        network.ClipMean.copy_(images.mean([0], keepdim: true));
+        network.ClipStd.copy_(images.std([0]).unsqueeze(0));
+        network.get_parameter("proj_to_clip_embeddings.bias")!.copy_(network.ClipMean.squeeze(0));
+    }
+
+    /// <summary>Squared error in units of the embeddings' variance, and the weighted contrastive loss.</summary>
+    public Tensor Loss(PriorBatch batch, Generator generator)
+    {
+        var noise = randn([batch.Images.shape[0], config.Model.EmbeddingDim], generator: generator);
+        var predicted = network.call(noise.to(dtype), null, batch.Conditions).to(ScalarType.Float32);
+        var error = (predicted - batch.Images).square().mean() / network.ClipStd.square().mean();
+        if (config.Contrastive <= 0) return error;
+        var texts = ClipNetwork.Unit(batch.Conditions.TextEmbedding.to(ScalarType.Float32));
+        var scale = tensor((float)-Math.Log(config.Temperature));
+        return error + (config.Contrastive * ContrastiveLoss.Compute(texts, ClipNetwork.Unit(predicted), scale, Same(batch.Ids)));
+    }
+
+    /// <inheritdoc/>
+    public void Export(string folder) =>
+        PriorExport.Write(Path.Combine(folder, OneStepPrior.FolderName), network, network.Config with { EmbeddingSpace = space }, "PriorTransformer");
+
+    /// <inheritdoc/>
+    public (IPrior Prior, Tensor Mean) Sampled() => (new OneStepPrior(network) { OwnsNetwork = false }, network.ClipMean);
+
+    /// <summary>[batch, batch], true where two different rows carry the same text.</summary>
+    private static Tensor Same(Tensor ids) =>
+        ids.unsqueeze(0).eq(ids.unsqueeze(1)).all(2).logical_and(eye(ids.shape[0], dtype: ScalarType.Bool).logical_not());
+}
+
+/// <summary>One training run of the autoregressive prior, as its JSON file says it.</summary>
+internal sealed record AutoregressivePriorTrainingConfig : PriorPlan
+{
+    public AutoregressivePriorConfig Model { get; init; } = new();
+
+    /// <summary>
+    /// Buckets on either side over which a target is spread, as the deviation of a bell curve; 0 asks for the very bucket, as the paper does. Buckets are ordered,
+    /// which a small network learns sooner from a spread target.
+    /// </summary>
+    public double TargetSpread { get; init; }
+}
+
+/// <summary>Trains the autoregressive prior (Ramesh et al., 2022, §2.2): cross entropy of each code given text, cosine and the codes before it.</summary>
+internal sealed class AutoregressivePriorTrainer(AutoregressivePriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
+{
+    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
+    public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
+    {
+        using var network = new AutoregressivePriorTransformer(config.Model);
+        var loop = new PriorLoop(config, clip, scenes)
+        {
+            WeightDecay = config.WeightDecay, TextDropout = config.TextDropout, Fitted = config.Fitted,
+            Watch = new LossWatch(Math.Log(config.Model.NumBuckets), 5 * config.WarmUp, "No code is told better than by chance. Lower learning_rate, or take fewer buckets."),
+        };
+        return loop.Run(new AutoregressivePriorTask(network, config, PriorSpaces.FingerprintOf(clip.Network.TextProjection)), options, cancellation);
+    }
+}
+
+/// <summary>The autoregressive prior in training.</summary>
+internal sealed class AutoregressivePriorTask(AutoregressivePriorTransformer network, AutoregressivePriorTrainingConfig config, string space) : IPriorTask
+{
+    /// <inheritdoc/>
+    public nn.Module Network => network;
+
+    /// <inheritdoc/>
+    public bool IsFixed(string parameter) => false;
+
+    /// <inheritdoc/>
+    public void Fit(Tensor texts, Tensor images, string folder) => network.Quantizer.Fit(images, texts);
+
+    /// <inheritdoc/>
+    public Tensor Loss(PriorBatch batch, Generator generator)
+    {
+        var codes = network.Quantizer.Encode(batch.Images);
+        var cosines = network.Quantizer.EncodeCosines(batch.Images, batch.Conditions.TextEmbedding.to(ScalarType.Float32))
+            .masked_fill(tensor(batch.Dropped), network.UnknownCosine);
+        var logits = network.call(batch.Conditions, cosines, codes).to(ScalarType.Float32);       // [batch, codes, buckets]
+        var scores = nn.functional.log_softmax(logits, dim: 2);
+        if (config.TargetSpread <= 0) return -scores.gather(2, codes.unsqueeze(2)).mean();
+        var distance = (arange(config.Model.NumBuckets) - codes.unsqueeze(2)).to(ScalarType.Float32) / config.TargetSpread;
+        return -(nn.functional.softmax(-0.5 * distance.square(), dim: 2) * scores).sum(2).mean();
+    }
+
+    /// <inheritdoc/>
+    public void Export(string folder) => PriorExport.Write(
+        Path.Combine(folder, AutoregressivePrior.FolderName), network, network.Config with { EmbeddingSpace = space }, AutoregressivePriorConfig.ClassName);
+
+    /// <inheritdoc/>
+    public (IPrior Prior, Tensor Mean) Sampled() =>
+        (new AutoregressivePrior(network, ScalarType.Float32) { OwnsNetwork = false }, network.Quantizer.Mean);
+}

@@ -1,0 +1,161 @@
+using Alebrije.Models.Priors;
+using Alebrije.Pipelines;
+using Alebrije.Pipelines.Priors;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>What every prior's run is told besides its network.</summary>
+internal abstract record PriorPlan : TrainingPlan
+{
+    /// <summary>What it is trained on: a CLIP run's folder, or a model's name or folder.</summary>
+    public required string Clip { get; init; }
+
+    public double WeightDecay { get; init; } = 0.02;
+
+    /// <summary>Share of the texts replaced by the empty one, so that sampling can be guided (Ramesh et al., 2022, §2.2).</summary>
+    public double TextDropout { get; init; } = 0.1;
+
+    /// <summary>Pairs that means, deviations and directions are measured on.</summary>
+    public int Fitted { get; init; } = 4096;
+}
+
+/// <summary>A batch of pairs as a prior in training sees it.</summary>
+/// <param name="Images">[batch, features] on CLIP's scale, float32.</param>
+/// <param name="Conditions">Their texts, some of them dropped, in the type of the computation.</param>
+/// <param name="Dropped">Which texts were dropped.</param>
+/// <param name="Ids">[batch, tokens] int64, as the texts came after dropping.</param>
+internal sealed record PriorBatch(Tensor Images, PriorConditions Conditions, bool[] Dropped, Tensor Ids);
+
+/// <summary>One kind of prior in training.</summary>
+internal interface IPriorTask
+{
+    /// <summary>The network.</summary>
+    nn.Module Network { get; }
+
+    /// <summary>Parameters that are measured and not trained.</summary>
+    bool IsFixed(string parameter);
+
+    /// <summary>Measures what has to be known before the first step; not called again when a run goes on.</summary>
+    void Fit(Tensor texts, Tensor images, string folder);
+
+    /// <summary>The loss of one batch, a scalar.</summary>
+    Tensor Loss(PriorBatch batch, Generator generator);
+
+    /// <summary>Writes the network as a prior's folder.</summary>
+    void Export(string folder);
+
+    /// <summary>The network as it is sampled, and the mean image embedding, [1, features]; the network stays the task's.</summary>
+    (IPrior Prior, Tensor Mean) Sampled();
+}
+
+/// <summary>The textbook loop that all priors are trained by, on a frozen CLIP.</summary>
+internal sealed class PriorLoop(TrainingPlan plan, TrainedClip clip, CaptionedScenes scenes)
+{
+    private readonly ScalarType dtype = Processor.ScalarType(plan.Precision);
+
+    /// <summary>Weight decay of the matrices.</summary>
+    public required double WeightDecay { get; init; }
+
+    /// <summary>Share of the texts that are left out.</summary>
+    public required double TextDropout { get; init; }
+
+    /// <summary>Pairs that are measured before the first step.</summary>
+    public required int Fitted { get; init; }
+
+    /// <summary>Says when the loss shows that a run is stuck.</summary>
+    public required LossWatch Watch { get; init; }
+
+    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
+    public TrainingResult Run(IPriorTask task, TrainingOptions options, CancellationToken cancellation)
+    {
+        var steps = plan.Samples / plan.Batch;
+        var rate = new LearningRate(plan.LearningRate, plan.WarmUp, steps);
+        using var run = new TrainingRun(options, plan, Watch);
+        var network = task.Network;
+        SeededInit.Apply(network, plan.Seed);
+        if (run.Checkpoint is null) Fit(task, options.Folder);
+        using var optimizer = new Optimizer(network.named_parameters().Where(p => !task.IsFixed(p.name)).Select(p => (p.name, p.parameter)), new OptimizerConstants
+        {
+            Method = plan.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = WeightDecay, ClipNorm = 1, EmaDecay = plan.EmaDecay,
+        });
+        run.Restore(network, optimizer);
+        var empty = clip.Prepare("");
+        var metrics = new Dictionary<string, double>();
+        using var batches = new BatchQueue<PairBatch>(i => PairBatch.Make(scenes, clip, plan.Seed, i, plan.Batch, plan.Scenes, side: 0), run.Step);
+
+        while (run.Step < steps && !run.IsOver(cancellation))
+        {
+            using var scope = NewDisposeScope();
+            using var generator = new Generator((plan.Seed << 32) + (ulong)run.Step);
+            var batch = batches.Next();
+            var dropped = ConditionDropout.Texts(batch, empty, TextDropout, plan.Seed, run.Step);
+            var loss = task.Loss(Encode(batch, dropped), generator);
+            loss.backward();
+            var learningRate = rate.At(run.Step);
+            var norm = optimizer.Step(learningRate);
+            run.Count(loss.ToDouble(), norm, learningRate, plan.Batch, steps);
+
+            if (run.IsSaveDue(plan.SaveMinutes)) run.Save(network, optimizer);
+            if (run.IsEvaluationDue(plan.EvaluateMinutes)) metrics = Evaluate(task, run, optimizer, steps);
+        }
+
+        run.Save(network, optimizer);
+        metrics = Evaluate(task, run, optimizer, steps);
+        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
+    }
+
+    /// <summary>Embeddings of pairs that training does not show: text and image, [pairs, features] each.</summary>
+    public (Tensor Texts, Tensor Images) Pairs(int count, ulong seed)
+    {
+        var (texts, images) = (new List<Tensor>(), new List<Tensor>());
+        for (var i = 0; i < Math.Max(1, count / plan.Batch); i++)
+        {
+            var batch = PairBatch.Make(scenes, clip, seed, i, plan.Batch, plan.Scenes, side: 0);
+            images.Add(clip.Images(batch.ClipTensor(), dtype));
+            texts.Add(clip.Texts(batch.IdTensor(), batch.Lengths).Embeddings);
+        }
+
+        return (cat(texts), cat(images));
+    }
+
+    private void Fit(IPriorTask task, string folder)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var (texts, images) = Pairs(Fitted, plan.Seed + 1);
+        task.Fit(texts, images, folder);
+    }
+
+    private PriorBatch Encode(PairBatch batch, bool[] dropped)
+    {
+        var ids = batch.IdTensor();
+        var (texts, encodings, mask) = clip.Texts(ids, batch.Lengths);
+        return new PriorBatch(clip.Images(batch.ClipTensor(), dtype).detach(), new PriorConditions(texts.to(dtype), encodings.to(dtype), mask), dropped, ids);
+    }
+
+    private Dictionary<string, double> Evaluate(IPriorTask task, TrainingRun run, Optimizer optimizer, long steps)
+    {
+        optimizer.SwapAverages();
+        var (prior, mean) = task.Sampled();
+        var metrics = new PriorProbe(prior, mean, clip, scenes).Measure();
+        task.Export(run.Folder);
+        optimizer.SwapAverages();
+        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
+        return metrics;
+    }
+}
+
+/// <summary>Writes a prior's folder: config.json with its class, and the weights.</summary>
+internal static class PriorExport
+{
+    public static void Write<T>(string folder, nn.Module network, T config, string className)
+    {
+        Directory.CreateDirectory(folder);
+        SafeTensorsWriter.Write(Path.Combine(folder, "diffusion_pytorch_model.safetensors"), network.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
+        ConfigFile.Write(Path.Combine(folder, "config.json"), config, className);
+    }
+}

@@ -8,30 +8,39 @@ internal static class PackCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var clip = Run("--clip", "Folder of the CLIP run.");
-        var autoencoder = Run("--autoencoder", "Folder of the autoencoder run.");
-        var prior = Run("--prior", "Folder of the prior run.");
-        var decoder = Run("--decoder", "Folder of the decoder run.");
-        var upsampler = Run("--upsampler", "Folder of the upsampler run; alone, it is added to the model that --out names.");
+        Option<string?>[] parts = [Run("--clip", "Folder of the CLIP run."), Run("--autoencoder", "Folder of the autoencoder run."), Run("--prior", "Folder of the prior run."), Run("--decoder", "Folder of the decoder run.")];
+        var others = new Option<string[]>("--other-priors")
+        {
+            HelpName = "DIR", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true,
+            Description = "Folders of runs of other kinds of prior; without the four runs above they are put into the model that is there.",
+        };
+        var upsampler = Run("--upsampler", "Folder of the upsampler run; without the four runs above it is added to the model that is there.");
         var folder = new Option<string>("--out") { Description = "Folder of the model.", Required = true };
-        var command = new Command("pack", "Puts trained parts together as a model folder in the published layout.") { clip, autoencoder, prior, decoder, upsampler, folder };
+        var command = new Command("pack", "Puts trained parts together as a model folder in the published layout.");
+        foreach (var part in parts) command.Add(part);
+        command.Add(others);
+        command.Add(upsampler);
+        command.Add(folder);
         command.SetAction(parsed =>
         {
+            var words = new Words(CommonOptions.LanguageOf(parsed));
+            var runs = parts.Select(parsed.GetValue).ToArray();
+            var priors = parsed.GetValue(others) ?? [];
+            var missing = parts.Where((_, i) => runs[i] is null).Select(part => part.Name).ToArray();
+            var enlarging = parsed.GetValue(upsampler);
+            if (missing.Length == parts.Length ? priors.Length == 0 && enlarging is null : missing.Length > 0)
+                throw new UsageException(words.In(
+                    $"pack lacks {string.Join(", ", missing)}; give all four runs, or --other-priors or --upsampler alone.", $"A pack le falta {string.Join(", ", missing)}; da las cuatro carpetas, o solo --other-priors o --upsampler."));
             CommonOptions.StartTorch(parsed);
-            var (target, enlarging) = (parsed.GetValue(folder)!, parsed.GetValue(upsampler));
-            Option<string?>[] parts = [clip, autoencoder, prior, decoder];
-            var missing = parts.Where(part => parsed.GetValue(part) is null).Select(part => part.Name).ToArray();
-            if (missing.Length == parts.Length && enlarging is not null)
+            var target = parsed.GetValue(folder)!;
+            if (missing.Length == 0)
             {
-                ModelPacker.PackUpsampler(enlarging, target);
+                ModelPacker.Pack(new PackedRuns(runs[0]!, runs[1]!, runs[2]!, runs[3]!) { OtherPriors = priors, Upsampler = enlarging }, target);
             }
             else
             {
-                var words = new Words(CommonOptions.LanguageOf(parsed));
-                if (missing.Length > 0)
-                    throw new UsageException(words.In($"A model needs all four parts: {string.Join(", ", missing)} is missing.", $"Un modelo necesita las cuatro partes: falta {string.Join(", ", missing)}."));
-                ModelPacker.Pack(
-                    new PackedRuns(parsed.GetValue(clip)!, parsed.GetValue(autoencoder)!, parsed.GetValue(prior)!, parsed.GetValue(decoder)!) { Upsampler = enlarging }, target);
+                if (priors.Length > 0) ModelPacker.AddPriors(priors, target);
+                if (enlarging is not null) ModelPacker.PackUpsampler(enlarging, target);
             }
 
             var bytes = Directory.GetFiles(target, "*.safetensors", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);

@@ -130,4 +130,8 @@ public sealed record GenerationProgress(string Stage, int Step, int Of);
 /// <param name="ClipScore">Cosine between the prompt's and the picture's embedding; null when the model has no image encoder.</param>
 /// <param name="Seconds">Seconds spent per stage: <c>text</c>, <c>prior</c>, <c>decoder</c> and, where it was used, <c>upsampler</c>.</param>
 public sealed record GenerationResult(
-    Preprocessing.Imaging.RgbImage Image, GenerationRequest Request, double? ClipScore, IReadOnlyDictionary<string, double> Seconds);
+    Preprocessing.Imaging.RgbImage Image, GenerationRequest Request, double? ClipScore, IReadOnlyDictionary<string, double> Seconds)
+{
+    /// <summary>Name of the folder that the prior came from; null when it was the model's own.</summary>
+    public string? PriorFrom { get; init; }
+}

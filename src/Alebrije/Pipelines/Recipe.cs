@@ -29,7 +29,9 @@ public static class Recipe
         {
             [ParametersKeyword] = string.Create(CultureInfo.InvariantCulture,
                 $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: {request.Guidance}, Seed: {request.Seed}, Size: {result.Image.Width}x{result.Image.Height}, Model: {model}"),
-            [JsonKeyword] = JsonSerializer.Serialize(new { software = "Alebrije", model, request }, Format),
+            [JsonKeyword] = result.PriorFrom is { } prior
+                ? JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = prior, request }, Format)
+                : JsonSerializer.Serialize(new { software = "Alebrije", model, request }, Format),
         };
     }
 

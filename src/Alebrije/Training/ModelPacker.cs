@@ -21,6 +21,9 @@ public sealed record PackedRuns(string Clip, string Autoencoder, string Prior, s
 {
     /// <summary>Folder of an upsampler run; null packs none.</summary>
     public string? Upsampler { get; init; }
+
+    /// <summary>Folders of runs of other kinds of prior: linear, one-step, autoregressive.</summary>
+    public IReadOnlyList<string> OtherPriors { get; init; } = [];
 }
 
 /// <summary>
@@ -45,6 +48,7 @@ public static class ModelPacker
         PackComponent(Path.Combine(runs.Autoencoder, "vae"), Path.Combine(folder, "vae"));
         PackComponent(Path.Combine(runs.Prior, "prior"), Path.Combine(folder, "prior"));
         PackComponent(Path.Combine(runs.Prior, LinearPrior.FolderName), Path.Combine(folder, LinearPrior.FolderName));
+        foreach (var run in runs.OtherPriors) PackPrior(run, folder);
         PackComponent(Path.Combine(runs.Decoder, "unet"), Path.Combine(folder, "unet"));
         PackComponent(Path.Combine(runs.Decoder, "image_normalizer"), Path.Combine(folder, "image_normalizer"), keep: _ => true);
         WriteText(folder, "prior_scheduler/scheduler_config.json", MiniSchedulers.PriorText);
@@ -84,6 +88,37 @@ public static class ModelPacker
         var lines = index.OrderBy(entry => entry.Key, StringComparer.Ordinal)
             .Select(entry => $"  \"{entry.Key}\": {(entry.Value?.ToJsonString() ?? "null").Replace("\",\"", "\", \"", StringComparison.Ordinal)}");
         WriteText(folder, "model_index.json", $"{{\n{string.Join(",\n", lines)}\n}}");
+    }
+
+    /// <summary>Puts priors of other kinds into a model's folder, beside what is there.</summary>
+    /// <param name="runs">Folders of prior runs.</param>
+    /// <param name="folder">The model's folder.</param>
+    /// <exception cref="CheckpointNotFoundException">A run holds no such prior, or the folder no model.</exception>
+    /// <exception cref="WeightsException">A prior was trained in another embedding space than the model's.</exception>
+    public static void AddPriors(IEnumerable<string> runs, string folder)
+    {
+        ArgumentNullException.ThrowIfNull(runs);
+        using var guard = no_grad();
+        if (!File.Exists(Path.Combine(folder, "model_index.json")))
+            throw new CheckpointNotFoundException($"{folder} is no model: it has no model_index.json.");
+        foreach (var run in runs) PackPrior(run, folder);
+        WriteHashes(folder);
+    }
+
+    private static void PackPrior(string run, string folder)
+    {
+        using var scope = NewDisposeScope();
+        using var text = CheckpointFolder.OpenWeights(Path.Combine(folder, "prior_text_encoder"));
+        var projection = text.Read("text_projection.weight");
+        var own = new PriorSpaces((int)projection.shape[0], 0, PriorSpaces.FingerprintOf(projection));
+        var found = PriorFolder.Names.Values.Where(name => Directory.Exists(Path.Combine(run, name))).ToArray();
+        if (found.Length == 0) throw new CheckpointNotFoundException($"{run} holds no prior; looked for {string.Join(", ", PriorFolder.Names.Values)}.");
+        foreach (var name in found)
+        {
+            using (var prior = PriorFolder.Load(Path.Combine(run, name), () => throw new InvalidOperationException("no prior of these kinds has a scheduler."), ScalarType.Float32))
+                own.Require(prior.Spaces, run, folder);
+            PackComponent(Path.Combine(run, name), Path.Combine(folder, name), tensor => tensor is "clip_mean" or "clip_std" || tensor.StartsWith("quantizer.", StringComparison.Ordinal));
+        }
     }
 
     private static void PackClip(string source, string folder)

@@ -25,9 +25,7 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();
         var loop = new PriorLoop(config, clip, scenes) { WeightDecay = 0, TextDropout = 0, Fitted = config.Fitted, Watch = new LossWatch(1, 0, "") };
-        var (texts, images) = loop.Pairs(config.Fitted, config.Seed + 1);
-        cancellation.ThrowIfCancellationRequested();
-        options.OnProgress?.Invoke(new TrainingProgress(1, 2, double.NaN, double.NaN, double.NaN, double.NaN, $"embedded {texts.shape[0]} pairs"));
+        var (texts, images) = loop.Pairs(config.Fitted, config.Seed + 1, Tell, cancellation);
         var fitting = clock.Elapsed.TotalSeconds;
         using var map = Fit(texts, images, config.Ridge, PriorSpaces.FingerprintOf(clip.Network.TextProjection), options.Folder);
         fitting = clock.Elapsed.TotalSeconds - fitting;
@@ -36,6 +34,12 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
         metrics["pairs"] = texts.shape[0];
         metrics["seconds_of_fit"] = fitting;
         return new TrainingResult(1, clock.Elapsed.TotalSeconds, true, metrics);
+
+        void Tell(int done, int of)
+        {
+            if (done % Math.Max(1, of / 8) == 0)
+                options.OnProgress?.Invoke(new TrainingProgress(done, of, double.NaN, double.NaN, double.NaN, double.NaN, $"{done * config.Batch} pairs embedded"));
+        }
     }
 
     /// <summary>Fits the map and writes its folder below a run's.</summary>

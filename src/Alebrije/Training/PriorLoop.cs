@@ -77,7 +77,7 @@ internal sealed class PriorLoop(TrainingPlan plan, TrainedClip clip, CaptionedSc
         using var run = new TrainingRun(options, plan, Watch);
         var network = task.Network;
         SeededInit.Apply(network, plan.Seed);
-        if (run.Checkpoint is null) Fit(task, options.Folder);
+        if (run.Checkpoint is null) Fit(task, options.Folder, cancellation);
         using var optimizer = new Optimizer(network.named_parameters().Where(p => !task.IsFixed(p.name)).Select(p => (p.name, p.parameter)), new OptimizerConstants
         {
             Method = plan.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = WeightDecay, ClipNorm = 1, EmaDecay = plan.EmaDecay,
@@ -109,11 +109,18 @@ internal sealed class PriorLoop(TrainingPlan plan, TrainedClip clip, CaptionedSc
     }
 
     /// <summary>Embeddings of pairs that training does not show: text and image, [pairs, features] each.</summary>
-    public (Tensor Texts, Tensor Images) Pairs(int count, ulong seed)
+    /// <param name="count">How many, rounded down to whole batches.</param>
+    /// <param name="seed">Seed of the pairs.</param>
+    /// <param name="done">Told batches done and of how many.</param>
+    /// <param name="cancellation">Looked at before every batch.</param>
+    public (Tensor Texts, Tensor Images) Pairs(int count, ulong seed, Action<int, int>? done = null, CancellationToken cancellation = default)
     {
         var (texts, images) = (new List<Tensor>(), new List<Tensor>());
-        for (var i = 0; i < Math.Max(1, count / plan.Batch); i++)
+        var batches = Math.Max(1, count / plan.Batch);
+        for (var i = 0; i < batches; i++)
         {
+            cancellation.ThrowIfCancellationRequested();
+            done?.Invoke(i, batches);
             var batch = PairBatch.Make(scenes, clip, seed, i, plan.Batch, plan.Scenes, side: 0);
             images.Add(clip.Images(batch.ClipTensor(), dtype));
             texts.Add(clip.Texts(batch.IdTensor(), batch.Lengths).Embeddings);
@@ -122,11 +129,11 @@ internal sealed class PriorLoop(TrainingPlan plan, TrainedClip clip, CaptionedSc
         return (cat(texts), cat(images));
     }
 
-    private void Fit(IPriorTask task, string folder)
+    private void Fit(IPriorTask task, string folder, CancellationToken cancellation)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var (texts, images) = Pairs(Fitted, plan.Seed + 1);
+        var (texts, images) = Pairs(Fitted, plan.Seed + 1, cancellation: cancellation);
         task.Fit(texts, images, folder);
     }
 

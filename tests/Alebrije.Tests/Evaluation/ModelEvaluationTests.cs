@@ -56,6 +56,20 @@ public sealed class ModelEvaluationTests : IDisposable
     }
 
     [Fact]
+    public void Priors_SideBySide_HaveTheirPicturesJudgedAndShown()
+    {
+        var world = World.Open();
+        using var pipeline = StableUnClipPipeline.Load(Model);
+        var options = new EvaluationOptions { Count = 20, Parts = [EvaluationPart.Prior], DrawsByPrior = true, Folder = folder };
+        var groups = ModelEvaluation.Run(pipeline, world, options, TestContext.Current.CancellationToken).Metrics.Groups["prior"].Groups;
+        Assert.Equal(["diffusion", "mean_embedding", "text_as_is", "nearest_training_text", "true_embedding"], groups.Keys);
+        foreach (var drawn in new[] { "diffusion", "text_as_is", "true_embedding" })
+            Assert.All(new[] { "drawn_top1", "drawn_top5" }, name => Assert.InRange(groups[drawn].Figures[name].Value, 0, 1));
+        var sheet = Alebrije.Preprocessing.Imaging.RgbImage.Load(Path.Combine(folder, PriorGallery.SheetName + ".png"));
+        Assert.True(sheet.Width > 4 * 176 && sheet.Height > 8 * 176, $"{sheet.Width} x {sheet.Height}");
+    }
+
+    [Fact]
     public void Evaluation_WithTheSameSeed_SaysTheSame()
     {
         var world = World.Open();
@@ -160,6 +174,14 @@ public sealed class ModelEvaluationTests : IDisposable
         var error = new StringWriter();
         Assert.Equal(2, await CommandLineApp.RunAsync(["evaluate", option, value], new StringWriter(), error));
         Assert.Contains(expected, error.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Command_WithPriorsAndParts_IsRefused()
+    {
+        var error = new StringWriter();
+        Assert.Equal(2, await CommandLineApp.RunAsync(["evaluate", "--priors", "--only", "clip", "--lang", "es"], new StringWriter(), error));
+        Assert.Contains("omite --only", error.ToString(), StringComparison.Ordinal);
     }
 
     private static IEnumerable<Figure> Figures(MetricGroup group) =>

@@ -156,13 +156,13 @@ public sealed class AutoregressivePriorTests
             using var inner = NewDisposeScope();
             var loss = task.Loss(batch, generator);
             loss.backward();
-            optimizer.Step(1e-2);
+            optimizer.Step(2e-2);
             return loss.item<float>();
         }
 
-        var losses = Enumerable.Range(0, 250).Select(_ => Step()).ToArray();
+        var losses = Enumerable.Range(0, 150).Select(_ => Step()).ToArray();
         Assert.InRange(losses[0], 0.7 * Math.Log(32), 1.5 * Math.Log(32));
-        Assert.InRange(losses[^1], 0, 0.2);
+        Assert.InRange(losses[^1], 0, 0.3);
 
         using var prior = new AutoregressivePrior(network, ScalarType.Float32) { OwnsNetwork = false };
         using var inference = no_grad();

@@ -52,6 +52,34 @@ public sealed class ModelPackerTests : IDisposable
     }
 
     [Fact]
+    public void AddPriors_OfARun_PutsItBesideWhatIsThere()
+    {
+        var model = Pack();
+        using var clip = TrainedClip.Open(Path.Combine(folder, "clip"));
+        string Run(string name, string? space)
+        {
+            var config = TinyParts.Prior with { AdditionalEmbeddings = 3, EmbeddingSpace = space };
+            using var network = new PriorTransformer(config);
+            PriorExport.Write(Path.Combine(folder, name, OneStepPrior.FolderName), network, config, "PriorTransformer");
+            return Path.Combine(folder, name);
+        }
+
+        var own = PriorSpaces.FingerprintOf(clip.Network.TextProjection);
+        ModelPacker.AddPriors([Run("one", own)], model);
+        using (var pipeline = StableUnClipPipeline.Load(model))
+        {
+            Assert.Contains(PriorKind.OneStep, pipeline.Priors);
+            var request = new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 2, Prior = PriorKind.OneStep };
+            Assert.Equal(TinyParts.Side, pipeline.Generate(request, cancellation: TestContext.Current.CancellationToken).Image.Width);
+        }
+
+        Assert.True(Verifier.Run(model, cancellation: TestContext.Current.CancellationToken).Ok);
+        Assert.Contains("another embedding space", Assert.Throws<WeightsException>(() => ModelPacker.AddPriors([Run("other", "0123456789abcdef")], model)).Message, StringComparison.Ordinal);
+        Assert.Contains("holds no prior", Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.AddPriors([folder], model)).Message, StringComparison.Ordinal);
+        Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.AddPriors([], folder));
+    }
+
+    [Fact]
     public void Pack_BothTextRoles_ReadOneFile()
     {
         var model = Pack();

@@ -66,11 +66,16 @@ internal sealed class PriorSet(string model, PriorSpaces spaces) : IDisposable
 {
     private readonly Dictionary<PriorKind, Lazy<IPrior>> priors = new() { [PriorKind.None] = new(() => new NoPrior()) };
 
+    private readonly Dictionary<PriorKind, string> elsewhere = [];
+
     /// <summary>Kinds that can be asked for, in the order of <see cref="PriorKind"/>.</summary>
     public IEnumerable<PriorKind> Kinds => priors.Keys.Order();
 
     /// <summary>Whether there is a prior of a kind.</summary>
     public bool Has(PriorKind kind) => priors.ContainsKey(kind);
+
+    /// <summary>What a prior from elsewhere is called; null for the model's own.</summary>
+    public string? From(PriorKind kind) => elsewhere.GetValueOrDefault(kind);
 
     /// <summary>The prior of a kind.</summary>
     /// <exception cref="InvalidOperationException">There is none; the message says which there are.</exception>
@@ -86,7 +91,7 @@ internal sealed class PriorSet(string model, PriorSpaces spaces) : IDisposable
     {
         spaces.Require(prior.Spaces, name, model);
         if (priors.TryGetValue(prior.Kind, out var before) && before.IsValueCreated) before.Value.Dispose();
-        priors[prior.Kind] = new Lazy<IPrior>(prior);
+        (priors[prior.Kind], elsewhere[prior.Kind]) = (new Lazy<IPrior>(prior), name);
     }
 
     /// <inheritdoc/>

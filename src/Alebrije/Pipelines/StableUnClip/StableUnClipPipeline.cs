@@ -104,7 +104,7 @@ public sealed class StableUnClipPipeline : IDisposable
 
         trace?.Add("picture", picture);
 
-        return new GenerationResult(picture, request, Score(text.Conditions.TextEmbedding, picture), seconds);
+        return new GenerationResult(picture, request, Score(text.Conditions.TextEmbedding, picture), seconds) { PriorFrom = parts.Priors.From(request.Prior) };
     }
 
     /// <inheritdoc/>

@@ -1,18 +1,37 @@
+using Alebrije.Diffusion;
+using Alebrije.Models.Clip;
+using Alebrije.Models.Priors;
+using Alebrije.Pipelines.Experiments;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
-using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>The first half of Karlo and Kandinsky: CLIP's towers and a diffusion prior, each where the folder has it.</summary>
-/// <param name="name">What the folder is called.</param>
-/// <param name="texts">The text tower.</param>
-/// <param name="prior">The prior, or null where the folder only varies pictures.</param>
-/// <param name="images">The image tower, or null.</param>
-internal sealed class ClipEmbedder(string name, TextStage texts, PriorStage? prior, ImageStage? images) : IUnClipEmbedder
+/// <summary>The first half of Karlo and Kandinsky: CLIP's towers and its priors, each where the folder has it.</summary>
+internal sealed class ClipEmbedder : IUnClipEmbedder
 {
+    private readonly string name;
+    private readonly TextStage texts;
+    private readonly ImageStage? images;
+    private readonly bool keep;
+    private PriorConditions? empty;
+
+    /// <param name="name">What the folder is called.</param>
+    /// <param name="texts">The text tower.</param>
+    /// <param name="images">The image tower, or null.</param>
+    /// <param name="keep">Whether priors stay in memory between two pictures.</param>
+    public ClipEmbedder(string name, TextStage texts, ImageStage? images, bool keep)
+    {
+        (this.name, this.texts, this.images, this.keep) = (name, texts, images, keep);
+        Priors = new PriorSet(name, new PriorSpaces(texts.Features, texts.Features));
+    }
+
+    /// <summary>Its priors.</summary>
+    public PriorSet Priors { get; }
+
     /// <summary>Whether the decoder is guided away from a picture of one colour, as Kandinsky's is.</summary>
     public bool GuidesAwayFromMeanColour { get; init; }
 
@@ -20,37 +39,53 @@ internal sealed class ClipEmbedder(string name, TextStage texts, PriorStage? pri
     public int Features => texts.Features;
 
     /// <inheritdoc/>
-    public bool HasPrior => prior is not null;
+    public bool HasPrior => Priors.Has(PriorKind.Diffusion);
 
     /// <inheritdoc/>
     public bool HasPictures => images is not null;
+
+    /// <summary>Adds the prior of a pipeline's folder, with the others that lie beside it.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="schedulerName">Component of the prior's scheduler.</param>
+    /// <param name="type">Type of the products of priors.</param>
+    public ClipEmbedder WithPriors(PipelineFolder folder, string schedulerName, ScalarType type)
+    {
+        var config = folder.Has(schedulerName) ? SchedulerConfig.Load(folder.Of(schedulerName)) : null;
+        Func<IScheduler> scheduler = () => Schedulers.Create(config ?? throw new InvalidOperationException($"{folder.Path} says nothing of the prior's scheduler ({schedulerName})."));
+        foreach (var (kind, below) in PriorFolder.Names)
+            if (Path.Combine(folder.Path, below) is var path && Directory.Exists(path)) Priors.Add(kind, () => PriorFolder.Load(path, scheduler, type));
+        if (folder.Has("prior")) Priors.Add(PriorFolder.KindOf(folder.Of("prior")), () => PriorFolder.Load(folder.Of("prior"), scheduler, type));
+        return this;
+    }
+
+    /// <inheritdoc/>
+    public double? PriorGuidance(PriorKind kind) => Priors.Has(kind) && kind is not PriorKind.Diffusion ? Priors[kind].Guidance : null;
 
     /// <inheritdoc/>
     public DrawnEmbedding Draw(GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var asks = GuidesAwayFromMeanColour && request.Negative.Length > 0;
-        string[] prompts = asks ? [request.Prompt, request.Negative] : [request.Prompt];
-        var conditions = texts.Encode(prompts, trace);
-        var text = conditions.TextEmbedding.narrow(0, 0, 1);
-        if (request.Prior == PriorKind.None)
-            return Moved(text, text, asks ? conditions.TextEmbedding.narrow(0, 1, 1) : Negative());
-
-        if (prior is null) throw new InvalidOperationException($"{name} has no prior: it varies pictures, but draws none from text. Name a folder with a prior (--prior-model).");
-        var run = new PriorRun(request.PriorSteps!.Value, request.PriorGuidance!.Value) { Report = report, Trace = trace, Cancellation = cancellation };
-        // With a negative text, the reference guides prompt and negative away from it alike (pipeline_kandinsky2_2_prior.py).
-        var empty = run.Guidance > 1 ? texts.Encode(asks ? [request.Negative, request.Negative] : [""]) : null;
-        Tensor? best = null;
-        var closest = double.NegativeInfinity;
-        for (var i = 0; i < request.PriorCandidates; i++)
+        var text = Texts(request.Prompt, asks ? request.Negative : null, trace);
+        var embedding = text.Conditions.TextEmbedding.narrow(0, 0, 1);
+        var how = new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value)
         {
-            var drawn = prior.Sample(conditions, empty, noise, run);
-            var cosine = Models.Clip.ClipNetwork.Cosine(drawn.narrow(0, 0, 1), text);
-            if (cosine > closest) (best, closest) = (drawn, cosine);
-        }
-
-        return Moved(best!.narrow(0, 0, 1), text, asks ? best.narrow(0, 1, 1) : Negative());
+            Candidates = request.PriorCandidates, Report = report, Trace = trace, Cancellation = cancellation,
+        };
+        var drawn = Priors[request.Prior].Draw(text, how, noise).MaxBy(candidate => ClipNetwork.Cosine(candidate.narrow(0, 0, 1), embedding))!;
+        if (!keep) Priors.Release();
+        var negative = asks ? drawn.narrow(0, 1, 1) : Negative();
+        return new DrawnEmbedding(
+            drawn.narrow(0, 0, 1).clone().MoveToOuterDisposeScope(), embedding.clone().MoveToOuterDisposeScope(), negative?.clone().MoveToOuterDisposeScope());
     }
+
+    /// <summary>
+    /// A prompt for a prior; with a negative text, whose embedding is drawn beside the prompt's, both are guided away from it
+    /// (pipeline_kandinsky2_2_prior.py).
+    /// </summary>
+    public PriorText Texts(string prompt, string? negative, GenerationTrace? trace = null) => negative is null
+        ? new PriorText(texts.Encode([prompt], trace), Empty)
+        : new PriorText(texts.Encode([prompt, negative], trace), () => texts.Encode([negative, negative]));
 
     /// <inheritdoc/>
     public Tensor EncodeTexts(IReadOnlyList<string> prompts) => texts.Encode(prompts).TextEmbedding;
@@ -65,16 +100,26 @@ internal sealed class ClipEmbedder(string name, TextStage texts, PriorStage? pri
     public Tensor? Negative() => GuidesAwayFromMeanColour ? Images.EncodeMeanColour() : null;
 
     /// <inheritdoc/>
+    public EmbeddingBasis? Basis() => EmbeddingBasis.Of(Priors);
+
+    /// <inheritdoc/>
     public void Dispose()
     {
         texts.Dispose();
-        prior?.Dispose();
         images?.Dispose();
+        Priors.Dispose();
+        foreach (var tensor in new[] { empty?.TextEmbedding, empty?.TextEncodings, empty?.TextMask }) tensor?.Dispose();
     }
 
     private ImageStage Images => images ?? throw new InvalidOperationException(
         $"{name} has no image encoder, so it cannot look at pictures; name a folder that has one, such as karlo-variations for Karlo.");
 
-    private static DrawnEmbedding Moved(Tensor image, Tensor text, Tensor? negative) =>
-        new(image.clone().MoveToOuterDisposeScope(), text.clone().MoveToOuterDisposeScope(), negative?.clone().MoveToOuterDisposeScope());
+    /// <summary>The empty text, always the same object: what a prior computed of it can be kept.</summary>
+    private PriorConditions Empty()
+    {
+        if (empty is not null) return empty;
+        empty = texts.Encode([""]);
+        foreach (var tensor in new[] { empty.TextEmbedding, empty.TextEncodings, empty.TextMask }) tensor?.DetachFromDisposeScope();
+        return empty;
+    }
 }

@@ -17,7 +17,8 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
     /// <summary>Loads it if need be; it stays until the last loan is disposed.</summary>
     public Loan Borrow()
     {
-        value ??= Detached(load());
+        value ??= load();
+        (value as nn.Module)?.OutOfScopes();
         borrowers++;
         return new Loan(this, value);
     }
@@ -37,15 +38,6 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
     {
         value?.Dispose();
         value = null;
-    }
-
-    /// <summary>Weights outlive the scope of the step that first needed them.</summary>
-    private static T Detached(T loaded)
-    {
-        if (loaded is not nn.Module network) return loaded;
-        foreach (var parameter in network.parameters()) parameter.DetachFromDisposeScope();
-        foreach (var buffer in network.buffers()) buffer.DetachFromDisposeScope();
-        return loaded;
     }
 
     private void Return()
@@ -68,5 +60,17 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
             returned = true;
             owner.Return();
         }
+    }
+}
+
+/// <summary>Lifetime of networks that are loaded in the middle of a run.</summary>
+internal static class NetworkLifetime
+{
+    /// <summary>Takes a network's weights out of every dispose scope: they outlive the step that first needed them.</summary>
+    public static T OutOfScopes<T>(this T network) where T : nn.Module
+    {
+        foreach (var parameter in network.parameters()) parameter.DetachFromDisposeScope();
+        foreach (var buffer in network.buffers()) buffer.DetachFromDisposeScope();
+        return network;
     }
 }

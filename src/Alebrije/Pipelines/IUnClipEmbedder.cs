@@ -1,3 +1,4 @@
+using Alebrije.Pipelines.Experiments;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using static TorchSharp.torch;
@@ -30,6 +31,10 @@ internal interface IUnClipEmbedder : IDisposable
     /// <param name="cancellation">Looked at before every step.</param>
     DrawnEmbedding Draw(GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation);
 
+    /// <summary>Guidance scale that a prior was made for; null leaves it to the model.</summary>
+    /// <exception cref="InvalidOperationException">There is no such prior; the message says which there are.</exception>
+    double? PriorGuidance(PriorKind kind);
+
     /// <summary>Text embeddings, [texts, features], not normalised.</summary>
     Tensor EncodeTexts(IReadOnlyList<string> texts);
 
@@ -45,5 +50,5 @@ internal interface IUnClipEmbedder : IDisposable
     Tensor? Negative();
 
     /// <summary>Directions in which image embeddings differ, where the model brings them: those of its autoregressive prior.</summary>
-    Experiments.EmbeddingBasis? Basis() => null;
+    EmbeddingBasis? Basis();
 }

@@ -35,48 +35,51 @@ internal static class UnClipFolder
             throw new WeightsException($"{folder.Path} is a {folder.ClassName}; pictures are drawn here by {Karlo}, {KarloVariations}, StableUnCLIPPipeline, StableUnCLIPImg2ImgPipeline, {string.Join(", ", KandinskyDecoders)}.");
         var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(folder);
         var type = Processor.ScalarType(options.Precision);
-        IUnClipEmbedder? prior = options.PriorFolder is { } path ? Embedder(PipelineFolder.Open(path), keep) : null;
+        IUnClipEmbedder? prior = options.PriorFolder is { } path ? Embedder(PipelineFolder.Open(path), type, keep) : null;
         if (folder.ClassName is "StableUnCLIPPipeline" or "StableUnCLIPImg2ImgPipeline")
         {
-            var parts = new StableUnClipParts(folder);
+            var parts = new StableUnClipParts(folder, options.Precision == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32);
             var stages = new StableUnClipStages(parts, options.Precision);
             return new UnClipPipeline(folder.Name, prior ?? new StableUnClipEmbedder(parts, stages), new StableUnClipDecoder(parts, stages, stages.DecoderType), parts.Defaults);
         }
 
         if (KandinskyDecoders.Contains(folder.ClassName))
         {
-            prior ??= Embedder(KandinskyPriorBeside(folder), keep);
+            prior ??= Embedder(KandinskyPriorBeside(folder), type, keep);
             return new UnClipPipeline(folder.Name, prior, new KandinskyDecoder(folder, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKandinsky));
         }
 
         // One tokenizer and text encoder serve prior and decoder.
         var texts = TextStage.Of(folder, "tokenizer", "text_encoder", keep);
         return new UnClipPipeline(
-            folder.Name, prior ?? KarloEmbedder(folder, texts, keep), new KarloDecoder(folder, texts, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKarlo));
+            folder.Name, prior ?? KarloEmbedder(folder, texts, type, keep), new KarloDecoder(folder, texts, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKarlo));
     }
 
     /// <summary>The first half of a folder.</summary>
-    private static ClipEmbedder Embedder(PipelineFolder folder, bool keep)
+    private static ClipEmbedder Embedder(PipelineFolder folder, ScalarType type, bool keep)
     {
         if (KandinskyPriors.Contains(folder.ClassName))
         {
-            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "tokenizer", "text_encoder", keep), PriorStage.Of(folder, "prior", "scheduler", keep),
-                ImageStage.Of(folder, "image_processor", "image_encoder", keep)) { GuidesAwayFromMeanColour = true };
+            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "tokenizer", "text_encoder", keep), ImageStage.Of(folder, "image_processor", "image_encoder", keep), keep)
+            {
+                GuidesAwayFromMeanColour = true,
+            }.WithPriors(folder, "scheduler", type);
         }
 
-        if (folder.ClassName is Karlo or KarloVariations) return KarloEmbedder(folder, TextStage.Of(folder, "tokenizer", "text_encoder", keep), keep);
+        if (folder.ClassName is Karlo or KarloVariations) return KarloEmbedder(folder, TextStage.Of(folder, "tokenizer", "text_encoder", keep), type, keep);
         if (folder.Has("prior") && folder.Has("prior_text_encoder"))
         {
-            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "prior_tokenizer", "prior_text_encoder", keep), PriorStage.Of(folder, "prior", "prior_scheduler", keep),
-                folder.Has("image_encoder") ? ImageStage.Of(folder, "feature_extractor", "image_encoder", keep) : null);
+            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "prior_tokenizer", "prior_text_encoder", keep), Pictures(folder, keep), keep).WithPriors(folder, "prior_scheduler", type);
         }
 
         throw new WeightsException($"{folder.Path} is a {folder.ClassName} and has no prior: a prior comes from {Karlo}, StableUnCLIPPipeline or {string.Join(", ", KandinskyPriors)}.");
     }
 
-    private static ClipEmbedder KarloEmbedder(PipelineFolder folder, TextStage texts, bool keep) => new(
-        folder.Name, texts, folder.Has("prior") ? PriorStage.Of(folder, "prior", "prior_scheduler", keep) : null,
-        folder.Has("image_encoder") ? ImageStage.Of(folder, "feature_extractor", "image_encoder", keep) : null);
+    private static ClipEmbedder KarloEmbedder(PipelineFolder folder, TextStage texts, ScalarType type, bool keep) =>
+        new ClipEmbedder(folder.Name, texts, Pictures(folder, keep), keep).WithPriors(folder, "prior_scheduler", type);
+
+    private static ImageStage? Pictures(PipelineFolder folder, bool keep) =>
+        folder.Has("image_encoder") ? ImageStage.Of(folder, "feature_extractor", "image_encoder", keep) : null;
 
     /// <summary>Kandinsky is published as two repositories, whose folders people keep beside each other under their own names.</summary>
     private static PipelineFolder KandinskyPriorBeside(PipelineFolder decoder)

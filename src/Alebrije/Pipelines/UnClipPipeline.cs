@@ -131,7 +131,7 @@ public sealed class UnClipPipeline : IDisposable
             Steps = request.Steps ?? defaults.Steps,
             Guidance = request.Guidance ?? defaults.Guidance,
             PriorSteps = request.PriorSteps ?? defaults.PriorSteps,
-            PriorGuidance = request.PriorGuidance ?? defaults.PriorGuidance,
+            PriorGuidance = request.PriorGuidance ?? (embedder.HasPrior ? embedder.PriorGuidance(request.Prior) : null) ?? defaults.PriorGuidance,
             Size = request.Size ?? Size,
         };
     }

@@ -28,6 +28,12 @@ internal sealed class EmbeddingQuantizer : nn.Module<Tensor, Tensor>
     /// <summary>Mean of the image embeddings, [features].</summary>
     public Tensor Mean => mean;
 
+    /// <summary>Orthonormal directions, the one of the largest variance first, [codes, features].</summary>
+    public Tensor Components => components;
+
+    /// <summary>Deviation of the embeddings along each direction, [codes].</summary>
+    public Tensor Deviation => deviation;
+
     /// <summary>Measures directions, deviations and the edges of the cosines' buckets.</summary>
     /// <param name="images">[n, features], n ≥ 2.</param>
     /// <param name="texts">[n, features], row by row the images' texts.</param>

@@ -1,4 +1,5 @@
 using Alebrije.Models.Clip;
+using Alebrije.Pipelines.Priors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -89,6 +90,14 @@ internal sealed record EmbeddingBasis(Tensor Mean, Tensor Components, Tensor Var
         return new EmbeddingBasis(
             mean.MoveToOuterDisposeScope(), directions.narrow(0, 0, count).to(ScalarType.Float32).MoveToOuterDisposeScope(),
             (deviations.narrow(0, 0, count).square() / (rows.shape[0] - 1)).to(ScalarType.Float32).MoveToOuterDisposeScope());
+    }
+
+    /// <summary>The directions that an autoregressive prior counts in, where there is one.</summary>
+    public static EmbeddingBasis? Of(PriorSet priors)
+    {
+        if (!priors.Has(PriorKind.Autoregressive) || priors[PriorKind.Autoregressive] is not AutoregressivePrior prior) return null;
+        var quantizer = prior.Quantizer;
+        return new EmbeddingBasis(quantizer.Mean.unsqueeze(0), quantizer.Components, quantizer.Deviation.square());
     }
 
     /// <summary>An embedding rebuilt from its first components (Ramesh et al., 2022, §4, figure 7).</summary>

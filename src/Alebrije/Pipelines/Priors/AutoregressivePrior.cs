@@ -19,6 +19,9 @@ internal sealed class AutoregressivePrior(AutoregressivePriorTransformer network
 
     private readonly Lazy<PackedBlocks> blocks = new(() => new PackedBlocks(network.Blocks, type));
 
+    /// <summary>Directions and buckets of the embeddings.</summary>
+    public EmbeddingQuantizer Quantizer => network.Quantizer;
+
     /// <summary>Whether the network is disposed of with this object; in training it goes on.</summary>
     public bool OwnsNetwork { get; init; } = true;
 

@@ -82,11 +82,15 @@ internal sealed class DiffusionPrior(PriorTransformer network, Func<IScheduler> 
     {
         using var sampler = scheduler();
         sampler.SetTimesteps(how.Steps);
-        var start = Sampling.Begin(sampler, noise, text.Batch, network.Config.EmbeddingDim);
+        var first = how.Start is null ? 0 : Sampling.FirstStep(how.Steps, how.Strength);
+        var start = how.Start is { } given
+            ? sampler.AddNoise(given.expand(text.Batch, -1), noise.Randn(text.Batch, network.Config.EmbeddingDim), first)
+            : Sampling.Begin(sampler, noise, text.Batch, network.Config.EmbeddingDim);
         var samples = new List<Tensor>();
         var cosines = new List<double>();
         var options = new SamplingOptions
         {
+            Start = first,
             Progress = p =>
             {
                 how.Report?.Invoke(p.Step, p.Of);

@@ -32,6 +32,12 @@ internal sealed record PriorDraw(int Steps, double Guidance)
     /// <summary>How many embeddings of each text; a prior that draws nothing gives one, whatever was asked.</summary>
     public int Candidates { get; init; } = 1;
 
+    /// <summary>[1 or batch, features]: an embedding that a diffusion starts from instead of noise, with <see cref="Strength"/>; null starts from noise.</summary>
+    public Tensor? Start { get; init; }
+
+    /// <summary>From 0 (the start itself) to 1 (noise alone): the share of the steps that are taken from a start.</summary>
+    public double Strength { get; init; } = 1;
+
     /// <summary>Told steps done and of how many.</summary>
     public Action<int, int>? Report { get; init; }
 

@@ -44,14 +44,16 @@ internal static class PriorFolder
     /// <param name="type">Type of the products of the large layers.</param>
     public static IPrior Load(string folder, Func<IScheduler> scheduler, ScalarType type) => KindOf(folder) switch
     {
-        PriorKind.Diffusion => new DiffusionPrior(Fill(folder, new PriorTransformer(PriorTransformerConfig.Read(folder))), scheduler, type),
-        PriorKind.OneStep => new OneStepPrior(Fill(folder, new PriorTransformer(PriorTransformerConfig.Read(folder)))),
-        PriorKind.Linear => new LinearPrior(Fill(folder, new LinearPriorMap(LinearPriorConfig.Read(folder)))),
-        _ => new AutoregressivePrior(Fill(folder, new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(folder))), type),
+        PriorKind.Diffusion => new DiffusionPrior(Fill(folder, () => new PriorTransformer(PriorTransformerConfig.Read(folder))), scheduler, type),
+        PriorKind.OneStep => new OneStepPrior(Fill(folder, () => new PriorTransformer(PriorTransformerConfig.Read(folder)))),
+        PriorKind.Linear => new LinearPrior(Fill(folder, () => new LinearPriorMap(LinearPriorConfig.Read(folder)))),
+        _ => new AutoregressivePrior(Fill(folder, () => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(folder))), type),
     };
 
-    private static T Fill<T>(string folder, T network) where T : nn.Module
+    private static T Fill<T>(string folder, Func<T> build) where T : nn.Module
     {
+        using var skip = Nn.WeightInit.Skip();
+        var network = build().OutOfScopes();
         using var weights = CheckpointFolder.OpenWeights(folder);
         StateDict.Load(network, weights);
         network.eval();
@@ -65,7 +67,7 @@ internal static class PriorFolder
 internal sealed class PriorSet(string model, PriorSpaces spaces) : IDisposable
 {
     private readonly Dictionary<PriorKind, Lazy<IPrior>> priors = new() { [PriorKind.None] = new(() => new NoPrior()) };
-
+    private readonly Dictionary<PriorKind, Func<IPrior>> loaders = [];
     private readonly Dictionary<PriorKind, string> elsewhere = [];
 
     /// <summary>Kinds that can be asked for, in the order of <see cref="PriorKind"/>.</summary>
@@ -83,7 +85,18 @@ internal sealed class PriorSet(string model, PriorSpaces spaces) : IDisposable
         $"{model} has no {PriorNames.Of(kind)} prior; it has {string.Join(", ", Kinds.Select(PriorNames.Of))}.");
 
     /// <summary>Adds a prior that is loaded when it is asked for.</summary>
-    public void Add(PriorKind kind, Func<IPrior> load) => priors[kind] = new Lazy<IPrior>(load);
+    public void Add(PriorKind kind, Func<IPrior> load) => priors[kind] = new Lazy<IPrior>(loaders[kind] = load);
+
+    /// <summary>Lets go of what can be loaded again.</summary>
+    public void Release()
+    {
+        foreach (var (kind, load) in loaders)
+        {
+            if (!priors[kind].IsValueCreated || elsewhere.ContainsKey(kind)) continue;
+            priors[kind].Value.Dispose();
+            priors[kind] = new Lazy<IPrior>(load);
+        }
+    }
 
     /// <summary>Takes a prior in place of that of its kind.</summary>
     /// <exception cref="WeightsException">It is of another embedding space.</exception>

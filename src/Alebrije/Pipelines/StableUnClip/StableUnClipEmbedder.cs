@@ -1,3 +1,4 @@
+using Alebrije.Pipelines.Experiments;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using static TorchSharp.torch;
@@ -20,14 +21,15 @@ internal sealed class StableUnClipEmbedder(StableUnClipParts parts, StableUnClip
     public DrawnEmbedding Draw(GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
     {
         var text = stages.EncodeForPrior([request.Prompt], trace);
-        var image = request.Prior switch                                                     // [1, features]
-        {
-            PriorKind.None => text.Conditions.TextEmbedding,
-            PriorKind.Linear => stages.Linear(text),
-            _ => stages.SamplePrior(text, request, noise, report, trace, cancellation),
-        };
+        var image = stages.DrawPrior(text, request, noise, report, trace, cancellation);     // [1, features]
         return new DrawnEmbedding(image, text.Conditions.TextEmbedding, null);
     }
+
+    /// <inheritdoc/>
+    public double? PriorGuidance(PriorKind kind) => parts.Priors[kind].Guidance;
+
+    /// <inheritdoc/>
+    public EmbeddingBasis? Basis() => EmbeddingBasis.Of(parts.Priors);
 
     /// <inheritdoc/>
     public Tensor EncodeTexts(IReadOnlyList<string> texts) => stages.EncodeForPrior(texts).Conditions.TextEmbedding;

@@ -1,5 +1,6 @@
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Kandinsky;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Weights;
@@ -17,11 +18,11 @@ internal static class KandinskyRunners
     {
         using var guard = no_grad();
         using var noise = Noise.Replay(c.Draws.Select(c.Input));
-        var (prior, run) = (PriorOf(c), PriorRunOf(c));
+        var (prior, how, after) = (PriorOf(c), HowOf(c), new List<Tensor>());
         if (c.HasInput("image"))
-            run = run with { Start = prior.EncodeImages([UnClipRunners.Picture(c.Input("image"))]), Strength = c.Number("strength", 0.3) };
-        var (image, negative) = prior.Draw(c.Texts("prompt")!, c.Texts("negative_prompt"), run, noise);
-        return Outputs(run, image, negative);
+            how = how with { Start = prior.EncodeImages([UnClipRunners.Picture(c.Input("image"))]), Strength = c.Number("strength", 0.3) };
+        var (image, negative) = prior.Draw(c.Texts("prompt")!, c.Texts("negative_prompt"), how, noise, after);
+        return Outputs(after, image, negative);
     }
 
     /// <summary>The prior's interpolate: a weighted sum.</summary>
@@ -29,13 +30,13 @@ internal static class KandinskyRunners
     {
         using var guard = no_grad();
         using var noise = Noise.Replay(c.Draws.Select(c.Input));
-        var run = PriorRunOf(c);
+        var after = new List<Tensor>();
         var weights = c.Argument("weights")!.Value.EnumerateArray().Select(weight => weight.GetDouble());
         var parts = c.Texts("conditions")!.Zip(weights, (what, weight) => what.StartsWith('@')
             ? ((string?)null, (RgbImage?)UnClipRunners.Picture(c.Input(what[1..])), weight)
             : (what, null, weight)).ToArray();
-        var (image, negative) = PriorOf(c).Mix(parts, c.Texts("negative_prompt")?[0] ?? "", c.Texts("negative_prior_prompt")?[0], run, noise);
-        return Outputs(run, image, negative);
+        var (image, negative) = PriorOf(c).Mix(parts, (c.Texts("negative_prompt")?[0] ?? "", c.Texts("negative_prior_prompt")?[0]), HowOf(c), noise, after);
+        return Outputs(after, image, negative);
     }
 
     /// <summary>The decoder's pipelines: from noise, from a picture, around a part of one, along a depth map.</summary>
@@ -67,13 +68,17 @@ internal static class KandinskyRunners
     }
 
     private static KandinskyPrior PriorOf(FixtureCase c) =>
-        c.Fixture.Part("prior", () => KandinskyPrior.Of(PipelineFolder.Open(c.Fixture.Model(c.Component)), keep: true));
+        c.Fixture.Part("prior", () =>
+        {
+            var folder = PipelineFolder.Open(c.Fixture.Model(c.Component));
+            return new KandinskyPrior(TextStage.Of(folder, "tokenizer", "text_encoder", keep: true), UnClipRunners.Prior(folder, "scheduler"),
+                ImageStage.Of(folder, "image_processor", "image_encoder", keep: true));
+        });
 
-    private static PriorRun PriorRunOf(FixtureCase c) =>
-        new((int)c.Number("num_inference_steps", DefaultPriorSteps), c.Number("guidance_scale", 4)) { After = [] };
+    private static PriorDraw HowOf(FixtureCase c) => new((int)c.Number("num_inference_steps", DefaultPriorSteps), c.Number("guidance_scale", 4));
 
-    private static Dictionary<string, Tensor> Outputs(PriorRun run, Tensor image, Tensor negative) => new()
+    private static Dictionary<string, Tensor> Outputs(List<Tensor> after, Tensor image, Tensor negative) => new()
     {
-        ["latents_after"] = stack(run.After!), ["image_embeds"] = image, ["negative_image_embeds"] = negative,
+        ["latents_after"] = stack(after), ["image_embeds"] = image, ["negative_image_embeds"] = negative,
     };
 }

@@ -1,4 +1,6 @@
+using Alebrije.Diffusion;
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.UnClip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
@@ -19,11 +21,10 @@ internal static class UnClipRunners
         using var noise = Noise.Replay(c.Draws.Select(c.Input));
         var folder = PipelineFolder.Open(c.Fixture.Model(c.Component));
         var texts = Texts(c, folder);
-        var prior = c.Fixture.Part("prior", () => PriorStage.Of(folder, "prior", "prior_scheduler", keep: true));
+        var prior = c.Fixture.Part("prior", () => Prior(folder, "prior_scheduler"));
         var prompts = c.Texts("prompt") ?? throw new WeightsException($"case {c.Id} lacks the argument prompt.");
-        var after = new List<Tensor>();
-        var run = new PriorRun((int)c.Number("prior_num_inference_steps", DefaultSteps), c.Number("prior_guidance_scale", 4)) { After = after };
-        var embedding = prior.Sample(texts.Encode(prompts), texts.Encode([""]), noise, run);
+        var how = new PriorDraw((int)c.Number("prior_num_inference_steps", DefaultSteps), c.Number("prior_guidance_scale", 4));
+        var (embedding, after) = prior.Sample(new PriorText(texts.Encode(prompts), () => texts.Encode([""])), how, noise);
         var outputs = Draw(c, folder, new DecoderConditions(embedding) { Prompts = prompts }, noise);
         outputs["prior_latents_after"] = stack(after);
         return outputs;
@@ -43,6 +44,13 @@ internal static class UnClipRunners
         }
 
         return Draw(c, folder, new DecoderConditions(embedding), noise);
+    }
+
+    /// <summary>The diffusion prior of a pipeline's folder, exact.</summary>
+    internal static DiffusionPrior Prior(PipelineFolder folder, string scheduler)
+    {
+        var config = SchedulerConfig.Load(folder.Of(scheduler));
+        return (DiffusionPrior)PriorFolder.Load(folder.Of("prior"), () => Schedulers.Create(config), ScalarType.Float32);
     }
 
     /// <summary>A picture of a fixture.</summary>

@@ -4,7 +4,7 @@ using Alebrije.Analysis;
 using Alebrije.Catalog;
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
-using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
@@ -51,7 +51,7 @@ internal static class EvaluateCommand
                 var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
                 var world = EmojiWorld.Open();
                 CommonOptions.StartTorch(parsed);
-                using var pipeline = StableUnClipPipeline.Load(folder, CommonOptions.PrecisionOf(parsed));
+                using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { Precision = CommonOptions.PrecisionOf(parsed) });
                 var names = Split(parsed.GetValue(only));
                 var defaults = new EvaluationOptions();
                 var result = ModelEvaluation.Run(pipeline, world, defaults with

@@ -19,7 +19,7 @@ internal sealed class ExperimentCommand
     private readonly Option<double?> eta = new("--eta") { Description = "Noise that every step puts back, from 0 (none) to 1." };
     private readonly Option<string> negative = new("--negative") { Description = "What the decoder keeps away from.", DefaultValueFactory = _ => "" };
     private readonly Option<int?> size = new("--size") { Description = "Side of the pictures in pixels." };
-    private readonly Option<string?> prior = new("--prior-model") { HelpName = "NAME|FOLDER", Description = "Another model whose prior and image encoder are used." };
+    private readonly Option<string> prior = PriorChoice.Option();
     private readonly Option<string?> output = new("--out") { HelpName = "FILE|FOLDER", Description = "A .png file for the sheet, or a folder for 0000.png, 0001.png, ..., the sheet and the animation." };
     private readonly Option<string?> trace = new("--trace") { Description = "A folder for trace.json with the numbers of every picture, and the pictures." };
 
@@ -75,16 +75,14 @@ internal sealed class ExperimentCommand
         };
         var experiment = fill(parsed, new PictureExperiment { Kind = kind, Request = request });
         experiment.Check();
-        var catalog = ModelCatalog.Create();
-        var folder = catalog.Find(parsed.GetValue(CommonOptions.Model)!);
+        var (priorKind, elsewhere) = PriorChoice.Find(parsed.GetValue(prior)!, words);
+        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
         var place = new ExperimentFiles(parsed.GetValue(output), kind, request.Seed, words);
 
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
-        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions
-        {
-            PriorFolder = parsed.GetValue(prior) is { } other ? catalog.Find(other) : null, Precision = CommonOptions.PrecisionOf(parsed),
-        });
+        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, Precision = CommonOptions.PrecisionOf(parsed) });
+        experiment = experiment with { Request = experiment.Request with { Prior = pipeline.PriorFromElsewhere ?? priorKind } };
         var loaded = clock.Elapsed.TotalSeconds;
         var result = new UnClipExperiments(pipeline).Run(experiment, (done, of, step) => terminal.Progress(string.Create(
             CultureInfo.InvariantCulture, $"{done + 1} {words.In("of", "de")} {of}  {step.Stage} {step.Step}/{step.Of}")), cancellation);

@@ -3,7 +3,6 @@ using System.Diagnostics;
 using System.Globalization;
 using Alebrije.Catalog;
 using Alebrije.Pipelines;
-using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
@@ -16,11 +15,7 @@ internal static class ImagineCommand
     private static readonly Option<int> Count = new("--count") { Description = "Pictures of each prompt, with seeds that follow each other.", DefaultValueFactory = _ => 1 };
     private static readonly Option<int?> Steps = new("--steps") { Description = "Steps of the decoder." };
     private static readonly Option<double?> Scale = new("--guidance") { Description = "Guidance scale of the decoder; 1 means none." };
-    private static readonly Option<string> Prior = new("--prior")
-    {
-        HelpName = "NAME|FOLDER", DefaultValueFactory = _ => "diffusion",
-        Description = $"How the image embedding is made: {string.Join(", ", PriorNames.All)} (none takes the text embedding as it is), or a prior from another folder or model of the same embedding space.",
-    };
+    private static readonly Option<string> Prior = PriorChoice.Option();
     private static readonly Option<int?> PriorSteps = new("--prior-steps") { Description = "Steps of the diffusion prior." };
     private static readonly Option<double?> PriorScale = new("--prior-guidance") { Description = "Guidance scale of the diffusion or autoregressive prior; 1 means none." };
     private static readonly Option<int> Candidates = new("--prior-candidates") { Description = "Embeddings that the prior draws; the one nearest to the text is kept.", DefaultValueFactory = _ => 1 };
@@ -46,14 +41,14 @@ internal static class ImagineCommand
         var words = new Words(CommonOptions.LanguageOf(parsed));
         var seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next();
         var requests = Requests(parsed, seed, words);
-        var (kind, elsewhere) = FindPrior(parsed.GetValue(Prior)!, words);
+        var (kind, elsewhere) = PriorChoice.Find(parsed.GetValue(Prior)!, words);
         var names = new OutputNames(parsed.GetValue(Out), requests, words);
         var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
 
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
-        using var pipeline = StableUnClipPipeline.Load(folder, CommonOptions.PrecisionOf(parsed));
-        if (elsewhere is not null) kind = pipeline.UsePrior(elsewhere);
+        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, Precision = CommonOptions.PrecisionOf(parsed) });
+        kind = pipeline.PriorFromElsewhere ?? kind;
         var seconds = new Dictionary<string, double> { ["load"] = clock.Elapsed.TotalSeconds, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
         var images = new List<object>();
         foreach (var (request, i) in requests.Select((request, i) => (request with { Prior = kind }, i)))
@@ -95,17 +90,6 @@ internal static class ImagineCommand
             .Select(j => template with { Prompt = prompt, Seed = unchecked(seed + ((ulong)i * (ulong)count) + (ulong)j) })).ToArray();
         foreach (var request in requests) request.Check();
         return requests;
-    }
-
-    /// <summary>A kind by its name, or the folder of a prior from elsewhere.</summary>
-    private static (PriorKind Kind, string? Folder) FindPrior(string given, Words words)
-    {
-        if (PriorNames.TryParse(given, out var kind)) return (kind, null);
-        if (Directory.Exists(given)) return (default, given);
-        var catalog = ModelCatalog.Create();
-        return catalog.Has(given) ? (default, catalog.Find(given)) : throw new UsageException(words.In(
-            $"There is no prior '{given}'; --prior takes {string.Join(", ", PriorNames.All)}, a prior's folder, or a model on this disk.",
-            $"No hay ningún prior '{given}'; --prior toma {string.Join(", ", PriorNames.All)}, la carpeta de un prior o un modelo de este disco."));
     }
 
     private static IEnumerable<string> ReadPrompts(string? file, Words words)

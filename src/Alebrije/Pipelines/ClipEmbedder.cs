@@ -1,7 +1,7 @@
+using System.Diagnostics;
 using Alebrije.Diffusion;
 using Alebrije.Models.Clip;
 using Alebrije.Models.Priors;
-using Alebrije.Pipelines.Experiments;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
@@ -17,19 +17,22 @@ internal sealed class ClipEmbedder : IUnClipEmbedder
     private readonly TextStage texts;
     private readonly ImageStage? images;
     private readonly bool keep;
+    private readonly ScalarType type;
+    private SchedulerConfig? schedulerConfig;
     private PriorConditions? empty;
 
     /// <param name="name">What the folder is called.</param>
     /// <param name="texts">The text tower.</param>
     /// <param name="images">The image tower, or null.</param>
     /// <param name="keep">Whether priors stay in memory between two pictures.</param>
-    public ClipEmbedder(string name, TextStage texts, ImageStage? images, bool keep)
+    /// <param name="type">Type of the products of priors.</param>
+    public ClipEmbedder(string name, TextStage texts, ImageStage? images, bool keep, ScalarType type)
     {
-        (this.name, this.texts, this.images, this.keep) = (name, texts, images, keep);
+        (this.name, this.texts, this.images, this.keep, this.type) = (name, texts, images, keep, type);
         Priors = new PriorSet(name, new PriorSpaces(texts.Features, texts.Features));
     }
 
-    /// <summary>Its priors.</summary>
+    /// <inheritdoc/>
     public PriorSet Priors { get; }
 
     /// <summary>Whether the decoder is guided away from a picture of one colour, as Kandinsky's is.</summary>
@@ -39,19 +42,15 @@ internal sealed class ClipEmbedder : IUnClipEmbedder
     public int Features => texts.Features;
 
     /// <inheritdoc/>
-    public bool HasPrior => Priors.Has(PriorKind.Diffusion);
-
-    /// <inheritdoc/>
     public bool HasPictures => images is not null;
 
     /// <summary>Adds the prior of a pipeline's folder, with the others that lie beside it.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="schedulerName">Component of the prior's scheduler.</param>
-    /// <param name="type">Type of the products of priors.</param>
-    public ClipEmbedder WithPriors(PipelineFolder folder, string schedulerName, ScalarType type)
+    public ClipEmbedder WithPriors(PipelineFolder folder, string schedulerName)
     {
-        var config = folder.Has(schedulerName) ? SchedulerConfig.Load(folder.Of(schedulerName)) : null;
-        Func<IScheduler> scheduler = () => Schedulers.Create(config ?? throw new InvalidOperationException($"{folder.Path} says nothing of the prior's scheduler ({schedulerName})."));
+        schedulerConfig = folder.Has(schedulerName) ? SchedulerConfig.Load(folder.Of(schedulerName)) : null;
+        var scheduler = Scheduler(schedulerConfig, folder.Path);
         foreach (var (kind, below) in PriorFolder.Names)
             if (Path.Combine(folder.Path, below) is var path && Directory.Exists(path)) Priors.Add(kind, () => PriorFolder.Load(path, scheduler, type));
         if (folder.Has("prior")) Priors.Add(PriorFolder.KindOf(folder.Of("prior")), () => PriorFolder.Load(folder.Of("prior"), scheduler, type));
@@ -59,14 +58,33 @@ internal sealed class ClipEmbedder : IUnClipEmbedder
     }
 
     /// <inheritdoc/>
-    public double? PriorGuidance(PriorKind kind) => Priors.Has(kind) && kind is not PriorKind.Diffusion ? Priors[kind].Guidance : null;
+    public PriorKind UsePrior(string folder)
+    {
+        var pipeline = PipelineFolder.IsOne(folder) ? PipelineFolder.Open(folder) : null;
+        var component = pipeline is null ? null : pipeline.Has("prior_scheduler") ? "prior_scheduler" : "scheduler";
+        var config = component is null ? schedulerConfig : SchedulerConfig.Load(pipeline!.Of(component));
+        var prior = PriorFolder.Load(pipeline?.Of("prior") ?? folder, Scheduler(config, folder), type);
+        try
+        {
+            Priors.Use(prior, Weights.CheckpointFolder.NameOf(folder));
+        }
+        catch (Weights.WeightsException)
+        {
+            prior.Dispose();
+            throw;
+        }
+
+        return prior.Kind;
+    }
 
     /// <inheritdoc/>
     public DrawnEmbedding Draw(GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var asks = GuidesAwayFromMeanColour && request.Negative.Length > 0;
+        var clock = Stopwatch.StartNew();
         var text = Texts(request.Prompt, asks ? request.Negative : null, trace);
+        var seconds = clock.Elapsed.TotalSeconds;
         var embedding = text.Conditions.TextEmbedding.narrow(0, 0, 1);
         var how = new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value)
         {
@@ -76,7 +94,7 @@ internal sealed class ClipEmbedder : IUnClipEmbedder
         if (!keep) Priors.Release();
         var negative = asks ? drawn.narrow(0, 1, 1) : Negative();
         return new DrawnEmbedding(
-            drawn.narrow(0, 0, 1).clone().MoveToOuterDisposeScope(), embedding.clone().MoveToOuterDisposeScope(), negative?.clone().MoveToOuterDisposeScope());
+            drawn.narrow(0, 0, 1).clone().MoveToOuterDisposeScope(), embedding.clone().MoveToOuterDisposeScope(), negative?.clone().MoveToOuterDisposeScope(), seconds);
     }
 
     /// <summary>
@@ -100,9 +118,6 @@ internal sealed class ClipEmbedder : IUnClipEmbedder
     public Tensor? Negative() => GuidesAwayFromMeanColour ? Images.EncodeMeanColour() : null;
 
     /// <inheritdoc/>
-    public EmbeddingBasis? Basis() => EmbeddingBasis.Of(Priors);
-
-    /// <inheritdoc/>
     public void Dispose()
     {
         texts.Dispose();
@@ -113,6 +128,9 @@ internal sealed class ClipEmbedder : IUnClipEmbedder
 
     private ImageStage Images => images ?? throw new InvalidOperationException(
         $"{name} has no image encoder, so it cannot look at pictures; name a folder that has one, such as karlo-variations for Karlo.");
+
+    private static Func<IScheduler> Scheduler(SchedulerConfig? config, string folder) =>
+        () => Schedulers.Create(config ?? throw new InvalidOperationException($"{folder} says nothing of the prior's scheduler; name the whole pipeline folder that the prior belongs to."));
 
     /// <summary>The empty text, always the same object: what a prior computed of it can be kept.</summary>
     private PriorConditions Empty()

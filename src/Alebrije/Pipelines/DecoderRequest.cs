@@ -40,6 +40,9 @@ internal sealed record DecoderRun(int Steps, double Guidance)
     /// <summary>Columns of the picture.</summary>
     public int Width { get; init; }
 
+    /// <summary>Steps of an upsampler; null takes the decoder's own number.</summary>
+    public int? UpsamplerSteps { get; init; }
+
     /// <summary>From 0 (the picture that was given) to 1 (noise alone).</summary>
     public double Strength { get; init; } = 1;
 
@@ -90,6 +93,9 @@ internal interface IUnClipDecoder : IDisposable
 
     /// <summary>Whether it can draw other sizes than its own.</summary>
     bool HasFreeSize { get; }
+
+    /// <summary>The larger side that an upsampler of its own makes when it is asked for; null where there is none, or where it always runs.</summary>
+    int? UpsampledSize { get; }
 
     /// <summary>Shape of the noise of one picture.</summary>
     /// <param name="size">Side of the picture.</param>

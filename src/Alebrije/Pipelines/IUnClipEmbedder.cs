@@ -1,4 +1,4 @@
-using Alebrije.Pipelines.Experiments;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using static TorchSharp.torch;
@@ -9,7 +9,8 @@ namespace Alebrije.Pipelines;
 /// <param name="Image">[1, features] on CLIP's scale.</param>
 /// <param name="Text">[1, features]: the text embedding.</param>
 /// <param name="Negative">[1, features]: what the decoder is guided away from, or null where that is the decoder's own matter.</param>
-internal sealed record DrawnEmbedding(Tensor Image, Tensor Text, Tensor? Negative);
+/// <param name="TextSeconds">Seconds that the texts took, of all.</param>
+internal sealed record DrawnEmbedding(Tensor Image, Tensor Text, Tensor? Negative, double TextSeconds);
 
 /// <summary>The first half of unCLIP: texts and pictures to embeddings, and from a text's embedding to an image embedding.</summary>
 internal interface IUnClipEmbedder : IDisposable
@@ -17,8 +18,14 @@ internal interface IUnClipEmbedder : IDisposable
     /// <summary>Numbers of an embedding.</summary>
     int Features { get; }
 
-    /// <summary>Whether it embeds texts and has a prior.</summary>
-    bool HasPrior { get; }
+    /// <summary>Its priors; none but <see cref="PriorKind.None"/> where it only looks at pictures.</summary>
+    PriorSet Priors { get; }
+
+    /// <summary>Takes a prior from a folder, alone or of a pipeline, in place of the one of its kind.</summary>
+    /// <returns>What it is.</returns>
+    /// <exception cref="Weights.CheckpointNotFoundException">There is none.</exception>
+    /// <exception cref="Weights.WeightsException">It is of another embedding space, or damaged.</exception>
+    PriorKind UsePrior(string folder);
 
     /// <summary>Whether it embeds pictures.</summary>
     bool HasPictures { get; }
@@ -30,10 +37,6 @@ internal interface IUnClipEmbedder : IDisposable
     /// <param name="trace">Gets tokens, text embedding and trajectory when given.</param>
     /// <param name="cancellation">Looked at before every step.</param>
     DrawnEmbedding Draw(GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation);
-
-    /// <summary>Guidance scale that a prior was made for; null leaves it to the model.</summary>
-    /// <exception cref="InvalidOperationException">There is no such prior; the message says which there are.</exception>
-    double? PriorGuidance(PriorKind kind);
 
     /// <summary>Text embeddings, [texts, features], not normalised.</summary>
     Tensor EncodeTexts(IReadOnlyList<string> texts);
@@ -48,7 +51,4 @@ internal interface IUnClipEmbedder : IDisposable
 
     /// <summary>[1, features]: what the decoder is guided away from where nothing else is said, or null where that is the decoder's own matter.</summary>
     Tensor? Negative();
-
-    /// <summary>Directions in which image embeddings differ, where the model brings them: those of its autoregressive prior.</summary>
-    EmbeddingBasis? Basis();
 }

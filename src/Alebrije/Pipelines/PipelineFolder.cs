@@ -45,6 +45,9 @@ internal sealed class PipelineFolder
         return folder;
     }
 
+    /// <summary>Whether a folder is a pipeline's.</summary>
+    public static bool IsOne(string path) => File.Exists(System.IO.Path.Combine(path, "model_index.json"));
+
     /// <summary>Whether the index lists a component.</summary>
     public bool Has(string component) => classes.ContainsKey(component);
 

@@ -1,4 +1,5 @@
 using Alebrije.Pipelines.Kandinsky;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Pipelines.UnClip;
 using Alebrije.Tensors;
@@ -30,29 +31,37 @@ internal static class UnClipFolder
     public static UnClipPipeline Open(PipelineFolder folder, UnClipOptions options)
     {
         if (KandinskyPriors.Contains(folder.ClassName))
-            throw new WeightsException($"{folder.Name} is the prior alone ({folder.ClassName}): name the folder of a decoder, and this one as its prior (--prior-model).");
+            throw new WeightsException($"{folder.Name} is the prior alone ({folder.ClassName}): name the folder of a decoder, and this one as its prior (--prior).");
         if (!Knows(folder.ClassName))
             throw new WeightsException($"{folder.Path} is a {folder.ClassName}; pictures are drawn here by {Karlo}, {KarloVariations}, StableUnCLIPPipeline, StableUnCLIPImg2ImgPipeline, {string.Join(", ", KandinskyDecoders)}.");
         var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(folder);
         var type = Processor.ScalarType(options.Precision);
-        IUnClipEmbedder? prior = options.PriorFolder is { } path ? Embedder(PipelineFolder.Open(path), type, keep) : null;
+        var priorType = options.Precision == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32;
+        var elsewhere = options.PriorFolder is { } path && PipelineFolder.IsOne(path) ? PipelineFolder.Open(path) : null;
         if (folder.ClassName is "StableUnCLIPPipeline" or "StableUnCLIPImg2ImgPipeline")
         {
-            var parts = new StableUnClipParts(folder, options.Precision == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32);
+            var parts = new StableUnClipParts(folder, priorType);
             var stages = new StableUnClipStages(parts, options.Precision);
-            return new UnClipPipeline(folder.Name, prior ?? new StableUnClipEmbedder(parts, stages), new StableUnClipDecoder(parts, stages, stages.DecoderType), parts.Defaults);
+            return new UnClipPipeline(folder.Name, new StableUnClipEmbedder(parts, stages), new StableUnClipDecoder(parts, stages), parts.Defaults);
+        }
+
+        IUnClipEmbedder? prior = null;
+        if (elsewhere is not null)
+        {
+            RequireOneSpace(folder, elsewhere);
+            prior = Embedder(elsewhere, priorType, keep);
         }
 
         if (KandinskyDecoders.Contains(folder.ClassName))
         {
-            prior ??= Embedder(KandinskyPriorBeside(folder), type, keep);
+            prior ??= Embedder(KandinskyPriorBeside(folder), priorType, keep);
             return new UnClipPipeline(folder.Name, prior, new KandinskyDecoder(folder, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKandinsky));
         }
 
         // One tokenizer and text encoder serve prior and decoder.
         var texts = TextStage.Of(folder, "tokenizer", "text_encoder", keep);
         return new UnClipPipeline(
-            folder.Name, prior ?? KarloEmbedder(folder, texts, type, keep), new KarloDecoder(folder, texts, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKarlo));
+            folder.Name, prior ?? KarloEmbedder(folder, texts, priorType, keep), new KarloDecoder(folder, texts, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKarlo));
     }
 
     /// <summary>The first half of a folder.</summary>
@@ -60,26 +69,45 @@ internal static class UnClipFolder
     {
         if (KandinskyPriors.Contains(folder.ClassName))
         {
-            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "tokenizer", "text_encoder", keep), ImageStage.Of(folder, "image_processor", "image_encoder", keep), keep)
+            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "tokenizer", "text_encoder", keep), ImageStage.Of(folder, "image_processor", "image_encoder", keep), keep, type)
             {
                 GuidesAwayFromMeanColour = true,
-            }.WithPriors(folder, "scheduler", type);
+            }.WithPriors(folder, "scheduler");
         }
 
         if (folder.ClassName is Karlo or KarloVariations) return KarloEmbedder(folder, TextStage.Of(folder, "tokenizer", "text_encoder", keep), type, keep);
         if (folder.Has("prior") && folder.Has("prior_text_encoder"))
         {
-            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "prior_tokenizer", "prior_text_encoder", keep), Pictures(folder, keep), keep).WithPriors(folder, "prior_scheduler", type);
+            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "prior_tokenizer", "prior_text_encoder", keep), Pictures(folder, keep), keep, type).WithPriors(folder, "prior_scheduler");
         }
 
         throw new WeightsException($"{folder.Path} is a {folder.ClassName} and has no prior: a prior comes from {Karlo}, StableUnCLIPPipeline or {string.Join(", ", KandinskyPriors)}.");
     }
 
     private static ClipEmbedder KarloEmbedder(PipelineFolder folder, TextStage texts, ScalarType type, bool keep) =>
-        new ClipEmbedder(folder.Name, texts, Pictures(folder, keep), keep).WithPriors(folder, "prior_scheduler", type);
+        new ClipEmbedder(folder.Name, texts, Pictures(folder, keep), keep, type).WithPriors(folder, "prior_scheduler");
 
     private static ImageStage? Pictures(PipelineFolder folder, bool keep) =>
         folder.Has("image_encoder") ? ImageStage.Of(folder, "feature_extractor", "image_encoder", keep) : null;
+
+    /// <summary>Two folders with CLIP's text tower have to have the same one: equal numbers of features alone say little.</summary>
+    private static void RequireOneSpace(PipelineFolder decoder, PipelineFolder prior)
+    {
+        if (Fingerprint(decoder) is { } ours && Fingerprint(prior) is { } theirs && ours != theirs)
+        {
+            throw new WeightsException(
+                $"The prior of {prior.Name} was trained in another embedding space ({theirs}) than that of {decoder.Name} ({ours}); use a prior that was trained on the CLIP of {decoder.Name}.");
+        }
+    }
+
+    private static string? Fingerprint(PipelineFolder folder)
+    {
+        var component = folder.Has("prior_text_encoder") ? "prior_text_encoder" : "text_encoder";
+        if (folder.Components.GetValueOrDefault(component) != "CLIPTextModelWithProjection") return null;
+        using var scope = NewDisposeScope();
+        using var weights = CheckpointFolder.OpenWeights(folder.Of(component));
+        return PriorSpaces.FingerprintOf(weights.Read("text_projection.weight"));
+    }
 
     /// <summary>Kandinsky is published as two repositories, whose folders people keep beside each other under their own names.</summary>
     private static PipelineFolder KandinskyPriorBeside(PipelineFolder decoder)
@@ -91,8 +119,8 @@ internal static class UnClipFolder
         return found switch
         {
             [var only] => only,
-            [] => throw new WeightsException($"{decoder.Name} is a decoder alone ({decoder.ClassName}): name the folder of its prior ({wanted}Pipeline) with --prior-model."),
-            _ => throw new WeightsException($"{decoder.Name} has several priors beside it ({string.Join(", ", found.Select(folder => folder.Name))}): name one with --prior-model."),
+            [] => throw new WeightsException($"{decoder.Name} is a decoder alone ({decoder.ClassName}): name the folder of its prior ({wanted}Pipeline) with --prior."),
+            _ => throw new WeightsException($"{decoder.Name} has several priors beside it ({string.Join(", ", found.Select(folder => folder.Name))}): name one with --prior."),
         };
     }
 }

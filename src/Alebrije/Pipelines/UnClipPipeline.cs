@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Pipelines.UnClip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Weights;
@@ -13,7 +14,10 @@ namespace Alebrije.Pipelines;
 /// <summary>How a pipeline is loaded.</summary>
 public sealed record UnClipOptions
 {
-    /// <summary>Another folder whose text encoder, prior and image encoder are used; null takes the pipeline's own.</summary>
+    /// <summary>
+    /// A prior from elsewhere: a prior's own folder, or a pipeline's, which to decoders that come without text encoder and prior brings these too.
+    /// Null takes the pipeline's own.
+    /// </summary>
     public string? PriorFolder { get; init; }
 
     /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
@@ -54,18 +58,31 @@ public sealed class UnClipPipeline : IDisposable
     /// <summary>Side of the pictures that it was made for, in pixels.</summary>
     public int Size => decoder.Size;
 
-    /// <summary>Whether it draws from text.</summary>
-    public bool HasPrior => embedder.HasPrior;
+    /// <summary>Side of the pictures that its upsampler makes of them when asked for; null when it has none, or when it always runs.</summary>
+    public int? UpsampledSize => decoder.UpsampledSize;
+
+    /// <summary>Kinds of prior that this model has.</summary>
+    public IReadOnlyList<PriorKind> Priors => [.. embedder.Priors.Kinds];
+
+    /// <summary>The kind of the prior that was taken from elsewhere when loading; null when none was.</summary>
+    public PriorKind? PriorFromElsewhere { get; private set; }
 
     /// <summary>Whether it looks at pictures: variations, interpolation, differences by text, scores.</summary>
     public bool HasImageEncoder => embedder.HasPictures;
 
     /// <summary>Directions in which pictures differ, where the model brings them; null otherwise.</summary>
-    internal EmbeddingBasis? Basis() => embedder.Basis();
+    internal EmbeddingBasis? Basis() => EmbeddingBasis.Of(embedder.Priors);
 
     internal IUnClipEmbedder Embedder => embedder;
 
     internal IUnClipDecoder Decoder => decoder;
+
+    internal StableUnClipStages Stages => Stable.Stages;
+
+    internal StableUnClipParts Parts => Stable.Parts;
+
+    private StableUnClipDecoder Stable => decoder as StableUnClipDecoder
+        ?? throw new InvalidOperationException($"{Name} is no model of the Stable unCLIP layout, which is what this looks into.");
 
     /// <summary>Loads a pipeline folder by its <c>model_index.json</c>.</summary>
     /// <param name="folder">The folder.</param>
@@ -75,7 +92,30 @@ public sealed class UnClipPipeline : IDisposable
     public static UnClipPipeline Load(string folder, UnClipOptions? options = null)
     {
         TorchRuntime.Initialize();
-        return UnClipFolder.Open(PipelineFolder.Open(folder), options ?? new UnClipOptions());
+        options ??= new UnClipOptions();
+        var pipeline = UnClipFolder.Open(PipelineFolder.Open(folder), options);
+        if (options.PriorFolder is not { } prior) return pipeline;
+        try
+        {
+            pipeline.UsePrior(prior);
+            return pipeline;
+        }
+        catch
+        {
+            pipeline.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Takes a prior from another folder in place of the model's own of that kind; a request then asks for the kind.</summary>
+    /// <param name="folder">A prior's folder (<c>config.json</c> and weights), or a pipeline's, of which the component <c>prior</c> is taken.</param>
+    /// <returns>The prior's kind.</returns>
+    /// <exception cref="CheckpointNotFoundException">The folder holds no prior.</exception>
+    /// <exception cref="WeightsException">Its embedding space is not that of this model, or a file is damaged.</exception>
+    public PriorKind UsePrior(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        return (PriorFromElsewhere = embedder.UsePrior(folder)).Value;
     }
 
     /// <summary>Draws a picture.</summary>
@@ -89,19 +129,29 @@ public sealed class UnClipPipeline : IDisposable
         GenerationRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(request);
-        request.Check();
         request = Complete(request);
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         using var noise = new Noise(unchecked((long)request.Seed));
-        var (seconds, clock) = (new Dictionary<string, double> { ["text"] = 0 }, Stopwatch.StartNew());
+        var (seconds, clock) = (new Dictionary<string, double>(), Stopwatch.StartNew());
 
         var drawn = embedder.Draw(request, noise, Report(progress, "prior"), trace, cancellation);
+        seconds["text"] = drawn.TextSeconds;
         trace?.Add("image embedding", drawn.Image, new { cosine_to_text = ClipNetwork.Cosine(drawn.Image, drawn.Text) });
         Lap(seconds, "prior", clock);
+        seconds["prior"] -= drawn.TextSeconds;
 
         var conditions = new DecoderConditions(drawn.Image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = drawn.Negative };
-        var run = Run(request) with { Report = progress, Trace = trace, Cancellation = cancellation };
+        var stage = "decoder";
+        var run = Run(request) with
+        {
+            Trace = trace, Cancellation = cancellation, Report = p =>
+            {
+                if (p.Stage != stage) Lap(seconds, stage, clock);
+                stage = p.Stage;
+                progress?.Invoke(p);
+            },
+        };
         if (request.ClipGuidance is { } pull)
         {
             conditions = conditions with { WithoutEmbedding = pull.Alone };
@@ -110,7 +160,7 @@ public sealed class UnClipPipeline : IDisposable
 
         var picture = ImageTensors.ToImages(decoder.Draw(conditions, run, noise))[0];
         trace?.Add("picture", picture);
-        Lap(seconds, "decoder", clock);
+        Lap(seconds, stage, clock);
         return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds);
     }
 
@@ -123,23 +173,32 @@ public sealed class UnClipPipeline : IDisposable
 
     /// <summary>The request with the model's own values where it was silent.</summary>
     /// <exception cref="ArgumentException">The size is not one of the model's.</exception>
-    internal GenerationRequest Complete(GenerationRequest request)
+    internal GenerationRequest Complete(GenerationRequest request, bool promptNeeded = true)
     {
+        request.Check(promptNeeded);
         if (request.Size is { } size) RequireSize(size);
+        if (request.UpsamplerSteps is not null && request.Size != UpsampledSize && decoder is not KarloDecoder)
+        {
+            throw new ArgumentException(UpsampledSize is { } made
+                ? $"Upsampler steps were given, but the upsampler of {Name} makes pictures of {made} pixels; ask for that size, or leave the steps out."
+                : $"Upsampler steps were given, but {Name} has no upsampler (component {Upsampler.First}); leave them out.");
+        }
+
         return request with
         {
             Steps = request.Steps ?? defaults.Steps,
             Guidance = request.Guidance ?? defaults.Guidance,
             PriorSteps = request.PriorSteps ?? defaults.PriorSteps,
-            PriorGuidance = request.PriorGuidance ?? (embedder.HasPrior ? embedder.PriorGuidance(request.Prior) : null) ?? defaults.PriorGuidance,
+            PriorGuidance = request.PriorGuidance ?? (promptNeeded ? embedder.Priors[request.Prior].Guidance : null) ?? defaults.PriorGuidance,
             Size = request.Size ?? Size,
+            UpsamplerSteps = decoder is KarloDecoder || (request.Size is { } asked && asked == UpsampledSize) ? request.UpsamplerSteps ?? defaults.UpsamplerSteps : null,
         };
     }
 
     /// <summary>How the decoder runs for a request that is complete.</summary>
     internal static DecoderRun Run(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)
     {
-        Height = request.Size!.Value, Width = request.Size.Value, Eta = request.Eta,
+        Height = request.Size!.Value, Width = request.Size.Value, Eta = request.Eta, UpsamplerSteps = request.UpsamplerSteps,
     };
 
     /// <summary>A pull towards a text embedding.</summary>
@@ -161,7 +220,7 @@ public sealed class UnClipPipeline : IDisposable
         if (size >= step && size % step == 0 && size <= LargestSize) return;
         var below = Math.Clamp(size / step * step, step, LargestSize);
         throw new ArgumentException(
-            $"The size {size} does not fit: it has to be a multiple of {step} from {step} to {LargestSize}; use {below} or {Math.Min(below + step, LargestSize)}. The model was made for {Size}.");
+            $"The size {size} does not fit: it has to be a multiple of {step} from {step} to {LargestSize}; use {below} or {Math.Min(below + step, LargestSize)}. The model was made for {Size}{(UpsampledSize is { } large ? $", and its upsampler for {large}" : "")}.");
     }
 
     private static Action<int, int>? Report(Action<GenerationProgress>? progress, string stage) =>

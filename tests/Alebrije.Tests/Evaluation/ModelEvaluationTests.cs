@@ -4,7 +4,6 @@ using Alebrije.Cli;
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
-using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Tests.Datasets;
 using TorchSharp;
 
@@ -22,7 +21,7 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Evaluation_OfATinyModel_SaysEveryFigureOfTheContract()
     {
         var world = World.Open();
-        using var pipeline = StableUnClipPipeline.Load(Model);
+        using var pipeline = UnClipPipeline.Load(Model);
         var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         var told = new List<EvaluationProgress>();
         var result = ModelEvaluation.Run(pipeline, world, new EvaluationOptions { Count = 20, Folder = folder, OnProgress = told.Add }, TestContext.Current.CancellationToken);
@@ -59,7 +58,7 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Priors_SideBySide_HaveTheirPicturesJudgedAndShown()
     {
         var world = World.Open();
-        using var pipeline = StableUnClipPipeline.Load(Model);
+        using var pipeline = UnClipPipeline.Load(Model);
         var options = new EvaluationOptions { Count = 20, Parts = [EvaluationPart.Prior], DrawsByPrior = true, Folder = folder };
         var groups = ModelEvaluation.Run(pipeline, world, options, TestContext.Current.CancellationToken).Metrics.Groups["prior"].Groups;
         Assert.Equal(["diffusion", "mean_embedding", "text_as_is", "nearest_training_text", "true_embedding"], groups.Keys);
@@ -73,7 +72,7 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Evaluation_WithTheSameSeed_SaysTheSame()
     {
         var world = World.Open();
-        using var pipeline = StableUnClipPipeline.Load(Model);
+        using var pipeline = UnClipPipeline.Load(Model);
         string Run(ulong seed) => ModelEvaluation.Run(
             pipeline, world, new EvaluationOptions { Count = 10, Seed = seed, Parts = [EvaluationPart.Clip, EvaluationPart.Autoencoder, EvaluationPart.Prior] },
             TestContext.Current.CancellationToken).Metrics.ToJson().ToJsonString();
@@ -85,7 +84,7 @@ public sealed class ModelEvaluationTests : IDisposable
     [Fact]
     public void Pictures_WithTheSameSeed_AreTheSame()
     {
-        using var pipeline = StableUnClipPipeline.Load(Model);
+        using var pipeline = UnClipPipeline.Load(Model);
         using var scope = torch.NewDisposeScope();
         string[] prompts = [.. Enumerable.Range(0, 10).Select(i => $"number {i}")];
         byte[][] Draw(ulong seed, int count)
@@ -104,7 +103,7 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Survey_OfAFewConcepts_CountsEachPicture()
     {
         var world = World.Open();
-        using var pipeline = StableUnClipPipeline.Load(Model);
+        using var pipeline = UnClipPipeline.Load(Model);
         using var scope = torch.NewDisposeScope();
         var judge = new PictureJudge(JointSpace.Of(pipeline.Stages), world);
         var drawn = new ConceptSurvey(new TextToPictures(pipeline, 1), judge, new EvaluationScenes(world, 1)).Draw([World.Concept("lion"), World.Concept("car")], 2);

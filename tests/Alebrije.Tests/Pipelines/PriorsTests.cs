@@ -27,7 +27,7 @@ public sealed class PriorsTests : IDisposable
         Write(OneStepPrior.FolderName, OneStep(), "PriorTransformer");
         Write(AutoregressivePrior.FolderName, Codes(), AutoregressivePriorConfig.ClassName);
         Write(LinearPrior.FolderName, new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = Features }), LinearPriorConfig.ClassName);
-        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
         Assert.Equal(Enum.GetValues<PriorKind>(), pipeline.Priors);
         var pictures = pipeline.Priors.ToDictionary(kind => kind, kind => pipeline.Run(Request with { Prior = kind }).Image.Pixels);
         Assert.Equal(5, pictures.Values.Select(Convert.ToHexString).Distinct().Count());
@@ -54,7 +54,7 @@ public sealed class PriorsTests : IDisposable
     [Fact]
     public void DiffusionPrior_WithTheTextKept_IsTheLoopOverTheWholeSequence()
     {
-        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
         using var scope = NewDisposeScope();
         using var guard = inference_mode();
         var prior = (DiffusionPrior)pipeline.Parts.Priors[PriorKind.Diffusion];
@@ -78,7 +78,7 @@ public sealed class PriorsTests : IDisposable
     [Fact]
     public void UsePrior_OfTheSameSpace_TakesThePlaceOfItsKind()
     {
-        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
         var space = PriorSpaces.FingerprintOf(pipeline.Parts.PriorTextEncoder!.Projection.Weight);
         var map = new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = Features, EmbeddingSpace = space });
         var folder = Write("elsewhere", map, LinearPriorConfig.ClassName);
@@ -99,7 +99,7 @@ public sealed class PriorsTests : IDisposable
     [InlineData(24, "0123456789abcdef", "another embedding space (0123456789abcdef)")]
     public void UsePrior_OfAnotherSpace_IsRefusedInOneSentence(int features, string? space, string says)
     {
-        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
         var folder = Write("elsewhere", new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = features, EmbeddingSpace = space }), LinearPriorConfig.ClassName);
         var message = Assert.Throws<WeightsException>(() => pipeline.UsePrior(folder)).Message;
         Assert.Contains(says, message, StringComparison.Ordinal);
@@ -111,7 +111,7 @@ public sealed class PriorsTests : IDisposable
     [Fact]
     public void UsePrior_OfAFolderThatHoldsNone_SaysSo()
     {
-        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
         Assert.Contains("no folder", Assert.Throws<CheckpointNotFoundException>(() => pipeline.UsePrior(tiny["nowhere"])).Message, StringComparison.Ordinal);
         Assert.Contains("names UNet2DConditionModel", Assert.Throws<WeightsException>(() => pipeline.UsePrior(tiny["unet"])).Message, StringComparison.Ordinal);
         Directory.CreateDirectory(tiny["empty"]);
@@ -126,7 +126,7 @@ public sealed class PriorsTests : IDisposable
             json["_class_name"] = "StableUnCLIPImg2ImgPipeline";
             foreach (var name in new[] { "prior", "prior_tokenizer", "prior_text_encoder", "prior_scheduler" }) json.Remove(name);
         });
-        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
         Assert.Contains("name the whole pipeline", Assert.Throws<InvalidOperationException>(() => pipeline.UsePrior(tiny["prior"])).Message, StringComparison.Ordinal);
         Assert.Equal(PriorKind.Diffusion, pipeline.UsePrior(TinyPipeline.Golden));
         Assert.NotEmpty(pipeline.Run(Request).Image.Pixels);

@@ -12,7 +12,7 @@ public sealed class StableUnClipPipelineTests : IDisposable
 {
     private static readonly GenerationRequest Request = new() { Prompt = "a cat on a mat", Seed = 7, Steps = 3, PriorSteps = 4, Guidance = 3 };
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-generate-").FullName;
-    private readonly StableUnClipPipeline pipeline = StableUnClipPipeline.Load(TinyPipeline.Golden);
+    private readonly UnClipPipeline pipeline = UnClipPipeline.Load(TinyPipeline.Golden);
 
     public void Dispose()
     {
@@ -26,7 +26,7 @@ public sealed class StableUnClipPipelineTests : IDisposable
         var (first, second) = (Draw(Request), Draw(Request));
         Assert.Equal(first, second);
         Assert.NotEqual(first, Draw(Request with { Seed = 8 }));
-        using var again = StableUnClipPipeline.Load(TinyPipeline.Golden);
+        using var again = UnClipPipeline.Load(TinyPipeline.Golden);
         Assert.Equal(first, again.Run(Request).Image.Pixels);
     }
 
@@ -157,7 +157,7 @@ public sealed class StableUnClipPipelineTests : IDisposable
         using var scope = NewDisposeScope();
         SafeTensorsWriter.Write(tiny["prior_linear", "diffusion_pytorch_model.safetensors"],
             [KeyValuePair.Create("map.weight", 2 * eye(24)), KeyValuePair.Create("map.bias", arange(24, dtype: ScalarType.Float32))]);
-        using var linear = StableUnClipPipeline.Load(tiny.Folder);
+        using var linear = UnClipPipeline.Load(tiny.Folder);
         var trace = new GenerationTrace(folder);
         linear.Run(Request with { Prior = PriorKind.Linear }, trace: trace);
         var (text, image) = (Values(trace, "text embedding"), Values(trace, "image embedding"));

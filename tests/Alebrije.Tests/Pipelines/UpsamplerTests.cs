@@ -2,7 +2,6 @@ using System.Text.Json;
 using Alebrije.Diffusion;
 using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
-using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Training;
@@ -28,7 +27,7 @@ public sealed class UpsamplerTests : IDisposable
     public void Generate_AtTheUpsamplersSize_EnlargesTheSmallPicture()
     {
         TinyUpsampler.AddTo(tiny.Folder);
-        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
         Assert.Equal((32, 64), (pipeline.Size, pipeline.UpsampledSize));
         var stages = new List<string>();
         var trace = new GenerationTrace(tiny["trace"]);
@@ -52,7 +51,7 @@ public sealed class UpsamplerTests : IDisposable
     {
         TinyUpsampler.AddTo(tiny.Folder);
         File.WriteAllText(tiny["generation_config.json"], """{ "upsampler_steps": 2 }""");
-        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
         Assert.Equal(2, pipeline.Run(Request with { Size = 64 }).Request.UpsamplerSteps);
         Assert.Null(pipeline.Run(Request).Request.UpsamplerSteps);
     }
@@ -60,14 +59,14 @@ public sealed class UpsamplerTests : IDisposable
     [Fact]
     public void UpsamplerSteps_WhereNoneIsUsed_AreRefused()
     {
-        using (var without = StableUnClipPipeline.Load(tiny.Folder))
+        using (var without = UnClipPipeline.Load(tiny.Folder))
         {
             Assert.Null(without.UpsampledSize);
             Assert.Contains("has no upsampler", Refusal(without, Request with { Size = 64, UpsamplerSteps = 2 }), StringComparison.Ordinal);
         }
 
         TinyUpsampler.AddTo(tiny.Folder);
-        using var pipeline = StableUnClipPipeline.Load(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
         Assert.Contains("makes pictures of 64 pixels", Refusal(pipeline, Request with { UpsamplerSteps = 2 }), StringComparison.Ordinal);
         Assert.Contains("its upsampler for 64", Refusal(pipeline, Request with { Size = 63 }), StringComparison.Ordinal);
         Assert.Contains("upsampler steps is 1", Refusal(pipeline, Request with { Size = 64, UpsamplerSteps = 1 }), StringComparison.Ordinal);
@@ -112,7 +111,7 @@ public sealed class UpsamplerTests : IDisposable
         using var noise = new Noise(4);
         var small = noise.Randn(1, 3, 8, 8).clamp(-1, 1);
         Tensor[] draws = [noise.Randn(1, 3, 16, 16), noise.Randn(1, 3, 16, 16)];
-        var large = both.Enlarge(small, 16, 16, 2, Noise.Replay(draws));
+        var large = both.Enlarge(small, 16, 16, 2, Noise.Replay(draws), cancellation: TestContext.Current.CancellationToken);
 
         // Two steps by hand: the grid is T - 1, 0.
         using var scheduler = Schedulers.Create(MiniSchedulers.Upsampler);
@@ -140,5 +139,5 @@ public sealed class UpsamplerTests : IDisposable
         Assert.Equal("no json", odd.RootElement.GetProperty("source").GetString());
     }
 
-    private static string Refusal(StableUnClipPipeline pipeline, GenerationRequest request) => Assert.Throws<ArgumentException>(() => pipeline.Run(request)).Message;
+    private static string Refusal(UnClipPipeline pipeline, GenerationRequest request) => Assert.Throws<ArgumentException>(() => pipeline.Run(request)).Message;
 }

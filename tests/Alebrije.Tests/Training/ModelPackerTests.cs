@@ -3,7 +3,6 @@ using Alebrije.Models.Priors;
 using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
-using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Tensors;
 using Alebrije.Tests.Datasets;
 using Alebrije.Training;
@@ -32,7 +31,7 @@ public sealed class ModelPackerTests : IDisposable
     public void Pack_TrainedParts_MakesAModelThatDraws()
     {
         var model = Pack();
-        using var pipeline = StableUnClipPipeline.Load(model);
+        using var pipeline = UnClipPipeline.Load(model);
         foreach (var prior in pipeline.Priors)
         {
             var result = pipeline.Generate(new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 2, PriorSteps = 2, Prior = prior }, cancellation: TestContext.Current.CancellationToken);
@@ -66,7 +65,7 @@ public sealed class ModelPackerTests : IDisposable
 
         var own = PriorSpaces.FingerprintOf(clip.Network.TextProjection);
         ModelPacker.AddPriors([Run("one", own)], model);
-        using (var pipeline = StableUnClipPipeline.Load(model))
+        using (var pipeline = UnClipPipeline.Load(model))
         {
             Assert.Contains(PriorKind.OneStep, pipeline.Priors);
             var request = new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 2, Prior = PriorKind.OneStep };

@@ -92,7 +92,7 @@ public sealed class UpsamplerTrainerTests
         }
 
         using var guard = no_grad();
-        var large = new Upsampler(network, null, MiniSchedulers.Upsampler).Enlarge(small, 32, 32, 2, noise).clamp(-1, 1);
+        var large = new Upsampler(network, null, MiniSchedulers.Upsampler).Enlarge(small, 32, 32, 2, noise, cancellation: TestContext.Current.CancellationToken).clamp(-1, 1);
         var (ours, bicubic) = (AutoencoderEvaluation.SignalToNoise(large, truth)[0], AutoencoderEvaluation.SignalToNoise(given.clamp(-1, 1), truth)[0]);
         Assert.True(ours > bicubic + 1, $"{ours:F1} dB and bicubic {bicubic:F1} dB");
     }

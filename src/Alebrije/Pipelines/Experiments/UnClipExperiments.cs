@@ -30,7 +30,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
     {
         ArgumentNullException.ThrowIfNull(experiment);
         experiment.Check();
-        experiment = experiment with { Request = pipeline.Complete(experiment.Request) };
+        experiment = experiment with { Request = pipeline.Complete(experiment.Request, promptNeeded: false) };
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var draw = new Drawing(pipeline, experiment, progress, cancellation);

@@ -57,6 +57,9 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
     /// <inheritdoc/>
     public bool HasFreeSize => true;
 
+    /// <inheritdoc/>
+    public int? UpsampledSize => null;
+
     /// <summary>Whether its network is one that repaints parts of a picture.</summary>
     public bool IsInpainting => config.InChannels == InpaintingChannels;
 

@@ -10,8 +10,16 @@ namespace Alebrije.Pipelines.StableUnClip;
 /// Stable unCLIP's decoder: latents from a noised image embedding and a text, decoded by a variational autoencoder (diffusers,
 /// pipelines/stable_diffusion/pipeline_stable_unclip.py; the order of random draws is the reference's).
 /// </summary>
-internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipStages stages, ScalarType type) : IUnClipDecoder
+internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipStages stages) : IUnClipDecoder
 {
+    private readonly ScalarType type = stages.DecoderType;
+
+    /// <summary>The networks.</summary>
+    public StableUnClipParts Parts => parts;
+
+    /// <summary>The steps of the chain.</summary>
+    public StableUnClipStages Stages => stages;
+
     /// <inheritdoc/>
     public int Features => (int)parts.Normalizer.Mean.shape[1];
 
@@ -25,6 +33,9 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
     public bool HasFreeSize => true;
 
     /// <inheritdoc/>
+    public int? UpsampledSize => parts.Upsampler?.Side;
+
+    /// <inheritdoc/>
     public long[] StartShape(int size) => [1, parts.UNet.Config.InChannels, size / parts.Vae.Config.Factor, size / parts.Vae.Config.Factor];
 
     /// <inheritdoc/>
@@ -35,7 +46,13 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
         if (conditions.WithoutEmbedding) condition = zeros_like(condition);
         run.Trace?.Add("decoder condition", condition);
         var context = stages.EncodeForDecoder(conditions.Prompts, conditions.Negatives, run.Guidance > 1, run.Trace);
-        return stages.DecodePixels(DrawLatents(condition, context, conditions, run, noise)).MoveToOuterDisposeScope();
+        if (run.Height != UpsampledSize || run.Height == Size)
+            return stages.DecodePixels(DrawLatents(condition, context, conditions, run, noise)).MoveToOuterDisposeScope();
+
+        var small = stages.DecodePixels(DrawLatents(condition, context, conditions, run with { Height = Size, Width = Size }, noise));
+        run.Trace?.Add("small picture", ImageTensors.ToImages(small)[0]);
+        return parts.Upsampler!.Enlarge(small.mul(2).sub(1), run.Height, run.Width, run.UpsamplerSteps ?? parts.Defaults.UpsamplerSteps, noise, run.Progress("upsampler"), run.Cancellation)
+            .div(2).add(0.5).clamp(0, 1).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

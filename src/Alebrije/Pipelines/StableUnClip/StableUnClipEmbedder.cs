@@ -1,4 +1,5 @@
-using Alebrije.Pipelines.Experiments;
+using System.Diagnostics;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using static TorchSharp.torch;
@@ -12,7 +13,10 @@ internal sealed class StableUnClipEmbedder(StableUnClipParts parts, StableUnClip
     public int Features => (int)parts.Normalizer.Mean.shape[1];
 
     /// <inheritdoc/>
-    public bool HasPrior => parts.PriorTextEncoder is not null;
+    public PriorSet Priors => parts.Priors;
+
+    /// <inheritdoc/>
+    public PriorKind UsePrior(string folder) => parts.UsePrior(folder);
 
     /// <inheritdoc/>
     public bool HasPictures => parts.ImageEncoder is not null;
@@ -20,16 +24,12 @@ internal sealed class StableUnClipEmbedder(StableUnClipParts parts, StableUnClip
     /// <inheritdoc/>
     public DrawnEmbedding Draw(GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
     {
+        var clock = Stopwatch.StartNew();
         var text = stages.EncodeForPrior([request.Prompt], trace);
+        var seconds = clock.Elapsed.TotalSeconds;
         var image = stages.DrawPrior(text, request, noise, report, trace, cancellation);     // [1, features]
-        return new DrawnEmbedding(image, text.Conditions.TextEmbedding, null);
+        return new DrawnEmbedding(image, text.Conditions.TextEmbedding, null, seconds);
     }
-
-    /// <inheritdoc/>
-    public double? PriorGuidance(PriorKind kind) => parts.Priors[kind].Guidance;
-
-    /// <inheritdoc/>
-    public EmbeddingBasis? Basis() => EmbeddingBasis.Of(parts.Priors);
 
     /// <inheritdoc/>
     public Tensor EncodeTexts(IReadOnlyList<string> texts) => stages.EncodeForPrior(texts).Conditions.TextEmbedding;

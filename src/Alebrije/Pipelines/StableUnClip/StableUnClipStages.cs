@@ -94,30 +94,12 @@ internal sealed class StableUnClipStages(StableUnClipParts parts, Precision prec
         Tensor condition, Tensor context, GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace,
         CancellationToken cancellation, ICollection<Tensor>? after = null)
     {
-        using var scheduler = Schedulers.Create(parts.SchedulerConfig);
-        scheduler.SetTimesteps(request.Steps!.Value);
-        var side = request.Size!.Value / parts.Vae.Config.Factor;
-        var start = Sampling.Begin(scheduler, noise, condition.shape[0], parts.UNet.Config.InChannels, side, side);
-        trace?.Add("decoder noise", start);
-        var guided = request.Guidance > 1;
-        var conditions = new UNetConditions(context.to(decoderType))
+        var run = new DecoderRun(request.Steps!.Value, request.Guidance!.Value)
         {
-            ClassLabels = (guided ? cat([zeros_like(condition), condition]) : condition).to(decoderType),
+            Height = request.Size!.Value, Width = request.Size.Value, Trace = trace, Cancellation = cancellation,
+            Report = report is null ? null : p => report(p.Step, p.Of), After = after is null ? null : (_, x) => after.Add(x.clone().DetachFromDisposeScope()),
         };
-        Denoiser network = (x, t) => parts.UNet.call(x.to(decoderType), t, conditions).to(ScalarType.Float32);
-        var every = Math.Max(1, scheduler.Timesteps.Count / 5);
-        var options = new SamplingOptions
-        {
-            Progress = p =>
-            {
-                report?.Invoke(p.Step, p.Of);
-                after?.Add(p.Sample.clone().MoveToOuterDisposeScope());
-                if (trace is not null && (p.Step % every == 0 || p.Step == 1)) trace.Add($"predicted picture {p.Step}", Decode(p.Original)[0], new { p.Timestep });
-            },
-        };
-        var latents = Sampling.Run(scheduler, guided ? Guidance.ClassifierFree(network, request.Guidance!.Value) : network, start, noise, options, cancellation);
-        trace?.Add("latents", latents);
-        return latents;
+        return new StableUnClipDecoder(parts, this).DrawLatents(condition, context, new DecoderConditions(condition), run, noise);
     }
 
     /// <summary>Pictures of latents, as numbers.</summary>
@@ -132,10 +114,8 @@ internal sealed class StableUnClipStages(StableUnClipParts parts, Precision prec
     /// <summary>Pictures of latents.</summary>
     public RgbImage[] Decode(Tensor latents)
     {
-        using var scope = NewDisposeScope();
-        var pixels = DecodePixels(latents);
-        var (h, w) = ((int)pixels.shape[2], (int)pixels.shape[3]);
-        return [.. Enumerable.Range(0, (int)pixels.shape[0]).Select(i => RgbImage.FromPlanes(pixels[i].contiguous().data<float>().ToArray(), w, h))];
+        using var pixels = DecodePixels(latents);
+        return ImageTensors.ToImages(pixels);
     }
 
     /// <summary>Image embeddings of pictures.</summary>

@@ -58,11 +58,11 @@ internal sealed class KarloDecoder : IUnClipDecoder
     /// <inheritdoc/>
     public bool HasFreeSize => false;
 
+    /// <inheritdoc/>
+    public int? UpsampledSize => null;
+
     /// <summary>Side of the small picture.</summary>
     private int SmallSize => (config.SampleSize ?? [64])[0];
-
-    /// <summary>Steps of the upsamplers.</summary>
-    public int UpsamplerSteps { get; init; } = DefaultUpsamplerSteps;
 
     /// <inheritdoc/>
     public long[] StartShape(int size) => [1, config.InChannels, SmallSize, SmallSize];
@@ -137,7 +137,7 @@ internal sealed class KarloDecoder : IUnClipDecoder
     private Tensor Enlarge(Tensor small, DecoderRun run, Noise noise)
     {
         using var scheduler = Schedulers.Create(upsamplerScheduler);
-        scheduler.SetTimesteps(UpsamplerSteps);
+        scheduler.SetTimesteps(run.UpsamplerSteps ?? DefaultUpsamplerSteps);
         var start = Sampling.Begin(scheduler, noise, small.shape[0], 3, Size, Size);
         var blurred = Bicubic.Resize(small, Size, Size);
         var final = scheduler.Timesteps[^1];

@@ -59,14 +59,11 @@ internal static class UnClipRunners
 
     private static Dictionary<string, Tensor> Draw(FixtureCase c, PipelineFolder folder, DecoderConditions conditions, Noise noise)
     {
-        using var decoder = new KarloDecoder(folder, Texts(c, folder), ScalarType.Float32, keep: false)
-        {
-            UpsamplerSteps = (int)c.Number("super_res_num_inference_steps", KarloDecoder.DefaultUpsamplerSteps),
-        };
+        using var decoder = new KarloDecoder(folder, Texts(c, folder), ScalarType.Float32, keep: false);
         var after = new Dictionary<string, List<Tensor>> { ["decoder"] = [], ["upsampler"] = [] };
         var run = new DecoderRun((int)c.Number("decoder_num_inference_steps", DefaultSteps), c.Number("decoder_guidance_scale", 8))
         {
-            After = (stage, x) => after[stage].Add(x.clone().DetachFromDisposeScope()),
+            UpsamplerSteps = (int)c.Number("super_res_num_inference_steps", KarloDecoder.DefaultUpsamplerSteps), After = (stage, x) => after[stage].Add(x.clone().DetachFromDisposeScope()),
         };
         var images = decoder.Draw(conditions, run, noise);
         return new Dictionary<string, Tensor>

@@ -9,7 +9,7 @@ namespace Alebrije.Preprocessing.Tokenizers;
 /// CLIP's byte-level BPE (Radford et al., 2021, §2.4): text to ids and back, the same ids as the reference tokenizers give.
 /// Safe to use from many threads.
 /// </summary>
-public sealed class ClipTokenizer
+public sealed class ClipTokenizer : ITextTokenizer
 {
     private readonly BytePairEncoder encoder;
     private readonly ClipWordRules rules;

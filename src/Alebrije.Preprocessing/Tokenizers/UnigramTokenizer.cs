@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Text;
 using System.Text.Json;
+using Alebrije.Preprocessing.Tokenizers.Cleaning;
 using Alebrije.Preprocessing.Tokenizers.SentencePiece;
 
 namespace Alebrije.Preprocessing.Tokenizers;
@@ -22,7 +23,7 @@ public enum UnigramDialect
 /// SentencePiece with a unigram language model (Kudo, 2018; Kudo and Richardson, 2018), as the text encoders of T5 and XLM-R read texts: the same ids as
 /// the reference gives. Safe to use from many threads.
 /// </summary>
-public sealed class UnigramTokenizer
+public sealed class UnigramTokenizer : ITextTokenizer
 {
     private const string T5File = "spiece.model", XlmRobertaFile = "sentencepiece.bpe.model";
     private const string Start = "<s>", Padding = "<pad>", End = "</s>", Mask = "<mask>";
@@ -59,13 +60,20 @@ public sealed class UnigramTokenizer
         PadId = Find(padding) ?? 0;
     }
 
+    private UnigramTokenizer(UnigramTokenizer other, ClipDialect cleaning)
+    {
+        (model, normaliser, segmenter, typed, Dialect, Cleaning) = (other.model, other.normaliser, other.segmenter, other.typed, other.Dialect, cleaning);
+        (StartId, EndId, PadId, UnknownId) = (other.StartId, other.EndId, other.PadId, other.UnknownId);
+        (MaxLength, VocabularySize) = (other.MaxLength, other.VocabularySize);
+    }
+
     /// <summary>Whose ids these are.</summary>
     public UnigramDialect Dialect { get; }
 
     /// <summary>Id that opens every text, or null where none does.</summary>
     public int? StartId { get; }
 
-    /// <summary>Id that ends every text.</summary>
+    /// <inheritdoc/>
     public int EndId { get; }
 
     /// <summary>Id that fills a row behind its end; 0 where the vocabulary names none.</summary>
@@ -74,11 +82,17 @@ public sealed class UnigramTokenizer
     /// <summary>Id of what no piece spells.</summary>
     public int UnknownId { get; }
 
-    /// <summary>Tokens of a row that the model was made for.</summary>
+    /// <inheritdoc/>
     public int MaxLength { get; } = UsualLength;
 
-    /// <summary>Rows that an embedding of these ids needs: the largest id and one.</summary>
+    /// <inheritdoc/>
     public int VocabularySize { get; }
+
+    /// <summary>How texts are cleaned before they are normalised; null where they are not.</summary>
+    internal ClipDialect? Cleaning { get; }
+
+    /// <summary>Pieces by id of the vocabulary.</summary>
+    internal IEnumerable<string> Symbols => model.Pieces.Select(piece => piece.Text);
 
     /// <summary>Whether a folder holds a vocabulary that <see cref="Load"/> reads.</summary>
     public static bool IsIn(string folder) => File.Exists(Path.Combine(folder, T5File)) || File.Exists(Path.Combine(folder, XlmRobertaFile));
@@ -100,6 +114,11 @@ public sealed class UnigramTokenizer
         return new UnigramTokenizer(SentencePieceModel.Read(path), dialect, path, folder);
     }
 
+    /// <summary>Reads a tokenizer's folder for a model of open_clip, which cleans texts before (open_clip, src/open_clip/tokenizer.py, HFTokenizer).</summary>
+    /// <param name="folder">As for <see cref="Load"/>.</param>
+    /// <param name="cleaning">Its way of cleaning.</param>
+    internal static UnigramTokenizer LoadForOpenClip(string folder, ClipDialect cleaning) => new(Load(folder), cleaning);
+
     /// <summary>Reads a vocabulary alone; in texts no token is special.</summary>
     /// <param name="path">A <c>.model</c> file of SentencePiece.</param>
     /// <param name="dialect">Whose ids to give.</param>
@@ -114,13 +133,13 @@ public sealed class UnigramTokenizer
     }
 
     /// <summary>The text as the vocabulary sees it: normalised, spaces as U+2581.</summary>
-    public string Normalise(string text)
+    public string Clean(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return Encoding.UTF8.GetString(NormalForm(text).WrittenSpan);
+        return Encoding.UTF8.GetString(NormalForm(Prepared(text)).WrittenSpan);
     }
 
-    /// <summary>Ids of a text, whole: with what opens and ends it, neither cut nor padded.</summary>
+    /// <inheritdoc/>
     public int[] Encode(string text)
     {
         var ids = new List<int>();
@@ -136,19 +155,10 @@ public sealed class UnigramTokenizer
         return [.. tokens];
     }
 
-    /// <summary>Rows of one length for a model, padded with <see cref="PadId"/>.</summary>
-    /// <param name="texts">Texts, one per row.</param>
-    /// <param name="length">Ids of a row, at least 2; <see cref="MaxLength"/> for the length that the model was made for.</param>
-    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
-    /// <returns>[texts, length]</returns>
-    /// <exception cref="ArgumentException">A text is too long and may not be cut.</exception>
+    /// <inheritdoc/>
     public int[][] EncodeBatch(IReadOnlyList<string> texts, int length, bool truncate = true) => EncodeBatch(texts, length, out _, truncate);
 
-    /// <inheritdoc cref="EncodeBatch(IReadOnlyList{string}, int, bool)"/>
-    /// <param name="texts">Texts, one per row.</param>
-    /// <param name="length">Ids of a row, at least 2.</param>
-    /// <param name="lengths">Ids of each row that are text, with what opens and ends it: ones of the attention mask.</param>
-    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
+    /// <inheritdoc/>
     public int[][] EncodeBatch(IReadOnlyList<string> texts, int length, out int[] lengths, bool truncate = true)
     {
         ArgumentNullException.ThrowIfNull(texts);
@@ -156,10 +166,11 @@ public sealed class UnigramTokenizer
         return TokenRows.Of(texts, Encode, length, (EndId, PadId), truncate, out lengths);
     }
 
-    /// <summary>The text that ids spell, without special tokens; what is unknown becomes U+2047.</summary>
+    /// <summary>The text that ids spell; what is unknown becomes U+2047.</summary>
     /// <param name="ids">Ids below <see cref="VocabularySize"/>.</param>
+    /// <param name="keepSpecial">Spell start, end and other special tokens too.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
-    public string Decode(IReadOnlyList<int> ids)
+    public string Decode(IReadOnlyList<int> ids, bool keepSpecial = false)
     {
         ArgumentNullException.ThrowIfNull(ids);
         var bytes = new List<byte>(ids.Count * 4);
@@ -167,10 +178,10 @@ public sealed class UnigramTokenizer
         {
             if (id < 0 || id >= VocabularySize)
                 throw new ArgumentOutOfRangeException(nameof(ids), id, $"The vocabulary has no token {id}; ids go from 0 to {VocabularySize - 1}.");
-            if (PieceOf(id) is not { } piece) continue;
+            var piece = PieceOf(id);
             if (piece.Kind == PieceKind.Unknown) bytes.AddRange(" \u2047 "u8);
             else if (piece.Kind == PieceKind.Byte) bytes.Add(Convert.FromHexString(piece.Text.AsSpan(3, 2))[0]);
-            else if (piece.Kind != PieceKind.Control) bytes.AddRange(piece.Utf8);
+            else if (piece.Kind != PieceKind.Control || keepSpecial) bytes.AddRange(piece.Utf8);
         }
 
         var text = Encoding.UTF8.GetString([.. bytes]).Replace('\u2581', ' ');
@@ -178,9 +189,12 @@ public sealed class UnigramTokenizer
             : model.AddsSpace && model.SpaceIsSuffix && text.EndsWith(' ') ? text[..^1] : text;
     }
 
+    private string Prepared(string text) => Cleaning is { } cleaning ? ClipCleaning.Clean(text, cleaning) : text;
+
     private void Walk(string text, List<int> ids, List<string>? tokens)
     {
         ArgumentNullException.ThrowIfNull(text);
+        text = Prepared(text);
         if (StartId is { } start) Add(start, Start);
         var place = 0;
         for (; typed.Find(text, place) is { } found; place = found.End)
@@ -240,10 +254,15 @@ public sealed class UnigramTokenizer
     /// <summary>Id as the dialect has it of an id of the vocabulary.</summary>
     private int IdOf(int id) => Dialect == UnigramDialect.T5 ? id : id == model.UnknownId ? FairseqUnknown : id + FairseqOffset;
 
-    /// <summary>The piece of an id; null for fairseq's special tokens that no text spells.</summary>
-    private Piece? PieceOf(int id) => Dialect == UnigramDialect.T5 ? model.Pieces[id]
-        : id == FairseqUnknown ? model.Pieces[model.UnknownId]
-        : id < FairseqUnknown || id == VocabularySize - 1 ? null : model.Pieces[id - FairseqOffset];
+    /// <summary>The piece of an id; fairseq's special tokens are control pieces.</summary>
+    private Piece PieceOf(int id)
+    {
+        if (Dialect == UnigramDialect.T5) return model.Pieces[id];
+        if (id == FairseqUnknown) return model.Pieces[model.UnknownId];
+        return id == VocabularySize - 1 ? Special(Mask) : id < FairseqUnknown ? Special(id == StartId ? Start : id == PadId ? Padding : End) : model.Pieces[id - FairseqOffset];
+
+        static Piece Special(string token) => new(Encoding.UTF8.GetBytes(token), 0, PieceKind.Control);
+    }
 
     private int? Find(string spelling)
     {

@@ -52,7 +52,7 @@ public sealed class ClipModel : IDisposable
     public double LogitScale => parts.LogitScale;
 
     /// <summary>How texts become ids; null when the folder has no text tower.</summary>
-    public ClipTokenizer? Tokenizer => parts.Text?.Tokenizer;
+    public ITextTokenizer? Tokenizer => parts.Text?.Tokenizer;
 
     /// <summary>How pictures become numbers; null when the folder has no image tower.</summary>
     public ClipImageProcessor? ImageProcessor => parts.Image?.Processor;
@@ -77,7 +77,7 @@ public sealed class ClipModel : IDisposable
 
     /// <summary>The tokenizer alone, without libtorch or weights.</summary>
     /// <exception cref="Weights.WeightsException">The folder has none.</exception>
-    public static ClipTokenizer LoadTokenizer(string folder) => ClipModelFolder.Open(folder).LoadTokenizer();
+    public static ITextTokenizer LoadTokenizer(string folder) => ClipModelFolder.Open(folder).LoadTokenizer();
 
     /// <summary>The preparation of pictures alone, without libtorch or weights.</summary>
     /// <exception cref="Weights.WeightsException">The folder has none.</exception>

@@ -14,7 +14,7 @@ namespace Alebrije.Pipelines;
 /// <param name="Embed">[batch, tokens] int64 and the type of the computation to [batch, dimensions], not normalised.</param>
 /// <param name="SeesPadding">Whether a token sees those after it, so that padding may not be cut away.</param>
 /// <param name="Pack">The tower made ready for inference in a type of products, or null where it cannot be.</param>
-internal sealed record ClipTextTower(ClipTokenizer Tokenizer, int Length, Func<Tensor, ScalarType, Tensor> Embed, Func<ScalarType, PackedTextTower?> Pack, bool SeesPadding = false);
+internal sealed record ClipTextTower(ITextTokenizer Tokenizer, int Length, Func<Tensor, ScalarType, Tensor> Embed, Func<ScalarType, PackedTextTower?> Pack, bool SeesPadding = false);
 
 /// <summary>Pictures to embeddings.</summary>
 /// <param name="Processor">Pictures to numbers.</param>
@@ -205,15 +205,26 @@ internal sealed class ClipModelFolder
 
     /// <summary>The tokenizer.</summary>
     /// <exception cref="WeightsException">There is none; the message says why.</exception>
-    public ClipTokenizer LoadTokenizer() => OpenClip is not null
+    public ITextTokenizer LoadTokenizer() => OpenClip is not null
         ? OpenClipTokenizer(OpenClipConfigOf().TextCfg) ?? throw new WeightsException($"{Path} has no tokenizer: {WhyNoText}.")
         : ClipTokenizer.Load(Tokenizer ?? throw new WeightsException($"{Path} has no tokenizer: {WhyNoText}."));
 
-    /// <summary>CLIP's tokenizer in the dialect of an open_clip folder or an OpenAI file, or null: then <see cref="WhyNoText"/> says why.</summary>
-    public ClipTokenizer? OpenClipTokenizer(OpenClipTextConfig text)
+    /// <summary>
+    /// CLIP's tokenizer in the dialect of an open_clip folder or an OpenAI file, or the unigram tokenizer that the folder holds; null where it has neither:
+    /// then <see cref="WhyNoText"/> says why.
+    /// </summary>
+    public ITextTokenizer? OpenClipTokenizer(OpenClipTextConfig text)
     {
+        if (text.HfTokenizerName is not null && UnigramTokenizer.IsIn(Path))
+        {
+            // open_clip leaves capitals alone where the tokenizer is not CLIP's, unless it is told otherwise.
+            var unigram = UnigramTokenizer.LoadForOpenClip(Path, OpenClipPreparation.DialectOf(Path, ClipDialect.OpenClipWhitespace));
+            return unigram.VocabularySize <= text.VocabSize ? unigram
+                : throw new WeightsException($"{Path} has {unigram.VocabularySize} symbols, but the text tower knows {text.VocabSize}: tokenizer and weights do not belong together.");
+        }
+
         var known = BpeVocabulary.OpenAi().Tokens.Count;
-        WhyNoText = text.HfTokenizerName is { } other ? $"its texts are read by the tokenizer {other}, which is not built in"
+        WhyNoText = text.HfTokenizerName is { } other ? $"its texts are read by the tokenizer {other}, which is not built in; of those, spiece.model and sentencepiece.bpe.model are read where they lie in the folder"
             : text.VocabSize != known ? $"its vocabulary has {text.VocabSize} symbols and CLIP's {known}" : "";
         if (WhyNoText.Length > 0) return null;
         return ClipTokenizer.OpenAi(IsOpenClip(Path) ? OpenClipPreparation.DialectOf(Path) : ClipDialect.OpenAi, text.ContextLength);

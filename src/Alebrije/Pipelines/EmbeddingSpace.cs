@@ -51,14 +51,16 @@ public sealed record EmbeddingSpace(string Model, int Dimensions, string? Prepro
         return true;
     }
 
-    internal static EmbeddingSpace Of(string model, int dimensions, ClipTokenizer? tokenizer, ClipImageProcessor? images) =>
+    internal static EmbeddingSpace Of(string model, int dimensions, ITextTokenizer? tokenizer, ClipImageProcessor? images) =>
         new(model, dimensions, Fingerprint(tokenizer, images));
 
-    private static string Fingerprint(ClipTokenizer? tokenizer, ClipImageProcessor? images)
+    private static string Fingerprint(ITextTokenizer? tokenizer, ClipImageProcessor? images)
     {
         var text = new StringBuilder();
-        if (tokenizer is not null)
-            text.Append(CultureInfo.InvariantCulture, $"{tokenizer.Dialect} {tokenizer.StartId} {tokenizer.EndId} {tokenizer.PadId} {tokenizer.MaxLength}\n").AppendJoin('\n', tokenizer.Symbols);
+        if (tokenizer is ClipTokenizer clip)
+            text.Append(CultureInfo.InvariantCulture, $"{clip.Dialect} {clip.StartId} {clip.EndId} {clip.PadId} {clip.MaxLength}\n").AppendJoin('\n', clip.Symbols);
+        if (tokenizer is UnigramTokenizer unigram)
+            text.Append(CultureInfo.InvariantCulture, $"{unigram.Dialect} {unigram.Cleaning} {unigram.PadId} {unigram.MaxLength}\n").AppendJoin('\n', unigram.Symbols);
         if (images?.Options is { } options)
         {
             text.Append(CultureInfo.InvariantCulture, $"\n{options.Convention} {options.Fit} {options.Filter} {options.ResizeHeight} {options.ResizeWidth} {options.CropHeight} {options.CropWidth}");

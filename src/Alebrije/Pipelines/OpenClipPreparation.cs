@@ -39,14 +39,17 @@ internal static class OpenClipPreparation
     }
 
     /// <summary>Rules for texts that open_clip's <c>tokenizer_kwargs</c> ask for.</summary>
-    public static ClipDialect DialectOf(string folder)
+    /// <param name="folder">The model's folder.</param>
+    /// <param name="otherwise">Where they ask for none.</param>
+    public static ClipDialect DialectOf(string folder, ClipDialect otherwise = ClipDialect.OpenClip)
     {
         var path = Path.Combine(folder, OpenClipConfig.FileName);
         var root = ConfigFile.ReadObject(path);
         var clean = (root["model_cfg"] ?? root)["text_cfg"]?["tokenizer_kwargs"]?["clean"]?.GetValue<string>();
         return clean switch
         {
-            null or "lower" => ClipDialect.OpenClip,
+            null => otherwise,
+            "lower" => ClipDialect.OpenClip,
             "whitespace" => ClipDialect.OpenClipWhitespace,
             "canonicalize" => ClipDialect.OpenClipCanonicalize,
             _ => throw new WeightsException($"{path}: texts cleaned by '{clean}' are not known; it must be lower, whitespace or canonicalize."),

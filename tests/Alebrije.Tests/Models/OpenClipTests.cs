@@ -3,6 +3,7 @@ using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Tensors;
+using Alebrije.Tests.Tokenizers;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -41,7 +42,7 @@ public sealed class OpenClipTests : IDisposable
         Assert.Equal(8, model.Dimensions);
         Assert.Equal(1 / 0.07, model.LogitScale, 1e-4);
 
-        var tokenizer = model.Tokenizer!;
+        var tokenizer = Assert.IsType<ClipTokenizer>(model.Tokenizer);
         Assert.Equal(ClipDialect.OpenClip, tokenizer.Dialect);
         Assert.Equal([49406, 3306, 1002, 256, 49407], tokenizer.Encode("Hello World!"));
         string[] texts = ["a lion", "a koala riding a motorcycle"];
@@ -109,6 +110,36 @@ public sealed class OpenClipTests : IDisposable
     }
 
     [Theory]
+    [InlineData("canonicalize", "A LION, and a_b!", "a lion and a b")]
+    [InlineData("whitespace", "  A&amp;  b! ", "A& b!")]
+    [InlineData(null, "  A  b! ", "A b!")]
+    public void Texts_OfAUnigramVocabularyInTheFolder_AreReadByIt(string? clean, string text, string read)
+    {
+        Write(SigLip(clean, symbols: 64)).Dispose();
+        WriteUnigram();
+        using var model = ClipModel.Load(folder);
+        var tokenizer = Assert.IsType<UnigramTokenizer>(model.Tokenizer);
+        Assert.Equal(UnigramTokenizer.Load(folder).Encode(read), tokenizer.Encode(text));
+        Assert.Equal(tokenizer.Encode(read), ClipModel.LoadTokenizer(folder).Encode(text));
+        var embeddings = model.EmbedTexts([text, read, read + " a"], cancellation: TestContext.Current.CancellationToken);
+        Assert.Equal(embeddings[0], embeddings[1], (a, b) => Math.Abs(a - b) < 1e-6);
+        Assert.NotEqual(embeddings[0], embeddings[2]);
+
+        var space = model.Space;
+        File.WriteAllText(Path.Combine(folder, "special_tokens_map.json"), """{"pad_token": "</s>"}""");
+        using var otherwisePadded = ClipModel.Load(folder);
+        Assert.False(space.IsSame(otherwisePadded.Space));
+    }
+
+    [Fact]
+    public void Texts_OfAUnigramVocabularyThatIsTooLarge_AreRefused()
+    {
+        Write(SigLip(clean: null, symbols: 10)).Dispose();
+        WriteUnigram();
+        Assert.Contains("has 35 symbols, but the text tower knows 10", Assert.Throws<WeightsException>(() => ClipModel.Load(folder)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("tok", false)]
     [InlineData("avg", false)]
     [InlineData("avg", true)]
@@ -126,6 +157,15 @@ public sealed class OpenClipTests : IDisposable
         var pooled = pool == "tok" ? Norm(x[0, 0]) : normLast ? Norm(x[0, 1..].mean([0])) : Norm(x)[0, 1..].mean([0]);
         Assert.True(pooled.unsqueeze(0).mm(state["proj"]).allclose(tower.call(pixels), atol: 1e-5));
     }
+
+    private static string SigLip(string? clean, int symbols)
+    {
+        var cleaning = clean is null ? "" : $", \"tokenizer_kwargs\": {{ \"clean\": \"{clean}\" }}";
+        return Config.Replace("\"vocab_size\": 49408", $"\"vocab_size\": {symbols}, \"pool_type\": \"last\", \"no_causal_mask\": true, \"hf_tokenizer_name\": \"timm/ViT-B-16-SigLIP\"{cleaning}", StringComparison.Ordinal);
+    }
+
+    private void WriteUnigram() => File.WriteAllBytes(Path.Combine(folder, "spiece.model"), UnigramFixture.Make(
+        [new("<pad>", 0, 3), new("</s>", 0, 3), new("<unk>", 0, 2), new("\u2581", -2), .. "abcdefghijklmnopqrstuvwxyzA!,&_".Select(letter => new TestPiece($"{letter}", -3))]));
 
     /// <summary>Writes a folder as open_clip publishes them, with random weights.</summary>
     private OpenClipNetwork Write(string config)

@@ -108,30 +108,30 @@ public sealed class UnigramTokenizerTests : IDisposable
     [InlineData(3, "ab", "a  b ")]
     [InlineData(4, "\u2581\u2581a\u2581\u2581b\u2581", " a  b ")]
     [InlineData(5, " a b", " a  b ")]
-    public void Normalise_WithAFlagOff_LeavesThatAlone(int flag, string normal, string text)
+    public void Clean_WithAFlagOff_LeavesThatAlone(int flag, string normal, string text)
     {
         var tokenizer = Load(UnigramFixture.Make(Plain, normaliser: [(flag, 0)]));
-        Assert.Equal(flag == 3 ? "a\u2581b" : normal, tokenizer.Normalise(text));
+        Assert.Equal(flag == 3 ? "a\u2581b" : normal, tokenizer.Clean(text));
     }
 
     [Fact]
-    public void Normalise_WithTheSpaceAsSuffix_PutsItBehind()
+    public void Clean_WithTheSpaceAsSuffix_PutsItBehind()
     {
         var tokenizer = Load(UnigramFixture.Make(Plain, trainer: [(24, 1)]));
-        Assert.Equal("a\u2581b\u2581", tokenizer.Normalise(" a  b "));
+        Assert.Equal("a\u2581b\u2581", tokenizer.Clean(" a  b "));
         Assert.Equal("ab b", tokenizer.Decode(tokenizer.Encode("ab b")));
     }
 
     [Fact]
-    public void Normalise_ByRules_IsWhatTheyWereCompiledFrom()
+    public void Clean_ByRules_IsWhatTheyWereCompiledFrom()
     {
         var tokenizer = UnigramTokenizer.LoadModel(WriteModel(UnigramFixture.Model(UnigramFixture.XlmRoberta)), UnigramDialect.XlmRoberta);
 
         // Compatibility forms, a ligature, an ideographic space, a control character, a zero-width space, Hangul.
-        Assert.Equal("\u2581A\u25811\u2044fi\u2581x\u2581y\uAC00", tokenizer.Normalise("\uFF21\u3000\u00B9\u2044\uFB01\u0009x\u200By\u0001\u1100\u1161"));
-        Assert.Equal("\u2581a\u2581b", tokenizer.Normalise("a\uD800b"));
-        Assert.Equal("", tokenizer.Normalise("\uFFFD"));
-        Assert.Equal("\u2581\uFFFD", Load(UnigramFixture.Model(UnigramFixture.Identity)).Normalise("\uD800"));
+        Assert.Equal("\u2581A\u25811\u2044fi\u2581x\u2581y\uAC00", tokenizer.Clean("\uFF21\u3000\u00B9\u2044\uFB01\u0009x\u200By\u0001\u1100\u1161"));
+        Assert.Equal("\u2581a\u2581b", tokenizer.Clean("a\uD800b"));
+        Assert.Equal("", tokenizer.Clean("\uFFFD"));
+        Assert.Equal("\u2581\uFFFD", Load(UnigramFixture.Model(UnigramFixture.Identity)).Clean("\uD800"));
     }
 
     [Fact]
@@ -147,6 +147,7 @@ public sealed class UnigramTokenizerTests : IDisposable
         Assert.Equal([0, 4, 5, 9, 4, 6, 3, 1, 2], tokenizer.Encode("a <mask>b\u00e9<pad>"));
         Assert.Equal(["<s>", "\u2581", "a", "<mask>", "\u2581", "b", "\u00e9", "<pad>", "</s>"], tokenizer.Tokens("a <mask>b\u00e9<pad>"));
         Assert.Equal("a b \u2047 ", tokenizer.Decode(tokenizer.Encode("a <mask>b\u00e9<pad>")));
+        Assert.Equal("<s> a<mask> b \u2047 <pad></s>", tokenizer.Decode(tokenizer.Encode("a <mask>b\u00e9<pad>"), keepSpecial: true));
     }
 
     [Fact]

@@ -9,7 +9,7 @@ internal static class UnigramRunners
     public static Func<TextCase, string?>? Text(Fixture fixture, string output) => output switch
     {
         "ids" => text => TokenizerRunners.Difference(Tokenizer(fixture).Encode(text.Text), text.Ids!),
-        "normalized" => text => TokenizerRunners.Difference(Tokenizer(fixture).Normalise(text.Text), text.Normalized!),
+        "normalized" => text => TokenizerRunners.Difference(Tokenizer(fixture).Clean(text.Text), text.Normalized!),
         "pieces" => text => Pieces(Tokenizer(fixture), text),
         "padded" => text => TokenizerRunners.Difference(Tokenizer(fixture).EncodeBatch([text.Text], text.Padded!.Length)[0], text.Padded),
         "mask" => text => TokenizerRunners.Difference(Mask(Tokenizer(fixture), text), text.Mask!),

@@ -11,14 +11,23 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
     private T? value;
     private int borrowers;
 
+    /// <summary>A part that is there already, and stays.</summary>
+    public Component(T value) : this(() => value, keep: true) => this.value = value;
+
     /// <summary>Whether its weights are in memory.</summary>
     public bool IsLoaded => value is not null;
 
     /// <summary>Loads it if need be; it stays until the last loan is disposed.</summary>
     public Loan Borrow()
     {
-        value ??= load();
-        (value as nn.Module)?.OutOfScopes();
+        if (value is null)
+        {
+            // It may be loaded in the middle of a run, and outlives it.
+            using var ordinary = inference_mode(false);
+            value = load();
+            (value as nn.Module)?.OutOfScopes();
+        }
+
         borrowers++;
         return new Loan(this, value);
     }

@@ -161,7 +161,7 @@ public sealed class UnClipPipeline : IDisposable
         var picture = ImageTensors.ToImages(decoder.Draw(conditions, run, noise))[0];
         trace?.Add("picture", picture);
         Lap(seconds, stage, clock);
-        return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds);
+        return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds) { PriorFrom = embedder.Priors.From(request.Prior) };
     }
 
     /// <inheritdoc/>
@@ -184,6 +184,8 @@ public sealed class UnClipPipeline : IDisposable
                 : $"Upsampler steps were given, but {Name} has no upsampler (component {Upsampler.First}); leave them out.");
         }
 
+        if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))
+            throw new InvalidOperationException($"{Name} has no prior: it varies pictures (vary), but draws none from text. Name a model that has one (--prior).");
         return request with
         {
             Steps = request.Steps ?? defaults.Steps,

@@ -1,6 +1,5 @@
 using Alebrije.Diffusion;
 using Alebrije.Models.UNets;
-using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -17,8 +16,9 @@ internal sealed class Upsampler : IDisposable
     /// <summary>The components of a pipeline's folder.</summary>
     public const string First = "super_res_first", Last = "super_res_last", Scheduler = "super_res_scheduler";
 
-    private readonly UNet2DModel first;
-    private readonly UNet2DModel? last;
+    private readonly UNet2DConfig config;
+    private readonly Component<UNet2DModel> first;
+    private readonly Component<UNet2DModel>? last;
     private readonly SchedulerConfig schedulerConfig;
     private readonly ScalarType type;
 
@@ -26,22 +26,26 @@ internal sealed class Upsampler : IDisposable
     /// <param name="last">The network of the last step, or null.</param>
     /// <param name="schedulerConfig">The sampler.</param>
     /// <param name="type">What the networks compute in; noise and sampler stay float32.</param>
-    public Upsampler(UNet2DModel first, UNet2DModel? last, SchedulerConfig schedulerConfig, ScalarType type = ScalarType.Float32) =>
-        (this.first, this.last, this.schedulerConfig, this.type) = (first, last, schedulerConfig, type);
+    public Upsampler(UNet2DModel first, UNet2DModel? last, SchedulerConfig schedulerConfig, ScalarType type = ScalarType.Float32)
+        : this(first.Config, (new(first), last is null ? null : new(last)), schedulerConfig, type)
+    {
+    }
+
+    private Upsampler(UNet2DConfig config, (Component<UNet2DModel> First, Component<UNet2DModel>? Last) networks, SchedulerConfig schedulerConfig, ScalarType type) =>
+        (this.config, (first, last), this.schedulerConfig, this.type) = (config, networks, schedulerConfig, type);
 
     /// <summary>Side of the pictures that it was trained to make.</summary>
-    public int Side => (first.Config.SampleSize ?? [256])[0];
-
-    /// <summary>Numbers that it has learnt.</summary>
-    public long Parameters => first.parameters().Sum(p => p.numel()) + (last?.parameters().Sum(p => p.numel()) ?? 0);
+    public int Side => (config.SampleSize ?? [256])[0];
 
     /// <summary>The folder's upsampler, or null when its index lists none.</summary>
-    public static Upsampler? TryLoad(PipelineFolder folder)
-    {
-        if (!folder.Has(First)) return null;
-        var config = SchedulerConfig.Load(folder.Of(Scheduler));
-        return new Upsampler(Network(folder, First), folder.Has(Last) ? Network(folder, Last) : null, config);
-    }
+    /// <param name="folder">A pipeline's folder.</param>
+    /// <param name="type">What the networks compute in.</param>
+    /// <param name="keep">Whether networks stay in memory between two pictures.</param>
+    public static Upsampler? TryLoad(PipelineFolder folder, ScalarType type = ScalarType.Float32, bool keep = true) => folder.Has(First)
+        ? new Upsampler(
+            ConfigFile.Read<UNet2DConfig>(folder.Of(First)), (Network(folder, First, type, keep), folder.Has(Last) ? Network(folder, Last, type, keep) : null),
+            SchedulerConfig.Load(folder.Of(Scheduler)), type)
+        : null;
 
     /// <summary>Makes large pictures of small ones.</summary>
     /// <param name="small">[batch, 3, h, w] in [-1, 1]</param>
@@ -65,34 +69,50 @@ internal sealed class Upsampler : IDisposable
         if (below + beside > 0) given = nn.functional.pad(given, (0, beside, 0, below), PaddingModes.Replicate);
         var start = Sampling.Begin(scheduler, noise, given.shape);
         var end = scheduler.Timesteps[^1];
-        Denoiser denoiser = (x, t) =>
+        Component<UNet2DModel>.Loan? loan = null;
+        try
         {
-            var network = last is not null && t[0].ToSingle() == end ? last : first;
-            return network.call(cat([x, given], 1).to(type), t).to(ScalarType.Float32);
-        };
-        var large = Sampling.Run(scheduler, denoiser, start, noise, new SamplingOptions { Progress = progress }, cancellation);
-        return large.narrow(2, 0, height).narrow(3, 0, width).contiguous().MoveToOuterDisposeScope();
+            var large = Sampling.Run(scheduler, (x, t) =>
+            {
+                // Both networks may be large: the first leaves before the last one comes.
+                var wanted = last is not null && t[0].ToSingle() == end ? last : first;
+                if (loan is null || !wanted.Lends(loan))
+                {
+                    loan?.Dispose();
+                    loan = wanted.Borrow();
+                }
+
+                return loan.Value.call(cat([x, given], 1).to(type), t).to(ScalarType.Float32);
+            }, start, noise, new SamplingOptions { Progress = progress }, cancellation);
+            return large.narrow(2, 0, height).narrow(3, 0, width).contiguous().MoveToOuterDisposeScope();
+        }
+        finally
+        {
+            loan?.Dispose();
+        }
     }
 
     /// <summary>The large picture of a small one, traced.</summary>
-    /// <param name="small">[1, 3, h, w] in [0, 1]</param>
+    /// <param name="small">[batch, 3, h, w] in [0, 1]</param>
     /// <param name="size">Rows and columns wanted.</param>
     /// <param name="steps">Steps, 2 or more.</param>
     /// <param name="noise">Where random numbers come from.</param>
-    /// <param name="report">Told the steps done, and of how many.</param>
+    /// <param name="report">Told after every step.</param>
     /// <param name="trace">Gets the small picture, the first noise's prediction and every further one.</param>
     /// <param name="cancellation">Looked at before every step.</param>
-    public RgbImage Picture(
-        Tensor small, (int Height, int Width) size, int steps, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
+    /// <returns>[batch, 3, height, width] in [0, 1]</returns>
+    public Tensor Pixels(
+        Tensor small, (int Height, int Width) size, int steps, Noise noise, Action<SamplingProgress>? report, GenerationTrace? trace, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
-        trace?.Add("small picture", ToPicture(small));
+        trace?.Add("small picture", ImageTensors.ToImages(small)[0]);
         var large = Enlarge(small.mul(2).sub(1), size.Height, size.Width, steps, noise, p =>
         {
-            report?.Invoke(p.Step, p.Of);
-            trace?.Add($"predicted large picture {p.Step}", ToPicture(p.Original.narrow(2, 0, size.Height).narrow(3, 0, size.Width).add(1).div(2)), new { p.Timestep });
+            report?.Invoke(p);
+            trace?.Add(
+                $"predicted large picture {p.Step}", ImageTensors.ToImages(p.Original.narrow(2, 0, size.Height).narrow(3, 0, size.Width).add(1).div(2))[0], new { p.Timestep });
         }, cancellation);
-        return ToPicture(large.add(1).div(2));
+        return large.add(1).div(2).clamp(0, 1).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -102,12 +122,14 @@ internal sealed class Upsampler : IDisposable
         last?.Dispose();
     }
 
-    /// <param name="pixels">[1, 3, h, w] in [0, 1]; what lies outside is clamped.</param>
-    private static RgbImage ToPicture(Tensor pixels) =>
-        RgbImage.FromPlanes(pixels[0].contiguous().data<float>().ToArray(), (int)pixels.shape[3], (int)pixels.shape[2]);
+    private int Missing(int side) => (Factor - (side % Factor)) % Factor;
 
-    private int Missing(int side) => (first.Factor - (side % first.Factor)) % first.Factor;
+    /// <summary>Sides that the networks take are multiples of this.</summary>
+    private int Factor => 1 << (config.BlockOutChannels.Length - 1);
 
-    private static UNet2DModel Network(PipelineFolder folder, string component) =>
-        folder.Load(component, new UNet2DModel(ConfigFile.Read<UNet2DConfig>(folder.Of(component))));
+    private static Component<UNet2DModel> Network(PipelineFolder folder, string component, ScalarType type, bool keep)
+    {
+        var config = ConfigFile.Read<UNet2DConfig>(folder.Of(component));
+        return new(() => folder.Load(component, () => new UNet2DModel(config), type: type), keep);
+    }
 }

@@ -93,9 +93,9 @@ public sealed class UpsamplingPipeline : IDisposable
         var clock = Stopwatch.StartNew();
         var picture = request.Picture;
         var small = tensor(picture.Pixels).reshape(1, picture.Height, picture.Width, 3).permute(0, 3, 1, 2).to(ScalarType.Float32).div(255);
-        var image = upsampler.Picture(
+        var image = ImageTensors.ToImages(upsampler.Pixels(
             small, (Factor * picture.Height, Factor * picture.Width), request.Steps.Value, noise,
-            progress is null ? null : (step, of) => progress(new GenerationProgress("upsampler", step, of)), trace, cancellation);
+            progress is null ? null : p => progress(new GenerationProgress("upsampler", p.Step, p.Of)), trace, cancellation))[0];
         trace?.Add("picture", image);
         return new UpscaleResult(image, request, Factor, clock.Elapsed.TotalSeconds);
     }

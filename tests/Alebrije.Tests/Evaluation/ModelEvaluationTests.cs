@@ -22,6 +22,9 @@ public sealed class ModelEvaluationTests : IDisposable
     {
         var world = World.Open();
         using var pipeline = UnClipPipeline.Load(Model);
+
+        // The prior is loaded when it is first asked for, and stays.
+        pipeline.Generate(new GenerationRequest { Prompt = "a lion", Steps = 1, PriorSteps = 2, PriorGuidance = 2 }, cancellation: TestContext.Current.CancellationToken);
         var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         var told = new List<EvaluationProgress>();
         var result = ModelEvaluation.Run(pipeline, world, new EvaluationOptions { Count = 20, Folder = folder, OnProgress = told.Add }, TestContext.Current.CancellationToken);

@@ -23,8 +23,8 @@ public sealed class GenerationTraceTests : IDisposable
 
         Assert.Equal(
         [
-            "tokens", "token ids", "text embedding", "text encodings", "decoder text encodings", "prior trajectory", "prior trajectory", "candidate cosines",
-            "image embedding", "decoder condition", "decoder noise", "predicted picture 1", "predicted picture 2", "predicted picture 3", "predicted picture 4",
+            "tokens", "token ids", "text embedding", "text encodings", "prior trajectory", "prior trajectory", "candidate cosines",
+            "image embedding", "decoder condition", "decoder text encodings", "decoder noise", "predicted picture 1", "predicted picture 2", "predicted picture 3", "predicted picture 4",
             "predicted picture 5", "predicted picture 6", "predicted picture 7", "latents", "picture",
         ], trace.Stages.Select(s => s.Name));
         using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "trace.json")));

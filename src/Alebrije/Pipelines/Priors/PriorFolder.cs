@@ -42,13 +42,18 @@ internal static class PriorFolder
     /// <param name="folder">config.json and weights.</param>
     /// <param name="scheduler">Makes the scheduler of a diffusion prior.</param>
     /// <param name="type">Type of the products of the large layers.</param>
-    public static IPrior Load(string folder, Func<IScheduler> scheduler, ScalarType type) => KindOf(folder) switch
+    public static IPrior Load(string folder, Func<IScheduler> scheduler, ScalarType type)
     {
-        PriorKind.Diffusion => new DiffusionPrior(Fill(folder, () => new PriorTransformer(PriorTransformerConfig.Read(folder))), scheduler, type),
-        PriorKind.OneStep => new OneStepPrior(Fill(folder, () => new PriorTransformer(PriorTransformerConfig.Read(folder)))),
-        PriorKind.Linear => new LinearPrior(Fill(folder, () => new LinearPriorMap(LinearPriorConfig.Read(folder)))),
-        _ => new AutoregressivePrior(Fill(folder, () => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(folder))), type),
-    };
+        // A prior may be loaded in the middle of a run, and outlives it.
+        using var ordinary = inference_mode(false);
+        return KindOf(folder) switch
+        {
+            PriorKind.Diffusion => new DiffusionPrior(Fill(folder, () => new PriorTransformer(PriorTransformerConfig.Read(folder))), scheduler, type),
+            PriorKind.OneStep => new OneStepPrior(Fill(folder, () => new PriorTransformer(PriorTransformerConfig.Read(folder)))),
+            PriorKind.Linear => new LinearPrior(Fill(folder, () => new LinearPriorMap(LinearPriorConfig.Read(folder)))),
+            _ => new AutoregressivePrior(Fill(folder, () => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(folder))), type),
+        };
+    }
 
     private static T Fill<T>(string folder, Func<T> build) where T : nn.Module
     {
@@ -57,6 +62,8 @@ internal static class PriorFolder
         using var weights = CheckpointFolder.OpenWeights(folder);
         StateDict.Load(network, weights);
         network.eval();
+        foreach (var (_, parameter) in network.named_parameters()) parameter.DetachFromDisposeScope();
+        foreach (var (_, buffer) in network.named_buffers()) buffer.DetachFromDisposeScope();
         return network;
     }
 }

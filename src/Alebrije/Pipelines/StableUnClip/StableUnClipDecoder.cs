@@ -50,9 +50,8 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
             return stages.DecodePixels(DrawLatents(condition, context, conditions, run, noise)).MoveToOuterDisposeScope();
 
         var small = stages.DecodePixels(DrawLatents(condition, context, conditions, run with { Height = Size, Width = Size }, noise));
-        run.Trace?.Add("small picture", ImageTensors.ToImages(small)[0]);
-        return parts.Upsampler!.Enlarge(small.mul(2).sub(1), run.Height, run.Width, run.UpsamplerSteps ?? parts.Defaults.UpsamplerSteps, noise, run.Progress("upsampler"), run.Cancellation)
-            .div(2).add(0.5).clamp(0, 1).MoveToOuterDisposeScope();
+        return parts.Upsampler!.Pixels(
+            small, (run.Height, run.Width), run.UpsamplerSteps ?? parts.Defaults.UpsamplerSteps, noise, run.Progress("upsampler"), run.Trace, run.Cancellation).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>

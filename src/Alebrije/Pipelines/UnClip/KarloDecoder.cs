@@ -21,8 +21,8 @@ internal sealed class KarloDecoder : IUnClipDecoder
     private readonly TextStage texts;
     private readonly Component<UnClipTextProjection> projection;
     private readonly Component<UNet2DConditionModel> decoder;
-    private readonly Component<UNet2DModel> first, last;
-    private readonly SchedulerConfig decoderScheduler, upsamplerScheduler;
+    private readonly Upsampler upsampler;
+    private readonly SchedulerConfig decoderScheduler;
     private readonly UNet2DConditionConfig config;
     private readonly ScalarType type;
 
@@ -35,22 +35,18 @@ internal sealed class KarloDecoder : IUnClipDecoder
         (this.texts, this.type) = (texts, type);
         config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("decoder"));
         var textConfig = ConfigFile.Read<UnClipTextProjectionConfig>(folder.Of("text_proj"));
-        var upsampler = ConfigFile.Read<UNet2DConfig>(folder.Of("super_res_first"));
-        var lastConfig = ConfigFile.Read<UNet2DConfig>(folder.Of("super_res_last"));
-        (Features, Size) = (textConfig.ClipEmbeddingsDim, (upsampler.SampleSize ?? [256])[0]);
+        upsampler = Upsampler.TryLoad(folder, type, keep) ?? throw new WeightsException($"{folder.Path} lacks the upsampler (component {Upsampler.First}) that {folder.ClassName} has.");
+        Features = textConfig.ClipEmbeddingsDim;
         projection = new(() => folder.Load("text_proj", () => new UnClipTextProjection(textConfig)), keep);
         decoder = new(() => folder.Load("decoder", () => new UNet2DConditionModel(config), type: type), keep);
-        first = new(() => folder.Load("super_res_first", () => new UNet2DModel(upsampler), type: type), keep);
-        last = new(() => folder.Load("super_res_last", () => new UNet2DModel(lastConfig), type: type), keep);
         decoderScheduler = SchedulerConfig.Load(folder.Of("decoder_scheduler"));
-        upsamplerScheduler = SchedulerConfig.Load(folder.Of("super_res_scheduler"));
     }
 
     /// <inheritdoc/>
     public int Features { get; }
 
     /// <inheritdoc/>
-    public int Size { get; }
+    public int Size => upsampler.Side;
 
     /// <inheritdoc/>
     public int SizeStep => Size;
@@ -72,8 +68,12 @@ internal sealed class KarloDecoder : IUnClipDecoder
     {
         using var scope = NewDisposeScope();
         var small = DrawSmall(conditions, run, noise);
-        run.Trace?.Add("small picture", ImageTensors.ToImages(small.div(2).add(0.5))[0]);
-        return Enlarge(small, run, noise).div(2).add(0.5).clamp(0, 1).MoveToOuterDisposeScope();
+        var told = run.Progress("upsampler");
+        return upsampler.Pixels(small.div(2).add(0.5), (Size, Size), run.UpsamplerSteps ?? DefaultUpsamplerSteps, noise, p =>
+        {
+            run.After?.Invoke("upsampler", p.Sample);
+            told(p);
+        }, run.Trace, run.Cancellation).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
@@ -96,8 +96,7 @@ internal sealed class KarloDecoder : IUnClipDecoder
         texts.Dispose();
         projection.Dispose();
         decoder.Dispose();
-        first.Dispose();
-        last.Dispose();
+        upsampler.Dispose();
     }
 
     /// <summary>[batch, 3, small, small] in [-1, 1]</summary>
@@ -131,43 +130,5 @@ internal sealed class KarloDecoder : IUnClipDecoder
         };
         Denoiser denoiser = (x, t) => network.call(x.to(type), t, bound).to(ScalarType.Float32);
         return guided ? Guidance.ClassifierFree(denoiser, guidance) : denoiser;
-    }
-
-    /// <summary>[batch, 3, size, size], about [-1, 1]</summary>
-    private Tensor Enlarge(Tensor small, DecoderRun run, Noise noise)
-    {
-        using var scheduler = Schedulers.Create(upsamplerScheduler);
-        scheduler.SetTimesteps(run.UpsamplerSteps ?? DefaultUpsamplerSteps);
-        var start = Sampling.Begin(scheduler, noise, small.shape[0], 3, Size, Size);
-        var blurred = Bicubic.Resize(small, Size, Size);
-        var final = scheduler.Timesteps[^1];
-        Component<UNet2DModel>.Loan? loan = null;
-        try
-        {
-            return Sampling.Run(scheduler, (x, t) =>
-            {
-                // Both networks are large: the first leaves before the last one comes.
-                var wanted = t[0].item<float>() == final ? last : first;
-                if (loan is null || !wanted.Lends(loan))
-                {
-                    loan?.Dispose();
-                    loan = wanted.Borrow();
-                }
-
-                return loan.Value.call(cat([x, blurred], 1).to(type), t).to(ScalarType.Float32);
-            }, start, noise, new SamplingOptions
-            {
-                Progress = run.Progress("upsampler"),
-                AfterStep = (x, _) =>
-                {
-                    run.After?.Invoke("upsampler", x);
-                    return x;
-                },
-            }, run.Cancellation);
-        }
-        finally
-        {
-            loan?.Dispose();
-        }
     }
 }

@@ -22,6 +22,10 @@ internal static class ImagineCommand
     private static readonly Option<string> Negative = new("--negative") { Description = "What the decoder keeps away from.", DefaultValueFactory = _ => "" };
     private static readonly Option<int?> Size = new("--size") { Description = "Side of the picture in pixels; the size that the model's upsampler makes (256 in mini) runs it." };
     private static readonly Option<int?> UpsamplerSteps = new("--upsampler-steps") { Description = "Steps of the upsampler, where --size asks for what it makes." };
+    private static readonly Option<double?> Eta = new("--eta") { Description = "Noise that every step of the decoder puts back, from 0 (none) to 1, with DDIM; without it the model's own sampler." };
+    private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE", Description = "Pulls the picture towards the prompt by the gradient of CLIP's cosine; 1 is a good start." };
+    private static readonly Option<bool> ClipAlone = new("--clip-guidance-alone") { Description = "Lets CLIP's gradient take the place of the image embedding." };
+    private static readonly Option<int> BestOf = new("--best-of") { HelpName = "N", Description = "Pictures that are drawn for each one; CLIP keeps the one nearest to the prompt.", DefaultValueFactory = _ => 1 };
     private static readonly Option<string?> Out = new("--out") { Description = "A .png file for one picture, or a folder for 0000.png, 0001.png, ..." };
     private static readonly Option<string?> Trace = new("--trace") { Description = "A folder for every stage of the chain: trace.json and the files it lists." };
 
@@ -29,7 +33,7 @@ internal static class ImagineCommand
     {
         var command = new Command("imagine", "Draws pictures from texts: text embedding, prior, image embedding, decoder, picture.")
         {
-            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Out, Trace,
+            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Eta, ClipScale, ClipAlone, BestOf, Out, Trace,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
@@ -56,12 +60,12 @@ internal static class ImagineCommand
             cancellation.ThrowIfCancellationRequested();
             var trace = TraceOf(parsed, i, requests.Length);
             var progress = new StepProgress(terminal, words, requests.Length > 1 ? words.In($"{i + 1} of {requests.Length}  ", $"{i + 1} de {requests.Length}  ") : "");
-            var result = pipeline.Generate(request, progress.Show, trace, cancellation);
+            var (result, scores) = Best(pipeline, request, parsed.GetValue(BestOf), progress, trace, cancellation);
             trace?.Finish(new { model = pipeline.Name, result.Request, result.ClipScore });
             var path = names.Of(i);
             result.Image.SavePng(path, Recipe.Of(pipeline.Name, result));
             foreach (var (stage, spent) in result.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
-            images.Add(new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore });
+            images.Add(new { request.Prompt, path, result.Request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates = scores });
             if (!json) Show(terminal, words, result, path);
         }
 
@@ -72,6 +76,25 @@ internal static class ImagineCommand
         return 0;
     }
 
+    /// <summary>The best of several pictures by CLIP, with the seeds and scores of all of them; null where only one was drawn.</summary>
+    private static (GenerationResult Result, IReadOnlyList<object>? Scores) Best(
+        UnClipPipeline pipeline, GenerationRequest request, int count, StepProgress progress, GenerationTrace? trace, CancellationToken cancellation)
+    {
+        if (count == 1) return (pipeline.Generate(request, progress.Show, trace, cancellation), null);
+        if (!pipeline.HasImageEncoder) throw new InvalidOperationException($"{pipeline.Name} has no image encoder, so CLIP cannot choose among pictures (--best-of); leave it out, or name a model that has one.");
+        var (best, scores, seconds) = ((GenerationResult?)null, new List<object>(), new Dictionary<string, double>());
+        for (var i = 0; i < count; i++)
+        {
+            var drawn = pipeline.Generate(request with { Seed = unchecked(request.Seed + (ulong)i) }, progress.Show, null, cancellation);
+            foreach (var (stage, spent) in drawn.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
+            scores.Add(new { drawn.Request.Seed, clip_score = drawn.ClipScore });
+            if (best is null || drawn.ClipScore > best.ClipScore) best = drawn;
+        }
+
+        if (trace is not null) best = pipeline.Generate(best!.Request, progress.Show, trace, cancellation);
+        return (best! with { Seconds = seconds }, scores);
+    }
+
     private static GenerationRequest[] Requests(ParseResult parsed, ulong seed, Words words)
     {
         var prompts = (parsed.GetValue(Prompts) ?? []).Concat(ReadPrompts(parsed.GetValue(PromptsFile), words)).ToArray();
@@ -79,15 +102,20 @@ internal static class ImagineCommand
             throw new UsageException(words.In("Say what to draw, as in: alebrije imagine \"a koala riding a motorcycle\".", "Di qué dibujar, por ejemplo: alebrije imagine \"un koala en una moto\"."));
         var count = parsed.GetValue(Count);
         if (count is < 1 or > 10_000) throw new UsageException(words.In($"--count is {count}; it has to lie between 1 and 10000.", $"--count es {count}; tiene que estar entre 1 y 10000."));
+        var best = parsed.GetValue(BestOf);
+        if (best is < 1 or > 1000) throw new UsageException(words.In($"--best-of is {best}; it has to lie between 1 and 1000.", $"--best-of es {best}; tiene que estar entre 1 y 1000."));
         var template = new GenerationRequest
         {
             Prompt = prompts[0], Negative = parsed.GetValue(Negative)!, Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
             PriorSteps = parsed.GetValue(PriorSteps),
             PriorGuidance = parsed.GetValue(PriorScale), PriorCandidates = parsed.GetValue(Candidates), Size = parsed.GetValue(Size),
-            UpsamplerSteps = parsed.GetValue(UpsamplerSteps),
+            UpsamplerSteps = parsed.GetValue(UpsamplerSteps), Eta = parsed.GetValue(Eta),
+            ClipGuidance = parsed.GetValue(ClipScale) is { } pull ? new ClipGuidance(pull, parsed.GetValue(ClipAlone)) : null,
         };
+        if (parsed.GetValue(ClipAlone) && template.ClipGuidance is null)
+            throw new UsageException(words.In("--clip-guidance-alone needs a scale: add --clip-guidance 1.", "--clip-guidance-alone necesita una escala: añade --clip-guidance 1."));
         var requests = prompts.SelectMany((prompt, i) => Enumerable.Range(0, count)
-            .Select(j => template with { Prompt = prompt, Seed = unchecked(seed + ((ulong)i * (ulong)count) + (ulong)j) })).ToArray();
+            .Select(j => template with { Prompt = prompt, Seed = unchecked(seed + ((((ulong)i * (ulong)count) + (ulong)j) * (ulong)best)) })).ToArray();
         foreach (var request in requests) request.Check();
         return requests;
     }

@@ -10,6 +10,7 @@ internal static class Verbs
         ImagineCommand.Create(terminal),
         .. ExperimentVerbs.Create(terminal),
         UpscaleCommand.Create(terminal),
+        ReplayCommand.Create(terminal),
         EmbedCommand.Create(terminal),
         SimilarityCommand.Create(terminal),
         ClassifyCommand.Create(terminal),

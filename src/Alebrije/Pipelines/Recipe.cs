@@ -1,8 +1,17 @@
 using System.Globalization;
 using System.Text.Json;
 using Alebrije.Pipelines.Experiments;
+using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Pipelines;
+
+/// <summary>How a picture was made, read from its file.</summary>
+/// <param name="Model">Name of the model.</param>
+/// <param name="PriorFrom">Name of the model or folder that its prior came from; null for the model's own.</param>
+/// <param name="Request">What was asked of <c>imagine</c>, or null.</param>
+/// <param name="Experiment">What was asked of an experiment, or null.</param>
+/// <param name="Picture">Number of the experiment's picture; null for its sheet.</param>
+public sealed record PictureRecipe(string Model, string? PriorFrom, GenerationRequest? Request, PictureExperiment? Experiment, int? Picture);
 
 /// <summary>What a picture's file says of how it was made: a line that other tools read, and all of it as JSON.</summary>
 public static class Recipe
@@ -18,6 +27,26 @@ public static class Recipe
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
         Converters = { new System.Text.Json.Serialization.JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
+
+    /// <summary>Reads the recipe of a picture's file.</summary>
+    /// <param name="path">A PNG file.</param>
+    /// <exception cref="InvalidDataException">It holds no recipe, or one of a kind that cannot be drawn again.</exception>
+    public static PictureRecipe Read(string path)
+    {
+        if (!PngText.Read(path).TryGetValue(JsonKeyword, out var json))
+            throw new InvalidDataException($"{path} holds no recipe: pictures that this program writes have one, until another program saves them anew.");
+        try
+        {
+            var recipe = JsonSerializer.Deserialize<PictureRecipe>(json, Format);
+            if (recipe is { Model.Length: > 0 } && (recipe.Request is not null || recipe.Experiment is not null)) return recipe;
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{path} holds a damaged recipe, or one of another version.", e);
+        }
+
+        throw new InvalidDataException($"{path} holds a recipe of another kind (upscale): draw the picture that it was made of again, and enlarge that.");
+    }
 
     /// <summary>Text chunks for the PNG of a result. The same request gives the same bytes: no time, no machine.</summary>
     public static IReadOnlyDictionary<string, string> Of(string model, GenerationResult result)

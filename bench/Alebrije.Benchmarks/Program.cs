@@ -12,6 +12,7 @@ internal static class Program
         ["clip"] = ("CLIP of ViT-B/32's size, packed against plain fp32", ClipTowers.Run),
         ["folder"] = ("1,000 and 10,000 JPEGs, from files to embeddings", FolderOfJpegs.Run),
         ["prior"] = ("sampling of Karlo's prior, the text computed once against the whole sequence in every step", PriorSampling.Run),
+        ["karlo"] = ("one picture by random weights of Karlo's size, N steps of the decoder: memory and time beside their estimate; needs 14 GB of disk", KarloSized.Run),
         ["fuzz"] = ("N damaged files against every reader", ReaderFuzzing.Run),
     };
 

@@ -26,6 +26,7 @@ internal static class ImagineCommand
     private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE", Description = "Pulls the picture towards the prompt by the gradient of CLIP's cosine; 1 is a good start." };
     private static readonly Option<bool> ClipAlone = new("--clip-guidance-alone") { Description = "Lets CLIP's gradient take the place of the image embedding." };
     private static readonly Option<int> BestOf = new("--best-of") { HelpName = "N", Description = "Pictures that are drawn for each one; CLIP keeps the one nearest to the prompt.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<bool> Estimate = new("--estimate") { Description = "Says how long it will take and how much memory, from the model's configurations, and draws nothing." };
     private static readonly Option<string?> Out = new("--out") { Description = "A .png file for one picture, or a folder for 0000.png, 0001.png, ..." };
     private static readonly Option<string?> Trace = new("--trace") { Description = "A folder for every stage of the chain: trace.json and the files it lists." };
 
@@ -33,7 +34,7 @@ internal static class ImagineCommand
     {
         var command = new Command("imagine", "Draws pictures from texts: text embedding, prior, image embedding, decoder, picture.")
         {
-            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Eta, ClipScale, ClipAlone, BestOf, Out, Trace,
+            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Eta, ClipScale, ClipAlone, BestOf, Estimate, Out, Trace,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
@@ -53,6 +54,7 @@ internal static class ImagineCommand
         CommonOptions.StartTorch(parsed);
         using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, Precision = CommonOptions.PrecisionOf(parsed) });
         kind = pipeline.PriorFromElsewhere ?? kind;
+        if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }), requests.Length * parsed.GetValue(BestOf), terminal, words, json);
         var seconds = new Dictionary<string, double> { ["load"] = clock.Elapsed.TotalSeconds, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
         var images = new List<object>();
         foreach (var (request, i) in requests.Select((request, i) => (request with { Prior = kind }, i)))
@@ -66,6 +68,7 @@ internal static class ImagineCommand
             result.Image.SavePng(path, Recipe.Of(pipeline.Name, result));
             foreach (var (stage, spent) in result.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
             images.Add(new { request.Prompt, path, result.Request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates = scores });
+            foreach (var note in result.Notes) terminal.Note(note);
             if (!json) Show(terminal, words, result, path);
         }
 
@@ -73,6 +76,23 @@ internal static class ImagineCommand
         if (json) terminal.SayJson(new { model = pipeline.Name, images, seconds });
         else terminal.Say(string.Create(CultureInfo.InvariantCulture,
             $"{seconds["total"]:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
+        return 0;
+    }
+
+    private static int Say(GenerationEstimate estimate, int pictures, Terminal terminal, Words words, bool json)
+    {
+        if (json)
+        {
+            terminal.SayJson(new { estimate.PeakBytes, estimate.FreeBytes, estimate.Fits, estimate.Seconds, pictures, estimate.Stages });
+            return 0;
+        }
+
+        const double gibibyte = 1 << 30;
+        foreach (var stage in estimate.Stages)
+            terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{stage.Stage,-20} {stage.Bytes / gibibyte,8:F2} GiB {stage.Seconds,9:F1} s"));
+        terminal.Say(words.In(
+            string.Create(CultureInfo.InvariantCulture, $"About {estimate.Seconds:F0} s for a picture, loading included, and {estimate.PeakBytes / gibibyte:F1} GiB of memory at most; {estimate.FreeBytes / gibibyte:F1} GiB are free."),
+            string.Create(CultureInfo.InvariantCulture, $"Unos {estimate.Seconds:F0} s por imagen, carga incluida, y {estimate.PeakBytes / gibibyte:F1} GiB de memoria como máximo; hay {estimate.FreeBytes / gibibyte:F1} GiB libres.")));
         return 0;
     }
 

@@ -61,6 +61,9 @@ internal sealed record DecoderRun(int Steps, double Guidance)
     /// <summary>Gets the sample after every step, by stage, before what is kept of a picture is put back.</summary>
     public Action<string, Tensor>? After { get; init; }
 
+    /// <summary>Told what a user should know of the run, in a sentence.</summary>
+    public Action<string>? Note { get; init; }
+
     /// <summary>Gets noise, predicted pictures and latents when given.</summary>
     public GenerationTrace? Trace { get; init; }
 

@@ -41,6 +41,7 @@ public sealed class UnClipPipeline : IDisposable
     private readonly IUnClipEmbedder embedder;
     private readonly IUnClipDecoder decoder;
     private readonly GenerationDefaults defaults;
+    private Func<GenerationRequest, GenerationEstimate>? estimate;
 
     internal UnClipPipeline(string name, IUnClipEmbedder embedder, IUnClipDecoder decoder, GenerationDefaults defaults)
     {
@@ -94,6 +95,14 @@ public sealed class UnClipPipeline : IDisposable
         TorchRuntime.Initialize();
         options ??= new UnClipOptions();
         var pipeline = UnClipFolder.Open(PipelineFolder.Open(folder), options);
+        var first = options.PriorFolder is { } other && PipelineFolder.IsOne(other) ? PipelineFolder.Open(other) : null;
+        pipeline.estimate = request =>
+        {
+            var opened = PipelineFolder.Open(folder);
+            var keep = options.KeepLoaded ?? (opened.Has("vae") || ModelMemory.FitsTwice(opened));
+            var type = pipeline.decoder is StableUnClipDecoder stable ? stable.Stages.DecoderType : Processor.ScalarType(options.Precision);
+            return GenerationEstimator.Estimate(opened, first, request, type, keep);
+        };
         if (options.PriorFolder is not { } prior) return pipeline;
         try
         {
@@ -117,6 +126,12 @@ public sealed class UnClipPipeline : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(folder);
         return (PriorFromElsewhere = embedder.UsePrior(folder)).Value;
     }
+
+    /// <summary>What a picture will take on this machine; takes about a second, and reads no weights.</summary>
+    /// <param name="request">What is to be drawn.</param>
+    /// <exception cref="ArgumentException">The request has a value out of its range.</exception>
+    public GenerationEstimate Estimate(GenerationRequest request) =>
+        estimate?.Invoke(Complete(request)) ?? throw new InvalidOperationException($"{Name} was not opened from a folder, so nothing is known of its sizes.");
 
     /// <summary>Draws a picture.</summary>
     /// <param name="request">What to draw.</param>
@@ -142,10 +157,10 @@ public sealed class UnClipPipeline : IDisposable
         seconds["prior"] -= drawn.TextSeconds;
 
         var conditions = new DecoderConditions(drawn.Image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = drawn.Negative };
-        var stage = "decoder";
+        var (stage, notes) = ("decoder", new List<string>());
         var run = Run(request) with
         {
-            Trace = trace, Cancellation = cancellation, Report = p =>
+            Trace = trace, Cancellation = cancellation, Note = notes.Add, Report = p =>
             {
                 if (p.Stage != stage) Lap(seconds, stage, clock);
                 stage = p.Stage;
@@ -161,7 +176,7 @@ public sealed class UnClipPipeline : IDisposable
         var picture = ImageTensors.ToImages(decoder.Draw(conditions, run, noise))[0];
         trace?.Add("picture", picture);
         Lap(seconds, stage, clock);
-        return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds) { PriorFrom = embedder.Priors.From(request.Prior) };
+        return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds) { PriorFrom = embedder.Priors.From(request.Prior), Notes = notes };
     }
 
     /// <inheritdoc/>

@@ -29,6 +29,13 @@ internal sealed record UNetConditions(Tensor? Text)
 
     /// <summary>[batch, features]: the guidance scale's code of distilled networks.</summary>
     public Tensor? TimestepCondition { get; init; }
+
+    /// <summary>The same in another type, but for ids and masks.</summary>
+    public UNetConditions To(ScalarType type) => this with
+    {
+        Text = Text?.to(type), ImageEmbeds = ImageEmbeds?.to(type), Hint = Hint?.to(type), TextEmbeds = TextEmbeds?.to(type),
+        TimestepCondition = TimestepCondition?.to(type), ClassLabels = ClassLabels is { } labels && labels.is_floating_point() ? labels.to(type) : ClassLabels,
+    };
 }
 
 /// <summary>

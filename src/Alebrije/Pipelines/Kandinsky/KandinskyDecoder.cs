@@ -88,7 +88,7 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
         using var scheduler = new DdimInverseScheduler(schedulerConfig.ForDdim());
         scheduler.SetTimesteps(run.Steps);
         using var silent = new Noise(0);
-        var denoiser = Conditioned(loan.Value, conditions, guidance: 1, Repainting(conditions, known, null));
+        var denoiser = Conditioned(loan.Value, conditions, run with { Guidance = 1 }, Repainting(conditions, known, null));
         return Sampling.Run(scheduler, denoiser, known, silent, new SamplingOptions { Progress = run.Progress("inversion") }, run.Cancellation).MoveToOuterDisposeScope();
     }
 
@@ -117,7 +117,7 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
         run.Trace?.Add("decoder noise", begin.Start);
 
         var mask = conditions.Repaint is { } repaint ? RepaintMask.AtLatents(repaint, shape[2], shape[3]) : null;
-        var denoiser = Conditioned(loan.Value, conditions, run.Guidance, Repainting(conditions, known, mask));
+        var denoiser = Conditioned(loan.Value, conditions, run, Repainting(conditions, known, mask));
         if (run.Pull is { } pull) denoiser = Guidance.Pulled(denoiser, scheduler, x => pull.Score(movq.Use(codec => codec.Decode(x))), pull.Scale);
         // Kandinsky 2.1's network alone decides what it keeps, as in the reference.
         var keeps = IsInpainting && texts is not null ? null : mask;
@@ -139,9 +139,9 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
         return cat([known * kept, kept.expand(known.shape[0], -1, -1, -1)], 1);
     }
 
-    private Denoiser Conditioned(UNet2DConditionModel network, DecoderConditions conditions, double guidance, Tensor? beside)
+    private Denoiser Conditioned(UNet2DConditionModel network, DecoderConditions conditions, DecoderRun run, Tensor? beside)
     {
-        var guided = guidance > 1;
+        var guided = run.Guidance > 1;
         var image = conditions is { WithoutEmbedding: true, NegativeImage: { } nothing } ? nothing.expand_as(conditions.Image) : conditions.Image;
         if (guided)
         {
@@ -149,7 +149,7 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
                 ?? throw new ArgumentException("Guidance needs the embedding of the unguided half: the prior's folder of Kandinsky has it, an image embedding alone has not."), image]);
         }
 
-        var bound = new UNetConditions(null) { ImageEmbeds = image.to(type) };
+        var bound = new UNetConditions(null) { ImageEmbeds = image };
         if (HasControl)
         {
             var hint = conditions.Hint ?? throw new ArgumentException("This Kandinsky draws along a depth map: give it one (hint).");
@@ -159,15 +159,16 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
         if (texts is not null)
         {
             var (pooled, encodings) = texts.Encode(guided ? [.. conditions.Negatives, .. conditions.Prompts] : conditions.Prompts);
-            bound = bound with { Text = encodings.to(type), TextEmbeds = pooled.to(type) };
+            bound = bound with { Text = encodings, TextEmbeds = pooled };
         }
 
+        var numbers = new FiniteNumbers("unet", type, run.Note);
         Denoiser denoiser = (x, t) =>
         {
             var sample = beside is null ? x : cat([x, beside.expand(x.shape[0], -1, -1, -1)], 1);
-            return network.call(sample.to(type), t, bound).to(ScalarType.Float32);
+            return numbers.Run(network, kind => network.call(sample.to(kind), t, bound.To(kind)));
         };
-        return guided ? Guidance.ClassifierFree(denoiser, guidance) : denoiser;
+        return guided ? Guidance.ClassifierFree(denoiser, run.Guidance) : denoiser;
     }
 
     private Tensor NoisedAsDdpm(Tensor known, Tensor noise, double strength)

@@ -12,8 +12,6 @@ namespace Alebrije.Pipelines.StableUnClip;
 /// </summary>
 internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipStages stages) : IUnClipDecoder
 {
-    private readonly ScalarType type = stages.DecoderType;
-
     /// <summary>The networks.</summary>
     public StableUnClipParts Parts => parts;
 
@@ -64,7 +62,7 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
         using var scheduler = new DdimInverseScheduler(parts.SchedulerConfig.ForDdim());
         scheduler.SetTimesteps(run.Steps);
         var known = Encode(conditions.Picture ?? throw new ArgumentException("There is no picture to invert."));
-        return Sampling.Run(scheduler, Conditioned(condition, context, guidance: 1), known, silent, new SamplingOptions { Progress = run.Progress("inversion") }, run.Cancellation)
+        return Sampling.Run(scheduler, Conditioned(condition, context, run with { Guidance = 1 }), known, silent, new SamplingOptions { Progress = run.Progress("inversion") }, run.Cancellation)
             .MoveToOuterDisposeScope();
     }
 
@@ -84,7 +82,7 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
         long[] shape = [condition.shape[0], parts.UNet.Config.InChannels, run.Height / parts.Vae.Config.Factor, run.Width / parts.Vae.Config.Factor];
         var begin = DecoderSampling.Begin(scheduler, run, noise, shape, known);
         run.Trace?.Add("decoder noise", begin.Start);
-        var denoiser = Conditioned(condition, context, run.Guidance);
+        var denoiser = Conditioned(condition, context, run);
         if (run.Pull is { } pull) denoiser = Guidance.Pulled(denoiser, scheduler, x => pull.Score(parts.Vae.Decode(parts.Vae.Unscale(x))), pull.Scale);
         var options = DecoderSampling.Options(scheduler, run, begin, known, conditions.Repaint, stages.DecodePixels);
         var latents = Sampling.Run(scheduler, denoiser, begin.Start, noise, options, run.Cancellation);
@@ -98,11 +96,12 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
     /// <summary>The most likely latents of a picture, scaled.</summary>
     private Tensor Encode(Tensor picture) => parts.Vae.Scale(parts.Vae.Encode(picture).Mean);
 
-    private Denoiser Conditioned(Tensor condition, Tensor context, double guidance)
+    private Denoiser Conditioned(Tensor condition, Tensor context, DecoderRun run)
     {
-        var guided = guidance > 1;
-        var bound = new UNetConditions(context.to(type)) { ClassLabels = (guided ? cat([zeros_like(condition), condition]) : condition).to(type) };
-        Denoiser denoiser = (x, t) => parts.UNet.call(x.to(type), t, bound).to(ScalarType.Float32);
-        return guided ? Guidance.ClassifierFree(denoiser, guidance) : denoiser;
+        var guided = run.Guidance > 1;
+        var bound = new UNetConditions(context) { ClassLabels = guided ? cat([zeros_like(condition), condition]) : condition };
+        var numbers = new FiniteNumbers("unet", stages.DecoderType, run.Note);
+        Denoiser denoiser = (x, t) => numbers.Run(parts.UNet, kind => parts.UNet.call(x.to(kind), t, bound.To(kind)));
+        return guided ? Guidance.ClassifierFree(denoiser, run.Guidance) : denoiser;
     }
 }

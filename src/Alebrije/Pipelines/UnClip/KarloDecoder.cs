@@ -86,7 +86,7 @@ internal sealed class KarloDecoder : IUnClipDecoder
         scheduler.SetTimesteps(run.Steps);
         using var silent = new Noise(0);
         var start = Bicubic.Resize(picture, SmallSize, SmallSize);
-        return Sampling.Run(scheduler, Conditioned(loan.Value, conditions, guidance: 1), start, silent, new SamplingOptions { Progress = run.Progress("inversion") }, run.Cancellation)
+        return Sampling.Run(scheduler, Conditioned(loan.Value, conditions, run with { Guidance = 1 }), start, silent, new SamplingOptions { Progress = run.Progress("inversion") }, run.Cancellation)
             .MoveToOuterDisposeScope();
     }
 
@@ -109,26 +109,27 @@ internal sealed class KarloDecoder : IUnClipDecoder
         var known = conditions.Picture is { } picture ? Bicubic.Resize(picture, SmallSize, SmallSize).expand(batch, -1, -1, -1) : null;
         var begin = DecoderSampling.Begin(scheduler, run, noise, [batch, config.InChannels, SmallSize, SmallSize], known);
         run.Trace?.Add("decoder noise", begin.Start);
-        var denoiser = Conditioned(loan.Value, conditions, run.Guidance);
+        var denoiser = Conditioned(loan.Value, conditions, run);
         if (run.Pull is { } pull) denoiser = Guidance.Pulled(denoiser, scheduler, pull.Score, pull.Scale);
         var options = DecoderSampling.Options(scheduler, run, begin, known, conditions.Repaint, x => x.div(2).add(0.5));
         return Sampling.Run(scheduler, denoiser, begin.Start, noise, options, run.Cancellation).clamp(-1, 1);
     }
 
-    private Denoiser Conditioned(UNet2DConditionModel network, DecoderConditions conditions, double guidance)
+    private Denoiser Conditioned(UNet2DConditionModel network, DecoderConditions conditions, DecoderRun run)
     {
-        var guided = guidance > 1;
+        var guided = run.Guidance > 1;
         var text = texts.Encode(conditions.Prompts);
         if (guided) text = text.After(texts.Encode(conditions.Negatives));
         var (context, time) = projection.Use(head => head.Condition(
             conditions.WithoutEmbedding ? head.NullEmbedding.unsqueeze(0).expand_as(conditions.Image) : conditions.Image, text.TextEmbedding, text.TextEncodings!));
         var extra = context.shape[1] - text.TextEncodings!.shape[1];
-        var bound = new UNetConditions(context.to(type))
+        var bound = new UNetConditions(context)
         {
-            ClassLabels = time.to(type),
+            ClassLabels = time,
             TextMask = nn.functional.pad(text.TextMask!.to(ScalarType.Float32), (extra, 0), value: 1),
         };
-        Denoiser denoiser = (x, t) => network.call(x.to(type), t, bound).to(ScalarType.Float32);
-        return guided ? Guidance.ClassifierFree(denoiser, guidance) : denoiser;
+        var numbers = new FiniteNumbers("decoder", type, run.Note);
+        Denoiser denoiser = (x, t) => numbers.Run(network, kind => network.call(x.to(kind), t, bound.To(kind)));
+        return guided ? Guidance.ClassifierFree(denoiser, run.Guidance) : denoiser;
     }
 }

@@ -1,0 +1,146 @@
+using Alebrije.Models.Autoencoders;
+using Alebrije.Models.Clip;
+using Alebrije.Models.Priors;
+using Alebrije.Models.UNets;
+using Alebrije.Models.XlmRoberta;
+using Alebrije.Nn;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>A stage of an estimate.</summary>
+/// <param name="Stage">Name of the component.</param>
+/// <param name="Bytes">Memory that it takes while it runs, or while it is loaded where that is more.</param>
+/// <param name="Seconds">Time of one picture, with loading.</param>
+public sealed record StageEstimate(string Stage, long Bytes, double Seconds);
+
+/// <summary>What a picture will take, from the model's configurations and a second of measuring this machine.</summary>
+/// <param name="PeakBytes">The largest amount of memory that the process holds.</param>
+/// <param name="Seconds">Time of one picture, loading included.</param>
+/// <param name="Stages">Stage by stage.</param>
+/// <param name="FreeBytes">Memory that is free now.</param>
+public sealed record GenerationEstimate(long PeakBytes, double Seconds, IReadOnlyList<StageEstimate> Stages, long FreeBytes)
+{
+    /// <summary>Whether it will fit into the memory that is free.</summary>
+    public bool Fits => PeakBytes < FreeBytes;
+}
+
+/// <summary>Estimates from configurations alone: networks are built on the meta device, no weights are read.</summary>
+internal sealed class GenerationEstimator
+{
+    /// <summary>What the process holds besides networks: the runtime and libtorch.</summary>
+    private const long Runtime = 450L << 20;
+
+    /// <summary>Bytes a second at which weights are read from disk and converted.</summary>
+    private const double LoadingSpeed = 1.2e9;
+
+    private readonly PipelineFolder folder;
+    private readonly PipelineFolder? priorFolder;
+    private readonly GenerationRequest request;
+    private readonly ScalarType type;
+    private readonly MachineSpeed speed;
+    private readonly bool keep;
+    private readonly List<StageEstimate> stages = [];
+    private long kept, peak;
+
+    private GenerationEstimator(PipelineFolder folder, PipelineFolder? priorFolder, GenerationRequest request, ScalarType type, bool keep)
+    {
+        (this.folder, this.priorFolder, this.request, this.type, this.keep) = (folder, priorFolder, request, type, keep);
+        speed = MachineSpeed.Measure(type);
+    }
+
+    /// <summary>Estimates one picture.</summary>
+    /// <param name="folder">The decoder's folder.</param>
+    /// <param name="priorFolder">The folder of text encoder and prior where that is another one.</param>
+    /// <param name="request">With every default filled in.</param>
+    /// <param name="type">Type of the large networks.</param>
+    /// <param name="keep">Whether networks stay in memory.</param>
+    public static GenerationEstimate Estimate(PipelineFolder folder, PipelineFolder? priorFolder, GenerationRequest request, ScalarType type, bool keep)
+    {
+        var estimator = new GenerationEstimator(folder, priorFolder, request, type, keep);
+        using var meta = WeightInit.OnMeta();
+        using var scope = NewDisposeScope();
+        foreach (var component in folder.Components.Keys.Order(StringComparer.Ordinal)) estimator.Add(folder, component);
+        foreach (var component in priorFolder?.Components.Keys.Order(StringComparer.Ordinal) ?? Enumerable.Empty<string>()) estimator.Add(priorFolder!, component);
+        return new GenerationEstimate(Runtime + estimator.peak, estimator.stages.Sum(stage => stage.Seconds), estimator.stages, ModelMemory.Available());
+    }
+
+    private double Halves => request.Guidance > 1 ? 2 : 1;
+
+    private long Side => request.Size!.Value;
+
+    private void Add(PipelineFolder from, string component)
+    {
+        if (!Directory.Exists(Path.Combine(from.Path, component))) return;
+        var path = from.Of(component);
+        switch (from.Components[component])
+        {
+            case "CLIPTextModelWithProjection" or "CLIPTextModel":
+                var text = ConfigFile.Read<ClipTextConfig>(path);
+                Stage(from, component, NetworkCost.OfTransformer(new ClipTextModel(text, projects: false), text.MaxPositionEmbeddings), ScalarType.Float32, runs: 2);
+                break;
+            case "CLIPVisionModelWithProjection":
+                var vision = ConfigFile.Read<ClipVisionConfig>(path);
+                var patches = vision.ImageSize / vision.PatchSize * (vision.ImageSize / vision.PatchSize) + 1;
+                Stage(from, component, NetworkCost.OfTransformer(new ClipVisionModel(vision, projects: true), patches), ScalarType.Float32, runs: 1);
+                break;
+            case "MultilingualCLIP":
+                Stage(from, component, NetworkCost.OfTransformer(new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), 77), ScalarType.Float32, runs: Halves);
+                break;
+            case "PriorTransformer":
+                Prior(from, component, PriorTransformerConfig.Read(path));
+                break;
+            case "UNet2DConditionModel":
+                var unet = ConfigFile.Read<UNet2DConditionConfig>(path);
+                var side = from.Has("movq") || from.Has("vae") ? Side / CodecFactor(from) : (unet.SampleSize ?? [64])[0];
+                Stage(from, component, NetworkCost.OfUNet(new UNet2DConditionModel(unet), unet.BlockOutChannels.Length, side * side, 81), type, request.Steps!.Value * Halves, batch: Halves);
+                break;
+            case "UNet2DModel":
+                var upsampler = ConfigFile.Read<UNet2DConfig>(path);
+                var large = (double)(upsampler.SampleSize ?? [256])[0];
+                if (from.Has("vae") && request.UpsamplerSteps is null) break;
+                var steps = (request.UpsamplerSteps ?? 7) - (from.Has(Upsampler.Last) ? 1 : 0);
+                Stage(from, component, NetworkCost.OfUNet(new UNet2DModel(upsampler), upsampler.BlockOutChannels.Length, large * large, 0), type, component == Upsampler.Last ? 1 : steps);
+                break;
+            case "AutoencoderKL":
+                var vae = ConfigFile.Read<AutoencoderKLConfig>(path);
+                Stage(from, component, NetworkCost.OfDecoder(new AutoencoderKL(vae), vae.BlockOutChannels.Count, Math.Pow(Side / vae.Factor, 2)), ScalarType.Float32, runs: 1);
+                break;
+            case "VQModel":
+                var codec = ConfigFile.Read<VQModelConfig>(path);
+                Stage(from, component, NetworkCost.OfDecoder(new VQModel(codec), codec.BlockOutChannels.Count, Math.Pow(Side / codec.Factor, 2)), ScalarType.Float32, runs: 1);
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>The text once for each of prompt and empty text, then three tokens a step, which costs reading the weights.</summary>
+    private void Prior(PipelineFolder from, string component, PriorTransformerConfig config)
+    {
+        var network = new PriorTransformer(config);
+        var prefix = NetworkCost.OfTransformer(network, config.NumEmbeddings + 1);
+        var reading = request.PriorSteps!.Value * request.PriorCandidates * (4.0 * prefix.Weights / speed.WeightBytes);
+        // The blocks' weights are copied into the layout of the fast kernels.
+        Stage(from, component, prefix with { Weights = 2 * prefix.Weights }, ScalarType.Float32, runs: request.PriorGuidance > 1 ? 2 : 1, further: reading);
+    }
+
+    private void Stage(PipelineFolder from, string component, NetworkCost cost, ScalarType weights, double runs, double batch = 1, double further = 0)
+    {
+        var size = weights == ScalarType.BFloat16 ? 2 : 4;
+        var file = Directory.EnumerateFiles(from.Of(component)).Where(path => Path.GetExtension(path) is ".safetensors" or ".bin").Select(path => new FileInfo(path).Length).DefaultIfEmpty().Max();
+        // While it is loaded, the pages of its file count too.
+        var own = size * cost.Weights;
+        var bytes = Math.Max(own + file, own + (long)(size * cost.Activations * batch));
+        peak = Math.Max(peak, kept + bytes);
+        if (keep) kept += own;
+        var seconds = (file / LoadingSpeed) + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products))) + further;
+        stages.Add(new StageEstimate(component, bytes, seconds));
+    }
+
+    private static int CodecFactor(PipelineFolder from) => from.Has("movq")
+        ? ConfigFile.Read<VQModelConfig>(from.Of("movq")).Factor : ConfigFile.Read<AutoencoderKLConfig>(from.Of("vae")).Factor;
+}

@@ -13,7 +13,8 @@ internal static class BlurCorruptions
 
     public static FloatPicture Defocus(FloatPicture picture, int level)
     {
-        var (radius, edge) = (Disks[level].Radius * picture.Unit, Disks[level].Edge * picture.Unit);
+        // A disk of half a pixel's width still covers the points around its middle; of a smaller one nothing would be left.
+        var (radius, edge) = (Math.Max(0.25f, Disks[level].Radius * picture.Unit), Disks[level].Edge * picture.Unit);
         var reach = (int)MathF.Ceiling(radius);
         var taps = new List<(float, float, float)>();
         for (var y = -reach; y <= reach; y++)

@@ -62,14 +62,14 @@ internal static class WeatherCorruptions
 
     /// <summary>Clouds by midpoint displacement on a torus (Fournier, Fussell and Carpenter, 1982), from 0 to 1.</summary>
     /// <param name="side">Side of the square, a power of two.</param>
-    /// <param name="decay">By what the displacement is divided from one scale to the next.</param>
+    /// <param name="decay">By whose square the displacement is divided from one scale to the next: ImageNet-C draws from -w to w, multiplies by w again, and divides w.</param>
     /// <param name="random">Source of the displacements.</param>
     /// <returns>[side, side]</returns>
     private static float[] Plasma(int side, float decay, ref SceneRandom random)
     {
         var map = new float[side * side];
         var wobble = 1f;
-        for (var step = side; step >= 2; step /= 2, wobble /= decay)
+        for (var step = side; step >= 2; step /= 2, wobble /= decay * decay)
         {
             var half = step / 2;
             for (var y = 0; y < side; y += step)

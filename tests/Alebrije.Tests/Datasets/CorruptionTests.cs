@@ -47,6 +47,31 @@ public sealed class CorruptionTests
     }
 
     [Theory]
+    [InlineData(Corruption.DefocusBlur)]
+    [InlineData(Corruption.GlassBlur)]
+    [InlineData(Corruption.MotionBlur)]
+    [InlineData(Corruption.ZoomBlur)]
+    public void Blurs_LeaveAnEvenPictureEven(Corruption corruption)
+    {
+        foreach (var side in new[] { 1, 2, 5, 6, 7, 40 })
+            Assert.All(Corruptions.Apply(Even(side, side, 200), corruption, 1).Pixels, value => Assert.InRange(value, 199, 201));
+    }
+
+    [Theory]
+    [InlineData(1, 1.6, 2.0)]
+    [InlineData(5, 1.5, 1.8)]
+    public void Fog_IsAsSmoothAsImageNetCs(int severity, double least, double most)
+    {
+        // Displacements fall by the square of the decay (2 at severity 1, 1.4 at 5) from one scale to the next, and the difference of two places grows with their distance.
+        double Step(int reach) => Enumerable.Range(0, 8).Average(seed =>
+        {
+            var fog = Corruptions.Apply(Even(128, 128, 100), Corruption.Fog, severity, (ulong)seed).Pixels;
+            return Enumerable.Range(0, 64 * 64).Select(i => (i / 64 * 128) + (i % 64)).Average(at => Math.Abs(fog[3 * (at + reach)] - fog[3 * at]));
+        });
+        Assert.InRange(Step(4) / Step(2), least, most);
+    }
+
+    [Theory]
     [MemberData(nameof(Styles))]
     public void Styles_ApplyToAnyPicture(SceneStyle style)
     {
@@ -95,6 +120,8 @@ public sealed class CorruptionTests
         Assert.Contains("1 to 5", Assert.Throws<ArgumentOutOfRangeException>(() => Corruptions.Apply(grey, Corruption.Fog, 6)).Message, StringComparison.Ordinal);
         Assert.Equal("jpeg_compression", Corruption.JpegCompression.Name());
     }
+
+    private static RgbImage Even(int width, int height, byte value) => new(width, height, [.. Enumerable.Repeat(value, width * height * 3)]);
 
     /// <summary>Waves with edges, such that every corruption has something to spoil.</summary>
     private static RgbImage Picture(int width, int height)

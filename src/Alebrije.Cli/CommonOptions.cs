@@ -9,7 +9,7 @@ internal static class CommonOptions
     public static readonly Option<string> Model = new("--model") { HelpName = "NAME|FOLDER", Description = "Model: a name that 'models list' gives, OWNER/NAME of one that was fetched, or the path of a folder.", DefaultValueFactory = _ => "mini", Recursive = true };
     public static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Description = "Seed of everything random; the same seed gives the same result.", Recursive = true };
     public static readonly Option<string> Device = new("--device") { HelpName = "auto|cpu|cuda[:n]", Description = "Where it computes.", DefaultValueFactory = _ => "auto", Recursive = true };
-    public static readonly Option<string> PrecisionName = new("--precision") { HelpName = "auto|fp32|bf16", Description = "Number format of large networks; auto takes bf16 only where it is fast.", DefaultValueFactory = _ => "auto", Recursive = true };
+    public static readonly Option<string> PrecisionName = new("--precision") { HelpName = "auto|fp32|bf16|int8", Description = "Number format of large networks; auto takes bf16 only where it is fast; int8 only embeds.", DefaultValueFactory = _ => "auto", Recursive = true };
     public static readonly Option<int?> Threads = new("--threads") { HelpName = "N", Description = "Threads for tensor operations; without it libtorch chooses.", Recursive = true };
     public static readonly Option<string?> Language = new("--lang") { HelpName = "en|es", Description = "Language of messages; without it that of the environment.", Recursive = true };
     public static readonly Option<bool> Json = new("--json") { Description = "Answers with one JSON document on standard output and nothing else there.", Recursive = true };
@@ -19,7 +19,7 @@ internal static class CommonOptions
 
     static CommonOptions()
     {
-        PrecisionName.AcceptOnlyFromAmong("auto", "fp32", "bf16");
+        PrecisionName.AcceptOnlyFromAmong("auto", "fp32", "bf16", "int8");
         Language.AcceptOnlyFromAmong("en", "es");
         Threads.Validators.Add(result =>
         {
@@ -50,6 +50,7 @@ internal static class CommonOptions
     {
         "fp32" => Precision.Fp32,
         "bf16" => Precision.Bf16,
+        "int8" => Precision.Int8,
         _ => Precision.Auto,
     };
 

@@ -48,7 +48,9 @@ public static class ClipBenchmark
         TorchRuntime.Initialize();
         using var parts = Parts(folder);
         var (text, image) = (parts.Text, parts.Image);
-        ScalarType[] types = Processor.HasFastBf16 ? [ScalarType.Float32, ScalarType.BFloat16] : [ScalarType.Float32];
+        List<ScalarType> types = [ScalarType.Float32];
+        if (Processor.HasFastBf16) types.Add(ScalarType.BFloat16);
+        if (OneDnn.HasInt8) types.Add(ScalarType.Int8);
         var rows = new List<BenchmarkRow>();
         if (text is not null && !text.SeesPadding) rows.AddRange(Texts(text, types, rounds, progress, cancellation));
         if (image is not null)
@@ -56,7 +58,7 @@ public static class ClipBenchmark
         return rows;
     }
 
-    private static List<BenchmarkRow> Texts(ClipTextTower tower, ScalarType[] types, int rounds, Action<string>? progress, CancellationToken cancellation)
+    private static List<BenchmarkRow> Texts(ClipTextTower tower, List<ScalarType> types, int rounds, Action<string>? progress, CancellationToken cancellation)
     {
         const int batch = 32;
         var sentences = ZeroShotSet.All.SelectMany(set => set.Classes.Select((name, i) => set.Templates[i % set.Templates.Count].Replace("{}", name, StringComparison.Ordinal)));
@@ -88,13 +90,13 @@ public static class ClipBenchmark
         return joined.index_select(0, tensor(order));
     }
 
-    private static List<BenchmarkRow> Images(ClipImageTower tower, int batch, ScalarType[] types, int rounds, Action<string>? progress, CancellationToken cancellation)
+    private static List<BenchmarkRow> Images(ClipImageTower tower, int batch, List<ScalarType> types, int rounds, Action<string>? progress, CancellationToken cancellation)
     {
         using var draws = new Noise(7);
         using var noise = draws.Randn(batch, 3, tower.Size, tower.Size);
         using var pixels = nn.functional.avg_pool2d(noise, [5, 5], stride: [1, 1], padding: [2, 2]) * 5;
         var ways = new List<(string, Func<Tensor>)>();
-        foreach (var type in types) ways.Add(($"{Name(type)} plain", () => tower.Embed(pixels, type)));
+        foreach (var type in types.Where(type => type != ScalarType.Int8)) ways.Add(($"{Name(type)} plain", () => tower.Embed(pixels, type)));
         var packed = types.Select(type => (Type: type, Tower: tower.Pack(type))).Where(p => p.Tower is not null).ToArray();
         foreach (var (type, way) in packed) ways.Add(($"{Name(type)} packed", () => way!.Embed(pixels)));
         try
@@ -137,7 +139,7 @@ public static class ClipBenchmark
 
     private static double At(double[] sorted, double share) => sorted[(int)Math.Round(share * (sorted.Length - 1))];
 
-    private static string Name(ScalarType type) => type == ScalarType.BFloat16 ? "bf16" : "fp32";
+    private static string Name(ScalarType type) => type switch { ScalarType.BFloat16 => "bf16", ScalarType.Int8 => "int8", _ => "fp32" };
 
     /// <summary>A CLIP, or the sizes of ViT-B/32 (Radford et al., 2021, tables 19 and 20), which are the configuration's defaults.</summary>
     internal static ClipModelParts Parts(string? folder)

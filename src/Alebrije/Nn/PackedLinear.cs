@@ -8,26 +8,34 @@ namespace Alebrije.Nn;
 internal sealed class PackedLinear : IDisposable
 {
     private readonly Tensor weight, bias;
+    private readonly Tensor? steps;
     private readonly LinearEpilogue epilogue;
     private readonly bool packed;
 
     /// <param name="weight">[output, input]</param>
     /// <param name="bias">[output], or null for none.</param>
-    /// <param name="type">Type of the products.</param>
+    /// <param name="type">Type of the products: float32, bfloat16 or, where <see cref="OneDnn.HasInt8"/>, int8.</param>
     /// <param name="epilogue">What follows.</param>
     public PackedLinear(Tensor weight, Tensor? bias, ScalarType type, LinearEpilogue epilogue = LinearEpilogue.None)
     {
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
         this.epilogue = epilogue;
-        packed = OneDnn.IsAvailable && weight.device_type == DeviceType.CPU;
-        var matrix = weight.detach().to(type).contiguous();
-        this.weight = (packed ? OneDnn.Pack(matrix) : matrix.clone()).DetachFromDisposeScope();
-        this.bias = (bias is null ? zeros(weight.shape[0], type, weight.device) : bias.detach().to(type).clone()).DetachFromDisposeScope();
-        Type = type;
+        Type = type == ScalarType.Int8 ? ScalarType.Float32 : type;
+        packed = OneDnn.Packs(Type) && weight.device_type == DeviceType.CPU;
+        var matrix = weight.detach().to(Type).contiguous();
+        if (type == ScalarType.Int8)
+        {
+            (this.weight, steps) = OneDnn.PackInt8(matrix);
+            steps.DetachFromDisposeScope();
+        }
+        else this.weight = packed ? OneDnn.Pack(matrix) : matrix.clone();
+
+        this.weight.DetachFromDisposeScope();
+        this.bias = (bias is null ? zeros(weight.shape[0], Type, weight.device) : bias.detach().to(Type).clone()).DetachFromDisposeScope();
     }
 
-    /// <summary>Type of the products.</summary>
+    /// <summary>Type of what comes in and goes out.</summary>
     public ScalarType Type { get; }
 
     /// <param name="x">[..., input], of any floating type.</param>
@@ -36,6 +44,7 @@ internal sealed class PackedLinear : IDisposable
     {
         using var scope = NewDisposeScope();
         x = x.to(Type);
+        if (steps is not null) return OneDnn.LinearInt8(x, weight, steps, bias, epilogue).MoveToOuterDisposeScope();
         if (packed) return OneDnn.Linear(x, weight, bias, epilogue).MoveToOuterDisposeScope();
         var y = nn.functional.linear(x, weight, bias);
         return (epilogue switch
@@ -52,5 +61,6 @@ internal sealed class PackedLinear : IDisposable
     {
         weight.Dispose();
         bias.Dispose();
+        steps?.Dispose();
     }
 }

@@ -33,10 +33,12 @@ public sealed class ClipModel : IDisposable
     {
         this.parts = parts;
         space = new Lazy<EmbeddingSpace>(() => EmbeddingSpace.Of(Name, Dimensions, Tokenizer, ImageProcessor));
-        dtype = precision == Precision.Auto && parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())) < SmallNetwork
-            ? ScalarType.Float32 : Processor.ScalarType(precision);
-        packedText = new(() => parts.Text?.Pack(dtype));
-        packedVision = new(() => parts.Image?.Pack(dtype));
+        if (precision == Precision.Int8 && !OneDnn.HasInt8)
+            throw new NotSupportedException("This libtorch has no int8 products for this processor; use fp32, or bf16 where 'doctor' names it.");
+        dtype = precision == Precision.Int8 ? ScalarType.Int8
+            : precision == Precision.Auto && parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())) < SmallNetwork ? ScalarType.Float32 : Processor.ScalarType(precision);
+        packedText = new(() => Packed(parts.Text?.Pack(dtype), "texts"));
+        packedVision = new(() => Packed(parts.Image?.Pack(dtype), "pictures"));
     }
 
     /// <summary>The model's name: that of its folder.</summary>
@@ -66,6 +68,7 @@ public sealed class ClipModel : IDisposable
     /// (<c>open_clip_config.json</c>), or a <c>.pt</c> file of openai/CLIP.
     /// </param>
     /// <param name="precision">Number format of the towers; <see cref="Precision.Auto"/> keeps small ones in float32.</param>
+    /// <exception cref="NotSupportedException">int8 where libtorch has no products for it; with a tower that it is not made for, embedding throws this.</exception>
     /// <exception cref="Weights.CheckpointNotFoundException">A folder or file is missing.</exception>
     /// <exception cref="Weights.WeightsException">There is no CLIP in it, a file is damaged, or tensors do not fit the configuration.</exception>
     public static ClipModel Load(string folder, Precision precision = Precision.Auto)
@@ -87,7 +90,7 @@ public sealed class ClipModel : IDisposable
     /// <param name="texts">Any number of texts.</param>
     /// <param name="progress">Told how many are done, after every batch.</param>
     /// <param name="cancellation">Stops between batches.</param>
-    /// <returns>[texts][dimensions], unit length; equal to float32 rounding whatever texts are asked together.</returns>
+    /// <returns>[texts][dimensions], unit length; equal to float32 rounding whatever texts are asked together, except in int8.</returns>
     /// <exception cref="InvalidOperationException">The model has no text tower.</exception>
     public float[][] EmbedTexts(IReadOnlyList<string> texts, Action<int>? progress = null, CancellationToken cancellation = default)
     {
@@ -275,6 +278,10 @@ public sealed class ClipModel : IDisposable
         if (errors.FirstOrDefault(e => e is not null) is { } first) ExceptionDispatchInfo.Throw(first);
         return pixels;
     }
+
+    /// <summary>A tower that cannot be packed runs as it is written, which no network does in int8.</summary>
+    private T? Packed<T>(T? tower, string what) where T : class => tower is null && dtype == ScalarType.Int8
+        ? throw new NotSupportedException($"{parts.Folder} embeds {what} with a network that int8 is not made for; use fp32.") : tower;
 
     private static void Inference(Action run)
     {

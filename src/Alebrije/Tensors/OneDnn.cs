@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.Runtime.InteropServices;
 using System.Text;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -23,14 +24,18 @@ internal enum LinearEpilogue
 
 /// <summary>
 /// Linear layers whose weights are laid out once as oneDNN's kernels read them, with the activation in the same pass. The operators are libtorch's own
-/// (aten/src/ATen/native/mkldnn/Linear.cpp), but only a TorchScript program may name them, so this class writes one of a few lines and loads it.
+/// (aten/src/ATen/native/mkldnn/Linear.cpp and native/quantized/cpu/qlinear.cpp), but only a TorchScript program may name them, so this class writes one
+/// of a few lines and loads it.
 /// </summary>
 internal static class OneDnn
 {
     /// <summary>Rows that the layout is chosen for; others are multiplied as well.</summary>
     private const long TypicalRows = 256;
 
-    private const string Program = """
+    /// <summary>Largest number that a weight becomes in int8, on both sides of zero.</summary>
+    private const int LargestWeight = 127;
+
+    private const string Head = """
         class OneDnn(Module):
           __parameters__ = []
           __buffers__ = []
@@ -38,21 +43,42 @@ internal static class OneDnn
           _is_full_backward_hook : Optional[bool]
           def pack(self: __torch__.OneDnn, w: Tensor, rows: int) -> Tensor:
             return ops.mkldnn._reorder_linear_weight(w, rows)
-          def linear(self: __torch__.OneDnn, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-            return ops.mkldnn._linear_pointwise(x, w, b, "none", [], None)
-          def gelu(self: __torch__.OneDnn, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-            return ops.mkldnn._linear_pointwise(x, w, b, "gelu", [], "none")
-          def tanh_gelu(self: __torch__.OneDnn, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-            return ops.mkldnn._linear_pointwise(x, w, b, "gelu", [], "tanh")
-          def silu(self: __torch__.OneDnn, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
-            return ops.mkldnn._linear_pointwise(x, w, b, "swish", [], None)
+          def pack_int8(self: __torch__.OneDnn, w: Tensor, rows: int, columns: int) -> Tensor:
+            return ops.onednn.qlinear_prepack(w, [rows, columns])
 
         """;
 
+    // 13 is quint8 and 6 float32. An input becomes numbers of 8 bits, or 7 where narrow, between its least and its largest.
+    private const string Layer = """
+          def NAME(self: __torch__.OneDnn, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+            return ops.mkldnn._linear_pointwise(x, w, b, "OPERATOR", [], "ALGORITHM")
+          def NAME_int8(self: __torch__.OneDnn, x: Tensor, w: Tensor, s: Tensor, z: Tensor, b: Tensor, narrow: bool) -> Tensor:
+            q = torch.quantize_per_tensor_dynamic(x, 13, narrow)
+            return ops.onednn.qlinear_pointwise(torch.int_repr(q), torch.q_scale(q), torch.q_zero_point(q), w, s, z, b, 1., 0, 6, "OPERATOR", [], "ALGORITHM")
+
+        """;
+
+    private static readonly (string Name, string Operator, string Algorithm)[] Layers =
+        [("linear", "none", "none"), ("gelu", "gelu", "none"), ("tanh_gelu", "gelu", "tanh"), ("silu", "swish", "none")];
+
     private static readonly Lazy<jit.ScriptModule?> Loaded = new(Load);
+    private static readonly Lazy<bool> PacksBf16 = new(() => IsAvailable && Multiplies(Loaded.Value!, ScalarType.BFloat16));
+    private static readonly Lazy<long?> Int8Sum = new(SumInInt8);
 
     /// <summary>Whether this libtorch has the operators; where it has not, layers run as usual.</summary>
     public static bool IsAvailable => Loaded.Value is not null;
+
+    /// <summary>Whether matrices of a type can be packed; of bfloat16 they cannot on processors without AVX-512.</summary>
+    public static bool Packs(ScalarType type) => type == ScalarType.BFloat16 ? PacksBf16.Value : IsAvailable;
+
+    /// <summary>Whether it has those of int8 too, and they multiply.</summary>
+    public static bool HasInt8 => Int8Sum.Value is not null;
+
+    /// <summary>
+    /// Whether products of 8 bits by 8 overflow: processors without VNNI add two of them in 16 bits, which hold 2 · 127 · 127 but not 2 · 255 · 127. Inputs
+    /// then have 7 bits.
+    /// </summary>
+    private static bool Overflows => Int8Sum.Value != ProbeSum;
 
     /// <summary>Lays a matrix out for <see cref="Linear"/>.</summary>
     /// <param name="weight">[output, input], float32 or bfloat16, contiguous.</param>
@@ -65,17 +91,35 @@ internal static class OneDnn
     /// <param name="bias">[output] in the type of the weight.</param>
     /// <param name="epilogue">Applied to the result.</param>
     /// <returns>[..., output]</returns>
-    public static Tensor Linear(Tensor x, Tensor packed, Tensor bias, LinearEpilogue epilogue) => (Tensor)Script.invoke(
-        epilogue switch
-        {
-            LinearEpilogue.Gelu => "gelu",
-            LinearEpilogue.TanhGelu => "tanh_gelu",
-            LinearEpilogue.Silu => "silu",
-            _ => "linear",
-        },
-        x, packed, bias);
+    public static Tensor Linear(Tensor x, Tensor packed, Tensor bias, LinearEpilogue epilogue) => (Tensor)Script.invoke(NameOf(epilogue), x, packed, bias);
+
+    /// <summary>Rounds a matrix to whole numbers of 8 bits and lays it out for <see cref="LinearInt8"/>.</summary>
+    /// <param name="weight">[output, input] float32</param>
+    /// <returns>The matrix in a layout that only <see cref="LinearInt8"/> reads, and what its steps are worth, [output] float32: each row has its own.</returns>
+    public static (Tensor Packed, Tensor Steps) PackInt8(Tensor weight)
+    {
+        using var scope = NewDisposeScope();
+        var steps = weight.abs().amax([1]).clamp_min(1e-12) / LargestWeight;
+        var rounded = (weight / steps.unsqueeze(1)).round().to(ScalarType.Int8);
+        return (((Tensor)Script.invoke("pack_int8", rounded, TypicalRows, weight.shape[1])).MoveToOuterDisposeScope(), steps.MoveToOuterDisposeScope());
+    }
+
+    /// <summary>The same in products of int8. The input is rounded on the way: all its rows to steps of one size, which the largest of them sets.</summary>
+    /// <param name="x">[..., input] float32</param>
+    /// <param name="packed">From <see cref="PackInt8"/>.</param>
+    /// <param name="steps">From <see cref="PackInt8"/>.</param>
+    /// <param name="bias">[output] float32</param>
+    /// <param name="epilogue">Applied to the result.</param>
+    /// <returns>[..., output] float32</returns>
+    public static Tensor LinearInt8(Tensor x, Tensor packed, Tensor steps, Tensor bias, LinearEpilogue epilogue)
+    {
+        using var zeros = steps.to(ScalarType.Int32).zero_();
+        return (Tensor)Script.invoke(NameOf(epilogue) + "_int8", x, packed, steps, zeros, bias, Overflows);
+    }
 
     private static jit.ScriptModule Script => Loaded.Value ?? throw new InvalidOperationException("This libtorch has no oneDNN operators; ask IsAvailable first.");
+
+    private static string NameOf(LinearEpilogue epilogue) => Layers[(int)epilogue].Name;
 
     private static jit.ScriptModule? Load()
     {
@@ -84,20 +128,55 @@ internal static class OneDnn
         {
             Write(path);
             var script = jit.load(path);
-            using var scope = NewDisposeScope();
-            using var quiet = no_grad();
-
-            // Operators are looked up when a method first runs, so one product is tried.
-            Func<Tensor, Tensor> product = x => (Tensor)script.invoke("linear", x, (Tensor)script.invoke("pack", ones(2, 3), TypicalRows), zeros(2));
-            return product(ones(1, 3)).allclose(full([1, 2], 3, ScalarType.Float32)) ? script : null;
+            return Multiplies(script, ScalarType.Float32) ? script : null;
         }
-        catch (Exception e) when (e is System.Runtime.InteropServices.ExternalException or IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is ExternalException or IOException or UnauthorizedAccessException)
         {
             return null;
         }
         finally
         {
             if (File.Exists(path)) File.Delete(path);
+        }
+    }
+
+    /// <summary>Tries one product: operators are looked up, and processors judged, when a method first runs.</summary>
+    private static bool Multiplies(jit.ScriptModule script, ScalarType type)
+    {
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var quiet = no_grad();
+            var packed = (Tensor)script.invoke("pack", ones([2, 3], type), TypicalRows);
+            return ((Tensor)script.invoke("linear", ones([1, 3], type), packed, zeros([2], type))).allclose(full([1, 2], 3, type));
+        }
+        catch (ExternalException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>64 products of the largest input and the largest weight: what a kernel whose sums overflow falls short of.</summary>
+    private const long ProbeSum = 64 * 255 * LargestWeight;
+
+    private static long? SumInInt8()
+    {
+        if (!IsAvailable) return null;
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var quiet = no_grad();
+
+            // From 0 to 255 a step is 1, so that nothing is rounded.
+            var x = full([2, 64], 255, ScalarType.Float32);
+            x[1] = 0;
+            var packed = (Tensor)Script.invoke("pack_int8", full([16, 64], LargestWeight, ScalarType.Int8), TypicalRows, 64L);
+            var sums = (Tensor)Script.invoke("linear_int8", x, packed, ones(16), torch.zeros(16, ScalarType.Int32), torch.zeros(16), false);
+            return sums[1].abs().max().item<float>() == 0 ? (long)sums[0, 0].item<float>() : null;
+        }
+        catch (ExternalException)
+        {
+            return null;
         }
     }
 
@@ -115,9 +194,12 @@ internal static class OneDnn
         WriteName("_is_full_backward_hook");
         pickle.Write("Nub."u8);
         Add("data.pkl", pickle.ToArray());
-        Add("code/__torch__.py", Encoding.ASCII.GetBytes(Program.ReplaceLineEndings("\n")));
+        Add("code/__torch__.py", Encoding.ASCII.GetBytes(Program().ReplaceLineEndings("\n")));
         Add("constants.pkl", [0x80, 2, (byte)')', (byte)'.']);
         Add("version", "3\n"u8.ToArray());
+
+        static string Program() => Head + string.Concat(Layers.Select(layer => Layer
+            .Replace("NAME", layer.Name, StringComparison.Ordinal).Replace("OPERATOR", layer.Operator, StringComparison.Ordinal).Replace("ALGORITHM", layer.Algorithm, StringComparison.Ordinal)));
 
         void WriteName(string name)
         {

@@ -1,5 +1,7 @@
 using Alebrije.Models.Clip;
 using Alebrije.Nn;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -106,6 +108,54 @@ public sealed class PackedTowersTests
         Assert.True(without.Call(x).allclose(nn.functional.linear(x, weight), 1e-4, 1e-4));
     }
 
+    [Theory]
+    [InlineData(0, 1)]
+    [InlineData(1, 7)]
+    [InlineData(2, 300)]
+    [InlineData(3, 5)]
+    public void Int8_IsNearlyLinearAndWhatFollows(int epilogue, int rows)
+    {
+        Assert.SkipUnless(OneDnn.HasInt8, "This libtorch has no int8 products.");
+        using var scope = NewDisposeScope();
+        using var noise = new Noise(11);
+        var (weight, bias, x) = (noise.Randn(48, 128), noise.Randn(48), noise.Randn(2, rows, 128));
+        weight[0] = 0;
+        weight[1].mul_(1000);
+        using var exact = new PackedLinear(weight, bias, ScalarType.Float32, (LinearEpilogue)epilogue);
+        using var layer = new PackedLinear(weight, bias, ScalarType.Int8, (LinearEpilogue)epilogue);
+        var (given, expected) = (layer.Call(x), exact.Call(x));
+        Assert.Equal(ScalarType.Float32, given.dtype);
+        Assert.Equal(expected.shape, given.shape);
+
+        // A row of zeros gives its bias alone, and each row has steps of its own: a large one does not spoil the others.
+        Assert.True(given[.., .., 0].allclose(expected[.., .., 0]));
+        foreach (var rest in new[] { TensorIndex.Slice(1, 2), TensorIndex.Slice(2) })
+        {
+            var (some, right) = (given.index(TensorIndex.Ellipsis, rest), expected.index(TensorIndex.Ellipsis, rest));
+            Assert.InRange(((some - right).norm() / right.norm()).item<float>(), 1e-5f, 0.08f);
+        }
+    }
+
+    [Fact]
+    public void Int8_DoesNotOverflow_WhereAllIsLargest()
+    {
+        Assert.SkipUnless(OneDnn.HasInt8, "This libtorch has no int8 products.");
+        using var scope = NewDisposeScope();
+        using var layer = new PackedLinear(ones(16, 512), null, ScalarType.Int8);
+        var x = ones(3, 512);
+        x[2] = 0;
+        Assert.Equal([512, 512, 0], layer.Call(x).index(TensorIndex.Colon, 0).data<float>().Select(sum => MathF.Round(sum)));
+    }
+
+    [Fact]
+    public void Int8_IsRefused_ByWhatIsNotMadeForIt()
+    {
+        Assert.Contains("fp32 or bf16", Assert.Throws<NotSupportedException>(() => Processor.ScalarType(Precision.Int8)).Message, StringComparison.Ordinal);
+        Assert.SkipUnless(OneDnn.HasInt8, "This libtorch has no int8 products.");
+        using var model = ClipModel.Load(Path.Combine(Repository.Root, "tests", "Alebrije.Tests", "Fixtures", "open-clip-resnet", "model"), Precision.Int8);
+        Assert.Contains("int8", Assert.Throws<NotSupportedException>(() => model.EmbedImages([new RgbImage(8, 8)], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+    }
+
     private static void AssertTexts(int[][] rows, Func<Tensor, Tensor> plain, Func<ScalarType, PackedTextTower> pack)
     {
         var expected = plain(tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, rows[0].Length]));
@@ -133,13 +183,14 @@ public sealed class PackedTowersTests
     }
 
     /// <summary>bf16 only where the processor has it: elsewhere it is a hundred times slower.</summary>
-    private static ScalarType[] Types => Processor.HasFastBf16 ? [ScalarType.Float32, ScalarType.BFloat16] : [ScalarType.Float32];
+    private static IEnumerable<ScalarType> Types =>
+        [ScalarType.Float32, .. Processor.HasFastBf16 ? [ScalarType.BFloat16] : Array.Empty<ScalarType>(), .. OneDnn.HasInt8 ? [ScalarType.Int8] : Array.Empty<ScalarType>()];
 
     private static void AssertSame(Tensor expected, Tensor given, ScalarType type)
     {
         if (type == ScalarType.Float32) Assert.InRange((expected - given).abs().max().item<float>(), 0, 2e-4f);
         var cosine = (ClipNetwork.Unit(expected) * ClipNetwork.Unit(given)).sum(-1).min().item<float>();
-        Assert.InRange(cosine, type == ScalarType.Float32 ? 0.99999f : 0.999f, 1.00001f);
+        Assert.InRange(cosine, type switch { ScalarType.Float32 => 0.99999f, ScalarType.BFloat16 => 0.999f, _ => 0.995f }, 1.00001f);
     }
 
     /// <summary>Rows of every length, padded with the end token or with zeros.</summary>

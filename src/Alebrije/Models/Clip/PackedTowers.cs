@@ -115,7 +115,9 @@ internal sealed class PackedVisionTower : IDisposable
         using var quiet = no_grad();
         using var scope = NewDisposeScope();
         patch = ends.Patches.shape[^1];
-        patches = new PackedLinear(ends.Patches.flatten(1), null, type);
+
+        // Pixels are read once and in full: int8 would save a fortieth of the work.
+        patches = new PackedLinear(ends.Patches.flatten(1), null, type == ScalarType.Int8 ? ScalarType.Float32 : type);
         projection = new PackedLinear(ends.Projection, null, ScalarType.Float32);
         var all = ends.Positions.detach().to(ScalarType.Float32);
         first = (ends.Class.detach().to(ScalarType.Float32) + all[0]).DetachFromDisposeScope();

@@ -53,7 +53,7 @@ internal sealed class PackedTransformer : IDisposable
     private readonly PackedBlock[] blocks;
 
     /// <param name="blocks">First to last; read one after the other, so they may be made on the way.</param>
-    /// <param name="type">Type of the products: float32 or bfloat16.</param>
+    /// <param name="type">Type of the products: float32, bfloat16 or int8.</param>
     public PackedTransformer(IEnumerable<ClipBlockWeights> blocks, ScalarType type)
     {
         var packed = new List<PackedBlock>();

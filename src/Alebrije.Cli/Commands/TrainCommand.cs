@@ -29,8 +29,8 @@ internal static class TrainCommand
         return command;
     }
 
-    /// <summary>Names are looked up among the models; whatever looks like a path is one, and stays as it was written.</summary>
-    public static string FindModel(string name) => Path.GetFileName(name) == name ? ModelCatalog.Create().Find(name) : name;
+    /// <summary>Names, <c>owner/name</c> too, are looked up among the models; the path of something that is there stays as it was written.</summary>
+    public static string FindModel(string name) => Path.GetFileName(name) != name && Path.Exists(name) ? name : ModelCatalog.Create().Find(name);
 
     private static Command Part(string part, Terminal terminal)
     {
@@ -55,7 +55,10 @@ internal static class TrainCommand
         {
             HelpName = "FOLDER|CSV|TAR", Description = "Your own pictures with captions, without a JSON file: a folder, a .csv or .tsv, or WebDataset's .tar archives.",
         };
-        var start = new Option<string?>("--start") { HelpName = "NAME|FOLDER", Description = "With --data: the model or run that it begins with; without it, with nothing." };
+        var start = new Option<string?>("--start")
+        {
+            HelpName = "NAME|FOLDER|PT", Description = "With --data: the model or run that it begins with (of transformers, open_clip or openai/CLIP); without it, with nothing.",
+        };
         var run = new TrainingRunOptions();
         var command = new Command("clip", Descriptions["clip"]) { config, data, start };
         run.AddTo(command);

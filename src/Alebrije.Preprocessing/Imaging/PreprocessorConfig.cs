@@ -5,6 +5,8 @@ namespace Alebrije.Preprocessing.Imaging;
 /// <summary>Reads the two kinds of preparation settings that published checkpoints carry.</summary>
 internal static class PreprocessorConfig
 {
+    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
+
     public static ClipImageOptions Read(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -28,6 +30,19 @@ internal static class PreprocessorConfig
         {
             throw new InvalidDataException($"{path} is not understood: {e.Message}", e);
         }
+    }
+
+    /// <summary>Settings as <c>preprocessor_config.json</c> of transformers' <c>CLIPImageProcessor</c>; what <see cref="Read"/> understands.</summary>
+    /// <param name="options">Any but those that add borders.</param>
+    internal static byte[] Write(ClipImageOptions options)
+    {
+        object size = options.Fit == ImageFit.Shortest ? new { shortest_edge = options.ResizeHeight } : new { height = options.ResizeHeight, width = options.ResizeWidth };
+        return JsonSerializer.SerializeToUtf8Bytes(new
+        {
+            image_processor_type = "CLIPImageProcessor", do_resize = options.DoResize, size, resample = (int)options.Filter,
+            do_center_crop = options.DoCrop, crop_size = new { height = options.CropHeight, width = options.CropWidth }, do_convert_rgb = true,
+            do_rescale = options.DoRescale, rescale_factor = options.RescaleFactor, do_normalize = options.DoNormalize, image_mean = options.Mean, image_std = options.Deviation,
+        }, Indented);
     }
 
     private static ClipImageOptions Transformers(JsonElement root, string path)

@@ -168,7 +168,7 @@ internal sealed class ClipModelFolder
     public string? VisionModel { get; private set; }
 
     /// <summary>Folder of open_clip's, or a file of openai/CLIP's: both towers in OpenAI's names.</summary>
-    public string? OpenClip { get; private set; }
+    public string? OpenClip { get; private init; }
 
     /// <summary>Folder of the tokenizer's files.</summary>
     public string? Tokenizer { get; private set; }
@@ -187,21 +187,18 @@ internal sealed class ClipModelFolder
     /// <exception cref="WeightsException">It is of another kind.</exception>
     public static ClipModelFolder Open(string path)
     {
-        var folder = new ClipModelFolder(path);
-        if (!IsPublishedFolder(path) && !IsOpenClip(path) && OpenClipFolder.PickleOf(path) is { } file)
-        {
-            folder.OpenClip = file;
-            return folder;
-        }
-
+        var folder = new ClipModelFolder(path) { OpenClip = OpenClipOf(path) };
+        if (folder.OpenClip is not null) return folder;
         if (!Directory.Exists(path)) throw new CheckpointNotFoundException($"There is no folder {path}.");
         if (File.Exists(System.IO.Path.Combine(path, "model_index.json"))) folder.FromPipeline(PipelineFolder.Open(path));
-        else if (IsOpenClip(path)) folder.OpenClip = path;
         else if (File.Exists(System.IO.Path.Combine(path, "config.json"))) folder.FromComponent();
         else if (File.Exists(System.IO.Path.Combine(path, "clip", "config.json"))) folder.FromRun();
         else throw new CheckpointNotFoundException($"{path} is no model: it has neither model_index.json (a pipeline) nor config.json (a CLIP of transformers) nor open_clip_config.json, and no single .pt file of OpenAI's.");
         return folder;
     }
+
+    /// <summary>Where a CLIP in OpenAI's names is kept: the path itself, or OpenAI's file in it; null where it is of another layout.</summary>
+    public static string? OpenClipOf(string path) => IsPublishedFolder(path) ? null : IsOpenClip(path) ? path : OpenClipFolder.PickleOf(path);
 
     /// <summary>The tokenizer.</summary>
     /// <exception cref="WeightsException">There is none; the message says why.</exception>

@@ -178,9 +178,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         var weights = Path.Combine(folder, "clip");
         SafeTensorsWriter.Write(Path.Combine(weights, "model.safetensors"), network.Clip.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
         ConfigFile.Write(Path.Combine(weights, "config.json"), network.Clip.Config);
-        if (TrainedClip.Preprocessor(config.Start) is { } settings) File.Copy(settings, Path.Combine(weights, TrainedClip.PreprocessorFile), overwrite: true);
-        var tokenizer = Directory.CreateDirectory(Path.Combine(folder, "tokenizer")).FullName;
-        foreach (var file in Directory.GetFiles(TrainedClip.TokenizerFolder(config.Start)).Where(TrainedClip.IsOfTokenizer)) File.Copy(file, Path.Combine(tokenizer, Path.GetFileName(file)), overwrite: true);
+        TrainedClip.CopyPreprocessor(config.Start, weights);
+        TrainedClip.CopyTokenizer(config.Start, Path.Combine(folder, "tokenizer"));
         using var model = ClipModel.Load(folder, Precision.Fp32);
         using var scope = NewDisposeScope();
         new LinearHead(

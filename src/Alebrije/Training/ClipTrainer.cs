@@ -15,7 +15,10 @@ internal sealed record ClipTrainingConfig : TrainingPlan
     /// <summary>Sizes of the network; its vocabulary size is that of the tokenizer that is trained first.</summary>
     public ClipConfig Model { get; init; } = new();
 
-    /// <summary>Folder that the run starts from, with weights and tokenizer: an earlier run, or a model of the same sizes; null starts from nothing.</summary>
+    /// <summary>
+    /// What the run starts from, with weights and tokenizer: an earlier run, a model of the same sizes, a folder of transformers or open_clip, or a file of
+    /// openai/CLIP; null starts from nothing.
+    /// </summary>
     public string? Start { get; init; }
 
     /// <summary>A person's own pictures with captions, in place of the world of emoji; null trains on that.</summary>
@@ -172,7 +175,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         {
             // Renamed when all its files are there, for a run may be killed between two of them.
             var unfinished = path + ".new";
-            if (config.Start is { } start) CopyFiles(TrainedClip.TokenizerFolder(start), unfinished);
+            if (config.Start is { } start) TrainedClip.CopyTokenizer(start, unfinished);
             else BpeTrainer.Train(pairs.Corpus(60_000), config.VocabularySize).Save(unfinished, config.Model.TextConfig.MaxPositionEmbeddings);
             Directory.Move(unfinished, path);
         }
@@ -184,19 +187,8 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
     private ClipImageProcessor PrepareImageProcessor(string folder)
     {
         var path = Path.Combine(folder, "clip", TrainedClip.PreprocessorFile);
-        if (!File.Exists(path) && config.Start is { } start && TrainedClip.Preprocessor(start) is { } settings)
-        {
-            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            File.Copy(settings, path);
-        }
-
+        if (!File.Exists(path) && config.Start is { } start) TrainedClip.CopyPreprocessor(start, Path.Combine(folder, "clip"));
         return File.Exists(path) ? ClipImageProcessor.Load(path) : ClipImageProcessor.Transformers(config.Model.VisionConfig.ImageSize);
-    }
-
-    private static void CopyFiles(string from, string to)
-    {
-        Directory.CreateDirectory(to);
-        foreach (var file in Directory.GetFiles(from).Where(TrainedClip.IsOfTokenizer)) File.Copy(file, Path.Combine(to, Path.GetFileName(file)), overwrite: true);
     }
 
     private static void Export(string folder, ClipNetwork network, Optimizer optimizer)

@@ -1,4 +1,5 @@
 using Alebrije.Models.Clip;
+using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Weights;
@@ -45,44 +46,62 @@ internal sealed class TrainedClip : IDisposable
     public ClipImageProcessor Processor => processor;
 
     /// <summary>
-    /// Opens a run's folder (<c>clip/</c> and <c>tokenizer/</c>), the two towers of a model such as <c>mini</c>, or a published folder of a
-    /// <c>CLIPModel</c>.
+    /// Opens a run's folder (<c>clip/</c> and <c>tokenizer/</c>), the two towers of a model such as <c>mini</c>, a published folder of a <c>CLIPModel</c>, or
+    /// of open_clip's, or a <c>.pt</c> file of openai/CLIP: vision transformers that are read at a class token, in transformers' names from here on.
     /// </summary>
     /// <exception cref="CheckpointNotFoundException">It is none of them.</exception>
+    /// <exception cref="WeightsException">Its towers are others.</exception>
     public static TrainedClip Open(string folder)
     {
         var network = new ClipNetwork(ConfigOf(folder));
         Copy(folder, network);
         network.eval();
         foreach (var parameter in network.parameters()) parameter.requires_grad = false;
+        if (OpenClip(folder) is { } other) return new TrainedClip(network, other.Vocabulary(), new ClipImageProcessor(other.Pictures()));
         var processor = Preprocessor(folder) is { } settings ? ClipImageProcessor.Load(settings) : ClipImageProcessor.Transformers(network.Config.VisionConfig.ImageSize);
         return new TrainedClip(network, ClipTokenizer.Load(TokenizerFolder(folder)), processor);
     }
 
     /// <summary>Sizes of such a folder's network.</summary>
     /// <exception cref="CheckpointNotFoundException">It holds no CLIP that can be trained.</exception>
-    public static ClipConfig ConfigOf(string folder) => IsModel(folder) ? TowersConfig(folder) : ConfigFile.Read<ClipConfig>(WholeFolder(folder));
+    /// <exception cref="WeightsException">Its towers are of a kind that is not trained here.</exception>
+    public static ClipConfig ConfigOf(string folder) => IsModel(folder) ? TowersConfig(folder) : OpenClip(folder)?.Config() ?? ConfigFile.Read<ClipConfig>(WholeFolder(folder));
 
     /// <summary>Whether such a folder keeps the scale of its logits; a model's towers apart do not.</summary>
     public static bool HasLogitScale(string folder) => !IsModel(folder);
 
-    /// <summary>Whether a file belongs to a tokenizer; in published folders it lies beside weights that do not.</summary>
-    public static bool IsOfTokenizer(string file) => TokenizerNames.Contains(Path.GetFileName(file), StringComparer.Ordinal);
-
-    /// <summary>The file with such a folder's settings for pictures, or null.</summary>
-    public static string? Preprocessor(string folder)
+    /// <summary>Writes such a folder's tokenizer in transformers' layout. Texts that openai/CLIP and open_clip clean first are read by its rules then.</summary>
+    public static void CopyTokenizer(string folder, string target)
     {
-        var file = IsModel(folder) ? Path.Combine(folder, "feature_extractor", PreprocessorFile) : Path.Combine(WholeFolder(folder), PreprocessorFile);
-        return File.Exists(file) ? file : null;
+        Directory.CreateDirectory(target);
+        if (OpenClip(folder) is { } other) other.SaveVocabulary(target);
+        else
+            foreach (var file in Directory.GetFiles(TokenizerFolder(folder)).Where(file => TokenizerNames.Contains(Path.GetFileName(file), StringComparer.Ordinal)))
+                File.Copy(file, Path.Combine(target, Path.GetFileName(file)), overwrite: true);
     }
 
-    /// <summary>Where such a folder keeps its tokenizer.</summary>
-    public static string TokenizerFolder(string folder) => IsModel(folder) ? Path.Combine(folder, TextComponent(folder) == "text_encoder" ? "tokenizer" : "prior_tokenizer")
-        : IsRun(folder) ? Path.Combine(folder, "tokenizer") : folder;
+    /// <summary>Writes such a folder's settings for pictures into a folder of weights; nothing where it has none.</summary>
+    public static void CopyPreprocessor(string folder, string target)
+    {
+        var path = Path.Combine(target, PreprocessorFile);
+        if (OpenClip(folder) is { } other) AtomicFile.Write(path, stream => stream.Write(PreprocessorConfig.Write(other.Pictures())));
+        else if (Preprocessor(folder) is { } settings)
+        {
+            Directory.CreateDirectory(target);
+            File.Copy(settings, path, overwrite: true);
+        }
+    }
 
     /// <summary>Copies the weights of such a folder into a network of the same sizes. A model's towers come without a scale of the logits: that stays.</summary>
     public static void Copy(string folder, ClipNetwork network)
     {
+        if (OpenClip(folder) is { } other)
+        {
+            using var named = OpenClipFolder.Load(other.Path);
+            OpenClipKeyMap.Copy(named, network);
+            return;
+        }
+
         if (!IsModel(folder))
         {
             using var whole = CheckpointFolder.OpenWeights(WholeFolder(folder));
@@ -102,6 +121,19 @@ internal sealed class TrainedClip : IDisposable
         }
     }
 
+    /// <summary>The file with such a folder's settings for pictures, or null.</summary>
+    private static string? Preprocessor(string folder)
+    {
+        var file = IsModel(folder) ? Path.Combine(folder, "feature_extractor", PreprocessorFile) : Path.Combine(WholeFolder(folder), PreprocessorFile);
+        return File.Exists(file) ? file : null;
+    }
+
+    /// <summary>Where such a folder keeps its tokenizer.</summary>
+    private static string TokenizerFolder(string folder) => IsModel(folder) ? Path.Combine(folder, TextComponent(folder) == "text_encoder" ? "tokenizer" : "prior_tokenizer")
+        : IsRun(folder) ? Path.Combine(folder, "tokenizer") : folder;
+
+    private static OpenClipStart? OpenClip(string folder) => IsModel(folder) || IsRun(folder) || ClipModelFolder.OpenClipOf(folder) is null ? null : new OpenClipStart(folder);
+
     private static bool IsModel(string folder) => File.Exists(Path.Combine(folder, "model_index.json"));
 
     private static bool IsRun(string folder) => File.Exists(Path.Combine(folder, "clip", "config.json"));
@@ -112,7 +144,7 @@ internal sealed class TrainedClip : IDisposable
         if (IsRun(folder)) return Path.Combine(folder, "clip");
         if (!Directory.Exists(folder)) throw new CheckpointNotFoundException($"there is no folder {folder}.");
         return File.Exists(Path.Combine(folder, "config.json")) && ConfigFile.ClassName(folder) == "CLIPModel" ? folder : throw new CheckpointNotFoundException(
-            $"{folder} holds no CLIP that can be trained on: that is a run of train clip, a model with prior_text_encoder and image_encoder such as mini, or a folder of transformers' CLIPModel.");
+            $"{folder} holds no CLIP that can be trained on: that is a run of train clip, a model with prior_text_encoder and image_encoder such as mini, a folder of transformers' CLIPModel or of open_clip, or a .pt file of openai/CLIP.");
     }
 
     /// <summary>A pipeline's text tower into the joint space; the tokenizer is its namesake.</summary>

@@ -1,5 +1,7 @@
 using Alebrije.Datasets;
+using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Tests.Datasets;
 using Alebrije.Training;
@@ -138,6 +140,32 @@ public sealed class OwnPicturesTests : IDisposable
         Assert.Equal(before.EmbedImages([picture], cancellation: token), after.EmbedImages([picture], cancellation: token));
         Assert.Equal(before.EmbedTexts(["a red disc"], cancellation: token), after.EmbedTexts(["a red disc"], cancellation: token));
         Assert.Equal(before.LogitScale, after.LogitScale);
+    }
+
+    [Fact]
+    public void Start_FromAFolderOfOpenClip_BeginsWithItsWeights_AndIsARun()
+    {
+        var pictures = OwnPictures.WriteFolder(In("pictures"), 12);
+        var published = Directory.CreateDirectory(In("published")).FullName;
+        File.WriteAllText(Path.Combine(published, OpenClipConfig.FileName), """
+            {"model_cfg": {"embed_dim": 16, "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "head_width": 8, "layers": 1},
+                "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}},
+             "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bilinear", "resize_mode": "squash"}}
+            """);
+        using (var network = new OpenClipNetwork(OpenClipConfig.Read(published)))
+            SafeTensorsWriter.Write(Path.Combine(published, "open_clip_model.safetensors"), network.state_dict());
+        var start = ClipRuns.Suggest(pictures, published, new TrainingOptions(In("run"))) with { Samples = 12, LearningRate = 0, EmaDecay = 0, Precision = Precision.Fp32 };
+        ClipRuns.Train(start, new TrainingOptions(In("run")), CancellationToken.None);
+        using var before = ClipModel.Load(published);
+        using var after = ClipModel.Load(In("run"));
+        var token = TestContext.Current.CancellationToken;
+        var picture = new RgbImage(50, 34, [.. Enumerable.Range(0, 50 * 34 * 3).Select(i => (byte)(i * 7))]);
+        AssertNear(before.EmbedImages([picture], cancellation: token), after.EmbedImages([picture], cancellation: token));
+        AssertNear(before.EmbedTexts(["A red disc!", "two"], cancellation: token), after.EmbedTexts(["A red disc!", "two"], cancellation: token));
+        Assert.Equal(before.LogitScale, after.LogitScale, 1e-4);
+
+        static void AssertNear(float[][] expected, float[][] given) =>
+            Assert.All(expected.Zip(given), pair => Assert.InRange(pair.First.Zip(pair.Second, (a, b) => Math.Abs(a - b)).Max(), 0, 1e-5f));
     }
 
     [Fact]

@@ -51,11 +51,21 @@ internal static class EmbeddingParquet
     {
         try
         {
-            return await ReadTableAsync(stream, cancellation);
+            ParquetFooter.Check(stream);
+
+            // Pages have numbers of their own, and of some the library never comes to an end: whoever waits is told so after ten seconds and one for each MiB.
+            var limit = TimeSpan.FromSeconds(10 + (stream.Length >> 20));
+            return await Task.Factory.StartNew(() => ReadTableAsync(stream, cancellation).GetAwaiter().GetResult(), cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+                .WaitAsync(limit, cancellation);
         }
-        catch (Exception e) when (e is not (FormatException or OutOfMemoryException or OperationCanceledException))
+        catch (TimeoutException e)
         {
-            // The Parquet library throws whatever its broken thrift or page happens to raise; to the user all of it means one thing.
+            throw new FormatException("it is damaged: reading it comes to no end.", e);
+        }
+        catch (Exception e) when (e is not (FormatException or OperationCanceledException))
+        {
+            // The Parquet library throws whatever its broken thrift or page happens to raise, running out of memory over a page of 2 GiB too; to the user all of it
+            // means one thing.
             throw new FormatException("it is no Parquet file, or a damaged one.", e);
         }
     }
@@ -76,6 +86,8 @@ internal static class EmbeddingParquet
             var count = rows.GetMetadata(element)?.MetaData?.NumValues ?? 0;
             if (count != rows.RowCount * dimensions || count > MaxExpansion * stream.Length)
                 throw new FormatException($"{rows.RowCount} rows hold {count} numbers, not {dimensions} each.");
+            if (new[] { kind, label, element }.FirstOrDefault(column => rows.GetMetadata(column)?.MetaData is not { } chunk || !LiesWithin(chunk, stream.Length)) is { } outside)
+                throw new FormatException($"its column {outside.Path.FirstPart} lies outside the file.");
             var (kinds, labels) = (new string[rows.RowCount], new string[rows.RowCount]);
             await rows.ReadAsync(kind, kinds, cancellationToken: cancellation);
             await rows.ReadAsync(label, labels, cancellationToken: cancellation);
@@ -87,6 +99,12 @@ internal static class EmbeddingParquet
         }
 
         return (new EmbeddingSpace(model, dimensions, metadata.GetValueOrDefault(PreprocessingKey)), items);
+    }
+
+    private static bool LiesWithin(Parquet.Meta.ColumnMetaData chunk, long length)
+    {
+        var first = chunk.DictionaryPageOffset is { } dictionary and > 0 ? Math.Min(dictionary, chunk.DataPageOffset) : chunk.DataPageOffset;
+        return first >= 0 && chunk.DataPageOffset < length && chunk.TotalCompressedSize >= 0 && chunk.TotalCompressedSize <= length - first;
     }
 
     private static DataField Column(ParquetReader reader, string name) =>

@@ -88,6 +88,28 @@ public sealed class EmbeddingFileTests : IDisposable
     }
 
     [Fact]
+    public async Task Read_ParquetWhoseFooterLies_IsRefused_AndDoesNotHang()
+    {
+        var path = Path.Combine(folder, "lies.parquet");
+        await EmbeddingFile.WriteAsync(path, Set(5, 4), TestContext.Current.CancellationToken);
+        var whole = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+        Assert.Equal(5, (await EmbeddingFile.ReadAsync(path, TestContext.Current.CancellationToken)).Items.Count);
+
+        // A footer longer than the file, and the list of a column's encodings with two thousand million entries: the library alone never came back from either.
+        byte[] longer = [.. whole], endless = [.. whole];
+        longer[^5] = 8;
+        var list = whole.AsSpan().LastIndexOf((ReadOnlySpan<byte>)[0x15, 0x0C, 0x19, 0x25, 0x00, 0x06]);
+        Assert.True(list > 0);
+        endless.AsSpan(list + 3, 4).Fill(0xFF);
+        foreach (var (bytes, says) in new[] { (longer, "says a footer of"), (endless, "footer is damaged") })
+        {
+            await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
+            var error = await Assert.ThrowsAsync<InvalidDataException>(() => EmbeddingFile.ReadAsync(path, TestContext.Current.CancellationToken));
+            Assert.Contains(says, error.Message, StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
     public async Task Read_FlippedBytes_NeverEscapesWithAnotherError()
     {
         var path = Path.Combine(folder, "flip.parquet");

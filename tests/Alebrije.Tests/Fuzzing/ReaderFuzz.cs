@@ -72,6 +72,7 @@ internal static class ReaderFuzz
             new("webp", "x.webp", () => [WebP()], Picture_, pictures, Picture),
             new("npy", "x.npy", () => [Numbers()], path => Npy.Read(path), [typeof(InvalidDataException)], Small),
             new("embeddings-json", "x.json", () => [Embeddings(".json")], Embeddings_, [typeof(InvalidDataException)], Small),
+            new("embeddings-parquet", "x.parquet", () => [Embeddings(".parquet")], Embeddings_, [typeof(InvalidDataException)], Small),
             new("csv", "x.csv", () => [Table()], Rows, [typeof(InvalidDataException)], Small),
             new("tar-shard", "x.tar", () => [Tar(TarEntryFormat.Pax), Tar(TarEntryFormat.Gnu)], Shard, [typeof(InvalidDataException)], Small),
             new("model-zip", "x.zip", () => [Zip()], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),

@@ -1,4 +1,5 @@
 using System.IO.Enumeration;
+using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
 
@@ -6,7 +7,6 @@ namespace Alebrije.Cli.Commands;
 internal static class ImageFiles
 {
     private const string AnyDepth = "**";
-    private static readonly string[] Endings = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"];
     private static readonly char[] Wildcards = ['*', '?'];
     private static readonly EnumerationOptions Visible = new() { AttributesToSkip = FileAttributes.Hidden | FileAttributes.System };
 
@@ -53,7 +53,7 @@ internal static class ImageFiles
     }
 
     private static List<string> Pictures(IEnumerable<string> files) =>
-        [.. files.Where(file => Endings.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase)).Order(NaturalOrder.Instance)];
+        [.. files.Where(PillowImage.HasPictureName).Order(NaturalOrder.Instance)];
 
     private static IEnumerable<string> Match(string pattern)
     {

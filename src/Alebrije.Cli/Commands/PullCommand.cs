@@ -26,8 +26,13 @@ internal static class PullCommand
         {
             var target = parsed.GetValue(Target)!;
             var isFile = PublishedModels.Find(target) is null && ModelStore.CanImport(target);
-            if (isFile && (parsed.GetValue(Revision) is not null || parsed.GetValue(Refresh))) throw new UsageException($"{target} is imported and has no revisions; leave --revision and --refresh away.");
-            if (!isFile && parsed.GetValue(Name) is not null) throw new UsageException($"--name goes with a folder or an archive; {target} has its name already.");
+            var words = new Words(CommonOptions.LanguageOf(parsed));
+            if (isFile && (parsed.GetValue(Revision) is not null || parsed.GetValue(Refresh)))
+                throw new UsageException(words.In(
+                    $"{target} is imported and has no revisions; leave --revision and --refresh away.", $"{target} se importa y no tiene revisiones; quita --revision y --refresh."));
+            if (!isFile && parsed.GetValue(Name) is not null)
+                throw new UsageException(words.In(
+                    $"--name goes with a folder or an archive; {target} has its name already.", $"--name va con una carpeta o un archivo comprimido; {target} ya tiene nombre."));
             return isFile ? Task.Run(() => Import(terminal, parsed, target, cancellation), CancellationToken.None) : PullAsync(terminal, parsed, target, cancellation);
         });
         return command;

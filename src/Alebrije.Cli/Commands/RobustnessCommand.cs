@@ -6,6 +6,7 @@ using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
 using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;
@@ -130,9 +131,12 @@ internal static class RobustnessCommand
         ParseResult parsed, ClipModel model, RobustnessPictures pictures, ulong seed, Terminal terminal, Words words, CancellationToken cancellation)
     {
         var (loss, share) = (0.0, 0.0);
+
+        // In int8 CLIP embeds, and nothing is trained.
+        var precision = CommonOptions.PrecisionOf(parsed) is var asked && asked == Precision.Int8 ? Precision.Auto : asked;
         return SupervisedBaseline.Train(
             model, [.. pictures.Training.Select(picture => picture.Image)], [.. pictures.Training.Select(picture => picture.Class)], pictures.Labels.Count,
-            new SupervisedOptions { Minutes = parsed.GetValue(Minutes), Epochs = parsed.GetValue(Epochs), Seed = seed, Precision = CommonOptions.PrecisionOf(parsed) },
+            new SupervisedOptions { Minutes = parsed.GetValue(Minutes), Epochs = parsed.GetValue(Epochs), Seed = seed, Precision = precision },
             (step, of, now, right) =>
             {
                 (loss, share) = step == 1 ? (now, right) : ((0.95 * loss) + (0.05 * now), (0.95 * share) + (0.05 * right));

@@ -1,3 +1,4 @@
+using Alebrije.Catalog;
 using Alebrije.Datasets;
 
 namespace Alebrije.Cli.Commands;
@@ -35,27 +36,12 @@ internal static class WorldSelection
     private static string Unknown(EmojiWorld world, string name, Words words)
     {
         var near = world.Concepts.SelectMany(c => new[] { c.Name(Language.English), c.Name(Language.Spanish) }).Distinct(StringComparer.Ordinal)
-            .Where(known => known.Contains(name, StringComparison.OrdinalIgnoreCase) || Distance(known, name) <= Math.Max(1, name.Length / 3))
-            .OrderBy(known => Distance(known, name)).Take(5).ToArray();
+            .Where(known => known.Contains(name, StringComparison.OrdinalIgnoreCase) || Spelling.Distance(known, name) <= Math.Max(1, name.Length / 3))
+            .OrderBy(known => Spelling.Distance(known, name)).Take(5).ToArray();
         var hint = near.Length > 0
             ? words.In($"did you mean {string.Join(", ", near)}?", $"¿querías decir {string.Join(", ", near)}?")
             : words.In($"it has {world.Concepts.Count} things, such as lion, bus or banana.", $"tiene {world.Concepts.Count} cosas, por ejemplo león, autobús o plátano.");
         return words.In($"EmojiWorld has no '{name}'; {hint}", $"EmojiWorld no tiene '{name}'; {hint}");
-    }
-
-    /// <summary>Edits that turn one name into the other (Levenshtein, 1966).</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1)));
-        }
-
-        return row[^1];
     }
 
     /// <summary>What scene i is drawn with: entry i modulo their number, so that single objects take turns.</summary>

@@ -116,7 +116,8 @@ public sealed class ClipImageProcessor
         return options.Convention == ImageConvention.Transformers ? (size - crop) / 2 : (int)Math.Round((size - crop) / 2.0);
     }
 
-    private float[] Normalize(RgbImage image)
+    /// <summary>Numbers of a picture that <see cref="PrepareBytes"/> gave.</summary>
+    internal float[] Normalize(RgbImage image)
     {
         var plane = image.Width * image.Height;
         var planes = new float[plane * 3];

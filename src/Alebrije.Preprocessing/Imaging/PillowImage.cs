@@ -37,6 +37,8 @@ public enum PixelMode
 /// </summary>
 public sealed class PillowImage
 {
+    private static readonly string[] Endings = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"];
+
     /// <param name="mode">Meaning of the bytes.</param>
     /// <param name="width">Columns, at least 1.</param>
     /// <param name="height">Rows, at least 1.</param>
@@ -80,6 +82,9 @@ public sealed class PillowImage
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
     public static PillowImage Load(string path) => ImageFile.Read(path);
+
+    /// <summary>Whether a file's name says that it is a picture of a kind that is read here.</summary>
+    public static bool HasPictureName(string path) => Endings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Reads a picture from memory, as <see cref="Load"/> does.</summary>
     /// <param name="bytes">A whole file.</param>

@@ -23,12 +23,14 @@ public sealed class LabelThresholds
 
     /// <param name="labels">Labels, none twice.</param>
     /// <param name="values">A threshold for each, a difference of cosines, -2 to 2.</param>
-    /// <exception cref="ArgumentException">Different numbers, or a threshold outside -2 to 2.</exception>
+    /// <exception cref="ArgumentException">Different numbers, a label twice, or a threshold outside -2 to 2.</exception>
     public LabelThresholds(IReadOnlyList<string> labels, IReadOnlyList<double> values)
     {
         ArgumentNullException.ThrowIfNull(labels);
         ArgumentNullException.ThrowIfNull(values);
         if (labels.Count != values.Count) throw new ArgumentException($"There are {labels.Count} labels and {values.Count} thresholds; each label needs one.", nameof(values));
+        if (labels.GroupBy(label => label, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
+            throw new ArgumentException($"The label '{twice.Key}' is there twice; each needs a name of its own.", nameof(labels));
         if (values.Index().FirstOrDefault(value => value.Item is not (>= -2 and <= 2), (-1, 0)) is (>= 0 and var wrong, var outside))
             throw new ArgumentException($"The threshold of '{labels[wrong]}' is {outside}; it has to lie between -2 and 2.", nameof(values));
         (Labels, Values) = (labels, values);
@@ -74,6 +76,10 @@ public sealed class LabelThresholds
             if (labels.FirstOrDefault(label => !read.ContainsKey(label)) is { } missing)
                 throw new InvalidDataException($"{path} has no threshold for '{missing}'; it has them for {string.Join(", ", read.Keys)}.");
             return new LabelThresholds(labels, [.. labels.Select(label => read[label])]);
+        }
+        catch (ArgumentException e) when (e.ParamName == "values")
+        {
+            throw new InvalidDataException($"{path}: {e.Message[..e.Message.LastIndexOf(" (", StringComparison.Ordinal)]}", e);
         }
         catch (JsonException e)
         {

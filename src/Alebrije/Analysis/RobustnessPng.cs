@@ -20,7 +20,7 @@ internal static class RobustnessPng
         var fall = options.Title is "" ? [] : faces.Small.Wrap(report.Sentence(options.Language), Width - (2 * Margin), 4);
         var top = Margin + (title.Count * faces.Large.LineHeight) + (lead.Count * faces.Small.LineHeight) + 8 + faces.Regular.LineHeight + 14;
         var rows = Rows(report, words);
-        var bottom = top + rows.Sum(row => row.Height);
+        var bottom = top + (rows.Count * Row);
         var below = bottom + 44 + (fall.Count * faces.Small.LineHeight) + 24;
         var perLine = (int)((Width - (2 * Margin) + TileGap) / (Tile + TileGap));
         var tile = Side + 6 + (2 * faces.Small.LineHeight) + (report.Classifiers.Count * faces.Small.LineHeight) + 14;
@@ -48,16 +48,16 @@ internal static class RobustnessPng
         });
     }
 
-    private static List<(RobustnessCondition? Condition, string Text, float Height)> Rows(RobustnessReport report, RobustnessWords words)
+    private static List<(RobustnessCondition? Condition, string Text)> Rows(RobustnessReport report, RobustnessWords words)
     {
-        var rows = new List<(RobustnessCondition?, string, float)>();
+        var rows = new List<(RobustnessCondition?, string)>();
         var group = "";
         foreach (var condition in report.Conditions)
         {
             var name = condition == report.Conditions[0] ? "" : condition.Severities.Count > 0 ? $"{words.Corruptions}, {words.Severity(condition.Severities)}" : words.Styles;
-            if (name != group) rows.Add((null, name, Row));
+            if (name != group) rows.Add((null, name));
             group = name;
-            rows.Add((condition, words.Condition(condition.Name), Row));
+            rows.Add((condition, words.Condition(condition.Name)));
         }
 
         return rows;
@@ -77,7 +77,7 @@ internal static class RobustnessPng
     }
 
     private static void Chart(
-        SKCanvas canvas, RobustnessReport report, IReadOnlyList<(RobustnessCondition? Condition, string Text, float Height)> rows, float top, float bottom, RobustnessWords words, Faces faces)
+        SKCanvas canvas, RobustnessReport report, IReadOnlyList<(RobustnessCondition? Condition, string Text)> rows, float top, float bottom, RobustnessWords words, Faces faces)
     {
         using var ink = Paint(Ink);
         using var soft = Paint(Soft);
@@ -85,12 +85,12 @@ internal static class RobustnessPng
         var (left, right) = (Margin + Names, Width - Margin - Counts);
         var y = top;
         var banded = false;
-        foreach (var (condition, _, height) in rows)
+        foreach (var (condition, _) in rows)
         {
             banded = condition is not null && !banded;
             using var band = Paint(Band);
-            if (banded) canvas.DrawRect(SKRect.Create(Margin, y, Width - (2 * Margin), height), band);
-            y += height;
+            if (banded) canvas.DrawRect(SKRect.Create(Margin, y, Width - (2 * Margin), Row), band);
+            y += Row;
         }
 
         line.StrokeWidth = 1;
@@ -106,18 +106,18 @@ internal static class RobustnessPng
         using (var chance = new SKPaint { IsAntialias = true, Color = Soft, StrokeWidth = 1.5f, PathEffect = dots, Style = SKPaintStyle.Stroke })
             canvas.DrawLine(At(1.0 / report.Labels.Count), top, At(1.0 / report.Labels.Count), bottom, chance);
         y = top;
-        foreach (var (condition, text, height) in rows)
+        foreach (var (condition, text) in rows)
         {
-            var middle = y + (height / 2);
-            var baseline = y + ((height - faces.Regular.LineHeight) / 2) + faces.Regular.Baseline;
+            var middle = y + (Row / 2);
+            var baseline = y + ((Row - faces.Regular.LineHeight) / 2) + faces.Regular.Baseline;
             if (condition is null)
             {
                 using var white = Paint(SKColors.White);
-                canvas.DrawRect(SKRect.Create(Margin, y, faces.Bold.Measure(text) + 14, height), white);
+                canvas.DrawRect(SKRect.Create(Margin, y, faces.Bold.Measure(text) + 14, Row), white);
                 faces.Bold.Draw(canvas, text, Margin + 6, baseline, ink);
             }
             else Marks(canvas, condition, text, middle, baseline);
-            y += height;
+            y += Row;
         }
 
         float At(double share) => (float)(left + (share * (right - left)));

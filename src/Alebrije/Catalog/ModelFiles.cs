@@ -38,7 +38,7 @@ internal sealed class ModelFiles
 
     private static readonly HashSet<string> Documents = new(StringComparer.OrdinalIgnoreCase)
     {
-        "README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "LICENSE-MODEL", "evaluation.json", "generation_config.json",
+        "README.md", "LICENSE", "LICENSE.md", "LICENSE.txt", "LICENCE", "LICENSE-MODEL", "evaluation.json",
     };
 
     private readonly string where;
@@ -174,7 +174,7 @@ internal sealed class ModelFiles
                     variantSeen |= variant is null || kind.Length > 0;
                     otherVariantSeen |= variant is null == kind.Length > 0;
                     if (variant is not null && kind.Length == 0) inFull.Add(part);
-                    if (variant is null && kind.Length > 0) notes.Add($"{part}: only in {HalfVariant}.");
+                    if (variant is null && kind.Length > 0) notes.Add($"{part}: its {(ending == "bin" ? "weights are" : "safetensors are")} only in {HalfVariant}.");
                     if (ending == "bin") notes.Add($"{part}: only as a pickle, which is read without running anything in it.");
                     return true;
                 }

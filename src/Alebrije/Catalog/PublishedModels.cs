@@ -40,26 +40,10 @@ public static class PublishedModels
     /// <param name="further">Names beside the published ones.</param>
     internal static IReadOnlyList<string> Suggest(string mistyped, IEnumerable<string> further)
     {
-        var typed = mistyped.ToLowerInvariant();
         var names = further.Select(name => (Typed: name, Name: name)).Concat(All.SelectMany(model => model.Aliases.Append(model.Name).Select(name => (Typed: name, model.Name))));
-        return [.. names.Select(pair => (pair.Name, Slip: Distance(typed, pair.Typed.ToLowerInvariant()), Holds: typed.Length > 2 && pair.Typed.Contains(typed, StringComparison.OrdinalIgnoreCase)))
-            .Where(pair => pair.Holds || pair.Slip <= Math.Min(FarthestSlip, typed.Length / 2))
+        return [.. names.Select(pair => (pair.Name, Slip: Spelling.Distance(mistyped, pair.Typed), Holds: mistyped.Length > 2 && pair.Typed.Contains(mistyped, StringComparison.OrdinalIgnoreCase)))
+            .Where(pair => pair.Holds || pair.Slip <= Math.Min(FarthestSlip, mistyped.Length / 2))
             .OrderBy(pair => pair.Holds ? 1 : pair.Slip).Select(pair => pair.Name).Distinct(StringComparer.Ordinal).Take(4)];
-    }
-
-    /// <summary>Levenshtein's distance.</summary>
-    private static int Distance(string a, string b)
-    {
-        var row = Enumerable.Range(0, b.Length + 1).ToArray();
-        for (var i = 1; i <= a.Length; i++)
-        {
-            var diagonal = row[0];
-            row[0] = i;
-            for (var j = 1; j <= b.Length; j++)
-                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
-        }
-
-        return row[^1];
     }
 
     private static PublishedModel[] Read()

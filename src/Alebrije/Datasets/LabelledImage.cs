@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
@@ -73,7 +74,7 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
     private static List<LabelledImage> FromFolders(string folder) =>
     [
         .. Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).SelectMany(shown => Directory.EnumerateFiles(shown, "*", SearchOption.AllDirectories)
-            .Where(PictureListing.IsPicture).Order(StringComparer.Ordinal)
+            .Where(PillowImage.HasPictureName).Order(StringComparer.Ordinal)
             .Select(file => new LabelledImage(file, [System.IO.Path.GetFileName(shown)]))),
     ];
 }

@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing.Imaging;
+
 namespace Alebrije.Datasets;
 
 /// <summary>A picture of a known class.</summary>
@@ -23,7 +25,7 @@ public sealed record LabelledPictures(IReadOnlyList<string> Labels, IReadOnlyLis
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"There is no folder {folder}.");
         var found = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal)
-            .Select(path => (Name: Path.GetFileName(path), Files: Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Where(PictureListing.IsPicture).Order(StringComparer.Ordinal).ToArray()))
+            .Select(path => (Name: Path.GetFileName(path), Files: Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Where(PillowImage.HasPictureName).Order(StringComparer.Ordinal).ToArray()))
             .Where(one => one.Files.Length > 0 && !one.Name.StartsWith('.')).ToArray();
         if (labels is null && found.Length < 2)
             throw new InvalidDataException($"{folder} has {found.Length} folders with pictures; a classifier needs two or more, each named after what its pictures show.");

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
@@ -18,7 +19,6 @@ internal record PictureListingOptions
 /// <summary>Pairs of picture and caption that lie on disk by themselves, and what is wrong with the others; no picture is opened.</summary>
 internal sealed class PictureListing
 {
-    private static readonly string[] Extensions = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"];
     private static readonly string[] LineFiles = [ImageFolder.CaptionsFile, "metadata.jsonl"];
     private static readonly string[] TableFiles = ["metadata.csv", "captions.csv"];
     private static readonly string[] ImageNames = ["file", "file_name", "filename", "image", "image_path", "img", "path", "filepath", "file_path", "picture", "imagen", "archivo"];
@@ -31,9 +31,6 @@ internal sealed class PictureListing
 
     /// <summary>A sentence for each entry that cannot be used: a line that is wrong, a caption that is empty, a picture that is missing.</summary>
     public IReadOnlyList<string> Problems => problems;
-
-    /// <summary>Whether a file's name says that it is a picture.</summary>
-    public static bool IsPicture(string file) => Extensions.Contains(Path.GetExtension(file), StringComparer.OrdinalIgnoreCase);
 
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">It holds nothing of the known forms.</exception>
@@ -126,7 +123,7 @@ internal sealed class PictureListing
     /// <summary>Pictures beside their captions where there are any such, else folders named after what they show.</summary>
     private void AddFiles(string folder, PictureListingOptions options)
     {
-        string[] all = [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(IsPicture).Order(StringComparer.Ordinal)];
+        string[] all = [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(PillowImage.HasPictureName).Order(StringComparer.Ordinal)];
         var isCaptioned = all.Any(file => File.Exists(Path.ChangeExtension(file, ".txt")));
         foreach (var file in all)
         {

@@ -70,7 +70,7 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
             throw new InvalidDataException($"{folder} has no folder '{missing}'; each label names a folder with pictures of it, and there are: {string.Join(", ", folders.Keys)}.");
         if (names.Count < 2) throw new InvalidDataException($"{folder} has {names.Count} classes, and at least two are needed: put the pictures into folders named after what they show.");
         var files = names.Select(name => Directory.EnumerateFiles(folders[name], "*", SearchOption.AllDirectories)
-            .Where(PictureListing.IsPicture)
+            .Where(PillowImage.HasPictureName)
             .OrderBy(file => Hash(Path.GetRelativePath(folder, file))).ThenBy(file => file, StringComparer.Ordinal).ToArray()).ToArray();
         if (files.Index().FirstOrDefault(of => of.Item.Length < 2) is { Item: { } few, Index: var which })
             throw new InvalidDataException($"The folder {folders[names[which]]} has {few.Length} pictures, and at least two are needed: one to learn from and one to be asked about.");

@@ -229,7 +229,7 @@ public sealed class ClipModel : IDisposable
         var row = texts.Tokenizer.EncodeBatch([text], texts.Length, out var lengths)[0];
         var seen = images.Processor.PrepareBytes(image);
         using var scope = NewDisposeScope();
-        var pixels = tensor(images.Processor.Prepare(image), [1, 3, images.Size, images.Size]);
+        var pixels = tensor(images.Processor.Normalize(seen), [1, 3, images.Size, images.Size]);
         var ids = tensor(row.Select(id => (long)id).ToArray(), [1, row.Length]);
         var (ofImage, ofText, cosine) = ClipRelevance.Compute(
             () => images.Embed(pixels, ScalarType.Float32), () => texts.Embed(ids, ScalarType.Float32), LogitScale, lastLayerOnly);

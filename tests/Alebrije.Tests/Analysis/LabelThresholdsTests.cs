@@ -33,7 +33,8 @@ public sealed class LabelThresholdsTests : IDisposable
         File.WriteAllText(file, "[1, 2]");
         Assert.Contains("no JSON object", Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, Labels)).Message, StringComparison.Ordinal);
         File.WriteAllText(file, """{"lion": 7}""");
-        Assert.Contains("between -2 and 2", Assert.Throws<ArgumentException>(() => LabelThresholds.Load(file, ["lion"])).Message, StringComparison.Ordinal);
+        Assert.Equal($"{file}: The threshold of 'lion' is 7; it has to lie between -2 and 2.", Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, ["lion"])).Message);
+        Assert.Contains("'lion' is there twice", Assert.Throws<ArgumentException>(() => LabelThresholds.All(["lion", "lion"])).Message, StringComparison.Ordinal);
         Assert.Throws<FileNotFoundException>(() => LabelThresholds.Load(file + "x", Labels));
     }
 }

@@ -39,7 +39,7 @@ public sealed class ModelFilesTests
     public async Task OnlyHalfPrecision_IsTaken_AndSaid()
     {
         var choice = await Choose(Pipeline, null, [.. Parts, "unet/diffusion_pytorch_model.fp16.safetensors"]);
-        Assert.Equal("unet: only in fp16.", Assert.Single(choice.Notes));
+        Assert.Equal("unet: its safetensors are only in fp16.", Assert.Single(choice.Notes));
     }
 
     [Fact]

@@ -223,6 +223,7 @@ public sealed class VerbTests : IDisposable
     [InlineData("train classifier")]
     [InlineData("pack")]
     [InlineData("evaluate")]
+    [InlineData("upscale")]
     [InlineData("embed")]
     [InlineData("similarity")]
     [InlineData("pca")]

@@ -5,6 +5,7 @@ using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
 using Alebrije.Tests.Datasets;
+using Alebrije.Tests.Pipelines;
 using TorchSharp;
 
 namespace Alebrije.Tests.Evaluation;
@@ -50,7 +51,8 @@ public sealed class ModelEvaluationTests : IDisposable
             Assert.True(double.IsFinite(figure.Value) && figure.Count > 0);
             Assert.InRange(figure.Value, figure.Low, figure.High);
         });
-        Assert.Equal(2, result.Left.Count);
+        Assert.Equal(3, result.Left.Count);
+        Assert.Contains("upsampler: the model has none", result.Left[^1], StringComparison.Ordinal);
         Assert.Equal(4, told.Select(p => p.Part).Distinct().Count());
         Assert.All(told, p => Assert.InRange(p.Done, 1, p.Of));
         foreach (var sheet in new[] { "autoencoder", "decoder-core", "decoder-all", "decoder-pairs", "decoder-true-embedding", "decoder-none", "true-core", "true-pairs" })
@@ -69,6 +71,28 @@ public sealed class ModelEvaluationTests : IDisposable
             Assert.All(new[] { "drawn_top1", "drawn_top5" }, name => Assert.InRange(groups[drawn].Figures[name].Value, 0, 1));
         var sheet = Alebrije.Preprocessing.Imaging.RgbImage.Load(Path.Combine(folder, PriorGallery.SheetName + ".png"));
         Assert.True(sheet.Width > 4 * 176 && sheet.Height > 8 * 176, $"{sheet.Width} x {sheet.Height}");
+    }
+
+    [Fact]
+    public void Upsampler_IsMeasuredBesideBicubicEnlargement()
+    {
+        var world = World.Open();
+        using var tiny = new TinyPipeline();
+        TinyUpsampler.AddTo(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        var result = ModelEvaluation.Run(
+            pipeline, world, new EvaluationOptions { Count = 10, Folder = folder, Parts = [EvaluationPart.Upsampler] }, TestContext.Current.CancellationToken);
+        var group = result.Metrics.Groups["upsampler"];
+        Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db"], group.Figures.Keys);
+        Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db"], group.Groups["autoencoded"].Figures.Keys);
+
+        // Random weights draw nothing; bicubic enlargement is near the truth, and less so of what the autoencoder spoilt.
+        Assert.InRange(group.Figures["bicubic_psnr_db"].Value, 20, 60);
+        Assert.True(group.Figures["upsampler_psnr_db"].Value < group.Figures["bicubic_psnr_db"].Value - 5);
+        Assert.True(group.Groups["autoencoded"].Figures["bicubic_psnr_db"].Value < group.Figures["bicubic_psnr_db"].Value);
+        Assert.Equal(8, group.Figures["bicubic_psnr_db"].Count);
+        Assert.True(File.Exists(Path.Combine(folder, "upsampler.png")));
+        Assert.Empty(result.Left);
     }
 
     [Fact]

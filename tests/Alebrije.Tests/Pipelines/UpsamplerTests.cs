@@ -111,7 +111,7 @@ public sealed class UpsamplerTests : IDisposable
         using var noise = new Noise(4);
         var small = noise.Randn(1, 3, 8, 8).clamp(-1, 1);
         Tensor[] draws = [noise.Randn(1, 3, 16, 16), noise.Randn(1, 3, 16, 16)];
-        var large = both.Enlarge(small, 16, 16, 2, Noise.Replay(draws), cancellation: TestContext.Current.CancellationToken);
+        var large = both.Enlarge(small, 16, 16, 2, Noise.Replay(draws), cancellation: Now);
 
         // Two steps by hand: the grid is T - 1, 0.
         using var scheduler = Schedulers.Create(MiniSchedulers.Upsampler);

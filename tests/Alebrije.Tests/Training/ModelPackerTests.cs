@@ -79,6 +79,27 @@ public sealed class ModelPackerTests : IDisposable
     }
 
     [Fact]
+    public void Pack_AnUpsampler_IsListedHashedAndKept()
+    {
+        var model = Pack();
+        var run = Path.Combine(folder, "upsampler");
+        Alebrije.Tests.Pipelines.TinyUpsampler.Write(Path.Combine(run, Upsampler.First));
+        ModelPacker.PackUpsampler(run, model);
+        var index = File.ReadAllText(Path.Combine(model, "model_index.json"));
+        Assert.Contains("\"super_res_first\": [\"diffusers\", \"UNet2DModel\"],\n  \"super_res_scheduler\": [\"diffusers\", \"UnCLIPScheduler\"],\n  \"text_encoder\"", index, StringComparison.Ordinal);
+        Assert.Contains("super_res_first/diffusion_pytorch_model.safetensors", File.ReadAllText(Path.Combine(model, "SHA256SUMS")), StringComparison.Ordinal);
+        var report = Verifier.Run(model, cancellation: TestContext.Current.CancellationToken);
+        Assert.True(report.Ok, report.First);
+
+        Pack();
+        Assert.Equal(index, File.ReadAllText(Path.Combine(model, "model_index.json")));
+        using var pipeline = UnClipPipeline.Load(model);
+        Assert.Equal(64, pipeline.UpsampledSize);
+        Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.PackUpsampler(run, Path.Combine(folder, "nowhere")));
+        Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.PackUpsampler(Path.Combine(folder, "clip"), model));
+    }
+
+    [Fact]
     public void Pack_BothTextRoles_ReadOneFile()
     {
         var model = Pack();

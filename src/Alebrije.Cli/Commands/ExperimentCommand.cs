@@ -56,7 +56,7 @@ internal sealed class ExperimentCommand
 
     /// <summary>A text, or a picture where a file of that name is there. What ends like a picture's name is one.</summary>
     public static ExperimentPart PartOf(ParseResult parsed, string text, double weight = 1) =>
-        File.Exists(text) || ImageFiles.IsName(text) ? PictureOf(parsed, text) with { Weight = weight } : new ExperimentPart(text, null, weight);
+        File.Exists(text) || PillowImage.HasPictureName(text) ? PictureOf(parsed, text) with { Weight = weight } : new ExperimentPart(text, null, weight);
 
     /// <summary>The path of a picture that has to be there.</summary>
     public static ExperimentPart PictureOf(ParseResult parsed, string path) => File.Exists(path)

@@ -18,9 +18,6 @@ internal static class ImageFiles
         return [.. names.SelectMany(name => Files(name, words)).Where(path => seen.Add(Path.GetFullPath(path)))];
     }
 
-    /// <summary>Whether a name ends like a picture's.</summary>
-    public static bool IsName(string name) => Endings.Contains(Path.GetExtension(name), StringComparer.OrdinalIgnoreCase);
-
     /// <summary>What rows are called: file names, or paths where two files have one name.</summary>
     public static IReadOnlyList<string> Labels(IReadOnlyList<string> paths)
     {

@@ -192,7 +192,7 @@ public sealed class UnClipPipeline : IDisposable
     {
         request.Check(promptNeeded);
         if (request.Size is { } size) RequireSize(size);
-        if (request.UpsamplerSteps is not null && request.Size != UpsampledSize && decoder is not KarloDecoder)
+        if (request.UpsamplerSteps is not null && (UpsampledSize is null || request.Size != UpsampledSize) && decoder is not KarloDecoder)
         {
             throw new ArgumentException(UpsampledSize is { } made
                 ? $"Upsampler steps were given, but the upsampler of {Name} makes pictures of {made} pixels; ask for that size, or leave the steps out."

@@ -42,7 +42,7 @@ internal sealed class OpenClipStart(string folder)
     {
         // The published vocabulary, cleaned and cut as it always is: anything else could not be written down.
         var tokenizer = files.LoadTokenizer();
-        return tokenizer.Dialect is ClipDialect.OpenAi or ClipDialect.OpenClip ? tokenizer.MaxLength
-            : throw new WeightsException($"{folder} cannot be trained further, for its texts are cleaned in another way than CLIP's ({tokenizer.Dialect}).");
+        return tokenizer is ClipTokenizer { Dialect: ClipDialect.OpenAi or ClipDialect.OpenClip } ? tokenizer.MaxLength
+            : throw new WeightsException($"{folder} cannot be trained further, for its texts are cleaned or cut in another way than CLIP's.");
     }
 }

@@ -23,7 +23,7 @@ internal static class ImagineCommand
     private static readonly Option<int?> Size = new("--size") { Description = "Side of the picture in pixels; the size that the model's upsampler makes (256 in mini) runs it." };
     private static readonly Option<int?> UpsamplerSteps = new("--upsampler-steps") { Description = "Steps of the upsampler, where --size asks for what it makes." };
     private static readonly Option<double?> Eta = new("--eta") { Description = "Noise that every step of the decoder puts back, from 0 (none) to 1, with DDIM; without it the model's own sampler." };
-    private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE", Description = "Pulls the picture towards the prompt by the gradient of CLIP's cosine; 1 is a good start." };
+    private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE", Description = "Pulls the picture towards the prompt by the gradient of CLIP's cosine; 0.3 is a good start, 2 is too much." };
     private static readonly Option<bool> ClipAlone = new("--clip-guidance-alone") { Description = "Lets CLIP's gradient take the place of the image embedding." };
     private static readonly Option<int> BestOf = new("--best-of") { HelpName = "N", Description = "Pictures that are drawn for each one; CLIP keeps the one nearest to the prompt.", DefaultValueFactory = _ => 1 };
     private static readonly Option<bool> Estimate = new("--estimate") { Description = "Says how long it will take and how much memory, from the model's configurations, and draws nothing." };
@@ -67,7 +67,9 @@ internal static class ImagineCommand
             var path = names.Of(i);
             result.Image.SavePng(path, Recipe.Of(pipeline.Name, result));
             foreach (var (stage, spent) in result.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
-            images.Add(new { request.Prompt, path, result.Request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates = scores });
+            images.Add(scores is null
+                ? new { request.Prompt, path, result.Request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore }
+                : new { request.Prompt, path, result.Request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates = scores });
             foreach (var note in result.Notes) terminal.Note(note);
             if (!json) Show(terminal, words, result, path);
         }

@@ -114,7 +114,7 @@ public sealed record GenerationRequest
 }
 
 /// <summary>Diffusion guided by CLIP, taken literally: the gradient of the cosine between prompt and predicted picture steers the sampler.</summary>
-/// <param name="Scale">How strongly, from 0 to 100; 1 is a good start.</param>
+/// <param name="Scale">How strongly, from 0 to 100; 0.3 is a good start.</param>
 /// <param name="Alone">Whether it takes the place of the image embedding instead of standing beside it.</param>
 public sealed record ClipGuidance(double Scale, bool Alone = false);
 

@@ -76,7 +76,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             var picture = draw.Picture(image, a.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 }, start, i, experiment.Count);
             return draw.Labelled(picture, Text($"{share:0.##}"), a, b);
         });
-        return new ExperimentResult(experiment, [.. new[] { a, b }.Where(end => end.Picture is not null).Select(end => end.Given)], [.. pictures], Columns: Math.Min(12, experiment.Count));
+        return new ExperimentResult(experiment, [.. new[] { a, b }.Where(end => end.Picture is not null).Select(end => end.Given)], [.. pictures], Columns: Math.Min(12, experiment.Count + new[] { a, b }.Count(end => end.Picture is not null)));
     }
 
     private static ExperimentResult Mix(Drawing draw)

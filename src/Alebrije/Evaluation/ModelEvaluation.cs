@@ -66,8 +66,9 @@ public static class ModelEvaluation
                 EvaluationPart.Prior => Priors(report),
                 _ => new DecoderEvaluation(painter, judge.Value, scenes, sheets).Measure(sizes, report),
             });
-            if (part is EvaluationPart.Prior or EvaluationPart.Decoder && !painter.Has(PriorKind.Linear))
-                left.Add($"{NameOf(part)}: the linear prior, for the model has none (folder {LinearPrior.FolderName}).");
+            var expected = options.DrawsByPrior ? PriorFolder.Names.Keys : [PriorKind.Linear];
+            foreach (var kind in part is EvaluationPart.Prior or EvaluationPart.Decoder ? expected.Where(kind => !painter.Has(kind)) : [])
+                left.Add($"{NameOf(part)}: the {PriorNames.Of(kind)} prior, for the model has none (folder {PriorFolder.Names[kind]}).");
         }
 
         IReadOnlyList<DrawnConcept> concepts = options.PicturesPerConcept == 0

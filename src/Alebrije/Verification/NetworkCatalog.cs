@@ -23,6 +23,8 @@ internal static class NetworkCatalog
         ["CLIP"] = (path => new OpenClipNetwork(OpenClipConfig.Read(path)), OpenAi),
         ["CustomTextCLIP"] = (path => new OpenClipNetwork(OpenClipConfig.Read(path)), OpenAi),
         ["PriorTransformer"] = (path => new PriorTransformer(PriorTransformerConfig.Read(path)), new StateDictOptions()),
+        [LinearPriorConfig.ClassName] = (path => new LinearPriorMap(LinearPriorConfig.Read(path)), new StateDictOptions()),
+        [AutoregressivePriorConfig.ClassName] = (path => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(path)), new StateDictOptions()),
         ["StableUnCLIPImageNormalizer"] = (path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), new StateDictOptions()),
         ["UNet2DModel"] = (path => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(path)), new StateDictOptions()),
         ["UNet2DConditionModel"] = (path => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(path)), new StateDictOptions()),

@@ -18,9 +18,10 @@ internal sealed record PriorText(PriorConditions Conditions, Func<PriorCondition
     public PriorConditions Guided()
     {
         var empty = Empty();
-        Tensor Join(Tensor first, Tensor second) => cat([first.expand([Batch, .. first.shape[1..]]), second]);
         return new PriorConditions(
-            Join(empty.TextEmbedding, Conditions.TextEmbedding), Join(empty.TextEncodings!, Conditions.TextEncodings!), Join(empty.TextMask!, Conditions.TextMask!));
+            Join(empty.TextEmbedding, Conditions.TextEmbedding)!, Join(empty.TextEncodings, Conditions.TextEncodings), Join(empty.TextMask, Conditions.TextMask));
+
+        Tensor? Join(Tensor? first, Tensor? second) => first is null || second is null ? null : cat([first.expand([Batch, .. first.shape[1..]]), second]);
     }
 }
 

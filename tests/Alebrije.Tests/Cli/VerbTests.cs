@@ -219,6 +219,7 @@ public sealed class VerbTests : IDisposable
     [InlineData("train")]
     [InlineData("train clip")]
     [InlineData("train decoder")]
+    [InlineData("train prior")]
     [InlineData("train probe")]
     [InlineData("train classifier")]
     [InlineData("pack")]

@@ -76,12 +76,12 @@ internal sealed class ExperimentCommand
         var experiment = fill(parsed, new PictureExperiment { Kind = kind, Request = request });
         experiment.Check();
         var (priorKind, elsewhere) = PriorChoice.Find(parsed.GetValue(prior)!, words);
-        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+        var (folder, companion) = PriorChoice.Model(parsed);
         var place = new ExperimentFiles(parsed.GetValue(output), kind, request.Seed, words);
 
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
-        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, Precision = CommonOptions.PrecisionOf(parsed) });
+        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolder = companion, Precision = CommonOptions.PrecisionOf(parsed) });
         experiment = experiment with { Request = experiment.Request with { Prior = pipeline.PriorFromElsewhere ?? priorKind } };
         var loaded = clock.Elapsed.TotalSeconds;
         var result = new UnClipExperiments(pipeline).Run(experiment, (done, of, step) => terminal.Progress(string.Create(

@@ -201,6 +201,8 @@ internal static class ModelsCommand
         "text to image" => words.In(kind, "texto a imagen"),
         "image variations" => words.In(kind, "variaciones de imágenes"),
         "text and image embeddings" => words.In(kind, "embeddings de textos e imágenes"),
+        "inpainting" => words.In(kind, "repintado de partes"),
+        "depth to image" => words.In(kind, "profundidad a imagen"),
         "text embeddings" => words.In(kind, "embeddings de textos"),
         "image embeddings" => words.In(kind, "embeddings de imágenes"),
         _ => kind,

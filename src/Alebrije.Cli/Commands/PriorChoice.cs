@@ -13,13 +13,20 @@ internal static class PriorChoice
         Description = $"How the image embedding is made: {string.Join(", ", PriorNames.All)} (none takes the text embedding as it is), or a prior from another folder or model of the same embedding space.",
     };
 
+    /// <summary>The model's folder, and that of the prior that it is published with where this is a folder of its own.</summary>
+    public static (string Folder, string? Companion) Model(ParseResult parsed)
+    {
+        var (catalog, name) = (ModelCatalog.Create(), parsed.GetValue(CommonOptions.Model)!);
+        return (catalog.Find(name), catalog.CompanionOf(name));
+    }
+
     /// <summary>A kind by its name, or the folder of a prior from elsewhere.</summary>
     public static (PriorKind Kind, string? Folder) Find(string given, Words words)
     {
         if (PriorNames.TryParse(given, out var kind)) return (kind, null);
         if (Directory.Exists(given)) return (default, given);
         var catalog = ModelCatalog.Create();
-        return catalog.Has(given) ? (default, catalog.Find(given)) : throw new UsageException(words.In(
+        return catalog.Has(given) ? (default, catalog.CompanionOf(given) ?? catalog.Find(given)) : throw new UsageException(words.In(
             $"There is no prior '{given}'; --prior takes {string.Join(", ", PriorNames.All)}, a prior's folder, or a model on this disk.",
             $"No hay ningún prior '{given}'; --prior toma {string.Join(", ", PriorNames.All)}, la carpeta de un prior o un modelo de este disco."));
     }

@@ -32,6 +32,9 @@ public sealed class ModelCatalog
     private static readonly string[] Indices = ["model_index.json", "config.json", OpenClip];
     private const string OpenClip = "open_clip_config.json";
 
+    /// <summary>What stands behind a decoder's name in that of its prior.</summary>
+    internal const string CompanionEnding = "-prior";
+
     private readonly HubCache? cache;
 
     /// <param name="folders">Folders whose sub-folders are models; the first that has a name decides. They need not exist.</param>
@@ -95,6 +98,20 @@ public sealed class ModelCatalog
         throw File.Exists(nameOrPath)
             ? new CheckpointNotFoundException($"{nameOrPath} is a file; a model is the folder that holds model_index.json or config.json, or a .pt file of openai/CLIP.")
             : Unknown(nameOrPath);
+    }
+
+    /// <summary>
+    /// The folder of the prior that belongs to a decoder: of a published model that is two repositories, the second; of a name, what lies beside it under
+    /// the name with <c>-prior</c>. Null where there is none, or where a path was given.
+    /// </summary>
+    /// <param name="nameOrPath">As in <see cref="Find"/>.</param>
+    public string? CompanionOf(string nameOrPath)
+    {
+        ArgumentNullException.ThrowIfNull(nameOrPath);
+        if (FindNamed(nameOrPath) is { } named) return IsModel(named + CompanionEnding) ? named + CompanionEnding : null;
+        var published = PublishedModels.Find(nameOrPath)
+            ?? (!Directory.Exists(nameOrPath) && HubRepository.TryParse(nameOrPath) is { } repository ? PublishedModels.Of(repository) : null);
+        return published?.Repositories.Count > 1 ? FindFetched(HubRepository.TryParse(published.Repositories[1])!.Value) : null;
     }
 
     /// <summary>Whether a name stands for a model that is on the disk.</summary>
@@ -202,7 +219,11 @@ internal static class ModelKinds
 {
     public static string Of(string className) => className switch
     {
-        "StableUnCLIPPipeline" or "UnCLIPPipeline" or "StableDiffusionPipeline" or "StableDiffusionXLPipeline" => "text to image",
+        "StableUnCLIPPipeline" or "UnCLIPPipeline" or "StableDiffusionPipeline" or "StableDiffusionXLPipeline"
+            or "KandinskyPipeline" or "KandinskyImg2ImgPipeline" or "KandinskyV22Pipeline" or "KandinskyV22Img2ImgPipeline" => "text to image",
+        "KandinskyInpaintPipeline" or "KandinskyV22InpaintPipeline" => "inpainting",
+        "KandinskyV22ControlnetPipeline" or "KandinskyV22ControlnetImg2ImgPipeline" => "depth to image",
+        "KandinskyPriorPipeline" or "KandinskyV22PriorPipeline" or "KandinskyV22PriorEmb2EmbPipeline" or "PriorTransformer" => "prior",
         "StableUnCLIPImg2ImgPipeline" or "UnCLIPImageVariationPipeline" => "image variations",
         "CLIPModel" => "text and image embeddings",
         "CLIPTextModelWithProjection" => "text embeddings",

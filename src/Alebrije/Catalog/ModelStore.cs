@@ -120,7 +120,7 @@ public sealed partial class ModelStore
         if (Path.Exists(name)) throw new HubException($"{name} is a path, and only what was fetched or imported is removed by name; delete it yourself.");
         var repositories = PublishedModels.Find(name) is { } model ? [.. model.Repositories.Select(text => HubRepository.TryParse(text)!.Value)]
             : HubRepository.TryParse(name) is { } one ? new[] { one } : throw catalog.Unknown(name);
-        var here = repositories.Where(repository => Directory.Exists(cache.FolderOf(repository))).ToArray();
+        var here = repositories.Where(repository => Directory.Exists(cache.FolderOf(repository)) && (repository.Equals(repositories[0]) || !IsSharedWithAnother(repository, repositories[0]))).ToArray();
         if (here.Length == 0) throw new CheckpointNotFoundException($"{name} is not on this disk: {cache.Root} has nothing of it.");
         var commits = here.Select(repository => (Repository: repository, Commit: CommitToRemove(repository, revision))).ToArray();
         var freed = commits.Sum(pair => cache.Remove(pair.Repository, pair.Commit, pretend));
@@ -137,6 +137,11 @@ public sealed partial class ModelStore
         if (!pretend) Directory.Delete(folder, recursive: true);
         return new RemovedModel(name, [folder], bytes, []);
     }
+
+    /// <summary>Several decoders have one prior: it stays while another of them is here.</summary>
+    private bool IsSharedWithAnother(HubRepository prior, HubRepository decoder) => PublishedModels.All.Any(model =>
+        model.Repositories.Skip(1).Contains(prior.ToString(), StringComparer.OrdinalIgnoreCase)
+        && HubRepository.TryParse(model.Repositories[0]) is { } other && !other.Equals(decoder) && Directory.Exists(cache.FolderOf(other)));
 
     private string CommitToRemove(HubRepository repository, string? revision)
     {

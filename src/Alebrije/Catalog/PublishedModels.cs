@@ -7,7 +7,7 @@ namespace Alebrije.Catalog;
 /// <summary>A published checkpoint that has a name here.</summary>
 /// <param name="Name">What a person types.</param>
 /// <param name="Aliases">What else a person may type.</param>
-/// <param name="Repositories">Its repositories at the hub, <c>owner/name</c>; the first is what <c>--model</c> opens.</param>
+/// <param name="Repositories">Its repositories at the hub, <c>owner/name</c>; the first is what <c>--model</c> opens, a second holds its prior.</param>
 /// <param name="Kind">What it does, as in <see cref="CatalogModel.Kind"/>.</param>
 /// <param name="Licence">Licence of the weights, as their owners state it.</param>
 /// <param name="Bytes">What is fetched, about, in full precision; null: not known here, <c>models pull --dry-run</c> asks.</param>
@@ -23,6 +23,12 @@ public sealed record PublishedModel(
 public static class PublishedModels
 {
     private const int FarthestSlip = 3;
+
+    /// <summary>What draws from texts alone; a prior is named to the same verbs with --prior.</summary>
+    private static readonly string[] FromTexts = ["imagine", "interpolate", "mix", "inpaint", "sweep"];
+
+    /// <summary>Verbs run these, but not for what they were published for.</summary>
+    private static readonly string[] Partly = ["clip-tower", "images", "texts", "tokens"];
 
     /// <summary>All of them, in the order in which a list shows them.</summary>
     public static IReadOnlyList<PublishedModel> All { get; } = Read();
@@ -56,7 +62,13 @@ public static class PublishedModels
     {
         string[] verbs = entry.Runs switch
         {
-            "pictures" => ["imagine", "embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
+            "unclip-from-texts" => [.. FromTexts, "embed", "tokenize"],
+            "karlo" => [.. FromTexts, "upscale", "embed", "tokenize"],
+            "karlo-variations" => ["vary", "interpolate", "mix", "textdiff", "pca-reconstruct", "inpaint", "upscale", "embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
+            "stable-variations" => ["vary", "interpolate", "mix", "pca-reconstruct", "inpaint", "embed", "preprocess"],
+            "kandinsky" => ["imagine", "vary", "interpolate", "mix", "textdiff", "pca-reconstruct", "inpaint", "sweep"],
+            "inpainting" => ["inpaint"],
+            "prior" => FromTexts,
             "clip" => ["embed", "similarity", "classify", "pca", "explain", "tokenize", "preprocess"],
             "clip-tower" => ["embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
             "images" => ["embed", "preprocess"],
@@ -64,7 +76,7 @@ public static class PublishedModels
             "tokens" => ["tokenize"],
             _ => [],
         };
-        return new PublishedModel(entry.Name, entry.Aliases, entry.Repositories, entry.Kind, entry.Licence, entry.Bytes, verbs) { IsComplete = entry.Runs is "pictures" or "clip" };
+        return new PublishedModel(entry.Name, entry.Aliases, entry.Repositories, entry.Kind, entry.Licence, entry.Bytes, verbs) { IsComplete = verbs.Length > 0 && !Partly.Contains(entry.Runs) };
     }
 
     private sealed record Entry(string Name, string[] Aliases, string[] Repositories, string Kind, string Licence, long? Bytes, string Runs);

@@ -54,7 +54,7 @@ internal static class UnClipFolder
 
         if (KandinskyDecoders.Contains(folder.ClassName))
         {
-            prior ??= Embedder(KandinskyPriorBeside(folder), priorType, keep);
+            prior ??= Embedder(options.CompanionFolder is { } own ? PipelineFolder.Open(own) : KandinskyPriorBeside(folder), priorType, keep);
             return new UnClipPipeline(folder.Name, prior, new KandinskyDecoder(folder, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKandinsky));
         }
 

@@ -20,6 +20,12 @@ public sealed record UnClipOptions
     /// </summary>
     public string? PriorFolder { get; init; }
 
+    /// <summary>
+    /// Where the text encoder and prior of a decoder are that is published apart from them (Kandinsky): the folder of the prior's pipeline. Null looks
+    /// beside the decoder's folder.
+    /// </summary>
+    public string? CompanionFolder { get; init; }
+
     /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
     public Precision Precision { get; init; } = Precision.Auto;
 

@@ -25,14 +25,34 @@ public sealed class PublishedModelsTests : IDisposable
     [InlineData("clip-vit-b-32", "openai/clip-vit-base-patch32", true)]
     [InlineData("CLIP", "openai/clip-vit-base-patch32", true)]
     [InlineData("open-clip-vit-h-14", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", true)]
-    [InlineData("karlo", "kakaobrain/karlo-v1-alpha", false)]
-    [InlineData("kandinsky-2.2", "kandinsky-community/kandinsky-2-2-decoder", false)]
+    [InlineData("karlo", "kakaobrain/karlo-v1-alpha", true)]
+    [InlineData("kandinsky-2.2", "kandinsky-community/kandinsky-2-2-decoder", true)]
+    [InlineData("kandinsky-2.2-controlnet-depth", "kandinsky-community/kandinsky-2-2-controlnet-depth", false)]
+    [InlineData("eclipse-karlo", "ECLIPSE-Community/ECLIPSE_Karlo_Prior", true)]
     [InlineData("sd-1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", false)]
     public void NamesAPersonTypes_AreKnown(string name, string repository, bool complete)
     {
         var model = PublishedModels.Find(name)!;
         Assert.Equal((repository, complete), (model.Repositories[0], model.IsComplete));
     }
+
+    [Theory]
+    [InlineData("karlo", "imagine", "vary")]
+    [InlineData("karlo-variations", "vary", "imagine")]
+    [InlineData("kandinsky-2.1", "textdiff", "upscale")]
+    [InlineData("kandinsky-2.2-inpaint", "inpaint", "imagine")]
+    [InlineData("sd-2.1-unclip", "interpolate", "textdiff")]
+    [InlineData("stable-karlo", "sweep", "vary")]
+    public void Verbs_AreThoseThatThePartsOfAModelAllow(string name, string can, string cannot)
+    {
+        var model = PublishedModels.Find(name)!;
+        Assert.Contains(can, model.Verbs);
+        Assert.DoesNotContain(cannot, model.Verbs);
+    }
+
+    [Fact]
+    public void RunsOfEveryEntry_MeanSomething() =>
+        Assert.Equal(["kandinsky-2.2-controlnet-depth"], PublishedModels.All.Where(model => model.Verbs.Count == 0).Select(model => model.Name));
 
     [Theory]
     [InlineData("vitb32", "clip-vit-b-32")]

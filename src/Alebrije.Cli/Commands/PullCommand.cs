@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Alebrije.Catalog;
+using Alebrije.Pipelines.Originals;
 
 namespace Alebrije.Cli.Commands;
 
@@ -84,6 +85,7 @@ internal static class PullCommand
     {
         var words = new Words(CommonOptions.LanguageOf(parsed));
         var store = ModelStore.Create();
+        if (OriginalFolder.TryOpen(source) is { } original) return Convert(terminal, parsed, words, store, source, original, cancellation);
         var plan = store.PlanImport(source, parsed.GetValue(Name), parsed.GetValue(Variant), cancellation);
         terminal.Note(words.In(
             $"{plan.Name}: {plan.Files.Count} files, {ModelsCommand.Size(plan.Bytes)}; {ModelsCommand.Size(plan.FreeBytes)} are free.",
@@ -101,6 +103,31 @@ internal static class PullCommand
         if (pretend) terminal.SayTable([words.In("file", "archivo"), ">" + words.In("size", "tamaño")], plan.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes) }));
         terminal.SayText(pretend ? words.In("Nothing was imported.", "No se ha importado nada.") : words.In($"Imported as {plan.Name}:", $"Importado como {plan.Name}:"));
         if (!pretend) terminal.Say(plan.Folder);
+        return 0;
+    }
+
+    /// <summary>Files as their authors first published them are written anew in the layout of pipelines.</summary>
+    private static int Convert(Terminal terminal, ParseResult parsed, Words words, ModelStore store, string source, OriginalFolder original, CancellationToken cancellation)
+    {
+        if (parsed.GetValue(Variant) is not null) throw new UsageException(words.In("Original files have no variants; leave --variant away.", "Los archivos originales no tienen variantes; quita --variant."));
+        var name = parsed.GetValue(Name) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
+        var names = original.Endings.Select(ending => name + ending).ToArray();
+        terminal.Note(words.In(
+            $"{name}: the original files of {original.Kind}, written anew as {string.Join(" and ", names)}; about {ModelsCommand.Size(original.Bytes)}.",
+            $"{name}: los archivos originales de {original.Kind}, que se escriben de nuevo como {string.Join(" y ", names)}; unos {ModelsCommand.Size(original.Bytes)}."));
+        foreach (var note in original.Notes) terminal.Note(note);
+        var pretend = parsed.GetValue(DryRun);
+        IReadOnlyList<string> folders = pretend ? [.. names.Select(store.FolderFor)]
+            : store.Add(original.Bytes, [.. original.Endings.Zip(names, (ending, called) => (called, (Action<string>)(folder => original.Write(ending, folder, cancellation))))]);
+        if (parsed.GetValue(CommonOptions.Json))
+        {
+            terminal.SayJson(new { name, source = Path.GetFullPath(source), original.Kind, Path = folders[^1], Paths = folders, original.Bytes, DryRun = pretend, original.Notes });
+            return 0;
+        }
+
+        terminal.SayText(pretend ? words.In("Nothing was imported.", "No se ha importado nada.") : words.In($"Imported as {name}:", $"Importado como {name}:"));
+        if (!pretend)
+            foreach (var folder in folders) terminal.Say(folder);
         return 0;
     }
 

@@ -68,9 +68,7 @@ public sealed partial class ModelStore
     public ImportPlan PlanImport(string source, string? name = null, string? variant = null, CancellationToken cancellation = default)
     {
         name ??= ModelArchive.StemOf(source);
-        if (!PlainName().IsMatch(name)) throw new HubException($"'{name}' cannot be a model's name: letters, digits, '.', '_' and '-' can; give one with --name.");
-        var folder = Path.Combine(Folder, name);
-        if (name == ModelCatalog.DefaultName || Path.Exists(folder)) throw new HubException($"There is a model '{name}' already; give another name with --name, or remove that one first.");
+        var folder = FolderFor(name);
         var archive = ModelArchive.Open(source, cancellation);
         var files = archive.Files;
         var choice = ModelFiles.ChooseAsync(source, files.Keys, variant, file => Task.FromResult(archive.Read(file))).GetAwaiter().GetResult();
@@ -104,6 +102,50 @@ public sealed partial class ModelStore
         finally
         {
             if (Directory.Exists(incoming)) Directory.Delete(incoming, recursive: true);
+        }
+    }
+
+    /// <summary>Where a model of this name would be.</summary>
+    /// <exception cref="HubException">It cannot be a name, or is taken.</exception>
+    public string FolderFor(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        if (!PlainName().IsMatch(name)) throw new HubException($"'{name}' cannot be a model's name: letters, digits, '.', '_' and '-' can; give one with --name.");
+        var folder = Path.Combine(Folder, name);
+        return name != ModelCatalog.DefaultName && !Path.Exists(folder) ? folder
+            : throw new HubException($"There is a model '{name}' already; give another name with --name, or remove that one first.");
+    }
+
+    /// <summary>Adds models that are written rather than copied: each is there as a whole or not at all.</summary>
+    /// <param name="bytes">What all of them take, about.</param>
+    /// <param name="models">Their names, and what writes each into the folder that it gets.</param>
+    /// <exception cref="HubException">It does not fit, a name is taken, or the disk refuses.</exception>
+    public IReadOnlyList<string> Add(long bytes, IReadOnlyList<(string Name, Action<string> Write)> models)
+    {
+        ArgumentNullException.ThrowIfNull(models);
+        var folders = models.Select(model => FolderFor(model.Name)).ToArray();
+        var free = settings.FreeBytes?.Invoke(Folder) ?? DiskSpace.FreeAt(Folder);
+        if (bytes + Reserve > free)
+            throw new HubException($"{models[^1].Name} needs {DiskSpace.Text(bytes)}, and {Folder} has {DiskSpace.Text(free)} free; make room and try again.");
+        var incoming = models.Select(model => Path.Combine(Folder, $"{IncomingPrefix}{model.Name}-{Environment.ProcessId}")).ToArray();
+        try
+        {
+            foreach (var (model, place) in models.Zip(incoming))
+            {
+                Directory.CreateDirectory(place);
+                model.Write(place);
+            }
+
+            foreach (var (place, folder) in incoming.Zip(folders)) Directory.Move(place, folder);
+            return folders;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new HubException($"{folders[^1]} cannot be written: {e.Message}", e);
+        }
+        finally
+        {
+            foreach (var place in incoming.Where(Directory.Exists)) Directory.Delete(place, recursive: true);
         }
     }
 

@@ -6,14 +6,14 @@ namespace Alebrije.Weights;
 
 /// <summary>
 /// Tensors of a file written by <c>torch.save</c> (PyTorch 1.6 or later): a zip archive of <c>data.pkl</c> and <c>data/0</c>, <c>data/1</c> ... .
-/// Only dictionaries of plain tensors are read; dictionaries within dictionaries give names joined by dots; numbers and texts beside the
+/// Only dictionaries of plain tensors are read, or a short list of them whose places are their names; dictionaries within dictionaries give names joined by dots; numbers and texts beside the
 /// tensors are passed over. Of a TorchScript archive (<c>torch.jit.save</c>) the modules' tensors are read likewise; its code never runs.
 /// Safe for several threads.
 /// </summary>
 internal sealed class PickleFile : TensorSource
 {
     private const long MaxPickle = 32 << 20;
-    private const int MaxDepth = 8, MaxTensors = 1_000_000, MaxName = 1024;
+    private const int MaxDepth = 8, MaxTensors = 1_000_000, MaxName = 1024, MaxTop = 100;
     private readonly Lock gate = new();
     private readonly ZipArchive archive;
     private readonly Dictionary<string, ZipArchiveEntry> entries = new(StringComparer.Ordinal);
@@ -35,7 +35,9 @@ internal sealed class PickleFile : TensorSource
             if (entries.TryGetValue(root + "byteorder", out var order) && ReadSmall(order, 64) is var text && !text.AsSpan().SequenceEqual("little"u8))
                 throw new WeightsException($"{path} was written on a big-endian machine, which is not supported; convert it to safetensors there.");
             var scripted = entries.Keys.Any(name => name.StartsWith(root + "code/", StringComparison.Ordinal));
-            if (PickleMachine.Run(ReadSmall(entries[root + "data.pkl"], MaxPickle), path, scripted) is not Dictionary<object, object?> map)
+            var top = PickleMachine.Run(ReadSmall(entries[root + "data.pkl"], MaxPickle), path, scripted);
+            if (top is IReadOnlyList<object?> { Count: <= MaxTop } items) top = items.Select((item, i) => ((object)(long)i, item)).ToDictionary(pair => pair.Item1, pair => pair.item);
+            if (top is not Dictionary<object, object?> map)
                 throw new WeightsException($"{path} does not hold a dictionary of tensors at its top.");
             Collect(map, "", 0);
             foreach (var (name, tensor) in tensors) Check(name, tensor);

@@ -28,18 +28,45 @@ internal static class SafeTensorsWriter
             .ToList();
         if (sorted.GroupBy(t => t.Key).FirstOrDefault(g => g.Count() > 1) is { } twice)
             throw new WeightsException($"{path} cannot hold two tensors named '{twice.Key}'.");
-        var header = Header(sorted, metadata);
+        var header = Header(sorted.Select(t => (t.Key, new TensorEntry(t.Value.dtype, t.Value.shape))), metadata);
         AtomicFile.Write(path, stream =>
         {
-            Span<byte> length = stackalloc byte[8];
-            BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
-            stream.Write(length);
-            stream.Write(header);
+            Begin(stream, header);
             foreach (var (_, tensor) in sorted) WriteBytes(stream, tensor);
         });
     }
 
-    private static byte[] Header(List<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata)
+    /// <summary>Writes the tensors of other files, one after the other, so that only one of them is in memory.</summary>
+    /// <param name="path">The file; an existing one is replaced as a whole or not at all.</param>
+    /// <param name="sources">Where the tensors are; they stay the caller's.</param>
+    /// <exception cref="WeightsException">A name occurs twice, a tensor cannot be read, or the disk refuses.</exception>
+    public static void Copy(string path, params IReadOnlyList<TensorSource> sources)
+    {
+        var sorted = sources.SelectMany(source => source.Names.Select(name => (Name: name, Source: source, Entry: source.Describe(name))))
+            .OrderByDescending(t => TensorTypes.SizeOf(t.Entry.Type)).ThenBy(t => t.Name, StringComparer.Ordinal).ToList();
+        if (sorted.GroupBy(t => t.Name).FirstOrDefault(g => g.Count() > 1) is { } twice)
+            throw new WeightsException($"{path} cannot hold two tensors named '{twice.Key}'.");
+        var header = Header(sorted.Select(t => (t.Name, t.Entry)), null);
+        AtomicFile.Write(path, stream =>
+        {
+            Begin(stream, header);
+            foreach (var (name, source, _) in sorted)
+            {
+                using var tensor = source.Read(name);
+                WriteBytes(stream, tensor);
+            }
+        });
+    }
+
+    private static void Begin(Stream stream, byte[] header)
+    {
+        Span<byte> length = stackalloc byte[8];
+        BinaryPrimitives.WriteInt64LittleEndian(length, header.Length);
+        stream.Write(length);
+        stream.Write(header);
+    }
+
+    private static byte[] Header(IEnumerable<(string Name, TensorEntry Entry)> tensors, IReadOnlyDictionary<string, string>? metadata)
     {
         using var buffer = new MemoryStream();
         using (var json = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
@@ -53,16 +80,16 @@ internal static class SafeTensorsWriter
             }
 
             var at = 0L;
-            foreach (var (name, tensor) in tensors)
+            foreach (var (name, entry) in tensors)
             {
                 json.WriteStartObject(name);
-                json.WriteString("dtype", TensorTypes.NameOf(tensor.dtype));
+                json.WriteString("dtype", TensorTypes.NameOf(entry.Type));
                 json.WriteStartArray("shape");
-                foreach (var size in tensor.shape) json.WriteNumberValue(size);
+                foreach (var size in entry.Shape) json.WriteNumberValue(size);
                 json.WriteEndArray();
                 json.WriteStartArray("data_offsets");
                 json.WriteNumberValue(at);
-                at += tensor.numel() * tensor.element_size();
+                at += entry.Count * TensorTypes.SizeOf(entry.Type);
                 json.WriteNumberValue(at);
                 json.WriteEndArray();
                 json.WriteEndObject();

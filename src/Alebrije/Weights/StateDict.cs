@@ -24,9 +24,27 @@ internal sealed record StateDictOptions
     /// </summary>
     public IReadOnlyList<string> Pointwise { get; init; } = [];
 
+    /// <summary>Tensors that the file holds as one and the network as several.</summary>
+    public IReadOnlyList<FusedTensor> Fused { get; init; } = [];
+
+    /// <summary>Names, as the network has them, of matrices that the file holds transposed.</summary>
+    public IReadOnlyList<string> Transposed { get; init; } = [];
+
+    /// <summary>Names, as the network has them, of rows, [1, n], that the file holds as vectors.</summary>
+    public IReadOnlyList<string> Rows { get; init; } = [];
+
     /// <summary>Turns the network to the file's floating type (where it has but one) instead of converting to the network's.</summary>
     public bool KeepFileType { get; init; }
+
+    /// <summary>Whether tensors of the file are cut or turned, not only named otherwise.</summary>
+    internal bool Reshapes => Fused.Count > 0 || Transposed.Count > 0 || Rows.Count > 0;
 }
+
+/// <summary>A tensor that stands for several, whose rows it has one after the other, or head by head.</summary>
+/// <param name="Pattern">Regular expression, applied to names after <see cref="StateDictOptions.Renames"/>.</param>
+/// <param name="Parts">Replacements, one for each part in the file's order.</param>
+/// <param name="HeadWidth">Rows of a part before the next part's begin: those of a head where they are interleaved; null: all of a part's.</param>
+internal sealed record FusedTensor(string Pattern, IReadOnlyList<string> Parts, int? HeadWidth = null);
 
 /// <summary>Loads networks strictly: every tensor of the network must be in the file, and every tensor of the file in the network.</summary>
 internal static class StateDict
@@ -38,6 +56,13 @@ internal static class StateDict
     public static void Load(nn.Module module, TensorSource source, StateDictOptions? options = null)
     {
         options ??= new StateDictOptions();
+        if (options.Reshapes)
+        {
+            using var translated = new RenamedSource(source, options);
+            Load(module, translated, new StateDictOptions { KeepFileType = options.KeepFileType });
+            return;
+        }
+
         var wanted = module.state_dict();
         var available = Translate(source, options);
         Compare(module, source, wanted, available, options);
@@ -70,21 +95,25 @@ internal static class StateDict
         new(module.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.shape), StringComparer.Ordinal);
 
     /// <summary>Names, as a network has them, and shapes of a file's tensors.</summary>
-    public static SortedDictionary<string, long[]> Names(TensorSource source, StateDictOptions options) =>
-        new(Translate(source, options).ToDictionary(pair => pair.Key, pair => ShapeOf(source, pair, options)), StringComparer.Ordinal);
-
-    /// <summary>Shape as the network has it.</summary>
-    private static long[] ShapeOf(TensorSource source, KeyValuePair<string, string> names, StateDictOptions options)
+    public static SortedDictionary<string, long[]> Names(TensorSource source, StateDictOptions options)
     {
-        var shape = source.Describe(names.Value).Shape;
-        return shape.Length > 2 && shape.AsSpan(2).IndexOfAnyExcept(1) < 0 && Matches(options.Pointwise, names.Key) ? shape[..2] : shape;
+        using var translated = new RenamedSource(source, options);
+        return new(translated.Names.ToDictionary(name => name, name => translated.Describe(name).Shape), StringComparer.Ordinal);
     }
 
-    private static bool Matches(IReadOnlyList<string> patterns, string name) =>
+    /// <summary>Shape as the network has it.</summary>
+    private static long[] ShapeOf(TensorSource source, KeyValuePair<string, string> names, StateDictOptions options) =>
+        Plain(source.Describe(names.Value).Shape, names.Key, options);
+
+    /// <summary>A shape without the axes of size 1 at the end of a convolution that stands for a matrix.</summary>
+    internal static long[] Plain(long[] shape, string name, StateDictOptions options) =>
+        shape.Length > 2 && shape.AsSpan(2).IndexOfAnyExcept(1) < 0 && Matches(options.Pointwise, name) ? shape[..2] : shape;
+
+    internal static bool Matches(IReadOnlyList<string> patterns, string name) =>
         patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false));
 
     /// <summary>From names as the network has them to names as the file has them.</summary>
-    private static Dictionary<string, string> Translate(TensorSource source, StateDictOptions options)
+    internal static Dictionary<string, string> Translate(TensorSource source, StateDictOptions options)
     {
         var renames = options.Renames.Select(r => (Pattern: new Regex(r.Pattern, RegexOptions.CultureInvariant), r.Replacement)).ToList();
         var translated = new Dictionary<string, string>(StringComparer.Ordinal);

@@ -19,6 +19,21 @@ public sealed class ModelFilesTests
         Assert.Empty(choice.Notes);
     }
 
+    /// <summary>The two halves of Kandinsky 2.1, whose decoder has a SentencePiece vocabulary, a text encoder of its own class and MoVQ.</summary>
+    [Fact]
+    public async Task Kandinsky_TakesItsVocabularyTextEncoderAndAutoencoder()
+    {
+        const string index = """{"_class_name":"KandinskyPipeline","movq":["diffusers","VQModel"],"scheduler":["diffusers","DDIMScheduler"],"text_encoder":["kandinsky","MultilingualCLIP"],"tokenizer":["transformers","XLMRobertaTokenizerFast"],"unet":["diffusers","UNet2DConditionModel"]}""";
+        string[] needed =
+        [
+            "model_index.json", "movq/config.json", "movq/diffusion_pytorch_model.safetensors", "scheduler/scheduler_config.json", "text_encoder/config.json", "text_encoder/model.safetensors",
+            "tokenizer/sentencepiece.bpe.model", "tokenizer/special_tokens_map.json", "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors",
+        ];
+        string[] others = ["ddpm_scheduler/scheduler_config.json", "text_encoder/pytorch_model.bin", "movq/diffusion_pytorch_model.bin"];
+        Assert.Equal(Sorted(needed), (await Choose(index, null, [.. needed, .. others])).Files);
+        Assert.Contains("text_encoder, a MultilingualCLIP", await Refusal(index, null, [.. needed.Where(name => !name.EndsWith("model.safetensors", StringComparison.Ordinal) || !name.StartsWith("text", StringComparison.Ordinal))]), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Variant_IsTaken_WhereItIsThere()
     {

@@ -39,6 +39,9 @@ public sealed class ShapeTests
     [InlineData("sd-unclip-h.unet")]
     [InlineData("x4-upscaler.unet")]
     [InlineData("karlo-v1-alpha.super_res_first")]
+    [InlineData("karlo-v1-alpha.decoder")]
+    [InlineData("karlo-v1-alpha.text_proj")]
+    [InlineData("kandinsky-2-1.unet")]
     public void Network_OfAPublishedConfig_HasThePublishedTensors(string model)
     {
         using var meta = WeightInit.OnMeta();
@@ -47,7 +50,7 @@ public sealed class ShapeTests
         Assert.Equal(Census(model).Order(StringComparer.Ordinal), ours.Order(StringComparer.Ordinal));
     }
 
-    private static nn.Module Build(string model)
+    internal static nn.Module Build(string model)
     {
         var config = FileOf(model, ".json");
         if (model.StartsWith("mclip", StringComparison.Ordinal)) return new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(config));
@@ -56,6 +59,7 @@ public sealed class ShapeTests
         {
             "prior" => new PriorTransformer(PriorTransformerConfig.Read(config)),
             "super_res_first" => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(config)),
+            "text_proj" => new UnClipTextProjection(ConfigFile.Read<UnClipTextProjectionConfig>(config)),
             "vae" => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(config)),
             "movq" => new VQModel(ConfigFile.Read<VQModelConfig>(config)),
             _ => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(config)),
@@ -65,7 +69,8 @@ public sealed class ShapeTests
     private static string FileOf(string model, string ending) =>
         ((string[])["diffusion", "language"]).Select(folder => Path.Combine(Folder, folder, model + ending)).First(File.Exists);
 
-    private static IEnumerable<string> Census(string model)
+    /// <summary>Lines of name and shape.</summary>
+    internal static IEnumerable<string> Census(string model)
     {
         using var reader = new StreamReader(new GZipStream(File.OpenRead(FileOf(model, ".txt.gz")), CompressionMode.Decompress));
         while (reader.ReadLine() is { } line)

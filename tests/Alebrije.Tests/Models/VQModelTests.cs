@@ -153,10 +153,10 @@ public sealed class VQModelTests
         Assert.Contains("as many", Assert.Throws<ArgumentException>(() => new VQModel(Tiny with { UpBlockTypes = ["UpDecoderBlock2D"] })).Message, StringComparison.Ordinal);
     }
 
-    private static bool IsMatrix(string name) => Regex.IsMatch(name, @"\.to_(q|k|v|out\.0)\.weight$");
+    internal static bool IsMatrix(string name) => Regex.IsMatch(name, @"\.to_(q|k|v|out\.0)\.weight$");
 
     /// <summary>The name that taming-transformers gives, written down independently of the key map under test.</summary>
-    private static string Original(string name, int levels)
+    internal static string Original(string name, int levels)
     {
         var parts = name.Split('.').ToList();
         for (var i = 0; i < parts.Count; i++)

@@ -1,0 +1,61 @@
+using Alebrije.Weights;
+
+namespace Alebrije.Pipelines.Originals;
+
+/// <summary>What an original file holds.</summary>
+internal enum OriginalRole
+{
+    Prior, KarloDecoder, Upsamplers, KandinskyDecoder, KandinskyInpainting, MoVq, Statistics, Clip,
+}
+
+/// <summary>A file and what stands before the names in it.</summary>
+internal sealed record OriginalFile(string Path, string Prefix);
+
+/// <summary>The original files of a folder, told apart by the tensors that they hold, whatever they are called.</summary>
+internal static class OriginalFiles
+{
+    private static readonly string[] Endings = [".ckpt", ".th", ".pt", ".safetensors"];
+
+    /// <summary>A tensor that only one kind of file has.</summary>
+    private static readonly (string Name, OriginalRole Role)[] Signs =
+    [
+        ("clip_img_proj.weight", OriginalRole.Prior), ("clip_tok_proj.weight", OriginalRole.KarloDecoder), ("model_first_steps.input_blocks.0.0.weight", OriginalRole.Upsamplers),
+        ("clip_to_seq.weight", OriginalRole.KandinskyDecoder), ("decoder.norm_out.conv_y.weight", OriginalRole.MoVq), ("visual.conv1.weight", OriginalRole.Clip),
+    ];
+
+    /// <summary>Channels of the latents alone; inpainting networks see more.</summary>
+    private const int LatentChannels = 4;
+
+    /// <summary>Looks into every file at the top of a folder; null where none is a <c>.ckpt</c>, or where the folder is one of the published layouts.</summary>
+    /// <exception cref="WeightsException">A file is damaged or refused, or two hold the same network.</exception>
+    public static IReadOnlyDictionary<OriginalRole, OriginalFile>? Find(string folder)
+    {
+        if (!Directory.Exists(folder) || PipelineFolder.IsOne(folder) || File.Exists(Path.Combine(folder, "config.json"))) return null;
+        var paths = Directory.EnumerateFiles(folder).Where(path => Endings.Contains(Path.GetExtension(path))).Order(StringComparer.Ordinal).ToArray();
+        if (!paths.Any(path => Path.GetExtension(path) == ".ckpt")) return null;
+        var found = new Dictionary<OriginalRole, OriginalFile>();
+        foreach (var path in paths)
+        {
+            using var file = CheckpointFolder.OpenWeights(path);
+            if (Look(file) is not var (role, prefix)) continue;
+            if (!found.TryAdd(role, new OriginalFile(path, prefix)))
+                throw new WeightsException($"{folder} has two files of one kind, {Path.GetFileName(found[role].Path)} and {Path.GetFileName(path)}: leave the one that is wanted.");
+        }
+
+        return found.ContainsKey(OriginalRole.KarloDecoder) || found.ContainsKey(OriginalRole.KandinskyDecoder) || found.ContainsKey(OriginalRole.KandinskyInpainting) ? found : null;
+    }
+
+    private static (OriginalRole Role, string Prefix)? Look(TensorSource file)
+    {
+        if (file.Names.Count == 2 && file.Contains("0") && file.Contains("1")) return (OriginalRole.Statistics, "");
+        foreach (var (name, role) in Signs)
+        {
+            if (file.Names.FirstOrDefault(known => known == name || known.EndsWith("." + name, StringComparison.Ordinal)) is not { } sign) continue;
+            var prefix = sign[..^name.Length];
+            return role == OriginalRole.KandinskyDecoder && file.Describe(prefix + "input_blocks.0.0.weight").Shape[1] > LatentChannels
+                ? (OriginalRole.KandinskyInpainting, prefix) : (role, prefix);
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,107 @@
+using System.Text.RegularExpressions;
+using static TorchSharp.torch;
+
+namespace Alebrije.Weights;
+
+/// <summary>A file's tensors under the names and in the shapes that a network has them. Does not own the file.</summary>
+internal sealed class RenamedSource : TensorSource
+{
+    private readonly TensorSource source;
+    private readonly Dictionary<string, Place> places = new(StringComparer.Ordinal);
+    private (string Name, Tensor Whole)? kept;
+
+    /// <param name="source">The file.</param>
+    /// <param name="options">How its names and shapes relate to the network's.</param>
+    /// <exception cref="WeightsException">Two tensors stand for one, or a fused one does not divide into its parts.</exception>
+    public RenamedSource(TensorSource source, StateDictOptions options)
+    {
+        this.source = source;
+        var fused = options.Fused.Select(f => (Pattern: new Regex(f.Pattern, RegexOptions.CultureInvariant), f.Parts, f.HeadWidth)).ToArray();
+        foreach (var (name, original) in StateDict.Translate(source, options))
+        {
+            var shape = source.Describe(original).Shape;
+            var found = Array.FindIndex(fused, f => f.Pattern.IsMatch(name));
+            if (found < 0)
+            {
+                Add(name, new Place(original, Turned(name, shape, options), 0, 1, 0, StateDict.Matches(options.Transposed, name)));
+                continue;
+            }
+
+            var (pattern, parts, headWidth) = fused[found];
+            var rows = shape.Length == 0 ? 0 : (int)(headWidth ?? (shape[0] / parts.Count));
+            if (rows == 0 || shape[0] % (rows * parts.Count) != 0)
+                throw new WeightsException($"{source.Location}: '{original}' is [{string.Join(", ", shape)}] and does not divide into {parts.Count} parts of heads of {rows} rows.");
+            long[] own = [shape[0] / parts.Count, .. shape[1..]];
+            for (var i = 0; i < parts.Count; i++)
+                if (pattern.Replace(name, parts[i]) is var part) Add(part, new Place(original, StateDict.Plain(own, part, options), i, parts.Count, rows, false));
+        }
+    }
+
+    /// <inheritdoc/>
+    public override string Location => source.Location;
+
+    /// <inheritdoc/>
+    public override IReadOnlyCollection<string> Names => places.Keys;
+
+    /// <inheritdoc/>
+    public override bool Contains(string name) => places.ContainsKey(name);
+
+    /// <inheritdoc/>
+    public override TensorEntry Describe(string name) => new(source.Describe(Find(name).Original).Type, Find(name).Shape);
+
+    /// <inheritdoc/>
+    public override Tensor Read(string name)
+    {
+        var place = Find(name);
+        using var scope = NewDisposeScope();
+        if (place.Of == 1)
+        {
+            var tensor = source.Read(place.Original);
+            return (place.IsTransposed ? tensor.t().contiguous() : tensor.reshape(place.Shape)).MoveToOuterDisposeScope();
+        }
+
+        // [heads, parts, rows, ...] of the whole; a part is all heads' rows of one.
+        var heads = Whole(place.Original).reshape(-1, place.Of, place.Rows, place.Shape.Skip(1).Aggregate(1L, (product, size) => product * size));
+        return heads.select(1, place.Index).reshape(place.Shape).contiguous().clone().MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    protected override bool CanFill(string name) => false;
+
+    /// <inheritdoc/>
+    protected override void CopyBytes(string name, long offset, Span<byte> destination) => throw new NotSupportedException("Renamed tensors are read as a whole.");
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) kept?.Whole.Dispose();
+        base.Dispose(disposing);
+    }
+
+    private static long[] Turned(string name, long[] shape, StateDictOptions options) =>
+        shape.Length == 2 && StateDict.Matches(options.Transposed, name) ? [shape[1], shape[0]]
+        : shape.Length == 1 && StateDict.Matches(options.Rows, name) ? [1, shape[0]]
+        : StateDict.Plain(shape, name, options);
+
+    /// <summary>The parts of a tensor are read one after the other: it is read once.</summary>
+    private Tensor Whole(string original)
+    {
+        if (kept is { } last && last.Name == original) return last.Whole;
+        kept?.Whole.Dispose();
+        var whole = source.Read(original).DetachFromDisposeScope();
+        kept = (original, whole);
+        return whole;
+    }
+
+    private void Add(string name, Place place)
+    {
+        if (!places.TryAdd(name, place)) throw new WeightsException($"{Location}: the tensors '{places[name].Original}' and '{place.Original}' both stand for '{name}'.");
+    }
+
+    private Place Find(string name) => places.TryGetValue(name, out var place)
+        ? place
+        : throw new WeightsException($"{Location} has nothing that stands for '{name}' among its {places.Count} tensors.");
+
+    /// <summary>Where a tensor comes from, and which part of it.</summary>
+    private sealed record Place(string Original, long[] Shape, int Index, int Of, int Rows, bool IsTransposed);
+}

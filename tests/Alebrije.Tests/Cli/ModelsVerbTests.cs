@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Alebrije.Catalog;
 using Alebrije.Tests.Catalog;
+using Alebrije.Tests.Weights;
 
 namespace Alebrije.Tests.Cli;
 
@@ -23,6 +24,17 @@ public sealed class ModelsVerbTests : IDisposable
     {
         server.Dispose();
         Directory.Delete(folder, recursive: true);
+    }
+
+    [Fact]
+    public async Task Pull_OfOriginalFiles_KnowsThemByTheirTensors_AndSaysWhatIsMissing()
+    {
+        var source = Directory.CreateDirectory(Path.Combine(folder, "originals")).FullName;
+        new PickleWriter().Op('}').Text("state_dict").Op('}').Text("model.clip_tok_proj.weight").Tensor("FloatStorage", "0", 1, 0, [1], [1]).Op('s').Op('s').Op('.')
+            .Save(Path.Combine(source, "decoder.ckpt"), new byte[4]);
+        var refused = await Run("models", "pull", source, "--name", "karlo-original");
+        Assert.Equal(1, refused.Status);
+        Assert.Contains("holds original files of Karlo, but lacks the prior (prior-ckpt-step=*.ckpt", refused.Refusal, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -21,12 +21,12 @@ public sealed class OriginalFolderTests : IDisposable
     private const int Features = 64;
     private readonly string root = Directory.CreateTempSubdirectory("alebrije-originals-").FullName;
     private readonly DisposeScope scope;
+    private readonly Noise noise = new(3);
     private readonly Dictionary<string, Dictionary<string, Tensor>> networks = [];
 
     public OriginalFolderTests()
     {
         TorchRuntime.Initialize();
-        manual_seed(3);
         scope = NewDisposeScope();
         Directory.CreateDirectory(Source);
     }
@@ -38,6 +38,7 @@ public sealed class OriginalFolderTests : IDisposable
     public void Dispose()
     {
         scope.Dispose();
+        noise.Dispose();
         Directory.Delete(root, recursive: true);
     }
 
@@ -185,7 +186,7 @@ public sealed class OriginalFolderTests : IDisposable
     {
         using var guard = no_grad();
         var state = network.state_dict();
-        foreach (var tensor in state.Values) tensor.normal_(0, 0.1);
+        foreach (var tensor in state.Values.Where(tensor => tensor.is_floating_point())) tensor.copy_(noise.Randn(tensor.shape) * 0.1);
         return networks[name] = state;
     }
 

@@ -16,6 +16,9 @@ internal static class OriginalFiles
 {
     private static readonly string[] Endings = [".ckpt", ".th", ".pt", ".safetensors"];
 
+    /// <summary>What folders of the published layouts begin with.</summary>
+    private static readonly string[] Layouts = ["model_index.json", "config.json", "open_clip_config.json"];
+
     /// <summary>A tensor that only one kind of file has.</summary>
     private static readonly (string Name, OriginalRole Role)[] Signs =
     [
@@ -30,7 +33,7 @@ internal static class OriginalFiles
     /// <exception cref="WeightsException">A file is damaged or refused, or two hold the same network.</exception>
     public static IReadOnlyDictionary<OriginalRole, OriginalFile>? Find(string folder)
     {
-        if (!Directory.Exists(folder) || PipelineFolder.IsOne(folder) || File.Exists(Path.Combine(folder, "config.json"))) return null;
+        if (!Directory.Exists(folder) || Layouts.Any(file => File.Exists(Path.Combine(folder, file)))) return null;
         var paths = Directory.EnumerateFiles(folder).Where(path => Endings.Contains(Path.GetExtension(path))).Order(StringComparer.Ordinal).ToArray();
         if (!paths.Any(path => Path.GetExtension(path) == ".ckpt")) return null;
         var found = new Dictionary<OriginalRole, OriginalFile>();

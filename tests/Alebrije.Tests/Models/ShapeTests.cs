@@ -39,9 +39,14 @@ public sealed class ShapeTests
     [InlineData("sd-unclip-h.unet")]
     [InlineData("x4-upscaler.unet")]
     [InlineData("karlo-v1-alpha.super_res_first")]
+    [InlineData("karlo-v1-alpha.super_res_last")]
     [InlineData("karlo-v1-alpha.decoder")]
     [InlineData("karlo-v1-alpha.text_proj")]
     [InlineData("kandinsky-2-1.unet")]
+    [InlineData("kandinsky-2-2.unet")]
+    [InlineData("kandinsky-2-2-controlnet-depth.unet")]
+    [InlineData("if-i-xl.unet")]
+    [InlineData("if-ii-l.unet")]
     public void Network_OfAPublishedConfig_HasThePublishedTensors(string model)
     {
         using var meta = WeightInit.OnMeta();
@@ -58,7 +63,7 @@ public sealed class ShapeTests
         return model.Split('.')[^1] switch
         {
             "prior" => new PriorTransformer(PriorTransformerConfig.Read(config)),
-            "super_res_first" => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(config)),
+            "super_res_first" or "super_res_last" => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(config)),
             "text_proj" => new UnClipTextProjection(ConfigFile.Read<UnClipTextProjectionConfig>(config)),
             "vae" => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(config)),
             "movq" => new VQModel(ConfigFile.Read<VQModelConfig>(config)),

@@ -8,13 +8,14 @@ namespace Alebrije.Pipelines.Experiments;
 /// <summary>Ways through the space of image embeddings. Directions lie on a sphere; lengths go along in between.</summary>
 internal static class EmbeddingPaths
 {
-    /// <summary>Below this sine two directions are one, and the path between them is straight.</summary>
+    /// <summary>Below this sine two directions are one, and the path between them is straight; two texts that differ by less differ in nothing.</summary>
     private const double Parallel = 1e-4;
 
     /// <summary>Along the great circle from a to b (Shoemake, 1985; Ramesh et al., 2022, §3.2).</summary>
     /// <param name="a">[batch, features]</param>
     /// <param name="b">[batch, features]</param>
     /// <param name="share">From 0 (a) to 1 (b).</param>
+    /// <exception cref="ArgumentException">They point in opposite directions: every great circle leads from one to the other.</exception>
     public static Tensor Slerp(Tensor a, Tensor b, double share)
     {
         using var scope = NewDisposeScope();
@@ -22,6 +23,8 @@ internal static class EmbeddingPaths
         var cosine = (from * to).sum(-1, keepdim: true).clamp(-1, 1);
         var angle = cosine.acos();
         var sine = angle.sin();
+        if (sine.le(Parallel).logical_and(cosine.lt(0)).any().ToBoolean())
+            throw new ArgumentException("The two ends point in opposite directions, so that no way between them is the shortest; choose another pair, or a straight line (lerp).");
         var curved = (((1 - share) * angle).sin() * from + (share * angle).sin() * to) / sine.clamp_min(Parallel);
         var straight = ClipNetwork.Unit((1 - share) * from + share * to);
         var direction = where(sine.gt(Parallel), curved, straight);
@@ -57,11 +60,14 @@ internal static class EmbeddingPaths
     /// <param name="from">[1, features]: text embedding of what is there.</param>
     /// <param name="to">[1, features]: text embedding of what is wanted.</param>
     /// <param name="share">From 0 (as it is); the paper goes to between 0.25 and 0.5.</param>
+    /// <exception cref="ArgumentException">The texts have one embedding, so that there is no direction between them.</exception>
     public static Tensor TextDifference(Tensor image, Tensor from, Tensor to, double share)
     {
         using var scope = NewDisposeScope();
-        var difference = ClipNetwork.Unit(ClipNetwork.Unit(to) - ClipNetwork.Unit(from)) * image.norm(1, keepdim: true, p: 2);
-        return Slerp(image, difference, share).MoveToOuterDisposeScope();
+        var difference = ClipNetwork.Unit(to) - ClipNetwork.Unit(from);
+        if (difference.norm().ToDouble() < Parallel)
+            throw new ArgumentException("The model sees no difference between the two texts; say what is in the picture and what is wanted in other words.");
+        return Slerp(image, ClipNetwork.Unit(difference) * image.norm(1, keepdim: true, p: 2), share).MoveToOuterDisposeScope();
     }
 
     private static Tensor Length(Tensor a, Tensor b, double share) =>

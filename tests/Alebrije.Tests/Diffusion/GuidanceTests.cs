@@ -53,4 +53,39 @@ public sealed class GuidanceTests
         Assert.Equal(0f, (rescaled.flatten(1).std(1) - conditional.flatten(1).std(1)).abs().max().ToSingle(), 1e-5f);
         Assert.Equal(0f, (Guidance.Rescale(guided, conditional, 0) - guided).abs().max().ToSingle(), 1e-6f);
     }
+
+    [Theory]
+    [InlineData("epsilon")]
+    [InlineData("v_prediction")]
+    [InlineData("sample")]
+    public void Pulled_WithScaleZero_ChangesNothing_AndAboveItRaisesTheScore(string prediction)
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var noise = new Noise(1);
+        using var scheduler = Schedulers.Create(SchedulerConfig.For("DDIMScheduler") with { PredictionType = Parameterisation.Parse(prediction) });
+        scheduler.SetTimesteps(10);
+        var (x, t, output, target) = (noise.Randn(2, 3, 4, 4), full(2, 500f), noise.Randn(2, 6, 4, 4), noise.Randn(1, 3, 4, 4));
+        Denoiser plain = (_, _) => output.alias();
+        Func<Tensor, Tensor> score = x0 => (x0 * target).flatten(1).sum(1);
+
+        Assert.InRange((Guidance.Pulled(plain, scheduler, score, 0)(x, t) - output).abs().max().ToSingle(), 0, 1e-5f);
+
+        var before = score(OriginalOf(output));
+        double last = 0;
+        foreach (var scale in new[] { 0.5, 2.0 })
+        {
+            var pulled = Guidance.Pulled(plain, scheduler, score, scale)(x, t);
+            Assert.Equal(0f, (pulled.narrow(1, 3, 3) - output.narrow(1, 3, 3)).abs().max().ToSingle());
+            Assert.False(pulled.requires_grad);
+            var gain = (score(OriginalOf(pulled)) - before).min().ToDouble();
+            Assert.True(gain > last + 1);
+            last = gain;
+            // x0 moves by the scale times the noise that is left, whatever the gradient's own size.
+            var moved = (OriginalOf(pulled) - OriginalOf(output)).flatten(1).square().mean([1]).sqrt();
+            Assert.InRange((moved - (scale * Math.Sqrt(1 - scheduler.Schedule.AlphaBar(500)))).abs().max().ToSingle(), 0, 1e-3f);
+        }
+
+        Tensor OriginalOf(Tensor both) => Parameterisation.Original(scheduler.Config.PredictionType, both.narrow(1, 0, 3), x, scheduler.Schedule.AlphaBar(500));
+    }
 }

@@ -166,6 +166,60 @@ public sealed class SamplingTests
         Assert.InRange(Spread(0), small, large);
     }
 
+    [Theory]
+    [InlineData(10)]
+    [InlineData(7)]
+    public void Run_DdimBackwardsAndForwards_ReturnsToTheStart(int steps)
+    {
+        using var scope = NewDisposeScope();
+        var config = (SchedulerConfig.For("UnCLIPScheduler") with { PredictionType = PredictionType.Epsilon, BetaSchedule = "squaredcos_cap_v2", Thresholding = true }).ForDdim();
+        using var back = new DdimInverseScheduler(config);
+        using var forth = new DdimScheduler(config);
+        back.SetTimesteps(steps);
+        forth.SetTimesteps(steps);
+        Assert.Equal(forth.Timesteps.Reverse(), back.Timesteps);
+        Assert.Equal(999, forth.Timesteps[0]);
+        using var noise = new Noise(3);
+        // Outside of [-1, 1], so that clipping would be seen; a network that always says the same noise can be followed exactly.
+        var (picture, constant) = (3 * noise.Randn(2, 3, 4, 4), noise.Randn(2, 3, 4, 4));
+        Denoiser denoiser = (_, _) => constant.alias();
+        var start = Sampling.Run(back, denoiser, picture, noise, cancellation: Cancellation);
+        Assert.InRange((start - picture).abs().max().ToSingle(), 0.5f, 100);
+        var again = Sampling.Run(forth, denoiser, start, noise, cancellation: Cancellation);
+        // The last step divides by a signal that is nearly nought, and float32 has seven digits.
+        Assert.InRange((again - picture).abs().max().ToSingle(), 0, 2e-2f);
+    }
+
+    [Theory]
+    [InlineData(10, 1, 0)]
+    [InlineData(10, 0.5, 5)]
+    [InlineData(10, 0.29, 8)]
+    [InlineData(10, 0, 9)]
+    [InlineData(3, 0.1, 2)]
+    [InlineData(1, 1, 0)]
+    public void FirstStep_LeavesTheShareOfTheStepsThatIsAsked_AndAtLeastOne(int steps, double strength, int first) =>
+        Assert.Equal(first, Sampling.FirstStep(steps, strength));
+
+    [Theory]
+    [InlineData("epsilon")]
+    [InlineData("sample")]
+    [InlineData("v_prediction")]
+    public void Predict_IsTheInverseOfOriginal(string prediction)
+    {
+        using var scope = NewDisposeScope();
+        using var noise = new Noise(3);
+        var type = Parameterisation.Parse(prediction);
+        var (x, output) = (noise.Randn(2, 3, 4), noise.Randn(2, 3, 4));
+        foreach (var alphaBar in new[] { 0.01f, 0.5f, 0.99f })
+        {
+            var original = Parameterisation.Original(type, output, x, alphaBar);
+            Assert.InRange((Parameterisation.Predict(type, original, x, alphaBar) - output).abs().max().ToSingle(), 0, 1e-4f);
+            // What is predicted and the noise that goes with it make x again.
+            var epsilon = Parameterisation.Epsilon(type, Parameterisation.Predict(type, original, x, alphaBar), x, alphaBar);
+            Assert.InRange((MathF.Sqrt(alphaBar) * original + MathF.Sqrt(1 - alphaBar) * epsilon - x).abs().max().ToSingle(), 0, 1e-4f);
+        }
+    }
+
     /// <summary>
     /// A network that knows x0: the sigma family is given x / sqrt(sigma² + 1), so both kinds see the variance-preserving form.
     /// </summary>

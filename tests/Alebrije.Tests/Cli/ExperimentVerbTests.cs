@@ -1,0 +1,122 @@
+using System.Text.Json;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tests.Catalog;
+using Alebrije.Tests.Imaging;
+
+namespace Alebrije.Tests.Cli;
+
+/// <summary>The verbs that show the paper's experiments, on a tiny model.</summary>
+public sealed class ExperimentVerbTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("alebrije-experiment-verbs-").FullName;
+
+    public ExperimentVerbTests()
+    {
+        foreach (var (name, seed) in new[] { ("a.png", 1u), ("b.png", 2u), ("c.png", 3u) })
+            new RgbImage(6, 5, TestPictures.Noise(6 * 5 * 3, seed)).Resize(48, 40).SavePng(At(name));
+        new RgbImage(8, 8, [.. Enumerable.Range(0, 64).SelectMany(i => Enumerable.Repeat((byte)(i % 8 < 4 ? 0 : 255), 3))]).SavePng(At("mask.png"));
+    }
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    public static TheoryData<string, int, bool, string[]> Verbs => new()
+    {
+        { "vary", 3, false, ["@a.png", "--count", "3"] },
+        { "interpolate", 4, true, ["@a.png", "a dog", "--frames", "4"] },
+        { "mix", 2, false, ["@a.png", "a dog", "@b.png", "--weights", "2", "1", "0.5", "--count", "2"] },
+        { "textdiff", 3, true, ["@a.png", "--from", "a cat", "--to", "a dog", "--count", "3"] },
+        { "pca-reconstruct", 2, false, ["@a.png", "--components", "1", "2", "--images", "@a.png", "@b.png", "@c.png"] },
+        { "inpaint", 2, false, ["@a.png", "--mask", "@mask.png", "--prompt", "a dog", "--count", "2"] },
+        { "sweep", 4, false, ["a cat", "--guidance", "1", "2", "--prior-guidance", "1", "4"] },
+    };
+
+    [Theory]
+    [MemberData(nameof(Verbs))]
+    public async Task Verb_WritesPicturesSheetAndRecipes_AndTellsThemAsJson(string verb, int count, bool animated, string[] args)
+    {
+        var (output, trace) = (At("out"), At("trace"));
+        var json = (await Run([verb, .. args, "--out", output, "--trace", trace, "--json"])).Json;
+        Assert.Equal(["model", "sheet", "animation", "images", "seconds"], json.Keys());
+        Assert.Equal(Path.Combine(output, "sheet.png"), json.GetProperty("sheet").GetString());
+        Assert.Equal(animated ? Path.Combine(output, "animation.png") : null, json.GetProperty("animation").GetString());
+        var images = json.GetProperty("images").EnumerateArray().ToArray();
+        Assert.Equal(count, images.Length);
+        Assert.Equal(["label", "path", "seed", "width", "height", "numbers"], images[0].Keys());
+        Assert.All(images, image => Assert.NotEmpty(image.GetProperty("numbers").EnumerateObject()));
+
+        var names = Enumerable.Range(0, count).Select(i => $"{i:D4}.png").ToArray();
+        string[] files = [.. names, .. animated ? ["animation.png"] : Array.Empty<string>(), "sheet.png"];
+        Assert.Equal(files, Directory.GetFiles(output).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal([.. names, "trace.json"], Directory.GetFiles(trace).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        for (var i = 0; i < count; i++)
+        {
+            Assert.Equal(Path.Combine(output, names[i]), images[i].GetProperty("path").GetString());
+            Assert.Equal((32, 32), (RgbImage.Load(Path.Combine(output, names[i])).Width, images[i].GetProperty("width").GetInt32()));
+            using var recipe = JsonDocument.Parse(PngText.Read(Path.Combine(output, names[i]))["alebrije"]);
+            Assert.Equal(i, recipe.RootElement.GetProperty("picture").GetInt32());
+            var experiment = recipe.RootElement.GetProperty("experiment");
+            Assert.Equal(verb.Replace('-', '_'), experiment.GetProperty("kind").GetString()!.Replace("text_diff", "textdiff", StringComparison.Ordinal));
+            Assert.Equal((7, 2), (experiment.GetProperty("request").GetProperty("seed").GetInt32(), experiment.GetProperty("request").GetProperty("steps").GetInt32()));
+        }
+
+        using var sheet = JsonDocument.Parse(PngText.Read(Path.Combine(output, "sheet.png"))["alebrije"]);
+        Assert.Equal(JsonValueKind.Null, sheet.RootElement.GetProperty("picture").ValueKind);
+        if (animated) Assert.Equal(RgbImage.Load(Path.Combine(output, names[0])).Pixels, RgbImage.Load(Path.Combine(output, "animation.png")).Pixels);
+        using var numbers = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(trace, "trace.json"), TestContext.Current.CancellationToken));
+        Assert.Equal(names, numbers.RootElement.GetProperty("run").GetProperty("pictures").EnumerateArray().Select(picture => picture.GetProperty("file").GetString()));
+    }
+
+    [Fact]
+    public async Task Out_OfAFile_IsTheSheetAlone_AnApngTheAnimationWithIt()
+    {
+        var json = (await Run("vary", "@a.png", "--count", "2", "--out", At("new/one.png"), "--json")).Json;
+        Assert.Equal([JsonValueKind.Null, JsonValueKind.Null], json.GetProperty("images").EnumerateArray().Select(image => image.GetProperty("path").ValueKind));
+        Assert.Equal(["one.png"], Directory.GetFiles(At("new")).Select(Path.GetFileName));
+        await Run("interpolate", "@a.png", "@b.png", "--frames", "2", "--out", At("film/way.apng"), "--json");
+        Assert.Equal(["way.apng", "way.png"], Directory.GetFiles(At("film")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task ForPeople_SaysLabelsNumbersAndSheet_InTheirLanguage()
+    {
+        var english = await Run("vary", "@a.png", "--count", "2", "--out", At("en.png"));
+        Assert.Equal(0, english.Status);
+        Assert.Contains("cosine to a", english.Output, StringComparison.Ordinal);
+        Assert.Contains("en.png  seed 7", english.Output, StringComparison.Ordinal);
+        var spanish = await Run("vary", "@a.png", "--count", "1", "--out", At("es.png"), "--lang", "es");
+        Assert.Contains("es.png  semilla 7", spanish.Output, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(1, "There is no picture nowhere.png; give the path", "vary", "nowhere.png")]
+    [InlineData(1, "No existe la imagen nowhere.png; indica la ruta", "vary", "nowhere.png", "--lang", "es")]
+    [InlineData(1, "There is no picture nowhere.png", "interpolate", "a text", "nowhere.png")]
+    [InlineData(1, "There is no picture a cat", "textdiff", "a cat", "--from", "x", "--to", "y")]
+    [InlineData(1, "There is no picture nomask.png", "inpaint", "@a.png", "--mask", "nomask.png")]
+    [InlineData(2, "2 weights were given for 1 parts", "mix", "a cat", "--weights", "1", "2")]
+    [InlineData(2, "Se dieron 2 pesos para 1 partes", "mix", "a cat", "--weights", "1", "2", "--lang", "es")]
+    [InlineData(1, "weights of a mixture have to sum", "mix", "a cat", "--weights", "0")]
+    [InlineData(1, "The amount is 2", "textdiff", "@a.png", "--from", "x", "--to", "y", "--amount", "2")]
+    [InlineData(1, "no difference between the two texts", "textdiff", "@a.png", "--from", "A cat", "--to", "a cat")]
+    [InlineData(1, "0 pictures were asked for", "vary", "@a.png", "--count", "0")]
+    [InlineData(1, "does not say in which directions", "pca-reconstruct", "@a.png")]
+    [InlineData(1, "The prompt is empty", "sweep", " ")]
+    [InlineData(1, "The size 33 does not fit", "vary", "@a.png", "--size", "33")]
+    [InlineData(2, "--from", "textdiff", "@a.png", "--to", "y")]
+    [InlineData(2, "slerp", "interpolate", "a", "b", "--mode", "curved")]
+    [InlineData(2, "written as .png", "vary", "@a.png", "--out", "one.jpg")]
+    [InlineData(2, "se escriben como .png", "vary", "@a.png", "--out", "one.jpg", "--lang", "es")]
+    [InlineData(2, "There is no prior 'nonsense'", "vary", "@a.png", "--prior", "nonsense")]
+    public async Task BadInput_IsOneSentence(int status, string says, params string[] args)
+    {
+        var outcome = await Run(args);
+        Assert.Contains(says, outcome.Refusal, StringComparison.Ordinal);
+        Assert.Equal(status, outcome.Status);
+    }
+
+    private string At(string name) => Path.Combine(folder, name);
+
+    /// <summary>Runs a verb; what begins with @ is a file of this test.</summary>
+    private Task<Outcome> Run(params string[] args) => CommandLine.Run(
+        [.. args.Select(arg => arg.StartsWith('@') ? At(arg[1..]) : arg), "--steps", "2", "--seed", "7", "--model", TestModels.StableUnClip]);
+}

@@ -1,0 +1,192 @@
+using System.Text.Json.Nodes;
+using Alebrije.Pipelines;
+using Alebrije.Tensors;
+using Alebrije.Tests.Catalog;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tests.Pipelines;
+
+/// <summary>Karlo and Kandinsky as whole pipelines; their numbers are compared with the reference by the goldens (<c>Verification</c>).</summary>
+public sealed class UnClipPipelineTests : IDisposable
+{
+    private static readonly GenerationRequest Request = new() { Prompt = "a cat on a mat", Seed = 7, Steps = 3, PriorSteps = 3, Guidance = 3, Size = 16 };
+    private readonly string root = Directory.CreateTempSubdirectory("alebrije-unclip-").FullName;
+
+    public UnClipPipelineTests() => TorchRuntime.Initialize();
+
+    public void Dispose() => Directory.Delete(root, recursive: true);
+
+    [Theory]
+    [InlineData("karlo")]
+    [InlineData("kandinsky")]
+    public void Generate_LettingNetworksGo_GivesTheSameBytesAndLeavesNothingBehind(string model)
+    {
+        using var outer = NewDisposeScope();
+        using var kept = Load(model, keep: true);
+        using var released = Load(model, keep: false);
+        var first = kept.Run(Request).Image.Pixels;
+        Assert.Equal(16 * 16 * 3, first.Length);
+        Assert.Equal(first, kept.Run(Request).Image.Pixels);
+        Assert.Equal(first, released.Run(Request).Image.Pixels);
+        var before = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
+        Assert.Equal(first, released.Run(Request).Image.Pixels);
+        Assert.Equal(first, kept.Run(Request).Image.Pixels);
+        Assert.Equal(before, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
+        Assert.Equal(0, outer.DisposablesCount);
+        Assert.NotEqual(first, released.Run(Request with { Seed = 8 }).Image.Pixels);
+    }
+
+    [Theory]
+    [InlineData("karlo")]
+    [InlineData("kandinsky")]
+    public void Generate_EveryWordOfTheRequest_ChangesThePicture(string model)
+    {
+        using var pipeline = Load(model);
+        var pictures = new[]
+        {
+            Request, Request with { Prompt = "a dog" }, Request with { Negative = "a dog" }, Request with { Guidance = 1 }, Request with { Steps = 4 }, Request with { PriorSteps = 5 },
+            Request with { PriorGuidance = 1 }, Request with { Prior = PriorKind.None }, Request with { Eta = 0 }, Request with { Eta = 1 },
+        }.Select(request => Convert.ToHexString(pipeline.Run(request).Image.Pixels)).ToArray();
+        Assert.Equal(pictures.Length, pictures.Distinct().Count());
+    }
+
+    [Fact]
+    public void Karlo_TellsEveryStage_AndScoresNothing()
+    {
+        using var pipeline = Load("karlo");
+        Assert.Equal((16, null, false), (pipeline.Size, pipeline.UpsampledSize, pipeline.HasImageEncoder));
+        var told = new List<string>();
+        var result = pipeline.Run(Request with { Size = null, UpsamplerSteps = 2 }, p => told.Add($"{p.Stage} {p.Step}/{p.Of}"));
+        Assert.Equal(["prior 1/3", "prior 2/3", "prior 3/3", "decoder 1/3", "decoder 2/3", "decoder 3/3", "upsampler 1/2", "upsampler 2/2"], told);
+        Assert.Equal(["text", "prior", "decoder", "upsampler"], result.Seconds.Keys);
+        Assert.All(result.Seconds.Values, seconds => Assert.True(seconds > 0));
+        Assert.Null(result.ClipScore);
+        Assert.Equal((16, 2), (result.Request.Size, result.Request.UpsamplerSteps));
+        var silent = pipeline.Complete(new GenerationRequest { Prompt = "a" });
+        Assert.Equal((25, 8.0, 25, 4.0, 7), (silent.Steps, silent.Guidance, silent.PriorSteps, silent.PriorGuidance, silent.UpsamplerSteps));
+    }
+
+    [Theory]
+    [InlineData("karlo", 32, null, "draws pictures of 16 alone")]
+    [InlineData("kandinsky", 18, null, "use 16 or 20")]
+    [InlineData("kandinsky", 16, 5, "has no upsampler")]
+    public void Request_ThatFitsNotTheModel_IsRefusedInOneSentence(string model, int size, int? upsamplerSteps, string says)
+    {
+        using var pipeline = Load(model);
+        var message = Assert.Throws<ArgumentException>(() => pipeline.Run(Request with { Size = size, UpsamplerSteps = upsamplerSteps })).Message;
+        Assert.Contains(says, message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', message);
+    }
+
+    [Fact]
+    public void Load_OfADecoderAlone_TakesThePriorBesideIt_OrSaysWhichIsMissing()
+    {
+        var decoder = TestModels.Copy(TestModels.Kandinsky, At("kandinsky"));
+        Assert.Contains("kandinsky is a decoder alone (KandinskyV22Pipeline): name the folder of its prior", Refusal(decoder), StringComparison.Ordinal);
+        var first = TestModels.Copy(TestModels.KandinskyPrior, At("first"));
+        byte[] beside;
+        using (var pipeline = UnClipPipeline.Load(decoder)) beside = pipeline.Run(Request).Image.Pixels;
+        TestModels.Copy(TestModels.KandinskyPrior, At("second"));
+        Assert.Contains("has several priors beside it", Refusal(decoder), StringComparison.Ordinal);
+        using var named = UnClipPipeline.Load(decoder, new UnClipOptions { PriorFolder = first });
+        var result = named.Run(Request);
+        Assert.Equal(beside, result.Image.Pixels);
+        Assert.Equal((PriorKind.Diffusion, "first"), (named.PriorFromElsewhere, result.PriorFrom));
+    }
+
+    [Fact]
+    public void Load_OfWhatIsNoDecoder_IsRefusedInOneSentence()
+    {
+        Assert.Contains("is the prior alone (KandinskyV22PriorPipeline)", Refusal(TestModels.KandinskyPrior), StringComparison.Ordinal);
+        var other = TestModels.Copy(TestModels.Karlo, At("other"));
+        Edit(other, json => json["_class_name"] = "StableDiffusionPipeline");
+        Assert.Contains("is a StableDiffusionPipeline; pictures are drawn here by UnCLIPPipeline", Refusal(other), StringComparison.Ordinal);
+        Edit(other, json =>
+        {
+            json["_class_name"] = "UnCLIPPipeline";
+            json.Remove("super_res_first");
+        });
+        Assert.Contains("lacks the upsampler (component super_res_first)", Refusal(other), StringComparison.Ordinal);
+        Assert.Contains("was trained in another embedding space", Refusal(TestModels.Karlo, TestModels.KandinskyPrior), StringComparison.Ordinal);
+        Assert.Contains("has no prior: a prior comes from", Refusal(TestModels.Karlo, TestModels.Kandinsky), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Prior_OfItsOwnFolderOrOfAWholePipeline_DrawsAsTheModelsOwn()
+    {
+        using var own = Load("karlo");
+        var expected = own.Run(Request).Image.Pixels;
+        var copy = TestModels.Copy(TestModels.Karlo, At("copy"));
+        foreach (var folder in new[] { copy, Path.Combine(copy, "prior") })
+        {
+            using var pipeline = UnClipPipeline.Load(TestModels.Karlo, new UnClipOptions { PriorFolder = folder });
+            var result = pipeline.Run(Request);
+            Assert.Equal(expected, result.Image.Pixels);
+            Assert.Equal((PriorKind.Diffusion, CheckpointFolder.NameOf(folder)), (pipeline.PriorFromElsewhere, result.PriorFrom));
+        }
+    }
+
+    [Fact]
+    public void Karlo_WithoutAPrior_SaysThatItDrawsNothingFromText()
+    {
+        var model = TestModels.Copy(TestModels.Karlo, At("variations"));
+        Edit(model, json => json.Remove("prior"));
+        Directory.Delete(Path.Combine(model, "prior"), recursive: true);
+        using var pipeline = UnClipPipeline.Load(model);
+        Assert.Contains("variations has no prior", Assert.Throws<InvalidOperationException>(() => pipeline.Run(Request)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("stable")]
+    [InlineData("kandinsky")]
+    public void ClipGuidance_OfNothing_IsNone_AndAloneIgnoresTheEmbedding(string model)
+    {
+        using var pipeline = Load(model);
+        var request = Request with { Size = model == "stable" ? 32 : 16 };
+        var plain = Draw(request);
+        // Prediction to picture and back costs a few bits, which may tip one byte over.
+        Assert.All(plain.Zip(Draw(request with { ClipGuidance = new ClipGuidance(0) })), pair => Assert.InRange(pair.First - pair.Second, -1, 1));
+        Assert.NotEqual(plain, Draw(request with { ClipGuidance = new ClipGuidance(3) }));
+
+        var alone = request with { ClipGuidance = new ClipGuidance(3, Alone: true) };
+        Assert.Equal(Draw(alone), Draw(alone with { PriorGuidance = 1 }));
+        Assert.NotEqual(Draw(alone), Draw(alone with { Prompt = "a dog" }));
+        Assert.NotEqual(Draw(request with { ClipGuidance = new ClipGuidance(3) }), Draw(request with { ClipGuidance = new ClipGuidance(3), PriorGuidance = 1 }));
+
+        byte[] Draw(GenerationRequest asked) => pipeline.Run(asked).Image.Pixels;
+    }
+
+    [Fact]
+    public void ClipGuidance_WithoutAnImageEncoder_SaysWhatIsMissing()
+    {
+        using var pipeline = Load("karlo");
+        var message = Assert.Throws<InvalidOperationException>(() => pipeline.Run(Request with { ClipGuidance = new ClipGuidance(1) })).Message;
+        Assert.Contains("has no image encoder", message, StringComparison.Ordinal);
+    }
+
+    private UnClipPipeline Load(string model, bool? keep = null) => model switch
+    {
+        "karlo" => UnClipPipeline.Load(TestModels.Karlo, new UnClipOptions { KeepLoaded = keep }),
+        "stable" => UnClipPipeline.Load(TestModels.StableUnClip, new UnClipOptions { KeepLoaded = keep }),
+        _ => UnClipPipeline.Load(TestModels.Kandinsky, new UnClipOptions { KeepLoaded = keep, PriorFolder = TestModels.KandinskyPrior }),
+    };
+
+    private static string Refusal(string folder, string? prior = null)
+    {
+        var message = Assert.Throws<WeightsException>(() => UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = prior })).Message;
+        Assert.DoesNotContain('\n', message);
+        return message;
+    }
+
+    private static void Edit(string model, Action<JsonObject> change)
+    {
+        var index = Path.Combine(model, "model_index.json");
+        var json = JsonNode.Parse(File.ReadAllText(index))!.AsObject();
+        change(json);
+        File.WriteAllText(index, json.ToJsonString());
+    }
+
+    private string At(string name) => Path.Combine(root, name);
+}

@@ -166,7 +166,7 @@ public sealed class UnClipPipelineTests : IDisposable
         Assert.Contains("has no image encoder", message, StringComparison.Ordinal);
     }
 
-    private UnClipPipeline Load(string model, bool? keep = null) => model switch
+    private static UnClipPipeline Load(string model, bool? keep = null) => model switch
     {
         "karlo" => UnClipPipeline.Load(TestModels.Karlo, new UnClipOptions { KeepLoaded = keep }),
         "stable" => UnClipPipeline.Load(TestModels.StableUnClip, new UnClipOptions { KeepLoaded = keep }),

@@ -124,19 +124,19 @@ internal sealed class GenerationEstimator
         var network = new PriorTransformer(config);
         var prefix = NetworkCost.OfTransformer(network, config.NumEmbeddings + 1);
         var reading = request.PriorSteps!.Value * request.PriorCandidates * (4.0 * prefix.Weights / speed.WeightBytes);
-        // The blocks' weights are copied into the layout of the fast kernels.
-        Stage(from, component, prefix with { Weights = 2 * prefix.Weights }, ScalarType.Float32, runs: request.PriorGuidance > 1 ? 2 : 1, further: reading);
+        Stage(from, component, prefix, ScalarType.Float32, runs: request.PriorGuidance > 1 ? 2 : 1, further: reading, copies: 2);
     }
 
-    private void Stage(PipelineFolder from, string component, NetworkCost cost, ScalarType weights, double runs, double batch = 1, double further = 0)
+    private void Stage(PipelineFolder from, string component, NetworkCost cost, ScalarType weights, double runs, double batch = 1, double further = 0, int copies = 1)
     {
         var size = weights == ScalarType.BFloat16 ? 2 : 4;
         var file = Directory.EnumerateFiles(from.Of(component)).Where(path => Path.GetExtension(path) is ".safetensors" or ".bin").Select(path => new FileInfo(path).Length).DefaultIfEmpty().Max();
         // While it is loaded, the pages of its file count too.
         var own = size * cost.Weights;
-        var bytes = Math.Max(own + file, own + (long)(size * cost.Activations * batch));
+        // Later, a prior's blocks are there a second time, in the layout of the fast kernels.
+        var bytes = Math.Max(own + file, (copies * own) + (long)(size * cost.Activations * batch));
         peak = Math.Max(peak, kept + bytes);
-        if (keep) kept += own;
+        if (keep) kept += copies * own;
         var seconds = (file / LoadingSpeed) + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products))) + further;
         stages.Add(new StageEstimate(component, bytes, seconds));
     }

@@ -21,12 +21,13 @@ public sealed class OriginalFolderTests : IDisposable
     private const int Features = 64;
     private readonly string root = Directory.CreateTempSubdirectory("alebrije-originals-").FullName;
     private readonly DisposeScope scope;
-    private readonly Noise noise = new(3);
+    private readonly Noise noise;
     private readonly Dictionary<string, Dictionary<string, Tensor>> networks = [];
 
     public OriginalFolderTests()
     {
         TorchRuntime.Initialize();
+        noise = new Noise(3);
         scope = NewDisposeScope();
         Directory.CreateDirectory(Source);
     }

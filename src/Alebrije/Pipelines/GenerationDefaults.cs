@@ -19,6 +19,9 @@ internal sealed record GenerationDefaults
     /// <summary>Steps of the upsampler, where there is one (diffusers, pipeline_unclip.py).</summary>
     public int UpsamplerSteps { get; init; } = 7;
 
+    /// <summary>0 (as the reference) to 1: how far the upsampler's picture, made small again, is held to the small one (<see cref="Upsampler.Fidelity"/>).</summary>
+    public double UpsamplerFidelity { get; init; }
+
     /// <summary>Karlo's (diffusers, pipeline_unclip.py).</summary>
     public static GenerationDefaults OfKarlo { get; } = new() { Steps = 25, Guidance = 8 };
 

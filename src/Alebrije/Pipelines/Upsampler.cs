@@ -34,6 +34,12 @@ internal sealed class Upsampler : IDisposable
     private Upsampler(UNet2DConfig config, (Component<UNet2DModel> First, Component<UNet2DModel>? Last) networks, SchedulerConfig schedulerConfig, ScalarType type) =>
         (this.config, (first, last), this.schedulerConfig, this.type) = (config, networks, schedulerConfig, type);
 
+    /// <summary>
+    /// Share of back-projection after the last step, 0 (none, as the reference) to 1: by how much what the result, made small again, lacks of the small picture
+    /// is enlarged and added (Irani and Peleg, 1991), so that a small network may invent edges but neither tints nor moves what was drawn.
+    /// </summary>
+    public double Fidelity { get; init; }
+
     /// <summary>Side of the pictures that it was trained to make.</summary>
     public int Side => (config.SampleSize ?? [256])[0];
 
@@ -44,7 +50,7 @@ internal sealed class Upsampler : IDisposable
     public static Upsampler? TryLoad(PipelineFolder folder, ScalarType type = ScalarType.Float32, bool keep = true) => folder.Has(First)
         ? new Upsampler(
             ConfigFile.Read<UNet2DConfig>(folder.Of(First)), (Network(folder, First, type, keep), folder.Has(Last) ? Network(folder, Last, type, keep) : null),
-            SchedulerConfig.Load(folder.Of(Scheduler)), type)
+            SchedulerConfig.Load(folder.Of(Scheduler)), type) { Fidelity = GenerationDefaults.Load(folder.Path).UpsamplerFidelity }
         : null;
 
     /// <summary>Makes large pictures of small ones.</summary>
@@ -84,7 +90,9 @@ internal sealed class Upsampler : IDisposable
 
                 return loan.Value.call(cat([x, given], 1).to(type), t).to(ScalarType.Float32);
             }, start, noise, new SamplingOptions { Progress = progress }, cancellation);
-            return large.narrow(2, 0, height).narrow(3, 0, width).contiguous().MoveToOuterDisposeScope();
+            large = large.narrow(2, 0, height).narrow(3, 0, width).contiguous();
+            if (Fidelity > 0) large = large + (Fidelity * Bicubic.Resize(small - Bicubic.Resize(large, (int)small.shape[2], (int)small.shape[3]), height, width));
+            return large.MoveToOuterDisposeScope();
         }
         finally
         {

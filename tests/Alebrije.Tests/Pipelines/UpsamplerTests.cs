@@ -98,6 +98,33 @@ public sealed class UpsamplerTests : IDisposable
         Assert.Contains("steps is 1", Assert.Throws<ArgumentException>(() => pipeline.Upscale(new UpscaleRequest(new RgbImage(4, 4)) { Steps = 1 }, cancellation: Now)).Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(0.0)]
+    [InlineData(0.5)]
+    [InlineData(1.0)]
+    public void Fidelity_HoldsThePictureToTheSmallOne(double fidelity)
+    {
+        TinyUpsampler.AddTo(tiny.Folder);
+        File.WriteAllText(tiny["generation_config.json"], FormattableString.Invariant($$"""{ "upsampler_fidelity": {{fidelity}} }"""));
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var plain = new TinyPipeline();
+        TinyUpsampler.AddTo(plain.Folder);
+        using var free = Upsampler.TryLoad(PipelineFolder.Open(plain.Folder))!;
+        using var held = Upsampler.TryLoad(PipelineFolder.Open(tiny.Folder))!;
+        using var noise = new Noise(4);
+
+        // Bicubic making small and large loses the finest waves, which no drawn picture is made of.
+        var small = Bicubic.Resize(noise.Randn(1, 3, 4, 3), 12, 9).clamp(-1, 1);
+        Tensor[] draws = [noise.Randn(1, 3, 24, 18), noise.Randn(1, 3, 24, 18)];
+        var (one, other) = (Off(free), Off(held));
+        if (fidelity == 0) Assert.Equal(one, other);
+        else Assert.InRange(other / one, 0, fidelity == 1 ? 0.35 : 0.65);
+
+        double Off(Upsampler upsampler) =>
+            (Bicubic.Resize(upsampler.Enlarge(small, 24, 18, 2, Noise.Replay(draws), cancellation: Now), 12, 9) - small).square().mean().sqrt().ToDouble();
+    }
+
     [Fact]
     public void LastStep_WithANetworkOfItsOwn_UsesIt()
     {

@@ -28,9 +28,13 @@ internal static class ReplayCommand
         var given = RgbImage.Load(path);
         var recipe = Recipe.Read(path);
         var asked = parsed.GetResult(CommonOptions.Model) is { Implicit: false } ? parsed.GetValue(CommonOptions.Model)! : recipe.Model;
-        var folder = ModelCatalog.Create().Find(asked);
+        var catalog = ModelCatalog.Create();
+        var folder = catalog.Find(asked);
         CommonOptions.StartTorch(parsed);
-        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = recipe.PriorFrom is { } prior ? ModelCatalog.Create().Find(prior) : null, Precision = CommonOptions.PrecisionOf(parsed) });
+        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions
+        {
+            PriorFolder = recipe.PriorFrom is { } prior ? catalog.Find(prior) : null, CompanionFolder = catalog.CompanionOf(asked), Precision = CommonOptions.PrecisionOf(parsed),
+        });
         var progress = new StepProgress(terminal, words, "");
         var again = recipe switch
         {

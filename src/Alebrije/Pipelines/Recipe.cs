@@ -68,10 +68,11 @@ public static class Recipe
     /// <param name="model">The model's name.</param>
     /// <param name="experiment">What was asked, complete.</param>
     /// <param name="picture">Number of the picture, from 0; null for the sheet.</param>
-    public static IReadOnlyDictionary<string, string> Of(string model, PictureExperiment experiment, int? picture)
+    /// <param name="priorFrom">Where its prior came from; null for the model's own.</param>
+    public static IReadOnlyDictionary<string, string> Of(string model, PictureExperiment experiment, int? picture, string? priorFrom = null)
     {
         ArgumentNullException.ThrowIfNull(experiment);
-        return new Dictionary<string, string> { [JsonKeyword] = JsonSerializer.Serialize(new { software = "Alebrije", model, experiment, picture }, Format) };
+        return new Dictionary<string, string> { [JsonKeyword] = JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = priorFrom, experiment, picture }, Format) };
     }
 
     /// <summary>Text chunks for the PNG of an enlarged picture, the source's own recipe with them.</summary>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines.Experiments;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Pipelines.UnClip;
 using Alebrije.Preprocessing.Imaging;
@@ -101,7 +102,8 @@ public sealed class UnClipPipeline : IDisposable
         TorchRuntime.Initialize();
         options ??= new UnClipOptions();
         var pipeline = UnClipFolder.Open(PipelineFolder.Open(folder), options);
-        var first = options.PriorFolder is { } other && PipelineFolder.IsOne(other) ? PipelineFolder.Open(other) : null;
+        var elsewhere = options.PriorFolder is { } other && PipelineFolder.IsOne(other) ? PipelineFolder.Open(other) : null;
+        var first = elsewhere ?? (options.CompanionFolder is { } companion ? PipelineFolder.Open(companion) : null);
         pipeline.estimate = request =>
         {
             var opened = PipelineFolder.Open(folder);
@@ -112,6 +114,14 @@ public sealed class UnClipPipeline : IDisposable
         if (options.PriorFolder is not { } prior) return pipeline;
         try
         {
+            if (elsewhere is not null && pipeline.decoder is not StableUnClipDecoder)
+            {
+                // The whole first half was opened from there, and its prior is read when it is needed.
+                pipeline.PriorFromElsewhere = PriorFolder.KindOf(elsewhere.Of("prior"));
+                pipeline.embedder.Priors.ComesFrom(pipeline.PriorFromElsewhere.Value, elsewhere.Name);
+                return pipeline;
+            }
+
             pipeline.UsePrior(prior);
             return pipeline;
         }

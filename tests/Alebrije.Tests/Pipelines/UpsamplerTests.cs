@@ -47,6 +47,25 @@ public sealed class UpsamplerTests : IDisposable
     }
 
     [Fact]
+    public void Experiments_AtTheUpsamplersSize_BeginAtTheSmallOne()
+    {
+        TinyUpsampler.AddTo(tiny.Folder);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        var picture = tiny["given.png"];
+        new RgbImage(40, 40).SavePng(picture);
+        var vary = new Alebrije.Pipelines.Experiments.PictureExperiment
+        {
+            Kind = Alebrije.Pipelines.Experiments.ExperimentKind.Vary, Parts = [new(null, picture)], Count = 1,
+            Request = new GenerationRequest { Prompt = "", Seed = 1, Steps = 2, Size = 64, UpsamplerSteps = 2 },
+        };
+        foreach (var invert in new[] { true, false })
+        {
+            var result = new Alebrije.Pipelines.Experiments.UnClipExperiments(pipeline).Run(vary with { Invert = invert }, cancellation: TestContext.Current.CancellationToken);
+            Assert.Equal(64, result.Pictures[0].Image.Width);
+        }
+    }
+
+    [Fact]
     public void Generate_OfASilentRequest_TakesTheModelsSteps()
     {
         TinyUpsampler.AddTo(tiny.Folder);

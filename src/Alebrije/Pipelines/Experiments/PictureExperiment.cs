@@ -127,6 +127,9 @@ public sealed record ExperimentPicture(RgbImage Image, string Label, IReadOnlyDi
 public sealed record ExperimentResult(
     PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given, IReadOnlyList<ExperimentPicture> Pictures, int Columns)
 {
+    /// <summary>Where the prior came from; null for the model's own.</summary>
+    public string? PriorFrom { get; init; }
+
     /// <summary>All pictures with their labels on one sheet.</summary>
     /// <param name="title">A line above, or null.</param>
     public RgbImage Sheet(string? title = null) => PictureSheet.Draw(

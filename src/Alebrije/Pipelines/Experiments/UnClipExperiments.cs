@@ -34,7 +34,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var draw = new Drawing(pipeline, experiment, progress, cancellation);
-        return experiment.Kind switch
+        var result = experiment.Kind switch
         {
             ExperimentKind.Vary => Vary(draw),
             ExperimentKind.Interpolate => Interpolate(draw),
@@ -44,6 +44,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             ExperimentKind.Inpaint => Inpaint(draw),
             _ => Sweep(draw),
         };
+        return result with { PriorFrom = pipeline.Embedder.Priors.From(experiment.Request.Prior) };
     }
 
     /// <summary>DDIM inversion keeps the layout, eta puts noise back: what the embedding does not hold changes.</summary>

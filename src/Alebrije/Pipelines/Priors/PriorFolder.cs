@@ -62,8 +62,6 @@ internal static class PriorFolder
         using var weights = CheckpointFolder.OpenWeights(folder);
         StateDict.Load(network, weights);
         network.eval();
-        foreach (var (_, parameter) in network.named_parameters()) parameter.DetachFromDisposeScope();
-        foreach (var (_, buffer) in network.named_buffers()) buffer.DetachFromDisposeScope();
         return network;
     }
 }
@@ -94,12 +92,15 @@ internal sealed class PriorSet(string model, PriorSpaces spaces) : IDisposable
     /// <summary>Adds a prior that is loaded when it is asked for.</summary>
     public void Add(PriorKind kind, Func<IPrior> load) => priors[kind] = new Lazy<IPrior>(loaders[kind] = load);
 
+    /// <summary>Says where the prior of a kind came from, when the whole first half of a model came from elsewhere.</summary>
+    public void ComesFrom(PriorKind kind, string name) => elsewhere[kind] = name;
+
     /// <summary>Lets go of what can be loaded again.</summary>
     public void Release()
     {
         foreach (var (kind, load) in loaders)
         {
-            if (!priors[kind].IsValueCreated || elsewhere.ContainsKey(kind)) continue;
+            if (!priors[kind].IsValueCreated) continue;
             priors[kind].Value.Dispose();
             priors[kind] = new Lazy<IPrior>(load);
         }
@@ -112,6 +113,7 @@ internal sealed class PriorSet(string model, PriorSpaces spaces) : IDisposable
         spaces.Require(prior.Spaces, name, model);
         if (priors.TryGetValue(prior.Kind, out var before) && before.IsValueCreated) before.Value.Dispose();
         (priors[prior.Kind], elsewhere[prior.Kind]) = (new Lazy<IPrior>(prior), name);
+        loaders.Remove(prior.Kind);
     }
 
     /// <inheritdoc/>

@@ -34,7 +34,7 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
     public int? UpsampledSize => parts.Upsampler?.Side;
 
     /// <inheritdoc/>
-    public long[] StartShape(int size) => [1, parts.UNet.Config.InChannels, size / parts.Vae.Config.Factor, size / parts.Vae.Config.Factor];
+    public long[] StartShape(int size) => [1, parts.UNet.Config.InChannels, DrawnSize(size) / parts.Vae.Config.Factor, DrawnSize(size) / parts.Vae.Config.Factor];
 
     /// <inheritdoc/>
     public Tensor Draw(DecoderConditions conditions, DecoderRun run, Noise noise)
@@ -44,7 +44,7 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
         if (conditions.WithoutEmbedding) condition = zeros_like(condition);
         run.Trace?.Add("decoder condition", condition);
         var context = stages.EncodeForDecoder(conditions.Prompts, conditions.Negatives, run.Guidance > 1, run.Trace);
-        if (run.Height != UpsampledSize || run.Height == Size)
+        if (DrawnSize(run.Height) == run.Height)
             return stages.DecodePixels(DrawLatents(condition, context, conditions, run, noise)).MoveToOuterDisposeScope();
 
         var small = stages.DecodePixels(DrawLatents(condition, context, conditions, run with { Height = Size, Width = Size }, noise));
@@ -61,7 +61,7 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
         var context = stages.EncodeForDecoder(conditions.Prompts, conditions.Negatives, guided: false);
         using var scheduler = new DdimInverseScheduler(parts.SchedulerConfig.ForDdim());
         scheduler.SetTimesteps(run.Steps);
-        var known = Encode(conditions.Picture ?? throw new ArgumentException("There is no picture to invert."));
+        var known = Encode(conditions.Picture ?? throw new ArgumentException("There is no picture to invert."), DrawnSize(run.Height));
         return Sampling.Run(scheduler, Conditioned(condition, context, run with { Guidance = 1 }), known, silent, new SamplingOptions { Progress = run.Progress("inversion") }, run.Cancellation)
             .MoveToOuterDisposeScope();
     }
@@ -76,7 +76,7 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
     public Tensor DrawLatents(Tensor condition, Tensor context, DecoderConditions conditions, DecoderRun run, Noise noise)
     {
         using var scope = NewDisposeScope();
-        var known = conditions.Picture is { } picture ? Encode(picture).expand(condition.shape[0], -1, -1, -1) : null;
+        var known = conditions.Picture is { } picture ? Encode(picture, run.Height).expand(condition.shape[0], -1, -1, -1) : null;
         using var scheduler = DecoderSampling.Scheduler(parts.SchedulerConfig, run);
         scheduler.SetTimesteps(run.Steps);
         long[] shape = [condition.shape[0], parts.UNet.Config.InChannels, run.Height / parts.Vae.Config.Factor, run.Width / parts.Vae.Config.Factor];
@@ -94,7 +94,16 @@ internal sealed class StableUnClipDecoder(StableUnClipParts parts, StableUnClipS
     public void Dispose() => parts.Dispose();
 
     /// <summary>The most likely latents of a picture, scaled.</summary>
-    private Tensor Encode(Tensor picture) => parts.Vae.Scale(parts.Vae.Encode(picture).Mean);
+    /// <param name="picture">[batch, 3, h, w] in [-1, 1]</param>
+    /// <param name="side">Side at which the decoder draws: where an upsampler follows, that of the small picture.</param>
+    private Tensor Encode(Tensor picture, int side)
+    {
+        if (picture.shape[2] != side) picture = Bicubic.Resize(picture, side, side).clamp(-1, 1);
+        return parts.Vae.Scale(parts.Vae.Encode(picture).Mean);
+    }
+
+    /// <summary>Side at which a picture is drawn before its upsampler, if any.</summary>
+    private int DrawnSize(int size) => size == UpsampledSize ? Size : size;
 
     private Denoiser Conditioned(Tensor condition, Tensor context, DecoderRun run)
     {

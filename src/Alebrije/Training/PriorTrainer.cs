@@ -2,6 +2,7 @@ using Alebrije.Diffusion;
 using Alebrije.Models.Priors;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Tensors;
+using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,6 +13,9 @@ internal sealed record PriorTrainingConfig : TrainingPlan
 {
     /// <summary>What it is trained on: a CLIP run's folder, or a model's name or folder.</summary>
     public required string Clip { get; init; }
+
+    /// <summary>What the run starts from: a model's folder, an earlier run's, or a prior's own; null starts from nothing.</summary>
+    public string? Start { get; init; }
 
     public PriorTransformerConfig Model { get; init; } = new();
 
@@ -65,22 +69,36 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
     /// <inheritdoc/>
     public void Fit(Tensor texts, Tensor images, string folder)
     {
-        network.ClipMean.copy_(images.mean([0], keepdim: true));
-        network.ClipStd.copy_(images.std([0]).unsqueeze(0));
+        if (config.Start is { } start) Begin(start);
+        else
+        {
+            network.ClipMean.copy_(images.mean([0], keepdim: true));
+            network.ClipStd.copy_(images.std([0]).unsqueeze(0));
+        }
+
         LinearPriorTrainer.Fit(texts, images, config.Ridge, space, folder);
     }
 
     /// <inheritdoc/>
     public Tensor Loss(PriorBatch batch, Generator generator)
     {
-        var times = config.NoiseLevels;
-        var original = ((batch.Images - network.ClipMean) / network.ClipStd).detach().repeat_interleave(times, 0); // [batch * levels, features]
+        var (rows, levels) = (batch.Images.shape[0], config.NoiseLevels);
+        var original = ((batch.Images - network.ClipMean) / network.ClipStd).detach().repeat_interleave(levels, 0); // [batch * levels, features]
         var timesteps = randint(0, schedule.Length, [original.shape[0]], dtype: ScalarType.Int64, generator: generator);
         var noisy = schedule.AddNoise(original, randn(original.shape, generator: generator), timesteps);
-        var (texts, encodings, mask) = (batch.Conditions.TextEmbedding, batch.Conditions.TextEncodings!, batch.Conditions.TextMask!);
-        var conditions = new PriorConditions(texts.repeat_interleave(times, 0), encodings.repeat_interleave(times, 0), mask.repeat_interleave(times, 0));
-        var predicted = network.call(noisy.to(dtype), timesteps, conditions).to(ScalarType.Float32);
-        return (predicted - original).square().mean();
+        var predicted = network.AtLevels(noisy.to(dtype).view(rows, levels, -1), timesteps.view(rows, levels), batch.Conditions).to(ScalarType.Float32);
+        return (predicted.flatten(0, 1) - original).square().mean();
+    }
+
+    /// <summary>Fills the network from an earlier one, whose means and deviations stay.</summary>
+    /// <exception cref="WeightsException">It has other sizes, or belongs to another CLIP.</exception>
+    private void Begin(string start)
+    {
+        var folder = Path.Combine(start, "prior") is var below && Directory.Exists(below) ? below : start;
+        if (PriorTransformerConfig.Read(folder).EmbeddingSpace is { } theirs && theirs != space)
+            throw new WeightsException($"{folder} was trained in another embedding space ({theirs}) than that of the CLIP of this run ({space}); leave out start, or name its CLIP.");
+        using var weights = CheckpointFolder.OpenWeights(folder);
+        StateDict.Load(network, weights);
     }
 
     /// <inheritdoc/>

@@ -140,6 +140,7 @@ public static class Trainers
             case PriorKind.Diffusion:
             {
                 var config = Read<PriorTrainingConfig>(configFile);
+                if (config.Start is { } start) config = config with { Start = options.FindModel?.Invoke(start) ?? start };
                 using var clip = Open(config.Clip);
                 return new PriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
             }

@@ -1,5 +1,6 @@
 using Alebrije.Models.Priors;
 using Alebrije.Tensors;
+using Alebrije.Training;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -59,6 +60,30 @@ public sealed class PriorTransformerTests
         var unmasked = network.call(noisy, tensor(7L), new PriorConditions(text, changed));
         Assert.True(before.equal(after).all().item<bool>());
         Assert.False(before.allclose(unmasked));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("layer")]
+    public void AtLevels_OfSeveral_IsEachOfThemAlone(string? normIn)
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var network = new PriorTransformer(Tiny with { NormInType = normIn, NumLayers = 3 });
+        using var noise = new Noise(4);
+        SeededInit.Apply(network, 1);
+        foreach (var parameter in network.parameters()) parameter.add_(0.1 * noise.RandnLike(parameter));
+        var (noisy, steps) = (noise.Randn(2, 5, 6), randint(0, 1000, [2, 5]));
+        var conditions = new PriorConditions(noise.Randn(2, 6), noise.Randn(2, 3, 6), tensor(new[,] { { true, true, false }, { true, true, true } }));
+        var together = network.AtLevels(noisy, steps, conditions);
+        Assert.Equal([2, 5, 6], together.shape);
+        for (var level = 0; level < 5; level++)
+        {
+            var alone = network.call(noisy.select(1, level), steps.select(1, level), conditions);
+            Assert.InRange((together.select(1, level) - alone).abs().max().item<float>(), 0, 1e-5f);
+        }
+
+        Assert.Contains("a mask", Assert.Throws<ArgumentException>(() => network.AtLevels(noisy, steps, conditions with { TextMask = null })).Message, StringComparison.Ordinal);
     }
 
     [Fact]

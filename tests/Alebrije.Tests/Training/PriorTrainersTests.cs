@@ -58,6 +58,38 @@ public sealed class PriorTrainersTests : IDisposable
     }
 
     [Fact]
+    public void Diffusion_WithAStart_BeginsWhereThatEnded_AndRefusesAnotherSpace()
+    {
+        TinyParts.WriteClipRun(Path.Combine(folder, "clip"), new CaptionedScenes(World.Open()));
+        var file = Path.Combine(folder, "run.json");
+        TrainingResult Run(string name, string? start, string rate)
+        {
+            File.WriteAllText(file, $$"""
+                { "model": { "num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 1, "embedding_dim": 16, "num_embeddings": 16 }, "start": {{System.Text.Json.JsonSerializer.Serialize(start)}},
+                  "clip": {{System.Text.Json.JsonSerializer.Serialize(Path.Combine(folder, "clip"))}}, "batch": 8, "samples": 8, "warm_up": 0, "learning_rate": {{rate}}, "fitted": 16, "precision": "fp32" }
+                """);
+            return Trainers.RunPrior(PriorKind.Diffusion, file, new TrainingOptions(Path.Combine(folder, name)), TestContext.Current.CancellationToken);
+        }
+
+        float Distance(string name, string other)
+        {
+            using var scope = NewDisposeScope();
+            using TensorSource one = CheckpointFolder.OpenWeights(Path.Combine(folder, name, "prior")), two = CheckpointFolder.OpenWeights(Path.Combine(folder, other, "prior"));
+            return one.Names.Max(tensor => (one.Read(tensor) - two.Read(tensor)).abs().max().item<float>());
+        }
+
+        Run("first", null, "0.01");
+        Run("second", Path.Combine(folder, "first"), "0");
+        Run("fresh", null, "0");
+        Assert.InRange(Distance("first", "second"), 0, 1e-6f);
+        Assert.InRange(Distance("first", "fresh"), 1e-4f, 1);
+
+        var config = Path.Combine(folder, "first", "prior", "config.json");
+        ConfigFile.Write(config, PriorTransformerConfig.Read(Path.GetDirectoryName(config)!) with { EmbeddingSpace = "0123456789abcdef" }, "PriorTransformer");
+        Assert.Contains("another embedding space (0123456789abcdef)", Assert.Throws<WeightsException>(() => Run("third", Path.Combine(folder, "first"), "0")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void OneStep_FourPairs_AreLearnt()
     {
         using var scope = NewDisposeScope();

@@ -1,5 +1,5 @@
 using Alebrije.Models.Clip;
-using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -15,9 +15,8 @@ namespace Alebrije.Evaluation;
 /// <param name="batch">Pictures or texts at a time.</param>
 internal sealed class JointSpace(Func<RgbImage[], Tensor> images, Func<string[], Tensor> texts, int batch = 64)
 {
-    /// <summary>The space of a pipeline's prior and image encoder.</summary>
-    public static JointSpace Of(StableUnClipStages stages) =>
-        new(stages.EncodeImages, prompts => stages.EncodeForPrior(prompts).Conditions.TextEmbedding);
+    /// <summary>The space of a pipeline's two towers.</summary>
+    public static JointSpace Of(ClipEmbedder embedder) => new(embedder.EncodeImages, embedder.EncodeTexts);
 
     /// <param name="pictures">Taken batch by batch, so they may be drawn on the way.</param>
     /// <param name="done">Told how many are done after every batch.</param>

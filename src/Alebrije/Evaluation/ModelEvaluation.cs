@@ -43,7 +43,7 @@ public static class ModelEvaluation
         var clock = Stopwatch.StartNew();
         var sizes = EvaluationSizes.For(options.Count);
         var scenes = new EvaluationScenes(world, options.Seed);
-        var space = JointSpace.Of(pipeline.Stages);
+        var space = JointSpace.Of(pipeline.Embedder);
         var painter = new TextToPictures(pipeline, options.Seed);
         var judge = new Lazy<PictureJudge>(() => new PictureJudge(space, world));
         var sheets = new PictureSheets(options.Folder);
@@ -51,18 +51,19 @@ public static class ModelEvaluation
         foreach (var part in Enum.GetValues<EvaluationPart>().Where(options.Parts.Contains))
         {
             var report = Reporter(options, part, cancellation);
-            if (part == EvaluationPart.Upsampler && pipeline.UpsampledSize is null)
+            var stable = pipeline.Decoder as StableUnClipDecoder;
+            if ((part == EvaluationPart.Autoencoder && stable is null) || (part == EvaluationPart.Upsampler && stable?.Upsampler is null))
             {
-                left.Add($"{NameOf(part)}: the model has none (folder {Upsampler.First}).");
+                left.Add($"{NameOf(part)}: the model has none (folder {(part == EvaluationPart.Upsampler ? Upsampler.First : "vae")}).");
                 continue;
             }
 
             metrics.Add(NameOf(part), part switch
             {
                 EvaluationPart.Clip => ClipEvaluation.Measure(space, scenes, sizes.Singles, sizes.Pairs, progress: report),
-                EvaluationPart.Autoencoder => AutoencoderEvaluation.Measure(pipeline.Parts.Vae, scenes, sizes.Pictures, sheets, report),
-                EvaluationPart.Upsampler => UpsamplerEvaluation.Measure(
-                    pipeline.Parts.Upsampler!, pipeline.Parts.Vae, scenes, sizes.Enlarged, pipeline.Parts.Defaults.UpsamplerSteps, sheets, report),
+                EvaluationPart.Autoencoder => stable!.Vae.Use(vae => AutoencoderEvaluation.Measure(vae, scenes, sizes.Pictures, sheets, report)),
+                EvaluationPart.Upsampler => stable!.Vae.Use(vae => UpsamplerEvaluation.Measure(
+                    stable.Upsampler!, vae, scenes, sizes.Enlarged, stable.Defaults.UpsamplerSteps, sheets, report)),
                 EvaluationPart.Prior => Priors(report),
                 _ => new DecoderEvaluation(painter, judge.Value, scenes, sheets).Measure(sizes, report),
             });
@@ -78,7 +79,7 @@ public static class ModelEvaluation
 
         MetricGroup Priors(Action<string, int, int> report)
         {
-            var group = new PriorEvaluation(pipeline.Stages, painter, space, scenes).Measure(sizes.Prior, sizes.KnownPairs, report);
+            var group = new PriorEvaluation(pipeline.Embedder, painter, space, scenes).Measure(sizes.Prior, sizes.KnownPairs, report);
             if (options.DrawsByPrior) new PriorGallery(painter, judge.Value, scenes, sheets).Measure(group, sizes.Core, report);
             return group;
         }

@@ -1,6 +1,5 @@
 using Alebrije.Analysis;
 using Alebrije.Pipelines;
-using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -11,7 +10,7 @@ namespace Alebrije.Evaluation;
 /// How near the priors come to the image embedding of the scene that a caption tells of, beside three ways of having none: the text embedding
 /// as it is, the mean image embedding, and the image embedding of the training pair whose text is nearest.
 /// </summary>
-internal sealed class PriorEvaluation(StableUnClipStages stages, TextToPictures painter, JointSpace space, EvaluationScenes scenes)
+internal sealed class PriorEvaluation(ClipEmbedder embedder, TextToPictures painter, JointSpace space, EvaluationScenes scenes)
 {
     /// <summary>Group of the text embedding as it is: a baseline, and what the prior none gives.</summary>
     public const string TextAsIs = "text_as_is";
@@ -92,7 +91,7 @@ internal sealed class PriorEvaluation(StableUnClipStages stages, TextToPictures 
         {
             using var scope = NewDisposeScope();
             using var noise = new Noise(NoiseSeed.Of(scenes.Seed, rows.Count, NoiseSeed.Prior));
-            rows.AddRange(JointSpace.Rows(source(stages.EncodeForPrior(chunk), rows.Count, noise)));
+            rows.AddRange(JointSpace.Rows(source(embedder.Texts(chunk), rows.Count, noise)));
             progress?.Invoke($"asking the {PriorNames.Of(kind)} prior", rows.Count, captions.Length);
         }
 

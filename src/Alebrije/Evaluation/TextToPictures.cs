@@ -1,7 +1,6 @@
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
-using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using TorchSharp;
@@ -20,7 +19,6 @@ internal delegate Tensor EmbeddingSource(PriorText text, int first, Noise noise)
 internal sealed class TextToPictures(UnClipPipeline pipeline, ulong seed)
 {
     private const int Batch = 8;
-    private readonly StableUnClipStages stages = pipeline.Stages;
 
     /// <summary>Side of the pictures in pixels.</summary>
     public int Size => pipeline.Size;
@@ -29,18 +27,18 @@ internal sealed class TextToPictures(UnClipPipeline pipeline, ulong seed)
     public IEnumerable<PriorKind> Priors => PriorNames.All.Select(name => PriorNames.TryParse(name, out var kind) ? kind : default).Where(Has);
 
     /// <summary>Whether the model has a prior of a kind.</summary>
-    public bool Has(PriorKind kind) => pipeline.Parts.Priors.Has(kind);
+    public bool Has(PriorKind kind) => pipeline.Embedder.Priors.Has(kind);
 
     /// <summary>A prior of the model, with its own settings.</summary>
     public EmbeddingSource By(PriorKind kind) => (text, _, noise) =>
     {
         var request = pipeline.Complete(new GenerationRequest { Prompt = "-", Prior = kind });
-        return pipeline.Parts.Priors[kind].Draw(text, new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value), noise)[0];
+        return pipeline.Embedder.Priors[kind].Draw(text, new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value), noise)[0];
     };
 
     /// <summary>The true embeddings of pictures, one for each prompt.</summary>
     public EmbeddingSource Of(IReadOnlyList<RgbImage> pictures) => (text, first, _) =>
-        stages.EncodeImages([.. pictures.Skip(first).Take((int)text.Conditions.TextEmbedding.shape[0])]);
+        pipeline.Embedder.EncodeImages([.. pictures.Skip(first).Take((int)text.Conditions.TextEmbedding.shape[0])]);
 
     /// <summary>Draws the prompts.</summary>
     /// <param name="prompts">What to draw.</param>
@@ -63,10 +61,11 @@ internal sealed class TextToPictures(UnClipPipeline pipeline, ulong seed)
         var request = pipeline.Complete(new GenerationRequest { Prompt = prompts[0] });
         using var priorNoise = new Noise(NoiseSeed.Of(seed, first, NoiseSeed.Prior));
         using var noise = new Noise(NoiseSeed.Of(seed, first, NoiseSeed.Decoder));
-        var image = source(stages.EncodeForPrior(prompts), first, priorNoise);
-        var context = stages.EncodeForDecoder(prompts, [.. prompts.Select(_ => request.Negative)], request.Guidance > 1);
-        var condition = stages.NoiseEmbedding(image, pipeline.Parts.Defaults.NoiseLevel, noise);
-        return stages.Decode(stages.SampleDecoder(condition, context, request, noise, null, null, default));
+        var conditions = new DecoderConditions(source(pipeline.Embedder.Texts(prompts), first, priorNoise))
+        {
+            Prompts = prompts, NegativeImage = pipeline.Embedder.Negative(),
+        };
+        return ImageTensors.ToImages(pipeline.Decoder.Draw(conditions, UnClipPipeline.Run(request), noise));
     }
 }
 

@@ -5,138 +5,190 @@ using Alebrije.Models.Priors;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
+using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>The first half of Karlo and Kandinsky: CLIP's towers and its priors, each where the folder has it.</summary>
-internal sealed class ClipEmbedder : IUnClipEmbedder
+/// <summary>An image embedding drawn for a text.</summary>
+/// <param name="Image">[1, features] on CLIP's scale.</param>
+/// <param name="Text">[1, features]: the text embedding.</param>
+/// <param name="Negative">[1, features]: what the decoder is guided away from, or null where that is the decoder's own matter.</param>
+/// <param name="TextSeconds">Seconds that the texts took, of all.</param>
+internal sealed record DrawnEmbedding(Tensor Image, Tensor Text, Tensor? Negative, double TextSeconds);
+
+/// <summary>
+/// The first half of unCLIP, the same in Karlo, Kandinsky and Stable unCLIP: CLIP's towers and the priors between them, each where the folder has it,
+/// read when first needed.
+/// </summary>
+internal sealed class ClipEmbedder : IDisposable
 {
-    private readonly string name;
-    private readonly TextStage texts;
-    private readonly ImageStage? images;
+    /// <summary>The reference's sampler of Karlo's prior.</summary>
+    private const string KarloScheduler = "UnCLIPScheduler";
+
+    private readonly PipelineFolder folder;
     private readonly bool keep;
     private readonly ScalarType type;
-    private SchedulerConfig? schedulerConfig;
+    private readonly ImageStage? images;
+    private readonly SchedulerConfig? schedulerConfig;
+    private TextStage? texts;
     private PriorConditions? empty;
 
-    /// <param name="name">What the folder is called.</param>
-    /// <param name="texts">The text tower.</param>
-    /// <param name="images">The image tower, or null.</param>
+    /// <param name="folder">The folder of texts and priors.</param>
+    /// <param name="towers">The text tower, null where pictures alone are looked at, and the image tower, or null.</param>
+    /// <param name="features">Numbers of an image embedding.</param>
     /// <param name="keep">Whether priors stay in memory between two pictures.</param>
     /// <param name="type">Type of the products of priors.</param>
-    public ClipEmbedder(string name, TextStage texts, ImageStage? images, bool keep, ScalarType type)
+    /// <param name="schedulerName">Component of the prior's scheduler.</param>
+    public ClipEmbedder(PipelineFolder folder, (TextStage? Texts, ImageStage? Images) towers, int features, bool keep, ScalarType type, string schedulerName)
     {
-        (this.name, this.texts, this.images, this.keep, this.type) = (name, texts, images, keep, type);
-        Priors = new PriorSet(name, new PriorSpaces(texts.Features, texts.Features));
+        (this.folder, (texts, images), Features, this.keep, this.type) = (folder, towers, features, keep, type);
+        Priors = new PriorSet(folder.Name, () => new PriorSpaces(texts?.Features ?? 0, Features, texts?.Fingerprint));
+        schedulerConfig = folder.Has(schedulerName) ? SchedulerConfig.Load(folder.Of(schedulerName)) : null;
+        foreach (var (kind, below) in PriorFolder.Names)
+            if (Path.Combine(folder.Path, below) is var path && Directory.Exists(path)) Add(kind, path);
+        if (folder.Has("prior")) Add(PriorFolder.KindOf(folder.Of("prior")), folder.Of("prior"));
     }
 
-    /// <inheritdoc/>
+    /// <summary>Its priors; none but <see cref="PriorKind.None"/> where it only looks at pictures.</summary>
     public PriorSet Priors { get; }
 
     /// <summary>Whether the decoder is guided away from a picture of one colour, as Kandinsky's is.</summary>
     public bool GuidesAwayFromMeanColour { get; init; }
 
-    /// <inheritdoc/>
-    public int Features => texts.Features;
+    /// <summary>Numbers of an image embedding.</summary>
+    public int Features { get; }
 
-    /// <inheritdoc/>
+    /// <summary>Whether it embeds pictures.</summary>
     public bool HasPictures => images is not null;
 
-    /// <summary>Adds the prior of a pipeline's folder, with the others that lie beside it.</summary>
-    /// <param name="folder">The folder.</param>
-    /// <param name="schedulerName">Component of the prior's scheduler.</param>
-    public ClipEmbedder WithPriors(PipelineFolder folder, string schedulerName)
+    /// <summary>
+    /// Takes a prior from a folder, alone or of a pipeline, in place of the one of its kind; of a pipeline its scheduler too, and its text tower where
+    /// there is none here.
+    /// </summary>
+    /// <returns>What it is.</returns>
+    /// <exception cref="CheckpointNotFoundException">There is none.</exception>
+    /// <exception cref="WeightsException">It is of another embedding space, or damaged.</exception>
+    public PriorKind UsePrior(string path)
     {
-        schedulerConfig = folder.Has(schedulerName) ? SchedulerConfig.Load(folder.Of(schedulerName)) : null;
-        var scheduler = Scheduler(schedulerConfig, folder.Path);
-        foreach (var (kind, below) in PriorFolder.Names)
-            if (Path.Combine(folder.Path, below) is var path && Directory.Exists(path)) Priors.Add(kind, () => PriorFolder.Load(path, scheduler, type));
-        if (folder.Has("prior")) Priors.Add(PriorFolder.KindOf(folder.Of("prior")), () => PriorFolder.Load(folder.Of("prior"), scheduler, type));
-        return this;
-    }
+        var pipeline = PipelineFolder.IsOne(path) ? PipelineFolder.Open(path) : null;
+        var prior = pipeline?.Of("prior") ?? path;
+        if (texts is null)
+        {
+            if (pipeline is null)
+                throw new InvalidOperationException($"{folder.Path} has no text encoder for a prior, and {path} is a prior alone; name the whole pipeline folder that the prior belongs to.");
+            var prefix = pipeline.Has("prior_text_encoder") ? "prior_" : "";
+            texts = TextStage.Of(pipeline, prefix + "tokenizer", prefix + "text_encoder", keep);
+        }
 
-    /// <inheritdoc/>
-    public PriorKind UsePrior(string folder)
-    {
-        var pipeline = PipelineFolder.IsOne(folder) ? PipelineFolder.Open(folder) : null;
         var component = pipeline is null ? null : pipeline.Has("prior_scheduler") ? "prior_scheduler" : "scheduler";
         var config = component is null ? schedulerConfig : SchedulerConfig.Load(pipeline!.Of(component));
-        var prior = PriorFolder.Load(pipeline?.Of("prior") ?? folder, Scheduler(config, folder), type);
+        if (PriorFolder.KindOf(prior) == PriorKind.Diffusion && config is null)
+        {
+            throw new CheckpointNotFoundException(
+                $"{path} says nothing of the prior's scheduler, and {folder.Path} has none; name the whole pipeline folder that the prior belongs to.");
+        }
+
+        var loaded = PriorFolder.Load(prior, Scheduler(config, pipeline ?? folder), type);
         try
         {
-            Priors.Use(prior, Weights.CheckpointFolder.NameOf(folder));
+            Priors.Use(loaded, CheckpointFolder.NameOf(path));
         }
-        catch (Weights.WeightsException)
+        catch (WeightsException)
         {
-            prior.Dispose();
+            loaded.Dispose();
             throw;
         }
 
-        return prior.Kind;
+        return loaded.Kind;
     }
 
-    /// <inheritdoc/>
+    /// <summary>Draws an image embedding for the request's prompt; of several candidates the one with the largest cosine to the text embedding is kept.</summary>
+    /// <param name="request">With every default filled in.</param>
+    /// <param name="noise">Where random numbers come from.</param>
+    /// <param name="report">Told steps done and of how many.</param>
+    /// <param name="trace">Gets tokens, text embedding and trajectory when given.</param>
+    /// <param name="cancellation">Looked at before every step.</param>
     public DrawnEmbedding Draw(GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var asks = GuidesAwayFromMeanColour && request.Negative.Length > 0;
         var clock = Stopwatch.StartNew();
-        var text = Texts(request.Prompt, asks ? request.Negative : null, trace);
+        var text = asks ? Texts(request.Prompt, request.Negative, trace) : Texts([request.Prompt], trace);
         var seconds = clock.Elapsed.TotalSeconds;
         var embedding = text.Conditions.TextEmbedding.narrow(0, 0, 1);
         var how = new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value)
         {
             Candidates = request.PriorCandidates, Report = report, Trace = trace, Cancellation = cancellation,
         };
-        var drawn = Priors[request.Prior].Draw(text, how, noise).MaxBy(candidate => ClipNetwork.Cosine(candidate.narrow(0, 0, 1), embedding))!;
+        var candidates = Priors[request.Prior].Draw(text, how, noise);
+        var cosines = candidates.Select(candidate => ClipNetwork.Cosine(candidate.narrow(0, 0, 1), embedding)).ToArray();
+        if (candidates.Count > 1) trace?.Add("candidate cosines", tensor(cosines, ScalarType.Float32));
+        var drawn = candidates[Array.IndexOf(cosines, cosines.Max())];
         if (!keep) Priors.Release();
         var negative = asks ? drawn.narrow(0, 1, 1) : Negative();
         return new DrawnEmbedding(
             drawn.narrow(0, 0, 1).clone().MoveToOuterDisposeScope(), embedding.clone().MoveToOuterDisposeScope(), negative?.clone().MoveToOuterDisposeScope(), seconds);
     }
 
+    /// <summary>Prompts for a prior.</summary>
+    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null) => new(Tower.Encode(prompts, trace), Empty);
+
     /// <summary>
-    /// A prompt for a prior; with a negative text, whose embedding is drawn beside the prompt's, both are guided away from it
+    /// A prompt for a prior, with a negative text whose embedding is drawn beside the prompt's: both are guided away from it
     /// (pipeline_kandinsky2_2_prior.py).
     /// </summary>
-    public PriorText Texts(string prompt, string? negative, GenerationTrace? trace = null) => negative is null
-        ? new PriorText(texts.Encode([prompt], trace), Empty)
-        : new PriorText(texts.Encode([prompt, negative], trace), () => texts.Encode([negative, negative]));
+    public PriorText Texts(string prompt, string negative, GenerationTrace? trace = null) =>
+        new(Tower.Encode([prompt, negative], trace), () => Tower.Encode([negative, negative]));
 
-    /// <inheritdoc/>
-    public Tensor EncodeTexts(IReadOnlyList<string> prompts) => texts.Encode(prompts).TextEmbedding;
+    /// <summary>Text embeddings, [texts, features], not normalised.</summary>
+    public Tensor EncodeTexts(IReadOnlyList<string> prompts) => Tower.Encode(prompts).TextEmbedding;
 
-    /// <inheritdoc/>
+    /// <summary>Image embeddings, [pictures, features], not normalised.</summary>
     public Tensor EncodeImages(IReadOnlyList<RgbImage> pictures) => Images.Encode(pictures);
 
-    /// <inheritdoc/>
+    /// <summary>Image embeddings of pixels, differentiable.</summary>
+    /// <param name="pixels">[batch, 3, h, w] in [-1, 1], of any size.</param>
+    /// <returns>[batch, features]</returns>
     public Tensor EncodePixels(Tensor pixels) => Images.EncodeRange(pixels);
 
-    /// <inheritdoc/>
+    /// <summary>Keeps the image tower in memory until disposed.</summary>
+    public IDisposable HoldImages() => Images.Hold();
+
+    /// <summary>[1, features]: what the decoder is guided away from where nothing else is said, or null where that is the decoder's own matter.</summary>
     public Tensor? Negative() => GuidesAwayFromMeanColour ? Images.EncodeMeanColour() : null;
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        texts.Dispose();
+        texts?.Dispose();
         images?.Dispose();
         Priors.Dispose();
         foreach (var tensor in new[] { empty?.TextEmbedding, empty?.TextEncodings, empty?.TextMask }) tensor?.Dispose();
     }
 
-    private ImageStage Images => images ?? throw new InvalidOperationException(
-        $"{name} has no image encoder, so it cannot look at pictures; name a folder that has one, such as karlo-variations for Karlo.");
+    private TextStage Tower => texts ?? throw new InvalidOperationException($"{folder.Path} has no text encoder for a prior: it varies pictures (vary) but draws none from text.");
 
-    private static Func<IScheduler> Scheduler(SchedulerConfig? config, string folder) =>
-        () => Schedulers.Create(config ?? throw new InvalidOperationException($"{folder} says nothing of the prior's scheduler; name the whole pipeline folder that the prior belongs to."));
+    private ImageStage Images => images ?? throw new InvalidOperationException(
+        $"{folder.Name} has no image encoder, so it cannot look at pictures; name a folder that has one, such as karlo-variations for Karlo.");
+
+    private void Add(PriorKind kind, string path) => Priors.Add(kind, () => PriorFolder.Load(path, Scheduler(schedulerConfig, folder), type));
+
+    /// <summary>
+    /// The reference's Stable unCLIP calls UnCLIPScheduler.step without the next timestep, so each step goes from t to t - 1 only, whatever the grid
+    /// (pipeline_stable_unclip.py); its numbers are kept for checkpoints that name this class.
+    /// </summary>
+    private static Func<IScheduler> Scheduler(SchedulerConfig? config, PipelineFolder folder) => () =>
+        config is null ? throw new CheckpointNotFoundException($"{folder.Path} says nothing of its prior's scheduler.")
+        : config.ClassName == KarloScheduler && UnClipFolder.IsStable(folder) ? new UnClipScheduler(config) { StepsByOne = true }
+        : Schedulers.Create(config);
 
     /// <summary>The empty text, always the same object: what a prior computed of it can be kept.</summary>
     private PriorConditions Empty()
     {
         if (empty is not null) return empty;
-        empty = texts.Encode([""]);
+        empty = Tower.Encode([""]);
         foreach (var tensor in new[] { empty.TextEmbedding, empty.TextEncodings, empty.TextMask }) tensor?.DetachFromDisposeScope();
         return empty;
     }

@@ -43,6 +43,9 @@ internal sealed record DecoderRun(int Steps, double Guidance)
     /// <summary>Steps of an upsampler; null takes the decoder's own number.</summary>
     public int? UpsamplerSteps { get; init; }
 
+    /// <summary>0 to 999: how much noise the image embedding gets, for decoders that noise it; null takes the decoder's own level.</summary>
+    public int? NoiseLevel { get; init; }
+
     /// <summary>From 0 (the picture that was given) to 1 (noise alone).</summary>
     public double Strength { get; init; } = 1;
 
@@ -69,6 +72,9 @@ internal sealed record DecoderRun(int Steps, double Guidance)
 
     /// <summary>Looked at before every step.</summary>
     public CancellationToken Cancellation { get; init; }
+
+    /// <summary>Whether pictures are wanted on the way, not only at the end.</summary>
+    public bool NeedsPictures => Pull is not null || Trace is not null;
 
     /// <summary>Tells of a step.</summary>
     internal Action<Diffusion.SamplingProgress> Progress(string stage) => p => Report?.Invoke(new GenerationProgress(stage, p.Step, p.Of));

@@ -61,6 +61,18 @@ internal sealed class PipelineFolder
         return Directory.Exists(folder) ? folder : throw new CheckpointNotFoundException($"The folder {folder} is missing, though model_index.json lists it.");
     }
 
+    /// <summary>
+    /// Opens the weights of every network that is there, and reads none: networks are loaded when their turn comes, but a file that is missing or cut short
+    /// is told of before anything is computed.
+    /// </summary>
+    /// <exception cref="CheckpointNotFoundException">A network has no weights.</exception>
+    /// <exception cref="WeightsException">A file is damaged.</exception>
+    public void CheckWeights()
+    {
+        foreach (var component in classes.Keys.Select(name => System.IO.Path.Combine(Path, name)).Where(path => File.Exists(System.IO.Path.Combine(path, "config.json"))))
+            CheckpointFolder.OpenWeights(component).Dispose();
+    }
+
     /// <summary>Fills a network with a component's weights, strictly, and sets it to evaluation.</summary>
     public T Load<T>(string component, T network, StateDictOptions? options = null) where T : nn.Module
     {

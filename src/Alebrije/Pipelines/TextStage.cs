@@ -1,16 +1,18 @@
 using Alebrije.Models.Clip;
 using Alebrije.Models.Priors;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Weights;
 using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>CLIP's tokenizer and text tower, as a prior and Karlo's decoder need them.</summary>
+/// <summary>CLIP's tokenizer and text tower, as priors and decoders need them.</summary>
 /// <param name="tokenizer">Text to ids.</param>
-/// <param name="encoder">Ids to encodings and embedding; it has a projection.</param>
+/// <param name="encoder">Ids to encodings, and to an embedding where it has a projection.</param>
 /// <param name="features">Numbers of an embedding.</param>
-internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel> encoder, int features) : IDisposable
+/// <param name="fingerprint">That of the joint space, or null where the tower has no projection.</param>
+internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel> encoder, int features, Lazy<string?> fingerprint) : IDisposable
 {
     private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
 
@@ -20,17 +22,36 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
         var config = ConfigFile.Read<ClipTextConfig>(folder.Of(encoderName));
         var projects = folder.Components[encoderName] == "CLIPTextModelWithProjection";
         return new TextStage(ClipTokenizer.Load(folder.Of(tokenizerName)),
-            new Component<ClipTextModel>(() => folder.Load(encoderName, () => new ClipTextModel(config, projects), PositionIds), keep), config.ProjectionDim);
+            new Component<ClipTextModel>(() => folder.Load(encoderName, () => new ClipTextModel(config, projects), PositionIds), keep),
+            config.ProjectionDim, new Lazy<string?>(() => FingerprintOf(folder, encoderName)));
     }
 
     /// <summary>Numbers of a text embedding.</summary>
     public int Features => features;
 
+    /// <summary>Fingerprint of the joint space, read when asked for; null where the tower leads into none.</summary>
+    public string? Fingerprint => fingerprint.Value;
+
+    /// <summary>Fingerprint of the joint space that a text tower leads into (<see cref="PriorSpaces.FingerprintOf"/>); null where it has no projection.</summary>
+    public static string? FingerprintOf(PipelineFolder folder, string encoderName)
+    {
+        if (folder.Components.GetValueOrDefault(encoderName) != "CLIPTextModelWithProjection") return null;
+        using var scope = NewDisposeScope();
+        using var weights = CheckpointFolder.OpenWeights(folder.Of(encoderName));
+        return PriorSpaces.FingerprintOf(weights.Read("text_projection.weight"));
+    }
+
+    /// <summary>Encodings of texts alone, [texts, tokens, width], cut or padded to the tokenizer's length.</summary>
+    public Tensor Encodings(IReadOnlyList<string> texts)
+    {
+        var ids = Ids(texts, out _);
+        return encoder.Use(tower => tower.Encode(ids).LastHiddenState);
+    }
+
     /// <summary>Embeddings, encodings and mask of texts, cut or padded to the tokenizer's length.</summary>
     public PriorConditions Encode(IReadOnlyList<string> texts, GenerationTrace? trace = null)
     {
-        var rows = tokenizer.EncodeBatch(texts, tokenizer.MaxLength, out var lengths);
-        var ids = tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, rows[0].Length]);
+        var ids = Ids(texts, out var lengths);
         using var loan = encoder.Borrow();
         var output = loan.Value.Encode(ids);
         var mask = arange(ids.shape[1]).unsqueeze(0).lt(tensor(lengths.Select(n => (long)n).ToArray()).unsqueeze(1));
@@ -48,4 +69,10 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
 
     /// <inheritdoc/>
     public void Dispose() => encoder.Dispose();
+
+    private Tensor Ids(IReadOnlyList<string> texts, out int[] lengths)
+    {
+        var rows = tokenizer.EncodeBatch(texts, tokenizer.MaxLength, out lengths);
+        return tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, rows[0].Length]);
+    }
 }

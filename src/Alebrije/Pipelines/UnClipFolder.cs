@@ -1,3 +1,4 @@
+using Alebrije.Models.Priors;
 using Alebrije.Pipelines.Kandinsky;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.StableUnClip;
@@ -12,7 +13,7 @@ namespace Alebrije.Pipelines;
 /// <summary>Which halves of unCLIP a published folder holds, by the class that its index names.</summary>
 internal static class UnClipFolder
 {
-    private const string Karlo = "UnCLIPPipeline", KarloVariations = "UnCLIPImageVariationPipeline";
+    private const string Karlo = "UnCLIPPipeline", KarloVariations = "UnCLIPImageVariationPipeline", Stable = "StableUnCLIPPipeline", StableImg2Img = "StableUnCLIPImg2ImgPipeline";
 
     private static readonly string[] KandinskyDecoders =
     [
@@ -24,7 +25,10 @@ internal static class UnClipFolder
 
     /// <summary>Whether a pipeline of this class draws pictures from image embeddings.</summary>
     public static bool Knows(string className) =>
-        className is Karlo or KarloVariations or "StableUnCLIPPipeline" or "StableUnCLIPImg2ImgPipeline" || KandinskyDecoders.Contains(className);
+        className is Karlo or KarloVariations or Stable or StableImg2Img || KandinskyDecoders.Contains(className);
+
+    /// <summary>Whether a folder is of the Stable unCLIP layout.</summary>
+    public static bool IsStable(PipelineFolder folder) => folder.ClassName is Stable or StableImg2Img;
 
     /// <summary>Opens both halves, from one folder or from two.</summary>
     /// <exception cref="WeightsException">The class is none of unCLIP's, a half is missing, or the two do not belong together.</exception>
@@ -33,21 +37,22 @@ internal static class UnClipFolder
         if (KandinskyPriors.Contains(folder.ClassName))
             throw new WeightsException($"{folder.Name} is the prior alone ({folder.ClassName}): name the folder of a decoder, and this one as its prior (--prior).");
         if (!Knows(folder.ClassName))
-            throw new WeightsException($"{folder.Path} is a {folder.ClassName}; pictures are drawn here by {Karlo}, {KarloVariations}, StableUnCLIPPipeline, StableUnCLIPImg2ImgPipeline, {string.Join(", ", KandinskyDecoders)}.");
+            throw new WeightsException($"{folder.Path} is a {folder.ClassName}; pictures are drawn here by {Karlo}, {KarloVariations}, {Stable}, {StableImg2Img}, {string.Join(", ", KandinskyDecoders)}.");
+        folder.CheckWeights();
         var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(folder);
         var type = Processor.ScalarType(options.Precision);
         var priorType = options.Precision == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32;
         var elsewhere = options.PriorFolder is { } path && PipelineFolder.IsOne(path) ? PipelineFolder.Open(path) : null;
-        if (folder.ClassName is "StableUnCLIPPipeline" or "StableUnCLIPImg2ImgPipeline")
+        if (IsStable(folder))
         {
-            var parts = new StableUnClipParts(folder, priorType);
-            var stages = new StableUnClipStages(parts, options.Precision);
-            return new UnClipPipeline(folder.Name, new StableUnClipEmbedder(parts, stages), new StableUnClipDecoder(parts, stages), parts.Defaults);
+            var decoder = new StableUnClipDecoder(folder, options.Precision, keep);
+            return new UnClipPipeline(folder.Name, StableEmbedder(folder, priorType, keep), decoder, decoder.Defaults);
         }
 
-        IUnClipEmbedder? prior = null;
+        ClipEmbedder? prior = null;
         if (elsewhere is not null)
         {
+            elsewhere.CheckWeights();
             RequireOneSpace(folder, elsewhere);
             prior = Embedder(elsewhere, priorType, keep);
         }
@@ -69,23 +74,26 @@ internal static class UnClipFolder
     {
         if (KandinskyPriors.Contains(folder.ClassName))
         {
-            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "tokenizer", "text_encoder", keep), ImageStage.Of(folder, "image_processor", "image_encoder", keep), keep, type)
-            {
-                GuidesAwayFromMeanColour = true,
-            }.WithPriors(folder, "scheduler");
+            var texts = TextStage.Of(folder, "tokenizer", "text_encoder", keep);
+            return new ClipEmbedder(folder, (texts, ImageStage.Of(folder, "image_processor", "image_encoder", keep)), texts.Features, keep, type, "scheduler") { GuidesAwayFromMeanColour = true };
         }
 
         if (folder.ClassName is Karlo or KarloVariations) return KarloEmbedder(folder, TextStage.Of(folder, "tokenizer", "text_encoder", keep), type, keep);
         if (folder.Has("prior") && folder.Has("prior_text_encoder"))
-        {
-            return new ClipEmbedder(folder.Name, TextStage.Of(folder, "prior_tokenizer", "prior_text_encoder", keep), Pictures(folder, keep), keep, type).WithPriors(folder, "prior_scheduler");
-        }
-
-        throw new WeightsException($"{folder.Path} is a {folder.ClassName} and has no prior: a prior comes from {Karlo}, StableUnCLIPPipeline or {string.Join(", ", KandinskyPriors)}.");
+            return StableEmbedder(folder, type, keep);
+        throw new WeightsException($"{folder.Path} is a {folder.ClassName} and has no prior: a prior comes from {Karlo}, {Stable} or {string.Join(", ", KandinskyPriors)}.");
     }
 
     private static ClipEmbedder KarloEmbedder(PipelineFolder folder, TextStage texts, ScalarType type, bool keep) =>
-        new ClipEmbedder(folder.Name, texts, Pictures(folder, keep), keep, type).WithPriors(folder, "prior_scheduler");
+        new(folder, (texts, Pictures(folder, keep)), texts.Features, keep, type, "prior_scheduler");
+
+    /// <summary>The first half of Stable unCLIP: a text tower of the prior's own, or none where pictures alone are varied.</summary>
+    internal static ClipEmbedder StableEmbedder(PipelineFolder folder, ScalarType type, bool keep)
+    {
+        var features = ConfigFile.Read<StableUnClipImageNormalizerConfig>(folder.Of("image_normalizer")).EmbeddingDim;
+        var texts = folder.Has("prior_text_encoder") ? TextStage.Of(folder, "prior_tokenizer", "prior_text_encoder", keep) : null;
+        return new ClipEmbedder(folder, (texts, Pictures(folder, keep)), features, keep, type, "prior_scheduler");
+    }
 
     private static ImageStage? Pictures(PipelineFolder folder, bool keep) =>
         folder.Has("image_encoder") ? ImageStage.Of(folder, "feature_extractor", "image_encoder", keep) : null;
@@ -100,14 +108,7 @@ internal static class UnClipFolder
         }
     }
 
-    private static string? Fingerprint(PipelineFolder folder)
-    {
-        var component = folder.Has("prior_text_encoder") ? "prior_text_encoder" : "text_encoder";
-        if (folder.Components.GetValueOrDefault(component) != "CLIPTextModelWithProjection") return null;
-        using var scope = NewDisposeScope();
-        using var weights = CheckpointFolder.OpenWeights(folder.Of(component));
-        return PriorSpaces.FingerprintOf(weights.Read("text_projection.weight"));
-    }
+    private static string? Fingerprint(PipelineFolder folder) => TextStage.FingerprintOf(folder, folder.Has("prior_text_encoder") ? "prior_text_encoder" : "text_encoder");
 
     /// <summary>Kandinsky is published as two repositories, whose folders people keep beside each other under their own names.</summary>
     private static PipelineFolder KandinskyPriorBeside(PipelineFolder decoder)

@@ -45,12 +45,12 @@ public sealed class UnClipPipeline : IDisposable
 {
     private const int LargestSize = 2048;
 
-    private readonly IUnClipEmbedder embedder;
+    private readonly ClipEmbedder embedder;
     private readonly IUnClipDecoder decoder;
     private readonly GenerationDefaults defaults;
     private Func<GenerationRequest, GenerationEstimate>? estimate;
 
-    internal UnClipPipeline(string name, IUnClipEmbedder embedder, IUnClipDecoder decoder, GenerationDefaults defaults)
+    internal UnClipPipeline(string name, ClipEmbedder embedder, IUnClipDecoder decoder, GenerationDefaults defaults)
     {
         (Name, this.embedder, this.decoder, this.defaults) = (name, embedder, decoder, defaults);
         if (embedder.Features != decoder.Features)
@@ -81,22 +81,17 @@ public sealed class UnClipPipeline : IDisposable
     /// <summary>Directions in which pictures differ, where the model brings them; null otherwise.</summary>
     internal EmbeddingBasis? Basis() => EmbeddingBasis.Of(embedder.Priors);
 
-    internal IUnClipEmbedder Embedder => embedder;
+    internal ClipEmbedder Embedder => embedder;
 
     internal IUnClipDecoder Decoder => decoder;
-
-    internal StableUnClipStages Stages => Stable.Stages;
-
-    internal StableUnClipParts Parts => Stable.Parts;
-
-    private StableUnClipDecoder Stable => decoder as StableUnClipDecoder
-        ?? throw new InvalidOperationException($"{Name} is no model of the Stable unCLIP layout, which is what this looks into.");
 
     /// <summary>Loads a pipeline folder by its <c>model_index.json</c>.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="options">Null: its own prior, automatic precision.</param>
     /// <exception cref="CheckpointNotFoundException">A file is missing.</exception>
-    /// <exception cref="WeightsException">A file is damaged, tensors do not fit the configuration, or the class is not one of unCLIP.</exception>
+    /// <exception cref="WeightsException">
+    /// A file is damaged, or the class is not one of unCLIP; thrown later, when a network's turn comes, where its tensors do not fit its configuration.
+    /// </exception>
     public static UnClipPipeline Load(string folder, UnClipOptions? options = null)
     {
         TorchRuntime.Initialize();
@@ -107,8 +102,8 @@ public sealed class UnClipPipeline : IDisposable
         pipeline.estimate = request =>
         {
             var opened = PipelineFolder.Open(folder);
-            var keep = options.KeepLoaded ?? (opened.Has("vae") || ModelMemory.FitsTwice(opened));
-            var type = pipeline.decoder is StableUnClipDecoder stable ? stable.Stages.DecoderType : Processor.ScalarType(options.Precision);
+            var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(opened);
+            var type = pipeline.decoder is StableUnClipDecoder stable ? stable.Type : Processor.ScalarType(options.Precision);
             return GenerationEstimator.Estimate(opened, first, request, type, keep);
         };
         if (options.PriorFolder is not { } prior) return pipeline;
@@ -183,6 +178,7 @@ public sealed class UnClipPipeline : IDisposable
                 progress?.Invoke(p);
             },
         };
+        using var tower = request.ClipGuidance is null ? null : embedder.HoldImages();
         if (request.ClipGuidance is { } pull)
         {
             conditions = conditions with { WithoutEmbedding = pull.Alone };

@@ -132,7 +132,7 @@ public sealed class ModelEvaluationTests : IDisposable
         var world = World.Open();
         using var pipeline = UnClipPipeline.Load(Model);
         using var scope = torch.NewDisposeScope();
-        var judge = new PictureJudge(JointSpace.Of(pipeline.Stages), world);
+        var judge = new PictureJudge(JointSpace.Of(pipeline.Embedder), world);
         var drawn = new ConceptSurvey(new TextToPictures(pipeline, 1), judge, new EvaluationScenes(world, 1)).Draw([World.Concept("lion"), World.Concept("car")], 2);
         Assert.Equal(["lion", "car"], drawn.Select(concept => concept.Name));
         Assert.All(drawn, concept =>

@@ -2,7 +2,6 @@ using Alebrije.Diffusion;
 using Alebrije.Models.Priors;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
-using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -33,14 +32,13 @@ public sealed class PriorsTests : IDisposable
         Assert.Equal(5, pictures.Values.Select(Convert.ToHexString).Distinct().Count());
 
         // What draws depends on the seed, and what does not draw gives one candidate whatever is asked.
-        var candidates = pipeline.Stages;
         foreach (var kind in pipeline.Priors)
         {
             using var scope = NewDisposeScope();
             using var guard = inference_mode();
             using var noise = new Noise(3);
-            var text = candidates.EncodeForPrior(["a cat", "a dog"]);
-            var drawn = pipeline.Parts.Priors[kind].Draw(text, new PriorDraw(3, 2) { Candidates = 3, Cancellation = TestContext.Current.CancellationToken }, noise);
+            var text = pipeline.Embedder.Texts(["a cat", "a dog"]);
+            var drawn = pipeline.Embedder.Priors[kind].Draw(text, new PriorDraw(3, 2) { Candidates = 3, Cancellation = TestContext.Current.CancellationToken }, noise);
             Assert.Equal(kind is PriorKind.None or PriorKind.Linear ? 1 : 3, drawn.Count);
             Assert.All(drawn, x => Assert.Equal([2L, Features], x.shape));
             Assert.Equal(drawn.Count, drawn.Select(x => Convert.ToHexString(x.bytes)).Distinct().Count());
@@ -57,13 +55,13 @@ public sealed class PriorsTests : IDisposable
         using var pipeline = UnClipPipeline.Load(tiny.Folder);
         using var scope = NewDisposeScope();
         using var guard = inference_mode();
-        var prior = (DiffusionPrior)pipeline.Parts.Priors[PriorKind.Diffusion];
+        var prior = (DiffusionPrior)pipeline.Embedder.Priors[PriorKind.Diffusion];
         foreach (var (prompts, scale) in new[] { (new[] { "a cat", "a rather long sentence about a dog in the rain" }, 3.0), (["a lion"], 1.0), (["a cat", "a dog"], 3.0) })
         {
-            var text = pipeline.Stages.EncodeForPrior(prompts);
+            var text = pipeline.Embedder.Texts(prompts);
             var (noise, same) = (new Noise(9), new Noise(9));
             var kept = prior.Sample(text, new PriorDraw(5, scale), noise).Embedding;
-            using var scheduler = new UnClipScheduler(pipeline.Parts.PriorSchedulerConfig!) { StepsByOne = true };
+            using var scheduler = new UnClipScheduler(SchedulerConfig.Load(tiny["prior_scheduler"])) { StepsByOne = true };
             scheduler.SetTimesteps(5);
             var start = Sampling.Begin(scheduler, same, prompts.Length, Features);
             var conditions = scale > 1 ? text.Guided() : text.Conditions;
@@ -79,7 +77,7 @@ public sealed class PriorsTests : IDisposable
     public void UsePrior_OfTheSameSpace_TakesThePlaceOfItsKind()
     {
         using var pipeline = UnClipPipeline.Load(tiny.Folder);
-        var space = PriorSpaces.FingerprintOf(pipeline.Parts.PriorTextEncoder!.Projection.Weight);
+        var space = TextStage.FingerprintOf(PipelineFolder.Open(tiny.Folder), "prior_text_encoder");
         var map = new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = Features, EmbeddingSpace = space });
         var folder = Write("elsewhere", map, LinearPriorConfig.ClassName);
         Assert.DoesNotContain(PriorKind.Linear, pipeline.Priors);

@@ -100,6 +100,7 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
         var side = request.Size!.Value;
         if (repaint is var (picture, mask)) conditions = conditions with { Picture = Pixels(picture, side), Repaint = ImageTensors.FromMask(mask, side, side) };
         var run = UnClipPipeline.Run(request) with { Start = start, Report = p => progress?.Invoke(number, count, p), Cancellation = cancellation };
+        using var tower = request.ClipGuidance is null ? null : pipeline.Embedder.HoldImages();
         if (request.ClipGuidance is { } pull && request.Prompt.Length > 0) run = run with { Pull = pipeline.Towards(Texts([request.Prompt]), pull.Scale) };
         var drawn = ImageTensors.ToImages(pipeline.Decoder.Draw(conditions, run, noise))[0];
         return repaint is var (whole, cut) && cut is not null ? Composed(drawn, whole, cut) : drawn;

@@ -108,6 +108,7 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
     {
         var known = conditions.Picture is { } picture ? Encode(picture) : null;
         using var loan = unet.Borrow();
+        using var decoder = run.NeedsPictures ? movq.Borrow() : null;
         using var scheduler = DecoderSampling.Scheduler(schedulerConfig, run);
         scheduler.SetTimesteps(run.Steps);
         var batch = conditions.Image.shape[0];
@@ -118,7 +119,7 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
 
         var mask = conditions.Repaint is { } repaint ? RepaintMask.AtLatents(repaint, shape[2], shape[3]) : null;
         var denoiser = Conditioned(loan.Value, conditions, run, Repainting(conditions, known, mask));
-        if (run.Pull is { } pull) denoiser = Guidance.Pulled(denoiser, scheduler, x => pull.Score(movq.Use(codec => codec.Decode(x))), pull.Scale);
+        if (run.Pull is { } pull) denoiser = Guidance.Pulled(denoiser, scheduler, x => pull.Score(decoder!.Value.Decode(x)), pull.Scale);
         // Kandinsky 2.1's network alone decides what it keeps, as in the reference.
         var keeps = IsInpainting && texts is not null ? null : mask;
         var options = DecoderSampling.Options(scheduler, run, begin, known, keeps, Decode);

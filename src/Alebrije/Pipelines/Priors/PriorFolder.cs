@@ -68,8 +68,8 @@ internal static class PriorFolder
 
 /// <summary>The priors of a model: those of its own folder, loaded when one is asked for, and one from elsewhere in place of its kind.</summary>
 /// <param name="model">The model's name, for messages.</param>
-/// <param name="spaces">The model's own spaces.</param>
-internal sealed class PriorSet(string model, PriorSpaces spaces) : IDisposable
+/// <param name="spaces">The model's own spaces; asked for when a prior from elsewhere comes.</param>
+internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDisposable
 {
     private readonly Dictionary<PriorKind, Lazy<IPrior>> priors = new() { [PriorKind.None] = new(() => new NoPrior()) };
     private readonly Dictionary<PriorKind, Func<IPrior>> loaders = [];
@@ -110,7 +110,7 @@ internal sealed class PriorSet(string model, PriorSpaces spaces) : IDisposable
     /// <exception cref="WeightsException">It is of another embedding space.</exception>
     public void Use(IPrior prior, string name)
     {
-        spaces.Require(prior.Spaces, name, model);
+        spaces().Require(prior.Spaces, name, model);
         if (priors.TryGetValue(prior.Kind, out var before) && before.IsValueCreated) before.Value.Dispose();
         (priors[prior.Kind], elsewhere[prior.Kind]) = (new Lazy<IPrior>(prior), name);
         loaders.Remove(prior.Kind);

@@ -1,6 +1,6 @@
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.StableUnClip;
-using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using static TorchSharp.torch;
@@ -16,12 +16,11 @@ internal static class StableUnClipRunners
     public static IReadOnlyDictionary<string, Tensor> FromText(FixtureCase c)
     {
         using var guard = no_grad();
-        var (_, stages) = Pipeline(c);
         using var noise = Draws(c);
-        var prompts = Prompts(c);
-        var (embedding, prior) = stages.SamplePrior(stages.EncodeForPrior(prompts), (int)c.Number("prior_num_inference_steps", 25),
-            c.Number("prior_guidance_scale", 4), noise);
-        var outputs = Decode(c, stages, prompts, embedding, noise);
+        var (prompts, embedder) = (Prompts(c), Embedder(c));
+        var how = new PriorDraw((int)c.Number("prior_num_inference_steps", 25), c.Number("prior_guidance_scale", 4));
+        var (embedding, prior) = ((DiffusionPrior)embedder.Priors[PriorKind.Diffusion]).Sample(embedder.Texts(prompts), how, noise);
+        var outputs = Decode(c, prompts, embedding, noise);
         outputs["prior_latents_after"] = stack(prior);
         outputs["image_embedding"] = embedding;
         return outputs;
@@ -31,41 +30,30 @@ internal static class StableUnClipRunners
     public static IReadOnlyDictionary<string, Tensor> FromPicture(FixtureCase c)
     {
         using var guard = no_grad();
-        var (_, stages) = Pipeline(c);
         using var noise = Draws(c);
-        var input = c.Input("image");                                                        // [h, w, 3] uint8
-        var picture = new RgbImage((int)input.shape[1], (int)input.shape[0], input.bytes.ToArray());
-        return Decode(c, stages, Prompts(c), stages.EncodeImages([picture]), noise);
+        return Decode(c, Prompts(c), Embedder(c).EncodeImages([UnClipRunners.Picture(c.Input("image"))]), noise);
     }
 
-    private static Dictionary<string, Tensor> Decode(
-        FixtureCase c, StableUnClipStages stages, IReadOnlyList<string> prompts, Tensor embedding, Noise noise)
+    private static Dictionary<string, Tensor> Decode(FixtureCase c, IReadOnlyList<string> prompts, Tensor embedding, Noise noise)
     {
-        var (parts, _) = Pipeline(c);
-        var side = (int)c.Number("height", parts.UNet.Config.SampleSize?[0] * parts.Vae.Config.Factor ?? 0);
-        if (side != (int)c.Number("width", side)) throw new WeightsException($"case {c.Id} asks for a picture that is not square, which this pipeline does not draw.");
-        var request = new GenerationRequest
-        {
-            Prompt = prompts[0], Size = side, Steps = (int)c.Number("num_inference_steps", DefaultSteps), Guidance = c.Number("guidance_scale", 10),
-        };
-        var negatives = c.Texts("negative_prompt") ?? [.. Enumerable.Repeat("", prompts.Count)];
-        var context = stages.EncodeForDecoder(prompts, negatives, guided: request.Guidance > 1);
-        var condition = stages.NoiseEmbedding(embedding, (int)c.Number("noise_level", 0), noise);
+        var decoder = c.Fixture.Part("decoder", () => new StableUnClipDecoder(Folder(c), Precision.Fp32, keep: true));
         var after = new List<Tensor>();
-        var latents = stages.SampleDecoder(condition, context, request, noise, report: null, trace: null, CancellationToken.None, after);
-        return new Dictionary<string, Tensor>
+        var run = new DecoderRun((int)c.Number("num_inference_steps", DefaultSteps), c.Number("guidance_scale", 10))
         {
-            ["latents_after"] = stack(after), ["images"] = stages.DecodePixels(latents).permute(0, 2, 3, 1),
+            Height = (int)c.Number("height", decoder.Size), Width = (int)c.Number("width", decoder.Size), NoiseLevel = (int)c.Number("noise_level", 0),
+            After = (_, latents) => after.Add(latents.clone().DetachFromDisposeScope()),
         };
+        var conditions = new DecoderConditions(embedding) { Prompts = prompts };
+        if (c.Texts("negative_prompt") is { } negatives) conditions = conditions with { Negatives = negatives };
+        var images = decoder.Draw(conditions, run, noise);
+        return new Dictionary<string, Tensor> { ["latents_after"] = stack(after), ["images"] = images.permute(0, 2, 3, 1) };
     }
 
     private static IReadOnlyList<string> Prompts(FixtureCase c) => c.Texts("prompt") ?? throw new WeightsException($"case {c.Id} lacks the argument prompt.");
 
     private static Noise Draws(FixtureCase c) => Noise.Replay(c.Draws.Select(c.Input));
 
-    private static (StableUnClipParts Parts, StableUnClipStages Stages) Pipeline(FixtureCase c)
-    {
-        var parts = c.Fixture.Part("pipeline", () => new StableUnClipParts(PipelineFolder.Open(c.Fixture.Model(c.Component))));
-        return (parts, c.Fixture.Part("stages", () => new StableUnClipStages(parts, Precision.Fp32)));
-    }
+    private static ClipEmbedder Embedder(FixtureCase c) => c.Fixture.Part("embedder", () => UnClipFolder.StableEmbedder(Folder(c), ScalarType.Float32, keep: true));
+
+    private static PipelineFolder Folder(FixtureCase c) => PipelineFolder.Open(c.Fixture.Model(c.Component));
 }

@@ -83,7 +83,7 @@ internal static class EvaluateCommand
     /// <summary>One row a prior or baseline, one column a figure.</summary>
     private static void SayPriors(Terminal terminal, Words words, EvaluationResult result)
     {
-        string[] figures = ["cosine", "retrieval_r1", "gap_closed", "drawn_top1", "drawn_top5"];
+        string[] figures = ["cosine", "retrieval_r1", "gap_closed", "energy_distance", "drawn_top1", "drawn_top5"];
         terminal.Say(words.In($"{result.Model}, seed {result.Seed}; held-out captions, 95 % intervals", $"{result.Model}, semilla {result.Seed}; descripciones no vistas, intervalos del 95 %"));
         terminal.Say($"{"",-24}" + string.Concat(figures.Select(name => $"{name,-26}")).TrimEnd());
         foreach (var (name, group) in result.Metrics.Groups["prior"].Groups)
@@ -124,6 +124,6 @@ internal static class EvaluateCommand
     /// <summary>Decibels, lengths and cosines as they are, shares in percent.</summary>
     private static string Number(string name, double value) =>
         name.Contains("psnr", StringComparison.Ordinal) ? value.ToString("F2", CultureInfo.InvariantCulture) + " dB"
-        : name is "cosine" or "modality_gap" ? value.ToString("F3", CultureInfo.InvariantCulture)
+        : name is "cosine" or "modality_gap" or "energy_distance" ? value.ToString("F3", CultureInfo.InvariantCulture)
         : (100 * value).ToString("F1", CultureInfo.InvariantCulture) + " %";
 }

@@ -19,6 +19,7 @@ internal sealed class ExperimentCommand
     private readonly Option<double?> eta = new("--eta") { Description = "Noise that every step puts back, from 0 (none) to 1." };
     private readonly Option<string> negative = new("--negative") { Description = "What the decoder keeps away from.", DefaultValueFactory = _ => "" };
     private readonly Option<int?> size = new("--size") { Description = "Side of the pictures in pixels." };
+    private readonly Option<string?> depthMap = new("--depth-map") { HelpName = "FILE", Description = "A depth map to draw along, light where things are near, for models that take one." };
     private readonly Option<string> prior = PriorChoice.Option();
     private readonly Option<string?> output = new("--out") { HelpName = "FILE|FOLDER", Description = "A .png file for the sheet, or a folder for 0000.png, 0001.png, ..., the sheet and the animation." };
     private readonly Option<string?> trace = new("--trace") { Description = "A folder for trace.json with the numbers of every picture, and the pictures." };
@@ -48,7 +49,7 @@ internal sealed class ExperimentCommand
             else verb.Command.Add((Option)symbol);
         }
 
-        foreach (var option in new Option[] { verb.steps, verb.guidance, verb.eta, verb.negative, verb.size, verb.prior, verb.output, verb.trace })
+        foreach (var option in new Option[] { verb.steps, verb.guidance, verb.eta, verb.negative, verb.size, verb.depthMap, verb.prior, verb.output, verb.trace })
             if (own.All(symbol => symbol.Name != option.Name)) verb.Command.Add(option);
         verb.Command.SetAction((parsed, cancellation) => Task.Run(() => verb.Run(parsed, fill, cancellation), CancellationToken.None));
         return verb.Command;
@@ -71,7 +72,7 @@ internal sealed class ExperimentCommand
         var request = new GenerationRequest
         {
             Prompt = "", Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps), Guidance = ValueOf(parsed, guidance),
-            Eta = ValueOf(parsed, eta), Negative = parsed.GetValue(negative) ?? "", Size = parsed.GetValue(size),
+            Eta = ValueOf(parsed, eta), Negative = parsed.GetValue(negative) ?? "", Size = parsed.GetValue(size), DepthMap = parsed.GetValue(depthMap),
         };
         var experiment = fill(parsed, new PictureExperiment { Kind = kind, Request = request });
         experiment.Check();

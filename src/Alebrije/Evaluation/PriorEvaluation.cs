@@ -20,7 +20,7 @@ internal sealed class PriorEvaluation(ClipEmbedder embedder, TextToPictures pain
     /// <summary>Name of a prior's group.</summary>
     public static string NameOf(PriorKind kind) => PriorNames.Of(kind).Replace('-', '_');
 
-    /// <summary>For each prior and baseline <c>cosine</c>, <c>retrieval_r1</c> and <c>gap_closed</c>.</summary>
+    /// <summary>For each prior and baseline <c>cosine</c>, <c>retrieval_r1</c>, <c>gap_closed</c> and <c>energy_distance</c>.</summary>
     /// <param name="count">Held-out captions, at least a hundred; English and Spanish by turns.</param>
     /// <param name="known">Training pairs that the baselines know.</param>
     /// <param name="progress">Told what is done, how many of how many.</param>
@@ -49,7 +49,8 @@ internal sealed class PriorEvaluation(ClipEmbedder embedder, TextToPictures pain
     /// <c>cosine</c>: mean cosine to the true image embedding. <c>retrieval_r1</c>: how often the true one is the nearest of a hundred true ones.
     /// <c>gap_closed</c>: (mean output - mean text) · (mean image - mean text) / |mean image - mean text|², all embeddings of unit length (but
     /// for the mean embedding, which is left as short as it is), with a bootstrap interval over captions; 0 at the texts, 1 at the images, above 1
-    /// where outputs lie closer together than true embeddings do.
+    /// where outputs lie closer together than true embeddings do. <c>energy_distance</c>: how far the outputs are from true embeddings as a distribution, all of
+    /// unit length; 0 where they have the same.
     /// </summary>
     /// <param name="outputs">[captions][features]</param>
     /// <param name="images">[captions][features], unit length</param>
@@ -63,6 +64,7 @@ internal sealed class PriorEvaluation(ClipEmbedder embedder, TextToPictures pain
         group.Add("retrieval_r1", Retrieval.RecallAt1(outputs, images, Math.Min(EvaluationSizes.Candidates, images.Length), seed: small));
         group.Add("gap_closed", Figure.Bootstrap(
             outputs.Length, chosen => ModalityGap.Closed(Pick(outputs, chosen), Pick(images, chosen), Pick(texts, chosen)), small, resamples: 200));
+        group.Add("energy_distance", EnergyDistance.Between(outputs, images, small));
         return group;
     }
 

@@ -14,7 +14,7 @@ internal static class UpsamplerEvaluation
     private const int Batch = 4;
 
     /// <summary>
-    /// <c>upsampler_psnr_db</c> and <c>bicubic_psnr_db</c> on held-out pictures, made small exactly, and in the group <c>autoencoded</c> the same of small
+    /// <c>upsampler_psnr_db</c>, <c>bicubic_psnr_db</c> and <c>back_projected_psnr_db</c> (bicubic, and what it lacks of the small picture added) on held-out pictures, made small exactly, and in the group <c>autoencoded</c> the same of small
     /// pictures that went through the autoencoder, as drawn ones do.
     /// </summary>
     /// <param name="upsampler">The upsampler.</param>
@@ -42,24 +42,27 @@ internal static class UpsamplerEvaluation
             var rows = Compare("", reduced);
             if (autoencoder is not null) rows.AddRange(Compare("autoencoded ", autoencoder.call(reduced).clamp(-1, 1)));
             rows.AddRange(pictures.Select(picture => (picture, "true")));
-            if (done == 0) sheets.Save("upsampler", $"bicubic, {steps} steps of the upsampler, true pictures", pictures.Length, rows);
+            if (done == 0) sheets.Save("upsampler", $"bicubic, bicubic with back-projection, {steps} steps of the upsampler, true pictures", pictures.Length, rows);
             progress?.Invoke("enlarging pictures", done += chunk.Length, count);
 
             List<(RgbImage Picture, string Label)> Compare(string kind, Tensor given)
             {
                 var plain = Bicubic.Resize(given, side, side).clamp(-1, 1);
+                var projected = Upsampler.BackProjected(plain, given, 1).clamp(-1, 1);
                 var ours = upsampler.Enlarge(given, side, side, steps, noise).clamp(-1, 1);
-                return [.. Row(kind + "bicubic", plain, truth), .. Row(kind + "upsampler", ours, truth)];
+                return [.. Row(kind + "bicubic", plain, truth), .. Row(kind + "back-projected", projected, truth), .. Row(kind + "upsampler", ours, truth)];
             }
         }
 
         var metrics = new MetricGroup();
         metrics.Add("upsampler_psnr_db", Figure.Mean(figures["upsampler"]));
         metrics.Add("bicubic_psnr_db", Figure.Mean(figures["bicubic"]));
+        metrics.Add("back_projected_psnr_db", Figure.Mean(figures["back-projected"]));
         if (autoencoder is null) return metrics;
         var after = new MetricGroup();
         after.Add("upsampler_psnr_db", Figure.Mean(figures["autoencoded upsampler"]));
         after.Add("bicubic_psnr_db", Figure.Mean(figures["autoencoded bicubic"]));
+        after.Add("back_projected_psnr_db", Figure.Mean(figures["autoencoded back-projected"]));
         metrics.Add("autoencoded", after);
         return metrics;
 

@@ -25,7 +25,7 @@ internal sealed record DecoderConditions(Tensor Image)
     /// <summary>What of <see cref="Picture"/> is drawn anew, [1, 1, h, w]: 1 to repaint, 0 to keep; null draws all of it.</summary>
     public Tensor? Repaint { get; init; }
 
-    /// <summary>A depth map for decoders with a control, [batch or 1, 3, h, w] in [-1, 1].</summary>
+    /// <summary>A depth map for decoders with a control, [batch or 1, 3, h, w] in [0, 1], light where things are near.</summary>
     public Tensor? Hint { get; init; }
 }
 

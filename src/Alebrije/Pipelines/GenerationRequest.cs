@@ -83,6 +83,9 @@ public sealed record GenerationRequest
     /// <summary>Steps of the upsampler where <see cref="Size"/> is what it makes, 2 to 1000; null takes the model's own number.</summary>
     public int? UpsamplerSteps { get; init; }
 
+    /// <summary>File of a depth map, light where things are near, for models that draw along one (Kandinsky 2.2's ControlNet); null for all others.</summary>
+    public string? DepthMap { get; init; }
+
     /// <summary>Looks at the values alone; whether the size fits is the model's to say.</summary>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public void Check() => Check(promptNeeded: true);

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines.Experiments;
+using Alebrije.Pipelines.Kandinsky;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Pipelines.UnClip;
@@ -167,7 +168,7 @@ public sealed class UnClipPipeline : IDisposable
         Lap(seconds, "prior", clock);
         seconds["prior"] -= drawn.TextSeconds;
 
-        var conditions = new DecoderConditions(drawn.Image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = drawn.Negative };
+        var conditions = new DecoderConditions(drawn.Image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = drawn.Negative, Hint = Depth(request) };
         var (stage, notes) = ("decoder", new List<string>());
         var run = Run(request) with
         {
@@ -211,6 +212,9 @@ public sealed class UnClipPipeline : IDisposable
                 : $"Upsampler steps were given, but {Name} has no upsampler (component {Upsampler.First}); leave them out.");
         }
 
+        var takesDepth = decoder is KandinskyDecoder { HasControl: true };
+        if (takesDepth && request.DepthMap is null) throw new ArgumentException($"{Name} draws along a depth map: name the file of one (--depth-map), light where things are near.");
+        if (!takesDepth && request.DepthMap is not null) throw new ArgumentException($"{Name} looks at no depth map; leave it out, or name a model that draws along one, such as kandinsky-2.2-controlnet-depth.");
         if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))
             throw new InvalidOperationException($"{Name} has no prior: it varies pictures (vary), but draws none from text. Name a model that has one (--prior).");
         return request with
@@ -223,6 +227,9 @@ public sealed class UnClipPipeline : IDisposable
             UpsamplerSteps = decoder is KarloDecoder || (request.Size is { } asked && asked == UpsampledSize) ? request.UpsamplerSteps ?? defaults.UpsamplerSteps : null,
         };
     }
+
+    /// <summary>The depth map of a request, [1, 3, h, w] in [0, 1], or null.</summary>
+    internal static Tensor? Depth(GenerationRequest request) => request.DepthMap is { } file ? ImageTensors.FromImage(RgbImage.Load(file)).add(1).div(2) : null;
 
     /// <summary>How the decoder runs for a request that is complete.</summary>
     internal static DecoderRun Run(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)

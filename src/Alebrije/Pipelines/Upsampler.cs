@@ -91,13 +91,22 @@ internal sealed class Upsampler : IDisposable
                 return loan.Value.call(cat([x, given], 1).to(type), t).to(ScalarType.Float32);
             }, start, noise, new SamplingOptions { Progress = progress }, cancellation);
             large = large.narrow(2, 0, height).narrow(3, 0, width).contiguous();
-            if (Fidelity > 0) large = large + (Fidelity * Bicubic.Resize(small - Bicubic.Resize(large, (int)small.shape[2], (int)small.shape[3]), height, width));
-            return large.MoveToOuterDisposeScope();
+            return (Fidelity > 0 ? BackProjected(large, small, Fidelity) : large).MoveToOuterDisposeScope();
         }
         finally
         {
             loan?.Dispose();
         }
+    }
+
+    /// <summary>A large picture with what it lacks of the small one when it is made small again, enlarged and added (Irani and Peleg, 1991).</summary>
+    /// <param name="large">[batch, 3, height, width]</param>
+    /// <param name="small">[batch, 3, h, w]</param>
+    /// <param name="share">How much of it, 0 to 1.</param>
+    internal static Tensor BackProjected(Tensor large, Tensor small, double share)
+    {
+        var lacking = small - Bicubic.Resize(large, (int)small.shape[2], (int)small.shape[3]);
+        return large + (share * Bicubic.Resize(lacking, (int)large.shape[2], (int)large.shape[3]));
     }
 
     /// <summary>The large picture of a small one, traced.</summary>

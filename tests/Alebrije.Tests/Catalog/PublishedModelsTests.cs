@@ -27,7 +27,7 @@ public sealed class PublishedModelsTests : IDisposable
     [InlineData("open-clip-vit-h-14", "laion/CLIP-ViT-H-14-laion2B-s32B-b79K", true)]
     [InlineData("karlo", "kakaobrain/karlo-v1-alpha", true)]
     [InlineData("kandinsky-2.2", "kandinsky-community/kandinsky-2-2-decoder", true)]
-    [InlineData("kandinsky-2.2-controlnet-depth", "kandinsky-community/kandinsky-2-2-controlnet-depth", false)]
+    [InlineData("kandinsky-2.2-controlnet-depth", "kandinsky-community/kandinsky-2-2-controlnet-depth", true)]
     [InlineData("eclipse-karlo", "ECLIPSE-Community/ECLIPSE_Karlo_Prior", true)]
     [InlineData("sd-1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5", false)]
     public void NamesAPersonTypes_AreKnown(string name, string repository, bool complete)
@@ -52,7 +52,7 @@ public sealed class PublishedModelsTests : IDisposable
 
     [Fact]
     public void RunsOfEveryEntry_MeanSomething() =>
-        Assert.Equal(["kandinsky-2.2-controlnet-depth"], PublishedModels.All.Where(model => model.Verbs.Count == 0).Select(model => model.Name));
+        Assert.DoesNotContain(PublishedModels.All, model => model.Verbs.Count == 0);
 
     [Theory]
     [InlineData("vitb32", "clip-vit-b-32")]

@@ -83,13 +83,14 @@ public sealed class ModelEvaluationTests : IDisposable
         var result = ModelEvaluation.Run(
             pipeline, world, new EvaluationOptions { Count = 10, Folder = folder, Parts = [EvaluationPart.Upsampler] }, TestContext.Current.CancellationToken);
         var group = result.Metrics.Groups["upsampler"];
-        Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db"], group.Figures.Keys);
-        Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db"], group.Groups["autoencoded"].Figures.Keys);
+        Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db", "back_projected_psnr_db"], group.Figures.Keys);
+        Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db", "back_projected_psnr_db"], group.Groups["autoencoded"].Figures.Keys);
 
         // Random weights draw nothing; bicubic enlargement is near the truth, and less so of what the autoencoder spoilt.
         Assert.InRange(group.Figures["bicubic_psnr_db"].Value, 20, 60);
         Assert.True(group.Figures["upsampler_psnr_db"].Value < group.Figures["bicubic_psnr_db"].Value - 5);
         Assert.True(group.Groups["autoencoded"].Figures["bicubic_psnr_db"].Value < group.Figures["bicubic_psnr_db"].Value);
+        Assert.True(group.Figures["back_projected_psnr_db"].Value > group.Figures["bicubic_psnr_db"].Value);
         Assert.Equal(8, group.Figures["bicubic_psnr_db"].Count);
         Assert.True(File.Exists(Path.Combine(folder, "upsampler.png")));
         Assert.Empty(result.Left);

@@ -26,8 +26,8 @@ public sealed class PriorFiguresTests
     public void Figures_OfTheTrueEmbeddings_AreAllOne()
     {
         var group = PriorEvaluation.Figures(images, images, texts, 1);
-        Assert.Equal(["cosine", "retrieval_r1", "gap_closed"], group.Figures.Keys);
-        Assert.All(group.Figures.Values, figure => Assert.Equal(1, figure.Value, 1e-6));
+        Assert.Equal(["cosine", "retrieval_r1", "gap_closed", "energy_distance"], group.Figures.Keys);
+        Assert.All(group.Figures, figure => Assert.Equal(figure.Key == "energy_distance" ? 0 : 1, figure.Value.Value, 1e-6));
         Assert.All(group.Figures.Values, figure => Assert.True(figure.Low <= figure.Value && figure.Value <= figure.High && figure.Count >= 100));
     }
 
@@ -40,6 +40,24 @@ public sealed class PriorFiguresTests
     {
         var between = images.Zip(texts, (image, text) => image.Zip(text, (a, b) => (a + b) / 2).ToArray()).ToArray();
         Assert.Equal(0.5, PriorEvaluation.Figures(between, images, texts, 1).Figures["gap_closed"].Value, 1e-6);
+    }
+
+    [Fact]
+    public void EnergyDistance_SeesMeansThatCosinesPrefer()
+    {
+        using var scope = NewDisposeScope();
+        using var noise = new Noise(5);
+        var (concept, first, second) = (noise.Randn(Count, Width), noise.Randn(Count, Width), noise.Randn(Count, Width));
+        concept[TensorIndex.Colon, 0] += 6;
+        var (truth, drawn, means) = (JointSpace.Rows(concept + first), JointSpace.Rows(concept + second), JointSpace.Rows(concept));
+        Assert.True(PriorEvaluation.Cosine(means, truth).Value > PriorEvaluation.Cosine(drawn, truth).Value);
+        var (same, apart) = (EnergyDistance.Between(drawn, truth, 1), EnergyDistance.Between(means, truth, 1));
+        Assert.InRange(same.Value, -0.01, 0.01);
+        Assert.True(same.High < apart.Low, $"{same} and {apart}");
+
+        // By hand: two points a quarter of a circle apart against two others at the same place.
+        float[][] ends = [[1, 0], [0, 1]], middle = [[0.70710678f, 0.70710678f], [0.70710678f, 0.70710678f]];
+        Assert.Equal(2 * 0.76536686 - Math.Sqrt(2), EnergyDistance.Between(ends, middle, 1).Value, 1e-6);
     }
 
     [Fact]

@@ -1,7 +1,10 @@
 using System.Text.Json.Nodes;
+using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Tests.Catalog;
+using Alebrije.Training;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -164,6 +167,39 @@ public sealed class UnClipPipelineTests : IDisposable
         using var pipeline = Load("karlo");
         var message = Assert.Throws<InvalidOperationException>(() => pipeline.Run(Request with { ClipGuidance = new ClipGuidance(1) })).Message;
         Assert.Contains("has no image encoder", message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void DepthMap_OfAModelWithAControl_ShapesThePicture_AndIsAskedFor()
+    {
+        var model = TestModels.Copy(TestModels.Kandinsky, Path.Combine(root, "control"));
+        Edit(model, json => json["_class_name"] = "KandinskyV22ControlnetPipeline");
+        var unet = Path.Combine(model, "unet");
+        var config = ConfigFile.Read<UNet2DConditionConfig>(unet) with { AdditionEmbedType = "image_hint", InChannels = 8 };
+        ConfigFile.Write(Path.Combine(unet, "config.json"), config, "UNet2DConditionModel");
+        using (NewDisposeScope())
+        {
+            using var network = new UNet2DConditionModel(config);
+            SeededInit.Apply(network, 3);
+            SafeTensorsWriter.Write(Path.Combine(unet, "diffusion_pytorch_model.safetensors"), network.state_dict());
+        }
+
+        using var pipeline = UnClipPipeline.Load(model, new UnClipOptions { PriorFolder = TestModels.KandinskyPrior });
+        var (dark, light) = (Depth("dark.png", 0), Depth("light.png", 255));
+        Assert.NotEqual(pipeline.Run(Request with { DepthMap = dark }).Image.Pixels, pipeline.Run(Request with { DepthMap = light }).Image.Pixels);
+        var result = pipeline.Run(Request with { DepthMap = light, Prior = PriorKind.None });
+        Assert.Contains("light.png", Recipe.Of("control", result)[Recipe.JsonKeyword], StringComparison.Ordinal);
+        Assert.Contains("draws along a depth map", Assert.Throws<ArgumentException>(() => pipeline.Run(Request)).Message, StringComparison.Ordinal);
+        using var plain = Load("kandinsky");
+        Assert.Contains("looks at no depth map", Assert.Throws<ArgumentException>(() => plain.Run(Request with { DepthMap = dark })).Message, StringComparison.Ordinal);
+        Assert.ThrowsAny<IOException>(() => pipeline.Run(Request with { DepthMap = Path.Combine(root, "absent.png") }));
+
+        string Depth(string name, byte grey)
+        {
+            var path = Path.Combine(root, name);
+            new RgbImage(20, 20, [.. Enumerable.Repeat(grey, 20 * 20 * 3)]).SavePng(path);
+            return path;
+        }
     }
 
     private static UnClipPipeline Load(string model, bool? keep = null) => model switch

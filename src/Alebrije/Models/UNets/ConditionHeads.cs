@@ -90,6 +90,9 @@ internal sealed class ImageHintTimeEmbedding : nn.Module<Tensor, Tensor>
     /// <summary>Channels that the hint adds to the sample.</summary>
     public const int HintChannels = 4;
 
+    /// <summary>Pixels of the hint for each place of the sample.</summary>
+    public const int Stride = 8;
+
     private readonly LinearLayer image_proj;
     private readonly LayerNormLayer image_norm;
     private readonly Sequential input_hint_block;
@@ -119,7 +122,7 @@ internal sealed class ImageHintTimeEmbedding : nn.Module<Tensor, Tensor>
         return image_norm.call(projected);
     }
 
-    /// <param name="hint">[batch, 3, 8h, 8w]: the depth map, in [-1, 1].</param>
+    /// <param name="hint">[batch, 3, 8h, 8w]: the depth map, in [0, 1].</param>
     /// <returns>[batch, 4, h, w]</returns>
     public Tensor Hint(Tensor hint)
     {

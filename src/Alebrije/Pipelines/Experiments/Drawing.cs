@@ -132,7 +132,7 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     }
 
     private static DecoderConditions Conditions(Tensor image, Tensor? negative, GenerationRequest request) =>
-        new(image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = negative };
+        new(image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = negative, Hint = UnClipPipeline.Depth(request) };
 
     private static Tensor Pixels(RgbImage picture, int side) => ImageTensors.FromImage(PillowReduce.Resize(picture, side, side));
 

@@ -153,7 +153,9 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
         var bound = new UNetConditions(null) { ImageEmbeds = image };
         if (HasControl)
         {
-            var hint = conditions.Hint ?? throw new ArgumentException("This Kandinsky draws along a depth map: give it one (hint).");
+            var hint = conditions.Hint ?? throw new ArgumentException("This Kandinsky draws along a depth map: give it one.");
+            var (rows, columns) = (ImageHintTimeEmbedding.Stride * run.Height.LatentSide(factor), ImageHintTimeEmbedding.Stride * run.Width.LatentSide(factor));
+            if (hint.shape[2] != rows || hint.shape[3] != columns) hint = Bicubic.Resize(hint, rows, columns).clamp(0, 1);
             bound = bound with { Hint = hint.expand(image.shape[0], -1, -1, -1) };
         }
 

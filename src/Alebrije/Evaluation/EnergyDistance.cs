@@ -1,0 +1,45 @@
+using System.Numerics.Tensors;
+using Alebrije.Analysis;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>
+/// How far two clouds of embeddings are apart as distributions (energy distance; Székely and Rizzo, 2013): 2 E|x - y| - E|x - x'| - E|y - y'|.
+/// 0 where both have the same distribution. A cosine rewards the mean of all answers; this sees that means lie too close together.
+/// </summary>
+internal static class EnergyDistance
+{
+    private const int Resamples = 200;
+
+    /// <summary>Measures it with a bootstrap interval over captions. An output is not compared with its own picture's embedding, nor anything with itself.</summary>
+    /// <param name="outputs">[captions][features], of unit length as a rule</param>
+    /// <param name="images">[captions][features], unit length, in the same order</param>
+    /// <param name="seed">Seed of the resamples.</param>
+    public static Figure Between(float[][] outputs, float[][] images, int seed)
+    {
+        if (outputs.Length < 2) throw new ArgumentException("A distance of distributions needs two captions at least.", nameof(outputs));
+        var apart = new double[outputs.Length, outputs.Length];
+        for (var i = 0; i < outputs.Length; i++)
+            for (var j = 0; j < outputs.Length; j++)
+                apart[i, j] = Distance(outputs[i], images[j]) + Distance(outputs[j], images[i]) - Distance(outputs[i], outputs[j]) - Distance(images[i], images[j]);
+        return Figure.Bootstrap(outputs.Length, chosen => Mean(apart, chosen), seed, Resamples);
+    }
+
+    private static double Mean(double[,] apart, IReadOnlyList<int> chosen)
+    {
+        var (sum, pairs) = (0.0, 0);
+        foreach (var i in chosen)
+        {
+            foreach (var j in chosen)
+            {
+                if (i == j) continue;
+                sum += apart[i, j];
+                pairs++;
+            }
+        }
+
+        return pairs == 0 ? 0 : sum / pairs;
+    }
+
+    private static double Distance(float[] a, float[] b) => TensorPrimitives.Distance(a, b);
+}

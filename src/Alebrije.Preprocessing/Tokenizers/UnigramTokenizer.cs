@@ -95,11 +95,11 @@ public sealed class UnigramTokenizer : ITextTokenizer
     internal IEnumerable<string> Symbols => model.Pieces.Select(piece => piece.Text);
 
     /// <summary>Whether a folder holds a vocabulary that <see cref="Load"/> reads.</summary>
-    public static bool IsIn(string folder) => File.Exists(Path.Combine(folder, T5File)) || File.Exists(Path.Combine(folder, XlmRobertaFile));
+    public static bool IsIn(string folder) => FileIn(folder) is not null;
 
     /// <summary>
-    /// Reads a tokenizer's folder in the layout of transformers: <c>sentencepiece.bpe.model</c> (XLM-R) or <c>spiece.model</c> (T5) and, where they stand,
-    /// tokenizer_config.json and special_tokens_map.json for padding, length and tokens that count where a text spells them.
+    /// Reads a tokenizer's folder in the layout of transformers: <c>sentencepiece.bpe.model</c> (XLM-R), <c>spiece.model</c> (T5) or a <c>tokenizer.json</c> of
+    /// T5's kind and, where they stand, tokenizer_config.json and special_tokens_map.json for padding, length and tokens that count where a text spells them.
     /// </summary>
     /// <exception cref="DirectoryNotFoundException">The folder does not exist.</exception>
     /// <exception cref="FileNotFoundException">It holds no such vocabulary.</exception>
@@ -108,9 +108,9 @@ public sealed class UnigramTokenizer : ITextTokenizer
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"There is no tokenizer folder '{folder}'.");
-        if (!IsIn(folder)) throw new FileNotFoundException($"'{folder}' is no unigram tokenizer: it has neither {XlmRobertaFile} nor {T5File}.");
-        var dialect = File.Exists(Path.Combine(folder, XlmRobertaFile)) ? UnigramDialect.XlmRoberta : UnigramDialect.T5;
-        var path = Path.Combine(folder, dialect == UnigramDialect.XlmRoberta ? XlmRobertaFile : T5File);
+        var file = FileIn(folder) ?? throw new FileNotFoundException(
+            $"'{folder}' is no unigram tokenizer: it has neither {XlmRobertaFile} nor {T5File}, nor a {UnigramJson.FileName} of that kind.");
+        var (path, dialect) = (Path.Combine(folder, file), file == XlmRobertaFile ? UnigramDialect.XlmRoberta : UnigramDialect.T5);
         return new UnigramTokenizer(SentencePieceModel.Read(path), dialect, path, folder);
     }
 
@@ -188,6 +188,9 @@ public sealed class UnigramTokenizer : ITextTokenizer
         return model.AddsSpace && !model.SpaceIsSuffix && text.StartsWith(' ') ? text[1..]
             : model.AddsSpace && model.SpaceIsSuffix && text.EndsWith(' ') ? text[..^1] : text;
     }
+
+    private static string? FileIn(string folder) =>
+        File.Exists(Path.Combine(folder, XlmRobertaFile)) ? XlmRobertaFile : File.Exists(Path.Combine(folder, T5File)) ? T5File : UnigramJson.IsIn(folder) ? UnigramJson.FileName : null;
 
     private string Prepared(string text) => Cleaning is { } cleaning ? ClipCleaning.Clean(text, cleaning) : text;
 

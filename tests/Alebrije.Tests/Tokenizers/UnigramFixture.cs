@@ -1,6 +1,9 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using Alebrije.Preprocessing.Tokenizers.SentencePiece;
 
 namespace Alebrije.Tests.Tokenizers;
 
@@ -31,6 +34,41 @@ internal static class UnigramFixture
         File.Copy(Path.Combine(Folder, name + ".cases.json"), Path.Combine(folder, "cases.json"));
         File.WriteAllBytes(Path.Combine(folder, "text.json"), Unpacked(name + ".text.json.gz"));
         File.WriteAllBytes(Path.Combine(folder, "model", name == XlmRoberta ? "sentencepiece.bpe.model" : "spiece.model"), Model(name));
+    }
+
+    /// <summary>The texts of a fixture.</summary>
+    public static string[] Texts(string name)
+    {
+        using var json = JsonDocument.Parse(Unpacked(name + ".text.json.gz"));
+        return [.. json.RootElement.EnumerateArray().Select(entry => entry.GetProperty("text").GetString()!)];
+    }
+
+    /// <summary>The model as transformers' convert_slow_tokenizer.py writes it: tokenizer.json.</summary>
+    public static JsonObject Json(string file)
+    {
+        var model = SentencePieceModel.Read(file);
+        JsonObject bar = new() { ["type"] = "Metaspace", ["replacement"] = "\u2581", ["prepend_scheme"] = model.AddsSpace ? "always" : "never", ["split"] = true };
+        var rules = new JsonArray();
+        if (model.CharacterMap.Length > 0) rules.Add(new JsonObject { ["type"] = "Precompiled", ["precompiled_charsmap"] = Convert.ToBase64String(model.CharacterMap) });
+        if (model.FoldsSpaces) rules.Add(new JsonObject { ["type"] = "Replace", ["pattern"] = new JsonObject { ["Regex"] = " {2,}" }, ["content"] = "\u2581" });
+        return new JsonObject
+        {
+            ["version"] = "1.0",
+            ["added_tokens"] = new JsonArray([.. model.Pieces.Select((piece, id) => (piece, id)).Where(pair => pair.piece.Kind is PieceKind.Control or PieceKind.Unknown)
+                .Select(pair => new JsonObject { ["id"] = pair.id, ["content"] = pair.piece.Text, ["special"] = true })]),
+            ["normalizer"] = new JsonObject { ["type"] = "Sequence", ["normalizers"] = rules },
+            ["pre_tokenizer"] = bar,
+            ["post_processor"] = new JsonObject
+            {
+                ["type"] = "TemplateProcessing",
+                ["single"] = new JsonArray(new JsonObject { ["Sequence"] = new JsonObject { ["id"] = "A" } }, new JsonObject { ["SpecialToken"] = new JsonObject { ["id"] = "</s>" } }),
+            },
+            ["model"] = new JsonObject
+            {
+                ["type"] = "Unigram", ["unk_id"] = model.UnknownId, ["byte_fallback"] = model.FallsBackToBytes,
+                ["vocab"] = new JsonArray([.. model.Pieces.Select(piece => new JsonArray(piece.Text, piece.Score))]),
+            },
+        };
     }
 
     /// <summary>Writes a model: pieces, numbers of the trainer's fields and of the normaliser's.</summary>

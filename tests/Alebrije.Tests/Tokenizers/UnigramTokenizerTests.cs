@@ -73,6 +73,52 @@ public sealed class UnigramTokenizerTests : IDisposable
         string Spelling(int length) => string.Concat(Enumerable.Range(0, length).Select(_ => "xyz"[random.Next(3)]));
     }
 
+    [Theory]
+    [InlineData(UnigramFixture.Identity)]
+    [InlineData(UnigramFixture.ByteFallback)]
+    public void TokenizerJson_OfTheSameModel_GivesTheSameIds(string name)
+    {
+        var file = WriteModel(UnigramFixture.Model(name));
+        var reference = UnigramTokenizer.LoadModel(file);
+        var other = Directory.CreateDirectory(Path.Combine(folder.FullName, "fast")).FullName;
+        Assert.False(UnigramTokenizer.IsIn(other));
+        File.WriteAllText(Path.Combine(other, "tokenizer.json"), UnigramFixture.Json(file).ToJsonString());
+        var tokenizer = UnigramTokenizer.Load(other);
+        Assert.Equal((reference.VocabularySize, reference.EndId, reference.UnknownId), (tokenizer.VocabularySize, tokenizer.EndId, tokenizer.UnknownId));
+        var texts = UnigramFixture.Texts(name);
+        Assert.True(texts.Length > 300);
+        Assert.All(texts, text => Assert.Equal(reference.Encode(text), tokenizer.Encode(text)));
+    }
+
+    [Theory]
+    [InlineData("type", "BPE", "is no unigram tokenizer")]
+    [InlineData("unk_id", null, "no token for what is unknown")]
+    [InlineData("vocab", 3, "none of its 0 pieces")]
+    [InlineData("vocab", "pairs", "no list of pieces with scores")]
+    [InlineData("normalizer", "Lowercase", "it has the step Lowercase")]
+    [InlineData("charsmap", "?", "no base64")]
+    [InlineData("pre_tokenizer", "Whitespace", "it has the step Whitespace")]
+    [InlineData("pre_tokenizer", null, "leaves spaces as they are")]
+    [InlineData("post_processor", "<s>", "do not stand before </s> alone")]
+    public void TokenizerJson_ThatSaysOtherwise_IsRefusedInOneSentence(string part, object? value, string says)
+    {
+        var json = UnigramFixture.Json(WriteModel(UnigramFixture.Make(Plain)));
+        JsonNode Step(object? type) => new JsonObject { ["type"] = type as string };
+        switch (part)
+        {
+            case "normalizer" or "pre_tokenizer": json[part] = value is null ? null : Step(value); break;
+            case "charsmap": json["normalizer"] = new JsonObject { ["type"] = "Precompiled", ["precompiled_charsmap"] = "?" }; break;
+            case "post_processor": json[part]!["single"]!.AsArray().Insert(0, new JsonObject { ["SpecialToken"] = new JsonObject { ["id"] = "<s>" } }); break;
+            default: json["model"]![part] = value switch { "pairs" => new JsonArray("a", "b"), int number => number, string text => text, _ => null }; break;
+        }
+
+        var other = Directory.CreateDirectory(Path.Combine(folder.FullName, "fast")).FullName;
+        File.WriteAllText(Path.Combine(other, "tokenizer.json"), json.ToJsonString());
+        var message = Record.Exception(() => UnigramTokenizer.Load(other)) is (InvalidDataException or FileNotFoundException) and var error ? error.Message : "none";
+        Assert.Contains(says, message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', message);
+    }
+
     [Fact]
     public void Encode_OfEquallyGoodWays_KeepsThatFoundFirst()
     {

@@ -37,6 +37,16 @@ internal readonly record struct Piece(byte[] Utf8, float Score, PieceKind Kind)
     public bool SpellsText => Kind is PieceKind.Normal or PieceKind.UserDefined or PieceKind.Unused;
 }
 
+/// <summary>What a vocabulary says besides its pieces, wherever it was read.</summary>
+/// <param name="Pieces">Pieces by id.</param>
+internal sealed record SentencePieceSettings(List<Piece> Pieces)
+{
+    public bool FallsBackToBytes { get; init; }
+    public bool AddsSpace { get; init; } = true;
+    public bool FoldsSpaces { get; init; } = true;
+    public byte[] CharacterMap { get; init; } = [];
+}
+
 /// <summary>A <c>.model</c> file of SentencePiece with a unigram language model (Kudo and Richardson, 2018), read and checked.</summary>
 internal sealed class SentencePieceModel
 {
@@ -50,6 +60,14 @@ internal sealed class SentencePieceModel
 
     private readonly List<Piece> pieces = [];
     private int algorithm = Unigram;
+
+    /// <exception cref="InvalidDataException">The pieces make no vocabulary.</exception>
+    private SentencePieceModel(SentencePieceSettings settings)
+    {
+        pieces = settings.Pieces;
+        (FallsBackToBytes, AddsSpace, FoldsSpaces, CharacterMap) = (settings.FallsBackToBytes, settings.AddsSpace, settings.FoldsSpaces, settings.CharacterMap);
+        Check();
+    }
 
     private SentencePieceModel(ReadOnlySpan<byte> file)
     {
@@ -97,11 +115,12 @@ internal sealed class SentencePieceModel
     public static SentencePieceModel Read(string path)
     {
         if (!File.Exists(path)) throw new FileNotFoundException($"There is no tokenizer model '{path}'.", path);
+        var isJson = Path.GetFileName(path) == UnigramJson.FileName;
         if (new FileInfo(path).Length is var length && length > LargestFile)
             throw new InvalidDataException($"'{path}' has {length >> 20} MiB; a SentencePiece model has at most {LargestFile >> 20} MiB.");
         try
         {
-            return new SentencePieceModel(File.ReadAllBytes(path));
+            return isJson ? new SentencePieceModel(UnigramJson.Read(Path.GetDirectoryName(path)!)) : new SentencePieceModel(File.ReadAllBytes(path));
         }
         catch (InvalidDataException error)
         {

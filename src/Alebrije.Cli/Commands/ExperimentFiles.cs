@@ -56,9 +56,9 @@ internal sealed class ExperimentFiles
     /// <summary>Writes everything that was asked for.</summary>
     public SavedExperiment Save(string model, ExperimentResult result)
     {
-        result.Sheet().SavePng(sheet, Recipe.Of(model, result.Experiment, picture: null, result.PriorFrom));
+        result.Sheet().SavePng(sheet, Recipe.Of(model, result, picture: null));
         if (animation is not null)
-            File.WriteAllBytes(animation, AnimatedPng.Encode([.. result.Pictures.Select(picture => picture.Image)], MillisecondsPerPicture, Recipe.Of(model, result.Experiment, picture: null, result.PriorFrom)));
+            File.WriteAllBytes(animation, AnimatedPng.Encode([.. result.Pictures.Select(picture => picture.Image)], MillisecondsPerPicture, Recipe.Of(model, result, picture: null)));
         return new SavedExperiment(sheet, animation, folder is null ? [] : Pictures(folder, model, result));
     }
 
@@ -76,7 +76,7 @@ internal sealed class ExperimentFiles
     private static string[] Pictures(string folder, string model, ExperimentResult result) => [.. result.Pictures.Select((picture, i) =>
     {
         var path = Path.Combine(folder, i.ToString("D4", CultureInfo.InvariantCulture) + ".png");
-        picture.Image.SavePng(path, Recipe.Of(model, result.Experiment, i, result.PriorFrom));
+        picture.Image.SavePng(path, Recipe.Of(model, result, i));
         return path;
     })];
 }

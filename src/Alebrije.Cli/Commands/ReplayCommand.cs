@@ -11,11 +11,12 @@ namespace Alebrije.Cli.Commands;
 internal static class ReplayCommand
 {
     private static readonly Argument<string> Picture = new("picture") { Description = "A .png that imagine or one of the other drawing verbs wrote." };
+    private static readonly Option<string?> Prior = new("--prior") { HelpName = "FOLDER", Description = "Where the prior is that the recipe took from elsewhere; else it is looked for by its name." };
     private static readonly Option<string?> Out = new("--out") { HelpName = "FILE", Description = "A .png file for the picture as it was drawn again." };
 
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("replay", "Draws a picture again from the recipe in its file, and compares the two to the byte.") { Picture, Out };
+        var command = new Command("replay", "Draws a picture again from the recipe in its file, and compares the two to the byte.") { Picture, Prior, Out };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
     }
@@ -30,10 +31,12 @@ internal static class ReplayCommand
         var asked = parsed.GetResult(CommonOptions.Model) is { Implicit: false } ? parsed.GetValue(CommonOptions.Model)! : recipe.Model;
         var catalog = ModelCatalog.Create();
         var folder = catalog.Find(asked);
+        var named = parsed.GetResult(CommonOptions.PrecisionName) is { Implicit: false };
         CommonOptions.StartTorch(parsed);
         using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions
         {
-            PriorFolder = recipe.PriorFrom is { } prior ? catalog.Find(prior) : null, CompanionFolder = catalog.CompanionOf(asked), Precision = CommonOptions.PrecisionOf(parsed),
+            PriorFolder = recipe.PriorFrom is { } prior ? parsed.GetValue(Prior) ?? catalog.Find(prior) : null, CompanionFolder = catalog.CompanionOf(asked),
+            Precision = named ? CommonOptions.PrecisionOf(parsed) : recipe.Precision?.Decoder ?? CommonOptions.PrecisionOf(parsed), PriorPrecision = named ? null : recipe.Precision?.Prior,
         });
         var progress = new StepProgress(terminal, words, "");
         var again = recipe switch

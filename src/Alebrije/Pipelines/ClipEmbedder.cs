@@ -60,6 +60,9 @@ internal sealed class ClipEmbedder : IDisposable
     /// <summary>Numbers of an image embedding.</summary>
     public int Features { get; }
 
+    /// <summary>Type of the products of priors.</summary>
+    public ScalarType Type => type;
+
     /// <summary>Whether it embeds pictures.</summary>
     public bool HasPictures => images is not null;
 

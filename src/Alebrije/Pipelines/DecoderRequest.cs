@@ -106,6 +106,9 @@ internal interface IUnClipDecoder : IDisposable
     /// <summary>The larger side that an upsampler of its own makes when it is asked for; null where there is none, or where it always runs.</summary>
     int? UpsampledSize { get; }
 
+    /// <summary>Type in which the denoiser computes.</summary>
+    ScalarType Type { get; }
+
     /// <summary>Shape of the noise of one picture.</summary>
     /// <param name="size">Side of the picture.</param>
     long[] StartShape(int size);

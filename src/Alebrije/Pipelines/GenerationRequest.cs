@@ -138,6 +138,9 @@ public sealed record GenerationResult(
     /// <summary>Name of the folder that the prior came from; null when it was the model's own.</summary>
     public string? PriorFrom { get; init; }
 
+    /// <summary>Number formats that it came about in.</summary>
+    public PipelinePrecision? Precision { get; init; }
+
     /// <summary>What a user should know of the run, in sentences; empty as a rule.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 }

@@ -11,7 +11,11 @@ namespace Alebrije.Pipelines;
 /// <param name="Request">What was asked of <c>imagine</c>, or null.</param>
 /// <param name="Experiment">What was asked of an experiment, or null.</param>
 /// <param name="Picture">Number of the experiment's picture; null for its sheet.</param>
-public sealed record PictureRecipe(string Model, string? PriorFrom, GenerationRequest? Request, PictureExperiment? Experiment, int? Picture);
+public sealed record PictureRecipe(string Model, string? PriorFrom, GenerationRequest? Request, PictureExperiment? Experiment, int? Picture)
+{
+    /// <summary>Number formats that it came about in; null where the file does not say so.</summary>
+    public PipelinePrecision? Precision { get; init; }
+}
 
 /// <summary>What a picture's file says of how it was made: a line that other tools read, and all of it as JSON.</summary>
 public static class Recipe
@@ -59,20 +63,23 @@ public static class Recipe
             [ParametersKeyword] = string.Create(CultureInfo.InvariantCulture,
                 $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: {request.Guidance}, Seed: {request.Seed}, Size: {result.Image.Width}x{result.Image.Height}, Model: {model}"),
             [JsonKeyword] = result.PriorFrom is { } prior
-                ? JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = prior, request }, Format)
-                : JsonSerializer.Serialize(new { software = "Alebrije", model, request }, Format),
+                ? JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = prior, result.Precision, request }, Format)
+                : JsonSerializer.Serialize(new { software = "Alebrije", model, result.Precision, request }, Format),
         };
     }
 
     /// <summary>Text chunks for the PNG of one picture of an experiment, or of its sheet.</summary>
     /// <param name="model">The model's name.</param>
-    /// <param name="experiment">What was asked, complete.</param>
+    /// <param name="result">What came of it.</param>
     /// <param name="picture">Number of the picture, from 0; null for the sheet.</param>
-    /// <param name="priorFrom">Where its prior came from; null for the model's own.</param>
-    public static IReadOnlyDictionary<string, string> Of(string model, PictureExperiment experiment, int? picture, string? priorFrom = null)
+    public static IReadOnlyDictionary<string, string> Of(string model, ExperimentResult result, int? picture)
     {
-        ArgumentNullException.ThrowIfNull(experiment);
-        return new Dictionary<string, string> { [JsonKeyword] = JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = priorFrom, experiment, picture }, Format) };
+        ArgumentNullException.ThrowIfNull(result);
+        return new Dictionary<string, string>
+        {
+            [JsonKeyword] = JsonSerializer.Serialize(
+                new { software = "Alebrije", model, prior_from = result.PriorFrom, result.Precision, experiment = result.Experiment, picture }, Format),
+        };
     }
 
     /// <summary>Text chunks for the PNG of an enlarged picture, the source's own recipe with them.</summary>

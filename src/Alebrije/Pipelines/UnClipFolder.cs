@@ -41,7 +41,7 @@ internal static class UnClipFolder
         folder.CheckWeights();
         var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(folder);
         var type = Processor.ScalarType(options.Precision);
-        var priorType = options.Precision == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32;
+        var priorType = (options.PriorPrecision ?? options.Precision) == Precision.Bf16 ? ScalarType.BFloat16 : ScalarType.Float32;
         var elsewhere = options.PriorFolder is { } path && PipelineFolder.IsOne(path) ? PipelineFolder.Open(path) : null;
         if (IsStable(folder))
         {

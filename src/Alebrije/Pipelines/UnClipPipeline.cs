@@ -31,12 +31,20 @@ public sealed record UnClipOptions
     /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
     public Precision Precision { get; init; } = Precision.Auto;
 
+    /// <summary>Number format of priors; null takes bf16 only where <see cref="Precision"/> asks for it by name, for errors of a prior go on through all that follows.</summary>
+    public Precision? PriorPrecision { get; init; }
+
     /// <summary>
     /// Whether networks stay in memory between two pictures; false reads each when it is needed and lets it go; null keeps them where they take less
     /// than half of the memory that is free.
     /// </summary>
     public bool? KeepLoaded { get; init; }
 }
+
+/// <summary>Number formats that a picture came about in.</summary>
+/// <param name="Decoder">Of the decoder.</param>
+/// <param name="Prior">Of the prior.</param>
+public sealed record PipelinePrecision(Precision Decoder, Precision Prior);
 
 /// <summary>
 /// DALL-E 2's chain (Ramesh et al., 2022, fig. 2) for every published layout of it, Karlo, Kandinsky 2.1 and 2.2, Stable unCLIP: text to text
@@ -69,6 +77,9 @@ public sealed class UnClipPipeline : IDisposable
 
     /// <summary>Side of the pictures that its upsampler makes of them when asked for; null when it has none, or when it always runs.</summary>
     public int? UpsampledSize => decoder.UpsampledSize;
+
+    /// <summary>Number formats in which it computes here, <see cref="Precision.Auto"/> resolved.</summary>
+    public PipelinePrecision Precision => new(FormatOf(decoder.Type), FormatOf(embedder.Type));
 
     /// <summary>Kinds of prior that this model has.</summary>
     public IReadOnlyList<PriorKind> Priors => [.. embedder.Priors.Kinds];
@@ -104,8 +115,7 @@ public sealed class UnClipPipeline : IDisposable
         {
             var opened = PipelineFolder.Open(folder);
             var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(opened);
-            var type = pipeline.decoder is StableUnClipDecoder stable ? stable.Type : Processor.ScalarType(options.Precision);
-            return GenerationEstimator.Estimate(opened, first, request, type, keep);
+            return GenerationEstimator.Estimate(opened, first, request, pipeline.decoder.Type, keep);
         };
         if (options.PriorFolder is not { } prior) return pipeline;
         try
@@ -189,7 +199,7 @@ public sealed class UnClipPipeline : IDisposable
         var picture = ImageTensors.ToImages(decoder.Draw(conditions, run, noise))[0];
         trace?.Add("picture", picture);
         Lap(seconds, stage, clock);
-        return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds) { PriorFrom = embedder.Priors.From(request.Prior), Notes = notes };
+        return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds) { PriorFrom = embedder.Priors.From(request.Prior), Precision = Precision, Notes = notes };
     }
 
     /// <inheritdoc/>
@@ -248,6 +258,8 @@ public sealed class UnClipPipeline : IDisposable
 
     /// <summary>Cosine between a text's and a picture's embedding; null where the model does not look at pictures.</summary>
     internal double? Score(Tensor text, RgbImage picture) => embedder.HasPictures ? ClipNetwork.Cosine(embedder.EncodeImages([picture]), text) : null;
+
+    private static Tensors.Precision FormatOf(ScalarType type) => type == ScalarType.BFloat16 ? Tensors.Precision.Bf16 : Tensors.Precision.Fp32;
 
     private void RequireSize(int size)
     {

@@ -31,7 +31,7 @@ public sealed class UpscaleVerbTests : IDisposable
         var model = TestModels.Copy(TestModels.StableUnClip, At("model"));
         var trained = (await CommandLine.Run("train", "upsampler", "--config", At("training.json"), "--out", At("run"), "--json")).Json;
         Assert.Equal((4, true), (trained.GetProperty("steps").GetInt32(), trained.GetProperty("finished").GetBoolean()));
-        Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db"], trained.GetProperty("metrics").Keys());
+        Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db", "back_projected_psnr_db"], trained.GetProperty("metrics").Keys());
         Assert.True(Directory.GetFiles(At("run"), "upsampler.png", SearchOption.AllDirectories).Length == 1);
         Assert.Equal(0, (await CommandLine.Run("pack", "--upsampler", At("run"), "--out", model)).Status);
         Assert.Equal(0, (await CommandLine.Run("verify", model)).Status);

@@ -169,6 +169,18 @@ public sealed class UnClipPipelineTests : IDisposable
         Assert.Contains("has no image encoder", message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Estimate_CountsThePriorThatLiesInAnotherFolder(bool companion)
+    {
+        using var pipeline = UnClipPipeline.Load(TestModels.Kandinsky, companion
+            ? new UnClipOptions { CompanionFolder = TestModels.KandinskyPrior } : new UnClipOptions { PriorFolder = TestModels.KandinskyPrior });
+        var estimate = pipeline.Estimate(Request);
+        Assert.Equal(["movq", "unet", "image_encoder", "prior", "text_encoder"], estimate.Stages.Select(stage => stage.Stage));
+        Assert.All(estimate.Stages, stage => Assert.True(stage.Bytes > 0 && stage.Seconds > 0, stage.Stage));
+    }
+
     [Fact]
     public void DepthMap_OfAModelWithAControl_ShapesThePicture_AndIsAskedFor()
     {

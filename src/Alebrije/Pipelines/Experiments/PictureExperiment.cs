@@ -130,6 +130,9 @@ public sealed record ExperimentResult(
     /// <summary>Where the prior came from; null for the model's own.</summary>
     public string? PriorFrom { get; init; }
 
+    /// <summary>Number formats that it came about in.</summary>
+    public PipelinePrecision? Precision { get; init; }
+
     /// <summary>All pictures with their labels on one sheet.</summary>
     /// <param name="title">A line above, or null.</param>
     public RgbImage Sheet(string? title = null) => PictureSheet.Draw(

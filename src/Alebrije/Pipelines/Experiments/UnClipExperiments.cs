@@ -44,7 +44,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             ExperimentKind.Inpaint => Inpaint(draw),
             _ => Sweep(draw),
         };
-        return result with { PriorFrom = pipeline.Embedder.Priors.From(experiment.Request.Prior) };
+        return result with { PriorFrom = pipeline.Embedder.Priors.From(experiment.Request.Prior), Precision = pipeline.Precision };
     }
 
     /// <summary>DDIM inversion keeps the layout, eta puts noise back: what the embedding does not hold changes.</summary>

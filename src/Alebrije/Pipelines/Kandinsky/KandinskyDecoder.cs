@@ -70,6 +70,9 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
     private bool NoisesAsDdpm => texts is not null;
 
     /// <inheritdoc/>
+    public ScalarType Type => type;
+
+    /// <inheritdoc/>
     public long[] StartShape(int size) => [1, LatentChannels, size.LatentSide(factor), size.LatentSide(factor)];
 
     /// <inheritdoc/>

@@ -56,7 +56,7 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
     /// <summary>What the model does when nothing is said.</summary>
     public GenerationDefaults Defaults { get; }
 
-    /// <summary>Type in which the denoiser computes.</summary>
+    /// <inheritdoc/>
     public ScalarType Type => type;
 
     /// <inheritdoc/>

@@ -61,6 +61,9 @@ internal sealed class KarloDecoder : IUnClipDecoder
     private int SmallSize => (config.SampleSize ?? [64])[0];
 
     /// <inheritdoc/>
+    public ScalarType Type => type;
+
+    /// <inheritdoc/>
     public long[] StartShape(int size) => [1, config.InChannels, SmallSize, SmallSize];
 
     /// <inheritdoc/>

@@ -275,12 +275,13 @@ public sealed class UnClipExperimentsTests : IDisposable
         foreach (var kind in Enum.GetValues<ExperimentKind>())
         {
             var result = Run(pipeline, Of(kind, "stable") with { Amount = 0.3, Straight = true });
-            var recipe = Recipe.Of("tiny", result.Experiment, 1)[Recipe.JsonKeyword];
+            var recipe = Recipe.Of("tiny", result, 1)[Recipe.JsonKeyword];
             using var json = JsonDocument.Parse(recipe);
             Assert.Equal(("tiny", 1), (json.RootElement.GetProperty("model").GetString(), json.RootElement.GetProperty("picture").GetInt32()));
+            Assert.Equal(("fp32", "fp32"), (json.RootElement.GetProperty("precision").GetProperty("decoder").GetString(), json.RootElement.GetProperty("precision").GetProperty("prior").GetString()));
             var read = json.RootElement.GetProperty("experiment").Deserialize<PictureExperiment>(Format)!;
             Assert.Equal((kind, 0.3, true), (read.Kind, read.Amount, read.Straight));
-            Assert.Equal(recipe, Recipe.Of("tiny", read, 1)[Recipe.JsonKeyword]);
+            Assert.Equal(recipe, Recipe.Of("tiny", result with { Experiment = read }, 1)[Recipe.JsonKeyword]);
             Assert.Equal(result.Pictures.Select(Bytes), Run(pipeline, read).Pictures.Select(Bytes));
         }
     }

@@ -24,7 +24,7 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();
-        var loop = new PriorLoop(config, clip, scenes) { WeightDecay = 0, TextDropout = 0, Fitted = config.Fitted, Watch = new LossWatch(1, 0, "") };
+        var loop = new PriorLoop(config, clip, scenes) { Watch = new LossWatch(1, 0, "") };
         var (texts, images) = loop.Pairs(config.Fitted, config.Seed + 1, Tell, cancellation);
         var fitting = clock.Elapsed.TotalSeconds;
         using var map = Fit(texts, images, config.Ridge, PriorSpaces.FingerprintOf(clip.Network.TextProjection), options.Folder);
@@ -75,7 +75,6 @@ internal sealed class OneStepPriorTrainer(OneStepPriorTrainingConfig config, Tra
         using var network = new PriorTransformer(config.Model);
         var loop = new PriorLoop(config, clip, scenes)
         {
-            WeightDecay = config.WeightDecay, TextDropout = config.TextDropout, Fitted = config.Fitted,
             Watch = new LossWatch(1 + (config.Contrastive * Math.Log(config.Batch)), 5 * config.WarmUp, "That is the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP longer."),
         };
         return loop.Run(new OneStepPriorTask(network, config, PriorSpaces.FingerprintOf(clip.Network.TextProjection)), options, cancellation);
@@ -146,7 +145,6 @@ internal sealed class AutoregressivePriorTrainer(AutoregressivePriorTrainingConf
         using var network = new AutoregressivePriorTransformer(config.Model);
         var loop = new PriorLoop(config, clip, scenes)
         {
-            WeightDecay = config.WeightDecay, TextDropout = config.TextDropout, Fitted = config.Fitted,
             Watch = new LossWatch(Math.Log(config.Model.NumBuckets), 5 * config.WarmUp, "No code is told better than by chance. Lower learning_rate, or take fewer buckets."),
         };
         return loop.Run(new AutoregressivePriorTask(network, config, PriorSpaces.FingerprintOf(clip.Network.TextProjection)), options, cancellation);

@@ -14,12 +14,13 @@ internal abstract record PriorPlan : TrainingPlan
     /// <summary>What it is trained on: a CLIP run's folder, or a model's name or folder.</summary>
     public required string Clip { get; init; }
 
+    /// <summary>Weight decay of the matrices.</summary>
     public double WeightDecay { get; init; } = 0.02;
 
     /// <summary>Share of the texts replaced by the empty one, so that sampling can be guided (Ramesh et al., 2022, §2.2).</summary>
     public double TextDropout { get; init; } = 0.1;
 
-    /// <summary>Pairs that means, deviations and directions are measured on.</summary>
+    /// <summary>Pairs that means, deviations, directions and the linear map are measured on.</summary>
     public int Fitted { get; init; } = 4096;
 }
 
@@ -53,18 +54,9 @@ internal interface IPriorTask
 }
 
 /// <summary>The textbook loop that all priors are trained by, on a frozen CLIP.</summary>
-internal sealed class PriorLoop(TrainingPlan plan, TrainedClip clip, CaptionedScenes scenes)
+internal sealed class PriorLoop(PriorPlan plan, TrainedClip clip, CaptionedScenes scenes)
 {
     private readonly ScalarType dtype = Processor.ScalarType(plan.Precision);
-
-    /// <summary>Weight decay of the matrices.</summary>
-    public required double WeightDecay { get; init; }
-
-    /// <summary>Share of the texts that are left out.</summary>
-    public required double TextDropout { get; init; }
-
-    /// <summary>Pairs that are measured before the first step.</summary>
-    public required int Fitted { get; init; }
 
     /// <summary>Says when the loss shows that a run is stuck.</summary>
     public required LossWatch Watch { get; init; }
@@ -80,7 +72,7 @@ internal sealed class PriorLoop(TrainingPlan plan, TrainedClip clip, CaptionedSc
         if (run.Checkpoint is null) Fit(task, options.Folder, cancellation);
         using var optimizer = new Optimizer(network.named_parameters().Where(p => !task.IsFixed(p.name)).Select(p => (p.name, p.parameter)), new OptimizerConstants
         {
-            Method = plan.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = WeightDecay, ClipNorm = 1, EmaDecay = plan.EmaDecay,
+            Method = plan.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = plan.WeightDecay, ClipNorm = 1, EmaDecay = plan.EmaDecay,
         });
         run.Restore(network, optimizer);
         var empty = clip.Prepare("");
@@ -92,7 +84,7 @@ internal sealed class PriorLoop(TrainingPlan plan, TrainedClip clip, CaptionedSc
             using var scope = NewDisposeScope();
             using var generator = new Generator((plan.Seed << 32) + (ulong)run.Step);
             var batch = batches.Next();
-            var dropped = ConditionDropout.Texts(batch, empty, TextDropout, plan.Seed, run.Step);
+            var dropped = ConditionDropout.Texts(batch, empty, plan.TextDropout, plan.Seed, run.Step);
             var loss = task.Loss(Encode(batch, dropped), generator);
             loss.backward();
             var learningRate = rate.At(run.Step);
@@ -133,7 +125,7 @@ internal sealed class PriorLoop(TrainingPlan plan, TrainedClip clip, CaptionedSc
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var (texts, images) = Pairs(Fitted, plan.Seed + 1, cancellation: cancellation);
+        var (texts, images) = Pairs(plan.Fitted, plan.Seed + 1, cancellation: cancellation);
         task.Fit(texts, images, folder);
     }
 

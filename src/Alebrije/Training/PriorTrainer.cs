@@ -9,10 +9,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>One training run of the diffusion prior (and the linear one), as its JSON file says it.</summary>
-internal sealed record PriorTrainingConfig : TrainingPlan
+internal sealed record PriorTrainingConfig : PriorPlan
 {
-    /// <summary>What it is trained on: a CLIP run's folder, or a model's name or folder.</summary>
-    public required string Clip { get; init; }
+    public PriorTrainingConfig() => Fitted = 8192;
 
     /// <summary>What the run starts from: a model's folder, an earlier run's, or a prior's own; null starts from nothing.</summary>
     public string? Start { get; init; }
@@ -21,14 +20,6 @@ internal sealed record PriorTrainingConfig : TrainingPlan
 
     /// <summary>Noise levels that each encoded picture is seen at.</summary>
     public int NoiseLevels { get; init; } = 4;
-
-    public double WeightDecay { get; init; } = 0.02;
-
-    /// <summary>Share of the texts replaced by the empty one, so that sampling can be guided (Ramesh et al., 2022, §2.2).</summary>
-    public double TextDropout { get; init; } = 0.1;
-
-    /// <summary>Pairs that means, deviations and the linear prior are fitted on.</summary>
-    public int Fitted { get; init; } = 8192;
 
     /// <summary>Weight of the penalty of the ridge regression, per pair, in units of the mean squared feature.</summary>
     public double Ridge { get; init; } = 1e-3;
@@ -47,7 +38,6 @@ internal sealed class PriorTrainer(PriorTrainingConfig config, TrainedClip clip,
         using var network = new PriorTransformer(config.Model);
         var loop = new PriorLoop(config, clip, scenes)
         {
-            WeightDecay = config.WeightDecay, TextDropout = config.TextDropout, Fitted = config.Fitted,
             Watch = new LossWatch(1, 5 * config.WarmUp, "An error of 1 is that of the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP longer."),
         };
         return loop.Run(new DiffusionPriorTask(network, config, PriorSpaces.FingerprintOf(clip.Network.TextProjection)), options, cancellation);

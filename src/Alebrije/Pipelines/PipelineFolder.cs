@@ -9,6 +9,7 @@ namespace Alebrije.Pipelines;
 internal sealed class PipelineFolder
 {
     private readonly Dictionary<string, string> classes = [];
+    private readonly HashSet<string> flags = [];
 
     private PipelineFolder(string path, string className)
     {
@@ -42,8 +43,12 @@ internal sealed class PipelineFolder
         foreach (var (name, value) in index)
             if (value is JsonArray { Count: 2 } pair && pair[1] is JsonValue type && type.TryGetValue<string>(out var text))
                 folder.classes[name] = text;
+        folder.flags.UnionWith(index.Where(entry => entry.Value is JsonValue flag && flag.TryGetValue<bool>(out var set) && set).Select(entry => entry.Key));
         return folder;
     }
+
+    /// <summary>A switch of the index; false where it is not set.</summary>
+    public bool Flag(string name) => flags.Contains(name);
 
     /// <summary>Whether a folder is a pipeline's.</summary>
     public static bool IsOne(string path) => File.Exists(System.IO.Path.Combine(path, "model_index.json"));

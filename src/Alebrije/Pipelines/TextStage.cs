@@ -20,10 +20,15 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     public static TextStage Of(PipelineFolder folder, string tokenizerName, string encoderName, bool keep)
     {
         var config = ConfigFile.Read<ClipTextConfig>(folder.Of(encoderName));
-        var projects = folder.Components[encoderName] == "CLIPTextModelWithProjection";
-        return new TextStage(ClipTokenizer.Load(folder.Of(tokenizerName)),
-            new Component<ClipTextModel>(() => folder.Load(encoderName, () => new ClipTextModel(config, projects), PositionIds), keep),
-            config.ProjectionDim, new Lazy<string?>(() => FingerprintOf(folder, encoderName)));
+        return new TextStage(ClipTokenizer.Load(folder.Of(tokenizerName)), Encoder(folder, encoderName, keep), config.ProjectionDim, new Lazy<string?>(() => FingerprintOf(folder, encoderName)));
+    }
+
+    /// <summary>Prepares a text tower of a pipeline's folder.</summary>
+    public static Component<ClipTextModel> Encoder(PipelineFolder folder, string name, bool keep)
+    {
+        var config = ConfigFile.Read<ClipTextConfig>(folder.Of(name));
+        var projects = folder.Components[name] == "CLIPTextModelWithProjection";
+        return new(() => folder.Load(name, () => new ClipTextModel(config, projects), PositionIds), keep);
     }
 
     /// <summary>Numbers of a text embedding.</summary>

@@ -29,6 +29,19 @@ internal sealed class ClipEncoder : nn.Module
         return (last, penultimate);
     }
 
+    /// <summary>The hidden state before the last blocks.</summary>
+    /// <param name="x">[batch, tokens, width]</param>
+    /// <param name="skip">How many of them are left out.</param>
+    /// <param name="causal">Whether a token sees only itself and those before it.</param>
+    /// <returns>[batch, tokens, width]</returns>
+    /// <exception cref="ArgumentException">There are not so many blocks.</exception>
+    public Tensor EncodeWithout(Tensor x, int skip, bool causal)
+    {
+        if (skip < 0 || skip > layers.Count) throw new ArgumentException($"{skip} of the text encoder's blocks were to be left out; it has {layers.Count}.");
+        foreach (var layer in layers.Take(layers.Count - skip)) x = layer.Forward(x, null, causal);
+        return x;
+    }
+
     /// <summary>The tensors of every block, first to last, made when asked for.</summary>
     public IEnumerable<ClipBlockWeights> Weights() => layers.Select(layer => layer.Weights());
 }

@@ -42,6 +42,12 @@ internal sealed class ClipTextTransformer : nn.Module
         return new ClipTextOutput(normed, penultimate, normed.index(TensorIndex.Tensor(rows), TensorIndex.Tensor(EndPositions(ids))));
     }
 
+    /// <summary>The hidden state before the last blocks, without norm: what Stable Diffusion's <c>clip_skip</c> reads.</summary>
+    /// <param name="ids">[batch, tokens] int64</param>
+    /// <param name="skip">How many blocks are left out.</param>
+    /// <returns>[batch, tokens, width]</returns>
+    public Tensor Hidden(Tensor ids, int skip) => encoder.EncodeWithout(embeddings.call(ids), skip, causal: true);
+
     /// <summary>The final norm, for decoders that read the penultimate hidden state normed.</summary>
     public Tensor Norm(Tensor hidden) => final_layer_norm.call(hidden);
 
@@ -120,6 +126,9 @@ internal sealed class ClipTextModel : nn.Module
     /// <inheritdoc cref="ClipTextTransformer.Encode"/>
     public ClipTextOutput Encode(Tensor ids, Tensor? attentionMask = null, ScalarType? dtype = null) =>
         text_model.Encode(ids, attentionMask, dtype);
+
+    /// <inheritdoc cref="ClipTextTransformer.Hidden"/>
+    public Tensor Hidden(Tensor ids, int skip) => text_model.Hidden(ids, skip);
 
     /// <inheritdoc cref="ClipTextTransformer.Norm"/>
     public Tensor Norm(Tensor hidden) => text_model.Norm(hidden);

@@ -15,7 +15,7 @@ internal sealed record UNetConditions(Tensor? Text)
     /// <summary>[batch, features]: Kandinsky's image embedding.</summary>
     public Tensor? ImageEmbeds { get; init; }
 
-    /// <summary>[batch, 3, 8h, 8w] in [-1, 1]: the depth map of Kandinsky with a control.</summary>
+    /// <summary>[batch, 3, 8h, 8w] in [0, 1]: the depth map of Kandinsky with a control.</summary>
     public Tensor? Hint { get; init; }
 
     /// <summary>[batch] int64 for a table; [batch, features] for a projection, as Stable unCLIP's noised image embedding and noise level.</summary>

@@ -17,6 +17,7 @@ internal sealed record TextCase
     public int? Length { get; init; }
     public int[]? Ids { get; init; }
     public string? Clean { get; init; }
+    public string? Plain { get; init; }
     public string? Fixed { get; init; }
     public string? Unescaped { get; init; }
     public string? Normalized { get; init; }
@@ -32,7 +33,7 @@ internal static class TextVerifier
 
     private static readonly (string Output, Func<TextCase, object?> Expected)[] Fields =
     [
-        ("fixed", text => text.Fixed), ("unescaped", text => text.Unescaped), ("clean", text => text.Clean), ("ids", text => text.Ids),
+        ("fixed", text => text.Fixed), ("unescaped", text => text.Unescaped), ("clean", text => text.Clean), ("plain", text => text.Plain), ("ids", text => text.Ids),
         ("normalized", text => text.Normalized), ("pieces", text => text.Pieces), ("padded", text => text.Padded), ("mask", text => text.Mask),
     ];
 
@@ -111,6 +112,7 @@ internal static class TextVerifier
         Length = Number(entry, "length"),
         Ids = Numbers(entry, "ids"),
         Clean = String(entry, "clean"),
+        Plain = String(entry, "plain"),
         Fixed = String(entry, "fixed"),
         Unescaped = String(entry, "unescaped"),
         Normalized = String(entry, "normalized"),

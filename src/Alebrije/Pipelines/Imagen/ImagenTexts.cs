@@ -1,0 +1,42 @@
+using Alebrije.Models.T5;
+using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Preprocessing.Tokenizers.Cleaning;
+using Alebrije.Weights;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines.Imagen;
+
+/// <summary>T5, as DeepFloyd IF reads texts with it: cleaned, cut or padded to 77 tokens (diffusers, pipelines/deepfloyd_if/pipeline_if.py, encode_prompt).</summary>
+internal sealed class ImagenTexts : IDisposable
+{
+    private const int Tokens = 77;
+
+    private readonly UnigramTokenizer tokenizer;
+    private readonly Component<T5Encoder> encoder;
+
+    /// <param name="folder">A pipeline with <c>tokenizer</c> and <c>text_encoder</c>.</param>
+    /// <param name="keep">Whether the encoder, the largest network of all, stays in memory between two calls.</param>
+    /// <param name="type">Type that its weights have in memory.</param>
+    public ImagenTexts(PipelineFolder folder, bool keep, ScalarType type)
+    {
+        tokenizer = UnigramTokenizer.Load(folder.Of("tokenizer"));
+        var config = ConfigFile.Read<T5Config>(folder.Of("text_encoder"));
+        encoder = new(() => folder.Load("text_encoder", () => new T5Encoder(config), T5Encoder.FileOptions, type), keep);
+    }
+
+    /// <summary>Encodings of texts.</summary>
+    /// <param name="texts">One for each picture.</param>
+    /// <param name="clean">Whether captions are cleaned, as those were that it was trained on; otherwise they become lower case.</param>
+    /// <returns>[texts, 77, width] float32</returns>
+    public Tensor Encode(IReadOnlyList<string> texts, bool clean)
+    {
+        string[] prepared = [.. texts.Select(text => clean ? CaptionCleaning.Clean(text) : PlainText.Strip(PlainText.Lower(text, finalSigma: true)))];
+        var rows = tokenizer.EncodeBatch(prepared, Tokens, out var lengths);
+        var ids = tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, Tokens]);
+        var mask = arange(Tokens).unsqueeze(0).lt(tensor(lengths.Select(n => (long)n).ToArray()).unsqueeze(1));
+        return encoder.Use(network => network.Encode(ids, mask).to(ScalarType.Float32));
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => encoder.Dispose();
+}

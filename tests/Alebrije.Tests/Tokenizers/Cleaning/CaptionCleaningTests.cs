@@ -1,0 +1,42 @@
+using System.Diagnostics;
+using Alebrije.Preprocessing.Tokenizers.Cleaning;
+using Alebrije.Verification;
+
+namespace Alebrije.Tests.Tokenizers.Cleaning;
+
+/// <summary>Captions as DeepFloyd IF cleans them.</summary>
+public sealed class CaptionCleaningTests
+{
+    [Fact]
+    public void Golden_EveryCaptionIsCleanedAsByTheReference()
+    {
+        var report = Verifier.Run(Path.Combine(AppContext.BaseDirectory, "Fixtures", "if-clean-caption"), cancellation: TestContext.Current.CancellationToken);
+        Assert.True(report.Ok, report.First);
+        Assert.Equal([("clean", 457), ("plain", 457)], report.Cases.Select(c => (c.Output, c.Texts)));
+    }
+
+    [Theory]
+    [InlineData("a <b>red</b> car", "a red car")]
+    [InlineData("1 < 2 & 3 <4", "1 < 2 & 3 <4")]
+    [InlineData("a<!-- b > c -->d<!doctype html>e<?php f ?>g", "adeg")]
+    [InlineData("a<script>b < c</script>d<style>e</style>f", "adf")]
+    [InlineData("a<img alt=\"x > y\" src='z'>b", "ab")]
+    [InlineData("a<never closed", "a<never closed")]
+    [InlineData("a</b>c</>d", "acd")]
+    [InlineData("&lt;i&gt; &eacute; &nosuch; &#65;&#x42; &", "<i> é &nosuch AB &")]
+    public void Html_LosesItsTags(string html, string text) => Assert.Equal(text, HtmlText.Of(html));
+
+    [Theory]
+    [InlineData("a&")]
+    [InlineData("<a")]
+    [InlineData("-_")]
+    [InlineData("<a b=\"c\" ")]
+    [InlineData("x1x")]
+    [InlineData("a.b-")]
+    public void Clean_OfLongTexts_TakesNoTimeToSpeakOf(string part)
+    {
+        var clock = Stopwatch.StartNew();
+        CaptionCleaning.Clean(string.Concat(Enumerable.Repeat(part, 2000)));
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 5);
+    }
+}

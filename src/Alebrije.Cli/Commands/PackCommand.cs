@@ -3,12 +3,12 @@ using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije pack --clip DIR --autoencoder DIR --prior DIR --decoder DIR [--upsampler DIR] --out DIR</c>, or <c>pack --upsampler DIR --out MODEL</c></summary>
+/// <summary><c>alebrije pack --clip DIR --autoencoder DIR --prior DIR --decoder DIR [--upsampler DIR] --out DIR</c>, or <c>pack --decoder DIR --out MODEL</c>, <c>pack --upsampler DIR --out MODEL</c></summary>
 internal static class PackCommand
 {
     public static Command Create(Terminal terminal)
     {
-        Option<string?>[] parts = [Run("--clip", "Folder of the CLIP run."), Run("--autoencoder", "Folder of the autoencoder run."), Run("--prior", "Folder of the prior run."), Run("--decoder", "Folder of the decoder run.")];
+        Option<string?>[] parts = [Run("--clip", "Folder of the CLIP run."), Run("--autoencoder", "Folder of the autoencoder run."), Run("--prior", "Folder of the prior run."), Run("--decoder", "Folder of the decoder run; without the other three it takes the place of that of the model that is there.")];
         var others = new Option<string[]>("--other-priors")
         {
             HelpName = "DIR", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true,
@@ -28,9 +28,10 @@ internal static class PackCommand
             var priors = parsed.GetValue(others) ?? [];
             var missing = parts.Where((_, i) => runs[i] is null).Select(part => part.Name).ToArray();
             var enlarging = parsed.GetValue(upsampler);
-            if (missing.Length == parts.Length ? priors.Length == 0 && enlarging is null : missing.Length > 0)
+            var decoder = missing.Length == parts.Length - 1 ? runs[^1] : null;
+            if (decoder is null && (missing.Length == parts.Length ? priors.Length == 0 && enlarging is null : missing.Length > 0))
                 throw new UsageException(words.In(
-                    $"pack lacks {string.Join(", ", missing)}; give all four runs, or --other-priors or --upsampler alone.", $"A pack le falta {string.Join(", ", missing)}; da las cuatro carpetas, o solo --other-priors o --upsampler."));
+                    $"pack lacks {string.Join(", ", missing)}; give all four runs, or --decoder, --other-priors or --upsampler alone.", $"A pack le falta {string.Join(", ", missing)}; da las cuatro carpetas, o solo --decoder, --other-priors o --upsampler."));
             CommonOptions.StartTorch(parsed);
             var target = parsed.GetValue(folder)!;
             if (missing.Length == 0)
@@ -39,6 +40,7 @@ internal static class PackCommand
             }
             else
             {
+                if (decoder is not null) ModelPacker.PackDecoder(decoder, target);
                 if (priors.Length > 0) ModelPacker.AddPriors(priors, target);
                 if (enlarging is not null) ModelPacker.PackUpsampler(enlarging, target);
             }

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alebrije.Models.Clip;
+using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Pipelines.StableUnClip;
@@ -71,6 +72,30 @@ public static class ModelPacker
         PipelineFolder.Open(folder);
         AddUpsampler(run, folder);
         WriteHashes(folder);
+    }
+
+    /// <summary>Puts the decoder of a run in place of the one that a packed model has.</summary>
+    /// <param name="run">Folder of a decoder run on the same CLIP and autoencoder: only sizes can be compared.</param>
+    /// <param name="folder">The model's folder.</param>
+    /// <exception cref="CheckpointNotFoundException">The run has no decoder, or the folder holds no model.</exception>
+    /// <exception cref="WeightsException">The decoder's latents, texts or image embeddings have other sizes than the model's.</exception>
+    public static void PackDecoder(string run, string folder)
+    {
+        using var guard = no_grad();
+        var model = PipelineFolder.Open(folder);
+        if (!Directory.Exists(Path.Combine(run, "unet"))) throw new CheckpointNotFoundException($"{run} holds no decoder: it has no folder unet.");
+        var (ours, theirs) = (Sizes(model.Of("unet")), Sizes(Path.Combine(run, "unet")));
+        if (ours != theirs)
+            throw new WeightsException($"The decoder of {run} was trained for other parts than those of {folder} (latents, texts, image embeddings: {theirs} and {ours}); give the CLIP and the autoencoder that it was trained on.");
+        PackComponent(Path.Combine(run, "unet"), Path.Combine(folder, "unet"));
+        PackComponent(Path.Combine(run, "image_normalizer"), Path.Combine(folder, "image_normalizer"), keep: _ => true);
+        WriteHashes(folder);
+
+        static string Sizes(string path)
+        {
+            var config = ConfigFile.Read<UNet2DConditionConfig>(path);
+            return $"{config.InChannels}, {string.Join('/', config.CrossAttentionDim)}, {config.ProjectionClassEmbeddingsInputDim / 2}";
+        }
     }
 
     private static void AddUpsampler(string run, string folder)

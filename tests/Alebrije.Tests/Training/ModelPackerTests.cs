@@ -100,6 +100,29 @@ public sealed class ModelPackerTests : IDisposable
     }
 
     [Fact]
+    public void PackDecoder_OfARun_TakesThePlaceOfTheModelsOwn()
+    {
+        var model = Pack();
+        byte[] Weights() => File.ReadAllBytes(Path.Combine(model, "unet", "diffusion_pytorch_model.safetensors"));
+        var (before, run) = (Weights(), Path.Combine(folder, "decoder"));
+        using (NewDisposeScope())
+        {
+            using var network = new UNet2DConditionModel(TinyParts.Decoder);
+            SeededInit.Apply(network, 4);
+            SafeTensorsWriter.Write(Path.Combine(run, "unet", "diffusion_pytorch_model.safetensors"), network.state_dict());
+        }
+
+        ModelPacker.PackDecoder(run, model);
+        Assert.NotEqual(before, Weights());
+        var report = Verifier.Run(model, cancellation: TestContext.Current.CancellationToken);
+        Assert.True(report.Ok, report.First);
+
+        ConfigFile.Write(Path.Combine(run, "unet", "config.json"), TinyParts.Decoder with { CrossAttentionDim = [24] }, "UNet2DConditionModel");
+        Assert.Contains("was trained for other parts", Assert.Throws<WeightsException>(() => ModelPacker.PackDecoder(run, model)).Message, StringComparison.Ordinal);
+        Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.PackDecoder(Path.Combine(folder, "clip"), model));
+    }
+
+    [Fact]
     public void Pack_BothTextRoles_ReadOneFile()
     {
         var model = Pack();

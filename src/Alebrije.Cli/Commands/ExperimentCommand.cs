@@ -89,6 +89,7 @@ internal sealed class ExperimentCommand
             CultureInfo.InvariantCulture, $"{done + 1} {words.In("of", "de")} {of}  {step.Stage} {step.Step}/{step.Of}")), cancellation);
         terminal.CloseLine();
 
+        foreach (var note in result.Notes) terminal.Note(note);
         var files = place.Save(pipeline.Name, result);
         if (parsed.GetValue(trace) is { } traced) ExperimentFiles.Trace(traced, pipeline.Name, result);
         var seconds = new { load = loaded, total = clock.Elapsed.TotalSeconds };

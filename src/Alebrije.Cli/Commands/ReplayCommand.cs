@@ -28,6 +28,8 @@ internal static class ReplayCommand
         if (!File.Exists(path)) throw new FileNotFoundException(words.In($"There is no picture {path}.", $"No existe la imagen {path}."));
         var given = RgbImage.Load(path);
         var recipe = Recipe.Read(path);
+        if (parsed.GetValue(Prior) is not null && recipe.PriorFrom is null)
+            throw new UsageException(words.In($"--prior was given, but {path} was drawn with its model's own prior; leave it out.", $"Se dio --prior, pero {path} se dibujó con el prior de su modelo; omítelo."));
         var asked = parsed.GetResult(CommonOptions.Model) is { Implicit: false } ? parsed.GetValue(CommonOptions.Model)! : recipe.Model;
         var catalog = ModelCatalog.Create();
         var folder = catalog.Find(asked);

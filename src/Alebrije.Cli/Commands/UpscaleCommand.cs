@@ -28,7 +28,7 @@ internal static class UpscaleCommand
                 var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
                 var clock = Stopwatch.StartNew();
                 CommonOptions.StartTorch(parsed);
-                using var pipeline = UpsamplingPipeline.Load(folder);
+                using var pipeline = UpsamplingPipeline.Load(folder, CommonOptions.PrecisionOf(parsed));
                 var load = clock.Elapsed.TotalSeconds;
                 var traced = parsed.GetValue(trace) is { } stages ? new GenerationTrace(stages) : null;
                 var result = pipeline.Upscale(request, new StepProgress(terminal, words, "").Show, traced, cancellation);

@@ -8,6 +8,9 @@ internal sealed class TokenizerFiles
     /// <summary>Length of CLIP's context, where a folder names none.</summary>
     public const int ClipContext = 77;
 
+    /// <summary>The largest published file is a quarter of this.</summary>
+    private const long LargestFile = 64L << 20;
+
     /// <summary>No vocabulary comes near; a larger id would only make a table that does not fit into memory.</summary>
     private const int LargestId = 9_999_999;
 
@@ -171,6 +174,8 @@ internal sealed class TokenizerFiles
         var path = Path.Combine(folder, file);
         if (!File.Exists(path))
             return null;
+        if (new FileInfo(path).Length is var length && length > LargestFile)
+            throw new InvalidDataException($"'{path}' has {length >> 20} MiB; such a file has at most {LargestFile >> 20} MiB.");
         try
         {
             var json = JsonDocument.Parse(File.ReadAllBytes(path));

@@ -176,7 +176,7 @@ internal sealed class ClipEmbedder : IDisposable
     private ImageStage Images => images ?? throw new InvalidOperationException(
         $"{folder.Name} has no image encoder, so it cannot look at pictures; name a folder that has one, such as karlo-variations for Karlo.");
 
-    private void Add(PriorKind kind, string path) => Priors.Add(kind, () => PriorFolder.Load(path, Scheduler(schedulerConfig, folder), type));
+    private void Add(PriorKind kind, string path) => Priors.Add(kind, () => PriorFolder.Load(path, Scheduler(schedulerConfig, folder), type), PriorFolder.GuidanceOf(path));
 
     /// <summary>
     /// The reference's Stable unCLIP calls UnCLIPScheduler.step without the next timestep, so each step goes from t to t - 1 only, whatever the grid

@@ -38,7 +38,7 @@ internal static class DecoderSampling
 
         var drawn = noise.Randn(shape);
         if (known is null || run.Strength >= 1) return new DecoderStart(drawn * scheduler.InitNoiseSigma, 0, drawn);
-        var index = Sampling.FirstStep(scheduler.Timesteps.Count, run.Strength);
+        var index = Sampling.FirstStep(run.Steps, run.Strength);
         return new DecoderStart(scheduler.AddNoise(known, drawn, index), index, drawn);
     }
 

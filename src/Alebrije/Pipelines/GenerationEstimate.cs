@@ -121,6 +121,7 @@ internal sealed class GenerationEstimator
     /// <summary>The text once for each of prompt and empty text, then three tokens a step, which costs reading the weights.</summary>
     private void Prior(PipelineFolder from, string component, PriorTransformerConfig config)
     {
+        if (request.Prior != (config.KnowsTime ? PriorKind.Diffusion : PriorKind.OneStep)) return;
         var network = new PriorTransformer(config);
         var prefix = NetworkCost.OfTransformer(network, config.NumEmbeddings + 1);
         var reading = request.PriorSteps!.Value * request.PriorCandidates * (4.0 * prefix.Weights / speed.WeightBytes);

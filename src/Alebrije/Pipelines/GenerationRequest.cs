@@ -109,7 +109,7 @@ public sealed record GenerationRequest
         if (value < least || value > most) throw new ArgumentException($"The number of {name} is {value}; it has to lie between {least} and {most}.");
     }
 
-    private static void Scale(double? value, string name)
+    internal static void Scale(double? value, string name)
     {
         if (value is { } scale && !(scale is >= 0 and <= 100))
             throw new ArgumentException($"The scale of {name} is {scale}; it has to lie between 0 and 100, and 1 means none.");

@@ -227,12 +227,13 @@ public sealed class UnClipPipeline : IDisposable
         if (!takesDepth && request.DepthMap is not null) throw new ArgumentException($"{Name} looks at no depth map; leave it out, or name a model that draws along one, such as kandinsky-2.2-controlnet-depth.");
         if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))
             throw new InvalidOperationException($"{Name} has no prior: it varies pictures (vary), but draws none from text. Name a model that has one (--prior).");
+        if (promptNeeded) embedder.Priors.Require(request.Prior);
         return request with
         {
             Steps = request.Steps ?? defaults.Steps,
             Guidance = request.Guidance ?? defaults.Guidance,
             PriorSteps = request.PriorSteps ?? defaults.PriorSteps,
-            PriorGuidance = request.PriorGuidance ?? (promptNeeded ? embedder.Priors[request.Prior].Guidance : null) ?? defaults.PriorGuidance,
+            PriorGuidance = request.PriorGuidance ?? embedder.Priors.GuidanceOf(request.Prior) ?? defaults.PriorGuidance,
             Size = request.Size ?? Size,
             UpsamplerSteps = decoder is KarloDecoder || (request.Size is { } asked && asked == UpsampledSize) ? request.UpsamplerSteps ?? defaults.UpsamplerSteps : null,
         };

@@ -46,6 +46,9 @@ public sealed record UpscaleResult(RgbImage Image, UpscaleRequest Request, int F
 /// </summary>
 public sealed class UpsamplingPipeline : IDisposable
 {
+    /// <summary>Pixels of the largest result: what memory has to hold grows with them.</summary>
+    private const long MostLargePixels = 1024 * 1024;
+
     private readonly PipelineFolder folder;
     private readonly Upsampler upsampler;
     private readonly int defaultSteps;
@@ -67,11 +70,16 @@ public sealed class UpsamplingPipeline : IDisposable
     /// <param name="path">The folder that holds <c>model_index.json</c>.</param>
     /// <exception cref="CheckpointNotFoundException">The model has no upsampler, or a file is missing.</exception>
     /// <exception cref="WeightsException">A file is damaged, or tensors do not fit the configuration.</exception>
-    public static UpsamplingPipeline Load(string path)
+    public static UpsamplingPipeline Load(string path) => Load(path, Precision.Fp32);
+
+    /// <inheritdoc cref="Load(string)"/>
+    /// <param name="path">The folder that holds <c>model_index.json</c>.</param>
+    /// <param name="precision">Number format of its networks.</param>
+    public static UpsamplingPipeline Load(string path, Precision precision)
     {
         TorchRuntime.Initialize();
         var folder = PipelineFolder.Open(path);
-        return new UpsamplingPipeline(folder, Upsampler.TryLoad(folder)
+        return new UpsamplingPipeline(folder, Upsampler.TryLoad(folder, precision == Precision.Auto ? ScalarType.Float32 : Processor.ScalarType(precision))
             ?? throw new CheckpointNotFoundException($"{folder.Name} has no upsampler (component {Upsampler.First}), so it enlarges nothing; name a model that has one, such as mini."));
     }
 
@@ -86,6 +94,8 @@ public sealed class UpsamplingPipeline : IDisposable
     {
         ArgumentNullException.ThrowIfNull(request);
         request.Check();
+        if ((long)Factor * Factor * request.Picture.Width * request.Picture.Height is var large && large > MostLargePixels)
+            throw new ArgumentException($"The picture has {request.Picture.Width} x {request.Picture.Height} pixels, and {Name} makes sides {Factor} times as long: it enlarges pictures whole, to {MostLargePixels:N0} pixels (1024 x 1024) at most, so cut it or make it smaller first.");
         request = request with { Steps = request.Steps ?? defaultSteps };
         using var inference = inference_mode();
         using var scope = NewDisposeScope();

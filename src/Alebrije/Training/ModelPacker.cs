@@ -83,7 +83,7 @@ public static class ModelPacker
     {
         using var guard = no_grad();
         var model = PipelineFolder.Open(folder);
-        if (!Directory.Exists(Path.Combine(run, "unet"))) throw new CheckpointNotFoundException($"{run} holds no decoder: it has no folder unet.");
+        if (!Directory.Exists(Path.Combine(run, "unet")) || !Directory.Exists(Path.Combine(run, "image_normalizer"))) throw new CheckpointNotFoundException($"{run} holds no decoder: it lacks a folder, unet or image_normalizer.");
         var (ours, theirs) = (Sizes(model.Of("unet")), Sizes(Path.Combine(run, "unet")));
         if (ours != theirs)
             throw new WeightsException($"The decoder of {run} was trained for other parts than those of {folder} (latents, texts, image embeddings: {theirs} and {ours}); give the CLIP and the autoencoder that it was trained on.");
@@ -126,8 +126,15 @@ public static class ModelPacker
         using var guard = no_grad();
         if (!File.Exists(Path.Combine(folder, "model_index.json")))
             throw new CheckpointNotFoundException($"{folder} is no model: it has no model_index.json.");
-        foreach (var run in runs) PackPrior(run, folder);
-        WriteHashes(folder);
+        try
+        {
+            foreach (var run in runs) PackPrior(run, folder);
+        }
+        finally
+        {
+            // Those that came before one that is refused are in the model.
+            WriteHashes(folder);
+        }
     }
 
     private static void PackPrior(string run, string folder)
@@ -136,6 +143,8 @@ public static class ModelPacker
         using var text = CheckpointFolder.OpenWeights(Path.Combine(folder, "prior_text_encoder"));
         var projection = text.Read("text_projection.weight");
         var own = new PriorSpaces((int)projection.shape[0], 0, PriorSpaces.FingerprintOf(projection));
+        if (File.Exists(Path.Combine(run, "prior", "config.json")))
+            throw new WeightsException($"{run} is a run of the diffusion prior, which is packed with --clip, --autoencoder and --decoder; other kinds are put beside it alone.");
         var found = PriorFolder.Names.Values.Where(name => Directory.Exists(Path.Combine(run, name))).ToArray();
         if (found.Length == 0) throw new CheckpointNotFoundException($"{run} holds no prior; looked for {string.Join(", ", PriorFolder.Names.Values)}.");
         foreach (var name in found)

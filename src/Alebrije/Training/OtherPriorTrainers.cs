@@ -21,6 +21,8 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
     /// <summary>Embeds the pairs, fits, measures, writes <c>prior_linear/</c>.</summary>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
+        if (File.Exists(Path.Combine(options.Folder, "checkpoint.safetensors")) || Directory.Exists(Path.Combine(options.Folder, LinearPrior.FolderName)))
+            throw new InvalidOperationException($"{options.Folder} holds another run; give a folder of its own (a linear prior is fitted anew each time, and does not go on).");
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();

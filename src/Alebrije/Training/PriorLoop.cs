@@ -113,9 +113,10 @@ internal sealed class PriorLoop(PriorPlan plan, TrainedClip clip, CaptionedScene
         {
             cancellation.ThrowIfCancellationRequested();
             done?.Invoke(i, batches);
+            using var scope = NewDisposeScope();
             var batch = PairBatch.Make(scenes, clip, seed, i, plan.Batch, plan.Scenes, side: 0);
-            images.Add(clip.Images(batch.ClipTensor(), dtype));
-            texts.Add(clip.Texts(batch.IdTensor(), batch.Lengths).Embeddings);
+            images.Add(clip.Images(batch.ClipTensor(), dtype).MoveToOuterDisposeScope());
+            texts.Add(clip.Texts(batch.IdTensor(), batch.Lengths).Embeddings.MoveToOuterDisposeScope());
         }
 
         return (cat(texts), cat(images));

@@ -152,7 +152,7 @@ public static class Trainers
 
     private static TrainingResult TrainDecoder(DecoderTrainingConfig config, TrainingOptions options, CancellationToken cancellation)
     {
-        using var clip = TrainedClip.Open(config.Clip);
+        using var clip = TrainedClip.Open(options.FindModel?.Invoke(config.Clip) ?? config.Clip);
         return new DecoderTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
     }
 

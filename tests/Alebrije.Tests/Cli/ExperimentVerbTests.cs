@@ -77,6 +77,32 @@ public sealed class ExperimentVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Out_OfAnApng_ReplacesNoPictureBesideIt_AndItsFirstPictureReplays()
+    {
+        var before = await File.ReadAllBytesAsync(At("a.png"), TestContext.Current.CancellationToken);
+        var json = (await Run("interpolate", "@a.png", "@b.png", "--frames", "2", "--out", At("a.apng"), "--json")).Json;
+        Assert.Equal(before, await File.ReadAllBytesAsync(At("a.png"), TestContext.Current.CancellationToken));
+        Assert.Equal(At("a-2.png"), json.GetProperty("sheet").GetString());
+        Assert.Equal(0, (await CommandLine.Run("replay", At("a.apng"), "--model", TestModels.StableUnClip)).Status);
+    }
+
+    [Theory]
+    [InlineData("sweep", "a cat", "--guidance", "-5")]
+    [InlineData("sweep", "a cat", "--guidance", "nan")]
+    [InlineData("sweep", "a cat", "--prior-guidance", "1000")]
+    [InlineData("mix", "a cat", "a dog", "--weights", "nan", "1")]
+    public async Task Scales_OutOfTheirRange_AreRefusedBeforeAnythingIsDrawn(params string[] args)
+    {
+        var outcome = await Run(args);
+        Assert.NotEqual(0, outcome.Status);
+        Assert.NotEmpty(outcome.Refusal);
+    }
+
+    [Fact]
+    public async Task Sweep_OfAPriorWithoutGuidance_HasOneRow() =>
+        Assert.Equal(2, (await Run("sweep", "a cat", "--guidance", "1", "2", "--prior", "none", "--json")).Json.GetProperty("images").GetArrayLength());
+
+    [Fact]
     public async Task ForPeople_SaysLabelsNumbersAndSheet_InTheirLanguage()
     {
         var english = await Run("vary", "@a.png", "--count", "2", "--out", At("en.png"));

@@ -74,6 +74,17 @@ public sealed class PriorsTests : IDisposable
     }
 
     [Fact]
+    public void Estimate_ReadsNoPrior_AndCountsTheOneThatIsAskedFor()
+    {
+        Write(AutoregressivePrior.FolderName, Codes(), AutoregressivePriorConfig.ClassName);
+        foreach (var file in Directory.EnumerateFiles(tiny[AutoregressivePrior.FolderName], "*.safetensors")) File.Delete(file);
+        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        Assert.DoesNotContain("prior", pipeline.Estimate(Request with { Prior = PriorKind.Autoregressive }).Stages.Select(stage => stage.Stage));
+        Assert.Contains("prior", pipeline.Estimate(Request).Stages.Select(stage => stage.Stage));
+        Assert.Equal(1.5, pipeline.Complete(Request with { Prior = PriorKind.Autoregressive }, promptNeeded: false).PriorGuidance);
+    }
+
+    [Fact]
     public void UsePrior_OfTheSameSpace_TakesThePlaceOfItsKind()
     {
         using var pipeline = UnClipPipeline.Load(tiny.Folder);

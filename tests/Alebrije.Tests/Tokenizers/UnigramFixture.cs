@@ -50,6 +50,7 @@ internal static class UnigramFixture
         JsonObject bar = new() { ["type"] = "Metaspace", ["replacement"] = "\u2581", ["prepend_scheme"] = model.AddsSpace ? "always" : "never", ["split"] = true };
         var rules = new JsonArray();
         if (model.CharacterMap.Length > 0) rules.Add(new JsonObject { ["type"] = "Precompiled", ["precompiled_charsmap"] = Convert.ToBase64String(model.CharacterMap) });
+        if (model.FoldsSpaces) rules.Add(new JsonObject { ["type"] = "Strip", ["strip_left"] = false, ["strip_right"] = true });
         if (model.FoldsSpaces) rules.Add(new JsonObject { ["type"] = "Replace", ["pattern"] = new JsonObject { ["Regex"] = " {2,}" }, ["content"] = "\u2581" });
         return new JsonObject
         {

@@ -96,6 +96,8 @@ public sealed class UnigramTokenizerTests : IDisposable
     [InlineData("vocab", 3, "none of its 0 pieces")]
     [InlineData("vocab", "pairs", "no list of pieces with scores")]
     [InlineData("normalizer", "Lowercase", "it has the step Lowercase")]
+    [InlineData("normalizer", "Strip", "leaves several in a row")]
+    [InlineData("prepend_scheme", 3, "not of the kind that belongs there")]
     [InlineData("charsmap", "?", "no base64")]
     [InlineData("pre_tokenizer", "Whitespace", "it has the step Whitespace")]
     [InlineData("pre_tokenizer", null, "leaves spaces as they are")]
@@ -107,6 +109,7 @@ public sealed class UnigramTokenizerTests : IDisposable
         switch (part)
         {
             case "normalizer" or "pre_tokenizer": json[part] = value is null ? null : Step(value); break;
+            case "prepend_scheme": json["pre_tokenizer"]![part] = (int)value!; break;
             case "charsmap": json["normalizer"] = new JsonObject { ["type"] = "Precompiled", ["precompiled_charsmap"] = "?" }; break;
             case "post_processor": json[part]!["single"]!.AsArray().Insert(0, new JsonObject { ["SpecialToken"] = new JsonObject { ["id"] = "<s>" } }); break;
             default: json["model"]![part] = value switch { "pairs" => new JsonArray("a", "b"), int number => number, string text => text, _ => null }; break;

@@ -86,7 +86,7 @@ internal static partial class HtmlText
     [GeneratedRegex(@"\G&([a-zA-Z][-.a-zA-Z0-9]*)", RegexOptions.CultureInvariant)]
     private static partial Regex Name();
 
-    /// <summary>A start tag whose quotes close.</summary>
-    [GeneratedRegex("""\G<([a-zA-Z][^\t\n\r\f />\x00]*)(?:[\s/]*(?:(?<=['"\s/])[^\s/>][^\s/=>]*(?:\s*=+\s*(?:'[^']*'|"[^"]*"|(?!['"])[^>\s]*)(?:\s*,)*)?(?:\s|/(?!>))*)*)?\s*/?>""", RegexOptions.CultureInvariant)]
+    /// <summary>A start tag whose quotes close. What was read as an attribute is not read another way, as in Python's parser: time grows with the length alone.</summary>
+    [GeneratedRegex("""\G<([a-zA-Z][^\t\n\r\f />\x00]*)(?>(?:[\s/]*(?>(?:(?<=['"\s/])[^\s/>][^\s/=>]*(?:\s*=+\s*(?:'[^']*'|"[^"]*"|(?!['"])[^>\s]*)(?:\s*,)*)?(?:\s|/(?!>))*)*))?\s*)/?>""", RegexOptions.CultureInvariant)]
     private static partial Regex Tag();
 }

@@ -122,9 +122,11 @@ internal sealed class SentencePieceModel
         {
             return isJson ? new SentencePieceModel(UnigramJson.Read(Path.GetDirectoryName(path)!)) : new SentencePieceModel(File.ReadAllBytes(path));
         }
-        catch (InvalidDataException error)
+        catch (Exception error) when (error is InvalidDataException or InvalidOperationException)
         {
-            throw new InvalidDataException($"'{path}' is no sound SentencePiece model: {error.Message}.", error);
+            // System.Text.Json says so of a value of another kind, and of half a surrogate pair.
+            var what = error is InvalidDataException ? error.Message.TrimEnd('.') : "a value of it is not of the kind that belongs there";
+            throw new InvalidDataException($"'{path}' is no sound SentencePiece model: {what}.", error);
         }
     }
 

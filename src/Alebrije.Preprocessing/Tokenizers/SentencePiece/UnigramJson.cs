@@ -15,18 +15,12 @@ internal static partial class UnigramJson
 
     private const string Unigram = "Unigram", Metaspace = "Metaspace", UnderBar = "\u2581";
 
-    /// <summary>Whether a folder's <c>tokenizer.json</c> is of this kind; one that cannot be read is none.</summary>
+    /// <summary>Whether a folder's <c>tokenizer.json</c> is of this kind.</summary>
+    /// <exception cref="InvalidDataException">It is damaged, or too large to be one.</exception>
     public static bool IsIn(string folder)
     {
-        try
-        {
-            using var json = TokenizerFiles.Open(folder, FileName);
-            return json is not null && Kind(json.RootElement) == Unigram;
-        }
-        catch (InvalidDataException)
-        {
-            return false;
-        }
+        using var json = TokenizerFiles.Open(folder, FileName);
+        return json is not null && Kind(json.RootElement) == Unigram;
     }
 
     /// <summary>Reads the folder's file.</summary>
@@ -46,6 +40,8 @@ internal static partial class UnigramJson
         var rules = Steps(root, "normalizer", "normalizers").ToList();
         var splits = Steps(root, "pre_tokenizer", "pretokenizers").ToList();
         Refuse(rules, "Precompiled", "Replace", "Strip");
+        if (rules.Any(step => Type(step) == "Strip") && !rules.Any(step => Type(step) == "Replace"))
+            throw new InvalidDataException("it cuts spaces off the ends and leaves several in a row, which SentencePiece does not");
         Refuse(splits, Metaspace, "WhitespaceSplit");
         var bar = splits.FirstOrDefault(step => Type(step) == Metaspace);
         if (bar.ValueKind != JsonValueKind.Object) throw new InvalidDataException("it leaves spaces as they are, which SentencePiece marks (Metaspace)");

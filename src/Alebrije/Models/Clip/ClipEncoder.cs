@@ -38,8 +38,10 @@ internal sealed class ClipEncoder : nn.Module
     public Tensor EncodeWithout(Tensor x, int skip, bool causal)
     {
         if (skip < 0 || skip > layers.Count) throw new ArgumentException($"{skip} of the text encoder's blocks were to be left out; it has {layers.Count}.");
-        foreach (var layer in layers.Take(layers.Count - skip)) x = layer.Forward(x, null, causal);
-        return x;
+        using var scope = NewDisposeScope();
+        var hidden = x.alias();
+        foreach (var layer in layers.Take(layers.Count - skip)) hidden = layer.Forward(hidden, null, causal);
+        return hidden.MoveToOuterDisposeScope();
     }
 
     /// <summary>The tensors of every block, first to last, made when asked for.</summary>

@@ -29,7 +29,12 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     /// <summary>Keeps the noise of a whole experiment apart from that of its pictures.</summary>
     private const ulong NoiseStream = 0x9E3779B97F4A7C15;
 
+    private readonly HashSet<string> notes = [];
+
     public PictureExperiment Experiment => experiment;
+
+    /// <summary>What a user should know of the run, each sentence once.</summary>
+    public IReadOnlyCollection<string> Notes => notes;
 
     /// <summary>A text through the prior, or a picture through the image encoder.</summary>
     public EmbeddedPart Embed(ExperimentPart part) => Embed(part, experiment.Request);
@@ -72,7 +77,7 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     {
         var request = experiment.Request;
         var conditions = Conditions(part.Image, part.Negative, request) with { Picture = Pixels(part.Given.Image, request.Size!.Value) };
-        var run = UnClipPipeline.Run(request) with { Report = p => progress?.Invoke(0, 1, p), Cancellation = cancellation };
+        var run = UnClipPipeline.Run(request) with { Report = p => progress?.Invoke(0, 1, p), Note = Tell, Cancellation = cancellation };
         return pipeline.Decoder.Invert(conditions, run);
     }
 
@@ -99,7 +104,7 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
         var conditions = Conditions(image, negative, request);
         var side = request.Size!.Value;
         if (repaint is var (picture, mask)) conditions = conditions with { Picture = Pixels(picture, side), Repaint = ImageTensors.FromMask(mask, side, side) };
-        var run = UnClipPipeline.Run(request) with { Start = start, Report = p => progress?.Invoke(number, count, p), Cancellation = cancellation };
+        var run = UnClipPipeline.Run(request) with { Start = start, Report = p => progress?.Invoke(number, count, p), Note = Tell, Cancellation = cancellation };
         using var tower = request.ClipGuidance is null ? null : pipeline.Embedder.HoldImages();
         if (request.ClipGuidance is { } pull && request.Prompt.Length > 0) run = run with { Pull = pipeline.Towards(Texts([request.Prompt]), pull.Scale) };
         var drawn = ImageTensors.ToImages(pipeline.Decoder.Draw(conditions, run, noise))[0];
@@ -114,7 +119,12 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
         {
             using var scope = NewDisposeScope();
             var own = pipeline.Embedder.EncodeImages([picture]);
-            foreach (var part in parts) numbers[$"cosine to {part.Label}"] = ClipNetwork.Cosine(own, part.Text ?? part.Image);
+            foreach (var part in parts)
+            {
+                var name = $"cosine to {part.Label}";
+                for (var n = 2; numbers.ContainsKey(name); n++) name = $"cosine to {part.Label} ({n})";
+                numbers[name] = ClipNetwork.Cosine(own, part.Text ?? part.Image);
+            }
         }
 
         return new ExperimentPicture(picture, label, numbers);
@@ -130,6 +140,8 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
             if (bright[i] < 128) kept.Pixels.AsSpan(3 * i, 3).CopyTo(composed.Pixels.AsSpan(3 * i));
         return composed;
     }
+
+    private void Tell(string note) => notes.Add(note);
 
     private static DecoderConditions Conditions(Tensor image, Tensor? negative, GenerationRequest request) =>
         new(image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = negative, Hint = UnClipPipeline.Depth(request) };

@@ -69,7 +69,7 @@ public sealed record PictureExperiment
     /// <summary>Whether the noise that sampling starts from is found by DDIM inversion of the pictures, instead of drawn.</summary>
     public bool Invert { get; init; } = true;
 
-    /// <summary>Principal components: how many are kept, picture by picture; empty takes seven numbers from few to all.</summary>
+    /// <summary>Principal components: how many are kept, picture by picture; empty takes the powers of two, and all.</summary>
     public IReadOnlyList<int> Components { get; init; } = [];
 
     /// <summary>Principal components: pictures whose embeddings say in which directions pictures differ; empty takes what the model brings.</summary>
@@ -104,6 +104,9 @@ public sealed record PictureExperiment
         if (Kind is ExperimentKind.TextDiff && (string.IsNullOrWhiteSpace(From) || string.IsNullOrWhiteSpace(To)))
             throw new ArgumentException("A difference needs two texts: what is in the picture and what is wanted.");
         if (Amount is not (> 0 and <= 1)) throw new ArgumentException($"The amount is {Amount}; it has to lie above 0 and be at most 1 (0.25 to 0.5 in the paper).");
+        foreach (var scale in Guidances) GenerationRequest.Scale(scale, "guidance");
+        foreach (var scale in PriorGuidances) GenerationRequest.Scale(scale, "prior guidance");
+        if (Parts.FirstOrDefault(part => !double.IsFinite(part.Weight)) is { } odd) throw new ArgumentException($"The weight of '{odd.Label}' is {odd.Weight}; weights are numbers.");
         if (Kind == ExperimentKind.Mix && (Parts.All(part => part.Weight == 0) || Parts.Sum(part => part.Weight) <= 0))
             throw new ArgumentException("The weights of a mixture have to sum to more than 0.");
         if (Kind == ExperimentKind.Inpaint && Mask is null) throw new ArgumentException("Inpainting needs a mask: a picture that is bright where the other is drawn anew.");
@@ -132,6 +135,9 @@ public sealed record ExperimentResult(
 
     /// <summary>Number formats that it came about in.</summary>
     public PipelinePrecision? Precision { get; init; }
+
+    /// <summary>What a user should know of the run, in sentences; empty as a rule.</summary>
+    public IReadOnlyList<string> Notes { get; init; } = [];
 
     /// <summary>All pictures with their labels on one sheet.</summary>
     /// <param name="title">A line above, or null.</param>

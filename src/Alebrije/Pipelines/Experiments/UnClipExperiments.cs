@@ -44,7 +44,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             ExperimentKind.Inpaint => Inpaint(draw),
             _ => Sweep(draw),
         };
-        return result with { PriorFrom = pipeline.Embedder.Priors.From(experiment.Request.Prior), Precision = pipeline.Precision };
+        return result with { PriorFrom = pipeline.Embedder.Priors.From(experiment.Request.Prior), Precision = pipeline.Precision, Notes = [.. draw.Notes] };
     }
 
     /// <summary>DDIM inversion keeps the layout, eta puts noise back: what the embedding does not hold changes.</summary>
@@ -158,6 +158,9 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
     private static ExperimentResult Sweep(Drawing draw)
     {
         var experiment = draw.Experiment;
+
+        // Other priors know no guidance: all rows would be the same.
+        if (experiment.Request.Prior is not (PriorKind.Diffusion or PriorKind.Autoregressive)) experiment = experiment with { PriorGuidances = [1] };
         var pictures = new List<ExperimentPicture>();
         var count = experiment.PriorGuidances.Count * experiment.Guidances.Count;
         foreach (var prior in experiment.PriorGuidances)

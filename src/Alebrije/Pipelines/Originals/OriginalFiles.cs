@@ -55,7 +55,7 @@ internal static class OriginalFiles
         {
             if (file.Names.FirstOrDefault(known => known == name || known.EndsWith("." + name, StringComparison.Ordinal)) is not { } sign) continue;
             var prefix = sign[..^name.Length];
-            return role == OriginalRole.KandinskyDecoder && file.Describe(prefix + "input_blocks.0.0.weight").Shape[1] > LatentChannels
+            return role == OriginalRole.KandinskyDecoder && file.Describe(prefix + "input_blocks.0.0.weight").Shape is [_, > LatentChannels, ..]
                 ? (OriginalRole.KandinskyInpainting, prefix) : (role, prefix);
         }
 

@@ -55,6 +55,9 @@ internal static class PriorFolder
         };
     }
 
+    /// <summary>Guidance scale that a folder's prior was made for, read from its config; null leaves it to the pipeline.</summary>
+    public static double? GuidanceOf(string folder) => KindOf(folder) == PriorKind.Autoregressive ? ConfigFile.Read<AutoregressivePriorConfig>(folder).Guidance : null;
+
     private static T Fill<T>(string folder, Func<T> build) where T : nn.Module
     {
         using var skip = Nn.WeightInit.Skip();
@@ -74,6 +77,7 @@ internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDispos
     private readonly Dictionary<PriorKind, Lazy<IPrior>> priors = new() { [PriorKind.None] = new(() => new NoPrior()) };
     private readonly Dictionary<PriorKind, Func<IPrior>> loaders = [];
     private readonly Dictionary<PriorKind, string> elsewhere = [];
+    private readonly Dictionary<PriorKind, double?> guidances = [];
 
     /// <summary>Kinds that can be asked for, in the order of <see cref="PriorKind"/>.</summary>
     public IEnumerable<PriorKind> Kinds => priors.Keys.Order();
@@ -86,11 +90,33 @@ internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDispos
 
     /// <summary>The prior of a kind.</summary>
     /// <exception cref="InvalidOperationException">There is none; the message says which there are.</exception>
-    public IPrior this[PriorKind kind] => priors.TryGetValue(kind, out var prior) ? prior.Value : throw new InvalidOperationException(
-        $"{model} has no {PriorNames.Of(kind)} prior; it has {string.Join(", ", Kinds.Select(PriorNames.Of))}.");
+    public IPrior this[PriorKind kind]
+    {
+        get
+        {
+            Require(kind);
+            return priors[kind].Value;
+        }
+    }
 
     /// <summary>Adds a prior that is loaded when it is asked for.</summary>
-    public void Add(PriorKind kind, Func<IPrior> load) => priors[kind] = new Lazy<IPrior>(loaders[kind] = load);
+    /// <param name="kind">What it is.</param>
+    /// <param name="load">Loads it.</param>
+    /// <param name="guidance">The scale that it was made for; null leaves it to the pipeline.</param>
+    public void Add(PriorKind kind, Func<IPrior> load, double? guidance)
+    {
+        priors[kind] = new Lazy<IPrior>(loaders[kind] = load);
+        guidances[kind] = guidance;
+    }
+
+    /// <summary>Guidance scale that the prior of a kind was made for, without loading it; null where it has none, or there is no such prior.</summary>
+    public double? GuidanceOf(PriorKind kind) => guidances.GetValueOrDefault(kind);
+
+    /// <exception cref="InvalidOperationException">There is no prior of a kind; the message says which there are.</exception>
+    public void Require(PriorKind kind)
+    {
+        if (!Has(kind)) throw new InvalidOperationException($"{model} has no {PriorNames.Of(kind)} prior; it has {string.Join(", ", Kinds.Select(PriorNames.Of))}.");
+    }
 
     /// <summary>Says where the prior of a kind came from, when the whole first half of a model came from elsewhere.</summary>
     public void ComesFrom(PriorKind kind, string name) => elsewhere[kind] = name;
@@ -113,6 +139,7 @@ internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDispos
         spaces().Require(prior.Spaces, name, model);
         if (priors.TryGetValue(prior.Kind, out var before) && before.IsValueCreated) before.Value.Dispose();
         (priors[prior.Kind], elsewhere[prior.Kind]) = (new Lazy<IPrior>(prior), name);
+        guidances[prior.Kind] = prior.Guidance;
         loaders.Remove(prior.Kind);
     }
 

@@ -26,7 +26,7 @@ internal sealed class ExperimentFiles
         var name = $"{Name(kind)}-{seed}";
         if (output is null)
         {
-            sheet = Free(name);
+            sheet = OutputFile.Free(name);
             return;
         }
 
@@ -41,23 +41,13 @@ internal sealed class ExperimentFiles
         if (extension is ".png" or ".apng" && !Directory.Exists(output))
         {
             if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) Directory.CreateDirectory(parent);
-            (sheet, animation) = extension == ".png" ? (output, null) : (Beside(output), output);
+            (sheet, animation) = extension == ".png" ? (output, null) : (OutputFile.Free(OutputFile.StemOf(output)), output);
             return;
         }
 
         Directory.CreateDirectory(output);
         (folder, sheet) = (output, Path.Combine(output, SheetName));
         animation = kind is ExperimentKind.Interpolate or ExperimentKind.TextDiff ? Path.Combine(output, AnimationName) : null;
-    }
-
-    /// <summary>A file for the sheet that nobody named: none that is there is replaced.</summary>
-    private static string Beside(string animation) => Free(Path.Combine(Path.GetDirectoryName(animation) ?? "", Path.GetFileNameWithoutExtension(animation)));
-
-    private static string Free(string stem)
-    {
-        var path = stem + ".png";
-        for (var n = 2; File.Exists(path); n++) path = $"{stem}-{n}.png";
-        return path;
     }
 
     /// <summary>The verb of a kind.</summary>

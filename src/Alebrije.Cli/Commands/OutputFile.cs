@@ -29,6 +29,18 @@ internal static class OutputFile
         if (Directory.Exists(path)) throw new IOException(words.In($"{path} cannot be written: a folder has this name.", $"No se puede escribir {path}: es una carpeta."));
     }
 
+    /// <summary>A name that no file has: the stem with <c>.png</c>, or with a number before it.</summary>
+    /// <param name="stem">The path without its ending.</param>
+    public static string Free(string stem)
+    {
+        var path = stem + ".png";
+        for (var n = 2; File.Exists(path); n++) path = $"{stem}-{n}.png";
+        return path;
+    }
+
+    /// <summary>A path without its ending.</summary>
+    public static string StemOf(string path) => Path.Combine(Path.GetDirectoryName(path) ?? "", Path.GetFileNameWithoutExtension(path));
+
     private static string Listed(string[] endings) =>
         endings.Length == 1 ? endings[0] : $"{string.Join(", ", endings[..^1])} or {endings[^1]}";
 }

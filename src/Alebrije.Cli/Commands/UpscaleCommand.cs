@@ -21,7 +21,7 @@ internal static class UpscaleCommand
             () =>
             {
                 var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(picture)!);
-                var target = parsed.GetValue(file) ?? Free(path);
+                var target = parsed.GetValue(file) ?? OutputFile.Free(OutputFile.StemOf(path) + "-large");
                 OutputFile.Check(target, words);
                 var request = new UpscaleRequest(RgbImage.Load(path)) { Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps) };
                 request.Check();
@@ -53,15 +53,6 @@ internal static class UpscaleCommand
             },
             CancellationToken.None));
         return command;
-    }
-
-    /// <summary>A name beside the picture that no file has.</summary>
-    private static string Free(string path)
-    {
-        var stem = Path.Combine(Path.GetDirectoryName(path) ?? "", Path.GetFileNameWithoutExtension(path) + "-large");
-        var name = stem + ".png";
-        for (var n = 2; File.Exists(name); n++) name = $"{stem}-{n}.png";
-        return name;
     }
 
     /// <summary>What the small picture's file says of itself; nothing where it is no PNG.</summary>

@@ -65,7 +65,7 @@ public static class ClipBenchmark
         var all = tower.Tokenizer.EncodeBatch([.. sentences], tower.Length, out var lengths);
         var fitting = Enumerable.Range(0, all.Length).Where(i => lengths[i] is >= Least and <= Most).ToArray();
         var rows = Enumerable.Range(0, batch).Select(i => all[fitting[(int)((long)i * fitting.Length / batch)]]).ToArray();
-        using var ids = tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [batch, rows[0].Length]);
+        using var ids = TokenTensors.Ids(rows);
         var ways = new List<(string, Func<Tensor>)> { ("fp32 plain", () => tower.Embed(ids, ScalarType.Float32)) };
         var packed = types.Select(type => (Type: type, Tower: tower.Pack(type)!)).ToArray();
         foreach (var (type, way) in packed) ways.Add(($"{Name(type)} packed", () => Packed(way, rows)));

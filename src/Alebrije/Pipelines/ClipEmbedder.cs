@@ -156,6 +156,9 @@ internal sealed class ClipEmbedder : IDisposable
     /// <returns>[batch, features]</returns>
     public Tensor EncodePixels(Tensor pixels) => Images.EncodeRange(pixels);
 
+    /// <exception cref="InvalidOperationException">It embeds no pictures.</exception>
+    public void RequireImages() => _ = Images;
+
     /// <summary>Keeps the image tower in memory until disposed.</summary>
     public IDisposable HoldImages() => Images.Hold();
 
@@ -176,7 +179,7 @@ internal sealed class ClipEmbedder : IDisposable
     private ImageStage Images => images ?? throw new InvalidOperationException(
         $"{folder.Name} has no image encoder, so it cannot look at pictures; name a folder that has one, such as karlo-variations for Karlo.");
 
-    private void Add(PriorKind kind, string path) => Priors.Add(kind, () => PriorFolder.Load(path, Scheduler(schedulerConfig, folder), type), PriorFolder.GuidanceOf(path));
+    private void Add(PriorKind kind, string path) => Priors.Add(kind, () => PriorFolder.Load(path, Scheduler(schedulerConfig, folder), type), PriorFolder.GuidanceOf(kind, path));
 
     /// <summary>
     /// The reference's Stable unCLIP calls UnCLIPScheduler.step without the next timestep, so each step goes from t to t - 1 only, whatever the grid

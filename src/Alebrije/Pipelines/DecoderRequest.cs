@@ -43,10 +43,10 @@ internal sealed record DecoderRun(int Steps, double Guidance)
     /// <summary>Steps of an upsampler; null takes the decoder's own number.</summary>
     public int? UpsamplerSteps { get; init; }
 
-    /// <summary>From 0 (none) to 1: how far the deviation of a guided prediction is brought back to that of the unguided one (<see cref="Diffusion.Guidance.Rescale"/>).</summary>
+    /// <summary>From 0 (none) to 1: how far the deviation of a guided prediction is brought back to that of the conditional one (<see cref="Diffusion.Guidance.Rescale"/>).</summary>
     public double Rescale { get; init; }
 
-    /// <summary>0 to 999: how much noise the image embedding gets, or an upscaler's small picture, gets; null takes the decoder's own level.</summary>
+    /// <summary>0 to 999: how much noise the image embedding gets, or an upscaler's small picture; null takes the decoder's own level.</summary>
     public int? NoiseLevel { get; init; }
 
     /// <summary>From 0 (the picture that was given) to 1 (noise alone).</summary>

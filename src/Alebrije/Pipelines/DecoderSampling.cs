@@ -1,4 +1,5 @@
 using Alebrije.Diffusion;
+using Alebrije.Models.UNets;
 using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -9,7 +10,11 @@ namespace Alebrije.Pipelines;
 /// <param name="Start">[batch, channels, h, w]: noise, or a noised picture.</param>
 /// <param name="Index">The first step.</param>
 /// <param name="Noise">The noise that is in it, without the sampler's scale.</param>
-internal sealed record DecoderStart(Tensor Start, int Index, Tensor Noise);
+internal sealed record DecoderStart(Tensor Start, int Index, Tensor Noise)
+{
+    /// <summary>Whether the start is a noised picture.</summary>
+    public bool IsPicture { get; init; }
+}
 
 /// <summary>What the decoders' samplers have in common: start, what is kept of a given picture, and what is told on the way.</summary>
 internal static class DecoderSampling
@@ -27,7 +32,11 @@ internal static class DecoderSampling
     /// <param name="noise">One draw, unless a start is given.</param>
     /// <param name="shape">[batch, channels, h, w]</param>
     /// <param name="known">[batch, channels, h, w]: the picture that was given, or null.</param>
-    public static DecoderStart Begin(IScheduler scheduler, DecoderRun run, Noise noise, long[] shape, Tensor? known)
+    /// <param name="repaints">
+    /// Whether only a part of it is drawn anew: at full strength that starts from noise alone, where a picture to start from is noised as far as the schedule
+    /// goes (the reference's inpainting and image-to-image pipelines).
+    /// </param>
+    public static DecoderStart Begin(IScheduler scheduler, DecoderRun run, Noise noise, long[] shape, Tensor? known, bool repaints)
     {
         if (run.Start is { } start)
         {
@@ -37,9 +46,25 @@ internal static class DecoderSampling
         }
 
         var drawn = noise.Randn(shape);
-        if (known is null || run.Strength >= 1) return new DecoderStart(drawn * scheduler.InitNoiseSigma, 0, drawn);
+        if (known is null || (repaints && run.Strength >= 1)) return new DecoderStart(drawn * scheduler.InitNoiseSigma, 0, drawn);
         var index = Sampling.FirstStep(run.Steps, run.Strength);
-        return new DecoderStart(scheduler.AddNoise(known, drawn, index), index, drawn);
+        return new DecoderStart(scheduler.AddNoise(known, drawn, index), index, drawn) { IsPicture = true };
+    }
+
+    /// <summary>A denoiser with its conditions bound, watched for numbers that overflow; not guided.</summary>
+    /// <param name="network">The denoiser, and the component that it is.</param>
+    /// <param name="bound">What it is told, for every row of the batch that it is run on.</param>
+    /// <param name="type">Type in which it computes.</param>
+    /// <param name="run">Who is told of an overflow.</param>
+    /// <param name="beside">[batch, channels, h, w]: what it sees beside the sample, or null.</param>
+    public static Denoiser Bind((UNet2DConditionModel Network, string Name) network, UNetConditions bound, ScalarType type, DecoderRun run, Tensor? beside = null)
+    {
+        var numbers = new FiniteNumbers(network.Name, type, run.Note);
+        return (x, t) =>
+        {
+            var sample = beside is null ? x : cat([x, beside.shape[0] == x.shape[0] ? beside : beside.repeat(x.shape[0] / beside.shape[0], 1, 1, 1)], 1);
+            return numbers.Run(network.Network, kind => network.Network.call(sample.to(kind), t, bound.To(kind)));
+        };
     }
 
     /// <summary>Progress, trace, and the part of a picture that is put back after every step (RePaint's rule, as the reference's inpainting pipelines have it).</summary>

@@ -2,6 +2,7 @@ using Alebrije.Models.Clip;
 using Alebrije.Models.Priors;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Tensors;
 using Alebrije.Weights;
 using static TorchSharp.torch;
 
@@ -59,7 +60,7 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
         var ids = Ids(texts, out var lengths);
         using var loan = encoder.Borrow();
         var output = loan.Value.Encode(ids);
-        var mask = arange(ids.shape[1]).unsqueeze(0).lt(tensor(lengths.Select(n => (long)n).ToArray()).unsqueeze(1));
+        var mask = TokenTensors.Mask(lengths, ids.shape[1]);
         var embedding = loan.Value.Project(output.Pooled);
         if (trace is not null)
         {
@@ -78,6 +79,6 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     private Tensor Ids(IReadOnlyList<string> texts, out int[] lengths)
     {
         var rows = tokenizer.EncodeBatch(texts, tokenizer.MaxLength, out lengths);
-        return tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, rows[0].Length]);
+        return TokenTensors.Ids(rows);
     }
 }

@@ -52,7 +52,6 @@ internal static class UnClipFolder
         ClipEmbedder? prior = null;
         if (elsewhere is not null)
         {
-            elsewhere.CheckWeights();
             RequireOneSpace(folder, elsewhere);
             prior = Embedder(elsewhere, priorType, keep);
         }
@@ -72,6 +71,7 @@ internal static class UnClipFolder
     /// <summary>The first half of a folder.</summary>
     private static ClipEmbedder Embedder(PipelineFolder folder, ScalarType type, bool keep)
     {
+        folder.CheckWeights();
         if (KandinskyPriors.Contains(folder.ClassName))
         {
             var texts = TextStage.Of(folder, "tokenizer", "text_encoder", keep);

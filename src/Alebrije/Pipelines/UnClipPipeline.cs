@@ -228,6 +228,7 @@ public sealed class UnClipPipeline : IDisposable
         if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))
             throw new InvalidOperationException($"{Name} has no prior: it varies pictures (vary), but draws none from text. Name a model that has one (--prior).");
         if (promptNeeded) embedder.Priors.Require(request.Prior);
+        if (request.ClipGuidance is not null) embedder.RequireImages();
         return request with
         {
             Steps = request.Steps ?? defaults.Steps,

@@ -68,14 +68,10 @@ public sealed class UpsamplingPipeline : IDisposable
 
     /// <summary>Loads the upsampler of a pipeline folder, and nothing else of it.</summary>
     /// <param name="path">The folder that holds <c>model_index.json</c>.</param>
+    /// <param name="precision">Number format of its networks; auto is float32.</param>
     /// <exception cref="CheckpointNotFoundException">The model has no upsampler, or a file is missing.</exception>
     /// <exception cref="WeightsException">A file is damaged, or tensors do not fit the configuration.</exception>
-    public static UpsamplingPipeline Load(string path) => Load(path, Precision.Fp32);
-
-    /// <inheritdoc cref="Load(string)"/>
-    /// <param name="path">The folder that holds <c>model_index.json</c>.</param>
-    /// <param name="precision">Number format of its networks.</param>
-    public static UpsamplingPipeline Load(string path, Precision precision)
+    public static UpsamplingPipeline Load(string path, Precision precision = Precision.Auto)
     {
         TorchRuntime.Initialize();
         var folder = PipelineFolder.Open(path);

@@ -2,6 +2,7 @@ using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -187,7 +188,7 @@ internal sealed class TrainedClip : IDisposable
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var output = Network.Text.Encode(ids);
-        var mask = arange(ids.shape[1]).unsqueeze(0).lt(tensor(lengths.Select(n => (long)n).ToArray()).unsqueeze(1));
+        var mask = TokenTensors.Mask(lengths, ids.shape[1]);
         return (Network.ProjectText(output.Pooled).MoveToOuterDisposeScope(), output.LastHiddenState.MoveToOuterDisposeScope(), mask.MoveToOuterDisposeScope());
     }
 

@@ -32,7 +32,7 @@ public sealed class DecoderSamplingTests
     {
         using var scope = NewDisposeScope();
         using var scheduler = Started("EulerDiscreteScheduler");
-        var begin = DecoderSampling.Begin(scheduler, Run, new Noise(5), [2, 1, 4, 4], null);
+        var begin = DecoderSampling.Begin(scheduler, Run, new Noise(5), [2, 1, 4, 4], null, repaints: false);
         var drawn = new Noise(5).Randn(2, 1, 4, 4);
         Assert.Equal(0, begin.Index);
         Assert.True(drawn.equal(begin.Noise).all().item<bool>());
@@ -41,20 +41,24 @@ public sealed class DecoderSamplingTests
     }
 
     [Theory]
-    [InlineData(1.0, 0)]
-    [InlineData(0.5, 5)]
-    [InlineData(0.0, 9)]
-    public void Begin_WithAPicture_NoisesItForTheFirstStepThatIsTaken(double strength, int first)
+    [InlineData(1.0, true, 0)]
+    [InlineData(0.5, true, 5)]
+    [InlineData(0.0, true, 9)]
+    [InlineData(1.0, false, 0)]
+    [InlineData(0.5, false, 5)]
+    [InlineData(0.0, false, 9)]
+    public void Begin_WithAPicture_NoisesItForTheFirstStepThatIsTaken_ButRepaintsFromNoiseAloneAtFullStrength(double strength, bool repaints, int first)
     {
         using var scope = NewDisposeScope();
         using var scheduler = Started("DDIMScheduler");
         var known = ones(1, 1, 4, 4);
-        var begin = DecoderSampling.Begin(scheduler, Run with { Strength = strength }, new Noise(5), [1, 1, 4, 4], known);
+        var begin = DecoderSampling.Begin(scheduler, Run with { Strength = strength }, new Noise(5), [1, 1, 4, 4], known, repaints);
         var drawn = new Noise(5).Randn(1, 1, 4, 4);
         Assert.Equal(first, begin.Index);
         var alphaBar = scheduler.Schedule.AlphaBar((int)scheduler.Timesteps[first]);
-        var expected = strength >= 1 ? drawn : Math.Sqrt(alphaBar) * known + Math.Sqrt(1 - alphaBar) * drawn;
+        var expected = repaints && strength >= 1 ? drawn : Math.Sqrt(alphaBar) * known + Math.Sqrt(1 - alphaBar) * drawn;
         Assert.InRange((expected - begin.Start).abs().max().item<float>(), 0, 1e-6f);
+        Assert.Equal(!(repaints && strength >= 1), begin.IsPicture);
     }
 
     [Fact]
@@ -64,10 +68,10 @@ public sealed class DecoderSamplingTests
         using var scheduler = Started("DDIMScheduler");
         using var noise = new Noise(5);
         var start = ones(1, 1, 4, 4);
-        var begin = DecoderSampling.Begin(scheduler, Run with { Start = start }, noise, [3, 1, 4, 4], null);
+        var begin = DecoderSampling.Begin(scheduler, Run with { Start = start }, noise, [3, 1, 4, 4], null, repaints: false);
         Assert.Equal([3L, 1, 4, 4], begin.Start.shape);
         Assert.True(new Noise(5).Randn(1).equal(noise.Randn(1)).all().item<bool>());
-        var message = Assert.Throws<ArgumentException>(() => DecoderSampling.Begin(scheduler, Run with { Start = start }, noise, [1, 1, 8, 8], null)).Message;
+        var message = Assert.Throws<ArgumentException>(() => DecoderSampling.Begin(scheduler, Run with { Start = start }, noise, [1, 1, 8, 8], null, repaints: false)).Message;
         Assert.Contains("The start is [1, 1, 4, 4], and this decoder draws [1, 1, 8, 8]", message, StringComparison.Ordinal);
     }
 
@@ -78,7 +82,7 @@ public sealed class DecoderSamplingTests
         using var scheduler = Started("DDIMScheduler");
         var (known, repaint) = (full(1, 1, 4, 4, 0.25f), zeros(1, 1, 4, 4));
         repaint[0, 0, 1, 2] = 1;
-        var begin = DecoderSampling.Begin(scheduler, Run, new Noise(5), [1, 1, 4, 4], known);
+        var begin = DecoderSampling.Begin(scheduler, Run, new Noise(5), [1, 1, 4, 4], known, repaints: true);
         var seen = new List<string>();
         var options = DecoderSampling.Options(scheduler, Run with { After = (stage, _) => seen.Add(stage) }, begin, known, repaint, x => x);
         var x = full(1, 1, 4, 4, 9f);

@@ -9,7 +9,7 @@ namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 /// </summary>
 internal static class CaptionCleaning
 {
-    private const RegexOptions Options = RegexOptions.CultureInvariant | RegexOptions.Compiled;
+    private const RegexOptions Options = RegexOptions.CultureInvariant;
 
     /// <summary>The reference cleans twice.</summary>
     private const int Rounds = 2;

@@ -71,34 +71,19 @@ internal sealed class ImagenDecoder : IDisposable
         scheduler.SetTimesteps(run.Steps);
         long[] shape = [batch, Channels, run.Height, run.Width];
         var bound = new UNetConditions(context);
-        DecoderStart begin;
+        var begin = DecoderSampling.Begin(scheduler, run, noise, shape, IsUpscaler ? null : conditions.Picture?.expand(batch, -1, -1, -1), repaints: false);
         Tensor? beside = null;
         if (IsUpscaler)
         {
-            begin = DecoderSampling.Begin(scheduler, run, noise, shape, null);
             var (large, level) = (nn.functional.interpolate(conditions.Picture!, [run.Height, run.Width], mode: InterpolationMode.Bilinear, align_corners: true), run.NoiseLevel ?? 0);
             if (large.shape[0] != batch) large = large.expand(batch, -1, -1, -1);
             beside = pictureSchedule!.AddNoise(large, noise.RandnLike(large), level);
             bound = bound with { ClassLabels = full(context.shape[0], level, ScalarType.Int64) };
         }
-        else if (conditions.Picture is { } picture)
-        {
-            var (drawn, index) = (noise.Randn(shape), Sampling.FirstStep(run.Steps, run.Strength));
-            begin = new DecoderStart(scheduler.AddNoise(picture.expand(batch, -1, -1, -1), drawn, index), index, drawn);
-        }
-        else
-        {
-            begin = DecoderSampling.Begin(scheduler, run, noise, shape, null);
-        }
 
         run.Trace?.Add("decoder noise", begin.Start);
         using var network = unet.Borrow();
-        var numbers = new FiniteNumbers("unet", type, run.Note);
-        Denoiser denoiser = (x, t) =>
-        {
-            var sample = beside is null ? x : cat([x, x.shape[0] == beside.shape[0] ? beside : cat([beside, beside])], 1);
-            return numbers.Run(network.Value, kind => network.Value.call(sample.to(kind), t, bound.To(kind)));
-        };
+        var denoiser = DecoderSampling.Bind((network.Value, "unet"), bound, type, run, beside);
         if (guided) denoiser = Guidance.ClassifierFree(denoiser, run.Guidance);
         var options = DecoderSampling.Options(scheduler, run, begin, null, null, x => x.div(2).add(0.5));
         return Sampling.Run(scheduler, denoiser, begin.Start, noise, options, run.Cancellation).div(2).add(0.5).clamp(0, 1).MoveToOuterDisposeScope();

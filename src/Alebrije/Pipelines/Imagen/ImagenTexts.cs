@@ -1,6 +1,7 @@
 using Alebrije.Models.T5;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Preprocessing.Tokenizers.Cleaning;
+using Alebrije.Tensors;
 using Alebrije.Weights;
 using static TorchSharp.torch;
 
@@ -32,9 +33,7 @@ internal sealed class ImagenTexts : IDisposable
     {
         string[] prepared = [.. texts.Select(text => clean ? CaptionCleaning.Clean(text) : PlainText.Strip(PlainText.Lower(text, finalSigma: true)))];
         var rows = tokenizer.EncodeBatch(prepared, Tokens, out var lengths);
-        var ids = tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, Tokens]);
-        var mask = arange(Tokens).unsqueeze(0).lt(tensor(lengths.Select(n => (long)n).ToArray()).unsqueeze(1));
-        return encoder.Use(network => network.Encode(ids, mask).to(ScalarType.Float32));
+        return encoder.Use(network => network.Encode(TokenTensors.Ids(rows), TokenTensors.Mask(lengths, Tokens)).to(ScalarType.Float32));
     }
 
     /// <inheritdoc/>

@@ -116,8 +116,8 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
         scheduler.SetTimesteps(run.Steps);
         var batch = conditions.Image.shape[0];
         long[] shape = [batch, LatentChannels, run.Height.LatentSide(factor), run.Width.LatentSide(factor)];
-        var begin = DecoderSampling.Begin(scheduler, run, noise, shape, known);
-        if (known is not null && begin.Index > 0 && NoisesAsDdpm) begin = begin with { Start = NoisedAsDdpm(known, begin.Noise, run.Strength) };
+        var begin = DecoderSampling.Begin(scheduler, run, noise, shape, known, repaints: conditions.Repaint is not null);
+        if (begin.IsPicture && NoisesAsDdpm) begin = begin with { Start = NoisedAsDdpm(known!, begin.Noise, run.Strength) };
         run.Trace?.Add("decoder noise", begin.Start);
 
         var mask = conditions.Repaint is { } repaint ? RepaintMask.AtLatents(repaint, shape[2], shape[3]) : null;
@@ -168,12 +168,7 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
             bound = bound with { Text = encodings, TextEmbeds = pooled };
         }
 
-        var numbers = new FiniteNumbers("unet", type, run.Note);
-        Denoiser denoiser = (x, t) =>
-        {
-            var sample = beside is null ? x : cat([x, beside.expand(x.shape[0], -1, -1, -1)], 1);
-            return numbers.Run(network, kind => network.call(sample.to(kind), t, bound.To(kind)));
-        };
+        var denoiser = DecoderSampling.Bind((network, "unet"), bound, type, run, beside);
         return guided ? Guidance.ClassifierFree(denoiser, run.Guidance) : denoiser;
     }
 

@@ -1,5 +1,6 @@
 using Alebrije.Models.XlmRoberta;
 using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Tensors;
 using Alebrije.Weights;
 using static TorchSharp.torch;
 
@@ -25,9 +26,7 @@ internal sealed class KandinskyTexts(UnigramTokenizer tokenizer, Component<Multi
     public (Tensor Pooled, Tensor Encodings) Encode(IReadOnlyList<string> texts)
     {
         var rows = tokenizer.EncodeBatch(texts, Tokens, out var lengths);
-        var ids = tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, Tokens]);
-        var mask = arange(Tokens).unsqueeze(0).lt(tensor(lengths.Select(n => (long)n).ToArray()).unsqueeze(1)).to(ScalarType.Int64);
-        return encoder.Use(network => network.Encode(ids, mask));
+        return encoder.Use(network => network.Encode(TokenTensors.Ids(rows), TokenTensors.Mask(lengths, Tokens).to(ScalarType.Int64)));
     }
 
     /// <inheritdoc/>

@@ -56,7 +56,7 @@ internal static class PriorFolder
     }
 
     /// <summary>Guidance scale that a folder's prior was made for, read from its config; null leaves it to the pipeline.</summary>
-    public static double? GuidanceOf(string folder) => KindOf(folder) == PriorKind.Autoregressive ? ConfigFile.Read<AutoregressivePriorConfig>(folder).Guidance : null;
+    public static double? GuidanceOf(PriorKind kind, string folder) => kind == PriorKind.Autoregressive ? ConfigFile.Read<AutoregressivePriorConfig>(folder).Guidance : null;
 
     private static T Fill<T>(string folder, Func<T> build) where T : nn.Module
     {

@@ -137,18 +137,7 @@ internal sealed class StableDiffusionDecoder : IDisposable
         // What is kept is put back from the picture's latents; a denoiser that sees it, and starts from noise alone, never asks for them.
         var asked = conditions.Picture is not null && !(IsInpainting && run.Strength >= 1);
         var known = asked ? Encode(conditions.Picture!, noise).expand(batch, -1, -1, -1) : null;
-        DecoderStart begin;
-        if (known is not null && (run.Strength < 1 || !repaints))
-        {
-            var drawn = noise.Randn(shape);
-            var index = Sampling.FirstStep(run.Steps, run.Strength);
-            begin = new DecoderStart(scheduler.AddNoise(known, drawn, index), index, drawn);
-        }
-        else
-        {
-            begin = DecoderSampling.Begin(scheduler, run with { Strength = 1 }, noise, shape, known);
-        }
-
+        var begin = DecoderSampling.Begin(scheduler, run, noise, shape, known, repaints);
         if (!repaints) return (begin, known, null);
         var masked = Encode(conditions.Picture! * (1 - conditions.Repaint!), noise).expand(batch, -1, -1, -1);
         if (!IsInpainting) return (begin, known, null);
@@ -160,7 +149,7 @@ internal sealed class StableDiffusionDecoder : IDisposable
     private (DecoderStart Begin, Tensor? Known, Tensor? Beside) BeginFromSmall(Tensor small, IScheduler scheduler, DecoderRun run, Noise noise, long batch)
     {
         var noised = pictureSchedule!.AddNoise(small, noise.RandnLike(small), run.NoiseLevel ?? 0).expand(batch, -1, -1, -1);
-        var begin = DecoderSampling.Begin(scheduler, run, noise, [batch, config.InChannels - PictureChannels, small.shape[2], small.shape[3]], null);
+        var begin = DecoderSampling.Begin(scheduler, run, noise, [batch, config.InChannels - PictureChannels, small.shape[2], small.shape[3]], known: null, repaints: false);
         return (begin, null, noised);
     }
 
@@ -198,12 +187,7 @@ internal sealed class StableDiffusionDecoder : IDisposable
 
     private Denoiser Conditioned(UNet2DConditionModel network, UNetConditions bound, Tensor? beside, DecoderRun run)
     {
-        var numbers = new FiniteNumbers("unet", type, run.Note);
-        Denoiser denoiser = (x, t) =>
-        {
-            var sample = beside is null ? x : cat([x, x.shape[0] == beside.shape[0] ? beside : cat([beside, beside])], 1);
-            return numbers.Run(network, kind => network.call(sample.to(kind), t, bound.To(kind)));
-        };
+        var denoiser = DecoderSampling.Bind((network, "unet"), bound, type, run, beside);
         if (!Guides(run)) return denoiser;
         return run.Rescale <= 0 ? Guidance.ClassifierFree(denoiser, run.Guidance) : (x, t) =>
         {

@@ -1,6 +1,6 @@
 using Alebrije.Models.Clip;
 using Alebrije.Preprocessing.Tokenizers;
-using Alebrije.Weights;
+using Alebrije.Tensors;
 using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.StableDiffusion;
@@ -47,18 +47,18 @@ internal sealed class StableDiffusionTexts : IDisposable
         for (var i = 0; i < towers.Length; i++)
         {
             var (tokenizer, component) = towers[i];
-            var rows = tokenizer.EncodeBatch(i > 0 ? second ?? texts : texts, tokenizer.MaxLength);
-            var ids = tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, rows[0].Length]);
+            var ids = TokenTensors.Ids(tokenizer.EncodeBatch(i > 0 ? second ?? texts : texts, tokenizer.MaxLength));
             using var loan = component.Borrow();
-            if (IsXl)
+            var (tower, isLast) = (loan.Value, i == towers.Length - 1);
+            var output = skip == 0 || (IsXl && isLast) ? tower.Encode(ids) : null;
+            encodings.Add((IsXl, skip) switch
             {
-                encodings.Add(loan.Value.Hidden(ids, skip + 1));
-                if (i == towers.Length - 1) pooled = loan.Value.Project(loan.Value.Encode(ids).Pooled);
-            }
-            else
-            {
-                encodings.Add(loan.Value.Norm(loan.Value.Hidden(ids, skip)));
-            }
+                (true, 0) => output!.Penultimate,
+                (true, _) => tower.Hidden(ids, skip + 1),
+                (false, 0) => output!.LastHiddenState,
+                (false, _) => tower.Norm(tower.Hidden(ids, skip)),
+            });
+            if (IsXl && isLast) pooled = tower.Project(output!.Pooled);
         }
 
         return new EncodedTexts(encodings.Count == 1 ? encodings[0] : cat([.. encodings], -1), pooled);

@@ -125,7 +125,7 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
         using var scheduler = DecoderSampling.Scheduler(schedulerConfig, run);
         scheduler.SetTimesteps(run.Steps);
         long[] shape = [condition.shape[0], config.InChannels, run.Height / codec.Factor, run.Width / codec.Factor];
-        var begin = DecoderSampling.Begin(scheduler, run, noise, shape, known);
+        var begin = DecoderSampling.Begin(scheduler, run, noise, shape, known, repaints: conditions.Repaint is not null);
         run.Trace?.Add("decoder noise", begin.Start);
         using var network = unet.Borrow();
         using var decoder = run.NeedsPictures ? Vae.Borrow() : null;
@@ -177,8 +177,7 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
     {
         var guided = run.Guidance > 1;
         var bound = new UNetConditions(context) { ClassLabels = guided ? cat([zeros_like(condition), condition]) : condition };
-        var numbers = new FiniteNumbers("unet", type, run.Note);
-        Denoiser denoiser = (x, t) => numbers.Run(network, kind => network.call(x.to(kind), t, bound.To(kind)));
+        var denoiser = DecoderSampling.Bind((network, "unet"), bound, type, run);
         return guided ? Guidance.ClassifierFree(denoiser, run.Guidance) : denoiser;
     }
 

@@ -110,7 +110,7 @@ internal sealed class KarloDecoder : IUnClipDecoder
         scheduler.SetTimesteps(run.Steps);
         var batch = conditions.Image.shape[0];
         var known = conditions.Picture is { } picture ? Bicubic.Resize(picture, SmallSize, SmallSize).expand(batch, -1, -1, -1) : null;
-        var begin = DecoderSampling.Begin(scheduler, run, noise, [batch, config.InChannels, SmallSize, SmallSize], known);
+        var begin = DecoderSampling.Begin(scheduler, run, noise, [batch, config.InChannels, SmallSize, SmallSize], known, repaints: conditions.Repaint is not null);
         run.Trace?.Add("decoder noise", begin.Start);
         var denoiser = Conditioned(loan.Value, conditions, run);
         if (run.Pull is { } pull) denoiser = Guidance.Pulled(denoiser, scheduler, pull.Score, pull.Scale);
@@ -131,8 +131,7 @@ internal sealed class KarloDecoder : IUnClipDecoder
             ClassLabels = time,
             TextMask = nn.functional.pad(text.TextMask!.to(ScalarType.Float32), (extra, 0), value: 1),
         };
-        var numbers = new FiniteNumbers("decoder", type, run.Note);
-        Denoiser denoiser = (x, t) => numbers.Run(network, kind => network.call(x.to(kind), t, bound.To(kind)));
+        var denoiser = DecoderSampling.Bind((network, "decoder"), bound, type, run);
         return guided ? Guidance.ClassifierFree(denoiser, run.Guidance) : denoiser;
     }
 }

@@ -1,5 +1,6 @@
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Preprocessing.Tokenizers.Cleaning;
+using Alebrije.Tensors;
 using Alebrije.Weights;
 using static TorchSharp.torch;
 
@@ -31,7 +32,7 @@ internal static class TokenizerRunners
     public static IReadOnlyDictionary<string, Tensor> Rows(FixtureCase c)
     {
         var tokenizer = SingleFile(c.Fixture, new TextCase { Text = "" });
-        return new Dictionary<string, Tensor> { ["ids"] = Matrix(tokenizer.EncodeBatch(FirstAndLast(c.Fixture), c.Integer("context_length"))) };
+        return new Dictionary<string, Tensor> { ["ids"] = TokenTensors.Ids(tokenizer.EncodeBatch(FirstAndLast(c.Fixture), c.Integer("context_length"))) };
     }
 
     /// <summary>Rows of transformers' CLIPTokenizer with either of its paddings: the first texts and the last.</summary>
@@ -43,8 +44,8 @@ internal static class TokenizerRunners
         var bang = Transformers(c.Fixture, "!").EncodeBatch(texts, length, out var bangLengths);
         return new Dictionary<string, Tensor>
         {
-            ["input_ids"] = Matrix(ids), ["attention_mask"] = Mask(lengths, length),
-            ["ids_pad_bang"] = Matrix(bang), ["mask_pad_bang"] = Mask(bangLengths, length),
+            ["input_ids"] = TokenTensors.Ids(ids), ["attention_mask"] = TokenTensors.Mask(lengths, length).to(ScalarType.Int64),
+            ["ids_pad_bang"] = TokenTensors.Ids(bang), ["mask_pad_bang"] = TokenTensors.Mask(bangLengths, length).to(ScalarType.Int64),
         };
     }
 
@@ -106,9 +107,4 @@ internal static class TokenizerRunners
 
     private static ClipTokenizer OfFolder(Fixture fixture, TextCase text) =>
         fixture.Part("tokenizer of " + text.Component, () => ClipTokenizer.Load(fixture.Model(text.Component ?? "")));
-
-    private static Tensor Matrix(int[][] rows) => tensor(rows.SelectMany(row => row).Select(id => (long)id).ToArray(), [rows.Length, rows[0].Length]);
-
-    private static Tensor Mask(int[] lengths, int length) =>
-        arange(length).unsqueeze(0).lt(tensor(lengths.Select(l => (long)l).ToArray()).unsqueeze(1)).to(ScalarType.Int64);
 }

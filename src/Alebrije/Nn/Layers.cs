@@ -69,6 +69,9 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
 /// <summary>Two-dimensional convolution, made by <see cref="Layers.Conv2d"/>.</summary>
 internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
 {
+    /// <summary>Channels in one block of oneDNN's layouts for AVX-512.</summary>
+    private const long Block = 16;
+
     private readonly long[] stride, padding;
     private readonly Parameter weight;
     private readonly Parameter? bias;
@@ -93,8 +96,23 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
 
     /// <param name="input">[batch, input, h, w]</param>
     /// <returns>[batch, output, h', w']</returns>
-    public override Tensor forward(Tensor input) =>
-        nn.functional.conv2d(input, weight.As(input), bias?.As(input), strides: stride, padding: padding);
+    public override Tensor forward(Tensor input)
+    {
+        var (kernels, shift) = (weight.As(input), bias?.As(input));
+        var (outputs, inputs) = (Missing(weight.shape[0]), Missing(weight.shape[1]));
+        if (outputs == 0 && inputs == 0) return nn.functional.conv2d(input, kernels, shift, strides: stride, padding: padding);
+
+        // Where channels do not fill blocks, oneDNN reads uninitialised memory in their place: results and gradients are wrong, or NaN, depending on what
+        // lay there (libtorch 2.10 on AVX-512, float32 and bfloat16, compared with an exact reference). Channels of zeros are exact.
+        using var scope = NewDisposeScope();
+        kernels = nn.functional.pad(kernels, [0, 0, 0, 0, 0, inputs, 0, outputs]);
+        if (shift is not null) shift = nn.functional.pad(shift, [0, outputs]);
+        var padded = inputs == 0 ? input : nn.functional.pad(input, [0, 0, 0, 0, 0, inputs]);
+        var output = nn.functional.conv2d(padded, kernels, shift, strides: stride, padding: padding);
+        return (outputs == 0 ? output : output.narrow(1, 0, weight.shape[0]).contiguous()).MoveToOuterDisposeScope();
+
+        static long Missing(long channels) => (Block - (channels % Block)) % Block;
+    }
 }
 
 /// <summary>Normalisation over groups of channels, made by <see cref="Layers.GroupNorm"/>.</summary>

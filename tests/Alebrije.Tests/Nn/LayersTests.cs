@@ -100,4 +100,49 @@ public sealed class LayersTests
         var e = Assert.Throws<ArgumentException>(() => Layers.GroupNorm(32, 40));
         Assert.Contains("40 channels", e.Message, StringComparison.Ordinal);
     }
+
+    /// <summary>
+    /// oneDNN reads what lies in memory where channels do not fill blocks of 16; here NaN lies there. The reference is a product of patches in float64.
+    /// </summary>
+    [Theory]
+    [InlineData(32, 3, 3, 1)]
+    [InlineData(64, 8, 3, 1)]
+    [InlineData(24, 24, 3, 2)]
+    [InlineData(40, 16, 3, 1)]
+    [InlineData(8, 40, 3, 1)]
+    [InlineData(8, 9, 1, 1)]
+    public void Convolution_OfAnyChannels_IsExact_AndSoIsTheGradientOfItsInput(int input, int output, int kernel, int stride)
+    {
+        var layer = Layers.Conv2d(input, output, kernel, stride, padding: kernel / 2, bias: false);
+        for (var draw = 0; draw < 3; draw++)
+        {
+            using var scope = NewDisposeScope();
+            var (x, exact) = (randn(8, input, 16, 16), layer.Weight.detach().to(ScalarType.Float64).reshape(output, -1));
+            var side = 16 / stride;
+            var cotangent = randn(8, output, side, side);
+            var reference = x.to(ScalarType.Float64).requires_grad_();
+            var patches = nn.functional.unfold(reference, (kernel, kernel), padding: (kernel / 2, kernel / 2), stride: (stride, stride));
+            var wanted = einsum("oc,bcl->bol", exact, patches).reshape(cotangent.shape);
+            (wanted * cotangent).sum().backward();
+            foreach (var (type, tolerance) in new[] { (ScalarType.Float32, 1e-4), (ScalarType.BFloat16, 0.03) })
+            {
+                if (type == ScalarType.BFloat16 && !Processor.HasFastBf16) continue;
+                var own = x.clone().requires_grad_();
+                LeaveNaN();
+                var got = layer.call(own.to(type)).to(ScalarType.Float32);
+                LeaveNaN();
+                (got * cotangent).sum().backward();
+                Assert.True(Error(got, wanted) < tolerance, $"{type}: the result is off by {Error(got, wanted)}");
+                Assert.True(Error(own.grad!, reference.grad!) < tolerance, $"{type}: the gradient is off by {Error(own.grad!, reference.grad!)}");
+            }
+        }
+
+        static double Error(Tensor got, Tensor wanted) => (got.detach().to(ScalarType.Float64) - wanted.detach()).abs().max().ToDouble() / wanted.detach().abs().max().ToDouble();
+
+        static void LeaveNaN()
+        {
+            using var scope = NewDisposeScope();
+            for (var power = 8; power < 22; power++) full([1L << power], float.NaN);
+        }
+    }
 }

@@ -1,3 +1,5 @@
+using static TorchSharp.torch;
+
 namespace Alebrije.Weights;
 
 /// <summary>Finds the weights of a component in its folder, under the names that transformers, diffusers and open_clip publish.</summary>
@@ -29,6 +31,15 @@ internal static class CheckpointFolder
         foreach (var name in Candidates())
             if (Path.Combine(folder, name) is var path && File.Exists(path)) return OpenFile(path);
         throw new CheckpointNotFoundException($"{folder} holds no weights; looked for {string.Join(", ", Candidates())}.");
+    }
+
+    /// <summary>Loads the weights of a component folder into a network, strictly in both directions.</summary>
+    /// <exception cref="CheckpointNotFoundException">The folder holds no weights.</exception>
+    /// <exception cref="WeightsException">The file is damaged, or its tensors do not fit the network; all of them are listed.</exception>
+    public static void Load(nn.Module network, string folder, StateDictOptions? options = null)
+    {
+        using var weights = OpenWeights(folder);
+        StateDict.Load(network, weights, options);
     }
 
     private static TensorSource OpenFile(string path)

@@ -26,6 +26,7 @@ internal static class ImagineCommand
     private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE", Description = "Pulls the picture towards the prompt by the gradient of CLIP's cosine; 0.3 is a good start, 2 is too much." };
     private static readonly Option<bool> ClipAlone = new("--clip-guidance-alone") { Description = "Lets CLIP's gradient take the place of the image embedding." };
     private static readonly Option<int> BestOf = new("--best-of") { HelpName = "N", Description = "Pictures that are drawn for each one; CLIP keeps the one nearest to the prompt.", DefaultValueFactory = _ => 1 };
+    private static readonly Option<bool> OnlyGuess = new("--only-guess") { Description = "Draws the first guess alone: the model's regression, blurred, without a denoiser." };
     private static readonly Option<bool> Estimate = new("--estimate") { Description = "Says how long it will take and how much memory, from the model's configurations, and draws nothing." };
     private static readonly Option<string?> DepthMap = new("--depth-map") { HelpName = "FILE", Description = "A depth map to draw along, light where things are near, for models that take one." };
     private static readonly Option<string?> Out = new("--out") { Description = "A .png file for one picture, or a folder for 0000.png, 0001.png, ..." };
@@ -35,7 +36,7 @@ internal static class ImagineCommand
     {
         var command = new Command("imagine", "Draws pictures from texts: text embedding, prior, image embedding, decoder, picture.")
         {
-            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, BestOf, Estimate, Out, Trace,
+            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, BestOf, OnlyGuess, Estimate, Out, Trace,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
@@ -132,7 +133,7 @@ internal static class ImagineCommand
             Prompt = prompts[0], Negative = parsed.GetValue(Negative)!, Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
             PriorSteps = parsed.GetValue(PriorSteps),
             PriorGuidance = parsed.GetValue(PriorScale), PriorCandidates = parsed.GetValue(Candidates), Size = parsed.GetValue(Size),
-            UpsamplerSteps = parsed.GetValue(UpsamplerSteps), Eta = parsed.GetValue(Eta), DepthMap = parsed.GetValue(DepthMap),
+            UpsamplerSteps = parsed.GetValue(UpsamplerSteps), Eta = parsed.GetValue(Eta), DepthMap = parsed.GetValue(DepthMap), OnlyGuess = parsed.GetValue(OnlyGuess),
             ClipGuidance = parsed.GetValue(ClipScale) is { } pull ? new ClipGuidance(pull, parsed.GetValue(ClipAlone)) : null,
         };
         if (parsed.GetValue(ClipAlone) && template.ClipGuidance is null)

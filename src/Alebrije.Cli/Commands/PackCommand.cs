@@ -15,11 +15,13 @@ internal static class PackCommand
             Description = "Folders of runs of other kinds of prior; without the four runs above they are put into the model that is there.",
         };
         var upsampler = Run("--upsampler", "Folder of the upsampler run; without the four runs above it is added to the model that is there.");
+        var guess = Run("--guess", "Folder of the run of the first guess that the decoder was trained with.");
         var folder = new Option<string>("--out") { Description = "Folder of the model.", Required = true };
         var command = new Command("pack", "Puts trained parts together as a model folder in the published layout.");
         foreach (var part in parts) command.Add(part);
         command.Add(others);
         command.Add(upsampler);
+        command.Add(guess);
         command.Add(folder);
         command.SetAction(parsed =>
         {
@@ -32,15 +34,17 @@ internal static class PackCommand
             if (decoder is null && (missing.Length == parts.Length ? priors.Length == 0 && enlarging is null : missing.Length > 0))
                 throw new UsageException(words.In(
                     $"pack lacks {string.Join(", ", missing)}; give all four runs, or --decoder, --other-priors or --upsampler alone.", $"A pack le falta {string.Join(", ", missing)}; da las cuatro carpetas, o solo --decoder, --other-priors o --upsampler."));
+            if (decoder is null && missing.Length > 0 && parsed.GetValue(guess) is not null)
+                throw new UsageException(words.In("--guess goes with --decoder: a decoder draws with the first guess that it was trained with.", "--guess va con --decoder: un decodificador dibuja con la primera aproximación con la que fue entrenado."));
             CommonOptions.StartTorch(parsed);
             var target = parsed.GetValue(folder)!;
             if (missing.Length == 0)
             {
-                ModelPacker.Pack(new PackedRuns(runs[0]!, runs[1]!, runs[2]!, runs[3]!) { OtherPriors = priors, Upsampler = enlarging }, target);
+                ModelPacker.Pack(new PackedRuns(runs[0]!, runs[1]!, runs[2]!, runs[3]!) { OtherPriors = priors, Upsampler = enlarging, Guess = parsed.GetValue(guess) }, target);
             }
             else
             {
-                if (decoder is not null) ModelPacker.PackDecoder(decoder, target);
+                if (decoder is not null) ModelPacker.PackDecoder(decoder, target, parsed.GetValue(guess));
                 if (priors.Length > 0) ModelPacker.AddPriors(priors, target);
                 if (enlarging is not null) ModelPacker.PackUpsampler(enlarging, target);
             }

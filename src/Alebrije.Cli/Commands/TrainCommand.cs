@@ -14,6 +14,7 @@ internal static class TrainCommand
         ["clip"] = "Trains CLIP: on the world of emoji as a file says, or on your own pictures with captions.",
         ["autoencoder"] = "Trains the autoencoder between pictures and latents.",
         ["prior"] = "Trains the prior from text to image embedding, on a trained CLIP.",
+        ["guess"] = "Trains the first guess, a regression from image embedding and text to latents that stands beside the decoder's noise.",
         ["decoder"] = "Trains the decoder from image embedding to latents, on a trained CLIP and autoencoder.",
         ["upsampler"] = "Trains the upsampler that doubles the side of pictures.",
     };

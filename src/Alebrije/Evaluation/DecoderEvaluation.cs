@@ -15,8 +15,8 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
 
     /// <summary>
     /// <c>concept_top1</c>, <c>concept_top5</c> and <c>colour</c> on core concepts, <c>concept_top1_all</c> on all, <c>pairs_both</c> on held-out
-    /// pairs of core concepts, <c>from_true_embedding_top1</c>, <c>with_linear_top1</c> (where there is one), <c>with_none_top1</c>, and
-    /// <c>same_on_true_pictures</c>, whose own figure is its <c>concept_top1</c>.
+    /// pairs of core concepts, <c>from_true_embedding_top1</c>, <c>with_linear_top1</c> (where there is one), <c>with_none_top1</c>, for
+    /// models with a first guess <c>only_guess_top1</c> and <c>only_guess_pairs_both</c> (the regression that diffusion has to beat), and <c>same_on_true_pictures</c>, whose own figure is its <c>concept_top1</c>.
     /// </summary>
     /// <param name="sizes">Numbers of prompts.</param>
     /// <param name="progress">Told what is done, how many of how many.</param>
@@ -38,12 +38,19 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
         if (painter.Has(PriorKind.Linear))
             metrics.Add("with_linear_top1", PictureJudge.Named(core, Draw("linear", "core concepts by the linear prior", core, painter.By(PriorKind.Linear)), 1));
         metrics.Add("with_none_top1", PictureJudge.Named(core, Draw("none", "core concepts without a prior", core, painter.By(PriorKind.None)), 1));
+        if (painter.HasGuess)
+        {
+            var guessed = Draw("guess", "core concepts by the first guess alone", core, painter.By(PriorKind.Diffusion), onlyGuess: true);
+            metrics.Add("only_guess_top1", PictureJudge.Named(core, guessed, 1));
+            metrics.Add("only_guess_pairs_both", PictureJudge.Both(duets, Draw("guess-pairs", "held-out pairs by the first guess alone", duets, painter.By(PriorKind.Diffusion), onlyGuess: true)));
+        }
+
         metrics.Add("same_on_true_pictures", Ceiling(core, truth, all, duets));
         return metrics;
 
-        PictureAnswer[] Draw(string name, string what, PromptedScene[] prompts, EmbeddingSource source)
+        PictureAnswer[] Draw(string name, string what, PromptedScene[] prompts, EmbeddingSource source, bool onlyGuess = false)
         {
-            var pictures = painter.Draw([.. prompts.Select(p => p.Prompt)], source, done => progress?.Invoke($"drawing {what}", done, prompts.Length));
+            var pictures = painter.Draw([.. prompts.Select(p => p.Prompt)], source, done => progress?.Invoke($"drawing {what}", done, prompts.Length), onlyGuess);
             return Ask($"decoder-{name}", what, prompts, pictures);
         }
     }

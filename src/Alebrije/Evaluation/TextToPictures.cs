@@ -26,6 +26,9 @@ internal sealed class TextToPictures(UnClipPipeline pipeline, ulong seed)
     /// <summary>The model's priors, the most thorough first.</summary>
     public IEnumerable<PriorKind> Priors => PriorNames.All.Select(name => PriorNames.TryParse(name, out var kind) ? kind : default).Where(Has);
 
+    /// <summary>True if the model has a first guess, which <c>onlyGuess</c> draws.</summary>
+    public bool HasGuess => pipeline.Decoder.HasGuess;
+
     /// <summary>Whether the model has a prior of a kind.</summary>
     public bool Has(PriorKind kind) => pipeline.Embedder.Priors.Has(kind);
 
@@ -44,21 +47,22 @@ internal sealed class TextToPictures(UnClipPipeline pipeline, ulong seed)
     /// <param name="prompts">What to draw.</param>
     /// <param name="source">The image embeddings.</param>
     /// <param name="done">Told how many are done after every batch; may throw to stop.</param>
-    public RgbImage[] Draw(IReadOnlyList<string> prompts, EmbeddingSource source, Action<int>? done = null)
+    /// <param name="onlyGuess">True draws the first guess alone.</param>
+    public RgbImage[] Draw(IReadOnlyList<string> prompts, EmbeddingSource source, Action<int>? done = null, bool onlyGuess = false)
     {
         var pictures = new List<RgbImage>(prompts.Count);
         foreach (var chunk in prompts.Chunk(Batch))
         {
-            using (NewDisposeScope()) pictures.AddRange(DrawBatch(chunk, source, pictures.Count));
+            using (NewDisposeScope()) pictures.AddRange(DrawBatch(chunk, source, pictures.Count, onlyGuess));
             done?.Invoke(pictures.Count);
         }
 
         return [.. pictures];
     }
 
-    private RgbImage[] DrawBatch(string[] prompts, EmbeddingSource source, int first)
+    private RgbImage[] DrawBatch(string[] prompts, EmbeddingSource source, int first, bool onlyGuess)
     {
-        var request = pipeline.Complete(new GenerationRequest { Prompt = prompts[0] });
+        var request = pipeline.Complete(new GenerationRequest { Prompt = prompts[0], OnlyGuess = onlyGuess });
         using var priorNoise = new Noise(NoiseSeed.Of(seed, first, NoiseSeed.Prior));
         using var noise = new Noise(NoiseSeed.Of(seed, first, NoiseSeed.Decoder));
         var conditions = new DecoderConditions(source(pipeline.Embedder.Texts(prompts), first, priorNoise))

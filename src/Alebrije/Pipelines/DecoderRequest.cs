@@ -61,6 +61,9 @@ internal sealed record DecoderRun(int Steps, double Guidance)
     /// <summary>Gradient that pulls the predicted picture towards something; null: none.</summary>
     public PicturePull? Pull { get; init; }
 
+    /// <summary>True decodes the first guess as it is, without a denoiser; only for decoders that have one (<see cref="IUnClipDecoder.HasGuess"/>).</summary>
+    public bool OnlyGuess { get; init; }
+
     /// <summary>Told after every step: stage, steps done, of.</summary>
     public Action<GenerationProgress>? Report { get; init; }
 
@@ -105,6 +108,9 @@ internal interface IUnClipDecoder : IDisposable
 
     /// <summary>Whether it can draw other sizes than its own.</summary>
     bool HasFreeSize { get; }
+
+    /// <summary>True if a regression's latents stand beside the noisy ones.</summary>
+    bool HasGuess => false;
 
     /// <summary>The larger side that an upsampler of its own makes when it is asked for; null where there is none, or where it always runs.</summary>
     int? UpsampledSize { get; }

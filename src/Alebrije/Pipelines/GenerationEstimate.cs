@@ -1,5 +1,6 @@
 using Alebrije.Models.Autoencoders;
 using Alebrije.Models.Clip;
+using Alebrije.Models.Guesses;
 using Alebrije.Models.Priors;
 using Alebrije.Models.UNets;
 using Alebrije.Models.XlmRoberta;
@@ -104,6 +105,10 @@ internal sealed class GenerationEstimator
                 if (from.Has("vae") && request.UpsamplerSteps is null) break;
                 var steps = (request.UpsamplerSteps ?? 7) - (from.Has(Upsampler.Last) ? 1 : 0);
                 Stage(from, component, NetworkCost.OfUNet(new UNet2DModel(upsampler), upsampler.BlockOutChannels.Length, large * large, 0), type, component == Upsampler.Last ? 1 : steps);
+                break;
+            case FirstGuessConfig.ClassName:
+                var guess = ConfigFile.Read<FirstGuessConfig>(path);
+                Stage(from, component, NetworkCost.OfUNet(new FirstGuessModel(guess), 1, Math.Pow(guess.SampleSize / guess.PatchSize, 2), 81), ScalarType.Float32, runs: 1);
                 break;
             case "AutoencoderKL":
                 var vae = ConfigFile.Read<AutoencoderKLConfig>(path);

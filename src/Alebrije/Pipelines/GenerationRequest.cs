@@ -86,6 +86,12 @@ public sealed record GenerationRequest
     /// <summary>File of a depth map, light where things are near, for models that draw along one (Kandinsky 2.2's ControlNet); null for all others.</summary>
     public string? DepthMap { get; init; }
 
+    /// <summary>
+    /// True draws the first guess alone: the regression from image embedding and text that the denoiser starts from, blurred where they leave a choice. For
+    /// models that have one, such as mini.
+    /// </summary>
+    public bool OnlyGuess { get; init; }
+
     /// <summary>Looks at the values alone; whether the size fits is the model's to say.</summary>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public void Check() => Check(promptNeeded: true);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Alebrije.Models.Clip;
+using Alebrije.Models.Guesses;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Pipelines.Kandinsky;
 using Alebrije.Pipelines.Priors;
@@ -225,6 +226,8 @@ public sealed class UnClipPipeline : IDisposable
         var takesDepth = decoder is KandinskyDecoder { HasControl: true };
         if (takesDepth && request.DepthMap is null) throw new ArgumentException($"{Name} draws along a depth map: name the file of one (--depth-map), light where things are near.");
         if (!takesDepth && request.DepthMap is not null) throw new ArgumentException($"{Name} looks at no depth map; leave it out, or name a model that draws along one, such as kandinsky-2.2-controlnet-depth.");
+        if (request.OnlyGuess && !decoder.HasGuess)
+            throw new ArgumentException($"{Name} has no first guess (component {FirstGuessConfig.Component}); leave --only-guess out, or name a model that has one, such as mini.");
         if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))
             throw new InvalidOperationException($"{Name} has no prior: it varies pictures (vary), but draws none from text. Name a model that has one (--prior).");
         if (promptNeeded) embedder.Priors.Require(request.Prior);
@@ -246,7 +249,7 @@ public sealed class UnClipPipeline : IDisposable
     /// <summary>How the decoder runs for a request that is complete.</summary>
     internal static DecoderRun Run(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)
     {
-        Height = request.Size!.Value, Width = request.Size.Value, Eta = request.Eta, UpsamplerSteps = request.UpsamplerSteps,
+        Height = request.Size!.Value, Width = request.Size.Value, Eta = request.Eta, UpsamplerSteps = request.UpsamplerSteps, OnlyGuess = request.OnlyGuess,
     };
 
     /// <summary>A pull towards a text embedding.</summary>

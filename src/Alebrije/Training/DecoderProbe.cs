@@ -1,8 +1,7 @@
 using Alebrije.Diffusion;
 using Alebrije.Evaluation;
-using Alebrije.Models.Autoencoders;
+using Alebrije.Models.Guesses;
 using Alebrije.Models.UNets;
-using Alebrije.Nn;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using TorchSharp;
@@ -14,7 +13,7 @@ namespace Alebrije.Training;
 /// A short look at a decoder in training: pictures drawn from true image embeddings and captions of single core concepts, named by CLIP
 /// among all concepts, and a picture sheet (true pictures above, drawn ones below).
 /// </summary>
-internal sealed class DecoderProbe(UNet2DConditionModel network, AutoencoderKL vae, TrainedClip clip, CaptionedScenes scenes)
+internal sealed class DecoderProbe(UNet2DConditionModel network, FirstGuessModel? guess, LatentRun run, TrainedClip clip, CaptionedScenes scenes)
 {
     private const ulong Seed = 9004;
     private const int Count = 32, Steps = 16, Columns = 8;
@@ -27,7 +26,7 @@ internal sealed class DecoderProbe(UNet2DConditionModel network, AutoencoderKL v
         using var scope = NewDisposeScope();
         var prompts = new EvaluationScenes(scenes.World, Seed).Prompts(EvaluationScenes.CoreSingles, Count);
         var truth = prompts.Select(prompt => scenes.Draw(prompt.Scene)).ToArray();
-        var drawn = Draw(Embed(truth), [.. prompts.Select(prompt => prompt.Prompt)]);
+        var drawn = Draw(truth, [.. prompts.Select(prompt => prompt.Prompt)]);
         var judge = new PictureJudge(new JointSpace(Embed, texts => Texts(texts).Embeddings), scenes.World);
         var answers = judge.Ask(drawn);
         Save(truth, drawn, sheet);
@@ -39,20 +38,20 @@ internal sealed class DecoderProbe(UNet2DConditionModel network, AutoencoderKL v
         };
     }
 
-    private RgbImage[] Draw(Tensor embeddings, string[] captions)
+    private RgbImage[] Draw(RgbImage[] truth, string[] captions)
     {
         using var scheduler = Schedulers.Create(MiniSchedulers.Decoder);
         using var noise = new Noise((long)Seed);
         scheduler.SetTimesteps(Steps);
-        var side = vae.Config.SampleSize / vae.Config.Factor;
-        var code = Timesteps.Encode(zeros(Count), embeddings.shape[1], cosineFirst: true, shift: 0);
-        var condition = cat([embeddings, code], 1);
-        var conditions = new UNetConditions(cat([Texts([.. Enumerable.Repeat("", Count)]).Encodings, Texts(captions).Encodings]))
-        {
-            ClassLabels = cat([zeros_like(condition), condition]),
-        };
-        var start = Sampling.Begin(scheduler, noise, Count, network.Config.InChannels, side, side);
-        var latents = Sampling.Run(scheduler, Guidance.ClassifierFree((x, t) => network.call(x, t, conditions), GuidanceScale), start, noise);
+        var vae = run.Vae;
+        var batch = run.Encode(PairBatch.Make(clip, Count, vae.Config.SampleSize, i => (truth[i], captions[i])));
+        var conditions = new UNetConditions(cat([run.Empty(Count), batch.Context])) { ClassLabels = cat([zeros_like(batch.Condition), batch.Condition]) };
+        var hint = guess?.call(batch.Condition, batch.Context);
+        var beside = hint is null ? null : cat([zeros_like(hint), hint]);                    // [2 batch, channels, side, side]
+        var (channels, side) = (vae.Config.LatentChannels, vae.Config.SampleSize / vae.Config.Factor);
+        var start = Sampling.Begin(scheduler, noise, Count, channels, side, side);
+        var latents = Sampling.Run(
+            scheduler, Guidance.ClassifierFree((x, t) => network.call(beside is null ? x : cat([x, beside], 1), t, conditions), GuidanceScale), start, noise);
         var pixels = vae.Decode(vae.Unscale(latents)).div(2).add(0.5).clamp(0, 1);
         var size = (int)pixels.shape[2];
         return [.. Enumerable.Range(0, Count).Select(i => RgbImage.FromPlanes(pixels[i].contiguous().data<float>().ToArray(), size, size))];

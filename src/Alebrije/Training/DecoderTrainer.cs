@@ -1,111 +1,107 @@
 using Alebrije.Diffusion;
-using Alebrije.Models.Autoencoders;
-using Alebrije.Models.Priors;
+using Alebrije.Models.Guesses;
 using Alebrije.Models.UNets;
-using Alebrije.Nn;
-using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>One training run of the decoder, as its JSON file says it.</summary>
-internal sealed record DecoderTrainingConfig : TrainingPlan
+/// <summary>Configuration of a training run of the decoder.</summary>
+internal sealed record DecoderTrainingConfig : LatentPlan
 {
-    /// <summary>Folder of the CLIP run.</summary>
-    public required string Clip { get; init; }
-
-    /// <summary>Folder of the autoencoder.</summary>
-    public required string Autoencoder { get; init; }
-
-    /// <summary>Folder whose weights the run starts from, such as an earlier decoder; null starts from nothing.</summary>
-    public string? Start { get; init; }
-
+    /// <summary>Sizes of the network; <c>in_channels</c> is twice that of the latents where <see cref="Guess"/> is set.</summary>
     public UNet2DConditionConfig Model { get; init; } = new();
 
-    /// <summary>Noise levels that each encoded picture is seen at.</summary>
-    public int NoiseLevels { get; init; } = 4;
+    /// <summary>Folder of a first guess, or of a model or run that has one; its latents stand beside the noisy ones. Null trains without one, as published.</summary>
+    public string? Guess { get; init; }
 
-    public double WeightDecay { get; init; } = 0.01;
+    /// <summary>Share of the noise levels drawn from <see cref="NoisyFrom"/> to 999, where the shape of the image is decided; the others are drawn from all levels.</summary>
+    public double NoisyShare { get; init; } = 0.5;
+
+    /// <summary>Lowest of the noisy levels, 0 to 999.</summary>
+    public int NoisyFrom { get; init; } = 700;
 
     /// <summary>Bound of the signal-to-noise ratio in the weights of the loss (Hang et al., 2023); 0 weighs all levels alike.</summary>
-    public double MinSnr { get; init; } = 5;
-
-    /// <summary>Share of pairs without image embedding and text (what guidance leads away from).</summary>
-    public double Unconditional { get; init; } = 0.1;
-
-    /// <summary>Share of pairs without text only (variations have none).</summary>
-    public double TextDropout { get; init; } = 0.2;
-
-    /// <summary>Share of pairs whose image embedding is noised, at a level up to <see cref="EmbeddingNoise"/>: a prior is never exact.</summary>
-    public double NoisedEmbeddings { get; init; } = 0.5;
-
-    public int EmbeddingNoise { get; init; } = 300;
+    public double MinSnr { get; init; }
 }
 
 /// <summary>
-/// Trains the decoder (Ramesh et al., 2022, §2.1, in the latents of an autoencoder as Rombach et al., 2022): from noised latents, image embedding and
-/// text to the velocity, each encoded picture at several noise levels.
+/// Trains the decoder (Ramesh et al., 2022, §2.1, in the latents of an autoencoder as Rombach et al., 2022): from noisy latents, image embedding, text
+/// and first guess to the velocity. Every step takes different scenes at one noise level each.
 /// </summary>
 internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
     private readonly NoiseSchedule schedule = NoiseSchedule.From(MiniSchedulers.Decoder);
-    private readonly NoiseSchedule embeddingSchedule = NoiseSchedule.From(MiniSchedulers.ImageNoising);
-    private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
 
     /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
-    /// <returns>How it ended, with how often CLIP names the drawn object.</returns>
+    /// <returns>How it ended, with the errors of <see cref="LatentProbe.Velocity"/> and the share of drawn objects that CLIP names.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
-        var steps = config.Samples / config.Batch;
-        var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
         using var run = new TrainingRun(options, config, new LossWatch(1, 20 * config.WarmUp,
-            "An error near 1 is that of drawing nothing. Lower learning_rate, or look at the autoencoder: its latents should have deviation 1."));
+            "An error near 1 is that of drawing nothing. Lower learning_rate, or look at the autoencoder: its latents should have standard deviation 1."));
+        using var latents = new LatentRun(config, clip, scenes, options.Folder);
+        var steps = latents.Steps;
+        var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
+        using var guess = OpenGuess(latents);
         using var network = new UNet2DConditionModel(config.Model);
         SeededInit.Apply(network, config.Seed);
-        if (config.Start is { } start && run.Checkpoint is null) CopyStart(network, start);
-        using var vae = LoadAutoencoder();
-        using var normalizer = FitNormalizer(Path.Combine(options.Folder, "image_normalizer"));
+        if (config.Start is { } start && run.Checkpoint is null) Start(network, start);
         using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
         {
-            Method = config.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
+            Method = config.Optimizer, ProductType = latents.Type, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
         });
         run.Restore(network, optimizer);
-        var empty = clip.Prepare("");
+        using var probe = new LatentProbe(latents, clip, scenes);
         var metrics = new Dictionary<string, double>();
-        using var batches = new BatchQueue<PairBatch>(
-            i => PairBatch.Make(scenes, clip, config.Seed, i, config.Batch, config.Scenes, vae.Config.SampleSize), run.Step);
+        latents.Begin(run.Step);
 
         while (run.Step < steps && !run.IsOver(cancellation))
         {
             using var scope = NewDisposeScope();
             using var generator = new Generator((config.Seed << 32) + (ulong)run.Step);
-            var batch = batches.Next();
-            var seen = Drop(batch, empty, run.Step);                                         // [batch], 1 where the embedding is seen
-            var (latents, condition, context) = Encode(vae, normalizer, batch, seen, generator);
-            var original = latents.repeat_interleave(config.NoiseLevels, 0);                 // [batch * levels, channels, h, w]
-            var timesteps = randint(0, schedule.Length, [original.shape[0]], dtype: ScalarType.Int64, generator: generator);
-            var noise = randn(original.shape, generator: generator);
-            var noisy = schedule.AddNoise(original, noise, timesteps);
-            var target = schedule.Target(PredictionType.VPrediction, original, noise, timesteps);
-            var predicted = network.call(noisy.to(dtype), timesteps, new UNetConditions(context.to(dtype).repeat_interleave(config.NoiseLevels, 0))
-            {
-                ClassLabels = condition.to(dtype).repeat_interleave(config.NoiseLevels, 0),
-            }).to(ScalarType.Float32);
+            var batch = latents.Next(run.Step, generator);
+            var timesteps = Timesteps(batch.Latents.shape[0], generator);
+            var noise = randn(batch.Latents.shape, generator: generator);
+            var target = schedule.Target(PredictionType.VPrediction, batch.Latents, noise, timesteps);
+            var predicted = Predict(network, guess, schedule.AddNoise(batch.Latents, noise, timesteps), timesteps, batch, latents.Type);
             var loss = Loss(predicted, target, timesteps);
             loss.backward();
             var learningRate = rate.At(run.Step);
             var norm = optimizer.Step(learningRate);
-            run.Count(loss.ToDouble(), norm, learningRate, config.Batch * config.NoiseLevels, steps);
+            run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
 
             if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
-            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, vae, steps);
+            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, guess, optimizer, latents, probe);
         }
 
         run.Save(network, optimizer);
-        metrics = Evaluate(run, network, optimizer, vae, steps);
+        metrics = Evaluate(run, network, guess, optimizer, latents, probe);
         return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
+    }
+
+    /// <summary>The velocity that the network predicts, [batch, channels, side, side] float32.</summary>
+    private static Tensor Predict(
+        UNet2DConditionModel network, FirstGuessModel? guess, Tensor noisy, Tensor timesteps, LatentBatch batch, ScalarType type)
+    {
+        var conditions = new UNetConditions(batch.Context.to(type)) { ClassLabels = batch.Condition.to(type) };
+        if (guess is not null) noisy = cat([noisy, Hint(guess, batch, type)], 1);
+        return network.call(noisy.to(type), timesteps, conditions).to(ScalarType.Float32);
+    }
+
+    /// <summary>The first guess, [batch, channels, side, side]; zeros where no condition is given.</summary>
+    private static Tensor Hint(FirstGuessModel guess, LatentBatch batch, ScalarType type)
+    {
+        using var guard = no_grad();
+        return guess.call(batch.Condition.to(type), batch.Context.to(type)).to(ScalarType.Float32) * batch.Conditional;
+    }
+
+    /// <summary>[batch] int64 noise levels.</summary>
+    private Tensor Timesteps(long count, Generator generator)
+    {
+        var all = randint(0, schedule.Length, [count], dtype: ScalarType.Int64, generator: generator);
+        var noisy = randint(config.NoisyFrom, schedule.Length, [count], dtype: ScalarType.Int64, generator: generator);
+        return where(rand([count], generator: generator).lt(config.NoisyShare), noisy, all);
     }
 
     private Tensor Loss(Tensor predicted, Tensor target, Tensor timesteps)
@@ -116,87 +112,58 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         return (errors * weights).sum() / weights.sum();
     }
 
-    /// <summary>Leaves out texts and embeddings; returns which embeddings are seen.</summary>
-    private Tensor Drop(PairBatch batch, (long[] Ids, int Length) empty, long step)
+    private FirstGuessModel? OpenGuess(LatentRun latents)
     {
-        var random = ConditionDropout.Generator(config.Seed, step);
-        var seen = new float[batch.Count];
-        for (var i = 0; i < batch.Count; i++)
+        var channels = latents.Vae.Config.LatentChannels;
+        var wanted = config.Guess is null ? channels : 2 * channels;
+        if (config.Model.InChannels != wanted)
+            throw new WeightsException($"in_channels is {config.Model.InChannels}, but {(config.Guess is null ? "latents alone" : "latents with a first guess beside them")} have {wanted}; set it to {wanted}.");
+        if (config.Guess is not { } path) return null;
+        var folder = Path.Combine(path, FirstGuessConfig.Component) is var below && Directory.Exists(below) ? below : path;
+        var network = new FirstGuessModel(ConfigFile.Read<FirstGuessConfig>(folder));
+        CheckpointFolder.Load(network, folder);
+        network.eval();
+        return network;
+    }
+
+    /// <summary>Copies an earlier decoder's weights; one without a first guess gets zeros for the channels of the guess, and draws at first as it did.</summary>
+    private void Start(UNet2DConditionModel network, string folder)
+    {
+        var earlier = ConfigFile.Read<UNet2DConditionConfig>(folder);
+        if (earlier.InChannels == config.Model.InChannels)
         {
-            var draw = random.NextDouble();
-            seen[i] = draw < config.Unconditional ? 0 : 1;
-            if (draw < config.Unconditional + config.TextDropout) ConditionDropout.Drop(batch, i, empty);
-        }
-
-        return tensor(seen);
-    }
-
-    private (Tensor Latents, Tensor Condition, Tensor Context) Encode(
-        AutoencoderKL vae, StableUnClipImageNormalizer normalizer, PairBatch batch, Tensor seen, Generator generator)
-    {
-        using var guard = no_grad();
-        using var scope = NewDisposeScope();
-        var latents = vae.Scale(vae.Encode(batch.PixelTensor().to(dtype)).Mean.to(ScalarType.Float32));
-        var embeddings = clip.Images(batch.ClipTensor(), dtype);
-        var context = clip.Texts(batch.IdTensor(), batch.Lengths).Encodings;
-        var noised = rand([batch.Count], generator: generator).lt(config.NoisedEmbeddings);
-        var levels = (rand([batch.Count], generator: generator) * config.EmbeddingNoise * noised).to(ScalarType.Int64);
-        var noise = randn(embeddings.shape, generator: generator);
-        var given = where(noised.unsqueeze(1), normalizer.Unscale(embeddingSchedule.AddNoise(normalizer.Scale(embeddings), noise, levels)), embeddings);
-        var code = Timesteps.Encode(levels, embeddings.shape[1], cosineFirst: true, shift: 0);
-        var condition = cat([given, code], 1) * seen.unsqueeze(1);
-        return (latents.MoveToOuterDisposeScope(), condition.MoveToOuterDisposeScope(), context.MoveToOuterDisposeScope());
-    }
-
-    private AutoencoderKL LoadAutoencoder()
-    {
-        var vae = new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(config.Autoencoder));
-        using (var weights = CheckpointFolder.OpenWeights(config.Autoencoder)) StateDict.Load(vae, weights);
-        vae.eval();
-        return vae;
-    }
-
-    /// <summary>Mean and deviation of the image embeddings, measured once for each run.</summary>
-    private StableUnClipImageNormalizer FitNormalizer(string folder)
-    {
-        var normalizer = new StableUnClipImageNormalizer(new StableUnClipImageNormalizerConfig { EmbeddingDim = clip.Features });
-        var file = Path.Combine(folder, "diffusion_pytorch_model.safetensors");
-        if (File.Exists(file))
-        {
-            using var weights = CheckpointFolder.OpenWeights(folder);
-            StateDict.Load(normalizer, weights);
-            return normalizer;
+            CheckpointFolder.Load(network, folder);
+            return;
         }
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var embeddings = cat([.. Enumerable.Range(0, 32).Select(i =>
-            clip.Images(PairBatch.Make(scenes, clip, config.Seed + 1, i, 64, config.Scenes, side: 0).ClipTensor(), dtype))]);
-        normalizer.Mean.copy_(embeddings.mean([0], keepdim: true));
-        normalizer.Std.copy_(embeddings.std([0]).unsqueeze(0));
-        ConfigFile.Write(Path.Combine(folder, "config.json"), new StableUnClipImageNormalizerConfig { EmbeddingDim = clip.Features }, "StableUnCLIPImageNormalizer");
-        SafeTensorsWriter.Write(file, normalizer.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
-        return normalizer;
-    }
+        using var narrow = new UNet2DConditionModel(config.Model with { InChannels = earlier.InChannels });
+        CheckpointFolder.Load(narrow, folder);
+        var weights = network.state_dict();
+        foreach (var (name, tensor) in narrow.state_dict())
+        {
+            if (name != "conv_in.weight")
+            {
+                weights[name].copy_(tensor);
+                continue;
+            }
 
-    private static void CopyStart(UNet2DConditionModel network, string folder)
-    {
-        using var weights = CheckpointFolder.OpenWeights(folder);
-        StateDict.Load(network, weights);
+            weights[name].zero_();
+            weights[name].narrow(1, 0, tensor.shape[1]).copy_(tensor);
+        }
     }
 
     private Dictionary<string, double> Evaluate(
-        TrainingRun run, UNet2DConditionModel network, Optimizer optimizer, AutoencoderKL vae, long steps)
+        TrainingRun run, UNet2DConditionModel network, FirstGuessModel? guess, Optimizer optimizer, LatentRun latents, LatentProbe probe)
     {
         optimizer.SwapAverages();
-        var probe = new DecoderProbe(network, vae, clip, scenes);
-        var metrics = probe.Measure(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
-        var folder = Path.Combine(run.Folder, "unet");
-        Directory.CreateDirectory(folder);
-        SafeTensorsWriter.Write(Path.Combine(folder, "diffusion_pytorch_model.safetensors"), network.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
-        ConfigFile.Write(Path.Combine(folder, "config.json"), network.Config, "UNet2DConditionModel");
+        var metrics = probe.Velocity(schedule, (noisy, timesteps, batch) => Predict(network, guess, noisy, timesteps, batch, latents.Type));
+        var drawn = new DecoderProbe(network, guess, latents, clip, scenes).Measure(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
+        foreach (var (name, value) in drawn) metrics[name] = value;
+        PriorExport.Write(Path.Combine(run.Folder, "unet"), network, network.Config, "UNet2DConditionModel");
         optimizer.SwapAverages();
-        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
+        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), latents.Steps);
         return metrics;
     }
 }

@@ -3,6 +3,7 @@ using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alebrije.Models.Clip;
+using Alebrije.Models.Guesses;
 using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
@@ -22,6 +23,9 @@ public sealed record PackedRuns(string Clip, string Autoencoder, string Prior, s
 {
     /// <summary>Folder of an upsampler run; null packs none.</summary>
     public string? Upsampler { get; init; }
+
+    /// <summary>Folder of a run of the first guess that the decoder was trained with; null packs none.</summary>
+    public string? Guess { get; init; }
 
     /// <summary>Folders of runs of other kinds of prior: linear, one-step, autoregressive.</summary>
     public IReadOnlyList<string> OtherPriors { get; init; } = [];
@@ -44,6 +48,7 @@ public static class ModelPacker
         ArgumentNullException.ThrowIfNull(runs);
         using var guard = no_grad();
         Directory.CreateDirectory(folder);
+        CheckGuess(Path.Combine(runs.Decoder, "unet"), runs.Guess);
         PackClip(Path.Combine(runs.Clip, "clip"), folder);
         foreach (var tokenizer in new[] { "prior_tokenizer", "tokenizer" }) CopyFolder(Path.Combine(runs.Clip, "tokenizer"), Path.Combine(folder, tokenizer));
         PackComponent(Path.Combine(runs.Autoencoder, "vae"), Path.Combine(folder, "vae"));
@@ -56,6 +61,8 @@ public static class ModelPacker
         WriteText(folder, "image_noising_scheduler/scheduler_config.json", MiniSchedulers.ImageNoisingText);
         WriteText(folder, "scheduler/scheduler_config.json", MiniSchedulers.DecoderText);
         WriteText(folder, "model_index.json", Index());
+        if (runs.Guess is { } guess) AddGuess(guess, folder);
+        else RemoveGuess(folder);
         if (runs.Upsampler is { } upsampler) AddUpsampler(upsampler, folder);
         else if (Directory.Exists(Path.Combine(folder, Upsampler.First))) ListUpsampler(folder);
         if (!File.Exists(Path.Combine(folder, GenerationDefaults.FileName))) new GenerationDefaults { Guidance = 3.5, PriorGuidance = 3 }.Save(folder);
@@ -79,7 +86,8 @@ public static class ModelPacker
     /// <param name="folder">The model's folder.</param>
     /// <exception cref="CheckpointNotFoundException">The run has no decoder, or the folder holds no model.</exception>
     /// <exception cref="WeightsException">The decoder's latents, texts or image embeddings have other sizes than the model's.</exception>
-    public static void PackDecoder(string run, string folder)
+    /// <param name="guess">Folder of the run of the first guess that the decoder was trained with; null: it was trained without one.</param>
+    public static void PackDecoder(string run, string folder, string? guess = null)
     {
         using var guard = no_grad();
         var model = PipelineFolder.Open(folder);
@@ -87,15 +95,40 @@ public static class ModelPacker
         var (ours, theirs) = (Sizes(model.Of("unet")), Sizes(Path.Combine(run, "unet")));
         if (ours != theirs)
             throw new WeightsException($"The decoder of {run} was trained for other parts than those of {folder} (latents, texts, image embeddings: {theirs} and {ours}); give the CLIP and the autoencoder that it was trained on.");
+        CheckGuess(Path.Combine(run, "unet"), guess);
         PackComponent(Path.Combine(run, "unet"), Path.Combine(folder, "unet"));
         PackComponent(Path.Combine(run, "image_normalizer"), Path.Combine(folder, "image_normalizer"), keep: _ => true);
+        if (guess is not null) AddGuess(guess, folder);
+        else RemoveGuess(folder);
         WriteHashes(folder);
 
         static string Sizes(string path)
         {
             var config = ConfigFile.Read<UNet2DConditionConfig>(path);
-            return $"{config.InChannels}, {string.Join('/', config.CrossAttentionDim)}, {config.ProjectionClassEmbeddingsInputDim / 2}";
+            return $"{config.OutChannels}, {string.Join('/', config.CrossAttentionDim)}, {config.ProjectionClassEmbeddingsInputDim / 2}";
         }
+    }
+
+    /// <exception cref="WeightsException">The decoder was trained with a first guess and none is given, or without one and one is given.</exception>
+    private static void CheckGuess(string decoder, string? guess)
+    {
+        var config = ConfigFile.Read<UNet2DConditionConfig>(decoder);
+        var wanted = guess is null ? config.OutChannels : 2 * config.OutChannels;
+        if (config.InChannels != wanted)
+            throw new WeightsException($"The denoiser {decoder} takes {config.InChannels} channels, and {(guess is null ? "latents alone" : "latents with a first guess beside them")} have {wanted}: pack it with the first guess that it was trained with, and only with that one (--guess).");
+    }
+
+    private static void AddGuess(string run, string folder)
+    {
+        PackComponent(Path.Combine(run, FirstGuessConfig.Component), Path.Combine(folder, FirstGuessConfig.Component));
+        ChangeIndex(folder, index => index[FirstGuessConfig.Component] = new JsonArray("alebrije", FirstGuessConfig.ClassName));
+    }
+
+    /// <summary>A decoder that was trained without a first guess takes away the one of its predecessor.</summary>
+    private static void RemoveGuess(string folder)
+    {
+        if (Path.Combine(folder, FirstGuessConfig.Component) is var path && Directory.Exists(path)) Directory.Delete(path, recursive: true);
+        ChangeIndex(folder, index => index.Remove(FirstGuessConfig.Component));
     }
 
     private static void AddUpsampler(string run, string folder)
@@ -105,11 +138,16 @@ public static class ModelPacker
         ListUpsampler(folder);
     }
 
-    private static void ListUpsampler(string folder)
+    private static void ListUpsampler(string folder) => ChangeIndex(folder, index =>
     {
-        var index = ConfigFile.ReadObject(Path.Combine(folder, "model_index.json"));
         index[Upsampler.First] = new JsonArray("diffusers", "UNet2DModel");
         index[Upsampler.Scheduler] = new JsonArray("diffusers", "UnCLIPScheduler");
+    });
+
+    private static void ChangeIndex(string folder, Action<JsonObject> change)
+    {
+        var index = ConfigFile.ReadObject(Path.Combine(folder, "model_index.json"));
+        change(index);
         var lines = index.OrderBy(entry => entry.Key, StringComparer.Ordinal)
             .Select(entry => $"  \"{entry.Key}\": {(entry.Value?.ToJsonString() ?? "null").Replace("\",\"", "\", \"", StringComparison.Ordinal)}");
         WriteText(folder, "model_index.json", $"{{\n{string.Join(",\n", lines)}\n}}");

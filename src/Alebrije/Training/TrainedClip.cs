@@ -9,13 +9,6 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>What a frozen CLIP says of a batch of pairs.</summary>
-/// <param name="Images">[batch, features] image embeddings, on CLIP's own scale</param>
-/// <param name="Texts">[batch, features] text embeddings, on CLIP's own scale</param>
-/// <param name="Encodings">[batch, tokens, width] text encodings, padded to the model's length</param>
-/// <param name="Mask">[batch, tokens] bool, true for text</param>
-internal sealed record EncodedPairs(Tensor Images, Tensor Texts, Tensor Encodings, Tensor Mask);
-
 /// <summary>The run of <see cref="ClipTrainer"/> that priors and decoders are trained on: weights, tokenizer, picture preparation.</summary>
 internal sealed class TrainedClip : IDisposable
 {
@@ -194,44 +187,4 @@ internal sealed class TrainedClip : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => Network.Dispose();
-}
-
-/// <summary>Pairs of a batch as plain arrays, made off the training thread.</summary>
-internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, int[] Lengths, float[] Pixels, int Side)
-{
-    public int Count => Lengths.Length;
-
-    /// <returns>[batch, 3, size, size], normalised for CLIP</returns>
-    public Tensor ClipTensor() => tensor(ClipPixels, [Count, 3, ClipSize, ClipSize]);
-
-    /// <returns>[batch, tokens] int64</returns>
-    public Tensor IdTensor() => tensor(Ids, [Count, Ids.Length / Count]);
-
-    /// <returns>[batch, 3, side, side] in [-1, 1]</returns>
-    public Tensor PixelTensor() => tensor(Pixels, [Count, 3, Side, Side]);
-
-    /// <summary>Makes training batch <paramref name="number"/>.</summary>
-    /// <param name="scenes">The world.</param>
-    /// <param name="clip">Prepares pictures and texts.</param>
-    /// <param name="seed">The run's seed.</param>
-    /// <param name="number">Number of the batch.</param>
-    /// <param name="count">Pairs.</param>
-    /// <param name="options">The mixture.</param>
-    /// <param name="side">Side of the pixels kept for the autoencoder; 0 keeps none.</param>
-    public static PairBatch Make(CaptionedScenes scenes, TrainedClip clip, ulong seed, long number, int count, CaptionedScenes.Options options, int side)
-    {
-        var size = clip.Network.Config.VisionConfig.ImageSize;
-        var (clipPixels, pixels) = (new float[count * 3 * size * size], new float[count * 3 * side * side]);
-        var (ids, lengths) = (new long[count * clip.Tokens], new int[count]);
-        for (var i = 0; i < count; i++)
-        {
-            var (picture, caption, _) = scenes.Train(seed, (number * count) + i, options);
-            clip.Prepare(picture).CopyTo(clipPixels, i * 3 * size * size);
-            if (side > 0) PixelBatch.Write(picture, 0, 0, side, pixels.AsSpan(i * 3 * side * side, 3 * side * side));
-            (var row, lengths[i]) = clip.Prepare(caption);
-            row.CopyTo(ids, i * clip.Tokens);
-        }
-
-        return new PairBatch(clipPixels, size, ids, lengths, pixels, side);
-    }
 }

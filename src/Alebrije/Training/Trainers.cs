@@ -45,7 +45,7 @@ public sealed record ClassifierOptions(string Images, string Model)
 public static class Trainers
 {
     /// <summary>What can be trained.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "decoder", "upsampler"];
+    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "guess", "decoder", "upsampler"];
 
     /// <summary>Trains one part, as its configuration file says.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -64,6 +64,7 @@ public static class Trainers
             "autoencoder" => new AutoencoderTrainer(Read<AutoencoderTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
             "upsampler" => new UpsamplerTrainer(Read<UpsamplerTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
             "prior" => RunPrior(PriorKind.Diffusion, configFile, options, cancellation),
+            "guess" => TrainGuess(Read<GuessTrainingConfig>(configFile), options, cancellation),
             "decoder" => TrainDecoder(Read<DecoderTrainingConfig>(configFile), options, cancellation),
             _ => throw new ArgumentException($"There is no trainer '{name}'; there are {string.Join(", ", Names)}.", nameof(name)),
         };
@@ -150,11 +151,23 @@ public static class Trainers
         }
     }
 
+    private static TrainingResult TrainGuess(GuessTrainingConfig config, TrainingOptions options, CancellationToken cancellation)
+    {
+        using var clip = TrainedClip.Open(Find(options, config.Clip));
+        config = config with { Prior = FindOrNull(options, config.Prior) };
+        return new GuessTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
+    }
+
     private static TrainingResult TrainDecoder(DecoderTrainingConfig config, TrainingOptions options, CancellationToken cancellation)
     {
-        using var clip = TrainedClip.Open(options.FindModel?.Invoke(config.Clip) ?? config.Clip);
+        using var clip = TrainedClip.Open(Find(options, config.Clip));
+        config = config with { Prior = FindOrNull(options, config.Prior), Guess = FindOrNull(options, config.Guess) };
         return new DecoderTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
     }
+
+    private static string Find(TrainingOptions options, string model) => options.FindModel?.Invoke(model) ?? model;
+
+    private static string? FindOrNull(TrainingOptions options, string? model) => model is null ? null : Find(options, model);
 
     private static T Read<T>(string file) => ConfigFile.Read<T>(file, unknownKeysAllowed: false);
 }

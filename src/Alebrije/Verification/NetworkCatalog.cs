@@ -1,5 +1,6 @@
 using Alebrije.Models.Autoencoders;
 using Alebrije.Models.Clip;
+using Alebrije.Models.Guesses;
 using Alebrije.Models.Priors;
 using Alebrije.Models.T5;
 using Alebrije.Models.UNets;
@@ -25,6 +26,7 @@ internal static class NetworkCatalog
         ["PriorTransformer"] = (path => new PriorTransformer(PriorTransformerConfig.Read(path)), new StateDictOptions()),
         [LinearPriorConfig.ClassName] = (path => new LinearPriorMap(LinearPriorConfig.Read(path)), new StateDictOptions()),
         [AutoregressivePriorConfig.ClassName] = (path => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(path)), new StateDictOptions()),
+        [FirstGuessConfig.ClassName] = (path => new FirstGuessModel(ConfigFile.Read<FirstGuessConfig>(path)), new StateDictOptions()),
         ["StableUnCLIPImageNormalizer"] = (path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), new StateDictOptions()),
         ["UNet2DModel"] = (path => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(path)), new StateDictOptions()),
         ["UNet2DConditionModel"] = (path => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(path)), new StateDictOptions()),

@@ -218,6 +218,7 @@ public sealed class VerbTests : IDisposable
     [InlineData("explain")]
     [InlineData("train")]
     [InlineData("train clip")]
+    [InlineData("train guess")]
     [InlineData("train decoder")]
     [InlineData("train prior")]
     [InlineData("train upsampler")]

@@ -5,6 +5,7 @@ using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Tensors;
 using Alebrije.Tests.Datasets;
+using Alebrije.Tests.Pipelines;
 using Alebrije.Training;
 using Alebrije.Verification;
 using Alebrije.Weights;
@@ -120,6 +121,49 @@ public sealed class ModelPackerTests : IDisposable
         ConfigFile.Write(Path.Combine(run, "unet", "config.json"), TinyParts.Decoder with { CrossAttentionDim = [24] }, "UNet2DConditionModel");
         Assert.Contains("was trained for other parts", Assert.Throws<WeightsException>(() => ModelPacker.PackDecoder(run, model)).Message, StringComparison.Ordinal);
         Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.PackDecoder(Path.Combine(folder, "clip"), model));
+    }
+
+    [Fact]
+    public void Pack_AFirstGuess_IsDrawnAlone_StandsBesideTheNoise_AndIsTraced()
+    {
+        var (model, run) = (Pack(), Path.Combine(folder, "decoder"));
+        var request = new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 3, PriorSteps = 2, Guidance = 2 };
+        using (var plain = UnClipPipeline.Load(model))
+            Assert.Contains("has no first guess", Assert.Throws<ArgumentException>(() => plain.Run(request with { OnlyGuess = true })).Message, StringComparison.Ordinal);
+
+        TinyParts.WriteGuess(Path.Combine(folder, "guess"));
+        Assert.Contains("the first guess that it was trained with", Assert.Throws<WeightsException>(() => ModelPacker.PackDecoder(run, model, Path.Combine(folder, "guess"))).Message, StringComparison.Ordinal);
+        using (NewDisposeScope())
+        {
+            var config = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents };
+            using var network = new UNet2DConditionModel(config);
+            SeededInit.Apply(network, 4);
+            PriorExport.Write(Path.Combine(run, "unet"), network, config, "UNet2DConditionModel");
+        }
+
+        ModelPacker.PackDecoder(run, model, Path.Combine(folder, "guess"));
+        Assert.Contains("\"first_guess\": [\"alebrije\", \"FirstGuessModel\"]", File.ReadAllText(Path.Combine(model, "model_index.json")), StringComparison.Ordinal);
+        var report = Verifier.Run(model, cancellation: TestContext.Current.CancellationToken);
+        Assert.True(report.Ok, report.First);
+
+        byte[] Draw(GenerationRequest asked, string? trace = null)
+        {
+            using var pipeline = UnClipPipeline.Load(model);
+            return pipeline.Run(asked, trace: trace is null ? null : new GenerationTrace(trace)).Image.Pixels;
+        }
+
+        var guessed = Draw(request with { OnlyGuess = true });
+        var drawn = Draw(request, Path.Combine(folder, "trace"));
+        Assert.NotEqual(guessed, drawn);
+        Assert.Equal(guessed, Draw(request with { OnlyGuess = true, Steps = 7, Guidance = 1 }));
+        var traced = Alebrije.Preprocessing.Imaging.RgbImage.Load(Directory.GetFiles(Path.Combine(folder, "trace"), "*-first-guess.png").Single());
+        Assert.Equal(guessed, traced.Pixels);
+
+        // Another guess: another picture from the same denoiser and noise.
+        TinyParts.WriteGuess(Path.Combine(folder, "other"), seed: 9);
+        ModelPacker.PackDecoder(run, model, Path.Combine(folder, "other"));
+        Assert.NotEqual(drawn, Draw(request));
+        Assert.Throws<WeightsException>(() => ModelPacker.PackDecoder(run, model));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using Alebrije.Models.Guesses;
 using Alebrije.Tensors;
 using Alebrije.Tests.Datasets;
 using Alebrije.Tests.Pipelines;
@@ -41,17 +42,54 @@ public sealed class ResumeTests : IDisposable
     }
 
     [Fact]
+    public void AutoencoderWithFrozenEncoder_StoppedAndResumed_KeepsItsLatents()
+    {
+        var start = Path.Combine(folder, "autoencoder");
+        TinyParts.WriteAutoencoder(start);
+        StopAndResume("vae", (options, token) => new AutoencoderTrainer(
+            new AutoencoderTrainingConfig
+            {
+                Model = TinyParts.Autoencoder, Start = start, FreezeEncoder = true, LatentNoise = 0.1, Batch = 4, Samples = 40, Crop = 16, CropsUntil = 0.7, WarmUp = 2,
+                Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+            }, scenes).Run(options, token), "psnr_db");
+
+        using var before = CheckpointFolder.OpenWeights(start);
+        using var after = CheckpointFolder.OpenWeights(Path.Combine(folder, "whole", "vae"));
+        var changed = before.Names.Where(name => !before.Read(name).bytes.SequenceEqual(after.Read(name).bytes)).ToArray();
+        Assert.NotEmpty(changed);
+        Assert.All(changed, name => Assert.True(name.StartsWith("decoder.", StringComparison.Ordinal) || name.StartsWith("post_quant_conv.", StringComparison.Ordinal), name));
+        Assert.Contains("name its folder in start", Assert.Throws<WeightsException>(() => new AutoencoderTrainer(new() { FreezeEncoder = true }, scenes).Run(new TrainingOptions(folder), TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Guess_StoppedAndResumed_IsBitEqual()
+    {
+        using var clip = Clip();
+        var (autoencoder, prior) = (Path.Combine(folder, "autoencoder"), Path.Combine(folder, "prior-run"));
+        TinyParts.WriteAutoencoder(autoencoder);
+        TinyParts.WritePrior(prior);
+        StopAndResume(FirstGuessConfig.Component, (options, token) => new GuessTrainer(
+            new GuessTrainingConfig
+            {
+                Clip = "", Autoencoder = autoencoder, Prior = prior, PriorShare = 0.5, PriorSteps = 2, Model = TinyParts.Guess, Batch = 4, Uses = 2, Window = 12, Samples = 40,
+                WarmUp = 2, TextDropout = 0.2, EmbeddingDropout = 0.2, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+                Curriculum = [new(0.5, new CaptionedScenes.Options { OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0 }), new(0.5, new CaptionedScenes.Options())],
+            }, clip, scenes).Run(options, token), "guess_single", "guess_two", "guess_style");
+    }
+
+    [Fact]
     public void Decoder_StoppedAndResumed_IsBitEqual()
     {
         using var clip = Clip();
         var autoencoder = Path.Combine(folder, "autoencoder");
         TinyParts.WriteAutoencoder(autoencoder);
+        TinyParts.WriteGuess(folder);
         StopAndResume("unet", (options, token) => new DecoderTrainer(
             new DecoderTrainingConfig
             {
-                Clip = "", Autoencoder = autoencoder, Model = TinyParts.Decoder, Batch = 4, NoiseLevels = 2, Samples = 40, WarmUp = 2, Unconditional = 0.3,
-                Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
-            }, clip, scenes).Run(options, token), "from_true_embedding_top1");
+                Clip = "", Autoencoder = autoencoder, Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents }, Batch = 4, Uses = 2, Window = 8,
+                Samples = 40, WarmUp = 2, Unconditional = 0.3, Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+            }, clip, scenes).Run(options, token), "from_true_embedding_top1", "v999_single", "v50_two", "v400_style");
     }
 
     [Fact]

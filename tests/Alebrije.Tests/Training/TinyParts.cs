@@ -1,5 +1,6 @@
 using Alebrije.Models.Autoencoders;
 using Alebrije.Models.Clip;
+using Alebrije.Models.Guesses;
 using Alebrije.Models.Priors;
 using Alebrije.Models.UNets;
 using Alebrije.Preprocessing.Tokenizers;
@@ -46,6 +47,30 @@ internal static class TinyParts
         UpBlockTypes = ["CrossAttnUpBlock2D", "UpBlock2D"], BlockOutChannels = [8, 16], LayersPerBlock = [1], NormNumGroups = 4, CrossAttentionDim = [Features],
         AttentionHeadDim = [2], ClassEmbedType = "projection", ProjectionClassEmbeddingsInputDim = 2 * Features,
     };
+
+    public static FirstGuessConfig Guess { get; } = new()
+    {
+        SampleSize = Side / 2, OutChannels = Latents, ConditionDim = 2 * Features, CrossAttentionDim = Features, EmbeddingDim = 16, BlockOutChannels = [16, 8],
+        AttentionHeadDim = 8, NormNumGroups = 4,
+    };
+
+    /// <summary>Writes an untrained first guess's folder below a run's.</summary>
+    public static void WriteGuess(string run, ulong seed = 5)
+    {
+        using var scope = NewDisposeScope();
+        using var network = new FirstGuessModel(Guess);
+        SeededInit.Apply(network, seed);
+        PriorExport.Write(Path.Combine(run, FirstGuessConfig.Component), network, Guess, FirstGuessConfig.ClassName);
+    }
+
+    /// <summary>Writes an untrained diffusion prior's folder below a run's.</summary>
+    public static void WritePrior(string run)
+    {
+        using var scope = NewDisposeScope();
+        using var network = new PriorTransformer(Prior);
+        SeededInit.Apply(network, 6);
+        PriorExport.Write(Path.Combine(run, "prior"), network, Prior, "PriorTransformer");
+    }
 
     /// <summary>Writes what a CLIP run leaves behind, untrained: <c>clip/</c> and <c>tokenizer/</c>.</summary>
     public static void WriteClipRun(string folder, CaptionedScenes scenes)

@@ -1,5 +1,6 @@
 using Alebrije.Diffusion;
 using Alebrije.Models.Autoencoders;
+using Alebrije.Models.Guesses;
 using Alebrije.Models.Priors;
 using Alebrije.Models.UNets;
 using Alebrije.Nn;
@@ -22,6 +23,7 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
     private readonly TextStage texts;
     private readonly Component<StableUnClipImageNormalizer> normalizer;
     private readonly Component<UNet2DConditionModel> unet;
+    private readonly Component<FirstGuessModel>? guess;
     private readonly NoiseSchedule noisingSchedule;
     private readonly SchedulerConfig schedulerConfig;
     private readonly UNet2DConditionConfig config;
@@ -44,6 +46,18 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
         unet = new(() => folder.Load("unet", () => new UNet2DConditionModel(config), type: type), keep);
         schedulerConfig = SchedulerConfig.Load(folder.Of("scheduler"));
         Vae = new(() => folder.Load("vae", () => new AutoencoderKL(codec), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }), keep);
+        if (folder.Has(FirstGuessConfig.Component))
+        {
+            var sizes = ConfigFile.Read<FirstGuessConfig>(folder.Of(FirstGuessConfig.Component));
+            if (config.InChannels != 2 * codec.LatentChannels || sizes.OutChannels != codec.LatentChannels || sizes.ConditionDim != 2 * Features)
+            {
+                throw new WeightsException(
+                    $"The first guess of {folder.Name} does not fit its decoder: it gives {sizes.OutChannels} channels from conditions of width {sizes.ConditionDim}, and the denoiser takes {config.InChannels - codec.LatentChannels} channels beside the latents and conditions of width {2 * Features}. Pack a decoder that was trained with this guess.");
+            }
+
+            guess = new(() => folder.Load(FirstGuessConfig.Component, () => new FirstGuessModel(sizes)), keep);
+        }
+
         Upsampler = Upsampler.TryLoad(folder, keep: keep);
     }
 
@@ -75,7 +89,10 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
     public int? UpsampledSize => Upsampler?.Side;
 
     /// <inheritdoc/>
-    public long[] StartShape(int size) => [1, config.InChannels, DrawnSize(size) / codec.Factor, DrawnSize(size) / codec.Factor];
+    public bool HasGuess => guess is not null;
+
+    /// <inheritdoc/>
+    public long[] StartShape(int size) => [1, config.OutChannels, DrawnSize(size) / codec.Factor, DrawnSize(size) / codec.Factor];
 
     /// <inheritdoc/>
     public Tensor Draw(DecoderConditions conditions, DecoderRun run, Noise noise)
@@ -99,8 +116,9 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
         scheduler.SetTimesteps(run.Steps);
         var alone = run with { Guidance = 1 };
         var context = Context(conditions, alone);
+        var hint = Hint(condition, context, alone);
         using var network = unet.Borrow();
-        var denoiser = Conditioned(network.Value, condition, context, alone);
+        var denoiser = Conditioned(network.Value, (condition, context, hint), alone);
         return Sampling.Run(scheduler, denoiser, known, silent, new SamplingOptions { Progress = run.Progress("inversion") }, run.Cancellation).MoveToOuterDisposeScope();
     }
 
@@ -110,6 +128,7 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
         texts.Dispose();
         normalizer.Dispose();
         unet.Dispose();
+        guess?.Dispose();
         Vae.Dispose();
         Upsampler?.Dispose();
     }
@@ -121,15 +140,17 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
         if (conditions.WithoutEmbedding) condition = zeros_like(condition);
         run.Trace?.Add("decoder condition", condition);
         var context = Context(conditions, run);
+        var hint = Hint(condition, context, run);
+        if (run.OnlyGuess) return hint ?? throw new InvalidOperationException("This decoder has no first guess.");
         var known = conditions.Picture is { } picture ? Encode(picture, run.Height).expand(condition.shape[0], -1, -1, -1) : null;
         using var scheduler = DecoderSampling.Scheduler(schedulerConfig, run);
         scheduler.SetTimesteps(run.Steps);
-        long[] shape = [condition.shape[0], config.InChannels, run.Height / codec.Factor, run.Width / codec.Factor];
+        long[] shape = [condition.shape[0], config.OutChannels, run.Height / codec.Factor, run.Width / codec.Factor];
         var begin = DecoderSampling.Begin(scheduler, run, noise, shape, known, repaints: conditions.Repaint is not null);
         run.Trace?.Add("decoder noise", begin.Start);
         using var network = unet.Borrow();
         using var decoder = run.NeedsPictures ? Vae.Borrow() : null;
-        var denoiser = Conditioned(network.Value, condition, context, run);
+        var denoiser = Conditioned(network.Value, (condition, context, hint), run);
         if (run.Pull is { } pull) denoiser = Guidance.Pulled(denoiser, scheduler, x => pull.Score(decoder!.Value.Decode(decoder.Value.Unscale(x))), pull.Scale);
         var options = DecoderSampling.Options(scheduler, run, begin, known, conditions.Repaint, Decode);
         var latents = Sampling.Run(scheduler, denoiser, begin.Start, noise, options, run.Cancellation);
@@ -158,6 +179,23 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
         return context;
     }
 
+    /// <summary>The regression's latents, [batch, channels, h, w] at the size that is drawn; null for decoders without a first guess.</summary>
+    /// <param name="condition">[batch, 2 features]</param>
+    /// <param name="context">[batch or 2 batch, tokens, width], the guided half last.</param>
+    /// <param name="run">Size, trace.</param>
+    private Tensor? Hint(Tensor condition, Tensor context, DecoderRun run)
+    {
+        if (guess is null) return null;
+        var texts = context.narrow(0, context.shape[0] - condition.shape[0], condition.shape[0]);
+        var latents = guess.Use(network => network.call(condition, texts));
+        var (height, width) = (run.Height / codec.Factor, run.Width / codec.Factor);
+        if (latents.shape[2] != height || latents.shape[3] != width)
+            latents = nn.functional.interpolate(latents, [height, width], mode: InterpolationMode.Bilinear, align_corners: false);
+        run.Trace?.Add("first guess latents", latents);
+        run.Trace?.Add("first guess", ImageTensors.ToImages(Decode(latents))[0]);
+        return latents;
+    }
+
     /// <summary>The most likely latents of a picture, scaled.</summary>
     /// <param name="picture">[batch, 3, h, w] in [-1, 1]</param>
     /// <param name="side">Side at which the decoder draws: where an upsampler follows, that of the small picture.</param>
@@ -173,11 +211,13 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
     /// <summary>Side at which a picture is drawn before its upsampler, if any.</summary>
     private int DrawnSize(int size) => size == UpsampledSize ? Size : size;
 
-    private Denoiser Conditioned(UNet2DConditionModel network, Tensor condition, Tensor context, DecoderRun run)
+    private Denoiser Conditioned(UNet2DConditionModel network, (Tensor Condition, Tensor Context, Tensor? Hint) given, DecoderRun run)
     {
         var guided = run.Guidance > 1;
-        var bound = new UNetConditions(context) { ClassLabels = guided ? cat([zeros_like(condition), condition]) : condition };
-        var denoiser = DecoderSampling.Bind((network, "unet"), bound, type, run);
+        var bound = new UNetConditions(given.Context) { ClassLabels = guided ? cat([zeros_like(given.Condition), given.Condition]) : given.Condition };
+        // As in training, the unguided half sees no guess.
+        var beside = given.Hint is { } hint && guided ? cat([zeros_like(hint), hint]) : given.Hint;
+        var denoiser = DecoderSampling.Bind((network, "unet"), bound, type, run, beside);
         return guided ? Guidance.ClassifierFree(denoiser, run.Guidance) : denoiser;
     }
 

@@ -1,0 +1,90 @@
+using Alebrije.Weights;
+
+namespace Alebrije.Training;
+
+/// <summary>A part of a run with a mixture of scenes of its own.</summary>
+/// <param name="Share">Share of the run's scenes; the shares of a curriculum add up to 1.</param>
+/// <param name="World">Mixture of the scenes.</param>
+internal sealed record CurriculumStage(double Share, CaptionedScenes.Options World);
+
+/// <summary>Configuration that the first guess and the decoder have in common: both learn latents from image embedding and text.</summary>
+internal abstract record LatentPlan : TrainingPlan
+{
+    /// <summary>Folder of a CLIP run, or the name or folder of a model.</summary>
+    public required string Clip { get; init; }
+
+    /// <summary>Folder of the autoencoder.</summary>
+    public required string Autoencoder { get; init; }
+
+    /// <summary>
+    /// Folder of a diffusion prior on the same CLIP, or of a model or run that has one: its samples take the place of the true image embedding for
+    /// <see cref="PriorShare"/> of the scenes, so that the text decides where the embedding is vague. Null trains on true embeddings alone.
+    /// </summary>
+    public string? Prior { get; init; }
+
+    /// <summary>Share of the scenes that are given a sample of <see cref="Prior"/>, from 0 to 1.</summary>
+    public double PriorShare { get; init; } = 1.0 / 3;
+
+    /// <summary>Steps of the prior's sampler, 2 to 1000.</summary>
+    public int PriorSteps { get; init; } = 10;
+
+    /// <summary>Guidance scale of the prior.</summary>
+    public double PriorGuidance { get; init; } = 3;
+
+    /// <summary>Folder whose weights the run starts from; null starts from random weights.</summary>
+    public string? Start { get; init; }
+
+    /// <summary>Mixtures of scenes in order; null takes <see cref="TrainingPlan.World"/> throughout.</summary>
+    public IReadOnlyList<CurriculumStage>? Curriculum { get; init; }
+
+    /// <summary>Encoded scenes among which a batch is drawn; the oldest are replaced as new ones are encoded.</summary>
+    public int Window { get; init; } = 8192;
+
+    /// <summary>How often an encoded scene is used on average before it is replaced: new scenes per step are the batch divided by this.</summary>
+    public int Uses { get; init; } = 4;
+
+    /// <summary>Weight decay of the matrices.</summary>
+    public double WeightDecay { get; init; } = 0.01;
+
+    /// <summary>Share of the scenes without image embedding and text: the unconditional half of classifier-free guidance.</summary>
+    public double Unconditional { get; init; } = 0.1;
+
+    /// <summary>Share of the scenes without text only: variations have none.</summary>
+    public double TextDropout { get; init; } = 0.2;
+
+    /// <summary>Share of the scenes without image embedding only.</summary>
+    public double EmbeddingDropout { get; init; }
+
+    /// <summary>Share of the true image embeddings that are noised, at a level up to <see cref="EmbeddingNoise"/>.</summary>
+    public double NoisedEmbeddings { get; init; } = 0.5;
+
+    /// <summary>Highest noise level of an embedding, 0 to 999.</summary>
+    public int EmbeddingNoise { get; init; } = 300;
+
+    /// <summary>Scenes encoded for each step.</summary>
+    internal int Fresh => Batch / Uses;
+
+    /// <exception cref="WeightsException">A value is out of its range; one sentence.</exception>
+    internal void Check()
+    {
+        if (Uses < 1 || Batch % Uses != 0) throw new WeightsException($"uses is {Uses}, but it must divide the batch of {Batch}: new scenes are encoded for every step.");
+        if (Window < Batch || Window % Fresh != 0) throw new WeightsException($"window is {Window}, but it must be a multiple of {Fresh} (batch / uses) and hold a batch of {Batch}.");
+        if (Curriculum is { } stages && Math.Abs(stages.Sum(stage => stage.Share) - 1) > 1e-6) throw new WeightsException($"The shares of the curriculum add up to {stages.Sum(stage => stage.Share):G4}; they must add up to 1.");
+    }
+
+    /// <summary>The mixture that a scene is drawn from.</summary>
+    /// <param name="scene">Number of the scene in the run.</param>
+    /// <param name="of">Scenes of the whole run.</param>
+    internal CaptionedScenes.Options WorldOf(long scene, long of)
+    {
+        if (Curriculum is not { } stages) return Scenes;
+        var end = 0.0;
+        foreach (var stage in stages)
+        {
+            end += stage.Share * of;
+            if (scene < end) return stage.World;
+        }
+
+        return stages[^1].World;
+    }
+}

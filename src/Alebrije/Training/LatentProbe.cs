@@ -1,0 +1,91 @@
+using System.Globalization;
+using Alebrije.Datasets;
+using Alebrije.Diffusion;
+using Alebrije.Evaluation;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>
+/// Errors of a latent model on fixed scenes that training does not show, by kind: one still core concept, two core concepts (held-out pairs), one core
+/// concept in a held-out style. They tell progress long before images do.
+/// </summary>
+internal sealed class LatentProbe : IDisposable
+{
+    private const ulong Seed = 9005;
+
+    /// <summary>Scenes of a kind.</summary>
+    private const int Count = 32;
+
+    /// <summary>Noise levels of the denoiser's error.</summary>
+    private static readonly int[] Levels = [999, 800, 600, 400, 200, 50];
+
+    private readonly List<(string Kind, LatentBatch Batch)> kinds = [];
+
+    /// <param name="run">Encodes the scenes.</param>
+    /// <param name="clip">Prepares images and texts.</param>
+    /// <param name="scenes">The world.</param>
+    public LatentProbe(LatentRun run, TrainedClip clip, CaptionedScenes scenes)
+    {
+        var fixedScenes = new EvaluationScenes(scenes.World, Seed);
+        foreach (var (kind, set) in new[]
+        {
+            ("single", EvaluationScenes.CoreSingles with { Options = EvaluationScenes.CoreSingles.Options with { Jitter = 0 } }),
+            ("two", EvaluationScenes.CoreDuets),
+            ("style", EvaluationScenes.CoreSingles with { Options = EvaluationScenes.CoreSingles.Options with { StyleShare = 1 }, First = 7_000_000 }),
+        })
+        {
+            using var scope = NewDisposeScope();
+            var prompts = fixedScenes.Prompts(set, Count);
+            var batch = run.Encode(PairBatch.Make(clip, Count, run.Vae.Config.SampleSize, i => (scenes.Draw(prompts[i].Scene), prompts[i].Prompt)));
+            kinds.Add((kind, new LatentBatch(Keep(batch.Latents), Keep(batch.Condition), Keep(batch.Context), Keep(batch.Conditional))));
+        }
+
+        static Tensor Keep(Tensor tensor) => tensor.DetachFromDisposeScope();
+    }
+
+    /// <summary>Mean squared error of the latents by kind, <c>guess_single</c> and so on: 1 is about that of the mean image.</summary>
+    /// <param name="guess">From condition and context to latents.</param>
+    public Dictionary<string, double> Guess(Func<LatentBatch, Tensor> guess)
+    {
+        using var guard = no_grad();
+        var errors = new Dictionary<string, double>();
+        foreach (var (kind, batch) in kinds)
+        {
+            using var scope = NewDisposeScope();
+            errors[$"guess_{kind}"] = (guess(batch) - batch.Latents).square().mean().ToDouble();
+        }
+
+        return errors;
+    }
+
+    /// <summary>Mean squared error of v by kind and noise level, <c>v999_single</c> and so on, with the same noise at every call.</summary>
+    /// <param name="schedule">The denoiser's schedule.</param>
+    /// <param name="velocity">From noisy latents, timesteps and conditions to v.</param>
+    public Dictionary<string, double> Velocity(NoiseSchedule schedule, Func<Tensor, Tensor, LatentBatch, Tensor> velocity)
+    {
+        using var guard = no_grad();
+        var errors = new Dictionary<string, double>();
+        foreach (var (kind, batch) in kinds)
+            foreach (var level in Levels)
+            {
+                using var scope = NewDisposeScope();
+                using var generator = new Generator(Seed + (ulong)level);
+                var timesteps = full([batch.Latents.shape[0]], level, dtype: ScalarType.Int64);
+                var noise = randn(batch.Latents.shape, generator: generator);
+                var target = schedule.Target(PredictionType.VPrediction, batch.Latents, noise, timesteps);
+                var predicted = velocity(schedule.AddNoise(batch.Latents, noise, timesteps), timesteps, batch);
+                errors[string.Create(CultureInfo.InvariantCulture, $"v{level}_{kind}")] = (predicted - target).square().mean().ToDouble();
+            }
+
+        return errors;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var (_, batch) in kinds)
+            foreach (var part in new[] { batch.Latents, batch.Condition, batch.Context, batch.Conditional }) part.Dispose();
+    }
+}

@@ -1,0 +1,194 @@
+using Alebrije.Diffusion;
+using Alebrije.Models.Autoencoders;
+using Alebrije.Models.Priors;
+using Alebrije.Nn;
+using Alebrije.Pipelines.Priors;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>A batch of a latent model in training.</summary>
+/// <param name="Latents">[batch, channels, side, side]</param>
+/// <param name="Condition">[batch, 2 features]: image embedding and code of its noise level, zeros where it is dropped.</param>
+/// <param name="Context">[batch, tokens, width] text encodings, those of the empty text where it is dropped.</param>
+/// <param name="Conditional">[batch, 1, 1, 1] float32: 0 where both are dropped, else 1.</param>
+internal sealed record LatentBatch(Tensor Latents, Tensor Condition, Tensor Context, Tensor Conditional);
+
+/// <summary>The frozen networks and scenes that the first guess and the decoder are trained on, and the conditions that they are given.</summary>
+internal sealed class LatentRun : IDisposable
+{
+    private const string CacheName = "scenes.cache";
+    private readonly LatentPlan plan;
+    private readonly TrainedClip clip;
+    private readonly CaptionedScenes scenes;
+    private readonly NoiseSchedule embeddingSchedule = NoiseSchedule.From(MiniSchedulers.ImageNoising);
+    private readonly StableUnClipImageNormalizer normalizer;
+    private readonly DiffusionPrior? prior;
+    private readonly SceneEncoder encoder;
+    private readonly Tensor empty;
+    private SceneCache? cache;
+
+    /// <param name="plan">Networks, mixture, shares of dropped conditions.</param>
+    /// <param name="clip">The frozen CLIP, which stays the caller's.</param>
+    /// <param name="scenes">The world.</param>
+    /// <param name="folder">The run's folder.</param>
+    public LatentRun(LatentPlan plan, TrainedClip clip, CaptionedScenes scenes, string folder)
+    {
+        plan.Check();
+        (this.plan, this.clip, this.scenes, Folder) = (plan, clip, scenes, folder);
+        Type = Processor.ScalarType(plan.Precision);
+        Vae = new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(plan.Autoencoder));
+        CheckpointFolder.Load(Vae, plan.Autoencoder);
+        Vae.eval();
+        if (plan.Prior is { } path) prior = OpenPrior(path);
+        normalizer = FitNormalizer(Path.Combine(folder, "image_normalizer"));
+        encoder = new SceneEncoder(clip, Vae, prior, plan, Type);
+        using var scope = NewDisposeScope();
+        empty = encoder.EmptyText.DetachFromDisposeScope();
+    }
+
+    /// <summary>The run's folder.</summary>
+    public string Folder { get; }
+
+    /// <summary>Format of the matrix products.</summary>
+    public ScalarType Type { get; }
+
+    /// <summary>The frozen autoencoder.</summary>
+    public AutoencoderKL Vae { get; }
+
+    /// <summary>Steps of the whole run.</summary>
+    public long Steps => plan.Samples / plan.Batch;
+
+    private long SceneCount => Math.Max(1, Steps * plan.Fresh);
+
+    /// <summary>Opens the rolling window at a step; encodes what is missing in it.</summary>
+    public void Begin(long step) => cache = new SceneCache(
+        Path.Combine(Folder, CacheName), plan, Identity(), encoder.Shapes, Group, step);
+
+    /// <summary>The batch of a step, with conditions dropped and noised.</summary>
+    /// <param name="step">Number of the step; steps are asked for in order.</param>
+    /// <param name="generator">Source of the noise.</param>
+    public LatentBatch Next(long step, Generator generator)
+    {
+        var batch = (cache ?? throw new InvalidOperationException("Begin opens the scenes first.")).Draw(step);
+        var random = ConditionDropout.Generator(plan.Seed, step);
+        var count = batch.Count;
+        var (image, text, noised) = (new float[count], new float[count], new float[count]);
+        for (var i = 0; i < count; i++)
+        {
+            var draw = random.NextDouble();
+            var none = draw < plan.Unconditional;
+            var noText = !none && (draw -= plan.Unconditional) < plan.TextDropout;
+            var noImage = !none && !noText && draw - plan.TextDropout < plan.EmbeddingDropout;
+            (image[i], text[i]) = (none || noImage ? 0 : 1, none || noText ? 0 : 1);
+            noised[i] = random.NextDouble() < plan.NoisedEmbeddings ? 1 : 0;
+        }
+
+        var (seen, read) = (tensor(image).unsqueeze(1), tensor(text).reshape(-1, 1, 1));
+        // A sample of the prior belongs to its text: without the text the true embedding stands.
+        var sampled = batch.Sampled.abs().sum(1).gt(0).logical_and(tensor(text).gt(0));       // [batch]
+        var levels = (rand([count], generator: generator) * plan.EmbeddingNoise * tensor(noised)).to(ScalarType.Int64);
+        var given = where(sampled.unsqueeze(1), batch.Sampled, Noised(batch.Images, levels, generator));
+        var condition = Condition(given, where(sampled, zeros_like(levels), levels)) * seen;
+        var context = where(read.gt(0), batch.Texts, empty);
+        var conditional = tensor(image).maximum(tensor(text)).reshape(-1, 1, 1, 1);
+        return new LatentBatch(batch.Latents, condition, context, conditional);
+    }
+
+    /// <summary>Fixed scenes with their true embeddings and complete captions, for a look at a network in training.</summary>
+    public LatentBatch Encode(PairBatch batch)
+    {
+        var encoded = encoder.Encode(batch);
+        var condition = Condition(encoded.Images, zeros([batch.Count], ScalarType.Int64));
+        return new LatentBatch(encoded.Latents, condition, encoded.Texts, ones(batch.Count, 1, 1, 1));
+    }
+
+    /// <summary>[batch, tokens, width]: encodings of the empty text.</summary>
+    public Tensor Empty(long batch) => empty.expand(batch, -1, -1);
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        cache?.Dispose();
+        empty.Dispose();
+        prior?.Dispose();
+        normalizer.Dispose();
+        Vae.Dispose();
+    }
+
+    /// <summary>What a denoiser's class embedding is given: embedding and code of its noise level.</summary>
+    /// <param name="embeddings">[batch, features]</param>
+    /// <param name="levels">[batch] int64, 0 to 999</param>
+    /// <returns>[batch, 2 features]</returns>
+    internal static Tensor Condition(Tensor embeddings, Tensor levels) =>
+        cat([embeddings, Timesteps.Encode(levels, embeddings.shape[1], cosineFirst: true, shift: 0)], 1);
+
+    private Tensor Noised(Tensor embeddings, Tensor levels, Generator generator)
+    {
+        using var guard = no_grad();
+        var noise = randn(embeddings.shape, generator: generator);
+        var noised = normalizer.Unscale(embeddingSchedule.AddNoise(normalizer.Scale(embeddings), noise, levels));
+        return where(levels.unsqueeze(1).gt(0), noised, embeddings);
+    }
+
+    private EncodedScenes Group(long group)
+    {
+        var (first, count) = (group * plan.Fresh, plan.Fresh);
+        var sampled = prior is null ? null : new bool[count];
+        var random = ConditionDropout.Generator(plan.Seed + 0x7072696F, group);
+        for (var i = 0; i < sampled?.Length; i++) sampled[i] = random.NextDouble() < plan.PriorShare;
+        var batch = PairBatch.Make(scenes, clip, plan.Seed, first, count, scene => plan.WorldOf(scene, SceneCount), Vae.Config.SampleSize);
+        return encoder.Encode(batch, sampled, unchecked((long)(plan.Seed << 32) + group));
+    }
+
+    /// <summary>All that an encoded scene depends on besides its number: networks by the sums of their weights, mixtures, the prior's settings.</summary>
+    private string Identity()
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var sums = new nn.Module?[] { clip.Network, Vae, prior?.Network }.OfType<nn.Module>()
+            .Select(module => module.parameters().Sum(p => p.abs().sum().ToDouble() + p.flatten()[0].ToDouble()).ToString("R", System.Globalization.CultureInfo.InvariantCulture));
+        var mixtures = plan.Curriculum is { } stages ? string.Join(';', stages.Select(stage => $"{stage.Share}:{stage.World}")) : plan.Scenes.ToString();
+        return $"{string.Join('/', sums)}|{mixtures}|{SceneCount}|{plan.PriorShare}|{plan.PriorSteps}|{plan.PriorGuidance}|{Type}";
+    }
+
+    private DiffusionPrior OpenPrior(string path)
+    {
+        var folder = Path.Combine(path, "prior") is var below && Directory.Exists(below) ? below : path;
+        var config = PriorTransformerConfig.Read(folder);
+        var space = PriorSpaces.FingerprintOf(clip.Network.TextProjection);
+        if (config.EmbeddingSpace is { } theirs && theirs != space)
+            throw new WeightsException($"The prior {folder} was trained in another embedding space ({theirs}) than that of the CLIP of this run ({space}); train a prior on that CLIP first.");
+        var network = new PriorTransformer(config);
+        CheckpointFolder.Load(network, folder);
+        network.eval();
+        return new DiffusionPrior(network, () => Schedulers.Create(MiniSchedulers.Prior), ScalarType.Float32);
+    }
+
+    /// <summary>Mean and standard deviation of the image embeddings, measured once for each run.</summary>
+    private StableUnClipImageNormalizer FitNormalizer(string folder)
+    {
+        var config = new StableUnClipImageNormalizerConfig { EmbeddingDim = clip.Features };
+        var fitted = new StableUnClipImageNormalizer(config);
+        var file = Path.Combine(folder, "diffusion_pytorch_model.safetensors");
+        if (File.Exists(file))
+        {
+            CheckpointFolder.Load(fitted, folder);
+            return fitted;
+        }
+
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var world = plan.WorldOf(0, 1);
+        var embeddings = cat([.. Enumerable.Range(0, 32).Select(i =>
+            clip.Images(PairBatch.Make(scenes, clip, plan.Seed + 1, i * 64, 64, _ => world, side: 0).ClipTensor(), Type))]);
+        fitted.Mean.copy_(embeddings.mean([0], keepdim: true));
+        fitted.Std.copy_(embeddings.std([0]).unsqueeze(0));
+        ConfigFile.Write(Path.Combine(folder, "config.json"), config, "StableUnCLIPImageNormalizer");
+        SafeTensorsWriter.Write(file, fitted.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
+        return fitted;
+    }
+}

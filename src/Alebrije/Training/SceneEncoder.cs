@@ -1,0 +1,79 @@
+using Alebrije.Models.Autoencoders;
+using Alebrije.Models.Priors;
+using Alebrije.Pipelines.Priors;
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Training;
+
+/// <summary>Scenes as a latent model in training sees them.</summary>
+/// <param name="Latents">[scenes, channels, side, side] float32, scaled.</param>
+/// <param name="Images">[scenes, features] float32 image embeddings on CLIP's scale.</param>
+/// <param name="Sampled">[scenes, features] float32 embeddings drawn by the prior; zeros where there is none.</param>
+/// <param name="Texts">[scenes, tokens, width] float32 text encodings.</param>
+internal sealed record EncodedScenes(Tensor Latents, Tensor Images, Tensor Sampled, Tensor Texts)
+{
+    /// <summary>Scenes.</summary>
+    public int Count => (int)Latents.shape[0];
+
+    /// <summary>The tensors in a fixed order.</summary>
+    public Tensor[] Parts => [Latents, Images, Sampled, Texts];
+}
+
+/// <summary>Encodes scenes by frozen networks: latents by the autoencoder, image embedding and text encodings by CLIP, an embedding by the prior.</summary>
+internal sealed class SceneEncoder(TrainedClip clip, AutoencoderKL vae, DiffusionPrior? prior, LatentPlan plan, ScalarType dtype)
+{
+    private PriorConditions? empty;
+
+    /// <summary>Shapes of one scene's latents, image embedding, sampled embedding and text encodings.</summary>
+    public long[][] Shapes
+    {
+        get
+        {
+            var side = vae.Config.SampleSize / vae.Config.Factor;
+            return [[vae.Config.LatentChannels, side, side], [clip.Features], [clip.Features], [clip.Tokens, clip.Network.Config.TextConfig.HiddenSize]];
+        }
+    }
+
+    /// <summary>[1, tokens, width]: encodings of the empty text.</summary>
+    public Tensor EmptyText => Texts("").Encodings;
+
+    /// <summary>Encodes a batch.</summary>
+    /// <param name="batch">Pixels and ids.</param>
+    /// <param name="sampled">Which scenes get an embedding of the prior; null: none.</param>
+    /// <param name="seed">Seed of the prior's noise.</param>
+    public EncodedScenes Encode(PairBatch batch, bool[]? sampled = null, long seed = 0)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var latents = vae.Scale(vae.Encode(batch.PixelTensor().to(dtype)).Mean.to(ScalarType.Float32));
+        var images = clip.Images(batch.ClipTensor(), dtype);
+        var (embeddings, encodings, mask) = clip.Texts(batch.IdTensor(), batch.Lengths);
+        var drawn = zeros_like(images);
+        long[] rows = prior is null || sampled is null ? [] : [.. Enumerable.Range(0, batch.Count).Where(i => sampled[i]).Select(i => (long)i)];
+        if (rows.Length > 0)
+        {
+            var index = tensor(rows);
+            var conditions = new PriorConditions(embeddings.index_select(0, index), encodings.index_select(0, index), mask.index_select(0, index));
+            using var noise = new Noise(seed);
+            drawn.index_copy_(0, index, prior!.Draw(new PriorText(conditions, Empty), new PriorDraw(plan.PriorSteps, plan.PriorGuidance), noise)[0]);
+        }
+
+        return new EncodedScenes(
+            latents.MoveToOuterDisposeScope(), images.MoveToOuterDisposeScope(), drawn.MoveToOuterDisposeScope(), encodings.MoveToOuterDisposeScope());
+    }
+
+    private PriorConditions Empty()
+    {
+        if (empty is not null) return empty;
+        var (embedding, encodings, mask) = Texts("");
+        return empty = new PriorConditions(embedding.DetachFromDisposeScope(), encodings.DetachFromDisposeScope(), mask.DetachFromDisposeScope());
+    }
+
+    private (Tensor Embedding, Tensor Encodings, Tensor Mask) Texts(string text)
+    {
+        var (ids, length) = clip.Prepare(text);
+        return clip.Texts(tensor(ids, [1, clip.Tokens]), [length]);
+    }
+}

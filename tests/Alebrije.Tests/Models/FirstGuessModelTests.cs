@@ -1,0 +1,62 @@
+using Alebrije.Models.Guesses;
+using Alebrije.Tensors;
+using Alebrije.Tests.Training;
+using Alebrije.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tests.Models;
+
+public sealed class FirstGuessModelTests
+{
+    public FirstGuessModelTests() => TorchRuntime.Initialize();
+
+    [Fact]
+    public void Forward_GivesLatents_ThatDependOnEmbeddingAndOnEveryToken()
+    {
+        using var scope = NewDisposeScope();
+        using var network = new FirstGuessModel(TinyParts.Guess);
+        SeededInit.Apply(network, 1);
+        using var noise = new Noise(2);
+        var (condition, text) = (noise.Randn(2, 2 * TinyParts.Features), noise.Randn(2, TinyParts.Tokens, TinyParts.Features));
+        var latents = network.call(condition, text);
+        Assert.Equal([2L, TinyParts.Latents, 16, 16], latents.shape);
+
+        var other = text.clone();
+        other[0, 3] += 1;
+        var changed = network.call(condition, other);
+        Assert.True((changed[0] - latents[0]).abs().max().ToDouble() > 1e-4);
+        Assert.True((changed[1] - latents[1]).abs().max().ToDouble() < 1e-6);
+        Assert.True((network.call(zeros_like(condition), text) - latents).abs().max().ToDouble() > 1e-3);
+    }
+
+    [Fact]
+    public void Training_OnFourScenes_LearnsThemByHeart()
+    {
+        using var scope = NewDisposeScope();
+        using var network = new FirstGuessModel(TinyParts.Guess);
+        SeededInit.Apply(network, 1);
+        using var noise = new Noise(2);
+        var (condition, text) = (noise.Randn(4, 2 * TinyParts.Features), noise.Randn(4, TinyParts.Tokens, TinyParts.Features));
+        var target = noise.Randn(4, TinyParts.Latents, 4, 4).repeat_interleave(4, 2).repeat_interleave(4, 3);
+        using var optimizer = new Optimizer(network.named_parameters(), new OptimizerConstants { Method = OptimizerMethod.Muon, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
+        var loss = 1.0;
+        for (var step = 0; step < 200 && loss > 0.02; step++)
+        {
+            using var inner = NewDisposeScope();
+            var error = (network.call(condition, text) - target).square().mean();
+            error.backward();
+            optimizer.Step(0.01);
+            loss = error.ToDouble();
+        }
+
+        Assert.InRange(loss, 0, 0.05);
+    }
+
+    [Theory]
+    [InlineData(2, 12, 8)]
+    [InlineData(3, 16, 8)]
+    [InlineData(2, 16, 5)]
+    public void Sizes_ThatDoNotFit_AreRefused(int patch, int side, int head) =>
+        Assert.Throws<ArgumentException>(() => new FirstGuessModel(TinyParts.Guess with { PatchSize = patch, SampleSize = side, AttentionHeadDim = head, BlockOutChannels = [16, 16, 8] }));
+}

@@ -1,0 +1,91 @@
+using Alebrije.Tensors;
+using Alebrije.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tests.Training;
+
+/// <summary>The rolling window of encoded scenes: what a step sees depends on the step alone, and nothing is encoded twice that is in the file.</summary>
+public sealed class SceneCacheTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("alebrije-cache-").FullName;
+    private readonly List<long> encoded = [];
+    private readonly GuessTrainingConfig plan = new() { Clip = "", Autoencoder = "", Seed = 3, Batch = 8, Uses = 4, Window = 40 };
+
+    public SceneCacheTests() => TorchRuntime.Initialize();
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public void Draw_EveryStep_GivesDifferentScenesOfARollingWindow()
+    {
+        using var cache = Open("a", 0);
+        var seen = new HashSet<long>();
+        for (var step = 0; step < 60; step++)
+        {
+            var scenes = Draw(cache, step);
+            Assert.Equal(8, scenes.Distinct().Count());
+            var made = 32 + (2 * step);
+            Assert.All(scenes, scene => Assert.InRange(scene, Math.Max(0, made - 40), made - 1));
+            seen.UnionWith(scenes);
+        }
+
+        Assert.True(seen.Count > 100, $"only {seen.Count} scenes were seen");
+    }
+
+    [Fact]
+    public void Draw_AfterReopening_GivesWhatItWouldHaveGiven_AndEncodesOnlyWhatIsMissing()
+    {
+        using var whole = Open("whole", 0);
+        var expected = Enumerable.Range(0, 30).Select(step => Draw(whole, step)).ToArray();
+
+        using (var first = Open("halted", 0))
+            for (var step = 0; step < 20; step++) Assert.Equal(expected[step], Draw(first, step));
+        lock (encoded) encoded.Clear();
+        using (var second = Open("halted", 12))
+        {
+            for (var step = 12; step < 20; step++) Assert.Equal(expected[step], Draw(second, step));
+            lock (encoded) Assert.DoesNotContain(encoded, group => group < 16 + 19);
+            for (var step = 20; step < 30; step++) Assert.Equal(expected[step], Draw(second, step));
+        }
+
+        File.Delete(Path.Combine(folder, "halted"));
+        using var lost = Open("halted", 25);
+        for (var step = 25; step < 30; step++) Assert.Equal(expected[step], Draw(lost, step));
+    }
+
+    [Fact]
+    public void Open_FileOfAnotherRun_IsNotUsed()
+    {
+        using (var cache = Open("a", 0)) Draw(cache, 0);
+        lock (encoded) encoded.Clear();
+        using (var cache = Open("a", 0, identity: "other networks")) Draw(cache, 0);
+        lock (encoded) Assert.Contains(0, encoded);
+    }
+
+    [Fact]
+    public void Draw_OutOfOrder_IsRefused()
+    {
+        using var cache = Open("a", 0);
+        Assert.Throws<InvalidOperationException>(() => Draw(cache, 3));
+    }
+
+    private SceneCache Open(string name, long step, string identity = "networks") => new(Path.Combine(folder, name), plan, identity, [[2, 2, 2], [3], [3], [4, 1]], group =>
+    {
+        lock (encoded) encoded.Add(group);
+        var numbers = arange(group * 2, (group * 2) + 2, dtype: ScalarType.Float32);
+        return new EncodedScenes(numbers.reshape(2, 1, 1, 1).expand(2, 2, 2, 2), numbers.unsqueeze(1).expand(2, 3) * 2, zeros(2, 3), numbers.reshape(2, 1, 1).expand(2, 4, 1) * 4);
+    }, step);
+
+    /// <summary>Numbers of the scenes of a step; all their parts have to be those of the same scene.</summary>
+    private static long[] Draw(SceneCache cache, long step)
+    {
+        using var scope = NewDisposeScope();
+        var scenes = cache.Draw(step);
+        Assert.Equal([8L, 2, 2, 2], scenes.Latents.shape);
+        var numbers = scenes.Latents.mean([1, 2, 3]).data<float>().ToArray();
+        Assert.Equal(numbers.Select(number => 2 * number), scenes.Images.mean([1]).data<float>().ToArray());
+        Assert.Equal(numbers.Select(number => 4 * number), scenes.Texts.mean([1, 2]).data<float>().ToArray());
+        return [.. numbers.Select(number => (long)number)];
+    }
+}

@@ -126,11 +126,14 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         return network;
     }
 
-    /// <summary>Copies an earlier decoder's weights; one without a first guess gets zeros for the channels of the guess, and draws at first as it did.</summary>
+    /// <summary>
+    /// Copies an earlier decoder's weights. One without a first guess gets zeros for the channels of the guess, and draws at first as it did; the middle of
+    /// one is left out where the run's network has none.
+    /// </summary>
     private void Start(UNet2DConditionModel network, string folder)
     {
         var earlier = ConfigFile.Read<UNet2DConditionConfig>(folder);
-        if (earlier.InChannels == config.Model.InChannels)
+        if (earlier.InChannels == config.Model.InChannels && earlier.MidBlockType == config.Model.MidBlockType)
         {
             CheckpointFolder.Load(network, folder);
             return;
@@ -138,19 +141,20 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        using var narrow = new UNet2DConditionModel(config.Model with { InChannels = earlier.InChannels });
-        CheckpointFolder.Load(narrow, folder);
-        var weights = network.state_dict();
-        foreach (var (name, tensor) in narrow.state_dict())
+        using var other = new UNet2DConditionModel(config.Model with { InChannels = earlier.InChannels, MidBlockType = earlier.MidBlockType });
+        CheckpointFolder.Load(other, folder);
+        var weights = other.state_dict();
+        foreach (var (name, tensor) in network.state_dict())
         {
-            if (name != "conv_in.weight")
+            if (!weights.TryGetValue(name, out var known)) throw new WeightsException($"{folder} has no {name}: a run's network has no middle where the one it starts from has none.");
+            if (tensor.shape.AsSpan().SequenceEqual(known.shape))
             {
-                weights[name].copy_(tensor);
+                tensor.copy_(known);
                 continue;
             }
 
-            weights[name].zero_();
-            weights[name].narrow(1, 0, tensor.shape[1]).copy_(tensor);
+            tensor.zero_();
+            tensor.narrow(1, 0, Math.Min(tensor.shape[1], known.shape[1])).copy_(known.narrow(1, 0, Math.Min(tensor.shape[1], known.shape[1])));
         }
     }
 

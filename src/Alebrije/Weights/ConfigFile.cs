@@ -1,3 +1,4 @@
+using System.Reflection;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -9,7 +10,8 @@ namespace Alebrije.Weights;
 
 /// <summary>
 /// Reads and writes configuration records (<c>config.json</c>, <c>scheduler_config.json</c> ...). Keys are snake_case; a key that is missing or
-/// null takes the record's default, which is that of the reference's constructor; <c>NaN</c>, <c>Infinity</c> and <c>-Infinity</c> are read as
+/// null takes the record's default, which is that of the reference's constructor (but for keys whose null means something, which are marked to be
+/// written when null); <c>NaN</c>, <c>Infinity</c> and <c>-Infinity</c> are read as
 /// Python writes them. The class a published file was written for is <c>_class_name</c>.
 /// </summary>
 internal static partial class ConfigFile
@@ -26,7 +28,7 @@ internal static partial class ConfigFile
     {
         var file = Locate(path);
         var root = ReadObject(file);
-        DropNulls(root);
+        DropNulls(root, [.. MeaningfulNulls<T>()]);
         try
         {
             return root.Deserialize<T>(unknownKeysAllowed ? Published : Own)!;
@@ -96,12 +98,18 @@ internal static partial class ConfigFile
         return File.Exists(file) ? file : throw new CheckpointNotFoundException($"there is no file {file}.");
     }
 
-    private static void DropNulls(JsonNode node)
+    /// <summary>Keys whose null is a value of its own and not the default: those that are written even when null.</summary>
+    private static IEnumerable<string> MeaningfulNulls<T>() => typeof(T).GetProperties()
+        .Where(property => property.GetCustomAttribute<JsonIgnoreAttribute>() is { Condition: JsonIgnoreCondition.Never })
+        .Select(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name));
+
+    private static void DropNulls(JsonNode node, params string[] kept)
     {
         if (node is JsonObject map)
         {
-            foreach (var key in map.Where(pair => pair.Value is null).Select(pair => pair.Key).ToList()) map.Remove(key);
-            foreach (var (_, child) in map) DropNulls(child!);
+            foreach (var key in map.Where(pair => pair.Value is null && !kept.Contains(pair.Key, StringComparer.Ordinal)).Select(pair => pair.Key).ToList()) map.Remove(key);
+            foreach (var (_, child) in map)
+                if (child is not null) DropNulls(child);
         }
         else if (node is JsonArray list)
         {

@@ -140,4 +140,25 @@ public sealed class UNet2DConditionModelTests
         var conditions = new UNetConditions(ones(2, 3, 6, dtype: type)) { ClassLabels = ones(2, 5, dtype: type), TimestepCondition = timeCondition };
         return network.call(sample, tensor(500L), conditions).MoveToOuterDisposeScope();
     }
+
+    [Fact]
+    public void MidBlockType_Null_IsReadAndWrittenAsNoMiddle()
+    {
+        var folder = Directory.CreateTempSubdirectory("alebrije-unet-").FullName;
+        try
+        {
+            ConfigFile.Write(Path.Combine(folder, "config.json"), Alebrije.Tests.Training.TinyParts.Decoder with { MidBlockType = null }, "UNet2DConditionModel");
+            Assert.Contains("\"mid_block_type\": null", File.ReadAllText(Path.Combine(folder, "config.json")), StringComparison.Ordinal);
+            var config = ConfigFile.Read<UNet2DConditionConfig>(folder);
+            Assert.Null(config.MidBlockType);
+            using var network = new UNet2DConditionModel(config);
+            Assert.DoesNotContain(network.state_dict().Keys, name => name.StartsWith("mid_block", StringComparison.Ordinal));
+            File.WriteAllText(Path.Combine(folder, "config.json"), "{ \"norm_eps\": null }");
+            Assert.Equal(("UNetMidBlock2DCrossAttn", 1e-5), (ConfigFile.Read<UNet2DConditionConfig>(folder).MidBlockType, ConfigFile.Read<UNet2DConditionConfig>(folder).NormEps));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
 }

@@ -44,6 +44,21 @@ public sealed class DecoderTrainerTests : IDisposable
         Assert.True((network.call(cat([x, hint], 1), tensor(500), conditions) - earlier.call(x, tensor(500), conditions)).abs().max().ToDouble() < 1e-5);
     }
 
+    [Fact]
+    public void Start_OfADecoderWithAMiddle_LeavesTheMiddleOut()
+    {
+        using var scope = NewDisposeScope();
+        using var earlier = new UNet2DConditionModel(TinyParts.Decoder);
+        SeededInit.Apply(earlier, 8);
+        PriorExport.Write(Path.Combine(folder, "earlier"), earlier, TinyParts.Decoder, "UNet2DConditionModel");
+        Train(Config with { Model = Config.Model with { MidBlockType = null }, Start = Path.Combine(folder, "earlier"), LearningRate = 0, Samples = 4 });
+
+        using var weights = CheckpointFolder.OpenWeights(Path.Combine(folder, "run", "unet"));
+        var before = earlier.state_dict();
+        Assert.All(weights.Names.Where(name => name != "conv_in.weight"), name => Assert.True((weights.Read(name) - before[name]).abs().max().ToDouble() < 1e-6, name));
+        Assert.Equal(before.Keys.Where(name => !name.StartsWith("mid_block", StringComparison.Ordinal)).Order(), weights.Names.Order());
+    }
+
     [Theory]
     [InlineData("in_channels", "set it to 8")]
     [InlineData("uses", "it must divide the batch of 4")]

@@ -32,7 +32,8 @@ internal sealed record UNet2DConditionConfig
     public string[] DownBlockTypes { get; init; } = ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"];
 
     /// <summary>Kind of the middle.</summary>
-    public string MidBlockType { get; init; } = "UNetMidBlock2DCrossAttn";
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
+    public string? MidBlockType { get; init; } = "UNetMidBlock2DCrossAttn";
 
     /// <summary>Kind of every level on the way up.</summary>
     public string[] UpBlockTypes { get; init; } = ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"];

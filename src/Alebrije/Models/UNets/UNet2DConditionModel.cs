@@ -55,7 +55,7 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
     private readonly nn.Module? class_embedding;
     private readonly nn.Module? add_embedding, encoder_hid_proj;
     private readonly ModuleList<nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor>> down_blocks, up_blocks;
-    private readonly nn.Module<Tensor, UNetContext, Tensor> mid_block;
+    private readonly nn.Module<Tensor, UNetContext, Tensor>? mid_block;
     private readonly GroupNormLayer conv_norm_out;
 
     public UNet2DConditionModel(UNet2DConditionConfig config) : base(nameof(UNet2DConditionModel))
@@ -71,8 +71,7 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         class_embedding = ClassEmbedding(config);
         add_embedding = FurtherEmbedding(config);
         down_blocks = new([.. levels.Down().Select(Down)]);
-        var middle = levels.Middle();
-        mid_block = middle.ResizesInBlocks ? new ResnetMiddleLevel(middle, levels.MiddleForm) : new MiddleLevel(middle, levels.MiddleForm);
+        if (levels.Middle() is { } middle) mid_block = middle.ResizesInBlocks ? new ResnetMiddleLevel(middle, levels.MiddleForm) : new MiddleLevel(middle, levels.MiddleForm);
         up_blocks = new([.. levels.Up().Select(Up)]);
         conv_norm_out = Layers.GroupNorm(config.NormNumGroups, finest, config.NormEps);
         conv_out = Layers.Conv2d(finest, config.OutChannels, config.ConvOutKernel, padding: (config.ConvOutKernel - 1) / 2);
@@ -104,7 +103,7 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         var x = conv_in.call(Config.CenterInputSample ? (2 * sample) - 1 : sample);
         var skips = new Stack<Tensor>([x]);
         foreach (var level in down_blocks) x = level.call(x, context, skips);
-        x = mid_block.call(x, context);
+        if (mid_block is not null) x = mid_block.call(x, context);
         foreach (var level in up_blocks) x = level.call(x, context, skips);
         return conv_out.call(activation(conv_norm_out.call(x))).MoveToOuterDisposeScope();
     }

@@ -108,8 +108,8 @@ internal sealed class UNetLevels
         Refuse(config.AttentionType != "default", $"attention_type \"{config.AttentionType}\"", "default");
         Refuse(config.TimeEmbeddingType != "positional", $"time_embedding_type \"{config.TimeEmbeddingType}\"", "positional");
         Refuse(
-            config.MidBlockType is not ("UNetMidBlock2DCrossAttn" or SimpleMiddle), $"mid_block_type \"{config.MidBlockType}\"",
-            $"UNetMidBlock2DCrossAttn or {SimpleMiddle}");
+            config.MidBlockType is not (null or "UNetMidBlock2DCrossAttn" or SimpleMiddle), $"mid_block_type \"{config.MidBlockType}\"",
+            $"UNetMidBlock2DCrossAttn, {SimpleMiddle} or null");
         Refuse(config.ResnetTimeScaleShift is not ("default" or "scale_shift"), $"resnet_time_scale_shift \"{config.ResnetTimeScaleShift}\"", "default or scale_shift");
     }
 
@@ -138,9 +138,10 @@ internal sealed class UNetLevels
         return WithAttention(new UNetLevel(config.BlockOutChannels[Math.Max(i - 1, 0)], output, depths, null) { Last = i == count - 1 }, type, "Down", i);
     });
 
-    /// <summary>The coarsest level, between the ways down and up.</summary>
-    public UNetLevel Middle()
+    /// <summary>The coarsest level, between the ways down and up; null for networks without one.</summary>
+    public UNetLevel? Middle()
     {
+        if (config.MidBlockType is null) return null;
         var channels = config.BlockOutChannels[^1];
         var rows = config.TransformerLayersPerBlock.Rows;
         var level = new UNetLevel(channels, channels, [rows[^1][0]], null) { Last = true };

@@ -30,13 +30,14 @@ internal static class ImagineCommand
     private static readonly Option<bool> Estimate = new("--estimate") { Description = "Says how long it will take and how much memory, from the model's configurations, and draws nothing." };
     private static readonly Option<string?> DepthMap = new("--depth-map") { HelpName = "FILE", Description = "A depth map to draw along, light where things are near, for models that take one." };
     private static readonly Option<string?> Out = new("--out") { Description = "A .png file for one picture, or a folder for 0000.png, 0001.png, ..." };
+    private static readonly Option<string?> Sheet = new("--sheet") { HelpName = "FILE", Description = "A .png of all pictures side by side, each with its prompt." };
     private static readonly Option<string?> Trace = new("--trace") { Description = "A folder for every stage of the chain: trace.json and the files it lists." };
 
     public static Command Create(Terminal terminal)
     {
         var command = new Command("imagine", "Draws pictures from texts: text embedding, prior, image embedding, decoder, picture.")
         {
-            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, BestOf, OnlyGuess, Estimate, Out, Trace,
+            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
@@ -58,7 +59,7 @@ internal static class ImagineCommand
         kind = pipeline.PriorFromElsewhere ?? kind;
         if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }), requests.Length * parsed.GetValue(BestOf), terminal, words, json);
         var seconds = new Dictionary<string, double> { ["load"] = clock.Elapsed.TotalSeconds, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
-        var images = new List<object>();
+        var (images, sheet) = (new List<object>(), new List<(RgbImage Picture, string Label)>());
         foreach (var (request, i) in requests.Select((request, i) => (request with { Prior = kind }, i)))
         {
             cancellation.ThrowIfCancellationRequested();
@@ -72,16 +73,23 @@ internal static class ImagineCommand
             images.Add(scores is null
                 ? new { request.Prompt, path, result.Request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore }
                 : new { request.Prompt, path, result.Request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates = scores });
+            if (parsed.GetValue(Sheet) is not null) sheet.Add((result.Image, request.Prompt));
             foreach (var note in result.Notes) terminal.Note(note);
             if (!json) Show(terminal, words, result, path);
         }
 
+        if (parsed.GetValue(Sheet) is { } file) PictureSheet.Draw([.. sheet.Select(cell => cell.Picture)], [.. sheet.Select(cell => cell.Label)], SheetOptions(sheet)).SavePng(file);
         seconds["total"] = clock.Elapsed.TotalSeconds;
         if (json) terminal.SayJson(new { model = pipeline.Name, images, seconds });
         else terminal.Say(string.Create(CultureInfo.InvariantCulture,
             $"{seconds["total"]:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
         return 0;
     }
+
+    private static PictureSheetOptions SheetOptions(List<(RgbImage Picture, string Label)> cells) => new()
+    {
+        Columns = Math.Min(8, cells.Count), CellSize = Math.Max(128, cells.Max(cell => cell.Picture.Width)),
+    };
 
     private static int Say(GenerationEstimate estimate, int pictures, Terminal terminal, Words words, bool json)
     {

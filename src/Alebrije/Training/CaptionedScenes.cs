@@ -7,7 +7,8 @@ namespace Alebrije.Training;
 /// <param name="Picture">The scene, drawn.</param>
 /// <param name="Caption">Its caption, in one of the languages.</param>
 /// <param name="Concept">What it shows when that is one thing (or several of it), else null.</param>
-internal readonly record struct TrainingPair(RgbImage Picture, string Caption, Concept? Concept);
+/// <param name="Style">The style it is drawn in.</param>
+internal readonly record struct TrainingPair(RgbImage Picture, string Caption, Concept? Concept, SceneStyle Style);
 
 /// <summary>EmojiWorld as pairs of picture and caption, numbered, in both languages.</summary>
 internal sealed class CaptionedScenes(EmojiWorld world)
@@ -43,7 +44,7 @@ internal sealed class CaptionedScenes(EmojiWorld world)
         var scene = world.Scene(seed, index, Prepare(options));
         var concepts = scene.Concepts.Take(2).ToArray();
         return new TrainingPair(
-            Draw(scene, size), world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)), concepts.Length == 1 ? concepts[0] : null);
+            Draw(scene, size), world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)), concepts.Length == 1 ? concepts[0] : null, scene.Style);
     }
 
     /// <summary>Scene of the same mixture that training never shows.</summary>

@@ -31,7 +31,9 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
         var pixels = new float[config.Batch * 3 * size * size];
         for (var i = 0; i < config.Batch; i++)
         {
-            (var picture, captions[i], concepts[i]) = scenes.Train(config.Seed, (number * config.Batch) + i, config.Scenes);
+            var index = (number * config.Batch) + i;
+            (var picture, captions[i], concepts[i], var style) = scenes.Train(config.Seed, index, config.Scenes);
+            if (config.StyleBlend > 0 && style == SceneStyle.Plain) picture = StyleBlend.Apply(picture, config.StyleBlend, config.Seed, index);
             processor.Prepare(picture).CopyTo(pixels, i * 3 * size * size);
         }
 

@@ -47,8 +47,12 @@ internal sealed record ClipTrainingConfig : TrainingPlan
     /// </summary>
     public int Names { get; init; }
 
-    /// <summary>Weight of that part of the loss.</summary>
+    /// <summary>Weight of the names' part of the loss.</summary>
     public double NamesWeight { get; init; } = 0.5;
+
+    /// <summary>Share of the plain scenes that are mixed with their own picture in a style (<see cref="Training.StyleBlend"/>), from 0 to 1.</summary>
+    public double StyleBlend { get; init; }
+
 }
 
 /// <summary>

@@ -16,6 +16,12 @@ internal sealed record PriorTrainingConfig : PriorPlan
     /// <summary>What the run starts from: a model's folder, an earlier run's, or a prior's own; null starts from nothing.</summary>
     public string? Start { get; init; }
 
+    /// <summary>
+    /// True lets <see cref="Start"/> be a prior of another CLIP of the same sizes, such as the one that this run's CLIP started from: means and standard
+    /// deviations are measured anew, and the run adapts the rest.
+    /// </summary>
+    public bool Adapt { get; init; }
+
     public PriorTransformerConfig Model { get; init; } = new();
 
     /// <summary>Noise levels that each encoded picture is seen at.</summary>
@@ -60,7 +66,7 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
     public void Fit(Tensor texts, Tensor images, string folder)
     {
         if (config.Start is { } start) Begin(start);
-        else
+        if (config.Start is null || config.Adapt)
         {
             network.ClipMean.copy_(images.mean([0], keepdim: true));
             network.ClipStd.copy_(images.std([0]).unsqueeze(0));
@@ -80,15 +86,14 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
         return (predicted.flatten(0, 1) - original).square().mean();
     }
 
-    /// <summary>Fills the network from an earlier one, whose means and deviations stay.</summary>
+    /// <summary>Loads an earlier network, with its means and standard deviations.</summary>
     /// <exception cref="WeightsException">It has other sizes, or belongs to another CLIP.</exception>
     private void Begin(string start)
     {
         var folder = Path.Combine(start, "prior") is var below && Directory.Exists(below) ? below : start;
-        if (PriorTransformerConfig.Read(folder).EmbeddingSpace is { } theirs && theirs != space)
-            throw new WeightsException($"{folder} was trained in another embedding space ({theirs}) than that of the CLIP of this run ({space}); leave out start, or name its CLIP.");
-        using var weights = CheckpointFolder.OpenWeights(folder);
-        StateDict.Load(network, weights);
+        if (PriorTransformerConfig.Read(folder).EmbeddingSpace is { } theirs && theirs != space && !config.Adapt)
+            throw new WeightsException($"{folder} was trained in another embedding space ({theirs}) than that of the CLIP of this run ({space}); leave out start, name its CLIP, or set adapt.");
+        CheckpointFolder.Load(network, folder);
     }
 
     /// <inheritdoc/>

@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Alebrije.Catalog;
+using Alebrije.Datasets;
+using Alebrije.Evaluation;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 
@@ -59,6 +61,7 @@ internal static class ImagineCommand
         kind = pipeline.PriorFromElsewhere ?? kind;
         if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }), requests.Length * parsed.GetValue(BestOf), terminal, words, json);
         var seconds = new Dictionary<string, double> { ["load"] = clock.Elapsed.TotalSeconds, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
+        var record = ModelRecord.Read(folder);
         var (images, sheet) = (new List<object>(), new List<(RgbImage Picture, string Label)>());
         foreach (var (request, i) in requests.Select((request, i) => (request with { Prior = kind }, i)))
         {
@@ -75,6 +78,7 @@ internal static class ImagineCommand
                 : new { request.Prompt, path, result.Request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates = scores });
             if (parsed.GetValue(Sheet) is not null) sheet.Add((result.Image, request.Prompt));
             foreach (var note in result.Notes) terminal.Note(note);
+            if (record is not null && !KnownConcepts.Mentions(record, request.Prompt)) terminal.Note(Hint(pipeline, record, request.Prompt, words));
             if (!json) Show(terminal, words, result, path);
         }
 
@@ -84,6 +88,15 @@ internal static class ImagineCommand
         else terminal.Say(string.Create(CultureInfo.InvariantCulture,
             $"{seconds["total"]:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
         return 0;
+    }
+
+    /// <summary>A sentence about a prompt that names nothing the model was measured to draw.</summary>
+    private static string Hint(UnClipPipeline pipeline, ModelRecord record, string prompt, Words words)
+    {
+        var nearest = string.Join(", ", KnownConcepts.Nearest(record, pipeline, prompt, words.Language == "es" ? Language.Spanish : Language.English));
+        return words.In(
+            $"{pipeline.Name} knows no thing in \"{prompt}\"; nearest to it are {nearest} (alebrije world --known lists what it draws).",
+            $"{pipeline.Name} no conoce nada de \"{prompt}\"; lo más cercano es {nearest} (alebrije world --known muestra lo que dibuja).");
     }
 
     private static PictureSheetOptions SheetOptions(List<(RgbImage Picture, string Label)> cells) => new()

@@ -1,5 +1,7 @@
 using System.CommandLine;
+using Alebrije.Catalog;
 using Alebrije.Datasets;
+using Alebrije.Evaluation;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
@@ -40,11 +42,13 @@ internal static class WorldCommand
             if (r.GetValueOrDefault<int?>() is < 1 or > 3) r.AddError("--objects takes 1, 2 or 3.");
         });
 
-        var command = new Command("world", "Looks at EmojiWorld, the scenes that the default model is trained on.") { count, concepts, objects, styles, split, size, sheet, export };
+        var known = new Option<bool>("--known") { Description = "Lists the concepts that the model was measured to draw, and draws no scenes." };
+        var command = new Command("world", "Looks at EmojiWorld, the scenes that the default model is trained on.") { count, concepts, objects, styles, split, size, sheet, export, known };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
                 var (words, path, folder) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(sheet), parsed.GetValue(export));
+                if (parsed.GetValue(known)) return SayKnown(parsed, terminal, words);
                 OutputFile.Check(path, words);
                 var (number, seed) = (parsed.GetValue(count), parsed.GetValue(CommonOptions.Seed) ?? 0);
                 if (path is not null && number > MostOnASheet)
@@ -88,6 +92,33 @@ internal static class WorldCommand
     private static void Within(System.CommandLine.Parsing.OptionResult result, string name, int least, int most)
     {
         if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError($"{name} takes a whole number from {least} to {most}, not {value}.");
+    }
+
+    /// <summary>Concepts of the model's record, those that were named right most often first.</summary>
+    private static int SayKnown(ParseResult parsed, Terminal terminal, Words words)
+    {
+        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+        if (ModelRecord.Read(folder) is not { Concepts.Count: > 0 } record)
+        {
+            throw new InvalidOperationException(words.In(
+                $"Nothing was measured of what {folder} draws; alebrije evaluate --per-concept {Path.Combine(folder, ModelRecord.FileName)} does it.",
+                $"No se ha medido qué dibuja {folder}; alebrije evaluate --per-concept {Path.Combine(folder, ModelRecord.FileName)} lo hace."));
+        }
+
+        if (parsed.GetValue(CommonOptions.Json))
+        {
+            terminal.SayJson(new { record.Model, record.Concepts });
+            return 0;
+        }
+
+        string Name(DrawnConcept concept) => words.Language == "es" ? concept.SpanishName ?? concept.Name : concept.Name;
+        foreach (var group in record.Concepts.GroupBy(concept => (concept.Right, concept.Of)).OrderByDescending(group => (double)group.Key.Right / group.Key.Of))
+        {
+            terminal.Say(words.In($"Named right in {group.Key.Right} of {group.Key.Of} pictures ({group.Count()}):", $"Reconocidos en {group.Key.Right} de {group.Key.Of} imágenes ({group.Count()}):"));
+            terminal.SayText(string.Join(", ", group.Select(concept => $"{concept.Emoji} {Name(concept)}")));
+        }
+
+        return 0;
     }
 
     private static void Export(

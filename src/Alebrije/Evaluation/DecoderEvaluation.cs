@@ -83,8 +83,9 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
 /// <param name="Emoji">Its emoji.</param>
 /// <param name="Right">Pictures in which the judge named it first.</param>
 /// <param name="Of">Pictures drawn.</param>
-/// <param name="TakenFor">What a wrong one was named; null when all were right.</param>
-public sealed record DrawnConcept(string Name, string Emoji, int Right, int Of, string? TakenFor = null);
+/// <param name="TakenFor">Name that a wrong one was given; null when all were right.</param>
+/// <param name="SpanishName">Its Spanish name; null in records that do not hold it.</param>
+public sealed record DrawnConcept(string Name, string Emoji, int Right, int Of, string? TakenFor = null, string? SpanishName = null);
 
 /// <summary>Draws concepts alone and has them named.</summary>
 internal sealed class ConceptSurvey(TextToPictures painter, PictureJudge judge, EvaluationScenes scenes)
@@ -102,7 +103,7 @@ internal sealed class ConceptSurvey(TextToPictures painter, PictureJudge judge, 
         var named = judge.Ask(drawn).Chunk(pictures).ToArray();
         return [.. concepts.Select((concept, i) => new DrawnConcept(
             concept.Name(Language.English), concept.Emoji, named[i].Count(answer => answer.Best[0] == concept.Index), pictures,
-            named[i].FirstOrDefault(answer => answer.Best[0] != concept.Index) is { } wrong ? judge.NamesOf(wrong, 1) : null))];
+            named[i].FirstOrDefault(answer => answer.Best[0] != concept.Index) is { } wrong ? judge.NamesOf(wrong, 1) : null, concept.Name(Language.Spanish)))];
     }
 
     private PromptedScene Prompt(Concept concept, int picture)

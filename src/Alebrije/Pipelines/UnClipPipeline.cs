@@ -203,6 +203,20 @@ public sealed class UnClipPipeline : IDisposable
         return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds) { PriorFrom = embedder.Priors.From(request.Prior), Precision = Precision, Notes = notes };
     }
 
+    /// <summary>Texts whose embeddings lie nearest to that of a prompt, by cosine.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="texts">Texts to choose from.</param>
+    /// <param name="count">How many, the nearest first.</param>
+    /// <exception cref="InvalidOperationException">The model has no text encoder.</exception>
+    public IReadOnlyList<string> NearestTexts(string prompt, IReadOnlyList<string> texts, int count)
+    {
+        ArgumentNullException.ThrowIfNull(texts);
+        using var guard = inference_mode();
+        using var scope = NewDisposeScope();
+        var cosines = ClipNetwork.Unit(embedder.EncodeTexts(texts)).mv(ClipNetwork.Unit(embedder.EncodeTexts([prompt]))[0]);
+        return [.. cosines.topk(Math.Min(count, texts.Count)).indexes.data<long>().ToArray().Select(i => texts[(int)i])];
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -1,4 +1,3 @@
-using Alebrije.Models.UNets;
 using Alebrije.Nn;
 using TorchSharp;
 using TorchSharp.Modules;

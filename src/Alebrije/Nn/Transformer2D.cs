@@ -1,9 +1,8 @@
-using Alebrije.Nn;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
 
-namespace Alebrije.Models.UNets;
+namespace Alebrije.Nn;
 
 /// <summary>Form of a <see cref="Transformer2D"/>.</summary>
 /// <param name="Heads">Sizes of its attention.</param>

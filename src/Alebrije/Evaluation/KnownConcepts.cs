@@ -1,0 +1,64 @@
+using Alebrije.Datasets;
+using Alebrije.Pipelines;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>Concepts that a model was measured to draw, as its <see cref="ModelRecord"/> lists them, compared with a prompt.</summary>
+public static class KnownConcepts
+{
+    private const int ShortestWord = 3;
+
+    /// <summary>Words of captions that name no concept, in both languages.</summary>
+    private static readonly HashSet<string> Grammar = [.. """
+        a an the of on in to at by and or with from into left right above below under over front behind inside top next beside between riding rides ride sitting standing
+        background small large big little tiny huge two three four several many some drawing sketch photo picture image painting style black white pixel art blurred night dark busy
+        un una unos unas el la los las lo de del al a en y o con por para sobre izquierda derecha arriba encima debajo abajo delante detras dentro junto entre lado montado montada
+        montando fondo pequeno pequena grande dos tres cuatro varios varias dibujo boceto foto imagen pintura estilo blanco negro pixelado borroso noche oscuro
+        """.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Concat(Colours()).Select(Stem)];
+
+    /// <summary>Tells whether a prompt uses a word of any known concept's name, in English or Spanish; plurals and accents make no difference.</summary>
+    /// <param name="record">What was measured of the model; without concepts every prompt is taken as known.</param>
+    /// <param name="prompt">The prompt.</param>
+    /// <returns>False where nothing in the prompt is known.</returns>
+    public static bool Mentions(ModelRecord record, string prompt)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ArgumentNullException.ThrowIfNull(prompt);
+        if (record.Concepts.Count == 0) return true;
+        var known = record.Concepts.SelectMany(concept => Words(concept.Name).Concat(Words(concept.SpanishName ?? ""))).ToHashSet();
+        return Words(prompt).Any(known.Contains);
+    }
+
+    /// <summary>Known concepts whose names lie nearest to a prompt in the model's text space, among those that it draws best.</summary>
+    /// <param name="record">What was measured of the model.</param>
+    /// <param name="pipeline">The model.</param>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="language">Language of the names.</param>
+    /// <param name="count">Names, the nearest first.</param>
+    public static IReadOnlyList<string> Nearest(ModelRecord record, UnClipPipeline pipeline, string prompt, Language language, int count = 3)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        ArgumentNullException.ThrowIfNull(pipeline);
+        var drawn = record.Concepts.Where(concept => concept.Right > 0).ToArray();
+        string[] names = [.. drawn.Select(concept => language == Language.Spanish ? concept.SpanishName ?? concept.Name : concept.Name)];
+        return names.Length == 0 ? [] : pipeline.NearestTexts(prompt, names, count);
+    }
+
+    private static IEnumerable<string> Colours() => Enum.GetValues<Language>().SelectMany(language => Backgrounds.All.SelectMany(background =>
+        background.Name(language).Split(' '))).Concat(["roja", "negra", "blanca", "amarilla", "morada"]);
+
+    private static IEnumerable<string> Words(string text) =>
+        new string([.. text.ToLowerInvariant().Select(Plain)]).Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Where(word => word.Length >= ShortestWord).Select(Stem).Where(word => !Grammar.Contains(word));
+
+    /// <summary>A letter without its accent, as people type Spanish in a hurry; anything else becomes a space.</summary>
+    private static char Plain(char letter) => letter switch
+    {
+        'á' => 'a', 'é' => 'e', 'í' => 'i', 'ó' => 'o', 'ú' or 'ü' => 'u', 'ñ' => 'n',
+        _ => char.IsLetter(letter) ? letter : ' ',
+    };
+
+    /// <summary>A word without the ending of a plural.</summary>
+    private static string Stem(string word) =>
+        word.Length > 4 && word.EndsWith("es", StringComparison.Ordinal) ? word[..^2] : word.Length > 3 && (word[^1] == 's' || (word.Length > 4 && word[^1] == 'e')) ? word[..^1] : word;
+}

@@ -7,6 +7,10 @@ namespace Alebrije.Nn;
 /// <summary>A linear layer made ready for inference: weights in the type of the computation and in the layout of the processor's kernels.</summary>
 internal sealed class PackedLinear : IDisposable
 {
+    /// <summary>Outputs in one block of oneDNN's float32 layout.</summary>
+    private const long Block = 64;
+
+    private readonly long outputs;
     private readonly Tensor weight, bias;
     private readonly Tensor? steps;
     private readonly LinearEpilogue epilogue;
@@ -24,6 +28,11 @@ internal sealed class PackedLinear : IDisposable
         Type = type == ScalarType.Int8 ? ScalarType.Float32 : type;
         packed = OneDnn.Packs(Type) && weight.device_type == DeviceType.CPU;
         var matrix = weight.detach().to(Type).contiguous();
+        outputs = weight.shape[0];
+
+        // Where outputs do not fill blocks, float32 products of packed matrices depend on uninitialised memory (libtorch 2.10 on AVX-512): rows of zeros fill them.
+        var missing = packed && type == ScalarType.Float32 ? (Block - (outputs % Block)) % Block : 0;
+        if (missing > 0) matrix = nn.functional.pad(matrix, [0, 0, 0, missing]);
         if (type == ScalarType.Int8)
         {
             (this.weight, steps) = OneDnn.PackInt8(matrix);
@@ -32,7 +41,8 @@ internal sealed class PackedLinear : IDisposable
         else this.weight = packed ? OneDnn.Pack(matrix) : matrix.clone();
 
         this.weight.DetachFromDisposeScope();
-        this.bias = (bias is null ? zeros(weight.shape[0], Type, weight.device) : bias.detach().to(Type).clone()).DetachFromDisposeScope();
+        var shift = bias is null ? zeros(outputs, Type, weight.device) : bias.detach().to(Type).clone();
+        this.bias = (missing > 0 ? nn.functional.pad(shift, [0, missing]) : shift).DetachFromDisposeScope();
     }
 
     /// <summary>Type of what comes in and goes out.</summary>
@@ -45,7 +55,12 @@ internal sealed class PackedLinear : IDisposable
         using var scope = NewDisposeScope();
         x = x.to(Type);
         if (steps is not null) return OneDnn.LinearInt8(x, weight, steps, bias, epilogue).MoveToOuterDisposeScope();
-        if (packed) return OneDnn.Linear(x, weight, bias, epilogue).MoveToOuterDisposeScope();
+        if (packed)
+        {
+            var product = OneDnn.Linear(x, weight, bias, epilogue);
+            return (bias.shape[0] == outputs ? product : product.narrow(-1, 0, outputs).contiguous()).MoveToOuterDisposeScope();
+        }
+
         var y = nn.functional.linear(x, weight, bias);
         return (epilogue switch
         {

@@ -35,7 +35,7 @@ public sealed class TrainVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData(2, "train needs one of clip, autoencoder, prior, decoder, upsampler, probe, classifier", "train")]
+    [InlineData(2, "train needs one of clip, autoencoder, prior, guess, decoder, upsampler, probe, classifier", "train")]
     [InlineData(2, "There is no verb 'flamingo'", "train", "flamingo")]
     [InlineData(2, "'none' is not possible here; choose diffusion, autoregressive, one-step, linear", "train", "prior", "--kind", "none", "--config", "a", "--out", "OUT")]
     [InlineData(2, "pack lacks --decoder", "pack", "--clip", "a", "--autoencoder", "b", "--prior", "c", "--out", "OUT")]

@@ -28,7 +28,7 @@ internal static partial class ConfigFile
     {
         var file = Locate(path);
         var root = ReadObject(file);
-        DropNulls(root, [.. MeaningfulNulls<T>()]);
+        DropNulls(root, [.. MeaningfulNulls(typeof(T), [])]);
         try
         {
             return root.Deserialize<T>(unknownKeysAllowed ? Published : Own)!;
@@ -98,23 +98,29 @@ internal static partial class ConfigFile
         return File.Exists(file) ? file : throw new CheckpointNotFoundException($"there is no file {file}.");
     }
 
-    /// <summary>Keys whose null is a value of its own and not the default: those that are written even when null.</summary>
-    private static IEnumerable<string> MeaningfulNulls<T>() => typeof(T).GetProperties()
-        .Where(property => property.GetCustomAttribute<JsonIgnoreAttribute>() is { Condition: JsonIgnoreCondition.Never })
-        .Select(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name));
+    /// <summary>Keys whose null is a value of its own and not the default: those that are written even when null, in a record and in the records within it.</summary>
+    private static IEnumerable<string> MeaningfulNulls(Type type, HashSet<Type> seen)
+    {
+        if (!seen.Add(type) || type.Assembly != typeof(ConfigFile).Assembly) yield break;
+        foreach (var property in type.GetProperties())
+        {
+            if (property.GetCustomAttribute<JsonIgnoreAttribute>() is { Condition: JsonIgnoreCondition.Never }) yield return JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
+            foreach (var inner in MeaningfulNulls(property.PropertyType, seen)) yield return inner;
+        }
+    }
 
-    private static void DropNulls(JsonNode node, params string[] kept)
+    private static void DropNulls(JsonNode node, string[] kept)
     {
         if (node is JsonObject map)
         {
             foreach (var key in map.Where(pair => pair.Value is null && !kept.Contains(pair.Key, StringComparer.Ordinal)).Select(pair => pair.Key).ToList()) map.Remove(key);
             foreach (var (_, child) in map)
-                if (child is not null) DropNulls(child);
+                if (child is not null) DropNulls(child, kept);
         }
         else if (node is JsonArray list)
         {
             foreach (var child in list)
-                if (child is not null) DropNulls(child);
+                if (child is not null) DropNulls(child, kept);
         }
     }
 

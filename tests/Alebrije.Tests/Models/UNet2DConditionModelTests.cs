@@ -153,6 +153,9 @@ public sealed class UNet2DConditionModelTests
             Assert.Null(config.MidBlockType);
             using var network = new UNet2DConditionModel(config);
             Assert.DoesNotContain(network.state_dict().Keys, name => name.StartsWith("mid_block", StringComparison.Ordinal));
+            File.WriteAllText(Path.Combine(folder, "run.json"), """{ "clip": "a", "autoencoder": "b", "start": null, "model": { "mid_block_type": null, "norm_eps": null } }""");
+            var run = ConfigFile.Read<Alebrije.Training.DecoderTrainingConfig>(Path.Combine(folder, "run.json"), unknownKeysAllowed: false);
+            Assert.Equal((null, 1e-5), (run.Model.MidBlockType, run.Model.NormEps));
             File.WriteAllText(Path.Combine(folder, "config.json"), "{ \"norm_eps\": null }");
             Assert.Equal(("UNetMidBlock2DCrossAttn", 1e-5), (ConfigFile.Read<UNet2DConditionConfig>(folder).MidBlockType, ConfigFile.Read<UNet2DConditionConfig>(folder).NormEps));
         }

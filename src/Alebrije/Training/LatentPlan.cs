@@ -40,7 +40,7 @@ internal abstract record LatentPlan : TrainingPlan
     /// <summary>Encoded scenes among which a batch is drawn; the oldest are replaced as new ones are encoded.</summary>
     public int Window { get; init; } = 8192;
 
-    /// <summary>How often an encoded scene is used on average before it is replaced: new scenes per step are the batch divided by this.</summary>
+    /// <summary>Average uses of an encoded scene before it is replaced: new scenes per step are the batch divided by this.</summary>
     public int Uses { get; init; } = 4;
 
     /// <summary>Weight decay of the matrices.</summary>

@@ -119,7 +119,7 @@ internal sealed class LatentRun : IDisposable
         Vae.Dispose();
     }
 
-    /// <summary>What a denoiser's class embedding is given: embedding and code of its noise level.</summary>
+    /// <summary>Input of a denoiser's class embedding: image embedding and code of its noise level.</summary>
     /// <param name="embeddings">[batch, features]</param>
     /// <param name="levels">[batch] int64, 0 to 999</param>
     /// <returns>[batch, 2 features]</returns>

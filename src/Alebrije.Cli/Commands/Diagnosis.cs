@@ -89,7 +89,7 @@ internal static class Diagnosis
                 : words.In("loaded with a patched shim, because the system's C++ library is older", "cargado con un adaptador corregido, porque la biblioteca de C++ del sistema es más antigua");
             return new Finding(
                 "libtorch", "libtorch", FindingState.Ok, $"{torch.__version__}, {(torch.get_num_threads() == 1 ? words.In("1 thread", "1 hilo") : words.In($"{torch.get_num_threads()} threads", $"{torch.get_num_threads()} hilos"))}, {how}", null,
-                new { Version = torch.__version__, Threads = torch.get_num_threads(), TorchRuntime.LoadedFrom, Folder = TorchRuntime.NativeFolder });
+                new { Version = torch.__version__, Threads = torch.get_num_threads(), TorchRuntime.WaitPolicy, TorchRuntime.LoadedFrom, Folder = TorchRuntime.NativeFolder });
         }
         catch (TorchRuntimeException e)
         {

@@ -33,6 +33,19 @@ public static class TorchRuntime
     /// <summary>Folder that holds libtorch, or null when none was found.</summary>
     public static string? NativeFolder { get; private set; }
 
+    /// <summary>Threads that tensor operations use. Rounding depends on their number, so that the same seed gives the same bytes for the same number.</summary>
+    public static int Threads
+    {
+        get
+        {
+            Initialize();
+            return torch.get_num_threads();
+        }
+    }
+
+    /// <summary>OpenMP's policy for waiting threads (<c>OMP_WAIT_POLICY</c>), <c>passive</c> unless a user set one of its variables; null before start-up.</summary>
+    public static string? WaitPolicy => OpenMpWaiting.NativeValue;
+
     /// <summary>Loads libtorch once; later calls return at once. Thread-safe.</summary>
     /// <param name="threads">Threads for tensor operations; null leaves libtorch's choice.</param>
     /// <exception cref="TorchRuntimeException">The library is missing or does not fit this system.</exception>
@@ -42,6 +55,7 @@ public static class TorchRuntime
         {
             if (!started)
             {
+                OpenMpWaiting.MakePassive();
                 NativeFolder = FindNativeFolder();
                 if (OperatingSystem.IsLinux()) LoadedFrom = LoadOnLinux(NativeFolder);
                 LoadedFrom ??= "as shipped";

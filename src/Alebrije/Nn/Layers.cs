@@ -72,6 +72,9 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
     /// <summary>Channels in one block of oneDNN's layouts for AVX-512.</summary>
     private const long Block = 16;
 
+    /// <summary>Inputs up to this many numbers go to libtorch's second choice when they are one sample.</summary>
+    private const long SmallInput = 20480;
+
     private readonly long[] stride, padding;
     private readonly Parameter weight;
     private readonly Parameter? bias;
@@ -100,7 +103,7 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
     {
         var (kernels, shift) = (weight.As(input), bias?.As(input));
         var (outputs, inputs) = (Missing(weight.shape[0]), Missing(weight.shape[1]));
-        if (outputs == 0 && inputs == 0) return nn.functional.conv2d(input, kernels, shift, strides: stride, padding: padding);
+        if (outputs == 0 && inputs == 0) return Convolve(input, kernels, shift);
 
         // Where channels do not fill blocks, oneDNN reads uninitialised memory in their place: results and gradients are wrong, or NaN, depending on what
         // lay there (libtorch 2.10 on AVX-512, float32 and bfloat16, compared with an exact reference). Channels of zeros are exact.
@@ -108,10 +111,25 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
         kernels = nn.functional.pad(kernels, [0, 0, 0, 0, 0, inputs, 0, outputs]);
         if (shift is not null) shift = nn.functional.pad(shift, [0, outputs]);
         var padded = inputs == 0 ? input : nn.functional.pad(input, [0, 0, 0, 0, 0, inputs]);
-        var output = nn.functional.conv2d(padded, kernels, shift, strides: stride, padding: padding);
+        var output = Convolve(padded, kernels, shift);
         return (outputs == 0 ? output : output.narrow(1, 0, weight.shape[0]).contiguous()).MoveToOuterDisposeScope();
 
         static long Missing(long channels) => (Block - (channels % Block)) % Block;
+    }
+
+    /// <summary>
+    /// libtorch leaves convolutions of one small sample, and those of one thread with kernels of one pixel, to NNPACK (ConvParams::use_mkldnn in
+    /// aten/src/ATen/native/Convolution.cpp), which writes a warning for every call on processors that it does not support. A sample of zeros beside the one, and
+    /// a dilation, which kernels of one pixel do not have, leave the result as it is and the work to oneDNN, forwards and backwards.
+    /// </summary>
+    private Tensor Convolve(Tensor input, Tensor kernels, Tensor? shift)
+    {
+        long[] dilation = kernels.shape[2] == 1 ? [2, 2] : [1, 1];
+        if (input.shape[0] > 1 || kernels.shape[2] > 3 || input.numel() > SmallInput || input.dtype != ScalarType.Float32)
+            return nn.functional.conv2d(input, kernels, shift, strides: stride, padding: padding, dilation: dilation);
+        using var two = nn.functional.pad(input, [0, 0, 0, 0, 0, 0, 0, 1]);
+        using var output = nn.functional.conv2d(two, kernels, shift, strides: stride, padding: padding, dilation: dilation);
+        return output.narrow(0, 0, 1);
     }
 }
 

@@ -101,6 +101,27 @@ public sealed class LayersTests
         Assert.Contains("40 channels", e.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(16, 16, 1)]
+    [InlineData(16, 32, 3)]
+    [InlineData(3, 5, 3)]
+    public void Convolution_OfOneSmallSample_IsExact_WithItsGradients(int input, int output, int kernel)
+    {
+        using var scope = NewDisposeScope();
+        var layer = Layers.Conv2d(input, output, kernel, padding: kernel / 2);
+        var (x, cotangent) = (randn(1, input, 8, 8).requires_grad_(), randn(1, output, 8, 8));
+        var exact = x.detach().to(ScalarType.Float64).requires_grad_();
+        var (kernels, shift) = (layer.Weight.detach().to(ScalarType.Float64).requires_grad_(), layer.Bias!.detach().to(ScalarType.Float64).requires_grad_());
+        var (got, wanted) = (layer.call(x), nn.functional.conv2d(exact, kernels, shift, padding: [kernel / 2, kernel / 2]));
+        (got * cotangent).sum().backward();
+        (wanted * cotangent).sum().backward();
+        Assert.Equal([1L, output, 8, 8], got.shape);
+        Assert.True(Error(got, wanted) < 1e-5);
+        Assert.True(Error(x.grad!, exact.grad!) < 1e-5);
+        Assert.True(Error(layer.Weight.grad!, kernels.grad!) < 1e-5);
+        Assert.True(Error(layer.Bias.grad!, shift.grad!) < 1e-5);
+    }
+
     /// <summary>
     /// oneDNN reads what lies in memory where channels do not fill blocks of 16; here NaN lies there. The reference is a product of patches in float64.
     /// </summary>
@@ -137,12 +158,13 @@ public sealed class LayersTests
             }
         }
 
-        static double Error(Tensor got, Tensor wanted) => (got.detach().to(ScalarType.Float64) - wanted.detach()).abs().max().ToDouble() / wanted.detach().abs().max().ToDouble();
-
         static void LeaveNaN()
         {
             using var scope = NewDisposeScope();
             for (var power = 8; power < 22; power++) full([1L << power], float.NaN);
         }
     }
+
+    /// <summary>Largest difference, as a share of the largest number that is wanted.</summary>
+    private static double Error(Tensor got, Tensor wanted) => (got.detach().to(ScalarType.Float64) - wanted.detach()).abs().max().ToDouble() / wanted.detach().abs().max().ToDouble();
 }

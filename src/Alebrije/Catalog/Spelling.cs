@@ -19,4 +19,18 @@ public static class Spelling
 
         return row[^1];
     }
+
+    /// <summary>The name nearest to what was typed, or null where none is near: at most a third of its letters differ, or it goes on from what was typed.</summary>
+    /// <param name="typed">What was typed.</param>
+    /// <param name="names">Names to choose from; of equally near ones the first.</param>
+    public static string? Nearest(string typed, IEnumerable<string> names)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(typed);
+        ArgumentNullException.ThrowIfNull(names);
+        return names
+            .Select(name => (Name: name, Distance: Distance(typed, name), GoesOn: typed.Length > 2 && name.StartsWith(typed, StringComparison.OrdinalIgnoreCase)))
+            .Where(near => near.GoesOn || near.Distance <= Math.Max(1, Math.Min(typed.Length, near.Name.Length) / 3))
+            .OrderBy(near => near.GoesOn ? 0 : near.Distance)
+            .Select(near => near.Name).FirstOrDefault();
+    }
 }

@@ -11,10 +11,10 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>An image embedding drawn for a text.</summary>
-/// <param name="Image">[1, features] on CLIP's scale.</param>
-/// <param name="Text">[1, features]: the text embedding.</param>
-/// <param name="Negative">[1, features]: what the decoder is guided away from, or null where that is the decoder's own matter.</param>
+/// <summary>Image embeddings drawn for texts.</summary>
+/// <param name="Image">[batch, features] on CLIP's scale.</param>
+/// <param name="Text">[batch, features]: the text embeddings.</param>
+/// <param name="Negative">[1 or batch, features]: what the decoder is guided away from, or null where that is the decoder's own matter.</param>
 /// <param name="TextSeconds">Seconds that the texts took, of all.</param>
 internal sealed record DrawnEmbedding(Tensor Image, Tensor Text, Tensor? Negative, double TextSeconds);
 
@@ -47,7 +47,7 @@ internal sealed class ClipEmbedder : IDisposable
         Priors = new PriorSet(folder.Name, () => new PriorSpaces(texts?.Features ?? 0, Features, texts?.Fingerprint));
         schedulerConfig = folder.Has(schedulerName) ? SchedulerConfig.Load(folder.Of(schedulerName)) : null;
         foreach (var (kind, below) in PriorFolder.Names)
-            if (Path.Combine(folder.Path, below) is var path && Directory.Exists(path)) Add(kind, path);
+            if (Path.Combine(folder.Path, below) is var path && File.Exists(Path.Combine(path, "config.json"))) Add(kind, path);
         if (folder.Has("prior")) Add(PriorFolder.KindOf(folder.Of("prior")), folder.Of("prior"));
     }
 
@@ -107,32 +107,43 @@ internal sealed class ClipEmbedder : IDisposable
         return loaded.Kind;
     }
 
-    /// <summary>Draws an image embedding for the request's prompt; of several candidates the one with the largest cosine to the text embedding is kept.</summary>
-    /// <param name="request">With every default filled in.</param>
-    /// <param name="noise">Where random numbers come from.</param>
-    /// <param name="report">Told steps done and of how many.</param>
-    /// <param name="trace">Gets tokens, text embedding and trajectory when given.</param>
+    /// <summary>True if a request's embedding can be drawn in a batch with others: not where a negative text shares the batch with its prompt.</summary>
+    public bool DrawsInBatches(GenerationRequest request) => !GuidesAwayFrom(request);
+
+    /// <summary>
+    /// Draws an image embedding for the prompt of each request; of several candidates the one with the largest cosine to the text embedding is kept.
+    /// </summary>
+    /// <param name="requests">With every default filled in, different in prompt, negative prompt and seed alone; one where <see cref="DrawsInBatches"/> is false.</param>
+    /// <param name="noise">Random numbers, one stream for each request.</param>
+    /// <param name="report">Called with the steps done and of how many.</param>
+    /// <param name="trace">Gets tokens, text embedding and trajectory when given, for one request.</param>
     /// <param name="cancellation">Looked at before every step.</param>
-    public DrawnEmbedding Draw(GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
+    public DrawnEmbedding Draw(IReadOnlyList<GenerationRequest> requests, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
-        var asks = GuidesAwayFromMeanColour && request.Negative.Length > 0;
+        var (request, asks) = (requests[0], GuidesAwayFrom(requests[0]));
         var clock = Stopwatch.StartNew();
-        var text = asks ? Texts(request.Prompt, request.Negative, trace) : Texts([request.Prompt], trace);
+        var text = asks ? Texts(request.Prompt, request.Negative, trace) : Texts([.. requests.Select(each => each.Prompt)], trace);
         var seconds = clock.Elapsed.TotalSeconds;
-        var embedding = text.Conditions.TextEmbedding.narrow(0, 0, 1);
-        var how = new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value)
+        var embeddings = text.Conditions.TextEmbedding.narrow(0, 0, requests.Count);
+        var options = new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value)
         {
             Candidates = request.PriorCandidates, Report = report, Trace = trace, Cancellation = cancellation,
         };
-        var candidates = Priors[request.Prior].Draw(text, how, noise);
-        var cosines = candidates.Select(candidate => ClipNetwork.Cosine(candidate.narrow(0, 0, 1), embedding)).ToArray();
-        if (candidates.Count > 1) trace?.Add("candidate cosines", tensor(cosines, ScalarType.Float32));
-        var drawn = candidates[Array.IndexOf(cosines, cosines.Max())];
+        var candidates = Priors[request.Prior].Draw(text, options, noise);
+        var best = new int[requests.Count];
+        for (var i = 0; i < best.Length; i++)
+        {
+            var cosines = candidates.Select(candidate => ClipNetwork.Cosine(candidate.narrow(0, i, 1), embeddings.narrow(0, i, 1))).ToArray();
+            if (candidates.Count > 1) trace?.Add("candidate cosines", tensor(cosines, ScalarType.Float32));
+            best[i] = Array.IndexOf(cosines, cosines.Max());
+        }
+
+        var drawn = cat([.. best.Select((candidate, i) => candidates[candidate].narrow(0, i, 1))]);
         if (!keep) Priors.Release();
-        var negative = asks ? drawn.narrow(0, 1, 1) : Negative();
+        var negative = asks ? candidates[best[0]].narrow(0, 1, 1) : Negative();
         return new DrawnEmbedding(
-            drawn.narrow(0, 0, 1).clone().MoveToOuterDisposeScope(), embedding.clone().MoveToOuterDisposeScope(), negative?.clone().MoveToOuterDisposeScope(), seconds);
+            drawn.MoveToOuterDisposeScope(), embeddings.clone().MoveToOuterDisposeScope(), negative?.clone().MoveToOuterDisposeScope(), seconds);
     }
 
     /// <summary>Prompts for a prior.</summary>
@@ -173,6 +184,8 @@ internal sealed class ClipEmbedder : IDisposable
         Priors.Dispose();
         foreach (var tensor in new[] { empty?.TextEmbedding, empty?.TextEncodings, empty?.TextMask }) tensor?.Dispose();
     }
+
+    private bool GuidesAwayFrom(GenerationRequest request) => GuidesAwayFromMeanColour && request.Negative.Length > 0;
 
     private TextStage Tower => texts ?? throw new InvalidOperationException($"{folder.Path} has no text encoder for a prior: it varies pictures (vary) but draws none from text.");
 

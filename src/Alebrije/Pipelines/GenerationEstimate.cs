@@ -27,6 +27,12 @@ public sealed record GenerationEstimate(long PeakBytes, double Seconds, IReadOnl
 {
     /// <summary>Whether it will fit into the memory that is free.</summary>
     public bool Fits => PeakBytes < FreeBytes;
+
+    /// <summary>Memory that each further picture of a batch takes, in bytes.</summary>
+    public long PictureBytes { get; init; }
+
+    /// <summary>Pictures that half of the free memory has room for at once, at least 1.</summary>
+    internal int BatchSize => (int)Math.Clamp(((FreeBytes / 2) - PeakBytes) / Math.Max(1, PictureBytes), 0, 1000) + 1;
 }
 
 /// <summary>Estimates from configurations alone: networks are built on the meta device, no weights are read.</summary>
@@ -42,15 +48,15 @@ internal sealed class GenerationEstimator
     private readonly PipelineFolder? priorFolder;
     private readonly GenerationRequest request;
     private readonly ScalarType type;
-    private readonly MachineSpeed speed;
+    private readonly MachineSpeed? speed;
     private readonly bool keep;
     private readonly List<StageEstimate> stages = [];
-    private long kept, peak;
+    private long kept, peak, more;
 
-    private GenerationEstimator(PipelineFolder folder, PipelineFolder? priorFolder, GenerationRequest request, ScalarType type, bool keep)
+    private GenerationEstimator(PipelineFolder folder, PipelineFolder? priorFolder, GenerationRequest request, ScalarType type, bool keep, bool timed)
     {
         (this.folder, this.priorFolder, this.request, this.type, this.keep) = (folder, priorFolder, request, type, keep);
-        speed = MachineSpeed.Measure(type);
+        if (timed) speed = MachineSpeed.Measure(type);
     }
 
     /// <summary>Estimates one picture.</summary>
@@ -59,14 +65,15 @@ internal sealed class GenerationEstimator
     /// <param name="request">With every default filled in.</param>
     /// <param name="type">Type of the large networks.</param>
     /// <param name="keep">Whether networks stay in memory.</param>
-    public static GenerationEstimate Estimate(PipelineFolder folder, PipelineFolder? priorFolder, GenerationRequest request, ScalarType type, bool keep)
+    /// <param name="timed">True measures this machine for a second; false leaves the seconds at 0.</param>
+    public static GenerationEstimate Estimate(PipelineFolder folder, PipelineFolder? priorFolder, GenerationRequest request, ScalarType type, bool keep, bool timed)
     {
-        var estimator = new GenerationEstimator(folder, priorFolder, request, type, keep);
+        var estimator = new GenerationEstimator(folder, priorFolder, request, type, keep, timed);
         using var meta = WeightInit.OnMeta();
         using var scope = NewDisposeScope();
         foreach (var component in folder.Components.Keys.Order(StringComparer.Ordinal)) estimator.Add(folder, component);
         foreach (var component in priorFolder?.Components.Keys.Order(StringComparer.Ordinal) ?? Enumerable.Empty<string>()) estimator.Add(priorFolder!, component);
-        return new GenerationEstimate(Runtime + estimator.peak, estimator.stages.Sum(stage => stage.Seconds), estimator.stages, ModelMemory.Available());
+        return new GenerationEstimate(Runtime + estimator.peak, estimator.stages.Sum(stage => stage.Seconds), estimator.stages, ModelMemory.Available()) { PictureBytes = estimator.more };
     }
 
     private double Halves => request.Guidance > 1 ? 2 : 1;
@@ -129,7 +136,7 @@ internal sealed class GenerationEstimator
         if (request.Prior != (config.KnowsTime ? PriorKind.Diffusion : PriorKind.OneStep)) return;
         var network = new PriorTransformer(config);
         var prefix = NetworkCost.OfTransformer(network, config.NumEmbeddings + 1);
-        var reading = request.PriorSteps!.Value * request.PriorCandidates * (4.0 * prefix.Weights / speed.WeightBytes);
+        var reading = request.PriorSteps!.Value * request.PriorCandidates * (4.0 * prefix.Weights / (speed?.WeightBytes ?? double.PositiveInfinity));
         Stage(from, component, prefix, ScalarType.Float32, runs: request.PriorGuidance > 1 ? 2 : 1, further: reading, copies: 2);
     }
 
@@ -142,8 +149,9 @@ internal sealed class GenerationEstimator
         // Later, a prior's blocks are there a second time, in the layout of the fast kernels.
         var bytes = Math.Max(own + file, (copies * own) + (long)(size * cost.Activations * batch));
         peak = Math.Max(peak, kept + bytes);
+        more = Math.Max(more, (long)(size * cost.Activations * batch));
         if (keep) kept += copies * own;
-        var seconds = (file / LoadingSpeed) + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products))) + further;
+        var seconds = speed is null ? 0 : (file / LoadingSpeed) + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products))) + further;
         stages.Add(new StageEstimate(component, bytes, seconds));
     }
 

@@ -147,6 +147,9 @@ public sealed record GenerationResult(
     /// <summary>Number formats that it came about in.</summary>
     public PipelinePrecision? Precision { get; init; }
 
+    /// <summary>Threads that computed it.</summary>
+    public int? Threads { get; init; }
+
     /// <summary>What a user should know of the run, in sentences; empty as a rule.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 }

@@ -15,6 +15,9 @@ public sealed record PictureRecipe(string Model, string? PriorFrom, GenerationRe
 {
     /// <summary>Number formats that it came about in; null where the file does not say so.</summary>
     public PipelinePrecision? Precision { get; init; }
+
+    /// <summary>Threads that computed it; null where the file does not say so.</summary>
+    public int? Threads { get; init; }
 }
 
 /// <summary>What a picture's file says of how it was made: a line that other tools read, and all of it as JSON.</summary>
@@ -52,7 +55,7 @@ public static class Recipe
         throw new InvalidDataException($"{path} holds a recipe of another kind (upscale): draw the picture that it was made of again, and enlarge that.");
     }
 
-    /// <summary>Text chunks for the PNG of a result. The same request gives the same bytes: no time, no machine.</summary>
+    /// <summary>Text chunks for the PNG of a result. The same request gives the same bytes on the same kind of machine with as many threads: no time, no name.</summary>
     public static IReadOnlyDictionary<string, string> Of(string model, GenerationResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
@@ -63,8 +66,8 @@ public static class Recipe
             [ParametersKeyword] = string.Create(CultureInfo.InvariantCulture,
                 $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: {request.Guidance}, Seed: {request.Seed}, Size: {result.Image.Width}x{result.Image.Height}, Model: {model}"),
             [JsonKeyword] = result.PriorFrom is { } prior
-                ? JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = prior, result.Precision, request }, Format)
-                : JsonSerializer.Serialize(new { software = "Alebrije", model, result.Precision, request }, Format),
+                ? JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = prior, result.Precision, result.Threads, request }, Format)
+                : JsonSerializer.Serialize(new { software = "Alebrije", model, result.Precision, result.Threads, request }, Format),
         };
     }
 
@@ -78,7 +81,7 @@ public static class Recipe
         return new Dictionary<string, string>
         {
             [JsonKeyword] = JsonSerializer.Serialize(
-                new { software = "Alebrije", model, prior_from = result.PriorFrom, result.Precision, experiment = result.Experiment, picture }, Format),
+                new { software = "Alebrije", model, prior_from = result.PriorFrom, result.Precision, result.Threads, experiment = result.Experiment, picture }, Format),
         };
     }
 

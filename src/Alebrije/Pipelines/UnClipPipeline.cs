@@ -53,12 +53,16 @@ public sealed record PipelinePrecision(Precision Decoder, Precision Prior);
 /// </summary>
 public sealed class UnClipPipeline : IDisposable
 {
+    /// <summary>Most pictures that <see cref="GenerateMany"/> draws at once.</summary>
+    public const int LargestBatch = 8;
+
     private const int LargestSize = 2048;
 
     private readonly ClipEmbedder embedder;
     private readonly IUnClipDecoder decoder;
     private readonly GenerationDefaults defaults;
     private Func<GenerationRequest, GenerationEstimate>? estimate;
+    private Func<GenerationRequest, int>? batchSize;
 
     internal UnClipPipeline(string name, ClipEmbedder embedder, IUnClipDecoder decoder, GenerationDefaults defaults)
     {
@@ -112,12 +116,15 @@ public sealed class UnClipPipeline : IDisposable
         var pipeline = UnClipFolder.Open(PipelineFolder.Open(folder), options);
         var elsewhere = options.PriorFolder is { } other && PipelineFolder.IsOne(other) ? PipelineFolder.Open(other) : null;
         var first = elsewhere ?? (options.CompanionFolder is { } companion ? PipelineFolder.Open(companion) : null);
-        pipeline.estimate = request =>
+        GenerationEstimate EstimateOf(GenerationRequest request, bool timed)
         {
             var opened = PipelineFolder.Open(folder);
             var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(opened);
-            return GenerationEstimator.Estimate(opened, first, request, pipeline.decoder.Type, keep);
-        };
+            return GenerationEstimator.Estimate(opened, first, request, pipeline.decoder.Type, keep, timed);
+        }
+
+        pipeline.estimate = request => EstimateOf(request, timed: true);
+        pipeline.batchSize = request => EstimateOf(request, timed: false).BatchSize;
         if (options.PriorFolder is not { } prior) return pipeline;
         try
         {
@@ -158,7 +165,7 @@ public sealed class UnClipPipeline : IDisposable
 
     /// <summary>Draws a picture.</summary>
     /// <param name="request">What to draw.</param>
-    /// <param name="progress">Told after every step.</param>
+    /// <param name="progress">Called after every step.</param>
     /// <param name="trace">Gets every stage when given.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <exception cref="ArgumentException">The request has a value out of its range, or the size is not one of the model's.</exception>
@@ -167,19 +174,64 @@ public sealed class UnClipPipeline : IDisposable
         GenerationRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(request);
-        request = Complete(request);
+        return DrawBatch([Complete(request)], progress, trace, cancellation)[0];
+    }
+
+    /// <summary>
+    /// Draws many pictures. Neighbours that differ in prompt, negative prompt and seed alone share the calls of the denoiser, as many as half of the free memory
+    /// has room for, at most <see cref="LargestBatch"/>. Each has the noise that it has when it is drawn alone; the products of a batch may round otherwise, so
+    /// that bytes may differ by 1 of 255.
+    /// </summary>
+    /// <param name="requests">What to draw.</param>
+    /// <param name="progress">Called after every step of every batch.</param>
+    /// <param name="cancellation">Stops between two steps; what was returned before stays.</param>
+    /// <returns>The pictures in the order of the requests, batch by batch; seconds are a picture's share of those of its batch.</returns>
+    /// <exception cref="ArgumentException">A request has a value out of its range; nothing is drawn.</exception>
+    /// <exception cref="InvalidOperationException">The folder has no prior of the kind that was asked for; nothing is drawn.</exception>
+    public IEnumerable<GenerationResult> GenerateMany(
+        IEnumerable<GenerationRequest> requests, Action<GenerationProgress>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(requests);
+        GenerationRequest[] complete = [.. requests.Select(request => Complete(request))];
+        return Batches();
+
+        IEnumerable<GenerationResult> Batches()
+        {
+            for (var from = 0; from < complete.Length;)
+            {
+                var batch = complete.Skip(from).TakeWhile(request => SharesBatch(request, complete[from])).Take(LargestBatch).ToArray();
+                if (batch.Length > 1) batch = batch[..Math.Min(batch.Length, batchSize?.Invoke(batch[0]) ?? batch.Length)];
+                foreach (var result in DrawBatch(batch, progress, null, cancellation)) yield return result;
+                from += batch.Length;
+            }
+        }
+    }
+
+    /// <summary>True of requests that differ in prompt, negative prompt and seed alone, and whose conditions can stand in one batch.</summary>
+    private bool SharesBatch(GenerationRequest request, GenerationRequest first) => ReferenceEquals(request, first)
+        || (request with { Prompt = first.Prompt, Negative = first.Negative, Seed = first.Seed } == first
+            && request.ClipGuidance is null && embedder.DrawsInBatches(request) && embedder.DrawsInBatches(first));
+
+    private GenerationResult[] DrawBatch(
+        GenerationRequest[] requests, Action<GenerationProgress>? progress, GenerationTrace? trace, CancellationToken cancellation)
+    {
+        var request = requests[0];
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        using var noise = new Noise(unchecked((long)request.Seed));
+        using var noise = new Noise(requests.Select(each => unchecked((long)each.Seed)));
         var (seconds, clock) = (new Dictionary<string, double>(), Stopwatch.StartNew());
 
-        var drawn = embedder.Draw(request, noise, Report(progress, "prior"), trace, cancellation);
+        var drawn = embedder.Draw(requests, noise, Report(progress, "prior"), trace, cancellation);
         seconds["text"] = drawn.TextSeconds;
         trace?.Add("image embedding", drawn.Image, new { cosine_to_text = ClipNetwork.Cosine(drawn.Image, drawn.Text) });
         Lap(seconds, "prior", clock);
         seconds["prior"] -= drawn.TextSeconds;
 
-        var conditions = new DecoderConditions(drawn.Image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = drawn.Negative, Hint = Depth(request) };
+        var conditions = new DecoderConditions(drawn.Image)
+        {
+            Prompts = [.. requests.Select(each => each.Prompt)], Negatives = [.. requests.Select(each => each.Negative)],
+            NegativeImage = drawn.Negative, Hint = Depth(request),
+        };
         var (stage, notes) = ("decoder", new List<string>());
         var run = Run(request) with
         {
@@ -197,10 +249,18 @@ public sealed class UnClipPipeline : IDisposable
             run = run with { Pull = Towards(drawn.Text, pull.Scale), Guidance = pull.Alone ? 1 : run.Guidance };
         }
 
-        var picture = ImageTensors.ToImages(decoder.Draw(conditions, run, noise))[0];
-        trace?.Add("picture", picture);
+        var images = ImageTensors.ToImages(decoder.Draw(conditions, run, noise));
+        trace?.Add("picture", images[0]);
         Lap(seconds, stage, clock);
-        return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds) { PriorFrom = embedder.Priors.From(request.Prior), Precision = Precision, Notes = notes };
+        var scores = Scores(drawn.Text, images);
+        var share = seconds.ToDictionary(spent => spent.Key, spent => spent.Value / requests.Length);
+        return
+        [
+            .. images.Select((image, i) => new GenerationResult(image, requests[i], scores?[i], share)
+            {
+                PriorFrom = embedder.Priors.From(request.Prior), Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes,
+            }),
+        ];
     }
 
     /// <summary>Texts whose embeddings lie nearest to that of a prompt, by cosine.</summary>
@@ -275,8 +335,17 @@ public sealed class UnClipPipeline : IDisposable
         return new PicturePull(pixels => (ClipNetwork.Unit(embedder.EncodePixels(pixels)) * target).sum(-1), scale);
     }
 
-    /// <summary>Cosine between a text's and a picture's embedding; null where the model does not look at pictures.</summary>
-    internal double? Score(Tensor text, RgbImage picture) => embedder.HasPictures ? ClipNetwork.Cosine(embedder.EncodeImages([picture]), text) : null;
+    /// <summary>Cosine between a text's and an image's embedding; null where the model has no image encoder.</summary>
+    /// <param name="text">[1, features]</param>
+    /// <param name="picture">The image.</param>
+    internal double? Score(Tensor text, RgbImage picture) => Scores(text, [picture])?[0];
+
+    private double[]? Scores(Tensor texts, IReadOnlyList<RgbImage> pictures)
+    {
+        if (!embedder.HasPictures) return null;
+        var embeddings = embedder.EncodeImages(pictures);
+        return [.. pictures.Select((_, i) => ClipNetwork.Cosine(embeddings.narrow(0, i, 1), texts.narrow(0, i, 1)))];
+    }
 
     private static Tensors.Precision FormatOf(ScalarType type) => type == ScalarType.BFloat16 ? Tensors.Precision.Bf16 : Tensors.Precision.Fp32;
 

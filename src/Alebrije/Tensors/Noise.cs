@@ -5,16 +5,22 @@ namespace Alebrije.Tensors;
 
 /// <summary>
 /// The random numbers of one run: torch's CPU generator (mt19937), so that a seed gives the stream of <c>torch.manual_seed(seed)</c>
-/// whatever
-/// the device. There is no global seed; whoever draws is handed this object. Not thread-safe.
+/// whatever the device. There is no global seed; whoever draws is handed this object. Not thread-safe.
 /// </summary>
 internal sealed class Noise : IDisposable
 {
-    private readonly Generator? generator;
+    private readonly Generator[] generators = [];
     private readonly Queue<Tensor>? recorded;
 
     /// <summary>Starts the stream of <paramref name="seed"/>; negative seeds are read as torch reads them (two's complement).</summary>
-    public Noise(long seed) => generator = new Generator(unchecked((ulong)seed));
+    public Noise(long seed) : this([seed]) { }
+
+    /// <summary>
+    /// One stream for each sample of a batch: draws have one row for each, or the same number of rows, and each sample gets the numbers that it gets when it
+    /// is drawn alone.
+    /// </summary>
+    /// <param name="seeds">The samples' seeds, at least one.</param>
+    public Noise(IEnumerable<long> seeds) => generators = [.. seeds.Select(seed => new Generator(unchecked((ulong)seed)))];
 
     private Noise(IEnumerable<Tensor> draws) => recorded = new Queue<Tensor>(draws);
 
@@ -27,7 +33,7 @@ internal sealed class Noise : IDisposable
     /// <exception cref="InvalidOperationException">A replayed source has no draw of that shape next.</exception>
     public Tensor Randn(params long[] shape)
     {
-        if (recorded is null) return randn(shape, dtype: ScalarType.Float32, generator: generator);
+        if (recorded is null) return Draw(shape, (rows, generator) => randn(rows, dtype: ScalarType.Float32, generator: generator));
         if (!recorded.TryDequeue(out var next))
             throw new InvalidOperationException(
                 $"A draw of shape [{Join(shape)}] was asked of recorded noise, but all its tensors are used: record one more.");
@@ -42,10 +48,10 @@ internal sealed class Noise : IDisposable
     public Tensor RandnLike(Tensor x) => Randn(x.shape).to(x.dtype, x.device);
 
     /// <summary>Uniform numbers in [0, 1), float32 on the CPU.</summary>
-    public Tensor Uniform(params long[] shape) => rand(shape, dtype: ScalarType.Float32, generator: Seeded());
+    public Tensor Uniform(params long[] shape) => Draw(shape, (rows, generator) => rand(rows, dtype: ScalarType.Float32, generator: generator));
 
     /// <summary>Uniform whole numbers in [0, <paramref name="high"/>), int64 on the CPU.</summary>
-    public Tensor Integers(long high, params long[] shape) => randint(high, shape, dtype: ScalarType.Int64, generator: Seeded());
+    public Tensor Integers(long high, params long[] shape) => Draw(shape, (rows, generator) => randint(high, rows, dtype: ScalarType.Int64, generator: generator));
 
     /// <summary>The generator's state, to be kept in a checkpoint; <see cref="Restore"/> continues the stream exactly there.</summary>
     public byte[] Save()
@@ -62,10 +68,24 @@ internal sealed class Noise : IDisposable
     }
 
     /// <summary>Releases the generator.</summary>
-    public void Dispose() => generator?.Dispose();
+    public void Dispose()
+    {
+        foreach (var generator in generators) generator.Dispose();
+    }
 
-    private Generator Seeded() => generator
-        ?? throw new InvalidOperationException("Recorded noise has normal draws only: use a seeded source for anything else.");
+    private Tensor Draw(long[] shape, Func<long[], Generator, Tensor> draw)
+    {
+        if (generators.Length == 0) throw new InvalidOperationException("Recorded noise has normal draws only: use a seeded source for anything else.");
+        if (generators is [var single]) return draw(shape, single);
+        if (shape.Length == 0 || shape[0] % generators.Length != 0)
+            throw new InvalidOperationException($"A draw of shape [{Join(shape)}] cannot be shared by {generators.Length} samples: its rows have to be a multiple of them.");
+        long[] part = [shape[0] / generators.Length, .. shape[1..]];
+        using var scope = NewDisposeScope();
+        return cat([.. generators.Select(generator => draw(part, generator))]).MoveToOuterDisposeScope();
+    }
+
+    private Generator Seeded() => generators is [var single] ? single
+        : throw new InvalidOperationException("The state of a source with one stream is kept, and no other.");
 
     private static string Join(long[] shape) => string.Join(", ", shape);
 }

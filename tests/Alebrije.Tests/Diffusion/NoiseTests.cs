@@ -57,4 +57,23 @@ public sealed class NoiseTests
         Assert.Equal(1f, noise.Randn(2, 3).mean().ToSingle());
         Assert.Contains("[5]", Assert.Throws<InvalidOperationException>(() => noise.Randn(5)).Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void OneStreamForEachSample_GivesEachTheNumbersItGetsAlone()
+    {
+        TorchRuntime.Initialize();
+        using var scope = NewDisposeScope();
+        using var both = new Noise([3L, 8L]);
+        var (first, second, third) = (both.Randn(2, 4, 5), both.Uniform(2), both.Integers(100, 4, 3));
+        foreach (var (seed, row) in new[] { (3L, 0), (8L, 1) })
+        {
+            using var alone = new Noise(seed);
+            Assert.Equal(alone.Randn(1, 4, 5).data<float>().ToArray(), first.narrow(0, row, 1).contiguous().data<float>().ToArray());
+            Assert.Equal(alone.Uniform(1).data<float>().ToArray(), second.narrow(0, row, 1).contiguous().data<float>().ToArray());
+            Assert.Equal(alone.Integers(100, 2, 3).data<long>().ToArray(), third.narrow(0, 2 * row, 2).contiguous().data<long>().ToArray());
+        }
+
+        Assert.Contains("cannot be shared by 2 samples", Assert.Throws<InvalidOperationException>(() => both.Randn(3, 4)).Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidOperationException>(both.Save);
+    }
 }

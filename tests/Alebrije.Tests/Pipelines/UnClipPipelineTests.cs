@@ -55,6 +55,36 @@ public sealed class UnClipPipelineTests : IDisposable
         Assert.Equal(pictures.Length, pictures.Distinct().Count());
     }
 
+    [Theory]
+    [InlineData("karlo")]
+    [InlineData("kandinsky")]
+    [InlineData("stable-unclip")]
+    public void GenerateMany_GivesEachPictureAsItIsAlone_InOrder(string model)
+    {
+        using var pipeline = model == "stable-unclip" ? UnClipPipeline.Load(TestModels.StableUnClip) : Load(model);
+        GenerationRequest[] requests =
+        [
+            Request with { PriorCandidates = 2 }, Request with { PriorCandidates = 2, Prompt = "a dog", Seed = 9 },
+            Request with { Steps = 2 }, Request with { Negative = "rain" }, Request with { Negative = "a dog", Prompt = "a lion", Seed = 3 },
+        ];
+        var together = pipeline.GenerateMany(requests, cancellation: TestContext.Current.CancellationToken).ToArray();
+        Assert.Equal(requests.Select(request => (request.Prompt, request.Seed)), together.Select(result => (result.Request.Prompt, result.Request.Seed)));
+        Assert.Equal(requests.Length, together.Select(result => Convert.ToHexString(result.Image.Pixels)).Distinct().Count());
+        foreach (var (request, result) in requests.Zip(together))
+        {
+            var alone = pipeline.Run(request);
+            Assert.All(alone.Image.Pixels.Zip(result.Image.Pixels), pair => Assert.InRange(pair.First - pair.Second, -1, 1));
+            Assert.Equal(alone.ClipScore ?? 0, result.ClipScore ?? 0, 2);
+        }
+    }
+
+    [Fact]
+    public void GenerateMany_RefusesAWrongRequest_BeforeItDraws()
+    {
+        using var pipeline = UnClipPipeline.Load(TestModels.StableUnClip);
+        Assert.Throws<ArgumentException>(() => pipeline.GenerateMany([Request, Request with { Steps = 0 }], cancellation: TestContext.Current.CancellationToken));
+    }
+
     [Fact]
     public void Karlo_TellsEveryStage_AndScoresNothing()
     {

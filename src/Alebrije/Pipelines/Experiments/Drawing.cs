@@ -45,7 +45,7 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
         if (part.Text is { } text)
         {
             using var noise = new Noise(unchecked((long)request.Seed));
-            var drawn = pipeline.Embedder.Draw(request with { Prompt = text }, noise, Report(0, 1, "prior"), null, cancellation);
+            var drawn = pipeline.Embedder.Draw([request with { Prompt = text }], noise, Report(0, 1, "prior"), null, cancellation);
             return new EmbeddedPart(drawn.Image, part.Label) { Negative = drawn.Negative, Text = drawn.Text };
         }
 

@@ -136,6 +136,9 @@ public sealed record ExperimentResult(
     /// <summary>Number formats that it came about in.</summary>
     public PipelinePrecision? Precision { get; init; }
 
+    /// <summary>Threads that computed them.</summary>
+    public int? Threads { get; init; }
+
     /// <summary>What a user should know of the run, in sentences; empty as a rule.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 

@@ -44,7 +44,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             ExperimentKind.Inpaint => Inpaint(draw),
             _ => Sweep(draw),
         };
-        return result with { PriorFrom = pipeline.Embedder.Priors.From(experiment.Request.Prior), Precision = pipeline.Precision, Notes = [.. draw.Notes] };
+        return result with { PriorFrom = pipeline.Embedder.Priors.From(experiment.Request.Prior), Precision = pipeline.Precision, Threads = TorchRuntime.Threads, Notes = [.. draw.Notes] };
     }
 
     /// <summary>DDIM inversion keeps the layout, eta puts noise back: what the embedding does not hold changes.</summary>

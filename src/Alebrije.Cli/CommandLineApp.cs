@@ -16,32 +16,48 @@ internal static class CommandLineApp
     /// <param name="output">Where answers go; with <c>--json</c> one JSON document and nothing else.</param>
     /// <param name="error">Where progress and errors go.</param>
     /// <param name="input">What <c>-</c> reads; null is standard input.</param>
+    /// <param name="defaults">File of the user's defaults; null is that of this user.</param>
     /// <returns>The exit status.</returns>
-    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, TextReader? input = null)
+    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, TextReader? input = null, string? defaults = null)
     {
-        var root = CreateRoot(new Terminal(output, error, input ?? Console.In));
+        ArgumentNullException.ThrowIfNull(args);
+        var (terminal, words) = (new Terminal(output, error, input ?? Console.In), new Words(CommonOptions.LanguageOf(args)));
+        defaults ??= UserDefaults.UserPath;
+        var root = CreateRoot(terminal, defaults);
         // A text may begin with @, which must not be read as the name of a file with further arguments.
+        var configuration = new ParserConfiguration { ResponseFileTokenReplacer = null };
         ParseResult parsed;
         try
         {
-            parsed = root.Parse(args, new ParserConfiguration { ResponseFileTokenReplacer = null });
+            parsed = root.Parse(args, configuration);
+            if (UnknownOptions.Find(args, parsed, words) is null)
+            {
+                var (given, file) = (parsed, UserDefaults.Read(defaults, root, words));
+                parsed = root.Parse(args = file.Apply(args, parsed), configuration);
+                words = new Words(CommonOptions.LanguageOf(args));
+                if (given.Errors.Count == 0 && parsed.Errors.Count > 0) error.Write($"{file.Path}: ");
+            }
+        }
+        catch (UsageException e)
+        {
+            error.WriteLine(e.Message);
+            return 2;
         }
         catch (InvalidOperationException e)
         {
             // A rule of an option asks for its value, and the parser throws where the value is of another kind.
-            error.WriteLine(UsageMessages.Of(e.Message, root));
+            error.WriteLine(UsageMessages.Of(e.Message, root, words));
             return 2;
         }
 
-        if (parsed.Errors.Count > 0)
+        if (Problems(args, parsed, words) is { Count: > 0 } problems)
         {
-            // Where a word is wrong, that one is missing says nothing more.
-            var problems = parsed.Errors.Where(e => parsed.Errors.Count == 1 || !UsageMessages.IsMissingVerb(e.Message));
-            foreach (var problem in problems.Select(e => UsageMessages.Of(e.Message, parsed.CommandResult.Command)).Distinct()) error.WriteLine(problem);
-            error.WriteLine($"Try: {VerbOf(parsed.CommandResult)} --help");
+            foreach (var problem in problems) error.WriteLine(problem);
+            error.WriteLine(words.In($"Try: {VerbOf(parsed.CommandResult)} --help", $"Prueba: {VerbOf(parsed.CommandResult)} --help"));
             return 2;
         }
 
+        terminal.IsQuiet = parsed.GetValue(CommonOptions.Quiet);
         using var stop = new CancellationTokenSource();
         ConsoleCancelEventHandler onCancel = (_, e) =>
         {
@@ -58,23 +74,24 @@ internal static class CommandLineApp
         try
         {
             // No time limit: a training run that was asked to stop may need a while to save itself.
-            var configuration = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
-            return await parsed.InvokeAsync(configuration, stop.Token);
+            var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            return await parsed.InvokeAsync(invocation, stop.Token);
         }
         catch (Exception e) when (e.GetBaseException() is OperationCanceledException)
         {
-            error.WriteLine(new Words(CommonOptions.LanguageOf(parsed)).In("Stopped.", "Detenido."));
+            terminal.Fail(words.In("Stopped.", "Detenido."));
             return 1;
         }
-        catch (Exception e) when (e.GetBaseException() is UsageException)
+        catch (Exception e) when (Cause(e) is UsageException)
         {
-            error.WriteLine(e.GetBaseException().Message);
+            terminal.Fail(Cause(e).Message);
             return 2;
         }
         catch (Exception e) when (!parsed.GetValue(CommonOptions.Debug))
         {
-            error.WriteLine(Sentence(e));
-            return 1;
+            // The library refuses a value of the command line as it would any other caller's argument.
+            terminal.Fail(Sentence(e));
+            return Cause(e) is ArgumentException and not ArgumentNullException ? 2 : 1;
         }
         finally
         {
@@ -82,11 +99,22 @@ internal static class CommandLineApp
         }
     }
 
-    private static RootCommand CreateRoot(Terminal terminal)
+    /// <summary>Sentences about a command line that cannot be run; empty where it can.</summary>
+    private static IReadOnlyList<string> Problems(string[] args, ParseResult parsed, Words words)
+    {
+        var (command, messages) = (parsed.CommandResult.Command, parsed.Errors.Select(e => e.Message).ToArray());
+        // Where the first word is no verb, the words after it are neither verbs nor options of one, and that a verb is missing adds nothing.
+        var word = command.Subcommands.Count == 0 ? null : messages.FirstOrDefault(UsageMessages.IsUnrecognized);
+        if (word is not null && !UsageMessages.IsOption(word)) return [UsageMessages.Of(word, command, words)];
+        if (UnknownOptions.Find(args, parsed, words) is { } unknown) return [unknown];
+        return [.. messages.Select(message => UsageMessages.Of(message, command, words)).Distinct()];
+    }
+
+    private static RootCommand CreateRoot(Terminal terminal, string defaults)
     {
         var root = new RootCommand("CLIP, DALL-E 2 and their family: text to image, and back.") { HelpName = Name };
         foreach (var option in CommonOptions.All) root.Add(option);
-        foreach (var command in Verbs.Create(terminal)) root.Add(command);
+        foreach (var command in Verbs.Create(terminal, defaults)) root.Add(command);
         var helpOption = root.Options.OfType<HelpOption>().Single();
         helpOption.Description = "Shows this help.";
         root.Options.OfType<VersionOption>().Single().Description = "Shows the version.";
@@ -102,13 +130,15 @@ internal static class CommandLineApp
     /// <summary>The first line of what went wrong; the innermost cause says most when the native library raised it.</summary>
     private static string Sentence(Exception exception)
     {
-        var cause = exception is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException
-            ? exception.GetBaseException() : exception;
+        var cause = Cause(exception);
         var text = cause is TorchRuntimeException ? cause.Message : cause.Message.Split('\n')[0].Trim();
         // ArgumentException appends the parameter's name, which means nothing to a person.
         var parameter = text.LastIndexOf(" (Parameter '", StringComparison.Ordinal);
         return Capitalised(parameter > 0 ? text[..parameter] : text);
     }
+
+    private static Exception Cause(Exception exception) =>
+        exception is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException ? exception.GetBaseException() : exception;
 
     /// <summary>A sentence begins with a capital; names and paths stay as they are.</summary>
     private static string Capitalised(string text) =>

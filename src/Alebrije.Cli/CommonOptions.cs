@@ -1,4 +1,7 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
+using System.Globalization;
+using Alebrije.Catalog;
 using Alebrije.Tensors;
 
 namespace Alebrije.Cli;
@@ -7,18 +10,21 @@ namespace Alebrije.Cli;
 internal static class CommonOptions
 {
     public static readonly Option<string> Model = new("--model") { HelpName = "NAME|FOLDER", Description = "Model: a name that 'models list' gives, OWNER/NAME of one that was fetched, or the path of a folder.", DefaultValueFactory = _ => "mini", Recursive = true };
-    public static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Description = "Seed of everything random; the same seed gives the same result.", Recursive = true };
+    public static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Description = "Seed of everything random; the same seed gives the same result, -1 takes a random one.", Recursive = true, CustomParser = SeedOf };
     public static readonly Option<string> Device = new("--device") { HelpName = "auto|cpu|cuda[:n]", Description = "Where it computes.", DefaultValueFactory = _ => "auto", Recursive = true };
     public static readonly Option<string> PrecisionName = new("--precision") { HelpName = "auto|fp32|bf16|int8", Description = "Number format of large networks; auto takes bf16 only where it is fast; int8 only embeds.", DefaultValueFactory = _ => "auto", Recursive = true };
     public static readonly Option<int?> Threads = new("--threads") { HelpName = "N", Description = "Threads for tensor operations; without it libtorch chooses.", Recursive = true };
     public static readonly Option<string?> Language = new("--lang") { HelpName = "en|es", Description = "Language of messages; without it that of the environment.", Recursive = true };
     public static readonly Option<bool> Json = new("--json") { Description = "Answers with one JSON document on standard output and nothing else there.", Recursive = true };
+    public static readonly Option<bool> Quiet = new("--quiet") { Description = "Leaves out progress, notes and pictures in the terminal.", Recursive = true };
     public static readonly Option<bool> Debug = new("--debug") { Description = "Shows the whole error when something fails.", Recursive = true };
 
     private static readonly string[] LocaleVariables = ["LC_ALL", "LC_MESSAGES", "LANG"];
 
     static CommonOptions()
     {
+        Model.CompletionSources.Add(_ => ModelCatalog.Create().List().Select(model => new CompletionItem(model.Name)));
+        Device.CompletionSources.Add("auto", "cpu", "cuda");
         PrecisionName.AcceptOnlyFromAmong("auto", "fp32", "bf16", "int8");
         Language.AcceptOnlyFromAmong("en", "es");
         Threads.Validators.Add(result =>
@@ -33,13 +39,15 @@ internal static class CommonOptions
         });
     }
 
-    public static IReadOnlyList<Option> All => [Model, Seed, Device, PrecisionName, Threads, Language, Json, Debug];
+    public static IReadOnlyList<Option> All => [Model, Seed, Device, PrecisionName, Threads, Language, Json, Quiet, Debug];
 
     /// <summary>Starts libtorch as the options say.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="threads">Threads where the options name no number; null leaves it to libtorch.</param>
     /// <exception cref="UsageException">A device was asked for that this build or machine lacks.</exception>
-    public static void StartTorch(ParseResult parsed)
+    public static void StartTorch(ParseResult parsed, int? threads = null)
     {
-        TorchRuntime.Initialize(parsed.GetValue(Threads));
+        TorchRuntime.Initialize(parsed.GetValue(Threads) ?? threads);
         var device = parsed.GetValue(Device);
         if (device is not null && device.StartsWith("cuda", StringComparison.Ordinal))
             throw new UsageException($"--device {device}: this build carries libtorch for the processor only; use --device cpu or auto.");
@@ -54,11 +62,34 @@ internal static class CommonOptions
         _ => Precision.Auto,
     };
 
-    /// <summary>Language of messages: the option, else the environment's, else English.</summary>
-    public static string LanguageOf(ParseResult parsed)
+    /// <summary>Language of messages before the command line is parsed: that of <see cref="LanguageOf(ParseResult)"/> where the option is right.</summary>
+    /// <param name="args">The command line.</param>
+    public static string LanguageOf(IReadOnlyList<string> args)
     {
-        if (parsed.GetValue(Language) is { } chosen) return chosen;
+        for (var i = 0; i < args.Count && args[i] != "--"; i++)
+        {
+            var (name, value) = args[i].Split('=', 2) is [var left, var right] ? (left, right) : (args[i], i + 1 < args.Count ? args[i + 1] : "");
+            if (name == Language.Name && value is "en" or "es") return value;
+        }
+
+        return LanguageOfEnvironment();
+    }
+
+    /// <summary>Language of messages: the option, else the environment's, else English.</summary>
+    public static string LanguageOf(ParseResult parsed) => parsed.GetValue(Language) ?? LanguageOfEnvironment();
+
+    private static string LanguageOfEnvironment()
+    {
         var name = LocaleVariables.Select(Environment.GetEnvironmentVariable).FirstOrDefault(v => !string.IsNullOrEmpty(v));
         return name?.StartsWith("es", StringComparison.OrdinalIgnoreCase) == true ? "es" : "en";
+    }
+
+    private static ulong? SeedOf(System.CommandLine.Parsing.ArgumentResult result)
+    {
+        var given = result.Tokens[0].Value;
+        if (given == "-1") return (ulong)Random.Shared.Next();
+        if (ulong.TryParse(given, NumberStyles.None, CultureInfo.InvariantCulture, out var seed)) return seed;
+        result.AddError($"--seed takes a whole number from 0 on, or -1 for a random one, not '{given}'.");
+        return null;
     }
 }

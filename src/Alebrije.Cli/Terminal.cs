@@ -33,6 +33,15 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
     /// <summary>What <c>-</c> stands for where a file is read.</summary>
     public TextReader Input { get; } = input;
 
+    /// <summary>True leaves out everything beside the answer and errors: progress, notes, pictures, <see cref="Aside"/>.</summary>
+    public bool IsQuiet { get; set; }
+
+    /// <summary>Writes a line that goes with the answer and is no part of it.</summary>
+    public void Aside(string line)
+    {
+        if (!IsQuiet) Say(line);
+    }
+
     /// <summary>Writes a line of the answer.</summary>
     public void Say(string line = "")
     {
@@ -108,13 +117,28 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
     /// <summary>Shows a picture where the terminal can; half blocks only where a picture is still one at that size.</summary>
     public void Show(RgbImage image, int columns, bool halfBlocks = true)
     {
+        if (IsQuiet) return;
         var protocol = TerminalDetection.Detect(HasColour);
         if (protocol == TerminalProtocol.HalfBlocks && !halfBlocks) return;
         SayBlock(TerminalPicture.Render(image, protocol, Math.Clamp(columns, 1, Width - 1)));
     }
 
+    /// <summary>Shows a picture where a terminal with colours is looked at.</summary>
+    /// <param name="image">The picture.</param>
+    /// <param name="columns">Its width in columns, at most the terminal's.</param>
+    public void Picture(RgbImage image, int columns)
+    {
+        if (HasColour && !IsQuiet) Say(TerminalPicture.Render(image, TerminalDetection.Detect(isTerminal: true), Math.Min(columns, Width)).TrimEnd('\n'));
+    }
+
     /// <summary>A note beside the answer.</summary>
     public void Note(string line)
+    {
+        if (!IsQuiet) Fail(line);
+    }
+
+    /// <summary>A line about an error.</summary>
+    public void Fail(string line)
     {
         CloseLine();
         error.WriteLine(line);
@@ -123,7 +147,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
     /// <summary>Redraws one line of progress; silent where nobody looks.</summary>
     public void Progress(string line)
     {
-        if (!IsLive) return;
+        if (!IsLive || IsQuiet) return;
         error.Write("\r\e[2K" + (line.Length > Width - 1 ? line[..(Width - 1)] : line));
         lineIsOpen = true;
     }

@@ -104,8 +104,7 @@ internal sealed class ExperimentCommand
             return 0;
         }
 
-        if (terminal.HasColour)
-            terminal.Say(TerminalPicture.Render(result.Sheet(), TerminalDetection.Detect(isTerminal: true), terminal.Width).TrimEnd('\n'));
+        terminal.Picture(result.Sheet(), terminal.Width);
         foreach (var picture in result.Pictures)
             terminal.Say($"{picture.Label,-12}  {string.Join("  ", picture.Numbers.Select(number => string.Create(CultureInfo.InvariantCulture, $"{number.Key} {number.Value:F3}")))}");
         terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{files.Sheet}  {words.In("seed", "semilla")} {request.Seed}  {seconds.total:F1} s"));

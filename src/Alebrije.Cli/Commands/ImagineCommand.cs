@@ -2,7 +2,6 @@ using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
 using Alebrije.Catalog;
-using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
@@ -12,8 +11,8 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije imagine PROMPT...</c>: text to image, the whole chain.</summary>
 internal static class ImagineCommand
 {
-    private static readonly Argument<string[]> Prompts = new("prompt") { Description = "What to draw; every prompt is a picture of its own.", Arity = ArgumentArity.ZeroOrMore };
-    private static readonly Option<string?> PromptsFile = new("--prompts-file") { Description = "A file with one prompt per line; - is standard input." };
+    private static readonly Argument<string[]> Prompts = new("prompt") { Description = "What to draw; every prompt is a picture of its own, and - reads prompts from standard input.", Arity = ArgumentArity.ZeroOrMore };
+    private static readonly Option<string?> PromptsFile = new("--prompts-file") { Description = "A file with one prompt per line, or one JSON object ({\"prompt\": \"a lion\", \"seed\": 7}; also negative, steps, guidance, size); - is standard input." };
     private static readonly Option<int> Count = new("--count") { Description = "Pictures of each prompt, with seeds that follow each other.", DefaultValueFactory = _ => 1 };
     private static readonly Option<int?> Steps = new("--steps") { Description = "Steps of the decoder." };
     private static readonly Option<double?> Scale = new("--guidance") { Description = "Guidance scale of the decoder; 1 means none." };
@@ -50,7 +49,7 @@ internal static class ImagineCommand
         var json = parsed.GetValue(CommonOptions.Json);
         var words = new Words(CommonOptions.LanguageOf(parsed));
         var seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next();
-        var requests = Requests(parsed, seed, words);
+        var requests = Requests(parsed, seed, terminal, words);
         var (kind, elsewhere) = PriorChoice.Find(parsed.GetValue(Prior)!, words);
         var names = new OutputNames(parsed.GetValue(Out), requests, words);
         var (folder, companion) = PriorChoice.Model(parsed);
@@ -60,49 +59,49 @@ internal static class ImagineCommand
         using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolder = companion, Precision = CommonOptions.PrecisionOf(parsed) });
         kind = pipeline.PriorFromElsewhere ?? kind;
         if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }), requests.Length * parsed.GetValue(BestOf), terminal, words, json);
-        var seconds = new Dictionary<string, double> { ["load"] = clock.Elapsed.TotalSeconds, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
-        var record = ModelRecord.Read(folder);
-        var (images, sheet) = (new List<object>(), new List<(RgbImage Picture, string Label)>());
-        foreach (var (request, i) in requests.Select((request, i) => (request with { Prior = kind }, i)))
+        var run = new ImagineRun(terminal, words, json, pipeline, names) { Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
+        run.Load(clock);
+        var progress = new StepProgress(terminal, words, requests.Length);
+        try
         {
-            cancellation.ThrowIfCancellationRequested();
-            var trace = TraceOf(parsed, i, requests.Length);
-            var progress = new StepProgress(terminal, words, requests.Length > 1 ? words.In($"{i + 1} of {requests.Length}  ", $"{i + 1} de {requests.Length}  ") : "");
-            var (result, scores) = Best(pipeline, request, parsed.GetValue(BestOf), progress, trace, cancellation);
-            trace?.Finish(new { model = pipeline.Name, result.Request, result.ClipScore });
-            var path = names.Of(i);
-            result.Image.SavePng(path, Recipe.Of(pipeline.Name, result));
-            foreach (var (stage, spent) in result.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
-            images.Add(scores is null
-                ? new { request.Prompt, path, result.Request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore }
-                : new { request.Prompt, path, result.Request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates = scores });
-            if (parsed.GetValue(Sheet) is not null) sheet.Add((result.Image, request.Prompt));
-            foreach (var note in result.Notes) terminal.Note(note);
-            if (record is not null && !KnownConcepts.Mentions(record, request.Prompt)) terminal.Note(Hint(pipeline, record, request.Prompt, words));
-            if (!json) Show(terminal, words, result, path);
+            foreach (var (result, candidates) in Draw(parsed, pipeline, [.. requests.Select(request => request with { Prior = kind })], progress, cancellation))
+            {
+                run.Add(result, candidates);
+                progress.Finished(1);
+            }
+        }
+        catch (Exception e)
+        {
+            // What is finished is named, whatever stopped the run.
+            run.Stop(e, clock);
+            throw;
         }
 
-        if (parsed.GetValue(Sheet) is { } file) PictureSheet.Draw([.. sheet.Select(cell => cell.Picture)], [.. sheet.Select(cell => cell.Label)], SheetOptions(sheet)).SavePng(file);
-        seconds["total"] = clock.Elapsed.TotalSeconds;
-        if (json) terminal.SayJson(new { model = pipeline.Name, images, seconds });
-        else terminal.Say(string.Create(CultureInfo.InvariantCulture,
-            $"{seconds["total"]:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
+        if (parsed.GetValue(Sheet) is { } file) run.SaveSheet(file);
+        run.Finish(clock);
         return 0;
     }
 
-    /// <summary>A sentence about a prompt that names nothing the model was measured to draw.</summary>
-    private static string Hint(UnClipPipeline pipeline, ModelRecord record, string prompt, Words words)
+    /// <summary>The pictures in order, in batches where no stage is traced; with <c>--best-of</c> the scores of all candidates beside each.</summary>
+    private static IEnumerable<(GenerationResult Result, IReadOnlyList<object>? Candidates)> Draw(
+        ParseResult parsed, UnClipPipeline pipeline, GenerationRequest[] requests, StepProgress progress, CancellationToken cancellation)
     {
-        var nearest = string.Join(", ", KnownConcepts.Nearest(record, pipeline, prompt, words.Language == "es" ? Language.Spanish : Language.English));
-        return words.In(
-            $"{pipeline.Name} knows no thing in \"{prompt}\"; nearest to it are {nearest} (alebrije world --known lists what it draws).",
-            $"{pipeline.Name} no conoce nada de \"{prompt}\"; lo más cercano es {nearest} (alebrije world --known muestra lo que dibuja).");
-    }
+        var best = parsed.GetValue(BestOf);
+        if (best == 1 && parsed.GetValue(Trace) is null)
+        {
+            foreach (var result in pipeline.GenerateMany(requests, progress.Show, cancellation)) yield return (result, null);
+            yield break;
+        }
 
-    private static PictureSheetOptions SheetOptions(List<(RgbImage Picture, string Label)> cells) => new()
-    {
-        Columns = Math.Min(8, cells.Count), CellSize = Math.Max(128, cells.Max(cell => cell.Picture.Width)),
-    };
+        foreach (var (request, i) in requests.Select((request, i) => (request, i)))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var trace = TraceOf(parsed, i, requests.Length);
+            var drawn = Best(pipeline, request, best, progress, trace, cancellation);
+            trace?.Finish(new { model = pipeline.Name, drawn.Result.Request, drawn.Result.ClipScore });
+            yield return drawn;
+        }
+    }
 
     private static int Say(GenerationEstimate estimate, int pictures, Terminal terminal, Words words, bool json)
     {
@@ -128,9 +127,8 @@ internal static class ImagineCommand
         if (count == 1) return (pipeline.Generate(request, progress.Show, trace, cancellation), null);
         if (!pipeline.HasImageEncoder) throw new InvalidOperationException($"{pipeline.Name} has no image encoder, so CLIP cannot choose among pictures (--best-of); leave it out, or name a model that has one.");
         var (best, scores, seconds) = ((GenerationResult?)null, new List<object>(), new Dictionary<string, double>());
-        for (var i = 0; i < count; i++)
+        foreach (var drawn in pipeline.GenerateMany(Enumerable.Range(0, count).Select(i => request with { Seed = unchecked(request.Seed + (ulong)i) }), progress.Show, cancellation))
         {
-            var drawn = pipeline.Generate(request with { Seed = unchecked(request.Seed + (ulong)i) }, progress.Show, null, cancellation);
             foreach (var (stage, spent) in drawn.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
             scores.Add(new { drawn.Request.Seed, clip_score = drawn.ClipScore });
             if (best is null || drawn.ClipScore > best.ClipScore) best = drawn;
@@ -140,9 +138,12 @@ internal static class ImagineCommand
         return (best! with { Seconds = seconds }, scores);
     }
 
-    private static GenerationRequest[] Requests(ParseResult parsed, ulong seed, Words words)
+    private static GenerationRequest[] Requests(ParseResult parsed, ulong seed, Terminal terminal, Words words)
     {
-        var prompts = (parsed.GetValue(Prompts) ?? []).Concat(ReadPrompts(parsed.GetValue(PromptsFile), words)).ToArray();
+        var given = parsed.GetValue(Prompts) ?? [];
+        var prompts = given.Where(prompt => prompt != "-").Select(prompt => new PromptLine { Prompt = prompt })
+            .Concat(given.Contains("-") ? PromptLine.Read("-", terminal, words) : [])
+            .Concat(parsed.GetValue(PromptsFile) is { } file ? PromptLine.Read(file, terminal, words) : []).ToArray();
         if (prompts.Length == 0)
             throw new UsageException(words.In("Say what to draw, as in: alebrije imagine \"a koala riding a motorcycle\".", "Di qué dibujar, por ejemplo: alebrije imagine \"un koala en una moto\"."));
         var count = parsed.GetValue(Count);
@@ -151,7 +152,7 @@ internal static class ImagineCommand
         if (best is < 1 or > 1000) throw new UsageException(words.In($"--best-of is {best}; it has to lie between 1 and 1000.", $"--best-of es {best}; tiene que estar entre 1 y 1000."));
         var template = new GenerationRequest
         {
-            Prompt = prompts[0], Negative = parsed.GetValue(Negative)!, Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
+            Prompt = prompts[0].Prompt, Negative = parsed.GetValue(Negative)!, Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
             PriorSteps = parsed.GetValue(PriorSteps),
             PriorGuidance = parsed.GetValue(PriorScale), PriorCandidates = parsed.GetValue(Candidates), Size = parsed.GetValue(Size),
             UpsamplerSteps = parsed.GetValue(UpsamplerSteps), Eta = parsed.GetValue(Eta), DepthMap = parsed.GetValue(DepthMap), OnlyGuess = parsed.GetValue(OnlyGuess),
@@ -159,88 +160,13 @@ internal static class ImagineCommand
         };
         if (parsed.GetValue(ClipAlone) && template.ClipGuidance is null)
             throw new UsageException(words.In("--clip-guidance-alone needs a scale: add --clip-guidance 1.", "--clip-guidance-alone necesita una escala: añade --clip-guidance 1."));
-        var requests = prompts.SelectMany((prompt, i) => Enumerable.Range(0, count)
-            .Select(j => template with { Prompt = prompt, Seed = unchecked(seed + ((((ulong)i * (ulong)count) + (ulong)j) * (ulong)best)) })).ToArray();
+        var requests = prompts.SelectMany((prompt, i) => Enumerable.Range(0, count).Select(j => prompt.Seed is { } own
+            ? prompt.Fill(template) with { Seed = unchecked(own + ((ulong)j * (ulong)best)) }
+            : prompt.Fill(template) with { Seed = unchecked(seed + ((((ulong)i * (ulong)count) + (ulong)j) * (ulong)best)) })).ToArray();
         foreach (var request in requests) request.Check();
         return requests;
     }
 
-    private static IEnumerable<string> ReadPrompts(string? file, Words words)
-    {
-        if (file is null) return [];
-        if (file != "-" && !File.Exists(file))
-        {
-            throw new FileNotFoundException(words.In(
-                $"There is no file {file}; --prompts-file takes a text file with one prompt per line, or - for standard input.",
-                $"No existe el archivo {file}; --prompts-file toma un archivo de texto con una descripción por línea, o - para la entrada estándar."));
-        }
-
-        var text = file == "-" ? Console.In.ReadToEnd() : File.ReadAllText(file);
-        return text.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0);
-    }
-
     private static GenerationTrace? TraceOf(ParseResult parsed, int number, int of) => parsed.GetValue(Trace) is not { } folder ? null
         : new GenerationTrace(of == 1 ? folder : Path.Combine(folder, number.ToString("D4", CultureInfo.InvariantCulture)));
-
-    private static void Show(Terminal terminal, Words words, GenerationResult result, string path)
-    {
-        terminal.CloseLine();
-        if (terminal.HasColour)
-            terminal.Say(TerminalPicture.Render(result.Image, TerminalDetection.Detect(isTerminal: true), Math.Min(64, terminal.Width)).TrimEnd('\n'));
-        var score = result.ClipScore is { } cosine ? string.Create(CultureInfo.InvariantCulture, $"  CLIP {cosine:F3}") : "";
-        terminal.Say($"{path}  {words.In("seed", "semilla")} {result.Request.Seed}{score}");
-    }
-}
-
-/// <summary>File names of a run's pictures; nothing that exists is overwritten without being named.</summary>
-internal sealed class OutputNames
-{
-    private readonly string? folder;
-    private readonly string? file;
-    private readonly IReadOnlyList<GenerationRequest> requests;
-    private readonly HashSet<string> taken = [];
-
-    public OutputNames(string? output, IReadOnlyList<GenerationRequest> requests, Words words)
-    {
-        this.requests = requests;
-        if (output is null) return;
-        var extension = Path.GetExtension(output);
-        if (extension.Equals(".png", StringComparison.OrdinalIgnoreCase) && !Directory.Exists(output))
-        {
-            if (requests.Count > 1)
-            {
-                throw new UsageException(words.In(
-                    $"--out {output} names one file, and {requests.Count} pictures are asked for; name a folder.",
-                    $"--out {output} nombra un solo archivo y se piden {requests.Count} imágenes; nombra una carpeta."));
-            }
-
-            file = output;
-            if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) Directory.CreateDirectory(parent);
-        }
-        else if (extension is ".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")
-        {
-            throw new UsageException(words.In(
-                $"--out {output}: pictures are written as .png, because it keeps the recipe; name a .png file or a folder.",
-                $"--out {output}: las imágenes se escriben como .png, que conserva la receta; nombra un archivo .png o una carpeta."));
-        }
-        else
-        {
-            folder = output;
-            Directory.CreateDirectory(output);
-        }
-    }
-
-    /// <summary>Where picture <paramref name="i"/> goes.</summary>
-    public string Of(int i)
-    {
-        if (file is not null) return file;
-        if (folder is not null) return Path.Combine(folder, i.ToString("D4", CultureInfo.InvariantCulture) + ".png");
-        var letters = requests[i].Prompt.ToLowerInvariant().Select(c => char.IsLetterOrDigit(c) ? c : '-').ToArray();
-        var words = string.Join('-', new string(letters).Split('-', StringSplitOptions.RemoveEmptyEntries));
-        var name = $"{(words.Length == 0 ? "picture" : words.Length > 60 ? words[..60].TrimEnd('-') : words)}-{requests[i].Seed}";
-        var path = name + ".png";
-        for (var n = 2; File.Exists(path) || taken.Contains(path); n++) path = $"{name}-{n}.png";
-        taken.Add(path);
-        return path;
-    }
 }

@@ -7,11 +7,16 @@ namespace Alebrije.Cli.Commands;
 /// <summary>How the verbs that draw let people choose a prior.</summary>
 internal static class PriorChoice
 {
-    public static Option<string> Option() => new("--prior")
+    public static Option<string> Option()
     {
-        HelpName = "NAME|FOLDER", DefaultValueFactory = _ => "diffusion",
-        Description = $"How the image embedding is made: {string.Join(", ", PriorNames.All)} (none takes the text embedding as it is), or a prior from another folder or model of the same embedding space.",
-    };
+        var option = new Option<string>("--prior")
+        {
+            HelpName = "NAME|FOLDER", DefaultValueFactory = _ => "diffusion",
+            Description = $"How the image embedding is made: {string.Join(", ", PriorNames.All)} (none takes the text embedding as it is), or a prior from another folder or model of the same embedding space.",
+        };
+        option.CompletionSources.Add([.. PriorNames.All]);
+        return option;
+    }
 
     /// <summary>The model's folder, and that of the prior that it is published with where this is a folder of its own.</summary>
     public static (string Folder, string? Companion) Model(ParseResult parsed)

@@ -1,9 +1,11 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Security.Cryptography;
 using Alebrije.Catalog;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
 
 namespace Alebrije.Cli.Commands;
 
@@ -34,13 +36,13 @@ internal static class ReplayCommand
         var catalog = ModelCatalog.Create();
         var folder = catalog.Find(asked);
         var named = parsed.GetResult(CommonOptions.PrecisionName) is { Implicit: false };
-        CommonOptions.StartTorch(parsed);
+        CommonOptions.StartTorch(parsed, recipe.Threads);
         using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions
         {
             PriorFolder = recipe.PriorFrom is { } prior ? parsed.GetValue(Prior) ?? catalog.Find(prior) : null, CompanionFolder = catalog.CompanionOf(asked),
             Precision = named ? CommonOptions.PrecisionOf(parsed) : recipe.Precision?.Decoder ?? CommonOptions.PrecisionOf(parsed), PriorPrecision = named ? null : recipe.Precision?.Prior,
         });
-        var progress = new StepProgress(terminal, words, "");
+        var progress = new StepProgress(terminal, words);
         var again = recipe switch
         {
             { Request: { } request } => pipeline.Generate(request, progress.Show, null, cancellation).Image,
@@ -50,23 +52,39 @@ internal static class ReplayCommand
         terminal.CloseLine();
         if (parsed.GetValue(Out) is { } file) again.SavePng(file);
 
-        var (before, after) = (Hash(given), Hash(again));
-        var same = before == after;
-        var difference = same || (given.Width, given.Height) != (again.Width, again.Height) ? (int?)null : given.Pixels.Zip(again.Pixels, (a, b) => Math.Abs(a - b)).Max();
+        var comparison = PictureComparison.Of(given, again, pipeline.Precision);
         if (parsed.GetValue(CommonOptions.Json))
         {
-            terminal.SayJson(new { model = pipeline.Name, same, before, after, largest_difference = same ? 0 : difference });
+            terminal.SayJson(new
+            {
+                model = pipeline.Name, comparison.Same, before = Hash(given), after = Hash(again), largest_difference = comparison.Largest, comparison.MeanDifference, comparison.IsRounding, TorchRuntime.Threads,
+            });
         }
         else
         {
-            terminal.Say(same
-                ? words.In($"The same picture, to the byte: {after}", $"La misma imagen, byte a byte: {after}")
-                : difference is { } largest
-                    ? words.In($"Another picture: bytes differ by up to {largest} of 255 ({before} and {after}).", $"Otra imagen: los bytes difieren hasta en {largest} de 255 ({before} y {after}).")
-                    : words.In($"Another picture: {given.Width} x {given.Height} and {again.Width} x {again.Height}.", $"Otra imagen: {given.Width} x {given.Height} y {again.Width} x {again.Height}."));
+            terminal.Say(Sentence(comparison, given, again, recipe.Threads, words));
         }
 
-        return same ? 0 : 1;
+        return comparison.Same || comparison.IsRounding ? 0 : 1;
+    }
+
+    private static string Sentence(PictureComparison comparison, RgbImage given, RgbImage again, int? threads, Words words)
+    {
+        if (comparison.Same) return words.In($"The same picture, to the byte: {Hash(again)}", $"La misma imagen, byte a byte: {Hash(again)}");
+        if (comparison.Largest is not { } largest)
+            return words.In($"Another picture: {given.Width} x {given.Height} and {again.Width} x {again.Height}.", $"Otra imagen: {given.Width} x {given.Height} y {again.Width} x {again.Height}.");
+        var mean = comparison.MeanDifference!.Value.ToString("F3", CultureInfo.InvariantCulture);
+        if (!comparison.IsRounding)
+        {
+            return words.In(
+                $"Another picture: bytes differ by up to {largest} of 255, {mean} on average ({Hash(given)} and {Hash(again)}).",
+                $"Otra imagen: los bytes difieren hasta en {largest} de 255, {mean} de media ({Hash(given)} y {Hash(again)}).");
+        }
+
+        var now = TorchRuntime.Threads;
+        return words.In(
+            $"The same picture up to rounding: bytes differ by up to {largest} of 255, {mean} on average. The bytes are the same on the same kind of processor, with as many threads ({threads?.ToString(CultureInfo.InvariantCulture) ?? "unknown"} then, {now} now).",
+            $"La misma imagen salvo redondeo: los bytes difieren hasta en {largest} de 255, {mean} de media. Los bytes son iguales en el mismo tipo de procesador, con los mismos hilos ({threads?.ToString(CultureInfo.InvariantCulture) ?? "no consta"} entonces, {now} ahora).");
     }
 
     private static RgbImage Drawn(ExperimentResult result, int? picture) => picture is { } number ? result.Pictures[number].Image : result.Sheet();

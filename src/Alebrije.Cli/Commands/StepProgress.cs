@@ -4,19 +4,28 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>Redraws one line with stage, step and steps per second.</summary>
-internal sealed class StepProgress(Terminal terminal, Words words, string prefix)
+/// <summary>One line of progress: pictures done, stage, step, steps per second, remaining time.</summary>
+/// <param name="terminal">The terminal.</param>
+/// <param name="words">Language.</param>
+/// <param name="pictures">Pictures of the run.</param>
+internal sealed class StepProgress(Terminal terminal, Words words, int pictures = 1)
 {
     private readonly Stopwatch clock = Stopwatch.StartNew();
+    private readonly RemainingTime remaining = new(pictures);
     private string stage = "";
 
+    /// <summary>Counts finished pictures.</summary>
+    public void Finished(int count) => remaining.Add(count);
+
+    /// <summary>Redraws the line.</summary>
     public void Show(GenerationProgress progress)
     {
         if (stage != progress.Stage) (stage, _) = (progress.Stage, Restart());
         var filled = 24 * progress.Step / progress.Of;
         var speed = progress.Step / Math.Max(1e-9, clock.Elapsed.TotalSeconds);
+        var (before, after) = pictures == 1 ? ("", "") : (words.In($"{remaining.Done} of {pictures} done  ", $"{remaining.Done} de {pictures} listas  "), remaining.Sentence(words));
         terminal.Progress(string.Create(CultureInfo.InvariantCulture,
-            $"{prefix}{StageName(progress.Stage, words).PadRight(words.In("upsampler", "decodificador").Length + 1)} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} {words.In("of", "de")} {progress.Of}  {speed:F1} {words.In("steps", "pasos")}/s"));
+            $"{before}{StageName(progress.Stage, words).PadRight(words.In("upsampler", "decodificador").Length + 1)} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} {words.In("of", "de")} {progress.Of}  {speed:F1} {words.In("steps", "pasos")}/s{after}"));
     }
 
     private bool Restart()

@@ -31,7 +31,7 @@ internal static class UpscaleCommand
                 using var pipeline = UpsamplingPipeline.Load(folder, CommonOptions.PrecisionOf(parsed));
                 var load = clock.Elapsed.TotalSeconds;
                 var traced = parsed.GetValue(trace) is { } stages ? new GenerationTrace(stages) : null;
-                var result = pipeline.Upscale(request, new StepProgress(terminal, words, "").Show, traced, cancellation);
+                var result = pipeline.Upscale(request, new StepProgress(terminal, words).Show, traced, cancellation);
                 traced?.Finish(new { model = pipeline.Name, source = path, result.Request.Seed, result.Request.Steps, result.Factor });
                 result.Image.SavePng(target, Recipe.Of(pipeline.Name, result, SourceTexts(path)));
                 terminal.CloseLine();

@@ -5,7 +5,9 @@ namespace Alebrije.Cli.Commands;
 /// <summary>All verbs, in the order in which help lists them.</summary>
 internal static class Verbs
 {
-    public static IEnumerable<Command> Create(Terminal terminal) =>
+    /// <param name="terminal">Where they write.</param>
+    /// <param name="defaults">File of the user's defaults.</param>
+    public static IEnumerable<Command> Create(Terminal terminal, string defaults) =>
     [
         ImagineCommand.Create(terminal),
         .. ExperimentVerbs.Create(terminal),
@@ -27,5 +29,7 @@ internal static class Verbs
         ModelsCommand.Create(terminal),
         BenchCommand.Create(terminal),
         DoctorCommand.Create(terminal),
+        ConfigCommand.Create(terminal, defaults),
+        CompletionCommand.Create(terminal),
     ];
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tests.Catalog;
 
@@ -74,15 +75,67 @@ public sealed class ImagineVerbTests : IDisposable
     [InlineData(2, "There is no prior 'nonsense'; --prior takes diffusion, autoregressive, one-step, linear, none", "imagine", "a", "--prior", "nonsense")]
     [InlineData(2, "No hay ningún prior", "imagine", "a", "--prior", "nonsense", "--lang", "es")]
     [InlineData(1, "has no autoregressive prior; it has diffusion, none", "imagine", "a", "--prior", "autoregressive")]
-    [InlineData(1, "The prompt is empty", "imagine", " ")]
-    [InlineData(1, "number of steps is 0", "imagine", "a", "--steps", "0")]
-    [InlineData(1, "multiple", "imagine", "a", "--size", "33")]
+    [InlineData(2, "The prompt is empty", "imagine", " ")]
+    [InlineData(2, "number of steps is 0", "imagine", "a", "--steps", "0")]
+    [InlineData(2, "multiple", "imagine", "a", "--size", "33")]
     [InlineData(1, "There is no file", "imagine", "--prompts-file", "nowhere.txt")]
     public async Task BadInput_IsOneSentence(int status, string says, params string[] args)
     {
         var outcome = await Run(args);
         Assert.Contains(says, outcome.Refusal, StringComparison.Ordinal);
         Assert.Equal(status, outcome.Status);
+    }
+
+    [Fact]
+    public async Task StandardInput_GivesPrompts_AsTextAndAsJsonLines()
+    {
+        const string lines = "a cat\n{\"prompt\": \"a dog\", \"seed\": 40, \"steps\": 1}\r\n\n{\"prompt\": \"a bird\"}\n";
+        var json = (await CommandLine.RunWithInput(lines, "imagine", "a lion", "-", "--seed", "3", "--steps", "2", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--out", At("all"), "--json")).Json;
+        var images = json.GetProperty("images").EnumerateArray().ToArray();
+        Assert.Equal(["a lion", "a cat", "a dog", "a bird"], images.Select(i => i.GetProperty("prompt").GetString()));
+        Assert.Equal([3, 4, 40, 6], images.Select(i => i.GetProperty("seed").GetInt32()));
+        Assert.Equal([2, 2, 1, 2], images.Select(i => Recipe.Read(i.GetProperty("path").GetString()!).Request!.Steps));
+    }
+
+    [Fact]
+    public async Task Prompts_OfWindowsAndOldMacs_AreThoseOfTheirLines()
+    {
+        var json = (await CommandLine.RunWithInput("\uFEFFa lion\ra cat\r", "imagine", "-", "--steps", "1", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--out", At("all"), "--json")).Json;
+        Assert.Equal(["a lion", "a cat"], json.GetProperty("images").EnumerateArray().Select(i => i.GetProperty("prompt").GetString()));
+    }
+
+    [Theory]
+    [InlineData("{\"prompt\": \"a dog\", \"sead\": 3}")]
+    [InlineData("{\"seed\": 3}")]
+    [InlineData("{a dog}")]
+    public async Task JsonLine_ThatIsNone_IsRefused(string line)
+    {
+        var outcome = await CommandLine.RunWithInput(line, "imagine", "--prompts-file", "-", "--model", TestModels.StableUnClip);
+        Assert.Contains("is no JSON object of a prompt", outcome.Refusal, StringComparison.Ordinal);
+        Assert.Equal(2, outcome.Status);
+    }
+
+    [Fact]
+    public async Task FailureInTheMiddle_NamesWhatIsFinished()
+    {
+        Directory.CreateDirectory(Path.Combine(At("all"), "0001.png"));
+        var outcome = await Run("imagine", "a", "b", "c", "--seed", "1", "--out", At("all"), "--json");
+        Assert.Equal(1, outcome.Status);
+        Assert.Equal(Path.Combine(At("all"), "0000.png"), Assert.Single(outcome.Json.GetProperty("images").EnumerateArray()).GetProperty("path").GetString());
+        Assert.NotEmpty(outcome.Json.GetProperty("stopped").GetString()!);
+        Assert.NotEmpty(outcome.Error);
+    }
+
+    [Fact]
+    public async Task ManyPrompts_AreDrawnInABatch_EachAsItIsAlone()
+    {
+        await Run("imagine", "a lion", "a cat", "a red dog on a mat", "--seed", "5", "--out", At("all"));
+        for (var i = 0; i < 3; i++)
+        {
+            await Run("imagine", new[] { "a lion", "a cat", "a red dog on a mat" }[i], "--seed", $"{5 + i}", "--out", At("alone.png"));
+            var (together, alone) = (RgbImage.Load(Path.Combine(At("all"), $"{i:D4}.png")), RgbImage.Load(At("alone.png")));
+            Assert.All(together.Pixels.Zip(alone.Pixels), pair => Assert.InRange(pair.First - pair.Second, -1, 1));
+        }
     }
 
     [Fact]

@@ -1,4 +1,6 @@
+using System.Text.Json;
 using Alebrije.Models.Priors;
+using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tests.Catalog;
@@ -30,6 +32,30 @@ public sealed class ReplayVerbTests : IDisposable
         Assert.Equal(1, changed.Status);
         Assert.Equal((false, 8), (changed.Json.GetProperty("same").GetBoolean(), changed.Json.GetProperty("largest_difference").GetInt32()));
         Assert.Equal(image.Pixels[1..], RgbImage.Load(At("again.png")).Pixels[1..]);
+    }
+
+    [Fact]
+    public async Task Threads_AreThoseOfTheRecipe_AndRoundingIsNamed()
+    {
+        var picture = At("cat.png");
+        await Process("imagine", "a cat", "--model", TestModels.StableUnClip, "--steps", "2", "--prior-steps", "2", "--seed", "7", "--out", picture, "--threads", "3");
+        Assert.Equal(3, Recipe.Read(picture).Threads);
+        using (var again = JsonDocument.Parse(await Process("replay", picture, "--model", TestModels.StableUnClip, "--json")))
+        {
+            Assert.True(again.RootElement.GetProperty("same").GetBoolean());
+            Assert.Equal(3, again.RootElement.GetProperty("threads").GetInt32());
+        }
+
+        using (var other = JsonDocument.Parse(await Process("replay", picture, "--model", TestModels.StableUnClip, "--json", "--threads", "2")))
+            Assert.Equal(2, other.RootElement.GetProperty("threads").GetInt32());
+
+        // A difference of 1 is what another number of threads or another processor makes.
+        var image = RgbImage.Load(picture);
+        image.Pixels[4] ^= 1;
+        image.SavePng(picture, PngText.Read(picture));
+        var output = await Process("replay", picture, "--model", TestModels.StableUnClip, "--lang", "en");
+        Assert.Contains("The same picture up to rounding: bytes differ by up to 1 of 255", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Another picture", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -79,6 +105,14 @@ public sealed class ReplayVerbTests : IDisposable
         Assert.Contains("damaged recipe", (await CommandLine.Run("replay", At("odd.png"))).Refusal, StringComparison.Ordinal);
         new RgbImage(2, 2, new byte[12]).SavePng(At("odd.png"), new Dictionary<string, string> { ["alebrije"] = """{ "model": "mini", "upscale": {} }""" });
         Assert.Contains("upscale", (await CommandLine.Run("replay", At("odd.png"))).Refusal, StringComparison.Ordinal);
+    }
+
+    /// <summary>Output of the command in a process of its own: threads are set for a whole process.</summary>
+    private static async Task<string> Process(params string[] args)
+    {
+        using var process = System.Diagnostics.Process.Start(
+            new System.Diagnostics.ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"), args) { RedirectStandardOutput = true })!;
+        return await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
     }
 
     private string At(string name) => Path.Combine(folder, name);

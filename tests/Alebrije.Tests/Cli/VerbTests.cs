@@ -198,7 +198,6 @@ public sealed class VerbTests : IDisposable
     [InlineData("preprocess needs IMAGE", "preprocess")]
     [InlineData("one argument too many", "tokenize", "a", "lion")]
     [InlineData("choose en, es", "doctor", "--lang", "fr")]
-    [InlineData("--seed takes a whole number from 0 on", "world", "--seed", "-1")]
     [InlineData("--threads takes a whole number", "doctor", "--threads", "many")]
     public async Task WrongUsage_IsTwoAndOneSentence(string says, params string[] args)
     {
@@ -248,6 +247,9 @@ public sealed class VerbTests : IDisposable
     [InlineData("bench")]
     [InlineData("models pull")]
     [InlineData("models remove")]
+    [InlineData("config")]
+    [InlineData("config show")]
+    [InlineData("completion")]
     [InlineData("doctor")]
     public async Task Help_IsWhatWasApproved(string verb)
     {

@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using System.Globalization;
+using Alebrije.Catalog;
+using Alebrije.Datasets;
+using Alebrije.Evaluation;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary>Finished pictures of <c>imagine</c>: their files, their lines, and the one JSON document about them.</summary>
+internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnClipPipeline pipeline, OutputNames names)
+{
+    private readonly Dictionary<string, double> seconds = new() { ["load"] = 0, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
+    private readonly List<object> images = [];
+    private readonly List<(RgbImage Picture, string Label)> sheet = [];
+    private readonly HashSet<string> notes = [];
+
+    /// <summary>Measured concepts of the model, for hints; null where its folder has none.</summary>
+    public ModelRecord? Record { get; init; }
+
+    /// <summary>True keeps the pictures for <see cref="SaveSheet"/>.</summary>
+    public bool KeepsSheet { get; init; }
+
+    /// <summary>Records the time until the model was loaded.</summary>
+    public void Load(Stopwatch clock) => seconds["load"] = clock.Elapsed.TotalSeconds;
+
+    /// <summary>Saves a picture and writes its line.</summary>
+    /// <param name="result">The picture.</param>
+    /// <param name="candidates">Seeds and scores of the pictures that it was chosen from; null where only one was drawn.</param>
+    public void Add(GenerationResult result, IReadOnlyList<object>? candidates)
+    {
+        var (request, path) = (result.Request, names.Of(images.Count));
+        result.Image.SavePng(path, Recipe.Of(pipeline.Name, result));
+        foreach (var (stage, spent) in result.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
+        images.Add(candidates is null
+            ? new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore }
+            : new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates });
+        if (KeepsSheet) sheet.Add((result.Image, request.Prompt));
+        foreach (var note in result.Notes.Where(notes.Add)) terminal.Note(note);
+        if (Record is { } record && !KnownConcepts.Mentions(record, request.Prompt) && Hint(record, request.Prompt) is { } hint && notes.Add(hint)) terminal.Note(hint);
+        if (!json) Show(result, path);
+    }
+
+    /// <summary>Saves all pictures side by side.</summary>
+    public void SaveSheet(string file)
+    {
+        var options = new PictureSheetOptions { Columns = Math.Min(8, sheet.Count), CellSize = Math.Max(128, sheet.Max(cell => cell.Picture.Width)) };
+        PictureSheet.Draw([.. sheet.Select(cell => cell.Picture)], [.. sheet.Select(cell => cell.Label)], options).SavePng(file);
+    }
+
+    /// <summary>Writes the seconds, or the JSON document.</summary>
+    public void Finish(Stopwatch clock)
+    {
+        seconds["total"] = clock.Elapsed.TotalSeconds;
+        if (json) terminal.SayJson(new { model = pipeline.Name, images, seconds });
+        else terminal.Aside(string.Create(CultureInfo.InvariantCulture,
+            $"{seconds["total"]:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
+    }
+
+    /// <summary>Names the finished pictures of a run that failed or was stopped; nothing where there is none.</summary>
+    public void Stop(Exception reason, Stopwatch clock)
+    {
+        if (images.Count == 0 || !json) return;
+        seconds["total"] = clock.Elapsed.TotalSeconds;
+        terminal.SayJson(new { model = pipeline.Name, images, seconds, stopped = reason is OperationCanceledException ? words.In("Stopped.", "Detenido.") : reason.Message });
+    }
+
+    /// <summary>A sentence about a prompt that names nothing the model was measured to draw.</summary>
+    private string Hint(ModelRecord record, string prompt)
+    {
+        var nearest = string.Join(", ", KnownConcepts.Nearest(record, pipeline, prompt, words.Language == "es" ? Language.Spanish : Language.English));
+        return words.In(
+            $"{pipeline.Name} knows no thing in \"{prompt}\"; nearest to it are {nearest} (alebrije world --known lists what it draws).",
+            $"{pipeline.Name} no conoce nada de \"{prompt}\"; lo más cercano es {nearest} (alebrije world --known muestra lo que dibuja).");
+    }
+
+    private void Show(GenerationResult result, string path)
+    {
+        if (terminal.IsQuiet)
+        {
+            terminal.Say(path);
+            return;
+        }
+
+        terminal.Picture(result.Image, 64);
+        var score = result.ClipScore is { } cosine ? string.Create(CultureInfo.InvariantCulture, $"  CLIP {cosine:F3}") : "";
+        terminal.Say($"{path}  {words.In("seed", "semilla")} {result.Request.Seed}{score}");
+    }
+}

@@ -1,0 +1,25 @@
+namespace Alebrije.Cli;
+
+/// <summary>Remaining time of a run of many like pieces, from the time that the finished ones took.</summary>
+/// <param name="total">Pieces of the run.</param>
+/// <param name="time">Clock; null is the system's.</param>
+internal sealed class RemainingTime(int total, TimeProvider? time = null)
+{
+    private readonly TimeProvider clock = time ?? TimeProvider.System;
+    private readonly long start = (time ?? TimeProvider.System).GetTimestamp();
+
+    /// <summary>Finished pieces.</summary>
+    public int Done { get; private set; }
+
+    /// <summary>Counts finished pieces.</summary>
+    public void Add(int count) => Done += count;
+
+    /// <summary>Remaining time; null before the first piece is finished.</summary>
+    public TimeSpan? Left => Done == 0 ? null : clock.GetElapsedTime(start) * ((double)(total - Done) / Done);
+
+    /// <summary>", about 3 min left"; empty before the first piece is finished and after the last.</summary>
+    public string Sentence(Words words) => Left is not { TotalSeconds: >= 1 } left ? "" : words.In($", about {Short(left)} left", $", quedan unos {Short(left)}");
+
+    private static string Short(TimeSpan time) => time.TotalSeconds < 90 ? $"{Math.Ceiling(time.TotalSeconds):F0} s"
+        : time.TotalMinutes < 90 ? $"{Math.Ceiling(time.TotalMinutes):F0} min" : $"{time.TotalHours:F1} h";
+}

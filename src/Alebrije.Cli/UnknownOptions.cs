@@ -1,0 +1,52 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Text.RegularExpressions;
+using Alebrije.Catalog;
+
+namespace Alebrije.Cli;
+
+/// <summary>
+/// Refusal of words that have the form of an option where the verb has no option of that name. The parser alone takes them for values of arguments of
+/// any number, such as prompts and labels.
+/// </summary>
+internal static partial class UnknownOptions
+{
+    /// <summary>A sentence about the first of them, with the nearest option; null where there is none.</summary>
+    /// <param name="args">The command line. What stands after <c>--</c> is text, and so is what holds a space.</param>
+    /// <param name="parsed">Its parse result.</param>
+    /// <param name="words">Language of the sentence.</param>
+    public static string? Find(IEnumerable<string> args, ParseResult parsed, Words words)
+    {
+        var known = NamesFor(parsed.CommandResult).ToArray();
+        var unknown = args.TakeWhile(arg => arg != "--").Select(arg => OptionForm().Match(arg)).Where(match => match.Success)
+            .Select(match => match.Groups["name"].Value).FirstOrDefault(name => !known.Contains(name));
+        if (unknown is null) return null;
+        return Nearest(unknown, known) is { } near
+            ? words.In($"There is no option {unknown} here; did you mean {near}?", $"Aquí no hay ninguna opción {unknown}; ¿querías decir {near}?")
+            : words.In(
+                $"There is no option {unknown} here; a text that begins with a dash stands after --, or after = where it is the value of an option.",
+                $"Aquí no hay ninguna opción {unknown}; un texto que empieza por un guion va después de --, o después de = si es el valor de una opción.");
+    }
+
+    private static string? Nearest(string unknown, IEnumerable<string> known)
+    {
+        var names = known.Where(name => name.StartsWith("--", StringComparison.Ordinal)).ToDictionary(name => name[2..]);
+        return unknown.TrimStart('-') is { Length: > 0 } typed && Spelling.Nearest(typed, names.Keys) is { } near ? names[near] : null;
+    }
+
+    /// <summary>Names and aliases of the options of a command, and of those of the commands above it that hold below.</summary>
+    private static IEnumerable<string> NamesFor(CommandResult command)
+    {
+        for (SymbolResult? result = command; result is CommandResult { Command: { } at }; result = result.Parent)
+        {
+            foreach (var option in at.Options.Where(option => at == command.Command || option.Recursive))
+            {
+                yield return option.Name;
+                foreach (var alias in option.Aliases) yield return alias;
+            }
+        }
+    }
+
+    [GeneratedRegex(@"^(?<name>-+\p{L}[^\s=]*)(=.*)?$", RegexOptions.Singleline)]
+    private static partial Regex OptionForm();
+}

@@ -1,0 +1,33 @@
+using Alebrije.Cli;
+
+namespace Alebrije.Tests.Cli;
+
+/// <summary>Remaining time by a clock that the test sets.</summary>
+public sealed class RemainingTimeTests
+{
+    [Fact]
+    public void Left_IsTheTimeOfWhatIsMissing_AtTheSpeedSoFar()
+    {
+        var clock = new SetClock();
+        var remaining = new RemainingTime(12, clock);
+        Assert.Null(remaining.Left);
+        Assert.Equal("", remaining.Sentence(new Words("en")));
+        clock.Seconds = 30;
+        remaining.Add(3);
+        Assert.Equal(TimeSpan.FromSeconds(90), remaining.Left);
+        Assert.Equal(", about 2 min left", remaining.Sentence(new Words("en")));
+        remaining.Add(8);
+        Assert.Equal(", quedan unos 3 s", remaining.Sentence(new Words("es")));
+        remaining.Add(1);
+        Assert.Equal("", remaining.Sentence(new Words("en")));
+    }
+
+    private sealed class SetClock : TimeProvider
+    {
+        public long Seconds { get; set; }
+
+        public override long TimestampFrequency => 1;
+
+        public override long GetTimestamp() => Seconds;
+    }
+}

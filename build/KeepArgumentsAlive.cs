@@ -5,7 +5,7 @@ using Microsoft.Build.Framework;
 using Microsoft.Build.Utilities;
 
 /// <summary>
-/// Marks every method of a copied TorchSharp.dll as not to be optimised (MethodImplOptions.NoOptimization, NoInlining).
+/// Marks every method of a copy of TorchSharp.dll as not to be optimised (MethodImplOptions.NoOptimization, NoInlining).
 /// <para>
 /// Why: TorchSharp 0.107 hands native code the handles of objects that nothing holds any more, above all those of the Scalar that it makes for
 /// the 1 in <c>x + y</c> (x + 1 · y). Optimised code lets go of an argument at its last use, so that a collection begun by any other thread
@@ -18,25 +18,29 @@ public sealed class KeepArgumentsAlive : Task
     private const int NoInlining = 0x8, NoOptimization = 0x40, AggressiveInlining = 0x100, AggressiveOptimization = 0x200;
     private byte[] bytes = Array.Empty<byte>();
 
+    /// <summary>TorchSharp.dll as the package has it; it is not changed.</summary>
     [Required]
     public string Assembly { get; set; } = "";
+
+    /// <summary>Where the marked copy is written.</summary>
+    [Required]
+    public string Copy { get; set; } = "";
 
     public override bool Execute()
     {
         bytes = File.ReadAllBytes(Assembly);
-        if (!Mark()) return true;
-        // The file may be a link to the package's own, and copying skips a file of the same size and time.
-        var time = File.GetLastWriteTimeUtc(Assembly);
-        var temporary = Assembly + "." + Guid.NewGuid().ToString("N");
+        Mark();
+        Directory.CreateDirectory(Path.GetDirectoryName(Copy));
+        // Into a new file: the old one may be linked into an output whose program runs.
+        var temporary = Copy + "." + Guid.NewGuid().ToString("N");
         File.WriteAllBytes(temporary, bytes);
-        File.SetLastWriteTimeUtc(temporary, time);
-        File.Delete(Assembly);
-        File.Move(temporary, Assembly);
+        File.Delete(Copy);
+        File.Move(temporary, Copy);
         return true;
     }
 
-    /// <summary>Changes the flags in the table of methods (ECMA-335, II.22.26); false when they are as wanted.</summary>
-    private bool Mark()
+    /// <summary>Changes the flags in the table of methods (ECMA-335, II.22.26).</summary>
+    private void Mark()
     {
         var tables = FindTables();
         var rows = new int[64];
@@ -65,19 +69,14 @@ public sealed class KeepArgumentsAlive : Task
         };
         for (var i = 0; i < before.Length; i++) at += before[i] * rows[i];
         var size = 8 + text + blob + Index(0, 8);
-        var changed = false;
         for (var i = 0; i < rows[6]; i++, at += size)
         {
             if (BitConverter.ToInt32(bytes, at) == 0) continue;
             var flags = BitConverter.ToUInt16(bytes, at + 4);
             var wanted = (flags & ~(AggressiveInlining | AggressiveOptimization)) | NoInlining | NoOptimization;
-            if (wanted == flags) continue;
             bytes[at + 4] = (byte)wanted;
             bytes[at + 5] = (byte)(wanted >> 8);
-            changed = true;
         }
-
-        return changed;
     }
 
     private int FindTables()

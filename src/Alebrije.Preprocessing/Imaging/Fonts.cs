@@ -29,6 +29,7 @@ public static class Fonts
 
     private static SKTypeface Load(string name)
     {
+        SkiaNative.Require();
         using var stream = Open(name);
         using var data = SKData.Create(stream);
         return SKTypeface.FromData(data) ?? throw new InvalidOperationException($"The embedded font {name} cannot be read by SkiaSharp.");

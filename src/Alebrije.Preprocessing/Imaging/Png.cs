@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
+using System.IO.Hashing;
 
 namespace Alebrije.Preprocessing.Imaging;
 
@@ -20,7 +21,7 @@ internal static class Png
             throw new ImageFormatException($"{name} is cut short: a part of the PNG file needs {length} bytes and {file.Length - offset - 12} are left.");
         var start = offset + 8;
         var crc = BinaryPrimitives.ReadUInt32BigEndian(file[(start + (int)length)..]);
-        if (crc != Crc(file.Slice(offset + 4, 4 + (int)length)))
+        if (crc != Crc32.HashToUInt32(file.Slice(offset + 4, 4 + (int)length)))
             throw new ImageFormatException($"{name} is damaged: the checksum at byte {start + (int)length} does not fit.");
         offset = start + (int)length + 4;
         return new PngChunk(kind, start, (int)length);
@@ -33,25 +34,11 @@ internal static class Png
         stream.Write(number);
         stream.Write(kind);
         stream.Write(body);
-        BinaryPrimitives.WriteUInt32BigEndian(number, Update(Update(uint.MaxValue, kind), body) ^ uint.MaxValue);
+        var sum = new Crc32();
+        sum.Append(kind);
+        sum.Append(body);
+        BinaryPrimitives.WriteUInt32BigEndian(number, sum.GetCurrentHashAsUInt32());
         stream.Write(number);
-    }
-
-    private static readonly uint[] Table = [.. Enumerable.Range(0, 256).Select(n =>
-    {
-        var c = (uint)n;
-        for (var bit = 0; bit < 8; bit++)
-            c = (c & 1) != 0 ? 0xedb88320u ^ (c >> 1) : c >> 1;
-        return c;
-    })];
-
-    private static uint Crc(ReadOnlySpan<byte> bytes) => Update(uint.MaxValue, bytes) ^ uint.MaxValue;
-
-    private static uint Update(uint crc, ReadOnlySpan<byte> bytes)
-    {
-        foreach (var b in bytes)
-            crc = Table[(crc ^ b) & 255] ^ (crc >> 8);
-        return crc;
     }
 
     public static uint Kind(ReadOnlySpan<byte> name) => BinaryPrimitives.ReadUInt32BigEndian(name);

@@ -8,6 +8,7 @@ internal static class SkiaDecoder
 {
     public static PillowImage Decode(ReadOnlySpan<byte> bytes, string name, string format)
     {
+        SkiaNative.Require();
         using var data = SKData.CreateCopy(bytes);
         using var codec = SKCodec.Create(data)
             ?? throw new ImageFormatException($"{name} is damaged: it starts like a {format} file, and the rest cannot be read.");

@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing.Imaging;
 using SkiaSharp;
 
 namespace Alebrije.Analysis;
@@ -13,6 +14,7 @@ internal static class PngCanvas
     /// <exception cref="InvalidOperationException">There is too little memory for the page.</exception>
     public static byte[] Draw(float width, float height, float scale, Action<SKCanvas> draw)
     {
+        SkiaNative.Require();
         var info = new SKImageInfo((int)MathF.Ceiling(width * scale), (int)MathF.Ceiling(height * scale), SKColorType.Rgba8888, SKAlphaType.Premul);
         using var surface = SKSurface.Create(info)
             ?? throw new InvalidOperationException($"SkiaSharp could not make a picture of {info.Width} x {info.Height}; there is too little memory.");

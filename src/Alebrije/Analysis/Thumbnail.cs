@@ -25,6 +25,7 @@ internal static class Thumbnail
 
     public static SKImage ToSkia(RgbImage image)
     {
+        SkiaNative.Require();
         var info = new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque);
         var pixels = new byte[info.BytesSize];
         for (var i = 0; i < image.Width * image.Height; i++)

@@ -1,7 +1,7 @@
 using System.Buffers.Binary;
 using System.Formats.Tar;
 using System.IO.Compression;
-using ICSharpCode.SharpZipLib.Checksum;
+using System.IO.Hashing;
 
 namespace Alebrije.Catalog;
 
@@ -133,12 +133,12 @@ internal sealed class ModelArchive
             written += read;
             if (written > size) throw new HubException($"{source}: {name} unpacks to more than the {size} bytes that it declares; the archive is refused.");
             to.Write(buffer, 0, read);
-            if (crc is not null) sum.Update(new ArraySegment<byte>(buffer, 0, read));
+            if (crc is not null) sum.Append(buffer.AsSpan(0, read));
             onBytes(read);
         }
 
         if (written < size) throw new HubException($"{source}: {name} ends after {written} of {size} bytes; the archive is damaged.");
-        if (crc is { } expected && sum.Value != expected) throw new HubException($"{source}: {name} does not have the checksum that the archive declares; the archive is damaged.");
+        if (crc is { } expected && sum.GetCurrentHashAsUInt32() != expected) throw new HubException($"{source}: {name} does not have the checksum that the archive declares; the archive is damaged.");
     }
 
     private void Walk(Action<string, long, uint?, Stream> onFile, CancellationToken cancellation)

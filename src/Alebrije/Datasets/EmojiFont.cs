@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing.Imaging;
 using System.Buffers.Binary;
 using SkiaSharp;
 
@@ -22,6 +23,7 @@ internal sealed class EmojiFont
     /// <exception cref="InvalidDataException">The file is no font with colour bitmaps.</exception>
     public EmojiFont(string path)
     {
+        SkiaNative.Require();
         this.path = path;
         font = File.ReadAllBytes(path);
         try

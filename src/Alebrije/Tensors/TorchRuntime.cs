@@ -65,8 +65,8 @@ public static class TorchRuntime
                 }
                 catch (Exception e) when (e is NotSupportedException or TypeInitializationException or DllNotFoundException)
                 {
-                    throw new TorchRuntimeException(
-                        $"libtorch could not be started: {FirstLine(e.Message)} Build the project again so that its native package is restored, "
+                    throw new TorchRuntimeException(Absent(NativeFolder, Platform)
+                        ?? $"libtorch could not be started: {FirstLine(e.Message)} Build the project again so that its native package is restored, "
                         + "or run `alebrije doctor` to see what this machine lacks.", e);
                 }
 
@@ -77,32 +77,57 @@ public static class TorchRuntime
         }
     }
 
+    /// <summary>Version of the native packages that this TorchSharp was built for.</summary>
+    internal const string LibtorchVersion = "2.10.0";
+
+    /// <summary>Platforms that have a package of libtorch.</summary>
+    private static readonly string[] Platforms = ["linux-x64", "win-x64", "win-arm64", "osx-arm64"];
+
     private static string LibraryName => OperatingSystem.IsWindows() ? "LibTorchSharp.dll"
         : OperatingSystem.IsMacOS() ? "libLibTorchSharp.dylib" : "libLibTorchSharp.so";
 
+    private static string LibtorchName => OperatingSystem.IsWindows() ? "torch_cpu.dll"
+        : OperatingSystem.IsMacOS() ? "libtorch_cpu.dylib" : "libtorch_cpu.so";
+
+    /// <summary>This platform by the name that packages have for it, whatever name the system's own .NET was built with.</summary>
+    private static string Platform =>
+        $"{(OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux")}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
+
     private static string? FindNativeFolder()
     {
-        var roots = new[] { AppContext.BaseDirectory, Path.GetDirectoryName(typeof(torch).Assembly.Location) ?? "" };
-        return roots
-            .SelectMany(root => new[] { root, Path.Combine(root, "runtimes", RuntimeInformation.RuntimeIdentifier, "native") })
-            .FirstOrDefault(folder => File.Exists(Path.Combine(folder, LibraryName)));
+        var searched = AppContext.GetData("NATIVE_DLL_SEARCH_DIRECTORIES") as string ?? "";
+        return new[] { AppContext.BaseDirectory, Path.GetDirectoryName(typeof(torch).Assembly.Location) ?? "" }
+            .SelectMany(root => new[] { root, NativeOf(root, RuntimeInformation.RuntimeIdentifier), NativeOf(root, Platform) })
+            .Concat(searched.Split(Path.PathSeparator))
+            .FirstOrDefault(folder => Path.IsPathRooted(folder) && File.Exists(Path.Combine(folder, LibraryName)));
+    }
+
+    private static string NativeOf(string root, string platform) => Path.Combine(root, "runtimes", platform, "native");
+
+    /// <summary>The sentence about a native library that no package of the program brought; null where the folder has both.</summary>
+    /// <param name="folder">Folder of TorchSharp's own native library; null where none was found.</param>
+    /// <param name="platform">Platform by the name that packages have for it.</param>
+    internal static string? Absent(string? folder, string platform)
+    {
+        if (folder is not null && File.Exists(Path.Combine(folder, LibtorchName))) return null;
+        return Platforms.Contains(platform)
+            ? $"libtorch is not among the program's files ({AppContext.BaseDirectory}): add the package libtorch-cpu-{platform} {LibtorchVersion} to the program's project "
+                + $"(dotnet add package libtorch-cpu-{platform} --version {LibtorchVersion})."
+            : $"libtorch has no package for {platform}; it has one for {string.Join(", ", Platforms[..^1])} and {Platforms[^1]}.";
     }
 
     private static string? LoadOnLinux(string? folder)
     {
-        if (folder is null)
-            throw new TorchRuntimeException(
-                $"{LibraryName} was not found beside the program ({AppContext.BaseDirectory}). The app must reference a libtorch package "
-                + "for this platform, for example libtorch-cpu-linux-x64 2.10.0; only x86-64 Linux, Windows and Apple silicon have one.");
+        if (folder is null) throw new TorchRuntimeException(Absent(null, Platform)!);
         var library = Path.Combine(folder, LibraryName);
         var first = TryLoad(library);
         if (first is null) return null;
         if (!first.Contains("GLIBCXX_3.4.32", StringComparison.Ordinal))
-            throw new TorchRuntimeException($"libtorch could not be loaded: {FirstLine(first)}");
+            throw new TorchRuntimeException(Absent(folder, Platform) ?? $"libtorch could not be loaded: {FirstLine(first)}");
 
         foreach (var dependency in new[] { "libc10.so", "libtorch_cpu.so", "libtorch.so" })
             if (TryLoad(Path.Combine(folder, dependency)) is { } reason)
-                throw new TorchRuntimeException($"{dependency} could not be loaded: {FirstLine(reason)}");
+                throw new TorchRuntimeException(Absent(folder, Platform) ?? $"{dependency} could not be loaded: {FirstLine(reason)}");
         string patched;
         try
         {

@@ -109,13 +109,11 @@ internal sealed class EmbeddingInputs
             Math.Max(1, (int)Math.Round(image.Width * scale)), Math.Max(1, (int)Math.Round(image.Height * scale)), ResizeFilter.Lanczos);
     }
 
-    private static string[] Lines(string file, Terminal terminal, Words words)
+    private IReadOnlyList<string> Lines(string file, Terminal terminal, Words words)
     {
+        var lines = TextLines.Read(file, terminal, words, textsFile.Name);
         var from = file == "-" ? words.In("Standard input", "La entrada estándar") : file;
-        if (file != "-" && !File.Exists(file)) throw new FileNotFoundException(words.In($"There is no file of texts {file}.", $"No existe el archivo de textos {file}."));
-        var text = file == "-" ? terminal.Input.ReadToEnd() : File.ReadAllText(file);
-        string[] lines = [.. text.Split('\n').Select(line => line.Trim()).Where(line => line.Length > 0)];
-        return lines.Length > 0 ? lines
+        return lines.Count > 0 ? lines
             : throw new UsageException(words.In($"{from} has no texts; write one per line.", $"{from} no contiene textos; escribe uno por línea."));
     }
 }

@@ -15,7 +15,7 @@ internal static class TokenizeCommand
         {
             var words = new Words(CommonOptions.LanguageOf(parsed));
             var given = parsed.GetValue(text)!;
-            if (given == "-") given = terminal.Input.ReadToEnd().TrimEnd('\n', '\r');
+            if (given == "-") given = TextLines.All(terminal);
             var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
             var tokenizer = ClipModel.LoadTokenizer(folder);
             var whole = tokenizer.Encode(given);

@@ -40,7 +40,7 @@ internal sealed record PictureSample(string Name, FilePart Picture, FilePart Tex
     {
         if (Given is not null) return Given;
         var bytes = Text.Read(LongestText);
-        var captions = IsJson ? FromJson(bytes, field) : Encoding.UTF8.GetString(bytes).TrimStart('\uFEFF').Split('\n');
+        var captions = IsJson ? FromJson(bytes, field) : Encoding.UTF8.GetString(bytes).TrimStart('\uFEFF').Split(['\n', '\r']);
         string[] some = [.. captions.Select(caption => caption.Trim()).Where(caption => caption.Length > 0)];
         return some.Length > 0 ? some : throw new InvalidDataException("its caption is empty");
     }

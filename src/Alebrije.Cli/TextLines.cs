@@ -1,0 +1,35 @@
+namespace Alebrije.Cli;
+
+/// <summary>
+/// Lines of a text file, or of standard input where the path is <c>-</c>. A byte order mark belongs to no line; a line ends in LF, CR LF or CR.
+/// </summary>
+internal static class TextLines
+{
+    private const char ByteOrderMark = '\uFEFF';
+    private static readonly string[] Ends = ["\r\n", "\n", "\r"];
+
+    /// <summary>The lines without spaces at both ends; empty ones are left out.</summary>
+    /// <param name="pathOrDash">A file, or <c>-</c>.</param>
+    /// <param name="terminal">Its input stands for <c>-</c>.</param>
+    /// <param name="words">Language.</param>
+    /// <param name="option">Option that named the file, for the error.</param>
+    /// <exception cref="FileNotFoundException">There is no such file; one sentence.</exception>
+    public static IReadOnlyList<string> Read(string pathOrDash, Terminal terminal, Words words, string option)
+    {
+        if (pathOrDash != "-" && !File.Exists(pathOrDash))
+        {
+            throw new FileNotFoundException(words.In(
+                $"There is no file {pathOrDash}; {option} takes a text file with one text per line, or - for standard input.",
+                $"No existe el archivo {pathOrDash}; {option} toma un archivo con un texto por línea, o - para la entrada estándar."));
+        }
+
+        return Of(pathOrDash == "-" ? All(terminal) : File.ReadAllText(pathOrDash));
+    }
+
+    /// <summary>The lines of a text without spaces at both ends; empty ones are left out.</summary>
+    public static IReadOnlyList<string> Of(string text) =>
+        text.TrimStart(ByteOrderMark).Split(Ends, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+
+    /// <summary>Standard input as one text, without byte order mark and without line ends at its end.</summary>
+    public static string All(Terminal terminal) => terminal.Input.ReadToEnd().TrimStart(ByteOrderMark).TrimEnd('\n', '\r');
+}

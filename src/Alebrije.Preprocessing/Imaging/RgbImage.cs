@@ -73,10 +73,11 @@ public sealed class RgbImage
     /// <param name="path">File to write, in a folder that exists.</param>
     /// <param name="text">Text chunks, as in <see cref="ToPng"/>.</param>
     /// <exception cref="ArgumentException">A keyword that PNG does not allow.</exception>
+    /// <exception cref="IOException">The file cannot be written; the message names it and the reason.</exception>
     public void SavePng(string path, IReadOnlyDictionary<string, string>? text = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        File.WriteAllBytes(path, ToPng(text));
+        WrittenFile.Write(path, ToPng(text));
     }
 
     private static byte[] Allocate(int width, int height)

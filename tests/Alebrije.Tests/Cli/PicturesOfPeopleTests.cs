@@ -111,10 +111,7 @@ public sealed class PicturesOfPeopleTests : IDisposable
     [InlineData("embed", false)]
     public async Task PhotosOnTheirSide_AreTurned_ButForEmbed(string verb, bool turns)
     {
-        var shown = new RgbImage(30, 20, [.. Enumerable.Range(0, 1800).Select(k => (byte)((k * k / 7) + k))]);
-        shown.SavePng(In("upright.png"));
-        var stored = new PillowImage(PixelMode.Rgb, 30, 20, shown.Pixels) { Orientation = 8 }.Upright().ToRgb().ToPng();
-        await File.WriteAllBytesAsync(In("phone.png"), [.. stored[..33], .. TestPng.File(("eXIf", TestExif.Tiff(6)))[8..], .. stored[33..]], TestContext.Current.CancellationToken);
+        await WritePhone();
         string[] files = [In("upright.png"), In("phone.png")];
         Assert.Equal(turns, await AreAlike());
         Assert.True(await AreAlike("--orientation", "apply"));
@@ -133,6 +130,21 @@ public sealed class PicturesOfPeopleTests : IDisposable
             };
             return rows[0] == rows[1];
         }
+    }
+
+    [Fact]
+    public async Task PhotosOnTheirSide_AreTurnedWhereTheyAreShownOrChanged()
+    {
+        await WritePhone();
+        var explained = new List<string>();
+        foreach (var name in new[] { "upright.png", "phone.png" })
+            explained.Add((await Run("explain", In(name), "--texts", "a", "--json")).Json.GetProperty("results").GetRawText());
+        Assert.Equal(explained[0], explained[1]);
+        Assert.Equal(RgbImage.Load(In("upright.png")).Pixels, Alebrije.Pipelines.Experiments.Drawing.Load(In("phone.png")).Pixels);
+
+        // What the encoder gets by the reference's preparation is the picture as it is stored.
+        foreach (var name in new[] { "upright", "phone" }) Assert.Equal(0, (await Run("preprocess", In(name + ".png"), "--out", In(name + ".npy"))).Status);
+        Assert.NotEqual(Npy.Read(In("upright.npy")).ToSingle(), Npy.Read(In("phone.npy")).ToSingle());
     }
 
     [Fact]
@@ -183,6 +195,15 @@ public sealed class PicturesOfPeopleTests : IDisposable
         Assert.Empty(Directory.GetFiles(folder, "f.*"));
         var weights = Assert.Throws<Alebrije.Weights.WeightsException>(() => Alebrije.Weights.AtomicFile.Write("/proc/w.json", stream => stream.WriteByte(1)));
         Assert.Equal("/proc/w.json cannot be written: the folder /proc takes no new files.", weights.Message);
+    }
+
+    /// <summary>A picture as it is seen, and the same as a phone stores it: on its side, with a mark.</summary>
+    private async Task WritePhone()
+    {
+        var shown = new RgbImage(30, 20, [.. Enumerable.Range(0, 1800).Select(k => (byte)((k * k / 7) + k))]);
+        shown.SavePng(In("upright.png"));
+        var stored = new PillowImage(PixelMode.Rgb, 30, 20, shown.Pixels) { Orientation = 8 }.Upright().ToRgb().ToPng();
+        await File.WriteAllBytesAsync(In("phone.png"), [.. stored[..33], .. TestPng.File(("eXIf", TestExif.Tiff(6)))[8..], .. stored[33..]], TestContext.Current.CancellationToken);
     }
 
     private static Task<Outcome> Run(params string[] args) => CommandLine.Run([.. args, "--model", TestModels.StableUnClip]);

@@ -104,6 +104,15 @@ public sealed class ClassifierTrainerTests : IDisposable
     }
 
     [Fact]
+    public void Run_WithDamagedPictures_LeavesThemOut_AndNamesThem()
+    {
+        for (var i = 0; i < 4; i++) File.WriteAllText(Path.Combine(images, "red", $"damaged{i}.png"), "broken");
+        var result = Train(new TrainingOptions(In("run")), mix: 1);
+        Assert.True(result.Finished);
+        Assert.Equal(Enumerable.Range(0, 4).Select(i => $"damaged{i}.png"), result.Skipped.Select(picture => Path.GetFileName(picture.File)));
+    }
+
+    [Fact]
     public void Run_StoppedAndResumed_IsBitEqual()
     {
         using var stop = new CancellationTokenSource();

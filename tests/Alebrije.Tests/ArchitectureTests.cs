@@ -10,7 +10,7 @@ public sealed partial class ArchitectureTests
     {
         ["Preprocessing"] = [],
         ["Tensors"] = [],
-        ["Weights"] = ["Tensors"],
+        ["Weights"] = ["Tensors", "Preprocessing"],
         ["Nn"] = ["Tensors"],
         ["Diffusion"] = ["Tensors"],
         ["Models"] = ["Nn", "Weights", "Tensors"],

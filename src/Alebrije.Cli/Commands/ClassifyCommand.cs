@@ -30,6 +30,8 @@ internal static class ClassifyCommand
     private static readonly Option<string?> Contrast = new("--contrast") { HelpName = "TEMPLATE", Description = "Judges each class by itself, against this opposite, {} being the place of the label; several may hold." };
     private static readonly Option<bool> Fit = new("--fit-temperature") { Description = "Fits the temperature on these images, whose folders name their classes." };
 
+    private static readonly PictureOptions Pictures = new(upright: true);
+
     public static Command Create(Terminal terminal)
     {
         var file = OutputFile.Option("Writes the confusion matrix", ".png", ".csv");
@@ -38,6 +40,7 @@ internal static class ClassifyCommand
             Images, Labels, Set, Sentences, Probe, Top, Background, Contrast, Fit, MultiLabelClassification.IsAsked, MultiLabelClassification.Thresholds,
             MultiLabelClassification.Examples, MultiLabelClassification.Truth, file,
         };
+        Pictures.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, parsed.GetValue(file), cancellation), CancellationToken.None));
         return command;
     }
@@ -49,13 +52,14 @@ internal static class ClassifyCommand
         {
             if (new Option[] { Top, Background, Fit, Probe }.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name is var other && (other ?? (path is null ? null : "--out")) is { } single)
                 throw new UsageException(words.In($"{single} belongs to one answer for each image; --multi-label decides each label by itself.", $"{single} es para una sola respuesta por imagen; --multi-label decide cada etiqueta por separado."));
-            return MultiLabelClassification.Run(parsed, terminal, words, (files, labels) => Classes(parsed, files, words, labels), WithFolders, parsed.GetValue(Images) ?? [], parsed.GetValue(Contrast), cancellation);
+            return MultiLabelClassification.Run(parsed, terminal, words, (files, labels) => Classes(parsed, files, words, labels), WithFolders, parsed.GetValue(Images) ?? [], parsed.GetValue(Contrast), Pictures.Read(parsed, words), cancellation);
         }
 
         var top = parsed.GetValue(Top);
         if (top < 1) throw new UsageException(words.In($"--top is {top}; it has to be 1 or more.", $"--top es {top}; tiene que ser 1 o más."));
         OutputFile.Check(path, words);
-        var files = ImageFiles.Expand((parsed.GetValue(Images) ?? []).Select(WithFolders), words);
+        var skipped = Pictures.Read(parsed, words);
+        var files = ImageFiles.Expand((parsed.GetValue(Images) ?? []).Select(WithFolders), words, skipped, cancellation);
         if (files.Count == 0) throw new UsageException(words.In("There are no images to classify; give --images.", "No hay imágenes que clasificar; indica --images."));
         var head = HeadOf(parsed, words);
         var (names, templates) = head is null ? Classes(parsed, files, words) : ([.. head.Labels.Select(label => (IReadOnlyList<string>)[label])], ZeroShotSet.Plain);
@@ -78,7 +82,8 @@ internal static class ClassifyCommand
         var classifier = head is not null ? null : ZeroShotClassifier.Create(
             asked, templates, texts => model.EmbedTexts(texts, done => Report("texts", "textos", done, texts.Count), cancellation),
             parsed.GetValue(Contrast) is { } opposite ? [opposite] : null);
-        var embedded = model.EmbedImages(files, done => Report("images", "imágenes", done, files.Count), cancellation);
+        var (good, embedded) = skipped.Embed(model, files, done => Report("images", "imágenes", done, files.Count), cancellation);
+        (files, right) = ([.. good.Select(i => files[i])], [.. good.Select(i => right[i])]);
         terminal.CloseLine();
 
         // What a class is scored by: the cosine with its text, or the logit of a fitted classifier.
@@ -100,9 +105,9 @@ internal static class ClassifyCommand
                     image = labels[i], right = labelled ? classes[right[i]] : null,
                     top = best[i].Select(k => Answer(classes[k], shares[i][k], scores[i][k])),
                 }),
-                accuracy = matrix?.Accuracy.Value, accuracy_interval = matrix is null ? null : (double[])[matrix.Accuracy.Low, matrix.Accuracy.High], classes = matrix?.Classes, confusion = matrix?.Counts, path,
+                accuracy = matrix?.Accuracy.Value, accuracy_interval = matrix is null ? null : (double[])[matrix.Accuracy.Low, matrix.Accuracy.High], classes = matrix?.Classes, confusion = matrix?.Counts, path, skipped = skipped.Items,
             });
-            return 0;
+            return skipped.Say(terminal);
         }
 
         terminal.SayTable(
@@ -110,7 +115,7 @@ internal static class ClassifyCommand
             files.Select((_, i) => (string[])[labels[i], .. best[i].Select(k => string.Create(CultureInfo.InvariantCulture, $"{classes[k]} {shares[i][k]:F2}"))]));
         if (matrix is not null) ShowClasses(terminal, matrix, words);
         if (path is not null) terminal.SayText(words.Wrote(path) + ".");
-        return 0;
+        return skipped.Say(terminal);
 
         object Answer(string label, double probability, double score) => head is null ? new { label, probability, cosine = score } : new { label, probability, logit = score };
 
@@ -158,7 +163,7 @@ internal static class ClassifyCommand
 
     /// <summary>A folder of folders stands for the images in those.</summary>
     private static string WithFolders(string name) =>
-        Directory.Exists(name) && !Directory.EnumerateFiles(name).Any() && Directory.EnumerateDirectories(name).Any() ? Path.Combine(name, "*", "*") : name;
+        ImageFiles.IsFolderOfFolders(name) ? Path.Combine(name, "*", "*") : name;
 
     private static string FolderOf(string file) => Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(file))!);
 }

@@ -11,7 +11,7 @@ internal static class EmbedCommand
 
     public static Command Create(Terminal terminal)
     {
-        var inputs = new EmbeddingInputs();
+        var inputs = new EmbeddingInputs(upright: false);
         var file = OutputFile.Option("Keeps the embeddings", [.. EmbeddingFile.Endings]);
         var command = new Command("embed", "Turns images and texts into embeddings of unit length in one space.") { file };
         inputs.AddTo(command);
@@ -19,45 +19,46 @@ internal static class EmbedCommand
             async () =>
             {
                 var (words, json, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(CommonOptions.Json), parsed.GetValue(file));
-                var (images, texts) = inputs.Read(parsed, terminal, words);
-                if (images.Count + texts.Count == 0)
+                var given = inputs.Read(parsed, terminal, words, cancellation);
+                if (given.Images.Count + given.Texts.Count == 0)
                     throw new UsageException(words.In("There is nothing to embed; give --images, --texts or --texts-file.", "No hay nada que codificar; indica --images, --texts o --texts-file."));
                 OutputFile.Check(path, words);
-                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, images, texts, thumbnails: false, cancellation, JournalOf(path));
+                var journal = JournalOf(path, inputs.IsUpright(parsed));
+                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, given, thumbnails: false, cancellation, journal);
                 var items = embedded.Items;
                 if (path is not null)
                 {
                     await EmbeddingFile.WriteAsync(path, new EmbeddingSet(embedded.Space, items), cancellation);
-                    File.Delete(JournalOf(path)!);
+                    File.Delete(journal!);
                 }
 
                 if (json)
                 {
-                    terminal.SayJson(new { embedded.Model, embedded.Dimensions, Path = path, items }, compact: true);
-                    return 0;
+                    terminal.SayJson(new { embedded.Model, embedded.Dimensions, Path = path, items, skipped = embedded.Skipped.Items }, compact: true);
+                    return embedded.Skipped.Say(terminal);
                 }
 
                 var what = words.In(
-                    $"{words.Images(images.Count)}, {words.Texts(texts.Count)}, {embedded.Dimensions} numbers each, model {embedded.Model}.",
-                    $"{words.Images(images.Count)}, {words.Texts(texts.Count)}, {embedded.Dimensions} números cada uno, modelo {embedded.Model}.");
+                    $"{words.Images(embedded.Images.Length)}, {words.Texts(given.Texts.Count)}, {embedded.Dimensions} numbers each, model {embedded.Model}.",
+                    $"{words.Images(embedded.Images.Length)}, {words.Texts(given.Texts.Count)}, {embedded.Dimensions} números cada uno, modelo {embedded.Model}.");
                 if (path is not null)
                 {
                     terminal.SayText($"{words.Wrote(path)}: {what}");
-                    return 0;
+                    return embedded.Skipped.Say(terminal);
                 }
 
                 terminal.SayTable(
                     [words.In("kind", "tipo"), words.In("label", "etiqueta"), "embedding"],
                     items.Select(item => new[] { item.Kind == EmbeddingKind.Image ? words.In("image", "imagen") : words.In("text", "texto"), item.Label, Beginning(item.Embedding) }));
                 terminal.SayText($"{what} {words.In("Keep them whole with --out F.npy, F.parquet or F.json.", "Guárdalos enteros con --out F.npy, F.parquet o F.json.")}");
-                return 0;
+                return embedded.Skipped.Say(terminal);
             },
             CancellationToken.None));
         return command;
     }
 
-    /// <summary>Where a run keeps what it has finished until the file is whole.</summary>
-    private static string? JournalOf(string? path) => path is null ? null : path + ".journal";
+    /// <summary>Where a run keeps what it has finished until the file is whole; turned pictures have other embeddings.</summary>
+    private static string? JournalOf(string? path, bool upright) => path is null ? null : path + (upright ? ".upright.journal" : ".journal");
 
     private static string Beginning(float[] embedding) =>
         string.Join("  ", embedding.Take(ShownNumbers).Select(x => x.ToString("0.000;-0.000", CultureInfo.InvariantCulture).PadLeft(6))) + (embedding.Length > ShownNumbers ? "  …" : "");

@@ -7,7 +7,8 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Cli.Commands;
 
 /// <summary>The options <c>--images</c>, <c>--texts</c> and <c>--texts-file</c> of the verbs that embed.</summary>
-internal sealed class EmbeddingInputs
+/// <param name="upright">Whether pictures are turned as their EXIF orientation asks where <c>--orientation</c> is not given.</param>
+internal sealed class EmbeddingInputs(bool upright)
 {
     /// <summary>Side of the small pictures in tables and plots: sharp at twice the size at which they are shown.</summary>
     private const int ThumbnailSide = 192;
@@ -28,54 +29,65 @@ internal sealed class EmbeddingInputs
 
     private readonly Option<string?> textsFile = new("--texts-file") { HelpName = "FILE", Description = "File with one text per line; - reads standard input." };
 
+    private readonly PictureOptions pictures = new(upright);
+
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
     {
         command.Add(images);
         command.Add(texts);
         command.Add(textsFile);
+        pictures.AddTo(command);
     }
 
-    /// <summary>What was asked for, checked as far as that is possible without a model.</summary>
+    /// <summary>Whether pictures are turned as their EXIF orientation asks.</summary>
+    public bool IsUpright(ParseResult parsed) => pictures.IsUpright(parsed);
+
+    /// <summary>The inputs that were asked for, checked as far as that is possible without a model.</summary>
     /// <exception cref="UsageException">Nothing was given, or an empty text.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
-    public (IReadOnlyList<string> Images, IReadOnlyList<string> Texts) Read(ParseResult parsed, Terminal terminal, Words words)
+    public AskedInputs Read(ParseResult parsed, Terminal terminal, Words words, CancellationToken cancellation)
     {
         var asked = parsed.GetValue(texts) ?? [];
         if (asked.Any(string.IsNullOrWhiteSpace))
             throw new UsageException(words.In("A text is empty; write what an image might show, such as \"a lion\".", "Hay un texto vacío; escribe lo que podría mostrar una imagen, por ejemplo \"un león\"."));
         var all = asked.Concat(parsed.GetValue(textsFile) is { } file ? Lines(file, terminal, words) : []).ToArray();
-        return (ImageFiles.Expand(parsed.GetValue(images) ?? [], words), all);
+        var skipped = pictures.Read(parsed, words);
+        return new AskedInputs(ImageFiles.Expand(parsed.GetValue(images) ?? [], words, skipped, cancellation), all, skipped);
     }
 
-    /// <summary>Embeds pictures and texts with the model that was asked for.</summary>
+    /// <summary>Embeds pictures and texts with the model that was asked for. Pictures that cannot be read are left out.</summary>
+    /// <exception cref="ImageFormatException">There were pictures, and none of them can be read.</exception>
     public static Embedded Embed(
-        ParseResult parsed, Terminal terminal, Words words, IReadOnlyList<string> paths, IReadOnlyList<string> texts, bool thumbnails, CancellationToken cancellation, string? journalFile = null)
+        ParseResult parsed, Terminal terminal, Words words, AskedInputs asked, bool thumbnails, CancellationToken cancellation, string? journalFile = null)
     {
+        var (paths, texts, skipped) = asked;
         var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
         var small = new RgbImage?[paths.Count];
         var ofImages = Images(model);
+        int[] good = [.. Enumerable.Range(0, paths.Count).Where(i => ofImages[i] is not null)];
+        skipped.RequireSome(paths.Count, good.Length);
         var ofTexts = texts.Count == 0 ? [] : model.EmbedTexts(texts, done => Report("texts", "textos", done, texts.Count), cancellation);
         terminal.CloseLine();
-        return new Embedded(model.Space, ImageFiles.Labels(paths), ofImages, texts, ofTexts, small);
+        return new Embedded(model.Space, ImageFiles.Labels([.. good.Select(i => paths[i])]), [.. good.Select(i => ofImages[i]!)], texts, ofTexts, [.. good.Select(i => small[i])], skipped);
 
-        float[][] Images(ClipModel model)
+        float[]?[] Images(ClipModel model)
         {
             using var journal = journalFile is null || paths.Count <= ShortRun ? null : EmbeddingJournal.Open(journalFile, model.Space);
             var found = paths.Select(path => journal?.Find(path)).ToArray();
             int[] missing = [.. Enumerable.Range(0, paths.Count).Where(i => found[i] is null)];
             var known = paths.Count - missing.Length;
             if (known > 0) terminal.Note(words.In($"{words.Images(known)} of {paths.Count} were embedded before; going on from there.", $"{words.Images(known)} de {paths.Count} ya estaban codificadas; se sigue desde ahí."));
-            if (missing.Length == 0) return found!;
+            if (missing.Length == 0) return found;
             try
             {
                 model.EmbedImages(missing.Length, i => Picture(missing[i]), (from, batch) =>
                 {
                     for (var i = 0; i < batch.Length; i++) found[missing[from + i]] = batch[i];
-                    journal?.Add(batch.Select((embedding, i) => (paths[missing[from + i]], embedding)));
+                    journal?.Add(batch.Index().Where(one => one.Item is not null).Select(one => (paths[missing[from + one.Index]], one.Item!)));
                     Report("images", "imágenes", known + from + batch.Length, paths.Count);
                 }, cancellation);
             }
@@ -88,13 +100,13 @@ internal sealed class EmbeddingInputs
                 throw;
             }
 
-            return found!;
+            return found;
         }
 
-        PillowImage Picture(int i)
+        PillowImage? Picture(int i)
         {
-            var image = PillowImage.Load(paths[i]);
-            if (thumbnails) small[i] = Shrink(image.ToRgbOnWhite());
+            var image = skipped.Read(paths[i]);
+            if (thumbnails && image is not null) small[i] = Shrink(image.ToRgbOnWhite());
             return image;
         }
 
@@ -118,9 +130,12 @@ internal sealed class EmbeddingInputs
     }
 }
 
-/// <summary>Embeddings with their labels.</summary>
+/// <summary>Pictures and texts that were asked for, and the reader of the pictures.</summary>
+internal sealed record AskedInputs(IReadOnlyList<string> Images, IReadOnlyList<string> Texts, SkippedPictures Skipped);
+
+/// <summary>Embeddings with their labels, and the pictures that were left out.</summary>
 internal sealed record Embedded(
-    EmbeddingSpace Space, IReadOnlyList<string> ImageLabels, float[][] Images, IReadOnlyList<string> Texts, float[][] OfTexts, RgbImage?[] Thumbnails)
+    EmbeddingSpace Space, IReadOnlyList<string> ImageLabels, float[][] Images, IReadOnlyList<string> Texts, float[][] OfTexts, RgbImage?[] Thumbnails, SkippedPictures Skipped)
 {
     public string Model => Space.Model;
 

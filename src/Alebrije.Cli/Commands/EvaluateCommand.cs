@@ -48,6 +48,7 @@ internal static class EvaluateCommand
                 var compares = parsed.GetValue(priors);
                 if (compares && parsed.GetValue(only) is not null)
                     throw new UsageException(words.In("--priors asks for the priors alone; leave out --only.", "--priors pide solo los priors; omite --only."));
+                OutputFile.Check(parsed.GetValue(record), words);
                 var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
                 var world = EmojiWorld.Open();
                 CommonOptions.StartTorch(parsed);

@@ -78,6 +78,7 @@ internal sealed class ExperimentCommand
         experiment.Check();
         var (priorKind, elsewhere) = PriorChoice.Find(parsed.GetValue(prior)!, words);
         var (folder, companion) = PriorChoice.Model(parsed);
+        OutputFile.CheckFolder(parsed.GetValue(trace), GenerationTrace.IndexFile, words);
         var place = new ExperimentFiles(parsed.GetValue(output), kind, request.Seed, words);
 
         var clock = Stopwatch.StartNew();

@@ -27,6 +27,7 @@ internal sealed class ExperimentFiles
         if (output is null)
         {
             sheet = OutputFile.Free(name);
+            OutputFile.Check(sheet, words);
             return;
         }
 
@@ -42,10 +43,11 @@ internal sealed class ExperimentFiles
         {
             if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) Directory.CreateDirectory(parent);
             (sheet, animation) = extension == ".png" ? (output, null) : (OutputFile.Free(OutputFile.StemOf(output)), output);
+            OutputFile.Check(output, words);
             return;
         }
 
-        Directory.CreateDirectory(output);
+        OutputFile.CheckFolder(output, SheetName, words);
         (folder, sheet) = (output, Path.Combine(output, SheetName));
         animation = kind is ExperimentKind.Interpolate or ExperimentKind.TextDiff ? Path.Combine(output, AnimationName) : null;
     }

@@ -25,7 +25,7 @@ internal static class ExplainCommand
                 if (asked.Any(string.IsNullOrWhiteSpace))
                     throw new UsageException(words.In("A text is empty; write what the image might show, such as \"a lion\".", "Hay un texto vacío; escribe lo que podría mostrar la imagen, por ejemplo \"un león\"."));
                 OutputFile.Check(path, words);
-                var picture = PillowImage.Load(parsed.GetValue(image)!);
+                var picture = PillowImage.Load(parsed.GetValue(image)!).Upright();
                 var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
                 CommonOptions.StartTorch(parsed);
                 using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));

@@ -1,82 +1,102 @@
 using System.IO.Enumeration;
+using Alebrije.Datasets;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>Turns what users type for pictures (files, folders, patterns with * and ?) into a list of files.</summary>
-internal static class ImageFiles
+/// <summary>A list of files from what users type for pictures: files, folders, patterns with * and ?.</summary>
+internal sealed class ImageFiles
 {
     private const string AnyDepth = "**";
     private static readonly char[] Wildcards = ['*', '?'];
-    private static readonly EnumerationOptions Visible = new() { AttributesToSkip = FileAttributes.Hidden | FileAttributes.System };
 
-    /// <summary>The files in the order in which they were named; those of a folder or a pattern by name, 2 before 10. None comes twice.</summary>
+    private readonly Words words;
+    private readonly SkippedPictures? skipped;
+    private readonly CancellationToken cancellation;
+
+    private ImageFiles(Words words, SkippedPictures? skipped, CancellationToken cancellation) => (this.words, this.skipped, this.cancellation) = (words, skipped, cancellation);
+
+    private Action<string, Exception>? Unreadable => skipped is null ? null : skipped.Reader.Skip;
+
+    /// <summary>The files in the order in which they were named; those of a folder or a pattern by name, 2 before 10. No real file comes twice.</summary>
+    /// <param name="names">What was typed.</param>
+    /// <param name="words">Language.</param>
+    /// <param name="skipped">Told of folders that may not be read, and of pictures of kinds that are not; null throws the former and drops the latter.</param>
+    /// <param name="cancellation">Stops between two folders.</param>
     /// <exception cref="FileNotFoundException">A file is missing, or a folder or pattern gives no picture; one sentence.</exception>
-    public static IReadOnlyList<string> Expand(IEnumerable<string> names, Words words)
+    public static IReadOnlyList<string> Expand(IEnumerable<string> names, Words words, SkippedPictures? skipped = null, CancellationToken cancellation = default)
     {
-        var seen = new HashSet<string>(StringComparer.Ordinal);
-        return [.. names.SelectMany(name => Files(name, words)).Where(path => seen.Add(Path.GetFullPath(path)))];
+        var files = new ImageFiles(words, skipped, cancellation);
+        return [.. VisibleFolder.EachFileOnce(names.SelectMany(files.Files))];
     }
 
-    /// <summary>What rows are called: file names, or paths where two files have one name.</summary>
+    /// <summary>Names of rows: file names, or paths where two files have one name.</summary>
     public static IReadOnlyList<string> Labels(IReadOnlyList<string> paths)
     {
         var count = paths.CountBy(path => Path.GetFileName(path)).ToDictionary();
         return [.. paths.Select(path => count[Path.GetFileName(path)] == 1 ? Path.GetFileName(path) : path)];
     }
 
-    private static List<string> Files(string name, Words words)
+    /// <summary>Whether a folder has no pictures itself, and folders: those stand for classes.</summary>
+    public static bool IsFolderOfFolders(string name) => Directory.Exists(name) && VisibleFolder.Open(name) is { Pictures.Count: 0, Folders.Count: > 0 };
+
+    private List<string> Files(string name)
     {
         if (File.Exists(name)) return [name];
-        if (Directory.Exists(name))
-        {
-            var found = Pictures(Directory.EnumerateFiles(name, "*", Visible));
-            if (found.Count > 0) return found;
-            var below = Pictures(Directory.EnumerateFiles(name, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = Visible.AttributesToSkip })).Count;
-            throw new FileNotFoundException(below == 0
-                ? words.In(
-                    $"The folder {name} has no images; PNG, JPEG, GIF, BMP and WebP files are read.",
-                    $"La carpeta {name} no contiene imágenes; se leen archivos PNG, JPEG, GIF, BMP y WebP.")
-                : words.In(
-                    $"The folder {name} itself has no images, folders below it have {below}; name one of those, or write '{Path.Combine(name, AnyDepth, "*.png")}'.",
-                    $"La carpeta {name} no contiene imágenes, pero sus subcarpetas tienen {below}; indica una de ellas o escribe '{Path.Combine(name, AnyDepth, "*.png")}'."));
-        }
-
+        if (Directory.Exists(name)) return OfFolder(name);
         if (name.IndexOfAny(Wildcards) < 0)
             throw new FileNotFoundException(words.In($"There is no image {name}: neither a file nor a folder has this name.", $"No existe la imagen {name}: ni archivo ni carpeta se llaman así."));
-        var matches = Pictures(Match(name));
-        return matches.Count > 0 ? matches
-            : throw new FileNotFoundException(words.In($"No image matches the pattern {name}.", $"Ninguna imagen coincide con el patrón {name}."));
+        var (matches, others) = Pictures(Match(name));
+        return matches.Count > 0 ? matches : throw new FileNotFoundException(words.In($"No image matches the pattern {name}{Unread(others)}.", $"Ninguna imagen coincide con el patrón {name}{Unread(others)}."));
     }
 
-    private static List<string> Pictures(IEnumerable<string> files) =>
-        [.. files.Where(PillowImage.HasPictureName).Order(NaturalOrder.Instance)];
+    private List<string> OfFolder(string name)
+    {
+        var folder = VisibleFolder.Open(name);
+        var (found, others) = Pictures(folder.Files);
+        if (found.Count > 0) return found;
+        var below = folder.PicturesBelow(Unreadable, cancellation).Count;
+        throw new FileNotFoundException(below == 0
+            ? words.In(
+                $"The folder {name} has no images; PNG, JPEG, GIF, BMP and WebP files are read{Unread(others)}.",
+                $"La carpeta {name} no contiene imágenes; se leen archivos PNG, JPEG, GIF, BMP y WebP{Unread(others)}.")
+            : words.In(
+                $"The folder {name} itself has no images, folders below it have {below}; name one of those, or write '{Path.Combine(name, AnyDepth, "*.png")}'.",
+                $"La carpeta {name} no contiene imágenes, pero sus subcarpetas tienen {below}; indica una de ellas o escribe '{Path.Combine(name, AnyDepth, "*.png")}'."));
+    }
 
-    private static IEnumerable<string> Match(string pattern)
+    private string Unread(List<string> others) => others.Count == 0 ? "" : words.In($" (not read here: {SkippedPictures.Kinds(others)})", $" (aquí no se leen: {SkippedPictures.Kinds(others)})");
+
+    private (List<string> Pictures, List<string> Others) Pictures(IEnumerable<string> files)
+    {
+        var all = files.ToArray();
+        List<string> others = [.. all.Where(PillowImage.HasOtherPictureName)];
+        skipped?.AddOtherKinds(others);
+        return ([.. all.Where(PillowImage.HasPictureName).Order(NaturalOrder.Instance)], others);
+    }
+
+    private IEnumerable<string> Match(string pattern)
     {
         var parts = pattern.Split(Path.DirectorySeparatorChar, Path.AltDirectorySeparatorChar);
         var fixedParts = parts.TakeWhile(part => part.IndexOfAny(Wildcards) < 0).ToArray();
         var root = string.Join(Path.DirectorySeparatorChar, fixedParts);
         if (fixedParts.Length == 1 && root.Length == 0) root = Path.DirectorySeparatorChar.ToString();
-        return Below(root, parts.AsMemory(fixedParts.Length)).Distinct(StringComparer.Ordinal);
+        return Directory.Exists(root.Length == 0 ? "." : root) ? Below(VisibleFolder.Open(root), parts.AsMemory(fixedParts.Length)).Distinct(StringComparer.Ordinal) : [];
     }
 
-    private static IEnumerable<string> Below(string folder, ReadOnlyMemory<string> pattern)
+    private IEnumerable<string> Below(VisibleFolder folder, ReadOnlyMemory<string> pattern)
     {
-        var place = folder.Length == 0 ? "." : folder;
-        if (!Directory.Exists(place)) return [];
+        cancellation.ThrowIfCancellationRequested();
         var (part, rest) = (pattern.Span[0], pattern[1..]);
         if (part == AnyDepth)
         {
             // Nothing behind it means every file; else this folder and all below it.
             if (rest.IsEmpty) rest = new[] { "*" };
-            return Below(folder, rest).Concat(Directory.EnumerateDirectories(place, "*", Visible).SelectMany(child => Below(Path.Combine(folder, Path.GetFileName(child)), pattern)));
+            return folder.Tree(Unreadable, cancellation).SelectMany(place => Below(place, rest));
         }
 
         bool Fits(string path) => FileSystemName.MatchesSimpleExpression(part, Path.GetFileName(path), ignoreCase: false);
-        return rest.IsEmpty
-            ? Directory.EnumerateFiles(place, "*", Visible).Where(Fits).Select(file => Path.Combine(folder, Path.GetFileName(file)))
-            : Directory.EnumerateDirectories(place, "*", Visible).Where(Fits).SelectMany(child => Below(Path.Combine(folder, Path.GetFileName(child)), rest));
+        return rest.IsEmpty ? folder.Files.Where(Fits) : folder.Folders.Where(child => Fits(child.Name)).SelectMany(child => Below(child, rest));
     }
 }
 

@@ -41,11 +41,12 @@ internal static class MultiLabelClassification
     /// <param name="withFolders">A folder of folders as a pattern.</param>
     /// <param name="images">What <c>--images</c> named.</param>
     /// <param name="contrast">What <c>--contrast</c> named, or null.</param>
+    /// <param name="skipped">Reads the images.</param>
     /// <param name="cancellation">Stops between batches.</param>
     public static int Run(
         ParseResult parsed, Terminal terminal, Words words,
         Func<IReadOnlyList<string>, IReadOnlyList<string>?, (List<IReadOnlyList<string>> Names, IReadOnlyList<string> Templates)> classes,
-        Func<string, string> withFolders, string[] images, string? contrast, CancellationToken cancellation)
+        Func<string, string> withFolders, string[] images, string? contrast, SkippedPictures skipped, CancellationToken cancellation)
     {
         var (file, examplesAt, truthAt) = (parsed.GetValue(Thresholds), parsed.GetValue(Examples), parsed.GetValue(Truth));
         if (truthAt is not null && images.Length > 0)
@@ -53,9 +54,9 @@ internal static class MultiLabelClassification
         if (truthAt is null && images.Length == 0 && examplesAt is null)
             throw new UsageException(words.In("There are no images to classify; give --images, --truth or --fit-thresholds.", "No hay imágenes que clasificar; indica --images, --truth o --fit-thresholds."));
         if (examplesAt is not null) OutputFile.Check(file, words);
-        var examples = examplesAt is null ? [] : LabelledImage.Read(examplesAt);
-        var judged = truthAt is null ? [] : LabelledImage.Read(truthAt);
-        var files = truthAt is null ? ImageFiles.Expand(images.Select(withFolders), words) : [.. judged.Select(image => image.Path)];
+        var examples = examplesAt is null ? [] : LabelledImage.Read(examplesAt, cancellation);
+        var judged = truthAt is null ? [] : LabelledImage.Read(truthAt, cancellation);
+        var files = truthAt is null ? ImageFiles.Expand(images.Select(withFolders), words, skipped, cancellation) : [.. judged.Select(image => image.Path)];
         var known = examples.Concat(judged).SelectMany(image => image.Labels).Distinct(StringComparer.OrdinalIgnoreCase).Order(NaturalOrder.Instance).ToArray();
         var (names, templates) = classes(files, known.Length > 0 ? known : null);
         string[] labels = [.. names.Select(all => all[0])];
@@ -71,13 +72,16 @@ internal static class MultiLabelClassification
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
         var classifier = ZeroShotClassifier.Create(names, templates, texts => model.EmbedTexts(texts, cancellation: cancellation), [contrast ?? Neutral]);
-        var thresholds = examplesAt is null ? read ?? LabelThresholds.All(labels) : LabelThresholds.Fit(labels, Scores([.. examples.Select(image => image.Path)]).Scores, Shows(examples));
+        var (learnt, ofExamples, _) = Scores([.. examples.Select(image => image.Path)]);
+        examples = [.. learnt.Select(i => examples[i])];
+        var thresholds = examplesAt is null ? read ?? LabelThresholds.All(labels) : LabelThresholds.Fit(labels, ofExamples, Shows(examples));
         if (examplesAt is not null && file is not null) thresholds.Save(file);
-        var (scores, cosines) = Scores(files);
+        var (good, scores, cosines) = Scores(files);
+        files = [.. good.Select(i => files[i])];
+        if (truthAt is not null) judged = [.. good.Select(i => judged[i])];
         terminal.CloseLine();
         var unfitted = examplesAt is null ? [] : labels.Where(label => !examples.Any(image => image.Labels.Contains(label, StringComparer.OrdinalIgnoreCase))).ToArray();
-        var results = truthAt is not null ? thresholds.Judge(scores, Shows(judged)) : examplesAt is not null && files.Count == 0 ? thresholds.Judge(Scores([.. examples.Select(image => image.Path)]).Scores, Shows(examples)) : null;
-        terminal.CloseLine();
+        var results = truthAt is not null ? thresholds.Judge(scores, Shows(judged)) : examplesAt is not null && files.Count == 0 ? thresholds.Judge(ofExamples, Shows(examples)) : null;
         var given = scores.Select(thresholds.Decide).ToArray();
         var rows = ImageFiles.Labels(files);
         var written = examplesAt is not null ? file : null;
@@ -92,9 +96,9 @@ internal static class MultiLabelClassification
                     image = rows[i], right = truthAt is null ? null : judged[i].Labels,
                     labels = given[i].Select(k => new { label = labels[k], score = scores[i][k], threshold = thresholds.Values[k], cosine = cosines[i][k] }),
                 }),
-                classes = results, path = written,
+                classes = results, path = written, skipped = skipped.Items,
             });
-            return 0;
+            return skipped.Say(terminal);
         }
 
         if (files.Count > 0)
@@ -107,12 +111,12 @@ internal static class MultiLabelClassification
         if (results is not null && truthAt is null)
             terminal.SayText(words.In("Judged on the examples the thresholds were fitted on, so too good; --truth names others.", "Medido en los mismos ejemplos del ajuste, así que sale demasiado bien; --truth indica otros."));
         if (written is not null) terminal.SayText(words.Wrote(written) + ".");
-        return 0;
+        return skipped.Say(terminal);
 
-        (double[][] Scores, double[][] Cosines) Scores(IReadOnlyList<string> paths)
+        (int[] Places, double[][] Scores, double[][] Cosines) Scores(IReadOnlyList<string> paths)
         {
-            var embedded = model.EmbedImages(paths, done => terminal.Progress(words.In($"embedding images: {done} of {paths.Count}", $"codificando imágenes: {done} de {paths.Count}")), cancellation);
-            return ([.. embedded.Select(image => classifier.Margins(image))], [.. embedded.Select(classifier.Cosines)]);
+            var (places, embedded) = skipped.Embed(model, paths, done => terminal.Progress(words.In($"embedding images: {done} of {paths.Count}", $"codificando imágenes: {done} de {paths.Count}")), cancellation);
+            return (places, [.. embedded.Select(image => classifier.Margins(image))], [.. embedded.Select(classifier.Cosines)]);
         }
 
         bool[][] Shows(IReadOnlyList<LabelledImage> of) =>

@@ -19,14 +19,54 @@ internal static class OutputFile
         return option;
     }
 
-    /// <summary>Refuses a file whose folder is not there, before the work is done.</summary>
-    /// <exception cref="DirectoryNotFoundException">There is no such folder; one sentence.</exception>
+    /// <summary>Refuses a file that cannot be written, before the work is done: it is opened for writing, and what was not there is taken away again.</summary>
+    /// <exception cref="IOException">It cannot be written; one sentence.</exception>
     public static void Check(string? path, Words words)
     {
         if (path is null) return;
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))
             throw new DirectoryNotFoundException(words.In($"{path} cannot be written: there is no folder {folder}.", $"No se puede escribir {path}: no existe la carpeta {folder}."));
         if (Directory.Exists(path)) throw new IOException(words.In($"{path} cannot be written: a folder has this name.", $"No se puede escribir {path}: es una carpeta."));
+        var wasThere = File.Exists(path) || new FileInfo(path).LinkTarget is not null;
+        try
+        {
+            using (new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
+            {
+            }
+
+            if (!wasThere) File.Delete(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            var reason = e switch
+            {
+                UnauthorizedAccessException => words.In("access is denied", "acceso denegado"),
+                FileNotFoundException or DirectoryNotFoundException => words.In("its folder takes no new files", "su carpeta no admite archivos nuevos"),
+                PathTooLongException => words.In("the name is too long", "el nombre es demasiado largo"),
+                _ => e.Message.Split('\n')[0].TrimEnd('.'),
+            };
+            throw new IOException(words.In($"{path} cannot be written: {reason}.", $"No se puede escribir {path}: {reason}."), e);
+        }
+    }
+
+    /// <summary>Refuses a folder that takes no files, before the work is done; makes it where there is none.</summary>
+    /// <param name="path">The folder, or null.</param>
+    /// <param name="file">Name of a file that is going to be written there.</param>
+    /// <param name="words">Language.</param>
+    /// <exception cref="IOException">It cannot be made or written to; one sentence.</exception>
+    public static void CheckFolder(string? path, string file, Words words)
+    {
+        if (path is null) return;
+        try
+        {
+            Directory.CreateDirectory(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new IOException(words.In($"The folder {path} cannot be made: {e.Message.Split('\n')[0].TrimEnd('.')}.", $"No se puede crear la carpeta {path}: {e.Message.Split('\n')[0].TrimEnd('.')}."), e);
+        }
+
+        Check(Path.Combine(path, file), words);
     }
 
     /// <summary>A name that no file has: the stem with <c>.png</c>, or with a number before it.</summary>

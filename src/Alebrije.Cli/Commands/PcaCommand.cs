@@ -10,7 +10,7 @@ internal static class PcaCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var inputs = new EmbeddingInputs();
+        var inputs = new EmbeddingInputs(upright: true);
         var title = new Option<string?>("--title") { HelpName = "TITLE", Description = "Heading of the file." };
         var file = OutputFile.Option("Writes the plot", ".png", ".svg", ".html", ".csv");
         var command = new Command("pca", "Shows images and texts in one plane: the first two principal components of their embeddings.") { title, file };
@@ -19,18 +19,24 @@ internal static class PcaCommand
             () =>
             {
                 var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file));
-                var (images, texts) = inputs.Read(parsed, terminal, words);
-                if (images.Count + texts.Count < 2)
-                    throw new UsageException(words.In("A plane needs two points or more; give --images, --texts or --texts-file.", "Un plano necesita al menos dos puntos; indica --images, --texts o --texts-file."));
+                var given = inputs.Read(parsed, terminal, words, cancellation);
+                var tooFew = words.In("A plane needs two points or more; give --images, --texts or --texts-file.", "Un plano necesita al menos dos puntos; indica --images, --texts o --texts-file.");
+                if (given.Images.Count + given.Texts.Count < 2) throw new UsageException(tooFew);
                 OutputFile.Check(path, words);
-                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, images, texts, thumbnails: path is not null, cancellation);
-                var plot = EmbeddingPlot.Of(embedded.Items, path is null ? null : [.. embedded.Thumbnails, .. new RgbImage?[texts.Count]]);
+                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, given, thumbnails: path is not null, cancellation);
+                if (embedded.Items.Length < 2)
+                {
+                    embedded.Skipped.Say(terminal);
+                    throw new InvalidDataException(tooFew);
+                }
+
+                var plot = EmbeddingPlot.Of(embedded.Items, path is null ? null : [.. embedded.Thumbnails, .. new RgbImage?[given.Texts.Count]]);
                 var options = new ReportOptions { Language = words.Language, Model = embedded.Model, Title = parsed.GetValue(title) };
                 if (path is not null) plot.Save(path, options);
                 if (parsed.GetValue(CommonOptions.Json))
                 {
-                    terminal.SayJson(new { embedded.Model, plot.Points, plot.ExplainedVarianceRatio, Path = path });
-                    return 0;
+                    terminal.SayJson(new { embedded.Model, plot.Points, plot.ExplainedVarianceRatio, Path = path, skipped = embedded.Skipped.Items });
+                    return embedded.Skipped.Say(terminal);
                 }
 
                 var shares = plot.ExplainedVarianceRatio.Select(share => share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal)).ToArray();
@@ -45,10 +51,10 @@ internal static class PcaCommand
                 }
                 else
                 {
-                    terminal.SayText($"{words.Wrote(path)}: {words.Images(images.Count)}, {words.Texts(texts.Count)}, {words.In("model", "modelo")} {embedded.Model}. {variance}.");
+                    terminal.SayText($"{words.Wrote(path)}: {words.Images(embedded.Images.Length)}, {words.Texts(given.Texts.Count)}, {words.In("model", "modelo")} {embedded.Model}. {variance}.");
                 }
 
-                return 0;
+                return embedded.Skipped.Say(terminal);
             },
             CancellationToken.None));
         return command;

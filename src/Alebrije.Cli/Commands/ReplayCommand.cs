@@ -28,6 +28,7 @@ internal static class ReplayCommand
         var words = new Words(CommonOptions.LanguageOf(parsed));
         var path = parsed.GetValue(Picture)!;
         if (!File.Exists(path)) throw new FileNotFoundException(words.In($"There is no picture {path}.", $"No existe la imagen {path}."));
+        OutputFile.Check(parsed.GetValue(Out), words);
         var given = RgbImage.Load(path);
         var recipe = Recipe.Read(path);
         if (parsed.GetValue(Prior) is not null && recipe.PriorFrom is null)

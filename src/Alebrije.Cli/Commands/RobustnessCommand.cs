@@ -34,6 +34,8 @@ internal static class RobustnessCommand
     private static readonly Option<double> Minutes = new("--minutes") { HelpName = "M", Description = "Longest time that the supervised baseline is trained; 0 leaves it out.", DefaultValueFactory = _ => 10 };
     private static readonly Option<int> Epochs = new("--epochs") { HelpName = "N", Description = "Times that the baseline sees each image.", DefaultValueFactory = _ => 30 };
 
+    private static readonly Option<bool> Strict = PictureOptions.StrictOption();
+
     static RobustnessCommand()
     {
         Count.Validators.Add(r => Within(r, "--count", 1, 10_000));
@@ -54,7 +56,7 @@ internal static class RobustnessCommand
         var file = OutputFile.Option("Writes the report", ".html", ".png", ".csv");
         var command = new Command("robustness", "Shows the same things under styles and corruptions, and who still names them: CLIP by words, a linear probe, a supervised baseline.")
         {
-            Images, Labels, Concepts, Count, Training, Sentences, Severity, Minutes, Epochs, file,
+            Images, Labels, Concepts, Count, Training, Sentences, Severity, Minutes, Epochs, Strict, file,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, parsed.GetValue(file), cancellation), CancellationToken.None));
         return command;
@@ -70,7 +72,8 @@ internal static class RobustnessCommand
         var processor = ClipModel.LoadImageProcessor(folder);
         var side = processor.PrepareBytes(new RgbImage(256, 256).ToPillow()).Width;
         var seed = parsed.GetValue(CommonOptions.Seed) ?? 0;
-        var pictures = Read(parsed, side, seed, terminal, words);
+        var skipped = new SkippedPictures(words, upright: true, parsed.GetValue(Strict));
+        var pictures = Read(parsed, side, seed, terminal, words, skipped, cancellation);
 
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
@@ -92,9 +95,9 @@ internal static class RobustnessCommand
             (name, done, of) => terminal.Progress($"{reportWords.Condition(name)}: {done} / {of}"), cancellation);
         terminal.CloseLine();
         if (path is not null) report.Save(path, new ReportOptions { Language = words.Language, Model = model.Name });
-        if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(Document(report, pictures, baseline, seed, path));
+        if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(Document(report, pictures, baseline, seed, path, skipped));
         else Say(report, reportWords, pictures, baseline, path, terminal, words);
-        return 0;
+        return skipped.Say(terminal);
     }
 
     private static void CheckSources(ParseResult parsed, Words words)
@@ -108,13 +111,14 @@ internal static class RobustnessCommand
             throw new UsageException(words.In($"The label '{twice.Key}' is there twice; each class needs a name of its own.", $"La etiqueta '{twice.Key}' está dos veces; cada clase necesita un nombre propio."));
     }
 
-    private static RobustnessPictures Read(ParseResult parsed, int side, ulong seed, Terminal terminal, Words words)
+    private static RobustnessPictures Read(
+        ParseResult parsed, int side, ulong seed, Terminal terminal, Words words, SkippedPictures skipped, CancellationToken cancellation)
     {
         var square = Math.Max(Scene.Side, side);
         if (parsed.GetValue(Images) is { } folder)
         {
             var labels = parsed.GetValue(Labels) is { Length: > 0 } given ? given : null;
-            return RobustnessPictures.FromFolder(folder, labels, square, (done, of) => terminal.Progress(words.In($"reading images: {done} of {of}", $"leyendo imágenes: {done} de {of}")));
+            return RobustnessPictures.FromFolder(folder, labels, square, (done, of) => terminal.Progress(words.In($"reading images: {done} of {of}", $"leyendo imágenes: {done} de {of}")), skipped.Reader, cancellation);
         }
 
         var world = EmojiWorld.Open();
@@ -167,7 +171,7 @@ internal static class RobustnessCommand
         if (path is not null) terminal.SayText(words.Wrote(path) + ".");
     }
 
-    private static object Document(RobustnessReport report, RobustnessPictures pictures, SupervisedBaseline? baseline, ulong seed, string? path)
+    private static object Document(RobustnessReport report, RobustnessPictures pictures, SupervisedBaseline? baseline, ulong seed, string? path, SkippedPictures skipped)
     {
         return new
         {
@@ -180,7 +184,7 @@ internal static class RobustnessCommand
                 foreach (var name in report.Classifiers) row[name + "_interval"] = (double[])[Of(condition, name)!.Low, Of(condition, name)!.High];
                 return row;
             }),
-            summary = report.Sentence(), path,
+            summary = report.Sentence(), path, skipped = skipped.Items,
         };
 
         Figure? Of(RobustnessCondition condition, string name) =>

@@ -8,7 +8,7 @@ internal static class SimilarityCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var inputs = new EmbeddingInputs();
+        var inputs = new EmbeddingInputs(upright: true);
         var cosine = new Option<bool>("--cosine") { Description = "Show cosines instead of the softmax of 100 x cosine over the texts." };
         var title = new Option<string?>("--title") { HelpName = "TITLE", Description = "Heading of the file." };
         var file = OutputFile.Option("Writes the table instead of showing it", ".html", ".png", ".csv", ".md");
@@ -18,11 +18,11 @@ internal static class SimilarityCommand
             () =>
             {
                 var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file));
-                var (images, texts) = inputs.Read(parsed, terminal, words);
-                if (images.Count == 0) throw new UsageException(words.In("There are no images to compare; give --images.", "No hay imágenes que comparar; indica --images."));
-                if (texts.Count == 0) throw new UsageException(words.In("There are no texts to compare with; give --texts or --texts-file.", "No hay textos con los que comparar; indica --texts o --texts-file."));
+                var given = inputs.Read(parsed, terminal, words, cancellation);
+                if (given.Images.Count == 0) throw new UsageException(words.In("There are no images to compare; give --images.", "No hay imágenes que comparar; indica --images."));
+                if (given.Texts.Count == 0) throw new UsageException(words.In("There are no texts to compare with; give --texts or --texts-file.", "No hay textos con los que comparar; indica --texts o --texts-file."));
                 OutputFile.Check(path, words);
-                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, images, texts, thumbnails: path is not null, cancellation);
+                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, given, thumbnails: path is not null, cancellation);
                 var table = SimilarityTable.FromEmbeddings(embedded.ImageLabels, embedded.Images, embedded.Texts, embedded.OfTexts, path is null ? null : embedded.Thumbnails);
                 var options = new ReportOptions
                 {
@@ -32,8 +32,8 @@ internal static class SimilarityCommand
                 if (path is not null) table.Save(path, options);
                 if (parsed.GetValue(CommonOptions.Json))
                 {
-                    terminal.SayJson(new { embedded.Model, table.Images, table.Texts, table.Cosine, table.Softmax, Path = path });
-                    return 0;
+                    terminal.SayJson(new { embedded.Model, table.Images, table.Texts, table.Cosine, table.Softmax, Path = path, skipped = embedded.Skipped.Items });
+                    return embedded.Skipped.Say(terminal);
                 }
 
                 if (path is null)
@@ -46,10 +46,10 @@ internal static class SimilarityCommand
                 }
                 else
                 {
-                    terminal.SayText($"{words.Wrote(path)}: {words.Images(images.Count)}, {words.Texts(texts.Count)}, {words.In("model", "modelo")} {embedded.Model}.");
+                    terminal.SayText($"{words.Wrote(path)}: {words.Images(embedded.Images.Length)}, {words.Texts(given.Texts.Count)}, {words.In("model", "modelo")} {embedded.Model}.");
                 }
 
-                return 0;
+                return embedded.Skipped.Say(terminal);
             },
             CancellationToken.None));
         return command;

@@ -22,10 +22,11 @@ internal static class TrainClassifierCommand
         Require(rate, value => value is > 0 and <= 1, "a number above 0 and up to 1");
         Require(batch, value => value is >= 1 and <= 65_536, "a whole number from 1 to 65536");
         Require(mix, value => value is >= 0 and <= 1, "a number from 0 to 1");
+        var strict = PictureOptions.StrictOption();
         var run = new TrainingRunOptions();
         var command = new Command("classifier", "Fine-tunes a model's image tower with a classifier on labelled images; the result is a model.")
         {
-            images, test, probe, templates, epochs, rate, batch, mix, flip,
+            images, test, probe, templates, epochs, rate, batch, mix, flip, strict,
         };
         run.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
@@ -38,7 +39,7 @@ internal static class TrainClassifierCommand
                     Epochs = parsed.GetValue(epochs), LearningRate = parsed.GetValue(rate), Batch = parsed.GetValue(batch), Mix = parsed.GetValue(mix), Flip = parsed.GetValue(flip),
                     Seed = parsed.GetValue(CommonOptions.Seed) ?? 1, Precision = CommonOptions.PrecisionOf(parsed),
                 };
-                return run.Run(parsed, terminal, options => Trainers.RunClassifier(classifier, options, cancellation));
+                return run.Run(parsed, terminal, options => Trainers.RunClassifier(classifier, options, cancellation), parsed.GetValue(strict));
             },
             CancellationToken.None));
         return command;

@@ -102,7 +102,8 @@ internal sealed class TrainingRunOptions
     }
 
     /// <summary>Trains, and says how it went.</summary>
-    public int Run(ParseResult parsed, Terminal terminal, Func<TrainingOptions, TrainingResult> train)
+    /// <returns>The exit status: 1 where pictures were skipped and <paramref name="strict"/> is set.</returns>
+    public int Run(ParseResult parsed, Terminal terminal, Func<TrainingOptions, TrainingResult> train, bool strict = false)
     {
         CommonOptions.StartTorch(parsed);
         var words = new Words(CommonOptions.LanguageOf(parsed));
@@ -114,9 +115,11 @@ internal sealed class TrainingRunOptions
             OnProgress = progress => Show(terminal, words, progress),
         });
         terminal.CloseLine();
-        if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(new { result.Steps, result.Seconds, result.Finished, result.Metrics });
+        if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(new { result.Steps, result.Seconds, result.Finished, result.Metrics, result.Skipped });
         else terminal.Say(Summary(words, result));
-        return 0;
+        var skipped = new SkippedPictures(words, upright: true, strict);
+        foreach (var picture in result.Skipped) skipped.Reader.Skip(picture.File, picture.Reason);
+        return skipped.Say(terminal);
     }
 
     private static void Show(Terminal terminal, Words words, TrainingProgress progress)

@@ -20,11 +20,12 @@ internal static class TrainProbeCommand
         var validation = new Option<string?>("--validation") { HelpName = "DIR", Description = "Images that choose the penalty, in the same folders; without it 15 % of --images." };
         var test = new Option<string?>("--test") { HelpName = "DIR", Description = "Images that are measured on, in the same folders; without it 15 % of --images." };
         var templates = Templates.Option();
+        var strict = PictureOptions.StrictOption();
         var file = OutputFile.Option("The classifier as a file, with a .json of its figures beside it", ".safetensors");
         file.Required = true;
         var command = new Command("probe", "Fits a linear classifier on a model's frozen embeddings of labelled images, and measures it beside zero-shot classification.")
         {
-            images, validation, test, templates, file,
+            images, validation, test, templates, strict, file,
         };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
@@ -35,6 +36,7 @@ internal static class TrainProbeCommand
                 var options = new ProbeOptions(parsed.GetValue(images)!)
                 {
                     Validation = parsed.GetValue(validation), Test = parsed.GetValue(test), Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
+                    MaxBadShare = 1,
                     OnProgress = (what, done, of) => terminal.Progress(of > 0 ? Said(words, what, done, of) : words.In($"trying penalties: {done}", $"probando penalizaciones: {done}")),
                 };
                 var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
@@ -43,17 +45,18 @@ internal static class TrainProbeCommand
                 using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
                 var result = ProbeTrainer.Run(model, options, cancellation);
                 terminal.CloseLine();
-                foreach (var skipped in result.Skipped) terminal.Note(skipped);
+                var skipped = new SkippedPictures(words, upright: true, parsed.GetValue(strict));
+                foreach (var picture in result.Skipped) skipped.Reader.Skip(picture.File, picture.Reason);
                 result.Head.Save(path);
                 var figures = new
                 {
                     model = model.Name, labels = result.Head.Labels, images = new { train = result.Train, validation = result.Validation, test = result.Accuracy?.Count ?? 0 },
-                    lambda = result.Probe.Lambda, validation_accuracy = result.Probe.Validation, accuracy = result.Accuracy, zero_shot = result.ZeroShot, skipped = result.Skipped.Count, path,
+                    lambda = result.Probe.Lambda, validation_accuracy = result.Probe.Validation, accuracy = result.Accuracy, zero_shot = result.ZeroShot, skipped = result.Skipped, path,
                 };
                 Write(Path.ChangeExtension(path, ".json"), figures);
                 if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(figures);
                 else Say(terminal, words, result, path);
-                return 0;
+                return skipped.Say(terminal);
             },
             CancellationToken.None));
         return command;

@@ -14,16 +14,17 @@ internal static class UpscaleCommand
     {
         var picture = new Argument<string>("PICTURE") { Description = "An image file: PNG, JPEG, GIF, BMP or WebP, of any shape, up to 512 x 512 pixels' worth; it is enlarged as a whole, without tiles." };
         var steps = new Option<int?>("--steps") { Description = "Steps of the upsampler; without it the model's own number." };
-        var file = OutputFile.Option("The picture as a file, with its recipe; without it beside the small one, with -large before the ending", ".png");
+        var file = OutputFile.Option("The picture as a file, with its recipe; without it a .png of its name with -large, in the current folder", ".png");
         var trace = new Option<string?>("--trace") { Description = "A folder for the small picture, every prediction and the result: trace.json and the files it lists." };
         var command = new Command("upscale", "Makes a large picture of a small one with the model's upsampler, DALL-E 2's last stage.") { picture, steps, file, trace };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
                 var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(picture)!);
-                var target = parsed.GetValue(file) ?? OutputFile.Free(OutputFile.StemOf(path) + "-large");
+                var target = parsed.GetValue(file) ?? OutputFile.Free(Path.GetFileNameWithoutExtension(path) + "-large");
                 OutputFile.Check(target, words);
-                var request = new UpscaleRequest(RgbImage.Load(path)) { Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps) };
+                OutputFile.CheckFolder(parsed.GetValue(trace), GenerationTrace.IndexFile, words);
+                var request = new UpscaleRequest(RgbImage.LoadUpright(path)) { Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps) };
                 request.Check();
                 var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
                 var clock = Stopwatch.StartNew();

@@ -124,7 +124,7 @@ internal static class WorldCommand
     private static void Export(
         EmojiWorld world, Scene[] scenes, string[] files, string folder, int size, Terminal terminal, Words words, CancellationToken cancellation)
     {
-        Directory.CreateDirectory(folder);
+        OutputFile.CheckFolder(folder, ImageFolder.CaptionsFile, words);
         var captions = new List<string>();
         for (var i = 0; i < scenes.Length; i++)
         {

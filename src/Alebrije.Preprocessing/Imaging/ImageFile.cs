@@ -20,6 +20,12 @@ internal static class ImageFile
 
     public static PillowImage Decode(ReadOnlySpan<byte> bytes, string name)
     {
+        var image = Stored(bytes, name);
+        return ExifOrientation.Read(bytes) is var orientation && orientation == ExifOrientation.None ? image : image.With(image.Width, image.Height, image.Pixels, orientation);
+    }
+
+    private static PillowImage Stored(ReadOnlySpan<byte> bytes, string name)
+    {
         if (bytes.IsEmpty)
             throw new ImageFormatException($"{name} is empty: a picture (PNG, JPEG, GIF, BMP or WebP) was expected.");
         if (bytes.StartsWith(Png.Signature))

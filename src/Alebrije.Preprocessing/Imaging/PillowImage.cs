@@ -33,11 +33,18 @@ public enum PixelMode
 
 /// <summary>
 /// A picture in the mode of its file, as Pillow opens it. openai/CLIP and open_clip resize in this mode and convert to RGB last, so
-/// the mode decides what a network sees (see <see cref="ClipImageProcessor"/>). EXIF orientation is left alone, as they do.
+/// the mode decides what a network sees (see <see cref="ClipImageProcessor"/>). EXIF orientation is read and not applied, as they do; <see cref="Upright"/>
+/// applies it.
 /// </summary>
 public sealed class PillowImage
 {
-    private static readonly string[] Endings = [".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp"];
+    private static readonly string[] Endings = [".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".webp", ".gif", ".bmp", ".dib"];
+
+    private static readonly string[] OtherEndings =
+    [
+        ".tif", ".tiff", ".avif", ".avifs", ".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jxr", ".ico", ".tga", ".psd", ".exr", ".hdr", ".ppm", ".pgm", ".pnm", ".qoi",
+        ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
+    ];
 
     /// <param name="mode">Meaning of the bytes.</param>
     /// <param name="width">Columns, at least 1.</param>
@@ -78,6 +85,9 @@ public sealed class PillowImage
     /// </summary>
     public (int Red, int Green, int Blue)? TransparentColour { get; init; }
 
+    /// <summary>EXIF orientation of the file, 1 (as it is stored) to 8; nothing here applies it but <see cref="Upright"/>.</summary>
+    public int Orientation { get; init; } = ExifOrientation.None;
+
     /// <summary>Reads a picture: PNG, JPEG, GIF, BMP or WebP, told by its first bytes and not by its name.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
@@ -85,6 +95,9 @@ public sealed class PillowImage
 
     /// <summary>Whether a file's name says that it is a picture of a kind that is read here.</summary>
     public static bool HasPictureName(string path) => Endings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
+
+    /// <summary>Whether a file's name says that it is a picture of a kind that is not read here, such as TIFF, AVIF, HEIC or a camera's raw file.</summary>
+    public static bool HasOtherPictureName(string path) => OtherEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Reads a picture from memory, as <see cref="Load"/> does.</summary>
     /// <param name="bytes">A whole file.</param>
@@ -116,6 +129,9 @@ public sealed class PillowImage
     public PillowImage Resize(int width, int height, ResizeFilter filter = ResizeFilter.Bicubic, ResizeBox? box = null)
         => PillowResize.Resize(this, width, height, filter, box);
 
+    /// <summary>Pillow's <c>ImageOps.exif_transpose</c>: turned and mirrored as <see cref="Orientation"/> asks, which is 1 afterwards; the same object where it is 1.</summary>
+    public PillowImage Upright() => PictureTurn.Upright(this);
+
     /// <summary>The part of the picture from (<paramref name="left"/>, <paramref name="top"/>); places outside it are 0, as in Pillow.</summary>
     /// <exception cref="ArgumentException">A size below 1.</exception>
     public PillowImage Crop(int left, int top, int width, int height)
@@ -133,6 +149,6 @@ public sealed class PillowImage
     }
 
     /// <summary>Other pixels of the same mode, palette and transparent colour.</summary>
-    internal PillowImage With(int width, int height, byte[] pixels)
-        => new(Mode, width, height, pixels) { Palette = Palette, TransparentColour = TransparentColour };
+    internal PillowImage With(int width, int height, byte[] pixels, int? orientation = null)
+        => new(Mode, width, height, pixels) { Palette = Palette, TransparentColour = TransparentColour, Orientation = orientation ?? Orientation };
 }

@@ -29,10 +29,15 @@ public sealed class RgbImage
     /// <summary>[height, width, 3], row by row.</summary>
     public byte[] Pixels { get; }
 
-    /// <summary>Reads a picture (PNG, JPEG, GIF, BMP, WebP) and converts it as Pillow's <c>convert("RGB")</c> does: opacity is dropped.</summary>
+    /// <summary>Reads a picture (PNG, JPEG, GIF, BMP, WebP) and converts it as Pillow's <c>convert("RGB")</c> does: opacity is dropped, and EXIF orientation not applied.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
     public static RgbImage Load(string path) => PillowImage.Load(path).ToRgb();
+
+    /// <summary>Reads a picture as <see cref="Load"/> does and turns it as its EXIF orientation asks: what viewers show; see <see cref="PillowImage.Upright"/>.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
+    public static RgbImage LoadUpright(string path) => PillowImage.Load(path).Upright().ToRgb();
 
     /// <summary>Reads a picture from memory, as <see cref="Load"/> does.</summary>
     /// <exception cref="ImageFormatException">The bytes are no picture, damaged, cut short or too large.</exception>
@@ -73,10 +78,11 @@ public sealed class RgbImage
     /// <param name="path">File to write, in a folder that exists.</param>
     /// <param name="text">Text chunks, as in <see cref="ToPng"/>.</param>
     /// <exception cref="ArgumentException">A keyword that PNG does not allow.</exception>
+    /// <exception cref="IOException">The file cannot be written; the message names it and the reason.</exception>
     public void SavePng(string path, IReadOnlyDictionary<string, string>? text = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        File.WriteAllBytes(path, ToPng(text));
+        WrittenFile.Write(path, ToPng(text));
     }
 
     private static byte[] Allocate(int width, int height)

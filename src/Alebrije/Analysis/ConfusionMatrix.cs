@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Alebrije.Preprocessing;
 using SkiaSharp;
 
 namespace Alebrije.Analysis;
@@ -109,8 +110,8 @@ public sealed class ConfusionMatrix
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         switch (Path.GetExtension(path).ToLowerInvariant())
         {
-            case ".png": File.WriteAllBytes(path, ToPng(options)); break;
-            case ".csv": File.WriteAllText(path, ToCsv()); break;
+            case ".png": WrittenFile.Write(path, ToPng(options)); break;
+            case ".csv": WrittenFile.Write(path, ToCsv()); break;
             default: throw new ArgumentException($"{path}: a confusion matrix is written as .png or .csv.", nameof(path));
         }
     }

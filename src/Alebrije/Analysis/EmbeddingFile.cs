@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Analysis;
@@ -34,11 +35,11 @@ public static class EmbeddingFile
             default:
                 var values = set.Items.SelectMany(item => item.Embedding).ToArray();
                 var labels = new LabelDocument(set.Model, set.Dimensions, [.. set.Items.Select(item => new LabelItem(item.Kind, item.Label))], set.Space.Preprocessing);
-                var part = PartOf(path);
-                Npy.Write(part, values, set.Items.Count, set.Dimensions);
-                await ReplaceAsync(LabelsOf(path), stream => JsonSerializer.SerializeAsync(
-                    stream, labels, EmbeddingJson.Default.LabelDocument, cancellation));
-                File.Move(part, path, overwrite: true);
+                await ReplaceAsync(path, async part =>
+                {
+                    Npy.Write(part, values, set.Items.Count, set.Dimensions);
+                    await ReplaceAsync(LabelsOf(path), stream => JsonSerializer.SerializeAsync(stream, labels, EmbeddingJson.Default.LabelDocument, cancellation));
+                });
                 break;
         }
     }
@@ -107,17 +108,27 @@ public static class EmbeddingFile
         return await JsonSerializer.DeserializeAsync(stream, type, cancellation) ?? throw new JsonException("it holds null.");
     }
 
-    private static async Task ReplaceAsync(string path, Func<Stream, Task> write)
+    private static Task ReplaceAsync(string path, Func<Stream, Task> write) => ReplaceAsync(path, async part =>
+    {
+        await using var stream = File.Create(part);
+        await write(stream);
+    });
+
+    private static async Task ReplaceAsync(string path, Func<string, Task> write)
     {
         var part = PartOf(path);
         try
         {
-            await using (var stream = File.Create(part)) await write(stream);
+            await write(part);
             File.Move(part, path, overwrite: true);
+        }
+        catch (Exception e) when (WrittenFile.IsRefusal(e))
+        {
+            throw WrittenFile.Refusal(path, e, part);
         }
         finally
         {
-            File.Delete(part);
+            if (File.Exists(part)) File.Delete(part);
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Analysis;
 
@@ -10,6 +11,8 @@ namespace Alebrije.Analysis;
 /// </summary>
 public sealed class EmbeddingJournal : IDisposable
 {
+    private const string FreshEnding = ".new";
+
     private readonly Dictionary<string, Line> finished = new(StringComparer.Ordinal);
     private readonly StreamWriter writer;
 
@@ -20,7 +23,7 @@ public sealed class EmbeddingJournal : IDisposable
         Known = finished.Count;
 
         // Written anew, so that nothing follows half a line.
-        var fresh = file + ".new";
+        var fresh = file + FreshEnding;
         using (var again = new StreamWriter(fresh))
         {
             again.WriteLine(space.ToString());
@@ -42,7 +45,14 @@ public sealed class EmbeddingJournal : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
         ArgumentNullException.ThrowIfNull(space);
-        return new EmbeddingJournal(file, space);
+        try
+        {
+            return new EmbeddingJournal(file, space);
+        }
+        catch (Exception e) when (WrittenFile.IsRefusal(e))
+        {
+            throw WrittenFile.Refusal(file, e, file + FreshEnding);
+        }
     }
 
     /// <summary>The embedding of a picture as it lies on the disk now, or null.</summary>

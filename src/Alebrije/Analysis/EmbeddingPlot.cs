@@ -1,4 +1,5 @@
 using System.Text;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Analysis;
@@ -92,10 +93,10 @@ public sealed class EmbeddingPlot
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         switch (Path.GetExtension(path).ToLowerInvariant())
         {
-            case ".png": File.WriteAllBytes(path, ToPng(options)); break;
-            case ".svg": File.WriteAllText(path, ToSvg(options)); break;
-            case ".html" or ".htm": File.WriteAllText(path, ToHtml(options)); break;
-            case ".csv": File.WriteAllText(path, ToCsv()); break;
+            case ".png": WrittenFile.Write(path, ToPng(options)); break;
+            case ".svg": WrittenFile.Write(path, ToSvg(options)); break;
+            case ".html" or ".htm": WrittenFile.Write(path, ToHtml(options)); break;
+            case ".csv": WrittenFile.Write(path, ToCsv()); break;
             default: throw new ArgumentException($"{path}: a plot is written as .png, .svg, .html or .csv.", nameof(path));
         }
     }

@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Analysis;
 
@@ -88,7 +89,7 @@ public sealed class LabelThresholds
     }
 
     /// <summary>Writes a JSON object of labels and thresholds.</summary>
-    public void Save(string path) => File.WriteAllText(path, JsonSerializer.Serialize(Labels.Zip(Values).ToDictionary(pair => pair.First, pair => pair.Second), Json) + "\n");
+    public void Save(string path) => WrittenFile.Write(path, JsonSerializer.Serialize(Labels.Zip(Values).ToDictionary(pair => pair.First, pair => pair.Second), Json) + "\n");
 
     /// <summary>The labels that hold, those furthest above their threshold first.</summary>
     /// <param name="scores">[labels]</param>

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Analysis;
@@ -84,9 +85,9 @@ public sealed record RobustnessReport(
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         switch (Path.GetExtension(path).ToLowerInvariant())
         {
-            case ".html": File.WriteAllText(path, ToHtml(options)); break;
-            case ".png": File.WriteAllBytes(path, ToPng(options)); break;
-            case ".csv": File.WriteAllText(path, ToCsv()); break;
+            case ".html": WrittenFile.Write(path, ToHtml(options)); break;
+            case ".png": WrittenFile.Write(path, ToPng(options)); break;
+            case ".csv": WrittenFile.Write(path, ToCsv()); break;
             default: throw new ArgumentException($"{path}: a report on robustness is written as .html, .png or .csv.", nameof(path));
         }
     }

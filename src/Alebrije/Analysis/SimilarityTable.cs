@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Analysis;
@@ -147,10 +148,10 @@ public sealed class SimilarityTable
         ArgumentException.ThrowIfNullOrWhiteSpace(path);
         switch (Path.GetExtension(path).ToLowerInvariant())
         {
-            case ".html" or ".htm": File.WriteAllText(path, ToHtml(options)); break;
-            case ".png": File.WriteAllBytes(path, ToPng(options)); break;
-            case ".csv": File.WriteAllText(path, ToCsv(options)); break;
-            case ".md": File.WriteAllText(path, ToMarkdown(options)); break;
+            case ".html" or ".htm": WrittenFile.Write(path, ToHtml(options)); break;
+            case ".png": WrittenFile.Write(path, ToPng(options)); break;
+            case ".csv": WrittenFile.Write(path, ToCsv(options)); break;
+            case ".md": WrittenFile.Write(path, ToMarkdown(options)); break;
             default: throw new ArgumentException($"{path}: a similarity table is written as .html, .png, .csv or .md.", nameof(path));
         }
     }

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
@@ -13,14 +12,16 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
     /// <c>captions.jsonl</c> whose lines name <c>file</c> and <c>labels</c> or <c>objects</c>, as <c>world --export</c> writes it; or a folder of folders
     /// that are named after what their pictures show.
     /// </summary>
+    /// <param name="path">The file or folder.</param>
+    /// <param name="cancellation">Stops between two folders.</param>
     /// <exception cref="FileNotFoundException">There is neither file nor folder of this name, or a picture that is named is missing.</exception>
     /// <exception cref="InvalidDataException">A line is wrong, or there are no pictures.</exception>
-    public static IReadOnlyList<LabelledImage> Read(string path)
+    public static IReadOnlyList<LabelledImage> Read(string path, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!File.Exists(path) && !Directory.Exists(path)) throw new FileNotFoundException($"There is neither a file nor a folder {path}.", path);
         var captions = System.IO.Path.Combine(path, ImageFolder.CaptionsFile);
-        var images = File.Exists(path) ? FromCsv(path) : File.Exists(captions) ? FromLines(path, captions) : FromFolders(path);
+        var images = File.Exists(path) ? FromCsv(path) : File.Exists(captions) ? FromLines(path, captions) : FromFolders(path, cancellation);
         if (images.Count == 0)
             throw new InvalidDataException($"{path} has no labelled images; give a CSV with the columns image and labels, or folders named after what their images show.");
         if (images.FirstOrDefault(image => !File.Exists(image.Path)) is { } missing) throw new FileNotFoundException($"{path} names the image {missing.Path}, which is not there.", missing.Path);
@@ -71,10 +72,11 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
         return [.. images.Values];
     }
 
-    private static List<LabelledImage> FromFolders(string folder) =>
+    /// <summary>A picture that links put into several folders shows what each of them is named after.</summary>
+    private static List<LabelledImage> FromFolders(string folder, CancellationToken cancellation) =>
     [
-        .. Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).SelectMany(shown => Directory.EnumerateFiles(shown, "*", SearchOption.AllDirectories)
-            .Where(PillowImage.HasPictureName).Order(StringComparer.Ordinal)
-            .Select(file => new LabelledImage(file, [System.IO.Path.GetFileName(shown)]))),
+        .. VisibleFolder.Open(folder).Folders.SelectMany(shown => shown.PicturesBelow(cancellation: cancellation).Select(file => (File: file, Label: shown.Name)))
+            .GroupBy(picture => RealPath.Of(picture.File), StringComparer.Ordinal)
+            .Select(picture => new LabelledImage(picture.First().File, [.. picture.Select(one => one.Label).Distinct(StringComparer.Ordinal)])),
     ];
 }

@@ -1,5 +1,3 @@
-using Alebrije.Preprocessing.Imaging;
-
 namespace Alebrije.Datasets;
 
 /// <summary>A picture of a known class.</summary>
@@ -18,15 +16,14 @@ public sealed record LabelledPictures(IReadOnlyList<string> Labels, IReadOnlyLis
     /// <summary>Reads a folder of folders.</summary>
     /// <param name="folder">Its folders are the classes; pictures may lie deeper in them.</param>
     /// <param name="labels">Classes that these pictures have to belong to, in this order; null takes the folders'.</param>
+    /// <param name="cancellation">Stops between two folders.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">Fewer than two classes with pictures, or a class that is not among <paramref name="labels"/>.</exception>
-    public static LabelledPictures Read(string folder, IReadOnlyList<string>? labels = null)
+    public static LabelledPictures Read(string folder, IReadOnlyList<string>? labels = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"There is no folder {folder}.");
-        var found = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal)
-            .Select(path => (Name: Path.GetFileName(path), Files: Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Where(PillowImage.HasPictureName).Order(StringComparer.Ordinal).ToArray()))
-            .Where(one => one.Files.Length > 0 && !one.Name.StartsWith('.')).ToArray();
+        var found = VisibleFolder.Open(folder).Folders.Select(shown => (shown.Name, Files: shown.PicturesBelow(cancellation: cancellation))).Where(one => one.Files.Count > 0).ToArray();
         if (labels is null && found.Length < 2)
             throw new InvalidDataException($"{folder} has {found.Length} folders with pictures; a classifier needs two or more, each named after what its pictures show.");
         var names = labels ?? [.. found.Select(one => one.Name)];

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
@@ -123,7 +122,7 @@ internal sealed class PictureListing
     /// <summary>Pictures beside their captions where there are any such, else folders named after what they show.</summary>
     private void AddFiles(string folder, PictureListingOptions options)
     {
-        string[] all = [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(PillowImage.HasPictureName).Order(StringComparer.Ordinal)];
+        var all = VisibleFolder.Open(folder).PicturesBelow();
         var isCaptioned = all.Any(file => File.Exists(Path.ChangeExtension(file, ".txt")));
         foreach (var file in all)
         {

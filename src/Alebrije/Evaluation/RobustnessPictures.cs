@@ -57,31 +57,39 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
     /// <param name="labels">Subfolders to take, in this order; null takes all by name.</param>
     /// <param name="side">Pictures are cropped to squares of this side.</param>
     /// <param name="progress">Told how many are read, and how many there are.</param>
+    /// <param name="reader">Leaves out pictures that cannot be read; null turns pictures as their EXIF orientation asks and throws.</param>
+    /// <param name="cancellation">Stops between two pictures.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">There are fewer than two classes, a label has no folder, or a class has fewer than two pictures.</exception>
     /// <exception cref="ImageFormatException">A file is no picture, damaged, cut short or too large.</exception>
-    public static RobustnessPictures FromFolder(string folder, IReadOnlyList<string>? labels = null, int side = 224, Action<int, int>? progress = null)
+    public static RobustnessPictures FromFolder(string folder, IReadOnlyList<string>? labels = null, int side = 224, Action<int, int>? progress = null, PictureReader? reader = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"There is no folder {folder}.");
-        var folders = Directory.EnumerateDirectories(folder).Order(StringComparer.Ordinal).ToDictionary(path => Path.GetFileName(path), StringComparer.OrdinalIgnoreCase);
+        var folders = VisibleFolder.Open(folder).Folders.Select(shown => (shown.Name, shown.Path, Files: shown.PicturesBelow(cancellation: cancellation)))
+            .Where(shown => labels is not null || shown.Files.Count > 0).ToDictionary(shown => shown.Name, StringComparer.OrdinalIgnoreCase);
         var names = labels ?? [.. folders.Keys];
         if (names.FirstOrDefault(name => !folders.ContainsKey(name)) is { } missing)
             throw new InvalidDataException($"{folder} has no folder '{missing}'; each label names a folder with pictures of it, and there are: {string.Join(", ", folders.Keys)}.");
         if (names.Count < 2) throw new InvalidDataException($"{folder} has {names.Count} classes, and at least two are needed: put the pictures into folders named after what they show.");
-        var files = names.Select(name => Directory.EnumerateFiles(folders[name], "*", SearchOption.AllDirectories)
-            .Where(PillowImage.HasPictureName)
+        var files = names.Select(name => folders[name].Files
             .OrderBy(file => Hash(Path.GetRelativePath(folder, file))).ThenBy(file => file, StringComparer.Ordinal).ToArray()).ToArray();
         if (files.Index().FirstOrDefault(of => of.Item.Length < 2) is { Item: { } few, Index: var which })
-            throw new InvalidDataException($"The folder {folders[names[which]]} has {few.Length} pictures, and at least two are needed: one to learn from and one to be asked about.");
+            throw new InvalidDataException($"The folder {folders[names[which]].Path} has {few.Length} pictures, and at least two are needed: one to learn from and one to be asked about.");
         var (training, test, read, total) = (new List<StudyPicture>(), new List<StudyPicture>(), 0, files.Sum(of => of.Length));
         for (var k = 0; k < files.Length; k++)
             for (var i = 0; i < files[k].Length; i++)
             {
-                (i < files[k].Length / 2 ? training : test).Add(new StudyPicture(Square(RgbImage.Load(files[k][i]), side), k));
+                cancellation.ThrowIfCancellationRequested();
+                if (Picture(files[k][i]) is { } image) (i < files[k].Length / 2 ? training : test).Add(new StudyPicture(Square(image.ToRgb(), side), k));
                 progress?.Invoke(++read, total);
             }
+
+        if (Enumerable.Range(0, names.Count).FirstOrDefault(k => !training.Exists(picture => picture.Class == k) || !test.Exists(picture => picture.Class == k), -1) is >= 0 and var poor)
+            throw new InvalidDataException($"The folder {folders[names[poor]].Path} has too few pictures that can be read; one to learn from and one to be asked about are needed.");
         return new RobustnessPictures(names, training, test);
+
+        PillowImage? Picture(string file) => reader is null ? PillowImage.Load(file).Upright() : reader.Read(file);
     }
 
     /// <summary>The middle of a picture as a square.</summary>

@@ -169,7 +169,7 @@ public sealed class ClipModel : IDisposable
         var embeddings = new float[count][];
         EmbedImages(count, read, (from, batch) =>
         {
-            batch.CopyTo(embeddings, from);
+            batch.CopyTo((Array)embeddings, from);
             progress?.Invoke(from + batch.Length);
         }, cancellation);
         return embeddings;
@@ -178,10 +178,12 @@ public sealed class ClipModel : IDisposable
     /// <summary>Embeds pictures that are fetched when their turn comes and handed on batch by batch, in constant memory.</summary>
     /// <inheritdoc cref="EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/>
     /// <param name="count">How many.</param>
-    /// <param name="read">Gives picture i, 0 to count - 1; called once for each, from several threads at a time.</param>
-    /// <param name="embedded">Given the number of the first picture of a batch and the batch's embeddings, [batch][dimensions] of unit length, in order.</param>
+    /// <param name="read">Gives picture i, 0 to count - 1, or null for one that is left out; called once for each, from several threads at a time.</param>
+    /// <param name="embedded">
+    /// Given the number of the first picture of a batch and the batch's embeddings, [batch][dimensions] of unit length, in order; null for one that was left out.
+    /// </param>
     /// <param name="cancellation">Stops between batches.</param>
-    public void EmbedImages(int count, Func<int, PillowImage> read, Action<int, float[][]> embedded, CancellationToken cancellation = default)
+    public void EmbedImages(int count, Func<int, PillowImage?> read, Action<int, float[]?[]> embedded, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(embedded);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
@@ -194,14 +196,18 @@ public sealed class ClipModel : IDisposable
         {
             for (var b = 0; b < batches.Length; b++)
             {
-                var (pixels, batch) = (ahead.GetAwaiter().GetResult(), batches[b]);
+                var ((pixels, places), batch) = (ahead.GetAwaiter().GetResult(), batches[b]);
                 ahead = Read(b + 1);
-                var embeddings = new float[batch.Length][];
-                Inference(() =>
+                var embeddings = new float[]?[batch.Length];
+                if (places.Length > 0)
                 {
-                    var x = tensor(pixels, [batch.Length, 3, tower.Size, tower.Size]);
-                    Store(packed?.Embed(x) ?? tower.Embed(x, dtype), [.. Enumerable.Range(0, batch.Length)], embeddings);
-                });
+                    Inference(() =>
+                    {
+                        var x = tensor(pixels, [places.Length, 3, tower.Size, tower.Size]);
+                        Store(packed?.Embed(x) ?? tower.Embed(x, dtype), places, embeddings);
+                    });
+                }
+
                 embedded(batch[0], embeddings);
             }
         }
@@ -212,7 +218,8 @@ public sealed class ClipModel : IDisposable
         }
 
         // The next batch is decoded and resized while the tower works on this one.
-        Task<float[]> Read(int b) => b < batches.Length ? Task.Run(() => Prepare(tower, batches[b], read, cancellation), CancellationToken.None) : Task.FromResult(Array.Empty<float>());
+        Task<(float[] Pixels, int[] Places)> Read(int b) => b < batches.Length
+            ? Task.Run(() => Prepare(tower, batches[b], read, cancellation), CancellationToken.None) : Task.FromResult<(float[], int[])>(([], []));
     }
 
     /// <summary>Says which patches of a picture and which tokens of a text their match rests on (Chefer et al., 2021, §3.1).</summary>
@@ -253,20 +260,21 @@ public sealed class ClipModel : IDisposable
         parts.Dispose();
     }
 
-    /// <returns>[batch, 3, size, size]</returns>
-    private static float[] Prepare(ClipImageTower tower, int[] batch, Func<int, PillowImage> read, CancellationToken cancellation)
+    /// <returns>[places, 3, size, size], and the places in the batch of the pictures that were not left out.</returns>
+    private static (float[] Pixels, int[] Places) Prepare(ClipImageTower tower, int[] batch, Func<int, PillowImage?> read, CancellationToken cancellation)
     {
         var plane = 3 * tower.Size * tower.Size;
         var pixels = new float[batch.Length * plane];
-        var errors = new Exception?[batch.Length];
+        var (errors, isThere) = (new Exception?[batch.Length], new bool[batch.Length]);
         Parallel.For(0, batch.Length, new ParallelOptions { CancellationToken = cancellation }, i =>
         {
             try
             {
-                var image = read(batch[i]);
+                if (read(batch[i]) is not { } image) return;
                 if (tower.Processor.OutputSize(image.Height, image.Width) is var (h, w) && (h, w) != (tower.Size, tower.Size))
                     throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower takes {tower.Size} x {tower.Size}: preprocessor_config.json and config.json do not belong together.");
                 tower.Processor.Prepare(image).CopyTo(pixels, i * plane);
+                isThere[i] = true;
             }
             catch (Exception e)
             {
@@ -276,7 +284,10 @@ public sealed class ClipModel : IDisposable
 
         // The first picture that failed is named, whichever thread was faster.
         if (errors.FirstOrDefault(e => e is not null) is { } first) ExceptionDispatchInfo.Throw(first);
-        return pixels;
+        int[] places = [.. Enumerable.Range(0, batch.Length).Where(i => isThere[i])];
+        for (var k = 0; k < places.Length; k++)
+            if (places[k] != k) Array.Copy(pixels, places[k] * plane, pixels, k * plane, plane);
+        return (places.Length == batch.Length ? pixels : pixels[..(places.Length * plane)], places);
     }
 
     /// <summary>A tower that cannot be packed runs as it is written, which no network does in int8.</summary>
@@ -291,7 +302,7 @@ public sealed class ClipModel : IDisposable
     }
 
     /// <summary>Puts the rows of a batch, [places, dimensions], where they belong, at unit length.</summary>
-    private void Store(Tensor batch, int[] places, float[][] embeddings)
+    private void Store(Tensor batch, int[] places, float[]?[] embeddings)
     {
         var values = ClipNetwork.Unit(batch).data<float>().ToArray();                        // [places, dimensions]
         for (var i = 0; i < places.Length; i++) embeddings[places[i]] = values.AsSpan(i * Dimensions, Dimensions).ToArray();

@@ -21,6 +21,9 @@ public sealed record TraceStage(
 /// <summary>Writes every stage of a run into a folder: arrays as <c>.npy</c>, pictures as <c>.png</c>, and <c>trace.json</c> with their order.</summary>
 public sealed class GenerationTrace
 {
+    /// <summary>Name of the file with the order of the stages.</summary>
+    public const string IndexFile = "trace.json";
+
     private static readonly JsonSerializerOptions Format = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true,
@@ -44,7 +47,7 @@ public sealed class GenerationTrace
     /// <summary>Writes <c>trace.json</c>.</summary>
     /// <param name="header">What is said above the stages: the request, the model.</param>
     public void Finish(object header) =>
-        File.WriteAllText(Path.Combine(folder, "trace.json"), JsonSerializer.Serialize(new { run = header, stages }, Format));
+        File.WriteAllText(Path.Combine(folder, IndexFile), JsonSerializer.Serialize(new { run = header, stages }, Format));
 
     internal void Add(string name, Tensor value, object? notes = null)
     {

@@ -318,7 +318,7 @@ public sealed class UnClipPipeline : IDisposable
     }
 
     /// <summary>The depth map of a request, [1, 3, h, w] in [0, 1], or null.</summary>
-    internal static Tensor? Depth(GenerationRequest request) => request.DepthMap is { } file ? ImageTensors.FromImage(RgbImage.Load(file)).add(1).div(2) : null;
+    internal static Tensor? Depth(GenerationRequest request) => request.DepthMap is { } file ? ImageTensors.FromImage(RgbImage.LoadUpright(file)).add(1).div(2) : null;
 
     /// <summary>How the decoder runs for a request that is complete.</summary>
     internal static DecoderRun Run(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)

@@ -61,10 +61,10 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
     public TrainingResult Run(TrainingOptions options, double mix = 1, CancellationToken cancellation = default)
     {
         if (mix is not (>= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(mix), $"The mixture is {mix}; it has to be from 0 (zero-shot) to 1 (fine-tuned).");
-        var pictures = LabelledPictures.Read(config.Images);
+        var pictures = LabelledPictures.Read(config.Images, cancellation: cancellation);
         var (train, validation, test) = pictures.Split();
         IReadOnlyList<LabelledPicture> learnt = [.. train, .. validation, .. config.Test is null ? [] : test];
-        if (config.Test is { } folder) test = LabelledPictures.Read(folder, pictures.Labels).Pictures;
+        if (config.Test is { } folder) test = LabelledPictures.Read(folder, pictures.Labels, cancellation).Pictures;
         var batch = Math.Min(config.Batch, learnt.Count);
         var steps = config.Epochs * (long)((learnt.Count + batch - 1) / batch);
 
@@ -93,7 +93,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
             var learningRate = rate.At(run.Step);
             var norm = optimizer.Step(learningRate);
             run.Count(loss.ToDouble(), norm, learningRate, batch, steps);
-            foreach (var remark in source.Bad.TakeRemarks()) run.Note(remark, steps);
+            foreach (var remark in source.TakeRemarks()) run.Note(remark, steps);
             if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
         }
 
@@ -113,7 +113,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         Snapshot.Mix(network, initial, tuned, mix);
         Export(run.Folder, clip, network, labels);
         run.Note(string.Join(", ", metrics.Select(m => FormattableString.Invariant($"{m.Key} {m.Value:F3}"))), steps);
-        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
+        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics) { Skipped = source.Reader.Skipped };
     }
 
     /// <summary>The tower with the classifier that it begins with.</summary>
@@ -221,14 +221,25 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         public Tensor PixelTensor() => tensor(Pixels, [Classes.Length, 3, Size, Size]);
     }
 
-    /// <summary>Batches of labelled pictures; batch i depends on i alone. A picture that cannot be read is told, and its batch is smaller.</summary>
+    /// <summary>
+    /// Batches of labelled pictures, turned as their EXIF orientation asks; batch i depends on i alone. A picture that cannot be read is left out, and its
+    /// batch is smaller.
+    /// </summary>
     private sealed class LabelledBatches(IReadOnlyList<LabelledPicture> pictures, TrainedClip clip, int batch, ClassifierTrainingConfig config)
     {
         private readonly EpochOrder order = new(pictures.Count);
         private readonly int size = clip.Network.Config.VisionConfig.ImageSize;
+        private readonly BadEntries remarks = new(maxShare: 1);
         private readonly PictureDataOptions crops = new() { CropScale = config.CropScale, Flip = config.Flip };
 
-        public BadEntries Bad { get; } = new(0.01);
+        public PictureReader Reader { get; } = new(upright: true);
+
+        /// <summary>A sentence for each of the first pictures that were left out since the last call.</summary>
+        public IReadOnlyList<string> TakeRemarks()
+        {
+            foreach (var skipped in Reader.Skipped) remarks.Add(skipped.File, $"{skipped.File}: {skipped.Reason}");
+            return remarks.TakeRemarks();
+        }
 
         public LabelledBatch Make(long number)
         {
@@ -249,16 +260,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
             var rows = new float[]?[some.Count];
             Parallel.For(0, rows.Length, new ParallelOptions { MaxDegreeOfParallelism = crops.Workers }, i =>
             {
-                try
-                {
-                    rows[i] = clip.Prepare(crop(i)(PillowImage.Load(some[i].Path).ToRgbOnWhite()));
-                }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
-                    Bad.Add(some[i].Path, $"{some[i].Path}: {e.Message.Split('\n')[0]}");
-                }
+                if (Reader.Read(some[i].Path) is { } picture) rows[i] = clip.Prepare(crop(i)(picture.ToRgbOnWhite()));
             });
-            Bad.Check(config.Images, pictures.Count);
             int[] good = [.. Enumerable.Range(0, rows.Length).Where(i => rows[i] is not null)];
             return good.Length == 0 ? null : new LabelledBatch(ClipBatch.Join([.. good.Select(i => rows[i]!)]), [.. good.Select(i => (long)some[i].Class)], size);
         }

@@ -1,7 +1,6 @@
 using Alebrije.Analysis;
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
-using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Training;
 
@@ -18,7 +17,7 @@ public sealed record ProbeOptions(string Images)
     /// <summary>Sentences for the zero-shot classifier that stands beside it, <c>{}</c> being the class.</summary>
     public IReadOnlyList<string> Templates { get; init; } = ZeroShotSet.Plain;
 
-    /// <summary>Share of the pictures that may be broken; they are skipped and named.</summary>
+    /// <summary>Share of the pictures that may be broken, 0 to 1; they are skipped and named. One alone is forgiven unless it is 0.</summary>
     public double MaxBadShare { get; init; } = 0.01;
 
     /// <summary>Told what is being done, and how many of how many are done.</summary>
@@ -32,9 +31,9 @@ public sealed record ProbeOptions(string Images)
 /// <param name="Validation">Pictures that chose the penalty.</param>
 /// <param name="Accuracy">Share of the test pictures that it names rightly; null without any.</param>
 /// <param name="ZeroShot">The same of the zero-shot classifier, on the same pictures; null without any, or without a text tower.</param>
-/// <param name="Skipped">A sentence for each picture that could not be read.</param>
+/// <param name="Skipped">Pictures that could not be read.</param>
 public sealed record ProbeResult(
-    LinearHead Head, LinearProbe Probe, int Train, int Validation, Figure? Accuracy, Figure? ZeroShot, IReadOnlyList<string> Skipped);
+    LinearHead Head, LinearProbe Probe, int Train, int Validation, Figure? Accuracy, Figure? ZeroShot, IReadOnlyList<SkippedPicture> Skipped);
 
 /// <summary>Fits a linear probe on the frozen embeddings of a labelled folder, and measures it beside zero-shot classification (Radford et al., 2021, §3.2).</summary>
 public static class ProbeTrainer
@@ -48,24 +47,26 @@ public static class ProbeTrainer
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(options);
-        var all = LabelledPictures.Read(options.Images);
+        var all = LabelledPictures.Read(options.Images, cancellation: cancellation);
         var (train, validation, test) = all.Split();
         if (options.Validation is { } folder)
         {
             train = [.. train, .. validation];
-            validation = LabelledPictures.Read(folder, all.Labels).Pictures;
+            validation = LabelledPictures.Read(folder, all.Labels, cancellation).Pictures;
         }
 
         if (options.Test is { } other)
         {
             train = [.. train, .. test];
-            test = LabelledPictures.Read(other, all.Labels).Pictures;
+            test = LabelledPictures.Read(other, all.Labels, cancellation).Pictures;
         }
 
         if (validation.Count == 0) throw new InvalidDataException($"{options.Images} has too few pictures to choose the penalty with; give three of each class, or a folder of others with --validation.");
-        var bad = new BadEntries(options.MaxBadShare);
-        var set = new Embedder(model, options, bad, cancellation);
+        var reader = new PictureReader(upright: true);
+        var set = new Embedder(model, options, reader, cancellation);
         var (learnt, chosen, measured) = (set.Embed(train), set.Embed(validation), set.Embed(test));
+        var bad = new BadEntries(options.MaxBadShare);
+        foreach (var skipped in reader.Skipped) bad.Add(skipped.File, $"{skipped.File}: {skipped.Reason}");
         bad.Check(options.Images, train.Count + validation.Count + test.Count);
         if (learnt.Images.Count == 0 || chosen.Images.Count == 0) throw new InvalidDataException($"{options.Images} has no pictures to learn from that can be read.");
 
@@ -73,7 +74,7 @@ public static class ProbeTrainer
         var head = new LinearHead(model.Name, all.Labels, probe.Weights, probe.Bias, LinearHead.SpaceOf(model));
         return new ProbeResult(
             head, probe, learnt.Images.Count, chosen.Images.Count, Accuracy(measured, head.Logits), model.Tokenizer is null ? null : ZeroShotAccuracy(model, all.Labels, options.Templates, measured),
-            bad.TakeRemarks());
+            reader.Skipped);
     }
 
     private static Figure? ZeroShotAccuracy(ClipModel model, IReadOnlyList<string> labels, IReadOnlyList<string> templates, (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) set)
@@ -86,32 +87,24 @@ public static class ProbeTrainer
     private static Figure? Accuracy((IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) set, Func<float[], double[]> scores) =>
         set.Images.Count == 0 ? null : ZeroShot.TopAccuracy([.. set.Images.Select(scores)], set.Classes);
 
-    /// <summary>Embeds labelled pictures; one that cannot be read is told and left out.</summary>
-    private sealed class Embedder(ClipModel model, ProbeOptions options, BadEntries bad, CancellationToken cancellation)
+    /// <summary>Embeds labelled pictures, turned as their EXIF orientation asks; one that cannot be read is left out.</summary>
+    private sealed class Embedder(ClipModel model, ProbeOptions options, PictureReader reader, CancellationToken cancellation)
     {
-        private static readonly PillowImage Blank = new RgbImage(8, 8).ToPillow();
-
         public (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) Embed(IReadOnlyList<LabelledPicture> pictures)
         {
-            var isRead = new bool[pictures.Count];
-            var embedded = model.EmbedImages(pictures.Count, Read, done => options.OnProgress?.Invoke("embedding pictures", done, pictures.Count), cancellation);
-            int[] good = [.. Enumerable.Range(0, pictures.Count).Where(i => isRead[i])];
-            return ([.. good.Select(i => embedded[i])], [.. good.Select(i => pictures[i].Class)]);
-
-            PillowImage Read(int i)
+            var (images, classes) = (new List<float[]>(), new List<int>());
+            model.EmbedImages(pictures.Count, i => reader.Read(pictures[i].Path), (from, batch) =>
             {
-                try
+                for (var i = 0; i < batch.Length; i++)
                 {
-                    var image = PillowImage.Load(pictures[i].Path);
-                    isRead[i] = true;
-                    return image;
+                    if (batch[i] is not { } embedding) continue;
+                    images.Add(embedding);
+                    classes.Add(pictures[from + i].Class);
                 }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-                {
-                    bad.Add(pictures[i].Path, $"{pictures[i].Path}: {e.Message.Split('\n')[0]}");
-                    return Blank;
-                }
-            }
+
+                options.OnProgress?.Invoke("embedding pictures", from + batch.Length, pictures.Count);
+            }, cancellation);
+            return (images, classes);
         }
     }
 }

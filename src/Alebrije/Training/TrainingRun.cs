@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Alebrije.Datasets;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -22,7 +23,11 @@ public sealed record TrainingProgress(
 /// <param name="Seconds">Seconds of training in all.</param>
 /// <param name="Finished">Whether the schedule is at its end; false when time ran out or the run was stopped.</param>
 /// <param name="Metrics">Named results of the last evaluation.</param>
-public sealed record TrainingResult(long Steps, double Seconds, bool Finished, IReadOnlyDictionary<string, double> Metrics);
+public sealed record TrainingResult(long Steps, double Seconds, bool Finished, IReadOnlyDictionary<string, double> Metrics)
+{
+    /// <summary>Pictures that could not be read, where the run read a labelled folder.</summary>
+    public IReadOnlyList<SkippedPicture> Skipped { get; init; } = [];
+}
 
 /// <summary>What every trainer is told from outside its configuration.</summary>
 /// <param name="Folder">Where the run lives: checkpoint, log, sample grids, exported weights.</param>

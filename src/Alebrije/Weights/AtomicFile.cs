@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Weights;
 
 /// <summary>Writes files that are there as a whole or not at all: under another name first, renamed when they are on the disk.</summary>
@@ -22,7 +24,7 @@ internal static class AtomicFile
         catch (Exception e)
         {
             if (File.Exists(temporary)) File.Delete(temporary);
-            if (e is IOException or UnauthorizedAccessException) throw new WeightsException($"{path} cannot be written: {e.Message}", e);
+            if (WrittenFile.IsRefusal(e)) throw new WeightsException(WrittenFile.Refusal(path, e, temporary).Message, e);
             throw;
         }
     }

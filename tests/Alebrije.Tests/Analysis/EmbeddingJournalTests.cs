@@ -1,4 +1,7 @@
+using System.CommandLine;
 using Alebrije.Analysis;
+using Alebrije.Cli;
+using Alebrije.Cli.Commands;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tests.Catalog;
@@ -38,7 +41,7 @@ public sealed class EmbeddingJournalTests : IDisposable
     }
 
     [Fact]
-    public async Task Embed_GoesOnAfterADamagedPicture_AndEndsWithTheSameFile()
+    public async Task Embed_GoesOnWhereItWasStopped_AndEndsWithTheSameFile()
     {
         var pictures = Directory.CreateDirectory(Path.Combine(folder, "pictures")).FullName;
         for (var i = 0; i < 70; i++) Save(Path.Combine(pictures, $"{i:00}.png"), 8 + i);
@@ -46,15 +49,17 @@ public sealed class EmbeddingJournalTests : IDisposable
         var (whole, resumed) = (Path.Combine(folder, "whole.json"), Path.Combine(folder, "resumed.json"));
         Assert.Equal(0, (await CommandLine.Run([.. command, whole])).Status);
 
-        var last = Path.Combine(pictures, "69.png");
-        var sound = await File.ReadAllBytesAsync(last, TestContext.Current.CancellationToken);
-        await File.WriteAllBytesAsync(last, sound[..20], TestContext.Current.CancellationToken);
-        var broken = await CommandLine.Run([.. command, resumed]);
-        Assert.Equal(1, broken.Status);
-        Assert.Contains("64 images of 70 are kept in", broken.Error, StringComparison.Ordinal);
-        Assert.False(File.Exists(resumed));
+        // The run ends at the last picture, by something else than the picture itself.
+        var inputs = new EmbeddingInputs(upright: false);
+        var root = new RootCommand();
+        foreach (var option in CommonOptions.All) root.Add(option);
+        inputs.AddTo(root);
+        using var error = new StringWriter();
+        var (terminal, words) = (new Terminal(TextWriter.Null, error, TextReader.Null), new Alebrije.Cli.Words("en"));
+        var asked = new AskedInputs(new StoppingList([.. Directory.GetFiles(pictures).Order(StringComparer.Ordinal)]), [], new SkippedPictures(words, upright: false, strict: false));
+        Assert.Throws<TimeoutException>(() => EmbeddingInputs.Embed(root.Parse(command[1..3]), terminal, words, asked, thumbnails: false, CancellationToken.None, resumed + ".journal"));
+        Assert.Contains("64 images of 70 are kept in", error.ToString(), StringComparison.Ordinal);
 
-        await File.WriteAllBytesAsync(last, sound, TestContext.Current.CancellationToken);
         var again = await CommandLine.Run([.. command, resumed]);
         Assert.Equal(0, again.Status);
         Assert.Contains("64 images of 70 were embedded before", again.Error, StringComparison.Ordinal);
@@ -62,6 +67,18 @@ public sealed class EmbeddingJournalTests : IDisposable
         var (a, b) = (await EmbeddingFile.ReadAsync(whole, TestContext.Current.CancellationToken), await EmbeddingFile.ReadAsync(resumed, TestContext.Current.CancellationToken));
         Assert.Equal(a.Items.Select(item => item.Label), b.Items.Select(item => item.Label));
         foreach (var (x, y) in a.Items.Zip(b.Items)) Assert.Equal(x.Embedding, y.Embedding, (p, q) => Math.Abs(p - q) < 1e-5);
+    }
+
+    /// <summary>Its last item cannot be taken.</summary>
+    private sealed class StoppingList(string[] items) : IReadOnlyList<string>
+    {
+        public int Count => items.Length;
+
+        public string this[int index] => index < items.Length - 1 ? items[index] : throw new TimeoutException();
+
+        public IEnumerator<string> GetEnumerator() => ((IEnumerable<string>)items).GetEnumerator();
+
+        System.Collections.IEnumerator System.Collections.IEnumerable.GetEnumerator() => items.GetEnumerator();
     }
 
     private string Touch(string name)

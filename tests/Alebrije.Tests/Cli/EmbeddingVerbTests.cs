@@ -167,7 +167,7 @@ public sealed class EmbeddingVerbTests : IDisposable
     [InlineData(1, "matches the pattern", "similarity", "--images", "FOLDER/*.gif", "--texts", "a")]
     [InlineData(1, "cut short", "similarity", "--images", "FOLDER/corrupt.png", "--texts", "a")]
     [InlineData(1, "not a picture", "similarity", "--images", "FOLDER/notes.txt", "--texts", "a")]
-    [InlineData(1, "There is no file of texts", "similarity", "--images", "FOLDER", "--texts-file", "FOLDER/none.txt")]
+    [InlineData(1, "--texts-file takes a text file", "similarity", "--images", "FOLDER", "--texts-file", "FOLDER/none.txt")]
     [InlineData(2, "has to end in .html, .png, .csv or .md", "similarity", "--images", "FOLDER", "--texts", "a", "--out", "x.pdf")]
     [InlineData(2, "has to end in .png, .svg, .html or .csv", "pca", "--images", "FOLDER", "--out", "x")]
     [InlineData(2, "has to end in .npy, .parquet or .json", "embed", "--texts", "a", "--out", "x.txt")]

@@ -51,11 +51,24 @@ public sealed class UpscaleVerbTests : IDisposable
         Assert.Equal(
             ["small picture", "predicted large picture 1", "predicted large picture 2", "picture"],
             trace.RootElement.GetProperty("stages").EnumerateArray().Select(stage => stage.GetProperty("name").GetString()!));
-        var spanish = await CommandLine.Run([.. enlarge, "--lang", "es"]);
-        Assert.Contains("small-large.png  64 x 64  semilla 4", spanish.Output, StringComparison.Ordinal);
-        Assert.Contains("ampliador", spanish.Output, StringComparison.Ordinal);
-        Assert.Equal(File.ReadAllBytes(At("up.png")), File.ReadAllBytes(At("small-large.png")));
-        Assert.Contains("small-large-2.png", (await CommandLine.Run(enlarge)).Output, StringComparison.Ordinal);
+
+        // Without --out the file goes to the current folder and not beside the source, which may be a folder that is only read.
+        var stem = Guid.NewGuid().ToString("N");
+        File.Copy(At("small.png"), At(stem + ".png"));
+        enlarge[1] = At(stem + ".png");
+        try
+        {
+            var spanish = await CommandLine.Run([.. enlarge, "--lang", "es"]);
+            Assert.StartsWith($"{stem}-large.png  64 x 64  semilla 4", spanish.Output[spanish.Output.IndexOf(stem, StringComparison.Ordinal)..], StringComparison.Ordinal);
+            Assert.Contains("ampliador", spanish.Output, StringComparison.Ordinal);
+            Assert.Equal(RgbImage.Load(At("up.png")).Pixels, RgbImage.Load(stem + "-large.png").Pixels);
+            Assert.Contains(stem + "-large-2.png", (await CommandLine.Run(enlarge)).Output, StringComparison.Ordinal);
+            Assert.False(File.Exists(At(stem + "-large.png")));
+        }
+        finally
+        {
+            foreach (var written in Directory.GetFiles(".", stem + "*")) File.Delete(written);
+        }
 
         int Int(string name) => json.GetProperty(name).GetInt32();
     }

@@ -47,16 +47,16 @@ public sealed class RobustnessStudyTests : IDisposable
     {
         foreach (var (k, name) in new[] { "blue", "red" }.Index())
             for (var i = 0; i < 5; i++) Write($"{name}/{i}.png", Disk(1 - k));
-        var first = RobustnessPictures.FromFolder(folder, side: 32);
+        var first = RobustnessPictures.FromFolder(folder, side: 32, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(["blue", "red"], first.Labels);
         Assert.Equal((4, 6), (first.Training.Count, first.Test.Count));
         Assert.All(first.Test, picture => Assert.Equal((32, 32), (picture.Image.Width, picture.Image.Height)));
-        Assert.Equal(["red", "blue"], RobustnessPictures.FromFolder(folder, ["red", "blue"], 32).Labels);
-        Assert.Contains("no folder 'green'", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder, ["red", "green"])).Message, StringComparison.Ordinal);
-        Assert.Contains("at least two are needed", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder, ["red"])).Message, StringComparison.Ordinal);
+        Assert.Equal(["red", "blue"], RobustnessPictures.FromFolder(folder, ["red", "blue"], 32, cancellation: TestContext.Current.CancellationToken).Labels);
+        Assert.Contains("no folder 'green'", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder, ["red", "green"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("at least two are needed", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder, ["red"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
         Write("few/0.png", Disk(0));
-        Assert.Contains("has 1 pictures", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder)).Message, StringComparison.Ordinal);
-        Assert.Throws<DirectoryNotFoundException>(() => RobustnessPictures.FromFolder(Path.Combine(folder, "none")));
+        Assert.Contains("has 1 pictures", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder, cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Throws<DirectoryNotFoundException>(() => RobustnessPictures.FromFolder(Path.Combine(folder, "none"), cancellation: TestContext.Current.CancellationToken));
     }
 
     [Fact]

@@ -111,10 +111,6 @@ public sealed class ImageFileTests
         }
     }
 
-    [Fact]
-    public void Load_OfExifOrientation_LeavesThePictureAsItIs()
-        => Assert.Equal((50, 50), (RgbImage.Load(Path.Combine(Pictures, "jpeg-4-RGB-50x50.jpg")).Width, RgbImage.Load(Path.Combine(Pictures, "jpeg-4-RGB-50x50.jpg")).Height));
-
     [Theory]
     [InlineData("00-RGB-50x40.png", PixelMode.Rgb)]
     [InlineData("02-RGBA-33x33.png", PixelMode.Rgba)]

@@ -34,14 +34,14 @@ public sealed class ClassifierTrainerTests : IDisposable
     [Fact]
     public void Split_SharesNoPicture_AndStaysWhereItWas()
     {
-        var pictures = LabelledPictures.Read(images);
+        var pictures = LabelledPictures.Read(images, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(["blue", "green", "red", "yellow"], pictures.Labels);
         var (train, validation, test) = pictures.Split();
         Assert.Equal((32, 8, 8), (train.Count, validation.Count, test.Count));
         Assert.Equal(48, train.Concat(validation).Concat(test).Select(picture => picture.Path).Distinct().Count());
-        Assert.Equal(test, LabelledPictures.Read(images).Split().Test);
-        Assert.Contains("none of the 2 classes", Assert.Throws<InvalidDataException>(() => LabelledPictures.Read(images, ["blue", "green"])).Message, StringComparison.Ordinal);
-        Assert.Contains("two or more", Assert.Throws<InvalidDataException>(() => LabelledPictures.Read(start)).Message, StringComparison.Ordinal);
+        Assert.Equal(test, LabelledPictures.Read(images, cancellation: TestContext.Current.CancellationToken).Split().Test);
+        Assert.Contains("none of the 2 classes", Assert.Throws<InvalidDataException>(() => LabelledPictures.Read(images, ["blue", "green"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("two or more", Assert.Throws<InvalidDataException>(() => LabelledPictures.Read(start, cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -50,7 +50,7 @@ public sealed class ClassifierTrainerTests : IDisposable
         using var model = ClipModel.Load(start);
         File.WriteAllText(Path.Combine(images, "red", "008.png"), "broken");
         var result = ProbeTrainer.Run(model, new ProbeOptions(images) { MaxBadShare = 0.1 }, TestContext.Current.CancellationToken);
-        Assert.Contains("008.png", Assert.Single(result.Skipped), StringComparison.Ordinal);
+        Assert.Contains("008.png", Assert.Single(result.Skipped).File, StringComparison.Ordinal);
         Assert.InRange(result.Accuracy!.Value, 0.5, 1);
         Assert.Equal(result.Accuracy.Count, result.ZeroShot!.Count);
         result.Head.RequireSpace(model);
@@ -72,10 +72,10 @@ public sealed class ClassifierTrainerTests : IDisposable
         using (var after = ClipModel.Load(In("run")))
         {
             var token = TestContext.Current.CancellationToken;
-            var files = LabelledPictures.Read(images).Pictures.Select(picture => picture.Path).ToArray();
+            var files = LabelledPictures.Read(images, cancellation: TestContext.Current.CancellationToken).Pictures.Select(picture => picture.Path).ToArray();
             var embedded = before.EmbedImages(files, cancellation: token);
             Assert.Equal(embedded, after.EmbedImages(files, cancellation: token));
-            var zeroShot = ZeroShotClassifier.Create(LabelledPictures.Read(images).Labels, ["{}"], texts => before.EmbedTexts(texts, cancellation: token));
+            var zeroShot = ZeroShotClassifier.Create(LabelledPictures.Read(images, cancellation: TestContext.Current.CancellationToken).Labels, ["{}"], texts => before.EmbedTexts(texts, cancellation: token));
             var head = LinearHead.Load(In("run/head.safetensors"));
             foreach (var image in embedded)
             {
@@ -101,6 +101,15 @@ public sealed class ClassifierTrainerTests : IDisposable
             using var weights = new SafeTensorsFile(In("run/clip/model.safetensors"));
             return weights.Read("vision_model.encoder.layers.0.mlp.fc1.weight").data<float>().ToArray();
         }
+    }
+
+    [Fact]
+    public void Run_WithDamagedPictures_LeavesThemOut_AndNamesThem()
+    {
+        for (var i = 0; i < 4; i++) File.WriteAllText(Path.Combine(images, "red", $"damaged{i}.png"), "broken");
+        var result = Train(new TrainingOptions(In("run")), mix: 1);
+        Assert.True(result.Finished);
+        Assert.Equal(Enumerable.Range(0, 4).Select(i => $"damaged{i}.png"), result.Skipped.Select(picture => Path.GetFileName(picture.File)));
     }
 
     [Fact]

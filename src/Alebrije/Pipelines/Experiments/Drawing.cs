@@ -56,21 +56,30 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     /// <summary>Text embeddings, [texts, features].</summary>
     public Tensor Texts(IReadOnlyList<string> texts) => pipeline.Embedder.EncodeTexts(texts);
 
-    /// <summary>Image embeddings of files, [files, features].</summary>
+    /// <summary>Image embeddings of files, [files, features]; one that cannot be read is left out and told.</summary>
+    /// <exception cref="ImageFormatException">None of them can be read.</exception>
     public Tensor Pictures(IReadOnlyList<string> files)
     {
         var rows = new List<Tensor>();
         foreach (var file in files)
         {
             cancellation.ThrowIfCancellationRequested();
-            rows.Add(pipeline.Embedder.EncodeImages([Load(file)]));
+            try
+            {
+                rows.Add(pipeline.Embedder.EncodeImages([Load(file)]));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                Tell($"skipped: {e.Message.Split('\n')[0]}");
+            }
         }
 
+        if (rows.Count == 0) throw new ImageFormatException($"None of the {files.Count} pictures can be read; the first is {files[0]}.");
         return cat(rows);
     }
 
-    /// <summary>A file's picture.</summary>
-    public static RgbImage Load(string file) => RgbImage.Load(file);
+    /// <summary>A file's picture, turned as its EXIF orientation asks.</summary>
+    public static RgbImage Load(string file) => RgbImage.LoadUpright(file);
 
     /// <summary>The noise that a picture comes from.</summary>
     public Tensor Invert(EmbeddedPart part)

@@ -142,7 +142,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
         var experiment = draw.Experiment;
         var request = experiment.Request;
         var picture = Drawing.Load(experiment.Parts[0].Picture!);
-        var mask = PillowImage.Load(experiment.Mask!);
+        var mask = PillowImage.Load(experiment.Mask!).Upright();
         var told = request.Prompt.Length > 0 ? draw.Embed(new ExperimentPart(request.Prompt, null)) : draw.Embed(experiment.Parts[0]);
         var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
         {

@@ -1,0 +1,87 @@
+using Alebrije.Datasets;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary>Reads the pictures of a run; what cannot be read is left out, counted and named at the end.</summary>
+/// <param name="words">Language.</param>
+/// <param name="upright">Whether pictures are turned as their EXIF orientation asks.</param>
+/// <param name="strict">Whether a skipped picture makes the exit status 1.</param>
+internal sealed class SkippedPictures(Words words, bool upright, bool strict)
+{
+    /// <summary>As many are named one by one.</summary>
+    private const int Named = 10;
+
+    private readonly List<string> otherKinds = [];
+
+    /// <summary>Reads for the library's own loops.</summary>
+    public PictureReader Reader { get; } = new(upright);
+
+    /// <summary>Everything that was left out, for <c>skipped</c> in JSON.</summary>
+    public IReadOnlyList<SkippedPicture> Items =>
+    [
+        .. Reader.Skipped, .. otherKinds.Select(file => new SkippedPicture(file, $"of a kind that is not read here ({Kind(file)}).")),
+    ];
+
+    /// <summary>Reads a picture.</summary>
+    /// <returns>Null where it cannot be read.</returns>
+    public PillowImage? Read(string path) => Reader.Read(path);
+
+    /// <summary>Embeds pictures; those that cannot be read are left out.</summary>
+    /// <returns>Places in <paramref name="paths"/> of the others, and their embeddings.</returns>
+    /// <exception cref="ImageFormatException">None can be read.</exception>
+    public (int[] Places, float[][] Embeddings) Embed(ClipModel model, IReadOnlyList<string> paths, Action<int> progress, CancellationToken cancellation)
+    {
+        var rows = new float[]?[paths.Count];
+        model.EmbedImages(paths.Count, i => Read(paths[i]), (from, batch) =>
+        {
+            batch.CopyTo(rows, from);
+            progress(from + batch.Length);
+        }, cancellation);
+        int[] places = [.. Enumerable.Range(0, rows.Length).Where(i => rows[i] is not null)];
+        RequireSome(paths.Count, places.Length);
+        return (places, [.. places.Select(i => rows[i]!)]);
+    }
+
+    /// <summary>Leaves out pictures of kinds that are not read.</summary>
+    public void AddOtherKinds(IEnumerable<string> files) => otherKinds.AddRange(files.Except(otherKinds));
+
+    /// <summary>The kinds of some files with their numbers: "avif 1, tiff 2".</summary>
+    public static string Kinds(IEnumerable<string> files) =>
+        string.Join(", ", files.CountBy(Kind).OrderBy(kind => kind.Key, StringComparer.Ordinal).Select(kind => $"{kind.Key} {kind.Value}"));
+
+    /// <summary>Refuses to go on where no picture is left of those that were asked for.</summary>
+    /// <exception cref="ImageFormatException">None can be read; one sentence.</exception>
+    public void RequireSome(int asked, int left)
+    {
+        if (asked == 0 || left > 0) return;
+        var first = Reader.Skipped[0];
+        var reason = words.In($"{first.File} cannot be read: {first.Reason}", $"{first.File} no se puede leer: {first.Reason}");
+        throw new ImageFormatException(asked == 1 ? reason : words.In($"None of the {asked} images can be read. The first: {reason}", $"Ninguna de las {asked} imágenes se puede leer. La primera: {reason}"));
+    }
+
+    /// <summary>Says on standard error what was left out.</summary>
+    /// <returns>The exit status: 1 with <c>--strict</c> where anything was left out, else 0.</returns>
+    public int Say(Terminal terminal)
+    {
+        var skipped = Reader.Skipped;
+        foreach (var picture in skipped.Take(Named)) terminal.Note(words.In($"Skipped {picture.File}: {picture.Reason}", $"Omitida {picture.File}: {picture.Reason}"));
+        if (skipped.Count > 1)
+        {
+            var more = skipped.Count > Named ? words.In($", of which the first {Named} are named", $", de las que se nombran las {Named} primeras") : "";
+            terminal.Note(words.In($"{skipped.Count} images were skipped because they cannot be read{more}.", $"Se omitieron {skipped.Count} imágenes que no se pueden leer{more}."));
+        }
+
+        if (otherKinds.Count > 0)
+        {
+            terminal.Note(words.In(
+                $"Left out: {words.Images(otherKinds.Count)} of kinds that are not read here ({Kinds(otherKinds)}); PNG, JPEG, GIF, BMP and WebP are read.",
+                $"Sin usar: {words.Images(otherKinds.Count)} de tipos que aquí no se leen ({Kinds(otherKinds)}); se leen PNG, JPEG, GIF, BMP y WebP."));
+        }
+
+        return strict && skipped.Count + otherKinds.Count > 0 ? 1 : 0;
+    }
+
+    private static string Kind(string file) => Path.GetExtension(file).TrimStart('.').ToLowerInvariant();
+}

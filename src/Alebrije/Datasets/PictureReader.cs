@@ -1,0 +1,58 @@
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Datasets;
+
+/// <summary>A picture that was left out.</summary>
+/// <param name="File">The file.</param>
+/// <param name="Reason">Why, such as "cut short: the JPEG file ends before its last row."</param>
+public sealed record SkippedPicture(string File, string Reason);
+
+/// <summary>Reads pictures of which some may be damaged: those are left out and kept with their reasons. Safe from several threads.</summary>
+/// <param name="upright">Whether pictures are turned as their EXIF orientation asks; see <see cref="PillowImage.Upright"/>.</param>
+public sealed class PictureReader(bool upright)
+{
+    private readonly SortedDictionary<string, string> skipped = new(StringComparer.Ordinal);
+    private readonly Lock gate = new();
+
+    /// <summary>What was left out so far, each file once, by name.</summary>
+    public IReadOnlyList<SkippedPicture> Skipped
+    {
+        get
+        {
+            lock (gate) return [.. skipped.Select(pair => new SkippedPicture(pair.Key, pair.Value))];
+        }
+    }
+
+    /// <summary>Reads a picture, or leaves it out.</summary>
+    /// <returns>Null where it cannot be read.</returns>
+    public PillowImage? Read(string path)
+    {
+        try
+        {
+            var image = PillowImage.Load(path);
+            return upright ? image.Upright() : image;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            Skip(path, e);
+            return null;
+        }
+    }
+
+    /// <summary>Leaves a file or folder out.</summary>
+    public void Skip(string path, Exception error)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(error);
+        var reason = error.Message.Split('\n')[0].Trim();
+        var start = path + " is ";
+        Skip(path, reason.StartsWith(start, StringComparison.Ordinal) ? reason[start.Length..] : reason);
+    }
+
+    /// <summary>Leaves a file or folder out.</summary>
+    public void Skip(string path, string reason)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        lock (gate) skipped.TryAdd(path, reason);
+    }
+}

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Alebrije.Preprocessing.Imaging.Lettering;
 using SkiaSharp;
 
 namespace Alebrije.Analysis;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing.Imaging.Lettering;
 
 namespace Alebrije.Analysis;
 

@@ -1,5 +1,6 @@
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing.Imaging.Lettering;
 using SkiaSharp;
 
 namespace Alebrije.Analysis;

@@ -36,7 +36,7 @@ internal static class ExplainCommand
                     terminal.SayJson(new
                     {
                         model = model.Name, image = parsed.GetValue(image), path,
-                        results = found.Select(e => new { e.Text, e.Cosine, e.Grid, e.Patches, e.Tokens }),
+                        results = found.Select(e => new { e.Text, e.Cosine, e.Grid, e.Patches, e.Tokens, Words = e.Words.Select(word => new { Word = word.Token, word.Relevance }) }),
                     });
                     return 0;
                 }
@@ -45,7 +45,7 @@ internal static class ExplainCommand
                 {
                     terminal.SayText(string.Create(CultureInfo.InvariantCulture, $"{e.Text}  ({words.In("cosine", "coseno")} {e.Cosine:F3})"));
                     if (path is null) terminal.Show(RelevancePng.Overlay(e), 32);
-                    terminal.SayText("  " + string.Join("  ", e.Tokens.Select(t => string.Create(CultureInfo.InvariantCulture, $"{t.Token.Replace("</w>", "", StringComparison.Ordinal)} {t.Relevance:F3}"))));
+                    terminal.SayText("  " + string.Join("  ", e.Words.Select(word => string.Create(CultureInfo.InvariantCulture, $"{word.Token} {word.Relevance:F3}"))));
                 }
 
                 if (path is not null) terminal.SayText(words.Wrote(path) + ".");

@@ -45,6 +45,7 @@ internal sealed class ExperimentFiles
             return;
         }
 
+        OutputFile.CheckFolder("--out", output, words);
         Directory.CreateDirectory(output);
         (folder, sheet) = (output, Path.Combine(output, SheetName));
         animation = kind is ExperimentKind.Interpolate or ExperimentKind.TextDiff ? Path.Combine(output, AnimationName) : null;

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Alebrije.Analysis;
-using Alebrije.Catalog;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 
@@ -52,7 +51,7 @@ internal sealed class EmbeddingInputs
     public static Embedded Embed(
         ParseResult parsed, Terminal terminal, Words words, IReadOnlyList<string> paths, IReadOnlyList<string> texts, bool thumbnails, CancellationToken cancellation, string? journalFile = null)
     {
-        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+        var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Alebrije.Analysis;
-using Alebrije.Catalog;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 
@@ -26,7 +25,7 @@ internal static class ExplainCommand
                     throw new UsageException(words.In("A text is empty; write what the image might show, such as \"a lion\".", "Hay un texto vacío; escribe lo que podría mostrar la imagen, por ejemplo \"un león\"."));
                 OutputFile.Check(path, words);
                 var picture = PillowImage.Load(parsed.GetValue(image)!);
-                var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+                var folder = ModelChoice.Find(parsed);
                 CommonOptions.StartTorch(parsed);
                 using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
                 var found = asked.Select(text => model.Explain(picture, text, parsed.GetValue(layers) == "last")).ToArray();

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using Alebrije.Catalog;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Tokenizers;
 
@@ -17,7 +16,7 @@ internal static class TokenizeCommand
             var words = new Words(CommonOptions.LanguageOf(parsed));
             var given = parsed.GetValue(text)!;
             if (given == "-") given = terminal.Input.ReadToEnd().TrimEnd('\n', '\r');
-            var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+            var folder = ModelChoice.Find(parsed);
             var tokenizer = ClipModel.LoadTokenizer(folder);
             var whole = tokenizer.Encode(given);
             var truncated = whole.Length > tokenizer.MaxLength;

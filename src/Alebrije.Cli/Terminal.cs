@@ -83,20 +83,11 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         output.WriteLine(JsonSerializer.Serialize(document, compact ? CompactJson : JsonFormat));
     }
 
-    /// <summary>Writes a table; numbers stand to the right.</summary>
+    /// <summary>Writes a table; numbers stand to the right, and no word is broken.</summary>
     /// <param name="heads">Heads of the columns; one that begins with <c>&gt;</c> is a column of numbers.</param>
     /// <param name="rows">Cells, as many as there are heads.</param>
     public void SayTable(IReadOnlyList<string> heads, IEnumerable<IReadOnlyList<string>> rows)
     {
-        var table = new Table().Border(TableBorder.Simple);
-        foreach (var head in heads)
-        {
-            var column = new TableColumn(new Text(head.TrimStart('>'), new Style(decoration: Decoration.Bold)));
-            if (head.StartsWith('>')) column.RightAligned();
-            table.AddColumn(column);
-        }
-
-        foreach (var row in rows) table.AddRow(row.Select(cell => new Text(cell)));
         using var lines = new StringWriter();
         var console = AnsiConsole.Create(new AnsiConsoleSettings
         {
@@ -104,8 +95,19 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
             Interactive = InteractionSupport.No,
             Out = new AnsiConsoleOutput(lines),
         });
-        console.Profile.Width = Width;
         console.Profile.Capabilities.Unicode = true;
+        var cells = rows.ToArray();
+        var (widths, whole) = TableWidths.Of(console, [[.. heads.Select(head => head.TrimStart('>'))], .. cells], Width, i => heads[i].StartsWith('>'));
+        console.Profile.Width = whole;
+        var table = new Table().Border(TableBorder.Simple);
+        for (var i = 0; i < heads.Count; i++)
+        {
+            var column = new TableColumn(new Text(heads[i].TrimStart('>'), new Style(decoration: Decoration.Bold))).Width(widths[i]);
+            if (heads[i].StartsWith('>')) column.RightAligned();
+            table.AddColumn(column);
+        }
+
+        foreach (var row in cells) table.AddRow(row.Select(cell => new Text(cell)));
         console.Write(table);
 
         // The border's empty first and last line, and the spaces that fill every row, are of no use.

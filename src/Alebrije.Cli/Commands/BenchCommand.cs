@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Alebrije.Catalog;
 using Alebrije.Evaluation;
 
 namespace Alebrije.Cli.Commands;
@@ -32,7 +31,7 @@ internal static class BenchCommand
             {
                 var words = new Words(CommonOptions.LanguageOf(parsed));
                 var named = parsed.GetResult(CommonOptions.Model) is { Implicit: false };
-                var folder = named ? ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!) : null;
+                var folder = named ? ModelChoice.Find(parsed) : null;
                 var files = parsed.GetValue(images) is { Length: > 0 } asked ? ImageFiles.Expand(asked, words) : null;
                 CommonOptions.StartTorch(parsed);
                 var model = named ? parsed.GetValue(CommonOptions.Model)! : "ViT-B/32";

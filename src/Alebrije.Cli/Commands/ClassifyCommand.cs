@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Alebrije.Analysis;
-using Alebrije.Catalog;
 using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
@@ -74,7 +73,7 @@ internal static class ClassifyCommand
                 "Solo las imágenes en carpetas con el nombre de su clase tienen una respuesta correcta; --out y --fit-temperature la necesitan."));
         }
 
-        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+        var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));

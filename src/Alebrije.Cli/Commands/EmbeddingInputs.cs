@@ -1,6 +1,5 @@
 using System.CommandLine;
 using Alebrije.Analysis;
-using Alebrije.Catalog;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 
@@ -62,7 +61,7 @@ internal sealed class EmbeddingInputs(bool upright)
         ParseResult parsed, Terminal terminal, Words words, AskedInputs asked, bool thumbnails, CancellationToken cancellation, string? journalFile = null)
     {
         var (paths, texts, skipped) = asked;
-        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+        var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Alebrije.Analysis;
-using Alebrije.Catalog;
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
@@ -49,7 +48,8 @@ internal static class EvaluateCommand
                 if (compares && parsed.GetValue(only) is not null)
                     throw new UsageException(words.In("--priors asks for the priors alone; leave out --only.", "--priors pide solo los priors; omite --only."));
                 OutputFile.Check(parsed.GetValue(record), words);
-                var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+                OutputFile.CheckEmptyFolder("--out", parsed.GetValue(sheets), words);
+                var folder = ModelChoice.Find(parsed);
                 var world = EmojiWorld.Open();
                 CommonOptions.StartTorch(parsed);
                 using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { Precision = CommonOptions.PrecisionOf(parsed) });

@@ -91,7 +91,8 @@ internal sealed class ExperimentCommand
         terminal.CloseLine();
 
         foreach (var note in result.Notes) terminal.Note(note);
-        var files = place.Save(pipeline.Name, result);
+        var shown = ExperimentWords.In(words, result);
+        var files = place.Save(pipeline.Name, shown);
         if (parsed.GetValue(trace) is { } traced) ExperimentFiles.Trace(traced, pipeline.Name, result);
         var seconds = new { load = loaded, total = clock.Elapsed.TotalSeconds };
         if (parsed.GetValue(CommonOptions.Json))
@@ -105,9 +106,9 @@ internal sealed class ExperimentCommand
             return 0;
         }
 
-        terminal.Picture(result.Sheet(), terminal.Width);
-        foreach (var picture in result.Pictures)
-            terminal.Say($"{picture.Label,-12}  {string.Join("  ", picture.Numbers.Select(number => string.Create(CultureInfo.InvariantCulture, $"{number.Key} {number.Value:F3}")))}");
+        terminal.Picture(shown.Sheet(), terminal.Width);
+        var widest = shown.Pictures.Max(picture => picture.Label.Length);
+        foreach (var picture in shown.Pictures) terminal.Say($"{picture.Label.PadRight(widest)}  {ExperimentWords.Line(words, picture)}".TrimEnd());
         terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{files.Sheet}  {words.In("seed", "semilla")} {request.Seed}  {seconds.total:F1} s"));
         return 0;
     }

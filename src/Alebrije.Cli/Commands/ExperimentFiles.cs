@@ -47,6 +47,7 @@ internal sealed class ExperimentFiles
             return;
         }
 
+        OutputFile.CheckEmptyFolder("--out", output, words);
         OutputFile.CheckFolder(output, SheetName, words);
         (folder, sheet) = (output, Path.Combine(output, SheetName));
         animation = kind is ExperimentKind.Interpolate or ExperimentKind.TextDiff ? Path.Combine(output, AnimationName) : null;

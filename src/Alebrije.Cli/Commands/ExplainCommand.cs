@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Alebrije.Analysis;
-using Alebrije.Catalog;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 
@@ -26,7 +25,7 @@ internal static class ExplainCommand
                     throw new UsageException(words.In("A text is empty; write what the image might show, such as \"a lion\".", "Hay un texto vacío; escribe lo que podría mostrar la imagen, por ejemplo \"un león\"."));
                 OutputFile.Check(path, words);
                 var picture = PillowImage.Load(parsed.GetValue(image)!).Upright();
-                var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+                var folder = ModelChoice.Find(parsed);
                 CommonOptions.StartTorch(parsed);
                 using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
                 var found = asked.Select(text => model.Explain(picture, text, parsed.GetValue(layers) == "last")).ToArray();
@@ -36,7 +35,7 @@ internal static class ExplainCommand
                     terminal.SayJson(new
                     {
                         model = model.Name, image = parsed.GetValue(image), path,
-                        results = found.Select(e => new { e.Text, e.Cosine, e.Grid, e.Patches, e.Tokens }),
+                        results = found.Select(e => new { e.Text, e.Cosine, e.Grid, e.Patches, e.Tokens, Words = e.Words.Select(word => new { Word = word.Token, word.Relevance }) }),
                     });
                     return 0;
                 }
@@ -45,7 +44,7 @@ internal static class ExplainCommand
                 {
                     terminal.SayText(string.Create(CultureInfo.InvariantCulture, $"{e.Text}  ({words.In("cosine", "coseno")} {e.Cosine:F3})"));
                     if (path is null) terminal.Show(RelevancePng.Overlay(e), 32);
-                    terminal.SayText("  " + string.Join("  ", e.Tokens.Select(t => string.Create(CultureInfo.InvariantCulture, $"{t.Token.Replace("</w>", "", StringComparison.Ordinal)} {t.Relevance:F3}"))));
+                    terminal.SayText("  " + string.Join("  ", e.Words.Select(word => string.Create(CultureInfo.InvariantCulture, $"{word.Token} {word.Relevance:F3}"))));
                 }
 
                 if (path is not null) terminal.SayText(words.Wrote(path) + ".");

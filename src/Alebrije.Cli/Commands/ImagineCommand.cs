@@ -52,6 +52,8 @@ internal static class ImagineCommand
         var requests = Requests(parsed, seed, terminal, words);
         var (kind, elsewhere) = PriorChoice.Find(parsed.GetValue(Prior)!, words);
         var names = new OutputNames(parsed.GetValue(Out), requests, words);
+        OutputFile.Check(parsed.GetValue(Sheet), words);
+        OutputFile.CheckFolder(parsed.GetValue(Trace), GenerationTrace.IndexFile, words);
         var (folder, companion) = PriorChoice.Model(parsed);
 
         var clock = Stopwatch.StartNew();
@@ -115,9 +117,17 @@ internal static class ImagineCommand
         foreach (var stage in estimate.Stages)
             terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{stage.Stage,-20} {stage.Bytes / gibibyte,8:F2} GiB {stage.Seconds,9:F1} s"));
         terminal.Say(words.In(
-            string.Create(CultureInfo.InvariantCulture, $"About {estimate.Seconds:F0} s for a picture, loading included, and {estimate.PeakBytes / gibibyte:F1} GiB of memory at most; {estimate.FreeBytes / gibibyte:F1} GiB are free."),
-            string.Create(CultureInfo.InvariantCulture, $"Unos {estimate.Seconds:F0} s por imagen, carga incluida, y {estimate.PeakBytes / gibibyte:F1} GiB de memoria como máximo; hay {estimate.FreeBytes / gibibyte:F1} GiB libres.")));
+            string.Create(CultureInfo.InvariantCulture, $"About {Time(estimate.Seconds)} for a picture, loading included, and {estimate.PeakBytes / gibibyte:F1} GiB of memory at most; {estimate.FreeBytes / gibibyte:F1} GiB are free."),
+            string.Create(CultureInfo.InvariantCulture, $"Unos {Time(estimate.Seconds)} por imagen, carga incluida, y {estimate.PeakBytes / gibibyte:F1} GiB de memoria como máximo; hay {estimate.FreeBytes / gibibyte:F1} GiB libres.")));
         return 0;
+
+        static string Time(double seconds) => seconds switch
+        {
+            < 10 => string.Create(CultureInfo.InvariantCulture, $"{Math.Max(0.1, seconds):F1} s"),
+            < 100 => string.Create(CultureInfo.InvariantCulture, $"{seconds:F0} s"),
+            < 6000 => string.Create(CultureInfo.InvariantCulture, $"{seconds / 60:F0} min"),
+            _ => string.Create(CultureInfo.InvariantCulture, $"{seconds / 3600:F1} h"),
+        };
     }
 
     /// <summary>The best of several pictures by CLIP, with the seeds and scores of all of them; null where only one was drawn.</summary>

@@ -121,11 +121,10 @@ internal static class ModelsCommand
     private static string RunsToday(Words words, PublishedModel model) =>
         model.IsComplete ? words.In("yes", "sí") : model.Verbs.Count == 0 ? words.In("not yet", "todavía no") : string.Join(", ", model.Verbs.Take(2));
 
-    /// <summary>Verbs that run a published model today; short where it is all of CLIP's or the pictures' own.</summary>
+    /// <summary>Verbs that run a published model today.</summary>
     private static string Runs(Words words, PublishedModel model) =>
         model.Verbs.Count == 0 ? words.In("no verb yet", "ningún verbo todavía")
-        : model.IsComplete ? string.Join(", ", model.Verbs.Take(2)) + ", ..."
-        : words.In("only ", "solo ") + string.Join(", ", model.Verbs.Take(2)) + (model.Verbs.Count > 2 ? ", ..." : "");
+        : (model.IsComplete ? "" : words.In("only ", "solo ")) + string.Join(", ", model.Verbs);
 
     private static void Say(Terminal terminal, Words words, ModelDescription description)
     {
@@ -196,7 +195,7 @@ internal static class ModelsCommand
         : name is "cosine" or "modality_gap" ? number.ToString("F3", CultureInfo.InvariantCulture)
         : (100 * number).ToString("F1", CultureInfo.InvariantCulture) + " %";
 
-    private static string Kind(Words words, string kind) => kind switch
+    internal static string Kind(Words words, string kind) => kind switch
     {
         "text to image" => words.In(kind, "texto a imagen"),
         "image variations" => words.In(kind, "variaciones de imágenes"),

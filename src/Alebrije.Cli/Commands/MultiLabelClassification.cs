@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Alebrije.Analysis;
-using Alebrije.Catalog;
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
 
@@ -67,7 +66,7 @@ internal static class MultiLabelClassification
                     $"No image of {at} shows one of the labels {string.Join(", ", labels.Take(5))}; its own are {string.Join(", ", known.Take(5))}.",
                     $"Ninguna imagen de {at} muestra una de las etiquetas {string.Join(", ", labels.Take(5))}; las suyas son {string.Join(", ", known.Take(5))}."));
 
-        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+        var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));

@@ -69,6 +69,19 @@ internal static class OutputFile
         Check(Path.Combine(path, file), words);
     }
 
+    /// <summary>Refuses a folder that holds something already: what is written there would replace it, or be mixed with it.</summary>
+    /// <param name="option">The option that names it.</param>
+    /// <param name="path">The folder, or null.</param>
+    /// <param name="words">Language of the sentence.</param>
+    /// <exception cref="IOException">It is not empty, or no folder; one sentence.</exception>
+    public static void CheckEmptyFolder(string option, string? path, Words words)
+    {
+        if (path is null) return;
+        if (File.Exists(path)) throw new IOException(words.In($"{option} {path} is a file; name a folder.", $"{option} {path} es un archivo; nombra una carpeta."));
+        if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
+            throw new IOException(words.In($"{option} {path} is not empty; name a new or an empty folder, so that nothing in it is replaced.", $"{option} {path} no está vacía; nombra una carpeta nueva o vacía, para que nada de ella se reemplace."));
+    }
+
     /// <summary>A name that no file has: the stem with <c>.png</c>, or with a number before it.</summary>
     /// <param name="stem">The path without its ending.</param>
     public static string Free(string stem)

@@ -14,7 +14,12 @@ internal sealed class OutputNames
     public OutputNames(string? output, IReadOnlyList<GenerationRequest> requests, Words words)
     {
         this.requests = requests;
-        if (output is null) return;
+        if (output is null)
+        {
+            OutputFile.Check(NameOf(requests[0]) + ".png", words);
+            return;
+        }
+
         var extension = Path.GetExtension(output);
         if (extension.Equals(".png", StringComparison.OrdinalIgnoreCase) && !Directory.Exists(output))
         {
@@ -26,7 +31,7 @@ internal sealed class OutputNames
             }
 
             file = output;
-            if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) Directory.CreateDirectory(parent);
+            if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) OutputFile.CheckFolder(parent, Path.GetFileName(output), words);
         }
         else if (extension is ".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")
         {
@@ -37,7 +42,14 @@ internal sealed class OutputNames
         else
         {
             folder = output;
-            Directory.CreateDirectory(output);
+            if (Enumerable.Range(0, requests.Count).Select(InFolder).FirstOrDefault(File.Exists) is { } there)
+            {
+                throw new UsageException(words.In(
+                    $"--out {output}: {there} is there already and would be replaced; name another folder.",
+                    $"--out {output}: {there} ya existe y se reemplazaría; nombra otra carpeta."));
+            }
+
+            OutputFile.CheckFolder(output, "0000.png", words);
         }
     }
 
@@ -45,13 +57,20 @@ internal sealed class OutputNames
     public string Of(int i)
     {
         if (file is not null) return file;
-        if (folder is not null) return Path.Combine(folder, i.ToString("D4", CultureInfo.InvariantCulture) + ".png");
-        var letters = requests[i].Prompt.ToLowerInvariant().Select(c => char.IsLetterOrDigit(c) ? c : '-').ToArray();
-        var words = string.Join('-', new string(letters).Split('-', StringSplitOptions.RemoveEmptyEntries));
-        var name = $"{(words.Length == 0 ? "picture" : words.Length > 60 ? words[..60].TrimEnd('-') : words)}-{requests[i].Seed}";
+        if (folder is not null) return InFolder(i);
+        var name = NameOf(requests[i]);
         var path = name + ".png";
         for (var n = 2; File.Exists(path) || taken.Contains(path); n++) path = $"{name}-{n}.png";
         taken.Add(path);
         return path;
+    }
+
+    private string InFolder(int i) => Path.Combine(folder!, i.ToString("D4", CultureInfo.InvariantCulture) + ".png");
+
+    private static string NameOf(GenerationRequest request)
+    {
+        var letters = request.Prompt.ToLowerInvariant().Select(c => char.IsLetterOrDigit(c) ? c : '-').ToArray();
+        var words = string.Join('-', new string(letters).Split('-', StringSplitOptions.RemoveEmptyEntries));
+        return $"{(words.Length == 0 ? "picture" : words.Length > 60 ? words[..60].TrimEnd('-') : words)}-{request.Seed}";
     }
 }

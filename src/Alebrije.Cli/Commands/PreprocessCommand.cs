@@ -1,6 +1,5 @@
 using System.CommandLine;
 using System.Globalization;
-using Alebrije.Catalog;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 
@@ -19,7 +18,7 @@ internal static class PreprocessCommand
             var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file));
             OutputFile.Check(path, words);
             var picture = PillowImage.Load(parsed.GetValue(image)!);
-            var processor = ClipModel.LoadImageProcessor(ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!));
+            var processor = ClipModel.LoadImageProcessor(ModelChoice.Find(parsed));
             var (h, w) = processor.OutputSize(picture.Height, picture.Width);
             var values = processor.Prepare(picture);
             if (path is not null) Npy.Write(path, values, 3, h, w);

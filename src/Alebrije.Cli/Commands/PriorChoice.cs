@@ -22,6 +22,7 @@ internal static class PriorChoice
     public static (string Folder, string? Companion) Model(ParseResult parsed)
     {
         var (catalog, name) = (ModelCatalog.Create(), parsed.GetValue(CommonOptions.Model)!);
+        ModelChoice.Check(catalog, parsed.CommandResult.Command.Name, name, new Words(CommonOptions.LanguageOf(parsed)));
         return (catalog.Find(name), catalog.CompanionOf(name));
     }
 

@@ -42,8 +42,10 @@ internal static class PullCommand
     private static async Task<int> PullAsync(Terminal terminal, ParseResult parsed, string target, CancellationToken cancellation)
     {
         var (words, watch) = (new Words(CommonOptions.LanguageOf(parsed)), Stopwatch.StartNew());
-        using var hub = new ModelHub();
+        var settings = HubSettings.FromEnvironment();
+        using var hub = new ModelHub(settings) { OnRetry = terminal.Note };
         var options = new PullOptions { Revision = parsed.GetValue(Revision), Variant = parsed.GetValue(Variant), Refresh = parsed.GetValue(Refresh) };
+        terminal.Progress(words.In($"asking {settings.Endpoint.Host} for the files of {target}", $"preguntando a {settings.Endpoint.Host} por los archivos de {target}"));
         var plan = await hub.PlanAsync(target, options, cancellation);
         SayPlan(terminal, words, plan);
         var fetched = parsed.GetValue(DryRun) ? 0 : await hub.PullAsync(plan, new ProgressLine(terminal, words).Show, cancellation);
@@ -77,7 +79,6 @@ internal static class PullCommand
             ? words.In($"{plan.Name} is on this disk, {ModelsCommand.Size(plan.Bytes)}; nothing was fetched.", $"{plan.Name} ya está en este disco, {ModelsCommand.Size(plan.Bytes)}; no se ha descargado nada.")
             : words.In($"Fetched {plan.Name}: {ModelsCommand.Size(fetched)} in {Seconds(watch.Elapsed)}, all checked.", $"Descargado {plan.Name}: {ModelsCommand.Size(fetched)} en {Seconds(watch.Elapsed)}, todo comprobado."));
         terminal.Say(plan.Folder);
-        SayWhatRunsIt(terminal, words, plan.Name);
         return 0;
     }
 
@@ -147,17 +148,19 @@ internal static class PullCommand
             terminal.Note(words.In(
                 $"{ModelsCommand.Size(plan.BytesToFetch)} to fetch of {ModelsCommand.Size(plan.Bytes)}; {ModelsCommand.Size(plan.FreeBytes)} are free.",
                 $"Por descargar {ModelsCommand.Size(plan.BytesToFetch)} de {ModelsCommand.Size(plan.Bytes)}; hay {ModelsCommand.Size(plan.FreeBytes)} libres."));
+        NoteWhatRunsIt(terminal, words, plan.Name);
     }
 
     private static string? LicenceOf(PullPlan plan) => plan.Repositories[0].Licence ?? PublishedModels.Find(plan.Name)?.Licence;
 
-    private static void SayWhatRunsIt(Terminal terminal, Words words, string name)
+    /// <summary>That no verb does with a model what it was published for, before it is fetched.</summary>
+    private static void NoteWhatRunsIt(Terminal terminal, Words words, string name)
     {
         if (PublishedModels.Find(name) is not { IsComplete: false } model) return;
-        var verbs = string.Join(", ", model.Verbs);
-        terminal.SayText(model.Verbs.Count == 0
-            ? words.In("No verb runs it yet.", "Ningún verbo la usa todavía.")
-            : words.In($"What it was published for ({model.Kind}) no verb does with it yet; these run: {verbs}.", $"Aquello para lo que se publicó ({model.Kind}) todavía no lo hace ningún verbo; funcionan: {verbs}."));
+        var (kind, verbs) = (ModelsCommand.Kind(words, model.Kind), string.Join(", ", model.Verbs));
+        terminal.Note(model.Verbs.Count == 0
+            ? words.In($"No verb runs {model.Name} yet.", $"Ningún verbo usa todavía {model.Name}.")
+            : words.In($"What {model.Name} was published for ({kind}) no verb does yet; these run: {verbs}.", $"Aquello para lo que se publicó {model.Name} ({kind}) todavía no lo hace ningún verbo; funcionan: {verbs}."));
     }
 
     internal static string Seconds(TimeSpan time) => time.TotalSeconds < 100

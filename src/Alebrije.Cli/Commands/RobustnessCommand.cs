@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using Alebrije.Analysis;
-using Alebrije.Catalog;
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
@@ -68,7 +67,7 @@ internal static class RobustnessCommand
         OutputFile.Check(path, words);
         CheckSources(parsed, words);
         var templates = Templates.Find(parsed.GetValue(Sentences), words) ?? ZeroShotSet.Plain;
-        var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+        var folder = ModelChoice.Find(parsed);
         var processor = ClipModel.LoadImageProcessor(folder);
         var side = processor.PrepareBytes(new RgbImage(256, 256).ToPillow()).Width;
         var seed = parsed.GetValue(CommonOptions.Seed) ?? 0;

@@ -1,6 +1,6 @@
 using System.CommandLine;
-using Alebrije.Catalog;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Tokenizers;
 
 namespace Alebrije.Cli.Commands;
 
@@ -16,7 +16,7 @@ internal static class TokenizeCommand
             var words = new Words(CommonOptions.LanguageOf(parsed));
             var given = parsed.GetValue(text)!;
             if (given == "-") given = TextLines.All(terminal);
-            var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+            var folder = ModelChoice.Find(parsed);
             var tokenizer = ClipModel.LoadTokenizer(folder);
             var whole = tokenizer.Encode(given);
             var truncated = whole.Length > tokenizer.MaxLength;
@@ -24,17 +24,19 @@ internal static class TokenizeCommand
             var tokens = tokenizer.Tokens(given);
             if (truncated) tokens = [.. tokens[..(ids.Length - 1)], tokens[^1]];
             var clean = tokenizer.Clean(given);
+            var pieces = WordPieces.Pieces(tokens);
             if (parsed.GetValue(CommonOptions.Json))
             {
                 terminal.SayJson(new
                 {
-                    Text = given, clean, ids, tokens, ids.Length, truncated, WholeLength = whole.Length, tokenizer.MaxLength, tokenizer.PadId, tokenizer.VocabularySize,
+                    Text = given, clean, ids, tokens, pieces, ids.Length, truncated, WholeLength = whole.Length, tokenizer.MaxLength, tokenizer.PadId, tokenizer.VocabularySize,
                 });
                 return 0;
             }
 
             terminal.Say($"{words.In("clean", "limpio")}  {clean}");
-            terminal.SayTable([">" + words.In("place", "posición"), "token", ">id"], tokens.Zip(ids).Select((pair, i) => new[] { $"{i}", pair.First, $"{pair.Second}" }));
+            terminal.SayTable([">" + words.In("place", "posición"), "token", words.In("text", "texto"), ">id"],
+                tokens.Select((token, i) => new[] { $"{i}", token, pieces[i].Length > 0 ? pieces[i] : "…", $"{ids[i]}" }));
             terminal.Say(truncated
                 ? words.In(
                     $"{whole.Length} tokens, of which the model sees the first {ids.Length - 1} and the end: the text is too long.",

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alebrije.Analysis;
-using Alebrije.Catalog;
 using Alebrije.Pipelines;
 using Alebrije.Training;
 
@@ -39,7 +38,7 @@ internal static class TrainProbeCommand
                     MaxBadShare = 1,
                     OnProgress = (what, done, of) => terminal.Progress(of > 0 ? Said(words, what, done, of) : words.In($"trying penalties: {done}", $"probando penalizaciones: {done}")),
                 };
-                var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+                var folder = ModelChoice.Find(parsed);
                 CommonOptions.StartTorch(parsed);
                 terminal.Progress(words.In("loading the model", "cargando el modelo"));
                 using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
 using System.Globalization;
-using Alebrije.Catalog;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 
@@ -26,7 +25,7 @@ internal static class UpscaleCommand
                 OutputFile.CheckFolder(parsed.GetValue(trace), GenerationTrace.IndexFile, words);
                 var request = new UpscaleRequest(RgbImage.LoadUpright(path)) { Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps) };
                 request.Check();
-                var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
+                var folder = ModelChoice.Find(parsed);
                 var clock = Stopwatch.StartNew();
                 CommonOptions.StartTorch(parsed);
                 using var pipeline = UpsamplingPipeline.Load(folder, CommonOptions.PrecisionOf(parsed));

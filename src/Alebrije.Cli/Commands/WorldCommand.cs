@@ -50,6 +50,7 @@ internal static class WorldCommand
                 var (words, path, folder) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(sheet), parsed.GetValue(export));
                 if (parsed.GetValue(known)) return SayKnown(parsed, terminal, words);
                 OutputFile.Check(path, words);
+                OutputFile.CheckEmptyFolder("--export", folder, words);
                 var (number, seed) = (parsed.GetValue(count), parsed.GetValue(CommonOptions.Seed) ?? 0);
                 if (path is not null && number > MostOnASheet)
                     throw new UsageException(words.In($"--out draws at most {MostOnASheet} scenes on a sheet; {number} can be written with --export.", $"--out dibuja como máximo {MostOnASheet} escenas en una hoja; con --export se pueden escribir {number}."));

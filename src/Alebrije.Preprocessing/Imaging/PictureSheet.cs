@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Alebrije.Preprocessing.Imaging.Lettering;
 using SkiaSharp;
 
 namespace Alebrije.Preprocessing.Imaging;
@@ -46,10 +47,10 @@ public static class PictureSheet
         var cell = options.CellSize > 0 ? options.CellSize : Math.Min(pictures.Max(p => Math.Max(p.Width, p.Height)), 512);
         var columns = Math.Min(options.Columns > 0 ? options.Columns : (int)Math.Ceiling(Math.Sqrt(pictures.Count)), pictures.Count);
         var rows = (pictures.Count + columns - 1) / columns;
-        using var font = new SKFont(Fonts.Regular, options.TextSize > 0 ? options.TextSize : Math.Clamp(cell / 10, 10, 18));
-        using var titleFont = new SKFont(Fonts.Bold, font.Size * 1.25f);
-        var (line, head) = ((int)Math.Ceiling(font.Spacing), options.Title is null ? 0 : (int)Math.Ceiling(titleFont.Spacing) + options.Gap);
-        var wrapped = labels?.Select(l => Wrap(l, font, cell)).ToArray();
+        using var face = new TextFace(options.TextSize > 0 ? options.TextSize : Math.Clamp(cell / 10, 10, 18));
+        using var titleFace = new TextFace(face.Size * 1.25f, bold: true);
+        var (line, head) = ((int)face.LineHeight, options.Title is null ? 0 : (int)titleFace.LineHeight + options.Gap);
+        var wrapped = labels?.Select(label => face.Wrap(label, cell, LabelLines)).ToArray();
         var (stepX, stepY) = (cell + options.Gap, cell + options.Gap + (wrapped?.Max(w => w.Count) ?? 0) * line);
         var (width, height) = ((long)columns * stepX + options.Gap, (long)rows * stepY + options.Gap + head);
         if (width * height > ImageLimits.MaximumPixels)
@@ -67,11 +68,11 @@ public static class PictureSheet
         {
             using var ink = new SKPaint { Color = new SKColor(32, 32, 32), IsAntialias = true };
             if (options.Title is { } title)
-                canvas.DrawText(Cut(title, titleFont, (float)width - 2 * options.Gap), options.Gap, options.Gap - titleFont.Metrics.Ascent, SKTextAlign.Left, titleFont, ink);
+                titleFace.Draw(canvas, titleFace.Shorten(title, (float)width - 2 * options.Gap, tail: 0), options.Gap, options.Gap + titleFace.Baseline, ink);
             for (var i = 0; i < spots.Length && wrapped is not null; i++)
             {
                 for (var n = 0; n < wrapped[i].Count; n++)
-                    canvas.DrawText(wrapped[i][n], spots[i].X + cell / 2f, spots[i].Y + cell + n * line - font.Metrics.Ascent, SKTextAlign.Center, font, ink);
+                    face.Draw(canvas, wrapped[i][n], spots[i].X + cell / 2f, spots[i].Y + cell + n * line + face.Baseline, ink, align: 0);
             }
         });
         return sheet;
@@ -89,31 +90,6 @@ public static class PictureSheet
     {
         for (var y = 0; y < picture.Height; y++)
             picture.Pixels.AsSpan(y * picture.Width * 3, picture.Width * 3).CopyTo(sheet.Pixels.AsSpan(((top + y) * sheet.Width + left) * 3));
-    }
-
-    /// <summary>Words in lines no wider than the cell; what does not fit is cut.</summary>
-    private static List<string> Wrap(string label, SKFont font, int cell)
-    {
-        var lines = new List<string>();
-        var rest = new Queue<string>(label.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
-        while (rest.TryDequeue(out var line))
-        {
-            var last = lines.Count == LabelLines - 1;
-            while (rest.TryPeek(out var word) && (last || font.MeasureText($"{line} {word}") <= cell))
-                line += $" {rest.Dequeue()}";
-            lines.Add(Cut(line, font, cell));
-        }
-        return lines;
-    }
-
-    private static string Cut(string text, SKFont font, float width)
-    {
-        if (font.MeasureText(text) <= width)
-            return text;
-        var kept = (int)Math.Clamp(font.BreakText(text, width - font.MeasureText("\u2026")), 0, text.Length);
-        if (kept > 0 && char.IsHighSurrogate(text[kept - 1]))
-            kept--;
-        return text[..kept].TrimEnd() + "\u2026";
     }
 
     /// <summary>Lets Skia draw on the picture, which has four bytes a pixel meanwhile.</summary>

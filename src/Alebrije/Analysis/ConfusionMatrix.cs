@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Alebrije.Preprocessing;
+using Alebrije.Preprocessing.Imaging.Lettering;
 using SkiaSharp;
 
 namespace Alebrije.Analysis;

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing.Imaging.Lettering;
 
 namespace Alebrije.Analysis;
 
@@ -32,7 +33,7 @@ internal sealed class PlotLayout
     private const double MaxTrouble = 0.15; // share of labels that stand far away before a column is tried
 
     public static readonly Rgb Blue = new(0x1f, 0x6f, 0xb4), Orange = new(0xf0, 0x7d, 0x0a), DarkOrange = new(0x9c, 0x45, 0x00);
-    private static readonly Rgb Ink = new(0x1b, 0x1f, 0x24), Soft = new(0x5c, 0x66, 0x70), Grid = new(0xe9, 0xed, 0xf1), Rim = new(0xc4, 0xcc, 0xd4);
+    private static readonly Rgb White = new(0xff, 0xff, 0xff), Ink = new(0x1b, 0x1f, 0x24), Soft = new(0x5c, 0x66, 0x70), Grid = new(0xe9, 0xed, 0xf1), Rim = new(0xc4, 0xcc, 0xd4);
     private static readonly Rgb PaleOrange = new(0xc7, 0x9a, 0x6b), PaleBlue = new(0x86, 0xab, 0xcf), DarkBlue = new(0x2a, 0x5c, 0x8f);
 
     private readonly EmbeddingPlot plot;
@@ -151,8 +152,6 @@ internal sealed class PlotLayout
     private void AddPoints()
     {
         var pins = Enumerable.Range(0, places.Length).Where(i => HasPicture(i) && Moved(i) > PinFrom).ToArray();
-        foreach (var i in pins)
-            shapes.Add(new PlotLine(places[i].X, places[i].Y, marks[i].X + marks[i].Width / 2, marks[i].Y + marks[i].Height / 2, Blue, 1.2f));
         for (var i = 0; i < places.Length; i++)
         {
             if (plot.Points[i].Kind != EmbeddingKind.Image) continue;
@@ -160,9 +159,22 @@ internal sealed class PlotLayout
             else shapes.Add(new PlotDot(places[i].X, places[i].Y, DotRadius, Blue, i));
         }
 
+        // Above the pictures: a neighbour's picture may lie over the way, and over the point.
+        var leaders = pins.Select(i => LeaderOf(places[i], marks[i])).OfType<((float X, float Y) From, (float X, float Y) To)>().ToArray();
+        foreach (var (colour, width) in new[] { (White, 3f), (Blue, 1.3f) })
+            shapes.AddRange(leaders.Select(line => new PlotLine(line.From.X, line.From.Y, line.To.X, line.To.Y, colour, width)));
         foreach (var i in pins) shapes.Add(new PlotDot(places[i].X, places[i].Y, PinRadius, Blue, i));
         for (var i = 0; i < places.Length; i++)
             if (plot.Points[i].Kind == EmbeddingKind.Text) shapes.Add(new PlotDiamond(places[i].X, places[i].Y, DiamondRadius, Orange, i));
+    }
+
+    /// <summary>The line from a point to the edge of its picture, towards the middle; null where the point lies on the picture.</summary>
+    private static ((float X, float Y) From, (float X, float Y) To)? LeaderOf((float X, float Y) point, Box picture)
+    {
+        if (point.X >= picture.X && point.X <= picture.Right && point.Y >= picture.Y && point.Y <= picture.Bottom) return null;
+        var (dx, dy) = (picture.X + picture.Width / 2 - point.X, picture.Y + picture.Height / 2 - point.Y);
+        var inside = MathF.Min(dx == 0 ? float.PositiveInfinity : picture.Width / 2 / MathF.Abs(dx), dy == 0 ? float.PositiveInfinity : picture.Height / 2 / MathF.Abs(dy));
+        return (point, (point.X + dx * (1 - inside), point.Y + dy * (1 - inside)));
     }
 
     /// <summary>How far a picture stands from its point.</summary>

@@ -1,5 +1,6 @@
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing.Imaging.Lettering;
 using SkiaSharp;
 
 namespace Alebrije.Analysis;
@@ -29,7 +30,7 @@ public static class RelevancePng
         var lead = small.Wrap(
             isSpanish ? "Izquierda: lo que ve el codificador. Derecha: cuanto más claro y cálido, más se apoya en esa zona el parecido con el texto."
                 : "Left: what the encoder sees. Right: the brighter and warmer a place, the more the match with the text rests on it.", width - (2 * Margin), 3);
-        var words = explanations.Select(e => Place(Words(e.Tokens), regular, width - (2 * Margin))).ToArray();
+        var words = explanations.Select(e => Place(e.Words, regular, width - (2 * Margin))).ToArray();
         var top = Margin + (title.Count * large.LineHeight) + (lead.Count * small.LineHeight) + 14;
         var heights = words.Select(w => Side + 10 + w.Height + 26).ToArray();
         var height = top + heights.Sum() + small.LineHeight + Margin - 10;
@@ -85,25 +86,6 @@ public static class RelevancePng
         return new RgbImage(seen.Width, seen.Height, pixels);
     }
 
-    /// <summary>Tokens joined to words; a word counts as much as its tokens together.</summary>
-    internal static IReadOnlyList<(string Word, double Relevance)> Words(IReadOnlyList<TokenRelevance> tokens)
-    {
-        const string end = "</w>";
-        var words = new List<(string, double)>();
-        var (text, sum) = ("", 0.0);
-        foreach (var (token, relevance) in tokens)
-        {
-            var ends = token.EndsWith(end, StringComparison.Ordinal);
-            (text, sum) = (text + (ends ? token[..^end.Length] : token), sum + relevance);
-            if (!ends) continue;
-            words.Add((text, sum));
-            (text, sum) = ("", 0);
-        }
-
-        if (text.Length > 0) words.Add((text, sum));
-        return words;
-    }
-
     private static double At(double[] shares, int grid, double x, double y)
     {
         (x, y) = (Math.Clamp(x, 0, grid - 1), Math.Clamp(y, 0, grid - 1));
@@ -115,7 +97,7 @@ public static class RelevancePng
     }
 
     private static (IReadOnlyList<(SKRect Box, string Word, int Level)> Cells, float Height) Place(
-        IReadOnlyList<(string Word, double Relevance)> words, TextFace face, float width)
+        IReadOnlyList<TokenRelevance> words, TextFace face, float width)
     {
         var cells = new List<(SKRect, string, int)>();
         var (x, y, high) = (0f, 0f, words.Count == 0 ? 1 : Math.Max(1e-12, words.Max(w => w.Relevance)));

@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing.Imaging.Lettering;
 using System.Globalization;
 using SkiaSharp;
 

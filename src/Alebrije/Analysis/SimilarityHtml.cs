@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using Alebrije.Preprocessing.Imaging.Lettering;
 
 namespace Alebrije.Analysis;
 

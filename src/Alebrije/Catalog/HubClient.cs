@@ -13,6 +13,7 @@ internal sealed class HubClient : IDisposable
     private const int LongestAnswer = 64 << 20;
     private readonly HubSettings settings;
     private readonly HttpClient http;
+    private bool wasReached;
 
     public HubClient(HubSettings settings)
     {
@@ -112,17 +113,25 @@ internal sealed class HubClient : IDisposable
             }
             catch (TransientHubException e)
             {
-                await WaitAsync(e, failures, cancellation);
+                await WaitAsync(e, failures, keepsBytes: false, cancellation);
             }
         }
     }
 
     /// <summary>Waits before the next try.</summary>
+    /// <param name="failure">What went wrong.</param>
+    /// <param name="failures">How often in a row.</param>
+    /// <param name="keepsBytes">Whether a further run finds something of the model on the disk.</param>
+    /// <param name="cancellation">Stops it.</param>
     /// <exception cref="HubException">There have been enough.</exception>
-    public async Task WaitAsync(TransientHubException failure, int failures, CancellationToken cancellation)
+    public async Task WaitAsync(TransientHubException failure, int failures, bool keepsBytes, CancellationToken cancellation)
     {
         if (failures >= settings.Attempts)
-            throw new HubException($"{settings.Endpoint.Host}: {failure.Message}, {failures} times in a row; what was fetched is kept, and the same command goes on from there.", failure);
+        {
+            throw new HubException(
+                $"{settings.Endpoint.Host}: {failure.Message}, {failures} times in a row; {(keepsBytes ? "what was fetched is kept, and the same command goes on from there" : "nothing was fetched, try again later")}.", failure);
+        }
+
         var wait = settings.Backoff * Math.Pow(2, failures - 1);
         if (failure.After is { } asked && asked > wait) wait = asked;
         if (wait > settings.LongestBackoff) wait = settings.LongestBackoff;
@@ -197,8 +206,13 @@ internal sealed class HubClient : IDisposable
         }
         catch (HttpRequestException e)
         {
-            throw new TransientHubException(HubRefusal.Unreachable(request.RequestUri!, e), null, e);
+            var problem = HubRefusal.Unreachable(request.RequestUri!, e);
+
+            // A machine that was online may lose its network for a while; one that never was has nothing to wait for.
+            throw !wasReached && HubRefusal.IsOffline(e) ? new HubException($"Nothing was fetched: {problem}.", e) : new TransientHubException(problem, null, e);
         }
+
+        wasReached = true;
 
         if ((int)response.StatusCode is not (408 or 429 or >= 500)) return response;
         using (response)

@@ -12,6 +12,12 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
     private const int ProgressThatCounts = 1 << 20;
     private readonly byte[] buffer = new byte[1 << 17];
 
+    /// <summary>Whether what has come stays on the disk when it is given up.</summary>
+    public bool KeepsPart { get; init; } = true;
+
+    /// <summary>Whether something of the model is on the disk before the first byte comes.</summary>
+    public bool FollowsOthers { get; init; }
+
     /// <param name="blob">Where it belongs.</param>
     /// <param name="onBytes">Hears how many bytes are there.</param>
     /// <param name="cancellation">Stops it; what is there is kept.</param>
@@ -48,6 +54,7 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
 
     private async Task FillAsync(GrowingFile growing, Action<long> onBytes, CancellationToken cancellation)
     {
+        onBytes(growing.Length);
         await growing.HashWhatIsThereAsync(buffer, cancellation);
         var (failures, resumed) = (0, growing.Length > 0);
         while (true)
@@ -72,7 +79,7 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
             catch (TransientHubException e)
             {
                 failures = growing.Length - before >= ProgressThatCounts ? 1 : failures + 1;
-                await client.WaitAsync(e, failures, cancellation);
+                await client.WaitAsync(e, failures, FollowsOthers || (KeepsPart && growing.Length > 0), cancellation);
             }
         }
     }

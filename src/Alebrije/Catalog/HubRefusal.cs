@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 
 namespace Alebrije.Catalog;
 
@@ -31,6 +32,10 @@ internal sealed class HubRefusal(HubSettings settings, HubRepository repository,
             var (status, _) => $"{Host} answered {status} where {(file is null ? $"the files of {repository}" : file)} was asked for.",
         });
     }
+
+    /// <summary>Whether this machine has no way to the address at all, as far as can be told: its name is unknown, or no network leads there.</summary>
+    public static bool IsOffline(HttpRequestException e) => e.HttpRequestError == HttpRequestError.NameResolutionError
+        || e.GetBaseException() is SocketException { SocketErrorCode: SocketError.NetworkUnreachable or SocketError.NetworkDown or SocketError.HostUnreachable };
 
     /// <summary>Why an address could not be reached, without a full stop and without what a signed address carries.</summary>
     public static string Unreachable(Uri address, HttpRequestException e) => e.HttpRequestError switch

@@ -26,6 +26,9 @@ public sealed class ModelHub : IDisposable
         client = new HubClient(this.settings);
     }
 
+    /// <summary>While <see cref="PlanAsync"/> asks the hub, called before every further try with what went wrong and how long it waits; null: nobody is told.</summary>
+    public Action<string>? OnRetry { get; set; }
+
     /// <inheritdoc/>
     public void Dispose() => client.Dispose();
 
@@ -77,11 +80,11 @@ public sealed class ModelHub : IDisposable
                     new PullProgress(file.Path, others + bytes, plan.Bytes, (fetched + Math.Max(0, bytes - before)) / Math.Max(0.001, watch.Elapsed.TotalSeconds), whole) { Note = note });
 
                 var last = before;
-                client.OnRetry = (problem, wait) => Say(last, false, FormattableString.Invariant($"{problem}; next try in {wait.TotalSeconds:0.#} s"));
+                client.OnRetry = (problem, wait) => Say(last, false, Retry(problem, wait));
                 if (file.Present < file.Bytes || cache.BytesOf(id, repository.Commit, source) < source.Bytes)
                 {
                     using var held = cache.Lock(id, source);
-                    await new HubDownload(client, id, repository.Commit, source).RunAsync(cache.BlobOf(id, source), bytes => Say(last = bytes, false), cancellation);
+                    await new HubDownload(client, id, repository.Commit, source) { FollowsOthers = others > 0 }.RunAsync(cache.BlobOf(id, source), bytes => Say(last = bytes, false), cancellation);
                     fetched += Math.Max(0, file.Bytes - before);
                     Say(file.Bytes, true);
                 }
@@ -95,6 +98,8 @@ public sealed class ModelHub : IDisposable
 
         return fetched;
     }
+
+    private static string Retry(string problem, TimeSpan wait) => FormattableString.Invariant($"{problem}; next try in {wait.TotalSeconds:0.#} s");
 
     private static (string Name, IReadOnlyList<HubRepository> Repositories) Resolve(string given)
     {
@@ -118,6 +123,7 @@ public sealed class ModelHub : IDisposable
     {
         if (settings.Offline)
             throw new HubException($"{repository} is not whole in {cache.Root}, and HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or name a folder or an archive to import.");
+        client.OnRetry = (problem, wait) => OnRetry?.Invoke(Retry(problem, wait));
         var listing = await client.ListAsync(repository, revision, cancellation);
         var files = listing.Files.DistinctBy(file => file.Path).ToDictionary(file => file.Path, StringComparer.Ordinal);
         var choice = await ModelFiles.ChooseAsync(repository.ToString(), files.Keys, variant, async name =>
@@ -149,7 +155,7 @@ public sealed class ModelHub : IDisposable
         var temporary = Path.Combine(Directory.CreateTempSubdirectory("alebrije-").FullName, file.Hash);
         try
         {
-            await new HubDownload(client, repository, commit, file).RunAsync(temporary, _ => { }, cancellation);
+            await new HubDownload(client, repository, commit, file) { KeepsPart = false }.RunAsync(temporary, _ => { }, cancellation);
             return await File.ReadAllBytesAsync(temporary, cancellation);
         }
         finally

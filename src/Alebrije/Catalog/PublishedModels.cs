@@ -28,7 +28,7 @@ public static class PublishedModels
     private static readonly string[] FromTexts = ["imagine", "interpolate", "mix", "inpaint", "sweep"];
 
     /// <summary>Verbs run these, but not for what they were published for.</summary>
-    private static readonly string[] Partly = ["clip-tower", "images", "texts", "tokens"];
+    private static readonly string[] Partly = ["images", "texts", "tokens"];
 
     /// <summary>All of them, in the order in which a list shows them.</summary>
     public static IReadOnlyList<PublishedModel> All { get; } = Read();
@@ -70,11 +70,13 @@ public static class PublishedModels
             "inpainting" => ["inpaint"],
             "prior" => FromTexts,
             "clip" => ["embed", "similarity", "classify", "pca", "explain", "tokenize", "preprocess"],
-            "clip-tower" => ["embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
+            // Relevance follows attention from a class token, which these towers lack.
+            "clip-without-explain" => ["embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
             "images" => ["embed", "preprocess"],
             "texts" => ["embed", "tokenize"],
             "tokens" => ["tokenize"],
-            _ => [],
+            "none" => [],
+            _ => throw new InvalidDataException($"published-models.json: {entry.Name} has no known verbs '{entry.Runs}'."),
         };
         return new PublishedModel(entry.Name, entry.Aliases, entry.Repositories, entry.Kind, entry.Licence, entry.Bytes, verbs) { IsComplete = verbs.Length > 0 && !Partly.Contains(entry.Runs) };
     }

@@ -13,7 +13,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>A stage of an estimate.</summary>
-/// <param name="Stage">Name of the component.</param>
+/// <param name="Stage">Name of the component; <c>runtime</c> is libtorch, which is started once for all pictures.</param>
 /// <param name="Bytes">Memory that it takes while it runs, or while it is loaded where that is more.</param>
 /// <param name="Seconds">Time of one picture, with loading.</param>
 public sealed record StageEstimate(string Stage, long Bytes, double Seconds);
@@ -71,6 +71,7 @@ internal sealed class GenerationEstimator
         var estimator = new GenerationEstimator(folder, priorFolder, request, type, keep, timed);
         using var meta = WeightInit.OnMeta();
         using var scope = NewDisposeScope();
+        estimator.stages.Add(new StageEstimate("runtime", Runtime, TorchRuntime.StartSeconds));
         foreach (var component in folder.Components.Keys.Order(StringComparer.Ordinal)) estimator.Add(folder, component);
         foreach (var component in priorFolder?.Components.Keys.Order(StringComparer.Ordinal) ?? Enumerable.Empty<string>()) estimator.Add(priorFolder!, component);
         return new GenerationEstimate(Runtime + estimator.peak, estimator.stages.Sum(stage => stage.Seconds), estimator.stages, ModelMemory.Available()) { PictureBytes = estimator.more };
@@ -136,7 +137,7 @@ internal sealed class GenerationEstimator
         if (request.Prior != (config.KnowsTime ? PriorKind.Diffusion : PriorKind.OneStep)) return;
         var network = new PriorTransformer(config);
         var prefix = NetworkCost.OfTransformer(network, config.NumEmbeddings + 1);
-        var reading = request.PriorSteps!.Value * request.PriorCandidates * (4.0 * prefix.Weights / (speed?.WeightBytes ?? double.PositiveInfinity));
+        var reading = speed is null ? 0 : request.PriorSteps!.Value * ((request.PriorCandidates * (4.0 * prefix.Weights / speed.WeightBytes)) + (prefix.Layers * speed.Call));
         Stage(from, component, prefix, ScalarType.Float32, runs: request.PriorGuidance > 1 ? 2 : 1, further: reading, copies: 2);
     }
 
@@ -151,7 +152,7 @@ internal sealed class GenerationEstimator
         peak = Math.Max(peak, kept + bytes);
         more = Math.Max(more, (long)(size * cost.Activations * batch));
         if (keep) kept += copies * own;
-        var seconds = speed is null ? 0 : (file / LoadingSpeed) + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products))) + further;
+        var seconds = speed is null ? 0 : (file / LoadingSpeed) + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products))) + (Math.Ceiling(runs / batch) * cost.Layers * speed.Call) + speed.FirstUse + further;
         stages.Add(new StageEstimate(component, bytes, seconds));
     }
 

@@ -11,6 +11,9 @@ namespace Alebrije.Pipelines;
 /// <param name="Activations">Numbers that it holds at its widest point, for one sample.</param>
 internal sealed record NetworkCost(long Weights, double Convolution, double Linear, double Activations)
 {
+    /// <summary>Layers that a run calls.</summary>
+    public int Layers { get; private init; }
+
     /// <summary>
     /// Maps that a residual block holds at once, in maps of its own size: its joined input, twice normalised and activated, and what comes after.
     /// </summary>
@@ -56,7 +59,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             }
         }
 
-        return new NetworkCost(weights, convolution, linear, skips + (LiveMaps * widest));
+        return new NetworkCost(weights, convolution, linear, skips + (LiveMaps * widest)) { Layers = LayersOf(network, "") };
     }
 
     /// <summary>The decoding half of an autoencoder of diffusers' layout.</summary>
@@ -85,7 +88,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             }
         }
 
-        return new NetworkCost(weights, convolution, linear, 6 * widest);
+        return new NetworkCost(weights, convolution, linear, 6 * widest) { Layers = LayersOf(network, "decoder.") };
     }
 
     /// <summary>A transformer that every weight of which meets every token.</summary>
@@ -95,8 +98,11 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     {
         var matrices = network.named_parameters().Where(p => p.parameter.shape.Length >= 2 && !p.name.Contains("embedding", StringComparison.Ordinal)).ToArray();
         return new NetworkCost(
-            network.parameters().Sum(p => p.numel()), 0, matrices.Sum(p => (double)p.parameter.numel()) * tokens, 40.0 * tokens * (matrices.Length == 0 ? 0 : matrices.Max(p => p.parameter.shape[0])));
+            network.parameters().Sum(p => p.numel()), 0, matrices.Sum(p => (double)p.parameter.numel()) * tokens, 40.0 * tokens * (matrices.Length == 0 ? 0 : matrices.Max(p => p.parameter.shape[0]))) { Layers = LayersOf(network, "") };
     }
+
+    private static int LayersOf(nn.Module network, string prefix) =>
+        network.named_parameters().Count(p => p.name.StartsWith(prefix, StringComparison.Ordinal) && p.name.EndsWith("weight", StringComparison.Ordinal));
 
     /// <summary>Halvings between the sample and a layer.</summary>
     private static int LevelOf(string name, int levels)

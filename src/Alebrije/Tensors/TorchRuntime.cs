@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using TorchSharp;
@@ -46,6 +47,9 @@ public static class TorchRuntime
     /// <summary>OpenMP's policy for waiting threads (<c>OMP_WAIT_POLICY</c>), <c>passive</c> unless a user set one of its variables; null before start-up.</summary>
     public static string? WaitPolicy => OpenMpWaiting.NativeValue;
 
+    /// <summary>Seconds that loading libtorch took; 0 before start-up.</summary>
+    internal static double StartSeconds { get; private set; }
+
     /// <summary>Loads libtorch once; later calls return at once. Thread-safe.</summary>
     /// <param name="threads">Threads for tensor operations; null leaves libtorch's choice.</param>
     /// <exception cref="TorchRuntimeException">The library is missing or does not fit this system.</exception>
@@ -56,6 +60,7 @@ public static class TorchRuntime
             if (!started)
             {
                 OpenMpWaiting.MakePassive();
+                var clock = Stopwatch.StartNew();
                 NativeFolder = FindNativeFolder();
                 if (OperatingSystem.IsLinux()) LoadedFrom = LoadOnLinux(NativeFolder);
                 LoadedFrom ??= "as shipped";
@@ -70,7 +75,7 @@ public static class TorchRuntime
                         + "or run `alebrije doctor` to see what this machine lacks.", e);
                 }
 
-                started = true;
+                (started, StartSeconds) = (true, clock.Elapsed.TotalSeconds);
             }
 
             if (threads is { } count) torch.set_num_threads(count);
@@ -129,9 +134,11 @@ public static class TorchRuntime
             if (TryLoad(Path.Combine(folder, dependency)) is { } reason)
                 throw new TorchRuntimeException(Absent(folder, Platform) ?? $"{dependency} could not be loaded: {FirstLine(reason)}");
         string patched;
+        var own = (string?)null;
         try
         {
-            patched = WritePatchedCopy(library, CacheRoots());
+            // Other users may write into the temporary folder: a copy is made there only in a new folder of this user's alone, for this process alone.
+            patched = WritePatchedCopy(library, [.. CacheRoots()], () => own = Directory.CreateTempSubdirectory("alebrije-").FullName);
         }
         catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
         {
@@ -140,11 +147,13 @@ public static class TorchRuntime
                 + $"could not be made: {FirstLine(e.Message)} Use Debian 13, Ubuntu 24.04 or newer, or the .NET container image.", e);
         }
 
-        if (TryLoad(patched) is { } second)
-            throw new TorchRuntimeException(
-                "This system's C++ library (libstdc++) is too old for TorchSharp even after redirecting its one missing symbol: "
-                + $"{FirstLine(second)} Use Debian 12, Ubuntu 22.04 or newer.");
-        return patched;
+        var second = TryLoad(patched);
+
+        // What is loaded needs its file no more.
+        if (own is not null) Directory.Delete(own, recursive: true);
+        return second is null ? patched : throw new TorchRuntimeException(
+            "This system's C++ library (libstdc++) is too old for TorchSharp even after redirecting its one missing symbol: "
+            + $"{FirstLine(second)} Use Debian 12, Ubuntu 22.04 or newer.");
     }
 
     /// <summary>Null when the library loaded, else the loader's message.</summary>
@@ -162,19 +171,23 @@ public static class TorchRuntime
     }
 
     /// <summary>Writes the redirected copy into the first cache folder that takes it; one that is there and whole is used again.</summary>
+    /// <param name="library">The library as it was shipped.</param>
+    /// <param name="roots">Cache folders of this user.</param>
+    /// <param name="lastResort">Makes a folder where none of them can be written to.</param>
     /// <returns>Path of the copy.</returns>
     /// <exception cref="InvalidDataException">The file is no library that can be redirected.</exception>
     /// <exception cref="IOException">No folder is writable.</exception>
-    internal static string WritePatchedCopy(string library, IEnumerable<string> roots)
+    internal static string WritePatchedCopy(string library, IReadOnlyList<string> roots, Func<string> lastResort)
     {
         var bytes = File.ReadAllBytes(library);
         var name = Convert.ToHexStringLower(SHA256.HashData(bytes))[..16];
         GlibcxxPatch.Apply(bytes);
-        foreach (var root in roots)
+        for (var i = 0; i <= roots.Count; i++)
         {
             try
             {
-                var folder = Directory.CreateDirectory(Path.Combine(root, "alebrije", "runtime", name)).FullName;
+                var root = i < roots.Count ? roots[i] : lastResort();
+                var folder = OwnFolder(root, "alebrije", "runtime", name);
                 var target = Path.Combine(folder, LibraryName);
                 if (File.Exists(target) && File.ReadAllBytes(target).AsSpan().SequenceEqual(bytes)) return target;
                 var temporary = target + "." + Environment.ProcessId;
@@ -191,11 +204,25 @@ public static class TorchRuntime
         throw new IOException("neither the cache folder nor the temporary folder is writable.");
     }
 
+    /// <summary>A folder that nobody but this user can write to; below one of another user it fails.</summary>
+    private static string OwnFolder(string root, params string[] names)
+    {
+        var folder = Directory.CreateDirectory(root).FullName;
+        foreach (var name in names)
+        {
+            folder = Directory.CreateDirectory(Path.Combine(folder, name)).FullName;
+
+            // Only its owner may set the mode.
+            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        }
+
+        return folder;
+    }
+
     private static IEnumerable<string> CacheRoots()
     {
         if (Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } cache) yield return cache;
         if (Environment.GetEnvironmentVariable("HOME") is { Length: > 0 } home) yield return Path.Combine(home, ".cache");
-        yield return Path.GetTempPath();
     }
 
     private static string FirstLine(string text)

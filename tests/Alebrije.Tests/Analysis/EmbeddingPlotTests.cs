@@ -60,6 +60,28 @@ public sealed class EmbeddingPlotTests
     }
 
     [Fact]
+    public void Layout_PictureBesideItsPoint_HasALeaderAboveAllPictures()
+    {
+        var points = Enumerable.Range(0, 12).Select(i => new EmbeddingPoint(EmbeddingKind.Image, $"{i}.png", i == 11 ? 1 : i / 1000.0, i == 11 ? 1 : 0)).ToArray();
+        var layout = PlotLayout.Of(new EmbeddingPlot(points, [0.6, 0.4], [.. points.Select(_ => new RgbImage(8, 8))]), new ReportOptions());
+        var shapes = layout.Shapes.ToList();
+        var pictures = shapes.OfType<PlotPicture>().ToDictionary(picture => picture.Point);
+        var pins = shapes.OfType<PlotDot>().Where(dot => dot.Point >= 0).ToArray();
+        var leaders = shapes.OfType<PlotLine>().Where(line => line.Width == 1.3f).ToArray();
+        Assert.NotEmpty(leaders);
+        foreach (var pin in pins)
+        {
+            var place = pictures[pin.Point].Place;
+            var isOn = place.Holds(new Box(pin.X, pin.Y, 0, 0));
+            var own = leaders.Where(line => (line.X1, line.Y1) == (pin.X, pin.Y)).ToArray();
+            Assert.Equal(!isOn, own.Length > 0);
+            Assert.All(own, line => Assert.True(place.Grow(0.1f).Holds(new Box(line.X2, line.Y2, 0, 0)) && !place.Grow(-0.1f).Holds(new Box(line.X2, line.Y2, 0, 0))));
+        }
+
+        Assert.True(shapes.FindLastIndex(shape => shape is PlotPicture) < shapes.FindIndex(shape => shape is PlotLine { Width: 1.3f }));
+    }
+
+    [Fact]
     public void PictureSpread_EqualPlaces_ComeApartInsideTheFrame()
     {
         var frame = new Box(0, 0, 300, 300);

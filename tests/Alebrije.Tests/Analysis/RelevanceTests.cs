@@ -24,8 +24,8 @@ public sealed class RelevanceTests
             var explanation = model.Explain(Half(left).ToPillow(), "a lion");
             Assert.Equal((8, 64, 64), (explanation.Grid, explanation.Patches.Count, explanation.Seen.Width));
             Assert.All(explanation.Patches, x => Assert.True(x >= 0));
-            Assert.Equal(["a</w>", "lion</w>"], RelevancePng.Words(explanation.Tokens).Select(w => w.Word + "</w>"));
-            Assert.True(RelevancePng.Words(explanation.Tokens)[1].Relevance > RelevancePng.Words(explanation.Tokens)[0].Relevance);
+            Assert.Equal(["a</w>", "lion</w>"], explanation.Words.Select(w => w.Token + "</w>"));
+            Assert.True(explanation.Words[1].Relevance > explanation.Words[0].Relevance);
             var mine = explanation.Patches.Where((_, i) => i % 8 < 4 == left).Sum();
             inside += mine / explanation.Patches.Sum() / 2;
         }
@@ -56,8 +56,11 @@ public sealed class RelevanceTests
     [Fact]
     public void Words_AreTokensTogether()
     {
-        Assert.Equal([("motor", 0.75), ("a", 0.25), ("rest", 1.0)], RelevancePng.Words([new("mo", 0.5), new("tor</w>", 0.25), new("a</w>", 0.25), new("rest", 1)]));
-        Assert.Empty(RelevancePng.Words([]));
+        Assert.Equal([new("motor", 0.75), new("a", 0.25), new("rest", 1.0)], Words(new("mo", 0.5), new("tor</w>", 0.25), new("a</w>", 0.25), new("rest", 1)));
+        Assert.Equal([new("león", 3), new("🦁", 4)], Words(new("le", 1), new("Ã³n</w>", 2), new("ð", 1), new("Ł", 1), new("¦", 1), new("ģ</w>", 1)));
+        Assert.Empty(Words());
+
+        static IReadOnlyList<TokenRelevance> Words(params TokenRelevance[] tokens) => new ClipExplanation("", 0, new RgbImage(1, 1), 1, [0], tokens).Words;
     }
 
     [Fact]

@@ -302,7 +302,31 @@ public sealed class ModelHubTests : IDisposable
     public async Task HubThatIsNotThere_IsSaid()
     {
         server.Dispose();
-        Assert.Contains("cannot be reached (is the machine online?), 3 times in a row", await Refusal(), StringComparison.Ordinal);
+        var heard = new List<string>();
+        using var hub = new ModelHub(Settings) { OnRetry = heard.Add };
+        var said = (await Assert.ThrowsAsync<HubException>(() => hub.PlanAsync("owner/model", cancellation: Cancellation))).Message;
+        Assert.EndsWith("cannot be reached (is the machine online?), 3 times in a row; nothing was fetched, try again later.", said, StringComparison.Ordinal);
+        Assert.Equal(2, heard.Count);
+        Assert.All(heard, line => Assert.Contains("; next try in 0", line, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task NameThatDoesNotResolve_IsSaidAtOnce()
+    {
+        var watch = Stopwatch.StartNew();
+        var said = await Refusal(Settings with { Endpoint = new Uri("http://no-such-host.invalid"), Backoff = TimeSpan.FromSeconds(20), LongestBackoff = TimeSpan.FromSeconds(20) });
+        Assert.Equal("Nothing was fetched: the name no-such-host.invalid is not known here (is the machine online?).", said);
+        Assert.InRange(watch.Elapsed.TotalSeconds, 0, 15);
+    }
+
+    [Fact]
+    public async Task FirstFileThatNeverBegins_KeepsNothing_LaterOnesKeepTheEarlier()
+    {
+        server.Before = request => request.Path.Contains("/resolve/", StringComparison.Ordinal) && !request.Path.EndsWith("/config.json", StringComparison.Ordinal) ? new HubAnswer(503, []) : null;
+        Assert.EndsWith("3 times in a row; nothing was fetched, try again later.", await Refusal(), StringComparison.Ordinal);
+        Directory.Delete(Path.Combine(folder, "hub"), recursive: true);
+        server.Before = request => IsWeights(request) ? new HubAnswer(503, []) : null;
+        Assert.EndsWith("what was fetched is kept, and the same command goes on from there.", await Refusal(), StringComparison.Ordinal);
     }
 
     [Theory]

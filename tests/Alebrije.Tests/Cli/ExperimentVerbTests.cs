@@ -103,6 +103,27 @@ public sealed class ExperimentVerbTests : IDisposable
         Assert.Equal(2, (await Run("sweep", "a cat", "--guidance", "1", "2", "--prior", "none", "--json")).Json.GetProperty("images").GetArrayLength());
 
     [Fact]
+    public async Task Components_AreNamedInWords_WithoutInternals()
+    {
+        string[] rebuild = ["pca-reconstruct", "@a.png", "--components", "1", "2", "--images", "@a.png", "@b.png", "@c.png"];
+        var english = (await Run([.. rebuild, "--out", At("en.png")])).Output;
+        Assert.Matches(@"(?m)^1 component     .*variance kept [0-9.]+ %  cosine to the whole embedding -?[01]\.[0-9]{3}$", english);
+        Assert.Contains("all components  ", english, StringComparison.Ordinal);
+        Assert.DoesNotContain("components 1.000", english, StringComparison.Ordinal);
+        Assert.Contains("todos los componentes  ", (await Run([.. rebuild, "--out", At("es.png"), "--lang", "es"])).Output, StringComparison.Ordinal);
+        var json = (await Run([.. rebuild, "--out", At("json.png"), "--lang", "es", "--json"])).Json;
+        Assert.Equal(["1 component", "all components"], json.GetProperty("images").EnumerateArray().Select(image => image.GetProperty("label").GetString()));
+        Assert.DoesNotContain("guidance 1.000", (await Run("sweep", "a cat", "--guidance", "1", "2", "--prior-guidance", "1", "--out", At("sweep.png"))).Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Out_OfAFolderThatHoldsSomething_IsRefusedBeforeAnythingIsDrawn()
+    {
+        var refused = await Run("vary", "@a.png", "--count", "2", "--out", folder);
+        Assert.Equal((1, $"--out {folder} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (refused.Status, refused.Refusal));
+    }
+
+    [Fact]
     public async Task ForPeople_SaysLabelsNumbersAndSheet_InTheirLanguage()
     {
         var english = await Run("vary", "@a.png", "--count", "2", "--out", At("en.png"));

@@ -28,6 +28,16 @@ public sealed class ExplainVerbTests : IDisposable
         Assert.Contains("coseno", spoken.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Words_AreShownAsTheyAreWritten()
+    {
+        var json = (await CommandLine.Run("explain", Picture, "--texts", "un león", "a 🦁", "--json")).Json;
+        Assert.Equal(["un león", "a 🦁"], json.GetProperty("results").EnumerateArray().Select(r => string.Join(' ', r.GetProperty("words").EnumerateArray().Select(w => w.GetProperty("word").GetString()))));
+        var output = (await CommandLine.Run("explain", Picture, "--texts", "un león", "a 🦁")).Output;
+        Assert.Matches(@"\nun [0-9.]+  león [0-9.]+\n", output);
+        Assert.Matches(@"\na [0-9.]+  🦁 [0-9.]+\n", output);
+    }
+
     [Theory]
     [InlineData(2, "A text is empty", "--texts", " ")]
     [InlineData(2, "needs", "--layers", "last")]

@@ -12,6 +12,18 @@ public sealed class ImagineVerbTests : IDisposable
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
+    [Theory]
+    [InlineData("en", @"About (?<s>[0-9.]+) s for a picture")]
+    [InlineData("es", @"Unos (?<s>[0-9.]+) s por imagen")]
+    public async Task Estimate_OfASmallModel_IsMoreThanNothing(string language, string pattern)
+    {
+        var said = System.Text.RegularExpressions.Regex.Match((await CommandLine.Run("imagine", "a lion", "--estimate", "--lang", language)).Output, pattern);
+        Assert.True(said.Success);
+        var seconds = double.Parse(said.Groups["s"].Value, System.Globalization.CultureInfo.InvariantCulture);
+        Assert.InRange(seconds, 0.3, 60);
+        if (seconds < 10) Assert.Contains('.', said.Groups["s"].Value);
+    }
+
     [Fact]
     public async Task Default_SameSeed_GivesTheSameFileAndAWholeTrace()
     {

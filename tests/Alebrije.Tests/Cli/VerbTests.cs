@@ -24,6 +24,16 @@ public sealed class VerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Tokenize_ShowsTheLettersBesideTheVocabularysSpelling()
+    {
+        var said = await CommandLine.Run("tokenize", "un león 🦁");
+        Assert.Contains("Ã³n</w>", said.Output, StringComparison.Ordinal);
+        Assert.Contains(" ón ", said.Output, StringComparison.Ordinal);
+        Assert.Contains(" 🦁 ", said.Output, StringComparison.Ordinal);
+        Assert.Equal("<|startoftext|>un león🦁<|endoftext|>", string.Concat((await CommandLine.Run("tokenize", "un león 🦁", "--json")).Json.GetProperty("pieces").Strings()).Replace("unleón", "un león", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public async Task Tokenize_OfALongText_IsCutAndSaysSo()
     {
         var text = string.Join(' ', Enumerable.Repeat("lion", 30));

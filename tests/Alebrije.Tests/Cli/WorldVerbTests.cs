@@ -35,6 +35,19 @@ public sealed class WorldVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Export_IntoAFolderThatHoldsSomething_IsRefused()
+    {
+        World.Open();
+        var target = Path.Combine(folder, "w");
+        Assert.Equal(0, (await CommandLine.Run("world", "--count", "2", "--export", target)).Status);
+        var before = Directory.GetFiles(target).ToDictionary(file => file, File.GetLastWriteTimeUtc);
+        var again = await CommandLine.Run("world", "--count", "2", "--seed", "9", "--export", target);
+        Assert.Equal((1, $"--export {target} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (again.Status, again.Refusal));
+        Assert.Equal(before, Directory.GetFiles(target).ToDictionary(file => file, File.GetLastWriteTimeUtc));
+        Assert.Contains("is a file", (await CommandLine.Run("world", "--count", "2", "--export", before.Keys.First())).Refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task SameSeed_GivesTheSameBytes_AnotherSeedOthers()
     {
         World.Open();

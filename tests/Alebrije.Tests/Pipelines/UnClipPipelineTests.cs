@@ -207,7 +207,8 @@ public sealed class UnClipPipelineTests : IDisposable
         using var pipeline = UnClipPipeline.Load(TestModels.Kandinsky, companion
             ? new UnClipOptions { CompanionFolder = TestModels.KandinskyPrior } : new UnClipOptions { PriorFolder = TestModels.KandinskyPrior });
         var estimate = pipeline.Estimate(Request);
-        Assert.Equal(["movq", "unet", "image_encoder", "prior", "text_encoder"], estimate.Stages.Select(stage => stage.Stage));
+        Assert.Equal(estimate.Stages.Sum(stage => stage.Seconds), estimate.Seconds, 1e-9);
+        Assert.Equal(["runtime", "movq", "unet", "image_encoder", "prior", "text_encoder"], estimate.Stages.Select(stage => stage.Stage));
         Assert.All(estimate.Stages, stage => Assert.True(stage.Bytes > 0 && stage.Seconds > 0, stage.Stage));
     }
 

@@ -71,19 +71,19 @@ public sealed class GlibcxxPatchTests : IDisposable
     [Fact]
     public void Copy_IsMadeOnce_UsedAgain_AndMendedWhenDamaged()
     {
-        var first = TorchRuntime.WritePatchedCopy(library, [folder]);
+        var first = TorchRuntime.WritePatchedCopy(library, [folder], NoFurther);
         Assert.StartsWith(folder, first, StringComparison.Ordinal);
         var (bytes, time) = (File.ReadAllBytes(first), File.GetLastWriteTimeUtc(first));
         var expected = File.ReadAllBytes(library);
         GlibcxxPatch.Apply(expected);
         Assert.Equal(expected, bytes);
 
-        Assert.Equal(first, TorchRuntime.WritePatchedCopy(library, [folder]));
+        Assert.Equal(first, TorchRuntime.WritePatchedCopy(library, [folder], NoFurther));
         Assert.Equal(time, File.GetLastWriteTimeUtc(first));
 
         bytes[1000] ^= 1;
         File.WriteAllBytes(first, bytes);
-        Assert.Equal(first, TorchRuntime.WritePatchedCopy(library, [folder]));
+        Assert.Equal(first, TorchRuntime.WritePatchedCopy(library, [folder], NoFurther));
         Assert.Equal(expected, File.ReadAllBytes(first));
         Assert.Single(Directory.GetFiles(Path.GetDirectoryName(first)!));
     }
@@ -93,9 +93,24 @@ public sealed class GlibcxxPatchTests : IDisposable
     {
         var blocked = Path.Combine(folder, "blocked");
         File.WriteAllText(blocked, "a file where a folder should be");
-        Assert.StartsWith(Path.Combine(folder, "next"), TorchRuntime.WritePatchedCopy(library, [blocked, Path.Combine(folder, "next")]), StringComparison.Ordinal);
-        Assert.Contains("writable", Assert.Throws<IOException>(() => TorchRuntime.WritePatchedCopy(library, [blocked])).Message, StringComparison.Ordinal);
+        Assert.StartsWith(Path.Combine(folder, "next"), TorchRuntime.WritePatchedCopy(library, [blocked, Path.Combine(folder, "next")], NoFurther), StringComparison.Ordinal);
+        Assert.Contains("writable", Assert.Throws<IOException>(() => TorchRuntime.WritePatchedCopy(library, [blocked], NoFurther)).Message, StringComparison.Ordinal);
     }
+
+    [Fact]
+    public void Copy_IsInAFolderOfThisUserAlone_AndTheLastResortIsANewOne()
+    {
+        var blocked = Path.Combine(folder, "blocked");
+        File.WriteAllText(blocked, "a file where a folder should be");
+        var own = Path.Combine(folder, "own");
+        var copy = TorchRuntime.WritePatchedCopy(library, [blocked], () => own);
+        Assert.StartsWith(own, copy, StringComparison.Ordinal);
+        if (OperatingSystem.IsWindows()) return;
+        for (var at = Path.GetDirectoryName(copy)!; at != own; at = Path.GetDirectoryName(at)!)
+            Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(at));
+    }
+
+    private static string NoFurther() => throw new IOException("There is no further folder.");
 
     [Fact]
     public void Runtime_StartedTwice_IsStarted_AndSaysWhereFrom()

@@ -127,7 +127,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
         {
             var image = basis.Rebuild(part.Image, n);
             var picture = draw.Picture(image, part.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 }, start, i, kept.Count);
-            var labelled = draw.Labelled(picture, Text($"{n}"), part);
+            var labelled = draw.Labelled(picture, n == basis.Count ? "all components" : n == 1 ? "1 component" : Text($"{n} components"), part);
             return labelled with
             {
                 Numbers = new Dictionary<string, double>(labelled.Numbers) { ["components"] = n, ["variance"] = basis.Share(n), ["embedding_cosine"] = ClipNetwork.Cosine(image, part.Image) },

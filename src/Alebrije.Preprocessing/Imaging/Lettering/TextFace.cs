@@ -1,8 +1,7 @@
 using System.Text;
-using Alebrije.Preprocessing.Imaging;
 using SkiaSharp;
 
-namespace Alebrije.Analysis;
+namespace Alebrije.Preprocessing.Imaging.Lettering;
 
 /// <summary>
 /// One typeface at one size: measures, wraps, shortens and draws. Characters that the embedded typeface lacks are taken from the system's
@@ -15,7 +14,16 @@ internal sealed class TextFace : IDisposable
     private readonly SKFont main;
     private readonly Dictionary<SKTypeface, SKFont> others = [];
 
-    public TextFace(float size, bool bold = false) => main = FontOf(bold ? Fonts.Bold : Fonts.Regular, size);
+    private readonly SystemFonts system;
+    private readonly bool bold;
+
+    /// <param name="size">Height of the letters, in pixels.</param>
+    /// <param name="bold">Bold letters.</param>
+    /// <param name="system">Fonts for what the embedded typeface lacks; null takes those of this system.</param>
+    public TextFace(float size, bool bold = false, SystemFonts? system = null)
+    {
+        (main, this.bold, this.system) = (FontOf(bold ? Fonts.Bold : Fonts.Regular, size), bold, system ?? SystemFonts.Default);
+    }
 
     public float Size => main.Size;
 
@@ -55,7 +63,7 @@ internal sealed class TextFace : IDisposable
     {
         var lines = new List<string>();
         var line = "";
-        foreach (var word in Beginning(text).Split(' ', StringSplitOptions.RemoveEmptyEntries).SelectMany(word => Pieces(word, width)))
+        foreach (var word in Beginning(text).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).SelectMany(word => Pieces(word, width)))
         {
             var joined = line.Length == 0 ? word : $"{line} {word}";
             if (Measure(joined) <= width)
@@ -110,13 +118,20 @@ internal sealed class TextFace : IDisposable
         if (piece.Length > 0) yield return piece;
     }
 
+    /// <summary>Stretches of one font, from left to right.</summary>
     private IEnumerable<(string Text, SKFont Font)> Runs(string text)
     {
-        var (run, font) = (new StringBuilder(), main);
-        foreach (var rune in text.EnumerateRunes())
+        // What the embedded typeface shows needs no order and no other font; most labels are of this kind.
+        if (!text.Any(c => c is >= '\u0300' or < ' ' || (c >= '\u007F' && !main.ContainsGlyph(c))))
         {
-            var shown = Rune.IsControl(rune) ? new Rune(' ') : rune;
-            var needed = FontFor(shown);
+            if (text.Length > 0) yield return (text, main);
+            yield break;
+        }
+
+        var (run, font) = (new StringBuilder(), main);
+        foreach (var grapheme in VisualOrder.Of(text))
+        {
+            var (shown, needed) = Shown(grapheme);
             if (needed != font && run.Length > 0)
             {
                 yield return (run.ToString(), font);
@@ -124,20 +139,43 @@ internal sealed class TextFace : IDisposable
             }
 
             font = needed;
-            run.Append(shown.ToString());
+            run.Append(shown);
         }
 
         if (run.Length > 0) yield return (run.ToString(), font);
     }
 
-    private SKFont FontFor(Rune rune)
+    /// <summary>A grapheme as a font shows it; the embedded typeface's box where none does.</summary>
+    private (string Text, SKFont Font) Shown(Grapheme grapheme)
     {
-        if (rune.Value < 0x80 || main.Typeface!.GetGlyph(rune.Value) != 0) return main;
-        var face = SKFontManager.Default.MatchCharacter(rune.Value);
-        if (face is null) return main;
-        if (!others.TryGetValue(face, out var font)) others[face] = font = FontOf(face, main.Size);
-        return font;
+        var text = grapheme.Text;
+        if (!grapheme.IsEmoji && Shows(main, text)) return (text, main);
+        if (FontFor(text, grapheme.IsEmoji) is { } font) return (Known(font, text), font);
+        if (ArabicForms.LettersOf(text[0]) is { } letters && FontFor(letters, emoji: false) is { } plain)
+            return (Known(plain, string.Concat(letters.Reverse()) + text[1..]), plain);
+        return (Known(main, text), main);
     }
+
+    /// <summary>A font that shows all of a grapheme, else one that shows its first character; null where there is none.</summary>
+    private SKFont? FontFor(string text, bool emoji)
+    {
+        var code = Rune.GetRuneAt(text, 0).Value;
+        if (text.Length > 1 && text.EnumerateRunes().Select(rune => Font(rune.Value)).FirstOrDefault(font => font is not null && Shows(font, text)) is { } whole) return whole;
+        return !emoji && main.ContainsGlyph(code) ? main : Font(code) ?? (main.ContainsGlyph(code) ? main : null);
+
+        SKFont? Font(int wanted)
+        {
+            if (system.Find(wanted, emoji, bold) is not { } face) return null;
+            if (!others.TryGetValue(face, out var font)) others[face] = font = FontOf(face, main.Size);
+            return font;
+        }
+    }
+
+    /// <summary>The first character, and of those that follow what the font shows: a mark that it lacks is left out rather than drawn as a box.</summary>
+    private static string Known(SKFont font, string text) => Shows(font, text) ? text
+        : string.Concat(text.EnumerateRunes().Where((rune, i) => i == 0 || font.ContainsGlyph(rune.Value)).Select(rune => rune.ToString()));
+
+    private static bool Shows(SKFont font, string text) => text.EnumerateRunes().All(rune => font.ContainsGlyph(rune.Value));
 
     private static SKFont FontOf(SKTypeface face, float size) =>
         new(face, size) { Subpixel = true, Edging = SKFontEdging.Antialias, Hinting = SKFontHinting.None };

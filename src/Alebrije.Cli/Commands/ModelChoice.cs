@@ -1,0 +1,46 @@
+using System.CommandLine;
+using Alebrije.Catalog;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary>The model that <c>--model</c> names, for a verb that runs it.</summary>
+internal static class ModelChoice
+{
+    private const string Prior = "prior";
+
+    /// <summary>Verbs that need what another one of the catalogue's lists needs.</summary>
+    private static readonly Dictionary<string, string> Alike = new(StringComparer.Ordinal)
+    {
+        ["robustness"] = "classify", ["probe"] = "classify", ["classifier"] = "classify", ["bench"] = "embed", ["evaluate"] = "imagine",
+    };
+
+    /// <summary>The model's folder.</summary>
+    /// <exception cref="UsageException">It is a published model that the verb does not run, and it is not on the disk: there is nothing to be gained by fetching it.</exception>
+    /// <exception cref="Weights.CheckpointNotFoundException">It is not on the disk, or unknown.</exception>
+    public static string Find(ParseResult parsed)
+    {
+        var (catalog, name) = (ModelCatalog.Create(), parsed.GetValue(CommonOptions.Model)!);
+        Check(catalog, parsed.CommandResult.Command.Name, name, new Words(CommonOptions.LanguageOf(parsed)));
+        return catalog.Find(name);
+    }
+
+    /// <summary>Refuses a published model that the verb does not run before it is fetched.</summary>
+    public static void Check(ModelCatalog catalog, string verb, string name, Words words)
+    {
+        var model = PublishedModels.Find(name) ?? PublishedModels.All.FirstOrDefault(model => model.Repositories[0].Equals(name, StringComparison.OrdinalIgnoreCase));
+        if (model is null || catalog.Has(name) || Directory.Exists(name)) return;
+        var runs = string.Join(", ", model.Verbs);
+        if (model.Kind == Prior)
+        {
+            throw new UsageException(words.In(
+                $"{model.Name} is a prior and draws nothing alone: name it with --prior, beside the --model that it was made for.",
+                $"{model.Name} es un prior y no dibuja nada por sí solo: nómbralo con --prior, junto al --model para el que se hizo."));
+        }
+
+        if (model.Verbs.Contains(Alike.GetValueOrDefault(verb, verb))) return;
+        var kind = ModelsCommand.Kind(words, model.Kind);
+        throw new UsageException(model.Verbs.Count == 0
+            ? words.In($"No verb runs {model.Name} ({kind}) yet; 'models list' shows what runs.", $"Ningún verbo usa todavía {model.Name} ({kind}); 'models list' muestra lo que funciona.")
+            : words.In($"{verb} does not run {model.Name} ({kind}); these do: {runs}.", $"{verb} no usa {model.Name} ({kind}); estos sí: {runs}."));
+    }
+}

@@ -114,7 +114,7 @@ public sealed class ClassifyVerbTests : IDisposable
     [InlineData(2, "give one of them", "--images", "IMAGES", "--labels", "a", "--set", "CIFAR10")]
     [InlineData(2, "right answer", "--images", "IMAGES", "--labels", "a", "b", "--fit-temperature")]
     [InlineData(1, "There are no templates", "--images", "IMAGES", "--templates", "fancy")]
-    [InlineData(1, "There are no class names", "--images", "IMAGES", "--set", "Nowhere")]
+    [InlineData(2, "There are no class names", "--images", "IMAGES", "--set", "Nowhere")]
     public async Task BadInput_IsOneSentence(int status, string says, params string[] args)
     {
         var outcome = await Run([.. args.Select(arg => arg == "IMAGES" ? Classes : arg)]);

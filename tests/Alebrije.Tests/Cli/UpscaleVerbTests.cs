@@ -74,12 +74,12 @@ public sealed class UpscaleVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData(1, "has no upsampler", "upscale", "PICTURE")]
+    [InlineData(2, "has no upsampler", "upscale", "PICTURE")]
     [InlineData(1, "There is no", "upscale", "nowhere.png")]
-    [InlineData(1, "upsampler steps is 1", "upscale", "PICTURE", "--steps", "1")]
+    [InlineData(2, "upsampler steps is 1", "upscale", "PICTURE", "--steps", "1")]
     [InlineData(2, "has to end in .png", "upscale", "PICTURE", "--out", "x.jpg")]
     [InlineData(1, "there is no folder", "upscale", "PICTURE", "--out", "nowhere/x.png")]
-    [InlineData(1, "has no upsampler", "imagine", "a", "--steps", "2", "--prior-steps", "2", "--upsampler-steps", "2")]
+    [InlineData(2, "has no upsampler", "imagine", "a", "--steps", "2", "--prior-steps", "2", "--upsampler-steps", "2")]
     [InlineData(2, "pack lacks --clip;", "pack", "--autoencoder", "a", "--prior", "a", "--decoder", "a", "--out", "o")]
     [InlineData(2, "falta --clip", "pack", "--autoencoder", "a", "--prior", "a", "--decoder", "a", "--out", "o", "--lang", "es")]
     [InlineData(2, "pack lacks --clip, --autoencoder, --prior, --decoder;", "pack", "--out", "o")]

@@ -25,7 +25,7 @@ internal sealed class ModelFiles
     private static readonly string[] WeightEndings = [".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5", ".onnx"];
 
     /// <summary>Ends of the names of classes that have no weights.</summary>
-    private static readonly string[] WeightlessEndings = ["Tokenizer", "TokenizerFast", "Scheduler", "Processor", "ProcessorFast", "FeatureExtractor", "Watermarker"];
+    private static readonly string[] WeightlessEndings = ["Tokenizer", "TokenizerFast", "Scheduler", "Processor", "ProcessorFast", "ProcessorPil", "FeatureExtractor", "Watermarker"];
 
     /// <summary>Part of this project's own folders that the published index has no place for.</summary>
     private static readonly string[] OwnParts = ["prior_linear"];

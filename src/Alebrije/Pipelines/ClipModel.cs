@@ -265,7 +265,7 @@ public sealed class ClipModel : IDisposable
             {
                 var image = read(batch[i]);
                 if (tower.Processor.OutputSize(image.Height, image.Width) is var (h, w) && (h, w) != (tower.Size, tower.Size))
-                    throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower takes {tower.Size} x {tower.Size}: preprocessor_config.json and config.json do not belong together.");
+                    throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower takes {tower.Size} x {tower.Size}: the settings of its pictures and its config.json do not belong together.");
                 tower.Processor.Prepare(image).CopyTo(pixels, i * plane);
             }
             catch (Exception e)

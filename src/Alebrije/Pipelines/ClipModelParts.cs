@@ -268,9 +268,9 @@ internal sealed class ClipModelFolder
         if (className == "CLIPVisionModelWithProjection") VisionModel = Path;
 
         if (className != "CLIPVisionModelWithProjection" && (Has("vocab.json") || Has("tokenizer.json"))) Tokenizer = Path;
-        if (className != "CLIPTextModelWithProjection" && Has("preprocessor_config.json")) processor = Path;
+        if (className != "CLIPTextModelWithProjection" && PreprocessorConfig.FileOf(Path) is not null) processor = Path;
         WhyNoText = className == "CLIPVisionModelWithProjection" ? "a CLIPVisionModelWithProjection has no text tower" : "its tokenizer is missing (vocab.json and merges.txt, or tokenizer.json)";
-        WhyNoImages = className == "CLIPTextModelWithProjection" ? "a CLIPTextModelWithProjection has no image tower" : "its preprocessor_config.json is missing";
+        WhyNoImages = className == "CLIPTextModelWithProjection" ? "a CLIPTextModelWithProjection has no image tower" : $"its {PreprocessorConfig.FileName} is missing, and no {PreprocessorConfig.ProcessorFileName} holds an image_processor";
 
         bool Has(string file) => File.Exists(System.IO.Path.Combine(Path, file));
     }
@@ -279,7 +279,7 @@ internal sealed class ClipModelFolder
     {
         WholeModel = System.IO.Path.Combine(Path, "clip");
         TrainedSize = ConfigFile.Read<ClipConfig>(WholeModel).VisionConfig.ImageSize;
-        if (File.Exists(System.IO.Path.Combine(WholeModel, "preprocessor_config.json"))) processor = WholeModel;
+        if (PreprocessorConfig.FileOf(WholeModel) is not null) processor = WholeModel;
         var tokenizer = System.IO.Path.Combine(Path, "tokenizer");
         if (Directory.Exists(tokenizer)) Tokenizer = tokenizer;
         WhyNoText = $"there is no folder {tokenizer}";

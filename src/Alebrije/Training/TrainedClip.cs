@@ -13,7 +13,7 @@ namespace Alebrije.Training;
 internal sealed class TrainedClip : IDisposable
 {
     /// <summary>File that says how pictures are prepared.</summary>
-    public const string PreprocessorFile = "preprocessor_config.json";
+    public const string PreprocessorFile = PreprocessorConfig.FileName;
 
     private const string VisionComponent = "image_encoder";
     private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
@@ -82,7 +82,8 @@ internal sealed class TrainedClip : IDisposable
         else if (Preprocessor(folder) is { } settings)
         {
             Directory.CreateDirectory(target);
-            File.Copy(settings, path, overwrite: true);
+            if (!PreprocessorConfig.HoldsNested(settings)) File.Copy(settings, path, overwrite: true);
+            else AtomicFile.Write(path, stream => stream.Write(PreprocessorConfig.Write(ClipImageProcessor.Load(settings).Options)));
         }
     }
 
@@ -116,11 +117,7 @@ internal sealed class TrainedClip : IDisposable
     }
 
     /// <summary>The file with such a folder's settings for pictures, or null.</summary>
-    private static string? Preprocessor(string folder)
-    {
-        var file = IsModel(folder) ? Path.Combine(folder, "feature_extractor", PreprocessorFile) : Path.Combine(WholeFolder(folder), PreprocessorFile);
-        return File.Exists(file) ? file : null;
-    }
+    private static string? Preprocessor(string folder) => PreprocessorConfig.FileOf(IsModel(folder) ? Path.Combine(folder, "feature_extractor") : WholeFolder(folder));
 
     /// <summary>Where such a folder keeps its tokenizer.</summary>
     private static string TokenizerFolder(string folder) => IsModel(folder) ? Path.Combine(folder, TextComponent(folder) == "text_encoder" ? "tokenizer" : "prior_tokenizer")

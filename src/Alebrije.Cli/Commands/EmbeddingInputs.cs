@@ -55,7 +55,7 @@ internal sealed class EmbeddingInputs
         var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
-        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
         var small = new RgbImage?[paths.Count];
         var ofImages = Images(model);
         var ofTexts = texts.Count == 0 ? [] : model.EmbedTexts(texts, done => Report("texts", "textos", done, texts.Count), cancellation);

@@ -69,7 +69,7 @@ internal static class MultiLabelClassification
         var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
-        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
         var classifier = ZeroShotClassifier.Create(names, templates, texts => model.EmbedTexts(texts, cancellation: cancellation), [contrast ?? Neutral]);
         var thresholds = examplesAt is null ? read ?? LabelThresholds.All(labels) : LabelThresholds.Fit(labels, Scores([.. examples.Select(image => image.Path)]).Scores, Shows(examples));
         if (examplesAt is not null && file is not null) thresholds.Save(file);

@@ -40,7 +40,7 @@ internal static class TrainProbeCommand
                 var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
                 CommonOptions.StartTorch(parsed);
                 terminal.Progress(words.In("loading the model", "cargando el modelo"));
-                using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed));
+                using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
                 var result = ProbeTrainer.Run(model, options, cancellation);
                 terminal.CloseLine();
                 foreach (var skipped in result.Skipped) terminal.Note(skipped);

@@ -73,6 +73,7 @@ internal sealed class ClipModelParts : IDisposable
         {
             var network = OpenClipFolder.Load(openClip);
             modules.Add(network);
+            if (network.Config.Assumption is { } assumption) Assumptions = [assumption];
             (fromText, fromImages) = (network.Config.EmbedDim, network.Config.EmbedDim);
             using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
             if (folder.OpenClipTokenizer(network.Config.TextCfg) is { } tokenizer)
@@ -97,6 +98,9 @@ internal sealed class ClipModelParts : IDisposable
     public ClipTextTower? Text { get; }
     public ClipImageTower? Image { get; }
     public IEnumerable<nn.Module> Modules => modules;
+
+    /// <summary>Sentences about what the files do not say and was assumed.</summary>
+    public IReadOnlyList<string> Assumptions { get; } = [];
 
     public static ClipModelParts Load(string folder) => new(ClipModelFolder.Open(folder));
 

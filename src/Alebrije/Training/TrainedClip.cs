@@ -61,6 +61,9 @@ internal sealed class TrainedClip : IDisposable
     /// <exception cref="WeightsException">Its towers are of a kind that is not trained here.</exception>
     public static ClipConfig ConfigOf(string folder) => IsModel(folder) ? TowersConfig(folder) : OpenClip(folder)?.Config() ?? ConfigFile.Read<ClipConfig>(WholeFolder(folder));
 
+    /// <summary>A sentence about what the files of such a folder do not say and was assumed; null where nothing was.</summary>
+    public static string? AssumptionOf(string folder) => OpenClip(folder) is { } other ? OpenClipFolder.ConfigOf(other.Path).Assumption : null;
+
     /// <summary>Whether such a folder keeps the scale of its logits; a model's towers apart do not.</summary>
     public static bool HasLogitScale(string folder) => !IsModel(folder);
 

@@ -88,6 +88,10 @@ internal sealed record OpenClipConfig
     public OpenClipVisionConfig VisionCfg { get; init; } = new();
     public OpenClipTextConfig TextCfg { get; init; } = new();
 
+    /// <summary>A sentence about what the files do not say and was assumed; null where nothing was.</summary>
+    [JsonIgnore]
+    public string? Assumption { get; init; }
+
     /// <summary>The tower of timm that stands in for <see cref="VisionCfg"/>, or null.</summary>
     [JsonIgnore]
     public SigLipVisionConfig? SigLip { get; init; }
@@ -126,19 +130,24 @@ internal sealed record OpenClipConfig
     /// <summary>Sizes of a bare state dictionary in OpenAI's names (openai/CLIP, model.py, build_model).</summary>
     /// <param name="weights">The tensors.</param>
     /// <param name="prefix">What stands before OpenAI's names.</param>
+    /// <param name="origin">What tensors do not show; null: as openai/CLIP has it.</param>
     /// <exception cref="WeightsException">The tensors are not those of a CLIP.</exception>
-    public static OpenClipConfig Infer(TensorSource weights, string prefix = "")
+    public static OpenClipConfig Infer(TensorSource weights, string prefix = "", OpenClipOrigin? origin = null)
     {
+        origin ??= OpenClipOrigin.OpenAi;
         var (token, projection) = (Shape(weights, prefix + "token_embedding.weight", 2), Shape(weights, prefix + "text_projection", 2));
         var text = new OpenClipTextConfig
         {
             ContextLength = (int)Shape(weights, prefix + "positional_embedding", 2)[0], VocabSize = (int)token[0], Width = (int)token[1],
-            Heads = (int)(token[1] / 64), Layers = Count(weights, prefix + "transformer.resblocks."),
+            Heads = (int)(token[1] / 64), Layers = Count(weights, prefix + "transformer.resblocks."), MlpRatio = MlpRatio(weights, prefix + "transformer."),
         };
-        return new OpenClipConfig { EmbedDim = (int)projection[1], QuickGelu = true, TextCfg = text, VisionCfg = InferVision(weights, prefix) };
+        return new OpenClipConfig
+        {
+            EmbedDim = (int)projection[1], QuickGelu = origin.QuickGelu, Assumption = origin.Assumption, TextCfg = text, VisionCfg = InferVision(weights, prefix, origin.HeadWidth),
+        };
     }
 
-    private static OpenClipVisionConfig InferVision(TensorSource weights, string prefix)
+    private static OpenClipVisionConfig InferVision(TensorSource weights, string prefix, int headWidth)
     {
         var stem = Shape(weights, prefix + "visual.conv1.weight", 4);
         if (weights.Contains(prefix + "visual.proj"))
@@ -148,6 +157,7 @@ internal sealed record OpenClipConfig
             return new OpenClipVisionConfig
             {
                 Width = (int)stem[0], PatchSize = (int)stem[3], ImageSize = grid * (int)stem[3], Layers = [Count(weights, prefix + "visual.transformer.resblocks.")],
+                HeadWidth = headWidth, MlpRatio = MlpRatio(weights, prefix + "visual.transformer."),
             };
         }
 
@@ -156,6 +166,15 @@ internal sealed record OpenClipConfig
         {
             Width = 2 * (int)stem[0], ImageSize = 32 * side, Layers = [.. Enumerable.Range(1, 4).Select(level => Count(weights, $"{prefix}visual.layer{level}."))],
         };
+    }
+
+    /// <summary>Ratio whose product with the width gives the perceptron's width, rounded down.</summary>
+    private static double MlpRatio(TensorSource weights, string transformer)
+    {
+        const string first = "resblocks.0.mlp.c_fc.weight";
+        if (!weights.Contains(transformer + first)) return new OpenClipTextConfig().MlpRatio;
+        var shape = Shape(weights, transformer + first, 2);
+        return shape[0] % shape[1] == 0 ? shape[0] / shape[1] : (shape[0] + 0.5) / shape[1];
     }
 
     /// <summary>OpenAI's constructor arguments (openai/CLIP, model.py, CLIP).</summary>

@@ -112,13 +112,15 @@ internal sealed class ClipEmbedder : IDisposable
     /// <param name="noise">Where random numbers come from.</param>
     /// <param name="report">Told steps done and of how many.</param>
     /// <param name="trace">Gets tokens, text embedding and trajectory when given.</param>
+    /// <param name="note">Told of texts that were cut.</param>
     /// <param name="cancellation">Looked at before every step.</param>
-    public DrawnEmbedding Draw(GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
+    public DrawnEmbedding Draw(
+        GenerationRequest request, Noise noise, Action<int, int>? report, GenerationTrace? trace, Action<string>? note, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var asks = GuidesAwayFromMeanColour && request.Negative.Length > 0;
         var clock = Stopwatch.StartNew();
-        var text = asks ? Texts(request.Prompt, request.Negative, trace) : Texts([request.Prompt], trace);
+        var text = asks ? Texts(request.Prompt, request.Negative, trace, note) : Texts([request.Prompt], trace, note);
         var seconds = clock.Elapsed.TotalSeconds;
         var embedding = text.Conditions.TextEmbedding.narrow(0, 0, 1);
         var how = new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value)
@@ -136,17 +138,17 @@ internal sealed class ClipEmbedder : IDisposable
     }
 
     /// <summary>Prompts for a prior.</summary>
-    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null) => new(Tower.Encode(prompts, trace), Empty);
+    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null, Action<string>? note = null) => new(Tower.Encode(prompts, trace, note), Empty);
 
     /// <summary>
     /// A prompt for a prior, with a negative text whose embedding is drawn beside the prompt's: both are guided away from it
     /// (pipeline_kandinsky2_2_prior.py).
     /// </summary>
-    public PriorText Texts(string prompt, string negative, GenerationTrace? trace = null) =>
-        new(Tower.Encode([prompt, negative], trace), () => Tower.Encode([negative, negative]));
+    public PriorText Texts(string prompt, string negative, GenerationTrace? trace = null, Action<string>? note = null) =>
+        new(Tower.Encode([prompt, negative], trace, note), () => Tower.Encode([negative, negative]));
 
     /// <summary>Text embeddings, [texts, features], not normalised.</summary>
-    public Tensor EncodeTexts(IReadOnlyList<string> prompts) => Tower.Encode(prompts).TextEmbedding;
+    public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<string>? note = null) => Tower.Encode(prompts, trace: null, note).TextEmbedding;
 
     /// <summary>Image embeddings, [pictures, features], not normalised.</summary>
     public Tensor EncodeImages(IReadOnlyList<RgbImage> pictures) => Images.Encode(pictures);

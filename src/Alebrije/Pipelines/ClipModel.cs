@@ -102,7 +102,7 @@ public sealed class ClipModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(texts);
         var tower = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds pictures only: {parts.WhyNoText}.");
-        var rows = tower.Tokenizer.EncodeBatch(texts, tower.Length, out var lengths);
+        var rows = TextCuts.Encode(tower.Tokenizer, texts, tower.Length, out var lengths, note);
         var embeddings = new float[rows.Length][];
         if (packedText.Value is { } packed)
         {
@@ -232,7 +232,7 @@ public sealed class ClipModel : IDisposable
         ArgumentNullException.ThrowIfNull(text);
         var texts = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds pictures only: {parts.WhyNoText}.");
         var images = parts.Image ?? throw new InvalidOperationException($"{parts.Folder} embeds texts only: {parts.WhyNoImages}.");
-        var row = texts.Tokenizer.EncodeBatch([text], texts.Length, out var lengths)[0];
+        var row = TextCuts.Encode(texts.Tokenizer, [text], texts.Length, out var lengths, note)[0];
         var seen = images.Processor.PrepareBytes(image);
         using var scope = NewDisposeScope();
         var pixels = tensor(images.Processor.Normalize(seen), [1, 3, images.Size, images.Size]);

@@ -173,17 +173,18 @@ public sealed class UnClipPipeline : IDisposable
         using var noise = new Noise(unchecked((long)request.Seed));
         var (seconds, clock) = (new Dictionary<string, double>(), Stopwatch.StartNew());
 
-        var drawn = embedder.Draw(request, noise, Report(progress, "prior"), trace, cancellation);
+        var notes = new List<string>();
+        var drawn = embedder.Draw(request, noise, Report(progress, "prior"), trace, Note, cancellation);
         seconds["text"] = drawn.TextSeconds;
         trace?.Add("image embedding", drawn.Image, new { cosine_to_text = ClipNetwork.Cosine(drawn.Image, drawn.Text) });
         Lap(seconds, "prior", clock);
         seconds["prior"] -= drawn.TextSeconds;
 
         var conditions = new DecoderConditions(drawn.Image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = drawn.Negative, Hint = Depth(request) };
-        var (stage, notes) = ("decoder", new List<string>());
+        var stage = "decoder";
         var run = Run(request) with
         {
-            Trace = trace, Cancellation = cancellation, Note = notes.Add, Report = p =>
+            Trace = trace, Cancellation = cancellation, Note = Note, Report = p =>
             {
                 if (p.Stage != stage) Lap(seconds, stage, clock);
                 stage = p.Stage;
@@ -201,6 +202,12 @@ public sealed class UnClipPipeline : IDisposable
         trace?.Add("picture", picture);
         Lap(seconds, stage, clock);
         return new GenerationResult(picture, request, Score(drawn.Text, picture), seconds) { PriorFrom = embedder.Priors.From(request.Prior), Precision = Precision, Notes = notes };
+
+        // Prior and decoder read the same prompt, as a rule with the same tokenizer.
+        void Note(string sentence)
+        {
+            if (!notes.Contains(sentence)) notes.Add(sentence);
+        }
     }
 
     /// <summary>Texts whose embeddings lie nearest to that of a prompt, by cosine.</summary>

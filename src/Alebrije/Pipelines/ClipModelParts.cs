@@ -226,6 +226,7 @@ internal sealed class ClipModelFolder
 
         var known = BpeVocabulary.OpenAi().Tokens.Count;
         WhyNoText = text.HfTokenizerName is { } other ? $"its texts are read by the tokenizer {other}, which is not built in; of those, spiece.model, sentencepiece.bpe.model and a unigram tokenizer.json are read where they lie in the folder"
+            : IsOpenClip(Path) && OpenClipPreparation.UnknownRule(Path) is { } rule ? $"its texts are prepared by {rule}, which is not built in"
             : text.VocabSize != known ? $"its vocabulary has {text.VocabSize} symbols and CLIP's {known}" : "";
         if (WhyNoText.Length > 0) return null;
         return ClipTokenizer.OpenAi(IsOpenClip(Path) ? OpenClipPreparation.DialectOf(Path) : ClipDialect.OpenAi, text.ContextLength);

@@ -35,7 +35,13 @@ public sealed class OpenClipOriginTests : IDisposable
         using var gelu = new OpenClipNetwork(config);
         using var quickGelu = new OpenClipNetwork(config with { QuickGelu = true });
         foreach (var (name, parameter) in gelu.named_parameters())
+        {
             if (name.EndsWith("c_fc.weight", StringComparison.Ordinal)) parameter.mul_(8);
+
+            // OpenAI's files keep these numbers through rounding; those of the others would lose some to it.
+            if (form == "numbers" || form.Contains("half", StringComparison.Ordinal)) parameter.copy_(parameter.to(ScalarType.Float16));
+        }
+
         quickGelu.load_state_dict(gelu.state_dict());
         var path = Save(file, form, gelu);
 
@@ -43,9 +49,8 @@ public sealed class OpenClipOriginTests : IDisposable
         var pixels = randn(2, 3, 16, 16);
         var (right, wrong) = quick ? (quickGelu, gelu) : (gelu, quickGelu);
         float Off(OpenClipNetwork network) => (network.EncodeImage(pixels) - loaded.EncodeImage(pixels)).abs().max().item<float>();
-        var isExact = !form.Contains("half", StringComparison.Ordinal) && form != "numbers";
-        Assert.True(Off(right) < Off(wrong) / (isExact ? 10 : 3), $"off by {Off(right):g3} from the right one and {Off(wrong):g3} from the other");
-        if (isExact) Assert.Equal(0, Off(right));
+        Assert.Equal(0, Off(right));
+        Assert.True(Off(wrong) > 1e-4, $"off by {Off(wrong):g3} from the other");
         Assert.Equal(quick, OpenClipFolder.ConfigOf(path).QuickGelu);
 
         var notes = new List<string>();

@@ -8,6 +8,8 @@ namespace Alebrije.Models.Clip;
 /// <summary>Where a CLIP in OpenAI's names is kept: one <c>.pt</c> file of OpenAI's, or open_clip's folder with its config.</summary>
 internal static partial class OpenClipFolder
 {
+    private const string TextModule = "text.", TokenEmbedding = "token_embedding.weight";
+
     /// <summary>What OpenAI's files hold beside the weights (openai/CLIP, model.py, build_model).</summary>
     public static readonly string[] Sizes = ["input_resolution", "context_length", "vocab_size"];
 
@@ -24,7 +26,7 @@ internal static partial class OpenClipFolder
         if (File.Exists(Path.Combine(path, OpenClipConfig.FileName)))
         {
             var config = OpenClipConfig.Read(path);
-            return Load(config, weights, PrefixOf(weights, config.CustomText ? "text." : ""));
+            return Load(config, weights, PrefixOf(weights, config.CustomText && HasTextModule(weights) ? TextModule : ""));
         }
 
         var prefix = PrefixOf(weights);
@@ -52,9 +54,13 @@ internal static partial class OpenClipFolder
         using var skip = WeightInit.Skip();
         var network = new OpenClipNetwork(config);
         network.eval();
-        StateDict.Load(network, weights, new StateDictOptions { Prefix = prefix, Ignored = NoWeights });
+        // A text tower that is a module of its own is loaded from the older names too (open_clip, model.py, convert_to_custom_text_state_dict).
+        IReadOnlyList<(string, string)> renames = config.CustomText && !HasTextModule(weights) ? [(@"^(positional_embedding$|token_embedding\.|transformer\.|ln_final\.|text_projection)", TextModule + "$1")] : [];
+        StateDict.Load(network, weights, new StateDictOptions { Prefix = prefix, Ignored = NoWeights, Renames = renames });
         return network;
     }
+
+    private static bool HasTextModule(TensorSource weights) => weights.Names.Any(name => name.EndsWith(TextModule + TokenEmbedding, StringComparison.Ordinal));
 
     /// <summary>OpenAI's file: the path itself, or the only <c>.pt</c> file of a folder; null when there is none.</summary>
     public static string? PickleOf(string path)
@@ -73,7 +79,7 @@ internal static partial class OpenClipFolder
     /// <param name="tower">Name of the module that the text tower stands in, with a dot behind it; empty where it has none.</param>
     private static string PrefixOf(TensorSource weights, string tower = "")
     {
-        var known = tower + "token_embedding.weight";
+        var known = tower + TokenEmbedding;
         return weights.Names.Where(name => name.EndsWith(known, StringComparison.Ordinal)).MinBy(name => name.Length)?[..^known.Length] ?? "";
     }
 

@@ -21,11 +21,12 @@ public sealed class ClipImageProcessor
     public ClipImageOptions Options => options;
 
     /// <summary>
-    /// Reads the settings beside a checkpoint: <c>preprocessor_config.json</c> (transformers, diffusers), else
-    /// <c>open_clip_config.json</c> (open_clip). Missing and null settings take the library's defaults.
+    /// Reads the settings beside a checkpoint: <c>processor_config.json</c> with an <c>image_processor</c> (transformers since version 5), else
+    /// <c>preprocessor_config.json</c> (transformers, diffusers), else <c>open_clip_config.json</c> (open_clip). Missing and null settings take the
+    /// library's defaults.
     /// </summary>
-    /// <param name="folder">The checkpoint's folder, or either file.</param>
-    /// <exception cref="FileNotFoundException">Neither file is there.</exception>
+    /// <param name="folder">The checkpoint's folder, or one of these files.</param>
+    /// <exception cref="FileNotFoundException">None of these files is there.</exception>
     /// <exception cref="InvalidDataException">A file that is no JSON, or settings that are not understood.</exception>
     public static ClipImageProcessor Load(string folder) => new(PreprocessorConfig.Read(folder));
 

@@ -2,34 +2,57 @@ using System.Text.Json;
 
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>Reads the two kinds of preparation settings that published checkpoints carry.</summary>
+/// <summary>The preparation settings that published checkpoints carry: those of transformers and diffusers, and those of open_clip.</summary>
 internal static class PreprocessorConfig
 {
+    /// <summary>File of an image processor of transformers.</summary>
+    internal const string FileName = "preprocessor_config.json";
+
+    /// <summary>File of a processor of transformers; since version 5 it holds the image processor, and <see cref="FileName"/> is not written beside it.</summary>
+    internal const string ProcessorFileName = "processor_config.json";
+
+    private const string OpenClipFileName = "open_clip_config.json", Nested = "image_processor";
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
 
     public static ClipImageOptions Read(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        var candidates = File.Exists(folder) ? [folder]
-            : new[] { Path.Combine(folder, "preprocessor_config.json"), Path.Combine(folder, "open_clip_config.json") };
-        var path = Array.Find(candidates, File.Exists)
-            ?? throw new FileNotFoundException($"{folder} has neither preprocessor_config.json nor open_clip_config.json: it does not say how pictures are prepared.", candidates[0]);
+        var path = File.Exists(folder) ? folder : FileOf(folder);
+        if (path is null && Path.Combine(folder, OpenClipFileName) is var open && File.Exists(open)) path = open;
+        if (path is null)
+        {
+            throw new FileNotFoundException(
+                $"{folder} has neither {FileName} nor {ProcessorFileName} with an {Nested} nor {OpenClipFileName}: it does not say how pictures are prepared.", Path.Combine(folder, FileName));
+        }
+
+        using var json = Parse(path);
         try
         {
-            using var json = JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
-            var options = json.RootElement.TryGetProperty("preprocess_cfg", out var preprocess)
-                ? OpenClip(json.RootElement, preprocess, path) : Transformers(json.RootElement, path);
+            var root = Settings(json.RootElement) ?? json.RootElement;
+            var options = root.TryGetProperty("preprocess_cfg", out var preprocess) ? OpenClip(root, preprocess, path) : Transformers(root, path);
             options.Validate();
             return options;
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidDataException($"{path} is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException or OverflowException or ArgumentException)
         {
             throw new InvalidDataException($"{path} is not understood: {e.Message}", e);
         }
+    }
+
+    /// <summary>File of a folder that holds the settings in transformers' words, or null. A processor's file goes first, as there (image_processing_base.py).</summary>
+    /// <exception cref="InvalidDataException">The processor's file is no JSON.</exception>
+    internal static string? FileOf(string folder)
+    {
+        var (processor, alone) = (Path.Combine(folder, ProcessorFileName), Path.Combine(folder, FileName));
+        return HoldsNested(processor) ? processor : File.Exists(alone) ? alone : null;
+    }
+
+    /// <summary>Whether a file holds the settings as a part of a processor's.</summary>
+    internal static bool HoldsNested(string path)
+    {
+        if (!File.Exists(path)) return false;
+        using var json = Parse(path);
+        return Settings(json.RootElement) is not null;
     }
 
     /// <summary>Settings as <c>preprocessor_config.json</c> of transformers' <c>CLIPImageProcessor</c>; what <see cref="Read"/> understands.</summary>
@@ -43,6 +66,21 @@ internal static class PreprocessorConfig
             do_center_crop = options.DoCrop, crop_size = new { height = options.CropHeight, width = options.CropWidth }, do_convert_rgb = true,
             do_rescale = options.DoRescale, rescale_factor = options.RescaleFactor, do_normalize = options.DoNormalize, image_mean = options.Mean, image_std = options.Deviation,
         }, Indented);
+    }
+
+    private static JsonElement? Settings(JsonElement root) =>
+        root.ValueKind == JsonValueKind.Object && root.TryGetProperty(Nested, out var nested) && nested.ValueKind == JsonValueKind.Object ? nested : null;
+
+    private static JsonDocument Parse(string path)
+    {
+        try
+        {
+            return JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"{path} is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
+        }
     }
 
     private static ClipImageOptions Transformers(JsonElement root, string path)

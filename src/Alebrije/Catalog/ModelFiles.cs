@@ -25,7 +25,7 @@ internal sealed class ModelFiles
     private static readonly string[] WeightEndings = [".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5", ".onnx"];
 
     /// <summary>Ends of the names of classes that have no weights.</summary>
-    private static readonly string[] WeightlessEndings = ["Tokenizer", "TokenizerFast", "Scheduler", "Processor", "ProcessorFast", "FeatureExtractor", "Watermarker"];
+    private static readonly string[] WeightlessEndings = ["Tokenizer", "TokenizerFast", "Scheduler", "Processor", "ProcessorFast", "ProcessorPil", "FeatureExtractor", "Watermarker"];
 
     /// <summary>Part of this project's own folders that the published index has no place for.</summary>
     private static readonly string[] OwnParts = ["prior_linear"];
@@ -130,7 +130,7 @@ internal sealed class ModelFiles
             chosen.Add(OpenClip);
             AddSettings("");
             chosen.Remove(Config);
-            if (await AddWeightsAsync("", OpenClipStems, OpenClipPickleStems)) return;
+            if (await AddWeightsAsync("", OpenClipStems, OpenClipPickleStems, anyName: ".pt")) return;
         }
         else
         {
@@ -159,7 +159,11 @@ internal sealed class ModelFiles
         name.StartsWith(prefix, StringComparison.Ordinal) && name[prefix.Length..] is var rest && !rest.Contains('/', StringComparison.Ordinal) && Settings.Contains(rest)));
 
     /// <summary>Adds one set of weights; false where the folder has none at all.</summary>
-    private async Task<bool> AddWeightsAsync(string prefix, string[] stems, string[] pickleStems)
+    /// <param name="prefix">Folder of the network.</param>
+    /// <param name="stems">Names of safetensors.</param>
+    /// <param name="pickleStems">Names of pickles.</param>
+    /// <param name="anyName">Ending of a pickle of any name that is read where it is the only one, or null.</param>
+    private async Task<bool> AddWeightsAsync(string prefix, string[] stems, string[] pickleStems, string? anyName = null)
     {
         string[] variants = variant is null ? ["", "." + HalfVariant] : ["." + variant, ""];
         foreach (var (list, ending) in new[] { (stems, "safetensors"), (pickleStems, "bin") })
@@ -180,6 +184,13 @@ internal sealed class ModelFiles
                 }
 
         var others = names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal) && name.LastIndexOf('/') == prefix.Length - 1 && WeightEndings.Contains(Path.GetExtension(name))).ToArray();
+        if (anyName is not null && others.Where(name => name.EndsWith(anyName, StringComparison.OrdinalIgnoreCase)).ToArray() is [var only])
+        {
+            chosen.Add(only);
+            notes.Add($"{only}: only as a pickle, which is read without running anything in it.");
+            return true;
+        }
+
         return others.Length == 0 ? false
             : throw new CheckpointNotFoundException($"{where} has weights for {(prefix.Length == 0 ? "its network" : prefix.TrimEnd('/'))} only in forms that are not read here ({string.Join(", ", others.Take(3))}).");
     }

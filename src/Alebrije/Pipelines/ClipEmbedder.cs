@@ -117,13 +117,15 @@ internal sealed class ClipEmbedder : IDisposable
     /// <param name="noise">Random numbers, one stream for each request.</param>
     /// <param name="report">Called with the steps done and of how many.</param>
     /// <param name="trace">Gets tokens, text embedding and trajectory when given, for one request.</param>
+    /// <param name="note">Called with a sentence about texts that were cut.</param>
     /// <param name="cancellation">Looked at before every step.</param>
-    public DrawnEmbedding Draw(IReadOnlyList<GenerationRequest> requests, Noise noise, Action<int, int>? report, GenerationTrace? trace, CancellationToken cancellation)
+    public DrawnEmbedding Draw(
+        IReadOnlyList<GenerationRequest> requests, Noise noise, Action<int, int>? report, GenerationTrace? trace, Action<string>? note, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var (request, asks) = (requests[0], GuidesAwayFrom(requests[0]));
         var clock = Stopwatch.StartNew();
-        var text = asks ? Texts(request.Prompt, request.Negative, trace) : Texts([.. requests.Select(each => each.Prompt)], trace);
+        var text = asks ? Texts(request.Prompt, request.Negative, trace, note) : Texts([.. requests.Select(each => each.Prompt)], trace, note);
         var seconds = clock.Elapsed.TotalSeconds;
         var embeddings = text.Conditions.TextEmbedding.narrow(0, 0, requests.Count);
         var options = new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value)
@@ -147,17 +149,17 @@ internal sealed class ClipEmbedder : IDisposable
     }
 
     /// <summary>Prompts for a prior.</summary>
-    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null) => new(Tower.Encode(prompts, trace), Empty);
+    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null, Action<string>? note = null) => new(Tower.Encode(prompts, trace, note), Empty);
 
     /// <summary>
     /// A prompt for a prior, with a negative text whose embedding is drawn beside the prompt's: both are guided away from it
     /// (pipeline_kandinsky2_2_prior.py).
     /// </summary>
-    public PriorText Texts(string prompt, string negative, GenerationTrace? trace = null) =>
-        new(Tower.Encode([prompt, negative], trace), () => Tower.Encode([negative, negative]));
+    public PriorText Texts(string prompt, string negative, GenerationTrace? trace = null, Action<string>? note = null) =>
+        new(Tower.Encode([prompt, negative], trace, note), () => Tower.Encode([negative, negative]));
 
     /// <summary>Text embeddings, [texts, features], not normalised.</summary>
-    public Tensor EncodeTexts(IReadOnlyList<string> prompts) => Tower.Encode(prompts).TextEmbedding;
+    public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<string>? note = null) => Tower.Encode(prompts, trace: null, note).TextEmbedding;
 
     /// <summary>Image embeddings, [pictures, features], not normalised.</summary>
     public Tensor EncodeImages(IReadOnlyList<RgbImage> pictures) => Images.Encode(pictures);

@@ -25,13 +25,15 @@ public sealed class ClipModel : IDisposable
 
     private readonly ClipModelParts parts;
     private readonly ScalarType dtype;
+    private readonly Action<string>? note;
     private readonly Lazy<PackedTextTower?> packedText;
     private readonly Lazy<PackedVisionTower?> packedVision;
     private readonly Lazy<EmbeddingSpace> space;
 
-    internal ClipModel(ClipModelParts parts, Precision precision)
+    internal ClipModel(ClipModelParts parts, Precision precision, Action<string>? note = null)
     {
-        this.parts = parts;
+        (this.parts, this.note) = (parts, note);
+        foreach (var assumption in parts.Assumptions) note?.Invoke(assumption);
         space = new Lazy<EmbeddingSpace>(() => EmbeddingSpace.Of(Name, Dimensions, Tokenizer, ImageProcessor));
         if (precision == Precision.Int8 && !OneDnn.HasInt8)
             throw new NotSupportedException("This libtorch has no int8 products for this processor; use fp32, or bf16 where 'doctor' names it.");
@@ -68,14 +70,18 @@ public sealed class ClipModel : IDisposable
     /// (<c>open_clip_config.json</c>), or a <c>.pt</c> file of openai/CLIP.
     /// </param>
     /// <param name="precision">Number format of the towers; <see cref="Precision.Auto"/> keeps small ones in float32.</param>
+    /// <param name="note">
+    /// Told in English sentences, from the thread that calls, of what the files do not say and was assumed, and later of the parts of texts that were cut
+    /// because they are longer than the text tower reads; null for nobody.
+    /// </param>
     /// <exception cref="NotSupportedException">int8 where libtorch has no products for it; with a tower that it is not made for, embedding throws this.</exception>
     /// <exception cref="Weights.CheckpointNotFoundException">A folder or file is missing.</exception>
     /// <exception cref="Weights.WeightsException">There is no CLIP in it, a file is damaged, or tensors do not fit the configuration.</exception>
-    public static ClipModel Load(string folder, Precision precision = Precision.Auto)
+    public static ClipModel Load(string folder, Precision precision = Precision.Auto, Action<string>? note = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         TorchRuntime.Initialize();
-        return new ClipModel(ClipModelParts.Load(folder), precision);
+        return new ClipModel(ClipModelParts.Load(folder), precision, note);
     }
 
     /// <summary>The tokenizer alone, without libtorch or weights.</summary>
@@ -96,7 +102,7 @@ public sealed class ClipModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(texts);
         var tower = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds pictures only: {parts.WhyNoText}.");
-        var rows = tower.Tokenizer.EncodeBatch(texts, tower.Length, out var lengths);
+        var rows = TextCuts.Encode(tower.Tokenizer, texts, tower.Length, out var lengths, note);
         var embeddings = new float[rows.Length][];
         if (packedText.Value is { } packed)
         {
@@ -233,7 +239,7 @@ public sealed class ClipModel : IDisposable
         ArgumentNullException.ThrowIfNull(text);
         var texts = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds pictures only: {parts.WhyNoText}.");
         var images = parts.Image ?? throw new InvalidOperationException($"{parts.Folder} embeds texts only: {parts.WhyNoImages}.");
-        var row = texts.Tokenizer.EncodeBatch([text], texts.Length, out var lengths)[0];
+        var row = TextCuts.Encode(texts.Tokenizer, [text], texts.Length, out var lengths, note)[0];
         var seen = images.Processor.PrepareBytes(image);
         using var scope = NewDisposeScope();
         var pixels = tensor(images.Processor.Normalize(seen), [1, 3, images.Size, images.Size]);
@@ -272,7 +278,7 @@ public sealed class ClipModel : IDisposable
             {
                 if (read(batch[i]) is not { } image) return;
                 if (tower.Processor.OutputSize(image.Height, image.Width) is var (h, w) && (h, w) != (tower.Size, tower.Size))
-                    throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower takes {tower.Size} x {tower.Size}: preprocessor_config.json and config.json do not belong together.");
+                    throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower takes {tower.Size} x {tower.Size}: the settings of its pictures and its config.json do not belong together.");
                 tower.Processor.Prepare(image).CopyTo(pixels, i * plane);
                 isThere[i] = true;
             }

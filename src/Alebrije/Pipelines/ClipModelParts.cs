@@ -73,6 +73,7 @@ internal sealed class ClipModelParts : IDisposable
         {
             var network = OpenClipFolder.Load(openClip);
             modules.Add(network);
+            if (network.Config.Assumption is { } assumption) Assumptions = [assumption];
             (fromText, fromImages) = (network.Config.EmbedDim, network.Config.EmbedDim);
             using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
             if (folder.OpenClipTokenizer(network.Config.TextCfg) is { } tokenizer)
@@ -97,6 +98,9 @@ internal sealed class ClipModelParts : IDisposable
     public ClipTextTower? Text { get; }
     public ClipImageTower? Image { get; }
     public IEnumerable<nn.Module> Modules => modules;
+
+    /// <summary>Sentences about what the files do not say and was assumed.</summary>
+    public IReadOnlyList<string> Assumptions { get; } = [];
 
     public static ClipModelParts Load(string folder) => new(ClipModelFolder.Open(folder));
 
@@ -222,6 +226,7 @@ internal sealed class ClipModelFolder
 
         var known = BpeVocabulary.OpenAi().Tokens.Count;
         WhyNoText = text.HfTokenizerName is { } other ? $"its texts are read by the tokenizer {other}, which is not built in; of those, spiece.model, sentencepiece.bpe.model and a unigram tokenizer.json are read where they lie in the folder"
+            : IsOpenClip(Path) && OpenClipPreparation.UnknownRule(Path) is { } rule ? $"its texts are prepared by {rule}, which is not built in"
             : text.VocabSize != known ? $"its vocabulary has {text.VocabSize} symbols and CLIP's {known}" : "";
         if (WhyNoText.Length > 0) return null;
         return ClipTokenizer.OpenAi(IsOpenClip(Path) ? OpenClipPreparation.DialectOf(Path) : ClipDialect.OpenAi, text.ContextLength);
@@ -268,9 +273,9 @@ internal sealed class ClipModelFolder
         if (className == "CLIPVisionModelWithProjection") VisionModel = Path;
 
         if (className != "CLIPVisionModelWithProjection" && (Has("vocab.json") || Has("tokenizer.json"))) Tokenizer = Path;
-        if (className != "CLIPTextModelWithProjection" && Has("preprocessor_config.json")) processor = Path;
+        if (className != "CLIPTextModelWithProjection" && PreprocessorConfig.FileOf(Path) is not null) processor = Path;
         WhyNoText = className == "CLIPVisionModelWithProjection" ? "a CLIPVisionModelWithProjection has no text tower" : "its tokenizer is missing (vocab.json and merges.txt, or tokenizer.json)";
-        WhyNoImages = className == "CLIPTextModelWithProjection" ? "a CLIPTextModelWithProjection has no image tower" : "its preprocessor_config.json is missing";
+        WhyNoImages = className == "CLIPTextModelWithProjection" ? "a CLIPTextModelWithProjection has no image tower" : $"its {PreprocessorConfig.FileName} is missing, and no {PreprocessorConfig.ProcessorFileName} holds an image_processor";
 
         bool Has(string file) => File.Exists(System.IO.Path.Combine(Path, file));
     }
@@ -279,7 +284,7 @@ internal sealed class ClipModelFolder
     {
         WholeModel = System.IO.Path.Combine(Path, "clip");
         TrainedSize = ConfigFile.Read<ClipConfig>(WholeModel).VisionConfig.ImageSize;
-        if (File.Exists(System.IO.Path.Combine(WholeModel, "preprocessor_config.json"))) processor = WholeModel;
+        if (PreprocessorConfig.FileOf(WholeModel) is not null) processor = WholeModel;
         var tokenizer = System.IO.Path.Combine(Path, "tokenizer");
         if (Directory.Exists(tokenizer)) Tokenizer = tokenizer;
         WhyNoText = $"there is no folder {tokenizer}";

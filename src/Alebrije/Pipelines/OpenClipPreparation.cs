@@ -56,6 +56,16 @@ internal static class OpenClipPreparation
         };
     }
 
+    /// <summary>Another rule for texts than <see cref="DialectOf"/> reads that a config asks for, as it stands there, or null (open_clip, tokenizer.py, SimpleTokenizer).</summary>
+    public static string? UnknownRule(string folder)
+    {
+        var root = ConfigFile.ReadObject(Path.Combine(folder, OpenClipConfig.FileName));
+        var text = (root["model_cfg"] ?? root)["text_cfg"];
+        if (text?["tokenizer_mode"] is { } mode) return $"tokenizer_mode {mode.ToJsonString()}";
+        return text?["tokenizer_kwargs"] is JsonObject rules ? rules.Where(pair => pair.Key is not ("clean" or "context_length") && pair.Value is not null && pair.Value.ToJsonString() is not ("false" or "\"\"")
+            ).Select(pair => $"{pair.Key} {pair.Value!.ToJsonString()} (tokenizer_kwargs)").FirstOrDefault() : null;
+    }
+
     /// <summary>open_clip's transform.py, PreprocessCfg.</summary>
     private sealed record Preprocessing
     {

@@ -48,16 +48,21 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     }
 
     /// <summary>Encodings of texts alone, [texts, tokens, width], cut or padded to the tokenizer's length.</summary>
-    public Tensor Encodings(IReadOnlyList<string> texts)
+    /// <param name="texts">Texts.</param>
+    /// <param name="note">Told of texts that were cut.</param>
+    public Tensor Encodings(IReadOnlyList<string> texts, Action<string>? note = null)
     {
-        var ids = Ids(texts, out _);
+        var ids = Ids(texts, out _, note);
         return encoder.Use(tower => tower.Encode(ids).LastHiddenState);
     }
 
     /// <summary>Embeddings, encodings and mask of texts, cut or padded to the tokenizer's length.</summary>
-    public PriorConditions Encode(IReadOnlyList<string> texts, GenerationTrace? trace = null)
+    /// <param name="texts">Texts.</param>
+    /// <param name="trace">Gets the first text's tokens, and the embeddings and encodings, when given.</param>
+    /// <param name="note">Told of texts that were cut.</param>
+    public PriorConditions Encode(IReadOnlyList<string> texts, GenerationTrace? trace = null, Action<string>? note = null)
     {
-        var ids = Ids(texts, out var lengths);
+        var ids = Ids(texts, out var lengths, note);
         using var loan = encoder.Borrow();
         var output = loan.Value.Encode(ids);
         var mask = TokenTensors.Mask(lengths, ids.shape[1]);
@@ -76,9 +81,6 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     /// <inheritdoc/>
     public void Dispose() => encoder.Dispose();
 
-    private Tensor Ids(IReadOnlyList<string> texts, out int[] lengths)
-    {
-        var rows = tokenizer.EncodeBatch(texts, tokenizer.MaxLength, out lengths);
-        return TokenTensors.Ids(rows);
-    }
+    private Tensor Ids(IReadOnlyList<string> texts, out int[] lengths, Action<string>? note) =>
+        TokenTensors.Ids(TextCuts.Encode(tokenizer, texts, tokenizer.MaxLength, out lengths, note));
 }

@@ -221,7 +221,8 @@ public sealed class UnClipPipeline : IDisposable
         using var noise = new Noise(requests.Select(each => unchecked((long)each.Seed)));
         var (seconds, clock) = (new Dictionary<string, double>(), Stopwatch.StartNew());
 
-        var drawn = embedder.Draw(requests, noise, Report(progress, "prior"), trace, cancellation);
+        var notes = new List<string>();
+        var drawn = embedder.Draw(requests, noise, Report(progress, "prior"), trace, Note, cancellation);
         seconds["text"] = drawn.TextSeconds;
         trace?.Add("image embedding", drawn.Image, new { cosine_to_text = ClipNetwork.Cosine(drawn.Image, drawn.Text) });
         Lap(seconds, "prior", clock);
@@ -232,10 +233,10 @@ public sealed class UnClipPipeline : IDisposable
             Prompts = [.. requests.Select(each => each.Prompt)], Negatives = [.. requests.Select(each => each.Negative)],
             NegativeImage = drawn.Negative, Hint = Depth(request),
         };
-        var (stage, notes) = ("decoder", new List<string>());
+        var stage = "decoder";
         var run = Run(request) with
         {
-            Trace = trace, Cancellation = cancellation, Note = notes.Add, Report = p =>
+            Trace = trace, Cancellation = cancellation, Note = Note, Report = p =>
             {
                 if (p.Stage != stage) Lap(seconds, stage, clock);
                 stage = p.Stage;
@@ -261,6 +262,12 @@ public sealed class UnClipPipeline : IDisposable
                 PriorFrom = embedder.Priors.From(request.Prior), Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes,
             }),
         ];
+
+        // Prior and decoder read the same prompt, as a rule with the same tokenizer.
+        void Note(string sentence)
+        {
+            if (!notes.Contains(sentence)) notes.Add(sentence);
+        }
     }
 
     /// <summary>Texts whose embeddings lie nearest to that of a prompt, by cosine.</summary>

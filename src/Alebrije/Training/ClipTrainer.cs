@@ -98,6 +98,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         var preparation = new PairPreparation(tokenizer, pixels);
         var metrics = new Dictionary<string, double>();
         using var batches = new BatchQueue<ClipBatch>(i => pairs.Make(i, preparation), run.Step);
+        if (config.Start is { } from && run.Checkpoint is null && TrainedClip.AssumptionOf(from) is { } assumption) run.Note(assumption, steps);
         Tell(run, steps);
 
         while (run.Step < steps && !run.IsOver(cancellation))

@@ -13,7 +13,7 @@ namespace Alebrije.Training;
 internal sealed class TrainedClip : IDisposable
 {
     /// <summary>File that says how pictures are prepared.</summary>
-    public const string PreprocessorFile = "preprocessor_config.json";
+    public const string PreprocessorFile = PreprocessorConfig.FileName;
 
     private const string VisionComponent = "image_encoder";
     private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
@@ -61,6 +61,9 @@ internal sealed class TrainedClip : IDisposable
     /// <exception cref="WeightsException">Its towers are of a kind that is not trained here.</exception>
     public static ClipConfig ConfigOf(string folder) => IsModel(folder) ? TowersConfig(folder) : OpenClip(folder)?.Config() ?? ConfigFile.Read<ClipConfig>(WholeFolder(folder));
 
+    /// <summary>A sentence about what the files of such a folder do not say and was assumed; null where nothing was.</summary>
+    public static string? AssumptionOf(string folder) => OpenClip(folder) is { } other ? OpenClipFolder.ConfigOf(other.Path).Assumption : null;
+
     /// <summary>Whether such a folder keeps the scale of its logits; a model's towers apart do not.</summary>
     public static bool HasLogitScale(string folder) => !IsModel(folder);
 
@@ -82,7 +85,8 @@ internal sealed class TrainedClip : IDisposable
         else if (Preprocessor(folder) is { } settings)
         {
             Directory.CreateDirectory(target);
-            File.Copy(settings, path, overwrite: true);
+            if (!PreprocessorConfig.HoldsNested(settings)) File.Copy(settings, path, overwrite: true);
+            else AtomicFile.Write(path, stream => stream.Write(PreprocessorConfig.Write(ClipImageProcessor.Load(settings).Options)));
         }
     }
 
@@ -116,11 +120,7 @@ internal sealed class TrainedClip : IDisposable
     }
 
     /// <summary>The file with such a folder's settings for pictures, or null.</summary>
-    private static string? Preprocessor(string folder)
-    {
-        var file = IsModel(folder) ? Path.Combine(folder, "feature_extractor", PreprocessorFile) : Path.Combine(WholeFolder(folder), PreprocessorFile);
-        return File.Exists(file) ? file : null;
-    }
+    private static string? Preprocessor(string folder) => PreprocessorConfig.FileOf(IsModel(folder) ? Path.Combine(folder, "feature_extractor") : WholeFolder(folder));
 
     /// <summary>Where such a folder keeps its tokenizer.</summary>
     private static string TokenizerFolder(string folder) => IsModel(folder) ? Path.Combine(folder, TextComponent(folder) == "text_encoder" ? "tokenizer" : "prior_tokenizer")

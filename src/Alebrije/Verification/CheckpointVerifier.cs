@@ -89,7 +89,7 @@ internal static class CheckpointVerifier
             return files;
         }
 
-        if (className is "CLIPImageProcessor" or "CLIPFeatureExtractor" or "CLIPImageProcessorFast")
+        if (className == "CLIPFeatureExtractor" || className.StartsWith("CLIPImageProcessor", StringComparison.Ordinal))
         {
             ClipImageProcessor.Load(folder);
             return files;

@@ -33,6 +33,9 @@ internal static class CheckpointFolder
         throw new CheckpointNotFoundException($"{folder} holds no weights; looked for {string.Join(", ", Candidates())}.");
     }
 
+    /// <summary>Whether a folder holds weights under one of the published names.</summary>
+    public static bool HasWeights(string folder) => Candidates().Any(name => File.Exists(Path.Combine(folder, name)));
+
     /// <summary>Loads the weights of a component folder into a network, strictly in both directions.</summary>
     /// <exception cref="CheckpointNotFoundException">The folder holds no weights.</exception>
     /// <exception cref="WeightsException">The file is damaged, or its tensors do not fit the network; all of them are listed.</exception>

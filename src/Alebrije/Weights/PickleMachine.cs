@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Text;
 using static TorchSharp.torch;
 
@@ -7,8 +8,18 @@ namespace Alebrije.Weights;
 /// <summary>A tensor as <c>torch.save</c> pickles it: a window with strides on a storage, which is a file of the archive.</summary>
 internal sealed record PickledTensor(PickledStorage Storage, long Offset, long[] Shape, long[] Strides);
 
-/// <summary>A storage: its key is the file's name under <c>data/</c>.</summary>
-internal sealed record PickledStorage(string Key, ScalarType Type, long Count);
+/// <summary>A storage, or the part of one that is a storage of its own.</summary>
+/// <param name="Key">Name of the storage: of its file under <c>data/</c>, or in the list of a file before PyTorch 1.6.</param>
+/// <param name="Type">Type of its elements.</param>
+/// <param name="Count">Elements.</param>
+internal sealed record PickledStorage(string Key, ScalarType Type, long Count)
+{
+    /// <summary>Element of the storage in the file at which it begins.</summary>
+    public long Start { get; init; }
+
+    /// <summary>Elements of the storage in the file.</summary>
+    public long Whole { get; init; } = Count;
+}
 
 /// <summary>
 /// Runs the opcodes of a pickle that describes tensors in dictionaries, and nothing else: no global is ever looked up or called except the
@@ -30,7 +41,7 @@ internal sealed class PickleMachine
 
     private static readonly HashSet<string> Constructors = new(StringComparer.Ordinal)
     {
-        "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter",
+        "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter", "torch._utils._rebuild_tensor", "torch.Size",
     };
 
     /// <summary>Where the classes of a TorchScript archive are; all that becomes of an object is its attributes.</summary>
@@ -42,9 +53,11 @@ internal sealed class PickleMachine
     private readonly List<object?> stack = [];
     private readonly Stack<int> marks = new();
     private readonly Dictionary<int, object?> memo = [];
+    private readonly ICollection<PickledStorage>? storages;
     private int at, work;
 
-    private PickleMachine(byte[] code, string path, bool scripted) => (this.code, this.path, this.scripted) = (code, path, scripted);
+    private PickleMachine(byte[] code, string path, bool scripted, ICollection<PickledStorage>? storages = null) =>
+        (this.code, this.path, this.scripted, this.storages) = (code, path, scripted, storages);
 
     /// <summary>The object that the pickle describes: dictionaries, lists (as <c>List&lt;object?&gt;</c>), texts, numbers, tensors.</summary>
     /// <exception cref="WeightsException">The pickle is damaged, or asks for something other than tensors.</exception>
@@ -52,6 +65,20 @@ internal sealed class PickleMachine
     /// <param name="path">File that it stands in, for messages.</param>
     /// <param name="scripted">Whether this is a TorchScript archive, whose modules are read as dictionaries of their attributes.</param>
     public static object? Run(byte[] code, string path, bool scripted = false) => new PickleMachine(code, path, scripted).Run();
+
+    /// <summary>The object of one of several pickles that stand one after another.</summary>
+    /// <param name="code">The pickles.</param>
+    /// <param name="path">File that they stand in, for messages.</param>
+    /// <param name="at">Where the pickle begins; where the next one begins afterwards.</param>
+    /// <param name="storages">Gets every storage that is named, when given.</param>
+    /// <exception cref="WeightsException">The pickle is damaged, or asks for something other than tensors.</exception>
+    public static object? Run(byte[] code, string path, ref int at, ICollection<PickledStorage>? storages = null)
+    {
+        var machine = new PickleMachine(code, path, scripted: false, storages) { at = at };
+        var value = machine.Run();
+        at = machine.at;
+        return value;
+    }
 
     private object? Run()
     {
@@ -145,6 +172,10 @@ internal sealed class PickleMachine
                 return Fill([], [.. items]);
             case "torch._utils._rebuild_tensor_v2" when given.Length is 6 or 7 && given[0] is PickledStorage storage && given[1] is long offset:
                 return Window(storage, offset, Sizes(given[2]), Sizes(given[3]));
+            case "torch._utils._rebuild_tensor" when given.Length == 4 && given[0] is PickledStorage storage && given[1] is long offset:
+                return Window(storage, offset, Sizes(given[2]), Sizes(given[3]));
+            case "torch.Size" when given is [object?[] sizes]:
+                return sizes;
             case "torch._utils._rebuild_parameter" when given is [PickledTensor tensor, ..]:
                 return tensor;
             default:
@@ -204,8 +235,21 @@ internal sealed class PickleMachine
     private PickledStorage Storage(object? id)
     {
         if (id is object?[] { Length: >= 5 } parts && parts[0] is "storage" && parts[1] is GlobalName type && Storages.TryGetValue(type.Name, out var element)
-            && parts[2] is string key && parts[4] is long count and >= 0)
-            return new PickledStorage(key, element, count);
+            && parts[2] is string key && parts[4] is long count and >= 0 && count <= long.MaxValue / 8)
+        {
+            var storage = new PickledStorage(key, element, count);
+            if (parts is [_, _, _, _, _, object?[] { Length: 3 } view])
+            {
+                // A part of a storage, of its own key: files of 2016 and 2017.
+                if (view[1] is not (long start and >= 0) || view[2] is not (long length and >= 0) || start > count || length > count - start)
+                    throw Bad("has a part of a storage that does not lie within it");
+                storage = storage with { Count = length, Start = start, Whole = count };
+            }
+
+            storages?.Add(storage);
+            return storage;
+        }
+
         throw Bad("refers to a storage in a form that torch.save does not write for plain tensors");
     }
 
@@ -246,9 +290,11 @@ internal sealed class PickleMachine
 
     private string Text(ulong length) => Encoding.UTF8.GetString(Take(length));
 
-    private long Long(ReadOnlySpan<byte> bytes)
+    /// <summary>A number of up to 64 bits as <see cref="long"/>; a larger one, which is a magic number, as <see cref="BigInteger"/>.</summary>
+    private object Long(ReadOnlySpan<byte> bytes)
     {
-        if (bytes.Length > 8) throw Bad("has a number of more than 64 bits");
+        if (bytes.Length > 16) throw Bad("has a number of more than 128 bits");
+        if (bytes.Length > 8) return new BigInteger(bytes);
         var value = bytes.Length > 0 && bytes[^1] >= 0x80 ? -1L : 0L;
         for (var i = bytes.Length - 1; i >= 0; i--) value = (value << 8) | bytes[i];
         return value;

@@ -24,6 +24,12 @@ internal abstract class TensorSource : IDisposable
     /// <summary>File or folder, for messages.</summary>
     public abstract string Location { get; }
 
+    /// <summary>Whether it is a TorchScript archive.</summary>
+    public virtual bool IsScript => false;
+
+    /// <summary>A text that stands beside the tensors, at the top of the file; null where there is none of this name.</summary>
+    public virtual string? Text(string name) => null;
+
     /// <summary>Names, in the order in which reading is fastest.</summary>
     public abstract IReadOnlyCollection<string> Names { get; }
 

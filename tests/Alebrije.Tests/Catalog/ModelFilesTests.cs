@@ -96,6 +96,24 @@ public sealed class ModelFilesTests
         Assert.Contains($"lacks {(missing.Contains("scheduler", StringComparison.Ordinal) ? "the folder scheduler" : missing.EndsWith(".json", StringComparison.Ordinal) ? missing : "the weights of unet")}", await Refusal(Pipeline, null, names), StringComparison.Ordinal);
     }
 
+    /// <summary>The names that transformers since version 5 saves a CLIP under, and the class of its image processor without torchvision.</summary>
+    [Fact]
+    public async Task Transformers5_TakesTheProcessorsFile_AndAnImageProcessorWithoutWeights()
+    {
+        Assert.Contains("processor_config.json", (await Choose(Clip, null, "config.json", "model.safetensors", "processor_config.json", "tokenizer.json", "tokenizer_config.json")).Files);
+        const string index = """{"_class_name":"P","feature_extractor":["transformers","CLIPImageProcessorPil"]}""";
+        Assert.Equal(["feature_extractor/processor_config.json", "model_index.json"], (await Choose(index, null, "model_index.json", "feature_extractor/processor_config.json")).Files);
+    }
+
+    [Fact]
+    public async Task OpenClip_WithATrainingCheckpoint_TakesIt_WhereItIsTheOnlyOne()
+    {
+        var choice = await Choose("{}", null, "open_clip_config.json", "epoch_5.pt");
+        Assert.Equal(["epoch_5.pt", "open_clip_config.json"], choice.Files);
+        Assert.Contains("pickle", Assert.Single(choice.Notes), StringComparison.Ordinal);
+        Assert.Contains("epoch_4.pt", await Refusal("{}", null, "open_clip_config.json", "epoch_4.pt", "epoch_5.pt"), StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task ClipInBothLayouts_IsTakenInTransformers()
     {

@@ -60,6 +60,7 @@ internal static class ReaderFuzz
         [
             new("safetensors", "x.safetensors", SafeTensors, path => ReadAll(new SafeTensorsFile(path)), weights, Small),
             new("pickle", "x.bin", () => [Fixture("clip-hf-text-projection/model/pytorch_model.bin")], path => ReadAll(new PickleFile(path)), weights, Small),
+            new("pickle-stream", "x.bin", () => [Fixture("torch-legacy/weights.bin")], path => ReadAll(new PickleFile(path)), weights, Small),
             new("torchscript", "x.pt", () => [Fixture("clip-openai-vit-jit/model/model.pt")], path => ReadAll(new PickleFile(path)), weights, Small),
             new("config", "config.json", () => [Fixture("clip-hf-model-sharded/model/config.json"), Fixture("clip-hf-text-projection/model/config.json")], path => ConfigFile.Read<ClipConfig>(Path.GetDirectoryName(path)!), weights, Small),
             new("vocabulary", "vocab.json", () => [Fixture(TokenizerOf + "vocab.json")], path => Tokenizer(path, "merges.txt"), [typeof(InvalidDataException)], Small),

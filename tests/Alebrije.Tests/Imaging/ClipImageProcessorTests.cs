@@ -61,6 +61,24 @@ public sealed class ClipImageProcessorTests
         Assert.Equal((ImageConvention.Torchvision, ImageFit.Squash, 48, 0.5), (open.Convention, open.Fit, open.CropWidth, open.Deviation[0]));
     }
 
+    [Fact]
+    public void Load_OfAProcessorOfTransformers5_ReadsTheImageProcessorInIt()
+    {
+        const string nested = """
+            {"image_processor": {"crop_size": {"height": 24, "width": 20}, "image_mean": [0.5, 0.25, 0.125], "image_processor_type": "CLIPImageProcessorFast", "resample": 2,
+             "size": {"shortest_edge": 32}}, "processor_class": "CLIPProcessor"}
+            """;
+        var read = Read("processor_config.json", nested);
+        Assert.Equal((ImageConvention.Transformers, ImageFit.Shortest, 32, 24, 20), (read.Convention, read.Fit, read.ResizeHeight, read.CropHeight, read.CropWidth));
+        Assert.Equal((ResizeFilter.Bilinear, 0.25), (read.Filter, read.Mean[1]));
+
+        // Both files: the processor's goes first where it holds an image processor, as in transformers.
+        Assert.Equal(20, Read(("processor_config.json", nested), ("preprocessor_config.json", """{"crop_size": 224}""")).CropWidth);
+        Assert.Equal(48, Read(("processor_config.json", """{"processor_class": "CLIPProcessor"}"""), ("preprocessor_config.json", """{"crop_size": 48}""")).CropWidth);
+        Assert.Contains("processor_config.json with an image_processor", Assert.Throws<FileNotFoundException>(() => Read("processor_config.json", """{"image_processor": null}""")).Message, StringComparison.Ordinal);
+        Assert.Contains("processor_config.json is not valid JSON", Assert.Throws<InvalidDataException>(() => Read("processor_config.json", "{\"image_")).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("{")]
     [InlineData("[1]")]
@@ -116,12 +134,14 @@ public sealed class ClipImageProcessorTests
         Assert.Equal((1, 2), processor.OutputSize(1, 2));
     }
 
-    private static ClipImageOptions Read(string name, string json)
+    private static ClipImageOptions Read(string name, string json) => Read((name, json));
+
+    private static ClipImageOptions Read(params (string Name, string Json)[] files)
     {
         var folder = Directory.CreateTempSubdirectory("alebrije-images-").FullName;
         try
         {
-            File.WriteAllText(Path.Combine(folder, name), json);
+            foreach (var (name, json) in files) File.WriteAllText(Path.Combine(folder, name), json);
             return ClipImageProcessor.Load(folder).Options;
         }
         finally

@@ -112,6 +112,39 @@ public sealed class ClipModelTests : IDisposable
         Assert.Contains("tokenizer is missing", error.Message, StringComparison.Ordinal);
     }
 
+    /// <summary>transformers since version 5 saves a processor in one file.</summary>
+    [Fact]
+    public void PreparationInAProcessorsFile_GivesTheSameEmbeddings()
+    {
+        TestModels.Copy(TestModels.Clip, folder);
+        var settings = File.ReadAllText(Path.Combine(Part("feature_extractor"), "preprocessor_config.json"));
+        var alone = Path.Combine(folder, "preprocessor_config.json");
+        File.WriteAllText(alone, settings);
+        var token = TestContext.Current.CancellationToken;
+        float[][] expected;
+        using (var model = ClipModel.Load(folder)) expected = model.EmbedImages([Picture(1)], cancellation: token);
+        File.Delete(alone);
+        File.WriteAllText(Path.Combine(folder, "processor_config.json"), $$"""{"image_processor": {{settings}}, "processor_class": "CLIPProcessor"}""");
+        using var other = ClipModel.Load(folder);
+        Assert.Equal(expected, other.EmbedImages([Picture(1)], cancellation: token));
+    }
+
+    [Fact]
+    public void TextsThatAreCut_AreNotedWithThePartThatWas()
+    {
+        var notes = new List<string>();
+        using var model = ClipModel.Load(TestModels.StableUnClip, note: notes.Add);
+        var token = TestContext.Current.CancellationToken;
+        model.EmbedTexts(["a lion", string.Join(' ', Enumerable.Repeat("a", 22))], cancellation: token);
+        Assert.Empty(notes);
+        model.EmbedTexts(["a lion", string.Join(' ', Enumerable.Repeat("a", 22)) + " b c", string.Join(' ', Enumerable.Repeat("a", 22)) + " b c"], cancellation: token);
+        Assert.Contains("has 26 tokens and the text encoder reads 24, start and end included; this part was cut: \"b c\".", Assert.Single(notes), StringComparison.Ordinal);
+        notes.Clear();
+        model.EmbedTexts([.. Enumerable.Range(0, 9).Select(i => string.Join(' ', Enumerable.Repeat("a", 30 + i)))], cancellation: token);
+        Assert.Equal(4, notes.Count);
+        Assert.StartsWith("6 more texts", notes[3], StringComparison.Ordinal);
+    }
+
     [Fact]
     public void TextTower_Alone_SaysThatPicturesAreNotItsKind()
     {

@@ -85,6 +85,20 @@ public sealed class UnClipPipelineTests : IDisposable
         Assert.Throws<ArgumentException>(() => pipeline.GenerateMany([Request, Request with { Steps = 0 }], cancellation: TestContext.Current.CancellationToken));
     }
 
+    /// <summary>Prior and decoder read the same prompt: the part that is cut is told once.</summary>
+    [Theory]
+    [InlineData("karlo")]
+    [InlineData("kandinsky")]
+    public void Generate_OfAPromptThatIsCut_TellsThePartOnce(string model)
+    {
+        using var pipeline = Load(model);
+        Assert.Empty(pipeline.Run(Request).Notes);
+        var notes = pipeline.Run(Request with { Prompt = string.Concat(Enumerable.Repeat("a ", 100)) + "zebra" }).Notes;
+        var note = Assert.Single(notes);
+        Assert.Contains("this part was cut: \"a a", note, StringComparison.Ordinal);
+        Assert.EndsWith("zebra\".", note, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Karlo_TellsEveryStage_AndScoresNothing()
     {

@@ -117,8 +117,10 @@ public sealed class OwnPicturesTests : IDisposable
         Assert.Equal(TinyParts.Features, tuned.Features);
     }
 
-    [Fact]
-    public void Start_FromAPublishedFolder_BeginsWithItsWeightsAndPreparation()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Start_FromAPublishedFolder_BeginsWithItsWeightsAndPreparation(bool ofTransformers5)
     {
         var pictures = OwnPictures.WriteFolder(In("pictures"), 12);
         ClipRuns.Train(Config(pictures) with { Batch = 4, Samples = 8 }, new TrainingOptions(In("first")), CancellationToken.None);
@@ -126,12 +128,14 @@ public sealed class OwnPicturesTests : IDisposable
         foreach (var file in Directory.GetFiles(In("first/clip")).Concat(Directory.GetFiles(In("first/tokenizer")))) File.Copy(file, Path.Combine(published, Path.GetFileName(file)));
         var config = Path.Combine(published, "config.json");
         File.WriteAllText(config, "{\"architectures\": [\"CLIPModel\"]," + File.ReadAllText(config).TrimStart()[1..]);
-        File.WriteAllText(Path.Combine(published, "preprocessor_config.json"), $$"""
+        var settings = $$"""
             {"crop_size": {{TinyParts.Side}}, "size": {{TinyParts.Side}}, "image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5], "do_resize": true, "do_center_crop": true}
-            """);
+            """;
+        if (ofTransformers5) File.WriteAllText(Path.Combine(published, "processor_config.json"), $$"""{"image_processor": {{settings}}}""");
+        else File.WriteAllText(Path.Combine(published, "preprocessor_config.json"), settings);
         var start = ClipRuns.Suggest(pictures, published, new TrainingOptions(In("second"))) with { Samples = 12, LearningRate = 0, EmaDecay = 0, Precision = Precision.Fp32 };
         ClipRuns.Train(start, new TrainingOptions(In("second")), CancellationToken.None);
-        Assert.Equal(File.ReadAllBytes(Path.Combine(published, "preprocessor_config.json")), File.ReadAllBytes(In("second/clip/preprocessor_config.json")));
+        if (!ofTransformers5) Assert.Equal(settings, File.ReadAllText(In("second/clip/preprocessor_config.json")));
         Assert.Empty(Directory.GetFiles(In("second/tokenizer"), "*.safetensors"));
         using var before = ClipModel.Load(published);
         using var after = ClipModel.Load(In("second"));

@@ -142,9 +142,10 @@ public sealed class PickleTests : IDisposable
         Assert.Contains("nests", Error(new PickleWriter().Op('}').Op('q', 0).Text("a").Op('h', 0).Op('s').Op('.')), StringComparison.Ordinal);
 
     [Theory]
-    [InlineData(new byte[] { 0x80, 0x02, 0x8a, 0x0a }, "before 1.6")]
-    [InlineData(new byte[] { 1, 2, 3, 4, 5 }, "no zip archive")]
-    [InlineData(new byte[] { }, "no zip archive")]
+    [InlineData(new byte[] { 0x80, 0x02, 0x8a, 0x0a }, "breaks off")]
+    [InlineData(new byte[] { 0x80, 0x02, 0x4b, 0x01, 0x2e }, "magic number")]
+    [InlineData(new byte[] { 1, 2, 3, 4, 5 }, "neither a zip archive nor a pickle")]
+    [InlineData(new byte[] { }, "neither a zip archive nor a pickle")]
     [InlineData(new byte[] { 0x50, 0x4b, 3, 4, 0, 0, 0 }, "damaged or truncated")]
     public void File_OfAnotherKind_IsRefused(byte[] bytes, string expected)
     {

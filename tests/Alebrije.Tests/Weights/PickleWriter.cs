@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.IO.Compression;
 using System.Text;
+using TorchSharp;
 
 namespace Alebrije.Tests.Weights;
 
@@ -57,6 +58,50 @@ internal sealed class PickleWriter
         Add(archive, "archive/data.pkl", code.ToArray());
         Add(archive, "archive/byteorder", "little"u8.ToArray());
         for (var i = 0; i < storages.Length; i++) Add(archive, $"archive/data/{i}", storages[i]);
+        return path;
+    }
+
+    /// <summary>Writes tensors as torch.save does: by their names, or in a training checkpoint of open_clip under the name of a run.</summary>
+    public static string SaveTensors(string path, IReadOnlyDictionary<string, torch.Tensor> tensors, string? run = null)
+    {
+        var (writer, storages) = (new PickleWriter().Op('}'), new List<byte[]>());
+        if (run is not null) writer.Text("epoch").Number(5).Op('s').Text("name").Text(run).Op('s').Text("state_dict").Op('}');
+        foreach (var (name, tensor) in tensors)
+        {
+            using var contiguous = tensor.detach().contiguous();
+            int[] shape = [.. contiguous.shape.Select(size => (int)size)], strides = [.. contiguous.stride().Select(stride => (int)stride)];
+            var type = contiguous.dtype switch
+            {
+                torch.ScalarType.Float32 => "FloatStorage",
+                torch.ScalarType.Float16 => "HalfStorage",
+                torch.ScalarType.Int64 => "LongStorage",
+                var other => throw new ArgumentException($"{other}"),
+            };
+            writer.Text(run is null ? name : "module." + name).Tensor(type, $"{storages.Count}", (int)contiguous.numel(), 0, shape, strides).Op('s');
+            storages.Add(contiguous.bytes.ToArray());
+        }
+
+        if (run is not null) writer.Op('s');
+        return writer.Op('.').Save(path, [.. storages]);
+    }
+
+    /// <summary>Writes the pickle and its storages one after another, as torch.save did before PyTorch 1.6.</summary>
+    public string SaveOld(string path, params (string Key, long Count, byte[] Bytes)[] storages)
+    {
+        using var file = File.Create(path);
+        file.Write([0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.']);
+        file.Write([0x80, 2, (byte)'M', 0xe9, 0x03, (byte)'.']);
+        var machine = new PickleWriter().Op('}').Text("little_endian").Op('\u0088').Op('s').Op('.');
+        var keys = new PickleWriter().Op(']').Op('(');
+        foreach (var (key, _, _) in storages) keys.Text(key);
+        file.Write([.. machine.code.ToArray(), .. code.ToArray(), .. keys.Op('e').Op('.').code.ToArray()]);
+        foreach (var (_, count, bytes) in storages)
+        {
+            var length = new byte[8];
+            BinaryPrimitives.WriteInt64LittleEndian(length, count);
+            file.Write([.. length, .. bytes]);
+        }
+
         return path;
     }
 

@@ -32,6 +32,30 @@ internal sealed record OpenClipVisionConfig
     /// <summary>Whether the last norm follows pooling.</summary>
     public bool FinalLnAfterPool { get; init; }
 
+    /// <summary>Whether learnt queries attend to the tokens first; <see cref="PoolType"/> then pools over the queries.</summary>
+    public bool AttentionalPool { get; init; }
+
+    /// <summary>Queries of <see cref="AttentionalPool"/>.</summary>
+    public int AttnPoolerQueries { get; init; } = 256;
+
+    /// <summary>Heads of <see cref="AttentionalPool"/>.</summary>
+    public int AttnPoolerHeads { get; init; } = 8;
+
+    /// <summary><c>learnable</c> or <c>sin_cos_2d</c>: either is kept among the weights.</summary>
+    public string PosEmbedType { get; init; } = "learnable";
+
+    /// <summary>Arguments of the norms: <c>eps</c>.</summary>
+    public Dictionary<string, double> NormKwargs { get; init; } = [];
+
+    /// <summary>Arguments of the activation: <c>approximate</c>.</summary>
+    public Dictionary<string, string> ActKwargs { get; init; } = [];
+
+    /// <summary>Pooling of a tower of timm; SigLIP's has <c>map</c>.</summary>
+    public string TimmPool { get; init; } = "avg";
+
+    /// <summary>Projection behind a tower of timm; SigLIP's has none.</summary>
+    public string TimmProj { get; init; } = "linear";
+
     /// <summary>Whether this is a ModifiedResNet.</summary>
     [JsonIgnore]
     public bool IsResNet => Layers.Length > 1;
@@ -46,7 +70,14 @@ internal sealed record OpenClipTextConfig
     public int Heads { get; init; } = 8;
     public int Layers { get; init; } = 12;
     public double MlpRatio { get; init; } = 4;
+
+    /// <summary>Initial scale of what a block adds, or null: no such scale.</summary>
+    public double? LsInitValue { get; init; }
+
     public bool NoCausalMask { get; init; }
+
+    /// <summary><c>none</c> leaves the projection out; anything else is a linear one.</summary>
+    public string ProjType { get; init; } = "linear";
 
     /// <summary>Whether the projection is a layer with bias rather than a matrix.</summary>
     public bool ProjBias { get; init; }
@@ -74,7 +105,6 @@ internal sealed record OpenClipConfig
     /// <summary>Name of the file in a published folder.</summary>
     public const string FileName = "open_clip_config.json";
 
-    private static readonly string[] NoSizes = ["tokenizer_kwargs", "timm_model_pretrained", "timm_model_name", "timm_pool", "timm_proj"];
 
     public int EmbedDim { get; init; } = 512;
     public bool QuickGelu { get; init; }
@@ -82,11 +112,18 @@ internal sealed record OpenClipConfig
     /// <summary>Whether the text tower's tensors stand under <c>text.</c>.</summary>
     public bool CustomText { get; init; }
 
+    /// <summary>Whether the scale and the bias of the logits are lists of one number.</summary>
+    public bool NonscalarLogitScale { get; init; }
+
     /// <summary>Where the bias of SigLIP's logits starts; null: there is none.</summary>
     public double? InitLogitBias { get; init; }
 
     public OpenClipVisionConfig VisionCfg { get; init; } = new();
     public OpenClipTextConfig TextCfg { get; init; } = new();
+
+    /// <summary>A sentence about what the files do not say and was assumed; null where nothing was.</summary>
+    [JsonIgnore]
+    public string? Assumption { get; init; }
 
     /// <summary>The tower of timm that stands in for <see cref="VisionCfg"/>, or null.</summary>
     [JsonIgnore]
@@ -98,11 +135,11 @@ internal sealed record OpenClipConfig
 
     /// <summary>The image tower's sizes in transformers' words; null where it is no plain vision transformer.</summary>
     [JsonIgnore]
-    public ClipVisionConfig? VisionSizes => SigLip is not null || VisionCfg.IsResNet ? null : new ClipVisionConfig
+    public ClipVisionConfig? VisionSizes => SigLip is not null || VisionCfg.IsResNet || VisionCfg.AttentionalPool ? null : new ClipVisionConfig
     {
         HiddenSize = VisionCfg.Width, IntermediateSize = (int)(VisionCfg.Width * VisionCfg.MlpRatio), ProjectionDim = EmbedDim,
         NumHiddenLayers = VisionCfg.Layers[0], NumAttentionHeads = VisionCfg.Width / VisionCfg.HeadWidth,
-        ImageSize = VisionCfg.ImageSize, PatchSize = VisionCfg.PatchSize, HiddenAct = QuickGelu ? "quick_gelu" : "gelu",
+        LayerNormEps = VisionCfg.NormKwargs.GetValueOrDefault("eps", 1e-5), ImageSize = VisionCfg.ImageSize, PatchSize = VisionCfg.PatchSize, HiddenAct = QuickGelu ? "quick_gelu" : "gelu",
     };
 
     /// <summary>Reads <c>open_clip_config.json</c>, or a file that holds its <c>model_cfg</c> alone.</summary>
@@ -116,29 +153,35 @@ internal sealed record OpenClipConfig
         var wrapped = root["model_cfg"] is JsonObject;
         if (wrapped) root = (JsonObject)root["model_cfg"]!;
         if (root.ContainsKey("vision_layers")) return FromOpenAi(root, path);
+        OpenClipOptions.Check(root, path);
         var config = wrapped ? ConfigFile.Read<Wrapper>(path).ModelCfg : ConfigFile.Read<OpenClipConfig>(path);
-        if (root["vision_cfg"]?["timm_model_name"]?.GetValue<string>() is { } name)
-            config = config with { SigLip = tower ?? SigLipVisionConfig.Named(name, config.VisionCfg.ImageSize, path) };
-        Refuse(root, path);
-        return config;
+        if (root["vision_cfg"]?["timm_model_name"]?.GetValue<string>() is not { Length: > 0 } name) return config;
+        config = config with { SigLip = tower ?? SigLipVisionConfig.Named(name, config.VisionCfg.ImageSize, path) };
+        return config.VisionCfg is { TimmPool: "map", TimmProj: "none" or "" } ? config
+            : throw new WeightsException($"{path} asks for timm_pool '{config.VisionCfg.TimmPool}' and timm_proj '{config.VisionCfg.TimmProj}' behind timm's image tower, which are not built in: SigLIP's towers have map and none.");
     }
 
     /// <summary>Sizes of a bare state dictionary in OpenAI's names (openai/CLIP, model.py, build_model).</summary>
     /// <param name="weights">The tensors.</param>
     /// <param name="prefix">What stands before OpenAI's names.</param>
+    /// <param name="origin">What tensors do not show; null: as openai/CLIP has it.</param>
     /// <exception cref="WeightsException">The tensors are not those of a CLIP.</exception>
-    public static OpenClipConfig Infer(TensorSource weights, string prefix = "")
+    public static OpenClipConfig Infer(TensorSource weights, string prefix = "", OpenClipOrigin? origin = null)
     {
+        origin ??= OpenClipOrigin.OpenAi;
         var (token, projection) = (Shape(weights, prefix + "token_embedding.weight", 2), Shape(weights, prefix + "text_projection", 2));
         var text = new OpenClipTextConfig
         {
             ContextLength = (int)Shape(weights, prefix + "positional_embedding", 2)[0], VocabSize = (int)token[0], Width = (int)token[1],
-            Heads = (int)(token[1] / 64), Layers = Count(weights, prefix + "transformer.resblocks."),
+            Heads = (int)(token[1] / 64), Layers = Count(weights, prefix + "transformer.resblocks."), MlpRatio = MlpRatio(weights, prefix + "transformer."),
         };
-        return new OpenClipConfig { EmbedDim = (int)projection[1], QuickGelu = true, TextCfg = text, VisionCfg = InferVision(weights, prefix) };
+        return new OpenClipConfig
+        {
+            EmbedDim = (int)projection[1], QuickGelu = origin.QuickGelu, Assumption = origin.Assumption, TextCfg = text, VisionCfg = InferVision(weights, prefix, origin.HeadWidth),
+        };
     }
 
-    private static OpenClipVisionConfig InferVision(TensorSource weights, string prefix)
+    private static OpenClipVisionConfig InferVision(TensorSource weights, string prefix, int headWidth)
     {
         var stem = Shape(weights, prefix + "visual.conv1.weight", 4);
         if (weights.Contains(prefix + "visual.proj"))
@@ -148,6 +191,7 @@ internal sealed record OpenClipConfig
             return new OpenClipVisionConfig
             {
                 Width = (int)stem[0], PatchSize = (int)stem[3], ImageSize = grid * (int)stem[3], Layers = [Count(weights, prefix + "visual.transformer.resblocks.")],
+                HeadWidth = headWidth, MlpRatio = MlpRatio(weights, prefix + "visual.transformer."),
             };
         }
 
@@ -156,6 +200,15 @@ internal sealed record OpenClipConfig
         {
             Width = 2 * (int)stem[0], ImageSize = 32 * side, Layers = [.. Enumerable.Range(1, 4).Select(level => Count(weights, $"{prefix}visual.layer{level}."))],
         };
+    }
+
+    /// <summary>Ratio whose product with the width gives the perceptron's width, rounded down.</summary>
+    private static double MlpRatio(TensorSource weights, string transformer)
+    {
+        const string first = "resblocks.0.mlp.c_fc.weight";
+        if (!weights.Contains(transformer + first)) return new OpenClipTextConfig().MlpRatio;
+        var shape = Shape(weights, transformer + first, 2);
+        return shape[0] % shape[1] == 0 ? shape[0] / shape[1] : (shape[0] + 0.5) / shape[1];
     }
 
     /// <summary>OpenAI's constructor arguments (openai/CLIP, model.py, CLIP).</summary>
@@ -176,21 +229,6 @@ internal sealed record OpenClipConfig
                 Heads = Number("transformer_heads"), Layers = Number("transformer_layers"),
             },
         };
-    }
-
-    /// <summary>A key that no record here has would change the network in silence.</summary>
-    private static void Refuse(JsonObject root, string path)
-    {
-        Check(root, typeof(OpenClipConfig), "the model");
-        if (root["vision_cfg"] is JsonObject vision) Check(vision, typeof(OpenClipVisionConfig), "the image tower");
-        if (root["text_cfg"] is JsonObject text) Check(text, typeof(OpenClipTextConfig), "the text tower");
-
-        void Check(JsonObject part, Type record, string name)
-        {
-            var known = record.GetProperties().Select(p => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(p.Name)).Concat(NoSizes);
-            if (part.Select(pair => pair.Key).Except(known).FirstOrDefault() is { } key)
-                throw new WeightsException($"{path} asks for '{key}' in {name} of open_clip, an architecture that is not built in ({part[key]?.ToJsonString()}).");
-        }
     }
 
     private static long[] Shape(TensorSource weights, string name, int dimensions)

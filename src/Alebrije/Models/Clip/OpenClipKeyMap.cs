@@ -39,10 +39,13 @@ internal static class OpenClipKeyMap
         config.SigLip is not null ? "its image tower is timm's (SigLIP)"
         : config.VisionCfg.IsResNet ? "its image tower is a ModifiedResNet"
         : config.VisionCfg.PoolType != "tok" ? "its image tower pools over all patches"
+        : config.VisionCfg.AttentionalPool ? "its image tower pools by attention"
+        : config.VisionCfg.ActKwargs.ContainsValue("tanh") ? "its image tower approximates GELU"
         : config.VisionCfg.NoLnPre ? "its image tower has no norm before the blocks"
         : config.VisionCfg.ImageSize % config.VisionCfg.PatchSize != 0 ? $"patches of {config.VisionCfg.PatchSize} pixels do not fill pictures of {config.VisionCfg.ImageSize}"
         : config.InitLogitBias is not null ? "its logits have a bias"
         : config.TextCfg.NoCausalMask ? "its text tower sees later tokens"
+        : config.TextCfg.ProjType == "none" ? "its texts are not projected"
         : config.TextCfg.ProjBias ? "the projection of its texts has a bias"
         : config.TextCfg.ActKwargs.ContainsValue("tanh") ? "its text tower approximates GELU"
         : config.TextCfg.PoolType == "argmax" || (config.TextCfg.PoolType == "eos" && config.TextCfg.EosId == endToken) ? null
@@ -98,7 +101,7 @@ internal static class OpenClipKeyMap
         void Put(string name, Tensor tensor)
         {
             if (!missing.Remove(name)) throw new WeightsException($"{name} has no place in transformers' CLIPModel.");
-            targets[name].copy_(tensor);
+            targets[name].copy_(name == "logit_scale" ? tensor.reshape(targets[name].shape) : tensor);
         }
     }
 }

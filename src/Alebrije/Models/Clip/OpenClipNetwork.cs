@@ -23,12 +23,13 @@ internal sealed class OpenClipNetwork : nn.Module
             : config.VisionCfg.IsResNet ? new ModifiedResNet(config.VisionCfg, config.EmbedDim)
             : new OpenClipVisionTransformer(config.VisionCfg, config.EmbedDim, config.QuickGelu);
         texts = new OpenClipText(config.TextCfg, config.EmbedDim, config.QuickGelu);
-        logit_scale = WeightInit.Constant(Math.Log(1 / 0.07));
+        long[] shape = config.NonscalarLogitScale ? [1] : [];
+        logit_scale = WeightInit.Constant(Math.Log(1 / 0.07), shape);
         register_module("visual", visual);
         if (config.CustomText) register_module("text", texts);
         else texts.RegisterIn(this);
         register_parameter("logit_scale", logit_scale);
-        if (config.InitLogitBias is { } bias) register_parameter("logit_bias", logit_bias = WeightInit.Constant(bias));
+        if (config.InitLogitBias is { } bias) register_parameter("logit_bias", logit_bias = WeightInit.Constant(bias, shape));
     }
 
     public OpenClipConfig Config { get; }
@@ -84,19 +85,23 @@ internal sealed class OpenClipText : nn.Module
     {
         if (config.PoolType is not ("argmax" or "eos" or "last" or "first"))
             throw new ArgumentException($"pool_type '{config.PoolType}' of the text tower is not built in: it must be argmax, eos, last or first.");
-        if (config.ActKwargs.Any(pair => pair is not { Key: "approximate", Value: "tanh" or "none" }) || config.NormKwargs.Keys.Any(key => key != "eps"))
-            throw new ArgumentException("The text tower's act_kwargs and norm_kwargs may hold approximate (tanh or none) and eps alone.");
+        const string tower = "the text tower";
         this.config = config;
-        var eps = config.NormKwargs.GetValueOrDefault("eps", 1e-5);
+        var eps = OpenClipStack.EpsOf(config.NormKwargs, tower);
         token_embedding = Layers.Embedding(config.VocabSize, config.Width);
         positional_embedding = WeightInit.Normal(0.01, config.ContextLength, config.Width);
         transformer = new OpenClipTransformer(new OpenClipStack(config.Width, config.Heads, config.Layers)
         {
-            MlpRatio = config.MlpRatio, Eps = eps,
-            Activation = OpenClipStack.ActivationOf(quickGelu, config.ActKwargs.GetValueOrDefault("approximate") == "tanh"),
+            MlpRatio = config.MlpRatio, Eps = eps, LayerScale = config.LsInitValue, Activation = OpenClipStack.ActivationOf(quickGelu, config.ActKwargs, tower),
         });
         ln_final = Layers.LayerNorm(config.Width, eps);
-        if (config.ProjBias)
+        if (config.ProjType == "none")
+        {
+            if (config.Width != features) throw new ArgumentException($"The text tower has no projection (proj_type none): embed_dim must be its width {config.Width}, not {features}.");
+            (registerProjection, project) = (_ => { }, x => x.alias());
+            projection = () => (eye(features), null);
+        }
+        else if (config.ProjBias)
         {
             var layer = Layers.Linear(config.Width, features);
             (registerProjection, project) = (module => module.register_module("text_projection", layer), layer.call);

@@ -24,7 +24,24 @@ internal sealed record OpenClipStack(int Width, int Heads, int Count)
     public double? LayerScale { get; init; }
 
     /// <summary>The activation that a config asks for; it is never guessed.</summary>
-    public static ClipActivation ActivationOf(bool quick, bool tanh) => quick ? ClipActivation.QuickGelu : tanh ? ClipActivation.TanhGelu : ClipActivation.Gelu;
+    /// <param name="quick">Whether it is QuickGELU.</param>
+    /// <param name="arguments">Arguments of GELU: <c>approximate</c>.</param>
+    /// <param name="tower">What messages call the tower.</param>
+    /// <exception cref="ArgumentException">The arguments are none of the activation's.</exception>
+    public static ClipActivation ActivationOf(bool quick, Dictionary<string, string> arguments, string tower)
+    {
+        if (arguments.Any(pair => pair is not { Key: "approximate", Value: "tanh" or "none" }))
+            throw new ArgumentException($"The act_kwargs of {tower} may hold approximate (tanh or none) alone.");
+        if (quick && arguments.Count > 0) throw new ArgumentException($"{char.ToUpperInvariant(tower[0])}{tower[1..]} has act_kwargs, which QuickGELU (quick_gelu) does not take.");
+        return quick ? ClipActivation.QuickGelu : arguments.GetValueOrDefault("approximate") == "tanh" ? ClipActivation.TanhGelu : ClipActivation.Gelu;
+    }
+
+    /// <summary>Epsilon of the norms that a config asks for.</summary>
+    /// <param name="arguments">Arguments of the norms: <c>eps</c>.</param>
+    /// <param name="tower">What messages call the tower.</param>
+    /// <exception cref="ArgumentException">There are other arguments.</exception>
+    public static double EpsOf(Dictionary<string, double> arguments, string tower) => arguments.Keys.All(key => key == "eps") ? arguments.GetValueOrDefault("eps", 1e-5)
+        : throw new ArgumentException($"The norm_kwargs of {tower} may hold eps alone.");
 }
 
 /// <summary>Blocks in OpenAI's names (openai/CLIP, model.py, Transformer).</summary>

@@ -159,7 +159,7 @@ internal sealed class SigLipMlp : nn.Module<Tensor, Tensor>
     {
         var inner = (long)(config.Width * config.MlpRatio);
         (fc1, fc2) = (Layers.Linear(config.Width, inner), Layers.Linear(inner, config.Width));
-        activation = OpenClipStack.ActivationOf(quick: false, config.TanhGelu).Function();
+        activation = (config.TanhGelu ? ClipActivation.TanhGelu : ClipActivation.Gelu).Function();
         RegisterComponents();
     }
 

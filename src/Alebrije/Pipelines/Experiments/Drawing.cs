@@ -45,7 +45,7 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
         if (part.Text is { } text)
         {
             using var noise = new Noise(unchecked((long)request.Seed));
-            var drawn = pipeline.Embedder.Draw([request with { Prompt = text }], noise, Report(0, 1, "prior"), null, cancellation);
+            var drawn = pipeline.Embedder.Draw([request with { Prompt = text }], noise, Report(0, 1, "prior"), null, Tell, cancellation);
             return new EmbeddedPart(drawn.Image, part.Label) { Negative = drawn.Negative, Text = drawn.Text };
         }
 
@@ -54,7 +54,7 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     }
 
     /// <summary>Text embeddings, [texts, features].</summary>
-    public Tensor Texts(IReadOnlyList<string> texts) => pipeline.Embedder.EncodeTexts(texts);
+    public Tensor Texts(IReadOnlyList<string> texts) => pipeline.Embedder.EncodeTexts(texts, Tell);
 
     /// <summary>Image embeddings of files, [files, features]; one that cannot be read is left out and told.</summary>
     /// <exception cref="ImageFormatException">None of them can be read.</exception>

@@ -65,7 +65,7 @@ internal sealed class ImagenDecoder : IDisposable
         using var scope = NewDisposeScope();
         if (IsUpscaler && conditions.Picture is null) throw new ArgumentException("This stage enlarges pictures: give it a small one.");
         var (guided, batch) = (run.Guidance > 1, (long)conditions.Prompts.Count);
-        var context = texts.Encode(guided ? [.. conditions.Negatives, .. conditions.Prompts] : conditions.Prompts, conditions.Cleans);
+        var context = texts.Encode(guided ? [.. conditions.Negatives, .. conditions.Prompts] : conditions.Prompts, conditions.Cleans, run.Note);
         run.Trace?.Add("decoder text encodings", context);
         using var scheduler = Schedulers.Create(schedulerConfig);
         scheduler.SetTimesteps(run.Steps);

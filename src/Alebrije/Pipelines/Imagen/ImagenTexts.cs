@@ -28,11 +28,12 @@ internal sealed class ImagenTexts : IDisposable
     /// <summary>Encodings of texts.</summary>
     /// <param name="texts">One for each picture.</param>
     /// <param name="clean">Whether captions are cleaned, as those were that it was trained on; otherwise they become lower case.</param>
+    /// <param name="note">Told of texts that were cut.</param>
     /// <returns>[texts, 77, width] float32</returns>
-    public Tensor Encode(IReadOnlyList<string> texts, bool clean)
+    public Tensor Encode(IReadOnlyList<string> texts, bool clean, Action<string>? note = null)
     {
         string[] prepared = [.. texts.Select(text => clean ? CaptionCleaning.Clean(text) : PlainText.Strip(PlainText.Lower(text, finalSigma: true)))];
-        var rows = tokenizer.EncodeBatch(prepared, Tokens, out var lengths);
+        var rows = TextCuts.Encode(tokenizer, prepared, Tokens, out var lengths, note);
         return encoder.Use(network => network.Encode(TokenTensors.Ids(rows), TokenTensors.Mask(lengths, Tokens)).to(ScalarType.Float32));
     }
 

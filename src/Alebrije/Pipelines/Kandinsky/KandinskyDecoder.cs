@@ -164,7 +164,7 @@ internal sealed class KandinskyDecoder : IUnClipDecoder
 
         if (texts is not null)
         {
-            var (pooled, encodings) = texts.Encode(guided ? [.. conditions.Negatives, .. conditions.Prompts] : conditions.Prompts);
+            var (pooled, encodings) = texts.Encode(guided ? [.. conditions.Negatives, .. conditions.Prompts] : conditions.Prompts, run.Note);
             bound = bound with { Text = encodings, TextEmbeds = pooled };
         }
 

@@ -23,9 +23,11 @@ internal sealed class KandinskyTexts(UnigramTokenizer tokenizer, Component<Multi
     }
 
     /// <summary>Pooled texts, [texts, features], and their tokens' states, [texts, 77, width].</summary>
-    public (Tensor Pooled, Tensor Encodings) Encode(IReadOnlyList<string> texts)
+    /// <param name="texts">Texts.</param>
+    /// <param name="note">Told of texts that were cut.</param>
+    public (Tensor Pooled, Tensor Encodings) Encode(IReadOnlyList<string> texts, Action<string>? note = null)
     {
-        var rows = tokenizer.EncodeBatch(texts, Tokens, out var lengths);
+        var rows = TextCuts.Encode(tokenizer, texts, Tokens, out var lengths, note);
         return encoder.Use(network => network.Encode(TokenTensors.Ids(rows), TokenTensors.Mask(lengths, Tokens).to(ScalarType.Int64)));
     }
 

@@ -155,12 +155,12 @@ internal sealed class StableDiffusionDecoder : IDisposable
 
     private UNetConditions Bind(LatentConditions conditions, DecoderRun run)
     {
-        var told = texts.Encode(conditions.Prompts, conditions.SecondPrompts, conditions.SkippedBlocks);
+        var told = texts.Encode(conditions.Prompts, conditions.SecondPrompts, conditions.SkippedBlocks, run.Note);
         var pictures = told.Encodings.shape[0];
         if (Guides(run))
         {
             // In the reference the negative texts go through all blocks, whatever is skipped for the prompts.
-            var away = conditions.Negatives is null && zerosForNoNegative ? told.Nothing() : texts.Encode(conditions.Negatives ?? [.. conditions.Prompts.Select(_ => "")]);
+            var away = conditions.Negatives is null && zerosForNoNegative ? told.Nothing() : texts.Encode(conditions.Negatives ?? [.. conditions.Prompts.Select(_ => "")], note: run.Note);
             told = told.After(away);
         }
 

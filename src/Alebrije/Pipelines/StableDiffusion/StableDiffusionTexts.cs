@@ -41,13 +41,14 @@ internal sealed class StableDiffusionTexts : IDisposable
     /// <param name="texts">One for each picture.</param>
     /// <param name="second">What the second encoder is told; null tells it the same.</param>
     /// <param name="skip">Last blocks that are left out besides those that the model leaves out anyway (clip_skip).</param>
-    public EncodedTexts Encode(IReadOnlyList<string> texts, IReadOnlyList<string>? second = null, int skip = 0)
+    /// <param name="note">Told of texts that were cut.</param>
+    public EncodedTexts Encode(IReadOnlyList<string> texts, IReadOnlyList<string>? second = null, int skip = 0, Action<string>? note = null)
     {
         var (encodings, pooled) = (new List<Tensor>(), (Tensor?)null);
         for (var i = 0; i < towers.Length; i++)
         {
             var (tokenizer, component) = towers[i];
-            var ids = TokenTensors.Ids(tokenizer.EncodeBatch(i > 0 ? second ?? texts : texts, tokenizer.MaxLength));
+            var ids = TokenTensors.Ids(TextCuts.Encode(tokenizer, i > 0 ? second ?? texts : texts, tokenizer.MaxLength, out _, note));
             using var loan = component.Borrow();
             var (tower, isLast) = (loan.Value, i == towers.Length - 1);
             var output = skip == 0 || (IsXl && isLast) ? tower.Encode(ids) : null;

@@ -174,7 +174,7 @@ internal sealed class StableUnClipDecoder : IUnClipDecoder
     /// <summary>Text encodings, [batch or 2 batch, tokens, width], the unguided half first where there is one.</summary>
     private Tensor Context(DecoderConditions conditions, DecoderRun run)
     {
-        var context = texts.Encodings(run.Guidance > 1 ? [.. conditions.Negatives, .. conditions.Prompts] : conditions.Prompts);
+        var context = texts.Encodings(run.Guidance > 1 ? [.. conditions.Negatives, .. conditions.Prompts] : conditions.Prompts, run.Note);
         run.Trace?.Add("decoder text encodings", context);
         return context;
     }

@@ -121,8 +121,8 @@ internal sealed class KarloDecoder : IUnClipDecoder
     private Denoiser Conditioned(UNet2DConditionModel network, DecoderConditions conditions, DecoderRun run)
     {
         var guided = run.Guidance > 1;
-        var text = texts.Encode(conditions.Prompts);
-        if (guided) text = text.After(texts.Encode(conditions.Negatives));
+        var text = texts.Encode(conditions.Prompts, note: run.Note);
+        if (guided) text = text.After(texts.Encode(conditions.Negatives, note: run.Note));
         var (context, time) = projection.Use(head => head.Condition(
             conditions.WithoutEmbedding ? head.NullEmbedding.unsqueeze(0).expand_as(conditions.Image) : conditions.Image, text.TextEmbedding, text.TextEncodings!));
         var extra = context.shape[1] - text.TextEncodings!.shape[1];

@@ -33,7 +33,7 @@ internal static class OpenClipRunners
 
     private static OpenClipNetwork Network(FixtureCase c) => c.Fixture.Part("model", () =>
     {
-        if (c.Fixture.Config is not { } sizes || !sizes.TryGetProperty("timm_model_name", out _)) return OpenClipFolder.Load(c.Fixture.Model());
+        if (c.Fixture.Config is not { } sizes || !sizes.TryGetProperty("timm_model_name", out _)) return OpenClipFolder.Load(c.Fixture.Model(), c.Fixture.Library == "clip" ? OpenClipOrigin.OpenAi : null);
 
         // The fixture's tower has no published name; its sizes stand beside the cases.
         int Number(string key) => sizes.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Number

@@ -1,0 +1,64 @@
+using System.Reflection;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using Alebrije.Weights;
+
+namespace Alebrije.Models.Clip;
+
+/// <summary>
+/// The options that open_clip's constructors take (open_clip, model.py, CLIPVisionCfg and CLIPTextCfg): those that are read stand in the config records,
+/// those that change nothing of an embedding are passed over, and the others are refused by name unless they are off.
+/// </summary>
+internal static class OpenClipOptions
+{
+    private const string BlockType = "block_type";
+
+    private static readonly Part Model = new("the model", typeof(OpenClipConfig), Idle: ["init_logit_scale", "output_dict", "cast_dtype"], Absent: ["multimodal_cfg", "audio_cfg"]);
+
+    private static readonly Part Vision = new("the image tower", typeof(OpenClipVisionConfig),
+        Idle: ["patch_dropout", "output_tokens", "timm_model_name", "timm_model_pretrained", "timm_proj_bias", "timm_drop", "timm_drop_path"], Blocks);
+
+    private static readonly Part Text = new("the text tower", typeof(OpenClipTextConfig),
+        Idle: ["tokenizer_kwargs", "tokenizer_mode", "pad_id", "final_ln_after_pool", "output_tokens", "correct_cls_mask", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type", "proj", "pooler_type"],
+        ["hf_model_name", "embed_cls", "use_pad_mask", .. Blocks]);
+
+    /// <summary>Options of blocks of another kind than OpenAI's (transformer.py, CustomResidualAttentionBlock).</summary>
+    private static string[] Blocks => [BlockType, "qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc"];
+
+    /// <summary>Checks that every option of a config is read, changes nothing, or is off.</summary>
+    /// <param name="root">open_clip's <c>model_cfg</c>.</param>
+    /// <param name="path">Its file, for messages.</param>
+    /// <exception cref="WeightsException">An option is not built in, or not known; the message names it.</exception>
+    public static void Check(JsonObject root, string path)
+    {
+        Check(root, Model, path);
+        if (root["vision_cfg"] is JsonObject vision) Check(vision, Vision, path);
+        if (root["text_cfg"] is JsonObject text) Check(text, Text, path);
+    }
+
+    private static void Check(JsonObject options, Part part, string path)
+    {
+        var read = part.Record.GetProperties().Where(property => property.GetCustomAttribute<JsonIgnoreAttribute>() is null).Select(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name)).ToHashSet(StringComparer.Ordinal);
+        foreach (var (key, value) in options)
+        {
+            if (read.Contains(key) || part.Idle.Contains(key, StringComparer.Ordinal)) continue;
+            // The other kind of block is the same network while its options are off.
+            if (key == BlockType && value is not null && (Is(value, "default") || Is(value, "custom"))) continue;
+            if (!part.Absent.Contains(key, StringComparer.Ordinal))
+                throw new WeightsException($"{path} has '{key}' in {part.Name} ({value?.ToJsonString() ?? "null"}), which is no option of open_clip that is known here; leave it out if it changes nothing.");
+            if (value is not null && !IsOff(value))
+                throw new WeightsException($"{path} asks for '{key}' in {part.Name} of open_clip, an architecture that is not built in ({value.ToJsonString()}).");
+        }
+    }
+
+    private static bool IsOff(JsonNode value) => Is(value, "") || (value is JsonValue flag && flag.TryGetValue<bool>(out var on) && !on);
+
+    private static bool Is(JsonNode value, string text) => value is JsonValue known && known.TryGetValue<string>(out var given) && given == text;
+
+    /// <param name="Name">What messages call it.</param>
+    /// <param name="Record">Record of the options that are read.</param>
+    /// <param name="Idle">Options that change nothing of an embedding: of training, of what else is returned, of a part that is not there.</param>
+    /// <param name="Absent">Options that are not built in, refused unless they are off.</param>
+    private sealed record Part(string Name, Type Record, string[] Idle, string[] Absent);
+}

@@ -1,0 +1,50 @@
+namespace Alebrije.Weights;
+
+/// <summary>A file of <c>torch.save</c>: the object in it, and the bytes of the storages that its tensors lie in. Safe for several threads.</summary>
+/// <param name="path">The file.</param>
+internal abstract class PickleContainer(string path) : IDisposable
+{
+    /// <summary>Bytes of a pickle without its storages at most: ten times those of the largest checkpoints.</summary>
+    protected const int MaxPickle = 32 << 20;
+
+    /// <summary>The file, for messages.</summary>
+    protected string Location { get; } = path;
+
+    /// <summary>The object that was saved, as <see cref="PickleMachine"/> gives it.</summary>
+    public object? Top { get; protected init; }
+
+    /// <summary>Whether it is a TorchScript archive.</summary>
+    public bool IsScript { get; protected init; }
+
+    /// <summary>Opens a file of either format: a zip archive (PyTorch 1.6 or later), or pickles one after another (before it).</summary>
+    /// <exception cref="WeightsException">It is of neither format.</exception>
+    public static PickleContainer Open(string path)
+    {
+        if (!File.Exists(path)) throw new CheckpointNotFoundException($"there is no file {path}.");
+        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        try
+        {
+            Span<byte> start = stackalloc byte[4];
+            var read = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+            stream.Position = 0;
+            if (read == start.Length && start.SequenceEqual("PK\u0003\u0004"u8)) return new PickleArchive(path, stream);
+            return read >= 2 && start[0] == 0x80 ? new PickleStream(path, stream)
+                : throw new WeightsException($"{path} is neither a zip archive nor a pickle as torch.save writes them; it is damaged or of another kind.");
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Checks that the file has all bytes of the storage of a tensor.</summary>
+    /// <exception cref="WeightsException">It has fewer.</exception>
+    public abstract void Check(string name, PickledStorage storage);
+
+    /// <summary>Copies bytes of a storage, from a place in it.</summary>
+    public abstract void CopyBytes(PickledStorage storage, long offset, Span<byte> destination);
+
+    /// <summary>Closes the file.</summary>
+    public abstract void Dispose();
+}

@@ -1,0 +1,118 @@
+using Alebrije.Models.Clip;
+using Alebrije.Pipelines;
+using Alebrije.Tensors;
+using Alebrije.Tests.Weights;
+using Alebrije.Weights;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tests.Models;
+
+/// <summary>Bare state dictionaries in OpenAI's names: how they are computed, and what is said of it.</summary>
+public sealed class OpenClipOriginTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("alebrije-origin-").FullName;
+
+    public OpenClipOriginTests() => TorchRuntime.Initialize();
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    /// <summary>What tells OpenAI's files from open_clip's: its three numbers, or half precision that leaves norms in full; and names that say quickgelu.</summary>
+    [Theory]
+    [InlineData("weights.pt", "", false)]
+    [InlineData("weights.pt", "numbers", true)]
+    [InlineData("weights.pt", "half", true)]
+    [InlineData("weights.pt", "all half", false)]
+    [InlineData("epoch_5.pt", "checkpoint", false)]
+    [InlineData("epoch_5.pt", "half checkpoint", false)]
+    [InlineData("epoch_5.pt", "checkpoint named 2024_01_01-model_ViT-B-32-quickgelu-lr_0.0005", true)]
+    [InlineData("vit_b_32-quickgelu-laion400m_e32.pt", "", true)]
+    public void Activation_FollowsTheEvidence(string file, string form, bool quick)
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        var config = Config(quick: false);
+        using var gelu = new OpenClipNetwork(config);
+        using var quickGelu = new OpenClipNetwork(config with { QuickGelu = true });
+        foreach (var (name, parameter) in gelu.named_parameters())
+        {
+            if (name.EndsWith("c_fc.weight", StringComparison.Ordinal)) parameter.mul_(8);
+
+            // OpenAI's files keep these numbers through rounding; those of the others would lose some to it.
+            if (form == "numbers" || form.Contains("half", StringComparison.Ordinal)) parameter.copy_(parameter.to(ScalarType.Float16));
+        }
+
+        quickGelu.load_state_dict(gelu.state_dict());
+        var path = Save(file, form, gelu);
+
+        using var loaded = OpenClipFolder.Load(path);
+        var pixels = randn(2, 3, 16, 16);
+        var (right, wrong) = quick ? (quickGelu, gelu) : (gelu, quickGelu);
+        float Off(OpenClipNetwork network) => (network.EncodeImage(pixels) - loaded.EncodeImage(pixels)).abs().max().item<float>();
+        Assert.Equal(0, Off(right));
+        Assert.True(Off(wrong) > 1e-4, $"off by {Off(wrong):g3} from the other");
+        Assert.Equal(quick, OpenClipFolder.ConfigOf(path).QuickGelu);
+
+        var notes = new List<string>();
+        ClipModel.Load(path, note: notes.Add).Dispose();
+        if (quick) Assert.Empty(notes);
+        else Assert.Contains($"{file} {(form.Contains("checkpoint", StringComparison.Ordinal) ? "is a training checkpoint" : "has no config")} and does not say how it is computed: GELU", Assert.Single(notes), StringComparison.Ordinal);
+    }
+
+    /// <summary>open_clip's own configs of these widths; a state dictionary does not show heads.</summary>
+    [Theory]
+    [InlineData(64, 64)]
+    [InlineData(1280, 80)]
+    [InlineData(1664, 104)]
+    public void HeadsOfAnImageTower_AreThoseOfThePublishedSizes_AndSaid(int width, int headWidth)
+    {
+        using var network = new OpenClipNetwork(Config(quick: false) with { VisionCfg = new OpenClipVisionConfig { ImageSize = 16, Layers = [1], Width = width, HeadWidth = headWidth, PatchSize = 8, MlpRatio = 0.13 } });
+        var config = OpenClipFolder.ConfigOf(Save("weights.pt", "", network));
+        Assert.Equal((headWidth, (int)(width * 0.13)), (config.VisionCfg.HeadWidth, (int)(width * config.VisionCfg.MlpRatio)));
+        Assert.Contains($"heads of {headWidth} features", config.Assumption, StringComparison.Ordinal);
+    }
+
+    /// <summary>A config beside it settles what a training checkpoint does not say.</summary>
+    [Theory]
+    [InlineData("open_clip_pytorch_model.bin", false)]
+    [InlineData("epoch_5.pt", false)]
+    [InlineData("epoch_5.pt", true)]
+    public void TrainingCheckpoint_WithAConfigInItsFolder_IsReadByIt(string file, bool customText)
+    {
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var network = new OpenClipNetwork(Config(quick: true) with { CustomText = customText });
+        var path = Save(file, "checkpoint", network);
+        File.WriteAllText(Path.Combine(folder, OpenClipConfig.FileName), $$"""
+            {"model_cfg": {"embed_dim": 8, "quick_gelu": true, "custom_text": {{(customText ? "true" : "false")}},
+              "vision_cfg": {"image_size": 16, "layers": 1, "width": 64, "head_width": 64, "patch_size": 8},
+              "text_cfg": {"context_length": 16, "vocab_size": 99, "width": 64, "heads": 1, "layers": 1}
+             }
+            }
+            """);
+        using var loaded = OpenClipFolder.Load(Path.GetDirectoryName(path)!);
+        var (pixels, ids) = (randn(1, 3, 16, 16), tensor(new long[] { 97, 5, 98, 0 }, [1, 4]));
+        Assert.True(network.EncodeImage(pixels).equal(loaded.EncodeImage(pixels)).all().item<bool>());
+        Assert.True(network.EncodeText(ids).equal(loaded.EncodeText(ids)).all().item<bool>());
+        var notes = new List<string>();
+        ClipModel.Load(folder, note: notes.Add).Dispose();
+        Assert.Empty(notes);
+    }
+
+    private static OpenClipConfig Config(bool quick) => new()
+    {
+        EmbedDim = 8, QuickGelu = quick, VisionCfg = new OpenClipVisionConfig { ImageSize = 16, Layers = [1], Width = 64, HeadWidth = 64, PatchSize = 8 },
+        TextCfg = new OpenClipTextConfig { ContextLength = 16, VocabSize = 99, Width = 64, Heads = 1, Layers = 1 },
+    };
+
+    private string Save(string file, string form, OpenClipNetwork network)
+    {
+        using var scope = NewDisposeScope();
+        var tensors = network.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value);
+        if (form.Contains("half", StringComparison.Ordinal))
+            foreach (var name in tensors.Keys.Where(name => form == "all half" || !name.Contains("ln_", StringComparison.Ordinal)).ToArray()) tensors[name] = tensors[name].to(ScalarType.Float16);
+        if (form == "numbers") tensors["input_resolution"] = tensor(16L);
+        var run = form.Contains("named ", StringComparison.Ordinal) ? form[(form.IndexOf("named ", StringComparison.Ordinal) + 6)..] : "run";
+        return PickleWriter.SaveTensors(Path.Combine(folder, file), tensors, form.Contains("checkpoint", StringComparison.Ordinal) ? run : null);
+    }
+}

@@ -47,7 +47,7 @@ internal sealed class ClipEmbedder : IDisposable
         Priors = new PriorSet(folder.Name, () => new PriorSpaces(texts?.Features ?? 0, Features, texts?.Fingerprint));
         schedulerConfig = folder.Has(schedulerName) ? SchedulerConfig.Load(folder.Of(schedulerName)) : null;
         foreach (var (kind, below) in PriorFolder.Names)
-            if (Path.Combine(folder.Path, below) is var path && File.Exists(Path.Combine(path, "config.json"))) Add(kind, path);
+            if (Path.Combine(folder.Path, below) is var path && Directory.Exists(path) && Directory.EnumerateFiles(path).Any()) Add(kind, path);
         if (folder.Has("prior")) Add(PriorFolder.KindOf(folder.Of("prior")), folder.Of("prior"));
     }
 

@@ -74,7 +74,7 @@ public sealed class UpscaleVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData(2, "has no upsampler", "upscale", "PICTURE")]
+    [InlineData(1, "has no upsampler", "upscale", "PICTURE")]
     [InlineData(1, "There is no", "upscale", "nowhere.png")]
     [InlineData(2, "upsampler steps is 1", "upscale", "PICTURE", "--steps", "1")]
     [InlineData(2, "has to end in .png", "upscale", "PICTURE", "--out", "x.jpg")]

@@ -23,7 +23,7 @@ internal static class CommandLineApp
         ArgumentNullException.ThrowIfNull(args);
         var (terminal, words) = (new Terminal(output, error, input ?? Console.In), new Words(CommonOptions.LanguageOf(args)));
         defaults ??= UserDefaults.UserPath;
-        var root = CreateRoot(terminal, defaults);
+        var root = CreateRoot(terminal, defaults, words);
         // A text may begin with @, which must not be read as the name of a file with further arguments.
         var configuration = new ParserConfiguration { ResponseFileTokenReplacer = null };
         ParseResult parsed;
@@ -110,17 +110,15 @@ internal static class CommandLineApp
         return [.. messages.Select(message => UsageMessages.Of(message, command, words)).Distinct()];
     }
 
-    private static RootCommand CreateRoot(Terminal terminal, string defaults)
+    private static RootCommand CreateRoot(Terminal terminal, string defaults, Words words)
     {
-        var root = new RootCommand("CLIP, DALL-E 2 and their family: text to image, and back.") { HelpName = Name };
+        var root = new RootCommand { HelpName = Name };
         foreach (var option in CommonOptions.All) root.Add(option);
         foreach (var command in Verbs.Create(terminal, defaults)) root.Add(command);
-        var helpOption = root.Options.OfType<HelpOption>().Single();
-        helpOption.Description = "Shows this help.";
-        root.Options.OfType<VersionOption>().Single().Description = "Shows the version.";
-        var help = (HelpAction)helpOption.Action!;
-        help.MaxWidth = terminal.Width;
-        root.SetAction(parsed => help.Invoke(parsed));
+        var shown = root.Options.OfType<HelpOption>().Single();
+        var help = new LocalHelp((HelpAction)shown.Action!, terminal.Width, words);
+        shown.Action = help;
+        root.SetAction(help.Invoke);
         return root;
     }
 

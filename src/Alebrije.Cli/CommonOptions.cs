@@ -9,15 +9,15 @@ namespace Alebrije.Cli;
 /// <summary>Options that every verb takes.</summary>
 internal static class CommonOptions
 {
-    public static readonly Option<string> Model = new("--model") { HelpName = "NAME|FOLDER", Description = "Model: a name that 'models list' gives, OWNER/NAME of one that was fetched, or the path of a folder.", DefaultValueFactory = _ => "mini", Recursive = true };
-    public static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Description = "Seed of everything random; the same seed gives the same result, -1 takes a random one.", Recursive = true, CustomParser = SeedOf };
-    public static readonly Option<string> Device = new("--device") { HelpName = "auto|cpu|cuda[:n]", Description = "Where it computes.", DefaultValueFactory = _ => "auto", Recursive = true };
-    public static readonly Option<string> PrecisionName = new("--precision") { HelpName = "auto|fp32|bf16|int8", Description = "Number format of large networks; auto takes bf16 only where it is fast; int8 only embeds.", DefaultValueFactory = _ => "auto", Recursive = true };
-    public static readonly Option<int?> Threads = new("--threads") { HelpName = "N", Description = "Threads for tensor operations; without it libtorch chooses.", Recursive = true };
-    public static readonly Option<string?> Language = new("--lang") { HelpName = "en|es", Description = "Language of messages; without it that of the environment.", Recursive = true };
-    public static readonly Option<bool> Json = new("--json") { Description = "Answers with one JSON document on standard output and nothing else there.", Recursive = true };
-    public static readonly Option<bool> Quiet = new("--quiet") { Description = "Leaves out progress, notes and pictures in the terminal.", Recursive = true };
-    public static readonly Option<bool> Debug = new("--debug") { Description = "Shows the whole error when something fails.", Recursive = true };
+    public static readonly Option<string> Model = new("--model") { HelpName = "NAME|FOLDER", DefaultValueFactory = _ => "mini", Recursive = true };
+    public static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Recursive = true, CustomParser = SeedOf };
+    public static readonly Option<string> Device = new("--device") { HelpName = "auto|cpu|cuda[:n]", DefaultValueFactory = _ => "auto", Recursive = true };
+    public static readonly Option<string> PrecisionName = new("--precision") { HelpName = "auto|fp32|bf16|int8", DefaultValueFactory = _ => "auto", Recursive = true };
+    public static readonly Option<int?> Threads = new("--threads") { HelpName = "N", Recursive = true };
+    public static readonly Option<string?> Language = new("--lang") { HelpName = "en|es", Recursive = true };
+    public static readonly Option<bool> Json = new("--json") { Recursive = true };
+    public static readonly Option<bool> Quiet = new("--quiet") { Recursive = true };
+    public static readonly Option<bool> Debug = new("--debug") { Recursive = true };
 
     private static readonly string[] LocaleVariables = ["LC_ALL", "LC_MESSAGES", "LANG"];
 

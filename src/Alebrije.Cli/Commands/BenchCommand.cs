@@ -11,21 +11,21 @@ internal static class BenchCommand
 
     public static Command Create(Terminal terminal)
     {
-        var rounds = new Option<int>("--rounds") { HelpName = "N", Description = "Rounds; every way is timed once in each.", DefaultValueFactory = _ => DefaultRounds };
+        var rounds = new Option<int>("--rounds") { HelpName = "N", DefaultValueFactory = _ => DefaultRounds };
         rounds.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 3 or > 1000) result.AddError("--rounds takes a whole number from 3 to 1000.");
         });
         var images = new Option<string[]>("--images")
         {
-            HelpName = "FILE|FOLDER|PATTERN", Description = "Measures the way from these files to embeddings instead.", AllowMultipleArgumentsPerToken = true,
+            HelpName = "FILE|FOLDER|PATTERN", AllowMultipleArgumentsPerToken = true,
         };
-        var count = new Option<int>("--count") { HelpName = "N", Description = "Pictures of the long run; the files are taken again and again.", DefaultValueFactory = _ => 1000 };
+        var count = new Option<int>("--count") { HelpName = "N", DefaultValueFactory = _ => 1000 };
         count.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<int>() is < 1 or > 10_000_000) result.AddError("--count takes a whole number from 1 to 10000000.");
         });
-        var command = new Command("bench", "Measures how fast a CLIP embeds on this machine: --model, or one of ViT-B/32's size with random weights.") { rounds, images, count };
+        var command = new Command("bench") { rounds, images, count };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {

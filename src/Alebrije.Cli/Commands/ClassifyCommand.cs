@@ -10,31 +10,31 @@ internal static class ClassifyCommand
 {
     private static readonly Option<string[]> Images = new("--images")
     {
-        HelpName = "FILE|FOLDER|PATTERN", Description = "Images: files, folders, or patterns. Folders of a folder name the classes of the images in them.",
+        HelpName = "FILE|FOLDER|PATTERN",
         AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
     };
 
     private static readonly Option<string[]> Labels = new("--labels")
     {
-        HelpName = "LABEL", Description = "Classes to choose from; without them the names of the images' folders.", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
+        HelpName = "LABEL", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
     };
 
-    private static readonly Option<string?> Set = new("--set") { HelpName = "NAME", Description = "Class names and templates of a dataset, such as ImageNet or CIFAR10." };
+    private static readonly Option<string?> Set = new("--set") { HelpName = "NAME" };
 
     private static readonly Option<string?> Sentences = Templates.Option();
-    private static readonly Option<string?> Probe = new("--probe") { HelpName = "FILE", Description = "Classifier of train probe or train classifier, in place of words." };
+    private static readonly Option<string?> Probe = new("--probe") { HelpName = "FILE" };
 
-    private static readonly Option<int> Top = new("--top") { HelpName = "K", Description = "How many classes are shown for each image.", DefaultValueFactory = _ => 3 };
-    private static readonly Option<string?> Background = new("--background") { HelpName = "TEXT", Description = "What an image shows that shows none of the classes, such as \"a red background\"." };
-    private static readonly Option<string?> Contrast = new("--contrast") { HelpName = "TEMPLATE", Description = "Judges each class by itself, against this opposite, {} being the place of the label; several may hold." };
-    private static readonly Option<bool> Fit = new("--fit-temperature") { Description = "Fits the temperature on these images, whose folders name their classes." };
+    private static readonly Option<int> Top = new("--top") { HelpName = "K", DefaultValueFactory = _ => 3 };
+    private static readonly Option<string?> Background = new("--background") { HelpName = "TEXT" };
+    private static readonly Option<string?> Contrast = new("--contrast") { HelpName = "TEMPLATE" };
+    private static readonly Option<bool> Fit = new("--fit-temperature");
 
     private static readonly PictureOptions Pictures = new(upright: true);
 
     public static Command Create(Terminal terminal)
     {
-        var file = OutputFile.Option("Writes the confusion matrix", ".png", ".csv");
-        var command = new Command("classify", "Says what images show, out of classes that are given as words; with folders as classes also how often that is right.")
+        var file = OutputFile.Option(".png", ".csv");
+        var command = new Command("classify")
         {
             Images, Labels, Set, Sentences, Probe, Top, Background, Contrast, Fit, MultiLabelClassification.IsAsked, MultiLabelClassification.Thresholds,
             MultiLabelClassification.Examples, MultiLabelClassification.Truth, file,

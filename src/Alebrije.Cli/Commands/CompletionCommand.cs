@@ -45,9 +45,9 @@ internal static class CompletionCommand
 
     public static Command Create(Terminal terminal)
     {
-        var shell = new Argument<string>("shell") { HelpName = "bash|zsh|fish|pwsh", Description = "The shell that the script is for." };
+        var shell = new Argument<string>("shell") { HelpName = "bash|zsh|fish|pwsh" };
         shell.AcceptOnlyFromAmong([.. Scripts.Keys]);
-        var command = new Command("completion", "Writes a script that completes verbs, options and their values in a shell.") { shell };
+        var command = new Command("completion") { shell };
         command.SetAction(parsed => terminal.SayBlock(Scripts[parsed.GetValue(shell)!].ReplaceLineEndings("\n")));
         return command;
     }

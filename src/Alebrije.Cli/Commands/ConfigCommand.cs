@@ -11,10 +11,10 @@ internal static class ConfigCommand
 
     public static Command Create(Terminal terminal, string defaults)
     {
-        var origin = new Option<bool>("--origin") { Description = "Names where each setting comes from: the command line, the file of defaults, the environment, or the program." };
-        var show = new Command("show", "Lists the settings that hold here.") { origin };
+        var origin = new Option<bool>("--origin");
+        var show = new Command("show") { origin };
         show.SetAction(parsed => Show(parsed, terminal, defaults, parsed.GetValue(origin)));
-        return new Command("config", "Defaults of this user, from a JSON file such as {\"lang\": \"es\", \"imagine\": {\"steps\": 20}}.") { show };
+        return new Command("config") { show };
     }
 
     private static void Show(ParseResult parsed, Terminal terminal, string defaults, bool origin)

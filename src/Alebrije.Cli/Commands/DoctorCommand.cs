@@ -7,7 +7,7 @@ internal static class DoctorCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("doctor", "Says what this machine has, what is missing, and what to do about it.");
+        var command = new Command("doctor");
         command.SetAction(parsed =>
         {
             var words = new Words(CommonOptions.LanguageOf(parsed));

@@ -12,8 +12,8 @@ internal static class EmbedCommand
     public static Command Create(Terminal terminal)
     {
         var inputs = new EmbeddingInputs(upright: false);
-        var file = OutputFile.Option("Keeps the embeddings", [.. EmbeddingFile.Endings]);
-        var command = new Command("embed", "Turns images and texts into embeddings of unit length in one space.") { file };
+        var file = OutputFile.Option([.. EmbeddingFile.Endings]);
+        var command = new Command("embed") { file };
         inputs.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
             async () =>

@@ -17,16 +17,16 @@ internal sealed class EmbeddingInputs(bool upright)
 
     private readonly Option<string[]> images = new("--images")
     {
-        HelpName = "FILE|FOLDER|PATTERN", Description = "Images: files, folders, or patterns such as 'photos/*.jpg'.",
+        HelpName = "FILE|FOLDER|PATTERN",
         AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
     };
 
     private readonly Option<string[]> texts = new("--texts")
     {
-        HelpName = "TEXT", Description = "Texts, each in quotes.", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
+        HelpName = "TEXT", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
     };
 
-    private readonly Option<string?> textsFile = new("--texts-file") { HelpName = "FILE", Description = "File with one text per line; - reads standard input." };
+    private readonly Option<string?> textsFile = new("--texts-file") { HelpName = "FILE" };
 
     private readonly PictureOptions pictures = new(upright);
 

@@ -15,7 +15,7 @@ internal static class EvaluateCommand
 
     public static Command Create(Terminal terminal)
     {
-        var only = new Option<string?>("--only") { Description = $"Parts to evaluate, joined by commas: {string.Join(", ", PartNames)}. All when left out." };
+        var only = new Option<string?>("--only");
         only.Validators.Add(result =>
         {
             foreach (var name in Split(result.GetValueOrDefault<string?>()).Where(name => !PartNames.Contains(name)))
@@ -23,7 +23,6 @@ internal static class EvaluateCommand
         });
         var count = new Option<int>("--count")
         {
-            Description = "Scenes behind each figure of CLIP; figures that cost more take a fixed share of it.",
             DefaultValueFactory = _ => EvaluationOptions.DefaultCount,
         };
         count.Validators.Add(result =>
@@ -32,14 +31,12 @@ internal static class EvaluateCommand
         });
         var priors = new Option<bool>("--priors")
         {
-            Description = "The priors side by side and nothing else: cosines to the true image embedding beside baselines, and pictures by each (priors.png with --out).",
         };
-        var sheets = new Option<string?>("--out") { Description = "Folder for sheets of what was drawn." };
+        var sheets = new Option<string?>("--out");
         var record = new Option<string?>("--per-concept")
         {
-            Description = "Also draw every core concept twice, and write the figures and how often each was named right to this file (evaluation.json beside a model).",
         };
-        var command = new Command("evaluate", "Judges the model on scenes that it was never trained on, beside baselines.") { only, priors, count, sheets, record };
+        var command = new Command("evaluate") { only, priors, count, sheets, record };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {

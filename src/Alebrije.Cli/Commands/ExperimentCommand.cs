@@ -14,20 +14,20 @@ internal sealed class ExperimentCommand
     private readonly Terminal terminal;
     private readonly ExperimentKind kind;
 
-    private readonly Option<int?> steps = new("--steps") { Description = "Steps of the decoder." };
-    private readonly Option<double?> guidance = new("--guidance") { Description = "Guidance scale of the decoder; 1 means none." };
-    private readonly Option<double?> eta = new("--eta") { Description = "Noise that every step puts back, from 0 (none) to 1." };
-    private readonly Option<string> negative = new("--negative") { Description = "What the decoder keeps away from.", DefaultValueFactory = _ => "" };
-    private readonly Option<int?> size = new("--size") { Description = "Side of the pictures in pixels." };
-    private readonly Option<string?> depthMap = new("--depth-map") { HelpName = "FILE", Description = "A depth map to draw along, light where things are near, for models that take one." };
+    private readonly Option<int?> steps = new("--steps");
+    private readonly Option<double?> guidance = new("--guidance");
+    private readonly Option<double?> eta = new("--eta");
+    private readonly Option<string> negative = new("--negative") { DefaultValueFactory = _ => "" };
+    private readonly Option<int?> size = new("--size");
+    private readonly Option<string?> depthMap = new("--depth-map") { HelpName = "FILE" };
     private readonly Option<string> prior = PriorChoice.Option();
-    private readonly Option<string?> output = new("--out") { HelpName = "FILE|FOLDER", Description = "A .png file for the sheet, or a folder for 0000.png, 0001.png, ..., the sheet and the animation." };
-    private readonly Option<string?> trace = new("--trace") { Description = "A folder for trace.json with the numbers of every picture, and the pictures." };
+    private readonly Option<string?> output = new("--out") { HelpName = "FILE|FOLDER" };
+    private readonly Option<string?> trace = new("--trace");
 
-    private ExperimentCommand(Terminal terminal, ExperimentKind kind, string name, string description)
+    private ExperimentCommand(Terminal terminal, ExperimentKind kind, string name)
     {
         (this.terminal, this.kind) = (terminal, kind);
-        Command = new Command(name, description);
+        Command = new Command(name);
     }
 
     private Command Command { get; }
@@ -36,13 +36,12 @@ internal sealed class ExperimentCommand
     /// <param name="terminal">Where it speaks.</param>
     /// <param name="kind">The experiment.</param>
     /// <param name="name">The verb.</param>
-    /// <param name="description">What help says.</param>
     /// <param name="own">Arguments and options of its own.</param>
     /// <param name="fill">Fills an experiment from them.</param>
     public static Command Create(
-        Terminal terminal, ExperimentKind kind, string name, string description, Symbol[] own, Func<ParseResult, PictureExperiment, PictureExperiment> fill)
+        Terminal terminal, ExperimentKind kind, string name, Symbol[] own, Func<ParseResult, PictureExperiment, PictureExperiment> fill)
     {
-        var verb = new ExperimentCommand(terminal, kind, name, description);
+        var verb = new ExperimentCommand(terminal, kind, name);
         foreach (var symbol in own)
         {
             if (symbol is Argument argument) verb.Command.Add(argument);

@@ -11,12 +11,11 @@ internal static class ExperimentVerbs
 
     private static Command Vary(Terminal terminal)
     {
-        var picture = Picture("The picture to vary.");
-        var count = Count("Variations, with seeds that follow each other.", 5);
+        var picture = Picture();
+        var count = Count(5);
         var fresh = FreshNoise();
         var prompt = Prompt();
-        return ExperimentCommand.Create(terminal, ExperimentKind.Vary, "vary",
-            "Draws other pictures of a picture's embedding: what it holds stays, the rest changes.", [picture, count, fresh, prompt],
+        return ExperimentCommand.Create(terminal, ExperimentKind.Vary, "vary", [picture, count, fresh, prompt],
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)], Count = parsed.GetValue(count), Invert = !parsed.GetValue(fresh),
@@ -26,14 +25,13 @@ internal static class ExperimentVerbs
 
     private static Command Interpolate(Terminal terminal)
     {
-        var from = new Argument<string>("from") { Description = "Where it begins: a picture's path, or a text." };
-        var to = new Argument<string>("to") { Description = "Where it ends: a picture's path, or a text." };
-        var count = new Option<int>("--frames", "--count") { HelpName = "N", Description = "Pictures, both ends among them.", DefaultValueFactory = _ => 7 };
-        var mode = new Option<string>("--mode") { HelpName = "slerp|lerp", Description = "Along the sphere or along a straight line.", DefaultValueFactory = _ => "slerp" };
+        var from = new Argument<string>("from");
+        var to = new Argument<string>("to");
+        var count = new Option<int>("--frames", "--count") { HelpName = "N", DefaultValueFactory = _ => 7 };
+        var mode = new Option<string>("--mode") { HelpName = "slerp|lerp", DefaultValueFactory = _ => "slerp" };
         mode.AcceptOnlyFromAmong("slerp", "lerp");
         var fresh = FreshNoise();
-        return ExperimentCommand.Create(terminal, ExperimentKind.Interpolate, "interpolate",
-            "Draws the way from one picture or text to another.", [from, to, count, mode, fresh],
+        return ExperimentCommand.Create(terminal, ExperimentKind.Interpolate, "interpolate", [from, to, count, mode, fresh],
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PartOf(parsed, parsed.GetValue(from)!), ExperimentCommand.PartOf(parsed, parsed.GetValue(to)!)], Count = parsed.GetValue(count),
@@ -43,11 +41,10 @@ internal static class ExperimentVerbs
 
     private static Command Mix(Terminal terminal)
     {
-        var parts = new Argument<string[]>("part") { Description = "Pictures' paths and texts.", Arity = ArgumentArity.OneOrMore };
-        var weights = new Option<double[]>("--weights") { HelpName = "W", Description = "One weight for each part; without it all weigh the same.", AllowMultipleArgumentsPerToken = true };
-        var count = Count("Pictures of the mixture, with seeds that follow each other.", 4);
-        return ExperimentCommand.Create(terminal, ExperimentKind.Mix, "mix",
-            "Draws a weighted mixture of texts and pictures.", [parts, weights, count],
+        var parts = new Argument<string[]>("part") { Arity = ArgumentArity.OneOrMore };
+        var weights = new Option<double[]>("--weights") { HelpName = "W", AllowMultipleArgumentsPerToken = true };
+        var count = Count(4);
+        return ExperimentCommand.Create(terminal, ExperimentKind.Mix, "mix", [parts, weights, count],
             (parsed, experiment) =>
             {
                 var (texts, given) = (parsed.GetValue(parts)!, parsed.GetValue(weights) ?? []);
@@ -64,15 +61,14 @@ internal static class ExperimentVerbs
 
     private static Command TextDiff(Terminal terminal)
     {
-        var picture = Picture("The picture to change.");
-        var from = new Option<string>("--from") { HelpName = "TEXT", Description = "What is in the picture.", Required = true };
-        var to = new Option<string>("--to") { HelpName = "TEXT", Description = "What is wanted.", Required = true };
-        var amount = new Option<double>("--amount") { HelpName = "SHARE", Description = "How far the last picture is turned towards the difference; the paper goes to between 0.25 and 0.5.", DefaultValueFactory = _ => 0.5 };
-        var count = Count("Pictures, the unchanged one first.", 6);
+        var picture = Picture();
+        var from = new Option<string>("--from") { HelpName = "TEXT", Required = true };
+        var to = new Option<string>("--to") { HelpName = "TEXT", Required = true };
+        var amount = new Option<double>("--amount") { HelpName = "SHARE", DefaultValueFactory = _ => 0.5 };
+        var count = Count(6);
         var fresh = FreshNoise();
         var prompt = Prompt();
-        return ExperimentCommand.Create(terminal, ExperimentKind.TextDiff, "textdiff",
-            "Turns a picture towards the difference of two texts.", [picture, from, to, amount, count, fresh, prompt],
+        return ExperimentCommand.Create(terminal, ExperimentKind.TextDiff, "textdiff", [picture, from, to, amount, count, fresh, prompt],
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)], From = parsed.GetValue(from), To = parsed.GetValue(to), Amount = parsed.GetValue(amount),
@@ -82,11 +78,10 @@ internal static class ExperimentVerbs
 
     private static Command PcaReconstruct(Terminal terminal)
     {
-        var picture = Picture("The picture to rebuild.");
-        var components = new Option<int[]>("--components") { HelpName = "N", Description = "How many components are kept, picture by picture; without it from few to all.", AllowMultipleArgumentsPerToken = true };
-        var images = new Option<string[]>("--images") { HelpName = "PATH", Description = "Pictures, folders or patterns that say in which directions pictures differ; without it what the model brings.", AllowMultipleArgumentsPerToken = true };
-        return ExperimentCommand.Create(terminal, ExperimentKind.PcaReconstruct, "pca-reconstruct",
-            "Rebuilds a picture from more and more of its embedding's principal components.", [picture, components, images],
+        var picture = Picture();
+        var components = new Option<int[]>("--components") { HelpName = "N", AllowMultipleArgumentsPerToken = true };
+        var images = new Option<string[]>("--images") { HelpName = "PATH", AllowMultipleArgumentsPerToken = true };
+        return ExperimentCommand.Create(terminal, ExperimentKind.PcaReconstruct, "pca-reconstruct", [picture, components, images],
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)], Components = parsed.GetValue(components) ?? [],
@@ -96,12 +91,11 @@ internal static class ExperimentVerbs
 
     private static Command Inpaint(Terminal terminal)
     {
-        var picture = Picture("The picture of which a part is drawn anew.");
-        var mask = new Option<string>("--mask") { HelpName = "FILE", Description = "A picture that is bright where the other is drawn anew.", Required = true };
+        var picture = Picture();
+        var mask = new Option<string>("--mask") { HelpName = "FILE", Required = true };
         var prompt = Prompt();
-        var count = Count("Pictures, with seeds that follow each other.", 4);
-        return ExperimentCommand.Create(terminal, ExperimentKind.Inpaint, "inpaint",
-            "Draws a part of a picture anew, after a text or after the picture itself.", [picture, mask, prompt, count],
+        var count = Count(4);
+        return ExperimentCommand.Create(terminal, ExperimentKind.Inpaint, "inpaint", [picture, mask, prompt, count],
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)], Mask = ExperimentCommand.PictureOf(parsed, parsed.GetValue(mask)!).Picture, Count = parsed.GetValue(count),
@@ -111,22 +105,21 @@ internal static class ExperimentVerbs
 
     private static Command Sweep(Terminal terminal)
     {
-        var prompt = new Argument<string>("prompt") { Description = "What to draw." };
-        var guidance = new Option<double[]>("--guidance") { HelpName = "SCALE", Description = "Guidance scales of the decoder, the columns.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 4, 8] };
-        var prior = new Option<double[]>("--prior-guidance") { HelpName = "SCALE", Description = "Guidance scales of the prior, the rows.", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 4] };
-        return ExperimentCommand.Create(terminal, ExperimentKind.Sweep, "sweep",
-            "Draws one prompt under several guidance scales of decoder and prior.", [prompt, guidance, prior],
+        var prompt = new Argument<string>("prompt");
+        var guidance = new Option<double[]>("--guidance") { HelpName = "SCALE", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 4, 8] };
+        var prior = new Option<double[]>("--prior-guidance") { HelpName = "SCALE", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 4] };
+        return ExperimentCommand.Create(terminal, ExperimentKind.Sweep, "sweep", [prompt, guidance, prior],
             (parsed, experiment) => experiment with
             {
                 Guidances = parsed.GetValue(guidance)!, PriorGuidances = parsed.GetValue(prior)!, Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
             });
     }
 
-    private static Argument<string> Picture(string description) => new("picture") { Description = description };
+    private static Argument<string> Picture() => new("picture");
 
-    private static Option<int> Count(string description, int count) => new("--count") { HelpName = "N", Description = description, DefaultValueFactory = _ => count };
+    private static Option<int> Count(int count) => new("--count") { HelpName = "N", DefaultValueFactory = _ => count };
 
-    private static Option<bool> FreshNoise() => new("--fresh-noise") { Description = "Begins with drawn noise instead of the noise that DDIM inversion finds for the picture." };
+    private static Option<bool> FreshNoise() => new("--fresh-noise");
 
-    private static Option<string> Prompt() => new("--prompt") { HelpName = "TEXT", Description = "What the decoder is told besides the embedding.", DefaultValueFactory = _ => "" };
+    private static Option<string> Prompt() => new("--prompt") { HelpName = "TEXT", DefaultValueFactory = _ => "" };
 }

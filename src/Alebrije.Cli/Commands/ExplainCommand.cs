@@ -11,12 +11,12 @@ internal static class ExplainCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var image = new Argument<string>("IMAGE") { Description = "An image file: PNG, JPEG, GIF, BMP or WebP." };
-        var texts = new Option<string[]>("--texts") { HelpName = "TEXT", Description = "Texts, each in quotes.", AllowMultipleArgumentsPerToken = true, Required = true };
-        var layers = new Option<string>("--layers") { Description = "Follows relevance through all layers, or looks at the last alone.", DefaultValueFactory = _ => "all" };
+        var image = new Argument<string>("IMAGE");
+        var texts = new Option<string[]>("--texts") { HelpName = "TEXT", AllowMultipleArgumentsPerToken = true, Required = true };
+        var layers = new Option<string>("--layers") { DefaultValueFactory = _ => "all" };
         layers.AcceptOnlyFromAmong("all", "last");
-        var file = OutputFile.Option("Writes the picture under its relevance, with the words", ".png");
-        var command = new Command("explain", "Says where CLIP looked: which parts of an image and which words of a text their match rests on.") { image, texts, layers, file };
+        var file = OutputFile.Option(".png");
+        var command = new Command("explain") { image, texts, layers, file };
         command.SetAction((parsed, _) => Task.Run(
             () =>
             {

@@ -11,32 +11,32 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije imagine PROMPT...</c>: text to image, the whole chain.</summary>
 internal static class ImagineCommand
 {
-    private static readonly Argument<string[]> Prompts = new("prompt") { Description = "What to draw; every prompt is a picture of its own, and - reads prompts from standard input.", Arity = ArgumentArity.ZeroOrMore };
-    private static readonly Option<string?> PromptsFile = new("--prompts-file") { Description = "A file with one prompt per line, or one JSON object ({\"prompt\": \"a lion\", \"seed\": 7}; also negative, steps, guidance, size); - is standard input." };
-    private static readonly Option<int> Count = new("--count") { Description = "Pictures of each prompt, with seeds that follow each other.", DefaultValueFactory = _ => 1 };
-    private static readonly Option<int?> Steps = new("--steps") { Description = "Steps of the decoder." };
-    private static readonly Option<double?> Scale = new("--guidance") { Description = "Guidance scale of the decoder; 1 means none." };
+    private static readonly Argument<string[]> Prompts = new("prompt") { Arity = ArgumentArity.ZeroOrMore };
+    private static readonly Option<string?> PromptsFile = new("--prompts-file");
+    private static readonly Option<int> Count = new("--count") { DefaultValueFactory = _ => 1 };
+    private static readonly Option<int?> Steps = new("--steps");
+    private static readonly Option<double?> Scale = new("--guidance");
     private static readonly Option<string> Prior = PriorChoice.Option();
-    private static readonly Option<int?> PriorSteps = new("--prior-steps") { Description = "Steps of the diffusion prior." };
-    private static readonly Option<double?> PriorScale = new("--prior-guidance") { Description = "Guidance scale of the diffusion or autoregressive prior; 1 means none." };
-    private static readonly Option<int> Candidates = new("--prior-candidates") { Description = "Embeddings that the prior draws; the one nearest to the text is kept.", DefaultValueFactory = _ => 1 };
-    private static readonly Option<string> Negative = new("--negative") { Description = "What the decoder keeps away from.", DefaultValueFactory = _ => "" };
-    private static readonly Option<int?> Size = new("--size") { Description = "Side of the picture in pixels; the size that the model's upsampler makes (256 in mini) runs it." };
-    private static readonly Option<int?> UpsamplerSteps = new("--upsampler-steps") { Description = "Steps of the upsampler, where --size asks for what it makes." };
-    private static readonly Option<double?> Eta = new("--eta") { Description = "Noise that every step of the decoder puts back, from 0 (none) to 1, with DDIM; without it the model's own sampler." };
-    private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE", Description = "Pulls the picture towards the prompt by the gradient of CLIP's cosine; 0.3 is a good start, 2 is too much." };
-    private static readonly Option<bool> ClipAlone = new("--clip-guidance-alone") { Description = "Lets CLIP's gradient take the place of the image embedding." };
-    private static readonly Option<int> BestOf = new("--best-of") { HelpName = "N", Description = "Pictures that are drawn for each one; CLIP keeps the one nearest to the prompt.", DefaultValueFactory = _ => 1 };
-    private static readonly Option<bool> OnlyGuess = new("--only-guess") { Description = "Draws the first guess alone: the model's regression, blurred, without a denoiser." };
-    private static readonly Option<bool> Estimate = new("--estimate") { Description = "Says how long it will take and how much memory, from the model's configurations, and draws nothing." };
-    private static readonly Option<string?> DepthMap = new("--depth-map") { HelpName = "FILE", Description = "A depth map to draw along, light where things are near, for models that take one." };
-    private static readonly Option<string?> Out = new("--out") { Description = "A .png file for one picture, or a folder for 0000.png, 0001.png, ..." };
-    private static readonly Option<string?> Sheet = new("--sheet") { HelpName = "FILE", Description = "A .png of all pictures side by side, each with its prompt." };
-    private static readonly Option<string?> Trace = new("--trace") { Description = "A folder for every stage of the chain: trace.json and the files it lists." };
+    private static readonly Option<int?> PriorSteps = new("--prior-steps");
+    private static readonly Option<double?> PriorScale = new("--prior-guidance");
+    private static readonly Option<int> Candidates = new("--prior-candidates") { DefaultValueFactory = _ => 1 };
+    private static readonly Option<string> Negative = new("--negative") { DefaultValueFactory = _ => "" };
+    private static readonly Option<int?> Size = new("--size");
+    private static readonly Option<int?> UpsamplerSteps = new("--upsampler-steps");
+    private static readonly Option<double?> Eta = new("--eta");
+    private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE" };
+    private static readonly Option<bool> ClipAlone = new("--clip-guidance-alone");
+    private static readonly Option<int> BestOf = new("--best-of") { HelpName = "N", DefaultValueFactory = _ => 1 };
+    private static readonly Option<bool> OnlyGuess = new("--only-guess");
+    private static readonly Option<bool> Estimate = new("--estimate");
+    private static readonly Option<string?> DepthMap = new("--depth-map") { HelpName = "FILE" };
+    private static readonly Option<string?> Out = new("--out");
+    private static readonly Option<string?> Sheet = new("--sheet") { HelpName = "FILE" };
+    private static readonly Option<string?> Trace = new("--trace");
 
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("imagine", "Draws pictures from texts: text embedding, prior, image embedding, decoder, picture.")
+        var command = new Command("imagine")
         {
             Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace,
         };

@@ -12,7 +12,7 @@ internal static class ModelsCommand
 
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("models", "Lists the models that have a name, shows what one consists of, fetches, imports and removes them.")
+        var command = new Command("models")
         {
             List(terminal), Show(terminal), PullCommand.Create(terminal), RemoveCommand.Create(terminal),
         };
@@ -22,7 +22,7 @@ internal static class ModelsCommand
 
     private static Command List(Terminal terminal)
     {
-        var command = new Command("list", "Lists the models that have a name: those on this disk, and the published ones that can be fetched, with size and licence.");
+        var command = new Command("list");
         command.SetAction(parsed => SayList(terminal, parsed));
         return command;
     }
@@ -70,8 +70,8 @@ internal static class ModelsCommand
 
     private static Command Show(Terminal terminal)
     {
-        var name = new Argument<string>("NAME") { Description = "A name that the list gives, OWNER/NAME, or a folder.", DefaultValueFactory = _ => ModelCatalog.DefaultName };
-        var command = new Command("show", "Shows a model: its parts with their classes and sizes, its licence and card, and how well it does.") { name };
+        var name = new Argument<string>("NAME") { DefaultValueFactory = _ => ModelCatalog.DefaultName };
+        var command = new Command("show") { name };
         command.SetAction(parsed =>
         {
             var words = new Words(CommonOptions.LanguageOf(parsed));

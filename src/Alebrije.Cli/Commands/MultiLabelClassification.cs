@@ -12,15 +12,15 @@ internal static class MultiLabelClassification
     /// <summary>What stands against each label where <c>--contrast</c> names nothing.</summary>
     private const string Neutral = "a picture";
 
-    public static readonly Option<bool> IsAsked = new("--multi-label") { Description = "Decides each label by itself, against --contrast or a neutral text: several may hold, or none." };
-    public static readonly Option<string?> Thresholds = new("--thresholds") { HelpName = "FILE", Description = "With --multi-label: a JSON file of labels and thresholds (differences of cosines, 0 without it); with --fit-thresholds it is written." };
+    public static readonly Option<bool> IsAsked = new("--multi-label");
+    public static readonly Option<string?> Thresholds = new("--thresholds") { HelpName = "FILE" };
 
     public static readonly Option<string?> Examples = new("--fit-thresholds")
     {
-        HelpName = "DIR|CSV", Description = "With --multi-label: labelled images that thresholds are fitted on, each for the largest F1. A CSV has the columns image and labels (a;b).",
+        HelpName = "DIR|CSV",
     };
 
-    public static readonly Option<string?> Truth = new("--truth") { HelpName = "DIR|CSV", Description = "With --multi-label: labelled images to be judged on, instead of --images." };
+    public static readonly Option<string?> Truth = new("--truth") { HelpName = "DIR|CSV" };
 
     /// <summary>Whether labels are decided by themselves.</summary>
     /// <exception cref="UsageException">An option that belongs to it stands without it.</exception>

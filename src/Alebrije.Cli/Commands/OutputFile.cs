@@ -6,11 +6,10 @@ namespace Alebrije.Cli.Commands;
 internal static class OutputFile
 {
     /// <summary>An option <c>--out FILE</c>.</summary>
-    /// <param name="what">What is written, for the help: "The table as a file".</param>
     /// <param name="endings">Endings that are possible, in lower case with their dot.</param>
-    public static Option<string?> Option(string what, params string[] endings)
+    public static Option<string?> Option(params string[] endings)
     {
-        var option = new Option<string?>("--out") { HelpName = "FILE", Description = $"{what}, by its ending: {string.Join(", ", endings)}." };
+        var option = new Option<string?>("--out") { HelpName = "FILE" };
         option.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<string?>() is { } path && !endings.Contains(Path.GetExtension(path).ToLowerInvariant()))

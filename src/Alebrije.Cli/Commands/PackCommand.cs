@@ -8,16 +8,15 @@ internal static class PackCommand
 {
     public static Command Create(Terminal terminal)
     {
-        Option<string?>[] parts = [Run("--clip", "Folder of the CLIP run."), Run("--autoencoder", "Folder of the autoencoder run."), Run("--prior", "Folder of the prior run."), Run("--decoder", "Folder of the decoder run; without the other three it takes the place of that of the model that is there.")];
+        Option<string?>[] parts = [Run("--clip"), Run("--autoencoder"), Run("--prior"), Run("--decoder")];
         var others = new Option<string[]>("--other-priors")
         {
             HelpName = "DIR", Arity = ArgumentArity.OneOrMore, AllowMultipleArgumentsPerToken = true,
-            Description = "Folders of runs of other kinds of prior; without the four runs above they are put into the model that is there.",
         };
-        var upsampler = Run("--upsampler", "Folder of the upsampler run; without the four runs above it is added to the model that is there.");
-        var guess = Run("--guess", "Folder of the run of the first guess that the decoder was trained with.");
-        var folder = new Option<string>("--out") { Description = "Folder of the model.", Required = true };
-        var command = new Command("pack", "Puts trained parts together as a model folder in the published layout.");
+        var upsampler = Run("--upsampler");
+        var guess = Run("--guess");
+        var folder = new Option<string>("--out") { Required = true };
+        var command = new Command("pack");
         foreach (var part in parts) command.Add(part);
         command.Add(others);
         command.Add(upsampler);
@@ -57,5 +56,5 @@ internal static class PackCommand
         return command;
     }
 
-    private static Option<string?> Run(string name, string description) => new(name) { Description = description };
+    private static Option<string?> Run(string name) => new(name);
 }

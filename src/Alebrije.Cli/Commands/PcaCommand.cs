@@ -11,9 +11,9 @@ internal static class PcaCommand
     public static Command Create(Terminal terminal)
     {
         var inputs = new EmbeddingInputs(upright: true);
-        var title = new Option<string?>("--title") { HelpName = "TITLE", Description = "Heading of the file." };
-        var file = OutputFile.Option("Writes the plot", ".png", ".svg", ".html", ".csv");
-        var command = new Command("pca", "Shows images and texts in one plane: the first two principal components of their embeddings.") { title, file };
+        var title = new Option<string?>("--title") { HelpName = "TITLE" };
+        var file = OutputFile.Option(".png", ".svg", ".html", ".csv");
+        var command = new Command("pca") { title, file };
         inputs.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>

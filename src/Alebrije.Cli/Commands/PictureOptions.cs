@@ -12,7 +12,7 @@ internal sealed class PictureOptions(bool upright)
     private readonly Option<string> orientation = Orientation(upright);
 
     /// <summary>The option <c>--strict</c> alone.</summary>
-    public static Option<bool> StrictOption() => new("--strict") { Description = "Ends with status 1 when an image was skipped because it cannot be read; the others are used all the same." };
+    public static Option<bool> StrictOption() => new("--strict");
 
     /// <summary>Adds the options to a command.</summary>
     public void AddTo(Command command)
@@ -32,7 +32,6 @@ internal sealed class PictureOptions(bool upright)
         var option = new Option<string>("--orientation")
         {
             HelpName = $"{Apply}|{Ignore}", DefaultValueFactory = _ => upright ? Apply : Ignore,
-            Description = $"EXIF orientation of photos: {Apply} shows them as viewers do, {Ignore} as they are stored, as CLIP's reference preparations do.",
         };
         option.AcceptOnlyFromAmong(Apply, Ignore);
         return option;

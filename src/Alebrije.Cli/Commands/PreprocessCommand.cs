@@ -10,9 +10,9 @@ internal static class PreprocessCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var image = new Argument<string>("IMAGE") { Description = "An image file: PNG, JPEG, GIF, BMP or WebP; taken as it is stored, without its EXIF orientation, as CLIP's reference preparations do." };
-        var file = OutputFile.Option("Keeps the numbers, float32 [3, h, w]", ".npy");
-        var command = new Command("preprocess", "Shows an image as the encoder gets it: resized, cut out, normalised.") { image, file };
+        var image = new Argument<string>("IMAGE");
+        var file = OutputFile.Option(".npy");
+        var command = new Command("preprocess") { image, file };
         command.SetAction(parsed =>
         {
             var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file));

@@ -12,7 +12,6 @@ internal static class PriorChoice
         var option = new Option<string>("--prior")
         {
             HelpName = "NAME|FOLDER", DefaultValueFactory = _ => "diffusion",
-            Description = $"How the image embedding is made: {string.Join(", ", PriorNames.All)} (none takes the text embedding as it is), or a prior from another folder or model of the same embedding space.",
         };
         option.CompletionSources.Add([.. PriorNames.All]);
         return option;

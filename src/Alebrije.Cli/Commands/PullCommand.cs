@@ -9,17 +9,17 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije models pull NAME|OWNER/NAME|FOLDER|ARCHIVE</c></summary>
 internal static class PullCommand
 {
-    private static readonly Argument<string> Target = new("MODEL") { Description = "A name that 'models list' gives, OWNER/NAME of the hub, a folder, or an archive (.zip, .tar, .tar.gz)." };
-    private static readonly Option<string?> Revision = new("--revision") { HelpName = "R", Description = "Branch, tag or commit; without it main." };
-    private static readonly Option<string?> Variant = new("--variant") { HelpName = "fp16", Description = "Weights in half precision where they are published; half the size." };
-    private static readonly Option<string?> Name = new("--name") { HelpName = "NAME", Description = "Name for what is imported from a folder or an archive; without it its own." };
-    private static readonly Option<bool> DryRun = new("--dry-run") { Description = "Says files, sizes, licence and free space, and fetches nothing." };
-    private static readonly Option<bool> Refresh = new("--refresh") { Description = "Asks the hub for a newer revision although the model is on this disk." };
+    private static readonly Argument<string> Target = new("MODEL");
+    private static readonly Option<string?> Revision = new("--revision") { HelpName = "R" };
+    private static readonly Option<string?> Variant = new("--variant") { HelpName = "fp16" };
+    private static readonly Option<string?> Name = new("--name") { HelpName = "NAME" };
+    private static readonly Option<bool> DryRun = new("--dry-run");
+    private static readonly Option<bool> Refresh = new("--refresh");
 
     public static Command Create(Terminal terminal)
     {
         Variant.AcceptOnlyFromAmong("fp16");
-        var command = new Command("pull", "Fetches a published model, or imports one from a folder or an archive. Only the files that are needed; goes on where it stopped; every file is checked.")
+        var command = new Command("pull")
         {
             Target, Revision, Variant, Name, DryRun, Refresh,
         };

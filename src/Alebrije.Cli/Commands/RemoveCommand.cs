@@ -8,10 +8,10 @@ internal static class RemoveCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var name = new Argument<string>("NAME") { Description = "A name that 'models list' gives, or OWNER/NAME." };
-        var revision = new Option<string?>("--revision") { HelpName = "R", Description = "Branch, tag or commit of a fetched model; without it main." };
-        var dryRun = new Option<bool>("--dry-run") { Description = "Says what would be freed, and removes nothing." };
-        var command = new Command("remove", "Removes a model that was fetched or imported, and says what is freed. What another revision needs stays.") { name, revision, dryRun };
+        var name = new Argument<string>("NAME");
+        var revision = new Option<string?>("--revision") { HelpName = "R" };
+        var dryRun = new Option<bool>("--dry-run");
+        var command = new Command("remove") { name, revision, dryRun };
         command.SetAction(parsed =>
         {
             var (words, pretend) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(dryRun));

@@ -12,13 +12,13 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije replay PICTURE</c>: draws a picture again from the recipe in its file, and compares.</summary>
 internal static class ReplayCommand
 {
-    private static readonly Argument<string> Picture = new("picture") { Description = "A .png that imagine or one of the other drawing verbs wrote." };
-    private static readonly Option<string?> Prior = new("--prior") { HelpName = "FOLDER", Description = "Where the prior is that the recipe took from elsewhere; else it is looked for by its name." };
-    private static readonly Option<string?> Out = new("--out") { HelpName = "FILE", Description = "A .png file for the picture as it was drawn again." };
+    private static readonly Argument<string> Picture = new("picture");
+    private static readonly Option<string?> Prior = new("--prior") { HelpName = "FOLDER" };
+    private static readonly Option<string?> Out = new("--out") { HelpName = "FILE" };
 
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("replay", "Draws a picture again from the recipe in its file, and compares the two to the byte.") { Picture, Prior, Out };
+        var command = new Command("replay") { Picture, Prior, Out };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
     }

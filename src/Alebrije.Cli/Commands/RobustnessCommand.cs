@@ -13,25 +13,25 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije robustness [--images DIR] [--labels ...] [--concepts a,b,c] [--severity 3|1-5] [--minutes M] [--out report.html|.png|.csv]</c></summary>
 internal static class RobustnessCommand
 {
-    private static readonly Option<string?> Images = new("--images") { HelpName = "DIR", Description = "A folder whose subfolders name the classes; without it EmojiWorld draws the images." };
+    private static readonly Option<string?> Images = new("--images") { HelpName = "DIR" };
 
     private static readonly Option<string[]> Labels = new("--labels")
     {
-        HelpName = "LABEL", Description = "Only these subfolders; without it all.", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
+        HelpName = "LABEL", AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
     };
 
     private static readonly Option<string[]> Concepts = new("--concepts")
     {
-        HelpName = "NAME,NAME", Description = $"What EmojiWorld draws; without it {string.Join(",", RobustnessPictures.UsualConcepts)}.",
+        HelpName = "NAME,NAME",
         AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
     };
 
-    private static readonly Option<int> Count = new("--count") { HelpName = "N", Description = "Test images that EmojiWorld draws of each concept.", DefaultValueFactory = _ => 10 };
-    private static readonly Option<int> Training = new("--train-count") { HelpName = "N", Description = "Plain images of each concept to learn from.", DefaultValueFactory = _ => 40 };
+    private static readonly Option<int> Count = new("--count") { HelpName = "N", DefaultValueFactory = _ => 10 };
+    private static readonly Option<int> Training = new("--train-count") { HelpName = "N", DefaultValueFactory = _ => 40 };
     private static readonly Option<string?> Sentences = Templates.Option();
-    private static readonly Option<string> Severity = new("--severity") { HelpName = "1|...|5|1-5", Description = "How strong the corruptions are; of a range the mean is taken.", DefaultValueFactory = _ => "3" };
-    private static readonly Option<double> Minutes = new("--minutes") { HelpName = "M", Description = "Longest time that the supervised baseline is trained; 0 leaves it out.", DefaultValueFactory = _ => 10 };
-    private static readonly Option<int> Epochs = new("--epochs") { HelpName = "N", Description = "Times that the baseline sees each image.", DefaultValueFactory = _ => 30 };
+    private static readonly Option<string> Severity = new("--severity") { HelpName = "1|...|5|1-5", DefaultValueFactory = _ => "3" };
+    private static readonly Option<double> Minutes = new("--minutes") { HelpName = "M", DefaultValueFactory = _ => 10 };
+    private static readonly Option<int> Epochs = new("--epochs") { HelpName = "N", DefaultValueFactory = _ => 30 };
 
     private static readonly Option<bool> Strict = PictureOptions.StrictOption();
 
@@ -52,8 +52,8 @@ internal static class RobustnessCommand
 
     public static Command Create(Terminal terminal)
     {
-        var file = OutputFile.Option("Writes the report", ".html", ".png", ".csv");
-        var command = new Command("robustness", "Shows the same things under styles and corruptions, and who still names them: CLIP by words, a linear probe, a supervised baseline.")
+        var file = OutputFile.Option(".html", ".png", ".csv");
+        var command = new Command("robustness")
         {
             Images, Labels, Concepts, Count, Training, Sentences, Severity, Minutes, Epochs, Strict, file,
         };

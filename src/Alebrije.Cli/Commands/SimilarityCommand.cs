@@ -9,10 +9,10 @@ internal static class SimilarityCommand
     public static Command Create(Terminal terminal)
     {
         var inputs = new EmbeddingInputs(upright: true);
-        var cosine = new Option<bool>("--cosine") { Description = "Show cosines instead of the softmax of 100 x cosine over the texts." };
-        var title = new Option<string?>("--title") { HelpName = "TITLE", Description = "Heading of the file." };
-        var file = OutputFile.Option("Writes the table instead of showing it", ".html", ".png", ".csv", ".md");
-        var command = new Command("similarity", "Says which text fits which image: a table with a row per image and a column per text.") { cosine, title, file };
+        var cosine = new Option<bool>("--cosine");
+        var title = new Option<string?>("--title") { HelpName = "TITLE" };
+        var file = OutputFile.Option(".html", ".png", ".csv", ".md");
+        var command = new Command("similarity") { cosine, title, file };
         inputs.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>

@@ -13,6 +13,7 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private readonly RemainingTime remaining = new(pictures);
     private string stage = "";
+    private int first;
 
     /// <summary>Counts finished pictures.</summary>
     public void Finished(int count) => remaining.Add(count);
@@ -20,12 +21,14 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
     /// <summary>Redraws the line.</summary>
     public void Show(GenerationProgress progress)
     {
-        if (stage != progress.Stage) (stage, _) = (progress.Stage, Restart());
+        // Steps are counted from the first report on: how long that step took is not known.
+        if (stage != progress.Stage || progress.Step <= first) (stage, first, _) = (progress.Stage, progress.Step, Restart());
         var filled = 24 * progress.Step / progress.Of;
-        var speed = progress.Step / Math.Max(1e-9, clock.Elapsed.TotalSeconds);
+        var steps = progress.Step - first;
+        var speed = steps == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"  {steps / clock.Elapsed.TotalSeconds:F1} {words.In("steps", "pasos")}/s");
         var (before, after) = pictures == 1 ? ("", "") : (words.In($"{remaining.Done} of {pictures} done  ", $"{remaining.Done} de {pictures} listas  "), remaining.Sentence(words));
         terminal.Progress(string.Create(CultureInfo.InvariantCulture,
-            $"{before}{StageName(progress.Stage, words).PadRight(words.In("upsampler", "decodificador").Length + 1)} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} {words.In("of", "de")} {progress.Of}  {speed:F1} {words.In("steps", "pasos")}/s{after}"));
+            $"{before}{StageName(progress.Stage, words).PadRight(words.In("upsampler", "decodificador").Length + 1)} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} {words.In("of", "de")} {progress.Of}{speed}{after}"));
     }
 
     private bool Restart()

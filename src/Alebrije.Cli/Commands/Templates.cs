@@ -9,7 +9,7 @@ internal static class Templates
     /// <summary>The option <c>--templates</c>.</summary>
     public static Option<string?> Option() => new("--templates")
     {
-        HelpName = "simple|imagenet7|imagenet80|FILE", Description = "Sentences that the labels are put in, {} being the place; without it the label as it is.",
+        HelpName = "simple|imagenet7|imagenet80|FILE",
     };
 
     /// <summary>The sentences of a name or a file, or null where none was given.</summary>

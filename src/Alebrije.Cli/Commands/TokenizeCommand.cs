@@ -9,8 +9,8 @@ internal static class TokenizeCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var text = new Argument<string>("TEXT") { Description = "A text in quotes; - reads standard input." };
-        var command = new Command("tokenize", "Shows what a model sees of a text: cleaned, cut into tokens, as ids.") { text };
+        var text = new Argument<string>("TEXT");
+        var command = new Command("tokenize") { text };
         command.SetAction(parsed =>
         {
             var words = new Words(CommonOptions.LanguageOf(parsed));

@@ -9,21 +9,11 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije train clip|autoencoder|prior|decoder|upsampler --config F --out DIR [--resume] [--minutes M]</c>, and probe and classifier</summary>
 internal static class TrainCommand
 {
-    private static readonly Dictionary<string, string> Descriptions = new()
-    {
-        ["clip"] = "Trains CLIP: on the world of emoji as a file says, or on your own pictures with captions.",
-        ["autoencoder"] = "Trains the autoencoder between pictures and latents.",
-        ["prior"] = "Trains the prior from text to image embedding, on a trained CLIP.",
-        ["guess"] = "Trains the first guess, a regression from image embedding and text to latents that stands beside the decoder's noise.",
-        ["decoder"] = "Trains the decoder from image embedding to latents, on a trained CLIP and autoencoder.",
-        ["upsampler"] = "Trains the upsampler that doubles the side of pictures.",
-    };
-
     private static readonly string[] TrainablePriors = [.. PriorNames.All.Where(name => name != PriorNames.Of(PriorKind.None))];
 
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("train", "Trains a part of a model, or a classifier on one: resumable, with live loss and an honest evaluation.");
+        var command = new Command("train");
         foreach (var part in Trainers.Names) command.Add(part == "clip" ? Clip(terminal) : Part(part, terminal));
         command.Add(TrainProbeCommand.Create(terminal));
         command.Add(TrainClassifierCommand.Create(terminal));
@@ -35,11 +25,11 @@ internal static class TrainCommand
 
     private static Command Part(string part, Terminal terminal)
     {
-        var config = new Option<string>("--config") { HelpName = "FILE", Description = "The run's JSON file.", Required = true };
-        var kind = new Option<string>("--kind") { HelpName = string.Join('|', TrainablePriors), Description = "Kind of prior; the files of the kinds differ.", DefaultValueFactory = _ => TrainablePriors[0] };
+        var config = new Option<string>("--config") { HelpName = "FILE", Required = true };
+        var kind = new Option<string>("--kind") { HelpName = string.Join('|', TrainablePriors), DefaultValueFactory = _ => TrainablePriors[0] };
         kind.AcceptOnlyFromAmong(TrainablePriors);
         var run = new TrainingRunOptions();
-        var command = new Command(part, Descriptions[part]) { config };
+        var command = new Command(part) { config };
         if (part == "prior") command.Add(kind);
         run.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
@@ -51,17 +41,17 @@ internal static class TrainCommand
 
     private static Command Clip(Terminal terminal)
     {
-        var config = new Option<string?>("--config") { HelpName = "FILE", Description = "The run's JSON file." };
+        var config = new Option<string?>("--config") { HelpName = "FILE" };
         var data = new Option<string?>("--data")
         {
-            HelpName = "FOLDER|CSV|TAR", Description = "Your own pictures with captions, without a JSON file: a folder, a .csv or .tsv, or WebDataset's .tar archives.",
+            HelpName = "FOLDER|CSV|TAR",
         };
         var start = new Option<string?>("--start")
         {
-            HelpName = "NAME|FOLDER|PT", Description = "With --data: the model or run that it begins with (of transformers, open_clip or openai/CLIP); without it, with nothing.",
+            HelpName = "NAME|FOLDER|PT",
         };
         var run = new TrainingRunOptions();
-        var command = new Command("clip", Descriptions["clip"]) { config, data, start };
+        var command = new Command("clip") { config, data, start };
         run.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
@@ -84,9 +74,9 @@ internal static class TrainCommand
 /// <summary>What every training run is told on the command line, and what it tells.</summary>
 internal sealed class TrainingRunOptions
 {
-    private readonly Option<string> folder = new("--out") { HelpName = "DIR", Description = "Folder of the run: checkpoint, log, sample grids, weights.", Required = true };
-    private readonly Option<bool> resume = new("--resume") { Description = "Goes on from the folder's checkpoint." };
-    private readonly Option<double?> minutes = new("--minutes") { HelpName = "M", Description = "Stops, saved, after this many minutes." };
+    private readonly Option<string> folder = new("--out") { HelpName = "DIR", Required = true };
+    private readonly Option<bool> resume = new("--resume");
+    private readonly Option<double?> minutes = new("--minutes") { HelpName = "M" };
 
     public TrainingRunOptions() => minutes.Validators.Add(result =>
     {

@@ -15,14 +15,14 @@ internal static class TrainProbeCommand
 
     public static Command Create(Terminal terminal)
     {
-        var images = new Option<string>("--images") { HelpName = "DIR", Description = "Folder of folders named after what their images show.", Required = true };
-        var validation = new Option<string?>("--validation") { HelpName = "DIR", Description = "Images that choose the penalty, in the same folders; without it 15 % of --images." };
-        var test = new Option<string?>("--test") { HelpName = "DIR", Description = "Images that are measured on, in the same folders; without it 15 % of --images." };
+        var images = new Option<string>("--images") { HelpName = "DIR", Required = true };
+        var validation = new Option<string?>("--validation") { HelpName = "DIR" };
+        var test = new Option<string?>("--test") { HelpName = "DIR" };
         var templates = Templates.Option();
         var strict = PictureOptions.StrictOption();
-        var file = OutputFile.Option("The classifier as a file, with a .json of its figures beside it", ".safetensors");
+        var file = OutputFile.Option(".safetensors");
         file.Required = true;
-        var command = new Command("probe", "Fits a linear classifier on a model's frozen embeddings of labelled images, and measures it beside zero-shot classification.")
+        var command = new Command("probe")
         {
             images, validation, test, templates, strict, file,
         };

@@ -11,11 +11,11 @@ internal static class UpscaleCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var picture = new Argument<string>("PICTURE") { Description = "An image file: PNG, JPEG, GIF, BMP or WebP, of any shape, up to 512 x 512 pixels' worth; it is enlarged as a whole, without tiles." };
-        var steps = new Option<int?>("--steps") { Description = "Steps of the upsampler; without it the model's own number." };
-        var file = OutputFile.Option("The picture as a file, with its recipe; without it a .png of its name with -large, in the current folder", ".png");
-        var trace = new Option<string?>("--trace") { Description = "A folder for the small picture, every prediction and the result: trace.json and the files it lists." };
-        var command = new Command("upscale", "Makes a large picture of a small one with the model's upsampler, DALL-E 2's last stage.") { picture, steps, file, trace };
+        var picture = new Argument<string>("PICTURE");
+        var steps = new Option<int?>("--steps");
+        var file = OutputFile.Option(".png");
+        var trace = new Option<string?>("--trace");
+        var command = new Command("upscale") { picture, steps, file, trace };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {

@@ -11,8 +11,8 @@ internal static class VerifyCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var target = new Argument<string>("FOLDER") { Description = "A golden fixture, a folder with fixtures below it, or a model: a folder or a name." };
-        var command = new Command("verify", "Runs golden fixtures, or checks a model's files, hashes and tensor names; names the first place that differs.") { target };
+        var target = new Argument<string>("FOLDER");
+        var command = new Command("verify") { target };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {

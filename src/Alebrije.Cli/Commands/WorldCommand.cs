@@ -13,22 +13,22 @@ internal static class WorldCommand
 
     public static Command Create(Terminal terminal)
     {
-        var count = new Option<int>("--count") { HelpName = "N", Description = "Number of scenes.", DefaultValueFactory = _ => 16 };
+        var count = new Option<int>("--count") { HelpName = "N", DefaultValueFactory = _ => 16 };
         var concepts = new Option<string[]>("--concepts")
         {
-            HelpName = "NAME,NAME", Description = "Only these things, in turn, in English or Spanish: lion,cat,dog.",
+            HelpName = "NAME,NAME",
             AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
         };
-        var objects = new Option<int?>("--objects") { HelpName = "1|2|3", Description = "Things in a scene; without it the mixture of training, or one where --concepts is given." };
+        var objects = new Option<int?>("--objects") { HelpName = "1|2|3" };
         var styles = new Option<string[]>("--styles")
         {
-            HelpName = "NAME,NAME", Description = $"Only these styles: {string.Join(", ", WorldSelection.StyleNames.Keys)}; without it mostly plain.",
+            HelpName = "NAME,NAME",
             AllowMultipleArgumentsPerToken = true, Arity = ArgumentArity.ZeroOrMore,
         };
-        var split = new Option<string>("--split") { HelpName = "train|heldout", Description = "Scenes as in training, or only what training never shows.", DefaultValueFactory = _ => "train" };
-        var size = new Option<int>("--size") { HelpName = "PIXELS", Description = "Side of a picture, 16 to 512.", DefaultValueFactory = _ => Scene.Side };
-        var sheet = OutputFile.Option("Draws all scenes on one sheet with their captions", ".png");
-        var export = new Option<string?>("--export") { HelpName = "DIR", Description = "Writes a PNG per scene, and captions.jsonl with captions in English and Spanish, into this folder." };
+        var split = new Option<string>("--split") { HelpName = "train|heldout", DefaultValueFactory = _ => "train" };
+        var size = new Option<int>("--size") { HelpName = "PIXELS", DefaultValueFactory = _ => Scene.Side };
+        var sheet = OutputFile.Option(".png");
+        var export = new Option<string?>("--export") { HelpName = "DIR" };
         split.AcceptOnlyFromAmong("train", "heldout");
         styles.Validators.Add(r =>
         {
@@ -42,8 +42,8 @@ internal static class WorldCommand
             if (r.GetValueOrDefault<int?>() is < 1 or > 3) r.AddError("--objects takes 1, 2 or 3.");
         });
 
-        var known = new Option<bool>("--known") { Description = "Lists the concepts that the model was measured to draw, and draws no scenes." };
-        var command = new Command("world", "Looks at EmojiWorld, the scenes that the default model is trained on.") { count, concepts, objects, styles, split, size, sheet, export, known };
+        var known = new Option<bool>("--known");
+        var command = new Command("world") { count, concepts, objects, styles, split, size, sheet, export, known };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {

@@ -1,0 +1,60 @@
+using System.CommandLine;
+using System.CommandLine.Help;
+using System.Text.Json;
+
+namespace Alebrije.Cli;
+
+/// <summary>
+/// Descriptions of verbs, arguments and options, and examples, in both languages: the embedded <c>HelpTexts.json</c>. A text stands under its verb and its name
+/// (<c>imagine --count</c>, <c>train clip</c>, <c>vary &lt;picture&gt;</c>), or under the name alone where several verbs share it.
+/// </summary>
+internal static class HelpTexts
+{
+    private static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web);
+
+    private static readonly Lazy<Document> Loaded = new(() =>
+    {
+        using var stream = typeof(HelpTexts).Assembly.GetManifestResourceStream("HelpTexts.json")!;
+        return JsonSerializer.Deserialize<Document>(stream, Format)!;
+    });
+
+    /// <summary>All texts by their key.</summary>
+    internal static IReadOnlyDictionary<string, Text> Texts => Loaded.Value.Texts;
+
+    /// <summary>Example command lines by their verb.</summary>
+    internal static IReadOnlyDictionary<string, Lines> Examples => Loaded.Value.Examples;
+
+    /// <summary>Gives a command, and all below it, its descriptions.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="words">Language.</param>
+    public static void Describe(Command command, Words words) => Describe(command, "", words, new HashSet<string>());
+
+    /// <summary>Example command lines of a verb; none where it has verbs of its own.</summary>
+    /// <param name="verb">The verb with those above it, such as <c>train clip</c>.</param>
+    /// <param name="words">Language.</param>
+    public static IReadOnlyList<string> ExamplesOf(string verb, Words words) => Examples.TryGetValue(verb, out var lines) ? words.Language == "es" ? lines.Es : lines.En : [];
+
+    /// <summary>Gives descriptions, and collects the keys that were used.</summary>
+    internal static void Describe(Command command, string verb, Words words, ISet<string> used)
+    {
+        command.Description = Of(verb.Length == 0 ? "alebrije" : verb);
+        foreach (var argument in command.Arguments) argument.Description = Of($"{verb} <{argument.Name}>");
+        foreach (var option in command.Options)
+            option.Description = Texts.ContainsKey($"{verb} {option.Name}") ? Of($"{verb} {option.Name}") : Of(option.Name);
+        foreach (var below in command.Subcommands) Describe(below, $"{verb} {below.Name}".Trim(), words, used);
+
+        string Of(string key)
+        {
+            used.Add(key);
+            return Texts.TryGetValue(key, out var text) ? words.In(text.En, text.Es) : throw new InvalidOperationException($"HelpTexts.json has no text for '{key}'; add it in both languages.");
+        }
+    }
+
+    /// <summary>A text in both languages.</summary>
+    internal sealed record Text(string En, string Es);
+
+    /// <summary>Command lines in both languages.</summary>
+    internal sealed record Lines(IReadOnlyList<string> En, IReadOnlyList<string> Es);
+
+    private sealed record Document(Dictionary<string, Text> Texts, Dictionary<string, Lines> Examples);
+}

@@ -8,6 +8,9 @@ internal sealed class RemainingTime(int total, TimeProvider? time = null)
     private readonly TimeProvider clock = time ?? TimeProvider.System;
     private readonly long start = (time ?? TimeProvider.System).GetTimestamp();
 
+    /// <summary>Pieces of the run.</summary>
+    public int Total => total;
+
     /// <summary>Finished pieces.</summary>
     public int Done { get; private set; }
 

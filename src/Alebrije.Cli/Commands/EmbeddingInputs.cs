@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Text.Json;
 using Alebrije.Analysis;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
@@ -50,7 +51,8 @@ internal sealed class EmbeddingInputs(bool upright)
         var asked = parsed.GetValue(texts) ?? [];
         if (asked.Any(string.IsNullOrWhiteSpace))
             throw new UsageException(words.In("A text is empty; write what an image might show, such as \"a lion\".", "Hay un texto vacío; escribe lo que podría mostrar una imagen, por ejemplo \"un león\"."));
-        var all = asked.Concat(parsed.GetValue(textsFile) is { } file ? Lines(file, terminal, words) : []).ToArray();
+        var all = asked.Where(text => text != "-").Concat(asked.Contains("-") ? Lines("-", terminal, words) : [])
+            .Concat(parsed.GetValue(textsFile) is { } file ? Lines(file, terminal, words) : []).ToArray();
         var skipped = pictures.Read(parsed, words);
         return new AskedInputs(ImageFiles.Expand(parsed.GetValue(images) ?? [], words, skipped, cancellation), all, skipped);
     }
@@ -66,6 +68,7 @@ internal sealed class EmbeddingInputs(bool upright)
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
         var small = new RgbImage?[paths.Count];
+        RemainingTime? remaining = null;
         var ofImages = Images(model);
         int[] good = [.. Enumerable.Range(0, paths.Count).Where(i => ofImages[i] is not null)];
         skipped.RequireSome(paths.Count, good.Length);
@@ -109,8 +112,12 @@ internal sealed class EmbeddingInputs(bool upright)
             return image;
         }
 
-        void Report(string english, string spanish, int done, int of) =>
-            terminal.Progress(words.In($"embedding {english}: {done} of {of}", $"codificando {spanish}: {done} de {of}"));
+        void Report(string english, string spanish, int done, int of)
+        {
+            if (remaining?.Total != of || remaining.Done > done) remaining = new RemainingTime(of);
+            remaining.Add(done - remaining.Done);
+            terminal.Progress(words.In($"embedding {english}: {done} of {of}", $"codificando {spanish}: {done} de {of}") + remaining.Sentence(words));
+        }
     }
 
     private static RgbImage Shrink(RgbImage image)
@@ -124,8 +131,26 @@ internal sealed class EmbeddingInputs(bool upright)
     {
         var lines = TextLines.Read(file, terminal, words, textsFile.Name);
         var from = file == "-" ? words.In("Standard input", "La entrada estándar") : file;
-        return lines.Count > 0 ? lines
+        return lines.Count > 0 ? [.. lines.Select(line => line.StartsWith('{') ? TextOf(line, words) : line)]
             : throw new UsageException(words.In($"{from} has no texts; write one per line.", $"{from} no contiene textos; escribe uno por línea."));
+    }
+
+    /// <summary>The text of a line of JSON, such as <c>{"text": "a lion"}</c>.</summary>
+    private static string TextOf(string line, Words words)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(line);
+            if (json.RootElement.EnumerateObject().ToArray() is [{ Name: "text", Value: { ValueKind: JsonValueKind.String } text }] && !string.IsNullOrWhiteSpace(text.GetString()))
+                return text.GetString()!;
+        }
+        catch (JsonException)
+        {
+        }
+
+        throw new UsageException(words.In(
+            $"A line of texts begins with a brace and is no JSON object of a text: {line} Write it like {{\"text\": \"a lion\"}}.",
+            $"Una línea de textos empieza por una llave y no es un objeto JSON: {line} Escríbela como {{\"text\": \"un león\"}}."));
     }
 }
 

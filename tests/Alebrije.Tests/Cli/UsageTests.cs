@@ -193,4 +193,15 @@ public sealed class UsageTests : IDisposable
         Assert.Contains("a.png  seed 1", await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
         Assert.Equal("", await error);
     }
+
+    [Fact]
+    public async Task Texts_ComeFromStandardInput_AsTextAndAsJsonLines()
+    {
+        var outcome = await CommandLine.RunWithInput(
+            "{\"text\": \"a lion\"}\na cat\n", "embed", "--texts", "a dog", "-", "--model", TestModels.StableUnClip, "--json");
+        Assert.Equal(["a dog", "a lion", "a cat"], outcome.Json.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("label").GetString()));
+        var refused = await CommandLine.RunWithInput("{\"txt\": \"a lion\"}", "embed", "--texts-file", "-", "--model", TestModels.StableUnClip);
+        Assert.Equal(2, refused.Status);
+        Assert.Contains("is no JSON object of a text", refused.Refusal, StringComparison.Ordinal);
+    }
 }

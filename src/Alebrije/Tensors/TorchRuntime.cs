@@ -78,7 +78,8 @@ public static class TorchRuntime
                 (started, StartSeconds) = (true, clock.Elapsed.TotalSeconds);
             }
 
-            if (threads is { } count) torch.set_num_threads(count);
+            // Setting the number, be it the same, is an error of libtorch's while another thread computes.
+            if (threads is { } count && count != torch.get_num_threads()) torch.set_num_threads(count);
         }
     }
 

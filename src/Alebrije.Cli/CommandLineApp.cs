@@ -33,9 +33,12 @@ internal static class CommandLineApp
             if (UnknownOptions.Find(args, parsed, words) is null)
             {
                 var (given, file) = (parsed, UserDefaults.Read(defaults, root, words));
-                parsed = root.Parse(args = file.Apply(args, parsed), configuration);
-                words = new Words(CommonOptions.LanguageOf(args));
-                if (given.Errors.Count == 0 && parsed.Errors.Count > 0) error.Write($"{file.Path}: ");
+                if (file.Apply(args, parsed) is var completed && completed != args)
+                {
+                    parsed = root.Parse(args = completed, configuration);
+                    words = new Words(CommonOptions.LanguageOf(args));
+                    if (given.Errors.Count == 0 && parsed.Errors.Count > 0) error.Write($"{file.Path}: ");
+                }
             }
         }
         catch (UsageException e)
@@ -79,7 +82,7 @@ internal static class CommandLineApp
         }
         catch (Exception e) when (e.GetBaseException() is OperationCanceledException)
         {
-            terminal.Fail(words.In("Stopped.", "Detenido."));
+            terminal.Fail(Sentence(e, words));
             return 1;
         }
         catch (Exception e) when (Cause(e) is UsageException)
@@ -90,7 +93,7 @@ internal static class CommandLineApp
         catch (Exception e) when (!parsed.GetValue(CommonOptions.Debug))
         {
             // The library refuses a value of the command line as it would any other caller's argument.
-            terminal.Fail(Sentence(e));
+            terminal.Fail(Sentence(e, words));
             return Cause(e) is ArgumentException and not ArgumentNullException ? 2 : 1;
         }
         finally
@@ -126,8 +129,11 @@ internal static class CommandLineApp
         ? $"{VerbOf(parent)} {((System.CommandLine.Parsing.CommandResult)command).Command.Name}" : Name;
 
     /// <summary>The first line of what went wrong; the innermost cause says most when the native library raised it.</summary>
-    private static string Sentence(Exception exception)
+    /// <param name="exception">The error, or that of a run that was stopped.</param>
+    /// <param name="words">Language of what is the command's own.</param>
+    internal static string Sentence(Exception exception, Words words)
     {
+        if (exception.GetBaseException() is OperationCanceledException) return words.In("Stopped.", "Detenido.");
         var cause = Cause(exception);
         var text = cause is TorchRuntimeException ? cause.Message : cause.Message.Split('\n')[0].Trim();
         // ArgumentException appends the parameter's name, which means nothing to a person.

@@ -125,14 +125,6 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         SayBlock(TerminalPicture.Render(image, protocol, Math.Clamp(columns, 1, Width - 1)));
     }
 
-    /// <summary>Shows a picture where a terminal with colours is looked at.</summary>
-    /// <param name="image">The picture.</param>
-    /// <param name="columns">Its width in columns, at most the terminal's.</param>
-    public void Picture(RgbImage image, int columns)
-    {
-        if (HasColour && !IsQuiet) Say(TerminalPicture.Render(image, TerminalDetection.Detect(isTerminal: true), Math.Min(columns, Width)).TrimEnd('\n'));
-    }
-
     /// <summary>A note beside the answer.</summary>
     public void Note(string line)
     {

@@ -69,7 +69,7 @@ internal sealed record UserDefaults(string Path)
         }
     }
 
-    /// <summary>The command line with the defaults of its verb that it does not set itself, before <c>--</c> where there is one.</summary>
+    /// <summary>The command line with the defaults of its verb that it does not set itself, before <c>--</c> where there is one; the same array where there are none.</summary>
     /// <param name="args">The command line.</param>
     /// <param name="parsed">Its parse result.</param>
     public string[] Apply(string[] args, ParseResult parsed)
@@ -85,6 +85,7 @@ internal sealed record UserDefaults(string Path)
             added.AddRange(texts.Select(text => $"{option.Name}={text}"));
         }
 
+        if (added.Count == 0) return args;
         var at = Array.IndexOf(args, "--") is >= 0 and var dashes ? dashes : args.Length;
         return [.. args[..at], .. added, .. args[at..]];
     }

@@ -10,8 +10,11 @@ internal static class CompletionCommand
         ["bash"] = """
             # alebrije completion bash > ~/.local/share/bash-completion/completions/alebrije
             _alebrije() {
-                local IFS=$'\n'
-                COMPREPLY=($(compgen -W "$(alebrije "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null)" -- "${COMP_WORDS[COMP_CWORD]}"))
+                local word
+                COMPREPLY=()
+                while IFS= read -r word; do
+                    [[ $word == "${COMP_WORDS[COMP_CWORD]}"* ]] && COMPREPLY+=("$word")
+                done < <(alebrije "[suggest:${COMP_POINT}]" "${COMP_LINE}" 2>/dev/null)
             }
             complete -o default -F _alebrije alebrije
 

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Alebrije.Catalog;
 
 namespace Alebrije.Cli.Commands;
 
@@ -7,7 +8,7 @@ internal static class ConfigCommand
 {
     /// <summary>Variables of the environment that decide where files are and how the terminal is used.</summary>
     private static readonly string[] Variables =
-        ["ALEBRIJE_EMOJI_FONT", "ALEBRIJE_CLDR", "ALEBRIJE_EMOJI_TEST", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "NO_COLOR"];
+        [ModelCatalog.Variable, "ALEBRIJE_EMOJI_FONT", "ALEBRIJE_CLDR", "ALEBRIJE_EMOJI_TEST", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "NO_COLOR"];
 
     public static Command Create(Terminal terminal, string defaults)
     {

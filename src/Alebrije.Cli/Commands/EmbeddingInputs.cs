@@ -40,7 +40,7 @@ internal sealed class EmbeddingInputs(bool upright)
         pictures.AddTo(command);
     }
 
-    /// <summary>Whether pictures are turned as their EXIF orientation asks.</summary>
+    /// <summary>True where pictures are turned by their EXIF orientation.</summary>
     public bool IsUpright(ParseResult parsed) => pictures.IsUpright(parsed);
 
     /// <summary>The inputs that were asked for, checked as far as that is possible without a model.</summary>
@@ -68,11 +68,10 @@ internal sealed class EmbeddingInputs(bool upright)
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
         var small = new RgbImage?[paths.Count];
-        RemainingTime? remaining = null;
         var ofImages = Images(model);
         int[] good = [.. Enumerable.Range(0, paths.Count).Where(i => ofImages[i] is not null)];
         skipped.RequireSome(paths.Count, good.Length);
-        var ofTexts = texts.Count == 0 ? [] : model.EmbedTexts(texts, done => Report("texts", "textos", done, texts.Count), cancellation);
+        var ofTexts = texts.Count == 0 ? [] : model.EmbedTexts(texts, Report("texts", "textos", texts.Count), cancellation);
         terminal.CloseLine();
         return new Embedded(model.Space, ImageFiles.Labels([.. good.Select(i => paths[i])]), [.. good.Select(i => ofImages[i]!)], texts, ofTexts, [.. good.Select(i => small[i])], skipped);
 
@@ -84,13 +83,14 @@ internal sealed class EmbeddingInputs(bool upright)
             var known = paths.Count - missing.Length;
             if (known > 0) terminal.Note(words.In($"{words.Images(known)} of {paths.Count} were embedded before; going on from there.", $"{words.Images(known)} de {paths.Count} ya estaban codificadas; se sigue desde ahí."));
             if (missing.Length == 0) return found;
+            var report = Report("images", "imágenes", paths.Count, known);
             try
             {
                 model.EmbedImages(missing.Length, i => Picture(missing[i]), (from, batch) =>
                 {
                     for (var i = 0; i < batch.Length; i++) found[missing[from + i]] = batch[i];
                     journal?.Add(batch.Index().Where(one => one.Item is not null).Select(one => (paths[missing[from + one.Index]], one.Item!)));
-                    Report("images", "imágenes", known + from + batch.Length, paths.Count);
+                    report(known + from + batch.Length);
                 }, cancellation);
             }
             catch (Exception) when (journal is not null && found.Any(embedding => embedding is not null))
@@ -112,11 +112,15 @@ internal sealed class EmbeddingInputs(bool upright)
             return image;
         }
 
-        void Report(string english, string spanish, int done, int of)
+        // Called with the pieces done, those of an earlier run with them.
+        Action<int> Report(string english, string spanish, int of, int before = 0)
         {
-            if (remaining?.Total != of || remaining.Done > done) remaining = new RemainingTime(of);
-            remaining.Add(done - remaining.Done);
-            terminal.Progress(words.In($"embedding {english}: {done} of {of}", $"codificando {spanish}: {done} de {of}") + remaining.Sentence(words));
+            var remaining = new RemainingTime(of, before);
+            return done =>
+            {
+                remaining.Add(done - remaining.Done);
+                terminal.Progress(words.In($"embedding {english}: {done} of {of}", $"codificando {spanish}: {done} de {of}") + remaining.Sentence(words));
+            };
         }
     }
 

@@ -105,7 +105,7 @@ internal sealed class ExperimentCommand
             return 0;
         }
 
-        terminal.Picture(shown.Sheet(), terminal.Width);
+        terminal.Show(shown.Sheet(), terminal.Width);
         var widest = shown.Pictures.Max(picture => picture.Label.Length);
         foreach (var picture in shown.Pictures) terminal.Say($"{picture.Label.PadRight(widest)}  {ExperimentWords.Line(words, picture)}".TrimEnd());
         terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{files.Sheet}  {words.In("seed", "semilla")} {request.Seed}  {seconds.total:F1} s"));

@@ -37,7 +37,7 @@ internal sealed class ImageFiles
         return [.. paths.Select(path => count[Path.GetFileName(path)] == 1 ? Path.GetFileName(path) : path)];
     }
 
-    /// <summary>Whether a folder has no pictures itself, and folders: those stand for classes.</summary>
+    /// <summary>True of a folder without pictures of its own and with folders, which stand for classes.</summary>
     public static bool IsFolderOfFolders(string name) => Directory.Exists(name) && VisibleFolder.Open(name) is { Pictures.Count: 0, Folders.Count: > 0 };
 
     private List<string> Files(string name)

@@ -61,8 +61,8 @@ internal static class ImagineCommand
         using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolder = companion, Precision = CommonOptions.PrecisionOf(parsed) });
         kind = pipeline.PriorFromElsewhere ?? kind;
         if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }), requests.Length * parsed.GetValue(BestOf), terminal, words, json);
-        var run = new ImagineRun(terminal, words, json, pipeline, names) { Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
-        run.Load(clock);
+        var run = new ImagineRun(terminal, words, json, pipeline, names) { Clock = clock, Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
+        run.Loaded();
         var progress = new StepProgress(terminal, words, requests.Length);
         try
         {
@@ -71,16 +71,17 @@ internal static class ImagineCommand
                 run.Add(result, candidates);
                 progress.Finished(1);
             }
+
+            if (parsed.GetValue(Sheet) is { } file) run.SaveSheet(file);
         }
         catch (Exception e)
         {
             // What is finished is named, whatever stopped the run.
-            run.Stop(e, clock);
+            run.Stop(e);
             throw;
         }
 
-        if (parsed.GetValue(Sheet) is { } file) run.SaveSheet(file);
-        run.Finish(clock);
+        run.Finish();
         return 0;
     }
 

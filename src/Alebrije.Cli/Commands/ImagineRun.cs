@@ -14,7 +14,7 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
     private readonly Dictionary<string, double> seconds = new() { ["load"] = 0, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
     private readonly List<object> images = [];
     private readonly List<(RgbImage Picture, string Label)> sheet = [];
-    private readonly HashSet<string> notes = [];
+    private readonly HashSet<string> notes = [], hinted = [];
 
     /// <summary>Measured concepts of the model, for hints; null where its folder has none.</summary>
     public ModelRecord? Record { get; init; }
@@ -22,8 +22,11 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
     /// <summary>True keeps the pictures for <see cref="SaveSheet"/>.</summary>
     public bool KeepsSheet { get; init; }
 
+    /// <summary>Clock of the run, begun before the model was loaded.</summary>
+    public required Stopwatch Clock { get; init; }
+
     /// <summary>Records the time until the model was loaded.</summary>
-    public void Load(Stopwatch clock) => seconds["load"] = clock.Elapsed.TotalSeconds;
+    public void Loaded() => seconds["load"] = Clock.Elapsed.TotalSeconds;
 
     /// <summary>Saves a picture and writes its line.</summary>
     /// <param name="result">The picture.</param>
@@ -38,7 +41,7 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
             : new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates });
         if (KeepsSheet) sheet.Add((result.Image, request.Prompt));
         foreach (var note in result.Notes.Where(notes.Add)) terminal.Note(note);
-        if (Record is { } record && !KnownConcepts.Mentions(record, request.Prompt) && Hint(record, request.Prompt) is { } hint && notes.Add(hint)) terminal.Note(hint);
+        if (Record is { } record && hinted.Add(request.Prompt) && !KnownConcepts.Mentions(record, request.Prompt)) terminal.Note(Hint(record, request.Prompt));
         if (!json) Show(result, path);
     }
 
@@ -50,20 +53,21 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
     }
 
     /// <summary>Writes the seconds, or the JSON document.</summary>
-    public void Finish(Stopwatch clock)
+    public void Finish()
     {
-        seconds["total"] = clock.Elapsed.TotalSeconds;
+        seconds["total"] = Clock.Elapsed.TotalSeconds;
         if (json) terminal.SayJson(new { model = pipeline.Name, images, seconds });
         else terminal.Aside(string.Create(CultureInfo.InvariantCulture,
             $"{seconds["total"]:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
     }
 
     /// <summary>Names the finished pictures of a run that failed or was stopped; nothing where there is none.</summary>
-    public void Stop(Exception reason, Stopwatch clock)
+    /// <param name="reason">The error that ended it.</param>
+    public void Stop(Exception reason)
     {
         if (images.Count == 0 || !json) return;
-        seconds["total"] = clock.Elapsed.TotalSeconds;
-        terminal.SayJson(new { model = pipeline.Name, images, seconds, stopped = reason is OperationCanceledException ? words.In("Stopped.", "Detenido.") : reason.Message });
+        seconds["total"] = Clock.Elapsed.TotalSeconds;
+        terminal.SayJson(new { model = pipeline.Name, images, seconds, stopped = CommandLineApp.Sentence(reason, words) });
     }
 
     /// <summary>A sentence about a prompt that names nothing the model was measured to draw.</summary>
@@ -83,7 +87,7 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
             return;
         }
 
-        terminal.Picture(result.Image, 64);
+        terminal.Show(result.Image, 64);
         var score = result.ClipScore is { } cosine ? string.Create(CultureInfo.InvariantCulture, $"  CLIP {cosine:F3}") : "";
         terminal.Say($"{path}  {words.In("seed", "semilla")} {result.Request.Seed}{score}");
     }

@@ -9,14 +9,13 @@ internal sealed class OutputNames
     private readonly string? folder;
     private readonly string? file;
     private readonly IReadOnlyList<GenerationRequest> requests;
-    private readonly HashSet<string> taken = [];
 
     public OutputNames(string? output, IReadOnlyList<GenerationRequest> requests, Words words)
     {
         this.requests = requests;
         if (output is null)
         {
-            OutputFile.Check(NameOf(requests[0]) + ".png", words);
+            OutputFile.Check(OutputFile.Free(NameOf(requests[0])), words);
             return;
         }
 
@@ -53,16 +52,12 @@ internal sealed class OutputNames
         }
     }
 
-    /// <summary>Where picture <paramref name="i"/> goes.</summary>
+    /// <summary>Path of picture <paramref name="i"/>; without an output a name that no file has, so that each is written before the next is asked for.</summary>
     public string Of(int i)
     {
         if (file is not null) return file;
         if (folder is not null) return InFolder(i);
-        var name = NameOf(requests[i]);
-        var path = name + ".png";
-        for (var n = 2; File.Exists(path) || taken.Contains(path); n++) path = $"{name}-{n}.png";
-        taken.Add(path);
-        return path;
+        return OutputFile.Free(NameOf(requests[i]));
     }
 
     private string InFolder(int i) => Path.Combine(folder!, i.ToString("D4", CultureInfo.InvariantCulture) + ".png");

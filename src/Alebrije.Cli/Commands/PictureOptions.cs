@@ -24,7 +24,7 @@ internal sealed class PictureOptions(bool upright)
     /// <summary>Begins to read pictures.</summary>
     public SkippedPictures Read(ParseResult parsed, Words words) => new(words, IsUpright(parsed), parsed.GetValue(strict));
 
-    /// <summary>Whether pictures are turned as their EXIF orientation asks.</summary>
+    /// <summary>True where pictures are turned by their EXIF orientation.</summary>
     public bool IsUpright(ParseResult parsed) => parsed.GetValue(orientation) == Apply;
 
     private static Option<string> Orientation(bool upright)

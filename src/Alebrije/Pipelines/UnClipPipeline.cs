@@ -199,10 +199,12 @@ public sealed class UnClipPipeline : IDisposable
         {
             for (var from = 0; from < complete.Length;)
             {
-                var batch = complete.Skip(from).TakeWhile(request => SharesBatch(request, complete[from])).Take(LargestBatch).ToArray();
-                if (batch.Length > 1) batch = batch[..Math.Min(batch.Length, batchSize?.Invoke(batch[0]) ?? batch.Length)];
-                foreach (var result in DrawBatch(batch, progress, null, cancellation)) yield return result;
-                from += batch.Length;
+                // The memory of a picture is estimated once for all neighbours alike.
+                var alike = complete[from..].TakeWhile(request => SharesBatch(request, complete[from])).ToArray();
+                var size = alike.Length == 1 ? 1 : Math.Min(LargestBatch, batchSize?.Invoke(alike[0]) ?? LargestBatch);
+                foreach (var batch in alike.Chunk(size))
+                    foreach (var result in DrawBatch(batch, progress, null, cancellation)) yield return result;
+                from += alike.Length;
             }
         }
     }

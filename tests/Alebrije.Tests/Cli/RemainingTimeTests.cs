@@ -9,7 +9,7 @@ public sealed class RemainingTimeTests
     public void Left_IsTheTimeOfWhatIsMissing_AtTheSpeedSoFar()
     {
         var clock = new SetClock();
-        var remaining = new RemainingTime(12, clock);
+        var remaining = new RemainingTime(12, time: clock);
         Assert.Null(remaining.Left);
         Assert.Equal("", remaining.Sentence(new Words("en")));
         clock.Seconds = 30;
@@ -20,6 +20,18 @@ public sealed class RemainingTimeTests
         Assert.Equal(", quedan unos 3 s", remaining.Sentence(new Words("es")));
         remaining.Add(1);
         Assert.Equal("", remaining.Sentence(new Words("en")));
+    }
+
+    [Fact]
+    public void Left_OfARunThatGoesOn_CountsItsOwnPiecesAlone()
+    {
+        var clock = new SetClock();
+        var remaining = new RemainingTime(100, before: 90, clock);
+        Assert.Null(remaining.Left);
+        clock.Seconds = 10;
+        remaining.Add(2);
+        Assert.Equal(92, remaining.Done);
+        Assert.Equal(TimeSpan.FromSeconds(40), remaining.Left);
     }
 
     private sealed class SetClock : TimeProvider

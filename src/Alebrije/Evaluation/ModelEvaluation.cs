@@ -2,7 +2,7 @@ using System.Diagnostics;
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
-using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Pipelines.Denoising;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -51,8 +51,8 @@ public static class ModelEvaluation
         foreach (var part in Enum.GetValues<EvaluationPart>().Where(options.Parts.Contains))
         {
             var report = Reporter(options, part, cancellation);
-            var stable = pipeline.Decoder as StableUnClipDecoder;
-            if ((part == EvaluationPart.Autoencoder && stable is null) || (part == EvaluationPart.Upsampler && stable?.Upsampler is null))
+            var (codec, upsampler) = (pipeline.Decoder.Codec as KlCodec, pipeline.Decoder.Upsampler);
+            if ((part == EvaluationPart.Autoencoder && codec is null) || (part == EvaluationPart.Upsampler && (codec is null || upsampler is null)))
             {
                 left.Add($"{NameOf(part)}: the model has none (folder {(part == EvaluationPart.Upsampler ? Upsampler.First : "vae")}).");
                 continue;
@@ -61,9 +61,9 @@ public static class ModelEvaluation
             metrics.Add(NameOf(part), part switch
             {
                 EvaluationPart.Clip => ClipEvaluation.Measure(space, scenes, sizes.Singles, sizes.Pairs, progress: report),
-                EvaluationPart.Autoencoder => stable!.Vae.Use(vae => AutoencoderEvaluation.Measure(vae, scenes, sizes.Pictures, sheets, report)),
-                EvaluationPart.Upsampler => stable!.Vae.Use(vae => UpsamplerEvaluation.Measure(
-                    stable.Upsampler!, vae, scenes, sizes.Enlarged, stable.Defaults.UpsamplerSteps, sheets, report)),
+                EvaluationPart.Autoencoder => codec!.Network.Use(vae => AutoencoderEvaluation.Measure(vae, scenes, sizes.Pictures, sheets, report)),
+                EvaluationPart.Upsampler => codec!.Network.Use(vae => UpsamplerEvaluation.Measure(
+                    upsampler!, vae, scenes, sizes.Enlarged, pipeline.Decoder.Traits.Defaults.UpsamplerSteps, sheets, report)),
                 EvaluationPart.Prior => Priors(report),
                 _ => new DecoderEvaluation(painter, judge.Value, scenes, sheets).Measure(sizes, report),
             });

@@ -1,5 +1,6 @@
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Denoising;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
@@ -27,7 +28,7 @@ internal sealed class TextToPictures(UnClipPipeline pipeline, ulong seed)
     public IEnumerable<PriorKind> Priors => PriorNames.All.Select(name => PriorNames.TryParse(name, out var kind) ? kind : default).Where(Has);
 
     /// <summary>True if the model has a first guess, which <c>onlyGuess</c> draws.</summary>
-    public bool HasGuess => pipeline.Decoder.HasGuess;
+    public bool HasGuess => pipeline.Decoder.Traits.HasGuess;
 
     /// <summary>Whether the model has a prior of a kind.</summary>
     public bool Has(PriorKind kind) => pipeline.Embedder.Priors.Has(kind);
@@ -36,7 +37,7 @@ internal sealed class TextToPictures(UnClipPipeline pipeline, ulong seed)
     public EmbeddingSource By(PriorKind kind) => (text, _, noise) =>
     {
         var request = pipeline.Complete(new GenerationRequest { Prompt = "-", Prior = kind });
-        return pipeline.Embedder.Priors[kind].Draw(text, new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value), noise)[0];
+        return pipeline.Embedder.Priors[kind].Draw(text, new PriorOptions(request.PriorSteps!.Value, request.PriorGuidance!.Value), noise)[0];
     };
 
     /// <summary>The true embeddings of pictures, one for each prompt.</summary>
@@ -62,14 +63,11 @@ internal sealed class TextToPictures(UnClipPipeline pipeline, ulong seed)
 
     private RgbImage[] DrawBatch(string[] prompts, EmbeddingSource source, int first, bool onlyGuess)
     {
-        var request = pipeline.Complete(new GenerationRequest { Prompt = prompts[0], OnlyGuess = onlyGuess });
+        var requests = prompts.Select(prompt => pipeline.Complete(new GenerationRequest { Prompt = prompt, OnlyGuess = onlyGuess })).ToArray();
         using var priorNoise = new Noise(NoiseSeed.Of(seed, first, NoiseSeed.Prior));
         using var noise = new Noise(NoiseSeed.Of(seed, first, NoiseSeed.Decoder));
-        var conditions = new DecoderConditions(source(pipeline.Embedder.Texts(prompts), first, priorNoise))
-        {
-            Prompts = prompts, NegativeImage = pipeline.Embedder.Negative(),
-        };
-        return ImageTensors.ToImages(pipeline.Decoder.Draw(conditions, UnClipPipeline.Run(request), noise));
+        var given = new DrawConditions(prompts) { Image = source(pipeline.Embedder.Texts(prompts), first, priorNoise), NegativeImage = pipeline.Embedder.Negative() };
+        return ImageTensors.ToImages(pipeline.Draw(requests, noise, given).Pixels);
     }
 }
 

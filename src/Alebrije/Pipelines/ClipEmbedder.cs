@@ -14,7 +14,7 @@ namespace Alebrije.Pipelines;
 /// <summary>Image embeddings drawn for texts.</summary>
 /// <param name="Image">[batch, features] on CLIP's scale.</param>
 /// <param name="Text">[batch, features]: the text embeddings.</param>
-/// <param name="Negative">[1 or batch, features]: what the decoder is guided away from, or null where that is the decoder's own matter.</param>
+/// <param name="Negative">[1 or batch, features]: negative image embedding for classifier-free guidance; null: the decoder supplies its own.</param>
 /// <param name="TextSeconds">Seconds that the texts took, of all.</param>
 internal sealed record DrawnEmbedding(Tensor Image, Tensor Text, Tensor? Negative, double TextSeconds);
 
@@ -115,23 +115,18 @@ internal sealed class ClipEmbedder : IDisposable
     /// </summary>
     /// <param name="requests">With every default filled in, different in prompt, negative prompt and seed alone; one where <see cref="DrawsInBatches"/> is false.</param>
     /// <param name="noise">Random numbers, one stream for each request.</param>
-    /// <param name="report">Called with the steps done and of how many.</param>
-    /// <param name="trace">Gets tokens, text embedding and trajectory when given, for one request.</param>
+    /// <param name="options">Start, callbacks and trace; steps, guidance and candidates are those of the requests.</param>
     /// <param name="note">Called with a sentence about texts that were cut.</param>
-    /// <param name="cancellation">Looked at before every step.</param>
-    public DrawnEmbedding Draw(
-        IReadOnlyList<GenerationRequest> requests, Noise noise, Action<int, int>? report, GenerationTrace? trace, Action<string>? note, CancellationToken cancellation)
+    public DrawnEmbedding Draw(IReadOnlyList<GenerationRequest> requests, Noise noise, PriorOptions options, Action<string>? note)
     {
         using var scope = NewDisposeScope();
-        var (request, asks) = (requests[0], GuidesAwayFrom(requests[0]));
+        var (request, asks, trace) = (requests[0], GuidesAwayFrom(requests[0]), options.Trace);
         var clock = Stopwatch.StartNew();
-        var text = asks ? Texts(request.Prompt, request.Negative, trace, note) : Texts([.. requests.Select(each => each.Prompt)], trace, note);
+        string[] prompts = [.. requests.Select(each => each.Prompt)];
+        var text = asks ? Texts(prompts, [.. requests.Select(each => each.Negative)], trace, note) : Texts(prompts, trace, note);
         var seconds = clock.Elapsed.TotalSeconds;
         var embeddings = text.Conditions.TextEmbedding.narrow(0, 0, requests.Count);
-        var options = new PriorDraw(request.PriorSteps!.Value, request.PriorGuidance!.Value)
-        {
-            Candidates = request.PriorCandidates, Report = report, Trace = trace, Cancellation = cancellation,
-        };
+        options = options with { Steps = request.PriorSteps!.Value, Guidance = request.PriorGuidance!.Value, Candidates = request.PriorCandidates };
         var candidates = Priors[request.Prior].Draw(text, options, noise);
         var best = new int[requests.Count];
         for (var i = 0; i < best.Length; i++)
@@ -143,7 +138,7 @@ internal sealed class ClipEmbedder : IDisposable
 
         var drawn = cat([.. best.Select((candidate, i) => candidates[candidate].narrow(0, i, 1))]);
         if (!keep) Priors.Release();
-        var negative = asks ? candidates[best[0]].narrow(0, 1, 1) : Negative();
+        var negative = asks ? cat([.. best.Select((candidate, i) => candidates[candidate].narrow(0, requests.Count + i, 1))]) : Negative();
         return new DrawnEmbedding(
             drawn.MoveToOuterDisposeScope(), embeddings.clone().MoveToOuterDisposeScope(), negative?.clone().MoveToOuterDisposeScope(), seconds);
     }
@@ -152,11 +147,11 @@ internal sealed class ClipEmbedder : IDisposable
     public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null, Action<string>? note = null) => new(Tower.Encode(prompts, trace, note), Empty);
 
     /// <summary>
-    /// A prompt for a prior, with a negative text whose embedding is drawn beside the prompt's: both are guided away from it
+    /// Prompts for a prior, with negative texts whose embeddings are drawn beside the prompts': both are guided away from them
     /// (pipeline_kandinsky2_2_prior.py).
     /// </summary>
-    public PriorText Texts(string prompt, string negative, GenerationTrace? trace = null, Action<string>? note = null) =>
-        new(Tower.Encode([prompt, negative], trace, note), () => Tower.Encode([negative, negative]));
+    private PriorText Texts(string[] prompts, string[] negatives, GenerationTrace? trace, Action<string>? note) =>
+        new(Tower.Encode([.. prompts, .. negatives], trace, note), () => Tower.Encode([.. negatives, .. negatives]));
 
     /// <summary>Text embeddings, [texts, features], not normalised.</summary>
     public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<string>? note = null) => Tower.Encode(prompts, trace: null, note).TextEmbedding;

@@ -13,8 +13,11 @@ internal sealed record GenerationDefaults
     public int PriorSteps { get; init; } = 25;
     public double PriorGuidance { get; init; } = 4;
 
-    /// <summary>0 to 999: how much noise the image embedding gets before the decoder sees it.</summary>
+    /// <summary>Timestep, 0 to 999, at which the image embedding, or the small image of an upscaler, is noised.</summary>
     public int NoiseLevel { get; init; }
+
+    /// <summary>Share of the steps taken from an initial image, above 0 and at most 1.</summary>
+    public double Strength { get; init; } = 0.8;
 
     /// <summary>Steps of the upsampler, where there is one (diffusers, pipeline_unclip.py).</summary>
     public int UpsamplerSteps { get; init; } = 7;
@@ -26,7 +29,22 @@ internal sealed record GenerationDefaults
     public static GenerationDefaults OfKarlo { get; } = new() { Steps = 25, Guidance = 8 };
 
     /// <summary>Kandinsky's: the reference takes 100 steps, its model cards half of that.</summary>
-    public static GenerationDefaults OfKandinsky { get; } = new() { Steps = 50, Guidance = 4 };
+    public static GenerationDefaults OfKandinsky { get; } = new() { Steps = 50, Guidance = 4, Strength = 0.3 };
+
+    /// <summary>Stable Diffusion 1 and 2 (diffusers, pipeline_stable_diffusion.py).</summary>
+    public static GenerationDefaults OfStableDiffusion { get; } = new() { Steps = 50, Guidance = 7.5 };
+
+    /// <summary>SDXL (diffusers, pipeline_stable_diffusion_xl.py).</summary>
+    public static GenerationDefaults OfStableDiffusionXl { get; } = new() { Steps = 50, Guidance = 5, Strength = 0.3 };
+
+    /// <summary>Stable Diffusion's x4 upscaler (diffusers, pipeline_stable_diffusion_upscale.py).</summary>
+    public static GenerationDefaults OfUpscaler { get; } = new() { Steps = 75, Guidance = 9, NoiseLevel = 20 };
+
+    /// <summary>First stage of DeepFloyd IF (diffusers, pipeline_if.py).</summary>
+    public static GenerationDefaults OfDeepFloyd { get; } = new() { Steps = 100, Guidance = 7, Strength = 0.7 };
+
+    /// <summary>Second stage of DeepFloyd IF (diffusers, pipeline_if_superresolution.py).</summary>
+    public static GenerationDefaults OfDeepFloydLater { get; } = new() { Steps = 50, Guidance = 4, NoiseLevel = 250 };
 
     /// <summary>The folder's own values.</summary>
     /// <param name="folder">A pipeline's folder.</param>

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace Alebrije.Pipelines;
 
 /// <summary>How a text embedding becomes an image embedding.</summary>
@@ -41,6 +43,9 @@ public static class PriorNames
 /// <summary>What a user wants drawn. Constants of a checkpoint are not here; they come with it.</summary>
 public sealed record GenerationRequest
 {
+    /// <summary>Most rows or columns, in pixels.</summary>
+    internal const int MostSide = 2048;
+
     /// <summary>What to draw, not empty.</summary>
     public required string Prompt { get; init; }
 
@@ -83,6 +88,38 @@ public sealed record GenerationRequest
     /// <summary>Steps of the upsampler where <see cref="Size"/> is what it makes, 2 to 1000; null takes the model's own number.</summary>
     public int? UpsamplerSteps { get; init; }
 
+    /// <summary>Rows in pixels, where they differ from <see cref="Size"/>; null takes <see cref="Size"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Height { get; init; }
+
+    /// <summary>Columns in pixels, where they differ from <see cref="Size"/>; null takes <see cref="Size"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Width { get; init; }
+
+    /// <summary>Initial image (image to image), noised by <see cref="Strength"/>; the small image for models that enlarge one. Null starts from noise.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImageInput? From { get; init; }
+
+    /// <summary>Mask of <see cref="From"/>, bright where it is repainted; null repaints all of it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ImageInput? Mask { get; init; }
+
+    /// <summary>Share of the steps taken from <see cref="From"/>, from 0 (the image itself) to 1 (noise alone); null takes the model's own, or 1 with a mask.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Strength { get; init; }
+
+    /// <summary>From 0 (none) to 1: share by which the standard deviation of the guided prediction is rescaled (Lin et al., 2023, §3.4); null: none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public double? Rescale { get; init; }
+
+    /// <summary>Stable Diffusion: last blocks of the text encoder that are skipped, from 0; null: none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? ClipSkip { get; init; }
+
+    /// <summary>Timestep, 0 to 999, at which the image embedding, or the small image of an upscaler, is noised; null takes the model's own.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? NoiseLevel { get; init; }
+
     /// <summary>File of a depth map, light where things are near, for models that draw along one (Kandinsky 2.2's ControlNet); null for all others.</summary>
     public string? DepthMap { get; init; }
 
@@ -107,6 +144,14 @@ public sealed record GenerationRequest
         Scale(Guidance, "guidance");
         Scale(PriorGuidance, "prior guidance");
         Scale(ClipGuidance?.Scale, "CLIP guidance");
+        Range(ClipSkip, 0, 100, "skipped blocks");
+        Range(Height, 1, MostSide, "rows");
+        Range(Width, 1, MostSide, "columns");
+        if (NoiseLevel is < 0 or > 999) throw new ArgumentException($"The noise level is {NoiseLevel}; it has to lie between 0 and 999.");
+        if (Strength is { } strength && !(strength is > 0 and <= 1)) throw new ArgumentException($"The strength is {strength}; it has to lie above 0 (the image itself) and be at most 1 (noise alone).");
+        if (Rescale is { } rescale && !(rescale is >= 0 and <= 1)) throw new ArgumentException($"The rescaling of guidance is {rescale}; it has to lie between 0 (none) and 1.");
+        if (Strength is not null && From is null) throw new ArgumentException("A strength was given, but no initial image (--from); give one, or leave the strength out.");
+        if (Mask is not null && From is null) throw new ArgumentException("A mask was given, but no initial image (--from); give one, or leave the mask out.");
         if (Eta is { } eta && !(eta is >= 0 and <= 1)) throw new ArgumentException($"Eta is {eta}; it has to lie between 0 (no noise is put back) and 1 (as much as DDPM).");
     }
 

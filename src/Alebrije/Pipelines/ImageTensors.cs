@@ -24,6 +24,23 @@ internal static class ImageTensors
             .MoveToOuterDisposeScope();
     }
 
+    /// <summary>A drawn image with the unmasked region of the given one, byte for byte.</summary>
+    /// <param name="drawn">The image that was drawn.</param>
+    /// <param name="given">The initial image, of any size.</param>
+    /// <param name="mask">Bright where the drawn image is kept.</param>
+    public static RgbImage Composed(RgbImage drawn, RgbImage given, PillowImage mask)
+    {
+        var (width, height) = (drawn.Width, drawn.Height);
+        var (kept, bright) = (PillowReduce.Resize(given, width, height), mask.Resize(width, height, ResizeFilter.Lanczos).ToGrey());
+        var composed = new RgbImage(width, height, (byte[])drawn.Pixels.Clone());
+        for (var i = 0; i < bright.Length; i++)
+            if (bright[i] < 128) kept.Pixels.AsSpan(3 * i, 3).CopyTo(composed.Pixels.AsSpan(3 * i));
+        return composed;
+    }
+
+    /// <summary>The pixels of an image in the form of masks and resizing.</summary>
+    public static PillowImage ToPillow(this RgbImage image) => new(PixelMode.Rgb, image.Width, image.Height, image.Pixels);
+
     /// <summary>A mask of a picture's size: bright is 1.</summary>
     /// <param name="mask">Any picture; half of white and more counts as bright.</param>
     /// <param name="height">Rows wanted.</param>

@@ -1,8 +1,7 @@
 using Alebrije.Models.Priors;
-using Alebrije.Pipelines.Kandinsky;
+using Alebrije.Pipelines.Denoising;
+using Alebrije.Pipelines.Families;
 using Alebrije.Pipelines.Priors;
-using Alebrije.Pipelines.StableUnClip;
-using Alebrije.Pipelines.UnClip;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -10,7 +9,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>Which halves of unCLIP a published folder holds, by the class that its index names.</summary>
+/// <summary>Families of published pipeline folders, by the class that their index names.</summary>
 internal static class UnClipFolder
 {
     private const string Karlo = "UnCLIPPipeline", KarloVariations = "UnCLIPImageVariationPipeline", Stable = "StableUnCLIPPipeline", StableImg2Img = "StableUnCLIPImg2ImgPipeline";
@@ -23,11 +22,24 @@ internal static class UnClipFolder
 
     private static readonly string[] KandinskyPriors = ["KandinskyPriorPipeline", "KandinskyV22PriorPipeline", "KandinskyV22PriorEmb2EmbPipeline"];
 
-    /// <summary>Whether a pipeline of this class draws pictures from image embeddings.</summary>
-    public static bool Knows(string className) =>
-        className is Karlo or KarloVariations or Stable or StableImg2Img || KandinskyDecoders.Contains(className);
+    private static readonly string[] StableDiffusion =
+    [
+        "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline", "StableDiffusionUpscalePipeline", "StableDiffusionXLPipeline",
+        "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline", "LatentConsistencyModelPipeline",
+    ];
 
-    /// <summary>Whether a folder is of the Stable unCLIP layout.</summary>
+    private static readonly string[] DeepFloyd = ["IFPipeline", "IFImg2ImgPipeline", "IFSuperResolutionPipeline"];
+
+    /// <summary>Classes of all pipelines that draw images.</summary>
+    private static IEnumerable<string> Drawing => [Karlo, KarloVariations, Stable, StableImg2Img, .. KandinskyDecoders, .. StableDiffusion, .. DeepFloyd];
+
+    /// <summary>True of a class of pipelines that draw images.</summary>
+    public static bool Knows(string className) => Drawing.Contains(className);
+
+    /// <summary>True of a class of pipelines that draw images from text without image embeddings.</summary>
+    public static bool DrawsFromTextAlone(string className) => StableDiffusion.Contains(className) || DeepFloyd.Contains(className);
+
+    /// <summary>True of a folder of the Stable unCLIP layout.</summary>
     public static bool IsStable(PipelineFolder folder) => folder.ClassName is Stable or StableImg2Img;
 
     /// <summary>Opens both halves, from one folder or from two.</summary>
@@ -37,7 +49,7 @@ internal static class UnClipFolder
         if (KandinskyPriors.Contains(folder.ClassName))
             throw new WeightsException($"{folder.Name} is the prior alone ({folder.ClassName}): name the folder of a decoder, and this one as its prior (--prior).");
         if (!Knows(folder.ClassName))
-            throw new WeightsException($"{folder.Path} is a {folder.ClassName}; pictures are drawn here by {Karlo}, {KarloVariations}, {Stable}, {StableImg2Img}, {string.Join(", ", KandinskyDecoders)}.");
+            throw new WeightsException($"{folder.Path} is a {folder.ClassName}; pictures are drawn here by {string.Join(", ", Drawing)}.");
         folder.CheckWeights();
         var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(folder);
         var type = Processor.ScalarType(options.Precision);
@@ -45,8 +57,15 @@ internal static class UnClipFolder
         var elsewhere = options.PriorFolder is { } path && PipelineFolder.IsOne(path) ? PipelineFolder.Open(path) : null;
         if (IsStable(folder))
         {
-            var decoder = new StableUnClipDecoder(folder, options.Precision, keep);
-            return new UnClipPipeline(folder.Name, StableEmbedder(folder, priorType, keep), decoder, decoder.Defaults);
+            var family = new StableUnClipFamily(folder, options.Precision, keep);
+            return new UnClipPipeline(folder.Name, StableEmbedder(folder, priorType, keep), new ImageDecoder(family, Upsampler.TryLoad(folder, keep: keep)));
+        }
+
+        if (DrawsFromTextAlone(folder.ClassName))
+        {
+            if (options.PriorFolder is not null) throw new ArgumentException($"{folder.Name} ({folder.ClassName}) draws from text without a prior; leave the prior out.");
+            IFamily family = DeepFloyd.Contains(folder.ClassName) ? new DeepFloydFamily(folder, type, keep) : new StableDiffusionFamily(folder, type, keep);
+            return new UnClipPipeline(folder.Name, null, new ImageDecoder(family));
         }
 
         ClipEmbedder? prior = null;
@@ -58,18 +77,19 @@ internal static class UnClipFolder
 
         if (KandinskyDecoders.Contains(folder.ClassName))
         {
-            prior ??= Embedder(options.CompanionFolder is { } own ? PipelineFolder.Open(own) : KandinskyPriorBeside(folder), priorType, keep);
-            return new UnClipPipeline(folder.Name, prior, new KandinskyDecoder(folder, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKandinsky));
+            if (!options.WithoutPrior) prior ??= Embedder(options.CompanionFolder is { } own ? PipelineFolder.Open(own) : KandinskyPriorBeside(folder), priorType, keep);
+            return new UnClipPipeline(folder.Name, prior, new ImageDecoder(new KandinskyFamily(folder, type, keep)));
         }
 
         // One tokenizer and text encoder serve prior and decoder.
         var texts = TextStage.Of(folder, "tokenizer", "text_encoder", keep);
+        var upsampler = Upsampler.TryLoad(folder, type, keep) ?? throw new WeightsException($"{folder.Path} lacks the upsampler (component {Upsampler.First}) that {folder.ClassName} has.");
         return new UnClipPipeline(
-            folder.Name, prior ?? KarloEmbedder(folder, texts, priorType, keep), new KarloDecoder(folder, texts, type, keep), GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKarlo));
+            folder.Name, prior ?? KarloEmbedder(folder, texts, priorType, keep), new ImageDecoder(new KarloFamily(folder, texts, upsampler.Side, type, keep), upsampler));
     }
 
     /// <summary>The first half of a folder.</summary>
-    private static ClipEmbedder Embedder(PipelineFolder folder, ScalarType type, bool keep)
+    internal static ClipEmbedder Embedder(PipelineFolder folder, ScalarType type, bool keep)
     {
         folder.CheckWeights();
         if (KandinskyPriors.Contains(folder.ClassName))

@@ -2,10 +2,8 @@ using System.Diagnostics;
 using Alebrije.Models.Clip;
 using Alebrije.Models.Guesses;
 using Alebrije.Pipelines.Experiments;
-using Alebrije.Pipelines.Kandinsky;
+using Alebrije.Pipelines.Denoising;
 using Alebrije.Pipelines.Priors;
-using Alebrije.Pipelines.StableUnClip;
-using Alebrije.Pipelines.UnClip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Weights;
@@ -35,6 +33,9 @@ public sealed record UnClipOptions
     /// <summary>Number format of priors; null takes bf16 only where <see cref="Precision"/> asks for it by name, for errors of a prior go on through all that follows.</summary>
     public Precision? PriorPrecision { get; init; }
 
+    /// <summary>True loads a decoder alone, for image embeddings that are given.</summary>
+    internal bool WithoutPrior { get; init; }
+
     /// <summary>
     /// Whether networks stay in memory between two pictures; false reads each when it is needed and lets it go; null keeps them where they take less
     /// than half of the memory that is free.
@@ -56,21 +57,18 @@ public sealed class UnClipPipeline : IDisposable
     /// <summary>Most pictures that <see cref="GenerateMany"/> draws at once.</summary>
     public const int LargestBatch = 8;
 
-    private const int LargestSize = 2048;
-
-    private readonly ClipEmbedder embedder;
-    private readonly IUnClipDecoder decoder;
-    private readonly GenerationDefaults defaults;
+    private readonly ClipEmbedder? embedder;
+    private readonly ImageDecoder decoder;
     private Func<GenerationRequest, GenerationEstimate>? estimate;
     private Func<GenerationRequest, int>? batchSize;
 
-    internal UnClipPipeline(string name, ClipEmbedder embedder, IUnClipDecoder decoder, GenerationDefaults defaults)
+    internal UnClipPipeline(string name, ClipEmbedder? embedder, ImageDecoder decoder)
     {
-        (Name, this.embedder, this.decoder, this.defaults) = (name, embedder, decoder, defaults);
-        if (embedder.Features != decoder.Features)
+        (Name, this.embedder, this.decoder) = (name, embedder, decoder);
+        if (embedder is not null && embedder.Features != decoder.Traits.Features)
         {
             throw new WeightsException(
-                $"The prior's embeddings have {embedder.Features} numbers and the decoder of {name} takes {decoder.Features}: they belong to two embedding spaces. Choose a prior that was made for this decoder.");
+                $"The prior's embeddings have {embedder.Features} numbers and the decoder of {name} takes {decoder.Traits.Features}: they belong to two embedding spaces. Choose a prior that was made for this decoder.");
         }
     }
 
@@ -78,29 +76,32 @@ public sealed class UnClipPipeline : IDisposable
     public string Name { get; }
 
     /// <summary>Side of the pictures that it was made for, in pixels.</summary>
-    public int Size => decoder.Size;
+    public int Size => decoder.Traits.Size;
 
     /// <summary>Side of the pictures that its upsampler makes of them when asked for; null when it has none, or when it always runs.</summary>
     public int? UpsampledSize => decoder.UpsampledSize;
 
     /// <summary>Number formats in which it computes here, <see cref="Precision.Auto"/> resolved.</summary>
-    public PipelinePrecision Precision => new(FormatOf(decoder.Type), FormatOf(embedder.Type));
+    public PipelinePrecision Precision => new(FormatOf(decoder.Type), FormatOf(embedder?.Type ?? decoder.Type));
 
     /// <summary>Kinds of prior that this model has.</summary>
-    public IReadOnlyList<PriorKind> Priors => [.. embedder.Priors.Kinds];
+    public IReadOnlyList<PriorKind> Priors => embedder is null ? [] : [.. embedder.Priors.Kinds];
 
     /// <summary>The kind of the prior that was taken from elsewhere when loading; null when none was.</summary>
     public PriorKind? PriorFromElsewhere { get; private set; }
 
     /// <summary>Whether it looks at pictures: variations, interpolation, differences by text, scores.</summary>
-    public bool HasImageEncoder => embedder.HasPictures;
+    public bool HasImageEncoder => embedder?.HasPictures ?? false;
 
     /// <summary>Directions in which pictures differ, where the model brings them; null otherwise.</summary>
-    internal EmbeddingBasis? Basis() => EmbeddingBasis.Of(embedder.Priors);
+    internal EmbeddingBasis? Basis() => EmbeddingBasis.Of(Embedder.Priors);
 
-    internal ClipEmbedder Embedder => embedder;
+    /// <summary>Text and image towers, and priors.</summary>
+    /// <exception cref="InvalidOperationException">The model draws from text without image embeddings.</exception>
+    internal ClipEmbedder Embedder => embedder ?? throw new InvalidOperationException(
+        $"{Name} draws from text alone: it has no prior and no image embeddings. Name a model of unCLIP for this, such as mini.");
 
-    internal IUnClipDecoder Decoder => decoder;
+    internal ImageDecoder Decoder => decoder;
 
     /// <summary>Loads a pipeline folder by its <c>model_index.json</c>.</summary>
     /// <param name="folder">The folder.</param>
@@ -128,11 +129,11 @@ public sealed class UnClipPipeline : IDisposable
         if (options.PriorFolder is not { } prior) return pipeline;
         try
         {
-            if (elsewhere is not null && pipeline.decoder is not StableUnClipDecoder)
+            if (elsewhere is not null && !UnClipFolder.IsStable(PipelineFolder.Open(folder)))
             {
                 // The whole first half was opened from there, and its prior is read when it is needed.
                 pipeline.PriorFromElsewhere = PriorFolder.KindOf(elsewhere.Of("prior"));
-                pipeline.embedder.Priors.ComesFrom(pipeline.PriorFromElsewhere.Value, elsewhere.Name);
+                pipeline.Embedder.Priors.ComesFrom(pipeline.PriorFromElsewhere.Value, elsewhere.Name);
                 return pipeline;
             }
 
@@ -154,7 +155,7 @@ public sealed class UnClipPipeline : IDisposable
     public PriorKind UsePrior(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        return (PriorFromElsewhere = embedder.UsePrior(folder)).Value;
+        return (PriorFromElsewhere = Embedder.UsePrior(folder)).Value;
     }
 
     /// <summary>What a picture will take on this machine; takes about a second, and reads no weights.</summary>
@@ -212,65 +213,136 @@ public sealed class UnClipPipeline : IDisposable
     /// <summary>True of requests that differ in prompt, negative prompt and seed alone, and whose conditions can stand in one batch.</summary>
     private bool SharesBatch(GenerationRequest request, GenerationRequest first) => ReferenceEquals(request, first)
         || (request with { Prompt = first.Prompt, Negative = first.Negative, Seed = first.Seed } == first
-            && request.ClipGuidance is null && embedder.DrawsInBatches(request) && embedder.DrawsInBatches(first));
+            && request.ClipGuidance is null && (embedder is null || (embedder.DrawsInBatches(request) && embedder.DrawsInBatches(first))));
 
     private GenerationResult[] DrawBatch(
         GenerationRequest[] requests, Action<GenerationProgress>? progress, GenerationTrace? trace, CancellationToken cancellation)
     {
-        var request = requests[0];
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         using var noise = new Noise(requests.Select(each => unchecked((long)each.Seed)));
-        var (seconds, clock) = (new Dictionary<string, double>(), Stopwatch.StartNew());
-
         var notes = new List<string>();
-        var drawn = embedder.Draw(requests, noise, Report(progress, "prior"), trace, Note, cancellation);
-        seconds["text"] = drawn.TextSeconds;
-        trace?.Add("image embedding", drawn.Image, new { cosine_to_text = ClipNetwork.Cosine(drawn.Image, drawn.Text) });
-        Lap(seconds, "prior", clock);
-        seconds["prior"] -= drawn.TextSeconds;
-
-        var conditions = new DecoderConditions(drawn.Image)
-        {
-            Prompts = [.. requests.Select(each => each.Prompt)], Negatives = [.. requests.Select(each => each.Negative)],
-            NegativeImage = drawn.Negative, Hint = Depth(request),
-        };
-        var stage = "decoder";
-        var run = Run(request) with
-        {
-            Trace = trace, Cancellation = cancellation, Note = Note, Report = p =>
-            {
-                if (p.Stage != stage) Lap(seconds, stage, clock);
-                stage = p.Stage;
-                progress?.Invoke(p);
-            },
-        };
-        using var tower = request.ClipGuidance is null ? null : embedder.HoldImages();
-        if (request.ClipGuidance is { } pull)
-        {
-            conditions = conditions with { WithoutEmbedding = pull.Alone };
-            run = run with { Pull = Towards(drawn.Text, pull.Scale), Guidance = pull.Alone ? 1 : run.Guidance };
-        }
-
-        var images = ImageTensors.ToImages(decoder.Draw(conditions, run, noise));
+        var drawn = Draw(requests, noise, listeners: new DrawListeners { Progress = progress, Trace = trace, Cancellation = cancellation, Note = notes.Add });
+        var images = ImageTensors.ToImages(drawn.Pixels);
+        if (requests[0] is { From: { } from, Mask: { } mask })
+            images = [.. images.Select(image => ImageTensors.Composed(image, from.Image, mask.Image.ToPillow()))];
         trace?.Add("picture", images[0]);
-        Lap(seconds, stage, clock);
         var scores = Scores(drawn.Text, images);
-        var share = seconds.ToDictionary(spent => spent.Key, spent => spent.Value / requests.Length);
+        var share = drawn.Seconds.ToDictionary(spent => spent.Key, spent => spent.Value / requests.Length);
         return
         [
             .. images.Select((image, i) => new GenerationResult(image, requests[i], scores?[i], share)
             {
-                PriorFrom = embedder.Priors.From(request.Prior), Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes,
+                PriorFrom = embedder?.Priors.From(requests[0].Prior), Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes,
             }),
         ];
+    }
+
+    /// <summary>
+    /// The path of every image: prior, decoder, upsampler. Requests of users, experiments, evaluations and the fixtures of <c>verify</c> all come here.
+    /// </summary>
+    /// <param name="requests">With every default filled in, different in prompt, negative prompt and seed alone.</param>
+    /// <param name="noise">Random numbers of all stages, one stream for each request, or recorded ones.</param>
+    /// <param name="given">Conditions that replace those of the requests where they are not null; an image embedding replaces the prior.</param>
+    /// <param name="start">Noise at the start of the decoder, as from inversion; null draws it.</param>
+    /// <param name="listeners">Callbacks.</param>
+    internal DrawnImages Draw(
+        IReadOnlyList<GenerationRequest> requests, Noise noise, DrawConditions? given = null, Tensor? start = null, DrawListeners? listeners = null)
+    {
+        listeners ??= new DrawListeners();
+        using var scope = NewDisposeScope();
+        var (request, seconds, clock, notes) = (requests[0], new Dictionary<string, double>(), Stopwatch.StartNew(), new HashSet<string>());
+        var trace = listeners.Trace;
+        given ??= new DrawConditions([.. requests.Select(each => each.Prompt)]);
+        var text = (Tensor?)null;
+        if (given.Image is null && embedder is not null)
+        {
+            var drawn = DrawEmbedding(requests, noise, listeners with { Note = Note });
+            text = drawn.Text;
+            seconds["text"] = drawn.TextSeconds;
+            trace?.Add("image embedding", drawn.Image, new { cosine_to_text = ClipNetwork.Cosine(drawn.Image, drawn.Text) });
+            Lap(seconds, "prior", clock);
+            seconds["prior"] -= drawn.TextSeconds;
+            given = given with { Image = drawn.Image, NegativeImage = given.NegativeImage ?? drawn.Negative };
+        }
+
+        var conditions = Conditions(requests, given);
+        var stage = "decoder";
+        var options = Options(request) with
+        {
+            Start = start, Trace = trace, Cancellation = listeners.Cancellation, Note = Note, After = listeners.After, Report = p =>
+            {
+                if (p.Stage != stage) Lap(seconds, stage, clock);
+                stage = p.Stage;
+                listeners.Progress?.Invoke(p);
+            },
+        };
+        using var tower = request.ClipGuidance is null ? null : Embedder.HoldImages();
+        if (request.ClipGuidance is { } pull && (text is not null || request.Prompt.Length > 0))
+        {
+            text ??= Embedder.EncodeTexts(conditions.Prompts, Note);
+            conditions = conditions with { WithoutEmbedding = pull.Alone };
+            options = options with { Pull = Towards(text, pull.Scale), Guidance = pull.Alone ? 1 : options.Guidance };
+        }
+
+        var pixels = decoder.Draw(conditions, options, noise);
+        Lap(seconds, stage, clock);
+        return new DrawnImages(pixels.MoveToOuterDisposeScope(), conditions.Image?.alias().MoveToOuterDisposeScope(), text?.MoveToOuterDisposeScope(), seconds);
 
         // Prior and decoder read the same prompt, as a rule with the same tokenizer.
         void Note(string sentence)
         {
-            if (!notes.Contains(sentence)) notes.Add(sentence);
+            if (notes.Add(sentence)) listeners.Note?.Invoke(sentence);
         }
     }
+
+    /// <summary>Image embeddings of the prior for the prompts of requests.</summary>
+    /// <param name="requests">With every default filled in.</param>
+    /// <param name="noise">Random numbers, one stream for each request.</param>
+    /// <param name="listeners">Callbacks.</param>
+    /// <param name="options">Start and strength of a diffusion prior; null starts from noise.</param>
+    internal DrawnEmbedding DrawEmbedding(IReadOnlyList<GenerationRequest> requests, Noise noise, DrawListeners listeners, PriorOptions? options = null) =>
+        Embedder.Draw(requests, noise, (options ?? new PriorOptions(1, 1)) with
+        {
+            Report = listeners.Progress is { } progress ? (step, of) => progress(new GenerationProgress("prior", step, of)) : null,
+            After = listeners.After is { } after ? sample => after("prior", sample) : null, Trace = listeners.Trace, Cancellation = listeners.Cancellation,
+        }, listeners.Note);
+
+    /// <summary>The noise that leads to the image of conditions: DDIM inversion.</summary>
+    /// <param name="request">With every default filled in.</param>
+    /// <param name="given">Conditions with image embedding and image.</param>
+    /// <param name="listeners">Callbacks.</param>
+    internal Tensor Invert(GenerationRequest request, DrawConditions given, DrawListeners listeners) =>
+        decoder.Invert(Conditions([request], given), Options(request) with { Report = listeners.Progress, Note = listeners.Note, Cancellation = listeners.Cancellation });
+
+    /// <summary>Shape of the noise of one image, [1, channels, rows, columns].</summary>
+    internal long[] StartShape(GenerationRequest request) => decoder.StartShape(Rows(request), Columns(request));
+
+    /// <summary>Conditions of requests, those given first.</summary>
+    private DrawConditions Conditions(IReadOnlyList<GenerationRequest> requests, DrawConditions given)
+    {
+        var request = requests[0];
+        var (height, width) = (Rows(request), Columns(request));
+        return given with
+        {
+            Negatives = given.Negatives ?? (requests.Any(each => each.Negative.Length > 0) ? [.. requests.Select(each => each.Negative)] : null),
+            ClipSkip = request.ClipSkip ?? given.ClipSkip,
+            Picture = given.Picture ?? (request.From is { } from ? ImageTensors.FromImage(decoder.Resize(from.Image, width, height)) : null),
+            Repaint = given.Repaint ?? (request.Mask is { } mask ? ImageTensors.FromMask(mask.Image.ToPillow(), height, width) : null),
+            Hint = given.Hint ?? (request.DepthMap is { } file ? ImageTensors.FromImage(RgbImage.LoadUpright(file)).add(1).div(2) : null),
+        };
+    }
+
+    /// <summary>Sampling options of a complete request.</summary>
+    private static DrawOptions Options(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)
+    {
+        Height = Rows(request), Width = Columns(request), Eta = request.Eta, UpsamplerSteps = request.UpsamplerSteps, OnlyGuess = request.OnlyGuess,
+        Rescale = request.Rescale ?? 0, NoiseLevel = request.NoiseLevel, Strength = request.From is null ? 1 : request.Strength ?? 1,
+    };
+
+    private static int Rows(GenerationRequest request) => request.Height ?? request.Size!.Value;
+
+    private static int Columns(GenerationRequest request) => request.Width ?? request.Size!.Value;
 
     /// <summary>Texts whose embeddings lie nearest to that of a prompt, by cosine.</summary>
     /// <param name="prompt">The prompt.</param>
@@ -282,76 +354,108 @@ public sealed class UnClipPipeline : IDisposable
         ArgumentNullException.ThrowIfNull(texts);
         using var guard = inference_mode();
         using var scope = NewDisposeScope();
-        var cosines = ClipNetwork.Unit(embedder.EncodeTexts(texts)).mv(ClipNetwork.Unit(embedder.EncodeTexts([prompt]))[0]);
+        var cosines = ClipNetwork.Unit(Embedder.EncodeTexts(texts)).mv(ClipNetwork.Unit(Embedder.EncodeTexts([prompt]))[0]);
         return [.. cosines.topk(Math.Min(count, texts.Count)).indexes.data<long>().ToArray().Select(i => texts[(int)i])];
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        embedder.Dispose();
+        embedder?.Dispose();
         decoder.Dispose();
     }
 
     /// <summary>The request with the model's own values where it was silent.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="promptNeeded">True refuses an empty prompt.</param>
+    /// <param name="given">Conditions of a reference run that stand beside the request; null for requests of users.</param>
     /// <exception cref="ArgumentException">The size is not one of the model's.</exception>
-    internal GenerationRequest Complete(GenerationRequest request, bool promptNeeded = true)
+    internal GenerationRequest Complete(GenerationRequest request, bool promptNeeded = true, DrawConditions? given = null)
     {
         request.Check(promptNeeded);
-        if (request.Size is { } size) RequireSize(size);
-        if (request.UpsamplerSteps is not null && (UpsampledSize is null || request.Size != UpsampledSize) && decoder is not KarloDecoder)
+        request = Sized(request, isChecked: given is null);
+        var upsamples = Traits.AlwaysUpsamples || (request.Size is { } asked && asked == UpsampledSize);
+        if (request.UpsamplerSteps is not null && !upsamples)
         {
             throw new ArgumentException(UpsampledSize is { } made
                 ? $"Upsampler steps were given, but the upsampler of {Name} makes pictures of {made} pixels; ask for that size, or leave the steps out."
                 : $"Upsampler steps were given, but {Name} has no upsampler (component {Upsampler.First}); leave them out.");
         }
 
-        var takesDepth = decoder is KandinskyDecoder { HasControl: true };
-        if (takesDepth && request.DepthMap is null) throw new ArgumentException($"{Name} draws along a depth map: name the file of one (--depth-map), light where things are near.");
+        var takesDepth = Traits.NeedsDepth;
+        if (takesDepth && request.DepthMap is null && given?.Hint is null) throw new ArgumentException($"{Name} draws along a depth map: name the file of one (--depth-map), light where things are near.");
         if (!takesDepth && request.DepthMap is not null) throw new ArgumentException($"{Name} looks at no depth map; leave it out, or name a model that draws along one, such as kandinsky-2.2-controlnet-depth.");
-        if (request.OnlyGuess && !decoder.HasGuess)
+        if (request.OnlyGuess && !Traits.HasGuess)
             throw new ArgumentException($"{Name} has no first guess (component {FirstGuessConfig.Component}); leave --only-guess out, or name a model that has one, such as mini.");
+        if (Traits.Enlarges && request.From is null && given?.Picture is null) throw new ArgumentException($"{Name} enlarges images: give it one (--from).");
+        if (Traits.IsInpainting && promptNeeded && request.Mask is null) throw new ArgumentException($"{Name} repaints parts of images: give it an image and a mask (inpaint).");
+        if (embedder is null) return WithoutPrior(request);
+        if (request.ClipSkip is not null) throw new ArgumentException($"{Name} skips no blocks of its text encoder; leave --clip-skip out, or name a model of Stable Diffusion.");
         if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))
             throw new InvalidOperationException($"{Name} has no prior: it varies pictures (vary), but draws none from text. Name a model that has one (--prior).");
         if (promptNeeded) embedder.Priors.Require(request.Prior);
         if (request.ClipGuidance is not null) embedder.RequireImages();
         return request with
         {
-            Steps = request.Steps ?? defaults.Steps,
-            Guidance = request.Guidance ?? defaults.Guidance,
-            PriorSteps = request.PriorSteps ?? defaults.PriorSteps,
-            PriorGuidance = request.PriorGuidance ?? embedder.Priors.GuidanceOf(request.Prior) ?? defaults.PriorGuidance,
-            Size = request.Size ?? Size,
-            UpsamplerSteps = decoder is KarloDecoder || (request.Size is { } asked && asked == UpsampledSize) ? request.UpsamplerSteps ?? defaults.UpsamplerSteps : null,
+            Steps = request.Steps ?? Traits.Defaults.Steps,
+            Guidance = request.Guidance ?? Traits.Defaults.Guidance,
+            PriorSteps = request.PriorSteps ?? Traits.Defaults.PriorSteps,
+            PriorGuidance = request.PriorGuidance ?? embedder.Priors.GuidanceOf(request.Prior) ?? Traits.Defaults.PriorGuidance,
+            Strength = StrengthOf(request),
+            UpsamplerSteps = upsamples ? request.UpsamplerSteps ?? Traits.Defaults.UpsamplerSteps : null,
         };
     }
 
-    /// <summary>The depth map of a request, [1, 3, h, w] in [0, 1], or null.</summary>
-    internal static Tensor? Depth(GenerationRequest request) => request.DepthMap is { } file ? ImageTensors.FromImage(RgbImage.LoadUpright(file)).add(1).div(2) : null;
-
-    /// <summary>How the decoder runs for a request that is complete.</summary>
-    internal static DecoderRun Run(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)
+    /// <summary>A request of a model that draws from text without a prior.</summary>
+    /// <exception cref="ArgumentException">It has options of a prior.</exception>
+    private GenerationRequest WithoutPrior(GenerationRequest request)
     {
-        Height = request.Size!.Value, Width = request.Size.Value, Eta = request.Eta, UpsamplerSteps = request.UpsamplerSteps, OnlyGuess = request.OnlyGuess,
-    };
+        if (request.Prior != PriorKind.Diffusion || request.PriorSteps is not null || request.PriorGuidance is not null || request.PriorCandidates != 1)
+            throw new ArgumentException($"{Name} draws from text without a prior; leave the options of a prior out.");
+        if (request.ClipGuidance is not null) throw new ArgumentException($"{Name} has no image encoder for CLIP guidance; leave --clip-guidance out, or name a model that has one, such as mini.");
+        return request with { Steps = request.Steps ?? Traits.Defaults.Steps, Guidance = request.Guidance ?? Traits.Defaults.Guidance, Strength = StrengthOf(request) };
+    }
+
+    private double? StrengthOf(GenerationRequest request) =>
+        request.From is null || Traits.Enlarges ? null : request.Strength ?? (request.Mask is null ? Traits.Defaults.Strength : 1);
+
+    /// <summary>The request with its size: that of the initial image, or the model's own, where it is left open.</summary>
+    /// <param name="request">The request.</param>
+    /// <param name="isChecked">False leaves sizes that do not fit to the family, which rounds them up as the reference does.</param>
+    /// <exception cref="ArgumentException">The size is not one of the model's.</exception>
+    private GenerationRequest Sized(GenerationRequest request, bool isChecked)
+    {
+        if (request.Size is null && request.Height is null && request.Width is null && request.From is { } from)
+        {
+            var (height, width) = decoder.SizeOf(from.Image);
+            request = height == width ? request with { Size = height } : request with { Height = height, Width = width };
+        }
+
+        if (request.Height is null && request.Width is null) request = request with { Size = request.Size ?? Size };
+        else request = request with { Height = request.Height ?? request.Size ?? Size, Width = request.Width ?? request.Size ?? Size, Size = null };
+        if (!isChecked) return request;
+        RequireSize(Rows(request));
+        RequireSize(Columns(request));
+        return request;
+    }
+
+    private DrawingTraits Traits => decoder.Traits;
 
     /// <summary>A pull towards a text embedding.</summary>
     /// <param name="text">[1, features]</param>
     /// <param name="scale">How strong it is.</param>
-    internal PicturePull Towards(Tensor text, double scale)
+    private ImagePull Towards(Tensor text, double scale)
     {
         var target = ClipNetwork.Unit(text);
-        return new PicturePull(pixels => (ClipNetwork.Unit(embedder.EncodePixels(pixels)) * target).sum(-1), scale);
+        return new ImagePull(pixels => (ClipNetwork.Unit(Embedder.EncodePixels(pixels)) * target).sum(-1), scale);
     }
 
-    /// <summary>Cosine between a text's and an image's embedding; null where the model has no image encoder.</summary>
-    /// <param name="text">[1, features]</param>
-    /// <param name="picture">The image.</param>
-    internal double? Score(Tensor text, RgbImage picture) => Scores(text, [picture])?[0];
-
-    private double[]? Scores(Tensor texts, IReadOnlyList<RgbImage> pictures)
+    /// <summary>Cosines between text and image embeddings; null where the model has no image encoder.</summary>
+    /// <param name="texts">[images, features]</param>
+    /// <param name="pictures">The images.</param>
+    private double[]? Scores(Tensor? texts, IReadOnlyList<RgbImage> pictures)
     {
-        if (!embedder.HasPictures) return null;
+        if (texts is null || embedder is null || !embedder.HasPictures) return null;
         var embeddings = embedder.EncodeImages(pictures);
         return [.. pictures.Select((_, i) => ClipNetwork.Cosine(embeddings.narrow(0, i, 1), texts.narrow(0, i, 1)))];
     }
@@ -360,16 +464,13 @@ public sealed class UnClipPipeline : IDisposable
 
     private void RequireSize(int size)
     {
-        if (!decoder.HasFreeSize && size != Size) throw new ArgumentException($"The size {size} does not fit: {Name} draws pictures of {Size} alone.");
-        var step = decoder.SizeStep;
-        if (size >= step && size % step == 0 && size <= LargestSize) return;
-        var below = Math.Clamp(size / step * step, step, LargestSize);
+        if (!Traits.HasFreeSize && size != Size) throw new ArgumentException($"The size {size} does not fit: {Name} draws pictures of {Size} alone.");
+        var step = Traits.SizeStep;
+        if (size >= step && size % step == 0 && size <= GenerationRequest.MostSide) return;
+        var below = Math.Clamp(size / step * step, step, GenerationRequest.MostSide);
         throw new ArgumentException(
-            $"The size {size} does not fit: it has to be a multiple of {step} from {step} to {LargestSize}; use {below} or {Math.Min(below + step, LargestSize)}. The model was made for {Size}{(UpsampledSize is { } large ? $", and its upsampler for {large}" : "")}.");
+            $"The size {size} does not fit: it has to be a multiple of {step} from {step} to {GenerationRequest.MostSide}; use {below} or {Math.Min(below + step, GenerationRequest.MostSide)}. The model was made for {Size}{(UpsampledSize is { } large ? $", and its upsampler for {large}" : "")}.");
     }
-
-    private static Action<int, int>? Report(Action<GenerationProgress>? progress, string stage) =>
-        progress is null ? null : (step, of) => progress(new GenerationProgress(stage, step, of));
 
     private static void Lap(Dictionary<string, double> seconds, string stage, Stopwatch clock)
     {

@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using Alebrije.Models.Autoencoders;
 using Alebrije.Models.UNets;
-using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Weights;

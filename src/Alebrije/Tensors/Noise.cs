@@ -11,6 +11,7 @@ internal sealed class Noise : IDisposable
 {
     private readonly Generator[] generators = [];
     private readonly Queue<Tensor>? recorded;
+    private readonly bool zeros;
 
     /// <summary>Starts the stream of <paramref name="seed"/>; negative seeds are read as torch reads them (two's complement).</summary>
     public Noise(long seed) : this([seed]) { }
@@ -22,6 +23,8 @@ internal sealed class Noise : IDisposable
     /// <param name="seeds">The samples' seeds, at least one.</param>
     public Noise(IEnumerable<long> seeds) => generators = [.. seeds.Select(seed => new Generator(unchecked((ulong)seed)))];
 
+    private Noise(bool zeros) => this.zeros = zeros;
+
     private Noise(IEnumerable<Tensor> draws) => recorded = new Queue<Tensor>(draws);
 
     /// <summary>
@@ -29,10 +32,14 @@ internal sealed class Noise : IDisposable
     /// </summary>
     public static Noise Replay(IEnumerable<Tensor> draws) => new(draws);
 
+    /// <summary>A source of zeros, the most likely draw, for deterministic runs.</summary>
+    public static Noise Zeros() => new(zeros: true);
+
     /// <summary>Standard normal numbers, float32 on the CPU.</summary>
     /// <exception cref="InvalidOperationException">A replayed source has no draw of that shape next.</exception>
     public Tensor Randn(params long[] shape)
     {
+        if (zeros) return torch.zeros(shape, dtype: ScalarType.Float32);
         if (recorded is null) return Draw(shape, (rows, generator) => randn(rows, dtype: ScalarType.Float32, generator: generator));
         if (!recorded.TryDequeue(out var next))
             throw new InvalidOperationException(

@@ -7,7 +7,6 @@ using Alebrije.Models.Guesses;
 using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
-using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;

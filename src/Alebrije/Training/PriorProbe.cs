@@ -33,7 +33,7 @@ internal sealed class PriorProbe(IPrior prior, Tensor mean, TrainedClip clip, Ca
         var text = new PriorText(Encode([.. some.Select(set.Caption)]), () => none);
         using var noise = new Noise((long)Seed);
         Tensor drawn;
-        using (prior) drawn = prior.Draw(text, new PriorDraw(Steps, prior.Guidance ?? GuidanceScale), noise)[0];
+        using (prior) drawn = prior.Draw(text, new PriorOptions(Steps, prior.Guidance ?? GuidanceScale), noise)[0];
         var texts = JointSpace.Rows(text.Conditions.TextEmbedding);
         var figures = PriorEvaluation.Figures(JointSpace.Rows(drawn), truth, texts, Seed).Figures;
         var name = PriorNames.Of(prior.Kind).Replace('-', '_');

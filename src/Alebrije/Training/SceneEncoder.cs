@@ -57,7 +57,7 @@ internal sealed class SceneEncoder(TrainedClip clip, AutoencoderKL vae, Diffusio
             var index = tensor(rows);
             var conditions = new PriorConditions(embeddings.index_select(0, index), encodings.index_select(0, index), mask.index_select(0, index));
             using var noise = new Noise(seed);
-            drawn.index_copy_(0, index, prior!.Draw(new PriorText(conditions, Empty), new PriorDraw(plan.PriorSteps, plan.PriorGuidance), noise)[0]);
+            drawn.index_copy_(0, index, prior!.Draw(new PriorText(conditions, Empty), new PriorOptions(plan.PriorSteps, plan.PriorGuidance), noise)[0]);
         }
 
         return new EncodedScenes(

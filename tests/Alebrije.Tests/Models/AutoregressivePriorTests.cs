@@ -100,7 +100,7 @@ public sealed class AutoregressivePriorTests
         var asked = new PriorText(text, () => empty);
         foreach (var scale in new[] { 1.0, 2.5 })
         {
-            var drawn = prior.DrawCodes(asked, new PriorDraw(1, scale), noise);
+            var drawn = prior.DrawCodes(asked, new PriorOptions(1, scale), noise);
 
             // Of two cosines the upper half is the second, so nothing is left to chance.
             var codes = zeros(3, 4, dtype: ScalarType.Int64);
@@ -129,7 +129,7 @@ public sealed class AutoregressivePriorTests
             other.load_state_dict(network.state_dict());
             using var prior = new AutoregressivePrior(other, ScalarType.Float32);
             using var source = new Noise((long)seed);
-            return prior.DrawCodes(new PriorText(text, () => empty), new PriorDraw(1, 1), source).bytes.ToArray();
+            return prior.DrawCodes(new PriorText(text, () => empty), new PriorOptions(1, 1), source).bytes.ToArray();
         }
 
         Assert.Equal(Draw(1, Tiny), Draw(1, Tiny));

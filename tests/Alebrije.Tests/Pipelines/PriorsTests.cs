@@ -38,7 +38,7 @@ public sealed class PriorsTests : IDisposable
             using var guard = inference_mode();
             using var noise = new Noise(3);
             var text = pipeline.Embedder.Texts(["a cat", "a dog"]);
-            var drawn = pipeline.Embedder.Priors[kind].Draw(text, new PriorDraw(3, 2) { Candidates = 3, Cancellation = TestContext.Current.CancellationToken }, noise);
+            var drawn = pipeline.Embedder.Priors[kind].Draw(text, new PriorOptions(3, 2) { Candidates = 3, Cancellation = TestContext.Current.CancellationToken }, noise);
             Assert.Equal(kind is PriorKind.None or PriorKind.Linear ? 1 : 3, drawn.Count);
             Assert.All(drawn, x => Assert.Equal([2L, Features], x.shape));
             Assert.Equal(drawn.Count, drawn.Select(x => Convert.ToHexString(x.bytes)).Distinct().Count());
@@ -60,7 +60,7 @@ public sealed class PriorsTests : IDisposable
         {
             var text = pipeline.Embedder.Texts(prompts);
             var (noise, same) = (new Noise(9), new Noise(9));
-            var kept = prior.Sample(text, new PriorDraw(5, scale), noise).Embedding;
+            var kept = prior.Draw(text, new PriorOptions(5, scale), noise)[0];
             using var scheduler = new UnClipScheduler(SchedulerConfig.Load(tiny["prior_scheduler"])) { StepsByOne = true };
             scheduler.SetTimesteps(5);
             var start = Sampling.Begin(scheduler, same, prompts.Length, Features);

@@ -1,5 +1,4 @@
 using Alebrije.Pipelines;
-using Alebrije.Pipelines.StableUnClip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Weights;

@@ -148,8 +148,8 @@ public sealed class UnClipPipelineTests : IDisposable
     {
         Assert.Contains("is the prior alone (KandinskyV22PriorPipeline)", Refusal(TestModels.KandinskyPrior), StringComparison.Ordinal);
         var other = TestModels.Copy(TestModels.Karlo, At("other"));
-        Edit(other, json => json["_class_name"] = "StableDiffusionPipeline");
-        Assert.Contains("is a StableDiffusionPipeline; pictures are drawn here by UnCLIPPipeline", Refusal(other), StringComparison.Ordinal);
+        Edit(other, json => json["_class_name"] = "AudioLDMPipeline");
+        Assert.Contains("is a AudioLDMPipeline; pictures are drawn here by UnCLIPPipeline", Refusal(other), StringComparison.Ordinal);
         Edit(other, json =>
         {
             json["_class_name"] = "UnCLIPPipeline";

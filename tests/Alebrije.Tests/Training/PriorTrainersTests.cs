@@ -117,7 +117,7 @@ public sealed class PriorTrainersTests : IDisposable
         Assert.True(losses[^10..].Average() < 0.2 * losses[0], $"the loss went from {losses[0]} to {losses[^10..].Average()}");
         using var prior = new OneStepPrior(network) { OwnsNetwork = false };
         using var guard = no_grad();
-        var drawn = prior.Draw(new PriorText(batch.Conditions, () => batch.Conditions), new PriorDraw(1, 1), noise)[0];
+        var drawn = prior.Draw(new PriorText(batch.Conditions, () => batch.Conditions), new PriorOptions(1, 1), noise)[0];
         Assert.InRange(nn.functional.cosine_similarity(drawn, images, dim: 1).min().item<float>(), 0.9f, 1);
     }
 

@@ -1,4 +1,5 @@
 using Alebrije.Models.Clip;
+using Alebrije.Pipelines.Denoising;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using static TorchSharp.torch;
@@ -45,7 +46,7 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
         if (part.Text is { } text)
         {
             using var noise = new Noise(unchecked((long)request.Seed));
-            var drawn = pipeline.Embedder.Draw([request with { Prompt = text }], noise, Report(0, 1, "prior"), null, Tell, cancellation);
+            var drawn = pipeline.DrawEmbedding([request with { Prompt = text }], noise, Listeners(0, 1));
             return new EmbeddedPart(drawn.Image, part.Label) { Negative = drawn.Negative, Text = drawn.Text };
         }
 
@@ -85,16 +86,15 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     public Tensor Invert(EmbeddedPart part)
     {
         var request = experiment.Request;
-        var conditions = Conditions(part.Image, part.Negative, request) with { Picture = Pixels(part.Given.Image, request.Size!.Value) };
-        var run = UnClipPipeline.Run(request) with { Report = p => progress?.Invoke(0, 1, p), Note = Tell, Cancellation = cancellation };
-        return pipeline.Decoder.Invert(conditions, run);
+        var given = new DrawConditions([request.Prompt]) { Image = part.Image, NegativeImage = part.Negative, Picture = Pixels(part.Given.Image, request.Size!.Value) };
+        return pipeline.Invert(request, given, Listeners(0, 1));
     }
 
     /// <summary>One noise for all pictures of an experiment.</summary>
     public Tensor Noise()
     {
         using var noise = new Noise(unchecked((long)(experiment.Request.Seed ^ NoiseStream)));
-        return noise.Randn(pipeline.Decoder.StartShape(experiment.Request.Size!.Value));
+        return noise.Randn(pipeline.StartShape(experiment.Request));
     }
 
     /// <summary>Draws one picture of an embedding.</summary>
@@ -110,14 +110,11 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     {
         using var scope = NewDisposeScope();
         using var noise = new Noise(unchecked((long)request.Seed));
-        var conditions = Conditions(image, negative, request);
+        var given = new DrawConditions([request.Prompt]) { Image = image, NegativeImage = negative };
         var side = request.Size!.Value;
-        if (repaint is var (picture, mask)) conditions = conditions with { Picture = Pixels(picture, side), Repaint = ImageTensors.FromMask(mask, side, side) };
-        var run = UnClipPipeline.Run(request) with { Start = start, Report = p => progress?.Invoke(number, count, p), Note = Tell, Cancellation = cancellation };
-        using var tower = request.ClipGuidance is null ? null : pipeline.Embedder.HoldImages();
-        if (request.ClipGuidance is { } pull && request.Prompt.Length > 0) run = run with { Pull = pipeline.Towards(Texts([request.Prompt]), pull.Scale) };
-        var drawn = ImageTensors.ToImages(pipeline.Decoder.Draw(conditions, run, noise))[0];
-        return repaint is var (whole, cut) && cut is not null ? Composed(drawn, whole, cut) : drawn;
+        if (repaint is var (picture, mask)) given = given with { Picture = Pixels(picture, side), Repaint = ImageTensors.FromMask(mask, side, side) };
+        var drawn = ImageTensors.ToImages(pipeline.Draw([request], noise, given, start, Listeners(number, count)).Pixels)[0];
+        return repaint is var (whole, cut) && cut is not null ? ImageTensors.Composed(drawn, whole, cut) : drawn;
     }
 
     /// <summary>A picture with its label and its cosines to what it was made from.</summary>
@@ -139,24 +136,10 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
         return new ExperimentPicture(picture, label, numbers);
     }
 
-    /// <summary>What was not to be repainted is the given picture's own, to the byte.</summary>
-    private static RgbImage Composed(RgbImage drawn, RgbImage given, PillowImage mask)
-    {
-        var (width, height) = (drawn.Width, drawn.Height);
-        var (kept, bright) = (PillowReduce.Resize(given, width, height), mask.Resize(width, height, ResizeFilter.Lanczos).ToGrey());
-        var composed = new RgbImage(width, height, (byte[])drawn.Pixels.Clone());
-        for (var i = 0; i < bright.Length; i++)
-            if (bright[i] < 128) kept.Pixels.AsSpan(3 * i, 3).CopyTo(composed.Pixels.AsSpan(3 * i));
-        return composed;
-    }
-
     private void Tell(string note) => notes.Add(note);
-
-    private static DecoderConditions Conditions(Tensor image, Tensor? negative, GenerationRequest request) =>
-        new(image) { Prompts = [request.Prompt], Negatives = [request.Negative], NegativeImage = negative, Hint = UnClipPipeline.Depth(request) };
 
     private static Tensor Pixels(RgbImage picture, int side) => ImageTensors.FromImage(PillowReduce.Resize(picture, side, side));
 
-    private Action<int, int>? Report(int number, int count, string stage) =>
-        progress is null ? null : (step, of) => progress(number, count, new GenerationProgress(stage, step, of));
+    private DrawListeners Listeners(int number, int count) =>
+        new() { Progress = p => progress?.Invoke(number, count, p), Note = Tell, Cancellation = cancellation };
 }

@@ -35,7 +35,7 @@ internal sealed class AutoregressivePrior(AutoregressivePriorTransformer network
     public double? Guidance => network.Config.Guidance;
 
     /// <inheritdoc/>
-    public IReadOnlyList<Tensor> Draw(PriorText text, PriorDraw how, Noise noise)
+    public IReadOnlyList<Tensor> Draw(PriorText text, PriorOptions how, Noise noise)
     {
         var drawn = new Tensor[how.Candidates];
         for (var i = 0; i < drawn.Length; i++)
@@ -49,7 +49,7 @@ internal sealed class AutoregressivePrior(AutoregressivePriorTransformer network
 
     /// <summary>Draws the codes of one embedding of each text.</summary>
     /// <returns>[batch, codes] int64</returns>
-    public Tensor DrawCodes(PriorText text, PriorDraw how, Noise noise)
+    public Tensor DrawCodes(PriorText text, PriorOptions how, Noise noise)
     {
         using var scope = NewDisposeScope();
         var (config, batch, guided) = (network.Config, text.Batch, how.Guidance > 1);

@@ -19,7 +19,7 @@ internal sealed class DiffusionPrior(PriorTransformer network, Func<IScheduler> 
     private readonly Lazy<PackedPrior> packed = new(() => new PackedPrior(network, type));
     private (PriorConditions Text, PriorPrefix Prefix)? empty;
 
-    /// <summary>Whether the network is disposed of with this object; in training it goes on.</summary>
+    /// <summary>True if Dispose also disposes the network; a trainer passes false and keeps it.</summary>
     public bool OwnsNetwork { get; init; } = true;
 
     /// <inheritdoc/>
@@ -32,15 +32,11 @@ internal sealed class DiffusionPrior(PriorTransformer network, Func<IScheduler> 
     public PriorTransformer Network => network;
 
     /// <inheritdoc/>
-    public IReadOnlyList<Tensor> Draw(PriorText text, PriorDraw how, Noise noise)
+    public IReadOnlyList<Tensor> Draw(PriorText text, PriorOptions how, Noise noise)
     {
         var denoiser = Denoise(text, how.Guidance);
-        return [.. Enumerable.Range(0, how.Candidates).Select(_ => Run(text, how, denoiser, noise).Embedding)];
+        return [.. Enumerable.Range(0, how.Candidates).Select(_ => Run(text, how, denoiser, noise))];
     }
-
-    /// <summary>Draws one embedding of each text.</summary>
-    /// <returns>Embeddings on CLIP's scale, [batch, features], and the normalised samples after every step.</returns>
-    public (Tensor Embedding, IReadOnlyList<Tensor> Steps) Sample(PriorText text, PriorDraw how, Noise noise) => Run(text, how, Denoise(text, how.Guidance), noise);
 
     /// <summary>The network with its texts bound and guided; valid until the current dispose scope ends.</summary>
     public Denoiser Denoise(PriorText text, double guidance)
@@ -78,7 +74,7 @@ internal sealed class DiffusionPrior(PriorTransformer network, Func<IScheduler> 
         return prefix;
     }
 
-    private (Tensor Embedding, IReadOnlyList<Tensor> Steps) Run(PriorText text, PriorDraw how, Denoiser denoiser, Noise noise)
+    private Tensor Run(PriorText text, PriorOptions how, Denoiser denoiser, Noise noise)
     {
         using var sampler = scheduler();
         sampler.SetTimesteps(how.Steps);
@@ -94,13 +90,14 @@ internal sealed class DiffusionPrior(PriorTransformer network, Func<IScheduler> 
             Progress = p =>
             {
                 how.Report?.Invoke(p.Step, p.Of);
+                how.After?.Invoke(p.Sample);
+                if (how.Trace is null) return;
                 samples.Add(p.Sample.clone().MoveToOuterDisposeScope());
-                if (how.Trace is not null)
-                    cosines.Add((ClipNetwork.Unit(network.PostProcessLatents(p.Original)) * ClipNetwork.Unit(text.Conditions.TextEmbedding)).sum(-1).mean().ToDouble());
+                cosines.Add((ClipNetwork.Unit(network.PostProcessLatents(p.Original)) * ClipNetwork.Unit(text.Conditions.TextEmbedding)).sum(-1).mean().ToDouble());
             },
         };
         var x = Sampling.Run(sampler, denoiser, start, noise, options, how.Cancellation);
         how.Trace?.Add("prior trajectory", stack(samples), new { cosine_of_predicted_embedding_to_text = cosines, timesteps = sampler.Timesteps });
-        return (network.PostProcessLatents(x), samples);
+        return network.PostProcessLatents(x);
     }
 }

@@ -25,10 +25,10 @@ internal sealed record PriorText(PriorConditions Conditions, Func<PriorCondition
     }
 }
 
-/// <summary>How a prior is asked.</summary>
+/// <summary>Sampling options of a prior.</summary>
 /// <param name="Steps">Steps of a diffusion.</param>
 /// <param name="Guidance">Guidance scale; 1 means none.</param>
-internal sealed record PriorDraw(int Steps, double Guidance)
+internal sealed record PriorOptions(int Steps, double Guidance)
 {
     /// <summary>How many embeddings of each text; a prior that draws nothing gives one, whatever was asked.</summary>
     public int Candidates { get; init; } = 1;
@@ -39,20 +39,23 @@ internal sealed record PriorDraw(int Steps, double Guidance)
     /// <summary>From 0 (the start itself) to 1 (noise alone): the share of the steps that are taken from a start.</summary>
     public double Strength { get; init; } = 1;
 
-    /// <summary>Told steps done and of how many.</summary>
+    /// <summary>Called after each step with steps done and total.</summary>
     public Action<int, int>? Report { get; init; }
 
-    /// <summary>Gets the trajectory where there is one.</summary>
+    /// <summary>Called after each step of a diffusion with the normalised sample, [batch, features].</summary>
+    public Action<Tensor>? After { get; init; }
+
+    /// <summary>Receives the trajectory where there is one.</summary>
     public GenerationTrace? Trace { get; init; }
 
-    /// <summary>Looked at before every step.</summary>
+    /// <summary>Checked before each step.</summary>
     public CancellationToken Cancellation { get; init; }
 }
 
 /// <summary>A way from text to image embedding.</summary>
 internal interface IPrior : IDisposable
 {
-    /// <summary>What it is.</summary>
+    /// <summary>The kind of prior.</summary>
     PriorKind Kind { get; }
 
     /// <summary>The spaces that it leads between.</summary>
@@ -66,7 +69,7 @@ internal interface IPrior : IDisposable
     /// <param name="how">Steps, guidance, candidates.</param>
     /// <param name="noise">Where random numbers come from.</param>
     /// <returns>Candidates, each [batch, features] on CLIP's scale.</returns>
-    IReadOnlyList<Tensor> Draw(PriorText text, PriorDraw how, Noise noise);
+    IReadOnlyList<Tensor> Draw(PriorText text, PriorOptions how, Noise noise);
 }
 
 /// <summary>Embeddings that a prior takes and gives.</summary>

@@ -14,7 +14,7 @@ internal sealed class NoPrior : IPrior
     public PriorSpaces Spaces { get; } = new(0, 0);
 
     /// <inheritdoc/>
-    public IReadOnlyList<Tensor> Draw(PriorText text, PriorDraw how, Noise noise) => [text.Conditions.TextEmbedding.alias()];
+    public IReadOnlyList<Tensor> Draw(PriorText text, PriorOptions how, Noise noise) => [text.Conditions.TextEmbedding.alias()];
 
     /// <inheritdoc/>
     public void Dispose()
@@ -36,7 +36,7 @@ internal sealed class LinearPrior(LinearPriorMap map) : IPrior
     public PriorSpaces Spaces { get; } = new(map.Config.EmbeddingProjDim ?? map.Config.EmbeddingDim, map.Config.EmbeddingDim, map.Config.EmbeddingSpace);
 
     /// <inheritdoc/>
-    public IReadOnlyList<Tensor> Draw(PriorText text, PriorDraw how, Noise noise) => [map.call(text.Conditions.TextEmbedding)];
+    public IReadOnlyList<Tensor> Draw(PriorText text, PriorOptions how, Noise noise) => [map.call(text.Conditions.TextEmbedding)];
 
     /// <inheritdoc/>
     public void Dispose() => map.Dispose();
@@ -62,7 +62,7 @@ internal sealed class OneStepPrior(PriorTransformer network) : IPrior
     public PriorSpaces Spaces { get; } = DiffusionPrior.Of(network.Config);
 
     /// <inheritdoc/>
-    public IReadOnlyList<Tensor> Draw(PriorText text, PriorDraw how, Noise noise)
+    public IReadOnlyList<Tensor> Draw(PriorText text, PriorOptions how, Noise noise)
     {
         var drawn = new Tensor[how.Candidates];
         for (var i = 0; i < drawn.Length; i++)

@@ -2,7 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
-using Alebrije.Pipelines.StableUnClip;
+using Alebrije.Pipelines.Denoising;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Tests.Catalog;
@@ -122,7 +122,7 @@ public sealed class UnClipExperimentsTests : IDisposable
         double Distance(ExperimentPicture picture)
         {
             using var scope = torch.NewDisposeScope();
-            using var loan = ((StableUnClipDecoder)pipeline.Decoder).Vae.Borrow();
+            using var loan = ((KlCodec)pipeline.Decoder.Codec).Network.Borrow();
             var given = loan.Value.Decode(loan.Value.Encode(ImageTensors.FromImage(original)).Mean).div(2).add(0.5).clamp(0, 1);
             return (given - ImageTensors.FromImage(picture.Image).div(2).add(0.5)).square().mean().ToDouble();
         }

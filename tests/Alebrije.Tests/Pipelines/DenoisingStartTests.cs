@@ -1,6 +1,7 @@
 using Alebrije.Diffusion;
 using Alebrije.Pipelines;
-using Alebrije.Pipelines.Kandinsky;
+using Alebrije.Pipelines.Denoising;
+using Alebrije.Pipelines.Families;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using TorchSharp;
@@ -8,20 +9,20 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
 
-public sealed class DecoderSamplingTests
+public sealed class DenoisingStartTests
 {
-    private static readonly DecoderRun Run = new(Steps: 10, Guidance: 1) { Height = 4, Width = 4 };
+    private static readonly DrawOptions Run = new(Steps: 10, Guidance: 1) { Height = 4, Width = 4 };
 
-    public DecoderSamplingTests() => TorchRuntime.Initialize();
+    public DenoisingStartTests() => TorchRuntime.Initialize();
 
     [Fact]
     public void Scheduler_IsTheModelsOwn_UnlessEtaOrAStartAskForDdim()
     {
         using var scope = NewDisposeScope();
         var config = SchedulerConfig.For("UnCLIPScheduler");
-        using var own = DecoderSampling.Scheduler(config, Run);
-        using var eta = DecoderSampling.Scheduler(config, Run with { Eta = 0 });
-        using var start = DecoderSampling.Scheduler(config, Run with { Start = zeros(1, 1, 4, 4) });
+        using var own = DenoisingStart.Scheduler(config, Run);
+        using var eta = DenoisingStart.Scheduler(config, Run with { Eta = 0 });
+        using var start = DenoisingStart.Scheduler(config, Run with { Start = zeros(1, 1, 4, 4) });
         Assert.IsType<UnClipScheduler>(own);
         Assert.IsType<DdimScheduler>(eta);
         Assert.IsType<DdimScheduler>(start);
@@ -32,7 +33,7 @@ public sealed class DecoderSamplingTests
     {
         using var scope = NewDisposeScope();
         using var scheduler = Started("EulerDiscreteScheduler");
-        var begin = DecoderSampling.Begin(scheduler, Run, new Noise(5), [2, 1, 4, 4], null, repaints: false);
+        var begin = DenoisingStart.Begin(scheduler, Run, new Noise(5), [2, 1, 4, 4], null, repaints: false);
         var drawn = new Noise(5).Randn(2, 1, 4, 4);
         Assert.Equal(0, begin.Index);
         Assert.True(drawn.equal(begin.Noise).all().item<bool>());
@@ -52,7 +53,7 @@ public sealed class DecoderSamplingTests
         using var scope = NewDisposeScope();
         using var scheduler = Started("DDIMScheduler");
         var known = ones(1, 1, 4, 4);
-        var begin = DecoderSampling.Begin(scheduler, Run with { Strength = strength }, new Noise(5), [1, 1, 4, 4], known, repaints);
+        var begin = DenoisingStart.Begin(scheduler, Run with { Strength = strength }, new Noise(5), [1, 1, 4, 4], known, repaints);
         var drawn = new Noise(5).Randn(1, 1, 4, 4);
         Assert.Equal(first, begin.Index);
         var alphaBar = scheduler.Schedule.AlphaBar((int)scheduler.Timesteps[first]);
@@ -68,10 +69,10 @@ public sealed class DecoderSamplingTests
         using var scheduler = Started("DDIMScheduler");
         using var noise = new Noise(5);
         var start = ones(1, 1, 4, 4);
-        var begin = DecoderSampling.Begin(scheduler, Run with { Start = start }, noise, [3, 1, 4, 4], null, repaints: false);
+        var begin = DenoisingStart.Begin(scheduler, Run with { Start = start }, noise, [3, 1, 4, 4], null, repaints: false);
         Assert.Equal([3L, 1, 4, 4], begin.Start.shape);
         Assert.True(new Noise(5).Randn(1).equal(noise.Randn(1)).all().item<bool>());
-        var message = Assert.Throws<ArgumentException>(() => DecoderSampling.Begin(scheduler, Run with { Start = start }, noise, [1, 1, 8, 8], null, repaints: false)).Message;
+        var message = Assert.Throws<ArgumentException>(() => DenoisingStart.Begin(scheduler, Run with { Start = start }, noise, [1, 1, 8, 8], null, repaints: false)).Message;
         Assert.Contains("The start is [1, 1, 4, 4], and this decoder draws [1, 1, 8, 8]", message, StringComparison.Ordinal);
     }
 
@@ -82,9 +83,9 @@ public sealed class DecoderSamplingTests
         using var scheduler = Started("DDIMScheduler");
         var (known, repaint) = (full(1, 1, 4, 4, 0.25f), zeros(1, 1, 4, 4));
         repaint[0, 0, 1, 2] = 1;
-        var begin = DecoderSampling.Begin(scheduler, Run, new Noise(5), [1, 1, 4, 4], known, repaints: true);
+        var begin = DenoisingStart.Begin(scheduler, Run, new Noise(5), [1, 1, 4, 4], known, repaints: true);
         var seen = new List<string>();
-        var options = DecoderSampling.Options(scheduler, Run with { After = (stage, _) => seen.Add(stage) }, begin, known, repaint, x => x);
+        var options = DenoisingStart.Options(scheduler, Run with { After = (stage, _) => seen.Add(stage) }, begin, known, repaint, x => x);
         var x = full(1, 1, 4, 4, 9f);
         foreach (var done in new[] { 0, 9 })
         {
@@ -95,8 +96,8 @@ public sealed class DecoderSamplingTests
         }
 
         Assert.Equal(["decoder", "decoder"], seen);
-        Assert.Same(x, DecoderSampling.Options(scheduler, Run, begin, known, null, y => y).AfterStep!(x, 3));
-        Assert.Same(x, DecoderSampling.Options(scheduler, Run, begin, null, null, y => y).AfterStep!(x, 3));
+        Assert.Same(x, DenoisingStart.Options(scheduler, Run, begin, known, null, y => y).AfterStep!(x, 3));
+        Assert.Same(x, DenoisingStart.Options(scheduler, Run, begin, null, null, y => y).AfterStep!(x, 3));
     }
 
     [Fact]

@@ -4,29 +4,29 @@ using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Alebrije.Pipelines;
+namespace Alebrije.Pipelines.Denoising;
 
-/// <summary>Where a decoder's run begins.</summary>
+/// <summary>Start of a run.</summary>
 /// <param name="Start">[batch, channels, h, w]: noise, or a noised picture.</param>
 /// <param name="Index">The first step.</param>
 /// <param name="Noise">The noise that is in it, without the sampler's scale.</param>
-internal sealed record DecoderStart(Tensor Start, int Index, Tensor Noise)
+internal sealed record InitialSample(Tensor Start, int Index, Tensor Noise)
 {
-    /// <summary>Whether the start is a noised picture.</summary>
+    /// <summary>True if the start is a noised image.</summary>
     public bool IsPicture { get; init; }
 }
 
-/// <summary>What the decoders' samplers have in common: start, what is kept of a given picture, and what is told on the way.</summary>
-internal static class DecoderSampling
+/// <summary>Scheduler, start and step callbacks of a run.</summary>
+internal static class DenoisingStart
 {
-    /// <summary>Predicted pictures that a trace gets.</summary>
+    /// <summary>Predicted images in a trace.</summary>
     private const int TracedPictures = 5;
 
     /// <summary>The model's own sampler, or DDIM on its schedule where an eta or a given start asks for it.</summary>
-    public static IScheduler Scheduler(SchedulerConfig config, DecoderRun run) =>
+    public static IScheduler Scheduler(SchedulerConfig config, DrawOptions run) =>
         run.Eta is null && run.Start is null ? Schedulers.Create(config) : new DdimScheduler(config.ForDdim());
 
-    /// <summary>What a run starts from, and at which step.</summary>
+    /// <summary>Start of a run, and its first step.</summary>
     /// <param name="scheduler">With its timesteps set.</param>
     /// <param name="run">Start and strength.</param>
     /// <param name="noise">One draw, unless a start is given.</param>
@@ -36,29 +36,29 @@ internal static class DecoderSampling
     /// Whether only a part of it is drawn anew: at full strength that starts from noise alone, where a picture to start from is noised as far as the schedule
     /// goes (the reference's inpainting and image-to-image pipelines).
     /// </param>
-    public static DecoderStart Begin(IScheduler scheduler, DecoderRun run, Noise noise, long[] shape, Tensor? known, bool repaints)
+    public static InitialSample Begin(IScheduler scheduler, DrawOptions run, Noise noise, long[] shape, Tensor? known, bool repaints)
     {
         if (run.Start is { } start)
         {
             return start.shape.AsSpan()[1..].SequenceEqual(shape.AsSpan()[1..])
-                ? new DecoderStart(start.expand(shape).alias(), 0, start.expand(shape))
+                ? new InitialSample(start.expand(shape).alias(), 0, start.expand(shape))
                 : throw new ArgumentException($"The start is [{string.Join(", ", start.shape)}], and this decoder draws [{string.Join(", ", shape)}]: invert at the size that is drawn.");
         }
 
         var drawn = noise.Randn(shape);
-        if (known is null || (repaints && run.Strength >= 1)) return new DecoderStart(drawn * scheduler.InitNoiseSigma, 0, drawn);
+        if (known is null || (repaints && run.Strength >= 1)) return new InitialSample(drawn * scheduler.InitNoiseSigma, 0, drawn);
         var index = Sampling.FirstStep(run.Steps, run.Strength);
-        return new DecoderStart(scheduler.AddNoise(known, drawn, index), index, drawn) { IsPicture = true };
+        return new InitialSample(scheduler.AddNoise(known, drawn, index), index, drawn) { IsPicture = true };
     }
 
     /// <summary>A denoiser with its conditions bound, watched for numbers that overflow; not guided.</summary>
     /// <param name="network">The denoiser, and the component that it is.</param>
-    /// <param name="bound">What it is told, for every row of the batch that it is run on.</param>
-    /// <param name="type">Type in which it computes.</param>
-    /// <param name="run">Who is told of an overflow.</param>
-    /// <param name="beside">[batch, channels, h, w]: what it sees beside the sample, or null.</param>
-    public static Denoiser Bind((UNet2DConditionModel Network, string Name) network, UNetConditions bound, ScalarType type, DecoderRun run, Tensor? beside = null)
+    /// <param name="inputs">Conditions, one row per row of the (doubled) batch.</param>
+    /// <param name="type">Floating-point format of the network.</param>
+    /// <param name="run">Receives a note of an overflow.</param>
+    public static Denoiser Bind((UNet2DConditionModel Network, string Name) network, DenoiserInputs inputs, ScalarType type, DrawOptions run)
     {
+        var (bound, beside) = (inputs.Conditions, inputs.Beside);
         var numbers = new FiniteNumbers(network.Name, type, run.Note);
         return (x, t) =>
         {
@@ -75,7 +75,7 @@ internal static class DecoderSampling
     /// <param name="repaint">[1, 1, h, w] at the size of <paramref name="known"/>: 1 where it is drawn anew; null: everywhere.</param>
     /// <param name="picture">From a predicted sample to [batch, 3, h, w] in [0, 1], for the trace.</param>
     public static SamplingOptions Options(
-        IScheduler scheduler, DecoderRun run, DecoderStart begin, Tensor? known, Tensor? repaint, Func<Tensor, Tensor> picture)
+        IScheduler scheduler, DrawOptions run, InitialSample begin, Tensor? known, Tensor? repaint, Func<Tensor, Tensor> picture)
     {
         var every = Math.Max(1, (scheduler.Timesteps.Count - begin.Index) / TracedPictures);
         var told = run.Progress("decoder");

@@ -1,0 +1,35 @@
+namespace Alebrije.Pipelines.Denoising;
+
+/// <summary>Abilities and sizes of a decoder, from its folder's configurations.</summary>
+internal sealed record DrawingTraits
+{
+    /// <summary>Width of the image embedding that conditions it; 0 for decoders that draw from text alone.</summary>
+    public int Features { get; init; }
+
+    /// <summary>Side in pixels of the images that it was trained to draw.</summary>
+    public required int Size { get; init; }
+
+    /// <summary>Sides of images are multiples of this.</summary>
+    public required int SizeStep { get; init; }
+
+    /// <summary>True if it draws other sizes than <see cref="Size"/>.</summary>
+    public bool HasFreeSize { get; init; }
+
+    /// <summary>True if a first guess is part of it.</summary>
+    public bool HasGuess { get; init; }
+
+    /// <summary>True if a depth map conditions it.</summary>
+    public bool NeedsDepth { get; init; }
+
+    /// <summary>True if it enlarges an image that is given.</summary>
+    public bool Enlarges { get; init; }
+
+    /// <summary>True if its denoiser is conditioned on a masked image: it repaints parts of images and nothing else.</summary>
+    public bool IsInpainting { get; init; }
+
+    /// <summary>True if every image passes the upsampler of the folder; otherwise only where its size is asked for.</summary>
+    public bool AlwaysUpsamples { get; init; }
+
+    /// <summary>Values of the options that a request leaves open.</summary>
+    public required GenerationDefaults Defaults { get; init; }
+}

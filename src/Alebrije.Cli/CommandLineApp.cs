@@ -56,7 +56,7 @@ internal static class CommandLineApp
         if (Problems(args, parsed, words) is { Count: > 0 } problems)
         {
             foreach (var problem in problems) error.WriteLine(problem);
-            error.WriteLine(words.In($"Try: {VerbOf(parsed.CommandResult)} --help", $"Prueba: {VerbOf(parsed.CommandResult)} --help"));
+            error.WriteLine(words["usage.try-help", VerbOf(parsed.CommandResult)]);
             return 2;
         }
 
@@ -133,7 +133,7 @@ internal static class CommandLineApp
     /// <param name="words">Language of what is the command's own.</param>
     internal static string Sentence(Exception exception, Words words)
     {
-        if (exception.GetBaseException() is OperationCanceledException) return words.In("Stopped.", "Detenido.");
+        if (exception.GetBaseException() is OperationCanceledException) return words["usage.stopped"];
         var cause = Cause(exception);
         var text = cause is TorchRuntimeException ? cause.Message : cause.Message.Split('\n')[0].Trim();
         // ArgumentException appends the parameter's name, which means nothing to a person.

@@ -29,13 +29,13 @@ internal static class CommonOptions
         Language.AcceptOnlyFromAmong("en", "es");
         Threads.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int?>() is < 1 or > 1024) result.AddError("--threads takes a whole number from 1 to 1024.");
+            if (result.GetValueOrDefault<int?>() is < 1 or > 1024) result.AddError(Words.Of(result)["usage.whole-number-between", "--threads", 1, 1024]);
         });
         Device.Validators.Add(result =>
         {
             var value = result.GetValueOrDefault<string>();
             if (value is not ("auto" or "cpu" or "cuda") && !(value?.StartsWith("cuda:", StringComparison.Ordinal) == true && int.TryParse(value[5..], out var n) && n >= 0))
-                result.AddError($"--device takes auto, cpu or cuda[:n], not '{value}'.");
+                result.AddError(Words.Of(result)["usage.device-unknown", value]);
         });
     }
 
@@ -50,7 +50,7 @@ internal static class CommonOptions
         TorchRuntime.Initialize(parsed.GetValue(Threads) ?? threads);
         var device = parsed.GetValue(Device);
         if (device is not null && device.StartsWith("cuda", StringComparison.Ordinal))
-            throw new UsageException($"--device {device}: this build carries libtorch for the processor only; use --device cpu or auto.");
+            throw new UsageException(new Words(LanguageOf(parsed))["usage.device-not-built-in", device]);
     }
 
     /// <summary>The precision that was asked for.</summary>
@@ -78,6 +78,9 @@ internal static class CommonOptions
     /// <summary>Language of messages: the option, else the environment's, else English.</summary>
     public static string LanguageOf(ParseResult parsed) => parsed.GetValue(Language) ?? LanguageOfEnvironment();
 
+    /// <summary>Language of messages while a value of the command line is checked.</summary>
+    public static string LanguageOf(System.CommandLine.Parsing.SymbolResult result) => result.GetValue(Language) ?? LanguageOfEnvironment();
+
     private static string LanguageOfEnvironment()
     {
         var name = LocaleVariables.Select(Environment.GetEnvironmentVariable).FirstOrDefault(v => !string.IsNullOrEmpty(v));
@@ -89,7 +92,7 @@ internal static class CommonOptions
         var given = result.Tokens[0].Value;
         if (given == "-1") return (ulong)Random.Shared.Next();
         if (ulong.TryParse(given, NumberStyles.None, CultureInfo.InvariantCulture, out var seed)) return seed;
-        result.AddError($"--seed takes a whole number from 0 on, or -1 for a random one, not '{given}'.");
+        result.AddError(Words.Of(result)["usage.seed-no-number", given]);
         return null;
     }
 }

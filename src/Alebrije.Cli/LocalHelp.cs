@@ -9,8 +9,8 @@ namespace Alebrije.Cli;
 /// <summary>Help in the language of messages, with examples at its end. The library's own headings exist as satellite assemblies, which programs without cultures do not load.</summary>
 internal sealed partial class LocalHelp : SynchronousCommandLineAction
 {
-    /// <summary>Columns by which a Spanish remark about a default is longer than the English one.</summary>
-    private const int LongerRemark = 4;
+    /// <summary>The library's own remark about a default.</summary>
+    private const string Default = "[default: ";
 
     private static readonly Lock Gate = new();
     private readonly HelpAction help;
@@ -22,7 +22,8 @@ internal sealed partial class LocalHelp : SynchronousCommandLineAction
     public LocalHelp(HelpAction help, int width, Words words)
     {
         (this.help, this.words) = (help, words);
-        help.MaxWidth = words.Language == "es" ? width - LongerRemark : width;
+        // The library breaks lines before its remark about a default is put in the language, where it may be longer.
+        help.MaxWidth = width - (Translated(Default).Length - Default.Length);
     }
 
     /// <inheritdoc/>
@@ -40,7 +41,7 @@ internal sealed partial class LocalHelp : SynchronousCommandLineAction
             // Options that verbs share are the same objects for every command line of a process.
             lock (Gate)
             {
-                HelpTexts.Describe(parseResult.RootCommandResult.Command, words);
+                Translations.Describe(parseResult.RootCommandResult.Command, words);
                 help.Invoke(parseResult);
             }
         }
@@ -49,10 +50,10 @@ internal sealed partial class LocalHelp : SynchronousCommandLineAction
             configuration.Output = output;
         }
 
-        output.Write(words.Language == "es" ? InSpanish(written.ToString()) : written.ToString());
-        var examples = HelpTexts.ExamplesOf(VerbOf(parseResult.CommandResult), words);
+        output.Write(Marks().Replace(written.ToString(), mark => Translated(mark.Value)));
+        var examples = Translations.ExamplesOf(VerbOf(parseResult.CommandResult), words);
         if (examples.Count == 0) return 0;
-        output.WriteLine(words.In("Examples:", "Ejemplos:"));
+        output.WriteLine(words["help.examples"]);
         foreach (var example in examples) output.WriteLine($"  {example}");
         output.WriteLine();
         return 0;
@@ -60,18 +61,18 @@ internal sealed partial class LocalHelp : SynchronousCommandLineAction
 
     private static string VerbOf(CommandResult command) => command.Parent is CommandResult parent ? $"{VerbOf(parent)} {command.Command.Name}".Trim() : "";
 
-    private static string InSpanish(string help) => Marks().Replace(help, mark => mark.Value switch
+    private string Translated(string mark) => mark switch
     {
-        "Description:" => "Descripción:",
-        "Usage:" => "Uso:",
-        "Arguments:" => "Argumentos:",
-        "Options:" => "Opciones:",
-        "Commands:" => "Órdenes:",
-        "[options]" => "[opciones]",
-        "[command]" => "[orden]",
-        "[default: " => "[por defecto: ",
-        _ => "(OBLIGATORIO)",
-    });
+        "Description:" => words["help.description"],
+        "Usage:" => words["help.usage"],
+        "Arguments:" => words["help.arguments"],
+        "Options:" => words["help.options"],
+        "Commands:" => words["help.commands"],
+        "[options]" => words["help.any-options"],
+        "[command]" => words["help.any-command"],
+        Default => words["help.default"],
+        _ => words["help.required"],
+    };
 
     [GeneratedRegex(@"^(Description|Usage|Arguments|Options|Commands):|\[options\]|\[command\]|\[default: |\(REQUIRED\)", RegexOptions.Multiline)]
     private static partial Regex Marks();

@@ -20,7 +20,7 @@ internal sealed class RemainingTime(int total, int before = 0, TimeProvider? tim
     public TimeSpan? Left => Done == earlier ? null : clock.GetElapsedTime(start) * ((double)(total - Done) / (Done - earlier));
 
     /// <summary>", about 3 min left"; empty before the first piece is finished and after the last.</summary>
-    public string Sentence(Words words) => Left is not { TotalSeconds: >= 1 } left ? "" : words.In($", about {Short(left)} left", $", quedan unos {Short(left)}");
+    public string Sentence(Words words) => Left is not { TotalSeconds: >= 1 } left ? "" : words["progress.time-left", Short(left)];
 
     private static string Short(TimeSpan time) => time.TotalSeconds < 90 ? $"{Math.Ceiling(time.TotalSeconds):F0} s"
         : time.TotalMinutes < 90 ? $"{Math.Ceiling(time.TotalMinutes):F0} min" : $"{time.TotalHours:F1} h";

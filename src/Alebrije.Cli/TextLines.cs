@@ -17,12 +17,7 @@ internal static class TextLines
     public static IReadOnlyList<string> Read(string pathOrDash, Terminal terminal, Words words, string option)
     {
         if (pathOrDash != "-" && !File.Exists(pathOrDash))
-        {
-            throw new FileNotFoundException(words.In(
-                $"There is no file {pathOrDash}; {option} takes a text file with one text per line, or - for standard input.",
-                $"No existe el archivo {pathOrDash}; {option} toma un archivo con un texto por línea, o - para la entrada estándar."));
-        }
-
+            throw new FileNotFoundException(words["texts.no-file", pathOrDash, option]);
         return Of(pathOrDash == "-" ? All(terminal) : File.ReadAllText(pathOrDash));
     }
 

@@ -22,10 +22,8 @@ internal static partial class UnknownOptions
             .Select(match => match.Groups["name"].Value).FirstOrDefault(name => !known.Contains(name));
         if (unknown is null) return null;
         return Nearest(unknown, known) is { } near
-            ? words.In($"There is no option {unknown} here; did you mean {near}?", $"Aquí no hay ninguna opción {unknown}; ¿querías decir {near}?")
-            : words.In(
-                $"There is no option {unknown} here; a text that begins with a dash stands after --, or after = where it is the value of an option.",
-                $"Aquí no hay ninguna opción {unknown}; un texto que empieza por un guion va después de --, o después de = si es el valor de una opción.");
+            ? words["usage.unknown-option-near", unknown, near]
+            : words["usage.unknown-option", unknown];
     }
 
     private static string? Nearest(string unknown, IEnumerable<string> known)

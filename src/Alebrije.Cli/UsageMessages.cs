@@ -14,24 +14,24 @@ internal static partial class UsageMessages
     public static string Of(string message, Command command, Words words)
     {
         if (IsMissingVerb(message))
-            return words.In($"{command.Name} needs one of {Verbs(command)}.", $"{command.Name} necesita una de estas órdenes: {Verbs(command)}.");
+            return words["usage.needs-verb", command.Name, Verbs(command)];
         if (NotOfType().Match(message) is { Success: true } type)
         {
             var (name, value) = (type.Groups["name"].Value, type.Groups["value"].Value);
             var kind = Kind(type.Groups["type"].Value, words);
-            return words.In($"{name} takes {kind}, not '{value}'.", $"{name} toma {kind}, no '{value}'.");
+            return words["usage.takes-kind", name, kind, value];
         }
 
         if (NotAmong().Match(message) is { Success: true } among)
         {
             var choice = string.Join(", ", Quoted().Matches(among.Groups["list"].Value).Select(m => m.Groups[1].Value));
-            return words.In($"'{among.Groups["value"].Value}' is not possible here; choose {choice}.", $"'{among.Groups["value"].Value}' no es posible aquí; elige {choice}.");
+            return words["usage.choose", among.Groups["value"].Value, choice];
         }
 
         if (Unrecognized().Match(message) is { Success: true } unknown)
             return Unknown(unknown.Groups["value"].Value, command, words);
         if (Missing().Match(message) is { Success: true } missing)
-            return words.In($"{missing.Groups["verb"].Value} needs {missing.Groups["name"].Value}.", $"{missing.Groups["verb"].Value} necesita {missing.Groups["name"].Value}.");
+            return words["usage.needs-argument", missing.Groups["verb"].Value, missing.Groups["name"].Value];
         return message.ReplaceLineEndings(" ").Replace("\t", "", StringComparison.Ordinal).Trim();
     }
 
@@ -47,26 +47,21 @@ internal static partial class UsageMessages
     private static string Unknown(string given, Command command, Words words)
     {
         if (command.Subcommands.Count == 0)
-        {
-            return words.In(
-                $"'{given}' is one argument too many; a text of several words stands in quotes.",
-                $"'{given}' es un argumento de más; un texto de varias palabras va entre comillas.");
-        }
-
+            return words["usage.argument-too-many", given];
         return Spelling.Nearest(given, command.Subcommands.Select(c => c.Name)) is { } near
-            ? words.In($"There is no verb '{given}'; did you mean {near}?", $"No hay ninguna orden '{given}'; ¿querías decir {near}?")
-            : words.In($"There is no verb '{given}'; verbs are {Verbs(command)}.", $"No hay ninguna orden '{given}'; las órdenes son {Verbs(command)}.");
+            ? words["usage.unknown-verb-near", given, near]
+            : words["usage.unknown-verb", given, Verbs(command)];
     }
 
     private static string Verbs(Command command) => string.Join(", ", command.Subcommands.Select(c => c.Name));
 
     private static string Kind(string type, Words words) => type switch
     {
-        var t when t.Contains("UInt", StringComparison.Ordinal) => words.In("a whole number from 0 on", "un número entero a partir de 0"),
-        var t when t.Contains("Int", StringComparison.Ordinal) => words.In("a whole number", "un número entero"),
-        var t when t.Contains("Double", StringComparison.Ordinal) || t.Contains("Single", StringComparison.Ordinal) => words.In("a number", "un número"),
-        var t when t.Contains("Boolean", StringComparison.Ordinal) => words.In("true or false", "true o false"),
-        _ => words.In("a value of another kind", "un valor de otro tipo"),
+        var t when t.Contains("UInt", StringComparison.Ordinal) => words["usage.kind-whole-number-from-0"],
+        var t when t.Contains("Int", StringComparison.Ordinal) => words["usage.kind-whole-number"],
+        var t when t.Contains("Double", StringComparison.Ordinal) || t.Contains("Single", StringComparison.Ordinal) => words["usage.kind-number"],
+        var t when t.Contains("Boolean", StringComparison.Ordinal) => words["usage.kind-boolean"],
+        _ => words["usage.kind-other"],
     };
 
     [GeneratedRegex("^Cannot parse argument '(?<value>.*)' for (option|argument|command) '(?<name>[^']*)' as expected type '(?<type>.*)'\\.", RegexOptions.Singleline)]

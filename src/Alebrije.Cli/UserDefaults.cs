@@ -45,9 +45,7 @@ internal sealed record UserDefaults(string Path)
                     continue;
                 }
 
-                var verb = root.Subcommands.FirstOrDefault(command => command.Name == member.Name) ?? throw new UsageException(words.In(
-                    $"{path}: there is no verb '{member.Name}'{Near(member.Name, root.Subcommands.Select(command => command.Name), words)}",
-                    $"{path}: no hay ninguna orden '{member.Name}'{Near(member.Name, root.Subcommands.Select(command => command.Name), words)}"));
+                var verb = root.Subcommands.FirstOrDefault(command => command.Name == member.Name) ?? throw new UsageException(words["defaults.unknown-verb", path, member.Name, Near(member.Name, root.Subcommands.Select(command => command.Name), words)]);
                 foreach (var own in member.Value.EnumerateObject()) values[(verb.Name, Known(own.Name, verb))] = TextsOf(own.Value);
             }
 
@@ -55,17 +53,17 @@ internal sealed record UserDefaults(string Path)
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new UsageException(words.In(
-                $"{path} is no JSON object of defaults; write it like {{\"lang\": \"es\", \"imagine\": {{\"steps\": 20}}}}, or remove it.",
-                $"{path} no es un objeto JSON de valores por defecto; escríbelo como {{\"lang\": \"es\", \"imagine\": {{\"steps\": 20}}}}, o bórralo."));
+            throw new UsageException(words["defaults.no-json", path]);
         }
 
         string Known(string name, Command command)
         {
             var names = command.Options.Concat(CommonOptions.All).Select(option => option.Name[2..]).ToArray();
-            return names.Contains(name) ? name : throw new UsageException(words.In(
-                $"{path}: there is no option '{name}'{(command == root ? " that all verbs take" : $" of {command.Name}")}{Near(name, names, words)}",
-                $"{path}: no hay ninguna opción '{name}'{(command == root ? " que tomen todas las órdenes" : $" de {command.Name}")}{Near(name, names, words)}"));
+            if (names.Contains(name)) return name;
+            var near = Near(name, names, words);
+            throw new UsageException(command == root
+                ? words["defaults.unknown-common-option", path, name, near]
+                : words["defaults.unknown-option", path, name, command.Name, near]);
         }
     }
 
@@ -106,5 +104,5 @@ internal sealed record UserDefaults(string Path)
     };
 
     private static string Near(string name, IEnumerable<string> names, Words words) =>
-        Spelling.Nearest(name, names) is { } near ? words.In($"; did you mean {near}?", $"; ¿querías decir {near}?") : ".";
+        Spelling.Nearest(name, names) is { } near ? words["defaults.did-you-mean", near] : ".";
 }

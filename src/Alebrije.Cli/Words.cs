@@ -1,18 +1,32 @@
+using System.CommandLine.Parsing;
+using System.Globalization;
+
 namespace Alebrije.Cli;
 
-/// <summary>Messages in the language that was asked for. Both languages stand side by side where they are used.</summary>
+/// <summary>Messages in the language that was asked for, from <see cref="Translations.Messages"/>.</summary>
 /// <param name="Language"><c>en</c> or <c>es</c>.</param>
 internal readonly record struct Words(string Language)
 {
-    /// <summary>One of the two.</summary>
-    public string In(string english, string spanish) => Language == "es" ? spanish : english;
+    /// <summary>Language of errors while a value of the command line is checked.</summary>
+    public static Words Of(SymbolResult result) => new(CommonOptions.LanguageOf(result));
+
+    /// <summary>A message; numbers are written alike in every language, as in <c>0.5</c>.</summary>
+    /// <param name="key">Its key.</param>
+    /// <param name="values">Values of its holes, <c>{0}</c> first.</param>
+    public string this[string key, params ReadOnlySpan<object?> values] => string.Format(CultureInfo.InvariantCulture, Translations.Message(key).In(Language), values);
+
+    /// <summary>A message about a number of things: the key ends in <c>.one</c> or <c>.other</c>.</summary>
+    /// <param name="key">The key without this ending.</param>
+    /// <param name="count">The number, <c>{0}</c> of the message.</param>
+    /// <param name="values">Values of the other holes, <c>{1}</c> first.</param>
+    public string Count(string key, long count, params ReadOnlySpan<object?> values) => this[key + (count == 1 ? ".one" : ".other"), [count, .. values]];
 
     /// <summary>"1 image", "3 images".</summary>
-    public string Images(int count) => In(count == 1 ? "1 image" : $"{count} images", count == 1 ? "1 imagen" : $"{count} imágenes");
+    public string Images(int count) => Count("common.images", count);
 
     /// <summary>"1 text", "3 texts".</summary>
-    public string Texts(int count) => In(count == 1 ? "1 text" : $"{count} texts", count == 1 ? "1 texto" : $"{count} textos");
+    public string Texts(int count) => Count("common.texts", count);
 
-    /// <summary>"wrote FILE".</summary>
-    public string Wrote(string path) => In($"Wrote {path}", $"Escrito en {path}");
+    /// <summary>"Wrote FILE".</summary>
+    public string Wrote(string path) => this["common.wrote", path];
 }

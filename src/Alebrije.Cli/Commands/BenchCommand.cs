@@ -14,7 +14,7 @@ internal static class BenchCommand
         var rounds = new Option<int>("--rounds") { HelpName = "N", DefaultValueFactory = _ => DefaultRounds };
         rounds.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 3 or > 1000) result.AddError("--rounds takes a whole number from 3 to 1000.");
+            if (result.GetValueOrDefault<int>() is < 3 or > 1000) result.AddError(Words.Of(result)["usage.whole-number-between", "--rounds", 3, 1000]);
         });
         var images = new Option<string[]>("--images")
         {
@@ -23,7 +23,7 @@ internal static class BenchCommand
         var count = new Option<int>("--count") { HelpName = "N", DefaultValueFactory = _ => 1000 };
         count.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 1 or > 10_000_000) result.AddError("--count takes a whole number from 1 to 10000000.");
+            if (result.GetValueOrDefault<int>() is < 1 or > 10_000_000) result.AddError(Words.Of(result)["usage.whole-number-between", "--count", 1, 10_000_000]);
         });
         var command = new Command("bench") { rounds, images, count };
         command.SetAction((parsed, cancellation) => Task.Run(
@@ -54,15 +54,13 @@ internal static class BenchCommand
         }
 
         terminal.SayTable(
-            [words.In("what", "qué"), words.In(">batch", ">lote"), words.In("way", "manera"), ">ms", words.In(">a second", ">por segundo"), words.In(">ratio", ">razón"), "p10-p90", words.In(">least cosine", ">coseno mínimo")],
+            [words["word.what"], ">" + words["word.batch"], words["word.way"], ">ms", ">" + words["word.per-second"], ">" + words["word.ratio"], "p10-p90", ">" + words["word.least-cosine"]],
             rows.Select(row => new[]
             {
-                words.In(row.What, row.What == "texts" ? "textos" : "imágenes"), row.Batch.ToString(CultureInfo.InvariantCulture), row.Way, Number(row.Milliseconds, "0.0"),
+                row.What == "texts" ? words["word.texts"] : words["word.images"], row.Batch.ToString(CultureInfo.InvariantCulture), row.Way, Number(row.Milliseconds, "0.0"),
                 Number(row.PerSecond, "0.0"), "x" + Number(row.Ratio, "0.00"), $"{Number(row.Low, "0.00")}-{Number(row.High, "0.00")}", Number(row.Cosine, "0.0000000"),
             }));
-        terminal.SayText(words.In(
-            $"{model}. Ratio: time of fp32 plain (the network as it is written, padded) through this way's, median over the rounds, each way once in every round.",
-            $"{model}. Razón: tiempo de fp32 plain (la red tal como está escrita, con relleno) entre el de esta manera, mediana de las rondas, cada manera una vez por ronda."));
+        terminal.SayText(words["bench.about-ratio", model]);
     }
 
     private static void SayFolder(Terminal terminal, Words words, ParseResult parsed, string model, FolderBenchmarkResult result)
@@ -75,9 +73,7 @@ internal static class BenchCommand
         }
 
         var (speed, ratio, span, peak) = (Number(result.PerSecond, "0.0"), Number(result.Ratio, "0.00"), $"{Number(result.Low, "0.00")}-{Number(result.High, "0.00")}", Number(result.PeakBytes / 1048576.0, "0"));
-        terminal.SayText(words.In(
-            $"{model}: {result.Count} pictures at {speed} a second; x{ratio} (p10-p90 {span}) the serial fp32 way; least cosine to it {Number(result.Cosine, "0.000000")}; peak memory {peak} MiB.",
-            $"{model}: {result.Count} imágenes a {speed} por segundo; x{ratio} (p10-p90 {span}) frente a la manera en serie en fp32; coseno mínimo con ella {Number(result.Cosine, "0.000000")}; memoria máxima {peak} MiB."));
+        terminal.SayText(words["bench.folder", model, result.Count, speed, ratio, span, Number(result.Cosine, "0.000000"), peak]);
     }
 
     private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);

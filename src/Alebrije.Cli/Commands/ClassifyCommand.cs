@@ -50,16 +50,16 @@ internal static class ClassifyCommand
         if (MultiLabelClassification.Wants(parsed, words))
         {
             if (new Option[] { Top, Background, Fit, Probe }.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name is var other && (other ?? (path is null ? null : "--out")) is { } single)
-                throw new UsageException(words.In($"{single} belongs to one answer for each image; --multi-label decides each label by itself.", $"{single} es para una sola respuesta por imagen; --multi-label decide cada etiqueta por separado."));
+                throw new UsageException(words["classify.one-answer-only", single]);
             return MultiLabelClassification.Run(parsed, terminal, words, (files, labels) => Classes(parsed, files, words, labels), WithFolders, parsed.GetValue(Images) ?? [], parsed.GetValue(Contrast), Pictures.Read(parsed, words), cancellation);
         }
 
         var top = parsed.GetValue(Top);
-        if (top < 1) throw new UsageException(words.In($"--top is {top}; it has to be 1 or more.", $"--top es {top}; tiene que ser 1 o más."));
+        if (top < 1) throw new UsageException(words["classify.top-too-small", top]);
         OutputFile.Check(path, words);
         var skipped = Pictures.Read(parsed, words);
         var files = ImageFiles.Expand((parsed.GetValue(Images) ?? []).Select(WithFolders), words, skipped, cancellation);
-        if (files.Count == 0) throw new UsageException(words.In("There are no images to classify; give --images.", "No hay imágenes que clasificar; indica --images."));
+        if (files.Count == 0) throw new UsageException(words["classify.no-images"]);
         var head = HeadOf(parsed, words);
         var (names, templates) = head is null ? Classes(parsed, files, words) : ([.. head.Labels.Select(label => (IReadOnlyList<string>)[label])], ZeroShotSet.Plain);
         var background = parsed.GetValue(Background);
@@ -67,21 +67,16 @@ internal static class ClassifyCommand
         var right = files.Select(file => names.FindIndex(all => all.Any(name => name.Equals(FolderOf(file), StringComparison.OrdinalIgnoreCase)))).ToArray();
         var labelled = right.All(i => i >= 0);
         if (!labelled && (path is not null || parsed.GetValue(Fit)))
-        {
-            throw new UsageException(words.In(
-                "Only images in folders named after the classes have a right answer; --out and --fit-temperature need one.",
-                "Solo las imágenes en carpetas con el nombre de su clase tienen una respuesta correcta; --out y --fit-temperature la necesitan."));
-        }
-
+            throw new UsageException(words["classify.no-right-answer"]);
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
-        terminal.Progress(words.In("loading the model", "cargando el modelo"));
+        terminal.Progress(words["progress.loading-model"]);
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
         head?.RequireSpace(model);
         var classifier = head is not null ? null : ZeroShotClassifier.Create(
-            asked, templates, texts => model.EmbedTexts(texts, done => Report("texts", "textos", done, texts.Count), cancellation),
+            asked, templates, texts => model.EmbedTexts(texts, done => terminal.Progress(words["progress.embedding-texts", done, texts.Count]), cancellation),
             parsed.GetValue(Contrast) is { } opposite ? [opposite] : null);
-        var (good, embedded) = skipped.Embed(model, files, done => Report("images", "imágenes", done, files.Count), cancellation);
+        var (good, embedded) = skipped.Embed(model, files, done => terminal.Progress(words["progress.embedding-images", done, files.Count]), cancellation);
         (files, right) = ([.. good.Select(i => files[i])], [.. good.Select(i => right[i])]);
         terminal.CloseLine();
 
@@ -110,16 +105,13 @@ internal static class ClassifyCommand
         }
 
         terminal.SayTable(
-            [words.In("image", "imagen"), .. Enumerable.Range(1, best[0].Length).Select(n => n.ToString(CultureInfo.InvariantCulture))],
+            [words["word.image"], .. Enumerable.Range(1, best[0].Length).Select(n => n.ToString(CultureInfo.InvariantCulture))],
             files.Select((_, i) => (string[])[labels[i], .. best[i].Select(k => string.Create(CultureInfo.InvariantCulture, $"{classes[k]} {shares[i][k]:F2}"))]));
         if (matrix is not null) ShowClasses(terminal, matrix, words);
         if (path is not null) terminal.SayText(words.Wrote(path) + ".");
         return skipped.Say(terminal);
 
         object Answer(string label, double probability, double score) => head is null ? new { label, probability, cosine = score } : new { label, probability, logit = score };
-
-        void Report(string english, string spanish, int done, int of) =>
-            terminal.Progress(words.In($"embedding {english}: {done} of {of}", $"codificando {spanish}: {done} de {of}"));
     }
 
     /// <summary>The fitted classifier that was asked for; words and what belongs to them make no sense beside it.</summary>
@@ -127,8 +119,7 @@ internal static class ClassifyCommand
     {
         if (parsed.GetValue(Probe) is not { } path) return null;
         if (parsed.GetValue(Labels) is { Length: > 0 } || parsed.GetValue(Set) is not null || parsed.GetValue(Sentences) is not null || parsed.GetValue(Background) is not null || parsed.GetValue(Contrast) is not null)
-            throw new UsageException(words.In(
-                "--probe has its own classes; leave out --labels, --set, --templates, --background and --contrast.", "--probe tiene sus propias clases; quita --labels, --set, --templates, --background y --contrast."));
+            throw new UsageException(words["classify.probe-has-classes"]);
         CommonOptions.StartTorch(parsed);
         return LinearHead.Load(path);
     }
@@ -137,11 +128,10 @@ internal static class ClassifyCommand
     {
         terminal.Say();
         terminal.SayTable(
-            [words.In("class", "clase"), words.In("images", "imágenes"), words.In("recall", "exhaustividad"), words.In("precision", "precisión")],
+            [words["word.class"], words["word.images"], words["word.recall"], words["word.precision"]],
             matrix.Classes.Where(result => result.Count > 0).Select(result => (string[])[result.Label, result.Count.ToString(CultureInfo.InvariantCulture), Share(result.Recall), Share(result.Precision)]));
         var accuracy = matrix.Accuracy;
-        terminal.SayText(string.Create(CultureInfo.InvariantCulture,
-            $"{words.In("accuracy", "acierto")} {100 * accuracy.Value:F1} % ({accuracy.Count}; {words.In("95 % interval", "intervalo del 95 %")} {100 * accuracy.Low:F1} – {100 * accuracy.High:F1} %)"));
+        terminal.SayText(words["classify.accuracy", 100 * accuracy.Value, accuracy.Count, 100 * accuracy.Low, 100 * accuracy.High]);
 
         static string Share(double? value) => value is { } share ? (100 * share).ToString("F1", CultureInfo.InvariantCulture) + " %" : "–";
     }
@@ -151,9 +141,9 @@ internal static class ClassifyCommand
     {
         var set = parsed.GetValue(Set) is { } name ? ZeroShotSet.Find(name) : null;
         var given = parsed.GetValue(Labels) ?? [];
-        if (set is not null && given.Length > 0) throw new UsageException(words.In("--set and --labels both name the classes; give one of them.", "--set y --labels nombran las clases; indica solo una."));
+        if (set is not null && given.Length > 0) throw new UsageException(words["classify.set-and-labels"]);
         if (given.GroupBy(label => label, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
-            throw new UsageException(words.In($"The label '{twice.Key}' is there twice; each class needs a name of its own.", $"La etiqueta '{twice.Key}' está dos veces; cada clase necesita un nombre propio."));
+            throw new UsageException(words["usage.label-twice", twice.Key]);
         var names = set?.Names ?? (given.Length > 0 ? given : otherwise ?? [.. files.Select(FolderOf).Distinct(StringComparer.Ordinal).Order(NaturalOrder.Instance)])
             .Select(label => (IReadOnlyList<string>)[label]).ToArray();
         var templates = Templates.Find(parsed.GetValue(Sentences), words) ?? set?.Templates ?? ZeroShotSet.Plain;

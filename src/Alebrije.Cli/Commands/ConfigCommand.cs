@@ -29,7 +29,7 @@ internal static class ConfigCommand
             return;
         }
 
-        terminal.Say(File.Exists(file.Path) ? file.Path : words.In($"{file.Path} (does not exist)", $"{file.Path} (no existe)"));
+        terminal.Say(File.Exists(file.Path) ? file.Path : words["config.does-not-exist", file.Path]);
         foreach (var (name, value, from) in settings) terminal.Say(origin ? $"{name} = {value}  ({OriginName(from, words)})" : $"{name} = {value}");
     }
 
@@ -51,9 +51,9 @@ internal static class ConfigCommand
 
     private static string OriginName(string origin, Words words) => origin switch
     {
-        "file" => words.In("file of defaults", "archivo de valores por defecto"),
-        "environment" => words.In("environment", "entorno"),
-        "command line" => words.In("command line", "línea de órdenes"),
-        _ => words.In("default", "por defecto"),
+        "file" => words["config.from-file"],
+        "environment" => words["config.from-environment"],
+        "command line" => words["config.from-command-line"],
+        _ => words["config.from-default"],
     };
 }

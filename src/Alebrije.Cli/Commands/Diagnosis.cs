@@ -45,11 +45,9 @@ internal static class Diagnosis
             _ => false,
         };
         return new Finding(
-            "system", words.In("system", "sistema"), supported ? FindingState.Ok : FindingState.Missing,
+            "system", words["doctor.system"], supported ? FindingState.Ok : FindingState.Missing,
             $"{RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}, .NET {Environment.Version}",
-            supported ? null : words.In(
-                "libtorch has packages for x86-64 Linux, x86-64 Windows and Apple silicon only; use one of those.",
-                "libtorch solo tiene paquetes para Linux x86-64, Windows x86-64 y Apple silicon; usa uno de ellos."),
+            supported ? null : words["doctor.system-unsupported"],
             new { Os = RuntimeInformation.OSDescription, Architecture = RuntimeInformation.OSArchitecture.ToString(), Dotnet = Environment.Version.ToString() });
     }
 
@@ -58,11 +56,11 @@ internal static class Diagnosis
         var features = Processor.Features;
         var arm = RuntimeInformation.ProcessArchitecture == Architecture.Arm64;
         var fast = arm || features.Contains("AVX2");
-        var bf16 = Processor.HasFastBf16 ? words.In("bf16 is fast", "bf16 es rápido") : words.In("no bf16, float32 is used", "sin bf16, se usa float32");
+        var bf16 = Processor.HasFastBf16 ? words["doctor.bf16-fast"] : words["doctor.bf16-none"];
         return new Finding(
-            "processor", words.In("processor", "procesador"), fast ? FindingState.Ok : FindingState.Missing,
-            $"{CpuName() ?? RuntimeInformation.ProcessArchitecture.ToString()}: {Environment.ProcessorCount} {words.In("cores", "núcleos")}, {(arm ? "NEON" : features.Count > 0 ? string.Join(", ", features) : "SSE")}; {bf16}",
-            fast ? null : words.In("Without AVX2 everything is several times slower; use a newer machine for training.", "Sin AVX2 todo es varias veces más lento; para entrenar usa una máquina más nueva."),
+            "processor", words["doctor.processor"], fast ? FindingState.Ok : FindingState.Missing,
+            $"{CpuName() ?? RuntimeInformation.ProcessArchitecture.ToString()}: {words.Count("doctor.cores", Environment.ProcessorCount)}, {(arm ? "NEON" : features.Count > 0 ? string.Join(", ", features) : "SSE")}; {bf16}",
+            fast ? null : words["doctor.without-avx2"],
             new { Cores = Environment.ProcessorCount, features, Avx2 = features.Contains("AVX2"), Avx512 = features.Contains("AVX-512"), Bf16 = Processor.HasFastBf16 });
     }
 
@@ -72,9 +70,9 @@ internal static class Diagnosis
         var free = AvailableMemory();
         const long Enough = 2_000_000_000;
         return new Finding(
-            "memory", words.In("memory", "memoria"), total >= Enough ? FindingState.Ok : FindingState.Missing,
-            ModelsCommand.Size(total) + (free is { } f ? words.In($", {ModelsCommand.Size(f)} free", $", {ModelsCommand.Size(f)} libres") : ""),
-            total >= Enough ? null : words.In("Training needs about 2 GB; pictures from the default model need less.", "Entrenar necesita unos 2 GB; las imágenes del modelo por defecto, menos."),
+            "memory", words["doctor.memory"], total >= Enough ? FindingState.Ok : FindingState.Missing,
+            ModelsCommand.Size(total) + (free is { } f ? words["doctor.memory-free", ModelsCommand.Size(f)] : ""),
+            total >= Enough ? null : words["doctor.memory-little"],
             new { TotalBytes = total, AvailableBytes = free });
     }
 
@@ -84,16 +82,16 @@ internal static class Diagnosis
         {
             TorchRuntime.Initialize(threads);
             using var sum = torch.ones(2, 3).sum();
-            if (sum.item<float>() != 6) throw new TorchRuntimeException("libtorch starts, but adds up six ones to something else than 6. Build the project again so that its native package is restored.");
-            var how = TorchRuntime.LoadedFrom == "as shipped" ? words.In("loaded as shipped", "cargado tal como viene")
-                : words.In("loaded with a patched shim, because the system's C++ library is older", "cargado con un adaptador corregido, porque la biblioteca de C++ del sistema es más antigua");
+            if (sum.item<float>() != 6) throw new TorchRuntimeException(words["doctor.libtorch-wrong"]);
+            var how = TorchRuntime.LoadedFrom == "as shipped" ? words["doctor.libtorch-as-shipped"]
+                : words["doctor.libtorch-patched"];
             return new Finding(
-                "libtorch", "libtorch", FindingState.Ok, $"{torch.__version__}, {(torch.get_num_threads() == 1 ? words.In("1 thread", "1 hilo") : words.In($"{torch.get_num_threads()} threads", $"{torch.get_num_threads()} hilos"))}, {how}", null,
+                "libtorch", "libtorch", FindingState.Ok, $"{torch.__version__}, {words.Count("doctor.threads", torch.get_num_threads())}, {how}", null,
                 new { Version = torch.__version__, Threads = torch.get_num_threads(), TorchRuntime.WaitPolicy, TorchRuntime.LoadedFrom, Folder = TorchRuntime.NativeFolder });
         }
         catch (TorchRuntimeException e)
         {
-            return new Finding("libtorch", "libtorch", FindingState.Failed, words.In("does not start", "no arranca"), e.Message, new { Folder = TorchRuntime.NativeFolder });
+            return new Finding("libtorch", "libtorch", FindingState.Failed, words["doctor.libtorch-fails"], e.Message, new { Folder = TorchRuntime.NativeFolder });
         }
     }
 
@@ -102,10 +100,8 @@ internal static class Diagnosis
         var catalog = ModelCatalog.Create();
         var found = catalog.List().FirstOrDefault(model => model.Name == ModelCatalog.DefaultName);
         return found is not null
-            ? new Finding("model", words.In("default model", "modelo por defecto"), FindingState.Ok, $"{found.Name}, {ModelsCommand.Size(found.Bytes)}, {found.Folder}", null, new { found.Name, Path = found.Folder, found.Bytes })
-            : new Finding("model", words.In("default model", "modelo por defecto"), FindingState.Missing, words.In("not found", "no encontrado"), words.In(
-                $"'{ModelCatalog.DefaultName}' belongs into models/ beside the program or in the clone; check the clone out again, name its folder with {ModelCatalog.Variable}, or use --model FOLDER.",
-                $"'{ModelCatalog.DefaultName}' debe estar en models/ junto al programa o en el repositorio clonado; clónalo de nuevo, indica su carpeta con {ModelCatalog.Variable} o usa --model CARPETA."),
+            ? new Finding("model", words["doctor.default-model"], FindingState.Ok, $"{found.Name}, {ModelsCommand.Size(found.Bytes)}, {found.Folder}", null, new { found.Name, Path = found.Folder, found.Bytes })
+            : new Finding("model", words["doctor.default-model"], FindingState.Missing, words["doctor.model-not-found"], words["doctor.model-remedy", ModelCatalog.DefaultName, ModelCatalog.Variable],
                 new { Searched = catalog.Folders });
     }
 
@@ -115,13 +111,11 @@ internal static class Diagnosis
         try
         {
             PictureSheet.Draw([new RgbImage(8, 8)], ["Ñandú"]);
-            return new Finding("fonts", words.In("letters", "letras"), FindingState.Ok, words.In("DejaVu Sans, built in", "DejaVu Sans, incluida"));
+            return new Finding("fonts", words["doctor.letters"], FindingState.Ok, words["doctor.letters-built-in"]);
         }
         catch (Exception e) when (e is TypeInitializationException or DllNotFoundException or InvalidOperationException)
         {
-            return new Finding("fonts", words.In("letters", "letras"), FindingState.Missing, words.In("nothing can be drawn", "no se puede dibujar"), words.In(
-                $"The drawing library SkiaSharp does not load ({e.GetBaseException().Message.Split('\n')[0].TrimEnd('.')}); build the project again so that its native package is restored.",
-                $"La biblioteca de dibujo SkiaSharp no se carga ({e.GetBaseException().Message.Split('\n')[0].TrimEnd('.')}); compila el proyecto de nuevo para restaurar su paquete nativo."));
+            return new Finding("fonts", words["doctor.letters"], FindingState.Missing, words["doctor.letters-fail"], words["doctor.letters-remedy", e.GetBaseException().Message.Split('\n')[0].TrimEnd('.')]);
         }
     }
 
@@ -129,13 +123,11 @@ internal static class Diagnosis
     {
         var files = new WorldFiles();
         var missing = files.Missing();
-        var label = words.In("world data", "datos del mundo");
+        var label = words["doctor.world-data"];
         if (missing.Count == 0)
-            return new Finding("world", label, FindingState.Ok, words.In("emoji font, CLDR names, Unicode list", "fuente de emojis, nombres de CLDR, lista de Unicode"), null, new { files.Font, files.Cldr, files.EmojiTest });
+            return new Finding("world", label, FindingState.Ok, words["doctor.world-complete"], null, new { files.Font, files.Cldr, files.EmojiTest });
         var packages = string.Join(' ', missing.Select(file => file.Package).Distinct().Order(StringComparer.Ordinal));
-        return new Finding("world", label, FindingState.Missing, words.In($"missing: {string.Join(", ", missing.Select(m => m.Path))}", $"falta: {string.Join(", ", missing.Select(m => m.Path))}"), words.In(
-            $"Needed for world, train and evaluate only: apt-get install {packages}; elsewhere set ALEBRIJE_EMOJI_FONT, ALEBRIJE_CLDR and ALEBRIJE_EMOJI_TEST.",
-            $"Solo hace falta para world, train y evaluate: apt-get install {packages}; en otros sistemas define ALEBRIJE_EMOJI_FONT, ALEBRIJE_CLDR y ALEBRIJE_EMOJI_TEST."),
+        return new Finding("world", label, FindingState.Missing, words["doctor.world-missing", string.Join(", ", missing.Select(m => m.Path))], words["doctor.world-remedy", packages],
             new { Missing = missing.Select(m => new { m.Path, m.Package }) });
     }
 
@@ -143,8 +135,8 @@ internal static class Diagnosis
     {
         var cards = GraphicsCards();
         return cards.Count == 0
-            ? new Finding("gpu", "GPU", FindingState.Ok, words.In("none found, none needed: this build computes on the processor", "ninguna, ni hace falta: esta versión calcula en el procesador"), null, new { Cards = cards })
-            : new Finding("gpu", "GPU", FindingState.Ok, words.In($"{string.Join(", ", cards)}; not used, this build computes on the processor", $"{string.Join(", ", cards)}; no se usa, esta versión calcula en el procesador"), null, new { Cards = cards });
+            ? new Finding("gpu", "GPU", FindingState.Ok, words["doctor.gpu-none"], null, new { Cards = cards })
+            : new Finding("gpu", "GPU", FindingState.Ok, words["doctor.gpu-unused", string.Join(", ", cards)], null, new { Cards = cards });
     }
 
     private static Finding Graphics(Words words, bool isTerminal)
@@ -152,9 +144,9 @@ internal static class Diagnosis
         var protocol = TerminalDetection.Detect(isTerminal);
         var how = protocol switch
         {
-            TerminalProtocol.None => words.In("no pictures here (not a terminal with colours)", "aquí no se muestran imágenes (no es un terminal en color)"),
-            TerminalProtocol.HalfBlocks => words.In("pictures as coloured half blocks", "imágenes como medios bloques de color"),
-            _ => words.In($"pictures by {protocol}", $"imágenes mediante {protocol}"),
+            TerminalProtocol.None => words["doctor.pictures-none"],
+            TerminalProtocol.HalfBlocks => words["doctor.pictures-half-blocks"],
+            _ => words["doctor.pictures-protocol", protocol],
         };
         return new Finding("terminal", "terminal", FindingState.Ok, how, null, new { Protocol = protocol.ToString().ToLowerInvariant() });
     }

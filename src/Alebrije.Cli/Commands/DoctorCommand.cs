@@ -20,10 +20,10 @@ internal static class DoctorCommand
             }
 
             terminal.SayTable(
-                ["", words.In("what", "qué"), words.In("here", "aquí")],
+                ["", words["word.what"], words["word.here"]],
                 findings.Select(f => new[] { f.State switch { FindingState.Ok => "✓", FindingState.Missing => "–", _ => "✗" }, f.Label, f.Value }));
             foreach (var finding in findings.Where(f => f.Remedy is not null)) terminal.SayText($"{finding.Label}: {finding.Remedy}");
-            if (findings.All(f => f.Remedy is null)) terminal.Say(words.In("Nothing is missing.", "No falta nada."));
+            if (findings.All(f => f.Remedy is null)) terminal.Say(words["doctor.complete"]);
             return ok ? 0 : 1;
         });
         return command;

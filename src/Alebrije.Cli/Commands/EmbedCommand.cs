@@ -21,7 +21,7 @@ internal static class EmbedCommand
                 var (words, json, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(CommonOptions.Json), parsed.GetValue(file));
                 var given = inputs.Read(parsed, terminal, words, cancellation);
                 if (given.Images.Count + given.Texts.Count == 0)
-                    throw new UsageException(words.In("There is nothing to embed; give --images, --texts or --texts-file.", "No hay nada que codificar; indica --images, --texts o --texts-file."));
+                    throw new UsageException(words["embed.nothing-given"]);
                 OutputFile.Check(path, words);
                 var journal = JournalOf(path, inputs.IsUpright(parsed));
                 var embedded = EmbeddingInputs.Embed(parsed, terminal, words, given, thumbnails: false, cancellation, journal);
@@ -38,9 +38,7 @@ internal static class EmbedCommand
                     return embedded.Skipped.Say(terminal);
                 }
 
-                var what = words.In(
-                    $"{words.Images(embedded.Images.Length)}, {words.Texts(given.Texts.Count)}, {embedded.Dimensions} numbers each, model {embedded.Model}.",
-                    $"{words.Images(embedded.Images.Length)}, {words.Texts(given.Texts.Count)}, {embedded.Dimensions} números cada uno, modelo {embedded.Model}.");
+                var what = words["embed.summary", words.Images(embedded.Images.Length), words.Texts(given.Texts.Count), embedded.Dimensions, embedded.Model];
                 if (path is not null)
                 {
                     terminal.SayText($"{words.Wrote(path)}: {what}");
@@ -48,9 +46,9 @@ internal static class EmbedCommand
                 }
 
                 terminal.SayTable(
-                    [words.In("kind", "tipo"), words.In("label", "etiqueta"), "embedding"],
-                    items.Select(item => new[] { item.Kind == EmbeddingKind.Image ? words.In("image", "imagen") : words.In("text", "texto"), item.Label, Beginning(item.Embedding) }));
-                terminal.SayText($"{what} {words.In("Keep them whole with --out F.npy, F.parquet or F.json.", "Guárdalos enteros con --out F.npy, F.parquet o F.json.")}");
+                    [words["word.kind"], words["word.label"], words["word.embedding"]],
+                    items.Select(item => new[] { item.Kind == EmbeddingKind.Image ? words["word.image"] : words["word.text"], item.Label, Beginning(item.Embedding) }));
+                terminal.SayText($"{what} {words["embed.keep-whole"]}");
                 return embedded.Skipped.Say(terminal);
             },
             CancellationToken.None));

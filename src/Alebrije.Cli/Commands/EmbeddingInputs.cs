@@ -50,7 +50,7 @@ internal sealed class EmbeddingInputs(bool upright)
     {
         var asked = parsed.GetValue(texts) ?? [];
         if (asked.Any(string.IsNullOrWhiteSpace))
-            throw new UsageException(words.In("A text is empty; write what an image might show, such as \"a lion\".", "Hay un texto vacío; escribe lo que podría mostrar una imagen, por ejemplo \"un león\"."));
+            throw new UsageException(words["embed.empty-text"]);
         var all = asked.Where(text => text != "-").Concat(asked.Contains("-") ? Lines("-", terminal, words) : [])
             .Concat(parsed.GetValue(textsFile) is { } file ? Lines(file, terminal, words) : []).ToArray();
         var skipped = pictures.Read(parsed, words);
@@ -65,13 +65,13 @@ internal sealed class EmbeddingInputs(bool upright)
         var (paths, texts, skipped) = asked;
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
-        terminal.Progress(words.In("loading the model", "cargando el modelo"));
+        terminal.Progress(words["progress.loading-model"]);
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
         var small = new RgbImage?[paths.Count];
         var ofImages = Images(model);
         int[] good = [.. Enumerable.Range(0, paths.Count).Where(i => ofImages[i] is not null)];
         skipped.RequireSome(paths.Count, good.Length);
-        var ofTexts = texts.Count == 0 ? [] : model.EmbedTexts(texts, Report("texts", "textos", texts.Count), cancellation);
+        var ofTexts = texts.Count == 0 ? [] : model.EmbedTexts(texts, Report(done => words["progress.embedding-texts", done, texts.Count], texts.Count), cancellation);
         terminal.CloseLine();
         return new Embedded(model.Space, ImageFiles.Labels([.. good.Select(i => paths[i])]), [.. good.Select(i => ofImages[i]!)], texts, ofTexts, [.. good.Select(i => small[i])], skipped);
 
@@ -81,9 +81,9 @@ internal sealed class EmbeddingInputs(bool upright)
             var found = paths.Select(path => journal?.Find(path)).ToArray();
             int[] missing = [.. Enumerable.Range(0, paths.Count).Where(i => found[i] is null)];
             var known = paths.Count - missing.Length;
-            if (known > 0) terminal.Note(words.In($"{words.Images(known)} of {paths.Count} were embedded before; going on from there.", $"{words.Images(known)} de {paths.Count} ya estaban codificadas; se sigue desde ahí."));
+            if (known > 0) terminal.Note(words["embed.journal-found", words.Images(known), paths.Count]);
             if (missing.Length == 0) return found;
-            var report = Report("images", "imágenes", paths.Count, known);
+            var report = Report(done => words["progress.embedding-images", done, paths.Count], paths.Count, known);
             try
             {
                 model.EmbedImages(missing.Length, i => Picture(missing[i]), (from, batch) =>
@@ -96,9 +96,7 @@ internal sealed class EmbeddingInputs(bool upright)
             catch (Exception) when (journal is not null && found.Any(embedding => embedding is not null))
             {
                 var kept = found.Count(embedding => embedding is not null);
-                terminal.Note(words.In(
-                    $"{words.Images(kept)} of {paths.Count} are kept in {journalFile}; the same command goes on from there.",
-                    $"{words.Images(kept)} de {paths.Count} quedan guardadas en {journalFile}; la misma orden sigue desde ahí."));
+                terminal.Note(words["embed.journal-kept", words.Images(kept), paths.Count, journalFile]);
                 throw;
             }
 
@@ -113,13 +111,13 @@ internal sealed class EmbeddingInputs(bool upright)
         }
 
         // Called with the pieces done, those of an earlier run with them.
-        Action<int> Report(string english, string spanish, int of, int before = 0)
+        Action<int> Report(Func<int, string> sentence, int of, int before = 0)
         {
             var remaining = new RemainingTime(of, before);
             return done =>
             {
                 remaining.Add(done - remaining.Done);
-                terminal.Progress(words.In($"embedding {english}: {done} of {of}", $"codificando {spanish}: {done} de {of}") + remaining.Sentence(words));
+                terminal.Progress(sentence(done) + remaining.Sentence(words));
             };
         }
     }
@@ -134,9 +132,9 @@ internal sealed class EmbeddingInputs(bool upright)
     private IReadOnlyList<string> Lines(string file, Terminal terminal, Words words)
     {
         var lines = TextLines.Read(file, terminal, words, textsFile.Name);
-        var from = file == "-" ? words.In("Standard input", "La entrada estándar") : file;
+        var from = file == "-" ? words["embed.standard-input"] : file;
         return lines.Count > 0 ? [.. lines.Select(line => line.StartsWith('{') ? TextOf(line, words) : line)]
-            : throw new UsageException(words.In($"{from} has no texts; write one per line.", $"{from} no contiene textos; escribe uno por línea."));
+            : throw new UsageException(words["embed.file-without-texts", from]);
     }
 
     /// <summary>The text of a line of JSON, such as <c>{"text": "a lion"}</c>.</summary>
@@ -152,9 +150,7 @@ internal sealed class EmbeddingInputs(bool upright)
         {
         }
 
-        throw new UsageException(words.In(
-            $"A line of texts begins with a brace and is no JSON object of a text: {line} Write it like {{\"text\": \"a lion\"}}.",
-            $"Una línea de textos empieza por una llave y no es un objeto JSON: {line} Escríbela como {{\"text\": \"un león\"}}."));
+        throw new UsageException(words["embed.line-no-json", line]);
     }
 }
 

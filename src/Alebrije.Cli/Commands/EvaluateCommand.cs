@@ -19,7 +19,7 @@ internal static class EvaluateCommand
         only.Validators.Add(result =>
         {
             foreach (var name in Split(result.GetValueOrDefault<string?>()).Where(name => !PartNames.Contains(name)))
-                result.AddError($"--only does not know '{name}'; it takes {string.Join(", ", PartNames)}, joined by commas.");
+                result.AddError(Words.Of(result)["evaluate.only-unknown", name, string.Join(", ", PartNames)]);
         });
         var count = new Option<int>("--count")
         {
@@ -27,7 +27,7 @@ internal static class EvaluateCommand
         };
         count.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 1 or > 100_000) result.AddError("--count takes a whole number from 1 to 100000.");
+            if (result.GetValueOrDefault<int>() is < 1 or > 100_000) result.AddError(Words.Of(result)["usage.whole-number-between", "--count", 1, 100_000]);
         });
         var priors = new Option<bool>("--priors")
         {
@@ -43,7 +43,7 @@ internal static class EvaluateCommand
                 var words = new Words(CommonOptions.LanguageOf(parsed));
                 var compares = parsed.GetValue(priors);
                 if (compares && parsed.GetValue(only) is not null)
-                    throw new UsageException(words.In("--priors asks for the priors alone; leave out --only.", "--priors pide solo los priors; omite --only."));
+                    throw new UsageException(words["evaluate.priors-alone"]);
                 OutputFile.Check(parsed.GetValue(record), words);
                 OutputFile.CheckEmptyFolder("--out", parsed.GetValue(sheets), words);
                 var folder = ModelChoice.Find(parsed);
@@ -60,7 +60,7 @@ internal static class EvaluateCommand
                     Folder = parsed.GetValue(sheets),
                     DrawsByPrior = compares,
                     PicturesPerConcept = parsed.GetValue(record) is null ? 0 : PicturesPerConcept,
-                    OnProgress = progress => terminal.Progress($"{ModelEvaluation.NameOf(progress.Part)}: {progress.Doing}, {progress.Done} of {progress.Of}"),
+                    OnProgress = progress => terminal.Progress(words["evaluate.progress", ModelEvaluation.NameOf(progress.Part), progress.Doing, progress.Done, progress.Of]),
                 }, cancellation);
                 terminal.CloseLine();
                 if (parsed.GetValue(record) is { } file) ModelRecord.Of(result).Write(file);
@@ -69,7 +69,7 @@ internal static class EvaluateCommand
                 else if (compares)
                     SayPriors(terminal, words, result);
                 else
-                    Say(terminal, result);
+                    Say(terminal, words, result);
                 return 0;
             },
             CancellationToken.None));
@@ -82,42 +82,38 @@ internal static class EvaluateCommand
     private static void SayPriors(Terminal terminal, Words words, EvaluationResult result)
     {
         string[] figures = ["cosine", "retrieval_r1", "gap_closed", "energy_distance", "drawn_top1", "drawn_top5"];
-        terminal.Say(words.In($"{result.Model}, seed {result.Seed}; held-out captions, 95 % intervals", $"{result.Model}, semilla {result.Seed}; descripciones no vistas, intervalos del 95 %"));
+        terminal.Say(words["evaluate.head-priors", result.Model, result.Seed]);
         terminal.Say($"{"",-24}" + string.Concat(figures.Select(name => $"{name,-26}")).TrimEnd());
         foreach (var (name, group) in result.Metrics.Groups["prior"].Groups)
             terminal.Say($"{name,-24}" + string.Concat(figures.Select(figure => $"{(group.Figures.TryGetValue(figure, out var value) ? Interval(figure, value) : ""),-26}")).TrimEnd());
-        foreach (var reason in result.Left) terminal.Say(words.In($"Left out: {reason}", $"Omitido: {reason}"));
+        foreach (var reason in result.Left) terminal.Say(words["evaluate.left-out", reason]);
         terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{result.Seconds:F0} s"));
     }
 
     private static string Interval(string name, Figure figure) => $"{Number(name, figure.Value)} ({Number(name, figure.Low)}-{Number(name, figure.High)})";
 
-    private static void Say(Terminal terminal, EvaluationResult result)
+    private static void Say(Terminal terminal, Words words, EvaluationResult result)
     {
-        terminal.Say($"{result.Model}, seed {result.Seed}; held-out scenes, 95 % intervals");
-        Say(terminal, result.Metrics, "");
+        terminal.Say(words["evaluate.head", result.Model, result.Seed]);
+        Say(terminal, words, result.Metrics, "");
         if (result.Concepts.Count > 0)
-            terminal.Say(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{result.Concepts.Count(c => c.Right > 0)} of {result.Concepts.Count} core concepts were named right at least once, {result.Concepts.Count(c => c.Right == c.Of)} always."));
-        foreach (var reason in result.Left) terminal.Say($"Left out: {reason}");
+            terminal.Say(words["evaluate.concepts", result.Concepts.Count(c => c.Right > 0), result.Concepts.Count, result.Concepts.Count(c => c.Right == c.Of)]);
+        foreach (var reason in result.Left) terminal.Say(words["evaluate.left-out", reason]);
         terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{result.Seconds:F0} s"));
     }
 
-    private static void Say(Terminal terminal, MetricGroup group, string indent)
+    private static void Say(Terminal terminal, Words words, MetricGroup group, string indent)
     {
-        foreach (var (name, figure) in group.Figures) terminal.Say(Row(indent + name, name, figure));
+        foreach (var (name, figure) in group.Figures) terminal.Say(Row(words, indent + name, name, figure));
         foreach (var (name, inner) in group.Groups)
         {
             if (indent.Length == 0) terminal.Say();
-            terminal.Say(inner.Own is { } own ? Row(indent + name, name, own) : indent + name);
-            Say(terminal, inner, indent + "  ");
+            terminal.Say(inner.Own is { } own ? Row(words, indent + name, name, own) : indent + name);
+            Say(terminal, words, inner, indent + "  ");
         }
     }
 
-    private static string Row(string label, string name, Figure figure) => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{label,-32} {Number(name, figure.Value),10}   {Number(name, figure.Low)} to {Number(name, figure.High)}, n {figure.Count}");
+    private static string Row(Words words, string label, string name, Figure figure) => words["evaluate.row", label, Number(name, figure.Value), Number(name, figure.Low), Number(name, figure.High), figure.Count];
 
     /// <summary>Decibels, lengths and cosines as they are, shares in percent.</summary>
     private static string Number(string name, double value) =>

@@ -61,9 +61,7 @@ internal sealed class ExperimentCommand
     /// <summary>The path of a picture that has to be there.</summary>
     public static ExperimentPart PictureOf(ParseResult parsed, string path) => File.Exists(path)
         ? new ExperimentPart(null, path)
-        : throw new FileNotFoundException(new Words(CommonOptions.LanguageOf(parsed)).In(
-            $"There is no picture {path}; give the path of a PNG, JPEG, GIF, BMP or WebP file.",
-            $"No existe la imagen {path}; indica la ruta de un archivo PNG, JPEG, GIF, BMP o WebP."));
+        : throw new FileNotFoundException(new Words(CommonOptions.LanguageOf(parsed))["experiment.no-picture", path]);
 
     private int Run(ParseResult parsed, Func<ParseResult, PictureExperiment, PictureExperiment> fill, CancellationToken cancellation)
     {
@@ -85,12 +83,12 @@ internal sealed class ExperimentCommand
         using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolder = companion, Precision = CommonOptions.PrecisionOf(parsed) });
         experiment = experiment with { Request = experiment.Request with { Prior = pipeline.PriorFromElsewhere ?? priorKind } };
         var loaded = clock.Elapsed.TotalSeconds;
-        var result = new UnClipExperiments(pipeline).Run(experiment, (done, of, step) => terminal.Progress(string.Create(
-            CultureInfo.InvariantCulture, $"{done + 1} {words.In("of", "de")} {of}  {step.Stage} {step.Step}/{step.Of}")), cancellation);
+        var result = new UnClipExperiments(pipeline).Run(experiment, (done, of, step) => terminal.Progress(
+            words["experiment.progress", done + 1, of, StepProgress.StageName(step.Stage, words), step.Step, step.Of]), cancellation);
         terminal.CloseLine();
 
         foreach (var note in result.Notes) terminal.Note(note);
-        var shown = ExperimentWords.In(words, result);
+        var shown = ExperimentWords.Labelled(words, result);
         var files = place.Save(pipeline.Name, shown);
         if (parsed.GetValue(trace) is { } traced) ExperimentFiles.Trace(traced, pipeline.Name, result);
         var seconds = new { load = loaded, total = clock.Elapsed.TotalSeconds };
@@ -108,7 +106,7 @@ internal sealed class ExperimentCommand
         terminal.Show(shown.Sheet(), terminal.Width);
         var widest = shown.Pictures.Max(picture => picture.Label.Length);
         foreach (var picture in shown.Pictures) terminal.Say($"{picture.Label.PadRight(widest)}  {ExperimentWords.Line(words, picture)}".TrimEnd());
-        terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{files.Sheet}  {words.In("seed", "semilla")} {request.Seed}  {seconds.total:F1} s"));
+        terminal.Say(words["experiment.written", files.Sheet, request.Seed, seconds.total]);
         return 0;
     }
 

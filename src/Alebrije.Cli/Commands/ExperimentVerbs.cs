@@ -49,12 +49,7 @@ internal static class ExperimentVerbs
             {
                 var (texts, given) = (parsed.GetValue(parts)!, parsed.GetValue(weights) ?? []);
                 if (given.Length > 0 && given.Length != texts.Length)
-                {
-                    throw new UsageException(new Words(CommonOptions.LanguageOf(parsed)).In(
-                        $"{given.Length} weights were given for {texts.Length} parts; --weights takes one for each.",
-                        $"Se dieron {given.Length} pesos para {texts.Length} partes; --weights toma uno para cada una."));
-                }
-
+                    throw new UsageException(new Words(CommonOptions.LanguageOf(parsed))["experiment.weights-and-parts", given.Length, texts.Length]);
                 return experiment with { Parts = [.. texts.Select((text, i) => ExperimentCommand.PartOf(parsed, text, given.Length > 0 ? given[i] : 1))], Count = parsed.GetValue(count) };
             });
     }

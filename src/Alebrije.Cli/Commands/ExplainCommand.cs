@@ -22,7 +22,7 @@ internal static class ExplainCommand
             {
                 var (words, path, asked) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file), parsed.GetValue(texts)!);
                 if (asked.Any(string.IsNullOrWhiteSpace))
-                    throw new UsageException(words.In("A text is empty; write what the image might show, such as \"a lion\".", "Hay un texto vacío; escribe lo que podría mostrar la imagen, por ejemplo \"un león\"."));
+                    throw new UsageException(words["explain.empty-text"]);
                 OutputFile.Check(path, words);
                 var picture = PillowImage.Load(parsed.GetValue(image)!).Upright();
                 var folder = ModelChoice.Find(parsed);
@@ -42,7 +42,7 @@ internal static class ExplainCommand
 
                 foreach (var e in found)
                 {
-                    terminal.SayText(string.Create(CultureInfo.InvariantCulture, $"{e.Text}  ({words.In("cosine", "coseno")} {e.Cosine:F3})"));
+                    terminal.SayText(words["explain.text", e.Text, e.Cosine]);
                     if (path is null) terminal.Show(RelevancePng.Overlay(e), 32);
                     terminal.SayText("  " + string.Join("  ", e.Words.Select(word => string.Create(CultureInfo.InvariantCulture, $"{word.Token} {word.Relevance:F3}"))));
                 }

@@ -45,9 +45,9 @@ internal sealed class ImageFiles
         if (File.Exists(name)) return [name];
         if (Directory.Exists(name)) return OfFolder(name);
         if (name.IndexOfAny(Wildcards) < 0)
-            throw new FileNotFoundException(words.In($"There is no image {name}: neither a file nor a folder has this name.", $"No existe la imagen {name}: ni archivo ni carpeta se llaman así."));
+            throw new FileNotFoundException(words["images.not-there", name]);
         var (matches, others) = Pictures(Match(name));
-        return matches.Count > 0 ? matches : throw new FileNotFoundException(words.In($"No image matches the pattern {name}{Unread(others)}.", $"Ninguna imagen coincide con el patrón {name}{Unread(others)}."));
+        return matches.Count > 0 ? matches : throw new FileNotFoundException(words["images.pattern-without-match", name, Unread(others)]);
     }
 
     private List<string> OfFolder(string name)
@@ -57,15 +57,11 @@ internal sealed class ImageFiles
         if (found.Count > 0) return found;
         var below = folder.PicturesBelow(Unreadable, cancellation).Count;
         throw new FileNotFoundException(below == 0
-            ? words.In(
-                $"The folder {name} has no images; PNG, JPEG, GIF, BMP and WebP files are read{Unread(others)}.",
-                $"La carpeta {name} no contiene imágenes; se leen archivos PNG, JPEG, GIF, BMP y WebP{Unread(others)}.")
-            : words.In(
-                $"The folder {name} itself has no images, folders below it have {below}; name one of those, or write '{Path.Combine(name, AnyDepth, "*.png")}'.",
-                $"La carpeta {name} no contiene imágenes, pero sus subcarpetas tienen {below}; indica una de ellas o escribe '{Path.Combine(name, AnyDepth, "*.png")}'."));
+            ? words["images.folder-empty", name, Unread(others)]
+            : words["images.folder-only-below", name, below, Path.Combine(name, AnyDepth, "*.png")]);
     }
 
-    private string Unread(List<string> others) => others.Count == 0 ? "" : words.In($" (not read here: {SkippedPictures.Kinds(others)})", $" (aquí no se leen: {SkippedPictures.Kinds(others)})");
+    private string Unread(List<string> others) => others.Count == 0 ? "" : words["images.not-read-here", SkippedPictures.Kinds(others)];
 
     private (List<string> Pictures, List<string> Others) Pictures(IEnumerable<string> files)
     {

@@ -96,11 +96,12 @@ internal static class ImagineCommand
             yield break;
         }
 
+        var words = new Words(CommonOptions.LanguageOf(parsed));
         foreach (var (request, i) in requests.Select((request, i) => (request, i)))
         {
             cancellation.ThrowIfCancellationRequested();
             var trace = TraceOf(parsed, i, requests.Length);
-            var drawn = Best(pipeline, request, best, progress, trace, cancellation);
+            var drawn = Best(pipeline, request, best, progress, trace, words, cancellation);
             trace?.Finish(new { model = pipeline.Name, drawn.Result.Request, drawn.Result.ClipScore });
             yield return drawn;
         }
@@ -117,9 +118,7 @@ internal static class ImagineCommand
         const double gibibyte = 1 << 30;
         foreach (var stage in estimate.Stages)
             terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{stage.Stage,-20} {stage.Bytes / gibibyte,8:F2} GiB {stage.Seconds,9:F1} s"));
-        terminal.Say(words.In(
-            string.Create(CultureInfo.InvariantCulture, $"About {Time(estimate.Seconds)} for a picture, loading included, and {estimate.PeakBytes / gibibyte:F1} GiB of memory at most; {estimate.FreeBytes / gibibyte:F1} GiB are free."),
-            string.Create(CultureInfo.InvariantCulture, $"Unos {Time(estimate.Seconds)} por imagen, carga incluida, y {estimate.PeakBytes / gibibyte:F1} GiB de memoria como máximo; hay {estimate.FreeBytes / gibibyte:F1} GiB libres.")));
+        terminal.Say(words["imagine.estimate", Time(estimate.Seconds), estimate.PeakBytes / gibibyte, estimate.FreeBytes / gibibyte]);
         return 0;
 
         static string Time(double seconds) => seconds switch
@@ -133,10 +132,10 @@ internal static class ImagineCommand
 
     /// <summary>The best of several pictures by CLIP, with the seeds and scores of all of them; null where only one was drawn.</summary>
     private static (GenerationResult Result, IReadOnlyList<object>? Scores) Best(
-        UnClipPipeline pipeline, GenerationRequest request, int count, StepProgress progress, GenerationTrace? trace, CancellationToken cancellation)
+        UnClipPipeline pipeline, GenerationRequest request, int count, StepProgress progress, GenerationTrace? trace, Words words, CancellationToken cancellation)
     {
         if (count == 1) return (pipeline.Generate(request, progress.Show, trace, cancellation), null);
-        if (!pipeline.HasImageEncoder) throw new InvalidOperationException($"{pipeline.Name} has no image encoder, so CLIP cannot choose among pictures (--best-of); leave it out, or name a model that has one.");
+        if (!pipeline.HasImageEncoder) throw new InvalidOperationException(words["imagine.no-image-encoder", pipeline.Name]);
         var (best, scores, seconds) = ((GenerationResult?)null, new List<object>(), new Dictionary<string, double>());
         foreach (var drawn in pipeline.GenerateMany(Enumerable.Range(0, count).Select(i => request with { Seed = unchecked(request.Seed + (ulong)i) }), progress.Show, cancellation))
         {
@@ -156,11 +155,11 @@ internal static class ImagineCommand
             .Concat(given.Contains("-") ? PromptLine.Read("-", terminal, words) : [])
             .Concat(parsed.GetValue(PromptsFile) is { } file ? PromptLine.Read(file, terminal, words) : []).ToArray();
         if (prompts.Length == 0)
-            throw new UsageException(words.In("Say what to draw, as in: alebrije imagine \"a koala riding a motorcycle\".", "Di qué dibujar, por ejemplo: alebrije imagine \"un koala en una moto\"."));
+            throw new UsageException(words["imagine.no-prompt"]);
         var count = parsed.GetValue(Count);
-        if (count is < 1 or > 10_000) throw new UsageException(words.In($"--count is {count}; it has to lie between 1 and 10000.", $"--count es {count}; tiene que estar entre 1 y 10000."));
+        if (count is < 1 or > 10_000) throw new UsageException(words["imagine.count-range", count]);
         var best = parsed.GetValue(BestOf);
-        if (best is < 1 or > 1000) throw new UsageException(words.In($"--best-of is {best}; it has to lie between 1 and 1000.", $"--best-of es {best}; tiene que estar entre 1 y 1000."));
+        if (best is < 1 or > 1000) throw new UsageException(words["imagine.best-of-range", best]);
         var template = new GenerationRequest
         {
             Prompt = prompts[0].Prompt, Negative = parsed.GetValue(Negative)!, Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
@@ -170,7 +169,7 @@ internal static class ImagineCommand
             ClipGuidance = parsed.GetValue(ClipScale) is { } pull ? new ClipGuidance(pull, parsed.GetValue(ClipAlone)) : null,
         };
         if (parsed.GetValue(ClipAlone) && template.ClipGuidance is null)
-            throw new UsageException(words.In("--clip-guidance-alone needs a scale: add --clip-guidance 1.", "--clip-guidance-alone necesita una escala: añade --clip-guidance 1."));
+            throw new UsageException(words["imagine.clip-guidance-alone"]);
         var requests = prompts.SelectMany((prompt, i) => Enumerable.Range(0, count).Select(j => prompt.Seed is { } own
             ? prompt.Fill(template) with { Seed = unchecked(own + ((ulong)j * (ulong)best)) }
             : prompt.Fill(template) with { Seed = unchecked(seed + ((((ulong)i * (ulong)count) + (ulong)j) * (ulong)best)) })).ToArray();

@@ -74,9 +74,7 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
     private string Hint(ModelRecord record, string prompt)
     {
         var nearest = string.Join(", ", KnownConcepts.Nearest(record, pipeline, prompt, words.Language == "es" ? Language.Spanish : Language.English));
-        return words.In(
-            $"{pipeline.Name} knows no thing in \"{prompt}\"; nearest to it are {nearest} (alebrije world --known lists what it draws).",
-            $"{pipeline.Name} no conoce nada de \"{prompt}\"; lo más cercano es {nearest} (alebrije world --known muestra lo que dibuja).");
+        return words["imagine.unknown-things", pipeline.Name, prompt, nearest];
     }
 
     private void Show(GenerationResult result, string path)
@@ -89,6 +87,6 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
 
         terminal.Show(result.Image, 64);
         var score = result.ClipScore is { } cosine ? string.Create(CultureInfo.InvariantCulture, $"  CLIP {cosine:F3}") : "";
-        terminal.Say($"{path}  {words.In("seed", "semilla")} {result.Request.Seed}{score}");
+        terminal.Say(words["imagine.drawn", path, result.Request.Seed, score]);
     }
 }

@@ -31,16 +31,11 @@ internal static class ModelChoice
         if (model is null || catalog.Has(name) || Directory.Exists(name)) return;
         var runs = string.Join(", ", model.Verbs);
         if (model.Kind == Prior)
-        {
-            throw new UsageException(words.In(
-                $"{model.Name} is a prior and draws nothing alone: name it with --prior, beside the --model that it was made for.",
-                $"{model.Name} es un prior y no dibuja nada por sí solo: nómbralo con --prior, junto al --model para el que se hizo."));
-        }
-
+            throw new UsageException(words["models.is-a-prior", model.Name]);
         if (model.Verbs.Contains(Alike.GetValueOrDefault(verb, verb))) return;
         var kind = ModelsCommand.Kind(words, model.Kind);
         throw new UsageException(model.Verbs.Count == 0
-            ? words.In($"No verb runs {model.Name} ({kind}) yet; 'models list' shows what runs.", $"Ningún verbo usa todavía {model.Name} ({kind}); 'models list' muestra lo que funciona.")
-            : words.In($"{verb} does not run {model.Name} ({kind}); these do: {runs}.", $"{verb} no usa {model.Name} ({kind}); estos sí: {runs}."));
+            ? words["models.no-verb-runs", model.Name, kind]
+            : words["models.verb-does-not-run", verb, model.Name, kind, runs]);
     }
 }

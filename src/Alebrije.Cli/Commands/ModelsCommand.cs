@@ -45,13 +45,11 @@ internal static class ModelsCommand
         }
 
         if (models.Count == 0)
-        {
-            terminal.SayText(words.In($"No model has a name here; looked in {string.Join(", ", catalog.Folders)}.", $"Aquí ningún modelo tiene nombre; se buscó en {string.Join(", ", catalog.Folders)}."));
-        }
+            terminal.SayText(words["models.none", string.Join(", ", catalog.Folders)]);
         else
         {
             terminal.SayTable(
-                [words.In("on this disk", "en este disco"), words.In("kind", "tipo"), ">" + words.In("size", "tamaño"), words.In("licence", "licencia")],
+                [words["word.on-this-disk"], words["word.kind"], ">" + words["word.size"], words["word.licence"]],
                 models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes), m.Licence ?? "" }));
 
             // Whole, on lines of their own: a path that a table breaks cannot be copied.
@@ -60,11 +58,9 @@ internal static class ModelsCommand
 
         terminal.Say();
         terminal.SayTable(
-            [words.In("to be fetched", "por descargar"), words.In("kind", "tipo"), ">" + words.In("size, about", "tamaño aprox."), words.In("licence", "licencia"), words.In("runs today", "funciona hoy")],
+            [words["word.to-be-fetched"], words["word.kind"], ">" + words["word.size-about"], words["word.licence"], words["word.runs-today"]],
             published.Where(p => !here.Contains(p.Name)).Select(p => new[] { p.Name, Kind(words, p.Kind), p.Bytes is { } bytes ? Size(bytes) : "", p.Licence, RunsToday(words, p) }));
-        terminal.SayText(words.In(
-            $"'models pull NAME' fetches one, or any OWNER/NAME of the hub. --model takes a name or the path of a folder; {ModelCatalog.Variable} names further folders of models.",
-            $"'models pull NOMBRE' descarga uno, o cualquier DUEÑO/NOMBRE del hub. --model acepta un nombre o la ruta de una carpeta; {ModelCatalog.Variable} indica más carpetas de modelos."));
+        terminal.SayText(words["models.how-to-pull", ModelCatalog.Variable]);
         return 0;
     }
 
@@ -113,29 +109,26 @@ internal static class ModelsCommand
 
         terminal.Say($"{model.Name}: {Kind(words, model.Kind)}");
         terminal.Say(string.Join(", ", model.Repositories));
-        terminal.SayText(words.In(
-            $"{(model.Bytes is { } bytes ? $"about {Size(bytes)}, " : "")}licence {model.Licence}; runs {Runs(words, model)}. It is not on this disk; 'alebrije models pull {model.Name}' fetches it.",
-            $"{(model.Bytes is { } size ? $"unos {Size(size)}, " : "")}licencia {model.Licence}; funciona con {Runs(words, model)}. No está en este disco; 'alebrije models pull {model.Name}' lo descarga."));
+        var size = model.Bytes is { } bytes ? words["models.about-size", Size(bytes)] : "";
+        terminal.SayText(words["models.published", size, model.Licence, Runs(words, model), model.Name]);
     }
 
     private static string RunsToday(Words words, PublishedModel model) =>
-        model.IsComplete ? words.In("yes", "sí") : model.Verbs.Count == 0 ? words.In("not yet", "todavía no") : string.Join(", ", model.Verbs.Take(2));
+        model.IsComplete ? words["models.yes"] : model.Verbs.Count == 0 ? words["models.not-yet"] : string.Join(", ", model.Verbs.Take(2));
 
     /// <summary>Verbs that run a published model today.</summary>
     private static string Runs(Words words, PublishedModel model) =>
-        model.Verbs.Count == 0 ? words.In("no verb yet", "ningún verbo todavía")
-        : (model.IsComplete ? "" : words.In("only ", "solo ")) + string.Join(", ", model.Verbs);
+        model.Verbs.Count == 0 ? words["models.no-verb-yet"]
+        : string.Join(", ", model.Verbs) is var verbs && model.IsComplete ? verbs : words["models.only", verbs];
 
     private static void Say(Terminal terminal, Words words, ModelDescription description)
     {
         var model = description.Model;
         terminal.Say($"{model.Name}: {Kind(words, model.Kind)}" + (model.Kind == model.ClassName ? "" : $" ({model.ClassName})"));
         terminal.Say(model.Folder);
-        terminal.SayText(words.In(
-            $"{Count(description.Parameters)} parameters, {Size(model.Bytes)}, licence {description.Licence ?? "not stated"}",
-            $"{Count(description.Parameters)} parámetros, {Size(model.Bytes)}, licencia {description.Licence ?? "no indicada"}"));
+        terminal.SayText(words["models.summary", Count(description.Parameters), Size(model.Bytes), description.Licence ?? words["models.licence-not-stated"]]);
         terminal.SayTable(
-            [words.In("part", "parte"), words.In("class", "clase"), ">" + words.In("parameters", "parámetros"), words.In("type", "tipo"), ">" + words.In("size", "tamaño")],
+            [words["word.part"], words["word.class"], ">" + words["word.parameters"], words["word.type"], ">" + words["word.size"]],
             description.Components.Select(c => new[] { c.Name, c.ClassName, c.Parameters is { } n ? Count(n) : "", string.Join(", ", c.Types), Size(c.Bytes) }));
         if (description.Evaluation is { } evaluation) SayEvaluation(terminal, words, evaluation);
         if (description.Card is { } card)
@@ -147,21 +140,20 @@ internal static class ModelsCommand
 
     private static void SayEvaluation(Terminal terminal, Words words, JsonObject evaluation)
     {
-        terminal.SayText(words.In("How well it does, on scenes that training never showed:", "Qué tal lo hace, en escenas que el entrenamiento nunca mostró:"));
+        terminal.SayText(words["models.evaluation"]);
         terminal.SayTable(
-            [words.In("figure", "medida"), ">" + words.In("value", "valor"), words.In("95 % interval", "intervalo del 95 %"), ">n"],
+            [words["word.figure"], ">" + words["word.value"], words["word.interval-95"], ">n"],
             Figures(evaluation["metrics"] as JsonObject ?? evaluation, "").ToArray());
         var concepts = (evaluation["concepts"] as JsonArray ?? []).OfType<JsonObject>()
             .Select(c => (Name: $"{c["emoji"]} {c["name"]}", Right: Whole(c["right"]), Of: Whole(c["of"]), TakenFor: c["taken_for"]?.ToString())).ToArray();
         if (concepts.Length == 0) return;
         var never = concepts.Where(c => c.Right == 0).ToArray();
         var (always, total) = (concepts.Count(c => c.Right == c.Of), concepts.Length);
-        terminal.SayText(words.In(
-            $"What it can draw: of {total} core things {always} were named right in every picture, {total - always - never.Length} in some, {never.Length} in none.",
-            $"Lo que sabe dibujar: de {total} cosas básicas, {always} se reconocieron en todas las imágenes, {total - always - never.Length} en algunas y {never.Length} en ninguna."));
+        terminal.SayText(words["models.concepts", total, always, total - always - never.Length, never.Length]);
         if (never.Length == 0) return;
-        var listed = string.Join(", ", never.Take(ListedConcepts).Select(c => c.TakenFor is null ? c.Name : words.In($"{c.Name} (taken for {c.TakenFor})", $"{c.Name} (tomado por {c.TakenFor})")));
-        terminal.SayText(words.In("Not yet: ", "Todavía no: ") + listed + (never.Length > ListedConcepts ? words.In(" and more (--json lists all).", " y más (--json las lista todas).") : "."));
+        var listed = string.Join(", ", never.Take(ListedConcepts).Select(c => c.TakenFor is null ? c.Name : words["models.taken-for", c.Name, c.TakenFor]));
+        terminal.SayText(never.Length > ListedConcepts
+            ? words["models.concepts-never-more", listed] : words["models.concepts-never", listed]);
     }
 
     private static int Whole(JsonNode? node) => node is JsonValue value && value.TryGetValue<int>(out var number) ? number : 0;
@@ -197,13 +189,13 @@ internal static class ModelsCommand
 
     internal static string Kind(Words words, string kind) => kind switch
     {
-        "text to image" => words.In(kind, "texto a imagen"),
-        "image variations" => words.In(kind, "variaciones de imágenes"),
-        "text and image embeddings" => words.In(kind, "embeddings de textos e imágenes"),
-        "inpainting" => words.In(kind, "repintado de partes"),
-        "depth to image" => words.In(kind, "profundidad a imagen"),
-        "text embeddings" => words.In(kind, "embeddings de textos"),
-        "image embeddings" => words.In(kind, "embeddings de imágenes"),
+        "text to image" => words["kind.text-to-image"],
+        "image variations" => words["kind.image-variations"],
+        "text and image embeddings" => words["kind.text-and-image-embeddings"],
+        "inpainting" => words["kind.inpainting"],
+        "depth to image" => words["kind.depth-to-image"],
+        "text embeddings" => words["kind.text-embeddings"],
+        "image embeddings" => words["kind.image-embeddings"],
         _ => kind,
     };
 

@@ -29,7 +29,7 @@ internal static class MultiLabelClassification
         if (parsed.GetValue(IsAsked)) return true;
         foreach (var option in new[] { Thresholds, Examples, Truth })
             if (parsed.GetValue(option) is not null)
-                throw new UsageException(words.In($"{option.Name} belongs to --multi-label; give that too.", $"{option.Name} es de --multi-label; indica también esta opción."));
+                throw new UsageException(words["classify.multi-label-only", option.Name]);
         return false;
     }
 
@@ -49,9 +49,9 @@ internal static class MultiLabelClassification
     {
         var (file, examplesAt, truthAt) = (parsed.GetValue(Thresholds), parsed.GetValue(Examples), parsed.GetValue(Truth));
         if (truthAt is not null && images.Length > 0)
-            throw new UsageException(words.In("--truth names images and what they show, --images only images; give one of them.", "--truth indica imágenes y lo que muestran, --images solo imágenes; indica una de las dos."));
+            throw new UsageException(words["classify.truth-and-images"]);
         if (truthAt is null && images.Length == 0 && examplesAt is null)
-            throw new UsageException(words.In("There are no images to classify; give --images, --truth or --fit-thresholds.", "No hay imágenes que clasificar; indica --images, --truth o --fit-thresholds."));
+            throw new UsageException(words["classify.no-images-multi-label"]);
         if (examplesAt is not null) OutputFile.Check(file, words);
         var examples = examplesAt is null ? [] : LabelledImage.Read(examplesAt, cancellation);
         var judged = truthAt is null ? [] : LabelledImage.Read(truthAt, cancellation);
@@ -62,13 +62,11 @@ internal static class MultiLabelClassification
         var read = examplesAt is null && file is not null ? LabelThresholds.Load(file, labels) : null;
         foreach (var (of, at) in new[] { (examples, examplesAt), (judged, truthAt) })
             if (at is not null && !of.Any(image => image.Labels.Any(label => labels.Contains(label, StringComparer.OrdinalIgnoreCase))))
-                throw new UsageException(words.In(
-                    $"No image of {at} shows one of the labels {string.Join(", ", labels.Take(5))}; its own are {string.Join(", ", known.Take(5))}.",
-                    $"Ninguna imagen de {at} muestra una de las etiquetas {string.Join(", ", labels.Take(5))}; las suyas son {string.Join(", ", known.Take(5))}."));
+                throw new UsageException(words["classify.no-label-shown", at, string.Join(", ", labels.Take(5)), string.Join(", ", known.Take(5))]);
 
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
-        terminal.Progress(words.In("loading the model", "cargando el modelo"));
+        terminal.Progress(words["progress.loading-model"]);
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
         var classifier = ZeroShotClassifier.Create(names, templates, texts => model.EmbedTexts(texts, cancellation: cancellation), [contrast ?? Neutral]);
         var (learnt, ofExamples, _) = Scores([.. examples.Select(image => image.Path)]);
@@ -102,19 +100,19 @@ internal static class MultiLabelClassification
 
         if (files.Count > 0)
             terminal.SayTable(
-                [words.In("image", "imagen"), words.In("labels above their threshold", "etiquetas por encima de su umbral")],
+                [words["word.image"], words["classify.labels-above-threshold"]],
                 files.Select((_, i) => (string[])[rows[i], given[i].Count == 0 ? "–" : string.Join(", ", given[i].Select(k => string.Create(CultureInfo.InvariantCulture, $"{labels[k]} {scores[i][k]:+0.00;-0.00}")))]));
         Show(terminal, words, thresholds, results);
         if (unfitted.Length > 0)
-            terminal.SayText(words.In($"No example shows {string.Join(", ", unfitted)}: their threshold stays at 0.", $"Ningún ejemplo muestra {string.Join(", ", unfitted)}: su umbral sigue en 0."));
+            terminal.SayText(words["classify.no-example", string.Join(", ", unfitted)]);
         if (results is not null && truthAt is null)
-            terminal.SayText(words.In("Judged on the examples the thresholds were fitted on, so too good; --truth names others.", "Medido en los mismos ejemplos del ajuste, así que sale demasiado bien; --truth indica otros."));
+            terminal.SayText(words["classify.judged-on-examples"]);
         if (written is not null) terminal.SayText(words.Wrote(written) + ".");
         return skipped.Say(terminal);
 
         (int[] Places, double[][] Scores, double[][] Cosines) Scores(IReadOnlyList<string> paths)
         {
-            var (places, embedded) = skipped.Embed(model, paths, done => terminal.Progress(words.In($"embedding images: {done} of {paths.Count}", $"codificando imágenes: {done} de {paths.Count}")), cancellation);
+            var (places, embedded) = skipped.Embed(model, paths, done => terminal.Progress(words["progress.embedding-images", done, paths.Count]), cancellation);
             return (places, [.. embedded.Select(image => classifier.Margins(image))], [.. embedded.Select(classifier.Cosines)]);
         }
 
@@ -130,10 +128,10 @@ internal static class MultiLabelClassification
             .. results is null ? [] : (string[])[results[k].Count.ToString(CultureInfo.InvariantCulture), Share(results[k].Precision), Share(results[k].Recall), Share(results[k].F1)],
         ]);
         terminal.SayTable(
-            [words.In("label", "etiqueta"), ">" + words.In("threshold", "umbral"), .. results is null ? [] : (string[])[">" + words.In("images", "imágenes"), ">" + words.In("precision", "precisión"), ">" + words.In("recall", "exhaustividad"), ">F1"]],
+            [words["word.label"], ">" + words["word.threshold"], .. results is null ? [] : (string[])[">" + words["word.images"], ">" + words["word.precision"], ">" + words["word.recall"], ">F1"]],
             rows);
         if (results is not null && results.Any(result => result.F1 is not null))
-            terminal.SayText(string.Create(CultureInfo.InvariantCulture, $"{words.In("mean F1", "F1 medio")} {100 * results.Average(result => result.F1 ?? 0):F1} %"));
+            terminal.SayText(words["classify.mean-f1", 100 * results.Average(result => result.F1 ?? 0)]);
 
         static string Share(double? value) => value is { } share ? (100 * share).ToString("F1", CultureInfo.InvariantCulture) + " %" : "–";
     }

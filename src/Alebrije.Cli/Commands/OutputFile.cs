@@ -13,7 +13,7 @@ internal static class OutputFile
         option.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<string?>() is { } path && !endings.Contains(Path.GetExtension(path).ToLowerInvariant()))
-                result.AddError($"--out {path}: the file has to end in {Listed(endings)}.");
+                result.AddError(Words.Of(result)["output.ending", path, Listed(endings, Words.Of(result))]);
         });
         return option;
     }
@@ -24,8 +24,8 @@ internal static class OutputFile
     {
         if (path is null) return;
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))
-            throw new DirectoryNotFoundException(words.In($"{path} cannot be written: there is no folder {folder}.", $"No se puede escribir {path}: no existe la carpeta {folder}."));
-        if (Directory.Exists(path)) throw new IOException(words.In($"{path} cannot be written: a folder has this name.", $"No se puede escribir {path}: es una carpeta."));
+            throw new DirectoryNotFoundException(words["output.no-folder", path, folder]);
+        if (Directory.Exists(path)) throw new IOException(words["output.is-a-folder", path]);
         var wasThere = File.Exists(path) || new FileInfo(path).LinkTarget is not null;
         try
         {
@@ -39,12 +39,12 @@ internal static class OutputFile
         {
             var reason = e switch
             {
-                UnauthorizedAccessException => words.In("access is denied", "acceso denegado"),
-                FileNotFoundException or DirectoryNotFoundException => words.In("its folder takes no new files", "su carpeta no admite archivos nuevos"),
-                PathTooLongException => words.In("the name is too long", "el nombre es demasiado largo"),
+                UnauthorizedAccessException => words["output.denied"],
+                FileNotFoundException or DirectoryNotFoundException => words["output.folder-takes-none"],
+                PathTooLongException => words["output.name-too-long"],
                 _ => e.Message.Split('\n')[0].TrimEnd('.'),
             };
-            throw new IOException(words.In($"{path} cannot be written: {reason}.", $"No se puede escribir {path}: {reason}."), e);
+            throw new IOException(words["output.cannot-be-written", path, reason], e);
         }
     }
 
@@ -62,7 +62,7 @@ internal static class OutputFile
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new IOException(words.In($"The folder {path} cannot be made: {e.Message.Split('\n')[0].TrimEnd('.')}.", $"No se puede crear la carpeta {path}: {e.Message.Split('\n')[0].TrimEnd('.')}."), e);
+            throw new IOException(words["output.folder-not-made", path, e.Message.Split('\n')[0].TrimEnd('.')], e);
         }
 
         Check(Path.Combine(path, file), words);
@@ -76,9 +76,9 @@ internal static class OutputFile
     public static void CheckEmptyFolder(string option, string? path, Words words)
     {
         if (path is null) return;
-        if (File.Exists(path)) throw new IOException(words.In($"{option} {path} is a file; name a folder.", $"{option} {path} es un archivo; nombra una carpeta."));
+        if (File.Exists(path)) throw new IOException(words["output.folder-is-a-file", option, path]);
         if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Any())
-            throw new IOException(words.In($"{option} {path} is not empty; name a new or an empty folder, so that nothing in it is replaced.", $"{option} {path} no está vacía; nombra una carpeta nueva o vacía, para que nada de ella se reemplace."));
+            throw new IOException(words["output.folder-not-empty", option, path]);
     }
 
     /// <summary>A name that no file has: the stem with <c>.png</c>, or with a number before it.</summary>
@@ -93,6 +93,6 @@ internal static class OutputFile
     /// <summary>A path without its ending.</summary>
     public static string StemOf(string path) => Path.Combine(Path.GetDirectoryName(path) ?? "", Path.GetFileNameWithoutExtension(path));
 
-    private static string Listed(string[] endings) =>
-        endings.Length == 1 ? endings[0] : $"{string.Join(", ", endings[..^1])} or {endings[^1]}";
+    private static string Listed(string[] endings, Words words) =>
+        endings.Length == 1 ? endings[0] : string.Join(", ", endings[..^1]) + words["list.or"] + endings[^1];
 }

@@ -23,31 +23,19 @@ internal sealed class OutputNames
         if (extension.Equals(".png", StringComparison.OrdinalIgnoreCase) && !Directory.Exists(output))
         {
             if (requests.Count > 1)
-            {
-                throw new UsageException(words.In(
-                    $"--out {output} names one file, and {requests.Count} pictures are asked for; name a folder.",
-                    $"--out {output} nombra un solo archivo y se piden {requests.Count} imágenes; nombra una carpeta."));
-            }
-
+                throw new UsageException(words["output.one-file-many-pictures", output, requests.Count]);
             file = output;
             if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) OutputFile.CheckFolder(parent, Path.GetFileName(output), words);
         }
         else if (extension is ".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")
         {
-            throw new UsageException(words.In(
-                $"--out {output}: pictures are written as .png, because it keeps the recipe; name a .png file or a folder.",
-                $"--out {output}: las imágenes se escriben como .png, que conserva la receta; nombra un archivo .png o una carpeta."));
+            throw new UsageException(words["output.not-png", output]);
         }
         else
         {
             folder = output;
             if (Enumerable.Range(0, requests.Count).Select(InFolder).FirstOrDefault(File.Exists) is { } there)
-            {
-                throw new UsageException(words.In(
-                    $"--out {output}: {there} is there already and would be replaced; name another folder.",
-                    $"--out {output}: {there} ya existe y se reemplazaría; nombra otra carpeta."));
-            }
-
+                throw new UsageException(words["output.there-already", output, there]);
             OutputFile.CheckFolder(output, "0000.png", words);
         }
     }
@@ -65,7 +53,7 @@ internal sealed class OutputNames
     private static string NameOf(GenerationRequest request)
     {
         var letters = request.Prompt.ToLowerInvariant().Select(c => char.IsLetterOrDigit(c) ? c : '-').ToArray();
-        var words = string.Join('-', new string(letters).Split('-', StringSplitOptions.RemoveEmptyEntries));
-        return $"{(words.Length == 0 ? "picture" : words.Length > 60 ? words[..60].TrimEnd('-') : words)}-{request.Seed}";
+        var name = string.Join('-', new string(letters).Split('-', StringSplitOptions.RemoveEmptyEntries));
+        return $"{(name.Length == 0 ? "picture" : name.Length > 60 ? name[..60].TrimEnd('-') : name)}-{request.Seed}";
     }
 }

@@ -31,10 +31,9 @@ internal static class PackCommand
             var enlarging = parsed.GetValue(upsampler);
             var decoder = missing.Length == parts.Length - 1 ? runs[^1] : null;
             if (decoder is null && (missing.Length == parts.Length ? priors.Length == 0 && enlarging is null : missing.Length > 0))
-                throw new UsageException(words.In(
-                    $"pack lacks {string.Join(", ", missing)}; give all four runs, or --decoder, --other-priors or --upsampler alone.", $"A pack le falta {string.Join(", ", missing)}; da las cuatro carpetas, o solo --decoder, --other-priors o --upsampler."));
+                throw new UsageException(words["pack.lacks", string.Join(", ", missing)]);
             if (decoder is null && missing.Length > 0 && parsed.GetValue(guess) is not null)
-                throw new UsageException(words.In("--guess goes with --decoder: a decoder draws with the first guess that it was trained with.", "--guess va con --decoder: un decodificador dibuja con la primera aproximación con la que fue entrenado."));
+                throw new UsageException(words["pack.guess-alone"]);
             CommonOptions.StartTorch(parsed);
             var target = parsed.GetValue(folder)!;
             if (missing.Length == 0)
@@ -50,7 +49,7 @@ internal static class PackCommand
 
             var bytes = Directory.GetFiles(target, "*.safetensors", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
             if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(new { folder = target, weights_bytes = bytes });
-            else terminal.Say($"{target}: {bytes / 1e6:F1} MB of weights");
+            else terminal.Say(words["pack.written", target, bytes / 1e6]);
             return 0;
         });
         return command;

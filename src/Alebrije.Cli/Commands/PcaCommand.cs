@@ -20,7 +20,7 @@ internal static class PcaCommand
             {
                 var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file));
                 var given = inputs.Read(parsed, terminal, words, cancellation);
-                var tooFew = words.In("A plane needs two points or more; give --images, --texts or --texts-file.", "Un plano necesita al menos dos puntos; indica --images, --texts o --texts-file.");
+                var tooFew = words["pca.too-few"];
                 if (given.Images.Count + given.Texts.Count < 2) throw new UsageException(tooFew);
                 OutputFile.Check(path, words);
                 var embedded = EmbeddingInputs.Embed(parsed, terminal, words, given, thumbnails: path is not null, cancellation);
@@ -40,18 +40,18 @@ internal static class PcaCommand
                 }
 
                 var shares = plot.ExplainedVarianceRatio.Select(share => share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal)).ToArray();
-                var variance = words.In($"The axes hold {shares[0]} and {shares[1]} of the variance", $"Los ejes contienen el {shares[0]} y el {shares[1]} de la varianza");
+                var variance = words["pca.variance", shares[0], shares[1]];
                 if (path is null)
                 {
                     if (terminal.HasColour) terminal.Show(RgbImage.FromBytes(plot.ToPng(options)), terminal.Width, halfBlocks: false);
                     terminal.SayTable(
-                        [words.In("kind", "tipo"), words.In("label", "etiqueta"), ">x", ">y"],
-                        plot.Points.Select(p => new[] { p.Kind == EmbeddingKind.Image ? words.In("image", "imagen") : words.In("text", "texto"), p.Label, Number(p.X), Number(p.Y) }));
-                    terminal.SayText(words.In($"{variance}; model {embedded.Model}. Draw it with --out plot.png, .svg or .html.", $"{variance}; modelo {embedded.Model}. Dibújalo con --out plot.png, .svg o .html."));
+                        [words["word.kind"], words["word.label"], ">x", ">y"],
+                        plot.Points.Select(p => new[] { p.Kind == EmbeddingKind.Image ? words["word.image"] : words["word.text"], p.Label, Number(p.X), Number(p.Y) }));
+                    terminal.SayText(words["pca.draw-it", variance, embedded.Model]);
                 }
                 else
                 {
-                    terminal.SayText($"{words.Wrote(path)}: {words.Images(embedded.Images.Length)}, {words.Texts(given.Texts.Count)}, {words.In("model", "modelo")} {embedded.Model}. {variance}.");
+                    terminal.SayText(words["embed.written", words.Wrote(path), words.Images(embedded.Images.Length), words.Texts(given.Texts.Count), embedded.Model] + $" {variance}.");
                 }
 
                 return embedded.Skipped.Say(terminal);

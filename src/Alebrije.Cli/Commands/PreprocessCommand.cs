@@ -39,10 +39,12 @@ internal static class PreprocessCommand
             terminal.Show(processor.PrepareBytes(picture), 32);
             var culture = CultureInfo.InvariantCulture;
             terminal.Say(string.Create(culture, $"{picture.Width} x {picture.Height} {picture.Mode.ToString().ToUpperInvariant()} → float32 [3, {h}, {w}], {values.Min():F3} … {values.Max():F3}"));
-            terminal.Say(words.In("mean", "media") + "  " + string.Join(", ", mean.Select(x => x.ToString(culture))));
-            terminal.Say("std   " + string.Join(", ", std.Select(x => x.ToString(culture))));
+            terminal.Say(words["preprocess.mean", Listed(mean)]);
+            terminal.Say(words["preprocess.std", Listed(std)]);
             if (path is not null) terminal.Say(words.Wrote(path) + ".");
             return 0;
+
+            string Listed(IReadOnlyList<double> numbers) => string.Join(", ", numbers.Select(x => x.ToString(culture)));
         });
         return command;
     }

@@ -31,8 +31,6 @@ internal static class PriorChoice
         if (PriorNames.TryParse(given, out var kind)) return (kind, null);
         if (Directory.Exists(given)) return (default, given);
         var catalog = ModelCatalog.Create();
-        return catalog.Has(given) ? (default, catalog.CompanionOf(given) ?? catalog.Find(given)) : throw new UsageException(words.In(
-            $"There is no prior '{given}'; --prior takes {string.Join(", ", PriorNames.All)}, a prior's folder, or a model on this disk.",
-            $"No hay ningún prior '{given}'; --prior toma {string.Join(", ", PriorNames.All)}, la carpeta de un prior o un modelo de este disco."));
+        return catalog.Has(given) ? (default, catalog.CompanionOf(given) ?? catalog.Find(given)) : throw new UsageException(words["prior.unknown", given, string.Join(", ", PriorNames.All)]);
     }
 }

@@ -53,9 +53,7 @@ internal sealed record PromptLine
         }
         catch (JsonException)
         {
-            throw new UsageException(words.In(
-                $"A line of prompts begins with a brace and is no JSON object of a prompt: {line} It takes prompt, and seed, negative, steps, guidance or size.",
-                $"Una línea de descripciones empieza por una llave y no es un objeto JSON: {line} Toma prompt, y además seed, negative, steps, guidance o size."));
+            throw new UsageException(words["prompts.line-no-json", line]);
         }
     }
 }

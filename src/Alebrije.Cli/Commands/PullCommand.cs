@@ -29,11 +29,9 @@ internal static class PullCommand
             var isFile = PublishedModels.Find(target) is null && ModelStore.CanImport(target);
             var words = new Words(CommonOptions.LanguageOf(parsed));
             if (isFile && (parsed.GetValue(Revision) is not null || parsed.GetValue(Refresh)))
-                throw new UsageException(words.In(
-                    $"{target} is imported and has no revisions; leave --revision and --refresh away.", $"{target} se importa y no tiene revisiones; quita --revision y --refresh."));
+                throw new UsageException(words["pull.import-without-revisions", target]);
             if (!isFile && parsed.GetValue(Name) is not null)
-                throw new UsageException(words.In(
-                    $"--name goes with a folder or an archive; {target} has its name already.", $"--name va con una carpeta o un archivo comprimido; {target} ya tiene nombre."));
+                throw new UsageException(words["pull.name-of-import-only", target]);
             return isFile ? Task.Run(() => Import(terminal, parsed, target, cancellation), CancellationToken.None) : PullAsync(terminal, parsed, target, cancellation);
         });
         return command;
@@ -45,7 +43,7 @@ internal static class PullCommand
         var settings = HubSettings.FromEnvironment();
         using var hub = new ModelHub(settings) { OnRetry = terminal.Note };
         var options = new PullOptions { Revision = parsed.GetValue(Revision), Variant = parsed.GetValue(Variant), Refresh = parsed.GetValue(Refresh) };
-        terminal.Progress(words.In($"asking {settings.Endpoint.Host} for the files of {target}", $"preguntando a {settings.Endpoint.Host} por los archivos de {target}"));
+        terminal.Progress(words["pull.asking", settings.Endpoint.Host, target]);
         var plan = await hub.PlanAsync(target, options, cancellation);
         SayPlan(terminal, words, plan);
         var fetched = parsed.GetValue(DryRun) ? 0 : await hub.PullAsync(plan, new ProgressLine(terminal, words).Show, cancellation);
@@ -67,17 +65,15 @@ internal static class PullCommand
         {
             foreach (var repository in plan.Repositories)
                 terminal.SayTable(
-                    [repository.Repository, ">" + words.In("size", "tamaño"), ">" + words.In("on this disk", "en este disco")],
-                    repository.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes), f.Present == f.Bytes ? words.In("whole", "completo") : ModelsCommand.Size(f.Present) }));
-            terminal.SayText(words.In(
-                $"Nothing was fetched. It would be {ModelsCommand.Size(plan.BytesToFetch)} of {ModelsCommand.Size(plan.Bytes)}; {ModelsCommand.Size(plan.FreeBytes)} are free.",
-                $"No se ha descargado nada. Serían {ModelsCommand.Size(plan.BytesToFetch)} de {ModelsCommand.Size(plan.Bytes)}; hay {ModelsCommand.Size(plan.FreeBytes)} libres."));
+                    [repository.Repository, ">" + words["word.size"], ">" + words["word.on-this-disk"]],
+                    repository.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes), f.Present == f.Bytes ? words["word.whole"] : ModelsCommand.Size(f.Present) }));
+            terminal.SayText(words["pull.dry-run", ModelsCommand.Size(plan.BytesToFetch), ModelsCommand.Size(plan.Bytes), ModelsCommand.Size(plan.FreeBytes)]);
             return 0;
         }
 
         terminal.SayText(plan.BytesToFetch == 0
-            ? words.In($"{plan.Name} is on this disk, {ModelsCommand.Size(plan.Bytes)}; nothing was fetched.", $"{plan.Name} ya está en este disco, {ModelsCommand.Size(plan.Bytes)}; no se ha descargado nada.")
-            : words.In($"Fetched {plan.Name}: {ModelsCommand.Size(fetched)} in {Seconds(watch.Elapsed)}, all checked.", $"Descargado {plan.Name}: {ModelsCommand.Size(fetched)} en {Seconds(watch.Elapsed)}, todo comprobado."));
+            ? words["pull.there-already", plan.Name, ModelsCommand.Size(plan.Bytes)]
+            : words["pull.fetched", plan.Name, ModelsCommand.Size(fetched), Seconds(watch.Elapsed)]);
         terminal.Say(plan.Folder);
         return 0;
     }
@@ -88,9 +84,7 @@ internal static class PullCommand
         var store = ModelStore.Create();
         if (OriginalFolder.TryOpen(source) is { } original) return Convert(terminal, parsed, words, store, source, original, cancellation);
         var plan = store.PlanImport(source, parsed.GetValue(Name), parsed.GetValue(Variant), cancellation);
-        terminal.Note(words.In(
-            $"{plan.Name}: {plan.Files.Count} files, {ModelsCommand.Size(plan.Bytes)}; {ModelsCommand.Size(plan.FreeBytes)} are free.",
-            $"{plan.Name}: {plan.Files.Count} archivos, {ModelsCommand.Size(plan.Bytes)}; hay {ModelsCommand.Size(plan.FreeBytes)} libres."));
+        terminal.Note(words["pull.import-plan", plan.Name, words.Count("pull.files", plan.Files.Count), ModelsCommand.Size(plan.Bytes), ModelsCommand.Size(plan.FreeBytes)]);
         foreach (var note in plan.Notes) terminal.Note(note);
         var pretend = parsed.GetValue(DryRun);
         if (!pretend) store.Import(plan, new ProgressLine(terminal, words).Show, cancellation);
@@ -101,8 +95,8 @@ internal static class PullCommand
             return 0;
         }
 
-        if (pretend) terminal.SayTable([words.In("file", "archivo"), ">" + words.In("size", "tamaño")], plan.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes) }));
-        terminal.SayText(pretend ? words.In("Nothing was imported.", "No se ha importado nada.") : words.In($"Imported as {plan.Name}:", $"Importado como {plan.Name}:"));
+        if (pretend) terminal.SayTable([words["word.file"], ">" + words["word.size"]], plan.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes) }));
+        terminal.SayText(pretend ? words["pull.import-dry-run"] : words["pull.imported", plan.Name]);
         if (!pretend) terminal.Say(plan.Folder);
         return 0;
     }
@@ -110,12 +104,11 @@ internal static class PullCommand
     /// <summary>Files as their authors first published them are written anew in the layout of pipelines.</summary>
     private static int Convert(Terminal terminal, ParseResult parsed, Words words, ModelStore store, string source, OriginalFolder original, CancellationToken cancellation)
     {
-        if (parsed.GetValue(Variant) is not null) throw new UsageException(words.In("Original files have no variants; leave --variant away.", "Los archivos originales no tienen variantes; quita --variant."));
+        if (parsed.GetValue(Variant) is not null) throw new UsageException(words["pull.original-without-variants"]);
         var name = parsed.GetValue(Name) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
         var names = original.Endings.Select(ending => name + ending).ToArray();
-        terminal.Note(words.In(
-            $"{name}: the original files of {original.Kind}, written anew as {string.Join(" and ", names)}; about {ModelsCommand.Size(original.Bytes)}.",
-            $"{name}: los archivos originales de {original.Kind}, que se escriben de nuevo como {string.Join(" y ", names)}; unos {ModelsCommand.Size(original.Bytes)}."));
+        var written = string.Join(words["list.and"], names);
+        terminal.Note(words["pull.original", name, original.Kind, written, ModelsCommand.Size(original.Bytes)]);
         foreach (var note in original.Notes) terminal.Note(note);
         var pretend = parsed.GetValue(DryRun);
         IReadOnlyList<string> folders = pretend ? [.. names.Select(store.FolderFor)]
@@ -126,7 +119,7 @@ internal static class PullCommand
             return 0;
         }
 
-        terminal.SayText(pretend ? words.In("Nothing was imported.", "No se ha importado nada.") : words.In($"Imported as {name}:", $"Importado como {name}:"));
+        terminal.SayText(pretend ? words["pull.import-dry-run"] : words["pull.imported", name]);
         if (!pretend)
             foreach (var folder in folders) terminal.Say(folder);
         return 0;
@@ -137,17 +130,14 @@ internal static class PullCommand
     {
         foreach (var repository in plan.Repositories)
         {
-            var licence = repository.Licence ?? PublishedModels.Find(plan.Name)?.Licence ?? words.In("not stated", "no indicada");
-            terminal.Note(words.In(
-                $"{repository.Repository} at {repository.Commit[..8]}: licence {licence}{(repository.LicencePage is { } page ? $" ({page})" : "")}",
-                $"{repository.Repository} en {repository.Commit[..8]}: licencia {licence}{(repository.LicencePage is { } where ? $" ({where})" : "")}"));
+            var licence = repository.Licence ?? PublishedModels.Find(plan.Name)?.Licence ?? words["models.licence-not-stated"];
+            if (repository.LicencePage is { } page) licence += $" ({page})";
+            terminal.Note(words["pull.repository", repository.Repository, repository.Commit[..8], licence]);
             foreach (var note in repository.Notes) terminal.Note(note);
         }
 
         if (plan.BytesToFetch > 0)
-            terminal.Note(words.In(
-                $"{ModelsCommand.Size(plan.BytesToFetch)} to fetch of {ModelsCommand.Size(plan.Bytes)}; {ModelsCommand.Size(plan.FreeBytes)} are free.",
-                $"Por descargar {ModelsCommand.Size(plan.BytesToFetch)} de {ModelsCommand.Size(plan.Bytes)}; hay {ModelsCommand.Size(plan.FreeBytes)} libres."));
+            terminal.Note(words["pull.plan", ModelsCommand.Size(plan.BytesToFetch), ModelsCommand.Size(plan.Bytes), ModelsCommand.Size(plan.FreeBytes)]);
         NoteWhatRunsIt(terminal, words, plan.Name);
     }
 
@@ -159,8 +149,8 @@ internal static class PullCommand
         if (PublishedModels.Find(name) is not { IsComplete: false } model) return;
         var (kind, verbs) = (ModelsCommand.Kind(words, model.Kind), string.Join(", ", model.Verbs));
         terminal.Note(model.Verbs.Count == 0
-            ? words.In($"No verb runs {model.Name} yet.", $"Ningún verbo usa todavía {model.Name}.")
-            : words.In($"What {model.Name} was published for ({kind}) no verb does yet; these run: {verbs}.", $"Aquello para lo que se publicó {model.Name} ({kind}) todavía no lo hace ningún verbo; funcionan: {verbs}."));
+            ? words["pull.no-verb-runs", model.Name]
+            : words["pull.not-its-purpose", model.Name, kind, verbs]);
     }
 
     internal static string Seconds(TimeSpan time) => time.TotalSeconds < 100
@@ -179,7 +169,7 @@ internal sealed class ProgressLine(Terminal terminal, Words words)
         if (progress.Note is { } note) terminal.Note(note);
         if (!terminal.IsLive)
         {
-            if (progress.IsWhole) terminal.Note(words.In($"{progress.File}: whole, {Share(progress)}", $"{progress.File}: completo, {Share(progress)}"));
+            if (progress.IsWhole) terminal.Note(words["pull.file-whole", progress.File, Share(progress)]);
             return;
         }
 
@@ -187,9 +177,9 @@ internal sealed class ProgressLine(Terminal terminal, Words words)
         sinceDrawn.Restart();
         var filled = progress.Total == 0 ? BarWidth : (int)(BarWidth * progress.Present / progress.Total);
         var left = progress.BytesPerSecond > 1 ? TimeSpan.FromSeconds(Math.Min(360_000, (progress.Total - progress.Present) / progress.BytesPerSecond)) : (TimeSpan?)null;
-        terminal.Progress($"[{new string('#', filled)}{new string('.', BarWidth - filled)}] {Share(progress)}{(left is { } time ? words.In($", {PullCommand.Seconds(time)} left", $", quedan {PullCommand.Seconds(time)}") : "")}  {progress.File}");
+        var (bar, rest) = (new string('#', filled).PadRight(BarWidth, '.'), left is { } time ? words["pull.time-left", PullCommand.Seconds(time)] : "");
+        terminal.Progress($"[{bar}] {Share(progress)}{rest}  {progress.File}");
     }
 
-    private string Share(PullProgress progress) => string.Create(CultureInfo.InvariantCulture,
-        $"{ModelsCommand.Size(progress.Present)} {words.In("of", "de")} {ModelsCommand.Size(progress.Total)}, {progress.BytesPerSecond / 1e6:0.#} MB/s");
+    private string Share(PullProgress progress) => words["pull.share", ModelsCommand.Size(progress.Present), ModelsCommand.Size(progress.Total), progress.BytesPerSecond / 1e6];
 }

@@ -25,9 +25,9 @@ internal static class RemoveCommand
             foreach (var folder in removed.Folders) terminal.Say(folder);
             var size = ModelsCommand.Size(removed.Bytes);
             terminal.SayText(pretend
-                ? words.In($"{removed.Name}: {size} would be freed; nothing was removed.", $"{removed.Name}: se liberarían {size}; no se ha eliminado nada.")
-                : words.In($"Removed {removed.Name}: {size} freed.", $"Eliminado {removed.Name}: {size} liberados."));
-            foreach (var kept in removed.Kept) terminal.SayText(words.In($"Another revision stays: {kept}", $"Queda otra revisión: {kept}"));
+                ? words["remove.dry-run", removed.Name, size]
+                : words["remove.removed", removed.Name, size]);
+            foreach (var kept in removed.Kept) terminal.SayText(words["remove.revision-stays", kept]);
             return 0;
         });
         return command;

@@ -27,12 +27,12 @@ internal static class ReplayCommand
     {
         var words = new Words(CommonOptions.LanguageOf(parsed));
         var path = parsed.GetValue(Picture)!;
-        if (!File.Exists(path)) throw new FileNotFoundException(words.In($"There is no picture {path}.", $"No existe la imagen {path}."));
+        if (!File.Exists(path)) throw new FileNotFoundException(words["replay.no-picture", path]);
         OutputFile.Check(parsed.GetValue(Out), words);
         var given = RgbImage.Load(path);
         var recipe = Recipe.Read(path);
         if (parsed.GetValue(Prior) is not null && recipe.PriorFrom is null)
-            throw new UsageException(words.In($"--prior was given, but {path} was drawn with its model's own prior; leave it out.", $"Se dio --prior, pero {path} se dibujó con el prior de su modelo; omítelo."));
+            throw new UsageException(words["replay.prior-not-used", path]);
         var asked = parsed.GetResult(CommonOptions.Model) is { Implicit: false } ? parsed.GetValue(CommonOptions.Model)! : recipe.Model;
         var catalog = ModelCatalog.Create();
         var folder = catalog.Find(asked);
@@ -48,7 +48,7 @@ internal static class ReplayCommand
         {
             { Request: { } request } => pipeline.Generate(request, progress.Show, null, cancellation).Image,
             { Experiment: { } experiment } => Drawn(new UnClipExperiments(pipeline).Run(experiment, (_, _, step) => progress.Show(step), cancellation), recipe.Picture),
-            _ => throw new InvalidDataException($"{path} holds no recipe of a picture."),
+            _ => throw new InvalidDataException(words["replay.no-recipe", path]),
         };
         terminal.CloseLine();
         if (parsed.GetValue(Out) is { } file) again.SavePng(file);
@@ -71,21 +71,14 @@ internal static class ReplayCommand
 
     private static string Sentence(PictureComparison comparison, RgbImage given, RgbImage again, int? threads, Words words)
     {
-        if (comparison.Same) return words.In($"The same picture, to the byte: {Hash(again)}", $"La misma imagen, byte a byte: {Hash(again)}");
+        if (comparison.Same) return words["replay.same", Hash(again)];
         if (comparison.Largest is not { } largest)
-            return words.In($"Another picture: {given.Width} x {given.Height} and {again.Width} x {again.Height}.", $"Otra imagen: {given.Width} x {given.Height} y {again.Width} x {again.Height}.");
+            return words["replay.other-size", given.Width, given.Height, again.Width, again.Height];
         var mean = comparison.MeanDifference!.Value.ToString("F3", CultureInfo.InvariantCulture);
         if (!comparison.IsRounding)
-        {
-            return words.In(
-                $"Another picture: bytes differ by up to {largest} of 255, {mean} on average ({Hash(given)} and {Hash(again)}).",
-                $"Otra imagen: los bytes difieren hasta en {largest} de 255, {mean} de media ({Hash(given)} y {Hash(again)}).");
-        }
-
-        var now = TorchRuntime.Threads;
-        return words.In(
-            $"The same picture up to rounding: bytes differ by up to {largest} of 255, {mean} on average. The bytes are the same on the same kind of processor, with as many threads ({threads?.ToString(CultureInfo.InvariantCulture) ?? "unknown"} then, {now} now).",
-            $"La misma imagen salvo redondeo: los bytes difieren hasta en {largest} de 255, {mean} de media. Los bytes son iguales en el mismo tipo de procesador, con los mismos hilos ({threads?.ToString(CultureInfo.InvariantCulture) ?? "no consta"} entonces, {now} ahora).");
+            return words["replay.other", largest, mean, Hash(given), Hash(again)];
+        var (then, now) = (threads?.ToString(CultureInfo.InvariantCulture) ?? words["replay.threads-unknown"], TorchRuntime.Threads);
+        return words["replay.rounding", largest, mean, then, now];
     }
 
     private static RgbImage Drawn(ExperimentResult result, int? picture) => picture is { } number ? result.Pictures[number].Image : result.Sheet();

@@ -42,11 +42,11 @@ internal static class RobustnessCommand
         Epochs.Validators.Add(r => Within(r, "--epochs", 1, 10_000));
         Minutes.Validators.Add(r =>
         {
-            if (!(r.GetValueOrDefault<double>() is >= 0 and <= 10_000)) r.AddError("--minutes takes a number from 0 to 10000.");
+            if (!(r.GetValueOrDefault<double>() is >= 0 and <= 10_000)) r.AddError(Words.Of(r)["robustness.minutes-range"]);
         });
         Severity.Validators.Add(r =>
         {
-            if (SeveritiesOf(r.GetValueOrDefault<string>()).Count == 0) r.AddError($"--severity takes 1 to 5 or a range such as 1-5, not '{r.GetValueOrDefault<string>()}'.");
+            if (SeveritiesOf(r.GetValueOrDefault<string>()).Count == 0) r.AddError(Words.Of(r)["robustness.severity-range", r.GetValueOrDefault<string>()]);
         });
     }
 
@@ -75,12 +75,12 @@ internal static class RobustnessCommand
         var pictures = Read(parsed, side, seed, terminal, words, skipped, cancellation);
 
         CommonOptions.StartTorch(parsed);
-        terminal.Progress(words.In("loading the model", "cargando el modelo"));
+        terminal.Progress(words["progress.loading-model"]);
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
         var byWords = ZeroShotClassifier.Create(pictures.Labels, templates, texts => model.EmbedTexts(texts, cancellation: cancellation));
         var clip = ClipClassifiers.Create(
             model, byWords, pictures.Training,
-            done => terminal.Progress(words.In($"embedding images to learn from: {done} of {pictures.Training.Count}", $"codificando imágenes para aprender: {done} de {pictures.Training.Count}")), cancellation);
+            done => terminal.Progress(words["robustness.embedding", done, pictures.Training.Count]), cancellation);
         using var baseline = parsed.GetValue(Minutes) > 0 ? Train(parsed, model, pictures, seed, terminal, words, cancellation) : null;
         PictureClassifiers[] classifiers = baseline is null ? [clip] : [clip, new PictureClassifiers(["supervised"], images => [baseline.Classify(images, cancellation)])];
         var reportWords = RobustnessWords.In(words.Language);
@@ -103,11 +103,11 @@ internal static class RobustnessCommand
     {
         var given = parsed.GetValue(Labels) ?? [];
         if (parsed.GetValue(Images) is null && given.Length > 0)
-            throw new UsageException(words.In("--labels names subfolders of --images; EmojiWorld takes --concepts.", "--labels nombra subcarpetas de --images; EmojiWorld usa --concepts."));
+            throw new UsageException(words["robustness.labels-without-images"]);
         if (parsed.GetValue(Images) is not null && parsed.GetResult(Concepts) is { Implicit: false })
-            throw new UsageException(words.In("--images and --concepts both say what is shown; give one of them.", "--images y --concepts indican lo que se muestra; indica solo uno."));
+            throw new UsageException(words["robustness.images-and-concepts"]);
         if (given.GroupBy(label => label, StringComparer.OrdinalIgnoreCase).FirstOrDefault(group => group.Count() > 1) is { } twice)
-            throw new UsageException(words.In($"The label '{twice.Key}' is there twice; each class needs a name of its own.", $"La etiqueta '{twice.Key}' está dos veces; cada clase necesita un nombre propio."));
+            throw new UsageException(words["usage.label-twice", twice.Key]);
     }
 
     private static RobustnessPictures Read(
@@ -117,15 +117,15 @@ internal static class RobustnessCommand
         if (parsed.GetValue(Images) is { } folder)
         {
             var labels = parsed.GetValue(Labels) is { Length: > 0 } given ? given : null;
-            return RobustnessPictures.FromFolder(folder, labels, square, (done, of) => terminal.Progress(words.In($"reading images: {done} of {of}", $"leyendo imágenes: {done} de {of}")), skipped.Reader, cancellation);
+            return RobustnessPictures.FromFolder(folder, labels, square, (done, of) => terminal.Progress(words["robustness.reading", done, of]), skipped.Reader, cancellation);
         }
 
         var world = EmojiWorld.Open();
         var asked = parsed.GetResult(Concepts) is { Implicit: false };
         var concepts = WorldSelection.Chosen(world, asked ? parsed.GetValue(Concepts) ?? [] : [.. RobustnessPictures.UsualConcepts], asked, words);
         if (concepts.Length < 2)
-            throw new UsageException(words.In("--concepts names one thing; there have to be two or more to tell apart.", "--concepts nombra una sola cosa; tiene que haber dos o más que distinguir."));
-        terminal.Progress(words.In("drawing images", "dibujando imágenes"));
+            throw new UsageException(words["robustness.one-concept"]);
+        terminal.Progress(words["robustness.drawing"]);
         return RobustnessPictures.FromWorld(
             world, concepts, parsed.GetValue(Training), parsed.GetValue(Count), seed, words.Language == "es" ? Language.Spanish : Language.English, Math.Min(512, square));
     }
@@ -143,8 +143,7 @@ internal static class RobustnessCommand
             (step, of, now, right) =>
             {
                 (loss, share) = step == 1 ? (now, right) : ((0.95 * loss) + (0.05 * now), (0.95 * share) + (0.05 * right));
-                terminal.Progress(string.Create(CultureInfo.InvariantCulture,
-                    $"{words.In("training the baseline: step", "entrenando la red supervisada: paso")} {step} / {of}, {words.In("loss", "pérdida")} {loss:F2}, {words.In("right", "aciertos")} {100 * share:F0} %"));
+                terminal.Progress(words["robustness.training-baseline", step, of, loss, 100 * share]);
             },
             cancellation);
     }
@@ -152,20 +151,17 @@ internal static class RobustnessCommand
     private static void Say(RobustnessReport report, RobustnessWords names, RobustnessPictures pictures, SupervisedBaseline? baseline, string? path, Terminal terminal, Words words)
     {
         terminal.SayTable(
-            [words.In("condition", "condición"), ">n", .. report.Classifiers.Select(name => ">" + names.Classifier(name))],
+            [words["word.condition"], ">n", .. report.Classifiers.Select(name => ">" + names.Classifier(name))],
             report.Conditions.Select(condition => (string[])
             [
                 names.Condition(condition.Name), condition.Count.ToString(CultureInfo.InvariantCulture),
                 .. condition.Accuracy.Select(figure => string.Create(CultureInfo.InvariantCulture, $"{100 * figure.Value:F1} % ({100 * figure.Low:F0}–{100 * figure.High:F0})")),
             ]));
         if (report.Conditions.FirstOrDefault(condition => condition.Severities.Count > 0) is { } corrupted)
-            terminal.SayText(words.In($"In brackets: 95 % intervals (Wilson). Corruptions: {names.Severity(corrupted.Severities)}.", $"Entre paréntesis: intervalos del 95 % (Wilson). Corrupciones: {names.Severity(corrupted.Severities)}."));
-        terminal.SayText(words.In(
-            $"Learnt from {pictures.Training.Count} plain images, asked about {pictures.Test.Count} others of {pictures.Labels.Count} classes.",
-            $"Entrenado con {pictures.Training.Count} imágenes sin cambios, preguntado por otras {pictures.Test.Count} de {pictures.Labels.Count} clases."));
+            terminal.SayText(words["robustness.about-table", names.Severity(corrupted.Severities)]);
+        terminal.SayText(words["robustness.about-images", pictures.Training.Count, pictures.Test.Count, pictures.Labels.Count]);
         if (baseline is not null)
-            terminal.SayText(string.Create(CultureInfo.InvariantCulture,
-                $"{words.In("The baseline", "La red supervisada")}: {baseline.Parameters / 1e6:F1} M {words.In("parameters", "parámetros")}, {baseline.Steps.Done} {words.In("of", "de")} {baseline.Steps.Planned} {words.In("steps", "pasos")}, {baseline.Seconds:F0} s."));
+            terminal.SayText(words["robustness.baseline", baseline.Parameters / 1e6, baseline.Steps.Done, baseline.Steps.Planned, baseline.Seconds]);
         terminal.SayText(report.Sentence(words.Language));
         if (path is not null) terminal.SayText(words.Wrote(path) + ".");
     }
@@ -200,6 +196,6 @@ internal static class RobustnessCommand
 
     private static void Within(System.CommandLine.Parsing.OptionResult result, string name, int least, int most)
     {
-        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError($"{name} takes a whole number from {least} to {most}, not {value}.");
+        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError(Words.Of(result)["usage.whole-number-between-not", name, least, most, value]);
     }
 }

@@ -19,8 +19,8 @@ internal static class SimilarityCommand
             {
                 var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(file));
                 var given = inputs.Read(parsed, terminal, words, cancellation);
-                if (given.Images.Count == 0) throw new UsageException(words.In("There are no images to compare; give --images.", "No hay imágenes que comparar; indica --images."));
-                if (given.Texts.Count == 0) throw new UsageException(words.In("There are no texts to compare with; give --texts or --texts-file.", "No hay textos con los que comparar; indica --texts o --texts-file."));
+                if (given.Images.Count == 0) throw new UsageException(words["similarity.no-images"]);
+                if (given.Texts.Count == 0) throw new UsageException(words["similarity.no-texts"]);
                 OutputFile.Check(path, words);
                 var embedded = EmbeddingInputs.Embed(parsed, terminal, words, given, thumbnails: path is not null, cancellation);
                 var table = SimilarityTable.FromEmbeddings(embedded.ImageLabels, embedded.Images, embedded.Texts, embedded.OfTexts, path is null ? null : embedded.Thumbnails);
@@ -41,12 +41,12 @@ internal static class SimilarityCommand
                     terminal.SayBlock(table.ToTerminal(terminal.Width, terminal.HasColour, options));
                     terminal.Say();
                     terminal.SayText(options.Measure == SimilarityMeasure.Cosine
-                        ? words.In($"Cosine of image and text; model {embedded.Model}.", $"Coseno entre imagen y texto; modelo {embedded.Model}.")
-                        : words.In($"Softmax over the texts of 100 × cosine: each row adds up to 1; model {embedded.Model}.", $"Softmax sobre los textos de 100 × coseno: cada fila suma 1; modelo {embedded.Model}."));
+                        ? words["similarity.about-cosine", embedded.Model]
+                        : words["similarity.about-softmax", embedded.Model]);
                 }
                 else
                 {
-                    terminal.SayText($"{words.Wrote(path)}: {words.Images(embedded.Images.Length)}, {words.Texts(given.Texts.Count)}, {words.In("model", "modelo")} {embedded.Model}.");
+                    terminal.SayText(words["embed.written", words.Wrote(path), words.Images(embedded.Images.Length), words.Texts(given.Texts.Count), embedded.Model]);
                 }
 
                 return embedded.Skipped.Say(terminal);

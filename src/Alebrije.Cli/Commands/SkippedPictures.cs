@@ -21,7 +21,7 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     /// <summary>Everything that was left out, for <c>skipped</c> in JSON.</summary>
     public IReadOnlyList<SkippedPicture> Items =>
     [
-        .. Reader.Skipped, .. otherKinds.Select(file => new SkippedPicture(file, $"of a kind that is not read here ({Kind(file)}).")),
+        .. Reader.Skipped, .. otherKinds.Select(file => new SkippedPicture(file, words["skipped.other-kind", Kind(file)])),
     ];
 
     /// <summary>Reads a picture.</summary>
@@ -57,8 +57,8 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     {
         if (asked == 0 || left > 0) return;
         var first = Reader.Skipped[0];
-        var reason = words.In($"{first.File} cannot be read: {first.Reason}", $"{first.File} no se puede leer: {first.Reason}");
-        throw new ImageFormatException(asked == 1 ? reason : words.In($"None of the {asked} images can be read. The first: {reason}", $"Ninguna de las {asked} imágenes se puede leer. La primera: {reason}"));
+        var reason = words["skipped.cannot-be-read", first.File, first.Reason];
+        throw new ImageFormatException(asked == 1 ? reason : words["skipped.none-left", asked, reason]);
     }
 
     /// <summary>Says on standard error what was left out.</summary>
@@ -66,20 +66,16 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     public int Say(Terminal terminal)
     {
         var skipped = Reader.Skipped;
-        foreach (var picture in skipped.Take(Named)) terminal.Note(words.In($"Skipped {picture.File}: {picture.Reason}", $"Omitida {picture.File}: {picture.Reason}"));
+        foreach (var picture in skipped.Take(Named)) terminal.Note(words["skipped.picture", picture.File, picture.Reason]);
         if (skipped.Count > 1)
         {
-            var more = skipped.Count > Named ? words.In($", of which the first {Named} are named", $", de las que se nombran las {Named} primeras") : "";
-            terminal.Note(words.In($"{skipped.Count} images were skipped because they cannot be read{more}.", $"Se omitieron {skipped.Count} imágenes que no se pueden leer{more}."));
+            terminal.Note(skipped.Count > Named
+                ? words["skipped.count-first-named", skipped.Count, Named]
+                : words["skipped.count", skipped.Count]);
         }
 
         if (otherKinds.Count > 0)
-        {
-            terminal.Note(words.In(
-                $"Left out: {words.Images(otherKinds.Count)} of kinds that are not read here ({Kinds(otherKinds)}); PNG, JPEG, GIF, BMP and WebP are read.",
-                $"Sin usar: {words.Images(otherKinds.Count)} de tipos que aquí no se leen ({Kinds(otherKinds)}); se leen PNG, JPEG, GIF, BMP y WebP."));
-        }
-
+            terminal.Note(words["skipped.other-kinds", words.Images(otherKinds.Count), Kinds(otherKinds)]);
         return strict && skipped.Count + otherKinds.Count > 0 ? 1 : 0;
     }
 

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
@@ -10,6 +9,8 @@ namespace Alebrije.Cli.Commands;
 /// <param name="pictures">Pictures of the run.</param>
 internal sealed class StepProgress(Terminal terminal, Words words, int pictures = 1)
 {
+    private static readonly string[] Stages = ["load", "text", "prior", "decoder", "upsampler"];
+
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private readonly RemainingTime remaining = new(pictures);
     private string stage = "";
@@ -25,10 +26,11 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
         if (stage != progress.Stage || progress.Step <= first) (stage, first, _) = (progress.Stage, progress.Step, Restart());
         var filled = 24 * progress.Step / progress.Of;
         var steps = progress.Step - first;
-        var speed = steps == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"  {steps / clock.Elapsed.TotalSeconds:F1} {words.In("steps", "pasos")}/s");
-        var (before, after) = pictures == 1 ? ("", "") : (words.In($"{remaining.Done} of {pictures} done  ", $"{remaining.Done} de {pictures} listas  "), remaining.Sentence(words));
-        terminal.Progress(string.Create(CultureInfo.InvariantCulture,
-            $"{before}{StageName(progress.Stage, words).PadRight(words.In("upsampler", "decodificador").Length + 1)} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} {words.In("of", "de")} {progress.Of}{speed}{after}"));
+        var speed = steps == 0 ? "" : words["progress.steps-per-second", steps / clock.Elapsed.TotalSeconds];
+        var (before, after) = pictures == 1 ? ("", "") : (words["progress.pictures-done", remaining.Done, pictures], remaining.Sentence(words));
+        var name = StageName(progress.Stage, words).PadRight(Stages.Max(each => StageName(each, words).Length) + 1);
+        var bar = new string('#', filled).PadRight(24, '.');
+        terminal.Progress(words["progress.step", before, name, bar, progress.Step, progress.Of, speed, after]);
     }
 
     private bool Restart()
@@ -37,13 +39,13 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
         return true;
     }
 
-    /// <summary>What a stage is called.</summary>
+    /// <summary>The name of a stage in the language.</summary>
     public static string StageName(string stage, Words words) => stage switch
     {
-        "load" => words.In(stage, "carga"),
-        "text" => words.In(stage, "texto"),
-        "decoder" => words.In(stage, "decodificador"),
-        "upsampler" => words.In(stage, "ampliador"),
+        "load" => words["stage.load"],
+        "text" => words["stage.text"],
+        "decoder" => words["stage.decoder"],
+        "upsampler" => words["stage.upsampler"],
         _ => stage,
     };
 }

@@ -21,8 +21,6 @@ internal static class Templates
         "imagenet7" => ZeroShotSet.ImageNet7,
         "imagenet80" => ZeroShotSet.Find("ImageNet").Templates,
         var file when File.Exists(file) => TextLines.Of(File.ReadAllText(file)),
-        var other => throw new FileNotFoundException(words.In(
-            $"There are no templates {other}; choose simple, imagenet7, imagenet80, or name a file with one sentence per line and {{}} for the label.",
-            $"No hay plantillas {other}; elige simple, imagenet7, imagenet80, o un archivo con una frase por línea y {{}} en lugar de la etiqueta.")),
+        var other => throw new FileNotFoundException(words["templates.unknown", other]),
     };
 }

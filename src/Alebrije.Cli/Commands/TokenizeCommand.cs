@@ -34,14 +34,12 @@ internal static class TokenizeCommand
                 return 0;
             }
 
-            terminal.Say($"{words.In("clean", "limpio")}  {clean}");
-            terminal.SayTable([">" + words.In("place", "posición"), "token", words.In("text", "texto"), ">id"],
+            terminal.Say(words["tokenize.clean", clean]);
+            terminal.SayTable([">" + words["word.place"], words["word.token"], words["word.text"], ">id"],
                 tokens.Select((token, i) => new[] { $"{i}", token, pieces[i].Length > 0 ? pieces[i] : "…", $"{ids[i]}" }));
             terminal.Say(truncated
-                ? words.In(
-                    $"{whole.Length} tokens, of which the model sees the first {ids.Length - 1} and the end: the text is too long.",
-                    $"{whole.Length} tokens, de los que el modelo ve los primeros {ids.Length - 1} y el final: el texto es demasiado largo.")
-                : words.In($"{ids.Length} tokens of at most {tokenizer.MaxLength}, start and end included.", $"{ids.Length} tokens de un máximo de {tokenizer.MaxLength}, con inicio y final."));
+                ? words["tokenize.too-long", whole.Length, ids.Length - 1]
+                : words["tokenize.tokens", ids.Length, tokenizer.MaxLength]);
             return 0;
         });
         return command;

@@ -18,10 +18,10 @@ internal static class TrainClassifierCommand
         var batch = new Option<int>("--batch") { HelpName = "B", DefaultValueFactory = _ => 32 };
         var mix = new Option<double>("--mix") { HelpName = "A", DefaultValueFactory = _ => 1 };
         var flip = new Option<bool>("--flip");
-        Require(epochs, value => value is >= 1 and <= 100_000, "a whole number from 1 to 100000");
-        Require(rate, value => value is > 0 and <= 1, "a number above 0 and up to 1");
-        Require(batch, value => value is >= 1 and <= 65_536, "a whole number from 1 to 65536");
-        Require(mix, value => value is >= 0 and <= 1, "a number from 0 to 1");
+        Require(epochs, value => value is >= 1 and <= 100_000, words => words["usage.kind-whole-number-between", 1, 100_000]);
+        Require(rate, value => value is > 0 and <= 1, words => words["usage.kind-number-above-0-up-to-1"]);
+        Require(batch, value => value is >= 1 and <= 65_536, words => words["usage.kind-whole-number-between", 1, 65_536]);
+        Require(mix, value => value is >= 0 and <= 1, words => words["usage.kind-number-from-0-to-1"]);
         var strict = PictureOptions.StrictOption();
         var run = new TrainingRunOptions();
         var command = new Command("classifier")
@@ -45,8 +45,9 @@ internal static class TrainClassifierCommand
         return command;
     }
 
-    private static void Require<T>(Option<T> option, Func<T, bool> holds, string what) => option.Validators.Add(result =>
+    private static void Require<T>(Option<T> option, Func<T, bool> holds, Func<Words, string> what) => option.Validators.Add(result =>
     {
-        if (result.GetValueOrDefault<T>() is { } value && !holds(value)) result.AddError(FormattableString.Invariant($"{option.Name} takes {what}, not {value}."));
+        var words = Words.Of(result);
+        if (result.GetValueOrDefault<T>() is { } value && !holds(value)) result.AddError(words["usage.takes-kind-not-number", option.Name, what(words), value]);
     });
 }

@@ -59,10 +59,9 @@ internal static class TrainCommand
                 var words = new Words(CommonOptions.LanguageOf(parsed));
                 var (file, pictures, model) = (parsed.GetValue(config), parsed.GetValue(data), parsed.GetValue(start));
                 if (file is null == pictures is null)
-                    throw new UsageException(words.In(
-                        "train clip needs one of --config FILE and --data FOLDER|CSV|TAR.", "train clip necesita una de las dos: --config ARCHIVO o --data CARPETA|CSV|TAR."));
+                    throw new UsageException(words["train.clip-needs-one"]);
                 if (file is not null && model is not null)
-                    throw new UsageException(words.In("With --config, the model to begin with is \"start\" in the file; --start goes with --data.", "Con --config, el modelo inicial es \"start\" en el archivo; --start va con --data."));
+                    throw new UsageException(words["train.start-with-config"]);
                 return run.Run(parsed, terminal, options => pictures is null
                     ? Trainers.Run("clip", file!, options, cancellation) : Trainers.RunOnPictures(pictures, model, options, cancellation));
             },
@@ -80,7 +79,7 @@ internal sealed class TrainingRunOptions
 
     public TrainingRunOptions() => minutes.Validators.Add(result =>
     {
-        if (result.GetValueOrDefault<double?>() is <= 0) result.AddError("--minutes takes a number above 0.");
+        if (result.GetValueOrDefault<double?>() is <= 0) result.AddError(Words.Of(result)["train.minutes-above-0"]);
     });
 
     /// <summary>Adds the options to a command.</summary>
@@ -114,12 +113,10 @@ internal sealed class TrainingRunOptions
 
     private static void Show(Terminal terminal, Words words, TrainingProgress progress)
     {
-        var culture = CultureInfo.InvariantCulture;
-        var share = string.Create(culture, $"{words.In("step", "paso")} {progress.Step:N0} {words.In("of", "de")} {progress.Total:N0}");
+        var share = words["train.step", progress.Step, progress.Total];
         if (double.IsFinite(progress.Loss))
         {
-            var line = string.Create(culture,
-                $"{share}  {words.In("loss", "pérdida")} {progress.Loss:F4}  {progress.SamplesPerSecond:F0} {words.In("samples", "muestras")}/s  {words.In("rate", "tasa")} {progress.LearningRate:G3}  {words.In("gradient", "gradiente")} {progress.GradientNorm:F2}");
+            var line = words["train.step-figures", share, progress.Loss, progress.SamplesPerSecond, progress.LearningRate, progress.GradientNorm];
             if (terminal.IsLive) terminal.Progress(line);
             else terminal.Note(line);
         }
@@ -130,7 +127,7 @@ internal sealed class TrainingRunOptions
     private static string Summary(Words words, TrainingResult result)
     {
         var metrics = string.Join(", ", result.Metrics.Select(m => string.Create(CultureInfo.InvariantCulture, $"{m.Key} {m.Value:F3}")));
-        var state = result.Finished ? words.In("finished", "terminado") : words.In("stopped and saved; go on with --resume", "detenido y guardado; continúa con --resume");
-        return string.Create(CultureInfo.InvariantCulture, $"{result.Steps:N0} {words.In("steps in", "pasos en")} {result.Seconds / 60:F1} {words.In("minutes", "minutos")}, {state}. {metrics}");
+        var state = result.Finished ? words["train.finished"] : words["train.stopped"];
+        return words.Count("train.summary", result.Steps, result.Seconds / 60, state, metrics);
     }
 }

@@ -36,11 +36,11 @@ internal static class TrainProbeCommand
                 {
                     Validation = parsed.GetValue(validation), Test = parsed.GetValue(test), Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
                     MaxBadShare = 1,
-                    OnProgress = (what, done, of) => terminal.Progress(of > 0 ? Said(words, what, done, of) : words.In($"trying penalties: {done}", $"probando penalizaciones: {done}")),
+                    OnProgress = (_, done, of) => terminal.Progress(of > 0 ? words["progress.embedding-images", done, of] : words["train.trying-penalties", done]),
                 };
                 var folder = ModelChoice.Find(parsed);
                 CommonOptions.StartTorch(parsed);
-                terminal.Progress(words.In("loading the model", "cargando el modelo"));
+                terminal.Progress(words["progress.loading-model"]);
                 using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
                 var result = ProbeTrainer.Run(model, options, cancellation);
                 terminal.CloseLine();
@@ -61,8 +61,6 @@ internal static class TrainProbeCommand
         return command;
     }
 
-    private static string Said(Words words, string what, int done, int of) => words.In($"{what}: {done} of {of}", $"codificando imágenes: {done} de {of}");
-
     private static void Write(string path, object figures)
     {
         var body = JsonSerializer.SerializeToNode(figures, Indented) as JsonObject;
@@ -73,13 +71,12 @@ internal static class TrainProbeCommand
     private static void Say(Terminal terminal, Words words, ProbeResult result, string path)
     {
         var rows = new List<string[]>();
-        Add(words.In("zero-shot", "sin ejemplos"), result.ZeroShot);
-        Add(words.In("linear probe", "sonda lineal"), result.Accuracy);
+        Add(words["train.zero-shot"], result.ZeroShot);
+        Add(words["train.linear-probe"], result.Accuracy);
         if (rows.Count > 0)
-            terminal.SayTable([words.In("classifier", "clasificador"), ">" + words.In("accuracy", "acierto"), ">" + words.In("95 % interval", "intervalo del 95 %"), ">" + words.In("images", "imágenes")], rows);
-        terminal.SayText(string.Create(CultureInfo.InvariantCulture,
-            $"{words.In("Fitted on", "Ajustado con")} {words.Images(result.Train + result.Validation)}, {result.Head.Labels.Count} {words.In("classes, penalty", "clases, penalización")} {result.Probe.Lambda:G3}."));
-        terminal.SayText(words.Wrote(path) + words.In("; use it with classify --probe.", "; se usa con classify --probe."));
+            terminal.SayTable([words["word.classifier"], ">" + words["word.accuracy"], ">" + words["word.interval-95"], ">" + words["word.images"]], rows);
+        terminal.SayText(words["train.probe-fitted", words.Images(result.Train + result.Validation), result.Head.Labels.Count, result.Probe.Lambda]);
+        terminal.SayText(words["train.probe-written", words.Wrote(path)]);
 
         void Add(string name, Figure? figure)
         {

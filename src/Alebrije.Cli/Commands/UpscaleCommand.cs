@@ -46,9 +46,7 @@ internal static class UpscaleCommand
                 }
 
                 terminal.Show(result.Image, 64);
-                terminal.SayText(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{target}  {result.Image.Width} x {result.Image.Height}  {words.In("seed", "semilla")} {result.Request.Seed}  {StepProgress.StageName("load", words)} {load:F1} s, {StepProgress.StageName("upsampler", words)} {result.Seconds:F1} s"));
+                terminal.SayText(words["upscale.written", target, result.Image.Width, result.Image.Height, result.Request.Seed, StepProgress.StageName("load", words), load, StepProgress.StageName("upsampler", words), result.Seconds]);
                 return 0;
             },
             CancellationToken.None));

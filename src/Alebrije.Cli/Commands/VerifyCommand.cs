@@ -38,10 +38,10 @@ internal static class VerifyCommand
         if (many)
         {
             terminal.SayTable(
-                ["", "fixture", ">" + words.In("agree", "coinciden"), ">max |Δ|"],
+                ["", words["word.fixture"], ">" + words["word.agree"], ">max |Δ|"],
                 report.Cases.GroupBy(c => c.Fixture).Select(f => new[]
                 {
-                    Mark(f.All(c => c.Ok)), f.Key ?? "", words.In($"{f.Count(c => c.Ok)} of {f.Count()}", $"{f.Count(c => c.Ok)} de {f.Count()}"),
+                    Mark(f.All(c => c.Ok)), f.Key ?? "", words["verify.share", f.Count(c => c.Ok), f.Count()],
                     f.Max(c => c.MaxAbs) is { } worst ? worst.ToString("G2", CultureInfo.InvariantCulture) : "",
                 }));
         }
@@ -50,14 +50,14 @@ internal static class VerifyCommand
         if (shown.Count > 0)
         {
             terminal.SayTable(
-                ["", words.In("case", "caso"), words.In("output", "salida"), words.In("result", "resultado")],
+                ["", words["word.case"], words["word.output"], words["word.result"]],
                 shown.Select(c => new[] { Mark(c.Ok), many ? $"{c.Fixture} / {c.Id}" : c.Id, c.Output ?? "", Result(words, c) }));
         }
 
         var (failed, count) = (report.Cases.Count(c => !c.Ok), report.Cases.Count);
         terminal.SayText(report.Ok
-            ? words.In($"All {count} agree.", $"Los {count} coinciden.")
-            : words.In($"{failed} of {count} differ. The first: {report.First}", $"{failed} de {count} difieren. El primero: {report.First}"));
+            ? words["verify.all-agree", count]
+            : words["verify.some-differ", failed, count, report.First]);
     }
 
     private static string Mark(bool ok) => ok ? "✓" : "✗";
@@ -65,11 +65,10 @@ internal static class VerifyCommand
     private static string Result(Words words, VerificationCase c)
     {
         if (c.Error is not null) return c.Error;
-        var culture = CultureInfo.InvariantCulture;
-        var size = c.MaxAbs is { } abs ? string.Create(culture, $"max |Δ| {abs:G2}") + (c.MaxRel is { } rel ? string.Create(culture, $", {words.In("relative", "relativo")} {rel:G2}") : "")
-            : c.Texts is { } texts ? words.In($"{c.Differences} of {texts} texts differ", $"difieren {c.Differences} de {texts} textos")
-            : c.Missing is { } missing ? words.In($"{missing} missing, {c.Unexpected} unexpected, {c.Shapes} of another shape", $"{missing} faltan, {c.Unexpected} sobran, {c.Shapes} de otra forma")
-            : c.Ok ? words.In("agrees", "coincide") : words.In("differs", "difiere");
+        var size = c.MaxAbs is { } abs ? c.MaxRel is { } rel ? words["verify.largest-and-relative", abs, rel] : words["verify.largest", abs]
+            : c.Texts is { } texts ? words["verify.texts-differ", c.Differences, texts]
+            : c.Missing is { } missing ? words["verify.census", missing, c.Unexpected, c.Shapes]
+            : c.Ok ? words["verify.agrees"] : words["verify.differs"];
         return c.Where is null || c.Ok ? size : $"{size}; {c.Where}";
     }
 }

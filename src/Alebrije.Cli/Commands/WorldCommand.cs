@@ -33,13 +33,13 @@ internal static class WorldCommand
         styles.Validators.Add(r =>
         {
             foreach (var name in WorldSelection.Listed(r.GetValueOrDefault<string[]>()).Where(name => !WorldSelection.StyleNames.ContainsKey(name)))
-                r.AddError($"--styles does not know '{name}'; it takes {string.Join(", ", WorldSelection.StyleNames.Keys)}.");
+                r.AddError(Words.Of(r)["world.style-unknown", name, string.Join(", ", WorldSelection.StyleNames.Keys)]);
         });
         count.Validators.Add(r => Within(r, "--count", 1, MostScenes));
         size.Validators.Add(r => Within(r, "--size", 16, 512));
         objects.Validators.Add(r =>
         {
-            if (r.GetValueOrDefault<int?>() is < 1 or > 3) r.AddError("--objects takes 1, 2 or 3.");
+            if (r.GetValueOrDefault<int?>() is < 1 or > 3) r.AddError(Words.Of(r)["world.objects-range"]);
         });
 
         var known = new Option<bool>("--known");
@@ -53,7 +53,7 @@ internal static class WorldCommand
                 OutputFile.CheckEmptyFolder("--export", folder, words);
                 var (number, seed) = (parsed.GetValue(count), parsed.GetValue(CommonOptions.Seed) ?? 0);
                 if (path is not null && number > MostOnASheet)
-                    throw new UsageException(words.In($"--out draws at most {MostOnASheet} scenes on a sheet; {number} can be written with --export.", $"--out dibuja como máximo {MostOnASheet} escenas en una hoja; con --export se pueden escribir {number}."));
+                    throw new UsageException(words["world.sheet-too-large", MostOnASheet, number]);
                 var world = EmojiWorld.Open();
                 var chosen = WorldSelection.Chosen(world, parsed.GetValue(concepts) ?? [], parsed.GetResult(concepts) is { Implicit: false }, words);
                 var options = WorldSelection.Options(chosen, parsed.GetValue(objects), WorldSelection.Mixture(parsed.GetValue(split)!, WorldSelection.Listed(parsed.GetValue(styles))), words);
@@ -79,7 +79,7 @@ internal static class WorldCommand
                 if (path is null && folder is null && terminal.HasColour)
                     terminal.Show(PictureSheet.Draw([.. scenes.Take(ShownPictures).Select(Draw)], options: new PictureSheetOptions { Columns = Math.Min(ShownPictures / 2, number), Gap = 4 }), Math.Min(terminal.Width - 1, 100));
                 Say(terminal, words, scenes, records);
-                terminal.Say(words.In($"Seed {seed}.", $"Semilla {seed}."));
+                terminal.Say(words["world.seed", seed]);
                 if (folder is not null) terminal.Say(words.Wrote(folder) + $": {words.Images(number)}, {ImageFolder.CaptionsFile}.");
                 if (path is not null) terminal.Say(words.Wrote(path) + ".");
                 return 0;
@@ -92,7 +92,7 @@ internal static class WorldCommand
 
     private static void Within(System.CommandLine.Parsing.OptionResult result, string name, int least, int most)
     {
-        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError($"{name} takes a whole number from {least} to {most}, not {value}.");
+        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError(Words.Of(result)["usage.whole-number-between-not", name, least, most, value]);
     }
 
     /// <summary>Concepts of the model's record, those that were named right most often first.</summary>
@@ -100,12 +100,7 @@ internal static class WorldCommand
     {
         var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
         if (ModelRecord.Read(folder) is not { Concepts.Count: > 0 } record)
-        {
-            throw new InvalidOperationException(words.In(
-                $"Nothing was measured of what {folder} draws; alebrije evaluate --per-concept {Path.Combine(folder, ModelRecord.FileName)} does it.",
-                $"No se ha medido qué dibuja {folder}; alebrije evaluate --per-concept {Path.Combine(folder, ModelRecord.FileName)} lo hace."));
-        }
-
+            throw new InvalidOperationException(words["world.not-measured", folder, Path.Combine(folder, ModelRecord.FileName)]);
         if (parsed.GetValue(CommonOptions.Json))
         {
             terminal.SayJson(new { record.Model, record.Concepts });
@@ -115,7 +110,7 @@ internal static class WorldCommand
         string Name(DrawnConcept concept) => words.Language == "es" ? concept.SpanishName ?? concept.Name : concept.Name;
         foreach (var group in record.Concepts.GroupBy(concept => (concept.Right, concept.Of)).OrderByDescending(group => (double)group.Key.Right / group.Key.Of))
         {
-            terminal.Say(words.In($"Named right in {group.Key.Right} of {group.Key.Of} pictures ({group.Count()}):", $"Reconocidos en {group.Key.Right} de {group.Key.Of} imágenes ({group.Count()}):"));
+            terminal.Say(words["world.named-right", group.Key.Right, group.Key.Of, group.Count()]);
             terminal.SayText(string.Join(", ", group.Select(concept => $"{concept.Emoji} {Name(concept)}")));
         }
 
@@ -132,7 +127,7 @@ internal static class WorldCommand
             cancellation.ThrowIfCancellationRequested();
             new RgbImage(size, size, world.Render(scenes[i], size)).SavePng(Path.Combine(folder, files[i]));
             captions.AddRange(Enum.GetValues<Language>().Select(language => SceneRecord.Of(world, scenes[i], files[i], language).ToJson()));
-            if (i % 64 == 63) terminal.Progress(words.In($"drawing: {i + 1} of {scenes.Length}", $"dibujando: {i + 1} de {scenes.Length}"));
+            if (i % 64 == 63) terminal.Progress(words["world.drawing", i + 1, scenes.Length]);
         }
 
         File.WriteAllLines(Path.Combine(folder, ImageFolder.CaptionsFile), captions);
@@ -143,9 +138,9 @@ internal static class WorldCommand
     {
         var language = words.Language == "es" ? Language.Spanish : Language.English;
         terminal.SayTable(
-            [">", words.In("caption", "descripción"), words.In("shows", "muestra"), words.In("style", "estilo")],
+            [">", words["word.caption"], words["word.shows"], words["word.style"]],
             scenes.Zip(records).Take(ShownRows).Select((pair, i) => new[] { $"{i}", pair.Second.Caption, Shown(pair.First, language), Style(words, pair.First.Style) }));
-        if (records.Length > ShownRows) terminal.Say(words.In($"... and {records.Length - ShownRows} more.", $"... y {records.Length - ShownRows} más."));
+        if (records.Length > ShownRows) terminal.Say(words["world.and-more", records.Length - ShownRows]);
     }
 
     private static string Shown(Scene scene, Language language) =>
@@ -153,12 +148,12 @@ internal static class WorldCommand
 
     private static string Style(Words words, SceneStyle style) => style switch
     {
-        SceneStyle.PencilSketch => words.In("pencil sketch", "a lápiz"),
-        SceneStyle.BlackAndWhite => words.In("black and white", "blanco y negro"),
-        SceneStyle.PixelArt => words.In("pixel art", "pixel art"),
-        SceneStyle.Blurred => words.In("blurred", "desenfocado"),
-        SceneStyle.Night => words.In("night", "de noche"),
-        SceneStyle.BusyBackground => words.In("busy background", "fondo recargado"),
-        _ => words.In("plain", "simple"),
+        SceneStyle.PencilSketch => words["style.pencil-sketch"],
+        SceneStyle.BlackAndWhite => words["style.black-and-white"],
+        SceneStyle.PixelArt => words["style.pixel-art"],
+        SceneStyle.Blurred => words["style.blurred"],
+        SceneStyle.Night => words["style.night"],
+        SceneStyle.BusyBackground => words["style.busy-background"],
+        _ => words["style.plain"],
     };
 }

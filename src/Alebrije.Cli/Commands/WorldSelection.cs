@@ -16,7 +16,7 @@ internal static class WorldSelection
     {
         var names = Listed(lists);
         if (names.Length == 0 && given)
-            throw new UsageException(words.In("--concepts names nothing; write --concepts lion,cat,dog.", "--concepts no nombra nada; escribe --concepts león,gato,perro."));
+            throw new UsageException(words["world.no-concepts"]);
         return [.. names.Select(name => world.Find(name) ?? throw new UsageException(Unknown(world, name, words))).Distinct()];
     }
 
@@ -39,9 +39,9 @@ internal static class WorldSelection
             .Where(known => known.Contains(name, StringComparison.OrdinalIgnoreCase) || Spelling.Distance(known, name) <= Math.Max(1, name.Length / 3))
             .OrderBy(known => Spelling.Distance(known, name)).Take(5).ToArray();
         var hint = near.Length > 0
-            ? words.In($"did you mean {string.Join(", ", near)}?", $"¿querías decir {string.Join(", ", near)}?")
-            : words.In($"it has {world.Concepts.Count} things, such as lion, bus or banana.", $"tiene {world.Concepts.Count} cosas, por ejemplo león, autobús o plátano.");
-        return words.In($"EmojiWorld has no '{name}'; {hint}", $"EmojiWorld no tiene '{name}'; {hint}");
+            ? words["world.concepts-near", string.Join(", ", near)]
+            : words["world.concept-examples", world.Concepts.Count];
+        return words["world.concept-unknown", name, hint];
     }
 
     /// <summary>What scene i is drawn with: entry i modulo their number, so that single objects take turns.</summary>
@@ -49,9 +49,7 @@ internal static class WorldSelection
     {
         if (objects is null && concepts.Length > 0) objects = 1;
         if (concepts.Length > 0 && concepts.Length < objects)
-            throw new UsageException(words.In(
-                $"{objects} objects in a scene need as many different things; --concepts names {concepts.Length}.",
-                $"Una escena de {objects} objetos necesita otras tantas cosas distintas; --concepts nombra {concepts.Length}."));
+            throw new UsageException(words["world.objects-and-concepts", objects, concepts.Length]);
         if (objects is { } n)
             mixture = mixture with { OneObject = n == 1 ? 1 : 0, TwoObjects = n == 2 ? 1 : 0, ThreeObjects = n == 3 ? 1 : 0, Counts = 0 };
         if (concepts.Length == 0) return [mixture];

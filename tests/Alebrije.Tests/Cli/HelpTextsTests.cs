@@ -11,9 +11,9 @@ public sealed class HelpTextsTests
     public void EveryVerbAndOption_HasItsTextInBothLanguages_AndNoTextIsLeftOver()
     {
         var used = new HashSet<string>();
-        HelpTexts.Describe(Root(), "", new Words("es"), used);
-        Assert.Equal(HelpTexts.Texts.Keys.Order(StringComparer.Ordinal), used.Order(StringComparer.Ordinal));
-        Assert.All(HelpTexts.Texts, text =>
+        Translations.Describe(Root(), "", new Words("es"), used);
+        Assert.Equal(Translations.Texts.Keys.Order(StringComparer.Ordinal), used.Order(StringComparer.Ordinal));
+        Assert.All(Translations.Texts, text =>
         {
             Assert.EndsWith(".", text.Value.En, StringComparison.Ordinal);
             Assert.EndsWith(".", text.Value.Es, StringComparison.Ordinal);
@@ -26,8 +26,8 @@ public sealed class HelpTextsTests
     {
         var root = Root();
         var verbs = Leaves(root, "").Where(verb => verb.Length > 0).Order(StringComparer.Ordinal).ToArray();
-        Assert.Equal(verbs, HelpTexts.Examples.Keys.Order(StringComparer.Ordinal));
-        foreach (var (verb, lines) in HelpTexts.Examples)
+        Assert.Equal(verbs, Translations.Examples.Keys.Order(StringComparer.Ordinal));
+        foreach (var (verb, lines) in Translations.Examples)
         {
             Assert.Equal((3, 3), (lines.En.Count, lines.Es.Count));
             foreach (var line in lines.En.Concat(lines.Es))

@@ -5,21 +5,25 @@ using System.Text.Json;
 namespace Alebrije.Cli;
 
 /// <summary>
-/// Descriptions of verbs, arguments and options, and examples, in both languages: the embedded <c>HelpTexts.json</c>. A text stands under its verb and its name
-/// (<c>imagine --count</c>, <c>train clip</c>, <c>vary &lt;picture&gt;</c>), or under the name alone where several verbs share it.
+/// Everything that the command says, in both languages: the embedded <c>Translations.json</c>. Its <c>texts</c> are the descriptions of verbs, arguments and
+/// options; one stands under its verb and its name (<c>imagine --count</c>, <c>train clip</c>, <c>vary &lt;picture&gt;</c>), or under the name alone where several
+/// verbs share it. Its <c>messages</c> are composite formats: <c>{0}</c> is a value, and a brace of the message itself is written twice. <see cref="Words"/> fills them.
 /// </summary>
-internal static class HelpTexts
+internal static class Translations
 {
-    private static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web);
+    private static readonly JsonSerializerOptions Format = new(JsonSerializerDefaults.Web) { AllowDuplicateProperties = false };
 
     private static readonly Lazy<Document> Loaded = new(() =>
     {
-        using var stream = typeof(HelpTexts).Assembly.GetManifestResourceStream("HelpTexts.json")!;
+        using var stream = typeof(Translations).Assembly.GetManifestResourceStream("Translations.json")!;
         return JsonSerializer.Deserialize<Document>(stream, Format)!;
     });
 
-    /// <summary>All texts by their key.</summary>
+    /// <summary>Descriptions for help by their key.</summary>
     internal static IReadOnlyDictionary<string, Text> Texts => Loaded.Value.Texts;
+
+    /// <summary>Messages by their key.</summary>
+    internal static IReadOnlyDictionary<string, Text> Messages => Loaded.Value.Messages;
 
     /// <summary>Example command lines by their verb.</summary>
     internal static IReadOnlyDictionary<string, Lines> Examples => Loaded.Value.Examples;
@@ -34,6 +38,9 @@ internal static class HelpTexts
     /// <param name="words">Language.</param>
     public static IReadOnlyList<string> ExamplesOf(string verb, Words words) => Examples.TryGetValue(verb, out var lines) ? words.Language == "es" ? lines.Es : lines.En : [];
 
+    /// <summary>A message by its key.</summary>
+    internal static Text Message(string key) => Messages.TryGetValue(key, out var text) ? text : throw Missing(key);
+
     /// <summary>Gives descriptions, and collects the keys that were used.</summary>
     internal static void Describe(Command command, string verb, Words words, ISet<string> used)
     {
@@ -46,15 +53,21 @@ internal static class HelpTexts
         string Of(string key)
         {
             used.Add(key);
-            return Texts.TryGetValue(key, out var text) ? words.In(text.En, text.Es) : throw new InvalidOperationException($"HelpTexts.json has no text for '{key}'; add it in both languages.");
+            return Texts.TryGetValue(key, out var text) ? text.In(words.Language) : throw Missing(key);
         }
     }
 
+    private static InvalidOperationException Missing(string key) => new($"Translations.json has no text for '{key}'; add it in both languages.");
+
     /// <summary>A text in both languages.</summary>
-    internal sealed record Text(string En, string Es);
+    internal sealed record Text(string En, string Es)
+    {
+        /// <summary>The text in a language, English where it is none of the two.</summary>
+        public string In(string language) => language == "es" ? Es : En;
+    }
 
     /// <summary>Command lines in both languages.</summary>
     internal sealed record Lines(IReadOnlyList<string> En, IReadOnlyList<string> Es);
 
-    private sealed record Document(Dictionary<string, Text> Texts, Dictionary<string, Lines> Examples);
+    private sealed record Document(Dictionary<string, Text> Texts, Dictionary<string, Lines> Examples, Dictionary<string, Text> Messages);
 }

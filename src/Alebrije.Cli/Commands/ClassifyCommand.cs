@@ -51,16 +51,16 @@ internal static class ClassifyCommand
         {
             if (new Option[] { Top, Background, Fit, Probe }.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name is var other && (other ?? (path is null ? null : "--out")) is { } single)
                 throw new UsageException(words.In($"{single} belongs to one answer for each image; --multi-label decides each label by itself.", $"{single} es para una sola respuesta por imagen; --multi-label decide cada etiqueta por separado."));
-            return MultiLabelClassification.Run(parsed, terminal, words, (files, labels) => Classes(parsed, files, words, labels), WithFolders, parsed.GetValue(Images) ?? [], parsed.GetValue(Contrast), Pictures.Read(parsed, words), cancellation);
+            return MultiLabelClassification.Run(parsed, terminal, words, (files, labels) => Classes(parsed, files, words, labels), parsed.GetValue(Images) ?? [], parsed.GetValue(Contrast), Pictures.Read(parsed, words), cancellation);
         }
 
         var top = parsed.GetValue(Top);
         if (top < 1) throw new UsageException(words.In($"--top is {top}; it has to be 1 or more.", $"--top es {top}; tiene que ser 1 o más."));
         OutputFile.Check(path, words);
         var skipped = Pictures.Read(parsed, words);
-        var files = ImageFiles.Expand((parsed.GetValue(Images) ?? []).Select(WithFolders), words, skipped, cancellation);
-        if (files.Count == 0) throw new UsageException(words.In("There are no images to classify; give --images.", "No hay imágenes que clasificar; indica --images."));
         var head = HeadOf(parsed, words);
+        var files = ImageFiles.Expand(WithFolders(parsed.GetValue(Images) ?? [], head?.Labels ?? GivenNames(parsed), skipped), words, skipped, cancellation);
+        if (files.Count == 0) throw new UsageException(words.In("There are no images to classify; give --images.", "No hay imágenes que clasificar; indica --images."));
         var (names, templates) = head is null ? Classes(parsed, files, words) : ([.. head.Labels.Select(label => (IReadOnlyList<string>)[label])], ZeroShotSet.Plain);
         var background = parsed.GetValue(Background);
         var asked = background is null ? names : [.. names, [background]];
@@ -160,9 +160,23 @@ internal static class ClassifyCommand
         return ([.. names], templates);
     }
 
-    /// <summary>A folder of folders stands for the images in those.</summary>
-    private static string WithFolders(string name) =>
-        ImageFiles.IsFolderOfFolders(name) ? Path.Combine(name, "*", "*") : name;
+    /// <summary>Names of the classes as --set or --labels give them, every synonym; null where they give none.</summary>
+    public static IReadOnlyList<string>? GivenNames(ParseResult parsed) => parsed.GetValue(Set) is { } name ? [.. ZeroShotSet.Find(name).Names.SelectMany(all => all)]
+        : parsed.GetValue(Labels) is { Length: > 0 } given ? given : null;
+
+    /// <summary>A folder of class folders stands for the images in those; images beside them are left out.</summary>
+    /// <param name="images">Files, folders and patterns.</param>
+    /// <param name="classes">Names of the classes; null where the folders name them.</param>
+    /// <param name="skipped">Told of the images that are left out.</param>
+    public static IEnumerable<string> WithFolders(IEnumerable<string> images, IReadOnlyList<string>? classes, SkippedPictures skipped)
+    {
+        foreach (var name in images)
+        {
+            var isFolder = ImageFiles.IsFolderOfClasses(name, classes);
+            if (isFolder) skipped.AddBesideClasses(name);
+            yield return isFolder ? Path.Combine(name, "*", "*") : name;
+        }
+    }
 
     private static string FolderOf(string file) => Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(file))!);
 }

@@ -117,6 +117,7 @@ internal static class RobustnessCommand
         if (parsed.GetValue(Images) is { } folder)
         {
             var labels = parsed.GetValue(Labels) is { Length: > 0 } given ? given : null;
+            skipped.AddBesideClasses(folder);
             return RobustnessPictures.FromFolder(folder, labels, square, (done, of) => terminal.Progress(words.In($"reading images: {done} of {of}", $"leyendo imágenes: {done} de {of}")), skipped.Reader, cancellation);
         }
 

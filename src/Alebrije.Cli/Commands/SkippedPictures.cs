@@ -14,6 +14,7 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     private const int Named = 10;
 
     private readonly List<string> otherKinds = [];
+    private readonly List<(string Folder, IReadOnlyList<string> Files)> classless = [];
 
     /// <summary>Reads for the library's own loops.</summary>
     public PictureReader Reader { get; } = new(upright);
@@ -22,6 +23,7 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     public IReadOnlyList<SkippedPicture> Items =>
     [
         .. Reader.Skipped, .. otherKinds.Select(file => new SkippedPicture(file, $"of a kind that is not read here ({Kind(file)}).")),
+        .. classless.SelectMany(beside => beside.Files).Select(file => new SkippedPicture(file, "beside the class folders: no folder names its class.")),
     ];
 
     /// <summary>Reads a picture.</summary>
@@ -46,6 +48,20 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
 
     /// <summary>Leaves out pictures of kinds that are not read.</summary>
     public void AddOtherKinds(IEnumerable<string> files) => otherKinds.AddRange(files.Except(otherKinds));
+
+    /// <summary>Takes over what a run of the library left out, and what lies beside the class folders that it read.</summary>
+    public void Add(IEnumerable<SkippedPicture> skipped, IEnumerable<string?> classFolders)
+    {
+        foreach (var picture in skipped) Reader.Skip(picture.File, picture.Reason);
+        foreach (var folder in classFolders) AddBesideClasses(folder);
+    }
+
+    /// <summary>Leaves out the pictures of a folder that lie beside its class folders, and so belong to no class.</summary>
+    public void AddBesideClasses(string? folder)
+    {
+        if (folder is null || !Directory.Exists(folder) || classless.Any(beside => beside.Folder == folder)) return;
+        if (VisibleFolder.Open(folder).Pictures is { Count: > 0 } files) classless.Add((folder, files));
+    }
 
     /// <summary>The kinds of some files with their numbers: "avif 1, tiff 2".</summary>
     public static string Kinds(IEnumerable<string> files) =>
@@ -80,7 +96,14 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
                 $"Sin usar: {words.Images(otherKinds.Count)} de tipos que aquí no se leen ({Kinds(otherKinds)}); se leen PNG, JPEG, GIF, BMP y WebP."));
         }
 
-        return strict && skipped.Count + otherKinds.Count > 0 ? 1 : 0;
+        foreach (var (folder, files) in classless)
+        {
+            terminal.Note(words.In(
+                $"Left out: {words.Images(files.Count)} beside the class folders of {folder}, because no folder names {(files.Count == 1 ? "its" : "their")} class.",
+                $"Sin usar: {words.Images(files.Count)} junto a las carpetas de clases de {folder}, porque ninguna carpeta indica su clase."));
+        }
+
+        return strict && skipped.Count + otherKinds.Count + classless.Count > 0 ? 1 : 0;
     }
 
     private static string Kind(string file) => Path.GetExtension(file).TrimStart('.').ToLowerInvariant();

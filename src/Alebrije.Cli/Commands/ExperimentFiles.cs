@@ -31,14 +31,8 @@ internal sealed class ExperimentFiles
             return;
         }
 
+        OutputFile.RefuseOtherPictures(output, animates: true, words);
         var extension = Path.GetExtension(output).ToLowerInvariant();
-        if (extension is ".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")
-        {
-            throw new UsageException(words.In(
-                $"--out {output}: pictures are written as .png, because it keeps the recipe (.apng for an animation); name such a file or a folder.",
-                $"--out {output}: las imágenes se escriben como .png, que conserva la receta (.apng para una animación); nombra un archivo así o una carpeta."));
-        }
-
         if (extension is ".png" or ".apng" && !Directory.Exists(output))
         {
             if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) Directory.CreateDirectory(parent);

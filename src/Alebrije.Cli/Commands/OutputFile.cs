@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Cli.Commands;
 
@@ -23,29 +24,38 @@ internal static class OutputFile
     public static void Check(string? path, Words words)
     {
         if (path is null) return;
-        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))
-            throw new DirectoryNotFoundException(words.In($"{path} cannot be written: there is no folder {folder}.", $"No se puede escribir {path}: no existe la carpeta {folder}."));
-        if (Directory.Exists(path)) throw new IOException(words.In($"{path} cannot be written: a folder has this name.", $"No se puede escribir {path}: es una carpeta."));
-        var wasThere = File.Exists(path) || new FileInfo(path).LinkTarget is not null;
         try
         {
-            using (new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
-            {
-            }
-
-            if (!wasThere) File.Delete(path);
+            UnwritableFileException.ThrowIfUnwritable(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (UnwritableFileException e)
         {
-            var reason = e switch
-            {
-                UnauthorizedAccessException => words.In("access is denied", "acceso denegado"),
-                FileNotFoundException or DirectoryNotFoundException => words.In("its folder takes no new files", "su carpeta no admite archivos nuevos"),
-                PathTooLongException => words.In("the name is too long", "el nombre es demasiado largo"),
-                _ => e.Message.Split('\n')[0].TrimEnd('.'),
-            };
-            throw new IOException(words.In($"{path} cannot be written: {reason}.", $"No se puede escribir {path}: {reason}."), e);
+            throw new IOException(Sentence(e, words), e);
         }
+    }
+
+    /// <summary>"FILE cannot be written: reason."</summary>
+    public static string Sentence(UnwritableFileException refusal, Words words) => words.In(refusal.Message, $"No se puede escribir {refusal.File}: {refusal.Reason switch
+    {
+        UnwritableReason.IsFolder => "es una carpeta",
+        UnwritableReason.AccessDenied => "acceso denegado",
+        UnwritableReason.NoFolder => $"no existe la carpeta {refusal.Folder}",
+        UnwritableReason.ClosedFolder => $"la carpeta {refusal.Folder} no admite archivos nuevos",
+        UnwritableReason.LongName => "el nombre es demasiado largo",
+        _ => refusal.Detail,
+    }}.");
+
+    /// <summary>Refuses the name of a picture of another format than those that are written.</summary>
+    /// <param name="output">What <c>--out</c> named.</param>
+    /// <param name="animates">Whether animations are written too.</param>
+    /// <param name="words">Language of the sentence.</param>
+    /// <exception cref="UsageException">It ends like one.</exception>
+    public static void RefuseOtherPictures(string output, bool animates, Words words)
+    {
+        if (Path.GetExtension(output).ToLowerInvariant() is not (".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")) return;
+        throw new UsageException(words.In(
+            $"--out {output}: pictures are written as .png, because it keeps the recipe{(animates ? ", and animations as .apng" : "")}; name such a file or a folder.",
+            $"--out {output}: las imágenes se escriben como .png, que conserva la receta{(animates ? ", y las animaciones como .apng" : "")}; nombra un archivo así o una carpeta."));
     }
 
     /// <summary>Refuses a folder that takes no files, before the work is done; makes it where there is none.</summary>

@@ -19,8 +19,8 @@ internal sealed class OutputNames
             return;
         }
 
-        var extension = Path.GetExtension(output);
-        if (extension.Equals(".png", StringComparison.OrdinalIgnoreCase) && !Directory.Exists(output))
+        OutputFile.RefuseOtherPictures(output, animates: false, words);
+        if (Path.GetExtension(output).Equals(".png", StringComparison.OrdinalIgnoreCase) && !Directory.Exists(output))
         {
             if (requests.Count > 1)
             {
@@ -31,12 +31,6 @@ internal sealed class OutputNames
 
             file = output;
             if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) OutputFile.CheckFolder(parent, Path.GetFileName(output), words);
-        }
-        else if (extension is ".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")
-        {
-            throw new UsageException(words.In(
-                $"--out {output}: pictures are written as .png, because it keeps the recipe; name a .png file or a folder.",
-                $"--out {output}: las imágenes se escriben como .png, que conserva la receta; nombra un archivo .png o una carpeta."));
         }
         else
         {

@@ -77,6 +77,7 @@ internal sealed class ExperimentCommand
         experiment.Check();
         var (priorKind, elsewhere) = PriorChoice.Find(parsed.GetValue(prior)!, words);
         var (folder, companion) = PriorChoice.Model(parsed);
+        OutputFile.CheckEmptyFolder("--trace", parsed.GetValue(trace), words);
         OutputFile.CheckFolder(parsed.GetValue(trace), GenerationTrace.IndexFile, words);
         var place = new ExperimentFiles(parsed.GetValue(output), kind, request.Seed, words);
 

@@ -53,6 +53,7 @@ internal static class ImagineCommand
         var (kind, elsewhere) = PriorChoice.Find(parsed.GetValue(Prior)!, words);
         var names = new OutputNames(parsed.GetValue(Out), requests, words);
         OutputFile.Check(parsed.GetValue(Sheet), words);
+        OutputFile.CheckEmptyFolder("--trace", parsed.GetValue(Trace), words);
         OutputFile.CheckFolder(parsed.GetValue(Trace), GenerationTrace.IndexFile, words);
         var (folder, companion) = PriorChoice.Model(parsed);
 

@@ -53,6 +53,8 @@ public sealed class ImagineVerbTests : IDisposable
         }
 
         Assert.Equal(RgbImage.Load(first).Pixels, RgbImage.Load(Path.Combine(trace, stages[^1].GetProperty("file").GetString()!)).Pixels);
+        var again = await CommandLine.Run([.. ask, "--out", second, "--trace", trace]);
+        Assert.Equal((1, $"--trace {trace} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (again.Status, again.Refusal));
     }
 
     [Fact]

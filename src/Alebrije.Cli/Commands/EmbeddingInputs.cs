@@ -84,25 +84,28 @@ internal sealed class EmbeddingInputs(bool upright)
             if (known > 0) terminal.Note(words.In($"{words.Images(known)} of {paths.Count} were embedded before; going on from there.", $"{words.Images(known)} de {paths.Count} ya estaban codificadas; se sigue desde ahí."));
             if (missing.Length == 0) return found;
             var report = Report("images", "imágenes", paths.Count, known);
-            try
+            StoppedRun.Guard(terminal, words, parsed.GetValue(CommonOptions.Json), () => Kept() == 0 ? null : new { model = model.Name, journal = journalFile, images = Kept() }, () =>
             {
-                model.EmbedImages(missing.Length, i => Picture(missing[i]), (from, batch) =>
+                try
                 {
-                    for (var i = 0; i < batch.Length; i++) found[missing[from + i]] = batch[i];
-                    journal?.Add(batch.Index().Where(one => one.Item is not null).Select(one => (paths[missing[from + one.Index]], one.Item!)));
-                    report(known + from + batch.Length);
-                }, cancellation);
-            }
-            catch (Exception) when (journal is not null && found.Any(embedding => embedding is not null))
-            {
-                var kept = found.Count(embedding => embedding is not null);
-                terminal.Note(words.In(
-                    $"{words.Images(kept)} of {paths.Count} are kept in {journalFile}; the same command goes on from there.",
-                    $"{words.Images(kept)} de {paths.Count} quedan guardadas en {journalFile}; la misma orden sigue desde ahí."));
-                throw;
-            }
-
+                    model.EmbedImages(missing.Length, i => Picture(missing[i]), (from, batch) =>
+                    {
+                        for (var i = 0; i < batch.Length; i++) found[missing[from + i]] = batch[i];
+                        journal?.Add(batch.Index().Where(one => one.Item is not null).Select(one => (paths[missing[from + one.Index]], one.Item!)));
+                        report(known + from + batch.Length);
+                    }, cancellation);
+                }
+                catch (Exception) when (Kept() > 0)
+                {
+                    terminal.Note(words.In(
+                        $"{words.Images(Kept())} of {paths.Count} are kept in {journalFile}; the same command goes on from there.",
+                        $"{words.Images(Kept())} de {paths.Count} quedan guardadas en {journalFile}; la misma orden sigue desde ahí."));
+                    throw;
+                }
+            });
             return found;
+
+            int Kept() => journal is null ? 0 : found.Count(embedding => embedding is not null);
         }
 
         PillowImage? Picture(int i)

@@ -86,31 +86,36 @@ internal sealed class ExperimentCommand
         using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolder = companion, Precision = CommonOptions.PrecisionOf(parsed) });
         experiment = experiment with { Request = experiment.Request with { Prior = pipeline.PriorFromElsewhere ?? priorKind } };
         var loaded = clock.Elapsed.TotalSeconds;
-        var result = new UnClipExperiments(pipeline).Run(experiment, (done, of, step) => terminal.Progress(string.Create(
-            CultureInfo.InvariantCulture, $"{done + 1} {words.In("of", "de")} {of}  {step.Stage} {step.Step}/{step.Of}")), cancellation);
-        terminal.CloseLine();
-
-        foreach (var note in result.Notes) terminal.Note(note);
-        var shown = ExperimentWords.In(words, result);
-        var files = place.Save(pipeline.Name, shown);
-        if (parsed.GetValue(trace) is { } traced) ExperimentFiles.Trace(traced, pipeline.Name, result);
-        var seconds = new { load = loaded, total = clock.Elapsed.TotalSeconds };
-        if (parsed.GetValue(CommonOptions.Json))
+        ExperimentResult? result = null;
+        var progress = new StepProgress(terminal, words);
+        var json = parsed.GetValue(CommonOptions.Json);
+        StoppedRun.Guard(terminal, words, json, () => place.Saved.IsEmpty ? null : Document(), () =>
         {
-            terminal.SayJson(new
-            {
-                model = pipeline.Name, files.Sheet, files.Animation,
-                images = result.Pictures.Select((picture, i) => new { picture.Label, path = files.Pictures.ElementAtOrDefault(i), request.Seed, picture.Image.Width, picture.Image.Height, picture.Numbers }),
-                seconds,
-            });
+            result = new UnClipExperiments(pipeline).Run(experiment, progress.Show, soFar => place.Add(pipeline.Name, result = soFar), cancellation);
+            terminal.CloseLine();
+            foreach (var note in result.Notes) terminal.Note(note);
+            place.Save(pipeline.Name, ExperimentWords.In(words, result));
+            if (parsed.GetValue(trace) is { } traced) ExperimentFiles.Trace(traced, pipeline.Name, result);
+        });
+        if (json)
+        {
+            terminal.SayJson(Document());
             return 0;
         }
 
+        var shown = ExperimentWords.In(words, result!);
         terminal.Show(shown.Sheet(), terminal.Width);
         var widest = shown.Pictures.Max(picture => picture.Label.Length);
         foreach (var picture in shown.Pictures) terminal.Say($"{picture.Label.PadRight(widest)}  {ExperimentWords.Line(words, picture)}".TrimEnd());
-        terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{files.Sheet}  {words.In("seed", "semilla")} {request.Seed}  {seconds.total:F1} s"));
+        terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{place.Saved.Sheet}  {words.In("seed", "semilla")} {request.Seed}  {clock.Elapsed.TotalSeconds:F1} s"));
         return 0;
+
+        object Document() => new
+        {
+            model = pipeline.Name, place.Saved.Sheet, place.Saved.Animation,
+            images = result!.Pictures.Select((picture, i) => new { picture.Label, path = place.Saved.Pictures.ElementAtOrDefault(i), request.Seed, picture.Image.Width, picture.Image.Height, picture.Numbers }),
+            seconds = new { load = loaded, total = clock.Elapsed.TotalSeconds },
+        };
     }
 
     /// <summary>An option of this verb, or null where the verb has one of its own by that name.</summary>

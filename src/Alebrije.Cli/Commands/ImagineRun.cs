@@ -55,19 +55,16 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
     /// <summary>Writes the seconds, or the JSON document.</summary>
     public void Finish()
     {
-        seconds["total"] = Clock.Elapsed.TotalSeconds;
-        if (json) terminal.SayJson(new { model = pipeline.Name, images, seconds });
+        if (json) terminal.SayJson(Document()!);
         else terminal.Aside(string.Create(CultureInfo.InvariantCulture,
-            $"{seconds["total"]:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
+            $"{Clock.Elapsed.TotalSeconds:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
     }
 
-    /// <summary>Names the finished pictures of a run that failed or was stopped; nothing where there is none.</summary>
-    /// <param name="reason">The error that ended it.</param>
-    public void Stop(Exception reason)
+    /// <summary>The JSON document of the finished pictures; null where there is none.</summary>
+    public object? Document()
     {
-        if (images.Count == 0 || !json) return;
         seconds["total"] = Clock.Elapsed.TotalSeconds;
-        terminal.SayJson(new { model = pipeline.Name, images, seconds, stopped = CommandLineApp.Sentence(reason, words) });
+        return images.Count == 0 ? null : new { model = pipeline.Name, images, seconds };
     }
 
     /// <summary>A sentence about a prompt that names nothing the model was measured to draw.</summary>

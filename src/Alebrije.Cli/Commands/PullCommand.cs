@@ -48,18 +48,13 @@ internal static class PullCommand
         terminal.Progress(words.In($"asking {settings.Endpoint.Host} for the files of {target}", $"preguntando a {settings.Endpoint.Host} por los archivos de {target}"));
         var plan = await hub.PlanAsync(target, options, cancellation);
         SayPlan(terminal, words, plan);
-        var fetched = parsed.GetValue(DryRun) ? 0 : await hub.PullAsync(plan, new ProgressLine(terminal, words).Show, cancellation);
+        var (json, whole, line) = (parsed.GetValue(CommonOptions.Json), new HashSet<(string, string)>(), new ProgressLine(terminal, words));
+        if (!parsed.GetValue(DryRun))
+            await StoppedRun.GuardAsync(terminal, words, json, () => whole.Count == 0 ? null : Document(), () => hub.PullAsync(plan, Show, cancellation));
         terminal.CloseLine();
-        if (parsed.GetValue(CommonOptions.Json))
+        if (json)
         {
-            terminal.SayJson(new
-            {
-                plan.Name, Path = plan.Folder, License = LicenceOf(plan), plan.Bytes, plan.BytesToFetch, Fetched = fetched, plan.FreeBytes, DryRun = parsed.GetValue(DryRun), Seconds = watch.Elapsed.TotalSeconds,
-                Repositories = plan.Repositories.Select(r => new
-                {
-                    r.Repository, r.Revision, r.Commit, License = r.Licence, r.Gated, Path = r.Folder, r.Notes, Files = r.Files.Select(f => new { f.Path, f.Bytes, f.Present }),
-                }),
-            });
+            terminal.SayJson(Document());
             return 0;
         }
 
@@ -77,9 +72,27 @@ internal static class PullCommand
 
         terminal.SayText(plan.BytesToFetch == 0
             ? words.In($"{plan.Name} is on this disk, {ModelsCommand.Size(plan.Bytes)}; nothing was fetched.", $"{plan.Name} ya está en este disco, {ModelsCommand.Size(plan.Bytes)}; no se ha descargado nada.")
-            : words.In($"Fetched {plan.Name}: {ModelsCommand.Size(fetched)} in {Seconds(watch.Elapsed)}, all checked.", $"Descargado {plan.Name}: {ModelsCommand.Size(fetched)} en {Seconds(watch.Elapsed)}, todo comprobado."));
+            : words.In($"Fetched {plan.Name}: {ModelsCommand.Size(Fetched())} in {Seconds(watch.Elapsed)}, all checked.", $"Descargado {plan.Name}: {ModelsCommand.Size(Fetched())} en {Seconds(watch.Elapsed)}, todo comprobado."));
         terminal.Say(plan.Folder);
         return 0;
+
+        void Show(PullProgress progress)
+        {
+            if (progress.IsWhole) whole.Add((progress.Repository, progress.File));
+            line.Show(progress);
+        }
+
+        long Fetched() => plan.Repositories.Sum(r => r.Files.Where(f => whole.Contains((r.Repository, f.Path))).Sum(f => f.Bytes - f.Present));
+
+        object Document() => new
+        {
+            plan.Name, Path = plan.Folder, License = LicenceOf(plan), plan.Bytes, plan.BytesToFetch, Fetched = Fetched(), plan.FreeBytes, DryRun = parsed.GetValue(DryRun), Seconds = watch.Elapsed.TotalSeconds,
+            Repositories = plan.Repositories.Select(r => new
+            {
+                r.Repository, r.Revision, r.Commit, License = r.Licence, r.Gated, Path = r.Folder, r.Notes,
+                Files = r.Files.Select(f => new { f.Path, f.Bytes, Present = whole.Contains((r.Repository, f.Path)) ? f.Bytes : f.Present }),
+            }),
+        };
     }
 
     private static int Import(Terminal terminal, ParseResult parsed, string source, CancellationToken cancellation)

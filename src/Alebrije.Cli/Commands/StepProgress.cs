@@ -11,7 +11,8 @@ namespace Alebrije.Cli.Commands;
 internal sealed class StepProgress(Terminal terminal, Words words, int pictures = 1)
 {
     private readonly Stopwatch clock = Stopwatch.StartNew();
-    private readonly RemainingTime remaining = new(pictures);
+    private int total = pictures;
+    private RemainingTime remaining = new(pictures);
     private string stage = "";
     private int first;
 
@@ -19,16 +20,37 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
     public void Finished(int count) => remaining.Add(count);
 
     /// <summary>Redraws the line.</summary>
-    public void Show(GenerationProgress progress)
+    public void Show(GenerationProgress progress) => terminal.Progress(Line(progress));
+
+    /// <summary>Redraws the line of an experiment.</summary>
+    /// <param name="done">Finished pictures.</param>
+    /// <param name="of">Pictures of the run; 1 for what is done once beside them, such as embedding a text.</param>
+    /// <param name="progress">The stage within a picture.</param>
+    public void Show(int done, int of, GenerationProgress progress) => terminal.Progress(Line(done, of, progress));
+
+    /// <summary>The line of an experiment.</summary>
+    internal string Line(int done, int of, GenerationProgress progress)
+    {
+        if (of > 1)
+        {
+            if (of != total) (total, remaining) = (of, new RemainingTime(of));
+            Finished(done - remaining.Done);
+        }
+
+        return Line(progress);
+    }
+
+    /// <summary>The line.</summary>
+    internal string Line(GenerationProgress progress)
     {
         // Steps are counted from the first report on: how long that step took is not known.
         if (stage != progress.Stage || progress.Step <= first) (stage, first, _) = (progress.Stage, progress.Step, Restart());
         var filled = 24 * progress.Step / progress.Of;
         var steps = progress.Step - first;
         var speed = steps == 0 ? "" : string.Create(CultureInfo.InvariantCulture, $"  {steps / clock.Elapsed.TotalSeconds:F1} {words.In("steps", "pasos")}/s");
-        var (before, after) = pictures == 1 ? ("", "") : (words.In($"{remaining.Done} of {pictures} done  ", $"{remaining.Done} de {pictures} listas  "), remaining.Sentence(words));
-        terminal.Progress(string.Create(CultureInfo.InvariantCulture,
-            $"{before}{StageName(progress.Stage, words).PadRight(words.In("upsampler", "decodificador").Length + 1)} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} {words.In("of", "de")} {progress.Of}{speed}{after}"));
+        var (before, after) = total == 1 ? ("", "") : (words.In($"{remaining.Done} of {total} done  ", $"{remaining.Done} de {total} listas  "), remaining.Sentence(words));
+        return string.Create(CultureInfo.InvariantCulture,
+            $"{before}{StageName(progress.Stage, words).PadRight(words.In("upsampler", "decodificador").Length + 1)} [{new string('#', filled)}{new string('.', 24 - filled)}] {progress.Step} {words.In("of", "de")} {progress.Of}{speed}{after}");
     }
 
     private bool Restart()
@@ -42,6 +64,7 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
     {
         "load" => words.In(stage, "carga"),
         "text" => words.In(stage, "texto"),
+        "inversion" => words.In(stage, "inversión"),
         "decoder" => words.In(stage, "decodificador"),
         "upsampler" => words.In(stage, "ampliador"),
         _ => stage,

@@ -76,7 +76,7 @@ internal static class ClassifyCommand
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
-        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
         head?.RequireSpace(model);
         var classifier = head is not null ? null : ZeroShotClassifier.Create(
             asked, templates, texts => model.EmbedTexts(texts, done => Report("texts", "textos", done, texts.Count), cancellation),

@@ -66,7 +66,7 @@ internal sealed class EmbeddingInputs(bool upright)
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
-        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
         var small = new RgbImage?[paths.Count];
         var ofImages = Images(model);
         int[] good = [.. Enumerable.Range(0, paths.Count).Where(i => ofImages[i] is not null)];

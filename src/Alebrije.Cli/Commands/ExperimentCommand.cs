@@ -93,7 +93,7 @@ internal sealed class ExperimentCommand
         {
             result = new UnClipExperiments(pipeline).Run(experiment, progress.Show, soFar => place.Add(pipeline.Name, result = soFar), cancellation);
             terminal.CloseLine();
-            foreach (var note in result.Notes) terminal.Note(note);
+            foreach (var note in result.Notes) terminal.Note(NoteWords.In(words, note));
             place.Save(pipeline.Name, ExperimentWords.In(words, result));
             if (parsed.GetValue(trace) is { } traced) ExperimentFiles.Trace(traced, pipeline.Name, result);
         });

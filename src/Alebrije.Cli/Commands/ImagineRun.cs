@@ -14,7 +14,8 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
     private readonly Dictionary<string, double> seconds = new() { ["load"] = 0, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
     private readonly List<object> images = [];
     private readonly List<(RgbImage Picture, string Label)> sheet = [];
-    private readonly HashSet<string> notes = [], hinted = [];
+    private readonly HashSet<RunNote> told = [];
+    private readonly HashSet<string> hinted = [];
 
     /// <summary>Measured concepts of the model, for hints; null where its folder has none.</summary>
     public ModelRecord? Record { get; init; }
@@ -40,7 +41,7 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
             ? new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore }
             : new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates });
         if (KeepsSheet) sheet.Add((result.Image, request.Prompt));
-        foreach (var note in result.Notes.Where(notes.Add)) terminal.Note(note);
+        foreach (var note in result.Notes.Where(told.Add)) terminal.Note(NoteWords.In(words, note));
         if (Record is { } record && hinted.Add(request.Prompt) && !KnownConcepts.Mentions(record, request.Prompt)) terminal.Note(Hint(record, request.Prompt));
         if (!json) Show(result, path);
     }

@@ -71,7 +71,7 @@ internal static class MultiLabelClassification
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
-        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
         var classifier = ZeroShotClassifier.Create(names, templates, texts => model.EmbedTexts(texts, cancellation: cancellation), [contrast ?? Neutral]);
         var (learnt, ofExamples, _) = Scores([.. examples.Select(image => image.Path)]);
         examples = [.. learnt.Select(i => examples[i])];

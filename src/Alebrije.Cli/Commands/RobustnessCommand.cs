@@ -76,7 +76,7 @@ internal static class RobustnessCommand
 
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words.In("loading the model", "cargando el modelo"));
-        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
         var byWords = ZeroShotClassifier.Create(pictures.Labels, templates, texts => model.EmbedTexts(texts, cancellation: cancellation));
         var clip = ClipClassifiers.Create(
             model, byWords, pictures.Training,

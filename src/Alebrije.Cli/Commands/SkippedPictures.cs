@@ -82,7 +82,7 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     public int Say(Terminal terminal)
     {
         var skipped = Reader.Skipped;
-        foreach (var picture in skipped.Take(Named)) terminal.Note(words.In($"Skipped {picture.File}: {picture.Reason}", $"Omitida {picture.File}: {picture.Reason}"));
+        foreach (var picture in skipped.Take(Named)) terminal.Note(NoteWords.Skipped(words, picture));
         if (skipped.Count > 1)
         {
             var more = skipped.Count > Named ? words.In($", of which the first {Named} are named", $", de las que se nombran las {Named} primeras") : "";

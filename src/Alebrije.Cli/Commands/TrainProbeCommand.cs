@@ -41,7 +41,7 @@ internal static class TrainProbeCommand
                 var folder = ModelChoice.Find(parsed);
                 CommonOptions.StartTorch(parsed);
                 terminal.Progress(words.In("loading the model", "cargando el modelo"));
-                using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+                using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
                 var result = ProbeTrainer.Run(model, options, cancellation);
                 terminal.CloseLine();
                 var skipped = new SkippedPictures(words, upright: true, parsed.GetValue(strict));

@@ -120,7 +120,7 @@ internal sealed class ClipEmbedder : IDisposable
     /// <param name="note">Called with a sentence about texts that were cut.</param>
     /// <param name="cancellation">Looked at before every step.</param>
     public DrawnEmbedding Draw(
-        IReadOnlyList<GenerationRequest> requests, Noise noise, Action<int, int>? report, GenerationTrace? trace, Action<string>? note, CancellationToken cancellation)
+        IReadOnlyList<GenerationRequest> requests, Noise noise, Action<int, int>? report, GenerationTrace? trace, Action<RunNote>? note, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         var (request, asks) = (requests[0], GuidesAwayFrom(requests[0]));
@@ -149,17 +149,17 @@ internal sealed class ClipEmbedder : IDisposable
     }
 
     /// <summary>Prompts for a prior.</summary>
-    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null, Action<string>? note = null) => new(Tower.Encode(prompts, trace, note), Empty);
+    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null, Action<RunNote>? note = null) => new(Tower.Encode(prompts, trace, note), Empty);
 
     /// <summary>
     /// A prompt for a prior, with a negative text whose embedding is drawn beside the prompt's: both are guided away from it
     /// (pipeline_kandinsky2_2_prior.py).
     /// </summary>
-    public PriorText Texts(string prompt, string negative, GenerationTrace? trace = null, Action<string>? note = null) =>
+    public PriorText Texts(string prompt, string negative, GenerationTrace? trace = null, Action<RunNote>? note = null) =>
         new(Tower.Encode([prompt, negative], trace, note), () => Tower.Encode([negative, negative]));
 
     /// <summary>Text embeddings, [texts, features], not normalised.</summary>
-    public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<string>? note = null) => Tower.Encode(prompts, trace: null, note).TextEmbedding;
+    public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<RunNote>? note = null) => Tower.Encode(prompts, trace: null, note).TextEmbedding;
 
     /// <summary>Image embeddings, [pictures, features], not normalised.</summary>
     public Tensor EncodeImages(IReadOnlyList<RgbImage> pictures) => Images.Encode(pictures);

@@ -71,7 +71,7 @@ internal sealed record DecoderRun(int Steps, double Guidance)
     public Action<string, Tensor>? After { get; init; }
 
     /// <summary>Told what a user should know of the run, in a sentence.</summary>
-    public Action<string>? Note { get; init; }
+    public Action<RunNote>? Note { get; init; }
 
     /// <summary>Gets noise, predicted pictures and latents when given.</summary>
     public GenerationTrace? Trace { get; init; }

@@ -223,7 +223,7 @@ public sealed class UnClipPipeline : IDisposable
         using var noise = new Noise(requests.Select(each => unchecked((long)each.Seed)));
         var (seconds, clock) = (new Dictionary<string, double>(), Stopwatch.StartNew());
 
-        var notes = new List<string>();
+        var notes = new List<RunNote>();
         var drawn = embedder.Draw(requests, noise, Report(progress, "prior"), trace, Note, cancellation);
         seconds["text"] = drawn.TextSeconds;
         trace?.Add("image embedding", drawn.Image, new { cosine_to_text = ClipNetwork.Cosine(drawn.Image, drawn.Text) });
@@ -266,9 +266,9 @@ public sealed class UnClipPipeline : IDisposable
         ];
 
         // Prior and decoder read the same prompt, as a rule with the same tokenizer.
-        void Note(string sentence)
+        void Note(RunNote note)
         {
-            if (!notes.Contains(sentence)) notes.Add(sentence);
+            if (!notes.Contains(note)) notes.Add(note);
         }
     }
 

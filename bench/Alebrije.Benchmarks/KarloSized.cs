@@ -66,7 +66,7 @@ internal static class KarloSized
         Say($"stages: {string.Join(", ", result.Seconds.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value:F1} s")))}");
         Say($"time: estimated {estimate.Seconds:F0} s, took {seconds:F0} s ({(estimate.Seconds / seconds) - 1:+0.0%;-0.0%})");
         Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} GB, took {bytes / 1e9:F2} GB ({((double)estimate.PeakBytes / bytes) - 1:+0.0%;-0.0%})");
-        foreach (var note in result.Notes) Say(note);
+        foreach (var note in result.Notes) Say(note.Sentence);
     }
 
     private static void Write(string folder)

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Help;
 using System.Runtime.InteropServices;
 using Alebrije.Cli.Commands;
+using Alebrije.Preprocessing;
 using Alebrije.Tensors;
 
 namespace Alebrije.Cli;
@@ -135,6 +136,7 @@ internal static class CommandLineApp
     {
         if (exception.GetBaseException() is OperationCanceledException) return words["usage.stopped"];
         var cause = Cause(exception);
+        if (cause is UnwritableFileException refusal) return OutputFile.Sentence(refusal, words);
         var text = cause is TorchRuntimeException ? cause.Message : cause.Message.Split('\n')[0].Trim();
         // ArgumentException appends the parameter's name, which means nothing to a person.
         var parameter = text.LastIndexOf(" (Parameter '", StringComparison.Ordinal);

@@ -77,10 +77,19 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
     /// <summary>Writes the one JSON document of <c>--json</c>.</summary>
     /// <param name="document">Any object; names become snake_case.</param>
     /// <param name="compact">On one line, for documents that are mostly numbers.</param>
-    public void SayJson(object document, bool compact = false)
+    /// <param name="stopped">Reason why the run ended early, which becomes its last member; null where it did not.</param>
+    public void SayJson(object document, bool compact = false, string? stopped = null)
     {
         CloseLine();
-        output.WriteLine(JsonSerializer.Serialize(document, compact ? CompactJson : JsonFormat));
+        var format = compact ? CompactJson : JsonFormat;
+        if (stopped is not null)
+        {
+            var members = JsonSerializer.SerializeToNode(document, format)!.AsObject();
+            members["stopped"] = stopped;
+            document = members;
+        }
+
+        output.WriteLine(JsonSerializer.Serialize(document, format));
     }
 
     /// <summary>Writes a table; numbers stand to the right, and no word is broken.</summary>

@@ -4,21 +4,24 @@ namespace Alebrije.Preprocessing;
 internal static class WrittenFile
 {
     /// <summary>Writes a text as UTF-8 without a mark; an existing file is replaced.</summary>
-    /// <exception cref="IOException">It cannot be written; one sentence.</exception>
+    /// <exception cref="UnwritableFileException">It cannot be written.</exception>
     public static void Write(string path, string text) => Write(path, System.Text.Encoding.UTF8.GetBytes(text));
 
     /// <summary>Writes a file; an existing one is replaced.</summary>
-    /// <exception cref="IOException">It cannot be written; one sentence.</exception>
-    public static void Write(string path, byte[] bytes) => Write(path, stream => stream.Write(bytes));
+    /// <exception cref="UnwritableFileException">It cannot be written.</exception>
+    public static void Write(string path, ReadOnlySpan<byte> bytes) => Write(path, bytes, (stream, all) => stream.Write(all));
 
     /// <summary>Writes a file; an existing one is replaced.</summary>
-    /// <exception cref="IOException">It cannot be written; one sentence.</exception>
-    public static void Write(string path, Action<Stream> write)
+    /// <param name="path">The file.</param>
+    /// <param name="state">Passed to <paramref name="write"/>; a span may be it.</param>
+    /// <param name="write">Writes into the open file.</param>
+    /// <exception cref="UnwritableFileException">It cannot be written.</exception>
+    public static void Write<TState>(string path, TState state, Action<Stream, TState> write) where TState : allows ref struct
     {
         try
         {
             using var stream = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None);
-            write(stream);
+            write(stream, state);
         }
         catch (Exception e) when (IsRefusal(e))
         {
@@ -33,30 +36,19 @@ internal static class WrittenFile
     /// <param name="path">The file that was asked for.</param>
     /// <param name="error">The disk's error.</param>
     /// <param name="temporary">Name under which it was being written, if another.</param>
-    public static IOException Refusal(string path, Exception error, string? temporary = null)
+    public static UnwritableFileException Refusal(string path, Exception error, string? temporary = null)
     {
-        if (error is RefusedFileException known && known.File != temporary) return known;
-        var cause = error is RefusedFileException ? error.InnerException! : error;
-        return new RefusedFileException(path, Sentence(path, cause, temporary), cause);
-    }
-
-    /// <summary>"FILE cannot be written: reason."</summary>
-    private static string Sentence(string path, Exception refusal, string? temporary)
-    {
-        var folder = Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
-        var reason = refusal switch
+        if (error is UnwritableFileException known && known.File != temporary) return known;
+        var cause = error is UnwritableFileException ? error.InnerException! : error;
+        var reason = cause switch
         {
-            _ when Directory.Exists(path) => "a folder has this name",
-            UnauthorizedAccessException => "access is denied",
-            FileNotFoundException or DirectoryNotFoundException => Directory.Exists(folder) ? $"the folder {folder} takes no new files" : $"there is no folder {folder}",
-            PathTooLongException => "the name is too long",
-            _ => (temporary is null ? refusal.Message : refusal.Message.Replace(temporary, path, StringComparison.Ordinal)).Split('\n')[0].TrimEnd('.', ' '),
+            _ when Directory.Exists(path) => UnwritableReason.IsFolder,
+            UnauthorizedAccessException => UnwritableReason.AccessDenied,
+            FileNotFoundException or DirectoryNotFoundException => Directory.Exists(UnwritableFileException.FolderOf(path)) ? UnwritableReason.ClosedFolder : UnwritableReason.NoFolder,
+            PathTooLongException => UnwritableReason.LongName,
+            _ => UnwritableReason.Other,
         };
-        return $"{path} cannot be written: {reason}.";
-    }
-
-    private sealed class RefusedFileException(string file, string message, Exception inner) : IOException(message, inner)
-    {
-        public string File => file;
+        var detail = (temporary is null ? cause.Message : cause.Message.Replace(temporary, path, StringComparison.Ordinal)).Split('\n')[0].TrimEnd('.', ' ');
+        return new UnwritableFileException(path, reason, detail, cause);
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Alebrije.Datasets;
 using Alebrije.Evaluation;
 
 namespace Alebrije.Cli.Commands;
@@ -25,20 +26,28 @@ internal static class BenchCommand
         {
             if (result.GetValueOrDefault<int>() is < 1 or > 10_000_000) result.AddError(Words.Of(result)["usage.whole-number-between", "--count", 1, 10_000_000]);
         });
-        var command = new Command("bench") { rounds, images, count };
+        var strict = PictureOptions.StrictOption();
+        var command = new Command("bench") { rounds, images, count, strict };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
                 var words = new Words(CommonOptions.LanguageOf(parsed));
                 var named = parsed.GetResult(CommonOptions.Model) is { Implicit: false };
                 var folder = named ? ModelChoice.Find(parsed) : null;
-                var files = parsed.GetValue(images) is { Length: > 0 } asked ? ImageFiles.Expand(asked, words) : null;
+                var skipped = new SkippedPictures(words, upright: false, parsed.GetValue(strict));
+                var files = parsed.GetValue(images) is { Length: > 0 } asked ? ImageFiles.Expand(asked, words, skipped, cancellation) : null;
                 CommonOptions.StartTorch(parsed);
                 var model = named ? parsed.GetValue(CommonOptions.Model)! : "ViT-B/32";
-                if (files is not null)
-                    SayFolder(terminal, words, parsed, model, FolderBenchmark.Run(folder, files, (PicturesARound, parsed.GetValue(rounds), parsed.GetValue(count)), CommonOptions.PrecisionOf(parsed), terminal.Progress, cancellation));
-                else SayTowers(terminal, words, parsed, model, ClipBenchmark.Run(folder, parsed.GetValue(rounds), terminal.Progress, cancellation));
-                return 0;
+                if (files is null)
+                {
+                    SayTowers(terminal, words, parsed, model, ClipBenchmark.Run(folder, parsed.GetValue(rounds), terminal.Progress, cancellation));
+                    return 0;
+                }
+
+                var result = FolderBenchmark.Run(
+                    folder, files, (PicturesARound, parsed.GetValue(rounds), parsed.GetValue(count)), CommonOptions.PrecisionOf(parsed), terminal.Progress, skipped.Reader, cancellation);
+                SayFolder(terminal, words, parsed, model, result, skipped.Items);
+                return skipped.Say(terminal);
             },
             CancellationToken.None));
         return command;
@@ -63,12 +72,12 @@ internal static class BenchCommand
         terminal.SayText(words["bench.about-ratio", model]);
     }
 
-    private static void SayFolder(Terminal terminal, Words words, ParseResult parsed, string model, FolderBenchmarkResult result)
+    private static void SayFolder(Terminal terminal, Words words, ParseResult parsed, string model, FolderBenchmarkResult result, IReadOnlyList<SkippedPicture> skipped)
     {
         terminal.CloseLine();
         if (parsed.GetValue(CommonOptions.Json))
         {
-            terminal.SayJson(new { model, result.Count, result.PerSecond, result.Ratio, result.Low, result.High, result.Cosine, result.PeakBytes });
+            terminal.SayJson(new { model, result.Count, result.PerSecond, result.Ratio, result.Low, result.High, result.Cosine, result.PeakBytes, skipped });
             return;
         }
 

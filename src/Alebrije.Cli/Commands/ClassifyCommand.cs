@@ -51,16 +51,16 @@ internal static class ClassifyCommand
         {
             if (new Option[] { Top, Background, Fit, Probe }.FirstOrDefault(option => parsed.GetResult(option) is { Implicit: false })?.Name is var other && (other ?? (path is null ? null : "--out")) is { } single)
                 throw new UsageException(words["classify.one-answer-only", single]);
-            return MultiLabelClassification.Run(parsed, terminal, words, (files, labels) => Classes(parsed, files, words, labels), WithFolders, parsed.GetValue(Images) ?? [], parsed.GetValue(Contrast), Pictures.Read(parsed, words), cancellation);
+            return MultiLabelClassification.Run(parsed, terminal, words, (files, labels) => Classes(parsed, files, words, labels), parsed.GetValue(Images) ?? [], parsed.GetValue(Contrast), Pictures.Read(parsed, words), cancellation);
         }
 
         var top = parsed.GetValue(Top);
         if (top < 1) throw new UsageException(words["classify.top-too-small", top]);
         OutputFile.Check(path, words);
         var skipped = Pictures.Read(parsed, words);
-        var files = ImageFiles.Expand((parsed.GetValue(Images) ?? []).Select(WithFolders), words, skipped, cancellation);
-        if (files.Count == 0) throw new UsageException(words["classify.no-images"]);
         var head = HeadOf(parsed, words);
+        var files = ImageFiles.Expand(WithFolders(parsed.GetValue(Images) ?? [], head?.Labels ?? GivenNames(parsed), skipped), words, skipped, cancellation);
+        if (files.Count == 0) throw new UsageException(words["classify.no-images"]);
         var (names, templates) = head is null ? Classes(parsed, files, words) : ([.. head.Labels.Select(label => (IReadOnlyList<string>)[label])], ZeroShotSet.Plain);
         var background = parsed.GetValue(Background);
         var asked = background is null ? names : [.. names, [background]];
@@ -71,7 +71,7 @@ internal static class ClassifyCommand
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words["progress.loading-model"]);
-        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
         head?.RequireSpace(model);
         var classifier = head is not null ? null : ZeroShotClassifier.Create(
             asked, templates, texts => model.EmbedTexts(texts, done => terminal.Progress(words["progress.embedding-texts", done, texts.Count]), cancellation),
@@ -150,9 +150,23 @@ internal static class ClassifyCommand
         return ([.. names], templates);
     }
 
-    /// <summary>A folder of folders stands for the images in those.</summary>
-    private static string WithFolders(string name) =>
-        ImageFiles.IsFolderOfFolders(name) ? Path.Combine(name, "*", "*") : name;
+    /// <summary>Names of the classes as --set or --labels give them, every synonym; null where they give none.</summary>
+    public static IReadOnlyList<string>? GivenNames(ParseResult parsed) => parsed.GetValue(Set) is { } name ? [.. ZeroShotSet.Find(name).Names.SelectMany(all => all)]
+        : parsed.GetValue(Labels) is { Length: > 0 } given ? given : null;
+
+    /// <summary>A folder of class folders stands for the images in those; images beside them are left out.</summary>
+    /// <param name="images">Files, folders and patterns.</param>
+    /// <param name="classes">Names of the classes; null where the folders name them.</param>
+    /// <param name="skipped">Told of the images that are left out.</param>
+    public static IEnumerable<string> WithFolders(IEnumerable<string> images, IReadOnlyList<string>? classes, SkippedPictures skipped)
+    {
+        foreach (var name in images)
+        {
+            var isFolder = ImageFiles.IsFolderOfClasses(name, classes);
+            if (isFolder) skipped.AddBesideClasses(name);
+            yield return isFolder ? Path.Combine(name, "*", "*") : name;
+        }
+    }
 
     private static string FolderOf(string file) => Path.GetFileName(Path.GetDirectoryName(Path.GetFullPath(file))!);
 }

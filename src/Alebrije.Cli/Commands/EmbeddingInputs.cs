@@ -66,7 +66,7 @@ internal sealed class EmbeddingInputs(bool upright)
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words["progress.loading-model"]);
-        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
         var small = new RgbImage?[paths.Count];
         var ofImages = Images(model);
         int[] good = [.. Enumerable.Range(0, paths.Count).Where(i => ofImages[i] is not null)];
@@ -84,23 +84,26 @@ internal sealed class EmbeddingInputs(bool upright)
             if (known > 0) terminal.Note(words["embed.journal-found", words.Images(known), paths.Count]);
             if (missing.Length == 0) return found;
             var report = Report(done => words["progress.embedding-images", done, paths.Count], paths.Count, known);
-            try
+            StoppedRun.Guard(terminal, words, parsed.GetValue(CommonOptions.Json), () => Kept() == 0 ? null : new { model = model.Name, journal = journalFile, images = Kept() }, () =>
             {
-                model.EmbedImages(missing.Length, i => Picture(missing[i]), (from, batch) =>
+                try
                 {
-                    for (var i = 0; i < batch.Length; i++) found[missing[from + i]] = batch[i];
-                    journal?.Add(batch.Index().Where(one => one.Item is not null).Select(one => (paths[missing[from + one.Index]], one.Item!)));
-                    report(known + from + batch.Length);
-                }, cancellation);
-            }
-            catch (Exception) when (journal is not null && found.Any(embedding => embedding is not null))
-            {
-                var kept = found.Count(embedding => embedding is not null);
-                terminal.Note(words["embed.journal-kept", words.Images(kept), paths.Count, journalFile]);
-                throw;
-            }
-
+                    model.EmbedImages(missing.Length, i => Picture(missing[i]), (from, batch) =>
+                    {
+                        for (var i = 0; i < batch.Length; i++) found[missing[from + i]] = batch[i];
+                        journal?.Add(batch.Index().Where(one => one.Item is not null).Select(one => (paths[missing[from + one.Index]], one.Item!)));
+                        report(known + from + batch.Length);
+                    }, cancellation);
+                }
+                catch (Exception) when (Kept() > 0)
+                {
+                    terminal.Note(words["embed.journal-kept", words.Images(Kept()), paths.Count, journalFile]);
+                    throw;
+                }
+            });
             return found;
+
+            int Kept() => journal is null ? 0 : found.Count(embedding => embedding is not null);
         }
 
         PillowImage? Picture(int i)

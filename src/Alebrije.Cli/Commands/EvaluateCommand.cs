@@ -52,20 +52,25 @@ internal static class EvaluateCommand
                 using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { Precision = CommonOptions.PrecisionOf(parsed) });
                 var names = Split(parsed.GetValue(only));
                 var defaults = new EvaluationOptions();
-                var result = ModelEvaluation.Run(pipeline, world, defaults with
+                var (json, sheetFolder) = (parsed.GetValue(CommonOptions.Json), parsed.GetValue(sheets));
+                var result = StoppedRun.Guard(terminal, words, json, () => Sheets(sheetFolder) is { Length: > 0 } drawn ? new { model = pipeline.Name, sheets = drawn } : null, () =>
                 {
-                    Parts = compares ? [EvaluationPart.Prior] : names.Length == 0 ? defaults.Parts : [.. Enum.GetValues<EvaluationPart>().Where(part => names.Contains(ModelEvaluation.NameOf(part)))],
-                    Count = parsed.GetValue(count),
-                    Seed = parsed.GetValue(CommonOptions.Seed) ?? defaults.Seed,
-                    Folder = parsed.GetValue(sheets),
-                    DrawsByPrior = compares,
-                    PicturesPerConcept = parsed.GetValue(record) is null ? 0 : PicturesPerConcept,
-                    OnProgress = progress => terminal.Progress(words["evaluate.progress", ModelEvaluation.NameOf(progress.Part), progress.Doing, progress.Done, progress.Of]),
-                }, cancellation);
-                terminal.CloseLine();
-                if (parsed.GetValue(record) is { } file) ModelRecord.Of(result).Write(file);
-                if (parsed.GetValue(CommonOptions.Json))
-                    terminal.SayJson(new { result.Model, result.Seed, Metrics = result.Metrics.ToJson(), result.Left, Seconds = Math.Round(result.Seconds, 1) });
+                    var measured = ModelEvaluation.Run(pipeline, world, defaults with
+                    {
+                        Parts = compares ? [EvaluationPart.Prior] : names.Length == 0 ? defaults.Parts : [.. Enum.GetValues<EvaluationPart>().Where(part => names.Contains(ModelEvaluation.NameOf(part)))],
+                        Count = parsed.GetValue(count),
+                        Seed = parsed.GetValue(CommonOptions.Seed) ?? defaults.Seed,
+                        Folder = sheetFolder,
+                        DrawsByPrior = compares,
+                        PicturesPerConcept = parsed.GetValue(record) is null ? 0 : PicturesPerConcept,
+                        OnProgress = progress => terminal.Progress(words["evaluate.progress", ModelEvaluation.NameOf(progress.Part), progress.Doing, progress.Done, progress.Of]),
+                    }, cancellation);
+                    terminal.CloseLine();
+                    if (parsed.GetValue(record) is { } file) ModelRecord.Of(measured).Write(file);
+                    return measured;
+                });
+                if (json)
+                    terminal.SayJson(new { result.Model, result.Seed, Metrics = result.Metrics.ToJson(), result.Left, Sheets = Sheets(sheetFolder), Seconds = Math.Round(result.Seconds, 1) });
                 else if (compares)
                     SayPriors(terminal, words, result);
                 else
@@ -75,6 +80,9 @@ internal static class EvaluateCommand
             CancellationToken.None));
         return command;
     }
+
+    /// <summary>Paths of the sheets in a folder that was empty.</summary>
+    private static string[] Sheets(string? folder) => folder is null || !Directory.Exists(folder) ? [] : [.. Directory.GetFiles(folder, "*.png").Order(StringComparer.Ordinal)];
 
     private static string[] Split(string? names) => names?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
 

@@ -75,6 +75,7 @@ internal sealed class ExperimentCommand
         experiment.Check();
         var (priorKind, elsewhere) = PriorChoice.Find(parsed.GetValue(prior)!, words);
         var (folder, companion) = PriorChoice.Model(parsed);
+        OutputFile.CheckEmptyFolder("--trace", parsed.GetValue(trace), words);
         OutputFile.CheckFolder(parsed.GetValue(trace), GenerationTrace.IndexFile, words);
         var place = new ExperimentFiles(parsed.GetValue(output), kind, request.Seed, words);
 
@@ -83,31 +84,36 @@ internal sealed class ExperimentCommand
         using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolder = companion, Precision = CommonOptions.PrecisionOf(parsed) });
         experiment = experiment with { Request = experiment.Request with { Prior = pipeline.PriorFromElsewhere ?? priorKind } };
         var loaded = clock.Elapsed.TotalSeconds;
-        var result = new UnClipExperiments(pipeline).Run(experiment, (done, of, step) => terminal.Progress(
-            words["experiment.progress", done + 1, of, StepProgress.StageName(step.Stage, words), step.Step, step.Of]), cancellation);
-        terminal.CloseLine();
-
-        foreach (var note in result.Notes) terminal.Note(note);
-        var shown = ExperimentWords.Labelled(words, result);
-        var files = place.Save(pipeline.Name, shown);
-        if (parsed.GetValue(trace) is { } traced) ExperimentFiles.Trace(traced, pipeline.Name, result);
-        var seconds = new { load = loaded, total = clock.Elapsed.TotalSeconds };
-        if (parsed.GetValue(CommonOptions.Json))
+        ExperimentResult? result = null;
+        var progress = new StepProgress(terminal, words);
+        var json = parsed.GetValue(CommonOptions.Json);
+        StoppedRun.Guard(terminal, words, json, () => place.Saved.IsEmpty ? null : Document(), () =>
         {
-            terminal.SayJson(new
-            {
-                model = pipeline.Name, files.Sheet, files.Animation,
-                images = result.Pictures.Select((picture, i) => new { picture.Label, path = files.Pictures.ElementAtOrDefault(i), request.Seed, picture.Image.Width, picture.Image.Height, picture.Numbers }),
-                seconds,
-            });
+            result = new UnClipExperiments(pipeline).Run(experiment, progress.Show, soFar => place.Add(pipeline.Name, result = soFar), cancellation);
+            terminal.CloseLine();
+            foreach (var note in result.Notes) terminal.Note(NoteWords.In(words, note));
+            place.Save(pipeline.Name, ExperimentWords.Labelled(words, result));
+            if (parsed.GetValue(trace) is { } traced) ExperimentFiles.Trace(traced, pipeline.Name, result);
+        });
+        if (json)
+        {
+            terminal.SayJson(Document());
             return 0;
         }
 
+        var shown = ExperimentWords.Labelled(words, result!);
         terminal.Show(shown.Sheet(), terminal.Width);
         var widest = shown.Pictures.Max(picture => picture.Label.Length);
         foreach (var picture in shown.Pictures) terminal.Say($"{picture.Label.PadRight(widest)}  {ExperimentWords.Line(words, picture)}".TrimEnd());
-        terminal.Say(words["experiment.written", files.Sheet, request.Seed, seconds.total]);
+        terminal.Say(words["experiment.written", place.Saved.Sheet, request.Seed, clock.Elapsed.TotalSeconds]);
         return 0;
+
+        object Document() => new
+        {
+            model = pipeline.Name, place.Saved.Sheet, place.Saved.Animation,
+            images = result!.Pictures.Select((picture, i) => new { picture.Label, path = place.Saved.Pictures.ElementAtOrDefault(i), request.Seed, picture.Image.Width, picture.Image.Height, picture.Numbers }),
+            seconds = new { load = loaded, total = clock.Elapsed.TotalSeconds },
+        };
     }
 
     /// <summary>An option of this verb, or null where the verb has one of its own by that name.</summary>

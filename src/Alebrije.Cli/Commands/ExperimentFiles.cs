@@ -6,10 +6,14 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Cli.Commands;
 
 /// <summary>Where the pictures of an experiment went.</summary>
-/// <param name="Sheet">The labelled sheet.</param>
+/// <param name="Sheet">The labelled sheet, or null.</param>
 /// <param name="Animation">The animation, or null.</param>
-/// <param name="Pictures">The pictures one by one; empty where only the sheet was written.</param>
-internal sealed record SavedExperiment(string Sheet, string? Animation, IReadOnlyList<string> Pictures);
+/// <param name="Pictures">The pictures one by one; empty where only the sheet is written.</param>
+internal sealed record SavedExperiment(string? Sheet, string? Animation, IReadOnlyList<string> Pictures)
+{
+    /// <summary>Whether nothing is written.</summary>
+    public bool IsEmpty => Sheet is null && Animation is null && Pictures.Count == 0;
+}
 
 /// <summary>Writes an experiment's sheet, pictures, animation and numbers; each PNG holds the recipe of its picture.</summary>
 internal sealed class ExperimentFiles
@@ -31,9 +35,8 @@ internal sealed class ExperimentFiles
             return;
         }
 
+        OutputFile.RefuseOtherPictures(output, animates: true, words);
         var extension = Path.GetExtension(output).ToLowerInvariant();
-        if (extension is ".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")
-            throw new UsageException(words["experiment.out-not-png", output]);
         if (extension is ".png" or ".apng" && !Directory.Exists(output))
         {
             if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) Directory.CreateDirectory(parent);
@@ -51,30 +54,40 @@ internal sealed class ExperimentFiles
     /// <summary>The verb of a kind.</summary>
     public static string Name(ExperimentKind kind) => kind == ExperimentKind.PcaReconstruct ? "pca-reconstruct" : kind.ToString().ToLowerInvariant();
 
-    /// <summary>Writes everything that was asked for.</summary>
-    public SavedExperiment Save(string model, ExperimentResult result)
+    /// <summary>Files that are written so far; the sheet is null before it is.</summary>
+    public SavedExperiment Saved { get; private set; } = new(null, null, []);
+
+    /// <summary>Writes the last picture of what is drawn so far, where pictures are written one by one.</summary>
+    public void Add(string model, ExperimentResult result)
+    {
+        if (folder is not null) Saved = Saved with { Pictures = [.. Saved.Pictures, Picture(folder, model, result, result.Pictures.Count - 1)] };
+    }
+
+    /// <summary>Writes the sheet, and the animation where there is one.</summary>
+    public void Save(string model, ExperimentResult result)
     {
         result.Sheet().SavePng(sheet, Recipe.Of(model, result, picture: null));
-        if (animation is not null)
-            File.WriteAllBytes(animation, AnimatedPng.Encode([.. result.Pictures.Select(picture => picture.Image)], MillisecondsPerPicture, Recipe.Of(model, result, picture: 0)));
-        return new SavedExperiment(sheet, animation, folder is null ? [] : Pictures(folder, model, result));
+        Saved = Saved with { Sheet = sheet };
+        if (animation is null) return;
+        File.WriteAllBytes(animation, AnimatedPng.Encode([.. result.Pictures.Select(picture => picture.Image)], MillisecondsPerPicture, Recipe.Of(model, result, picture: 0)));
+        Saved = Saved with { Animation = animation };
     }
 
     /// <summary>Writes the numbers of every picture, and the pictures.</summary>
     public static void Trace(string folder, string model, ExperimentResult result)
     {
         Directory.CreateDirectory(folder);
-        var paths = Pictures(folder, model, result);
+        var paths = Enumerable.Range(0, result.Pictures.Count).Select(i => Picture(folder, model, result, i)).ToArray();
         new GenerationTrace(folder).Finish(new
         {
             model, result.Experiment, pictures = result.Pictures.Select((picture, i) => new { file = Path.GetFileName(paths[i]), picture.Label, picture.Numbers }),
         });
     }
 
-    private static string[] Pictures(string folder, string model, ExperimentResult result) => [.. result.Pictures.Select((picture, i) =>
+    private static string Picture(string folder, string model, ExperimentResult result, int i)
     {
         var path = Path.Combine(folder, i.ToString("D4", CultureInfo.InvariantCulture) + ".png");
-        picture.Image.SavePng(path, Recipe.Of(model, result, i));
+        result.Pictures[i].Image.SavePng(path, Recipe.Of(model, result, i));
         return path;
-    })];
+    }
 }

@@ -27,7 +27,7 @@ internal static class ExplainCommand
                 var picture = PillowImage.Load(parsed.GetValue(image)!).Upright();
                 var folder = ModelChoice.Find(parsed);
                 CommonOptions.StartTorch(parsed);
-                using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+                using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
                 var found = asked.Select(text => model.Explain(picture, text, parsed.GetValue(layers) == "last")).ToArray();
                 if (path is not null) File.WriteAllBytes(path, RelevancePng.Render(found, new ReportOptions { Language = words.Language, Model = model.Name }));
                 if (parsed.GetValue(CommonOptions.Json))

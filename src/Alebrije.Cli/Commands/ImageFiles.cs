@@ -37,8 +37,15 @@ internal sealed class ImageFiles
         return [.. paths.Select(path => count[Path.GetFileName(path)] == 1 ? Path.GetFileName(path) : path)];
     }
 
-    /// <summary>True of a folder without pictures of its own and with folders, which stand for classes.</summary>
-    public static bool IsFolderOfFolders(string name) => Directory.Exists(name) && VisibleFolder.Open(name) is { Pictures.Count: 0, Folders.Count: > 0 };
+    /// <summary>True of a folder whose folders stand for classes: it has no pictures of its own, or one of them has the name of a class.</summary>
+    /// <param name="name">What was typed.</param>
+    /// <param name="classes">Names of the classes; null where the folders name them, and every folder with pictures is one.</param>
+    public static bool IsFolderOfClasses(string name, IReadOnlyCollection<string>? classes)
+    {
+        if (!Directory.Exists(name)) return false;
+        var folder = VisibleFolder.Open(name);
+        return folder.Folders.Count > 0 && (folder.Pictures.Count == 0 || folder.Folders.Any(child => classes?.Contains(child.Name, StringComparer.OrdinalIgnoreCase) ?? child.Pictures.Count > 0));
+    }
 
     private List<string> Files(string name)
     {

@@ -53,6 +53,7 @@ internal static class ImagineCommand
         var (kind, elsewhere) = PriorChoice.Find(parsed.GetValue(Prior)!, words);
         var names = new OutputNames(parsed.GetValue(Out), requests, words);
         OutputFile.Check(parsed.GetValue(Sheet), words);
+        OutputFile.CheckEmptyFolder("--trace", parsed.GetValue(Trace), words);
         OutputFile.CheckFolder(parsed.GetValue(Trace), GenerationTrace.IndexFile, words);
         var (folder, companion) = PriorChoice.Model(parsed);
 
@@ -64,7 +65,7 @@ internal static class ImagineCommand
         var run = new ImagineRun(terminal, words, json, pipeline, names) { Clock = clock, Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
         run.Loaded();
         var progress = new StepProgress(terminal, words, requests.Length);
-        try
+        StoppedRun.Guard(terminal, words, json, run.Document, () =>
         {
             foreach (var (result, candidates) in Draw(parsed, pipeline, [.. requests.Select(request => request with { Prior = kind })], progress, cancellation))
             {
@@ -73,14 +74,7 @@ internal static class ImagineCommand
             }
 
             if (parsed.GetValue(Sheet) is { } file) run.SaveSheet(file);
-        }
-        catch (Exception e)
-        {
-            // What is finished is named, whatever stopped the run.
-            run.Stop(e);
-            throw;
-        }
-
+        });
         run.Finish();
         return 0;
     }

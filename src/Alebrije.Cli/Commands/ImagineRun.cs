@@ -14,7 +14,8 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
     private readonly Dictionary<string, double> seconds = new() { ["load"] = 0, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
     private readonly List<object> images = [];
     private readonly List<(RgbImage Picture, string Label)> sheet = [];
-    private readonly HashSet<string> notes = [], hinted = [];
+    private readonly HashSet<RunNote> told = [];
+    private readonly HashSet<string> hinted = [];
 
     /// <summary>Measured concepts of the model, for hints; null where its folder has none.</summary>
     public ModelRecord? Record { get; init; }
@@ -40,7 +41,7 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
             ? new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore }
             : new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates });
         if (KeepsSheet) sheet.Add((result.Image, request.Prompt));
-        foreach (var note in result.Notes.Where(notes.Add)) terminal.Note(note);
+        foreach (var note in result.Notes.Where(told.Add)) terminal.Note(NoteWords.In(words, note));
         if (Record is { } record && hinted.Add(request.Prompt) && !KnownConcepts.Mentions(record, request.Prompt)) terminal.Note(Hint(record, request.Prompt));
         if (!json) Show(result, path);
     }
@@ -55,19 +56,16 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnCl
     /// <summary>Writes the seconds, or the JSON document.</summary>
     public void Finish()
     {
-        seconds["total"] = Clock.Elapsed.TotalSeconds;
-        if (json) terminal.SayJson(new { model = pipeline.Name, images, seconds });
+        if (json) terminal.SayJson(Document()!);
         else terminal.Aside(string.Create(CultureInfo.InvariantCulture,
-            $"{seconds["total"]:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
+            $"{Clock.Elapsed.TotalSeconds:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
     }
 
-    /// <summary>Names the finished pictures of a run that failed or was stopped; nothing where there is none.</summary>
-    /// <param name="reason">The error that ended it.</param>
-    public void Stop(Exception reason)
+    /// <summary>The JSON document of the finished pictures; null where there is none.</summary>
+    public object? Document()
     {
-        if (images.Count == 0 || !json) return;
         seconds["total"] = Clock.Elapsed.TotalSeconds;
-        terminal.SayJson(new { model = pipeline.Name, images, seconds, stopped = CommandLineApp.Sentence(reason, words) });
+        return images.Count == 0 ? null : new { model = pipeline.Name, images, seconds };
     }
 
     /// <summary>A sentence about a prompt that names nothing the model was measured to draw.</summary>

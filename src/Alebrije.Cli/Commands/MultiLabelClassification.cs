@@ -37,7 +37,6 @@ internal static class MultiLabelClassification
     /// <param name="terminal">Where it is shown.</param>
     /// <param name="words">Language.</param>
     /// <param name="classes">Names and templates, from the images or from labels that are known otherwise.</param>
-    /// <param name="withFolders">A folder of folders as a pattern.</param>
     /// <param name="images">What <c>--images</c> named.</param>
     /// <param name="contrast">What <c>--contrast</c> named, or null.</param>
     /// <param name="skipped">Reads the images.</param>
@@ -45,7 +44,7 @@ internal static class MultiLabelClassification
     public static int Run(
         ParseResult parsed, Terminal terminal, Words words,
         Func<IReadOnlyList<string>, IReadOnlyList<string>?, (List<IReadOnlyList<string>> Names, IReadOnlyList<string> Templates)> classes,
-        Func<string, string> withFolders, string[] images, string? contrast, SkippedPictures skipped, CancellationToken cancellation)
+        string[] images, string? contrast, SkippedPictures skipped, CancellationToken cancellation)
     {
         var (file, examplesAt, truthAt) = (parsed.GetValue(Thresholds), parsed.GetValue(Examples), parsed.GetValue(Truth));
         if (truthAt is not null && images.Length > 0)
@@ -55,8 +54,11 @@ internal static class MultiLabelClassification
         if (examplesAt is not null) OutputFile.Check(file, words);
         var examples = examplesAt is null ? [] : LabelledImage.Read(examplesAt, cancellation);
         var judged = truthAt is null ? [] : LabelledImage.Read(truthAt, cancellation);
-        var files = truthAt is null ? ImageFiles.Expand(images.Select(withFolders), words, skipped, cancellation) : [.. judged.Select(image => image.Path)];
         var known = examples.Concat(judged).SelectMany(image => image.Labels).Distinct(StringComparer.OrdinalIgnoreCase).Order(NaturalOrder.Instance).ToArray();
+        foreach (var at in new[] { examplesAt, truthAt })
+            if (at is not null && !File.Exists(Path.Combine(at, ImageFolder.CaptionsFile))) skipped.AddBesideClasses(at);
+        var named = ClassifyCommand.GivenNames(parsed) ?? (known.Length > 0 ? known : null);
+        var files = truthAt is null ? ImageFiles.Expand(ClassifyCommand.WithFolders(images, named, skipped), words, skipped, cancellation) : [.. judged.Select(image => image.Path)];
         var (names, templates) = classes(files, known.Length > 0 ? known : null);
         string[] labels = [.. names.Select(all => all[0])];
         var read = examplesAt is null && file is not null ? LabelThresholds.Load(file, labels) : null;
@@ -67,7 +69,7 @@ internal static class MultiLabelClassification
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words["progress.loading-model"]);
-        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
         var classifier = ZeroShotClassifier.Create(names, templates, texts => model.EmbedTexts(texts, cancellation: cancellation), [contrast ?? Neutral]);
         var (learnt, ofExamples, _) = Scores([.. examples.Select(image => image.Path)]);
         examples = [.. learnt.Select(i => examples[i])];

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Cli.Commands;
 
@@ -23,29 +24,36 @@ internal static class OutputFile
     public static void Check(string? path, Words words)
     {
         if (path is null) return;
-        if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder && !Directory.Exists(folder))
-            throw new DirectoryNotFoundException(words["output.no-folder", path, folder]);
-        if (Directory.Exists(path)) throw new IOException(words["output.is-a-folder", path]);
-        var wasThere = File.Exists(path) || new FileInfo(path).LinkTarget is not null;
         try
         {
-            using (new FileStream(path, FileMode.OpenOrCreate, FileAccess.Write, FileShare.ReadWrite | FileShare.Delete))
-            {
-            }
-
-            if (!wasThere) File.Delete(path);
+            UnwritableFileException.ThrowIfUnwritable(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (UnwritableFileException e)
         {
-            var reason = e switch
-            {
-                UnauthorizedAccessException => words["output.denied"],
-                FileNotFoundException or DirectoryNotFoundException => words["output.folder-takes-none"],
-                PathTooLongException => words["output.name-too-long"],
-                _ => e.Message.Split('\n')[0].TrimEnd('.'),
-            };
-            throw new IOException(words["output.cannot-be-written", path, reason], e);
+            throw new IOException(Sentence(e, words), e);
         }
+    }
+
+    /// <summary>"FILE cannot be written: reason."</summary>
+    public static string Sentence(UnwritableFileException refusal, Words words) => words["output.cannot-be-written", refusal.File, refusal.Reason switch
+    {
+        UnwritableReason.IsFolder => words["output.is-a-folder"],
+        UnwritableReason.AccessDenied => words["output.denied"],
+        UnwritableReason.NoFolder => words["output.no-folder", refusal.Folder],
+        UnwritableReason.ClosedFolder => words["output.folder-takes-none", refusal.Folder],
+        UnwritableReason.LongName => words["output.name-too-long"],
+        _ => refusal.Detail,
+    }];
+
+    /// <summary>Refuses the name of a picture of another format than those that are written.</summary>
+    /// <param name="output">What <c>--out</c> named.</param>
+    /// <param name="animates">Whether animations are written too.</param>
+    /// <param name="words">Language of the sentence.</param>
+    /// <exception cref="UsageException">It ends like one.</exception>
+    public static void RefuseOtherPictures(string output, bool animates, Words words)
+    {
+        if (Path.GetExtension(output).ToLowerInvariant() is not (".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")) return;
+        throw new UsageException(animates ? words["output.not-png-nor-apng", output] : words["output.not-png", output]);
     }
 
     /// <summary>Refuses a folder that takes no files, before the work is done; makes it where there is none.</summary>

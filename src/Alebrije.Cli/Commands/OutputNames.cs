@@ -19,17 +19,13 @@ internal sealed class OutputNames
             return;
         }
 
-        var extension = Path.GetExtension(output);
-        if (extension.Equals(".png", StringComparison.OrdinalIgnoreCase) && !Directory.Exists(output))
+        OutputFile.RefuseOtherPictures(output, animates: false, words);
+        if (Path.GetExtension(output).Equals(".png", StringComparison.OrdinalIgnoreCase) && !Directory.Exists(output))
         {
             if (requests.Count > 1)
                 throw new UsageException(words["output.one-file-many-pictures", output, requests.Count]);
             file = output;
             if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) OutputFile.CheckFolder(parent, Path.GetFileName(output), words);
-        }
-        else if (extension is ".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")
-        {
-            throw new UsageException(words["output.not-png", output]);
         }
         else
         {

@@ -46,18 +46,13 @@ internal static class PullCommand
         terminal.Progress(words["pull.asking", settings.Endpoint.Host, target]);
         var plan = await hub.PlanAsync(target, options, cancellation);
         SayPlan(terminal, words, plan);
-        var fetched = parsed.GetValue(DryRun) ? 0 : await hub.PullAsync(plan, new ProgressLine(terminal, words).Show, cancellation);
+        var (json, whole, line) = (parsed.GetValue(CommonOptions.Json), new HashSet<(string, string)>(), new ProgressLine(terminal, words));
+        if (!parsed.GetValue(DryRun))
+            await StoppedRun.GuardAsync(terminal, words, json, () => whole.Count == 0 ? null : Document(), () => hub.PullAsync(plan, Show, cancellation));
         terminal.CloseLine();
-        if (parsed.GetValue(CommonOptions.Json))
+        if (json)
         {
-            terminal.SayJson(new
-            {
-                plan.Name, Path = plan.Folder, License = LicenceOf(plan), plan.Bytes, plan.BytesToFetch, Fetched = fetched, plan.FreeBytes, DryRun = parsed.GetValue(DryRun), Seconds = watch.Elapsed.TotalSeconds,
-                Repositories = plan.Repositories.Select(r => new
-                {
-                    r.Repository, r.Revision, r.Commit, License = r.Licence, r.Gated, Path = r.Folder, r.Notes, Files = r.Files.Select(f => new { f.Path, f.Bytes, f.Present }),
-                }),
-            });
+            terminal.SayJson(Document());
             return 0;
         }
 
@@ -73,9 +68,27 @@ internal static class PullCommand
 
         terminal.SayText(plan.BytesToFetch == 0
             ? words["pull.there-already", plan.Name, ModelsCommand.Size(plan.Bytes)]
-            : words["pull.fetched", plan.Name, ModelsCommand.Size(fetched), Seconds(watch.Elapsed)]);
+            : words["pull.fetched", plan.Name, ModelsCommand.Size(Fetched()), Seconds(watch.Elapsed)]);
         terminal.Say(plan.Folder);
         return 0;
+
+        void Show(PullProgress progress)
+        {
+            if (progress.IsWhole) whole.Add((progress.Repository, progress.File));
+            line.Show(progress);
+        }
+
+        long Fetched() => plan.Repositories.Sum(r => r.Files.Where(f => whole.Contains((r.Repository, f.Path))).Sum(f => f.Bytes - f.Present));
+
+        object Document() => new
+        {
+            plan.Name, Path = plan.Folder, License = LicenceOf(plan), plan.Bytes, plan.BytesToFetch, Fetched = Fetched(), plan.FreeBytes, DryRun = parsed.GetValue(DryRun), Seconds = watch.Elapsed.TotalSeconds,
+            Repositories = plan.Repositories.Select(r => new
+            {
+                r.Repository, r.Revision, r.Commit, License = r.Licence, r.Gated, Path = r.Folder, r.Notes,
+                Files = r.Files.Select(f => new { f.Path, f.Bytes, Present = whole.Contains((r.Repository, f.Path)) ? f.Bytes : f.Present }),
+            }),
+        };
     }
 
     private static int Import(Terminal terminal, ParseResult parsed, string source, CancellationToken cancellation)

@@ -47,7 +47,7 @@ internal static class ReplayCommand
         var again = recipe switch
         {
             { Request: { } request } => pipeline.Generate(request, progress.Show, null, cancellation).Image,
-            { Experiment: { } experiment } => Drawn(new UnClipExperiments(pipeline).Run(experiment, (_, _, step) => progress.Show(step), cancellation), recipe.Picture),
+            { Experiment: { } experiment } => Drawn(new UnClipExperiments(pipeline).Run(experiment, progress.Show, cancellation: cancellation), recipe.Picture),
             _ => throw new InvalidDataException(words["replay.no-recipe", path]),
         };
         terminal.CloseLine();

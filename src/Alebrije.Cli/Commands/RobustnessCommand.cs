@@ -76,7 +76,7 @@ internal static class RobustnessCommand
 
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words["progress.loading-model"]);
-        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+        using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
         var byWords = ZeroShotClassifier.Create(pictures.Labels, templates, texts => model.EmbedTexts(texts, cancellation: cancellation));
         var clip = ClipClassifiers.Create(
             model, byWords, pictures.Training,
@@ -117,6 +117,7 @@ internal static class RobustnessCommand
         if (parsed.GetValue(Images) is { } folder)
         {
             var labels = parsed.GetValue(Labels) is { Length: > 0 } given ? given : null;
+            skipped.AddBesideClasses(folder);
             return RobustnessPictures.FromFolder(folder, labels, square, (done, of) => terminal.Progress(words["robustness.reading", done, of]), skipped.Reader, cancellation);
         }
 

@@ -14,6 +14,7 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     private const int Named = 10;
 
     private readonly List<string> otherKinds = [];
+    private readonly List<(string Folder, IReadOnlyList<string> Files)> classless = [];
 
     /// <summary>Reads for the library's own loops.</summary>
     public PictureReader Reader { get; } = new(upright);
@@ -22,6 +23,7 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     public IReadOnlyList<SkippedPicture> Items =>
     [
         .. Reader.Skipped, .. otherKinds.Select(file => new SkippedPicture(file, words["skipped.other-kind", Kind(file)])),
+        .. classless.SelectMany(beside => beside.Files).Select(file => new SkippedPicture(file, words["skipped.beside-class-folders"])),
     ];
 
     /// <summary>Reads a picture.</summary>
@@ -47,6 +49,20 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     /// <summary>Leaves out pictures of kinds that are not read.</summary>
     public void AddOtherKinds(IEnumerable<string> files) => otherKinds.AddRange(files.Except(otherKinds));
 
+    /// <summary>Takes over what a run of the library left out, and what lies beside the class folders that it read.</summary>
+    public void Add(IEnumerable<SkippedPicture> skipped, IEnumerable<string?> classFolders)
+    {
+        foreach (var picture in skipped) Reader.Skip(picture.File, picture.Reason);
+        foreach (var folder in classFolders) AddBesideClasses(folder);
+    }
+
+    /// <summary>Leaves out the pictures of a folder that lie beside its class folders, and so belong to no class.</summary>
+    public void AddBesideClasses(string? folder)
+    {
+        if (folder is null || !Directory.Exists(folder) || classless.Any(beside => beside.Folder == folder)) return;
+        if (VisibleFolder.Open(folder).Pictures is { Count: > 0 } files) classless.Add((folder, files));
+    }
+
     /// <summary>The kinds of some files with their numbers: "avif 1, tiff 2".</summary>
     public static string Kinds(IEnumerable<string> files) =>
         string.Join(", ", files.CountBy(Kind).OrderBy(kind => kind.Key, StringComparer.Ordinal).Select(kind => $"{kind.Key} {kind.Value}"));
@@ -66,7 +82,7 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     public int Say(Terminal terminal)
     {
         var skipped = Reader.Skipped;
-        foreach (var picture in skipped.Take(Named)) terminal.Note(words["skipped.picture", picture.File, picture.Reason]);
+        foreach (var picture in skipped.Take(Named)) terminal.Note(NoteWords.Skipped(words, picture));
         if (skipped.Count > 1)
         {
             terminal.Note(skipped.Count > Named
@@ -76,7 +92,10 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
 
         if (otherKinds.Count > 0)
             terminal.Note(words["skipped.other-kinds", words.Images(otherKinds.Count), Kinds(otherKinds)]);
-        return strict && skipped.Count + otherKinds.Count > 0 ? 1 : 0;
+        foreach (var (folder, files) in classless)
+            terminal.Note(words.Count("skipped.beside-classes", files.Count, folder));
+
+        return strict && skipped.Count + otherKinds.Count + classless.Count > 0 ? 1 : 0;
     }
 
     private static string Kind(string file) => Path.GetExtension(file).TrimStart('.').ToLowerInvariant();

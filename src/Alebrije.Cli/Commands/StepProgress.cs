@@ -12,7 +12,8 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
     private static readonly string[] Stages = ["load", "text", "prior", "decoder", "upsampler"];
 
     private readonly Stopwatch clock = Stopwatch.StartNew();
-    private readonly RemainingTime remaining = new(pictures);
+    private int total = pictures;
+    private RemainingTime remaining = new(pictures);
     private string stage = "";
     private int first;
 
@@ -20,17 +21,38 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
     public void Finished(int count) => remaining.Add(count);
 
     /// <summary>Redraws the line.</summary>
-    public void Show(GenerationProgress progress)
+    public void Show(GenerationProgress progress) => terminal.Progress(Line(progress));
+
+    /// <summary>Redraws the line of an experiment.</summary>
+    /// <param name="done">Finished pictures.</param>
+    /// <param name="of">Pictures of the run; 1 for what is done once beside them, such as embedding a text.</param>
+    /// <param name="progress">The stage within a picture.</param>
+    public void Show(int done, int of, GenerationProgress progress) => terminal.Progress(Line(done, of, progress));
+
+    /// <summary>The line of an experiment.</summary>
+    internal string Line(int done, int of, GenerationProgress progress)
+    {
+        if (of > 1)
+        {
+            if (of != total) (total, remaining) = (of, new RemainingTime(of));
+            Finished(done - remaining.Done);
+        }
+
+        return Line(progress);
+    }
+
+    /// <summary>The line.</summary>
+    internal string Line(GenerationProgress progress)
     {
         // Steps are counted from the first report on: how long that step took is not known.
         if (stage != progress.Stage || progress.Step <= first) (stage, first, _) = (progress.Stage, progress.Step, Restart());
         var filled = 24 * progress.Step / progress.Of;
         var steps = progress.Step - first;
         var speed = steps == 0 ? "" : words["progress.steps-per-second", steps / clock.Elapsed.TotalSeconds];
-        var (before, after) = pictures == 1 ? ("", "") : (words["progress.pictures-done", remaining.Done, pictures], remaining.Sentence(words));
+        var (before, after) = total == 1 ? ("", "") : (words["progress.pictures-done", remaining.Done, total], remaining.Sentence(words));
         var name = StageName(progress.Stage, words).PadRight(Stages.Max(each => StageName(each, words).Length) + 1);
         var bar = new string('#', filled).PadRight(24, '.');
-        terminal.Progress(words["progress.step", before, name, bar, progress.Step, progress.Of, speed, after]);
+        return words["progress.step", before, name, bar, progress.Step, progress.Of, speed, after];
     }
 
     private bool Restart()
@@ -44,6 +66,7 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
     {
         "load" => words["stage.load"],
         "text" => words["stage.text"],
+        "inversion" => words["stage.inversion"],
         "decoder" => words["stage.decoder"],
         "upsampler" => words["stage.upsampler"],
         _ => stage,

@@ -39,7 +39,7 @@ internal static class TrainClassifierCommand
                     Epochs = parsed.GetValue(epochs), LearningRate = parsed.GetValue(rate), Batch = parsed.GetValue(batch), Mix = parsed.GetValue(mix), Flip = parsed.GetValue(flip),
                     Seed = parsed.GetValue(CommonOptions.Seed) ?? 1, Precision = CommonOptions.PrecisionOf(parsed),
                 };
-                return run.Run(parsed, terminal, options => Trainers.RunClassifier(classifier, options, cancellation), parsed.GetValue(strict));
+                return run.Run(parsed, terminal, options => Trainers.RunClassifier(classifier, options, cancellation), parsed.GetValue(strict), [classifier.Images, classifier.Test]);
             },
             CancellationToken.None));
         return command;

@@ -91,8 +91,13 @@ internal sealed class TrainingRunOptions
     }
 
     /// <summary>Trains, and says how it went.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="terminal">The terminal.</param>
+    /// <param name="train">The training run.</param>
+    /// <param name="strict">Whether a skipped picture makes the exit status 1.</param>
+    /// <param name="classFolders">Folders of class folders that it reads.</param>
     /// <returns>The exit status: 1 where pictures were skipped and <paramref name="strict"/> is set.</returns>
-    public int Run(ParseResult parsed, Terminal terminal, Func<TrainingOptions, TrainingResult> train, bool strict = false)
+    public int Run(ParseResult parsed, Terminal terminal, Func<TrainingOptions, TrainingResult> train, bool strict = false, IReadOnlyList<string?>? classFolders = null)
     {
         CommonOptions.StartTorch(parsed);
         var words = new Words(CommonOptions.LanguageOf(parsed));
@@ -104,10 +109,10 @@ internal sealed class TrainingRunOptions
             OnProgress = progress => Show(terminal, words, progress),
         });
         terminal.CloseLine();
-        if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(new { result.Steps, result.Seconds, result.Finished, result.Metrics, result.Skipped });
-        else terminal.Say(Summary(words, result));
         var skipped = new SkippedPictures(words, upright: true, strict);
-        foreach (var picture in result.Skipped) skipped.Reader.Skip(picture.File, picture.Reason);
+        skipped.Add(result.Skipped, classFolders ?? []);
+        if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(new { result.Steps, result.Seconds, result.Finished, result.Metrics, Skipped = skipped.Items });
+        else terminal.Say(Summary(words, result));
         return skipped.Say(terminal);
     }
 

@@ -41,16 +41,16 @@ internal static class TrainProbeCommand
                 var folder = ModelChoice.Find(parsed);
                 CommonOptions.StartTorch(parsed);
                 terminal.Progress(words["progress.loading-model"]);
-                using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), terminal.Note);
+                using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
                 var result = ProbeTrainer.Run(model, options, cancellation);
                 terminal.CloseLine();
                 var skipped = new SkippedPictures(words, upright: true, parsed.GetValue(strict));
-                foreach (var picture in result.Skipped) skipped.Reader.Skip(picture.File, picture.Reason);
+                skipped.Add(result.Skipped, [options.Images, options.Validation, options.Test]);
                 result.Head.Save(path);
                 var figures = new
                 {
                     model = model.Name, labels = result.Head.Labels, images = new { train = result.Train, validation = result.Validation, test = result.Accuracy?.Count ?? 0 },
-                    lambda = result.Probe.Lambda, validation_accuracy = result.Probe.Validation, accuracy = result.Accuracy, zero_shot = result.ZeroShot, skipped = result.Skipped, path,
+                    lambda = result.Probe.Lambda, validation_accuracy = result.Probe.Validation, accuracy = result.Accuracy, zero_shot = result.ZeroShot, skipped = skipped.Items, path,
                 };
                 Write(Path.ChangeExtension(path, ".json"), figures);
                 if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(figures);

@@ -22,6 +22,7 @@ internal static class UpscaleCommand
                 var (words, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(picture)!);
                 var target = parsed.GetValue(file) ?? OutputFile.Free(Path.GetFileNameWithoutExtension(path) + "-large");
                 OutputFile.Check(target, words);
+                OutputFile.CheckEmptyFolder("--trace", parsed.GetValue(trace), words);
                 OutputFile.CheckFolder(parsed.GetValue(trace), GenerationTrace.IndexFile, words);
                 var request = new UpscaleRequest(RgbImage.LoadUpright(path)) { Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps) };
                 request.Check();

@@ -61,18 +61,18 @@ internal static class WorldCommand
                 var files = scenes.Select((scene, i) => folder is null ? "" : WorldSelection.FileName(i, scene)).ToArray();
                 var language = words.Language == "es" ? Language.Spanish : Language.English;
                 var records = scenes.Select((scene, i) => SceneRecord.Of(world, scene, files[i], language)).ToArray();
-                if (folder is not null) Export(world, scenes, files, folder, parsed.GetValue(size), terminal, words, cancellation);
-                if (path is not null)
-                    PictureSheet.Draw([.. scenes.Select(Draw)], [.. records.Select(r => r.Caption)]).SavePng(path);
-                if (parsed.GetValue(CommonOptions.Json))
+                var (finished, sheetFile) = (folder is null ? number : 0, (string?)null);
+                var json = parsed.GetValue(CommonOptions.Json);
+                StoppedRun.Guard(terminal, words, json, () => sheetFile is null && (folder is null || finished == 0) ? null : Document(), () =>
                 {
-                    terminal.SayJson(new
-                    {
-                        seed,
-                        Split = parsed.GetValue(split),
-                        Path = path,
-                        scenes = records.Select(r => new { File = folder is null ? null : r.File, Path = folder is null ? null : System.IO.Path.Combine(folder, r.File), r.Caption, r.Lang, r.Objects, r.Background, r.Relation, r.Style }),
-                    });
+                    if (folder is not null) Export(world, scenes, files, folder, parsed.GetValue(size), done => finished = done, terminal, words, cancellation);
+                    if (path is null) return;
+                    PictureSheet.Draw([.. scenes.Select(Draw)], [.. records.Select(r => r.Caption)]).SavePng(path);
+                    sheetFile = path;
+                });
+                if (json)
+                {
+                    terminal.SayJson(Document());
                     return 0;
                 }
 
@@ -83,6 +83,14 @@ internal static class WorldCommand
                 if (folder is not null) terminal.Say(words.Wrote(folder) + $": {words.Images(number)}, {ImageFolder.CaptionsFile}.");
                 if (path is not null) terminal.Say(words.Wrote(path) + ".");
                 return 0;
+
+                object Document() => new
+                {
+                    seed,
+                    Split = parsed.GetValue(split),
+                    Path = sheetFile,
+                    scenes = records.Take(finished).Select(r => new { File = folder is null ? null : r.File, Path = folder is null ? null : System.IO.Path.Combine(folder, r.File), r.Caption, r.Lang, r.Objects, r.Background, r.Relation, r.Style }),
+                };
 
                 RgbImage Draw(Scene scene) => new(parsed.GetValue(size), parsed.GetValue(size), world.Render(scene, parsed.GetValue(size)));
             },
@@ -117,20 +125,21 @@ internal static class WorldCommand
         return 0;
     }
 
+    /// <summary>Writes pictures, each with its captions before the next: what is finished is whole, whatever stops the run.</summary>
     private static void Export(
-        EmojiWorld world, Scene[] scenes, string[] files, string folder, int size, Terminal terminal, Words words, CancellationToken cancellation)
+        EmojiWorld world, Scene[] scenes, string[] files, string folder, int size, Action<int> finished, Terminal terminal, Words words, CancellationToken cancellation)
     {
         OutputFile.CheckFolder(folder, ImageFolder.CaptionsFile, words);
-        var captions = new List<string>();
+        using var captions = new StreamWriter(Path.Combine(folder, ImageFolder.CaptionsFile));
         for (var i = 0; i < scenes.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
             new RgbImage(size, size, world.Render(scenes[i], size)).SavePng(Path.Combine(folder, files[i]));
-            captions.AddRange(Enum.GetValues<Language>().Select(language => SceneRecord.Of(world, scenes[i], files[i], language).ToJson()));
+            foreach (var language in Enum.GetValues<Language>()) captions.WriteLine(SceneRecord.Of(world, scenes[i], files[i], language).ToJson());
+            finished(i + 1);
             if (i % 64 == 63) terminal.Progress(words["world.drawing", i + 1, scenes.Length]);
         }
 
-        File.WriteAllLines(Path.Combine(folder, ImageFolder.CaptionsFile), captions);
         terminal.CloseLine();
     }
 

@@ -107,18 +107,13 @@ public static partial class Npy
         var header = $"{{'descr': '{type}', 'fortran_order': False, 'shape': ({sizes}), }}";
         // NumPy pads so that the values start at a multiple of 64.
         var padded = (10 + header.Length + 1 + 63) / 64 * 64 - 10;
-        try
+        WrittenFile.Write(path, bytes, (file, values) =>
         {
-            using var file = File.Create(path);
             file.Write(Magic);
             file.Write([1, 0, (byte)padded, (byte)(padded >> 8)]);
             file.Write(Encoding.Latin1.GetBytes(header.PadRight(padded - 1) + "\n"));
-            file.Write(bytes);
-        }
-        catch (Exception e) when (WrittenFile.IsRefusal(e))
-        {
-            throw WrittenFile.Refusal(path, e);
-        }
+            file.Write(values);
+        });
     }
 
     [GeneratedRegex(@"^\{\s*'descr':\s*'(?<type>[^']*)',\s*'fortran_order':\s*(?<fortran>True|False),\s*'shape':\s*\((?<shape>[^)]*)\),?\s*\}\s*$")]

@@ -77,7 +77,7 @@ public sealed class ModelHub : IDisposable
             {
                 var (others, before) = (present - file.Present, file.Present);
                 void Say(long bytes, bool whole, string? note = null) => onProgress?.Invoke(
-                    new PullProgress(file.Path, others + bytes, plan.Bytes, (fetched + Math.Max(0, bytes - before)) / Math.Max(0.001, watch.Elapsed.TotalSeconds), whole) { Note = note });
+                    new PullProgress(file.Path, others + bytes, plan.Bytes, (fetched + Math.Max(0, bytes - before)) / Math.Max(0.001, watch.Elapsed.TotalSeconds), whole) { Repository = repository.Repository, Note = note });
 
                 var last = before;
                 client.OnRetry = (problem, wait) => Say(last, false, Retry(problem, wait));

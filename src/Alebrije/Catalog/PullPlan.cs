@@ -67,6 +67,9 @@ public sealed record PullPlan(string Name, IReadOnlyList<PlannedRepository> Repo
 /// <param name="IsWhole">Whether the file has just become whole.</param>
 public sealed record PullProgress(string File, long Present, long Total, double BytesPerSecond, bool IsWhole)
 {
+    /// <summary>The file's repository, <c>owner/name</c>.</summary>
+    public string Repository { get; init; } = "";
+
     /// <summary>Why it waits before a further try, or null.</summary>
     public string? Note { get; init; }
 }

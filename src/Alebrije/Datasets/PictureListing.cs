@@ -124,13 +124,17 @@ internal sealed class PictureListing
     {
         var all = VisibleFolder.Open(folder).PicturesBelow();
         var isCaptioned = all.Any(file => File.Exists(Path.ChangeExtension(file, ".txt")));
+        var beside = new List<string>();
         foreach (var file in all)
         {
             var parts = Path.GetRelativePath(folder, file).Split(Path.DirectorySeparatorChar);
             if (isCaptioned) AddBeside(file);
             else if (parts.Length > 1)
                 foreach (var template in options.Templates) Add(file, file, template.Replace("{}", parts[0].Replace('_', ' '), StringComparison.Ordinal), null);
+            else beside.Add(file);
         }
+
+        if (pictures.Count > 0) problems.AddRange(beside.Select(file => $"{file} lies beside the class folders, and no folder names its class."));
     }
 
     private void AddBeside(string file)

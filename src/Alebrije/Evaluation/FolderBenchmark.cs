@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Alebrije.Datasets;
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
@@ -9,7 +10,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Evaluation;
 
 /// <summary>How fast picture files are embedded.</summary>
-/// <param name="Count">Pictures that were embedded for <paramref name="PerSecond"/>.</param>
+/// <param name="Count">Pictures that were embedded for <paramref name="PerSecond"/>, those that were left out not counted.</param>
 /// <param name="PerSecond">Pictures a second from file to embedding.</param>
 /// <param name="Ratio">Median of the serial way's time through this one's, in the same round.</param>
 /// <param name="Low">10th percentile of that ratio.</param>
@@ -32,11 +33,13 @@ public static class FolderBenchmark
     /// <param name="options">Pictures of a round, rounds, and pictures of the long run, for which the files are taken again and again.</param>
     /// <param name="precision">Of the fast way.</param>
     /// <param name="progress">Told what is being measured.</param>
+    /// <param name="reader">Leaves out pictures that cannot be read, and keeps them; null throws.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="ArgumentException">There are no files, or nothing to measure.</exception>
+    /// <exception cref="ImageFormatException">None of the files can be read, or one without <paramref name="reader"/>.</exception>
     public static FolderBenchmarkResult Run(
         string? folder, IReadOnlyList<string> paths, (int Share, int Rounds, int Count) options, Precision precision = Precision.Auto, Action<string>? progress = null,
-        CancellationToken cancellation = default)
+        PictureReader? reader = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(paths);
         if (paths.Count == 0) throw new ArgumentException("There are no pictures to embed.", nameof(paths));
@@ -44,7 +47,9 @@ public static class FolderBenchmark
         var parts = ClipBenchmark.Parts(folder);
         using var model = new ClipModel(parts, precision);
         var tower = parts.Image ?? throw new ArgumentException($"{parts.Folder} embeds no pictures: {parts.WhyNoImages}.", nameof(folder));
-        var share = paths.Take(options.Share).ToArray();
+        // Before the clock runs: every file of a round is one that can be read.
+        var share = paths.Where(path => Picture(path) is not null).Take(options.Share).ToArray();
+        if (share.Length == 0) throw new ImageFormatException($"None of the {paths.Count} pictures can be read; the first is {paths[0]}.");
         var (ratios, cosine) = (new double[options.Rounds], 1.0);
         for (var round = -1; round < options.Rounds; round++)
         {
@@ -60,10 +65,17 @@ public static class FolderBenchmark
 
         Array.Sort(ratios);
         var clock = Stopwatch.StartNew();
-        model.EmbedImages(options.Count, i => PillowImage.Load(paths[i % paths.Count]), done => progress?.Invoke($"{done} of {options.Count} pictures"), cancellation);
-        var perSecond = options.Count / clock.Elapsed.TotalSeconds;
+        var count = 0;
+        model.EmbedImages(options.Count, i => Picture(paths[i % paths.Count]), (from, batch) =>
+        {
+            count += batch.Count(embedding => embedding is not null);
+            progress?.Invoke($"{from + batch.Length} of {options.Count} pictures");
+        }, cancellation);
+        var perSecond = count / clock.Elapsed.TotalSeconds;
         using var process = Process.GetCurrentProcess();
-        return new FolderBenchmarkResult(options.Count, perSecond, At(0.5), At(0.1), At(0.9), cosine, process.PeakWorkingSet64);
+        return new FolderBenchmarkResult(count, perSecond, At(0.5), At(0.1), At(0.9), cosine, process.PeakWorkingSet64);
+
+        PillowImage? Picture(string path) => reader is null ? PillowImage.Load(path) : reader.Read(path);
 
         double At(double quantile) => ratios.Length == 0 ? double.NaN : ratios[(int)Math.Round(quantile * (ratios.Length - 1))];
     }

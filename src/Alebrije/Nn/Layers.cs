@@ -1,3 +1,4 @@
+using Alebrije.Tensors;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -102,6 +103,7 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         var (kernels, shift) = (weight.As(input), bias?.As(input));
+        if (input.dtype == ScalarType.Float64) return Unfold(input, kernels, shift);
         var (outputs, inputs) = (Missing(weight.shape[0]), Missing(weight.shape[1]));
         if (outputs == 0 && inputs == 0) return Convolve(input, kernels, shift);
 
@@ -115,6 +117,20 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
         return (outputs == 0 ? output : output.narrow(1, 0, weight.shape[0]).contiguous()).MoveToOuterDisposeScope();
 
         static long Missing(long channels) => (Block - (channels % Block)) % Block;
+    }
+
+    /// <summary>oneDNN has no float64, for which libtorch asks for NNPACK and then does this: a product with the windows of the input.</summary>
+    private Tensor Unfold(Tensor input, Tensor kernels, Tensor? shift)
+    {
+        using var scope = NewDisposeScope();
+        var kernel = kernels.shape[2];
+        var windows = nn.functional.unfold(input, (kernel, kernel), (1, 1), (padding[0], padding[1]), (stride[0], stride[1]));  // [batch, input * kernel², windows]
+        var output = Shapes.MatMul(kernels.flatten(1), windows);                                                             // [batch, output, windows]
+        if (shift is not null) output = output + shift.unsqueeze(1);
+        var (h, w) = (Size(2), Size(3));
+        return output.reshape(input.shape[0], kernels.shape[0], h, w).MoveToOuterDisposeScope();
+
+        long Size(int axis) => (input.shape[axis] + (2 * padding[0]) - kernel) / stride[0] + 1;
     }
 
     /// <summary>

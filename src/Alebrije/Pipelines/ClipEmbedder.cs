@@ -117,7 +117,7 @@ internal sealed class ClipEmbedder : IDisposable
     /// <param name="noise">Random numbers, one stream for each request.</param>
     /// <param name="options">Start, callbacks and trace; steps, guidance and candidates are those of the requests.</param>
     /// <param name="note">Called with a sentence about texts that were cut.</param>
-    public DrawnEmbedding Draw(IReadOnlyList<GenerationRequest> requests, Noise noise, PriorOptions options, Action<string>? note)
+    public DrawnEmbedding Draw(IReadOnlyList<GenerationRequest> requests, Noise noise, PriorOptions options, Action<RunNote>? note)
     {
         using var scope = NewDisposeScope();
         var (request, asks, trace) = (requests[0], GuidesAwayFrom(requests[0]), options.Trace);
@@ -144,17 +144,17 @@ internal sealed class ClipEmbedder : IDisposable
     }
 
     /// <summary>Prompts for a prior.</summary>
-    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null, Action<string>? note = null) => new(Tower.Encode(prompts, trace, note), Empty);
+    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null, Action<RunNote>? note = null) => new(Tower.Encode(prompts, trace, note), Empty);
 
     /// <summary>
     /// Prompts for a prior, with negative texts whose embeddings are drawn beside the prompts': both are guided away from them
     /// (pipeline_kandinsky2_2_prior.py).
     /// </summary>
-    private PriorText Texts(string[] prompts, string[] negatives, GenerationTrace? trace, Action<string>? note) =>
+    private PriorText Texts(string[] prompts, string[] negatives, GenerationTrace? trace, Action<RunNote>? note) =>
         new(Tower.Encode([.. prompts, .. negatives], trace, note), () => Tower.Encode([.. negatives, .. negatives]));
 
     /// <summary>Text embeddings, [texts, features], not normalised.</summary>
-    public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<string>? note = null) => Tower.Encode(prompts, trace: null, note).TextEmbedding;
+    public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<RunNote>? note = null) => Tower.Encode(prompts, trace: null, note).TextEmbedding;
 
     /// <summary>Image embeddings, [pictures, features], not normalised.</summary>
     public Tensor EncodeImages(IReadOnlyList<RgbImage> pictures) => Images.Encode(pictures);

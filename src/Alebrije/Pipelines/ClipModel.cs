@@ -25,15 +25,15 @@ public sealed class ClipModel : IDisposable
 
     private readonly ClipModelParts parts;
     private readonly ScalarType dtype;
-    private readonly Action<string>? note;
+    private readonly Action<RunNote>? note;
     private readonly Lazy<PackedTextTower?> packedText;
     private readonly Lazy<PackedVisionTower?> packedVision;
     private readonly Lazy<EmbeddingSpace> space;
 
-    internal ClipModel(ClipModelParts parts, Precision precision, Action<string>? note = null)
+    internal ClipModel(ClipModelParts parts, Precision precision, Action<RunNote>? note = null)
     {
         (this.parts, this.note) = (parts, note);
-        foreach (var assumption in parts.Assumptions) note?.Invoke(assumption);
+        foreach (var assumption in parts.Assumptions) note?.Invoke(new RunNote(assumption));
         space = new Lazy<EmbeddingSpace>(() => EmbeddingSpace.Of(Name, Dimensions, Tokenizer, ImageProcessor));
         if (precision == Precision.Int8 && !OneDnn.HasInt8)
             throw new NotSupportedException("This libtorch has no int8 products for this processor; use fp32, or bf16 where 'doctor' names it.");
@@ -71,13 +71,13 @@ public sealed class ClipModel : IDisposable
     /// </param>
     /// <param name="precision">Number format of the towers; <see cref="Precision.Auto"/> keeps small ones in float32.</param>
     /// <param name="note">
-    /// Told in English sentences, from the thread that calls, of what the files do not say and was assumed, and later of the parts of texts that were cut
+    /// Told, from the thread that calls, of what the files do not say and was assumed, and later of the parts of texts that were cut
     /// because they are longer than the text tower reads; null for nobody.
     /// </param>
     /// <exception cref="NotSupportedException">int8 where libtorch has no products for it; with a tower that it is not made for, embedding throws this.</exception>
     /// <exception cref="Weights.CheckpointNotFoundException">A folder or file is missing.</exception>
     /// <exception cref="Weights.WeightsException">There is no CLIP in it, a file is damaged, or tensors do not fit the configuration.</exception>
-    public static ClipModel Load(string folder, Precision precision = Precision.Auto, Action<string>? note = null)
+    public static ClipModel Load(string folder, Precision precision = Precision.Auto, Action<RunNote>? note = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         TorchRuntime.Initialize();

@@ -9,7 +9,7 @@ namespace Alebrije.Pipelines;
 /// <param name="name">The network, as people know it: its component.</param>
 /// <param name="type">Type in which it computes to begin with.</param>
 /// <param name="note">Told what happened, in a sentence; null: nobody.</param>
-internal sealed class FiniteNumbers(string name, ScalarType type, Action<string>? note)
+internal sealed class FiniteNumbers(string name, ScalarType type, Action<RunNote>? note)
 {
     private ScalarType current = type;
 
@@ -29,7 +29,7 @@ internal sealed class FiniteNumbers(string name, ScalarType type, Action<string>
                 $"The network {name} gives numbers that are not finite, first in its layer {layer}: its weights are damaged, or its input is; check it with 'alebrije verify'.");
         }
 
-        note?.Invoke($"{name}: numbers beyond the range of {current} came up, first in the layer {layer}; it goes on in float32, more slowly.");
+        note?.Invoke(new OutOfRangeNote(name, current.ToString(), layer));
         current = ScalarType.Float32;
         return Run(network, predict);
     }

@@ -195,6 +195,6 @@ public sealed record GenerationResult(
     /// <summary>Threads that computed it.</summary>
     public int? Threads { get; init; }
 
-    /// <summary>What a user should know of the run, in sentences; empty as a rule.</summary>
-    public IReadOnlyList<string> Notes { get; init; } = [];
+    /// <summary>What a user should know of the run; empty as a rule.</summary>
+    public IReadOnlyList<RunNote> Notes { get; init; } = [];
 }

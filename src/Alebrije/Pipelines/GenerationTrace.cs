@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -47,7 +48,7 @@ public sealed class GenerationTrace
     /// <summary>Writes <c>trace.json</c>.</summary>
     /// <param name="header">What is said above the stages: the request, the model.</param>
     public void Finish(object header) =>
-        File.WriteAllText(Path.Combine(folder, IndexFile), JsonSerializer.Serialize(new { run = header, stages }, Format));
+        WrittenFile.Write(Path.Combine(folder, IndexFile), JsonSerializer.Serialize(new { run = header, stages }, Format));
 
     internal void Add(string name, Tensor value, object? notes = null)
     {
@@ -79,7 +80,7 @@ public sealed class GenerationTrace
     {
         var file = FileName(name, "json");
         var text = JsonSerializer.Serialize(tokens, Format);
-        File.WriteAllText(Path.Combine(folder, file), text);
+        WrittenFile.Write(Path.Combine(folder, file), text);
         stages.Add(new TraceStage(name, file, [tokens.Count], null, Hash(System.Text.Encoding.UTF8.GetBytes(text)), tokens));
     }
 

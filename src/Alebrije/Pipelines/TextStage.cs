@@ -50,7 +50,7 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     /// <summary>Encodings of texts alone, [texts, tokens, width], cut or padded to the tokenizer's length.</summary>
     /// <param name="texts">Texts.</param>
     /// <param name="note">Told of texts that were cut.</param>
-    public Tensor Encodings(IReadOnlyList<string> texts, Action<string>? note = null)
+    public Tensor Encodings(IReadOnlyList<string> texts, Action<RunNote>? note = null)
     {
         var ids = Ids(texts, out _, note);
         return encoder.Use(tower => tower.Encode(ids).LastHiddenState);
@@ -60,7 +60,7 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     /// <param name="texts">Texts.</param>
     /// <param name="trace">Gets the first text's tokens, and the embeddings and encodings, when given.</param>
     /// <param name="note">Told of texts that were cut.</param>
-    public PriorConditions Encode(IReadOnlyList<string> texts, GenerationTrace? trace = null, Action<string>? note = null)
+    public PriorConditions Encode(IReadOnlyList<string> texts, GenerationTrace? trace = null, Action<RunNote>? note = null)
     {
         var ids = Ids(texts, out var lengths, note);
         using var loan = encoder.Borrow();
@@ -81,6 +81,6 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     /// <inheritdoc/>
     public void Dispose() => encoder.Dispose();
 
-    private Tensor Ids(IReadOnlyList<string> texts, out int[] lengths, Action<string>? note) =>
+    private Tensor Ids(IReadOnlyList<string> texts, out int[] lengths, Action<RunNote>? note) =>
         TokenTensors.Ids(TextCuts.Encode(tokenizer, texts, tokenizer.MaxLength, out lengths, note));
 }

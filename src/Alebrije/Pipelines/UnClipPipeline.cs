@@ -221,7 +221,7 @@ public sealed class UnClipPipeline : IDisposable
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         using var noise = new Noise(requests.Select(each => unchecked((long)each.Seed)));
-        var notes = new List<string>();
+        var notes = new List<RunNote>();
         var drawn = Draw(requests, noise, listeners: new DrawListeners { Progress = progress, Trace = trace, Cancellation = cancellation, Note = notes.Add });
         var images = ImageTensors.ToImages(drawn.Pixels);
         if (requests[0] is { From: { } from, Mask: { } mask })
@@ -251,7 +251,7 @@ public sealed class UnClipPipeline : IDisposable
     {
         listeners ??= new DrawListeners();
         using var scope = NewDisposeScope();
-        var (request, seconds, clock, notes) = (requests[0], new Dictionary<string, double>(), Stopwatch.StartNew(), new HashSet<string>());
+        var (request, seconds, clock, notes) = (requests[0], new Dictionary<string, double>(), Stopwatch.StartNew(), new HashSet<RunNote>());
         var trace = listeners.Trace;
         given ??= new DrawConditions([.. requests.Select(each => each.Prompt)]);
         var text = (Tensor?)null;
@@ -290,9 +290,9 @@ public sealed class UnClipPipeline : IDisposable
         return new DrawnImages(pixels.MoveToOuterDisposeScope(), conditions.Image?.alias().MoveToOuterDisposeScope(), text?.MoveToOuterDisposeScope(), seconds);
 
         // Prior and decoder read the same prompt, as a rule with the same tokenizer.
-        void Note(string sentence)
+        void Note(RunNote note)
         {
-            if (notes.Add(sentence)) listeners.Note?.Invoke(sentence);
+            if (notes.Add(note)) listeners.Note?.Invoke(note);
         }
     }
 

@@ -79,6 +79,28 @@ public sealed class ClassifyVerbTests : IDisposable
         Assert.Contains("umbral", spoken.Output, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task ImageBesideTheClassFolders_BelongsToNoClass_AndIsLeftOutInOneSentence()
+    {
+        var stray = Path.Combine(Classes, "cover.png");
+        new RgbImage(20, 20).SavePng(stray);
+        foreach (var labels in (string[][])[[], ["--labels", "Lion", "cat"]])
+        {
+            var outcome = await Run(["--images", Classes, .. labels, "--json"]);
+            Assert.Equal(["3.png", "1.png", "2.png"], outcome.Json.GetProperty("results").EnumerateArray().Select(r => r.GetProperty("image").GetString()));
+            Assert.Equal(3, outcome.Json.GetProperty("confusion").EnumerateArray().Sum(row => row.Numbers().Sum()));
+            Assert.Equal(stray, Assert.Single(outcome.Json.GetProperty("skipped").EnumerateArray()).GetProperty("file").GetString());
+            Assert.Equal((0, $"Left out: 1 image beside the class folders of {Classes}, because no folder names its class."), (outcome.Status, outcome.Error.Trim()));
+        }
+
+        Assert.Equal(1, (await Run("--images", Classes, "--strict")).Status);
+        Assert.Contains($"Sin usar: 1 imagen junto a las carpetas de clases de {Classes}", (await Run("--images", Classes, "--lang", "es")).Error, StringComparison.Ordinal);
+        Assert.Contains("Left out: 1 image beside", (await Run("--multi-label", "--truth", Classes)).Error, StringComparison.Ordinal);
+
+        // Where classes are named and no folder has the name of one, the folder is one of pictures.
+        Assert.Equal(["cover.png"], (await Run("--images", Classes, "--labels", "a dog", "a bus", "--json")).Json.GetProperty("results").EnumerateArray().Select(r => r.GetProperty("image").GetString()));
+    }
+
     [Theory]
     [InlineData(2, "give that too", "--thresholds", "t.json", "--images", "IMAGES")]
     [InlineData(2, "--top belongs to one answer", "--multi-label", "--top", "2", "--images", "IMAGES")]

@@ -1,3 +1,5 @@
+using Alebrije.Cli.Commands;
+using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tests.Catalog;
 
@@ -15,6 +17,26 @@ public sealed class EmbeddingVerbTests : IDisposable
     }
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Fact]
+    public async Task TextThatIsCut_IsToldInTheLanguageOfTheUser()
+    {
+        var text = string.Join(' ', Enumerable.Repeat("a", 22)) + " b c";
+        string[] embed = ["embed", "--texts", text, "--model", TestModels.StableUnClip, "--json"];
+        Assert.Contains("has 26 tokens and the text encoder reads 24, start and end included; this part was cut: \"b c\".", (await CommandLine.Run(embed)).Error, StringComparison.Ordinal);
+        Assert.Contains("tiene 26 tokens y el codificador de texto lee 24, con inicio y fin; se cortó esta parte: \"b c\".", (await CommandLine.Run([.. embed, "--lang", "es"])).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void EveryKindOfNote_HasWordsInSpanish()
+    {
+        RunNote[] notes = [new TextCutNote("a", 90, 77, "b"), new MoreTextsCutNote(6, 77), new OutOfRangeNote("decoder", "BFloat16", "mid"), new SkippedPictureNote("a.png", "cut short.")];
+        Assert.Equal(notes.Select(note => note.GetType()).ToHashSet(), typeof(RunNote).Assembly.GetTypes().Where(type => type.BaseType == typeof(RunNote)).ToHashSet());
+        Assert.All(notes, note => Assert.NotEqual(note.Sentence, NoteWords.In(new Alebrije.Cli.Words("es"), note)));
+        Assert.All(notes, note => Assert.Equal(note.Sentence, NoteWords.In(new Alebrije.Cli.Words("en"), note)));
+        Assert.Equal("Omitida a.png: cut short.", NoteWords.In(new Alebrije.Cli.Words("es"), notes[3]));
+        Assert.Equal("x", NoteWords.In(new Alebrije.Cli.Words("es"), new RunNote("x")));
+    }
 
     [Fact]
     public async Task Similarity_Json_HasLabelsCosinesAndRowsThatAddUpToOne()

@@ -1,4 +1,7 @@
 using System.Text.Json;
+using Alebrije.Cli.Commands;
+using Alebrije.Pipelines;
+using Alebrije.Pipelines.Experiments;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tests.Catalog;
 using Alebrije.Tests.Imaging;
@@ -121,6 +124,35 @@ public sealed class ExperimentVerbTests : IDisposable
     {
         var refused = await Run("vary", "@a.png", "--count", "2", "--out", folder);
         Assert.Equal((1, $"--out {folder} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (refused.Status, refused.Refusal));
+    }
+
+    [Fact]
+    public async Task Trace_IntoAFolderThatHoldsSomething_IsRefusedBeforeAnythingIsDrawn()
+    {
+        var refused = await Run("vary", "@a.png", "--count", "1", "--trace", folder);
+        Assert.Equal((1, $"--trace {folder} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (refused.Status, refused.Refusal));
+    }
+
+    [Fact]
+    public void Run_GivesEveryPictureAsItIsFinished()
+    {
+        using var pipeline = UnClipPipeline.Load(TestModels.StableUnClip);
+        var counts = new List<int>();
+        var experiment = new PictureExperiment { Kind = ExperimentKind.Vary, Parts = [new(null, At("a.png"))], Count = 3, Request = new GenerationRequest { Prompt = "", Seed = 7, Steps = 2 } };
+        ExperimentResult? last = null;
+        var result = new UnClipExperiments(pipeline).Run(experiment, drawn: soFar => counts.Add((last = soFar).Pictures.Count), cancellation: TestContext.Current.CancellationToken);
+        Assert.Equal([1, 2, 3], counts);
+        Assert.Equal(Recipe.Of("m", result, 2), Recipe.Of("m", last!, 2));
+    }
+
+    [Fact]
+    public void Progress_CountsPictures_AndKeepsTheCountWhileATextIsEmbedded()
+    {
+        var progress = new StepProgress(new Alebrije.Cli.Terminal(TextWriter.Null, TextWriter.Null, TextReader.Null), new Alebrije.Cli.Words("en"));
+        Assert.StartsWith("inversion  [", progress.Line(0, 1, new GenerationProgress("inversion", 1, 2)), StringComparison.Ordinal);
+        Assert.StartsWith("0 of 4 done  decoder ", progress.Line(0, 4, new GenerationProgress("decoder", 1, 2)), StringComparison.Ordinal);
+        Assert.StartsWith("3 of 4 done  decoder    [############............] 1 of 2", progress.Line(3, 4, new GenerationProgress("decoder", 1, 2)), StringComparison.Ordinal);
+        Assert.StartsWith("3 of 4 done  prior ", progress.Line(0, 1, new GenerationProgress("prior", 1, 2)), StringComparison.Ordinal);
     }
 
     [Fact]

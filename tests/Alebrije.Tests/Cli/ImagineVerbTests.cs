@@ -53,6 +53,20 @@ public sealed class ImagineVerbTests : IDisposable
         }
 
         Assert.Equal(RgbImage.Load(first).Pixels, RgbImage.Load(Path.Combine(trace, stages[^1].GetProperty("file").GetString()!)).Pixels);
+        var again = await CommandLine.Run([.. ask, "--out", second, "--trace", trace]);
+        Assert.Equal((1, $"--trace {trace} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (again.Status, again.Refusal));
+    }
+
+    /// <summary>libtorch itself writes to the process's standard error where a convolution asks for NNPACK on processors that it does not support.</summary>
+    [Fact]
+    public async Task ClipGuidance_WritesNoWarningsOfTheNativeLibrary()
+    {
+        var cancellation = TestContext.Current.CancellationToken;
+        string[] args = ["imagine", "a lion", "--seed", "1", "--steps", "2", "--prior-steps", "2", "--threads", "1", "--clip-guidance", "1", "--out", At("g.png"), "--lang", "en", "--quiet"];
+        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"), args) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var (output, error) = (process.StandardOutput.ReadToEndAsync(cancellation), process.StandardError.ReadToEndAsync(cancellation));
+        await process.WaitForExitAsync(cancellation);
+        Assert.Equal((0, At("g.png"), ""), (process.ExitCode, (await output).Trim(), await error));
     }
 
     [Fact]

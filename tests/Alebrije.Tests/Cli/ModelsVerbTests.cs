@@ -123,7 +123,8 @@ public sealed class ModelsVerbTests : IDisposable
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");
         var weights = server.Files.First(file => HubServer.IsLarge(file.Key));
         server.Before = request => request.Path.EndsWith("/" + weights.Key, StringComparison.Ordinal) && request.From == 0 ? HubServer.File(request, weights.Value) with { CutAfter = 1000, Stalls = true } : null;
-        using var process = Start("models", "pull", "clip-vit-b-32", "--lang", "en");
+        using var process = Start("models", "pull", "clip-vit-b-32", "--lang", "en", "--json");
+        var output = process.StandardOutput.ReadToEndAsync(Cancellation);
         var error = process.StandardError.ReadToEndAsync(Cancellation);
         var partial = Path.Combine(folder, "hub", "models--openai--clip-vit-base-patch32", "blobs", HubServer.Sha256(weights.Value) + ".incomplete");
         while (!process.HasExited && (!File.Exists(partial) || new FileInfo(partial).Length < 1000)) await Task.Delay(20, Cancellation);
@@ -133,6 +134,12 @@ public sealed class ModelsVerbTests : IDisposable
         Assert.Equal(1, process.ExitCode);
         Assert.EndsWith("Stopped.", (await error).Trim(), StringComparison.Ordinal);
         Assert.Equal(1000, new FileInfo(partial).Length);
+        var json = new Outcome(1, await output, "").Json;
+        Assert.Equal("Stopped.", json.GetProperty("stopped").GetString());
+        var whole = json.GetProperty("repositories")[0].GetProperty("files").EnumerateArray().Where(file => file.GetProperty("present").GetInt64() > 0).ToArray();
+        Assert.Contains("config.json", whole.Select(file => file.GetProperty("path").GetString()));
+        Assert.DoesNotContain(weights.Key, whole.Select(file => file.GetProperty("path").GetString()));
+        Assert.Equal(whole.Sum(file => file.GetProperty("bytes").GetInt64()), json.GetProperty("fetched").GetInt64());
         Assert.Equal(0, (await Run("models", "pull", "clip-vit-b-32")).Status);
         Assert.Contains(server.Requests, request => request.From == 1000);
     }

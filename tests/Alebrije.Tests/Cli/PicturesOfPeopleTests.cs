@@ -167,7 +167,12 @@ public sealed class PicturesOfPeopleTests : IDisposable
     {
         if (!OperatingSystem.IsLinux()) return;
         var refused = Assert.Throws<IOException>(() => OutputFile.Check("/proc/x.png", new Alebrije.Cli.Words("en")));
-        Assert.Equal("/proc/x.png cannot be written: its folder takes no new files.", refused.Message);
+        Assert.Equal("/proc/x.png cannot be written: the folder /proc takes no new files.", refused.Message);
+        Assert.Equal("No se puede escribir /proc/x.png: la carpeta /proc no admite archivos nuevos.", Assert.Throws<IOException>(() => OutputFile.Check("/proc/x.png", new Alebrije.Cli.Words("es"))).Message);
+        Assert.Equal($"{In("none/x.png")} cannot be written: there is no folder {In("none")}.", Assert.Throws<IOException>(() => OutputFile.Check(In("none/x.png"), new Alebrije.Cli.Words("en"))).Message);
+        Assert.Equal($"No se puede escribir {folder}: es una carpeta.", Assert.Throws<IOException>(() => OutputFile.Check(folder, new Alebrije.Cli.Words("es"))).Message);
+        var late = Assert.Throws<Alebrije.Preprocessing.UnwritableFileException>(() => Npy.Write("/proc/x.npy", (ReadOnlySpan<float>)[1f], 1));
+        Assert.Equal("No se puede escribir /proc/x.npy: la carpeta /proc no admite archivos nuevos.", Alebrije.Cli.CommandLineApp.Sentence(late, new Alebrije.Cli.Words("es")));
         var path = In("new.png");
         OutputFile.Check(path, new Alebrije.Cli.Words("en"));
         Assert.False(File.Exists(path));

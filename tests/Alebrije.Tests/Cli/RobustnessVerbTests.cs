@@ -39,6 +39,15 @@ public sealed class RobustnessVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task ImageBesideTheClassFolders_IsLeftOutInOneSentence()
+    {
+        new RgbImage(20, 20).SavePng(Path.Combine(Classes, "cover.png"));
+        var outcome = await Run("--images", Classes, "--severity", "1", "--minutes", "0", "--json");
+        Assert.Equal(Path.Combine(Classes, "cover.png"), Assert.Single(outcome.Json.GetProperty("skipped").EnumerateArray()).GetProperty("file").GetString());
+        Assert.Contains("Left out: 1 image beside the class folders of", outcome.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task WithoutMinutes_ThereIsNoBaseline_AndWordsAreSpanish()
     {
         var outcome = await Run("--images", Classes, "--severity", "1-2", "--minutes", "0", "--lang", "es");

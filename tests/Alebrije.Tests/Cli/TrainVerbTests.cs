@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tests.Catalog;
 using Alebrije.Tests.Datasets;
 
@@ -25,6 +26,13 @@ public sealed class TrainVerbTests : IDisposable
         Assert.InRange(named.GetProperty("accuracy").GetDouble(), 0.3, 1);
         Assert.Equal(["label", "probability", "logit"], named.GetProperty("results")[0].GetProperty("top")[0].Keys());
         Assert.Equal(0, (await CommandLine.Run("train", "probe", "--images", images, "--model", TestModels.StableUnClip, "--out", probe, "--lang", "es")).Status);
+
+        var stray = Path.Combine(images, "cover.png");
+        new RgbImage(20, 20).SavePng(stray);
+        var beside = await CommandLine.Run("train", "probe", "--images", images, "--model", TestModels.StableUnClip, "--out", probe, "--json", "--strict");
+        Assert.Equal((1, $"Left out: 1 image beside the class folders of {images}, because no folder names its class."), (beside.Status, beside.Error.Trim()));
+        Assert.Equal(stray, Assert.Single(beside.Json.GetProperty("skipped").EnumerateArray()).GetProperty("file").GetString());
+        File.Delete(stray);
 
         var refused = await CommandLine.Run("classify", "--images", images, "--probe", probe, "--labels", "a", "b", "--model", TestModels.StableUnClip);
         Assert.Equal(2, refused.Status);

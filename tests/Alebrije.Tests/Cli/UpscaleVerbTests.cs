@@ -52,6 +52,8 @@ public sealed class UpscaleVerbTests : IDisposable
             ["small picture", "predicted large picture 1", "predicted large picture 2", "picture"],
             trace.RootElement.GetProperty("stages").EnumerateArray().Select(stage => stage.GetProperty("name").GetString()!));
 
+        Assert.Contains("--trace", (await CommandLine.Run([.. enlarge, "--out", At("up.png"), "--trace", At("trace")])).Refusal, StringComparison.Ordinal);
+
         // Without --out the file goes to the current folder and not beside the source, which may be a folder that is only read.
         var stem = Guid.NewGuid().ToString("N");
         File.Copy(At("small.png"), At(stem + ".png"));

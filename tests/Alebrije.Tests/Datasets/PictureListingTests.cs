@@ -48,6 +48,10 @@ public sealed class PictureListingTests : IDisposable
         var listing = PictureListing.OfFolder(folder, new PictureListingOptions { Templates = ["{}", "a drawing of a {}"] });
         Assert.Equal(["blue", "a drawing of a blue"], listing.Pictures.Take(2).Select(picture => picture.Caption));
         Assert.Equal(8, listing.Pictures.Count);
+        Assert.Empty(listing.Problems);
+        OwnPictures.Draw(1).SavePng(Path.Combine(folder, "cover.png"));
+        var beside = PictureListing.OfFolder(folder, new PictureListingOptions { Templates = ["{}"] });
+        Assert.Equal((4, $"{Path.Combine(folder, "cover.png")} lies beside the class folders, and no folder names its class."), (beside.Pictures.Count, Assert.Single(beside.Problems)));
     }
 
     [Theory]

@@ -35,6 +35,22 @@ public sealed class BenchmarkTests : IDisposable
         Assert.Contains(" 12 pictures ", said.Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Folder_WithADamagedPicture_LeavesItOutAndNamesIt()
+    {
+        for (var i = 0; i < 3; i++) Save($"{i}.png", 20 + i);
+        var damaged = Path.Combine(folder, "1.png");
+        await File.WriteAllBytesAsync(damaged, (await File.ReadAllBytesAsync(damaged, TestContext.Current.CancellationToken))[..60], TestContext.Current.CancellationToken);
+        string[] bench = ["bench", "--model", TestModels.StableUnClip, "--images", folder, "--rounds", "3", "--count", "12", "--json"];
+        var outcome = await CommandLine.Run(bench);
+        Assert.Equal((0, 8), (outcome.Status, outcome.Json.GetProperty("count").GetInt32()));
+        Assert.Equal(damaged, Assert.Single(outcome.Json.GetProperty("skipped").EnumerateArray()).GetProperty("file").GetString());
+        Assert.Contains($"Skipped {damaged}: ", outcome.Error, StringComparison.Ordinal);
+        Assert.Equal(1, (await CommandLine.Run([.. bench, "--strict"])).Status);
+        foreach (var name in new[] { "0.png", "2.png" }) File.Delete(Path.Combine(folder, name));
+        Assert.Contains("None of the 1 pictures can be read", (await CommandLine.Run(bench)).Refusal, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("--rounds takes a whole number", "bench", "--rounds", "2")]
     [InlineData("--count takes a whole number", "bench", "--count", "0")]

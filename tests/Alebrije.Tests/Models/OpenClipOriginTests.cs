@@ -54,7 +54,7 @@ public sealed class OpenClipOriginTests : IDisposable
         Assert.Equal(quick, OpenClipFolder.ConfigOf(path).QuickGelu);
 
         var notes = new List<string>();
-        ClipModel.Load(path, note: notes.Add).Dispose();
+        ClipModel.Load(path, note: note => notes.Add(note.Sentence)).Dispose();
         if (quick) Assert.Empty(notes);
         else Assert.Contains($"{file} {(form.Contains("checkpoint", StringComparison.Ordinal) ? "is a training checkpoint" : "has no config")} and does not say how it is computed: GELU", Assert.Single(notes), StringComparison.Ordinal);
     }
@@ -95,7 +95,7 @@ public sealed class OpenClipOriginTests : IDisposable
         Assert.True(network.EncodeImage(pixels).equal(loaded.EncodeImage(pixels)).all().item<bool>());
         Assert.True(network.EncodeText(ids).equal(loaded.EncodeText(ids)).all().item<bool>());
         var notes = new List<string>();
-        ClipModel.Load(folder, note: notes.Add).Dispose();
+        ClipModel.Load(folder, note: note => notes.Add(note.Sentence)).Dispose();
         Assert.Empty(notes);
     }
 

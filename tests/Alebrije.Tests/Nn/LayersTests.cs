@@ -122,6 +122,26 @@ public sealed class LayersTests
         Assert.True(Error(layer.Bias.grad!, shift.grad!) < 1e-5);
     }
 
+    [Theory]
+    [InlineData(3, 16, 8, 8, 0)]
+    [InlineData(16, 5, 3, 2, 1)]
+    [InlineData(4, 16, 1, 1, 0)]
+    public void Convolution_InFloat64_IsExact_WithItsGradients(int input, int output, int kernel, int stride, int padding)
+    {
+        using var scope = NewDisposeScope();
+        var layer = Layers.Conv2d(input, output, kernel, stride, padding);
+        var x = randn([2, input, 16, 24], ScalarType.Float64).requires_grad_();
+        var exact = x.detach().clone().requires_grad_();
+        var wanted = nn.functional.conv2d(exact, layer.Weight.to(ScalarType.Float64), layer.Bias!.to(ScalarType.Float64), strides: [stride, stride], padding: [padding, padding]);
+        var got = layer.call(x);
+        var cotangent = randn_like(wanted);
+        (got * cotangent).sum().backward();
+        (wanted * cotangent).sum().backward();
+        Assert.Equal(wanted.shape, got.shape);
+        Assert.True(Error(got, wanted) < 1e-12);
+        Assert.True(Error(x.grad!, exact.grad!) < 1e-12);
+    }
+
     /// <summary>
     /// oneDNN reads what lies in memory where channels do not fill blocks of 16; here NaN lies there. The reference is a product of patches in float64.
     /// </summary>

@@ -133,7 +133,7 @@ public sealed class ClipModelTests : IDisposable
     public void TextsThatAreCut_AreNotedWithThePartThatWas()
     {
         var notes = new List<string>();
-        using var model = ClipModel.Load(TestModels.StableUnClip, note: notes.Add);
+        using var model = ClipModel.Load(TestModels.StableUnClip, note: note => notes.Add(note.Sentence));
         var token = TestContext.Current.CancellationToken;
         model.EmbedTexts(["a lion", string.Join(' ', Enumerable.Repeat("a", 22))], cancellation: token);
         Assert.Empty(notes);

@@ -43,14 +43,14 @@ public sealed class TextCutsTests : IDisposable
     public void LongTexts_AreQuotedInPart()
     {
         var notes = new List<string>();
-        TextCuts.Encode(ClipTokenizer.OpenAi(), [string.Concat(Enumerable.Repeat("lion ", 500))], 77, out _, notes.Add);
+        TextCuts.Encode(ClipTokenizer.OpenAi(), [string.Concat(Enumerable.Repeat("lion ", 500))], 77, out _, note => notes.Add(note.Sentence));
         Assert.InRange(Assert.Single(notes).Length, 300, 500);
     }
 
     private static void Check(ITextTokenizer tokenizer, string text, int length, string? expected)
     {
         var notes = new List<string>();
-        var rows = TextCuts.Encode(tokenizer, [text], length, out var lengths, notes.Add);
+        var rows = TextCuts.Encode(tokenizer, [text], length, out var lengths, note => notes.Add(note.Sentence));
         Assert.Equal(tokenizer.EncodeBatch([text], length)[0], rows[0]);
         Assert.True(lengths[0] <= length);
         if (expected is null) Assert.Empty(notes);

@@ -45,7 +45,7 @@ internal sealed record DrawOptions(int Steps, double Guidance)
     public Action<string, Tensor>? After { get; init; }
 
     /// <summary>Called with a sentence for the user, such as one about a text that was cut.</summary>
-    public Action<string>? Note { get; init; }
+    public Action<RunNote>? Note { get; init; }
 
     /// <summary>Receives noise, predicted images and latents; null: none.</summary>
     public GenerationTrace? Trace { get; init; }

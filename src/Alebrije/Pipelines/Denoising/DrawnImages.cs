@@ -15,7 +15,7 @@ internal sealed record DrawListeners
     public GenerationTrace? Trace { get; init; }
 
     /// <summary>Called with sentences for the user, each once.</summary>
-    public Action<string>? Note { get; init; }
+    public Action<RunNote>? Note { get; init; }
 
     /// <summary>Checked before each step.</summary>
     public CancellationToken Cancellation { get; init; }

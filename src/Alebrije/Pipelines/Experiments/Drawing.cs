@@ -30,12 +30,12 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     /// <summary>Keeps the noise of a whole experiment apart from that of its pictures.</summary>
     private const ulong NoiseStream = 0x9E3779B97F4A7C15;
 
-    private readonly HashSet<string> notes = [];
+    private readonly HashSet<RunNote> notes = [];
 
     public PictureExperiment Experiment => experiment;
 
     /// <summary>What a user should know of the run, each sentence once.</summary>
-    public IReadOnlyCollection<string> Notes => notes;
+    public IReadOnlyCollection<RunNote> Notes => notes;
 
     /// <summary>A text through the prior, or a picture through the image encoder.</summary>
     public EmbeddedPart Embed(ExperimentPart part) => Embed(part, experiment.Request);
@@ -71,7 +71,8 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                Tell($"skipped: {e.Message.Split('\n')[0]}");
+                var (reason, start) = (e.Message.Split('\n')[0].Trim(), file + " is ");
+                Tell(new SkippedPictureNote(file, reason.StartsWith(start, StringComparison.Ordinal) ? reason[start.Length..] : reason));
             }
         }
 
@@ -136,7 +137,7 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
         return new ExperimentPicture(picture, label, numbers);
     }
 
-    private void Tell(string note) => notes.Add(note);
+    private void Tell(RunNote note) => notes.Add(note);
 
     private static Tensor Pixels(RgbImage picture, int side) => ImageTensors.FromImage(PillowReduce.Resize(picture, side, side));
 

@@ -139,8 +139,8 @@ public sealed record ExperimentResult(
     /// <summary>Threads that computed them.</summary>
     public int? Threads { get; init; }
 
-    /// <summary>What a user should know of the run, in sentences; empty as a rule.</summary>
-    public IReadOnlyList<string> Notes { get; init; } = [];
+    /// <summary>What a user should know of the run; empty as a rule.</summary>
+    public IReadOnlyList<RunNote> Notes { get; init; } = [];
 
     /// <summary>All pictures with their labels on one sheet.</summary>
     /// <param name="title">A line above, or null.</param>

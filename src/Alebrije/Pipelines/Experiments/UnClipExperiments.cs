@@ -21,12 +21,14 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
     /// <summary>Runs an experiment.</summary>
     /// <param name="experiment">What is wanted.</param>
     /// <param name="progress">Told after every step: pictures done and of how many, and the stage within one.</param>
+    /// <param name="drawn">Told of every finished picture: the result so far, of which it is the last.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <exception cref="ArgumentException">A value is missing or out of its range.</exception>
     /// <exception cref="InvalidOperationException">The model lacks what it needs: a prior or an image encoder.</exception>
     /// <exception cref="FileNotFoundException">A picture is missing.</exception>
     /// <exception cref="ImageFormatException">A file is no picture.</exception>
-    public ExperimentResult Run(PictureExperiment experiment, Action<int, int, GenerationProgress>? progress = null, CancellationToken cancellation = default)
+    public ExperimentResult Run(
+        PictureExperiment experiment, Action<int, int, GenerationProgress>? progress = null, Action<ExperimentResult>? drawn = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(experiment);
         experiment.Check();
@@ -34,7 +36,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var draw = new Drawing(pipeline, experiment, progress, cancellation);
-        var result = experiment.Kind switch
+        var (asked, given, pictures, columns) = experiment.Kind switch
         {
             ExperimentKind.Vary => Vary(draw),
             ExperimentKind.Interpolate => Interpolate(draw),
@@ -44,11 +46,21 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             ExperimentKind.Inpaint => Inpaint(draw),
             _ => Sweep(draw),
         };
-        return result with { PriorFrom = pipeline.Embedder.Priors.From(experiment.Request.Prior), Precision = pipeline.Precision, Threads = TorchRuntime.Threads, Notes = [.. draw.Notes] };
+        var result = new ExperimentResult(asked, given, [], columns)
+        {
+            PriorFrom = pipeline.Embedder.Priors.From(experiment.Request.Prior), Precision = pipeline.Precision, Threads = TorchRuntime.Threads,
+        };
+        foreach (var picture in pictures)
+        {
+            result = result with { Pictures = [.. result.Pictures, picture] };
+            drawn?.Invoke(result);
+        }
+
+        return result with { Notes = [.. draw.Notes] };
     }
 
     /// <summary>DDIM inversion keeps the layout, eta puts noise back: what the embedding does not hold changes.</summary>
-    private static ExperimentResult Vary(Drawing draw)
+    private static ExperimentPlan Vary(Drawing draw)
     {
         var experiment = draw.Experiment;
         experiment = experiment with { Request = experiment.Request with { Eta = experiment.Request.Eta ?? VariationEta } };
@@ -59,11 +71,11 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             var picture = draw.Picture(part.Image, part.Negative, experiment.Request with { Seed = experiment.Request.Seed + (ulong)i }, start, i, experiment.Count);
             return draw.Labelled(picture, Text($"{experiment.Request.Seed + (ulong)i}"), part);
         });
-        return new ExperimentResult(experiment, [part.Given], [.. pictures], Columns: Math.Min(6, experiment.Count + 1));
+        return new ExperimentPlan(experiment, [part.Given], pictures, Columns: Math.Min(6, experiment.Count + 1));
     }
 
     /// <summary>One noise for all places, or the path between the noises of both pictures.</summary>
-    private static ExperimentResult Interpolate(Drawing draw)
+    private static ExperimentPlan Interpolate(Drawing draw)
     {
         var experiment = draw.Experiment;
         var (a, b) = (draw.Embed(experiment.Parts[0]), draw.Embed(experiment.Parts[1]));
@@ -77,10 +89,10 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             var picture = draw.Picture(image, a.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 }, start, i, experiment.Count);
             return draw.Labelled(picture, Text($"{share:0.##}"), a, b);
         });
-        return new ExperimentResult(experiment, [.. new[] { a, b }.Where(end => end.Picture is not null).Select(end => end.Given)], [.. pictures], Columns: Math.Min(12, experiment.Count + new[] { a, b }.Count(end => end.Picture is not null)));
+        return new ExperimentPlan(experiment, [.. new[] { a, b }.Where(end => end.Picture is not null).Select(end => end.Given)], pictures, Columns: Math.Min(12, experiment.Count + new[] { a, b }.Count(end => end.Picture is not null)));
     }
 
-    private static ExperimentResult Mix(Drawing draw)
+    private static ExperimentPlan Mix(Drawing draw)
     {
         var experiment = draw.Experiment;
         var parts = experiment.Parts.Select(draw.Embed).ToArray();
@@ -92,11 +104,11 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
         });
         var given = parts.Zip(experiment.Parts, (part, asked) => (part, asked.Weight)).Where(pair => pair.part.Picture is not null)
             .Select(pair => (pair.part.Given.Image, Text($"{pair.part.Given.Label} {pair.Weight:0.##}")));
-        return new ExperimentResult(experiment, [.. given], [.. pictures], Columns: Math.Min(6, experiment.Count + parts.Count(part => part.Picture is not null)));
+        return new ExperimentPlan(experiment, [.. given], pictures, Columns: Math.Min(6, experiment.Count + parts.Count(part => part.Picture is not null)));
     }
 
     /// <summary>The paper's rule: the noise is the picture's own, eta is 0, the embedding turns.</summary>
-    private static ExperimentResult TextDiff(Drawing draw)
+    private static ExperimentPlan TextDiff(Drawing draw)
     {
         var experiment = draw.Experiment;
         var part = draw.Embed(experiment.Parts[0]);
@@ -110,10 +122,10 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             var picture = draw.Picture(image, part.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 }, start, i, experiment.Count);
             return draw.Labelled(picture, Text($"{share:0.###}"), [part, new EmbeddedPart(from, experiment.From!), new EmbeddedPart(to, experiment.To!)]);
         });
-        return new ExperimentResult(experiment, [part.Given], [.. pictures], Columns: Math.Min(8, experiment.Count + 1));
+        return new ExperimentPlan(experiment, [part.Given], pictures, Columns: Math.Min(8, experiment.Count + 1));
     }
 
-    private ExperimentResult Rebuild(Drawing draw)
+    private ExperimentPlan Rebuild(Drawing draw)
     {
         var experiment = draw.Experiment;
         var part = draw.Embed(experiment.Parts[0]);
@@ -133,11 +145,11 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
                 Numbers = new Dictionary<string, double>(labelled.Numbers) { ["components"] = n, ["variance"] = basis.Share(n), ["embedding_cosine"] = ClipNetwork.Cosine(image, part.Image) },
             };
         });
-        return new ExperimentResult(experiment with { Components = kept }, [part.Given], [.. pictures], Columns: Math.Min(12, kept.Count + 1));
+        return new ExperimentPlan(experiment with { Components = kept }, [part.Given], pictures, Columns: Math.Min(12, kept.Count + 1));
     }
 
     /// <summary>The embedding is the prompt's, or without one the picture's own; what the mask leaves dark is put back after every step.</summary>
-    private static ExperimentResult Inpaint(Drawing draw)
+    private static ExperimentPlan Inpaint(Drawing draw)
     {
         var experiment = draw.Experiment;
         var request = experiment.Request;
@@ -151,32 +163,38 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             return draw.Labelled(drawn, Text($"{asked.Seed}"), told);
         });
         var side = request.Size!.Value;
-        return new ExperimentResult(
-            experiment, [(picture, experiment.Parts[0].Label), (mask.ToRgb().Resize(side, side), Path.GetFileNameWithoutExtension(experiment.Mask!))], [.. pictures], Columns: Math.Min(6, experiment.Count + 2));
+        return new ExperimentPlan(
+            experiment, [(picture, experiment.Parts[0].Label), (mask.ToRgb().Resize(side, side), Path.GetFileNameWithoutExtension(experiment.Mask!))], pictures, Columns: Math.Min(6, experiment.Count + 2));
     }
 
-    private static ExperimentResult Sweep(Drawing draw)
+    private static ExperimentPlan Sweep(Drawing draw)
     {
         var experiment = draw.Experiment;
 
         // Other priors know no guidance: all rows would be the same.
         if (experiment.Request.Prior is not (PriorKind.Diffusion or PriorKind.Autoregressive)) experiment = experiment with { PriorGuidances = [1] };
-        var pictures = new List<ExperimentPicture>();
-        var count = experiment.PriorGuidances.Count * experiment.Guidances.Count;
-        foreach (var prior in experiment.PriorGuidances)
+        return new ExperimentPlan(experiment, [], Pictures(), Columns: experiment.Guidances.Count);
+
+        IEnumerable<ExperimentPicture> Pictures()
         {
-            var request = experiment.Request with { PriorGuidance = prior };
-            var told = draw.Embed(new ExperimentPart(request.Prompt, null), request);
-            foreach (var guidance in experiment.Guidances)
+            var (number, count) = (0, experiment.PriorGuidances.Count * experiment.Guidances.Count);
+            foreach (var prior in experiment.PriorGuidances)
             {
-                var picture = draw.Picture(told.Image, told.Negative, request with { Guidance = guidance }, null, pictures.Count, count);
-                var labelled = draw.Labelled(picture, Text($"prior {prior:0.##}, decoder {guidance:0.##}"), told);
-                pictures.Add(labelled with { Numbers = new Dictionary<string, double>(labelled.Numbers) { ["prior_guidance"] = prior, ["guidance"] = guidance } });
+                var request = experiment.Request with { PriorGuidance = prior };
+                var told = draw.Embed(new ExperimentPart(request.Prompt, null), request);
+                foreach (var guidance in experiment.Guidances)
+                {
+                    var picture = draw.Picture(told.Image, told.Negative, request with { Guidance = guidance }, null, number++, count);
+                    var labelled = draw.Labelled(picture, Text($"prior {prior:0.##}, decoder {guidance:0.##}"), told);
+                    yield return labelled with { Numbers = new Dictionary<string, double>(labelled.Numbers) { ["prior_guidance"] = prior, ["guidance"] = guidance } };
+                }
             }
         }
-
-        return new ExperimentResult(experiment, [], pictures, Columns: experiment.Guidances.Count);
     }
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+
+    /// <summary>An experiment with every default filled in, and its pictures, each drawn when it is asked for.</summary>
+    private sealed record ExperimentPlan(
+        PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given, IEnumerable<ExperimentPicture> Pictures, int Columns);
 }

@@ -30,7 +30,7 @@ internal sealed class ImagenTexts : IDisposable
     /// <param name="clean">Whether captions are cleaned, as those were that it was trained on; otherwise they become lower case.</param>
     /// <param name="note">Told of texts that were cut.</param>
     /// <returns>[texts, 77, width] float32</returns>
-    public Tensor Encode(IReadOnlyList<string> texts, bool clean, Action<string>? note = null)
+    public Tensor Encode(IReadOnlyList<string> texts, bool clean, Action<RunNote>? note = null)
     {
         string[] prepared = [.. texts.Select(text => clean ? CaptionCleaning.Clean(text) : PlainText.Strip(PlainText.Lower(text, finalSigma: true)))];
         var rows = TextCuts.Encode(tokenizer, prepared, Tokens, out var lengths, note);

@@ -42,7 +42,7 @@ internal sealed class StableDiffusionTexts : IDisposable
     /// <param name="second">What the second encoder is told; null tells it the same.</param>
     /// <param name="skip">Last blocks that are left out besides those that the model leaves out anyway (clip_skip).</param>
     /// <param name="note">Told of texts that were cut.</param>
-    public EncodedTexts Encode(IReadOnlyList<string> texts, IReadOnlyList<string>? second = null, int skip = 0, Action<string>? note = null)
+    public EncodedTexts Encode(IReadOnlyList<string> texts, IReadOnlyList<string>? second = null, int skip = 0, Action<RunNote>? note = null)
     {
         var (encodings, pooled) = (new List<Tensor>(), (Tensor?)null);
         for (var i = 0; i < towers.Length; i++)

@@ -214,10 +214,10 @@ public sealed class UnClipExperimentsTests : IDisposable
     {
         using var pipeline = Load("stable");
         var told = new List<(int, int, string)>();
-        new UnClipExperiments(pipeline).Run(Of(ExperimentKind.Vary, "stable"), (done, of, step) => told.Add((done, of, $"{step.Stage} {step.Step}/{step.Of}")), TestContext.Current.CancellationToken);
+        new UnClipExperiments(pipeline).Run(Of(ExperimentKind.Vary, "stable"), (done, of, step) => told.Add((done, of, $"{step.Stage} {step.Step}/{step.Of}")), cancellation: TestContext.Current.CancellationToken);
         Assert.Equal([(0, 1, "inversion 1/2"), (0, 1, "inversion 2/2"), (0, 2, "decoder 1/2"), (0, 2, "decoder 2/2"), (1, 2, "decoder 1/2"), (1, 2, "decoder 2/2")], told);
         using var stop = new CancellationTokenSource();
-        Assert.ThrowsAny<OperationCanceledException>(() => new UnClipExperiments(pipeline).Run(Of(ExperimentKind.Vary, "stable"), (_, _, _) => stop.Cancel(), stop.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() => new UnClipExperiments(pipeline).Run(Of(ExperimentKind.Vary, "stable"), (_, _, _) => stop.Cancel(), cancellation: stop.Token));
     }
 
     public static TheoryData<ExperimentKind, string, string> Refused => new()

@@ -1,0 +1,24 @@
+using Alebrije.Datasets;
+using Alebrije.Pipelines;
+
+namespace Alebrije.Cli.Commands;
+
+/// <summary>Notes of a run in the language of the user; one of no known kind stays in English.</summary>
+internal static class NoteWords
+{
+    /// <summary>What takes a run's notes and writes them.</summary>
+    public static Action<RunNote> Writer(Terminal terminal, Words words) => note => terminal.Note(In(words, note));
+
+    /// <summary>The note's sentence.</summary>
+    public static string In(Words words, RunNote note) => note switch
+    {
+        TextCutNote cut => words["note.text-cut", cut.Text, cut.Tokens, cut.Length, cut.Rest],
+        MoreTextsCutNote more => words["note.more-texts-cut", more.Count, more.Length],
+        OutOfRangeNote range => words["note.out-of-range", range.Network, range.Format, range.Layer],
+        SkippedPictureNote skipped => Skipped(words, new SkippedPicture(skipped.File, skipped.Reason)),
+        _ => note.Sentence,
+    };
+
+    /// <summary>The sentence of a picture that was left out; its reason is the library's, in English.</summary>
+    public static string Skipped(Words words, SkippedPicture picture) => words["skipped.picture", picture.File, picture.Reason];
+}

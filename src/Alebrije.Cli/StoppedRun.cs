@@ -1,0 +1,50 @@
+namespace Alebrije.Cli;
+
+/// <summary>Run of a verb that writes several files: with <c>--json</c> the finished ones are named also where it fails or is stopped.</summary>
+internal static class StoppedRun
+{
+    /// <summary>Runs the work. Where an error ends it, the document of the finished files is written with the reason as <c>stopped</c>, and the error goes on.</summary>
+    /// <param name="terminal">The terminal.</param>
+    /// <param name="words">Language of the reason.</param>
+    /// <param name="json">Whether the answer is JSON; else nothing is written.</param>
+    /// <param name="finished">The document of the finished files; null where there is none.</param>
+    /// <param name="work">The work.</param>
+    public static T Guard<T>(Terminal terminal, Words words, bool json, Func<object?> finished, Func<T> work)
+    {
+        try
+        {
+            return work();
+        }
+        catch (Exception e)
+        {
+            Say(terminal, words, json, finished, e);
+            throw;
+        }
+    }
+
+    /// <inheritdoc cref="Guard{T}(Terminal, Words, bool, Func{object}, Func{T})"/>
+    public static void Guard(Terminal terminal, Words words, bool json, Func<object?> finished, Action work) => Guard(terminal, words, json, finished, () =>
+    {
+        work();
+        return true;
+    });
+
+    /// <inheritdoc cref="Guard{T}(Terminal, Words, bool, Func{object}, Func{T})"/>
+    public static async Task<T> GuardAsync<T>(Terminal terminal, Words words, bool json, Func<object?> finished, Func<Task<T>> work)
+    {
+        try
+        {
+            return await work();
+        }
+        catch (Exception e)
+        {
+            Say(terminal, words, json, finished, e);
+            throw;
+        }
+    }
+
+    private static void Say(Terminal terminal, Words words, bool json, Func<object?> finished, Exception reason)
+    {
+        if (json && finished() is { } document) terminal.SayJson(document, stopped: CommandLineApp.Sentence(reason, words));
+    }
+}

@@ -1,0 +1,34 @@
+namespace Alebrije.Pipelines;
+
+/// <summary>Something that a user should know of a run. The kinds derived from it have its values, for words in another language.</summary>
+/// <param name="Sentence">A sentence in English.</param>
+public record RunNote(string Sentence)
+{
+    /// <summary>The sentence.</summary>
+    public sealed override string ToString() => Sentence;
+}
+
+/// <summary>A text does not fit into the text encoder, and was cut.</summary>
+/// <param name="Text">The text, or its beginning.</param>
+/// <param name="Tokens">Its tokens, start and end included.</param>
+/// <param name="Length">Tokens that the encoder reads, start and end included.</param>
+/// <param name="Rest">The part that was cut, or its beginning.</param>
+public sealed record TextCutNote(string Text, int Tokens, int Length, string Rest) : RunNote(
+    $"\"{Text}\" has {Tokens} tokens and the text encoder reads {Length}, start and end included; this part was cut: \"{Rest}\".");
+
+/// <summary>Further texts do not fit into the text encoder, and were cut.</summary>
+/// <param name="Count">How many.</param>
+/// <param name="Length">Tokens that the encoder reads, start and end included.</param>
+public sealed record MoreTextsCutNote(int Count, int Length) : RunNote($"{Count} more texts have more than {Length} tokens and were cut.");
+
+/// <summary>A network left the range of its number format, and goes on in float32.</summary>
+/// <param name="Network">The network.</param>
+/// <param name="Format">The format whose range it left.</param>
+/// <param name="Layer">The first layer in which it did.</param>
+public sealed record OutOfRangeNote(string Network, string Format, string Layer) : RunNote(
+    $"{Network}: numbers beyond the range of {Format} came up, first in the layer {Layer}; it goes on in float32, more slowly.");
+
+/// <summary>A picture was left out.</summary>
+/// <param name="File">The file.</param>
+/// <param name="Reason">Why, such as "cut short: the JPEG file ends before its last row."</param>
+public sealed record SkippedPictureNote(string File, string Reason) : RunNote($"Skipped {File}: {Reason}");

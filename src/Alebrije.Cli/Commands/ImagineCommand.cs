@@ -21,7 +21,13 @@ internal static class ImagineCommand
     private static readonly Option<double?> PriorScale = new("--prior-guidance");
     private static readonly Option<int> Candidates = new("--prior-candidates") { DefaultValueFactory = _ => 1 };
     private static readonly Option<string> Negative = new("--negative") { DefaultValueFactory = _ => "" };
-    private static readonly Option<int?> Size = new("--size");
+    private static readonly Option<string?> Size = new("--size") { HelpName = "PIXELS|WxH" };
+    private static readonly Option<string?> From = new("--from") { HelpName = "FILE" };
+    private static readonly Option<double?> Strength = new("--strength");
+    private static readonly Option<string?> Mask = new("--mask") { HelpName = "FILE" };
+    private static readonly Option<string?> Scheduler = new("--scheduler") { HelpName = "NAME" };
+    private static readonly Option<double?> Rescale = new("--rescale");
+    private static readonly Option<int?> ClipSkip = new("--clip-skip");
     private static readonly Option<int?> UpsamplerSteps = new("--upsampler-steps");
     private static readonly Option<double?> Eta = new("--eta");
     private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE" };
@@ -38,7 +44,7 @@ internal static class ImagineCommand
     {
         var command = new Command("imagine")
         {
-            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace,
+            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, From, Strength, Mask, Scheduler, Rescale, ClipSkip, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
@@ -154,11 +160,14 @@ internal static class ImagineCommand
         if (count is < 1 or > 10_000) throw new UsageException(words["imagine.count-range", count]);
         var best = parsed.GetValue(BestOf);
         if (best is < 1 or > 1000) throw new UsageException(words["imagine.best-of-range", best]);
+        var (size, height, width) = ImageSize.Parse(parsed.GetValue(Size), words);
         var template = new GenerationRequest
         {
             Prompt = prompts[0].Prompt, Negative = parsed.GetValue(Negative)!, Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
             PriorSteps = parsed.GetValue(PriorSteps),
-            PriorGuidance = parsed.GetValue(PriorScale), PriorCandidates = parsed.GetValue(Candidates), Size = parsed.GetValue(Size),
+            PriorGuidance = parsed.GetValue(PriorScale), PriorCandidates = parsed.GetValue(Candidates), Size = size, Height = height, Width = width,
+            From = Given(parsed, From, words), Mask = Given(parsed, Mask, words), Strength = parsed.GetValue(Strength), Scheduler = parsed.GetValue(Scheduler), Rescale = parsed.GetValue(Rescale),
+            ClipSkip = parsed.GetValue(ClipSkip),
             UpsamplerSteps = parsed.GetValue(UpsamplerSteps), Eta = parsed.GetValue(Eta), DepthMap = parsed.GetValue(DepthMap), OnlyGuess = parsed.GetValue(OnlyGuess),
             ClipGuidance = parsed.GetValue(ClipScale) is { } pull ? new ClipGuidance(pull, parsed.GetValue(ClipAlone)) : null,
         };
@@ -170,6 +179,10 @@ internal static class ImagineCommand
         foreach (var request in requests) request.Check();
         return requests;
     }
+
+    /// <summary>The image of an option; its file has to be there.</summary>
+    private static ImageInput? Given(ParseResult parsed, Option<string?> option, Words words) => parsed.GetValue(option) is not { } file ? null
+        : File.Exists(file) ? new ImageInput(Path.GetFullPath(file)) : throw new FileNotFoundException(words["experiment.no-picture", file]);
 
     private static GenerationTrace? TraceOf(ParseResult parsed, int number, int of) => parsed.GetValue(Trace) is not { } folder ? null
         : new GenerationTrace(of == 1 ? folder : Path.Combine(folder, number.ToString("D4", CultureInfo.InvariantCulture)));

@@ -11,7 +11,7 @@ namespace Alebrije.Cli.Commands;
 /// <summary>Finished pictures of <c>imagine</c>: their files, their lines, and the one JSON document about them.</summary>
 internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnClipPipeline pipeline, OutputNames names)
 {
-    private readonly Dictionary<string, double> seconds = new() { ["load"] = 0, ["text"] = 0, ["prior"] = 0, ["decoder"] = 0 };
+    private readonly Dictionary<string, double> seconds = new() { ["load"] = 0 };
     private readonly List<object> images = [];
     private readonly List<(RgbImage Picture, string Label)> sheet = [];
     private readonly HashSet<RunNote> told = [];

@@ -74,8 +74,9 @@ public static class PublishedModels
             "clip-without-explain" => ["embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
             "images" => ["embed", "preprocess"],
             "texts" => ["embed", "tokenize"],
+            "text to image" => ["imagine", "inpaint", "tokenize"],
+            "pixels from text" => ["imagine"],
             "tokens" => ["tokenize"],
-            "none" => [],
             _ => throw new InvalidDataException($"published-models.json: {entry.Name} has no known verbs '{entry.Runs}'."),
         };
         return new PublishedModel(entry.Name, entry.Aliases, entry.Repositories, entry.Kind, entry.Licence, entry.Bytes, verbs) { IsComplete = verbs.Length > 0 && !Partly.Contains(entry.Runs) };

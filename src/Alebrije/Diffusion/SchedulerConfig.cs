@@ -12,6 +12,9 @@ internal sealed partial record SchedulerConfig
     /// <summary>File name inside a scheduler's folder.</summary>
     public const string FileName = "scheduler_config.json";
 
+    /// <summary>Keys that the file has, or null for constructor defaults alone.</summary>
+    private IReadOnlyList<JsonProperty>? own;
+
     public required string ClassName { get; init; }
     public int TrainTimesteps { get; init; } = 1000;
     public double BetaStart { get; init; } = 0.0001;
@@ -106,14 +109,21 @@ internal sealed partial record SchedulerConfig
                 || name.ValueKind != JsonValueKind.String)
                 throw new InvalidDataException(
                     "it has no \"_class_name\", so the sampler is unknown: give the file that the checkpoint was published with.");
-            return root.EnumerateObject().Where(member => member.Value.ValueKind != JsonValueKind.Null)
-                .Aggregate(For(name.GetString()!), (config, member) => config.With(member.Name, member.Value));
+            JsonProperty[] members = [.. root.Clone().EnumerateObject().Where(member => member.Value.ValueKind != JsonValueKind.Null)];
+            return Of(name.GetString()!, members);
         }
         catch (JsonException e)
         {
             throw new InvalidDataException($"it is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
         }
     }
+
+    /// <summary>Another scheduler class with the keys of this file, its own defaults for all others (diffusers, SchedulerMixin.from_config).</summary>
+    /// <exception cref="NotSupportedException">No scheduler of that name is built in.</exception>
+    public SchedulerConfig As(string className) => own is null ? this with { ClassName = className } : Of(className, own);
+
+    private static SchedulerConfig Of(string className, IReadOnlyList<JsonProperty> members) =>
+        members.Aggregate(For(className), (config, member) => config.With(member.Name, member.Value)) with { own = members };
 
     private SchedulerConfig With(string key, JsonElement value)
     {

@@ -108,6 +108,13 @@ public sealed record GenerationRequest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? Strength { get; init; }
 
+    /// <summary>
+    /// Sampler of the decoder by its name here, in diffusers or in web interfaces, such as <c>euler-a</c>, <c>EulerDiscreteScheduler</c> or "DPM++ 2M Karras"; null
+    /// takes the model's own.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? Scheduler { get; init; }
+
     /// <summary>From 0 (none) to 1: share by which the standard deviation of the guided prediction is rescaled (Lin et al., 2023, §3.4); null: none.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? Rescale { get; init; }
@@ -144,6 +151,8 @@ public sealed record GenerationRequest
         Scale(Guidance, "guidance");
         Scale(PriorGuidance, "prior guidance");
         Scale(ClipGuidance?.Scale, "CLIP guidance");
+        if (Scheduler is { } sampler && Diffusion.SamplerNames.Find(sampler) is null) throw new ArgumentException(Diffusion.SamplerNames.Refusal(sampler));
+        if (Scheduler is not null && Eta is not null) throw new ArgumentException("Eta belongs to DDIM, and another sampler was given (--scheduler); leave one of them out.");
         Range(ClipSkip, 0, 100, "skipped blocks");
         Range(Height, 1, MostSide, "rows");
         Range(Width, 1, MostSide, "columns");

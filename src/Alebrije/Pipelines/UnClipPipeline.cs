@@ -96,6 +96,9 @@ public sealed class UnClipPipeline : IDisposable
     /// <summary>Directions in which pictures differ, where the model brings them; null otherwise.</summary>
     internal EmbeddingBasis? Basis() => EmbeddingBasis.Of(Embedder.Priors);
 
+    /// <summary>False of models that draw from text without image embeddings.</summary>
+    internal bool HasPrior => embedder is not null;
+
     /// <summary>Text and image towers, and priors.</summary>
     /// <exception cref="InvalidOperationException">The model draws from text without image embeddings.</exception>
     internal ClipEmbedder Embedder => embedder ?? throw new InvalidOperationException(
@@ -337,7 +340,7 @@ public sealed class UnClipPipeline : IDisposable
     private static DrawOptions Options(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)
     {
         Height = Rows(request), Width = Columns(request), Eta = request.Eta, UpsamplerSteps = request.UpsamplerSteps, OnlyGuess = request.OnlyGuess,
-        Rescale = request.Rescale ?? 0, NoiseLevel = request.NoiseLevel, Strength = request.From is null ? 1 : request.Strength ?? 1,
+        Rescale = request.Rescale ?? 0, NoiseLevel = request.NoiseLevel, Strength = request.From is null ? 1 : request.Strength ?? 1, Sampler = request.Scheduler,
     };
 
     private static int Rows(GenerationRequest request) => request.Height ?? request.Size!.Value;
@@ -389,6 +392,12 @@ public sealed class UnClipPipeline : IDisposable
             throw new ArgumentException($"{Name} has no first guess (component {FirstGuessConfig.Component}); leave --only-guess out, or name a model that has one, such as mini.");
         if (Traits.Enlarges && request.From is null && given?.Picture is null) throw new ArgumentException($"{Name} enlarges images: give it one (--from).");
         if (Traits.IsInpainting && promptNeeded && request.Mask is null) throw new ArgumentException($"{Name} repaints parts of images: give it an image and a mask (inpaint).");
+        if (request.Scheduler is { } sampler)
+        {
+            if (Traits.AlwaysUpsamples) throw new ArgumentException($"{Name} samples its learned variances with its own sampler alone; leave --scheduler out.");
+            request = request with { Scheduler = Diffusion.SamplerNames.Find(sampler) };
+        }
+
         if (embedder is null) return WithoutPrior(request);
         if (request.ClipSkip is not null) throw new ArgumentException($"{Name} skips no blocks of its text encoder; leave --clip-skip out, or name a model of Stable Diffusion.");
         if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))

@@ -22,9 +22,10 @@ internal static class DenoisingStart
     /// <summary>Predicted images in a trace.</summary>
     private const int TracedPictures = 5;
 
-    /// <summary>The model's own sampler, or DDIM on its schedule where an eta or a given start asks for it.</summary>
+    /// <summary>The sampler of the options, or the model's own; DDIM on its schedule where there is an eta or a given start.</summary>
     public static IScheduler Scheduler(SchedulerConfig config, DrawOptions run) =>
-        run.Eta is null && run.Start is null ? Schedulers.Create(config) : new DdimScheduler(config.ForDdim());
+        run.Eta is not null || run.Start is not null ? new DdimScheduler(config.ForDdim())
+        : Schedulers.Create(run.Sampler is { } name ? SamplerNames.Config(config, name) : config);
 
     /// <summary>Start of a run, and its first step.</summary>
     /// <param name="scheduler">With its timesteps set.</param>

@@ -29,6 +29,9 @@ internal sealed record DrawOptions(int Steps, double Guidance)
     /// <summary>Noise at the start, as from <see cref="ImageDecoder.Invert"/>; null draws it.</summary>
     public Tensor? Start { get; init; }
 
+    /// <summary>Name of the sampler (<see cref="Diffusion.SamplerNames"/>); null takes the model's own.</summary>
+    public string? Sampler { get; init; }
+
     /// <summary>DDIM's eta, from 0 (deterministic) to 1; null takes the model's own sampler.</summary>
     public double? Eta { get; init; }
 

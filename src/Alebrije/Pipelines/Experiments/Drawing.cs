@@ -37,6 +37,9 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     /// <summary>What a user should know of the run, each sentence once.</summary>
     public IReadOnlyCollection<RunNote> Notes => notes;
 
+    /// <summary>False of models that draw from text alone.</summary>
+    public bool HasEmbeddings => pipeline.HasPrior;
+
     /// <summary>A text through the prior, or a picture through the image encoder.</summary>
     public EmbeddedPart Embed(ExperimentPart part) => Embed(part, experiment.Request);
 
@@ -99,15 +102,15 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     }
 
     /// <summary>Draws one picture of an embedding.</summary>
-    /// <param name="image">[1, features]</param>
-    /// <param name="negative">What it is guided away from.</param>
+    /// <param name="image">[1, features]; null for models that draw from text alone.</param>
+    /// <param name="negative">[1, features]: negative image embedding, or null.</param>
     /// <param name="request">Seed, steps, guidance, eta.</param>
     /// <param name="start">Noise to start from; null draws it.</param>
     /// <param name="number">Which picture it is, for progress.</param>
     /// <param name="count">Of how many.</param>
     /// <param name="repaint">A picture and the mask of what is drawn anew of it.</param>
     public RgbImage Picture(
-        Tensor image, Tensor? negative, GenerationRequest request, Tensor? start, int number, int count, (RgbImage Picture, PillowImage Mask)? repaint = null)
+        Tensor? image, Tensor? negative, GenerationRequest request, Tensor? start, int number, int count, (RgbImage Picture, PillowImage Mask)? repaint = null)
     {
         using var scope = NewDisposeScope();
         using var noise = new Noise(unchecked((long)request.Seed));

@@ -48,7 +48,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
         };
         var result = new ExperimentResult(asked, given, [], columns)
         {
-            PriorFrom = pipeline.Embedder.Priors.From(experiment.Request.Prior), Precision = pipeline.Precision, Threads = TorchRuntime.Threads,
+            PriorFrom = pipeline.HasPrior ? pipeline.Embedder.Priors.From(experiment.Request.Prior) : null, Precision = pipeline.Precision, Threads = TorchRuntime.Threads,
         };
         foreach (var picture in pictures)
         {
@@ -155,12 +155,12 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
         var request = experiment.Request;
         var picture = Drawing.Load(experiment.Parts[0].Picture!);
         var mask = PillowImage.Load(experiment.Mask!).Upright();
-        var told = request.Prompt.Length > 0 ? draw.Embed(new ExperimentPart(request.Prompt, null)) : draw.Embed(experiment.Parts[0]);
+        var told = !draw.HasEmbeddings ? null : request.Prompt.Length > 0 ? draw.Embed(new ExperimentPart(request.Prompt, null)) : draw.Embed(experiment.Parts[0]);
         var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
         {
             var asked = request with { Seed = request.Seed + (ulong)i };
-            var drawn = draw.Picture(told.Image, told.Negative, asked, null, i, experiment.Count, (picture, mask));
-            return draw.Labelled(drawn, Text($"{asked.Seed}"), told);
+            var drawn = draw.Picture(told?.Image, told?.Negative, asked, null, i, experiment.Count, (picture, mask));
+            return draw.Labelled(drawn, Text($"{asked.Seed}"), told is null ? [] : [told]);
         });
         var side = request.Size!.Value;
         return new ExperimentPlan(

@@ -34,8 +34,6 @@ internal static class ModelChoice
             throw new UsageException(words["models.is-a-prior", model.Name]);
         if (model.Verbs.Contains(Alike.GetValueOrDefault(verb, verb))) return;
         var kind = ModelsCommand.Kind(words, model.Kind);
-        throw new UsageException(model.Verbs.Count == 0
-            ? words["models.no-verb-runs", model.Name, kind]
-            : words["models.verb-does-not-run", verb, model.Name, kind, runs]);
+        throw new UsageException(words["models.verb-does-not-run", verb, model.Name, kind, runs]);
     }
 }

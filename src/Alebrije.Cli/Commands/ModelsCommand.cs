@@ -58,8 +58,8 @@ internal static class ModelsCommand
 
         terminal.Say();
         terminal.SayTable(
-            [words["word.to-be-fetched"], words["word.kind"], ">" + words["word.size-about"], words["word.licence"], words["word.runs-today"]],
-            published.Where(p => !here.Contains(p.Name)).Select(p => new[] { p.Name, Kind(words, p.Kind), p.Bytes is { } bytes ? Size(bytes) : "", p.Licence, RunsToday(words, p) }));
+            [words["word.to-be-fetched"], words["word.kind"], ">" + words["word.size-about"], words["word.licence"], words["word.verbs"]],
+            published.Where(p => !here.Contains(p.Name)).Select(p => new[] { p.Name, Kind(words, p.Kind), p.Bytes is { } bytes ? Size(bytes) : "", p.Licence, string.Join(", ", p.Verbs.Take(2)) }));
         terminal.SayText(words["models.how-to-pull", ModelCatalog.Variable]);
         return 0;
     }
@@ -110,16 +110,8 @@ internal static class ModelsCommand
         terminal.Say($"{model.Name}: {Kind(words, model.Kind)}");
         terminal.Say(string.Join(", ", model.Repositories));
         var size = model.Bytes is { } bytes ? words["models.about-size", Size(bytes)] : "";
-        terminal.SayText(words["models.published", size, model.Licence, Runs(words, model), model.Name]);
+        terminal.SayText(words["models.published", size, model.Licence, string.Join(", ", model.Verbs), model.Name]);
     }
-
-    private static string RunsToday(Words words, PublishedModel model) =>
-        model.IsComplete ? words["models.yes"] : model.Verbs.Count == 0 ? words["models.not-yet"] : string.Join(", ", model.Verbs.Take(2));
-
-    /// <summary>Verbs that run a published model today.</summary>
-    private static string Runs(Words words, PublishedModel model) =>
-        model.Verbs.Count == 0 ? words["models.no-verb-yet"]
-        : string.Join(", ", model.Verbs) is var verbs && model.IsComplete ? verbs : words["models.only", verbs];
 
     private static void Say(Terminal terminal, Words words, ModelDescription description)
     {

@@ -151,20 +151,9 @@ internal static class PullCommand
 
         if (plan.BytesToFetch > 0)
             terminal.Note(words["pull.plan", ModelsCommand.Size(plan.BytesToFetch), ModelsCommand.Size(plan.Bytes), ModelsCommand.Size(plan.FreeBytes)]);
-        NoteWhatRunsIt(terminal, words, plan.Name);
     }
 
     private static string? LicenceOf(PullPlan plan) => plan.Repositories[0].Licence ?? PublishedModels.Find(plan.Name)?.Licence;
-
-    /// <summary>That no verb does with a model what it was published for, before it is fetched.</summary>
-    private static void NoteWhatRunsIt(Terminal terminal, Words words, string name)
-    {
-        if (PublishedModels.Find(name) is not { IsComplete: false } model) return;
-        var (kind, verbs) = (ModelsCommand.Kind(words, model.Kind), string.Join(", ", model.Verbs));
-        terminal.Note(model.Verbs.Count == 0
-            ? words["pull.no-verb-runs", model.Name]
-            : words["pull.not-its-purpose", model.Name, kind, verbs]);
-    }
 
     internal static string Seconds(TimeSpan time) => time.TotalSeconds < 100
         ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.#} s") : string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalMinutes}:{time.Seconds:00} min");

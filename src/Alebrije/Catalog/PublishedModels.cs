@@ -11,13 +11,9 @@ namespace Alebrije.Catalog;
 /// <param name="Kind">What it does, as in <see cref="CatalogModel.Kind"/>.</param>
 /// <param name="Licence">Licence of the weights, as their owners state it.</param>
 /// <param name="Bytes">What is fetched, about, in full precision; null: not known here, <c>models pull --dry-run</c> asks.</param>
-/// <param name="Verbs">Verbs that run it today; empty where none does yet.</param>
+/// <param name="Verbs">Verbs that run it, at least one.</param>
 public sealed record PublishedModel(
-    string Name, IReadOnlyList<string> Aliases, IReadOnlyList<string> Repositories, string Kind, string Licence, long? Bytes, IReadOnlyList<string> Verbs)
-{
-    /// <summary>Whether today's verbs do what it was published for.</summary>
-    public bool IsComplete { get; init; }
-}
+    string Name, IReadOnlyList<string> Aliases, IReadOnlyList<string> Repositories, string Kind, string Licence, long? Bytes, IReadOnlyList<string> Verbs);
 
 /// <summary>The published checkpoints that have a name here.</summary>
 public static class PublishedModels
@@ -26,9 +22,6 @@ public static class PublishedModels
 
     /// <summary>What draws from texts alone; a prior is named to the same verbs with --prior.</summary>
     private static readonly string[] FromTexts = ["imagine", "interpolate", "mix", "inpaint", "sweep"];
-
-    /// <summary>Verbs run these, but not for what they were published for.</summary>
-    private static readonly string[] Partly = ["images", "texts", "tokens"];
 
     /// <summary>All of them, in the order in which a list shows them.</summary>
     public static IReadOnlyList<PublishedModel> All { get; } = Read();
@@ -72,14 +65,11 @@ public static class PublishedModels
             "clip" => ["embed", "similarity", "classify", "pca", "explain", "tokenize", "preprocess"],
             // Relevance follows attention from a class token, which these towers lack.
             "clip-without-explain" => ["embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
-            "images" => ["embed", "preprocess"],
-            "texts" => ["embed", "tokenize"],
             "text to image" => ["imagine", "inpaint", "tokenize"],
             "pixels from text" => ["imagine"],
-            "tokens" => ["tokenize"],
             _ => throw new InvalidDataException($"published-models.json: {entry.Name} has no known verbs '{entry.Runs}'."),
         };
-        return new PublishedModel(entry.Name, entry.Aliases, entry.Repositories, entry.Kind, entry.Licence, entry.Bytes, verbs) { IsComplete = verbs.Length > 0 && !Partly.Contains(entry.Runs) };
+        return new PublishedModel(entry.Name, entry.Aliases, entry.Repositories, entry.Kind, entry.Licence, entry.Bytes, verbs);
     }
 
     private sealed record Entry(string Name, string[] Aliases, string[] Repositories, string Kind, string Licence, long? Bytes, string Runs);

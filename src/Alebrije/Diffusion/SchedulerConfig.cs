@@ -12,8 +12,8 @@ internal sealed partial record SchedulerConfig
     /// <summary>File name inside a scheduler's folder.</summary>
     public const string FileName = "scheduler_config.json";
 
-    /// <summary>Keys that the file has, or null for constructor defaults alone.</summary>
-    private IReadOnlyList<JsonProperty>? own;
+    /// <summary>Keys that the file has; none for constructor defaults alone.</summary>
+    private FileKeys own;
 
     public required string ClassName { get; init; }
     public int TrainTimesteps { get; init; } = 1000;
@@ -120,10 +120,22 @@ internal sealed partial record SchedulerConfig
 
     /// <summary>Another scheduler class with the keys of this file, its own defaults for all others (diffusers, SchedulerMixin.from_config).</summary>
     /// <exception cref="NotSupportedException">No scheduler of that name is built in.</exception>
-    public SchedulerConfig As(string className) => own is null ? this with { ClassName = className } : Of(className, own);
+    public SchedulerConfig As(string className) => own.Members is { } members ? Of(className, members) : this with { ClassName = className };
 
     private static SchedulerConfig Of(string className, IReadOnlyList<JsonProperty> members) =>
-        members.Aggregate(For(className), (config, member) => config.With(member.Name, member.Value)) with { own = members };
+        members.Aggregate(For(className), (config, member) => config.With(member.Name, member.Value)) with { own = new FileKeys(members) };
+
+    /// <summary>Keys of a file. Configurations with the same values are equal, wherever their values are from.</summary>
+    private readonly struct FileKeys(IReadOnlyList<JsonProperty> members) : IEquatable<FileKeys>
+    {
+        public IReadOnlyList<JsonProperty>? Members => members;
+
+        public bool Equals(FileKeys other) => true;
+
+        public override bool Equals(object? obj) => obj is FileKeys;
+
+        public override int GetHashCode() => 0;
+    }
 
     private SchedulerConfig With(string key, JsonElement value)
     {

@@ -12,42 +12,6 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>How a pipeline is loaded.</summary>
-public sealed record UnClipOptions
-{
-    /// <summary>
-    /// A prior from elsewhere: a prior's own folder, or a pipeline's, which to decoders that come without text encoder and prior brings these too.
-    /// Null takes the pipeline's own.
-    /// </summary>
-    public string? PriorFolder { get; init; }
-
-    /// <summary>
-    /// Where the text encoder and prior of a decoder are that is published apart from them (Kandinsky): the folder of the prior's pipeline. Null looks
-    /// beside the decoder's folder.
-    /// </summary>
-    public string? CompanionFolder { get; init; }
-
-    /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
-    public Precision Precision { get; init; } = Precision.Auto;
-
-    /// <summary>Number format of priors; null takes bf16 only where <see cref="Precision"/> asks for it by name, for errors of a prior go on through all that follows.</summary>
-    public Precision? PriorPrecision { get; init; }
-
-    /// <summary>True loads a decoder alone, for image embeddings that are given.</summary>
-    internal bool WithoutPrior { get; init; }
-
-    /// <summary>
-    /// Whether networks stay in memory between two pictures; false reads each when it is needed and lets it go; null keeps them where they take less
-    /// than half of the memory that is free.
-    /// </summary>
-    public bool? KeepLoaded { get; init; }
-}
-
-/// <summary>Number formats that a picture came about in.</summary>
-/// <param name="Decoder">Of the decoder.</param>
-/// <param name="Prior">Of the prior.</param>
-public sealed record PipelinePrecision(Precision Decoder, Precision Prior);
-
 /// <summary>
 /// DALL-E 2's chain (Ramesh et al., 2022, fig. 2) for every published layout of it, Karlo, Kandinsky 2.1 and 2.2, Stable unCLIP: text to text
 /// embedding, prior to image embedding, decoder to picture. One object serves one call at a time.
@@ -368,87 +332,9 @@ public sealed class UnClipPipeline : IDisposable
         decoder.Dispose();
     }
 
-    /// <summary>The request with the model's own values where it was silent.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="promptNeeded">True refuses an empty prompt.</param>
-    /// <param name="given">Conditions of a reference run that stand beside the request; null for requests of users.</param>
-    /// <exception cref="ArgumentException">The size is not one of the model's.</exception>
-    internal GenerationRequest Complete(GenerationRequest request, bool promptNeeded = true, DrawConditions? given = null)
-    {
-        request.Check(promptNeeded);
-        request = Sized(request, isChecked: given is null);
-        var upsamples = Traits.AlwaysUpsamples || (request.Size is { } asked && asked == UpsampledSize);
-        if (request.UpsamplerSteps is not null && !upsamples)
-        {
-            throw new ArgumentException(UpsampledSize is { } made
-                ? $"Upsampler steps were given, but the upsampler of {Name} makes pictures of {made} pixels; ask for that size, or leave the steps out."
-                : $"Upsampler steps were given, but {Name} has no upsampler (component {Upsampler.First}); leave them out.");
-        }
-
-        var takesDepth = Traits.NeedsDepth;
-        if (takesDepth && request.DepthMap is null && given?.Hint is null) throw new ArgumentException($"{Name} draws along a depth map: name the file of one (--depth-map), light where things are near.");
-        if (!takesDepth && request.DepthMap is not null) throw new ArgumentException($"{Name} looks at no depth map; leave it out, or name a model that draws along one, such as kandinsky-2.2-controlnet-depth.");
-        if (request.OnlyGuess && !Traits.HasGuess)
-            throw new ArgumentException($"{Name} has no first guess (component {FirstGuessConfig.Component}); leave --only-guess out, or name a model that has one, such as mini.");
-        if (Traits.Enlarges && request.From is null && given?.Picture is null) throw new ArgumentException($"{Name} enlarges images: give it one (--from).");
-        if (Traits.IsInpainting && promptNeeded && request.Mask is null) throw new ArgumentException($"{Name} repaints parts of images: give it an image and a mask (inpaint).");
-        if (request.Scheduler is { } sampler)
-        {
-            if (Traits.AlwaysUpsamples) throw new ArgumentException($"{Name} samples its learned variances with its own sampler alone; leave --scheduler out.");
-            request = request with { Scheduler = Diffusion.SamplerNames.Find(sampler) };
-        }
-
-        if (embedder is null) return WithoutPrior(request);
-        if (request.ClipSkip is not null) throw new ArgumentException($"{Name} skips no blocks of its text encoder; leave --clip-skip out, or name a model of Stable Diffusion.");
-        if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))
-            throw new InvalidOperationException($"{Name} has no prior: it varies pictures (vary), but draws none from text. Name a model that has one (--prior).");
-        if (promptNeeded) embedder.Priors.Require(request.Prior);
-        if (request.ClipGuidance is not null) embedder.RequireImages();
-        return request with
-        {
-            Steps = request.Steps ?? Traits.Defaults.Steps,
-            Guidance = request.Guidance ?? Traits.Defaults.Guidance,
-            PriorSteps = request.PriorSteps ?? Traits.Defaults.PriorSteps,
-            PriorGuidance = request.PriorGuidance ?? embedder.Priors.GuidanceOf(request.Prior) ?? Traits.Defaults.PriorGuidance,
-            Strength = StrengthOf(request),
-            UpsamplerSteps = upsamples ? request.UpsamplerSteps ?? Traits.Defaults.UpsamplerSteps : null,
-        };
-    }
-
-    /// <summary>A request of a model that draws from text without a prior.</summary>
-    /// <exception cref="ArgumentException">It has options of a prior.</exception>
-    private GenerationRequest WithoutPrior(GenerationRequest request)
-    {
-        if (request.Prior != PriorKind.Diffusion || request.PriorSteps is not null || request.PriorGuidance is not null || request.PriorCandidates != 1)
-            throw new ArgumentException($"{Name} draws from text without a prior; leave the options of a prior out.");
-        if (request.ClipGuidance is not null) throw new ArgumentException($"{Name} has no image encoder for CLIP guidance; leave --clip-guidance out, or name a model that has one, such as mini.");
-        return request with { Steps = request.Steps ?? Traits.Defaults.Steps, Guidance = request.Guidance ?? Traits.Defaults.Guidance, Strength = StrengthOf(request) };
-    }
-
-    private double? StrengthOf(GenerationRequest request) =>
-        request.From is null || Traits.Enlarges ? null : request.Strength ?? (request.Mask is null ? Traits.Defaults.Strength : 1);
-
-    /// <summary>The request with its size: that of the initial image, or the model's own, where it is left open.</summary>
-    /// <param name="request">The request.</param>
-    /// <param name="isChecked">False leaves sizes that do not fit to the family, which rounds them up as the reference does.</param>
-    /// <exception cref="ArgumentException">The size is not one of the model's.</exception>
-    private GenerationRequest Sized(GenerationRequest request, bool isChecked)
-    {
-        if (request.Size is null && request.Height is null && request.Width is null && request.From is { } from)
-        {
-            var (height, width) = decoder.SizeOf(from.Image);
-            request = height == width ? request with { Size = height } : request with { Height = height, Width = width };
-        }
-
-        if (request.Height is null && request.Width is null) request = request with { Size = request.Size ?? Size };
-        else request = request with { Height = request.Height ?? request.Size ?? Size, Width = request.Width ?? request.Size ?? Size, Size = null };
-        if (!isChecked) return request;
-        RequireSize(Rows(request));
-        RequireSize(Columns(request));
-        return request;
-    }
-
-    private DrawingTraits Traits => decoder.Traits;
+    /// <summary>The request with the model's own values for what it leaves open (<see cref="RequestCompletion.Complete"/>).</summary>
+    internal GenerationRequest Complete(GenerationRequest request, bool promptNeeded = true, DrawConditions? given = null) =>
+        new RequestCompletion(Name, embedder, decoder).Complete(request, promptNeeded, given);
 
     /// <summary>A pull towards a text embedding.</summary>
     /// <param name="text">[1, features]</param>
@@ -470,16 +356,6 @@ public sealed class UnClipPipeline : IDisposable
     }
 
     private static Tensors.Precision FormatOf(ScalarType type) => type == ScalarType.BFloat16 ? Tensors.Precision.Bf16 : Tensors.Precision.Fp32;
-
-    private void RequireSize(int size)
-    {
-        if (!Traits.HasFreeSize && size != Size) throw new ArgumentException($"The size {size} does not fit: {Name} draws pictures of {Size} alone.");
-        var step = Traits.SizeStep;
-        if (size >= step && size % step == 0 && size <= GenerationRequest.MostSide) return;
-        var below = Math.Clamp(size / step * step, step, GenerationRequest.MostSide);
-        throw new ArgumentException(
-            $"The size {size} does not fit: it has to be a multiple of {step} from {step} to {GenerationRequest.MostSide}; use {below} or {Math.Min(below + step, GenerationRequest.MostSide)}. The model was made for {Size}{(UpsampledSize is { } large ? $", and its upsampler for {large}" : "")}.");
-    }
 
     private static void Lap(Dictionary<string, double> seconds, string stage, Stopwatch clock)
     {

@@ -31,8 +31,8 @@ public sealed class PipelineFolderTests : IDisposable
     [Fact]
     public void Index_OfAnotherPipeline_IsRefusedByName()
     {
-        tiny.Edit("model_index.json", json => json["_class_name"] = "StableDiffusionPipeline");
-        Assert.Contains("is a StableDiffusionPipeline", Refusal<WeightsException>(), StringComparison.Ordinal);
+        tiny.Edit("model_index.json", json => json["_class_name"] = "AudioLDMPipeline");
+        Assert.Contains("is a AudioLDMPipeline", Refusal<WeightsException>(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,0 +1,39 @@
+using Alebrije.Tensors;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>Loading options of a pipeline.</summary>
+public sealed record UnClipOptions
+{
+    /// <summary>
+    /// A prior from elsewhere: a prior's own folder, or a pipeline's, which to decoders that come without text encoder and prior brings these too.
+    /// Null takes the pipeline's own.
+    /// </summary>
+    public string? PriorFolder { get; init; }
+
+    /// <summary>
+    /// Where the text encoder and prior of a decoder are that is published apart from them (Kandinsky): the folder of the prior's pipeline. Null looks
+    /// beside the decoder's folder.
+    /// </summary>
+    public string? CompanionFolder { get; init; }
+
+    /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
+    public Precision Precision { get; init; } = Precision.Auto;
+
+    /// <summary>Number format of priors; null takes bf16 only where <see cref="Precision"/> asks for it by name, for errors of a prior go on through all that follows.</summary>
+    public Precision? PriorPrecision { get; init; }
+
+    /// <summary>True loads a decoder alone, for image embeddings that are given.</summary>
+    internal bool WithoutPrior { get; init; }
+
+    /// <summary>
+    /// Whether networks stay in memory between two pictures; false reads each when it is needed and lets it go; null keeps them where they take less
+    /// than half of the memory that is free.
+    /// </summary>
+    public bool? KeepLoaded { get; init; }
+}
+
+/// <summary>Floating-point formats used by a generation.</summary>
+/// <param name="Decoder">Format of the decoder's denoiser.</param>
+/// <param name="Prior">Format of the prior.</param>
+public sealed record PipelinePrecision(Precision Decoder, Precision Prior);

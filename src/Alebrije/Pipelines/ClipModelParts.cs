@@ -2,6 +2,7 @@ using Alebrije.Models.Clip;
 using Alebrije.Nn;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Published;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -27,7 +28,6 @@ internal sealed record ClipImageTower(ClipImageProcessor Processor, int Size, Fu
 /// <summary>The towers of a <see cref="ClipModel"/>, loaded.</summary>
 internal sealed class ClipModelParts : IDisposable
 {
-    private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
     private readonly List<nn.Module> modules = [];
 
     private ClipModelParts(ClipNetwork network)
@@ -46,7 +46,7 @@ internal sealed class ClipModelParts : IDisposable
         var (fromText, fromImages) = (0, 0);
         if (folder.WholeModel is { } whole)
         {
-            var network = LoadNetwork(whole, path => new ClipNetwork(ConfigFile.Read<ClipConfig>(path)));
+            var network = LoadNetwork<ClipNetwork>("CLIPModel", whole);
             (fromText, fromImages) = (network.Config.ProjectionDim, network.Config.ProjectionDim);
             using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
             if (folder.Tokenizer is { } tokenizer)
@@ -57,14 +57,14 @@ internal sealed class ClipModelParts : IDisposable
 
         if (folder.TextModel is { } textFolder && folder.Tokenizer is { } own)
         {
-            var network = LoadNetwork(textFolder, path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: true));
+            var network = LoadNetwork<ClipTextModel>("CLIPTextModelWithProjection", textFolder);
             fromText = network.Config.ProjectionDim;
             Text = TextTower(own, network.Config, (ids, type) => network.Project(network.Encode(ids, dtype: type).Pooled), network.Pack);
         }
 
         if (folder.VisionModel is { } visionFolder && folder.HasImageProcessor)
         {
-            var network = LoadNetwork(visionFolder, path => new ClipVisionModel(ConfigFile.Read<ClipVisionConfig>(path), projects: true));
+            var network = LoadNetwork<ClipVisionModel>("CLIPVisionModelWithProjection", visionFolder);
             fromImages = network.Config.ProjectionDim;
             Image = new ClipImageTower(folder.LoadImageProcessor(), network.Config.ImageSize, (pixels, type) => network.Project(network.Encode(pixels, dtype: type).Pooled), network.Pack, network.Config);
         }
@@ -133,14 +133,10 @@ internal sealed class ClipModelParts : IDisposable
         return new ClipTextTower(tokenizer, Math.Min(tokenizer.MaxLength, config.MaxPositionEmbeddings), embed, pack);
     }
 
-    private T LoadNetwork<T>(string folder, Func<string, T> build) where T : nn.Module
+    private T LoadNetwork<T>(string className, string folder) where T : nn.Module
     {
-        using var skip = WeightInit.Skip();
-        var network = build(folder);
+        var network = ComponentCatalog.Load<T>(className, folder);
         modules.Add(network);
-        network.eval();
-        using var weights = CheckpointFolder.OpenWeights(folder);
-        StateDict.Load(network, weights, PositionIds);
         return network;
     }
 }

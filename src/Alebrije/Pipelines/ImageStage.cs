@@ -11,14 +11,12 @@ namespace Alebrije.Pipelines;
 /// <param name="side">Side of the pixels.</param>
 internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVisionModel> encoder, int side) : IDisposable
 {
-    private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
-
     /// <summary>Prepares the tower of a pipeline's folder.</summary>
     public static ImageStage Of(PipelineFolder folder, string processorName, string encoderName, bool keep)
     {
         var config = ConfigFile.Read<ClipVisionConfig>(folder.Of(encoderName));
         return new ImageStage(ClipImageProcessor.Load(folder.Of(processorName)),
-            new Component<ClipVisionModel>(() => folder.Load(encoderName, () => new ClipVisionModel(config, projects: true), PositionIds), keep), config.ImageSize);
+            new Component<ClipVisionModel>(() => folder.Load<ClipVisionModel>(encoderName), keep), config.ImageSize);
     }
 
     /// <summary>Image embeddings.</summary>

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Alebrije.Published;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -78,23 +79,8 @@ internal sealed class PipelineFolder
             CheckpointFolder.OpenWeights(component).Dispose();
     }
 
-    /// <summary>Fills a network with a component's weights, strictly, and sets it to evaluation.</summary>
-    public T Load<T>(string component, T network, StateDictOptions? options = null) where T : nn.Module
-    {
-        using var weights = CheckpointFolder.OpenWeights(Of(component));
-        StateDict.Load(network, weights, options);
-        network.eval();
-        return network;
-    }
-
-    /// <summary>Builds a network with weights of one type and fills it with a component's, strictly, converted where the file has another.</summary>
+    /// <summary>Loads a component's network by its class in the index (<see cref="ComponentCatalog.Load"/>).</summary>
     /// <param name="component">Its name in the index.</param>
-    /// <param name="build">Makes the network.</param>
-    /// <param name="options">How names in the file relate to the network's.</param>
-    /// <param name="type">Type that the weights have in memory; null: float32.</param>
-    public T Load<T>(string component, Func<T> build, StateDictOptions? options = null, ScalarType? type = null) where T : nn.Module
-    {
-        using var skip = Nn.WeightInit.Skip(type);
-        return Load(component, build(), options);
-    }
+    /// <param name="type">Type of the weights in memory; null: float32.</param>
+    public T Load<T>(string component, ScalarType? type = null) where T : nn.Module => ComponentCatalog.Load<T>(classes.GetValueOrDefault(component, ""), Of(component), type);
 }

@@ -15,8 +15,6 @@ namespace Alebrije.Pipelines;
 /// <param name="fingerprint">That of the joint space, or null where the tower has no projection.</param>
 internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel> encoder, int features, Lazy<string?> fingerprint) : IDisposable
 {
-    private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
-
     /// <summary>Reads the tokenizer and prepares the tower of a pipeline's folder.</summary>
     public static TextStage Of(PipelineFolder folder, string tokenizerName, string encoderName, bool keep)
     {
@@ -27,9 +25,8 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     /// <summary>Prepares a text tower of a pipeline's folder.</summary>
     public static Component<ClipTextModel> Encoder(PipelineFolder folder, string name, bool keep)
     {
-        var config = ConfigFile.Read<ClipTextConfig>(folder.Of(name));
-        var projects = folder.Components[name] == "CLIPTextModelWithProjection";
-        return new(() => folder.Load(name, () => new ClipTextModel(config, projects), PositionIds), keep);
+        _ = folder.Of(name);
+        return new(() => folder.Load<ClipTextModel>(name), keep);
     }
 
     /// <summary>Numbers of a text embedding.</summary>

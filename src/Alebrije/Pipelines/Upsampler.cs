@@ -147,6 +147,6 @@ internal sealed class Upsampler : IDisposable
     private static Component<UNet2DModel> Network(PipelineFolder folder, string component, ScalarType type, bool keep)
     {
         var config = ConfigFile.Read<UNet2DConfig>(folder.Of(component));
-        return new(() => folder.Load(component, () => new UNet2DModel(config), type: type), keep);
+        return new(() => folder.Load<UNet2DModel>(component, type), keep);
     }
 }

@@ -3,6 +3,7 @@ using Alebrije.Datasets;
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Published;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -176,7 +177,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
     private void Export(string folder, TrainedClip clip, ImageClassifier network, IReadOnlyList<string> labels)
     {
         var weights = Path.Combine(folder, "clip");
-        SafeTensorsWriter.Write(Path.Combine(weights, "model.safetensors"), network.Clip.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
+        ComponentCatalog.Export(weights, network.Clip.state_dict(), ofTransformers: true);
         ConfigFile.Write(Path.Combine(weights, "config.json"), network.Clip.Config);
         TrainedClip.CopyPreprocessor(config.Start, weights);
         TrainedClip.CopyTokenizer(config.Start, Path.Combine(folder, "tokenizer"));

@@ -2,6 +2,7 @@ using Alebrije.Datasets;
 using Alebrije.Models.Clip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Published;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -199,7 +200,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
     private static void Export(string folder, ClipNetwork network, Optimizer optimizer)
     {
         Directory.CreateDirectory(folder);
-        SafeTensorsWriter.Write(Path.Combine(folder, "model.safetensors"), optimizer.Averages, new Dictionary<string, string> { ["format"] = "pt" });
+        ComponentCatalog.Export(folder, optimizer.Averages, ofTransformers: true);
         ConfigFile.Write(Path.Combine(folder, "config.json"), network.Config);
     }
 }

@@ -3,6 +3,7 @@ using Alebrije.Models.Autoencoders;
 using Alebrije.Models.Priors;
 using Alebrije.Nn;
 using Alebrije.Pipelines.Priors;
+using Alebrije.Published;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -188,7 +189,7 @@ internal sealed class LatentRun : IDisposable
         fitted.Mean.copy_(embeddings.mean([0], keepdim: true));
         fitted.Std.copy_(embeddings.std([0]).unsqueeze(0));
         ConfigFile.Write(Path.Combine(folder, "config.json"), config, "StableUnCLIPImageNormalizer");
-        SafeTensorsWriter.Write(file, fitted.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
+        ComponentCatalog.Write(file, fitted.state_dict());
         return fitted;
     }
 }

@@ -1,4 +1,5 @@
 using Alebrije.Models.Autoencoders;
+using Alebrije.Published;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -34,7 +35,7 @@ internal static class LatentScaling
         decode.mul_(deviation.reshape(1, -1, 1, 1));
 
         Directory.CreateDirectory(folder);
-        SafeTensorsWriter.Write(Path.Combine(folder, "diffusion_pytorch_model.safetensors"), weights, new Dictionary<string, string> { ["format"] = "pt" });
+        ComponentCatalog.Export(folder, weights);
         ConfigFile.Write(Path.Combine(folder, "config.json"), network.Config with { ScalingFactor = 1 }, "AutoencoderKL");
     }
 }

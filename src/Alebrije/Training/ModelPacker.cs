@@ -7,6 +7,7 @@ using Alebrije.Models.Guesses;
 using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
+using Alebrije.Published;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -223,9 +224,7 @@ public static class ModelPacker
     {
         using var scope = NewDisposeScope();
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        SafeTensorsWriter.Write(path,
-            names.Select(name => KeyValuePair.Create(name, keep?.Invoke(name) == true ? weights.Read(name) : weights.Read(name).to(ScalarType.BFloat16))),
-            new Dictionary<string, string> { ["format"] = "pt" });
+        ComponentCatalog.Write(path, names.Select(name => KeyValuePair.Create(name, keep?.Invoke(name) == true ? weights.Read(name) : weights.Read(name).to(ScalarType.BFloat16))));
     }
 
     private static string Index()

@@ -1,6 +1,7 @@
 using Alebrije.Models.Priors;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
+using Alebrije.Published;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -155,7 +156,7 @@ internal static class PriorExport
     public static void Write<T>(string folder, nn.Module network, T config, string className)
     {
         Directory.CreateDirectory(folder);
-        SafeTensorsWriter.Write(Path.Combine(folder, "diffusion_pytorch_model.safetensors"), network.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
+        ComponentCatalog.Export(folder, network.state_dict());
         ConfigFile.Write(Path.Combine(folder, "config.json"), config, className);
     }
 }

@@ -2,6 +2,7 @@ using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Published;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -16,7 +17,6 @@ internal sealed class TrainedClip : IDisposable
     public const string PreprocessorFile = PreprocessorConfig.FileName;
 
     private const string VisionComponent = "image_encoder";
-    private static readonly StateDictOptions PositionIds = new() { Ignored = ["*.position_ids"] };
     private static readonly string[] TokenizerNames = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
     private readonly ClipImageProcessor processor;
 
@@ -102,8 +102,7 @@ internal sealed class TrainedClip : IDisposable
 
         if (!IsModel(folder))
         {
-            using var whole = CheckpointFolder.OpenWeights(WholeFolder(folder));
-            StateDict.Load(network, whole, PositionIds);
+            ComponentCatalog.Fill("CLIPModel", network, WholeFolder(folder));
             return;
         }
 
@@ -111,10 +110,10 @@ internal sealed class TrainedClip : IDisposable
         using var vision = new ClipVisionModel(network.Config.VisionConfig, projects: true);
         using var guard = no_grad();
         var tensors = network.state_dict();
-        foreach (var (tower, component) in new (nn.Module, string)[] { (text, TextComponent(folder)), (vision, VisionComponent) })
+        foreach (var (tower, className, component) in new (nn.Module, string, string)[]
+            { (text, "CLIPTextModelWithProjection", TextComponent(folder)), (vision, "CLIPVisionModelWithProjection", VisionComponent) })
         {
-            using var weights = CheckpointFolder.OpenWeights(Path.Combine(folder, component));
-            StateDict.Load(tower, weights, PositionIds);
+            ComponentCatalog.Fill(className, tower, Path.Combine(folder, component));
             foreach (var (name, tensor) in tower.state_dict()) tensors[name].copy_(tensor);
         }
     }

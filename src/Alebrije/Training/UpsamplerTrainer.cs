@@ -3,6 +3,7 @@ using Alebrije.Evaluation;
 using Alebrije.Models.Autoencoders;
 using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
+using Alebrije.Published;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -91,8 +92,8 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
         using var run = new TrainingRun(options, config, new LossWatch(0.9, 10 * config.WarmUp, "Lower learning_rate."));
         using var network = new UNet2DModel(config.Model);
         SeededInit.Apply(network, config.Seed);
-        if (config.Start is { } start && run.Checkpoint is null) Fill(network, start);
-        using var vae = config.Autoencoder is { } folder ? Fill(new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(folder)), folder) : null;
+        if (config.Start is { } start && run.Checkpoint is null) ComponentCatalog.Fill("UNet2DModel", network, start);
+        using var vae = config.Autoencoder is { } folder ? ComponentCatalog.Load<AutoencoderKL>("AutoencoderKL", folder) : null;
         var faults = new UpsamplerFaults(config, vae, dtype);
         using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
         {
@@ -165,14 +166,7 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
     private static void Export(string folder, UNet2DModel network)
     {
         Directory.CreateDirectory(folder);
-        SafeTensorsWriter.Write(Path.Combine(folder, "diffusion_pytorch_model.safetensors"), network.state_dict(), new Dictionary<string, string> { ["format"] = "pt" });
+        ComponentCatalog.Export(folder, network.state_dict());
         ConfigFile.Write(Path.Combine(folder, "config.json"), network.Config, "UNet2DModel");
-    }
-
-    private static T Fill<T>(T network, string folder) where T : nn.Module
-    {
-        using var weights = CheckpointFolder.OpenWeights(folder);
-        StateDict.Load(network, weights);
-        return network;
     }
 }

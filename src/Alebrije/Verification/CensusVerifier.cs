@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json;
+using Alebrije.Published;
 using Alebrije.Weights;
 
 namespace Alebrije.Verification;
@@ -21,9 +22,9 @@ internal static class CensusVerifier
         var result = new VerificationCase { Id = model, Output = "tensors", Ok = false };
         try
         {
-            if (!NetworkCatalog.Knows(className)) throw new WeightsException($"the class {className} is not built in.");
+            if (!ComponentCatalog.Knows(className)) throw new WeightsException($"the class {className} is not built in.");
             var expected = ReadNames(Path.Combine(folder, model + ".txt.gz"));
-            return Compare(result, NetworkCatalog.Names(className, Path.Combine(folder, model + ".json")), expected);
+            return Compare(result, ComponentCatalog.Names(className, Path.Combine(folder, model + ".json")), expected);
         }
         catch (WeightsException e) when (mayRefuse)
         {

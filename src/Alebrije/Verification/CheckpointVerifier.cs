@@ -5,6 +5,7 @@ using Alebrije.Models.Clip;
 using Alebrije.Diffusion;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Published;
 using Alebrije.Weights;
 
 namespace Alebrije.Verification;
@@ -70,7 +71,7 @@ internal static class CheckpointVerifier
     {
         var files = new VerificationCase { Id = component, Output = "files", Ok = true };
         if (!Directory.Exists(folder)) throw new CheckpointNotFoundException($"model_index.json names the component {component}, but there is no such folder.");
-        if (NetworkCatalog.Knows(className)) return Network(component, className, folder);
+        if (ComponentCatalog.Knows(className)) return Network(component, className, folder);
         if (className.EndsWith("Scheduler", StringComparison.Ordinal))
         {
             using var scheduler = Schedulers.Create(folder);
@@ -100,10 +101,10 @@ internal static class CheckpointVerifier
 
     private static VerificationCase Network(string component, string className, string folder)
     {
-        var names = NetworkCatalog.Names(className, folder);
+        var names = ComponentCatalog.Names(className, folder);
         using var weights = CheckpointFolder.OpenWeights(folder);
         return CensusVerifier.Compare(
-            new VerificationCase { Id = component, Output = "tensors", Ok = false }, names, StateDict.Names(weights, NetworkCatalog.Options(className)));
+            new VerificationCase { Id = component, Output = "tensors", Ok = false }, names, StateDict.Names(weights, ComponentCatalog.Options(className)));
     }
 
     private static VerificationCase Hash(string folder, string line)

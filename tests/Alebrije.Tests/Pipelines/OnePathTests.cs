@@ -10,7 +10,9 @@ public sealed partial class OnePathTests
     [InlineData(@"\bdecoder\.Invert\(|\bDecoder\.Invert\(", "Pipelines/UnClipPipeline.cs")]
     [InlineData(@"\bnew ImageDecoder\(", "Pipelines/UnClipFolder.cs")]
     [InlineData(@"\bfamily\.Bind\(", "Pipelines/Denoising/ImageDecoder.cs")]
-    public void Decoders_AreDrivenFromOneFile(string call, string only)
+    [InlineData(@"\[""format""\] = ""pt""", "Published/ComponentCatalog.cs")]
+    [InlineData(@"= \(path => new UNet2DConditionModel\(", "Published/ComponentCatalog.cs")]
+    public void EachJob_IsDoneInOneFile(string call, string only)
     {
         var source = Path.Combine(Repository.Root, "src", "Alebrije");
         var files = Directory.EnumerateFiles(source, "*.cs", SearchOption.AllDirectories)

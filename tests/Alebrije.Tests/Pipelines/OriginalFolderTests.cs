@@ -67,7 +67,7 @@ public sealed class OriginalFolderTests : IDisposable
         // What was written is computed with as before.
         using var guard = no_grad();
         var folder = PipelineFolder.Open(Target);
-        using var network = folder.Load("decoder", new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(folder.Of("decoder"))));
+        using var network = folder.Load<UNet2DConditionModel>("decoder");
         using var before = new UNet2DConditionModel(Decoder with { InChannels = 3, OutChannels = 6, ClassEmbedType = "identity" });
         before.load_state_dict(decoder);
         Assert.Equal(Run(before), Run(network));

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Alebrije.Nn;
+using Alebrije.Published;
 using Alebrije.Tensors;
 using Alebrije.Verification;
 using Alebrije.Weights;
@@ -49,7 +50,7 @@ internal static class RandomPipelines
         File.WriteAllText(Path.Combine(path, "config.json"), config);
         using var scope = NewDisposeScope();
         using var noise = new Noise(component.Length);
-        var weights = NetworkCatalog.Names(className, path).ToDictionary(
+        var weights = ComponentCatalog.Names(className, path).ToDictionary(
             shape => shape.Key, shape => shape.Value.Length < 2 && shape.Key.EndsWith("weight", StringComparison.Ordinal) ? ones(shape.Value) : noise.Randn(shape.Value) * 0.1);
         SafeTensorsWriter.Write(Path.Combine(path, file), weights, new Dictionary<string, string> { ["format"] = "pt" });
     }

@@ -151,8 +151,8 @@ public sealed class UpsamplerTests : IDisposable
         var folder = PipelineFolder.Open(tiny.Folder);
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        using var first = folder.Load(Upsampler.First, new UNet2DModel(TinyUpsampler.Config));
-        using var last = folder.Load(Upsampler.Last, new UNet2DModel(TinyUpsampler.Config));
+        using var first = folder.Load<UNet2DModel>(Upsampler.First);
+        using var last = folder.Load<UNet2DModel>(Upsampler.Last);
         using var both = Upsampler.TryLoad(folder)!;
         using var noise = new Noise(4);
         var small = noise.Randn(1, 3, 8, 8).clamp(-1, 1);

@@ -66,7 +66,7 @@ internal sealed class KlCodec : IImageCodec
     {
         this.samples = samples;
         Config = ConfigFile.Read<AutoencoderKLConfig>(folder.Of("vae"));
-        Network = new(() => folder.Load("vae", () => new AutoencoderKL(Config), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }), keep);
+        Network = new(() => folder.Load<AutoencoderKL>("vae"), keep);
     }
 
     /// <summary>Sizes of the network.</summary>
@@ -105,7 +105,7 @@ internal sealed class MoVqCodec : IImageCodec
     public MoVqCodec(PipelineFolder folder, bool keep)
     {
         var config = ConfigFile.Read<VQModelConfig>(folder.Of("movq"));
-        network = new(() => folder.Load("movq", () => new VQModel(config), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }), keep);
+        network = new(() => folder.Load<VQModel>("movq"), keep);
         Factor = config.Factor;
     }
 

@@ -29,7 +29,7 @@ internal sealed class DeepFloydFamily : IFamily
         Type = type;
         texts = new ImagenTexts(folder, keep, type);
         var config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"));
-        Denoiser = new(() => folder.Load("unet", () => new UNet2DConditionModel(config), type: type), keep);
+        Denoiser = new(() => folder.Load<UNet2DConditionModel>("unet", type), keep);
         Scheduler = SchedulerConfig.Load(folder.Of("scheduler"));
         pictureSchedule = folder.Has("image_noising_scheduler") ? NoiseSchedule.From(SchedulerConfig.Load(folder.Of("image_noising_scheduler"))) : null;
         var enlarges = pictureSchedule is not null;

@@ -31,7 +31,7 @@ internal sealed class KandinskyFamily : IFamily
     {
         Type = type;
         config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"));
-        Denoiser = new(() => folder.Load("unet", () => new UNet2DConditionModel(config), type: type), keep);
+        Denoiser = new(() => folder.Load<UNet2DConditionModel>("unet", type), keep);
         Codec = new MoVqCodec(folder, keep);
         Scheduler = SchedulerConfig.Load(folder.Of("scheduler"));
         texts = folder.Has("text_encoder") ? KandinskyTexts.Of(folder, keep) : null;

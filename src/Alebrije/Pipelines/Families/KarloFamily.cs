@@ -30,8 +30,8 @@ internal sealed class KarloFamily : IFamily
         (this.texts, Type) = (texts, type);
         config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("decoder"));
         var textConfig = ConfigFile.Read<UnClipTextProjectionConfig>(folder.Of("text_proj"));
-        projection = new(() => folder.Load("text_proj", () => new UnClipTextProjection(textConfig)), keep);
-        Denoiser = new(() => folder.Load("decoder", () => new UNet2DConditionModel(config), type: type), keep);
+        projection = new(() => folder.Load<UnClipTextProjection>("text_proj"), keep);
+        Denoiser = new(() => folder.Load<UNet2DConditionModel>("decoder", type), keep);
         Scheduler = SchedulerConfig.Load(folder.Of("decoder_scheduler"));
         Codec = new PixelCodec(SmallSize);
         Traits = new DrawingTraits

@@ -35,7 +35,7 @@ internal sealed class StableDiffusionFamily : IFamily
         texts = new StableDiffusionTexts(folder, keep);
         config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"));
         vae = new KlCodec(folder, samples: true, keep);
-        Denoiser = new(() => folder.Load("unet", () => new UNet2DConditionModel(config), type: type), keep);
+        Denoiser = new(() => folder.Load<UNet2DConditionModel>("unet", type), keep);
         Scheduler = SchedulerConfig.Load(folder.Of("scheduler"));
         pictureSchedule = folder.Has("low_res_scheduler") ? NoiseSchedule.From(SchedulerConfig.Load(folder.Of("low_res_scheduler"))) : null;
         zerosForNoNegative = folder.Flag("force_zeros_for_empty_prompt");

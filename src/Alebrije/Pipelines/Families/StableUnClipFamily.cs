@@ -35,9 +35,9 @@ internal sealed class StableUnClipFamily : IFamily
         config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"));
         var embedding = ConfigFile.Read<StableUnClipImageNormalizerConfig>(folder.Of("image_normalizer"));
         Type = precision == Precision.Auto && Parameters(config) < SmallNetwork ? ScalarType.Float32 : Processor.ScalarType(precision);
-        normalizer = new(() => folder.Load("image_normalizer", () => new StableUnClipImageNormalizer(embedding)), keep);
+        normalizer = new(() => folder.Load<StableUnClipImageNormalizer>("image_normalizer"), keep);
         noisingSchedule = NoiseSchedule.From(SchedulerConfig.Load(folder.Of("image_noising_scheduler")));
-        Denoiser = new(() => folder.Load("unet", () => new UNet2DConditionModel(config), type: Type), keep);
+        Denoiser = new(() => folder.Load<UNet2DConditionModel>("unet", Type), keep);
         Scheduler = SchedulerConfig.Load(folder.Of("scheduler"));
         Vae = new KlCodec(folder, samples: false, keep);
         if (folder.Has(FirstGuessConfig.Component))
@@ -49,7 +49,7 @@ internal sealed class StableUnClipFamily : IFamily
                     $"The first guess of {folder.Name} does not fit its decoder: it gives {sizes.OutChannels} channels from conditions of width {sizes.ConditionDim}, and the denoiser takes {config.InChannels - latents} channels beside the latents and conditions of width {2 * features}. Pack a decoder that was trained with this guess.");
             }
 
-            guess = new(() => folder.Load(FirstGuessConfig.Component, () => new FirstGuessModel(sizes)), keep);
+            guess = new(() => folder.Load<FirstGuessModel>(FirstGuessConfig.Component), keep);
         }
 
         Traits = new DrawingTraits

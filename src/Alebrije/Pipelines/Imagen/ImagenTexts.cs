@@ -22,7 +22,7 @@ internal sealed class ImagenTexts : IDisposable
     {
         tokenizer = UnigramTokenizer.Load(folder.Of("tokenizer"));
         var config = ConfigFile.Read<T5Config>(folder.Of("text_encoder"));
-        encoder = new(() => folder.Load("text_encoder", () => new T5Encoder(config), T5Encoder.FileOptions, type), keep);
+        encoder = new(() => folder.Load<T5Encoder>("text_encoder", type), keep);
     }
 
     /// <summary>Encodings of texts.</summary>

@@ -19,7 +19,7 @@ internal sealed class KandinskyTexts(UnigramTokenizer tokenizer, Component<Multi
     {
         var config = ConfigFile.Read<MultilingualClipConfig>(folder.Of("text_encoder"));
         return new KandinskyTexts(UnigramTokenizer.Load(folder.Of("tokenizer")),
-            new Component<MultilingualClip>(() => folder.Load("text_encoder", () => new MultilingualClip(config), MultilingualClip.FileOptions), keep));
+            new Component<MultilingualClip>(() => folder.Load<MultilingualClip>("text_encoder"), keep));
     }
 
     /// <summary>Pooled texts, [texts, features], and their tokens' states, [texts, 77, width].</summary>

@@ -1,5 +1,6 @@
 using Alebrije.Diffusion;
 using Alebrije.Models.Priors;
+using Alebrije.Published;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -48,25 +49,17 @@ internal static class PriorFolder
         using var ordinary = inference_mode(false);
         return KindOf(folder) switch
         {
-            PriorKind.Diffusion => new DiffusionPrior(Fill(folder, () => new PriorTransformer(PriorTransformerConfig.Read(folder))), scheduler, type),
-            PriorKind.OneStep => new OneStepPrior(Fill(folder, () => new PriorTransformer(PriorTransformerConfig.Read(folder)))),
-            PriorKind.Linear => new LinearPrior(Fill(folder, () => new LinearPriorMap(LinearPriorConfig.Read(folder)))),
-            _ => new AutoregressivePrior(Fill(folder, () => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(folder))), type),
+            PriorKind.Diffusion => new DiffusionPrior(Fill<PriorTransformer>("PriorTransformer"), scheduler, type),
+            PriorKind.OneStep => new OneStepPrior(Fill<PriorTransformer>("PriorTransformer")),
+            PriorKind.Linear => new LinearPrior(Fill<LinearPriorMap>(LinearPriorConfig.ClassName)),
+            _ => new AutoregressivePrior(Fill<AutoregressivePriorTransformer>(AutoregressivePriorConfig.ClassName), type),
         };
+
+        T Fill<T>(string className) where T : nn.Module => ComponentCatalog.Load<T>(className, folder).OutOfScopes();
     }
 
     /// <summary>Guidance scale that a folder's prior was made for, read from its config; null leaves it to the pipeline.</summary>
     public static double? GuidanceOf(PriorKind kind, string folder) => kind == PriorKind.Autoregressive ? ConfigFile.Read<AutoregressivePriorConfig>(folder).Guidance : null;
-
-    private static T Fill<T>(string folder, Func<T> build) where T : nn.Module
-    {
-        using var skip = Nn.WeightInit.Skip();
-        var network = build().OutOfScopes();
-        using var weights = CheckpointFolder.OpenWeights(folder);
-        StateDict.Load(network, weights);
-        network.eval();
-        return network;
-    }
 }
 
 /// <summary>The priors of a model: those of its own folder, loaded when one is asked for, and one from elsewhere in place of its kind.</summary>

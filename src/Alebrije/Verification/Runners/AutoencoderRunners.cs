@@ -1,4 +1,5 @@
 using Alebrije.Models.Autoencoders;
+using Alebrije.Published;
 using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
@@ -22,5 +23,5 @@ internal static class AutoencoderRunners
     }
 
     private static AutoencoderKL Network(FixtureCase c) =>
-        c.Fixture.Part("autoencoder", () => NetworkCatalog.Load<AutoencoderKL>("AutoencoderKL", c.Fixture.Model(c.Component)));
+        c.Fixture.Part("autoencoder", () => ComponentCatalog.Load<AutoencoderKL>("AutoencoderKL", c.Fixture.Model(c.Component)));
 }

@@ -1,4 +1,5 @@
 using Alebrije.Models.Clip;
+using Alebrije.Published;
 using Alebrije.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -15,7 +16,7 @@ internal static class ClipRunners
     public static IReadOnlyDictionary<string, Tensor> Model(FixtureCase c)
     {
         using var guard = no_grad();
-        var network = c.Fixture.Part("model", () => NetworkCatalog.Load<ClipNetwork>("CLIPModel", c.Fixture.Model()));
+        var network = c.Fixture.Part("model", () => ComponentCatalog.Load<ClipNetwork>("CLIPModel", c.Fixture.Model()));
         if (c.Component == "text_model")
         {
             var text = network.Text.Encode(c.Input("input_ids"), c.OptionalInput("attention_mask"));
@@ -48,7 +49,7 @@ internal static class ClipRunners
     public static IReadOnlyDictionary<string, Tensor> TextModel(FixtureCase c)
     {
         using var guard = no_grad();
-        var network = c.Fixture.Part("model", () => NetworkCatalog.Load<ClipTextModel>(c.Fixture.ReferenceClass, c.Fixture.Model(c.Component)));
+        var network = c.Fixture.Part("model", () => ComponentCatalog.Load<ClipTextModel>(c.Fixture.ReferenceClass, c.Fixture.Model(c.Component)));
         var text = network.Encode(c.Input("input_ids"), c.OptionalInput("attention_mask"));
         var outputs = new Dictionary<string, Tensor>
         {
@@ -63,7 +64,7 @@ internal static class ClipRunners
     public static IReadOnlyDictionary<string, Tensor> VisionModel(FixtureCase c)
     {
         using var guard = no_grad();
-        var network = c.Fixture.Part("model", () => NetworkCatalog.Load<ClipVisionModel>(c.Fixture.ReferenceClass, c.Fixture.Model(c.Component)));
+        var network = c.Fixture.Part("model", () => ComponentCatalog.Load<ClipVisionModel>(c.Fixture.ReferenceClass, c.Fixture.Model(c.Component)));
         var image = network.Encode(c.Input("pixel_values"));
         return new Dictionary<string, Tensor>
         {
@@ -75,7 +76,7 @@ internal static class ClipRunners
     /// <summary>Relevance of patches and words, of each picture with its own text.</summary>
     public static IReadOnlyDictionary<string, Tensor> Relevance(FixtureCase c)
     {
-        var network = c.Fixture.Part("model", () => NetworkCatalog.Load<ClipNetwork>("CLIPModel", c.Fixture.Model()));
+        var network = c.Fixture.Part("model", () => ComponentCatalog.Load<ClipNetwork>("CLIPModel", c.Fixture.Model()));
         var ids = c.Input("input_ids");
         var (images, texts, _) = ClipRelevance.Compute(
             () => network.ProjectImage(network.Vision.Encode(c.Input("pixel_values")).Pooled), () => network.ProjectText(network.Text.Encode(ids).Pooled),
@@ -91,7 +92,7 @@ internal static class ClipRunners
     public static IReadOnlyDictionary<string, Tensor> Train(FixtureCase c)
     {
         var outputs = new Dictionary<string, Tensor>();
-        using var network = NetworkCatalog.Load<ClipNetwork>("CLIPModel", c.Fixture.Model(c.Component));
+        using var network = ComponentCatalog.Load<ClipNetwork>("CLIPModel", c.Fixture.Model(c.Component));
         network.train();
         var (pixels, ids) = (c.Input("pixel_values"), c.Input("input_ids"));
         var betas = c.Argument("betas")!.Value;

@@ -1,4 +1,5 @@
 using Alebrije.Models.Autoencoders;
+using Alebrije.Published;
 using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
@@ -27,5 +28,5 @@ internal static class MoVqRunners
         return new Dictionary<string, Tensor> { ["sample"] = network.Decode(latents) };
     }
 
-    private static VQModel Network(FixtureCase c) => c.Fixture.Part("autoencoder", () => NetworkCatalog.Load<VQModel>("VQModel", c.Fixture.Model(c.Component)));
+    private static VQModel Network(FixtureCase c) => c.Fixture.Part("autoencoder", () => ComponentCatalog.Load<VQModel>("VQModel", c.Fixture.Model(c.Component)));
 }

@@ -1,4 +1,5 @@
 using Alebrije.Models.Priors;
+using Alebrije.Published;
 using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
@@ -34,8 +35,8 @@ internal static class PriorRunners
     private static Dictionary<string, Tensor> Single(string name, Tensor value) => new() { [name] = value };
 
     private static PriorTransformer Prior(FixtureCase c) =>
-        c.Fixture.Part("prior", () => NetworkCatalog.Load<PriorTransformer>("PriorTransformer", c.Fixture.Model(c.Component)));
+        c.Fixture.Part("prior", () => ComponentCatalog.Load<PriorTransformer>("PriorTransformer", c.Fixture.Model(c.Component)));
 
     private static StableUnClipImageNormalizer Normalizer(FixtureCase c) =>
-        c.Fixture.Part("normalizer", () => NetworkCatalog.Load<StableUnClipImageNormalizer>("StableUnCLIPImageNormalizer", c.Fixture.Model(c.Component)));
+        c.Fixture.Part("normalizer", () => ComponentCatalog.Load<StableUnClipImageNormalizer>("StableUnCLIPImageNormalizer", c.Fixture.Model(c.Component)));
 }

@@ -10,11 +10,19 @@ using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
-namespace Alebrije.Verification;
+namespace Alebrije.Published;
 
-/// <summary>The networks that are built in, by the class name that a published <c>config.json</c> gives.</summary>
-internal static class NetworkCatalog
+/// <summary>The networks that are built in, by the class name of a published <c>config.json</c> or <c>model_index.json</c>: how each is built, loaded and written.</summary>
+internal static class ComponentCatalog
 {
+    private const string TransformersFile = "model.safetensors", DiffusersFile = "diffusion_pytorch_model.safetensors";
+
+    /// <summary>Old files hold the ids of the positions as a tensor, which is no weight.</summary>
+    private static readonly StateDictOptions Clip = new() { Ignored = ["*.position_ids"] };
+
+    /// <summary>What OpenAI's files hold beside the weights.</summary>
+    private static readonly StateDictOptions OpenAi = new() { Ignored = OpenClipFolder.NoWeights };
+
     private static readonly Dictionary<string, (Func<string, nn.Module> Build, StateDictOptions Options)> Known = new(StringComparer.Ordinal)
     {
         ["CLIPModel"] = (path => new ClipNetwork(ConfigFile.Read<ClipConfig>(path)), Clip),
@@ -37,12 +45,6 @@ internal static class NetworkCatalog
         ["T5EncoderModel"] = (path => new T5Encoder(ConfigFile.Read<T5Config>(path)), T5Encoder.FileOptions),
     };
 
-    /// <summary>Old files hold the ids of the positions as a tensor, which is no weight.</summary>
-    private static StateDictOptions Clip => new() { Ignored = ["*.position_ids"] };
-
-    /// <summary>What OpenAI's files hold beside the weights.</summary>
-    private static StateDictOptions OpenAi => new() { Ignored = OpenClipFolder.NoWeights };
-
     public static bool Knows(string className) => Known.ContainsKey(className);
 
     /// <summary>Names and shapes that a network has for a config, without allocating its weights.</summary>
@@ -57,17 +59,47 @@ internal static class NetworkCatalog
     /// <summary>How names in files of this class relate to the network's.</summary>
     public static StateDictOptions Options(string className) => Find(className).Options;
 
-    /// <summary>Builds a network from a component's folder and loads its weights.</summary>
-    public static T Load<T>(string className, string folder) where T : nn.Module
+    /// <summary>Builds a network from a component's folder, in evaluation mode, and loads its weights, strictly in both directions.</summary>
+    /// <param name="className">Class of the component.</param>
+    /// <param name="folder">The component's folder: <c>config.json</c> and weights.</param>
+    /// <param name="type">Type of the weights in memory, converted where the file has another; null: float32.</param>
+    /// <exception cref="CheckpointNotFoundException">The folder holds no weights.</exception>
+    /// <exception cref="WeightsException">The class is not built in or another one, a file is damaged, or tensors do not fit the configuration.</exception>
+    public static T Load<T>(string className, string folder, ScalarType? type = null) where T : nn.Module
     {
         var (build, options) = Find(className);
-        using var skip = WeightInit.Skip();
-        var network = (T)build(folder);
+        using var skip = WeightInit.Skip(type);
+        var built = build(folder);
+        if (built is not T network)
+        {
+            built.Dispose();
+            throw new WeightsException($"{folder} is a {className}, and another class of network is needed here.");
+        }
+
+        CheckpointFolder.Load(network, folder, options);
         network.eval();
-        using var weights = CheckpointFolder.OpenWeights(folder);
-        StateDict.Load(network, weights, options);
         return network;
     }
+
+    /// <summary>Loads weights into a network of a class, strictly in both directions; training goes on from them.</summary>
+    /// <param name="className">Class of the component.</param>
+    /// <param name="network">The network, of the sizes of the folder.</param>
+    /// <param name="folder">The component's folder.</param>
+    public static void Fill(string className, nn.Module network, string folder) => CheckpointFolder.Load(network, folder, Find(className).Options);
+
+    /// <summary>Writes the weights of a component as published ones are: safetensors, named by their library.</summary>
+    /// <param name="folder">The component's folder, made where it is missing.</param>
+    /// <param name="weights">Names and tensors.</param>
+    /// <param name="ofTransformers">True takes the file name of transformers, false that of diffusers.</param>
+    public static void Export(string folder, IEnumerable<KeyValuePair<string, Tensor>> weights, bool ofTransformers = false)
+    {
+        Directory.CreateDirectory(folder);
+        Write(Path.Combine(folder, ofTransformers ? TransformersFile : DiffusersFile), weights);
+    }
+
+    /// <summary>Writes a file of weights as published ones are.</summary>
+    public static void Write(string path, IEnumerable<KeyValuePair<string, Tensor>> weights) =>
+        SafeTensorsWriter.Write(path, weights, new Dictionary<string, string> { ["format"] = "pt" });
 
     private static (Func<string, nn.Module> Build, StateDictOptions Options) Find(string className) => Known.TryGetValue(className, out var known)
         ? known

@@ -140,7 +140,7 @@ internal static class CommandLineApp
         var text = cause is TorchRuntimeException ? cause.Message : cause.Message.Split('\n')[0].Trim();
         // ArgumentException appends the parameter's name, which means nothing to a person.
         var parameter = text.LastIndexOf(" (Parameter '", StringComparison.Ordinal);
-        return Capitalised(parameter > 0 ? text[..parameter] : text);
+        return LibraryErrors.In(words, Capitalised(parameter > 0 ? text[..parameter] : text));
     }
 
     private static Exception Cause(Exception exception) =>

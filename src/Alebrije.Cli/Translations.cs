@@ -25,6 +25,9 @@ internal static class Translations
     /// <summary>Messages by their key.</summary>
     internal static IReadOnlyDictionary<string, Text> Messages => Loaded.Value.Messages;
 
+    /// <summary>Frequent sentences of the library's errors, with {0} where a value stands; the first that fits an error is its translation.</summary>
+    internal static IReadOnlyList<Text> Errors => Loaded.Value.Errors;
+
     /// <summary>Example command lines by their verb.</summary>
     internal static IReadOnlyDictionary<string, Lines> Examples => Loaded.Value.Examples;
 
@@ -69,5 +72,5 @@ internal static class Translations
     /// <summary>Command lines in both languages.</summary>
     internal sealed record Lines(IReadOnlyList<string> En, IReadOnlyList<string> Es);
 
-    private sealed record Document(Dictionary<string, Text> Texts, Dictionary<string, Lines> Examples, Dictionary<string, Text> Messages);
+    private sealed record Document(Dictionary<string, Text> Texts, Dictionary<string, Lines> Examples, Dictionary<string, Text> Messages, IReadOnlyList<Text> Errors);
 }

@@ -14,13 +14,14 @@ public sealed partial class ArchitectureTests
         ["Nn"] = ["Tensors"],
         ["Diffusion"] = ["Tensors"],
         ["Models"] = ["Nn", "Weights", "Tensors"],
+        ["Published"] = ["Models", "Nn", "Weights", "Tensors"],
         ["Catalog"] = ["Weights"],
         ["Datasets"] = ["Preprocessing"],
-        ["Pipelines"] = ["Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Pipelines"] = ["Published", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Analysis"] = ["Pipelines", "Models", "Weights", "Tensors", "Preprocessing"],
         ["Evaluation"] = ["Analysis", "Pipelines", "Datasets", "Models", "Diffusion", "Weights", "Tensors", "Preprocessing"],
-        ["Training"] = ["Evaluation", "Analysis", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
-        ["Verification"] = ["Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Training"] = ["Published", "Evaluation", "Analysis", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Verification"] = ["Published", "Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
         ["Cli"] = ["Pipelines", "Analysis", "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Preprocessing", "Tensors"],
     };
@@ -120,4 +121,16 @@ public sealed partial class ArchitectureTests
 
     [GeneratedRegex("#prag" + "ma|#reg" + @"ion|\bTO" + @"DO\b|\bFIX" + @"ME\b|\bHA" + @"CK\b")]
     private static partial Regex Hidden();
+
+    [Fact]
+    public void Page_NamesEveryRoom_AndFilesThatAreThere()
+    {
+        var page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md"));
+        var rooms = System.Text.RegularExpressions.Regex.Matches(page, @"(?m)^\| `(\w+)` \|").Select(match => match.Groups[1].Value).Order(StringComparer.Ordinal);
+        var folders = Directory.EnumerateDirectories(Path.Combine(Repository.Root, "src", "Alebrije")).Select(path => Path.GetFileName(path)!).Where(name => name is not ("bin" or "obj"));
+        Assert.Equal(folders.Order(StringComparer.Ordinal), rooms);
+        var files = System.Text.RegularExpressions.Regex.Matches(page, @"`(src/[\w/.]+\.cs)`").Select(match => match.Groups[1].Value).ToArray();
+        Assert.True(files.Length >= 12);
+        Assert.All(files, file => Assert.True(File.Exists(Path.Combine(Repository.Root, file)), file));
+    }
 }

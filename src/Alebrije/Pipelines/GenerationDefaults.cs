@@ -37,6 +37,9 @@ internal sealed record GenerationDefaults
     /// <summary>SDXL (diffusers, pipeline_stable_diffusion_xl.py).</summary>
     public static GenerationDefaults OfStableDiffusionXl { get; } = new() { Steps = 50, Guidance = 5, Strength = 0.3 };
 
+    /// <summary>Latent consistency models (diffusers, pipeline_latent_consistency_text2img.py).</summary>
+    public static GenerationDefaults OfLatentConsistency { get; } = new() { Steps = 4, Guidance = 8.5 };
+
     /// <summary>Stable Diffusion's x4 upscaler (diffusers, pipeline_stable_diffusion_upscale.py).</summary>
     public static GenerationDefaults OfUpscaler { get; } = new() { Steps = 75, Guidance = 9, NoiseLevel = 20 };
 

@@ -44,7 +44,8 @@ internal sealed class StableDiffusionFamily : IFamily
         {
             Size = (config.SampleSize ?? [64])[0] * vae.Factor, SizeStep = vae.Factor, HasFreeSize = true, Enlarges = enlarges,
             IsInpainting = !enlarges && config.InChannels == (2 * vae.Config.LatentChannels) + 1,
-            Defaults = GenerationDefaults.Load(folder.Path, enlarges ? GenerationDefaults.OfUpscaler : texts.IsXl ? GenerationDefaults.OfStableDiffusionXl : GenerationDefaults.OfStableDiffusion),
+            Defaults = GenerationDefaults.Load(folder.Path, enlarges ? GenerationDefaults.OfUpscaler : config.TimeCondProjDim is not null ? GenerationDefaults.OfLatentConsistency
+                : texts.IsXl ? GenerationDefaults.OfStableDiffusionXl : GenerationDefaults.OfStableDiffusion),
         };
     }
 

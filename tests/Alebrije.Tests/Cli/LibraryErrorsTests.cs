@@ -1,0 +1,53 @@
+using System.Text.RegularExpressions;
+using Alebrije.Cli;
+
+namespace Alebrije.Tests.Cli;
+
+/// <summary>Frequent errors of the library in Spanish.</summary>
+public sealed partial class LibraryErrorsTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("alebrije-errors-").FullName;
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Theory]
+    [InlineData("El número de pasos es 1001; tiene que estar entre 1 y 1000.", "imagine", "un perro", "--steps", "1001")]
+    [InlineData("El número de pasos del prior es 1; tiene que estar entre 2 y 1000.", "imagine", "un perro", "--prior-steps", "1")]
+    [InlineData("El tamaño 100 no sirve: tiene que ser múltiplo de 32, de 32 a 2048; usa 96 o 128. El modelo se hizo para 128, y su ampliador para 256.", "imagine", "un perro", "--size", "100")]
+    [InlineData("El texto está vacío; di qué dibujar.", "imagine", "")]
+    [InlineData("No hay ningún modelo «nada»; los nombres conocidos son mini, y también vale la ruta de la carpeta de un modelo.", "imagine", "x", "--model", "nada")]
+    [InlineData("No hay ningún muestreador nada; los hay: ddim", "imagine", "x", "--scheduler", "nada")]
+    public async Task OfTheCommandLine_AreSpanish(string says, params string[] args) =>
+        Assert.StartsWith(says, (await CommandLine.Run([.. args, "--lang", "es"])).Refusal, StringComparison.Ordinal);
+
+    [Fact]
+    public async Task OfFiles_AreSpanish()
+    {
+        var file = Path.Combine(folder, "vacio.png");
+        File.WriteAllBytes(file, []);
+        Assert.Equal($"{file} está vacío: se esperaba una imagen (PNG, JPEG, GIF, BMP o WebP).", (await CommandLine.Run("preprocess", file, "--lang", "es")).Refusal);
+    }
+
+    [Fact]
+    public void OtherErrors_AndEnglish_StayAsTheyAre()
+    {
+        Assert.Equal("Something else.", LibraryErrors.In(new Words("es"), "Something else."));
+        Assert.Equal("The prompt is empty; say what to draw.", LibraryErrors.In(new Words("en"), "The prompt is empty; say what to draw."));
+    }
+
+    [Fact]
+    public void EverySentence_IsOneOfTheLibrary()
+    {
+        var code = string.Concat(new[] { "Alebrije", "Alebrije.Preprocessing" }.SelectMany(project =>
+            Directory.EnumerateFiles(Path.Combine(Repository.Root, "src", project), "*.cs", SearchOption.AllDirectories)).Select(File.ReadAllText));
+        foreach (var error in Translations.Errors)
+        {
+            var longest = Hole().Split(error.En).MaxBy(part => part.Length)!.Trim();
+            Assert.True(code.Contains(longest, StringComparison.Ordinal), $"No sentence of the library has \"{longest}\".");
+            Assert.Equal(Hole().Matches(error.En).Select(hole => hole.Value).Order(), Hole().Matches(error.Es).Select(hole => hole.Value).Order());
+        }
+    }
+
+    [GeneratedRegex(@"\{[0-9]\}", RegexOptions.ExplicitCapture)]
+    private static partial Regex Hole();
+}

@@ -2,6 +2,7 @@ using Alebrije.Models.Autoencoders;
 using Alebrije.Models.Clip;
 using Alebrije.Models.Guesses;
 using Alebrije.Models.Priors;
+using Alebrije.Models.T5;
 using Alebrije.Models.UNets;
 using Alebrije.Models.XlmRoberta;
 using Alebrije.Nn;
@@ -79,7 +80,8 @@ internal sealed class GenerationEstimator
 
     private double Halves => request.Guidance > 1 ? 2 : 1;
 
-    private long Side => request.Size!.Value;
+    /// <summary>Pixels of the image.</summary>
+    private double Pixels => (double)(request.Height ?? request.Size!.Value) * (request.Width ?? request.Size!.Value);
 
     private void Add(PipelineFolder from, string component)
     {
@@ -99,13 +101,16 @@ internal sealed class GenerationEstimator
             case "MultilingualCLIP":
                 Stage(from, component, NetworkCost.OfTransformer(new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), 77), ScalarType.Float32, runs: Halves);
                 break;
+            case "T5EncoderModel":
+                Stage(from, component, NetworkCost.OfTransformer(new T5Encoder(ConfigFile.Read<T5Config>(path)), 77), type, runs: Halves);
+                break;
             case "PriorTransformer":
                 Prior(from, component, PriorTransformerConfig.Read(path));
                 break;
             case "UNet2DConditionModel":
                 var unet = ConfigFile.Read<UNet2DConditionConfig>(path);
-                var side = from.Has("movq") || from.Has("vae") ? Side / CodecFactor(from) : (unet.SampleSize ?? [64])[0];
-                Stage(from, component, NetworkCost.OfUNet(new UNet2DConditionModel(unet), unet.BlockOutChannels.Length, side * side, 81), type, request.Steps!.Value * Halves, batch: Halves);
+                var positions = from.Has("movq") || from.Has("vae") ? Pixels / Math.Pow(CodecFactor(from), 2) : Math.Pow((unet.SampleSize ?? [64])[0], 2);
+                Stage(from, component, NetworkCost.OfUNet(new UNet2DConditionModel(unet), unet.BlockOutChannels.Length, positions, 81), type, request.Steps!.Value * Halves, batch: Halves);
                 break;
             case "UNet2DModel":
                 var upsampler = ConfigFile.Read<UNet2DConfig>(path);
@@ -120,11 +125,11 @@ internal sealed class GenerationEstimator
                 break;
             case "AutoencoderKL":
                 var vae = ConfigFile.Read<AutoencoderKLConfig>(path);
-                Stage(from, component, NetworkCost.OfDecoder(new AutoencoderKL(vae), vae.BlockOutChannels.Count, Math.Pow(Side / vae.Factor, 2)), ScalarType.Float32, runs: 1);
+                Stage(from, component, NetworkCost.OfDecoder(new AutoencoderKL(vae), vae.BlockOutChannels.Count, Pixels / Math.Pow(vae.Factor, 2)), ScalarType.Float32, runs: 1);
                 break;
             case "VQModel":
                 var codec = ConfigFile.Read<VQModelConfig>(path);
-                Stage(from, component, NetworkCost.OfDecoder(new VQModel(codec), codec.BlockOutChannels.Count, Math.Pow(Side / codec.Factor, 2)), ScalarType.Float32, runs: 1);
+                Stage(from, component, NetworkCost.OfDecoder(new VQModel(codec), codec.BlockOutChannels.Count, Pixels / Math.Pow(codec.Factor, 2)), ScalarType.Float32, runs: 1);
                 break;
             default:
                 break;

@@ -25,7 +25,8 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     /// <summary>Prepares a text tower of a pipeline's folder.</summary>
     public static Component<ClipTextModel> Encoder(PipelineFolder folder, string name, bool keep)
     {
-        _ = folder.Of(name);
+        // A component that is missing is named before anything runs.
+        folder.Of(name);
         return new(() => folder.Load<ClipTextModel>(name), keep);
     }
 

@@ -35,6 +35,17 @@ public sealed class StableDiffusionVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Estimate_AndManyPictures_OfAnotherShape()
+    {
+        var model = RandomPipelines.StableDiffusion(At("sd"));
+        var estimate = (await CommandLine.Run("imagine", "a cat", "--model", model, "--size", "48x32", "--steps", "2", "--estimate", "--json")).Json;
+        Assert.True(estimate.GetProperty("seconds").GetDouble() > 0);
+        var drawn = (await CommandLine.Run("imagine", "a cat", "a dog", "--model", model, "--size", "48x32", "--steps", "2", "--seed", "4", "--out", At("many"), "--json")).Json;
+        Assert.Equal(2, drawn.GetProperty("images").GetArrayLength());
+        Assert.All(drawn.GetProperty("images").EnumerateArray(), image => Assert.Equal((48, 32), (image.GetProperty("width").GetInt32(), image.GetProperty("height").GetInt32())));
+    }
+
+    [Fact]
     public async Task Strength_DecidesHowNearTheResultIsToTheImage()
     {
         var (model, given) = (RandomPipelines.StableDiffusion(At("sd")), At("given.png"));

@@ -11,7 +11,7 @@ namespace Alebrije.Cli.Commands;
 /// <param name="Pictures">The pictures one by one; empty where only the sheet is written.</param>
 internal sealed record SavedExperiment(string? Sheet, string? Animation, IReadOnlyList<string> Pictures)
 {
-    /// <summary>Whether nothing is written.</summary>
+    /// <summary>True if nothing is written.</summary>
     public bool IsEmpty => Sheet is null && Animation is null && Pictures.Count == 0;
 }
 

@@ -6,7 +6,7 @@ namespace Alebrije.Cli.Commands;
 /// <summary>Notes of a run in the language of the user; one of no known kind stays in English.</summary>
 internal static class NoteWords
 {
-    /// <summary>What takes a run's notes and writes them.</summary>
+    /// <summary>Writer of a run's notes to a terminal.</summary>
     public static Action<RunNote> Writer(Terminal terminal, Words words) => note => terminal.Note(In(words, note));
 
     /// <summary>The note's sentence.</summary>

@@ -204,6 +204,6 @@ public sealed record GenerationResult(
     /// <summary>Threads that computed it.</summary>
     public int? Threads { get; init; }
 
-    /// <summary>What a user should know of the run; empty as a rule.</summary>
+    /// <summary>Notes of the run for its user; empty as a rule.</summary>
     public IReadOnlyList<RunNote> Notes { get; init; } = [];
 }

@@ -267,9 +267,8 @@ public sealed class UnClipPipeline : IDisposable
     /// <param name="requests">With every default filled in.</param>
     /// <param name="noise">Random numbers, one stream for each request.</param>
     /// <param name="listeners">Callbacks.</param>
-    /// <param name="options">Start and strength of a diffusion prior; null starts from noise.</param>
-    internal DrawnEmbedding DrawEmbedding(IReadOnlyList<GenerationRequest> requests, Noise noise, DrawListeners listeners, PriorOptions? options = null) =>
-        Embedder.Draw(requests, noise, (options ?? new PriorOptions(1, 1)) with
+    internal DrawnEmbedding DrawEmbedding(IReadOnlyList<GenerationRequest> requests, Noise noise, DrawListeners listeners) =>
+        Embedder.Draw(requests, noise, new PriorOptions(1, 1)
         {
             Report = listeners.Progress is { } progress ? (step, of) => progress(new GenerationProgress("prior", step, of)) : null,
             After = listeners.After is { } after ? sample => after("prior", sample) : null, Trace = listeners.Trace, Cancellation = listeners.Cancellation,
@@ -293,7 +292,7 @@ public sealed class UnClipPipeline : IDisposable
         return given with
         {
             Negatives = given.Negatives ?? (requests.Any(each => each.Negative.Length > 0) ? [.. requests.Select(each => each.Negative)] : null),
-            ClipSkip = request.ClipSkip ?? given.ClipSkip,
+            ClipSkip = request.ClipSkip ?? 0,
             Picture = given.Picture ?? (request.From is { } from ? ImageTensors.FromImage(decoder.Resize(from.Image, width, height)) : null),
             Repaint = given.Repaint ?? (request.Mask is { } mask ? ImageTensors.FromMask(mask.Image.ToPillow(), height, width) : null),
             Hint = given.Hint ?? (request.DepthMap is { } file ? ImageTensors.FromImage(RgbImage.LoadUpright(file)).add(1).div(2) : null),

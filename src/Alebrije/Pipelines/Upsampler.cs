@@ -144,9 +144,6 @@ internal sealed class Upsampler : IDisposable
     /// <summary>Sides that the networks take are multiples of this.</summary>
     private int Factor => 1 << (config.BlockOutChannels.Length - 1);
 
-    private static Component<UNet2DModel> Network(PipelineFolder folder, string component, ScalarType type, bool keep)
-    {
-        var config = ConfigFile.Read<UNet2DConfig>(folder.Of(component));
-        return new(() => folder.Load<UNet2DModel>(component, type), keep);
-    }
+    private static Component<UNet2DModel> Network(PipelineFolder folder, string component, ScalarType type, bool keep) =>
+        new(() => folder.Load<UNet2DModel>(component, type), keep);
 }

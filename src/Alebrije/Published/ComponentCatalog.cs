@@ -20,7 +20,7 @@ internal static class ComponentCatalog
     /// <summary>Old files hold the ids of the positions as a tensor, which is no weight.</summary>
     private static readonly StateDictOptions Clip = new() { Ignored = ["*.position_ids"] };
 
-    /// <summary>What OpenAI's files hold beside the weights.</summary>
+    /// <summary>Tensors of OpenAI's files that are no weights.</summary>
     private static readonly StateDictOptions OpenAi = new() { Ignored = OpenClipFolder.NoWeights };
 
     private static readonly Dictionary<string, (Func<string, nn.Module> Build, StateDictOptions Options)> Known = new(StringComparer.Ordinal)

@@ -40,6 +40,9 @@ internal static class CaptionCleaning
         (@"\b\s+\:\s+", ": "), (@"(\D[,\./])\b", "$1 "), (@"\s+", " "),
         (@"^[\""\']([\w\W]+)[\""\']$", "$1"), (@"^[\'_,\-\:;]", ""), (@"[\'_,\-\:\-\+]$", ""), (@"^\.\S+$", ""));
 
+    /// <summary>Part of every match of <see cref="Before"/>: their own search takes quadratic time in texts of words joined by full stops.</summary>
+    private static readonly Regex Address = new($@"[.](?:{TopLevel})|https?:|www:", Options);
+
     private static readonly Regex Joined = new("[-_]", Options);
 
     /// <summary>A caption as T5 reads it.</summary>
@@ -52,7 +55,7 @@ internal static class CaptionCleaning
     private static string Once(string text)
     {
         text = PlainText.Lower(PlainText.Strip(Unquote(text)), finalSigma: true).Replace("<person>", "person", StringComparison.Ordinal);
-        text = Apply(Within, HtmlText.Of(Apply(Before, text)));
+        text = Apply(Within, HtmlText.Of(Address.IsMatch(text) ? Apply(Before, text) : text));
 
         // this-is-my-cute-cat
         if (Joined.Count(text) > 3) text = Joined.Replace(text, " ");

@@ -139,7 +139,7 @@ public sealed record ExperimentResult(
     /// <summary>Threads that computed them.</summary>
     public int? Threads { get; init; }
 
-    /// <summary>What a user should know of the run; empty as a rule.</summary>
+    /// <summary>Notes of the run for its user; empty as a rule.</summary>
     public IReadOnlyList<RunNote> Notes { get; init; } = [];
 
     /// <summary>All pictures with their labels on one sheet.</summary>

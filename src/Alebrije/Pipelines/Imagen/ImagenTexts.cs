@@ -21,7 +21,6 @@ internal sealed class ImagenTexts : IDisposable
     public ImagenTexts(PipelineFolder folder, bool keep, ScalarType type)
     {
         tokenizer = UnigramTokenizer.Load(folder.Of("tokenizer"));
-        var config = ConfigFile.Read<T5Config>(folder.Of("text_encoder"));
         encoder = new(() => folder.Load<T5Encoder>("text_encoder", type), keep);
     }
 

@@ -17,7 +17,6 @@ internal sealed class KandinskyTexts(UnigramTokenizer tokenizer, Component<Multi
     /// <summary>Reads the tokenizer and prepares the encoder of a pipeline's folder.</summary>
     public static KandinskyTexts Of(PipelineFolder folder, bool keep)
     {
-        var config = ConfigFile.Read<MultilingualClipConfig>(folder.Of("text_encoder"));
         return new KandinskyTexts(UnigramTokenizer.Load(folder.Of("tokenizer")),
             new Component<MultilingualClip>(() => folder.Load<MultilingualClip>("text_encoder"), keep));
     }

@@ -46,7 +46,6 @@ public sealed class CaptionCleaningTests
     {
         var clock = Stopwatch.StartNew();
         CaptionCleaning.Clean(string.Concat(Enumerable.Repeat(part, 2000)));
-        // Two seconds where nothing else runs; a rule that takes cubic time would need hours.
-        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 30);
+        Assert.InRange(clock.Elapsed.TotalSeconds, 0, 5);
     }
 }

@@ -18,9 +18,15 @@ internal static partial class OpenMpWaiting
     public static bool MakePassive()
     {
         if (Decisions.Any(name => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(name)))) return false;
-        // The runtime keeps a copy of the environment on Unix, which native libraries do not read.
-        if (OperatingSystem.IsWindows()) Environment.SetEnvironmentVariable(Policy, "passive");
-        else if (SetVariable(Policy, "passive", 1) != 0) return false;
+        return SetNative(Policy, "passive");
+    }
+
+    /// <summary>Sets a variable for libraries that are loaded later: on Unix the runtime keeps a copy of the environment, which native libraries do not read.</summary>
+    /// <returns>True if it was set.</returns>
+    internal static bool SetNative(string name, string value)
+    {
+        if (!OperatingSystem.IsWindows()) return SetVariable(name, value, 1) == 0;
+        Environment.SetEnvironmentVariable(name, value);
         return true;
     }
 

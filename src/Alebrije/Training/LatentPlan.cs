@@ -61,12 +61,16 @@ internal abstract record LatentPlan : TrainingPlan
     /// <summary>Highest noise level of an embedding, 0 to 999.</summary>
     public int EmbeddingNoise { get; init; } = 300;
 
+    /// <summary>Scenes whose image embeddings the normalizer's mean and standard deviation are measured on, 2 or more.</summary>
+    public int Fitted { get; init; } = 2048;
+
     /// <summary>Scenes encoded for each step.</summary>
     internal int Fresh => Batch / Uses;
 
     /// <exception cref="WeightsException">A value is out of its range; one sentence.</exception>
     internal void Check()
     {
+        if (Fitted < 2) throw new WeightsException($"fitted is {Fitted}, but a standard deviation needs two scenes or more.");
         if (Uses < 1 || Batch % Uses != 0) throw new WeightsException($"uses is {Uses}, but it must divide the batch of {Batch}: new scenes are encoded for every step.");
         if (Window < Batch || Window % Fresh != 0) throw new WeightsException($"window is {Window}, but it must be a multiple of {Fresh} (batch / uses) and hold a batch of {Batch}.");
         if (Curriculum is { } stages && Math.Abs(stages.Sum(stage => stage.Share) - 1) > 1e-6) throw new WeightsException($"The shares of the curriculum add up to {stages.Sum(stage => stage.Share):G4}; they must add up to 1.");

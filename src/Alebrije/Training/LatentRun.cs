@@ -184,8 +184,8 @@ internal sealed class LatentRun : IDisposable
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var world = plan.WorldOf(0, 1);
-        var embeddings = cat([.. Enumerable.Range(0, 32).Select(i =>
-            clip.Images(PairBatch.Make(scenes, clip, plan.Seed + 1, i * 64, 64, _ => world, side: 0).ClipTensor(), Type))]);
+        var embeddings = cat([.. Enumerable.Range(0, plan.Fitted).Chunk(64).Select(chunk =>
+            clip.Images(PairBatch.Make(scenes, clip, plan.Seed + 1, chunk[0], chunk.Length, _ => world, side: 0).ClipTensor(), Type))]);
         fitted.Mean.copy_(embeddings.mean([0], keepdim: true));
         fitted.Std.copy_(embeddings.std([0]).unsqueeze(0));
         ConfigFile.Write(Path.Combine(folder, "config.json"), config, "StableUnCLIPImageNormalizer");

@@ -61,6 +61,7 @@ public sealed class DecoderTrainerTests : IDisposable
 
     [Theory]
     [InlineData("in_channels", "set it to 8")]
+    [InlineData("fitted", "two scenes or more")]
     [InlineData("uses", "it must divide the batch of 4")]
     [InlineData("window", "hold a batch of 4")]
     [InlineData("curriculum", "they must add up to 1")]
@@ -69,6 +70,7 @@ public sealed class DecoderTrainerTests : IDisposable
         var config = key switch
         {
             "in_channels" => Config with { Model = TinyParts.Decoder },
+            "fitted" => Config with { Fitted = 1 },
             "uses" => Config with { Uses = 3 },
             "window" => Config with { Window = 2 },
             _ => Config with { Curriculum = [new(0.5, new CaptionedScenes.Options())] },
@@ -87,7 +89,7 @@ public sealed class DecoderTrainerTests : IDisposable
 
     private DecoderTrainingConfig Config => new()
     {
-        Clip = "", Autoencoder = Path.Combine(folder, "autoencoder"), Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents }, Batch = 4, Uses = 2,
+        Clip = "", Autoencoder = Path.Combine(folder, "autoencoder"), Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents }, Batch = 4, Fitted = 64, Uses = 2,
         Window = 8, Samples = 8, WarmUp = 2, Precision = Precision.Fp32, SaveMinutes = 1e6, EvaluateMinutes = 1e6,
     };
 

@@ -71,7 +71,7 @@ public sealed class ResumeTests : IDisposable
         StopAndResume(FirstGuessConfig.Component, (options, token) => new GuessTrainer(
             new GuessTrainingConfig
             {
-                Clip = "", Autoencoder = autoencoder, Prior = prior, PriorShare = 0.5, PriorSteps = 2, Model = TinyParts.Guess, Batch = 4, Uses = 2, Window = 12, Samples = 40,
+                Clip = "", Autoencoder = autoencoder, Prior = prior, PriorShare = 0.5, PriorSteps = 2, Model = TinyParts.Guess, Batch = 4, Fitted = 64, Uses = 2, Window = 12, Samples = 40,
                 WarmUp = 2, TextDropout = 0.2, EmbeddingDropout = 0.2, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
                 Curriculum = [new(0.5, new CaptionedScenes.Options { OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0 }), new(0.5, new CaptionedScenes.Options())],
             }, clip, scenes).Run(options, token), "guess_single", "guess_two", "guess_style");
@@ -87,7 +87,7 @@ public sealed class ResumeTests : IDisposable
         StopAndResume("unet", (options, token) => new DecoderTrainer(
             new DecoderTrainingConfig
             {
-                Clip = "", Autoencoder = autoencoder, Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents }, Batch = 4, Uses = 2, Window = 8,
+                Clip = "", Autoencoder = autoencoder, Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents }, Batch = 4, Fitted = 64, Uses = 2, Window = 8,
                 Samples = 40, WarmUp = 2, Unconditional = 0.3, Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
             }, clip, scenes).Run(options, token), "from_true_embedding_top1", "v999_single", "v50_two", "v400_style");
     }

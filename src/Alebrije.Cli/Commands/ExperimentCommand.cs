@@ -74,14 +74,14 @@ internal sealed class ExperimentCommand
         var experiment = fill(parsed, new PictureExperiment { Kind = kind, Request = request });
         experiment.Check();
         var (priorKind, elsewhere) = PriorChoice.Find(parsed.GetValue(prior)!, words);
-        var (folder, companion) = PriorChoice.Model(parsed);
+        var (folder, companions) = PriorChoice.Model(parsed);
         OutputFile.CheckEmptyFolder("--trace", parsed.GetValue(trace), words);
         OutputFile.CheckFolder(parsed.GetValue(trace), GenerationTrace.IndexFile, words);
         var place = new ExperimentFiles(parsed.GetValue(output), kind, request.Seed, words);
 
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
-        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolder = companion, Precision = CommonOptions.PrecisionOf(parsed) });
+        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolders = companions, Precision = CommonOptions.PrecisionOf(parsed) });
         experiment = experiment with { Request = experiment.Request with { Prior = pipeline.PriorFromElsewhere ?? priorKind } };
         var loaded = clock.Elapsed.TotalSeconds;
         ExperimentResult? result = null;

@@ -28,6 +28,7 @@ internal static class ImagineCommand
     private static readonly Option<string?> Scheduler = new("--scheduler") { HelpName = "NAME" };
     private static readonly Option<double?> Rescale = new("--rescale");
     private static readonly Option<int?> ClipSkip = new("--clip-skip");
+    private static readonly Option<string[]> Stage = new("--stage") { HelpName = "FOLDER", Arity = ArgumentArity.OneOrMore };
     private static readonly Option<int?> UpsamplerSteps = new("--upsampler-steps");
     private static readonly Option<double?> Eta = new("--eta");
     private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE" };
@@ -44,7 +45,7 @@ internal static class ImagineCommand
     {
         var command = new Command("imagine")
         {
-            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, From, Strength, Mask, Scheduler, Rescale, ClipSkip, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace,
+            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, From, Strength, Mask, Scheduler, Rescale, ClipSkip, Stage, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
@@ -61,11 +62,11 @@ internal static class ImagineCommand
         OutputFile.Check(parsed.GetValue(Sheet), words);
         OutputFile.CheckEmptyFolder("--trace", parsed.GetValue(Trace), words);
         OutputFile.CheckFolder(parsed.GetValue(Trace), GenerationTrace.IndexFile, words);
-        var (folder, companion) = PriorChoice.Model(parsed);
+        var (folder, companions) = PriorChoice.Model(parsed);
 
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
-        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolder = companion, Precision = CommonOptions.PrecisionOf(parsed) });
+        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolders = Stages(parsed) ?? companions, Precision = CommonOptions.PrecisionOf(parsed) });
         kind = pipeline.PriorFromElsewhere ?? kind;
         if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }), requests.Length * parsed.GetValue(BestOf), terminal, words, json);
         var run = new ImagineRun(terminal, words, json, pipeline, names) { Clock = clock, Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
@@ -179,6 +180,10 @@ internal static class ImagineCommand
         foreach (var request in requests) request.Check();
         return requests;
     }
+
+    /// <summary>Folders of later stages that take the place of those the model is published with; null where none was given, empty for <c>none</c>.</summary>
+    private static string[]? Stages(ParseResult parsed) => parsed.GetValue(Stage) is not { Length: > 0 } given ? null
+        : given is ["none"] ? [] : [.. given.Select(ModelCatalog.Create().Find)];
 
     /// <summary>The image of an option; its file has to be there.</summary>
     private static ImageInput? Given(ParseResult parsed, Option<string?> option, Words words) => parsed.GetValue(option) is not { } file ? null

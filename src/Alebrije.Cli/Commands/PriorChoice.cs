@@ -17,12 +17,12 @@ internal static class PriorChoice
         return option;
     }
 
-    /// <summary>The model's folder, and that of the prior that it is published with where this is a folder of its own.</summary>
-    public static (string Folder, string? Companion) Model(ParseResult parsed)
+    /// <summary>The model's folder, and those that it is published with.</summary>
+    public static (string Folder, IReadOnlyList<string>? Companions) Model(ParseResult parsed)
     {
         var (catalog, name) = (ModelCatalog.Create(), parsed.GetValue(CommonOptions.Model)!);
         ModelChoice.Check(catalog, parsed.CommandResult.Command.Name, name, new Words(CommonOptions.LanguageOf(parsed)));
-        return (catalog.Find(name), catalog.CompanionOf(name));
+        return (catalog.Find(name), catalog.CompanionsOf(name));
     }
 
     /// <summary>A kind by its name, or the folder of a prior from elsewhere.</summary>

@@ -40,7 +40,7 @@ internal static class ReplayCommand
         CommonOptions.StartTorch(parsed, recipe.Threads);
         using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions
         {
-            PriorFolder = recipe.PriorFrom is { } prior ? parsed.GetValue(Prior) ?? catalog.Find(prior) : null, CompanionFolder = catalog.CompanionOf(asked),
+            PriorFolder = recipe.PriorFrom is { } prior ? parsed.GetValue(Prior) ?? catalog.Find(prior) : null, CompanionFolders = catalog.CompanionsOf(asked),
             Precision = named ? CommonOptions.PrecisionOf(parsed) : recipe.Precision?.Decoder ?? CommonOptions.PrecisionOf(parsed), PriorPrecision = named ? null : recipe.Precision?.Prior,
         });
         var progress = new StepProgress(terminal, words);

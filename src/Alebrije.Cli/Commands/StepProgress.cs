@@ -69,6 +69,6 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
         "inversion" => words["stage.inversion"],
         "decoder" => words["stage.decoder"],
         "upsampler" => words["stage.upsampler"],
-        _ => stage,
+        _ => stage.StartsWith("stage ", StringComparison.Ordinal) ? words["stage.later", stage["stage ".Length..]] : stage,
     };
 }

@@ -105,13 +105,19 @@ public sealed class ModelCatalog
     /// the name with <c>-prior</c>. Null where there is none, or where a path was given.
     /// </summary>
     /// <param name="nameOrPath">As in <see cref="Find"/>.</param>
-    public string? CompanionOf(string nameOrPath)
+    public string? CompanionOf(string nameOrPath) => CompanionsOf(nameOrPath) is [var first, ..] ? first : null;
+
+    /// <summary>Folders of all further repositories that a model is published as, such as the later stages of DeepFloyd IF, in their order; null where there is none.</summary>
+    /// <param name="nameOrPath">As in <see cref="Find"/>.</param>
+    public IReadOnlyList<string>? CompanionsOf(string nameOrPath)
     {
         ArgumentNullException.ThrowIfNull(nameOrPath);
-        if (FindNamed(nameOrPath) is { } named) return IsModel(named + CompanionEnding) ? named + CompanionEnding : null;
+        if (FindNamed(nameOrPath) is { } named) return IsModel(named + CompanionEnding) ? [named + CompanionEnding] : null;
         var published = PublishedModels.Find(nameOrPath)
             ?? (!Directory.Exists(nameOrPath) && HubRepository.TryParse(nameOrPath) is { } repository ? PublishedModels.Of(repository) : null);
-        return published?.Repositories.Count > 1 ? FindFetched(HubRepository.TryParse(published.Repositories[1])!.Value) : null;
+        if (published is null) return null;
+        string[] found = [.. published.Repositories.Skip(1).Select(name => FindFetched(HubRepository.TryParse(name)!.Value)).OfType<string>()];
+        return found.Length > 0 ? found : null;
     }
 
     /// <summary>Whether a name stands for a model that is on the disk.</summary>

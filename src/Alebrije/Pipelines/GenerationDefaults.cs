@@ -47,7 +47,7 @@ internal sealed record GenerationDefaults
     public static GenerationDefaults OfDeepFloyd { get; } = new() { Steps = 100, Guidance = 7, Strength = 0.7 };
 
     /// <summary>Second stage of DeepFloyd IF (diffusers, pipeline_if_superresolution.py).</summary>
-    public static GenerationDefaults OfDeepFloydLater { get; } = new() { Steps = 50, Guidance = 4, NoiseLevel = 250 };
+    public static GenerationDefaults OfDeepFloydLater { get; } = new() { Steps = 50, Guidance = 4, NoiseLevel = 250, Strength = 0.8 };
 
     /// <summary>The folder's own values.</summary>
     /// <param name="folder">A pipeline's folder.</param>

@@ -45,36 +45,36 @@ internal sealed class GenerationEstimator
     /// <summary>Bytes a second at which weights are read from disk and converted.</summary>
     private const double LoadingSpeed = 1.2e9;
 
-    private readonly PipelineFolder folder;
-    private readonly PipelineFolder? priorFolder;
-    private readonly GenerationRequest request;
+    private GenerationRequest request;
     private readonly ScalarType type;
     private readonly MachineSpeed? speed;
     private readonly bool keep;
     private readonly List<StageEstimate> stages = [];
     private long kept, peak, more;
 
-    private GenerationEstimator(PipelineFolder folder, PipelineFolder? priorFolder, GenerationRequest request, ScalarType type, bool keep, bool timed)
+    private GenerationEstimator(GenerationRequest request, ScalarType type, bool keep, bool timed)
     {
-        (this.folder, this.priorFolder, this.request, this.type, this.keep) = (folder, priorFolder, request, type, keep);
+        (this.request, this.type, this.keep) = (request, type, keep);
         if (timed) speed = MachineSpeed.Measure(type);
     }
 
-    /// <summary>Estimates one picture.</summary>
-    /// <param name="folder">The decoder's folder.</param>
-    /// <param name="priorFolder">The folder of text encoder and prior where that is another one.</param>
-    /// <param name="request">With every default filled in.</param>
+    /// <summary>Estimates one image.</summary>
+    /// <param name="folders">Folders in the order in which they run, each with its part of the request, every default filled in; a text encoder runs in the first folder that has it.</param>
     /// <param name="type">Type of the large networks.</param>
     /// <param name="keep">Whether networks stay in memory.</param>
     /// <param name="timed">True measures this machine for a second; false leaves the seconds at 0.</param>
-    public static GenerationEstimate Estimate(PipelineFolder folder, PipelineFolder? priorFolder, GenerationRequest request, ScalarType type, bool keep, bool timed)
+    public static GenerationEstimate Estimate(IReadOnlyList<(PipelineFolder Folder, GenerationRequest Request)> folders, ScalarType type, bool keep, bool timed)
     {
-        var estimator = new GenerationEstimator(folder, priorFolder, request, type, keep, timed);
+        var estimator = new GenerationEstimator(folders[0].Request, type, keep, timed);
         using var meta = WeightInit.OnMeta();
         using var scope = NewDisposeScope();
         estimator.stages.Add(new StageEstimate("runtime", Runtime, TorchRuntime.StartSeconds));
-        foreach (var component in folder.Components.Keys.Order(StringComparer.Ordinal)) estimator.Add(folder, component);
-        foreach (var component in priorFolder?.Components.Keys.Order(StringComparer.Ordinal) ?? Enumerable.Empty<string>()) estimator.Add(priorFolder!, component);
+        foreach (var (folder, request) in folders)
+        {
+            estimator.request = request;
+            foreach (var component in folder.Components.Keys.Order(StringComparer.Ordinal)) estimator.Add(folder, component);
+        }
+
         return new GenerationEstimate(Runtime + estimator.peak, estimator.stages.Sum(stage => stage.Seconds), estimator.stages, ModelMemory.Available()) { PictureBytes = estimator.more };
     }
 
@@ -101,6 +101,9 @@ internal sealed class GenerationEstimator
             case "MultilingualCLIP":
                 Stage(from, component, NetworkCost.OfTransformer(new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), 77), ScalarType.Float32, runs: Halves);
                 break;
+            case "T5EncoderModel" when stages.Any(stage => stage.Stage == component):
+                // Later stages of DeepFloyd IF take the encodings of the first.
+                break;
             case "T5EncoderModel":
                 Stage(from, component, NetworkCost.OfTransformer(new T5Encoder(ConfigFile.Read<T5Config>(path)), 77), type, runs: Halves);
                 break;
@@ -109,7 +112,8 @@ internal sealed class GenerationEstimator
                 break;
             case "UNet2DConditionModel":
                 var unet = ConfigFile.Read<UNet2DConditionConfig>(path);
-                var positions = from.Has("movq") || from.Has("vae") ? Pixels / Math.Pow(CodecFactor(from), 2) : Math.Pow((unet.SampleSize ?? [64])[0], 2);
+                var positions = from.Has("movq") || from.Has("vae") ? Pixels / Math.Pow(CodecFactor(from), 2)
+                    : UnClipFolder.DrawsFromTextAlone(from.ClassName) ? Pixels : Math.Pow((unet.SampleSize ?? [64])[0], 2);
                 Stage(from, component, NetworkCost.OfUNet(new UNet2DConditionModel(unet), unet.BlockOutChannels.Length, positions, 81), type, request.Steps!.Value * Halves, batch: Halves);
                 break;
             case "UNet2DModel":

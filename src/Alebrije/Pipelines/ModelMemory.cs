@@ -3,10 +3,10 @@ namespace Alebrije.Pipelines;
 /// <summary>How much memory a model takes, and how much there is.</summary>
 internal static class ModelMemory
 {
-    /// <summary>Whether all networks of a folder take less than half of the memory that is free.</summary>
-    public static bool FitsTwice(PipelineFolder folder)
+    /// <summary>True if all networks of folders take less than half of the memory that is free.</summary>
+    public static bool FitsTwice(params IReadOnlyList<PipelineFolder> folders)
     {
-        var bytes = folder.Components.Keys.Select(component => Path.Combine(folder.Path, component)).Where(Directory.Exists)
+        var bytes = folders.SelectMany(folder => folder.Components.Keys.Select(component => Path.Combine(folder.Path, component))).Where(Directory.Exists)
             .SelectMany(Directory.EnumerateFiles).Where(IsWeights).Sum(file => new FileInfo(file).Length);
         return 2 * bytes < Available();
     }

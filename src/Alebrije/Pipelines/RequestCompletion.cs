@@ -6,9 +6,11 @@ namespace Alebrije.Pipelines;
 /// <summary>Requests against the abilities of a model: defaults for what they leave open, one sentence for what does not fit.</summary>
 /// <param name="name">The model's name.</param>
 /// <param name="embedder">Towers and priors; null for models that draw from text alone.</param>
-/// <param name="decoder">The decoder.</param>
-internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, ImageDecoder decoder)
+/// <param name="stages">The decoder, and the stages that enlarge its images.</param>
+internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, DrawingStages stages)
 {
+    private readonly ImageDecoder decoder = stages.First;
+
     private DrawingTraits Traits => decoder.Traits;
 
     /// <summary>The request with the model's own values for what it leaves open.</summary>
@@ -20,10 +22,12 @@ internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, Ima
     {
         request.Check(promptNeeded);
         request = Sized(request, isChecked: given is null);
-        var upsamples = Traits.AlwaysUpsamples || (request.Size is { } asked && asked == decoder.UpsampledSize);
+        var upsamples = Traits.AlwaysUpsamples || (request.Size is { } asked && asked == decoder.UpsampledSize) || IsStaged(request);
         if (request.UpsamplerSteps is not null && !upsamples)
         {
-            throw new ArgumentException(decoder.UpsampledSize is { } made
+            throw new ArgumentException(stages.Sides.Count > 1
+                ? $"Upsampler steps were given, but {name} draws {request.Size ?? Math.Min(request.Height!.Value, request.Width!.Value)} pixels in its first stage alone; ask for {string.Join(" or ", stages.Sides.Skip(1))}, or leave the steps out."
+                : decoder.UpsampledSize is { } made
                 ? $"Upsampler steps were given, but the upsampler of {name} makes pictures of {made} pixels; ask for that size, or leave the steps out."
                 : $"Upsampler steps were given, but {name} has no upsampler (component {Upsampler.First}); leave them out.");
         }
@@ -33,7 +37,8 @@ internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, Ima
         if (!takesDepth && request.DepthMap is not null) throw new ArgumentException($"{name} looks at no depth map; leave it out, or name a model that draws along one, such as kandinsky-2.2-controlnet-depth.");
         if (request.OnlyGuess && !Traits.HasGuess)
             throw new ArgumentException($"{name} has no first guess (component {FirstGuessConfig.Component}); leave --only-guess out, or name a model that has one, such as mini.");
-        if (Traits.Enlarges && request.From is null && given?.Picture is null) throw new ArgumentException($"{name} enlarges images: give it one (--from).");
+        if (Traits.Enlarges && request.From is null && given?.Small is null) throw new ArgumentException($"{name} enlarges images: give it one (--from).");
+        if (request.Mask is not null && (Traits.Enlarges || !Traits.TakesInitial)) throw new ArgumentException($"{name} enlarges whole images: leave the mask out.");
         if (Traits.IsInpainting && promptNeeded && request.Mask is null) throw new ArgumentException($"{name} repaints parts of images: give it an image and a mask (inpaint).");
         if (request.Scheduler is { } sampler)
         {
@@ -79,17 +84,20 @@ internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, Ima
     {
         if (request.Size is null && request.Height is null && request.Width is null && request.From is { } from)
         {
-            var (height, width) = decoder.SizeOf(from.Image);
+            var (height, width) = stages.SizeOf(from.Image);
             request = height == width ? request with { Size = height } : request with { Height = height, Width = width };
         }
 
-        if (request.Height is null && request.Width is null) request = request with { Size = request.Size ?? Traits.Size };
+        if (request.Height is null && request.Width is null) request = request with { Size = request.Size ?? stages.Sides[^1] };
         else request = request with { Height = request.Height ?? request.Size ?? Traits.Size, Width = request.Width ?? request.Size ?? Traits.Size, Size = null };
-        if (!isChecked) return request;
+        if (!isChecked || IsStaged(request)) return request;
         RequireSize(request.Height ?? request.Size!.Value);
         RequireSize(request.Width ?? request.Size!.Value);
         return request;
     }
+
+    /// <summary>True if the size is one that later stages make.</summary>
+    private bool IsStaged(GenerationRequest request) => stages.For(request.Height ?? request.Size!.Value, request.Width ?? request.Size!.Value).Count > 1;
 
     private void RequireSize(int size)
     {

@@ -24,11 +24,17 @@ internal static class UnClipFolder
 
     private static readonly string[] StableDiffusion =
     [
-        "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline", "StableDiffusionUpscalePipeline", "StableDiffusionXLPipeline",
+        "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline", Upscaler, "StableDiffusionXLPipeline",
         "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline", "LatentConsistencyModelPipeline",
     ];
 
-    private static readonly string[] DeepFloyd = ["IFPipeline", "IFImg2ImgPipeline", "IFSuperResolutionPipeline"];
+    private const string DeepFloydFirst = "IFPipeline", Upscaler = "StableDiffusionUpscalePipeline";
+
+    private static readonly string[] DeepFloydLater = ["IFSuperResolutionPipeline", "IFImg2ImgSuperResolutionPipeline", "IFInpaintingSuperResolutionPipeline"];
+
+    private static readonly string[] OwnStages = ["stage-2", "stage-3"];
+
+    private static readonly string[] DeepFloyd = [DeepFloydFirst, "IFImg2ImgPipeline", "IFInpaintingPipeline", .. DeepFloydLater];
 
     /// <summary>Classes of all pipelines that draw images.</summary>
     private static IEnumerable<string> Drawing => [Karlo, KarloVariations, Stable, StableImg2Img, .. KandinskyDecoders, .. StableDiffusion, .. DeepFloyd];
@@ -64,8 +70,13 @@ internal static class UnClipFolder
         if (DrawsFromTextAlone(folder.ClassName))
         {
             if (options.PriorFolder is not null) throw new ArgumentException($"{folder.Name} ({folder.ClassName}) draws from text without a prior; leave the prior out.");
-            IFamily family = DeepFloyd.Contains(folder.ClassName) ? new DeepFloydFamily(folder, type, keep) : new StableDiffusionFamily(folder, type, keep);
-            return new UnClipPipeline(folder.Name, null, new ImageDecoder(family));
+            if (!DeepFloyd.Contains(folder.ClassName)) return new UnClipPipeline(folder.Name, null, new ImageDecoder(new StableDiffusionFamily(folder, type, keep)));
+            var later = LaterStages(folder, options);
+            foreach (var stage in later) stage.CheckWeights();
+            keep = options.KeepLoaded ?? ModelMemory.FitsTwice([folder, .. later]);
+            var family = new DeepFloydFamily(folder, type, keep);
+            return new UnClipPipeline(folder.Name, null, new ImageDecoder(family), [.. later.Select(stage => new ImageDecoder(
+                DeepFloyd.Contains(stage.ClassName) ? new DeepFloydFamily(stage, type, keep, family.Texts) : new StableDiffusionFamily(stage, type, keep)))]);
         }
 
         ClipEmbedder? prior = null;
@@ -77,7 +88,7 @@ internal static class UnClipFolder
 
         if (KandinskyDecoders.Contains(folder.ClassName))
         {
-            if (!options.WithoutPrior) prior ??= Embedder(options.CompanionFolder is { } own ? PipelineFolder.Open(own) : KandinskyPriorBeside(folder), priorType, keep);
+            if (!options.WithoutPrior) prior ??= Embedder(options.CompanionFolders is [var own, ..] ? PipelineFolder.Open(own) : KandinskyPriorBeside(folder), priorType, keep);
             return new UnClipPipeline(folder.Name, prior, new ImageDecoder(new KandinskyFamily(folder, type, keep)));
         }
 
@@ -87,6 +98,35 @@ internal static class UnClipFolder
         return new UnClipPipeline(
             folder.Name, prior ?? KarloEmbedder(folder, texts, priorType, keep), new ImageDecoder(new KarloFamily(folder, texts, upsampler.Side, type, keep), upsampler));
     }
+
+    /// <summary>
+    /// The later stages of DeepFloyd IF's first one: those of the options, else the folders <c>stage-2</c> and <c>stage-3</c> in its own, else those beside it, which
+    /// people keep under the names of their repositories.
+    /// </summary>
+    /// <exception cref="WeightsException">A stage is none, or several folders beside the first stage are.</exception>
+    internal static IReadOnlyList<PipelineFolder> LaterStages(PipelineFolder folder, UnClipOptions options)
+    {
+        if (folder.ClassName != DeepFloydFirst) return [];
+        if (options.CompanionFolders is { } given)
+        {
+            PipelineFolder[] opened = [.. given.Select(PipelineFolder.Open)];
+            return opened.FirstOrDefault(stage => !DeepFloydLater.Contains(stage.ClassName) && stage.ClassName != Upscaler) is { } wrong
+                ? throw new WeightsException($"{wrong.Path} is of class {wrong.ClassName}: the later stages of {folder.Name} are an {DeepFloydLater[0]} and a {Upscaler}.") : opened;
+        }
+
+        string[] own = [.. OwnStages.Select(name => Path.Combine(folder.Path, name)).TakeWhile(PipelineFolder.IsOne)];
+        if (own.Length > 0) return [.. own.Select(PipelineFolder.Open)];
+        var beside = Beside(folder);
+        return Only([.. beside.Where(other => DeepFloydLater.Contains(other.ClassName))]) is not { } second ? []
+            : Only([.. beside.Where(other => other.ClassName == Upscaler)]) is { } third ? [second, third] : [second];
+
+        PipelineFolder? Only(PipelineFolder[] found) => found.Length < 2 ? found.FirstOrDefault() : throw new WeightsException(
+            $"Several folders beside {folder.Name} enlarge its images ({string.Join(", ", found.Select(other => other.Name))}): name its later stages in their order (--stage), or none.");
+    }
+
+    private static PipelineFolder[] Beside(PipelineFolder folder) =>
+        [.. Directory.EnumerateDirectories(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder.Path))) ?? ".").Order(StringComparer.Ordinal)
+            .Where(PipelineFolder.IsOne).Select(PipelineFolder.Open)];
 
     /// <summary>The first half of a folder.</summary>
     internal static ClipEmbedder Embedder(PipelineFolder folder, ScalarType type, bool keep)
@@ -133,10 +173,8 @@ internal static class UnClipFolder
     /// <summary>Kandinsky is published as two repositories, whose folders people keep beside each other under their own names.</summary>
     private static PipelineFolder KandinskyPriorBeside(PipelineFolder decoder)
     {
-        var parent = Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(decoder.Path)) ?? ".";
         var wanted = decoder.ClassName.StartsWith("KandinskyV22", StringComparison.Ordinal) ? "KandinskyV22Prior" : "KandinskyPrior";
-        var found = Directory.EnumerateDirectories(parent).Where(folder => File.Exists(Path.Combine(folder, "model_index.json")))
-            .Select(PipelineFolder.Open).Where(folder => folder.ClassName.StartsWith(wanted, StringComparison.Ordinal)).ToArray();
+        var found = Beside(decoder).Where(folder => folder.ClassName.StartsWith(wanted, StringComparison.Ordinal)).ToArray();
         return found switch
         {
             [var only] => only,

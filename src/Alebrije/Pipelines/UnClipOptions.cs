@@ -12,10 +12,10 @@ public sealed record UnClipOptions
     public string? PriorFolder { get; init; }
 
     /// <summary>
-    /// Where the text encoder and prior of a decoder are that is published apart from them (Kandinsky): the folder of the prior's pipeline. Null looks
-    /// beside the decoder's folder.
+    /// Folders that a model is published with: the prior's pipeline of a Kandinsky decoder, the later stages of DeepFloyd IF in their order. Null looks beside
+    /// the model's folder; of DeepFloyd IF an empty list takes the first stage alone.
     /// </summary>
-    public string? CompanionFolder { get; init; }
+    public IReadOnlyList<string>? CompanionFolders { get; init; }
 
     /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
     public Precision Precision { get; init; } = Precision.Auto;

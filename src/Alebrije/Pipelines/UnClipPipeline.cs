@@ -23,12 +23,13 @@ public sealed class UnClipPipeline : IDisposable
 
     private readonly ClipEmbedder? embedder;
     private readonly ImageDecoder decoder;
+    private readonly DrawingStages stages;
     private Func<GenerationRequest, GenerationEstimate>? estimate;
     private Func<GenerationRequest, int>? batchSize;
 
-    internal UnClipPipeline(string name, ClipEmbedder? embedder, ImageDecoder decoder)
+    internal UnClipPipeline(string name, ClipEmbedder? embedder, ImageDecoder decoder, IReadOnlyList<ImageDecoder>? later = null)
     {
-        (Name, this.embedder, this.decoder) = (name, embedder, decoder);
+        (Name, this.embedder, this.decoder, stages) = (name, embedder, decoder, new DrawingStages(decoder, later ?? []));
         if (embedder is not null && embedder.Features != decoder.Traits.Features)
         {
             throw new WeightsException(
@@ -43,7 +44,7 @@ public sealed class UnClipPipeline : IDisposable
     public int Size => decoder.Traits.Size;
 
     /// <summary>Side of the pictures that its upsampler makes of them when asked for; null when it has none, or when it always runs.</summary>
-    public int? UpsampledSize => decoder.UpsampledSize;
+    public int? UpsampledSize => stages.Sides is [_, .., var last] ? last : decoder.UpsampledSize;
 
     /// <summary>Number formats in which it computes here, <see cref="Precision.Auto"/> resolved.</summary>
     public PipelinePrecision Precision => new(FormatOf(decoder.Type), FormatOf(embedder?.Type ?? decoder.Type));
@@ -83,12 +84,16 @@ public sealed class UnClipPipeline : IDisposable
         options ??= new UnClipOptions();
         var pipeline = UnClipFolder.Open(PipelineFolder.Open(folder), options);
         var elsewhere = options.PriorFolder is { } other && PipelineFolder.IsOne(other) ? PipelineFolder.Open(other) : null;
-        var first = elsewhere ?? (options.CompanionFolder is { } companion ? PipelineFolder.Open(companion) : null);
+        var first = elsewhere ?? (options.CompanionFolders is [var companion, ..] && pipeline.HasPrior ? PipelineFolder.Open(companion) : null);
+        var later = UnClipFolder.LaterStages(PipelineFolder.Open(folder), options);
         GenerationEstimate EstimateOf(GenerationRequest request, bool timed)
         {
             var opened = PipelineFolder.Open(folder);
-            var keep = options.KeepLoaded ?? ModelMemory.FitsTwice(opened);
-            return GenerationEstimator.Estimate(opened, first, request, pipeline.decoder.Type, keep, timed);
+            var keep = options.KeepLoaded ?? ModelMemory.FitsTwice([opened, .. later]);
+            var chain = pipeline.stages.For(Rows(request), Columns(request));
+            List<(PipelineFolder, GenerationRequest)> folders = [(opened, chain.Count > 1 ? chain[0].Part(request) : request), .. later.Zip(chain.Skip(1), (part, stage) => (part, stage.Part(request)))];
+            if (first is not null) folders.Add((first, request));
+            return GenerationEstimator.Estimate(folders, pipeline.decoder.Type, keep, timed);
         }
 
         pipeline.estimate = request => EstimateOf(request, timed: true);
@@ -233,9 +238,10 @@ public sealed class UnClipPipeline : IDisposable
             given = given with { Image = drawn.Image, NegativeImage = given.NegativeImage ?? drawn.Negative };
         }
 
-        var conditions = Conditions(requests, given);
+        var chain = stages.For(Rows(request), Columns(request));
+        var conditions = Conditions(requests, given, chain[0]);
         var stage = "decoder";
-        var options = Options(request) with
+        var options = chain[0].Options(request) with
         {
             Start = start, Trace = trace, Cancellation = listeners.Cancellation, Note = Note, After = listeners.After, Report = p =>
             {
@@ -253,6 +259,15 @@ public sealed class UnClipPipeline : IDisposable
         }
 
         var pixels = decoder.Draw(conditions, options, noise);
+        foreach (var later in chain.Skip(1))
+        {
+            trace?.Add(stage == "decoder" ? "small picture" : $"{stage} picture", ImageTensors.ToImages(pixels)[0]);
+            pixels = later.Decoder.Draw(Conditions(requests, given, later) with { Small = pixels.mul(2).sub(1) }, later.Options(request) with
+            {
+                Trace = trace, Cancellation = options.Cancellation, Note = Note, After = options.After, Report = options.Report,
+            }, noise);
+        }
+
         Lap(seconds, stage, clock);
         return new DrawnImages(pixels.MoveToOuterDisposeScope(), conditions.Image?.alias().MoveToOuterDisposeScope(), text?.MoveToOuterDisposeScope(), seconds);
 
@@ -279,32 +294,30 @@ public sealed class UnClipPipeline : IDisposable
     /// <param name="given">Conditions with image embedding and image.</param>
     /// <param name="listeners">Callbacks.</param>
     internal Tensor Invert(GenerationRequest request, DrawConditions given, DrawListeners listeners) =>
-        decoder.Invert(Conditions([request], given), Options(request) with { Report = listeners.Progress, Note = listeners.Note, Cancellation = listeners.Cancellation });
+        decoder.Invert(Conditions([request], given, FirstOf(request)), FirstOf(request).Options(request) with { Report = listeners.Progress, Note = listeners.Note, Cancellation = listeners.Cancellation });
 
     /// <summary>Shape of the noise of one image, [1, channels, rows, columns].</summary>
-    internal long[] StartShape(GenerationRequest request) => decoder.StartShape(Rows(request), Columns(request));
+    internal long[] StartShape(GenerationRequest request) => decoder.StartShape(FirstOf(request).Height, FirstOf(request).Width);
 
-    /// <summary>Conditions of requests, those given first.</summary>
-    private DrawConditions Conditions(IReadOnlyList<GenerationRequest> requests, DrawConditions given)
+    private DrawingStage FirstOf(GenerationRequest request) => stages.For(Rows(request), Columns(request))[0];
+
+    /// <summary>Conditions of a stage: those given first, then those of requests.</summary>
+    private static DrawConditions Conditions(IReadOnlyList<GenerationRequest> requests, DrawConditions given, DrawingStage stage)
     {
-        var request = requests[0];
-        var (height, width) = (Rows(request), Columns(request));
+        var (request, traits) = (requests[0], stage.Decoder.Traits);
+        // The image of a request is the small one of a model that enlarges images, and the initial one of every other, throughout its stages.
+        var isSmall = traits.Enlarges && stage.Name == "decoder";
+        var (from, mask) = traits.TakesInitial && !isSmall ? (request.From, request.Mask) : (null, null);
         return given with
         {
             Negatives = given.Negatives ?? (requests.Any(each => each.Negative.Length > 0) ? [.. requests.Select(each => each.Negative)] : null),
             ClipSkip = request.ClipSkip ?? 0,
-            Picture = given.Picture ?? (request.From is { } from ? ImageTensors.FromImage(decoder.Resize(from.Image, width, height)) : null),
-            Repaint = given.Repaint ?? (request.Mask is { } mask ? ImageTensors.FromMask(mask.Image.ToPillow(), height, width) : null),
+            Picture = given.Picture ?? (from is null ? null : ImageTensors.FromImage(stage.Decoder.Resize(from.Image, stage.Width, stage.Height))),
+            Small = given.Small ?? (isSmall && request.From is { } small ? ImageTensors.FromImage(small.Image) : null),
+            Repaint = given.Repaint ?? (mask is null ? null : ImageTensors.FromMask(mask.Image.ToPillow(), stage.Height, stage.Width)),
             Hint = given.Hint ?? (request.DepthMap is { } file ? ImageTensors.FromImage(RgbImage.LoadUpright(file)).add(1).div(2) : null),
         };
     }
-
-    /// <summary>Sampling options of a complete request.</summary>
-    private static DrawOptions Options(GenerationRequest request) => new(request.Steps!.Value, request.Guidance!.Value)
-    {
-        Height = Rows(request), Width = Columns(request), Eta = request.Eta, UpsamplerSteps = request.UpsamplerSteps, OnlyGuess = request.OnlyGuess,
-        Rescale = request.Rescale ?? 0, NoiseLevel = request.NoiseLevel, Strength = request.From is null ? 1 : request.Strength ?? 1, Sampler = request.Scheduler,
-    };
 
     private static int Rows(GenerationRequest request) => request.Height ?? request.Size!.Value;
 
@@ -328,12 +341,12 @@ public sealed class UnClipPipeline : IDisposable
     public void Dispose()
     {
         embedder?.Dispose();
-        decoder.Dispose();
+        stages.Dispose();
     }
 
     /// <summary>The request with the model's own values for what it leaves open (<see cref="RequestCompletion.Complete"/>).</summary>
     internal GenerationRequest Complete(GenerationRequest request, bool promptNeeded = true, DrawConditions? given = null) =>
-        new RequestCompletion(Name, embedder, decoder).Complete(request, promptNeeded, given);
+        new RequestCompletion(Name, embedder, stages).Complete(request, promptNeeded, given);
 
     /// <summary>A pull towards a text embedding.</summary>
     /// <param name="text">[1, features]</param>

@@ -85,7 +85,7 @@ public sealed class DenoisingStartTests
         repaint[0, 0, 1, 2] = 1;
         var begin = DenoisingStart.Begin(scheduler, Run, new Noise(5), [1, 1, 4, 4], known, repaints: true);
         var seen = new List<string>();
-        var options = DenoisingStart.Options(scheduler, Run with { After = (stage, _) => seen.Add(stage) }, begin, known, repaint, x => x);
+        var options = DenoisingStart.Options(scheduler, Run with { After = (stage, _) => seen.Add(stage) }, begin, known, repaint, keepsClean: false, x => x);
         var x = full(1, 1, 4, 4, 9f);
         foreach (var done in new[] { 0, 9 })
         {
@@ -96,8 +96,8 @@ public sealed class DenoisingStartTests
         }
 
         Assert.Equal(["decoder", "decoder"], seen);
-        Assert.Same(x, DenoisingStart.Options(scheduler, Run, begin, known, null, y => y).AfterStep!(x, 3));
-        Assert.Same(x, DenoisingStart.Options(scheduler, Run, begin, null, null, y => y).AfterStep!(x, 3));
+        Assert.Same(x, DenoisingStart.Options(scheduler, Run, begin, known, null, keepsClean: false, y => y).AfterStep!(x, 3));
+        Assert.Same(x, DenoisingStart.Options(scheduler, Run, begin, null, null, keepsClean: false, y => y).AfterStep!(x, 3));
     }
 
     [Fact]

@@ -43,7 +43,8 @@ internal static class RandomPipelines
         return folder;
     }
 
-    private static void Write(string folder, string component, string file, string className, string config)
+    /// <summary>Writes a component of random weights.</summary>
+    internal static void Write(string folder, string component, string file, string className, string config)
     {
         var path = Path.Combine(folder, component);
         Directory.CreateDirectory(path);

@@ -219,7 +219,7 @@ public sealed class UnClipPipelineTests : IDisposable
     public void Estimate_CountsThePriorThatLiesInAnotherFolder(bool companion)
     {
         using var pipeline = UnClipPipeline.Load(TestModels.Kandinsky, companion
-            ? new UnClipOptions { CompanionFolder = TestModels.KandinskyPrior } : new UnClipOptions { PriorFolder = TestModels.KandinskyPrior });
+            ? new UnClipOptions { CompanionFolders = [TestModels.KandinskyPrior] } : new UnClipOptions { PriorFolder = TestModels.KandinskyPrior });
         var estimate = pipeline.Estimate(Request);
         Assert.Equal(estimate.Stages.Sum(stage => stage.Seconds), estimate.Seconds, 1e-9);
         Assert.Equal(["runtime", "movq", "unet", "image_encoder", "prior", "text_encoder"], estimate.Stages.Select(stage => stage.Stage));

@@ -74,12 +74,13 @@ internal static class DenoisingStart
     /// <param name="begin">First step, and the noise with which the kept part is noised.</param>
     /// <param name="known">The picture that was given, or null.</param>
     /// <param name="repaint">[1, 1, h, w] at the size of <paramref name="known"/>: 1 where it is drawn anew; null: everywhere.</param>
+    /// <param name="keepsClean">True restores the unmasked region without noise (<see cref="DrawingTraits.KeepsClean"/>).</param>
     /// <param name="picture">From a predicted sample to [batch, 3, h, w] in [0, 1], for the trace.</param>
     public static SamplingOptions Options(
-        IScheduler scheduler, DrawOptions run, InitialSample begin, Tensor? known, Tensor? repaint, Func<Tensor, Tensor> picture)
+        IScheduler scheduler, DrawOptions run, InitialSample begin, Tensor? known, Tensor? repaint, bool keepsClean, Func<Tensor, Tensor> picture)
     {
         var every = Math.Max(1, (scheduler.Timesteps.Count - begin.Index) / TracedPictures);
-        var told = run.Progress("decoder");
+        var told = run.Progress(run.Stage);
         return new SamplingOptions
         {
             Start = begin.Index,
@@ -88,13 +89,13 @@ internal static class DenoisingStart
             {
                 told(p);
                 if (run.Trace is { } trace && (p.Step % every == 0 || p.Step == 1))
-                    trace.Add($"predicted picture {p.Step}", ImageTensors.ToImages(picture(p.Original))[0], new { p.Timestep });
+                    trace.Add($"{(run.Stage == "decoder" ? "" : run.Stage + " ")}predicted picture {p.Step}", ImageTensors.ToImages(picture(p.Original))[0], new { p.Timestep });
             },
             AfterStep = (x, done) =>
             {
-                run.After?.Invoke("decoder", x);
+                run.After?.Invoke(run.Stage, x);
                 if (known is null || repaint is null) return x;
-                var kept = done + 1 < scheduler.Timesteps.Count ? scheduler.AddNoise(known, begin.Noise, done + 1) : known;
+                var kept = !keepsClean && done + 1 < scheduler.Timesteps.Count ? scheduler.AddNoise(known, begin.Noise, done + 1) : known;
                 return where(Resized(repaint, x).to_type(ScalarType.Bool), x, kept);
             },
         };

@@ -27,11 +27,11 @@ internal sealed record DrawConditions(IReadOnlyList<string> Prompts)
     /// <summary>True replaces the image embedding by the decoder's null condition, as embedding dropout did in training.</summary>
     public bool WithoutEmbedding { get; init; }
 
-    /// <summary>
-    /// Initial image, [batch or 1, 3, h, w] in [-1, 1] at the size that is drawn, with <see cref="DrawOptions.Strength"/>; for a family that enlarges images
-    /// the small one.
-    /// </summary>
+    /// <summary>Initial image, [batch or 1, 3, h, w] in [-1, 1] at the size that is drawn, with <see cref="DrawOptions.Strength"/>.</summary>
     public Tensor? Picture { get; init; }
+
+    /// <summary>Small image, [batch or 1, 3, h, w] in [-1, 1], for families that enlarge one.</summary>
+    public Tensor? Small { get; init; }
 
     /// <summary>Mask of <see cref="Picture"/>, [1, 1, h, w]: 1 to repaint, 0 to keep; null repaints all of it.</summary>
     public Tensor? Repaint { get; init; }

@@ -8,6 +8,9 @@ namespace Alebrije.Pipelines.Denoising;
 /// <param name="Guidance">Scale of classifier-free guidance; 1 and below: none.</param>
 internal sealed record DrawOptions(int Steps, double Guidance)
 {
+    /// <summary>Name of the stage in progress, traces and seconds.</summary>
+    public string Stage { get; init; } = "decoder";
+
     /// <summary>Rows of the picture.</summary>
     public int Height { get; init; }
 

@@ -99,7 +99,10 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
         scheduler.SetTimesteps(options.Steps);
         long[] shape = [conditions.Count, .. family.SampleShape(options.Height, options.Width)];
         var known = family.Known(conditions, options, noise)?.expand(shape);
-        var start = family.Start(DenoisingStart.Begin(scheduler, options, noise, shape, known, repaints: conditions.Repaint is not null), known, options);
+        var mask = conditions.Repaint is { } repaint ? family.Mask(repaint, shape) : null;
+        var repaints = conditions.Repaint is not null && !Traits.KeepsClean;
+        var start = family.Start(DenoisingStart.Begin(scheduler, options, noise, shape, known, repaints), known, options);
+        if (Traits.KeepsClean && mask is not null && known is not null) start = start with { Start = where(mask.to_type(ScalarType.Bool), start.Start, known) };
         inputs = family.Beside(inputs, conditions, options, known, noise);
         options.Trace?.Add("decoder noise", start.Start);
 
@@ -107,8 +110,7 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
         using var held = options.NeedsPictures ? Codec.Hold() : null;
         var denoiser = Guided(network.Value, inputs, options);
         if (options.Pull is { } pull) denoiser = Guidance.Pulled(denoiser, scheduler, x => pull.Score(Codec.Decode(x)), pull.Scale);
-        var mask = conditions.Repaint is { } repaint ? family.Mask(repaint, shape) : null;
-        var sampling = DenoisingStart.Options(scheduler, options, start, known, mask, Codec.Pixels);
+        var sampling = DenoisingStart.Options(scheduler, options, start, known, mask, Traits.KeepsClean, Codec.Pixels);
         var sample = Sampling.Run(scheduler, denoiser, start.Start, noise, sampling, options.Cancellation);
         if (Codec.Factor > 1) options.Trace?.Add("latents", sample);
         return sample;

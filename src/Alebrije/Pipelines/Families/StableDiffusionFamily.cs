@@ -42,7 +42,7 @@ internal sealed class StableDiffusionFamily : IFamily
         var enlarges = pictureSchedule is not null;
         Traits = new DrawingTraits
         {
-            Size = (config.SampleSize ?? [64])[0] * vae.Factor, SizeStep = vae.Factor, HasFreeSize = true, Enlarges = enlarges,
+            Size = (config.SampleSize ?? [64])[0] * vae.Factor, SizeStep = vae.Factor, HasFreeSize = true, Enlargement = enlarges ? vae.Factor : 1, TakesInitial = !enlarges,
             IsInpainting = !enlarges && config.InChannels == (2 * vae.Config.LatentChannels) + 1,
             Defaults = GenerationDefaults.Load(folder.Path, enlarges ? GenerationDefaults.OfUpscaler : config.TimeCondProjDim is not null ? GenerationDefaults.OfLatentConsistency
                 : texts.IsXl ? GenerationDefaults.OfStableDiffusionXl : GenerationDefaults.OfStableDiffusion),
@@ -73,14 +73,14 @@ internal sealed class StableDiffusionFamily : IFamily
         : (Math.Max(1, initial.Height / vae.Factor) * vae.Factor, Math.Max(1, initial.Width / vae.Factor) * vae.Factor);
 
     /// <inheritdoc/>
-    public RgbImage Resize(RgbImage initial, int width, int height) => Traits.Enlarges ? initial : initial.Resize(width, height, ResizeFilter.Lanczos);
+    public RgbImage Resize(RgbImage initial, int width, int height) => initial.Resize(width, height, ResizeFilter.Lanczos);
 
     /// <inheritdoc/>
     public DenoiserInputs Bind(DrawConditions conditions, DrawOptions options, Noise noise)
     {
         if (Traits.IsInpainting && (conditions.Picture is null || conditions.Repaint is null))
             throw new ArgumentException("This Stable Diffusion repaints parts of pictures: give it a picture and a mask (inpaint).");
-        if (Traits.Enlarges && conditions.Picture is null) throw new ArgumentException("This Stable Diffusion enlarges pictures: give it one.");
+        if (Traits.Enlarges && conditions.Small is null) throw new ArgumentException("This Stable Diffusion enlarges images: give it one.");
 
         // Distilled networks take the scale as a condition and are not run twice (Meng et al., 2023; diffusers, get_guidance_scale_embedding).
         var guided = options.Guidance > 1 && config.TimeCondProjDim is null;
@@ -106,7 +106,7 @@ internal sealed class StableDiffusionFamily : IFamily
         if (!Traits.Enlarges) return new DenoiserInputs(bound, guided);
 
         // The upscaler's small image, noised a little, stands beside the latents.
-        var (small, level) = (conditions.Picture!, options.NoiseLevel ?? Traits.Defaults.NoiseLevel);
+        var (small, level) = (conditions.Small!, options.NoiseLevel ?? Traits.Defaults.NoiseLevel);
         var noised = pictureSchedule!.AddNoise(small, noise.RandnLike(small), level).expand(conditions.Count, -1, -1, -1);
         return new DenoiserInputs(bound with { ClassLabels = full(rows, level, ScalarType.Int64) }, guided) { Beside = noised };
     }
@@ -114,7 +114,7 @@ internal sealed class StableDiffusionFamily : IFamily
     /// <inheritdoc/>
     public Tensor? Known(DrawConditions conditions, DrawOptions options, Noise noise) =>
         // The unmasked region is restored from the image's latents; an inpainting denoiser that starts from noise alone does not use them.
-        conditions.Picture is not { } picture || Traits.Enlarges || (Traits.IsInpainting && options.Strength >= 1) ? null : vae.Encode(picture, noise);
+        conditions.Picture is not { } picture || (Traits.IsInpainting && options.Strength >= 1) ? null : vae.Encode(picture, noise);
 
     /// <inheritdoc/>
     public DenoiserInputs Beside(DenoiserInputs inputs, DrawConditions conditions, DrawOptions options, Tensor? known, Noise noise)

@@ -3,17 +3,22 @@ using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Preprocessing.Tokenizers.Cleaning;
 using Alebrije.Tensors;
 using Alebrije.Weights;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.Imagen;
 
-/// <summary>T5, as DeepFloyd IF reads texts with it: cleaned, cut or padded to 77 tokens (diffusers, pipelines/deepfloyd_if/pipeline_if.py, encode_prompt).</summary>
+/// <summary>
+/// T5 encodings of texts for DeepFloyd IF: cleaned, cut or padded to 77 tokens (diffusers, pipelines/deepfloyd_if/pipeline_if.py, encode_prompt). The encodings
+/// of the last texts are kept, so that all stages and all images of a prompt load the encoder once.
+/// </summary>
 internal sealed class ImagenTexts : IDisposable
 {
     private const int Tokens = 77;
 
     private readonly UnigramTokenizer tokenizer;
     private readonly Component<T5Encoder> encoder;
+    private (string[] Texts, Tensor Encodings)? last;
 
     /// <param name="folder">A pipeline with <c>tokenizer</c> and <c>text_encoder</c>.</param>
     /// <param name="keep">Whether the encoder, the largest network of all, stays in memory between two calls.</param>
@@ -33,9 +38,17 @@ internal sealed class ImagenTexts : IDisposable
     {
         string[] prepared = [.. texts.Select(text => clean ? CaptionCleaning.Clean(text) : PlainText.Strip(PlainText.Lower(text, finalSigma: true)))];
         var rows = TextCuts.Encode(tokenizer, prepared, Tokens, out var lengths, note);
-        return encoder.Use(network => network.Encode(TokenTensors.Ids(rows), TokenTensors.Mask(lengths, Tokens)).to(ScalarType.Float32));
+        if (last is { } kept && kept.Texts.SequenceEqual(prepared)) return kept.Encodings.alias();
+        last?.Encodings.Dispose();
+        var encodings = encoder.Use(network => network.Encode(TokenTensors.Ids(rows), TokenTensors.Mask(lengths, Tokens)).to(ScalarType.Float32));
+        last = (prepared, encodings.alias().DetachFromDisposeScope());
+        return encodings;
     }
 
     /// <inheritdoc/>
-    public void Dispose() => encoder.Dispose();
+    public void Dispose()
+    {
+        last?.Encodings.Dispose();
+        encoder.Dispose();
+    }
 }

@@ -94,7 +94,8 @@ internal static class PipelineRunner
             Negatives = c.Texts("negative_prompt"), SecondPrompts = c.Texts("prompt_2"), CleansCaptions = c.Argument("clean_caption")?.GetBoolean() ?? true,
             OriginalSize = Pair(c, "original_size"), TargetSize = Pair(c, "target_size"), Crop = Pair(c, "crops_coords_top_left") ?? (0, 0),
         };
-        return c.OptionalInput("image") is { } image && image.dtype != ScalarType.Byte ? given with { Picture = image } : given;
+        if (c.OptionalInput("image") is not { } image || image.dtype == ScalarType.Byte) return given;
+        return pipeline.Decoder.Traits.Enlarges ? given with { Small = image } : given with { Picture = image };
     }
 
     /// <summary>True of pipelines of unCLIP whose image is varied by its embedding.</summary>

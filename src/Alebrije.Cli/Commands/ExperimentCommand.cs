@@ -68,7 +68,7 @@ internal sealed class ExperimentCommand
         var words = new Words(CommonOptions.LanguageOf(parsed));
         var request = new GenerationRequest
         {
-            Prompt = "", Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps), Guidance = ValueOf(parsed, guidance),
+            Prompt = "", Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = ValueOf(parsed, steps), Guidance = ValueOf(parsed, guidance),
             Eta = ValueOf(parsed, eta), Negative = parsed.GetValue(negative) ?? "", Size = parsed.GetValue(size), DepthMap = parsed.GetValue(depthMap),
         };
         var experiment = fill(parsed, new PictureExperiment { Kind = kind, Request = request });
@@ -117,5 +117,5 @@ internal sealed class ExperimentCommand
     }
 
     /// <summary>An option of this verb, or null where the verb has one of its own by that name.</summary>
-    private static double? ValueOf(ParseResult parsed, Option<double?> option) => parsed.CommandResult.Command.Options.Contains(option) ? parsed.GetValue(option) : null;
+    private static T? ValueOf<T>(ParseResult parsed, Option<T?> option) where T : struct => parsed.CommandResult.Command.Options.Contains(option) ? parsed.GetValue(option) : null;
 }

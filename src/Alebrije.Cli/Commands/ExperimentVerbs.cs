@@ -31,11 +31,12 @@ internal static class ExperimentVerbs
         var mode = new Option<string>("--mode") { HelpName = "slerp|lerp", DefaultValueFactory = _ => "slerp" };
         mode.AcceptOnlyFromAmong("slerp", "lerp");
         var fresh = FreshNoise();
-        return ExperimentCommand.Create(terminal, ExperimentKind.Interpolate, "interpolate", [from, to, count, mode, fresh],
+        var prompt = Prompt();
+        return ExperimentCommand.Create(terminal, ExperimentKind.Interpolate, "interpolate", [from, to, count, mode, fresh, prompt],
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PartOf(parsed, parsed.GetValue(from)!), ExperimentCommand.PartOf(parsed, parsed.GetValue(to)!)], Count = parsed.GetValue(count),
-                Straight = parsed.GetValue(mode) == "lerp", Invert = !parsed.GetValue(fresh),
+                Straight = parsed.GetValue(mode) == "lerp", Invert = !parsed.GetValue(fresh), Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
             });
     }
 
@@ -103,10 +104,12 @@ internal static class ExperimentVerbs
         var prompt = new Argument<string>("prompt");
         var guidance = new Option<double[]>("--guidance") { HelpName = "SCALE", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 4, 8] };
         var prior = new Option<double[]>("--prior-guidance") { HelpName = "SCALE", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 4] };
-        return ExperimentCommand.Create(terminal, ExperimentKind.Sweep, "sweep", [prompt, guidance, prior],
+        var steps = new Option<int[]>("--steps") { HelpName = "N", AllowMultipleArgumentsPerToken = true };
+        return ExperimentCommand.Create(terminal, ExperimentKind.Sweep, "sweep", [prompt, guidance, prior, steps],
             (parsed, experiment) => experiment with
             {
-                Guidances = parsed.GetValue(guidance)!, PriorGuidances = parsed.GetValue(prior)!, Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
+                Guidances = parsed.GetValue(guidance)!, PriorGuidances = parsed.GetValue(prior)!, StepCounts = parsed.GetValue(steps) is { Length: > 1 } counts ? counts : null,
+                Request = experiment.Request with { Prompt = parsed.GetValue(prompt)!, Steps = parsed.GetValue(steps) is [var all] ? all : null },
             });
     }
 

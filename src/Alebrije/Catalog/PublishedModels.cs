@@ -65,8 +65,8 @@ public static class PublishedModels
             "clip" => ["embed", "similarity", "classify", "pca", "explain", "tokenize", "preprocess"],
             // Relevance follows attention from a class token, which these towers lack.
             "clip-without-explain" => ["embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
-            "text to image" => ["imagine", "inpaint", "tokenize"],
-            "pixels from text" => ["imagine"],
+            "text to image" => ["imagine", "interpolate", "inpaint", "sweep", "tokenize"],
+            "pixels from text" => ["imagine", "interpolate", "inpaint", "sweep"],
             _ => throw new InvalidDataException($"published-models.json: {entry.Name} has no known verbs '{entry.Runs}'."),
         };
         return new PublishedModel(entry.Name, entry.Aliases, entry.Repositories, entry.Kind, entry.Licence, entry.Bytes, verbs);

@@ -74,9 +74,9 @@ public sealed class ModelsVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData("sweep does not run sd-2.1 (text to image); these do: imagine, inpaint, tokenize.", "sweep", "a lion", "--model", "sd-2.1")]
-    [InlineData("mix no usa sdxl (texto a imagen); estos sí: imagine, inpaint, tokenize.", "mix", "a lion", "a cat", "--model", "stabilityai/stable-diffusion-xl-base-1.0", "--lang", "es")]
-    [InlineData("tokenize does not run deepfloyd-if (text to image); these do: imagine.", "tokenize", "a lion", "--model", "deepfloyd-if")]
+    [InlineData("vary does not run sd-2.1 (text to image); these do: imagine, interpolate, inpaint, sweep, tokenize.", "vary", "x.png", "--model", "sd-2.1")]
+    [InlineData("mix no usa sdxl (texto a imagen); estos sí: imagine, interpolate, inpaint, sweep, tokenize.", "mix", "a lion", "a cat", "--model", "stabilityai/stable-diffusion-xl-base-1.0", "--lang", "es")]
+    [InlineData("tokenize does not run deepfloyd-if (text to image); these do: imagine, interpolate, inpaint, sweep.", "tokenize", "a lion", "--model", "deepfloyd-if")]
     [InlineData("bench does not run sd-1.5", "bench", "--model", "sd-1.5")]
     [InlineData("explain does not run clip-rn50 (text and image embeddings); these do: embed, similarity", "explain", "x.png", "--texts", "a", "--model", "clip-rn50")]
     [InlineData("eclipse-karlo is a prior and draws nothing alone: name it with --prior", "imagine", "a lion", "--model", "eclipse-karlo")]

@@ -104,15 +104,60 @@ public sealed class StableDiffusionVerbTests : IDisposable
 
     [Theory]
     [InlineData("vary")]
-    [InlineData("interpolate")]
+    [InlineData("mix")]
+    [InlineData("textdiff")]
+    [InlineData("pca-reconstruct")]
     public async Task ExperimentsOnEmbeddings_AreRefusedInOneSentence(string verb)
     {
         var (model, given) = (RandomPipelines.StableDiffusion(At("sd")), At("given.png"));
         new RgbImage(32, 32).SavePng(given);
-        string[] parts = verb == "vary" ? [given] : ["a cat", "a dog"];
-        var refused = await CommandLine.Run([verb, .. parts, "--model", model, "--out", At("x.png")]);
+        string[] more = verb == "textdiff" ? ["--from", "a cat", "--to", "a dog"] : [];
+        var refused = await CommandLine.Run([verb, given, .. more, "--model", model, "--out", At("x.png")]);
         Assert.Equal(1, refused.Status);
         Assert.Contains("draws from text alone", refused.Refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Interpolate_OfTwoPrompts_EndsWithTheImagesOfBoth()
+    {
+        var model = RandomPipelines.StableDiffusion(At("sd"));
+        string[] options = ["--model", model, "--steps", "4", "--seed", "6"];
+        var drawn = await CommandLine.Run(["interpolate", "a cat", "a dog", "--frames", "3", .. options, "--out", At("way")]);
+        Assert.True(drawn.Status == 0, drawn.Error);
+        foreach (var (prompt, file) in new[] { ("a cat", "0000.png"), ("a dog", "0002.png") })
+        {
+            Assert.Equal(0, (await CommandLine.Run(["imagine", prompt, .. options, "--out", At(prompt + ".png")])).Status);
+            var most = RgbImage.Load(At(prompt + ".png")).Pixels.Zip(RgbImage.Load(Path.Combine(At("way"), file)).Pixels, (x, y) => Math.Abs(x - y)).Max();
+            Assert.True(most <= 1, $"{prompt}: {most} of 255");
+        }
+
+        Assert.NotEqual(RgbImage.Load(Path.Combine(At("way"), "0000.png")).Pixels, RgbImage.Load(Path.Combine(At("way"), "0001.png")).Pixels);
+        var mixed = await CommandLine.Run(["interpolate", "a cat", Path.Combine(At("way"), "0000.png"), .. options, "--out", At("x.png")]);
+        Assert.Contains("not from a text to an image", mixed.Refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Interpolate_OfTwoImages_GoesFromOneNoiseToTheOther()
+    {
+        var model = RandomPipelines.StableDiffusion(At("sd"));
+        for (var i = 0; i < 2; i++) new RgbImage(32, 32, [.. Enumerable.Range(0, 32 * 32 * 3).Select(j => (byte)(((j * (7 + i)) % 251) / (i + 1)))]).SavePng(At($"{i}.png"));
+        var drawn = await CommandLine.Run("interpolate", At("0.png"), At("1.png"), "--frames", "3", "--model", model, "--steps", "4", "--guidance", "1", "--seed", "6", "--out", At("way"), "--json");
+        Assert.True(drawn.Status == 0, drawn.Error);
+        var images = Directory.GetFiles(At("way"), "0*.png").Select(file => Convert.ToHexString(RgbImage.Load(file).Pixels)).ToArray();
+        Assert.Equal(3, images.Distinct().Count());
+        Assert.Equal(0, (await CommandLine.Run("replay", Path.Combine(At("way"), "0001.png"), "--model", model)).Status);
+    }
+
+    [Fact]
+    public async Task Sweep_OverGuidanceAndSteps_HasAnImageForEachPair()
+    {
+        var model = RandomPipelines.StableDiffusion(At("sd"));
+        var drawn = (await CommandLine.Run("sweep", "a cat", "--guidance", "1", "4", "--steps", "2", "3", "4", "--model", model, "--seed", "6", "--out", At("sweep"), "--json")).Json;
+        var numbers = drawn.GetProperty("images").EnumerateArray().Select(image => image.GetProperty("numbers")).Select(each => (each.GetProperty("steps").GetInt32(), each.GetProperty("guidance").GetInt32()));
+        Assert.Equal([(2, 1), (2, 4), (3, 1), (3, 4), (4, 1), (4, 4)], numbers);
+        Assert.Equal("3 steps, guidance 4", drawn.GetProperty("images")[3].GetProperty("label").GetString());
+        Assert.Equal(0, (await CommandLine.Run("imagine", "a cat", "--guidance", "4", "--steps", "3", "--model", model, "--seed", "6", "--out", At("one.png"))).Status);
+        Assert.Equal(RgbImage.Load(At("one.png")).Pixels, RgbImage.Load(drawn.GetProperty("images")[3].GetProperty("path").GetString()!).Pixels);
     }
 
     private string At(string name) => Path.Combine(folder, name);

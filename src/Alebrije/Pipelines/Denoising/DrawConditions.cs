@@ -12,6 +12,9 @@ internal sealed record DrawConditions(IReadOnlyList<string> Prompts)
     /// <summary>SDXL: texts of the second encoder; null takes <see cref="Prompts"/>.</summary>
     public IReadOnlyList<string>? SecondPrompts { get; init; }
 
+    /// <summary>Other texts, one for each image, and the path between the encodings of both, [rows, width] each; null takes <see cref="Prompts"/> as they are.</summary>
+    public (IReadOnlyList<string> Prompts, Func<Tensor, Tensor, Tensor> Path)? Towards { get; init; }
+
     /// <summary>Stable Diffusion: last blocks of the text encoder that are skipped (clip_skip).</summary>
     public int ClipSkip { get; init; }
 

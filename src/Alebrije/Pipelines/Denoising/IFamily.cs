@@ -16,6 +16,20 @@ internal sealed record DenoiserInputs(UNetConditions Conditions, bool Guided)
 
     /// <summary>[batch, channels, h, w]: the first guess of the sample, or null.</summary>
     public Tensor? Guess { get; init; }
+
+    /// <summary>The same with text encodings between these and others.</summary>
+    /// <param name="other">Inputs of other texts.</param>
+    /// <param name="path">From two encodings, [rows, width] each, to one between them.</param>
+    public DenoiserInputs Towards(DenoiserInputs other, Func<Tensor, Tensor, Tensor> path)
+    {
+        return this with
+        {
+            Conditions = Conditions with { Text = Between(Conditions.Text, other.Conditions.Text), TextEmbeds = Between(Conditions.TextEmbeds, other.Conditions.TextEmbeds) },
+        };
+
+        Tensor? Between(Tensor? from, Tensor? to) =>
+            from is null || to is null ? from : path(from.reshape(-1, from.shape[^1]), to.reshape(-1, to.shape[^1])).reshape(from.shape);
+    }
 }
 
 /// <summary>

@@ -94,6 +94,7 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
     private Tensor Sample(DrawConditions conditions, DrawOptions options, Noise noise)
     {
         var inputs = family.Bind(conditions, options, noise);
+        if (conditions.Towards is { } towards) inputs = inputs.Towards(family.Bind(conditions with { Prompts = towards.Prompts }, options with { Trace = null }, noise), towards.Path);
         if (options.OnlyGuess) return inputs.Guess ?? throw new InvalidOperationException("This decoder has no first guess.");
         using var scheduler = DenoisingStart.Scheduler(family.Scheduler, options);
         scheduler.SetTimesteps(options.Steps);

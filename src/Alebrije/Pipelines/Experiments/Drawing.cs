@@ -86,12 +86,17 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     /// <summary>A file's picture, turned as its EXIF orientation asks.</summary>
     public static RgbImage Load(string file) => RgbImage.LoadUpright(file);
 
-    /// <summary>The noise that a picture comes from.</summary>
-    public Tensor Invert(EmbeddedPart part)
+    /// <summary>The noise that an image of a part comes from.</summary>
+    public Tensor Invert(EmbeddedPart part) => Invert(part.Given.Image, part.Image, part.Negative);
+
+    /// <summary>The noise that an image comes from (DDIM inversion).</summary>
+    /// <param name="picture">The image.</param>
+    /// <param name="image">[1, features]: its embedding; null for models that draw from text alone.</param>
+    /// <param name="negative">[1, features]: negative image embedding, or null.</param>
+    public Tensor Invert(RgbImage picture, Tensor? image = null, Tensor? negative = null)
     {
-        var request = experiment.Request;
-        var given = new DrawConditions([request.Prompt]) { Image = part.Image, NegativeImage = part.Negative, Picture = Pixels(part.Given.Image, request.Size!.Value) };
-        return pipeline.Invert(request, given, Listeners(0, 1));
+        var request = experiment.Request with { From = ImageInput.Of(picture) };
+        return pipeline.Invert(request, new DrawConditions([request.Prompt]) { Image = image, NegativeImage = negative }, Listeners(0, 1));
     }
 
     /// <summary>One noise for all pictures of an experiment.</summary>
@@ -108,15 +113,16 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     /// <param name="start">Noise to start from; null draws it.</param>
     /// <param name="number">Which picture it is, for progress.</param>
     /// <param name="count">Of how many.</param>
-    /// <param name="repaint">A picture and the mask of what is drawn anew of it.</param>
+    /// <param name="repaint">An image and the mask of its region that is repainted.</param>
+    /// <param name="towards">Other text, and the path to it from that of the request.</param>
     public RgbImage Picture(
-        Tensor? image, Tensor? negative, GenerationRequest request, Tensor? start, int number, int count, (RgbImage Picture, PillowImage Mask)? repaint = null)
+        Tensor? image, Tensor? negative, GenerationRequest request, Tensor? start, int number, int count, (RgbImage Picture, PillowImage Mask)? repaint = null,
+        (IReadOnlyList<string> Prompts, Func<Tensor, Tensor, Tensor> Path)? towards = null)
     {
         using var scope = NewDisposeScope();
         using var noise = new Noise(unchecked((long)request.Seed));
-        var given = new DrawConditions([request.Prompt]) { Image = image, NegativeImage = negative };
-        var side = request.Size!.Value;
-        if (repaint is var (picture, mask)) given = given with { Picture = Pixels(picture, side), Repaint = ImageTensors.FromMask(mask, side, side) };
+        var given = new DrawConditions([request.Prompt]) { Image = image, NegativeImage = negative, Towards = towards };
+        if (repaint is var (picture, mask)) request = request with { From = ImageInput.Of(picture), Mask = ImageInput.Of(mask.ToRgb()) };
         var drawn = ImageTensors.ToImages(pipeline.Draw([request], noise, given, start, Listeners(number, count)).Pixels)[0];
         return repaint is var (whole, cut) && cut is not null ? ImageTensors.Composed(drawn, whole, cut) : drawn;
     }
@@ -141,8 +147,6 @@ internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experim
     }
 
     private void Tell(RunNote note) => notes.Add(note);
-
-    private static Tensor Pixels(RgbImage picture, int side) => ImageTensors.FromImage(PillowReduce.Resize(picture, side, side));
 
     private DrawListeners Listeners(int number, int count) =>
         new() { Progress = p => progress?.Invoke(number, count, p), Note = Tell, Cancellation = cancellation };

@@ -78,8 +78,12 @@ public sealed record PictureExperiment
     /// <summary>Sweeps: guidance scales of the decoder, the columns.</summary>
     public IReadOnlyList<double> Guidances { get; init; } = [];
 
-    /// <summary>Sweeps: guidance scales of the prior, the rows.</summary>
+    /// <summary>Sweeps: guidance scales of the prior, the rows; one row for models without a prior.</summary>
     public IReadOnlyList<double> PriorGuidances { get; init; } = [];
+
+    /// <summary>Sweeps: steps of the decoder, 1 to 1000 each, with rows of their own; empty takes those of <see cref="Request"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<int>? StepCounts { get; init; }
 
     /// <summary>Inpainting: path of a picture that is bright where the other is drawn anew.</summary>
     public string? Mask { get; init; }
@@ -110,8 +114,10 @@ public sealed record PictureExperiment
         if (Kind == ExperimentKind.Mix && (Parts.All(part => part.Weight == 0) || Parts.Sum(part => part.Weight) <= 0))
             throw new ArgumentException("The weights of a mixture have to sum to more than 0.");
         if (Kind == ExperimentKind.Inpaint && Mask is null) throw new ArgumentException("Inpainting needs a mask: a picture that is bright where the other is drawn anew.");
-        if (Kind == ExperimentKind.Sweep && Guidances.Count * PriorGuidances.Count is < 1 or > 400)
-            throw new ArgumentException($"A sweep has rows and columns, 1 to 400 pictures in all; {Guidances.Count} x {PriorGuidances.Count} were asked for.");
+        var rows = PriorGuidances.Count * (StepCounts is { Count: > 0 } counts ? counts.Count : 1);
+        if (Kind == ExperimentKind.Sweep && Guidances.Count * rows is < 1 or > 400)
+            throw new ArgumentException($"A sweep has rows and columns, 1 to 400 pictures in all; {Guidances.Count} x {rows} were asked for.");
+        foreach (var steps in StepCounts ?? []) (Request with { Steps = steps }).Check(promptNeeded: false);
         if (Components.Any(kept => kept < 0)) throw new ArgumentException("Numbers of components are 0 or more.");
     }
 }

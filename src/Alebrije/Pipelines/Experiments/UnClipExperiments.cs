@@ -39,7 +39,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
         var (asked, given, pictures, columns) = experiment.Kind switch
         {
             ExperimentKind.Vary => Vary(draw),
-            ExperimentKind.Interpolate => Interpolate(draw),
+            ExperimentKind.Interpolate => draw.HasEmbeddings ? Interpolate(draw) : InterpolateWithoutEmbeddings(draw),
             ExperimentKind.Mix => Mix(draw),
             ExperimentKind.TextDiff => TextDiff(draw),
             ExperimentKind.PcaReconstruct => Rebuild(draw),
@@ -90,6 +90,28 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
             return draw.Labelled(picture, Text($"{share:0.##}"), a, b);
         });
         return new ExperimentPlan(experiment, [.. new[] { a, b }.Where(end => end.Picture is not null).Select(end => end.Given)], pictures, Columns: Math.Min(12, experiment.Count + new[] { a, b }.Count(end => end.Picture is not null)));
+    }
+
+    /// <summary>Models that draw from text alone: between the encodings of two prompts with one noise, or between the noises of two images under one prompt.</summary>
+    private static ExperimentPlan InterpolateWithoutEmbeddings(Drawing draw)
+    {
+        var experiment = draw.Experiment;
+        var (request, parts) = (experiment.Request, experiment.Parts);
+        if (parts[0].Text is null != parts[1].Text is null)
+            throw new ArgumentException("This model draws from text without image embeddings: it leads from one text to another or from one image to another, not from a text to an image.");
+        var given = parts.Where(part => part.Picture is not null).Select(part => (Drawing.Load(part.Picture!), part.Label)).ToArray();
+        var noises = given.Select(end => draw.Invert(end.Item1)).ToArray();
+        if (noises.Length == 0) request = request with { Prompt = parts[0].Text! };
+        var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
+        {
+            var share = experiment.Count == 1 ? 0.5 : (double)i / (experiment.Count - 1);
+            Tensor Between(Tensor a, Tensor b) => experiment.Straight ? EmbeddingPaths.Lerp(a, b, share) : EmbeddingPaths.Slerp(a, b, share);
+            var picture = noises is [var a, var b]
+                ? draw.Picture(null, null, request with { Eta = request.Eta ?? 0 }, EmbeddingPaths.Slerp(a.flatten(1), b.flatten(1), share).reshape(a.shape), i, experiment.Count)
+                : draw.Picture(null, null, request, null, i, experiment.Count, towards: ([parts[1].Text!], Between));
+            return draw.Labelled(picture, Text($"{share:0.##}"));
+        });
+        return new ExperimentPlan(experiment with { Request = request }, given, pictures, Columns: Math.Min(12, experiment.Count + given.Length));
     }
 
     private static ExperimentPlan Mix(Drawing draw)
@@ -171,22 +193,26 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
     {
         var experiment = draw.Experiment;
 
-        // Other priors know no guidance: all rows would be the same.
-        if (experiment.Request.Prior is not (PriorKind.Diffusion or PriorKind.Autoregressive)) experiment = experiment with { PriorGuidances = [1] };
+        // Other priors have no guidance: all rows would be the same.
+        if (experiment.Request.Prior is not (PriorKind.Diffusion or PriorKind.Autoregressive) || !draw.HasEmbeddings) experiment = experiment with { PriorGuidances = [1] };
+        var steps = experiment.StepCounts is { Count: > 0 } counts ? counts : [experiment.Request.Steps!.Value];
         return new ExperimentPlan(experiment, [], Pictures(), Columns: experiment.Guidances.Count);
 
         IEnumerable<ExperimentPicture> Pictures()
         {
-            var (number, count) = (0, experiment.PriorGuidances.Count * experiment.Guidances.Count);
+            var (number, count) = (0, experiment.PriorGuidances.Count * steps.Count * experiment.Guidances.Count);
             foreach (var prior in experiment.PriorGuidances)
             {
-                var request = experiment.Request with { PriorGuidance = prior };
-                var told = draw.Embed(new ExperimentPart(request.Prompt, null), request);
-                foreach (var guidance in experiment.Guidances)
+                var request = experiment.Request with { PriorGuidance = draw.HasEmbeddings ? prior : null };
+                var told = draw.HasEmbeddings ? draw.Embed(new ExperimentPart(request.Prompt, null), request) : null;
+                foreach (var (each, guidance) in steps.SelectMany(each => experiment.Guidances.Select(guidance => (each, guidance))))
                 {
-                    var picture = draw.Picture(told.Image, told.Negative, request with { Guidance = guidance }, null, number++, count);
-                    var labelled = draw.Labelled(picture, Text($"prior {prior:0.##}, decoder {guidance:0.##}"), told);
-                    yield return labelled with { Numbers = new Dictionary<string, double>(labelled.Numbers) { ["prior_guidance"] = prior, ["guidance"] = guidance } };
+                    var picture = draw.Picture(told?.Image, told?.Negative, request with { Guidance = guidance, Steps = each }, null, number++, count);
+                    string[] names = [.. told is null ? [] : new[] { Text($"prior {prior:0.##}") }, .. steps.Count > 1 || told is null ? new[] { Text($"{each} steps") } : [], Text($"{(told is null ? "guidance" : "decoder")} {guidance:0.##}")];
+                    var labelled = draw.Labelled(picture, string.Join(", ", names), told is null ? [] : [told]);
+                    var numbers = new Dictionary<string, double>(labelled.Numbers) { ["guidance"] = guidance, ["steps"] = each };
+                    if (told is not null) numbers["prior_guidance"] = prior;
+                    yield return labelled with { Numbers = numbers };
                 }
             }
         }

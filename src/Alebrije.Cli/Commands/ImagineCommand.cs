@@ -33,6 +33,7 @@ internal static class ImagineCommand
     private static readonly Option<double?> Eta = new("--eta");
     private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE" };
     private static readonly Option<bool> ClipAlone = new("--clip-guidance-alone");
+    private static readonly Option<string?> Judge = new("--judge") { HelpName = "MODEL" };
     private static readonly Option<int> BestOf = new("--best-of") { HelpName = "N", DefaultValueFactory = _ => 1 };
     private static readonly Option<bool> OnlyGuess = new("--only-guess");
     private static readonly Option<bool> Estimate = new("--estimate");
@@ -45,7 +46,7 @@ internal static class ImagineCommand
     {
         var command = new Command("imagine")
         {
-            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, From, Strength, Mask, Scheduler, Rescale, ClipSkip, Stage, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace,
+            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, From, Strength, Mask, Scheduler, Rescale, ClipSkip, Stage, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, Judge, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace,
         };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
@@ -66,7 +67,7 @@ internal static class ImagineCommand
 
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
-        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolders = Stages(parsed) ?? companions, Precision = CommonOptions.PrecisionOf(parsed) });
+        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolders = Stages(parsed) ?? companions, JudgeFolder = parsed.GetValue(Judge) is { } judge ? ModelCatalog.Create().Find(judge) : null, Precision = CommonOptions.PrecisionOf(parsed) });
         kind = pipeline.PriorFromElsewhere ?? kind;
         if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }), requests.Length * parsed.GetValue(BestOf), terminal, words, json);
         var run = new ImagineRun(terminal, words, json, pipeline, names) { Clock = clock, Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
@@ -136,7 +137,7 @@ internal static class ImagineCommand
         UnClipPipeline pipeline, GenerationRequest request, int count, StepProgress progress, GenerationTrace? trace, Words words, CancellationToken cancellation)
     {
         if (count == 1) return (pipeline.Generate(request, progress.Show, trace, cancellation), null);
-        if (!pipeline.HasImageEncoder) throw new InvalidOperationException(words["imagine.no-image-encoder", pipeline.Name]);
+        if (!pipeline.HasScores) throw new InvalidOperationException(words["imagine.no-image-encoder", pipeline.Name]);
         var (best, scores, seconds) = ((GenerationResult?)null, new List<object>(), new Dictionary<string, double>());
         foreach (var drawn in pipeline.GenerateMany(Enumerable.Range(0, count).Select(i => request with { Seed = unchecked(request.Seed + (ulong)i) }), progress.Show, cancellation))
         {

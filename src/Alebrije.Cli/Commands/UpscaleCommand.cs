@@ -13,9 +13,10 @@ internal static class UpscaleCommand
     {
         var picture = new Argument<string>("PICTURE");
         var steps = new Option<int?>("--steps");
+        var prompt = new Option<string>("--prompt") { HelpName = "TEXT", DefaultValueFactory = _ => "" };
         var file = OutputFile.Option(".png");
         var trace = new Option<string?>("--trace");
-        var command = new Command("upscale") { picture, steps, file, trace };
+        var command = new Command("upscale") { picture, prompt, steps, file, trace };
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
@@ -24,7 +25,7 @@ internal static class UpscaleCommand
                 OutputFile.Check(target, words);
                 OutputFile.CheckEmptyFolder("--trace", parsed.GetValue(trace), words);
                 OutputFile.CheckFolder(parsed.GetValue(trace), GenerationTrace.IndexFile, words);
-                var request = new UpscaleRequest(RgbImage.LoadUpright(path)) { Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps) };
+                var request = new UpscaleRequest(RgbImage.LoadUpright(path)) { Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps), Prompt = parsed.GetValue(prompt)! };
                 request.Check();
                 var folder = ModelChoice.Find(parsed);
                 var clock = Stopwatch.StartNew();

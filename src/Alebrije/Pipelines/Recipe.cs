@@ -13,6 +13,9 @@ namespace Alebrije.Pipelines;
 /// <param name="Picture">Number of the experiment's picture; null for its sheet.</param>
 public sealed record PictureRecipe(string Model, string? PriorFrom, GenerationRequest? Request, PictureExperiment? Experiment, int? Picture)
 {
+    /// <summary>Name of the CLIP that guided it; null for the model's own, or none.</summary>
+    public string? Judge { get; init; }
+
     /// <summary>Number formats that it came about in; null where the file does not say so.</summary>
     public PipelinePrecision? Precision { get; init; }
 
@@ -65,7 +68,9 @@ public static class Recipe
         {
             [ParametersKeyword] = string.Create(CultureInfo.InvariantCulture,
                 $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: {request.Guidance}, Seed: {request.Seed}, Size: {result.Image.Width}x{result.Image.Height}, Model: {model}"),
-            [JsonKeyword] = result.PriorFrom is { } prior
+            [JsonKeyword] = result.Judge is { } judge
+                ? JsonSerializer.Serialize(new { software = "Alebrije", model, judge, result.Precision, result.Threads, request }, Format)
+                : result.PriorFrom is { } prior
                 ? JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = prior, result.Precision, result.Threads, request }, Format)
                 : JsonSerializer.Serialize(new { software = "Alebrije", model, result.Precision, result.Threads, request }, Format),
         };
@@ -101,7 +106,7 @@ public static class Recipe
             [JsonKeyword] = JsonSerializer.Serialize(
                 new
                 {
-                    software = "Alebrije", model, upscale = new { result.Factor, request.Steps, request.Seed, small.Width, small.Height },
+                    software = "Alebrije", model, upscale = new { result.Factor, request.Prompt, request.Steps, request.Seed, small.Width, small.Height },
                     source = source.TryGetValue(JsonKeyword, out var recipe) ? Parsed(recipe) : null,
                 }, Format),
         };

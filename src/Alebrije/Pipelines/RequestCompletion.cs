@@ -7,7 +7,8 @@ namespace Alebrije.Pipelines;
 /// <param name="name">The model's name.</param>
 /// <param name="embedder">Towers and priors; null for models that draw from text alone.</param>
 /// <param name="stages">The decoder, and the stages that enlarge its images.</param>
-internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, DrawingStages stages)
+/// <param name="hasScores">True if CLIP scores images.</param>
+internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, DrawingStages stages, bool hasScores)
 {
     private readonly ImageDecoder decoder = stages.First;
 
@@ -20,7 +21,7 @@ internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, Dra
     /// <exception cref="ArgumentException">The size is not one of the model's.</exception>
     public GenerationRequest Complete(GenerationRequest request, bool promptNeeded = true, DrawConditions? given = null)
     {
-        request.Check(promptNeeded);
+        request.Check(promptNeeded && !Traits.Enlarges);
         request = Sized(request, isChecked: given is null);
         var upsamples = Traits.AlwaysUpsamples || (request.Size is { } asked && asked == decoder.UpsampledSize) || IsStaged(request);
         if (request.UpsamplerSteps is not null && !upsamples)
@@ -69,7 +70,8 @@ internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, Dra
     {
         if (request.Prior != PriorKind.Diffusion || request.PriorSteps is not null || request.PriorGuidance is not null || request.PriorCandidates != 1)
             throw new ArgumentException($"{name} draws from text without a prior; leave the options of a prior out.");
-        if (request.ClipGuidance is not null) throw new ArgumentException($"{name} has no image encoder for CLIP guidance; leave --clip-guidance out, or name a model that has one, such as mini.");
+        if (request.ClipGuidance is not null && !hasScores)
+            throw new ArgumentException($"{name} has no image encoder for CLIP guidance; name a CLIP that guides it (--judge clip-vit-l-14), or leave --clip-guidance out.");
         return request with { Steps = request.Steps ?? Traits.Defaults.Steps, Guidance = request.Guidance ?? Traits.Defaults.Guidance, Strength = StrengthOf(request) };
     }
 

@@ -17,6 +17,12 @@ public sealed record UnClipOptions
     /// </summary>
     public IReadOnlyList<string>? CompanionFolders { get; init; }
 
+    /// <summary>
+    /// Folder of a CLIP, or of an unCLIP model, for models without an image encoder of their own: it scores images and guides them
+    /// (<see cref="GenerationRequest.ClipGuidance"/>). Null: none.
+    /// </summary>
+    public string? JudgeFolder { get; init; }
+
     /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
     public Precision Precision { get; init; } = Precision.Auto;
 

@@ -24,6 +24,7 @@ public sealed class UnClipPipeline : IDisposable
     private readonly ClipEmbedder? embedder;
     private readonly ImageDecoder decoder;
     private readonly DrawingStages stages;
+    private ClipJudge? judge;
     private Func<GenerationRequest, GenerationEstimate>? estimate;
     private Func<GenerationRequest, int>? batchSize;
 
@@ -58,6 +59,9 @@ public sealed class UnClipPipeline : IDisposable
     /// <summary>Whether it looks at pictures: variations, interpolation, differences by text, scores.</summary>
     public bool HasImageEncoder => embedder?.HasPictures ?? false;
 
+    /// <summary>True if CLIP scores its images: its own, or that of <see cref="UnClipOptions.JudgeFolder"/>.</summary>
+    public bool HasScores => judge is not null || HasImageEncoder;
+
     /// <summary>Directions in which pictures differ, where the model brings them; null otherwise.</summary>
     internal EmbeddingBasis? Basis() => EmbeddingBasis.Of(Embedder.Priors);
 
@@ -83,6 +87,12 @@ public sealed class UnClipPipeline : IDisposable
         TorchRuntime.Initialize();
         options ??= new UnClipOptions();
         var pipeline = UnClipFolder.Open(PipelineFolder.Open(folder), options);
+        if (options.JudgeFolder is { } judge)
+        {
+            if (pipeline.HasPrior) throw new ArgumentException($"{pipeline.Name} has a CLIP of its own; leave the judge (--judge) out.");
+            pipeline.judge = ClipJudge.Open(judge, options.KeepLoaded ?? true);
+        }
+
         var elsewhere = options.PriorFolder is { } other && PipelineFolder.IsOne(other) ? PipelineFolder.Open(other) : null;
         var first = elsewhere ?? (options.CompanionFolders is [var companion, ..] && pipeline.HasPrior ? PipelineFolder.Open(companion) : null);
         var later = UnClipFolder.LaterStages(PipelineFolder.Open(folder), options);
@@ -199,13 +209,13 @@ public sealed class UnClipPipeline : IDisposable
         if (requests[0] is { From: { } from, Mask: { } mask })
             images = [.. images.Select(image => ImageTensors.Composed(image, from.Image, mask.Image.ToPillow()))];
         trace?.Add("picture", images[0]);
-        var scores = Scores(drawn.Text, images);
+        var scores = Scores([.. requests.Select(request => request.Prompt)], drawn.Text, images);
         var share = drawn.Seconds.ToDictionary(spent => spent.Key, spent => spent.Value / requests.Length);
         return
         [
             .. images.Select((image, i) => new GenerationResult(image, requests[i], scores?[i], share)
             {
-                PriorFrom = embedder?.Priors.From(requests[0].Prior), Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes,
+                PriorFrom = embedder?.Priors.From(requests[0].Prior), Judge = requests[0].ClipGuidance is null ? null : judge?.Name, Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes,
             }),
         ];
     }
@@ -250,11 +260,11 @@ public sealed class UnClipPipeline : IDisposable
                 listeners.Progress?.Invoke(p);
             },
         };
-        using var tower = request.ClipGuidance is null ? null : Embedder.HoldImages();
+        using var tower = request.ClipGuidance is null ? null : judge?.Images.Hold() ?? Embedder.HoldImages();
         if (request.ClipGuidance is { } pull && (text is not null || request.Prompt.Length > 0))
         {
-            text ??= Embedder.EncodeTexts(conditions.Prompts, Note);
-            conditions = conditions with { WithoutEmbedding = pull.Alone };
+            text ??= judge?.EncodeTexts(conditions.Prompts, Note) ?? Embedder.EncodeTexts(conditions.Prompts, Note);
+            conditions = conditions with { WithoutEmbedding = pull.Alone, Prompts = pull.Alone && !HasPrior ? [.. conditions.Prompts.Select(_ => "")] : conditions.Prompts };
             options = options with { Pull = Towards(text, pull.Scale), Guidance = pull.Alone ? 1 : options.Guidance };
         }
 
@@ -342,11 +352,12 @@ public sealed class UnClipPipeline : IDisposable
     {
         embedder?.Dispose();
         stages.Dispose();
+        judge?.Dispose();
     }
 
     /// <summary>The request with the model's own values for what it leaves open (<see cref="RequestCompletion.Complete"/>).</summary>
     internal GenerationRequest Complete(GenerationRequest request, bool promptNeeded = true, DrawConditions? given = null) =>
-        new RequestCompletion(Name, embedder, stages).Complete(request, promptNeeded, given);
+        new RequestCompletion(Name, embedder, stages, HasScores).Complete(request, promptNeeded, given);
 
     /// <summary>A pull towards a text embedding.</summary>
     /// <param name="text">[1, features]</param>
@@ -354,16 +365,18 @@ public sealed class UnClipPipeline : IDisposable
     private ImagePull Towards(Tensor text, double scale)
     {
         var target = ClipNetwork.Unit(text);
-        return new ImagePull(pixels => (ClipNetwork.Unit(Embedder.EncodePixels(pixels)) * target).sum(-1), scale);
+        return new ImagePull(pixels => (ClipNetwork.Unit(judge?.Images.EncodeRange(pixels) ?? Embedder.EncodePixels(pixels)) * target).sum(-1), scale);
     }
 
-    /// <summary>Cosines between text and image embeddings; null where the model has no image encoder.</summary>
-    /// <param name="texts">[images, features]</param>
+    /// <summary>Cosines between text and image embeddings; null where no CLIP scores images.</summary>
+    /// <param name="prompts">One for each image.</param>
+    /// <param name="texts">[images, features] of the model's own CLIP, or null.</param>
     /// <param name="pictures">The images.</param>
-    private double[]? Scores(Tensor? texts, IReadOnlyList<RgbImage> pictures)
+    private double[]? Scores(IReadOnlyList<string> prompts, Tensor? texts, IReadOnlyList<RgbImage> pictures)
     {
-        if (texts is null || embedder is null || !embedder.HasPictures) return null;
-        var embeddings = embedder.EncodeImages(pictures);
+        texts = judge?.EncodeTexts(prompts) ?? texts;
+        if (texts is null || !HasScores) return null;
+        var embeddings = judge?.Images.Encode(pictures) ?? Embedder.EncodeImages(pictures);
         return [.. pictures.Select((_, i) => ClipNetwork.Cosine(embeddings.narrow(0, i, 1), texts.narrow(0, i, 1)))];
     }
 

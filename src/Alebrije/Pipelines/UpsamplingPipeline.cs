@@ -22,6 +22,9 @@ public sealed record UpscaleRequest(RgbImage Picture)
     /// <summary>Steps, 2 to 1000; null takes the model's own number.</summary>
     public int? Steps { get; init; }
 
+    /// <summary>Text that conditions a model that reads one (Stable Diffusion's upscaler, DeepFloyd IF's second stage); others take none.</summary>
+    public string Prompt { get; init; } = "";
+
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public void Check()
     {
@@ -40,7 +43,7 @@ public sealed record UpscaleRequest(RgbImage Picture)
 public sealed record UpscaleResult(RgbImage Image, UpscaleRequest Request, int Factor, double Seconds);
 
 /// <summary>
-/// The upsampler of an unCLIP folder alone, for pictures of any origin. A picture is enlarged as a whole and not in tiles, for the network's norms look at all
+/// The upsampler of an unCLIP folder alone, Stable Diffusion's upscaler, or DeepFloyd IF's second stage, for images of any origin. An image is enlarged as a whole and not in tiles, for the network's norms look at all
 /// of it; sides that it cannot halve are continued by their last pixels meanwhile. One object serves one call at a time.
 /// </summary>
 public sealed class UpsamplingPipeline : IDisposable
@@ -49,7 +52,8 @@ public sealed class UpsamplingPipeline : IDisposable
     private const long MostLargePixels = 1024 * 1024;
 
     private readonly PipelineFolder folder;
-    private readonly Upsampler upsampler;
+    private readonly Upsampler? upsampler;
+    private readonly UnClipPipeline? upscaler;
     private readonly int defaultSteps;
 
     private UpsamplingPipeline(PipelineFolder folder, Upsampler upsampler)
@@ -57,6 +61,12 @@ public sealed class UpsamplingPipeline : IDisposable
         (this.folder, this.upsampler) = (folder, upsampler);
         defaultSteps = GenerationDefaults.Load(folder.Path).UpsamplerSteps;
         Factor = Math.Max(1, upsampler.Side / DecoderSide(folder));
+    }
+
+    private UpsamplingPipeline(PipelineFolder folder, UnClipPipeline upscaler)
+    {
+        (this.folder, this.upscaler, Factor) = (folder, upscaler, upscaler.Decoder.Traits.Enlargement);
+        defaultSteps = upscaler.Decoder.Traits.Defaults.Steps;
     }
 
     /// <summary>The model's name: that of its folder.</summary>
@@ -74,8 +84,15 @@ public sealed class UpsamplingPipeline : IDisposable
     {
         TorchRuntime.Initialize();
         var folder = PipelineFolder.Open(path);
+        if (UnClipFolder.DrawsFromTextAlone(folder.ClassName))
+        {
+            var upscaler = UnClipPipeline.Load(path, new UnClipOptions { Precision = precision, CompanionFolders = [] });
+            if (upscaler.Decoder.Traits.Enlarges) return new UpsamplingPipeline(folder, upscaler);
+            upscaler.Dispose();
+        }
+
         return new UpsamplingPipeline(folder, Upsampler.TryLoad(folder, precision == Precision.Auto ? ScalarType.Float32 : Processor.ScalarType(precision))
-            ?? throw new CheckpointNotFoundException($"{folder.Name} has no upsampler (component {Upsampler.First}), so it enlarges nothing; name a model that has one, such as mini."));
+            ?? throw new CheckpointNotFoundException($"{folder.Name} has no upsampler (component {Upsampler.First}), so it enlarges nothing; name a model that does, such as mini."));
     }
 
     /// <summary>Enlarges a picture.</summary>
@@ -98,7 +115,8 @@ public sealed class UpsamplingPipeline : IDisposable
         var clock = Stopwatch.StartNew();
         var picture = request.Picture;
         var small = tensor(picture.Pixels).reshape(1, picture.Height, picture.Width, 3).permute(0, 3, 1, 2).to(ScalarType.Float32).div(255);
-        var image = ImageTensors.ToImages(upsampler.Pixels(
+        if (request.Prompt.Length > 0 && upscaler is null) throw new ArgumentException($"{Name} enlarges without a text; leave the prompt out, or name a model that reads one (StableDiffusionUpscalePipeline).");
+        var image = upscaler is not null ? Upscaled(request, noise, progress, trace, cancellation) : ImageTensors.ToImages(upsampler!.Pixels(
             small, (Factor * picture.Height, Factor * picture.Width), request.Steps.Value, noise,
             progress is null ? null : p => progress(new GenerationProgress("upsampler", p.Step, p.Of)), trace, cancellation))[0];
         trace?.Add("picture", image);
@@ -106,7 +124,21 @@ public sealed class UpsamplingPipeline : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose() => upsampler.Dispose();
+    public void Dispose()
+    {
+        upsampler?.Dispose();
+        upscaler?.Dispose();
+    }
+
+    /// <summary>The path of every image (<see cref="UnClipPipeline.Draw"/>), the small one as the condition.</summary>
+    private RgbImage Upscaled(UpscaleRequest request, Noise noise, Action<GenerationProgress>? progress, GenerationTrace? trace, CancellationToken cancellation)
+    {
+        var complete = upscaler!.Complete(new GenerationRequest { Prompt = request.Prompt, Seed = request.Seed, Steps = request.Steps, From = ImageInput.Of(request.Picture) });
+        return ImageTensors.ToImages(upscaler.Draw([complete], noise, listeners: new Denoising.DrawListeners
+        {
+            Progress = progress is null ? null : p => progress(p with { Stage = "upsampler" }), Trace = trace, Cancellation = cancellation,
+        }).Pixels)[0];
+    }
 
     /// <summary>Side of the pictures that the folder's decoder draws: what the upsampler enlarges.</summary>
     private static int DecoderSide(PipelineFolder folder) => folder.Has("decoder")

@@ -36,18 +36,18 @@ internal sealed record Comparison(Spread Ours, Spread Theirs, Spread Ratio)
 
     private const int WarmUps = 4;
 
-    /// <param name="rounds">How many rounds count, at least <see cref="FewestRounds"/>.</param>
+    /// <param name="rounds">How many rounds count.</param>
     /// <param name="ours">Does the work of a round; given its number, from 0, warm-ups included.</param>
     /// <param name="theirs">Does the same work.</param>
-    public static Comparison Run(int rounds, Action<int> ours, Action<int> theirs)
+    /// <param name="warmUps">Rounds before those that count.</param>
+    public static Comparison Run(int rounds, Action<int> ours, Action<int> theirs, int warmUps = WarmUps)
     {
-        ArgumentOutOfRangeException.ThrowIfLessThan(rounds, FewestRounds);
         var seconds = new List<(double Ours, double Theirs)>();
-        for (var round = 0; round < rounds + WarmUps; round++)
+        for (var round = 0; round < rounds + warmUps; round++)
         {
             var (first, second) = round % 2 == 0 ? (ours, theirs) : (theirs, ours);
             var (a, b) = (Time(first, round), Time(second, round));
-            if (round >= WarmUps) seconds.Add(round % 2 == 0 ? (a, b) : (b, a));
+            if (round >= warmUps) seconds.Add(round % 2 == 0 ? (a, b) : (b, a));
         }
 
         return new Comparison(

@@ -62,7 +62,7 @@ internal static class PriorSampling
     private static Tensor Kept(DiffusionPrior prior, PriorText text)
     {
         using var noise = new Noise(7);
-        return prior.Sample(text, new PriorDraw(Steps, Scale), noise).Embedding;
+        return prior.Draw(text, new PriorOptions(Steps, Scale), noise)[0];
     }
 
     private static (double Seconds, Tensor Value) Time(Func<Tensor> work)

@@ -1,0 +1,131 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using Alebrije.Pipelines;
+using Alebrije.Published;
+using Alebrije.Weights;
+using static TorchSharp.torch;
+
+namespace Alebrije.Benchmarks;
+
+/// <summary>A pipeline folder in the published layout with random weights in float16, of any size; removed when disposed.</summary>
+internal sealed class SizedFolder : IDisposable
+{
+    /// <summary>Numbers in one file of weights; larger networks are written as shards.</summary>
+    private const long MostNumbers = 1L << 30;
+
+    private readonly Stopwatch clock = Stopwatch.StartNew();
+
+    /// <param name="name">Name of the folder.</param>
+    /// <param name="index">Content of model_index.json.</param>
+    public SizedFolder(string name, string index)
+    {
+        Path = System.IO.Path.Combine(System.IO.Path.GetTempPath(), "alebrije-" + name);
+        Directory.CreateDirectory(Path);
+        File.WriteAllText(System.IO.Path.Combine(Path, "model_index.json"), index);
+    }
+
+    /// <summary>The folder.</summary>
+    public string Path { get; }
+
+    /// <summary>Writes a network.</summary>
+    /// <param name="name">Its name in the index.</param>
+    /// <param name="className">Its class in the index.</param>
+    /// <param name="config">Content of config.json.</param>
+    public void Network(string name, string className, string config)
+    {
+        var path = Directory.CreateDirectory(System.IO.Path.Combine(Path, name)).FullName;
+        File.WriteAllText(System.IO.Path.Combine(path, "config.json"), config);
+        var stem = className.StartsWith("CLIP", StringComparison.Ordinal) || className.StartsWith("T5", StringComparison.Ordinal) ? "model" : "diffusion_pytorch_model";
+        var shards = new List<List<KeyValuePair<string, long[]>>> { new() };
+        long numbers = 0;
+        foreach (var tensor in ComponentCatalog.Names(className, path))
+        {
+            var size = tensor.Value.Aggregate(1L, (a, b) => a * b);
+            if (numbers + size > MostNumbers && shards[^1].Count > 0) (numbers, _) = (0, Begin());
+            numbers += size;
+            shards[^1].Add(tensor);
+        }
+
+        var map = new Dictionary<string, string>();
+        for (var i = 0; i < shards.Count; i++)
+        {
+            using var scope = NewDisposeScope();
+            var file = shards.Count == 1 ? $"{stem}.safetensors" : string.Create(CultureInfo.InvariantCulture, $"{stem}-{i + 1:D5}-of-{shards.Count:D5}.safetensors");
+            // Norms have weights of 1, so that activations stay finite; everything else is small.
+            var weights = shards[i].ToDictionary(shape => shape.Key, shape => shape.Value.Length < 2 && shape.Key.EndsWith("weight", StringComparison.Ordinal)
+                ? ones(shape.Value, ScalarType.Float16) : randn(shape.Value).mul(0.02).to(ScalarType.Float16));
+            SafeTensorsWriter.Write(System.IO.Path.Combine(path, file), weights, new Dictionary<string, string> { ["format"] = "pt" });
+            foreach (var key in weights.Keys) map[key] = file;
+        }
+
+        if (shards.Count > 1)
+            File.WriteAllText(System.IO.Path.Combine(path, $"{stem}.safetensors.index.json"), JsonSerializer.Serialize(new { metadata = new { total_size = 0 }, weight_map = map }));
+
+        bool Begin()
+        {
+            shards.Add([]);
+            return true;
+        }
+    }
+
+    /// <summary>Writes a scheduler's configuration.</summary>
+    public void Scheduler(string name, string className, string values)
+    {
+        var path = Directory.CreateDirectory(System.IO.Path.Combine(Path, name)).FullName;
+        File.WriteAllText(System.IO.Path.Combine(path, "scheduler_config.json"), $$"""{ "_class_name": "{{className}}", "num_train_timesteps": 1000, {{values}} }""");
+    }
+
+    /// <summary>Copies mini's vocabulary: any will do, only the length of its rows counts.</summary>
+    public void Tokenizer(string name)
+    {
+        var (source, target) = (System.IO.Path.Combine(Alebrije.Catalog.ModelCatalog.Create().Find("mini"), "tokenizer"), Directory.CreateDirectory(System.IO.Path.Combine(Path, name)).FullName);
+        foreach (var file in Directory.GetFiles(source)) File.Copy(file, System.IO.Path.Combine(target, System.IO.Path.GetFileName(file)), overwrite: true);
+        var config = System.IO.Path.Combine(target, "tokenizer_config.json");
+        File.WriteAllText(config, File.ReadAllText(config).Replace("\"model_max_length\": 32", "\"model_max_length\": 77", StringComparison.Ordinal));
+    }
+
+    /// <summary>Draws an image and prints the estimates of time and memory beside what it took.</summary>
+    public void Draw(GenerationRequest request)
+    {
+        var bytes = Directory.EnumerateFiles(Path, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
+        Say($"written: {bytes / 1e9:F2} GB of random weights in {clock.Elapsed.TotalSeconds:F0} s");
+        using var pipeline = UnClipPipeline.Load(Path, new UnClipOptions { KeepLoaded = false });
+        var estimate = pipeline.Estimate(request);
+        foreach (var stage in estimate.Stages) Say($"  {stage.Stage,-18}{stage.Bytes / 1e9,8:F2} GB{stage.Seconds,10:F1} s");
+        PeakMemory.Reset();
+        var spent = Stopwatch.StartNew();
+        var result = pipeline.Generate(request);
+        var (seconds, peak) = (spent.Elapsed.TotalSeconds, PeakMemory.Bytes());
+        Say($"stages: {string.Join(", ", result.Seconds.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value:F1} s")))}");
+        Say($"image: {result.Image.Width} x {result.Image.Height}, {pipeline.Precision.Decoder}");
+        Say($"time: estimated {estimate.Seconds:F0} s, took {seconds:F0} s ({(estimate.Seconds / seconds) - 1:+0.0%;-0.0%})");
+        Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} GB, took {peak / 1e9:F2} GB ({((double)estimate.PeakBytes / peak) - 1:+0.0%;-0.0%})");
+        foreach (var note in result.Notes) Say($"{note.Sentence}");
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Directory.Delete(Path, recursive: true);
+
+    private static void Say(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
+}
+
+/// <summary>The largest amount of memory that this process has held since it was last reset (Linux), or ever.</summary>
+internal static class PeakMemory
+{
+    private const string Status = "/proc/self/status", Clear = "/proc/self/clear_refs";
+
+    /// <summary>Starts anew from what is held now.</summary>
+    public static void Reset()
+    {
+        if (OperatingSystem.IsLinux()) File.WriteAllText(Clear, "5");
+    }
+
+    /// <summary>Bytes.</summary>
+    public static long Bytes()
+    {
+        if (!OperatingSystem.IsLinux()) return Process.GetCurrentProcess().PeakWorkingSet64;
+        var line = File.ReadLines(Status).First(text => text.StartsWith("VmHWM:", StringComparison.Ordinal));
+        return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+    }
+}

@@ -2,6 +2,7 @@ using Alebrije.Pipelines;
 using Alebrije.Pipelines.StableDiffusion;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Tensors;
+using Alebrije.Tests.Weights;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -24,7 +25,7 @@ internal static class LoraMaker
     /// <param name="file">The file.</param>
     /// <param name="folder">The model.</param>
     /// <param name="modules">Modules.</param>
-    /// <param name="style">Names: kohya, ldm, peft, diffusers or old.</param>
+    /// <param name="style">Names: kohya, ldm, peft, diffusers, old, or old without component (bare).</param>
     /// <param name="seed">Seed of the factors.</param>
     /// <param name="alpha">Alpha; null: none in the file.</param>
     /// <returns>Factors by component and weight.</returns>
@@ -45,7 +46,8 @@ internal static class LoraMaker
             if (alpha is { } value) tensors[stem + ".alpha"] = tensor((float)value);
         }
 
-        SafeTensorsWriter.Write(file, tensors);
+        if (file.EndsWith(".bin", StringComparison.Ordinal)) PickleWriter.SaveTensors(file, tensors);
+        else SafeTensorsWriter.Write(file, tensors);
         return factors;
     }
 
@@ -132,7 +134,7 @@ internal static class LoraMaker
             "peft" => Pair($"{module.Component}.{module.Module}", ".lora_A.weight", ".lora_B.weight"),
             "diffusers" when module.Component == "unet" => Pair($"unet.{module.Module}", ".lora.down.weight", ".lora.up.weight"),
             "diffusers" => Pair($"{module.Component}.{module.Module}", ".lora_linear_layer.down.weight", ".lora_linear_layer.up.weight"),
-            _ => Pair($"{module.Component}.{module.Old}", "_lora.down.weight", "_lora.up.weight"),
+            _ => Pair((style == "bare" ? "" : module.Component + ".") + module.Old, "_lora.down.weight", "_lora.up.weight"),
         };
 
         static (string, string, string) Pair(string stem, string down, string up) => (stem + down, stem + up, stem);

@@ -52,11 +52,13 @@ public sealed class LoraTests : IDisposable
     [InlineData("peft", null)]
     [InlineData("diffusers", 1.5)]
     [InlineData("old", null)]
-    public void EveryNaming_GivesTheExactWeights(string style, double? alpha)
+    [InlineData("bare", null, "lora.bin")]
+    public void EveryNaming_GivesTheExactWeights(string style, double? alpha, string file = "lora.safetensors")
     {
         var model = RandomPipelines.StableDiffusion(At("sd"));
-        var factors = LoraMaker.Write(Lora, model, style == "old" ? Attention : All, style, alpha: alpha);
-        var inputs = Inputs((Lora, 0.7));
+        var modules = style switch { "old" => Attention, "bare" => [.. Attention.Where(module => module.Component == "unet")], _ => All };
+        var factors = LoraMaker.Write(At(file), model, modules, style, alpha: alpha);
+        var inputs = Inputs((At(file), 0.7));
         CheckWeights<UNet2DConditionModel>("unet", 0.7 * ((alpha ?? LoraMaker.Rank) / LoraMaker.Rank));
         CheckWeights<ClipTextModel>("text_encoder", 0.7 * ((alpha ?? LoraMaker.Rank) / LoraMaker.Rank));
 

@@ -36,6 +36,8 @@ internal sealed class StableDiffusionTexts : IDisposable
         IsXl = folder.Has("text_encoder_2");
         towers = [.. new[] { ("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2") }.Where(pair => folder.Has(pair.Item2))
             .Select(pair => new Tower(pair.Item2, ClipTokenizer.Load(folder.Of(pair.Item1)), new(() => Load(pair.Item2), keep)))];
+        // A component that is missing is named before anything runs.
+        foreach (var tower in towers) folder.Of(tower.Component);
     }
 
     /// <summary>Tokenizers without further tokens, by the component of their text encoder.</summary>

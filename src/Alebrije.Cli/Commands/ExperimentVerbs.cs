@@ -91,11 +91,13 @@ internal static class ExperimentVerbs
         var mask = new Option<string>("--mask") { HelpName = "FILE", Required = true };
         var prompt = Prompt();
         var count = Count(4);
-        return ExperimentCommand.Create(terminal, ExperimentKind.Inpaint, "inpaint", [picture, mask, prompt, count],
+        var adapters = new AdapterOptions();
+        return ExperimentCommand.Create(terminal, ExperimentKind.Inpaint, "inpaint", [picture, mask, prompt, count, .. adapters.All],
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)], Mask = ExperimentCommand.PictureOf(parsed, parsed.GetValue(mask)!).Picture, Count = parsed.GetValue(count),
-                Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
+                Request = adapters.Fill(
+                    parsed, experiment.Request with { Prompt = parsed.GetValue(prompt)! }, new Words(CommonOptions.LanguageOf(parsed))),
             });
     }
 

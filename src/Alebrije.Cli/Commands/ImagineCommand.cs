@@ -29,6 +29,7 @@ internal static class ImagineCommand
     private static readonly Option<double?> Rescale = new("--rescale");
     private static readonly Option<int?> ClipSkip = new("--clip-skip");
     private static readonly Option<string[]> Stage = new("--stage") { HelpName = "FOLDER", Arity = ArgumentArity.OneOrMore };
+    private static readonly AdapterOptions Adapters = new();
     private static readonly Option<int?> UpsamplerSteps = new("--upsampler-steps");
     private static readonly Option<double?> Eta = new("--eta");
     private static readonly Option<double?> ClipScale = new("--clip-guidance") { HelpName = "SCALE" };
@@ -46,8 +47,11 @@ internal static class ImagineCommand
     {
         var command = new Command("imagine")
         {
-            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, From, Strength, Mask, Scheduler, Rescale, ClipSkip, Stage, UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, Judge, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace,
+            Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, From, Strength, Mask,
+            Scheduler, Rescale, ClipSkip, Stage,
         };
+        Option[] further = [UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, Judge, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace];
+        foreach (var option in Adapters.All.Concat(further)) command.Add(option);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
     }
@@ -173,6 +177,7 @@ internal static class ImagineCommand
             UpsamplerSteps = parsed.GetValue(UpsamplerSteps), Eta = parsed.GetValue(Eta), DepthMap = parsed.GetValue(DepthMap), OnlyGuess = parsed.GetValue(OnlyGuess),
             ClipGuidance = parsed.GetValue(ClipScale) is { } pull ? new ClipGuidance(pull, parsed.GetValue(ClipAlone)) : null,
         };
+        template = Adapters.Fill(parsed, template, words);
         if (parsed.GetValue(ClipAlone) && template.ClipGuidance is null)
             throw new UsageException(words["imagine.clip-guidance-alone"]);
         var requests = prompts.SelectMany((prompt, i) => Enumerable.Range(0, count).Select(j => prompt.Seed is { } own

@@ -14,6 +14,8 @@ internal static class NoteWords
     {
         TextCutNote cut => words["note.text-cut", cut.Text, cut.Tokens, cut.Length, cut.Rest],
         MoreTextsCutNote more => words["note.more-texts-cut", more.Count, more.Length],
+        LongPromptNote => words["note.long-prompt"],
+        UnusedEmbeddingNote unused => words["note.unused-embedding", unused.File, unused.Token],
         OutOfRangeNote range => words["note.out-of-range", range.Network, range.Format, range.Layer],
         SkippedPictureNote skipped => Skipped(words, new SkippedPicture(skipped.File, skipped.Reason)),
         _ => note.Sentence,

@@ -5,7 +5,12 @@ internal static class ImageFile
 {
     private static ReadOnlySpan<byte> Jpeg => [0xff, 0xd8, 0xff];
 
-    public static PillowImage Read(string path)
+    public static PillowImage Read(string path) => Decode(Bytes(path), path);
+
+    /// <summary>The bytes of a picture's file.</summary>
+    /// <exception cref="FileNotFoundException">There is no such file.</exception>
+    /// <exception cref="ImageFormatException">It is a folder, or larger than any picture.</exception>
+    public static byte[] Bytes(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Directory.Exists(path))
@@ -15,7 +20,7 @@ internal static class ImageFile
             throw new FileNotFoundException($"There is no picture {path}.", path);
         if (file.Length > ImageLimits.MaximumFileBytes)
             throw new ImageFormatException($"{path} is too large: {file.Length} bytes, and at most {ImageLimits.MaximumFileBytes} are allowed.");
-        return Decode(File.ReadAllBytes(path), path);
+        return File.ReadAllBytes(path);
     }
 
     public static PillowImage Decode(ReadOnlySpan<byte> bytes, string name)

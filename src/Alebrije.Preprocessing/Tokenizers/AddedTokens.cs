@@ -3,7 +3,11 @@ using System.Buffers;
 namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>A token that is looked for in the text itself: exactly as typed, or after cleaning when <paramref name="Normalized"/>.</summary>
-internal readonly record struct AddedToken(string Content, int Id, bool Normalized);
+internal readonly record struct AddedToken(string Content, int Id, bool Normalized)
+{
+    /// <summary>Ids that it stands for, from <see cref="Id"/> on.</summary>
+    public int Count { get; init; } = 1;
+}
 
 /// <summary>Finds tokens in a text, the first one first and, where several begin at one place, the longest.</summary>
 internal sealed class AddedTokens
@@ -17,13 +21,16 @@ internal sealed class AddedTokens
         initials = SearchValues.Create([.. this.tokens.Select(token => token.Content[0])]);
     }
 
+    /// <summary>The tokens, the longest first.</summary>
+    public IReadOnlyList<AddedToken> Tokens => tokens;
+
     /// <summary>Characters that begin a token.</summary>
     public IEnumerable<char> Initials => tokens.Select(token => token.Content[0]);
 
     public static AddedTokens None { get; } = new([]);
 
     /// <summary>The next token from a place on, or null.</summary>
-    public (int Start, int End, int Id)? Find(string text, int from)
+    public (int Start, int End, int Id, int Count)? Find(string text, int from)
     {
         for (var place = from; place < text.Length; place++)
         {
@@ -34,7 +41,7 @@ internal sealed class AddedTokens
             foreach (var token in tokens)
             {
                 if (text.AsSpan(place).StartsWith(token.Content))
-                    return (place, place + token.Content.Length, token.Id);
+                    return (place, place + token.Content.Length, token.Id, token.Count);
             }
         }
         return null;

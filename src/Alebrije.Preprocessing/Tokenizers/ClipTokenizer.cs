@@ -17,6 +17,7 @@ public sealed class ClipTokenizer : ITextTokenizer
     private readonly bool[] isSpecial;
     private readonly AddedTokens typed = AddedTokens.None, typedCleaned = AddedTokens.None;
     private readonly PlainAlphabet? plain;
+    private readonly int firstAdded = int.MaxValue;
 
     private ClipTokenizer(TokenizerFiles files)
     {
@@ -61,6 +62,30 @@ public sealed class ClipTokenizer : ITextTokenizer
             encoder.Remember(rules.Start, [StartId]);
             encoder.Remember(rules.End, [EndId]);
         }
+        plain = PlainOf();
+    }
+
+    private ClipTokenizer(ClipTokenizer from, IReadOnlyList<AddedToken> added)
+    {
+        (Dialect, rules, encoder, typedCleaned) = (from.Dialect, from.rules, from.encoder, from.typedCleaned);
+        (StartId, EndId, PadId, MaxLength) = (from.StartId, from.EndId, from.PadId, from.MaxLength);
+        firstAdded = Math.Min(from.firstAdded, added.Min(token => token.Id));
+        symbols = new string?[Math.Max(from.symbols.Length, added.Max(token => token.Id + token.Count))];
+        from.symbols.CopyTo(symbols, 0);
+        isSpecial = new bool[symbols.Length];
+        from.isSpecial.CopyTo(isSpecial, 0);
+        var each = new List<AddedToken>(from.typed.Tokens);
+        foreach (var token in added)
+        {
+            each.Add(token);
+            for (var i = 0; i < token.Count; i++)
+            {
+                (symbols[token.Id + i], isSpecial[token.Id + i]) = (i == 0 ? token.Content : $"{token.Content}_{i}", true);
+                if (i > 0) each.Add(new AddedToken(symbols[token.Id + i]!, token.Id + i, Normalized: false));
+            }
+        }
+
+        typed = new(each);
         plain = PlainOf();
     }
 
@@ -140,6 +165,22 @@ public sealed class ClipTokenizer : ITextTokenizer
         return new ClipTokenizer(vocabulary, dialect, maxLength, vocabulary.Check(maxLength, padToken));
     }
 
+    /// <summary>
+    /// The tokenizer with further tokens, found in texts exactly as they are typed (transformers, add_tokens). One of several ids stands
+    /// for all of them, and its later ones also have names of their own, with _1, _2, ... (diffusers, loaders/textual_inversion.py).
+    /// </summary>
+    /// <param name="added">Tokens with ids that are free.</param>
+    internal ClipTokenizer With(IReadOnlyList<AddedToken> added) => added.Count == 0 ? this : new(this, added);
+
+    /// <summary>Ids of the added token that begins with an id; 1 where none does.</summary>
+    internal int CountAt(int id)
+    {
+        if (id >= firstAdded)
+            foreach (var token in typed.Tokens)
+                if (token.Id == id && token.Count > 1) return token.Count;
+        return 1;
+    }
+
     /// <summary>The text as the vocabulary sees it, special tokens left as they are.</summary>
     public string Clean(string text)
     {
@@ -184,7 +225,7 @@ public sealed class ClipTokenizer : ITextTokenizer
         for (; typed.Find(text, place) is { } found; place = found.End)
         {
             AddCleaned(text[place..found.Start]);
-            tokens.AddTyped(found.Id, text.AsSpan(found.Start, found.End - found.Start));
+            AddTyped(found, text);
         }
 
         AddCleaned(text[place..]);
@@ -199,10 +240,16 @@ public sealed class ClipTokenizer : ITextTokenizer
             for (; typedCleaned.Find(clean, from) is { } found; from = found.End)
             {
                 AddWords(clean.AsSpan(from, found.Start - from));
-                tokens.AddTyped(found.Id, clean.AsSpan(found.Start, found.End - found.Start));
+                AddTyped(found, clean);
             }
 
             AddWords(clean.AsSpan(from));
+        }
+
+        void AddTyped((int Start, int End, int Id, int Count) found, string within)
+        {
+            tokens.AddTyped(found.Id, within.AsSpan(found.Start, found.End - found.Start));
+            for (var i = 1; i < found.Count; i++) tokens.AddBetween(found.Id + i);
         }
 
         void AddWords(ReadOnlySpan<char> clean)
@@ -261,7 +308,7 @@ public sealed class ClipTokenizer : ITextTokenizer
                 throw new ArgumentOutOfRangeException(nameof(ids), id, $"The vocabulary has no token {id}; ids go from 0 to {symbols.Length - 1}.");
             if (isSpecial[id])
             {
-                if (keepSpecial)
+                if (keepSpecial || id >= firstAdded)
                     bytes.AddRange(Encoding.UTF8.GetBytes(symbol + " "));
                 continue;
             }
@@ -309,7 +356,7 @@ public sealed class ClipTokenizer : ITextTokenizer
         for (; typed.Find(text, place) is { } found; place = found.End)
         {
             EncodeCleaned(text[place..found.Start], ref ids);
-            ids.Add(found.Id);
+            for (var i = 0; i < found.Count; i++) ids.Add(found.Id + i);
         }
         EncodeCleaned(place == 0 ? text : text[place..], ref ids);
     }

@@ -200,7 +200,7 @@ internal sealed class LayerNormLayer : nn.Module<Tensor, Tensor>
 /// <summary>Lookup table, made by <see cref="Layers.Embedding"/>.</summary>
 internal sealed class EmbeddingLayer : nn.Module<Tensor, Tensor>
 {
-    private readonly Parameter weight;
+    private Parameter weight;
 
     public EmbeddingLayer(long count, long width) : base(nameof(EmbeddingLayer))
     {
@@ -210,6 +210,20 @@ internal sealed class EmbeddingLayer : nn.Module<Tensor, Tensor>
 
     /// <summary>The rows, [count, width].</summary>
     public Parameter Weight => weight;
+
+    /// <summary>Adds rows at the end of the table.</summary>
+    /// <param name="rows">[more, width]</param>
+    public void Extend(Tensor rows)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var all = cat([weight.detach(), rows.to(weight.dtype).to(weight.device)]);
+        var larger = new Parameter(all, weight.requires_grad);
+        weight.Dispose();
+        weight = larger;
+        weight.DetachFromDisposeScope();
+        ConditionallyRegisterParameter(nameof(weight), weight);
+    }
 
     /// <param name="ids">[...] int64 in [0, count)</param>
     /// <returns>[..., width] in the type of the table.</returns>

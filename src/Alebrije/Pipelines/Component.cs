@@ -42,6 +42,9 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
         return action(loan.Value);
     }
 
+    /// <summary>Lets it go; the next use loads it again.</summary>
+    public void Release() => Dispose();
+
     /// <inheritdoc/>
     public void Dispose()
     {

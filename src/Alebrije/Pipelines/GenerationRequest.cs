@@ -123,6 +123,20 @@ public sealed record GenerationRequest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? ClipSkip { get; init; }
 
+    /// <summary>Stable Diffusion: LoRA files, added to the weights in memory; null: none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<LoraInput>? Loras { get; init; }
+
+    /// <summary>Stable Diffusion: textual inversions, whose tokens prompts may hold; null: none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<EmbeddingInput>? Embeddings { get; init; }
+
+    /// <summary>
+    /// Stable Diffusion: true reads prompts that are longer than the text encoder in pieces, as web interfaces do; false cuts them.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool LongPrompt { get; init; }
+
     /// <summary>Timestep, 0 to 999, at which the image embedding, or the small image of an upscaler, is noised; null takes the model's own.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? NoiseLevel { get; init; }
@@ -161,6 +175,12 @@ public sealed record GenerationRequest
         if (Rescale is { } rescale && !(rescale is >= 0 and <= 1)) throw new ArgumentException($"The rescaling of guidance is {rescale}; it has to lie between 0 (none) and 1.");
         if (Strength is not null && From is null) throw new ArgumentException("A strength was given, but no initial image (--from); give one, or leave the strength out.");
         if (Mask is not null && From is null) throw new ArgumentException("A mask was given, but no initial image (--from); give one, or leave the mask out.");
+        if (Loras?.FirstOrDefault(lora => !(Math.Abs(lora.Scale) <= 100)) is { } odd)
+        {
+            throw new ArgumentException(
+                $"The scale of the LoRA {odd.File} is {odd.Scale}; it has to lie between -100 and 100, and 1 is as it was trained.");
+        }
+
         if (Eta is { } eta && !(eta is >= 0 and <= 1)) throw new ArgumentException($"Eta is {eta}; it has to lie between 0 (no noise is put back) and 1 (as much as DDPM).");
     }
 

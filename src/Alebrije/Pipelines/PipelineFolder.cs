@@ -82,5 +82,7 @@ internal sealed class PipelineFolder
     /// <summary>Loads a component's network by its class in the index (<see cref="ComponentCatalog.Load"/>).</summary>
     /// <param name="component">Its name in the index.</param>
     /// <param name="type">Type of the weights in memory; null: float32.</param>
-    public T Load<T>(string component, ScalarType? type = null) where T : nn.Module => ComponentCatalog.Load<T>(classes.GetValueOrDefault(component, ""), Of(component), type);
+    /// <param name="edits">Changes of weights (<see cref="StateDictOptions.Edits"/>); null: none.</param>
+    public T Load<T>(string component, ScalarType? type = null, IReadOnlyDictionary<string, Func<Tensor, Tensor>>? edits = null)
+        where T : nn.Module => ComponentCatalog.Load<T>(classes.GetValueOrDefault(component, ""), Of(component), type, edits);
 }

@@ -47,6 +47,7 @@ internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, Dra
             request = request with { Scheduler = Diffusion.SamplerNames.Find(sampler) };
         }
 
+        CheckAdapters(request);
         if (embedder is null) return WithoutPrior(request);
         if (request.ClipSkip is not null) throw new ArgumentException($"{name} skips no blocks of its text encoder; leave --clip-skip out, or name a model of Stable Diffusion.");
         if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))
@@ -62,6 +63,20 @@ internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, Dra
             Strength = StrengthOf(request),
             UpsamplerSteps = upsamples ? request.UpsamplerSteps ?? Traits.Defaults.UpsamplerSteps : null,
         };
+    }
+
+    /// <summary>Opens LoRA and textual inversions, so that nothing is computed with files that do not fit.</summary>
+    /// <exception cref="ArgumentException">The model takes none.</exception>
+    /// <exception cref="Weights.WeightsException">One does not fit the model.</exception>
+    private void CheckAdapters(GenerationRequest request)
+    {
+        var adapters = AdapterInputs.Of(request);
+        var unwanted = adapters.Loras.Count > 0 ? "LoRA; leave --lora out"
+            : adapters.Embeddings.Count > 0 ? "textual inversions; leave --embedding out"
+            : request.LongPrompt ? "prompts in pieces; leave --long-prompt out" : null;
+        if (unwanted is not null && !Traits.TakesAdapters)
+            throw new ArgumentException($"{name} takes no {unwanted}, or name a model of Stable Diffusion.");
+        decoder.Check(adapters);
     }
 
     /// <summary>A request of a model that draws from text without a prior.</summary>

@@ -21,6 +21,15 @@ public sealed record TextCutNote(string Text, int Tokens, int Length, string Res
 /// <param name="Length">Tokens that the encoder reads, start and end included.</param>
 public sealed record MoreTextsCutNote(int Count, int Length) : RunNote($"{Count} more texts have more than {Length} tokens and were cut.");
 
+/// <summary>A text that was cut could be read whole.</summary>
+public sealed record LongPromptNote() : RunNote("With --long-prompt such texts are read whole, in pieces of the text encoder's length.");
+
+/// <summary>A textual inversion has no effect: its token stands in no prompt.</summary>
+/// <param name="File">The file.</param>
+/// <param name="Token">Its token.</param>
+public sealed record UnusedEmbeddingNote(string File, string Token) : RunNote(
+    $"The token of {File}, \"{Token}\", stands neither in the prompt nor in the negative prompt.");
+
 /// <summary>A network left the range of its number format, and goes on in float32.</summary>
 /// <param name="Network">The network.</param>
 /// <param name="Format">The format whose range it left.</param>

@@ -195,6 +195,8 @@ public sealed class UnClipPipeline : IDisposable
     /// <summary>True of requests that differ in prompt, negative prompt and seed alone, and whose conditions can stand in one batch.</summary>
     private bool SharesBatch(GenerationRequest request, GenerationRequest first) => ReferenceEquals(request, first)
         || (request with { Prompt = first.Prompt, Negative = first.Negative, Seed = first.Seed } == first
+            // A long prompt lengthens all texts of its batch.
+            && (!request.LongPrompt || (request.Prompt == first.Prompt && request.Negative == first.Negative))
             && request.ClipGuidance is null && (embedder is null || (embedder.DrawsInBatches(request) && embedder.DrawsInBatches(first))));
 
     private GenerationResult[] DrawBatch(
@@ -321,7 +323,7 @@ public sealed class UnClipPipeline : IDisposable
         return given with
         {
             Negatives = given.Negatives ?? (requests.Any(each => each.Negative.Length > 0) ? [.. requests.Select(each => each.Negative)] : null),
-            ClipSkip = request.ClipSkip ?? 0,
+            ClipSkip = request.ClipSkip ?? 0, Adapters = AdapterInputs.Of(request), ReadsWhole = request.LongPrompt,
             Picture = given.Picture ?? (from is null ? null : ImageTensors.FromImage(stage.Decoder.Resize(from.Image, stage.Width, stage.Height))),
             Small = given.Small ?? (isSmall && request.From is { } small ? ImageTensors.FromImage(small.Image) : null),
             Repaint = given.Repaint ?? (mask is null ? null : ImageTensors.FromMask(mask.Image.ToPillow(), stage.Height, stage.Width)),

@@ -63,9 +63,12 @@ internal static class ComponentCatalog
     /// <param name="className">Class of the component.</param>
     /// <param name="folder">The component's folder: <c>config.json</c> and weights.</param>
     /// <param name="type">Type of the weights in memory, converted where the file has another; null: float32.</param>
+    /// <param name="edits">Changes of weights (<see cref="StateDictOptions.Edits"/>); null: none.</param>
     /// <exception cref="CheckpointNotFoundException">The folder holds no weights.</exception>
     /// <exception cref="WeightsException">The class is not built in or another one, a file is damaged, or tensors do not fit the configuration.</exception>
-    public static T Load<T>(string className, string folder, ScalarType? type = null) where T : nn.Module
+    public static T Load<T>(
+        string className, string folder, ScalarType? type = null, IReadOnlyDictionary<string, Func<Tensor, Tensor>>? edits = null)
+        where T : nn.Module
     {
         var (build, options) = Find(className);
         using var skip = WeightInit.Skip(type);
@@ -76,7 +79,7 @@ internal static class ComponentCatalog
             throw new WeightsException($"{folder} is a {className}, and another class of network is needed here.");
         }
 
-        CheckpointFolder.Load(network, folder, options);
+        CheckpointFolder.Load(network, folder, edits is null ? options : options with { Edits = edits });
         network.eval();
         return network;
     }

@@ -33,6 +33,12 @@ internal sealed record StateDictOptions
     /// <summary>Names, as the network has them, of rows, [1, n], that the file holds as vectors.</summary>
     public IReadOnlyList<string> Rows { get; init; } = [];
 
+    /// <summary>
+    /// Changes of tensors by the names that the network has: from the file's values in float32 to others of the same shape, before the
+    /// conversion to the network's type.
+    /// </summary>
+    public IReadOnlyDictionary<string, Func<Tensor, Tensor>> Edits { get; init; } = new Dictionary<string, Func<Tensor, Tensor>>();
+
     /// <summary>Turns the network to the file's floating type (where it has but one) instead of converting to the network's.</summary>
     public bool KeepFileType { get; init; }
 
@@ -59,7 +65,7 @@ internal static class StateDict
         if (options.Reshapes)
         {
             using var translated = new RenamedSource(source, options);
-            Load(module, translated, new StateDictOptions { KeepFileType = options.KeepFileType });
+            Load(module, translated, new StateDictOptions { KeepFileType = options.KeepFileType, Edits = options.Edits });
             return;
         }
 
@@ -73,10 +79,17 @@ internal static class StateDict
         }
 
         // In the file's order, which reads it front to back.
-        var targets = available.ToDictionary(pair => pair.Value, pair => wanted[pair.Key]);
+        var targets = available.ToDictionary(pair => pair.Value, pair => (pair.Key, Tensor: wanted[pair.Key]));
         foreach (var name in source.Names)
         {
-            if (!targets.TryGetValue(name, out var target)) continue;
+            if (!targets.TryGetValue(name, out var named)) continue;
+            var target = named.Tensor;
+            if (options.Edits.TryGetValue(named.Key, out var edit))
+            {
+                Fill(target, source, name, edit);
+                continue;
+            }
+
             var shape = source.Describe(name).Shape;
             if (shape.Length == target.ndim)
             {
@@ -88,6 +101,14 @@ internal static class StateDict
             using var convolution = detached.view(shape);
             source.ReadInto(name, convolution);
         }
+    }
+
+    private static void Fill(Tensor target, TensorSource source, string name, Func<Tensor, Tensor> edit)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        using var detached = target.detach();
+        detached.copy_(edit(source.Read(name).to(ScalarType.Float32).reshape(target.shape)));
     }
 
     /// <summary>Names and shapes of a network's tensors, sorted by name: what a shape approval or a census compares.</summary>

@@ -12,7 +12,7 @@ namespace Alebrije.Tests.Pipelines;
 /// <summary>Pipelines of random weights in the published layout, of any size.</summary>
 internal static class RandomPipelines
 {
-    private const string Schedule = """{ "_class_name": "PNDMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample": false }""";
+    internal const string Schedule = """{ "_class_name": "PNDMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample": false }""";
 
     /// <summary>Stable Diffusion 1 with a small network: 32 pixels, text encoder of width 32.</summary>
     /// <param name="folder">The folder, made by this.</param>

@@ -51,6 +51,24 @@ public sealed class StateDictTests : IDisposable
         Assert.Equal(6f, linear.bias!.sum().item<float>());
     }
 
+    /// <summary>The file is half as precise as the sum, and its names and axes are others.</summary>
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Load_WithEdits_ChangesValuesInFloat32_UnderTheNetworksNames(bool isTransposed)
+    {
+        using var scope = NewDisposeScope();
+        var weight = torch.tensor(new[] { 1f, 2f, 3f, 4f }).reshape(2, 2);
+        using var source = new SafeTensorsFile(Save(new() { ["w"] = weight.to(ScalarType.Float16), ["bias"] = zeros(2) }));
+        var linear = nn.Linear(2, 2);
+        StateDict.Load(linear, source, new StateDictOptions
+        {
+            Renames = [("^w$", "weight")], Transposed = isTransposed ? ["weight"] : [],
+            Edits = new Dictionary<string, Func<Tensor, Tensor>> { ["weight"] = x => x + 0.0001f },
+        });
+        Assert.True(linear.weight!.equal((isTransposed ? weight.t() : weight) + 0.0001f).all().item<bool>());
+    }
+
     [Fact]
     public void Load_OfAnotherNetwork_ListsAllDifferencesAndChangesNothing()
     {

@@ -16,7 +16,7 @@ internal sealed class ClipTextTransformer : nn.Module
     private readonly ClipTextEmbeddings embeddings;
     private readonly ClipEncoder encoder;
     private readonly LayerNormLayer final_layer_norm;
-    private readonly int endToken;
+    private readonly int endToken, vocabulary;
 
     public ClipTextTransformer(ClipTextConfig config) : base(nameof(ClipTextTransformer))
     {
@@ -24,7 +24,7 @@ internal sealed class ClipTextTransformer : nn.Module
         encoder = new ClipEncoder(config.HiddenSize, config.IntermediateSize, config.NumAttentionHeads, config.NumHiddenLayers,
             new ClipBlockOptions(config.HiddenAct, config.LayerNormEps));
         final_layer_norm = Layers.LayerNorm(config.HiddenSize, config.LayerNormEps);
-        endToken = config.EosTokenId;
+        (endToken, vocabulary) = (config.EosTokenId, config.VocabSize);
         RegisterComponents();
     }
 
@@ -51,9 +51,13 @@ internal sealed class ClipTextTransformer : nn.Module
     /// <summary>The final norm, for decoders that read the penultimate hidden state normed.</summary>
     public Tensor Norm(Tensor hidden) => final_layer_norm.call(hidden);
 
-    /// <summary>Where each row is pooled: at the first end token, or in old configs (id 2) at the largest id.</summary>
-    private Tensor EndPositions(Tensor ids) =>
-        endToken == 2 ? ids.argmax(-1) : ids.eq(endToken).to(ScalarType.Int32).argmax(-1);   // [batch]
+    /// <inheritdoc cref="ClipTextEmbeddings.Extend"/>
+    public void Extend(Tensor rows) => embeddings.Extend(rows);
+
+    /// <summary>Position of the pooled token: the first end token, or in old configs (id 2) the largest id that was not added.</summary>
+    private Tensor EndPositions(Tensor ids) => endToken == 2
+        ? ids.masked_fill(ids.ge(vocabulary), 0).argmax(-1)
+        : ids.eq(endToken).to(ScalarType.Int32).argmax(-1);                                  // [batch]
 
     /// <inheritdoc cref="EndPositions"/>
     private int EndOf(int[] ids)
@@ -94,6 +98,10 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
     /// <summary>[vocabulary, width]</summary>
     public Tensor Tokens => token_embedding.Weight;
 
+    /// <summary>Adds tokens, with the ids behind the last.</summary>
+    /// <param name="rows">[tokens, width]: their embeddings.</param>
+    public void Extend(Tensor rows) => token_embedding.Extend(rows);
+
     /// <summary>[tokens, width]</summary>
     public Tensor Positions => position_embedding.Weight;
 
@@ -132,6 +140,9 @@ internal sealed class ClipTextModel : nn.Module
 
     /// <inheritdoc cref="ClipTextTransformer.Norm"/>
     public Tensor Norm(Tensor hidden) => text_model.Norm(hidden);
+
+    /// <inheritdoc cref="ClipTextEmbeddings.Extend"/>
+    public void Extend(Tensor rows) => text_model.Extend(rows);
 
     /// <param name="pooled">[batch, width]</param>
     /// <returns>Text embedding [batch, projection], not normalised.</returns>

@@ -18,6 +18,12 @@ internal sealed record DrawConditions(IReadOnlyList<string> Prompts)
     /// <summary>Stable Diffusion: last blocks of the text encoder that are skipped (clip_skip).</summary>
     public int ClipSkip { get; init; }
 
+    /// <summary>Stable Diffusion: LoRA and textual inversions.</summary>
+    public AdapterInputs Adapters { get; init; } = AdapterInputs.None;
+
+    /// <summary>Stable Diffusion: true reads texts of any length in pieces; false cuts them.</summary>
+    public bool ReadsWhole { get; init; }
+
     /// <summary>DeepFloyd IF: true cleans texts like the captions of its training data.</summary>
     public bool CleansCaptions { get; init; } = true;
 

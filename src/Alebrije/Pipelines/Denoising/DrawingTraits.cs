@@ -36,6 +36,9 @@ internal sealed record DrawingTraits
     /// <summary>True if its denoiser is conditioned on a masked image: it repaints parts of images and nothing else.</summary>
     public bool IsInpainting { get; init; }
 
+    /// <summary>True if it takes LoRA, textual inversions and long prompts.</summary>
+    public bool TakesAdapters { get; init; }
+
     /// <summary>True if every image passes the upsampler of the folder; otherwise only where its size is asked for.</summary>
     public bool AlwaysUpsamples { get; init; }
 

@@ -2,6 +2,7 @@ using Alebrije.Diffusion;
 using Alebrije.Models.UNets;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
+using Alebrije.Weights;
 using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.Denoising;
@@ -66,6 +67,10 @@ internal interface IFamily : IDisposable
 
     /// <summary>An initial image at the size that is drawn; families resize as their reference pipelines do.</summary>
     RgbImage Resize(RgbImage initial, int width, int height) => PillowReduce.Resize(initial, width, height);
+
+    /// <summary>Opens the adapters of a request, and matches all with the model, where <see cref="DrawingTraits.TakesAdapters"/>.</summary>
+    /// <exception cref="WeightsException">One does not fit.</exception>
+    void Check(AdapterInputs adapters) { }
 
     /// <summary>Conditions of the denoiser.</summary>
     /// <exception cref="ArgumentException">A condition that the family needs is missing.</exception>

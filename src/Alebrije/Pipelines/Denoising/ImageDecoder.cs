@@ -45,6 +45,9 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
     /// <summary>An initial image at the size that is drawn, resized as in the family's reference pipelines.</summary>
     public RgbImage Resize(RgbImage initial, int width, int height) => family.Resize(initial, width, height);
 
+    /// <inheritdoc cref="IFamily.Check"/>
+    public void Check(AdapterInputs adapters) => family.Check(adapters);
+
     /// <summary>Draws images.</summary>
     /// <returns>[batch, 3, h, w] in [0, 1]</returns>
     /// <exception cref="ArgumentException">A condition that the family needs is missing.</exception>

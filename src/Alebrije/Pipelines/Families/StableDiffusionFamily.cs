@@ -20,22 +20,24 @@ internal sealed class StableDiffusionFamily : IFamily
     /// <summary>Channels of the small image beside the latents of an upscaler.</summary>
     private const int PictureChannels = 3;
 
+    private readonly PipelineFolder folder;
     private readonly StableDiffusionTexts texts;
     private readonly NoiseSchedule? pictureSchedule;
     private readonly UNet2DConditionConfig config;
     private readonly KlCodec vae;
     private readonly bool zerosForNoNegative;
+    private Adapters opened = Adapters.None, used = Adapters.None;
 
     /// <param name="folder">A pipeline of Stable Diffusion 1, 2 or XL, an inpainting one or the x4 upscaler.</param>
     /// <param name="type">Floating-point format of the denoiser.</param>
     /// <param name="keep">True keeps networks in memory between two calls.</param>
     public StableDiffusionFamily(PipelineFolder folder, ScalarType type, bool keep)
     {
-        Type = type;
+        (Type, this.folder) = (type, folder);
         texts = new StableDiffusionTexts(folder, keep);
         config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"));
         vae = new KlCodec(folder, samples: true, keep);
-        Denoiser = new(() => folder.Load<UNet2DConditionModel>("unet", type), keep);
+        Denoiser = new(() => folder.Load<UNet2DConditionModel>("unet", type, used.Edits("unet")), keep);
         Scheduler = SchedulerConfig.Load(folder.Of("scheduler"));
         pictureSchedule = folder.Has("low_res_scheduler") ? NoiseSchedule.From(SchedulerConfig.Load(folder.Of("low_res_scheduler"))) : null;
         zerosForNoNegative = folder.Flag("force_zeros_for_empty_prompt");
@@ -43,7 +45,7 @@ internal sealed class StableDiffusionFamily : IFamily
         Traits = new DrawingTraits
         {
             Size = (config.SampleSize ?? [64])[0] * vae.Factor, SizeStep = vae.Factor, HasFreeSize = true, Enlargement = enlarges ? vae.Factor : 1, TakesInitial = !enlarges,
-            IsInpainting = !enlarges && config.InChannels == (2 * vae.Config.LatentChannels) + 1,
+            TakesAdapters = true, IsInpainting = !enlarges && config.InChannels == (2 * vae.Config.LatentChannels) + 1,
             Defaults = GenerationDefaults.Load(folder.Path, enlarges ? GenerationDefaults.OfUpscaler : config.TimeCondProjDim is not null ? GenerationDefaults.OfLatentConsistency
                 : texts.IsXl ? GenerationDefaults.OfStableDiffusionXl : GenerationDefaults.OfStableDiffusion),
         };
@@ -76,19 +78,28 @@ internal sealed class StableDiffusionFamily : IFamily
     public RgbImage Resize(RgbImage initial, int width, int height) => initial.Resize(width, height, ResizeFilter.Lanczos);
 
     /// <inheritdoc/>
+    public void Check(AdapterInputs adapters) => Open(adapters);
+
+    /// <inheritdoc/>
     public DenoiserInputs Bind(DrawConditions conditions, DrawOptions options, Noise noise)
     {
         if (Traits.IsInpainting && (conditions.Picture is null || conditions.Repaint is null))
             throw new ArgumentException("This Stable Diffusion repaints parts of pictures: give it a picture and a mask (inpaint).");
         if (Traits.Enlarges && conditions.Small is null) throw new ArgumentException("This Stable Diffusion enlarges images: give it one.");
 
+        Use(Open(conditions.Adapters));
         // Distilled networks take the scale as a condition and are not run twice (Meng et al., 2023; diffusers, get_guidance_scale_embedding).
         var guided = options.Guidance > 1 && config.TimeCondProjDim is null;
-        var encoded = texts.Encode(conditions.Prompts, conditions.SecondPrompts, conditions.ClipSkip, options.Note);
+        string[] all = [.. conditions.Prompts, .. conditions.SecondPrompts ?? [], .. guided ? conditions.NegativesOrEmpty : []];
+        foreach (var word in used.Words.Where(word => !all.Any(text => text.Contains(word.Token, StringComparison.Ordinal))))
+            options.Note?.Invoke(new UnusedEmbeddingNote(word.File, word.Token));
+        int? pieces = conditions.ReadsWhole ? texts.Pieces(all) : null;
+        var encoded = texts.Encode(conditions.Prompts, conditions.SecondPrompts, conditions.ClipSkip, pieces, options.Note);
         if (guided)
         {
             // In the reference the negative texts pass all blocks, whatever is skipped for the prompts.
-            var away = conditions.Negatives is null && zerosForNoNegative ? encoded.Nothing() : texts.Encode(conditions.NegativesOrEmpty, note: options.Note);
+            var away = conditions.Negatives is null && zerosForNoNegative
+                ? encoded.Nothing() : texts.Encode(conditions.NegativesOrEmpty, pieces: pieces, note: options.Note);
             encoded = encoded.After(away);
         }
 
@@ -136,5 +147,28 @@ internal sealed class StableDiffusionFamily : IFamily
         texts.Dispose();
         Denoiser.Dispose();
         vae.Dispose();
+        opened.Dispose();
+        used.Dispose();
+    }
+
+    /// <summary>The adapters of a request, opened and matched with the model; those of the last request are kept.</summary>
+    private Adapters Open(AdapterInputs inputs)
+    {
+        if (opened.Inputs.IsSame(inputs)) return opened;
+        var before = opened;
+        opened = inputs.IsSame(used.Inputs) ? used : Adapters.Open(inputs, folder, texts.Tokenizers);
+        if (before != used) before.Dispose();
+        return opened;
+    }
+
+    /// <summary>Changes the model; networks with other weights are let go.</summary>
+    private void Use(Adapters wanted)
+    {
+        if (wanted == used) return;
+        var before = used;
+        used = wanted;
+        Denoiser.Release();
+        texts.Use(used);
+        before.Dispose();
     }
 }

@@ -1,6 +1,7 @@
 using Alebrije.Models.Clip;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Tensors;
+using Alebrije.Weights;
 using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.StableDiffusion;
@@ -23,16 +24,39 @@ internal sealed record EncodedTexts(Tensor Encodings, Tensor? Pooled)
 /// </summary>
 internal sealed class StableDiffusionTexts : IDisposable
 {
-    private readonly (ClipTokenizer Tokenizer, Component<ClipTextModel> Encoder)[] towers;
+    private readonly PipelineFolder folder;
+    private readonly Tower[] towers;
+    private Adapters adapters = Adapters.None;
 
     /// <param name="folder">A pipeline with <c>tokenizer</c> and <c>text_encoder</c>, <c>tokenizer_2</c> and <c>text_encoder_2</c>, or both.</param>
     /// <param name="keep">Whether encoders stay in memory between two calls.</param>
     public StableDiffusionTexts(PipelineFolder folder, bool keep)
     {
+        this.folder = folder;
         IsXl = folder.Has("text_encoder_2");
         towers = [.. new[] { ("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2") }.Where(pair => folder.Has(pair.Item2))
-            .Select(pair => (ClipTokenizer.Load(folder.Of(pair.Item1)), TextStage.Encoder(folder, pair.Item2, keep)))];
+            .Select(pair => new Tower(pair.Item2, ClipTokenizer.Load(folder.Of(pair.Item1)), new(() => Load(pair.Item2), keep)))];
+        // A component that is missing is named before anything runs.
+        foreach (var tower in towers) folder.Of(tower.Component);
     }
+
+    /// <summary>Tokenizers without further tokens, by the component of their text encoder.</summary>
+    public IReadOnlyDictionary<string, ClipTokenizer> Tokenizers => towers.ToDictionary(tower => tower.Component, tower => tower.Original);
+
+    /// <summary>Changes weights and tokens from the next text on.</summary>
+    public void Use(Adapters wanted)
+    {
+        adapters = wanted;
+        foreach (var tower in towers)
+        {
+            tower.Encoder.Release();
+            var config = ConfigFile.Read<ClipTextConfig>(folder.Of(tower.Component));
+            tower.Tokenizer = adapters.Extend(tower.Original, config.VocabSize);
+        }
+    }
+
+    /// <summary>Rows of the text encoder that the longest of texts takes (<see cref="PromptPieces"/>).</summary>
+    public int Pieces(IEnumerable<string> texts) => texts.Max(text => towers.Max(tower => PromptPieces.Count(tower.Tokenizer, text)));
 
     /// <summary>Whether these are SDXL's: the last one's embedding is given to the denoiser too.</summary>
     public bool IsXl { get; }
@@ -41,33 +65,57 @@ internal sealed class StableDiffusionTexts : IDisposable
     /// <param name="texts">One for each picture.</param>
     /// <param name="second">What the second encoder is told; null tells it the same.</param>
     /// <param name="skip">Last blocks that are left out besides those that the model leaves out anyway (clip_skip).</param>
-    /// <param name="note">Told of texts that were cut.</param>
-    public EncodedTexts Encode(IReadOnlyList<string> texts, IReadOnlyList<string>? second = null, int skip = 0, Action<RunNote>? note = null)
+    /// <param name="pieces">Rows of the text encoder that each text takes, side by side along the tokens; null cuts texts to one.</param>
+    /// <param name="note">Receives notes of texts that were cut.</param>
+    public EncodedTexts Encode(
+        IReadOnlyList<string> texts, IReadOnlyList<string>? second = null, int skip = 0, int? pieces = null, Action<RunNote>? note = null)
     {
         var (encodings, pooled) = (new List<Tensor>(), (Tensor?)null);
         for (var i = 0; i < towers.Length; i++)
         {
-            var (tokenizer, component) = towers[i];
-            var ids = TokenTensors.Ids(TextCuts.Encode(tokenizer, i > 0 ? second ?? texts : texts, tokenizer.MaxLength, out _, note));
-            using var loan = component.Borrow();
+            var (tokenizer, read) = (towers[i].Tokenizer, i > 0 ? second ?? texts : texts);
+            var ids = TokenTensors.Ids(pieces is { } rows
+                ? PromptPieces.Encode(tokenizer, read, rows) : TextCuts.Encode(tokenizer, read, tokenizer.MaxLength, out _, Cut));
+            using var loan = towers[i].Encoder.Borrow();
             var (tower, isLast) = (loan.Value, i == towers.Length - 1);
             var output = skip == 0 || (IsXl && isLast) ? tower.Encode(ids) : null;
-            encodings.Add((IsXl, skip) switch
+            var encoded = (IsXl, skip) switch
             {
                 (true, 0) => output!.Penultimate,
                 (true, _) => tower.Hidden(ids, skip + 1),
                 (false, 0) => output!.LastHiddenState,
                 (false, _) => tower.Norm(tower.Hidden(ids, skip)),
-            });
-            if (IsXl && isLast) pooled = tower.Project(output!.Pooled);
+            };
+            encodings.Add(encoded.reshape(texts.Count, -1, encoded.shape[^1]));                     // [texts, pieces · tokens, width]
+            // That of the first piece.
+            if (IsXl && isLast) pooled = tower.Project(output!.Pooled.reshape(texts.Count, -1, output.Pooled.shape[^1]).select(1, 0));
         }
 
         return new EncodedTexts(encodings.Count == 1 ? encodings[0] : cat([.. encodings], -1), pooled);
+
+        void Cut(RunNote cut)
+        {
+            note?.Invoke(cut);
+            note?.Invoke(new LongPromptNote());
+        }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var (_, encoder) in towers) encoder.Dispose();
+        foreach (var tower in towers) tower.Encoder.Dispose();
+    }
+
+    private ClipTextModel Load(string component)
+    {
+        using var scope = NewDisposeScope();
+        var network = folder.Load<ClipTextModel>(component, edits: adapters.Edits(component)).OutOfScopes();
+        if (adapters.Rows(component) is { } rows) network.Extend(rows);
+        return network;
+    }
+
+    private sealed record Tower(string Component, ClipTokenizer Original, Component<ClipTextModel> Encoder)
+    {
+        public ClipTokenizer Tokenizer { get; set; } = Original;
     }
 }

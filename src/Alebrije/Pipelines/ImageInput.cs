@@ -1,6 +1,6 @@
-using System.Security.Cryptography;
 using System.Text.Json.Serialization;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Weights;
 
 namespace Alebrije.Pipelines;
 
@@ -38,8 +38,7 @@ public sealed record ImageInput
     {
         if (File is null) throw new InvalidDataException("The image was in memory when its recipe was written, so it cannot be read again.");
         var read = RgbImage.LoadUpright(File);
-        using var stream = System.IO.File.OpenRead(File);
-        var hash = Convert.ToHexStringLower(SHA256.HashData(stream));
+        var hash = FileHash.Sha256(File);
         if (Sha256 is { } wanted && !wanted.Equals(hash, StringComparison.OrdinalIgnoreCase))
             throw new InvalidDataException($"{File} has changed since the recipe was written: its SHA-256 is {hash}, not {wanted}.");
         Sha256 = hash;

@@ -31,7 +31,7 @@ internal sealed class StableDiffusionTexts : IDisposable
     {
         IsXl = folder.Has("text_encoder_2");
         towers = [.. new[] { ("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2") }.Where(pair => folder.Has(pair.Item2))
-            .Select(pair => (ClipTokenizer.Load(folder.Of(pair.Item1)), TextStage.Encoder(folder, pair.Item2, keep)))];
+            .Select(pair => (folder.Tokenizer(pair.Item1), TextStage.Encoder(folder, pair.Item2, keep)))];
     }
 
     /// <summary>Whether these are SDXL's: the last one's embedding is given to the denoiser too.</summary>

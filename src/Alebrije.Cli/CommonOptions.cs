@@ -9,7 +9,7 @@ namespace Alebrije.Cli;
 /// <summary>Options that every verb takes.</summary>
 internal static class CommonOptions
 {
-    public static readonly Option<string> Model = new("--model") { HelpName = "NAME|FOLDER", DefaultValueFactory = _ => "mini", Recursive = true };
+    public static readonly Option<string> Model = new("--model") { HelpName = "NAME|PATH", DefaultValueFactory = _ => "mini", Recursive = true };
     public static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Recursive = true, CustomParser = SeedOf };
     public static readonly Option<string> Device = new("--device") { HelpName = "auto|cpu|cuda[:n]", DefaultValueFactory = _ => "auto", Recursive = true };
     public static readonly Option<string> PrecisionName = new("--precision") { HelpName = "auto|fp32|bf16|int8", DefaultValueFactory = _ => "auto", Recursive = true };

@@ -85,7 +85,7 @@ internal static class ModelsCommand
                 terminal.SayJson(new
                 {
                     model.Name, model.Kind, Class = model.ClassName, model.Bytes, Path = model.Folder, description.Parameters,
-                    License = description.Licence,
+                    License = description.Licence, description.Sha256,
                     Components = description.Components.Select(c => new { c.Name, Class = c.ClassName, c.Parameters, c.Types, c.Bytes }),
                     description.Card, description.Evaluation,
                 });
@@ -118,6 +118,7 @@ internal static class ModelsCommand
         var model = description.Model;
         terminal.Say($"{model.Name}: {Kind(words, model.Kind)}" + (model.Kind == model.ClassName ? "" : $" ({model.ClassName})"));
         terminal.Say(model.Folder);
+        if (description.Sha256 is { } hash) terminal.Say($"SHA-256: {hash}");
         terminal.SayText(words["models.summary", Count(description.Parameters), Size(model.Bytes), description.Licence ?? words["models.licence-not-stated"]]);
         terminal.SayTable(
             [words["word.part"], words["word.class"], ">" + words["word.parameters"], words["word.type"], ">" + words["word.size"]],

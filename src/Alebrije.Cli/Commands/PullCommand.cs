@@ -6,7 +6,7 @@ using Alebrije.Pipelines.Originals;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije models pull NAME|OWNER/NAME|FOLDER|ARCHIVE</c></summary>
+/// <summary><c>alebrije models pull NAME|OWNER/NAME[/FILE]|FOLDER|ARCHIVE|FILE</c></summary>
 internal static class PullCommand
 {
     private static readonly Argument<string> Target = new("MODEL");

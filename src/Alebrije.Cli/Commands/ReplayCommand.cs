@@ -34,7 +34,8 @@ internal static class ReplayCommand
         var recipe = Recipe.Read(path);
         if (parsed.GetValue(Prior) is not null && recipe.PriorFrom is null)
             throw new UsageException(words["replay.prior-not-used", path]);
-        var asked = parsed.GetResult(CommonOptions.Model) is { Implicit: false } ? parsed.GetValue(CommonOptions.Model)! : recipe.Model;
+        var asked = parsed.GetResult(CommonOptions.Model) is { Implicit: false } ? parsed.GetValue(CommonOptions.Model)!
+            : recipe.ModelFile is { } single && File.Exists(single.File) ? single.File : recipe.Model;
         var catalog = ModelCatalog.Create();
         var folder = catalog.Find(asked);
         var named = parsed.GetResult(CommonOptions.PrecisionName) is { Implicit: false };
@@ -44,6 +45,7 @@ internal static class ReplayCommand
             PriorFolder = recipe.PriorFrom is { } prior ? parsed.GetValue(Prior) ?? catalog.Find(prior) : null, CompanionFolders = catalog.CompanionsOf(asked), JudgeFolder = recipe.Judge is { } judge ? catalog.Find(parsed.GetValue(Judge) ?? judge) : null,
             Precision = named ? CommonOptions.PrecisionOf(parsed) : recipe.Precision?.Decoder ?? CommonOptions.PrecisionOf(parsed), PriorPrecision = named ? null : recipe.Precision?.Prior,
         });
+        recipe.CheckModel(pipeline.File);
         var progress = new StepProgress(terminal, words);
         var again = recipe switch
         {

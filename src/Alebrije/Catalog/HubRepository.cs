@@ -14,6 +14,11 @@ internal readonly partial record struct HubRepository(string Owner, string Name)
         Form().Match(text) is { Success: true } match && !text.Contains("--", StringComparison.Ordinal) && !text.Contains("..", StringComparison.Ordinal)
             ? new HubRepository(match.Groups[1].Value, match.Groups[2].Value) : null;
 
+    /// <summary>The repository and the checkpoint in one file that <c>owner/name/file</c> names, or null: then it is none.</summary>
+    public static (HubRepository Repository, string File)? TryParseFile(string text) =>
+        text.Split('/', 3) is [var owner, var name, var file] && TryParse($"{owner}/{name}") is { } repository
+            && Weights.SingleFileLayout.HasEnding(file) && RelativePath.IsSafe(file) ? (repository, file) : null;
+
     /// <summary>The repository whose folder in the cache has this name, or null.</summary>
     public static HubRepository? FromFolder(string folder) =>
         folder.StartsWith(Prefix, StringComparison.Ordinal) && folder[Prefix.Length..].Split("--") is [var owner, var name] ? TryParse($"{owner}/{name}") : null;

@@ -6,7 +6,7 @@ using System.IO.Hashing;
 namespace Alebrije.Catalog;
 
 /// <summary>
-/// Files of a folder or an archive (.zip, .tar, .tar.gz, .tgz), listed before any is written. Archives are not trusted: an entry that would lie outside, a
+/// Files of a folder or an archive (.zip, .tar, .tar.gz, .tgz), or a checkpoint in one file, listed before any is written. Archives are not trusted: an entry that would lie outside, a
 /// link, a device, a name twice or an unpacked size out of all proportion refuses the whole archive.
 /// </summary>
 internal sealed class ModelArchive
@@ -28,14 +28,14 @@ internal sealed class ModelArchive
     public IReadOnlyDictionary<string, long> Files => top.Length == 0 ? sizes
         : sizes.Where(pair => pair.Key.StartsWith(top, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[top.Length..], pair => pair.Value, StringComparer.Ordinal);
 
-    /// <summary>Whether a path is a folder or has an archive's ending.</summary>
-    public static bool IsOne(string path) => Directory.Exists(path) || (File.Exists(path) && (IsZip(path) || IsTar(path)));
+    /// <summary>Whether a path is a folder, has an archive's ending, or is a checkpoint in one file.</summary>
+    public static bool IsOne(string path) => Directory.Exists(path) || (File.Exists(path) && (IsZip(path) || IsTar(path) || IsSingle(path)));
 
-    /// <summary>The name without an archive's ending.</summary>
+    /// <summary>The name without an archive's or a checkpoint's ending.</summary>
     public static string StemOf(string path)
     {
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
-        return Directory.Exists(path) ? name
+        return Directory.Exists(path) ? name : IsSingle(path) ? Path.GetFileNameWithoutExtension(name)
             : TarEndings.Append(".zip").OrderByDescending(ending => ending.Length).FirstOrDefault(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)) is { } found ? name[..^found.Length] : name;
     }
 
@@ -46,7 +46,11 @@ internal sealed class ModelArchive
         var archive = new ModelArchive(path);
         try
         {
-            if (Directory.Exists(path))
+            if (IsSingle(path))
+            {
+                foreach (var file in new[] { path, Path.ChangeExtension(path, ".yaml") }.Where(File.Exists)) archive.Add(Path.GetFileName(file), HubCache.SizeOf(file));
+            }
+            else if (Directory.Exists(path))
             {
                 foreach (var file in Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories))
                     if (HubCache.SizeOf(file) is >= 0 and var size) archive.Add(Path.GetRelativePath(path, file).Replace('\\', '/'), size);
@@ -95,15 +99,16 @@ internal sealed class ModelArchive
 
         try
         {
-            if (!Directory.Exists(source))
+            if (!Directory.Exists(source) && !IsSingle(source))
             {
                 Walk(Write, cancellation);
                 return;
             }
 
+            var root = IsSingle(source) ? Path.GetDirectoryName(Path.GetFullPath(source))! : source;
             foreach (var name in chosen)
             {
-                using var from = File.OpenRead(Path.Combine(source, top + name));
+                using var from = File.OpenRead(Path.Combine(root, top + name));
                 Write(top + name, sizes[top + name], null, from);
             }
         }
@@ -112,6 +117,8 @@ internal sealed class ModelArchive
             throw new HubException($"{source} is a damaged archive: {e.Message.TrimEnd('.')}.", e);
         }
     }
+
+    private static bool IsSingle(string path) => File.Exists(path) && Weights.SingleFileLayout.HasEnding(path);
 
     private static bool IsZip(string path) => path.EndsWith(".zip", StringComparison.OrdinalIgnoreCase);
 

@@ -28,7 +28,7 @@ public sealed class ModelCatalog
     /// <summary>Environment variable with further folders of models, separated as in <c>PATH</c>.</summary>
     public const string Variable = "ALEBRIJE_MODELS";
 
-    private const string FolderName = "models";
+    private const string FolderName = "models", Unrecognised = "unknown";
     private static readonly string[] Indices = ["model_index.json", "config.json", OpenClip];
     private const string OpenClip = "open_clip_config.json";
 
@@ -75,6 +75,8 @@ public sealed class ModelCatalog
         foreach (var folder in Folders.Where(Directory.Exists))
             foreach (var model in Directory.EnumerateDirectories(folder).Where(IsModel))
                 if (Path.GetFileName(model) is var name && !name.StartsWith('.')) found.TryAdd(name, Look(name, model));
+        foreach (var file in Folders.Where(Directory.Exists).SelectMany(Directory.EnumerateFiles).Where(SingleFileLayout.HasEnding))
+            if (Look(Path.GetFileName(file), file) is { ClassName: not Unrecognised } model) found.TryAdd(model.Name, model);
         foreach (var (name, folder) in Fetched()) found.TryAdd(name, Look(name, folder));
         return [.. found.Values.OrderByDescending(model => model.Name == DefaultName)];
     }
@@ -83,7 +85,9 @@ public sealed class ModelCatalog
     /// The folder that a name or a path stands for. Names of folders come first, then those of <see cref="PublishedModels"/>, paths, and the hub's
     /// <c>owner/name</c>: write <c>./mini</c> for a folder that is called like a model. Nothing is ever fetched.
     /// </summary>
-    /// <param name="nameOrPath">A name that <see cref="List"/> gives, <c>owner/name</c>, or the path of a folder.</param>
+    /// <param name="nameOrPath">
+    /// A name that <see cref="List"/> gives, <c>owner/name</c>, <c>owner/name/file</c> of a checkpoint in one file, or the path of a folder or such a file.
+    /// </param>
     /// <exception cref="CheckpointNotFoundException">It is none of them, or a published model that is not on the disk; the message has the way out.</exception>
     public string Find(string nameOrPath)
     {
@@ -91,12 +95,16 @@ public sealed class ModelCatalog
         if (FindNamed(nameOrPath) is { } named) return named;
         var published = PublishedModels.Find(nameOrPath);
         if (published is not null && FindFetched(published) is { } fetched) return fetched;
-        if (Directory.Exists(nameOrPath) || IsOpenAiFile(nameOrPath)) return Path.GetFullPath(nameOrPath);
+        if (Directory.Exists(nameOrPath) || IsOpenAiFile(nameOrPath) || SingleFileLayout.FileOf(nameOrPath) is not null) return Path.GetFullPath(nameOrPath);
         if (published is not null) throw NotHere(published.Name, [.. published.Repositories.Select(text => HubRepository.TryParse(text)!.Value)]);
         if (HubRepository.TryParse(nameOrPath) is { } repository && !File.Exists(nameOrPath))
             return FindFetched(repository) ?? throw NotHere(nameOrPath, [repository]);
+        if (HubRepository.TryParseFile(nameOrPath) is var (owner, file) && !File.Exists(nameOrPath))
+            return FindFetched(owner, file) ?? throw NotHere(nameOrPath, []);
         throw File.Exists(nameOrPath)
-            ? new CheckpointNotFoundException($"{nameOrPath} is a file; a model is the folder that holds model_index.json or config.json, or a .pt file of openai/CLIP.")
+            ? new CheckpointNotFoundException(
+                $"{nameOrPath} is a file; a model is the folder that holds model_index.json or config.json, a checkpoint of Stable Diffusion in one file "
+                + "(.safetensors, .ckpt), or a .pt file of openai/CLIP.")
             : Unknown(nameOrPath);
     }
 
@@ -123,7 +131,8 @@ public sealed class ModelCatalog
     /// <summary>Whether a name stands for a model that is on the disk.</summary>
     /// <param name="name">As in <see cref="Find"/>, but no path.</param>
     public bool Has(string name) => name is not null && (FindNamed(name) is not null
-        || (PublishedModels.Find(name) is { } published ? FindFetched(published) is not null : HubRepository.TryParse(name) is { } repository && FindFetched(repository) is not null));
+        || (PublishedModels.Find(name) is { } published ? FindFetched(published) is not null : (HubRepository.TryParse(name) is { } repository && FindFetched(repository) is not null)
+            || (HubRepository.TryParseFile(name) is var (owner, file) && FindFetched(owner, file) is not null)));
 
     /// <summary>The folder below <see cref="Folders"/> that has a name, or null.</summary>
     internal string? FindNamed(string name) => !IsPlainName(name) ? null : Folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(IsModel);
@@ -147,8 +156,8 @@ public sealed class ModelCatalog
 
     private static bool IsOpenAiFile(string path) => path.EndsWith(".pt", StringComparison.OrdinalIgnoreCase) && File.Exists(path);
 
-    /// <summary>Whether a folder holds a model: a pipeline or a single network.</summary>
-    internal static bool IsModel(string folder) => Indices.Any(file => File.Exists(Path.Combine(folder, file)));
+    /// <summary>Whether a folder holds a model: a pipeline, a single network, or a checkpoint in one file.</summary>
+    internal static bool IsModel(string folder) => Indices.Any(file => File.Exists(Path.Combine(folder, file))) || SingleFileLayout.FileOf(folder) is not null;
 
     private static CatalogModel Look(string name, string folder) => new(name, folder, ClassOf(folder), SizeOf(folder));
 
@@ -157,8 +166,15 @@ public sealed class ModelCatalog
     {
         try
         {
+            if (SingleFileLayout.FileOf(folder) is { } single)
+            {
+                // A LoRA or another part of a model is no model.
+                using var weights = CheckpointFolder.OpenWeights(single);
+                return SingleFileLayout.TryOf(weights)?.ClassName ?? Unrecognised;
+            }
+
             var index = Indices.First(file => File.Exists(Path.Combine(folder, file)));
-            return ConfigFile.ClassName(Path.Combine(folder, index)) ?? (index == OpenClip ? "CLIP of open_clip" : "unknown");
+            return ConfigFile.ClassName(Path.Combine(folder, index)) ?? (index == OpenClip ? "CLIP of open_clip" : Unrecognised);
         }
         catch (WeightsException)
         {
@@ -166,8 +182,8 @@ public sealed class ModelCatalog
         }
     }
 
-    /// <summary>Size of all files below a folder; links count as what they lead to.</summary>
-    internal static long SizeOf(string folder) => Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Sum(file => Math.Max(0, HubCache.SizeOf(file)));
+    /// <summary>Size of all files below a folder, or of a file; links count as what they lead to.</summary>
+    internal static long SizeOf(string folder) => File.Exists(folder) ? Math.Max(0, HubCache.SizeOf(folder)) : Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Sum(file => Math.Max(0, HubCache.SizeOf(file)));
 
     /// <summary>Models in the hub's cache: those that have a name here, and others of a kind that is known.</summary>
     private IEnumerable<(string Name, string Folder)> Fetched()
@@ -191,6 +207,10 @@ public sealed class ModelCatalog
         var folders = model.Repositories.Select(text => FindFetched(HubRepository.TryParse(text)!.Value)).ToArray();
         return folders.Contains(null) ? null : folders[0];
     }
+
+    /// <summary>A file of a repository at the hub's cache, or null.</summary>
+    private string? FindFetched(HubRepository repository, string file) =>
+        cache?.Find(repository, HubCache.MainRevision) is { } folder && Path.Combine(folder, file) is var path && HubCache.SizeOf(path) > 0 ? path : null;
 
     private string? FindFetched(HubRepository repository) =>
         cache?.Find(repository, HubCache.MainRevision) is { } folder && ModelFiles.Missing(folder) is null ? folder : null;
@@ -227,7 +247,7 @@ internal static class ModelKinds
     {
         "StableUnCLIPPipeline" or "UnCLIPPipeline" or "StableDiffusionPipeline" or "StableDiffusionXLPipeline"
             or "KandinskyPipeline" or "KandinskyImg2ImgPipeline" or "KandinskyV22Pipeline" or "KandinskyV22Img2ImgPipeline" => "text to image",
-        "KandinskyInpaintPipeline" or "KandinskyV22InpaintPipeline" => "inpainting",
+        "KandinskyInpaintPipeline" or "KandinskyV22InpaintPipeline" or "StableDiffusionInpaintPipeline" or "StableDiffusionXLInpaintPipeline" => "inpainting",
         "KandinskyV22ControlnetPipeline" or "KandinskyV22ControlnetImg2ImgPipeline" => "depth to image",
         "KandinskyPriorPipeline" or "KandinskyV22PriorPipeline" or "KandinskyV22PriorEmb2EmbPipeline" or "PriorTransformer" => "prior",
         "StableUnCLIPImg2ImgPipeline" or "UnCLIPImageVariationPipeline" => "image variations",

@@ -23,6 +23,9 @@ public sealed record ModelDescription(
     private static readonly string[] Cards = ["README.md", "MODEL_CARD.md", "model_card.md"];
     private static readonly string[] Licences = ["LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE"];
 
+    /// <summary>SHA-256 of a model in one file, 64 hexadecimal digits; null for folders.</summary>
+    public string? Sha256 { get; init; }
+
     /// <summary>Parameters of all parts.</summary>
     public long Parameters => Components.Sum(component => component.Parameters ?? 0);
 
@@ -32,7 +35,10 @@ public sealed record ModelDescription(
         var evaluation = Path.Combine(model.Folder, "evaluation.json");
         return new ModelDescription(
             model, [.. Parts(model)], LicenceOf(head) ?? FirstLine(ReadFirst(model.Folder, Licences)), card,
-            File.Exists(evaluation) ? ConfigFile.ReadObject(evaluation) : null);
+            File.Exists(evaluation) ? ConfigFile.ReadObject(evaluation) : null)
+        {
+            Sha256 = SingleFileLayout.FileOf(model.Folder) is { } single ? FileHash.Sha256(single) : null,
+        };
     }
 
     /// <summary>The licence that a folder states, or null.</summary>
@@ -40,6 +46,14 @@ public sealed record ModelDescription(
 
     private static IEnumerable<ModelComponent> Parts(CatalogModel model)
     {
+        if (SingleFileLayout.FileOf(model.Folder) is { } single)
+        {
+            using var file = CheckpointFolder.OpenWeights(single);
+            foreach (var part in SingleFileLayout.Of(file).Parts)
+                yield return Part(part.Component, part.ClassName, [.. file.Names.Where(name => name.StartsWith(part.Prefix, StringComparison.Ordinal)).Select(file.Describe)]);
+            yield break;
+        }
+
         var index = Path.Combine(model.Folder, "model_index.json");
         if (!File.Exists(index))
         {
@@ -68,9 +82,12 @@ public sealed record ModelDescription(
         var bytes = ModelCatalog.SizeOf(folder);
         if (!HasWeights(folder)) return new ModelComponent(name, className, null, [], bytes);
         using var weights = CheckpointFolder.OpenWeights(folder);
-        var entries = weights.Names.Select(weights.Describe).ToArray();
-        return new ModelComponent(name, className, entries.Sum(e => e.Count), [.. entries.Select(e => e.Type.ToString()).Distinct().Order(StringComparer.Ordinal)], bytes);
+        return Part(name, className, [.. weights.Names.Select(weights.Describe)]) with { Bytes = bytes };
     }
+
+    private static ModelComponent Part(string name, string className, IReadOnlyList<TensorEntry> entries) => new(
+        name, className, entries.Sum(e => e.Count), [.. entries.Select(e => e.Type.ToString()).Distinct().Order(StringComparer.Ordinal)],
+        entries.Sum(e => e.Count * TensorTypes.SizeOf(e.Type)));
 
     private static bool HasWeights(string folder) =>
         Directory.EnumerateFiles(folder).Any(file => Path.GetExtension(file) is ".safetensors" or ".bin");

@@ -143,16 +143,17 @@ internal sealed class ModelFiles
 
     private void ChooseSingleFile()
     {
-        var weights = names.Where(name => !name.Contains('/', StringComparison.Ordinal) && Path.GetExtension(name) is ".pt" or ".safetensors").ToArray();
+        var weights = names.Where(name => !name.Contains('/', StringComparison.Ordinal) && Path.GetExtension(name) is ".pt" or ".safetensors" or ".ckpt").ToArray();
         if (weights.Length == 1)
         {
-            chosen.Add(weights[0]);
+            // Web interfaces keep the configuration of a checkpoint in one file beside it.
+            chosen.UnionWith(names.Where(name => name == weights[0] || name == Path.ChangeExtension(weights[0], ".yaml")));
             return;
         }
 
         throw new CheckpointNotFoundException(weights.Length == 0
-            ? $"{where} holds no model that is read here: neither model_index.json nor config.json nor open_clip_config.json nor a single .pt or .safetensors file."
-            : $"{where} has no model_index.json, config.json or open_clip_config.json, and {weights.Length} files of weights ({string.Join(", ", weights.Order(StringComparer.Ordinal).Take(4))}{(weights.Length > 4 ? ", ..." : "")}): which of them is the model cannot be told.");
+            ? $"{where} holds no model that is read here: neither model_index.json nor config.json nor open_clip_config.json nor a single .pt, .safetensors or .ckpt file."
+            : $"{where} has no model_index.json, config.json or open_clip_config.json, and {weights.Length} files of weights ({string.Join(", ", weights.Order(StringComparer.Ordinal).Take(4))}{(weights.Length > 4 ? ", ..." : "")}): which of them is the model cannot be told; name one ({where}/{weights.Order(StringComparer.Ordinal).First()}).");
     }
 
     private void AddSettings(string prefix) => chosen.UnionWith(names.Where(name =>

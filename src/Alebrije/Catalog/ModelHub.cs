@@ -36,7 +36,9 @@ public sealed class ModelHub : IDisposable
     /// Finds out what fetching a model means. A model that is whole on the disk costs no request; otherwise the hub's list of files and the small files
     /// that decide which are needed are read, and nothing is written.
     /// </summary>
-    /// <param name="nameOrRepository">A name of <see cref="PublishedModels"/>, or <c>owner/name</c>.</param>
+    /// <param name="nameOrRepository">
+    /// A name of <see cref="PublishedModels"/>, <c>owner/name</c>, or <c>owner/name/file</c> of a checkpoint in one file, which is fetched alone.
+    /// </param>
     /// <param name="options">Revision and variant.</param>
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="HubException">It is neither, or the hub refuses, or nothing may be fetched.</exception>
@@ -46,12 +48,19 @@ public sealed class ModelHub : IDisposable
         ArgumentNullException.ThrowIfNull(nameOrRepository);
         options ??= new PullOptions();
         if (options.Variant is not (null or ModelFiles.HalfVariant)) throw new HubException($"The variant '{options.Variant}' is not known; {ModelFiles.HalfVariant} is.");
-        var (name, repositories) = Resolve(nameOrRepository);
+        var single = PublishedModels.Find(nameOrRepository) is null ? HubRepository.TryParseFile(nameOrRepository) : null;
+        if (single is not null && options.Variant is not null)
+            throw new HubException($"{nameOrRepository} is one file, which has no variants; leave --variant away.");
+        var (name, repositories) = single is var (owner, _) ? (nameOrRepository, [owner]) : Resolve(nameOrRepository);
         var revision = options.Revision ?? HubCache.MainRevision;
         if (!RelativePath.IsSafe(revision)) throw new HubException($"'{revision}' is no revision; it is a branch, a tag or a commit.");
         var planned = new List<PlannedRepository>();
         foreach (var repository in repositories)
-            planned.Add((options.Refresh ? null : OnDisk(repository, revision, options.Variant)) ?? await AskAsync(repository, revision, options.Variant, cancellation));
+        {
+            planned.Add((options.Refresh ? null : OnDisk(repository, revision, options.Variant, single?.File))
+                ?? await AskAsync(repository, revision, options.Variant, single?.File, cancellation));
+        }
+
         return new PullPlan(name, planned, settings.FreeBytes?.Invoke(cache.Root) ?? DiskSpace.FreeAt(cache.Root));
     }
 
@@ -106,27 +115,38 @@ public sealed class ModelHub : IDisposable
         if (PublishedModels.Find(given) is { } model) return (model.Name, [.. model.Repositories.Select(r => HubRepository.TryParse(r)!.Value)]);
         if (HubRepository.TryParse(given) is { } repository) return (PublishedModels.Of(repository) is { Repositories.Count: 1 } known ? known.Name : given, [repository]);
         var near = PublishedModels.Suggest(given, []);
-        throw new HubException($"'{given}' is neither a name of the catalogue nor owner/name nor a folder or an archive; "
+        throw new HubException($"'{given}' is neither a name of the catalogue nor owner/name nor a folder or an archive nor a file of weights; "
             + (near.Count > 0 ? $"did you mean {string.Join(" or ", near)}?" : "'models list' shows the names."));
     }
 
-    /// <summary>A revision that is whole on the disk.</summary>
-    private PlannedRepository? OnDisk(HubRepository repository, string revision, string? variant)
+    /// <summary>A revision that is whole on the disk, or the one file of it that is wanted.</summary>
+    private PlannedRepository? OnDisk(HubRepository repository, string revision, string? variant, string? single)
     {
-        if (cache.Find(repository, revision) is not { } folder || ModelFiles.Missing(folder, variant, strictly: true) is not null) return null;
+        if (cache.Find(repository, revision) is not { } folder) return null;
+        // One file that was fetched alone looks like a whole repository.
+        var isWhole = single is not null ? HubCache.SizeOf(Path.Combine(folder, single)) > 0
+            : (settings.Offline || SingleFileLayout.FileOf(folder) is null) && ModelFiles.Missing(folder, variant, strictly: true) is null;
+        if (!isWhole) return null;
         var files = Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => (Path: Path.GetRelativePath(folder, path).Replace('\\', '/'), Bytes: HubCache.SizeOf(path)))
-            .Where(file => file.Bytes >= 0).Select(file => new PlannedFile(file.Path, file.Bytes, file.Bytes)).OrderBy(file => file.Path, StringComparer.Ordinal);
-        return new PlannedRepository(repository.ToString(), revision, Path.GetFileName(folder), folder, [.. files]) { Licence = ModelDescription.LicenceIn(folder) };
+            .Where(file => file.Bytes >= 0 && (single is null || file.Path == single)).Select(file => new PlannedFile(file.Path, file.Bytes, file.Bytes)).OrderBy(file => file.Path, StringComparer.Ordinal);
+        return new PlannedRepository(repository.ToString(), revision, Path.GetFileName(folder), folder, [.. files]) { Licence = ModelDescription.LicenceIn(folder), Single = single };
     }
 
-    private async Task<PlannedRepository> AskAsync(HubRepository repository, string revision, string? variant, CancellationToken cancellation)
+    private async Task<PlannedRepository> AskAsync(HubRepository repository, string revision, string? variant, string? single, CancellationToken cancellation)
     {
         if (settings.Offline)
             throw new HubException($"{repository} is not whole in {cache.Root}, and HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or name a folder or an archive to import.");
         client.OnRetry = (problem, wait) => OnRetry?.Invoke(Retry(problem, wait));
         var listing = await client.ListAsync(repository, revision, cancellation);
         var files = listing.Files.DistinctBy(file => file.Path).ToDictionary(file => file.Path, StringComparer.Ordinal);
-        var choice = await ModelFiles.ChooseAsync(repository.ToString(), files.Keys, variant, async name =>
+        if (single is not null && !files.ContainsKey(single))
+        {
+            var others = files.Keys.Where(SingleFileLayout.HasEnding).Where(name => !name.Contains('/', StringComparison.Ordinal)).Order(StringComparer.Ordinal).Take(8).ToArray();
+            throw new CheckpointNotFoundException(
+                $"{repository} has no file {single}; {(others.Length > 0 ? $"at its top it has {string.Join(", ", others)}" : "it has none of this kind at its top")}.");
+        }
+
+        var choice = single is not null ? new ModelFileChoice([single], [], true) : await ModelFiles.ChooseAsync(repository.ToString(), files.Keys, variant, async name =>
         {
             files[name] = await KnownAsync(repository, listing.Commit, files[name], cancellation);
             return await ReadSmallAsync(repository, listing.Commit, files[name], cancellation);
@@ -140,7 +160,7 @@ public sealed class ModelHub : IDisposable
 
         return new PlannedRepository(repository.ToString(), revision, listing.Commit, cache.SnapshotOf(repository, listing.Commit), planned)
         {
-            Licence = listing.Licence, LicencePage = listing.LicencePage, Gated = listing.Gated, Notes = choice.Notes,
+            Licence = listing.Licence, LicencePage = listing.LicencePage, Gated = listing.Gated, Notes = choice.Notes, Single = single,
         };
     }
 

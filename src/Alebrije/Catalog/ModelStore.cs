@@ -55,20 +55,29 @@ public sealed partial class ModelStore
     /// <exception cref="HubException">The environment has a value that cannot be used.</exception>
     public static ModelStore Create() => new(DefaultFolder, HubSettings.FromEnvironment(), ModelCatalog.Create());
 
-    /// <summary>Whether a path is something to import: a folder, or an archive (.zip, .tar, .tar.gz, .tgz).</summary>
+    /// <summary>
+    /// Whether a path is something to import: a folder, an archive (.zip, .tar, .tar.gz, .tgz), or a checkpoint in one file (.safetensors, .ckpt).
+    /// </summary>
     public static bool CanImport(string path) => ModelArchive.IsOne(path);
 
     /// <summary>Finds out what importing means; writes nothing.</summary>
-    /// <param name="source">A folder or an archive.</param>
+    /// <param name="source">A folder, an archive, or a checkpoint in one file, which is kept byte for byte.</param>
     /// <param name="name">The name that it gets; null takes the source's own.</param>
     /// <param name="variant"><c>fp16</c>, or null: full precision.</param>
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="HubException">The archive is damaged or refused, or the name is taken.</exception>
     /// <exception cref="CheckpointNotFoundException">It holds no model that is read here.</exception>
+    /// <exception cref="WeightsException">The file is damaged, or no checkpoint of Stable Diffusion.</exception>
     public ImportPlan PlanImport(string source, string? name = null, string? variant = null, CancellationToken cancellation = default)
     {
         name ??= ModelArchive.StemOf(source);
         var folder = FolderFor(name);
+        if (SingleFileLayout.FileOf(source) is { } single)
+        {
+            using var weights = CheckpointFolder.OpenWeights(single);
+            SingleFileLayout.Of(weights);
+        }
+
         var archive = ModelArchive.Open(source, cancellation);
         var files = archive.Files;
         var choice = ModelFiles.ChooseAsync(source, files.Keys, variant, file => Task.FromResult(archive.Read(file))).GetAwaiter().GetResult();
@@ -176,7 +185,8 @@ public sealed partial class ModelStore
             throw new HubException(name == ModelCatalog.DefaultName ? $"{name} is built in and stays." : $"{name} lies in {folder}, which no command fetched or imported; delete it yourself.");
         if (revision is not null) throw new HubException($"{name} was imported and has no revisions; leave --revision away.");
         var bytes = ModelCatalog.SizeOf(folder);
-        if (!pretend) Directory.Delete(folder, recursive: true);
+        if (!pretend && File.Exists(folder)) File.Delete(folder);
+        else if (!pretend) Directory.Delete(folder, recursive: true);
         return new RemovedModel(name, [folder], bytes, []);
     }
 

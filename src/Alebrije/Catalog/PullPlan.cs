@@ -41,6 +41,9 @@ public sealed record PlannedRepository(string Repository, string Revision, strin
 
     /// <summary>What a person should hear about the choice of files.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
+
+    /// <summary>The checkpoint in one file that was named alone, or null.</summary>
+    internal string? Single { get; init; }
 }
 
 /// <summary>What fetching a model means, before anything is fetched.</summary>
@@ -55,8 +58,8 @@ public sealed record PullPlan(string Name, IReadOnlyList<PlannedRepository> Repo
     /// <summary>Bytes that are not on the disk yet.</summary>
     public long BytesToFetch => Repositories.Sum(repository => repository.Files.Sum(file => file.Bytes - file.Present));
 
-    /// <summary>The folder that is opened.</summary>
-    public string Folder => Repositories[0].Folder;
+    /// <summary>The folder, or the checkpoint in one file, that is opened.</summary>
+    public string Folder => Repositories[0] is { Single: { } file } only ? Path.Combine(only.Folder, file) : Repositories[0].Folder;
 }
 
 /// <summary>How far fetching is.</summary>

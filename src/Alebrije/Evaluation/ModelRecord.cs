@@ -39,7 +39,7 @@ public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, I
     public static ModelRecord? Read(string path)
     {
         var file = Directory.Exists(path) ? Path.Combine(path, FileName) : path;
-        if (!File.Exists(file)) return null;
+        if (!File.Exists(file) || SingleFileLayout.HasEnding(file)) return null;
         try
         {
             var record = JsonSerializer.Deserialize<ModelRecord>(File.ReadAllText(file), Format);

@@ -7,7 +7,6 @@ using Alebrije.Models.UNets;
 using Alebrije.Models.XlmRoberta;
 using Alebrije.Nn;
 using Alebrije.Tensors;
-using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -85,54 +84,53 @@ internal sealed class GenerationEstimator
 
     private void Add(PipelineFolder from, string component)
     {
-        if (!Directory.Exists(Path.Combine(from.Path, component))) return;
-        var path = from.Of(component);
+        if (!from.IsThere(component)) return;
         switch (from.Components[component])
         {
             case "CLIPTextModelWithProjection" or "CLIPTextModel":
-                var text = ConfigFile.Read<ClipTextConfig>(path);
+                var text = from.Config<ClipTextConfig>(component);
                 Stage(from, component, NetworkCost.OfTransformer(new ClipTextModel(text, projects: false), text.MaxPositionEmbeddings), ScalarType.Float32, runs: 2);
                 break;
             case "CLIPVisionModelWithProjection":
-                var vision = ConfigFile.Read<ClipVisionConfig>(path);
+                var vision = from.Config<ClipVisionConfig>(component);
                 var patches = vision.ImageSize / vision.PatchSize * (vision.ImageSize / vision.PatchSize) + 1;
                 Stage(from, component, NetworkCost.OfTransformer(new ClipVisionModel(vision, projects: true), patches), ScalarType.Float32, runs: 1);
                 break;
             case "MultilingualCLIP":
-                Stage(from, component, NetworkCost.OfTransformer(new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), 77), ScalarType.Float32, runs: Halves);
+                Stage(from, component, NetworkCost.OfTransformer(new MultilingualClip(from.Config<MultilingualClipConfig>(component)), 77), ScalarType.Float32, runs: Halves);
                 break;
             case "T5EncoderModel" when stages.Any(stage => stage.Stage == component):
                 // Later stages of DeepFloyd IF take the encodings of the first.
                 break;
             case "T5EncoderModel":
-                Stage(from, component, NetworkCost.OfTransformer(new T5Encoder(ConfigFile.Read<T5Config>(path)), 77), type, runs: Halves);
+                Stage(from, component, NetworkCost.OfTransformer(new T5Encoder(from.Config<T5Config>(component)), 77), type, runs: Halves);
                 break;
             case "PriorTransformer":
-                Prior(from, component, PriorTransformerConfig.Read(path));
+                Prior(from, component, PriorTransformerConfig.Read(from.Of(component)));
                 break;
             case "UNet2DConditionModel":
-                var unet = ConfigFile.Read<UNet2DConditionConfig>(path);
+                var unet = from.Config<UNet2DConditionConfig>(component);
                 var positions = from.Has("movq") || from.Has("vae") ? Pixels / Math.Pow(CodecFactor(from), 2)
                     : UnClipFolder.DrawsFromTextAlone(from.ClassName) ? Pixels : Math.Pow((unet.SampleSize ?? [64])[0], 2);
                 Stage(from, component, NetworkCost.OfUNet(new UNet2DConditionModel(unet), unet.BlockOutChannels.Length, positions, 81), type, request.Steps!.Value * Halves, batch: Halves);
                 break;
             case "UNet2DModel":
-                var upsampler = ConfigFile.Read<UNet2DConfig>(path);
+                var upsampler = from.Config<UNet2DConfig>(component);
                 var large = (double)(upsampler.SampleSize ?? [256])[0];
                 if (from.Has("vae") && request.UpsamplerSteps is null) break;
                 var steps = (request.UpsamplerSteps ?? 7) - (from.Has(Upsampler.Last) ? 1 : 0);
                 Stage(from, component, NetworkCost.OfUNet(new UNet2DModel(upsampler), upsampler.BlockOutChannels.Length, large * large, 0), type, component == Upsampler.Last ? 1 : steps);
                 break;
             case FirstGuessConfig.ClassName:
-                var guess = ConfigFile.Read<FirstGuessConfig>(path);
+                var guess = from.Config<FirstGuessConfig>(component);
                 Stage(from, component, NetworkCost.OfUNet(new FirstGuessModel(guess), 1, Math.Pow(guess.SampleSize / guess.PatchSize, 2), 81), ScalarType.Float32, runs: 1);
                 break;
             case "AutoencoderKL":
-                var vae = ConfigFile.Read<AutoencoderKLConfig>(path);
+                var vae = from.Config<AutoencoderKLConfig>(component);
                 Stage(from, component, NetworkCost.OfDecoder(new AutoencoderKL(vae), vae.BlockOutChannels.Count, Pixels / Math.Pow(vae.Factor, 2)), ScalarType.Float32, runs: 1);
                 break;
             case "VQModel":
-                var codec = ConfigFile.Read<VQModelConfig>(path);
+                var codec = from.Config<VQModelConfig>(component);
                 Stage(from, component, NetworkCost.OfDecoder(new VQModel(codec), codec.BlockOutChannels.Count, Pixels / Math.Pow(codec.Factor, 2)), ScalarType.Float32, runs: 1);
                 break;
             default:
@@ -153,7 +151,7 @@ internal sealed class GenerationEstimator
     private void Stage(PipelineFolder from, string component, NetworkCost cost, ScalarType weights, double runs, double batch = 1, double further = 0, int copies = 1)
     {
         var size = weights == ScalarType.BFloat16 ? 2 : 4;
-        var file = Directory.EnumerateFiles(from.Of(component)).Where(path => Path.GetExtension(path) is ".safetensors" or ".bin").Select(path => new FileInfo(path).Length).DefaultIfEmpty().Max();
+        var file = from.WeightBytes(component).DefaultIfEmpty().Max();
         // While it is loaded, the pages of its file count too.
         var own = size * cost.Weights;
         // Later, a prior's blocks are there a second time, in the layout of the fast kernels.
@@ -166,5 +164,5 @@ internal sealed class GenerationEstimator
     }
 
     private static int CodecFactor(PipelineFolder from) => from.Has("movq")
-        ? ConfigFile.Read<VQModelConfig>(from.Of("movq")).Factor : ConfigFile.Read<AutoencoderKLConfig>(from.Of("vae")).Factor;
+        ? from.Config<VQModelConfig>("movq").Factor : from.Config<AutoencoderKLConfig>("vae").Factor;
 }

@@ -229,4 +229,9 @@ public sealed record GenerationResult(
 
     /// <summary>Notes of the run for its user; empty as a rule.</summary>
     public IReadOnlyList<RunNote> Notes { get; init; } = [];
+
+    /// <summary>The single file that the model was loaded from, hashed when first asked for; null for folders.</summary>
+    public ModelFile? ModelFile => Single?.Value;
+
+    internal Lazy<ModelFile>? Single { get; init; }
 }

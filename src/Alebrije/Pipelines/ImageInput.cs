@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Text.Json.Serialization;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Weights;
 
 namespace Alebrije.Pipelines;
 

@@ -4,12 +4,8 @@ namespace Alebrije.Pipelines;
 internal static class ModelMemory
 {
     /// <summary>True if all networks of folders take less than half of the memory that is free.</summary>
-    public static bool FitsTwice(params IReadOnlyList<PipelineFolder> folders)
-    {
-        var bytes = folders.SelectMany(folder => folder.Components.Keys.Select(component => Path.Combine(folder.Path, component))).Where(Directory.Exists)
-            .SelectMany(Directory.EnumerateFiles).Where(IsWeights).Sum(file => new FileInfo(file).Length);
-        return 2 * bytes < Available();
-    }
+    public static bool FitsTwice(params IReadOnlyList<PipelineFolder> folders) =>
+        2 * folders.Sum(folder => folder.Components.Keys.SelectMany(folder.WeightBytes).Sum()) < Available();
 
     /// <summary>Bytes that can still be taken: what the system says is available, at most what this process may have.</summary>
     public static long Available()
@@ -20,6 +16,4 @@ internal static class ModelMemory
         var line = File.ReadLines(file).FirstOrDefault(text => text.StartsWith("MemAvailable:", StringComparison.Ordinal));
         return line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, var kilobytes, ..] && long.TryParse(kilobytes, out var free) ? Math.Min(limit, free * 1024) : limit;
     }
-
-    private static bool IsWeights(string file) => Path.GetExtension(file) is ".safetensors" or ".bin";
 }

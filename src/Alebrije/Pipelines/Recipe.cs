@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Preprocessing.Imaging;
 
@@ -21,6 +22,18 @@ public sealed record PictureRecipe(string Model, string? PriorFrom, GenerationRe
 
     /// <summary>Threads that computed it; null where the file does not say so.</summary>
     public int? Threads { get; init; }
+
+    /// <summary>The single file that the model was; null for folders.</summary>
+    public ModelFile? ModelFile { get; init; }
+
+    /// <summary>Refuses another file than that of the recipe.</summary>
+    /// <param name="given">The file that is loaded now; null: a folder, whose name stands for it.</param>
+    /// <exception cref="InvalidDataException">Its hash is another one.</exception>
+    public void CheckModel(ModelFile? given)
+    {
+        if (ModelFile is { } then && given is { } now && !then.Sha256.Equals(now.Sha256, StringComparison.OrdinalIgnoreCase))
+            throw new InvalidDataException($"{now.File} has changed since the recipe was written: its SHA-256 is {now.Sha256}, not {then.Sha256}.");
+    }
 }
 
 /// <summary>What a picture's file says of how it was made: a line that other tools read, and all of it as JSON.</summary>
@@ -64,15 +77,13 @@ public static class Recipe
         ArgumentNullException.ThrowIfNull(result);
         var request = result.Request;
         var negative = request.Negative.Length > 0 ? $"\nNegative prompt: {request.Negative}" : "";
+        var (size, file) = ($"{result.Image.Width}x{result.Image.Height}", result.ModelFile);
+        var hash = file is null ? "" : $"Model hash: {file.ShortHash}, ";
         return new Dictionary<string, string>
         {
             [ParametersKeyword] = string.Create(CultureInfo.InvariantCulture,
-                $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: {request.Guidance}, Seed: {request.Seed}, Size: {result.Image.Width}x{result.Image.Height}, Model: {model}"),
-            [JsonKeyword] = result.Judge is { } judge
-                ? JsonSerializer.Serialize(new { software = "Alebrije", model, judge, result.Precision, result.Threads, request }, Format)
-                : result.PriorFrom is { } prior
-                ? JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = prior, result.Precision, result.Threads, request }, Format)
-                : JsonSerializer.Serialize(new { software = "Alebrije", model, result.Precision, result.Threads, request }, Format),
+                $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: {request.Guidance}, Seed: {request.Seed}, Size: {size}, {hash}Model: {model}"),
+            [JsonKeyword] = Json(model, file, (result.PriorFrom, result.Judge), new { result.Precision, result.Threads, request }),
         };
     }
 
@@ -85,8 +96,7 @@ public static class Recipe
         ArgumentNullException.ThrowIfNull(result);
         return new Dictionary<string, string>
         {
-            [JsonKeyword] = JsonSerializer.Serialize(
-                new { software = "Alebrije", model, prior_from = result.PriorFrom, result.Precision, result.Threads, experiment = result.Experiment, picture }, Format),
+            [JsonKeyword] = Json(model, result.ModelFile, (result.PriorFrom, null), new { result.Precision, result.Threads, experiment = result.Experiment, picture }),
         };
     }
 
@@ -110,6 +120,17 @@ public static class Recipe
                     source = source.TryGetValue(JsonKeyword, out var recipe) ? Parsed(recipe) : null,
                 }, Format),
         };
+    }
+
+    /// <summary>The model, and what was asked of it, as one object.</summary>
+    private static string Json(string model, ModelFile? file, (string? Prior, string? Judge) from, object rest)
+    {
+        var recipe = new JsonObject { ["software"] = "Alebrije", ["model"] = model };
+        if (file is not null) recipe["model_file"] = JsonSerializer.SerializeToNode(file, Format);
+        if (from.Prior is { } prior) recipe["prior_from"] = prior;
+        if (from.Judge is { } judge) recipe["judge"] = judge;
+        foreach (var (name, value) in JsonSerializer.SerializeToNode(rest, Format)!.AsObject()) recipe[name] = value?.DeepClone();
+        return recipe.ToJsonString(Format);
     }
 
     /// <summary>A recipe as JSON; what is none stays a text.</summary>

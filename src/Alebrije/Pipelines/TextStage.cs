@@ -26,7 +26,7 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     public static Component<ClipTextModel> Encoder(PipelineFolder folder, string name, bool keep)
     {
         // A component that is missing is named before anything runs.
-        folder.Of(name);
+        folder.Require(name);
         return new(() => folder.Load<ClipTextModel>(name), keep);
     }
 

@@ -38,8 +38,13 @@ public sealed class UnClipPipeline : IDisposable
         }
     }
 
-    /// <summary>The model's name: that of its folder.</summary>
+    /// <summary>The model's name: that of its folder or file.</summary>
     public string Name { get; }
+
+    /// <summary>The file that it was loaded from, hashed when first asked for, which takes a second for each gigabyte; null for folders.</summary>
+    public ModelFile? File => Single?.Value;
+
+    internal Lazy<ModelFile>? Single { get; private set; }
 
     /// <summary>Side of the pictures that it was made for, in pixels.</summary>
     public int Size => decoder.Traits.Size;
@@ -75,8 +80,8 @@ public sealed class UnClipPipeline : IDisposable
 
     internal ImageDecoder Decoder => decoder;
 
-    /// <summary>Loads a pipeline folder by its <c>model_index.json</c>.</summary>
-    /// <param name="folder">The folder.</param>
+    /// <summary>Loads a pipeline folder by its <c>model_index.json</c>, or a checkpoint of Stable Diffusion in one file.</summary>
+    /// <param name="folder">The folder, or the file (.safetensors, .ckpt).</param>
     /// <param name="options">Null: its own prior, automatic precision.</param>
     /// <exception cref="CheckpointNotFoundException">A file is missing.</exception>
     /// <exception cref="WeightsException">
@@ -86,7 +91,9 @@ public sealed class UnClipPipeline : IDisposable
     {
         TorchRuntime.Initialize();
         options ??= new UnClipOptions();
-        var pipeline = UnClipFolder.Open(PipelineFolder.Open(folder), options);
+        var source = PipelineFolder.Open(folder);
+        var pipeline = UnClipFolder.Open(source, options);
+        pipeline.Single = source.File;
         if (options.JudgeFolder is { } judge)
         {
             if (pipeline.HasPrior) throw new ArgumentException($"{pipeline.Name} has a CLIP of its own; leave the judge (--judge) out.");
@@ -217,7 +224,7 @@ public sealed class UnClipPipeline : IDisposable
         [
             .. images.Select((image, i) => new GenerationResult(image, requests[i], scores?[i], share)
             {
-                PriorFrom = embedder?.Priors.From(requests[0].Prior), Judge = requests[0].ClipGuidance is null ? null : judge?.Name, Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes,
+                PriorFrom = embedder?.Priors.From(requests[0].Prior), Judge = requests[0].ClipGuidance is null ? null : judge?.Name, Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes, Single = Single,
             }),
         ];
     }

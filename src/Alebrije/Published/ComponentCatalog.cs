@@ -49,10 +49,13 @@ internal static class ComponentCatalog
 
     /// <summary>Names and shapes that a network has for a config, without allocating its weights.</summary>
     /// <exception cref="WeightsException">The class is not built in, or the config is not one of it.</exception>
-    public static SortedDictionary<string, long[]> Names(string className, string configPath)
+    public static SortedDictionary<string, long[]> Names(string className, string configPath) => Names(() => Find(className).Build(configPath));
+
+    /// <summary>Names and shapes of a network, none of its weights allocated.</summary>
+    public static SortedDictionary<string, long[]> Names(Func<nn.Module> build)
     {
         using var meta = WeightInit.OnMeta();
-        using var network = Find(className).Build(configPath);
+        using var network = build();
         return StateDict.Names(network);
     }
 
@@ -82,6 +85,30 @@ internal static class ComponentCatalog
         CheckpointFolder.Load(network, folder, edits is null ? options : options with { Edits = edits });
         network.eval();
         return network;
+    }
+
+    /// <summary>Builds a network, in evaluation mode, and loads its weights from a file of another layout, strictly in both directions.</summary>
+    /// <param name="build">Constructor of the network.</param>
+    /// <param name="weights">The file; it stays the caller's.</param>
+    /// <param name="options">Relation of its names and shapes to the network's.</param>
+    /// <param name="type">Type of the weights in memory, converted where the file has another; null: float32.</param>
+    /// <exception cref="WeightsException">Tensors do not fit the network.</exception>
+    public static nn.Module Load(Func<nn.Module> build, TensorSource weights, StateDictOptions options, ScalarType? type = null)
+    {
+        using var skip = WeightInit.Skip(type);
+        var network = build();
+        StateDict.Load(network, weights, options);
+        network.eval();
+        return network;
+    }
+
+    /// <summary>Compares a file of another layout with a network, strictly in both directions; reads no weights.</summary>
+    /// <exception cref="WeightsException">Tensors do not fit the network.</exception>
+    public static void Check(Func<nn.Module> build, TensorSource weights, StateDictOptions options)
+    {
+        using var meta = WeightInit.OnMeta();
+        using var network = build();
+        StateDict.Check(network, weights, options);
     }
 
     /// <summary>Loads weights into a network of a class, strictly in both directions; training goes on from them.</summary>

@@ -10,12 +10,16 @@ internal static class CheckpointFolder
 
     private static ReadOnlySpan<byte> PointerStart => "version https://git-lfs"u8;
 
-    /// <summary>What a person calls a model's folder: its own name, or <c>owner/name</c> where it is a revision in the cache of a model hub.</summary>
+    /// <summary>
+    /// Name of a model's folder or file for people: its own, or <c>owner/name</c> and <c>owner/name/file</c> where it lies in the cache of a model hub.
+    /// </summary>
     public static string NameOf(string folder)
     {
         const string prefix = "models--";
         var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         var name = Path.GetFileName(path);
+        if (File.Exists(path) && Path.GetDirectoryName(path) is { } parent && NameOf(parent) is var owner && owner.Contains('/', StringComparison.Ordinal))
+            return $"{owner}/{name}";
         return Path.GetDirectoryName(path) is { } snapshots && Path.GetFileName(snapshots) == "snapshots"
             && Path.GetFileName(Path.GetDirectoryName(snapshots)) is { } repository && repository.StartsWith(prefix, StringComparison.Ordinal)
                 ? repository[prefix.Length..].Replace("--", "/", StringComparison.Ordinal) : name;

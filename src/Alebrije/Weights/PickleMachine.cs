@@ -44,6 +44,17 @@ internal sealed class PickleMachine
         "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter", "torch._utils._rebuild_tensor", "torch.Size",
     };
 
+    /// <summary>
+    /// Names in training checkpoints that stand beside the tensors (those of Stable Diffusion hold the state of a callback and numbers of NumPy). Nothing
+    /// becomes of what is made with them: no object, no attribute, no call.
+    /// </summary>
+    private static readonly HashSet<string> PassedOver = new(StringComparer.Ordinal)
+    {
+        "pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint", "pytorch_lightning.callbacks.early_stopping.EarlyStopping",
+        "pytorch_lightning.utilities.parsing.AttributeDict", "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar", "numpy.dtype",
+        "_codecs.encode", "__builtin__.set", "builtins.set", "collections.defaultdict", "__builtin__.dict", "builtins.dict",
+    };
+
     /// <summary>Where the classes of a TorchScript archive are; all that becomes of an object is its attributes.</summary>
     private const string ScriptClasses = "__torch__.";
 
@@ -127,8 +138,8 @@ internal sealed class PickleMachine
             case '\u0087': stack.Add(Pops(3)); break;
             case '}': stack.Add(new Dictionary<object, object?>()); break;
             case 'd': { var items = PopToMark(); stack.Add(Fill([], items)); break; }
-            case 's': { var items = Pops(2); Fill(Peek<Dictionary<object, object?>>("dictionary"), items); break; }
-            case 'u': { var items = PopToMark(); Fill(Peek<Dictionary<object, object?>>("dictionary"), items); break; }
+            case 's': { var items = Pops(2); if (Peek() is not Nothing) Fill(Peek<Dictionary<object, object?>>("dictionary"), items); break; }
+            case 'u': { var items = PopToMark(); if (Peek() is not Nothing) Fill(Peek<Dictionary<object, object?>>("dictionary"), items); break; }
             case 'q': memo[Take(1)[0]] = Peek(); break;
             case 'r': memo[BinaryPrimitives.ReadInt32LittleEndian(Take(4))] = Peek(); break;
             case '\u0094': memo[memo.Count] = Peek(); break;
@@ -151,7 +162,7 @@ internal sealed class PickleMachine
     }
 
     /// <summary>Names are all that becomes of a global.</summary>
-    private GlobalName Resolve(string name) => Storages.ContainsKey(name) || Constructors.Contains(name)
+    private GlobalName Resolve(string name) => Storages.ContainsKey(name) || Constructors.Contains(name) || PassedOver.Contains(name)
         || (scripted && name.StartsWith(ScriptClasses, StringComparison.Ordinal))
         ? new GlobalName(name)
         : throw Bad($"refers to '{Short(name)}', which is refused: only plain tensors are read, and no code from a checkpoint ever runs; "
@@ -178,6 +189,8 @@ internal sealed class PickleMachine
                 return sizes;
             case "torch._utils._rebuild_parameter" when given is [PickledTensor tensor, ..]:
                 return tensor;
+            case var passed when PassedOver.Contains(passed):
+                return new Nothing();
             default:
                 throw Bad($"gives '{global.Name}' arguments that it does not take");
         }
@@ -210,8 +223,9 @@ internal sealed class PickleMachine
     }
 
     /// <summary>A module of a TorchScript archive, empty as yet.</summary>
-    private ScriptModule Instance(object? type, object? arguments) =>
-        type is GlobalName global && global.Name.StartsWith(ScriptClasses, StringComparison.Ordinal) && arguments is object?[] { Length: 0 }
+    private object Instance(object? type, object? arguments) =>
+        type is GlobalName passed && PassedOver.Contains(passed.Name) ? new Nothing()
+        : type is GlobalName global && global.Name.StartsWith(ScriptClasses, StringComparison.Ordinal) && arguments is object?[] { Length: 0 }
             ? new ScriptModule()
             : throw Bad("makes an object of a class, which plain tensors do not need");
 
@@ -226,6 +240,8 @@ internal sealed class PickleMachine
             case ScriptModule module when state is Dictionary<object, object?> attributes:
                 Spend(attributes.Count);
                 foreach (var (name, value) in attributes) module[name] = value;
+                break;
+            case Nothing:
                 break;
             case ScriptModule or not Dictionary<object, object?>:
                 throw Bad("sets attributes of an object that is no dictionary, which is refused");
@@ -264,7 +280,8 @@ internal sealed class PickleMachine
         if (items.Length % 2 != 0) throw Bad("has a dictionary with a key but no value");
         for (var i = 0; i < items.Length; i += 2)
         {
-            // Keys of other kinds could not name a tensor; numbers occur beside the weights in training checkpoints.
+            // Keys of other kinds could not name a tensor; numbers and classes occur beside the weights in training checkpoints.
+            if (items[i] is GlobalName or Nothing) continue;
             if (items[i] is not (string or long or double or bool)) throw Bad("has a dictionary whose key is neither text nor number");
             target[items[i]!] = items[i + 1];
         }
@@ -333,6 +350,9 @@ internal sealed class PickleMachine
     private static string Short(string text) => text.Length <= 200 ? text : text[..200] + "...";
 
     private sealed record GlobalName(string Name);
+
+    /// <summary>An object that is passed over.</summary>
+    private sealed class Nothing;
 
     private sealed class ScriptModule : Dictionary<object, object?>;
 }

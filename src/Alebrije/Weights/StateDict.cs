@@ -57,6 +57,15 @@ internal static class StateDict
 {
     private const int Listed = 40;
 
+    /// <summary>Compares names, shapes and kinds of a file's tensors with a network's; reads none.</summary>
+    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or kind; all of them are listed.</exception>
+    public static void Check(nn.Module module, TensorSource source, StateDictOptions options)
+    {
+        using var translated = options.Reshapes ? new RenamedSource(source, options) : null;
+        if (translated is not null) options = new StateDictOptions();
+        Compare(module, translated ?? source, module.state_dict(), Translate(translated ?? source, options), options);
+    }
+
     /// <summary>Loads weights into a network, after everything has been compared.</summary>
     /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or kind; all of them are listed.</exception>
     public static void Load(nn.Module module, TensorSource source, StateDictOptions? options = null)

@@ -112,12 +112,12 @@ public sealed class VQModelTests
         {
             SafeTensorsWriter.Write(file, original);
             using var weights = CheckpointFolder.OpenWeights(file);
-            StateDict.Load(here, weights, MoVqKeyMap.FromOriginal(levels: 2));
+            StateDict.Load(here, weights, AutoencoderKeyMap.FromOriginal(levels: 2, hasSpatialNorm: true));
             var loaded = here.state_dict();
             Assert.All(there.state_dict(), pair => Assert.True(pair.Value.equal(loaded[pair.Key]).all().item<bool>(), pair.Key));
-            Assert.Equal(StateDict.Names(there), StateDict.Names(weights, MoVqKeyMap.FromOriginal(levels: 2)));
+            Assert.Equal(StateDict.Names(there), StateDict.Names(weights, AutoencoderKeyMap.FromOriginal(levels: 2, hasSpatialNorm: true)));
 
-            var e = Assert.Throws<WeightsException>(() => StateDict.Load(here, weights, MoVqKeyMap.FromOriginal(levels: 2) with { Pointwise = [] }));
+            var e = Assert.Throws<WeightsException>(() => StateDict.Load(here, weights, AutoencoderKeyMap.FromOriginal(levels: 2, hasSpatialNorm: true) with { Pointwise = [] }));
             Assert.Contains("of another shape", e.Message, StringComparison.Ordinal);
         }
         finally

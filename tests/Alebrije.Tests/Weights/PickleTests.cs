@@ -137,6 +137,26 @@ public sealed class PickleTests : IDisposable
         Assert.Contains("compresses", Assert.Throws<WeightsException>(() => new PickleFile(Target)).Message, StringComparison.Ordinal);
     }
 
+    /// <summary>Training checkpoints hold the state of callbacks under their class, and numbers of NumPy.</summary>
+    [Fact]
+    public void StateOfATrainer_BesideTheTensors_IsPassedOver()
+    {
+        var writer = new PickleWriter().Op('}').Text("callbacks").Op('}').Global("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint").Op('}')
+            .Text("best").Global("numpy.core.multiarray", "scalar").Global("numpy", "dtype").Text("f8").Op('\u0089').Op('\u0088').Op('\u0087').Op('R')
+            .Op('(').Number(3).Text("<").Op('t').Op('b').Global("_codecs", "encode").Text("x").Text("latin1").Op('\u0086').Op('R').Op('\u0086').Op('R')
+            .Op('s').Op('s').Op('s').Text("a").Tensor("FloatStorage", "0", 2, 0, [2], [1]).Op('s').Op('.');
+        using var file = new PickleFile(writer.Save(Target, Floats(2)));
+        Assert.Equal(["a"], file.Names);
+    }
+
+    [Theory]
+    [InlineData("os", "system")]
+    [InlineData("numpy", "load")]
+    [InlineData("pytorch_lightning.callbacks.model_checkpoint", "os.system")]
+    [InlineData("builtins", "eval")]
+    public void OtherNames_AreRefusedThere(string module, string name) => Assert.Contains(
+        $"refers to '{module}.{name}'", Error(new PickleWriter().Op('}').Text("callbacks").Global(module, name).Op('s').Op('.')), StringComparison.Ordinal);
+
     [Fact]
     public void DictionaryWithinItself_IsRefused() =>
         Assert.Contains("nests", Error(new PickleWriter().Op('}').Op('q', 0).Text("a").Op('h', 0).Op('s').Op('.')), StringComparison.Ordinal);

@@ -3,9 +3,10 @@ using Alebrije.Weights;
 namespace Alebrije.Models.UNets;
 
 /// <summary>
-/// Names of the original decoders of Karlo (kakaobrain/karlo, modules/unet.py) and Kandinsky 2.1 (ai-forever/Kandinsky-2, model/text2im_model2_1.py): one
-/// trunk, whose blocks are numbered through all levels, with heads of their own (diffusers, scripts/convert_kakao_brain_unclip_to_diffusers.py and
-/// convert_kandinsky_to_diffusers.py).
+/// Names of the original decoders of Karlo (kakaobrain/karlo, modules/unet.py), Kandinsky 2.1 (ai-forever/Kandinsky-2, model/text2im_model2_1.py) and
+/// Stable Diffusion (CompVis/stable-diffusion, ldm/modules/diffusionmodules/openaimodel.py): one trunk, whose blocks are numbered through all levels,
+/// with heads of their own (diffusers, scripts/convert_kakao_brain_unclip_to_diffusers.py, convert_kandinsky_to_diffusers.py and
+/// loaders/single_file_utils.py).
 /// </summary>
 internal static class UNet2DConditionKeyMap
 {
@@ -31,8 +32,21 @@ internal static class UNet2DConditionKeyMap
         (@"\.out_layers\.0\.", ".norm2."),
         (@"\.out_layers\.3\.", ".conv2."),
         (@"\.skip_connection\.", ".conv_shortcut."),
+    ];
+
+    /// <summary>Attention with added keys and values.</summary>
+    private static readonly (string Pattern, string Replacement)[] AddedKv =
+    [
         (@"(\.attentions\.\d+)\.norm\.", "$1.group_norm."),
         (@"(\.attentions\.\d+)\.proj_out\.", "$1.to_out.0."),
+    ];
+
+    /// <summary>Sizes and pooled text of SDXL; noise level of the upscaler.</summary>
+    private static readonly (string Pattern, string Replacement)[] StableDiffusionHeads =
+    [
+        (@"^label_emb\.0\.0\.", "add_embedding.linear_1."),
+        (@"^label_emb\.0\.2\.", "add_embedding.linear_2."),
+        (@"^label_emb\.weight$", "class_embedding.weight"),
     ];
 
     private static readonly (string Pattern, string Replacement)[] KandinskyHeads =
@@ -50,7 +64,13 @@ internal static class UNet2DConditionKeyMap
 
     /// <summary>How Kandinsky's decoder file is read.</summary>
     public static StateDictOptions FromKandinsky(UNet2DConditionConfig config, string prefix = "") =>
-        Read(config) with { Prefix = prefix, Renames = [.. Blocks(config), .. Inner, .. KandinskyHeads] };
+        Read(config) with { Prefix = prefix, Renames = [.. Blocks(config), .. Inner, .. AddedKv, .. KandinskyHeads] };
+
+    /// <summary>Reading of Stable Diffusion's UNet in a checkpoint of one file.</summary>
+    public static StateDictOptions FromStableDiffusion(UNet2DConditionConfig config, string prefix) => new()
+    {
+        Prefix = prefix, Renames = [.. Blocks(config, @"op\.", @"conv\.", "conv."), .. Inner, .. StableDiffusionHeads],
+    };
 
     /// <summary>How Karlo's decoder file is read as a <see cref="UnClipTextProjection"/>.</summary>
     public static StateDictOptions TextProjection(string prefix) => new()
@@ -68,7 +88,7 @@ internal static class UNet2DConditionKeyMap
 
     private static StateDictOptions Read(UNet2DConditionConfig config) => new()
     {
-        Renames = [.. Blocks(config), .. Inner], Pointwise = Matrices, Fused =
+        Renames = [.. Blocks(config), .. Inner, .. AddedKv], Pointwise = Matrices, Fused =
         [
             new(@"(\.attentions\.\d+)\.qkv\.", ["$1.to_q.", "$1.to_k.", "$1.to_v."], config.AttentionHeadDim[0]),
             new(@"(\.attentions\.\d+)\.encoder_kv\.", ["$1.add_k_proj.", "$1.add_v_proj."], config.AttentionHeadDim[0]),
@@ -76,30 +96,37 @@ internal static class UNet2DConditionKeyMap
     };
 
     /// <summary>The block that doubles shares its number with the last residual block of its level, after that one's attention.</summary>
-    private static IEnumerable<(string Pattern, string Replacement)> Blocks(UNet2DConditionConfig config)
+    /// <param name="config">Sizes of the network.</param>
+    /// <param name="halving">Pattern of the layer that halves, within its block.</param>
+    /// <param name="doubling">Pattern of the layer that doubles, within its block.</param>
+    /// <param name="resampling">The same in the network.</param>
+    private static IEnumerable<(string Pattern, string Replacement)> Blocks(
+        UNet2DConditionConfig config, string halving = "", string doubling = "", string resampling = "")
     {
-        var (levels, blocks) = (config.BlockOutChannels.Length, config.LayersPerBlock[0]);
+        var (levels, next) = (config.BlockOutChannels.Length, 1);
+        int LayersOf(int level) => config.LayersPerBlock[config.LayersPerBlock.Length == 1 ? 0 : level];
         for (var level = 0; level < levels; level++)
         {
-            var first = 1 + (level * (blocks + 1));
-            for (var block = 0; block < blocks; block++)
+            for (var block = 0; block < LayersOf(level); block++, next++)
             {
-                yield return ($@"^input_blocks\.{first + block}\.0\.", $"down_blocks.{level}.resnets.{block}.");
-                yield return ($@"^input_blocks\.{first + block}\.1\.", $"down_blocks.{level}.attentions.{block}.");
+                yield return ($@"^input_blocks\.{next}\.0\.", $"down_blocks.{level}.resnets.{block}.");
+                yield return ($@"^input_blocks\.{next}\.1\.", $"down_blocks.{level}.attentions.{block}.");
             }
 
-            if (level < levels - 1) yield return ($@"^input_blocks\.{first + blocks}\.0\.", $"down_blocks.{level}.downsamplers.0.");
+            if (level < levels - 1) yield return ($@"^input_blocks\.{next}\.0\.{halving}", $"down_blocks.{level}.downsamplers.0.{resampling}");
+            next++;
         }
 
-        for (var level = 0; level < levels; level++)
+        next = 0;
+        for (var up = 0; up < levels; up++)
         {
-            var first = level * (blocks + 1);
-            var attends = config.UpBlockTypes[level].Contains("CrossAttn", StringComparison.Ordinal);
-            if (level < levels - 1) yield return ($@"^output_blocks\.{first + blocks}\.{(attends ? 2 : 1)}\.", $"up_blocks.{level}.upsamplers.0.");
-            for (var block = 0; block <= blocks; block++)
+            var last = next + LayersOf(levels - 1 - up);
+            var attends = config.UpBlockTypes[up].Contains("CrossAttn", StringComparison.Ordinal);
+            if (up < levels - 1) yield return ($@"^output_blocks\.{last}\.{(attends ? 2 : 1)}\.{doubling}", $"up_blocks.{up}.upsamplers.0.{resampling}");
+            for (var block = 0; next <= last; block++, next++)
             {
-                yield return ($@"^output_blocks\.{first + block}\.0\.", $"up_blocks.{level}.resnets.{block}.");
-                yield return ($@"^output_blocks\.{first + block}\.1\.", $"up_blocks.{level}.attentions.{block}.");
+                yield return ($@"^output_blocks\.{next}\.0\.", $"up_blocks.{up}.resnets.{block}.");
+                yield return ($@"^output_blocks\.{next}\.1\.", $"up_blocks.{up}.attentions.{block}.");
             }
         }
     }

@@ -65,7 +65,7 @@ internal sealed class KlCodec : IImageCodec
     public KlCodec(PipelineFolder folder, bool samples, bool keep)
     {
         this.samples = samples;
-        Config = ConfigFile.Read<AutoencoderKLConfig>(folder.Of("vae"));
+        Config = folder.Config<AutoencoderKLConfig>("vae");
         Network = new(() => folder.Load<AutoencoderKL>("vae"), keep);
     }
 

@@ -148,6 +148,11 @@ public sealed record ExperimentResult(
     /// <summary>Notes of the run for its user; empty as a rule.</summary>
     public IReadOnlyList<RunNote> Notes { get; init; } = [];
 
+    /// <summary>The single file that the model was loaded from, hashed when first asked for; null for folders.</summary>
+    public ModelFile? ModelFile => Single?.Value;
+
+    internal Lazy<ModelFile>? Single { get; init; }
+
     /// <summary>All pictures with their labels on one sheet.</summary>
     /// <param name="title">A line above, or null.</param>
     public RgbImage Sheet(string? title = null) => PictureSheet.Draw(

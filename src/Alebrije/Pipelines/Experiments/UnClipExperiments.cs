@@ -48,7 +48,7 @@ public sealed class UnClipExperiments(UnClipPipeline pipeline)
         };
         var result = new ExperimentResult(asked, given, [], columns)
         {
-            PriorFrom = pipeline.HasPrior ? pipeline.Embedder.Priors.From(experiment.Request.Prior) : null, Precision = pipeline.Precision, Threads = TorchRuntime.Threads,
+            PriorFrom = pipeline.HasPrior ? pipeline.Embedder.Priors.From(experiment.Request.Prior) : null, Precision = pipeline.Precision, Threads = TorchRuntime.Threads, Single = pipeline.Single,
         };
         foreach (var picture in pictures)
         {

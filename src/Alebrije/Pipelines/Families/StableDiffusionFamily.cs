@@ -5,7 +5,6 @@ using Alebrije.Pipelines.Denoising;
 using Alebrije.Pipelines.StableDiffusion;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
-using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -35,11 +34,11 @@ internal sealed class StableDiffusionFamily : IFamily
     {
         (Type, this.folder) = (type, folder);
         texts = new StableDiffusionTexts(folder, keep);
-        config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"));
+        config = folder.Config<UNet2DConditionConfig>("unet");
         vae = new KlCodec(folder, samples: true, keep);
         Denoiser = new(() => folder.Load<UNet2DConditionModel>("unet", type, used.Edits("unet")), keep);
-        Scheduler = SchedulerConfig.Load(folder.Of("scheduler"));
-        pictureSchedule = folder.Has("low_res_scheduler") ? NoiseSchedule.From(SchedulerConfig.Load(folder.Of("low_res_scheduler"))) : null;
+        Scheduler = folder.Scheduler("scheduler");
+        pictureSchedule = folder.Has("low_res_scheduler") ? NoiseSchedule.From(folder.Scheduler("low_res_scheduler")) : null;
         zerosForNoNegative = folder.Flag("force_zeros_for_empty_prompt");
         var enlarges = pictureSchedule is not null;
         Traits = new DrawingTraits

@@ -125,13 +125,14 @@ internal static class OriginalConfigs
         Shape(file, prefix + "input_blocks.1.0.emb_layers.1.weight")[0] == 2 * Shape(file, prefix + "input_blocks.1.0.out_layers.3.weight")[0] ? "scale_shift" : "default";
 
     /// <summary>Sizes of a tensor that has two axes or more.</summary>
-    private static int[] Shape(TensorSource file, string name)
+    internal static int[] Shape(TensorSource file, string name)
     {
         var shape = file.Describe(name).Shape;
         return shape.Length >= 2 && shape.All(size => size is > 0 and <= int.MaxValue) ? [.. shape.Select(size => (int)size)]
             : throw new WeightsException($"{file.Location}: '{name}' is [{string.Join(", ", shape)}], which no published checkpoint has: two axes or more were expected.");
     }
 
-    private static int Count(TensorSource file, string prefix) => file.Names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
+    /// <summary>Numbered parts behind a prefix.</summary>
+    internal static int Count(TensorSource file, string prefix) => file.Names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
         .Select(name => name[prefix.Length..].Split('.')[0]).Distinct(StringComparer.Ordinal).Count();
 }

@@ -116,7 +116,7 @@ public sealed class OriginalFolder
         using (var file = Open(OriginalRole.MoVq, out var prefix))
         {
             var config = OriginalConfigs.MoVq(file, prefix);
-            target.Network("movq", "VQModel", config, (file, MoVqKeyMap.FromOriginal(config.BlockOutChannels.Count) with { Prefix = prefix }));
+            target.Network("movq", "VQModel", config, (file, AutoencoderKeyMap.FromOriginal(config.BlockOutChannels.Count, hasSpatialNorm: true) with { Prefix = prefix }));
         }
 
         using (var file = CheckpointFolder.OpenWeights(TextFile("")))

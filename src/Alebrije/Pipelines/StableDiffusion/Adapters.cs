@@ -30,7 +30,7 @@ internal sealed class Adapters : IDisposable
             towers =
             [
                 .. tokenizers.Keys.Order(StringComparer.Ordinal).Select(name => new TokenTower(
-                    name, ConfigFile.Read<ClipTextConfig>(folder.Of(name)).HiddenSize,
+                    name, folder.Config<ClipTextConfig>(name).HiddenSize,
                     !isXl ? null : name == "text_encoder_2" ? "clip_g" : "clip_l")),
             ];
             foreach (var input in inputs.Embeddings)

@@ -22,7 +22,7 @@ internal sealed class LoraTargets
     {
         Model = folder.Name;
         var isXl = folder.Has("text_encoder_2");
-        var ldm = new LdmNames(ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet")));
+        var ldm = new LdmNames(folder.Config<UNet2DConditionConfig>("unet"));
         Add(folder, "unet", ["lora_unet_"]);
         if (folder.Has("text_encoder")) Add(folder, "text_encoder", isXl ? ["lora_te1_"] : ["lora_te_"]);
         if (isXl) Add(folder, "text_encoder_2", ["lora_te2_"]);
@@ -43,7 +43,7 @@ internal sealed class LoraTargets
 
     private void Add(PipelineFolder folder, string component, string[] prefixes)
     {
-        foreach (var (name, shape) in ComponentCatalog.Names(folder.Components[component], folder.Of(component)))
+        foreach (var (name, shape) in folder.Names(component))
         {
             if (shape.Length < 2 || !name.EndsWith(Ending, StringComparison.Ordinal)) continue;
             var (target, module) = (new LoraTarget(component, name, shape), name[..^Ending.Length]);

@@ -35,9 +35,9 @@ internal sealed class StableDiffusionTexts : IDisposable
         this.folder = folder;
         IsXl = folder.Has("text_encoder_2");
         towers = [.. new[] { ("tokenizer", "text_encoder"), ("tokenizer_2", "text_encoder_2") }.Where(pair => folder.Has(pair.Item2))
-            .Select(pair => new Tower(pair.Item2, ClipTokenizer.Load(folder.Of(pair.Item1)), new(() => Load(pair.Item2), keep)))];
+            .Select(pair => new Tower(pair.Item2, folder.Tokenizer(pair.Item1), new(() => Load(pair.Item2), keep)))];
         // A component that is missing is named before anything runs.
-        foreach (var tower in towers) folder.Of(tower.Component);
+        foreach (var tower in towers) folder.Require(tower.Component);
     }
 
     /// <summary>Tokenizers without further tokens, by the component of their text encoder.</summary>
@@ -50,7 +50,7 @@ internal sealed class StableDiffusionTexts : IDisposable
         foreach (var tower in towers)
         {
             tower.Encoder.Release();
-            var config = ConfigFile.Read<ClipTextConfig>(folder.Of(tower.Component));
+            var config = folder.Config<ClipTextConfig>(tower.Component);
             tower.Tokenizer = adapters.Extend(tower.Original, config.VocabSize);
         }
     }

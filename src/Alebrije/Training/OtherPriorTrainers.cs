@@ -26,10 +26,9 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();
-        var loop = new PriorLoop(config, clip, scenes) { Watch = new LossWatch(1, 0, "") };
-        var (texts, images) = loop.Pairs(config.Fitted, config.Seed + 1, Tell, cancellation);
+        var (texts, images) = new PriorRun(config, clip, scenes).Pairs(config.Fitted, config.Seed + 1, Tell, cancellation);
         var fitting = clock.Elapsed.TotalSeconds;
-        using var map = Fit(texts, images, config.Ridge, PriorSpaces.FingerprintOf(clip.Network.TextProjection), options.Folder);
+        using var map = Fit(texts, images, config.Ridge, clip.Space, options.Folder);
         fitting = clock.Elapsed.TotalSeconds - fitting;
         using var prior = new LinearPrior(map);
         var metrics = new PriorProbe(prior, images.mean([0], keepdim: true), clip, scenes).Measure();
@@ -75,11 +74,9 @@ internal sealed class OneStepPriorTrainer(OneStepPriorTrainingConfig config, Tra
     {
         if (config.Model.KnowsTime) throw new ArgumentException("A one-step prior knows no time: model.additional_embeddings has to be 3.");
         using var network = new PriorTransformer(config.Model);
-        var loop = new PriorLoop(config, clip, scenes)
-        {
-            Watch = new LossWatch(1 + (config.Contrastive * Math.Log(config.Batch)), 5 * config.WarmUp, "That is the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP longer."),
-        };
-        return loop.Run(new OneStepPriorTask(network, config, PriorSpaces.FingerprintOf(clip.Network.TextProjection)), options, cancellation);
+        var watch = new LossWatch(1 + (config.Contrastive * Math.Log(config.Batch)), 5 * config.WarmUp,
+            "That is the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP longer.");
+        return new PriorRun(config, clip, scenes).Train(new OneStepPriorTask(network, config, clip.Space), watch, options, cancellation);
     }
 }
 
@@ -145,11 +142,9 @@ internal sealed class AutoregressivePriorTrainer(AutoregressivePriorTrainingConf
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var network = new AutoregressivePriorTransformer(config.Model);
-        var loop = new PriorLoop(config, clip, scenes)
-        {
-            Watch = new LossWatch(Math.Log(config.Model.NumBuckets), 5 * config.WarmUp, "No code is told better than by chance. Lower learning_rate, or take fewer buckets."),
-        };
-        return loop.Run(new AutoregressivePriorTask(network, config, PriorSpaces.FingerprintOf(clip.Network.TextProjection)), options, cancellation);
+        var watch = new LossWatch(
+            Math.Log(config.Model.NumBuckets), 5 * config.WarmUp, "No code is predicted better than by chance. Lower learning_rate, or take fewer buckets.");
+        return new PriorRun(config, clip, scenes).Train(new AutoregressivePriorTask(network, config, clip.Space), watch, options, cancellation);
     }
 }
 

@@ -1,45 +1,8 @@
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
-using Alebrije.Tensors;
 using Alebrije.Weights;
 
 namespace Alebrije.Training;
-
-/// <summary>What a classifier is fine-tuned on, and how.</summary>
-/// <param name="Images">Folder of folders named after the classes.</param>
-/// <param name="Model">Folder of a run of <c>train clip</c>, a packed model such as <c>mini</c>, or a published CLIPModel.</param>
-public sealed record ClassifierOptions(string Images, string Model)
-{
-    /// <summary>Pictures in the same classes that are measured on; null keeps a share of <see cref="Images"/> for it, the same that a probe keeps.</summary>
-    public string? Test { get; init; }
-
-    /// <summary>Head of a linear probe that it begins with; null begins as zero-shot classification.</summary>
-    public string? Probe { get; init; }
-
-    /// <summary>Sentences about a class, <c>{}</c> being its name.</summary>
-    public IReadOnlyList<string> Templates { get; init; } = ["{}"];
-
-    /// <summary>How often every picture is shown.</summary>
-    public int Epochs { get; init; } = 10;
-
-    /// <summary>Rate of the classifier; each block of the tower moves at four fifths of the rate of the one above it.</summary>
-    public double LearningRate { get; init; } = 1e-4;
-
-    /// <summary>Pictures per step.</summary>
-    public int Batch { get; init; } = 32;
-
-    /// <summary>Share of the fine-tuned weights in the result: 0 is the beginning, 1 is fine-tuned (Wortsman et al., 2022).</summary>
-    public double Mix { get; init; } = 1;
-
-    /// <summary>Whether half of the pictures are mirrored.</summary>
-    public bool Flip { get; init; }
-
-    /// <summary>Seed of order and crops.</summary>
-    public ulong Seed { get; init; } = 1;
-
-    /// <summary>Number format of the products.</summary>
-    public Precision Precision { get; init; } = Precision.Auto;
-}
 
 /// <summary>The trainers by name, each with its configuration file.</summary>
 public static class Trainers
@@ -114,40 +77,23 @@ public static class Trainers
     public static TrainingResult RunPrior(PriorKind kind, string configFile, TrainingOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        TrainedClip Open(string clip) => TrainedClip.Open(options.FindModel?.Invoke(clip) ?? clip);
-        switch (kind)
+        var scenes = CaptionedScenes.Open;
+        return kind switch
         {
-            case PriorKind.Linear:
-            {
-                var config = Read<LinearPriorTrainingConfig>(configFile);
-                using var clip = Open(config.Clip);
-                return new LinearPriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
-            }
+            PriorKind.Linear => Train<LinearPriorTrainingConfig>((config, clip) => new LinearPriorTrainer(config, clip, scenes()).Run(options, cancellation)),
+            PriorKind.OneStep => Train<OneStepPriorTrainingConfig>((config, clip) => new OneStepPriorTrainer(config, clip, scenes()).Run(options, cancellation)),
+            PriorKind.Autoregressive => Train<AutoregressivePriorTrainingConfig>(
+                (config, clip) => new AutoregressivePriorTrainer(config, clip, scenes()).Run(options, cancellation)),
+            PriorKind.Diffusion => Train<PriorTrainingConfig>(
+                (config, clip) => new PriorTrainer(config with { Start = FindOrNull(options, config.Start) }, clip, scenes()).Run(options, cancellation)),
+            _ => throw new ArgumentException($"There is nothing to train in a prior of kind '{PriorNames.Of(kind)}'.", nameof(kind)),
+        };
 
-            case PriorKind.OneStep:
-            {
-                var config = Read<OneStepPriorTrainingConfig>(configFile);
-                using var clip = Open(config.Clip);
-                return new OneStepPriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
-            }
-
-            case PriorKind.Autoregressive:
-            {
-                var config = Read<AutoregressivePriorTrainingConfig>(configFile);
-                using var clip = Open(config.Clip);
-                return new AutoregressivePriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
-            }
-
-            case PriorKind.Diffusion:
-            {
-                var config = Read<PriorTrainingConfig>(configFile);
-                if (config.Start is { } start) config = config with { Start = options.FindModel?.Invoke(start) ?? start };
-                using var clip = Open(config.Clip);
-                return new PriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
-            }
-
-            default:
-                throw new ArgumentException($"There is nothing to train in a prior of kind '{PriorNames.Of(kind)}'.", nameof(kind));
+        TrainingResult Train<T>(Func<T, TrainedClip, TrainingResult> train) where T : PriorPlan
+        {
+            var config = Read<T>(configFile);
+            using var clip = TrainedClip.Open(Find(options, config.Clip));
+            return train(config, clip);
         }
     }
 

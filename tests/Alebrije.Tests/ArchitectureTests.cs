@@ -63,7 +63,8 @@ public sealed partial class ArchitectureTests
     {
         var files = Sources.Where(file => AreaOf(file) == "Training").ToArray();
         Assert.True(files.Length > 30);
-        var steps = files.Where(file => OptimizerStep().IsMatch(Code(file)) || Code(file).Contains(".backward()", StringComparison.Ordinal));
+        var steps = files.Where(file => OptimizerStep().IsMatch(Code(file))
+            || Code(file).Contains(".backward()", StringComparison.Ordinal));
         Assert.Equal(["TrainingLoop.cs"], steps.Select(Path.GetFileName));
     }
 

@@ -56,10 +56,9 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
             "Lower learning_rate, or fewer groups for the narrowest level (as many groups as channels throw the colours away)."));
         using var network = new AutoencoderKL(config.Model);
         var dtype = Processor.ScalarType(config.Precision);
-        var trained = network.named_parameters().Where(p => IsTrained(p.name)).Select(p => (p.name, p.parameter));
         return TrainingLoop.Run(run, config, new TrainingTask<PixelBatch>(network)
         {
-            Trained = trained,
+            Trained = network.named_parameters().Where(p => IsTrained(p.name)).Select(p => (p.name, p.parameter)),
             Begin = () =>
             {
                 SeededInit.Apply(network, config.Seed);

@@ -7,7 +7,9 @@ namespace Alebrije.Training;
 /// <param name="Model">Folder of a run of <c>train clip</c>, a packed model such as <c>mini</c>, or a published CLIPModel.</param>
 public sealed record ClassifierOptions(string Images, string Model)
 {
-    /// <summary>Pictures in the same classes that are measured on; null keeps a share of <see cref="Images"/> for it, the same that a probe keeps.</summary>
+    /// <summary>
+    /// Pictures in the same classes that are measured on; null keeps a share of <see cref="Images"/> for it, the same that a probe keeps.
+    /// </summary>
     public string? Test { get; init; }
 
     /// <summary>Head of a linear probe that it begins with; null begins as zero-shot classification.</summary>

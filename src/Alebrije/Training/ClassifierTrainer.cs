@@ -74,16 +74,25 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         using var initial = new Snapshot(network);
         var dtype = Processor.ScalarType(config.Precision);
         using var run = new TrainingRun(
-            options, config, new LossWatch(Math.Log(labels.Count), 2 * config.WarmUp, "Raise learning_rate, or look at the folders: pictures may not belong to them."));
+            options, config, new LossWatch(Math.Log(labels.Count), 2 * config.WarmUp,
+                "Raise learning_rate, or look at the folders: pictures may not belong to them."));
         var layers = clip.Network.Config.VisionConfig.NumHiddenLayers;
         var source = new LabelledBatches(learnt, clip, batch, config);
 
         // Both ends of the mixture are measured at the end alone.
-        var plan = config with { Batch = batch, Samples = batch * config.Epochs * (long)((learnt.Count + batch - 1) / batch), EvaluateMinutes = double.PositiveInfinity };
+        var plan = config with
+        {
+            Batch = batch, Samples = batch * config.Epochs * (long)((learnt.Count + batch - 1) / batch),
+            EvaluateMinutes = double.PositiveInfinity,
+        };
         var result = TrainingLoop.Run(run, plan, new TrainingTask<LabelledBatch>(network)
         {
             Trained = network.Trained,
-            Optimizer = new() { Beta2 = 0.999, Epsilon = 1e-8, WeightDecay = config.WeightDecay, RateOf = name => ImageClassifier.RateOf(name, layers, config.LayerDecay) },
+            Optimizer = new()
+            {
+                Beta2 = 0.999, Epsilon = 1e-8, WeightDecay = config.WeightDecay,
+                RateOf = name => ImageClassifier.RateOf(name, layers, config.LayerDecay),
+            },
             Begin = () => { },
             Batches = first => new BatchQueue<LabelledBatch>(source.Make, first),
             Loss = (made, _, _) => nn.functional.cross_entropy(network.Logits(made.PixelTensor(), dtype), tensor(made.Classes)),
@@ -96,7 +105,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         {
             var metrics = new Dictionary<string, double> { ["test"] = test.Count };
             using var tuned = new Snapshot(network);
-            var ends = new[] { (config.Probe is null ? "accuracy_zero_shot" : "accuracy_probe", 0.0), ("accuracy_fine_tuned", 1.0), ("accuracy", mix) };
+            var ends = new[] { (config.Probe is null ? "accuracy_zero_shot" : "accuracy_probe", 0.0), ("accuracy_fine_tuned", 1.0),
+                ("accuracy", mix) };
             foreach (var (name, share) in test.Count > 0 ? ends : [])
             {
                 Snapshot.Mix(network, initial, tuned, share);

@@ -77,7 +77,8 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         using var network = new ClipNetwork(Sizes(tokenizer));
         var dtype = Processor.ScalarType(config.Precision);
         var preparation = new PairPreparation(tokenizer, PrepareImageProcessor(options.Folder));
-        var assumption = config.Start is { } from && run.Checkpoint is null ? TrainedClip.AssumptionOf(from) : null;
+        if (config.Start is { } from && run.Checkpoint is null && TrainedClip.AssumptionOf(from) is { } assumption)
+            run.Note(assumption, config.TotalSteps);
         return TrainingLoop.Run(run, config, new TrainingTask<ClipBatch>(network)
         {
             Optimizer = new() { Beta2 = 0.98, Epsilon = 1e-6, WeightDecay = config.WeightDecay, NumberRate = 10 },
@@ -85,14 +86,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
             Batches = first => new BatchQueue<ClipBatch>(i => pairs.Make(i, preparation), first),
             Loss = (batch, step, generator) => Loss(network, batch, step, generator, dtype),
             AfterStep = _ => CapLogitScale(network),
-            Remarks = () =>
-            {
-                var remarks = pairs.TakeRemarks();
-                if (assumption is null) return remarks;
-                remarks = [assumption, .. remarks];
-                assumption = null;
-                return remarks;
-            },
+            Remarks = pairs.TakeRemarks,
             Evaluate = () =>
             {
                 var metrics = pairs.Measure(network, preparation);
@@ -107,7 +101,8 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
     {
         TextConfig = config.Model.TextConfig with
         {
-            VocabSize = config.Start is null ? tokenizer.VocabularySize : Math.Max(tokenizer.VocabularySize, config.Model.TextConfig.VocabSize),
+            VocabSize = config.Start is null ? tokenizer.VocabularySize
+                : Math.Max(tokenizer.VocabularySize, config.Model.TextConfig.VocabSize),
             BosTokenId = tokenizer.StartId, EosTokenId = tokenizer.EndId, PadTokenId = tokenizer.PadId,
         },
     };
@@ -178,7 +173,8 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
 
     private static void Export(string folder, ClipNetwork network)
     {
-        ComponentCatalog.Export(folder, network.named_parameters().Select(p => KeyValuePair.Create(p.name, (Tensor)p.parameter)), ofTransformers: true);
+        ComponentCatalog.Export(folder, network.named_parameters().Select(p => KeyValuePair.Create(p.name, (Tensor)p.parameter)),
+            ofTransformers: true);
         ConfigFile.Write(Path.Combine(folder, "config.json"), network.Config);
     }
 }

@@ -11,7 +11,8 @@ internal sealed record CurriculumStage(double Share, CaptionedScenes.Options Wor
     internal static void Check(IReadOnlyList<CurriculumStage>? stages)
     {
         if (stages is not null && Math.Abs(stages.Sum(stage => stage.Share) - 1) > 1e-6)
-            throw new WeightsException($"The shares of the curriculum add up to {stages.Sum(stage => stage.Share):G4}; they must add up to 1.");
+            throw new WeightsException(
+                $"The shares of the curriculum add up to {stages.Sum(stage => stage.Share):G4}; they must add up to 1.");
     }
 
     /// <summary>The mixture that a scene is drawn from.</summary>
@@ -19,7 +20,8 @@ internal sealed record CurriculumStage(double Share, CaptionedScenes.Options Wor
     /// <param name="otherwise">The mixture without a curriculum.</param>
     /// <param name="scene">Number of the scene in the run.</param>
     /// <param name="of">Scenes of the whole run.</param>
-    internal static CaptionedScenes.Options WorldOf(IReadOnlyList<CurriculumStage>? stages, CaptionedScenes.Options otherwise, long scene, long of)
+    internal static CaptionedScenes.Options WorldOf(IReadOnlyList<CurriculumStage>? stages, CaptionedScenes.Options otherwise, long scene,
+        long of)
     {
         if (stages is null) return otherwise;
         var end = 0.0;

@@ -34,7 +34,8 @@ internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip,
         });
         return TrainingLoop.Run(run, config, task with { Evaluate = Evaluate, MetricFormat = "F4" }, cancellation);
 
-        Tensor Guess(LatentBatch batch, ScalarType type) => network.call(batch.Condition.to(type), batch.Context.to(type)).to(ScalarType.Float32);
+        Tensor Guess(LatentBatch batch, ScalarType type) =>
+            network.call(batch.Condition.to(type), batch.Context.to(type)).to(ScalarType.Float32);
 
         Dictionary<string, double> Evaluate()
         {

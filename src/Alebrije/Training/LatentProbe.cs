@@ -72,7 +72,8 @@ internal sealed class LatentProbe : IDisposable
     {
         using var guard = no_grad();
         var errors = new Dictionary<string, double>();
-        foreach (var (kind, batch) in kinds) AddVelocity(errors, kind, schedule, batch.Latents, (noisy, timesteps) => velocity(noisy, timesteps, batch));
+        foreach (var (kind, batch) in kinds) AddVelocity(errors, kind, schedule, batch.Latents,
+            (noisy, timesteps) => velocity(noisy, timesteps, batch));
         return errors;
     }
 

@@ -143,8 +143,10 @@ internal sealed class AutoregressivePriorTrainer(AutoregressivePriorTrainingConf
     {
         using var network = new AutoregressivePriorTransformer(config.Model);
         var watch = new LossWatch(
-            Math.Log(config.Model.NumBuckets), 5 * config.WarmUp, "No code is predicted better than by chance. Lower learning_rate, or take fewer buckets.");
-        return new PriorRun(config, clip, scenes).Train(new AutoregressivePriorTask(network, config, clip.Space), watch, options, cancellation);
+            Math.Log(config.Model.NumBuckets), 5 * config.WarmUp,
+                "No code is predicted better than by chance. Lower learning_rate, or take fewer buckets.");
+        return new PriorRun(config, clip, scenes).Train(new AutoregressivePriorTask(network, config, clip.Space), watch, options,
+            cancellation);
     }
 }
 

@@ -16,6 +16,7 @@ internal sealed record PixelBatch(float[] Pixels, int Count, int Side)
         for (var y = 0; y < side; y++)
             for (var x = 0; x < side; x++)
                 for (var c = 0; c < 3; c++)
-                    planes[(((c * side) + y) * side) + x] = (picture.Pixels[((((top + y) * picture.Width) + left + x) * 3) + c] / 127.5f) - 1;
+                    planes[(((c * side) + y) * side)
+                        + x] = (picture.Pixels[((((top + y) * picture.Width) + left + x) * 3) + c] / 127.5f) - 1;
     }
 }

@@ -69,7 +69,8 @@ internal sealed class PriorRun(PriorPlan plan, TrainedClip clip, CaptionedScenes
             Trained = task.Network.named_parameters().Where(p => !task.IsFixed(p.name)).Select(p => (p.name, p.parameter)),
             Optimizer = new() { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = plan.WeightDecay },
             Begin = () => Fit(task, options.Folder, cancellation),
-            Batches = first => new BatchQueue<PairBatch>(i => PairBatch.Make(scenes, clip, plan.Seed, i, plan.Batch, plan.Scenes, side: 0), first),
+            Batches = first => new BatchQueue<PairBatch>(i => PairBatch.Make(scenes, clip, plan.Seed, i, plan.Batch, plan.Scenes, side: 0),
+                first),
             Loss = (batch, step, generator) =>
             {
                 var dropped = ConditionDropout.Texts(batch, empty, plan.TextDropout, plan.Seed, step);
@@ -90,7 +91,8 @@ internal sealed class PriorRun(PriorPlan plan, TrainedClip clip, CaptionedScenes
     /// <param name="seed">Seed of the pairs.</param>
     /// <param name="done">Told batches done and of how many.</param>
     /// <param name="cancellation">Looked at before every batch.</param>
-    public (Tensor Texts, Tensor Images) Pairs(int count, ulong seed, Action<int, int>? done = null, CancellationToken cancellation = default)
+    public (Tensor Texts, Tensor Images) Pairs(int count, ulong seed, Action<int, int>? done = null,
+        CancellationToken cancellation = default)
     {
         var (texts, images) = (new List<Tensor>(), new List<Tensor>());
         var batches = Math.Max(1, count / plan.Batch);
@@ -120,7 +122,8 @@ internal sealed class PriorRun(PriorPlan plan, TrainedClip clip, CaptionedScenes
     {
         var ids = batch.IdTensor();
         var (texts, encodings, mask) = clip.Texts(ids, batch.Lengths);
-        return new PriorBatch(clip.Images(batch.ClipTensor(), dtype).detach(), new PriorConditions(texts.to(dtype), encodings.to(dtype), mask), dropped, ids);
+        return new PriorBatch(clip.Images(batch.ClipTensor(), dtype).detach(),
+            new PriorConditions(texts.to(dtype), encodings.to(dtype), mask), dropped, ids);
     }
 }
 
@@ -129,7 +132,6 @@ internal static class PriorExport
 {
     public static void Write<T>(string folder, nn.Module network, T config, string className)
     {
-        Directory.CreateDirectory(folder);
         ComponentCatalog.Export(folder, network.state_dict());
         ConfigFile.Write(Path.Combine(folder, "config.json"), config, className);
     }

@@ -43,7 +43,8 @@ internal sealed class PriorTrainer(PriorTrainingConfig config, TrainedClip clip,
     {
         using var network = new PriorTransformer(config.Model);
         var watch = new LossWatch(1, 5 * config.WarmUp,
-            "An error of 1 is that of the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP longer.");
+            "An error of 1 is that of the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP "
+            + "longer.");
         return new PriorRun(config, clip, scenes).Train(new DiffusionPriorTask(network, config, clip.Space), watch, options, cancellation);
     }
 }

@@ -36,7 +36,8 @@ internal sealed class SceneCache : IBatches<EncodedScenes>
     /// <param name="step">The first step.</param>
     public SceneCache(string path, LatentPlan plan, string identity, long[][] shapes, Func<long, EncodedScenes> encode, long step)
     {
-        (this.shapes, this.encode, this.step, seed, batch, fresh, window) = (shapes, encode, step, plan.Seed, plan.Batch, plan.Fresh, plan.Window);
+        (this.shapes, this.encode, this.step, seed, batch, fresh, window) = (shapes, encode, step, plan.Seed, plan.Batch, plan.Fresh,
+            plan.Window);
         sceneNumbers = shapes.Sum(shape => (int)shape.Aggregate((a, b) => a * b));
         slotBytes = sizeof(long) + (sceneNumbers * 2);
         capacity = window + ((int)(Slack * window / fresh) * fresh);

@@ -122,14 +122,16 @@ public sealed class SupervisedBaseline : IDisposable
     public void Dispose() => network.Dispose();
 
     private void Run(
-        RgbImage[] pictures, IReadOnlyList<int> right, SupervisedOptions options, Action<long, long, double, double>? progress, CancellationToken cancellation)
+        RgbImage[] pictures, IReadOnlyList<int> right, SupervisedOptions options, Action<long, long, double, double>? progress,
+        CancellationToken cancellation)
     {
         var batch = Math.Min(options.Batch, pictures.Length);
         var perEpoch = pictures.Length / batch;
         var plan = new Plan
         {
             Seed = options.Seed, Batch = batch, Samples = (long)perEpoch * options.Epochs * batch, LearningRate = options.LearningRate,
-            WarmUp = Math.Max(1, (long)perEpoch * options.Epochs / 20), Optimizer = OptimizerMethod.Muon, EmaDecay = 0, Precision = options.Precision,
+            WarmUp = Math.Max(1, (long)perEpoch * options.Epochs / 20), Optimizer = OptimizerMethod.Muon, EmaDecay = 0,
+            Precision = options.Precision,
             SaveMinutes = double.PositiveInfinity, EvaluateMinutes = double.PositiveInfinity,
         };
         using var run = new TrainingRun(options.Minutes);

@@ -8,7 +8,7 @@ namespace Alebrije.Training;
 public static class Trainers
 {
     /// <summary>What can be trained.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "guess", "decoder", "upsampler"];
+    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "guess", "decoder", "upsampler", "cascade"];
 
     /// <summary>Trains one part, as its configuration file says.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -28,6 +28,7 @@ public static class Trainers
             "upsampler" => new UpsamplerTrainer(Read<UpsamplerTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
             "prior" => RunPrior(PriorKind.Diffusion, configFile, options, cancellation),
             "guess" => TrainGuess(Read<GuessTrainingConfig>(configFile), options, cancellation),
+            "cascade" => RunCascade(configFile, stage: null, options, cancellation),
             "decoder" => TrainDecoder(Read<DecoderTrainingConfig>(configFile), options, cancellation),
             _ => throw new ArgumentException($"There is no trainer '{name}'; there are {string.Join(", ", Names)}.", nameof(name)),
         };
@@ -80,12 +81,15 @@ public static class Trainers
         var scenes = CaptionedScenes.Open;
         return kind switch
         {
-            PriorKind.Linear => Train<LinearPriorTrainingConfig>((config, clip) => new LinearPriorTrainer(config, clip, scenes()).Run(options, cancellation)),
-            PriorKind.OneStep => Train<OneStepPriorTrainingConfig>((config, clip) => new OneStepPriorTrainer(config, clip, scenes()).Run(options, cancellation)),
+            PriorKind.Linear => Train<LinearPriorTrainingConfig>((config, clip) =>
+                new LinearPriorTrainer(config, clip, scenes()).Run(options, cancellation)),
+            PriorKind.OneStep => Train<OneStepPriorTrainingConfig>((config, clip) =>
+                new OneStepPriorTrainer(config, clip, scenes()).Run(options, cancellation)),
             PriorKind.Autoregressive => Train<AutoregressivePriorTrainingConfig>(
                 (config, clip) => new AutoregressivePriorTrainer(config, clip, scenes()).Run(options, cancellation)),
             PriorKind.Diffusion => Train<PriorTrainingConfig>(
-                (config, clip) => new PriorTrainer(config with { Start = FindOrNull(options, config.Start) }, clip, scenes()).Run(options, cancellation)),
+                (config, clip) => new PriorTrainer(config with { Start = FindOrNull(options, config.Start) }, clip, scenes()).Run(options,
+                    cancellation)),
             _ => throw new ArgumentException($"There is nothing to train in a prior of kind '{PriorNames.Of(kind)}'.", nameof(kind)),
         };
 
@@ -95,6 +99,27 @@ public static class Trainers
             using var clip = TrainedClip.Open(Find(options, config.Clip));
             return train(config, clip);
         }
+    }
+
+    /// <summary>
+    /// Trains a cascade of two stages in the layout of DeepFloyd IF: images of 32 pixels from text, and four times as large ones from
+    /// these.
+    /// </summary>
+    /// <param name="configFile">JSON with the keys <c>stage1</c> and <c>stage2</c>; an unknown key is an error.</param>
+    /// <param name="stage">1 or 2 alone; null trains both, one after the other.</param>
+    /// <param name="options">Folder of both runs (<c>run-1</c>, <c>run-2</c>) and of the model (<c>mini-cascade</c>), and limits of
+    /// each.</param>
+    /// <param name="cancellation">Stops the run, saved.</param>
+    /// <returns>Result of the stage, or of both together.</returns>
+    /// <exception cref="WeightsException">The configuration cannot be read, or sizes do not fit together.</exception>
+    /// <exception cref="CheckpointNotFoundException">Stage 2 is asked for alone, and stage 1 was not trained in the folder.</exception>
+    /// <exception cref="InvalidOperationException">The folder holds another run, or the loss is not a number.</exception>
+    public static TrainingResult RunCascade(string configFile, int? stage, TrainingOptions options,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (stage is not (null or 1 or 2)) throw new ArgumentOutOfRangeException(nameof(stage), stage, "A cascade has the stages 1 and 2.");
+        return CascadeRuns.Train(Read<CascadeTrainingConfig>(configFile), CaptionedScenes.Open(), stage, options, cancellation);
     }
 
     private static TrainingResult TrainGuess(GuessTrainingConfig config, TrainingOptions options, CancellationToken cancellation)

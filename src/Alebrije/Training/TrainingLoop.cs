@@ -29,7 +29,8 @@ internal sealed record TrainingTask<TBatch>(nn.Module Network)
     public Func<IReadOnlyList<string>> Remarks { get; init; } = () => [];
 
     /// <summary>Parameters that are trained, by name; all of the network's by default.</summary>
-    public IEnumerable<(string Name, Parameter Parameter)> Trained { get; init; } = Network.named_parameters().Select(p => (p.name, p.parameter));
+    public IEnumerable<(string Name, Parameter Parameter)> Trained { get; init; } =
+        Network.named_parameters().Select(p => (p.name, p.parameter));
 
     /// <summary>Constants of the optimizer; method, format and average are the plan's.</summary>
     public OptimizerConstants Optimizer { get; init; } = new() { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 };
@@ -39,8 +40,8 @@ internal sealed record TrainingTask<TBatch>(nn.Module Network)
 }
 
 /// <summary>
-/// The loop of all training: batch, loss, gradients, clipped step at the scheduled rate, average of the weights, log, checkpoint, evaluation. A run that is
-/// resumed takes bit for bit the steps that it would have taken.
+/// The loop of all training: batch, loss, gradients, clipped step at the scheduled rate, average of the weights, log, checkpoint,
+/// evaluation. A run that is resumed takes bit for bit the steps that it would have taken.
 /// </summary>
 internal static class TrainingLoop
 {

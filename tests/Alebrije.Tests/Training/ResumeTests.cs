@@ -131,7 +131,8 @@ public sealed class ResumeTests : IDisposable
         Assert.Throws<InvalidOperationException>(() => train(new TrainingOptions(whole), CancellationToken.None));
     }
 
-    private static byte[] Weights(string run, string part) => File.ReadAllBytes(Path.Combine(run, part, "diffusion_pytorch_model.safetensors"));
+    private static byte[] Weights(string run, string part) =>
+        File.ReadAllBytes(Path.Combine(run, part, "diffusion_pytorch_model.safetensors"));
 }
 
 /// <summary>Compares checkpoints of two runs: every tensor's bytes, and the steps.</summary>
@@ -141,7 +142,8 @@ internal static class Checkpoints
     /// <param name="folder">Folder of the training.</param>
     /// <param name="run">Folder of the checkpoint.</param>
     /// <param name="train">The training.</param>
-    public static TrainingResult StopAfterTheFirst(string folder, string run, Func<TrainingOptions, CancellationToken, TrainingResult> train)
+    public static TrainingResult StopAfterTheFirst(string folder, string run, Func<TrainingOptions, CancellationToken,
+        TrainingResult> train)
     {
         using var stop = new CancellationTokenSource();
         Directory.CreateDirectory(run);

@@ -61,13 +61,16 @@ public sealed class TrainingLoopTests : IDisposable
         using var run = new TrainingRun(minutes: null);
         Assert.Equal(10, TrainingLoop.Run(run, new Plan { SaveMinutes = 0 }, Task(network), CancellationToken.None).Steps);
         Assert.Empty(Directory.GetFileSystemEntries(folder));
-        Assert.Contains("lower learning rate", Assert.Throws<InvalidOperationException>(() => run.Count(double.NaN, 1, 1, 1, 20)).Message, StringComparison.Ordinal);
+        Assert.Contains("lower learning rate", Assert.Throws<InvalidOperationException>(() => run.Count(double.NaN, 1, 1, 1, 20)).Message,
+            StringComparison.Ordinal);
     }
 
     private TrainingResult Run(string name, CancellationToken stop, out float weight, Action<long>? after = null)
     {
-        var plan = new Plan { Batch = 4, Samples = 40, LearningRate = 0.1, WarmUp = 2, EmaDecay = 0.9, SaveMinutes = 1e6, EvaluateMinutes = 1e6, Seed = 3 };
-        using var run = new TrainingRun(new TrainingOptions(Path.Combine(folder, name)) { Resume = true, OnProgress = progress.Add }, plan, new LossWatch(99, 99, ""));
+        var plan = new Plan { Batch = 4, Samples = 40, LearningRate = 0.1, WarmUp = 2, EmaDecay = 0.9, SaveMinutes = 1e6,
+            EvaluateMinutes = 1e6, Seed = 3 };
+        using var run = new TrainingRun(new TrainingOptions(Path.Combine(folder, name)) { Resume = true, OnProgress = progress.Add }, plan,
+            new LossWatch(99, 99, ""));
         using var network = nn.Linear(1, 1, hasBias: false);
         var result = TrainingLoop.Run(run, plan, Task(network) with { AfterStep = _ => after?.Invoke(run.Step) }, stop);
         weight = network.weight.item<float>();

@@ -10,7 +10,8 @@ namespace Alebrije.Pipelines.Imagen;
 /// <summary>T5, as DeepFloyd IF reads texts with it: cleaned, cut or padded to 77 tokens (diffusers, pipelines/deepfloyd_if/pipeline_if.py, encode_prompt).</summary>
 internal sealed class ImagenTexts : IDisposable
 {
-    private const int Tokens = 77;
+    /// <summary>Tokens of a row.</summary>
+    public const int Tokens = 77;
 
     private readonly UnigramTokenizer tokenizer;
     private readonly Component<T5Encoder> encoder;
@@ -31,10 +32,14 @@ internal sealed class ImagenTexts : IDisposable
     /// <returns>[texts, 77, width] float32</returns>
     public Tensor Encode(IReadOnlyList<string> texts, bool clean, Action<RunNote>? note = null)
     {
-        string[] prepared = [.. texts.Select(text => clean ? CaptionCleaning.Clean(text) : PlainText.Strip(PlainText.Lower(text, finalSigma: true)))];
+        string[] prepared = [.. texts.Select(text => Prepare(text, clean))];
         var rows = TextCuts.Encode(tokenizer, prepared, Tokens, out var lengths, note);
         return encoder.Use(network => network.Encode(TokenTensors.Ids(rows), TokenTensors.Mask(lengths, Tokens)).to(ScalarType.Float32));
     }
+
+    /// <summary>A text as the tokenizer gets it: cleaned, or only stripped and in lower case.</summary>
+    public static string Prepare(string text, bool clean) => clean ? CaptionCleaning.Clean(text)
+        : PlainText.Strip(PlainText.Lower(text, finalSigma: true));
 
     /// <inheritdoc/>
     public void Dispose() => encoder.Dispose();

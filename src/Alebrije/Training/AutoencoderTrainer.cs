@@ -46,7 +46,6 @@ internal sealed record AutoencoderTrainingConfig : TrainingPlan
 /// </summary>
 internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, CaptionedScenes scenes)
 {
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with the signal-to-noise ratio on held-out scenes.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {

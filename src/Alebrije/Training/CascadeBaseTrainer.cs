@@ -59,7 +59,6 @@ internal sealed class CascadeBaseTrainer(CascadeBasePlan plan, CaptionedScenes s
 
     private readonly NoiseSchedule schedule = NoiseSchedule.From(MiniSchedulers.Cascade);
 
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <param name="options">The run's folder and limits.</param>
     /// <param name="package">Folder of the model that is written.</param>
     /// <param name="cancellation">Stops the run.</param>

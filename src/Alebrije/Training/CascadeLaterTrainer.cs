@@ -27,7 +27,6 @@ internal sealed class CascadeLaterTrainer(CascadeLaterPlan plan, CaptionedScenes
         noising = NoiseSchedule.From(MiniSchedulers.ImageNoising);
     private readonly ScalarType dtype = Processor.ScalarType(plan.Precision);
 
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <param name="options">The run's folder and limits.</param>
     /// <param name="package">Folder of the model with the first stage.</param>
     /// <param name="cancellation">Stops the run.</param>

@@ -66,7 +66,6 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
     {
     }
 
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with what its source measures on what is held out.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {

@@ -34,7 +34,6 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
 {
     private readonly NoiseSchedule schedule = NoiseSchedule.From(MiniSchedulers.Decoder);
 
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with the errors of <see cref="LatentProbe.Velocity"/> and the share of drawn objects that CLIP names.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {

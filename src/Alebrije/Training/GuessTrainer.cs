@@ -18,7 +18,6 @@ internal sealed record GuessTrainingConfig : LatentPlan
 /// <summary>Trains the first guess by regression: mean squared error between its latents and those of the scene.</summary>
 internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with the errors of <see cref="LatentProbe.Guess"/>.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {

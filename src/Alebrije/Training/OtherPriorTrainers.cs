@@ -68,7 +68,6 @@ internal sealed record OneStepPriorTrainingConfig : PriorPlan
 /// <summary>Trains the one-step prior: squared error to the image embedding, and a contrastive loss that keeps it near its text (Patel et al., 2024).</summary>
 internal sealed class OneStepPriorTrainer(OneStepPriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <exception cref="ArgumentException">The layout has a time token.</exception>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
@@ -85,7 +84,6 @@ internal sealed class OneStepPriorTask(PriorTransformer network, OneStepPriorTra
 {
     private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
 
-    /// <inheritdoc/>
     public nn.Module Network => network;
 
     /// <summary>Kept beside the weights for the layout's sake, and as the unit of the error; sampling does not use them.</summary>
@@ -111,11 +109,9 @@ internal sealed class OneStepPriorTask(PriorTransformer network, OneStepPriorTra
         return error + (config.Contrastive * ContrastiveLoss.Compute(texts, ClipNetwork.Unit(predicted), scale, Same(batch.Ids)));
     }
 
-    /// <inheritdoc/>
     public void Export(string folder) =>
         PriorExport.Write(Path.Combine(folder, OneStepPrior.FolderName), network, network.Config with { EmbeddingSpace = space }, "PriorTransformer");
 
-    /// <inheritdoc/>
     public (IPrior Prior, Tensor Mean) Sampled() => (new OneStepPrior(network) { OwnsNetwork = false }, network.ClipMean);
 
     /// <summary>[batch, batch], true where two different rows carry the same text.</summary>
@@ -138,7 +134,6 @@ internal sealed record AutoregressivePriorTrainingConfig : PriorPlan
 /// <summary>Trains the autoregressive prior (Ramesh et al., 2022, §2.2): cross entropy of each code given text, cosine and the codes before it.</summary>
 internal sealed class AutoregressivePriorTrainer(AutoregressivePriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var network = new AutoregressivePriorTransformer(config.Model);
@@ -153,16 +148,12 @@ internal sealed class AutoregressivePriorTrainer(AutoregressivePriorTrainingConf
 /// <summary>The autoregressive prior in training.</summary>
 internal sealed class AutoregressivePriorTask(AutoregressivePriorTransformer network, AutoregressivePriorTrainingConfig config, string space) : IPriorTask
 {
-    /// <inheritdoc/>
     public nn.Module Network => network;
 
-    /// <inheritdoc/>
     public bool IsFixed(string parameter) => false;
 
-    /// <inheritdoc/>
     public void Fit(Tensor texts, Tensor images, string folder) => network.Quantizer.Fit(images, texts);
 
-    /// <inheritdoc/>
     public Tensor Loss(PriorBatch batch, Generator generator)
     {
         var codes = network.Quantizer.Encode(batch.Images);
@@ -175,11 +166,9 @@ internal sealed class AutoregressivePriorTask(AutoregressivePriorTransformer net
         return -(nn.functional.softmax(-0.5 * distance.square(), dim: 2) * scores).sum(2).mean();
     }
 
-    /// <inheritdoc/>
     public void Export(string folder) => PriorExport.Write(
         Path.Combine(folder, AutoregressivePrior.FolderName), network, network.Config with { EmbeddingSpace = space }, AutoregressivePriorConfig.ClassName);
 
-    /// <inheritdoc/>
     public (IPrior Prior, Tensor Mean) Sampled() =>
         (new AutoregressivePrior(network, ScalarType.Float32) { OwnsNetwork = false }, network.Quantizer.Mean);
 }

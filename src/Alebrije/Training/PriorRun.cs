@@ -59,7 +59,6 @@ internal sealed class PriorRun(PriorPlan plan, TrainedClip clip, CaptionedScenes
 {
     private readonly ScalarType dtype = Processor.ScalarType(plan.Precision);
 
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     public TrainingResult Train(IPriorTask task, LossWatch watch, TrainingOptions options, CancellationToken cancellation)
     {
         using var run = new TrainingRun(options, plan, watch);

@@ -37,7 +37,6 @@ internal sealed record PriorTrainingConfig : PriorPlan
 /// </summary>
 internal sealed class PriorTrainer(PriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with cosines to the true embeddings on held-out scenes.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
@@ -55,13 +54,10 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
     private readonly NoiseSchedule schedule = NoiseSchedule.From(SchedulerConfig.For("DDPMScheduler") with { BetaSchedule = "squaredcos_cap_v2" });
     private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
 
-    /// <inheritdoc/>
     public nn.Module Network => network;
 
-    /// <inheritdoc/>
     public bool IsFixed(string parameter) => parameter is "clip_mean" or "clip_std";
 
-    /// <inheritdoc/>
     public void Fit(Tensor texts, Tensor images, string folder)
     {
         if (config.Start is { } start) Begin(start);
@@ -74,7 +70,6 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
         LinearPriorTrainer.Fit(texts, images, config.Ridge, space, folder);
     }
 
-    /// <inheritdoc/>
     public Tensor Loss(PriorBatch batch, Generator generator)
     {
         var (rows, levels) = (batch.Images.shape[0], config.NoiseLevels);
@@ -95,10 +90,8 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
         CheckpointFolder.Load(network, folder);
     }
 
-    /// <inheritdoc/>
     public void Export(string folder) => PriorExport.Write(Path.Combine(folder, "prior"), network, network.Config with { EmbeddingSpace = space }, "PriorTransformer");
 
-    /// <inheritdoc/>
     public (IPrior Prior, Tensor Mean) Sampled() =>
         (new DiffusionPrior(network, () => Schedulers.Create(MiniSchedulers.Prior), ScalarType.Float32) { OwnsNetwork = false }, network.ClipMean);
 }

@@ -82,7 +82,6 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
     private readonly NoiseSchedule schedule = NoiseSchedule.From(MiniSchedulers.Upsampler);
     private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
 
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with the signal-to-noise ratio on held-out scenes beside that of bicubic enlargement.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {

@@ -59,6 +59,16 @@ public sealed partial class ArchitectureTests
     }
 
     [Fact]
+    public void Training_StepsAnOptimizerInItsLoopAlone()
+    {
+        var files = Sources.Where(file => AreaOf(file) == "Training").ToArray();
+        Assert.True(files.Length > 30);
+        var steps = files.Where(file => OptimizerStep().IsMatch(Code(file))
+            || Code(file).Contains(".backward()", StringComparison.Ordinal));
+        Assert.Equal(["TrainingLoop.cs"], steps.Select(Path.GetFileName));
+    }
+
+    [Fact]
     public void Preprocessing_KnowsNoTensors()
     {
         var files = Files(Path.Combine("src", "Alebrije.Preprocessing")).ToArray();
@@ -102,6 +112,9 @@ public sealed partial class ArchitectureTests
 
     private static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories)
         .Where(file => !Name(file).Split('/').Any(part => part is "obj" or "bin"));
+
+    [GeneratedRegex(@"\boptimizer\w*\.Step\(", RegexOptions.IgnoreCase)]
+    private static partial Regex OptimizerStep();
 
     [GeneratedRegex(@"^\s*(?:global )?using (?:static )?(?:\w+ = )?Alebrije\.(\w+)", RegexOptions.Multiline)]
     private static partial Regex UsingLine();

@@ -6,7 +6,10 @@ using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije train clip|autoencoder|prior|decoder|upsampler --config F --out DIR [--resume] [--minutes M]</c>, and probe and classifier</summary>
+/// <summary>
+/// <c>alebrije train clip|autoencoder|prior|guess|decoder|upsampler|cascade --config F --out DIR [--resume] [--minutes M]</c>, and probe
+/// and classifier
+/// </summary>
 internal static class TrainCommand
 {
     private static readonly string[] TrainablePriors = [.. PriorNames.All.Where(name => name != PriorNames.Of(PriorKind.None))];
@@ -28,15 +31,29 @@ internal static class TrainCommand
         var config = new Option<string>("--config") { HelpName = "FILE", Required = true };
         var kind = new Option<string>("--kind") { HelpName = string.Join('|', TrainablePriors), DefaultValueFactory = _ => TrainablePriors[0] };
         kind.AcceptOnlyFromAmong(TrainablePriors);
+        var stage = new Option<string?>("--stage") { HelpName = "1|2" };
+        stage.AcceptOnlyFromAmong("1", "2");
         var run = new TrainingRunOptions();
         var command = new Command(part) { config };
         if (part == "prior") command.Add(kind);
+        if (part == "cascade") command.Add(stage);
         run.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
-            () => run.Run(parsed, terminal, options => part == "prior" && PriorNames.TryParse(parsed.GetValue(kind), out var prior)
-                ? Trainers.RunPrior(prior, parsed.GetValue(config)!, options, cancellation) : Trainers.Run(part, parsed.GetValue(config)!, options, cancellation)),
+            () => run.Run(parsed, terminal, options => Train(parsed, options, cancellation)),
             CancellationToken.None));
         return command;
+
+        TrainingResult Train(ParseResult parsed, TrainingOptions options, CancellationToken cancellation)
+        {
+            var file = parsed.GetValue(config)!;
+            return part switch
+            {
+                "prior" when PriorNames.TryParse(parsed.GetValue(kind), out var prior) =>
+                    Trainers.RunPrior(prior, file, options, cancellation),
+                "cascade" => Trainers.RunCascade(file, parsed.GetValue(stage) is { } one ? one[0] - '0' : null, options, cancellation),
+                _ => Trainers.Run(part, file, options, cancellation),
+            };
+        }
     }
 
     private static Command Clip(Terminal terminal)

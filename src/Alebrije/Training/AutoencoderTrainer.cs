@@ -1,5 +1,4 @@
 using Alebrije.Models.Autoencoders;
-using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -47,46 +46,27 @@ internal sealed record AutoencoderTrainingConfig : TrainingPlan
 /// </summary>
 internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, CaptionedScenes scenes)
 {
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with the signal-to-noise ratio on held-out scenes.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
-        var steps = config.Samples / config.Batch;
         if (config.FreezeEncoder && config.Start is null)
             throw new WeightsException("freeze_encoder keeps the encoder of an earlier autoencoder; name its folder in start.");
-        var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
         using var run = new TrainingRun(options, config, new LossWatch(0.9, 10 * config.WarmUp,
             "Lower learning_rate, or fewer groups for the narrowest level (as many groups as channels throw the colours away)."));
         using var network = new AutoencoderKL(config.Model);
-        SeededInit.Apply(network, config.Seed);
-        if (config.Start is { } start && run.Checkpoint is null) CheckpointFolder.Load(network, start);
         var dtype = Processor.ScalarType(config.Precision);
-        using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)).Where(p => IsTrained(p.name)), new OptimizerConstants
+        return TrainingLoop.Run(run, config, new TrainingTask<PixelBatch>(network)
         {
-            Method = config.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0, ClipNorm = 1, EmaDecay = config.EmaDecay,
-        });
-        run.Restore(network, optimizer);
-        var metrics = new Dictionary<string, double>();
-        using var batches = new BatchQueue<PixelBatch>(i => MakeBatch(i, steps), run.Step);
-
-        while (run.Step < steps && !run.IsOver(cancellation))
-        {
-            using var scope = NewDisposeScope();
-            using var generator = new Generator((config.Seed << 32) + (ulong)run.Step);
-            var pixels = batches.Next().ToTensor();                                          // [batch, 3, side, side]
-            var loss = Loss(network, pixels, dtype, generator);
-            loss.backward();
-            var learningRate = rate.At(run.Step);
-            var norm = optimizer.Step(learningRate);
-            run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
-
-            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
-            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, steps);
-        }
-
-        run.Save(network, optimizer);
-        metrics = Evaluate(run, network, optimizer, steps);
-        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
+            Trained = network.named_parameters().Where(p => IsTrained(p.name)).Select(p => (p.name, p.parameter)),
+            Begin = () =>
+            {
+                SeededInit.Apply(network, config.Seed);
+                if (config.Start is { } start) CheckpointFolder.Load(network, start);
+            },
+            Batches = first => new BatchQueue<PixelBatch>(MakeBatch, first),
+            Loss = (batch, _, generator) => Loss(network, batch.ToTensor(), dtype, generator),
+            Evaluate = () => Evaluate(run, network),
+        }, cancellation);
     }
 
     private bool IsTrained(string name) => !config.FreezeEncoder
@@ -126,9 +106,9 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
     /// <summary>Divergence of N(mean, variance) from N(0, 1), per number (Kingma and Welling, 2014, appendix B).</summary>
     private static Tensor Divergence(Tensor mean, Tensor logVariance) => 0.5 * (mean.square() + logVariance.exp() - 1 - logVariance).mean();
 
-    private PixelBatch MakeBatch(long number, long steps)
+    private PixelBatch MakeBatch(long number)
     {
-        var whole = number >= steps * config.CropsUntil;
+        var whole = number >= config.TotalSteps * config.CropsUntil;
         var side = whole ? config.Model.SampleSize : config.Crop;
         var count = whole ? Math.Max(1, config.Batch / config.CropsPerPicture) : config.Batch;
         var pixels = new float[count * 3 * side * side];
@@ -144,9 +124,8 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
         return new PixelBatch(pixels, count, side);
     }
 
-    private Dictionary<string, double> Evaluate(TrainingRun run, AutoencoderKL network, Optimizer optimizer, long steps)
+    private Dictionary<string, double> Evaluate(TrainingRun run, AutoencoderKL network)
     {
-        optimizer.SwapAverages();
         var probe = new AutoencoderProbe(network, scenes);
         var metrics = new Dictionary<string, double> { ["psnr_db"] = probe.SignalToNoise(64) };
         probe.SaveGrid(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
@@ -154,24 +133,6 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
         var channels = config.Model.LatentChannels;
         LatentScaling.Export(Path.Combine(run.Folder, "vae"), network, config.FreezeEncoder
             ? ([.. Enumerable.Repeat(0.0, channels)], [.. Enumerable.Repeat(1.0, channels)]) : probe.LatentStatistics(128));
-        optimizer.SwapAverages();
-        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
         return metrics;
-    }
-}
-
-/// <summary>Pixels of a batch in [-1, 1], made off the training thread.</summary>
-internal sealed record PixelBatch(float[] Pixels, int Count, int Side)
-{
-    /// <returns>[batch, 3, side, side] in [-1, 1]</returns>
-    public Tensor ToTensor() => tensor(Pixels, [Count, 3, Side, Side]);
-
-    /// <summary>Writes a square of a picture as planes in [-1, 1].</summary>
-    public static void Write(RgbImage picture, int left, int top, int side, Span<float> planes)
-    {
-        for (var y = 0; y < side; y++)
-            for (var x = 0; x < side; x++)
-                for (var c = 0; c < 3; c++)
-                    planes[(((c * side) + y) * side) + x] = (picture.Pixels[((((top + y) * picture.Width) + left + x) * 3) + c] / 127.5f) - 1;
     }
 }

@@ -3,11 +3,19 @@ using System.Threading.Channels;
 
 namespace Alebrije.Training;
 
+/// <summary>Batches of a run in order.</summary>
+/// <typeparam name="T">One batch.</typeparam>
+internal interface IBatches<out T> : IDisposable
+{
+    /// <summary>The next batch.</summary>
+    T Next();
+}
+
 /// <summary>
 /// Makes batches ahead of the training loop on one thread. Batch i depends on i alone, so a run that is resumed sees what it would have seen.
 /// </summary>
 /// <typeparam name="T">One batch.</typeparam>
-internal sealed class BatchQueue<T> : IDisposable
+internal sealed class BatchQueue<T> : IBatches<T>
 {
     private readonly Channel<T> channel;
     private readonly CancellationTokenSource stop = new();

@@ -67,54 +67,56 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         IReadOnlyList<LabelledPicture> learnt = [.. train, .. validation, .. config.Test is null ? [] : test];
         if (config.Test is { } folder) test = LabelledPictures.Read(folder, pictures.Labels, cancellation).Pictures;
         var batch = Math.Min(config.Batch, learnt.Count);
-        var steps = config.Epochs * (long)((learnt.Count + batch - 1) / batch);
 
         using var clip = TrainedClip.Open(config.Start);
         var labels = pictures.Labels;
         using var network = Begin(clip, labels);
         using var initial = new Snapshot(network);
         var dtype = Processor.ScalarType(config.Precision);
-        using var run = new TrainingRun(options, config, new LossWatch(Math.Log(labels.Count), 2 * config.WarmUp, "Raise learning_rate, or look at the folders: pictures may not belong to them."));
+        using var run = new TrainingRun(
+            options, config, new LossWatch(Math.Log(labels.Count), 2 * config.WarmUp,
+                "Raise learning_rate, or look at the folders: pictures may not belong to them."));
         var layers = clip.Network.Config.VisionConfig.NumHiddenLayers;
-        using var optimizer = new Optimizer(network.Trained, new OptimizerConstants
-        {
-            Method = config.Optimizer, ProductType = dtype, Beta2 = 0.999, Epsilon = 1e-8, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
-            RateOf = name => ImageClassifier.RateOf(name, layers, config.LayerDecay),
-        });
-        run.Restore(network, optimizer);
-        var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
         var source = new LabelledBatches(learnt, clip, batch, config);
-        using var batches = new BatchQueue<LabelledBatch>(source.Make, run.Step);
-        while (run.Step < steps && !run.IsOver(cancellation))
-        {
-            using var scope = NewDisposeScope();
-            var made = batches.Next();
-            var loss = nn.functional.cross_entropy(network.Logits(made.PixelTensor(), dtype), tensor(made.Classes));
-            loss.backward();
-            var learningRate = rate.At(run.Step);
-            var norm = optimizer.Step(learningRate);
-            run.Count(loss.ToDouble(), norm, learningRate, batch, steps);
-            foreach (var remark in source.TakeRemarks()) run.Note(remark, steps);
-            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
-        }
 
-        run.Save(network, optimizer);
-        optimizer.SwapAverages();
-        var metrics = new Dictionary<string, double> { ["test"] = test.Count };
-        using var tuned = new Snapshot(network);
-        if (test.Count > 0)
+        // Both ends of the mixture are measured at the end alone.
+        var plan = config with
         {
-            foreach (var (name, share) in new[] { (config.Probe is null ? "accuracy_zero_shot" : "accuracy_probe", 0.0), ("accuracy_fine_tuned", 1.0), ("accuracy", mix) })
+            Batch = batch, Samples = batch * config.Epochs * (long)((learnt.Count + batch - 1) / batch),
+            EvaluateMinutes = double.PositiveInfinity,
+        };
+        var result = TrainingLoop.Run(run, plan, new TrainingTask<LabelledBatch>(network)
+        {
+            Trained = network.Trained,
+            Optimizer = new()
+            {
+                Beta2 = 0.999, Epsilon = 1e-8, WeightDecay = config.WeightDecay,
+                RateOf = name => ImageClassifier.RateOf(name, layers, config.LayerDecay),
+            },
+            Begin = () => { },
+            Batches = first => new BatchQueue<LabelledBatch>(source.Make, first),
+            Loss = (made, _, _) => nn.functional.cross_entropy(network.Logits(made.PixelTensor(), dtype), tensor(made.Classes)),
+            Remarks = source.TakeRemarks,
+            Evaluate = Evaluate,
+        }, cancellation);
+        return result with { Skipped = source.Reader.Skipped };
+
+        Dictionary<string, double> Evaluate()
+        {
+            var metrics = new Dictionary<string, double> { ["test"] = test.Count };
+            using var tuned = new Snapshot(network);
+            var ends = new[] { (config.Probe is null ? "accuracy_zero_shot" : "accuracy_probe", 0.0), ("accuracy_fine_tuned", 1.0),
+                ("accuracy", mix) };
+            foreach (var (name, share) in test.Count > 0 ? ends : [])
             {
                 Snapshot.Mix(network, initial, tuned, share);
                 metrics[name] = Accuracy(network, source, test, batch, dtype);
             }
-        }
 
-        Snapshot.Mix(network, initial, tuned, mix);
-        Export(run.Folder, clip, network, labels);
-        run.Note(string.Join(", ", metrics.Select(m => FormattableString.Invariant($"{m.Key} {m.Value:F3}"))), steps);
-        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics) { Skipped = source.Reader.Skipped };
+            Snapshot.Mix(network, initial, tuned, mix);
+            Export(run.Folder, clip, network, labels);
+            return metrics;
+        }
     }
 
     /// <summary>The tower with the classifier that it begins with.</summary>

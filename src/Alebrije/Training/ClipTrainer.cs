@@ -53,7 +53,6 @@ internal sealed record ClipTrainingConfig : TrainingPlan
 
     /// <summary>Share of the plain scenes that are mixed with their own picture in a style (<see cref="Training.StyleBlend"/>), from 0 to 1.</summary>
     public double StyleBlend { get; init; }
-
 }
 
 /// <summary>
@@ -67,80 +66,61 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
     {
     }
 
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with what its source measures on what is held out.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
-        var steps = config.Samples / config.Batch;
-        var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
         using var run = new TrainingRun(options, config, new LossWatch(
             Math.Log(config.Batch) + (config.Names > 0 ? config.NamesWeight * Math.Log(config.Names) : 0), 2 * config.WarmUp,
             "Lower learning_rate, or look at the captions: pictures and texts may not belong together."));
         var tokenizer = PrepareTokenizer(options.Folder);
-        var model = config.Model with
-        {
-            TextConfig = config.Model.TextConfig with
-            {
-                VocabSize = config.Start is null ? tokenizer.VocabularySize : Math.Max(tokenizer.VocabularySize, config.Model.TextConfig.VocabSize), BosTokenId = tokenizer.StartId, EosTokenId = tokenizer.EndId, PadTokenId = tokenizer.PadId,
-            },
-        };
-        using var network = new ClipNetwork(model);
-        SeededInit.Apply(network, config.Seed);
-        if (config.Start is { } start && run.Checkpoint is null) TrainedClip.Copy(start, network);
-        if (config.LogitScale is { } scale) SetLogitScale(network, scale);
+        using var network = new ClipNetwork(Sizes(tokenizer));
         var dtype = Processor.ScalarType(config.Precision);
-        using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
+        var preparation = new PairPreparation(tokenizer, PrepareImageProcessor(options.Folder));
+        if (config.Start is { } from && run.Checkpoint is null && TrainedClip.AssumptionOf(from) is { } assumption)
+            run.Note(assumption, config.TotalSteps);
+        return TrainingLoop.Run(run, config, new TrainingTask<ClipBatch>(network)
         {
-            Method = config.Optimizer, ProductType = dtype, Beta2 = 0.98, Epsilon = 1e-6, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
-            NumberRate = 10,
-        });
-        run.Restore(network, optimizer);
-        var pixels = PrepareImageProcessor(options.Folder);
-        var preparation = new PairPreparation(tokenizer, pixels);
-        var metrics = new Dictionary<string, double>();
-        using var batches = new BatchQueue<ClipBatch>(i => pairs.Make(i, preparation), run.Step);
-        if (config.Start is { } from && run.Checkpoint is null && TrainedClip.AssumptionOf(from) is { } assumption) run.Note(assumption, steps);
-        Tell(run, steps);
-
-        while (run.Step < steps && !run.IsOver(cancellation))
-        {
-            using var scope = NewDisposeScope();
-            var batch = batches.Next();
-            var keep = run.Step < steps * config.PatchDropoutUntil ? KeptPatches(run.Step) : null;
-            var images = network.EmbedImage(batch.PixelTensor(), keep, dtype);
-            var texts = network.EmbedText(batch.IdTensor(), dtype);
-            var loss = ContrastiveLoss.Compute(texts, images, network.LogitScale, ContrastiveLoss.SameText(batch.Captions, batch.Pictures));
-            if (batch.Names is { Rows.Length: > 0 } names) loss = loss + (config.NamesWeight * NameLoss(network, images, names, dtype));
-            loss.backward();
-            var learningRate = rate.At(run.Step);
-            var norm = optimizer.Step(learningRate);
-            CapLogitScale(network);
-            run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
-            Tell(run, steps);
-
-            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
-            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, preparation, steps);
-        }
-
-        run.Save(network, optimizer);
-        metrics = Evaluate(run, network, optimizer, preparation, steps);
-        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
+            Optimizer = new() { Beta2 = 0.98, Epsilon = 1e-6, WeightDecay = config.WeightDecay, NumberRate = 10 },
+            Begin = () => Begin(network),
+            Batches = first => new BatchQueue<ClipBatch>(i => pairs.Make(i, preparation), first),
+            Loss = (batch, step, generator) => Loss(network, batch, step, generator, dtype),
+            AfterStep = _ => CapLogitScale(network),
+            Remarks = pairs.TakeRemarks,
+            Evaluate = () =>
+            {
+                var metrics = pairs.Measure(network, preparation);
+                Export(Path.Combine(run.Folder, "clip"), network);
+                return metrics;
+            },
+        }, cancellation);
     }
 
-    private Dictionary<string, double> Evaluate(TrainingRun run, ClipNetwork network, Optimizer optimizer, PairPreparation preparation, long steps)
+    /// <summary>The configured sizes with the vocabulary of the tokenizer.</summary>
+    private ClipConfig Sizes(ClipTokenizer tokenizer) => config.Model with
     {
-        optimizer.SwapAverages();
-        var metrics = pairs.Measure(network, preparation);
-        optimizer.SwapAverages();
-        Export(Path.Combine(run.Folder, "clip"), network, optimizer);
-        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
-        return metrics;
+        TextConfig = config.Model.TextConfig with
+        {
+            VocabSize = config.Start is null ? tokenizer.VocabularySize
+                : Math.Max(tokenizer.VocabularySize, config.Model.TextConfig.VocabSize),
+            BosTokenId = tokenizer.StartId, EosTokenId = tokenizer.EndId, PadTokenId = tokenizer.PadId,
+        },
+    };
+
+    private void Begin(ClipNetwork network)
+    {
+        SeededInit.Apply(network, config.Seed);
+        if (config.Start is { } start) TrainedClip.Copy(start, network);
+        using var guard = no_grad();
+        if (config.LogitScale is { } scale) network.LogitScale.fill_(Math.Log(scale));
     }
 
-    /// <summary>Puts what the source noticed into the log.</summary>
-    private void Tell(TrainingRun run, long steps)
+    private Tensor Loss(ClipNetwork network, ClipBatch batch, long step, Generator generator, ScalarType dtype)
     {
-        foreach (var remark in pairs.TakeRemarks()) run.Note(remark, steps);
+        var keep = step < config.TotalSteps * config.PatchDropoutUntil ? KeptPatches(generator) : null;
+        var images = network.EmbedImage(batch.PixelTensor(), keep, dtype);
+        var texts = network.EmbedText(batch.IdTensor(), dtype);
+        var loss = ContrastiveLoss.Compute(texts, images, network.LogitScale, ContrastiveLoss.SameText(batch.Captions, batch.Pictures));
+        return batch.Names is { Rows.Length: > 0 } names ? loss + (config.NamesWeight * NameLoss(network, images, names, dtype)) : loss;
     }
 
     /// <summary>Cross entropy of the own name among the others, for pictures that show one thing.</summary>
@@ -158,19 +138,12 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         network.LogitScale.clamp_(max: Math.Log(100));
     }
 
-    private static void SetLogitScale(ClipNetwork network, double scale)
-    {
-        using var _ = no_grad();
-        network.LogitScale.fill_(Math.Log(scale));
-    }
-
-    /// <summary>[batch, kept] patches that this step sees, drawn from the run's seed and the step alone.</summary>
-    private Tensor? KeptPatches(long step)
+    /// <summary>[batch, kept] patches that a step sees.</summary>
+    private Tensor? KeptPatches(Generator generator)
     {
         if (config.PatchDropout <= 0) return null;
         var grid = config.Model.VisionConfig.Grid;
         var kept = (int)Math.Round(grid * grid * (1 - config.PatchDropout));
-        using var generator = new Generator((config.Seed << 32) + (ulong)step);
         return rand([config.Batch, grid * grid], generator: generator).argsort(1)[.., ..kept];
     }
 
@@ -197,10 +170,10 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         return File.Exists(path) ? ClipImageProcessor.Load(path) : ClipImageProcessor.Transformers(config.Model.VisionConfig.ImageSize);
     }
 
-    private static void Export(string folder, ClipNetwork network, Optimizer optimizer)
+    private static void Export(string folder, ClipNetwork network)
     {
-        Directory.CreateDirectory(folder);
-        ComponentCatalog.Export(folder, optimizer.Averages, ofTransformers: true);
+        ComponentCatalog.Export(folder, network.named_parameters().Select(p => KeyValuePair.Create(p.name, (Tensor)p.parameter)),
+            ofTransformers: true);
         ConfigFile.Write(Path.Combine(folder, "config.json"), network.Config);
     }
 }

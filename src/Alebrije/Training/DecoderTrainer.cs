@@ -34,50 +34,30 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
 {
     private readonly NoiseSchedule schedule = NoiseSchedule.From(MiniSchedulers.Decoder);
 
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with the errors of <see cref="LatentProbe.Velocity"/> and the share of drawn objects that CLIP names.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var run = new TrainingRun(options, config, new LossWatch(1, 20 * config.WarmUp,
             "An error near 1 is that of drawing nothing. Lower learning_rate, or look at the autoencoder: its latents should have standard deviation 1."));
         using var latents = new LatentRun(config, clip, scenes, options.Folder);
-        var steps = latents.Steps;
-        var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
         using var guess = OpenGuess(latents);
         using var network = new UNet2DConditionModel(config.Model);
-        SeededInit.Apply(network, config.Seed);
-        if (config.Start is { } start && run.Checkpoint is null) Start(network, start);
-        using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
-        {
-            Method = config.Optimizer, ProductType = latents.Type, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = config.WeightDecay, ClipNorm = 1, EmaDecay = config.EmaDecay,
-        });
-        run.Restore(network, optimizer);
         using var probe = new LatentProbe(latents, clip, scenes);
-        var metrics = new Dictionary<string, double>();
-        latents.Begin(run.Step);
-
-        while (run.Step < steps && !run.IsOver(cancellation))
+        var task = latents.Task(network, Loss, () =>
         {
-            using var scope = NewDisposeScope();
-            using var generator = new Generator((config.Seed << 32) + (ulong)run.Step);
-            var batch = latents.Next(run.Step, generator);
-            var timesteps = Timesteps(batch.Latents.shape[0], generator);
+            SeededInit.Apply(network, config.Seed);
+            if (config.Start is { } start) Start(network, start);
+        });
+        return TrainingLoop.Run(run, config, task with { Evaluate = () => Evaluate(run, network, guess, latents, probe) }, cancellation);
+
+        Tensor Loss(LatentBatch batch, Generator generator)
+        {
+            var timesteps = NoiseLevels.Draw(batch.Latents.shape[0], schedule.Length, config.NoisyShare, config.NoisyFrom, generator);
             var noise = randn(batch.Latents.shape, generator: generator);
             var target = schedule.Target(PredictionType.VPrediction, batch.Latents, noise, timesteps);
             var predicted = Predict(network, guess, schedule.AddNoise(batch.Latents, noise, timesteps), timesteps, batch, latents.Type);
-            var loss = Loss(predicted, target, timesteps);
-            loss.backward();
-            var learningRate = rate.At(run.Step);
-            var norm = optimizer.Step(learningRate);
-            run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
-
-            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
-            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, guess, optimizer, latents, probe);
+            return Error(predicted, target, timesteps);
         }
-
-        run.Save(network, optimizer);
-        metrics = Evaluate(run, network, guess, optimizer, latents, probe);
-        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
     }
 
     /// <summary>The velocity that the network predicts, [batch, channels, side, side] float32.</summary>
@@ -96,15 +76,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         return guess.call(batch.Condition.to(type), batch.Context.to(type)).to(ScalarType.Float32) * batch.Conditional;
     }
 
-    /// <summary>[batch] int64 noise levels.</summary>
-    private Tensor Timesteps(long count, Generator generator)
-    {
-        var all = randint(0, schedule.Length, [count], dtype: ScalarType.Int64, generator: generator);
-        var noisy = randint(config.NoisyFrom, schedule.Length, [count], dtype: ScalarType.Int64, generator: generator);
-        return where(rand([count], generator: generator).lt(config.NoisyShare), noisy, all);
-    }
-
-    private Tensor Loss(Tensor predicted, Tensor target, Tensor timesteps)
+    private Tensor Error(Tensor predicted, Tensor target, Tensor timesteps)
     {
         var errors = (predicted - target).square().mean([1, 2, 3]);                          // [batch]
         if (config.MinSnr <= 0) return errors.mean();
@@ -159,15 +131,12 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
     }
 
     private Dictionary<string, double> Evaluate(
-        TrainingRun run, UNet2DConditionModel network, FirstGuessModel? guess, Optimizer optimizer, LatentRun latents, LatentProbe probe)
+        TrainingRun run, UNet2DConditionModel network, FirstGuessModel? guess, LatentRun latents, LatentProbe probe)
     {
-        optimizer.SwapAverages();
         var metrics = probe.Velocity(schedule, (noisy, timesteps, batch) => Predict(network, guess, noisy, timesteps, batch, latents.Type));
         var drawn = new DecoderProbe(network, guess, latents, clip, scenes).Measure(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
         foreach (var (name, value) in drawn) metrics[name] = value;
         PriorExport.Write(Path.Combine(run.Folder, "unet"), network, network.Config, "UNet2DConditionModel");
-        optimizer.SwapAverages();
-        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), latents.Steps);
         return metrics;
     }
 }

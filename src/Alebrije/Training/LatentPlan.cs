@@ -2,11 +2,6 @@ using Alebrije.Weights;
 
 namespace Alebrije.Training;
 
-/// <summary>A part of a run with a mixture of scenes of its own.</summary>
-/// <param name="Share">Share of the run's scenes; the shares of a curriculum add up to 1.</param>
-/// <param name="World">Mixture of the scenes.</param>
-internal sealed record CurriculumStage(double Share, CaptionedScenes.Options World);
-
 /// <summary>Configuration that the first guess and the decoder have in common: both learn latents from image embedding and text.</summary>
 internal abstract record LatentPlan : TrainingPlan
 {
@@ -73,22 +68,9 @@ internal abstract record LatentPlan : TrainingPlan
         if (Fitted < 2) throw new WeightsException($"fitted is {Fitted}, but a standard deviation needs two scenes or more.");
         if (Uses < 1 || Batch % Uses != 0) throw new WeightsException($"uses is {Uses}, but it must divide the batch of {Batch}: new scenes are encoded for every step.");
         if (Window < Batch || Window % Fresh != 0) throw new WeightsException($"window is {Window}, but it must be a multiple of {Fresh} (batch / uses) and hold a batch of {Batch}.");
-        if (Curriculum is { } stages && Math.Abs(stages.Sum(stage => stage.Share) - 1) > 1e-6) throw new WeightsException($"The shares of the curriculum add up to {stages.Sum(stage => stage.Share):G4}; they must add up to 1.");
+        CurriculumStage.Check(Curriculum);
     }
 
-    /// <summary>The mixture that a scene is drawn from.</summary>
-    /// <param name="scene">Number of the scene in the run.</param>
-    /// <param name="of">Scenes of the whole run.</param>
-    internal CaptionedScenes.Options WorldOf(long scene, long of)
-    {
-        if (Curriculum is not { } stages) return Scenes;
-        var end = 0.0;
-        foreach (var stage in stages)
-        {
-            end += stage.Share * of;
-            if (scene < end) return stage.World;
-        }
-
-        return stages[^1].World;
-    }
+    /// <inheritdoc cref="CurriculumStage.WorldOf"/>
+    internal CaptionedScenes.Options WorldOf(long scene, long of) => CurriculumStage.WorldOf(Curriculum, Scenes, scene, of);
 }

@@ -28,21 +28,26 @@ internal sealed class LatentProbe : IDisposable
     /// <param name="scenes">The world.</param>
     public LatentProbe(LatentRun run, TrainedClip clip, CaptionedScenes scenes)
     {
-        var fixedScenes = new EvaluationScenes(scenes.World, Seed);
-        foreach (var (kind, set) in new[]
-        {
-            ("single", EvaluationScenes.CoreSingles with { Options = EvaluationScenes.CoreSingles.Options with { Jitter = 0 } }),
-            ("two", EvaluationScenes.CoreDuets),
-            ("style", EvaluationScenes.CoreSingles with { Options = EvaluationScenes.CoreSingles.Options with { StyleShare = 1 }, First = 7_000_000 }),
-        })
+        foreach (var (kind, prompts) in Scenes(scenes.World))
         {
             using var scope = NewDisposeScope();
-            var prompts = fixedScenes.Prompts(set, Count);
             var batch = run.Encode(PairBatch.Make(clip, Count, run.Vae.Config.SampleSize, i => (scenes.Draw(prompts[i].Scene), prompts[i].Prompt)));
             kinds.Add((kind, new LatentBatch(Keep(batch.Latents), Keep(batch.Condition), Keep(batch.Context), Keep(batch.Conditional))));
         }
 
         static Tensor Keep(Tensor tensor) => tensor.DetachFromDisposeScope();
+    }
+
+    /// <summary>The fixed scenes and prompts by kind.</summary>
+    internal static IEnumerable<(string Kind, PromptedScene[] Scenes)> Scenes(EmojiWorld world)
+    {
+        var (fixedScenes, singles) = (new EvaluationScenes(world, Seed), EvaluationScenes.CoreSingles);
+        return new[]
+        {
+            ("single", singles with { Options = singles.Options with { Jitter = 0 } }),
+            ("two", EvaluationScenes.CoreDuets),
+            ("style", singles with { Options = singles.Options with { StyleShare = 1 }, First = 7_000_000 }),
+        }.Select(kind => (kind.Item1, fixedScenes.Prompts(kind.Item2, Count)));
     }
 
     /// <summary>Mean squared error of the latents by kind, <c>guess_single</c> and so on: 1 is about that of the mean image.</summary>
@@ -67,19 +72,30 @@ internal sealed class LatentProbe : IDisposable
     {
         using var guard = no_grad();
         var errors = new Dictionary<string, double>();
-        foreach (var (kind, batch) in kinds)
-            foreach (var level in Levels)
-            {
-                using var scope = NewDisposeScope();
-                using var generator = new Generator(Seed + (ulong)level);
-                var timesteps = full([batch.Latents.shape[0]], level, dtype: ScalarType.Int64);
-                var noise = randn(batch.Latents.shape, generator: generator);
-                var target = schedule.Target(PredictionType.VPrediction, batch.Latents, noise, timesteps);
-                var predicted = velocity(schedule.AddNoise(batch.Latents, noise, timesteps), timesteps, batch);
-                errors[string.Create(CultureInfo.InvariantCulture, $"v{level}_{kind}")] = (predicted - target).square().mean().ToDouble();
-            }
-
+        foreach (var (kind, batch) in kinds) AddVelocity(errors, kind, schedule, batch.Latents,
+            (noisy, timesteps) => velocity(noisy, timesteps, batch));
         return errors;
+    }
+
+    /// <summary>Adds the mean squared errors of v of one kind.</summary>
+    /// <param name="errors">Gets <c>v999_single</c> and so on.</param>
+    /// <param name="kind">Name of the kind.</param>
+    /// <param name="schedule">The denoiser's schedule.</param>
+    /// <param name="original">[batch, channels, h, w]: x0.</param>
+    /// <param name="velocity">From the noisy sample and timesteps to v.</param>
+    internal static void AddVelocity(
+        Dictionary<string, double> errors, string kind, NoiseSchedule schedule, Tensor original, Func<Tensor, Tensor, Tensor> velocity)
+    {
+        foreach (var level in Levels)
+        {
+            using var scope = NewDisposeScope();
+            using var generator = new Generator(Seed + (ulong)level);
+            var timesteps = full([original.shape[0]], level, dtype: ScalarType.Int64);
+            var noise = randn(original.shape, generator: generator);
+            var target = schedule.Target(PredictionType.VPrediction, original, noise, timesteps);
+            var predicted = velocity(schedule.AddNoise(original, noise, timesteps), timesteps);
+            errors[string.Create(CultureInfo.InvariantCulture, $"v{level}_{kind}")] = (predicted - target).square().mean().ToDouble();
+        }
     }
 
     /// <inheritdoc/>

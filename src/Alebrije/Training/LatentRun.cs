@@ -30,7 +30,6 @@ internal sealed class LatentRun : IDisposable
     private readonly DiffusionPrior? prior;
     private readonly SceneEncoder encoder;
     private readonly Tensor empty;
-    private SceneCache? cache;
 
     /// <param name="plan">Networks, mixture, shares of dropped conditions.</param>
     /// <param name="clip">The frozen CLIP, which stays the caller's.</param>
@@ -60,21 +59,23 @@ internal sealed class LatentRun : IDisposable
     /// <summary>The frozen autoencoder.</summary>
     public AutoencoderKL Vae { get; }
 
-    /// <summary>Steps of the whole run.</summary>
-    public long Steps => plan.Samples / plan.Batch;
+    private long SceneCount => Math.Max(1, plan.TotalSteps * plan.Fresh);
 
-    private long SceneCount => Math.Max(1, Steps * plan.Fresh);
-
-    /// <summary>Opens the rolling window at a step; encodes what is missing in it.</summary>
-    public void Begin(long step) => cache = new SceneCache(
-        Path.Combine(Folder, CacheName), plan, Identity(), encoder.Shapes, Group, step);
+    /// <summary>A training task whose batches are scenes from the rolling window, with conditions dropped and noised.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="loss">Loss of a batch.</param>
+    /// <param name="begin">Sets the weights of a new run.</param>
+    public TrainingTask<EncodedScenes> Task(nn.Module network, Func<LatentBatch, Generator, Tensor> loss, Action begin) => new(network)
+    {
+        Begin = begin,
+        Batches = step => new SceneCache(Path.Combine(Folder, CacheName), plan, Identity(), encoder.Shapes, Group, step),
+        Loss = (scenes, step, generator) => loss(Condition(scenes, step, generator), generator),
+        Optimizer = new() { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = plan.WeightDecay },
+    };
 
     /// <summary>The batch of a step, with conditions dropped and noised.</summary>
-    /// <param name="step">Number of the step; steps are asked for in order.</param>
-    /// <param name="generator">Source of the noise.</param>
-    public LatentBatch Next(long step, Generator generator)
+    private LatentBatch Condition(EncodedScenes batch, long step, Generator generator)
     {
-        var batch = (cache ?? throw new InvalidOperationException("Begin opens the scenes first.")).Draw(step);
         var random = ConditionDropout.Generator(plan.Seed, step);
         var count = batch.Count;
         var (image, text, noised) = (new float[count], new float[count], new float[count]);
@@ -113,7 +114,6 @@ internal sealed class LatentRun : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        cache?.Dispose();
         empty.Dispose();
         prior?.Dispose();
         normalizer.Dispose();
@@ -160,7 +160,7 @@ internal sealed class LatentRun : IDisposable
     {
         var folder = Path.Combine(path, "prior") is var below && Directory.Exists(below) ? below : path;
         var config = PriorTransformerConfig.Read(folder);
-        var space = PriorSpaces.FingerprintOf(clip.Network.TextProjection);
+        var space = clip.Space;
         if (config.EmbeddingSpace is { } theirs && theirs != space)
             throw new WeightsException($"The prior {folder} was trained in another embedding space ({theirs}) than that of the CLIP of this run ({space}); train a prior on that CLIP first.");
         var network = new PriorTransformer(config);

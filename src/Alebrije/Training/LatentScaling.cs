@@ -34,7 +34,6 @@ internal static class LatentScaling
         decodeBias.add_(decode.squeeze(-1).squeeze(-1).mv(mean));
         decode.mul_(deviation.reshape(1, -1, 1, 1));
 
-        Directory.CreateDirectory(folder);
         ComponentCatalog.Export(folder, weights);
         ConfigFile.Write(Path.Combine(folder, "config.json"), network.Config with { ScalingFactor = 1 }, "AutoencoderKL");
     }

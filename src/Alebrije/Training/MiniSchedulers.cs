@@ -63,6 +63,36 @@ internal static class MiniSchedulers
         }
         """;
 
+    /// <summary>First stage of the cascade: v prediction with IF's dynamic thresholding.</summary>
+    public const string CascadeText = """
+        {
+          "_class_name": "DDPMScheduler",
+          "beta_schedule": "squaredcos_cap_v2",
+          "clip_sample": false,
+          "dynamic_thresholding_ratio": 0.95,
+          "num_train_timesteps": 1000,
+          "prediction_type": "v_prediction",
+          "sample_max_value": 1.5,
+          "thresholding": true,
+          "timestep_spacing": "trailing",
+          "variance_type": "fixed_small_log"
+        }
+        """;
+
+    /// <summary>Second stage of the cascade: x0 prediction, for few steps from pure noise on.</summary>
+    public const string CascadeLaterText = """
+        {
+          "_class_name": "DDPMScheduler",
+          "beta_schedule": "squaredcos_cap_v2",
+          "clip_sample": true,
+          "clip_sample_range": 1.0,
+          "num_train_timesteps": 1000,
+          "prediction_type": "sample",
+          "timestep_spacing": "trailing",
+          "variance_type": "fixed_small_log"
+        }
+        """;
+
     /// <inheritdoc cref="PriorText"/>
     public static SchedulerConfig Prior { get; } = SchedulerConfig.Parse(PriorText);
 
@@ -71,6 +101,12 @@ internal static class MiniSchedulers
 
     /// <inheritdoc cref="DecoderText"/>
     public static SchedulerConfig Decoder { get; } = SchedulerConfig.Parse(DecoderText);
+
+    /// <inheritdoc cref="CascadeText"/>
+    public static SchedulerConfig Cascade { get; } = SchedulerConfig.Parse(CascadeText);
+
+    /// <inheritdoc cref="CascadeLaterText"/>
+    public static SchedulerConfig CascadeLater { get; } = SchedulerConfig.Parse(CascadeLaterText);
 
     /// <inheritdoc cref="UpsamplerText"/>
     public static SchedulerConfig Upsampler { get; } = SchedulerConfig.Parse(UpsamplerText);

@@ -55,6 +55,7 @@ internal sealed record OptimizerConstants
 internal sealed class Optimizer : IDisposable
 {
     private const int Chunk = 1 << 16;
+    private static readonly string[] Tables = ["embedding.weight", "shared.weight", "relative_attention_bias.weight"];
     private readonly OptimizerConstants options;
     private readonly OptimizerSlot[] slots;
     private readonly (OptimizerSlot Slot, int Start, int Length)[] pieces;
@@ -80,12 +81,12 @@ internal sealed class Optimizer : IDisposable
         slots.Select(slot => KeyValuePair.Create(slot.Name, slot.Average ?? slot.Parameter));
 
     /// <summary>
-    /// Whether a tensor maps features to features: products and convolutions do; tables of embeddings and single learnt vectors do not, and the
-    /// numbers of their rows are better moved each by its own moments.
+    /// True if a tensor maps features to features: matrix products and convolutions do; tables of embeddings (T5's too) and single
+    /// learnt vectors do not, and their rows are better moved each by its own moments.
     /// </summary>
     public static bool IsMatrix(string name, Tensor parameter) =>
         parameter.ndim >= 2 && !name.EndsWith("embedding", StringComparison.Ordinal)
-        && !(parameter.ndim == 2 && name.EndsWith("embedding.weight", StringComparison.Ordinal));
+        && !(parameter.ndim == 2 && Tables.Any(table => name.EndsWith(table, StringComparison.Ordinal)));
 
     /// <summary>Exchanges weights and their averages in place; a second call exchanges them back.</summary>
     public void SwapAverages()

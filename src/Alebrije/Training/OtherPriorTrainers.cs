@@ -26,10 +26,9 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();
-        var loop = new PriorLoop(config, clip, scenes) { Watch = new LossWatch(1, 0, "") };
-        var (texts, images) = loop.Pairs(config.Fitted, config.Seed + 1, Tell, cancellation);
+        var (texts, images) = new PriorRun(config, clip, scenes).Pairs(config.Fitted, config.Seed + 1, Tell, cancellation);
         var fitting = clock.Elapsed.TotalSeconds;
-        using var map = Fit(texts, images, config.Ridge, PriorSpaces.FingerprintOf(clip.Network.TextProjection), options.Folder);
+        using var map = Fit(texts, images, config.Ridge, clip.Space, options.Folder);
         fitting = clock.Elapsed.TotalSeconds - fitting;
         using var prior = new LinearPrior(map);
         var metrics = new PriorProbe(prior, images.mean([0], keepdim: true), clip, scenes).Measure();
@@ -69,17 +68,14 @@ internal sealed record OneStepPriorTrainingConfig : PriorPlan
 /// <summary>Trains the one-step prior: squared error to the image embedding, and a contrastive loss that keeps it near its text (Patel et al., 2024).</summary>
 internal sealed class OneStepPriorTrainer(OneStepPriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <exception cref="ArgumentException">The layout has a time token.</exception>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         if (config.Model.KnowsTime) throw new ArgumentException("A one-step prior knows no time: model.additional_embeddings has to be 3.");
         using var network = new PriorTransformer(config.Model);
-        var loop = new PriorLoop(config, clip, scenes)
-        {
-            Watch = new LossWatch(1 + (config.Contrastive * Math.Log(config.Batch)), 5 * config.WarmUp, "That is the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP longer."),
-        };
-        return loop.Run(new OneStepPriorTask(network, config, PriorSpaces.FingerprintOf(clip.Network.TextProjection)), options, cancellation);
+        var watch = new LossWatch(1 + (config.Contrastive * Math.Log(config.Batch)), 5 * config.WarmUp,
+            "That is the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP longer.");
+        return new PriorRun(config, clip, scenes).Train(new OneStepPriorTask(network, config, clip.Space), watch, options, cancellation);
     }
 }
 
@@ -88,7 +84,6 @@ internal sealed class OneStepPriorTask(PriorTransformer network, OneStepPriorTra
 {
     private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
 
-    /// <inheritdoc/>
     public nn.Module Network => network;
 
     /// <summary>Kept beside the weights for the layout's sake, and as the unit of the error; sampling does not use them.</summary>
@@ -114,11 +109,9 @@ internal sealed class OneStepPriorTask(PriorTransformer network, OneStepPriorTra
         return error + (config.Contrastive * ContrastiveLoss.Compute(texts, ClipNetwork.Unit(predicted), scale, Same(batch.Ids)));
     }
 
-    /// <inheritdoc/>
     public void Export(string folder) =>
         PriorExport.Write(Path.Combine(folder, OneStepPrior.FolderName), network, network.Config with { EmbeddingSpace = space }, "PriorTransformer");
 
-    /// <inheritdoc/>
     public (IPrior Prior, Tensor Mean) Sampled() => (new OneStepPrior(network) { OwnsNetwork = false }, network.ClipMean);
 
     /// <summary>[batch, batch], true where two different rows carry the same text.</summary>
@@ -141,31 +134,26 @@ internal sealed record AutoregressivePriorTrainingConfig : PriorPlan
 /// <summary>Trains the autoregressive prior (Ramesh et al., 2022, §2.2): cross entropy of each code given text, cosine and the codes before it.</summary>
 internal sealed class AutoregressivePriorTrainer(AutoregressivePriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var network = new AutoregressivePriorTransformer(config.Model);
-        var loop = new PriorLoop(config, clip, scenes)
-        {
-            Watch = new LossWatch(Math.Log(config.Model.NumBuckets), 5 * config.WarmUp, "No code is told better than by chance. Lower learning_rate, or take fewer buckets."),
-        };
-        return loop.Run(new AutoregressivePriorTask(network, config, PriorSpaces.FingerprintOf(clip.Network.TextProjection)), options, cancellation);
+        var watch = new LossWatch(
+            Math.Log(config.Model.NumBuckets), 5 * config.WarmUp,
+                "No code is predicted better than by chance. Lower learning_rate, or take fewer buckets.");
+        return new PriorRun(config, clip, scenes).Train(new AutoregressivePriorTask(network, config, clip.Space), watch, options,
+            cancellation);
     }
 }
 
 /// <summary>The autoregressive prior in training.</summary>
 internal sealed class AutoregressivePriorTask(AutoregressivePriorTransformer network, AutoregressivePriorTrainingConfig config, string space) : IPriorTask
 {
-    /// <inheritdoc/>
     public nn.Module Network => network;
 
-    /// <inheritdoc/>
     public bool IsFixed(string parameter) => false;
 
-    /// <inheritdoc/>
     public void Fit(Tensor texts, Tensor images, string folder) => network.Quantizer.Fit(images, texts);
 
-    /// <inheritdoc/>
     public Tensor Loss(PriorBatch batch, Generator generator)
     {
         var codes = network.Quantizer.Encode(batch.Images);
@@ -178,11 +166,9 @@ internal sealed class AutoregressivePriorTask(AutoregressivePriorTransformer net
         return -(nn.functional.softmax(-0.5 * distance.square(), dim: 2) * scores).sum(2).mean();
     }
 
-    /// <inheritdoc/>
     public void Export(string folder) => PriorExport.Write(
         Path.Combine(folder, AutoregressivePrior.FolderName), network, network.Config with { EmbeddingSpace = space }, AutoregressivePriorConfig.ClassName);
 
-    /// <inheritdoc/>
     public (IPrior Prior, Tensor Mean) Sampled() =>
         (new AutoregressivePrior(network, ScalarType.Float32) { OwnsNetwork = false }, network.Quantizer.Mean);
 }

@@ -37,16 +37,14 @@ internal sealed record PriorTrainingConfig : PriorPlan
 /// </summary>
 internal sealed class PriorTrainer(PriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with cosines to the true embeddings on held-out scenes.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var network = new PriorTransformer(config.Model);
-        var loop = new PriorLoop(config, clip, scenes)
-        {
-            Watch = new LossWatch(1, 5 * config.WarmUp, "An error of 1 is that of the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP longer."),
-        };
-        return loop.Run(new DiffusionPriorTask(network, config, PriorSpaces.FingerprintOf(clip.Network.TextProjection)), options, cancellation);
+        var watch = new LossWatch(1, 5 * config.WarmUp,
+            "An error of 1 is that of the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP "
+            + "longer.");
+        return new PriorRun(config, clip, scenes).Train(new DiffusionPriorTask(network, config, clip.Space), watch, options, cancellation);
     }
 }
 
@@ -56,13 +54,10 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
     private readonly NoiseSchedule schedule = NoiseSchedule.From(SchedulerConfig.For("DDPMScheduler") with { BetaSchedule = "squaredcos_cap_v2" });
     private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
 
-    /// <inheritdoc/>
     public nn.Module Network => network;
 
-    /// <inheritdoc/>
     public bool IsFixed(string parameter) => parameter is "clip_mean" or "clip_std";
 
-    /// <inheritdoc/>
     public void Fit(Tensor texts, Tensor images, string folder)
     {
         if (config.Start is { } start) Begin(start);
@@ -75,7 +70,6 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
         LinearPriorTrainer.Fit(texts, images, config.Ridge, space, folder);
     }
 
-    /// <inheritdoc/>
     public Tensor Loss(PriorBatch batch, Generator generator)
     {
         var (rows, levels) = (batch.Images.shape[0], config.NoiseLevels);
@@ -96,36 +90,8 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
         CheckpointFolder.Load(network, folder);
     }
 
-    /// <inheritdoc/>
     public void Export(string folder) => PriorExport.Write(Path.Combine(folder, "prior"), network, network.Config with { EmbeddingSpace = space }, "PriorTransformer");
 
-    /// <inheritdoc/>
     public (IPrior Prior, Tensor Mean) Sampled() =>
         (new DiffusionPrior(network, () => Schedulers.Create(MiniSchedulers.Prior), ScalarType.Float32) { OwnsNetwork = false }, network.ClipMean);
-}
-
-/// <summary>Leaves conditions out during training, so that sampling can be guided; drawn from seed and step alone.</summary>
-internal static class ConditionDropout
-{
-    /// <summary>Replaces a share of a batch's texts by the empty one.</summary>
-    /// <returns>Which ones.</returns>
-    public static bool[] Texts(PairBatch batch, (long[] Ids, int Length) empty, double share, ulong seed, long step)
-    {
-        var random = Generator(seed, step);
-        var dropped = new bool[batch.Count];
-        for (var i = 0; i < batch.Count; i++)
-            if (dropped[i] = random.NextDouble() < share) Drop(batch, i, empty);
-        return dropped;
-    }
-
-    /// <summary>Replaces one text of a batch by the empty one.</summary>
-    public static void Drop(PairBatch batch, int row, (long[] Ids, int Length) empty)
-    {
-        empty.Ids.CopyTo(batch.Ids, row * empty.Ids.Length);
-        batch.Lengths[row] = empty.Length;
-    }
-
-    /// <summary>Random numbers of one step; .NET's seeded generator is the same on every machine.</summary>
-    public static Random Generator(ulong seed, long step) =>
-        new((int)(((seed * 0x9E3779B97F4A7C15) ^ ((ulong)step * 0xBF58476D1CE4E5B9) ^ 0x64726F70) >> 33));
 }

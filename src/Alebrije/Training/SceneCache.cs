@@ -13,7 +13,7 @@ namespace Alebrije.Training;
 /// encoded ahead on one thread and replace the oldest; the batch is drawn from the window. What a step sees depends on the run's seed and the step alone,
 /// so a run that is resumed sees what it would have seen; scenes that are still in the file are not encoded again.
 /// </summary>
-internal sealed class SceneCache : IDisposable
+internal sealed class SceneCache : IBatches<EncodedScenes>
 {
     /// <summary>Scenes kept beyond the window, as a share of it: a run that goes on from its last checkpoint finds them.</summary>
     private const double Slack = 0.5;
@@ -26,17 +26,18 @@ internal sealed class SceneCache : IDisposable
     private readonly MemoryMappedFile file;
     private readonly MemoryMappedViewAccessor view;
     private readonly BatchQueue<EncodedScenes?> ahead;
-    private long made;
+    private long made, step;
 
     /// <param name="path">The file; scenes of another run in it are dropped.</param>
     /// <param name="plan">Seed, batch, window, uses.</param>
     /// <param name="identity">Describes all that the encoded scenes depend on besides their number.</param>
     /// <param name="shapes">Shapes of one scene's tensors.</param>
     /// <param name="encode">Encodes group i: scenes i * fresh and the following.</param>
-    /// <param name="step">First step that will be drawn.</param>
+    /// <param name="step">The first step.</param>
     public SceneCache(string path, LatentPlan plan, string identity, long[][] shapes, Func<long, EncodedScenes> encode, long step)
     {
-        (this.shapes, this.encode, seed, batch, fresh, window) = (shapes, encode, plan.Seed, plan.Batch, plan.Fresh, plan.Window);
+        (this.shapes, this.encode, this.step, seed, batch, fresh, window) = (shapes, encode, step, plan.Seed, plan.Batch, plan.Fresh,
+            plan.Window);
         sceneNumbers = shapes.Sum(shape => (int)shape.Aggregate((a, b) => a * b));
         slotBytes = sizeof(long) + (sceneNumbers * 2);
         capacity = window + ((int)(Slack * window / fresh) * fresh);
@@ -63,9 +64,8 @@ internal sealed class SceneCache : IDisposable
         ahead = new BatchQueue<EncodedScenes?>(Encode, made / fresh, ahead: 2);
     }
 
-    /// <summary>The batch of the next step; call once for each step, in order.</summary>
-    /// <param name="step">Number of the step.</param>
-    public EncodedScenes Draw(long step)
+    /// <summary>The scenes of the next step, all different.</summary>
+    public EncodedScenes Next()
     {
         var group = made / fresh;
         if (ahead.Next() is { } scenes)
@@ -75,15 +75,14 @@ internal sealed class SceneCache : IDisposable
         }
 
         made += fresh;
-        if (made != Made(step)) throw new InvalidOperationException($"Step {step} is drawn out of order: {made} scenes are made, and it needs {Made(step)}.");
         var first = Math.Max(0, made - window);
-        var random = ConditionDropout.Generator(seed + 0x63616368, step);
+        var random = ConditionDropout.Generator(seed + 0x63616368, step++);
         var chosen = new HashSet<long>();
         while (chosen.Count < batch) chosen.Add(first + random.NextInt64(made - first));
         return Read([.. chosen]);
     }
 
-    /// <summary>Scenes made before a step is drawn: the first batch finds four times as many scenes as it needs.</summary>
+    /// <summary>Scenes made for a step: the first batch finds four times as many scenes as it needs.</summary>
     private long Made(long step) => ((long)Math.Min(4 * batch, window) / fresh * fresh) + (step * fresh);
 
     private long Offset(long scene) => HeaderBytes + (scene % capacity * slotBytes);

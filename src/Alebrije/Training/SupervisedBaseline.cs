@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Alebrije.Datasets;
 using Alebrije.Models.Clip;
 using Alebrije.Nn;
@@ -122,40 +121,51 @@ public sealed class SupervisedBaseline : IDisposable
     /// <inheritdoc/>
     public void Dispose() => network.Dispose();
 
-    private void Run(RgbImage[] pictures, IReadOnlyList<int> right, SupervisedOptions options, Action<long, long, double, double>? progress, CancellationToken cancellation)
+    private void Run(
+        RgbImage[] pictures, IReadOnlyList<int> right, SupervisedOptions options, Action<long, long, double, double>? progress,
+        CancellationToken cancellation)
     {
         var batch = Math.Min(options.Batch, pictures.Length);
         var perEpoch = pictures.Length / batch;
-        var total = (long)perEpoch * options.Epochs;
-        var rate = new LearningRate(options.LearningRate, Math.Max(1, total / 20), total);
-        var clock = Stopwatch.StartNew();
-        using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
+        var plan = new Plan
         {
-            Method = OptimizerMethod.Muon, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = options.WeightDecay, ClipNorm = 1,
-        });
-        int[] order = [];
-        for (long step = 0; step < total && !(clock.Elapsed.TotalMinutes >= options.Minutes); step++)
+            Seed = options.Seed, Batch = batch, Samples = (long)perEpoch * options.Epochs * batch, LearningRate = options.LearningRate,
+            WarmUp = Math.Max(1, (long)perEpoch * options.Epochs / 20), Optimizer = OptimizerMethod.Muon, EmaDecay = 0,
+            Precision = options.Precision,
+            SaveMinutes = double.PositiveInfinity, EvaluateMinutes = double.PositiveInfinity,
+        };
+        using var run = new TrainingRun(options.Minutes);
+        var (order, accuracy) = (Array.Empty<int>(), 0.0);
+        var result = TrainingLoop.Run(run, plan, new TrainingTask<(float[] Pixels, long[] Classes)>(network)
         {
-            cancellation.ThrowIfCancellationRequested();
+            Begin = () => { },
+            Optimizer = new() { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = options.WeightDecay },
+            Batches = first => new BatchQueue<(float[] Pixels, long[] Classes)>(Make, first),
+            Loss = (made, _, _) =>
+            {
+                var targets = tensor(made.Classes);
+                var logits = network.Forward(tensor(made.Pixels, [batch, 3, size, size]), dtype);
+                if (progress is not null) accuracy = logits.argmax(1).eq(targets).to(ScalarType.Float32).mean().ToDouble();
+                return nn.functional.cross_entropy(logits, targets);
+            },
+            AfterStep = loss => progress?.Invoke(run.Step, plan.TotalSteps, loss, accuracy),
+        }, cancellation);
+        cancellation.ThrowIfCancellationRequested();
+        (Steps, Seconds) = ((result.Steps, plan.TotalSteps), result.Seconds);
+
+        (float[] Pixels, long[] Classes) Make(long step)
+        {
             if (step % perEpoch == 0) order = Order(pictures.Length, options.Seed, step / perEpoch);
-            using var scope = NewDisposeScope();
             var chosen = order.AsSpan((int)(step % perEpoch) * batch, batch).ToArray();
             var shifts = new SceneRandom(options.Seed, step, 32);
             var pixels = new List<float>();
             foreach (var i in chosen) pixels.AddRange(processor.Prepare(Shifted(pictures[i], ref shifts)));
-            var targets = tensor(chosen.Select(i => (long)right[i]).ToArray());
-            var logits = network.Forward(tensor(pixels.ToArray(), [batch, 3, size, size]), dtype);
-            var loss = nn.functional.cross_entropy(logits, targets);
-            loss.backward();
-            optimizer.Step(rate.At(step));
-            var value = loss.ToDouble();
-            if (!double.IsFinite(value)) throw new InvalidOperationException($"The baseline's loss is not a number at step {step + 1}; train it with a lower rate, or leave it out.");
-            Steps = (step + 1, total);
-            progress?.Invoke(step + 1, total, value, logits.argmax(1).eq(targets).to(ScalarType.Float32).mean().ToDouble());
+            return ([.. pixels], [.. chosen.Select(i => (long)right[i])]);
         }
-
-        Seconds = clock.Elapsed.TotalSeconds;
     }
+
+    /// <summary>Configuration of its loop.</summary>
+    private sealed record Plan : TrainingPlan;
 
     private static int[] Order(int count, ulong seed, long epoch)
     {

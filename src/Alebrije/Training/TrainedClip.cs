@@ -30,6 +30,9 @@ internal sealed class TrainedClip : IDisposable
 
     public ClipTokenizer Tokenizer { get; }
 
+    /// <summary>Fingerprint of the embedding space (<see cref="Pipelines.Priors.PriorSpaces"/>).</summary>
+    public string Space => Pipelines.Priors.PriorSpaces.FingerprintOf(Network.TextProjection);
+
     /// <summary>Features of an embedding.</summary>
     public int Features => Network.Config.ProjectionDim;
 

@@ -1,51 +1,14 @@
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
-using Alebrije.Tensors;
 using Alebrije.Weights;
 
 namespace Alebrije.Training;
-
-/// <summary>What a classifier is fine-tuned on, and how.</summary>
-/// <param name="Images">Folder of folders named after the classes.</param>
-/// <param name="Model">Folder of a run of <c>train clip</c>, a packed model such as <c>mini</c>, or a published CLIPModel.</param>
-public sealed record ClassifierOptions(string Images, string Model)
-{
-    /// <summary>Pictures in the same classes that are measured on; null keeps a share of <see cref="Images"/> for it, the same that a probe keeps.</summary>
-    public string? Test { get; init; }
-
-    /// <summary>Head of a linear probe that it begins with; null begins as zero-shot classification.</summary>
-    public string? Probe { get; init; }
-
-    /// <summary>Sentences about a class, <c>{}</c> being its name.</summary>
-    public IReadOnlyList<string> Templates { get; init; } = ["{}"];
-
-    /// <summary>How often every picture is shown.</summary>
-    public int Epochs { get; init; } = 10;
-
-    /// <summary>Rate of the classifier; each block of the tower moves at four fifths of the rate of the one above it.</summary>
-    public double LearningRate { get; init; } = 1e-4;
-
-    /// <summary>Pictures per step.</summary>
-    public int Batch { get; init; } = 32;
-
-    /// <summary>Share of the fine-tuned weights in the result: 0 is the beginning, 1 is fine-tuned (Wortsman et al., 2022).</summary>
-    public double Mix { get; init; } = 1;
-
-    /// <summary>Whether half of the pictures are mirrored.</summary>
-    public bool Flip { get; init; }
-
-    /// <summary>Seed of order and crops.</summary>
-    public ulong Seed { get; init; } = 1;
-
-    /// <summary>Number format of the products.</summary>
-    public Precision Precision { get; init; } = Precision.Auto;
-}
 
 /// <summary>The trainers by name, each with its configuration file.</summary>
 public static class Trainers
 {
     /// <summary>What can be trained.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "guess", "decoder", "upsampler"];
+    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "guess", "decoder", "upsampler", "cascade"];
 
     /// <summary>Trains one part, as its configuration file says.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -65,6 +28,7 @@ public static class Trainers
             "upsampler" => new UpsamplerTrainer(Read<UpsamplerTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
             "prior" => RunPrior(PriorKind.Diffusion, configFile, options, cancellation),
             "guess" => TrainGuess(Read<GuessTrainingConfig>(configFile), options, cancellation),
+            "cascade" => RunCascade(configFile, stage: null, options, cancellation),
             "decoder" => TrainDecoder(Read<DecoderTrainingConfig>(configFile), options, cancellation),
             _ => throw new ArgumentException($"There is no trainer '{name}'; there are {string.Join(", ", Names)}.", nameof(name)),
         };
@@ -114,41 +78,48 @@ public static class Trainers
     public static TrainingResult RunPrior(PriorKind kind, string configFile, TrainingOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        TrainedClip Open(string clip) => TrainedClip.Open(options.FindModel?.Invoke(clip) ?? clip);
-        switch (kind)
+        var scenes = CaptionedScenes.Open;
+        return kind switch
         {
-            case PriorKind.Linear:
-            {
-                var config = Read<LinearPriorTrainingConfig>(configFile);
-                using var clip = Open(config.Clip);
-                return new LinearPriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
-            }
+            PriorKind.Linear => Train<LinearPriorTrainingConfig>((config, clip) =>
+                new LinearPriorTrainer(config, clip, scenes()).Run(options, cancellation)),
+            PriorKind.OneStep => Train<OneStepPriorTrainingConfig>((config, clip) =>
+                new OneStepPriorTrainer(config, clip, scenes()).Run(options, cancellation)),
+            PriorKind.Autoregressive => Train<AutoregressivePriorTrainingConfig>(
+                (config, clip) => new AutoregressivePriorTrainer(config, clip, scenes()).Run(options, cancellation)),
+            PriorKind.Diffusion => Train<PriorTrainingConfig>(
+                (config, clip) => new PriorTrainer(config with { Start = FindOrNull(options, config.Start) }, clip, scenes()).Run(options,
+                    cancellation)),
+            _ => throw new ArgumentException($"There is nothing to train in a prior of kind '{PriorNames.Of(kind)}'.", nameof(kind)),
+        };
 
-            case PriorKind.OneStep:
-            {
-                var config = Read<OneStepPriorTrainingConfig>(configFile);
-                using var clip = Open(config.Clip);
-                return new OneStepPriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
-            }
-
-            case PriorKind.Autoregressive:
-            {
-                var config = Read<AutoregressivePriorTrainingConfig>(configFile);
-                using var clip = Open(config.Clip);
-                return new AutoregressivePriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
-            }
-
-            case PriorKind.Diffusion:
-            {
-                var config = Read<PriorTrainingConfig>(configFile);
-                if (config.Start is { } start) config = config with { Start = options.FindModel?.Invoke(start) ?? start };
-                using var clip = Open(config.Clip);
-                return new PriorTrainer(config, clip, CaptionedScenes.Open()).Run(options, cancellation);
-            }
-
-            default:
-                throw new ArgumentException($"There is nothing to train in a prior of kind '{PriorNames.Of(kind)}'.", nameof(kind));
+        TrainingResult Train<T>(Func<T, TrainedClip, TrainingResult> train) where T : PriorPlan
+        {
+            var config = Read<T>(configFile);
+            using var clip = TrainedClip.Open(Find(options, config.Clip));
+            return train(config, clip);
         }
+    }
+
+    /// <summary>
+    /// Trains a cascade of two stages in the layout of DeepFloyd IF: images of 32 pixels from text, and four times as large ones from
+    /// these.
+    /// </summary>
+    /// <param name="configFile">JSON with the keys <c>stage1</c> and <c>stage2</c>; an unknown key is an error.</param>
+    /// <param name="stage">1 or 2 alone; null trains both, one after the other.</param>
+    /// <param name="options">Folder of both runs (<c>run-1</c>, <c>run-2</c>) and of the model (<c>mini-cascade</c>), and limits of
+    /// each.</param>
+    /// <param name="cancellation">Stops the run, saved.</param>
+    /// <returns>Result of the stage, or of both together.</returns>
+    /// <exception cref="WeightsException">The configuration cannot be read, or sizes do not fit together.</exception>
+    /// <exception cref="CheckpointNotFoundException">Stage 2 is asked for alone, and stage 1 was not trained in the folder.</exception>
+    /// <exception cref="InvalidOperationException">The folder holds another run, or the loss is not a number.</exception>
+    public static TrainingResult RunCascade(string configFile, int? stage, TrainingOptions options,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (stage is not (null or 1 or 2)) throw new ArgumentOutOfRangeException(nameof(stage), stage, "A cascade has the stages 1 and 2.");
+        return CascadeRuns.Train(Read<CascadeTrainingConfig>(configFile), CaptionedScenes.Open(), stage, options, cancellation);
     }
 
     private static TrainingResult TrainGuess(GuessTrainingConfig config, TrainingOptions options, CancellationToken cancellation)

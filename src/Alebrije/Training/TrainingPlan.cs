@@ -33,6 +33,10 @@ internal abstract record TrainingPlan
     /// <summary>Mixture of the scenes; null where a run learns from a person's own pictures.</summary>
     public CaptionedScenes.Options? World { get; init; } = new();
 
+    /// <summary>Steps of the whole run.</summary>
+    [JsonIgnore]
+    public long TotalSteps => Samples / Batch;
+
     /// <summary>The mixture, that of a run which says nothing about it where there is none.</summary>
     [JsonIgnore]
     public CaptionedScenes.Options Scenes => World ?? new();

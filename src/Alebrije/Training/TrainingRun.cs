@@ -55,7 +55,7 @@ internal sealed class TrainingRun : IDisposable
     private const string CheckpointName = "checkpoint.safetensors";
     private readonly TrainingOptions options;
     private readonly Stopwatch clock = Stopwatch.StartNew();
-    private readonly StreamWriter log;
+    private readonly StreamWriter? log;
     private readonly double earlierSeconds;
     private readonly LossWatch watch;
     private double reportedAt, savedAt, evaluatedAt, losses, norms;
@@ -88,6 +88,11 @@ internal sealed class TrainingRun : IDisposable
         if (isNew) log.WriteLine("step,seconds,loss,learning_rate,gradient_norm,samples_per_second,note");
     }
 
+    /// <summary>A run without a folder: no log, no checkpoint.</summary>
+    /// <param name="minutes">Minutes after which it ends; null: never.</param>
+    public TrainingRun(double? minutes) =>
+        (options, watch) = (new TrainingOptions("") { Minutes = minutes }, new LossWatch(double.PositiveInfinity, 0, ""));
+
     /// <summary>The checkpoint that the run goes on from, or null at the start.</summary>
     public SafeTensorsFile? Checkpoint { get; }
 
@@ -115,13 +120,14 @@ internal sealed class TrainingRun : IDisposable
     }
 
     /// <summary>Counts a step, tells about it now and then.</summary>
-    /// <returns>False when the run cannot go on (loss is not a number).</returns>
+    /// <exception cref="InvalidOperationException">The loss or the norm is not a number.</exception>
     public void Count(double loss, double norm, double rate, int samples, long total)
     {
         Step++;
         if (!double.IsFinite(loss) || !double.IsFinite(norm))
-            throw new InvalidOperationException(
-                $"The loss is not a number at step {Step}. The checkpoint in {options.Folder} is from before; go on with --resume and a lower learning_rate.");
+            throw new InvalidOperationException($"The loss is not a number at step {Step}. " + (log is null
+                ? "Train with a lower learning rate."
+                : $"The checkpoint in {options.Folder} is from before; go on with --resume and a lower learning_rate."));
         (losses, norms, reported, reportedSamples) = (losses + loss, norms + norm, reported + 1, reportedSamples + samples);
         if (clock.Elapsed.TotalSeconds - reportedAt < 10 && Step < total) return;
         var seconds = clock.Elapsed.TotalSeconds - reportedAt;
@@ -146,6 +152,7 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>Replaces the checkpoint as a whole: a kill while this runs leaves the earlier one.</summary>
     public void Save(nn.Module model, Optimizer optimizer)
     {
+        if (log is null) return;
         Checkpoint?.Dispose();
         SafeTensorsWriter.Write(CheckpointPath, Everything(model, optimizer), new Dictionary<string, string>
         {
@@ -160,7 +167,7 @@ internal sealed class TrainingRun : IDisposable
     public void Dispose()
     {
         Checkpoint?.Dispose();
-        log.Dispose();
+        log?.Dispose();
     }
 
     /// <summary>Writes the configuration beside the run, or refuses when the run was begun with another one.</summary>
@@ -187,7 +194,7 @@ internal sealed class TrainingRun : IDisposable
 
     private void Tell(TrainingProgress progress)
     {
-        log.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        log?.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{progress.Step},{Seconds:F1},{progress.Loss:G6},{progress.LearningRate:G4},{progress.GradientNorm:G4},{progress.SamplesPerSecond:F1},\"{progress.Note?.Replace('"', '\'')}\""));
         options.OnProgress?.Invoke(progress);
     }

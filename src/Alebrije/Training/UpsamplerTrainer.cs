@@ -82,52 +82,37 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
     private readonly NoiseSchedule schedule = NoiseSchedule.From(MiniSchedulers.Upsampler);
     private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
 
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
     /// <returns>How it ended, with the signal-to-noise ratio on held-out scenes beside that of bicubic enlargement.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         config.Check();
-        var steps = config.Samples / config.Batch;
-        var rate = new LearningRate(config.LearningRate, config.WarmUp, steps);
         using var run = new TrainingRun(options, config, new LossWatch(0.9, 10 * config.WarmUp, "Lower learning_rate."));
         using var network = new UNet2DModel(config.Model);
-        SeededInit.Apply(network, config.Seed);
-        if (config.Start is { } start && run.Checkpoint is null) ComponentCatalog.Fill("UNet2DModel", network, start);
         using var vae = config.Autoencoder is { } folder ? ComponentCatalog.Load<AutoencoderKL>("AutoencoderKL", folder) : null;
         var faults = new UpsamplerFaults(config, vae, dtype);
-        using var optimizer = new Optimizer(network.named_parameters().Select(p => (p.name, p.parameter)), new OptimizerConstants
+        return TrainingLoop.Run(run, config, new TrainingTask<UpsamplerBatch>(network)
         {
-            Method = config.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0, ClipNorm = 1, EmaDecay = config.EmaDecay,
-        });
-        run.Restore(network, optimizer);
-        var metrics = new Dictionary<string, double>();
-        using var batches = new BatchQueue<UpsamplerBatch>(i => UpsamplerBatch.Make(config, scenes, i, CropAt(i, steps)), run.Step);
-
-        while (run.Step < steps && !run.IsOver(cancellation))
-        {
-            using var scope = NewDisposeScope();
-            var loss = Loss(network, batches.Next(), faults, run.Step, CropAt(run.Step, steps));
-            loss.backward();
-            var learningRate = rate.At(run.Step);
-            var norm = optimizer.Step(learningRate);
-            run.Count(loss.ToDouble(), norm, learningRate, config.Batch, steps);
-
-            if (run.IsSaveDue(config.SaveMinutes)) run.Save(network, optimizer);
-            if (run.IsEvaluationDue(config.EvaluateMinutes)) metrics = Evaluate(run, network, optimizer, vae, steps);
-        }
-
-        run.Save(network, optimizer);
-        metrics = Evaluate(run, network, optimizer, vae, steps);
-        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
+            Begin = () =>
+            {
+                SeededInit.Apply(network, config.Seed);
+                if (config.Start is { } start) ComponentCatalog.Fill("UNet2DModel", network, start);
+            },
+            Batches = first => new BatchQueue<UpsamplerBatch>(i => UpsamplerBatch.Make(config, scenes, i, CropAt(i)), first),
+            Loss = (batch, step, generator) => Loss(network, batch, faults, step, generator),
+            Evaluate = () =>
+            {
+                PriorExport.Write(Path.Combine(run.Folder, Upsampler.First), network, network.Config, "UNet2DModel");
+                return Probe(network, vae, new PictureSheets(Path.Combine(run.Folder, "samples", $"{run.Step:D7}")));
+            },
+        }, cancellation);
     }
 
-    private int CropAt(long step, long steps) => step < steps * config.CropsUntil ? config.Crop : config.Side;
+    private int CropAt(long step) => step < config.TotalSteps * config.CropsUntil ? config.Crop : config.Side;
 
-    private Tensor Loss(UNet2DModel network, UpsamplerBatch batch, UpsamplerFaults faults, long step, int crop)
+    private Tensor Loss(UNet2DModel network, UpsamplerBatch batch, UpsamplerFaults faults, long step, Generator generator)
     {
         using var scope = NewDisposeScope();
-        using var generator = new Generator((config.Seed << 32) + (ulong)step);
-        var small = config.Side / UpsamplerTrainingConfig.Factor;
+        var (crop, small) = (CropAt(step), config.Side / UpsamplerTrainingConfig.Factor);
         var given = Bicubic.Resize(faults.Apply(tensor(batch.Small).reshape(-1, 3, small, small), step), config.Side, config.Side);
         var guide = batch.Cut(given, crop);                                                  // [crops, 3, crop, crop]
         var original = batch.Cut(tensor(batch.Large).reshape(-1, 3, config.Side, config.Side), crop);
@@ -137,16 +122,6 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
         var noisy = schedule.AddNoise(original, randn(original.shape, generator: generator), timesteps);
         var predicted = network.call(cat([noisy, guide], 1).to(dtype), timesteps).to(ScalarType.Float32);
         return AutoencoderTrainer.Reconstruction(predicted, original).MoveToOuterDisposeScope();
-    }
-
-    private Dictionary<string, double> Evaluate(TrainingRun run, UNet2DModel network, Optimizer optimizer, AutoencoderKL? vae, long steps)
-    {
-        optimizer.SwapAverages();
-        var metrics = Probe(network, vae, new PictureSheets(Path.Combine(run.Folder, "samples", $"{run.Step:D7}")));
-        Export(Path.Combine(run.Folder, Upsampler.First), network);
-        optimizer.SwapAverages();
-        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
-        return metrics;
     }
 
     private Dictionary<string, double> Probe(UNet2DModel network, AutoencoderKL? vae, PictureSheets sheets)
@@ -161,12 +136,5 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
         foreach (var (name, inner) in group.Groups)
             foreach (var (figure, value) in inner.Figures) metrics[$"{name}_{figure}"] = value.Value;
         return metrics;
-    }
-
-    private static void Export(string folder, UNet2DModel network)
-    {
-        Directory.CreateDirectory(folder);
-        ComponentCatalog.Export(folder, network.state_dict());
-        ConfigFile.Write(Path.Combine(folder, "config.json"), network.Config, "UNet2DModel");
     }
 }

@@ -43,9 +43,11 @@ public sealed class TrainVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData(2, "train needs one of clip, autoencoder, prior, guess, decoder, upsampler, probe, classifier", "train")]
+    [InlineData(2, "train needs one of clip, autoencoder, prior, guess, decoder, upsampler, cascade, probe, classifier", "train")]
     [InlineData(2, "There is no verb 'flamingo'", "train", "flamingo")]
     [InlineData(2, "'none' is not possible here; choose diffusion, autoregressive, one-step, linear", "train", "prior", "--kind", "none", "--config", "a", "--out", "OUT")]
+    [InlineData(2, "'3' is not possible here; choose 1, 2", "train", "cascade", "--stage", "3", "--config", "a", "--out", "OUT")]
+    [InlineData(1, "There is no file none.json", "train", "cascade", "--stage", "1", "--config", "none.json", "--out", "OUT")]
     [InlineData(2, "pack lacks --decoder", "pack", "--clip", "a", "--autoencoder", "b", "--prior", "c", "--out", "OUT")]
     [InlineData(2, "pack lacks --clip, --autoencoder, --prior, --decoder", "pack", "--out", "OUT")]
     [InlineData(1, "is no model", "pack", "--other-priors", "a", "--out", "OUT")]

@@ -231,6 +231,7 @@ public sealed class VerbTests : IDisposable
     [InlineData("train decoder")]
     [InlineData("train prior")]
     [InlineData("train upsampler")]
+    [InlineData("train cascade")]
     [InlineData("train probe")]
     [InlineData("train classifier")]
     [InlineData("vary")]

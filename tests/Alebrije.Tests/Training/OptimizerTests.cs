@@ -150,6 +150,9 @@ public sealed class OptimizerTests
     [InlineData("vision_model.embeddings.class_embedding", false, 4)]
     [InlineData("positional_embedding", false, 1, 4, 3)]
     [InlineData("norm.weight", false, 4)]
+    [InlineData("text_encoder.shared.weight", false, 40, 3)]
+    [InlineData("encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", false, 32, 6)]
+    [InlineData("encoder.block.0.layer.0.SelfAttention.q.weight", true, 4, 3)]
     public void IsMatrix_ByNameAndShape(string name, bool expected, params int[] shape)
     {
         using var scope = NewDisposeScope();

@@ -119,7 +119,7 @@ public sealed class ResumeTests : IDisposable
         Assert.Equal((10, true), (expected.Steps, expected.Finished));
         Assert.All(metrics, name => Assert.True(double.IsFinite(expected.Metrics[name]), name));
 
-        var first = StopAfterAFewSteps(halted, train);
+        var first = Checkpoints.StopAfterTheFirst(halted, halted, train);
         Assert.False(first.Finished);
         Assert.InRange(first.Steps, 1, 9);
         var second = train(new TrainingOptions(halted) { Resume = true }, CancellationToken.None);
@@ -131,8 +131,19 @@ public sealed class ResumeTests : IDisposable
         Assert.Throws<InvalidOperationException>(() => train(new TrainingOptions(whole), CancellationToken.None));
     }
 
-    /// <summary>Cancels as soon as a checkpoint is there.</summary>
-    private static TrainingResult StopAfterAFewSteps(string run, Func<TrainingOptions, CancellationToken, TrainingResult> train)
+    private static byte[] Weights(string run, string part) =>
+        File.ReadAllBytes(Path.Combine(run, part, "diffusion_pytorch_model.safetensors"));
+}
+
+/// <summary>Compares checkpoints of two runs: every tensor's bytes, and the steps.</summary>
+internal static class Checkpoints
+{
+    /// <summary>Trains, cancelled as soon as a checkpoint is there.</summary>
+    /// <param name="folder">Folder of the training.</param>
+    /// <param name="run">Folder of the checkpoint.</param>
+    /// <param name="train">The training.</param>
+    public static TrainingResult StopAfterTheFirst(string folder, string run, Func<TrainingOptions, CancellationToken,
+        TrainingResult> train)
     {
         using var stop = new CancellationTokenSource();
         Directory.CreateDirectory(run);
@@ -140,15 +151,9 @@ public sealed class ResumeTests : IDisposable
         watcher.Renamed += (_, _) => stop.Cancel();
         watcher.Created += (_, _) => stop.Cancel();
         watcher.EnableRaisingEvents = true;
-        return train(new TrainingOptions(run), stop.Token);
+        return train(new TrainingOptions(folder), stop.Token);
     }
 
-    private static byte[] Weights(string run, string part) => File.ReadAllBytes(Path.Combine(run, part, "diffusion_pytorch_model.safetensors"));
-}
-
-/// <summary>Compares checkpoints of two runs: every tensor's bytes, and the steps.</summary>
-internal static class Checkpoints
-{
     public static void AssertEqual(string first, string second)
     {
         using var one = new SafeTensorsFile(Path.Combine(first, "checkpoint.safetensors"));

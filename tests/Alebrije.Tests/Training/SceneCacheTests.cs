@@ -23,7 +23,7 @@ public sealed class SceneCacheTests : IDisposable
         var seen = new HashSet<long>();
         for (var step = 0; step < 60; step++)
         {
-            var scenes = Draw(cache, step);
+            var scenes = Draw(cache);
             Assert.Equal(8, scenes.Distinct().Count());
             var made = 32 + (2 * step);
             Assert.All(scenes, scene => Assert.InRange(scene, Math.Max(0, made - 40), made - 1));
@@ -37,37 +37,30 @@ public sealed class SceneCacheTests : IDisposable
     public void Draw_AfterReopening_GivesWhatItWouldHaveGiven_AndEncodesOnlyWhatIsMissing()
     {
         using var whole = Open("whole", 0);
-        var expected = Enumerable.Range(0, 30).Select(step => Draw(whole, step)).ToArray();
+        var expected = Enumerable.Range(0, 30).Select(_ => Draw(whole)).ToArray();
 
         using (var first = Open("halted", 0))
-            for (var step = 0; step < 20; step++) Assert.Equal(expected[step], Draw(first, step));
+            for (var step = 0; step < 20; step++) Assert.Equal(expected[step], Draw(first));
         lock (encoded) encoded.Clear();
         using (var second = Open("halted", 12))
         {
-            for (var step = 12; step < 20; step++) Assert.Equal(expected[step], Draw(second, step));
+            for (var step = 12; step < 20; step++) Assert.Equal(expected[step], Draw(second));
             lock (encoded) Assert.DoesNotContain(encoded, group => group < 16 + 19);
-            for (var step = 20; step < 30; step++) Assert.Equal(expected[step], Draw(second, step));
+            for (var step = 20; step < 30; step++) Assert.Equal(expected[step], Draw(second));
         }
 
         File.Delete(Path.Combine(folder, "halted"));
         using var lost = Open("halted", 25);
-        for (var step = 25; step < 30; step++) Assert.Equal(expected[step], Draw(lost, step));
+        for (var step = 25; step < 30; step++) Assert.Equal(expected[step], Draw(lost));
     }
 
     [Fact]
     public void Open_FileOfAnotherRun_IsNotUsed()
     {
-        using (var cache = Open("a", 0)) Draw(cache, 0);
+        using (var cache = Open("a", 0)) Draw(cache);
         lock (encoded) encoded.Clear();
-        using (var cache = Open("a", 0, identity: "other networks")) Draw(cache, 0);
+        using (var cache = Open("a", 0, identity: "other networks")) Draw(cache);
         lock (encoded) Assert.Contains(0, encoded);
-    }
-
-    [Fact]
-    public void Draw_OutOfOrder_IsRefused()
-    {
-        using var cache = Open("a", 0);
-        Assert.Throws<InvalidOperationException>(() => Draw(cache, 3));
     }
 
     private SceneCache Open(string name, long step, string identity = "networks") => new(Path.Combine(folder, name), plan, identity, [[2, 2, 2], [3], [3], [4, 1]], group =>
@@ -78,10 +71,10 @@ public sealed class SceneCacheTests : IDisposable
     }, step);
 
     /// <summary>Numbers of the scenes of a step; all their parts have to be those of the same scene.</summary>
-    private static long[] Draw(SceneCache cache, long step)
+    private static long[] Draw(SceneCache cache)
     {
         using var scope = NewDisposeScope();
-        var scenes = cache.Draw(step);
+        var scenes = cache.Next();
         Assert.Equal([8L, 2, 2, 2], scenes.Latents.shape);
         var numbers = scenes.Latents.mean([1, 2, 3]).data<float>().ToArray();
         Assert.Equal(numbers.Select(number => 2 * number), scenes.Images.mean([1]).data<float>().ToArray());

@@ -14,7 +14,8 @@ namespace Alebrije.Pipelines.Imagen;
 /// </summary>
 internal sealed class ImagenTexts : IDisposable
 {
-    private const int Tokens = 77;
+    /// <summary>Tokens of a row.</summary>
+    public const int Tokens = 77;
 
     private readonly UnigramTokenizer tokenizer;
     private readonly Component<T5Encoder> encoder;
@@ -36,7 +37,7 @@ internal sealed class ImagenTexts : IDisposable
     /// <returns>[texts, 77, width] float32</returns>
     public Tensor Encode(IReadOnlyList<string> texts, bool clean, Action<RunNote>? note = null)
     {
-        string[] prepared = [.. texts.Select(text => clean ? CaptionCleaning.Clean(text) : PlainText.Strip(PlainText.Lower(text, finalSigma: true)))];
+        string[] prepared = [.. texts.Select(text => Prepare(text, clean))];
         var rows = TextCuts.Encode(tokenizer, prepared, Tokens, out var lengths, note);
         if (last is { } kept && kept.Texts.SequenceEqual(prepared)) return kept.Encodings.alias();
         last?.Encodings.Dispose();
@@ -44,6 +45,10 @@ internal sealed class ImagenTexts : IDisposable
         last = (prepared, encodings.alias().DetachFromDisposeScope());
         return encodings;
     }
+
+    /// <summary>A text as the tokenizer gets it: cleaned, or only stripped and in lower case.</summary>
+    public static string Prepare(string text, bool clean) => clean ? CaptionCleaning.Clean(text)
+        : PlainText.Strip(PlainText.Lower(text, finalSigma: true));
 
     /// <inheritdoc/>
     public void Dispose()

@@ -54,51 +54,35 @@ internal interface IPriorTask
     (IPrior Prior, Tensor Mean) Sampled();
 }
 
-/// <summary>The textbook loop that all priors are trained by, on a frozen CLIP.</summary>
-internal sealed class PriorLoop(PriorPlan plan, TrainedClip clip, CaptionedScenes scenes)
+/// <summary>A training run of a prior on a frozen CLIP.</summary>
+internal sealed class PriorRun(PriorPlan plan, TrainedClip clip, CaptionedScenes scenes)
 {
     private readonly ScalarType dtype = Processor.ScalarType(plan.Precision);
 
-    /// <summary>Says when the loss shows that a run is stuck.</summary>
-    public required LossWatch Watch { get; init; }
-
-    /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved.</summary>
-    public TrainingResult Run(IPriorTask task, TrainingOptions options, CancellationToken cancellation)
+    public TrainingResult Train(IPriorTask task, LossWatch watch, TrainingOptions options, CancellationToken cancellation)
     {
-        var steps = plan.Samples / plan.Batch;
-        var rate = new LearningRate(plan.LearningRate, plan.WarmUp, steps);
-        using var run = new TrainingRun(options, plan, Watch);
-        var network = task.Network;
-        SeededInit.Apply(network, plan.Seed);
-        if (run.Checkpoint is null) Fit(task, options.Folder, cancellation);
-        using var optimizer = new Optimizer(network.named_parameters().Where(p => !task.IsFixed(p.name)).Select(p => (p.name, p.parameter)), new OptimizerConstants
-        {
-            Method = plan.Optimizer, ProductType = dtype, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = plan.WeightDecay, ClipNorm = 1, EmaDecay = plan.EmaDecay,
-        });
-        run.Restore(network, optimizer);
+        using var run = new TrainingRun(options, plan, watch);
         var empty = clip.Prepare("");
-        var metrics = new Dictionary<string, double>();
-        using var batches = new BatchQueue<PairBatch>(i => PairBatch.Make(scenes, clip, plan.Seed, i, plan.Batch, plan.Scenes, side: 0), run.Step);
-
-        while (run.Step < steps && !run.IsOver(cancellation))
+        return TrainingLoop.Run(run, plan, new TrainingTask<PairBatch>(task.Network)
         {
-            using var scope = NewDisposeScope();
-            using var generator = new Generator((plan.Seed << 32) + (ulong)run.Step);
-            var batch = batches.Next();
-            var dropped = ConditionDropout.Texts(batch, empty, plan.TextDropout, plan.Seed, run.Step);
-            var loss = task.Loss(Encode(batch, dropped), generator);
-            loss.backward();
-            var learningRate = rate.At(run.Step);
-            var norm = optimizer.Step(learningRate);
-            run.Count(loss.ToDouble(), norm, learningRate, plan.Batch, steps);
-
-            if (run.IsSaveDue(plan.SaveMinutes)) run.Save(network, optimizer);
-            if (run.IsEvaluationDue(plan.EvaluateMinutes)) metrics = Evaluate(task, run, optimizer, steps);
-        }
-
-        run.Save(network, optimizer);
-        metrics = Evaluate(task, run, optimizer, steps);
-        return new TrainingResult(run.Step, run.Seconds, run.Step >= steps, metrics);
+            Trained = task.Network.named_parameters().Where(p => !task.IsFixed(p.name)).Select(p => (p.name, p.parameter)),
+            Optimizer = new() { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = plan.WeightDecay },
+            Begin = () => Fit(task, options.Folder, cancellation),
+            Batches = first => new BatchQueue<PairBatch>(i => PairBatch.Make(scenes, clip, plan.Seed, i, plan.Batch, plan.Scenes, side: 0),
+                first),
+            Loss = (batch, step, generator) =>
+            {
+                var dropped = ConditionDropout.Texts(batch, empty, plan.TextDropout, plan.Seed, step);
+                return task.Loss(Encode(batch, dropped), generator);
+            },
+            Evaluate = () =>
+            {
+                var (prior, mean) = task.Sampled();
+                var metrics = new PriorProbe(prior, mean, clip, scenes).Measure();
+                task.Export(run.Folder);
+                return metrics;
+            },
+        }, cancellation);
     }
 
     /// <summary>Embeddings of pairs that training does not show: text and image, [pairs, features] each.</summary>
@@ -106,7 +90,8 @@ internal sealed class PriorLoop(PriorPlan plan, TrainedClip clip, CaptionedScene
     /// <param name="seed">Seed of the pairs.</param>
     /// <param name="done">Told batches done and of how many.</param>
     /// <param name="cancellation">Looked at before every batch.</param>
-    public (Tensor Texts, Tensor Images) Pairs(int count, ulong seed, Action<int, int>? done = null, CancellationToken cancellation = default)
+    public (Tensor Texts, Tensor Images) Pairs(int count, ulong seed, Action<int, int>? done = null,
+        CancellationToken cancellation = default)
     {
         var (texts, images) = (new List<Tensor>(), new List<Tensor>());
         var batches = Math.Max(1, count / plan.Batch);
@@ -125,6 +110,7 @@ internal sealed class PriorLoop(PriorPlan plan, TrainedClip clip, CaptionedScene
 
     private void Fit(IPriorTask task, string folder, CancellationToken cancellation)
     {
+        SeededInit.Apply(task.Network, plan.Seed);
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var (texts, images) = Pairs(plan.Fitted, plan.Seed + 1, cancellation: cancellation);
@@ -135,18 +121,8 @@ internal sealed class PriorLoop(PriorPlan plan, TrainedClip clip, CaptionedScene
     {
         var ids = batch.IdTensor();
         var (texts, encodings, mask) = clip.Texts(ids, batch.Lengths);
-        return new PriorBatch(clip.Images(batch.ClipTensor(), dtype).detach(), new PriorConditions(texts.to(dtype), encodings.to(dtype), mask), dropped, ids);
-    }
-
-    private Dictionary<string, double> Evaluate(IPriorTask task, TrainingRun run, Optimizer optimizer, long steps)
-    {
-        optimizer.SwapAverages();
-        var (prior, mean) = task.Sampled();
-        var metrics = new PriorProbe(prior, mean, clip, scenes).Measure();
-        task.Export(run.Folder);
-        optimizer.SwapAverages();
-        run.Note(string.Join(", ", metrics.Select(m => $"{m.Key} {m.Value:F3}")), steps);
-        return metrics;
+        return new PriorBatch(clip.Images(batch.ClipTensor(), dtype).detach(),
+            new PriorConditions(texts.to(dtype), encodings.to(dtype), mask), dropped, ids);
     }
 }
 
@@ -155,7 +131,6 @@ internal static class PriorExport
 {
     public static void Write<T>(string folder, nn.Module network, T config, string className)
     {
-        Directory.CreateDirectory(folder);
         ComponentCatalog.Export(folder, network.state_dict());
         ConfigFile.Write(Path.Combine(folder, "config.json"), config, className);
     }

@@ -1,0 +1,27 @@
+namespace Alebrije.Training;
+
+/// <summary>Leaves conditions out during training, so that sampling can be guided; drawn from seed and step alone.</summary>
+internal static class ConditionDropout
+{
+    /// <summary>Replaces a share of a batch's texts by the empty one.</summary>
+    /// <returns>Which ones.</returns>
+    public static bool[] Texts(PairBatch batch, (long[] Ids, int Length) empty, double share, ulong seed, long step)
+    {
+        var random = Generator(seed, step);
+        var dropped = new bool[batch.Count];
+        for (var i = 0; i < batch.Count; i++)
+            if (dropped[i] = random.NextDouble() < share) Drop(batch, i, empty);
+        return dropped;
+    }
+
+    /// <summary>Replaces one text of a batch by the empty one.</summary>
+    public static void Drop(PairBatch batch, int row, (long[] Ids, int Length) empty)
+    {
+        empty.Ids.CopyTo(batch.Ids, row * empty.Ids.Length);
+        batch.Lengths[row] = empty.Length;
+    }
+
+    /// <summary>Random numbers of one step; .NET's seeded generator is the same on every machine.</summary>
+    public static Random Generator(ulong seed, long step) =>
+        new((int)(((seed * 0x9E3779B97F4A7C15) ^ ((ulong)step * 0xBF58476D1CE4E5B9) ^ 0x64726F70) >> 33));
+}

@@ -104,7 +104,7 @@ internal static class CheckpointVerifier
         var names = ComponentCatalog.Names(className, folder);
         using var weights = CheckpointFolder.OpenWeights(folder);
         return CensusVerifier.Compare(
-            new VerificationCase { Id = component, Output = "tensors", Ok = false }, names, StateDict.Names(weights, ComponentCatalog.Options(className)));
+            new VerificationCase { Id = component, Output = "tensors", Ok = false }, names, StateDict.Names(weights, ComponentCatalog.Options(className, folder)));
     }
 
     private static VerificationCase Hash(string folder, string line)

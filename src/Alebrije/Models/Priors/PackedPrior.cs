@@ -39,7 +39,7 @@ internal sealed class PackedPrior : IDisposable
     public PackedPrior(PriorTransformer network, ScalarType type)
     {
         this.network = network;
-        blocks = new PackedBlocks(network.Blocks, type);
+        blocks = new PackedBlocks(network.Blocks.Select(block => block.Weights()), type);
     }
 
     /// <summary>Computes the text part.</summary>

@@ -17,7 +17,7 @@ internal sealed class AutoregressivePrior(AutoregressivePriorTransformer network
     /// <summary>Its folder beside the published components.</summary>
     public const string FolderName = "prior_autoregressive";
 
-    private readonly Lazy<PackedBlocks> blocks = new(() => new PackedBlocks(network.Blocks, type));
+    private readonly Lazy<PackedBlocks> blocks = new(() => new PackedBlocks(network.Blocks.Select(block => block.Weights()), type));
 
     /// <summary>Directions and buckets of the embeddings.</summary>
     public EmbeddingQuantizer Quantizer => network.Quantizer;

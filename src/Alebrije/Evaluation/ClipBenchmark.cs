@@ -96,7 +96,8 @@ public static class ClipBenchmark
         using var noise = draws.Randn(batch, 3, tower.Size, tower.Size);
         using var pixels = nn.functional.avg_pool2d(noise, [5, 5], stride: [1, 1], padding: [2, 2]) * 5;
         var ways = new List<(string, Func<Tensor>)>();
-        foreach (var type in types.Where(type => type != ScalarType.Int8)) ways.Add(($"{Name(type)} plain", () => tower.Network.Embed(pixels, type)));
+        foreach (var type in types.Where(type => type != ScalarType.Int8))
+            ways.Add(($"{Name(type)} plain", () => tower.Network.Embed(pixels, type)));
         var packed = types.Select(type => (Type: type, Tower: tower.Network.Pack(type))).Where(p => p.Tower is not null).ToArray();
         foreach (var (type, way) in packed) ways.Add(($"{Name(type)} packed", () => way!.Embed(pixels)));
         try

@@ -5,7 +5,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Nn;
 
 /// <summary>
-/// Attention of the mean token to itself and all tokens (openai/CLIP, model.py, AttentionPool2d; diffusers, models/embeddings.py, AttentionPooling).
+/// Attention of the mean token to itself and all tokens (openai/CLIP, model.py, AttentionPool2d; diffusers, models/embeddings.py,
+/// AttentionPooling).
 /// </summary>
 internal sealed class AttentionPool : nn.Module<Tensor, Tensor>
 {
@@ -33,7 +34,8 @@ internal sealed class AttentionPool : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         var (mean, positions) = (x.mean([1], keepdim: true), positional_embedding.As(x));
-        var all = positions.shape[0] == 1 ? cat([mean + positions, x], dim: 1) : cat([mean, x], dim: 1) + positions; // [batch, 1 + tokens, width]
+        var all = positions.shape[0] == 1 ? cat([mean + positions, x], dim: 1)
+            : cat([mean, x], dim: 1) + positions;                                            // [batch, 1 + tokens, width]
         var pooled = Attention.Attend((q_proj.call(all.narrow(1, 0, 1)), k_proj.call(all), v_proj.call(all)), sizes).squeeze(1);
         return (c_proj?.call(pooled) ?? pooled).MoveToOuterDisposeScope();
     }

@@ -38,7 +38,8 @@ internal sealed record KeyValues(IReadOnlyList<(Tensor Keys, Tensor Values)> Blo
 /// <param name="Rows">How many rows of the batch, from where the part before it ends.</param>
 /// <param name="Before">Tokens that stand before those of the batch, or null.</param>
 /// <param name="Bias">
-/// Added to the scores, or true where a token is seen; broadcast to [rows, heads, tokens, before + tokens], with both last axes there. Null: all see all.
+/// Added to the scores, or true where a token is seen; broadcast to [rows, heads, tokens, before + tokens], with both last axes there.
+/// Null: all see all.
 /// </param>
 internal sealed record SequencePart(long Rows, KeyValues? Before, Tensor? Bias);
 
@@ -61,9 +62,10 @@ internal sealed record BlockWeights(LayerNormLayer Norm1, LayerNormLayer Norm2, 
 }
 
 /// <summary>
-/// Transformer blocks made ready for inference: the same sums in another order of work. Linear layers are packed and compute in the type asked for; the
-/// residual stream and the norms stay float32, which keeps bfloat16's embeddings of CLIP within 1e-4 of float32's by cosine (measured by <c>bench clip</c>).
-/// Tokens that came before take part by their keys and values alone, and the last block computes only the tokens that are read.
+/// Transformer blocks made ready for inference: the same sums in another order of work. Linear layers are packed and compute in the type
+/// asked for; the residual stream and the norms stay float32, which keeps bfloat16's embeddings of CLIP within 1e-4 of float32's by cosine
+/// (measured by <c>bench clip</c>). Tokens that came before take part by their keys and values alone, and the last block computes only the
+/// tokens that are read.
 /// </summary>
 internal sealed class PackedBlocks : IDisposable
 {
@@ -97,7 +99,8 @@ internal sealed class PackedBlocks : IDisposable
     /// <param name="mask">[tokens, tokens] boolean, true where token i sees token j; null: all see all.</param>
     /// <param name="read">[read] int64, the tokens of every row that come out; null: all.</param>
     /// <returns>[batch, read, width] float32, before any final norm.</returns>
-    public Tensor Forward(Tensor x, Tensor? mask = null, Tensor? read = null) => Forward(x, [new SequencePart(x.shape[0], null, mask)], read, null);
+    public Tensor Forward(Tensor x, Tensor? mask = null, Tensor? read = null) =>
+        Forward(x, [new SequencePart(x.shape[0], null, mask)], read, null);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -156,7 +159,8 @@ internal sealed class PackedBlocks : IDisposable
         public Tensor Forward(Tensor x, int number, IReadOnlyList<SequencePart> parts, Tensor? read, List<(Tensor, Tensor)>? keep)
         {
             using var scope = NewDisposeScope();
-            var projected = inProjection.Call(norm1.Call(x)).view(x.shape[0], x.shape[1], 3, heads, -1).permute(2, 0, 3, 1, 4); // [3, batch, heads, tokens, head width]
+            var projected = inProjection.Call(norm1.Call(x)).view(x.shape[0], x.shape[1], 3, heads, -1)
+                .permute(2, 0, 3, 1, 4);                                                     // [3, batch, heads, tokens, head width]
             var queries = projected[0];
             if (read is not null) (queries, x) = (queries.index_select(2, read), x.index_select(1, read));
             var attended = new List<Tensor>();

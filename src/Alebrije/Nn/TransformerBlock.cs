@@ -47,10 +47,12 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor?, Tensor?, Ten
     /// <summary>Its layers, to be packed.</summary>
     /// <exception cref="ArgumentException">The block attends to a context or is gated.</exception>
     public BlockWeights Weights() => firstTakesContext || attn2 is not null || ff.IsGated
-        ? throw new ArgumentException("A block that looks at a context or is gated cannot be packed: only blocks of one sequence with a plain network can.")
+        ? throw new ArgumentException(
+            "A block that looks at a context or is gated cannot be packed: only blocks of one sequence with a plain network can.")
         : new BlockWeights(norm1, norm3, attn1.Projections.Out, ff.Projections.Widen, ff.Projections.Narrow)
         {
-            Heads = attn1.Sizes.Heads, Activation = GeluForm.Exact, InProjections = (attn1.Projections.Q, attn1.Projections.K, attn1.Projections.V),
+            Heads = attn1.Sizes.Heads, Activation = GeluForm.Exact,
+            InProjections = (attn1.Projections.Q, attn1.Projections.K, attn1.Projections.V),
         };
 
     /// <param name="x">[batch, tokens, width]</param>

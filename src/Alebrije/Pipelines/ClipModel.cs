@@ -20,9 +20,6 @@ public sealed class ClipModel : IDisposable
 
     private const int ImageBatch = 32;
 
-    /// <summary>Below this many parameters float32 is fast enough, and the same numbers come out on every machine.</summary>
-    private const long SmallNetwork = 100_000_000;
-
     private readonly ClipModelParts parts;
     private readonly ScalarType dtype;
     private readonly Action<RunNote>? note;
@@ -38,10 +35,10 @@ public sealed class ClipModel : IDisposable
         if (precision == Precision.Int8 && !OneDnn.HasInt8)
             throw new NotSupportedException("This libtorch has no int8 products for this processor; use fp32, or bf16 where 'doctor' names it.");
         dtype = precision == Precision.Int8 ? ScalarType.Int8
-            : precision == Precision.Auto && parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())) < SmallNetwork ? ScalarType.Float32 : Processor.ScalarType(precision);
+            : Processor.ScalarType(precision, parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())));
         packedText = new(() => parts.Text!.Network.Pack(dtype));
-        packedVision = new(() => parts.Image!.Network.Pack(dtype) ?? (dtype == ScalarType.Int8
-            ? throw new NotSupportedException($"{parts.Folder} embeds pictures with a network that int8 is not made for; use fp32.") : null));
+        packedVision = new(() => parts.Image!.Network.Pack(dtype) ?? (dtype != ScalarType.Int8 ? null
+            : throw new NotSupportedException($"{parts.Folder} embeds pictures with a network that int8 is not made for; use fp32.")));
     }
 
     /// <summary>The model's name: that of its folder.</summary>
@@ -225,7 +222,8 @@ public sealed class ClipModel : IDisposable
         var pixels = tensor(images.Processor.Normalize(seen), [1, 3, images.Size, images.Size]);
         var ids = tensor(row.Select(id => (long)id).ToArray(), [1, row.Length]);
         var (ofImage, ofText, cosine) = ClipRelevance.Compute(
-            () => images.Network.Embed(pixels, ScalarType.Float32), () => texts.Network.Embed(ids, ScalarType.Float32), LogitScale, lastLayerOnly);
+            () => images.Network.Embed(pixels, ScalarType.Float32), () => texts.Network.Embed(ids, ScalarType.Float32),
+            LogitScale, lastLayerOnly);
         var places = ofImage.shape[2] - 1;
         var grid = (int)Math.Round(Math.Sqrt(places));
         if (grid * grid != places) throw new InvalidOperationException($"{parts.Folder} has an image tower without a class token before a square of patches; its relevance cannot be drawn.");

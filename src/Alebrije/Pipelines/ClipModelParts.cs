@@ -181,7 +181,8 @@ internal sealed class ClipModelFolder
         if (Tokenizer is null) return null;
         var tokenizer = ClipTokenizer.Load(Tokenizer);
         if (tokenizer.VocabularySize > config.VocabSize)
-            throw new WeightsException($"{Tokenizer} has {tokenizer.VocabularySize} symbols, but the text tower knows {config.VocabSize}: tokenizer and weights do not belong together.");
+            throw new WeightsException($"{Tokenizer} has {tokenizer.VocabularySize} symbols, but the text tower knows {config.VocabSize}: "
+                + "tokenizer and weights do not belong together.");
         return new ClipTextTower(tokenizer, Math.Min(tokenizer.MaxLength, config.MaxPositionEmbeddings), network);
     }
 
@@ -210,7 +211,8 @@ internal sealed class ClipModelFolder
     /// <summary>The preparation of images.</summary>
     /// <exception cref="WeightsException">There is none; the message says why.</exception>
     public ClipImageProcessor LoadImageProcessor() =>
-        OpenClipConfig?.ToClip().VisionConfig.ImageSize is { } side ? IsOpenClip(Path) ? OpenClipPreparation.ProcessorOf(Path, side) : ClipImageProcessor.OpenAi(side)
+        OpenClipConfig?.ToClip().VisionConfig.ImageSize is { } side
+            ? IsOpenClip(Path) ? OpenClipPreparation.ProcessorOf(Path, side) : ClipImageProcessor.OpenAi(side)
         : processor is not null ? ClipImageProcessor.Load(processor)
         : TrainedSize is { } size ? ClipImageProcessor.Transformers(size)
         : throw new WeightsException($"{Path} does not say how pictures are prepared: {WhyNoImages}.");

@@ -6,6 +6,8 @@ using Alebrije.Models.T5;
 using Alebrije.Models.UNets;
 using Alebrije.Models.XlmRoberta;
 using Alebrije.Nn;
+using Alebrije.Pipelines.Imagen;
+using Alebrije.Pipelines.Kandinsky;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -99,10 +101,12 @@ internal sealed class GenerationEstimator
                 Stage(from, component, NetworkCost.OfTransformer(new ClipVisionModel(vision, projects: true), patches), ScalarType.Float32, runs: 1);
                 break;
             case "MultilingualCLIP":
-                Stage(from, component, NetworkCost.OfTransformer(new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), 77), ScalarType.Float32, runs: Halves);
+                var multilingual = new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path));
+                Stage(from, component, NetworkCost.OfTransformer(multilingual, KandinskyTexts.Tokens), ScalarType.Float32, runs: Halves);
                 break;
             case "T5EncoderModel":
-                Stage(from, component, NetworkCost.OfTransformer(new T5Encoder(ConfigFile.Read<T5Config>(path)), 77), type, runs: Halves);
+                var t5 = new T5Encoder(ConfigFile.Read<T5Config>(path));
+                Stage(from, component, NetworkCost.OfTransformer(t5, ImagenTexts.Tokens), type, runs: Halves);
                 break;
             case "PriorTransformer":
                 Prior(from, component, PriorTransformerConfig.Read(path));

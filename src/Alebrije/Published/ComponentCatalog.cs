@@ -27,26 +27,29 @@ internal static class ComponentCatalog
     private static readonly Func<string, StateDictOptions> Same = _ => new();
 
     /// <summary>Builders of networks from their config, and the relation of the names in files to theirs.</summary>
-    private static readonly Dictionary<string, (Func<string, nn.Module> Build, Func<string, StateDictOptions> Options)> Known = new(StringComparer.Ordinal)
+    private static readonly Dictionary<string, Entry> Known = new(StringComparer.Ordinal)
     {
-        ["CLIPModel"] = (path => new ClipNetwork(ConfigFile.Read<ClipConfig>(path)), Clip),
-        ["CLIPTextModel"] = (path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: false), Clip),
-        ["CLIPTextModelWithProjection"] = (path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: true), Clip),
-        ["CLIPVisionModelWithProjection"] = (path => new ClipVisionModel(ConfigFile.Read<ClipVisionConfig>(path), projects: true), Clip),
-        ["CLIP"] = (path => new ClipNetwork(OpenClipConfig.Read(path).ToClip()), OpenAi),
-        ["CustomTextCLIP"] = (path => new ClipNetwork(OpenClipConfig.Read(path).ToClip()), OpenAi),
-        ["PriorTransformer"] = (path => new PriorTransformer(PriorTransformerConfig.Read(path)), Same),
-        [LinearPriorConfig.ClassName] = (path => new LinearPriorMap(LinearPriorConfig.Read(path)), Same),
-        [AutoregressivePriorConfig.ClassName] = (path => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(path)), Same),
-        [FirstGuessConfig.ClassName] = (path => new FirstGuessModel(ConfigFile.Read<FirstGuessConfig>(path)), Same),
-        ["StableUnCLIPImageNormalizer"] = (path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), Same),
-        ["UNet2DModel"] = (path => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(path)), Same),
-        ["UNet2DConditionModel"] = (path => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(path)), Same),
-        ["UnCLIPTextProjModel"] = (path => new UnClipTextProjection(ConfigFile.Read<UnClipTextProjectionConfig>(path)), Same),
-        ["AutoencoderKL"] = (path => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(path)), OldAttention),
-        ["VQModel"] = (path => new VQModel(ConfigFile.Read<VQModelConfig>(path)), OldAttention),
-        ["MultilingualCLIP"] = (path => new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), _ => MultilingualClip.FileOptions),
-        ["T5EncoderModel"] = (path => new T5Encoder(ConfigFile.Read<T5Config>(path)), _ => T5Encoder.FileOptions),
+        ["CLIPModel"] = new(path => new ClipNetwork(ConfigFile.Read<ClipConfig>(path)), Clip),
+        ["CLIPTextModel"] = new(path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: false), Clip),
+        ["CLIPTextModelWithProjection"] = new(path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: true), Clip),
+        ["CLIPVisionModelWithProjection"] = new(path => new ClipVisionModel(ConfigFile.Read<ClipVisionConfig>(path), projects: true), Clip),
+        ["CLIP"] = new(path => new ClipNetwork(OpenClipConfig.Read(path).ToClip()), OpenAi),
+        ["CustomTextCLIP"] = new(path => new ClipNetwork(OpenClipConfig.Read(path).ToClip()), OpenAi),
+        ["PriorTransformer"] = new(path => new PriorTransformer(PriorTransformerConfig.Read(path)), Same),
+        [LinearPriorConfig.ClassName] = new(path => new LinearPriorMap(LinearPriorConfig.Read(path)), Same),
+        [AutoregressivePriorConfig.ClassName] = new(
+            path => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(path)), Same),
+        [FirstGuessConfig.ClassName] = new(path => new FirstGuessModel(ConfigFile.Read<FirstGuessConfig>(path)), Same),
+        ["StableUnCLIPImageNormalizer"] = new(
+            path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), Same),
+        ["UNet2DModel"] = new(path => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(path)), Same),
+        ["UNet2DConditionModel"] = new(path => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(path)), Same),
+        ["UnCLIPTextProjModel"] = new(path => new UnClipTextProjection(ConfigFile.Read<UnClipTextProjectionConfig>(path)), Same),
+        ["AutoencoderKL"] = new(path => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(path)), OldAttention),
+        ["VQModel"] = new(path => new VQModel(ConfigFile.Read<VQModelConfig>(path)), OldAttention),
+        ["MultilingualCLIP"] = new(
+            path => new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), _ => MultilingualClip.FileOptions),
+        ["T5EncoderModel"] = new(path => new T5Encoder(ConfigFile.Read<T5Config>(path)), _ => T5Encoder.FileOptions),
     };
 
     public static bool Knows(string className) => Known.ContainsKey(className);
@@ -91,7 +94,8 @@ internal static class ComponentCatalog
     /// <param name="className">Class of the component.</param>
     /// <param name="network">The network, of the sizes of the folder.</param>
     /// <param name="folder">The component's folder.</param>
-    public static void Fill(string className, nn.Module network, string folder) => CheckpointFolder.Load(network, folder, Find(className).Options(folder));
+    public static void Fill(string className, nn.Module network, string folder) =>
+        CheckpointFolder.Load(network, folder, Find(className).Options(folder));
 
     /// <summary>Writes the weights of a component as published ones are: safetensors, named by their library.</summary>
     /// <param name="folder">The component's folder, made where it is missing.</param>
@@ -107,7 +111,11 @@ internal static class ComponentCatalog
     public static void Write(string path, IEnumerable<KeyValuePair<string, Tensor>> weights) =>
         SafeTensorsWriter.Write(path, weights, new Dictionary<string, string> { ["format"] = "pt" });
 
-    private static (Func<string, nn.Module> Build, Func<string, StateDictOptions> Options) Find(string className) => Known.TryGetValue(className, out var known)
+    private static Entry Find(string className) => Known.TryGetValue(className, out var known)
         ? known
         : throw new WeightsException($"the class {className} is not built in; these are: {string.Join(", ", Known.Keys)}.");
+
+    /// <param name="Build">Builds the network from its config.</param>
+    /// <param name="Options">Relation of the names in files to the network's, by the config.</param>
+    private sealed record Entry(Func<string, nn.Module> Build, Func<string, StateDictOptions> Options);
 }

@@ -51,8 +51,13 @@ internal sealed class TrainedClip : IDisposable
         Copy(folder, network);
         network.eval();
         foreach (var parameter in network.parameters()) parameter.requires_grad = false;
-        if (OpenClip(folder) is { } other) return new TrainedClip(
-            network, ClipTokenizer.Create(BpeVocabulary.OpenAi(), ClipDialect.Transformers, TextLength(other), BpeVocabulary.EndToken), new ClipImageProcessor(Pictures(other)));
+        if (OpenClip(folder) is { } other)
+        {
+            var tokenizer = ClipTokenizer.Create(
+                BpeVocabulary.OpenAi(), ClipDialect.Transformers, TextLength(other), BpeVocabulary.EndToken);
+            return new TrainedClip(network, tokenizer, new ClipImageProcessor(Pictures(other)));
+        }
+
         var processor = Preprocessor(folder) is { } settings ? ClipImageProcessor.Load(settings) : ClipImageProcessor.Transformers(network.Config.VisionConfig.ImageSize);
         return new TrainedClip(network, ClipTokenizer.Load(TokenizerFolder(folder)), processor);
     }
@@ -120,23 +125,26 @@ internal sealed class TrainedClip : IDisposable
     {
         var (config, end) = (files.OpenClipConfig!.ToClip(), BpeVocabulary.OpenAi().Tokens.Count - 1);
         return config.Obstacle(end) is not { } obstacle ? config with { TextConfig = config.TextConfig with { EosTokenId = end } }
-            : throw new WeightsException($"{files.Path} cannot be trained further, for {obstacle}; a vision transformer that is read at a class token can, with a causal text tower.");
+            : throw new WeightsException($"{files.Path} cannot be trained further, for {obstacle}; a vision transformer that is read at a "
+                + "class token can, with a causal text tower.");
     }
 
     /// <summary>Preparation of images by transformers' rules: at most the crop differs by a pixel.</summary>
     private static ClipImageOptions Pictures(ClipModelFolder files)
     {
         var options = files.LoadImageProcessor().Options with { Convention = ImageConvention.Transformers };
-        return options.Fit == ImageFit.Longest ? throw new WeightsException($"{files.Path} cannot be trained further, for its pictures get borders (resize_mode longest), which transformers' settings have no word for.")
+        return options.Fit == ImageFit.Longest ? throw new WeightsException($"{files.Path} cannot be trained further, for its pictures get "
+                + "borders (resize_mode longest), which transformers' settings have no word for.")
             : options.Fit == ImageFit.Squash ? options with { DoCrop = false } : options;
     }
 
-    /// <summary>Tokens of a row for the published vocabulary, cleaned and cut as it always is: anything else could not be written down.</summary>
+    /// <summary>Tokens of a row for the published vocabulary, cleaned and cut as usual: nothing else could be written down.</summary>
     private static int TextLength(ClipModelFolder files)
     {
         var tokenizer = files.LoadTokenizer();
         return tokenizer is ClipTokenizer { Dialect: ClipDialect.OpenAi or ClipDialect.OpenClip } ? tokenizer.MaxLength
-            : throw new WeightsException($"{files.Path} cannot be trained further, for its texts are cleaned or cut in another way than CLIP's.");
+            : throw new WeightsException(
+                $"{files.Path} cannot be trained further, for its texts are cleaned or cut in another way than CLIP's.");
     }
 
     private static bool IsModel(string folder) => File.Exists(Path.Combine(folder, "model_index.json"));
@@ -193,7 +201,8 @@ internal sealed class TrainedClip : IDisposable
         using var scope = NewDisposeScope();
         var output = Network.Text.Encode(ids);
         var mask = TokenTensors.Mask(lengths, ids.shape[1]);
-        return (Network.Text.Project(output.Pooled).MoveToOuterDisposeScope(), output.LastHiddenState.MoveToOuterDisposeScope(), mask.MoveToOuterDisposeScope());
+        var embeddings = Network.Text.Project(output.Pooled).MoveToOuterDisposeScope();
+        return (embeddings, output.LastHiddenState.MoveToOuterDisposeScope(), mask.MoveToOuterDisposeScope());
     }
 
     /// <inheritdoc/>

@@ -25,7 +25,8 @@ internal static class CensusVerifier
             if (!ComponentCatalog.Knows(className)) throw new WeightsException($"the class {className} is not built in.");
             var (config, list) = (Path.Combine(folder, model + ".json"), Path.Combine(folder, model + ".txt.gz"));
             using var listed = new ShapesOnly(ReadNames(list), list);
-            return Compare(result, ComponentCatalog.Names(className, config), StateDict.Names(listed, ComponentCatalog.Options(className, config)));
+            var names = StateDict.Names(listed, ComponentCatalog.Options(className, config));
+            return Compare(result, ComponentCatalog.Names(className, config), names);
         }
         catch (WeightsException e) when (mayRefuse)
         {

@@ -23,7 +23,8 @@ internal sealed class RenamedSource : TensorSource
             var found = Array.FindIndex(fused, f => f.Pattern.IsMatch(name));
             if (found < 0)
             {
-                Add(name, new Place(original, Turned(name, shape, options), 0, 1, 0) { IsTransposed = StateDict.Matches(options.Transposed, name) });
+                var turned = StateDict.Matches(options.Transposed, name);
+                Add(name, new Place(original, Turned(name, shape, options), 0, 1, 0) { IsTransposed = turned });
                 continue;
             }
 
@@ -33,7 +34,8 @@ internal sealed class RenamedSource : TensorSource
                 throw new WeightsException($"{source.Location}: '{original}' is [{string.Join(", ", shape)}] and does not divide into {parts.Count} parts of heads of {rows} rows.");
             long[] own = [shape[0] / parts.Count, .. shape[1..]];
             for (var i = 0; i < parts.Count; i++)
-                if (pattern.Replace(name, parts[i]) is var part) Add(part, new Place(original, StateDict.Plain(own, part, options), i, parts.Count, rows));
+                if (pattern.Replace(name, parts[i]) is var part)
+                    Add(part, new Place(original, StateDict.Plain(own, part, options), i, parts.Count, rows));
         }
 
         foreach (var scaled in options.Scaled) Scale(new Regex(scaled.Pattern, RegexOptions.CultureInvariant), scaled.Scale);
@@ -60,8 +62,12 @@ internal sealed class RenamedSource : TensorSource
         if (place.Of == 1)
         {
             var tensor = source.Read(place.Original);
-            if (place.Scale is { } scale) // [rows, ...] times [rows]
-                tensor = (tensor.to(ScalarType.Float32).reshape(tensor.shape[0], -1) * source.Read(scale).to(ScalarType.Float32).unsqueeze(1)).reshape(tensor.shape);
+            if (place.Scale is { } scale)
+            {
+                var rows = tensor.to(ScalarType.Float32).reshape(tensor.shape[0], -1);       // [rows, numbers of a row]
+                tensor = (rows * source.Read(scale).to(ScalarType.Float32).unsqueeze(1)).reshape(tensor.shape);
+            }
+
             return (place.IsTransposed ? tensor.t().contiguous() : tensor.reshape(place.Shape)).MoveToOuterDisposeScope();
         }
 
@@ -71,10 +77,12 @@ internal sealed class RenamedSource : TensorSource
     }
 
     /// <inheritdoc/>
-    protected internal override bool CanFill(string name) => Find(name) is { Of: 1, IsTransposed: false, Scale: null } place && source.CanFill(place.Original);
+    protected internal override bool CanFill(string name) =>
+        Find(name) is { Of: 1, IsTransposed: false, Scale: null } place && source.CanFill(place.Original);
 
     /// <inheritdoc/>
-    protected internal override void CopyBytes(string name, long offset, Span<byte> destination) => source.CopyBytes(Find(name).Original, offset, destination);
+    protected internal override void CopyBytes(string name, long offset, Span<byte> destination) =>
+        source.CopyBytes(Find(name).Original, offset, destination);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -90,9 +98,11 @@ internal sealed class RenamedSource : TensorSource
         foreach (var (name, place) in places.Where(pair => pattern.IsMatch(pair.Key)).ToList())
         {
             var scale = pattern.Replace(name, replacement);
-            if (!places.TryGetValue(scale, out var vector) || place.Of > 1 || place.Shape.Length == 0 || !vector.Shape.AsSpan().SequenceEqual([place.Shape[0]]))
+            var fits = places.TryGetValue(scale, out var vector) && place is { Of: 1, Shape: [var rows, ..] }
+                && vector.Shape is [var numbers] && numbers == rows;
+            if (!fits)
                 throw new WeightsException($"{Location}: '{place.Original}' has no scale '{scale}' with a number for each of its rows.");
-            places[name] = place with { Scale = vector.Original };
+            places[name] = place with { Scale = vector!.Original };
             used.Add(scale);
         }
 

@@ -10,7 +10,9 @@ namespace Alebrije.Tests.Models;
 /// <summary>There is one network for CLIP, whatever layout its files have.</summary>
 public sealed partial class OneClipTests
 {
-    private static IEnumerable<Type> Types => typeof(ClipNetwork).Assembly.GetTypes().Where(type => type.Namespace == typeof(ClipNetwork).Namespace);
+    private static Type[] All => typeof(ClipNetwork).Assembly.GetTypes();
+
+    private static IEnumerable<Type> Types => All.Where(type => type.Namespace == typeof(ClipNetwork).Namespace);
 
     [Fact]
     public void TextTransformerAndVisionTransformer_AreOneClassEach()
@@ -25,10 +27,11 @@ public sealed partial class OneClipTests
     [Fact]
     public void Blocks_AreOneClass_AndPackedByOne()
     {
-        Assert.Equal([typeof(ClipEncoder)], Types.Where(type => Fields(type).Any(field => field.FieldType == typeof(ModuleList<ClipEncoderLayer>))));
+        var stacks = Types.Where(type => Fields(type).Any(field => field.FieldType == typeof(ModuleList<ClipEncoderLayer>)));
+        Assert.Equal([typeof(ClipEncoder)], stacks);
         Assert.Equal([typeof(ClipAttention)], Modules("Attention"));
-        var packed = typeof(ClipNetwork).Assembly.GetTypes().Where(type => Fields(type).Count(field => field.FieldType == typeof(PackedLinear)) >= 4).Select(type => type.DeclaringType);
-        Assert.Equal([typeof(PackedBlocks)], packed);
+        var packed = All.Where(type => Fields(type).Count(field => field.FieldType == typeof(PackedLinear)) >= 4);
+        Assert.Equal([typeof(PackedBlocks)], packed.Select(type => type.DeclaringType));
     }
 
     private static IEnumerable<Type> Modules(string ending) =>
@@ -36,7 +39,8 @@ public sealed partial class OneClipTests
 
     private static IEnumerable<Type> WithField(string name) => Types.Where(type => Fields(type).Any(field => field.Name == name));
 
-    private static FieldInfo[] Fields(Type type) => type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.DeclaredOnly);
+    private static FieldInfo[] Fields(Type type) =>
+        type.GetFields(BindingFlags.Instance | BindingFlags.NonPublic | BindingFlags.DeclaredOnly);
 
     [GeneratedRegex("^OpenClip.*(Network|Text|Vision|Transformer)$")]
     private static partial Regex OfAnotherNetwork();

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Tests.Models;
 
 /// <summary>
-/// Random tensors under the names and in the forms of open_clip's files, written down from its constructors (open_clip, transformer.py and model.py) and
-/// independently of the key map under test.
+/// Random tensors under the names and in the forms of open_clip's files, written down from its constructors (open_clip, transformer.py and
+/// model.py) and independently of the key map under test.
 /// </summary>
 internal static class OpenClipFiles
 {
@@ -33,7 +33,8 @@ internal static class OpenClipFiles
         Add("visual.positional_embedding", 0, (grid * grid) + 1, vision.Width);
         Add("visual.conv1.weight", 0, vision.Width, 3, vision.PatchSize, vision.PatchSize);
         if (!vision.NoLnPre) Norm("visual.ln_pre", vision.Width);
-        Blocks("visual.transformer.resblocks.", vision.Layers[0], vision.Width, (int)(vision.Width * vision.MlpRatio), vision.LsInitValue is not null);
+        var inner = (int)(vision.Width * vision.MlpRatio);
+        Blocks("visual.transformer.resblocks.", vision.Layers[0], vision.Width, inner, vision.LsInitValue is not null);
         if (vision.AttentionalPool)
         {
             Add("visual.attn_pool.query", 0, vision.AttnPoolerQueries, features);
@@ -90,6 +91,11 @@ internal static class OpenClipFiles
 
         void Add(string name, double mean, params long[] shape) => file.Add(name, (noise.Randn(shape) * 0.3) + mean);
     }
+
+    /// <summary>The tensors of the image tower alone, under their names in it.</summary>
+    public static Dictionary<string, Tensor> Visual(Dictionary<string, Tensor> file) =>
+        file.Where(pair => pair.Key.StartsWith("visual.", StringComparison.Ordinal))
+            .ToDictionary(pair => pair.Key["visual.".Length..], pair => pair.Value);
 
     /// <summary>Writes a folder as open_clip publishes them and loads it.</summary>
     /// <param name="folder">The folder, which is there.</param>

@@ -31,12 +31,12 @@ public sealed class OpenClipOptionsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var config = Read($"{{\"embed_dim\": {features}, \"vision_cfg\": {{\"image_size\": 16, \"patch_size\": 8, \"width\": 16, \"head_width\": 8, \"layers\": 1{Comma(options)}}}, \"text_cfg\": {{{Text}}}}}");
+        const string sizes = "\"image_size\": 16, \"patch_size\": 8, \"width\": 16, \"head_width\": 8, \"layers\": 1";
+        var config = Read($"{{\"embed_dim\": {features}, \"vision_cfg\": {{{sizes}{Comma(options)}}}, \"text_cfg\": {{{Text}}}}}");
         var file = OpenClipFiles.Tensors(config);
         using var network = OpenClipFiles.Load(config, file);
         var tower = network.Vision;
-        var w = file.Where(pair => pair.Key.StartsWith("visual.", StringComparison.Ordinal)).ToDictionary(pair => pair.Key["visual.".Length..], pair => pair.Value);
-        var (vision, pixels) = (config.VisionCfg, randn(2, 3, 16, 16));
+        var (w, vision, pixels) = (OpenClipFiles.Visual(file), config.VisionCfg, randn(2, 3, 16, 16));
         var eps = vision.NormKwargs.GetValueOrDefault("eps", 1e-5);
         var x = conv2d(pixels, w["conv1.weight"], strides: [8L, 8]).flatten(2).transpose(1, 2);
         x = cat([w["class_embedding"].expand(2, 1, 16), x], 1) + w["positional_embedding"];
@@ -75,7 +75,8 @@ public sealed class OpenClipOptionsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var config = Read($"{{\"embed_dim\": 16, \"vision_cfg\": {{{Vision}}}, \"text_cfg\": {{\"context_length\": 6, \"vocab_size\": 20, \"width\": 16, \"heads\": 2, \"layers\": 1{Comma(options)}}}}}");
+        const string sizes = "\"context_length\": 6, \"vocab_size\": 20, \"width\": 16, \"heads\": 2, \"layers\": 1";
+        var config = Read($"{{\"embed_dim\": 16, \"vision_cfg\": {{{Vision}}}, \"text_cfg\": {{{sizes}{Comma(options)}}}}}");
         var w = OpenClipFiles.Tensors(config);
         using var network = OpenClipFiles.Load(config, w);
         var (tower, text) = (network.Text, config.TextCfg);
@@ -87,7 +88,8 @@ public sealed class OpenClipOptionsTests : IDisposable
         int[] places = text.PoolType switch { "eos" => [1, 2], "last" => [5, 5], "first" => [0, 0], _ => [2, 1] };
         var pooled = stack([x[0, places[0]], x[1, places[1]]]);
         var expected = text.ProjType == "none" ? pooled : text.ProjBias ? linear(pooled, w["text_projection.weight"], w["text_projection.bias"]) : pooled.mm(w["text_projection"]);
-        Assert.Equal(text.ProjType == "none", !network.state_dict().Keys.Any(name => name.StartsWith("text_projection", StringComparison.Ordinal)));
+        var projects = network.state_dict().Keys.Any(name => name.StartsWith("text_projection", StringComparison.Ordinal));
+        Assert.Equal(text.ProjType == "none", !projects);
         Same(expected, tower.Embed(ids));
         var embedded = zeros(2, 16);
         using var packed = tower.Pack(ScalarType.Float32);
@@ -139,8 +141,10 @@ public sealed class OpenClipOptionsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var plain = Read($"{{\"embed_dim\": 8, \"vision_cfg\": {{{Vision}}}, \"text_cfg\": {{{Text}}}}}");
-        var scaled = tower == "text_cfg" ? plain with { TextCfg = plain.TextCfg with { LsInitValue = 1 } } : plain with { VisionCfg = plain.VisionCfg with { LsInitValue = 1 } };
-        Assert.Contains(named, Assert.Throws<WeightsException>(() => OpenClipFiles.Load(scaled, OpenClipFiles.Tensors(plain))).Message, StringComparison.Ordinal);
+        var scaled = tower == "text_cfg" ? plain with { TextCfg = plain.TextCfg with { LsInitValue = 1 } }
+            : plain with { VisionCfg = plain.VisionCfg with { LsInitValue = 1 } };
+        var error = Assert.Throws<WeightsException>(() => OpenClipFiles.Load(scaled, OpenClipFiles.Tensors(plain)));
+        Assert.Contains(named, error.Message, StringComparison.Ordinal);
         var message = Assert.Throws<WeightsException>(() => OpenClipFiles.Load(plain, OpenClipFiles.Tensors(scaled))).Message;
         Assert.Contains("unexpected", message, StringComparison.Ordinal);
         Assert.Contains(named, message, StringComparison.Ordinal);

@@ -67,8 +67,12 @@ public sealed class OpenClipOriginTests : IDisposable
     public void HeadsOfAnImageTower_AreThoseOfThePublishedSizes_AndSaid(int width, int headWidth)
     {
         using var scope = NewDisposeScope();
-        var vision = new OpenClipVisionConfig { ImageSize = 16, Layers = [1], Width = width, HeadWidth = headWidth, PatchSize = 8, MlpRatio = 0.13 };
-        var config = OpenClipFolder.ConfigOf(Save("weights.pt", "", OpenClipFiles.Tensors(Config(quick: false) with { VisionCfg = vision })));
+        var vision = new OpenClipVisionConfig
+        {
+            ImageSize = 16, Layers = [1], Width = width, HeadWidth = headWidth, PatchSize = 8, MlpRatio = 0.13,
+        };
+        var tensors = OpenClipFiles.Tensors(Config(quick: false) with { VisionCfg = vision });
+        var config = OpenClipFolder.ConfigOf(Save("weights.pt", "", tensors));
         Assert.Equal((headWidth, (int)(width * 0.13)), (config.VisionCfg.HeadWidth, (int)(width * config.VisionCfg.MlpRatio)));
         Assert.Contains($"heads of {headWidth} features", config.Assumption, StringComparison.Ordinal);
     }

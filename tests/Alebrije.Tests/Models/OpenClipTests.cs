@@ -165,12 +165,16 @@ public sealed class OpenClipTests : IDisposable
         var config = new OpenClipConfig
         {
             EmbedDim = 4, TextCfg = new OpenClipTextConfig { ContextLength = 4, VocabSize = 9, Width = 4, Heads = 1, Layers = 1 },
-            VisionCfg = new OpenClipVisionConfig { ImageSize = 16, Layers = [0], Width = 4, HeadWidth = 4, PatchSize = 8, PoolType = pool, FinalLnAfterPool = normLast, NoLnPre = true },
+            VisionCfg = new OpenClipVisionConfig
+            {
+                ImageSize = 16, Layers = [0], Width = 4, HeadWidth = 4, PatchSize = 8, PoolType = pool, FinalLnAfterPool = normLast,
+                NoLnPre = true,
+            },
         };
         var file = OpenClipFiles.Tensors(config);
         using var network = OpenClipFiles.Load(config, file);
         var pixels = rand(1, 3, 16, 16);
-        var state = file.Where(pair => pair.Key.StartsWith("visual.", StringComparison.Ordinal)).ToDictionary(pair => pair.Key["visual.".Length..], pair => pair.Value);
+        var state = OpenClipFiles.Visual(file);
         var patches = nn.functional.conv2d(pixels, state["conv1.weight"], strides: [8L, 8]).flatten(2).transpose(1, 2);
         var x = cat([state["class_embedding"].reshape(1, 1, 4), patches], 1) + state["positional_embedding"];
         Tensor Norm(Tensor t) => nn.functional.layer_norm(t, [4L], state["ln_post.weight"], state["ln_post.bias"], 1e-5);

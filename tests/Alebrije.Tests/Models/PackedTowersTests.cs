@@ -49,7 +49,10 @@ public sealed class PackedTowersTests
         {
             EmbedDim = 12, QuickGelu = quick,
             TextCfg = new OpenClipTextConfig { ContextLength = 24, VocabSize = 64, Width = 16, Heads = 2, Layers = 2, PoolType = pool, EosId = End, ProjBias = bias, ActKwargs = bias ? new() { ["approximate"] = "tanh" } : [] },
-            VisionCfg = new OpenClipVisionConfig { ImageSize = side, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [2], NoLnPre = noFirstNorm },
+            VisionCfg = new OpenClipVisionConfig
+            {
+                ImageSize = side, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [2], NoLnPre = noFirstNorm,
+            },
         }.ToClip()));
         AssertTexts(Rows(40, 24), network.Text);
         AssertImages(new Noise(3).Randn(5, 3, side, side), network.Vision);
@@ -67,11 +70,15 @@ public sealed class PackedTowersTests
         using var network = Shaken(new ClipNetwork(new OpenClipConfig
         {
             EmbedDim = 12,
-            TextCfg = new OpenClipTextConfig { ContextLength = 24, VocabSize = 64, Width = 12, Heads = 2, Layers = 2, NoCausalMask = true, PoolType = pool, ProjType = "none" },
+            TextCfg = new OpenClipTextConfig
+            {
+                ContextLength = 24, VocabSize = 64, Width = 12, Heads = 2, Layers = 2, NoCausalMask = true, PoolType = pool,
+                ProjType = "none",
+            },
             VisionCfg = new OpenClipVisionConfig
             {
-                ImageSize = 16, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [2], PoolType = imagePool, FinalLnAfterPool = !pooler, AttentionalPool = pooler,
-                AttnPoolerQueries = 5, AttnPoolerHeads = 3,
+                ImageSize = 16, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [2], PoolType = imagePool, FinalLnAfterPool = !pooler,
+                AttentionalPool = pooler, AttnPoolerQueries = 5, AttnPoolerHeads = 3,
             },
         }.ToClip()));
         AssertTexts(Rows(50, 24), network.Text);
@@ -85,7 +92,8 @@ public sealed class PackedTowersTests
     {
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
-        var config = new ClipVisionConfig { ProjectionDim = 24, ImageSize = 16, SigLip = new SigLipVisionConfig(24, 2, 3, 4, 16) { TanhGelu = tanh } };
+        var sizes = new SigLipVisionConfig(24, 2, 3, 4, 16) { TanhGelu = tanh };
+        var config = new ClipVisionConfig { ProjectionDim = 24, ImageSize = 16, SigLip = sizes };
         using var tower = Shaken(new ClipVisionModel(config, projects: true));
         AssertImages(new Noise(3).Randn(5, 3, 16, 16), tower);
     }

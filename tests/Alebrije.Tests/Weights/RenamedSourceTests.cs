@@ -57,8 +57,8 @@ public sealed class RenamedSourceTests : IDisposable
     public void ScaledRows_AreMultiplied_InFloat32_AndTheScaleIsNoTensorOfTheNetwork()
     {
         using var file = Write(
-            ("w", tensor(new float[] { 1, 2, 3, 4, 5, 6 }).reshape(2, 3).to(TorchSharp.torch.ScalarType.Float16)), ("b", tensor(new float[] { 7, 8 })),
-            ("gamma", tensor(new float[] { 10, 0.5f })));
+            ("w", tensor(new float[] { 1, 2, 3, 4, 5, 6 }).reshape(2, 3).to(TorchSharp.torch.ScalarType.Float16)),
+            ("b", tensor(new float[] { 7, 8 })), ("gamma", tensor(new float[] { 10, 0.5f })));
         var options = new StateDictOptions { Renames = [("^gamma$", "scale")], Scaled = [new("^[wb]$", "scale")] };
         using var renamed = new RenamedSource(file, options);
         Assert.Equal(["b", "w"], renamed.Names.Order(StringComparer.Ordinal));

@@ -32,8 +32,8 @@ internal enum TextProjection
 }
 
 /// <summary>
-/// Sizes of CLIP's text tower as <c>config.json</c> of transformers' <c>CLIPTextModel</c> holds them; defaults are that library's. Members that are not
-/// read from the file are options of open_clip that transformers has no key for.
+/// Sizes of CLIP's text tower as <c>config.json</c> of transformers' <c>CLIPTextModel</c> holds them; defaults are that library's.
+/// Members that are not read from the file are options of open_clip that transformers has no key for.
 /// </summary>
 internal sealed record ClipTextConfig
 {
@@ -81,8 +81,8 @@ internal sealed record ClipTextConfig
 internal sealed record ClipPoolerConfig(int Queries, int Heads);
 
 /// <summary>
-/// Sizes of CLIP's image tower as <c>config.json</c> of transformers' <c>CLIPVisionModel</c> holds them; defaults are that library's. Members that are not
-/// read from the file are options of open_clip that transformers has no key for.
+/// Sizes of CLIP's image tower as <c>config.json</c> of transformers' <c>CLIPVisionModel</c> holds them; defaults are that library's.
+/// Members that are not read from the file are options of open_clip that transformers has no key for.
 /// </summary>
 internal sealed record ClipVisionConfig
 {
@@ -152,7 +152,7 @@ internal sealed record ClipConfig
     [JsonIgnore]
     public double? InitLogitBias { get; init; }
 
-    /// <summary>The first part that transformers' <c>CLIPModel</c> has no place for, in a few words; null where it has one for all.</summary>
+    /// <summary>The first part that transformers' <c>CLIPModel</c> has no place for, in a few words, or null.</summary>
     /// <param name="endToken">Id of the end token that texts are given.</param>
     public string? Obstacle(int endToken) =>
         VisionConfig.SigLip is not null ? "its image tower is timm's (SigLIP)"
@@ -164,6 +164,7 @@ internal sealed record ClipConfig
         : TextConfig.SeesLaterTokens ? "its text tower sees later tokens"
         : TextConfig.Projection == TextProjection.None ? "its texts are not projected"
         : TextConfig.Projection == TextProjection.WithBias ? "the projection of its texts has a bias"
-        : TextConfig.Pooling == TextPooling.LargestId || (TextConfig.Pooling, TextConfig.EosTokenId) == (TextPooling.EndToken, endToken) ? null
+        : TextConfig.Pooling == TextPooling.LargestId ? null
+        : TextConfig.Pooling == TextPooling.EndToken && TextConfig.EosTokenId == endToken ? null
         : "its texts are read elsewhere than at the end token (pool_type)";
 }

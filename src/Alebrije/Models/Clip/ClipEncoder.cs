@@ -60,7 +60,8 @@ internal sealed record ClipBlockForm(int Width, int Inner, int Heads, string Hid
         "quick_gelu" => GeluForm.Quick,
         "gelu" => GeluForm.Exact,
         "gelu_pytorch_tanh" => GeluForm.Tanh,
-        _ => throw new NotSupportedException($"hidden_act '{HiddenAct}' is unknown; CLIP checkpoints use quick_gelu, gelu or gelu_pytorch_tanh."),
+        _ => throw new NotSupportedException(
+            $"hidden_act '{HiddenAct}' is unknown; CLIP checkpoints use quick_gelu, gelu or gelu_pytorch_tanh."),
     };
 }
 
@@ -128,15 +129,24 @@ internal sealed class ClipAttention : nn.Module
     /// <param name="mask">Additive mask or null.</param>
     /// <param name="causal">True where attention is causal.</param>
     /// <returns>[batch, tokens, width]</returns>
-    public Tensor Forward(Tensor x, Tensor? mask, bool causal) => out_proj.call(
-        RecordedAttention.Attend(q_proj.call(x).SplitHeads(heads), k_proj.call(x).SplitHeads(heads), v_proj.call(x).SplitHeads(heads), mask, causal).MergeHeads());
+    public Tensor Forward(Tensor x, Tensor? mask, bool causal)
+    {
+        var (q, k, v) = Project(x, x);
+        return out_proj.call(RecordedAttention.Attend(q, k, v, mask, causal).MergeHeads());
+    }
 
     /// <summary>Attention of queries to another sequence.</summary>
     /// <param name="queries">[batch, queries, width]</param>
     /// <param name="context">[batch, tokens, context width]</param>
     /// <returns>[batch, queries, width]</returns>
-    public Tensor Pool(Tensor queries, Tensor context) => out_proj.call(nn.functional.scaled_dot_product_attention(
-        q_proj.call(queries).SplitHeads(heads), k_proj.call(context).SplitHeads(heads), v_proj.call(context).SplitHeads(heads)).MergeHeads());
+    public Tensor Pool(Tensor queries, Tensor context)
+    {
+        var (q, k, v) = Project(queries, context);
+        return out_proj.call(nn.functional.scaled_dot_product_attention(q, k, v).MergeHeads());
+    }
+
+    private (Tensor Q, Tensor K, Tensor V) Project(Tensor queries, Tensor context) =>
+        (q_proj.call(queries).SplitHeads(heads), k_proj.call(context).SplitHeads(heads), v_proj.call(context).SplitHeads(heads));
 }
 
 /// <summary>The two-layer perceptron of a block.</summary>

@@ -6,26 +6,29 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.Clip;
 
 /// <summary>
-/// CLIP (Radford et al., 2021, fig. 3): a text and an image tower that meet in one space; transformers' <c>CLIPModel</c> (modeling_clip.py), whatever
-/// layout its files have.
+/// CLIP (Radford et al., 2021, fig. 3): a text and an image tower that meet in one space; transformers' <c>CLIPModel</c>
+/// (modeling_clip.py), whatever layout its files have.
 /// </summary>
 internal sealed class ClipNetwork : nn.Module
 {
     private readonly Parameter logit_scale;
     private readonly Parameter? logit_bias;
 
+    // In a tuple, which is no component: the halves' parts stand under this module's own names.
+    private readonly (ClipTextModel Text, ClipVisionModel Vision) halves;
+
     public ClipNetwork(ClipConfig config) : base(nameof(ClipNetwork))
     {
         Config = config;
-        Text = new ClipTextModel(config.TextConfig with { ProjectionDim = config.ProjectionDim }, projects: true);
-        Vision = new ClipVisionModel(config.VisionConfig with { ProjectionDim = config.ProjectionDim }, projects: true);
-
-        // The halves' parts stand under this module's own names.
+        halves = (
+            new ClipTextModel(config.TextConfig with { ProjectionDim = config.ProjectionDim }, projects: true),
+            new ClipVisionModel(config.VisionConfig with { ProjectionDim = config.ProjectionDim }, projects: true));
         var parts = Text.named_children().Concat(Vision.named_children()).ToDictionary(part => part.name, part => part.module);
         foreach (var name in (string[])["text_model", "vision_model", "visual_projection", "text_projection"])
             if (parts.TryGetValue(name, out var part)) register_module(name, part);
-        register_parameter(nameof(logit_scale), logit_scale = WeightInit.Constant(config.LogitScaleInitValue));
-        if (config.InitLogitBias is { } bias) register_parameter(nameof(logit_bias), logit_bias = WeightInit.Constant(bias));
+        logit_scale = WeightInit.Constant(config.LogitScaleInitValue);
+        if (config.InitLogitBias is { } bias) logit_bias = WeightInit.Constant(bias);
+        RegisterComponents();
     }
 
     public ClipConfig Config { get; }
@@ -36,9 +39,9 @@ internal sealed class ClipNetwork : nn.Module
     /// <summary>Bias of the logits (Zhai et al., 2023), a scalar, or null.</summary>
     public Parameter? LogitBias => logit_bias;
 
-    public ClipTextModel Text { get; }
+    public ClipTextModel Text => halves.Text;
 
-    public ClipVisionModel Vision { get; }
+    public ClipVisionModel Vision => halves.Vision;
 
     /// <summary>The matrix that leads texts into the joint space, [projection, width].</summary>
     public Tensor TextProjection => Text.Projection.Weight;

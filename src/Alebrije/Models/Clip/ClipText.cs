@@ -10,7 +10,9 @@ namespace Alebrije.Models.Clip;
 /// <param name="Pooled">[batch, width], the last hidden state at the token that is read.</param>
 internal sealed record ClipTextOutput(Tensor LastHiddenState, Tensor Penultimate, Tensor Pooled);
 
-/// <summary>Text tower of CLIP (Radford et al., 2021, §2.4), transformers' <c>CLIPTextTransformer</c> (modeling_clip.py), with open_clip's options.</summary>
+/// <summary>
+/// Text tower of CLIP (Radford et al., 2021, §2.4), transformers' <c>CLIPTextTransformer</c> (modeling_clip.py), with open_clip's options.
+/// </summary>
 internal sealed class ClipTextTransformer : nn.Module
 {
     private readonly ClipTextConfig config;
@@ -52,8 +54,9 @@ internal sealed class ClipTextTransformer : nn.Module
     /// <summary>The tower made ready for inference.</summary>
     /// <param name="projection">Into the joint space, or null for none.</param>
     /// <param name="type">Type of the matrix products.</param>
-    public PackedTextTower Pack(LinearLayer? projection, ScalarType type) =>
-        new(new PackedBlocks(encoder.Weights(), type), new ClipTextEnds(embeddings, final_layer_norm, projection, EndOf, config.SeesLaterTokens));
+    public PackedTextTower Pack(LinearLayer? projection, ScalarType type) => new(
+        new PackedBlocks(encoder.Weights(), type),
+        new ClipTextEnds(embeddings, final_layer_norm, projection, EndOf, config.SeesLaterTokens));
 
     private Tensor Pool(Tensor x, Tensor ids) => config.Pooling switch
     {
@@ -80,7 +83,8 @@ internal sealed class ClipTextTransformer : nn.Module
         var tokens = attentionMask.shape[1];
         var visible = attentionMask.to_type(ScalarType.Bool)[.., TensorIndex.None, TensorIndex.None, ..];
         if (!config.SeesLaterTokens) visible = visible.logical_and(ones(tokens, tokens, ScalarType.Bool, attentionMask.device).tril());
-        return zeros(visible.shape, dtype, visible.device).masked_fill(visible.logical_not(), finfo(dtype).min); // [batch, 1, tokens or 1, tokens]
+        var none = zeros(visible.shape, dtype, visible.device);                              // [batch, 1, tokens or 1, tokens]
+        return none.masked_fill(visible.logical_not(), finfo(dtype).min);
     }
 }
 
@@ -115,8 +119,8 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>
-/// A text tower and its projection into the joint space: transformers' <c>CLIPTextModelWithProjection</c>, <c>CLIPTextModel</c> when it does not project,
-/// and the text half of <see cref="ClipNetwork"/>.
+/// A text tower and its projection into the joint space: transformers' <c>CLIPTextModelWithProjection</c>, <c>CLIPTextModel</c> when it
+/// does not project, and the text half of <see cref="ClipNetwork"/>.
 /// </summary>
 internal sealed class ClipTextModel : nn.Module
 {
@@ -127,7 +131,8 @@ internal sealed class ClipTextModel : nn.Module
     {
         var (width, features) = (config.HiddenSize, config.ProjectionDim);
         if (projects && config.Projection == TextProjection.None && width != features)
-            throw new ArgumentException($"The text tower has no projection (proj_type none): embed_dim must be its width {width}, not {features}.");
+            throw new ArgumentException(
+                $"The text tower has no projection (proj_type none): embed_dim must be its width {width}, not {features}.");
         Config = config;
         text_model = new ClipTextTransformer(config);
         if (projects && config.Projection != TextProjection.None)
@@ -143,7 +148,8 @@ internal sealed class ClipTextModel : nn.Module
         ?? throw new InvalidOperationException("This text encoder (CLIPTextModel) has no projection; CLIPTextModelWithProjection has one.");
 
     /// <inheritdoc cref="ClipTextTransformer.Encode"/>
-    public ClipTextOutput Encode(Tensor ids, Tensor? attentionMask = null, ScalarType? dtype = null) => text_model.Encode(ids, attentionMask, dtype);
+    public ClipTextOutput Encode(Tensor ids, Tensor? attentionMask = null, ScalarType? dtype = null) =>
+        text_model.Encode(ids, attentionMask, dtype);
 
     /// <inheritdoc cref="ClipTextTransformer.Hidden"/>
     public Tensor Hidden(Tensor ids, int skip) => text_model.Hidden(ids, skip);

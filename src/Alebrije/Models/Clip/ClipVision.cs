@@ -25,8 +25,8 @@ internal interface IClipVisionTower
 }
 
 /// <summary>
-/// Image tower of CLIP (Radford et al., 2021, §2.4): patches, transformer, class token; transformers' <c>CLIPVisionTransformer</c>, with open_clip's
-/// options.
+/// Image tower of CLIP (Radford et al., 2021, §2.4): patches, transformer, class token; transformers' <c>CLIPVisionTransformer</c>, with
+/// open_clip's options.
 /// </summary>
 internal sealed class ClipVisionTransformer : nn.Module, IClipVisionTower
 {
@@ -63,11 +63,14 @@ internal sealed class ClipVisionTransformer : nn.Module, IClipVisionTower
     public Tensor Features(Tensor pixels) => Encode(pixels).Pooled;
 
     /// <inheritdoc/>
-    public PackedVisionTower Pack(LinearLayer? projection, ScalarType type) => new(new PackedBlocks(encoder.Weights(), type), new ClipVisionEnds(
-        embeddings.Patches, embeddings.Positions, Pool, projection)
+    public PackedVisionTower Pack(LinearLayer? projection, ScalarType type)
     {
-        Class = embeddings.Class, FirstNorm = pre_layrnorm, ReadsAll = config.PoolsMean || attn_pool is not null,
-    }, type);
+        var ends = new ClipVisionEnds(embeddings.Patches, embeddings.Positions, Pool, projection)
+        {
+            Class = embeddings.Class, FirstNorm = pre_layrnorm, ReadsAll = config.PoolsMean || attn_pool is not null,
+        };
+        return new PackedVisionTower(new PackedBlocks(encoder.Weights(), type), ends, type);
+    }
 
     /// <param name="x">[batch, tokens, width]</param>
     /// <returns>[batch, width]</returns>
@@ -92,7 +95,8 @@ internal sealed class ClipVisionEmbeddings : nn.Module
     public ClipVisionEmbeddings(ClipVisionConfig config) : base(nameof(ClipVisionEmbeddings))
     {
         if (config.PatchSize < 1 || config.ImageSize < config.PatchSize)
-            throw new ArgumentException($"Patches of {config.PatchSize} pixels (patch_size) do not fit images of {config.ImageSize} (image_size).");
+            throw new ArgumentException(
+                $"Patches of {config.PatchSize} pixels (patch_size) do not fit images of {config.ImageSize} (image_size).");
         size = config.ImageSize;
         class_embedding = WeightInit.Normal(1, config.HiddenSize);
         patch_embedding = Layers.Conv2d(config.NumChannels, config.HiddenSize, config.PatchSize, stride: config.PatchSize, bias: false);
@@ -123,7 +127,8 @@ internal sealed class ClipVisionEmbeddings : nn.Module
     public static void CheckSize(Tensor pixels, int size)
     {
         if (pixels.shape[2] != size || pixels.shape[3] != size)
-            throw new ArgumentException($"The image tower takes pictures of {size} x {size} pixels, not {pixels.shape[3]} x {pixels.shape[2]}.");
+            throw new ArgumentException(
+                $"The image tower takes pictures of {size} x {size} pixels, not {pixels.shape[3]} x {pixels.shape[2]}.");
     }
 }
 
@@ -155,8 +160,9 @@ internal sealed class ClipPooler : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>
-/// An image tower and its projection into the joint space: transformers' <c>CLIPVisionModelWithProjection</c>, <c>CLIPVisionModel</c> when it does not
-/// project, and the image half of <see cref="ClipNetwork"/>. Towers that are no plain vision transformer lead into the joint space themselves.
+/// An image tower and its projection into the joint space: transformers' <c>CLIPVisionModelWithProjection</c>, <c>CLIPVisionModel</c> when
+/// it does not project, and the image half of <see cref="ClipNetwork"/>. A ModifiedResNet and SigLIP's tower lead into the joint space
+/// themselves.
 /// </summary>
 internal sealed class ClipVisionModel : nn.Module
 {
@@ -177,8 +183,9 @@ internal sealed class ClipVisionModel : nn.Module
     /// <summary>Hidden states and pooled features of a vision transformer.</summary>
     /// <exception cref="InvalidOperationException">The tower is another network.</exception>
     /// <inheritdoc cref="ClipVisionTransformer.Encode"/>
-    public ClipVisionOutput Encode(Tensor pixels, Tensor? keep = null, ScalarType? dtype = null) => vision_model is ClipVisionTransformer transformer
-        ? transformer.Encode(pixels, keep, dtype) : throw new InvalidOperationException($"This image tower is a {vision_model.GetName()}, which has no class token.");
+    public ClipVisionOutput Encode(Tensor pixels, Tensor? keep = null, ScalarType? dtype = null) =>
+        vision_model is ClipVisionTransformer transformer ? transformer.Encode(pixels, keep, dtype)
+            : throw new InvalidOperationException($"This image tower is a {vision_model.GetName()}, which has no class token.");
 
     /// <param name="pooled">[batch, width]</param>
     /// <returns>Image embedding [batch, projection], not normalised.</returns>
@@ -199,6 +206,7 @@ internal sealed class ClipVisionModel : nn.Module
 
     private IClipVisionTower Tower => (IClipVisionTower)vision_model;
 
-    private LinearLayer? Projection => visual_projection is null && Config.IsTransformer
-        ? throw new InvalidOperationException("This image encoder (CLIPVisionModel) has no projection; CLIPVisionModelWithProjection has one.") : visual_projection;
+    private LinearLayer? Projection => visual_projection is not null || !Config.IsTransformer ? visual_projection
+        : throw new InvalidOperationException(
+            "This image encoder (CLIPVisionModel) has no projection; CLIPVisionModelWithProjection has one.");
 }

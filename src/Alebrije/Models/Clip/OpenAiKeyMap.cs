@@ -56,6 +56,8 @@ internal static class OpenAiKeyMap
         (@"^vision_model\.attn_pool\.", "vision_model.head.attention."),
     ];
 
+    private static readonly (string Pattern, string Replacement)[] ResNet = [(@"^visual\.", "vision_model.")];
+
     private static readonly (string Pattern, string Replacement)[] Blocks =
     [
         (@"(layers\.\d+)\.ln_([12])\.", "$1.layer_norm$2."),
@@ -77,7 +79,7 @@ internal static class OpenAiKeyMap
             .. config.TextCfg.LsInitValue is null ? [] : Scales("text_model"),
             .. config.VisionCfg.LsInitValue is null || config.SigLip is not null ? [] : Scales("vision_model"),
         ],
-        Renames = [.. Texts, .. config.SigLip is not null ? SigLip : config.VisionCfg.IsResNet ? [(@"^visual\.", "vision_model.")] : Images, .. Blocks],
+        Renames = [.. Texts, .. config.SigLip is not null ? SigLip : config.VisionCfg.IsResNet ? ResNet : Images, .. Blocks],
     };
 
     /// <summary>Reads a file of OpenAI's as a <see cref="ClipTextModel"/> with its projection.</summary>
@@ -87,7 +89,11 @@ internal static class OpenAiKeyMap
     /// <summary>Reads a file of OpenAI's as a <see cref="ClipVisionModel"/> with its projection.</summary>
     public static StateDictOptions VisionFromOpenAi(string prefix) => Whole(new OpenClipConfig(), prefix) with
     {
-        Ignored = ["token_embedding.*", "positional_embedding", "transformer.*", "ln_final.*", "text_projection", "logit_scale", .. OpenClipFolder.NoWeights],
+        Ignored =
+        [
+            "token_embedding.*", "positional_embedding", "transformer.*", "ln_final.*", "text_projection", "logit_scale",
+            .. OpenClipFolder.NoWeights,
+        ],
     };
 
     /// <summary>The scale of a block's branches (LayerScale; Touvron et al., 2021) becomes part of the matrices before it.</summary>

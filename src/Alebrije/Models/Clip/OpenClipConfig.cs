@@ -66,18 +66,27 @@ internal sealed record OpenClipVisionConfig
     /// <exception cref="ArgumentException">An option has a value that is not built in; the message names it.</exception>
     public ClipVisionConfig ToClip(int features, bool quickGelu)
     {
-        if (IsResNet) return new ClipVisionConfig { ProjectionDim = features, ImageSize = ImageSize, ResNet = new ModifiedResNetConfig(Layers, Width, HeadWidth, ImageSize) };
+        if (IsResNet)
+        {
+            var residual = new ModifiedResNetConfig(Layers, Width, HeadWidth, ImageSize);
+            return new ClipVisionConfig { ProjectionDim = features, ImageSize = ImageSize, ResNet = residual };
+        }
+
         const string tower = "the image tower";
-        if (PoolType is not ("tok" or "avg")) throw new ArgumentException($"pool_type '{PoolType}' of {tower} is not built in: it must be tok or avg.");
+        if (PoolType is not ("tok" or "avg"))
+            throw new ArgumentException($"pool_type '{PoolType}' of {tower} is not built in: it must be tok or avg.");
         if (PosEmbedType is not ("learnable" or "sin_cos_2d"))
             throw new ArgumentException($"pos_embed_type '{PosEmbedType}' of {tower} is not built in: it must be learnable or sin_cos_2d.");
-        if (HeadWidth < 1) throw new ArgumentException($"Heads of {HeadWidth} features (head_width) in {tower} are empty: they must have at least 1.");
+        if (HeadWidth < 1)
+            throw new ArgumentException($"Heads of {HeadWidth} features (head_width) in {tower} are empty: they must have at least 1.");
         if (AttentionalPool && (AttnPoolerQueries < 1 || AttnPoolerHeads < 1 || features % AttnPoolerHeads != 0))
-            throw new ArgumentException($"An attentional pooler of {AttnPoolerQueries} queries (attn_pooler_queries) with {features} features cannot have {AttnPoolerHeads} heads (attn_pooler_heads).");
+            throw new ArgumentException($"An attentional pooler of {AttnPoolerQueries} queries (attn_pooler_queries) with {features} "
+                + $"features cannot have {AttnPoolerHeads} heads (attn_pooler_heads).");
         return new ClipVisionConfig
         {
-            HiddenSize = Width, IntermediateSize = (int)(Width * MlpRatio), ProjectionDim = features, NumHiddenLayers = Layers[0], NumAttentionHeads = Width / HeadWidth,
-            ImageSize = ImageSize, PatchSize = PatchSize, HiddenAct = OpenClipOptions.Activation(quickGelu, ActKwargs, tower), LayerNormEps = OpenClipOptions.Eps(NormKwargs, tower),
+            HiddenSize = Width, IntermediateSize = (int)(Width * MlpRatio), ProjectionDim = features,
+            NumHiddenLayers = Layers[0], NumAttentionHeads = Width / HeadWidth, ImageSize = ImageSize, PatchSize = PatchSize,
+            HiddenAct = OpenClipOptions.Activation(quickGelu, ActKwargs, tower), LayerNormEps = OpenClipOptions.Eps(NormKwargs, tower),
             NoPreNorm = NoLnPre, PoolsMean = PoolType == "avg", NormAfterPooling = FinalLnAfterPool,
             Pooler = AttentionalPool ? new ClipPoolerConfig(AttnPoolerQueries, AttnPoolerHeads) : null,
         };
@@ -128,8 +137,9 @@ internal sealed record OpenClipTextConfig
         const string tower = "the text tower";
         var config = new ClipTextConfig
         {
-            VocabSize = VocabSize, HiddenSize = Width, IntermediateSize = (int)(Width * MlpRatio), ProjectionDim = features, NumHiddenLayers = Layers,
-            NumAttentionHeads = Heads, MaxPositionEmbeddings = ContextLength, EosTokenId = PoolType == "argmax" ? 2 : EosId, SeesLaterTokens = NoCausalMask,
+            VocabSize = VocabSize, HiddenSize = Width, IntermediateSize = (int)(Width * MlpRatio), ProjectionDim = features,
+            NumHiddenLayers = Layers, NumAttentionHeads = Heads, MaxPositionEmbeddings = ContextLength,
+            EosTokenId = PoolType == "argmax" ? 2 : EosId, SeesLaterTokens = NoCausalMask,
             HiddenAct = OpenClipOptions.Activation(quickGelu, ActKwargs, tower), LayerNormEps = OpenClipOptions.Eps(NormKwargs, tower),
             Projection = ProjType == "none" ? TextProjection.None : ProjBias ? TextProjection.WithBias : TextProjection.Matrix,
         };

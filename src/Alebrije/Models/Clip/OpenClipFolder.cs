@@ -82,18 +82,20 @@ internal static partial class OpenClipFolder
     private static TensorSource OpenWeights(string path) => CheckpointFolder.OpenWeights(CheckpointFolder.HasWeights(path) ? path : PickleOf(path) ?? path);
 
     /// <summary>
-    /// Text before OpenAI's names: a training checkpoint keeps the weights under a name of its own, with <c>module.</c> before each where several machines
-    /// trained. The text tower stands at the top or under <c>text</c>, whatever the config says (open_clip, convert_to_custom_text_state_dict).
+    /// Text before OpenAI's names: a training checkpoint keeps the weights under a name of its own, with <c>module.</c> before each where
+    /// several machines trained. The text tower stands at the top or under <c>text</c>, whatever the config says (open_clip,
+    /// convert_to_custom_text_state_dict).
     /// </summary>
     private static string PrefixOf(TensorSource weights)
     {
-        var prefix = weights.Names.Where(name => name.EndsWith(TokenEmbedding, StringComparison.Ordinal)).MinBy(name => name.Length)?[..^TokenEmbedding.Length] ?? "";
+        var known = weights.Names.Where(name => name.EndsWith(TokenEmbedding, StringComparison.Ordinal)).MinBy(name => name.Length);
+        var prefix = known?[..^TokenEmbedding.Length] ?? "";
         return prefix == TextModule || prefix.EndsWith("." + TextModule, StringComparison.Ordinal) ? prefix[..^TextModule.Length] : prefix;
     }
 
     /// <summary>
-    /// openai/CLIP keeps convolutions, linear layers and projections in half precision whatever the file holds (model.py, convert_weights): the numbers are
-    /// rounded so, and computed with in float32 as on its CPU.
+    /// openai/CLIP keeps convolutions, linear layers and projections in half precision whatever the file holds (model.py, convert_weights):
+    /// the numbers are rounded so, and computed with in float32 as on its CPU.
     /// </summary>
     private static void RoundToHalf(ClipNetwork network)
     {
@@ -107,6 +109,8 @@ internal static partial class OpenClipFolder
     }
 
     /// <summary>Norms and tables of embeddings.</summary>
-    [GeneratedRegex(@"(^|\.)(\w*_?(layer_?norm|layrnorm)\d?|bn\d|downsample\.1|(class|token|position|positional)_embedding)(\.|$)", RegexOptions.CultureInvariant)]
+    [GeneratedRegex(
+        @"(^|\.)(\w*(layer_?norm|layrnorm)\d?|bn\d|downsample\.1|(class|token|position|positional)_embedding)(\.|$)",
+        RegexOptions.CultureInvariant)]
     private static partial Regex StaysFull();
 }

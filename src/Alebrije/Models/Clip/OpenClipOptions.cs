@@ -47,7 +47,8 @@ internal static class OpenClipOptions
         if (arguments.Any(pair => pair is not { Key: "approximate", Value: "tanh" or "none" }))
             throw new ArgumentException($"The act_kwargs of {tower} may hold approximate (tanh or none) alone.");
         if (quick && arguments.Count > 0)
-            throw new ArgumentException($"{char.ToUpperInvariant(tower[0])}{tower[1..]} has act_kwargs, which QuickGELU (quick_gelu) does not take.");
+            throw new ArgumentException(
+                $"{char.ToUpperInvariant(tower[0])}{tower[1..]} has act_kwargs, which QuickGELU (quick_gelu) does not take.");
         return quick ? "quick_gelu" : arguments.GetValueOrDefault("approximate") == "tanh" ? "gelu_pytorch_tanh" : "gelu";
     }
 
@@ -55,7 +56,8 @@ internal static class OpenClipOptions
     /// <param name="arguments">Arguments of the norms: <c>eps</c>.</param>
     /// <param name="tower">Name of the tower in messages.</param>
     /// <exception cref="ArgumentException">There are other arguments.</exception>
-    public static double Eps(Dictionary<string, double> arguments, string tower) => arguments.Keys.All(key => key == "eps") ? arguments.GetValueOrDefault("eps", 1e-5)
+    public static double Eps(Dictionary<string, double> arguments, string tower) =>
+        arguments.Keys.All(key => key == "eps") ? arguments.GetValueOrDefault("eps", 1e-5)
         : throw new ArgumentException($"The norm_kwargs of {tower} may hold eps alone.");
 
     private static void Check(JsonObject options, Part part, string path)

@@ -14,9 +14,9 @@ internal sealed record ClipTextEnds(
     ClipTextEmbeddings Embeddings, LayerNormLayer FinalNorm, LinearLayer? Projection, Func<int[], int> End, bool SeesLaterTokens);
 
 /// <summary>
-/// A text tower made ready for inference. Where no token sees a later one, nothing after the token that is read has a part in the result: rows are cut
-/// there and laid end to end, and a mask keeps them apart. The work grows with the words and not with the length of a padded row. Other towers take rows as
-/// they are padded.
+/// A text tower made ready for inference. Where no token sees a later one, nothing after the token that is read has a part in the result:
+/// rows are cut there and laid end to end, and a mask keeps them apart. The work grows with the words and not with the length of a padded
+/// row. Other towers take rows as they are padded.
 /// </summary>
 internal sealed class PackedTextTower : IDisposable
 {
@@ -112,7 +112,9 @@ internal sealed class PackedTextTower : IDisposable
 /// <summary>The layers around the blocks of an image tower.</summary>
 /// <param name="Patches">Patches to tokens: a convolution whose stride is its kernel.</param>
 /// <param name="Positions">[tokens, width], the class token's first where there is one.</param>
-/// <param name="Pool">[batch, tokens, width] float32 after the blocks to [batch, features]; of the first token alone unless all are read.</param>
+/// <param name="Pool">
+/// [batch, tokens, width] float32 after the blocks to [batch, features]; of the first token alone unless all are read.
+/// </param>
 /// <param name="Projection">Into the joint space, or null for none.</param>
 internal sealed record ClipVisionEnds(ConvolutionLayer Patches, Tensor Positions, Func<Tensor, Tensor> Pool, LinearLayer? Projection)
 {

@@ -80,8 +80,12 @@ internal sealed class SigLipVision : nn.Module, IClipVisionTower
     }
 
     /// <inheritdoc/>
-    public PackedVisionTower Pack(LinearLayer? projection, ScalarType type) => new(
-        new PackedBlocks(encoder.Weights(), type), new ClipVisionEnds(patch_embedding, position_embedding[0], Pool, projection) { ReadsAll = true }, type);
+    public PackedVisionTower Pack(LinearLayer? projection, ScalarType type)
+    {
+        using var positions = position_embedding[0];
+        var ends = new ClipVisionEnds(patch_embedding, positions, Pool, projection) { ReadsAll = true };
+        return new PackedVisionTower(new PackedBlocks(encoder.Weights(), type), ends, type);
+    }
 
     private Tensor Pool(Tensor x) => head.call(post_layernorm.call(x));
 }

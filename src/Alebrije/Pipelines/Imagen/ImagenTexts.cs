@@ -10,7 +10,7 @@ namespace Alebrije.Pipelines.Imagen;
 /// <summary>T5, as DeepFloyd IF reads texts with it: cleaned, cut or padded to 77 tokens (diffusers, pipelines/deepfloyd_if/pipeline_if.py, encode_prompt).</summary>
 internal sealed class ImagenTexts : IDisposable
 {
-    private const int Tokens = 77;
+    public const int Tokens = 77;
 
     private readonly UnigramTokenizer tokenizer;
     private readonly Component<T5Encoder> encoder;

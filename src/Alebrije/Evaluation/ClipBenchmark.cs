@@ -52,7 +52,7 @@ public static class ClipBenchmark
         if (Processor.HasFastBf16) types.Add(ScalarType.BFloat16);
         if (OneDnn.HasInt8) types.Add(ScalarType.Int8);
         var rows = new List<BenchmarkRow>();
-        if (text is not null && !text.SeesPadding) rows.AddRange(Texts(text, types, rounds, progress, cancellation));
+        if (text is not null) rows.AddRange(Texts(text, types, rounds, progress, cancellation));
         if (image is not null)
             foreach (var batch in Batches) rows.AddRange(Images(image, batch, types, rounds, progress, cancellation));
         return rows;
@@ -66,8 +66,8 @@ public static class ClipBenchmark
         var fitting = Enumerable.Range(0, all.Length).Where(i => lengths[i] is >= Least and <= Most).ToArray();
         var rows = Enumerable.Range(0, batch).Select(i => all[fitting[(int)((long)i * fitting.Length / batch)]]).ToArray();
         using var ids = TokenTensors.Ids(rows);
-        var ways = new List<(string, Func<Tensor>)> { ("fp32 plain", () => tower.Embed(ids, ScalarType.Float32)) };
-        var packed = types.Select(type => (Type: type, Tower: tower.Pack(type)!)).ToArray();
+        var ways = new List<(string, Func<Tensor>)> { ("fp32 plain", () => tower.Network.Embed(ids, ScalarType.Float32)) };
+        var packed = types.Select(type => (Type: type, Tower: tower.Network.Pack(type))).ToArray();
         foreach (var (type, way) in packed) ways.Add(($"{Name(type)} packed", () => Packed(way, rows)));
         try
         {
@@ -96,8 +96,9 @@ public static class ClipBenchmark
         using var noise = draws.Randn(batch, 3, tower.Size, tower.Size);
         using var pixels = nn.functional.avg_pool2d(noise, [5, 5], stride: [1, 1], padding: [2, 2]) * 5;
         var ways = new List<(string, Func<Tensor>)>();
-        foreach (var type in types.Where(type => type != ScalarType.Int8)) ways.Add(($"{Name(type)} plain", () => tower.Embed(pixels, type)));
-        var packed = types.Select(type => (Type: type, Tower: tower.Pack(type))).Where(p => p.Tower is not null).ToArray();
+        foreach (var type in types.Where(type => type != ScalarType.Int8))
+            ways.Add(($"{Name(type)} plain", () => tower.Network.Embed(pixels, type)));
+        var packed = types.Select(type => (Type: type, Tower: tower.Network.Pack(type))).Where(p => p.Tower is not null).ToArray();
         foreach (var (type, way) in packed) ways.Add(($"{Name(type)} packed", () => way!.Embed(pixels)));
         try
         {

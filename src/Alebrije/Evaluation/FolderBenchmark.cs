@@ -89,7 +89,8 @@ public static class FolderBenchmark
             cancellation.ThrowIfCancellationRequested();
             using var scope = NewDisposeScope();
             var pixels = batch.SelectMany(path => tower.Processor.Prepare(PillowImage.Load(path))).ToArray();
-            var values = ClipNetwork.Unit(tower.Embed(tensor(pixels, [batch.Length, 3, tower.Size, tower.Size]), ScalarType.Float32)).data<float>().ToArray();
+            var embedded = tower.Network.Embed(tensor(pixels, [batch.Length, 3, tower.Size, tower.Size]), ScalarType.Float32);
+            var values = ClipNetwork.Unit(embedded).data<float>().ToArray();
             embeddings.AddRange(values.Chunk(values.Length / batch.Length));
         }
 

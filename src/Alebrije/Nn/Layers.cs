@@ -186,8 +186,11 @@ internal sealed class LayerNormLayer : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>Scale and shift, [width] each.</summary>
-    public (Tensor Scale, Tensor Shift) Pair => (weight, bias);
+    /// <summary>The scale, [width].</summary>
+    public Parameter Weight => weight;
+
+    /// <summary>The shift, [width].</summary>
+    public Parameter Bias => bias;
 
     /// <summary>Added to the variance.</summary>
     public double Eps => eps;

@@ -44,14 +44,16 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor?, Tensor?, Ten
         RegisterComponents();
     }
 
-    /// <summary>The attention of the tokens to each other, with the norm before it.</summary>
-    public (LayerNormLayer Norm, Attention Attention) SelfAttention => (norm1, attn1);
-
-    /// <summary>The network on each token, with the norm before it.</summary>
-    public (LayerNormLayer Norm, FeedForward Network) Perceptron => (norm3, ff);
-
-    /// <summary>Whether the block looks at a context besides its own sequence.</summary>
-    public bool LooksAtContext => firstTakesContext || attn2 is not null;
+    /// <summary>Its layers, to be packed.</summary>
+    /// <exception cref="ArgumentException">The block attends to a context or is gated.</exception>
+    public BlockWeights Weights() => firstTakesContext || attn2 is not null || ff.IsGated
+        ? throw new ArgumentException(
+            "A block that looks at a context or is gated cannot be packed: only blocks of one sequence with a plain network can.")
+        : new BlockWeights(norm1, norm3, attn1.Projections.Out, ff.Projections.Widen, ff.Projections.Narrow)
+        {
+            Heads = attn1.Sizes.Heads, Activation = GeluForm.Exact,
+            InProjections = (attn1.Projections.Q, attn1.Projections.K, attn1.Projections.V),
+        };
 
     /// <param name="x">[batch, tokens, width]</param>
     /// <param name="context">[batch, others, context width], or null where no attention takes one.</param>

@@ -18,15 +18,12 @@ public sealed class ClipModel : IDisposable
     /// <summary>The scale that published CLIPs end their training with, and the largest that they allow (Radford et al., 2021, §2.5).</summary>
     public const double UsualLogitScale = 100;
 
-    private const int TextBatch = 64, ImageBatch = 32;
-
-    /// <summary>Below this many parameters float32 is fast enough, and the same numbers come out on every machine.</summary>
-    private const long SmallNetwork = 100_000_000;
+    private const int ImageBatch = 32;
 
     private readonly ClipModelParts parts;
     private readonly ScalarType dtype;
     private readonly Action<RunNote>? note;
-    private readonly Lazy<PackedTextTower?> packedText;
+    private readonly Lazy<PackedTextTower> packedText;
     private readonly Lazy<PackedVisionTower?> packedVision;
     private readonly Lazy<EmbeddingSpace> space;
 
@@ -38,9 +35,10 @@ public sealed class ClipModel : IDisposable
         if (precision == Precision.Int8 && !OneDnn.HasInt8)
             throw new NotSupportedException("This libtorch has no int8 products for this processor; use fp32, or bf16 where 'doctor' names it.");
         dtype = precision == Precision.Int8 ? ScalarType.Int8
-            : precision == Precision.Auto && parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())) < SmallNetwork ? ScalarType.Float32 : Processor.ScalarType(precision);
-        packedText = new(() => Packed(parts.Text?.Pack(dtype), "texts"));
-        packedVision = new(() => Packed(parts.Image?.Pack(dtype), "pictures"));
+            : Processor.ScalarType(precision, parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())));
+        packedText = new(() => parts.Text!.Network.Pack(dtype));
+        packedVision = new(() => parts.Image!.Network.Pack(dtype) ?? (dtype != ScalarType.Int8 ? null
+            : throw new NotSupportedException($"{parts.Folder} embeds pictures with a network that int8 is not made for; use fp32.")));
     }
 
     /// <summary>The model's name: that of its folder.</summary>
@@ -62,7 +60,7 @@ public sealed class ClipModel : IDisposable
     public ClipImageProcessor? ImageProcessor => parts.Image?.Processor;
 
     /// <summary>Sizes of the image tower where it is a vision transformer, or null.</summary>
-    internal ClipVisionConfig? VisionSizes => parts.Image?.Sizes;
+    internal ClipVisionConfig? VisionSizes => parts.Image?.Network.Config is { IsTransformer: true, Pooler: null } config ? config : null;
 
     /// <summary>Loads a model.</summary>
     /// <param name="folder">
@@ -102,37 +100,16 @@ public sealed class ClipModel : IDisposable
     {
         ArgumentNullException.ThrowIfNull(texts);
         var tower = parts.Text ?? throw new InvalidOperationException($"{parts.Folder} embeds pictures only: {parts.WhyNoText}.");
-        var rows = TextCuts.Encode(tower.Tokenizer, texts, tower.Length, out var lengths, note);
+        var rows = TextCuts.Encode(tower.Tokenizer, texts, tower.Length, out _, note);
         var embeddings = new float[rows.Length][];
-        if (packedText.Value is { } packed)
+        var done = 0;
+        cancellation.ThrowIfCancellationRequested();
+        Inference(() => packedText.Value.Embed(rows, (places, values) =>
         {
-            var done = 0;
+            Store(values, places, embeddings);
+            progress?.Invoke(done += places.Length);
             cancellation.ThrowIfCancellationRequested();
-            Inference(() => packed.Embed(rows, (places, values) =>
-            {
-                Store(values, places, embeddings);
-                progress?.Invoke(done += places.Length);
-                cancellation.ThrowIfCancellationRequested();
-            }));
-            return embeddings;
-        }
-
-        var order = Enumerable.Range(0, rows.Length).OrderBy(i => lengths[i]).ToArray();
-        for (var from = 0; from < order.Length; from += TextBatch)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            var batch = order.AsSpan(from, Math.Min(TextBatch, order.Length - from));
-
-            // No token sees a later one, so padding may be cut away; the first of it stays, because old configs pool at the largest id.
-            var tokens = tower.SeesPadding ? tower.Length : Math.Min(tower.Length, lengths[batch[^1]] + 1);
-            var ids = new long[batch.Length * tokens];
-            for (var i = 0; i < batch.Length; i++)
-                for (var t = 0; t < tokens; t++) ids[(i * tokens) + t] = rows[batch[i]][t];
-            var places = batch.ToArray();
-            Inference(() => Store(tower.Embed(tensor(ids, [ids.Length / tokens, tokens]), dtype), places, embeddings));
-            progress?.Invoke(from + batch.Length);
-        }
-
+        }));
         return embeddings;
     }
 
@@ -210,7 +187,7 @@ public sealed class ClipModel : IDisposable
                     Inference(() =>
                     {
                         var x = tensor(pixels, [places.Length, 3, tower.Size, tower.Size]);
-                        Store(packed?.Embed(x) ?? tower.Embed(x, dtype), places, embeddings);
+                        Store(packed?.Embed(x) ?? tower.Network.Embed(x, dtype), places, embeddings);
                     });
                 }
 
@@ -245,7 +222,8 @@ public sealed class ClipModel : IDisposable
         var pixels = tensor(images.Processor.Normalize(seen), [1, 3, images.Size, images.Size]);
         var ids = tensor(row.Select(id => (long)id).ToArray(), [1, row.Length]);
         var (ofImage, ofText, cosine) = ClipRelevance.Compute(
-            () => images.Embed(pixels, ScalarType.Float32), () => texts.Embed(ids, ScalarType.Float32), LogitScale, lastLayerOnly);
+            () => images.Network.Embed(pixels, ScalarType.Float32), () => texts.Network.Embed(ids, ScalarType.Float32),
+            LogitScale, lastLayerOnly);
         var places = ofImage.shape[2] - 1;
         var grid = (int)Math.Round(Math.Sqrt(places));
         if (grid * grid != places) throw new InvalidOperationException($"{parts.Folder} has an image tower without a class token before a square of patches; its relevance cannot be drawn.");
@@ -261,7 +239,7 @@ public sealed class ClipModel : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (packedText.IsValueCreated) packedText.Value?.Dispose();
+        if (packedText.IsValueCreated) packedText.Value.Dispose();
         if (packedVision.IsValueCreated) packedVision.Value?.Dispose();
         parts.Dispose();
     }
@@ -295,10 +273,6 @@ public sealed class ClipModel : IDisposable
             if (places[k] != k) Array.Copy(pixels, places[k] * plane, pixels, k * plane, plane);
         return (places.Length == batch.Length ? pixels : pixels[..(places.Length * plane)], places);
     }
-
-    /// <summary>A tower that cannot be packed runs as it is written, which no network does in int8.</summary>
-    private T? Packed<T>(T? tower, string what) where T : class => tower is null && dtype == ScalarType.Int8
-        ? throw new NotSupportedException($"{parts.Folder} embeds {what} with a network that int8 is not made for; use fp32.") : tower;
 
     private static void Inference(Action run)
     {

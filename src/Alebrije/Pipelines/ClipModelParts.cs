@@ -12,18 +12,17 @@ namespace Alebrije.Pipelines;
 /// <summary>Texts to embeddings.</summary>
 /// <param name="Tokenizer">Texts to ids.</param>
 /// <param name="Length">Ids of a padded row.</param>
-/// <param name="Embed">[batch, tokens] int64 and the type of the computation to [batch, dimensions], not normalised.</param>
-/// <param name="SeesPadding">Whether a token sees those after it, so that padding may not be cut away.</param>
-/// <param name="Pack">The tower made ready for inference in a type of products, or null where it cannot be.</param>
-internal sealed record ClipTextTower(ITextTokenizer Tokenizer, int Length, Func<Tensor, ScalarType, Tensor> Embed, Func<ScalarType, PackedTextTower?> Pack, bool SeesPadding = false);
+/// <param name="Network">Ids to embeddings.</param>
+internal sealed record ClipTextTower(ITextTokenizer Tokenizer, int Length, ClipTextModel Network);
 
-/// <summary>Pictures to embeddings.</summary>
-/// <param name="Processor">Pictures to numbers.</param>
-/// <param name="Size">Side of a prepared picture.</param>
-/// <param name="Embed">[batch, 3, size, size] and the type of the computation to [batch, dimensions], not normalised.</param>
-/// <param name="Pack">The tower made ready for inference in a type of products, or null where it cannot be.</param>
-/// <param name="Sizes">Sizes of its vision transformer; null where it is a network of another kind.</param>
-internal sealed record ClipImageTower(ClipImageProcessor Processor, int Size, Func<Tensor, ScalarType, Tensor> Embed, Func<ScalarType, PackedVisionTower?> Pack, ClipVisionConfig? Sizes);
+/// <summary>Images to embeddings.</summary>
+/// <param name="Processor">Images to pixels.</param>
+/// <param name="Network">Pixels to embeddings.</param>
+internal sealed record ClipImageTower(ClipImageProcessor Processor, ClipVisionModel Network)
+{
+    /// <summary>Side of a prepared image.</summary>
+    public int Size => Network.Config.ImageSize;
+}
 
 /// <summary>The towers of a <see cref="ClipModel"/>, loaded.</summary>
 internal sealed class ClipModelParts : IDisposable
@@ -35,56 +34,29 @@ internal sealed class ClipModelParts : IDisposable
         Source = ClipModelFolder.None;
         modules.Add(network);
         Dimensions = network.Config.ProjectionDim;
-        Text = new ClipTextTower(
-            ClipTokenizer.OpenAi(), network.Config.TextConfig.MaxPositionEmbeddings, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled), network.PackText);
-        Image = ImageOf(network, ClipImageProcessor.OpenAi(network.Config.VisionConfig.ImageSize));
+        Text = new ClipTextTower(ClipTokenizer.OpenAi(), network.Config.TextConfig.MaxPositionEmbeddings, network.Text);
+        Image = new ClipImageTower(ClipImageProcessor.OpenAi(network.Config.VisionConfig.ImageSize), network.Vision);
     }
 
     private ClipModelParts(ClipModelFolder folder)
     {
         Source = folder;
-        var (fromText, fromImages) = (0, 0);
-        if (folder.WholeModel is { } whole)
-        {
-            var network = LoadNetwork<ClipNetwork>("CLIPModel", whole);
-            (fromText, fromImages) = (network.Config.ProjectionDim, network.Config.ProjectionDim);
-            using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
-            if (folder.Tokenizer is { } tokenizer)
-                Text = TextTower(tokenizer, network.Config.TextConfig, (ids, type) => network.ProjectText(network.Text.Encode(ids, dtype: type).Pooled), network.PackText);
-            if (folder.HasImageProcessor)
-                Image = ImageOf(network, folder.LoadImageProcessor());
-        }
-
-        if (folder.TextModel is { } textFolder && folder.Tokenizer is { } own)
-        {
-            var network = LoadNetwork<ClipTextModel>("CLIPTextModelWithProjection", textFolder);
-            fromText = network.Config.ProjectionDim;
-            Text = TextTower(own, network.Config, (ids, type) => network.Project(network.Encode(ids, dtype: type).Pooled), network.Pack);
-        }
-
-        if (folder.VisionModel is { } visionFolder && folder.HasImageProcessor)
-        {
-            var network = LoadNetwork<ClipVisionModel>("CLIPVisionModelWithProjection", visionFolder);
-            fromImages = network.Config.ProjectionDim;
-            Image = new ClipImageTower(folder.LoadImageProcessor(), network.Config.ImageSize, (pixels, type) => network.Project(network.Encode(pixels, dtype: type).Pooled), network.Pack, network.Config);
-        }
-
-        if (folder.OpenClip is { } openClip)
-        {
-            var network = OpenClipFolder.Load(openClip);
-            modules.Add(network);
-            if (network.Config.Assumption is { } assumption) Assumptions = [assumption];
-            (fromText, fromImages) = (network.Config.EmbedDim, network.Config.EmbedDim);
-            using (var scale = network.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
-            if (folder.OpenClipTokenizer(network.Config.TextCfg) is { } tokenizer)
-                Text = new ClipTextTower(tokenizer, network.Config.TextCfg.ContextLength, (ids, type) => network.EncodeText(ids, type), network.PackText, network.Config.TextCfg.NoCausalMask);
-            Image = new ClipImageTower(folder.OpenClipProcessor(network.ImageSize), network.ImageSize, (pixels, type) => network.EncodeImage(pixels, type), network.PackVision, network.Config.VisionSizes);
-        }
+        var whole = folder.OpenClip is { } openClip ? Keep(OpenClipFolder.Load(openClip))
+            : folder.WholeModel is { } path ? Keep(ComponentCatalog.Load<ClipNetwork>("CLIPModel", path)) : null;
+        if (whole is not null)
+            using (var scale = whole.LogitScale.detach().to(ScalarType.Float32)) LogitScale = Math.Exp(scale.item<float>());
+        var text = whole?.Text ?? (folder is { TextModel: { } textFolder, Tokenizer: not null }
+            ? Keep(ComponentCatalog.Load<ClipTextModel>("CLIPTextModelWithProjection", textFolder)) : null);
+        var vision = whole?.Vision ?? (folder is { VisionModel: { } visionFolder, HasImageProcessor: true }
+            ? Keep(ComponentCatalog.Load<ClipVisionModel>("CLIPVisionModelWithProjection", visionFolder)) : null);
+        if (text is not null) Text = folder.TextTower(text);
+        if (vision is not null && folder.HasImageProcessor) Image = new ClipImageTower(folder.LoadImageProcessor(), vision);
 
         if (Text is null && Image is null) throw new WeightsException($"{folder.Path} embeds nothing: {folder.WhyNoText}, and {folder.WhyNoImages}.");
+        var (fromText, fromImages) = (text?.Config.ProjectionDim, vision?.Config.ProjectionDim);
         if (Text is not null && Image is not null && fromText != fromImages)
             throw new WeightsException($"{folder.Path} has a text tower with {fromText} numbers an embedding and an image tower with {fromImages}: they are not of one CLIP.");
-        Dimensions = Image is null ? fromText : fromImages;
+        Dimensions = (Image is null ? fromText : fromImages)!.Value;
     }
 
     private ClipModelFolder Source { get; }
@@ -100,7 +72,7 @@ internal sealed class ClipModelParts : IDisposable
     public IEnumerable<nn.Module> Modules => modules;
 
     /// <summary>Sentences about what the files do not say and was assumed.</summary>
-    public IReadOnlyList<string> Assumptions { get; } = [];
+    public IReadOnlyList<string> Assumptions => Source.OpenClipConfig?.Assumption is { } assumption ? [assumption] : [];
 
     public static ClipModelParts Load(string folder) => new(ClipModelFolder.Open(folder));
 
@@ -122,20 +94,8 @@ internal sealed class ClipModelParts : IDisposable
         foreach (var module in modules) module.Dispose();
     }
 
-    private static ClipImageTower ImageOf(ClipNetwork network, ClipImageProcessor processor) => new(
-        processor, network.Config.VisionConfig.ImageSize, (pixels, type) => network.ProjectImage(network.Vision.Encode(pixels, dtype: type).Pooled), network.PackVision, network.Config.VisionConfig);
-
-    private static ClipTextTower TextTower(string tokenizerFolder, ClipTextConfig config, Func<Tensor, ScalarType, Tensor> embed, Func<ScalarType, PackedTextTower?> pack)
+    private T Keep<T>(T network) where T : nn.Module
     {
-        var tokenizer = ClipTokenizer.Load(tokenizerFolder);
-        if (tokenizer.VocabularySize > config.VocabSize)
-            throw new WeightsException($"{tokenizerFolder} has {tokenizer.VocabularySize} symbols, but the text tower knows {config.VocabSize}: tokenizer and weights do not belong together.");
-        return new ClipTextTower(tokenizer, Math.Min(tokenizer.MaxLength, config.MaxPositionEmbeddings), embed, pack);
-    }
-
-    private T LoadNetwork<T>(string className, string folder) where T : nn.Module
-    {
-        var network = ComponentCatalog.Load<T>(className, folder);
         modules.Add(network);
         return network;
     }
@@ -144,12 +104,14 @@ internal sealed class ClipModelParts : IDisposable
 /// <summary>Where a folder keeps its CLIP; reads no weights.</summary>
 internal sealed class ClipModelFolder
 {
+    private readonly Lazy<OpenClipConfig?> openClipConfig;
     private string? processor;
 
     private ClipModelFolder(string path)
     {
         Path = path;
         Name = CheckpointFolder.NameOf(path);
+        openClipConfig = new(() => OpenClip is { } openClip ? OpenClipFolder.ConfigOf(openClip) : null);
     }
 
     /// <summary>What stands behind a model of random weights.</summary>
@@ -170,11 +132,14 @@ internal sealed class ClipModelFolder
     /// <summary>Folder of open_clip's, or a file of openai/CLIP's: both towers in OpenAI's names.</summary>
     public string? OpenClip { get; private init; }
 
+    /// <summary>Sizes of <see cref="OpenClip"/>, read when asked for.</summary>
+    public OpenClipConfig? OpenClipConfig => openClipConfig.Value;
+
     /// <summary>Folder of the tokenizer's files.</summary>
     public string? Tokenizer { get; private set; }
 
-    /// <summary>Whether pictures can be prepared as the checkpoint says.</summary>
-    public bool HasImageProcessor => processor is not null || TrainedSize is not null;
+    /// <summary>True where images can be prepared as the checkpoint says.</summary>
+    public bool HasImageProcessor => OpenClip is not null || processor is not null || TrainedSize is not null;
 
     /// <summary>Size of the image tower of a run of this project's own trainer, which prepares pictures as transformers does by default.</summary>
     private int? TrainedSize { get; set; }
@@ -208,15 +173,30 @@ internal sealed class ClipModelFolder
 
     /// <summary>The tokenizer.</summary>
     /// <exception cref="WeightsException">There is none; the message says why.</exception>
-    public ITextTokenizer LoadTokenizer() => OpenClip is not null
-        ? OpenClipTokenizer(OpenClipConfigOf().TextCfg) ?? throw new WeightsException($"{Path} has no tokenizer: {WhyNoText}.")
-        : ClipTokenizer.Load(Tokenizer ?? throw new WeightsException($"{Path} has no tokenizer: {WhyNoText}."));
+    public ITextTokenizer LoadTokenizer() =>
+        (OpenClipConfig is { } config ? OpenClipTokenizer(config.TextCfg) : Tokenizer is { } folder ? ClipTokenizer.Load(folder) : null)
+            ?? throw new WeightsException($"{Path} has no tokenizer: {WhyNoText}.");
+
+    /// <summary>A text tower with the tokenizer of the folder; null where that is missing, then <see cref="WhyNoText"/> says why.</summary>
+    /// <exception cref="WeightsException">The tokenizer has more symbols than the network.</exception>
+    public ClipTextTower? TextTower(ClipTextModel network)
+    {
+        var config = network.Config;
+        if (OpenClipConfig is { } sizes)
+            return OpenClipTokenizer(sizes.TextCfg) is { } theirs ? new ClipTextTower(theirs, config.MaxPositionEmbeddings, network) : null;
+        if (Tokenizer is null) return null;
+        var tokenizer = ClipTokenizer.Load(Tokenizer);
+        if (tokenizer.VocabularySize > config.VocabSize)
+            throw new WeightsException($"{Tokenizer} has {tokenizer.VocabularySize} symbols, but the text tower knows {config.VocabSize}: "
+                + "tokenizer and weights do not belong together.");
+        return new ClipTextTower(tokenizer, Math.Min(tokenizer.MaxLength, config.MaxPositionEmbeddings), network);
+    }
 
     /// <summary>
     /// CLIP's tokenizer in the dialect of an open_clip folder or an OpenAI file, or the unigram tokenizer that the folder holds; null where it has neither:
     /// then <see cref="WhyNoText"/> says why.
     /// </summary>
-    public ITextTokenizer? OpenClipTokenizer(OpenClipTextConfig text)
+    private ITextTokenizer? OpenClipTokenizer(OpenClipTextConfig text)
     {
         if (text.HfTokenizerName is not null && UnigramTokenizer.IsIn(Path))
         {
@@ -234,15 +214,14 @@ internal sealed class ClipModelFolder
         return ClipTokenizer.OpenAi(IsOpenClip(Path) ? OpenClipPreparation.DialectOf(Path) : ClipDialect.OpenAi, text.ContextLength);
     }
 
-    /// <summary>Preparation of pictures for an open_clip folder or an OpenAI file.</summary>
-    public ClipImageProcessor OpenClipProcessor(int size) => IsOpenClip(Path) ? OpenClipPreparation.ProcessorOf(Path, size) : ClipImageProcessor.OpenAi(size);
-
-    public ClipImageProcessor LoadImageProcessor() => OpenClip is not null ? OpenClipProcessor(OpenClipConfigOf().SideOfPictures)
+    /// <summary>The preparation of images.</summary>
+    /// <exception cref="WeightsException">There is none; the message says why.</exception>
+    public ClipImageProcessor LoadImageProcessor() =>
+        OpenClipConfig?.ToClip().VisionConfig.ImageSize is { } side
+            ? IsOpenClip(Path) ? OpenClipPreparation.ProcessorOf(Path, side) : ClipImageProcessor.OpenAi(side)
         : processor is not null ? ClipImageProcessor.Load(processor)
         : TrainedSize is { } size ? ClipImageProcessor.Transformers(size)
         : throw new WeightsException($"{Path} does not say how pictures are prepared: {WhyNoImages}.");
-
-    private OpenClipConfig OpenClipConfigOf() => OpenClipFolder.ConfigOf(OpenClip!);
 
     private static bool IsOpenClip(string path) => File.Exists(System.IO.Path.Combine(path, OpenClipConfig.FileName)) && !IsPublishedFolder(path);
 

@@ -6,6 +6,8 @@ using Alebrije.Models.T5;
 using Alebrije.Models.UNets;
 using Alebrije.Models.XlmRoberta;
 using Alebrije.Nn;
+using Alebrije.Pipelines.Imagen;
+using Alebrije.Pipelines.Kandinsky;
 using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -97,13 +99,14 @@ internal sealed class GenerationEstimator
                 Stage(from, component, NetworkCost.OfTransformer(new ClipVisionModel(vision, projects: true), patches), ScalarType.Float32, runs: 1);
                 break;
             case "MultilingualCLIP":
-                Stage(from, component, NetworkCost.OfTransformer(new MultilingualClip(from.Config<MultilingualClipConfig>(component)), 77), ScalarType.Float32, runs: Halves);
+                var multilingual = new MultilingualClip(from.Config<MultilingualClipConfig>(component));
+                Stage(from, component, NetworkCost.OfTransformer(multilingual, KandinskyTexts.Tokens), ScalarType.Float32, runs: Halves);
                 break;
             case "T5EncoderModel" when stages.Any(stage => stage.Stage == component):
                 // Later stages of DeepFloyd IF take the encodings of the first.
                 break;
             case "T5EncoderModel":
-                Stage(from, component, NetworkCost.OfTransformer(new T5Encoder(from.Config<T5Config>(component)), 77), type, runs: Halves);
+                Stage(from, component, NetworkCost.OfTransformer(new T5Encoder(from.Config<T5Config>(component)), ImagenTexts.Tokens), type, runs: Halves);
                 break;
             case "PriorTransformer":
                 Prior(from, component, PriorTransformerConfig.Read(from.Of(component)));

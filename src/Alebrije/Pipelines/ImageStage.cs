@@ -57,5 +57,5 @@ internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVis
     /// <inheritdoc/>
     public void Dispose() => encoder.Dispose();
 
-    private Tensor EncodePixels(Tensor pixels) => encoder.Use(tower => tower.Project(tower.Encode(pixels).Pooled));
+    private Tensor EncodePixels(Tensor pixels) => encoder.Use(tower => tower.Embed(pixels));
 }

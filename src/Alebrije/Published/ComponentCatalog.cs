@@ -18,31 +18,38 @@ internal static class ComponentCatalog
     private const string TransformersFile = "model.safetensors", DiffusersFile = "diffusion_pytorch_model.safetensors";
 
     /// <summary>Old files hold the ids of the positions as a tensor, which is no weight.</summary>
-    private static readonly StateDictOptions Clip = new() { Ignored = ["*.position_ids"] };
+    private static readonly Func<string, StateDictOptions> Clip = _ => new() { Ignored = ["*.position_ids"] };
 
-    /// <summary>Tensors of OpenAI's files that are no weights.</summary>
-    private static readonly StateDictOptions OpenAi = new() { Ignored = OpenClipFolder.NoWeights };
+    private static readonly Func<string, StateDictOptions> OldAttention = _ => new() { Renames = AutoencoderKeyMap.FromOldAttention };
 
-    private static readonly Dictionary<string, (Func<string, nn.Module> Build, StateDictOptions Options)> Known = new(StringComparer.Ordinal)
+    private static readonly Func<string, StateDictOptions> OpenAi = path => OpenAiKeyMap.Whole(OpenClipConfig.Read(path));
+
+    private static readonly Func<string, StateDictOptions> Same = _ => new();
+
+    /// <summary>Builders of networks from their config, and the relation of the names in files to theirs.</summary>
+    private static readonly Dictionary<string, Entry> Known = new(StringComparer.Ordinal)
     {
-        ["CLIPModel"] = (path => new ClipNetwork(ConfigFile.Read<ClipConfig>(path)), Clip),
-        ["CLIPTextModel"] = (path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: false), Clip),
-        ["CLIPTextModelWithProjection"] = (path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: true), Clip),
-        ["CLIPVisionModelWithProjection"] = (path => new ClipVisionModel(ConfigFile.Read<ClipVisionConfig>(path), projects: true), Clip),
-        ["CLIP"] = (path => new OpenClipNetwork(OpenClipConfig.Read(path)), OpenAi),
-        ["CustomTextCLIP"] = (path => new OpenClipNetwork(OpenClipConfig.Read(path)), OpenAi),
-        ["PriorTransformer"] = (path => new PriorTransformer(PriorTransformerConfig.Read(path)), new StateDictOptions()),
-        [LinearPriorConfig.ClassName] = (path => new LinearPriorMap(LinearPriorConfig.Read(path)), new StateDictOptions()),
-        [AutoregressivePriorConfig.ClassName] = (path => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(path)), new StateDictOptions()),
-        [FirstGuessConfig.ClassName] = (path => new FirstGuessModel(ConfigFile.Read<FirstGuessConfig>(path)), new StateDictOptions()),
-        ["StableUnCLIPImageNormalizer"] = (path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), new StateDictOptions()),
-        ["UNet2DModel"] = (path => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(path)), new StateDictOptions()),
-        ["UNet2DConditionModel"] = (path => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(path)), new StateDictOptions()),
-        ["UnCLIPTextProjModel"] = (path => new UnClipTextProjection(ConfigFile.Read<UnClipTextProjectionConfig>(path)), new StateDictOptions()),
-        ["AutoencoderKL"] = (path => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(path)), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }),
-        ["VQModel"] = (path => new VQModel(ConfigFile.Read<VQModelConfig>(path)), new StateDictOptions { Renames = AutoencoderKeyMap.FromOldAttention }),
-        ["MultilingualCLIP"] = (path => new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), MultilingualClip.FileOptions),
-        ["T5EncoderModel"] = (path => new T5Encoder(ConfigFile.Read<T5Config>(path)), T5Encoder.FileOptions),
+        ["CLIPModel"] = new(path => new ClipNetwork(ConfigFile.Read<ClipConfig>(path)), Clip),
+        ["CLIPTextModel"] = new(path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: false), Clip),
+        ["CLIPTextModelWithProjection"] = new(path => new ClipTextModel(ConfigFile.Read<ClipTextConfig>(path), projects: true), Clip),
+        ["CLIPVisionModelWithProjection"] = new(path => new ClipVisionModel(ConfigFile.Read<ClipVisionConfig>(path), projects: true), Clip),
+        ["CLIP"] = new(path => new ClipNetwork(OpenClipConfig.Read(path).ToClip()), OpenAi),
+        ["CustomTextCLIP"] = new(path => new ClipNetwork(OpenClipConfig.Read(path).ToClip()), OpenAi),
+        ["PriorTransformer"] = new(path => new PriorTransformer(PriorTransformerConfig.Read(path)), Same),
+        [LinearPriorConfig.ClassName] = new(path => new LinearPriorMap(LinearPriorConfig.Read(path)), Same),
+        [AutoregressivePriorConfig.ClassName] = new(
+            path => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(path)), Same),
+        [FirstGuessConfig.ClassName] = new(path => new FirstGuessModel(ConfigFile.Read<FirstGuessConfig>(path)), Same),
+        ["StableUnCLIPImageNormalizer"] = new(
+            path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), Same),
+        ["UNet2DModel"] = new(path => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(path)), Same),
+        ["UNet2DConditionModel"] = new(path => new UNet2DConditionModel(ConfigFile.Read<UNet2DConditionConfig>(path)), Same),
+        ["UnCLIPTextProjModel"] = new(path => new UnClipTextProjection(ConfigFile.Read<UnClipTextProjectionConfig>(path)), Same),
+        ["AutoencoderKL"] = new(path => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(path)), OldAttention),
+        ["VQModel"] = new(path => new VQModel(ConfigFile.Read<VQModelConfig>(path)), OldAttention),
+        ["MultilingualCLIP"] = new(
+            path => new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(path)), _ => MultilingualClip.FileOptions),
+        ["T5EncoderModel"] = new(path => new T5Encoder(ConfigFile.Read<T5Config>(path)), _ => T5Encoder.FileOptions),
     };
 
     public static bool Knows(string className) => Known.ContainsKey(className);
@@ -59,8 +66,10 @@ internal static class ComponentCatalog
         return StateDict.Names(network);
     }
 
-    /// <summary>How names in files of this class relate to the network's.</summary>
-    public static StateDictOptions Options(string className) => Find(className).Options;
+    /// <summary>Relation of the names in files of a class to the network's.</summary>
+    /// <param name="className">Class of the component.</param>
+    /// <param name="configPath">Its config.</param>
+    public static StateDictOptions Options(string className, string configPath) => Find(className).Options(configPath);
 
     /// <summary>Builds a network from a component's folder, in evaluation mode, and loads its weights, strictly in both directions.</summary>
     /// <param name="className">Class of the component.</param>
@@ -82,7 +91,8 @@ internal static class ComponentCatalog
             throw new WeightsException($"{folder} is a {className}, and another class of network is needed here.");
         }
 
-        CheckpointFolder.Load(network, folder, edits is null ? options : options with { Edits = edits });
+        var names = options(folder);
+        CheckpointFolder.Load(network, folder, edits is null ? names : names with { Edits = edits });
         network.eval();
         return network;
     }
@@ -115,7 +125,8 @@ internal static class ComponentCatalog
     /// <param name="className">Class of the component.</param>
     /// <param name="network">The network, of the sizes of the folder.</param>
     /// <param name="folder">The component's folder.</param>
-    public static void Fill(string className, nn.Module network, string folder) => CheckpointFolder.Load(network, folder, Find(className).Options);
+    public static void Fill(string className, nn.Module network, string folder) =>
+        CheckpointFolder.Load(network, folder, Find(className).Options(folder));
 
     /// <summary>Writes the weights of a component as published ones are: safetensors, named by their library.</summary>
     /// <param name="folder">The component's folder, made where it is missing.</param>
@@ -131,7 +142,11 @@ internal static class ComponentCatalog
     public static void Write(string path, IEnumerable<KeyValuePair<string, Tensor>> weights) =>
         SafeTensorsWriter.Write(path, weights, new Dictionary<string, string> { ["format"] = "pt" });
 
-    private static (Func<string, nn.Module> Build, StateDictOptions Options) Find(string className) => Known.TryGetValue(className, out var known)
+    private static Entry Find(string className) => Known.TryGetValue(className, out var known)
         ? known
         : throw new WeightsException($"the class {className} is not built in; these are: {string.Join(", ", Known.Keys)}.");
+
+    /// <param name="Build">Builds the network from its config.</param>
+    /// <param name="Options">Relation of the names in files to the network's, by the config.</param>
+    private sealed record Entry(Func<string, nn.Module> Build, Func<string, StateDictOptions> Options);
 }

@@ -31,6 +31,9 @@ public static class Processor
     /// <summary>Short names of the vector instructions that matter here, for people to read.</summary>
     public static IReadOnlyList<string> Features { get; } = DetectFeatures();
 
+    /// <summary>Below this many parameters float32 is fast enough, and the same numbers come out on every machine.</summary>
+    private const long SmallNetwork = 100_000_000;
+
     /// <summary>The type in which a network computes.</summary>
     /// <param name="precision">What the user asked for.</param>
     /// <returns>Float32 or BFloat16</returns>
@@ -38,6 +41,12 @@ public static class Processor
     public static torch.ScalarType ScalarType(Precision precision) =>
         precision == Precision.Int8 ? throw new NotSupportedException("int8 is for embedding with CLIP; training and drawing take auto, fp32 or bf16.")
         : precision == Precision.Bf16 || (precision == Precision.Auto && HasFastBf16) ? torch.ScalarType.BFloat16 : torch.ScalarType.Float32;
+
+    /// <summary>The type in which a network of a size computes; <see cref="Precision.Auto"/> keeps small ones in float32.</summary>
+    /// <param name="precision">Format that the user asked for.</param>
+    /// <param name="parameters">Parameters of the network.</param>
+    internal static torch.ScalarType ScalarType(Precision precision, long parameters) =>
+        precision == Precision.Auto && parameters < SmallNetwork ? torch.ScalarType.Float32 : ScalarType(precision);
 
     private static bool DetectBf16()
     {

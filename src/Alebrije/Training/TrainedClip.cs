@@ -54,7 +54,13 @@ internal sealed class TrainedClip : IDisposable
         Copy(folder, network);
         network.eval();
         foreach (var parameter in network.parameters()) parameter.requires_grad = false;
-        if (OpenClip(folder) is { } other) return new TrainedClip(network, other.Vocabulary(), new ClipImageProcessor(other.Pictures()));
+        if (OpenClip(folder) is { } other)
+        {
+            var tokenizer = ClipTokenizer.Create(
+                BpeVocabulary.OpenAi(), ClipDialect.Transformers, TextLength(other), BpeVocabulary.EndToken);
+            return new TrainedClip(network, tokenizer, new ClipImageProcessor(Pictures(other)));
+        }
+
         var processor = Preprocessor(folder) is { } settings ? ClipImageProcessor.Load(settings) : ClipImageProcessor.Transformers(network.Config.VisionConfig.ImageSize);
         return new TrainedClip(network, ClipTokenizer.Load(TokenizerFolder(folder)), processor);
     }
@@ -62,10 +68,11 @@ internal sealed class TrainedClip : IDisposable
     /// <summary>Sizes of such a folder's network.</summary>
     /// <exception cref="CheckpointNotFoundException">It holds no CLIP that can be trained.</exception>
     /// <exception cref="WeightsException">Its towers are of a kind that is not trained here.</exception>
-    public static ClipConfig ConfigOf(string folder) => IsModel(folder) ? TowersConfig(folder) : OpenClip(folder)?.Config() ?? ConfigFile.Read<ClipConfig>(WholeFolder(folder));
+    public static ClipConfig ConfigOf(string folder) => IsModel(folder) ? TowersConfig(folder)
+        : OpenClip(folder) is { } other ? Trainable(other) : ConfigFile.Read<ClipConfig>(WholeFolder(folder));
 
     /// <summary>A sentence about what the files of such a folder do not say and was assumed; null where nothing was.</summary>
-    public static string? AssumptionOf(string folder) => OpenClip(folder) is { } other ? OpenClipFolder.ConfigOf(other.Path).Assumption : null;
+    public static string? AssumptionOf(string folder) => OpenClip(folder)?.OpenClipConfig!.Assumption;
 
     /// <summary>Whether such a folder keeps the scale of its logits; a model's towers apart do not.</summary>
     public static bool HasLogitScale(string folder) => !IsModel(folder);
@@ -74,7 +81,7 @@ internal sealed class TrainedClip : IDisposable
     public static void CopyTokenizer(string folder, string target)
     {
         Directory.CreateDirectory(target);
-        if (OpenClip(folder) is { } other) other.SaveVocabulary(target);
+        if (OpenClip(folder) is { } other) BpeVocabulary.OpenAi().Save(target, TextLength(other), BpeVocabulary.EndToken);
         else
             foreach (var file in Directory.GetFiles(TokenizerFolder(folder)).Where(file => TokenizerNames.Contains(Path.GetFileName(file), StringComparer.Ordinal)))
                 File.Copy(file, Path.Combine(target, Path.GetFileName(file)), overwrite: true);
@@ -84,7 +91,7 @@ internal sealed class TrainedClip : IDisposable
     public static void CopyPreprocessor(string folder, string target)
     {
         var path = Path.Combine(target, PreprocessorFile);
-        if (OpenClip(folder) is { } other) AtomicFile.Write(path, stream => stream.Write(PreprocessorConfig.Write(other.Pictures())));
+        if (OpenClip(folder) is { } other) AtomicFile.Write(path, stream => stream.Write(PreprocessorConfig.Write(Pictures(other))));
         else if (Preprocessor(folder) is { } settings)
         {
             Directory.CreateDirectory(target);
@@ -96,28 +103,12 @@ internal sealed class TrainedClip : IDisposable
     /// <summary>Copies the weights of such a folder into a network of the same sizes. A model's towers come without a scale of the logits: that stays.</summary>
     public static void Copy(string folder, ClipNetwork network)
     {
-        if (OpenClip(folder) is { } other)
+        if (OpenClip(folder) is { } other) OpenClipFolder.Fill(network, other.OpenClip!);
+        else if (!IsModel(folder)) ComponentCatalog.Fill("CLIPModel", network, WholeFolder(folder));
+        else
         {
-            using var named = OpenClipFolder.Load(other.Path);
-            OpenClipKeyMap.Copy(named, network);
-            return;
-        }
-
-        if (!IsModel(folder))
-        {
-            ComponentCatalog.Fill("CLIPModel", network, WholeFolder(folder));
-            return;
-        }
-
-        using var text = new ClipTextModel(network.Config.TextConfig, projects: true);
-        using var vision = new ClipVisionModel(network.Config.VisionConfig, projects: true);
-        using var guard = no_grad();
-        var tensors = network.state_dict();
-        foreach (var (tower, className, component) in new (nn.Module, string, string)[]
-            { (text, "CLIPTextModelWithProjection", TextComponent(folder)), (vision, "CLIPVisionModelWithProjection", VisionComponent) })
-        {
-            ComponentCatalog.Fill(className, tower, Path.Combine(folder, component));
-            foreach (var (name, tensor) in tower.state_dict()) tensors[name].copy_(tensor);
+            ComponentCatalog.Fill("CLIPTextModelWithProjection", network.Text, Path.Combine(folder, TextComponent(folder)));
+            ComponentCatalog.Fill("CLIPVisionModelWithProjection", network.Vision, Path.Combine(folder, VisionComponent));
         }
     }
 
@@ -128,7 +119,36 @@ internal sealed class TrainedClip : IDisposable
     private static string TokenizerFolder(string folder) => IsModel(folder) ? Path.Combine(folder, TextComponent(folder) == "text_encoder" ? "tokenizer" : "prior_tokenizer")
         : IsRun(folder) ? Path.Combine(folder, "tokenizer") : folder;
 
-    private static OpenClipStart? OpenClip(string folder) => IsModel(folder) || IsRun(folder) || ClipModelFolder.OpenClipOf(folder) is null ? null : new OpenClipStart(folder);
+    /// <summary>The files of a CLIP in OpenAI's names; null where the folder has another layout.</summary>
+    private static ClipModelFolder? OpenClip(string folder) =>
+        IsModel(folder) || IsRun(folder) || ClipModelFolder.OpenClipOf(folder) is null ? null : ClipModelFolder.Open(folder);
+
+    /// <summary>Sizes that transformers' layout, which a run keeps, can hold.</summary>
+    private static ClipConfig Trainable(ClipModelFolder files)
+    {
+        var (config, end) = (files.OpenClipConfig!.ToClip(), BpeVocabulary.OpenAi().Tokens.Count - 1);
+        return config.Obstacle(end) is not { } obstacle ? config with { TextConfig = config.TextConfig with { EosTokenId = end } }
+            : throw new WeightsException($"{files.Path} cannot be trained further, for {obstacle}; a vision transformer that is read at a "
+                + "class token can, with a causal text tower.");
+    }
+
+    /// <summary>Preparation of images by transformers' rules: at most the crop differs by a pixel.</summary>
+    private static ClipImageOptions Pictures(ClipModelFolder files)
+    {
+        var options = files.LoadImageProcessor().Options with { Convention = ImageConvention.Transformers };
+        return options.Fit == ImageFit.Longest ? throw new WeightsException($"{files.Path} cannot be trained further, for its pictures get "
+                + "borders (resize_mode longest), which transformers' settings have no word for.")
+            : options.Fit == ImageFit.Squash ? options with { DoCrop = false } : options;
+    }
+
+    /// <summary>Tokens of a row for the published vocabulary, cleaned and cut as usual: nothing else could be written down.</summary>
+    private static int TextLength(ClipModelFolder files)
+    {
+        var tokenizer = files.LoadTokenizer();
+        return tokenizer is ClipTokenizer { Dialect: ClipDialect.OpenAi or ClipDialect.OpenClip } ? tokenizer.MaxLength
+            : throw new WeightsException(
+                $"{files.Path} cannot be trained further, for its texts are cleaned or cut in another way than CLIP's.");
+    }
 
     private static bool IsModel(string folder) => File.Exists(Path.Combine(folder, "model_index.json"));
 
@@ -172,7 +192,7 @@ internal sealed class TrainedClip : IDisposable
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        return Network.ProjectImage(Network.Vision.Encode(pixels, dtype: dtype).Pooled).to(ScalarType.Float32).MoveToOuterDisposeScope();
+        return Network.Vision.Embed(pixels, dtype).to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 
     /// <summary>Text embeddings, encodings and masks.</summary>
@@ -184,7 +204,8 @@ internal sealed class TrainedClip : IDisposable
         using var scope = NewDisposeScope();
         var output = Network.Text.Encode(ids);
         var mask = TokenTensors.Mask(lengths, ids.shape[1]);
-        return (Network.ProjectText(output.Pooled).MoveToOuterDisposeScope(), output.LastHiddenState.MoveToOuterDisposeScope(), mask.MoveToOuterDisposeScope());
+        var embeddings = Network.Text.Project(output.Pooled).MoveToOuterDisposeScope();
+        return (embeddings, output.LastHiddenState.MoveToOuterDisposeScope(), mask.MoveToOuterDisposeScope());
     }
 
     /// <inheritdoc/>

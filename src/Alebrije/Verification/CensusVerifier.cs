@@ -23,8 +23,10 @@ internal static class CensusVerifier
         try
         {
             if (!ComponentCatalog.Knows(className)) throw new WeightsException($"the class {className} is not built in.");
-            var expected = ReadNames(Path.Combine(folder, model + ".txt.gz"));
-            return Compare(result, ComponentCatalog.Names(className, Path.Combine(folder, model + ".json")), expected);
+            var (config, list) = (Path.Combine(folder, model + ".json"), Path.Combine(folder, model + ".txt.gz"));
+            using var listed = new ShapesOnly(ReadNames(list), list);
+            var names = StateDict.Names(listed, ComponentCatalog.Options(className, config));
+            return Compare(result, ComponentCatalog.Names(className, config), names);
         }
         catch (WeightsException e) when (mayRefuse)
         {

@@ -103,8 +103,8 @@ internal static class CheckpointVerifier
     {
         var names = ComponentCatalog.Names(className, folder);
         using var weights = CheckpointFolder.OpenWeights(folder);
-        return CensusVerifier.Compare(
-            new VerificationCase { Id = component, Output = "tensors", Ok = false }, names, StateDict.Names(weights, ComponentCatalog.Options(className)));
+        var listed = StateDict.Names(weights, ComponentCatalog.Options(className, folder));
+        return CensusVerifier.Compare(new VerificationCase { Id = component, Output = "tensors", Ok = false }, names, listed);
     }
 
     private static VerificationCase Hash(string folder, string line)

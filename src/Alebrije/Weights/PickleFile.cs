@@ -86,7 +86,7 @@ internal sealed class PickleFile : TensorSource
     }
 
     /// <inheritdoc/>
-    protected override bool CanFill(string name)
+    protected internal override bool CanFill(string name)
     {
         var tensor = Find(name);
         var stride = 1L;
@@ -100,7 +100,7 @@ internal sealed class PickleFile : TensorSource
     }
 
     /// <inheritdoc/>
-    protected override void CopyBytes(string name, long offset, Span<byte> destination)
+    protected internal override void CopyBytes(string name, long offset, Span<byte> destination)
     {
         var tensor = Find(name);
         CopyBytes(tensor.Storage, (tensor.Offset * TensorTypes.SizeOf(tensor.Storage.Type)) + offset, destination);

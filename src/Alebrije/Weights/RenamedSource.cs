@@ -23,7 +23,8 @@ internal sealed class RenamedSource : TensorSource
             var found = Array.FindIndex(fused, f => f.Pattern.IsMatch(name));
             if (found < 0)
             {
-                Add(name, new Place(original, Turned(name, shape, options), 0, 1, 0, StateDict.Matches(options.Transposed, name)));
+                var turned = StateDict.Matches(options.Transposed, name);
+                Add(name, new Place(original, Turned(name, shape, options), 0, 1, 0) { IsTransposed = turned });
                 continue;
             }
 
@@ -33,8 +34,11 @@ internal sealed class RenamedSource : TensorSource
                 throw new WeightsException($"{source.Location}: '{original}' is [{string.Join(", ", shape)}] and does not divide into {parts.Count} parts of heads of {rows} rows.");
             long[] own = [shape[0] / parts.Count, .. shape[1..]];
             for (var i = 0; i < parts.Count; i++)
-                if (pattern.Replace(name, parts[i]) is var part) Add(part, new Place(original, StateDict.Plain(own, part, options), i, parts.Count, rows, false));
+                if (pattern.Replace(name, parts[i]) is var part)
+                    Add(part, new Place(original, StateDict.Plain(own, part, options), i, parts.Count, rows));
         }
+
+        foreach (var scaled in options.Scaled) Scale(new Regex(scaled.Pattern, RegexOptions.CultureInvariant), scaled.Scale);
     }
 
     /// <inheritdoc/>
@@ -47,7 +51,8 @@ internal sealed class RenamedSource : TensorSource
     public override bool Contains(string name) => places.ContainsKey(name);
 
     /// <inheritdoc/>
-    public override TensorEntry Describe(string name) => new(source.Describe(Find(name).Original).Type, Find(name).Shape);
+    public override TensorEntry Describe(string name) => Find(name) is var place && place.Scale is null
+        ? new(source.Describe(place.Original).Type, place.Shape) : new(ScalarType.Float32, place.Shape);
 
     /// <inheritdoc/>
     public override Tensor Read(string name)
@@ -57,6 +62,12 @@ internal sealed class RenamedSource : TensorSource
         if (place.Of == 1)
         {
             var tensor = source.Read(place.Original);
+            if (place.Scale is { } scale)
+            {
+                var rows = tensor.to(ScalarType.Float32).reshape(tensor.shape[0], -1);       // [rows, numbers of a row]
+                tensor = (rows * source.Read(scale).to(ScalarType.Float32).unsqueeze(1)).reshape(tensor.shape);
+            }
+
             return (place.IsTransposed ? tensor.t().contiguous() : tensor.reshape(place.Shape)).MoveToOuterDisposeScope();
         }
 
@@ -66,10 +77,12 @@ internal sealed class RenamedSource : TensorSource
     }
 
     /// <inheritdoc/>
-    protected override bool CanFill(string name) => false;
+    protected internal override bool CanFill(string name) =>
+        Find(name) is { Of: 1, IsTransposed: false, Scale: null } place && source.CanFill(place.Original);
 
     /// <inheritdoc/>
-    protected override void CopyBytes(string name, long offset, Span<byte> destination) => throw new NotSupportedException("Renamed tensors are read as a whole.");
+    protected internal override void CopyBytes(string name, long offset, Span<byte> destination) =>
+        source.CopyBytes(Find(name).Original, offset, destination);
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
@@ -78,9 +91,28 @@ internal sealed class RenamedSource : TensorSource
         base.Dispose(disposing);
     }
 
+    /// <summary>Finds the vector that each tensor's rows are multiplied by, and takes it out of the names.</summary>
+    private void Scale(Regex pattern, string replacement)
+    {
+        var used = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var (name, place) in places.Where(pair => pattern.IsMatch(pair.Key)).ToList())
+        {
+            var scale = pattern.Replace(name, replacement);
+            var fits = places.TryGetValue(scale, out var vector) && place is { Of: 1, Shape: [var rows, ..] }
+                && vector.Shape is [var numbers] && numbers == rows;
+            if (!fits)
+                throw new WeightsException($"{Location}: '{place.Original}' has no scale '{scale}' with a number for each of its rows.");
+            places[name] = place with { Scale = vector!.Original };
+            used.Add(scale);
+        }
+
+        foreach (var scale in used) places.Remove(scale);
+    }
+
     private static long[] Turned(string name, long[] shape, StateDictOptions options) =>
         shape.Length == 2 && StateDict.Matches(options.Transposed, name) ? [shape[1], shape[0]]
         : shape.Length == 1 && StateDict.Matches(options.Rows, name) ? [1, shape[0]]
+        : shape is [1] && StateDict.Matches(options.Scalars, name) ? []
         : StateDict.Plain(shape, name, options);
 
     /// <summary>The parts of a tensor are read one after the other: it is read once.</summary>
@@ -103,5 +135,11 @@ internal sealed class RenamedSource : TensorSource
         : throw new WeightsException($"{Location} has nothing that stands for '{name}' among its {places.Count} tensors.");
 
     /// <summary>Where a tensor comes from, and which part of it.</summary>
-    private sealed record Place(string Original, long[] Shape, int Index, int Of, int Rows, bool IsTransposed);
+    private sealed record Place(string Original, long[] Shape, int Index, int Of, int Rows)
+    {
+        public bool IsTransposed { get; init; }
+
+        /// <summary>The file's name of a vector that multiplies the rows, or null.</summary>
+        public string? Scale { get; init; }
+    }
 }

@@ -50,7 +50,7 @@ internal sealed class SafeTensorsFile : TensorSource
     public override TensorEntry Describe(string name) => Find(name).Entry;
 
     /// <inheritdoc/>
-    protected override unsafe void CopyBytes(string name, long offset, Span<byte> destination)
+    protected internal override unsafe void CopyBytes(string name, long offset, Span<byte> destination)
     {
         var start = Find(name).Offset + offset;
         byte* pointer = null;

@@ -55,10 +55,10 @@ internal sealed class ShardedSource : TensorSource
     public override Tensor Read(string name) => Owner(name).Read(name);
 
     /// <inheritdoc/>
-    protected override bool CanFill(string name) => false;
+    protected internal override bool CanFill(string name) => false;
 
     /// <inheritdoc/>
-    protected override void CopyBytes(string name, long offset, Span<byte> destination) =>
+    protected internal override void CopyBytes(string name, long offset, Span<byte> destination) =>
         throw new NotSupportedException("Shards read their own tensors.");
 
     /// <inheritdoc/>

@@ -39,12 +39,23 @@ internal sealed record StateDictOptions
     /// </summary>
     public IReadOnlyDictionary<string, Func<Tensor, Tensor>> Edits { get; init; } = new Dictionary<string, Func<Tensor, Tensor>>();
 
+    /// <summary>Names, as the network has them, of scalars that the file may hold as lists of one number.</summary>
+    public IReadOnlyList<string> Scalars { get; init; } = [];
+
+    /// <summary>Tensors whose rows the file multiplies by a vector of its own.</summary>
+    public IReadOnlyList<ScaledTensor> Scaled { get; init; } = [];
+
     /// <summary>Turns the network to the file's floating type (where it has but one) instead of converting to the network's.</summary>
     public bool KeepFileType { get; init; }
 
     /// <summary>Whether tensors of the file are cut or turned, not only named otherwise.</summary>
-    internal bool Reshapes => Fused.Count > 0 || Transposed.Count > 0 || Rows.Count > 0;
+    internal bool Reshapes => Fused.Count + Transposed.Count + Rows.Count + Scalars.Count + Scaled.Count > 0;
 }
+
+/// <summary>A tensor [rows, ...] of the network that is the file's times a vector [rows] of the file's, row by row.</summary>
+/// <param name="Pattern">Regular expression, applied to names as the network has them.</param>
+/// <param name="Scale">Replacement that gives the vector's name, after <see cref="StateDictOptions.Renames"/>.</param>
+internal sealed record ScaledTensor(string Pattern, string Scale);
 
 /// <summary>A tensor that stands for several, whose rows it has one after the other, or head by head.</summary>
 /// <param name="Pattern">Regular expression, applied to names after <see cref="StateDictOptions.Renames"/>.</param>

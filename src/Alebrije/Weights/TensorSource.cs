@@ -77,10 +77,10 @@ internal abstract class TensorSource : IDisposable
     }
 
     /// <summary>Whether <see cref="CopyBytes"/> gives this tensor's bytes in row-major order.</summary>
-    protected virtual bool CanFill(string name) => true;
+    protected internal virtual bool CanFill(string name) => true;
 
     /// <summary>Copies bytes of a tensor, row-major and little-endian, from a place in it.</summary>
-    protected abstract void CopyBytes(string name, long offset, Span<byte> destination);
+    protected internal abstract void CopyBytes(string name, long offset, Span<byte> destination);
 
     /// <summary>Closes the files.</summary>
     public void Dispose()

@@ -31,10 +31,12 @@ public sealed class OpenClipOptionsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var config = Read($"{{\"embed_dim\": {features}, \"vision_cfg\": {{\"image_size\": 16, \"patch_size\": 8, \"width\": 16, \"head_width\": 8, \"layers\": 1{Comma(options)}}}, \"text_cfg\": {{}}}}");
-        using var tower = new OpenClipVisionTransformer(config.VisionCfg, features, quickGelu: false);
-        Shake(tower);
-        var (w, vision, pixels) = (tower.state_dict(), config.VisionCfg, randn(2, 3, 16, 16));
+        const string sizes = "\"image_size\": 16, \"patch_size\": 8, \"width\": 16, \"head_width\": 8, \"layers\": 1";
+        var config = Read($"{{\"embed_dim\": {features}, \"vision_cfg\": {{{sizes}{Comma(options)}}}, \"text_cfg\": {{{Text}}}}}");
+        var file = OpenClipFiles.Tensors(config);
+        using var network = OpenClipFiles.Load(config, file);
+        var tower = network.Vision;
+        var (w, vision, pixels) = (OpenClipFiles.Visual(file), config.VisionCfg, randn(2, 3, 16, 16));
         var eps = vision.NormKwargs.GetValueOrDefault("eps", 1e-5);
         var x = conv2d(pixels, w["conv1.weight"], strides: [8L, 8]).flatten(2).transpose(1, 2);
         x = cat([w["class_embedding"].expand(2, 1, 16), x], 1) + w["positional_embedding"];
@@ -55,9 +57,9 @@ public sealed class OpenClipOptionsTests : IDisposable
             expected = vision.FinalLnAfterPool ? Norm(Pooled(x), w, "ln_post", eps) : Pooled(Norm(x, w, "ln_post", eps));
         }
 
-        Same(expected.mm(w["proj"]), tower.call(pixels));
-        if (tower.Pack(ScalarType.Float32) is not { } packed) return;
-        using (packed) Same(expected.mm(w["proj"]), packed.Embed(pixels));
+        Same(expected.mm(w["proj"]), tower.Embed(pixels));
+        using var packed = tower.Pack(ScalarType.Float32)!;
+        Same(expected.mm(w["proj"]), packed.Embed(pixels));
     }
 
     [Theory]
@@ -73,10 +75,11 @@ public sealed class OpenClipOptionsTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var config = Read($"{{\"embed_dim\": 16, \"vision_cfg\": {{}}, \"text_cfg\": {{\"context_length\": 6, \"vocab_size\": 20, \"width\": 16, \"heads\": 2, \"layers\": 1{Comma(options)}}}}}");
-        using var tower = new OpenClipText(config.TextCfg, 16, quickGelu: false);
-        Shake(tower);
-        var (w, text) = (tower.state_dict(), config.TextCfg);
+        const string sizes = "\"context_length\": 6, \"vocab_size\": 20, \"width\": 16, \"heads\": 2, \"layers\": 1";
+        var config = Read($"{{\"embed_dim\": 16, \"vision_cfg\": {{{Vision}}}, \"text_cfg\": {{{sizes}{Comma(options)}}}}}");
+        var w = OpenClipFiles.Tensors(config);
+        using var network = OpenClipFiles.Load(config, w);
+        var (tower, text) = (network.Text, config.TextCfg);
         var ids = tensor(new long[] { 3, 7, 19, 0, 0, 0, 5, 19, 7, 2, 4, 6 }, [2, 6]);
         var eps = text.NormKwargs.GetValueOrDefault("eps", 1e-5);
         var x = w["token_embedding.weight"][ids] + w["positional_embedding"];
@@ -85,17 +88,15 @@ public sealed class OpenClipOptionsTests : IDisposable
         int[] places = text.PoolType switch { "eos" => [1, 2], "last" => [5, 5], "first" => [0, 0], _ => [2, 1] };
         var pooled = stack([x[0, places[0]], x[1, places[1]]]);
         var expected = text.ProjType == "none" ? pooled : text.ProjBias ? linear(pooled, w["text_projection.weight"], w["text_projection.bias"]) : pooled.mm(w["text_projection"]);
-        Assert.Equal(text.ProjType == "none", !w.Keys.Any(name => name.StartsWith("text_projection", StringComparison.Ordinal)));
-        Same(expected, tower.Encode(ids, dtype: null));
-        if (tower.Pack(ScalarType.Float32) is not { } packed) return;
+        var projects = network.state_dict().Keys.Any(name => name.StartsWith("text_projection", StringComparison.Ordinal));
+        Assert.Equal(text.ProjType == "none", !projects);
+        Same(expected, tower.Embed(ids));
         var embedded = zeros(2, 16);
-        using (packed)
+        using var packed = tower.Pack(ScalarType.Float32);
+        packed.Embed([[3, 7, 19, 0, 0, 0], [5, 19, 7, 2, 4, 6]], (rows, values) =>
         {
-            packed.Embed([[3, 7, 19, 0, 0, 0], [5, 19, 7, 2, 4, 6]], (rows, values) =>
-            {
-                for (var i = 0; i < rows.Length; i++) embedded[rows[i]].copy_(values[i]);
-            });
-        }
+            for (var i = 0; i < rows.Length; i++) embedded[rows[i]].copy_(values[i]);
+        });
 
         Same(expected, embedded);
     }
@@ -110,13 +111,11 @@ public sealed class OpenClipOptionsTests : IDisposable
             "embed_dim": 16, "nonscalar_logit_scale": true, "init_logit_scale": 2, "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 16, "head_width": 8, "layers": 1},
             "text_cfg": {"context_length": 6, "vocab_size": 20, "width": 16, "heads": 2, "layers": 1}
             """;
-        using var plain = new OpenClipNetwork(Read($"{{{sizes}}}"));
-        Assert.Equal([1L], plain.LogitScale.shape);
-        SafeTensorsWriter.Write(Path.Combine(folder, "open_clip_model.safetensors"), plain.state_dict());
+        using var plain = OpenClipFiles.Write(folder, $"{{{sizes}}}");
         Read($"{{{sizes}, \"custom_text\": true}}");
         using var loaded = OpenClipFolder.Load(folder);
         var ids = tensor(new long[] { 3, 7, 19, 0, 0, 0 }, [1, 6]);
-        Same(plain.EncodeText(ids), loaded.EncodeText(ids));
+        Same(plain.Text.Embed(ids), loaded.Text.Embed(ids));
         using var model = ClipModel.Load(folder);
         Assert.Equal(1 / 0.07, model.LogitScale, 1e-4);
     }
@@ -126,14 +125,34 @@ public sealed class OpenClipOptionsTests : IDisposable
     [InlineData("\"tokenizer_mode\": \"clips\"", "tokenizer_mode")]
     public void Texts_PreparedByAnotherRule_AreRefusedByItsName(string options, string named)
     {
-        using var network = new OpenClipNetwork(Read($$"""
+        using var network = OpenClipFiles.Write(folder, $$"""
             {"embed_dim": 16, "vision_cfg": {"image_size": 16, "patch_size": 8, "width": 16, "head_width": 8, "layers": 1},
              "text_cfg": {"context_length": 6, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1, {{options}}} }
-            """));
-        SafeTensorsWriter.Write(Path.Combine(folder, "open_clip_model.safetensors"), network.state_dict());
+            """);
         using var model = ClipModel.Load(folder);
         Assert.Contains(named, Assert.Throws<InvalidOperationException>(() => model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
+
+    /// <summary>A scale of the branches (LayerScale) must be in the file where the config has one, and nowhere else.</summary>
+    [Theory]
+    [InlineData("vision_cfg", "layer_scale1")]
+    [InlineData("text_cfg", "layer_scale1")]
+    public void LayerScale_IsLoadedStrictly(string tower, string named)
+    {
+        using var scope = NewDisposeScope();
+        var plain = Read($"{{\"embed_dim\": 8, \"vision_cfg\": {{{Vision}}}, \"text_cfg\": {{{Text}}}}}");
+        var scaled = tower == "text_cfg" ? plain with { TextCfg = plain.TextCfg with { LsInitValue = 1 } }
+            : plain with { VisionCfg = plain.VisionCfg with { LsInitValue = 1 } };
+        var error = Assert.Throws<WeightsException>(() => OpenClipFiles.Load(scaled, OpenClipFiles.Tensors(plain)));
+        Assert.Contains(named, error.Message, StringComparison.Ordinal);
+        var message = Assert.Throws<WeightsException>(() => OpenClipFiles.Load(plain, OpenClipFiles.Tensors(scaled))).Message;
+        Assert.Contains("unexpected", message, StringComparison.Ordinal);
+        Assert.Contains(named, message, StringComparison.Ordinal);
+        OpenClipFiles.Load(scaled, OpenClipFiles.Tensors(scaled)).Dispose();
+    }
+
+    private const string Vision = "\"image_size\": 16, \"patch_size\": 8, \"width\": 8, \"head_width\": 8, \"layers\": 1";
+    private const string Text = "\"context_length\": 4, \"vocab_size\": 9, \"width\": 8, \"heads\": 2, \"layers\": 1";
 
     private static string Comma(string options) => options.Length == 0 ? "" : ", " + options;
 
@@ -141,13 +160,6 @@ public sealed class OpenClipOptionsTests : IDisposable
     {
         File.WriteAllText(Path.Combine(folder, OpenClipConfig.FileName), config);
         return OpenClipConfig.Read(folder);
-    }
-
-    /// <summary>Norms, biases and scales begin with ones and zeros, which would hide what is wrong with them.</summary>
-    private static void Shake(nn.Module network)
-    {
-        using var noise = new Noise(1);
-        foreach (var (name, parameter) in network.named_parameters()) parameter.add_(noise.RandnLike(parameter) * (name.EndsWith("weight", StringComparison.Ordinal) ? 0.3 : 0.5));
     }
 
     private static Tensor Norm(Tensor x, Dictionary<string, Tensor> w, string name, double eps) => layer_norm(x, [x.shape[^1]], w[name + ".weight"], w[name + ".bias"], eps);

@@ -32,9 +32,8 @@ public sealed class OpenClipOriginTests : IDisposable
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         var config = Config(quick: false);
-        using var gelu = new OpenClipNetwork(config);
-        using var quickGelu = new OpenClipNetwork(config with { QuickGelu = true });
-        foreach (var (name, parameter) in gelu.named_parameters())
+        var tensors = OpenClipFiles.Tensors(config);
+        foreach (var (name, parameter) in tensors)
         {
             if (name.EndsWith("c_fc.weight", StringComparison.Ordinal)) parameter.mul_(8);
 
@@ -42,13 +41,14 @@ public sealed class OpenClipOriginTests : IDisposable
             if (form == "numbers" || form.Contains("half", StringComparison.Ordinal)) parameter.copy_(parameter.to(ScalarType.Float16));
         }
 
-        quickGelu.load_state_dict(gelu.state_dict());
-        var path = Save(file, form, gelu);
+        using var gelu = OpenClipFiles.Load(config, tensors);
+        using var quickGelu = OpenClipFiles.Load(config with { QuickGelu = true }, tensors);
+        var path = Save(file, form, tensors);
 
         using var loaded = OpenClipFolder.Load(path);
         var pixels = randn(2, 3, 16, 16);
         var (right, wrong) = quick ? (quickGelu, gelu) : (gelu, quickGelu);
-        float Off(OpenClipNetwork network) => (network.EncodeImage(pixels) - loaded.EncodeImage(pixels)).abs().max().item<float>();
+        float Off(ClipNetwork network) => (network.Vision.Embed(pixels) - loaded.Vision.Embed(pixels)).abs().max().item<float>();
         Assert.Equal(0, Off(right));
         Assert.True(Off(wrong) > 1e-4, $"off by {Off(wrong):g3} from the other");
         Assert.Equal(quick, OpenClipFolder.ConfigOf(path).QuickGelu);
@@ -66,8 +66,13 @@ public sealed class OpenClipOriginTests : IDisposable
     [InlineData(1664, 104)]
     public void HeadsOfAnImageTower_AreThoseOfThePublishedSizes_AndSaid(int width, int headWidth)
     {
-        using var network = new OpenClipNetwork(Config(quick: false) with { VisionCfg = new OpenClipVisionConfig { ImageSize = 16, Layers = [1], Width = width, HeadWidth = headWidth, PatchSize = 8, MlpRatio = 0.13 } });
-        var config = OpenClipFolder.ConfigOf(Save("weights.pt", "", network));
+        using var scope = NewDisposeScope();
+        var vision = new OpenClipVisionConfig
+        {
+            ImageSize = 16, Layers = [1], Width = width, HeadWidth = headWidth, PatchSize = 8, MlpRatio = 0.13,
+        };
+        var tensors = OpenClipFiles.Tensors(Config(quick: false) with { VisionCfg = vision });
+        var config = OpenClipFolder.ConfigOf(Save("weights.pt", "", tensors));
         Assert.Equal((headWidth, (int)(width * 0.13)), (config.VisionCfg.HeadWidth, (int)(width * config.VisionCfg.MlpRatio)));
         Assert.Contains($"heads of {headWidth} features", config.Assumption, StringComparison.Ordinal);
     }
@@ -81,8 +86,10 @@ public sealed class OpenClipOriginTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        using var network = new OpenClipNetwork(Config(quick: true) with { CustomText = customText });
-        var path = Save(file, "checkpoint", network);
+        var config = Config(quick: true) with { CustomText = customText };
+        var tensors = OpenClipFiles.Tensors(config);
+        using var network = OpenClipFiles.Load(config, tensors);
+        var path = Save(file, "checkpoint", tensors);
         File.WriteAllText(Path.Combine(folder, OpenClipConfig.FileName), $$"""
             {"model_cfg": {"embed_dim": 8, "quick_gelu": true, "custom_text": {{(customText ? "true" : "false")}},
               "vision_cfg": {"image_size": 16, "layers": 1, "width": 64, "head_width": 64, "patch_size": 8},
@@ -92,8 +99,8 @@ public sealed class OpenClipOriginTests : IDisposable
             """);
         using var loaded = OpenClipFolder.Load(Path.GetDirectoryName(path)!);
         var (pixels, ids) = (randn(1, 3, 16, 16), tensor(new long[] { 97, 5, 98, 0 }, [1, 4]));
-        Assert.True(network.EncodeImage(pixels).equal(loaded.EncodeImage(pixels)).all().item<bool>());
-        Assert.True(network.EncodeText(ids).equal(loaded.EncodeText(ids)).all().item<bool>());
+        Assert.True(network.Vision.Embed(pixels).equal(loaded.Vision.Embed(pixels)).all().item<bool>());
+        Assert.True(network.Text.Embed(ids).equal(loaded.Text.Embed(ids)).all().item<bool>());
         var notes = new List<string>();
         ClipModel.Load(folder, note: note => notes.Add(note.Sentence)).Dispose();
         Assert.Empty(notes);
@@ -105,10 +112,10 @@ public sealed class OpenClipOriginTests : IDisposable
         TextCfg = new OpenClipTextConfig { ContextLength = 16, VocabSize = 99, Width = 64, Heads = 1, Layers = 1 },
     };
 
-    private string Save(string file, string form, OpenClipNetwork network)
+    private string Save(string file, string form, Dictionary<string, Tensor> weights)
     {
         using var scope = NewDisposeScope();
-        var tensors = network.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value);
+        var tensors = weights.ToDictionary(pair => pair.Key, pair => pair.Value);
         if (form.Contains("half", StringComparison.Ordinal))
             foreach (var name in tensors.Keys.Where(name => form == "all half" || !name.Contains("ln_", StringComparison.Ordinal)).ToArray()) tensors[name] = tensors[name].to(ScalarType.Float16);
         if (form == "numbers") tensors["input_resolution"] = tensor(16L);

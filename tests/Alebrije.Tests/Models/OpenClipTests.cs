@@ -48,7 +48,7 @@ public sealed class OpenClipTests : IDisposable
         string[] texts = ["a lion", "a koala riding a motorcycle"];
         var rows = tokenizer.EncodeBatch(texts, 77);
         using var guard = no_grad();
-        var expected = ClipNetwork.Unit(network.EncodeText(tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [2, 77])));
+        var expected = ClipNetwork.Unit(network.Text.Embed(tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [2, 77])));
         Assert.Equal(expected.data<float>().ToArray(), model.EmbedTexts(texts, cancellation: TestContext.Current.CancellationToken).SelectMany(x => x), (a, b) => Math.Abs(a - b) < 1e-5);
 
         var options = model.ImageProcessor!.Options;
@@ -70,7 +70,7 @@ public sealed class OpenClipTests : IDisposable
         Assert.Contains("99 symbols", Assert.Throws<InvalidOperationException>(() => model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
         Assert.Equal(ImageConvention.Torchvision, model.ImageProcessor!.Options.Convention);
         using var guard = no_grad();
-        var expected = ClipNetwork.Unit(network.EncodeImage(tensor(model.ImageProcessor.Prepare(picture), [1, 3, 32, 32])));
+        var expected = ClipNetwork.Unit(network.Vision.Embed(tensor(model.ImageProcessor.Prepare(picture), [1, 3, 32, 32])));
         Assert.Equal(expected.data<float>().ToArray(), model.EmbedImages([picture], cancellation: TestContext.Current.CancellationToken)[0], (a, b) => Math.Abs(a - b) < 1e-5);
     }
 
@@ -162,15 +162,24 @@ public sealed class OpenClipTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var config = new OpenClipVisionConfig { ImageSize = 16, Layers = [0], Width = 4, HeadWidth = 4, PatchSize = 8, PoolType = pool, FinalLnAfterPool = normLast, NoLnPre = true };
-        using var tower = new OpenClipVisionTransformer(config, features: 4, quickGelu: false);
+        var config = new OpenClipConfig
+        {
+            EmbedDim = 4, TextCfg = new OpenClipTextConfig { ContextLength = 4, VocabSize = 9, Width = 4, Heads = 1, Layers = 1 },
+            VisionCfg = new OpenClipVisionConfig
+            {
+                ImageSize = 16, Layers = [0], Width = 4, HeadWidth = 4, PatchSize = 8, PoolType = pool, FinalLnAfterPool = normLast,
+                NoLnPre = true,
+            },
+        };
+        var file = OpenClipFiles.Tensors(config);
+        using var network = OpenClipFiles.Load(config, file);
         var pixels = rand(1, 3, 16, 16);
-        var state = tower.state_dict();
+        var state = OpenClipFiles.Visual(file);
         var patches = nn.functional.conv2d(pixels, state["conv1.weight"], strides: [8L, 8]).flatten(2).transpose(1, 2);
         var x = cat([state["class_embedding"].reshape(1, 1, 4), patches], 1) + state["positional_embedding"];
         Tensor Norm(Tensor t) => nn.functional.layer_norm(t, [4L], state["ln_post.weight"], state["ln_post.bias"], 1e-5);
         var pooled = pool == "tok" ? Norm(x[0, 0]) : normLast ? Norm(x[0, 1..].mean([0])) : Norm(x)[0, 1..].mean([0]);
-        Assert.True(pooled.unsqueeze(0).mm(state["proj"]).allclose(tower.call(pixels), atol: 1e-5));
+        Assert.True(pooled.unsqueeze(0).mm(state["proj"]).allclose(network.Vision.Embed(pixels), atol: 1e-5));
     }
 
     private static string SigLip(string? clean, int symbols)
@@ -183,13 +192,5 @@ public sealed class OpenClipTests : IDisposable
         [new("<pad>", 0, 3), new("</s>", 0, 3), new("<unk>", 0, 2), new("\u2581", -2), .. "abcdefghijklmnopqrstuvwxyzA!,&_".Select(letter => new TestPiece($"{letter}", -3))]));
 
     /// <summary>Writes a folder as open_clip publishes them, with random weights.</summary>
-    private OpenClipNetwork Write(string config)
-    {
-        var path = Path.Combine(folder, OpenClipConfig.FileName);
-        File.WriteAllText(path, config);
-        var network = new OpenClipNetwork(OpenClipConfig.Read(path));
-        network.eval();
-        SafeTensorsWriter.Write(Path.Combine(folder, "open_clip_model.safetensors"), network.state_dict());
-        return network;
-    }
+    private ClipNetwork Write(string config) => OpenClipFiles.Write(folder, config);
 }

@@ -30,56 +30,84 @@ public sealed class PackedTowersTests
             VisionConfig = new ClipVisionConfig { HiddenSize = 24, IntermediateSize = 48, NumHiddenLayers = 2, NumAttentionHeads = 3, ImageSize = 16, PatchSize = 4, HiddenAct = activation },
         }));
         var rows = Rows(200, 24);
-        AssertTexts(rows, ids => network.ProjectText(network.Text.Encode(ids).Pooled), network.PackText);
+        AssertTexts(rows, network.Text);
 
         var pixels = new Noise(3).Randn(5, 3, 16, 16);
-        AssertImages(network.ProjectImage(network.Vision.Encode(pixels).Pooled), type => network.PackVision(type), pixels);
+        AssertImages(pixels, network.Vision);
     }
 
     [Theory]
-    [InlineData("argmax", true, false, null, false, 16)]
-    [InlineData("eos", false, true, 0.3, true, 18)]
-    [InlineData("last", false, false, null, false, 16)]
-    [InlineData("first", false, false, null, false, 16)]
-    public void OpenClipTowers_AreTheSameFunction(string pool, bool quick, bool bias, double? layerScale, bool noFirstNorm, int side)
+    [InlineData("argmax", true, false, false, 16)]
+    [InlineData("eos", false, true, true, 18)]
+    [InlineData("last", false, false, false, 16)]
+    [InlineData("first", false, false, false, 16)]
+    public void OpenClipTowers_AreTheSameFunction(string pool, bool quick, bool bias, bool noFirstNorm, int side)
     {
         using var scope = NewDisposeScope();
         using var quiet = no_grad();
-        using var network = Shaken(new OpenClipNetwork(new OpenClipConfig
+        using var network = Shaken(new ClipNetwork(new OpenClipConfig
         {
             EmbedDim = 12, QuickGelu = quick,
             TextCfg = new OpenClipTextConfig { ContextLength = 24, VocabSize = 64, Width = 16, Heads = 2, Layers = 2, PoolType = pool, EosId = End, ProjBias = bias, ActKwargs = bias ? new() { ["approximate"] = "tanh" } : [] },
-            VisionCfg = new OpenClipVisionConfig { ImageSize = side, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [2], LsInitValue = layerScale, NoLnPre = noFirstNorm },
-        }));
-        AssertTexts(Rows(40, 24), ids => network.EncodeText(ids), type => network.PackText(type)!);
-
-        var pixels = new Noise(3).Randn(5, 3, side, side);
-        AssertImages(network.EncodeImage(pixels), type => network.PackVision(type)!, pixels);
+            VisionCfg = new OpenClipVisionConfig
+            {
+                ImageSize = side, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [2], NoLnPre = noFirstNorm,
+            },
+        }.ToClip()));
+        AssertTexts(Rows(40, 24), network.Text);
+        AssertImages(new Noise(3).Randn(5, 3, side, side), network.Vision);
     }
 
-    [Fact]
-    public void Towers_ThatSeeEverythingOrPoolEverything_AreNotPacked()
+    /// <summary>Texts in which a token sees later ones, and images of which all patches are read.</summary>
+    [Theory]
+    [InlineData("last", "avg", false)]
+    [InlineData("argmax", "avg", true)]
+    [InlineData("first", "tok", true)]
+    public void Towers_ThatSeeAndPoolEverything_AreTheSameFunction(string pool, string imagePool, bool pooler)
     {
-        using var network = new OpenClipNetwork(new OpenClipConfig
+        using var scope = NewDisposeScope();
+        using var quiet = no_grad();
+        using var network = Shaken(new ClipNetwork(new OpenClipConfig
         {
             EmbedDim = 12,
-            TextCfg = new OpenClipTextConfig { ContextLength = 8, VocabSize = 64, Width = 16, Heads = 2, Layers = 1, NoCausalMask = true },
-            VisionCfg = new OpenClipVisionConfig { ImageSize = 16, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [1], PoolType = "avg" },
-        });
-        Assert.Null(network.PackText(ScalarType.Float32));
-        Assert.Null(network.PackVision(ScalarType.Float32));
+            TextCfg = new OpenClipTextConfig
+            {
+                ContextLength = 24, VocabSize = 64, Width = 12, Heads = 2, Layers = 2, NoCausalMask = true, PoolType = pool,
+                ProjType = "none",
+            },
+            VisionCfg = new OpenClipVisionConfig
+            {
+                ImageSize = 16, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [2], PoolType = imagePool, FinalLnAfterPool = !pooler,
+                AttentionalPool = pooler, AttnPoolerQueries = 5, AttnPoolerHeads = 3,
+            },
+        }.ToClip()));
+        AssertTexts(Rows(50, 24), network.Text);
+        AssertImages(new Noise(3).Randn(5, 3, 16, 16), network.Vision);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void SigLipsTower_IsTheSameFunction(bool tanh)
+    {
+        using var scope = NewDisposeScope();
+        using var quiet = no_grad();
+        var sizes = new SigLipVisionConfig(24, 2, 3, 4, 16) { TanhGelu = tanh };
+        var config = new ClipVisionConfig { ProjectionDim = 24, ImageSize = 16, SigLip = sizes };
+        using var tower = Shaken(new ClipVisionModel(config, projects: true));
+        AssertImages(new Noise(3).Randn(5, 3, 16, 16), tower);
     }
 
     [Fact]
     public void Picture_OfAnotherSize_IsRefused()
     {
-        using var network = new OpenClipNetwork(new OpenClipConfig
+        using var network = new ClipNetwork(new OpenClipConfig
         {
             EmbedDim = 12,
             TextCfg = new OpenClipTextConfig { ContextLength = 8, VocabSize = 64, Width = 16, Heads = 2, Layers = 1 },
             VisionCfg = new OpenClipVisionConfig { ImageSize = 16, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [1] },
-        });
-        using var tower = network.PackVision(ScalarType.Float32)!;
+        }.ToClip());
+        using var tower = network.Vision.Pack(ScalarType.Float32)!;
         using var pixels = zeros(1, 3, 20, 20);
         Assert.Contains("20 x 20", Assert.Throws<ArgumentException>(() => tower.Embed(pixels)).Message, StringComparison.Ordinal);
     }
@@ -156,12 +184,12 @@ public sealed class PackedTowersTests
         Assert.Contains("int8", Assert.Throws<NotSupportedException>(() => model.EmbedImages([new RgbImage(8, 8)], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
-    private static void AssertTexts(int[][] rows, Func<Tensor, Tensor> plain, Func<ScalarType, PackedTextTower> pack)
+    private static void AssertTexts(int[][] rows, ClipTextModel network)
     {
-        var expected = plain(tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, rows[0].Length]));
+        var expected = network.Embed(tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Length, rows[0].Length]));
         foreach (var type in Types)
         {
-            using var tower = pack(type);
+            using var tower = network.Pack(type);
             var (given, seen) = (zeros_like(expected), 0);
             tower.Embed(rows, (places, values) =>
             {
@@ -173,11 +201,12 @@ public sealed class PackedTowersTests
         }
     }
 
-    private static void AssertImages(Tensor expected, Func<ScalarType, PackedVisionTower> pack, Tensor pixels)
+    private static void AssertImages(Tensor pixels, ClipVisionModel network)
     {
+        var expected = network.Embed(pixels);
         foreach (var type in Types)
         {
-            using var tower = pack(type);
+            using var tower = network.Pack(type)!;
             AssertSame(expected, tower.Embed(pixels), type);
         }
     }

@@ -137,7 +137,7 @@ public sealed class OriginalFolderTests : IDisposable
         var state = network.state_dict();
         bool[] attends = model.Contains("super_res", StringComparison.Ordinal) ? [false, false, false, false] : [false, true, true, true];
         var names = model.EndsWith("prior", StringComparison.Ordinal) ? OriginalNames.Prior(state) : OriginalNames.Decoder(state, attends);
-        using var file = new ShapesOnly(names.ToDictionary(pair => pair.Key, pair => pair.Value.shape));
+        using var file = new ShapesOnly(names.ToDictionary(pair => pair.Key, pair => pair.Value.shape), "names");
         var (options, build) = model.Split('.')[^1] switch
         {
             "prior" when OriginalConfigs.Prior(file, "") is var config => (PriorKeyMap.FromOriginal(config.AttentionHeadDim, ""), (Func<nn.Module>)(() => new PriorTransformer(config))),

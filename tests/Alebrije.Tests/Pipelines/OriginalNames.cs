@@ -1,4 +1,3 @@
-using Alebrije.Weights;
 using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
@@ -125,14 +124,4 @@ internal static class OriginalNames
     }
 
     private static Tensor Sequence(string name, Tensor matrix) => name.EndsWith(".weight", StringComparison.Ordinal) ? matrix.unsqueeze(-1) : matrix;
-}
-
-/// <summary>Names and shapes without numbers, such as those of networks too large for a test.</summary>
-internal sealed class ShapesOnly(IReadOnlyDictionary<string, long[]> shapes) : TensorSource
-{
-    public override string Location => "names";
-    public override IReadOnlyCollection<string> Names => [.. shapes.Keys];
-    public override bool Contains(string name) => shapes.ContainsKey(name);
-    public override TensorEntry Describe(string name) => new(ScalarType.Float32, shapes[name]);
-    protected override void CopyBytes(string name, long offset, Span<byte> destination) => throw new NotSupportedException();
 }

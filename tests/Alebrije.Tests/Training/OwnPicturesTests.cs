@@ -4,6 +4,7 @@ using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Tests.Datasets;
+using Alebrije.Tests.Models;
 using Alebrije.Training;
 using Alebrije.Weights;
 
@@ -151,13 +152,11 @@ public sealed class OwnPicturesTests : IDisposable
     {
         var pictures = OwnPictures.WriteFolder(In("pictures"), 12);
         var published = Directory.CreateDirectory(In("published")).FullName;
-        File.WriteAllText(Path.Combine(published, OpenClipConfig.FileName), """
+        OpenClipFiles.Write(published, """
             {"model_cfg": {"embed_dim": 16, "vision_cfg": {"image_size": 32, "patch_size": 8, "width": 16, "head_width": 8, "layers": 1},
                 "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}},
              "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bilinear", "resize_mode": "squash"}}
-            """);
-        using (var network = new OpenClipNetwork(OpenClipConfig.Read(published)))
-            SafeTensorsWriter.Write(Path.Combine(published, "open_clip_model.safetensors"), network.state_dict());
+            """).Dispose();
         var start = ClipRuns.Suggest(pictures, published, new TrainingOptions(In("run"))) with { Samples = 12, LearningRate = 0, EmaDecay = 0, Precision = Precision.Fp32 };
         ClipRuns.Train(start, new TrainingOptions(In("run")), CancellationToken.None);
         using var before = ClipModel.Load(published);

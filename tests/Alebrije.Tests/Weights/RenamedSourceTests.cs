@@ -53,6 +53,34 @@ public sealed class RenamedSourceTests : IDisposable
         Assert.Equal([1f, 4, 2, 5, 3, 6], Numbers(written, "w"));
     }
 
+    [Fact]
+    public void ScaledRows_AreMultiplied_InFloat32_AndTheScaleIsNoTensorOfTheNetwork()
+    {
+        using var file = Write(
+            ("w", tensor(new float[] { 1, 2, 3, 4, 5, 6 }).reshape(2, 3).to(TorchSharp.torch.ScalarType.Float16)),
+            ("b", tensor(new float[] { 7, 8 })), ("gamma", tensor(new float[] { 10, 0.5f })));
+        var options = new StateDictOptions { Renames = [("^gamma$", "scale")], Scaled = [new("^[wb]$", "scale")] };
+        using var renamed = new RenamedSource(file, options);
+        Assert.Equal(["b", "w"], renamed.Names.Order(StringComparer.Ordinal));
+        Assert.Equal(TorchSharp.torch.ScalarType.Float32, renamed.Describe("w").Type);
+        Assert.Equal([10f, 20, 30, 2, 2.5f, 3], Numbers(renamed, "w"));
+        Assert.Equal([70f, 4], Numbers(renamed, "b"));
+        Assert.Contains("'w' has no scale 'none'", Assert.Throws<WeightsException>(
+            () => new RenamedSource(file, new StateDictOptions { Scaled = [new("^w$", "none")] })).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Scalars_MayBeListsOfOneNumber()
+    {
+        using var file = Write(("scale", tensor(new float[] { 7 })), ("list", tensor(new float[] { 8 })));
+        using var renamed = new RenamedSource(file, new StateDictOptions { Scalars = ["scale"] });
+        Assert.Empty(renamed.Describe("scale").Shape);
+        Assert.Equal([1L], renamed.Describe("list").Shape);
+        using var target = zeros(System.Array.Empty<long>());
+        renamed.ReadInto("scale", target);
+        Assert.Equal(7, target.item<float>());
+    }
+
     private static readonly IEqualityComparer<(float[], float[], float[])> Comparer = EqualityComparer<(float[], float[], float[])>.Create(
         (a, b) => a.Item1.SequenceEqual(b.Item1) && a.Item2.SequenceEqual(b.Item2) && a.Item3.SequenceEqual(b.Item3), a => a.Item1.Length);
 

@@ -2,9 +2,43 @@ using System.Text.Json.Serialization;
 
 namespace Alebrije.Models.Clip;
 
-/// <summary>Sizes of CLIP's text tower as <c>config.json</c> of transformers' <c>CLIPTextModel</c> holds them; defaults are that library's.</summary>
+/// <summary>Token at which a text is read.</summary>
+internal enum TextPooling
+{
+    /// <summary>The first of id <see cref="ClipTextConfig.EosTokenId"/>.</summary>
+    EndToken,
+
+    /// <summary>The first of the largest id in the row.</summary>
+    LargestId,
+
+    /// <summary>The first token.</summary>
+    First,
+
+    /// <summary>The last token, padding included.</summary>
+    Last,
+}
+
+/// <summary>Layer from a text tower's width into the joint space.</summary>
+internal enum TextProjection
+{
+    /// <summary>A matrix.</summary>
+    Matrix,
+
+    /// <summary>A matrix and a shift.</summary>
+    WithBias,
+
+    /// <summary>None: the tower's width is that of the joint space.</summary>
+    None,
+}
+
+/// <summary>
+/// Sizes of CLIP's text tower as <c>config.json</c> of transformers' <c>CLIPTextModel</c> holds them; defaults are that library's.
+/// Members that are not read from the file are options of open_clip that transformers has no key for.
+/// </summary>
 internal sealed record ClipTextConfig
 {
+    private readonly TextPooling? pooling;
+
     public int VocabSize { get; init; } = 49408;
     public int HiddenSize { get; init; } = 512;
     public int IntermediateSize { get; init; } = 2048;
@@ -19,9 +53,37 @@ internal sealed record ClipTextConfig
 
     /// <summary>2 is what old configs hold: pooling then takes the largest id; any other value is the id that is looked for.</summary>
     public int EosTokenId { get; init; } = 49407;
+
+    /// <summary>Token at which a text is read; by <see cref="EosTokenId"/> unless it is set.</summary>
+    [JsonIgnore]
+    public TextPooling Pooling
+    {
+        get => pooling ?? (EosTokenId == 2 ? TextPooling.LargestId : TextPooling.EndToken);
+        init => pooling = value;
+    }
+
+    /// <summary>True where a token attends to later ones too (no causal mask).</summary>
+    [JsonIgnore]
+    public bool SeesLaterTokens { get; init; }
+
+    /// <summary>Form of the projection, where there is one.</summary>
+    [JsonIgnore]
+    public TextProjection Projection { get; init; }
+
+    /// <summary>Form of the blocks.</summary>
+    [JsonIgnore]
+    public ClipBlockForm Blocks => new(HiddenSize, IntermediateSize, NumAttentionHeads, HiddenAct, LayerNormEps);
 }
 
-/// <summary>Sizes of CLIP's image tower as <c>config.json</c> of transformers' <c>CLIPVisionModel</c> holds them; defaults are that library's.</summary>
+/// <summary>Learnt queries that attend to all tokens of an image tower (open_clip, attentional_pool).</summary>
+/// <param name="Queries">Number of queries.</param>
+/// <param name="Heads">Number of heads; they divide the joint space's width.</param>
+internal sealed record ClipPoolerConfig(int Queries, int Heads);
+
+/// <summary>
+/// Sizes of CLIP's image tower as <c>config.json</c> of transformers' <c>CLIPVisionModel</c> holds them; defaults are that library's.
+/// Members that are not read from the file are options of open_clip that transformers has no key for.
+/// </summary>
 internal sealed record ClipVisionConfig
 {
     public int HiddenSize { get; init; } = 768;
@@ -35,9 +97,45 @@ internal sealed record ClipVisionConfig
     public string HiddenAct { get; init; } = "quick_gelu";
     public double LayerNormEps { get; init; } = 1e-5;
 
-    /// <summary>Patches along one side of the picture.</summary>
+    /// <summary>True where the norm before the blocks is left out.</summary>
+    [JsonIgnore]
+    public bool NoPreNorm { get; init; }
+
+    /// <summary>True where the mean of all tokens but the first is read, false where the first is (the class token).</summary>
+    [JsonIgnore]
+    public bool PoolsMean { get; init; }
+
+    /// <summary>True where the last norm follows the mean; it changes nothing where the first token is read.</summary>
+    [JsonIgnore]
+    public bool NormAfterPooling { get; init; }
+
+    /// <summary>Attention whose queries take the tokens' place before pooling, or null.</summary>
+    [JsonIgnore]
+    public ClipPoolerConfig? Pooler { get; init; }
+
+    /// <summary>The residual network that stands in for the vision transformer, or null.</summary>
+    [JsonIgnore]
+    public ModifiedResNetConfig? ResNet { get; init; }
+
+    /// <summary>The tower of SigLIP that stands in for the vision transformer, or null.</summary>
+    [JsonIgnore]
+    public SigLipVisionConfig? SigLip { get; init; }
+
+    /// <summary>True for a vision transformer with a class token, whose sizes the other members are.</summary>
+    [JsonIgnore]
+    public bool IsTransformer => ResNet is null && SigLip is null;
+
+    /// <summary>Patches along one side of the image; pixels beyond the last whole patch are left out.</summary>
     [JsonIgnore]
     public int Grid => ImageSize / PatchSize;
+
+    /// <summary>Features of what is pooled.</summary>
+    [JsonIgnore]
+    public int PooledSize => Pooler is null ? HiddenSize : ProjectionDim;
+
+    /// <summary>Form of the blocks.</summary>
+    [JsonIgnore]
+    public ClipBlockForm Blocks => new(HiddenSize, IntermediateSize, NumAttentionHeads, HiddenAct, LayerNormEps);
 }
 
 /// <summary>Both towers and the joint space, as <c>config.json</c> of transformers' <c>CLIPModel</c> holds them.</summary>
@@ -49,4 +147,24 @@ internal sealed record ClipConfig
 
     /// <summary>Logarithm of the scale of the logits at the start: ln(1 / 0.07).</summary>
     public double LogitScaleInitValue { get; init; } = 2.6592;
+
+    /// <summary>Initial bias of the logits (Zhai et al., 2023); null: they have none.</summary>
+    [JsonIgnore]
+    public double? InitLogitBias { get; init; }
+
+    /// <summary>The first part that transformers' <c>CLIPModel</c> has no place for, in a few words, or null.</summary>
+    /// <param name="endToken">Id of the end token that texts are given.</param>
+    public string? Obstacle(int endToken) =>
+        VisionConfig.SigLip is not null ? "its image tower is timm's (SigLIP)"
+        : VisionConfig.ResNet is not null ? "its image tower is a ModifiedResNet"
+        : VisionConfig.PoolsMean ? "its image tower pools over all patches"
+        : VisionConfig.Pooler is not null ? "its image tower pools by attention"
+        : VisionConfig.NoPreNorm ? "its image tower has no norm before the blocks"
+        : InitLogitBias is not null ? "its logits have a bias"
+        : TextConfig.SeesLaterTokens ? "its text tower sees later tokens"
+        : TextConfig.Projection == TextProjection.None ? "its texts are not projected"
+        : TextConfig.Projection == TextProjection.WithBias ? "the projection of its texts has a bias"
+        : TextConfig.Pooling == TextPooling.LargestId ? null
+        : TextConfig.Pooling == TextPooling.EndToken && TextConfig.EosTokenId == endToken ? null
+        : "its texts are read elsewhere than at the end token (pool_type)";
 }

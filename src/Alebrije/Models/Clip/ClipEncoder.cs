@@ -5,22 +5,20 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Clip;
 
-/// <summary>The stack of residual attention blocks that both towers of CLIP use (Radford et al., 2021, §2.4), in transformers' names.</summary>
+/// <summary>The stack of residual attention blocks of CLIP's towers (Radford et al., 2021, §2.4), in transformers' names.</summary>
 internal sealed class ClipEncoder : nn.Module
 {
     private readonly ModuleList<ClipEncoderLayer> layers;
 
-    public ClipEncoder(int width, int intermediate, int heads, int count, ClipBlockOptions options) : base(nameof(ClipEncoder))
+    public ClipEncoder(ClipBlockForm form, int count) : base(nameof(ClipEncoder))
     {
-        if (width % heads != 0) throw new ArgumentException($"hidden_size {width} is not divisible by num_attention_heads {heads}.");
-        layers = new ModuleList<ClipEncoderLayer>(
-            Enumerable.Range(0, count).Select(_ => new ClipEncoderLayer(width, intermediate, heads, options)).ToArray());
+        layers = new ModuleList<ClipEncoderLayer>([.. Enumerable.Range(0, count).Select(_ => new ClipEncoderLayer(form))]);
         RegisterComponents();
     }
 
     /// <param name="x">[batch, tokens, width]</param>
     /// <param name="mask">Additive attention mask [batch, 1, tokens, tokens] or null; excludes <paramref name="causal"/>.</param>
-    /// <param name="causal">Whether a token sees only itself and those before it.</param>
+    /// <param name="causal">True where a token sees only itself and those before it.</param>
     /// <returns>The last hidden state and the one before it, both [batch, tokens, width].</returns>
     public (Tensor Last, Tensor Penultimate) Encode(Tensor x, Tensor? mask, bool causal)
     {
@@ -31,8 +29,8 @@ internal sealed class ClipEncoder : nn.Module
 
     /// <summary>The hidden state before the last blocks.</summary>
     /// <param name="x">[batch, tokens, width]</param>
-    /// <param name="skip">How many of them are left out.</param>
-    /// <param name="causal">Whether a token sees only itself and those before it.</param>
+    /// <param name="skip">Number of blocks that are left out.</param>
+    /// <param name="causal">True where a token sees only itself and those before it.</param>
     /// <returns>[batch, tokens, width]</returns>
     /// <exception cref="ArgumentException">There are not so many blocks.</exception>
     public Tensor EncodeWithout(Tensor x, int skip, bool causal)
@@ -44,19 +42,26 @@ internal sealed class ClipEncoder : nn.Module
         return hidden.MoveToOuterDisposeScope();
     }
 
-    /// <summary>The tensors of every block, first to last, made when asked for.</summary>
-    public IEnumerable<ClipBlockWeights> Weights() => layers.Select(layer => layer.Weights());
+    /// <summary>The layers of every block, first to last.</summary>
+    public IEnumerable<BlockWeights> Weights() => layers.Select(layer => layer.Weights());
 }
 
-/// <summary>What the blocks of a tower share: activation and epsilon of the norms.</summary>
-internal sealed record ClipBlockOptions(string HiddenAct, double LayerNormEps)
+/// <summary>Form of the blocks of a tower.</summary>
+/// <param name="Width">Features of a token.</param>
+/// <param name="Inner">Features inside the perceptron.</param>
+/// <param name="Heads">Number of heads; they divide the width.</param>
+/// <param name="HiddenAct">Activation of the perceptron, by transformers' name.</param>
+/// <param name="Eps">Epsilon of the norms.</param>
+internal sealed record ClipBlockForm(int Width, int Inner, int Heads, string HiddenAct, double Eps)
 {
-    /// <summary>The activation; QuickGELU and GELU are told apart by name and never guessed.</summary>
-    public ClipActivation Activation => HiddenAct switch
+    /// <summary>The activation; QuickGELU and GELU are distinguished by name and never guessed.</summary>
+    public GeluForm Activation => HiddenAct switch
     {
-        "quick_gelu" => ClipActivation.QuickGelu,
-        "gelu" => ClipActivation.Gelu,
-        _ => throw new NotSupportedException($"hidden_act '{HiddenAct}' is unknown; CLIP checkpoints use quick_gelu or gelu."),
+        "quick_gelu" => GeluForm.Quick,
+        "gelu" => GeluForm.Exact,
+        "gelu_pytorch_tanh" => GeluForm.Tanh,
+        _ => throw new NotSupportedException(
+            $"hidden_act '{HiddenAct}' is unknown; CLIP checkpoints use quick_gelu, gelu or gelu_pytorch_tanh."),
     };
 }
 
@@ -66,21 +71,21 @@ internal sealed class ClipEncoderLayer : nn.Module
     private readonly ClipAttention self_attn;
     private readonly LayerNormLayer layer_norm1, layer_norm2;
     private readonly ClipMlp mlp;
-    private readonly ClipBlockOptions options;
+    private readonly ClipBlockForm form;
 
-    public ClipEncoderLayer(int width, int intermediate, int heads, ClipBlockOptions options) : base(nameof(ClipEncoderLayer))
+    public ClipEncoderLayer(ClipBlockForm form) : base(nameof(ClipEncoderLayer))
     {
-        this.options = options;
-        self_attn = new ClipAttention(width, heads);
-        layer_norm1 = Layers.LayerNorm(width, options.LayerNormEps);
-        mlp = new ClipMlp(width, intermediate, options);
-        layer_norm2 = Layers.LayerNorm(width, options.LayerNormEps);
+        this.form = form;
+        self_attn = new ClipAttention(form.Width, form.Heads);
+        layer_norm1 = Layers.LayerNorm(form.Width, form.Eps);
+        mlp = new ClipMlp(form);
+        layer_norm2 = Layers.LayerNorm(form.Width, form.Eps);
         RegisterComponents();
     }
 
     /// <param name="x">[batch, tokens, width]</param>
     /// <param name="mask">Additive mask or null.</param>
-    /// <param name="causal">Whether attention is causal.</param>
+    /// <param name="causal">True where attention is causal.</param>
     /// <returns>[batch, tokens, width]</returns>
     public Tensor Forward(Tensor x, Tensor? mask, bool causal)
     {
@@ -89,45 +94,59 @@ internal sealed class ClipEncoderLayer : nn.Module
         return (h + mlp.call(layer_norm2.call(h))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The block's tensors; the joined projection is new.</summary>
-    public ClipBlockWeights Weights() => new(self_attn.Heads, options.LayerNormEps, options.Activation)
+    /// <summary>The block's layers.</summary>
+    public BlockWeights Weights() => new(layer_norm1, layer_norm2, self_attn.OutProjection, mlp.First, mlp.Second)
     {
-        Norm1 = layer_norm1.Pair, InProjection = self_attn.InProjection(), OutProjection = self_attn.OutProjection.Pair,
-        Norm2 = layer_norm2.Pair, Widen = mlp.First.Pair, Narrow = mlp.Second.Pair,
+        Heads = form.Heads, Activation = form.Activation, InProjections = self_attn.InProjections,
     };
 }
 
-/// <summary>Multi-head self-attention with separate projections, as transformers stores them.</summary>
+/// <summary>Multi-head attention with separate projections, as transformers stores them.</summary>
 internal sealed class ClipAttention : nn.Module
 {
     private readonly LinearLayer q_proj, k_proj, v_proj, out_proj;
-    private readonly int headCount;
+    private readonly int heads;
 
-    public ClipAttention(int width, int heads) : base(nameof(ClipAttention))
+    /// <param name="width">Features of a query.</param>
+    /// <param name="heads">Number of heads; they divide the width.</param>
+    /// <param name="contextWidth">Features of the tokens attended to; null: those of a query.</param>
+    public ClipAttention(int width, int heads, int? contextWidth = null) : base(nameof(ClipAttention))
     {
-        headCount = heads;
+        this.heads = (int)AttentionSizes.Split(width, heads).Heads;
         q_proj = Layers.Linear(width, width);
-        k_proj = Layers.Linear(width, width);
-        v_proj = Layers.Linear(width, width);
+        k_proj = Layers.Linear(contextWidth ?? width, width);
+        v_proj = Layers.Linear(contextWidth ?? width, width);
         out_proj = Layers.Linear(width, width);
         RegisterComponents();
     }
 
-    public int Heads => headCount;
-
     public LinearLayer OutProjection => out_proj;
 
-    /// <returns>[3 · width, width] and [3 · width]</returns>
-    public (Tensor Weight, Tensor Bias) InProjection() =>
-        (cat([q_proj.Weight, k_proj.Weight, v_proj.Weight]), cat([q_proj.Bias!, k_proj.Bias!, v_proj.Bias!]));
+    public (LinearLayer Q, LinearLayer K, LinearLayer V) InProjections => (q_proj, k_proj, v_proj);
 
+    /// <summary>Attention of a sequence to itself; the probabilities can be recorded.</summary>
+    /// <param name="x">[batch, tokens, width]</param>
+    /// <param name="mask">Additive mask or null.</param>
+    /// <param name="causal">True where attention is causal.</param>
+    /// <returns>[batch, tokens, width]</returns>
     public Tensor Forward(Tensor x, Tensor? mask, bool causal)
     {
-        var attended = RecordedAttention.Attend(SplitHeads(q_proj.call(x)), SplitHeads(k_proj.call(x)), SplitHeads(v_proj.call(x)), mask, causal);
-        return out_proj.call(attended.transpose(1, 2).flatten(2));                           // [batch, tokens, width]
+        var (q, k, v) = Project(x, x);
+        return out_proj.call(RecordedAttention.Attend(q, k, v, mask, causal).MergeHeads());
     }
 
-    private Tensor SplitHeads(Tensor x) => x.view(x.shape[0], x.shape[1], headCount, -1).transpose(1, 2); // [batch, heads, tokens, width / heads]
+    /// <summary>Attention of queries to another sequence.</summary>
+    /// <param name="queries">[batch, queries, width]</param>
+    /// <param name="context">[batch, tokens, context width]</param>
+    /// <returns>[batch, queries, width]</returns>
+    public Tensor Pool(Tensor queries, Tensor context)
+    {
+        var (q, k, v) = Project(queries, context);
+        return out_proj.call(nn.functional.scaled_dot_product_attention(q, k, v).MergeHeads());
+    }
+
+    private (Tensor Q, Tensor K, Tensor V) Project(Tensor queries, Tensor context) =>
+        (q_proj.call(queries).SplitHeads(heads), k_proj.call(context).SplitHeads(heads), v_proj.call(context).SplitHeads(heads));
 }
 
 /// <summary>The two-layer perceptron of a block.</summary>
@@ -136,11 +155,11 @@ internal sealed class ClipMlp : nn.Module<Tensor, Tensor>
     private readonly LinearLayer fc1, fc2;
     private readonly Func<Tensor, Tensor> activation;
 
-    public ClipMlp(int width, int intermediate, ClipBlockOptions options) : base(nameof(ClipMlp))
+    public ClipMlp(ClipBlockForm form) : base(nameof(ClipMlp))
     {
-        fc1 = Layers.Linear(width, intermediate);
-        fc2 = Layers.Linear(intermediate, width);
-        activation = options.Activation.Function();
+        fc1 = Layers.Linear(form.Width, form.Inner);
+        fc2 = Layers.Linear(form.Inner, form.Width);
+        activation = form.Activation.Function();
         RegisterComponents();
     }
 

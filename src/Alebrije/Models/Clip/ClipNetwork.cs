@@ -6,23 +6,28 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.Clip;
 
 /// <summary>
-/// CLIP (Radford et al., 2021, fig. 3): a text and an image tower that meet in one space; transformers' <c>CLIPModel</c> (modeling_clip.py).
+/// CLIP (Radford et al., 2021, fig. 3): a text and an image tower that meet in one space; transformers' <c>CLIPModel</c>
+/// (modeling_clip.py), whatever layout its files have.
 /// </summary>
 internal sealed class ClipNetwork : nn.Module
 {
-    private readonly ClipTextTransformer text_model;
-    private readonly ClipVisionTransformer vision_model;
-    private readonly LinearLayer visual_projection, text_projection;
     private readonly Parameter logit_scale;
+    private readonly Parameter? logit_bias;
+
+    // In a tuple, which is no component: the halves' parts stand under this module's own names.
+    private readonly (ClipTextModel Text, ClipVisionModel Vision) halves;
 
     public ClipNetwork(ClipConfig config) : base(nameof(ClipNetwork))
     {
         Config = config;
-        text_model = new ClipTextTransformer(config.TextConfig);
-        vision_model = new ClipVisionTransformer(config.VisionConfig);
-        visual_projection = Layers.Linear(config.VisionConfig.HiddenSize, config.ProjectionDim, bias: false);
-        text_projection = Layers.Linear(config.TextConfig.HiddenSize, config.ProjectionDim, bias: false);
+        halves = (
+            new ClipTextModel(config.TextConfig with { ProjectionDim = config.ProjectionDim }, projects: true),
+            new ClipVisionModel(config.VisionConfig with { ProjectionDim = config.ProjectionDim }, projects: true));
+        var parts = Text.named_children().Concat(Vision.named_children()).ToDictionary(part => part.name, part => part.module);
+        foreach (var name in (string[])["text_model", "vision_model", "visual_projection", "text_projection"])
+            if (parts.TryGetValue(name, out var part)) register_module(name, part);
         logit_scale = WeightInit.Constant(config.LogitScaleInitValue);
+        if (config.InitLogitBias is { } bias) logit_bias = WeightInit.Constant(bias);
         RegisterComponents();
     }
 
@@ -31,38 +36,34 @@ internal sealed class ClipNetwork : nn.Module
     /// <summary>Logarithm of the scale of the logits, a scalar.</summary>
     public Parameter LogitScale => logit_scale;
 
-    public ClipTextTransformer Text => text_model;
+    /// <summary>Bias of the logits (Zhai et al., 2023), a scalar, or null.</summary>
+    public Parameter? LogitBias => logit_bias;
 
-    public ClipVisionTransformer Vision => vision_model;
+    public ClipTextModel Text => halves.Text;
 
-    /// <param name="pooled">[batch, width] of the text tower</param>
-    /// <returns>[batch, projection], not normalised</returns>
-    public Tensor ProjectText(Tensor pooled) => text_projection.call(pooled);
+    public ClipVisionModel Vision => halves.Vision;
 
     /// <summary>The matrix that leads texts into the joint space, [projection, width].</summary>
-    public Tensor TextProjection => text_projection.Weight;
-
-    /// <param name="pooled">[batch, width] of the image tower</param>
-    /// <returns>[batch, projection], not normalised</returns>
-    public Tensor ProjectImage(Tensor pooled) => visual_projection.call(pooled);
+    public Tensor TextProjection => Text.Projection.Weight;
 
     /// <param name="ids">[batch, tokens] int64</param>
     /// <param name="dtype">Type of the computation; null is that of the weights.</param>
     /// <returns>Text embedding [batch, projection] float32 of unit length.</returns>
-    public Tensor EmbedText(Tensor ids, ScalarType? dtype = null) => Unit(ProjectText(text_model.Encode(ids, dtype: dtype).Pooled));
+    public Tensor EmbedText(Tensor ids, ScalarType? dtype = null) => Unit(Text.Embed(ids, dtype));
 
     /// <param name="pixels">[batch, 3, size, size], normalised</param>
-    /// <param name="keep">[batch, kept] int64 patches that are seen, or null for all.</param>
+    /// <param name="keep">[batch, kept] int64 patches that are seen, or null for all; a vision transformer's alone.</param>
     /// <param name="dtype">Type of the computation; null is that of the pixels.</param>
     /// <returns>Image embedding [batch, projection] float32 of unit length.</returns>
     public Tensor EmbedImage(Tensor pixels, Tensor? keep = null, ScalarType? dtype = null) =>
-        Unit(ProjectImage(vision_model.Encode(pixels, keep, dtype).Pooled));
+        Unit(keep is null ? Vision.Embed(pixels, dtype) : Vision.Project(Vision.Encode(pixels, keep, dtype).Pooled));
 
-    /// <inheritdoc cref="ClipTextTransformer.Pack"/>
-    public PackedTextTower PackText(ScalarType type) => text_model.Pack(text_projection, type);
-
-    /// <inheritdoc cref="ClipVisionTransformer.Pack"/>
-    public PackedVisionTower PackVision(ScalarType type) => vision_model.Pack(visual_projection, type);
+    /// <returns>[images, texts]: scaled cosines, and the bias where there is one.</returns>
+    public Tensor Logits(Tensor pixels, Tensor ids)
+    {
+        var logits = EmbedImage(pixels).mm(EmbedText(ids).t()) * logit_scale.exp();
+        return logit_bias is null ? logits : logits + logit_bias;
+    }
 
     /// <param name="embedding">[batch, width]</param>
     /// <returns>[batch, width] float32 with rows of unit length</returns>

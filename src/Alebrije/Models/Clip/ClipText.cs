@@ -4,49 +4,49 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Clip;
 
-/// <summary>What the text tower gives for a batch.</summary>
+/// <summary>Output of the text tower for a batch.</summary>
 /// <param name="LastHiddenState">[batch, tokens, width], after the final norm.</param>
 /// <param name="Penultimate">[batch, tokens, width], the hidden state before the last block, without norm.</param>
-/// <param name="Pooled">[batch, width], the last hidden state at the end token.</param>
+/// <param name="Pooled">[batch, width], the last hidden state at the token that is read.</param>
 internal sealed record ClipTextOutput(Tensor LastHiddenState, Tensor Penultimate, Tensor Pooled);
 
-/// <summary>Text tower of CLIP (Radford et al., 2021, §2.4), transformers' <c>CLIPTextTransformer</c> (modeling_clip.py).</summary>
+/// <summary>
+/// Text tower of CLIP (Radford et al., 2021, §2.4), transformers' <c>CLIPTextTransformer</c> (modeling_clip.py), with open_clip's options.
+/// </summary>
 internal sealed class ClipTextTransformer : nn.Module
 {
+    private readonly ClipTextConfig config;
     private readonly ClipTextEmbeddings embeddings;
     private readonly ClipEncoder encoder;
     private readonly LayerNormLayer final_layer_norm;
-    private readonly int endToken, vocabulary;
 
     public ClipTextTransformer(ClipTextConfig config) : base(nameof(ClipTextTransformer))
     {
+        this.config = config;
         embeddings = new ClipTextEmbeddings(config);
-        encoder = new ClipEncoder(config.HiddenSize, config.IntermediateSize, config.NumAttentionHeads, config.NumHiddenLayers,
-            new ClipBlockOptions(config.HiddenAct, config.LayerNormEps));
+        encoder = new ClipEncoder(config.Blocks, config.NumHiddenLayers);
         final_layer_norm = Layers.LayerNorm(config.HiddenSize, config.LayerNormEps);
-        (endToken, vocabulary) = (config.EosTokenId, config.VocabSize);
         RegisterComponents();
     }
 
-    /// <param name="ids">[batch, tokens] int64</param>
+    /// <param name="ids">[batch, tokens] int64; padded to the tower's length where it reads the last token or sees later ones.</param>
     /// <param name="attentionMask">[batch, tokens] int64, 1 for tokens that may be seen; null sees all.</param>
     /// <param name="dtype">Type of the computation; null is that of the weights.</param>
     public ClipTextOutput Encode(Tensor ids, Tensor? attentionMask = null, ScalarType? dtype = null)
     {
         var x = embeddings.call(ids);                                                        // [batch, tokens, width]
         if (dtype is { } type) x = x.to(type);
-        var mask = attentionMask is null ? null : CausalMask(attentionMask, x.dtype);
-        var (last, penultimate) = encoder.Encode(x, mask, causal: true);
+        var mask = attentionMask is null ? null : Mask(attentionMask, x.dtype);
+        var (last, penultimate) = encoder.Encode(x, mask, causal: !config.SeesLaterTokens);
         var normed = final_layer_norm.call(last);
-        var rows = arange(ids.shape[0], device: ids.device);
-        return new ClipTextOutput(normed, penultimate, normed.index(TensorIndex.Tensor(rows), TensorIndex.Tensor(EndPositions(ids))));
+        return new ClipTextOutput(normed, penultimate, Pool(normed, ids));
     }
 
     /// <summary>The hidden state before the last blocks, without norm: what Stable Diffusion's <c>clip_skip</c> reads.</summary>
     /// <param name="ids">[batch, tokens] int64</param>
-    /// <param name="skip">How many blocks are left out.</param>
+    /// <param name="skip">Number of blocks that are left out.</param>
     /// <returns>[batch, tokens, width]</returns>
-    public Tensor Hidden(Tensor ids, int skip) => encoder.EncodeWithout(embeddings.call(ids), skip, causal: true);
+    public Tensor Hidden(Tensor ids, int skip) => encoder.EncodeWithout(embeddings.call(ids), skip, causal: !config.SeesLaterTokens);
 
     /// <summary>The final norm, for decoders that read the penultimate hidden state normed.</summary>
     public Tensor Norm(Tensor hidden) => final_layer_norm.call(hidden);
@@ -54,30 +54,41 @@ internal sealed class ClipTextTransformer : nn.Module
     /// <inheritdoc cref="ClipTextEmbeddings.Extend"/>
     public void Extend(Tensor rows) => embeddings.Extend(rows);
 
-    /// <summary>Position of the pooled token: the first end token, or in old configs (id 2) the largest id that was not added.</summary>
-    private Tensor EndPositions(Tensor ids) => endToken == 2
-        ? ids.masked_fill(ids.ge(vocabulary), 0).argmax(-1)
-        : ids.eq(endToken).to(ScalarType.Int32).argmax(-1);                                  // [batch]
-
-    /// <inheritdoc cref="EndPositions"/>
-    private int EndOf(int[] ids)
-    {
-        var end = endToken == 2 ? Array.IndexOf(ids, ids.Max()) : Array.IndexOf(ids, endToken);
-        return Math.Max(end, 0);
-    }
-
     /// <summary>The tower made ready for inference.</summary>
-    /// <param name="projection">Into the joint space.</param>
-    /// <param name="type">Type of the products.</param>
-    public PackedTextTower Pack(LinearLayer projection, ScalarType type) => new(encoder.Weights(), new ClipTextEnds(
-        embeddings.Tokens, embeddings.Positions, (final_layer_norm.Pair.Scale, final_layer_norm.Pair.Shift, final_layer_norm.Eps), (projection.Weight, projection.Bias), EndOf), type);
+    /// <param name="projection">Into the joint space, or null for none.</param>
+    /// <param name="type">Type of the matrix products.</param>
+    public PackedTextTower Pack(LinearLayer? projection, ScalarType type) => new(
+        new PackedBlocks(encoder.Weights(), type),
+        new ClipTextEnds(embeddings, final_layer_norm, projection, EndOf, config.SeesLaterTokens));
 
-    private static Tensor CausalMask(Tensor attentionMask, ScalarType dtype)
+    private Tensor Pool(Tensor x, Tensor ids) => config.Pooling switch
+    {
+        TextPooling.First => x.select(1, 0),
+        TextPooling.Last => x.select(1, x.shape[1] - 1),
+        // Tokens that were added to the vocabulary do not count.
+        TextPooling.LargestId => At(x, ids.masked_fill(ids.ge(config.VocabSize), 0).argmax(-1)),
+        _ => At(x, ids.eq(config.EosTokenId).to(ScalarType.Int32).argmax(-1)),
+    };
+
+    private static Tensor At(Tensor x, Tensor positions) =>
+        x.index(TensorIndex.Tensor(arange(x.shape[0], device: x.device)), TensorIndex.Tensor(positions));
+
+    /// <summary>Position that <see cref="Pool"/> reads of one row.</summary>
+    private int EndOf(int[] ids) => Math.Max(0, config.Pooling switch
+    {
+        TextPooling.First => 0,
+        TextPooling.Last => ids.Length - 1,
+        TextPooling.LargestId => Array.IndexOf(ids, ids.Max()),
+        _ => Array.IndexOf(ids, config.EosTokenId),
+    });
+
+    private Tensor Mask(Tensor attentionMask, ScalarType dtype)
     {
         var tokens = attentionMask.shape[1];
-        var visible = attentionMask.to_type(ScalarType.Bool)[.., TensorIndex.None, TensorIndex.None, ..]
-            .logical_and(ones(tokens, tokens, ScalarType.Bool, attentionMask.device).tril());
-        return zeros(visible.shape, dtype, visible.device).masked_fill(visible.logical_not(), finfo(dtype).min); // [batch, 1, tokens, tokens]
+        var visible = attentionMask.to_type(ScalarType.Bool)[.., TensorIndex.None, TensorIndex.None, ..];
+        if (!config.SeesLaterTokens) visible = visible.logical_and(ones(tokens, tokens, ScalarType.Bool, attentionMask.device).tril());
+        var none = zeros(visible.shape, dtype, visible.device);                              // [batch, 1, tokens or 1, tokens]
+        return none.masked_fill(visible.logical_not(), finfo(dtype).min);
     }
 }
 
@@ -115,7 +126,10 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
     }
 }
 
-/// <summary>transformers' <c>CLIPTextModel</c>, and <c>CLIPTextModelWithProjection</c> when it projects: a text tower in a folder of its own.</summary>
+/// <summary>
+/// A text tower and its projection into the joint space: transformers' <c>CLIPTextModelWithProjection</c>, <c>CLIPTextModel</c> when it
+/// does not project, and the text half of <see cref="ClipNetwork"/>.
+/// </summary>
 internal sealed class ClipTextModel : nn.Module
 {
     private readonly ClipTextTransformer text_model;
@@ -123,13 +137,23 @@ internal sealed class ClipTextModel : nn.Module
 
     public ClipTextModel(ClipTextConfig config, bool projects) : base(nameof(ClipTextModel))
     {
+        var (width, features) = (config.HiddenSize, config.ProjectionDim);
+        if (projects && config.Projection == TextProjection.None && width != features)
+            throw new ArgumentException(
+                $"The text tower has no projection (proj_type none): embed_dim must be its width {width}, not {features}.");
         Config = config;
         text_model = new ClipTextTransformer(config);
-        text_projection = projects ? Layers.Linear(config.HiddenSize, config.ProjectionDim, bias: false) : null;
+        if (projects && config.Projection != TextProjection.None)
+            text_projection = Layers.Linear(width, features, bias: config.Projection == TextProjection.WithBias);
         RegisterComponents();
     }
 
     public ClipTextConfig Config { get; }
+
+    /// <summary>The layer that leads into the joint space.</summary>
+    /// <exception cref="InvalidOperationException">This tower has none.</exception>
+    public LinearLayer Projection => text_projection
+        ?? throw new InvalidOperationException("This text encoder (CLIPTextModel) has no projection; CLIPTextModelWithProjection has one.");
 
     /// <inheritdoc cref="ClipTextTransformer.Encode"/>
     public ClipTextOutput Encode(Tensor ids, Tensor? attentionMask = null, ScalarType? dtype = null) =>
@@ -146,13 +170,17 @@ internal sealed class ClipTextModel : nn.Module
 
     /// <param name="pooled">[batch, width]</param>
     /// <returns>Text embedding [batch, projection], not normalised.</returns>
-    public Tensor Project(Tensor pooled) => Projection.call(pooled);
+    public Tensor Project(Tensor pooled) => Config.Projection == TextProjection.None ? pooled : Projection.call(pooled);
+
+    /// <param name="ids">[batch, tokens] int64</param>
+    /// <param name="dtype">Type of the computation; null is that of the weights.</param>
+    /// <returns>Text embedding [batch, projection], not normalised.</returns>
+    public Tensor Embed(Tensor ids, ScalarType? dtype = null)
+    {
+        using var scope = NewDisposeScope();
+        return Project(Encode(ids, dtype: dtype).Pooled).MoveToOuterDisposeScope();
+    }
 
     /// <inheritdoc cref="ClipTextTransformer.Pack"/>
-    public PackedTextTower Pack(ScalarType type) => text_model.Pack(Projection, type);
-
-    /// <summary>The layer that leads into the joint space.</summary>
-    /// <exception cref="InvalidOperationException">This tower has none.</exception>
-    public LinearLayer Projection => text_projection
-        ?? throw new InvalidOperationException("This text encoder (CLIPTextModel) has no projection; CLIPTextModelWithProjection has one.");
+    public PackedTextTower Pack(ScalarType type) => text_model.Pack(Config.Projection == TextProjection.None ? null : Projection, type);
 }

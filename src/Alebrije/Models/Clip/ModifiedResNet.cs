@@ -5,11 +5,18 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Clip;
 
+/// <summary>Sizes of CLIP's residual network.</summary>
+/// <param name="Layers">Blocks of each of the four levels.</param>
+/// <param name="Width">Channels after the stem; even.</param>
+/// <param name="HeadWidth">Features of one head of the last attention.</param>
+/// <param name="ImageSize">Side of the images.</param>
+internal sealed record ModifiedResNetConfig(IReadOnlyList<int> Layers, int Width, int HeadWidth, int ImageSize);
+
 /// <summary>
 /// CLIP's residual network (Radford et al., 2021, §2.4; openai/CLIP, model.py, ModifiedResNet): a stem of three convolutions, averages before
 /// strides, and attention in place of the last average.
 /// </summary>
-internal sealed class ModifiedResNet : nn.Module<Tensor, Tensor>
+internal sealed class ModifiedResNet : nn.Module<Tensor, Tensor>, IClipVisionTower
 {
     private readonly int size;
     private readonly ConvolutionLayer conv1, conv2, conv3;
@@ -18,9 +25,9 @@ internal sealed class ModifiedResNet : nn.Module<Tensor, Tensor>
     private readonly AttentionPool attnpool;
     private int width;
 
-    public ModifiedResNet(OpenClipVisionConfig config, int features) : base(nameof(ModifiedResNet))
+    public ModifiedResNet(ModifiedResNetConfig config, int features) : base(nameof(ModifiedResNet))
     {
-        if (config.Layers.Length != 4 || config.Width % 2 != 0)
+        if (config.Layers.Count != 4 || config.Width % 2 != 0)
             throw new ArgumentException($"A ModifiedResNet has four levels and an even width, not [{string.Join(", ", config.Layers)}] and {config.Width}.");
         size = config.ImageSize;
         (conv1, bn1) = (Layers.Conv2d(3, config.Width / 2, 3, stride: 2, padding: 1, bias: false), Layers.BatchNorm(config.Width / 2));
@@ -31,23 +38,29 @@ internal sealed class ModifiedResNet : nn.Module<Tensor, Tensor>
         layer2 = Level(2 * config.Width, config.Layers[1], stride: 2);
         layer3 = Level(4 * config.Width, config.Layers[2], stride: 2);
         layer4 = Level(8 * config.Width, config.Layers[3], stride: 2);
-        attnpool = new AttentionPool(config.ImageSize / 32, 32 * config.Width, 32 * config.Width / config.HeadWidth, features);
+        var (side, last) = (config.ImageSize / 32, 32 * config.Width);
+        attnpool = new AttentionPool((side * side) + 1, last, last / config.HeadWidth, features);
         RegisterComponents();
     }
+
+    /// <inheritdoc/>
+    public Tensor Features(Tensor pixels) => call(pixels);
+
+    /// <inheritdoc/>
+    public PackedVisionTower? Pack(LinearLayer? projection, ScalarType type) => null;
 
     /// <param name="pixels">[batch, 3, size, size], normalised as the checkpoint says.</param>
     /// <returns>[batch, features], not normalised</returns>
     public override Tensor forward(Tensor pixels)
     {
-        if (pixels.shape[2] != size || pixels.shape[3] != size)
-            throw new ArgumentException($"The image tower takes pictures of {size} x {size} pixels, not {pixels.shape[3]} x {pixels.shape[2]}.");
+        ClipVisionEmbeddings.CheckSize(pixels, size);
         using var scope = NewDisposeScope();
         var x = nn.functional.relu(bn1.call(conv1.call(pixels)));
         x = nn.functional.relu(bn2.call(conv2.call(x)));
         x = nn.functional.avg_pool2d(nn.functional.relu(bn3.call(conv3.call(x))), 2, 2);
         foreach (var level in (ReadOnlySpan<ModuleList<ResNetBottleneck>>)[layer1, layer2, layer3, layer4])
             foreach (var block in level) x = block.call(x);
-        return attnpool.call(x).MoveToOuterDisposeScope();
+        return attnpool.call(x.ToSequence()).MoveToOuterDisposeScope();
     }
 
     private ModuleList<ResNetBottleneck> Level(int planes, int count, int stride)
@@ -94,33 +107,4 @@ internal sealed class ResNetBottleneck : nn.Module<Tensor, Tensor>
     }
 
     private Tensor Smaller(Tensor x) => stride > 1 ? nn.functional.avg_pool2d(x, stride, stride) : x;
-}
-
-/// <summary>Attention of the mean position to all positions (openai/CLIP, model.py, AttentionPool2d).</summary>
-internal sealed class AttentionPool : nn.Module<Tensor, Tensor>
-{
-    private readonly int heads;
-    private readonly Parameter positional_embedding;
-    private readonly LinearLayer q_proj, k_proj, v_proj, c_proj;
-
-    public AttentionPool(int side, int width, int heads, int features) : base(nameof(AttentionPool))
-    {
-        this.heads = heads;
-        positional_embedding = WeightInit.Normal(Math.Pow(width, -0.5), (side * side) + 1, width);
-        (q_proj, k_proj, v_proj) = (Layers.Linear(width, width), Layers.Linear(width, width), Layers.Linear(width, width));
-        c_proj = Layers.Linear(width, features);
-        RegisterComponents();
-    }
-
-    /// <param name="x">[batch, width, side, side]</param>
-    /// <returns>[batch, features]</returns>
-    public override Tensor forward(Tensor x)
-    {
-        using var scope = NewDisposeScope();
-        var places = x.ToSequence();                                                         // [batch, side², width]
-        var all = cat([places.mean([1], keepdim: true), places], dim: 1) + positional_embedding.As(places);
-        var attended = nn.functional.scaled_dot_product_attention(
-            q_proj.call(all.narrow(1, 0, 1)).SplitHeads(heads), k_proj.call(all).SplitHeads(heads), v_proj.call(all).SplitHeads(heads));
-        return c_proj.call(attended.MergeHeads()).squeeze(1).MoveToOuterDisposeScope();
-    }
 }

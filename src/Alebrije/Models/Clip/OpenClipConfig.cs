@@ -56,9 +56,41 @@ internal sealed record OpenClipVisionConfig
     /// <summary>Projection behind a tower of timm; SigLIP's has none.</summary>
     public string TimmProj { get; init; } = "linear";
 
-    /// <summary>Whether this is a ModifiedResNet.</summary>
+    /// <summary>True for a ModifiedResNet.</summary>
     [JsonIgnore]
     public bool IsResNet => Layers.Length > 1;
+
+    /// <summary>The tower in the one network's words.</summary>
+    /// <param name="features">Width of the joint space.</param>
+    /// <param name="quickGelu">True for QuickGELU.</param>
+    /// <exception cref="ArgumentException">An option has a value that is not built in; the message names it.</exception>
+    public ClipVisionConfig ToClip(int features, bool quickGelu)
+    {
+        if (IsResNet)
+        {
+            var residual = new ModifiedResNetConfig(Layers, Width, HeadWidth, ImageSize);
+            return new ClipVisionConfig { ProjectionDim = features, ImageSize = ImageSize, ResNet = residual };
+        }
+
+        const string tower = "the image tower";
+        if (PoolType is not ("tok" or "avg"))
+            throw new ArgumentException($"pool_type '{PoolType}' of {tower} is not built in: it must be tok or avg.");
+        if (PosEmbedType is not ("learnable" or "sin_cos_2d"))
+            throw new ArgumentException($"pos_embed_type '{PosEmbedType}' of {tower} is not built in: it must be learnable or sin_cos_2d.");
+        if (HeadWidth < 1)
+            throw new ArgumentException($"Heads of {HeadWidth} features (head_width) in {tower} are empty: they must have at least 1.");
+        if (AttentionalPool && (AttnPoolerQueries < 1 || AttnPoolerHeads < 1 || features % AttnPoolerHeads != 0))
+            throw new ArgumentException($"An attentional pooler of {AttnPoolerQueries} queries (attn_pooler_queries) with {features} "
+                + $"features cannot have {AttnPoolerHeads} heads (attn_pooler_heads).");
+        return new ClipVisionConfig
+        {
+            HiddenSize = Width, IntermediateSize = (int)(Width * MlpRatio), ProjectionDim = features,
+            NumHiddenLayers = Layers[0], NumAttentionHeads = Width / HeadWidth, ImageSize = ImageSize, PatchSize = PatchSize,
+            HiddenAct = OpenClipOptions.Activation(quickGelu, ActKwargs, tower), LayerNormEps = OpenClipOptions.Eps(NormKwargs, tower),
+            NoPreNorm = NoLnPre, PoolsMean = PoolType == "avg", NormAfterPooling = FinalLnAfterPool,
+            Pooler = AttentionalPool ? new ClipPoolerConfig(AttnPoolerQueries, AttnPoolerHeads) : null,
+        };
+    }
 }
 
 /// <summary>Sizes of open_clip's text tower (open_clip, model.py, CLIPTextCfg); defaults are that library's.</summary>
@@ -95,6 +127,33 @@ internal sealed record OpenClipTextConfig
 
     /// <summary>Arguments of the activation: <c>approximate</c>.</summary>
     public Dictionary<string, string> ActKwargs { get; init; } = [];
+
+    /// <summary>The tower in the one network's words.</summary>
+    /// <param name="features">Width of the joint space.</param>
+    /// <param name="quickGelu">True for QuickGELU.</param>
+    /// <exception cref="ArgumentException">An option has a value that is not built in; the message names it.</exception>
+    public ClipTextConfig ToClip(int features, bool quickGelu)
+    {
+        const string tower = "the text tower";
+        var config = new ClipTextConfig
+        {
+            VocabSize = VocabSize, HiddenSize = Width, IntermediateSize = (int)(Width * MlpRatio), ProjectionDim = features,
+            NumHiddenLayers = Layers, NumAttentionHeads = Heads, MaxPositionEmbeddings = ContextLength,
+            EosTokenId = PoolType == "argmax" ? 2 : EosId, SeesLaterTokens = NoCausalMask,
+            HiddenAct = OpenClipOptions.Activation(quickGelu, ActKwargs, tower), LayerNormEps = OpenClipOptions.Eps(NormKwargs, tower),
+            Projection = ProjType == "none" ? TextProjection.None : ProjBias ? TextProjection.WithBias : TextProjection.Matrix,
+        };
+
+        // Only what the id of the end token does not say by itself.
+        return PoolType switch
+        {
+            "argmax" => config,
+            "eos" => EosId == 2 ? config with { Pooling = TextPooling.EndToken } : config,
+            "last" => config with { Pooling = TextPooling.Last },
+            "first" => config with { Pooling = TextPooling.First },
+            _ => throw new ArgumentException($"pool_type '{PoolType}' of {tower} is not built in: it must be argmax, eos, last or first."),
+        };
+    }
 }
 
 /// <summary>
@@ -104,7 +163,6 @@ internal sealed record OpenClipConfig
 {
     /// <summary>Name of the file in a published folder.</summary>
     public const string FileName = "open_clip_config.json";
-
 
     public int EmbedDim { get; init; } = 512;
     public bool QuickGelu { get; init; }
@@ -129,17 +187,13 @@ internal sealed record OpenClipConfig
     [JsonIgnore]
     public SigLipVisionConfig? SigLip { get; init; }
 
-    /// <summary>Side of the pictures that the image tower takes.</summary>
-    [JsonIgnore]
-    public int SideOfPictures => SigLip?.ImageSize ?? VisionCfg.ImageSize;
-
-    /// <summary>The image tower's sizes in transformers' words; null where it is no plain vision transformer.</summary>
-    [JsonIgnore]
-    public ClipVisionConfig? VisionSizes => SigLip is not null || VisionCfg.IsResNet || VisionCfg.AttentionalPool ? null : new ClipVisionConfig
+    /// <summary>The network that is described.</summary>
+    /// <exception cref="ArgumentException">An option has a value that is not built in; the message names it.</exception>
+    public ClipConfig ToClip() => new()
     {
-        HiddenSize = VisionCfg.Width, IntermediateSize = (int)(VisionCfg.Width * VisionCfg.MlpRatio), ProjectionDim = EmbedDim,
-        NumHiddenLayers = VisionCfg.Layers[0], NumAttentionHeads = VisionCfg.Width / VisionCfg.HeadWidth,
-        LayerNormEps = VisionCfg.NormKwargs.GetValueOrDefault("eps", 1e-5), ImageSize = VisionCfg.ImageSize, PatchSize = VisionCfg.PatchSize, HiddenAct = QuickGelu ? "quick_gelu" : "gelu",
+        ProjectionDim = EmbedDim, InitLogitBias = InitLogitBias, TextConfig = TextCfg.ToClip(EmbedDim, QuickGelu),
+        VisionConfig = SigLip is { } tower ? new ClipVisionConfig { ProjectionDim = EmbedDim, ImageSize = tower.ImageSize, SigLip = tower }
+            : VisionCfg.ToClip(EmbedDim, QuickGelu),
     };
 
     /// <summary>Reads <c>open_clip_config.json</c>, or a file that holds its <c>model_cfg</c> alone.</summary>

@@ -5,62 +5,58 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Clip;
 
-/// <summary>Where a CLIP in OpenAI's names is kept: one <c>.pt</c> file of OpenAI's, or open_clip's folder with its config.</summary>
+/// <summary>CLIP in OpenAI's names: one <c>.pt</c> file of OpenAI's, or open_clip's folder with its config.</summary>
 internal static partial class OpenClipFolder
 {
     private const string TextModule = "text.", TokenEmbedding = "token_embedding.weight";
 
-    /// <summary>What OpenAI's files hold beside the weights (openai/CLIP, model.py, build_model).</summary>
+    /// <summary>Sizes that OpenAI's files hold beside the weights (openai/CLIP, model.py, build_model).</summary>
     public static readonly string[] Sizes = ["input_resolution", "context_length", "vocab_size"];
 
-    /// <summary>What is no weight in such files: <see cref="Sizes"/>, and the mask that tracing leaves.</summary>
+    /// <summary>Entries of such files that are no weights: <see cref="Sizes"/>, and the mask that tracing leaves.</summary>
     public static readonly string[] NoWeights = [.. Sizes, "*attn_mask"];
 
     /// <summary>Builds the network that a file or folder describes and loads its weights, as float32.</summary>
     /// <param name="path">A <c>.pt</c> file, a folder with <c>open_clip_config.json</c>, or a folder with a single <c>.pt</c> file.</param>
     /// <param name="origin">The library that computes with a bare state dictionary; null reads it off the file.</param>
     /// <exception cref="WeightsException">It is damaged, not a CLIP in these names, or of an architecture that is not built in.</exception>
-    public static OpenClipNetwork Load(string path, OpenClipOrigin? origin = null)
+    public static ClipNetwork Load(string path, OpenClipOrigin? origin = null)
     {
         using var weights = OpenWeights(path);
-        if (File.Exists(Path.Combine(path, OpenClipConfig.FileName)))
-        {
-            var config = OpenClipConfig.Read(path);
-            return Load(config, weights, PrefixOf(weights, config.CustomText && HasTextModule(weights) ? TextModule : ""));
-        }
-
-        var prefix = PrefixOf(weights);
-        origin ??= OpenClipOrigin.Of(weights, prefix);
-        var network = Load(OpenClipConfig.Infer(weights, prefix, origin), weights, prefix);
-        if (origin.IsOpenAi) RoundToHalf(network);
+        var (config, bare) = Describe(path, weights, origin);
+        var network = Load(config, weights);
+        if (bare is { IsOpenAi: true }) RoundToHalf(network);
         return network;
+    }
+
+    /// <summary>Builds a network of known sizes and loads weights into it.</summary>
+    public static ClipNetwork Load(OpenClipConfig config, TensorSource weights)
+    {
+        using var skip = WeightInit.Skip();
+        var network = new ClipNetwork(config.ToClip());
+        network.eval();
+        StateDict.Load(network, weights, OpenAiKeyMap.Whole(config, PrefixOf(weights)));
+        return network;
+    }
+
+    /// <summary>Loads the weights of a file or folder into a network of its sizes; training goes on from them.</summary>
+    /// <param name="network">The network.</param>
+    /// <param name="path">As for <see cref="Load(string, OpenClipOrigin)"/>.</param>
+    public static void Fill(ClipNetwork network, string path)
+    {
+        using var weights = OpenWeights(path);
+        var (config, bare) = Describe(path, weights, origin: null);
+        StateDict.Load(network, weights, OpenAiKeyMap.Whole(config, PrefixOf(weights)));
+        if (bare is { IsOpenAi: true }) RoundToHalf(network);
     }
 
     /// <summary>Sizes of a file's or folder's network.</summary>
     public static OpenClipConfig ConfigOf(string path)
     {
-        if (File.Exists(Path.Combine(path, OpenClipConfig.FileName))) return OpenClipConfig.Read(path);
+        if (HasConfig(path)) return OpenClipConfig.Read(path);
         using var weights = OpenWeights(path);
-        var prefix = PrefixOf(weights);
-        return OpenClipConfig.Infer(weights, prefix, OpenClipOrigin.Of(weights, prefix));
+        return Describe(path, weights, origin: null).Config;
     }
-
-    /// <summary>Builds a network of known sizes and loads weights into it.</summary>
-    /// <param name="config">Sizes.</param>
-    /// <param name="weights">The tensors.</param>
-    /// <param name="prefix">What stands before OpenAI's names; other tensors are left alone.</param>
-    public static OpenClipNetwork Load(OpenClipConfig config, TensorSource weights, string prefix = "")
-    {
-        using var skip = WeightInit.Skip();
-        var network = new OpenClipNetwork(config);
-        network.eval();
-        // A text tower that is a module of its own is loaded from the older names too (open_clip, model.py, convert_to_custom_text_state_dict).
-        IReadOnlyList<(string, string)> renames = config.CustomText && !HasTextModule(weights) ? [(@"^(positional_embedding$|token_embedding\.|transformer\.|ln_final\.|text_projection)", TextModule + "$1")] : [];
-        StateDict.Load(network, weights, new StateDictOptions { Prefix = prefix, Ignored = NoWeights, Renames = renames });
-        return network;
-    }
-
-    private static bool HasTextModule(TensorSource weights) => weights.Names.Any(name => name.EndsWith(TextModule + TokenEmbedding, StringComparison.Ordinal));
 
     /// <summary>OpenAI's file: the path itself, or the only <c>.pt</c> file of a folder; null when there is none.</summary>
     public static string? PickleOf(string path)
@@ -71,33 +67,50 @@ internal static partial class OpenClipFolder
         return files.Length == 1 ? files[0] : null;
     }
 
+    private static bool HasConfig(string path) => File.Exists(Path.Combine(path, OpenClipConfig.FileName));
+
+    /// <summary>Sizes, and the library of a bare state dictionary or null where a config says it all.</summary>
+    private static (OpenClipConfig Config, OpenClipOrigin? Bare) Describe(string path, TensorSource weights, OpenClipOrigin? origin)
+    {
+        if (HasConfig(path)) return (OpenClipConfig.Read(path), null);
+        var prefix = PrefixOf(weights);
+        origin ??= OpenClipOrigin.Of(weights, prefix);
+        return (OpenClipConfig.Infer(weights, prefix, origin), origin);
+    }
+
     /// <summary>The weights under the names of a published folder, else the only <c>.pt</c> file.</summary>
     private static TensorSource OpenWeights(string path) => CheckpointFolder.OpenWeights(CheckpointFolder.HasWeights(path) ? path : PickleOf(path) ?? path);
 
-    /// <summary>A training checkpoint keeps the weights under a name of its own, with <c>module.</c> before each where several machines trained.</summary>
-    /// <param name="weights">The tensors.</param>
-    /// <param name="tower">Name of the module that the text tower stands in, with a dot behind it; empty where it has none.</param>
-    private static string PrefixOf(TensorSource weights, string tower = "")
+    /// <summary>
+    /// Text before OpenAI's names: a training checkpoint keeps the weights under a name of its own, with <c>module.</c> before each where
+    /// several machines trained. The text tower stands at the top or under <c>text</c>, whatever the config says (open_clip,
+    /// convert_to_custom_text_state_dict).
+    /// </summary>
+    private static string PrefixOf(TensorSource weights)
     {
-        var known = tower + TokenEmbedding;
-        return weights.Names.Where(name => name.EndsWith(known, StringComparison.Ordinal)).MinBy(name => name.Length)?[..^known.Length] ?? "";
+        var known = weights.Names.Where(name => name.EndsWith(TokenEmbedding, StringComparison.Ordinal)).MinBy(name => name.Length);
+        var prefix = known?[..^TokenEmbedding.Length] ?? "";
+        return prefix == TextModule || prefix.EndsWith("." + TextModule, StringComparison.Ordinal) ? prefix[..^TextModule.Length] : prefix;
     }
 
     /// <summary>
-    /// openai/CLIP keeps convolutions, products and projections in half precision whatever the file holds (model.py, convert_weights): the numbers are
-    /// rounded so, and computed with in float32 as on its CPU.
+    /// openai/CLIP keeps convolutions, linear layers and projections in half precision whatever the file holds (model.py, convert_weights):
+    /// the numbers are rounded so, and computed with in float32 as on its CPU.
     /// </summary>
-    private static void RoundToHalf(OpenClipNetwork network)
+    private static void RoundToHalf(ClipNetwork network)
     {
         using var guard = no_grad();
         foreach (var (name, parameter) in network.named_parameters())
         {
-            if (parameter.ndim == 0 || name.Contains("embedding", StringComparison.Ordinal) || NormName().IsMatch(name)) continue;
+            if (parameter.ndim == 0 || StaysFull().IsMatch(name)) continue;
             using var half = parameter.to(ScalarType.Float16);
             parameter.copy_(half);
         }
     }
 
-    [GeneratedRegex(@"(^|\.)(ln_\w+|bn\d|downsample\.1)\.", RegexOptions.CultureInvariant)]
-    private static partial Regex NormName();
+    /// <summary>Norms and tables of embeddings.</summary>
+    [GeneratedRegex(
+        @"(^|\.)(\w*(layer_?norm|layrnorm)\d?|bn\d|downsample\.1|(class|token|position|positional)_embedding)(\.|$)",
+        RegexOptions.CultureInvariant)]
+    private static partial Regex StaysFull();
 }

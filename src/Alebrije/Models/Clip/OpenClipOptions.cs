@@ -37,6 +37,29 @@ internal static class OpenClipOptions
         if (root["text_cfg"] is JsonObject text) Check(text, Text, path);
     }
 
+    /// <summary>Transformers' name of the activation that a config asks for; it is never guessed.</summary>
+    /// <param name="quick">True for QuickGELU.</param>
+    /// <param name="arguments">Arguments of GELU: <c>approximate</c>.</param>
+    /// <param name="tower">Name of the tower in messages.</param>
+    /// <exception cref="ArgumentException">The arguments are none of the activation's.</exception>
+    public static string Activation(bool quick, Dictionary<string, string> arguments, string tower)
+    {
+        if (arguments.Any(pair => pair is not { Key: "approximate", Value: "tanh" or "none" }))
+            throw new ArgumentException($"The act_kwargs of {tower} may hold approximate (tanh or none) alone.");
+        if (quick && arguments.Count > 0)
+            throw new ArgumentException(
+                $"{char.ToUpperInvariant(tower[0])}{tower[1..]} has act_kwargs, which QuickGELU (quick_gelu) does not take.");
+        return quick ? "quick_gelu" : arguments.GetValueOrDefault("approximate") == "tanh" ? "gelu_pytorch_tanh" : "gelu";
+    }
+
+    /// <summary>Epsilon of the norms that a config asks for.</summary>
+    /// <param name="arguments">Arguments of the norms: <c>eps</c>.</param>
+    /// <param name="tower">Name of the tower in messages.</param>
+    /// <exception cref="ArgumentException">There are other arguments.</exception>
+    public static double Eps(Dictionary<string, double> arguments, string tower) =>
+        arguments.Keys.All(key => key == "eps") ? arguments.GetValueOrDefault("eps", 1e-5)
+        : throw new ArgumentException($"The norm_kwargs of {tower} may hold eps alone.");
+
     private static void Check(JsonObject options, Part part, string path)
     {
         var read = part.Record.GetProperties().Where(property => property.GetCustomAttribute<JsonIgnoreAttribute>() is null).Select(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name)).ToHashSet(StringComparer.Ordinal);

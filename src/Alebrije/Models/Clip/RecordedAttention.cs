@@ -1,3 +1,4 @@
+using Alebrije.Nn;
 using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -35,7 +36,7 @@ internal sealed class RecordedAttention : IDisposable
         if (current is not { } record) return nn.functional.scaled_dot_product_attention(q, k, v, mask, is_casual: causal && mask is null);
         var scores = Shapes.MatMul(q, k.transpose(-2, -1)) / Math.Sqrt(q.shape[^1]);
         if (mask is not null) scores = scores + mask;
-        else if (causal) scores = scores + full([q.shape[2], q.shape[2]], double.NegativeInfinity, q.dtype, q.device).triu(1);
+        else if (causal) scores = scores + AttentionMask.Causal(q.shape[2], q, double.NegativeInfinity);
         var shares = scores.softmax(-1);
         record.probabilities.Add(shares.DetachFromDisposeScope());
         return Shapes.MatMul(shares, v);

@@ -18,8 +18,11 @@ internal sealed partial record SigLipVisionConfig(int Width, int Depth, int Head
 {
     public double MlpRatio { get; init; } = 4;
 
-    /// <summary>Whether the perceptrons use the tanh formula of GELU.</summary>
+    /// <summary>True where the perceptrons use the tanh formula of GELU.</summary>
     public bool TanhGelu { get; init; }
+
+    /// <summary>Form of the blocks.</summary>
+    public ClipBlockForm Blocks => new(Width, (int)(Width * MlpRatio), Heads, TanhGelu ? "gelu_pytorch_tanh" : "gelu", 1e-6);
 
     /// <summary>Sizes by timm's name of the tower.</summary>
     /// <exception cref="WeightsException">It is none of SigLIP's.</exception>
@@ -41,146 +44,65 @@ internal sealed partial record SigLipVisionConfig(int Width, int Depth, int Head
     private static partial Regex TowerName();
 }
 
-/// <summary>SigLIP's image tower (Zhai et al., 2023) in timm's names, under <c>trunk</c> as open_clip keeps it.</summary>
-internal sealed class SigLipVision : nn.Module<Tensor, Tensor>
+/// <summary>
+/// SigLIP's image tower (Zhai et al., 2023): a transformer over patches without class token, pooled by attention; transformers' names
+/// (modeling_siglip.py).
+/// </summary>
+internal sealed class SigLipVision : nn.Module, IClipVisionTower
 {
-    private readonly SigLipTrunk trunk;
+    private readonly int size;
+    private readonly ConvolutionLayer patch_embedding;
+    private readonly Parameter position_embedding;
+    private readonly ClipEncoder encoder;
+    private readonly LayerNormLayer post_layernorm;
+    private readonly SigLipHead head;
 
     public SigLipVision(SigLipVisionConfig config, int features) : base(nameof(SigLipVision))
     {
         if (features != config.Width) throw new ArgumentException($"SigLIP's image tower has no projection: embed_dim must be its width {config.Width}, not {features}.");
-        trunk = new SigLipTrunk(config);
-        RegisterComponents();
-    }
-
-    /// <param name="pixels">[batch, 3, size, size], normalised as the checkpoint says.</param>
-    /// <returns>[batch, width], not normalised</returns>
-    public override Tensor forward(Tensor pixels) => trunk.call(pixels);
-}
-
-/// <summary>Transformer over patches without class token, pooled by attention.</summary>
-internal sealed class SigLipTrunk : nn.Module<Tensor, Tensor>
-{
-    private readonly int size;
-    private readonly SigLipPatches patch_embed;
-    private readonly Parameter pos_embed;
-    private readonly ModuleList<SigLipBlock> blocks;
-    private readonly LayerNormLayer norm;
-    private readonly SigLipPool attn_pool;
-
-    public SigLipTrunk(SigLipVisionConfig config) : base(nameof(SigLipTrunk))
-    {
         size = config.ImageSize;
         var grid = config.ImageSize / config.PatchSize;
-        patch_embed = new SigLipPatches(config.Width, config.PatchSize);
-        pos_embed = WeightInit.Normal(0.02, 1, grid * grid, config.Width);
-        blocks = new ModuleList<SigLipBlock>([.. Enumerable.Range(0, config.Depth).Select(_ => new SigLipBlock(config))]);
-        norm = Layers.LayerNorm(config.Width, SigLipBlock.Eps);
-        attn_pool = new SigLipPool(config);
+        patch_embedding = Layers.Conv2d(3, config.Width, config.PatchSize, stride: config.PatchSize);
+        position_embedding = WeightInit.Normal(0.02, 1, grid * grid, config.Width);
+        encoder = new ClipEncoder(config.Blocks, config.Depth);
+        post_layernorm = Layers.LayerNorm(config.Width, config.Blocks.Eps);
+        head = new SigLipHead(config.Blocks);
         RegisterComponents();
     }
 
-    public override Tensor forward(Tensor pixels)
+    /// <inheritdoc/>
+    public Tensor Features(Tensor pixels)
     {
-        if (pixels.shape[2] != size || pixels.shape[3] != size)
-            throw new ArgumentException($"The image tower takes pictures of {size} x {size} pixels, not {pixels.shape[3]} x {pixels.shape[2]}.");
+        ClipVisionEmbeddings.CheckSize(pixels, size);
         using var scope = NewDisposeScope();
-        var x = patch_embed.call(pixels);
-        x = x + pos_embed.As(x);
-        foreach (var block in blocks) x = block.call(x);
-        return attn_pool.call(norm.call(x)).MoveToOuterDisposeScope();
+        var x = patch_embedding.call(pixels).ToSequence();                                   // [batch, grid², width]
+        return Pool(encoder.Encode(x + position_embedding.As(x), mask: null, causal: false).Last).MoveToOuterDisposeScope();
     }
+
+    /// <inheritdoc/>
+    public PackedVisionTower Pack(LinearLayer? projection, ScalarType type)
+    {
+        using var positions = position_embedding[0];
+        var ends = new ClipVisionEnds(patch_embedding, positions, Pool, projection) { ReadsAll = true };
+        return new PackedVisionTower(new PackedBlocks(encoder.Weights(), type), ends, type);
+    }
+
+    private Tensor Pool(Tensor x) => head.call(post_layernorm.call(x));
 }
 
-/// <summary>Patches to tokens.</summary>
-internal sealed class SigLipPatches : nn.Module<Tensor, Tensor>
+/// <summary>A learnt query that attends to all patches (timm, layers/attention_pool.py, AttentionPoolLatent).</summary>
+internal sealed class SigLipHead : nn.Module<Tensor, Tensor>
 {
-    private readonly ConvolutionLayer proj;
+    private readonly Parameter probe;
+    private readonly ClipAttention attention;
+    private readonly LayerNormLayer layernorm;
+    private readonly ClipMlp mlp;
 
-    public SigLipPatches(int width, int patch) : base(nameof(SigLipPatches))
+    public SigLipHead(ClipBlockForm form) : base(nameof(SigLipHead))
     {
-        proj = Layers.Conv2d(3, width, patch, stride: patch);
-        RegisterComponents();
-    }
-
-    public override Tensor forward(Tensor pixels) => proj.call(pixels).ToSequence();
-}
-
-/// <summary>Pre-norm block in timm's names.</summary>
-internal sealed class SigLipBlock : nn.Module<Tensor, Tensor>
-{
-    public const double Eps = 1e-6;
-    private readonly LayerNormLayer norm1, norm2;
-    private readonly SigLipAttention attn;
-    private readonly SigLipMlp mlp;
-
-    public SigLipBlock(SigLipVisionConfig config) : base(nameof(SigLipBlock))
-    {
-        (norm1, norm2) = (Layers.LayerNorm(config.Width, Eps), Layers.LayerNorm(config.Width, Eps));
-        (attn, mlp) = (new SigLipAttention(config), new SigLipMlp(config));
-        RegisterComponents();
-    }
-
-    public override Tensor forward(Tensor x)
-    {
-        using var scope = NewDisposeScope();
-        x = x + attn.call(norm1.call(x));
-        return (x + mlp.call(norm2.call(x))).MoveToOuterDisposeScope();
-    }
-}
-
-/// <summary>Attention of the patches to each other.</summary>
-internal sealed class SigLipAttention : nn.Module<Tensor, Tensor>
-{
-    private readonly int heads;
-    private readonly LinearLayer qkv, proj;
-
-    public SigLipAttention(SigLipVisionConfig config) : base(nameof(SigLipAttention))
-    {
-        (heads, qkv, proj) = (config.Heads, Layers.Linear(config.Width, 3 * config.Width), Layers.Linear(config.Width, config.Width));
-        RegisterComponents();
-    }
-
-    public override Tensor forward(Tensor x)
-    {
-        var parts = qkv.call(x).chunk(3, dim: -1);
-        return proj.call(nn.functional.scaled_dot_product_attention(
-            parts[0].SplitHeads(heads), parts[1].SplitHeads(heads), parts[2].SplitHeads(heads)).MergeHeads());
-    }
-}
-
-/// <summary>Two-layer perceptron in timm's names.</summary>
-internal sealed class SigLipMlp : nn.Module<Tensor, Tensor>
-{
-    private readonly LinearLayer fc1, fc2;
-    private readonly Func<Tensor, Tensor> activation;
-
-    public SigLipMlp(SigLipVisionConfig config) : base(nameof(SigLipMlp))
-    {
-        var inner = (long)(config.Width * config.MlpRatio);
-        (fc1, fc2) = (Layers.Linear(config.Width, inner), Layers.Linear(inner, config.Width));
-        activation = (config.TanhGelu ? ClipActivation.TanhGelu : ClipActivation.Gelu).Function();
-        RegisterComponents();
-    }
-
-    public override Tensor forward(Tensor x) => fc2.call(activation(fc1.call(x)));
-}
-
-/// <summary>A learnt query looks at all patches (timm, layers/attention_pool.py, AttentionPoolLatent).</summary>
-internal sealed class SigLipPool : nn.Module<Tensor, Tensor>
-{
-    private readonly int heads;
-    private readonly Parameter latent;
-    private readonly LinearLayer q, kv, proj;
-    private readonly LayerNormLayer norm;
-    private readonly SigLipMlp mlp;
-
-    public SigLipPool(SigLipVisionConfig config) : base(nameof(SigLipPool))
-    {
-        heads = config.Heads;
-        latent = WeightInit.Normal(Math.Pow(config.Width, -0.5), 1, 1, config.Width);
-        (q, kv, proj) = (Layers.Linear(config.Width, config.Width), Layers.Linear(config.Width, 2 * config.Width), Layers.Linear(config.Width, config.Width));
-        (norm, mlp) = (Layers.LayerNorm(config.Width, SigLipBlock.Eps), new SigLipMlp(config));
+        probe = WeightInit.Normal(Math.Pow(form.Width, -0.5), 1, 1, form.Width);
+        attention = new ClipAttention(form.Width, form.Heads);
+        (layernorm, mlp) = (Layers.LayerNorm(form.Width, form.Eps), new ClipMlp(form));
         RegisterComponents();
     }
 
@@ -189,10 +111,7 @@ internal sealed class SigLipPool : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x)
     {
         using var scope = NewDisposeScope();
-        var query = q.call(latent.As(x)).expand(x.shape[0], -1, -1);
-        var parts = kv.call(x).chunk(2, dim: -1);
-        var pooled = proj.call(nn.functional.scaled_dot_product_attention(
-            query.SplitHeads(heads), parts[0].SplitHeads(heads), parts[1].SplitHeads(heads)).MergeHeads());
-        return (pooled + mlp.call(norm.call(pooled))).squeeze(1).MoveToOuterDisposeScope();
+        var pooled = attention.Pool(probe.As(x).expand(x.shape[0], -1, -1), x);              // [batch, 1, width]
+        return (pooled + mlp.call(layernorm.call(pooled))).squeeze(1).MoveToOuterDisposeScope();
     }
 }

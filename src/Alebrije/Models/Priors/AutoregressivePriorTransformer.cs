@@ -66,9 +66,6 @@ internal sealed record AutoregressivePriorConfig
 /// </summary>
 internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions, Tensor, Tensor, Tensor>
 {
-    /// <summary>Score of a token that is not seen, as in <see cref="PriorTransformer"/>.</summary>
-    private const double Masked = -10_000;
-
     private readonly LinearLayer encoder_hidden_states_proj, embedding_proj, to_logits;
     private readonly EmbeddingLayer cosine_embedding, code_embedding;
     private readonly Parameter positional_embedding;
@@ -115,7 +112,7 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
         var (x, padding) = Prefix(conditions, cosines);                                           // [batch, seen + 2, width]
         var count = codes.shape[1];
         if (count > 1) x = cat([x, CodeTokens(codes.narrow(1, 0, count - 1), first: 0).to(x.dtype)], dim: 1); // [batch, seen + 1 + codes, width]
-        var bias = nn.functional.pad(padding, (0, count - 1)) + Causal(x.shape[1], x);
+        var bias = nn.functional.pad(padding, (0, count - 1)) + AttentionMask.Causal(x.shape[1], x);
         foreach (var block in transformer_blocks) x = block.call(x, null, bias);
         return Logits(x.narrow(1, x.shape[1] - count, count)).MoveToOuterDisposeScope();
     }
@@ -136,7 +133,7 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
             ], dim: 1);
         var positions = positional_embedding.As(x);
         x = x + cat([positions.narrow(1, 0, seen), positions.narrow(1, Config.NumEmbeddings, 2)], dim: 1);
-        var padded = (1 - mask.narrow(1, 0, seen).to(x.dtype)) * Masked;
+        var padded = (1 - mask.narrow(1, 0, seen).to(x.dtype)) * AttentionMask.Masked;
         return (x, nn.functional.pad(padded, (0, 2)).unsqueeze(1).unsqueeze(1));
     }
 
@@ -156,7 +153,4 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
 
     /// <summary>The blocks, first to last.</summary>
     internal IEnumerable<TransformerBlock> Blocks => transformer_blocks;
-
-    /// <summary>[tokens, tokens]: what keeps a token from seeing later ones.</summary>
-    internal static Tensor Causal(long tokens, Tensor x) => full([tokens, tokens], Masked, dtype: x.dtype, device: x.device).triu(1);
 }

@@ -39,7 +39,7 @@ internal sealed class PackedPrior : IDisposable
     public PackedPrior(PriorTransformer network, ScalarType type)
     {
         this.network = network;
-        blocks = new PackedBlocks(network.Blocks, type);
+        blocks = new PackedBlocks(network.Blocks.Select(block => block.Weights()), type);
     }
 
     /// <summary>Computes the text part.</summary>
@@ -63,9 +63,9 @@ internal sealed class PackedPrior : IDisposable
         var seen = mask.any(0, keepdim: false).nonzero().max().item<long>() + 1;
         var places = cat([arange(seen, dtype: ScalarType.Int64), full(1, config.NumEmbeddings, dtype: ScalarType.Int64)]).to(text.device);
         var x = network.Enter(text.index_select(1, places), places).to(ScalarType.Float32);
-        var padded = (1 - mask.narrow(1, 0, seen).to(ScalarType.Float32)) * PriorTransformer.Masked;
+        var padded = (1 - mask.narrow(1, 0, seen).to(ScalarType.Float32)) * AttentionMask.Masked;
         var padding = nn.functional.pad(padded, (0, 1)).unsqueeze(1).unsqueeze(1);                // [batch, 1, 1, seen + 1]
-        var bias = (padding + Causal(seen + 1, x)).to(blocks.Type);
+        var bias = (padding + AttentionMask.Causal(seen + 1, x)).to(blocks.Type);
         var kept = new List<(Tensor, Tensor)>();
         blocks.Forward(x, [new SequencePart(x.shape[0], null, bias)], read: 0, kept);
         foreach (var (keys, values) in kept)
@@ -94,7 +94,7 @@ internal sealed class PackedPrior : IDisposable
         if (first + count != network.Config.Positions)
             throw new ArgumentException($"The prior has {network.Config.Positions} positions, but {first + count} tokens came in: its additional_embeddings do not fit its other keys.");
         var x = network.Enter(tokens, arange(first, first + count, dtype: ScalarType.Int64, device: tokens.device)).to(ScalarType.Float32);
-        var causal = Causal(count, x);
+        var causal = AttentionMask.Causal(count, x);
         var parts = prefixes.Select(prefix => new SequencePart(rows, prefix.Text, Bias(prefix, causal))).ToArray();
         return network.Leave(blocks.Forward(x, parts, network.TokensRead(noisy)).to(noisy.dtype)).MoveToOuterDisposeScope();
     }
@@ -110,6 +110,4 @@ internal sealed class PackedPrior : IDisposable
         var batch = text.shape[0];
         return cat([text.expand(batch, 1, count, -1), causal.expand(batch, 1, count, count)], dim: 3).to(blocks.Type);
     }
-
-    private static Tensor Causal(long tokens, Tensor x) => full([tokens, tokens], PriorTransformer.Masked, dtype: ScalarType.Float32, device: x.device).triu(1);
 }

@@ -22,9 +22,6 @@ internal sealed record PriorConditions(Tensor TextEmbedding, Tensor? TextEncodin
 /// </summary>
 internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditions, Tensor>
 {
-    /// <summary>Score of a masked token: the reference adds this where others add minus infinity.</summary>
-    internal const double Masked = -10_000;
-
     private readonly TimestepEmbedding? time_embedding;
     private readonly LinearLayer proj_in, embedding_proj, proj_to_clip_embeddings;
     private readonly LayerNormLayer? embedding_proj_norm, norm_in;
@@ -105,8 +102,8 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         // A token looks back as far as its own place, at the text or at its own level.
         var level = cat([full(before, -1, ScalarType.Int64), arange(levels).repeat_interleave(each)]);
         var sees = places.unsqueeze(0).le(places.unsqueeze(1)).logical_and(level.unsqueeze(0).eq(-1).logical_or(level.unsqueeze(0).eq(level.unsqueeze(1))));
-        var padding = nn.functional.pad((1 - mask.to(x.dtype)) * Masked, (0, x.shape[1] - mask.shape[1]));
-        var bias = padding.unsqueeze(1).unsqueeze(1) + (1 - sees.to(x.dtype)) * Masked;           // [batch, 1, tokens, tokens]
+        var padding = nn.functional.pad((1 - mask.to(x.dtype)) * AttentionMask.Masked, (0, x.shape[1] - mask.shape[1]));
+        var bias = padding.unsqueeze(1).unsqueeze(1) + (1 - sees.to(x.dtype)) * AttentionMask.Masked;      // [batch, 1, tokens, tokens]
         foreach (var block in transformer_blocks) x = block.call(x, null, bias);
         return Leave(x.narrow(1, before, levels * each).reshape(batch * levels, each, width)).view(batch, levels, -1).MoveToOuterDisposeScope();
     }
@@ -193,8 +190,8 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
     {
         var tokens = Config.Positions;
         CheckMask(mask, x.shape[1]);
-        var causal = full([tokens, tokens], Masked, dtype: x.dtype, device: x.device).triu(1);
-        var padding = nn.functional.pad((1 - mask.to(x.dtype)) * Masked, (0, Config.AdditionalEmbeddings));   // [batch, tokens]
+        var causal = AttentionMask.Causal(tokens, x);
+        var padding = nn.functional.pad((1 - mask.to(x.dtype)) * AttentionMask.Masked, (0, Config.AdditionalEmbeddings)); // [batch, tokens]
         return padding.unsqueeze(1).unsqueeze(1) + causal;
     }
 

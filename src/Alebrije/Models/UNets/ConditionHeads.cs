@@ -175,7 +175,7 @@ internal sealed class TextTimeEmbedding : nn.Module<Tensor, Tensor>
     public TextTimeEmbedding(int textWidth, int timeWidth, int heads) : base(nameof(TextTimeEmbedding))
     {
         norm1 = Layers.LayerNorm(textWidth);
-        pool = new AttentionPool(textWidth, heads);
+        pool = new AttentionPool(1, textWidth, heads);
         proj = Layers.Linear(textWidth, timeWidth);
         norm2 = Layers.LayerNorm(timeWidth);
         RegisterComponents();
@@ -187,32 +187,5 @@ internal sealed class TextTimeEmbedding : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         return norm2.call(proj.call(pool.call(norm1.call(text)))).MoveToOuterDisposeScope();
-    }
-
-    private sealed class AttentionPool : nn.Module<Tensor, Tensor>
-    {
-        private readonly AttentionSizes sizes;
-        private readonly Parameter positional_embedding;
-        private readonly LinearLayer k_proj, q_proj, v_proj;
-
-        public AttentionPool(int width, int heads) : base(nameof(AttentionPool))
-        {
-            sizes = AttentionSizes.Split(width, heads);
-            positional_embedding = WeightInit.Normal(1 / Math.Sqrt(width), 1, width);
-            k_proj = Layers.Linear(width, width);
-            q_proj = Layers.Linear(width, width);
-            v_proj = Layers.Linear(width, width);
-            RegisterComponents();
-        }
-
-        /// <param name="x">[batch, tokens, width]</param>
-        /// <returns>[batch, width]: what the mean of all tokens attends to.</returns>
-        public override Tensor forward(Tensor x)
-        {
-            using var scope = NewDisposeScope();
-            var query = x.mean([1], keepdim: true) + positional_embedding.As(x);                              // [batch, 1, width]
-            var all = cat([query, x], dim: 1);
-            return Attention.Attend((q_proj.call(query), k_proj.call(all), v_proj.call(all)), sizes).squeeze(1).MoveToOuterDisposeScope();
-        }
     }
 }

@@ -45,9 +45,6 @@ internal sealed record UNetConditions(Tensor? Text)
 /// </summary>
 internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetConditions, Tensor>
 {
-    /// <summary>Score of a masked token: the reference adds this where others add minus infinity.</summary>
-    private const double Masked = -10_000;
-
     private readonly Func<Tensor, Tensor> activation;
     private readonly Func<Tensor, Tensor>? timeActivation;
     private readonly ConvolutionLayer conv_in, conv_out;
@@ -164,7 +161,8 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
     };
 
     private static Tensor? TextBias(UNetConditions conditions, ScalarType type) =>
-        conditions.TextMask is { } mask ? ((1 - mask.to(type)) * Masked).unsqueeze(1).unsqueeze(1) : null;   // [batch, 1, 1, tokens]
+        conditions.TextMask is not { } mask ? null
+            : ((1 - mask.to(type)) * AttentionMask.Masked).unsqueeze(1).unsqueeze(1);        // [batch, 1, 1, tokens]
 
     private static Tensor Required(Tensor? condition, string what) =>
         condition ?? throw new ArgumentException($"The network's config asks for {what}, but none was given.");

@@ -17,9 +17,6 @@ namespace Alebrije.Pipelines.Families;
 /// </summary>
 internal sealed class StableUnClipFamily : IFamily
 {
-    /// <summary>Below this many parameters float32 is fast enough, and gives the same image on every machine.</summary>
-    private const long SmallNetwork = 100_000_000;
-
     private readonly TextStage texts;
     private readonly Component<StableUnClipImageNormalizer> normalizer;
     private readonly Component<FirstGuessModel>? guess;
@@ -34,7 +31,7 @@ internal sealed class StableUnClipFamily : IFamily
         texts = TextStage.Of(folder, "tokenizer", "text_encoder", keep);
         config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"));
         var embedding = ConfigFile.Read<StableUnClipImageNormalizerConfig>(folder.Of("image_normalizer"));
-        Type = precision == Precision.Auto && Parameters(config) < SmallNetwork ? ScalarType.Float32 : Processor.ScalarType(precision);
+        Type = Processor.ScalarType(precision, Parameters(config));
         normalizer = new(() => folder.Load<StableUnClipImageNormalizer>("image_normalizer"), keep);
         noisingSchedule = NoiseSchedule.From(SchedulerConfig.Load(folder.Of("image_noising_scheduler")));
         Denoiser = new(() => folder.Load<UNet2DConditionModel>("unet", Type), keep);

@@ -12,7 +12,7 @@ namespace Alebrije.Pipelines.Kandinsky;
 internal sealed class KandinskyTexts(UnigramTokenizer tokenizer, Component<MultilingualClip> encoder) : IDisposable
 {
     /// <summary>Tokens that a text is cut or padded to (pipeline_kandinsky.py, _encode_prompt).</summary>
-    private const int Tokens = 77;
+    public const int Tokens = 77;
 
     /// <summary>Reads the tokenizer and prepares the encoder of a pipeline's folder.</summary>
     public static KandinskyTexts Of(PipelineFolder folder, bool keep)

@@ -73,14 +73,9 @@ internal static class OriginalConfigs
 
     public static (ClipTextConfig Text, ClipVisionConfig Vision) Clip(TensorSource file, string prefix)
     {
-        var sizes = OpenClipConfig.Infer(file, prefix);
-        var vision = sizes.VisionSizes ?? throw new WeightsException($"{file.Location} is a CLIP whose image tower is no vision transformer; ViT-L-14.pt is wanted.");
-        var text = new ClipTextConfig
-        {
-            VocabSize = sizes.TextCfg.VocabSize, HiddenSize = sizes.TextCfg.Width, IntermediateSize = 4 * sizes.TextCfg.Width, ProjectionDim = sizes.EmbedDim,
-            NumHiddenLayers = sizes.TextCfg.Layers, NumAttentionHeads = sizes.TextCfg.Heads, MaxPositionEmbeddings = sizes.TextCfg.ContextLength,
-        };
-        return (text, vision);
+        var clip = OpenClipConfig.Infer(file, prefix).ToClip();
+        return clip.VisionConfig.IsTransformer ? (clip.TextConfig with { EosTokenId = new ClipTextConfig().EosTokenId }, clip.VisionConfig)
+            : throw new WeightsException($"{file.Location} is a CLIP whose image tower is no vision transformer; ViT-L-14.pt is wanted.");
     }
 
     public static MultilingualClipConfig MultilingualClip(TensorSource file)

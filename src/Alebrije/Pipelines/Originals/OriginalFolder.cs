@@ -134,8 +134,8 @@ public sealed class OriginalFolder
     {
         using var file = Open(OriginalRole.Clip, out var prefix);
         var (text, vision) = OriginalConfigs.Clip(file, prefix);
-        target.Network(Texts, "CLIPTextModelWithProjection", text, (file, ClipKeyMap.TextFromOpenAi(prefix)));
-        target.Network("image_encoder", "CLIPVisionModelWithProjection", vision, (file, ClipKeyMap.VisionFromOpenAi(prefix)));
+        target.Network(Texts, "CLIPTextModelWithProjection", text, (file, OpenAiKeyMap.TextFromOpenAi(prefix)));
+        target.Network("image_encoder", "CLIPVisionModelWithProjection", vision, (file, OpenAiKeyMap.VisionFromOpenAi(prefix)));
         target.Preparation(preparation, vision.ImageSize);
         target.Tokenizer("tokenizer", folder => BpeVocabulary.OpenAi().Save(folder, text.MaxPositionEmbeddings));
     }

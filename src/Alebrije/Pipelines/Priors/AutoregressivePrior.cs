@@ -17,7 +17,7 @@ internal sealed class AutoregressivePrior(AutoregressivePriorTransformer network
     /// <summary>Its folder beside the published components.</summary>
     public const string FolderName = "prior_autoregressive";
 
-    private readonly Lazy<PackedBlocks> blocks = new(() => new PackedBlocks(network.Blocks, type));
+    private readonly Lazy<PackedBlocks> blocks = new(() => new PackedBlocks(network.Blocks.Select(block => block.Weights()), type));
 
     /// <summary>Directions and buckets of the embeddings.</summary>
     public EmbeddingQuantizer Quantizer => network.Quantizer;
@@ -56,7 +56,7 @@ internal sealed class AutoregressivePrior(AutoregressivePriorTransformer network
         var cosines = (noise.Uniform(batch) * (config.NumCosines - (config.NumCosines / 2))).to(ScalarType.Int64) + (config.NumCosines / 2);
         if (guided) cosines = cat([full_like(cosines, network.UnknownCosine), cosines]);
         var (x, padding) = network.Prefix(guided ? text.Guided() : text.Conditions, cosines);
-        var bias = (padding + AutoregressivePriorTransformer.Causal(x.shape[1], x)).to(blocks.Value.Type);
+        var bias = (padding + AttentionMask.Causal(x.shape[1], x)).to(blocks.Value.Type);
         var (output, past) = Run(x, null, bias);                                                  // [batch or 2 batch, 1, width]
         var codes = new List<Tensor>();
         for (var i = 0; i < config.NumCodes; i++)

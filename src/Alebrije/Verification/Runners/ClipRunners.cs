@@ -23,7 +23,7 @@ internal static class ClipRunners
             return new Dictionary<string, Tensor>
             {
                 ["last_hidden_state"] = text.LastHiddenState, ["penultimate"] = text.Penultimate, ["pooler_output"] = text.Pooled,
-                ["text_features"] = network.ProjectText(text.Pooled),
+                ["text_features"] = network.Text.Project(text.Pooled),
             };
         }
 
@@ -33,7 +33,7 @@ internal static class ClipRunners
             return new Dictionary<string, Tensor>
             {
                 ["last_hidden_state"] = image.LastHiddenState, ["penultimate"] = image.Penultimate, ["pooler_output"] = image.Pooled,
-                ["image_features"] = network.ProjectImage(image.Pooled),
+                ["image_features"] = network.Vision.Project(image.Pooled),
             };
         }
 
@@ -79,7 +79,7 @@ internal static class ClipRunners
         var network = c.Fixture.Part("model", () => ComponentCatalog.Load<ClipNetwork>("CLIPModel", c.Fixture.Model()));
         var ids = c.Input("input_ids");
         var (images, texts, _) = ClipRelevance.Compute(
-            () => network.ProjectImage(network.Vision.Encode(c.Input("pixel_values")).Pooled), () => network.ProjectText(network.Text.Encode(ids).Pooled),
+            () => network.Vision.Embed(c.Input("pixel_values")), () => network.Text.Embed(ids),
             network.LogitScale.exp().ToDouble(), c.Argument("layers")?.GetString() == "last");
         return new Dictionary<string, Tensor>
         {

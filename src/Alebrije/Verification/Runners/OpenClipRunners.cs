@@ -10,11 +10,11 @@ internal static class OpenClipRunners
 {
     /// <summary>encode_image</summary>
     public static IReadOnlyDictionary<string, Tensor> Image(FixtureCase c) =>
-        Features(c, "image_features", Network(c).EncodeImage(c.Input("image")));
+        Features(c, "image_features", Network(c).Vision.Embed(c.Input("image")));
 
     /// <summary>encode_text</summary>
     public static IReadOnlyDictionary<string, Tensor> Text(FixtureCase c) =>
-        Features(c, "text_features", Network(c).EncodeText(c.Input("text")));
+        Features(c, "text_features", Network(c).Text.Embed(c.Input("text")));
 
     /// <summary>forward of openai/CLIP, get_logits of open_clip</summary>
     public static IReadOnlyDictionary<string, Tensor> Logits(FixtureCase c)
@@ -31,7 +31,7 @@ internal static class OpenClipRunners
         return outputs;
     }
 
-    private static OpenClipNetwork Network(FixtureCase c) => c.Fixture.Part("model", () =>
+    private static ClipNetwork Network(FixtureCase c) => c.Fixture.Part("model", () =>
     {
         if (c.Fixture.Config is not { } sizes || !sizes.TryGetProperty("timm_model_name", out _)) return OpenClipFolder.Load(c.Fixture.Model(), c.Fixture.Library == "clip" ? OpenClipOrigin.OpenAi : null);
 

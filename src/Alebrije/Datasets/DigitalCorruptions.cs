@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
@@ -44,7 +45,7 @@ internal static class DigitalCorruptions
     }
 
     /// <summary>A small random skew, then local displacements (Simard, Steinkraus and Platt, 2003).</summary>
-    public static FloatPicture Elastic(FloatPicture picture, int level, ref SceneRandom random)
+    public static FloatPicture Elastic(FloatPicture picture, int level, ref SeededRandom random)
     {
         var (width, height, side) = (picture.Width, picture.Height, Math.Min(picture.Width, picture.Height));
         var (push, smooth, skew) = (Pushes[level] * side, Math.Max(0.5f, Smoothness * side), Skews[level] * side);
@@ -72,7 +73,7 @@ internal static class DigitalCorruptions
     }
 
     /// <summary>[height, width] smoothed random numbers of deviation 1.</summary>
-    private static float[] Field(int width, int height, float smooth, ref SceneRandom random)
+    private static float[] Field(int width, int height, float smooth, ref SeededRandom random)
     {
         var field = new FloatPicture(width, height, 1);
         for (var i = 0; i < field.Values.Length; i++) field.Values[i] = (float)random.Between(-1, 1);

@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Datasets;
 
 /// <summary>
@@ -77,7 +79,7 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
     {
         var order = EpochOrder.Permutation(shards.Length, seed, epoch, ShardPurpose).Select(i => shards[i]);
         var buffer = new List<PictureSample>();
-        var draw = new SceneRandom(seed, epoch, SamplePurpose);
+        var draw = new SeededRandom(seed, epoch, SamplePurpose);
         foreach (var sample in order.SelectMany(Training))
         {
             if (buffer.Count < options.ShuffleBuffer)

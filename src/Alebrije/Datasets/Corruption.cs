@@ -96,7 +96,7 @@ public static class Corruptions
             Corruption.Contrast => DigitalCorruptions.Contrast(picture, level).ToImage(),
             Corruption.ElasticTransform => DigitalCorruptions.Elastic(picture, level, ref random).ToImage(),
             Corruption.Pixelate => DigitalCorruptions.Pixelate(image, level),
-            Corruption.JpegCompression => JpegLoss.Apply(image, level),
+            Corruption.JpegCompression => DigitalCorruptions.Jpeg(image, level),
             _ => throw new ArgumentOutOfRangeException(nameof(corruption), corruption, "There is no such corruption."),
         };
     }

@@ -1,5 +1,6 @@
 using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
+using SkiaSharp;
 
 namespace Alebrije.Datasets;
 
@@ -8,6 +9,7 @@ internal static class DigitalCorruptions
 {
     private static readonly float[] Lights = [0.1f, 0.2f, 0.3f, 0.4f, 0.5f];
     private static readonly float[] Contrasts = [0.4f, 0.3f, 0.2f, 0.1f, 0.05f];
+    private static readonly int[] Qualities = [25, 18, 15, 10, 7];
     private static readonly float[] Sides = [0.6f, 0.5f, 0.4f, 0.3f, 0.25f];
 
     // Deviation of the displacement, and size of the skew before it, as shares of the side. ImageNet-C's first two are wide smooth warps that shift more than its third, so severity
@@ -70,6 +72,16 @@ internal static class DigitalCorruptions
     {
         var (width, height) = (Math.Max(1, (int)(image.Width * Sides[level])), Math.Max(1, (int)(image.Height * Sides[level])));
         return image.Resize(width, height, ResizeFilter.Box).Resize(image.Width, image.Height, ResizeFilter.Box);
+    }
+
+    /// <summary>A JPEG file of low quality, colour at half resolution as Pillow writes it, and back.</summary>
+    public static RgbImage Jpeg(RgbImage image, int level)
+    {
+        using var skia = SkiaNative.ToSkia(image);
+        using var pixels = skia.PeekPixels();
+        using var file = pixels.Encode(new SKJpegEncoderOptions(Qualities[level], SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore))
+            ?? throw new ArgumentException($"An image of {image.Width} x {image.Height} is larger than JPEG allows (65,500 a side): make it smaller.");
+        return RgbImage.FromBytes(file.AsSpan());
     }
 
     /// <summary>[height, width] smoothed random numbers of deviation 1.</summary>

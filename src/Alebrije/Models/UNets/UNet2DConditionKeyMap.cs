@@ -3,9 +3,7 @@ using Alebrije.Weights;
 namespace Alebrije.Models.UNets;
 
 /// <summary>
-/// Names of the original decoders of Karlo (kakaobrain/karlo, modules/unet.py) and Kandinsky 2.1 (ai-forever/Kandinsky-2, model/text2im_model2_1.py): one
-/// trunk, whose blocks are numbered through all levels, with heads of their own (diffusers, scripts/convert_kakao_brain_unclip_to_diffusers.py and
-/// convert_kandinsky_to_diffusers.py).
+/// Names of the original decoders of Karlo and Kandinsky 2.1: one trunk (<see cref="KarloTrunk"/>) with heads of their own.
 /// </summary>
 internal static class UNet2DConditionKeyMap
 {
@@ -14,26 +12,6 @@ internal static class UNet2DConditionKeyMap
 
     private static readonly string[] KarloHeads = ["text_seq_proj.*", "clip_tok_proj.*", "text_feat_proj.*", "clip_emb.*", "cf_param"];
     private static readonly string[] Trunk = ["time_embed.*", "input_blocks.*", "middle_block.*", "output_blocks.*", "out.*"];
-
-    private static readonly (string Pattern, string Replacement)[] Inner =
-    [
-        (@"^time_embed\.0\.", "time_embedding.linear_1."),
-        (@"^time_embed\.2\.", "time_embedding.linear_2."),
-        (@"^input_blocks\.0\.0\.", "conv_in."),
-        (@"^middle_block\.0\.", "mid_block.resnets.0."),
-        (@"^middle_block\.1\.", "mid_block.attentions.0."),
-        (@"^middle_block\.2\.", "mid_block.resnets.1."),
-        (@"^out\.0\.", "conv_norm_out."),
-        (@"^out\.2\.", "conv_out."),
-        (@"\.in_layers\.0\.", ".norm1."),
-        (@"\.in_layers\.2\.", ".conv1."),
-        (@"\.emb_layers\.1\.", ".time_emb_proj."),
-        (@"\.out_layers\.0\.", ".norm2."),
-        (@"\.out_layers\.3\.", ".conv2."),
-        (@"\.skip_connection\.", ".conv_shortcut."),
-        (@"(\.attentions\.\d+)\.norm\.", "$1.group_norm."),
-        (@"(\.attentions\.\d+)\.proj_out\.", "$1.to_out.0."),
-    ];
 
     private static readonly (string Pattern, string Replacement)[] KandinskyHeads =
     [
@@ -50,7 +28,7 @@ internal static class UNet2DConditionKeyMap
 
     /// <summary>How Kandinsky's decoder file is read.</summary>
     public static StateDictOptions FromKandinsky(UNet2DConditionConfig config, string prefix = "") =>
-        Read(config) with { Prefix = prefix, Renames = [.. Blocks(config), .. Inner, .. KandinskyHeads] };
+        Read(config) with { Prefix = prefix, Renames = [.. Trunks(config), .. KandinskyHeads] };
 
     /// <summary>How Karlo's decoder file is read as a <see cref="UnClipTextProjection"/>.</summary>
     public static StateDictOptions TextProjection(string prefix) => new()
@@ -68,39 +46,17 @@ internal static class UNet2DConditionKeyMap
 
     private static StateDictOptions Read(UNet2DConditionConfig config) => new()
     {
-        Renames = [.. Blocks(config), .. Inner], Pointwise = Matrices, Fused =
+        Renames = [.. Trunks(config)], Pointwise = Matrices, Fused =
         [
             new(@"(\.attentions\.\d+)\.qkv\.", ["$1.to_q.", "$1.to_k.", "$1.to_v."], config.AttentionHeadDim[0]),
             new(@"(\.attentions\.\d+)\.encoder_kv\.", ["$1.add_k_proj.", "$1.add_v_proj."], config.AttentionHeadDim[0]),
         ],
     };
 
-    /// <summary>The block that doubles shares its number with the last residual block of its level, after that one's attention.</summary>
-    private static IEnumerable<(string Pattern, string Replacement)> Blocks(UNet2DConditionConfig config)
+    private static IEnumerable<(string Pattern, string Replacement)> Trunks(UNet2DConditionConfig config)
     {
-        var (levels, blocks) = (config.BlockOutChannels.Length, config.LayersPerBlock[0]);
-        for (var level = 0; level < levels; level++)
-        {
-            var first = 1 + (level * (blocks + 1));
-            for (var block = 0; block < blocks; block++)
-            {
-                yield return ($@"^input_blocks\.{first + block}\.0\.", $"down_blocks.{level}.resnets.{block}.");
-                yield return ($@"^input_blocks\.{first + block}\.1\.", $"down_blocks.{level}.attentions.{block}.");
-            }
-
-            if (level < levels - 1) yield return ($@"^input_blocks\.{first + blocks}\.0\.", $"down_blocks.{level}.downsamplers.0.");
-        }
-
-        for (var level = 0; level < levels; level++)
-        {
-            var first = level * (blocks + 1);
-            var attends = config.UpBlockTypes[level].Contains("CrossAttn", StringComparison.Ordinal);
-            if (level < levels - 1) yield return ($@"^output_blocks\.{first + blocks}\.{(attends ? 2 : 1)}\.", $"up_blocks.{level}.upsamplers.0.");
-            for (var block = 0; block <= blocks; block++)
-            {
-                yield return ($@"^output_blocks\.{first + block}\.0\.", $"up_blocks.{level}.resnets.{block}.");
-                yield return ($@"^output_blocks\.{first + block}\.1\.", $"up_blocks.{level}.attentions.{block}.");
-            }
-        }
+        var levels = config.BlockOutChannels.Length;
+        return KarloTrunk.Renames(
+            levels, config.LayersPerBlock[0], level => level == levels || config.UpBlockTypes[level].Contains("CrossAttn", StringComparison.Ordinal));
     }
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using Alebrije.Pipelines.Experiments;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Pipelines;
@@ -29,12 +30,6 @@ public static class Recipe
     /// <summary>Keyword of the text chunk that holds the whole recipe as JSON.</summary>
     public const string JsonKeyword = "alebrije";
 
-    private static readonly JsonSerializerOptions Format = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new System.Text.Json.Serialization.JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-    };
-
     /// <summary>Reads the recipe of a picture's file.</summary>
     /// <param name="path">A PNG file.</param>
     /// <exception cref="InvalidDataException">It holds no recipe, or one of a kind that cannot be drawn again.</exception>
@@ -44,7 +39,7 @@ public static class Recipe
             throw new InvalidDataException($"{path} holds no recipe: pictures that this program writes have one, until another program saves them anew.");
         try
         {
-            var recipe = JsonSerializer.Deserialize<PictureRecipe>(json, Format);
+            var recipe = JsonSerializer.Deserialize<PictureRecipe>(json, JsonForms.Line);
             if (recipe is { Model.Length: > 0 } && (recipe.Request is not null || recipe.Experiment is not null)) return recipe;
         }
         catch (JsonException e)
@@ -66,8 +61,8 @@ public static class Recipe
             [ParametersKeyword] = string.Create(CultureInfo.InvariantCulture,
                 $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: {request.Guidance}, Seed: {request.Seed}, Size: {result.Image.Width}x{result.Image.Height}, Model: {model}"),
             [JsonKeyword] = result.PriorFrom is { } prior
-                ? JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = prior, result.Precision, result.Threads, request }, Format)
-                : JsonSerializer.Serialize(new { software = "Alebrije", model, result.Precision, result.Threads, request }, Format),
+                ? JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = prior, result.Precision, result.Threads, request }, JsonForms.Line)
+                : JsonSerializer.Serialize(new { software = "Alebrije", model, result.Precision, result.Threads, request }, JsonForms.Line),
         };
     }
 
@@ -81,7 +76,7 @@ public static class Recipe
         return new Dictionary<string, string>
         {
             [JsonKeyword] = JsonSerializer.Serialize(
-                new { software = "Alebrije", model, prior_from = result.PriorFrom, result.Precision, result.Threads, experiment = result.Experiment, picture }, Format),
+                new { software = "Alebrije", model, prior_from = result.PriorFrom, result.Precision, result.Threads, experiment = result.Experiment, picture }, JsonForms.Line),
         };
     }
 
@@ -103,7 +98,7 @@ public static class Recipe
                 {
                     software = "Alebrije", model, upscale = new { result.Factor, request.Steps, request.Seed, small.Width, small.Height },
                     source = source.TryGetValue(JsonKeyword, out var recipe) ? Parsed(recipe) : null,
-                }, Format),
+                }, JsonForms.Line),
         };
     }
 
@@ -117,7 +112,7 @@ public static class Recipe
         }
         catch (JsonException)
         {
-            return JsonSerializer.SerializeToElement(recipe, Format);
+            return JsonSerializer.SerializeToElement(recipe, JsonForms.Line);
         }
     }
 }

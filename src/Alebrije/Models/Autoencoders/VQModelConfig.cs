@@ -20,9 +20,6 @@ internal sealed record VQModelConfig : CoderConfig
     /// <summary>group, or spatial: the decoder's normalisation is conditioned on the latents.</summary>
     public string NormType { get; init; } = "group";
 
-    /// <summary>True if diffusion gives numbers of codes (<see cref="VQModel.Lookup"/>), not latents.</summary>
-    public bool LookupFromCodebook { get; init; }
-
     /// <summary>Channels of the latents for diffusion.</summary>
     [JsonIgnore]
     public int CodeWidth => VqEmbedDim ?? LatentChannels;

@@ -98,7 +98,7 @@ public sealed partial class TerminalPictureTests
         foreach (var protocol in Enum.GetValues<TerminalProtocol>().Where(p => p != TerminalProtocol.None))
             Assert.NotEmpty(TerminalPicture.Render(Gradient(width, height), protocol, 3));
         Assert.Empty(TerminalPicture.Render(Picture, TerminalProtocol.None));
-        Assert.Throws<ArgumentException>(() => TerminalPicture.Render(Picture, TerminalProtocol.Sixel, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => TerminalPicture.Render(Picture, TerminalProtocol.Sixel, 0));
     }
 
     /// <summary>A small sixel terminal.</summary>

@@ -1,8 +1,8 @@
 namespace Alebrije.Preprocessing;
 
 /// <summary>
-/// Random numbers that depend on nothing but a key and never change with the runtime's version: SplitMix64 (Steele, Lea and Flood, 2014). Recorded seeds
-/// name these streams, so that they must stay as they are.
+/// Random numbers that depend on nothing but a key and never change with the runtime's version: SplitMix64 (Steele, Lea and Flood, 2014).
+/// Recorded seeds name these streams, so that they must stay as they are.
 /// </summary>
 internal struct SeededRandom
 {
@@ -15,7 +15,8 @@ internal struct SeededRandom
     public SeededRandom(long seed) => state = (ulong)seed;
 
     /// <summary>The stream of a seed, an index and a purpose, so that scene i never needs scene i - 1.</summary>
-    public SeededRandom(ulong seed, long index, uint purpose) => state = Mix(Mix(Mix(seed + Golden) ^ (ulong)index) + Golden * (purpose + 1UL));
+    public SeededRandom(ulong seed, long index, uint purpose) =>
+        state = Mix(Mix(Mix(seed + Golden) ^ (ulong)index) + Golden * (purpose + 1UL));
 
     /// <summary>.NET's generator (the same on every machine) for a seed and a number, as the trainers draw.</summary>
     public static Random Classic(ulong seed, long number, ulong purpose = 0) =>

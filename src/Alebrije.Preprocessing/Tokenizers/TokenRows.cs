@@ -6,7 +6,8 @@ public static class TokenRows
     /// <summary>Rows of one length for a model, padded with <see cref="ITextTokenizer.PadId"/>.</summary>
     /// <param name="tokenizer">Gives the ids of a text, whole.</param>
     /// <param name="texts">Texts, one per row.</param>
-    /// <param name="length">Ids of a row, at least 2; <see cref="ITextTokenizer.MaxLength"/> for the length that the model was made for.</param>
+    /// <param name="length">Ids of a row, at least 2; <see cref="ITextTokenizer.MaxLength"/> for the length that the model was made
+    /// for.</param>
     /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
     /// <returns>[texts, length]</returns>
     /// <exception cref="ArgumentException">A text is too long and may not be cut.</exception>
@@ -19,7 +20,8 @@ public static class TokenRows
     /// <param name="length">Ids of a row, at least 2.</param>
     /// <param name="lengths">Ids of each row that are text, with what opens and ends it: ones of the attention mask.</param>
     /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
-    public static int[][] EncodeBatch(this ITextTokenizer tokenizer, IReadOnlyList<string> texts, int length, out int[] lengths, bool truncate = true)
+    public static int[][] EncodeBatch(
+        this ITextTokenizer tokenizer, IReadOnlyList<string> texts, int length, out int[] lengths, bool truncate = true)
     {
         ArgumentNullException.ThrowIfNull(tokenizer);
         ArgumentNullException.ThrowIfNull(texts);
@@ -31,7 +33,8 @@ public static class TokenRows
             var found = tokenizer.Encode(texts[i]);
             if (found.Length > length && !truncate)
                 throw new ArgumentException(
-                    $"Text {i + 1} (\"{Shorten(texts[i])}\") has {found.Length} tokens, start and end included, and only {length} fit; shorten it or allow cutting.",
+                    $"Text {i + 1} (\"{Shorten(texts[i])}\") has {found.Length} tokens, start and end included, "
+                    + $"and only {length} fit; shorten it or allow cutting.",
                     nameof(texts));
             lengths[i] = Math.Min(found.Length, length);
             if (found.Length > length) found[length - 1] = tokenizer.EndId;

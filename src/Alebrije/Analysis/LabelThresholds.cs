@@ -86,7 +86,8 @@ public sealed class LabelThresholds
     }
 
     /// <summary>Writes a JSON object of labels and thresholds.</summary>
-    public void Save(string path) => WrittenFile.Write(path, JsonSerializer.Serialize(Labels.Zip(Values).ToDictionary(pair => pair.First, pair => pair.Second), JsonForms.Indented) + "\n");
+    public void Save(string path) => WrittenFile.Write(path, JsonSerializer.Serialize(
+        Labels.Zip(Values).ToDictionary(pair => pair.First, pair => pair.Second), JsonForms.Indented) + "\n");
 
     /// <summary>The labels that hold, those furthest above their threshold first.</summary>
     /// <param name="scores">[labels]</param>

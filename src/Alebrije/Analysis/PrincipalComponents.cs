@@ -6,8 +6,8 @@ namespace Alebrije.Analysis;
 
 /// <summary>
 /// Exact principal component analysis in double precision (Jolliffe, Principal Component Analysis, 2nd ed., §2-3; same conventions as
-/// scikit-learn's <c>PCA(svd_solver="full")</c>: centred, not scaled, variance divided by n - 1). Directions beyond the rank of the data have
-/// variance 0 and complete the basis. Immutable and thread-safe.
+/// scikit-learn's <c>PCA(svd_solver="full")</c>: centred, not scaled, variance divided by n - 1). Directions beyond the rank of the data
+/// have variance 0 and complete the basis. Immutable and thread-safe.
 /// </summary>
 public sealed class PrincipalComponents
 {
@@ -48,7 +48,8 @@ public sealed class PrincipalComponents
         for (var i = 0; i < rows.Count; i++) rows[i].CopyTo(values, i * (long)width);
         var axes = PrincipalAxes.Of(tensor(values, [rows.Count, width]), count);
         var directions = axes.Directions.contiguous().data<double>().ToArray().Chunk(width).ToArray();
-        return new PrincipalComponents(axes.Mean.data<double>().ToArray(), directions, axes.Variance.data<double>().ToArray(), axes.Total.item<double>());
+        return new PrincipalComponents(
+            axes.Mean.data<double>().ToArray(), directions, axes.Variance.data<double>().ToArray(), axes.Total.item<double>());
     }
 
     /// <summary>Coordinates of a row along each direction: [components].</summary>

@@ -118,7 +118,8 @@ public static class RelevancePng
     {
         var sampling = new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.None);
         using (var seen = SkiaNative.ToSkia(e.Seen)) canvas.DrawImage(seen, SKRect.Create(Margin, top, Side, Side), sampling, null);
-        using (var overlay = SkiaNative.ToSkia(Overlay(e))) canvas.DrawImage(overlay, SKRect.Create(Margin + Side + Gap, top, Side, Side), sampling, null);
+        using (var overlay = SkiaNative.ToSkia(Overlay(e)))
+            canvas.DrawImage(overlay, SKRect.Create(Margin + Side + Gap, top, Side, Side), sampling, null);
         using var paint = new SKPaint { IsAntialias = true };
         foreach (var (box, word, level) in words)
         {

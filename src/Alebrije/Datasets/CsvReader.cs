@@ -4,8 +4,9 @@ using Sylvan.Data.Csv;
 namespace Alebrije.Datasets;
 
 /// <summary>
-/// Rows of a table (RFC 4180, by Sylvan): fields in quotes may hold separators, line ends and doubled quotes; a quote within a field without quotes is a
-/// character like any other. Tabs separate the fields of a <c>.tsv</c>; elsewhere it is the separator that the first line has most of.
+/// Rows of a table (RFC 4180, by Sylvan): fields in quotes may hold separators, line ends and doubled quotes; a quote within a field
+/// without quotes is a character like any other. Tabs separate the fields of a <c>.tsv</c>; elsewhere it is the separator that the first
+/// line has most of.
 /// </summary>
 internal sealed class CsvReader : IDisposable
 {
@@ -16,7 +17,8 @@ internal sealed class CsvReader : IDisposable
     private CsvDataReader? rows;
     private int nextLine = 1;
 
-    private CsvReader(string path) => (Path, text) = (path, new StreamReader(path, new UTF8Encoding(false), detectEncodingFromByteOrderMarks: true));
+    private CsvReader(string path) =>
+        (Path, text) = (path, new StreamReader(path, new UTF8Encoding(false), detectEncodingFromByteOrderMarks: true));
 
     public string Path { get; }
 
@@ -51,7 +53,8 @@ internal sealed class CsvReader : IDisposable
         {
             rows ??= CsvDataReader.Create(text, new CsvDataReaderOptions
             {
-                HasHeaders = false, Comment = '\0', MaxBufferSize = LongestRow, Delimiter = Path.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase) ? '\t' : null,
+                HasHeaders = false, Comment = '\0', MaxBufferSize = LongestRow,
+                Delimiter = Path.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase) ? '\t' : null,
             });
             if (!rows.Read()) return null;
             string[] fields = rows.RowFieldCount == 0 ? [""] : [.. Enumerable.Range(0, rows.RowFieldCount).Select(rows.GetString)];
@@ -61,7 +64,8 @@ internal sealed class CsvReader : IDisposable
         catch (Exception e) when (e is CsvFormatException or CsvInvalidCharacterException or CsvRecordTooLargeException)
         {
             throw new InvalidDataException(
-                $"{Path}, line {Line}: a field in quotes does not end or goes on behind its closing quote, or the row has more than {LongestRow:N0} characters.", e);
+                $"{Path}, line {Line}: a field in quotes does not end or goes on behind its closing quote, "
+                + $"or the row has more than {LongestRow:N0} characters.", e);
         }
     }
 

@@ -79,8 +79,10 @@ internal static class DigitalCorruptions
     {
         using var skia = SkiaNative.ToSkia(image);
         using var pixels = skia.PeekPixels();
-        using var file = pixels.Encode(new SKJpegEncoderOptions(Qualities[level], SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore))
-            ?? throw new ArgumentException($"An image of {image.Width} x {image.Height} is larger than JPEG allows (65,500 a side): make it smaller.");
+        using var file = pixels.Encode(
+            new SKJpegEncoderOptions(Qualities[level], SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore))
+            ?? throw new ArgumentException(
+                $"An image of {image.Width} x {image.Height} is larger than JPEG allows (65,500 a side): make it smaller.");
         return RgbImage.FromBytes(file.AsSpan());
     }
 

@@ -217,7 +217,8 @@ internal sealed class SceneComposer
         };
     }
 
-    private SceneObject Put(Concept concept, double x, double y, double size, double spread, double stray, double turn, ref SeededRandom random) => new(
+    private SceneObject Put(
+        Concept concept, double x, double y, double size, double spread, double stray, double turn, ref SeededRandom random) => new(
         concept,
         x + options.Jitter * random.Between(-stray, stray),
         y + options.Jitter * random.Between(-stray, stray),

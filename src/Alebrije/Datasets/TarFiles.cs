@@ -9,14 +9,15 @@ namespace Alebrije.Datasets;
 internal readonly record struct TarFile(string Name, long Offset, long Length);
 
 /// <summary>
-/// Files of a tar archive, listed by its headers (ustar, GNU's long names, pax), one at a time and without reading their bytes. Folders, links and
-/// devices are passed over. Nothing is ever written to the disk.
+/// Files of a tar archive, listed by its headers (ustar, GNU's long names, pax), one at a time and without reading their bytes. Folders,
+/// links and devices are passed over. Nothing is ever written to the disk.
 /// </summary>
 internal static class TarFiles
 {
     private const int Block = 512;
 
-    /// <exception cref="InvalidDataException">A header is damaged, or gives a size that the file does not hold; the message has the file and the offset.</exception>
+    /// <exception cref="InvalidDataException">A header is damaged, or gives a size that the file does not hold; the message has the file
+    /// and the offset.</exception>
     public static IEnumerable<TarFile> Of(string path)
     {
         using var stream = new CheckedHeaders(path);
@@ -29,7 +30,8 @@ internal static class TarFiles
                 yield return new TarFile(entry.Name, entry.DataOffset, entry.Length);
         }
 
-        if (stream.Position < at + Block) throw Damaged(path, at, "the archive does not end as one does, with a block of zeros; it was cut short");
+        if (stream.Position < at + Block)
+            throw Damaged(path, at, "the archive does not end as one does, with a block of zeros; it was cut short");
     }
 
     private static TarEntry? Next(TarReader reader, CheckedHeaders stream, long at)
@@ -43,15 +45,19 @@ internal static class TarFiles
         {
             throw Damaged(stream.Name, at, "an entry goes beyond the end of the file; the archive was cut short or is damaged", e);
         }
-        catch (Exception e) when (e is InvalidDataException or InvalidOperationException or FormatException or OverflowException or ArgumentException)
+        catch (Exception e) when (
+            e is InvalidDataException or InvalidOperationException or FormatException or OverflowException or ArgumentException)
         {
             throw Damaged(stream.Name, at, "this is no header of a tar archive: its checksum or one of its numbers is wrong", e);
         }
     }
 
-    private static InvalidDataException Damaged(string path, long at, string what, Exception? cause = null) => new($"{path}, byte {at}: {what}.", cause);
+    private static InvalidDataException Damaged(string path, long at, string what, Exception? cause = null) =>
+        new($"{path}, byte {at}: {what}.", cause);
 
-    /// <summary>The archive, refusing headers that <see cref="TarReader"/> believes: of a wrong checksum, or with more metadata than any name needs.</summary>
+    /// <summary>
+    /// The archive, refusing headers that <see cref="TarReader"/> believes: of a wrong checksum, or with more metadata than any name needs.
+    /// </summary>
     private sealed class CheckedHeaders(string path) : FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 12)
     {
         /// <summary>Bytes of a long name or of a pax header; the reader takes as much memory as a header of metadata asks for.</summary>
@@ -78,7 +84,8 @@ internal static class TarFiles
                 (sum, signed) = (sum + b, signed + (sbyte)b);
             }
 
-            if (Octal(header.Slice(148, 8)) is not { } written || (written != sum && written != signed)) throw new InvalidDataException("wrong checksum");
+            if (Octal(header.Slice(148, 8)) is not { } written || (written != sum && written != signed))
+                throw new InvalidDataException("wrong checksum");
             if (header[156] is not ((byte)'L' or (byte)'K' or (byte)'x' or (byte)'g')) return 0;
             return Octal(header.Slice(124, 12)) is { } size and <= LongestName ? size : throw new InvalidDataException("too much metadata");
         }

@@ -105,12 +105,14 @@ internal sealed record SchedulerConfig
 
     /// <summary>Another scheduler class with the keys of this file, its own defaults for all others (diffusers, SchedulerMixin.from_config).</summary>
     /// <exception cref="NotSupportedException">No scheduler of that name is built in.</exception>
-    public SchedulerConfig As(string className) => own.Keys is { } keys ? Of(className, keys, FileName) : this with { ClassName = className };
+    public SchedulerConfig As(string className) =>
+        own.Keys is { } keys ? Of(className, keys, FileName) : this with { ClassName = className };
 
     private static SchedulerConfig Of(JsonObject keys, string file)
     {
         if (keys[ClassKey] is not JsonValue name || name.GetValueKind() != JsonValueKind.String)
-            throw new WeightsException($"{file} has no \"{ClassKey}\", so the sampler is unknown: give the file that the checkpoint was published with.");
+            throw new WeightsException(
+                $"{file} has no \"{ClassKey}\", so the sampler is unknown: give the file that the checkpoint was published with.");
         keys.Remove(ClassKey);
         if (keys["set_alpha_to_zero"] is { } inverse) keys["set_alpha_to_one"] = inverse.DeepClone();
         return Of(name.GetValue<string>(), keys, file);

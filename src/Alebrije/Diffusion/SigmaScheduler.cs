@@ -35,7 +35,10 @@ internal abstract class SigmaScheduler : IScheduler
     protected virtual void Forget() { }
 }
 
-/// <summary>Methods on x = x0 + sigma noise (Karras et al., 2022, table 1, VP): the network's input is scaled, and a run starts at the largest sigma.</summary>
+/// <summary>
+/// Methods on x = x0 + sigma noise (Karras et al., 2022, table 1, VP): the network's input is scaled, and a run starts at the largest
+/// sigma.
+/// </summary>
 internal abstract class KarrasScheduler(SchedulerConfig config) : SigmaScheduler(config), IScheduler
 {
     public float InitNoiseSigma => SigmaForm.InitNoiseSigma(Config, Levels);

@@ -50,7 +50,8 @@ public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, I
     /// <param name="path">The file.</param>
     public void Write(string path)
     {
-        var parts = Metrics.Select(part => $"    {JsonSerializer.Serialize(part.Key, JsonForms.Sparse)}: {part.Value?.ToJsonString(JsonForms.Sparse) ?? "null"}");
+        var parts = Metrics.Select(part =>
+            $"    {JsonSerializer.Serialize(part.Key, JsonForms.Sparse)}: {part.Value?.ToJsonString(JsonForms.Sparse) ?? "null"}");
         var concepts = Concepts.Select(concept => "    " + JsonSerializer.Serialize(concept, JsonForms.Sparse));
         var text = $$"""
             {

@@ -77,5 +77,6 @@ internal static class NoiseSeed
 {
     public const ulong Prior = 1, Decoder = 2;
 
-    public static long Of(ulong seed, int first, ulong stage) => unchecked((long)SeededRandom.Mix(SeededRandom.Mix(seed + stage) ^ (ulong)first));
+    public static long Of(ulong seed, int first, ulong stage) =>
+        unchecked((long)SeededRandom.Mix(SeededRandom.Mix(seed + stage) ^ (ulong)first));
 }

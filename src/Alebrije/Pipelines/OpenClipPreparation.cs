@@ -16,7 +16,8 @@ internal static class OpenClipPreparation
     public static ClipImageProcessor ProcessorOf(string folder, int size)
     {
         var path = Path.Combine(folder, OpenClipConfig.FileName);
-        var settings = ConfigFile.ReadObject(path)["preprocess_cfg"] is JsonObject given ? given.Deserialize<Preprocessing>(JsonForms.Line)! : new Preprocessing();
+        var settings = ConfigFile.ReadObject(path)["preprocess_cfg"] is JsonObject given
+            ? given.Deserialize<Preprocessing>(JsonForms.Line)! : new Preprocessing();
         var options = new ClipImageOptions { Convention = ImageConvention.Torchvision }.WithSize(size, size);
         return new ClipImageProcessor(options with
         {

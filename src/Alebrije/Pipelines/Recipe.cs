@@ -61,7 +61,8 @@ public static class Recipe
             [ParametersKeyword] = string.Create(CultureInfo.InvariantCulture,
                 $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: {request.Guidance}, Seed: {request.Seed}, Size: {result.Image.Width}x{result.Image.Height}, Model: {model}"),
             [JsonKeyword] = result.PriorFrom is { } prior
-                ? JsonSerializer.Serialize(new { software = "Alebrije", model, prior_from = prior, result.Precision, result.Threads, request }, JsonForms.Line)
+                ? JsonSerializer.Serialize(
+                    new { software = "Alebrije", model, prior_from = prior, result.Precision, result.Threads, request }, JsonForms.Line)
                 : JsonSerializer.Serialize(new { software = "Alebrije", model, result.Precision, result.Threads, request }, JsonForms.Line),
         };
     }
@@ -76,7 +77,9 @@ public static class Recipe
         return new Dictionary<string, string>
         {
             [JsonKeyword] = JsonSerializer.Serialize(
-                new { software = "Alebrije", model, prior_from = result.PriorFrom, result.Precision, result.Threads, experiment = result.Experiment, picture }, JsonForms.Line),
+                new { software = "Alebrije", model, prior_from = result.PriorFrom, result.Precision, result.Threads,
+                    experiment = result.Experiment, picture },
+                JsonForms.Line),
         };
     }
 

@@ -4,10 +4,12 @@ using static TorchSharp.torch;
 namespace Alebrije.Tensors;
 
 /// <summary>
-/// Principal axes of rows in float64 (Jolliffe, Principal Component Analysis, 2nd ed., §2-3): centred, not scaled, variance divided by n - 1.
+/// Principal axes of rows in float64 (Jolliffe, Principal Component Analysis, 2nd ed., §2-3): centred, not scaled, variance divided
+/// by n - 1.
 /// </summary>
 /// <param name="Mean">[width]</param>
-/// <param name="Directions">[axes, width], orthonormal rows, largest variance first; the first entry of largest size of each is positive.</param>
+/// <param name="Directions">[axes, width], orthonormal rows, largest variance first; the first entry of largest size of each is
+/// positive.</param>
 /// <param name="Variance">[axes], falling; 0 beyond the rank of the rows.</param>
 /// <param name="Total">[]: the variance along all directions, those left out too.</param>
 internal readonly record struct PrincipalAxes(Tensor Mean, Tensor Directions, Tensor Variance, Tensor Total)
@@ -40,6 +42,7 @@ internal readonly record struct PrincipalAxes(Tensor Mean, Tensor Directions, Te
         var decisive = sizes.ge(sizes.max(1, keepdim: true).values * (1 - Tie)).to(ScalarType.Int64).argmax(1, keepdim: true);
         directions = directions * directions.gather(1, decisive).sign();
         return new PrincipalAxes(
-            mean.MoveToOuterDisposeScope(), directions.MoveToOuterDisposeScope(), variance.MoveToOuterDisposeScope(), total.MoveToOuterDisposeScope());
+            mean.MoveToOuterDisposeScope(), directions.MoveToOuterDisposeScope(),
+            variance.MoveToOuterDisposeScope(), total.MoveToOuterDisposeScope());
     }
 }

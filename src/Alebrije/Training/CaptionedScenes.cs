@@ -66,7 +66,8 @@ internal sealed class CaptionedScenes(EmojiWorld world)
     }
 
     private static Language LanguageOf(ulong seed, long index, double spanishShare) =>
-        SeededRandom.Unit(SeededRandom.Mix((seed ^ 0x6C616E67) + ((ulong)index * SeededRandom.Golden))) < spanishShare ? Language.Spanish : Language.English;
+        SeededRandom.Unit(SeededRandom.Mix((seed ^ 0x6C616E67) + ((ulong)index * SeededRandom.Golden))) < spanishShare
+            ? Language.Spanish : Language.English;
 
     private SceneOptions Prepare(Options options)
     {

@@ -205,7 +205,8 @@ public static class ModelPacker
 
         var shared = textNames.Where(n => n.StartsWith("text_model.", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
             .ToDictionary(n => n, _ => "../prior_text_encoder/model.safetensors");
-        WriteText(folder, "text_encoder/model.safetensors.index.json", JsonSerializer.Serialize(new { metadata = new { }, weight_map = shared }, JsonForms.Indented));
+        WriteText(folder, "text_encoder/model.safetensors.index.json", JsonSerializer.Serialize(
+            new { metadata = new { }, weight_map = shared }, JsonForms.Indented));
         WriteConfig(Path.Combine(folder, "text_encoder", "config.json"), config.TextConfig, "CLIPTextModel");
         WriteText(folder, "feature_extractor/preprocessor_config.json", Preprocessor(config.VisionConfig.ImageSize));
     }

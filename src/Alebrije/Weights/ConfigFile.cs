@@ -37,7 +37,9 @@ internal static partial class ConfigFile
         return Deserialise<T>(root, file, unknownKeysAllowed ? Published : Own);
     }
 
-    /// <summary>A record whose defaults depend on more than its type: those given, with the keys of a file that are not null in their place.</summary>
+    /// <summary>
+    /// A record whose defaults depend on more than its type: those given, with the keys of a file that are not null in their place.
+    /// </summary>
     /// <exception cref="WeightsException">A key has a value of another kind; the message names file and key.</exception>
     public static T Overlay<T>(T defaults, JsonObject keys, string file)
     {
@@ -95,11 +97,13 @@ internal static partial class ConfigFile
         {
             // Python writes infinities bare, which is not JSON: quoted, the number reader takes them.
             text = BareNumber().Replace(text, m => m.Groups["bare"].Success ? $"\"{m.Value}\"" : m.Value);
-            return JsonNode.Parse(text, documentOptions: Lenient) as JsonObject ?? throw new WeightsException($"{path} must hold a JSON object.");
+            return JsonNode.Parse(text, documentOptions: Lenient) as JsonObject ?? throw new WeightsException(
+                $"{path} must hold a JSON object.");
         }
         catch (JsonException e)
         {
-            throw new WeightsException($"{path} is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
+            throw new WeightsException(
+                $"{path} is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
         }
     }
 
@@ -163,7 +167,8 @@ internal static partial class ConfigFile
 
     private static JsonSerializerOptions Options(JsonUnmappedMemberHandling unmapped) => new(JsonForms.Indented)
     {
-        UnmappedMemberHandling = unmapped, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull, Converters = { new WholeNumberConverter() },
+        UnmappedMemberHandling = unmapped, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new WholeNumberConverter() },
     };
 
     /// <summary>A JSON string, passed over whole, or one of Python's bare numbers.</summary>

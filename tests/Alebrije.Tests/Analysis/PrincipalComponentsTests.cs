@@ -101,9 +101,11 @@ public sealed class PrincipalComponentsTests
     [Fact]
     public void Fit_RowsOfKnownSingularValues_GivesTheirSquares()
     {
-        // Differences of neighbours have columns of mean 0, and their Gram matrix tridiag(-1, 2, -1) has eigenvalues 2 - 2 cos(k pi / (width + 1)).
+        // Differences of neighbours have columns of mean 0, and their Gram matrix tridiag(-1, 2, -1) has eigenvalues 2 - 2 cos(k pi /
+        // (width + 1)).
         const int width = 20;
-        var rows = Enumerable.Range(0, width + 1).Select(i => Enumerable.Range(0, width).Select(j => i == j ? 1f : i == j + 1 ? -1 : 0).ToArray()).ToArray();
+        var rows = Enumerable.Range(0, width + 1)
+            .Select(i => Enumerable.Range(0, width).Select(j => i == j ? 1f : i == j + 1 ? -1 : 0).ToArray()).ToArray();
         var pca = PrincipalComponents.Fit(rows);
         for (var k = 0; k < width; k++) Assert.Equal(2 - (2 * Math.Cos((width - k) * Math.PI / (width + 1))), pca.Variance[k] * width, 12);
         AssertOrthonormal(pca);
@@ -123,7 +125,8 @@ public sealed class PrincipalComponentsTests
         var basis = EmbeddingBasis.Fit(table);
         using var quantizer = new EmbeddingQuantizer(new AutoregressivePriorConfig
         {
-            NumAttentionHeads = 1, AttentionHeadDim = 2, NumLayers = 1, EmbeddingDim = width, NumEmbeddings = 5, NumCodes = kept, NumBuckets = 8, NumCosines = 2,
+            NumAttentionHeads = 1, AttentionHeadDim = 2, NumLayers = 1, EmbeddingDim = width,
+            NumEmbeddings = 5, NumCodes = kept, NumBuckets = 8, NumCosines = 2,
         });
         quantizer.Fit(table, table);
         for (var k = 0; k < kept; k++)

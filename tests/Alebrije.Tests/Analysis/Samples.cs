@@ -25,5 +25,6 @@ internal static class Samples
         return [.. row.Select(x => x / length)];
     }
 
-    public static double Gauss(ref SeededRandom random) => Math.Sqrt(-2 * Math.Log(1 - random.Unit())) * Math.Cos(2 * Math.PI * random.Unit());
+    public static double Gauss(ref SeededRandom random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.Unit())) * Math.Cos(2 * Math.PI * random.Unit());
 }

@@ -10,7 +10,8 @@ public sealed class SeededRandomTests
     {
         // Published test vector of SplitMix64 (prng.di.unimi.it/splitmix64.c) for the seed 1234567.
         var random = new SeededRandom(1234567);
-        Assert.Equal([6457827717110365317, 3203168211198807973, 9817491932198370423], new[] { random.Next(), random.Next(), random.Next() });
+        Assert.Equal([6457827717110365317, 3203168211198807973, 9817491932198370423],
+            new[] { random.Next(), random.Next(), random.Next() });
     }
 
     [Fact]

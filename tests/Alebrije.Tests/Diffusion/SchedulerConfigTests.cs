@@ -31,15 +31,20 @@ public sealed class SchedulerConfigTests
     public void Parse_EveryKey_IsTaken_AndAnotherClassKeepsThoseOfTheFile()
     {
         var config = SchedulerConfig.Parse("""
-            {"_class_name": "DDIMInverseScheduler", "num_train_timesteps": 500.0, "trained_betas": [0.1, 0.2], "prediction_type": "original_sample", "sigma_max": 14.5,
+            {"_class_name": "DDIMInverseScheduler", "num_train_timesteps": 500.0, "trained_betas": [0.1, 0.2],
+            "prediction_type": "original_sample",
+            "sigma_max": 14.5,
             "set_alpha_to_zero": false, "clip_sample_range": 2, "disable_corrector": [0, 3], "timestep_spacing": "trailing"}
             """);
-        Assert.Equal((500, PredictionType.Sample, 14.5, false, 2f), (config.TrainTimesteps, config.PredictionType, config.SigmaMax, config.SetAlphaToOne, config.ClipSampleRange));
+        Assert.Equal((500, PredictionType.Sample, 14.5, false, 2f),
+            (config.TrainTimesteps, config.PredictionType, config.SigmaMax, config.SetAlphaToOne, config.ClipSampleRange));
         Assert.Equal([0.1f, 0.2f], config.TrainedBetas);
         Assert.Equal([0, 3], config.DisableCorrector);
         var euler = config.As("EulerDiscreteScheduler");
-        Assert.Equal(("EulerDiscreteScheduler", 500, "trailing", false), (euler.ClassName, euler.TrainTimesteps, euler.TimestepSpacing, euler.ClipSample));
-        Assert.Equal("linspace", SchedulerConfig.Parse("""{"_class_name": "DDIMScheduler"}""").As("EulerDiscreteScheduler").TimestepSpacing);
+        Assert.Equal(("EulerDiscreteScheduler", 500, "trailing", false),
+            (euler.ClassName, euler.TrainTimesteps, euler.TimestepSpacing, euler.ClipSample));
+        Assert.Equal("linspace",
+            SchedulerConfig.Parse("""{"_class_name": "DDIMScheduler"}""").As("EulerDiscreteScheduler").TimestepSpacing);
     }
 
     [Theory]

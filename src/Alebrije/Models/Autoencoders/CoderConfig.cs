@@ -4,8 +4,8 @@ using Alebrije.Nn;
 namespace Alebrije.Models.Autoencoders;
 
 /// <summary>
-/// Keys that the config.json of <see cref="AutoencoderKL"/> and <see cref="VQModel"/> share. A key that is missing or null has the reference
-/// constructor's default, as here.
+/// Keys that the config.json of <see cref="AutoencoderKL"/> and <see cref="VQModel"/> share. A key that is missing or null has the
+/// reference constructor's default, as here.
 /// </summary>
 internal abstract record CoderConfig
 {
@@ -54,11 +54,14 @@ internal abstract record CoderConfig
 
     /// <summary>Sizes of the encoder.</summary>
     [JsonIgnore]
-    public CoderForm Encoder => new((InChannels, EncoderMoments * LatentChannels), BlockOutChannels, DownBlockTypes, LayersPerBlock, Resnets, MidBlockAddAttention);
+    public CoderForm Encoder =>
+        new((InChannels, EncoderMoments * LatentChannels), BlockOutChannels, DownBlockTypes, LayersPerBlock, Resnets, MidBlockAddAttention);
 
     /// <summary>Sizes of the decoder.</summary>
     [JsonIgnore]
-    public CoderForm Decoder => new((LatentChannels, OutChannels), [.. BlockOutChannels.Reverse()], UpBlockTypes, LayersPerBlock + 1, Resnets, MidBlockAddAttention);
+    public CoderForm Decoder =>
+        new((LatentChannels, OutChannels), [.. BlockOutChannels.Reverse()],
+            UpBlockTypes, LayersPerBlock + 1, Resnets, MidBlockAddAttention);
 
     /// <summary>Channels that the encoder gives for each latent channel: 1, or 2 for a mean and the logarithm of a variance.</summary>
     protected virtual int EncoderMoments => 1;

@@ -3,8 +3,8 @@ using System.Text.Json.Serialization;
 namespace Alebrije.Models.Autoencoders;
 
 /// <summary>
-/// config.json of a <see cref="VQModel"/> (diffusers, models/autoencoders/vq_model.py). Its latent channels lie between the coders and the 1×1
-/// convolutions beside the codebook.
+/// config.json of a <see cref="VQModel"/> (diffusers, models/autoencoders/vq_model.py). Its latent channels lie between the coders and the
+/// 1×1 convolutions beside the codebook.
 /// </summary>
 internal sealed record VQModelConfig : CoderConfig
 {
@@ -14,7 +14,9 @@ internal sealed record VQModelConfig : CoderConfig
     /// <summary>Codes of the codebook.</summary>
     public int NumVqEmbeddings { get; init; } = 256;
 
-    /// <summary>Width of a code, which is the number of latent channels for diffusion; null: <see cref="CoderConfig.LatentChannels"/>.</summary>
+    /// <summary>
+    /// Width of a code, which is the number of latent channels for diffusion; null: <see cref="CoderConfig.LatentChannels"/>.
+    /// </summary>
     public int? VqEmbedDim { get; init; }
 
     /// <summary>group, or spatial: the decoder's normalisation is conditioned on the latents.</summary>
@@ -32,7 +34,8 @@ internal sealed record VQModelConfig : CoderConfig
         "group" => false,
         "spatial" when CodeWidth == LatentChannels => true,
         "spatial" => throw new ArgumentException(
-            $"A spatial norm is conditioned on latents of {LatentChannels} channels, but vq_embed_dim is {CodeWidth}: both must be the same."),
+            $"A spatial norm is conditioned on latents of {LatentChannels} channels, "
+            + $"but vq_embed_dim is {CodeWidth}: both must be the same."),
         _ => throw new ArgumentException($"The norm_type \"{NormType}\" is not known: it must be group or spatial."),
     };
 }

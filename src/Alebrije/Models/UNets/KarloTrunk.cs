@@ -2,8 +2,9 @@ namespace Alebrije.Models.UNets;
 
 /// <summary>
 /// Names of the trunk that Karlo's networks (kakaobrain/karlo, modules/unet.py) and Kandinsky 2.1's decoder (ai-forever/Kandinsky-2,
-/// model/text2im_model2_1.py) share, whose blocks are numbered through all levels (diffusers, scripts/convert_kakao_brain_unclip_to_diffusers.py and
-/// convert_kandinsky_to_diffusers.py), as (pattern, replacement) of regular expressions.
+/// model/text2im_model2_1.py) share, whose blocks are numbered through all levels (diffusers,
+/// scripts/convert_kakao_brain_unclip_to_diffusers.py and convert_kandinsky_to_diffusers.py), as (pattern, replacement) of regular
+/// expressions.
 /// </summary>
 internal static class KarloTrunk
 {
@@ -27,7 +28,7 @@ internal static class KarloTrunk
     /// <summary>Renames of a whole trunk.</summary>
     /// <param name="levels">Resolutions.</param>
     /// <param name="blocks">Residual blocks of a level on the way down; the way up has one more.</param>
-    /// <param name="attends">True for levels of the way up that attend, and for the middle, which is number <paramref name="levels"/>.</param>
+    /// <param name="attends">True for levels of the way up that attend, and for the middle, number <paramref name="levels"/>.</param>
     public static IEnumerable<(string Pattern, string Replacement)> Renames(int levels, int blocks, Func<int, bool> attends) =>
         [.. Blocks(levels, blocks, attends), .. Middle(attends(levels)), .. Inner];
 
@@ -55,7 +56,8 @@ internal static class KarloTrunk
         for (var level = 0; level < levels; level++)
         {
             var first = level * (blocks + 1);
-            if (level < levels - 1) yield return ($@"^output_blocks\.{first + blocks}\.{(attends(level) ? 2 : 1)}\.", $"up_blocks.{level}.upsamplers.0.");
+            if (level < levels - 1)
+                yield return ($@"^output_blocks\.{first + blocks}\.{(attends(level) ? 2 : 1)}\.", $"up_blocks.{level}.upsamplers.0.");
             for (var block = 0; block <= blocks; block++)
             {
                 yield return ($@"^output_blocks\.{first + block}\.0\.", $"up_blocks.{level}.resnets.{block}.");

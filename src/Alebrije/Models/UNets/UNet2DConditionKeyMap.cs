@@ -57,6 +57,7 @@ internal static class UNet2DConditionKeyMap
     {
         var levels = config.BlockOutChannels.Length;
         return KarloTrunk.Renames(
-            levels, config.LayersPerBlock[0], level => level == levels || config.UpBlockTypes[level].Contains("CrossAttn", StringComparison.Ordinal));
+            levels, config.LayersPerBlock[0], level => level == levels ||
+                config.UpBlockTypes[level].Contains("CrossAttn", StringComparison.Ordinal));
     }
 }

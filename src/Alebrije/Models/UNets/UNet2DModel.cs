@@ -28,8 +28,10 @@ internal sealed class UNet2DModel : nn.Module<Tensor, Tensor, Tensor>
         time_embedding = new TimestepEmbedding(finest, (config.TimeWidth, config.TimeWidth), "silu");
         int[] blocks = [.. Enumerable.Repeat(1, config.LayersPerBlock)];
         down_blocks = new([.. channels.Select((output, i) =>
-            new DownLevel(new UNetLevel(channels[Math.Max(i - 1, 0)], output, blocks, null) { ResizesInBlocks = true, Last = i == last }, form))]);
-        mid_block = new MiddleLevel(new UNetLevel(channels[last], channels[last], blocks, null), form with { OutputDivisor = config.MidBlockScaleFactor });
+            new DownLevel(
+                new UNetLevel(channels[Math.Max(i - 1, 0)], output, blocks, null) { ResizesInBlocks = true, Last = i == last }, form))]);
+        mid_block = new MiddleLevel(
+            new UNetLevel(channels[last], channels[last], blocks, null), form with { OutputDivisor = config.MidBlockScaleFactor });
         up_blocks = new([.. Enumerable.Range(0, channels.Length).Select(up =>
         {
             var level = last - up;

@@ -17,8 +17,8 @@ internal sealed record UNetContext(Tensor Time, Tensor? Text, Tensor? TextBias =
 }
 
 /// <summary>
-/// A level on the way down, which ends in a convolution or in a residual block that halves the image (diffusers, models/unets/unet_2d_blocks.py:
-/// DownBlock2D, CrossAttnDownBlock2D, ResnetDownsampleBlock2D and SimpleCrossAttnDownBlock2D).
+/// A level on the way down, which ends in a convolution or in a residual block that halves the image (diffusers,
+/// models/unets/unet_2d_blocks.py: DownBlock2D, CrossAttnDownBlock2D, ResnetDownsampleBlock2D and SimpleCrossAttnDownBlock2D).
 /// </summary>
 internal sealed class DownLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor>
 {
@@ -32,7 +32,8 @@ internal sealed class DownLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, 
         attentions = level.Attentions(level.Depths.Length);
         if (!level.Last)
             downsamplers = new ModuleList<nn.Module>(
-                level.ResizesInBlocks ? new ResnetBlock(level.Output, level.Output, form, Resample.Halve) : new Downsample(level.Output, padding));
+                level.ResizesInBlocks ?
+                    new ResnetBlock(level.Output, level.Output, form, Resample.Halve) : new Downsample(level.Output, padding));
         RegisterComponents();
     }
 
@@ -51,15 +52,16 @@ internal sealed class DownLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, 
         }
 
         if (downsamplers is null) return x;
-        x = (downsamplers[0] is ResnetBlock block ? block.call(x, context.Time) : ((Downsample)downsamplers[0]).call(x)).MoveToOuterDisposeScope();
+        x = (downsamplers[0] is ResnetBlock block ?
+            block.call(x, context.Time) : ((Downsample)downsamplers[0]).call(x)).MoveToOuterDisposeScope();
         skips.Push(x);
         return x;
     }
 }
 
 /// <summary>
-/// The coarsest level: residual blocks around an attention, or around nothing (diffusers, models/unets/unet_2d_blocks.py: UNetMidBlock2DCrossAttn,
-/// UNetMidBlock2DSimpleCrossAttn; UNetMidBlock2D with add_attention false).
+/// The coarsest level: residual blocks around an attention, or around nothing (diffusers, models/unets/unet_2d_blocks.py:
+/// UNetMidBlock2DCrossAttn, UNetMidBlock2DSimpleCrossAttn; UNetMidBlock2D with add_attention false).
 /// </summary>
 internal sealed class MiddleLevel : nn.Module<Tensor, UNetContext, Tensor>
 {
@@ -86,8 +88,8 @@ internal sealed class MiddleLevel : nn.Module<Tensor, UNetContext, Tensor>
 }
 
 /// <summary>
-/// A level on the way up, which ends in a convolution or in a residual block that doubles the image (diffusers, models/unets/unet_2d_blocks.py:
-/// UpBlock2D, CrossAttnUpBlock2D, ResnetUpsampleBlock2D and SimpleCrossAttnUpBlock2D).
+/// A level on the way up, which ends in a convolution or in a residual block that doubles the image (diffusers,
+/// models/unets/unet_2d_blocks.py: UpBlock2D, CrossAttnUpBlock2D, ResnetUpsampleBlock2D and SimpleCrossAttnUpBlock2D).
 /// </summary>
 internal sealed class UpLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor>
 {

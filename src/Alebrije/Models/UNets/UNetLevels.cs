@@ -132,7 +132,8 @@ internal sealed class UNetLevels
     /// <summary>Form of the middle's residual blocks.</summary>
     public ResnetForm MiddleForm => (config.MidBlockType == SimpleMiddle ? ResizingForm : Form) with { OutputDivisor = config.MidBlockScaleFactor };
 
-    private ResnetForm ResizingForm => Form with { TimeIsActivated = config.ResnetSkipTimeAct, OutputDivisor = config.ResnetOutScaleFactor };
+    private ResnetForm ResizingForm =>
+        Form with { TimeIsActivated = config.ResnetSkipTimeAct, OutputDivisor = config.ResnetOutScaleFactor };
 
     private int[] Heads => config.NumAttentionHeads ?? config.AttentionHeadDim;
 

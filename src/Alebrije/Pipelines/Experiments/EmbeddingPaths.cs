@@ -93,7 +93,8 @@ internal sealed record EmbeddingBasis(Tensor Mean, Tensor Components, Tensor Var
         using var scope = NewDisposeScope();
         var axes = PrincipalAxes.Of(rows, Math.Min(rows.shape[0] - 1, rows.shape[1]));
         return new EmbeddingBasis(
-            axes.Mean.unsqueeze(0).to(ScalarType.Float32).MoveToOuterDisposeScope(), axes.Directions.to(ScalarType.Float32).MoveToOuterDisposeScope(),
+            axes.Mean.unsqueeze(0).to(ScalarType.Float32).MoveToOuterDisposeScope(),
+            axes.Directions.to(ScalarType.Float32).MoveToOuterDisposeScope(),
             axes.Variance.to(ScalarType.Float32).MoveToOuterDisposeScope());
     }
 

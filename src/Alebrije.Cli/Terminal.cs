@@ -8,7 +8,8 @@ namespace Alebrije.Cli;
 /// <summary>Where a verb writes: answers to standard output, progress to standard error.</summary>
 internal sealed class Terminal(TextWriter output, TextWriter error, TextReader input)
 {
-    private static readonly JsonSerializerOptions JsonFormat = new()
+    /// <summary>Form of JSON answers.</summary>
+    public static readonly JsonSerializerOptions JsonFormat = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

@@ -12,7 +12,7 @@ public sealed partial class ArchitectureTests
         ["Tensors"] = [],
         ["Weights"] = ["Tensors", "Preprocessing"],
         ["Nn"] = ["Tensors"],
-        ["Diffusion"] = ["Tensors"],
+        ["Diffusion"] = ["Weights", "Tensors"],
         ["Models"] = ["Nn", "Weights", "Tensors"],
         ["Published"] = ["Models", "Nn", "Weights", "Tensors"],
         ["Catalog"] = ["Weights"],

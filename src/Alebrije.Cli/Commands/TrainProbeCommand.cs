@@ -11,8 +11,6 @@ namespace Alebrije.Cli.Commands;
 /// <summary><c>alebrije train probe --images DIR --out F [--validation DIR] [--test DIR]</c></summary>
 internal static class TrainProbeCommand
 {
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
-
     public static Command Create(Terminal terminal)
     {
         var images = new Option<string>("--images") { HelpName = "DIR", Required = true };
@@ -63,9 +61,9 @@ internal static class TrainProbeCommand
 
     private static void Write(string path, object figures)
     {
-        var body = JsonSerializer.SerializeToNode(figures, Indented) as JsonObject;
+        var body = JsonSerializer.SerializeToNode(figures, Terminal.JsonFormat) as JsonObject;
         body!.Remove("path");
-        File.WriteAllText(path, body.ToJsonString(Indented) + "\n");
+        File.WriteAllText(path, body.ToJsonString(Terminal.JsonFormat) + "\n");
     }
 
     private static void Say(Terminal terminal, Words words, ProbeResult result, string path)

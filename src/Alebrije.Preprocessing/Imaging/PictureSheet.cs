@@ -95,15 +95,11 @@ public static class PictureSheet
     /// <summary>Lets Skia draw on the picture, which has four bytes a pixel meanwhile.</summary>
     private static void Write(RgbImage sheet, Action<SKCanvas> draw)
     {
-        using var bitmap = new SKBitmap(new SKImageInfo(sheet.Width, sheet.Height, SKColorType.Rgba8888, SKAlphaType.Opaque));
-        var pixels = bitmap.GetPixelSpan();
-        var four = new byte[pixels.Length];
-        for (int i = 0, o = 0; i < sheet.Pixels.Length; i += 3, o += 4)
-            (four[o], four[o + 1], four[o + 2], four[o + 3]) = (sheet.Pixels[i], sheet.Pixels[i + 1], sheet.Pixels[i + 2], 255);
-        Marshal.Copy(four, 0, bitmap.GetPixels(), four.Length);
+        using var image = SkiaNative.ToSkia(sheet);
+        using var bitmap = SKBitmap.FromImage(image);
         using (var canvas = new SKCanvas(bitmap))
             draw(canvas);
-        pixels = bitmap.GetPixelSpan();
+        var pixels = bitmap.GetPixelSpan();
         for (int i = 0, o = 0; i < sheet.Pixels.Length; i += 3, o += 4)
             (sheet.Pixels[i], sheet.Pixels[i + 1], sheet.Pixels[i + 2]) = (pixels[o], pixels[o + 1], pixels[o + 2]);
     }

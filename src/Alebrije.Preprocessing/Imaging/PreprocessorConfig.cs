@@ -12,8 +12,6 @@ internal static class PreprocessorConfig
     internal const string ProcessorFileName = "processor_config.json";
 
     private const string OpenClipFileName = "open_clip_config.json", Nested = "image_processor";
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
-
     public static ClipImageOptions Read(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -65,7 +63,7 @@ internal static class PreprocessorConfig
             image_processor_type = "CLIPImageProcessor", do_resize = options.DoResize, size, resample = (int)options.Filter,
             do_center_crop = options.DoCrop, crop_size = new { height = options.CropHeight, width = options.CropWidth }, do_convert_rgb = true,
             do_rescale = options.DoRescale, rescale_factor = options.RescaleFactor, do_normalize = options.DoNormalize, image_mean = options.Mean, image_std = options.Deviation,
-        }, Indented);
+        }, JsonForms.Indented);
     }
 
     private static JsonElement? Settings(JsonElement root) =>

@@ -17,6 +17,18 @@ internal static class SkiaNative
         if (Failure.Value is { } failure) throw new DllNotFoundException(failure.Message, failure.InnerException);
     }
 
+    /// <summary>A copy of an image for Skia: four bytes a pixel, opaque.</summary>
+    public static SKImage ToSkia(RgbImage image)
+    {
+        Require();
+        var info = new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque);
+        var pixels = new byte[info.BytesSize];
+        for (int i = 0, o = 0; i < image.Pixels.Length; i += 3, o += 4)
+            (pixels[o], pixels[o + 1], pixels[o + 2], pixels[o + 3]) =
+                (image.Pixels[i], image.Pixels[i + 1], image.Pixels[i + 2], byte.MaxValue);
+        return SKImage.FromPixelCopy(info, pixels);
+    }
+
     private static DllNotFoundException? Load()
     {
         try

@@ -274,26 +274,6 @@ public sealed class ClipTokenizer : ITextTokenizer
         }
     }
 
-    /// <summary>Rows of one length for a model, padded with <see cref="PadId"/>.</summary>
-    /// <param name="texts">Texts, one per row.</param>
-    /// <param name="length">Ids of a row, at least 2; <see cref="MaxLength"/> for the length that the model was made for.</param>
-    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
-    /// <returns>[texts, length]</returns>
-    /// <exception cref="ArgumentException">A text is too long and may not be cut.</exception>
-    public int[][] EncodeBatch(IReadOnlyList<string> texts, int length, bool truncate = true) => EncodeBatch(texts, length, out _, truncate);
-
-    /// <inheritdoc cref="EncodeBatch(IReadOnlyList{string}, int, bool)"/>
-    /// <param name="texts">Texts, one per row.</param>
-    /// <param name="length">Ids of a row, at least 2.</param>
-    /// <param name="lengths">Ids of each row that are text, start and end included: ones of the attention mask.</param>
-    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
-    public int[][] EncodeBatch(IReadOnlyList<string> texts, int length, out int[] lengths, bool truncate = true)
-    {
-        ArgumentNullException.ThrowIfNull(texts);
-        ArgumentOutOfRangeException.ThrowIfLessThan(length, 2);
-        return TokenRows.Of(texts, Encode, length, (EndId, PadId), truncate, out lengths);
-    }
-
     /// <summary>The text that ids spell: words in lower case with single spaces; bytes that are no UTF-8 become U+FFFD.</summary>
     /// <param name="ids">Ids below <see cref="VocabularySize"/>.</param>
     /// <param name="keepSpecial">Spell start, end and other special tokens too.</param>

@@ -1,31 +1,46 @@
 namespace Alebrije.Preprocessing.Tokenizers;
 
-/// <summary>Texts as rows of one length.</summary>
-internal static class TokenRows
+/// <summary>Texts as rows of one length for a model.</summary>
+public static class TokenRows
 {
-    /// <summary>Encodes texts, cuts and pads.</summary>
+    /// <summary>Rows of one length for a model, padded with <see cref="ITextTokenizer.PadId"/>.</summary>
+    /// <param name="tokenizer">Gives the ids of a text, whole.</param>
     /// <param name="texts">Texts, one per row.</param>
-    /// <param name="encode">Gives the ids of a text, whole.</param>
-    /// <param name="length">Ids of a row.</param>
-    /// <param name="ids">What ends a row that was cut, and what fills one.</param>
-    /// <param name="truncate">Cut a text that is too long; otherwise it is an error.</param>
-    /// <param name="lengths">Ids of each row that are text.</param>
+    /// <param name="length">Ids of a row, at least 2; <see cref="ITextTokenizer.MaxLength"/> for the length that the model was made
+    /// for.</param>
+    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
+    /// <returns>[texts, length]</returns>
     /// <exception cref="ArgumentException">A text is too long and may not be cut.</exception>
-    public static int[][] Of(IReadOnlyList<string> texts, Func<string, int[]> encode, int length, (int End, int Pad) ids, bool truncate, out int[] lengths)
+    public static int[][] EncodeBatch(this ITextTokenizer tokenizer, IReadOnlyList<string> texts, int length, bool truncate = true) =>
+        tokenizer.EncodeBatch(texts, length, out _, truncate);
+
+    /// <inheritdoc cref="EncodeBatch(ITextTokenizer, IReadOnlyList{string}, int, bool)"/>
+    /// <param name="tokenizer">Gives the ids of a text, whole.</param>
+    /// <param name="texts">Texts, one per row.</param>
+    /// <param name="length">Ids of a row, at least 2.</param>
+    /// <param name="lengths">Ids of each row that are text, with what opens and ends it: ones of the attention mask.</param>
+    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
+    public static int[][] EncodeBatch(
+        this ITextTokenizer tokenizer, IReadOnlyList<string> texts, int length, out int[] lengths, bool truncate = true)
     {
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(texts);
+        ArgumentOutOfRangeException.ThrowIfLessThan(length, 2);
         var rows = new int[texts.Count][];
         lengths = new int[texts.Count];
         for (var i = 0; i < rows.Length; i++)
         {
-            var found = encode(texts[i]);
+            var found = tokenizer.Encode(texts[i]);
             if (found.Length > length && !truncate)
                 throw new ArgumentException(
-                    $"Text {i + 1} (\"{Shorten(texts[i])}\") has {found.Length} tokens, start and end included, and only {length} fit; shorten it or allow cutting.", nameof(texts));
+                    $"Text {i + 1} (\"{Shorten(texts[i])}\") has {found.Length} tokens, start and end included, "
+                    + $"and only {length} fit; shorten it or allow cutting.",
+                    nameof(texts));
             lengths[i] = Math.Min(found.Length, length);
-            if (found.Length > length) found[length - 1] = ids.End;
+            if (found.Length > length) found[length - 1] = tokenizer.EndId;
             var row = new int[length];
             found.AsSpan(0, lengths[i]).CopyTo(row);
-            row.AsSpan(lengths[i]).Fill(ids.Pad);
+            row.AsSpan(lengths[i]).Fill(tokenizer.PadId);
             rows[i] = row;
         }
 

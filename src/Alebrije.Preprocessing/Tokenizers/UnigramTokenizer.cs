@@ -155,17 +155,6 @@ public sealed class UnigramTokenizer : ITextTokenizer
         return [.. tokens];
     }
 
-    /// <inheritdoc/>
-    public int[][] EncodeBatch(IReadOnlyList<string> texts, int length, bool truncate = true) => EncodeBatch(texts, length, out _, truncate);
-
-    /// <inheritdoc/>
-    public int[][] EncodeBatch(IReadOnlyList<string> texts, int length, out int[] lengths, bool truncate = true)
-    {
-        ArgumentNullException.ThrowIfNull(texts);
-        ArgumentOutOfRangeException.ThrowIfLessThan(length, 2);
-        return TokenRows.Of(texts, Encode, length, (EndId, PadId), truncate, out lengths);
-    }
-
     /// <summary>The text that ids spell; what is unknown becomes U+2047.</summary>
     /// <param name="ids">Ids below <see cref="VocabularySize"/>.</param>
     /// <param name="keepSpecial">Spell start, end and other special tokens too.</param>

@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Analysis;
 
 /// <summary>A measured figure with its 95 % interval, as <c>evaluate</c> reports it.</summary>
@@ -57,7 +59,7 @@ public sealed record Figure(double Value, int Count, double Low, double High)
         if (count < 1) throw new ArgumentOutOfRangeException(nameof(count), $"There are {count} items to resample; at least 1 is needed.");
         if (resamples < 20)
             throw new ArgumentOutOfRangeException(nameof(resamples), $"{resamples} resamples cannot show a 95 % interval; take at least 20.");
-        var random = new SplitMix(seed);
+        var random = new SeededRandom(seed);
         var drawn = new double[resamples];
         for (var r = 0; r < resamples; r++) drawn[r] = statistic(random.Sample(count));
         return FromResamples(statistic([.. Enumerable.Range(0, count)]), count, drawn);
@@ -76,45 +78,5 @@ public sealed record Figure(double Value, int Count, double Low, double High)
         var below = (int)place;
         var above = Math.Min(below + 1, sorted.Length - 1);
         return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
-    }
-}
-
-/// <summary>SplitMix64 (Steele, Lea and Flood, 2014): a small generator whose draws never change with the runtime's version.</summary>
-internal sealed class SplitMix(long seed)
-{
-    private ulong state = (ulong)seed;
-
-    public ulong Next()
-    {
-        state += 0x9E3779B97F4A7C15;
-        var z = state;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-        return z ^ (z >> 31);
-    }
-
-    /// <summary>A whole number in [0, bound); its bias, bound / 2⁶⁴, is nothing for the sizes drawn here.</summary>
-    public int Below(int bound) => (int)Math.BigMul(Next(), (ulong)bound, out _);
-
-    /// <summary>As many indices as there are items, drawn with replacement.</summary>
-    public int[] Sample(int count)
-    {
-        var drawn = new int[count];
-        for (var i = 0; i < count; i++) drawn[i] = Below(count);
-        return drawn;
-    }
-
-    /// <summary>0..count-1 in random order (Fisher-Yates).</summary>
-    public int[] Permutation(int count)
-    {
-        var order = new int[count];
-        for (var i = 0; i < count; i++) order[i] = i;
-        for (var i = count - 1; i > 0; i--)
-        {
-            var j = Below(i + 1);
-            (order[i], order[j]) = (order[j], order[i]);
-        }
-
-        return order;
     }
 }

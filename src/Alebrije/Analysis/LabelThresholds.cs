@@ -1,4 +1,3 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using Alebrije.Preprocessing;
 
@@ -19,8 +18,6 @@ public sealed class LabelThresholds
 {
     /// <summary>Where a picture is as near to a label as to its opposite.</summary>
     public const double Even = 0;
-
-    private static readonly JsonSerializerOptions Json = new() { WriteIndented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <param name="labels">Labels, none twice.</param>
     /// <param name="values">A threshold for each, a difference of cosines, -2 to 2.</param>
@@ -89,7 +86,8 @@ public sealed class LabelThresholds
     }
 
     /// <summary>Writes a JSON object of labels and thresholds.</summary>
-    public void Save(string path) => WrittenFile.Write(path, JsonSerializer.Serialize(Labels.Zip(Values).ToDictionary(pair => pair.First, pair => pair.Second), Json) + "\n");
+    public void Save(string path) => WrittenFile.Write(path, JsonSerializer.Serialize(
+        Labels.Zip(Values).ToDictionary(pair => pair.First, pair => pair.Second), JsonForms.Indented) + "\n");
 
     /// <summary>The labels that hold, those furthest above their threshold first.</summary>
     /// <param name="scores">[labels]</param>

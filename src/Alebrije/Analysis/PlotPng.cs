@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Imaging.Lettering;
 using SkiaSharp;
 
@@ -75,7 +76,7 @@ internal static class PlotPng
     {
         var place = SKRect.Create(picture.Place.X, picture.Place.Y, picture.Place.Width, picture.Place.Height);
         var longest = (int)MathF.Ceiling(MathF.Max(place.Width, place.Height) * Scale);
-        using var image = Thumbnail.ToSkia(Thumbnail.Fit(picture.Image, longest));
+        using var image = SkiaNative.ToSkia(Thumbnail.Fit(picture.Image, longest));
         canvas.DrawImage(image, place, new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear), null);
         Stroke(paint, Of(picture.Rim), 1.5f);
         place.Inflate(0.75f, 0.75f);

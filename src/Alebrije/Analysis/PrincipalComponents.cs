@@ -1,14 +1,16 @@
+using Alebrije.Tensors;
+using TorchSharp;
+using static TorchSharp.torch;
+
 namespace Alebrije.Analysis;
 
 /// <summary>
 /// Exact principal component analysis in double precision (Jolliffe, Principal Component Analysis, 2nd ed., §2-3; same conventions as
-/// scikit-learn's <c>PCA(svd_solver="full")</c>: centred, not scaled, variance divided by n - 1). The eigenproblem is solved on the smaller
-/// side, features or rows. Directions beyond the rank of the data have variance 0 and complete the basis. Immutable and thread-safe.
+/// scikit-learn's <c>PCA(svd_solver="full")</c>: centred, not scaled, variance divided by n - 1). Directions beyond the rank of the data
+/// have variance 0 and complete the basis. Immutable and thread-safe.
 /// </summary>
 public sealed class PrincipalComponents
 {
-    private const double RankTolerance = 1e-12;
-
     private PrincipalComponents(double[] mean, double[][] components, double[] variance, double total)
     {
         (Mean, Components, Variance) = (mean, components, variance);
@@ -40,31 +42,14 @@ public sealed class PrincipalComponents
             throw new ArgumentOutOfRangeException(
                 nameof(components), $"{count} components were asked of rows with {width} numbers; choose 1 to {width}.");
 
-        var mean = Vectors.Mean(rows);
-        var centred = new double[rows.Count][];
-        for (var i = 0; i < centred.Length; i++)
-        {
-            centred[i] = new double[width];
-            for (var j = 0; j < width; j++) centred[i][j] = rows[i][j] - mean[j];
-        }
-
-        var byRows = rows.Count < width;
-        var eigen = SymmetricEigen.Of(Products(byRows ? centred : Transpose(centred)));
-        var directions = new List<double[]>(count);
-        var variance = new double[count];
-        var total = centred.Sum(row => Dot(row, row));
-        for (var k = 0; k < Math.Min(count, eigen.Values.Length); k++)
-        {
-            if (eigen.Values[k] <= RankTolerance * total) break;
-            var direction = byRows ? Combine(centred, eigen.Vectors[k]) : [.. eigen.Vectors[k]];
-            if (!Orthonormalise(direction, directions)) break;
-            variance[k] = eigen.Values[k] / Math.Max(1, rows.Count - 1);
-            directions.Add(direction);
-        }
-
-        Complete(directions, count, width);
-        foreach (var direction in directions) FixSign(direction);
-        return new PrincipalComponents(mean, [.. directions], variance, total / Math.Max(1, rows.Count - 1));
+        TorchRuntime.Initialize();
+        using var scope = NewDisposeScope();
+        var values = new float[rows.Count * (long)width];
+        for (var i = 0; i < rows.Count; i++) rows[i].CopyTo(values, i * (long)width);
+        var axes = PrincipalAxes.Of(tensor(values, [rows.Count, width]), count);
+        var directions = axes.Directions.contiguous().data<double>().ToArray().Chunk(width).ToArray();
+        return new PrincipalComponents(
+            axes.Mean.data<double>().ToArray(), directions, axes.Variance.data<double>().ToArray(), axes.Total.item<double>());
     }
 
     /// <summary>Coordinates of a row along each direction: [components].</summary>
@@ -91,67 +76,5 @@ public sealed class PrincipalComponents
         for (var k = 0; k < coordinates.Length; k++)
             for (var j = 0; j < row.Length; j++) row[j] += coordinates[k] * Components[k][j];
         return [.. row.Select(value => (float)value)];
-    }
-
-    /// <summary>[n, n] inner products of the rows.</summary>
-    private static double[][] Products(double[][] rows)
-    {
-        var products = new double[rows.Length][];
-        for (var i = 0; i < rows.Length; i++)
-        {
-            products[i] = new double[rows.Length];
-            for (var j = 0; j <= i; j++) products[i][j] = Dot(rows[i], rows[j]);
-        }
-
-        return products;
-    }
-
-    private static double Dot(double[] a, double[] b) => System.Numerics.Tensors.TensorPrimitives.Dot<double>(a, b);
-
-    private static double[] Combine(double[][] rows, double[] weights)
-    {
-        var sum = new double[rows[0].Length];
-        for (var i = 0; i < rows.Length; i++)
-            for (var j = 0; j < sum.Length; j++) sum[j] += weights[i] * rows[i][j];
-        return sum;
-    }
-
-    private static double[][] Transpose(double[][] rows) =>
-        [.. Enumerable.Range(0, rows[0].Length).Select(j => rows.Select(row => row[j]).ToArray())];
-
-    /// <summary>Gram-Schmidt, twice for full precision; false when nothing new is left of the direction.</summary>
-    private static bool Orthonormalise(double[] direction, List<double[]> basis)
-    {
-        var before = Math.Sqrt(Dot(direction, direction));
-        for (var pass = 0; pass < 2; pass++)
-            foreach (var other in basis)
-            {
-                var along = Dot(direction, other);
-                for (var j = 0; j < direction.Length; j++) direction[j] -= along * other[j];
-            }
-
-        var length = Math.Sqrt(Dot(direction, direction));
-        if (length <= 1e-6 * before) return false;
-        for (var j = 0; j < direction.Length; j++) direction[j] /= length;
-        return true;
-    }
-
-    private static void Complete(List<double[]> directions, int count, int width)
-    {
-        for (var axis = 0; directions.Count < count && axis < width; axis++)
-        {
-            var unit = new double[width];
-            unit[axis] = 1;
-            if (Orthonormalise(unit, directions)) directions.Add(unit);
-        }
-    }
-
-    /// <summary>Signs are arbitrary: the first entry of (within rounding) the largest size is made positive, so that runs agree.</summary>
-    private static void FixSign(double[] direction)
-    {
-        var largest = direction.Max(Math.Abs);
-        var decisive = direction.First(value => Math.Abs(value) >= largest * (1 - 1e-9));
-        if (decisive >= 0) return;
-        for (var j = 0; j < direction.Length; j++) direction[j] = -direction[j];
     }
 }

@@ -117,8 +117,9 @@ public static class RelevancePng
     private static void Draw(SKCanvas canvas, ClipExplanation e, IReadOnlyList<(SKRect Box, string Word, int Level)> words, float top, TextFace face)
     {
         var sampling = new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.None);
-        using (var seen = Thumbnail.ToSkia(e.Seen)) canvas.DrawImage(seen, SKRect.Create(Margin, top, Side, Side), sampling, null);
-        using (var overlay = Thumbnail.ToSkia(Overlay(e))) canvas.DrawImage(overlay, SKRect.Create(Margin + Side + Gap, top, Side, Side), sampling, null);
+        using (var seen = SkiaNative.ToSkia(e.Seen)) canvas.DrawImage(seen, SKRect.Create(Margin, top, Side, Side), sampling, null);
+        using (var overlay = SkiaNative.ToSkia(Overlay(e)))
+            canvas.DrawImage(overlay, SKRect.Create(Margin + Side + Gap, top, Side, Side), sampling, null);
         using var paint = new SKPaint { IsAntialias = true };
         foreach (var (box, word, level) in words)
         {

@@ -1,5 +1,6 @@
-using Alebrije.Preprocessing.Imaging.Lettering;
 using System.Globalization;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Preprocessing.Imaging.Lettering;
 using SkiaSharp;
 
 namespace Alebrije.Analysis;
@@ -143,7 +144,7 @@ internal static class RobustnessPng
     {
         using var ink = Paint(Ink);
         using var soft = Paint(Soft);
-        using (var image = Thumbnail.ToSkia(example.Picture))
+        using (var image = SkiaNative.ToSkia(example.Picture))
             canvas.DrawImage(image, SKRect.Create(x, y, Side, Side), new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.Linear), null);
         using (var frame = new SKPaint { IsAntialias = true, Color = Line, Style = SKPaintStyle.Stroke, StrokeWidth = 1 })
             canvas.DrawRect(SKRect.Create(x, y, Side, Side), frame);

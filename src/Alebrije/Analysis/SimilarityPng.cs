@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Imaging.Lettering;
 using SkiaSharp;
 
@@ -116,7 +117,7 @@ internal static class SimilarityPng
             {
                 var (w, h) = Thumbnail.Size(picture, Picture);
                 var place = SKRect.Create(Margin + (Picture - w) / 2, top + (layout.Row - h) / 2, w, h);
-                using var small = Thumbnail.ToSkia(Thumbnail.Fit(picture, (int)Picture * 2));
+                using var small = SkiaNative.ToSkia(Thumbnail.Fit(picture, (int)Picture * 2));
                 canvas.DrawImage(small, place, sampling, null);
             }
 

@@ -1,5 +1,4 @@
 using Alebrije.Preprocessing.Imaging;
-using SkiaSharp;
 
 namespace Alebrije.Analysis;
 
@@ -22,18 +21,4 @@ internal static class Thumbnail
     }
 
     public static string DataUri(RgbImage image, int side) => "data:image/png;base64," + Convert.ToBase64String(Fit(image, side).ToPng());
-
-    public static SKImage ToSkia(RgbImage image)
-    {
-        SkiaNative.Require();
-        var info = new SKImageInfo(image.Width, image.Height, SKColorType.Rgba8888, SKAlphaType.Opaque);
-        var pixels = new byte[info.BytesSize];
-        for (var i = 0; i < image.Width * image.Height; i++)
-        {
-            image.Pixels.AsSpan(i * 3, 3).CopyTo(pixels.AsSpan(i * 4));
-            pixels[i * 4 + 3] = 255;
-        }
-
-        return SKImage.FromPixelCopy(info, pixels);
-    }
 }

@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Analysis;
 
 /// <summary>Zero-shot classification: each image takes the label whose text embedding lies nearest (Radford et al., 2021, §3.1.2).</summary>
@@ -92,7 +94,7 @@ public static class Retrieval
             throw new ArgumentOutOfRangeException(nameof(among), $"Draws of {among} were asked of {queries.Count} pairs; choose 1 to {queries.Count}.");
         if (draws < 1) throw new ArgumentOutOfRangeException(nameof(draws), $"{draws} draws were asked for; ask for 1 or more.");
 
-        var random = new SplitMix(seed);
+        var random = new SeededRandom(seed);
         var order = random.Permutation(queries.Count);
         var (next, hits) = (0, 0);
         for (var draw = 0; draw < draws; draw++)
@@ -137,7 +139,7 @@ public static class ModalityGap
     public static Figure Between(IReadOnlyList<float[]> images, IReadOnlyList<float[]> texts, int seed = 0)
     {
         Vectors.SameWidth(Vectors.Width(images, "images"), "images", Vectors.Width(texts, "texts"), "texts");
-        var random = new SplitMix(seed);
+        var random = new SeededRandom(seed);
         var drawn = new double[Resamples];
         for (var r = 0; r < Resamples; r++)
         {

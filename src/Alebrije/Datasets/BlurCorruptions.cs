@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Datasets;
 
 /// <summary>What focus, glass and movement do.</summary>
@@ -24,7 +26,7 @@ internal static class BlurCorruptions
     }
 
     /// <summary>Neighbours change places, and both the picture before and the one after are smoothed.</summary>
-    public static FloatPicture Glass(FloatPicture picture, int level, ref SceneRandom random)
+    public static FloatPicture Glass(FloatPicture picture, int level, ref SeededRandom random)
     {
         var (deviation, reach, rounds) = (Panes[level].Deviation * picture.Unit, Panes[level].Reach * picture.Unit, Panes[level].Rounds);
         picture = picture.Smooth(deviation);
@@ -40,7 +42,7 @@ internal static class BlurCorruptions
         return picture.Smooth(deviation);
     }
 
-    public static FloatPicture Motion(FloatPicture picture, int level, ref SceneRandom random)
+    public static FloatPicture Motion(FloatPicture picture, int level, ref SeededRandom random)
     {
         var angle = random.Between(-45, 45);
         return Along(picture, Movements[level].Length * picture.Unit, Movements[level].Deviation * picture.Unit, angle);
@@ -98,7 +100,7 @@ internal static class BlurCorruptions
     }
 
     /// <summary>A whole number from -reach to reach; of a reach that is none, the next one above in its share of cases.</summary>
-    private static int Offset(float reach, ref SceneRandom random)
+    private static int Offset(float reach, ref SeededRandom random)
     {
         var whole = (int)reach + (random.Chance(reach - (int)reach) ? 1 : 0);
         return random.Below((2 * whole) + 1) - whole;

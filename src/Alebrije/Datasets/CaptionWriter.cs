@@ -1,5 +1,6 @@
 using System.Globalization;
 using Alebrije.Datasets.Words;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
@@ -12,7 +13,7 @@ internal static class CaptionWriter
     {
         var purpose = CaptionPurpose + 2 * (uint)variant + (uint)language;
         // Scenes of different splits share seed and index, but not their words.
-        var random = new SceneRandom(scene.Seed + (ulong)scene.Split, scene.Index, purpose);
+        var random = new SeededRandom(scene.Seed + (ulong)scene.Split, scene.Index, purpose);
         var writer = new Writing(scene, language, options);
         var caption = writer.Whole(ref random);
         return language == Language.Spanish ? Spanish.Contract(caption) : caption;
@@ -22,7 +23,7 @@ internal static class CaptionWriter
     {
         private CaptionPhrases Phrases => language == Language.English ? CaptionPhrases.English : CaptionPhrases.Spanish;
 
-        public string Whole(ref SceneRandom random)
+        public string Whole(ref SeededRandom random)
         {
             var saysBackground = scene.ShowsBackground && random.Chance(options.Background);
             var colour = scene.Background.Name(language);
@@ -45,7 +46,7 @@ internal static class CaptionWriter
             return Joined(shown, background);
         }
 
-        private string Shown(ref SceneRandom random)
+        private string Shown(ref SeededRandom random)
         {
             if (scene.Count > 1)
                 return Counted(ref random);
@@ -57,7 +58,7 @@ internal static class CaptionWriter
             };
         }
 
-        private string Single(ref SceneRandom random)
+        private string Single(ref SeededRandom random)
         {
             var term = Choose(scene.Objects[0].Concept, ref random);
             var says = scene.Size != SceneSize.Normal && random.Chance(options.Size) && term.Kind is NounKind.Count or NounKind.Plural;
@@ -65,7 +66,7 @@ internal static class CaptionWriter
             return Indefinite(term, size, random.Chance(0.3));
         }
 
-        private string Counted(ref SceneRandom random)
+        private string Counted(ref SeededRandom random)
         {
             var term = Choose(scene.Objects[0].Concept, ref random);
             if (term.Kind != NounKind.Count)
@@ -74,7 +75,7 @@ internal static class CaptionWriter
             return $"{number} {term.Plural}";
         }
 
-        private string Pair(ref SceneRandom random)
+        private string Pair(ref SeededRandom random)
         {
             var (a, b) = (Object(0, ref random), Object(1, ref random));
             if (random.Chance(options.Relation))
@@ -86,7 +87,7 @@ internal static class CaptionWriter
                 : $"{a} {And(b)} {b}";
         }
 
-        private string Three(ref SceneRandom random)
+        private string Three(ref SeededRandom random)
         {
             string[] objects = [Object(0, ref random), Object(1, ref random), Object(2, ref random)];
             if (scene.Relation == SceneRelation.Between && random.Chance(options.Relation * 0.6))
@@ -99,7 +100,7 @@ internal static class CaptionWriter
             return $"{objects[0]}, {objects[1]} {And(objects[2])} {objects[2]}";
         }
 
-        private string Sentence(ref SceneRandom random)
+        private string Sentence(ref SeededRandom random)
         {
             var (a, b) = (Choose(scene.Objects[0].Concept, ref random), Choose(scene.Objects[1].Concept, ref random));
             var many = a.Kind == NounKind.Plural;
@@ -107,10 +108,10 @@ internal static class CaptionWriter
             return Format(random.Pick(Phrases.Sentences[scene.Relation]), Definite(a), Definite(b), verb);
         }
 
-        private string Object(int index, ref SceneRandom random) =>
+        private string Object(int index, ref SeededRandom random) =>
             Indefinite(Choose(scene.Objects[index].Concept, ref random), null, random.Chance(language == Language.English ? 0.3 : 0.7));
 
-        private Term Choose(Concept concept, ref SceneRandom random)
+        private Term Choose(Concept concept, ref SeededRandom random)
         {
             var terms = concept.Terms(language).All;
             var at = random.Unit();

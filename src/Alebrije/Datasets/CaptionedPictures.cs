@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Datasets;
 
 /// <summary>Where a run's own pictures and captions are, and how they are taken, as its JSON file says it under <c>data</c>.</summary>
@@ -134,7 +136,7 @@ internal sealed class EpochOrder(int count)
     /// <summary>0 to <paramref name="count"/> - 1 in an order that follows from the rest alone (Fisher-Yates).</summary>
     public static int[] Permutation(int count, ulong seed, long epoch, uint purpose)
     {
-        var random = new SceneRandom(seed, epoch, purpose);
+        var random = new SeededRandom(seed, epoch, purpose);
         var order = Enumerable.Range(0, count).ToArray();
         for (var i = order.Length - 1; i > 0; i--)
         {
@@ -157,6 +159,6 @@ internal static class StableHash
     {
         var hash = 0xCBF29CE484222325;
         foreach (var c in name) hash = unchecked((hash ^ c) * 0x100000001B3);
-        return SceneRandom.Mix(hash);
+        return SeededRandom.Mix(hash);
     }
 }

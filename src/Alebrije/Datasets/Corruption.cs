@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
@@ -77,7 +78,7 @@ public static class Corruptions
     {
         ArgumentNullException.ThrowIfNull(image);
         if (severity is < 1 or > Severities) throw new ArgumentOutOfRangeException(nameof(severity), severity, $"A corruption has severities 1 to {Severities}, not {severity}.");
-        var random = new SceneRandom(seed, (long)corruption, 21);
+        var random = new SeededRandom(seed, (long)corruption, 21);
         var picture = new FloatPicture(image);
         var level = severity - 1;
         return corruption switch
@@ -95,7 +96,7 @@ public static class Corruptions
             Corruption.Contrast => DigitalCorruptions.Contrast(picture, level).ToImage(),
             Corruption.ElasticTransform => DigitalCorruptions.Elastic(picture, level, ref random).ToImage(),
             Corruption.Pixelate => DigitalCorruptions.Pixelate(image, level),
-            Corruption.JpegCompression => JpegLoss.Apply(image, level),
+            Corruption.JpegCompression => DigitalCorruptions.Jpeg(image, level),
             _ => throw new ArgumentOutOfRangeException(nameof(corruption), corruption, "There is no such corruption."),
         };
     }

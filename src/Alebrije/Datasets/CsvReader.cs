@@ -1,26 +1,24 @@
 using System.Text;
+using Sylvan.Data.Csv;
 
 namespace Alebrije.Datasets;
 
 /// <summary>
-/// Reads a table row by row: fields in quotes may hold separators, line ends and doubled quotes (RFC 4180); rows end in LF, CRLF or CR. Tabs separate
-/// the fields of a <c>.tsv</c>; elsewhere it is the one of comma, semicolon and tab that the header has most of.
+/// Rows of a table (RFC 4180, by Sylvan): fields in quotes may hold separators, line ends and doubled quotes; a quote within a field
+/// without quotes is a character like any other. Tabs separate the fields of a <c>.tsv</c>; elsewhere it is the separator that the first
+/// line has most of.
 /// </summary>
 internal sealed class CsvReader : IDisposable
 {
-    /// <summary>Characters of a field; more is a quote that was never closed.</summary>
-    private const int LongestField = 1 << 20;
+    /// <summary>Characters of a row; more is a quote that was never closed.</summary>
+    private const int LongestRow = 1 << 20;
 
-    private readonly StreamReader reader;
-    private char separator;
+    private readonly StreamReader text;
+    private CsvDataReader? rows;
     private int nextLine = 1;
 
-    private CsvReader(string path)
-    {
-        Path = path;
-        reader = new StreamReader(path, new UTF8Encoding(false), detectEncodingFromByteOrderMarks: true);
-        separator = path.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase) ? '\t' : '\0';
-    }
+    private CsvReader(string path) =>
+        (Path, text) = (path, new StreamReader(path, new UTF8Encoding(false), detectEncodingFromByteOrderMarks: true));
 
     public string Path { get; }
 
@@ -36,7 +34,6 @@ internal sealed class CsvReader : IDisposable
         var table = new CsvReader(path);
         try
         {
-            if (table.separator == '\0') table.separator = Separator(path);
             table.Header = table.Read() ?? throw new InvalidDataException($"{path} is empty; its first line should name the columns.");
             return table;
         }
@@ -47,84 +44,35 @@ internal sealed class CsvReader : IDisposable
         }
     }
 
-    /// <returns>The fields of the next row, or null at the end.</returns>
-    /// <exception cref="InvalidDataException">A quoted field does not end.</exception>
+    /// <returns>The fields of the next row, a single empty one of an empty line, or null at the end.</returns>
+    /// <exception cref="InvalidDataException">A quoted field does not end, or the row is too long.</exception>
     public string[]? Read()
     {
-        if (reader.Peek() < 0) return null;
         Line = nextLine;
-        var fields = new List<string>();
-        var field = new StringBuilder();
-        while (true)
+        try
         {
-            var end = reader.Peek() == '"' ? Quoted(field) : Plain(field);
-            fields.Add(field.ToString());
-            field.Clear();
-            if (end != separator) return [.. fields];
+            rows ??= CsvDataReader.Create(text, new CsvDataReaderOptions
+            {
+                HasHeaders = false, Comment = '\0', MaxBufferSize = LongestRow,
+                Delimiter = Path.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase) ? '\t' : null,
+            });
+            if (!rows.Read()) return null;
+            string[] fields = rows.RowFieldCount == 0 ? [""] : [.. Enumerable.Range(0, rows.RowFieldCount).Select(rows.GetString)];
+            nextLine += 1 + fields.Sum(field => field.AsSpan().Count('\n'));
+            return fields;
+        }
+        catch (Exception e) when (e is CsvFormatException or CsvInvalidCharacterException or CsvRecordTooLargeException)
+        {
+            throw new InvalidDataException(
+                $"{Path}, line {Line}: a field in quotes does not end or goes on behind its closing quote, "
+                + $"or the row has more than {LongestRow:N0} characters.", e);
         }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => reader.Dispose();
-
-    /// <summary>Reads a field without quotes at its start, and what ended it.</summary>
-    private int Plain(StringBuilder field)
+    public void Dispose()
     {
-        for (var c = reader.Read(); ; c = reader.Read())
-        {
-            if (c == separator || EndsRow(c)) return c;
-            Append(field, c);
-        }
-    }
-
-    private int Quoted(StringBuilder field)
-    {
-        reader.Read();
-        while (true)
-        {
-            var c = reader.Read();
-            if (c < 0) throw Unended();
-            if (c == '"')
-            {
-                // A doubled quote stands for one; any other ends the field, and what follows up to the separator belongs to it as it is.
-                if (reader.Peek() != '"') return Plain(field);
-                reader.Read();
-            }
-            else if (c == '\n')
-            {
-                nextLine++;
-            }
-
-            Append(field, c);
-        }
-    }
-
-    private bool EndsRow(int c)
-    {
-        if (c is not ('\n' or '\r' or < 0)) return false;
-        if (c == '\r' && reader.Peek() == '\n') reader.Read();
-        nextLine++;
-        return true;
-    }
-
-    private void Append(StringBuilder field, int c)
-    {
-        if (field.Length >= LongestField) throw Unended();
-        field.Append((char)c);
-    }
-
-    private InvalidDataException Unended() => new($"{Path}, line {Line}: a field in quotes does not end, or has more than {LongestField:N0} characters.");
-
-    private static char Separator(string path)
-    {
-        using var first = new StreamReader(path, Encoding.UTF8);
-        var (counts, quoted) = (new Dictionary<char, int> { [','] = 0, [';'] = 0, ['\t'] = 0 }, false);
-        for (var (c, left) = (first.Read(), LongestField); c >= 0 && left > 0 && (quoted || c is not ('\n' or '\r')); c = first.Read(), left--)
-        {
-            if (c == '"') quoted = !quoted;
-            else if (!quoted && counts.TryGetValue((char)c, out var count)) counts[(char)c] = count + 1;
-        }
-
-        return counts.OrderByDescending(pair => pair.Value).First().Key;
+        rows?.Dispose();
+        text.Dispose();
     }
 }

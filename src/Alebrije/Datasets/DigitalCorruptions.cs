@@ -1,4 +1,6 @@
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
+using SkiaSharp;
 
 namespace Alebrije.Datasets;
 
@@ -7,6 +9,7 @@ internal static class DigitalCorruptions
 {
     private static readonly float[] Lights = [0.1f, 0.2f, 0.3f, 0.4f, 0.5f];
     private static readonly float[] Contrasts = [0.4f, 0.3f, 0.2f, 0.1f, 0.05f];
+    private static readonly int[] Qualities = [25, 18, 15, 10, 7];
     private static readonly float[] Sides = [0.6f, 0.5f, 0.4f, 0.3f, 0.25f];
 
     // Deviation of the displacement, and size of the skew before it, as shares of the side. ImageNet-C's first two are wide smooth warps that shift more than its third, so severity
@@ -44,7 +47,7 @@ internal static class DigitalCorruptions
     }
 
     /// <summary>A small random skew, then local displacements (Simard, Steinkraus and Platt, 2003).</summary>
-    public static FloatPicture Elastic(FloatPicture picture, int level, ref SceneRandom random)
+    public static FloatPicture Elastic(FloatPicture picture, int level, ref SeededRandom random)
     {
         var (width, height, side) = (picture.Width, picture.Height, Math.Min(picture.Width, picture.Height));
         var (push, smooth, skew) = (Pushes[level] * side, Math.Max(0.5f, Smoothness * side), Skews[level] * side);
@@ -71,8 +74,20 @@ internal static class DigitalCorruptions
         return image.Resize(width, height, ResizeFilter.Box).Resize(image.Width, image.Height, ResizeFilter.Box);
     }
 
+    /// <summary>A JPEG file of low quality, colour at half resolution as Pillow writes it, and back.</summary>
+    public static RgbImage Jpeg(RgbImage image, int level)
+    {
+        using var skia = SkiaNative.ToSkia(image);
+        using var pixels = skia.PeekPixels();
+        using var file = pixels.Encode(
+            new SKJpegEncoderOptions(Qualities[level], SKJpegEncoderDownsample.Downsample420, SKJpegEncoderAlphaOption.Ignore))
+            ?? throw new ArgumentException(
+                $"An image of {image.Width} x {image.Height} is larger than JPEG allows (65,500 a side): make it smaller.");
+        return RgbImage.FromBytes(file.AsSpan());
+    }
+
     /// <summary>[height, width] smoothed random numbers of deviation 1.</summary>
-    private static float[] Field(int width, int height, float smooth, ref SceneRandom random)
+    private static float[] Field(int width, int height, float smooth, ref SeededRandom random)
     {
         var field = new FloatPicture(width, height, 1);
         for (var i = 0; i < field.Values.Length; i++) field.Values[i] = (float)random.Between(-1, 1);

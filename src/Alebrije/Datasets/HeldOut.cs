@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Datasets;
 
 /// <summary>
@@ -36,6 +38,6 @@ public static class HeldOut
             for (var shift = 0; shift < 64; shift += 8)
                 hash = unchecked((hash ^ (word >> shift & 0xFF)) * prime);
         // FNV's low bits are weak; the finaliser spreads them before the remainder is taken.
-        return SceneRandom.Mix(hash);
+        return SeededRandom.Mix(hash);
     }
 }

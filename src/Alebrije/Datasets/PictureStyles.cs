@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
@@ -19,14 +20,14 @@ public static class PictureStyles
     public static RgbImage? Apply(RgbImage image, SceneStyle style, ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(image);
-        var random = new SceneRandom(seed, (long)style, 22);
+        var random = new SeededRandom(seed, (long)style, 22);
         if (style == SceneStyle.BusyBackground) return Busy(image, ref random);
         var styled = new RgbImage(image.Width, image.Height, [.. image.Pixels]);
         StyleFilters.Apply(style, styled.Pixels, image.Width, image.Height, ref random);
         return styled;
     }
 
-    private static RgbImage? Busy(RgbImage image, ref SceneRandom random)
+    private static RgbImage? Busy(RgbImage image, ref SeededRandom random)
     {
         var (width, height) = (image.Width, image.Height);
         var colour = BorderColour(image);

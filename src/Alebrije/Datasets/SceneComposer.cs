@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Datasets;
 
 /// <summary>Draws scenes by number under one set of options. Immutable once made, so any number of threads may use it.</summary>
@@ -62,7 +64,7 @@ internal sealed class SceneComposer
     /// <exception cref="InvalidOperationException">No scene of the split exists under these options.</exception>
     public Scene Compose(ulong seed, long index)
     {
-        var random = new SceneRandom(seed, index, options.Split switch
+        var random = new SeededRandom(seed, index, options.Split switch
         {
             SceneSplit.Train => TrainPurpose,
             SceneSplit.HeldOut => HeldOutPurpose,
@@ -86,7 +88,7 @@ internal sealed class SceneComposer
         };
     }
 
-    private int Kind(ref SceneRandom random)
+    private int Kind(ref SeededRandom random)
     {
         var at = random.Unit() * weights.Sum();
         for (var kind = 0; kind < 3; kind++)
@@ -98,7 +100,7 @@ internal sealed class SceneComposer
         return weights[3] > 0 ? 3 : Array.FindLastIndex(weights, weight => weight > 0);
     }
 
-    private Scene Single(Scene scene, ref SceneRandom random)
+    private Scene Single(Scene scene, ref SeededRandom random)
     {
         var (concept, style) = Alone(scene.Style, all, ref random);
         var word = !random.Chance(options.SizeShare) ? SceneSize.Normal : random.Chance(0.5) ? SceneSize.Small : SceneSize.Large;
@@ -111,7 +113,7 @@ internal sealed class SceneComposer
         };
     }
 
-    private Scene Several(Scene scene, ref SceneRandom random)
+    private Scene Several(Scene scene, ref SeededRandom random)
     {
         var (concept, style) = Alone(scene.Style, countable, ref random);
         var count = 2 + random.Below(3);
@@ -128,7 +130,7 @@ internal sealed class SceneComposer
         return scene with { Style = style, Count = count, Objects = objects };
     }
 
-    private Scene Two(Scene scene, ref SceneRandom random)
+    private Scene Two(Scene scene, ref SeededRandom random)
     {
         var canRide = wantsRiding && riders.Length > 0 && mounts.Length > 0;
         var ride = canRide && (relations.Count == 0 || random.Chance(RidingShare));
@@ -147,7 +149,7 @@ internal sealed class SceneComposer
         throw Nothing("two objects");
     }
 
-    private Scene Three(Scene scene, ref SceneRandom random)
+    private Scene Three(Scene scene, ref SeededRandom random)
     {
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
@@ -166,7 +168,7 @@ internal sealed class SceneComposer
         throw Nothing("three objects");
     }
 
-    private Scene Place(Scene scene, Concept a, Concept b, ref SceneRandom random)
+    private Scene Place(Scene scene, Concept a, Concept b, ref SeededRandom random)
     {
         SceneObject[] objects = scene.Relation switch
         {
@@ -194,7 +196,7 @@ internal sealed class SceneComposer
         return [upper with { Y = upper.Y - middle }, lower with { Y = upper.Y + down - middle }];
     }
 
-    private Scene PlaceThree(Scene scene, Concept a, Concept b, Concept c, ref SceneRandom random)
+    private Scene PlaceThree(Scene scene, Concept a, Concept b, Concept c, ref SeededRandom random)
     {
         if (random.Chance(0.5))
             return scene with
@@ -215,7 +217,8 @@ internal sealed class SceneComposer
         };
     }
 
-    private SceneObject Put(Concept concept, double x, double y, double size, double spread, double stray, double turn, ref SceneRandom random) => new(
+    private SceneObject Put(
+        Concept concept, double x, double y, double size, double spread, double stray, double turn, ref SeededRandom random) => new(
         concept,
         x + options.Jitter * random.Between(-stray, stray),
         y + options.Jitter * random.Between(-stray, stray),
@@ -223,7 +226,7 @@ internal sealed class SceneComposer
         options.Jitter * random.Between(-turn, turn));
 
     // A concept that may be shown alone in the style; held out, a style other than plain has to be one that training never showed with it.
-    private (Concept Concept, SceneStyle Style) Alone(SceneStyle style, Concept[] pool, ref SceneRandom random)
+    private (Concept Concept, SceneStyle Style) Alone(SceneStyle style, Concept[] pool, ref SeededRandom random)
     {
         for (var attempt = 0; attempt < Attempts / 10; attempt++)
         {
@@ -253,9 +256,9 @@ internal sealed class SceneComposer
         };
     }
 
-    private Concept Draw(ref SceneRandom random) => Draw(all, ref random);
+    private Concept Draw(ref SeededRandom random) => Draw(all, ref random);
 
-    private Concept Draw(Concept[] pool, ref SceneRandom random)
+    private Concept Draw(Concept[] pool, ref SeededRandom random)
     {
         if (options.CoreShare is not double share || core.Length == 0 || other.Length == 0)
             return random.Pick(pool);
@@ -272,14 +275,14 @@ internal sealed class SceneComposer
         return random.Pick(pool);
     }
 
-    private Rgb Shade(Background background, ref SceneRandom random)
+    private Rgb Shade(Background background, ref SeededRandom random)
     {
         const double spread = 10;
         var colour = background.TrueColour();
         var light = options.Jitter * random.Between(-spread, spread);
         return new Rgb(Stray(colour.R, ref random), Stray(colour.G, ref random), Stray(colour.B, ref random));
 
-        byte Stray(byte value, ref SceneRandom random) =>
+        byte Stray(byte value, ref SeededRandom random) =>
             (byte)Math.Clamp(value + light + options.Jitter * random.Between(-spread / 2, spread / 2), 0, 255);
     }
 

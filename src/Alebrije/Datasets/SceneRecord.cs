@@ -1,6 +1,5 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
@@ -16,14 +15,6 @@ namespace Alebrije.Datasets;
 public sealed record SceneRecord(
     string File, string Caption, string Lang, IReadOnlyList<string> Objects, string? Background, string? Relation, string Style)
 {
-    private static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        DefaultIgnoreCondition = JsonIgnoreCondition.Never,
-        // Captions stay readable: the file is UTF-8 and never part of a page.
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     /// <summary>The scene's record with a caption in a language.</summary>
     public static SceneRecord Of(EmojiWorld world, Scene scene, string file, Language language, CaptionOptions? options = null)
     {
@@ -64,7 +55,7 @@ public sealed record SceneRecord(
     }
 
     /// <summary>The record as one line of JSON.</summary>
-    public string ToJson() => JsonSerializer.Serialize(this, Json);
+    public string ToJson() => JsonSerializer.Serialize(this, JsonForms.Line);
 
     private static string Snake(string name) => JsonNamingPolicy.SnakeCaseLower.ConvertName(name);
 }

@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Datasets;
 
 /// <summary>Turns a described scene into pixels with whole-number arithmetic, so that every machine draws the same bytes.</summary>
@@ -13,7 +15,7 @@ internal static class SceneRenderer
     public static void Render(Scene scene, Func<int, Sprite> sprites, Span<byte> pixels, int size)
     {
         Fill(pixels, scene.Shade);
-        var random = new SceneRandom(scene.Seed, scene.Index, DecorationPurpose);
+        var random = new SeededRandom(scene.Seed, scene.Index, DecorationPurpose);
         if (scene.Style == SceneStyle.BusyBackground)
             DrawShapes(pixels, size, size, ref random);
         // The first object is drawn last, before the others, except where it sits behind what it rides.
@@ -106,7 +108,7 @@ internal static class SceneRenderer
     }
 
     /// <summary>The busy background: ellipses and rectangles of many colours.</summary>
-    public static void DrawShapes(Span<byte> pixels, int width, int height, ref SceneRandom random)
+    public static void DrawShapes(Span<byte> pixels, int width, int height, ref SeededRandom random)
     {
         const int shapes = 26;
         for (var i = 0; i < shapes; i++)

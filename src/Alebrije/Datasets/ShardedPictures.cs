@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Datasets;
 
 /// <summary>
@@ -77,7 +79,7 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
     {
         var order = EpochOrder.Permutation(shards.Length, seed, epoch, ShardPurpose).Select(i => shards[i]);
         var buffer = new List<PictureSample>();
-        var draw = new SceneRandom(seed, epoch, SamplePurpose);
+        var draw = new SeededRandom(seed, epoch, SamplePurpose);
         foreach (var sample in order.SelectMany(Training))
         {
             if (buffer.Count < options.ShuffleBuffer)
@@ -106,8 +108,8 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
     /// <summary>Samples of a shard; those without a picture or a caption are told to <paramref name="bad"/> and left out.</summary>
     private static IEnumerable<PictureSample> Samples(string shard, BadEntries? bad)
     {
-        var (key, parts) = ("", new Dictionary<string, TarEntry>(StringComparer.OrdinalIgnoreCase));
-        foreach (var entry in TarReader.Entries(shard))
+        var (key, parts) = ("", new Dictionary<string, TarFile>(StringComparer.OrdinalIgnoreCase));
+        foreach (var entry in TarFiles.Of(shard))
         {
             var (name, ending) = Split(entry.Name);
             if (name is null) continue;
@@ -124,10 +126,10 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
         if (Sample(shard, key, parts, bad) is { } last) yield return last;
     }
 
-    private static PictureSample? Sample(string shard, string key, Dictionary<string, TarEntry> parts, BadEntries? bad)
+    private static PictureSample? Sample(string shard, string key, Dictionary<string, TarFile> parts, BadEntries? bad)
     {
         if (parts.Count == 0) return null;
-        var picture = Pictures.Where(parts.ContainsKey).Select(ending => (TarEntry?)parts[ending]).FirstOrDefault();
+        var picture = Pictures.Where(parts.ContainsKey).Select(ending => (TarFile?)parts[ending]).FirstOrDefault();
         var isText = parts.TryGetValue("txt", out var text);
         if (picture is { } found && (isText || parts.TryGetValue("json", out text)))
             return new PictureSample(key, new FilePart(shard, found.Offset, found.Length), new FilePart(shard, text.Offset, text.Length), IsJson: !isText);

@@ -1,11 +1,12 @@
 using System.Buffers;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
 /// <summary>The styles as filters over a finished picture, [height, width, 3] RGB, in whole numbers; lengths follow the shorter side.</summary>
 internal static class StyleFilters
 {
-    public static void Apply(SceneStyle style, Span<byte> pixels, int width, int height, ref SceneRandom random)
+    public static void Apply(SceneStyle style, Span<byte> pixels, int width, int height, ref SeededRandom random)
     {
         var size = Math.Min(width, height);
         switch (style)
@@ -34,7 +35,7 @@ internal static class StyleFilters
     private static byte Luma(ReadOnlySpan<byte> pixels, int at) => (byte)((77 * pixels[at] + 150 * pixels[at + 1] + 29 * pixels[at + 2]) >> 8);
 
     // Strokes where any channel changes, and slanted hatching where the picture is darker than the paper around it.
-    private static void Sketch(Span<byte> pixels, int width, int height, ref SceneRandom random)
+    private static void Sketch(Span<byte> pixels, int width, int height, ref SeededRandom random)
     {
         var copy = ArrayPool<byte>.Shared.Rent(pixels.Length);
         pixels.CopyTo(copy);
@@ -58,7 +59,7 @@ internal static class StyleFilters
                 var luma = Luma(copy, at);
                 if (inside > 24 && (x + y) % spacing == 0)
                     ink = Math.Max(ink, (255 - luma) * 5 / 8);
-                var paper = 246 - (int)(SceneRandom.Mix(grain ^ (ulong)at) & 7);
+                var paper = 246 - (int)(SeededRandom.Mix(grain ^ (ulong)at) & 7);
                 pixels.Slice(at, 3).Fill((byte)Math.Max(12, paper - ink));
             }
         ArrayPool<byte>.Shared.Return(copy);
@@ -114,7 +115,7 @@ internal static class StyleFilters
         }
     }
 
-    private static void Darken(Span<byte> pixels, int width, int height, ref SceneRandom random)
+    private static void Darken(Span<byte> pixels, int width, int height, ref SeededRandom random)
     {
         var size = Math.Min(width, height);
         for (var i = 0; i < pixels.Length; i += 3)

@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Datasets;
 
 /// <summary>Fog and snow.</summary>
@@ -13,7 +15,7 @@ internal static class WeatherCorruptions
         (0.55f, 0.3f, 4.5f, 0.85f, 12, 8, 0.65f), (0.55f, 0.3f, 2.5f, 0.85f, 12, 12, 0.55f),
     ];
 
-    public static FloatPicture Fog(FloatPicture picture, int level, ref SceneRandom random)
+    public static FloatPicture Fog(FloatPicture picture, int level, ref SeededRandom random)
     {
         var (thickness, decay) = Fogs[level];
         var side = 2;
@@ -30,7 +32,7 @@ internal static class WeatherCorruptions
         return picture;
     }
 
-    public static FloatPicture Snow(FloatPicture picture, int level, ref SceneRandom random)
+    public static FloatPicture Snow(FloatPicture picture, int level, ref SeededRandom random)
     {
         var snow = Snows[level];
         var (width, height) = (picture.Width, picture.Height);
@@ -65,7 +67,7 @@ internal static class WeatherCorruptions
     /// <param name="decay">By whose square the displacement is divided from one scale to the next: ImageNet-C draws from -w to w, multiplies by w again, and divides w.</param>
     /// <param name="random">Source of the displacements.</param>
     /// <returns>[side, side]</returns>
-    private static float[] Plasma(int side, float decay, ref SceneRandom random)
+    private static float[] Plasma(int side, float decay, ref SeededRandom random)
     {
         var map = new float[side * side];
         var wobble = 1f;
@@ -85,6 +87,6 @@ internal static class WeatherCorruptions
 
         float Get(int x, int y) => map[(((y + side) % side) * side) + ((x + side) % side)];
 
-        void Set(int x, int y, float mean, ref SceneRandom drawn) => map[(y * side) + x] = mean + (wobble * (float)drawn.Between(-1, 1));
+        void Set(int x, int y, float mean, ref SeededRandom drawn) => map[(y * side) + x] = mean + (wobble * (float)drawn.Between(-1, 1));
     }
 }

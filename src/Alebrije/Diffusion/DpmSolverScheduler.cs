@@ -8,14 +8,13 @@ namespace Alebrije.Diffusion;
 /// algorithm 2 and §4, appendix B), after diffusers/schedulers/scheduling_dpmsolver_multistep.py. With lambda = log(alpha / sigma) and
 /// h the step in lambda, each step integrates the predicted x0 exactly in its exponential weight.
 /// </summary>
-internal sealed class DpmSolverScheduler : IScheduler
+internal sealed class DpmSolverScheduler : SigmaScheduler
 {
     private readonly OutputHistory history;
     private readonly bool stochastic, heun;
-    private float[] timesteps = [], sigmas;
 
     /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
-    public DpmSolverScheduler(SchedulerConfig config)
+    public DpmSolverScheduler(SchedulerConfig config) : base(config)
     {
         stochastic = config.AlgorithmType == "sde-dpmsolver++";
         heun = config.SolverType == "heun";
@@ -25,40 +24,34 @@ internal sealed class DpmSolverScheduler : IScheduler
             throw config.Unsupported("solver_type", config.SolverType, "midpoint, heun");
         if (config.SolverOrder < 1 || config.SolverOrder > (stochastic ? 2 : 3))
             throw config.Unsupported("solver_order", config.SolverOrder, stochastic ? "1, 2 with sde-dpmsolver++" : "1, 2, 3");
-        (Config, Schedule, history) = (config, NoiseSchedule.From(config, finiteSigmas: true), new OutputHistory(config.SolverOrder));
-        sigmas = Schedule.Sigmas();
+        history = new OutputHistory(config.SolverOrder);
     }
 
-    public SchedulerConfig Config { get; }
-    public NoiseSchedule Schedule { get; }
-    public IReadOnlyList<float> Timesteps => timesteps;
-    public IReadOnlyList<float>? Sigmas => sigmas;
-
-    public void SetTimesteps(int steps)
+    public override void SetTimesteps(int steps)
     {
-        (timesteps, sigmas) = SigmaGrid.Whole(Config, Schedule, steps);
-        history.Clear();
+        (Steps, Levels) = SigmaGrid.Whole(Config, Schedule, steps);
+        Forget();
     }
 
-    public SchedulerStep Step(Tensor output, int index, Tensor x, Noise noise, float eta = 0)
+    public override SchedulerStep Step(Tensor output, int index, Tensor x, Noise noise, float eta = 0)
     {
         using var scope = NewDisposeScope();
         var (prediction, _) = Parameterisation.Split(output, x);
-        var original = OriginalOf(prediction, x, sigmas[index]);
+        var original = OriginalOf(prediction, x, Levels[index]);
         history.Push(original, index);
         var draw = stochastic ? noise.Randn(x.shape).to(x.device) : null;
         var previous = Update(OrderAt(index), index, x.to(ScalarType.Float32), draw);
         return new SchedulerStep(previous.to(x.dtype), original).MoveToOuterDisposeScope();
     }
 
-    public Tensor AddNoise(Tensor original, Tensor noise, int index)
+    public override Tensor AddNoise(Tensor original, Tensor noise, int index)
     {
         using var scope = NewDisposeScope();
-        var (alpha, sigma) = SigmaForm.AlphaSigma(sigmas[index]);
+        var (alpha, sigma) = SigmaForm.AlphaSigma(Levels[index]);
         return (alpha * original + sigma * noise).MoveToOuterDisposeScope();
     }
 
-    public void Dispose() => history.Dispose();
+    protected override void Forget() => history.Clear();
 
     private Tensor OriginalOf(Tensor prediction, Tensor x, float sigma)
     {
@@ -77,8 +70,8 @@ internal sealed class DpmSolverScheduler : IScheduler
     /// <summary>The order of a step: what the history allows, lower towards the end of short runs and onto sigma 0.</summary>
     private int OrderAt(int index)
     {
-        var left = timesteps.Length - index;
-        var shortRun = Config.LowerOrderFinal && timesteps.Length < 15;
+        var left = Steps.Length - index;
+        var shortRun = Config.LowerOrderFinal && Steps.Length < 15;
         var allowed = left == 1 && (Config.EulerAtFinal || shortRun || Config.FinalSigmasType == "zero") ? 1
             : left == 2 && shortRun ? 2
             : Config.SolverOrder;
@@ -87,8 +80,8 @@ internal sealed class DpmSolverScheduler : IScheduler
 
     private Tensor Update(int order, int index, Tensor x, Tensor? draw)
     {
-        var ((alphaT, sigmaT), (_, sigmaS)) = (SigmaForm.AlphaSigma(sigmas[index + 1]), SigmaForm.AlphaSigma(sigmas[index]));
-        var h = SigmaForm.Lambda(sigmas[index + 1]) - SigmaForm.Lambda(sigmas[index]);
+        var ((alphaT, sigmaT), (_, sigmaS)) = (SigmaForm.AlphaSigma(Levels[index + 1]), SigmaForm.AlphaSigma(Levels[index]));
+        var h = SigmaForm.Lambda(Levels[index + 1]) - SigmaForm.Lambda(Levels[index]);
 
         // The stochastic form is the deterministic one with twice the step in the weight of x0, and noise for what x loses.
         var k = stochastic ? 2 * h : h;
@@ -96,7 +89,7 @@ internal sealed class DpmSolverScheduler : IScheduler
         var next = (stochastic ? sigmaT / sigmaS * MathF.Exp(-h) : sigmaT / sigmaS) * x - alphaT * decay * history[0];
         if (order >= 2)
         {
-            var r0 = (SigmaForm.Lambda(sigmas[index]) - SigmaForm.Lambda(sigmas[index - 1])) / h;
+            var r0 = (SigmaForm.Lambda(Levels[index]) - SigmaForm.Lambda(Levels[index - 1])) / h;
             var slope = 1 / r0 * (history[0] - history[1]);
             if (order == 2)
             {
@@ -104,7 +97,7 @@ internal sealed class DpmSolverScheduler : IScheduler
             }
             else
             {
-                var r1 = (SigmaForm.Lambda(sigmas[index - 1]) - SigmaForm.Lambda(sigmas[index - 2])) / h;
+                var r1 = (SigmaForm.Lambda(Levels[index - 1]) - SigmaForm.Lambda(Levels[index - 2])) / h;
                 var difference = slope - 1 / r1 * (history[1] - history[2]);
                 var first = slope + r0 / (r0 + r1) * difference;
                 var second = 1 / (r0 + r1) * difference;

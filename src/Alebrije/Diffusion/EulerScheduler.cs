@@ -7,80 +7,39 @@ namespace Alebrije.Diffusion;
 /// Euler's method on the probability flow (Karras et al., 2022, algorithm 2 without churn), after
 /// diffusers/schedulers/scheduling_euler_discrete.py.
 /// </summary>
-internal sealed class EulerScheduler : IScheduler
+internal sealed class EulerScheduler(SchedulerConfig config) : KarrasScheduler(config)
 {
-    private float[] timesteps = [], sigmas;
-
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
-    public EulerScheduler(SchedulerConfig config)
-    {
-        (Config, Schedule) = (config, NoiseSchedule.From(config, finiteSigmas: true));
-        sigmas = Schedule.Sigmas();
-    }
-
-    public SchedulerConfig Config { get; }
-    public NoiseSchedule Schedule { get; }
-    public IReadOnlyList<float> Timesteps => timesteps;
-    public IReadOnlyList<float>? Sigmas => sigmas;
-    public float InitNoiseSigma => SigmaForm.InitNoiseSigma(Config, sigmas);
-
-    public void SetTimesteps(int steps) => (timesteps, sigmas) = SigmaGrid.Continuous(Config, Schedule, steps);
-
-    public Tensor ScaleModelInput(Tensor x, int index) => SigmaForm.Scale(x, sigmas[index]);
-
-    public SchedulerStep Step(Tensor output, int index, Tensor x, Noise noise, float eta = 0)
+    public override SchedulerStep Step(Tensor output, int index, Tensor x, Noise noise, float eta = 0)
     {
         using var scope = NewDisposeScope();
         var (prediction, _) = Parameterisation.Split(output, x);
-        var (sigma, next, wide) = (sigmas[index], sigmas[index + 1], x.to(ScalarType.Float32));
+        var (sigma, next, wide) = (Levels[index], Levels[index + 1], x.to(ScalarType.Float32));
         var original = Parameterisation.OriginalAtSigma(Config.PredictionType, prediction, wide, sigma);
         var derivative = (wide - original) / sigma;
         var previous = wide + (next - sigma) * derivative;
         return new SchedulerStep(previous.to(x.dtype), original).MoveToOuterDisposeScope();
     }
-
-    public Tensor AddNoise(Tensor original, Tensor noise, int index) => SigmaForm.AddNoise(original, noise, sigmas[index]);
-
-    public void Dispose() { }
 }
 
 /// <summary>
 /// Ancestral sampling by Euler steps: down further than the next noise level, then noise up to it
 /// (after diffusers/schedulers/scheduling_euler_ancestral_discrete.py and k-diffusion).
 /// </summary>
-internal sealed class EulerAncestralScheduler : IScheduler
+internal sealed class EulerAncestralScheduler(SchedulerConfig config) : KarrasScheduler(config)
 {
-    private float[] timesteps = [], sigmas;
-
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
-    public EulerAncestralScheduler(SchedulerConfig config)
-    {
-        Config = config;
-        Schedule = NoiseSchedule.From(config, finiteSigmas: true);
-        sigmas = Schedule.Sigmas();
-    }
-
-    public SchedulerConfig Config { get; }
-    public NoiseSchedule Schedule { get; }
-    public IReadOnlyList<float> Timesteps => timesteps;
-    public IReadOnlyList<float>? Sigmas => sigmas;
-    public float InitNoiseSigma => SigmaForm.InitNoiseSigma(Config, sigmas);
-
     // The reference's class has no other grids, whatever keys a configuration made for another class still carries.
-    public void SetTimesteps(int steps) => (timesteps, sigmas) = SigmaGrid.Continuous(
+    public override void SetTimesteps(int steps) => (Steps, Levels) = SigmaGrid.Continuous(
         Config with
         {
             UseKarrasSigmas = false, UseExponentialSigmas = false, UseBetaSigmas = false, UseLuLambdas = false,
             InterpolationType = "linear", TimestepType = "discrete", FinalSigmasType = "zero",
         }, Schedule, steps);
 
-    public Tensor ScaleModelInput(Tensor x, int index) => SigmaForm.Scale(x, sigmas[index]);
-
-    public SchedulerStep Step(Tensor output, int index, Tensor x, Noise noise, float eta = 0)
+    public override SchedulerStep Step(Tensor output, int index, Tensor x, Noise noise, float eta = 0)
     {
         using var scope = NewDisposeScope();
         var (prediction, _) = Parameterisation.Split(output, x);
-        var (from, to, wide) = (sigmas[index], sigmas[index + 1], x.to(ScalarType.Float32));
+        var (from, to, wide) = (Levels[index], Levels[index + 1], x.to(ScalarType.Float32));
         var original = Parameterisation.OriginalAtSigma(Config.PredictionType, prediction, wide, from);
 
         var up = MathF.Sqrt(to * to * ((from * from) - (to * to)) / (from * from));
@@ -89,8 +48,4 @@ internal sealed class EulerAncestralScheduler : IScheduler
         var previous = wide + (down - from) * derivative + up * noise.RandnLike(prediction);
         return new SchedulerStep(previous.to(x.dtype), original).MoveToOuterDisposeScope();
     }
-
-    public Tensor AddNoise(Tensor original, Tensor noise, int index) => SigmaForm.AddNoise(original, noise, sigmas[index]);
-
-    public void Dispose() { }
 }

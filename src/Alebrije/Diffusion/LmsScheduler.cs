@@ -7,7 +7,7 @@ namespace Alebrije.Diffusion;
 /// Linear multistep method of order 4 over sigma, after diffusers/schedulers/scheduling_lms_discrete.py and k-diffusion: the derivative is
 /// a polynomial through its last values, integrated from one noise level to the next.
 /// </summary>
-internal sealed class LmsScheduler : IScheduler
+internal sealed class LmsScheduler(SchedulerConfig config) : KarrasScheduler(config)
 {
     private const int Order = 4;
 
@@ -19,35 +19,13 @@ internal sealed class LmsScheduler : IScheduler
     ];
 
     private readonly OutputHistory derivatives = new(Order);
-    private float[] timesteps = [], sigmas;
 
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
-    public LmsScheduler(SchedulerConfig config)
-    {
-        (Config, Schedule) = (config, NoiseSchedule.From(config, finiteSigmas: true));
-        sigmas = Schedule.Sigmas();
-    }
-
-    public SchedulerConfig Config { get; }
-    public NoiseSchedule Schedule { get; }
-    public IReadOnlyList<float> Timesteps => timesteps;
-    public IReadOnlyList<float>? Sigmas => sigmas;
-    public float InitNoiseSigma => SigmaForm.InitNoiseSigma(Config, sigmas);
-
-    public void SetTimesteps(int steps)
-    {
-        (timesteps, sigmas) = SigmaGrid.Continuous(Config, Schedule, steps);
-        derivatives.Clear();
-    }
-
-    public Tensor ScaleModelInput(Tensor x, int index) => SigmaForm.Scale(x, sigmas[index]);
-
-    public SchedulerStep Step(Tensor output, int index, Tensor x, Noise noise, float eta = 0)
+    public override SchedulerStep Step(Tensor output, int index, Tensor x, Noise noise, float eta = 0)
     {
         using var scope = NewDisposeScope();
         var (prediction, _) = Parameterisation.Split(output, x);
-        var original = Parameterisation.OriginalAtSigma(Config.PredictionType, prediction, x, sigmas[index]);
-        derivatives.Push((x - original) / sigmas[index], index);
+        var original = Parameterisation.OriginalAtSigma(Config.PredictionType, prediction, x, Levels[index]);
+        derivatives.Push((x - original) / Levels[index], index);
 
         var order = Math.Min(index + 1, Order);
         var previous = x.alias();
@@ -56,16 +34,14 @@ internal sealed class LmsScheduler : IScheduler
         return new SchedulerStep(previous, original).MoveToOuterDisposeScope();
     }
 
-    public Tensor AddNoise(Tensor original, Tensor noise, int index) => SigmaForm.AddNoise(original, noise, sigmas[index]);
-
-    public void Dispose() => derivatives.Dispose();
+    protected override void Forget() => derivatives.Clear();
 
     /// <summary>
     /// The integral, over the step, of the Lagrange polynomial that is 1 at the noise level of <paramref name="back"/> steps ago.
     /// </summary>
     private double Coefficient(int order, int index, int back)
     {
-        double Level(int steps) => sigmas[index - steps];
+        double Level(int steps) => Levels[index - steps];
         var (middle, half) = ((Level(0) + Level(-1)) / 2, (Level(-1) - Level(0)) / 2);
         double Lagrange(double sigma) => Enumerable.Range(0, order).Where(k => k != back)
             .Aggregate(1.0, (product, k) => product * (sigma - Level(k)) / (Level(back) - Level(k)));

@@ -1,3 +1,5 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
 using static TorchSharp.torch;
 
 namespace Alebrije.Diffusion;
@@ -117,4 +119,25 @@ internal static class Parameterisation
         var s = flat.abs().quantile(tensor((float)ratio, device: flat.device), dim: 1).clamp(1, limit).unsqueeze(1);  // [batch, 1]
         return (flat.maximum(-s).minimum(s) / s).reshape(original.shape).to(original.dtype).MoveToOuterDisposeScope();
     }
+}
+
+/// <summary>The value of <c>prediction_type</c> in a configuration.</summary>
+internal sealed class PredictionTypeConverter : JsonConverter<PredictionType>
+{
+    /// <inheritdoc/>
+    public override PredictionType Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        try
+        {
+            return Parameterisation.Parse(reader.GetString()!);
+        }
+        catch (FormatException e)
+        {
+            throw new JsonException(e.Message, e);
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, PredictionType value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(JsonNamingPolicy.SnakeCaseLower.ConvertName(value.ToString()));
 }

@@ -8,41 +8,34 @@ namespace Alebrije.Diffusion;
 /// the
 /// network first corrects the sample that it was given (UniC), then predicts the next one (UniP), with the same unified formula.
 /// </summary>
-internal sealed class UniPcScheduler : IScheduler
+internal sealed class UniPcScheduler : SigmaScheduler
 {
     private readonly OutputHistory history;
-    private float[] timesteps = [], sigmas;
     private Tensor? last;
     private int lastOrder;
 
     /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
-    public UniPcScheduler(SchedulerConfig config)
+    public UniPcScheduler(SchedulerConfig config) : base(config)
     {
         if (config.SolverType is not ("bh1" or "bh2" or "midpoint" or "heun" or "logrho"))
             throw config.Unsupported("solver_type", config.SolverType, "bh1, bh2");
         if (!config.PredictX0) throw config.Unsupported("predict_x0", false, "true");
         if (config.SolverOrder is < 1 or > 3) throw config.Unsupported("solver_order", config.SolverOrder, "1, 2, 3");
-        (Config, Schedule, history) = (config, NoiseSchedule.From(config, finiteSigmas: true), new OutputHistory(config.SolverOrder));
-        sigmas = Schedule.Sigmas();
+        history = new OutputHistory(config.SolverOrder);
     }
 
-    public SchedulerConfig Config { get; }
-    public NoiseSchedule Schedule { get; }
-    public IReadOnlyList<float> Timesteps => timesteps;
-    public IReadOnlyList<float>? Sigmas => sigmas;
-
-    public void SetTimesteps(int steps)
+    public override void SetTimesteps(int steps)
     {
-        (timesteps, sigmas) = SigmaGrid.Whole(Config, Schedule, steps);
+        (Steps, Levels) = SigmaGrid.Whole(Config, Schedule, steps);
         Forget();
     }
 
-    public SchedulerStep Step(Tensor output, int index, Tensor x, Noise noise, float eta = 0)
+    public override SchedulerStep Step(Tensor output, int index, Tensor x, Noise noise, float eta = 0)
     {
         if (!history.Follows(index)) Forget();
         using var scope = NewDisposeScope();
         var (prediction, _) = Parameterisation.Split(output, x);
-        var (alpha, sigma) = SigmaForm.AlphaSigma(sigmas[index]);
+        var (alpha, sigma) = SigmaForm.AlphaSigma(Levels[index]);
         var original = Config.PredictionType switch
         {
             PredictionType.Epsilon => (x - sigma * prediction) / alpha,
@@ -51,37 +44,35 @@ internal sealed class UniPcScheduler : IScheduler
         };
         if (Config.Thresholding) original = Parameterisation.Threshold(original, Config.DynamicThresholdingRatio, Config.SampleMaxValue);
 
-        var corrected = last is null || Config.DisableCorrector.Contains(index - 1)
+        var corrected = last is null || Config.DisableCorrector?.Contains(index - 1) == true
             ? x.alias()
             : Update(last, index - 1, lastOrder, original);
         history.Push(original, index);
         last?.Dispose();
         last = corrected.alias().DetachFromDisposeScope();
-        lastOrder = Math.Min(Config.LowerOrderFinal ? timesteps.Length - index : Config.SolverOrder, history.Count);
+        lastOrder = Math.Min(Config.LowerOrderFinal ? Steps.Length - index : Config.SolverOrder, history.Count);
         var previous = Update(corrected, index, lastOrder, arrived: null);
         return new SchedulerStep(previous, original).MoveToOuterDisposeScope();
     }
 
-    public Tensor AddNoise(Tensor original, Tensor noise, int index)
+    public override Tensor AddNoise(Tensor original, Tensor noise, int index)
     {
         using var scope = NewDisposeScope();
-        var (alpha, sigma) = SigmaForm.AlphaSigma(sigmas[index]);
+        var (alpha, sigma) = SigmaForm.AlphaSigma(Levels[index]);
         return (alpha * original + sigma * noise).MoveToOuterDisposeScope();
     }
 
-    public void Dispose() => Forget();
-
     /// <summary>
-    /// From x at sigmas[index] to the next noise level; with the prediction made there, where it is known (UniC), else without (UniP).
+    /// From x at Levels[index] to the next noise level; with the prediction made there, where it is known (UniC), else without (UniP).
     /// </summary>
     private Tensor Update(Tensor x, int index, int order, Tensor? arrived)
     {
-        var ((alphaT, sigmaT), (_, sigmaS)) = (SigmaForm.AlphaSigma(sigmas[index + 1]), SigmaForm.AlphaSigma(sigmas[index]));
-        var lambda = SigmaForm.Lambda(sigmas[index]);
-        var h = SigmaForm.Lambda(sigmas[index + 1]) - lambda;
+        var ((alphaT, sigmaT), (_, sigmaS)) = (SigmaForm.AlphaSigma(Levels[index + 1]), SigmaForm.AlphaSigma(Levels[index]));
+        var lambda = SigmaForm.Lambda(Levels[index]);
+        var h = SigmaForm.Lambda(Levels[index + 1]) - lambda;
         var decay = (float)(Math.Exp(-h) - 1);
         var weight = Config.SolverType == "bh1" ? -h : decay;  // B(h)
-        float[] ratios = [.. Enumerable.Range(1, order - 1).Select(back => (SigmaForm.Lambda(sigmas[index - back]) - lambda) / h)];
+        float[] ratios = [.. Enumerable.Range(1, order - 1).Select(back => (SigmaForm.Lambda(Levels[index - back]) - lambda) / h)];
         var rho = Rho(ratios, h, weight, corrector: arrived is not null);
 
         var next = sigmaT / sigmaS * x - alphaT * decay * history[0];
@@ -127,7 +118,7 @@ internal sealed class UniPcScheduler : IScheduler
         return [.. Enumerable.Range(0, size).Select(row => (float)(system[row, size] / system[row, row]))];
     }
 
-    private void Forget()
+    protected override void Forget()
     {
         history.Clear();
         last?.Dispose();

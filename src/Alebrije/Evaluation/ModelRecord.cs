@@ -1,7 +1,6 @@
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using System.Text.Json.Serialization;
+using Alebrije.Preprocessing;
 using Alebrije.Weights;
 
 namespace Alebrije.Evaluation;
@@ -18,12 +17,6 @@ public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, I
 {
     /// <summary>Its name beside <c>model_index.json</c>.</summary>
     public const string FileName = "evaluation.json";
-
-    private static readonly JsonSerializerOptions Format = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-    };
 
     /// <summary>The record of an evaluation.</summary>
     public static ModelRecord Of(EvaluationResult result)
@@ -42,7 +35,7 @@ public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, I
         if (!File.Exists(file) || SingleFileLayout.HasEnding(file)) return null;
         try
         {
-            var record = JsonSerializer.Deserialize<ModelRecord>(File.ReadAllText(file), Format);
+            var record = JsonSerializer.Deserialize<ModelRecord>(File.ReadAllText(file), JsonForms.Sparse);
             if (record is { Model: not null, Metrics: not null, Concepts: not null }) return record;
         }
         catch (JsonException e)
@@ -57,11 +50,12 @@ public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, I
     /// <param name="path">The file.</param>
     public void Write(string path)
     {
-        var parts = Metrics.Select(part => $"    {JsonSerializer.Serialize(part.Key, Format)}: {part.Value?.ToJsonString(Format) ?? "null"}");
-        var concepts = Concepts.Select(concept => "    " + JsonSerializer.Serialize(concept, Format));
+        var parts = Metrics.Select(part =>
+            $"    {JsonSerializer.Serialize(part.Key, JsonForms.Sparse)}: {part.Value?.ToJsonString(JsonForms.Sparse) ?? "null"}");
+        var concepts = Concepts.Select(concept => "    " + JsonSerializer.Serialize(concept, JsonForms.Sparse));
         var text = $$"""
             {
-              "model": {{JsonSerializer.Serialize(Model, Format)}},
+              "model": {{JsonSerializer.Serialize(Model, JsonForms.Sparse)}},
               "seed": {{Seed}},
               "metrics": {
             {{string.Join(",\n", parts)}}

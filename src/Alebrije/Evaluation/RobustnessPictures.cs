@@ -1,5 +1,6 @@
 using System.Text;
 using Alebrije.Datasets;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Evaluation;
@@ -106,6 +107,6 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
     {
         var hash = 0xCBF29CE484222325;
         foreach (var value in Encoding.UTF8.GetBytes(name.Replace('\\', '/'))) hash = unchecked((hash ^ value) * 0x100000001B3);
-        return SceneRandom.Mix(hash);
+        return SeededRandom.Mix(hash);
     }
 }

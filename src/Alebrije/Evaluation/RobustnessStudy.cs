@@ -1,5 +1,6 @@
 using Alebrije.Analysis;
 using Alebrije.Datasets;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Evaluation;
@@ -86,7 +87,7 @@ public static class RobustnessStudy
             Look(corruption.Name(), options.Severities, options.Severities, (i, severity) => Corruptions.Apply(small[i], corruption, severity, SeedOf(i)));
         return new RobustnessReport(labels, names, conditions, examples) { Model = options.Model, ShownClass = options.Shown };
 
-        ulong SeedOf(int picture) => SceneRandom.Mix(options.Seed + (ulong)picture);
+        ulong SeedOf(int picture) => SeededRandom.Mix(options.Seed + (ulong)picture);
 
         void Look(string name, IReadOnlyList<int>? severities, IReadOnlyList<int> each, Func<int, int, RgbImage?> draw, SceneStyle? style = null)
         {

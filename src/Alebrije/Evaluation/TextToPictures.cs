@@ -2,6 +2,7 @@ using Alebrije.Datasets;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Denoising;
 using Alebrije.Pipelines.Priors;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using TorchSharp;
@@ -76,5 +77,6 @@ internal static class NoiseSeed
 {
     public const ulong Prior = 1, Decoder = 2;
 
-    public static long Of(ulong seed, int first, ulong stage) => unchecked((long)SceneRandom.Mix(SceneRandom.Mix(seed + stage) ^ (ulong)first));
+    public static long Of(ulong seed, int first, ulong stage) =>
+        unchecked((long)SeededRandom.Mix(SeededRandom.Mix(seed + stage) ^ (ulong)first));
 }

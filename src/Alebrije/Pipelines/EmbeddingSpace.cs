@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Security.Cryptography;
 using System.Text;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
@@ -18,7 +17,6 @@ namespace Alebrije.Pipelines;
 public sealed record EmbeddingSpace(string Model, int Dimensions, string? Preprocessing = null)
 {
     private const char Separator = '|';
-    private const int FingerprintBytes = 8;
 
     /// <summary>Whether embeddings of both spaces may be compared.</summary>
     public bool IsSame(EmbeddingSpace other)
@@ -52,9 +50,9 @@ public sealed record EmbeddingSpace(string Model, int Dimensions, string? Prepro
     }
 
     internal static EmbeddingSpace Of(string model, int dimensions, ITextTokenizer? tokenizer, ClipImageProcessor? images) =>
-        new(model, dimensions, Fingerprint(tokenizer, images));
+        new(model, dimensions, PreparationOf(tokenizer, images));
 
-    private static string Fingerprint(ITextTokenizer? tokenizer, ClipImageProcessor? images)
+    private static string PreparationOf(ITextTokenizer? tokenizer, ClipImageProcessor? images)
     {
         var text = new StringBuilder();
         if (tokenizer is ClipTokenizer clip)
@@ -68,7 +66,7 @@ public sealed record EmbeddingSpace(string Model, int Dimensions, string? Prepro
             foreach (var value in options.Mean.Concat(options.Deviation)) text.Append(CultureInfo.InvariantCulture, $" {value:R}");
         }
 
-        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, FingerprintBytes));
+        return Fingerprint.Of(Encoding.UTF8.GetBytes(text.ToString()));
     }
 
     private string Describe() => string.Create(

@@ -25,13 +25,6 @@ public sealed class GenerationTrace
     /// <summary>Name of the file with the order of the stages.</summary>
     public const string IndexFile = "trace.json";
 
-    private static readonly JsonSerializerOptions Format = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, WriteIndented = true,
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-    };
-
     private readonly List<TraceStage> stages = [];
     private readonly string folder;
 
@@ -48,7 +41,7 @@ public sealed class GenerationTrace
     /// <summary>Writes <c>trace.json</c>.</summary>
     /// <param name="header">What is said above the stages: the request, the model.</param>
     public void Finish(object header) =>
-        WrittenFile.Write(Path.Combine(folder, IndexFile), JsonSerializer.Serialize(new { run = header, stages }, Format));
+        WrittenFile.Write(Path.Combine(folder, IndexFile), JsonSerializer.Serialize(new { run = header, stages }, JsonForms.Indented));
 
     internal void Add(string name, Tensor value, object? notes = null)
     {
@@ -79,7 +72,7 @@ public sealed class GenerationTrace
     internal void AddTokens(string name, IReadOnlyList<string> tokens)
     {
         var file = FileName(name, "json");
-        var text = JsonSerializer.Serialize(tokens, Format);
+        var text = JsonSerializer.Serialize(tokens, JsonForms.Indented);
         WrittenFile.Write(Path.Combine(folder, file), text);
         stages.Add(new TraceStage(name, file, [tokens.Count], null, Hash(System.Text.Encoding.UTF8.GetBytes(text)), tokens));
     }

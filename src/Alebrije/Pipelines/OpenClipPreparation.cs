@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alebrije.Models.Clip;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Weights;
@@ -10,14 +11,13 @@ namespace Alebrije.Pipelines;
 /// <summary>How texts and pictures are prepared for a folder of open_clip.</summary>
 internal static class OpenClipPreparation
 {
-    private static readonly JsonSerializerOptions Snake = new() { PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower };
-
     /// <summary>How open_clip prepares pictures for a folder's model: its <c>preprocess_cfg</c>, else the library's defaults.</summary>
     /// <exception cref="WeightsException">It asks for a way that is not known.</exception>
     public static ClipImageProcessor ProcessorOf(string folder, int size)
     {
         var path = Path.Combine(folder, OpenClipConfig.FileName);
-        var settings = ConfigFile.ReadObject(path)["preprocess_cfg"] is JsonObject given ? given.Deserialize<Preprocessing>(Snake)! : new Preprocessing();
+        var settings = ConfigFile.ReadObject(path)["preprocess_cfg"] is JsonObject given
+            ? given.Deserialize<Preprocessing>(JsonForms.Line)! : new Preprocessing();
         var options = new ClipImageOptions { Convention = ImageConvention.Torchvision }.WithSize(size, size);
         return new ClipImageProcessor(options with
         {

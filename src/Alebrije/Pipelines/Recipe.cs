@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alebrije.Pipelines.Experiments;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Pipelines;
@@ -45,12 +46,6 @@ public static class Recipe
     /// <summary>Keyword of the text chunk that holds the whole recipe as JSON.</summary>
     public const string JsonKeyword = "alebrije";
 
-    private static readonly JsonSerializerOptions Format = new()
-    {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        Converters = { new System.Text.Json.Serialization.JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
-    };
-
     /// <summary>Reads the recipe of a picture's file.</summary>
     /// <param name="path">A PNG file.</param>
     /// <exception cref="InvalidDataException">It holds no recipe, or one of a kind that cannot be drawn again.</exception>
@@ -60,7 +55,7 @@ public static class Recipe
             throw new InvalidDataException($"{path} holds no recipe: pictures that this program writes have one, until another program saves them anew.");
         try
         {
-            var recipe = JsonSerializer.Deserialize<PictureRecipe>(json, Format);
+            var recipe = JsonSerializer.Deserialize<PictureRecipe>(json, JsonForms.Line);
             if (recipe is { Model.Length: > 0 } && (recipe.Request is not null || recipe.Experiment is not null)) return recipe;
         }
         catch (JsonException e)
@@ -118,7 +113,7 @@ public static class Recipe
                 {
                     software = "Alebrije", model, upscale = new { result.Factor, request.Prompt, request.Steps, request.Seed, small.Width, small.Height },
                     source = source.TryGetValue(JsonKeyword, out var recipe) ? Parsed(recipe) : null,
-                }, Format),
+                }, JsonForms.Line),
         };
     }
 
@@ -126,11 +121,11 @@ public static class Recipe
     private static string Json(string model, ModelFile? file, (string? Prior, string? Judge) from, object rest)
     {
         var recipe = new JsonObject { ["software"] = "Alebrije", ["model"] = model };
-        if (file is not null) recipe["model_file"] = JsonSerializer.SerializeToNode(file, Format);
+        if (file is not null) recipe["model_file"] = JsonSerializer.SerializeToNode(file, JsonForms.Line);
         if (from.Prior is { } prior) recipe["prior_from"] = prior;
         if (from.Judge is { } judge) recipe["judge"] = judge;
-        foreach (var (name, value) in JsonSerializer.SerializeToNode(rest, Format)!.AsObject()) recipe[name] = value?.DeepClone();
-        return recipe.ToJsonString(Format);
+        foreach (var (name, value) in JsonSerializer.SerializeToNode(rest, JsonForms.Line)!.AsObject()) recipe[name] = value?.DeepClone();
+        return recipe.ToJsonString(JsonForms.Line);
     }
 
     /// <summary>A recipe as JSON; what is none stays a text.</summary>
@@ -143,7 +138,7 @@ public static class Recipe
         }
         catch (JsonException)
         {
-            return JsonSerializer.SerializeToElement(recipe, Format);
+            return JsonSerializer.SerializeToElement(recipe, JsonForms.Line);
         }
     }
 }

@@ -1,4 +1,5 @@
 using Alebrije.Models.Autoencoders;
+using Alebrije.Preprocessing;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -116,7 +117,7 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
         {
             var index = (number * config.Batch) + i;
             var picture = scenes.Train(config.Seed, index, config.Scenes, config.Model.SampleSize).Picture;
-            var random = new Random((int)(((config.Seed * 0x9E3779B97F4A7C15) ^ ((ulong)index * 0xBF58476D1CE4E5B9)) >> 33));
+            var random = SeededRandom.Classic(config.Seed, index);
             var (left, top) = (random.Next(picture.Width - side + 1), random.Next(picture.Height - side + 1));
             PixelBatch.Write(picture, left, top, side, pixels.AsSpan(i * 3 * side * side, 3 * side * side));
         }

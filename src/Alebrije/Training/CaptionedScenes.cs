@@ -1,4 +1,5 @@
 using Alebrije.Datasets;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Training;
@@ -64,13 +65,9 @@ internal sealed class CaptionedScenes(EmojiWorld world)
         }
     }
 
-    private static Language LanguageOf(ulong seed, long index, double spanishShare)
-    {
-        var mixed = (seed ^ 0x6C616E67) + ((ulong)index * 0x9E3779B97F4A7C15);
-        mixed = (mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9;
-        mixed = (mixed ^ (mixed >> 27)) * 0x94D049BB133111EB;
-        return ((mixed ^ (mixed >> 31)) >> 11) * (1.0 / (1UL << 53)) < spanishShare ? Language.Spanish : Language.English;
-    }
+    private static Language LanguageOf(ulong seed, long index, double spanishShare) =>
+        SeededRandom.Unit(SeededRandom.Mix((seed ^ 0x6C616E67) + ((ulong)index * SeededRandom.Golden))) < spanishShare
+            ? Language.Spanish : Language.English;
 
     private SceneOptions Prepare(Options options)
     {

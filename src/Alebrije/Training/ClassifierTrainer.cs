@@ -2,6 +2,7 @@ using Alebrije.Analysis;
 using Alebrije.Datasets;
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Published;
 using Alebrije.Tensors;
@@ -250,7 +251,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
             var taken = Enumerable.Range(0, batch).Select(i => pictures[order.At(config.Seed, first + i)]).ToArray();
             return Read(taken, i =>
             {
-                var random = new SceneRandom(config.Seed, first + i, Purpose);
+                var random = new SeededRandom(config.Seed, first + i, Purpose);
                 return picture => PictureCrop.Random(picture, size, crops, ref random);
             }) ?? throw new InvalidDataException($"{config.Images}: no picture of a whole batch can be read; {taken[0].Path} is one of them.");
         }

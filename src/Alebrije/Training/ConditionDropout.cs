@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Training;
 
 /// <summary>Leaves conditions out during training, so that sampling can be guided; drawn from seed and step alone.</summary>
@@ -22,6 +24,5 @@ internal static class ConditionDropout
     }
 
     /// <summary>Random numbers of one step; .NET's seeded generator is the same on every machine.</summary>
-    public static Random Generator(ulong seed, long step) =>
-        new((int)(((seed * 0x9E3779B97F4A7C15) ^ ((ulong)step * 0xBF58476D1CE4E5B9) ^ 0x64726F70) >> 33));
+    public static Random Generator(ulong seed, long step) => SeededRandom.Classic(seed, step, 0x64726F70);
 }

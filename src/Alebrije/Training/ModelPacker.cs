@@ -7,6 +7,7 @@ using Alebrije.Models.Guesses;
 using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
+using Alebrije.Preprocessing;
 using Alebrije.Published;
 using Alebrije.Weights;
 using TorchSharp;
@@ -37,8 +38,6 @@ public sealed record PackedRuns(string Clip, string Autoencoder, string Prior, s
 /// </summary>
 public static class ModelPacker
 {
-    private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
-
     /// <summary>Writes the folder.</summary>
     /// <param name="runs">Where the parts are.</param>
     /// <param name="folder">The model's folder; components that stand there are replaced.</param>
@@ -206,7 +205,8 @@ public static class ModelPacker
 
         var shared = textNames.Where(n => n.StartsWith("text_model.", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
             .ToDictionary(n => n, _ => "../prior_text_encoder/model.safetensors");
-        WriteText(folder, "text_encoder/model.safetensors.index.json", JsonSerializer.Serialize(new { metadata = new { }, weight_map = shared }, Indented));
+        WriteText(folder, "text_encoder/model.safetensors.index.json", JsonSerializer.Serialize(
+            new { metadata = new { }, weight_map = shared }, JsonForms.Indented));
         WriteConfig(Path.Combine(folder, "text_encoder", "config.json"), config.TextConfig, "CLIPTextModel");
         WriteText(folder, "feature_extractor/preprocessor_config.json", Preprocessor(config.VisionConfig.ImageSize));
     }
@@ -295,6 +295,6 @@ public static class ModelPacker
         ConfigFile.Write(path, config);
         var body = ConfigFile.ReadObject(path);
         body.Insert(0, "architectures", new JsonArray(architecture));
-        File.WriteAllText(path, body.ToJsonString(Indented) + "\n");
+        File.WriteAllText(path, body.ToJsonString(JsonForms.Indented) + "\n");
     }
 }

@@ -2,6 +2,7 @@ using Alebrije.Analysis;
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Models.Clip;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -114,7 +115,7 @@ internal sealed class PicturePairs : IPairSource
     private (float[] Pixels, string Caption)? Read(PictureSample sample, long number, int size, PairPreparation preparation)
     {
         if (CaptionsOf(sample) is not { } captions || PictureOf(sample) is not { } picture) return null;
-        var random = new SceneRandom(config.Seed, number, Purpose);
+        var random = new SeededRandom(config.Seed, number, Purpose);
         var caption = captions[random.Below(captions.Count)];
         return (preparation.Processor.Prepare(PictureCrop.Random(picture, size, options, ref random)), caption);
     }
@@ -149,13 +150,13 @@ internal static class PictureCrop
     /// <param name="size">Side of the square; pictures that are taken whole are left to the processor.</param>
     /// <param name="options">Bounds.</param>
     /// <param name="random">Where it is drawn from.</param>
-    public static RgbImage Random(RgbImage picture, int size, PictureDataOptions options, ref SceneRandom random)
+    public static RgbImage Random(RgbImage picture, int size, PictureDataOptions options, ref SeededRandom random)
     {
         var cropped = options.CropScale[0] == 1 ? picture : Crop(picture, size, options.CropScale, ref random);
         return options.Flip && random.Chance(0.5) ? Mirror(cropped) : cropped;
     }
 
-    private static RgbImage Crop(RgbImage picture, int size, double[] scale, ref SceneRandom random)
+    private static RgbImage Crop(RgbImage picture, int size, double[] scale, ref SeededRandom random)
     {
         var (width, height) = (picture.Width, picture.Height);
         for (var i = 0; i < Tries; i++)

@@ -1,6 +1,7 @@
 using Alebrije.Diffusion;
 using Alebrije.Models.Priors;
 using Alebrije.Pipelines.Priors;
+using Alebrije.Preprocessing;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;

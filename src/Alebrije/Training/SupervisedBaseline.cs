@@ -2,6 +2,7 @@ using Alebrije.Datasets;
 using Alebrije.Models.Clip;
 using Alebrije.Nn;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using TorchSharp;
@@ -157,7 +158,7 @@ public sealed class SupervisedBaseline : IDisposable
         {
             if (step % perEpoch == 0) order = Order(pictures.Length, options.Seed, step / perEpoch);
             var chosen = order.AsSpan((int)(step % perEpoch) * batch, batch).ToArray();
-            var shifts = new SceneRandom(options.Seed, step, 32);
+            var shifts = new SeededRandom(options.Seed, step, 32);
             var pixels = new List<float>();
             foreach (var i in chosen) pixels.AddRange(processor.Prepare(Shifted(pictures[i], ref shifts)));
             return ([.. pixels], [.. chosen.Select(i => (long)right[i])]);
@@ -169,7 +170,7 @@ public sealed class SupervisedBaseline : IDisposable
 
     private static int[] Order(int count, ulong seed, long epoch)
     {
-        var random = new SceneRandom(seed, epoch, 31);
+        var random = new SeededRandom(seed, epoch, 31);
         var order = Enumerable.Range(0, count).ToArray();
         for (var i = count - 1; i > 0; i--)
         {
@@ -181,7 +182,7 @@ public sealed class SupervisedBaseline : IDisposable
     }
 
     /// <summary>Shifted by up to a tenth of the side, the border going on, and mirrored in half of the cases.</summary>
-    private static RgbImage Shifted(RgbImage image, ref SceneRandom random)
+    private static RgbImage Shifted(RgbImage image, ref SeededRandom random)
     {
         var (reachX, reachY) = (image.Width / 10, image.Height / 10);
         var (dx, dy, mirrored) = (random.Below((2 * reachX) + 1) - reachX, random.Below((2 * reachY) + 1) - reachY, random.Chance(0.5));

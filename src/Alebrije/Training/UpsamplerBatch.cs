@@ -1,4 +1,5 @@
 using Alebrije.Models.Autoencoders;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using TorchSharp;
@@ -46,7 +47,7 @@ internal sealed record UpsamplerBatch(float[] Large, float[] Small, (int Picture
     public Tensor Cut(Tensor pictures, int side) => stack(Crops.Select(c => pictures[c.Picture].narrow(1, c.Top, side).narrow(2, c.Left, side)));
 
     /// <summary>Random numbers of a scene or step that come from seed and number alone.</summary>
-    public static Random Generator(ulong seed, long number) => new((int)(((seed * 0x9E3779B97F4A7C15) ^ ((ulong)number * 0xBF58476D1CE4E5B9)) >> 33));
+    public static Random Generator(ulong seed, long number) => SeededRandom.Classic(seed, number);
 
     /// <summary>A place on the small picture's grid.</summary>
     private static int Place(Random random, int room) => UpsamplerTrainingConfig.Factor * random.Next((room / UpsamplerTrainingConfig.Factor) + 1);

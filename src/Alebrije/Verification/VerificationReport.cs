@@ -1,5 +1,5 @@
 using System.Text.Json;
-using System.Text.Json.Serialization;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Verification;
 
@@ -7,55 +7,42 @@ namespace Alebrije.Verification;
 public sealed record VerificationCase
 {
     /// <summary>The fixture, relative to the folder that was given; null when that folder is the fixture.</summary>
-    [JsonPropertyName("fixture")]
     public string? Fixture { get; init; }
 
     /// <summary>The case: a name from <c>cases.json</c>, <c>text</c>, a model of a census, or a component of a checkpoint.</summary>
-    [JsonPropertyName("id")]
     public required string Id { get; init; }
 
     /// <summary>Which of the case's outputs; null where the case could not be run at all.</summary>
-    [JsonPropertyName("output")]
     public string? Output { get; init; }
 
     /// <summary>Whether everything agrees.</summary>
-    [JsonPropertyName("ok")]
     public required bool Ok { get; init; }
 
     /// <summary>Largest |ours - reference| of a tensor; null where a number is not finite or shapes differ.</summary>
-    [JsonPropertyName("max_abs")]
     public double? MaxAbs { get; init; }
 
     /// <summary>Largest |ours - reference| / |reference| where the reference is not 0; null as <see cref="MaxAbs"/>.</summary>
-    [JsonPropertyName("max_rel")]
     public double? MaxRel { get; init; }
 
     /// <summary>Texts that were compared.</summary>
-    [JsonPropertyName("texts")]
     public int? Texts { get; init; }
 
     /// <summary>Texts that differ.</summary>
-    [JsonPropertyName("differences")]
     public int? Differences { get; init; }
 
     /// <summary>Tensors that the network needs and the list or file lacks.</summary>
-    [JsonPropertyName("missing")]
     public int? Missing { get; init; }
 
     /// <summary>Tensors that the list or file has and the network does not.</summary>
-    [JsonPropertyName("unexpected")]
     public int? Unexpected { get; init; }
 
     /// <summary>Tensors whose shapes differ.</summary>
-    [JsonPropertyName("shapes")]
     public int? Shapes { get; init; }
 
     /// <summary>The first place that differs, with both values.</summary>
-    [JsonPropertyName("where")]
     public string? Where { get; init; }
 
     /// <summary>Why the case could not be run, in one sentence.</summary>
-    [JsonPropertyName("error")]
     public string? Error { get; init; }
 
     /// <summary>One line for people: fixture, case, output and what is wrong with it, or how close it is.</summary>
@@ -74,24 +61,15 @@ public sealed record VerificationCase
 /// <summary>What <see cref="Verifier"/> found.</summary>
 public sealed record VerificationReport
 {
-    private static readonly JsonSerializerOptions Json = new()
-    {
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-    };
-
     /// <summary>Whether every case agrees.</summary>
-    [JsonPropertyName("ok")]
     public bool Ok => Cases.Count > 0 && Cases.All(c => c.Ok);
 
     /// <summary>The first case that does not agree, in words; null when all do.</summary>
-    [JsonPropertyName("first")]
     public string? First => Cases.FirstOrDefault(c => !c.Ok)?.ToString();
 
     /// <summary>All cases, in the order in which they were run: the first that differs is the stage where two programs part.</summary>
-    [JsonPropertyName("cases")]
     public required IReadOnlyList<VerificationCase> Cases { get; init; }
 
     /// <summary>The report as one JSON object, absent fields left out.</summary>
-    public string ToJson() => JsonSerializer.Serialize(this, Json);
+    public string ToJson() => JsonSerializer.Serialize(this, JsonForms.Sparse);
 }

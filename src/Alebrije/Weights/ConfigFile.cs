@@ -1,10 +1,10 @@
 using System.Reflection;
 using System.Text;
-using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Text.RegularExpressions;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Weights;
 
@@ -19,6 +19,11 @@ internal static partial class ConfigFile
     private static readonly JsonSerializerOptions Published = Options(JsonUnmappedMemberHandling.Skip);
     private static readonly JsonSerializerOptions Own = Options(JsonUnmappedMemberHandling.Disallow);
 
+    private static readonly JsonDocumentOptions Lenient = new()
+    {
+        CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, AllowDuplicateProperties = false,
+    };
+
     /// <summary>Reads a record.</summary>
     /// <param name="path">The file, or a folder that holds <c>config.json</c>.</param>
     /// <param name="unknownKeysAllowed">False for our own files, where a key that means nothing is a slip of the pen.</param>
@@ -29,9 +34,26 @@ internal static partial class ConfigFile
         var file = Locate(path);
         var root = ReadObject(file);
         DropNulls(root, [.. MeaningfulNulls(typeof(T), [])]);
+        return Deserialise<T>(root, file, unknownKeysAllowed ? Published : Own);
+    }
+
+    /// <summary>
+    /// A record whose defaults depend on more than its type: those given, with the keys of a file that are not null in their place.
+    /// </summary>
+    /// <exception cref="WeightsException">A key has a value of another kind; the message names file and key.</exception>
+    public static T Overlay<T>(T defaults, JsonObject keys, string file)
+    {
+        var root = JsonSerializer.SerializeToNode(defaults, Published)!.AsObject();
+        foreach (var (key, value) in keys)
+            if (value is not null) root[key] = value.DeepClone();
+        return Deserialise<T>(root, file, Published);
+    }
+
+    private static T Deserialise<T>(JsonObject root, string file, JsonSerializerOptions options)
+    {
         try
         {
-            return root.Deserialize<T>(unknownKeysAllowed ? Published : Own)!;
+            return root.Deserialize<T>(options)!;
         }
         catch (JsonException e)
         {
@@ -56,14 +78,7 @@ internal static partial class ConfigFile
     {
         try
         {
-            // Python writes infinities bare, which is not JSON: quoted, the number reader takes them.
-            var text = BareNumber().Replace(File.ReadAllText(path), m => m.Groups["bare"].Success ? $"\"{m.Value}\"" : m.Value);
-            var node = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true, AllowDuplicateProperties = false });
-            return node as JsonObject ?? throw new WeightsException($"{path} must hold a JSON object.");
-        }
-        catch (JsonException e)
-        {
-            throw new WeightsException($"{path} is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
+            return ParseObject(File.ReadAllText(path), path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -72,6 +87,23 @@ internal static partial class ConfigFile
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new WeightsException($"{path} cannot be read: {e.Message}", e);
+        }
+    }
+
+    /// <summary>The top-level object of a file's text.</summary>
+    public static JsonObject ParseObject(string text, string path)
+    {
+        try
+        {
+            // Python writes infinities bare, which is not JSON: quoted, the number reader takes them.
+            text = BareNumber().Replace(text, m => m.Groups["bare"].Success ? $"\"{m.Value}\"" : m.Value);
+            return JsonNode.Parse(text, documentOptions: Lenient) as JsonObject ?? throw new WeightsException(
+                $"{path} must hold a JSON object.");
+        }
+        catch (JsonException e)
+        {
+            throw new WeightsException(
+                $"{path} is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
         }
     }
 
@@ -133,15 +165,10 @@ internal static partial class ConfigFile
         return key is null ? reason.Trim() : $"the key '{key}' cannot be used: {reason.Trim()}";
     }
 
-    private static JsonSerializerOptions Options(JsonUnmappedMemberHandling unmapped) => new()
+    private static JsonSerializerOptions Options(JsonUnmappedMemberHandling unmapped) => new(JsonForms.Indented)
     {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-        UnmappedMemberHandling = unmapped,
-        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
-        NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals,
-        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
-        WriteIndented = true,
-        Converters = { new WholeNumberConverter(), new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+        UnmappedMemberHandling = unmapped, DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+        Converters = { new WholeNumberConverter() },
     };
 
     /// <summary>A JSON string, passed over whole, or one of Python's bare numbers.</summary>

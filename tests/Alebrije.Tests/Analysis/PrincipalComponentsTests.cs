@@ -1,4 +1,8 @@
 using Alebrije.Analysis;
+using Alebrije.Models.Priors;
+using Alebrije.Pipelines.Experiments;
+using Alebrije.Tensors;
+using TorchSharp;
 
 namespace Alebrije.Tests.Analysis;
 
@@ -95,17 +99,43 @@ public sealed class PrincipalComponentsTests
     }
 
     [Fact]
-    public void SymmetricEigen_KnownMatrix_GivesKnownValues()
+    public void Fit_RowsOfKnownSingularValues_GivesTheirSquares()
     {
-        // The path graph's Laplacian-like matrix tridiag(-1, 2, -1) of size n has eigenvalues 2 - 2 cos(k pi / (n + 1)).
-        const int n = 20;
-        var matrix = Enumerable.Range(0, n)
-            .Select(i => Enumerable.Range(0, n).Select(j => i == j ? 2.0 : Math.Abs(i - j) == 1 ? -1.0 : 0).ToArray()).ToArray();
-        var eigen = SymmetricEigen.Of(matrix);
-        for (var k = 0; k < n; k++) Assert.Equal(2 - 2 * Math.Cos((n - k) * Math.PI / (n + 1)), eigen.Values[k], 12);
-        for (var k = 0; k < n; k++)
-            for (var i = 0; i < n; i++)
-                Assert.Equal(eigen.Values[k] * eigen.Vectors[k][i], matrix[i].Zip(eigen.Vectors[k], (a, b) => a * b).Sum(), 12);
+        // Differences of neighbours have columns of mean 0, and their Gram matrix tridiag(-1, 2, -1) has eigenvalues 2 - 2 cos(k pi /
+        // (width + 1)).
+        const int width = 20;
+        var rows = Enumerable.Range(0, width + 1)
+            .Select(i => Enumerable.Range(0, width).Select(j => i == j ? 1f : i == j + 1 ? -1 : 0).ToArray()).ToArray();
+        var pca = PrincipalComponents.Fit(rows);
+        for (var k = 0; k < width; k++) Assert.Equal(2 - (2 * Math.Cos((width - k) * Math.PI / (width + 1))), pca.Variance[k] * width, 12);
+        AssertOrthonormal(pca);
+    }
+
+    [Theory]
+    [InlineData(40, 6)]
+    [InlineData(5, 12)]
+    public void Axes_OfExperimentsAndQuantizer_AreThoseOfTheAnalysis(int count, int width)
+    {
+        TorchRuntime.Initialize();
+        using var scope = torch.NewDisposeScope();
+        var rows = Samples.Rows(count, width, 9);
+        var kept = Math.Min(count - 1, width);
+        var pca = PrincipalComponents.Fit(rows, kept);
+        var table = torch.tensor(rows.SelectMany(row => row).ToArray(), [count, width]);
+        var basis = EmbeddingBasis.Fit(table);
+        using var quantizer = new EmbeddingQuantizer(new AutoregressivePriorConfig
+        {
+            NumAttentionHeads = 1, AttentionHeadDim = 2, NumLayers = 1, EmbeddingDim = width,
+            NumEmbeddings = 5, NumCodes = kept, NumBuckets = 8, NumCosines = 2,
+        });
+        quantizer.Fit(table, table);
+        for (var k = 0; k < kept; k++)
+        {
+            Near(pca.Components[k], basis.Components[k].data<float>().Select(value => (double)value));
+            Near(pca.Components[k], quantizer.Components[k].data<float>().Select(value => (double)value));
+            Assert.Equal(pca.Variance[k], basis.Variance[k].item<float>(), 1e-5);
+            Assert.Equal(Math.Sqrt(pca.Variance[k]), quantizer.Deviation[k].item<float>(), 1e-5);
+        }
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using Alebrije.Analysis;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Tests.Analysis;
 
@@ -7,8 +8,15 @@ internal static class Samples
 {
     public static float[][] Rows(int count, int width, int seed)
     {
-        var random = new SplitMix(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => Enumerable.Range(0, width).Select(_ => (float)Gauss(random)).ToArray())];
+        var random = new SeededRandom(seed);
+        var rows = new float[count][];
+        for (var i = 0; i < count; i++)
+        {
+            rows[i] = new float[width];
+            for (var j = 0; j < width; j++) rows[i][j] = (float)Gauss(ref random);
+        }
+
+        return rows;
     }
 
     public static float[] Unit(float[] row)
@@ -17,8 +25,6 @@ internal static class Samples
         return [.. row.Select(x => x / length)];
     }
 
-    public static double Uniform(SplitMix random) => (random.Next() >> 11) * (1.0 / (1UL << 53));
-
-    public static double Gauss(SplitMix random) =>
-        Math.Sqrt(-2 * Math.Log(1 - Uniform(random))) * Math.Cos(2 * Math.PI * Uniform(random));
+    public static double Gauss(ref SeededRandom random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.Unit())) * Math.Cos(2 * Math.PI * random.Unit());
 }

@@ -117,6 +117,11 @@ public sealed class CorruptionTests
     {
         var grey = new RgbImage(24, 20, [.. Enumerable.Repeat((byte)128, 24 * 20 * 3)]);
         Assert.Equal(grey.Pixels, Corruptions.Apply(grey, Corruption.JpegCompression, 5).Pixels);
+        // Black and white fields of 8 x 8: halved colour has no edge to lose, and the first step (16 at quality 50, 53 at 15) rounds the
+        // mean.
+        var step = new RgbImage(16, 8, [.. Enumerable.Range(0, 16 * 8 * 3).Select(i => (byte)(i / 3 % 16 < 8 ? 100 : 140))]);
+        Assert.All(Corruptions.Apply(step, Corruption.JpegCompression, 3).Pixels.Index(), pixel =>
+            Assert.Equal(128 + (pixel.Index / 3 % 16 < 8 ? -4 : 2) * 53 / 8.0, pixel.Item, 1.0));
         Assert.Contains("1 to 5", Assert.Throws<ArgumentOutOfRangeException>(() => Corruptions.Apply(grey, Corruption.Fog, 6)).Message, StringComparison.Ordinal);
         Assert.Equal("jpeg_compression", Corruption.JpegCompression.Name());
     }

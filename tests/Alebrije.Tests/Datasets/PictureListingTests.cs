@@ -70,6 +70,8 @@ public sealed class PictureListingTests : IDisposable
     [InlineData("t.csv", "image;caption\na.png;un disco, verde\n", "un disco, verde")]
     [InlineData("t.tsv", "caption\timage\n5\" wide, \"quoted\"\ta.png\n", "5\" wide, \"quoted\"")]
     [InlineData("t.csv", "image,caption\ra.png,old line ends\r", "old line ends")]
+    [InlineData("t.csv", "caption,image\n#1 of 5\" discs,a.png\n", "#1 of 5\" discs")]
+    [InlineData("t.csv", "image,caption\na.png,\"5\"\" wide\"\n", "5\" wide")]
     public void Table_OtherSeparators_AreFound(string name, string text, string caption)
     {
         OwnPictures.Draw(1).SavePng(Path.Combine(folder, "a.png"));
@@ -83,6 +85,7 @@ public sealed class PictureListingTests : IDisposable
     [InlineData("image,b\n1,2\n", "caption_column")]
     [InlineData("image,caption\nmissing.png,a disc\n", "line 2: there is no picture")]
     [InlineData("image,caption\n\"a.png\n", "line 2: a field in quotes does not end")]
+    [InlineData("image,caption\na.png,a disc\na.png,\"two\nlines\"\na.png,\"closed\" too early\n", "line 5: a field in quotes does")]
     [InlineData("image,caption\na.png\n", "line 2: 1 fields are too few")]
     [InlineData("image,caption\na.png,\" \"\n", "line 2: the caption is empty")]
     public void Table_ThatIsWrong_IsOneSentenceWithItsLine(string text, string says)

@@ -112,7 +112,7 @@ public sealed class ShardedPicturesTests : IDisposable
     {
         OwnPictures.WriteShards(folder, 1, 3);
         var path = Path.Combine(folder, "data-000.tar");
-        var last = Alebrije.Datasets.TarReader.Entries(path).Last();
+        var last = TarFiles.Of(path).Last();
         foreach (var length in new[] { last.Offset, last.Offset + last.Length, (last.Offset + last.Length + 511) / 512 * 512 })
         {
             using (var file = File.OpenWrite(path)) file.SetLength(length);

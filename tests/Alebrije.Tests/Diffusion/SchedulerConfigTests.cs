@@ -1,5 +1,6 @@
 using Alebrije.Diffusion;
 using Alebrije.Tensors;
+using Alebrije.Weights;
 
 namespace Alebrije.Tests.Diffusion;
 
@@ -26,15 +27,36 @@ public sealed class SchedulerConfigTests
         Assert.Equal((double.NegativeInfinity, 3), (config.LambdaMinClipped, config.SolverOrder));
     }
 
+    [Fact]
+    public void Parse_EveryKey_IsTaken_AndAnotherClassKeepsThoseOfTheFile()
+    {
+        var config = SchedulerConfig.Parse("""
+            {"_class_name": "DDIMInverseScheduler", "num_train_timesteps": 500.0, "trained_betas": [0.1, 0.2],
+            "prediction_type": "original_sample",
+            "sigma_max": 14.5,
+            "set_alpha_to_zero": false, "clip_sample_range": 2, "disable_corrector": [0, 3], "timestep_spacing": "trailing"}
+            """);
+        Assert.Equal((500, PredictionType.Sample, 14.5, false, 2f),
+            (config.TrainTimesteps, config.PredictionType, config.SigmaMax, config.SetAlphaToOne, config.ClipSampleRange));
+        Assert.Equal([0.1f, 0.2f], config.TrainedBetas);
+        Assert.Equal([0, 3], config.DisableCorrector);
+        var euler = config.As("EulerDiscreteScheduler");
+        Assert.Equal(("EulerDiscreteScheduler", 500, "trailing", false),
+            (euler.ClassName, euler.TrainTimesteps, euler.TimestepSpacing, euler.ClipSample));
+        Assert.Equal("linspace",
+            SchedulerConfig.Parse("""{"_class_name": "DDIMScheduler"}""").As("EulerDiscreteScheduler").TimestepSpacing);
+    }
+
     [Theory]
     [InlineData("""{"beta_start": 0.1}""", "_class_name")]
     [InlineData("""{"_class_name": "DDIMScheduler", "beta_start": "small"}""", "beta_start")]
     [InlineData("""{"_class_name": "DDIMScheduler", "prediction_type": "flow"}""", "prediction_type")]
     [InlineData("""{"_class_name": "DDIMScheduler", "num_train_timesteps": 0}""", "num_train_timesteps")]
     [InlineData("""{"_class_name": "DDIM""", "JSON")]
-    [InlineData("[]", "_class_name")]
+    [InlineData("[]", "JSON object")]
+    [InlineData("""{"_class_name": "LCMScheduler", "original_inference_steps": -1}""", "original_inference_steps")]
     public void Parse_BadText_NamesThePlace(string json, string place) =>
-        Assert.Contains(place, Assert.Throws<InvalidDataException>(() => SchedulerConfig.Parse(json)).Message, StringComparison.Ordinal);
+        Assert.Contains(place, Assert.Throws<WeightsException>(() => SchedulerConfig.Parse(json)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Create_UnknownClassOrValue_IsRefusedByName()
@@ -60,7 +82,7 @@ public sealed class SchedulerConfigTests
     public void Create_MissingFolder_SaysWhere() =>
         Assert.Contains(
             "nowhere",
-            Assert.Throws<FileNotFoundException>(() => Schedulers.Create("nowhere")).Message,
+            Assert.Throws<CheckpointNotFoundException>(() => Schedulers.Create("nowhere")).Message,
             StringComparison.Ordinal);
 
     [Theory]

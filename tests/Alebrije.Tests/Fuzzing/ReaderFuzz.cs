@@ -247,7 +247,8 @@ internal static class ReaderFuzz
         using (var tar = new TarWriter(bytes, format, leaveOpen: true))
             foreach (var (name, content) in Files())
             {
-                System.Formats.Tar.TarEntry entry = format == TarEntryFormat.Pax ? new PaxTarEntry(TarEntryType.RegularFile, name) : new GnuTarEntry(TarEntryType.RegularFile, name);
+                TarEntry entry = format == TarEntryFormat.Pax
+                    ? new PaxTarEntry(TarEntryType.RegularFile, name) : new GnuTarEntry(TarEntryType.RegularFile, name);
                 entry.DataStream = new MemoryStream(content);
                 entry.ModificationTime = DateTimeOffset.UnixEpoch;
                 tar.WriteEntry(entry);

@@ -10,25 +10,25 @@ public sealed partial class TerminalPictureTests
     private static readonly RgbImage Picture = Gradient(60, 40);
 
     [Theory]
-    [InlineData("KITTY_WINDOW_ID=1 TERM=xterm-kitty", TerminalProtocol.Kitty)]
-    [InlineData("TERM=xterm-ghostty", TerminalProtocol.Kitty)]
-    [InlineData("TERM=xterm-256color TERM_PROGRAM=iTerm.app", TerminalProtocol.ITerm)]
-    [InlineData("TERM=xterm-256color TERM_PROGRAM=WezTerm", TerminalProtocol.ITerm)]
-    [InlineData("TERM=foot", TerminalProtocol.Sixel)]
-    [InlineData("TERM=xterm-256color WT_SESSION=x", TerminalProtocol.Sixel)]
-    [InlineData("TERM=xterm-256color", TerminalProtocol.HalfBlocks)]
-    [InlineData("TERM=xterm COLORTERM=truecolor", TerminalProtocol.HalfBlocks)]
-    [InlineData("TERM=tmux-256color TMUX=/tmp/x KITTY_WINDOW_ID=1", TerminalProtocol.HalfBlocks)]
-    [InlineData("TERM=vt100", TerminalProtocol.None)]
-    [InlineData("TERM=dumb COLORTERM=truecolor", TerminalProtocol.None)]
-    [InlineData("TERM=xterm-kitty NO_COLOR=1", TerminalProtocol.None)]
-    [InlineData("TERM=dumb ALEBRIJE_GRAPHICS=sixel", TerminalProtocol.Sixel)]
-    [InlineData("TERM=xterm-kitty ALEBRIJE_GRAPHICS=none", TerminalProtocol.None)]
-    [InlineData("", TerminalProtocol.None)]
-    public void Detect_OfAnEnvironment_PicksTheProtocol(string environment, TerminalProtocol expected)
+    [InlineData("KITTY_WINDOW_ID=1 TERM=xterm-kitty", nameof(TerminalProtocol.Kitty))]
+    [InlineData("TERM=xterm-ghostty", nameof(TerminalProtocol.Kitty))]
+    [InlineData("TERM=xterm-256color TERM_PROGRAM=iTerm.app", nameof(TerminalProtocol.ITerm))]
+    [InlineData("TERM=xterm-256color TERM_PROGRAM=WezTerm", nameof(TerminalProtocol.ITerm))]
+    [InlineData("TERM=foot", nameof(TerminalProtocol.Sixel))]
+    [InlineData("TERM=xterm-256color WT_SESSION=x", nameof(TerminalProtocol.Sixel))]
+    [InlineData("TERM=xterm-256color", nameof(TerminalProtocol.HalfBlocks))]
+    [InlineData("TERM=xterm COLORTERM=truecolor", nameof(TerminalProtocol.HalfBlocks))]
+    [InlineData("TERM=tmux-256color TMUX=/tmp/x KITTY_WINDOW_ID=1", nameof(TerminalProtocol.HalfBlocks))]
+    [InlineData("TERM=vt100", nameof(TerminalProtocol.None))]
+    [InlineData("TERM=dumb COLORTERM=truecolor", nameof(TerminalProtocol.None))]
+    [InlineData("TERM=xterm-kitty NO_COLOR=1", nameof(TerminalProtocol.None))]
+    [InlineData("TERM=dumb ALEBRIJE_GRAPHICS=sixel", nameof(TerminalProtocol.Sixel))]
+    [InlineData("TERM=xterm-kitty ALEBRIJE_GRAPHICS=none", nameof(TerminalProtocol.None))]
+    [InlineData("", nameof(TerminalProtocol.None))]
+    public void Detect_OfAnEnvironment_PicksTheProtocol(string environment, string expected)
     {
         var variables = environment.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(p => p.Split('=')).ToDictionary(p => p[0], p => p[1]);
-        Assert.Equal(expected, TerminalDetection.Detect(true, n => variables.GetValueOrDefault(n)));
+        Assert.Equal(expected, TerminalDetection.Detect(true, n => variables.GetValueOrDefault(n)).ToString());
         if (!variables.ContainsKey("ALEBRIJE_GRAPHICS"))
             Assert.Equal(TerminalProtocol.None, TerminalDetection.Detect(false, n => variables.GetValueOrDefault(n)));
     }
@@ -98,7 +98,7 @@ public sealed partial class TerminalPictureTests
         foreach (var protocol in Enum.GetValues<TerminalProtocol>().Where(p => p != TerminalProtocol.None))
             Assert.NotEmpty(TerminalPicture.Render(Gradient(width, height), protocol, 3));
         Assert.Empty(TerminalPicture.Render(Picture, TerminalProtocol.None));
-        Assert.Throws<ArgumentException>(() => TerminalPicture.Render(Picture, TerminalProtocol.Sixel, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => TerminalPicture.Render(Picture, TerminalProtocol.Sixel, 0));
     }
 
     /// <summary>A small sixel terminal.</summary>

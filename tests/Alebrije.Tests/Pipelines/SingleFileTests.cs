@@ -70,7 +70,7 @@ public sealed class SingleFileTests : IDisposable
         var names = SingleFileNames.UNet(unet.state_dict(), config.LayersPerBlock[0], attends).Select(pair => ("model.diffusion_model." + pair.Key, pair.Value.shape))
             .Concat(SingleFileNames.Autoencoder(vae.state_dict(), vae.Config.BlockOutChannels.Count).Select(pair => ("first_stage_model." + pair.Key, pair.Value.shape)))
             .Concat(TextSigns(kind)).ToDictionary(pair => pair.Item1, pair => pair.Item2);
-        using var file = new ShapesOnly(names);
+        using var file = new ShapesOnly(names, model);
         var layout = SingleFileLayout.Of(file);
         Assert.Equal(kind, layout.Kind);
 

@@ -4,7 +4,8 @@ namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
 /// Reads JPEG files of four colours as Pillow does, which Skia gives in RGB only: openai/CLIP resizes them in CMYK. Huffman coding,
-/// sequential and progressive, eight bits (ITU T.81); transform, upsampling and colours are libjpeg's, to the byte.
+/// sequential and progressive, eight bits (ITU T.81); transform, upsampling and colours are libjpeg's, to the byte. JpegLibrary's transform
+/// in floating point differs by 1, after conversion of colours by up to 3, and has neither upsampling nor colours.
 /// </summary>
 internal sealed class JpegDecoder
 {

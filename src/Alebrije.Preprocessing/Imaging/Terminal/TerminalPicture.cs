@@ -17,8 +17,8 @@ public static class TerminalPicture
     public static string Render(RgbImage image, TerminalProtocol protocol, int columns = 40)
     {
         ArgumentNullException.ThrowIfNull(image);
-        if (columns is < 1 or > 1000)
-            throw new ArgumentException($"A picture of {columns} columns cannot be shown: 1 to 1000 are possible.", nameof(columns));
+        ArgumentOutOfRangeException.ThrowIfLessThan(columns, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(columns, 1000);
         return protocol switch
         {
             TerminalProtocol.Kitty => Kitty(image, columns),

@@ -31,7 +31,7 @@ internal sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
     public AutoencoderKLConfig Config { get; }
 
     /// <summary>The normal distribution of the latents of pictures.</summary>
-    /// <param name="pixels">[batch, 3, h, w] in [-1, 1], sides divisible by <see cref="AutoencoderKLConfig.Factor"/>.</param>
+    /// <param name="pixels">[batch, 3, h, w] in [-1, 1], sides divisible by <see cref="CoderConfig.Factor"/>.</param>
     /// <returns>Mean (also the mode) and logarithm of the variance, in [-30, 20], both [batch, latent channels, h/8, w/8]; not yet scaled.</returns>
     public (Tensor Mean, Tensor LogVariance) Encode(Tensor pixels)
     {

@@ -30,7 +30,7 @@ internal sealed class VQModel : nn.Module<Tensor, Tensor>
     public VQModelConfig Config { get; }
 
     /// <summary>The latents of pictures; nothing is drawn and nothing quantised.</summary>
-    /// <param name="pixels">[batch, 3, h, w] in [-1, 1], sides divisible by <see cref="VQModelConfig.Factor"/>.</param>
+    /// <param name="pixels">[batch, 3, h, w] in [-1, 1], sides divisible by <see cref="CoderConfig.Factor"/>.</param>
     /// <returns>[batch, code width, h/8, w/8]; Kandinsky does not scale them.</returns>
     public Tensor Encode(Tensor pixels)
     {

@@ -1,4 +1,5 @@
 using Alebrije.Nn;
+using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -41,14 +42,10 @@ internal sealed class EmbeddingQuantizer : nn.Module<Tensor, Tensor>
     {
         using var quiet = no_grad();
         using var scope = NewDisposeScope();
-        var rows = images.to(ScalarType.Float64);
-        var centre = rows.mean([0]);
-        var centred = rows - centre;
-        var (values, vectors) = linalg.eigh(centred.t().mm(centred) / (rows.shape[0] - 1));       // rising
-        var count = components.shape[0];
-        mean.copy_(centre);
-        components.copy_(vectors.t().flip(0).narrow(0, 0, count));
-        deviation.copy_(values.flip(0).narrow(0, 0, count).clamp(min: 1e-12).sqrt());
+        var axes = PrincipalAxes.Of(images, components.shape[0]);
+        mean.copy_(axes.Mean);
+        components.copy_(axes.Directions);
+        deviation.copy_(axes.Variance.clamp(min: 1e-12).sqrt());
         var sorted = Cosines(images, texts).sort().Values;
         for (var i = 0L; i < cosine_edges.shape[0]; i++) cosine_edges[i] = sorted[(i + 1) * sorted.shape[0] / (cosine_edges.shape[0] + 1)];
     }

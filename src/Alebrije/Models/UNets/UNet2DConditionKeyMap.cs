@@ -3,10 +3,7 @@ using Alebrije.Weights;
 namespace Alebrije.Models.UNets;
 
 /// <summary>
-/// Names of the original decoders of Karlo (kakaobrain/karlo, modules/unet.py), Kandinsky 2.1 (ai-forever/Kandinsky-2, model/text2im_model2_1.py) and
-/// Stable Diffusion (CompVis/stable-diffusion, ldm/modules/diffusionmodules/openaimodel.py): one trunk, whose blocks are numbered through all levels,
-/// with heads of their own (diffusers, scripts/convert_kakao_brain_unclip_to_diffusers.py, convert_kandinsky_to_diffusers.py and
-/// loaders/single_file_utils.py).
+/// Names of the original decoders of Karlo, Kandinsky 2.1 and Stable Diffusion: one trunk (<see cref="OriginalTrunk"/>) with heads of their own.
 /// </summary>
 internal static class UNet2DConditionKeyMap
 {
@@ -14,32 +11,7 @@ internal static class UNet2DConditionKeyMap
     private static readonly string[] Matrices = ["*.attentions.*.weight"];
 
     private static readonly string[] KarloHeads = ["text_seq_proj.*", "clip_tok_proj.*", "text_feat_proj.*", "clip_emb.*", "cf_param"];
-    private static readonly string[] Trunk = ["time_embed.*", "input_blocks.*", "middle_block.*", "output_blocks.*", "out.*"];
-
-    private static readonly (string Pattern, string Replacement)[] Inner =
-    [
-        (@"^time_embed\.0\.", "time_embedding.linear_1."),
-        (@"^time_embed\.2\.", "time_embedding.linear_2."),
-        (@"^input_blocks\.0\.0\.", "conv_in."),
-        (@"^middle_block\.0\.", "mid_block.resnets.0."),
-        (@"^middle_block\.1\.", "mid_block.attentions.0."),
-        (@"^middle_block\.2\.", "mid_block.resnets.1."),
-        (@"^out\.0\.", "conv_norm_out."),
-        (@"^out\.2\.", "conv_out."),
-        (@"\.in_layers\.0\.", ".norm1."),
-        (@"\.in_layers\.2\.", ".conv1."),
-        (@"\.emb_layers\.1\.", ".time_emb_proj."),
-        (@"\.out_layers\.0\.", ".norm2."),
-        (@"\.out_layers\.3\.", ".conv2."),
-        (@"\.skip_connection\.", ".conv_shortcut."),
-    ];
-
-    /// <summary>Attention with added keys and values.</summary>
-    private static readonly (string Pattern, string Replacement)[] AddedKv =
-    [
-        (@"(\.attentions\.\d+)\.norm\.", "$1.group_norm."),
-        (@"(\.attentions\.\d+)\.proj_out\.", "$1.to_out.0."),
-    ];
+    private static readonly string[] TrunkNames = ["time_embed.*", "input_blocks.*", "middle_block.*", "output_blocks.*", "out.*"];
 
     /// <summary>Sizes and pooled text of SDXL; noise level of the upscaler.</summary>
     private static readonly (string Pattern, string Replacement)[] StableDiffusionHeads =
@@ -64,18 +36,18 @@ internal static class UNet2DConditionKeyMap
 
     /// <summary>How Kandinsky's decoder file is read.</summary>
     public static StateDictOptions FromKandinsky(UNet2DConditionConfig config, string prefix = "") =>
-        Read(config) with { Prefix = prefix, Renames = [.. Blocks(config), .. Inner, .. AddedKv, .. KandinskyHeads] };
+        Read(config) with { Prefix = prefix, Renames = [.. Trunk(config), .. KandinskyHeads] };
 
     /// <summary>Reading of Stable Diffusion's UNet in a checkpoint of one file.</summary>
     public static StateDictOptions FromStableDiffusion(UNet2DConditionConfig config, string prefix) => new()
     {
-        Prefix = prefix, Renames = [.. Blocks(config, @"op\.", @"conv\.", "conv."), .. Inner, .. StableDiffusionHeads],
+        Prefix = prefix, Renames = [.. OriginalTrunk.OfStableDiffusion(config.BlockOutChannels.Length, LayersOf(config), Attends(config)), .. StableDiffusionHeads],
     };
 
     /// <summary>How Karlo's decoder file is read as a <see cref="UnClipTextProjection"/>.</summary>
     public static StateDictOptions TextProjection(string prefix) => new()
     {
-        Prefix = prefix, Ignored = Trunk, Renames =
+        Prefix = prefix, Ignored = TrunkNames, Renames =
         [
             (@"^text_seq_proj\.0\.", "encoder_hidden_states_proj."),
             (@"^text_seq_proj\.1\.", "text_encoder_hidden_states_norm."),
@@ -88,46 +60,18 @@ internal static class UNet2DConditionKeyMap
 
     private static StateDictOptions Read(UNet2DConditionConfig config) => new()
     {
-        Renames = [.. Blocks(config), .. Inner, .. AddedKv], Pointwise = Matrices, Fused =
+        Renames = [.. Trunk(config)], Pointwise = Matrices, Fused =
         [
             new(@"(\.attentions\.\d+)\.qkv\.", ["$1.to_q.", "$1.to_k.", "$1.to_v."], config.AttentionHeadDim[0]),
             new(@"(\.attentions\.\d+)\.encoder_kv\.", ["$1.add_k_proj.", "$1.add_v_proj."], config.AttentionHeadDim[0]),
         ],
     };
 
-    /// <summary>The block that doubles shares its number with the last residual block of its level, after that one's attention.</summary>
-    /// <param name="config">Sizes of the network.</param>
-    /// <param name="halving">Pattern of the layer that halves, within its block.</param>
-    /// <param name="doubling">Pattern of the layer that doubles, within its block.</param>
-    /// <param name="resampling">The same in the network.</param>
-    private static IEnumerable<(string Pattern, string Replacement)> Blocks(
-        UNet2DConditionConfig config, string halving = "", string doubling = "", string resampling = "")
-    {
-        var (levels, next) = (config.BlockOutChannels.Length, 1);
-        int LayersOf(int level) => config.LayersPerBlock[config.LayersPerBlock.Length == 1 ? 0 : level];
-        for (var level = 0; level < levels; level++)
-        {
-            for (var block = 0; block < LayersOf(level); block++, next++)
-            {
-                yield return ($@"^input_blocks\.{next}\.0\.", $"down_blocks.{level}.resnets.{block}.");
-                yield return ($@"^input_blocks\.{next}\.1\.", $"down_blocks.{level}.attentions.{block}.");
-            }
+    private static IEnumerable<(string Pattern, string Replacement)> Trunk(UNet2DConditionConfig config) =>
+        OriginalTrunk.OfKarlo(config.BlockOutChannels.Length, LayersOf(config), Attends(config));
 
-            if (level < levels - 1) yield return ($@"^input_blocks\.{next}\.0\.{halving}", $"down_blocks.{level}.downsamplers.0.{resampling}");
-            next++;
-        }
+    private static Func<int, int> LayersOf(UNet2DConditionConfig config) => level => config.LayersPerBlock[config.LayersPerBlock.Length == 1 ? 0 : level];
 
-        next = 0;
-        for (var up = 0; up < levels; up++)
-        {
-            var last = next + LayersOf(levels - 1 - up);
-            var attends = config.UpBlockTypes[up].Contains("CrossAttn", StringComparison.Ordinal);
-            if (up < levels - 1) yield return ($@"^output_blocks\.{last}\.{(attends ? 2 : 1)}\.{doubling}", $"up_blocks.{up}.upsamplers.0.{resampling}");
-            for (var block = 0; next <= last; block++, next++)
-            {
-                yield return ($@"^output_blocks\.{next}\.0\.", $"up_blocks.{up}.resnets.{block}.");
-                yield return ($@"^output_blocks\.{next}\.1\.", $"up_blocks.{up}.attentions.{block}.");
-            }
-        }
-    }
+    private static Func<int, bool> Attends(UNet2DConditionConfig config) => level => level == config.BlockOutChannels.Length
+        || config.UpBlockTypes[level].Contains("CrossAttn", StringComparison.Ordinal);
 }

@@ -51,15 +51,16 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
     private readonly TimestepEmbedding time_embedding;
     private readonly nn.Module? class_embedding;
     private readonly nn.Module? add_embedding, encoder_hid_proj;
-    private readonly ModuleList<nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor>> down_blocks, up_blocks;
-    private readonly nn.Module<Tensor, UNetContext, Tensor>? mid_block;
+    private readonly ModuleList<DownLevel> down_blocks;
+    private readonly MiddleLevel? mid_block;
+    private readonly ModuleList<UpLevel> up_blocks;
     private readonly GroupNormLayer conv_norm_out;
 
     public UNet2DConditionModel(UNet2DConditionConfig config) : base(nameof(UNet2DConditionModel))
     {
         Config = config;
         var levels = new UNetLevels(config);
-        var (finest, form) = (config.BlockOutChannels[0], levels.Form);
+        var finest = config.BlockOutChannels[0];
         activation = Activation.Named(config.ActFn);
         timeActivation = config.TimeEmbeddingActFn is { } name ? Activation.Named(name) : null;
         conv_in = Layers.Conv2d(config.InChannels, finest, config.ConvInKernel, padding: (config.ConvInKernel - 1) / 2);
@@ -67,17 +68,12 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         encoder_hid_proj = ContextProjection(config);
         class_embedding = ClassEmbedding(config);
         add_embedding = FurtherEmbedding(config);
-        down_blocks = new([.. levels.Down().Select(Down)]);
-        if (levels.Middle() is { } middle) mid_block = middle.ResizesInBlocks ? new ResnetMiddleLevel(middle, levels.MiddleForm) : new MiddleLevel(middle, levels.MiddleForm);
-        up_blocks = new([.. levels.Up().Select(Up)]);
+        down_blocks = new([.. levels.Down().Select(level => new DownLevel(level, levels.FormOf(level), config.DownsamplePadding))]);
+        if (levels.Middle() is { } middle) mid_block = new MiddleLevel(middle, levels.MiddleForm);
+        up_blocks = new([.. levels.Up().Select(level => new UpLevel(level, levels.FormOf(level)))]);
         conv_norm_out = Layers.GroupNorm(config.NormNumGroups, finest, config.NormEps);
         conv_out = Layers.Conv2d(finest, config.OutChannels, config.ConvOutKernel, padding: (config.ConvOutKernel - 1) / 2);
         RegisterComponents();
-
-        nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor> Down(UNetLevel level) =>
-            level.ResizesInBlocks ? new ResnetDownLevel(level, levels.ResizingForm) : new DownLevel(level, form, config.DownsamplePadding);
-        nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor> Up(UNetLevel level) =>
-            level.ResizesInBlocks ? new ResnetUpLevel(level, levels.ResizingForm) : new UpLevel(level, form);
     }
 
     /// <summary>The config it was built from.</summary>

@@ -13,9 +13,9 @@ internal sealed class UNet2DModel : nn.Module<Tensor, Tensor, Tensor>
 {
     private readonly ConvolutionLayer conv_in, conv_out;
     private readonly TimestepEmbedding time_embedding;
-    private readonly ModuleList<ResnetDownLevel> down_blocks;
-    private readonly ResnetMiddleLevel mid_block;
-    private readonly ModuleList<ResnetUpLevel> up_blocks;
+    private readonly ModuleList<DownLevel> down_blocks;
+    private readonly MiddleLevel mid_block;
+    private readonly ModuleList<UpLevel> up_blocks;
     private readonly GroupNormLayer conv_norm_out;
 
     public UNet2DModel(UNet2DConfig config) : base(nameof(UNet2DModel))
@@ -28,12 +28,14 @@ internal sealed class UNet2DModel : nn.Module<Tensor, Tensor, Tensor>
         time_embedding = new TimestepEmbedding(finest, (config.TimeWidth, config.TimeWidth), "silu");
         int[] blocks = [.. Enumerable.Repeat(1, config.LayersPerBlock)];
         down_blocks = new([.. channels.Select((output, i) =>
-            new ResnetDownLevel(new UNetLevel(channels[Math.Max(i - 1, 0)], output, blocks, null) { ResizesInBlocks = true, Last = i == last }, form))]);
-        mid_block = new ResnetMiddleLevel(new UNetLevel(channels[last], channels[last], blocks, null), form with { OutputDivisor = config.MidBlockScaleFactor });
+            new DownLevel(
+                new UNetLevel(channels[Math.Max(i - 1, 0)], output, blocks, null) { ResizesInBlocks = true, Last = i == last }, form))]);
+        mid_block = new MiddleLevel(
+            new UNetLevel(channels[last], channels[last], blocks, null), form with { OutputDivisor = config.MidBlockScaleFactor });
         up_blocks = new([.. Enumerable.Range(0, channels.Length).Select(up =>
         {
             var level = last - up;
-            return new ResnetUpLevel(new UNetLevel(channels[Math.Min(level + 1, last)], channels[level], blocks, null)
+            return new UpLevel(new UNetLevel(channels[Math.Min(level + 1, last)], channels[level], blocks, null)
             {
                 ResizesInBlocks = true, Last = level == 0, Skips = [.. Enumerable.Repeat(channels[level], config.LayersPerBlock), channels[Math.Max(level - 1, 0)]],
             }, form);

@@ -5,25 +5,35 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.UNets;
 
-/// <summary>What every level of a network is conditioned on.</summary>
+/// <summary>Conditions of every level of a network.</summary>
 /// <param name="Time">[batch, time width]</param>
 /// <param name="Text">[batch, tokens, context width], or null.</param>
 /// <param name="TextBias">[batch, 1, 1, tokens]: what padding adds to the scores of the text, or null.</param>
-internal sealed record UNetContext(Tensor Time, Tensor? Text, Tensor? TextBias = null);
+internal sealed record UNetContext(Tensor Time, Tensor? Text, Tensor? TextBias = null)
+{
+    /// <summary>Attention of an image to the text, of either kind that <see cref="UNetLevel.Attentions"/> builds.</summary>
+    public Tensor Attend(nn.Module attention, Tensor x) =>
+        attention is Transformer2D transformer ? transformer.call(x, Text) : ((AddedKvAttention)attention).call(x, this);
+}
 
-/// <summary>A level on the way down (diffusers, models/unets/unet_2d_blocks.py, DownBlock2D and CrossAttnDownBlock2D).</summary>
+/// <summary>
+/// A level on the way down, which ends in a convolution or in a residual block that halves the image (diffusers,
+/// models/unets/unet_2d_blocks.py: DownBlock2D, CrossAttnDownBlock2D, ResnetDownsampleBlock2D and SimpleCrossAttnDownBlock2D).
+/// </summary>
 internal sealed class DownLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor>
 {
     private readonly ModuleList<ResnetBlock> resnets;
-    private readonly ModuleList<Transformer2D>? attentions;
-    private readonly ModuleList<Downsample>? downsamplers;
+    private readonly ModuleList<nn.Module>? attentions;
+    private readonly ModuleList<nn.Module>? downsamplers;
 
-    public DownLevel(UNetLevel level, ResnetForm form, int padding) : base(nameof(DownLevel))
+    public DownLevel(UNetLevel level, ResnetForm form, int padding = 1) : base(nameof(DownLevel))
     {
         resnets = new ModuleList<ResnetBlock>([.. level.Depths.Select((_, i) => new ResnetBlock(i == 0 ? level.Input : level.Output, level.Output, form))]);
-        if (level.Attention is { } attention)
-            attentions = new ModuleList<Transformer2D>([.. level.Depths.Select(depth => new Transformer2D(level.Output, depth, attention))]);
-        if (!level.Last) downsamplers = new ModuleList<Downsample>(new Downsample(level.Output, padding));
+        attentions = level.Attentions(level.Depths.Length);
+        if (!level.Last)
+            downsamplers = new ModuleList<nn.Module>(
+                level.ResizesInBlocks ?
+                    new ResnetBlock(level.Output, level.Output, form, Resample.Halve) : new Downsample(level.Output, padding));
         RegisterComponents();
     }
 
@@ -37,27 +47,31 @@ internal sealed class DownLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, 
         for (var i = 0; i < resnets.Count; i++)
         {
             x = resnets[i].call(x, context.Time);
-            if (attentions is not null) x = attentions[i].call(x, context.Text);
+            if (attentions is not null) x = context.Attend(attentions[i], x);
             skips.Push(x.MoveToOuterDisposeScope());
         }
 
         if (downsamplers is null) return x;
-        x = downsamplers[0].call(x).MoveToOuterDisposeScope();
+        x = (downsamplers[0] is ResnetBlock block ?
+            block.call(x, context.Time) : ((Downsample)downsamplers[0]).call(x)).MoveToOuterDisposeScope();
         skips.Push(x);
         return x;
     }
 }
 
-/// <summary>The coarsest level (diffusers, models/unets/unet_2d_blocks.py, UNetMidBlock2DCrossAttn).</summary>
+/// <summary>
+/// The coarsest level: residual blocks around an attention, or around nothing (diffusers, models/unets/unet_2d_blocks.py:
+/// UNetMidBlock2DCrossAttn, UNetMidBlock2DSimpleCrossAttn; UNetMidBlock2D with add_attention false).
+/// </summary>
 internal sealed class MiddleLevel : nn.Module<Tensor, UNetContext, Tensor>
 {
     private readonly ModuleList<ResnetBlock> resnets;
-    private readonly ModuleList<Transformer2D> attentions;
+    private readonly ModuleList<nn.Module>? attentions;
 
     public MiddleLevel(UNetLevel level, ResnetForm form) : base(nameof(MiddleLevel))
     {
         resnets = new ModuleList<ResnetBlock>(new ResnetBlock(level.Input, level.Output, form), new ResnetBlock(level.Output, level.Output, form));
-        attentions = new ModuleList<Transformer2D>(new Transformer2D(level.Output, level.Depths[0], level.Attention!));
+        attentions = level.Attentions(1);
         RegisterComponents();
     }
 
@@ -67,31 +81,36 @@ internal sealed class MiddleLevel : nn.Module<Tensor, UNetContext, Tensor>
     public override Tensor forward(Tensor x, UNetContext context)
     {
         using var scope = NewDisposeScope();
-        x = attentions[0].call(resnets[0].call(x, context.Time), context.Text);
+        x = resnets[0].call(x, context.Time);
+        if (attentions is not null) x = context.Attend(attentions[0], x);
         return resnets[1].call(x, context.Time).MoveToOuterDisposeScope();
     }
 }
 
-/// <summary>A level on the way up (diffusers, models/unets/unet_2d_blocks.py, UpBlock2D and CrossAttnUpBlock2D).</summary>
+/// <summary>
+/// A level on the way up, which ends in a convolution or in a residual block that doubles the image (diffusers,
+/// models/unets/unet_2d_blocks.py: UpBlock2D, CrossAttnUpBlock2D, ResnetUpsampleBlock2D and SimpleCrossAttnUpBlock2D).
+/// </summary>
 internal sealed class UpLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor>
 {
     private readonly ModuleList<ResnetBlock> resnets;
-    private readonly ModuleList<Transformer2D>? attentions;
-    private readonly ModuleList<Enlarge>? upsamplers;
+    private readonly ModuleList<nn.Module>? attentions;
+    private readonly ModuleList<nn.Module>? upsamplers;
 
     public UpLevel(UNetLevel level, ResnetForm form) : base(nameof(UpLevel))
     {
         resnets = new ModuleList<ResnetBlock>([.. level.Skips.Select((skip, i) => new ResnetBlock((i == 0 ? level.Input : level.Output) + skip, level.Output, form))]);
-        if (level.Attention is { } attention)
-            attentions = new ModuleList<Transformer2D>([.. level.Depths.Select(depth => new Transformer2D(level.Output, depth, attention))]);
-        if (!level.Last) upsamplers = new ModuleList<Enlarge>(new Enlarge(level.Output));
+        attentions = level.Attentions(level.Depths.Length);
+        if (!level.Last)
+            upsamplers = new ModuleList<nn.Module>(
+                level.ResizesInBlocks ? new ResnetBlock(level.Output, level.Output, form, Resample.Double) : new Enlarge(level.Output));
         RegisterComponents();
     }
 
     /// <param name="x">[batch, input, h, w]</param>
     /// <param name="context">Time and text.</param>
-    /// <param name="skips">What the way down put by; this level takes its share.</param>
-    /// <returns>[batch, output, h', w'] of the next skip's size, or the same size from the last level.</returns>
+    /// <param name="skips">Skip connections of the way down; this level pops its own.</param>
+    /// <returns>[batch, output, 2h, 2w], or the next skip's sides after a convolution, or the same size from the last level.</returns>
     public override Tensor forward(Tensor x, UNetContext context, Stack<Tensor> skips)
     {
         using var scope = NewDisposeScope();
@@ -99,11 +118,13 @@ internal sealed class UpLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Te
         {
             using var joined = cat([x, skips.Pop()], dim: 1);                // [batch, channels + skipped, h, w]
             x = resnets[i].call(joined, context.Time);
-            if (attentions is not null) x = attentions[i].call(x, context.Text);
+            if (attentions is not null) x = context.Attend(attentions[i], x);
         }
 
         // Sides that halving rounded come back to what they were: the next skip has them.
-        if (upsamplers is not null) x = upsamplers[0].call(x, (skips.Peek().shape[2], skips.Peek().shape[3]));
+        if (upsamplers is not null)
+            x = upsamplers[0] is ResnetBlock block ? block.call(x, context.Time)
+                : ((Enlarge)upsamplers[0]).call(x, (skips.Peek().shape[2], skips.Peek().shape[3]));
         return x.MoveToOuterDisposeScope();
     }
 }

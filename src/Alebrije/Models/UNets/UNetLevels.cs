@@ -1,6 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Alebrije.Nn;
+using TorchSharp;
+using TorchSharp.Modules;
 
 namespace Alebrije.Models.UNets;
 
@@ -83,6 +85,11 @@ internal sealed record UNetLevel(int Input, int Output, int[] Depths, Transforme
 
     /// <summary>Channels of what the way down put by, in the order in which the way up takes it; empty on the way down.</summary>
     public int[] Skips { get; init; } = [];
+
+    /// <summary>Attentions after the first residual blocks, or null where the level does not attend.</summary>
+    public ModuleList<torch.nn.Module>? Attentions(int count) =>
+        Attention is { } form ? new([.. Depths.Take(count).Select(depth => new Transformer2D(Output, depth, form))])
+        : AddedKv is { } added ? new([.. Depths.Take(count).Select(_ => new AddedKvAttention(Output, added))]) : null;
 }
 
 /// <summary>Turns a config's lists into the sizes of every level.</summary>
@@ -114,7 +121,7 @@ internal sealed class UNetLevels
     }
 
     /// <summary>What residual blocks have in common.</summary>
-    public ResnetForm Form => new(config.NormNumGroups, config.NormEps)
+    private ResnetForm Form => new(config.NormNumGroups, config.NormEps)
     {
         Activation = config.ActFn,
         TimeWidth = config.BlockTimeWidth,
@@ -122,13 +129,16 @@ internal sealed class UNetLevels
         Dropout = config.Dropout,
     };
 
-    /// <summary>What residual blocks have in common in levels that resize in them.</summary>
-    public ResnetForm ResizingForm => Form with { TimeIsActivated = config.ResnetSkipTimeAct, OutputDivisor = config.ResnetOutScaleFactor };
-
-    /// <summary>What the middle's residual blocks have in common.</summary>
+    /// <summary>Form of the middle's residual blocks.</summary>
     public ResnetForm MiddleForm => (config.MidBlockType == SimpleMiddle ? ResizingForm : Form) with { OutputDivisor = config.MidBlockScaleFactor };
 
+    private ResnetForm ResizingForm =>
+        Form with { TimeIsActivated = config.ResnetSkipTimeAct, OutputDivisor = config.ResnetOutScaleFactor };
+
     private int[] Heads => config.NumAttentionHeads ?? config.AttentionHeadDim;
+
+    /// <summary>Form of a level's residual blocks.</summary>
+    public ResnetForm FormOf(UNetLevel level) => level.ResizesInBlocks ? ResizingForm : Form;
 
     /// <summary>Levels from the finest to the coarsest.</summary>
     public IEnumerable<UNetLevel> Down() => Enumerable.Range(0, count).Select(i =>

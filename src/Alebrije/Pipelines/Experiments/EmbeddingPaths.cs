@@ -1,5 +1,6 @@
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines.Priors;
+using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -90,12 +91,11 @@ internal sealed record EmbeddingBasis(Tensor Mean, Tensor Components, Tensor Var
     {
         if (rows.shape[0] < 2) throw new ArgumentException($"{rows.shape[0]} pictures have no directions in which they differ: give at least two.");
         using var scope = NewDisposeScope();
-        var mean = rows.mean([0], keepdim: true);
-        var (_, deviations, directions) = linalg.svd((rows - mean).to(ScalarType.Float64), fullMatrices: false);
-        var count = Math.Min(rows.shape[0] - 1, rows.shape[1]);
+        var axes = PrincipalAxes.Of(rows, Math.Min(rows.shape[0] - 1, rows.shape[1]));
         return new EmbeddingBasis(
-            mean.MoveToOuterDisposeScope(), directions.narrow(0, 0, count).to(ScalarType.Float32).MoveToOuterDisposeScope(),
-            (deviations.narrow(0, 0, count).square() / (rows.shape[0] - 1)).to(ScalarType.Float32).MoveToOuterDisposeScope());
+            axes.Mean.unsqueeze(0).to(ScalarType.Float32).MoveToOuterDisposeScope(),
+            axes.Directions.to(ScalarType.Float32).MoveToOuterDisposeScope(),
+            axes.Variance.to(ScalarType.Float32).MoveToOuterDisposeScope());
     }
 
     /// <summary>The directions that an autoregressive prior counts in, where there is one.</summary>

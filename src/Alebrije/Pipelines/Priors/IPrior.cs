@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Alebrije.Models.Priors;
 using Alebrije.Tensors;
 using Alebrije.Weights;
@@ -78,8 +77,6 @@ internal interface IPrior : IDisposable
 /// <param name="Fingerprint">That of the joint space, or null where it was not kept, which fits any.</param>
 internal sealed record PriorSpaces(int TextFeatures, int ImageFeatures, string? Fingerprint = null)
 {
-    private const int FingerprintBytes = 8;
-
     /// <summary>Refuses a prior whose embeddings are not those of a model.</summary>
     /// <param name="prior">The prior's spaces.</param>
     /// <param name="name">What the prior is called.</param>
@@ -104,7 +101,7 @@ internal sealed record PriorSpaces(int TextFeatures, int ImageFeatures, string? 
     {
         using var scope = NewDisposeScope();
         var rounded = projection.detach().cpu().to(ScalarType.BFloat16).contiguous();
-        return Convert.ToHexStringLower(SHA256.HashData(rounded.bytes).AsSpan(0, FingerprintBytes));
+        return Pipelines.Fingerprint.Of(rounded.bytes);
     }
 
     private static bool Differ(int a, int b) => a != 0 && b != 0 && a != b;

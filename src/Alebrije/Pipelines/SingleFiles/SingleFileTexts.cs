@@ -72,7 +72,7 @@ internal static class SingleFileTexts
     {
         const string layers = "transformer.resblocks.";
         var (words, blocks) = (Shape(file, prefix + "token_embedding.weight"), Count(file, prefix + layers));
-        var options = ClipKeyMap.TextFromOpenAi(prefix);
+        var options = OpenAiKeyMap.TextFromOpenAi(prefix);
         var config = new ClipTextConfig
         {
             VocabSize = words[0], HiddenSize = words[1], NumAttentionHeads = words[1] / HeadWidth, EosTokenId = EndToken, HiddenAct = "gelu",

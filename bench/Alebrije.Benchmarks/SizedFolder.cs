@@ -90,7 +90,7 @@ internal sealed class SizedFolder : IDisposable
     {
         var bytes = Directory.EnumerateFiles(Path, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
         Say($"written: {bytes / 1e9:F2} GB of random weights in {clock.Elapsed.TotalSeconds:F0} s");
-        using var pipeline = UnClipPipeline.Load(Path, new UnClipOptions { KeepLoaded = false });
+        using var pipeline = ImagePipeline.Load(Path, new ImagePipelineOptions { KeepLoaded = false });
         var estimate = pipeline.Estimate(request);
         foreach (var stage in estimate.Stages) Say($"  {stage.Stage,-18}{stage.Bytes / 1e9,8:F2} GB{stage.Seconds,10:F1} s");
         PeakMemory.Reset();

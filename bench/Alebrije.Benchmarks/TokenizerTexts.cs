@@ -1,5 +1,5 @@
-using Alebrije.Analysis;
 using Alebrije.Datasets;
+using Alebrije.Embeddings;
 
 namespace Alebrije.Benchmarks;
 

@@ -1,5 +1,6 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using Alebrije.Cli.TerminalImages;
 using Alebrije.Preprocessing.Imaging;
 using Spectre.Console;
 

@@ -18,12 +18,14 @@ public sealed partial class ArchitectureTests
         ["Catalog"] = ["Weights"],
         ["Datasets"] = ["Preprocessing"],
         ["Pipelines"] = ["Published", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
-        ["Analysis"] = ["Pipelines", "Models", "Weights", "Tensors", "Preprocessing"],
-        ["Evaluation"] = ["Analysis", "Pipelines", "Datasets", "Models", "Diffusion", "Weights", "Tensors", "Preprocessing"],
-        ["Training"] = ["Published", "Evaluation", "Analysis", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Embeddings"] = ["Pipelines", "Models", "Weights", "Tensors", "Preprocessing"],
+        ["Reports"] = ["Embeddings", "Pipelines", "Models", "Weights", "Tensors", "Preprocessing"],
+        ["Robustness"] = ["Reports", "Embeddings", "Datasets", "Pipelines", "Preprocessing"],
+        ["Evaluation"] = ["Reports", "Robustness", "Embeddings", "Pipelines", "Datasets", "Models", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Training"] = ["Published", "Evaluation", "Reports", "Robustness", "Embeddings", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Verification"] = ["Published", "Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
-        ["Cli"] = ["Pipelines", "Analysis", "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Preprocessing", "Tensors"],
+        ["Cli"] = ["Pipelines", "Reports", "Robustness", "Embeddings", "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Preprocessing", "Tensors"],
     };
 
     private static IEnumerable<string> Sources => Files("src");
@@ -119,7 +121,7 @@ public sealed partial class ArchitectureTests
     [GeneratedRegex(@"^\s*(?:global )?using (?:static )?(?:\w+ = )?Alebrije\.(\w+)", RegexOptions.Multiline)]
     private static partial Regex UsingLine();
 
-    [GeneratedRegex(@"(?<![\w.])(?:Alebrije\.)?(Nn|Diffusion|Models|Weights|Pipelines|Training|Datasets|Analysis|Evaluation|Verification|Catalog)\.[A-Z]")]
+    [GeneratedRegex(@"(?<![\w.])(?:Alebrije\.)?(Nn|Diffusion|Models|Weights|Pipelines|Training|Datasets|Embeddings|Reports|Robustness|Evaluation|Verification|Catalog)\.[A-Z]")]
     private static partial Regex Qualified();
 
     [GeneratedRegex(@"\bModels\.(\w+)\b(?<!^namespace .*)", RegexOptions.Multiline)]

@@ -1,7 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 using Alebrije.Pipelines;
+using Alebrije.Reports;
 
 namespace Alebrije.Cli.Commands;
 

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Alebrije.Catalog;
+using Alebrije.Cli.TerminalImages;
 using Alebrije.Datasets;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 
 namespace Alebrije.Cli.Commands;
 

@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using Alebrije.Analysis;
 using Alebrije.Datasets;
+using Alebrije.Embeddings;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
 
@@ -49,7 +49,7 @@ internal static class EvaluateCommand
                 var folder = ModelChoice.Find(parsed);
                 var world = EmojiWorld.Open();
                 CommonOptions.StartTorch(parsed);
-                using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { Precision = CommonOptions.PrecisionOf(parsed) });
+                using var pipeline = ImagePipeline.Load(folder, new ImagePipelineOptions { Precision = CommonOptions.PrecisionOf(parsed) });
                 var names = Split(parsed.GetValue(only));
                 var defaults = new EvaluationOptions();
                 var (json, sheetFolder) = (parsed.GetValue(CommonOptions.Json), parsed.GetValue(sheets));

@@ -81,7 +81,7 @@ internal sealed class ExperimentCommand
 
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
-        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolders = companions, Precision = CommonOptions.PrecisionOf(parsed) });
+        using var pipeline = ImagePipeline.Load(folder, new ImagePipelineOptions { PriorFolder = elsewhere, CompanionFolders = companions, Precision = CommonOptions.PrecisionOf(parsed) });
         experiment = experiment with { Request = experiment.Request with { Prior = pipeline.PriorFromElsewhere ?? priorKind } };
         var loaded = clock.Elapsed.TotalSeconds;
         ExperimentResult? result = null;
@@ -89,7 +89,7 @@ internal sealed class ExperimentCommand
         var json = parsed.GetValue(CommonOptions.Json);
         StoppedRun.Guard(terminal, words, json, () => place.Saved.IsEmpty ? null : Document(), () =>
         {
-            result = new UnClipExperiments(pipeline).Run(experiment, progress.Show, soFar => place.Add(pipeline.Name, result = soFar), cancellation);
+            result = new ImageExperiments(pipeline).Run(experiment, progress.Show, soFar => place.Add(pipeline.Name, result = soFar), cancellation);
             terminal.CloseLine();
             foreach (var note in result.Notes) terminal.Note(NoteWords.In(words, note));
             place.Save(pipeline.Name, ExperimentWords.Labelled(words, result));

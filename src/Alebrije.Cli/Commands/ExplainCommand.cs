@@ -1,8 +1,8 @@
 using System.CommandLine;
 using System.Globalization;
-using Alebrije.Analysis;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Reports;
 
 namespace Alebrije.Cli.Commands;
 

@@ -4,7 +4,7 @@ using System.Globalization;
 using Alebrije.Catalog;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
-using Alebrije.Preprocessing.Imaging;
+using Alebrije.Pipelines.Estimates;
 
 namespace Alebrije.Cli.Commands;
 
@@ -71,7 +71,7 @@ internal static class ImagineCommand
 
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
-        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions { PriorFolder = elsewhere, CompanionFolders = Stages(parsed) ?? companions, JudgeFolder = parsed.GetValue(Judge) is { } judge ? ModelCatalog.Create().Find(judge) : null, Precision = CommonOptions.PrecisionOf(parsed) });
+        using var pipeline = ImagePipeline.Load(folder, new ImagePipelineOptions { PriorFolder = elsewhere, CompanionFolders = Stages(parsed) ?? companions, JudgeFolder = parsed.GetValue(Judge) is { } judge ? ModelCatalog.Create().Find(judge) : null, Precision = CommonOptions.PrecisionOf(parsed) });
         kind = pipeline.PriorFromElsewhere ?? kind;
         if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }), requests.Length * parsed.GetValue(BestOf), terminal, words, json);
         var run = new ImagineRun(terminal, words, json, pipeline, names) { Clock = clock, Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
@@ -93,7 +93,7 @@ internal static class ImagineCommand
 
     /// <summary>The pictures in order, in batches where no stage is traced; with <c>--best-of</c> the scores of all candidates beside each.</summary>
     private static IEnumerable<(GenerationResult Result, IReadOnlyList<object>? Candidates)> Draw(
-        ParseResult parsed, UnClipPipeline pipeline, GenerationRequest[] requests, StepProgress progress, CancellationToken cancellation)
+        ParseResult parsed, ImagePipeline pipeline, GenerationRequest[] requests, StepProgress progress, CancellationToken cancellation)
     {
         var best = parsed.GetValue(BestOf);
         if (best == 1 && parsed.GetValue(Trace) is null)
@@ -138,7 +138,7 @@ internal static class ImagineCommand
 
     /// <summary>The best of several pictures by CLIP, with the seeds and scores of all of them; null where only one was drawn.</summary>
     private static (GenerationResult Result, IReadOnlyList<object>? Scores) Best(
-        UnClipPipeline pipeline, GenerationRequest request, int count, StepProgress progress, GenerationTrace? trace, Words words, CancellationToken cancellation)
+        ImagePipeline pipeline, GenerationRequest request, int count, StepProgress progress, GenerationTrace? trace, Words words, CancellationToken cancellation)
     {
         if (count == 1) return (pipeline.Generate(request, progress.Show, trace, cancellation), null);
         if (!pipeline.HasScores) throw new InvalidOperationException(words["imagine.no-image-encoder", pipeline.Name]);

@@ -9,7 +9,7 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Cli.Commands;
 
 /// <summary>Finished pictures of <c>imagine</c>: their files, their lines, and the one JSON document about them.</summary>
-internal sealed class ImagineRun(Terminal terminal, Words words, bool json, UnClipPipeline pipeline, OutputNames names)
+internal sealed class ImagineRun(Terminal terminal, Words words, bool json, ImagePipeline pipeline, OutputNames names)
 {
     private readonly Dictionary<string, double> seconds = new() { ["load"] = 0 };
     private readonly List<object> images = [];

@@ -1,7 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
-using Alebrije.Analysis;
 using Alebrije.Datasets;
+using Alebrije.Embeddings;
 using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;

@@ -40,7 +40,7 @@ internal static class ReplayCommand
         var folder = catalog.Find(asked);
         var named = parsed.GetResult(CommonOptions.PrecisionName) is { Implicit: false };
         CommonOptions.StartTorch(parsed, recipe.Threads);
-        using var pipeline = UnClipPipeline.Load(folder, new UnClipOptions
+        using var pipeline = ImagePipeline.Load(folder, new ImagePipelineOptions
         {
             PriorFolder = recipe.PriorFrom is { } prior ? parsed.GetValue(Prior) ?? catalog.Find(prior) : null, CompanionFolders = catalog.CompanionsOf(asked), JudgeFolder = recipe.Judge is { } judge ? catalog.Find(parsed.GetValue(Judge) ?? judge) : null,
             Precision = named ? CommonOptions.PrecisionOf(parsed) : recipe.Precision?.Decoder ?? CommonOptions.PrecisionOf(parsed), PriorPrecision = named ? null : recipe.Precision?.Prior,
@@ -50,7 +50,7 @@ internal static class ReplayCommand
         var again = recipe switch
         {
             { Request: { } request } => pipeline.Generate(request, progress.Show, null, cancellation).Image,
-            { Experiment: { } experiment } => Drawn(new UnClipExperiments(pipeline).Run(experiment, progress.Show, cancellation: cancellation), recipe.Picture),
+            { Experiment: { } experiment } => Drawn(new ImageExperiments(pipeline).Run(experiment, progress.Show, cancellation: cancellation), recipe.Picture),
             _ => throw new InvalidDataException(words["replay.no-recipe", path]),
         };
         terminal.CloseLine();

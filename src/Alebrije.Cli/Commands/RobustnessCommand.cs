@@ -1,10 +1,12 @@
 using System.CommandLine;
 using System.Globalization;
-using Alebrije.Analysis;
 using Alebrije.Datasets;
+using Alebrije.Embeddings;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Reports;
+using Alebrije.Robustness;
 using Alebrije.Tensors;
 using Alebrije.Training;
 

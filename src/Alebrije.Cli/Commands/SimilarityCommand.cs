@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Alebrije.Analysis;
+using Alebrije.Reports;
 
 namespace Alebrije.Cli.Commands;
 

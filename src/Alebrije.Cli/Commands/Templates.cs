@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 
 namespace Alebrije.Cli.Commands;
 

@@ -1,5 +1,5 @@
 using System.CommandLine;
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;

@@ -2,7 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Nodes;
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 using Alebrije.Pipelines;
 using Alebrije.Training;
 

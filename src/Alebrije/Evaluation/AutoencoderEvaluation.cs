@@ -1,4 +1,4 @@
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 using Alebrije.Models.Autoencoders;
 using Alebrije.Preprocessing.Imaging;
 using TorchSharp;

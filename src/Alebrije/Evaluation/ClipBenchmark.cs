@@ -1,8 +1,7 @@
 using System.Diagnostics;
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
-using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Tensors;
 using TorchSharp;

@@ -1,6 +1,7 @@
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Robustness;
 
 namespace Alebrije.Evaluation;
 

@@ -1,5 +1,5 @@
 using System.Numerics.Tensors;
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 
 namespace Alebrije.Evaluation;
 

@@ -16,7 +16,7 @@ namespace Alebrije.Evaluation;
 internal sealed class JointSpace(Func<RgbImage[], Tensor> images, Func<string[], Tensor> texts, int batch = 64)
 {
     /// <summary>The space of a pipeline's two towers.</summary>
-    public static JointSpace Of(ClipEmbedder embedder) => new(embedder.EncodeImages, texts => embedder.EncodeTexts(texts));
+    public static JointSpace Of(PriorStage embedder) => new(embedder.EncodeImages, texts => embedder.EncodeTexts(texts));
 
     /// <param name="pictures">Taken batch by batch, so they may be drawn on the way.</param>
     /// <param name="done">Told how many are done after every batch.</param>

@@ -35,7 +35,7 @@ public static class KnownConcepts
     /// <param name="prompt">The prompt.</param>
     /// <param name="language">Language of the names.</param>
     /// <param name="count">Names, the nearest first.</param>
-    public static IReadOnlyList<string> Nearest(ModelRecord record, UnClipPipeline pipeline, string prompt, Language language, int count = 3)
+    public static IReadOnlyList<string> Nearest(ModelRecord record, ImagePipeline pipeline, string prompt, Language language, int count = 3)
     {
         ArgumentNullException.ThrowIfNull(record);
         ArgumentNullException.ThrowIfNull(pipeline);

@@ -1,5 +1,5 @@
 using System.Text.Json.Nodes;
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 
 namespace Alebrije.Evaluation;
 

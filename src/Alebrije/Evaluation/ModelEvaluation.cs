@@ -32,7 +32,7 @@ public static class ModelEvaluation
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The folder lacks a network that a part needs.</exception>
     public static EvaluationResult Run(
-        UnClipPipeline pipeline, EmojiWorld world, EvaluationOptions? options = null, CancellationToken cancellation = default)
+        ImagePipeline pipeline, EmojiWorld world, EvaluationOptions? options = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(pipeline);
         ArgumentNullException.ThrowIfNull(world);

@@ -1,5 +1,5 @@
-using Alebrije.Analysis;
 using Alebrije.Datasets;
+using Alebrije.Embeddings;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Evaluation;

@@ -1,4 +1,4 @@
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 using Alebrije.Pipelines;
 using Alebrije.Tensors;
 using TorchSharp;
@@ -10,7 +10,7 @@ namespace Alebrije.Evaluation;
 /// How near the priors come to the image embedding of the scene that a caption tells of, beside three ways of having none: the text embedding
 /// as it is, the mean image embedding, and the image embedding of the training pair whose text is nearest.
 /// </summary>
-internal sealed class PriorEvaluation(ClipEmbedder embedder, TextToPictures painter, JointSpace space, EvaluationScenes scenes)
+internal sealed class PriorEvaluation(PriorStage embedder, TextToPictures painter, JointSpace space, EvaluationScenes scenes)
 {
     /// <summary>Group of the text embedding as it is: a baseline, and what the prior none gives.</summary>
     public const string TextAsIs = "text_as_is";

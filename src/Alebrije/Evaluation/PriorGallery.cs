@@ -1,5 +1,5 @@
 using System.Globalization;
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Preprocessing.Imaging;

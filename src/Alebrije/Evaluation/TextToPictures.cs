@@ -18,7 +18,7 @@ namespace Alebrije.Evaluation;
 internal delegate Tensor EmbeddingSource(PriorText text, int first, Noise noise);
 
 /// <summary>Draws many prompts with a model's own settings, a batch at a time; prompt i gets the same noise whatever the embeddings come from.</summary>
-internal sealed class TextToPictures(UnClipPipeline pipeline, ulong seed)
+internal sealed class TextToPictures(ImagePipeline pipeline, ulong seed)
 {
     private const int Batch = 8;
 

@@ -218,7 +218,7 @@ public sealed record GenerationResult(
     /// <summary>Name of the folder that the prior came from; null when it was the model's own.</summary>
     public string? PriorFrom { get; init; }
 
-    /// <summary>Name of the CLIP that guided it (<see cref="UnClipOptions.JudgeFolder"/>); null where none from elsewhere did.</summary>
+    /// <summary>Name of the CLIP that guided it (<see cref="ImagePipelineOptions.JudgeFolder"/>); null where none from elsewhere did.</summary>
     public string? Judge { get; init; }
 
     /// <summary>Number formats that it came about in.</summary>

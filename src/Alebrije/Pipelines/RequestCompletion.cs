@@ -8,7 +8,7 @@ namespace Alebrije.Pipelines;
 /// <param name="embedder">Towers and priors; null for models that draw from text alone.</param>
 /// <param name="stages">The decoder, and the stages that enlarge its images.</param>
 /// <param name="hasScores">True if CLIP scores images.</param>
-internal sealed class RequestCompletion(string name, ClipEmbedder? embedder, DrawingStages stages, bool hasScores)
+internal sealed class RequestCompletion(string name, PriorStage? embedder, DrawingStages stages, bool hasScores)
 {
     private readonly ImageDecoder decoder = stages.First;
 

@@ -53,7 +53,7 @@ public sealed class UpsamplingPipeline : IDisposable
 
     private readonly PipelineFolder folder;
     private readonly Upsampler? upsampler;
-    private readonly UnClipPipeline? upscaler;
+    private readonly ImagePipeline? upscaler;
     private readonly int defaultSteps;
 
     private UpsamplingPipeline(PipelineFolder folder, Upsampler upsampler)
@@ -63,7 +63,7 @@ public sealed class UpsamplingPipeline : IDisposable
         Factor = Math.Max(1, upsampler.Side / DecoderSide(folder));
     }
 
-    private UpsamplingPipeline(PipelineFolder folder, UnClipPipeline upscaler)
+    private UpsamplingPipeline(PipelineFolder folder, ImagePipeline upscaler)
     {
         (this.folder, this.upscaler, Factor) = (folder, upscaler, upscaler.Decoder.Traits.Enlargement);
         defaultSteps = upscaler.Decoder.Traits.Defaults.Steps;
@@ -84,9 +84,9 @@ public sealed class UpsamplingPipeline : IDisposable
     {
         TorchRuntime.Initialize();
         var folder = PipelineFolder.Open(path);
-        if (UnClipFolder.DrawsFromTextAlone(folder.ClassName))
+        if (PipelineFamilies.DrawsFromTextAlone(folder.ClassName))
         {
-            var upscaler = UnClipPipeline.Load(path, new UnClipOptions { Precision = precision, CompanionFolders = [] });
+            var upscaler = ImagePipeline.Load(path, new ImagePipelineOptions { Precision = precision, CompanionFolders = [] });
             if (upscaler.Decoder.Traits.Enlarges) return new UpsamplingPipeline(folder, upscaler);
             upscaler.Dispose();
         }
@@ -130,7 +130,7 @@ public sealed class UpsamplingPipeline : IDisposable
         upscaler?.Dispose();
     }
 
-    /// <summary>The path of every image (<see cref="UnClipPipeline.Draw"/>), the small one as the condition.</summary>
+    /// <summary>The path of every image (<see cref="ImagePipeline.Draw"/>), the small one as the condition.</summary>
     private RgbImage Upscaled(UpscaleRequest request, Noise noise, Action<GenerationProgress>? progress, GenerationTrace? trace, CancellationToken cancellation)
     {
         var complete = upscaler!.Complete(new GenerationRequest { Prompt = request.Prompt, Seed = request.Seed, Steps = request.Steps, From = ImageInput.Of(request.Picture) });

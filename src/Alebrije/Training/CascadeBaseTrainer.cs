@@ -130,7 +130,7 @@ internal sealed class CascadeBaseTrainer(CascadeBasePlan plan, CaptionedScenes s
     /// <summary>Draws a few prompts with the written model, as users do.</summary>
     private static void Draw(string package, PictureSheets sheets, string name)
     {
-        using var pipeline = UnClipPipeline.Load(package);
+        using var pipeline = ImagePipeline.Load(package);
         var drawn = pipeline.GenerateMany(Drawn.Select(prompt => new GenerationRequest { Prompt = prompt, Seed = 1 }));
         sheets.Save(name, "stage 1", 4, [.. drawn.Select(result => (result.Image, result.Request.Prompt))]);
     }

@@ -1,5 +1,5 @@
-using Alebrije.Analysis;
 using Alebrije.Datasets;
+using Alebrije.Embeddings;
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing;

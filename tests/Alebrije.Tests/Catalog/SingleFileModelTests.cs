@@ -40,7 +40,7 @@ public sealed class SingleFileModelTests : IDisposable
         var described = catalog.Describe("fox-v1");
         Assert.Equal((FileHash.Sha256(file), "StableDiffusionPipeline", "text to image"), (described.Sha256, described.Model.ClassName, described.Model.Kind));
         Assert.Contains(catalog.List(), model => model.Name == "fox-v1");
-        using (var pipeline = UnClipPipeline.Load(found)) Assert.Equal(("fox-v1", FileHash.Sha256(file)), (pipeline.Name, pipeline.File!.Sha256));
+        using (var pipeline = ImagePipeline.Load(found)) Assert.Equal(("fox-v1", FileHash.Sha256(file)), (pipeline.Name, pipeline.File!.Sha256));
         store.Remove("fox-v1");
         Assert.False(Directory.Exists(found));
     }
@@ -83,7 +83,7 @@ public sealed class SingleFileModelTests : IDisposable
         var found = catalog.Find("owner/model/fox.safetensors");
         Assert.Equal(plan.Folder, found);
         Assert.Equal(FileHash.Sha256(file), FileHash.Sha256(found));
-        using (var pipeline = UnClipPipeline.Load(found)) Assert.Equal("owner/model/fox.safetensors", pipeline.Name);
+        using (var pipeline = ImagePipeline.Load(found)) Assert.Equal("owner/model/fox.safetensors", pipeline.Name);
         Assert.Equal(0, (await hub.PlanAsync("owner/model/fox.safetensors", cancellation: Cancellation)).BytesToFetch);
         Assert.Contains(catalog.List(), model => model.Name == "owner/model");
         Assert.True(catalog.Has("owner/model/fox.safetensors"));

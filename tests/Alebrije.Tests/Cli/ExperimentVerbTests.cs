@@ -136,11 +136,11 @@ public sealed class ExperimentVerbTests : IDisposable
     [Fact]
     public void Run_GivesEveryPictureAsItIsFinished()
     {
-        using var pipeline = UnClipPipeline.Load(TestModels.StableUnClip);
+        using var pipeline = ImagePipeline.Load(TestModels.StableUnClip);
         var counts = new List<int>();
         var experiment = new PictureExperiment { Kind = ExperimentKind.Vary, Parts = [new(null, At("a.png"))], Count = 3, Request = new GenerationRequest { Prompt = "", Seed = 7, Steps = 2 } };
         ExperimentResult? last = null;
-        var result = new UnClipExperiments(pipeline).Run(experiment, drawn: soFar => counts.Add((last = soFar).Pictures.Count), cancellation: TestContext.Current.CancellationToken);
+        var result = new ImageExperiments(pipeline).Run(experiment, drawn: soFar => counts.Add((last = soFar).Pictures.Count), cancellation: TestContext.Current.CancellationToken);
         Assert.Equal([1, 2, 3], counts);
         Assert.Equal(Recipe.Of("m", result, 2), Recipe.Of("m", last!, 2));
     }

@@ -190,15 +190,15 @@ public sealed class PicturesOfPeopleTests : IDisposable
     {
         if (!OperatingSystem.IsLinux()) return;
         Assert.Equal("/proc/x.png cannot be written: the folder /proc takes no new files.", Assert.ThrowsAny<IOException>(() => new RgbImage(1, 1).SavePng("/proc/x.png")).Message);
-        var set = new Alebrije.Analysis.EmbeddingSet(new Alebrije.Pipelines.EmbeddingSpace("m", 1, null), [new Alebrije.Analysis.EmbeddingItem(Alebrije.Analysis.EmbeddingKind.Text, "a", [1f])]);
-        foreach (var ending in Alebrije.Analysis.EmbeddingFile.Endings)
+        var set = new Alebrije.Embeddings.EmbeddingSet(new Alebrije.Pipelines.EmbeddingSpace("m", 1, null), [new Alebrije.Embeddings.EmbeddingItem(Alebrije.Embeddings.EmbeddingKind.Text, "a", [1f])]);
+        foreach (var ending in Alebrije.Embeddings.EmbeddingFile.Endings)
         {
-            var refused = await Assert.ThrowsAnyAsync<IOException>(() => Alebrije.Analysis.EmbeddingFile.WriteAsync("/proc/e" + ending, set, TestContext.Current.CancellationToken));
+            var refused = await Assert.ThrowsAnyAsync<IOException>(() => Alebrije.Embeddings.EmbeddingFile.WriteAsync("/proc/e" + ending, set, TestContext.Current.CancellationToken));
             Assert.Equal($"/proc/e{ending} cannot be written: the folder /proc takes no new files.", refused.Message);
         }
 
         Directory.CreateDirectory(In("f.labels.json"));
-        var labels = await Assert.ThrowsAnyAsync<IOException>(() => Alebrije.Analysis.EmbeddingFile.WriteAsync(In("f.npy"), set, TestContext.Current.CancellationToken));
+        var labels = await Assert.ThrowsAnyAsync<IOException>(() => Alebrije.Embeddings.EmbeddingFile.WriteAsync(In("f.npy"), set, TestContext.Current.CancellationToken));
         Assert.StartsWith(In("f.labels.json") + " cannot be written: a folder has this name", labels.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFiles(folder, "f.*"));
         var weights = Assert.Throws<Alebrije.Weights.WeightsException>(() => Alebrije.Weights.AtomicFile.Write("/proc/w.json", stream => stream.WriteByte(1)));

@@ -1,4 +1,3 @@
-using Alebrije.Analysis;
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Preprocessing.Imaging;

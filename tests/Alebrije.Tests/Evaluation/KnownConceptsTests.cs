@@ -30,7 +30,7 @@ public sealed class KnownConceptsTests
     [Fact]
     public void Nearest_GivesNamesOfWhatIsDrawn_TheNearestFirst()
     {
-        using var pipeline = UnClipPipeline.Load(TinyPipeline.Golden);
+        using var pipeline = ImagePipeline.Load(TinyPipeline.Golden);
         Assert.Equal("lion", KnownConcepts.Nearest(Record, pipeline, "lion", Alebrije.Datasets.Language.English)[0]);
         var spanish = KnownConcepts.Nearest(Record, pipeline, "naipe", Alebrije.Datasets.Language.Spanish, 9);
         Assert.Equal("naipe", spanish[0]);

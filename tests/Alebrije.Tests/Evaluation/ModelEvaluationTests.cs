@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
-using Alebrije.Analysis;
 using Alebrije.Cli;
 using Alebrije.Datasets;
+using Alebrije.Embeddings;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
 using Alebrije.Tests.Datasets;
@@ -22,7 +22,7 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Evaluation_OfATinyModel_SaysEveryFigureOfTheContract()
     {
         var world = World.Open();
-        using var pipeline = UnClipPipeline.Load(Model);
+        using var pipeline = ImagePipeline.Load(Model);
 
         // The prior is loaded when it is first asked for, and stays.
         pipeline.Generate(new GenerationRequest { Prompt = "a lion", Steps = 1, PriorSteps = 2, PriorGuidance = 2 }, cancellation: TestContext.Current.CancellationToken);
@@ -63,7 +63,7 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Priors_SideBySide_HaveTheirPicturesJudgedAndShown()
     {
         var world = World.Open();
-        using var pipeline = UnClipPipeline.Load(Model);
+        using var pipeline = ImagePipeline.Load(Model);
         var options = new EvaluationOptions { Count = 20, Parts = [EvaluationPart.Prior], DrawsByPrior = true, Folder = folder };
         var groups = ModelEvaluation.Run(pipeline, world, options, TestContext.Current.CancellationToken).Metrics.Groups["prior"].Groups;
         Assert.Equal(["diffusion", "mean_embedding", "text_as_is", "nearest_training_text", "true_embedding"], groups.Keys);
@@ -79,7 +79,7 @@ public sealed class ModelEvaluationTests : IDisposable
         var world = World.Open();
         using var tiny = new TinyPipeline();
         TinyUpsampler.AddTo(tiny.Folder);
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         var result = ModelEvaluation.Run(
             pipeline, world, new EvaluationOptions { Count = 10, Folder = folder, Parts = [EvaluationPart.Upsampler] }, TestContext.Current.CancellationToken);
         var group = result.Metrics.Groups["upsampler"];
@@ -100,7 +100,7 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Evaluation_WithTheSameSeed_SaysTheSame()
     {
         var world = World.Open();
-        using var pipeline = UnClipPipeline.Load(Model);
+        using var pipeline = ImagePipeline.Load(Model);
         string Run(ulong seed) => ModelEvaluation.Run(
             pipeline, world, new EvaluationOptions { Count = 10, Seed = seed, Parts = [EvaluationPart.Clip, EvaluationPart.Autoencoder, EvaluationPart.Prior] },
             TestContext.Current.CancellationToken).Metrics.ToJson().ToJsonString();
@@ -112,7 +112,7 @@ public sealed class ModelEvaluationTests : IDisposable
     [Fact]
     public void Pictures_WithTheSameSeed_AreTheSame()
     {
-        using var pipeline = UnClipPipeline.Load(Model);
+        using var pipeline = ImagePipeline.Load(Model);
         using var scope = torch.NewDisposeScope();
         string[] prompts = [.. Enumerable.Range(0, 10).Select(i => $"number {i}")];
         byte[][] Draw(ulong seed, int count)
@@ -131,7 +131,7 @@ public sealed class ModelEvaluationTests : IDisposable
     public void Survey_OfAFewConcepts_CountsEachPicture()
     {
         var world = World.Open();
-        using var pipeline = UnClipPipeline.Load(Model);
+        using var pipeline = ImagePipeline.Load(Model);
         using var scope = torch.NewDisposeScope();
         var judge = new PictureJudge(JointSpace.Of(pipeline.Embedder), world);
         var drawn = new ConceptSurvey(new TextToPictures(pipeline, 1), judge, new EvaluationScenes(world, 1)).Draw([World.Concept("lion"), World.Concept("car")], 2);

@@ -29,7 +29,7 @@ public sealed class DeepFloydTests : IDisposable
     [InlineData(32, 32, "decoder stage 2")]
     public void Generate_RunsTheStagesOfTheSize(int? size, int side, string stages)
     {
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         Assert.Equal((8, 128), (pipeline.Size, pipeline.UpsampledSize));
         var seen = new List<string>();
         var drawn = pipeline.Generate(Request with { Size = size }, p => seen.Add(p.Stage), cancellation: Stop);
@@ -41,10 +41,10 @@ public sealed class DeepFloydTests : IDisposable
     [Fact]
     public void Generate_OfTheFirstStagesSize_DrawsItAlone()
     {
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         var drawn = pipeline.Generate(Request with { Size = 8, UpsamplerSteps = null }, cancellation: Stop);
         Assert.Equal((8, 8), (drawn.Image.Width, drawn.Image.Height));
-        using var alone = UnClipPipeline.Load(model, new UnClipOptions { CompanionFolders = [] });
+        using var alone = ImagePipeline.Load(model, new ImagePipelineOptions { CompanionFolders = [] });
         Assert.Null(alone.UpsampledSize);
         Assert.Equal(drawn.Image.Pixels, alone.Generate(Request with { UpsamplerSteps = null }, cancellation: Stop).Image.Pixels);
         Assert.Contains("draws 8 pixels in its first stage alone; ask for 32 or 128", Assert.Throws<ArgumentException>(() => pipeline.Generate(Request with { Size = 8 }, cancellation: Stop)).Message, StringComparison.Ordinal);
@@ -53,7 +53,7 @@ public sealed class DeepFloydTests : IDisposable
     [Fact]
     public void Generate_OfAnotherShape_KeepsItThroughAllStages()
     {
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         var drawn = pipeline.Generate(Request with { Height = 128, Width = 256 }, cancellation: Stop);
         Assert.Equal((256, 128), (drawn.Image.Width, drawn.Image.Height));
     }
@@ -64,7 +64,7 @@ public sealed class DeepFloydTests : IDisposable
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        using var pipeline = UnClipPipeline.Load(model, new UnClipOptions { KeepLoaded = true });
+        using var pipeline = ImagePipeline.Load(model, new ImagePipelineOptions { KeepLoaded = true });
         var request = pipeline.Complete(Request with { Size = 32 });
         var (after, trace) = (new List<(string Stage, Tensor Sample)>(), new GenerationTrace(Path.Combine(folder, "trace")));
         using var noise = new Noise(3);
@@ -72,7 +72,7 @@ public sealed class DeepFloydTests : IDisposable
 
         Assert.Equal(["decoder", "decoder", "decoder", "stage 2", "stage 2"], after.Select(step => step.Stage));
         var small = after[2].Sample.div(2).add(0.5).clamp(0, 1).mul(2).sub(1);
-        using var second = UnClipPipeline.Load(Second(), new UnClipOptions { KeepLoaded = true });
+        using var second = ImagePipeline.Load(Second(), new ImagePipelineOptions { KeepLoaded = true });
         using var same = new Noise(3);
         for (var i = 0; i < 3; i++) same.Randn(1, 3, 8, 8);
         var given = new DrawConditions([request.Prompt]) { Small = small };
@@ -98,7 +98,7 @@ public sealed class DeepFloydTests : IDisposable
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        using var pipeline = UnClipPipeline.Load(model, new UnClipOptions { CompanionFolders = [], KeepLoaded = true });
+        using var pipeline = ImagePipeline.Load(model, new ImagePipelineOptions { CompanionFolders = [], KeepLoaded = true });
         var (image, mask) = (Coloured(8), HalfMask(8));
         var request = pipeline.Complete(Request with { UpsamplerSteps = null, From = ImageInput.Of(image), Mask = ImageInput.Of(mask) });
         Assert.Equal(1, request.Strength);
@@ -136,7 +136,7 @@ public sealed class DeepFloydTests : IDisposable
     [Fact]
     public void Estimate_CountsEveryStageOnce_AndTheTextEncoderOnce()
     {
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         var (whole, first) = (pipeline.Estimate(Request), pipeline.Estimate(Request with { Size = 8, UpsamplerSteps = null }));
         Assert.Equal(3, whole.Stages.Count(stage => stage.Stage == "unet"));
         Assert.Equal(2, whole.Stages.Count(stage => stage.Stage == "text_encoder"));
@@ -148,11 +148,11 @@ public sealed class DeepFloydTests : IDisposable
     public void TwoFoldersOfTheSameStage_HaveToBeNamed()
     {
         Catalog.TestModels.Copy(Path.Combine(folder, "if-2"), Path.Combine(folder, "if-2-large"));
-        var refused = Assert.Throws<WeightsException>(() => UnClipPipeline.Load(model));
+        var refused = Assert.Throws<WeightsException>(() => ImagePipeline.Load(model));
         Assert.Contains("(if-2, if-2-large): name its later stages in their order (--stage), or none", refused.Message, StringComparison.Ordinal);
-        using var named = UnClipPipeline.Load(model, new UnClipOptions { CompanionFolders = [Path.Combine(folder, "if-2-large")] });
+        using var named = ImagePipeline.Load(model, new ImagePipelineOptions { CompanionFolders = [Path.Combine(folder, "if-2-large")] });
         Assert.Equal(32, named.UpsampledSize);
-        Assert.Contains("is of class IFPipeline", Assert.Throws<WeightsException>(() => UnClipPipeline.Load(model, new UnClipOptions { CompanionFolders = [model] })).Message, StringComparison.Ordinal);
+        Assert.Contains("is of class IFPipeline", Assert.Throws<WeightsException>(() => ImagePipeline.Load(model, new ImagePipelineOptions { CompanionFolders = [model] })).Message, StringComparison.Ordinal);
     }
 
     private static RgbImage Coloured(int side) => new(side, side, [.. Enumerable.Range(0, side * side * 3).Select(i => (byte)(i * 7 % 251))]);

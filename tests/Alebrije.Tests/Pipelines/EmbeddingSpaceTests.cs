@@ -1,4 +1,4 @@
-using Alebrije.Analysis;
+using Alebrije.Embeddings;
 using Alebrije.Pipelines;
 using Alebrije.Tests.Catalog;
 

@@ -15,7 +15,7 @@ public sealed class GenerationTraceTests : IDisposable
     [Fact]
     public void Trace_OfARun_IsComplete_AndItsHashesAreThoseOfItsFiles()
     {
-        using var pipeline = UnClipPipeline.Load(TinyPipeline.Golden);
+        using var pipeline = ImagePipeline.Load(TinyPipeline.Golden);
         var trace = new GenerationTrace(folder);
         var request = new GenerationRequest { Prompt = "a cat on a mat", Steps = 7, PriorSteps = 4, PriorCandidates = 2 };
         var result = pipeline.Run(request, trace: trace);
@@ -51,7 +51,7 @@ public sealed class GenerationTraceTests : IDisposable
     [Fact]
     public void Trace_OfTheSameRequest_IsTheSame_AndDoesNotChangeThePicture()
     {
-        using var pipeline = UnClipPipeline.Load(TinyPipeline.Golden);
+        using var pipeline = ImagePipeline.Load(TinyPipeline.Golden);
         var request = new GenerationRequest { Prompt = "a cat", Steps = 3, PriorSteps = 3 };
         var (one, other) = (new GenerationTrace(Path.Combine(folder, "one")), new GenerationTrace(Path.Combine(folder, "other")));
         var pixels = pipeline.Run(request, trace: one).Image.Pixels;

@@ -69,7 +69,7 @@ public sealed class LongPromptTests : IDisposable
     public void Pictures_OfShortPromptsAreTheSame_AndOfLongOnesInBatchesAsAlone()
     {
         var model = RandomPipelines.StableDiffusion(At("sd"));
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         var request = new GenerationRequest { Prompt = "a cat", Steps = 2, Seed = 4, Negative = "a dog" };
         Assert.Equal(pipeline.Drawn(request).Image.Pixels, pipeline.Drawn(request with { LongPrompt = true }).Image.Pixels);
 

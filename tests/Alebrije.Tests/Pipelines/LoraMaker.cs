@@ -104,11 +104,11 @@ internal static class LoraMaker
     }
 
     /// <summary>Draws a request.</summary>
-    public static GenerationResult Drawn(this UnClipPipeline pipeline, GenerationRequest request) =>
+    public static GenerationResult Drawn(this ImagePipeline pipeline, GenerationRequest request) =>
         pipeline.Generate(request, cancellation: TestContext.Current.CancellationToken);
 
     /// <summary>Draws requests, in batches where they allow it.</summary>
-    public static IReadOnlyList<GenerationResult> DrawnMany(this UnClipPipeline pipeline, IEnumerable<GenerationRequest> requests) =>
+    public static IReadOnlyList<GenerationResult> DrawnMany(this ImagePipeline pipeline, IEnumerable<GenerationRequest> requests) =>
         [.. pipeline.GenerateMany(requests, cancellation: TestContext.Current.CancellationToken)];
 
     /// <summary>Numbers of a tensor, as float32.</summary>

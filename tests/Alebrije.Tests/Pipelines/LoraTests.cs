@@ -170,9 +170,9 @@ public sealed class LoraTests : IDisposable
 
         var request = new GenerationRequest { Prompt = "a cat", Steps = 3, Seed = 4 };
         var adapted = request with { Loras = [new LoraInput(Lora, 0.2)] };
-        using var reference = UnClipPipeline.Load(merged);
+        using var reference = ImagePipeline.Load(merged);
         var expected = reference.Drawn(request).Image.Pixels;
-        using var pipeline = UnClipPipeline.Load(model, new UnClipOptions { KeepLoaded = keeps });
+        using var pipeline = ImagePipeline.Load(model, new ImagePipelineOptions { KeepLoaded = keeps });
         var plain = pipeline.Drawn(request).Image.Pixels;
         Assert.NotEqual(plain, expected);
         Assert.Equal(expected, pipeline.Drawn(adapted).Image.Pixels);
@@ -244,7 +244,7 @@ public sealed class LoraTests : IDisposable
         using var scope = NewDisposeScope();
         var model = RandomPipelines.StableDiffusion(At("sd"));
         Save([.. tensors.Select(tensor => (tensor.Name, ones(tensor.Shape)))]);
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         var request = new GenerationRequest { Prompt = "a cat", Steps = 1, Loras = [new LoraInput(Lora)] };
         var refusal = Assert.Throws<WeightsException>(() => pipeline.Drawn(request));
         Assert.Contains(part, refusal.Message, StringComparison.Ordinal);

@@ -6,9 +6,9 @@ namespace Alebrije.Tests.Pipelines;
 public sealed partial class OnePathTests
 {
     [Theory]
-    [InlineData(@"\bdecoder\.Draw\(|\bDecoder\.Draw\(", "Pipelines/UnClipPipeline.cs")]
-    [InlineData(@"\bdecoder\.Invert\(|\bDecoder\.Invert\(", "Pipelines/UnClipPipeline.cs")]
-    [InlineData(@"\bnew ImageDecoder\(", "Pipelines/UnClipFolder.cs")]
+    [InlineData(@"\bdecoder\.Draw\(|\bDecoder\.Draw\(", "Pipelines/ImagePipeline.cs")]
+    [InlineData(@"\bdecoder\.Invert\(|\bDecoder\.Invert\(", "Pipelines/ImagePipeline.cs")]
+    [InlineData(@"\bnew ImageDecoder\(", "Pipelines/PipelineFamilies.cs")]
     [InlineData(@"\bfamily\.Bind\(", "Pipelines/Denoising/ImageDecoder.cs")]
     [InlineData(@"\[""format""\] = ""pt""", "Published/ComponentCatalog.cs")]
     [InlineData(@"= \(path => new UNet2DConditionModel\(", "Published/ComponentCatalog.cs")]

@@ -59,7 +59,7 @@ public sealed class OriginalFolderTests : IDisposable
         Assert.Equal([""], original.Endings);
         original.Write("", Target, TestContext.Current.CancellationToken);
         AssertSame(Target, "text_encoder", "image_encoder", "prior", "decoder", "text_proj", "super_res_first", "super_res_last");
-        using var pipeline = UnClipPipeline.Load(Target);
+        using var pipeline = ImagePipeline.Load(Target);
         Assert.Equal((256, true), (pipeline.Size, pipeline.HasImageEncoder));
         Assert.Contains(PriorKind.Diffusion, pipeline.Priors);
         Assert.Equal((25, 8.0), (pipeline.Complete(new GenerationRequest { Prompt = "a" }).Steps, pipeline.Complete(new GenerationRequest { Prompt = "a" }).Guidance));

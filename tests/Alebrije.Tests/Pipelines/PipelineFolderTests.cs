@@ -70,7 +70,7 @@ public sealed class PipelineFolderTests : IDisposable
         Assert.Contains("truncated", Refusal<WeightsException>(), StringComparison.Ordinal);
         File.WriteAllBytes(file, bytes);
         tiny.Edit(Path.Combine("unet", "config.json"), json => json["cross_attention_dim"] = 40);
-        using (var pipeline = UnClipPipeline.Load(tiny.Folder))
+        using (var pipeline = ImagePipeline.Load(tiny.Folder))
             Assert.Contains("attn2.to_k.weight", Assert.Throws<WeightsException>(() => pipeline.Run(new GenerationRequest { Prompt = "a cat", Steps = 2, PriorSteps = 2 })).Message, StringComparison.Ordinal);
         File.Delete(file);
         Assert.Contains("unet", Refusal<CheckpointNotFoundException>(), StringComparison.Ordinal);
@@ -84,7 +84,7 @@ public sealed class PipelineFolderTests : IDisposable
             json["_class_name"] = "StableUnCLIPImg2ImgPipeline";
             foreach (var name in (string[])["prior", "prior_tokenizer", "prior_text_encoder", "prior_scheduler"]) json.Remove(name);
         });
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         Assert.Contains("has no prior", Assert.Throws<InvalidOperationException>(() => pipeline.Run(new GenerationRequest { Prompt = "a cat" })).Message, StringComparison.Ordinal);
     }
 
@@ -92,7 +92,7 @@ public sealed class PipelineFolderTests : IDisposable
     public void Folder_WithoutAnImageEncoder_DrawsWithoutAScore()
     {
         tiny.Edit("model_index.json", json => json["image_encoder"] = new JsonArray(null, null));
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         Assert.Null(pipeline.Run(new GenerationRequest { Prompt = "a cat", Steps = 2, PriorSteps = 2 }).ClipScore);
     }
 
@@ -100,7 +100,7 @@ public sealed class PipelineFolderTests : IDisposable
     public void Defaults_OfTheModel_FillWhatTheRequestLeavesOpen()
     {
         new GenerationDefaults { Steps = 2, Guidance = 1.5, PriorSteps = 3, PriorGuidance = 1, NoiseLevel = 100 }.Save(tiny.Folder);
-        using (var pipeline = UnClipPipeline.Load(tiny.Folder))
+        using (var pipeline = ImagePipeline.Load(tiny.Folder))
         {
             var request = pipeline.Run(new GenerationRequest { Prompt = "a cat", PriorSteps = 5 }).Request;
             Assert.Equal((2, 1.5, 5, 1.0), (request.Steps, request.Guidance, request.PriorSteps, request.PriorGuidance));
@@ -111,5 +111,5 @@ public sealed class PipelineFolderTests : IDisposable
     }
 
     private string Refusal<T>(string? folder = null) where T : Exception =>
-        Assert.Throws<T>(() => UnClipPipeline.Load(folder ?? tiny.Folder)).Message;
+        Assert.Throws<T>(() => ImagePipeline.Load(folder ?? tiny.Folder)).Message;
 }

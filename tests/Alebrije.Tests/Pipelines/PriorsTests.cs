@@ -26,7 +26,7 @@ public sealed class PriorsTests : IDisposable
         Write(OneStepPrior.FolderName, OneStep(), "PriorTransformer");
         Write(AutoregressivePrior.FolderName, Codes(), AutoregressivePriorConfig.ClassName);
         Write(LinearPrior.FolderName, new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = Features }), LinearPriorConfig.ClassName);
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         Assert.Equal(Enum.GetValues<PriorKind>(), pipeline.Priors);
         var pictures = pipeline.Priors.ToDictionary(kind => kind, kind => pipeline.Run(Request with { Prior = kind }).Image.Pixels);
         Assert.Equal(5, pictures.Values.Select(Convert.ToHexString).Distinct().Count());
@@ -52,7 +52,7 @@ public sealed class PriorsTests : IDisposable
     [Fact]
     public void DiffusionPrior_WithTheTextKept_IsTheLoopOverTheWholeSequence()
     {
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         using var scope = NewDisposeScope();
         using var guard = inference_mode();
         var prior = (DiffusionPrior)pipeline.Embedder.Priors[PriorKind.Diffusion];
@@ -78,7 +78,7 @@ public sealed class PriorsTests : IDisposable
     {
         Write(AutoregressivePrior.FolderName, Codes(), AutoregressivePriorConfig.ClassName);
         foreach (var file in Directory.EnumerateFiles(tiny[AutoregressivePrior.FolderName], "*.safetensors")) File.Delete(file);
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         Assert.DoesNotContain("prior", pipeline.Estimate(Request with { Prior = PriorKind.Autoregressive }).Stages.Select(stage => stage.Stage));
         Assert.Contains("prior", pipeline.Estimate(Request).Stages.Select(stage => stage.Stage));
         Assert.Equal(1.5, pipeline.Complete(Request with { Prior = PriorKind.Autoregressive }, promptNeeded: false).PriorGuidance);
@@ -87,7 +87,7 @@ public sealed class PriorsTests : IDisposable
     [Fact]
     public void UsePrior_OfTheSameSpace_TakesThePlaceOfItsKind()
     {
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         var space = TextStage.FingerprintOf(PipelineFolder.Open(tiny.Folder), "prior_text_encoder");
         var map = new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = Features, EmbeddingSpace = space });
         var folder = Write("elsewhere", map, LinearPriorConfig.ClassName);
@@ -108,7 +108,7 @@ public sealed class PriorsTests : IDisposable
     [InlineData(24, "0123456789abcdef", "another embedding space (0123456789abcdef)")]
     public void UsePrior_OfAnotherSpace_IsRefusedInOneSentence(int features, string? space, string says)
     {
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         var folder = Write("elsewhere", new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = features, EmbeddingSpace = space }), LinearPriorConfig.ClassName);
         var message = Assert.Throws<WeightsException>(() => pipeline.UsePrior(folder)).Message;
         Assert.Contains(says, message, StringComparison.Ordinal);
@@ -120,7 +120,7 @@ public sealed class PriorsTests : IDisposable
     [Fact]
     public void UsePrior_OfAFolderThatHoldsNone_SaysSo()
     {
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         Assert.Contains("no folder", Assert.Throws<CheckpointNotFoundException>(() => pipeline.UsePrior(tiny["nowhere"])).Message, StringComparison.Ordinal);
         Assert.Contains("names UNet2DConditionModel", Assert.Throws<WeightsException>(() => pipeline.UsePrior(tiny["unet"])).Message, StringComparison.Ordinal);
         Directory.CreateDirectory(tiny["empty"]);
@@ -135,7 +135,7 @@ public sealed class PriorsTests : IDisposable
             json["_class_name"] = "StableUnCLIPImg2ImgPipeline";
             foreach (var name in new[] { "prior", "prior_tokenizer", "prior_text_encoder", "prior_scheduler" }) json.Remove(name);
         });
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         Assert.Contains("name the whole pipeline", Assert.Throws<InvalidOperationException>(() => pipeline.UsePrior(tiny["prior"])).Message, StringComparison.Ordinal);
         Assert.Equal(PriorKind.Diffusion, pipeline.UsePrior(TinyPipeline.Golden));
         Assert.NotEmpty(pipeline.Run(Request).Image.Pixels);

@@ -146,11 +146,11 @@ public sealed class SingleFileTests : IDisposable
         var count = Alebrije.Preprocessing.Tokenizers.ClipTokenizer.Load(fixture).VocabularySize;
         writer.Tensors[words] = writer.Tensors[words][..count];
         var file = writer.Save(At("own.safetensors"));
-        var error = Assert.Throws<CheckpointNotFoundException>(() => UnClipPipeline.Load(file));
+        var error = Assert.Throws<CheckpointNotFoundException>(() => ImagePipeline.Load(file));
         Assert.Contains($"a text encoder of {count} words", error.Message, StringComparison.Ordinal);
         Assert.Contains($"into {At("tokenizer")}", error.Message, StringComparison.Ordinal);
         Catalog.TestModels.Copy(fixture, At("tokenizer"));
-        using var pipeline = UnClipPipeline.Load(file);
+        using var pipeline = ImagePipeline.Load(file);
         Assert.Equal(32, pipeline.Generate(new GenerationRequest { Prompt = "a cat", Steps = 2, Size = 32 }, cancellation: TestContext.Current.CancellationToken).Image.Width);
     }
 
@@ -171,7 +171,7 @@ public sealed class SingleFileTests : IDisposable
     {
         var file = At("other.safetensors");
         using (NewDisposeScope()) SafeTensorsWriter.Write(file, names.ToDictionary(name => name, _ => zeros(2, 8, 3, 3)));
-        var message = Assert.Throws<WeightsException>(() => UnClipPipeline.Load(file)).Message;
+        var message = Assert.Throws<WeightsException>(() => ImagePipeline.Load(file)).Message;
         Assert.StartsWith($"{file} ", message, StringComparison.Ordinal);
         Assert.Contains(expected, message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', message);
@@ -184,17 +184,17 @@ public sealed class SingleFileTests : IDisposable
         using var writer = new SingleFileWriter(folder, SingleFileKind.One);
         writer.Tensors.Remove("first_stage_model.decoder.mid.attn_1.q.bias");
         writer.Tensors["first_stage_model.decoder.extra.bias"] = zeros(2);
-        var message = Assert.Throws<WeightsException>(() => UnClipPipeline.Load(writer.Save(At("x.safetensors")))).Message;
+        var message = Assert.Throws<WeightsException>(() => ImagePipeline.Load(writer.Save(At("x.safetensors")))).Message;
         Assert.Contains("1 missing: decoder.mid_block.attentions.0.to_q.bias; 1 unexpected: decoder.extra.bias.", message, StringComparison.Ordinal);
 
         foreach (var name in writer.Tensors.Keys.Where(name => name.StartsWith("first_stage_model.", StringComparison.Ordinal)).ToArray()) writer.Tensors.Remove(name);
-        Assert.Contains("lacks the vae (first_stage_model.*)", Assert.Throws<WeightsException>(() => UnClipPipeline.Load(writer.Save(At("y.ckpt")))).Message, StringComparison.Ordinal);
+        Assert.Contains("lacks the vae (first_stage_model.*)", Assert.Throws<WeightsException>(() => ImagePipeline.Load(writer.Save(At("y.ckpt")))).Message, StringComparison.Ordinal);
 
         var bytes = File.ReadAllBytes(At("x.safetensors"));
         File.WriteAllBytes(At("z.safetensors"), bytes[..^100]);
-        Assert.Contains("is truncated", Assert.Throws<WeightsException>(() => UnClipPipeline.Load(At("z.safetensors"))).Message, StringComparison.Ordinal);
+        Assert.Contains("is truncated", Assert.Throws<WeightsException>(() => ImagePipeline.Load(At("z.safetensors"))).Message, StringComparison.Ordinal);
         File.WriteAllBytes(At("z.ckpt"), File.ReadAllBytes(At("y.ckpt"))[..^100]);
-        Assert.Contains("damaged or truncated", Assert.Throws<WeightsException>(() => UnClipPipeline.Load(At("z.ckpt"))).Message, StringComparison.Ordinal);
+        Assert.Contains("damaged or truncated", Assert.Throws<WeightsException>(() => ImagePipeline.Load(At("z.ckpt"))).Message, StringComparison.Ordinal);
         Assert.Throws<WeightsException>(() => ClipEmbeddingsOf(At("x.safetensors")));
     }
 
@@ -202,7 +202,7 @@ public sealed class SingleFileTests : IDisposable
     public void Estimate_CountsTheNetworksOfTheFile()
     {
         var (_, file) = Write(SingleFileKind.One, 4, false, "a.safetensors");
-        using var pipeline = UnClipPipeline.Load(file);
+        using var pipeline = ImagePipeline.Load(file);
         var stages = pipeline.Estimate(new GenerationRequest { Prompt = "a", Steps = 2, Size = 32 }).Stages.Select(stage => stage.Stage);
         Assert.Equal(["runtime", "text_encoder", "unet", "vae"], stages);
     }
@@ -218,7 +218,7 @@ public sealed class SingleFileTests : IDisposable
 
     private static byte[] Draw(string model, GenerationRequest request)
     {
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         return pipeline.Generate(request).Image.Pixels;
     }
 

@@ -7,11 +7,11 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
 
-public sealed class StableUnClipPipelineTests : IDisposable
+public sealed class StableImagePipelineTests : IDisposable
 {
     private static readonly GenerationRequest Request = new() { Prompt = "a cat on a mat", Seed = 7, Steps = 3, PriorSteps = 4, Guidance = 3 };
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-generate-").FullName;
-    private readonly UnClipPipeline pipeline = UnClipPipeline.Load(TinyPipeline.Golden);
+    private readonly ImagePipeline pipeline = ImagePipeline.Load(TinyPipeline.Golden);
 
     public void Dispose()
     {
@@ -25,7 +25,7 @@ public sealed class StableUnClipPipelineTests : IDisposable
         var (first, second) = (Draw(Request), Draw(Request));
         Assert.Equal(first, second);
         Assert.NotEqual(first, Draw(Request with { Seed = 8 }));
-        using var again = UnClipPipeline.Load(TinyPipeline.Golden);
+        using var again = ImagePipeline.Load(TinyPipeline.Golden);
         Assert.Equal(first, again.Run(Request).Image.Pixels);
     }
 
@@ -156,7 +156,7 @@ public sealed class StableUnClipPipelineTests : IDisposable
         using var scope = NewDisposeScope();
         SafeTensorsWriter.Write(tiny["prior_linear", "diffusion_pytorch_model.safetensors"],
             [KeyValuePair.Create("map.weight", 2 * eye(24)), KeyValuePair.Create("map.bias", arange(24, dtype: ScalarType.Float32))]);
-        using var linear = UnClipPipeline.Load(tiny.Folder);
+        using var linear = ImagePipeline.Load(tiny.Folder);
         var trace = new GenerationTrace(folder);
         linear.Run(Request with { Prior = PriorKind.Linear }, trace: trace);
         var (text, image) = (Values(trace, "text embedding"), Values(trace, "image embedding"));

@@ -31,7 +31,7 @@ public sealed class TextualInversionTests : IDisposable
         var rows = Rows(model, "");
         if (key == "string_to_param") Pickle(file, rows);
         else Save(file, (key, rows));
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         var expected = pipeline.Drawn(Request($"a {Words} in the sea"));
         var drawn = pipeline.Drawn(Request($"a {token} in the sea") with { Embeddings = [new EmbeddingInput(file, given)] });
         Assert.Equal(expected.Image.Pixels, drawn.Image.Pixels);
@@ -52,7 +52,7 @@ public sealed class TextualInversionTests : IDisposable
     {
         var (model, file) = (RandomXl.Make(At("xl")), At("dog-token.safetensors"));
         Save(file, ("clip_l", Rows(model, "")), ("clip_g", Rows(model, "_2")));
-        using var pipeline = UnClipPipeline.Load(model, new UnClipOptions { KeepLoaded = keeps });
+        using var pipeline = ImagePipeline.Load(model, new ImagePipelineOptions { KeepLoaded = keeps });
         var expected = pipeline.Drawn(Request($"a {Words} in the sea")).Image.Pixels;
         var request = Request("a dog-token in the sea") with { Embeddings = [new EmbeddingInput(file)] };
         Assert.Equal(expected, pipeline.Drawn(request).Image.Pixels);
@@ -83,7 +83,7 @@ public sealed class TextualInversionTests : IDisposable
     {
         var (model, file) = (RandomPipelines.StableDiffusion(At("sd")), At("dog-token.safetensors"));
         Save(file, ("emb_params", Rows(model, "")));
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         var drawn = pipeline.Drawn(Request("a Dog-Token") with { Embeddings = [new EmbeddingInput(file)] });
         Assert.Equal([new UnusedEmbeddingNote(file, "dog-token")], drawn.Notes);
     }
@@ -104,7 +104,7 @@ public sealed class TextualInversionTests : IDisposable
 
         Save(At("one.safetensors"), ("<x>", ones(2, 32)));
         Save(At("two.safetensors"), ("<x>_1", ones(1, 32)));
-        using var pipeline = UnClipPipeline.Load(sd);
+        using var pipeline = ImagePipeline.Load(sd);
         var twice = Assert.Throws<WeightsException>(() => pipeline.Drawn(
             Request("a cat") with { Embeddings = [new EmbeddingInput(At("one.safetensors")), new EmbeddingInput(At("two.safetensors"))] }));
         Assert.Contains("both have the token", twice.Message, StringComparison.Ordinal);
@@ -138,7 +138,7 @@ public sealed class TextualInversionTests : IDisposable
     private void Refuses(string model, string part, params (string Name, Tensor Value)[] tensors)
     {
         Save(At("bad.safetensors"), tensors);
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         var refusal = Assert.Throws<WeightsException>(() => pipeline.Drawn(
             Request("a cat") with { Embeddings = [new EmbeddingInput(At("bad.safetensors"))] }));
         Assert.Contains(part, refusal.Message, StringComparison.Ordinal);

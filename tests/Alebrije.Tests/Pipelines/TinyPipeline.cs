@@ -40,6 +40,6 @@ internal sealed class TinyPipeline : IDisposable
 internal static class Drawing
 {
     /// <summary>Generates under the test's own cancellation.</summary>
-    public static GenerationResult Run(this UnClipPipeline pipeline, GenerationRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null) =>
+    public static GenerationResult Run(this ImagePipeline pipeline, GenerationRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null) =>
         pipeline.Generate(request, progress, trace, TestContext.Current.CancellationToken);
 }

@@ -27,7 +27,7 @@ public sealed class UpsamplerTests : IDisposable
     public void Generate_AtTheUpsamplersSize_EnlargesTheSmallPicture()
     {
         TinyUpsampler.AddTo(tiny.Folder);
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         Assert.Equal((32, 64), (pipeline.Size, pipeline.UpsampledSize));
         var stages = new List<string>();
         var trace = new GenerationTrace(tiny["trace"]);
@@ -50,7 +50,7 @@ public sealed class UpsamplerTests : IDisposable
     public void Experiments_AtTheUpsamplersSize_BeginAtTheSmallOne()
     {
         TinyUpsampler.AddTo(tiny.Folder);
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         var picture = tiny["given.png"];
         new RgbImage(40, 40).SavePng(picture);
         var vary = new Alebrije.Pipelines.Experiments.PictureExperiment
@@ -60,7 +60,7 @@ public sealed class UpsamplerTests : IDisposable
         };
         foreach (var invert in new[] { true, false })
         {
-            var result = new Alebrije.Pipelines.Experiments.UnClipExperiments(pipeline).Run(vary with { Invert = invert }, cancellation: TestContext.Current.CancellationToken);
+            var result = new Alebrije.Pipelines.Experiments.ImageExperiments(pipeline).Run(vary with { Invert = invert }, cancellation: TestContext.Current.CancellationToken);
             Assert.Equal(64, result.Pictures[0].Image.Width);
         }
     }
@@ -70,7 +70,7 @@ public sealed class UpsamplerTests : IDisposable
     {
         TinyUpsampler.AddTo(tiny.Folder);
         File.WriteAllText(tiny["generation_config.json"], """{ "upsampler_steps": 2 }""");
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         Assert.Equal(2, pipeline.Run(Request with { Size = 64 }).Request.UpsamplerSteps);
         Assert.Null(pipeline.Run(Request).Request.UpsamplerSteps);
     }
@@ -78,14 +78,14 @@ public sealed class UpsamplerTests : IDisposable
     [Fact]
     public void UpsamplerSteps_WhereNoneIsUsed_AreRefused()
     {
-        using (var without = UnClipPipeline.Load(tiny.Folder))
+        using (var without = ImagePipeline.Load(tiny.Folder))
         {
             Assert.Null(without.UpsampledSize);
             Assert.Contains("has no upsampler", Refusal(without, Request with { Size = 64, UpsamplerSteps = 2 }), StringComparison.Ordinal);
         }
 
         TinyUpsampler.AddTo(tiny.Folder);
-        using var pipeline = UnClipPipeline.Load(tiny.Folder);
+        using var pipeline = ImagePipeline.Load(tiny.Folder);
         Assert.Contains("makes pictures of 64 pixels", Refusal(pipeline, Request with { UpsamplerSteps = 2 }), StringComparison.Ordinal);
         Assert.Contains("its upsampler for 64", Refusal(pipeline, Request with { Size = 63 }), StringComparison.Ordinal);
         Assert.Contains("upsampler steps is 1", Refusal(pipeline, Request with { Size = 64, UpsamplerSteps = 1 }), StringComparison.Ordinal);
@@ -185,5 +185,5 @@ public sealed class UpsamplerTests : IDisposable
         Assert.Equal("no json", odd.RootElement.GetProperty("source").GetString());
     }
 
-    private static string Refusal(UnClipPipeline pipeline, GenerationRequest request) => Assert.Throws<ArgumentException>(() => pipeline.Run(request)).Message;
+    private static string Refusal(ImagePipeline pipeline, GenerationRequest request) => Assert.Throws<ArgumentException>(() => pipeline.Run(request)).Message;
 }

@@ -87,7 +87,7 @@ public sealed class CascadeTrainerTests : IDisposable
         var second = PipelineFolder.Open(Path.Combine(model.Path, "stage-2"));
         Assert.Equal(("IFSuperResolutionPipeline", false, true),
             (second.ClassName, second.Has("text_encoder"), second.Has("image_noising_scheduler")));
-        using var pipeline = UnClipPipeline.Load(model.Path);
+        using var pipeline = ImagePipeline.Load(model.Path);
         var result = pipeline.Generate(new GenerationRequest { Prompt = "a red car", Seed = 4, Steps = 3 },
             cancellation: TestContext.Current.CancellationToken);
         Assert.Equal((16, 16, 3.0), (result.Image.Width, result.Image.Height, result.Request.Guidance));

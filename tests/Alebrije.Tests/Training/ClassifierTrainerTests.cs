@@ -1,5 +1,5 @@
-using Alebrije.Analysis;
 using Alebrije.Datasets;
+using Alebrije.Embeddings;
 using Alebrije.Pipelines;
 using Alebrije.Tensors;
 using Alebrije.Tests.Catalog;

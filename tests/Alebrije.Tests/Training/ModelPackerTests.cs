@@ -32,7 +32,7 @@ public sealed class ModelPackerTests : IDisposable
     public void Pack_TrainedParts_MakesAModelThatDraws()
     {
         var model = Pack();
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         foreach (var prior in pipeline.Priors)
         {
             var result = pipeline.Generate(new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 2, PriorSteps = 2, Prior = prior }, cancellation: TestContext.Current.CancellationToken);
@@ -66,7 +66,7 @@ public sealed class ModelPackerTests : IDisposable
 
         var own = PriorSpaces.FingerprintOf(clip.Network.TextProjection);
         ModelPacker.AddPriors([Run("one", own)], model);
-        using (var pipeline = UnClipPipeline.Load(model))
+        using (var pipeline = ImagePipeline.Load(model))
         {
             Assert.Contains(PriorKind.OneStep, pipeline.Priors);
             var request = new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 2, Prior = PriorKind.OneStep };
@@ -94,7 +94,7 @@ public sealed class ModelPackerTests : IDisposable
 
         Pack();
         Assert.Equal(index, File.ReadAllText(Path.Combine(model, "model_index.json")));
-        using var pipeline = UnClipPipeline.Load(model);
+        using var pipeline = ImagePipeline.Load(model);
         Assert.Equal(64, pipeline.UpsampledSize);
         Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.PackUpsampler(run, Path.Combine(folder, "nowhere")));
         Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.PackUpsampler(Path.Combine(folder, "clip"), model));
@@ -128,7 +128,7 @@ public sealed class ModelPackerTests : IDisposable
     {
         var (model, run) = (Pack(), Path.Combine(folder, "decoder"));
         var request = new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 3, PriorSteps = 2, Guidance = 2 };
-        using (var plain = UnClipPipeline.Load(model))
+        using (var plain = ImagePipeline.Load(model))
             Assert.Contains("has no first guess", Assert.Throws<ArgumentException>(() => plain.Run(request with { OnlyGuess = true })).Message, StringComparison.Ordinal);
 
         TinyParts.WriteGuess(Path.Combine(folder, "guess"));
@@ -148,7 +148,7 @@ public sealed class ModelPackerTests : IDisposable
 
         byte[] Draw(GenerationRequest asked, string? trace = null)
         {
-            using var pipeline = UnClipPipeline.Load(model);
+            using var pipeline = ImagePipeline.Load(model);
             return pipeline.Run(asked, trace: trace is null ? null : new GenerationTrace(trace)).Image.Pixels;
         }
 

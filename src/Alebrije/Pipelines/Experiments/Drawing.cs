@@ -25,7 +25,7 @@ internal sealed record EmbeddedPart(Tensor Image, string Label)
 }
 
 /// <summary>The steps that experiments are made of, for one model and one experiment.</summary>
-internal sealed class Drawing(UnClipPipeline pipeline, PictureExperiment experiment, Action<int, int, GenerationProgress>? progress, CancellationToken cancellation)
+internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experiment, Action<int, int, GenerationProgress>? progress, CancellationToken cancellation)
 {
     /// <summary>Keeps the noise of a whole experiment apart from that of its pictures.</summary>
     private const ulong NoiseStream = 0x9E3779B97F4A7C15;

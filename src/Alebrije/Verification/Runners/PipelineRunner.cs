@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
 
-/// <summary>Pipelines of every family: the path of a user's request (<see cref="UnClipPipeline.Draw"/>), with the reference's draws in place of random numbers.</summary>
+/// <summary>Pipelines of every family: the path of a user's request (<see cref="ImagePipeline.Draw"/>), with the reference's draws in place of random numbers.</summary>
 internal static class PipelineRunner
 {
     /// <summary>Images of texts, of images, and of parts of images.</summary>
@@ -16,8 +16,8 @@ internal static class PipelineRunner
     {
         using var guard = no_grad();
         using var noise = Noise.Replay(c.Draws.Select(c.Input));
-        var pipeline = c.Fixture.Part("pipeline " + c.Component, () => UnClipPipeline.Load(
-            c.Fixture.Model(c.Component), new UnClipOptions { Precision = Precision.Fp32, KeepLoaded = true, WithoutPrior = c.HasInput("image_embeds") }));
+        var pipeline = c.Fixture.Part("pipeline " + c.Component, () => ImagePipeline.Load(
+            c.Fixture.Model(c.Component), new ImagePipelineOptions { Precision = Precision.Fp32, KeepLoaded = true, WithoutPrior = c.HasInput("image_embeds") }));
         var given = Given(c, pipeline);
         var requests = given.Prompts.Select(prompt => pipeline.Complete(Request(c, pipeline, prompt), promptNeeded: false, given)).ToArray();
         var after = new Dictionary<string, List<Tensor>>();
@@ -63,7 +63,7 @@ internal static class PipelineRunner
     /// <param name="pixels">[h, w, 3] uint8</param>
     internal static RgbImage Picture(Tensor pixels) => new((int)pixels.shape[1], (int)pixels.shape[0], pixels.bytes.ToArray());
 
-    private static GenerationRequest Request(FixtureCase c, UnClipPipeline pipeline, string prompt)
+    private static GenerationRequest Request(FixtureCase c, ImagePipeline pipeline, string prompt)
     {
         // Where an image conditions the run by its embedding it is no initial image.
         var initial = c.HasInput("image") && !VariesImages(c, pipeline) && c.Input("image").dtype == ScalarType.Byte;
@@ -81,7 +81,7 @@ internal static class PipelineRunner
     }
 
     /// <summary>Conditions that a request does not hold.</summary>
-    private static DrawConditions Given(FixtureCase c, UnClipPipeline pipeline)
+    private static DrawConditions Given(FixtureCase c, ImagePipeline pipeline)
     {
         var embedding = c.OptionalInput("image_embeds") ?? c.OptionalInput("image_embeddings");
         if (embedding is null && VariesImages(c, pipeline))
@@ -99,15 +99,15 @@ internal static class PipelineRunner
     }
 
     /// <summary>True of pipelines of unCLIP whose image is varied by its embedding.</summary>
-    private static bool VariesImages(FixtureCase c, UnClipPipeline pipeline) => c.HasInput("image") && !c.HasInput("image_embeds") && pipeline.HasImageEncoder;
+    private static bool VariesImages(FixtureCase c, ImagePipeline pipeline) => c.HasInput("image") && !c.HasInput("image_embeds") && pipeline.HasImageEncoder;
 
     private static GenerationRequest PriorRequest(FixtureCase c, string prompt, string negative) => new()
     {
         Prompt = prompt, Negative = negative, PriorSteps = (int)c.Number("num_inference_steps", 25), PriorGuidance = c.Number("guidance_scale", 4),
     };
 
-    private static ClipEmbedder Embedder(FixtureCase c) => c.Fixture.Part(
-        "embedder", () => UnClipFolder.Embedder(PipelineFolder.Open(c.Fixture.Model(c.Component)), ScalarType.Float32, keep: true));
+    private static PriorStage Embedder(FixtureCase c) => c.Fixture.Part(
+        "embedder", () => PipelineFamilies.Embedder(PipelineFolder.Open(c.Fixture.Model(c.Component)), ScalarType.Float32, keep: true));
 
     private static PriorOptions Options(Dictionary<string, List<Tensor>> after) => new(1, 1) { After = sample => Keep(after, "prior", sample) };
 

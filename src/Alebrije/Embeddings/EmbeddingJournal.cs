@@ -1,0 +1,108 @@
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
+
+namespace Alebrije.Embeddings;
+
+/// <summary>
+/// What a long run of embedding has finished, one line a picture, so that the same command goes on where it was stopped. A picture that has changed since, by
+/// length or time, is embedded again; a line that was cut short is forgotten, and so is the whole journal when it belongs to another space.
+/// </summary>
+public sealed class EmbeddingJournal : IDisposable
+{
+    private const string FreshEnding = ".new";
+
+    private readonly Dictionary<string, Line> finished = new(StringComparer.Ordinal);
+    private readonly StreamWriter writer;
+
+    private EmbeddingJournal(string file, EmbeddingSpace space)
+    {
+        var lines = File.Exists(file) ? Read(file, space) : [];
+        foreach (var line in lines) finished[line.Path] = line;
+        Known = finished.Count;
+
+        // Written anew, so that nothing follows half a line.
+        var fresh = file + FreshEnding;
+        using (var again = new StreamWriter(fresh))
+        {
+            again.WriteLine(space.ToString());
+            foreach (var line in finished.Values) again.WriteLine(JsonSerializer.Serialize(line));
+        }
+
+        File.Move(fresh, file, overwrite: true);
+        writer = new StreamWriter(file, append: true);
+    }
+
+    /// <summary>Pictures that an earlier run had finished.</summary>
+    public int Known { get; }
+
+    /// <summary>Opens a journal, or begins one.</summary>
+    /// <param name="file">Its file.</param>
+    /// <param name="space">Of the embeddings that are made now.</param>
+    /// <exception cref="IOException">The file cannot be written.</exception>
+    public static EmbeddingJournal Open(string file, EmbeddingSpace space)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(file);
+        ArgumentNullException.ThrowIfNull(space);
+        try
+        {
+            return new EmbeddingJournal(file, space);
+        }
+        catch (Exception e) when (WrittenFile.IsRefusal(e))
+        {
+            throw WrittenFile.Refusal(file, e, file + FreshEnding);
+        }
+    }
+
+    /// <summary>The embedding of a picture as it lies on the disk now, or null.</summary>
+    public float[]? Find(string path) => finished.TryGetValue(Path.GetFullPath(path), out var line) && line.Fits(new FileInfo(path)) ? line.Values() : null;
+
+    /// <summary>Adds finished pictures and puts them on the disk.</summary>
+    public void Add(IEnumerable<(string Path, float[] Embedding)> pictures)
+    {
+        ArgumentNullException.ThrowIfNull(pictures);
+        foreach (var (path, embedding) in pictures)
+        {
+            var info = new FileInfo(path);
+            writer.WriteLine(JsonSerializer.Serialize(new Line(info.FullName, info.Length, info.LastWriteTimeUtc.Ticks, Convert.ToBase64String(MemoryMarshal.AsBytes(embedding.AsSpan())))));
+        }
+
+        writer.Flush();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => writer.Dispose();
+
+    private static List<Line> Read(string file, EmbeddingSpace space)
+    {
+        var lines = File.ReadLines(file);
+        var kept = new List<Line>();
+        foreach (var (i, text) in lines.Index())
+        {
+            if (i == 0)
+            {
+                if (text != space.ToString()) break;
+                continue;
+            }
+
+            try
+            {
+                if (JsonSerializer.Deserialize<Line>(text) is { Path: not null } line && line.Values().Length == space.Dimensions) kept.Add(line);
+            }
+            catch (Exception e) when (e is JsonException or FormatException or ArgumentException)
+            {
+                // Cut short when the run was stopped.
+            }
+        }
+
+        return kept;
+    }
+
+    private sealed record Line(string Path, long Bytes, long Modified, string Embedding)
+    {
+        public bool Fits(FileInfo info) => info.Exists && info.Length == Bytes && info.LastWriteTimeUtc.Ticks == Modified;
+
+        public float[] Values() => MemoryMarshal.Cast<byte, float>(Convert.FromBase64String(Embedding)).ToArray();
+    }
+}

@@ -1,0 +1,64 @@
+using System.Diagnostics;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace Alebrije.Pipelines.Estimates;
+
+/// <summary>How fast this machine is right now, measured in a second on layers of the size that the large models have.</summary>
+/// <param name="Convolutions">Multiplications a second in convolutions.</param>
+/// <param name="Products">Multiplications a second in products of large matrices.</param>
+/// <param name="WeightBytes">Bytes of weights a second where few rows meet a large matrix: the speed of the memory.</param>
+/// <param name="Call">Seconds that calling a layer takes, however little it computes: what small networks cost.</param>
+/// <param name="FirstUse">Seconds that the first calls of the measured layers took beyond the later ones: what a network's first run costs once.</param>
+internal sealed record MachineSpeed(double Convolutions, double Products, double WeightBytes, double Call, double FirstUse)
+{
+    private const int Channels = 320, Side = 64, Width = 2048, Rows = 512, FewRows = 6, SmallWidth = 32, SmallCalls = 40;
+
+    /// <summary>Measures; takes about a second.</summary>
+    /// <param name="type">Type of the large networks.</param>
+    public static MachineSpeed Measure(ScalarType type)
+    {
+        using var guard = no_grad();
+        using var scope = NewDisposeScope();
+        var first = 0.0;
+        var (picture, kernel) = (rand(2, Channels, Side, Side).to(type), rand(Channels, Channels, 3, 3).to(type));
+        var convolution = Seconds(() => nn.functional.conv2d(picture, kernel, padding: [1, 1]));
+        var (rows, matrix) = (rand(Rows, Width).to(type), rand(Width, Width).to(type));
+        var product = Seconds(() => nn.functional.linear(rows, matrix));
+        // Larger than any cache.
+        var (few, large) = (rand(FewRows, Width), rand(8 * Width, Width));
+        var reading = Seconds(() => nn.functional.linear(few, large));
+        var (small, layer) = (rand(FewRows, SmallWidth), rand(SmallWidth, SmallWidth));
+        var calls = Seconds(() =>
+        {
+            using var inner = NewDisposeScope();
+            var x = small;
+            for (var i = 0; i < SmallCalls; i++) x = nn.functional.gelu(nn.functional.linear(x, layer)).view(FewRows, SmallWidth);
+            return x.MoveToOuterDisposeScope();
+        });
+        return new MachineSpeed(
+            2.0 * Channels * Channels * 9 * Side * Side / convolution, (double)Rows * Width * Width / product, 4.0 * 8 * Width * Width / reading, calls / SmallCalls, first);
+
+        double Seconds(Func<Tensor> work)
+        {
+            var (once, usual) = MachineSpeed.Seconds(work);
+            first += Math.Max(0, once - usual);
+            return usual;
+        }
+    }
+
+    /// <summary>The first run, and the mean of a few after it: what other programs take of the processor meanwhile is in it, and would not be in a median.</summary>
+    internal static (double First, double Usual) Seconds(Func<Tensor> work)
+    {
+        var warming = Stopwatch.StartNew();
+        work().Dispose();
+        var (first, count, clock) = (warming.Elapsed.TotalSeconds, 0, Stopwatch.StartNew());
+        while (count < 3 || (clock.Elapsed.TotalSeconds < 0.25 && count < 50))
+        {
+            work().Dispose();
+            count++;
+        }
+
+        return (first, clock.Elapsed.TotalSeconds / count);
+    }
+}

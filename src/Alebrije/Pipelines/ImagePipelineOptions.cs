@@ -1,0 +1,45 @@
+using Alebrije.Tensors;
+
+namespace Alebrije.Pipelines;
+
+/// <summary>Loading options of a pipeline.</summary>
+public sealed record ImagePipelineOptions
+{
+    /// <summary>
+    /// A prior from elsewhere: a prior's own folder, or a pipeline's, which to decoders that come without text encoder and prior brings these too.
+    /// Null takes the pipeline's own.
+    /// </summary>
+    public string? PriorFolder { get; init; }
+
+    /// <summary>
+    /// Folders that a model is published with: the prior's pipeline of a Kandinsky decoder, the later stages of DeepFloyd IF in their order. Null looks beside
+    /// the model's folder; of DeepFloyd IF an empty list takes the first stage alone.
+    /// </summary>
+    public IReadOnlyList<string>? CompanionFolders { get; init; }
+
+    /// <summary>
+    /// Folder of a CLIP, or of an unCLIP model, for models without an image encoder of their own: it scores images and guides them
+    /// (<see cref="GenerationRequest.ClipGuidance"/>). Null: none.
+    /// </summary>
+    public string? JudgeFolder { get; init; }
+
+    /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
+    public Precision Precision { get; init; } = Precision.Auto;
+
+    /// <summary>Number format of priors; null takes bf16 only where <see cref="Precision"/> asks for it by name, for errors of a prior go on through all that follows.</summary>
+    public Precision? PriorPrecision { get; init; }
+
+    /// <summary>True loads a decoder alone, for image embeddings that are given.</summary>
+    internal bool WithoutPrior { get; init; }
+
+    /// <summary>
+    /// Whether networks stay in memory between two pictures; false reads each when it is needed and lets it go; null keeps them where they take less
+    /// than half of the memory that is free.
+    /// </summary>
+    public bool? KeepLoaded { get; init; }
+}
+
+/// <summary>Floating-point formats used by a generation.</summary>
+/// <param name="Decoder">Format of the decoder's denoiser.</param>
+/// <param name="Prior">Format of the prior.</param>
+public sealed record PipelinePrecision(Precision Decoder, Precision Prior);

@@ -1,0 +1,103 @@
+using System.Text.Json;
+using Alebrije.Preprocessing;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Robustness;
+
+/// <summary>
+/// Ways in which a picture is spoilt, after ImageNet-C (Hendrycks and Dietterich, 2019). Frost is left out, for it needs photographs of frost.
+/// </summary>
+public enum Corruption
+{
+    /// <summary>Noise of the sensor in low light: normal, on each channel of each pixel.</summary>
+    GaussianNoise,
+
+    /// <summary>Noise of counted light: Poisson.</summary>
+    ShotNoise,
+
+    /// <summary>Salt and pepper: values that are lost, black or full.</summary>
+    ImpulseNoise,
+
+    /// <summary>Out of focus: each point becomes a disk.</summary>
+    DefocusBlur,
+
+    /// <summary>Seen through frosted glass: neighbours change places.</summary>
+    GlassBlur,
+
+    /// <summary>The camera moves.</summary>
+    MotionBlur,
+
+    /// <summary>The camera comes nearer.</summary>
+    ZoomBlur,
+
+    /// <summary>Flakes that fall.</summary>
+    Snow,
+
+    /// <summary>Clouds before the picture.</summary>
+    Fog,
+
+    /// <summary>Too much light.</summary>
+    Brightness,
+
+    /// <summary>Too little difference.</summary>
+    Contrast,
+
+    /// <summary>Small places are pushed and stretched.</summary>
+    ElasticTransform,
+
+    /// <summary>Made smaller and larger again without smoothing.</summary>
+    Pixelate,
+
+    /// <summary>What JPEG's rounding loses.</summary>
+    JpegCompression,
+}
+
+/// <summary>
+/// The corruptions as functions of bytes. Picture, seed and severity determine the result; lengths follow the shorter side, where 224 pixels take
+/// ImageNet-C's own. Constants are those of ImageNet-C (make_imagenet_c.py of hendrycks/robustness) except where a comment says otherwise.
+/// </summary>
+public static class Corruptions
+{
+    /// <summary>Severities are 1 (mild) to this (strong).</summary>
+    public const int Severities = 5;
+
+    /// <summary>All of them, in the order of the enumeration.</summary>
+    public static IReadOnlyList<Corruption> All { get; } = Enum.GetValues<Corruption>();
+
+    /// <summary>"gaussian_noise", "jpeg_compression".</summary>
+    public static string Name(this Corruption corruption) => JsonNamingPolicy.SnakeCaseLower.ConvertName(corruption.ToString());
+
+    /// <summary>Spoils a picture.</summary>
+    /// <param name="image">A picture of any size, kept as it is.</param>
+    /// <param name="corruption">How.</param>
+    /// <param name="severity">1 to 5.</param>
+    /// <param name="seed">The same seed spoils the same picture in the same way.</param>
+    /// <returns>A picture of the same size.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">A severity that does not exist.</exception>
+    public static RgbImage Apply(RgbImage image, Corruption corruption, int severity, ulong seed = 0)
+    {
+        ArgumentNullException.ThrowIfNull(image);
+        if (severity is < 1 or > Severities) throw new ArgumentOutOfRangeException(nameof(severity), severity, $"A corruption has severities 1 to {Severities}, not {severity}.");
+        var random = new SeededRandom(seed, (long)corruption, 21);
+        var picture = new FloatPicture(image);
+        var level = severity - 1;
+        return corruption switch
+        {
+            Corruption.GaussianNoise => NoiseCorruptions.Gaussian(picture, level, ref random).ToImage(),
+            Corruption.ShotNoise => NoiseCorruptions.Shot(picture, level, ref random).ToImage(),
+            Corruption.ImpulseNoise => NoiseCorruptions.Impulse(picture, level, ref random).ToImage(),
+            Corruption.DefocusBlur => BlurCorruptions.Defocus(picture, level).ToImage(),
+            Corruption.GlassBlur => BlurCorruptions.Glass(picture, level, ref random).ToImage(),
+            Corruption.MotionBlur => BlurCorruptions.Motion(picture, level, ref random).ToImage(),
+            Corruption.ZoomBlur => BlurCorruptions.Zoom(picture, level).ToImage(),
+            Corruption.Snow => WeatherCorruptions.Snow(picture, level, ref random).ToImage(),
+            Corruption.Fog => WeatherCorruptions.Fog(picture, level, ref random).ToImage(),
+            Corruption.Brightness => DigitalCorruptions.Brightness(picture, level).ToImage(),
+            Corruption.Contrast => DigitalCorruptions.Contrast(picture, level).ToImage(),
+            Corruption.ElasticTransform => DigitalCorruptions.Elastic(picture, level, ref random).ToImage(),
+            Corruption.Pixelate => DigitalCorruptions.Pixelate(image, level),
+            Corruption.JpegCompression => DigitalCorruptions.Jpeg(image, level),
+            _ => throw new ArgumentOutOfRangeException(nameof(corruption), corruption, "There is no such corruption."),
+        };
+    }
+}

@@ -1,0 +1,31 @@
+using System.Diagnostics;
+using Alebrije.Pipelines.Estimates;
+using Alebrije.Tensors;
+using static TorchSharp.torch;
+
+namespace Alebrije.Tests.Pipelines.Estimates;
+
+/// <summary>Measuring the machine for estimates.</summary>
+public sealed class MachineSpeedTests
+{
+    public MachineSpeedTests() => TorchRuntime.Initialize();
+
+    /// <summary>Other programs stop a short piece of work now and then, and most pieces not at all.</summary>
+    [Fact]
+    public void Seconds_CountThePausesThatOtherProgramsForce()
+    {
+        var runs = 0;
+        var (_, usual) = MachineSpeed.Seconds(() =>
+        {
+            var clock = Stopwatch.StartNew();
+            while (runs % 3 == 2 && clock.ElapsedMilliseconds < 24)
+            {
+            }
+
+            runs++;
+            return zeros(1);
+        });
+        Assert.True(runs > 3);
+        Assert.InRange(usual, 0.006, 0.1);
+    }
+}

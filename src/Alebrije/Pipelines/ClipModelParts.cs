@@ -154,16 +154,15 @@ internal sealed class ClipModelFolder
     {
         var folder = new ClipModelFolder(path) { OpenClip = OpenClipOf(path) };
         if (folder.OpenClip is not null) return folder;
-        if (SingleFileLayout.FileOf(path) is not null)
+        if (!Directory.Exists(path) && SingleFileLayout.FileOf(path) is null) throw new CheckpointNotFoundException($"There is no folder {path}.");
+        if (File.Exists(System.IO.Path.Combine(path, "model_index.json"))) folder.FromPipeline(PipelineFolder.Open(path));
+        else if (File.Exists(System.IO.Path.Combine(path, "config.json"))) folder.FromComponent();
+        else if (File.Exists(System.IO.Path.Combine(path, "clip", "config.json"))) folder.FromRun();
+        else if (SingleFileLayout.FileOf(path) is not null)
         {
             throw new WeightsException(
                 $"{path} is a file of weights without a CLIP of both towers; texts and images are embedded by a CLIP, or by a model of unCLIP such as mini.");
         }
-
-        if (!Directory.Exists(path)) throw new CheckpointNotFoundException($"There is no folder {path}.");
-        if (File.Exists(System.IO.Path.Combine(path, "model_index.json"))) folder.FromPipeline(PipelineFolder.Open(path));
-        else if (File.Exists(System.IO.Path.Combine(path, "config.json"))) folder.FromComponent();
-        else if (File.Exists(System.IO.Path.Combine(path, "clip", "config.json"))) folder.FromRun();
         else throw new CheckpointNotFoundException($"{path} is no model: it has neither model_index.json (a pipeline) nor config.json (a CLIP of transformers) nor open_clip_config.json, and no single .pt file of OpenAI's.");
         return folder;
     }

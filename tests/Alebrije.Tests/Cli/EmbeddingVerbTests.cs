@@ -30,7 +30,7 @@ public sealed class EmbeddingVerbTests : IDisposable
     [Fact]
     public void EveryKindOfNote_HasWordsInSpanish()
     {
-        RunNote[] notes = [new TextCutNote("a", 90, 77, "b"), new MoreTextsCutNote(6, 77), new OutOfRangeNote("decoder", "BFloat16", "mid"), new SkippedPictureNote("a.png", "cut short.")];
+        RunNote[] notes = [new TextCutNote("a", 90, 77, "b"), new MoreTextsCutNote(6, 77), new OutOfRangeNote("decoder", "BFloat16", "mid"), new SkippedPictureNote("a.png", "cut short."), new LongPromptNote(), new UnusedEmbeddingNote("a.pt", "x")];
         Assert.Equal(notes.Select(note => note.GetType()).ToHashSet(), typeof(RunNote).Assembly.GetTypes().Where(type => type.BaseType == typeof(RunNote)).ToHashSet());
         Assert.All(notes, note => Assert.NotEqual(note.Sentence, NoteWords.In(new Alebrije.Cli.Words("es"), note)));
         Assert.All(notes, note => Assert.Equal(note.Sentence, NoteWords.In(new Alebrije.Cli.Words("en"), note)));

@@ -17,7 +17,7 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
     private static readonly string[] Libtorch = ["libLibTorchSharp.so", "libSkiaSharp.so", "libc10.so", "libgomp-98b21ff3.so.1", "libtorch.so", "libtorch_cpu.so"];
 
     [Theory]
-    [InlineData("Alebrije", "Alebrije.Preprocessing Parquet.Net SkiaSharp System.IO.Hashing System.Numerics.Tensors TorchSharp libtorch-cpu-linux-x64")]
+    [InlineData("Alebrije", "Alebrije.Preprocessing Parquet.Net SkiaSharp Sylvan.Data.Csv System.IO.Hashing System.Numerics.Tensors TorchSharp libtorch-cpu-linux-x64")]
     [InlineData("Alebrije.Preprocessing", "SkiaSharp SkiaSharp.NativeAssets.Linux.NoDependencies System.IO.Hashing")]
     [InlineData("Alebrije.Extensions.AI", "Alebrije Microsoft.Extensions.AI.Abstractions Microsoft.Extensions.DependencyInjection.Abstractions Microsoft.Extensions.Options Microsoft.ML.Tokenizers")]
     [InlineData("Alebrije.Models.Mini", "")]

@@ -90,7 +90,7 @@ public sealed class CascadeTrainerTests : IDisposable
         using var pipeline = ImagePipeline.Load(model.Path);
         var result = pipeline.Generate(new GenerationRequest { Prompt = "a red car", Seed = 4, Steps = 3 },
             cancellation: TestContext.Current.CancellationToken);
-        Assert.Equal((16, 16, 3.0), (result.Image.Width, result.Image.Height, result.Request.Guidance));
+        Assert.Equal((64, 64, 3.0), (result.Image.Width, result.Image.Height, result.Request.Guidance));
         Assert.NotEqual(
             result.Image.Pixels,
             pipeline.Generate(new GenerationRequest { Prompt = "a lion", Seed = 4, Steps = 3 },

@@ -96,7 +96,8 @@ public static class PictureSheet
     private static void Write(RgbImage sheet, Action<SKCanvas> draw)
     {
         using var image = SkiaNative.ToSkia(sheet);
-        using var bitmap = SKBitmap.FromImage(image);
+        using var bitmap = new SKBitmap(new SKImageInfo(sheet.Width, sheet.Height, SKColorType.Rgba8888, SKAlphaType.Opaque));
+        image.ReadPixels(bitmap.Info, bitmap.GetPixels(), bitmap.RowBytes, 0, 0);
         using (var canvas = new SKCanvas(bitmap))
             draw(canvas);
         var pixels = bitmap.GetPixelSpan();

@@ -40,12 +40,12 @@ internal sealed record AdapterInputs(IReadOnlyList<LoraInput> Loras, IReadOnlyLi
     public static AdapterInputs None { get; } = new([], []);
 
     /// <summary>True if nothing is changed.</summary>
-    public bool IsEmpty => Loras.Count == 0 && Embeddings.Count == 0;
+    public bool IsEmpty => Loras is [] && Embeddings is [];
 
     /// <summary>Those of a request.</summary>
     public static AdapterInputs Of(GenerationRequest request) =>
         request.Loras is null or [] && request.Embeddings is null or [] ? None : new(request.Loras ?? [], request.Embeddings ?? []);
 
     /// <summary>True of the same files, scales and tokens in the same order.</summary>
-    public bool IsSame(AdapterInputs other) => Loras.SequenceEqual(other.Loras) && Embeddings.SequenceEqual(other.Embeddings);
+    public bool IsSame(AdapterInputs other) => Loras.SequenceEqual(other.Loras) && other.Embeddings.SequenceEqual(Embeddings);
 }

@@ -11,7 +11,7 @@ public sealed partial class OnePathTests
     [InlineData(@"\bnew ImageDecoder\(", "Pipelines/PipelineFamilies.cs")]
     [InlineData(@"\bfamily\.Bind\(", "Pipelines/Denoising/ImageDecoder.cs")]
     [InlineData(@"\[""format""\] = ""pt""", "Published/ComponentCatalog.cs")]
-    [InlineData(@"= \(path => new UNet2DConditionModel\(", "Published/ComponentCatalog.cs")]
+    [InlineData(@"= new\(path => new UNet2DConditionModel\(", "Published/ComponentCatalog.cs")]
     public void EachJob_IsDoneInOneFile(string call, string only)
     {
         var source = Path.Combine(Repository.Root, "src", "Alebrije");

@@ -10,7 +10,7 @@ internal sealed class DdimScheduler : IScheduler
     private float[] timesteps = [];
     private int stride;
 
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
+    /// <exception cref="NotSupportedException">The configuration requires a feature that this class does not support.</exception>
     public DdimScheduler(SchedulerConfig config)
     {
         (Config, Schedule) = (config, NoiseSchedule.From(config));
@@ -49,16 +49,14 @@ internal sealed class DdimScheduler : IScheduler
     public void Dispose() { }
 }
 
-/// <summary>
-/// DDIM run backwards, from a picture to the noise that it comes from, after diffusers/schedulers/scheduling_ddim_inverse.py.
-/// </summary>
+/// <summary>Inverted DDIM, from an image to the noise that generates it, after diffusers/schedulers/scheduling_ddim_inverse.py.</summary>
 internal sealed class DdimInverseScheduler : IScheduler
 {
     private readonly float initialAlphaBar;
     private float[] timesteps = [];
     private int stride;
 
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
+    /// <exception cref="NotSupportedException">The configuration requires a feature that this class does not support.</exception>
     public DdimInverseScheduler(SchedulerConfig config)
     {
         (Config, Schedule) = (config, NoiseSchedule.From(config));

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// Ancestral sampling (Ho et al., 2020, eq. 6 and 7, between the timesteps that are kept) with fixed or learned variance
+/// Ancestral sampling (Ho et al., 2020, eq. 6 and 7, between the timesteps used) with fixed or learned variance
 /// (Nichol and Dhariwal, 2021, §3.1), after diffusers/schedulers/scheduling_ddpm.py.
 /// </summary>
 internal sealed class DdpmScheduler : IScheduler
@@ -14,7 +14,7 @@ internal sealed class DdpmScheduler : IScheduler
 
     private float[] timesteps = [];
 
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
+    /// <exception cref="NotSupportedException">The configuration requires a feature that this class does not support.</exception>
     public DdpmScheduler(SchedulerConfig config)
     {
         if (!VarianceTypes.Contains(config.VarianceType))
@@ -28,7 +28,7 @@ internal sealed class DdpmScheduler : IScheduler
 
     public void SetTimesteps(int steps) => timesteps = TimestepGrid.Spaced(Config, steps);
 
-    /// <summary>Uses a list of timesteps of one's own, such as DeepFloyd IF's.</summary>
+    /// <summary>Uses a custom list of timesteps, such as DeepFloyd IF's.</summary>
     /// <exception cref="ArgumentException">The list is empty, does not descend, or leaves the schedule.</exception>
     public void SetTimesteps(IReadOnlyList<int> custom)
     {
@@ -61,7 +61,7 @@ internal sealed class DdpmScheduler : IScheduler
         return new SchedulerStep(mean, original).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Standard deviation of the noise added, from the two ends that a variance can have: the posterior's and beta.</summary>
+    /// <summary>Standard deviation of the added noise, between the two bounds of the variance: the posterior's and beta.</summary>
     private Tensor Deviation(float small, float beta, Tensor? learned) => Config.VarianceType switch
     {
         "fixed_large" or "fixed_large_log" => tensor(MathF.Sqrt(beta)),

@@ -13,7 +13,7 @@ internal sealed class DpmSolverScheduler : SigmaScheduler
     private readonly OutputHistory history;
     private readonly bool stochastic, heun;
 
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
+    /// <exception cref="NotSupportedException">The configuration requires a feature that this class does not support.</exception>
     public DpmSolverScheduler(SchedulerConfig config) : base(config)
     {
         stochastic = config.AlgorithmType == "sde-dpmsolver++";
@@ -67,7 +67,7 @@ internal sealed class DpmSolverScheduler : SigmaScheduler
             : original;
     }
 
-    /// <summary>The order of a step: what the history allows, lower towards the end of short runs and onto sigma 0.</summary>
+    /// <summary>Order of a step: limited by the history, and lower near the end of short runs and before sigma 0.</summary>
     private int OrderAt(int index)
     {
         var left = Steps.Length - index;
@@ -83,7 +83,7 @@ internal sealed class DpmSolverScheduler : SigmaScheduler
         var ((alphaT, sigmaT), (_, sigmaS)) = (SigmaForm.AlphaSigma(Levels[index + 1]), SigmaForm.AlphaSigma(Levels[index]));
         var h = SigmaForm.Lambda(Levels[index + 1]) - SigmaForm.Lambda(Levels[index]);
 
-        // The stochastic form is the deterministic one with twice the step in the weight of x0, and noise for what x loses.
+        // The stochastic form is the deterministic one with twice the step in the weight of x0, plus noise for the variance that x loses.
         var k = stochastic ? 2 * h : h;
         var decay = MathF.Exp(-k) - 1;
         var next = (stochastic ? sigmaT / sigmaS * MathF.Exp(-h) : sigmaT / sigmaS) * x - alphaT * decay * history[0];

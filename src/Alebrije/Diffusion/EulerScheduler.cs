@@ -22,12 +22,12 @@ internal sealed class EulerScheduler(SchedulerConfig config) : KarrasScheduler(c
 }
 
 /// <summary>
-/// Ancestral sampling by Euler steps: down further than the next noise level, then noise up to it
-/// (after diffusers/schedulers/scheduling_euler_ancestral_discrete.py and k-diffusion).
+/// Ancestral sampling by Euler steps: a step below the next noise level, then noise up to it (after
+/// diffusers/schedulers/scheduling_euler_ancestral_discrete.py and k-diffusion).
 /// </summary>
 internal sealed class EulerAncestralScheduler(SchedulerConfig config) : KarrasScheduler(config)
 {
-    // The reference's class has no other grids, whatever keys a configuration made for another class still carries.
+    // The reference's class supports no other grid, so grid keys of other classes are ignored.
     public override void SetTimesteps(int steps) => (Steps, Levels) = SigmaGrid.Continuous(
         Config with
         {

@@ -2,13 +2,13 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Diffusion;
 
-/// <summary>A network with its conditions bound: what it predicts for x.</summary>
+/// <summary>A network with its conditions bound: a prediction from x and t.</summary>
 /// <param name="x">[batch, channels, ...]</param>
 /// <param name="t">[batch] timesteps, float32.</param>
 /// <returns>[batch, channels or 2 channels, ...]</returns>
 internal delegate Tensor Denoiser(Tensor x, Tensor t);
 
-/// <summary>Classifier-free guidance (Ho and Salimans, 2022, eq. 6), on whatever the network predicts: the noise, x0 or v.</summary>
+/// <summary>Classifier-free guidance (Ho and Salimans, 2022, eq. 6) on any type of prediction: the noise, x0 or v.</summary>
 internal static class Guidance
 {
     /// <summary>
@@ -23,10 +23,10 @@ internal static class Guidance
         return (unconditional + scale * (conditional - unconditional)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Guides a network that is run once on both halves.</summary>
+    /// <summary>Guides a network that runs once on both halves.</summary>
     /// <param name="both">
-    /// The network with its conditions doubled: the unconditional half first, as the reference's pipelines order them. It is given x and t
-    /// twice over. Where it gives a variance too, only the prediction is guided and the variance is the conditional half's.
+    /// The network with its conditions doubled, the unconditional half first, as in the reference's pipelines. It receives x and t repeated
+    /// twice. Of an output with a learned variance only the prediction is guided; the variance is the conditional half's.
     /// </param>
     /// <param name="scale">The guidance scale.</param>
     public static Denoiser ClassifierFree(Denoiser both, double scale) => (x, t) =>
@@ -37,7 +37,7 @@ internal static class Guidance
     };
 
     /// <summary>
-    /// Guides from two networks, or from one run twice, which halves the memory that <see cref="ClassifierFree(Denoiser, double)"/> takes.
+    /// Guides with two networks, or with two runs of one, in half the memory of <see cref="ClassifierFree(Denoiser, double)"/>.
     /// </summary>
     public static Denoiser ClassifierFree(Denoiser conditional, Denoiser unconditional, double scale) => (x, t) =>
     {
@@ -47,7 +47,7 @@ internal static class Guidance
 
     /// <summary>Guides the output of a doubled batch.</summary>
     /// <param name="output">[2 batch, channels or 2 channels, ...], the unconditional half first.</param>
-    /// <param name="channels">Channels of the sample; what lies beyond them is a learned variance.</param>
+    /// <param name="channels">Channels of the sample; further channels of the output are a learned variance.</param>
     /// <param name="scale">The guidance scale.</param>
     /// <returns>[batch, channels or 2 channels, ...]</returns>
     public static Tensor Combine(Tensor output, long channels, double scale)
@@ -60,10 +60,10 @@ internal static class Guidance
         return (extra > 0 ? cat([guided, conditional.narrow(1, channels, extra)], 1) : guided).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Brings the deviation of a guided prediction back towards the conditional one's (Lin et al., 2023, §3.4).</summary>
+    /// <summary>Rescales a guided prediction towards the standard deviation of the conditional one (Lin et al., 2023, §3.4).</summary>
     /// <param name="guided">[batch, ...]</param>
     /// <param name="conditional">[batch, ...]</param>
-    /// <param name="share">From 0 (as guided) to 1 (rescaled wholly); 0.7 in the paper.</param>
+    /// <param name="share">From 0 (no rescaling) to 1 (full rescaling); 0.7 in the paper.</param>
     public static Tensor Rescale(Tensor guided, Tensor conditional, double share)
     {
         using var scope = NewDisposeScope();
@@ -73,14 +73,14 @@ internal static class Guidance
     }
 
     /// <summary>
-    /// Pulls every predicted x0 up the gradient of a score, as the first diffusions guided by CLIP did (Dhariwal and Nichol, 2021, §4, with CLIP in place
-    /// of a classifier: Nichol et al., 2022, §2.3). The gradient is taken at x0, brought to a mean square of 1, and weighted by the noise that is left,
-    /// so that it decides on the layout early and leaves details alone.
+    /// Moves every predicted x0 along the gradient of a score, as in CLIP-guided diffusion (Dhariwal and Nichol, 2021, §4, with CLIP in
+    /// place of a classifier: Nichol et al., 2022, §2.3). The gradient is taken at x0, scaled to a mean square of 1, and weighted by the
+    /// remaining noise: it shapes the layout early and barely changes details.
     /// </summary>
     /// <param name="denoiser">The network, guided or not.</param>
-    /// <param name="scheduler">Whose schedule and prediction type it has, with its timesteps set.</param>
+    /// <param name="scheduler">Scheduler of the network, with its timesteps set.</param>
     /// <param name="score">From x0 [batch, channels, ...] to [batch], differentiable.</param>
-    /// <param name="scale">How far x0 moves, in its own units, where all is noise.</param>
+    /// <param name="scale">Distance by which x0 moves at full noise, in units of x0.</param>
     public static Denoiser Pulled(Denoiser denoiser, IScheduler scheduler, Func<Tensor, Tensor> score, double scale) => (x, t) =>
     {
         using var scope = NewDisposeScope();

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// Heun's second-order method (Karras et al., 2022, algorithm 1), after diffusers/schedulers/scheduling_heun_discrete.py. The network is
-/// called at both ends of a step, so all timesteps but the first stand twice in the list.
+/// Heun's second-order method (Karras et al., 2022, algorithm 1), after diffusers/schedulers/scheduling_heun_discrete.py. The network runs
+/// at both ends of a step, so every timestep except the first appears twice in the list.
 /// </summary>
 internal sealed class HeunScheduler(SchedulerConfig config) : KarrasScheduler(config)
 {

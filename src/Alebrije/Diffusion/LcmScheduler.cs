@@ -5,15 +5,14 @@ namespace Alebrije.Diffusion;
 
 /// <summary>
 /// Multistep sampling of latent consistency models (Luo et al., 2023, algorithm 3; boundary scalings of Song et al., 2023, appendix C),
-/// after
-/// diffusers/schedulers/scheduling_lcm.py: aim at x0, then noise it to the next timestep. The timesteps are those of the distillation.
+/// after diffusers/schedulers/scheduling_lcm.py: predict x0, then noise it to the next timestep. The timesteps are the distillation's.
 /// </summary>
 internal sealed class LcmScheduler : IScheduler
 {
     private const double SigmaData = 0.5;
     private float[] timesteps = [];
 
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
+    /// <exception cref="NotSupportedException">The configuration requires a feature that this class does not support.</exception>
     public LcmScheduler(SchedulerConfig config) => (Config, Schedule) = (config, NoiseSchedule.From(config));
 
     public SchedulerConfig Config { get; }

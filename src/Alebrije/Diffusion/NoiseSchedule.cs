@@ -4,7 +4,7 @@ namespace Alebrije.Diffusion;
 
 /// <summary>
 /// The forward process q(x_t | x_0) = N(sqrt(abar_t) x_0, (1 - abar_t) I) (Ho et al., 2020, eq. 4) as tables over the training timesteps,
-/// in float32 as the reference computes them, with what training needs of it. Immutable.
+/// in float32 as in the reference, with the targets and weights of training. Immutable.
 /// </summary>
 internal sealed class NoiseSchedule
 {
@@ -22,9 +22,9 @@ internal sealed class NoiseSchedule
     public IReadOnlyList<float> AlphasCumprod => alphasCumprod;
 
     /// <summary>Builds the tables of a configuration.</summary>
-    /// <param name="config">beta_schedule, beta_start, beta_end, trained_betas, rescale_betas_zero_snr count.</param>
+    /// <param name="config">Uses beta_schedule, beta_start, beta_end, trained_betas and rescale_betas_zero_snr.</param>
     /// <param name="finiteSigmas">
-    /// Samplers over sigma = sqrt((1 - abar) / abar) put 2^-24 in place of a last abar of 0 (zero terminal SNR).
+    /// Samplers over sigma = sqrt((1 - abar) / abar) replace a last abar of 0 (zero terminal SNR) by 2^-24.
     /// </param>
     /// <exception cref="NotSupportedException">The beta schedule is unknown.</exception>
     public static NoiseSchedule From(SchedulerConfig config, bool finiteSigmas = false)
@@ -65,7 +65,7 @@ internal sealed class NoiseSchedule
         return (MathF.Sqrt(alphaBar) * original + MathF.Sqrt(1 - alphaBar) * noise).MoveToOuterDisposeScope();
     }
 
-    /// <summary>What a network of that kind should give for x_t: the noise, x0, or v (Salimans and Ho, 2022, appendix D).</summary>
+    /// <summary>Training target for x_t: the noise, x0, or v (Salimans and Ho, 2022, appendix D).</summary>
     /// <returns>[batch, ...]</returns>
     public Tensor Target(PredictionType type, Tensor original, Tensor noise, Tensor timesteps)
     {
@@ -80,8 +80,8 @@ internal sealed class NoiseSchedule
         return target.MoveToOuterDisposeScope();
     }
 
-    /// <summary>x0 from a network's output at timesteps that differ within the batch.</summary>
-    /// <param name="type">What the network predicts.</param>
+    /// <summary>Computes x0 from a network's output at timesteps that differ within the batch.</summary>
+    /// <param name="type">Type of the network's prediction.</param>
     /// <param name="output">[batch, ...] its output.</param>
     /// <param name="x">[batch, ...] x_t.</param>
     /// <param name="timesteps">[batch] int64.</param>
@@ -102,9 +102,9 @@ internal sealed class NoiseSchedule
     /// Weights of the squared error per sample that make it min(SNR, gamma) times the error in x0 (min-SNR-gamma; Hang et al., 2023,
     /// §3.4), with SNR = abar / (1 - abar).
     /// </summary>
-    /// <param name="type">What the network predicts.</param>
+    /// <param name="type">Type of the network's prediction.</param>
     /// <param name="timesteps">[batch] int64.</param>
-    /// <param name="gamma">The bound, 5 in the paper.</param>
+    /// <param name="gamma">Upper bound of the SNR, 5 in the paper.</param>
     /// <returns>[batch]</returns>
     public Tensor MinSnrWeights(PredictionType type, Tensor timesteps, double gamma = 5)
     {
@@ -114,7 +114,7 @@ internal sealed class NoiseSchedule
         var bounded = snr.clamp_max(gamma);
         var weights = type switch
         {
-            // min(1, gamma / snr) is finite where the terminal SNR is zero.
+            // min(1, gamma / snr) is finite at zero terminal SNR.
             PredictionType.Epsilon => (gamma / snr).clamp_max(1),
             PredictionType.Sample => bounded,
             _ => bounded / (snr + 1),
@@ -164,7 +164,9 @@ internal sealed class NoiseSchedule
             .Select(i => (float)Math.Min(1 - (AlphaBarAt((i + 1.0) / steps) / AlphaBarAt((double)i / steps)), 0.999))];
     }
 
-    /// <summary>Shifts and scales sqrt(abar) so that its last value is 0 and its first stays (Lin et al., 2023, algorithm 1).</summary>
+    /// <summary>
+    /// Shifts and scales sqrt(abar) so that its last value is 0 and its first is unchanged (Lin et al., 2023, algorithm 1).
+    /// </summary>
     private static Tensor WithZeroTerminalSnr(Tensor betas)
     {
         var root = (1 - betas).cumprod(0).sqrt();

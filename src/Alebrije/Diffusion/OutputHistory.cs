@@ -3,21 +3,21 @@ using static TorchSharp.torch;
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// The last few predictions of a run, newest first, kept outside the dispose scopes of single steps. A step that does not follow the one
-/// before empties it, so that a scheduler can serve one run after another.
+/// The last predictions of a run, newest first, outside the dispose scopes of single steps. A step that does not follow the previous one
+/// empties it, so that a scheduler can serve one run after another.
 /// </summary>
 internal sealed class OutputHistory(int capacity) : IDisposable
 {
     private readonly List<Tensor> outputs = [];
     private int next = -1;
 
-    /// <summary>Predictions kept.</summary>
+    /// <summary>Number of predictions.</summary>
     public int Count => outputs.Count;
 
-    /// <summary>The prediction of <paramref name="back"/> steps ago.</summary>
+    /// <summary>The prediction <paramref name="back"/> steps ago.</summary>
     public Tensor this[int back] => outputs[back];
 
-    /// <summary>Empties the history unless <paramref name="index"/> follows the step before; says whether it did.</summary>
+    /// <summary>Empties the history unless <paramref name="index"/> follows the previous step; returns true if it does.</summary>
     public bool Follows(int index)
     {
         if (index == next) return true;
@@ -25,7 +25,7 @@ internal sealed class OutputHistory(int capacity) : IDisposable
         return false;
     }
 
-    /// <summary>Keeps the prediction of a step, alone where that step does not follow the one before, and drops what is too old.</summary>
+    /// <summary>Adds the prediction of a step, after clearing if the step does not follow the previous one, and drops the oldest.</summary>
     public void Push(Tensor output, int index)
     {
         Follows(index);
@@ -33,7 +33,7 @@ internal sealed class OutputHistory(int capacity) : IDisposable
         next = index + 1;
     }
 
-    /// <summary>Keeps a prediction whatever its step, and drops what is too old.</summary>
+    /// <summary>Adds a prediction regardless of its step, and drops the oldest.</summary>
     public void Add(Tensor output)
     {
         outputs.Insert(0, output.alias().DetachFromDisposeScope());
@@ -42,7 +42,7 @@ internal sealed class OutputHistory(int capacity) : IDisposable
         outputs.RemoveAt(outputs.Count - 1);
     }
 
-    /// <summary>Releases all.</summary>
+    /// <summary>Disposes all predictions.</summary>
     public void Clear()
     {
         foreach (var output in outputs) output.Dispose();

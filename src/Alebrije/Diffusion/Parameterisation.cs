@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Diffusion;
 
-/// <summary>What a diffusion network predicts.</summary>
+/// <summary>Type of a diffusion network's prediction.</summary>
 internal enum PredictionType
 {
     /// <summary>The noise (Ho et al., 2020).</summary>
@@ -18,7 +18,7 @@ internal enum PredictionType
 }
 
 /// <summary>
-/// From what the network predicts to x0 and to the noise, with x_t = sqrt(abar) x0 + sqrt(1 - abar) noise (Ho et al., 2020, eq. 4).
+/// Conversions of a network's output to x0 and to the noise, with x_t = sqrt(abar) x0 + sqrt(1 - abar) noise (Ho et al., 2020, eq. 4).
 /// </summary>
 internal static class Parameterisation
 {
@@ -32,10 +32,10 @@ internal static class Parameterisation
         _ => throw new FormatException($"a prediction type is one of epsilon, sample, v_prediction, not {name}."),
     };
 
-    /// <summary>x0 from the network's output.</summary>
-    /// <param name="type">What the network predicts.</param>
+    /// <summary>Computes x0 from the network's output.</summary>
+    /// <param name="type">Type of the network's prediction.</param>
     /// <param name="output">[batch, ...] the network's output.</param>
-    /// <param name="x">[batch, ...] the noisy sample that the network saw.</param>
+    /// <param name="x">[batch, ...] the noisy sample that the network ran on.</param>
     /// <param name="alphaBar">abar of the timestep.</param>
     public static Tensor Original(PredictionType type, Tensor output, Tensor x, float alphaBar)
     {
@@ -48,7 +48,7 @@ internal static class Parameterisation
         };
     }
 
-    /// <summary>The noise from the network's output; parameters as in <see cref="Original"/>.</summary>
+    /// <summary>Computes the noise from the network's output; parameters as in <see cref="Original"/>.</summary>
     public static Tensor Epsilon(PredictionType type, Tensor output, Tensor x, float alphaBar)
     {
         var (alpha, sigma) = (MathF.Sqrt(alphaBar), MathF.Sqrt(1 - alphaBar));
@@ -60,8 +60,8 @@ internal static class Parameterisation
         };
     }
 
-    /// <summary>What the network would have to say for a given x0; the inverse of <see cref="Original"/>.</summary>
-    /// <param name="type">What the network predicts.</param>
+    /// <summary>Output of the network that corresponds to a given x0; the inverse of <see cref="Original"/>.</summary>
+    /// <param name="type">Type of the network's prediction.</param>
     /// <param name="original">[batch, ...] x0.</param>
     /// <param name="x">[batch, ...] the noisy sample.</param>
     /// <param name="alphaBar">abar of the timestep, below 1.</param>
@@ -77,7 +77,7 @@ internal static class Parameterisation
     }
 
     /// <summary>
-    /// x0 of the sigma form x = x0 + sigma noise, where the network saw x / sqrt(sigma² + 1) (Karras et al., 2022, table 1).
+    /// Computes x0 of the sigma form x = x0 + sigma noise; the network ran on x / sqrt(sigma² + 1) (Karras et al., 2022, table 1).
     /// </summary>
     public static Tensor OriginalAtSigma(PredictionType type, Tensor output, Tensor x, float sigma) => type switch
     {
@@ -87,7 +87,7 @@ internal static class Parameterisation
     };
 
     /// <summary>
-    /// Splits an output with twice the channels of x into the prediction and the learned variance; other outputs have no variance.
+    /// Splits an output with twice the channels of x into prediction and learned variance; other outputs have no variance.
     /// </summary>
     /// <param name="output">[batch, channels or 2 channels, ...]</param>
     /// <param name="x">[batch, channels, ...]</param>
@@ -99,18 +99,18 @@ internal static class Parameterisation
             : (output, null);
     }
 
-    /// <summary>Keeps a predicted x0 in range as the configuration asks: dynamic thresholding, else clipping, else as it is.</summary>
+    /// <summary>Bounds a predicted x0 as configured: by dynamic thresholding, else clipping, else not at all.</summary>
     public static Tensor Bound(Tensor original, SchedulerConfig config) =>
         config.Thresholding ? Threshold(original, config.DynamicThresholdingRatio, config.SampleMaxValue)
         : config.ClipSample ? original.clamp(-config.ClipSampleRange, config.ClipSampleRange)
         : original;
 
     /// <summary>
-    /// Dynamic thresholding (Saharia et al., 2022, §2.3): s is a quantile of |x0| over a whole picture, at least 1 and at most
+    /// Dynamic thresholding (Saharia et al., 2022, §2.3): s is a quantile of |x0| over a whole image, at least 1 and at most
     /// <paramref name="limit"/>; x0 is clipped to [-s, s] and divided by s.
     /// </summary>
     /// <param name="original">[batch, ...]</param>
-    /// <param name="ratio">Which quantile, for example 0.95.</param>
+    /// <param name="ratio">The quantile, for example 0.95.</param>
     /// <param name="limit">The largest s.</param>
     public static Tensor Threshold(Tensor original, double ratio, double limit)
     {

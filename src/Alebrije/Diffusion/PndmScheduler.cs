@@ -5,10 +5,8 @@ namespace Alebrije.Diffusion;
 
 /// <summary>
 /// Pseudo numerical methods (Liu et al., 2022, eq. 9, 12 and 13), after diffusers/schedulers/scheduling_pndm.py: a linear multistep method
-/// that
-/// starts with pseudo Runge-Kutta steps of four calls each or, in Stable Diffusion's form, with one averaged step, so that the second
-/// timestep
-/// stands twice in the list and N steps make N + 1 calls.
+/// that starts with pseudo Runge-Kutta steps of four calls each or, in Stable Diffusion's form, with one averaged step; the second timestep
+/// then appears twice in the list and N steps make N + 1 calls.
 /// </summary>
 internal sealed class PndmScheduler : IScheduler
 {
@@ -19,7 +17,7 @@ internal sealed class PndmScheduler : IScheduler
     private Tensor? origin, average;
     private int stride, rungeKuttaCalls, calls, next = -1;
 
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
+    /// <exception cref="NotSupportedException">The configuration requires a feature that this class does not support.</exception>
     public PndmScheduler(SchedulerConfig config)
     {
         if (config.PredictionType == PredictionType.Sample) throw config.Unsupported("prediction_type", "sample", "epsilon, v_prediction");
@@ -58,7 +56,7 @@ internal sealed class PndmScheduler : IScheduler
 
     public void Dispose() => Restart();
 
-    /// <summary>Each of the four first timesteps with the middle to the next, every one but the ends twice.</summary>
+    /// <summary>Each of the first four timesteps and the midpoint to the next; all except the first and the last appear twice.</summary>
     private static float[] RungeKuttaTimesteps(float[] grid, int half)
     {
         float[] pairs = [.. grid[..RungeKuttaOrder].SelectMany(t => new[] { t + half, t }).Skip(1)];
@@ -66,7 +64,7 @@ internal sealed class PndmScheduler : IScheduler
     }
 
     /// <summary>
-    /// One of four calls of a Runge-Kutta step (eq. 13): weights 1/6, 1/3, 1/3, 1/6, from the sample that the step began with.
+    /// One of four calls of a Runge-Kutta step (eq. 13): weights 1/6, 1/3, 1/3, 1/6, from the initial sample of the step.
     /// </summary>
     private Tensor RungeKutta(Tensor prediction, int t, Tensor x)
     {
@@ -85,7 +83,7 @@ internal sealed class PndmScheduler : IScheduler
         return Transfer(origin!, from, to, phase == 3 ? sum : prediction);
     }
 
-    /// <summary>Adams-Bashforth on the last predictions (eq. 12), of as high an order as there are predictions.</summary>
+    /// <summary>Adams-Bashforth on the last predictions (eq. 12), of the highest order that they allow.</summary>
     private Tensor Multistep(Tensor prediction, int t, Tensor x)
     {
         if (calls == 1)
@@ -108,7 +106,7 @@ internal sealed class PndmScheduler : IScheduler
         return Transfer(x, t, t - stride, mean);
     }
 
-    /// <summary>x at another timestep, given the noise (eq. 9).</summary>
+    /// <summary>Transfers x to another timestep, given the noise (eq. 9).</summary>
     private Tensor Transfer(Tensor x, int from, int to, Tensor prediction)
     {
         var (alphaBar, alphaBarTo) = (Schedule.AlphaBar(from), to >= 0 ? Schedule.AlphaBar(to) : finalAlphaBar);

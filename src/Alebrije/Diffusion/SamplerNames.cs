@@ -1,8 +1,8 @@
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// Samplers by the names that people use: those of this program, of diffusers' classes, and of web interfaces. A sampler takes over the noise schedule and the
-/// prediction type of the checkpoint's own (diffusers, SchedulerMixin.from_config).
+/// Names of samplers: those of this program, of diffusers' classes, and of web interfaces. A sampler takes the noise schedule and the
+/// prediction type from the checkpoint's own scheduler (diffusers, SchedulerMixin.from_config).
 /// </summary>
 internal static class SamplerNames
 {
@@ -32,12 +32,12 @@ internal static class SamplerNames
     /// <summary>Names of this program.</summary>
     public static IReadOnlyList<string> Known { get; } = [.. All.Select(sampler => sampler.Name)];
 
-    /// <summary>The name of this program for a name that somebody uses; null where there is none.</summary>
+    /// <summary>Maps a common name to this program's name; null if it is unknown.</summary>
     public static string? Find(string name) => FindSampler(name)?.Name;
 
     /// <summary>The configuration of a sampler on a checkpoint's schedule.</summary>
     /// <param name="own">The checkpoint's own configuration.</param>
-    /// <param name="name">A name that <see cref="Find"/> finds.</param>
+    /// <param name="name">A name that <see cref="Find"/> accepts.</param>
     /// <exception cref="ArgumentException">There is no such sampler.</exception>
     public static SchedulerConfig Config(SchedulerConfig own, string name)
     {
@@ -45,7 +45,7 @@ internal static class SamplerNames
         return sampler.Change(own.As(sampler.ClassName));
     }
 
-    /// <summary>The refusal of an unknown name, one sentence.</summary>
+    /// <summary>Error message for an unknown name, one sentence.</summary>
     public static string Refusal(string name) => $"There is no sampler {name}; there are {string.Join(", ", Known)}.";
 
     private static Sampler? FindSampler(string name)
@@ -55,7 +55,7 @@ internal static class SamplerNames
             ?? All.FirstOrDefault(sampler => sampler.ClassName == name);
     }
 
-    /// <summary>"DPM++ 2M Karras" and "dpm++-2m-karras" are one name.</summary>
+    /// <summary>Normalises a name: "DPM++ 2M Karras" and "dpm++-2m-karras" are equal.</summary>
     private static string Plain(string name) => new([.. name.ToLowerInvariant().Where(c => char.IsLetterOrDigit(c) || c == '+')]);
 
     private static SchedulerConfig Same(SchedulerConfig config) => config;

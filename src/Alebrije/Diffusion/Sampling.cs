@@ -3,57 +3,57 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Diffusion;
 
-/// <summary>What a run tells after each step. The tensors are valid during the call only: clone what is to be kept.</summary>
+/// <summary>Progress of a run after a step. The tensors are valid only during the call: clone any that outlive it.</summary>
 /// <param name="Step">Steps done, from 1.</param>
-/// <param name="Of">Steps of this run.</param>
-/// <param name="Timestep">The timestep that was just left.</param>
+/// <param name="Of">Total steps of this run.</param>
+/// <param name="Timestep">The timestep of the step.</param>
 /// <param name="Sample">[batch, channels, ...] x after the step.</param>
-/// <param name="Original">[batch, channels, ...] the x0 that the step aimed at.</param>
+/// <param name="Original">[batch, channels, ...] the x0 that the step predicts.</param>
 internal readonly record struct SamplingProgress(int Step, int Of, float Timestep, Tensor Sample, Tensor Original);
 
-/// <summary>How a run goes.</summary>
+/// <summary>Options of a sampling run.</summary>
 internal sealed record SamplingOptions
 {
-    /// <summary>Index of the first timestep used; above 0 for runs that start from a noised picture.</summary>
+    /// <summary>Index of the first timestep used; above 0 for runs that start from a noised image.</summary>
     public int Start { get; init; }
 
     /// <summary>DDIM's eta, from 0 to 1.</summary>
     public float Eta { get; init; }
 
-    /// <summary>Called after each step.</summary>
+    /// <summary>Called after each step with its progress.</summary>
     public Action<SamplingProgress>? Progress { get; init; }
 
     /// <summary>
-    /// Changes x after a step, for example to keep the known part of a picture; it is given x and the index of the step done.
+    /// Changes x after a step, for example to restore the unmasked region of an image; called with x and the index of the step.
     /// </summary>
     public Func<Tensor, int, Tensor>? AfterStep { get; init; }
 }
 
-/// <summary>The denoising loop that all pipelines share.</summary>
+/// <summary>The denoising loop of all pipelines.</summary>
 internal static class Sampling
 {
-    /// <summary>What a run from pure noise starts with, at the scale of the first step.</summary>
+    /// <summary>Initial sample of a run from pure noise, at the scale of the first step.</summary>
     public static Tensor Begin(IScheduler scheduler, Noise noise, params long[] shape)
     {
         using var scope = NewDisposeScope();
         return (noise.Randn(shape) * scheduler.InitNoiseSigma).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Index of the step from which a run that starts from a noised sample goes on: the last <paramref name="strength"/> of the steps are taken.</summary>
-    /// <param name="steps">Steps of a whole run.</param>
-    /// <param name="strength">From 0 to 1; at least one step is taken.</param>
+    /// <summary>Index of the first step of a run from a noised sample: the last <paramref name="strength"/> of the steps run.</summary>
+    /// <param name="steps">Steps of a full run.</param>
+    /// <param name="strength">Share of the steps, from 0 to 1; at least one step runs.</param>
     public static int FirstStep(int steps, double strength) => Math.Min(steps - Math.Min((int)(steps * strength), steps), steps - 1);
 
     /// <summary>Denoises <paramref name="start"/> along the scheduler's timesteps, with one dispose scope per step.</summary>
-    /// <param name="scheduler">With its timesteps set.</param>
+    /// <param name="scheduler">Scheduler with its timesteps set.</param>
     /// <param name="denoiser">The network, guided or not.</param>
-    /// <param name="start">[batch, channels, ...] the noisy sample at the scale of the first step used; it stays the caller's.</param>
-    /// <param name="noise">Random numbers for the steps that draw.</param>
+    /// <param name="start">[batch, channels, ...] the noisy sample at the scale of the first step used; the caller keeps it.</param>
+    /// <param name="noise">Source of random numbers, for stochastic methods.</param>
     /// <param name="options">Start, eta, progress.</param>
-    /// <param name="cancellation">Looked at before every step.</param>
+    /// <param name="cancellation">Checked before every step.</param>
     /// <returns>[batch, channels, ...]</returns>
     /// <exception cref="InvalidOperationException">No timesteps were set, or none is left after the start.</exception>
-    /// <exception cref="OperationCanceledException">Cancellation was asked.</exception>
+    /// <exception cref="OperationCanceledException">Cancellation was requested.</exception>
     public static Tensor Run(
         IScheduler scheduler, Denoiser denoiser, Tensor start, Noise noise, SamplingOptions? options = null,
         CancellationToken cancellation = default)

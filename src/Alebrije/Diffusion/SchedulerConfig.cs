@@ -6,8 +6,8 @@ using Alebrije.Weights;
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// <c>scheduler_config.json</c>: every key that a published scheduler has. Missing and null keys take the constructor default of the class
-/// named by <c>_class_name</c> (diffusers, src/diffusers/schedulers); unknown keys are ignored.
+/// <c>scheduler_config.json</c>: every key of a published scheduler. Missing and null keys take the constructor default of the class named
+/// by <c>_class_name</c> (diffusers, src/diffusers/schedulers); unknown keys are ignored.
 /// </summary>
 internal sealed record SchedulerConfig
 {
@@ -16,7 +16,7 @@ internal sealed record SchedulerConfig
 
     private const string ClassKey = "_class_name";
 
-    /// <summary>Keys that the file has; none for constructor defaults alone.</summary>
+    /// <summary>Keys in the file; empty for constructor defaults alone.</summary>
     private FileKeys own;
 
     [JsonPropertyName(ClassKey)]
@@ -66,8 +66,8 @@ internal sealed record SchedulerConfig
     public IReadOnlyList<int>? DisableCorrector { get; init; }
 
     /// <summary>
-    /// DDIM on this configuration's schedule, from the last training timestep to the picture itself, without clipping, so that its steps can be
-    /// taken backwards (Song et al., 2021, §4.3; Ramesh et al., 2022, §3.1).
+    /// DDIM on this configuration's schedule, from the last training timestep to the image, without clipping, so that its steps can be
+    /// inverted (Song et al., 2021, §4.3; Ramesh et al., 2022, §3.1).
     /// </summary>
     public SchedulerConfig ForDdim() => this with
     {
@@ -92,8 +92,8 @@ internal sealed record SchedulerConfig
 
     /// <summary>Reads <c>scheduler_config.json</c>, or the file of that name inside a folder.</summary>
     /// <exception cref="CheckpointNotFoundException">There is no such file.</exception>
-    /// <exception cref="WeightsException">It is not a scheduler's configuration; the message names file and key.</exception>
-    /// <exception cref="NotSupportedException">It names a class that is not built in.</exception>
+    /// <exception cref="WeightsException">The file is not a scheduler's configuration; the message names file and key.</exception>
+    /// <exception cref="NotSupportedException">The file names a class that is not built in.</exception>
     public static SchedulerConfig Load(string path)
     {
         if (Directory.Exists(path)) path = Path.Combine(path, FileName);
@@ -103,7 +103,9 @@ internal sealed record SchedulerConfig
     /// <summary>Reads the text of a <c>scheduler_config.json</c>; exceptions as <see cref="Load"/>.</summary>
     public static SchedulerConfig Parse(string json) => Of(ConfigFile.ParseObject(json, FileName), FileName);
 
-    /// <summary>Another scheduler class with the keys of this file, its own defaults for all others (diffusers, SchedulerMixin.from_config).</summary>
+    /// <summary>
+    /// Another scheduler class with the keys of this file, and its own defaults for all others (diffusers, SchedulerMixin.from_config).
+    /// </summary>
     /// <exception cref="NotSupportedException">No scheduler of that name is built in.</exception>
     public SchedulerConfig As(string className) =>
         own.Keys is { } keys ? Of(className, keys, FileName) : this with { ClassName = className };
@@ -121,7 +123,7 @@ internal sealed record SchedulerConfig
     private static SchedulerConfig Of(string className, JsonObject keys, string file) =>
         ConfigFile.Overlay(For(className), keys, file) with { own = new FileKeys(keys) };
 
-    /// <summary>Keys of a file. Configurations with the same values are equal, wherever their values are from.</summary>
+    /// <summary>Keys of a file. Configurations with equal values are equal, regardless of the source of the values.</summary>
     private readonly struct FileKeys(JsonObject keys) : IEquatable<FileKeys>
     {
         public JsonObject? Keys => keys;
@@ -133,7 +135,7 @@ internal sealed record SchedulerConfig
         public override int GetHashCode() => 0;
     }
 
-    /// <summary>The refusal of a value that the class does not support.</summary>
+    /// <summary>Exception for a value that the class does not support.</summary>
     public NotSupportedException Unsupported(string key, object? value, string supported) =>
         new($"{ClassName} does not support \"{key}\": \"{value}\"; supported: {supported}.");
 

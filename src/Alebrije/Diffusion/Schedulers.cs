@@ -3,7 +3,7 @@ namespace Alebrije.Diffusion;
 /// <summary>Builds the sampler that a configuration names.</summary>
 internal static class Schedulers
 {
-    /// <summary>The class names that are built in.</summary>
+    /// <summary>Names of the built-in classes.</summary>
     public static IReadOnlyList<string> Known { get; } =
     [
         "UnCLIPScheduler", "DDPMScheduler", "DDIMScheduler", "DDIMInverseScheduler",
@@ -35,7 +35,7 @@ internal static class Schedulers
         _ => throw Unknown(config.ClassName),
     };
 
-    /// <summary>The refusal of a class that is not built in.</summary>
+    /// <summary>Exception for a class that is not built in.</summary>
     public static NotSupportedException Unknown(string className) =>
         new($"Scheduler class \"{className}\" is not known here; these are: {string.Join(", ", Known)}.");
 }

@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// What the samplers over noise levels share, for x = x0 + sigma noise: input scaling and start (Karras et al., 2022, table 1, VP).
+/// Input scaling and start of the samplers over noise levels, for x = x0 + sigma noise (Karras et al., 2022, table 1, VP).
 /// </summary>
 internal static class SigmaForm
 {
-    /// <summary>x / sqrt(sigma² + 1), which the network was trained on.</summary>
+    /// <summary>x / sqrt(sigma² + 1), the network's input in training.</summary>
     public static Tensor Scale(Tensor x, float sigma) => x / MathF.Sqrt((sigma * sigma) + 1);
 
-    /// <summary>Deviation of the first sample; spacings that leave out the last training timestep start a little higher.</summary>
+    /// <summary>Standard deviation of the first sample; slightly higher for spacings that omit the last training timestep.</summary>
     public static float InitNoiseSigma(SchedulerConfig config, IReadOnlyList<float> sigmas)
     {
         var most = sigmas.Max();

@@ -1,11 +1,10 @@
 namespace Alebrije.Diffusion;
 
-/// <summary>Noise levels of a run, sigma = sqrt((1 - abar) / abar), and the timesteps that belong to them.</summary>
+/// <summary>Noise levels of a run, sigma = sqrt((1 - abar) / abar), and their timesteps.</summary>
 internal static class SigmaGrid
 {
     /// <summary>
-    /// Timesteps and sigmas (one more, the last where the run ends) of the Euler family
-    /// (diffusers/schedulers/scheduling_euler_discrete.py).
+    /// Timesteps and sigmas (one more: the final noise level) of the Euler family (diffusers/schedulers/scheduling_euler_discrete.py).
     /// </summary>
     public static (float[] Timesteps, float[] Sigmas) Continuous(SchedulerConfig config, NoiseSchedule schedule, int steps)
     {
@@ -21,14 +20,14 @@ internal static class SigmaGrid
             (sigmas, timesteps) = (respaced, [.. TimestepsOf(respaced, table).Select(t => (float)t)]);
         float[] all = [.. sigmas.Select(sigma => (float)sigma), Last(config, table)];
 
-        // The scaling of Karras et al. (2022), table 1 (EDM), that video models use.
+        // Scaling of Karras et al. (2022), table 1 (EDM), used by video models.
         if (config.TimestepType == "continuous" && config.PredictionType == PredictionType.VPrediction)
             timesteps = [.. all.SkipLast(1).Select(sigma => 0.25f * MathF.Log(sigma))];
         return (timesteps, all);
     }
 
     /// <summary>
-    /// Whole timesteps and their sigmas, of DPM-Solver and UniPC (diffusers/schedulers/scheduling_dpmsolver_multistep.py).
+    /// Integer timesteps and their sigmas, of DPM-Solver and UniPC (diffusers/schedulers/scheduling_dpmsolver_multistep.py).
     /// </summary>
     public static (float[] Timesteps, float[] Sigmas) Whole(SchedulerConfig config, NoiseSchedule schedule, int steps)
     {
@@ -46,7 +45,7 @@ internal static class SigmaGrid
         var sigmas = Interpolate(timesteps, table);
         if (Respaced(config, table[0], table[^1], steps) is { } respaced)
         {
-            // The reference rounds Karras's and Lu's timesteps but for cosine schedules, and cuts the others'.
+            // The reference rounds Karras's and Lu's timesteps except for cosine schedules, and truncates the others.
             var rounded = (config.UseKarrasSigmas || config.UseLuLambdas) && config.BetaSchedule != "squaredcos_cap_v2";
             sigmas = respaced;
             timesteps = [.. TimestepsOf(respaced, table).Select(t => (float)(rounded ? Math.Round(t) : Math.Truncate(t)))];
@@ -55,7 +54,7 @@ internal static class SigmaGrid
         return (timesteps, [.. sigmas.Select(sigma => (float)sigma), Last(config, table)]);
     }
 
-    /// <summary>Values of a table at places between its entries; beyond its ends, the end values.</summary>
+    /// <summary>Interpolates a table linearly at fractional positions; beyond its ends, the end values.</summary>
     public static double[] Interpolate(IReadOnlyList<float> places, float[] table) => [.. places.Select(place =>
     {
         var low = (int)Math.Clamp(Math.Floor(place), 0, table.Length - 1);
@@ -71,7 +70,7 @@ internal static class SigmaGrid
         return [.. TimestepGrid.Linspace(0, 1, steps).Select(ramp => Math.Pow(from + (ramp * (to - from)), rho))];
     }
 
-    /// <summary>Even in log sigma.</summary>
+    /// <summary>Sigmas evenly spaced in log sigma.</summary>
     public static double[] Exponential(double least, double most, int steps) =>
         [.. TimestepGrid.Linspace(Math.Log(most), Math.Log(least), steps).Select(Math.Exp)];
 
@@ -79,7 +78,7 @@ internal static class SigmaGrid
     public static double[] Beta(double least, double most, int steps) =>
         [.. TimestepGrid.Linspace(0, 1, steps).Select(ramp => least + (BetaDistribution.Quantile(1 - ramp, 0.6) * (most - least)))];
 
-    /// <summary>Timesteps, not whole, whose log sigma by linear interpolation is that of the given sigmas.</summary>
+    /// <summary>Fractional timesteps whose log sigma, linearly interpolated, is that of the given sigmas.</summary>
     public static double[] TimestepsOf(IReadOnlyList<double> sigmas, float[] table)
     {
         var logs = Array.ConvertAll(table, MathF.Log);
@@ -106,7 +105,7 @@ internal static class SigmaGrid
     };
 
     /// <summary>
-    /// Number of timesteps whose lambda = log(alpha / sigma) is at least the bound, which cosine schedules need at their end.
+    /// Number of timesteps with lambda = log(alpha / sigma) of at least the bound, required at the end of cosine schedules.
     /// </summary>
     private static int LengthAbove(double least, NoiseSchedule schedule) => schedule.AlphasCumprod
         .Count(alphaBar => MathF.Log(MathF.Sqrt(alphaBar)) - MathF.Log(MathF.Sqrt(1 - alphaBar)) >= least);
@@ -115,7 +114,7 @@ internal static class SigmaGrid
 /// <summary>The symmetric beta distribution Beta(a, a).</summary>
 internal static class BetaDistribution
 {
-    /// <summary>The x in [0, 1] below which a share p of the distribution lies.</summary>
+    /// <summary>The x in [0, 1] with cumulative probability p.</summary>
     public static double Quantile(double p, double a)
     {
         if (p is <= 0 or >= 1) return Math.Clamp(p, 0, 1);

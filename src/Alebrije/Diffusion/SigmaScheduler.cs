@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Diffusion;
 
-/// <summary>State of every method over noise levels: the schedule, and the grid of a run.</summary>
+/// <summary>State of the methods over noise levels: the schedule, and the grid of a run.</summary>
 internal abstract class SigmaScheduler : IScheduler
 {
     protected SigmaScheduler(SchedulerConfig config)
@@ -31,7 +31,7 @@ internal abstract class SigmaScheduler : IScheduler
 
     public void Dispose() => Forget();
 
-    /// <summary>Drops what the method keeps of earlier steps.</summary>
+    /// <summary>Drops the method's state of earlier steps.</summary>
     protected virtual void Forget() { }
 }
 

@@ -1,14 +1,12 @@
 namespace Alebrije.Diffusion;
 
-/// <summary>
-/// Which timesteps a run uses (Lin et al., 2023, table 2: leading, linspace, trailing), rounded as numpy rounds (half to even).
-/// </summary>
+/// <summary>Timesteps of a run (Lin et al., 2023, table 2: leading, linspace, trailing), rounded as in numpy (half to even).</summary>
 internal static class TimestepGrid
 {
     /// <summary>Descending timesteps of a run.</summary>
-    /// <param name="config">timestep_spacing, steps_offset and num_train_timesteps count.</param>
+    /// <param name="config">Uses timestep_spacing, steps_offset and num_train_timesteps.</param>
     /// <param name="steps">Number of timesteps.</param>
-    /// <param name="whole">Whether linspace timesteps are rounded to whole numbers.</param>
+    /// <param name="whole">True if linspace timesteps are rounded to integers.</param>
     public static float[] Spaced(SchedulerConfig config, int steps, bool whole = true)
     {
         Check(config, steps);
@@ -22,7 +20,7 @@ internal static class TimestepGrid
         };
     }
 
-    /// <summary>Refuses a number of steps that no grid can have.</summary>
+    /// <summary>Throws for a number of steps that no grid supports.</summary>
     public static void Check(SchedulerConfig config, int steps, int least = 1)
     {
         if (steps < least || steps > config.TrainTimesteps)

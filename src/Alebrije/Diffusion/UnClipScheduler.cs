@@ -4,15 +4,14 @@ using static TorchSharp.torch;
 namespace Alebrije.Diffusion;
 
 /// <summary>
-/// Ancestral sampling of Karlo's unCLIP (Ho et al., 2020, eq. 6 and 7, between the timesteps that are kept), after
-/// diffusers/schedulers/scheduling_unclip.py: the grid holds both 0 and T - 1, and the upper bound of a learned variance is log(beta)
-/// itself.
+/// Ancestral sampling of Karlo's unCLIP (Ho et al., 2020, eq. 6 and 7, between the timesteps used), after
+/// diffusers/schedulers/scheduling_unclip.py: the grid contains both 0 and T - 1, and the upper bound of a learned variance is log(beta).
 /// </summary>
 internal sealed class UnClipScheduler : IScheduler
 {
     private float[] timesteps = [];
 
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
+    /// <exception cref="NotSupportedException">The configuration requires a feature that this class does not support.</exception>
     public UnClipScheduler(SchedulerConfig config)
     {
         if (config.BetaSchedule != "squaredcos_cap_v2") throw config.Unsupported("beta_schedule", config.BetaSchedule, "squaredcos_cap_v2");
@@ -27,7 +26,9 @@ internal sealed class UnClipScheduler : IScheduler
     public NoiseSchedule Schedule { get; }
     public IReadOnlyList<float> Timesteps => timesteps;
 
-    /// <summary>Goes from t to t - 1 in every step although the grid skips timesteps, as the reference does when its caller names no next timestep.</summary>
+    /// <summary>
+    /// True if every step goes from t to t - 1 although the grid skips timesteps, as in the reference without prev_timestep.
+    /// </summary>
     public bool StepsByOne { get; init; }
 
     public void SetTimesteps(int steps)
@@ -52,9 +53,7 @@ internal sealed class UnClipScheduler : IScheduler
         return new SchedulerStep(mean, original).MoveToOuterDisposeScope();
     }
 
-    /// <summary>
-    /// Standard deviation of the noise added on the way from t to previous: a number, or [batch, channels, ...] when it is learned.
-    /// </summary>
+    /// <summary>Standard deviation of the noise added from t to previous: a scalar, or [batch, channels, ...] if it is learned.</summary>
     private Tensor Deviation(int t, int previous, Tensor? learned) =>
         Config.VarianceType == "learned_range" && learned is not null
             ? (0.5f * LogVariance(t, previous, learned)).exp()
@@ -64,7 +63,7 @@ internal sealed class UnClipScheduler : IScheduler
     internal float SmallDeviation(int t, int previous) => MathF.Exp(0.5f * MathF.Log(MathF.Max(SmallVariance(t, previous), 1e-20f)));
 
     /// <summary>
-    /// Log variance between the posterior's (at -1) and beta (at 1), as the network says (Nichol and Dhariwal, 2021, eq. 15).
+    /// Learned log variance, between the posterior's (output -1) and beta's (output 1) (Nichol and Dhariwal, 2021, eq. 15).
     /// </summary>
     internal Tensor LogVariance(int t, int previous, Tensor learned)
     {
@@ -79,7 +78,7 @@ internal sealed class UnClipScheduler : IScheduler
         return (1 - alphaBarPrevious) / (1 - alphaBar) * beta;
     }
 
-    /// <summary>abar at both ends and the beta that leads from one to the other: of the table where they are neighbours.</summary>
+    /// <summary>abar at both timesteps and the beta between them: the table's if they are adjacent.</summary>
     private (float AlphaBar, float AlphaBarPrevious, float Beta) Between(int t, int previous)
     {
         var (alphaBar, alphaBarPrevious) = (Schedule.AlphaBar(t), previous >= 0 ? Schedule.AlphaBar(previous) : 1);

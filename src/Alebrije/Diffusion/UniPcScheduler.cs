@@ -5,8 +5,7 @@ namespace Alebrije.Diffusion;
 
 /// <summary>
 /// UniPC (Zhao et al., 2023, algorithms 1 and 2, data prediction), after diffusers/schedulers/scheduling_unipc_multistep.py: each call of
-/// the
-/// network first corrects the sample that it was given (UniC), then predicts the next one (UniP), with the same unified formula.
+/// the network first corrects its input sample (UniC), then predicts the next one (UniP), with the same unified formula.
 /// </summary>
 internal sealed class UniPcScheduler : SigmaScheduler
 {
@@ -14,7 +13,7 @@ internal sealed class UniPcScheduler : SigmaScheduler
     private Tensor? last;
     private int lastOrder;
 
-    /// <exception cref="NotSupportedException">The configuration asks for what this class does not have.</exception>
+    /// <exception cref="NotSupportedException">The configuration requires a feature that this class does not support.</exception>
     public UniPcScheduler(SchedulerConfig config) : base(config)
     {
         if (config.SolverType is not ("bh1" or "bh2" or "midpoint" or "heun" or "logrho"))
@@ -62,9 +61,7 @@ internal sealed class UniPcScheduler : SigmaScheduler
         return (alpha * original + sigma * noise).MoveToOuterDisposeScope();
     }
 
-    /// <summary>
-    /// From x at Levels[index] to the next noise level; with the prediction made there, where it is known (UniC), else without (UniP).
-    /// </summary>
+    /// <summary>Updates x from Levels[index] to the next noise level; with a prediction at that level (UniC), or without (UniP).</summary>
     private Tensor Update(Tensor x, int index, int order, Tensor? arrived)
     {
         var ((alphaT, sigmaT), (_, sigmaS)) = (SigmaForm.AlphaSigma(Levels[index + 1]), SigmaForm.AlphaSigma(Levels[index]));
@@ -81,7 +78,7 @@ internal sealed class UniPcScheduler : SigmaScheduler
         return arrived is null ? next : next - alphaT * weight * rho[^1] * (arrived - history[0]);
     }
 
-    /// <summary>Solves R rho = b (eq. 11), with the values that the paper fixes for the lowest orders (§3.3).</summary>
+    /// <summary>Solves R rho = b (eq. 11), with the paper's fixed values for the lowest orders (§3.3).</summary>
     private static float[] Rho(float[] ratios, float h, float weight, bool corrector)
     {
         var order = ratios.Length + 1;

@@ -16,7 +16,7 @@ internal enum GeluForm
     Quick,
 }
 
-/// <summary>Activation functions by the names that published configs give them (diffusers, models/activations.py).</summary>
+/// <summary>Activation functions by their names in published configs (diffusers, models/activations.py).</summary>
 internal static class Activation
 {
     /// <summary>Factor within <see cref="QuickGelu"/>.</summary>
@@ -25,7 +25,7 @@ internal static class Activation
     /// <summary>x · sigmoid(1.702 x) (openai/CLIP, model.py, QuickGELU).</summary>
     public static Tensor QuickGelu(Tensor x) => x * (QuickGeluScale * x).sigmoid();
 
-    /// <summary>Gaussian error unit by the tanh formula (Hendrycks and Gimpel, 2016).</summary>
+    /// <summary>Tanh approximation of GELU (Hendrycks and Gimpel, 2016).</summary>
     public static Tensor TanhGelu(Tensor x) => 0.5 * x * (1 + (Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x.pow(3)))).tanh());
 
     /// <returns>The form as a function of a tensor of any shape.</returns>
@@ -36,7 +36,7 @@ internal static class Activation
         _ => x => nn.functional.gelu(x),
     };
 
-    /// <summary>Finds a function: silu (or swish), gelu (exact, by erf), relu or mish.</summary>
+    /// <summary>Finds a function by name: silu (or swish), gelu (exact, by erf), relu or mish.</summary>
     /// <exception cref="ArgumentException">The name is none of these.</exception>
     public static Func<Tensor, Tensor> Named(string name) => name switch
     {

@@ -6,22 +6,22 @@ namespace Alebrije.Nn;
 
 /// <summary>Sizes of an attention layer.</summary>
 /// <param name="Heads">Number of heads.</param>
-/// <param name="HeadWidth">Features of one head; the inner width is heads × this.</param>
+/// <param name="HeadWidth">Width of one head; the inner width is heads × this.</param>
 internal sealed record AttentionSizes(long Heads, long HeadWidth)
 {
-    /// <summary>Features of one head times heads.</summary>
+    /// <summary>Inner width: heads × head width.</summary>
     public long Inner => Heads * HeadWidth;
 
-    /// <summary>Features of the tokens attended to; null when a sequence attends to itself.</summary>
+    /// <summary>Width of the context tokens; null for self-attention.</summary>
     public long? ContextWidth { get; init; }
 
-    /// <summary>Whether queries, keys and values have a bias; the output always has one.</summary>
+    /// <summary>True if queries, keys and values have a bias; the output always has one.</summary>
     public bool Bias { get; init; }
 
-    /// <summary>Scores that may leave float16's range are computed in float32; bfloat16 has the range and stays.</summary>
+    /// <summary>True if scores are computed in float32 instead of float16, whose range they may exceed; bfloat16 is unaffected.</summary>
     public bool Upcast { get; init; }
 
-    /// <summary>Probability that training drops an output feature.</summary>
+    /// <summary>Dropout probability of the output.</summary>
     public double Dropout { get; init; }
 
     /// <summary>Splits a width into heads.</summary>
@@ -32,7 +32,7 @@ internal sealed record AttentionSizes(long Heads, long HeadWidth)
 }
 
 /// <summary>
-/// Multi-head attention (Vaswani et al., 2017, §3.2) from a sequence to itself or to another one, with tensors named as in diffusers
+/// Multi-head attention (Vaswani et al., 2017, §3.2) of a sequence to itself or to another one, with tensors named as in diffusers
 /// (models/attention_processor.py, Attention).
 /// </summary>
 internal sealed class Attention : nn.Module<Tensor, Tensor?, Tensor?, Tensor>
@@ -51,10 +51,10 @@ internal sealed class Attention : nn.Module<Tensor, Tensor?, Tensor?, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>How it splits its width.</summary>
+    /// <summary>Number and width of the heads.</summary>
     public AttentionSizes Sizes => sizes;
 
-    /// <summary>The layers of queries, keys, values and of what comes out.</summary>
+    /// <summary>Layers of queries, keys, values and output.</summary>
     public (LinearLayer Q, LinearLayer K, LinearLayer V, LinearLayer Out) Projections => (to_q, to_k, to_v, to_out[0]);
 
     /// <param name="x">[batch, tokens, width]</param>
@@ -71,7 +71,7 @@ internal sealed class Attention : nn.Module<Tensor, Tensor?, Tensor?, Tensor>
 
     /// <summary>softmax(q kᵀ / √d + bias) v, head by head.</summary>
     /// <param name="projected">Queries [batch, tokens, inner]; keys and values [batch, others, inner].</param>
-    /// <param name="sizes">Heads, and whether scores are upcast.</param>
+    /// <param name="sizes">Heads, and the upcast of scores.</param>
     /// <param name="bias">Broadcast to [batch, heads, tokens, others], or null.</param>
     /// <returns>[batch, tokens, inner]</returns>
     internal static Tensor Attend((Tensor Q, Tensor K, Tensor V) projected, AttentionSizes sizes, Tensor? bias = null)
@@ -84,8 +84,8 @@ internal sealed class Attention : nn.Module<Tensor, Tensor?, Tensor?, Tensor>
 }
 
 /// <summary>
-/// Attention of a picture's positions to each other, normalised first and added to its input: the middle of an autoencoder
-/// (diffusers, models/attention_processor.py, Attention with group_norm and residual_connection).
+/// Self-attention over an image's positions, normalised first and added to its input: the middle of an autoencoder (diffusers,
+/// models/attention_processor.py, Attention with group_norm and residual_connection).
 /// </summary>
 internal sealed class SpatialAttention : nn.Module<Tensor, Tensor>
 {

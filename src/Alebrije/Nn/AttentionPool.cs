@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Nn;
 
 /// <summary>
-/// Attention of the mean token to itself and all tokens (openai/CLIP, model.py, AttentionPool2d; diffusers, models/embeddings.py,
-/// AttentionPooling).
+/// Attention pooling: the mean token attends to itself and all tokens (openai/CLIP, model.py, AttentionPool2d; diffusers,
+/// models/embeddings.py, AttentionPooling).
 /// </summary>
 internal sealed class AttentionPool : nn.Module<Tensor, Tensor>
 {
@@ -15,10 +15,10 @@ internal sealed class AttentionPool : nn.Module<Tensor, Tensor>
     private readonly LinearLayer q_proj, k_proj, v_proj;
     private readonly LinearLayer? c_proj;
 
-    /// <param name="positions">Tokens that have a position, the mean first: 1, or all and the mean.</param>
-    /// <param name="width">Features of a token.</param>
+    /// <param name="positions">Number of tokens with a position, the mean first: 1, or all and the mean.</param>
+    /// <param name="width">Width of a token.</param>
     /// <param name="heads">Number of heads; they divide the width.</param>
-    /// <param name="output">Features that a last layer gives; null: no such layer.</param>
+    /// <param name="output">Width of a last layer; null: no such layer.</param>
     public AttentionPool(int positions, int width, int heads, int? output = null) : base(nameof(AttentionPool))
     {
         sizes = AttentionSizes.Split(width, heads);

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Nn;
 
-/// <summary>Changes of layout that attention needs, by name.</summary>
+/// <summary>Changes of layout for attention, by name.</summary>
 internal static class FeatureShapes
 {
     extension(Tensor x)

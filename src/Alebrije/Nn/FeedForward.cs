@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Nn;
 
 /// <summary>
-/// The transformer's network on each token, four times as wide inside (diffusers, models/attention.py, FeedForward), with exact GELU
-/// or gated by it (Shazeer, 2020).
+/// Feed-forward network of a transformer, with an inner width of four times the width (diffusers, models/attention.py, FeedForward) and
+/// exact GELU or GEGLU (Shazeer, 2020).
 /// </summary>
 internal sealed class FeedForward : nn.Module<Tensor, Tensor>
 {
@@ -18,10 +18,10 @@ internal sealed class FeedForward : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>The layer that widens, before its activation, and the one that narrows again.</summary>
+    /// <summary>The up-projection and the down-projection.</summary>
     public (LinearLayer Widen, LinearLayer Narrow) Projections => net.Projections;
 
-    /// <summary>Whether the widened tokens are gated (GEGLU).</summary>
+    /// <summary>True if the up-projection is gated (GEGLU).</summary>
     public bool IsGated => net.IsGated;
 
     /// <param name="x">[batch, tokens, width]</param>

@@ -6,15 +6,17 @@ using static TorchSharp.torch;
 namespace Alebrije.Nn;
 
 /// <summary>
-/// The layers that every network is made of, initialised as PyTorch's own. Weights may stay float32 while activations are bfloat16:
-/// a layer computes in the type of its input and casts its weights when they differ.
+/// Layers of all networks, initialised as in PyTorch. Weights may stay float32 while activations are bfloat16: a layer computes in the type
+/// of its input and casts its weights if they differ.
 /// </summary>
 internal static class Layers
 {
     /// <summary>Fully connected layer over the last axis: [..., <paramref name="input"/>] → [..., <paramref name="output"/>].</summary>
     public static LinearLayer Linear(long input, long output, bool bias = true) => new(input, output, bias);
 
-    /// <summary>Convolution with a square kernel: [batch, <paramref name="input"/>, h, w] → [batch, <paramref name="output"/>, h', w'].</summary>
+    /// <summary>
+    /// Convolution with a square kernel: [batch, <paramref name="input"/>, h, w] → [batch, <paramref name="output"/>, h', w'].
+    /// </summary>
     public static ConvolutionLayer Conv2d(long input, long output, long kernel, long stride = 1, long padding = 0, bool bias = true) =>
         new((input, output), kernel, (stride, padding), bias);
 
@@ -24,13 +26,13 @@ internal static class Layers
     /// <summary>Layer normalisation over the last axis, of size <paramref name="width"/>, with a learned scale and shift.</summary>
     public static LayerNormLayer LayerNorm(long width, double eps = 1e-5) => new(width, eps);
 
-    /// <summary>Normalisation of [batch, <paramref name="channels"/>, h, w] by trained statistics of each channel.</summary>
+    /// <summary>Normalisation of [batch, <paramref name="channels"/>, h, w] by stored statistics of each channel.</summary>
     public static BatchNormLayer BatchNorm(long channels) => new(channels);
 
     /// <summary>Table of <paramref name="count"/> rows: ids [...] → [..., <paramref name="width"/>].</summary>
     public static EmbeddingLayer Embedding(long count, long width) => new(count, width);
 
-    /// <summary>The parameter itself where the types agree, else a differentiable copy of the input's type.</summary>
+    /// <summary>The parameter itself if the types agree, else a differentiable copy in the input's type.</summary>
     internal static Tensor As(this Parameter parameter, Tensor input) =>
         parameter.dtype == input.dtype ? parameter : parameter.to(input.dtype);
 
@@ -56,10 +58,10 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
     /// <summary>The matrix, [output, input].</summary>
     public Parameter Weight => weight;
 
-    /// <summary>Matrix and shift of a layer that has both.</summary>
+    /// <summary>Weight and bias of a layer that has both.</summary>
     public (Tensor Weight, Tensor Bias) Pair => (weight, bias ?? throw new InvalidOperationException("This layer has no bias."));
 
-    /// <summary>The shift, [output], or null.</summary>
+    /// <summary>The bias, [output], or null.</summary>
     public Parameter? Bias => bias;
 
     /// <param name="input">[..., input]</param>
@@ -73,7 +75,7 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
     /// <summary>Channels in one block of oneDNN's layouts for AVX-512.</summary>
     private const long Block = 16;
 
-    /// <summary>Inputs up to this many numbers go to libtorch's second choice when they are one sample.</summary>
+    /// <summary>Inputs of up to this many elements use libtorch's fallback when they are one sample.</summary>
     private const long SmallInput = 20480;
 
     private readonly long[] stride, padding;
@@ -95,7 +97,7 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
     /// <summary>The kernels, [output, input, kernel, kernel].</summary>
     public Parameter Weight => weight;
 
-    /// <summary>The shift, [output], or null.</summary>
+    /// <summary>The bias, [output], or null.</summary>
     public Parameter? Bias => bias;
 
     /// <param name="input">[batch, input, h, w]</param>
@@ -107,8 +109,8 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
         var (outputs, inputs) = (Missing(weight.shape[0]), Missing(weight.shape[1]));
         if (outputs == 0 && inputs == 0) return Convolve(input, kernels, shift);
 
-        // Where channels do not fill blocks, oneDNN reads uninitialised memory in their place: results and gradients are wrong, or NaN, depending on what
-        // lay there (libtorch 2.10 on AVX-512, float32 and bfloat16, compared with an exact reference). Channels of zeros are exact.
+        // If channels do not fill blocks, oneDNN reads uninitialised memory in their place: results and gradients are wrong, or NaN,
+        // depending on its content (libtorch 2.10 on AVX-512, float32 and bfloat16, against an exact reference). Zero channels are exact.
         using var scope = NewDisposeScope();
         kernels = nn.functional.pad(kernels, [0, 0, 0, 0, 0, inputs, 0, outputs]);
         if (shift is not null) shift = nn.functional.pad(shift, [0, outputs]);
@@ -119,7 +121,9 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
         static long Missing(long channels) => (Block - (channels % Block)) % Block;
     }
 
-    /// <summary>oneDNN has no float64, for which libtorch asks for NNPACK and then does this: a product with the windows of the input.</summary>
+    /// <summary>
+    /// Convolution as a matrix product with unfolded windows: oneDNN has no float64, for which libtorch falls back from NNPACK to this.
+    /// </summary>
     private Tensor Unfold(Tensor input, Tensor kernels, Tensor? shift)
     {
         using var scope = NewDisposeScope();
@@ -134,9 +138,10 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>
-    /// libtorch leaves convolutions of one small sample, and those of one thread with kernels of one pixel, to NNPACK (ConvParams::use_mkldnn in
-    /// aten/src/ATen/native/Convolution.cpp), which writes a warning for every call on processors that it does not support. A sample of zeros beside the one, and
-    /// a dilation, which kernels of one pixel do not have, leave the result as it is and the work to oneDNN, forwards and backwards.
+    /// libtorch leaves convolutions of one small sample, and those of one thread with 1×1 kernels, to NNPACK (ConvParams::use_mkldnn in
+    /// aten/src/ATen/native/Convolution.cpp), which logs a warning for every call on processors that it does not support. An additional
+    /// sample of zeros, and a dilation, which has no effect on 1×1 kernels, do not change the result and select oneDNN, forwards and
+    /// backwards.
     /// </summary>
     private Tensor Convolve(Tensor input, Tensor kernels, Tensor? shift)
     {
@@ -189,10 +194,10 @@ internal sealed class LayerNormLayer : nn.Module<Tensor, Tensor>
     /// <summary>The scale, [width].</summary>
     public Parameter Weight => weight;
 
-    /// <summary>The shift, [width].</summary>
+    /// <summary>The bias, [width].</summary>
     public Parameter Bias => bias;
 
-    /// <summary>Added to the variance.</summary>
+    /// <summary>Epsilon of the variance.</summary>
     public double Eps => eps;
 
     /// <param name="input">[..., width]</param>
@@ -235,7 +240,7 @@ internal sealed class EmbeddingLayer : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>
-/// Batch normalisation by the statistics of a finished training (torch.nn.BatchNorm2d in evaluation), made by <see cref="Layers.BatchNorm"/>.
+/// Batch normalisation by the training's statistics (torch.nn.BatchNorm2d in evaluation), made by <see cref="Layers.BatchNorm"/>.
 /// </summary>
 internal sealed class BatchNormLayer : nn.Module<Tensor, Tensor>
 {

@@ -4,14 +4,14 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Nn;
 
-/// <summary>Keys and values that the blocks of a causal transformer made of the tokens so far: all that later tokens look at.</summary>
-/// <param name="Blocks">For each block [batch or 1, heads, tokens, head width], twice; one row serves any batch.</param>
+/// <summary>Keys and values of the blocks of a causal transformer for the tokens so far, to which later tokens attend.</summary>
+/// <param name="Blocks">For each block keys and values [batch or 1, heads, tokens, head width]; one row is broadcast to any batch.</param>
 internal sealed record KeyValues(IReadOnlyList<(Tensor Keys, Tensor Values)> Blocks) : IDisposable
 {
-    /// <summary>Tokens that are kept.</summary>
+    /// <summary>Number of tokens.</summary>
     public long Tokens => Blocks[0].Keys.shape[2];
 
-    /// <summary>Takes the tensors out of every dispose scope: they live until <see cref="Dispose"/>.</summary>
+    /// <summary>Detaches the tensors from every dispose scope: they live until <see cref="Dispose"/>.</summary>
     public KeyValues Detach()
     {
         foreach (var (keys, values) in Blocks)
@@ -34,19 +34,17 @@ internal sealed record KeyValues(IReadOnlyList<(Tensor Keys, Tensor Values)> Blo
     }
 }
 
-/// <summary>Some rows of a batch and what their tokens look at.</summary>
-/// <param name="Rows">How many rows of the batch, from where the part before it ends.</param>
-/// <param name="Before">Tokens that stand before those of the batch, or null.</param>
-/// <param name="Bias">
-/// Added to the scores, or true where a token is seen; broadcast to [rows, heads, tokens, before + tokens], with both last axes there.
-/// Null: all see all.
-/// </param>
+/// <summary>Some rows of a batch and the context of their tokens.</summary>
+/// <param name="Rows">Number of rows of the batch, after those of the previous part.</param>
+/// <param name="Before">Keys and values of earlier tokens, or null.</param>
+/// <param name="Bias">Added to the scores, or true for visible tokens; broadcast to [rows, heads, tokens, before + tokens], with both last
+/// axes present. Null: all are visible.</param>
 internal sealed record SequencePart(long Rows, KeyValues? Before, Tensor? Bias);
 
-/// <summary>The layers of one pre-norm transformer block over a single sequence, whatever its checkpoint calls them.</summary>
+/// <summary>Layers of one pre-norm transformer block over a single sequence, independent of their names in the checkpoint.</summary>
 /// <param name="Norm1">Norm before the attention.</param>
 /// <param name="Norm2">Norm before the perceptron.</param>
-/// <param name="OutProjection">From the heads' inner width to the width.</param>
+/// <param name="OutProjection">Projection from the heads' inner width to the width.</param>
 /// <param name="Up">First layer of the perceptron.</param>
 /// <param name="Down">Second layer of the perceptron.</param>
 internal sealed record BlockWeights(LayerNormLayer Norm1, LayerNormLayer Norm2, LinearLayer OutProjection, LinearLayer Up, LinearLayer Down)
@@ -62,16 +60,15 @@ internal sealed record BlockWeights(LayerNormLayer Norm1, LayerNormLayer Norm2, 
 }
 
 /// <summary>
-/// Transformer blocks made ready for inference: the same sums in another order of work. Linear layers are packed and compute in the type
-/// asked for; the residual stream and the norms stay float32, which keeps bfloat16's embeddings of CLIP within 1e-4 of float32's by cosine
-/// (measured by <c>bench clip</c>). Tokens that came before take part by their keys and values alone, and the last block computes only the
-/// tokens that are read.
+/// Transformer blocks packed for inference: the same sums in a different order. Linear layers are packed and compute in the given type; the
+/// residual stream and the norms stay float32, which keeps bfloat16's embeddings of CLIP within 1e-4 of float32's by cosine (measured by
+/// <c>bench clip</c>). Earlier tokens contribute by their keys and values alone, and the last block computes only the output tokens.
 /// </summary>
 internal sealed class PackedBlocks : IDisposable
 {
     private readonly PackedBlock[] blocks;
 
-    /// <param name="blocks">First to last, each looking at its own sequence only.</param>
+    /// <param name="blocks">First to last, with self-attention only.</param>
     /// <param name="type">Type of the matrix products: float32, bfloat16 or int8.</param>
     public PackedBlocks(IEnumerable<BlockWeights> blocks, ScalarType type)
     {
@@ -83,11 +80,10 @@ internal sealed class PackedBlocks : IDisposable
     public ScalarType Type { get; }
 
     /// <param name="x">[batch, tokens, width] float32</param>
-    /// <param name="parts">Their rows, one part after the other, make the batch.</param>
-    /// <param name="read">Number of last tokens that come out; 0 computes keys and values alone.</param>
-    /// <param name="keep">
-    /// An empty list that gets keys and values of all tokens, those before included, block by block; with it there may be one part only.
-    /// </param>
+    /// <param name="parts">Parts whose rows, concatenated, are the batch.</param>
+    /// <param name="read">Number of last tokens in the output; 0 computes keys and values alone.</param>
+    /// <param name="keep">Empty list that receives keys and values of all tokens, earlier ones included, block by block; requires a single
+    /// part.</param>
     /// <returns>[batch, read, width] float32</returns>
     public Tensor Forward(Tensor x, IReadOnlyList<SequencePart> parts, long read, List<(Tensor Keys, Tensor Values)>? keep = null)
     {
@@ -96,8 +92,8 @@ internal sealed class PackedBlocks : IDisposable
     }
 
     /// <param name="x">[batch, tokens, width] float32</param>
-    /// <param name="mask">[tokens, tokens] boolean, true where token i sees token j; null: all see all.</param>
-    /// <param name="read">[read] int64, the tokens of every row that come out; null: all.</param>
+    /// <param name="mask">[tokens, tokens] boolean, true if token i attends to token j; null: all to all.</param>
+    /// <param name="read">[read] int64, the tokens of every row in the output; null: all.</param>
     /// <returns>[batch, read, width] float32, before any final norm.</returns>
     public Tensor Forward(Tensor x, Tensor? mask = null, Tensor? read = null) =>
         Forward(x, [new SequencePart(x.shape[0], null, mask)], read, null);
@@ -145,7 +141,7 @@ internal sealed class PackedBlocks : IDisposable
             inProjection = new PackedLinear(cat([q.Weight, k.Weight, v.Weight]), shift, type);                    // [3 inner, width]
             outProjection = new PackedLinear(block.OutProjection.Weight, block.OutProjection.Bias, type);
 
-            // With y = 1.702 x, QuickGELU is y σ(y) / 1.702: both factors go into the matrices beside it.
+            // With y = 1.702 x, QuickGELU is y σ(y) / 1.702: both factors are merged into the adjacent matrices.
             var (epilogue, scale) = block.Activation switch
             {
                 GeluForm.Quick => (LinearEpilogue.Silu, Activation.QuickGeluScale),
@@ -192,7 +188,7 @@ internal sealed class PackedBlocks : IDisposable
     }
 }
 
-/// <summary>A layer norm made ready for inference: copies in float32.</summary>
+/// <summary>A layer norm packed for inference: copies in float32.</summary>
 internal sealed class PackedNorm(LayerNormLayer norm) : IDisposable
 {
     private readonly Tensor scale = Own(norm.Weight), shift = Own(norm.Bias);

@@ -4,7 +4,9 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Nn;
 
-/// <summary>A linear layer made ready for inference: weights in the type of the computation and in the layout of the processor's kernels.</summary>
+/// <summary>
+/// A linear layer packed for inference: weights in the type of the computation and in the layout of the processor's kernels.
+/// </summary>
 internal sealed class PackedLinear : IDisposable
 {
     /// <summary>Outputs in one block of oneDNN's float32 layout.</summary>
@@ -18,8 +20,8 @@ internal sealed class PackedLinear : IDisposable
 
     /// <param name="weight">[output, input]</param>
     /// <param name="bias">[output], or null for none.</param>
-    /// <param name="type">Type of the products: float32, bfloat16 or, where <see cref="OneDnn.HasInt8"/>, int8.</param>
-    /// <param name="epilogue">What follows.</param>
+    /// <param name="type">Type of the matrix products: float32, bfloat16 or, if <see cref="OneDnn.HasInt8"/>, int8.</param>
+    /// <param name="epilogue">Function applied to the output.</param>
     public PackedLinear(Tensor weight, Tensor? bias, ScalarType type, LinearEpilogue epilogue = LinearEpilogue.None)
     {
         using var scope = NewDisposeScope();
@@ -30,7 +32,8 @@ internal sealed class PackedLinear : IDisposable
         var matrix = weight.detach().to(Type).contiguous();
         outputs = weight.shape[0];
 
-        // Where outputs do not fill blocks, float32 products of packed matrices depend on uninitialised memory (libtorch 2.10 on AVX-512): rows of zeros fill them.
+        // If outputs do not fill blocks, float32 products of packed matrices depend on uninitialised memory (libtorch 2.10 on AVX-512):
+        // zero rows fill them.
         var missing = packed && type == ScalarType.Float32 ? (Block - (outputs % Block)) % Block : 0;
         if (missing > 0) matrix = nn.functional.pad(matrix, [0, 0, 0, missing]);
         if (type == ScalarType.Int8)
@@ -45,10 +48,10 @@ internal sealed class PackedLinear : IDisposable
         this.bias = (missing > 0 ? nn.functional.pad(shift, [0, missing]) : shift).DetachFromDisposeScope();
     }
 
-    /// <summary>Type of what comes in and goes out.</summary>
+    /// <summary>Type of the computation and the output.</summary>
     public ScalarType Type { get; }
 
-    /// <param name="x">[..., input], of any floating type.</param>
+    /// <param name="x">[..., input], of any floating-point type.</param>
     /// <returns>[..., output] in <see cref="Type"/></returns>
     public Tensor Call(Tensor x)
     {

@@ -10,7 +10,7 @@ internal sealed class Downsample : nn.Module<Tensor, Tensor>
     private readonly ConvolutionLayer conv;
 
     /// <param name="channels">Channels in and out.</param>
-    /// <param name="padding">Zeros around the picture; with 0, as autoencoders have it, one row below and one column at the right.</param>
+    /// <param name="padding">Zeros around the image; if 0, as in autoencoders, one row below and one column at the right.</param>
     public Downsample(long channels, long padding) : base(nameof(Downsample))
     {
         padEnds = padding == 0;
@@ -28,7 +28,7 @@ internal sealed class Downsample : nn.Module<Tensor, Tensor>
     }
 }
 
-/// <summary>Nearest-neighbour enlargement and a convolution (diffusers, models/upsampling.py, Upsample2D).</summary>
+/// <summary>Nearest-neighbour upsampling and a convolution (diffusers, models/upsampling.py, Upsample2D).</summary>
 internal sealed class Enlarge : nn.Module<Tensor, (long Height, long Width)?, Tensor>
 {
     private readonly ConvolutionLayer conv;
@@ -40,7 +40,7 @@ internal sealed class Enlarge : nn.Module<Tensor, (long Height, long Width)?, Te
     }
 
     /// <param name="x">[batch, channels, h, w]</param>
-    /// <param name="size">Height and width wanted, or null for twice the picture's.</param>
+    /// <param name="size">Height and width of the output, or null for twice the image's.</param>
     /// <returns>[batch, channels, h', w']</returns>
     public override Tensor forward(Tensor x, (long Height, long Width)? size)
     {

@@ -3,46 +3,46 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Nn;
 
-/// <summary>What the residual blocks of one network have in common.</summary>
+/// <summary>Form common to the residual blocks of a network.</summary>
 /// <param name="Groups">Groups of the normalisation.</param>
-/// <param name="Eps">Added to the variance: 1e-5 in denoisers, 1e-6 in autoencoders.</param>
+/// <param name="Eps">Epsilon of the variance: 1e-5 in denoisers, 1e-6 in autoencoders.</param>
 internal sealed record ResnetForm(long Groups, double Eps)
 {
     /// <summary>Name of the activation.</summary>
     public string Activation { get; init; } = "silu";
 
-    /// <summary>Features of the time embedding, or null when the block takes none.</summary>
+    /// <summary>Width of the time embedding, or null for blocks without it.</summary>
     public long? TimeWidth { get; init; }
 
-    /// <summary>Whether time scales and shifts the normalised features, or is only added to them.</summary>
+    /// <summary>True if time scales and shifts the normalised features, false if it is only added to them.</summary>
     public bool TimeScales { get; init; }
 
-    /// <summary>Whether the time embedding was activated already.</summary>
+    /// <summary>True if the time embedding is already activated.</summary>
     public bool TimeIsActivated { get; init; }
 
-    /// <summary>The sum of input and change is divided by this.</summary>
+    /// <summary>Divisor of the residual sum.</summary>
     public double OutputDivisor { get; init; } = 1;
 
-    /// <summary>Probability that training drops a feature.</summary>
+    /// <summary>Dropout probability.</summary>
     public double Dropout { get; init; }
 }
 
-/// <summary>What a residual block does to the picture's size.</summary>
+/// <summary>Resizing inside a residual block.</summary>
 internal enum Resample
 {
-    /// <summary>Nothing.</summary>
+    /// <summary>No change.</summary>
     Keep,
 
-    /// <summary>Halves it by averaging.</summary>
+    /// <summary>Halving by average pooling.</summary>
     Halve,
 
-    /// <summary>Doubles it by repeating.</summary>
+    /// <summary>Doubling by repetition.</summary>
     Double,
 }
 
 /// <summary>
-/// Residual block of two convolutions, conditioned on time (diffusers, models/resnet.py, ResnetBlock2D). One that changes the size does so
-/// between the first activation and the first convolution, and on its input alike.
+/// Residual block of two convolutions, conditioned on time (diffusers, models/resnet.py, ResnetBlock2D). Resizing takes place between the
+/// first activation and the first convolution, and on the skip connection.
 /// </summary>
 internal sealed class ResnetBlock : nn.Module<Tensor, Tensor?, Tensor>
 {
@@ -68,7 +68,7 @@ internal sealed class ResnetBlock : nn.Module<Tensor, Tensor?, Tensor>
     }
 
     /// <param name="x">[batch, input, h, w]</param>
-    /// <param name="time">[batch, time width], or null where the block takes none.</param>
+    /// <param name="time">[batch, time width], or null for blocks without time.</param>
     /// <returns>[batch, output, h', w']</returns>
     public override Tensor forward(Tensor x, Tensor? time)
     {

@@ -3,16 +3,16 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Nn;
 
-/// <summary>Sinusoidal code of a step (Ho et al., 2020, §B; diffusers, models/embeddings.py, get_timestep_embedding).</summary>
+/// <summary>Sinusoidal timestep embedding (Ho et al., 2020, §B; diffusers, models/embeddings.py, get_timestep_embedding).</summary>
 internal static class Timesteps
 {
     private const double LongestPeriod = 10_000;
 
     /// <summary>Encodes steps as sines and cosines of <paramref name="width"/> / 2 frequencies.</summary>
-    /// <param name="steps">[batch], integers or floats.</param>
-    /// <param name="width">Features of the code; an odd one ends in a zero.</param>
+    /// <param name="steps">[batch], integer or floating-point.</param>
+    /// <param name="width">Width of the embedding; an odd one ends in a zero.</param>
     /// <param name="cosineFirst">The configs' flip_sin_to_cos.</param>
-    /// <param name="shift">The configs' freq_shift: taken off the number of frequencies in the exponent.</param>
+    /// <param name="shift">The configs' freq_shift: subtracted from the number of frequencies in the exponent.</param>
     /// <returns>[batch, width] float32 in [-1, 1].</returns>
     public static Tensor Encode(Tensor steps, long width, bool cosineFirst, double shift)
     {
@@ -26,8 +26,8 @@ internal static class Timesteps
         return code.MoveToOuterDisposeScope();
     }
 
-    /// <summary>Makes a step for each sample of a step that may be one number for all, on the samples' device.</summary>
-    /// <exception cref="ArgumentException">There are several steps, but not one for each sample.</exception>
+    /// <summary>Expands a single step to one per sample, on the samples' device.</summary>
+    /// <exception cref="ArgumentException">There are several steps, but not one per sample.</exception>
     public static Tensor ForBatch(Tensor steps, Tensor samples)
     {
         var batch = samples.shape[0];
@@ -37,7 +37,9 @@ internal static class Timesteps
     }
 }
 
-/// <summary>Two-layer network on the code of a step or of another condition (diffusers, models/embeddings.py, TimestepEmbedding).</summary>
+/// <summary>
+/// Two-layer network on the embedding of a step or of another condition (diffusers, models/embeddings.py, TimestepEmbedding).
+/// </summary>
 internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor?, Tensor>
 {
     private readonly Func<Tensor, Tensor> activation;
@@ -45,11 +47,11 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor?, Tensor>
     private readonly LinearLayer linear_1, linear_2;
     private readonly LinearLayer? cond_proj;
 
-    /// <param name="input">Features of the code.</param>
-    /// <param name="widths">Hidden features, and features that come out.</param>
-    /// <param name="activation">Name of the function between the layers.</param>
-    /// <param name="lastActivation">Name of a function after the last layer, or null.</param>
-    /// <param name="condition">Features of a second input that is projected onto the code, or null.</param>
+    /// <param name="input">Width of the input.</param>
+    /// <param name="widths">Hidden width and output width.</param>
+    /// <param name="activation">Name of the activation between the layers.</param>
+    /// <param name="lastActivation">Name of the activation after the last layer, or null.</param>
+    /// <param name="condition">Width of a second input projected onto the first, or null.</param>
     public TimestepEmbedding(
         long input, (long Hidden, long Output) widths, string activation, string? lastActivation = null, long? condition = null)
         : base(nameof(TimestepEmbedding))
@@ -78,6 +80,6 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor?, Tensor>
         return (last is null ? x : last(x)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Embeds a code that comes without a condition.</summary>
+    /// <summary>Embeds a timestep embedding without a condition.</summary>
     public Tensor call(Tensor code) => call(code, null);
 }

@@ -6,21 +6,22 @@ namespace Alebrije.Nn;
 
 /// <summary>Form of a <see cref="Transformer2D"/>.</summary>
 /// <param name="Heads">Sizes of its attention.</param>
-/// <param name="ContextWidth">Features of the text encodings.</param>
+/// <param name="ContextWidth">Width of the text encodings.</param>
 internal sealed record TransformerForm(AttentionSizes Heads, int ContextWidth)
 {
     /// <summary>Groups of the normalisation.</summary>
     public int Groups { get; init; } = 32;
 
-    /// <summary>Whether it is entered and left by linear layers rather than 1×1 convolutions.</summary>
+    /// <summary>True if input and output projections are linear layers rather than 1×1 convolutions.</summary>
     public bool LinearProjection { get; init; }
 
-    /// <summary>Whether the first attention of a block looks at the text too.</summary>
+    /// <summary>True if the first attention of a block, like the second, attends to the text.</summary>
     public bool OnlyContext { get; init; }
 }
 
 /// <summary>
-/// Transformer over a picture's positions that looks at the text (Rombach et al., 2022, §3.3; diffusers, models/transformers/transformer_2d.py).
+/// Transformer over an image's positions with attention to the text (Rombach et al., 2022, §3.3; diffusers,
+/// models/transformers/transformer_2d.py).
 /// </summary>
 internal sealed class Transformer2D : nn.Module<Tensor, Tensor?, Tensor>
 {

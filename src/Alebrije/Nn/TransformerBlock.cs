@@ -5,13 +5,13 @@ namespace Alebrije.Nn;
 
 /// <summary>Form of a transformer block.</summary>
 /// <param name="First">Sizes of the first attention; with a context width it attends to the context, else to its own sequence.</param>
-/// <param name="Second">Sizes of the attention to the context that follows, or null when there is none.</param>
+/// <param name="Second">Sizes of the following attention to the context, or null without one.</param>
 internal sealed record TransformerBlockForm(AttentionSizes First, AttentionSizes? Second)
 {
-    /// <summary>Whether the feed-forward network is gated (GEGLU).</summary>
+    /// <summary>True if the feed-forward network is gated (GEGLU).</summary>
     public bool Gated { get; init; }
 
-    /// <summary>Probability that training drops a feature.</summary>
+    /// <summary>Dropout probability.</summary>
     public double Dropout { get; init; }
 }
 
@@ -44,7 +44,7 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor?, Tensor?, Ten
         RegisterComponents();
     }
 
-    /// <summary>Its layers, to be packed.</summary>
+    /// <summary>Layers of the block, for packing.</summary>
     /// <exception cref="ArgumentException">The block attends to a context or is gated.</exception>
     public BlockWeights Weights() => firstTakesContext || attn2 is not null || ff.IsGated
         ? throw new ArgumentException(
@@ -56,7 +56,7 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor?, Tensor?, Ten
         };
 
     /// <param name="x">[batch, tokens, width]</param>
-    /// <param name="context">[batch, others, context width], or null where no attention takes one.</param>
+    /// <param name="context">[batch, others, context width], or null without attention to a context.</param>
     /// <param name="bias">Added to the first attention's scores, broadcast to [batch, heads, tokens, tokens], or null.</param>
     /// <returns>[batch, tokens, width]</returns>
     public override Tensor forward(Tensor x, Tensor? context, Tensor? bias)

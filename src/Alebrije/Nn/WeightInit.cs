@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Nn;
 
 /// <summary>
-/// The one place that makes parameters. As a rule they start as the reference's layers do; inside <see cref="Skip"/> they are left
-/// unset (a checkpoint fills them at once), inside <see cref="OnMeta"/> they have names and shapes only and take no memory.
-/// The setting belongs to the thread: networks built on other threads meanwhile are not touched.
+/// Creates all parameters. By default they are initialised as the reference's layers; inside <see cref="Skip"/> they are left uninitialised
+/// (a checkpoint fills them next), inside <see cref="OnMeta"/> they have names and shapes only and no memory. The setting is per thread:
+/// networks built on other threads are unaffected.
 /// </summary>
 internal static class WeightInit
 {
@@ -15,7 +15,7 @@ internal static class WeightInit
     [ThreadStatic] private static Mode mode;
     [ThreadStatic] private static ScalarType? weightType;
 
-    /// <summary>Until disposed, this thread's networks are built with unset weights.</summary>
+    /// <summary>Until disposed, this thread's networks are built with uninitialised weights.</summary>
     /// <param name="type">Type of the weights; null: float32.</param>
     public static IDisposable Skip(ScalarType? type = null) => new Scope(Mode.Unset, type);
 

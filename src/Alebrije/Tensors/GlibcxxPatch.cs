@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Alebrije.Tensors;
 
 /// <summary>
-/// Makes GLIBCXX_3.4.32 optional in an ELF64 library whose only use of it is <c>std::ios_base_library_init()</c>, an empty function,
-/// by marking the version weak and letting that symbol resolve to libc's <c>getppid</c>, which takes nothing and changes nothing.
+/// Makes GLIBCXX_3.4.32 optional in an ELF64 library whose only use of it is <c>std::ios_base_library_init()</c>, an empty function, by
+/// marking the version weak and resolving that symbol to libc's <c>getppid</c>, a function without arguments and side effects.
 /// </summary>
 internal static class GlibcxxPatch
 {
@@ -14,8 +14,9 @@ internal static class GlibcxxPatch
     private const int WeakFlag = 2, GlobalVersion = 1;
     private const uint DynSym = 11, VerNeed = 0x6ffffffe, VerSym = 0x6fffffff;
 
-    /// <summary>Changes a library's bytes in place.</summary>
-    /// <exception cref="InvalidDataException">It is no such library, or needs more of that version than the one symbol; it may be half changed.</exception>
+    /// <summary>Patches a library's bytes in place.</summary>
+    /// <exception cref="InvalidDataException">The library is of another kind, or requires further symbols of that version; it may be partly
+    /// changed.</exception>
     public static void Apply(Span<byte> elf)
     {
         try
@@ -67,7 +68,7 @@ internal static class GlibcxxPatch
 
     private static int WeakenVersion(Span<byte> elf, Section verneed, Section strings)
     {
-        // Links are relative and only point forward: in a damaged file they would lead around in circles.
+        // Links are relative and only point forward: in a damaged file they would loop.
         for (var need = verneed.Offset; ;)
         {
             for (var aux = checked(need + (int)ReadU32(elf, need + 8)); ;)

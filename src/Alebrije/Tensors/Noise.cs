@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Tensors;
 
 /// <summary>
-/// The random numbers of one run: torch's CPU generator (mt19937), so that a seed gives the stream of <c>torch.manual_seed(seed)</c>
-/// whatever the device. There is no global seed; whoever draws is handed this object. Not thread-safe.
+/// Random values of one run: torch's CPU generator (mt19937), so that a seed gives the stream of <c>torch.manual_seed(seed)</c> on every
+/// device. There is no global seed; this object is passed to every consumer. Not thread-safe.
 /// </summary>
 internal sealed class Noise : IDisposable
 {
@@ -13,12 +13,12 @@ internal sealed class Noise : IDisposable
     private readonly Queue<Tensor>? recorded;
     private readonly bool zeros;
 
-    /// <summary>Starts the stream of <paramref name="seed"/>; negative seeds are read as torch reads them (two's complement).</summary>
+    /// <summary>Starts the stream of <paramref name="seed"/>; negative seeds are converted as in torch (two's complement).</summary>
     public Noise(long seed) : this([seed]) { }
 
     /// <summary>
-    /// One stream for each sample of a batch: draws have one row for each, or the same number of rows, and each sample gets the numbers that it gets when it
-    /// is drawn alone.
+    /// One stream per sample of a batch: draws have one row per sample, or the same number of rows, and each sample gets the values that it
+    /// gets when drawn alone.
     /// </summary>
     /// <param name="seeds">The samples' seeds, at least one.</param>
     public Noise(IEnumerable<long> seeds) => generators = [.. seeds.Select(seed => new Generator(unchecked((ulong)seed)))];
@@ -28,15 +28,15 @@ internal sealed class Noise : IDisposable
     private Noise(IEnumerable<Tensor> draws) => recorded = new Queue<Tensor>(draws);
 
     /// <summary>
-    /// A source that gives recorded normal draws in order of use, for comparison with a reference run. The tensors stay the caller's.
+    /// A source that replays recorded normal draws in order, for comparison with a reference run. The tensors stay the caller's.
     /// </summary>
     public static Noise Replay(IEnumerable<Tensor> draws) => new(draws);
 
     /// <summary>A source of zeros, the most likely draw, for deterministic runs.</summary>
     public static Noise Zeros() => new(zeros: true);
 
-    /// <summary>Standard normal numbers, float32 on the CPU.</summary>
-    /// <exception cref="InvalidOperationException">A replayed source has no draw of that shape next.</exception>
+    /// <summary>Draws standard normal values, float32 on the CPU.</summary>
+    /// <exception cref="InvalidOperationException">The next draw of a replayed source has another shape.</exception>
     public Tensor Randn(params long[] shape)
     {
         if (zeros) return torch.zeros(shape, dtype: ScalarType.Float32);
@@ -51,23 +51,23 @@ internal sealed class Noise : IDisposable
         return next.to(ScalarType.Float32).alias();
     }
 
-    /// <summary>Standard normal numbers of the shape, type and device of <paramref name="x"/>, drawn in float32 on the CPU.</summary>
+    /// <summary>Draws standard normal values of the shape, type and device of <paramref name="x"/>, in float32 on the CPU.</summary>
     public Tensor RandnLike(Tensor x) => Randn(x.shape).to(x.dtype, x.device);
 
-    /// <summary>Uniform numbers in [0, 1), float32 on the CPU.</summary>
+    /// <summary>Draws uniform values in [0, 1), float32 on the CPU.</summary>
     public Tensor Uniform(params long[] shape) => Draw(shape, (rows, generator) => rand(rows, dtype: ScalarType.Float32, generator: generator));
 
-    /// <summary>Uniform whole numbers in [0, <paramref name="high"/>), int64 on the CPU.</summary>
+    /// <summary>Draws uniform integers in [0, <paramref name="high"/>), int64 on the CPU.</summary>
     public Tensor Integers(long high, params long[] shape) => Draw(shape, (rows, generator) => randint(high, rows, dtype: ScalarType.Int64, generator: generator));
 
-    /// <summary>The generator's state, to be kept in a checkpoint; <see cref="Restore"/> continues the stream exactly there.</summary>
+    /// <summary>State of the generator, for checkpoints; <see cref="Restore"/> continues the stream exactly there.</summary>
     public byte[] Save()
     {
         using var state = Seeded().get_state();
         return state.data<byte>().ToArray();
     }
 
-    /// <summary>Continues the stream from where <see cref="Save"/> was called.</summary>
+    /// <summary>Continues the stream from the state of <see cref="Save"/>.</summary>
     public void Restore(byte[] state)
     {
         using var tensor = torch.tensor(state, dtype: ScalarType.Byte);

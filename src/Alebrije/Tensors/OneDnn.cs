@@ -6,10 +6,10 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tensors;
 
-/// <summary>What is applied to a linear layer's outputs while they are still in the processor's registers.</summary>
+/// <summary>Function applied to a linear layer's outputs while they are in the processor's registers.</summary>
 internal enum LinearEpilogue
 {
-    /// <summary>Nothing.</summary>
+    /// <summary>None.</summary>
     None,
 
     /// <summary>x Φ(x), exact.</summary>
@@ -23,16 +23,16 @@ internal enum LinearEpilogue
 }
 
 /// <summary>
-/// Linear layers whose weights are laid out once as oneDNN's kernels read them, with the activation in the same pass. The operators are libtorch's own
-/// (aten/src/ATen/native/mkldnn/Linear.cpp and native/quantized/cpu/qlinear.cpp), but only a TorchScript program may name them, so this class writes one
-/// of a few lines and loads it.
+/// Linear layers with weights in the layout of oneDNN's kernels and the activation in the same pass. The operators are libtorch's own
+/// (aten/src/ATen/native/mkldnn/Linear.cpp and native/quantized/cpu/qlinear.cpp), but accessible only from TorchScript, so this class
+/// writes and loads a short TorchScript program.
 /// </summary>
 internal static class OneDnn
 {
-    /// <summary>Rows that the layout is chosen for; others are multiplied as well.</summary>
+    /// <summary>Number of rows for which the layout is optimised; other numbers work as well.</summary>
     private const long TypicalRows = 256;
 
-    /// <summary>Largest number that a weight becomes in int8, on both sides of zero.</summary>
+    /// <summary>Largest magnitude of an int8 weight.</summary>
     private const int LargestWeight = 127;
 
     private const string Head = """
@@ -48,7 +48,7 @@ internal static class OneDnn
 
         """;
 
-    // 13 is quint8 and 6 float32. An input becomes numbers of 8 bits, or 7 where narrow, between its least and its largest.
+    // 13 is quint8 and 6 float32. An input is quantised to 8 bits, or 7 if narrow, between its minimum and its maximum.
     private const string Layer = """
           def NAME(self: __torch__.OneDnn, x: Tensor, w: Tensor, b: Tensor) -> Tensor:
             return ops.mkldnn._linear_pointwise(x, w, b, "OPERATOR", [], "ALGORITHM")
@@ -65,27 +65,27 @@ internal static class OneDnn
     private static readonly Lazy<bool> PacksBf16 = new(() => IsAvailable && Multiplies(Loaded.Value!, ScalarType.BFloat16));
     private static readonly Lazy<long?> Int8Sum = new(SumInInt8);
 
-    /// <summary>Whether this libtorch has the operators; where it has not, layers run as usual.</summary>
+    /// <summary>True if this libtorch has the operators; otherwise layers run unpacked.</summary>
     public static bool IsAvailable => Loaded.Value is not null;
 
-    /// <summary>Whether matrices of a type can be packed; of bfloat16 they cannot on processors without AVX-512.</summary>
+    /// <summary>True if matrices of a type can be packed; bfloat16 requires a processor with AVX-512.</summary>
     public static bool Packs(ScalarType type) => type == ScalarType.BFloat16 ? PacksBf16.Value : IsAvailable;
 
-    /// <summary>Whether it has those of int8 too, and they multiply.</summary>
+    /// <summary>True if the int8 operators exist and work.</summary>
     public static bool HasInt8 => Int8Sum.Value is not null;
 
     /// <summary>
-    /// Whether products of 8 bits by 8 overflow: processors without VNNI add two of them in 16 bits, which hold 2 · 127 · 127 but not 2 · 255 · 127. Inputs
-    /// then have 7 bits.
+    /// True if 8-bit by 8-bit products overflow: processors without VNNI add two of them in 16 bits, which hold 2 · 127 · 127 but not 2 ·
+    /// 255 · 127. Inputs then have 7 bits.
     /// </summary>
     private static bool Overflows => Int8Sum.Value != ProbeSum;
 
-    /// <summary>Lays a matrix out for <see cref="Linear"/>.</summary>
+    /// <summary>Packs a matrix for <see cref="Linear"/>.</summary>
     /// <param name="weight">[output, input], float32 or bfloat16, contiguous.</param>
-    /// <returns>The same matrix in a layout that only <see cref="Linear"/> reads.</returns>
+    /// <returns>The same matrix in a layout specific to <see cref="Linear"/>.</returns>
     public static Tensor Pack(Tensor weight) => (Tensor)Script.invoke("pack", weight, TypicalRows);
 
-    /// <summary>x · weightᵀ + bias, and what follows.</summary>
+    /// <summary>epilogue(x · weightᵀ + bias).</summary>
     /// <param name="x">[..., input] in the type of the weight.</param>
     /// <param name="packed">From <see cref="Pack"/>.</param>
     /// <param name="bias">[output] in the type of the weight.</param>
@@ -93,9 +93,9 @@ internal static class OneDnn
     /// <returns>[..., output]</returns>
     public static Tensor Linear(Tensor x, Tensor packed, Tensor bias, LinearEpilogue epilogue) => (Tensor)Script.invoke(NameOf(epilogue), x, packed, bias);
 
-    /// <summary>Rounds a matrix to whole numbers of 8 bits and lays it out for <see cref="LinearInt8"/>.</summary>
+    /// <summary>Quantises a matrix to int8 and packs it for <see cref="LinearInt8"/>.</summary>
     /// <param name="weight">[output, input] float32</param>
-    /// <returns>The matrix in a layout that only <see cref="LinearInt8"/> reads, and what its steps are worth, [output] float32: each row has its own.</returns>
+    /// <returns>The matrix in a layout specific to <see cref="LinearInt8"/>, and the step of each row, [output] float32.</returns>
     public static (Tensor Packed, Tensor Steps) PackInt8(Tensor weight)
     {
         using var scope = NewDisposeScope();
@@ -104,7 +104,9 @@ internal static class OneDnn
         return (((Tensor)Script.invoke("pack_int8", rounded, TypicalRows, weight.shape[1])).MoveToOuterDisposeScope(), steps.MoveToOuterDisposeScope());
     }
 
-    /// <summary>The same in products of int8. The input is rounded on the way: all its rows to steps of one size, which the largest of them sets.</summary>
+    /// <summary>
+    /// As <see cref="Linear"/> with int8 products. The input is quantised with one step for all rows, set by the largest value.
+    /// </summary>
     /// <param name="x">[..., input] float32</param>
     /// <param name="packed">From <see cref="PackInt8"/>.</param>
     /// <param name="steps">From <see cref="PackInt8"/>.</param>
@@ -140,7 +142,7 @@ internal static class OneDnn
         }
     }
 
-    /// <summary>Tries one product: operators are looked up, and processors judged, when a method first runs.</summary>
+    /// <summary>Tests one product: operators and processors are checked only when a method first runs.</summary>
     private static bool Multiplies(jit.ScriptModule script, ScalarType type)
     {
         try
@@ -156,7 +158,7 @@ internal static class OneDnn
         }
     }
 
-    /// <summary>64 products of the largest input and the largest weight: what a kernel whose sums overflow falls short of.</summary>
+    /// <summary>64 products of the largest input and the largest weight, which a kernel with overflowing sums does not reach.</summary>
     private const long ProbeSum = 64 * 255 * LargestWeight;
 
     private static long? SumInInt8()
@@ -167,7 +169,7 @@ internal static class OneDnn
             using var scope = NewDisposeScope();
             using var quiet = no_grad();
 
-            // From 0 to 255 a step is 1, so that nothing is rounded.
+            // From 0 to 255 a step is 1, so nothing is rounded.
             var x = full([2, 64], 255, ScalarType.Float32);
             x[1] = 0;
             var packed = (Tensor)Script.invoke("pack_int8", full([16, 64], LargestWeight, ScalarType.Int8), TypicalRows, 64L);
@@ -180,7 +182,7 @@ internal static class OneDnn
         }
     }
 
-    /// <summary>A TorchScript archive: the program, and a pickled object of its class without any state.</summary>
+    /// <summary>Writes a TorchScript archive: the program, and a pickled object of its class without state.</summary>
     private static void Write(string path)
     {
         using var archive = new ZipArchive(File.Create(path), ZipArchiveMode.Create);

@@ -3,17 +3,17 @@ using System.Runtime.InteropServices;
 namespace Alebrije.Tensors;
 
 /// <summary>
-/// Waiting of OpenMP threads at the end of a parallel region. By default they spin, which keeps a core busy; where other programs use the cores too, the thread
-/// that is waited for does not run meanwhile, and a picture takes twenty times as long. A passive policy lets them sleep.
+/// Wait policy of OpenMP threads at the end of a parallel region. By default they spin, which occupies a core; if other programs use the
+/// cores too, the awaited thread is not scheduled, and an image takes twenty times as long. A passive policy lets them sleep.
 /// </summary>
 internal static partial class OpenMpWaiting
 {
-    /// <summary>Variables by which a user decides how threads wait: OpenMP's own, GNU's and LLVM's.</summary>
+    /// <summary>Variables that set the wait policy: OpenMP's own, GNU's and LLVM's.</summary>
     private static readonly string[] Decisions = [Policy, "GOMP_SPINCOUNT", "KMP_BLOCKTIME"];
 
     private const string Policy = "OMP_WAIT_POLICY";
 
-    /// <summary>Sets the passive policy for libraries that are loaded later. Values of the user stay.</summary>
+    /// <summary>Sets the passive policy for libraries loaded later. The user's own settings take precedence.</summary>
     /// <returns>True if it was set.</returns>
     public static bool MakePassive()
     {
@@ -21,7 +21,10 @@ internal static partial class OpenMpWaiting
         return SetNative(Policy, "passive");
     }
 
-    /// <summary>Sets a variable for libraries that are loaded later: on Unix the runtime keeps a copy of the environment, which native libraries do not read.</summary>
+    /// <summary>
+    /// Sets a variable for libraries loaded later: on Unix the runtime has its own copy of the environment, which native libraries do not
+    /// read.
+    /// </summary>
     /// <returns>True if it was set.</returns>
     internal static bool SetNative(string name, string value)
     {
@@ -30,7 +33,7 @@ internal static partial class OpenMpWaiting
         return true;
     }
 
-    /// <summary>The value that native libraries read; null where there is none, and on Windows, where it is the runtime's own.</summary>
+    /// <summary>The value for native libraries; null if unset. On Windows it is the runtime's own.</summary>
     internal static string? NativeValue => OperatingSystem.IsWindows() ? Environment.GetEnvironmentVariable(Policy) : Marshal.PtrToStringUTF8(Variable(Policy));
 
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]

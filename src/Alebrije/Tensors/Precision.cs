@@ -6,45 +6,47 @@ namespace Alebrije.Tensors;
 /// <summary>Number format of a computation.</summary>
 public enum Precision
 {
-    /// <summary>bf16 where the processor multiplies it faster than fp32, else fp32.</summary>
+    /// <summary>bf16 if the processor multiplies it faster than fp32, else fp32.</summary>
     Auto,
 
     /// <summary>float32, exact and always available.</summary>
     Fp32,
 
-    /// <summary>bfloat16 products; slower than fp32 by a factor of a hundred on processors without instructions for it.</summary>
+    /// <summary>bfloat16 matrix products; slower than fp32 by a factor of a hundred on processors without instructions for it.</summary>
     Bf16,
 
     /// <summary>
-    /// Products of 8-bit whole numbers, for CLIP's embeddings alone: the fastest where there is no bf16, and the coarsest. What a text or picture is computed
-    /// together with changes its embedding a little.
+    /// 8-bit integer products, for CLIP's embeddings alone: the fastest without bf16, and the coarsest. The composition of a batch changes
+    /// the embeddings slightly.
     /// </summary>
     Int8,
 }
 
-/// <summary>What the processor can do, asked before bf16 is used.</summary>
+/// <summary>Capabilities of the processor.</summary>
 public static class Processor
 {
-    /// <summary>Whether products of bf16 are faster than those of fp32: AVX-512 BF16 or AMX BF16.</summary>
+    /// <summary>True if bf16 products are faster than those of fp32: AVX-512 BF16 or AMX BF16.</summary>
     public static bool HasFastBf16 { get; } = DetectBf16();
 
-    /// <summary>Short names of the vector instructions that matter here, for people to read.</summary>
+    /// <summary>Short names of the relevant vector instructions, for display.</summary>
     public static IReadOnlyList<string> Features { get; } = DetectFeatures();
 
-    /// <summary>Below this many parameters float32 is fast enough, and the same numbers come out on every machine.</summary>
+    /// <summary>Number of parameters below which float32 is fast enough; its results are the same on every machine.</summary>
     private const long SmallNetwork = 100_000_000;
 
-    /// <summary>The type in which a network computes.</summary>
-    /// <param name="precision">What the user asked for.</param>
+    /// <summary>Type of a network's computation.</summary>
+    /// <param name="precision">The requested precision.</param>
     /// <returns>Float32 or BFloat16</returns>
-    /// <exception cref="NotSupportedException">int8, in which only CLIP embeds.</exception>
+    /// <exception cref="NotSupportedException">The precision is int8, supported only by CLIP.</exception>
     public static torch.ScalarType ScalarType(Precision precision) =>
         precision == Precision.Int8 ? throw new NotSupportedException("int8 is for embedding with CLIP; training and drawing take auto, fp32 or bf16.")
         : precision == Precision.Bf16 || (precision == Precision.Auto && HasFastBf16) ? torch.ScalarType.BFloat16 : torch.ScalarType.Float32;
 
-    /// <summary>The type in which a network of a size computes; <see cref="Precision.Auto"/> keeps small ones in float32.</summary>
-    /// <param name="precision">Format that the user asked for.</param>
-    /// <param name="parameters">Parameters of the network.</param>
+    /// <summary>
+    /// Type of the computation of a network of a given size; <see cref="Precision.Auto"/> selects float32 for small ones.
+    /// </summary>
+    /// <param name="precision">The requested precision.</param>
+    /// <param name="parameters">Number of the network's parameters.</param>
     internal static torch.ScalarType ScalarType(Precision precision, long parameters) =>
         precision == Precision.Auto && parameters < SmallNetwork ? torch.ScalarType.Float32 : ScalarType(precision);
 

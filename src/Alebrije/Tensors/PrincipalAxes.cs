@@ -10,19 +10,19 @@ namespace Alebrije.Tensors;
 /// <param name="Mean">[width]</param>
 /// <param name="Directions">[axes, width], orthonormal rows, largest variance first; the first entry of largest size of each is
 /// positive.</param>
-/// <param name="Variance">[axes], falling; 0 beyond the rank of the rows.</param>
-/// <param name="Total">[]: the variance along all directions, those left out too.</param>
+/// <param name="Variance">[axes], descending; 0 beyond the rank of the rows.</param>
+/// <param name="Total">[]: the variance along all directions, including omitted ones.</param>
 internal readonly record struct PrincipalAxes(Tensor Mean, Tensor Directions, Tensor Variance, Tensor Total)
 {
-    /// <summary>Share of the total variance below which a direction is rounding.</summary>
+    /// <summary>Share of the total variance below which a direction is rounding error.</summary>
     private const double RankTolerance = 1e-12;
 
-    /// <summary>Entries within this share of the largest one count as equal to it, so that rounding does not choose the sign.</summary>
+    /// <summary>Entries within this share of the largest one are ties, so that rounding does not determine the sign.</summary>
     private const double Tie = 1e-9;
 
-    /// <summary>Fits the axes by singular values, of the triangular factor where there are more rows than columns.</summary>
+    /// <summary>Fits the axes by singular values, of the triangular factor if there are more rows than columns.</summary>
     /// <param name="rows">[n, width], n ≥ 1, finite.</param>
-    /// <param name="axes">Directions to keep, 1 to width; those beyond the rank of the rows complete the basis.</param>
+    /// <param name="axes">Number of directions, 1 to width; those beyond the rank of the rows complete the basis.</param>
     public static PrincipalAxes Of(Tensor rows, long axes)
     {
         using var quiet = no_grad();

@@ -3,10 +3,12 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tensors;
 
-/// <summary>Operations on shapes that libtorch leaves unguarded.</summary>
+/// <summary>Operations on shapes that libtorch does not check.</summary>
 internal static class Shapes
 {
-    /// <summary>Product of matrices with broadcast leading axes, in place of <c>torch.matmul</c>, whose shape errors abort the process.</summary>
+    /// <summary>
+    /// Matrix product with broadcast leading axes, in place of <c>torch.matmul</c>, whose shape errors abort the process.
+    /// </summary>
     /// <param name="a">[..., rows, inner]</param>
     /// <param name="b">[..., inner, columns]</param>
     /// <returns>[..., rows, columns]</returns>

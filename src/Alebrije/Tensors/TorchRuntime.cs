@@ -5,13 +5,13 @@ using TorchSharp;
 
 namespace Alebrije.Tensors;
 
-/// <summary>Raised when the native tensor library cannot be loaded; the message says why and what to do.</summary>
+/// <summary>Raised when the native tensor library cannot be loaded; the message contains the cause and a remedy.</summary>
 public sealed class TorchRuntimeException : Exception
 {
-    /// <summary>Creates the exception with a message in plain words.</summary>
+    /// <summary>Creates the exception with a message.</summary>
     public TorchRuntimeException(string message) : base(message) { }
 
-    /// <summary>Creates the exception with a message in plain words and the loader's own.</summary>
+    /// <summary>Creates the exception with a message and the loader's exception.</summary>
     public TorchRuntimeException(string message, Exception inner) : base(message, inner) { }
 
     /// <summary>Creates an empty exception.</summary>
@@ -28,13 +28,15 @@ public static class TorchRuntime
     private static readonly Lock Gate = new();
     private static bool started;
 
-    /// <summary>How the native library was loaded: <c>"as shipped"</c> or the path of the patched copy; null before start-up.</summary>
+    /// <summary>Source of the native library: <c>"as shipped"</c> or the path of the patched copy; null before start-up.</summary>
     public static string? LoadedFrom { get; private set; }
 
-    /// <summary>Folder that holds libtorch, or null when none was found.</summary>
+    /// <summary>Folder of libtorch, or null if none was found.</summary>
     public static string? NativeFolder { get; private set; }
 
-    /// <summary>Threads that tensor operations use. Rounding depends on their number, so that the same seed gives the same bytes for the same number.</summary>
+    /// <summary>
+    /// Number of threads of tensor operations. Rounding depends on it: the same seed gives the same bytes only for the same number.
+    /// </summary>
     public static int Threads
     {
         get
@@ -44,15 +46,17 @@ public static class TorchRuntime
         }
     }
 
-    /// <summary>OpenMP's policy for waiting threads (<c>OMP_WAIT_POLICY</c>), <c>passive</c> unless a user set one of its variables; null before start-up.</summary>
+    /// <summary>
+    /// OpenMP's wait policy (<c>OMP_WAIT_POLICY</c>), <c>passive</c> unless the user set one of its variables; null before start-up.
+    /// </summary>
     public static string? WaitPolicy => OpenMpWaiting.NativeValue;
 
-    /// <summary>Seconds that loading libtorch took; 0 before start-up.</summary>
+    /// <summary>Duration of loading libtorch, in seconds; 0 before start-up.</summary>
     internal static double StartSeconds { get; private set; }
 
-    /// <summary>Loads libtorch once; later calls return at once. Thread-safe.</summary>
-    /// <param name="threads">Threads for tensor operations; null leaves libtorch's choice.</param>
-    /// <exception cref="TorchRuntimeException">The library is missing or does not fit this system.</exception>
+    /// <summary>Loads libtorch once; later calls return immediately. Thread-safe.</summary>
+    /// <param name="threads">Threads for tensor operations; null: libtorch's default.</param>
+    /// <exception cref="TorchRuntimeException">The library is missing or incompatible with this system.</exception>
     public static void Initialize(int? threads = null)
     {
         lock (Gate)
@@ -78,15 +82,15 @@ public static class TorchRuntime
                 (started, StartSeconds) = (true, clock.Elapsed.TotalSeconds);
             }
 
-            // Setting the number, be it the same, is an error of libtorch's while another thread computes.
+            // libtorch throws on setting the number, even an equal one, while another thread computes.
             if (threads is { } count && count != torch.get_num_threads()) torch.set_num_threads(count);
         }
     }
 
-    /// <summary>Version of the native packages that this TorchSharp was built for.</summary>
+    /// <summary>Version of the native packages for this TorchSharp.</summary>
     internal const string LibtorchVersion = "2.10.0";
 
-    /// <summary>Platforms that have a package of libtorch.</summary>
+    /// <summary>Platforms with a package of libtorch.</summary>
     private static readonly string[] Platforms = ["linux-x64", "win-x64", "win-arm64", "osx-arm64"];
 
     private static string LibraryName => OperatingSystem.IsWindows() ? "LibTorchSharp.dll"
@@ -95,7 +99,7 @@ public static class TorchRuntime
     private static string LibtorchName => OperatingSystem.IsWindows() ? "torch_cpu.dll"
         : OperatingSystem.IsMacOS() ? "libtorch_cpu.dylib" : "libtorch_cpu.so";
 
-    /// <summary>This platform by the name that packages have for it, whatever name the system's own .NET was built with.</summary>
+    /// <summary>This platform by its name in packages, independent of the system's .NET.</summary>
     private static string Platform =>
         $"{(OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux")}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
 
@@ -110,9 +114,9 @@ public static class TorchRuntime
 
     private static string NativeOf(string root, string platform) => Path.Combine(root, "runtimes", platform, "native");
 
-    /// <summary>The sentence about a native library that no package of the program brought; null where the folder has both.</summary>
-    /// <param name="folder">Folder of TorchSharp's own native library; null where none was found.</param>
-    /// <param name="platform">Platform by the name that packages have for it.</param>
+    /// <summary>Error message for a native library missing from the program's packages; null if the folder has both.</summary>
+    /// <param name="folder">Folder of TorchSharp's own native library; null if none was found.</param>
+    /// <param name="platform">Platform by its name in packages.</param>
     internal static string? Absent(string? folder, string platform)
     {
         if (folder is not null && File.Exists(Path.Combine(folder, LibtorchName))) return null;
@@ -138,7 +142,7 @@ public static class TorchRuntime
         var own = (string?)null;
         try
         {
-            // Other users may write into the temporary folder: a copy is made there only in a new folder of this user's alone, for this process alone.
+            // Other users may write into the temporary folder: a copy there goes into a new folder of this user and for this process only.
             patched = WritePatchedCopy(library, [.. CacheRoots()], () => own = Directory.CreateTempSubdirectory("alebrije-").FullName);
         }
         catch (Exception e) when (e is InvalidDataException or IOException or UnauthorizedAccessException)
@@ -150,14 +154,14 @@ public static class TorchRuntime
 
         var second = TryLoad(patched);
 
-        // What is loaded needs its file no more.
+        // A loaded library does not need its file.
         if (own is not null) Directory.Delete(own, recursive: true);
         return second is null ? patched : throw new TorchRuntimeException(
             "This system's C++ library (libstdc++) is too old for TorchSharp even after redirecting its one missing symbol: "
             + $"{FirstLine(second)} Use Debian 12, Ubuntu 22.04 or newer.");
     }
 
-    /// <summary>Null when the library loaded, else the loader's message.</summary>
+    /// <summary>Loads a library; returns null on success, else the loader's message.</summary>
     private static string? TryLoad(string path)
     {
         try
@@ -171,12 +175,12 @@ public static class TorchRuntime
         }
     }
 
-    /// <summary>Writes the redirected copy into the first cache folder that takes it; one that is there and whole is used again.</summary>
-    /// <param name="library">The library as it was shipped.</param>
+    /// <summary>Writes the redirected copy into the first writable cache folder, or reuses an intact one.</summary>
+    /// <param name="library">The library as shipped.</param>
     /// <param name="roots">Cache folders of this user.</param>
-    /// <param name="lastResort">Makes a folder where none of them can be written to.</param>
+    /// <param name="lastResort">Creates a folder if none of them is writable.</param>
     /// <returns>Path of the copy.</returns>
-    /// <exception cref="InvalidDataException">The file is no library that can be redirected.</exception>
+    /// <exception cref="InvalidDataException">The library cannot be redirected.</exception>
     /// <exception cref="IOException">No folder is writable.</exception>
     internal static string WritePatchedCopy(string library, IReadOnlyList<string> roots, Func<string> lastResort)
     {
@@ -205,7 +209,7 @@ public static class TorchRuntime
         throw new IOException("neither the cache folder nor the temporary folder is writable.");
     }
 
-    /// <summary>A folder that nobody but this user can write to; below one of another user it fails.</summary>
+    /// <summary>Creates a folder writable by this user alone; throws below another user's folder.</summary>
     private static string OwnFolder(string root, params string[] names)
     {
         var folder = Directory.CreateDirectory(root).FullName;
@@ -213,7 +217,7 @@ public static class TorchRuntime
         {
             folder = Directory.CreateDirectory(Path.Combine(folder, name)).FullName;
 
-            // Only its owner may set the mode.
+            // Only the owner may set the mode.
             if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
 

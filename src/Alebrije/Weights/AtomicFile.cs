@@ -2,11 +2,11 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Weights;
 
-/// <summary>Writes files that are there as a whole or not at all: under another name first, renamed when they are on the disk.</summary>
+/// <summary>Writes files atomically: under a temporary name first, renamed after they are flushed to disk.</summary>
 internal static class AtomicFile
 {
-    /// <summary>Writes a file, making its folder where there is none.</summary>
-    /// <exception cref="WeightsException">The disk refuses; what was there before is untouched.</exception>
+    /// <summary>Writes a file, creating its folder if needed.</summary>
+    /// <exception cref="WeightsException">Writing failed; an existing file is unchanged.</exception>
     public static void Write(string path, Action<Stream> write)
     {
         var temporary = $"{path}.{Environment.ProcessId}.tmp";

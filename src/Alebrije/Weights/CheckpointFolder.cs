@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Weights;
 
-/// <summary>Finds the weights of a component in its folder, under the names that transformers, diffusers and open_clip publish.</summary>
+/// <summary>Finds the weights of a component in its folder, under the names published by transformers, diffusers and open_clip.</summary>
 internal static class CheckpointFolder
 {
     private static readonly string[] Stems = ["model", "diffusion_pytorch_model", "open_clip_model"];
@@ -11,7 +11,7 @@ internal static class CheckpointFolder
     private static ReadOnlySpan<byte> PointerStart => "version https://git-lfs"u8;
 
     /// <summary>
-    /// Name of a model's folder or file for people: its own, or <c>owner/name</c> and <c>owner/name/file</c> where it lies in the cache of a model hub.
+    /// Display name of a model's folder or file: its own, or <c>owner/name</c> and <c>owner/name/file</c> in the cache of a model hub.
     /// </summary>
     public static string NameOf(string folder)
     {
@@ -26,8 +26,8 @@ internal static class CheckpointFolder
     }
 
     /// <summary>Opens the weights of a component folder, or one file of weights.</summary>
-    /// <exception cref="CheckpointNotFoundException">There are none; the message lists the names that were looked for.</exception>
-    /// <exception cref="WeightsException">The file is damaged or refused.</exception>
+    /// <exception cref="CheckpointNotFoundException">There are none; the message lists the names searched for.</exception>
+    /// <exception cref="WeightsException">The file is damaged or rejected.</exception>
     public static TensorSource OpenWeights(string folder)
     {
         if (File.Exists(folder)) return OpenFile(folder);
@@ -37,12 +37,12 @@ internal static class CheckpointFolder
         throw new CheckpointNotFoundException($"{folder} holds no weights; looked for {string.Join(", ", Candidates())}.");
     }
 
-    /// <summary>Whether a folder holds weights under one of the published names.</summary>
+    /// <summary>True if a folder contains weights under one of the published names.</summary>
     public static bool HasWeights(string folder) => Candidates().Any(name => File.Exists(Path.Combine(folder, name)));
 
     /// <summary>Loads the weights of a component folder into a network, strictly in both directions.</summary>
-    /// <exception cref="CheckpointNotFoundException">The folder holds no weights.</exception>
-    /// <exception cref="WeightsException">The file is damaged, or its tensors do not fit the network; all of them are listed.</exception>
+    /// <exception cref="CheckpointNotFoundException">The folder contains no weights.</exception>
+    /// <exception cref="WeightsException">The file is damaged, or its tensors do not match the network; all of them are listed.</exception>
     public static void Load(nn.Module network, string folder, StateDictOptions? options = null)
     {
         using var weights = OpenWeights(folder);
@@ -62,7 +62,9 @@ internal static class CheckpointFolder
         return path.EndsWith(".safetensors", StringComparison.Ordinal) ? new SafeTensorsFile(path) : new PickleFile(path);
     }
 
-    /// <summary>In order of preference: safetensors before pickles, full precision before fp16, one file before shards.</summary>
+    /// <summary>
+    /// Candidates in order of preference: safetensors before pickles, full precision before fp16, one file before shards.
+    /// </summary>
     private static IEnumerable<string> Candidates()
     {
         foreach (var (stems, extension) in new[] { (Stems, "safetensors"), (PickleStems, "bin") })

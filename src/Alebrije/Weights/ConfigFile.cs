@@ -9,10 +9,10 @@ using Alebrije.Preprocessing;
 namespace Alebrije.Weights;
 
 /// <summary>
-/// Reads and writes configuration records (<c>config.json</c>, <c>scheduler_config.json</c> ...). Keys are snake_case; a key that is missing or
-/// null takes the record's default, which is that of the reference's constructor (but for keys whose null means something, which are marked to be
-/// written when null); <c>NaN</c>, <c>Infinity</c> and <c>-Infinity</c> are read as
-/// Python writes them. The class a published file was written for is <c>_class_name</c>.
+/// Reads and writes configuration records (<c>config.json</c>, <c>scheduler_config.json</c> ...). Keys are snake_case; a missing or null
+/// key takes the record's default, which is that of the reference's constructor (except keys with a meaningful null, which are marked to be
+/// written when null); <c>NaN</c>, <c>Infinity</c> and <c>-Infinity</c> are accepted as written by Python. <c>_class_name</c> is the class
+/// of a published file.
 /// </summary>
 internal static partial class ConfigFile
 {
@@ -25,10 +25,11 @@ internal static partial class ConfigFile
     };
 
     /// <summary>Reads a record.</summary>
-    /// <param name="path">The file, or a folder that holds <c>config.json</c>.</param>
-    /// <param name="unknownKeysAllowed">False for our own files, where a key that means nothing is a slip of the pen.</param>
+    /// <param name="path">The file, or a folder with <c>config.json</c>.</param>
+    /// <param name="unknownKeysAllowed">False for this project's own files, in which an unknown key is an error.</param>
     /// <exception cref="CheckpointNotFoundException">There is no such file.</exception>
-    /// <exception cref="WeightsException">It is not JSON, or a key has a value of another kind; the message names file and key.</exception>
+    /// <exception cref="WeightsException">It is not JSON, or a key has a value of the wrong type; the message names file and
+    /// key.</exception>
     public static T Read<T>(string path, bool unknownKeysAllowed = true)
     {
         var file = Locate(path);
@@ -37,10 +38,8 @@ internal static partial class ConfigFile
         return Deserialise<T>(root, file, unknownKeysAllowed ? Published : Own);
     }
 
-    /// <summary>
-    /// A record whose defaults depend on more than its type: those given, with the keys of a file that are not null in their place.
-    /// </summary>
-    /// <exception cref="WeightsException">A key has a value of another kind; the message names file and key.</exception>
+    /// <summary>Applies a file's non-null keys to given defaults, for records whose defaults depend on more than their type.</summary>
+    /// <exception cref="WeightsException">A key has a value of the wrong type; the message names file and key.</exception>
     public static T Overlay<T>(T defaults, JsonObject keys, string file)
     {
         var root = JsonSerializer.SerializeToNode(defaults, Published)!.AsObject();
@@ -65,7 +64,7 @@ internal static partial class ConfigFile
         }
     }
 
-    /// <summary>The class that a published file was written for (<c>_class_name</c>, or the first of <c>architectures</c>), or null.</summary>
+    /// <summary>Class of a published file (<c>_class_name</c>, or the first of <c>architectures</c>), or null.</summary>
     public static string? ClassName(string path)
     {
         var root = ReadObject(Locate(path));
@@ -73,7 +72,7 @@ internal static partial class ConfigFile
         return value is JsonValue text && text.TryGetValue<string>(out var name) ? name : null;
     }
 
-    /// <summary>A file's top-level object, for keys that no record has.</summary>
+    /// <summary>Reads a file's top-level object, for keys outside any record.</summary>
     public static JsonObject ReadObject(string path)
     {
         try
@@ -90,12 +89,12 @@ internal static partial class ConfigFile
         }
     }
 
-    /// <summary>The top-level object of a file's text.</summary>
+    /// <summary>Parses the top-level object of a file's text.</summary>
     public static JsonObject ParseObject(string text, string path)
     {
         try
         {
-            // Python writes infinities bare, which is not JSON: quoted, the number reader takes them.
+            // Python writes infinities bare, which is invalid JSON: quoted, the number reader accepts them.
             text = BareNumber().Replace(text, m => m.Groups["bare"].Success ? $"\"{m.Value}\"" : m.Value);
             return JsonNode.Parse(text, documentOptions: Lenient) as JsonObject ?? throw new WeightsException(
                 $"{path} must hold a JSON object.");
@@ -107,10 +106,10 @@ internal static partial class ConfigFile
         }
     }
 
-    /// <summary>Writes a record, indented, under the same rules; nulls are left out. The file is replaced as a whole or not at all.</summary>
+    /// <summary>Writes a record, indented, under the same rules; nulls are omitted. The file is replaced atomically.</summary>
     /// <param name="path">The file.</param>
     /// <param name="config">The record.</param>
-    /// <param name="className">Written first as <c>_class_name</c> where given.</param>
+    /// <param name="className">Written first as <c>_class_name</c>, if given.</param>
     public static void Write<T>(string path, T config, string? className = null)
     {
         var body = JsonSerializer.SerializeToNode(config, Published) as JsonObject
@@ -130,7 +129,7 @@ internal static partial class ConfigFile
         return File.Exists(file) ? file : throw new CheckpointNotFoundException($"there is no file {file}.");
     }
 
-    /// <summary>Keys whose null is a value of its own and not the default: those that are written even when null, in a record and in the records within it.</summary>
+    /// <summary>Keys whose null differs from the default and is written, in a record and in nested records.</summary>
     private static IEnumerable<string> MeaningfulNulls(Type type, HashSet<Type> seen)
     {
         if (!seen.Add(type) || type.Assembly != typeof(ConfigFile).Assembly) yield break;
@@ -171,13 +170,13 @@ internal static partial class ConfigFile
         Converters = { new WholeNumberConverter() },
     };
 
-    /// <summary>A JSON string, passed over whole, or one of Python's bare numbers.</summary>
+    /// <summary>Pattern of a JSON string, skipped as a whole, or one of Python's bare numbers.</summary>
     [GeneratedRegex("""
         "(?:[^"\\]|\\.)*"|(?<bare>-?Infinity|NaN)
         """, RegexOptions.CultureInvariant)]
     private static partial Regex BareNumber();
 
-    /// <summary>Published files write whole numbers as <c>1.0</c> here and there.</summary>
+    /// <summary>Accepts integers that published files write as <c>1.0</c>.</summary>
     private sealed class WholeNumberConverter : JsonConverter<int>
     {
         public override int Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
@@ -198,7 +197,7 @@ internal sealed class OneOrManyConverter<T> : JsonConverter<T[]>
     /// <inheritdoc/>
     public override T[] Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
     {
-        // The items' converter is called directly: through the serializer an error would lose the key's path.
+        // The items' converter is called directly: the serializer would lose the key's path on an error.
         var converter = (JsonConverter<T>)options.GetConverter(typeof(T));
         if (reader.TokenType != JsonTokenType.StartArray) return [converter.Read(ref reader, typeof(T), options)!];
         var items = new List<T>();

@@ -2,7 +2,10 @@ using System.IO.Compression;
 
 namespace Alebrije.Weights;
 
-/// <summary>A file of <c>torch.save</c> since PyTorch 1.6, or of <c>torch.jit.save</c>: a zip archive of <c>data.pkl</c> and <c>data/0</c>, <c>data/1</c> ... .</summary>
+/// <summary>
+/// A file of <c>torch.save</c> since PyTorch 1.6, or of <c>torch.jit.save</c>: a zip archive of <c>data.pkl</c>, <c>data/0</c>,
+/// <c>data/1</c> ... .
+/// </summary>
 internal sealed class PickleArchive : PickleContainer
 {
     private readonly Lock gate = new();

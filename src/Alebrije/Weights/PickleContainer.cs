@@ -1,23 +1,23 @@
 namespace Alebrije.Weights;
 
-/// <summary>A file of <c>torch.save</c>: the object in it, and the bytes of the storages that its tensors lie in. Safe for several threads.</summary>
+/// <summary>A file of <c>torch.save</c>: the pickled object, and the bytes of its tensors' storages. Thread-safe.</summary>
 /// <param name="path">The file.</param>
 internal abstract class PickleContainer(string path) : IDisposable
 {
-    /// <summary>Bytes of a pickle without its storages at most: ten times those of the largest checkpoints.</summary>
+    /// <summary>Maximum bytes of a pickle without its storages: ten times those of the largest checkpoints.</summary>
     protected const int MaxPickle = 32 << 20;
 
     /// <summary>The file, for messages.</summary>
     protected string Location { get; } = path;
 
-    /// <summary>The object that was saved, as <see cref="PickleMachine"/> gives it.</summary>
+    /// <summary>The saved object, as <see cref="PickleMachine"/> returns it.</summary>
     public object? Top { get; protected init; }
 
-    /// <summary>Whether it is a TorchScript archive.</summary>
+    /// <summary>True for a TorchScript archive.</summary>
     public bool IsScript { get; protected init; }
 
-    /// <summary>Opens a file of either format: a zip archive (PyTorch 1.6 or later), or pickles one after another (before it).</summary>
-    /// <exception cref="WeightsException">It is of neither format.</exception>
+    /// <summary>Opens a file of either format: a zip archive (PyTorch 1.6 or later), or consecutive pickles (earlier).</summary>
+    /// <exception cref="WeightsException">The file has neither format.</exception>
     public static PickleContainer Open(string path)
     {
         if (!File.Exists(path)) throw new CheckpointNotFoundException($"there is no file {path}.");
@@ -38,11 +38,11 @@ internal abstract class PickleContainer(string path) : IDisposable
         }
     }
 
-    /// <summary>Checks that the file has all bytes of the storage of a tensor.</summary>
-    /// <exception cref="WeightsException">It has fewer.</exception>
+    /// <summary>Checks that the file contains all bytes of a tensor's storage.</summary>
+    /// <exception cref="WeightsException">It contains fewer.</exception>
     public abstract void Check(string name, PickledStorage storage);
 
-    /// <summary>Copies bytes of a storage, from a place in it.</summary>
+    /// <summary>Copies bytes of a storage from an offset.</summary>
     public abstract void CopyBytes(PickledStorage storage, long offset, Span<byte> destination);
 
     /// <summary>Closes the file.</summary>

@@ -4,10 +4,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Weights;
 
 /// <summary>
-/// Tensors of a file written by <c>torch.save</c>: a zip archive (PyTorch 1.6 or later), or pickles one after another (before it).
-/// Only dictionaries of plain tensors are read, or a short list of them whose places are their names; dictionaries within dictionaries give names joined by dots; numbers and texts beside the
-/// tensors are passed over. Of a TorchScript archive (<c>torch.jit.save</c>) the modules' tensors are read likewise; its code never runs.
-/// Safe for several threads.
+/// Tensors of a file written by <c>torch.save</c>: a zip archive (PyTorch 1.6 or later), or consecutive pickles (earlier). Reads only
+/// dictionaries of plain tensors, or a short list of them whose indices are their names; nested dictionaries give dotted names; other
+/// values are skipped. Of a TorchScript archive (<c>torch.jit.save</c>) the modules' tensors are read; its code never runs. Thread-safe.
 /// </summary>
 internal sealed class PickleFile : TensorSource
 {
@@ -18,7 +17,7 @@ internal sealed class PickleFile : TensorSource
 
     /// <summary>Opens a file and reads its list of tensors.</summary>
     /// <exception cref="CheckpointNotFoundException">There is no such file.</exception>
-    /// <exception cref="WeightsException">It is damaged, or holds something other than tensors.</exception>
+    /// <exception cref="WeightsException">It is damaged, or contains anything other than tensors.</exception>
     public PickleFile(string path)
     {
         Location = path;
@@ -155,7 +154,7 @@ internal sealed class PickleFile : TensorSource
 
     private WeightsException Damaged(Exception e) => new($"{Location} is damaged or truncated: {e.Message}", e);
 
-    /// <summary>What the readers of both formats throw at damaged files.</summary>
+    /// <summary>True for the exceptions of both formats' readers on damaged files.</summary>
     private static bool IsDamage(Exception e) =>
         e is InvalidDataException or IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException or OverflowException;
 }

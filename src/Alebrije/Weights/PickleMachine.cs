@@ -5,30 +5,30 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Weights;
 
-/// <summary>A tensor as <c>torch.save</c> pickles it: a window with strides on a storage, which is a file of the archive.</summary>
+/// <summary>A tensor as <c>torch.save</c> pickles it: a strided view of a storage, which is a file of the archive.</summary>
 internal sealed record PickledTensor(PickledStorage Storage, long Offset, long[] Shape, long[] Strides);
 
-/// <summary>A storage, or the part of one that is a storage of its own.</summary>
+/// <summary>A storage, or a part of one with its own key.</summary>
 /// <param name="Key">Name of the storage: of its file under <c>data/</c>, or in the list of a file before PyTorch 1.6.</param>
 /// <param name="Type">Type of its elements.</param>
-/// <param name="Count">Elements.</param>
+/// <param name="Count">Number of elements.</param>
 internal sealed record PickledStorage(string Key, ScalarType Type, long Count)
 {
-    /// <summary>Element of the storage in the file at which it begins.</summary>
+    /// <summary>Index of its first element in the storage of the file.</summary>
     public long Start { get; init; }
 
-    /// <summary>Elements of the storage in the file.</summary>
+    /// <summary>Number of elements of the storage in the file.</summary>
     public long Whole { get; init; } = Count;
 }
 
 /// <summary>
-/// Runs the opcodes of a pickle that describes tensors in dictionaries, and nothing else: no global is ever looked up or called except the
-/// few that <c>torch.save</c> writes for plain tensors, and those are understood here. Source: Python's pickletools, and
-/// torch/serialization.py and torch/_utils.py for what the globals mean.
+/// Runs the opcodes of a pickle that describes tensors in dictionaries, and nothing else: no global is ever resolved or called except the
+/// few that <c>torch.save</c> writes for plain tensors, which are interpreted here. Source: Python's pickletools, and
+/// torch/serialization.py and torch/_utils.py for the meaning of the globals.
 /// </summary>
 internal sealed class PickleMachine
 {
-    /// <summary>Opcodes and copied items of one pickle at most: ten times what the largest checkpoints need.</summary>
+    /// <summary>Maximum opcodes and copied items of one pickle: ten times those of the largest checkpoints.</summary>
     private const int MaxWork = 4_000_000;
 
     private static readonly Dictionary<string, ScalarType> Storages = new(StringComparer.Ordinal)
@@ -45,8 +45,8 @@ internal sealed class PickleMachine
     };
 
     /// <summary>
-    /// Names in training checkpoints that stand beside the tensors (those of Stable Diffusion hold the state of a callback and numbers of NumPy). Nothing
-    /// becomes of what is made with them: no object, no attribute, no call.
+    /// Globals in training checkpoints besides the tensors' (Stable Diffusion's contain a callback's state and NumPy values). They are
+    /// never resolved: no object, attribute or call results.
     /// </summary>
     private static readonly HashSet<string> PassedOver = new(StringComparer.Ordinal)
     {
@@ -55,7 +55,7 @@ internal sealed class PickleMachine
         "_codecs.encode", "__builtin__.set", "builtins.set", "collections.defaultdict", "__builtin__.dict", "builtins.dict",
     };
 
-    /// <summary>Where the classes of a TorchScript archive are; all that becomes of an object is its attributes.</summary>
+    /// <summary>Module of the classes in a TorchScript archive; an object is reduced to its attributes.</summary>
     private const string ScriptClasses = "__torch__.";
 
     private readonly byte[] code;
@@ -70,19 +70,21 @@ internal sealed class PickleMachine
     private PickleMachine(byte[] code, string path, bool scripted, ICollection<PickledStorage>? storages = null) =>
         (this.code, this.path, this.scripted, this.storages) = (code, path, scripted, storages);
 
-    /// <summary>The object that the pickle describes: dictionaries, lists (as <c>List&lt;object?&gt;</c>), texts, numbers, tensors.</summary>
-    /// <exception cref="WeightsException">The pickle is damaged, or asks for something other than tensors.</exception>
+    /// <summary>
+    /// Runs a pickle and returns its object: dictionaries, lists (as <c>List&lt;object?&gt;</c>), strings, numbers, tensors.
+    /// </summary>
+    /// <exception cref="WeightsException">The pickle is damaged, or requires anything other than tensors.</exception>
     /// <param name="code">The pickle.</param>
-    /// <param name="path">File that it stands in, for messages.</param>
-    /// <param name="scripted">Whether this is a TorchScript archive, whose modules are read as dictionaries of their attributes.</param>
+    /// <param name="path">File that contains it, for messages.</param>
+    /// <param name="scripted">True for a TorchScript archive, whose modules are read as dictionaries of their attributes.</param>
     public static object? Run(byte[] code, string path, bool scripted = false) => new PickleMachine(code, path, scripted).Run();
 
-    /// <summary>The object of one of several pickles that stand one after another.</summary>
+    /// <summary>Runs one of several consecutive pickles and returns its object.</summary>
     /// <param name="code">The pickles.</param>
-    /// <param name="path">File that they stand in, for messages.</param>
-    /// <param name="at">Where the pickle begins; where the next one begins afterwards.</param>
-    /// <param name="storages">Gets every storage that is named, when given.</param>
-    /// <exception cref="WeightsException">The pickle is damaged, or asks for something other than tensors.</exception>
+    /// <param name="path">File that contains them, for messages.</param>
+    /// <param name="at">Start of the pickle; on return, start of the next one.</param>
+    /// <param name="storages">Receives every referenced storage, if given.</param>
+    /// <exception cref="WeightsException">The pickle is damaged, or requires anything other than tensors.</exception>
     public static object? Run(byte[] code, string path, ref int at, ICollection<PickledStorage>? storages = null)
     {
         var machine = new PickleMachine(code, path, scripted: false, storages) { at = at };
@@ -161,7 +163,7 @@ internal sealed class PickleMachine
         if (work > MaxWork) throw Bad("describes more objects than any checkpoint has");
     }
 
-    /// <summary>Names are all that becomes of a global.</summary>
+    /// <summary>Reduces a global to its name.</summary>
     private GlobalName Resolve(string name) => Storages.ContainsKey(name) || Constructors.Contains(name) || PassedOver.Contains(name)
         || (scripted && name.StartsWith(ScriptClasses, StringComparison.Ordinal))
         ? new GlobalName(name)
@@ -209,7 +211,7 @@ internal sealed class PickleMachine
                 last = checked(last + (Math.Max(0, shape[i] - 1) * strides[i]));
             }
 
-            // A view may repeat elements without end (stride 0); a saved tensor of that kind is not worth the risk.
+            // A view may repeat elements without end (stride 0); such a saved tensor is rejected as unsafe.
             if (count > storage.Count || (count > 0 && last >= storage.Count)) throw new OverflowException();
         }
         catch (OverflowException e)
@@ -222,7 +224,7 @@ internal sealed class PickleMachine
         return new PickledTensor(storage, offset, shape, strides);
     }
 
-    /// <summary>A module of a TorchScript archive, empty as yet.</summary>
+    /// <summary>Creates an empty module of a TorchScript archive.</summary>
     private object Instance(object? type, object? arguments) =>
         type is GlobalName passed && PassedOver.Contains(passed.Name) ? new Nothing()
         : type is GlobalName global && global.Name.StartsWith(ScriptClasses, StringComparison.Ordinal) && arguments is object?[] { Length: 0 }
@@ -230,7 +232,7 @@ internal sealed class PickleMachine
             : throw Bad("makes an object of a class, which plain tensors do not need");
 
     /// <summary>
-    /// BUILD sets attributes: those of a TorchScript module are kept; a state dictionary carries its <c>_metadata</c> so, which nothing here needs.
+    /// Runs BUILD, which sets attributes: those of a TorchScript module are kept; a state dictionary's <c>_metadata</c> is dropped.
     /// </summary>
     private void Build()
     {
@@ -256,7 +258,7 @@ internal sealed class PickleMachine
             var storage = new PickledStorage(key, element, count);
             if (parts is [_, _, _, _, _, object?[] { Length: 3 } view])
             {
-                // A part of a storage, of its own key: files of 2016 and 2017.
+                // A part of a storage, with its own key: files of 2016 and 2017.
                 if (view[1] is not (long start and >= 0) || view[2] is not (long length and >= 0) || start > count || length > count - start)
                     throw Bad("has a part of a storage that does not lie within it");
                 storage = storage with { Count = length, Start = start, Whole = count };
@@ -280,7 +282,7 @@ internal sealed class PickleMachine
         if (items.Length % 2 != 0) throw Bad("has a dictionary with a key but no value");
         for (var i = 0; i < items.Length; i += 2)
         {
-            // Keys of other kinds could not name a tensor; numbers and classes occur beside the weights in training checkpoints.
+            // Keys of other types cannot name a tensor; numbers and classes occur beside the weights in training checkpoints.
             if (items[i] is GlobalName or Nothing) continue;
             if (items[i] is not (string or long or double or bool)) throw Bad("has a dictionary whose key is neither text nor number");
             target[items[i]!] = items[i + 1];
@@ -307,7 +309,7 @@ internal sealed class PickleMachine
 
     private string Text(ulong length) => Encoding.UTF8.GetString(Take(length));
 
-    /// <summary>A number of up to 64 bits as <see cref="long"/>; a larger one, which is a magic number, as <see cref="BigInteger"/>.</summary>
+    /// <summary>A number of up to 64 bits as <see cref="long"/>; a larger one, the magic number, as <see cref="BigInteger"/>.</summary>
     private object Long(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length > 16) throw Bad("has a number of more than 128 bits");
@@ -351,7 +353,7 @@ internal sealed class PickleMachine
 
     private sealed record GlobalName(string Name);
 
-    /// <summary>An object that is passed over.</summary>
+    /// <summary>A skipped object.</summary>
     private sealed class Nothing;
 
     private sealed class ScriptModule : Dictionary<object, object?>;

@@ -6,19 +6,20 @@ using Microsoft.Win32.SafeHandles;
 namespace Alebrije.Weights;
 
 /// <summary>
-/// A file of <c>torch.save</c> before PyTorch 1.6 (torch/serialization.py, _legacy_save): five pickles one after another - a magic number, the version of the
-/// format, sizes of the machine's types, the object, the keys of its storages - and then each storage, its length before it, little-endian.
+/// A file of <c>torch.save</c> before PyTorch 1.6 (torch/serialization.py, _legacy_save): five consecutive pickles - a magic number, the
+/// version of the format, sizes of the machine's types, the object, the keys of its storages - and then each storage, prefixed with its
+/// length, little-endian.
 /// </summary>
 internal sealed class PickleStream : PickleContainer
 {
-    /// <summary>Version of the format, the same from 2016 on.</summary>
+    /// <summary>Version of the format, unchanged since 2016.</summary>
     private const long Version = 1001;
 
     private static readonly BigInteger Magic = BigInteger.Parse("1950a86a20f9469cfc6c", NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
     private readonly FileStream stream;
 
-    /// <summary>Where each storage begins in the file, and its elements.</summary>
+    /// <summary>Offset of each storage in the file, and its number of elements.</summary>
     private readonly Dictionary<string, (long At, long Count)> places = new(StringComparer.Ordinal);
 
     /// <param name="path">The file.</param>

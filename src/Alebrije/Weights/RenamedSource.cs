@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Weights;
 
-/// <summary>A file's tensors under the names and in the shapes that a network has them. Does not own the file.</summary>
+/// <summary>A file's tensors with the names and shapes of a network. Does not own the file.</summary>
 internal sealed class RenamedSource : TensorSource
 {
     private readonly TensorSource source;
@@ -11,8 +11,8 @@ internal sealed class RenamedSource : TensorSource
     private (string Name, Tensor Whole)? kept;
 
     /// <param name="source">The file.</param>
-    /// <param name="options">How its names and shapes relate to the network's.</param>
-    /// <exception cref="WeightsException">Two tensors stand for one, or a fused one does not divide into its parts.</exception>
+    /// <param name="options">Mapping of its names and shapes to the network's.</param>
+    /// <exception cref="WeightsException">Two tensors map to one, or a fused one does not divide into its parts.</exception>
     public RenamedSource(TensorSource source, StateDictOptions options)
     {
         this.source = source;
@@ -71,7 +71,7 @@ internal sealed class RenamedSource : TensorSource
             return (place.IsTransposed ? tensor.t().contiguous() : tensor.reshape(place.Shape)).MoveToOuterDisposeScope();
         }
 
-        // [heads, parts, rows, ...] of the whole; a part is all heads' rows of one.
+        // [heads, parts, rows, ...] of the whole; a part consists of all heads' rows of one index.
         var heads = Whole(place.Original).reshape(-1, place.Of, place.Rows, place.Shape.Skip(1).Aggregate(1L, (product, size) => product * size));
         return heads.select(1, place.Index).reshape(place.Shape).contiguous().clone().MoveToOuterDisposeScope();
     }
@@ -91,7 +91,7 @@ internal sealed class RenamedSource : TensorSource
         base.Dispose(disposing);
     }
 
-    /// <summary>Finds the vector that each tensor's rows are multiplied by, and takes it out of the names.</summary>
+    /// <summary>Finds the vectors that multiply tensors' rows, and removes them from the names.</summary>
     private void Scale(Regex pattern, string replacement)
     {
         var used = new HashSet<string>(StringComparer.Ordinal);
@@ -115,7 +115,7 @@ internal sealed class RenamedSource : TensorSource
         : shape is [1] && StateDict.Matches(options.Scalars, name) ? []
         : StateDict.Plain(shape, name, options);
 
-    /// <summary>The parts of a tensor are read one after the other: it is read once.</summary>
+    /// <summary>Reads a fused tensor once, because its parts are read consecutively.</summary>
     private Tensor Whole(string original)
     {
         if (kept is { } last && last.Name == original) return last.Whole;
@@ -134,12 +134,12 @@ internal sealed class RenamedSource : TensorSource
         ? place
         : throw new WeightsException($"{Location} has nothing that stands for '{name}' among its {places.Count} tensors.");
 
-    /// <summary>Where a tensor comes from, and which part of it.</summary>
+    /// <summary>Source of a tensor: the file's tensor and the part of it.</summary>
     private sealed record Place(string Original, long[] Shape, int Index, int Of, int Rows)
     {
         public bool IsTransposed { get; init; }
 
-        /// <summary>The file's name of a vector that multiplies the rows, or null.</summary>
+        /// <summary>Name in the file of a vector that multiplies the rows, or null.</summary>
         public string? Scale { get; init; }
     }
 }

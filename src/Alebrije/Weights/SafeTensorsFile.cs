@@ -2,7 +2,7 @@ using System.IO.MemoryMappedFiles;
 
 namespace Alebrije.Weights;
 
-/// <summary>A memory-mapped safetensors file. Safe for several threads.</summary>
+/// <summary>A memory-mapped safetensors file. Thread-safe.</summary>
 internal sealed class SafeTensorsFile : TensorSource
 {
     private readonly SafeTensorsHeader header;
@@ -11,7 +11,7 @@ internal sealed class SafeTensorsFile : TensorSource
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <exception cref="CheckpointNotFoundException">There is no such file.</exception>
-    /// <exception cref="WeightsException">It is no sound safetensors file.</exception>
+    /// <exception cref="WeightsException">It is not a valid safetensors file.</exception>
     public SafeTensorsFile(string path)
     {
         Location = path;
@@ -40,7 +40,7 @@ internal sealed class SafeTensorsFile : TensorSource
     /// <inheritdoc/>
     public override IReadOnlyCollection<string> Names => header.Names;
 
-    /// <summary>Free text that the writer left in the header.</summary>
+    /// <summary>Free text of the writer in the header.</summary>
     public IReadOnlyDictionary<string, string> Metadata => header.Metadata;
 
     /// <inheritdoc/>

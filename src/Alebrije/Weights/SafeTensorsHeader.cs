@@ -5,13 +5,13 @@ using System.Text.Unicode;
 namespace Alebrije.Weights;
 
 /// <summary>
-/// The header of a safetensors file: eight bytes of length, JSON, then the tensors' bytes without gap or overlap.
-/// Everything in it is checked before any tensor is read, so that a lying file cannot make us read or allocate beyond its own size.
-/// Source: the format description of huggingface/safetensors (README.md, safetensors/src/tensor.rs).
+/// The header of a safetensors file: eight bytes of length, JSON, then the tensors' bytes without gap or overlap. All of it is checked
+/// before any tensor is read, so that a malicious file cannot cause reads or allocations beyond its own size. Source: the format
+/// description of huggingface/safetensors (README.md, safetensors/src/tensor.rs).
 /// </summary>
 internal sealed class SafeTensorsHeader
 {
-    /// <summary>The reference's own limit.</summary>
+    /// <summary>Limit of the reference, in bytes.</summary>
     public const long MaxLength = 100_000_000;
 
     private const int MaxRank = 32;
@@ -25,16 +25,16 @@ internal sealed class SafeTensorsHeader
     /// <summary>Tensor names in the order of their bytes.</summary>
     public IReadOnlyList<string> Names => names;
 
-    /// <summary>Free text that the writer left.</summary>
+    /// <summary>Free text of the writer.</summary>
     public IReadOnlyDictionary<string, string> Metadata => metadata;
 
     /// <summary>Finds a tensor; <c>Offset</c> counts from the start of the file.</summary>
     public bool TryGet(string name, out (TensorEntry Entry, long Offset) found) => tensors.TryGetValue(name, out found);
 
     /// <summary>Length of the JSON part, checked against the file's size.</summary>
-    /// <param name="start">The file's first eight bytes, or fewer where it is shorter.</param>
+    /// <param name="start">The file's first eight bytes, or fewer for a shorter file.</param>
     /// <param name="fileLength">Size of the file in bytes.</param>
-    /// <param name="path">For messages.</param>
+    /// <param name="path">The file, for messages.</param>
     public static int ReadLength(ReadOnlySpan<byte> start, long fileLength, string path)
     {
         if (fileLength < 10 || start.Length < 8)

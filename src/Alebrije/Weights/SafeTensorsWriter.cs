@@ -7,19 +7,19 @@ using static TorchSharp.torch;
 namespace Alebrije.Weights;
 
 /// <summary>
-/// Writes safetensors files as the reference does: header padded with spaces to eight bytes, tensors sorted by falling element size, then by
-/// name. The file appears under its name only when it is complete.
+/// Writes safetensors files as the reference does: header padded with spaces to eight bytes, tensors sorted by descending element size,
+/// then by name. The file appears under its name only when complete.
 /// </summary>
 internal static class SafeTensorsWriter
 {
-    /// <summary>Bytes handed over at once: spans end at 2 GiB, tensors do not.</summary>
+    /// <summary>Bytes per write: spans end at 2 GiB, tensors do not.</summary>
     private const int ChunkBytes = 1 << 28;
 
     /// <summary>Writes tensors of any device and layout.</summary>
-    /// <param name="path">The file; an existing one is replaced as a whole or not at all.</param>
+    /// <param name="path">The file; an existing one is replaced atomically.</param>
     /// <param name="tensors">Names and tensors; they stay the caller's.</param>
     /// <param name="metadata">Free text for the header.</param>
-    /// <exception cref="WeightsException">A name occurs twice, a type has no name in the format, or the disk refuses.</exception>
+    /// <exception cref="WeightsException">A name occurs twice, a type has no name in the format, or writing failed.</exception>
     public static void Write(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
     {
         var sorted = tensors
@@ -36,10 +36,10 @@ internal static class SafeTensorsWriter
         });
     }
 
-    /// <summary>Writes the tensors of other files, one after the other, so that only one of them is in memory.</summary>
-    /// <param name="path">The file; an existing one is replaced as a whole or not at all.</param>
-    /// <param name="sources">Where the tensors are; they stay the caller's.</param>
-    /// <exception cref="WeightsException">A name occurs twice, a tensor cannot be read, or the disk refuses.</exception>
+    /// <summary>Writes the tensors of other files one by one, so that only one of them is in memory.</summary>
+    /// <param name="path">The file; an existing one is replaced atomically.</param>
+    /// <param name="sources">Sources of the tensors; they stay the caller's.</param>
+    /// <exception cref="WeightsException">A name occurs twice, a tensor cannot be read, or writing failed.</exception>
     public static void Copy(string path, params IReadOnlyList<TensorSource> sources)
     {
         var sorted = sources.SelectMany(source => source.Names.Select(name => (Name: name, Source: source, Entry: source.Describe(name))))

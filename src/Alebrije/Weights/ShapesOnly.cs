@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Weights;
 
-/// <summary>Names and shapes of tensors without their numbers, such as a census lists.</summary>
+/// <summary>Names and shapes of tensors without their values, such as those of a census.</summary>
 /// <param name="shapes">Shapes by name.</param>
 /// <param name="location">Source of the list, for messages.</param>
 internal sealed class ShapesOnly(IReadOnlyDictionary<string, long[]> shapes, string location) : TensorSource

@@ -9,10 +9,10 @@ internal sealed class ShardedSource : TensorSource
     private readonly Dictionary<string, TensorSource> files = new(StringComparer.Ordinal);
     private readonly Dictionary<string, TensorSource> owners = new(StringComparer.Ordinal);
 
-    /// <summary>Opens the index and every file that it names.</summary>
+    /// <summary>Opens the index and every file that it lists.</summary>
     /// <param name="indexPath">The index file.</param>
-    /// <param name="open">How to open a shard.</param>
-    /// <exception cref="WeightsException">The index is damaged, or names a file or tensor that is not there.</exception>
+    /// <param name="open">Opens a shard.</param>
+    /// <exception cref="WeightsException">The index is damaged, or lists a missing file or tensor.</exception>
     public ShardedSource(string indexPath, Func<string, TensorSource> open)
     {
         Location = indexPath;
@@ -75,7 +75,7 @@ internal sealed class ShardedSource : TensorSource
 
     private static bool IsPlain(string file) => file.Length > 0 && file is not ("." or "..") && !file.AsSpan().ContainsAny('/', '\\', ':');
 
-    /// <summary>Whether this is <c>../component/file</c> inside one pipeline folder: two roles may share the weights of one network.</summary>
+    /// <summary>True for <c>../component/file</c> inside one pipeline folder: two roles may share the weights of one network.</summary>
     private static bool IsSibling(string file, string index)
     {
         var parts = file.Split('/');
@@ -108,7 +108,7 @@ internal sealed class ShardedSource : TensorSource
             throw new WeightsException($"{path} cannot be read: {e.Message}", e);
         }
 
-        // File by file, so that reading in this order touches each shard once.
+        // File by file, so that reading in this order opens each shard once.
         return [.. entries.OrderBy(e => e.Item2, StringComparer.Ordinal)];
     }
 }

@@ -1,6 +1,6 @@
 namespace Alebrije.Weights;
 
-/// <summary>Generation of Stable Diffusion that a checkpoint of one file belongs to.</summary>
+/// <summary>Generation of Stable Diffusion of a single-file checkpoint.</summary>
 internal enum SingleFileKind
 {
     /// <summary>Stable Diffusion 1: CLIP ViT-L/14.</summary>
@@ -16,21 +16,21 @@ internal enum SingleFileKind
     Upscaler,
 }
 
-/// <summary>A network within a checkpoint of one file.</summary>
-/// <param name="Component">Its name in a pipeline folder.</param>
-/// <param name="ClassName">Its class there.</param>
-/// <param name="Prefix">Start of the names of its tensors in the file.</param>
+/// <summary>A network within a single-file checkpoint.</summary>
+/// <param name="Component">Name in a pipeline folder.</param>
+/// <param name="ClassName">Class in a pipeline folder.</param>
+/// <param name="Prefix">Prefix of its tensors' names in the file.</param>
 internal sealed record SingleFilePart(string Component, string ClassName, string Prefix);
 
 /// <summary>
-/// A checkpoint of Stable Diffusion in one file, in the layout of its authors (CompVis/stable-diffusion, Stability-AI/stablediffusion and
-/// Stability-AI/generative-models). The kind follows from names and shapes of tensors (diffusers, loaders/single_file_utils.py,
-/// infer_diffusers_model_type). Tensors outside of the parts, such as moving averages (<c>model_ema.*</c>), noise schedules and states of optimizers,
-/// are not read.
+/// A single-file checkpoint of Stable Diffusion, in its authors' layout (CompVis/stable-diffusion, Stability-AI/stablediffusion and
+/// Stability-AI/generative-models). The kind is inferred from names and shapes of tensors (diffusers, loaders/single_file_utils.py,
+/// infer_diffusers_model_type). Tensors outside of the parts, such as moving averages (<c>model_ema.*</c>), noise schedules and optimizer
+/// states, are not read.
 /// </summary>
 /// <param name="Kind">Generation.</param>
-/// <param name="Inpaints">True of a UNet that takes the masked image and the mask beside the latents.</param>
-/// <param name="Root">Start of all names: empty, or <c>state_dict.</c> in files of the trainer.</param>
+/// <param name="Inpaints">True for a UNet with the masked image and the mask as additional input channels.</param>
+/// <param name="Root">Prefix of all names: empty, or <c>state_dict.</c> in files of the trainer.</param>
 /// <param name="Parts">UNet, autoencoder, text encoders.</param>
 internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, string Root, IReadOnlyList<SingleFilePart> Parts)
 {
@@ -41,7 +41,7 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
     private static readonly string[] Endings = [".safetensors", ".ckpt"];
     private static readonly string[] FolderIndices = ["model_index.json", "config.json", "open_clip_config.json"];
 
-    /// <summary>Parts of names that stand beside a UNet in files of relatives that are not drawn with.</summary>
+    /// <summary>Substrings of names beside a UNet that identify related, unsupported models.</summary>
     private static readonly (string Sign, string Name)[] Relatives =
     [
         ("conditioner.embedders.0.model.", "the refiner of SDXL, which works on the latents of another model"),
@@ -52,7 +52,7 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
         ("motion_modules.", "AnimateDiff, which makes films"),
     ];
 
-    /// <summary>Parts of names that tell other files from checkpoints of Stable Diffusion, the most telling first.</summary>
+    /// <summary>Substrings of names that identify other kinds of files, the most specific first.</summary>
     private static readonly (string Sign, string Name)[] Others =
     [
         ("lora_", "a LoRA, which changes a model and is none itself"),
@@ -72,7 +72,7 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
         ("text_model.embeddings.", "a text encoder alone"),
     ];
 
-    /// <summary>Class of the pipeline that it stands for.</summary>
+    /// <summary>Class of the corresponding pipeline.</summary>
     public string ClassName => (Kind, Inpaints) switch
     {
         (SingleFileKind.Upscaler, _) => "StableDiffusionUpscalePipeline",
@@ -82,10 +82,10 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
         (_, true) => "StableDiffusionInpaintPipeline",
     };
 
-    /// <summary>True of a name that ends as checkpoints of one file do.</summary>
+    /// <summary>True for a name with the ending of a single-file checkpoint.</summary>
     public static bool HasEnding(string name) => Endings.Contains(Path.GetExtension(name), StringComparer.Ordinal);
 
-    /// <summary>The checkpoint that a path stands for: the file itself, or the only one in a folder of no other layout; null: none.</summary>
+    /// <summary>Resolves a path to its checkpoint: the file itself, or the only one in a folder of no other layout; null: none.</summary>
     public static string? FileOf(string path)
     {
         if (File.Exists(path)) return HasEnding(path) ? path : null;
@@ -94,8 +94,8 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
         return files.Length == 1 ? files[0] : null;
     }
 
-    /// <summary>The layout of an open file.</summary>
-    /// <exception cref="WeightsException">The file is none of the kinds; the message names what it is, where that is known.</exception>
+    /// <summary>Determines the layout of an open file.</summary>
+    /// <exception cref="WeightsException">The file is of none of the kinds; the message names its actual kind, if recognised.</exception>
     public static SingleFileLayout Of(TensorSource file)
     {
         var root = Starts(file, Trainer + UNet) ? Trainer : "";
@@ -127,7 +127,7 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
             + "a checkpoint with UNet, autoencoder and text encoder is needed.");
     }
 
-    /// <summary>The layout of an open file, or null: it is no checkpoint of Stable Diffusion.</summary>
+    /// <summary>Determines the layout of an open file; null if it is not a Stable Diffusion checkpoint.</summary>
     public static SingleFileLayout? TryOf(TensorSource file)
     {
         try

@@ -6,70 +6,71 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Weights;
 
-/// <summary>How the names and types of a file relate to those of a network.</summary>
+/// <summary>Mapping of a file's names and types to those of a network.</summary>
 internal sealed record StateDictOptions
 {
-    /// <summary>Only tensors whose name starts with this are looked at, and it is taken off.</summary>
+    /// <summary>Prefix of the names to read, removed from them; other tensors are ignored.</summary>
     public string Prefix { get; init; } = "";
 
-    /// <summary>Names in the file (after the prefix) that are left alone; <c>*</c> stands for anything: <c>*.position_ids</c>.</summary>
+    /// <summary>Names in the file (after the prefix) that are ignored; <c>*</c> matches anything: <c>*.position_ids</c>.</summary>
     public IReadOnlyList<string> Ignored { get; init; } = [];
 
-    /// <summary>Key map: regular expressions and replacements, applied one after the other to the names of the file.</summary>
+    /// <summary>Key map: regular expressions and replacements, applied in order to the names of the file.</summary>
     public IReadOnlyList<(string Pattern, string Replacement)> Renames { get; init; } = [];
 
     /// <summary>
-    /// Names, as the network has them, of matrices that the file may hold as convolutions of one pixel, with axes of size 1 at the end;
-    /// <c>*</c> stands for anything.
+    /// Network names of matrices that the file may contain as 1×1 convolutions, with trailing axes of size 1; <c>*</c> matches anything.
     /// </summary>
     public IReadOnlyList<string> Pointwise { get; init; } = [];
 
-    /// <summary>Tensors that the file holds as one and the network as several.</summary>
+    /// <summary>Tensors that are fused in the file and separate in the network.</summary>
     public IReadOnlyList<FusedTensor> Fused { get; init; } = [];
 
-    /// <summary>Names, as the network has them, of matrices that the file holds transposed.</summary>
+    /// <summary>Network names of matrices that are transposed in the file.</summary>
     public IReadOnlyList<string> Transposed { get; init; } = [];
 
-    /// <summary>Names, as the network has them, of rows, [1, n], that the file holds as vectors.</summary>
+    /// <summary>Network names of rows, [1, n], that are vectors in the file.</summary>
     public IReadOnlyList<string> Rows { get; init; } = [];
 
     /// <summary>
-    /// Changes of tensors by the names that the network has: from the file's values in float32 to others of the same shape, before the
-    /// conversion to the network's type.
+    /// Changes of tensors by their network names: from the file's values in float32 to others of the same shape, before the conversion to
+    /// the network's type.
     /// </summary>
     public IReadOnlyDictionary<string, Func<Tensor, Tensor>> Edits { get; init; } = new Dictionary<string, Func<Tensor, Tensor>>();
 
-    /// <summary>Names, as the network has them, of scalars that the file may hold as lists of one number.</summary>
+    /// <summary>Network names of scalars that may be lists of one number in the file.</summary>
     public IReadOnlyList<string> Scalars { get; init; } = [];
 
-    /// <summary>Tensors whose rows the file multiplies by a vector of its own.</summary>
+    /// <summary>Tensors with a vector in the file that scales their rows.</summary>
     public IReadOnlyList<ScaledTensor> Scaled { get; init; } = [];
 
-    /// <summary>Turns the network to the file's floating type (where it has but one) instead of converting to the network's.</summary>
+    /// <summary>
+    /// True to convert the network to the file's floating-point type (if it has only one) instead of the tensors to the network's.
+    /// </summary>
     public bool KeepFileType { get; init; }
 
-    /// <summary>Whether tensors of the file are cut or turned, not only named otherwise.</summary>
+    /// <summary>True if tensors of the file are split or reshaped, not only renamed.</summary>
     internal bool Reshapes => Fused.Count + Transposed.Count + Rows.Count + Scalars.Count + Scaled.Count > 0;
 }
 
-/// <summary>A tensor [rows, ...] of the network that is the file's times a vector [rows] of the file's, row by row.</summary>
-/// <param name="Pattern">Regular expression, applied to names as the network has them.</param>
-/// <param name="Scale">Replacement that gives the vector's name, after <see cref="StateDictOptions.Renames"/>.</param>
+/// <summary>A tensor [rows, ...] of the network, equal to the file's times a vector [rows] of the file, row by row.</summary>
+/// <param name="Pattern">Regular expression, applied to network names.</param>
+/// <param name="Scale">Replacement for the vector's name, after <see cref="StateDictOptions.Renames"/>.</param>
 internal sealed record ScaledTensor(string Pattern, string Scale);
 
-/// <summary>A tensor that stands for several, whose rows it has one after the other, or head by head.</summary>
+/// <summary>A tensor that contains the rows of several, concatenated or interleaved by head.</summary>
 /// <param name="Pattern">Regular expression, applied to names after <see cref="StateDictOptions.Renames"/>.</param>
-/// <param name="Parts">Replacements, one for each part in the file's order.</param>
-/// <param name="HeadWidth">Rows of a part before the next part's begin: those of a head where they are interleaved; null: all of a part's.</param>
+/// <param name="Parts">Replacements, one per part in the file's order.</param>
+/// <param name="HeadWidth">Consecutive rows of a part: those of a head if interleaved; null: all of them.</param>
 internal sealed record FusedTensor(string Pattern, IReadOnlyList<string> Parts, int? HeadWidth = null);
 
-/// <summary>Loads networks strictly: every tensor of the network must be in the file, and every tensor of the file in the network.</summary>
+/// <summary>Loads networks strictly: every tensor of the network must be in the file, and the reverse.</summary>
 internal static class StateDict
 {
     private const int Listed = 40;
 
-    /// <summary>Compares names, shapes and kinds of a file's tensors with a network's; reads none.</summary>
-    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or kind; all of them are listed.</exception>
+    /// <summary>Compares names, shapes and types of a file's tensors with a network's, without reading them.</summary>
+    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or type; all of them are listed.</exception>
     public static void Check(nn.Module module, TensorSource source, StateDictOptions options)
     {
         using var translated = options.Reshapes ? new RenamedSource(source, options) : null;
@@ -77,8 +78,8 @@ internal static class StateDict
         Compare(module, translated ?? source, module.state_dict(), Translate(translated ?? source, options), options);
     }
 
-    /// <summary>Loads weights into a network, after everything has been compared.</summary>
-    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or kind; all of them are listed.</exception>
+    /// <summary>Loads weights into a network, after checking all of them.</summary>
+    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or type; all of them are listed.</exception>
     public static void Load(nn.Module module, TensorSource source, StateDictOptions? options = null)
     {
         options ??= new StateDictOptions();
@@ -98,7 +99,7 @@ internal static class StateDict
             wanted = module.state_dict();
         }
 
-        // In the file's order, which reads it front to back.
+        // In the file's order, for sequential reads.
         var targets = available.ToDictionary(pair => pair.Value, pair => (pair.Key, Tensor: wanted[pair.Key]));
         foreach (var name in source.Names)
         {
@@ -131,29 +132,29 @@ internal static class StateDict
         detached.copy_(edit(source.Read(name).to(ScalarType.Float32).reshape(target.shape)));
     }
 
-    /// <summary>Names and shapes of a network's tensors, sorted by name: what a shape approval or a census compares.</summary>
+    /// <summary>Names and shapes of a network's tensors, sorted by name, for shape approvals and censuses.</summary>
     public static SortedDictionary<string, long[]> Names(nn.Module module) =>
         new(module.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value.shape), StringComparer.Ordinal);
 
-    /// <summary>Names, as a network has them, and shapes of a file's tensors.</summary>
+    /// <summary>Network names and shapes of a file's tensors.</summary>
     public static SortedDictionary<string, long[]> Names(TensorSource source, StateDictOptions options)
     {
         using var translated = new RenamedSource(source, options);
         return new(translated.Names.ToDictionary(name => name, name => translated.Describe(name).Shape), StringComparer.Ordinal);
     }
 
-    /// <summary>Shape as the network has it.</summary>
+    /// <summary>Shape of a tensor in the network.</summary>
     private static long[] ShapeOf(TensorSource source, KeyValuePair<string, string> names, StateDictOptions options) =>
         Plain(source.Describe(names.Value).Shape, names.Key, options);
 
-    /// <summary>A shape without the axes of size 1 at the end of a convolution that stands for a matrix.</summary>
+    /// <summary>A shape without the trailing axes of size 1 of a convolution that represents a matrix.</summary>
     internal static long[] Plain(long[] shape, string name, StateDictOptions options) =>
         shape.Length > 2 && shape.AsSpan(2).IndexOfAnyExcept(1) < 0 && Matches(options.Pointwise, name) ? shape[..2] : shape;
 
     internal static bool Matches(IReadOnlyList<string> patterns, string name) =>
         patterns.Any(pattern => FileSystemName.MatchesSimpleExpression(pattern, name, ignoreCase: false));
 
-    /// <summary>From names as the network has them to names as the file has them.</summary>
+    /// <summary>Maps network names to names in the file.</summary>
     internal static Dictionary<string, string> Translate(TensorSource source, StateDictOptions options)
     {
         var renames = options.Renames.Select(r => (Pattern: new Regex(r.Pattern, RegexOptions.CultureInvariant), r.Replacement)).ToList();

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Weights;
 
-/// <summary>What a source says about one tensor without reading it.</summary>
+/// <summary>Type and shape of one tensor, available without reading it.</summary>
 /// <param name="Type">Type of its elements.</param>
 /// <param name="Shape">Sizes of its axes; empty for a scalar.</param>
 internal sealed record TensorEntry(ScalarType Type, long[] Shape)
@@ -11,29 +11,29 @@ internal sealed record TensorEntry(ScalarType Type, long[] Shape)
     /// <summary>Number of elements.</summary>
     public long Count => Shape.Aggregate(1L, (product, size) => checked(product * size));
 
-    /// <summary>Type and shape as people write them: <c>Float32[2, 3]</c>.</summary>
+    /// <summary>Type and shape for display: <c>Float32[2, 3]</c>.</summary>
     public override string ToString() => $"{Type}[{string.Join(", ", Shape)}]";
 }
 
-/// <summary>Named tensors in a file or in several: described at once, read one by one.</summary>
+/// <summary>Named tensors in one or several files: described without reading, and read one by one.</summary>
 internal abstract class TensorSource : IDisposable
 {
-    /// <summary>Bytes handed over at once: spans end at 2 GiB, tensors do not.</summary>
+    /// <summary>Bytes per read: spans end at 2 GiB, tensors do not.</summary>
     private const int ChunkBytes = 1 << 28;
 
     /// <summary>File or folder, for messages.</summary>
     public abstract string Location { get; }
 
-    /// <summary>Whether it is a TorchScript archive.</summary>
+    /// <summary>True for a TorchScript archive.</summary>
     public virtual bool IsScript => false;
 
-    /// <summary>A text that stands beside the tensors, at the top of the file; null where there is none of this name.</summary>
+    /// <summary>Text at the top level of the file, beside the tensors; null if there is none of this name.</summary>
     public virtual string? Text(string name) => null;
 
-    /// <summary>Names, in the order in which reading is fastest.</summary>
+    /// <summary>Names, in the order of fastest reading.</summary>
     public abstract IReadOnlyCollection<string> Names { get; }
 
-    /// <summary>Whether a tensor of this name is here.</summary>
+    /// <summary>True if a tensor has this name.</summary>
     public abstract bool Contains(string name);
 
     /// <summary>Type and shape of a tensor.</summary>
@@ -76,10 +76,10 @@ internal abstract class TensorSource : IDisposable
         detached.copy_(read);
     }
 
-    /// <summary>Whether <see cref="CopyBytes"/> gives this tensor's bytes in row-major order.</summary>
+    /// <summary>True if <see cref="CopyBytes"/> gives this tensor's bytes in row-major order.</summary>
     protected internal virtual bool CanFill(string name) => true;
 
-    /// <summary>Copies bytes of a tensor, row-major and little-endian, from a place in it.</summary>
+    /// <summary>Copies bytes of a tensor, row-major and little-endian, from an offset.</summary>
     protected internal abstract void CopyBytes(string name, long offset, Span<byte> destination);
 
     /// <summary>Closes the files.</summary>

@@ -2,7 +2,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Weights;
 
-/// <summary>The element types that files may hold, under the names that safetensors gives them.</summary>
+/// <summary>Element types of files, by their names in safetensors.</summary>
 internal static class TensorTypes
 {
     private static readonly (string Name, ScalarType Type, int Size)[] Known =
@@ -15,7 +15,7 @@ internal static class TensorTypes
     /// <summary>All names, for messages.</summary>
     public static string Names => string.Join(", ", Known.Select(type => type.Name));
 
-    /// <summary>The type of that name, or null.</summary>
+    /// <summary>Finds the type of a name; null if there is none.</summary>
     public static ScalarType? Parse(string name)
     {
         foreach (var known in Known)
@@ -23,15 +23,15 @@ internal static class TensorTypes
         return null;
     }
 
-    /// <summary>The name that safetensors gives to a type.</summary>
-    /// <exception cref="WeightsException">Files cannot hold this type.</exception>
+    /// <summary>Name of a type in safetensors.</summary>
+    /// <exception cref="WeightsException">Files cannot contain this type.</exception>
     public static string NameOf(ScalarType type) => Find(type).Name;
 
-    /// <summary>Bytes of an element.</summary>
-    /// <exception cref="WeightsException">Files cannot hold this type.</exception>
+    /// <summary>Size of an element in bytes.</summary>
+    /// <exception cref="WeightsException">Files cannot contain this type.</exception>
     public static int SizeOf(ScalarType type) => Find(type).Size;
 
-    /// <summary>Whether elements are floating-point numbers.</summary>
+    /// <summary>True if elements are floating-point.</summary>
     public static bool IsFloating(ScalarType type) =>
         type is ScalarType.Float64 or ScalarType.Float32 or ScalarType.Float16 or ScalarType.BFloat16;
 

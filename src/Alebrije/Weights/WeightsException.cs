@@ -1,25 +1,25 @@
 namespace Alebrije.Weights;
 
-/// <summary>Raised when a file of weights or a configuration cannot be used as it is: damaged, refused, or not what the network needs.</summary>
+/// <summary>Raised when a file of weights or a configuration is unusable: damaged, rejected, or not matching the network.</summary>
 public class WeightsException : Exception
 {
-    /// <summary>Creates the exception with a message in plain words.</summary>
+    /// <summary>Creates the exception with a message.</summary>
     public WeightsException(string message) : base(message) { }
 
-    /// <summary>Creates the exception with a message in plain words and its cause.</summary>
+    /// <summary>Creates the exception with a message and its cause.</summary>
     public WeightsException(string message, Exception inner) : base(message, inner) { }
 
     /// <summary>Creates an empty exception.</summary>
     public WeightsException() { }
 }
 
-/// <summary>Raised when a checkpoint, or a part of it, is not there; the message says where it was looked for.</summary>
+/// <summary>Raised when a checkpoint, or a part of it, is missing; the message contains the searched location.</summary>
 public sealed class CheckpointNotFoundException : WeightsException
 {
-    /// <summary>Creates the exception with a message in plain words.</summary>
+    /// <summary>Creates the exception with a message.</summary>
     public CheckpointNotFoundException(string message) : base(message) { }
 
-    /// <summary>Creates the exception with a message in plain words and its cause.</summary>
+    /// <summary>Creates the exception with a message and its cause.</summary>
     public CheckpointNotFoundException(string message, Exception inner) : base(message, inner) { }
 
     /// <summary>Creates an empty exception.</summary>

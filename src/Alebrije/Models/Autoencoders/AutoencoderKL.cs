@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.Autoencoders;
 
 /// <summary>
-/// Variational autoencoder that takes pictures to latents an eighth of their side and back (Rombach et al., 2022, §3.1; Kingma and
-/// Welling, 2014), as diffusers' models/autoencoders/autoencoder_kl.py.
+/// Variational autoencoder between images and latents of an eighth of their side (Rombach et al., 2022, §3.1; Kingma and Welling, 2014), as
+/// diffusers' models/autoencoders/autoencoder_kl.py.
 /// </summary>
 internal sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
 {
@@ -27,12 +27,12 @@ internal sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public AutoencoderKLConfig Config { get; }
 
-    /// <summary>The normal distribution of the latents of pictures.</summary>
+    /// <summary>Distribution of the latents of images, a normal one.</summary>
     /// <param name="pixels">[batch, 3, h, w] in [-1, 1], sides divisible by <see cref="CoderConfig.Factor"/>.</param>
-    /// <returns>Mean (also the mode) and logarithm of the variance, in [-30, 20], both [batch, latent channels, h/8, w/8]; not yet scaled.</returns>
+    /// <returns>Mean (also the mode) and log variance, in [-30, 20], both [batch, latent channels, h/8, w/8]; not scaled.</returns>
     public (Tensor Mean, Tensor LogVariance) Encode(Tensor pixels)
     {
         using var scope = NewDisposeScope();
@@ -53,7 +53,7 @@ internal sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
         return addcmul(mean, (0.5 * logVariance).exp(), noise, 1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The pictures of latents.</summary>
+    /// <summary>Decodes latents to images.</summary>
     /// <param name="latents">[batch, latent channels, h, w], not scaled.</param>
     /// <returns>[batch, 3, 8h, 8w], mostly in [-1, 1], not clamped.</returns>
     public Tensor Decode(Tensor latents)
@@ -62,8 +62,8 @@ internal sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
         return decoder.call(post_quant_conv is null ? latents : post_quant_conv.call(latents)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Latents as diffusion sees them, with a variance near 1.</summary>
-    /// <param name="latents">[batch, latent channels, h, w] as <see cref="Encode"/> gives them.</param>
+    /// <summary>Scales latents for diffusion, to a variance near 1.</summary>
+    /// <param name="latents">[batch, latent channels, h, w], as <see cref="Encode"/> returns them.</param>
     /// <returns>As the input.</returns>
     public Tensor Scale(Tensor latents)
     {
@@ -73,7 +73,7 @@ internal sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>Undoes <see cref="Scale"/>.</summary>
-    /// <param name="latents">[batch, latent channels, h, w] as diffusion sees them.</param>
+    /// <param name="latents">[batch, latent channels, h, w], scaled for diffusion.</param>
     /// <returns>As the input.</returns>
     public Tensor Unscale(Tensor latents)
     {

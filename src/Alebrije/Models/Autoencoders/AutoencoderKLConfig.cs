@@ -3,16 +3,16 @@ namespace Alebrije.Models.Autoencoders;
 /// <summary>config.json of an <see cref="AutoencoderKL"/> (diffusers, models/autoencoders/autoencoder_kl.py).</summary>
 internal sealed record AutoencoderKLConfig : CoderConfig
 {
-    /// <summary>The reference constructor's defaults.</summary>
+    /// <summary>Creates a configuration with the reference constructor's defaults.</summary>
     public AutoencoderKLConfig() => (LatentChannels, ForceUpcast) = (4, true);
 
-    /// <summary>Taken off latents before they are scaled, or null.</summary>
+    /// <summary>Subtracted from latents before they are scaled, or null.</summary>
     public double? ShiftFactor { get; init; }
 
-    /// <summary>Mean of every latent channel, or null.</summary>
+    /// <summary>Mean of each latent channel, or null.</summary>
     public IReadOnlyList<double>? LatentsMean { get; init; }
 
-    /// <summary>Standard deviation of every latent channel, or null.</summary>
+    /// <summary>Standard deviation of each latent channel, or null.</summary>
     public IReadOnlyList<double>? LatentsStd { get; init; }
 
     /// <summary>True if a 1×1 convolution follows the encoder.</summary>

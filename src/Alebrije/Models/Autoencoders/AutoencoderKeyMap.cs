@@ -2,10 +2,10 @@ using Alebrije.Weights;
 
 namespace Alebrije.Models.Autoencoders;
 
-/// <summary>Other names that an autoencoder's tensors carry in published files, as (pattern, replacement) of regular expressions.</summary>
+/// <summary>Names of an autoencoder's tensors in published files, as (pattern, replacement) of regular expressions.</summary>
 internal static class AutoencoderKeyMap
 {
-    /// <summary>Matrices here, convolutions of one pixel there.</summary>
+    /// <summary>Matrices here that files hold as 1×1 convolutions.</summary>
     private static readonly string[] Matrices =
         ["*.attentions.*.to_q.weight", "*.attentions.*.to_k.weight", "*.attentions.*.to_v.weight", "*.attentions.*.to_out.0.weight"];
 
@@ -20,11 +20,11 @@ internal static class AutoencoderKeyMap
 
     /// <summary>
     /// Names of taming-transformers: those of Kandinsky's MoVQ (ai-forever/Kandinsky-2, movq_final.ckpt; diffusers,
-    /// scripts/convert_kandinsky_to_diffusers.py) and of Stable Diffusion's autoencoder in a checkpoint of one file (diffusers,
-    /// loaders/single_file_utils.py). Parts of a training loss beside it are left alone.
+    /// scripts/convert_kandinsky_to_diffusers.py) and of Stable Diffusion's autoencoder in a single-file checkpoint (diffusers,
+    /// loaders/single_file_utils.py). Tensors of a training loss are ignored.
     /// </summary>
-    /// <param name="levels">Levels of the network: the original counts those of the decoder from the finest.</param>
-    /// <param name="hasSpatialNorm">True of MoVQ, whose decoder normalises by the latents.</param>
+    /// <param name="levels">Levels of the network; the original numbers those of the decoder from the finest.</param>
+    /// <param name="hasSpatialNorm">True for MoVQ, whose decoder normalisation is conditioned on the latents.</param>
     public static StateDictOptions FromOriginal(int levels, bool hasSpatialNorm = false) => new()
     {
         Pointwise = Matrices, Ignored = ["loss.*", "model_ema.*"], Renames =

@@ -4,27 +4,27 @@ using Alebrije.Nn;
 namespace Alebrije.Models.Autoencoders;
 
 /// <summary>
-/// Keys that the config.json of <see cref="AutoencoderKL"/> and <see cref="VQModel"/> share. A key that is missing or null has the
-/// reference constructor's default, as here.
+/// Keys common to the config.json of <see cref="AutoencoderKL"/> and <see cref="VQModel"/>. A missing or null key has the reference
+/// constructor's default.
 /// </summary>
 internal abstract record CoderConfig
 {
-    /// <summary>Channels of the image that is encoded.</summary>
+    /// <summary>Channels of the encoder's input image.</summary>
     public int InChannels { get; init; } = 3;
 
-    /// <summary>Channels of the image that is decoded.</summary>
+    /// <summary>Channels of the decoded image.</summary>
     public int OutChannels { get; init; } = 3;
 
-    /// <summary>DownEncoderBlock2D or AttnDownEncoderBlock2D for every level.</summary>
+    /// <summary>DownEncoderBlock2D or AttnDownEncoderBlock2D for each level.</summary>
     public IReadOnlyList<string> DownBlockTypes { get; init; } = ["DownEncoderBlock2D"];
 
-    /// <summary>UpDecoderBlock2D or AttnUpDecoderBlock2D for every level.</summary>
+    /// <summary>UpDecoderBlock2D or AttnUpDecoderBlock2D for each level.</summary>
     public IReadOnlyList<string> UpBlockTypes { get; init; } = ["UpDecoderBlock2D"];
 
-    /// <summary>Channels of every level, the finest first.</summary>
+    /// <summary>Channels of each level, the finest first.</summary>
     public IReadOnlyList<int> BlockOutChannels { get; init; } = [64];
 
-    /// <summary>Residual blocks of a level of the encoder; the decoder has one more.</summary>
+    /// <summary>Residual blocks per encoder level; the decoder has one more.</summary>
     public int LayersPerBlock { get; init; } = 1;
 
     /// <summary>Name of the activation.</summary>
@@ -36,16 +36,16 @@ internal abstract record CoderConfig
     /// <summary>Groups of the normalisation; a spatial norm always has 32.</summary>
     public int NormNumGroups { get; init; } = 32;
 
-    /// <summary>Side of the images it was trained on; the network takes any.</summary>
+    /// <summary>Side of the training images, in pixels; the network accepts any.</summary>
     public int SampleSize { get; init; } = 32;
 
-    /// <summary>Latents are multiplied by this for diffusion; Kandinsky, whose latents are not scaled, publishes it unused.</summary>
+    /// <summary>Factor of the latents for diffusion; published but unused by Kandinsky, whose latents are not scaled.</summary>
     public double ScalingFactor { get; init; } = 0.18215;
 
-    /// <summary>True if the middle blocks attend.</summary>
+    /// <summary>True if the middle blocks have attention.</summary>
     public bool MidBlockAddAttention { get; init; } = true;
 
-    /// <summary>True if the reference leaves float16 for this network; float32 and bfloat16 need no care.</summary>
+    /// <summary>True if the reference upcasts this network from float16; float32 and bfloat16 are unaffected.</summary>
     public bool ForceUpcast { get; init; }
 
     /// <summary>Pixels per latent along a side.</summary>
@@ -63,7 +63,7 @@ internal abstract record CoderConfig
         new((LatentChannels, OutChannels), [.. BlockOutChannels.Reverse()],
             UpBlockTypes, LayersPerBlock + 1, Resnets, MidBlockAddAttention);
 
-    /// <summary>Channels that the encoder gives for each latent channel: 1, or 2 for a mean and the logarithm of a variance.</summary>
+    /// <summary>Encoder outputs per latent channel: 1, or 2 for mean and log variance.</summary>
     protected virtual int EncoderMoments => 1;
 
     private ResnetForm Resnets => new(NormNumGroups, Autoencoders.Encoder.Eps) { Activation = ActFn };

@@ -5,22 +5,22 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Autoencoders;
 
-/// <summary>Sizes of an encoder or of a decoder, in the order in which its levels run.</summary>
-/// <param name="Channels">Of what goes in, and of what comes out.</param>
-/// <param name="Widths">Channels of every level.</param>
-/// <param name="BlockTypes">The block type of every level.</param>
+/// <summary>Sizes of an encoder or decoder, in the order of its levels.</summary>
+/// <param name="Channels">Channels of the input and of the output.</param>
+/// <param name="Widths">Channels of each level.</param>
+/// <param name="BlockTypes">The block type of each level.</param>
 /// <param name="Layers">Residual blocks of a level.</param>
 /// <param name="Resnets">Form of the residual blocks.</param>
-/// <param name="MiddleAttends">Whether the middle block attends.</param>
+/// <param name="MiddleAttends">True if the middle block has attention.</param>
 internal sealed record CoderForm(
     (int Input, int Output) Channels, IReadOnlyList<int> Widths, IReadOnlyList<string> BlockTypes, int Layers, ResnetForm Resnets, bool MiddleAttends)
 {
-    /// <summary>What goes into level <paramref name="i"/>, and what comes out.</summary>
+    /// <summary>Input and output channels of level <paramref name="i"/>.</summary>
     public (int Input, int Output) Level(int i) => (Widths[Math.Max(i - 1, 0)], Widths[i]);
 
-    /// <summary>Whether every level attends.</summary>
-    /// <param name="plain">The block type that does not; the one that does has Attn before it.</param>
-    /// <exception cref="ArgumentException">There are not as many types as widths, or one is not known.</exception>
+    /// <summary>For each level, true if it has attention.</summary>
+    /// <param name="plain">The block type without attention; the one with attention has the prefix Attn.</param>
+    /// <exception cref="ArgumentException">The number of types differs from that of widths, or a type is unknown.</exception>
     public bool[] Attending(string plain)
     {
         if (BlockTypes.Count != Widths.Count)
@@ -31,10 +31,10 @@ internal sealed record CoderForm(
     }
 }
 
-/// <summary>Picture → features of the latents (diffusers, models/autoencoders/vae.py, Encoder).</summary>
+/// <summary>Image → features of the latents (diffusers, models/autoencoders/vae.py, Encoder).</summary>
 internal sealed class Encoder : nn.Module<Tensor, Tensor>
 {
-    /// <summary>Added to the variance wherever an autoencoder normalises.</summary>
+    /// <summary>Epsilon of the variance in every normalisation of an autoencoder.</summary>
     internal const double Eps = 1e-6;
 
     private readonly Func<Tensor, Tensor> activation;
@@ -68,7 +68,7 @@ internal sealed class Encoder : nn.Module<Tensor, Tensor>
     }
 }
 
-/// <summary>Latents → picture (diffusers, models/autoencoders/vae.py, Decoder).</summary>
+/// <summary>Latents → image (diffusers, models/autoencoders/vae.py, Decoder).</summary>
 internal sealed class Decoder : nn.Module<Tensor, Tensor>
 {
     private readonly Func<Tensor, Tensor> activation;
@@ -101,7 +101,7 @@ internal sealed class Decoder : nn.Module<Tensor, Tensor>
     }
 }
 
-/// <summary>One resolution of the encoder: residual blocks, each perhaps followed by attention, and a halving unless it is the last.</summary>
+/// <summary>One resolution of the encoder: residual blocks, optionally with attention, and a halving except at the last level.</summary>
 internal sealed class EncoderLevel : nn.Module<Tensor, Tensor>
 {
     private readonly ModuleList<ResnetBlock> resnets;
@@ -126,7 +126,7 @@ internal sealed class EncoderLevel : nn.Module<Tensor, Tensor>
     }
 }
 
-/// <summary>One resolution of the decoder: residual blocks, each perhaps followed by attention, and a doubling unless it is the last.</summary>
+/// <summary>One resolution of the decoder: residual blocks, optionally with attention, and a doubling except at the last level.</summary>
 internal sealed class DecoderLevel : nn.Module<Tensor, Tensor>
 {
     private readonly ModuleList<ResnetBlock> resnets;
@@ -175,13 +175,13 @@ internal sealed class MiddleBlock : nn.Module<Tensor, Tensor>
     }
 }
 
-/// <summary>What levels of both directions share.</summary>
+/// <summary>Helpers of the levels of encoder and decoder.</summary>
 internal static class Level
 {
     public static ModuleList<ResnetBlock> Resnets((int Input, int Output) channels, int count, ResnetForm form) =>
         new([.. Enumerable.Range(0, count).Select(i => new ResnetBlock(i == 0 ? channels.Input : channels.Output, channels.Output, form))]);
 
-    /// <summary>One head, as wide as the level: the reference sets its head size to the channels.</summary>
+    /// <summary>Attention of one head as wide as the level: the reference sets its head size to the channels.</summary>
     public static ModuleList<SpatialAttention> Attentions(int channels, int count, ResnetForm form) =>
         new([.. Enumerable.Range(0, count).Select(_ => new SpatialAttention(channels, new AttentionSizes(1, channels), form.Groups, form.Eps))]);
 

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.Autoencoders;
 
 /// <summary>
-/// Latents → picture, with every normalisation conditioned on the latents (Zheng et al., 2022, MoVQ, §3.1; diffusers,
+/// Latents → image, with every normalisation conditioned on the latents (Zheng et al., 2022, MoVQ, §3.1; diffusers,
 /// models/autoencoders/vae.py, Decoder with norm_type spatial).
 /// </summary>
 internal sealed class SpatialDecoder : nn.Module<Tensor, Tensor, Tensor>
@@ -42,12 +42,12 @@ internal sealed class SpatialDecoder : nn.Module<Tensor, Tensor, Tensor>
 }
 
 /// <summary>
-/// Group normalisation whose scale and shift at every place are linear in the latent there: norm(x) · y(z) + b(z) (Zheng et al., 2022, eq. 4;
+/// Group normalisation with scale and shift linear in the latent at each position: norm(x) · y(z) + b(z) (Zheng et al., 2022, eq. 4;
 /// diffusers, models/attention_processor.py, SpatialNorm).
 /// </summary>
 internal sealed class SpatialNorm : nn.Module<Tensor, Tensor, Tensor>
 {
-    /// <summary>The reference fixes it, whatever the config says.</summary>
+    /// <summary>Fixed in the reference, independent of the config.</summary>
     private const int Groups = 32;
 
     private readonly GroupNormLayer norm_layer;
@@ -68,7 +68,7 @@ internal sealed class SpatialNorm : nn.Module<Tensor, Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
 
-        // Repeating places and a 1×1 convolution may change order: at the latents' size there are up to 64 times fewer to convolve.
+        // Upsampling and a 1×1 convolution commute: at the latents' size there are up to 64 times fewer positions to convolve.
         var (scale, shift) = (Spread(conv_y.call(latents), x), Spread(conv_b.call(latents), x));
         return addcmul(shift, norm_layer.call(x), scale, 1).MoveToOuterDisposeScope();
     }
@@ -109,8 +109,8 @@ internal sealed class SpatialResnetBlock : nn.Module<Tensor, Tensor, Tensor>
 }
 
 /// <summary>
-/// Attention of a picture's positions to each other, spatially normalised first and added to its input (diffusers,
-/// models/attention_processor.py, Attention with spatial_norm_dim).
+/// Self-attention over an image's positions, spatially normalised first and added to its input (diffusers, models/attention_processor.py,
+/// Attention with spatial_norm_dim).
 /// </summary>
 internal sealed class SpatialNormAttention : nn.Module<Tensor, Tensor, Tensor>
 {
@@ -142,7 +142,7 @@ internal sealed class SpatialNormAttention : nn.Module<Tensor, Tensor, Tensor>
     }
 }
 
-/// <summary>One resolution: residual blocks, each perhaps followed by attention, and a doubling unless it is the last.</summary>
+/// <summary>One resolution: residual blocks, optionally with attention, and a doubling except at the last level.</summary>
 internal sealed class SpatialLevel : nn.Module<Tensor, Tensor, Tensor>
 {
     private readonly ModuleList<SpatialResnetBlock> resnets;

@@ -5,8 +5,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.Autoencoders;
 
 /// <summary>
-/// Autoencoder whose latents may be replaced by the nearest codes of a learned book (van den Oord et al., 2017; Esser et al., 2021, §3.1), as
-/// diffusers' models/autoencoders/vq_model.py. With a spatial norm it is MoVQ (Zheng et al., 2022), the picture codec of Kandinsky 2.1 and 2.2.
+/// Autoencoder with optionally quantised latents: nearest codes of a learned codebook (van den Oord et al., 2017; Esser et al., 2021,
+/// §3.1), as diffusers' models/autoencoders/vq_model.py. With a spatial norm it is MoVQ (Zheng et al., 2022), the autoencoder of Kandinsky
+/// 2.1 and 2.2.
 /// </summary>
 internal sealed class VQModel : nn.Module<Tensor, Tensor>
 {
@@ -26,10 +27,10 @@ internal sealed class VQModel : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public VQModelConfig Config { get; }
 
-    /// <summary>The latents of pictures; nothing is drawn and nothing quantised.</summary>
+    /// <summary>Encodes images to latents; deterministic and not quantised.</summary>
     /// <param name="pixels">[batch, 3, h, w] in [-1, 1], sides divisible by <see cref="CoderConfig.Factor"/>.</param>
     /// <returns>[batch, code width, h/8, w/8]; Kandinsky does not scale them.</returns>
     public Tensor Encode(Tensor pixels)
@@ -38,9 +39,9 @@ internal sealed class VQModel : nn.Module<Tensor, Tensor>
         return quant_conv.call(encoder.call(pixels)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The nearest code at every place.</summary>
+    /// <summary>Replaces the latent at every position by the nearest code.</summary>
     /// <param name="latents">[batch, code width, h, w]</param>
-    /// <returns>The codes, as the latents, and their numbers, [batch · h · w] int64.</returns>
+    /// <returns>The codes, shaped as the latents, and their indices, [batch · h · w] int64.</returns>
     public (Tensor Quantized, Tensor Indices) Quantize(Tensor latents)
     {
         using var scope = NewDisposeScope();
@@ -49,7 +50,7 @@ internal sealed class VQModel : nn.Module<Tensor, Tensor>
         return (quantized.MoveToOuterDisposeScope(), indices.MoveToOuterDisposeScope());
     }
 
-    /// <summary>The codes of given numbers.</summary>
+    /// <summary>Looks up codes by index.</summary>
     /// <param name="indices">[batch, h, w] int64 in [0, codes)</param>
     /// <returns>[batch, code width, h, w]</returns>
     public Tensor Lookup(Tensor indices)
@@ -59,7 +60,7 @@ internal sealed class VQModel : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>
-    /// The pictures of latents as they are (the reference's force_not_quantize, which is how Kandinsky decodes); to decode codes,
+    /// Decodes latents without quantising (the reference's force_not_quantize, as Kandinsky decodes); to decode codes,
     /// <see cref="Quantize"/> first.
     /// </summary>
     /// <param name="latents">[batch, code width, h, w]</param>
@@ -87,7 +88,7 @@ internal sealed class VQModel : nn.Module<Tensor, Tensor>
 /// <summary>Learned codes (diffusers, models/autoencoders/vae.py, VectorQuantizer).</summary>
 internal sealed class Codebook : nn.Module<Tensor, Tensor>
 {
-    /// <summary>Places compared at once: with 16384 codes their distances take 256 MiB.</summary>
+    /// <summary>Positions compared at once: with 16384 codes their distances take 256 MiB.</summary>
     private const long Places = 4096;
 
     private readonly EmbeddingLayer embedding;
@@ -103,7 +104,7 @@ internal sealed class Codebook : nn.Module<Tensor, Tensor>
     /// <returns>[..., width]</returns>
     public override Tensor forward(Tensor indices) => embedding.call(indices);
 
-    /// <summary>Number of the code at the least Euclidean distance.</summary>
+    /// <summary>Index of the code at the least Euclidean distance.</summary>
     /// <param name="latents">[batch, width, h, w]</param>
     /// <returns>[batch · h · w] int64</returns>
     public Tensor Nearest(Tensor latents)

@@ -3,23 +3,21 @@ using System.Text.Json.Serialization;
 namespace Alebrije.Models.Autoencoders;
 
 /// <summary>
-/// config.json of a <see cref="VQModel"/> (diffusers, models/autoencoders/vq_model.py). Its latent channels lie between the coders and the
-/// 1×1 convolutions beside the codebook.
+/// config.json of a <see cref="VQModel"/> (diffusers, models/autoencoders/vq_model.py). The latent channels are those between the coders
+/// and the 1×1 convolutions around the codebook.
 /// </summary>
 internal sealed record VQModelConfig : CoderConfig
 {
-    /// <summary>The reference constructor's defaults.</summary>
+    /// <summary>Creates a configuration with the reference constructor's defaults.</summary>
     public VQModelConfig() => LatentChannels = 3;
 
-    /// <summary>Codes of the codebook.</summary>
+    /// <summary>Number of codes in the codebook.</summary>
     public int NumVqEmbeddings { get; init; } = 256;
 
-    /// <summary>
-    /// Width of a code, which is the number of latent channels for diffusion; null: <see cref="CoderConfig.LatentChannels"/>.
-    /// </summary>
+    /// <summary>Width of a code, the channels of the latents for diffusion; null: <see cref="CoderConfig.LatentChannels"/>.</summary>
     public int? VqEmbedDim { get; init; }
 
-    /// <summary>group, or spatial: the decoder's normalisation is conditioned on the latents.</summary>
+    /// <summary>Normalisation of the decoder: group, or spatial (conditioned on the latents).</summary>
     public string NormType { get; init; } = "group";
 
     /// <summary>Channels of the latents for diffusion.</summary>
@@ -27,7 +25,8 @@ internal sealed record VQModelConfig : CoderConfig
     public int CodeWidth => VqEmbedDim ?? LatentChannels;
 
     /// <summary>True if the decoder's normalisation is conditioned on the latents.</summary>
-    /// <exception cref="ArgumentException">The norm is not known, or the latents have other channels than the reference's condition.</exception>
+    /// <exception cref="ArgumentException">The norm is unknown, or the channels of the latents differ from those of the reference's
+    /// condition.</exception>
     [JsonIgnore]
     public bool IsSpatial => NormType switch
     {

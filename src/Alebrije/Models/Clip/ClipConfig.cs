@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Alebrije.Models.Clip;
 
-/// <summary>Token at which a text is read.</summary>
+/// <summary>Token whose state is a text's embedding.</summary>
 internal enum TextPooling
 {
     /// <summary>The first of id <see cref="ClipTextConfig.EosTokenId"/>.</summary>
@@ -24,7 +24,7 @@ internal enum TextProjection
     /// <summary>A matrix.</summary>
     Matrix,
 
-    /// <summary>A matrix and a shift.</summary>
+    /// <summary>A matrix and a bias.</summary>
     WithBias,
 
     /// <summary>None: the tower's width is that of the joint space.</summary>
@@ -32,8 +32,8 @@ internal enum TextProjection
 }
 
 /// <summary>
-/// Sizes of CLIP's text tower as <c>config.json</c> of transformers' <c>CLIPTextModel</c> holds them; defaults are that library's.
-/// Members that are not read from the file are options of open_clip that transformers has no key for.
+/// Sizes of CLIP's text tower as in <c>config.json</c> of transformers' <c>CLIPTextModel</c>, with that library's defaults. Members that
+/// are not read from the file are options of open_clip without a key in transformers.
 /// </summary>
 internal sealed record ClipTextConfig
 {
@@ -51,10 +51,10 @@ internal sealed record ClipTextConfig
     public int PadTokenId { get; init; } = 1;
     public int BosTokenId { get; init; } = 49406;
 
-    /// <summary>2 is what old configs hold: pooling then takes the largest id; any other value is the id that is looked for.</summary>
+    /// <summary>Id of the end token; in old configs 2, which makes pooling take the largest id.</summary>
     public int EosTokenId { get; init; } = 49407;
 
-    /// <summary>Token at which a text is read; by <see cref="EosTokenId"/> unless it is set.</summary>
+    /// <summary>Token whose state is a text's embedding; by <see cref="EosTokenId"/> unless set.</summary>
     [JsonIgnore]
     public TextPooling Pooling
     {
@@ -62,11 +62,11 @@ internal sealed record ClipTextConfig
         init => pooling = value;
     }
 
-    /// <summary>True where a token attends to later ones too (no causal mask).</summary>
+    /// <summary>True if tokens also attend to later ones (no causal mask).</summary>
     [JsonIgnore]
     public bool SeesLaterTokens { get; init; }
 
-    /// <summary>Form of the projection, where there is one.</summary>
+    /// <summary>Form of the projection, if any.</summary>
     [JsonIgnore]
     public TextProjection Projection { get; init; }
 
@@ -75,14 +75,14 @@ internal sealed record ClipTextConfig
     public ClipBlockForm Blocks => new(HiddenSize, IntermediateSize, NumAttentionHeads, HiddenAct, LayerNormEps);
 }
 
-/// <summary>Learnt queries that attend to all tokens of an image tower (open_clip, attentional_pool).</summary>
+/// <summary>Learned queries that attend to all tokens of an image tower (open_clip, attentional_pool).</summary>
 /// <param name="Queries">Number of queries.</param>
 /// <param name="Heads">Number of heads; they divide the joint space's width.</param>
 internal sealed record ClipPoolerConfig(int Queries, int Heads);
 
 /// <summary>
-/// Sizes of CLIP's image tower as <c>config.json</c> of transformers' <c>CLIPVisionModel</c> holds them; defaults are that library's.
-/// Members that are not read from the file are options of open_clip that transformers has no key for.
+/// Sizes of CLIP's image tower as in <c>config.json</c> of transformers' <c>CLIPVisionModel</c>, with that library's defaults. Members that
+/// are not read from the file are options of open_clip without a key in transformers.
 /// </summary>
 internal sealed record ClipVisionConfig
 {
@@ -97,39 +97,39 @@ internal sealed record ClipVisionConfig
     public string HiddenAct { get; init; } = "quick_gelu";
     public double LayerNormEps { get; init; } = 1e-5;
 
-    /// <summary>True where the norm before the blocks is left out.</summary>
+    /// <summary>True if the norm before the blocks is omitted.</summary>
     [JsonIgnore]
     public bool NoPreNorm { get; init; }
 
-    /// <summary>True where the mean of all tokens but the first is read, false where the first is (the class token).</summary>
+    /// <summary>True if pooling takes the mean of all tokens except the first, false if it takes the first (the class token).</summary>
     [JsonIgnore]
     public bool PoolsMean { get; init; }
 
-    /// <summary>True where the last norm follows the mean; it changes nothing where the first token is read.</summary>
+    /// <summary>True if the last norm follows the mean; no effect on pooling of the first token.</summary>
     [JsonIgnore]
     public bool NormAfterPooling { get; init; }
 
-    /// <summary>Attention whose queries take the tokens' place before pooling, or null.</summary>
+    /// <summary>Attention whose queries replace the tokens before pooling, or null.</summary>
     [JsonIgnore]
     public ClipPoolerConfig? Pooler { get; init; }
 
-    /// <summary>The residual network that stands in for the vision transformer, or null.</summary>
+    /// <summary>The residual network in place of the vision transformer, or null.</summary>
     [JsonIgnore]
     public ModifiedResNetConfig? ResNet { get; init; }
 
-    /// <summary>The tower of SigLIP that stands in for the vision transformer, or null.</summary>
+    /// <summary>SigLIP's tower in place of the vision transformer, or null.</summary>
     [JsonIgnore]
     public SigLipVisionConfig? SigLip { get; init; }
 
-    /// <summary>True for a vision transformer with a class token, whose sizes the other members are.</summary>
+    /// <summary>True for a vision transformer with a class token, to which the other members apply.</summary>
     [JsonIgnore]
     public bool IsTransformer => ResNet is null && SigLip is null;
 
-    /// <summary>Patches along one side of the image; pixels beyond the last whole patch are left out.</summary>
+    /// <summary>Patches along one side of the image; pixels beyond the last whole patch are ignored.</summary>
     [JsonIgnore]
     public int Grid => ImageSize / PatchSize;
 
-    /// <summary>Features of what is pooled.</summary>
+    /// <summary>Width of the pooled features.</summary>
     [JsonIgnore]
     public int PooledSize => Pooler is null ? HiddenSize : ProjectionDim;
 
@@ -138,22 +138,22 @@ internal sealed record ClipVisionConfig
     public ClipBlockForm Blocks => new(HiddenSize, IntermediateSize, NumAttentionHeads, HiddenAct, LayerNormEps);
 }
 
-/// <summary>Both towers and the joint space, as <c>config.json</c> of transformers' <c>CLIPModel</c> holds them.</summary>
+/// <summary>Both towers and the joint space, as in <c>config.json</c> of transformers' <c>CLIPModel</c>.</summary>
 internal sealed record ClipConfig
 {
     public ClipTextConfig TextConfig { get; init; } = new();
     public ClipVisionConfig VisionConfig { get; init; } = new();
     public int ProjectionDim { get; init; } = 512;
 
-    /// <summary>Logarithm of the scale of the logits at the start: ln(1 / 0.07).</summary>
+    /// <summary>Initial logarithm of the scale of the logits: ln(1 / 0.07).</summary>
     public double LogitScaleInitValue { get; init; } = 2.6592;
 
-    /// <summary>Initial bias of the logits (Zhai et al., 2023); null: they have none.</summary>
+    /// <summary>Initial bias of the logits (Zhai et al., 2023); null: no bias.</summary>
     [JsonIgnore]
     public double? InitLogitBias { get; init; }
 
-    /// <summary>The first part that transformers' <c>CLIPModel</c> has no place for, in a few words, or null.</summary>
-    /// <param name="endToken">Id of the end token that texts are given.</param>
+    /// <summary>Short description of the first part that transformers' <c>CLIPModel</c> cannot represent, or null.</summary>
+    /// <param name="endToken">Id of the end token of the texts.</param>
     public string? Obstacle(int endToken) =>
         VisionConfig.SigLip is not null ? "its image tower is timm's (SigLIP)"
         : VisionConfig.ResNet is not null ? "its image tower is a ModifiedResNet"

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Clip;
 
-/// <summary>The stack of residual attention blocks of CLIP's towers (Radford et al., 2021, §2.4), in transformers' names.</summary>
+/// <summary>Residual attention blocks of CLIP's towers (Radford et al., 2021, §2.4), with transformers' names.</summary>
 internal sealed class ClipEncoder : nn.Module
 {
     private readonly ModuleList<ClipEncoderLayer> layers;
@@ -18,7 +18,7 @@ internal sealed class ClipEncoder : nn.Module
 
     /// <param name="x">[batch, tokens, width]</param>
     /// <param name="mask">Additive attention mask [batch, 1, tokens, tokens] or null; excludes <paramref name="causal"/>.</param>
-    /// <param name="causal">True where a token sees only itself and those before it.</param>
+    /// <param name="causal">True if a token attends only to itself and earlier ones.</param>
     /// <returns>The last hidden state and the one before it, both [batch, tokens, width].</returns>
     public (Tensor Last, Tensor Penultimate) Encode(Tensor x, Tensor? mask, bool causal)
     {
@@ -27,12 +27,12 @@ internal sealed class ClipEncoder : nn.Module
         return (last, penultimate);
     }
 
-    /// <summary>The hidden state before the last blocks.</summary>
+    /// <summary>Hidden state before the last blocks.</summary>
     /// <param name="x">[batch, tokens, width]</param>
-    /// <param name="skip">Number of blocks that are left out.</param>
-    /// <param name="causal">True where a token sees only itself and those before it.</param>
+    /// <param name="skip">Number of omitted blocks.</param>
+    /// <param name="causal">True if a token attends only to itself and earlier ones.</param>
     /// <returns>[batch, tokens, width]</returns>
-    /// <exception cref="ArgumentException">There are not so many blocks.</exception>
+    /// <exception cref="ArgumentException">There are fewer blocks.</exception>
     public Tensor EncodeWithout(Tensor x, int skip, bool causal)
     {
         if (skip < 0 || skip > layers.Count) throw new ArgumentException($"{skip} of the text encoder's blocks were to be left out; it has {layers.Count}.");
@@ -47,14 +47,14 @@ internal sealed class ClipEncoder : nn.Module
 }
 
 /// <summary>Form of the blocks of a tower.</summary>
-/// <param name="Width">Features of a token.</param>
-/// <param name="Inner">Features inside the perceptron.</param>
+/// <param name="Width">Width of a token.</param>
+/// <param name="Inner">Inner width of the perceptron.</param>
 /// <param name="Heads">Number of heads; they divide the width.</param>
 /// <param name="HiddenAct">Activation of the perceptron, by transformers' name.</param>
 /// <param name="Eps">Epsilon of the norms.</param>
 internal sealed record ClipBlockForm(int Width, int Inner, int Heads, string HiddenAct, double Eps)
 {
-    /// <summary>The activation; QuickGELU and GELU are distinguished by name and never guessed.</summary>
+    /// <summary>The activation; QuickGELU and GELU are distinguished by name, never inferred.</summary>
     public GeluForm Activation => HiddenAct switch
     {
         "quick_gelu" => GeluForm.Quick,
@@ -85,7 +85,7 @@ internal sealed class ClipEncoderLayer : nn.Module
 
     /// <param name="x">[batch, tokens, width]</param>
     /// <param name="mask">Additive mask or null.</param>
-    /// <param name="causal">True where attention is causal.</param>
+    /// <param name="causal">True if attention is causal.</param>
     /// <returns>[batch, tokens, width]</returns>
     public Tensor Forward(Tensor x, Tensor? mask, bool causal)
     {
@@ -107,9 +107,9 @@ internal sealed class ClipAttention : nn.Module
     private readonly LinearLayer q_proj, k_proj, v_proj, out_proj;
     private readonly int heads;
 
-    /// <param name="width">Features of a query.</param>
+    /// <param name="width">Width of a query.</param>
     /// <param name="heads">Number of heads; they divide the width.</param>
-    /// <param name="contextWidth">Features of the tokens attended to; null: those of a query.</param>
+    /// <param name="contextWidth">Width of the context tokens; null: that of a query.</param>
     public ClipAttention(int width, int heads, int? contextWidth = null) : base(nameof(ClipAttention))
     {
         this.heads = (int)AttentionSizes.Split(width, heads).Heads;
@@ -124,10 +124,10 @@ internal sealed class ClipAttention : nn.Module
 
     public (LinearLayer Q, LinearLayer K, LinearLayer V) InProjections => (q_proj, k_proj, v_proj);
 
-    /// <summary>Attention of a sequence to itself; the probabilities can be recorded.</summary>
+    /// <summary>Self-attention; the probabilities can be recorded.</summary>
     /// <param name="x">[batch, tokens, width]</param>
     /// <param name="mask">Additive mask or null.</param>
-    /// <param name="causal">True where attention is causal.</param>
+    /// <param name="causal">True if attention is causal.</param>
     /// <returns>[batch, tokens, width]</returns>
     public Tensor Forward(Tensor x, Tensor? mask, bool causal)
     {

@@ -6,15 +6,15 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.Clip;
 
 /// <summary>
-/// CLIP (Radford et al., 2021, fig. 3): a text and an image tower that meet in one space; transformers' <c>CLIPModel</c>
-/// (modeling_clip.py), whatever layout its files have.
+/// CLIP (Radford et al., 2021, fig. 3): a text and an image tower with a joint embedding space; transformers' <c>CLIPModel</c>
+/// (modeling_clip.py), for every file layout.
 /// </summary>
 internal sealed class ClipNetwork : nn.Module
 {
     private readonly Parameter logit_scale;
     private readonly Parameter? logit_bias;
 
-    // In a tuple, which is no component: the halves' parts stand under this module's own names.
+    // In a tuple, which is no component: the parts of both halves are registered under this module's own names.
     private readonly (ClipTextModel Text, ClipVisionModel Vision) halves;
 
     public ClipNetwork(ClipConfig config) : base(nameof(ClipNetwork))
@@ -43,22 +43,22 @@ internal sealed class ClipNetwork : nn.Module
 
     public ClipVisionModel Vision => halves.Vision;
 
-    /// <summary>The matrix that leads texts into the joint space, [projection, width].</summary>
+    /// <summary>Projection of texts into the joint space, [projection, width].</summary>
     public Tensor TextProjection => Text.Projection.Weight;
 
     /// <param name="ids">[batch, tokens] int64</param>
-    /// <param name="dtype">Type of the computation; null is that of the weights.</param>
+    /// <param name="dtype">Type of the computation; null: that of the weights.</param>
     /// <returns>Text embedding [batch, projection] float32 of unit length.</returns>
     public Tensor EmbedText(Tensor ids, ScalarType? dtype = null) => Unit(Text.Embed(ids, dtype));
 
     /// <param name="pixels">[batch, 3, size, size], normalised</param>
-    /// <param name="keep">[batch, kept] int64 patches that are seen, or null for all; a vision transformer's alone.</param>
-    /// <param name="dtype">Type of the computation; null is that of the pixels.</param>
+    /// <param name="keep">[batch, kept] int64 indices of the visible patches, or null for all; vision transformers only.</param>
+    /// <param name="dtype">Type of the computation; null: that of the pixels.</param>
     /// <returns>Image embedding [batch, projection] float32 of unit length.</returns>
     public Tensor EmbedImage(Tensor pixels, Tensor? keep = null, ScalarType? dtype = null) =>
         Unit(keep is null ? Vision.Embed(pixels, dtype) : Vision.Project(Vision.Encode(pixels, keep, dtype).Pooled));
 
-    /// <returns>[images, texts]: scaled cosines, and the bias where there is one.</returns>
+    /// <returns>[images, texts]: scaled cosines, plus the bias if there is one.</returns>
     public Tensor Logits(Tensor pixels, Tensor ids)
     {
         var logits = EmbedImage(pixels).mm(EmbedText(ids).t()) * logit_scale.exp();

@@ -4,17 +4,18 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.Clip;
 
 /// <summary>
-/// Which patches and words a match rests on (Chefer et al., 2021, Generic attention-model explainability, §3.1 and §4.3): attention, weighted by the
-/// gradient of a pair's logit and without what speaks against it, followed from layer to layer.
+/// Relevance of patches and tokens to a match (Chefer et al., 2021, Generic attention-model explainability, §3.1 and §4.3): the positive
+/// part of attention times the gradient of a pair's logit, accumulated from layer to layer.
 /// </summary>
 internal static class ClipRelevance
 {
-    /// <summary>Relevance of every place of both towers for pictures and texts in pairs.</summary>
+    /// <summary>Computes the relevance of every position of both towers for pairs of images and texts.</summary>
     /// <param name="images">Runs the image tower: [pairs, features], with gradients.</param>
     /// <param name="texts">Runs the text tower: [pairs, features], with gradients.</param>
-    /// <param name="logitScale">By what cosines are multiplied.</param>
-    /// <param name="lastOnly">Whether the last layer alone is looked at (the authors' default for CLIP) or all.</param>
-    /// <returns>[pairs, places, places] of each tower: row i says what place i draws on; and the cosines, [pairs].</returns>
+    /// <param name="logitScale">Factor of the cosines.</param>
+    /// <param name="lastOnly">True to use the last layer alone (the authors' default for CLIP), false to use all.</param>
+    /// <returns>[pairs, positions, positions] of each tower: row i is the relevance of each position to position i; and the cosines,
+    /// [pairs].</returns>
     /// <exception cref="InvalidOperationException">A tower has no attention, such as a residual network.</exception>
     public static (Tensor Images, Tensor Texts, Tensor Cosines) Compute(Func<Tensor> images, Func<Tensor> texts, double logitScale, bool lastOnly)
     {

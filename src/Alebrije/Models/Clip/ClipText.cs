@@ -7,7 +7,7 @@ namespace Alebrije.Models.Clip;
 /// <summary>Output of the text tower for a batch.</summary>
 /// <param name="LastHiddenState">[batch, tokens, width], after the final norm.</param>
 /// <param name="Penultimate">[batch, tokens, width], the hidden state before the last block, without norm.</param>
-/// <param name="Pooled">[batch, width], the last hidden state at the token that is read.</param>
+/// <param name="Pooled">[batch, width], the last hidden state at the pooled token.</param>
 internal sealed record ClipTextOutput(Tensor LastHiddenState, Tensor Penultimate, Tensor Pooled);
 
 /// <summary>
@@ -29,9 +29,9 @@ internal sealed class ClipTextTransformer : nn.Module
         RegisterComponents();
     }
 
-    /// <param name="ids">[batch, tokens] int64; padded to the tower's length where it reads the last token or sees later ones.</param>
-    /// <param name="attentionMask">[batch, tokens] int64, 1 for tokens that may be seen; null sees all.</param>
-    /// <param name="dtype">Type of the computation; null is that of the weights.</param>
+    /// <param name="ids">[batch, tokens] int64; padded to the tower's length if it pools the last token or attends to later ones.</param>
+    /// <param name="attentionMask">[batch, tokens] int64, 1 for visible tokens; null: all are visible.</param>
+    /// <param name="dtype">Type of the computation; null: that of the weights.</param>
     public ClipTextOutput Encode(Tensor ids, Tensor? attentionMask = null, ScalarType? dtype = null)
     {
         var x = embeddings.call(ids);                                                        // [batch, tokens, width]
@@ -42,20 +42,20 @@ internal sealed class ClipTextTransformer : nn.Module
         return new ClipTextOutput(normed, penultimate, Pool(normed, ids));
     }
 
-    /// <summary>The hidden state before the last blocks, without norm: what Stable Diffusion's <c>clip_skip</c> reads.</summary>
+    /// <summary>Hidden state before the last blocks, without norm, as for Stable Diffusion's <c>clip_skip</c>.</summary>
     /// <param name="ids">[batch, tokens] int64</param>
-    /// <param name="skip">Number of blocks that are left out.</param>
+    /// <param name="skip">Number of omitted blocks.</param>
     /// <returns>[batch, tokens, width]</returns>
     public Tensor Hidden(Tensor ids, int skip) => encoder.EncodeWithout(embeddings.call(ids), skip, causal: !config.SeesLaterTokens);
 
-    /// <summary>The final norm, for decoders that read the penultimate hidden state normed.</summary>
+    /// <summary>Applies the final norm, for decoders conditioned on the normalised penultimate hidden state.</summary>
     public Tensor Norm(Tensor hidden) => final_layer_norm.call(hidden);
 
     /// <inheritdoc cref="ClipTextEmbeddings.Extend"/>
     public void Extend(Tensor rows) => embeddings.Extend(rows);
 
-    /// <summary>The tower made ready for inference.</summary>
-    /// <param name="projection">Into the joint space, or null for none.</param>
+    /// <summary>Packs the tower for inference.</summary>
+    /// <param name="projection">Projection into the joint space, or null.</param>
     /// <param name="type">Type of the matrix products.</param>
     public PackedTextTower Pack(LinearLayer? projection, ScalarType type) => new(
         new PackedBlocks(encoder.Weights(), type),
@@ -65,7 +65,7 @@ internal sealed class ClipTextTransformer : nn.Module
     {
         TextPooling.First => x.select(1, 0),
         TextPooling.Last => x.select(1, x.shape[1] - 1),
-        // Tokens that were added to the vocabulary do not count.
+        // Tokens added to the vocabulary are ignored.
         TextPooling.LargestId => At(x, ids.masked_fill(ids.ge(config.VocabSize), 0).argmax(-1)),
         _ => At(x, ids.eq(config.EosTokenId).to(ScalarType.Int32).argmax(-1)),
     };
@@ -73,7 +73,7 @@ internal sealed class ClipTextTransformer : nn.Module
     private static Tensor At(Tensor x, Tensor positions) =>
         x.index(TensorIndex.Tensor(arange(x.shape[0], device: x.device)), TensorIndex.Tensor(positions));
 
-    /// <summary>Position that <see cref="Pool"/> reads of one row.</summary>
+    /// <summary>Position in a row that <see cref="Pool"/> takes.</summary>
     private int EndOf(int[] ids) => Math.Max(0, config.Pooling switch
     {
         TextPooling.First => 0,
@@ -92,7 +92,7 @@ internal sealed class ClipTextTransformer : nn.Module
     }
 }
 
-/// <summary>Token and position embeddings; the ids of the positions are never read from a file.</summary>
+/// <summary>Token and position embeddings; position ids are never read from a file.</summary>
 internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
 {
     private readonly EmbeddingLayer token_embedding, position_embedding;
@@ -109,8 +109,8 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
     /// <summary>[vocabulary, width]</summary>
     public Tensor Tokens => token_embedding.Weight;
 
-    /// <summary>Adds tokens, with the ids behind the last.</summary>
-    /// <param name="rows">[tokens, width]: their embeddings.</param>
+    /// <summary>Adds tokens, with ids after the last.</summary>
+    /// <param name="rows">[tokens, width] embeddings.</param>
     public void Extend(Tensor rows) => token_embedding.Extend(rows);
 
     /// <summary>[tokens, width]</summary>
@@ -127,8 +127,8 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>
-/// A text tower and its projection into the joint space: transformers' <c>CLIPTextModelWithProjection</c>, <c>CLIPTextModel</c> when it
-/// does not project, and the text half of <see cref="ClipNetwork"/>.
+/// A text tower and its projection into the joint space: transformers' <c>CLIPTextModelWithProjection</c>, <c>CLIPTextModel</c> without a
+/// projection, and the text half of <see cref="ClipNetwork"/>.
 /// </summary>
 internal sealed class ClipTextModel : nn.Module
 {
@@ -150,7 +150,7 @@ internal sealed class ClipTextModel : nn.Module
 
     public ClipTextConfig Config { get; }
 
-    /// <summary>The layer that leads into the joint space.</summary>
+    /// <summary>The projection into the joint space.</summary>
     /// <exception cref="InvalidOperationException">This tower has none.</exception>
     public LinearLayer Projection => text_projection
         ?? throw new InvalidOperationException("This text encoder (CLIPTextModel) has no projection; CLIPTextModelWithProjection has one.");
@@ -173,7 +173,7 @@ internal sealed class ClipTextModel : nn.Module
     public Tensor Project(Tensor pooled) => Config.Projection == TextProjection.None ? pooled : Projection.call(pooled);
 
     /// <param name="ids">[batch, tokens] int64</param>
-    /// <param name="dtype">Type of the computation; null is that of the weights.</param>
+    /// <param name="dtype">Type of the computation; null: that of the weights.</param>
     /// <returns>Text embedding [batch, projection], not normalised.</returns>
     public Tensor Embed(Tensor ids, ScalarType? dtype = null)
     {

@@ -8,18 +8,18 @@ namespace Alebrije.Models.Clip;
 /// <summary>Output of the image tower for a batch.</summary>
 /// <param name="LastHiddenState">[batch, 1 + grid², width], before the final norm.</param>
 /// <param name="Penultimate">[batch, 1 + grid², width], the hidden state before the last block.</param>
-/// <param name="Pooled">[batch, width], the class token after the final norm, or what the config pools instead.</param>
+/// <param name="Pooled">[batch, width], the class token after the final norm, or as the config's pooling.</param>
 internal sealed record ClipVisionOutput(Tensor LastHiddenState, Tensor Penultimate, Tensor Pooled);
 
 /// <summary>A network from pixels to one row of features for each image.</summary>
 internal interface IClipVisionTower
 {
-    /// <param name="pixels">[batch, 3, size, size], normalised as the checkpoint's image processor says.</param>
+    /// <param name="pixels">[batch, 3, size, size], normalised as in the checkpoint's image processor.</param>
     /// <returns>[batch, width] in the type of the pixels, not projected</returns>
     Tensor Features(Tensor pixels);
 
-    /// <summary>The tower made ready for inference; null where it is a network that cannot be.</summary>
-    /// <param name="projection">Into the joint space, or null for none.</param>
+    /// <summary>Packs the tower for inference; null for networks that cannot be packed.</summary>
+    /// <param name="projection">Projection into the joint space, or null.</param>
     /// <param name="type">Type of the matrix products.</param>
     PackedVisionTower? Pack(LinearLayer? projection, ScalarType type);
 }
@@ -48,9 +48,9 @@ internal sealed class ClipVisionTransformer : nn.Module, IClipVisionTower
         RegisterComponents();
     }
 
-    /// <param name="pixels">[batch, 3, size, size], normalised as the checkpoint's image processor says.</param>
-    /// <param name="keep">[batch, kept] int64, the patches that are seen (Li et al., 2023, FLIP); null sees all.</param>
-    /// <param name="dtype">Type of the computation; null is that of the pixels.</param>
+    /// <param name="pixels">[batch, 3, size, size], normalised as in the checkpoint's image processor.</param>
+    /// <param name="keep">[batch, kept] int64 indices of the visible patches (Li et al., 2023, FLIP); null: all are visible.</param>
+    /// <param name="dtype">Type of the computation; null: that of the pixels.</param>
     public ClipVisionOutput Encode(Tensor pixels, Tensor? keep = null, ScalarType? dtype = null)
     {
         var x = embeddings.Embed(dtype is { } type ? pixels.to(type) : pixels, keep);
@@ -123,7 +123,7 @@ internal sealed class ClipVisionEmbeddings : nn.Module
         return cat([first, patches], dim: 1);
     }
 
-    /// <exception cref="ArgumentException">The pixels are not those of a square of this side.</exception>
+    /// <exception cref="ArgumentException">The pixels are not a square of this side.</exception>
     public static void CheckSize(Tensor pixels, int size)
     {
         if (pixels.shape[2] != size || pixels.shape[3] != size)
@@ -132,7 +132,7 @@ internal sealed class ClipVisionEmbeddings : nn.Module
     }
 }
 
-/// <summary>Learnt queries that attend to all tokens (open_clip, transformer.py, AttentionalPooler).</summary>
+/// <summary>Learned queries that attend to all tokens (open_clip, transformer.py, AttentionalPooler).</summary>
 internal sealed class ClipPooler : nn.Module<Tensor, Tensor>
 {
     private readonly Parameter query;
@@ -140,8 +140,8 @@ internal sealed class ClipPooler : nn.Module<Tensor, Tensor>
     private readonly ClipAttention attn;
 
     /// <param name="config">Queries and heads.</param>
-    /// <param name="features">Features of a query.</param>
-    /// <param name="width">Features of a token.</param>
+    /// <param name="features">Width of a query.</param>
+    /// <param name="width">Width of a token.</param>
     public ClipPooler(ClipPoolerConfig config, int features, int width) : base(nameof(ClipPooler))
     {
         query = WeightInit.Normal(1, config.Queries, features);
@@ -160,9 +160,8 @@ internal sealed class ClipPooler : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>
-/// An image tower and its projection into the joint space: transformers' <c>CLIPVisionModelWithProjection</c>, <c>CLIPVisionModel</c> when
-/// it does not project, and the image half of <see cref="ClipNetwork"/>. A ModifiedResNet and SigLIP's tower lead into the joint space
-/// themselves.
+/// An image tower and its projection into the joint space: transformers' <c>CLIPVisionModelWithProjection</c>, <c>CLIPVisionModel</c>
+/// without a projection, and the image half of <see cref="ClipNetwork"/>. ModifiedResNet and SigLIP's tower include their own projection.
 /// </summary>
 internal sealed class ClipVisionModel : nn.Module
 {
@@ -192,7 +191,7 @@ internal sealed class ClipVisionModel : nn.Module
     public Tensor Project(Tensor pooled) => Projection?.call(pooled) ?? pooled;
 
     /// <param name="pixels">[batch, 3, size, size], normalised</param>
-    /// <param name="dtype">Type of the computation; null is that of the pixels.</param>
+    /// <param name="dtype">Type of the computation; null: that of the pixels.</param>
     /// <returns>Image embedding [batch, projection], not normalised.</returns>
     public Tensor Embed(Tensor pixels, ScalarType? dtype = null)
     {
@@ -200,7 +199,7 @@ internal sealed class ClipVisionModel : nn.Module
         return Project(Tower.Features(dtype is { } type ? pixels.to(type) : pixels)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The tower and its projection made ready for inference; null where it is a network that cannot be.</summary>
+    /// <summary>Packs the tower and its projection for inference; null for networks that cannot be packed.</summary>
     /// <param name="type">Type of the matrix products.</param>
     public PackedVisionTower? Pack(ScalarType type) => Tower.Pack(Projection, type);
 

@@ -8,13 +8,13 @@ namespace Alebrije.Models.Clip;
 /// <summary>Sizes of CLIP's residual network.</summary>
 /// <param name="Layers">Blocks of each of the four levels.</param>
 /// <param name="Width">Channels after the stem; even.</param>
-/// <param name="HeadWidth">Features of one head of the last attention.</param>
-/// <param name="ImageSize">Side of the images.</param>
+/// <param name="HeadWidth">Width of one head of the attention pooling.</param>
+/// <param name="ImageSize">Side of the images, in pixels.</param>
 internal sealed record ModifiedResNetConfig(IReadOnlyList<int> Layers, int Width, int HeadWidth, int ImageSize);
 
 /// <summary>
-/// CLIP's residual network (Radford et al., 2021, §2.4; openai/CLIP, model.py, ModifiedResNet): a stem of three convolutions, averages before
-/// strides, and attention in place of the last average.
+/// CLIP's residual network (Radford et al., 2021, §2.4; openai/CLIP, model.py, ModifiedResNet): a stem of three convolutions, average
+/// pooling before strides, and attention pooling at the end.
 /// </summary>
 internal sealed class ModifiedResNet : nn.Module<Tensor, Tensor>, IClipVisionTower
 {
@@ -49,7 +49,7 @@ internal sealed class ModifiedResNet : nn.Module<Tensor, Tensor>, IClipVisionTow
     /// <inheritdoc/>
     public PackedVisionTower? Pack(LinearLayer? projection, ScalarType type) => null;
 
-    /// <param name="pixels">[batch, 3, size, size], normalised as the checkpoint says.</param>
+    /// <param name="pixels">[batch, 3, size, size], normalised as in the checkpoint's config.</param>
     /// <returns>[batch, features], not normalised</returns>
     public override Tensor forward(Tensor pixels)
     {
@@ -76,7 +76,9 @@ internal sealed class ModifiedResNet : nn.Module<Tensor, Tensor>, IClipVisionTow
     }
 }
 
-/// <summary>Residual block of three convolutions; a stride is an average before the last of them (openai/CLIP, model.py, Bottleneck).</summary>
+/// <summary>
+/// Residual block of three convolutions, with average pooling before the last for a stride (openai/CLIP, model.py, Bottleneck).
+/// </summary>
 internal sealed class ResNetBottleneck : nn.Module<Tensor, Tensor>
 {
     private readonly int stride;

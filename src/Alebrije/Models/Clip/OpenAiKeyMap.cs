@@ -3,7 +3,7 @@ using Alebrije.Weights;
 namespace Alebrije.Models.Clip;
 
 /// <summary>
-/// Names and forms of openai/CLIP's files (model.py) and open_clip's, read as those of transformers' <c>CLIPModel</c>
+/// Names and forms of openai/CLIP's files (model.py) and open_clip's, mapped to those of transformers' <c>CLIPModel</c>
 /// (convert_clip_original_pytorch_to_hf.py).
 /// </summary>
 internal static class OpenAiKeyMap
@@ -38,7 +38,7 @@ internal static class OpenAiKeyMap
         (@"\.attn_pool\.attn\.([qkv])_proj_weight$", ".attn_pool.attn.$1_proj.weight"),
     ];
 
-    /// <summary>timm's names, under <c>trunk</c> as open_clip keeps its towers (timm, vision_transformer.py).</summary>
+    /// <summary>timm's names, under <c>trunk</c> in open_clip's towers (timm, vision_transformer.py).</summary>
     private static readonly (string Pattern, string Replacement)[] SigLip =
     [
         (@"^visual\.trunk\.", "vision_model."),
@@ -67,9 +67,9 @@ internal static class OpenAiKeyMap
         (@"(layers\.\d+)\.ls_([12])\.gamma$", "$1.layer_scale$2"),
     ];
 
-    /// <summary>Reads a file as a <see cref="ClipNetwork"/>.</summary>
+    /// <summary>Options to read a file as a <see cref="ClipNetwork"/>.</summary>
     /// <param name="config">Sizes and options of the file's network.</param>
-    /// <param name="prefix">Text before OpenAI's names; other tensors are left alone.</param>
+    /// <param name="prefix">Prefix of OpenAI's names; other tensors are ignored.</param>
     public static StateDictOptions Whole(OpenClipConfig config, string prefix = "") => new()
     {
         Prefix = prefix, Ignored = OpenClipFolder.NoWeights, Fused = Attention, Scalars = ["logit_scale", "logit_bias"],
@@ -82,11 +82,11 @@ internal static class OpenAiKeyMap
         Renames = [.. Texts, .. config.SigLip is not null ? SigLip : config.VisionCfg.IsResNet ? ResNet : Images, .. Blocks],
     };
 
-    /// <summary>Reads a file of OpenAI's as a <see cref="ClipTextModel"/> with its projection.</summary>
+    /// <summary>Options to read a file of OpenAI's as a <see cref="ClipTextModel"/> with its projection.</summary>
     public static StateDictOptions TextFromOpenAi(string prefix) =>
         Whole(new OpenClipConfig(), prefix) with { Ignored = ["visual.*", "logit_scale", .. OpenClipFolder.NoWeights] };
 
-    /// <summary>Reads a file of OpenAI's as a <see cref="ClipVisionModel"/> with its projection.</summary>
+    /// <summary>Options to read a file of OpenAI's as a <see cref="ClipVisionModel"/> with its projection.</summary>
     public static StateDictOptions VisionFromOpenAi(string prefix) => Whole(new OpenClipConfig(), prefix) with
     {
         Ignored =
@@ -96,7 +96,7 @@ internal static class OpenAiKeyMap
         ],
     };
 
-    /// <summary>The scale of a block's branches (LayerScale; Touvron et al., 2021) becomes part of the matrices before it.</summary>
+    /// <summary>Scales of a block's branches (LayerScale; Touvron et al., 2021), merged into the matrices before them.</summary>
     private static ScaledTensor[] Scales(string tower) =>
     [
         new($@"^({tower}\.encoder\.layers\.\d+)\.self_attn\.out_proj\.(?:weight|bias)$", "$1.layer_scale1"),

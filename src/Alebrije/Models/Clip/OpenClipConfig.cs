@@ -4,35 +4,35 @@ using Alebrije.Weights;
 
 namespace Alebrije.Models.Clip;
 
-/// <summary>Sizes of open_clip's image tower (open_clip, model.py, CLIPVisionCfg); defaults are that library's.</summary>
+/// <summary>Sizes of open_clip's image tower (open_clip, model.py, CLIPVisionCfg), with that library's defaults.</summary>
 internal sealed record OpenClipVisionConfig
 {
-    /// <summary>Blocks of a transformer; four numbers make a ModifiedResNet.</summary>
+    /// <summary>Blocks of a transformer; four values for a ModifiedResNet.</summary>
     [JsonConverter(typeof(OneOrManyConverter<int>))]
     public int[] Layers { get; init; } = [12];
 
     public int Width { get; init; } = 768;
 
-    /// <summary>Features of one head; heads are the width through this.</summary>
+    /// <summary>Width of one head; the number of heads is the width divided by this.</summary>
     public int HeadWidth { get; init; } = 64;
 
     public double MlpRatio { get; init; } = 4;
     public int PatchSize { get; init; } = 16;
     public int ImageSize { get; init; } = 224;
 
-    /// <summary>Initial scale of what a block adds, or null: no such scale.</summary>
+    /// <summary>Initial LayerScale of a block's branches, or null: none.</summary>
     public double? LsInitValue { get; init; }
 
-    /// <summary>Whether the norm before the blocks is left out.</summary>
+    /// <summary>True if the norm before the blocks is omitted.</summary>
     public bool NoLnPre { get; init; }
 
-    /// <summary><c>tok</c> takes the class token, <c>avg</c> the mean of the patches.</summary>
+    /// <summary>Pooling: <c>tok</c> takes the class token, <c>avg</c> the mean of the patches.</summary>
     public string PoolType { get; init; } = "tok";
 
-    /// <summary>Whether the last norm follows pooling.</summary>
+    /// <summary>True if the last norm follows pooling.</summary>
     public bool FinalLnAfterPool { get; init; }
 
-    /// <summary>Whether learnt queries attend to the tokens first; <see cref="PoolType"/> then pools over the queries.</summary>
+    /// <summary>True if learned queries attend to the tokens first; <see cref="PoolType"/> then pools over the queries.</summary>
     public bool AttentionalPool { get; init; }
 
     /// <summary>Queries of <see cref="AttentionalPool"/>.</summary>
@@ -41,7 +41,7 @@ internal sealed record OpenClipVisionConfig
     /// <summary>Heads of <see cref="AttentionalPool"/>.</summary>
     public int AttnPoolerHeads { get; init; } = 8;
 
-    /// <summary><c>learnable</c> or <c>sin_cos_2d</c>: either is kept among the weights.</summary>
+    /// <summary><c>learnable</c> or <c>sin_cos_2d</c>: both are stored among the weights.</summary>
     public string PosEmbedType { get; init; } = "learnable";
 
     /// <summary>Arguments of the norms: <c>eps</c>.</summary>
@@ -50,17 +50,17 @@ internal sealed record OpenClipVisionConfig
     /// <summary>Arguments of the activation: <c>approximate</c>.</summary>
     public Dictionary<string, string> ActKwargs { get; init; } = [];
 
-    /// <summary>Pooling of a tower of timm; SigLIP's has <c>map</c>.</summary>
+    /// <summary>Pooling of timm's tower; <c>map</c> for SigLIP.</summary>
     public string TimmPool { get; init; } = "avg";
 
-    /// <summary>Projection behind a tower of timm; SigLIP's has none.</summary>
+    /// <summary>Projection after timm's tower; none for SigLIP.</summary>
     public string TimmProj { get; init; } = "linear";
 
     /// <summary>True for a ModifiedResNet.</summary>
     [JsonIgnore]
     public bool IsResNet => Layers.Length > 1;
 
-    /// <summary>The tower in the one network's words.</summary>
+    /// <summary>Converts to the tower's <see cref="ClipVisionConfig"/>.</summary>
     /// <param name="features">Width of the joint space.</param>
     /// <param name="quickGelu">True for QuickGELU.</param>
     /// <exception cref="ArgumentException">An option has a value that is not built in; the message names it.</exception>
@@ -93,7 +93,7 @@ internal sealed record OpenClipVisionConfig
     }
 }
 
-/// <summary>Sizes of open_clip's text tower (open_clip, model.py, CLIPTextCfg); defaults are that library's.</summary>
+/// <summary>Sizes of open_clip's text tower (open_clip, model.py, CLIPTextCfg), with that library's defaults.</summary>
 internal sealed record OpenClipTextConfig
 {
     public int ContextLength { get; init; } = 77;
@@ -103,23 +103,26 @@ internal sealed record OpenClipTextConfig
     public int Layers { get; init; } = 12;
     public double MlpRatio { get; init; } = 4;
 
-    /// <summary>Initial scale of what a block adds, or null: no such scale.</summary>
+    /// <summary>Initial LayerScale of a block's branches, or null: none.</summary>
     public double? LsInitValue { get; init; }
 
     public bool NoCausalMask { get; init; }
 
-    /// <summary><c>none</c> leaves the projection out; anything else is a linear one.</summary>
+    /// <summary>Projection: <c>none</c> omits it; any other value is a linear one.</summary>
     public string ProjType { get; init; } = "linear";
 
-    /// <summary>Whether the projection is a layer with bias rather than a matrix.</summary>
+    /// <summary>True if the projection is a layer with bias rather than a matrix.</summary>
     public bool ProjBias { get; init; }
 
-    /// <summary><c>argmax</c> pools at the largest id, <c>eos</c> at the first <see cref="EosId"/>, <c>last</c> and <c>first</c> at a fixed place.</summary>
+    /// <summary>
+    /// <c>argmax</c> pools at the largest id, <c>eos</c> at the first <see cref="EosId"/>, <c>last</c> and <c>first</c> at a fixed
+    /// position.
+    /// </summary>
     public string PoolType { get; init; } = "argmax";
 
     public int EosId { get; init; } = 2;
 
-    /// <summary>Name of a tokenizer that is not CLIP's, or null.</summary>
+    /// <summary>Name of a tokenizer other than CLIP's, or null.</summary>
     public string? HfTokenizerName { get; init; }
 
     /// <summary>Arguments of the norms: <c>eps</c>.</summary>
@@ -128,7 +131,7 @@ internal sealed record OpenClipTextConfig
     /// <summary>Arguments of the activation: <c>approximate</c>.</summary>
     public Dictionary<string, string> ActKwargs { get; init; } = [];
 
-    /// <summary>The tower in the one network's words.</summary>
+    /// <summary>Converts to the tower's <see cref="ClipTextConfig"/>.</summary>
     /// <param name="features">Width of the joint space.</param>
     /// <param name="quickGelu">True for QuickGELU.</param>
     /// <exception cref="ArgumentException">An option has a value that is not built in; the message names it.</exception>
@@ -144,7 +147,7 @@ internal sealed record OpenClipTextConfig
             Projection = ProjType == "none" ? TextProjection.None : ProjBias ? TextProjection.WithBias : TextProjection.Matrix,
         };
 
-        // Only what the id of the end token does not say by itself.
+        // Set only if the id of the end token does not imply it.
         return PoolType switch
         {
             "argmax" => config,
@@ -157,7 +160,8 @@ internal sealed record OpenClipTextConfig
 }
 
 /// <summary>
-/// A CLIP as open_clip describes it (<c>open_clip_config.json</c>, its <c>model_cfg</c>), and OpenAI's own, whose sizes are read off its tensors.
+/// Configuration of a CLIP in open_clip's form (<c>open_clip_config.json</c>, its <c>model_cfg</c>), also for OpenAI's own, whose sizes are
+/// inferred from its tensors.
 /// </summary>
 internal sealed record OpenClipConfig
 {
@@ -167,27 +171,27 @@ internal sealed record OpenClipConfig
     public int EmbedDim { get; init; } = 512;
     public bool QuickGelu { get; init; }
 
-    /// <summary>Whether the text tower's tensors stand under <c>text.</c>.</summary>
+    /// <summary>True if the text tower's tensors have the prefix <c>text.</c>.</summary>
     public bool CustomText { get; init; }
 
-    /// <summary>Whether the scale and the bias of the logits are lists of one number.</summary>
+    /// <summary>True if the scale and the bias of the logits are lists of one number.</summary>
     public bool NonscalarLogitScale { get; init; }
 
-    /// <summary>Where the bias of SigLIP's logits starts; null: there is none.</summary>
+    /// <summary>Initial bias of SigLIP's logits; null: no bias.</summary>
     public double? InitLogitBias { get; init; }
 
     public OpenClipVisionConfig VisionCfg { get; init; } = new();
     public OpenClipTextConfig TextCfg { get; init; } = new();
 
-    /// <summary>A sentence about what the files do not say and was assumed; null where nothing was.</summary>
+    /// <summary>A sentence about an assumption that the files do not confirm, or null.</summary>
     [JsonIgnore]
     public string? Assumption { get; init; }
 
-    /// <summary>The tower of timm that stands in for <see cref="VisionCfg"/>, or null.</summary>
+    /// <summary>The tower of timm in place of <see cref="VisionCfg"/>, or null.</summary>
     [JsonIgnore]
     public SigLipVisionConfig? SigLip { get; init; }
 
-    /// <summary>The network that is described.</summary>
+    /// <summary>Converts to the network's configuration.</summary>
     /// <exception cref="ArgumentException">An option has a value that is not built in; the message names it.</exception>
     public ClipConfig ToClip() => new()
     {
@@ -196,10 +200,10 @@ internal sealed record OpenClipConfig
             : VisionCfg.ToClip(EmbedDim, QuickGelu),
     };
 
-    /// <summary>Reads <c>open_clip_config.json</c>, or a file that holds its <c>model_cfg</c> alone.</summary>
+    /// <summary>Reads <c>open_clip_config.json</c>, or a file with its <c>model_cfg</c> alone.</summary>
     /// <param name="path">The file, or its folder.</param>
-    /// <param name="tower">Sizes of timm's image tower; null looks its name up.</param>
-    /// <exception cref="WeightsException">The config asks for an architecture that is not built in; the message names it.</exception>
+    /// <param name="tower">Sizes of timm's image tower; null: by its name in the config.</param>
+    /// <exception cref="WeightsException">The architecture in the config is not built in; the message names it.</exception>
     public static OpenClipConfig Read(string path, SigLipVisionConfig? tower = null)
     {
         if (Directory.Exists(path)) path = Path.Combine(path, FileName);
@@ -215,10 +219,10 @@ internal sealed record OpenClipConfig
             : throw new WeightsException($"{path} asks for timm_pool '{config.VisionCfg.TimmPool}' and timm_proj '{config.VisionCfg.TimmProj}' behind timm's image tower, which are not built in: SigLIP's towers have map and none.");
     }
 
-    /// <summary>Sizes of a bare state dictionary in OpenAI's names (openai/CLIP, model.py, build_model).</summary>
+    /// <summary>Infers the sizes of a bare state dictionary with OpenAI's names (openai/CLIP, model.py, build_model).</summary>
     /// <param name="weights">The tensors.</param>
-    /// <param name="prefix">What stands before OpenAI's names.</param>
-    /// <param name="origin">What tensors do not show; null: as openai/CLIP has it.</param>
+    /// <param name="prefix">Prefix of OpenAI's names.</param>
+    /// <param name="origin">Properties that the tensors do not show; null: as in openai/CLIP.</param>
     /// <exception cref="WeightsException">The tensors are not those of a CLIP.</exception>
     public static OpenClipConfig Infer(TensorSource weights, string prefix = "", OpenClipOrigin? origin = null)
     {
@@ -256,7 +260,7 @@ internal sealed record OpenClipConfig
         };
     }
 
-    /// <summary>Ratio whose product with the width gives the perceptron's width, rounded down.</summary>
+    /// <summary>Ratio whose product with the width, rounded down, is the width of the perceptron.</summary>
     private static double MlpRatio(TensorSource weights, string transformer)
     {
         const string first = "resblocks.0.mlp.c_fc.weight";

@@ -5,21 +5,22 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Clip;
 
-/// <summary>CLIP in OpenAI's names: one <c>.pt</c> file of OpenAI's, or open_clip's folder with its config.</summary>
+/// <summary>CLIP with OpenAI's names: one <c>.pt</c> file of OpenAI's, or open_clip's folder with its config.</summary>
 internal static partial class OpenClipFolder
 {
     private const string TextModule = "text.", TokenEmbedding = "token_embedding.weight";
 
-    /// <summary>Sizes that OpenAI's files hold beside the weights (openai/CLIP, model.py, build_model).</summary>
+    /// <summary>Entries for sizes in OpenAI's files (openai/CLIP, model.py, build_model).</summary>
     public static readonly string[] Sizes = ["input_resolution", "context_length", "vocab_size"];
 
-    /// <summary>Entries of such files that are no weights: <see cref="Sizes"/>, and the mask that tracing leaves.</summary>
+    /// <summary>Entries of such files that are not weights: <see cref="Sizes"/>, and the mask from tracing.</summary>
     public static readonly string[] NoWeights = [.. Sizes, "*attn_mask"];
 
     /// <summary>Builds the network that a file or folder describes and loads its weights, as float32.</summary>
     /// <param name="path">A <c>.pt</c> file, a folder with <c>open_clip_config.json</c>, or a folder with a single <c>.pt</c> file.</param>
-    /// <param name="origin">The library that computes with a bare state dictionary; null reads it off the file.</param>
-    /// <exception cref="WeightsException">It is damaged, not a CLIP in these names, or of an architecture that is not built in.</exception>
+    /// <param name="origin">Library of a bare state dictionary; null: inferred from the file.</param>
+    /// <exception cref="WeightsException">The file is damaged, not a CLIP with these names, or of an architecture that is not built
+    /// in.</exception>
     public static ClipNetwork Load(string path, OpenClipOrigin? origin = null)
     {
         using var weights = OpenWeights(path);
@@ -39,7 +40,7 @@ internal static partial class OpenClipFolder
         return network;
     }
 
-    /// <summary>Loads the weights of a file or folder into a network of its sizes; training goes on from them.</summary>
+    /// <summary>Loads the weights of a file or folder into a network of the same sizes, to continue training.</summary>
     /// <param name="network">The network.</param>
     /// <param name="path">As for <see cref="Load(string, OpenClipOrigin)"/>.</param>
     public static void Fill(ClipNetwork network, string path)
@@ -58,7 +59,7 @@ internal static partial class OpenClipFolder
         return Describe(path, weights, origin: null).Config;
     }
 
-    /// <summary>OpenAI's file: the path itself, or the only <c>.pt</c> file of a folder; null when there is none.</summary>
+    /// <summary>Path of OpenAI's file: the path itself, or the only <c>.pt</c> file of a folder; null if there is none.</summary>
     public static string? PickleOf(string path)
     {
         if (File.Exists(path)) return path.EndsWith(".pt", StringComparison.OrdinalIgnoreCase) ? path : null;
@@ -69,7 +70,7 @@ internal static partial class OpenClipFolder
 
     private static bool HasConfig(string path) => File.Exists(Path.Combine(path, OpenClipConfig.FileName));
 
-    /// <summary>Sizes, and the library of a bare state dictionary or null where a config says it all.</summary>
+    /// <summary>Sizes, and the library of a bare state dictionary; null if a config defines it.</summary>
     private static (OpenClipConfig Config, OpenClipOrigin? Bare) Describe(string path, TensorSource weights, OpenClipOrigin? origin)
     {
         if (HasConfig(path)) return (OpenClipConfig.Read(path), null);
@@ -82,8 +83,8 @@ internal static partial class OpenClipFolder
     private static TensorSource OpenWeights(string path) => CheckpointFolder.OpenWeights(CheckpointFolder.HasWeights(path) ? path : PickleOf(path) ?? path);
 
     /// <summary>
-    /// Text before OpenAI's names: a training checkpoint keeps the weights under a name of its own, with <c>module.</c> before each where
-    /// several machines trained. The text tower stands at the top or under <c>text</c>, whatever the config says (open_clip,
+    /// Prefix of OpenAI's names: a training checkpoint stores the weights under a key of its own, with <c>module.</c> before each name
+    /// after distributed training. The text tower is at the top or under <c>text</c>, regardless of the config (open_clip,
     /// convert_to_custom_text_state_dict).
     /// </summary>
     private static string PrefixOf(TensorSource weights)
@@ -94,8 +95,8 @@ internal static partial class OpenClipFolder
     }
 
     /// <summary>
-    /// openai/CLIP keeps convolutions, linear layers and projections in half precision whatever the file holds (model.py, convert_weights):
-    /// the numbers are rounded so, and computed with in float32 as on its CPU.
+    /// Rounds convolutions, linear layers and projections to half precision, as openai/CLIP does for every file (model.py,
+    /// convert_weights); the computation is in float32 as on its CPU.
     /// </summary>
     private static void RoundToHalf(ClipNetwork network)
     {
@@ -108,7 +109,7 @@ internal static partial class OpenClipFolder
         }
     }
 
-    /// <summary>Norms and tables of embeddings.</summary>
+    /// <summary>Pattern of norms and embedding tables.</summary>
     [GeneratedRegex(
         @"(^|\.)(\w*(layer_?norm|layrnorm)\d?|bn\d|downsample\.1|(class|token|position|positional)_embedding)(\.|$)",
         RegexOptions.CultureInvariant)]

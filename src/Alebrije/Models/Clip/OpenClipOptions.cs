@@ -7,8 +7,8 @@ using Alebrije.Weights;
 namespace Alebrije.Models.Clip;
 
 /// <summary>
-/// The options that open_clip's constructors take (open_clip, model.py, CLIPVisionCfg and CLIPTextCfg): those that are read stand in the config records,
-/// those that change nothing of an embedding are passed over, and the others are refused by name unless they are off.
+/// Options of open_clip's constructors (open_clip, model.py, CLIPVisionCfg and CLIPTextCfg): those in the config records are read, those
+/// without effect on an embedding are ignored, and the others are rejected by name unless they are off.
 /// </summary>
 internal static class OpenClipOptions
 {
@@ -23,13 +23,13 @@ internal static class OpenClipOptions
         Idle: ["tokenizer_kwargs", "tokenizer_mode", "pad_id", "final_ln_after_pool", "output_tokens", "correct_cls_mask", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type", "proj", "pooler_type"],
         ["hf_model_name", "embed_cls", "use_pad_mask", .. Blocks]);
 
-    /// <summary>Options of blocks of another kind than OpenAI's (transformer.py, CustomResidualAttentionBlock).</summary>
+    /// <summary>Options of blocks that differ from OpenAI's (transformer.py, CustomResidualAttentionBlock).</summary>
     private static string[] Blocks => [BlockType, "qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc"];
 
-    /// <summary>Checks that every option of a config is read, changes nothing, or is off.</summary>
+    /// <summary>Checks that every option of a config is read, has no effect, or is off.</summary>
     /// <param name="root">open_clip's <c>model_cfg</c>.</param>
     /// <param name="path">Its file, for messages.</param>
-    /// <exception cref="WeightsException">An option is not built in, or not known; the message names it.</exception>
+    /// <exception cref="WeightsException">An option is unsupported or unknown; the message names it.</exception>
     public static void Check(JsonObject root, string path)
     {
         Check(root, Model, path);
@@ -37,11 +37,11 @@ internal static class OpenClipOptions
         if (root["text_cfg"] is JsonObject text) Check(text, Text, path);
     }
 
-    /// <summary>Transformers' name of the activation that a config asks for; it is never guessed.</summary>
+    /// <summary>Transformers' name of the config's activation, never inferred.</summary>
     /// <param name="quick">True for QuickGELU.</param>
     /// <param name="arguments">Arguments of GELU: <c>approximate</c>.</param>
     /// <param name="tower">Name of the tower in messages.</param>
-    /// <exception cref="ArgumentException">The arguments are none of the activation's.</exception>
+    /// <exception cref="ArgumentException">An argument is not one of the activation's.</exception>
     public static string Activation(bool quick, Dictionary<string, string> arguments, string tower)
     {
         if (arguments.Any(pair => pair is not { Key: "approximate", Value: "tanh" or "none" }))
@@ -52,7 +52,7 @@ internal static class OpenClipOptions
         return quick ? "quick_gelu" : arguments.GetValueOrDefault("approximate") == "tanh" ? "gelu_pytorch_tanh" : "gelu";
     }
 
-    /// <summary>Epsilon of the norms that a config asks for.</summary>
+    /// <summary>Epsilon of the config's norms.</summary>
     /// <param name="arguments">Arguments of the norms: <c>eps</c>.</param>
     /// <param name="tower">Name of the tower in messages.</param>
     /// <exception cref="ArgumentException">There are other arguments.</exception>
@@ -79,9 +79,9 @@ internal static class OpenClipOptions
 
     private static bool Is(JsonNode value, string text) => value is JsonValue known && known.TryGetValue<string>(out var given) && given == text;
 
-    /// <param name="Name">What messages call it.</param>
+    /// <param name="Name">Name in messages.</param>
     /// <param name="Record">Record of the options that are read.</param>
-    /// <param name="Idle">Options that change nothing of an embedding: of training, of what else is returned, of a part that is not there.</param>
-    /// <param name="Absent">Options that are not built in, refused unless they are off.</param>
+    /// <param name="Idle">Options without effect on an embedding: of training, of other outputs, of absent parts.</param>
+    /// <param name="Absent">Options that are not built in, rejected unless they are off.</param>
     private sealed record Part(string Name, Type Record, string[] Idle, string[] Absent);
 }

@@ -4,29 +4,29 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.Clip;
 
 /// <summary>
-/// Evidence of the library that computes with a bare state dictionary in OpenAI's names. openai/CLIP computes with QuickGELU and rounds weights to half
-/// precision; open_clip computes with GELU unless a model's name says quickgelu.
+/// Library that a bare state dictionary with OpenAI's names belongs to. openai/CLIP uses QuickGELU and rounds weights to half precision;
+/// open_clip uses GELU unless a model's name contains quickgelu.
 /// </summary>
-/// <param name="IsOpenAi">Whether it is computed as openai/CLIP does.</param>
-/// <param name="QuickGelu">Whether the activation is QuickGELU.</param>
-/// <param name="HeadWidth">Features of one head of the image tower.</param>
+/// <param name="IsOpenAi">True for the computation of openai/CLIP.</param>
+/// <param name="QuickGelu">True for QuickGELU.</param>
+/// <param name="HeadWidth">Width of one head of the image tower.</param>
 internal sealed record OpenClipOrigin(bool IsOpenAi, bool QuickGelu, int HeadWidth)
 {
     private const int UsualHeadWidth = 64;
     private const string NameOfQuickGelu = "quickgelu";
 
-    /// <summary>Widths of open_clip's image towers whose heads have other than 64 features: ViT-H, ViT-g, ViT-bigG and ViT-e.</summary>
+    /// <summary>Head widths other than 64 by width of open_clip's image tower: ViT-H, ViT-g, ViT-bigG and ViT-e.</summary>
     private static readonly Dictionary<int, int> HeadWidths = new() { [1280] = 80, [1408] = 88, [1664] = 104, [1792] = 112 };
 
-    /// <summary>openai/CLIP, whatever the file looks like.</summary>
+    /// <summary>openai/CLIP, independent of the file.</summary>
     public static OpenClipOrigin OpenAi { get; } = new(IsOpenAi: true, QuickGelu: true, UsualHeadWidth);
 
-    /// <summary>A sentence about what the file does not say and was assumed; null where nothing was.</summary>
+    /// <summary>A sentence about an assumption that the file does not confirm, or null.</summary>
     public string? Assumption { get; init; }
 
-    /// <summary>The library that a file is of, as far as it shows.</summary>
+    /// <summary>Infers the library from a file's tensors.</summary>
     /// <param name="weights">The tensors.</param>
-    /// <param name="prefix">What stands before OpenAI's names: a training checkpoint keeps the weights under a name of its own.</param>
+    /// <param name="prefix">Prefix of OpenAI's names: a training checkpoint stores the weights under a key of its own.</param>
     public static OpenClipOrigin Of(TensorSource weights, string prefix)
     {
         if (prefix.Length == 0 && (weights.IsScript || OpenClipFolder.Sizes.Any(weights.Contains) || IsHalf(weights))) return OpenAi;
@@ -43,7 +43,7 @@ internal sealed record OpenClipOrigin(bool IsOpenAi, bool QuickGelu, int HeadWid
         };
     }
 
-    /// <summary>openai/CLIP's half precision leaves norms in full precision (model.py, convert_weights).</summary>
+    /// <summary>True for openai/CLIP's half precision, with norms in full precision (model.py, convert_weights).</summary>
     private static bool IsHalf(TensorSource weights) =>
         TypeOf(weights, "visual.conv1.weight") == ScalarType.Float16 && TypeOf(weights, "ln_final.weight") == ScalarType.Float32;
 

@@ -4,23 +4,23 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Clip;
 
-/// <summary>The layers around the blocks of a text tower.</summary>
+/// <summary>Layers around the blocks of a text tower.</summary>
 /// <param name="Embeddings">Tokens and positions.</param>
 /// <param name="FinalNorm">Norm after the blocks.</param>
-/// <param name="Projection">Into the joint space, or null for none.</param>
-/// <param name="End">Position that is read of a padded row of ids.</param>
-/// <param name="SeesLaterTokens">True where a token attends to later ones.</param>
+/// <param name="Projection">Projection into the joint space, or null.</param>
+/// <param name="End">Pooled position of a padded row of ids.</param>
+/// <param name="SeesLaterTokens">True if tokens attend to later ones.</param>
 internal sealed record ClipTextEnds(
     ClipTextEmbeddings Embeddings, LayerNormLayer FinalNorm, LinearLayer? Projection, Func<int[], int> End, bool SeesLaterTokens);
 
 /// <summary>
-/// A text tower made ready for inference. Where no token sees a later one, nothing after the token that is read has a part in the result:
-/// rows are cut there and laid end to end, and a mask keeps them apart. The work grows with the words and not with the length of a padded
-/// row. Other towers take rows as they are padded.
+/// A text tower packed for inference. With causal attention, tokens after the pooled one do not affect the result: rows are cut there and
+/// concatenated, separated by a mask, so that the work grows with the texts rather than with the padded length. Other towers process padded
+/// rows.
 /// </summary>
 internal sealed class PackedTextTower : IDisposable
 {
-    /// <summary>Tokens that are computed together: enough for the kernels, and few enough that their mask costs little.</summary>
+    /// <summary>Tokens per batch: enough for efficient kernels, few enough for a cheap mask.</summary>
     private const int TokensTogether = 512;
 
     private readonly PackedBlocks blocks;
@@ -30,7 +30,7 @@ internal sealed class PackedTextTower : IDisposable
     private readonly Func<int[], int> end;
     private readonly bool seesLaterTokens;
 
-    /// <param name="blocks">The tower's blocks; this object disposes of them.</param>
+    /// <param name="blocks">The tower's blocks; disposed with this object.</param>
     /// <param name="ends">The layers around them.</param>
     public PackedTextTower(PackedBlocks blocks, ClipTextEnds ends)
     {
@@ -44,9 +44,9 @@ internal sealed class PackedTextTower : IDisposable
     }
 
     /// <summary>Embeds rows of ids, short ones first.</summary>
-    /// <param name="rows">[texts][tokens], padded or not; padded to the tower's length where tokens see later ones.</param>
+    /// <param name="rows">[texts][tokens], padded or not; padded to the tower's length if tokens attend to later ones.</param>
     /// <param name="done">
-    /// Gets the indices of the rows that were computed together, and their embeddings [indices, dimensions] float32, not normalised.
+    /// Called with the indices of the rows of a batch and their embeddings [indices, dimensions] float32, not normalised.
     /// </param>
     public void Embed(int[][] rows, Action<int[], Tensor> done)
     {
@@ -67,7 +67,7 @@ internal sealed class PackedTextTower : IDisposable
         }
     }
 
-    /// <param name="texts">Ids up to the one that is read.</param>
+    /// <param name="texts">Ids up to the pooled one.</param>
     /// <returns>[texts, width], before the norm</returns>
     private Tensor EndToEnd(ReadOnlyMemory<int>[] texts)
     {
@@ -88,7 +88,7 @@ internal sealed class PackedTextTower : IDisposable
     }
 
     /// <param name="rows">[texts][tokens] of one length.</param>
-    /// <param name="ends">Position that is read of each.</param>
+    /// <param name="ends">Pooled position of each row.</param>
     /// <returns>[texts, width], before the norm</returns>
     private Tensor Padded(int[][] rows, long[] ends)
     {
@@ -109,26 +109,25 @@ internal sealed class PackedTextTower : IDisposable
     private static Tensor Own(Tensor x) => x.detach().to(ScalarType.Float32).DetachFromDisposeScope();
 }
 
-/// <summary>The layers around the blocks of an image tower.</summary>
-/// <param name="Patches">Patches to tokens: a convolution whose stride is its kernel.</param>
-/// <param name="Positions">[tokens, width], the class token's first where there is one.</param>
-/// <param name="Pool">
-/// [batch, tokens, width] float32 after the blocks to [batch, features]; of the first token alone unless all are read.
-/// </param>
-/// <param name="Projection">Into the joint space, or null for none.</param>
+/// <summary>Layers around the blocks of an image tower.</summary>
+/// <param name="Patches">Patch embedding: a convolution whose stride is its kernel.</param>
+/// <param name="Positions">[tokens, width], the class token's first if there is one.</param>
+/// <param name="Pool">Pools [batch, tokens, width] float32 after the blocks to [batch, features]; only the first token unless all are
+/// pooled.</param>
+/// <param name="Projection">Projection into the joint space, or null.</param>
 internal sealed record ClipVisionEnds(ConvolutionLayer Patches, Tensor Positions, Func<Tensor, Tensor> Pool, LinearLayer? Projection)
 {
-    /// <summary>[width], or null: no class token.</summary>
+    /// <summary>[width], or null without a class token.</summary>
     public Tensor? Class { get; init; }
 
     /// <summary>Norm before the blocks, or null.</summary>
     public LayerNormLayer? FirstNorm { get; init; }
 
-    /// <summary>True where pooling reads all tokens.</summary>
+    /// <summary>True if pooling takes all tokens.</summary>
     public bool ReadsAll { get; init; }
 }
 
-/// <summary>An image tower made ready for inference.</summary>
+/// <summary>An image tower packed for inference.</summary>
 internal sealed class PackedVisionTower : IDisposable
 {
     private readonly PackedBlocks blocks;
@@ -141,8 +140,8 @@ internal sealed class PackedVisionTower : IDisposable
     private readonly bool readsAll;
     private readonly long patch;
 
-    /// <param name="blocks">The tower's blocks; this object disposes of them.</param>
-    /// <param name="ends">The layers around them; pooling runs in the network's own.</param>
+    /// <param name="blocks">The tower's blocks; disposed with this object.</param>
+    /// <param name="ends">The layers around them; pooling runs in the network's own layers.</param>
     /// <param name="type">Type of the matrix products.</param>
     public PackedVisionTower(PackedBlocks blocks, ClipVisionEnds ends, ScalarType type)
     {
@@ -151,7 +150,7 @@ internal sealed class PackedVisionTower : IDisposable
         using var quiet = no_grad();
         using var scope = NewDisposeScope();
 
-        // Pixels are read once and in full: int8 would save a fortieth of the work.
+        // The patch embedding stays in full precision: int8 would save a fortieth of the work.
         patches = new PackedLinear(ends.Patches.Weight.flatten(1), ends.Patches.Bias, type == ScalarType.Int8 ? ScalarType.Float32 : type);
         if (ends.Projection is { } layer) projection = new PackedLinear(layer.Weight, layer.Bias, ScalarType.Float32);
         if (ends.FirstNorm is { } norm) firstNorm = new PackedNorm(norm);
@@ -160,7 +159,7 @@ internal sealed class PackedVisionTower : IDisposable
         positions = (first is null ? all : all[1..]).clone().DetachFromDisposeScope();
     }
 
-    /// <param name="pixels">[batch, 3, size, size] float32, normalised as the checkpoint says.</param>
+    /// <param name="pixels">[batch, 3, size, size] float32, normalised as in the checkpoint's config.</param>
     /// <returns>[batch, dimensions] float32, not normalised</returns>
     public Tensor Embed(Tensor pixels)
     {

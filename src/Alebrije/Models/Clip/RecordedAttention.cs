@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.Clip;
 
 /// <summary>
-/// Attention of CLIP's towers, and on request its probabilities: until a record is disposed, this thread's towers compute them one by one, so that a
-/// gradient can be taken with respect to them.
+/// Attention of CLIP's towers, with optional recording of its probabilities: until a record is disposed, this thread's towers compute them
+/// explicitly, so that gradients with respect to them exist.
 /// </summary>
 internal sealed class RecordedAttention : IDisposable
 {
@@ -18,10 +18,10 @@ internal sealed class RecordedAttention : IDisposable
     {
     }
 
-    /// <summary>[batch, heads, tokens, tokens] of every block since the record began, in order, with their graph.</summary>
+    /// <summary>[batch, heads, tokens, tokens] of every block since the start of the record, in order, with their graph.</summary>
     public IReadOnlyList<Tensor> Probabilities => probabilities;
 
-    /// <summary>Begins a record on this thread.</summary>
+    /// <summary>Starts a record on this thread.</summary>
     public static RecordedAttention Begin() => current = new RecordedAttention();
 
     /// <summary>softmax(q kᵀ / √d + mask) v.</summary>
@@ -29,7 +29,7 @@ internal sealed class RecordedAttention : IDisposable
     /// <param name="k">As <paramref name="q"/>.</param>
     /// <param name="v">As <paramref name="q"/>.</param>
     /// <param name="mask">Added to the scores, broadcast to [batch, heads, tokens, tokens], or null.</param>
-    /// <param name="causal">Whether a token sees only itself and those before it; a mask says so itself.</param>
+    /// <param name="causal">True if a token attends only to itself and earlier ones; ignored with a mask.</param>
     /// <returns>As <paramref name="q"/>.</returns>
     public static Tensor Attend(Tensor q, Tensor k, Tensor v, Tensor? mask, bool causal)
     {

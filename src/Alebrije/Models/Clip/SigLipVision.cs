@@ -8,24 +8,24 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Clip;
 
-/// <summary>Sizes of SigLIP's image tower, which timm builds (timm, vision_transformer.py, vit_*_siglip_*).</summary>
-/// <param name="Width">Features of a token.</param>
-/// <param name="Depth">Blocks.</param>
-/// <param name="Heads">Heads.</param>
-/// <param name="PatchSize">Pixels of a patch's side.</param>
-/// <param name="ImageSize">Pixels of a picture's side.</param>
+/// <summary>Sizes of SigLIP's image tower, built by timm (timm, vision_transformer.py, vit_*_siglip_*).</summary>
+/// <param name="Width">Width of a token.</param>
+/// <param name="Depth">Number of blocks.</param>
+/// <param name="Heads">Number of heads.</param>
+/// <param name="PatchSize">Side of a patch, in pixels.</param>
+/// <param name="ImageSize">Side of an image, in pixels.</param>
 internal sealed partial record SigLipVisionConfig(int Width, int Depth, int Heads, int PatchSize, int ImageSize)
 {
     public double MlpRatio { get; init; } = 4;
 
-    /// <summary>True where the perceptrons use the tanh formula of GELU.</summary>
+    /// <summary>True if the perceptrons use the tanh approximation of GELU.</summary>
     public bool TanhGelu { get; init; }
 
     /// <summary>Form of the blocks.</summary>
     public ClipBlockForm Blocks => new(Width, (int)(Width * MlpRatio), Heads, TanhGelu ? "gelu_pytorch_tanh" : "gelu", 1e-6);
 
-    /// <summary>Sizes by timm's name of the tower.</summary>
-    /// <exception cref="WeightsException">It is none of SigLIP's.</exception>
+    /// <summary>Finds sizes by timm's name of the tower.</summary>
+    /// <exception cref="WeightsException">The name is not one of SigLIP's.</exception>
     public static SigLipVisionConfig Named(string name, int imageSize, string path)
     {
         if (TowerName().Match(name) is not { Success: true } match)
@@ -45,7 +45,7 @@ internal sealed partial record SigLipVisionConfig(int Width, int Depth, int Head
 }
 
 /// <summary>
-/// SigLIP's image tower (Zhai et al., 2023): a transformer over patches without class token, pooled by attention; transformers' names
+/// SigLIP's image tower (Zhai et al., 2023): a transformer over patches without class token, with attention pooling; transformers' names
 /// (modeling_siglip.py).
 /// </summary>
 internal sealed class SigLipVision : nn.Module, IClipVisionTower
@@ -90,7 +90,7 @@ internal sealed class SigLipVision : nn.Module, IClipVisionTower
     private Tensor Pool(Tensor x) => head.call(post_layernorm.call(x));
 }
 
-/// <summary>A learnt query that attends to all patches (timm, layers/attention_pool.py, AttentionPoolLatent).</summary>
+/// <summary>A learned query that attends to all patches (timm, layers/attention_pool.py, AttentionPoolLatent).</summary>
 internal sealed class SigLipHead : nn.Module<Tensor, Tensor>
 {
     private readonly Parameter probe;

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Guesses;
 
-/// <summary>config.json of a <see cref="FirstGuessModel"/>: a component of this project's own, which published folders do not have.</summary>
+/// <summary>config.json of a <see cref="FirstGuessModel"/>: a component specific to this project, absent from published folders.</summary>
 internal sealed record FirstGuessConfig
 {
     /// <summary>The class in config.json and in model_index.json.</summary>
@@ -20,7 +20,7 @@ internal sealed record FirstGuessConfig
     /// <summary>Channels of the latents.</summary>
     public int OutChannels { get; init; } = 8;
 
-    /// <summary>Width of the condition: image embedding and the code of its noise level, half each, as the denoiser's class embedding.</summary>
+    /// <summary>Width of the condition: image embedding and noise level code, half each, as in the denoiser's class embedding.</summary>
     public int ConditionDim { get; init; } = 512;
 
     /// <summary>Width of a text encoding.</summary>
@@ -47,7 +47,7 @@ internal sealed record FirstGuessConfig
     /// <summary>Side of the coarsest level.</summary>
     internal int FirstSide => SampleSize / PatchSize >> (BlockOutChannels.Length - 1);
 
-    /// <exception cref="ArgumentException">The sizes do not fit each other.</exception>
+    /// <exception cref="ArgumentException">The sizes are inconsistent.</exception>
     internal void Check()
     {
         if (BlockOutChannels.Length == 0 || FirstSide < 1 || FirstSide << (BlockOutChannels.Length - 1) != SampleSize / PatchSize || SampleSize % PatchSize != 0)
@@ -58,9 +58,9 @@ internal sealed record FirstGuessConfig
 }
 
 /// <summary>
-/// Regression from image embedding and text to latents: the mean of what a denoiser would draw, in one pass. The coarsest level is a linear map of
-/// the conditions; residual blocks with scale and shift and attention to the text refine it while the side doubles. Its output stands beside the noisy
-/// latents of the denoiser (as Kandinsky 2.2's ControlNet stacks its hint onto the sample), or is decoded as it is.
+/// Regression from image embedding and text to latents: the mean of a denoiser's samples, in one pass. The coarsest level is a linear map
+/// of the conditions; residual blocks with scale and shift and attention to the text refine it while the side doubles. The output is
+/// concatenated to the denoiser's noisy latents (as Kandinsky 2.2's ControlNet stacks its hint onto the sample), or decoded as it is.
 /// </summary>
 internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
 {
@@ -90,10 +90,10 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public FirstGuessConfig Config { get; }
 
-    /// <param name="condition">[batch, condition width]: image embedding on CLIP's scale and the code of its noise level; zeros where it is left out.</param>
+    /// <param name="condition">[batch, condition width]: image embedding on CLIP's scale and noise level code; zeros if omitted.</param>
     /// <param name="text">[batch, tokens, context width] text encodings.</param>
     /// <returns>[batch, out channels, side, side] scaled latents.</returns>
     public override Tensor forward(Tensor condition, Tensor text)

@@ -6,7 +6,9 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Priors;
 
-/// <summary>config.json of an <see cref="AutoregressivePriorTransformer"/>; the numbers of codes and buckets default to the paper's.</summary>
+/// <summary>
+/// config.json of an <see cref="AutoregressivePriorTransformer"/>; the counts of codes and buckets default to the paper's.
+/// </summary>
 internal sealed record AutoregressivePriorConfig
 {
     /// <summary>Name of the class in config.json.</summary>
@@ -15,43 +17,43 @@ internal sealed record AutoregressivePriorConfig
     /// <summary>Heads of the attention.</summary>
     public int NumAttentionHeads { get; init; } = 32;
 
-    /// <summary>Features of one head.</summary>
+    /// <summary>Width of one head.</summary>
     public int AttentionHeadDim { get; init; } = 64;
 
     /// <summary>Transformer blocks.</summary>
     public int NumLayers { get; init; } = 24;
 
-    /// <summary>Features of image and text embeddings, and of the text encodings.</summary>
+    /// <summary>Width of image and text embeddings, and of the text encodings.</summary>
     public int EmbeddingDim { get; init; } = 1024;
 
     /// <summary>Text tokens.</summary>
     public int NumEmbeddings { get; init; } = 77;
 
-    /// <summary>Codes of an embedding: principal components that are kept.</summary>
+    /// <summary>Codes of an embedding: the number of principal components.</summary>
     public int NumCodes { get; init; } = 319;
 
     /// <summary>Buckets of each coordinate.</summary>
     public int NumBuckets { get; init; } = 1024;
 
-    /// <summary>Standard deviations on either side that the buckets cover.</summary>
+    /// <summary>Range of the buckets on either side of the mean, in standard deviations.</summary>
     public double BucketRange { get; init; } = 4;
 
     /// <summary>Buckets of the cosine between text and image, at least 2.</summary>
     public int NumCosines { get; init; } = 16;
 
-    /// <summary>Temperature of sampling when nothing else is asked.</summary>
+    /// <summary>Default temperature of sampling.</summary>
     public double Temperature { get; init; } = 1;
 
-    /// <summary>Codes that each draw chooses among, the likeliest ones; 0 chooses among all.</summary>
+    /// <summary>Number of likeliest codes that each draw is restricted to; 0: all codes.</summary>
     public int TopK { get; init; }
 
-    /// <summary>Guidance scale of sampling when nothing else is asked; 1 means none.</summary>
+    /// <summary>Default guidance scale of sampling; 1: no guidance.</summary>
     public double Guidance { get; init; } = 1;
 
-    /// <summary>Fingerprint of the space that it was trained in, where it was kept.</summary>
+    /// <summary>Fingerprint of the embedding space of the training, if stored.</summary>
     public string? EmbeddingSpace { get; init; }
 
-    /// <summary>Features of a token inside.</summary>
+    /// <summary>Inner width of a token.</summary>
     [JsonIgnore]
     public int Width => NumAttentionHeads * AttentionHeadDim;
 
@@ -61,8 +63,8 @@ internal sealed record AutoregressivePriorConfig
 }
 
 /// <summary>
-/// The autoregressive prior of unCLIP (Ramesh et al., 2022, §2.2): a causal transformer over text encodings, text embedding, a token for the cosine of text and
-/// image, and the codes of the image embedding so far, that tells the next code.
+/// The autoregressive prior of unCLIP (Ramesh et al., 2022, §2.2): a causal transformer over text encodings, text embedding, a token for
+/// the cosine of text and image, and the previous codes of the image embedding, that predicts the next code.
 /// </summary>
 internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions, Tensor, Tensor, Tensor>
 {
@@ -93,18 +95,18 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
         RegisterComponents();
     }
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public AutoregressivePriorConfig Config { get; }
 
-    /// <summary>Between embeddings and codes.</summary>
+    /// <summary>Conversion between embeddings and codes.</summary>
     public EmbeddingQuantizer Quantizer => quantizer;
 
-    /// <summary>Number of the cosine that stands for "not told": what an empty text is given.</summary>
+    /// <summary>Index of the unknown cosine, which conditions an empty text.</summary>
     public long UnknownCosine => Config.NumCosines;
 
     /// <param name="conditions">The texts, with their mask.</param>
     /// <param name="cosines">[batch] int64 in [0, cosines], the last being <see cref="UnknownCosine"/>.</param>
-    /// <param name="codes">[batch, codes] int64 in [0, buckets); the last one is not looked at.</param>
+    /// <param name="codes">[batch, codes] int64 in [0, buckets); the last one is ignored.</param>
     /// <returns>[batch, codes, buckets]: logits of each code given those before it.</returns>
     public override Tensor forward(PriorConditions conditions, Tensor cosines, Tensor codes)
     {
@@ -117,8 +119,8 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
         return Logits(x.narrow(1, x.shape[1] - count, count)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The tokens before the first code. Padding at the end that all rows share is left out.</summary>
-    /// <returns>[batch, seen + 2, width] with positions, and what padding adds to the scores, [batch, 1, 1, seen + 2].</returns>
+    /// <summary>Tokens before the first code, without the trailing padding common to all rows.</summary>
+    /// <returns>[batch, seen + 2, width] with positions, and the padding's term of the scores, [batch, 1, 1, seen + 2].</returns>
     internal (Tensor Tokens, Tensor Padding) Prefix(PriorConditions conditions, Tensor cosines)
     {
         var (encodings, mask) = (conditions.TextEncodings, conditions.TextMask);
@@ -137,9 +139,9 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
         return (x, nn.functional.pad(padded, (0, 2)).unsqueeze(1).unsqueeze(1));
     }
 
-    /// <summary>Codes as tokens.</summary>
+    /// <summary>Embeds codes as tokens.</summary>
     /// <param name="codes">[batch, n] int64</param>
-    /// <param name="first">Place of the first of them among all codes.</param>
+    /// <param name="first">Position of the first of them among all codes.</param>
     /// <returns>[batch, n, width] with positions</returns>
     internal Tensor CodeTokens(Tensor codes, long first)
     {

@@ -6,9 +6,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.Priors;
 
 /// <summary>
-/// Image embeddings as short sequences of whole numbers (Ramesh et al., 2022, §2.2): coordinates along the principal components, largest variance first, each
-/// put into one of equal buckets between <c>-range</c> and <c>range</c> standard deviations. Cosines of text and image are numbered too, by buckets that
-/// hold equal shares of the training pairs.
+/// Image embeddings as short sequences of integers (Ramesh et al., 2022, §2.2): coordinates along the principal components, largest
+/// variance first, each in one of equal buckets between <c>-range</c> and <c>range</c> standard deviations. Cosines of text and image are
+/// quantised too, into buckets with equal shares of the training pairs.
 /// </summary>
 internal sealed class EmbeddingQuantizer : nn.Module<Tensor, Tensor>
 {
@@ -29,15 +29,15 @@ internal sealed class EmbeddingQuantizer : nn.Module<Tensor, Tensor>
     /// <summary>Mean of the image embeddings, [features].</summary>
     public Tensor Mean => mean;
 
-    /// <summary>Orthonormal directions, the one of the largest variance first, [codes, features].</summary>
+    /// <summary>Orthonormal directions, by falling variance, [codes, features].</summary>
     public Tensor Components => components;
 
-    /// <summary>Deviation of the embeddings along each direction, [codes].</summary>
+    /// <summary>Standard deviation of the embeddings along each direction, [codes].</summary>
     public Tensor Deviation => deviation;
 
-    /// <summary>Measures directions, deviations and the edges of the cosines' buckets.</summary>
+    /// <summary>Fits directions, standard deviations and the edges of the cosines' buckets.</summary>
     /// <param name="images">[n, features], n ≥ 2.</param>
-    /// <param name="texts">[n, features], row by row the images' texts.</param>
+    /// <param name="texts">[n, features], the text of each image.</param>
     public void Fit(Tensor images, Tensor texts)
     {
         using var quiet = no_grad();
@@ -59,7 +59,7 @@ internal sealed class EmbeddingQuantizer : nn.Module<Tensor, Tensor>
         return ((coordinates + range) * (buckets / (2 * range))).floor().clamp(0, buckets - 1).to(ScalarType.Int64).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Embeddings in the middle of their buckets.</summary>
+    /// <summary>Decodes codes to embeddings at the centres of their buckets.</summary>
     /// <param name="codes">[batch, codes] int64 in [0, buckets)</param>
     /// <returns>[batch, features] on CLIP's scale.</returns>
     public Tensor Decode(Tensor codes)
@@ -69,10 +69,10 @@ internal sealed class EmbeddingQuantizer : nn.Module<Tensor, Tensor>
         return (mean + (coordinates * deviation).mm(components)).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Buckets of the cosines between images and texts.</summary>
+    /// <summary>Quantises the cosines between images and texts.</summary>
     /// <param name="images">[batch, features]</param>
     /// <param name="texts">[batch, features]</param>
-    /// <returns>[batch] int64 in [0, cosine buckets), larger where they agree more.</returns>
+    /// <returns>[batch] int64 in [0, cosine buckets), increasing with the cosine.</returns>
     public Tensor EncodeCosines(Tensor images, Tensor texts)
     {
         using var scope = NewDisposeScope();

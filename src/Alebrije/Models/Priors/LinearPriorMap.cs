@@ -11,16 +11,16 @@ internal sealed record LinearPriorConfig
     /// <summary>Name of the class in config.json.</summary>
     public const string ClassName = "LinearPriorMap";
 
-    /// <summary>Features of the image embedding that comes out.</summary>
+    /// <summary>Width of the predicted image embedding.</summary>
     public int EmbeddingDim { get; init; } = 768;
 
-    /// <summary>Features of the text embedding, or null: <see cref="EmbeddingDim"/>.</summary>
+    /// <summary>Width of the text embedding, or null: <see cref="EmbeddingDim"/>.</summary>
     public int? EmbeddingProjDim { get; init; }
 
-    /// <summary>Fingerprint of the space that it was fitted in, where it was kept.</summary>
+    /// <summary>Fingerprint of the embedding space of the fit, if stored.</summary>
     public string? EmbeddingSpace { get; init; }
 
-    /// <summary>Reads a folder's config.json; without one, the map's own shape is the config.</summary>
+    /// <summary>Reads a folder's config.json; without one, infers the config from the shape of the map.</summary>
     public static LinearPriorConfig Read(string folder)
     {
         if (File.Exists(Path.Combine(folder, "config.json"))) return ConfigFile.Read<LinearPriorConfig>(folder);
@@ -31,8 +31,8 @@ internal sealed record LinearPriorConfig
 }
 
 /// <summary>
-/// Image embedding = text embedding · weightᵀ + bias, on CLIP's scale: the linear prior, which Kandinsky's paper (Razzhigaev et al., 2023) found
-/// to be a strong baseline. Fitted in closed form.
+/// Image embedding = text embedding · weightᵀ + bias, on CLIP's scale: the linear prior, a strong baseline in Kandinsky's paper (Razzhigaev
+/// et al., 2023). Fitted in closed form.
 /// </summary>
 internal sealed class LinearPriorMap : nn.Module<Tensor, Tensor>
 {
@@ -45,7 +45,7 @@ internal sealed class LinearPriorMap : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public LinearPriorConfig Config { get; }
 
     /// <summary>

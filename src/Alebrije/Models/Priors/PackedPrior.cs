@@ -4,12 +4,12 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Priors;
 
-/// <summary>The text part of a prior's sequence, computed: all that its steps need of the prompt.</summary>
+/// <summary>Keys and values of the text part of a prior's sequence, computed once per prompt.</summary>
 /// <param name="Text">Keys and values of every block.</param>
-/// <param name="Padding">[batch or 1, 1, 1, tokens], what padded tokens add to a score; null where none is padded.</param>
+/// <param name="Padding">[batch or 1, 1, 1, tokens], the padding's term of the scores; null without padding.</param>
 internal sealed record PriorPrefix(KeyValues Text, Tensor? Padding) : IDisposable
 {
-    /// <summary>Takes the tensors out of every dispose scope: they live until <see cref="Dispose"/>.</summary>
+    /// <summary>Detaches the tensors from every dispose scope: they live until <see cref="Dispose"/>.</summary>
     public PriorPrefix Detach()
     {
         Text.Detach();
@@ -26,16 +26,17 @@ internal sealed record PriorPrefix(KeyValues Text, Tensor? Padding) : IDisposabl
 }
 
 /// <summary>
-/// A <see cref="PriorTransformer"/> made ready for sampling. Its mask is causal, so no text token looks at the time or at the noisy embedding: the text is
-/// computed once for each prompt, and a step computes its own last tokens alone. The sums are those of the whole sequence, in another order of work.
+/// A <see cref="PriorTransformer"/> packed for sampling. Its mask is causal, so no text token attends to the time or the noisy embedding:
+/// the text is computed once per prompt, and a step computes only its own last tokens. The sums are those of the whole sequence, in a
+/// different order.
 /// </summary>
 internal sealed class PackedPrior : IDisposable
 {
     private readonly PriorTransformer network;
     private readonly PackedBlocks blocks;
 
-    /// <param name="network">Its blocks are copied; its other layers are used where they are and stay the caller's.</param>
-    /// <param name="type">Type of the blocks' products: float32 or bfloat16.</param>
+    /// <param name="network">Its blocks are copied; its other layers are shared and stay the caller's.</param>
+    /// <param name="type">Type of the blocks' matrix products: float32 or bfloat16.</param>
     public PackedPrior(PriorTransformer network, ScalarType type)
     {
         this.network = network;
@@ -43,12 +44,10 @@ internal sealed class PackedPrior : IDisposable
     }
 
     /// <summary>Computes the text part.</summary>
-    /// <param name="conditions">The prompts. One row serves any batch.</param>
-    /// <returns>
-    /// Null where the text cannot be computed apart: without a mask all tokens see all, and a text whose first token is masked sees, for want of any other,
-    /// tokens that come later.
-    /// </returns>
-    /// <exception cref="ArgumentException">The mask is not as long as the text that the network takes.</exception>
+    /// <param name="conditions">The prompts; one row is broadcast to any batch.</param>
+    /// <returns>Null if the text cannot be computed separately: without a mask all tokens attend to all, and a text whose first token is
+    /// masked attends, having no other, to later tokens.</returns>
+    /// <exception cref="ArgumentException">The length of the mask differs from that of the network's text.</exception>
     public PriorPrefix? Remember(PriorConditions conditions)
     {
         if (conditions.TextMask is not { } mask) return null;
@@ -59,7 +58,7 @@ internal sealed class PackedPrior : IDisposable
         network.CheckMask(mask, config.Positions);
         if (!mask.select(1, 0).all().item<bool>()) return null;
 
-        // Padding at the end that all rows share has weight exactly 0 everywhere: exp(-10000) is 0 in any floating type.
+        // Trailing padding common to all rows has weight exactly 0 everywhere: exp(-10000) is 0 in any floating type.
         var seen = mask.any(0, keepdim: false).nonzero().max().item<long>() + 1;
         var places = cat([arange(seen, dtype: ScalarType.Int64), full(1, config.NumEmbeddings, dtype: ScalarType.Int64)]).to(text.device);
         var x = network.Enter(text.index_select(1, places), places).to(ScalarType.Float32);
@@ -78,11 +77,11 @@ internal sealed class PackedPrior : IDisposable
         return new PriorPrefix(new KeyValues(kept), isPadded ? padding.MoveToOuterDisposeScope() : null);
     }
 
-    /// <summary>One step: what <see cref="PriorTransformer.forward"/> gives for the same text.</summary>
+    /// <summary>One step: equals <see cref="PriorTransformer.forward"/> for the same text.</summary>
     /// <param name="noisy">[batch, embedding features] or [batch, embeddings, embedding features], normalised.</param>
-    /// <param name="steps">One step or [batch] of them; null where the network knows no time.</param>
-    /// <param name="prefixes">Texts; each serves its equal share of the batch, in order.</param>
-    /// <returns>As the network: [batch, output features], normalised.</returns>
+    /// <param name="steps">One step or [batch] of them; null for networks without time embedding.</param>
+    /// <param name="prefixes">Texts; each conditions an equal share of the batch, in order.</param>
+    /// <returns>As from the network: [batch, output features], normalised.</returns>
     public Tensor Predict(Tensor noisy, Tensor? steps, params PriorPrefix[] prefixes)
     {
         using var scope = NewDisposeScope();
@@ -102,7 +101,7 @@ internal sealed class PackedPrior : IDisposable
     /// <inheritdoc/>
     public void Dispose() => blocks.Dispose();
 
-    /// <summary>[batch or 1, 1, new, text + new]: padding for the text, causality for the new tokens.</summary>
+    /// <summary>[batch or 1, 1, new, text + new]: padding of the text, causality of the new tokens.</summary>
     private Tensor Bias(PriorPrefix prefix, Tensor causal)
     {
         var count = causal.shape[0];

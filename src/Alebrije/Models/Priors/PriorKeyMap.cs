@@ -3,12 +3,12 @@ using Alebrije.Weights;
 namespace Alebrije.Models.Priors;
 
 /// <summary>
-/// Names of the original prior of Karlo (kakaobrain/karlo, modules/xf.py) and Kandinsky 2.1 (ai-forever/Kandinsky-2, model/prior.py), which are the same
-/// (diffusers, scripts/convert_kakao_brain_unclip_to_diffusers.py).
+/// Names of the original prior, the same in Karlo (kakaobrain/karlo, modules/xf.py) and Kandinsky 2.1 (ai-forever/Kandinsky-2,
+/// model/prior.py), after diffusers, scripts/convert_kakao_brain_unclip_to_diffusers.py.
 /// </summary>
 internal static class PriorKeyMap
 {
-    /// <summary>How mean and deviation of image embeddings, a file of their own (<c>ViT-L-14_stats.th</c>), join the weights.</summary>
+    /// <summary>Options to read mean and standard deviation of image embeddings from their own file (<c>ViT-L-14_stats.th</c>).</summary>
     public static StateDictOptions Statistics { get; } = new() { Renames = [("^0$", "clip_mean"), ("^1$", "clip_std")], Rows = ["clip_mean", "clip_std"] };
 
     private static readonly (string Pattern, string Replacement)[] Names =
@@ -29,9 +29,9 @@ internal static class PriorKeyMap
         (@"\.ln_2\.", ".norm3."),
     ];
 
-    /// <summary>How an original file is read as a <see cref="PriorTransformer"/>, all but the statistics.</summary>
+    /// <summary>Options to read an original file as a <see cref="PriorTransformer"/>, without the statistics.</summary>
     /// <param name="headWidth">Rows of a head: queries, keys and values are interleaved head by head.</param>
-    /// <param name="prefix">What stands before the names.</param>
+    /// <param name="prefix">Prefix of the names.</param>
     public static StateDictOptions FromOriginal(int headWidth, string prefix) => new()
     {
         Prefix = prefix, Renames = Names, Fused = [new(@"\.attn\.c_qkv\.", [".attn1.to_q.", ".attn1.to_k.", ".attn1.to_v."], headWidth)],

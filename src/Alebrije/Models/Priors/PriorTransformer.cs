@@ -5,20 +5,20 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.Priors;
 
-/// <summary>What a prior is asked about.</summary>
+/// <summary>Conditions of a prior: the text.</summary>
 /// <param name="TextEmbedding">[batch, projection features], pooled.</param>
-/// <param name="TextEncodings">[batch, tokens, embedding features], or null where the network takes none.</param>
-/// <param name="TextMask">[batch, tokens], true for real tokens; null attends to all, and not causally.</param>
+/// <param name="TextEncodings">[batch, tokens, embedding features], or null for networks without text encodings.</param>
+/// <param name="TextMask">[batch, tokens], true for real tokens; null attends to all, not causally.</param>
 internal sealed record PriorConditions(Tensor TextEmbedding, Tensor? TextEncodings, Tensor? TextMask = null)
 {
-    /// <summary>Both batches in one, <paramref name="first"/> before this.</summary>
+    /// <summary>Concatenates two batches, <paramref name="first"/> before this.</summary>
     public PriorConditions After(PriorConditions first) => new(
         cat([first.TextEmbedding, TextEmbedding]), TextEncodings is null ? null : cat([first.TextEncodings!, TextEncodings]), TextMask is null ? null : cat([first.TextMask!, TextMask]));
 }
 
 /// <summary>
-/// Prior of unCLIP: a transformer over text, time and a noisy image embedding that predicts the clean embedding (Ramesh et al., 2022, §2.2),
-/// as diffusers' models/transformers/prior_transformer.py.
+/// Prior of unCLIP: a transformer over text, time and a noisy image embedding that predicts the clean embedding (Ramesh et al., 2022,
+/// §2.2), as diffusers' models/transformers/prior_transformer.py.
 /// </summary>
 internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditions, Tensor>
 {
@@ -53,17 +53,17 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         RegisterComponents();
     }
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public PriorTransformerConfig Config { get; }
 
-    /// <summary>Mean of CLIP's image embeddings, [1, features]; kept beside the weights, not trained.</summary>
+    /// <summary>Mean of CLIP's image embeddings, [1, features]; stored beside the weights, not trained.</summary>
     public Parameter ClipMean => clip_mean;
 
-    /// <summary>Deviation of CLIP's image embeddings, [1, features]; kept beside the weights, not trained.</summary>
+    /// <summary>Standard deviation of CLIP's image embeddings, [1, features]; stored beside the weights, not trained.</summary>
     public Parameter ClipStd => clip_std;
 
     /// <param name="noisy">[batch, embedding features] or [batch, embeddings, embedding features], normalised.</param>
-    /// <param name="steps">One step or [batch] of them; null where the network knows no time.</param>
+    /// <param name="steps">One step or [batch] of them; null for networks without time embedding.</param>
     /// <param name="conditions">The text.</param>
     /// <returns>[batch, output features], normalised; [batch, tokens, output features] without a learned last token.</returns>
     public override Tensor forward(Tensor noisy, Tensor? steps, PriorConditions conditions)
@@ -80,12 +80,13 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
     }
 
     /// <summary>
-    /// What <see cref="forward"/> says of several noise levels of each text, for training: no text token sees a later one, so the text stands once before
-    /// all levels, and the tokens of a level see the text and each other. Exact, and 16 levels cost little more than two.
+    /// Runs <see cref="forward"/> at several noise levels of each text, for training: no text token attends to a later one, so the text
+    /// precedes all levels once, and the tokens of a level attend to the text and to each other. Exact, and 16 levels cost little more than
+    /// two.
     /// </summary>
     /// <param name="noisy">[batch, levels, embedding features], normalised.</param>
     /// <param name="steps">[batch, levels]</param>
-    /// <param name="conditions">The text, with its mask: without one tokens see later ones.</param>
+    /// <param name="conditions">The text, with its mask: without one tokens attend to later ones.</param>
     /// <returns>[batch, levels, output features], normalised.</returns>
     internal Tensor AtLevels(Tensor noisy, Tensor steps, PriorConditions conditions)
     {
@@ -99,7 +100,7 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         var places = cat([arange(before), arange(before, before + each).repeat(levels)]);
         var x = Enter(cat([text, own.view(batch, levels * each, width)], dim: 1), places);
 
-        // A token looks back as far as its own place, at the text or at its own level.
+        // A token attends to its own position and earlier ones, of the text or of its own level.
         var level = cat([full(before, -1, ScalarType.Int64), arange(levels).repeat_interleave(each)]);
         var sees = places.unsqueeze(0).le(places.unsqueeze(1)).logical_and(level.unsqueeze(0).eq(-1).logical_or(level.unsqueeze(0).eq(level.unsqueeze(1))));
         var padding = nn.functional.pad((1 - mask.to(x.dtype)) * AttentionMask.Masked, (0, x.shape[1] - mask.shape[1]));
@@ -108,7 +109,7 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         return Leave(x.narrow(1, before, levels * each).reshape(batch * levels, each, width)).view(batch, levels, -1).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Undoes the normalisation that embeddings have during sampling.</summary>
+    /// <summary>Undoes the normalisation of embeddings during sampling.</summary>
     /// <param name="embeddings">[batch, output features]</param>
     /// <returns>As the input, on CLIP's scale.</returns>
     public Tensor PostProcessLatents(Tensor embeddings)
@@ -117,7 +118,7 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         return (embeddings * clip_std + clip_mean).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Text encodings and text embedding: what stands before all that changes from step to step.</summary>
+    /// <summary>Text encodings and text embedding: the tokens that do not depend on the step.</summary>
     /// <returns>[batch, tokens, width], without positions</returns>
     internal Tensor TextTokens(PriorConditions conditions)
     {
@@ -134,9 +135,9 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         return cat(tokens, dim: 1);
     }
 
-    /// <summary>Time, noisy embedding and learned token, as far as the network has them.</summary>
+    /// <summary>Time, noisy embedding and learned token, if the network has them.</summary>
     /// <param name="noisy">[batch, embedding features] or [batch, embeddings, embedding features], normalised.</param>
-    /// <param name="steps">One step or [batch] of them; null where the network knows no time.</param>
+    /// <param name="steps">One step or [batch] of them; null for networks without time embedding.</param>
     /// <returns>[batch, tokens, width], without positions</returns>
     internal Tensor StepTokens(Tensor noisy, Tensor? steps)
     {
@@ -157,24 +158,24 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
     /// <summary>The blocks, first to last.</summary>
     internal IEnumerable<TransformerBlock> Blocks => transformer_blocks;
 
-    /// <summary>Tokens that come out of the last block and are read: the learned token, or the noisy embedding's places.</summary>
+    /// <summary>Number of output tokens of the last block: the learned token, or the positions of the noisy embedding.</summary>
     internal long TokensRead(Tensor noisy) => prd_embedding is null && noisy.dim() == 3 ? noisy.shape[1] : 1;
 
-    /// <summary>Tokens as the first block takes them: with their positions, normalised where the network does so.</summary>
+    /// <summary>Prepares tokens for the first block: adds positions, and normalises if the network does.</summary>
     /// <param name="tokens">[batch, tokens, width]</param>
-    /// <param name="places">Where they stand in the whole sequence, [tokens] int64.</param>
+    /// <param name="places">Positions in the whole sequence, [tokens] int64.</param>
     internal Tensor Enter(Tensor tokens, Tensor places)
     {
         var x = tokens + positional_embedding.As(tokens).index_select(1, places);
         return norm_in is null ? x : norm_in.call(x);
     }
 
-    /// <summary>What the network says of the tokens that are read.</summary>
+    /// <summary>Predicts the embedding from the output tokens.</summary>
     /// <param name="x">[batch, read, width], from the last block.</param>
     /// <returns>[batch, output features], normalised; [batch, read, output features] without a learned last token.</returns>
     internal Tensor Leave(Tensor x) => proj_to_clip_embeddings.call(norm_out.call(prd_embedding is null ? x : x.select(1, -1)));
 
-    /// <summary>Learned positions; a table that covers only the noisy embedding is filled up with zeros around it, as in the reference.</summary>
+    /// <summary>Learned positions; a table for the noisy embedding alone is padded with zeros, as in the reference.</summary>
     private Tensor Positions(Tensor x, long before)
     {
         var learned = positional_embedding.As(x);
@@ -185,7 +186,7 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
             : throw new ArgumentException($"The prior has {learned.shape[1]} positions, but {x.shape[1]} tokens came in: cut or pad the text to {Config.NumEmbeddings} tokens.");
     }
 
-    /// <summary>[batch, 1, tokens, tokens]: what padding and causality add to the scores.</summary>
+    /// <summary>[batch, 1, tokens, tokens]: terms of padding and causality in the scores.</summary>
     private Tensor Bias(Tensor mask, Tensor x)
     {
         var tokens = Config.Positions;
@@ -195,7 +196,7 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         return padding.unsqueeze(1).unsqueeze(1) + causal;
     }
 
-    /// <exception cref="ArgumentException">The mask is not as long as the text that the network takes.</exception>
+    /// <exception cref="ArgumentException">The length of the mask differs from that of the network's text.</exception>
     internal void CheckMask(Tensor mask, long tokens)
     {
         if (mask.shape[1] + Config.AdditionalEmbeddings != Config.Positions || tokens != Config.Positions)

@@ -4,81 +4,81 @@ using Alebrije.Weights;
 namespace Alebrije.Models.Priors;
 
 /// <summary>
-/// config.json of a <see cref="PriorTransformer"/> (diffusers, models/transformers/prior_transformer.py). A key that is missing has the
-/// reference constructor's default, as here.
+/// config.json of a <see cref="PriorTransformer"/> (diffusers, models/transformers/prior_transformer.py). A missing key has the reference
+/// constructor's default.
 /// </summary>
 internal sealed record PriorTransformerConfig
 {
     /// <summary>Heads of the attention.</summary>
     public int NumAttentionHeads { get; init; } = 32;
 
-    /// <summary>Features of one head.</summary>
+    /// <summary>Width of one head.</summary>
     public int AttentionHeadDim { get; init; } = 64;
 
     /// <summary>Transformer blocks.</summary>
     public int NumLayers { get; init; } = 20;
 
-    /// <summary>Features of the image embedding that comes in, and of the text encodings.</summary>
+    /// <summary>Width of the input image embedding, and of the text encodings.</summary>
     public int EmbeddingDim { get; init; } = 768;
 
     /// <summary>Text tokens.</summary>
     public int NumEmbeddings { get; init; } = 77;
 
-    /// <summary>Tokens after the text: 4, or 3 in a prior that knows no time (ECLIPSE).</summary>
+    /// <summary>Number of tokens after the text: 4, or 3 in a prior without time embedding (ECLIPSE).</summary>
     public int AdditionalEmbeddings { get; init; } = 4;
 
-    /// <summary>Probability that training drops a feature.</summary>
+    /// <summary>Dropout probability.</summary>
     public double Dropout { get; init; }
 
     /// <summary>Activation in the time embedding.</summary>
     public string TimeEmbedActFn { get; init; } = "silu";
 
-    /// <summary>"layer" to normalise the tokens that enter the transformer, or null.</summary>
+    /// <summary>"layer" to normalise the transformer's input tokens, or null.</summary>
     public string? NormInType { get; init; }
 
     /// <summary>"layer" to normalise the text embedding before its projection, or null.</summary>
     public string? EmbeddingProjNormType { get; init; }
 
-    /// <summary>"linear" to project the text encodings, or null: they come in the transformer's width, or not at all.</summary>
+    /// <summary>"linear" to project the text encodings, or null: they have the transformer's width, or are absent.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public string? EncoderHidProjType { get; init; } = "linear";
 
-    /// <summary>"prd" to read the embedding from a learned last token, or null: from the noisy embedding's place.</summary>
+    /// <summary>"prd" to predict the embedding at a learned last token, or null: at the noisy embedding's position.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public string? AddedEmbType { get; init; } = "prd";
 
-    /// <summary>Hidden features of the time embedding, or null: the transformer's width.</summary>
+    /// <summary>Hidden width of the time embedding, or null: the transformer's width.</summary>
     public int? TimeEmbedDim { get; init; }
 
-    /// <summary>Features of the text embedding, or null: <see cref="EmbeddingDim"/>.</summary>
+    /// <summary>Width of the text embedding, or null: <see cref="EmbeddingDim"/>.</summary>
     public int? EmbeddingProjDim { get; init; }
 
-    /// <summary>Features of the embedding that comes out, or null: <see cref="EmbeddingDim"/>.</summary>
+    /// <summary>Width of the predicted embedding, or null: <see cref="EmbeddingDim"/>.</summary>
     public int? ClipEmbedDim { get; init; }
 
-    /// <summary>Fingerprint of the space that it was trained in, where it was kept; the reference knows no such key.</summary>
+    /// <summary>Fingerprint of the embedding space of the training, if stored; not a key of the reference.</summary>
     public string? EmbeddingSpace { get; init; }
 
-    /// <summary>Features of a token inside.</summary>
+    /// <summary>Inner width of a token.</summary>
     [JsonIgnore]
     public int Width => NumAttentionHeads * AttentionHeadDim;
 
-    /// <summary>Tokens inside.</summary>
+    /// <summary>Number of tokens of the sequence.</summary>
     [JsonIgnore]
     public int Positions => NumEmbeddings + AdditionalEmbeddings;
 
-    /// <summary>Features of the embedding that comes out.</summary>
+    /// <summary>Width of the predicted embedding.</summary>
     [JsonIgnore]
     public int OutputDim => ClipEmbedDim ?? EmbeddingDim;
 
     /// <summary>
-    /// Whether a token tells the time. ECLIPSE's priors have none (and no tensors for it); nothing in their config says so but the number
+    /// True if the sequence has a time token. ECLIPSE's priors have none (and no tensors for it), shown in their config only by the number
     /// of additional tokens: the text embedding, the noisy embedding and the learned token make three.
     /// </summary>
     [JsonIgnore]
     public bool KnowsTime => !(AdditionalEmbeddings == 3 && AddedEmbType == "prd");
 
-    /// <summary>Reads a config.json, in which <c>null</c> is a value of the two keys whose default is not.</summary>
+    /// <summary>Reads a config.json, in which <c>null</c> is a value of the two keys with a non-null default.</summary>
     /// <param name="path">The file, or its folder.</param>
     public static PriorTransformerConfig Read(string path)
     {

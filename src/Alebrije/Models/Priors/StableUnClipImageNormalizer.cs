@@ -8,12 +8,12 @@ namespace Alebrije.Models.Priors;
 /// <summary>config.json of a <see cref="StableUnClipImageNormalizer"/>.</summary>
 internal sealed record StableUnClipImageNormalizerConfig
 {
-    /// <summary>Features of an image embedding.</summary>
+    /// <summary>Width of an image embedding.</summary>
     public int EmbeddingDim { get; init; } = 768;
 }
 
 /// <summary>
-/// Mean and deviation of CLIP's image embeddings, between which noise is added in Stable unCLIP (diffusers,
+/// Mean and standard deviation of CLIP's image embeddings, for the noise augmentation of Stable unCLIP (diffusers,
 /// pipelines/stable_diffusion/stable_unclip_image_normalizer.py).
 /// </summary>
 internal sealed class StableUnClipImageNormalizer : nn.Module<Tensor, Tensor>
@@ -33,9 +33,9 @@ internal sealed class StableUnClipImageNormalizer : nn.Module<Tensor, Tensor>
     /// <summary>[1, features]</summary>
     public Parameter Std => std;
 
-    /// <summary>Takes the mean off and divides by the deviation.</summary>
+    /// <summary>Standardises embeddings: (x - mean) / std.</summary>
     /// <param name="embeddings">[batch, features] on CLIP's scale.</param>
-    /// <returns>As the input, with mean near 0 and deviation near 1.</returns>
+    /// <returns>As the input, with mean near 0 and standard deviation near 1.</returns>
     public Tensor Scale(Tensor embeddings)
     {
         using var scope = NewDisposeScope();

@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.T5;
 
 /// <summary>
-/// Text encoder of T5 (Raffel et al., 2020) and of its gated form v1.1 (Shazeer, 2020), which Imagen and DeepFloyd IF condition on (transformers,
-/// modeling_t5.py, T5EncoderModel). Attention is not scaled, and distances between tokens add to its scores.
+/// Text encoder of T5 (Raffel et al., 2020) and of its gated form v1.1 (Shazeer, 2020), which conditions Imagen and DeepFloyd IF
+/// (transformers, modeling_t5.py, T5EncoderModel). Attention is not scaled, and a relative position bias is added to its scores.
 /// </summary>
 internal sealed class T5Encoder : nn.Module
 {
@@ -24,16 +24,16 @@ internal sealed class T5Encoder : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>How names in published files relate to the network's: the table stands there twice, and whole models have a decoder too.</summary>
+    /// <summary>Options to read published files: they contain the embedding table twice, and whole models also a decoder.</summary>
     public static StateDictOptions FileOptions { get; } = new() { Ignored = ["encoder.embed_tokens.weight", "decoder.*", "lm_head.*"] };
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public T5Config Config { get; }
 
     /// <param name="ids">[batch, tokens] int64</param>
-    /// <param name="mask">[batch, tokens], 1 for tokens that may be seen; null sees all.</param>
-    /// <param name="type">Type of the computation; null is that of the weights. float16 overflows in published models.</param>
-    /// <returns>Hidden states of all tokens, padding too, [batch, tokens, width].</returns>
+    /// <param name="mask">[batch, tokens], 1 for visible tokens; null: all are visible.</param>
+    /// <param name="type">Type of the computation; null: that of the weights. float16 overflows in published models.</param>
+    /// <returns>Hidden states of all tokens, padding included, [batch, tokens, width].</returns>
     public Tensor Encode(Tensor ids, Tensor? mask = null, ScalarType? type = null)
     {
         using var scope = NewDisposeScope();
@@ -43,7 +43,7 @@ internal sealed class T5Encoder : nn.Module
     }
 }
 
-/// <summary>The blocks, all with the distances of the first, and the last norm.</summary>
+/// <summary>The blocks, all with the relative position bias of the first, and the last norm.</summary>
 internal sealed class T5Stack : nn.Module<Tensor, Tensor?, Tensor>
 {
     private readonly ModuleList<T5Block> block;
@@ -58,7 +58,7 @@ internal sealed class T5Stack : nn.Module<Tensor, Tensor?, Tensor>
     }
 
     /// <param name="x">[batch, tokens, width]</param>
-    /// <param name="mask">[batch, tokens], 1 for tokens that may be seen, or null.</param>
+    /// <param name="mask">[batch, tokens], 1 for visible tokens, or null.</param>
     /// <returns>[batch, tokens, width]</returns>
     public override Tensor forward(Tensor x, Tensor? mask)
     {
@@ -81,7 +81,7 @@ internal sealed class T5Block : nn.Module<Tensor, Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>What the distance between two tokens adds to their score; the first block's alone.</summary>
+    /// <summary>Relative position bias of the scores; first block only.</summary>
     /// <param name="x">[batch, tokens, width]</param>
     /// <returns>[1, heads, tokens, tokens]</returns>
     public Tensor Distances(Tensor x) => layer.Distances(x);
@@ -95,7 +95,7 @@ internal sealed class T5Block : nn.Module<Tensor, Tensor, Tensor>
         return layer.call(x, bias).MoveToOuterDisposeScope();
     }
 
-    /// <summary>The block's two layers under their numbers.</summary>
+    /// <summary>The block's two layers, registered by their indices.</summary>
     private sealed class T5Layers : nn.Module<Tensor, Tensor, Tensor>
     {
         [ComponentName(Name = "0")] private readonly T5AttentionLayer attention;
@@ -136,7 +136,7 @@ internal sealed class T5AttentionLayer : nn.Module<Tensor, Tensor, Tensor>
     public override Tensor forward(Tensor x, Tensor bias) => x + SelfAttention.call(layer_norm.call(x), bias);
 }
 
-/// <summary>Attention without scaling; the first block's knows distances.</summary>
+/// <summary>Attention without scaling; the first block's has the relative position bias.</summary>
 internal sealed class T5Attention : nn.Module<Tensor, Tensor, Tensor>
 {
     private readonly T5Config config;
@@ -158,7 +158,7 @@ internal sealed class T5Attention : nn.Module<Tensor, Tensor, Tensor>
     /// <returns>As the first.</returns>
     public override Tensor forward(Tensor x, Tensor bias)
     {
-        // Attention divides scores by √d, which T5 does not: its queries are that much larger.
+        // Attention divides scores by √d, unlike T5: scaling the queries cancels it.
         var queries = q.call(x) * Math.Sqrt(config.DKv);
         return o.call(Attention.Attend((queries, k.call(x), v.call(x)), config.Attention, bias));
     }
@@ -174,8 +174,8 @@ internal sealed class T5Attention : nn.Module<Tensor, Tensor, Tensor>
     }
 
     /// <summary>
-    /// Half the buckets are for tokens before, half for those behind; of each half, one half is for single distances, the other for ranges that grow
-    /// exponentially (Raffel et al., 2020, §2.1).
+    /// Buckets of relative positions: half for earlier tokens, half for later ones; of each half, one half for single distances, the other
+    /// for exponentially growing ranges (Raffel et al., 2020, §2.1).
     /// </summary>
     private Tensor Buckets(Tensor distance)
     {
@@ -206,7 +206,9 @@ internal sealed class T5FeedForwardLayer : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x) => x + DenseReluDense.call(layer_norm.call(x));
 }
 
-/// <summary>Two linear layers with an activation between them, or, gated, one activated layer times another.</summary>
+/// <summary>
+/// Two linear layers with an activation between them, or, if gated, the product of an activated and a linear layer in place of the first.
+/// </summary>
 internal sealed class T5FeedForward : nn.Module<Tensor, Tensor>
 {
     private readonly Func<Tensor, Tensor> activation;
@@ -227,7 +229,7 @@ internal sealed class T5FeedForward : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x) => wo.call(wi is not null ? activation(wi.call(x)) : activation(wi_0!.call(x)) * wi_1!.call(x));
 }
 
-/// <summary>Division by the root of the mean square, and a learned scale (Zhang and Sennrich, 2019).</summary>
+/// <summary>Division by the root mean square, and a learned scale (Zhang and Sennrich, 2019).</summary>
 internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
 {
     private readonly double eps;
@@ -246,7 +248,7 @@ internal sealed class RmsNorm : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
 
-        // Squares leave the range of float16 and the precision of bfloat16.
+        // Squares exceed the range of float16 and the precision of bfloat16.
         var exact = x.to(ScalarType.Float32);
         var normed = exact * (exact.square().mean([-1], keepdim: true) + eps).rsqrt();
         return (normed.to(x.dtype) * weight.As(x)).MoveToOuterDisposeScope();

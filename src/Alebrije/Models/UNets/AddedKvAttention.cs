@@ -6,23 +6,23 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.UNets;
 
 /// <summary>Form of an <see cref="AddedKvAttention"/>.</summary>
-/// <param name="HeadWidth">Features of one head; a level has as many heads as its channels hold.</param>
-/// <param name="ContextWidth">Features of the text encodings.</param>
+/// <param name="HeadWidth">Width of one head; the number of heads is a level's channels divided by this.</param>
+/// <param name="ContextWidth">Width of the text encodings.</param>
 internal sealed record AddedKvForm(int HeadWidth, int ContextWidth)
 {
     /// <summary>Groups of the normalisation.</summary>
     public int Groups { get; init; } = 32;
 
-    /// <summary>Whether positions look at the text alone, and not at each other.</summary>
+    /// <summary>True if positions attend to the text alone, not to each other.</summary>
     public bool OnlyContext { get; init; }
 
-    /// <summary>How the text is normalised before its keys and values: group_norm, layer_norm or null.</summary>
+    /// <summary>Normalisation of the text before its keys and values: group_norm, layer_norm or null.</summary>
     public string? ContextNorm { get; init; }
 
-    /// <summary>Probability that training drops an output feature.</summary>
+    /// <summary>Dropout probability of the output.</summary>
     public double Dropout { get; init; }
 
-    /// <summary>Heads of a level.</summary>
+    /// <summary>Sizes of the attention at a level with these channels.</summary>
     /// <exception cref="ArgumentException">The head's width does not divide the channels.</exception>
     public AttentionSizes Of(int channels) => HeadWidth > 0 && channels % HeadWidth == 0
         ? new AttentionSizes(channels / HeadWidth, HeadWidth) { Bias = true }
@@ -30,12 +30,12 @@ internal sealed record AddedKvForm(int HeadWidth, int ContextWidth)
 }
 
 /// <summary>
-/// Attention of a picture's positions to the text and to each other in one softmax: keys and values of the text come first, then those of the
-/// positions (Nichol et al., 2022, GLIDE, §4.1; diffusers, models/attention_processor.py, AttnAddedKVProcessor).
+/// Attention of an image's positions to the text and to each other in one softmax: keys and values of the text come first, then those of
+/// the positions (Nichol et al., 2022, GLIDE, §4.1; diffusers, models/attention_processor.py, AttnAddedKVProcessor).
 /// </summary>
 internal sealed class AddedKvAttention : nn.Module<Tensor, UNetContext, Tensor>
 {
-    /// <summary>Groups in which the reference normalises the text, whatever the config says.</summary>
+    /// <summary>Groups of the text's normalisation, fixed in the reference.</summary>
     private const int ContextGroups = 32;
 
     private readonly AttentionSizes sizes;
@@ -66,7 +66,7 @@ internal sealed class AddedKvAttention : nn.Module<Tensor, UNetContext, Tensor>
     }
 
     /// <param name="x">[batch, channels, h, w]</param>
-    /// <param name="context">The text, and what its padding adds to the scores.</param>
+    /// <param name="context">The text, and its padding's term of the scores.</param>
     /// <returns>As the input.</returns>
     /// <exception cref="ArgumentException">The context has no text.</exception>
     public override Tensor forward(Tensor x, UNetContext context)

@@ -5,10 +5,10 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.UNets;
 
-/// <summary>Makes context tokens of an image embedding: Kandinsky 2.2 (diffusers, models/embeddings.py, ImageProjection).</summary>
+/// <summary>Context tokens from an image embedding: Kandinsky 2.2 (diffusers, models/embeddings.py, ImageProjection).</summary>
 internal sealed class ImageProjection : nn.Module<Tensor, Tensor>
 {
-    /// <summary>Tokens that the reference makes of one embedding.</summary>
+    /// <summary>Tokens per embedding, as in the reference.</summary>
     private const int Tokens = 32;
 
     private readonly LinearLayer image_embeds;
@@ -30,10 +30,12 @@ internal sealed class ImageProjection : nn.Module<Tensor, Tensor>
     }
 }
 
-/// <summary>Puts context tokens of an image embedding before those of the text: Kandinsky 2.1 (diffusers, models/embeddings.py, TextImageProjection).</summary>
+/// <summary>
+/// Context tokens from an image embedding, before those of the text: Kandinsky 2.1 (diffusers, models/embeddings.py, TextImageProjection).
+/// </summary>
 internal sealed class TextImageProjection : nn.Module<Tensor, Tensor, Tensor>
 {
-    /// <summary>Tokens that the reference makes of one embedding.</summary>
+    /// <summary>Tokens per embedding, as in the reference.</summary>
     private const int ImageTokens = 10;
 
     private readonly LinearLayer image_embeds, text_proj;
@@ -56,7 +58,7 @@ internal sealed class TextImageProjection : nn.Module<Tensor, Tensor, Tensor>
     }
 }
 
-/// <summary>Image embedding as part of the time embedding: Kandinsky 2.2 (diffusers, models/embeddings.py, ImageTimeEmbedding).</summary>
+/// <summary>Image embedding as a term of the time embedding: Kandinsky 2.2 (diffusers, models/embeddings.py, ImageTimeEmbedding).</summary>
 internal sealed class ImageTimeEmbedding : nn.Module<Tensor, Tensor>
 {
     private readonly LinearLayer image_proj;
@@ -79,18 +81,18 @@ internal sealed class ImageTimeEmbedding : nn.Module<Tensor, Tensor>
 }
 
 /// <summary>
-/// Image embedding as part of the time embedding, and a depth map as further channels of the sample: Kandinsky 2.2 with a control
+/// Image embedding as a term of the time embedding, and a depth map as additional channels of the sample: Kandinsky 2.2 with a ControlNet
 /// (diffusers, models/embeddings.py, ImageHintTimeEmbedding).
 /// </summary>
 internal sealed class ImageHintTimeEmbedding : nn.Module<Tensor, Tensor>
 {
-    /// <summary>Channels after each convolution of the hint; every second step from 16 on halves it. The reference fixes them.</summary>
+    /// <summary>Channels and stride of each convolution of the hint, fixed in the reference.</summary>
     private static readonly (int Channels, int Stride)[] HintLayers = [(16, 1), (16, 1), (32, 2), (32, 1), (96, 2), (96, 1), (256, 2), (HintChannels, 1)];
 
     /// <summary>Channels that the hint adds to the sample.</summary>
     public const int HintChannels = 4;
 
-    /// <summary>Pixels of the hint for each place of the sample.</summary>
+    /// <summary>Pixels of the hint per position of the sample.</summary>
     public const int Stride = 8;
 
     private readonly LinearLayer image_proj;
@@ -105,7 +107,7 @@ internal sealed class ImageHintTimeEmbedding : nn.Module<Tensor, Tensor>
         var channels = 3;
         foreach (var (output, stride) in HintLayers)
         {
-            // Between two convolutions stands an activation, which has a number but no tensors.
+            // Between two convolutions is an activation, which has an index but no tensors.
             layers.Add(((2 * layers.Count).ToString(System.Globalization.CultureInfo.InvariantCulture), Layers.Conv2d(channels, output, 3, stride, padding: 1)));
             channels = output;
         }
@@ -138,7 +140,9 @@ internal sealed class ImageHintTimeEmbedding : nn.Module<Tensor, Tensor>
     }
 }
 
-/// <summary>Pooled text and image embedding as part of the time embedding: Kandinsky 2.1 (diffusers, models/embeddings.py, TextImageTimeEmbedding).</summary>
+/// <summary>
+/// Pooled text and image embedding as terms of the time embedding: Kandinsky 2.1 (diffusers, models/embeddings.py, TextImageTimeEmbedding).
+/// </summary>
 internal sealed class TextImageTimeEmbedding : nn.Module<Tensor, Tensor, Tensor>
 {
     private readonly LinearLayer text_proj, image_proj;
@@ -163,7 +167,7 @@ internal sealed class TextImageTimeEmbedding : nn.Module<Tensor, Tensor, Tensor>
 }
 
 /// <summary>
-/// Text encodings, pooled by one attention, as part of the time embedding: Imagen's twin IF (diffusers, models/embeddings.py, TextTimeEmbedding and
+/// Attention-pooled text encodings as a term of the time embedding: DeepFloyd IF (diffusers, models/embeddings.py, TextTimeEmbedding and
 /// AttentionPooling).
 /// </summary>
 internal sealed class TextTimeEmbedding : nn.Module<Tensor, Tensor>

@@ -4,7 +4,7 @@ using System.Text.RegularExpressions;
 namespace Alebrije.Models.UNets;
 
 /// <summary>
-/// Names that the modules of a denoiser of Stable Diffusion have in the original code, where blocks are numbered through all levels
+/// Names of the modules of a Stable Diffusion denoiser in the original code, which numbers blocks through all levels
 /// (CompVis/latent-diffusion, ldm/modules/diffusionmodules/openaimodel.py).
 /// </summary>
 internal sealed partial class LdmNames
@@ -30,8 +30,8 @@ internal sealed partial class LdmNames
     public LdmNames(UNet2DConditionConfig config) => this.config = config;
 
     /// <summary>
-    /// The original name of a module, such as <c>input_blocks.4.1.proj_in</c> for <c>down_blocks.1.attentions.0.proj_in</c>; null where
-    /// it has none.
+    /// Maps a module's name to the original one, such as <c>input_blocks.4.1.proj_in</c> for <c>down_blocks.1.attentions.0.proj_in</c>;
+    /// null if it has none.
     /// </summary>
     public string? Of(string module)
     {
@@ -41,7 +41,7 @@ internal sealed partial class LdmNames
             return Join(block, key.Contains("resnets", StringComparison.Ordinal), module[(key.Length + 1)..]);
         if (Block().Match(module) is not { Success: true } match) return null;
         var (isDown, level, kind) = (match.Groups["way"].Value == "down", Number(match, "level"), match.Groups["kind"].Value);
-        // A level on the way down has its blocks and one that halves; on the way up one block more, and the last one doubles.
+        // A level of the down path has its blocks and a downsampler; of the up path one block more, and its last one upsamples.
         var first = Enumerable.Range(0, level).Sum(below => Blocks(isDown ? below : config.BlockOutChannels.Length - 1 - below) + 1);
         var blocks = Blocks(isDown ? level : config.BlockOutChannels.Length - 1 - level);
         var (number, rest) = (Number(match, "number"), match.Groups["rest"].Value);

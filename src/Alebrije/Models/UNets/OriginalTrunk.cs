@@ -1,7 +1,7 @@
 namespace Alebrije.Models.UNets;
 
 /// <summary>
-/// Names of the trunk that the original denoisers share, whose blocks are numbered through all levels: Karlo (kakaobrain/karlo, modules/unet.py),
+/// Names of the trunk common to the original denoisers, which number blocks through all levels: Karlo (kakaobrain/karlo, modules/unet.py),
 /// Kandinsky 2.1 (ai-forever/Kandinsky-2, model/text2im_model2_1.py) and Stable Diffusion (CompVis/stable-diffusion,
 /// ldm/modules/diffusionmodules/openaimodel.py), as (pattern, replacement) of regular expressions (diffusers, loaders/single_file_utils.py,
 /// scripts/convert_kakao_brain_unclip_to_diffusers.py and convert_kandinsky_to_diffusers.py).
@@ -32,8 +32,8 @@ internal static class OriginalTrunk
 
     /// <summary>Renames of a whole trunk of Karlo or Kandinsky 2.1.</summary>
     /// <param name="levels">Number of resolutions.</param>
-    /// <param name="layers">Residual blocks of a level on the way down; the way up has one more.</param>
-    /// <param name="attends">True for levels of the way up that attend, and for the middle, number <paramref name="levels"/>.</param>
+    /// <param name="layers">Residual blocks of a level of the down path; the up path has one more.</param>
+    /// <param name="attends">True for levels of the up path with attention; the middle has the index <paramref name="levels"/>.</param>
     public static IEnumerable<(string Pattern, string Replacement)> OfKarlo(int levels, Func<int, int> layers, Func<int, bool> attends) =>
         [.. Blocks(levels, layers, attends, ("", "", "")), .. Middle(attends(levels)), .. Inner, .. AddedKv];
 
@@ -48,7 +48,7 @@ internal static class OriginalTrunk
         return parts.Select((part, i) => ($@"^middle_block\.{i}\.", $"mid_block.{part}."));
     }
 
-    /// <summary>The block that doubles shares its number with the last residual block of its level, after that one's attention.</summary>
+    /// <summary>The upsampling block has the index of the last residual block of its level and follows that one's attention.</summary>
     private static IEnumerable<(string Pattern, string Replacement)> Blocks(
         int levels, Func<int, int> layers, Func<int, bool> attends, (string Halving, string Doubling, string Name) resampling)
     {

@@ -4,58 +4,58 @@ using Alebrije.Weights;
 namespace Alebrije.Models.UNets;
 
 /// <summary>
-/// config.json of a <see cref="UNet2DConditionModel"/> (diffusers, models/unets/unet_2d_condition.py). A key that is missing or null has the
-/// reference constructor's default, as here. Lists have one value for every level, or a single one for all.
+/// config.json of a <see cref="UNet2DConditionModel"/> (diffusers, models/unets/unet_2d_condition.py). A missing or null key has the
+/// reference constructor's default. Lists have one value per level, or a single one for all.
 /// </summary>
 internal sealed record UNet2DConditionConfig
 {
-    /// <summary>Side of the pictures it was trained on; the network takes any.</summary>
+    /// <summary>Side of the training samples; the network accepts any.</summary>
     [JsonConverter(typeof(OneOrManyConverter<int>))]
     public int[]? SampleSize { get; init; }
 
-    /// <summary>Channels that come in.</summary>
+    /// <summary>Input channels.</summary>
     public int InChannels { get; init; } = 4;
 
-    /// <summary>Channels that come out.</summary>
+    /// <summary>Output channels.</summary>
     public int OutChannels { get; init; } = 4;
 
-    /// <summary>Whether the picture is moved from [0, 1] to [-1, 1] first.</summary>
+    /// <summary>True if the sample is first mapped from [0, 1] to [-1, 1].</summary>
     public bool CenterInputSample { get; init; }
 
-    /// <summary>Whether the time code has the cosines first.</summary>
+    /// <summary>True if the timestep embedding has the cosines first.</summary>
     public bool FlipSinToCos { get; init; } = true;
 
-    /// <summary>Taken off the number of the time code's frequencies in the exponent.</summary>
+    /// <summary>Subtracted from the number of frequencies in the exponent of the timestep embedding.</summary>
     public double FreqShift { get; init; }
 
-    /// <summary>Kind of every level on the way down.</summary>
+    /// <summary>Block type of each level of the down path.</summary>
     public string[] DownBlockTypes { get; init; } = ["CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"];
 
-    /// <summary>Kind of the middle.</summary>
+    /// <summary>Block type of the middle.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public string? MidBlockType { get; init; } = "UNetMidBlock2DCrossAttn";
 
-    /// <summary>Kind of every level on the way up.</summary>
+    /// <summary>Block type of each level of the up path.</summary>
     public string[] UpBlockTypes { get; init; } = ["UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"];
 
-    /// <summary>Whether a transformer block's first attention looks at the text too.</summary>
+    /// <summary>True if the first attention of a transformer block, like the second, attends to the text.</summary>
     [JsonConverter(typeof(OneOrManyConverter<bool>))]
     public bool[] OnlyCrossAttention { get; init; } = [false];
 
-    /// <summary>Channels of every level, the finest first.</summary>
+    /// <summary>Channels of each level, the finest first.</summary>
     public int[] BlockOutChannels { get; init; } = [320, 640, 1280, 1280];
 
-    /// <summary>Residual blocks of a level on the way down; the way up has one more.</summary>
+    /// <summary>Residual blocks of a level of the down path; the up path has one more.</summary>
     [JsonConverter(typeof(OneOrManyConverter<int>))]
     public int[] LayersPerBlock { get; init; } = [2];
 
-    /// <summary>Zeros around the picture where it is halved.</summary>
+    /// <summary>Zero padding of the downsampling convolution.</summary>
     public int DownsamplePadding { get; init; } = 1;
 
-    /// <summary>The middle's residual sums are divided by this.</summary>
+    /// <summary>Divisor of the middle's residual sums.</summary>
     public double MidBlockScaleFactor { get; init; } = 1;
 
-    /// <summary>Probability that training drops a feature.</summary>
+    /// <summary>Dropout probability.</summary>
     public double Dropout { get; init; }
 
     /// <summary>Name of the activation.</summary>
@@ -64,116 +64,123 @@ internal sealed record UNet2DConditionConfig
     /// <summary>Groups of the normalisation.</summary>
     public int NormNumGroups { get; init; } = 32;
 
-    /// <summary>Added to the variance in residual blocks.</summary>
+    /// <summary>Epsilon of the variance in residual blocks.</summary>
     public double NormEps { get; init; } = 1e-5;
 
-    /// <summary>Features of the text encodings, after their projection where there is one.</summary>
+    /// <summary>Width of the text encodings, after their projection if there is one.</summary>
     [JsonConverter(typeof(OneOrManyConverter<int>))]
     public int[] CrossAttentionDim { get; init; } = [1280];
 
-    /// <summary>Transformer blocks after a residual block: for all levels, for each, or for each residual block of each.</summary>
+    /// <summary>Transformer blocks after a residual block: for all levels, per level, or per residual block of each level.</summary>
     [JsonConverter(typeof(DepthsConverter))]
     public Depths TransformerLayersPerBlock { get; init; } = new([[1]]);
 
-    /// <summary>The same on the way up, from the coarsest level; null: as on the way down.</summary>
+    /// <summary>Transformer blocks of the up path, from the coarsest level; null: as in the down path.</summary>
     [JsonConverter(typeof(DepthsConverter))]
     public Depths? ReverseTransformerLayersPerBlock { get; init; }
 
-    /// <summary>Features of the text encodings before a projection, or null.</summary>
+    /// <summary>Width of the text encodings before a projection, or null.</summary>
     public int? EncoderHidDim { get; init; }
 
-    /// <summary>Kind of that projection: text_proj, text_image_proj, image_proj or null.</summary>
+    /// <summary>Type of that projection: text_proj, text_image_proj, image_proj or null.</summary>
     public string? EncoderHidDimType { get; init; }
 
     /// <summary>
-    /// Features of a head in levels that resize in their residual blocks; in the others, in spite of its name, the number of heads (a slip of the
-    /// reference's that published configs keep).
+    /// Width of a head in levels that resize in their residual blocks; in the others, despite its name, the number of heads (a naming error
+    /// of the reference that published configs retain).
     /// </summary>
     [JsonConverter(typeof(OneOrManyConverter<int>))]
     public int[] AttentionHeadDim { get; init; } = [8];
 
-    /// <summary>The number of heads where it is told apart from <see cref="AttentionHeadDim"/>, or null.</summary>
+    /// <summary>The number of heads if it differs from <see cref="AttentionHeadDim"/>, or null.</summary>
     [JsonConverter(typeof(OneOrManyConverter<int>))]
     public int[]? NumAttentionHeads { get; init; }
 
-    /// <summary>Two texts at once; no published network of the family has it.</summary>
+    /// <summary>True for attention to two texts; not used by any published network of the family.</summary>
     public bool DualCrossAttention { get; init; }
 
-    /// <summary>Whether a transformer is entered and left by linear layers rather than 1×1 convolutions.</summary>
+    /// <summary>True if a transformer's input and output projections are linear layers rather than 1×1 convolutions.</summary>
     public bool UseLinearProjection { get; init; }
 
-    /// <summary>Kind of the class embedding: null (a table, with <see cref="NumClassEmbeds"/>), timestep, identity, projection or simple_projection.</summary>
+    /// <summary>
+    /// Type of the class embedding: null (a table, with <see cref="NumClassEmbeds"/>), timestep, identity, projection or simple_projection.
+    /// </summary>
     public string? ClassEmbedType { get; init; }
 
-    /// <summary>Kind of the further embedding: text, text_image, text_time, image, image_hint or null.</summary>
+    /// <summary>Type of the additional embedding: text, text_image, text_time, image, image_hint or null.</summary>
     public string? AdditionEmbedType { get; init; }
 
-    /// <summary>Heads of the attention that pools the text for the kind "text".</summary>
+    /// <summary>Heads of the attention pooling of the type "text".</summary>
     public int AdditionEmbedTypeNumHeads { get; init; } = 64;
 
-    /// <summary>Features of the code of one of text_time's numbers.</summary>
+    /// <summary>Width of the embedding of one of text_time's numbers.</summary>
     public int? AdditionTimeEmbedDim { get; init; }
 
     /// <summary>Rows of the class table, or null.</summary>
     public int? NumClassEmbeds { get; init; }
 
-    /// <summary>Whether float16 is left for attention's scores.</summary>
+    /// <summary>True if attention scores are upcast from float16.</summary>
     public bool UpcastAttention { get; init; }
 
-    /// <summary>How time enters residual blocks: default (added) or scale_shift.</summary>
+    /// <summary>Conditioning of residual blocks on time: default (added) or scale_shift.</summary>
     public string ResnetTimeScaleShift { get; init; } = "default";
 
-    /// <summary>Whether the time embedding enters residual blocks as it is; only in levels that resize in their residual blocks, as in the reference.</summary>
+    /// <summary>
+    /// True if residual blocks take the time embedding without activation; only in levels that resize in their residual blocks, as in the
+    /// reference.
+    /// </summary>
     public bool ResnetSkipTimeAct { get; init; }
 
-    /// <summary>Residual sums are divided by this; only in levels that resize in their residual blocks, as in the reference.</summary>
+    /// <summary>Divisor of residual sums; only in levels that resize in their residual blocks, as in the reference.</summary>
     public double ResnetOutScaleFactor { get; init; } = 1;
 
-    /// <summary>Kind of the time code: positional.</summary>
+    /// <summary>Type of the timestep embedding: positional.</summary>
     public string TimeEmbeddingType { get; init; } = "positional";
 
-    /// <summary>Features of the time embedding; null: four times the finest level's channels.</summary>
+    /// <summary>Width of the time embedding; null: four times the finest level's channels.</summary>
     public int? TimeEmbeddingDim { get; init; }
 
-    /// <summary>Activation of the finished time embedding, or null.</summary>
+    /// <summary>Activation after the complete time embedding, or null.</summary>
     public string? TimeEmbeddingActFn { get; init; }
 
     /// <summary>Second activation inside the time embedding, or null.</summary>
     public string? TimestepPostAct { get; init; }
 
-    /// <summary>Features of a condition added to the time code (guidance-distilled networks), or null.</summary>
+    /// <summary>Width of a condition added to the timestep embedding (guidance-distilled networks), or null.</summary>
     public int? TimeCondProjDim { get; init; }
 
-    /// <summary>Kernel of the first convolution.</summary>
+    /// <summary>Kernel size of the first convolution.</summary>
     public int ConvInKernel { get; init; } = 3;
 
-    /// <summary>Kernel of the last convolution.</summary>
+    /// <summary>Kernel size of the last convolution.</summary>
     public int ConvOutKernel { get; init; } = 3;
 
-    /// <summary>Features that the class or further embedding is projected from.</summary>
+    /// <summary>Input width of the projection of the class or additional embedding.</summary>
     public int? ProjectionClassEmbeddingsInputDim { get; init; }
 
-    /// <summary>Kind of transformer block: default.</summary>
+    /// <summary>Type of transformer block: default.</summary>
     public string AttentionType { get; init; } = "default";
 
-    /// <summary>Whether the class embedding stands beside the time embedding instead of being added.</summary>
+    /// <summary>True if the class embedding is concatenated to the time embedding rather than added.</summary>
     public bool ClassEmbeddingsConcat { get; init; }
 
-    /// <summary>Normalisation of the text inside attention: group_norm, layer_norm or null; only in levels that resize in their residual blocks.</summary>
+    /// <summary>
+    /// Normalisation of the text inside attention: group_norm, layer_norm or null; only in levels that resize in their residual blocks.
+    /// </summary>
     public string? CrossAttentionNorm { get; init; }
 
-    /// <summary>Whether the middle's positions look at the text alone; null: as the levels, where one value stands for all.</summary>
+    /// <summary>True if the middle's positions attend to the text alone; null: as in the levels, if one value applies to all.</summary>
     public bool? MidBlockOnlyCrossAttention { get; init; }
 
-    /// <summary>Features of the time embedding.</summary>
+    /// <summary>Width of the time embedding.</summary>
     [JsonIgnore]
     public int TimeWidth => TimeEmbeddingDim ?? 4 * BlockOutChannels[0];
 
-    /// <summary>Features of the time embedding as levels get it.</summary>
+    /// <summary>Width of the time embedding in the levels.</summary>
     [JsonIgnore]
     public int BlockTimeWidth => ClassEmbeddingsConcat ? 2 * TimeWidth : TimeWidth;
 
-    /// <summary>The smallest divisor of sides that lets every level halve exactly; other sides work, but round.</summary>
+    /// <summary>The smallest divisor of sides that every level halves exactly; other sides are rounded.</summary>
     [JsonIgnore]
     public int Factor => 1 << (BlockOutChannels.Length - 1);
 }

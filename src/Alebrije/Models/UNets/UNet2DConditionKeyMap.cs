@@ -3,11 +3,12 @@ using Alebrije.Weights;
 namespace Alebrije.Models.UNets;
 
 /// <summary>
-/// Names of the original decoders of Karlo, Kandinsky 2.1 and Stable Diffusion: one trunk (<see cref="OriginalTrunk"/>) with heads of their own.
+/// Names of the original decoders of Karlo, Kandinsky 2.1 and Stable Diffusion: one trunk (<see cref="OriginalTrunk"/>) and the heads of
+/// each.
 /// </summary>
 internal static class UNet2DConditionKeyMap
 {
-    /// <summary>Matrices here, convolutions over a sequence there.</summary>
+    /// <summary>Matrices here that files hold as convolutions over a sequence.</summary>
     private static readonly string[] Matrices = ["*.attentions.*.weight"];
 
     private static readonly string[] KarloHeads = ["text_seq_proj.*", "clip_tok_proj.*", "text_feat_proj.*", "clip_emb.*", "cf_param"];
@@ -30,21 +31,23 @@ internal static class UNet2DConditionKeyMap
         (@"^img_layer\.", "add_embedding.image_proj."),
     ];
 
-    /// <summary>How Karlo's decoder file is read as a <see cref="UNet2DConditionModel"/>; it holds the text projection too.</summary>
+    /// <summary>
+    /// Options to read Karlo's decoder file as a <see cref="UNet2DConditionModel"/>; it contains the text projection too.
+    /// </summary>
     public static StateDictOptions FromKarlo(UNet2DConditionConfig config, string prefix) =>
         Read(config) with { Prefix = prefix, Ignored = KarloHeads };
 
-    /// <summary>How Kandinsky's decoder file is read.</summary>
+    /// <summary>Options to read Kandinsky's decoder file.</summary>
     public static StateDictOptions FromKandinsky(UNet2DConditionConfig config, string prefix = "") =>
         Read(config) with { Prefix = prefix, Renames = [.. Trunk(config), .. KandinskyHeads] };
 
-    /// <summary>Reading of Stable Diffusion's UNet in a checkpoint of one file.</summary>
+    /// <summary>Options to read Stable Diffusion's UNet in a single-file checkpoint.</summary>
     public static StateDictOptions FromStableDiffusion(UNet2DConditionConfig config, string prefix) => new()
     {
         Prefix = prefix, Renames = [.. OriginalTrunk.OfStableDiffusion(config.BlockOutChannels.Length, LayersOf(config), Attends(config)), .. StableDiffusionHeads],
     };
 
-    /// <summary>How Karlo's decoder file is read as a <see cref="UnClipTextProjection"/>.</summary>
+    /// <summary>Options to read Karlo's decoder file as a <see cref="UnClipTextProjection"/>.</summary>
     public static StateDictOptions TextProjection(string prefix) => new()
     {
         Prefix = prefix, Ignored = TrunkNames, Renames =

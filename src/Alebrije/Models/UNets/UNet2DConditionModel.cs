@@ -5,32 +5,38 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.UNets;
 
-/// <summary>What a denoiser is told besides the noisy picture and the step.</summary>
-/// <param name="Text">[batch, tokens, context width]: the text encodings; null for networks that look at an image embedding alone.</param>
+/// <summary>Conditions of a denoiser besides the noisy sample and the step.</summary>
+/// <param name="Text">[batch, tokens, context width]: the text encodings; null for networks conditioned on an image embedding
+/// alone.</param>
 internal sealed record UNetConditions(Tensor? Text)
 {
-    /// <summary>[batch, tokens], 1 for real tokens and 0 for padding; null attends to all. Only networks that resize in their residual blocks look at it.</summary>
+    /// <summary>
+    /// [batch, tokens], 1 for real tokens and 0 for padding; null attends to all. Used only by networks that resize in their residual
+    /// blocks.
+    /// </summary>
     public Tensor? TextMask { get; init; }
 
     /// <summary>[batch, features]: Kandinsky's image embedding.</summary>
     public Tensor? ImageEmbeds { get; init; }
 
-    /// <summary>[batch, 3, 8h, 8w] in [0, 1]: the depth map of Kandinsky with a control.</summary>
+    /// <summary>[batch, 3, 8h, 8w] in [0, 1]: the depth map of Kandinsky with a ControlNet.</summary>
     public Tensor? Hint { get; init; }
 
-    /// <summary>[batch] int64 for a table; [batch, features] for a projection, as Stable unCLIP's noised image embedding and noise level.</summary>
+    /// <summary>
+    /// [batch] int64 for a table; [batch, features] for a projection, as Stable unCLIP's noised image embedding and level.
+    /// </summary>
     public Tensor? ClassLabels { get; init; }
 
     /// <summary>[batch, features]: the pooled text of SDXL and Kandinsky 2.1.</summary>
     public Tensor? TextEmbeds { get; init; }
 
-    /// <summary>[batch, numbers]: SDXL's sizes and crops.</summary>
+    /// <summary>[batch, values]: SDXL's sizes and crops.</summary>
     public Tensor? TimeIds { get; init; }
 
-    /// <summary>[batch, features]: the guidance scale's code of distilled networks.</summary>
+    /// <summary>[batch, features]: the guidance scale's embedding, of distilled networks.</summary>
     public Tensor? TimestepCondition { get; init; }
 
-    /// <summary>The same in another type, but for ids and masks.</summary>
+    /// <summary>Casts every condition except ids and masks.</summary>
     public UNetConditions To(ScalarType type) => this with
     {
         Text = Text?.to(type), ImageEmbeds = ImageEmbeds?.to(type), Hint = Hint?.to(type), TextEmbeds = TextEmbeds?.to(type),
@@ -39,9 +45,9 @@ internal sealed record UNetConditions(Tensor? Text)
 }
 
 /// <summary>
-/// Denoiser of Stable Diffusion and Stable unCLIP (Rombach et al., 2022, §3.2-3.3), of Karlo, Kandinsky and IF (Nichol et al., 2022; Ramesh et al.,
-/// 2022, §2.1): residual blocks conditioned on time, attention that looks at the text or at an image embedding's tokens, skips from the way down
-/// to the way up (Ronneberger et al., 2015), as diffusers' models/unets/unet_2d_condition.py.
+/// Denoiser of Stable Diffusion and Stable unCLIP (Rombach et al., 2022, §3.2-3.3), of Karlo, Kandinsky and IF (Nichol et al., 2022; Ramesh
+/// et al., 2022, §2.1): residual blocks conditioned on time, attention to the text or to an image embedding's tokens, skip connections
+/// (Ronneberger et al., 2015), as diffusers' models/unets/unet_2d_condition.py.
 /// </summary>
 internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetConditions, Tensor>
 {
@@ -76,13 +82,13 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         RegisterComponents();
     }
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public UNet2DConditionConfig Config { get; }
 
     /// <param name="sample">[batch, in channels, h, w], without the channels that a hint adds.</param>
     /// <param name="steps">One step or [batch] of them.</param>
-    /// <param name="conditions">Text and, where the config asks for them, class labels and more.</param>
-    /// <returns>[batch, out channels, h, w]: noise, picture or velocity, as it was trained.</returns>
+    /// <param name="conditions">Text and, if the config requires them, class labels and more.</param>
+    /// <returns>[batch, out channels, h, w]: noise, x0 or velocity, by the network's training.</returns>
     public override Tensor forward(Tensor sample, Tensor steps, UNetConditions conditions)
     {
         var channels = Config.InChannels - (add_embedding is ImageHintTimeEmbedding ? ImageHintTimeEmbedding.HintChannels : 0);
@@ -101,7 +107,7 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         return conv_out.call(activation(conv_norm_out.call(x))).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Step, class and further embeddings, [batch, time width].</summary>
+    /// <summary>Sum of timestep, class and additional embeddings, [batch, time width].</summary>
     private Tensor TimeEmbedding(Tensor steps, Tensor sample, UNetConditions conditions)
     {
         var type = sample.dtype;
@@ -147,7 +153,7 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         }
     }
 
-    /// <summary>What attention looks at, [batch, tokens, context width].</summary>
+    /// <summary>Context tokens of the attention, [batch, tokens, context width].</summary>
     private Tensor? Context(UNetConditions conditions) => encoder_hid_proj switch
     {
         LinearLayer text => text.call(Required(conditions.Text, "the text encodings")),

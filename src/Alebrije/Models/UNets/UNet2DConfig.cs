@@ -5,57 +5,57 @@ using Alebrije.Weights;
 namespace Alebrije.Models.UNets;
 
 /// <summary>
-/// config.json of a <see cref="UNet2DModel"/> (diffusers, models/unets/unet_2d.py). A key that is missing or null has the reference
-/// constructor's default, as here; some of those ask for what the network does not have, and it says so.
+/// config.json of a <see cref="UNet2DModel"/> (diffusers, models/unets/unet_2d.py). A missing or null key has the reference constructor's
+/// default; some of those require unsupported features and are rejected.
 /// </summary>
 internal sealed record UNet2DConfig
 {
     private const string Down = "ResnetDownsampleBlock2D", Up = "ResnetUpsampleBlock2D";
 
-    /// <summary>Side of the pictures it was trained on; the network takes any.</summary>
+    /// <summary>Side of the training images, in pixels; the network accepts any.</summary>
     [JsonConverter(typeof(OneOrManyConverter<int>))]
     public int[]? SampleSize { get; init; }
 
-    /// <summary>Channels that come in: six in an upsampler, the noisy picture and the small one enlarged.</summary>
+    /// <summary>Input channels: six in an upsampler, the noisy image and the enlarged small one.</summary>
     public int InChannels { get; init; } = 3;
 
-    /// <summary>Channels that come out.</summary>
+    /// <summary>Output channels.</summary>
     public int OutChannels { get; init; } = 3;
 
-    /// <summary>Whether the picture is moved from [0, 1] to [-1, 1] first.</summary>
+    /// <summary>True if the image is first mapped from [0, 1] to [-1, 1].</summary>
     public bool CenterInputSample { get; init; }
 
-    /// <summary>Kind of the time code: positional.</summary>
+    /// <summary>Type of the timestep embedding: positional.</summary>
     public string TimeEmbeddingType { get; init; } = "positional";
 
-    /// <summary>Features of the time embedding; null: four times the finest level's channels.</summary>
+    /// <summary>Width of the time embedding; null: four times the finest level's channels.</summary>
     public int? TimeEmbeddingDim { get; init; }
 
-    /// <summary>Taken off the number of the time code's frequencies in the exponent.</summary>
+    /// <summary>Subtracted from the number of frequencies in the exponent of the timestep embedding.</summary>
     public double FreqShift { get; init; }
 
-    /// <summary>Whether the time code has the cosines first.</summary>
+    /// <summary>True if the timestep embedding has the cosines first.</summary>
     public bool FlipSinToCos { get; init; } = true;
 
-    /// <summary>Kind of every level on the way down.</summary>
+    /// <summary>Block type of each level of the down path.</summary>
     public string[] DownBlockTypes { get; init; } = ["DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"];
 
-    /// <summary>Kind of the middle.</summary>
+    /// <summary>Block type of the middle.</summary>
     public string MidBlockType { get; init; } = "UNetMidBlock2D";
 
-    /// <summary>Kind of every level on the way up.</summary>
+    /// <summary>Block type of each level of the up path.</summary>
     public string[] UpBlockTypes { get; init; } = ["AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"];
 
-    /// <summary>Channels of every level, the finest first.</summary>
+    /// <summary>Channels of each level, the finest first.</summary>
     public int[] BlockOutChannels { get; init; } = [224, 448, 672, 896];
 
-    /// <summary>Residual blocks of a level on the way down, the one that halves not counted; the way up has one more.</summary>
+    /// <summary>Residual blocks of a level of the down path, without the downsampler; the up path has one more.</summary>
     public int LayersPerBlock { get; init; } = 2;
 
-    /// <summary>The middle's residual sums are divided by this.</summary>
+    /// <summary>Divisor of the middle's residual sums.</summary>
     public double MidBlockScaleFactor { get; init; } = 1;
 
-    /// <summary>Probability that training drops a feature.</summary>
+    /// <summary>Dropout probability.</summary>
     public double Dropout { get; init; }
 
     /// <summary>Name of the activation.</summary>
@@ -64,26 +64,26 @@ internal sealed record UNet2DConfig
     /// <summary>Groups of the normalisation.</summary>
     public int NormNumGroups { get; init; } = 32;
 
-    /// <summary>Added to the variance in residual blocks.</summary>
+    /// <summary>Epsilon of the variance in residual blocks.</summary>
     public double NormEps { get; init; } = 1e-5;
 
-    /// <summary>How time enters residual blocks: default (added) or scale_shift.</summary>
+    /// <summary>Conditioning of residual blocks on time: default (added) or scale_shift.</summary>
     public string ResnetTimeScaleShift { get; init; } = "default";
 
-    /// <summary>Whether the middle attends.</summary>
+    /// <summary>True if the middle has attention.</summary>
     public bool AddAttention { get; init; } = true;
 
-    /// <summary>Kind of a class embedding, or null.</summary>
+    /// <summary>Type of a class embedding, or null.</summary>
     public string? ClassEmbedType { get; init; }
 
     /// <summary>Rows of a class table, or null.</summary>
     public int? NumClassEmbeds { get; init; }
 
-    /// <summary>Features of the time embedding.</summary>
+    /// <summary>Width of the time embedding.</summary>
     [JsonIgnore]
     public int TimeWidth => TimeEmbeddingDim ?? (4 * BlockOutChannels[0]);
 
-    /// <summary>What residual blocks have in common.</summary>
+    /// <summary>Form of the residual blocks.</summary>
     [JsonIgnore]
     public ResnetForm Form => new(NormNumGroups, NormEps)
     {
@@ -91,14 +91,15 @@ internal sealed record UNet2DConfig
     };
 
     /// <summary>The upsampler of unCLIP at other sizes (Ramesh et al., 2022, §2.1 and appendix C, in Karlo's layout).</summary>
-    /// <param name="channels">Channels of every level, the finest first.</param>
+    /// <param name="channels">Channels of each level, the finest first.</param>
     public static UNet2DConfig Upsampler(params int[] channels) => new()
     {
         InChannels = 6, OutChannels = 3, BlockOutChannels = channels, LayersPerBlock = 1, AddAttention = false,
         DownBlockTypes = [.. channels.Select(_ => Down)], UpBlockTypes = [.. channels.Select(_ => Up)],
     };
 
-    /// <exception cref="ArgumentException">Lists do not fit together, or the config asks for something that the network does not have.</exception>
+    /// <exception cref="ArgumentException">Lists are inconsistent, or the config requires a feature that the network does not
+    /// support.</exception>
     public void Check()
     {
         var levels = BlockOutChannels.Length;

@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Models.UNets;
 
 /// <summary>
-/// Upsampler of unCLIP (Ramesh et al., 2022, §2.1; Karlo's super_res_first and super_res_last): residual blocks conditioned on time alone, without
-/// attention, so that it takes pictures of any size; as diffusers' models/unets/unet_2d.py.
+/// Upsampler of unCLIP (Ramesh et al., 2022, §2.1; Karlo's super_res_first and super_res_last): residual blocks conditioned on time alone,
+/// without attention, for images of any size; as diffusers' models/unets/unet_2d.py.
 /// </summary>
 internal sealed class UNet2DModel : nn.Module<Tensor, Tensor, Tensor>
 {
@@ -45,15 +45,15 @@ internal sealed class UNet2DModel : nn.Module<Tensor, Tensor, Tensor>
         RegisterComponents();
     }
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public UNet2DConfig Config { get; }
 
-    /// <summary>Sides have to be multiples of this: every level but one halves them.</summary>
+    /// <summary>Divisor of valid sides: every level except one halves them.</summary>
     public int Factor => 1 << (Config.BlockOutChannels.Length - 1);
 
     /// <param name="sample">[batch, in channels, h, w], sides multiples of <see cref="Factor"/>.</param>
     /// <param name="steps">One step or [batch] of them.</param>
-    /// <returns>[batch, out channels, h, w]: noise or picture, as it was trained.</returns>
+    /// <returns>[batch, out channels, h, w]: noise or x0, by the network's training.</returns>
     public override Tensor forward(Tensor sample, Tensor steps)
     {
         if (sample.dim() != 4 || sample.shape[1] != Config.InChannels || sample.shape[2] % Factor != 0 || sample.shape[3] % Factor != 0)

@@ -5,20 +5,20 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.UNets;
 
-/// <summary>Conditions of every level of a network.</summary>
+/// <summary>Conditions common to all levels of a network.</summary>
 /// <param name="Time">[batch, time width]</param>
 /// <param name="Text">[batch, tokens, context width], or null.</param>
-/// <param name="TextBias">[batch, 1, 1, tokens]: what padding adds to the scores of the text, or null.</param>
+/// <param name="TextBias">[batch, 1, 1, tokens]: the padding's term of the text's scores, or null.</param>
 internal sealed record UNetContext(Tensor Time, Tensor? Text, Tensor? TextBias = null)
 {
-    /// <summary>Attention of an image to the text, of either kind that <see cref="UNetLevel.Attentions"/> builds.</summary>
+    /// <summary>Attention of an image to the text, of either kind from <see cref="UNetLevel.Attentions"/>.</summary>
     public Tensor Attend(nn.Module attention, Tensor x) =>
         attention is Transformer2D transformer ? transformer.call(x, Text) : ((AddedKvAttention)attention).call(x, this);
 }
 
 /// <summary>
-/// A level on the way down, which ends in a convolution or in a residual block that halves the image (diffusers,
-/// models/unets/unet_2d_blocks.py: DownBlock2D, CrossAttnDownBlock2D, ResnetDownsampleBlock2D and SimpleCrossAttnDownBlock2D).
+/// A level of the down path, ending in a convolution or residual block that halves the image (diffusers, models/unets/unet_2d_blocks.py:
+/// DownBlock2D, CrossAttnDownBlock2D, ResnetDownsampleBlock2D and SimpleCrossAttnDownBlock2D).
 /// </summary>
 internal sealed class DownLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor>
 {
@@ -39,7 +39,7 @@ internal sealed class DownLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, 
 
     /// <param name="x">[batch, input, h, w]</param>
     /// <param name="context">Time and text.</param>
-    /// <param name="skips">Takes what comes out of every part, for the way up.</param>
+    /// <param name="skips">Receives every part's output as a skip connection.</param>
     /// <returns>[batch, output, h/2, w/2], or the same size from the last level.</returns>
     public override Tensor forward(Tensor x, UNetContext context, Stack<Tensor> skips)
     {
@@ -60,7 +60,7 @@ internal sealed class DownLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, 
 }
 
 /// <summary>
-/// The coarsest level: residual blocks around an attention, or around nothing (diffusers, models/unets/unet_2d_blocks.py:
+/// The coarsest level: residual blocks with or without an attention between them (diffusers, models/unets/unet_2d_blocks.py:
 /// UNetMidBlock2DCrossAttn, UNetMidBlock2DSimpleCrossAttn; UNetMidBlock2D with add_attention false).
 /// </summary>
 internal sealed class MiddleLevel : nn.Module<Tensor, UNetContext, Tensor>
@@ -88,8 +88,8 @@ internal sealed class MiddleLevel : nn.Module<Tensor, UNetContext, Tensor>
 }
 
 /// <summary>
-/// A level on the way up, which ends in a convolution or in a residual block that doubles the image (diffusers,
-/// models/unets/unet_2d_blocks.py: UpBlock2D, CrossAttnUpBlock2D, ResnetUpsampleBlock2D and SimpleCrossAttnUpBlock2D).
+/// A level of the up path, ending in a convolution or residual block that doubles the image (diffusers, models/unets/unet_2d_blocks.py:
+/// UpBlock2D, CrossAttnUpBlock2D, ResnetUpsampleBlock2D and SimpleCrossAttnUpBlock2D).
 /// </summary>
 internal sealed class UpLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Tensor>
 {
@@ -109,7 +109,7 @@ internal sealed class UpLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Te
 
     /// <param name="x">[batch, input, h, w]</param>
     /// <param name="context">Time and text.</param>
-    /// <param name="skips">Skip connections of the way down; this level pops its own.</param>
+    /// <param name="skips">Skip connections of the down path; this level pops its own.</param>
     /// <returns>[batch, output, 2h, 2w], or the next skip's sides after a convolution, or the same size from the last level.</returns>
     public override Tensor forward(Tensor x, UNetContext context, Stack<Tensor> skips)
     {
@@ -121,7 +121,7 @@ internal sealed class UpLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Te
             if (attentions is not null) x = context.Attend(attentions[i], x);
         }
 
-        // Sides that halving rounded come back to what they were: the next skip has them.
+        // Restores sides that halving rounded: those of the next skip connection.
         if (upsamplers is not null)
             x = upsamplers[0] is ResnetBlock block ? block.call(x, context.Time)
                 : ((Enlarge)upsamplers[0]).call(x, (skips.Peek().shape[2], skips.Peek().shape[3]));

@@ -6,18 +6,18 @@ using TorchSharp.Modules;
 
 namespace Alebrije.Models.UNets;
 
-/// <summary>Numbers of transformer blocks: of all levels, of each level, or of each residual block of each level.</summary>
-/// <param name="Rows">A row for every level or one for all; a row has a number for every residual block or one for all.</param>
+/// <summary>Counts of transformer blocks: of all levels, of each level, or of each residual block of each level.</summary>
+/// <param name="Rows">One row per level or one for all; a row has one count per residual block or one for all.</param>
 internal sealed record Depths(int[][] Rows)
 {
-    /// <summary>Whether residual blocks of one level differ.</summary>
+    /// <summary>True if residual blocks of one level differ.</summary>
     [JsonIgnore]
     public bool DifferWithinLevels => Rows.Any(row => row.Length > 1);
 
-    /// <summary>The same, from the last level to the first.</summary>
+    /// <summary>The counts from the last level to the first.</summary>
     public Depths Reversed() => new([.. Rows.Reverse()]);
 
-    /// <summary>The numbers of one level's residual blocks.</summary>
+    /// <summary>Counts of one level's residual blocks.</summary>
     public int[] Of(int level, int blocks)
     {
         var row = Rows[Rows.Length == 1 ? 0 : level];
@@ -68,31 +68,31 @@ internal sealed class DepthsConverter : JsonConverter<Depths>
 }
 
 /// <summary>Sizes of one resolution of a network.</summary>
-/// <param name="Input">Channels that come in.</param>
-/// <param name="Output">Channels that go out.</param>
-/// <param name="Depths">Transformer blocks after every residual block.</param>
-/// <param name="Attention">How it attends, or null when it does not.</param>
+/// <param name="Input">Input channels.</param>
+/// <param name="Output">Output channels.</param>
+/// <param name="Depths">Transformer blocks after each residual block.</param>
+/// <param name="Attention">Form of its attention, or null without attention.</param>
 internal sealed record UNetLevel(int Input, int Output, int[] Depths, TransformerForm? Attention)
 {
-    /// <summary>Whether residual blocks resize the picture, as in Karlo's, Kandinsky's and IF's denoisers.</summary>
+    /// <summary>True if residual blocks resize the image, as in Karlo's, Kandinsky's and IF's denoisers.</summary>
     public bool ResizesInBlocks { get; init; }
 
-    /// <summary>How such a level attends, or null when it does not.</summary>
+    /// <summary>Form of the attention of such a level, or null without attention.</summary>
     public AddedKvForm? AddedKv { get; init; }
 
-    /// <summary>Whether it is the last one in its direction, which keeps the size.</summary>
+    /// <summary>True if it is the last in its direction, which keeps the size.</summary>
     public bool Last { get; init; }
 
-    /// <summary>Channels of what the way down put by, in the order in which the way up takes it; empty on the way down.</summary>
+    /// <summary>Channels of the skip connections, in the order of their use in the up path; empty in the down path.</summary>
     public int[] Skips { get; init; } = [];
 
-    /// <summary>Attentions after the first residual blocks, or null where the level does not attend.</summary>
+    /// <summary>Attentions after the first residual blocks, or null without attention.</summary>
     public ModuleList<torch.nn.Module>? Attentions(int count) =>
         Attention is { } form ? new([.. Depths.Take(count).Select(depth => new Transformer2D(Output, depth, form))])
         : AddedKv is { } added ? new([.. Depths.Take(count).Select(_ => new AddedKvAttention(Output, added))]) : null;
 }
 
-/// <summary>Turns a config's lists into the sizes of every level.</summary>
+/// <summary>Sizes of all levels, from a config's lists.</summary>
 internal sealed class UNetLevels
 {
     private const string SimpleMiddle = "UNetMidBlock2DSimpleCrossAttn";
@@ -100,7 +100,8 @@ internal sealed class UNetLevels
     private readonly UNet2DConditionConfig config;
     private readonly int count;
 
-    /// <exception cref="ArgumentException">Lists of the config do not fit together, or it asks for something that the network does not have.</exception>
+    /// <exception cref="ArgumentException">Lists of the config are inconsistent, or it requires a feature that the network does not
+    /// support.</exception>
     public UNetLevels(UNet2DConditionConfig config)
     {
         (this.config, count) = (config, config.BlockOutChannels.Length);
@@ -120,7 +121,7 @@ internal sealed class UNetLevels
         Refuse(config.ResnetTimeScaleShift is not ("default" or "scale_shift"), $"resnet_time_scale_shift \"{config.ResnetTimeScaleShift}\"", "default or scale_shift");
     }
 
-    /// <summary>What residual blocks have in common.</summary>
+    /// <summary>Form of residual blocks.</summary>
     private ResnetForm Form => new(config.NormNumGroups, config.NormEps)
     {
         Activation = config.ActFn,
@@ -148,7 +149,7 @@ internal sealed class UNetLevels
         return WithAttention(new UNetLevel(config.BlockOutChannels[Math.Max(i - 1, 0)], output, depths, null) { Last = i == count - 1 }, type, "Down", i);
     });
 
-    /// <summary>The coarsest level, between the ways down and up; null for networks without one.</summary>
+    /// <summary>The coarsest level, between down and up path; null for networks without one.</summary>
     public UNetLevel? Middle()
     {
         if (config.MidBlockType is null) return null;

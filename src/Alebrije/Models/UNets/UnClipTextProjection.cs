@@ -6,22 +6,24 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.UNets;
 
-/// <summary>config.json of an <see cref="UnClipTextProjection"/> (diffusers, pipelines/unclip/text_proj.py). Missing keys have the reference's defaults.</summary>
+/// <summary>
+/// config.json of an <see cref="UnClipTextProjection"/> (diffusers, pipelines/unclip/text_proj.py), with the reference's defaults.
+/// </summary>
 internal sealed record UnClipTextProjectionConfig
 {
-    /// <summary>Context tokens made of an image embedding.</summary>
+    /// <summary>Number of context tokens from an image embedding.</summary>
     public int ClipExtraContextTokens { get; init; } = 4;
 
-    /// <summary>Features of text and image embeddings, and of text encodings.</summary>
+    /// <summary>Width of text and image embeddings, and of text encodings.</summary>
     public int ClipEmbeddingsDim { get; init; } = 768;
 
-    /// <summary>Features of the denoiser's time embedding.</summary>
+    /// <summary>Width of the denoiser's time embedding.</summary>
     public int TimeEmbedDim { get; init; }
 
-    /// <summary>Features of the denoiser's context tokens.</summary>
+    /// <summary>Width of the denoiser's context tokens.</summary>
     public int CrossAttentionDim { get; init; }
 
-    /// <summary>Refuses sizes that no network has.</summary>
+    /// <summary>The configuration, with its sizes checked.</summary>
     /// <exception cref="ArgumentException">A size is missing or below 1.</exception>
     [JsonIgnore]
     public UnClipTextProjectionConfig Checked => TimeEmbedDim >= 1 && CrossAttentionDim >= 1 && ClipEmbeddingsDim >= 1 && ClipExtraContextTokens >= 1
@@ -30,7 +32,7 @@ internal sealed record UnClipTextProjectionConfig
 }
 
 /// <summary>
-/// What Karlo's decoder is conditioned on: an image embedding becomes part of the time embedding and further context tokens before those of the
+/// Conditions of Karlo's decoder: an image embedding becomes a term of the time embedding and additional context tokens before those of the
 /// text (Ramesh et al., 2022, §2.1; diffusers, pipelines/unclip/text_proj.py).
 /// </summary>
 internal sealed class UnClipTextProjection : nn.Module
@@ -53,17 +55,18 @@ internal sealed class UnClipTextProjection : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public UnClipTextProjectionConfig Config { get; }
 
-    /// <summary>The embedding that stands for none, [features].</summary>
+    /// <summary>Learned embedding of the unconditional half, [features].</summary>
     public Tensor NullEmbedding => learned_classifier_free_guidance_embeddings;
 
-    /// <summary>Context and time conditions of a batch.</summary>
+    /// <summary>Computes context and time conditions of a batch.</summary>
     /// <param name="image">[images, features]: image embeddings.</param>
-    /// <param name="text">[batch, features]: text embeddings; a batch of twice the images has the unconditional half first, which gets the learned embedding.</param>
+    /// <param name="text">[batch, features]: text embeddings; a batch of twice the images has the unconditional half first, which takes the
+    /// learned embedding.</param>
     /// <param name="encodings">[batch, tokens, features]</param>
-    /// <returns>Context tokens [batch, extra + tokens, context width], and what is added to the time embedding, [batch, time width].</returns>
+    /// <returns>Context tokens [batch, extra + tokens, context width], and the term of the time embedding, [batch, time width].</returns>
     /// <exception cref="ArgumentException">The batch is neither that of the images nor twice it.</exception>
     public (Tensor Context, Tensor Time) Condition(Tensor image, Tensor text, Tensor encodings)
     {
@@ -74,7 +77,7 @@ internal sealed class UnClipTextProjection : nn.Module
         else if (text.shape[0] != images)
             throw new ArgumentException($"{images} image embeddings and {text.shape[0]} texts do not go together: there must be as many texts, or twice as many with guidance.");
         var time = clip_image_embeddings_project_to_time_embeddings.call(image) + embedding_proj.call(text);
-        // The projection's features are channels first, tokens last, unlike Kandinsky's.
+        // The projection's output has channels first, tokens last, unlike Kandinsky's.
         var extra = clip_extra_context_tokens_proj.call(image).reshape(image.shape[0], -1, tokens).permute(0, 2, 1);   // [batch, extra, context width]
         var words = text_encoder_hidden_states_norm.call(encoder_hidden_states_proj.call(encodings));
         return (cat([extra, words], dim: 1).MoveToOuterDisposeScope(), time.MoveToOuterDisposeScope());

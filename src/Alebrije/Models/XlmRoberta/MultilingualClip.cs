@@ -24,19 +24,18 @@ internal sealed class MultilingualClip : nn.Module
         RegisterComponents();
     }
 
-    /// <summary>How names in published files relate to the network's: the ids of positions and of kinds are no weights.</summary>
+    /// <summary>Options to read published files: ids of positions and token types are not weights.</summary>
     public static StateDictOptions FileOptions { get; } = new() { Ignored = ["*.position_ids", "*.token_type_ids"] };
 
-    /// <summary>The config it was built from.</summary>
+    /// <summary>Configuration of the network.</summary>
     public MultilingualClipConfig Config { get; }
 
     /// <summary>Encodes texts.</summary>
     /// <param name="ids">[batch, tokens] int64</param>
-    /// <param name="mask">[batch, tokens] int64, 1 for tokens of the text; at least one in a row.</param>
-    /// <param name="type">Type of the computation; null is that of the weights.</param>
-    /// <returns>
-    /// The projected mean of the text's hidden states, [batch, embedding], and the hidden states of all tokens, padding too, [batch, tokens, width].
-    /// </returns>
+    /// <param name="mask">[batch, tokens] int64, 1 for tokens of the text; at least one per row.</param>
+    /// <param name="type">Type of the computation; null: that of the weights.</param>
+    /// <returns>The projected mean of the text's hidden states, [batch, embedding], and the hidden states of all tokens, padding included,
+    /// [batch, tokens, width].</returns>
     public (Tensor Embedding, Tensor HiddenStates) Encode(Tensor ids, Tensor mask, ScalarType? type = null)
     {
         using var scope = NewDisposeScope();

@@ -5,13 +5,13 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Models.XlmRoberta;
 
-/// <summary>Text encoder of a hundred languages (Conneau et al., 2020; transformers, modeling_xlm_roberta.py, XLMRobertaModel).</summary>
+/// <summary>Multilingual text encoder (Conneau et al., 2020; transformers, modeling_xlm_roberta.py, XLMRobertaModel).</summary>
 internal sealed class XlmRobertaEncoder : nn.Module<Tensor, Tensor, Tensor>
 {
     private readonly XlmRobertaEmbeddings embeddings;
     private readonly XlmRobertaStack encoder;
 
-    /// <summary>In every file, and read by nobody here: the reference pools its first token with it.</summary>
+    /// <summary>Present in every file but unused: the reference pools its first token with it.</summary>
     private readonly XlmRobertaDense pooler;
 
     public XlmRobertaEncoder(MultilingualClipConfig config) : base(nameof(XlmRobertaEncoder))
@@ -23,7 +23,7 @@ internal sealed class XlmRobertaEncoder : nn.Module<Tensor, Tensor, Tensor>
     }
 
     /// <param name="ids">[batch, tokens] int64</param>
-    /// <param name="mask">[batch, tokens], 1 for tokens that may be seen.</param>
+    /// <param name="mask">[batch, tokens], 1 for visible tokens.</param>
     /// <returns>Hidden states [batch, tokens, width].</returns>
     public override Tensor forward(Tensor ids, Tensor mask)
     {
@@ -32,7 +32,7 @@ internal sealed class XlmRobertaEncoder : nn.Module<Tensor, Tensor, Tensor>
     }
 
     /// <param name="ids">[batch, tokens] int64</param>
-    /// <param name="mask">[batch, tokens], 1 for tokens that may be seen.</param>
+    /// <param name="mask">[batch, tokens], 1 for visible tokens.</param>
     /// <param name="type">Type of the computation.</param>
     /// <returns>Hidden states [batch, tokens, width].</returns>
     public Tensor Encode(Tensor ids, Tensor mask, ScalarType type)
@@ -48,7 +48,7 @@ internal sealed class XlmRobertaEncoder : nn.Module<Tensor, Tensor, Tensor>
     }
 }
 
-/// <summary>Tokens, positions and the kind of token, normalised.</summary>
+/// <summary>Token, position and token type embeddings, normalised.</summary>
 internal sealed class XlmRobertaEmbeddings : nn.Module<Tensor, Tensor>
 {
     private readonly MultilingualClipConfig config;
@@ -76,7 +76,9 @@ internal sealed class XlmRobertaEmbeddings : nn.Module<Tensor, Tensor>
         return LayerNorm.call(sum).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Tokens are counted from the padding's id on, and padding stays at it: a text has the same positions wherever its row is padded.</summary>
+    /// <summary>
+    /// Positions of tokens count from the padding's id, and padding keeps it: a text has the same positions wherever its row is padded.
+    /// </summary>
     private Tensor Positions(Tensor ids)
     {
         var isToken = ids.ne(config.PadTokenId).to(ScalarType.Int64);
@@ -170,7 +172,7 @@ internal sealed class XlmRobertaProjections : nn.Module
     public (Tensor Q, Tensor K, Tensor V) Project(Tensor x) => (query.call(x), key.call(x), value.call(x));
 }
 
-/// <summary>A linear layer under the name of dense.</summary>
+/// <summary>A linear layer registered as dense.</summary>
 internal sealed class XlmRobertaDense : nn.Module<Tensor, Tensor>
 {
     private readonly LinearLayer dense;
@@ -186,7 +188,7 @@ internal sealed class XlmRobertaDense : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor x) => dense.call(x);
 }
 
-/// <summary>A linear layer, added to what came in before and normalised.</summary>
+/// <summary>A linear layer, added to the block's input and normalised.</summary>
 internal sealed class XlmRobertaOutput : nn.Module<Tensor, Tensor, Tensor>
 {
     private readonly LinearLayer dense;

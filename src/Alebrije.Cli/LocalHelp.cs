@@ -6,8 +6,10 @@ using System.Text.RegularExpressions;
 
 namespace Alebrije.Cli;
 
-/// <summary>Help in the language of messages, followed by examples. System.CommandLine has its headings in satellite assemblies,
-/// which programs with invariant globalization do not load.</summary>
+/// <summary>
+/// Help in the language of messages, followed by examples. System.CommandLine has its headings in satellite assemblies, which programs with
+/// invariant globalization do not load.
+/// </summary>
 internal sealed partial class LocalHelp : SynchronousCommandLineAction
 {
     /// <summary>System.CommandLine's text before a default.</summary>

@@ -3,7 +3,7 @@ namespace Alebrije.Cli;
 /// <summary>Run of a verb that writes several files: with <c>--json</c>, a failed or stopped run lists the finished files.</summary>
 internal static class StoppedRun
 {
-    /// <summary>Runs the work. On an error, writes the document of the finished files with its reason as <c>stopped</c>; rethrows.</summary>
+    /// <summary>Runs the work. On an error, writes the document of the finished files with its reason (<c>stopped</c>); rethrows.</summary>
     /// <param name="terminal">The terminal.</param>
     /// <param name="words">Language of the reason.</param>
     /// <param name="json">True if the answer is JSON; otherwise nothing is written.</param>

@@ -21,8 +21,9 @@ internal sealed record UserDefaults(string Path)
     public IReadOnlyDictionary<(string Verb, string Option), IReadOnlyList<string>> Values { get; private init; } =
         new Dictionary<(string, string), IReadOnlyList<string>>();
 
-    /// <summary>This user's file: <c>alebrije/config.json</c> in <c>XDG_CONFIG_HOME</c>, else <c>~/.config</c>; on Windows in
-    /// <c>%APPDATA%</c>.</summary>
+    /// <summary>
+    /// This user's file: <c>alebrije/config.json</c> in <c>XDG_CONFIG_HOME</c>, else <c>~/.config</c>; on Windows in <c>%APPDATA%</c>.
+    /// </summary>
     public static string UserPath => System.IO.Path.Combine(
         Environment.GetFolderPath(Environment.SpecialFolder.ApplicationData, Environment.SpecialFolderOption.DoNotVerify), "alebrije", "config.json");
 
@@ -68,8 +69,10 @@ internal sealed record UserDefaults(string Path)
         }
     }
 
-    /// <summary>The command line with those defaults of its verb that it does not set, inserted before <c>--</c> if present; the same
-    /// array if there are none.</summary>
+    /// <summary>
+    /// The command line with those defaults of its verb that it does not set, inserted before <c>--</c> if present; the same array if there
+    /// are none.
+    /// </summary>
     /// <param name="args">The command line.</param>
     /// <param name="parsed">Its parse result.</param>
     public string[] Apply(string[] args, ParseResult parsed)

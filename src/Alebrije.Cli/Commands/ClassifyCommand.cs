@@ -6,7 +6,9 @@ using Alebrije.Reports;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije classify --images ... --labels ... [--templates NAME|FILE] [--probe FILE] [--top K]</c></summary>
+/// <summary>
+/// <c>alebrije classify --images ... --labels ... [--templates simple|imagenet7|imagenet80|FILE] [--probe FILE] [--top K]</c>
+/// </summary>
 internal static class ClassifyCommand
 {
     private static readonly Option<string[]> Images = new("--images")

@@ -7,7 +7,9 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije evaluate [--only PART,...] [--count N] [--out DIR] [--per-concept FILE]</c></summary>
+/// <summary>
+/// <c>alebrije evaluate [--only clip,prior,decoder,autoencoder,upsampler] [--count N] [--out DIR] [--per-concept FILE]</c>
+/// </summary>
 internal static class EvaluateCommand
 {
     private const int PicturesPerConcept = 2;

@@ -6,8 +6,9 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije classify --multi-label [--thresholds FILE] [--fit-thresholds DIR|CSV] [--truth DIR|CSV]</c>: independent
-/// labels.</summary>
+/// <summary>
+/// <c>alebrije classify --multi-label [--thresholds FILE] [--fit-thresholds DIR|CSV] [--truth DIR|CSV]</c>: independent labels.
+/// </summary>
 internal static class MultiLabelClassification
 {
     /// <summary>Contrast of each label without <c>--contrast</c>.</summary>

@@ -19,8 +19,9 @@ internal static class OutputFile
         return option;
     }
 
-    /// <summary>Rejects a file that cannot be written, before the work: opens it for writing and removes it again if it did not
-    /// exist.</summary>
+    /// <summary>
+    /// Rejects a file that cannot be written, before the work: opens it for writing and removes it again if it did not exist.
+    /// </summary>
     /// <exception cref="IOException">It cannot be written; one sentence.</exception>
     public static void Check(string? path, Words words)
     {

@@ -36,8 +36,9 @@ internal sealed class OutputNames
         }
     }
 
-    /// <summary>Path of image <paramref name="i"/>; without an output an unused name, so that each must be written before the next
-    /// call.</summary>
+    /// <summary>
+    /// Path of image <paramref name="i"/>; without an output an unused name, so that each must be written before the next call.
+    /// </summary>
     public string Of(int i)
     {
         if (file is not null) return file;

@@ -12,7 +12,10 @@ using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije robustness [--images DIR] [--labels ...] [--concepts LIST] [--severity 3|1-5] [--minutes M] [--out F]</c></summary>
+/// <summary>
+/// <c>alebrije robustness [--images DIR] [--labels ...] [--concepts a,b,c] [--severity 3|1-5] [--minutes M]
+/// [--out report.html|.png|.csv]</c>
+/// </summary>
 internal static class RobustnessCommand
 {
     private static readonly Option<string?> Images = new("--images") { HelpName = "DIR" };

@@ -6,7 +6,10 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije world --count N --seed S [--concepts LIST] [--objects 1|2|3] [--split NAME] [--out F] [--export DIR]</c></summary>
+/// <summary>
+/// <c>alebrije world --count N --seed S [--concepts lion,cat] [--objects 1|2|3] [--split train|heldout] [--out grid.png]
+/// [--export DIR]</c>
+/// </summary>
 internal static class WorldCommand
 {
     private const int MostScenes = 1_000_000, MostOnASheet = 400, ShownRows = 40, ShownPictures = 8;

@@ -10,7 +10,7 @@ internal static class BmpDecoder
 {
     private const int Raw = 0, RunLength8 = 1, RunLength4 = 2, Masks = 3;
 
-    /// <summary>Layouts of 32 bits by their masks (red, green, blue, opacity): byte offsets of the four, -1 where there is none.</summary>
+    /// <summary>Layouts of 32 bits by their masks (red, green, blue, opacity): byte offsets of the four, -1 for none.</summary>
     private static readonly Dictionary<(uint, uint, uint, uint), (int Red, int Green, int Blue, int Alpha)> Layouts = new()
     {
         [(0xff0000, 0xff00, 0xff, 0)] = (2, 1, 0, -1),

@@ -32,8 +32,10 @@ public sealed record ClipImageOptions
     /// <summary>Method of fitting the proportions.</summary>
     public ImageFit Fit { get; init; } = ImageFit.Shortest;
 
-    /// <summary>Rows after resizing; with <see cref="ImageFit.Shortest"/> the shorter side, equal to <see cref="ResizeWidth"/>
-    /// unless cropped to another shape.</summary>
+    /// <summary>
+    /// Rows after resizing; with <see cref="ImageFit.Shortest"/> the shorter side, equal to <see cref="ResizeWidth"/> unless cropped to
+    /// another shape.
+    /// </summary>
     public int ResizeHeight { get; init; } = 224;
 
     /// <summary>Columns after resizing.</summary>

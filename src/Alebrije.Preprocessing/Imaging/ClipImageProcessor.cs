@@ -44,7 +44,7 @@ public sealed class ClipImageProcessor
     /// <summary>Prepares an image file.</summary>
     /// <returns>[3, h, w], normalised.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
     public float[] Prepare(string path) => Prepare(PillowImage.Load(path));
 
     /// <summary>Prepares an RGB image; the mode of its file has no effect.</summary>

@@ -125,7 +125,7 @@ internal static class GifDecoder
         return pixels;
     }
 
-    /// <summary>Rows in the order of the file: every eighth, the fourths, the seconds, the rest where interlaced.</summary>
+    /// <summary>Rows in the order of the file; if interlaced: every eighth, the fourths, the seconds, the rest.</summary>
     private static IEnumerable<(int Row, int Source)> Order(int rows, bool interlaced)
     {
         var source = 0;

@@ -129,8 +129,10 @@ public sealed class PillowImage
     public PillowImage Resize(int width, int height, ResizeFilter filter = ResizeFilter.Bicubic, ResizeBox? box = null)
         => PillowResize.Resize(this, width, height, filter, box);
 
-    /// <summary>Pillow's <c>ImageOps.exif_transpose</c>: turned and mirrored by <see cref="Orientation"/>, then 1; the same object
-    /// if it is 1 already.</summary>
+    /// <summary>
+    /// Pillow's <c>ImageOps.exif_transpose</c>: turned and mirrored by <see cref="Orientation"/>, then 1; the same object if it is 1
+    /// already.
+    /// </summary>
     public PillowImage Upright() => PictureTurn.Upright(this);
 
     /// <summary>The image from (<paramref name="left"/>, <paramref name="top"/>) on; pixels outside are 0, as in Pillow.</summary>

@@ -36,8 +36,10 @@ public readonly record struct ResizeBox(float Left, float Top, float Right, floa
 /// </summary>
 public static class PillowResize
 {
-    /// <summary>Resizes an image in its own mode: black and white and palettes always by the nearest pixel, colours premultiplied by
-    /// opacity and divided again.</summary>
+    /// <summary>
+    /// Resizes an image in its own mode: black and white and palettes always by the nearest pixel, colours premultiplied by opacity and
+    /// divided again.
+    /// </summary>
     /// <param name="image">Any mode.</param>
     /// <param name="width">Columns of the result, at least 1.</param>
     /// <param name="height">Rows of the result, at least 1.</param>

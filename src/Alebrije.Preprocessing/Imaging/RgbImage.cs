@@ -29,8 +29,10 @@ public sealed class RgbImage
     /// <summary>[height, width, 3], row by row.</summary>
     public byte[] Pixels { get; }
 
-    /// <summary>Reads an image (PNG, JPEG, GIF, BMP, WebP) and converts it as Pillow's <c>convert("RGB")</c>: opacity is dropped,
-    /// EXIF orientation not applied.</summary>
+    /// <summary>
+    /// Reads an image (PNG, JPEG, GIF, BMP, WebP) and converts it as Pillow's <c>convert("RGB")</c>: opacity is dropped, EXIF orientation
+    /// not applied.
+    /// </summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
     public static RgbImage Load(string path) => PillowImage.Load(path).ToRgb();

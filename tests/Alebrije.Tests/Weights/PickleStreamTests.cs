@@ -19,8 +19,10 @@ public sealed class PickleStreamTests : IDisposable
 
     private static byte[] Floats(int count) => MemoryMarshal.AsBytes(Enumerable.Range(0, count).Select(i => (float)i).ToArray().AsSpan()).ToArray();
 
-    /// <summary>Written by PyTorch 1.13.1, torch.save(..., _use_new_zipfile_serialization=False): a training checkpoint of views,
-    /// parameters and every kind of number.</summary>
+    /// <summary>
+    /// Written by PyTorch 1.13.1, torch.save(..., _use_new_zipfile_serialization=False): a training checkpoint of views, parameters and
+    /// every kind of number.
+    /// </summary>
     [Fact]
     public void File_OfPyTorch_IsRead()
     {

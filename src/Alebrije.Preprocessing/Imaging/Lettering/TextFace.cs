@@ -57,8 +57,10 @@ internal sealed class TextFace : IDisposable
         }
     }
 
-    /// <summary>Lines no wider than <paramref name="width"/>, broken at spaces, inside words only if a word is wider; the last ends
-    /// in an ellipsis if text is left.</summary>
+    /// <summary>
+    /// Lines no wider than <paramref name="width"/>, broken at spaces, inside words only if a word is wider; the last ends in an ellipsis
+    /// if text is left.
+    /// </summary>
     public IReadOnlyList<string> Wrap(string text, float width, int maxLines)
     {
         var lines = new List<string>();

@@ -7,16 +7,16 @@ using Alebrije.Tensors;
 
 namespace Alebrije.Cli;
 
-/// <summary>The command <c>alebrije</c>: its verbs, and how it ends. Exit status 0 done, 1 failed, 2 wrong usage.</summary>
+/// <summary>The command <c>alebrije</c> and its verbs. Exit status 0 done, 1 failed, 2 wrong usage.</summary>
 internal static class CommandLineApp
 {
     private const string Name = "alebrije";
 
     /// <summary>Runs one command line.</summary>
     /// <param name="args">Verb, arguments and options.</param>
-    /// <param name="output">Where answers go; with <c>--json</c> one JSON document and nothing else.</param>
-    /// <param name="error">Where progress and errors go.</param>
-    /// <param name="input">What <c>-</c> reads; null is standard input.</param>
+    /// <param name="output">Writer of answers; with <c>--json</c> one JSON document and nothing else.</param>
+    /// <param name="error">Writer of progress and errors.</param>
+    /// <param name="input">Reader for <c>-</c>; null is standard input.</param>
     /// <param name="defaults">File of the user's defaults; null is that of this user.</param>
     /// <returns>The exit status.</returns>
     public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, TextReader? input = null, string? defaults = null)
@@ -25,7 +25,7 @@ internal static class CommandLineApp
         var (terminal, words) = (new Terminal(output, error, input ?? Console.In), new Words(CommonOptions.LanguageOf(args)));
         defaults ??= UserDefaults.UserPath;
         var root = CreateRoot(terminal, defaults, words);
-        // A text may begin with @, which must not be read as the name of a file with further arguments.
+        // A text may begin with @, which must not be parsed as the name of a file with further arguments.
         var configuration = new ParserConfiguration { ResponseFileTokenReplacer = null };
         ParseResult parsed;
         try
@@ -49,7 +49,7 @@ internal static class CommandLineApp
         }
         catch (InvalidOperationException e)
         {
-            // A rule of an option asks for its value, and the parser throws where the value is of another kind.
+            // A rule of an option reads its value, and the parser throws if the value is of another kind.
             error.WriteLine(UsageMessages.Of(e.Message, root, words));
             return 2;
         }
@@ -65,7 +65,7 @@ internal static class CommandLineApp
         using var stop = new CancellationTokenSource();
         ConsoleCancelEventHandler onCancel = (_, e) =>
         {
-            // The first Ctrl-C stops cleanly and keeps what is finished; the second one quits.
+            // The first Ctrl-C stops and keeps finished work; the second one quits.
             e.Cancel = !stop.IsCancellationRequested;
             stop.Cancel();
         };
@@ -77,7 +77,7 @@ internal static class CommandLineApp
         });
         try
         {
-            // No time limit: a training run that was asked to stop may need a while to save itself.
+            // No time limit: a training run that is being stopped may need a while to save its checkpoint.
             var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
             return await parsed.InvokeAsync(invocation, stop.Token);
         }
@@ -93,7 +93,7 @@ internal static class CommandLineApp
         }
         catch (Exception e) when (!parsed.GetValue(CommonOptions.Debug))
         {
-            // The library refuses a value of the command line as it would any other caller's argument.
+            // The library validates values of the command line as any other caller's arguments.
             terminal.Fail(Sentence(e, words));
             return Cause(e) is ArgumentException and not ArgumentNullException ? 2 : 1;
         }
@@ -103,11 +103,11 @@ internal static class CommandLineApp
         }
     }
 
-    /// <summary>Sentences about a command line that cannot be run; empty where it can.</summary>
+    /// <summary>Error messages about a command line; empty if it can run.</summary>
     private static IReadOnlyList<string> Problems(string[] args, ParseResult parsed, Words words)
     {
         var (command, messages) = (parsed.CommandResult.Command, parsed.Errors.Select(e => e.Message).ToArray());
-        // Where the first word is no verb, the words after it are neither verbs nor options of one, and that a verb is missing adds nothing.
+        // Drop the other messages if the first word is no verb: the words after it and "missing command" follow from it.
         var word = command.Subcommands.Count == 0 ? null : messages.FirstOrDefault(UsageMessages.IsUnrecognized);
         if (word is not null && !UsageMessages.IsOption(word)) return [UsageMessages.Of(word, command, words)];
         if (UnknownOptions.Find(args, parsed, words) is { } unknown) return [unknown];
@@ -129,16 +129,16 @@ internal static class CommandLineApp
     private static string VerbOf(System.CommandLine.Parsing.SymbolResult command) => command.Parent is { } parent
         ? $"{VerbOf(parent)} {((System.CommandLine.Parsing.CommandResult)command).Command.Name}" : Name;
 
-    /// <summary>The first line of what went wrong; the innermost cause says most when the native library raised it.</summary>
-    /// <param name="exception">The error, or that of a run that was stopped.</param>
-    /// <param name="words">Language of what is the command's own.</param>
+    /// <summary>First line of an error's message; of its innermost cause if the native library raised it.</summary>
+    /// <param name="exception">The error, or that of a stopped run.</param>
+    /// <param name="words">Language of the command's own messages.</param>
     internal static string Sentence(Exception exception, Words words)
     {
         if (exception.GetBaseException() is OperationCanceledException) return words["usage.stopped"];
         var cause = Cause(exception);
         if (cause is UnwritableFileException refusal) return OutputFile.Sentence(refusal, words);
         var text = cause is TorchRuntimeException ? cause.Message : cause.Message.Split('\n')[0].Trim();
-        // ArgumentException appends the parameter's name, which means nothing to a person.
+        // ArgumentException appends the parameter's name, which is of no use to users.
         var parameter = text.LastIndexOf(" (Parameter '", StringComparison.Ordinal);
         return LibraryErrors.In(words, Capitalised(parameter > 0 ? text[..parameter] : text));
     }
@@ -146,10 +146,10 @@ internal static class CommandLineApp
     private static Exception Cause(Exception exception) =>
         exception is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException ? exception.GetBaseException() : exception;
 
-    /// <summary>A sentence begins with a capital; names and paths stay as they are.</summary>
+    /// <summary>Capitalises a sentence; names and paths are not changed.</summary>
     private static string Capitalised(string text) =>
         text.Split(' ', 2)[0] is "there" or "the" or "nothing" ? char.ToUpperInvariant(text[0]) + text[1..] : text;
 }
 
-/// <summary>Wrong usage that only shows once the options are read together: one sentence, exit status 2.</summary>
+/// <summary>Wrong usage found after parsing, from several options together: one sentence, exit status 2.</summary>
 internal sealed class UsageException(string message) : Exception(message);

@@ -6,7 +6,7 @@ using Alebrije.Tensors;
 
 namespace Alebrije.Cli;
 
-/// <summary>Options that every verb takes.</summary>
+/// <summary>Options of all verbs.</summary>
 internal static class CommonOptions
 {
     public static readonly Option<string> Model = new("--model") { HelpName = "NAME|PATH", DefaultValueFactory = _ => "mini", Recursive = true };
@@ -41,10 +41,10 @@ internal static class CommonOptions
 
     public static IReadOnlyList<Option> All => [Model, Seed, Device, PrecisionName, Threads, Language, Json, Quiet, Debug];
 
-    /// <summary>Starts libtorch as the options say.</summary>
+    /// <summary>Starts libtorch with the options.</summary>
     /// <param name="parsed">The command line.</param>
-    /// <param name="threads">Threads where the options name no number; null leaves it to libtorch.</param>
-    /// <exception cref="UsageException">A device was asked for that this build or machine lacks.</exception>
+    /// <param name="threads">Default number of threads; null leaves it to libtorch.</param>
+    /// <exception cref="UsageException">This build or machine lacks the device.</exception>
     public static void StartTorch(ParseResult parsed, int? threads = null)
     {
         TorchRuntime.Initialize(parsed.GetValue(Threads) ?? threads);
@@ -53,7 +53,7 @@ internal static class CommonOptions
             throw new UsageException(new Words(LanguageOf(parsed))["usage.device-not-built-in", device]);
     }
 
-    /// <summary>The precision that was asked for.</summary>
+    /// <summary>Precision of the command line.</summary>
     public static Precision PrecisionOf(ParseResult parsed) => parsed.GetValue(PrecisionName) switch
     {
         "fp32" => Precision.Fp32,
@@ -62,7 +62,7 @@ internal static class CommonOptions
         _ => Precision.Auto,
     };
 
-    /// <summary>Language of messages before the command line is parsed: that of <see cref="LanguageOf(ParseResult)"/> where the option is right.</summary>
+    /// <summary>Language of messages before parsing: that of <see cref="LanguageOf(ParseResult)"/> if the option is valid.</summary>
     /// <param name="args">The command line.</param>
     public static string LanguageOf(IReadOnlyList<string> args)
     {

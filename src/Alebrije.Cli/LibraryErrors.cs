@@ -3,7 +3,7 @@ using System.Text.RegularExpressions;
 
 namespace Alebrije.Cli;
 
-/// <summary>Errors of the library in the language of the user: the frequent ones (<see cref="Translations.Errors"/>); all others stay English.</summary>
+/// <summary>Translates frequent errors of the library (<see cref="Translations.Errors"/>); all others stay English.</summary>
 internal static partial class LibraryErrors
 {
     private static readonly Lazy<(Regex Pattern, string Spanish, int Holes)[]> Known = new(() =>
@@ -11,7 +11,7 @@ internal static partial class LibraryErrors
         .. Translations.Errors.Select(error => (new Regex(Pattern(error.En), RegexOptions.CultureInvariant), error.Es, Hole().Count(error.En))),
     ]);
 
-    /// <summary>A sentence in the language; values within it that have a translation of their own are translated too.</summary>
+    /// <summary>A sentence in the language; values within it are translated too if they have a translation.</summary>
     public static string In(Words words, string sentence) => words.Language == "es" ? Spanish(sentence) : sentence;
 
     private static string Spanish(string sentence)

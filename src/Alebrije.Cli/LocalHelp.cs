@@ -6,23 +6,26 @@ using System.Text.RegularExpressions;
 
 namespace Alebrije.Cli;
 
-/// <summary>Help in the language of messages, with examples at its end. The library's own headings exist as satellite assemblies, which programs without cultures do not load.</summary>
+/// <summary>
+/// Help in the language of messages, followed by examples. System.CommandLine has its headings in satellite assemblies, which programs with
+/// invariant globalization do not load.
+/// </summary>
 internal sealed partial class LocalHelp : SynchronousCommandLineAction
 {
-    /// <summary>The library's own remark about a default.</summary>
+    /// <summary>System.CommandLine's text before a default.</summary>
     private const string Default = "[default: ";
 
     private static readonly Lock Gate = new();
     private readonly HelpAction help;
     private readonly Words words;
 
-    /// <param name="help">The library's help.</param>
+    /// <param name="help">Help of System.CommandLine.</param>
     /// <param name="width">Columns of the terminal.</param>
     /// <param name="words">Language.</param>
     public LocalHelp(HelpAction help, int width, Words words)
     {
         (this.help, this.words) = (help, words);
-        // The library breaks lines before its remark about a default is put in the language, where it may be longer.
+        // Lines are broken before the text of a default is translated, which may be longer.
         help.MaxWidth = width - (Translated(Default).Length - Default.Length);
     }
 
@@ -38,7 +41,7 @@ internal sealed partial class LocalHelp : SynchronousCommandLineAction
         configuration.Output = written;
         try
         {
-            // Options that verbs share are the same objects for every command line of a process.
+            // Shared options are the same objects for every command line of a process.
             lock (Gate)
             {
                 Translations.Describe(parseResult.RootCommandResult.Command, words);

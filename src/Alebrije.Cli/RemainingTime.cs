@@ -1,8 +1,8 @@
 namespace Alebrije.Cli;
 
-/// <summary>Remaining time of a run of many like pieces, from the time that the finished ones took.</summary>
-/// <param name="total">Pieces of the run.</param>
-/// <param name="before">Pieces that an earlier run finished, which took this one no time.</param>
+/// <summary>Remaining time of a run of similar items, from the time of the finished ones.</summary>
+/// <param name="total">Items of the run.</param>
+/// <param name="before">Items finished by an earlier run, at no cost in this one.</param>
 /// <param name="time">Clock; null is the system's.</param>
 internal sealed class RemainingTime(int total, int before = 0, TimeProvider? time = null)
 {
@@ -10,16 +10,16 @@ internal sealed class RemainingTime(int total, int before = 0, TimeProvider? tim
     private readonly TimeProvider clock = time ?? TimeProvider.System;
     private readonly long start = (time ?? TimeProvider.System).GetTimestamp();
 
-    /// <summary>Finished pieces, those of an earlier run with them.</summary>
+    /// <summary>Finished items, including those of an earlier run.</summary>
     public int Done { get; private set; } = before;
 
-    /// <summary>Counts finished pieces.</summary>
+    /// <summary>Counts finished items.</summary>
     public void Add(int count) => Done += count;
 
-    /// <summary>Remaining time; null before the first piece is finished.</summary>
+    /// <summary>Remaining time; null before the first item is finished.</summary>
     public TimeSpan? Left => Done == earlier ? null : clock.GetElapsedTime(start) * ((double)(total - Done) / (Done - earlier));
 
-    /// <summary>", about 3 min left"; empty before the first piece is finished and after the last.</summary>
+    /// <summary>", about 3 min left"; empty before the first item is finished and after the last.</summary>
     public string Sentence(Words words) => Left is not { TotalSeconds: >= 1 } left ? "" : words["progress.time-left", Short(left)];
 
     private static string Short(TimeSpan time) => time.TotalSeconds < 90 ? $"{Math.Ceiling(time.TotalSeconds):F0} s"

@@ -1,13 +1,13 @@
 namespace Alebrije.Cli;
 
-/// <summary>Run of a verb that writes several files: with <c>--json</c> the finished ones are named also where it fails or is stopped.</summary>
+/// <summary>Run of a verb that writes several files: with <c>--json</c>, a failed or stopped run lists the finished files.</summary>
 internal static class StoppedRun
 {
-    /// <summary>Runs the work. Where an error ends it, the document of the finished files is written with the reason as <c>stopped</c>, and the error goes on.</summary>
+    /// <summary>Runs the work. On an error, writes the document of the finished files with its reason (<c>stopped</c>); rethrows.</summary>
     /// <param name="terminal">The terminal.</param>
     /// <param name="words">Language of the reason.</param>
-    /// <param name="json">Whether the answer is JSON; else nothing is written.</param>
-    /// <param name="finished">The document of the finished files; null where there is none.</param>
+    /// <param name="json">True if the answer is JSON; otherwise nothing is written.</param>
+    /// <param name="finished">The document of the finished files; null if there is none.</param>
     /// <param name="work">The work.</param>
     public static T Guard<T>(Terminal terminal, Words words, bool json, Func<object?> finished, Func<T> work)
     {

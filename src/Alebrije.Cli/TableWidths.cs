@@ -4,18 +4,18 @@ using Spectre.Console.Rendering;
 namespace Alebrije.Cli;
 
 /// <summary>
-/// Widths of a table's columns: cells break between words only, since names and paths in them are copied, and numbers keep their unit. A terminal that is narrower than the
-/// longest words together gets lines that are longer than it is wide.
+/// Widths of a table's columns: cells break between words only, since names and paths in them are copied, and numbers keep their unit.
+/// If the longest words exceed the terminal, so do the lines.
 /// </summary>
 internal static class TableWidths
 {
     /// <summary>Columns that Spectre.Console adds beside the cells of a column.</summary>
     private const int Padding = 2;
 
-    /// <param name="console">What the table is drawn for.</param>
-    /// <param name="rows">All rows, with that of the heads.</param>
+    /// <param name="console">Console that the table is drawn for.</param>
+    /// <param name="rows">All rows, including the head.</param>
     /// <param name="width">Columns of the terminal.</param>
-    /// <param name="isNumber">Whether a column holds numbers, which are never broken.</param>
+    /// <param name="isNumber">True for columns of numbers, which are never broken.</param>
     /// <returns>Width of every column, without its padding, and of the whole table.</returns>
     public static (int[] Columns, int Table) Of(IAnsiConsole console, IReadOnlyList<IReadOnlyList<string>> rows, int width, Func<int, bool> isNumber)
     {
@@ -31,7 +31,7 @@ internal static class TableWidths
             }
         }
 
-        // What is left goes to the column that lacks most, a character at a time.
+        // The remaining width goes to the column that lacks most, a character at a time.
         var columns = least.ToArray();
         for (var left = width - columns.Sum() - (Padding * count); left > 0; left--)
         {

@@ -6,7 +6,7 @@ using Spectre.Console;
 
 namespace Alebrije.Cli;
 
-/// <summary>Where a verb writes: answers to standard output, progress to standard error.</summary>
+/// <summary>Output of a verb: answers to standard output, progress to standard error.</summary>
 internal sealed class Terminal(TextWriter output, TextWriter error, TextReader input)
 {
     /// <summary>Form of JSON answers.</summary>
@@ -22,23 +22,23 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
 
     private bool lineIsOpen;
 
-    /// <summary>Whether a person looks at standard error, so that a line may be redrawn.</summary>
+    /// <summary>True if standard error is a terminal, so that a line may be redrawn.</summary>
     public bool IsLive { get; } = ReferenceEquals(error, Console.Error) && !Console.IsErrorRedirected;
 
-    /// <summary>Whether standard output is a terminal that may be coloured.</summary>
+    /// <summary>True if standard output is a terminal that supports colours.</summary>
     public bool HasColour { get; } = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected
         && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
-    /// <summary>Columns of the terminal, 100 when it is none.</summary>
+    /// <summary>Columns of the terminal, 100 if it is none.</summary>
     public int Width { get; } = !ReferenceEquals(output, Console.Out) || Console.IsOutputRedirected ? 100 : Math.Max(40, Console.WindowWidth);
 
-    /// <summary>What <c>-</c> stands for where a file is read.</summary>
+    /// <summary>Reader of the input for <c>-</c> in place of a file.</summary>
     public TextReader Input { get; } = input;
 
-    /// <summary>True leaves out everything beside the answer and errors: progress, notes, pictures, <see cref="Aside"/>.</summary>
+    /// <summary>True to write only the answer and errors, without progress, notes, images and <see cref="Aside"/>.</summary>
     public bool IsQuiet { get; set; }
 
-    /// <summary>Writes a line that goes with the answer and is no part of it.</summary>
+    /// <summary>Writes a line beside the answer.</summary>
     public void Aside(string line)
     {
         if (!IsQuiet) Say(line);
@@ -51,7 +51,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         output.WriteLine(line);
     }
 
-    /// <summary>Writes a longer text, broken at spaces where the terminal ends.</summary>
+    /// <summary>Writes a longer text, broken at spaces at the width of the terminal.</summary>
     public void SayText(string text)
     {
         var line = "";
@@ -69,7 +69,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         Say(line);
     }
 
-    /// <summary>Writes text that ends its own lines.</summary>
+    /// <summary>Writes text with its own line breaks.</summary>
     public void SayBlock(string text)
     {
         CloseLine();
@@ -78,8 +78,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
 
     /// <summary>Writes the one JSON document of <c>--json</c>.</summary>
     /// <param name="document">Any object; names become snake_case.</param>
-    /// <param name="compact">On one line, for documents that are mostly numbers.</param>
-    /// <param name="stopped">Reason why the run ended early, which becomes its last member; null where it did not.</param>
+    /// <param name="compact">True for one line, for documents of mostly numbers.</param>
+    /// <param name="stopped">Reason why the run ended early, written as its last member; null if it did not.</param>
     public void SayJson(object document, bool compact = false, string? stopped = null)
     {
         CloseLine();
@@ -94,9 +94,9 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         output.WriteLine(JsonSerializer.Serialize(document, format));
     }
 
-    /// <summary>Writes a table; numbers stand to the right, and no word is broken.</summary>
+    /// <summary>Writes a table; numbers are right-aligned, and no word is broken.</summary>
     /// <param name="heads">Heads of the columns; one that begins with <c>&gt;</c> is a column of numbers.</param>
-    /// <param name="rows">Cells, as many as there are heads.</param>
+    /// <param name="rows">Cells, one for each head.</param>
     public void SayTable(IReadOnlyList<string> heads, IEnumerable<IReadOnlyList<string>> rows)
     {
         using var lines = new StringWriter();
@@ -121,13 +121,13 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         foreach (var row in cells) table.AddRow(row.Select(cell => new Text(cell)));
         console.Write(table);
 
-        // The border's empty first and last line, and the spaces that fill every row, are of no use.
+        // Removes the border's empty first and last line, and the spaces that fill every row.
         foreach (var line in lines.ToString().Split('\n').Select(line => line.TrimEnd()).SkipWhile(line => line.Length == 0).Reverse().SkipWhile(line => line.Length == 0).Reverse())
             Say(line);
         Say();
     }
 
-    /// <summary>Shows a picture where the terminal can; half blocks only where a picture is still one at that size.</summary>
+    /// <summary>Shows an image if the terminal can; half blocks only if the image is still recognisable at that size.</summary>
     public void Show(RgbImage image, int columns, bool halfBlocks = true)
     {
         if (IsQuiet) return;
@@ -136,20 +136,20 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         SayBlock(TerminalPicture.Render(image, protocol, Math.Clamp(columns, 1, Width - 1)));
     }
 
-    /// <summary>A note beside the answer.</summary>
+    /// <summary>Writes a note beside the answer.</summary>
     public void Note(string line)
     {
         if (!IsQuiet) Fail(line);
     }
 
-    /// <summary>A line about an error.</summary>
+    /// <summary>Writes a line about an error.</summary>
     public void Fail(string line)
     {
         CloseLine();
         error.WriteLine(line);
     }
 
-    /// <summary>Redraws one line of progress; silent where nobody looks.</summary>
+    /// <summary>Redraws one line of progress; silent if standard error is no terminal.</summary>
     public void Progress(string line)
     {
         if (!IsLive || IsQuiet) return;

@@ -1,16 +1,16 @@
 namespace Alebrije.Cli;
 
 /// <summary>
-/// Lines of a text file, or of standard input where the path is <c>-</c>. A byte order mark belongs to no line; a line ends in LF, CR LF or CR.
+/// Lines of a text file, or of standard input for <c>-</c>. A byte order mark is removed; a line ends in LF, CR LF or CR.
 /// </summary>
 internal static class TextLines
 {
     private const char ByteOrderMark = '\uFEFF';
     private static readonly string[] Ends = ["\r\n", "\n", "\r"];
 
-    /// <summary>The lines without spaces at both ends; empty ones are left out.</summary>
+    /// <summary>The lines, trimmed; empty ones are left out.</summary>
     /// <param name="pathOrDash">A file, or <c>-</c>.</param>
-    /// <param name="terminal">Its input stands for <c>-</c>.</param>
+    /// <param name="terminal">Its input is read for <c>-</c>.</param>
     /// <param name="words">Language.</param>
     /// <param name="option">Option that named the file, for the error.</param>
     /// <exception cref="FileNotFoundException">There is no such file; one sentence.</exception>
@@ -21,10 +21,10 @@ internal static class TextLines
         return Of(pathOrDash == "-" ? All(terminal) : File.ReadAllText(pathOrDash));
     }
 
-    /// <summary>The lines of a text without spaces at both ends; empty ones are left out.</summary>
+    /// <summary>The lines of a text, trimmed; empty ones are left out.</summary>
     public static IReadOnlyList<string> Of(string text) =>
         text.TrimStart(ByteOrderMark).Split(Ends, StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
-    /// <summary>Standard input as one text, without byte order mark and without line ends at its end.</summary>
+    /// <summary>Standard input as one text, without byte order mark and without trailing line breaks.</summary>
     public static string All(Terminal terminal) => terminal.Input.ReadToEnd().TrimStart(ByteOrderMark).TrimEnd('\n', '\r');
 }

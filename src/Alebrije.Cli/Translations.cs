@@ -5,9 +5,10 @@ using System.Text.Json;
 namespace Alebrije.Cli;
 
 /// <summary>
-/// Everything that the command says, in both languages: the embedded <c>Translations.json</c>. Its <c>texts</c> are the descriptions of verbs, arguments and
-/// options; one stands under its verb and its name (<c>imagine --count</c>, <c>train clip</c>, <c>vary &lt;picture&gt;</c>), or under the name alone where several
-/// verbs share it. Its <c>messages</c> are composite formats: <c>{0}</c> is a value, and a brace of the message itself is written twice. <see cref="Words"/> fills them.
+/// All texts of the command, in both languages: the embedded <c>Translations.json</c>. Its <c>texts</c> are the descriptions of verbs,
+/// arguments and options, by verb and name (<c>imagine --count</c>, <c>train clip</c>, <c>vary &lt;picture&gt;</c>), or by the name alone
+/// if several verbs share them. Its <c>messages</c> are composite formats, filled by <see cref="Words"/>: <c>{0}</c> is a value, a
+/// literal brace is doubled.
 /// </summary>
 internal static class Translations
 {
@@ -25,26 +26,26 @@ internal static class Translations
     /// <summary>Messages by their key.</summary>
     internal static IReadOnlyDictionary<string, Text> Messages => Loaded.Value.Messages;
 
-    /// <summary>Frequent sentences of the library's errors, with {0} where a value stands; the first that fits an error is its translation.</summary>
+    /// <summary>Frequent errors of the library, with {0} for values; the first that matches an error is its translation.</summary>
     internal static IReadOnlyList<Text> Errors => Loaded.Value.Errors;
 
     /// <summary>Example command lines by their verb.</summary>
     internal static IReadOnlyDictionary<string, Lines> Examples => Loaded.Value.Examples;
 
-    /// <summary>Gives a command, and all below it, its descriptions.</summary>
+    /// <summary>Sets the descriptions of a command and all below it.</summary>
     /// <param name="command">The command.</param>
     /// <param name="words">Language.</param>
     public static void Describe(Command command, Words words) => Describe(command, "", words, new HashSet<string>());
 
-    /// <summary>Example command lines of a verb; none where it has verbs of its own.</summary>
-    /// <param name="verb">The verb with those above it, such as <c>train clip</c>.</param>
+    /// <summary>Example command lines of a verb; none for a verb with subcommands.</summary>
+    /// <param name="verb">Full name of the verb, such as <c>train clip</c>.</param>
     /// <param name="words">Language.</param>
     public static IReadOnlyList<string> ExamplesOf(string verb, Words words) => Examples.TryGetValue(verb, out var lines) ? words.Language == "es" ? lines.Es : lines.En : [];
 
     /// <summary>A message by its key.</summary>
     internal static Text Message(string key) => Messages.TryGetValue(key, out var text) ? text : throw Missing(key);
 
-    /// <summary>Gives descriptions, and collects the keys that were used.</summary>
+    /// <summary>Sets descriptions, and collects the used keys.</summary>
     internal static void Describe(Command command, string verb, Words words, ISet<string> used)
     {
         command.Description = Of(verb.Length == 0 ? "alebrije" : verb);
@@ -65,7 +66,7 @@ internal static class Translations
     /// <summary>A text in both languages.</summary>
     internal sealed record Text(string En, string Es)
     {
-        /// <summary>The text in a language, English where it is none of the two.</summary>
+        /// <summary>The text in a language, English for any other.</summary>
         public string In(string language) => language == "es" ? Es : En;
     }
 

@@ -6,13 +6,13 @@ using Alebrije.Catalog;
 namespace Alebrije.Cli;
 
 /// <summary>
-/// Refusal of words that have the form of an option where the verb has no option of that name. The parser alone takes them for values of arguments of
-/// any number, such as prompts and labels.
+/// Rejects words in the form of an option that the verb does not have. The parser alone takes them for values of arguments of any number,
+/// such as prompts and labels.
 /// </summary>
 internal static partial class UnknownOptions
 {
-    /// <summary>A sentence about the first of them, with the nearest option; null where there is none.</summary>
-    /// <param name="args">The command line. What stands after <c>--</c> is text, and so is what holds a space.</param>
+    /// <summary>A sentence about the first of them, with the nearest option; null if there is none.</summary>
+    /// <param name="args">The command line. Words after <c>--</c> and words with a space are text.</param>
     /// <param name="parsed">Its parse result.</param>
     /// <param name="words">Language of the sentence.</param>
     public static string? Find(IEnumerable<string> args, ParseResult parsed, Words words)
@@ -32,7 +32,7 @@ internal static partial class UnknownOptions
         return unknown.TrimStart('-') is { Length: > 0 } typed && Spelling.Nearest(typed, names.Keys) is { } near ? names[near] : null;
     }
 
-    /// <summary>Names and aliases of the options of a command, and of those of the commands above it that hold below.</summary>
+    /// <summary>Names and aliases of the options of a command, and of the recursive ones of its parents.</summary>
     private static IEnumerable<string> NamesFor(CommandResult command)
     {
         for (SymbolResult? result = command; result is CommandResult { Command: { } at }; result = result.Parent)

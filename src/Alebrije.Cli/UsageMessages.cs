@@ -4,12 +4,12 @@ using Alebrije.Catalog;
 
 namespace Alebrije.Cli;
 
-/// <summary>Puts what the command line's parser says into a sentence a person understands.</summary>
+/// <summary>Converts messages of the command line's parser to readable sentences.</summary>
 internal static partial class UsageMessages
 {
-    /// <summary>One sentence, whatever the parser's own message looks like.</summary>
+    /// <summary>One sentence for a message of the parser.</summary>
     /// <param name="message">The parser's message.</param>
-    /// <param name="command">The command that was recognised so far, for its verbs.</param>
+    /// <param name="command">The command recognised so far, for its verbs.</param>
     /// <param name="words">Language of the sentence.</param>
     public static string Of(string message, Command command, Words words)
     {
@@ -35,13 +35,13 @@ internal static partial class UsageMessages
         return message.ReplaceLineEndings(" ").Replace("\t", "", StringComparison.Ordinal).Trim();
     }
 
-    /// <summary>True of a word that the parser finds no place for.</summary>
+    /// <summary>True for a word that the parser cannot assign.</summary>
     public static bool IsUnrecognized(string message) => Unrecognized().IsMatch(message);
 
-    /// <summary>True of such a word that has the form of an option.</summary>
+    /// <summary>True for such a word in the form of an option.</summary>
     public static bool IsOption(string message) => Unrecognized().Match(message) is { Success: true } unknown && unknown.Groups["value"].Value.StartsWith('-');
 
-    /// <summary>True where the parser misses one of a command's own verbs.</summary>
+    /// <summary>True if one of a command's own verbs is missing.</summary>
     public static bool IsMissingVerb(string message) => message.StartsWith("Required command was not provided", StringComparison.Ordinal);
 
     private static string Unknown(string given, Command command, Words words)

@@ -7,7 +7,7 @@ namespace Alebrije.Cli;
 
 /// <summary>
 /// Defaults of a user: a JSON file whose members are options that all verbs take, and verbs with options of their own, such as
-/// <c>{"lang": "es", "imagine": {"steps": 20}}</c>. What the command line says goes first.
+/// <c>{"lang": "es", "imagine": {"steps": 20}}</c>. The command line overrides them.
 /// </summary>
 /// <param name="Path">The file; it need not exist.</param>
 internal sealed record UserDefaults(string Path)
@@ -21,11 +21,13 @@ internal sealed record UserDefaults(string Path)
     public IReadOnlyDictionary<(string Verb, string Option), IReadOnlyList<string>> Values { get; private init; } =
         new Dictionary<(string, string), IReadOnlyList<string>>();
 
-    /// <summary>The file of this user: <c>alebrije/config.json</c> in the folder for configurations (<c>XDG_CONFIG_HOME</c>, else <c>~/.config</c>; on Windows <c>%APPDATA%</c>).</summary>
+    /// <summary>
+    /// This user's file: <c>alebrije/config.json</c> in <c>XDG_CONFIG_HOME</c>, else <c>~/.config</c>; on Windows in <c>%APPDATA%</c>.
+    /// </summary>
     public static string UserPath => System.IO.Path.Combine(
         Environment.GetFolderPath(Environment.SpecialFolder.ApplicationData, Environment.SpecialFolderOption.DoNotVerify), "alebrije", "config.json");
 
-    /// <summary>Reads a file of defaults; one that does not exist has none.</summary>
+    /// <summary>Reads a file of defaults; none if it does not exist.</summary>
     /// <param name="path">The file.</param>
     /// <param name="root">The verbs and their options, for checking names.</param>
     /// <param name="words">Language of errors.</param>
@@ -67,7 +69,10 @@ internal sealed record UserDefaults(string Path)
         }
     }
 
-    /// <summary>The command line with the defaults of its verb that it does not set itself, before <c>--</c> where there is one; the same array where there are none.</summary>
+    /// <summary>
+    /// The command line with those defaults of its verb that it does not set, inserted before <c>--</c> if present; the same array if there
+    /// are none.
+    /// </summary>
     /// <param name="args">The command line.</param>
     /// <param name="parsed">Its parse result.</param>
     public string[] Apply(string[] args, ParseResult parsed)

@@ -5,8 +5,8 @@ using System.Text.Json.Serialization;
 namespace Alebrije.Preprocessing;
 
 /// <summary>
-/// Forms of JSON files: keys and enumerations in snake_case, letters as they are (files are UTF-8 and never part of a page), infinities and
-/// NaN by name.
+/// Forms of JSON files: keys and enumerations in snake_case, letters unescaped (files are UTF-8 and never part of a web page),
+/// infinities and NaN by name.
 /// </summary>
 internal static class JsonForms
 {

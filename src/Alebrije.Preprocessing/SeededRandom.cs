@@ -1,8 +1,8 @@
 namespace Alebrije.Preprocessing;
 
 /// <summary>
-/// Random numbers that depend on nothing but a key and never change with the runtime's version: SplitMix64 (Steele, Lea and Flood, 2014).
-/// Recorded seeds name these streams, so that they must stay as they are.
+/// Random numbers that depend only on a key, the same in every version of the runtime: SplitMix64 (Steele, Lea and Flood, 2014).
+/// Recorded seeds refer to these streams, so they must not change.
 /// </summary>
 internal struct SeededRandom
 {
@@ -14,7 +14,7 @@ internal struct SeededRandom
     /// <summary>The stream of a seed.</summary>
     public SeededRandom(long seed) => state = (ulong)seed;
 
-    /// <summary>The stream of a seed, an index and a purpose, so that scene i never needs scene i - 1.</summary>
+    /// <summary>The stream of a seed, an index and a purpose: scene i is drawn without drawing scene i - 1.</summary>
     public SeededRandom(ulong seed, long index, uint purpose) =>
         state = Mix(Mix(Mix(seed + Golden) ^ (ulong)index) + Golden * (purpose + 1UL));
 
@@ -30,7 +30,7 @@ internal struct SeededRandom
     /// <summary>A number in [low, high).</summary>
     public double Between(double low, double high) => low + (high - low) * Unit();
 
-    /// <summary>A whole number in [0, count); its bias, count / 2⁶⁴, is nothing for the sizes drawn here.</summary>
+    /// <summary>An integer in [0, count); its bias, count / 2⁶⁴, is negligible for the sizes drawn here.</summary>
     public int Below(int count) => (int)Math.BigMul(Next(), (ulong)count, out _);
 
     public bool Chance(double probability) => Unit() < probability;

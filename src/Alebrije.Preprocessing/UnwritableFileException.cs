@@ -3,7 +3,7 @@ namespace Alebrije.Preprocessing;
 /// <summary>Reason why a file cannot be written.</summary>
 public enum UnwritableReason
 {
-    /// <summary>Another reason of the disk's, such as that it is full; <see cref="UnwritableFileException.Detail"/> has it.</summary>
+    /// <summary>Another error of the disk, such as no free space; <see cref="UnwritableFileException.Detail"/> contains it.</summary>
     Other,
 
     /// <summary>A folder has this name.</summary>
@@ -12,36 +12,36 @@ public enum UnwritableReason
     /// <summary>Access is denied.</summary>
     AccessDenied,
 
-    /// <summary>There is no folder to write it in.</summary>
+    /// <summary>The folder does not exist.</summary>
     NoFolder,
 
-    /// <summary>The folder takes no new files.</summary>
+    /// <summary>The folder accepts no new files.</summary>
     ClosedFolder,
 
     /// <summary>The name is too long.</summary>
     LongName,
 }
 
-/// <summary>A file cannot be written: one sentence that names the file that was asked for, never a temporary one.</summary>
+/// <summary>A file cannot be written; the message names the requested file, never a temporary one.</summary>
 public sealed class UnwritableFileException : IOException
 {
     internal UnwritableFileException(string file, UnwritableReason reason, string detail, Exception inner) : base($"{file} cannot be written: {Words(file, reason, detail)}.", inner) =>
         (File, Reason, Detail) = (file, reason, detail);
 
-    /// <summary>The file that was asked for.</summary>
+    /// <summary>The requested file.</summary>
     public string File { get; }
 
     /// <summary>Kind of the reason.</summary>
     public UnwritableReason Reason { get; }
 
-    /// <summary>Words of the system about it.</summary>
+    /// <summary>Message of the operating system.</summary>
     public string Detail { get; }
 
-    /// <summary>The folder that it was to be written in.</summary>
+    /// <summary>The folder of the requested file.</summary>
     public string Folder => FolderOf(File);
 
-    /// <summary>Refuses a file that cannot be written: it is opened for writing, and what was not there is taken away again.</summary>
-    /// <param name="file">Path of the file; one that exists stays as it is.</param>
+    /// <summary>Refuses a file that cannot be written: opens it for writing and removes it again if it did not exist.</summary>
+    /// <param name="file">Path of the file; an existing one is not changed.</param>
     /// <exception cref="UnwritableFileException">It cannot be written.</exception>
     public static void ThrowIfUnwritable(string file)
     {

@@ -1,9 +1,9 @@
 namespace Alebrije.Preprocessing;
 
-/// <summary>Writes files, and says in one sentence why one cannot be written: the file that was asked for, never a temporary one.</summary>
+/// <summary>Writes files; an error names the requested file and the reason, never a temporary file.</summary>
 internal static class WrittenFile
 {
-    /// <summary>Writes a text as UTF-8 without a mark; an existing file is replaced.</summary>
+    /// <summary>Writes a text as UTF-8 without a byte order mark; an existing file is replaced.</summary>
     /// <exception cref="UnwritableFileException">It cannot be written.</exception>
     public static void Write(string path, string text) => Write(path, System.Text.Encoding.UTF8.GetBytes(text));
 
@@ -13,7 +13,7 @@ internal static class WrittenFile
 
     /// <summary>Writes a file; an existing one is replaced.</summary>
     /// <param name="path">The file.</param>
-    /// <param name="state">Passed to <paramref name="write"/>; a span may be it.</param>
+    /// <param name="state">Passed to <paramref name="write"/>; may be a span.</param>
     /// <param name="write">Writes into the open file.</param>
     /// <exception cref="UnwritableFileException">It cannot be written.</exception>
     public static void Write<TState>(string path, TState state, Action<Stream, TState> write) where TState : allows ref struct
@@ -29,13 +29,13 @@ internal static class WrittenFile
         }
     }
 
-    /// <summary>Whether an error is the disk's.</summary>
+    /// <summary>True for an error of the disk.</summary>
     public static bool IsRefusal(Exception e) => e is IOException or UnauthorizedAccessException;
 
-    /// <summary>The error of a file that cannot be written; one that names another file already stays as it is.</summary>
-    /// <param name="path">The file that was asked for.</param>
+    /// <summary>The error of a file that cannot be written; one that already names another file is not changed.</summary>
+    /// <param name="path">The requested file.</param>
     /// <param name="error">The disk's error.</param>
-    /// <param name="temporary">Name under which it was being written, if another.</param>
+    /// <param name="temporary">Temporary name under which it was written, if any.</param>
     public static UnwritableFileException Refusal(string path, Exception error, string? temporary = null)
     {
         if (error is UnwritableFileException known && known.File != temporary) return known;

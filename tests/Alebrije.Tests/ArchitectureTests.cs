@@ -2,10 +2,10 @@ using System.Text.RegularExpressions;
 
 namespace Alebrije.Tests;
 
-/// <summary>Who may reference whom, read from the <c>using</c> lines, and the few rules that hold for every file.</summary>
+/// <summary>Allowed references between folders, read from the <c>using</c> lines, and the few rules for every file.</summary>
 public sealed partial class ArchitectureTests
 {
-    /// <summary>Folder (of src/Alebrije, or a project) and the folders that it may name; what is not listed is forbidden.</summary>
+    /// <summary>Folder (of src/Alebrije, or a project) and the folders that it may reference; all others are forbidden.</summary>
     private static readonly Dictionary<string, string[]> Arrows = new()
     {
         ["Preprocessing"] = [],
@@ -102,12 +102,12 @@ public sealed partial class ArchitectureTests
         return parts[1] == "Alebrije" ? parts.Length > 3 ? parts[2] : null : parts[1]["Alebrije.".Length..];
     }
 
-    /// <summary>Folders that a file's code names: in using lines, or qualified.</summary>
+    /// <summary>Folders that a file's code references: in using lines, or qualified.</summary>
     private static IEnumerable<string> Named(string file) =>
         UsingLine().Matches(Code(file)).Select(m => m.Groups[1].Value)
             .Concat(Qualified().Matches(Code(file)).Select(m => m.Groups[1].Value)).Where(Arrows.ContainsKey).Distinct();
 
-    /// <summary>The file without comments and texts.</summary>
+    /// <summary>The file without comments and string literals.</summary>
     private static string Code(string file) => CommentOrText().Replace(File.ReadAllText(file), "");
 
     private static string Name(string file) => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/');
@@ -130,7 +130,7 @@ public sealed partial class ArchitectureTests
     [GeneratedRegex("""//[^\n]*|/\*.*?\*/|"{3,}.*?"{3,}|@"(?:[^"]|"")*"|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)+'""", RegexOptions.Singleline)]
     private static partial Regex CommentOrText();
 
-    // Written in pieces, so that this file holds none itself.
+    // Written in parts, so that this file does not match itself.
     [GeneratedRegex("/(?:ho" + @"me|root|wo" + @"rk|Us" + @"ers|mnt)/\w|[A-Z]:\\\\?Us" + "ers")]
     private static partial Regex MachinePath();
 

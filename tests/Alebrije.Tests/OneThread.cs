@@ -3,7 +3,7 @@ using Alebrije.Tensors;
 
 namespace Alebrije.Tests;
 
-/// <summary>One thread of libtorch for each test, unless the user decides: tests run beside each other, and two threads of one wait for those of the other.</summary>
+/// <summary>Limits libtorch to one thread for each test, unless the user sets another number: tests run in parallel.</summary>
 internal static class OneThread
 {
     private const string Variable = "OMP_NUM_THREADS";

@@ -3,7 +3,7 @@ namespace Alebrije.Tests;
 /// <summary>The sources that the tests were built from.</summary>
 internal static class Repository
 {
-    /// <summary>The folder that holds the solution.</summary>
+    /// <summary>The folder of the solution.</summary>
     public static string Root { get; } = Find();
 
     private static string Find()

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Alebrije.Tests;
 
-/// <summary>Samples are one file and one task each, short, and name projects and packages that exist.</summary>
+/// <summary>Samples are one file and one task each, short, and refer to existing projects and packages.</summary>
 public sealed partial class SamplesTests
 {
     public static TheoryData<string> All => [.. Directory.EnumerateFiles(Path.Combine(Repository.Root, "samples"), "*.cs").Select(file => Path.GetFileName(file))];

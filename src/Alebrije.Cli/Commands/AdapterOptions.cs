@@ -4,7 +4,7 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>The options <c>--lora</c>, <c>--embedding</c> and <c>--long-prompt</c> of the verbs that draw with Stable Diffusion.</summary>
+/// <summary>The options <c>--lora</c>, <c>--embedding</c> and <c>--long-prompt</c> of the verbs for Stable Diffusion.</summary>
 internal sealed class AdapterOptions
 {
     private readonly Option<string[]> loras = new("--lora") { HelpName = "FILE[:SCALE]" };
@@ -14,7 +14,7 @@ internal sealed class AdapterOptions
     /// <summary>The options, for a command.</summary>
     public Option[] All => [loras, embeddings, longPrompt];
 
-    /// <summary>A request with the options; files have to be there.</summary>
+    /// <summary>A request with the options; files must exist.</summary>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     /// <exception cref="UsageException">A scale is no number, or a token is empty.</exception>
     public GenerationRequest Fill(ParseResult parsed, GenerationRequest request, Words words)
@@ -43,7 +43,7 @@ internal sealed class AdapterOptions
         return new EmbeddingInput(file, token);
     }
 
-    /// <summary>A file that is there, and what stands behind it; a path may hold colons itself.</summary>
+    /// <summary>An existing file, and the value after its colon; a path may contain colons itself.</summary>
     private static (string File, string? Value) Split(string given, Words words)
     {
         if (File.Exists(given)) return (Path.GetFullPath(given), null);

@@ -6,7 +6,9 @@ using Alebrije.Reports;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije classify --images ... --labels ... [--templates simple|imagenet7|imagenet80|FILE] [--probe FILE] [--top K]</c></summary>
+/// <summary>
+/// <c>alebrije classify --images ... --labels ... [--templates simple|imagenet7|imagenet80|FILE] [--probe FILE] [--top K]</c>
+/// </summary>
 internal static class ClassifyCommand
 {
     private static readonly Option<string[]> Images = new("--images")
@@ -81,7 +83,7 @@ internal static class ClassifyCommand
         (files, right) = ([.. good.Select(i => files[i])], [.. good.Select(i => right[i])]);
         terminal.CloseLine();
 
-        // What a class is scored by: the cosine with its text, or the logit of a fitted classifier.
+        // Score of a class: the cosine with its text, or the logit of a fitted classifier.
         var classes = classifier?.Labels ?? head!.Labels;
         var scores = embedded.Select(image => classifier?.Cosines(image) ?? head!.Logits(image)).ToArray();
         var scale = parsed.GetValue(Fit) ? ZeroShotClassifier.FitScale(scores, right) : head is null ? model.LogitScale : 1;
@@ -115,7 +117,7 @@ internal static class ClassifyCommand
         object Answer(string label, double probability, double score) => head is null ? new { label, probability, cosine = score } : new { label, probability, logit = score };
     }
 
-    /// <summary>The fitted classifier that was asked for; words and what belongs to them make no sense beside it.</summary>
+    /// <summary>The fitted classifier of <c>--probe</c>; labels and their options are rejected beside it.</summary>
     private static LinearHead? HeadOf(ParseResult parsed, Words words)
     {
         if (parsed.GetValue(Probe) is not { } path) return null;
@@ -151,14 +153,14 @@ internal static class ClassifyCommand
         return ([.. names], templates);
     }
 
-    /// <summary>Names of the classes as --set or --labels give them, every synonym; null where they give none.</summary>
+    /// <summary>Names of the classes from --set or --labels, every synonym; null if there are none.</summary>
     public static IReadOnlyList<string>? GivenNames(ParseResult parsed) => parsed.GetValue(Set) is { } name ? [.. ZeroShotSet.Find(name).Names.SelectMany(all => all)]
         : parsed.GetValue(Labels) is { Length: > 0 } given ? given : null;
 
-    /// <summary>A folder of class folders stands for the images in those; images beside them are left out.</summary>
+    /// <summary>Replaces a folder of class folders by the images in those; images beside them are left out.</summary>
     /// <param name="images">Files, folders and patterns.</param>
-    /// <param name="classes">Names of the classes; null where the folders name them.</param>
-    /// <param name="skipped">Told of the images that are left out.</param>
+    /// <param name="classes">Names of the classes; null to take them from the folders.</param>
+    /// <param name="skipped">Collects the images that are left out.</param>
     public static IEnumerable<string> WithFolders(IEnumerable<string> images, IReadOnlyList<string>? classes, SkippedPictures skipped)
     {
         foreach (var name in images)

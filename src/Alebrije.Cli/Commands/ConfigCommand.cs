@@ -3,10 +3,10 @@ using Alebrije.Catalog;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije config show [--origin]</c>: the settings that hold here, and where each comes from.</summary>
+/// <summary><c>alebrije config show [--origin]</c>: the effective settings, and the origin of each.</summary>
 internal static class ConfigCommand
 {
-    /// <summary>Variables of the environment that decide where files are and how the terminal is used.</summary>
+    /// <summary>Environment variables for the location of files and the use of the terminal.</summary>
     private static readonly string[] Variables =
         [ModelCatalog.Variable, "ALEBRIJE_EMOJI_FONT", "ALEBRIJE_CLDR", "ALEBRIJE_EMOJI_TEST", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "NO_COLOR"];
 

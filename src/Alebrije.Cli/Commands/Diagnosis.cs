@@ -9,29 +9,29 @@ using TorchSharp;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>How one thing stands.</summary>
+/// <summary>State of one checked item.</summary>
 internal enum FindingState
 {
-    /// <summary>As it should be.</summary>
+    /// <summary>In order.</summary>
     Ok,
 
-    /// <summary>Not there; something can be done without it.</summary>
+    /// <summary>Missing, but not required.</summary>
     Missing,
 
-    /// <summary>Nothing can be done without it.</summary>
+    /// <summary>Failed and required.</summary>
     Failed,
 }
 
-/// <summary>One thing that was looked at.</summary>
+/// <summary>Result of one check.</summary>
 /// <param name="Name">Its name in JSON.</param>
-/// <param name="Label">Its name for people.</param>
-/// <param name="State">How it stands.</param>
-/// <param name="Value">What was found, for people.</param>
-/// <param name="Remedy">What to do, or null.</param>
-/// <param name="Details">What was found, for programs.</param>
+/// <param name="Label">Its name in text output.</param>
+/// <param name="State">Its state.</param>
+/// <param name="Value">Finding in text output.</param>
+/// <param name="Remedy">Remedy, or null.</param>
+/// <param name="Details">Finding in JSON.</param>
 internal sealed record Finding(string Name, string Label, FindingState State, string Value, string? Remedy = null, object? Details = null);
 
-/// <summary>Looks at the machine: processor, memory, libtorch, default model, fonts and world data, GPU.</summary>
+/// <summary>Checks the machine: processor, memory, libtorch, default model, fonts and world data, GPU.</summary>
 internal static class Diagnosis
 {
     public static IReadOnlyList<Finding> Make(Words words, int? threads, bool isTerminal) =>
@@ -108,7 +108,7 @@ internal static class Diagnosis
 
     private static Finding Fonts(Words words)
     {
-        // Drawing a label proves that the built-in letters and the drawing library work.
+        // Drawing a label tests the built-in letters and the drawing library.
         try
         {
             PictureSheet.Draw([new RgbImage(8, 8)], ["Ñandú"]);
@@ -157,7 +157,7 @@ internal static class Diagnosis
     private static long? AvailableMemory() =>
         FirstField("/proc/meminfo", "MemAvailable")?.Split(' ')[0] is { } kilobytes && long.TryParse(kilobytes, CultureInfo.InvariantCulture, out var value) ? value * 1024 : null;
 
-    /// <summary>Value of "name : value" in one of Linux's tables; null elsewhere.</summary>
+    /// <summary>Value of "name : value" in a table of Linux; null elsewhere.</summary>
     private static string? FirstField(string file, string name)
     {
         if (!File.Exists(file)) return null;
@@ -165,7 +165,7 @@ internal static class Diagnosis
         return line?[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim();
     }
 
-    /// <summary>Graphics cards that Linux lists: by name where the driver says it, else by maker.</summary>
+    /// <summary>Graphics cards that Linux lists: by name if the driver has it, else by maker.</summary>
     private static List<string> GraphicsCards()
     {
         const string Nvidia = "/proc/driver/nvidia/gpus", Cards = "/sys/class/drm";

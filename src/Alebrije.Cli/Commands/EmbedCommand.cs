@@ -55,7 +55,7 @@ internal static class EmbedCommand
         return command;
     }
 
-    /// <summary>Path of the journal of finished embeddings; turned pictures have other embeddings, and so another journal.</summary>
+    /// <summary>Path of the journal of finished embeddings; turned images have other embeddings, and so another journal.</summary>
     private static string? JournalOf(string? path, bool upright) => path is null ? null : path + (upright ? ".upright.journal" : ".journal");
 
     private static string Beginning(float[] embedding) =>

@@ -7,13 +7,13 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Cli.Commands;
 
 /// <summary>The options <c>--images</c>, <c>--texts</c> and <c>--texts-file</c> of the verbs that embed.</summary>
-/// <param name="upright">Whether pictures are turned as their EXIF orientation asks where <c>--orientation</c> is not given.</param>
+/// <param name="upright">Default of <c>--orientation</c>: true to apply EXIF orientation.</param>
 internal sealed class EmbeddingInputs(bool upright)
 {
-    /// <summary>Side of the small pictures in tables and plots: sharp at twice the size at which they are shown.</summary>
+    /// <summary>Side of the thumbnails in tables and plots, in pixels: twice the size at which they are shown.</summary>
     private const int ThumbnailSide = 192;
 
-    /// <summary>A run of this many pictures is over before anybody stops it.</summary>
+    /// <summary>Largest number of images of a run without a journal.</summary>
     private const int ShortRun = 32;
 
     private readonly Option<string[]> images = new("--images")
@@ -40,11 +40,11 @@ internal sealed class EmbeddingInputs(bool upright)
         pictures.AddTo(command);
     }
 
-    /// <summary>True where pictures are turned by their EXIF orientation.</summary>
+    /// <summary>True if EXIF orientation is applied.</summary>
     public bool IsUpright(ParseResult parsed) => pictures.IsUpright(parsed);
 
-    /// <summary>The inputs that were asked for, checked as far as that is possible without a model.</summary>
-    /// <exception cref="UsageException">Nothing was given, or an empty text.</exception>
+    /// <summary>The inputs of the command line, checked as far as possible without a model.</summary>
+    /// <exception cref="UsageException">There are no inputs, or an empty text.</exception>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
     public AskedInputs Read(ParseResult parsed, Terminal terminal, Words words, CancellationToken cancellation)
     {
@@ -57,8 +57,8 @@ internal sealed class EmbeddingInputs(bool upright)
         return new AskedInputs(ImageFiles.Expand(parsed.GetValue(images) ?? [], words, skipped, cancellation), all, skipped);
     }
 
-    /// <summary>Embeds pictures and texts with the model that was asked for. Pictures that cannot be read are left out.</summary>
-    /// <exception cref="ImageFormatException">There were pictures, and none of them can be read.</exception>
+    /// <summary>Embeds images and texts with the chosen model. Unreadable images are left out.</summary>
+    /// <exception cref="ImageFormatException">There are images, and all of them are unreadable.</exception>
     public static Embedded Embed(
         ParseResult parsed, Terminal terminal, Words words, AskedInputs asked, bool thumbnails, CancellationToken cancellation, string? journalFile = null)
     {
@@ -113,7 +113,7 @@ internal sealed class EmbeddingInputs(bool upright)
             return image;
         }
 
-        // Called with the pieces done, those of an earlier run with them.
+        // Called with the number of finished items, including those of an earlier run.
         Action<int> Report(Func<int, string> sentence, int of, int before = 0)
         {
             var remaining = new RemainingTime(of, before);
@@ -157,10 +157,10 @@ internal sealed class EmbeddingInputs(bool upright)
     }
 }
 
-/// <summary>Pictures and texts that were asked for, and the reader of the pictures.</summary>
+/// <summary>Images and texts of the command line, and the reader of the images.</summary>
 internal sealed record AskedInputs(IReadOnlyList<string> Images, IReadOnlyList<string> Texts, SkippedPictures Skipped);
 
-/// <summary>Embeddings with their labels, and the pictures that were left out.</summary>
+/// <summary>Embeddings with their labels, and the images that were left out.</summary>
 internal sealed record Embedded(
     EmbeddingSpace Space, IReadOnlyList<string> ImageLabels, float[][] Images, IReadOnlyList<string> Texts, float[][] OfTexts, RgbImage?[] Thumbnails, SkippedPictures Skipped)
 {
@@ -168,7 +168,7 @@ internal sealed record Embedded(
 
     public int Dimensions => Space.Dimensions;
 
-    /// <summary>Images first, then texts, each in the order in which they were given.</summary>
+    /// <summary>Images first, then texts, each in the order of the command line.</summary>
     public EmbeddingItem[] Items =>
     [
         .. ImageLabels.Select((label, i) => new EmbeddingItem(EmbeddingKind.Image, label, Images[i])),

@@ -7,7 +7,9 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije evaluate [--only clip,prior,decoder,autoencoder,upsampler] [--count N] [--out DIR] [--per-concept FILE]</c></summary>
+/// <summary>
+/// <c>alebrije evaluate [--only clip,prior,decoder,autoencoder,upsampler] [--count N] [--out DIR] [--per-concept FILE]</c>
+/// </summary>
 internal static class EvaluateCommand
 {
     private const int PicturesPerConcept = 2;
@@ -86,7 +88,7 @@ internal static class EvaluateCommand
 
     private static string[] Split(string? names) => names?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
 
-    /// <summary>One row a prior or baseline, one column a figure.</summary>
+    /// <summary>Writes one row for each prior or baseline, one column for each figure.</summary>
     private static void SayPriors(Terminal terminal, Words words, EvaluationResult result)
     {
         string[] figures = ["cosine", "retrieval_r1", "gap_closed", "energy_distance", "drawn_top1", "drawn_top5"];
@@ -123,7 +125,7 @@ internal static class EvaluateCommand
 
     private static string Row(Words words, string label, string name, Figure figure) => words["evaluate.row", label, Number(name, figure.Value), Number(name, figure.Low), Number(name, figure.High), figure.Count];
 
-    /// <summary>Decibels, lengths and cosines as they are, shares in percent.</summary>
+    /// <summary>Formats decibels, lengths and cosines as they are, shares in percent.</summary>
     private static string Number(string name, double value) =>
         name.Contains("psnr", StringComparison.Ordinal) ? value.ToString("F2", CultureInfo.InvariantCulture) + " dB"
         : name is "cosine" or "modality_gap" or "energy_distance" ? value.ToString("F3", CultureInfo.InvariantCulture)

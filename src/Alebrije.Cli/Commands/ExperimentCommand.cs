@@ -8,7 +8,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>What the verbs have in common that show one of the DALL-E 2 paper's experiments: drawing options, and where the pictures go.</summary>
+/// <summary>Common part of the verbs for the DALL-E 2 paper's experiments: sampling options, and paths of the images.</summary>
 internal sealed class ExperimentCommand
 {
     private readonly Terminal terminal;
@@ -33,7 +33,7 @@ internal sealed class ExperimentCommand
     private Command Command { get; }
 
     /// <summary>Makes a verb.</summary>
-    /// <param name="terminal">Where it speaks.</param>
+    /// <param name="terminal">The terminal.</param>
     /// <param name="kind">The experiment.</param>
     /// <param name="name">The verb.</param>
     /// <param name="own">Arguments and options of its own.</param>
@@ -54,11 +54,11 @@ internal sealed class ExperimentCommand
         return verb.Command;
     }
 
-    /// <summary>A text, or a picture where a file of that name is there. What ends like a picture's name is one.</summary>
+    /// <summary>A text, or an image if a file of that name exists or the name ends as an image's.</summary>
     public static ExperimentPart PartOf(ParseResult parsed, string text, double weight = 1) =>
         File.Exists(text) || PillowImage.HasPictureName(text) ? PictureOf(parsed, text) with { Weight = weight } : new ExperimentPart(text, null, weight);
 
-    /// <summary>The path of a picture that has to be there.</summary>
+    /// <summary>An image whose file must exist.</summary>
     public static ExperimentPart PictureOf(ParseResult parsed, string path) => File.Exists(path)
         ? new ExperimentPart(null, path)
         : throw new FileNotFoundException(new Words(CommonOptions.LanguageOf(parsed))["experiment.no-picture", path]);
@@ -116,6 +116,6 @@ internal sealed class ExperimentCommand
         };
     }
 
-    /// <summary>An option of this verb, or null where the verb has one of its own by that name.</summary>
+    /// <summary>An option of this verb, or null if the verb has an own one of that name.</summary>
     private static T? ValueOf<T>(ParseResult parsed, Option<T?> option) where T : struct => parsed.CommandResult.Command.Options.Contains(option) ? parsed.GetValue(option) : null;
 }

@@ -5,17 +5,17 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>Where the pictures of an experiment went.</summary>
+/// <summary>Files of an experiment.</summary>
 /// <param name="Sheet">The labelled sheet, or null.</param>
 /// <param name="Animation">The animation, or null.</param>
-/// <param name="Pictures">The pictures one by one; empty where only the sheet is written.</param>
+/// <param name="Pictures">The single images; empty if only the sheet is written.</param>
 internal sealed record SavedExperiment(string? Sheet, string? Animation, IReadOnlyList<string> Pictures)
 {
     /// <summary>True if nothing is written.</summary>
     public bool IsEmpty => Sheet is null && Animation is null && Pictures.Count == 0;
 }
 
-/// <summary>Writes an experiment's sheet, pictures, animation and numbers; each PNG holds the recipe of its picture.</summary>
+/// <summary>Writes an experiment's sheet, images, animation and numbers; each PNG contains the recipe of its image.</summary>
 internal sealed class ExperimentFiles
 {
     private const string SheetName = "sheet.png", AnimationName = "animation.png";
@@ -54,16 +54,16 @@ internal sealed class ExperimentFiles
     /// <summary>The verb of a kind.</summary>
     public static string Name(ExperimentKind kind) => kind == ExperimentKind.PcaReconstruct ? "pca-reconstruct" : kind.ToString().ToLowerInvariant();
 
-    /// <summary>Files that are written so far; the sheet is null before it is.</summary>
+    /// <summary>Files written so far; the sheet is null before it is written.</summary>
     public SavedExperiment Saved { get; private set; } = new(null, null, []);
 
-    /// <summary>Writes the last picture of what is drawn so far, where pictures are written one by one.</summary>
+    /// <summary>Writes the last image of the result so far, if single images are written.</summary>
     public void Add(string model, ExperimentResult result)
     {
         if (folder is not null) Saved = Saved with { Pictures = [.. Saved.Pictures, Picture(folder, model, result, result.Pictures.Count - 1)] };
     }
 
-    /// <summary>Writes the sheet, and the animation where there is one.</summary>
+    /// <summary>Writes the sheet, and the animation if there is one.</summary>
     public void Save(string model, ExperimentResult result)
     {
         result.Sheet().SavePng(sheet, Recipe.Of(model, result, picture: null));
@@ -73,7 +73,7 @@ internal sealed class ExperimentFiles
         Saved = Saved with { Animation = animation };
     }
 
-    /// <summary>Writes the numbers of every picture, and the pictures.</summary>
+    /// <summary>Writes the figures of every image, and the images.</summary>
     public static void Trace(string folder, string model, ExperimentResult result)
     {
         Directory.CreateDirectory(folder);

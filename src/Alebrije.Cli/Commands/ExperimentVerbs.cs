@@ -3,7 +3,7 @@ using Alebrije.Pipelines.Experiments;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>The verbs that show what the DALL-E 2 paper shows.</summary>
+/// <summary>The verbs for the experiments of the DALL-E 2 paper.</summary>
 internal static class ExperimentVerbs
 {
     public static IEnumerable<Command> Create(Terminal terminal) =>

@@ -8,11 +8,11 @@ internal static class ExperimentWords
 {
     private const string CosineTo = "cosine to ";
 
-    /// <summary>The result with labels in the language; those that are numbers or names stay.</summary>
+    /// <summary>The result with labels in the language; labels that are numbers or names stay.</summary>
     public static ExperimentResult Labelled(Words words, ExperimentResult result) => result.Experiment.Kind != ExperimentKind.PcaReconstruct ? result
         : result with { Pictures = [.. result.Pictures.Select(picture => picture with { Label = Components(words, picture) })] };
 
-    /// <summary>A picture's numbers in words; those that its label says already are left out.</summary>
+    /// <summary>An image's numbers in words, except those in its label.</summary>
     public static string Line(Words words, ExperimentPicture picture) => string.Join("  ", picture.Numbers.Select(number => number.Key switch
     {
         "components" or "guidance" or "prior_guidance" => "",

@@ -4,7 +4,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>A list of files from what users type for pictures: files, folders, patterns with * and ?.</summary>
+/// <summary>Lists the image files of a command line: files, folders, patterns with * and ?.</summary>
 internal sealed class ImageFiles
 {
     private const string AnyDepth = "**";
@@ -18,28 +18,29 @@ internal sealed class ImageFiles
 
     private Action<string, Exception>? Unreadable => skipped is null ? null : skipped.Reader.Skip;
 
-    /// <summary>The files in the order in which they were named; those of a folder or a pattern by name, 2 before 10. No real file comes twice.</summary>
-    /// <param name="names">What was typed.</param>
+    /// <summary>The files in the order of the arguments; those of a folder or a pattern by name, 2 before 10, without duplicates.</summary>
+    /// <param name="names">Arguments.</param>
     /// <param name="words">Language.</param>
-    /// <param name="skipped">Told of folders that may not be read, and of pictures of kinds that are not; null throws the former and drops the latter.</param>
+    /// <param name="skipped">Collects folders without access and images of unsupported kinds; null throws the former and drops the
+    /// latter.</param>
     /// <param name="cancellation">Stops between two folders.</param>
-    /// <exception cref="FileNotFoundException">A file is missing, or a folder or pattern gives no picture; one sentence.</exception>
+    /// <exception cref="FileNotFoundException">A file is missing, or a folder or pattern has no image; one sentence.</exception>
     public static IReadOnlyList<string> Expand(IEnumerable<string> names, Words words, SkippedPictures? skipped = null, CancellationToken cancellation = default)
     {
         var files = new ImageFiles(words, skipped, cancellation);
         return [.. VisibleFolder.EachFileOnce(names.SelectMany(files.Files))];
     }
 
-    /// <summary>Names of rows: file names, or paths where two files have one name.</summary>
+    /// <summary>Names of rows: file names, or paths if two files have the same name.</summary>
     public static IReadOnlyList<string> Labels(IReadOnlyList<string> paths)
     {
         var count = paths.CountBy(path => Path.GetFileName(path)).ToDictionary();
         return [.. paths.Select(path => count[Path.GetFileName(path)] == 1 ? Path.GetFileName(path) : path)];
     }
 
-    /// <summary>True of a folder whose folders stand for classes: it has no pictures of its own, or one of them has the name of a class.</summary>
-    /// <param name="name">What was typed.</param>
-    /// <param name="classes">Names of the classes; null where the folders name them, and every folder with pictures is one.</param>
+    /// <summary>True for a folder of class folders: it has no images of its own, or one of its folders has the name of a class.</summary>
+    /// <param name="name">Argument.</param>
+    /// <param name="classes">Names of the classes; null: every folder with images is a class.</param>
     public static bool IsFolderOfClasses(string name, IReadOnlyCollection<string>? classes)
     {
         if (!Directory.Exists(name)) return false;
@@ -93,7 +94,7 @@ internal sealed class ImageFiles
         var (part, rest) = (pattern.Span[0], pattern[1..]);
         if (part == AnyDepth)
         {
-            // Nothing behind it means every file; else this folder and all below it.
+            // An empty rest means every file; else this folder and all below it.
             if (rest.IsEmpty) rest = new[] { "*" };
             return folder.Tree(Unreadable, cancellation).SelectMany(place => Below(place, rest));
         }
@@ -103,7 +104,7 @@ internal sealed class ImageFiles
     }
 }
 
-/// <summary>Names as people sort them: runs of digits by their value, everything else letter by letter without regard to case.</summary>
+/// <summary>Natural sort order: runs of digits by their value, everything else letter by letter without regard to case.</summary>
 internal sealed class NaturalOrder : IComparer<string>
 {
     public static NaturalOrder Instance { get; } = new();
@@ -124,7 +125,7 @@ internal sealed class NaturalOrder : IComparer<string>
         return rest != 0 ? rest : x.Length != y.Length ? x.Length.CompareTo(y.Length) : string.CompareOrdinal(x, y);
     }
 
-    /// <summary>Digits from a place on.</summary>
+    /// <summary>Digits from a position on.</summary>
     private static int Digits(string text, int start)
     {
         var end = start;
@@ -132,7 +133,7 @@ internal sealed class NaturalOrder : IComparer<string>
         return end - start;
     }
 
-    /// <summary>A folder's files stand together: what separates folders comes before every letter.</summary>
+    /// <summary>Sort key of a letter: folder separators come first, so that a folder's files stay together.</summary>
     private static char Letter(char c) => c == Path.DirectorySeparatorChar ? '\0' : char.ToUpperInvariant(c);
 
     private static int CompareNumbers(ReadOnlySpan<char> a, ReadOnlySpan<char> b)

@@ -6,7 +6,7 @@ namespace Alebrije.Cli.Commands;
 /// <summary>Size of an image on the command line: a side in pixels, or width x height, as in <c>768x512</c>.</summary>
 internal static partial class ImageSize
 {
-    /// <summary>Side, or height and width; all null where nothing was given.</summary>
+    /// <summary>Side, or height and width; all null without a value.</summary>
     /// <param name="given">The option's value, or null.</param>
     /// <param name="words">Language of errors.</param>
     /// <exception cref="UsageException">It is no size.</exception>

@@ -8,7 +8,7 @@ using Alebrije.Pipelines.Estimates;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije imagine PROMPT...</c>: text to image, the whole chain.</summary>
+/// <summary><c>alebrije imagine PROMPT...</c>: text to image with the whole pipeline.</summary>
 internal static class ImagineCommand
 {
     private static readonly Argument<string[]> Prompts = new("prompt") { Arity = ArgumentArity.ZeroOrMore };
@@ -91,7 +91,7 @@ internal static class ImagineCommand
         return 0;
     }
 
-    /// <summary>The pictures in order, in batches where no stage is traced; with <c>--best-of</c> the scores of all candidates beside each.</summary>
+    /// <summary>The images in order, in batches unless a stage is traced; with <c>--best-of</c> with all candidates' scores.</summary>
     private static IEnumerable<(GenerationResult Result, IReadOnlyList<object>? Candidates)> Draw(
         ParseResult parsed, ImagePipeline pipeline, GenerationRequest[] requests, StepProgress progress, CancellationToken cancellation)
     {
@@ -136,7 +136,7 @@ internal static class ImagineCommand
         };
     }
 
-    /// <summary>The best of several pictures by CLIP, with the seeds and scores of all of them; null where only one was drawn.</summary>
+    /// <summary>The best of several images by CLIP, with the seeds and scores of all of them; null for a single one.</summary>
     private static (GenerationResult Result, IReadOnlyList<object>? Scores) Best(
         ImagePipeline pipeline, GenerationRequest request, int count, StepProgress progress, GenerationTrace? trace, Words words, CancellationToken cancellation)
     {
@@ -187,11 +187,11 @@ internal static class ImagineCommand
         return requests;
     }
 
-    /// <summary>Folders of later stages that take the place of those the model is published with; null where none was given, empty for <c>none</c>.</summary>
+    /// <summary>Folders of later stages in place of the published ones; null without the option, empty for <c>none</c>.</summary>
     private static string[]? Stages(ParseResult parsed) => parsed.GetValue(Stage) is not { Length: > 0 } given ? null
         : given is ["none"] ? [] : [.. given.Select(ModelCatalog.Create().Find)];
 
-    /// <summary>The image of an option; its file has to be there.</summary>
+    /// <summary>The image of an option; its file must exist.</summary>
     private static ImageInput? Given(ParseResult parsed, Option<string?> option, Words words) => parsed.GetValue(option) is not { } file ? null
         : File.Exists(file) ? new ImageInput(Path.GetFullPath(file)) : throw new FileNotFoundException(words["experiment.no-picture", file]);
 

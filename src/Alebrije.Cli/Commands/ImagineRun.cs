@@ -8,7 +8,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>Finished pictures of <c>imagine</c>: their files, their lines, and the one JSON document about them.</summary>
+/// <summary>Finished images of <c>imagine</c>: their files, their lines, and the one JSON document about them.</summary>
 internal sealed class ImagineRun(Terminal terminal, Words words, bool json, ImagePipeline pipeline, OutputNames names)
 {
     private readonly Dictionary<string, double> seconds = new() { ["load"] = 0 };
@@ -17,21 +17,21 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
     private readonly HashSet<RunNote> told = [];
     private readonly HashSet<string> hinted = [];
 
-    /// <summary>Measured concepts of the model, for hints; null where its folder has none.</summary>
+    /// <summary>Measured concepts of the model, for hints; null if its folder has none.</summary>
     public ModelRecord? Record { get; init; }
 
-    /// <summary>True keeps the pictures for <see cref="SaveSheet"/>.</summary>
+    /// <summary>True to keep the images for <see cref="SaveSheet"/>.</summary>
     public bool KeepsSheet { get; init; }
 
-    /// <summary>Clock of the run, begun before the model was loaded.</summary>
+    /// <summary>Clock of the run, started before the model was loaded.</summary>
     public required Stopwatch Clock { get; init; }
 
     /// <summary>Records the time until the model was loaded.</summary>
     public void Loaded() => seconds["load"] = Clock.Elapsed.TotalSeconds;
 
-    /// <summary>Saves a picture and writes its line.</summary>
-    /// <param name="result">The picture.</param>
-    /// <param name="candidates">Seeds and scores of the pictures that it was chosen from; null where only one was drawn.</param>
+    /// <summary>Saves an image and writes its line.</summary>
+    /// <param name="result">The image.</param>
+    /// <param name="candidates">Seeds and scores of the candidates; null for a single one.</param>
     public void Add(GenerationResult result, IReadOnlyList<object>? candidates)
     {
         var (request, path) = (result.Request, names.Of(images.Count));
@@ -46,7 +46,7 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
         if (!json) Show(result, path);
     }
 
-    /// <summary>Saves all pictures side by side.</summary>
+    /// <summary>Saves all images side by side.</summary>
     public void SaveSheet(string file)
     {
         var options = new PictureSheetOptions { Columns = Math.Min(8, sheet.Count), CellSize = Math.Max(128, sheet.Max(cell => cell.Picture.Width)) };
@@ -61,14 +61,14 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
             $"{Clock.Elapsed.TotalSeconds:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
     }
 
-    /// <summary>The JSON document of the finished pictures; null where there is none.</summary>
+    /// <summary>The JSON document of the finished images; null if there is none.</summary>
     public object? Document()
     {
         seconds["total"] = Clock.Elapsed.TotalSeconds;
         return images.Count == 0 ? null : new { model = pipeline.Name, images, seconds };
     }
 
-    /// <summary>A sentence about a prompt that names nothing the model was measured to draw.</summary>
+    /// <summary>A hint for a prompt without any concept that the model was measured to draw.</summary>
     private string Hint(ModelRecord record, string prompt)
     {
         var nearest = string.Join(", ", KnownConcepts.Nearest(record, pipeline, prompt, words.Language == "es" ? Language.Spanish : Language.English));

@@ -3,19 +3,19 @@ using Alebrije.Catalog;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>The model that <c>--model</c> names, for a verb that runs it.</summary>
+/// <summary>The model of <c>--model</c>, for a verb that runs it.</summary>
 internal static class ModelChoice
 {
     private const string Prior = "prior";
 
-    /// <summary>Verbs that need what another one of the catalogue's lists needs.</summary>
+    /// <summary>Verbs with the same requirements as another verb in the catalogue's lists.</summary>
     private static readonly Dictionary<string, string> Alike = new(StringComparer.Ordinal)
     {
         ["robustness"] = "classify", ["probe"] = "classify", ["classifier"] = "classify", ["bench"] = "embed", ["evaluate"] = "imagine",
     };
 
     /// <summary>The model's folder.</summary>
-    /// <exception cref="UsageException">It is a published model that the verb does not run, and it is not on the disk: there is nothing to be gained by fetching it.</exception>
+    /// <exception cref="UsageException">It is a published model that the verb cannot run, and it is not on the disk.</exception>
     /// <exception cref="Weights.CheckpointNotFoundException">It is not on the disk, or unknown.</exception>
     public static string Find(ParseResult parsed)
     {
@@ -24,7 +24,7 @@ internal static class ModelChoice
         return catalog.Find(name);
     }
 
-    /// <summary>Refuses a published model that the verb does not run before it is fetched.</summary>
+    /// <summary>Rejects a published model that the verb cannot run, before any download.</summary>
     public static void Check(ModelCatalog catalog, string verb, string name, Words words)
     {
         var model = PublishedModels.Find(name) ?? PublishedModels.All.FirstOrDefault(model => model.Repositories[0].Equals(name, StringComparison.OrdinalIgnoreCase));

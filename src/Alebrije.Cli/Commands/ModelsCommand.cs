@@ -52,7 +52,7 @@ internal static class ModelsCommand
                 [words["word.on-this-disk"], words["word.kind"], ">" + words["word.size"], words["word.licence"]],
                 models.Select(m => new[] { m.Name, Kind(words, m.Kind), Size(m.Bytes), m.Licence ?? "" }));
 
-            // Whole, on lines of their own: a path that a table breaks cannot be copied.
+            // On lines of their own: a path broken by a table cannot be copied.
             foreach (var model in models) terminal.Say($"{model.Name}: {model.Folder}");
         }
 
@@ -98,7 +98,7 @@ internal static class ModelsCommand
         return command;
     }
 
-    /// <summary>What is known of a model that is not on the disk.</summary>
+    /// <summary>Writes the published facts of a model that is not on the disk.</summary>
     private static void SayPublished(Terminal terminal, Words words, PublishedModel model, bool json)
     {
         if (json)
@@ -151,7 +151,7 @@ internal static class ModelsCommand
 
     private static int Whole(JsonNode? node) => node is JsonValue value && value.TryGetValue<int>(out var number) ? number : 0;
 
-    /// <summary>Every figure of a tree of metrics, named by its path.</summary>
+    /// <summary>All figures in a tree of metrics, named by their path.</summary>
     private static IEnumerable<IReadOnlyList<string>> Figures(JsonObject metrics, string path)
     {
         foreach (var (name, value) in metrics)
@@ -173,7 +173,7 @@ internal static class ModelsCommand
         }
     }
 
-    /// <summary>Decibels, lengths and cosines as they are, shares in percent.</summary>
+    /// <summary>Formats decibels, lengths and cosines as they are, shares in percent.</summary>
     private static string Number(string name, JsonValue value) =>
         !value.TryGetValue<double>(out var number) ? value.ToString()
         : name.StartsWith("psnr", StringComparison.Ordinal) ? number.ToString("F1", CultureInfo.InvariantCulture) + " dB"

@@ -6,10 +6,12 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije classify --multi-label [--thresholds FILE] [--fit-thresholds DIR|CSV] [--truth DIR|CSV]</c>: each label by itself.</summary>
+/// <summary>
+/// <c>alebrije classify --multi-label [--thresholds FILE] [--fit-thresholds DIR|CSV] [--truth DIR|CSV]</c>: independent labels.
+/// </summary>
 internal static class MultiLabelClassification
 {
-    /// <summary>What stands against each label where <c>--contrast</c> names nothing.</summary>
+    /// <summary>Contrast of each label without <c>--contrast</c>.</summary>
     private const string Neutral = "a picture";
 
     public static readonly Option<bool> IsAsked = new("--multi-label");
@@ -22,8 +24,8 @@ internal static class MultiLabelClassification
 
     public static readonly Option<string?> Truth = new("--truth") { HelpName = "DIR|CSV" };
 
-    /// <summary>Whether labels are decided by themselves.</summary>
-    /// <exception cref="UsageException">An option that belongs to it stands without it.</exception>
+    /// <summary>True if labels are independent of each other.</summary>
+    /// <exception cref="UsageException">An option for independent labels is given without it.</exception>
     public static bool Wants(ParseResult parsed, Words words)
     {
         if (parsed.GetValue(IsAsked)) return true;
@@ -34,11 +36,11 @@ internal static class MultiLabelClassification
     }
 
     /// <param name="parsed">The command line.</param>
-    /// <param name="terminal">Where it is shown.</param>
+    /// <param name="terminal">The terminal.</param>
     /// <param name="words">Language.</param>
-    /// <param name="classes">Names and templates, from the images or from labels that are known otherwise.</param>
-    /// <param name="images">What <c>--images</c> named.</param>
-    /// <param name="contrast">What <c>--contrast</c> named, or null.</param>
+    /// <param name="classes">Names and templates, given or from labelled images.</param>
+    /// <param name="images">Values of <c>--images</c>.</param>
+    /// <param name="contrast">Values of <c>--contrast</c>, or null.</param>
     /// <param name="skipped">Reads the images.</param>
     /// <param name="cancellation">Stops between batches.</param>
     public static int Run(

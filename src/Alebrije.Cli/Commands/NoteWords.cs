@@ -3,7 +3,7 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>Notes of a run in the language of the user; one of no known kind stays in English.</summary>
+/// <summary>Notes of a run in the language of the user; one of an unknown kind stays in English.</summary>
 internal static class NoteWords
 {
     /// <summary>Writer of a run's notes to a terminal.</summary>
@@ -21,6 +21,6 @@ internal static class NoteWords
         _ => note.Sentence,
     };
 
-    /// <summary>The sentence of a picture that was left out; its reason is the library's, in English.</summary>
+    /// <summary>The sentence about a skipped image; its reason is the library's, in English.</summary>
     public static string Skipped(Words words, SkippedPicture picture) => words["skipped.picture", picture.File, picture.Reason];
 }

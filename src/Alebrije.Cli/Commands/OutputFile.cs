@@ -3,11 +3,11 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>Options that name a file to be written: what it may end in is checked while the command line is read, before any work.</summary>
+/// <summary>Options for output files: their extension is checked during parsing, before any work.</summary>
 internal static class OutputFile
 {
     /// <summary>An option <c>--out FILE</c>.</summary>
-    /// <param name="endings">Endings that are possible, in lower case with their dot.</param>
+    /// <param name="endings">Allowed extensions, in lower case with their dot.</param>
     public static Option<string?> Option(params string[] endings)
     {
         var option = new Option<string?>("--out") { HelpName = "FILE" };
@@ -19,7 +19,9 @@ internal static class OutputFile
         return option;
     }
 
-    /// <summary>Refuses a file that cannot be written, before the work is done: it is opened for writing, and what was not there is taken away again.</summary>
+    /// <summary>
+    /// Rejects a file that cannot be written, before the work: opens it for writing and removes it again if it did not exist.
+    /// </summary>
     /// <exception cref="IOException">It cannot be written; one sentence.</exception>
     public static void Check(string? path, Words words)
     {
@@ -45,22 +47,22 @@ internal static class OutputFile
         _ => refusal.Detail,
     }];
 
-    /// <summary>Refuses the name of a picture of another format than those that are written.</summary>
-    /// <param name="output">What <c>--out</c> named.</param>
-    /// <param name="animates">Whether animations are written too.</param>
+    /// <summary>Rejects the extension of an image format that is not written.</summary>
+    /// <param name="output">Value of <c>--out</c>.</param>
+    /// <param name="animates">True if animations are written too.</param>
     /// <param name="words">Language of the sentence.</param>
-    /// <exception cref="UsageException">It ends like one.</exception>
+    /// <exception cref="UsageException">It has such an extension.</exception>
     public static void RefuseOtherPictures(string output, bool animates, Words words)
     {
         if (Path.GetExtension(output).ToLowerInvariant() is not (".jpg" or ".jpeg" or ".webp" or ".gif" or ".bmp")) return;
         throw new UsageException(animates ? words["output.not-png-nor-apng", output] : words["output.not-png", output]);
     }
 
-    /// <summary>Refuses a folder that takes no files, before the work is done; makes it where there is none.</summary>
+    /// <summary>Rejects a folder without write access, before the work; creates a missing one.</summary>
     /// <param name="path">The folder, or null.</param>
-    /// <param name="file">Name of a file that is going to be written there.</param>
+    /// <param name="file">Name of a file to be written there.</param>
     /// <param name="words">Language.</param>
-    /// <exception cref="IOException">It cannot be made or written to; one sentence.</exception>
+    /// <exception cref="IOException">It cannot be created or written to; one sentence.</exception>
     public static void CheckFolder(string? path, string file, Words words)
     {
         if (path is null) return;
@@ -76,8 +78,8 @@ internal static class OutputFile
         Check(Path.Combine(path, file), words);
     }
 
-    /// <summary>Refuses a folder that holds something already: what is written there would replace it, or be mixed with it.</summary>
-    /// <param name="option">The option that names it.</param>
+    /// <summary>Rejects a folder that is not empty: its files would be replaced or mixed with the output.</summary>
+    /// <param name="option">The option of the folder.</param>
     /// <param name="path">The folder, or null.</param>
     /// <param name="words">Language of the sentence.</param>
     /// <exception cref="IOException">It is not empty, or no folder; one sentence.</exception>
@@ -89,8 +91,8 @@ internal static class OutputFile
             throw new IOException(words["output.folder-not-empty", option, path]);
     }
 
-    /// <summary>A name that no file has: the stem with <c>.png</c>, or with a number before it.</summary>
-    /// <param name="stem">The path without its ending.</param>
+    /// <summary>An unused file name: the stem with <c>.png</c>, or with a number before it.</summary>
+    /// <param name="stem">The path without its extension.</param>
     public static string Free(string stem)
     {
         var path = stem + ".png";
@@ -98,7 +100,7 @@ internal static class OutputFile
         return path;
     }
 
-    /// <summary>A path without its ending.</summary>
+    /// <summary>A path without its extension.</summary>
     public static string StemOf(string path) => Path.Combine(Path.GetDirectoryName(path) ?? "", Path.GetFileNameWithoutExtension(path));
 
     private static string Listed(string[] endings, Words words) =>

@@ -3,7 +3,7 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>File names of a run's pictures; nothing that exists is overwritten without being named.</summary>
+/// <summary>File names of a run's images; only an explicitly named file is overwritten.</summary>
 internal sealed class OutputNames
 {
     private readonly string? folder;
@@ -36,7 +36,9 @@ internal sealed class OutputNames
         }
     }
 
-    /// <summary>Path of picture <paramref name="i"/>; without an output a name that no file has, so that each is written before the next is asked for.</summary>
+    /// <summary>
+    /// Path of image <paramref name="i"/>; without an output an unused name, so that each must be written before the next call.
+    /// </summary>
     public string Of(int i)
     {
         if (file is not null) return file;

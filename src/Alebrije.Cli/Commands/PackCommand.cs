@@ -3,7 +3,10 @@ using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije pack --clip DIR --autoencoder DIR --prior DIR --decoder DIR [--upsampler DIR] --out DIR</c>, or <c>pack --decoder DIR --out MODEL</c>, <c>pack --upsampler DIR --out MODEL</c></summary>
+/// <summary>
+/// <c>alebrije pack --clip DIR --autoencoder DIR --prior DIR --decoder DIR [--upsampler DIR] --out DIR</c>, or <c>pack --decoder DIR --out
+/// MODEL</c>, <c>pack --upsampler DIR --out MODEL</c>
+/// </summary>
 internal static class PackCommand
 {
     public static Command Create(Terminal terminal)

@@ -3,28 +3,28 @@ using Alebrije.Tensors;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>Difference of two drawings of one recipe.</summary>
-/// <param name="Largest">Largest difference of two bytes, 0 to 255; null where the sizes differ.</param>
-/// <param name="MeanDifference">Mean difference of two bytes; null where the sizes differ.</param>
+/// <summary>Difference of two images of one recipe.</summary>
+/// <param name="Largest">Largest difference of two bytes, 0 to 255; null if the sizes differ.</param>
+/// <param name="MeanDifference">Mean difference of two bytes; null if the sizes differ.</param>
 /// <param name="RoundingLimit">Largest difference that rounding explains.</param>
 internal sealed record PictureComparison(int? Largest, double? MeanDifference, int RoundingLimit)
 {
-    /// <summary>Largest difference of a byte where products are float32: another number of threads or another processor gave 1.</summary>
+    /// <summary>Largest byte difference with float32 matrix products: another number of threads or another processor gave 1.</summary>
     private const int Float32Limit = 2;
 
-    /// <summary>Largest difference of a byte where products have bfloat16's 8 significant bits: another processor gave 5.</summary>
+    /// <summary>Largest byte difference with bfloat16 matrix products (8 significant bits): another processor gave 5.</summary>
     private const int Bf16Limit = 12;
 
-    /// <summary>True where every byte is the same.</summary>
+    /// <summary>True if all bytes are equal.</summary>
     public bool Same => Largest == 0;
 
-    /// <summary>True where bytes differ, and by no more than rounding explains.</summary>
+    /// <summary>True if bytes differ, but not by more than rounding explains.</summary>
     public bool IsRounding => !Same && Largest <= RoundingLimit;
 
-    /// <summary>Compares two pictures.</summary>
-    /// <param name="given">A picture.</param>
-    /// <param name="again">Another drawing of the same recipe.</param>
-    /// <param name="precision">Number formats of the second drawing.</param>
+    /// <summary>Compares two images.</summary>
+    /// <param name="given">An image.</param>
+    /// <param name="again">Another image of the same recipe.</param>
+    /// <param name="precision">Floating-point formats of the second image.</param>
     public static PictureComparison Of(RgbImage given, RgbImage again, Pipelines.PipelinePrecision precision)
     {
         var limit = precision is { Decoder: Precision.Fp32, Prior: Precision.Fp32 } ? Float32Limit : Bf16Limit;

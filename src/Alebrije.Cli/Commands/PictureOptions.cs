@@ -2,8 +2,8 @@ using System.CommandLine;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>The options <c>--strict</c> and <c>--orientation</c> of the verbs that read folders of pictures.</summary>
-/// <param name="upright">Whether pictures are turned as their EXIF orientation asks where <c>--orientation</c> is not given.</param>
+/// <summary>The options <c>--strict</c> and <c>--orientation</c> of the verbs that read folders of images.</summary>
+/// <param name="upright">Default of <c>--orientation</c>: true to apply EXIF orientation.</param>
 internal sealed class PictureOptions(bool upright)
 {
     private const string Apply = "apply", Ignore = "ignore";
@@ -21,10 +21,10 @@ internal sealed class PictureOptions(bool upright)
         command.Add(orientation);
     }
 
-    /// <summary>Begins to read pictures.</summary>
+    /// <summary>A reader of images with the options.</summary>
     public SkippedPictures Read(ParseResult parsed, Words words) => new(words, IsUpright(parsed), parsed.GetValue(strict));
 
-    /// <summary>True where pictures are turned by their EXIF orientation.</summary>
+    /// <summary>True if EXIF orientation is applied.</summary>
     public bool IsUpright(ParseResult parsed) => parsed.GetValue(orientation) == Apply;
 
     private static Option<string> Orientation(bool upright)

@@ -23,7 +23,7 @@ internal static class PreprocessCommand
             var values = processor.Prepare(picture);
             if (path is not null) Npy.Write(path, values, 3, h, w);
 
-            // The numbers that are subtracted and divided by; none where the checkpoint leaves pixels as they are.
+            // The mean and the standard deviation of the normalisation; none if the checkpoint does not normalise.
             var (options, average) = (processor.Options, values.Average(x => (double)x));
             var (mean, std) = options.DoNormalize ? (options.Mean, options.Deviation) : ((IReadOnlyList<double>)[0, 0, 0], [1, 1, 1]);
             if (parsed.GetValue(CommonOptions.Json))

@@ -4,7 +4,7 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>How the verbs that draw let people choose a prior.</summary>
+/// <summary>Options of the choice of a prior.</summary>
 internal static class PriorChoice
 {
     public static Option<string> Option()
@@ -17,7 +17,7 @@ internal static class PriorChoice
         return option;
     }
 
-    /// <summary>The model's folder, and those that it is published with.</summary>
+    /// <summary>The model's folder, and those of its published companions.</summary>
     public static (string Folder, IReadOnlyList<string>? Companions) Model(ParseResult parsed)
     {
         var (catalog, name) = (ModelCatalog.Create(), parsed.GetValue(CommonOptions.Model)!);
@@ -25,7 +25,7 @@ internal static class PriorChoice
         return (catalog.Find(name), catalog.CompanionsOf(name));
     }
 
-    /// <summary>A kind by its name, or the folder of a prior from elsewhere.</summary>
+    /// <summary>A kind by its name, or the folder of another prior.</summary>
     public static (PriorKind Kind, string? Folder) Find(string given, Words words)
     {
         if (PriorNames.TryParse(given, out var kind)) return (kind, null);

@@ -4,7 +4,7 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>A prompt with the settings that stand beside it: a line of a file of prompts, as text or as a JSON object.</summary>
+/// <summary>A prompt with its own settings: a line of a file of prompts, as text or as a JSON object.</summary>
 internal sealed record PromptLine
 {
     private static readonly JsonSerializerOptions Format = new()
@@ -12,22 +12,22 @@ internal sealed record PromptLine
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
     };
 
-    /// <summary>The text to draw.</summary>
+    /// <summary>The prompt.</summary>
     public required string Prompt { get; init; }
 
-    /// <summary>Seed of its first picture; null counts on from the run's.</summary>
+    /// <summary>Seed of its first image; null continues the run's seeds.</summary>
     public ulong? Seed { get; init; }
 
-    /// <summary>Text that the decoder is guided away from; null takes the run's.</summary>
+    /// <summary>Negative prompt; null: the run's.</summary>
     public string? Negative { get; init; }
 
-    /// <summary>Steps of the decoder; null takes the run's.</summary>
+    /// <summary>Steps of the decoder; null: the run's.</summary>
     public int? Steps { get; init; }
 
-    /// <summary>Guidance scale of the decoder; null takes the run's.</summary>
+    /// <summary>Guidance scale of the decoder; null: the run's.</summary>
     public double? Guidance { get; init; }
 
-    /// <summary>Side in pixels; null takes the run's.</summary>
+    /// <summary>Side in pixels; null: the run's.</summary>
     public int? Size { get; init; }
 
     /// <summary>Reads the prompts of a file, or of standard input.</summary>

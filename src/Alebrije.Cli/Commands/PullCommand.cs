@@ -114,7 +114,7 @@ internal static class PullCommand
         return 0;
     }
 
-    /// <summary>Files as their authors first published them are written anew in the layout of pipelines.</summary>
+    /// <summary>Converts checkpoints in their authors' original layout to the layout of pipelines.</summary>
     private static int Convert(Terminal terminal, ParseResult parsed, Words words, ModelStore store, string source, OriginalFolder original, CancellationToken cancellation)
     {
         if (parsed.GetValue(Variant) is not null) throw new UsageException(words["pull.original-without-variants"]);
@@ -138,7 +138,7 @@ internal static class PullCommand
         return 0;
     }
 
-    /// <summary>Licence, size and space, before anything is fetched.</summary>
+    /// <summary>Writes licence, size and disk space, before any download.</summary>
     private static void SayPlan(Terminal terminal, Words words, PullPlan plan)
     {
         foreach (var repository in plan.Repositories)
@@ -159,7 +159,7 @@ internal static class PullCommand
         ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.#} s") : string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalMinutes}:{time.Seconds:00} min");
 }
 
-/// <summary>One line that is redrawn: a bar, how much of it, how fast, how long still; a line for each file where nobody looks.</summary>
+/// <summary>One line of progress, redrawn: bar, share, speed, remaining time; a line for each file if there is no terminal.</summary>
 internal sealed class ProgressLine(Terminal terminal, Words words)
 {
     private const int BarWidth = 24;

@@ -9,7 +9,7 @@ using Alebrije.Tensors;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije replay PICTURE</c>: draws a picture again from the recipe in its file, and compares.</summary>
+/// <summary><c>alebrije replay PICTURE</c>: generates an image again from the recipe in its file, and compares.</summary>
 internal static class ReplayCommand
 {
     private static readonly Argument<string> Picture = new("picture");

@@ -12,7 +12,10 @@ using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije robustness [--images DIR] [--labels ...] [--concepts a,b,c] [--severity 3|1-5] [--minutes M] [--out report.html|.png|.csv]</c></summary>
+/// <summary>
+/// <c>alebrije robustness [--images DIR] [--labels ...] [--concepts a,b,c] [--severity 3|1-5] [--minutes M]
+/// [--out report.html|.png|.csv]</c>
+/// </summary>
 internal static class RobustnessCommand
 {
     private static readonly Option<string?> Images = new("--images") { HelpName = "DIR" };
@@ -138,7 +141,7 @@ internal static class RobustnessCommand
     {
         var (loss, share) = (0.0, 0.0);
 
-        // In int8 CLIP embeds, and nothing is trained.
+        // int8 is for CLIP's embeddings only, not for training.
         var precision = CommonOptions.PrecisionOf(parsed) is var asked && asked == Precision.Int8 ? Precision.Auto : asked;
         return SupervisedBaseline.Train(
             model, [.. pictures.Training.Select(picture => picture.Image)], [.. pictures.Training.Select(picture => picture.Class)], pictures.Labels.Count,

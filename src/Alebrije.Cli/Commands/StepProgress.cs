@@ -3,10 +3,10 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>One line of progress: pictures done, stage, step, steps per second, remaining time.</summary>
+/// <summary>One line of progress: finished images, stage, step, steps per second, remaining time.</summary>
 /// <param name="terminal">The terminal.</param>
 /// <param name="words">Language.</param>
-/// <param name="pictures">Pictures of the run.</param>
+/// <param name="pictures">Images of the run.</param>
 internal sealed class StepProgress(Terminal terminal, Words words, int pictures = 1)
 {
     private static readonly string[] Stages = ["load", "text", "prior", "decoder", "upsampler"];
@@ -17,16 +17,16 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
     private string stage = "";
     private int first;
 
-    /// <summary>Counts finished pictures.</summary>
+    /// <summary>Counts finished images.</summary>
     public void Finished(int count) => remaining.Add(count);
 
     /// <summary>Redraws the line.</summary>
     public void Show(GenerationProgress progress) => terminal.Progress(Line(progress));
 
     /// <summary>Redraws the line of an experiment.</summary>
-    /// <param name="done">Finished pictures.</param>
-    /// <param name="of">Pictures of the run; 1 for what is done once beside them, such as embedding a text.</param>
-    /// <param name="progress">The stage within a picture.</param>
+    /// <param name="done">Finished images.</param>
+    /// <param name="of">Images of the run; 1 for work done once beside them, such as embedding a text.</param>
+    /// <param name="progress">The stage within an image.</param>
     public void Show(int done, int of, GenerationProgress progress) => terminal.Progress(Line(done, of, progress));
 
     /// <summary>The line of an experiment.</summary>
@@ -44,7 +44,7 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
     /// <summary>The line.</summary>
     internal string Line(GenerationProgress progress)
     {
-        // Steps are counted from the first report on: how long that step took is not known.
+        // Steps are counted from the first report on: the duration of that step is unknown.
         if (stage != progress.Stage || progress.Step <= first) (stage, first, _) = (progress.Stage, progress.Step, Restart());
         var filled = 24 * progress.Step / progress.Of;
         var steps = progress.Step - first;

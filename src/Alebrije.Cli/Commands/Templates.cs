@@ -3,7 +3,7 @@ using Alebrije.Embeddings;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>Sentences that labels are put in, by a name or from a file.</summary>
+/// <summary>Prompt templates for labels, by a name or from a file.</summary>
 internal static class Templates
 {
     /// <summary>The option <c>--templates</c>.</summary>
@@ -12,7 +12,7 @@ internal static class Templates
         HelpName = "simple|imagenet7|imagenet80|FILE",
     };
 
-    /// <summary>The sentences of a name or a file, or null where none was given.</summary>
+    /// <summary>The templates of a name or a file, or null without a value.</summary>
     /// <exception cref="FileNotFoundException">It is neither; one sentence.</exception>
     public static IReadOnlyList<string>? Find(string? name, Words words) => name switch
     {

@@ -23,7 +23,7 @@ internal static class TrainCommand
         return command;
     }
 
-    /// <summary>Names, <c>owner/name</c> too, are looked up among the models; the path of something that is there stays as it was written.</summary>
+    /// <summary>Looks up names, also <c>owner/name</c>, among the models; an existing path is not changed.</summary>
     public static string FindModel(string name) => Path.GetFileName(name) != name && Path.Exists(name) ? name : ModelCatalog.Create().Find(name);
 
     private static Command Part(string part, Terminal terminal)
@@ -87,7 +87,7 @@ internal static class TrainCommand
     }
 }
 
-/// <summary>What every training run is told on the command line, and what it tells.</summary>
+/// <summary>Options and output of every training run.</summary>
 internal sealed class TrainingRunOptions
 {
     private readonly Option<string> folder = new("--out") { HelpName = "DIR", Required = true };
@@ -107,13 +107,13 @@ internal sealed class TrainingRunOptions
         command.Add(minutes);
     }
 
-    /// <summary>Trains, and says how it went.</summary>
+    /// <summary>Trains, and writes the result.</summary>
     /// <param name="parsed">The command line.</param>
     /// <param name="terminal">The terminal.</param>
     /// <param name="train">The training run.</param>
-    /// <param name="strict">Whether a skipped picture makes the exit status 1.</param>
+    /// <param name="strict">True if a skipped image makes the exit status 1.</param>
     /// <param name="classFolders">Folders of class folders that it reads.</param>
-    /// <returns>The exit status: 1 where pictures were skipped and <paramref name="strict"/> is set.</returns>
+    /// <returns>The exit status: 1 if images were skipped and <paramref name="strict"/> is set.</returns>
     public int Run(ParseResult parsed, Terminal terminal, Func<TrainingOptions, TrainingResult> train, bool strict = false, IReadOnlyList<string?>? classFolders = null)
     {
         CommonOptions.StartTorch(parsed);

@@ -6,7 +6,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije upscale PICTURE [--out FILE] [--steps N] [--trace DIR]</c>: the model's upsampler on a picture of any origin.</summary>
+/// <summary><c>alebrije upscale PICTURE [--out FILE] [--steps N] [--trace DIR]</c>: the model's upsampler on any image.</summary>
 internal static class UpscaleCommand
 {
     public static Command Create(Terminal terminal)
@@ -55,7 +55,7 @@ internal static class UpscaleCommand
         return command;
     }
 
-    /// <summary>What the small picture's file says of itself; nothing where it is no PNG.</summary>
+    /// <summary>Text chunks of the small image's file; empty unless it is PNG.</summary>
     private static IReadOnlyDictionary<string, string> SourceTexts(string path)
     {
         try

@@ -2,10 +2,10 @@ using System.CommandLine;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>All verbs, in the order in which help lists them.</summary>
+/// <summary>All verbs, in the order of the help.</summary>
 internal static class Verbs
 {
-    /// <param name="terminal">Where they write.</param>
+    /// <param name="terminal">The terminal.</param>
     /// <param name="defaults">File of the user's defaults.</param>
     public static IEnumerable<Command> Create(Terminal terminal, string defaults) =>
     [

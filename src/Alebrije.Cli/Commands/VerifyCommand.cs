@@ -33,7 +33,7 @@ internal static class VerifyCommand
 
     private static void Say(Terminal terminal, Words words, VerificationReport report)
     {
-        // One fixture is shown case by case; of many, a line each and the cases that differ.
+        // One fixture is shown case by case; several with a line each and the cases that differ.
         var many = report.Cases.Select(c => c.Fixture).Distinct().Count() > 1;
         if (many)
         {

@@ -6,7 +6,10 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary><c>alebrije world --count N --seed S [--concepts lion,cat] [--objects 1|2|3] [--split train|heldout] [--out grid.png] [--export DIR]</c></summary>
+/// <summary>
+/// <c>alebrije world --count N --seed S [--concepts lion,cat] [--objects 1|2|3] [--split train|heldout] [--out grid.png]
+/// [--export DIR]</c>
+/// </summary>
 internal static class WorldCommand
 {
     private const int MostScenes = 1_000_000, MostOnASheet = 400, ShownRows = 40, ShownPictures = 8;
@@ -103,7 +106,7 @@ internal static class WorldCommand
         if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError(Words.Of(result)["usage.whole-number-between-not", name, least, most, value]);
     }
 
-    /// <summary>Concepts of the model's record, those that were named right most often first.</summary>
+    /// <summary>Lists the concepts of the model's record, the most often recognised first.</summary>
     private static int SayKnown(ParseResult parsed, Terminal terminal, Words words)
     {
         var folder = ModelCatalog.Create().Find(parsed.GetValue(CommonOptions.Model)!);
@@ -125,7 +128,7 @@ internal static class WorldCommand
         return 0;
     }
 
-    /// <summary>Writes pictures, each with its captions before the next: what is finished is whole, whatever stops the run.</summary>
+    /// <summary>Writes images, each with its captions before the next: a stopped run leaves complete pairs.</summary>
     private static void Export(
         EmojiWorld world, Scene[] scenes, string[] files, string folder, int size, Action<int> finished, Terminal terminal, Words words, CancellationToken cancellation)
     {

@@ -3,14 +3,14 @@ using Alebrije.Datasets;
 
 namespace Alebrije.Cli.Commands;
 
-/// <summary>Which scenes <c>world</c> draws, and what their files are called.</summary>
+/// <summary>Scenes of <c>world</c>, and their file names.</summary>
 internal static class WorldSelection
 {
-    /// <summary>Styles by the names that JSON has for them.</summary>
+    /// <summary>Styles by their names in JSON.</summary>
     public static IReadOnlyDictionary<string, SceneStyle> StyleNames { get; } = Enum.GetValues<SceneStyle>()
         .ToDictionary(style => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(style.ToString()), StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The concepts that were named.</summary>
+    /// <summary>The selected concepts.</summary>
     /// <exception cref="UsageException">A name is unknown, or there is none.</exception>
     public static Concept[] Chosen(EmojiWorld world, string[] lists, bool given, Words words)
     {
@@ -24,7 +24,7 @@ internal static class WorldSelection
     public static string[] Listed(string[]? lists) =>
         [.. (lists ?? []).SelectMany(list => list.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))];
 
-    /// <summary>The split, and the styles in equal parts where some are named.</summary>
+    /// <summary>The split, and the given styles in equal parts.</summary>
     public static SceneOptions Mixture(string split, string[] styles)
     {
         var mixture = new SceneOptions { Split = split == "heldout" ? SceneSplit.HeldOut : SceneSplit.Train };
@@ -44,7 +44,7 @@ internal static class WorldSelection
         return words["world.concept-unknown", name, hint];
     }
 
-    /// <summary>What scene i is drawn with: entry i modulo their number, so that single objects take turns.</summary>
+    /// <summary>Options by scene: scene i uses entry i modulo their number, so that single objects alternate.</summary>
     public static IReadOnlyList<SceneOptions> Options(Concept[] concepts, int? objects, SceneOptions mixture, Words words)
     {
         if (objects is null && concepts.Length > 0) objects = 1;

@@ -2,10 +2,10 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.TerminalImages;
 
-/// <summary>A palette by median cut (Heckbert, 1982) and the picture in it, with Floyd-Steinberg dithering.</summary>
+/// <summary>A palette by median cut (Heckbert, 1982) and Floyd-Steinberg dithering to it.</summary>
 internal static class ColourQuantizer
 {
-    /// <summary>At most <paramref name="count"/> colours that stand for the picture's.</summary>
+    /// <summary>A palette of at most <paramref name="count"/> colours for the image.</summary>
     public static (byte Red, byte Green, byte Blue)[] Palette(RgbImage image, int count)
     {
         // Five bits a channel are enough to choose by, and make the histogram small.
@@ -33,7 +33,7 @@ internal static class ColourQuantizer
         })];
     }
 
-    /// <summary>Index of a palette colour for each pixel; what is lost goes to the neighbours: 7/16 right, 3/16, 5/16, 1/16 below.</summary>
+    /// <summary>Index of a palette colour for each pixel; the error is diffused: 7/16 right, 3/16, 5/16, 1/16 below.</summary>
     public static byte[] Dither(RgbImage image, (byte Red, byte Green, byte Blue)[] palette)
     {
         var (indices, nearest) = (new byte[image.Width * image.Height], new Dictionary<int, byte>());
@@ -70,7 +70,7 @@ internal static class ColourQuantizer
         for (var i = 0; i < palette.Length; i++)
         {
             var (red, green, blue) = ((colour >> 16) - palette[i].Red, (colour >> 8 & 255) - palette[i].Green, (colour & 255) - palette[i].Blue);
-            // Eyes weigh green most and blue least.
+            // Perceptual weights: green most, blue least.
             var distance = red * red * 3 + green * green * 4 + blue * blue * 2;
             if (distance < best)
                 (best, at) = (distance, i);

@@ -4,16 +4,16 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.TerminalImages;
 
-/// <summary>Pictures as text for a terminal: escape sequences in a string, ready to be written.</summary>
+/// <summary>Images as text for a terminal: escape sequences in a string, ready to be written.</summary>
 internal static class TerminalPicture
 {
-    /// <summary>Longest piece of base64 that kitty's protocol takes at once.</summary>
+    /// <summary>Longest chunk of base64 in kitty's protocol, in characters.</summary>
     private const int KittyPiece = 4096;
 
-    /// <summary>Renders a picture; ends with a line break, empty for <see cref="TerminalProtocol.None"/>.</summary>
-    /// <param name="image">The picture.</param>
-    /// <param name="protocol">How, from <see cref="TerminalDetection"/>.</param>
-    /// <param name="columns">Width in characters, at least 1; the picture keeps its proportions, a character being twice as high as wide.</param>
+    /// <summary>Renders an image; ends with a line break, empty for <see cref="TerminalProtocol.None"/>.</summary>
+    /// <param name="image">The image.</param>
+    /// <param name="protocol">Protocol, from <see cref="TerminalDetection"/>.</param>
+    /// <param name="columns">Width in characters, at least 1; proportions are kept, a character being twice as high as wide.</param>
     /// <exception cref="ArgumentException">Columns below 1.</exception>
     public static string Render(RgbImage image, TerminalProtocol protocol, int columns = 40)
     {
@@ -30,7 +30,7 @@ internal static class TerminalPicture
         };
     }
 
-    /// <summary>PNG in base64, in pieces; f=100 is PNG, a=T shows it at once, q=2 keeps the terminal silent.</summary>
+    /// <summary>PNG in base64, in chunks; f=100 is PNG, a=T shows it at once, q=2 suppresses the terminal's replies.</summary>
     private static string Kitty(RgbImage image, int columns)
     {
         var data = Convert.ToBase64String(image.ToPng());
@@ -83,7 +83,7 @@ internal static class TerminalPicture
         return image.Pixels[at] << 16 | image.Pixels[at + 1] << 8 | image.Pixels[at + 2];
     }
 
-    /// <summary>The picture at a width; small pictures are enlarged by whole pixels, so that they stay sharp.</summary>
+    /// <summary>The image at a width; small images are enlarged by an integer, so that they stay sharp.</summary>
     private static RgbImage Fit(RgbImage image, int width)
     {
         var height = Math.Clamp((int)Math.Round((double)image.Height * width / image.Width), 1, 10_000);

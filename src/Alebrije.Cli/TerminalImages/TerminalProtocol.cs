@@ -1,9 +1,9 @@
 namespace Alebrije.Cli.TerminalImages;
 
-/// <summary>Ways of showing a picture in a terminal.</summary>
+/// <summary>Protocols for images in a terminal.</summary>
 internal enum TerminalProtocol
 {
-    /// <summary>Not at all: output is not a terminal, or a dumb one.</summary>
+    /// <summary>No images: output is not a terminal, or a dumb one.</summary>
     None,
 
     /// <summary>Two coloured half blocks a character: any terminal with 24-bit colour.</summary>
@@ -19,15 +19,15 @@ internal enum TerminalProtocol
     Kitty,
 }
 
-/// <summary>Finds out from the environment what the terminal can show. Asks the terminal nothing, so it never waits.</summary>
+/// <summary>Detects the terminal's protocol from the environment alone, without a query that could wait.</summary>
 internal static class TerminalDetection
 {
     /// <summary>The best protocol for this process' environment.</summary>
-    /// <param name="isTerminal">Whether the stream that is written to is a terminal, e.g. <c>!Console.IsErrorRedirected</c>.</param>
+    /// <param name="isTerminal">True if the output stream is a terminal, e.g. <c>!Console.IsErrorRedirected</c>.</param>
     public static TerminalProtocol Detect(bool isTerminal) => Detect(isTerminal, Environment.GetEnvironmentVariable);
 
-    /// <summary>The best protocol for a given environment; <c>ALEBRIJE_GRAPHICS</c> (kitty, iterm, sixel, blocks, none) overrides all else.</summary>
-    /// <param name="isTerminal">Whether the stream that is written to is a terminal.</param>
+    /// <summary>The best protocol for an environment; <c>ALEBRIJE_GRAPHICS</c> (kitty, iterm, sixel, blocks, none) overrides it.</summary>
+    /// <param name="isTerminal">True if the output stream is a terminal.</param>
     /// <param name="variable">The value of an environment variable, or null.</param>
     public static TerminalProtocol Detect(bool isTerminal, Func<string, string?> variable)
     {
@@ -42,10 +42,10 @@ internal static class TerminalDetection
             case "none": return TerminalProtocol.None;
         }
         var (terminal, program) = (Value("TERM"), Value("TERM_PROGRAM"));
-        // Terminal.app of macOS says 256color and garbles 24-bit colours.
+        // Terminal.app of macOS reports 256color and garbles 24-bit colours.
         if (!isTerminal || terminal == "dumb" || program == "Apple_Terminal" || Value("NO_COLOR").Length > 0)
             return TerminalProtocol.None;
-        // A multiplexer between the program and the terminal passes colours through, and pictures only when set up to.
+        // A multiplexer between the program and the terminal passes colours through, but images only if configured.
         if (Value("TMUX").Length > 0 || terminal.StartsWith("screen", StringComparison.Ordinal) || terminal.StartsWith("tmux", StringComparison.Ordinal))
             return Colours(terminal, Value("COLORTERM"));
         if (Value("KITTY_WINDOW_ID").Length > 0 || terminal is "xterm-kitty" or "xterm-ghostty" || program == "ghostty" || Value("KONSOLE_VERSION").Length > 0)

@@ -3,15 +3,15 @@ using System.Buffers.Binary;
 namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
-/// Animated PNG (PNG third edition, §11.3.2): pictures one after the other, endlessly. Browsers play it; whatever knows plain PNG shows the first picture.
+/// Animated PNG (PNG third edition, §11.3.2): images in an endless loop. Browsers play it; readers of plain PNG show the first image.
 /// </summary>
 public static class AnimatedPng
 {
     /// <summary>Writes an animation.</summary>
     /// <param name="pictures">At least one, all of one size.</param>
-    /// <param name="milliseconds">How long each is shown, 1 to 65535.</param>
+    /// <param name="milliseconds">Duration of each image, 1 to 65535.</param>
     /// <param name="text">Text chunks, as in <see cref="RgbImage.ToPng"/>.</param>
-    /// <exception cref="ArgumentException">No pictures, pictures of several sizes, or a duration out of its range.</exception>
+    /// <exception cref="ArgumentException">No images, images of several sizes, or a duration out of its range.</exception>
     public static byte[] Encode(IReadOnlyList<RgbImage> pictures, int milliseconds, IReadOnlyDictionary<string, string>? text = null)
     {
         ArgumentNullException.ThrowIfNull(pictures);

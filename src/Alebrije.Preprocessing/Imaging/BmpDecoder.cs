@@ -3,14 +3,14 @@ using System.Buffers.Binary;
 namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
-/// Reads Windows and OS/2 bitmaps into the mode that Pillow gives them (BmpImagePlugin): up to eight bits a palette, or black and white
-/// or grey where the palette is that; 16 and 24 bits RGB; 32 bits RGB, or RGBA where the header has a mask for opacity.
+/// Reads Windows and OS/2 bitmaps into the mode that Pillow gives them (BmpImagePlugin): up to eight bits as a palette, or as black and
+/// white or grey if the palette is that; 16 and 24 bits as RGB; 32 bits as RGB, or RGBA if the header has a mask for opacity.
 /// </summary>
 internal static class BmpDecoder
 {
     private const int Raw = 0, RunLength8 = 1, RunLength4 = 2, Masks = 3;
 
-    /// <summary>Layouts of 32 bits by their masks (red, green, blue, opacity): byte offsets of the four, -1 where there is none.</summary>
+    /// <summary>Layouts of 32 bits by their masks (red, green, blue, opacity): byte offsets of the four, -1 for none.</summary>
     private static readonly Dictionary<(uint, uint, uint, uint), (int Red, int Green, int Blue, int Alpha)> Layouts = new()
     {
         [(0xff0000, 0xff00, 0xff, 0)] = (2, 1, 0, -1),
@@ -129,7 +129,7 @@ internal static class BmpDecoder
         return palette;
     }
 
-    /// <summary>Unpacks run-length coding; rows come in the order of the file. Places that are jumped over are index 0.</summary>
+    /// <summary>Unpacks run-length coding; rows are in the order of the file. Positions that are skipped get index 0.</summary>
     private static byte[] Runs(ReadOnlySpan<byte> file, Header header, string name)
     {
         var (indices, four) = (new byte[header.Width * header.Height], header.Compression == RunLength4);
@@ -191,7 +191,7 @@ internal static class BmpDecoder
 
     private sealed record Header(int Size, long Offset, int Width, int Height, bool TopDown, int Bits, int Compression, long Colours, (uint Red, uint Green, uint Blue, uint Alpha) Mask)
     {
-        /// <summary>Row of the picture that the <paramref name="y"/>-th row of the file is.</summary>
+        /// <summary>Row of the image for the <paramref name="y"/>-th row of the file.</summary>
         public int Row(int y) => TopDown ? y : Height - 1 - y;
 
         public static Header Read(ReadOnlySpan<byte> file, string name)
@@ -224,7 +224,7 @@ internal static class BmpDecoder
                 return header;
             if (file.Length < 14 + 52)
                 throw Short(name);
-            // The masks stand in the header from 52 bytes on, behind it where it has 40.
+            // The masks are in the header from 52 bytes on, after it if it has 40.
             return header with { Mask = (Double(body, 40), Double(body, 44), Double(body, 48), size >= 56 ? Double(body, 52) : 0) };
         }
 

@@ -1,25 +1,25 @@
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>Which library's steps a picture takes on its way to the encoder. Same settings, other bytes: see systems of rounding and modes below.</summary>
+/// <summary>Library whose order of steps and rounding are followed; the same settings give other bytes in each.</summary>
 public enum ImageConvention
 {
     /// <summary>transformers: on white and RGB first, then resize and crop; the crop rounds down.</summary>
     Transformers,
 
-    /// <summary>openai/CLIP and open_clip (torchvision on Pillow): resize and crop in the file's own mode, RGB last; the crop rounds half to even.</summary>
+    /// <summary>openai/CLIP and open_clip (torchvision on Pillow): resize and crop in the file's mode, RGB last; half to even.</summary>
     Torchvision,
 }
 
-/// <summary>How a picture is brought to the encoder's proportions.</summary>
+/// <summary>Method of fitting an image to the encoder's proportions.</summary>
 public enum ImageFit
 {
-    /// <summary>The shorter side gets the size, then the middle is cut out.</summary>
+    /// <summary>Resizes the shorter side to the size, then crops the centre.</summary>
     Shortest,
 
-    /// <summary>The longer side gets the size, then black is added around (open_clip's <c>longest</c>).</summary>
+    /// <summary>Resizes the longer side to the size, then pads with black (open_clip's <c>longest</c>).</summary>
     Longest,
 
-    /// <summary>Both sides get the size, proportions are lost (open_clip's <c>squash</c>; SigLIP).</summary>
+    /// <summary>Resizes both sides to the size without keeping proportions (open_clip's <c>squash</c>; SigLIP).</summary>
     Squash,
 }
 
@@ -29,37 +29,40 @@ public sealed record ClipImageOptions
     /// <summary>Order of the steps and rounding.</summary>
     public ImageConvention Convention { get; init; } = ImageConvention.Transformers;
 
-    /// <summary>How the proportions are reached.</summary>
+    /// <summary>Method of fitting the proportions.</summary>
     public ImageFit Fit { get; init; } = ImageFit.Shortest;
 
-    /// <summary>Rows after resizing; with <see cref="ImageFit.Shortest"/> the shorter side, and equal to <see cref="ResizeWidth"/> unless cropped to another shape.</summary>
+    /// <summary>
+    /// Rows after resizing; with <see cref="ImageFit.Shortest"/> the shorter side, equal to <see cref="ResizeWidth"/> unless cropped to
+    /// another shape.
+    /// </summary>
     public int ResizeHeight { get; init; } = 224;
 
     /// <summary>Columns after resizing.</summary>
     public int ResizeWidth { get; init; } = 224;
 
-    /// <summary>Rows cut out of the middle.</summary>
+    /// <summary>Rows of the centre crop.</summary>
     public int CropHeight { get; init; } = 224;
 
-    /// <summary>Columns cut out of the middle.</summary>
+    /// <summary>Columns of the centre crop.</summary>
     public int CropWidth { get; init; } = 224;
 
-    /// <summary>How pixels are mixed.</summary>
+    /// <summary>Resampling filter.</summary>
     public ResizeFilter Filter { get; init; } = ResizeFilter.Bicubic;
 
-    /// <summary>Resize at all.</summary>
+    /// <summary>True to resize.</summary>
     public bool DoResize { get; init; } = true;
 
-    /// <summary>Cut out the middle.</summary>
+    /// <summary>True to crop the centre.</summary>
     public bool DoCrop { get; init; } = true;
 
-    /// <summary>Multiply bytes by <see cref="RescaleFactor"/>.</summary>
+    /// <summary>True to multiply bytes by <see cref="RescaleFactor"/>.</summary>
     public bool DoRescale { get; init; } = true;
 
-    /// <summary>Subtract <see cref="Mean"/> and divide by <see cref="Deviation"/>.</summary>
+    /// <summary>True to subtract <see cref="Mean"/> and divide by the standard deviation.</summary>
     public bool DoNormalize { get; init; } = true;
 
-    /// <summary>What a byte is multiplied by.</summary>
+    /// <summary>Factor from a byte to the encoder's range, before normalisation.</summary>
     public double RescaleFactor { get; init; } = 1.0 / 255.0;
 
     /// <summary>Mean of red, green and blue (openai/CLIP clip.py).</summary>
@@ -68,11 +71,11 @@ public sealed record ClipImageOptions
     /// <summary>Standard deviation of red, green and blue (openai/CLIP clip.py).</summary>
     public IReadOnlyList<double> Deviation { get; init; } = [0.26862954, 0.26130258, 0.27577711];
 
-    /// <summary>The same settings for another encoder size.</summary>
+    /// <summary>The same settings for another input size of the encoder.</summary>
     public ClipImageOptions WithSize(int height, int width)
         => this with { ResizeHeight = height, ResizeWidth = width, CropHeight = height, CropWidth = width };
 
-    /// <exception cref="ArgumentException">A size below 1, or mean and deviation that are not three numbers, or a deviation of 0.</exception>
+    /// <exception cref="ArgumentException">A size below 1, or a mean or std that is not three numbers, or a std of 0.</exception>
     internal void Validate()
     {
         foreach (var size in new[] { ResizeHeight, ResizeWidth, CropHeight, CropWidth })

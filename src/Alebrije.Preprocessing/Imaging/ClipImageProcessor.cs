@@ -1,15 +1,15 @@
 namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
-/// From a picture to the numbers an image encoder expects (Radford et al., 2021; systems: openai/CLIP clip.py <c>_transform</c>,
+/// Prepares an image for a CLIP image encoder (Radford et al., 2021; references: openai/CLIP clip.py <c>_transform</c>,
 /// open_clip transform.py <c>image_transform_v2</c>, transformers <c>CLIPImageProcessor</c>). Safe to use from several threads.
 /// </summary>
 public sealed class ClipImageProcessor
 {
     private readonly ClipImageOptions options;
 
-    /// <param name="options">What to do.</param>
-    /// <exception cref="ArgumentException">Settings that cannot be.</exception>
+    /// <param name="options">Settings.</param>
+    /// <exception cref="ArgumentException">Invalid settings.</exception>
     public ClipImageProcessor(ClipImageOptions options)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -17,56 +17,56 @@ public sealed class ClipImageProcessor
         this.options = options;
     }
 
-    /// <summary>What this processor does.</summary>
+    /// <summary>Settings of this processor.</summary>
     public ClipImageOptions Options => options;
 
     /// <summary>
-    /// Reads the settings beside a checkpoint: <c>processor_config.json</c> with an <c>image_processor</c> (transformers since version 5), else
-    /// <c>preprocessor_config.json</c> (transformers, diffusers), else <c>open_clip_config.json</c> (open_clip). Missing and null settings take the
-    /// library's defaults.
+    /// Reads the settings of a checkpoint: <c>processor_config.json</c> with an <c>image_processor</c> (transformers 5 and later), else
+    /// <c>preprocessor_config.json</c> (transformers, diffusers), else <c>open_clip_config.json</c> (open_clip). Missing and null
+    /// settings take the library's defaults.
     /// </summary>
     /// <param name="folder">The checkpoint's folder, or one of these files.</param>
     /// <exception cref="FileNotFoundException">None of these files is there.</exception>
-    /// <exception cref="InvalidDataException">A file that is no JSON, or settings that are not understood.</exception>
+    /// <exception cref="InvalidDataException">A file that is no JSON, or unsupported settings.</exception>
     public static ClipImageProcessor Load(string folder) => new(PreprocessorConfig.Read(folder));
 
-    /// <summary>As openai/CLIP's <c>clip.load</c> prepares pictures: bicubic in the file's own mode, crop, RGB.</summary>
+    /// <summary>The preprocessing of openai/CLIP's <c>clip.load</c>: bicubic in the file's own mode, crop, RGB.</summary>
     public static ClipImageProcessor OpenAi(int size = 224)
         => new(new ClipImageOptions { Convention = ImageConvention.Torchvision }.WithSize(size, size));
 
-    /// <summary>As open_clip prepares pictures for inference.</summary>
+    /// <summary>The inference preprocessing of open_clip.</summary>
     public static ClipImageProcessor OpenClip(int size = 224, ImageFit fit = ImageFit.Shortest)
         => new(new ClipImageOptions { Convention = ImageConvention.Torchvision, Fit = fit }.WithSize(size, size));
 
-    /// <summary>As transformers' <c>CLIPImageProcessor</c> prepares pictures.</summary>
+    /// <summary>The preprocessing of transformers' <c>CLIPImageProcessor</c>.</summary>
     public static ClipImageProcessor Transformers(int size = 224) => new(new ClipImageOptions().WithSize(size, size));
 
-    /// <summary>Prepares a file.</summary>
+    /// <summary>Prepares an image file.</summary>
     /// <returns>[3, h, w], normalised.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
     public float[] Prepare(string path) => Prepare(PillowImage.Load(path));
 
-    /// <summary>Prepares an RGB picture; the mode of the file it came from is forgotten by then.</summary>
-    /// <returns>[3, h, w], normalised; h and w as <see cref="OutputSize"/> says.</returns>
+    /// <summary>Prepares an RGB image; the mode of its file has no effect.</summary>
+    /// <returns>[3, h, w], normalised; h and w are those of <see cref="OutputSize"/>.</returns>
     public float[] Prepare(RgbImage image)
     {
         ArgumentNullException.ThrowIfNull(image);
         return Prepare(image.ToPillow());
     }
 
-    /// <summary>Prepares a picture of any mode.</summary>
-    /// <returns>[3, h, w], normalised; h and w as <see cref="OutputSize"/> says.</returns>
+    /// <summary>Prepares an image of any mode.</summary>
+    /// <returns>[3, h, w], normalised; h and w are those of <see cref="OutputSize"/>.</returns>
     public float[] Prepare(PillowImage image) => Normalize(PrepareBytes(image));
 
-    /// <summary>Resize, crop and conversion to RGB, without the numbers: what the encoder looks at.</summary>
+    /// <summary>Resizes, crops and converts to RGB, without rescaling or normalisation.</summary>
     public RgbImage PrepareBytes(PillowImage image)
     {
         ArgumentNullException.ThrowIfNull(image);
         return options.Convention == ImageConvention.Transformers ? Shape(image.ToRgbOnWhite().ToPillow()).ToRgb() : Shape(image).ToRgb();
     }
 
-    /// <summary>Size of what comes out for a picture of the given size.</summary>
+    /// <summary>Size of the result for an image of the given size.</summary>
     public (int Height, int Width) OutputSize(int height, int width)
     {
         if (options.Fit == ImageFit.Longest || options.DoCrop)
@@ -84,7 +84,7 @@ public sealed class ClipImageProcessor
         return options.Fit == ImageFit.Longest || (options.DoCrop && options.Fit == ImageFit.Shortest) || NeedsCrop(image) ? CropMiddle(image) : image;
     }
 
-    /// <summary>Squashed pictures have their size already; another crop size may still be asked of them.</summary>
+    /// <summary>Squashed images have their size already, unless the crop size is another.</summary>
     private bool NeedsCrop(PillowImage image)
         => options.DoCrop && (image.Height != options.CropHeight || image.Width != options.CropWidth);
 
@@ -95,7 +95,7 @@ public sealed class ClipImageProcessor
             return (targetHeight, targetWidth);
         if (options.Fit == ImageFit.Shortest && targetHeight == targetWidth)
         {
-            // The long side is cut off, not rounded, in torchvision as in transformers.
+            // The long side is truncated, not rounded, in torchvision as in transformers.
             return width <= height
                 ? ((int)((double)((long)targetWidth * height) / width), targetWidth)
                 : (targetHeight, (int)((double)((long)targetHeight * width) / height));
@@ -109,7 +109,7 @@ public sealed class ClipImageProcessor
     private PillowImage CropMiddle(PillowImage image)
         => image.Crop(Start(image.Width, options.CropWidth), Start(image.Height, options.CropHeight), options.CropWidth, options.CropHeight);
 
-    /// <summary>First row or column of the middle; negative where black is to be added before it.</summary>
+    /// <summary>First row or column of the centre crop; negative if black is added before it.</summary>
     private int Start(int size, int crop)
     {
         if (size < crop)
@@ -117,7 +117,7 @@ public sealed class ClipImageProcessor
         return options.Convention == ImageConvention.Transformers ? (size - crop) / 2 : (int)Math.Round((size - crop) / 2.0);
     }
 
-    /// <summary>Numbers of a picture that <see cref="PrepareBytes"/> gave.</summary>
+    /// <summary>Rescales and normalises an image of <see cref="PrepareBytes"/>.</summary>
     internal float[] Normalize(RgbImage image)
     {
         var plane = image.Width * image.Height;

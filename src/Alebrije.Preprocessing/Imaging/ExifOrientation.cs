@@ -5,12 +5,12 @@ using System.Text.RegularExpressions;
 namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
-/// Orientation of a picture file (EXIF, tag 0x0112, CIPA DC-008-2019, 4.6.5), from where Pillow's <c>Image.getexif</c> takes it: Exif in JPEG, PNG and
-/// WebP, else <c>tiff:Orientation</c> of XMP. Damaged marks count as none.
+/// Orientation of an image file (EXIF, tag 0x0112, CIPA DC-008-2019, 4.6.5), from the source of Pillow's <c>Image.getexif</c>:
+/// Exif in JPEG, PNG and WebP, else <c>tiff:Orientation</c> of XMP. Damaged marks count as none.
 /// </summary>
 internal static partial class ExifOrientation
 {
-    /// <summary>Value where a file says nothing: shown as it is stored.</summary>
+    /// <summary>Orientation of a file without the tag: as stored.</summary>
     public const int None = 1;
 
     private const int Tag = 0x0112, Most = 8;
@@ -20,7 +20,7 @@ internal static partial class ExifOrientation
 
     private static ReadOnlySpan<byte> XmpHead => "http://ns.adobe.com/xap/1.0/\0"u8;
 
-    /// <summary>1 to 8.</summary>
+    /// <summary>Orientation, 1 to 8.</summary>
     /// <param name="file">A whole file of any kind.</param>
     public static int Read(ReadOnlySpan<byte> file) =>
         file.StartsWith(Png.Signature) ? OfPng(file)
@@ -68,7 +68,7 @@ internal static partial class ExifOrientation
         return exif > 0 || !hasText ? Chosen(exif, 0) : OfText(file);
     }
 
-    /// <summary>What older tools wrote as text: ImageMagick's raw profile in hexadecimal, and XMP.</summary>
+    /// <summary>Orientation in text chunks of older tools: ImageMagick's raw profile in hexadecimal, and XMP.</summary>
     private static int OfText(ReadOnlySpan<byte> png)
     {
         try
@@ -100,7 +100,7 @@ internal static partial class ExifOrientation
         return Chosen(exif, xmp);
     }
 
-    /// <summary>The tag in the first directory of a TIFF block, perhaps behind <c>Exif\0\0</c>; 0 where it is not there.</summary>
+    /// <summary>The tag in the first directory of a TIFF block, perhaps after <c>Exif\0\0</c>; 0 if absent.</summary>
     private static int OfTiff(ReadOnlySpan<byte> block)
     {
         while (block.StartsWith(ExifHead)) block = block[ExifHead.Length..];
@@ -129,7 +129,7 @@ internal static partial class ExifOrientation
     private static int OfXmp(ReadOnlySpan<byte> block) =>
         XmpTag().Match(System.Text.Encoding.Latin1.GetString(block)) is { Success: true } found ? int.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture) : 0;
 
-    /// <summary>Exif's where it has one, else XMP's; values outside 1 to 8 turn nothing.</summary>
+    /// <summary>The orientation of Exif if present, else of XMP; values outside 1 to 8 count as 1.</summary>
     private static int Chosen(int exif, int xmp) => (exif > 0 ? exif : xmp) is >= None and <= Most and var chosen ? chosen : None;
 
     private static int U16(ReadOnlySpan<byte> block, int at, bool little) =>

@@ -3,8 +3,8 @@ using SkiaSharp;
 namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
-/// The embedded typefaces (DejaVu Sans: Latin, Greek, Cyrillic, some symbols). Containers have no fonts, and the same picture should
-/// look the same everywhere. They live as long as the program: do not dispose them.
+/// The embedded typefaces (DejaVu Sans: Latin, Greek, Cyrillic, some symbols), since containers have no fonts: an image looks the same
+/// on every machine. They live as long as the program: do not dispose them.
 /// </summary>
 public static class Fonts
 {
@@ -18,7 +18,7 @@ public static class Fonts
     public static SKTypeface Bold => LazyBold.Value;
 
     /// <summary>The embedded font as a TrueType file, for libraries that take fonts as files or bytes.</summary>
-    /// <param name="bold">The bold typeface rather than the upright one.</param>
+    /// <param name="bold">True for the bold typeface.</param>
     public static byte[] ToTrueType(bool bold)
     {
         using var stream = Open(bold ? "DejaVuSans-Bold-Subset.ttf" : "DejaVuSans-Subset.ttf");

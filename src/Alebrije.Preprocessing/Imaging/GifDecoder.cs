@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
-/// Reads the first frame of a GIF file as Pillow does (GifImagePlugin): palette indices, or grey where the palette is the plain grey
-/// ramp; outside the frame is the transparent index, else index 0; the transparent index shows as colour when converted to RGB.
+/// Reads the first frame of a GIF file as Pillow does (GifImagePlugin): palette indices, or grey if the palette is the plain grey
+/// ramp; outside the frame is the transparent index, else index 0; the transparent index keeps its colour when converted to RGB.
 /// </summary>
 internal static class GifDecoder
 {
@@ -101,7 +101,7 @@ internal static class GifDecoder
                 throw new ImageFormatException($"{name} is damaged: a GIF code stands for nothing.");
             if (previous >= 0 && next < 4096)
             {
-                // The new entry is the last one and the first pixel of this one; a code not known yet starts as the last one does.
+                // The new entry is the last one and the first pixel of this one; an undefined code starts as the last one does.
                 (prefix[next], length[next]) = (previous, length[previous] + 1);
                 var first = code == next ? previous : code;
                 while (length[first] > 1)
@@ -125,7 +125,7 @@ internal static class GifDecoder
         return pixels;
     }
 
-    /// <summary>Rows in the order of the file: every eighth, the fourths, the seconds, the rest where interlaced.</summary>
+    /// <summary>Rows in the order of the file; if interlaced: every eighth, the fourths, the seconds, the rest.</summary>
     private static IEnumerable<(int Row, int Source)> Order(int rows, bool interlaced)
     {
         var source = 0;

@@ -1,15 +1,15 @@
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>Finds out what a file is by its first bytes and hands it to the decoder of that format.</summary>
+/// <summary>Identifies a file by its first bytes and passes it to the decoder of its format.</summary>
 internal static class ImageFile
 {
     private static ReadOnlySpan<byte> Jpeg => [0xff, 0xd8, 0xff];
 
     public static PillowImage Read(string path) => Decode(Bytes(path), path);
 
-    /// <summary>The bytes of a picture's file.</summary>
+    /// <summary>The bytes of an image file.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">It is a folder, or larger than any picture.</exception>
+    /// <exception cref="ImageFormatException">It is a folder, or larger than the largest image file.</exception>
     public static byte[] Bytes(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

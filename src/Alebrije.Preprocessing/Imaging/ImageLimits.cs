@@ -1,12 +1,12 @@
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>How large a picture may be. A header of a few bytes must not make a program ask for gigabytes.</summary>
+/// <summary>Limits of image sizes, so that a header of a few bytes cannot make the program allocate gigabytes.</summary>
 internal static class ImageLimits
 {
-    /// <summary>Pixels that Pillow opens before it speaks of a decompression bomb.</summary>
+    /// <summary>Largest number of pixels that Pillow opens without a warning of a decompression bomb.</summary>
     public const long MaximumPixels = 178_956_970;
 
-    /// <summary>Bytes that a file of a picture may have.</summary>
+    /// <summary>Largest size of an image file, in bytes.</summary>
     public const long MaximumFileBytes = 1L << 30;
 
     /// <exception cref="ArgumentException">A side below 1, or more pixels than <see cref="MaximumPixels"/>.</exception>
@@ -18,7 +18,7 @@ internal static class ImageLimits
             throw new ArgumentException($"A picture of {width} x {height} is too large: at most {MaximumPixels} pixels are allowed.");
     }
 
-    /// <exception cref="ImageFormatException">The header of <paramref name="name"/> asks for a size that is not allowed.</exception>
+    /// <exception cref="ImageFormatException">The size in the header of <paramref name="name"/> is not allowed.</exception>
     public static void RequireDecodable(long width, long height, string name)
     {
         if (width < 1 || height < 1)

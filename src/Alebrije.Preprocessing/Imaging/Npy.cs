@@ -5,8 +5,8 @@ using System.Text.RegularExpressions;
 
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>An array as a .npy file holds it.</summary>
-/// <param name="Shape">Sizes of the axes, the outermost first; empty for one number.</param>
+/// <summary>An array of a .npy file.</summary>
+/// <param name="Shape">Sizes of the axes, the outermost first; empty for a scalar.</param>
 /// <param name="Values">float[], long[] or byte[], the last axis running fastest.</param>
 public sealed record NpyArray(IReadOnlyList<int> Shape, Array Values)
 {
@@ -26,17 +26,17 @@ public static partial class Npy
     private static ReadOnlySpan<byte> Magic => [0x93, (byte)'N', (byte)'U', (byte)'M', (byte)'P', (byte)'Y'];
 
     /// <summary>Writes float32 values; an existing file is replaced.</summary>
-    /// <exception cref="ArgumentException">The shape does not hold as many values.</exception>
+    /// <exception cref="ArgumentException">The shape does not match the number of values.</exception>
     public static void Write(string path, ReadOnlySpan<float> values, params ReadOnlySpan<int> shape)
         => WriteFile(path, "<f4", MemoryMarshal.AsBytes(values), values.Length, shape);
 
     /// <summary>Writes int64 values; an existing file is replaced.</summary>
-    /// <exception cref="ArgumentException">The shape does not hold as many values.</exception>
+    /// <exception cref="ArgumentException">The shape does not match the number of values.</exception>
     public static void Write(string path, ReadOnlySpan<long> values, params ReadOnlySpan<int> shape)
         => WriteFile(path, "<i8", MemoryMarshal.AsBytes(values), values.Length, shape);
 
     /// <summary>Writes uint8 values; an existing file is replaced.</summary>
-    /// <exception cref="ArgumentException">The shape does not hold as many values.</exception>
+    /// <exception cref="ArgumentException">The shape does not match the number of values.</exception>
     public static void Write(string path, ReadOnlySpan<byte> values, params ReadOnlySpan<int> shape)
         => WriteFile(path, "|u1", values, values.Length, shape);
 

@@ -4,35 +4,35 @@ using SkiaSharp;
 
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>How a <see cref="PictureSheet"/> looks; lengths in pixels.</summary>
+/// <summary>Layout of a <see cref="PictureSheet"/>; lengths in pixels.</summary>
 public sealed record PictureSheetOptions
 {
-    /// <summary>Pictures in a row; 0 picks a grid that is about square.</summary>
+    /// <summary>Images in a row; 0 picks a grid that is about square.</summary>
     public int Columns { get; init; }
 
-    /// <summary>Side of the square that each picture is fitted into; 0 is the longest side of all pictures, at most 512.</summary>
+    /// <summary>Side of the square that each image is fitted into; 0 is the longest side of all images, at most 512.</summary>
     public int CellSize { get; init; }
 
-    /// <summary>Room around each picture.</summary>
+    /// <summary>Margin around each image.</summary>
     public int Gap { get; init; } = 8;
 
-    /// <summary>Height of the letters; 0 follows the cell.</summary>
+    /// <summary>Height of the letters; 0 derives it from the cell.</summary>
     public int TextSize { get; init; }
 
-    /// <summary>A line above all pictures, or null.</summary>
+    /// <summary>A line above all images, or null.</summary>
     public string? Title { get; init; }
 }
 
-/// <summary>Several pictures in a grid on white, each with a short label below: contact sheets, training samples, variations.</summary>
+/// <summary>Several images in a grid on white, each with a short label below: contact sheets, training samples, variations.</summary>
 public static class PictureSheet
 {
     private const int LabelLines = 2;
 
-    /// <summary>Draws the sheet. Pictures keep their proportions: larger ones are shrunk (bicubic), smaller ones enlarged by whole factors.</summary>
+    /// <summary>Draws the sheet with proportions kept: larger images are shrunk (bicubic), smaller ones enlarged by integers.</summary>
     /// <param name="pictures">At least one.</param>
-    /// <param name="labels">One for each picture (wrapped to two lines, then cut with an ellipsis), or null.</param>
-    /// <param name="options">Null: about square, at the size of the pictures.</param>
-    /// <exception cref="ArgumentException">No pictures, another number of labels, or a sheet that would be far too large.</exception>
+    /// <param name="labels">One for each image (wrapped to two lines, then cut with an ellipsis), or null.</param>
+    /// <param name="options">Null: about square, at the size of the images.</param>
+    /// <exception cref="ArgumentException">No images, another number of labels, or a sheet that would be too large.</exception>
     public static RgbImage Draw(IReadOnlyList<RgbImage> pictures, IReadOnlyList<string>? labels = null, PictureSheetOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(pictures);
@@ -92,7 +92,7 @@ public static class PictureSheet
             picture.Pixels.AsSpan(y * picture.Width * 3, picture.Width * 3).CopyTo(sheet.Pixels.AsSpan(((top + y) * sheet.Width + left) * 3));
     }
 
-    /// <summary>Lets Skia draw on the picture, which has four bytes a pixel meanwhile.</summary>
+    /// <summary>Draws with Skia on the image, which has four bytes a pixel meanwhile.</summary>
     private static void Write(RgbImage sheet, Action<SKCanvas> draw)
     {
         using var image = SkiaNative.ToSkia(sheet);

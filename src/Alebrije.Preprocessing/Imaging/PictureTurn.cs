@@ -10,7 +10,7 @@ internal static class PictureTurn
         var (w, h, bytes) = (image.Width, image.Height, image.PixelBytes);
         var (width, height) = orientation >= 5 ? (h, w) : (w, h);
 
-        // Where the upper left pixel comes from, and the way to its right and lower neighbour's source, in pixels.
+        // Source of the upper left pixel, and the steps to the source of its right and lower neighbour, in pixels.
         var (start, right, down) = orientation switch
         {
             2 => (w - 1, -1, w),

@@ -47,8 +47,8 @@ internal static class PillowConvert
     }
 
     /// <summary>
-    /// <c>convert("RGBA")</c>, <c>alpha_composite</c> over opaque white, <c>convert("RGB")</c>. A picture that is RGB already is left as
-    /// it is, a transparent colour with it: the reference asks for the mode only.
+    /// <c>convert("RGBA")</c>, <c>alpha_composite</c> over opaque white, <c>convert("RGB")</c>. An RGB image is not changed, even with a
+    /// transparent colour: the reference tests only the mode.
     /// </summary>
     public static RgbImage ToRgbOnWhite(PillowImage image)
     {

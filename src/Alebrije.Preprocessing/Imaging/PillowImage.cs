@@ -1,6 +1,6 @@
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>What the numbers of a picture mean: Pillow's modes, as its file readers give them.</summary>
+/// <summary>Meaning of the bytes of an image: Pillow's modes, as its file readers give them.</summary>
 public enum PixelMode
 {
     /// <summary>"1": black and white, one byte a pixel, 0 or 255.</summary>
@@ -32,9 +32,9 @@ public enum PixelMode
 }
 
 /// <summary>
-/// A picture in the mode of its file, as Pillow opens it. openai/CLIP and open_clip resize in this mode and convert to RGB last, so
-/// the mode decides what a network sees (see <see cref="ClipImageProcessor"/>). EXIF orientation is read and not applied, as they do; <see cref="Upright"/>
-/// applies it.
+/// An image in the mode of its file, as Pillow opens it. openai/CLIP and open_clip resize in this mode and convert to RGB last, so the
+/// mode changes the input of a network (see <see cref="ClipImageProcessor"/>). EXIF orientation is read and, as there, not applied;
+/// <see cref="Upright"/> applies it.
 /// </summary>
 public sealed class PillowImage
 {
@@ -50,7 +50,7 @@ public sealed class PillowImage
     /// <param name="width">Columns, at least 1.</param>
     /// <param name="height">Rows, at least 1.</param>
     /// <param name="pixels">[height, width, bytes of the mode], row by row; kept, not copied.</param>
-    /// <exception cref="ArgumentException">A size below 1, or a number of bytes that does not fit.</exception>
+    /// <exception cref="ArgumentException">A size below 1, or a number of bytes that does not match.</exception>
     public PillowImage(PixelMode mode, int width, int height, byte[] pixels)
     {
         ArgumentNullException.ThrowIfNull(pixels);
@@ -73,39 +73,39 @@ public sealed class PillowImage
     /// <summary>[height, width, bytes of the mode], row by row.</summary>
     public byte[] Pixels { get; }
 
-    /// <summary>Bytes of one pixel of this picture.</summary>
+    /// <summary>Bytes of one pixel of this image.</summary>
     public int PixelBytes => BytesPerPixel(Mode);
 
-    /// <summary>256 colours of four bytes (red, green, blue, opacity) where the mode is <see cref="PixelMode.Palette"/>, else null.</summary>
+    /// <summary>256 colours of four bytes (red, green, blue, opacity) in mode <see cref="PixelMode.Palette"/>, else null.</summary>
     public byte[]? Palette { get; init; }
 
     /// <summary>
-    /// The one colour that a file without an opacity channel declares transparent (red, green, blue; grey thrice), else null.
-    /// Converting to RGB ignores it, laying the picture on white does not.
+    /// The one colour that a file without an opacity channel declares transparent (red, green, blue; three equal values for grey), or null.
+    /// Ignored by the conversion to RGB, applied when the image is laid on white.
     /// </summary>
     public (int Red, int Green, int Blue)? TransparentColour { get; init; }
 
-    /// <summary>EXIF orientation of the file, 1 (as it is stored) to 8; nothing here applies it but <see cref="Upright"/>.</summary>
+    /// <summary>EXIF orientation of the file, 1 (as stored) to 8; applied only by <see cref="Upright"/>.</summary>
     public int Orientation { get; init; } = ExifOrientation.None;
 
-    /// <summary>Reads a picture: PNG, JPEG, GIF, BMP or WebP, told by its first bytes and not by its name.</summary>
+    /// <summary>Reads an image: PNG, JPEG, GIF, BMP or WebP, identified by its first bytes and not by its name.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
     public static PillowImage Load(string path) => ImageFile.Read(path);
 
-    /// <summary>Whether a file's name says that it is a picture of a kind that is read here.</summary>
+    /// <summary>True if the file name has the extension of a supported image format.</summary>
     public static bool HasPictureName(string path) => Endings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Whether a file's name says that it is a picture of a kind that is not read here, such as TIFF, AVIF, HEIC or a camera's raw file.</summary>
+    /// <summary>True if the file name has the extension of an unsupported image format, such as TIFF, AVIF, HEIC or camera raw.</summary>
     public static bool HasOtherPictureName(string path) => OtherEndings.Contains(Path.GetExtension(path), StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>Reads a picture from memory, as <see cref="Load"/> does.</summary>
+    /// <summary>Reads an image from memory, as <see cref="Load"/> does.</summary>
     /// <param name="bytes">A whole file.</param>
-    /// <param name="name">What error messages call it.</param>
-    /// <exception cref="ImageFormatException">The bytes are no picture, damaged, cut short or too large.</exception>
+    /// <param name="name">Name of the image in error messages.</param>
+    /// <exception cref="ImageFormatException">The bytes are no image, damaged, cut short or too large.</exception>
     public static PillowImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the picture") => ImageFile.Decode(bytes, name);
 
-    /// <summary>Bytes that one pixel takes in <paramref name="mode"/>.</summary>
+    /// <summary>Bytes of one pixel in <paramref name="mode"/>.</summary>
     public static int BytesPerPixel(PixelMode mode) => mode switch
     {
         PixelMode.Bilevel or PixelMode.Grey or PixelMode.Palette => 1,
@@ -118,7 +118,7 @@ public sealed class PillowImage
     /// <summary>Pillow's <c>convert("RGB")</c>: opacity is dropped, palettes looked up, 16-bit grey clipped at 255.</summary>
     public RgbImage ToRgb() => PillowConvert.ToRgb(this);
 
-    /// <summary>The picture laid on white where it is transparent, then RGB: what the transformers image processors do.</summary>
+    /// <summary>The image composited on white, then RGB, as by the image processors of transformers.</summary>
     public RgbImage ToRgbOnWhite() => PillowConvert.ToRgbOnWhite(this);
 
     /// <summary><c>convert("L")</c>: one byte a pixel, the luma of ITU-R 601-2; opacity is dropped.</summary>
@@ -129,10 +129,13 @@ public sealed class PillowImage
     public PillowImage Resize(int width, int height, ResizeFilter filter = ResizeFilter.Bicubic, ResizeBox? box = null)
         => PillowResize.Resize(this, width, height, filter, box);
 
-    /// <summary>Pillow's <c>ImageOps.exif_transpose</c>: turned and mirrored as <see cref="Orientation"/> asks, which is 1 afterwards; the same object where it is 1.</summary>
+    /// <summary>
+    /// Pillow's <c>ImageOps.exif_transpose</c>: turned and mirrored by <see cref="Orientation"/>, then 1; the same object if it is 1
+    /// already.
+    /// </summary>
     public PillowImage Upright() => PictureTurn.Upright(this);
 
-    /// <summary>The part of the picture from (<paramref name="left"/>, <paramref name="top"/>); places outside it are 0, as in Pillow.</summary>
+    /// <summary>The image from (<paramref name="left"/>, <paramref name="top"/>) on; pixels outside are 0, as in Pillow.</summary>
     /// <exception cref="ArgumentException">A size below 1.</exception>
     public PillowImage Crop(int left, int top, int width, int height)
     {

@@ -1,15 +1,15 @@
 namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
-/// Pillow's <c>resize(size, BICUBIC, reducing_gap=1)</c> for RGB: a picture that is at least twice too large is first averaged over whole boxes
-/// of pixels (PIL/Image.py, resize; libImaging/Reduce.c), which is how Kandinsky's pipelines take pictures in.
+/// Pillow's <c>resize(size, BICUBIC, reducing_gap=1)</c> for RGB, as in Kandinsky's pipelines: an image that is at least twice too
+/// large is first averaged over whole boxes of pixels (PIL/Image.py, resize; libImaging/Reduce.c).
 /// </summary>
 internal static class PillowReduce
 {
-    /// <param name="image">The picture.</param>
-    /// <param name="width">Columns wanted, at least 1.</param>
-    /// <param name="height">Rows wanted, at least 1.</param>
-    /// <exception cref="ArgumentException">A size below 1 or far too large.</exception>
+    /// <param name="image">The image.</param>
+    /// <param name="width">Columns of the result, at least 1.</param>
+    /// <param name="height">Rows of the result, at least 1.</param>
+    /// <exception cref="ArgumentException">A size below 1 or too large.</exception>
     public static RgbImage Resize(RgbImage image, int width, int height)
     {
         ImageLimits.RequireSize(width, height);
@@ -30,7 +30,7 @@ internal static class PillowReduce
             {
                 var (left, right) = (x * acrossBy, Math.Min((x + 1) * acrossBy, image.Width));
                 var count = (uint)((bottom - top) * (right - left));
-                // 2^24 / count, rounded down, as the reference's fixed point has it.
+                // 2^24 / count, rounded down, as in the reference's fixed point.
                 var (multiplier, half) = ((1u << 24) / count, count / 2);
                 for (var c = 0; c < 3; c++)
                 {

@@ -3,7 +3,7 @@ namespace Alebrije.Preprocessing.Imaging;
 /// <summary>Pillow's resampling filters.</summary>
 public enum ResizeFilter
 {
-    /// <summary>The pixel at the place: no mixing.</summary>
+    /// <summary>Nearest pixel, without interpolation.</summary>
     Nearest = 0,
 
     /// <summary>Lanczos, three lobes.</summary>
@@ -12,7 +12,7 @@ public enum ResizeFilter
     /// <summary>Triangle.</summary>
     Bilinear = 2,
 
-    /// <summary>Cubic convolution, a = -0.5: what CLIP is prepared with.</summary>
+    /// <summary>Cubic convolution, a = -0.5: the filter of CLIP.</summary>
     Bicubic = 3,
 
     /// <summary>Mean of the covered pixels.</summary>
@@ -22,11 +22,11 @@ public enum ResizeFilter
     Hamming = 5,
 }
 
-/// <summary>The part of the source that is resized, in pixels, fractions allowed; float32 as in Pillow.</summary>
+/// <summary>The part of the source to resize, in pixels, fractions allowed; float32 as in Pillow.</summary>
 /// <param name="Left">First column.</param>
 /// <param name="Top">First row.</param>
-/// <param name="Right">Behind the last column.</param>
-/// <param name="Bottom">Behind the last row.</param>
+/// <param name="Right">End of the columns, exclusive.</param>
+/// <param name="Bottom">End of the rows, exclusive.</param>
 public readonly record struct ResizeBox(float Left, float Top, float Right, float Bottom);
 
 /// <summary>
@@ -36,13 +36,16 @@ public readonly record struct ResizeBox(float Left, float Top, float Right, floa
 /// </summary>
 public static class PillowResize
 {
-    /// <summary>Resizes a picture in its own mode: black and white and palettes always by the nearest pixel, opacity multiplied in first and divided out after.</summary>
+    /// <summary>
+    /// Resizes an image in its own mode: black and white and palettes always by the nearest pixel, colours premultiplied by opacity and
+    /// divided again.
+    /// </summary>
     /// <param name="image">Any mode.</param>
     /// <param name="width">Columns of the result, at least 1.</param>
     /// <param name="height">Rows of the result, at least 1.</param>
-    /// <param name="filter">How pixels are mixed.</param>
+    /// <param name="filter">Resampling filter.</param>
     /// <param name="box">Part of the source; null is all of it.</param>
-    /// <exception cref="ArgumentException">A size below 1 or far too large, or a box that is empty or outside the picture.</exception>
+    /// <exception cref="ArgumentException">A size below 1 or too large, or a box that is empty or outside the image.</exception>
     public static PillowImage Resize(PillowImage image, int width, int height, ResizeFilter filter = ResizeFilter.Bicubic, ResizeBox? box = null)
     {
         ArgumentNullException.ThrowIfNull(image);
@@ -64,8 +67,8 @@ public static class PillowResize
         return resized;
     }
 
-    /// <summary>Resizes an RGB picture.</summary>
-    /// <exception cref="ArgumentException">A size below 1 or far too large, or a box that is empty or outside the picture.</exception>
+    /// <summary>Resizes an RGB image.</summary>
+    /// <exception cref="ArgumentException">A size below 1 or too large, or a box that is empty or outside the image.</exception>
     public static RgbImage Resize(RgbImage image, int width, int height, ResizeFilter filter = ResizeFilter.Bicubic, ResizeBox? box = null)
     {
         ArgumentNullException.ThrowIfNull(image);
@@ -74,7 +77,7 @@ public static class PillowResize
 
     private static PillowImage Sample(PillowImage image, int width, int height, ResizeFilter filter, ResizeBox box)
     {
-        // A box of whole pixels that is as large as the result is a crop, whatever the filter.
+        // A box of whole pixels of the result's size is a crop, whatever the filter.
         if (box.Left == (int)box.Left && box.Top == (int)box.Top && box.Right - box.Left == width && box.Bottom - box.Top == height)
             return image.Crop((int)box.Left, (int)box.Top, width, height);
         return filter == ResizeFilter.Nearest ? Nearest(image, width, height, box) : Resample(image, width, height, filter, box);
@@ -88,7 +91,7 @@ public static class PillowResize
         if (!mixColumns)
             return mixRows ? MixRows(image, rows, height) : image;
         var columns = ResizeCoefficients.Compute(image.Width, box.Left, box.Right, width, filter);
-        // Pillow 13 turns the passes around where the height shrinks by more than twice what the width does (pull request 9549).
+        // Pillow 13 swaps the passes if the height shrinks by more than twice as much as the width (pull request 9549).
         if (mixRows && image.Height > height && (long)image.Height - height > 2 * ((long)image.Width - width))
             return MixColumns(MixRows(image, rows, height), columns, width, (0, height));
         var used = rows.Span;
@@ -129,14 +132,14 @@ public static class PillowResize
         return image.With(width, height, pixels);
     }
 
-    /// <summary>Source places of the results along one axis; -1 where there is none.</summary>
+    /// <summary>Source positions of the results along one axis; -1 if there is none.</summary>
     private static int[] Places(double start, double step, int count, int size, PixelMode mode)
     {
         var places = new int[count];
         var at = start + step * 0.5;
         for (var i = 0; i < count; i++, at += step)
         {
-            // Pillow adds up the step, rounding errors and all, except for 16-bit grey, which takes its general transform.
+            // Pillow accumulates the step with its rounding errors, except for 16-bit grey, which takes its general transform.
             var place = mode == PixelMode.Grey16 ? step * (i + 0.5) + start : at;
             places[i] = place < 0 || (int)place >= size ? -1 : (int)place;
         }

@@ -9,7 +9,7 @@ internal static class Png
 {
     public static ReadOnlySpan<byte> Signature => [0x89, (byte)'P', (byte)'N', (byte)'G', 0x0d, 0x0a, 0x1a, 0x0a];
 
-    /// <summary>Reads the chunk at <paramref name="offset"/>, checks its CRC and moves behind it.</summary>
+    /// <summary>Reads the chunk at <paramref name="offset"/>, checks its CRC and moves past it.</summary>
     /// <exception cref="ImageFormatException">The file ends inside the chunk, or the CRC is wrong.</exception>
     public static PngChunk ReadChunk(ReadOnlySpan<byte> file, ref int offset, string name)
     {
@@ -43,7 +43,7 @@ internal static class Png
 
     public static uint Kind(ReadOnlySpan<byte> name) => BinaryPrimitives.ReadUInt32BigEndian(name);
 
-    /// <summary>Unpacks a zlib stream into <paramref name="target"/>; returns how many bytes came out.</summary>
+    /// <summary>Unpacks a zlib stream into <paramref name="target"/>; returns the number of bytes written.</summary>
     /// <exception cref="InvalidDataException">The stream is damaged.</exception>
     public static int Inflate(Stream packed, Span<byte> target)
     {
@@ -60,5 +60,5 @@ internal static class Png
     }
 }
 
-/// <summary>Where a chunk's bytes are in the file.</summary>
+/// <summary>Kind and position of a chunk's bytes in the file.</summary>
 internal readonly record struct PngChunk(uint Kind, int Start, int Length);

@@ -4,7 +4,7 @@ namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
 /// Reads PNG files of every colour type, bit depth and interlacing into the mode that Pillow gives them (PngImagePlugin's table of
-/// modes): 16-bit colour keeps its high bytes, 16-bit grey stays 16-bit, a transparent colour stands beside the pixels.
+/// modes): 16-bit colour keeps its high bytes, 16-bit grey stays 16-bit, a transparent colour is kept beside the pixels.
 /// </summary>
 internal static class PngDecoder
 {
@@ -39,7 +39,7 @@ internal static class PngDecoder
         long size = 0;
         foreach (var (columns, rows, _) in Passes(header))
             size += (long)rows * (1 + header.RowBytes(columns));
-        // Deflate packs at most 1032 to 1, so a header that promises more than that lies; it must not cost memory.
+        // Deflate packs at most 1032 to 1: a header with a larger size is damaged and must not cost memory.
         if (size > packed.Length * 1032 + 1032)
             throw new ImageFormatException($"{name} is cut short: {packed.Length} packed bytes cannot hold a picture of {header.Width} x {header.Height}.");
         if (size > Array.MaxLength)
@@ -206,7 +206,7 @@ internal static class PngDecoder
 
         public int RowBytes(int columns) => (int)(((long)columns * PixelBits + 7) / 8);
 
-        /// <summary>Spreads one unfiltered row over the picture, from pixel <paramref name="first"/> on, every <paramref name="step"/>-th.</summary>
+        /// <summary>Writes one unfiltered row: pixels <paramref name="first"/>, then every <paramref name="step"/>-th.</summary>
         public void Place(ReadOnlySpan<byte> line, Span<byte> pixels, int columns, int first, int step)
         {
             var bytes = PillowImage.BytesPerPixel(Mode);

@@ -65,7 +65,7 @@ internal static class PngEncoder
         Png.WriteChunk(file, "tRNS"u8, image.Mode == PixelMode.Rgb ? body : body[..2]);
     }
 
-    /// <summary>Rows with their filter bytes; each row takes the filter whose result has the smallest sum of absolute values.</summary>
+    /// <summary>Rows with their filter bytes; each row uses the filter with the smallest sum of absolute values.</summary>
     public static byte[] Filter(PillowImage image, int depth)
     {
         var samples = depth switch { 1 => PackBits(image), 16 => SwapBytes(image.Pixels), _ => image.Pixels };
@@ -93,7 +93,7 @@ internal static class PngEncoder
         return rows;
     }
 
-    /// <summary>One row less its prediction, and the sum of the absolute values of what is left.</summary>
+    /// <summary>Residual of one row after its prediction, and the sum of its absolute values.</summary>
     private static long Apply(byte filter, ReadOnlySpan<byte> line, ReadOnlySpan<byte> above, int step, Span<byte> result)
     {
         above = above[..line.Length];

@@ -3,12 +3,12 @@ using System.Text;
 namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
-/// Text chunks of PNG files (W3C PNG, section 11.3.3): tEXt where the value is Latin-1, iTXt (UTF-8) where it is not. Other tools
+/// Text chunks of PNG files (W3C PNG, section 11.3.3): tEXt for Latin-1 values, iTXt (UTF-8) for others. Other tools
 /// read both: <c>Image.text</c> in Pillow, exiftool, ImageMagick's <c>identify -verbose</c>.
 /// </summary>
 public static class PngText
 {
-    /// <summary>Largest text that is read, in bytes.</summary>
+    /// <summary>Longest text that is read, in bytes.</summary>
     private const int MaximumText = 16 << 20;
 
     /// <summary>The text chunks of a PNG file by keyword, in the order of the file; the last of equal keywords wins.</summary>
@@ -54,7 +54,7 @@ public static class PngText
     /// <exception cref="ArgumentException">A keyword that PNG does not allow.</exception>
     internal static void Write(Stream file, string keyword, string value)
     {
-        // Spaces must be single and inside; other keywords are legal to write but not to read back everywhere.
+        // Spaces must be single and inside; other keywords are legal, but not every reader accepts them.
         if (keyword.Length is < 1 or > 79 || keyword.Trim() != keyword || keyword.Contains("  ", StringComparison.Ordinal)
             || keyword.Any(c => c is < ' ' or (> '~' and < '\u00a1') or > '\u00ff'))
             throw new ArgumentException($"\"{keyword}\" cannot name a text in a PNG file: 1 to 79 printable Latin-1 characters are allowed, with single spaces inside.", nameof(keyword));
@@ -67,7 +67,7 @@ public static class PngText
             Png.WriteChunk(file, "iTXt"u8, [.. start, 0, 0, 0, 0, 0, .. Encoding.UTF8.GetBytes(value)]);
     }
 
-    /// <summary>flag, method, language 0, translated keyword 0, text; null where the layout is another.</summary>
+    /// <summary>Reads flag, method, language 0, translated keyword 0, text; null for another layout.</summary>
     private static string? International(ReadOnlySpan<byte> rest, string name)
     {
         if (rest.Length < 4 || rest[2..].IndexOf((byte)0) is not (>= 0 and var language))

@@ -2,13 +2,13 @@ using System.Text.Json;
 
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>The preparation settings that published checkpoints carry: those of transformers and diffusers, and those of open_clip.</summary>
+/// <summary>The preprocessing settings of published checkpoints: those of transformers and diffusers, and those of open_clip.</summary>
 internal static class PreprocessorConfig
 {
     /// <summary>File of an image processor of transformers.</summary>
     internal const string FileName = "preprocessor_config.json";
 
-    /// <summary>File of a processor of transformers; since version 5 it holds the image processor, and <see cref="FileName"/> is not written beside it.</summary>
+    /// <summary>File of a processor of transformers; since version 5 it replaces <see cref="FileName"/>.</summary>
     internal const string ProcessorFileName = "processor_config.json";
 
     private const string OpenClipFileName = "open_clip_config.json", Nested = "image_processor";
@@ -37,7 +37,7 @@ internal static class PreprocessorConfig
         }
     }
 
-    /// <summary>File of a folder that holds the settings in transformers' words, or null. A processor's file goes first, as there (image_processing_base.py).</summary>
+    /// <summary>File of a folder with transformers' settings, or null; a processor's file first (image_processing_base.py).</summary>
     /// <exception cref="InvalidDataException">The processor's file is no JSON.</exception>
     internal static string? FileOf(string folder)
     {
@@ -45,7 +45,7 @@ internal static class PreprocessorConfig
         return HoldsNested(processor) ? processor : File.Exists(alone) ? alone : null;
     }
 
-    /// <summary>Whether a file holds the settings as a part of a processor's.</summary>
+    /// <summary>True if a file contains the settings as a part of a processor's.</summary>
     internal static bool HoldsNested(string path)
     {
         if (!File.Exists(path)) return false;
@@ -53,8 +53,8 @@ internal static class PreprocessorConfig
         return Settings(json.RootElement) is not null;
     }
 
-    /// <summary>Settings as <c>preprocessor_config.json</c> of transformers' <c>CLIPImageProcessor</c>; what <see cref="Read"/> understands.</summary>
-    /// <param name="options">Any but those that add borders.</param>
+    /// <summary>Writes settings as <c>preprocessor_config.json</c> of <c>CLIPImageProcessor</c>; <see cref="Read"/> reads them.</summary>
+    /// <param name="options">Any except those that add borders.</param>
     internal static byte[] Write(ClipImageOptions options)
     {
         object size = options.Fit == ImageFit.Shortest ? new { shortest_edge = options.ResizeHeight } : new { height = options.ResizeHeight, width = options.ResizeWidth };
@@ -131,7 +131,7 @@ internal static class PreprocessorConfig
         };
     }
 
-    /// <summary>Sizes of a tower that open_clip_config.json names stand in it too; its steps are open_clip's defaults where not said.</summary>
+    /// <summary>Settings of open_clip_config.json: the image size of the named tower, else open_clip's defaults.</summary>
     private static ClipImageOptions OpenClip(JsonElement root, JsonElement preprocess, string path)
     {
         var size = Value(preprocess, "size") ?? (Value(root, "model_cfg") is { } model && Value(model, "vision_cfg") is { } vision ? Value(vision, "image_size") : null);

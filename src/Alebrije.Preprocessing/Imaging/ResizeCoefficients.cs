@@ -1,9 +1,9 @@
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>Which source pixels make each result along one axis, and with what weights (libImaging/Resample.c, precompute_coeffs).</summary>
+/// <summary>Source pixels and weights of each result along one axis (libImaging/Resample.c, precompute_coeffs).</summary>
 internal sealed class ResizeCoefficients
 {
-    /// <summary>Fractional bits of the whole-number weights: 32 bits less eight of the pixel and two for overshoot.</summary>
+    /// <summary>Fractional bits of the integer weights: 32 bits less eight of the pixel and two for overshoot.</summary>
     public const int PrecisionBits = 32 - 8 - 2;
 
     private readonly (int First, int Count)[] bounds;
@@ -16,10 +16,10 @@ internal sealed class ResizeCoefficients
         Fixed = Array.ConvertAll(weights, w => (int)((w < 0 ? -0.5 : 0.5) + w * (1 << PrecisionBits)));
     }
 
-    /// <summary>Weights as whole numbers of <see cref="PrecisionBits"/> fractional bits.</summary>
+    /// <summary>Weights as fixed-point integers with <see cref="PrecisionBits"/> fractional bits.</summary>
     private int[] Fixed { get; }
 
-    /// <summary>First source pixel used, and behind the last.</summary>
+    /// <summary>First source pixel used, and the end (exclusive).</summary>
     public (int First, int Last) Span => (bounds[0].First, bounds[^1].First + bounds[^1].Count);
 
     public int FirstOf(int result) => bounds[result].First;

@@ -10,12 +10,12 @@ internal static class ResizePasses
 {
     private const int Half = 1 << (ResizeCoefficients.PrecisionBits - 1);
 
-    /// <summary>Mixes columns. Rows from <paramref name="firstRow"/> on are read, as many as <paramref name="target"/> holds.</summary>
+    /// <summary>Resamples columns. Rows from <paramref name="firstRow"/> on are read, as many as <paramref name="target"/> holds.</summary>
     public static void Horizontal(PillowImage source, int firstRow, ResizeCoefficients columns, byte[] target, int width)
     {
         var bytes = source.PixelBytes;
         var stride = source.Width * bytes;
-        // Four bytes are loaded for three: the row stands in a buffer with a tail.
+        // Four bytes are loaded for three: the row is copied to a buffer with a tail.
         var line = new byte[stride + 4];
         for (var y = 0; y < target.Length / (width * bytes); y++)
         {
@@ -31,7 +31,7 @@ internal static class ResizePasses
         }
     }
 
-    /// <summary>Mixes rows.</summary>
+    /// <summary>Resamples rows.</summary>
     public static void Vertical(PillowImage source, ResizeCoefficients rows, byte[] target, int height)
     {
         var stride = source.Width * source.PixelBytes;
@@ -160,7 +160,7 @@ internal static class ResizePasses
         }
     }
 
-    /// <summary>Rounds and stores a word as the reference does: each byte is clipped on its own, so overshoot keeps its low byte.</summary>
+    /// <summary>Rounds and stores a word as the reference does: each byte is clipped separately, so overshoot keeps its low byte.</summary>
     private static void StoreWord(double sum, Span<byte> target)
     {
         var word = (int)(sum >= 0.0 ? sum + 0.5 : sum - 0.5);

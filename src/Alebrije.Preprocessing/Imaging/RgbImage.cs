@@ -1,16 +1,16 @@
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>A picture of three bytes a pixel: red, green, blue.</summary>
+/// <summary>An image of three bytes a pixel: red, green, blue.</summary>
 public sealed class RgbImage
 {
-    /// <summary>A black picture.</summary>
-    /// <exception cref="ArgumentException">A side below 1, or far too many pixels.</exception>
+    /// <summary>A black image.</summary>
+    /// <exception cref="ArgumentException">A side below 1, or too many pixels.</exception>
     public RgbImage(int width, int height) : this(width, height, Allocate(width, height)) { }
 
     /// <param name="width">Columns, at least 1.</param>
     /// <param name="height">Rows, at least 1.</param>
     /// <param name="pixels">[height, width, 3]; kept, not copied.</param>
-    /// <exception cref="ArgumentException">A side below 1, or a number of bytes that does not fit.</exception>
+    /// <exception cref="ArgumentException">A side below 1, or a number of bytes that does not match.</exception>
     public RgbImage(int width, int height, byte[] pixels)
     {
         ArgumentNullException.ThrowIfNull(pixels);
@@ -29,25 +29,28 @@ public sealed class RgbImage
     /// <summary>[height, width, 3], row by row.</summary>
     public byte[] Pixels { get; }
 
-    /// <summary>Reads a picture (PNG, JPEG, GIF, BMP, WebP) and converts it as Pillow's <c>convert("RGB")</c> does: opacity is dropped, and EXIF orientation not applied.</summary>
+    /// <summary>
+    /// Reads an image (PNG, JPEG, GIF, BMP, WebP) and converts it as Pillow's <c>convert("RGB")</c>: opacity is dropped, EXIF orientation
+    /// not applied.
+    /// </summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
     public static RgbImage Load(string path) => PillowImage.Load(path).ToRgb();
 
-    /// <summary>Reads a picture as <see cref="Load"/> does and turns it as its EXIF orientation asks: what viewers show; see <see cref="PillowImage.Upright"/>.</summary>
+    /// <summary>Reads an image as <see cref="Load"/> and applies its EXIF orientation; see <see cref="PillowImage.Upright"/>.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">The file is no picture, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
     public static RgbImage LoadUpright(string path) => PillowImage.Load(path).Upright().ToRgb();
 
-    /// <summary>Reads a picture from memory, as <see cref="Load"/> does.</summary>
-    /// <exception cref="ImageFormatException">The bytes are no picture, damaged, cut short or too large.</exception>
+    /// <summary>Reads an image from memory, as <see cref="Load"/> does.</summary>
+    /// <exception cref="ImageFormatException">The bytes are no image, damaged, cut short or too large.</exception>
     public static RgbImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the picture") => PillowImage.FromBytes(bytes, name).ToRgb();
 
-    /// <summary>A picture from planes of numbers, as pipelines give them: times 255, rounded half to even, clamped.</summary>
+    /// <summary>An image from planes as pipelines return them: times 255, rounded half to even, clamped.</summary>
     /// <param name="planes">[3, height, width] in [0, 1]; values outside are clamped, NaN is black.</param>
     /// <param name="width">Columns.</param>
     /// <param name="height">Rows.</param>
-    /// <exception cref="ArgumentException">A number of values that does not fit.</exception>
+    /// <exception cref="ArgumentException">A number of values that does not match.</exception>
     public static RgbImage FromPlanes(ReadOnlySpan<float> planes, int width, int height)
     {
         var image = new RgbImage(width, height);
@@ -62,23 +65,23 @@ public sealed class RgbImage
         return image;
     }
 
-    /// <summary>The same picture as a <see cref="PillowImage"/> of mode RGB; the pixels are shared.</summary>
+    /// <summary>The same image as a <see cref="PillowImage"/> of mode RGB; the pixels are shared.</summary>
     public PillowImage ToPillow() => new(PixelMode.Rgb, Width, Height, Pixels);
 
     /// <summary>Pillow's <c>resize</c>, to the byte; see <see cref="PillowResize"/>.</summary>
     public RgbImage Resize(int width, int height, ResizeFilter filter = ResizeFilter.Bicubic, ResizeBox? box = null)
         => PillowResize.Resize(this, width, height, filter, box);
 
-    /// <summary>The picture as a PNG file in memory; the same picture and text always give the same bytes.</summary>
-    /// <param name="text">Text chunks by keyword (1 to 79 Latin-1 characters), e.g. the recipe of a generated picture; see <see cref="PngText"/>.</param>
+    /// <summary>The image as a PNG file in memory; the same image and text always give the same bytes.</summary>
+    /// <param name="text">Text chunks by keyword (1 to 79 Latin-1 characters), e.g. an image's recipe; see <see cref="PngText"/>.</param>
     /// <exception cref="ArgumentException">A keyword that PNG does not allow.</exception>
     public byte[] ToPng(IReadOnlyDictionary<string, string>? text = null) => PngEncoder.Encode(ToPillow(), text);
 
-    /// <summary>Writes the picture as a PNG file; an existing one is replaced.</summary>
-    /// <param name="path">File to write, in a folder that exists.</param>
+    /// <summary>Writes the image as a PNG file; an existing one is replaced.</summary>
+    /// <param name="path">File to write, in an existing folder.</param>
     /// <param name="text">Text chunks, as in <see cref="ToPng"/>.</param>
     /// <exception cref="ArgumentException">A keyword that PNG does not allow.</exception>
-    /// <exception cref="IOException">The file cannot be written; the message names it and the reason.</exception>
+    /// <exception cref="IOException">The file cannot be written; the message contains its name and the reason.</exception>
     public void SavePng(string path, IReadOnlyDictionary<string, string>? text = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

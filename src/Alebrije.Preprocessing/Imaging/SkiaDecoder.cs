@@ -14,7 +14,7 @@ internal static class SkiaDecoder
             ?? throw new ImageFormatException($"{name} is damaged: it starts like a {format} file, and the rest cannot be read.");
         var (width, height) = (codec.Info.Width, codec.Info.Height);
         ImageLimits.RequireDecodable(width, height, name);
-        // A block of 8 x 8 takes a bit at least; a header that asks for more must not cost memory.
+        // A block of 8 x 8 takes at least one bit; a header with a larger size must not cost memory.
         if (format == "JPEG" && (long)width * height / 64 > bytes.Length * 8L)
             throw new ImageFormatException($"{name} is cut short: {bytes.Length} bytes cannot hold a picture of {width} x {height}.");
         var mode = codec.Info.ColorType == SKColorType.Gray8 ? PixelMode.Grey

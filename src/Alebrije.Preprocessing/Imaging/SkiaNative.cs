@@ -2,7 +2,7 @@ using SkiaSharp;
 
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>The native library of SkiaSharp, asked for before the first use.</summary>
+/// <summary>The native library of SkiaSharp, loaded before its first use.</summary>
 internal static class SkiaNative
 {
     private static readonly Lazy<DllNotFoundException?> Failure = new(Load);
@@ -10,8 +10,8 @@ internal static class SkiaNative
     private static string Package => OperatingSystem.IsWindows() ? "SkiaSharp.NativeAssets.Win32"
         : OperatingSystem.IsMacOS() ? "SkiaSharp.NativeAssets.macOS" : "SkiaSharp.NativeAssets.Linux.NoDependencies";
 
-    /// <summary>Returns where the library can be loaded.</summary>
-    /// <exception cref="DllNotFoundException">It cannot; the message names the package that has it.</exception>
+    /// <summary>Returns if the library can be loaded.</summary>
+    /// <exception cref="DllNotFoundException">It cannot be loaded; the message names the package that contains it.</exception>
     public static void Require()
     {
         if (Failure.Value is { } failure) throw new DllNotFoundException(failure.Message, failure.InnerException);

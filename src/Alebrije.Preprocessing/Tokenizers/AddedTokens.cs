@@ -2,14 +2,14 @@ using System.Buffers;
 
 namespace Alebrije.Preprocessing.Tokenizers;
 
-/// <summary>A token that is looked for in the text itself: exactly as typed, or after cleaning when <paramref name="Normalized"/>.</summary>
+/// <summary>A token found in the text itself: exactly as typed, or after cleaning if <paramref name="Normalized"/>.</summary>
 internal readonly record struct AddedToken(string Content, int Id, bool Normalized)
 {
-    /// <summary>Ids that it stands for, from <see cref="Id"/> on.</summary>
+    /// <summary>Number of its ids, from <see cref="Id"/> on.</summary>
     public int Count { get; init; } = 1;
 }
 
-/// <summary>Finds tokens in a text, the first one first and, where several begin at one place, the longest.</summary>
+/// <summary>Finds tokens in a text, the first one first and, if several begin at one position, the longest.</summary>
 internal sealed class AddedTokens
 {
     private readonly AddedToken[] tokens;
@@ -29,7 +29,7 @@ internal sealed class AddedTokens
 
     public static AddedTokens None { get; } = new([]);
 
-    /// <summary>The next token from a place on, or null.</summary>
+    /// <summary>The next token from a position on, or null.</summary>
     public (int Start, int End, int Id, int Count)? Find(string text, int from)
     {
         for (var place = from; place < text.Length; place++)

@@ -5,7 +5,7 @@ using Alebrije.Preprocessing.Tokenizers.Cleaning;
 namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>
-/// Learns a CLIP-style byte-level BPE (Sennrich et al., 2016, algorithm 1): again and again the most frequent pair of neighbours
+/// Learns a CLIP-style byte-level BPE (Sennrich et al., 2016, algorithm 1): the most frequent pair of neighbours repeatedly
 /// becomes a symbol. The same counts always give the same vocabulary: of equally frequent pairs the one with the smaller ids wins.
 /// </summary>
 public static class BpeTrainer
@@ -29,9 +29,9 @@ public static class BpeTrainer
         return Train(counts, vocabularySize, minimumCount);
     }
 
-    /// <summary>Learns from words and how often each occurs; words are taken as they are.</summary>
+    /// <summary>Learns from words and their counts; words are used as they are.</summary>
     /// <inheritdoc cref="Train(IEnumerable{string}, int, int)"/>
-    /// <param name="wordCounts">Words, cleaned, with their counts; a count below 1 is left out.</param>
+    /// <param name="wordCounts">Words, cleaned, with their counts; a count below 1 is ignored.</param>
     /// <param name="vocabularySize">Symbols wanted, at least <see cref="BpeVocabulary.SmallestSize"/>.</param>
     /// <param name="minimumCount">Pairs seen less often are not merged.</param>
     public static BpeVocabulary Train(IEnumerable<KeyValuePair<string, long>> wordCounts, int vocabularySize, int minimumCount = 2)
@@ -52,7 +52,7 @@ public static class BpeTrainer
         return new BpeVocabulary(merges);
     }
 
-    /// <summary>The words as symbols, and where every pair of neighbours occurs.</summary>
+    /// <summary>The words as symbols, and the positions of every pair of neighbours.</summary>
     private sealed class Corpus
     {
         private readonly List<(int[] Symbols, long Count)> words = [];
@@ -80,8 +80,8 @@ public static class BpeTrainer
         public List<string> Symbols { get; }
 
         /// <summary>
-        /// A pair whose merge would spell a symbol that exists already is passed over: each symbol keeps one way to come
-        /// about, so that the order of merges alone decides how a word is cut.
+        /// A pair whose merge would spell an existing symbol is skipped: each symbol is made by one merge, so that the order of merges
+        /// alone decides how a word is cut.
         /// </summary>
         public (int Left, int Right)? MostFrequentPair(int minimumCount)
         {

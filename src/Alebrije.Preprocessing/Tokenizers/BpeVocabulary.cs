@@ -6,12 +6,12 @@ using System.Text.Json;
 namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>
-/// Vocabulary of a byte-level BPE as CLIP has it: 256 byte symbols, the same with <c>&lt;/w&gt;</c>, one symbol per merge,
-/// <c>&lt;|startoftext|&gt;</c>, <c>&lt;|endoftext|&gt;</c>; a symbol's place is its id.
+/// Vocabulary of CLIP's byte-level BPE: 256 byte symbols, the same with <c>&lt;/w&gt;</c>, one symbol per merge,
+/// <c>&lt;|startoftext|&gt;</c>, <c>&lt;|endoftext|&gt;</c>; a symbol's position is its id.
 /// </summary>
 public sealed class BpeVocabulary
 {
-    /// <summary>Symbols that every vocabulary has beside its merges: 512 of single bytes and the two specials.</summary>
+    /// <summary>Symbols of every vocabulary besides its merges: 512 of single bytes and the two special tokens.</summary>
     public const int SmallestSize = 514;
 
     internal const string StartToken = "<|startoftext|>", EndToken = "<|endoftext|>";
@@ -47,7 +47,7 @@ public sealed class BpeVocabulary
 
     /// <summary>
     /// Reads the single file of openai/CLIP and open_clip, <c>bpe_simple_vocab_16e6.txt</c>, gzipped or not: a heading, then one
-    /// merge per line, of which the first 48,894 count (clip/simple_tokenizer.py).
+    /// merge per line, of which the first 48,894 are used (clip/simple_tokenizer.py).
     /// </summary>
     /// <exception cref="FileNotFoundException">The file does not exist.</exception>
     /// <exception cref="InvalidDataException">A line is no merge, or the file is cut short.</exception>
@@ -59,7 +59,7 @@ public sealed class BpeVocabulary
         return ReadOpenAi(File.ReadAllBytes(file), file);
     }
 
-    /// <summary>The vocabulary of openai/CLIP, which is built in: its weights come without it.</summary>
+    /// <summary>The built-in vocabulary of openai/CLIP, whose checkpoints have no vocabulary file.</summary>
     public static BpeVocabulary OpenAi() => BuiltIn.Value;
 
     private static BpeVocabulary ReadOpenAi(byte[] content, string file)
@@ -80,10 +80,10 @@ public sealed class BpeVocabulary
     /// Writes <c>vocab.json</c>, <c>merges.txt</c>, <c>tokenizer_config.json</c> and <c>special_tokens_map.json</c> in the layout
     /// of the transformers library; <see cref="ClipTokenizer.Load"/> reads it.
     /// </summary>
-    /// <param name="folder">Folder to write to; made when absent, files of these names are replaced.</param>
+    /// <param name="folder">Folder to write to; created if absent, files of these names are replaced.</param>
     /// <param name="maxLength">Tokens of a text, start and end included; at least 3.</param>
-    /// <param name="padToken">Symbol of the padding: <c>!</c> (id 0) as in Karlo, or <c>&lt;|endoftext|&gt;</c> as in Stable Diffusion 1.</param>
-    /// <exception cref="ArgumentException">The padding is no symbol of this vocabulary, or the length is below 3.</exception>
+    /// <param name="padToken">Padding symbol: <c>!</c> (id 0) as in Karlo, or <c>&lt;|endoftext|&gt;</c> as in Stable Diffusion 1.</param>
+    /// <exception cref="ArgumentException">The padding symbol is not in this vocabulary, or the length is below 3.</exception>
     public void Save(string folder, int maxLength = 77, string padToken = "!")
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -110,7 +110,7 @@ public sealed class BpeVocabulary
         });
     }
 
-    /// <summary>Id of the padding, once it and the length are known to be possible.</summary>
+    /// <summary>Checks the padding symbol and the length; returns the padding id.</summary>
     internal int Check(int maxLength, string padToken)
     {
         if (maxLength < 3)

@@ -5,8 +5,8 @@ using System.Text;
 namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>
-/// Byte-level BPE of one word: bytes become symbols, the last one marked <c>&lt;/w&gt;</c>, then the pair whose merge was learnt
-/// first is joined until no pair is left that was learnt. Remembers short words; safe to call from many threads.
+/// Byte-level BPE of one word: bytes become symbols, the last one marked <c>&lt;/w&gt;</c>, then the pair with the lowest rank
+/// is merged until no learnt pair is left. Caches short words; safe to call from many threads.
 /// </summary>
 internal sealed class BytePairEncoder
 {
@@ -19,8 +19,8 @@ internal sealed class BytePairEncoder
 
     /// <param name="vocabulary">Symbols and their ids.</param>
     /// <param name="learnt">Merges, the first to apply first.</param>
-    /// <param name="unknown">Id of a byte that has no symbol.</param>
-    /// <exception cref="InvalidDataException">A merge joins or makes a symbol that the vocabulary lacks.</exception>
+    /// <param name="unknown">Id of a byte without a symbol.</param>
+    /// <exception cref="InvalidDataException">A symbol of a merge is missing from the vocabulary.</exception>
     public BytePairEncoder(IReadOnlyDictionary<string, int> vocabulary, IReadOnlyList<(string Left, string Right)> learnt, int unknown)
     {
         for (var value = 0; value < 256; value++)
@@ -35,7 +35,7 @@ internal sealed class BytePairEncoder
             $"A merge needs the symbol '{symbol}', which the vocabulary does not have; merges.txt and vocab.json must come from one training.");
     }
 
-    /// <summary>Fixes the ids of one word, as for a special token that counts wherever it is spelled. Before the first text.</summary>
+    /// <summary>Fixes the ids of one word, for a special token that is valid wherever it is spelled. Call before the first text.</summary>
     public void Remember(string word, int[] ids) => given[word] = ids;
 
     /// <summary>Appends the ids of one word; a lone surrogate counts as U+FFFD.</summary>
@@ -57,9 +57,9 @@ internal sealed class BytePairEncoder
 
     /// <summary>Appends the ids of one word in UTF-8.</summary>
     /// <param name="text">Text with at least <see cref="WordCache.Padding"/> bytes from the word's start on.</param>
-    /// <param name="start">Where the word begins.</param>
-    /// <param name="length">Its bytes, at least 1.</param>
-    /// <param name="ids">What to append to.</param>
+    /// <param name="start">First byte of the word.</param>
+    /// <param name="length">Bytes of the word, at least 1.</param>
+    /// <param name="ids">Buffer to append to.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Encode(scoped ReadOnlySpan<byte> text, int start, int length, scoped ref IdBuffer ids)
     {
@@ -80,12 +80,12 @@ internal sealed class BytePairEncoder
         if (rented is not null) ArrayPool<int>.Shared.Return(rented);
     }
 
-    /// <summary>Joins in place, looking through all pairs for every merge: quickest for words as people write them.</summary>
-    /// <returns>How many symbols are left, from the front.</returns>
+    /// <summary>Merges in place, scanning all pairs for every merge: fastest for ordinary words.</summary>
+    /// <returns>Number of symbols left, from the front.</returns>
     [SkipLocalsInit]
     internal int MergeByScanning(Span<int> symbols)
     {
-        // Each place holds the rank of its pair above the place itself, so that the least is the first of the best pairs.
+        // Each entry holds the rank of its pair above its own position, so that the minimum is the first of the best pairs.
         const long NoPair = long.MaxValue;
         const int PlaceBits = 8;
         Span<long> pairs = stackalloc long[ScannedLength];
@@ -121,8 +121,8 @@ internal sealed class BytePairEncoder
             merges.RankOf(all[left], all[right]) is var rank && rank == MergeTable.NoRank ? NoPair : ((long)rank << PlaceBits) | (uint)left;
     }
 
-    /// <summary>Joins in place with a queue of pairs, so that a word of a million letters takes no time to speak of.</summary>
-    /// <returns>How many symbols are left, from the front.</returns>
+    /// <summary>Merges in place with a priority queue of pairs, for words of up to a million letters.</summary>
+    /// <returns>Number of symbols left, from the front.</returns>
     internal int MergeByQueue(Span<int> symbols)
     {
         var (next, previous) = (new int[symbols.Length], new int[symbols.Length]);

@@ -1,12 +1,12 @@
 namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>
-/// The reversible map between bytes and printable characters of byte-level BPE: printable Latin-1 stands for itself, the other
-/// 68 bytes for U+0100 onwards (<c>bytes_to_unicode</c> in openai/CLIP, clip/simple_tokenizer.py).
+/// The reversible map between bytes and printable characters of byte-level BPE: printable Latin-1 maps to itself, the other
+/// 68 bytes to U+0100 onwards (<c>bytes_to_unicode</c> in openai/CLIP, clip/simple_tokenizer.py).
 /// </summary>
 internal static class ByteSymbols
 {
-    /// <summary>What marks the last symbol of a word.</summary>
+    /// <summary>Suffix of the last symbol of a word.</summary>
     public const string EndOfWord = "</w>";
 
     private static readonly byte[] BytesInOrder = [.. Enumerable.Range(0, 256).Where(IsPrintable).Concat(Enumerable.Range(0, 256).Where(b => !IsPrintable(b))).Select(b => (byte)b)];
@@ -15,13 +15,13 @@ internal static class ByteSymbols
 
     private static readonly Dictionary<char, byte> BySymbol = Enumerable.Range(0, 256).ToDictionary(b => ByByte[b], b => (byte)b);
 
-    /// <summary>All bytes in the order in which their symbols open every vocabulary.</summary>
+    /// <summary>All bytes in the order of their symbols at the start of every vocabulary.</summary>
     public static ReadOnlySpan<byte> InOrder => BytesInOrder;
 
-    /// <summary>The character that stands for a byte.</summary>
+    /// <summary>The character of a byte.</summary>
     public static char Of(byte value) => ByByte[value];
 
-    /// <summary>The byte that a character stands for.</summary>
+    /// <summary>The byte of a character.</summary>
     public static bool TryGetByte(char symbol, out byte value) => BySymbol.TryGetValue(symbol, out value);
 
     private static bool IsPrintable(int value) => value is (>= '!' and <= '~') or (>= 0xA1 and <= 0xAC) or >= 0xAE;

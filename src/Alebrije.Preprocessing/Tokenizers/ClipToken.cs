@@ -2,16 +2,16 @@ using System.Text;
 
 namespace Alebrije.Preprocessing.Tokenizers;
 
-/// <summary>A token and the place in the cleaned text that it stands for.</summary>
+/// <summary>A token and its range in the cleaned text.</summary>
 /// <param name="Id">Its id.</param>
 /// <param name="Symbol">Its spelling in the vocabulary.</param>
 /// <param name="Start">First UTF-16 unit.</param>
-/// <param name="End">The unit behind the last; tokens that share the bytes of one character both cover it.</param>
+/// <param name="End">End, exclusive; tokens that share the bytes of one character both cover it.</param>
 public readonly record struct ClipToken(int Id, string Symbol, int Start, int End);
 
-/// <summary>Gathers the tokens of a text, piece by piece, with the cleaned text that they cover.</summary>
+/// <summary>Collects the tokens of a text, piece by piece, with the cleaned text that they cover.</summary>
 /// <param name="symbols">Symbols by id.</param>
-/// <param name="isSpecial">Which ids stand for a whole word, whatever its bytes.</param>
+/// <param name="isSpecial">True for ids that cover a whole word, whatever its bytes.</param>
 internal sealed class ClipTokenList(string?[] symbols, bool[] isSpecial)
 {
     private readonly StringBuilder cleaned = new();
@@ -21,23 +21,23 @@ internal sealed class ClipTokenList(string?[] symbols, bool[] isSpecial)
 
     public string Cleaned => cleaned.ToString();
 
-    /// <summary>A token that covers nothing: start, end.</summary>
+    /// <summary>Adds a token of an empty range: start, end.</summary>
     public void AddBetween(int id) => tokens.Add(new(id, symbols[id]!, cleaned.Length, cleaned.Length));
 
-    /// <summary>A special token, spelled in the text.</summary>
+    /// <summary>Adds a special token spelled in the text.</summary>
     public void AddTyped(int id, ReadOnlySpan<char> spelled)
     {
         tokens.Add(new(id, symbols[id]!, cleaned.Length, cleaned.Length + spelled.Length));
         cleaned.Append(spelled);
     }
 
-    /// <summary>Text between words.</summary>
+    /// <summary>Adds text between words.</summary>
     public void AddSpace(ReadOnlySpan<char> space) => cleaned.Append(space);
 
-    /// <summary>A word and its ids.</summary>
+    /// <summary>Adds a word and its ids.</summary>
     public void AddWord(ReadOnlySpan<char> word, ReadOnlySpan<int> ids)
     {
-        // The character that each byte belongs to, and where characters end.
+        // The character of each byte, and the ends of characters.
         var (first, behind) = (new List<int>(word.Length), new List<int>(word.Length));
         for (var place = 0; place < word.Length;)
         {

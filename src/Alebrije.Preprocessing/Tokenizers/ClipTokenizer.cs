@@ -6,7 +6,7 @@ using Alebrije.Preprocessing.Tokenizers.Cleaning;
 namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>
-/// CLIP's byte-level BPE (Radford et al., 2021, §2.4): text to ids and back, the same ids as the reference tokenizers give.
+/// CLIP's byte-level BPE (Radford et al., 2021, §2.4): text to ids and back, with the same ids as the reference tokenizers.
 /// Safe to use from many threads.
 /// </summary>
 public sealed class ClipTokenizer : ITextTokenizer
@@ -44,7 +44,7 @@ public sealed class ClipTokenizer : ITextTokenizer
         (StartId, EndId, PadId, MaxLength) = (symbols.Length - 2, symbols.Length - 1, padId, maxLength);
         (symbols[StartId], symbols[EndId]) = (rules.Start, rules.End);
 
-        // Where merges spell a symbol twice, the last id counts, as in the reference's dictionary.
+        // If merges spell a symbol twice, the last id counts, as in the reference's dictionary.
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         for (var id = 0; id < symbols.Length; id++)
             ids[symbols[id]!] = id;
@@ -89,7 +89,7 @@ public sealed class ClipTokenizer : ITextTokenizer
         plain = PlainOf();
     }
 
-    /// <summary>Whose rules this tokenizer follows.</summary>
+    /// <summary>Rules of cleaning and splitting that this tokenizer follows.</summary>
     public ClipDialect Dialect { get; }
 
     /// <summary>Id of the token that opens every text.</summary>
@@ -98,25 +98,25 @@ public sealed class ClipTokenizer : ITextTokenizer
     /// <summary>Id of the token that ends every text.</summary>
     public int EndId { get; }
 
-    /// <summary>Id that fills a row behind its end: 0 in OpenAI's code and Karlo, <see cref="EndId"/> in Stable Diffusion 1.</summary>
+    /// <summary>Id of the padding after the end: 0 in OpenAI's code and Karlo, <see cref="EndId"/> in Stable Diffusion 1.</summary>
     public int PadId { get; }
 
-    /// <summary>Tokens of a row that the model was made for, start and end included.</summary>
+    /// <summary>Context length of the model in tokens, start and end included.</summary>
     public int MaxLength { get; }
 
-    /// <summary>Rows that an embedding of these ids needs: the largest id and one.</summary>
+    /// <summary>Rows of an embedding table for these ids: the largest id plus one.</summary>
     public int VocabularySize => symbols.Length;
 
-    /// <summary>Symbols by id; null where the vocabulary has a gap.</summary>
+    /// <summary>Symbols by id; null at a gap of the vocabulary.</summary>
     internal IReadOnlyList<string?> Symbols => symbols;
 
     /// <summary>
-    /// Reads a tokenizer folder in the layout of transformers: vocab.json with merges.txt (or tokenizer.json alone), and, where they
-    /// stand, tokenizer_config.json and special_tokens_map.json for the padding, the length and added tokens.
+    /// Reads a tokenizer folder in the layout of transformers: vocab.json with merges.txt (or tokenizer.json alone), and, if
+    /// present, tokenizer_config.json and special_tokens_map.json for the padding, the length and added tokens.
     /// </summary>
     /// <exception cref="DirectoryNotFoundException">The folder does not exist.</exception>
-    /// <exception cref="FileNotFoundException">A file that is needed is not there.</exception>
-    /// <exception cref="InvalidDataException">A file does not hold what it should.</exception>
+    /// <exception cref="FileNotFoundException">A required file is missing.</exception>
+    /// <exception cref="InvalidDataException">A file has invalid content.</exception>
     public static ClipTokenizer Load(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -130,9 +130,9 @@ public sealed class ClipTokenizer : ITextTokenizer
         }
     }
 
-    /// <summary>Reads the single vocabulary file of openai/CLIP and open_clip, <c>bpe_simple_vocab_16e6.txt.gz</c>; rows are padded with 0.</summary>
+    /// <summary>Reads the vocabulary file of openai/CLIP and open_clip, <c>bpe_simple_vocab_16e6.txt.gz</c>; padding id 0.</summary>
     /// <param name="bpeFile">The file, gzipped or not.</param>
-    /// <param name="dialect">Any but <see cref="ClipDialect.Transformers"/>, whose layout is a folder.</param>
+    /// <param name="dialect">Any except <see cref="ClipDialect.Transformers"/>, whose layout is a folder.</param>
     /// <exception cref="FileNotFoundException">The file does not exist.</exception>
     /// <exception cref="InvalidDataException">A line is no merge, or the file is cut short.</exception>
     public static ClipTokenizer LoadOpenAi(string bpeFile, ClipDialect dialect = ClipDialect.OpenAi)
@@ -142,8 +142,8 @@ public sealed class ClipTokenizer : ITextTokenizer
         return Create(BpeVocabulary.ReadOpenAi(bpeFile), dialect);
     }
 
-    /// <summary>The tokenizer of openai/CLIP and open_clip with the vocabulary that is built in; rows are padded with 0.</summary>
-    /// <param name="dialect">Any but <see cref="ClipDialect.Transformers"/>.</param>
+    /// <summary>The tokenizer of openai/CLIP and open_clip with the built-in vocabulary; padding id 0.</summary>
+    /// <param name="dialect">Any except <see cref="ClipDialect.Transformers"/>.</param>
     /// <param name="maxLength">Tokens of a row, start and end included; at least 3.</param>
     public static ClipTokenizer OpenAi(ClipDialect dialect = ClipDialect.OpenAi, int maxLength = 77)
     {
@@ -151,12 +151,12 @@ public sealed class ClipTokenizer : ITextTokenizer
         return Create(BpeVocabulary.OpenAi(), dialect, maxLength);
     }
 
-    /// <summary>A tokenizer of a vocabulary in memory, the same as <see cref="Load"/> gives of the folder that <see cref="BpeVocabulary.Save"/> writes.</summary>
+    /// <summary>A tokenizer of a vocabulary in memory, as <see cref="Load"/> after <see cref="BpeVocabulary.Save"/>.</summary>
     /// <param name="vocabulary">Learnt by <see cref="BpeTrainer"/>, or read.</param>
-    /// <param name="dialect">Whose rules to follow.</param>
+    /// <param name="dialect">Rules to follow.</param>
     /// <param name="maxLength">Tokens of a row, start and end included; at least 3.</param>
-    /// <param name="padToken">Symbol of the padding; in the transformers dialect a text that spells it gets its id.</param>
-    /// <exception cref="ArgumentException">The padding is no symbol of the vocabulary, the length is below 3, or there is no such dialect.</exception>
+    /// <param name="padToken">Padding symbol; in the transformers dialect a text that spells it gets its id.</param>
+    /// <exception cref="ArgumentException">The padding is not in the vocabulary, the length is below 3, or an unknown dialect.</exception>
     public static ClipTokenizer Create(BpeVocabulary vocabulary, ClipDialect dialect = ClipDialect.Transformers, int maxLength = 77, string padToken = "!")
     {
         ArgumentNullException.ThrowIfNull(vocabulary);
@@ -166,13 +166,13 @@ public sealed class ClipTokenizer : ITextTokenizer
     }
 
     /// <summary>
-    /// The tokenizer with further tokens, found in texts exactly as they are typed (transformers, add_tokens). One of several ids stands
-    /// for all of them, and its later ones also have names of their own, with _1, _2, ... (diffusers, loaders/textual_inversion.py).
+    /// The tokenizer with further tokens, found in texts exactly as typed (transformers, add_tokens). A token of several ids is
+    /// replaced by all of them; its later ids are also named with the suffixes _1, _2, ... (diffusers, loaders/textual_inversion.py).
     /// </summary>
-    /// <param name="added">Tokens with ids that are free.</param>
+    /// <param name="added">Tokens with unused ids.</param>
     internal ClipTokenizer With(IReadOnlyList<AddedToken> added) => added.Count == 0 ? this : new(this, added);
 
-    /// <summary>Ids of the added token that begins with an id; 1 where none does.</summary>
+    /// <summary>Number of ids of the added token that begins with an id; 1 if there is none.</summary>
     internal int CountAt(int id)
     {
         if (id >= firstAdded)
@@ -181,14 +181,14 @@ public sealed class ClipTokenizer : ITextTokenizer
         return 1;
     }
 
-    /// <summary>The text as the vocabulary sees it, special tokens left as they are.</summary>
+    /// <summary>The text as the vocabulary reads it, special tokens unchanged.</summary>
     public string Clean(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
         return ClipCleaning.Clean(text, Dialect);
     }
 
-    /// <summary>Ids of a text, whole: start, words, end; neither cut nor padded.</summary>
+    /// <summary>Ids of a whole text: start, words, end; neither cut nor padded.</summary>
     [SkipLocalsInit]
     public int[] Encode(string text)
     {
@@ -200,12 +200,12 @@ public sealed class ClipTokenizer : ITextTokenizer
         return found;
     }
 
-    /// <summary>Symbols of a text, whole, in the spelling of the vocabulary: <c>&lt;/w&gt;</c> ends a word, bytes stand as printable characters.</summary>
+    /// <summary>Symbols of a whole text as in the vocabulary: words end in <c>&lt;/w&gt;</c>, bytes are printable characters.</summary>
     public string[] Tokens(string text) => [.. Encode(text).Select(id => symbols[id]!)];
 
-    /// <summary>Tokens of a text, whole, with the places that they stand for: the same ids as <see cref="Encode(string)"/>.</summary>
+    /// <summary>Tokens of a whole text with their ranges: the same ids as <see cref="Encode(string)"/>.</summary>
     /// <param name="text">The text.</param>
-    /// <param name="cleaned">The text as the vocabulary sees it, in which the places count.</param>
+    /// <param name="cleaned">The text as the vocabulary reads it; the ranges refer to it.</param>
     public IReadOnlyList<ClipToken> EncodeToTokens(string text, out string cleaned)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -214,9 +214,9 @@ public sealed class ClipTokenizer : ITextTokenizer
 
     /// <inheritdoc cref="EncodeToTokens(string, out string)"/>
     /// <param name="text">The text.</param>
-    /// <param name="cleans">Whether to clean it first.</param>
-    /// <param name="splits">Whether to cut it into words; otherwise it is one.</param>
-    /// <param name="cleaned">The text in which the places count.</param>
+    /// <param name="cleans">True to clean the text first.</param>
+    /// <param name="splits">True to split it into words; otherwise it is one.</param>
+    /// <param name="cleaned">The text that the ranges refer to.</param>
     internal IReadOnlyList<ClipToken> EncodeToTokens(string text, bool cleans, bool splits, out string cleaned)
     {
         var tokens = new ClipTokenList(symbols, isSpecial);
@@ -274,9 +274,9 @@ public sealed class ClipTokenizer : ITextTokenizer
         }
     }
 
-    /// <summary>The text that ids spell: words in lower case with single spaces; bytes that are no UTF-8 become U+FFFD.</summary>
+    /// <summary>Text of ids: words in lower case with single spaces; bytes that are no UTF-8 become U+FFFD.</summary>
     /// <param name="ids">Ids below <see cref="VocabularySize"/>.</param>
-    /// <param name="keepSpecial">Spell start, end and other special tokens too.</param>
+    /// <param name="keepSpecial">True to include start, end and other special tokens.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
     public string Decode(IReadOnlyList<int> ids, bool keepSpecial = false)
     {
@@ -301,7 +301,7 @@ public sealed class ClipTokenizer : ITextTokenizer
         return Encoding.UTF8.GetString([.. bytes]).Trim(' ');
     }
 
-    /// <summary>The characters of texts that need no cleaning but lower case; null in dialects whose cleaning is another.</summary>
+    /// <summary>Characters of texts that need no cleaning except lower case; null in dialects with other cleaning.</summary>
     private PlainAlphabet? PlainOf() => Dialect is ClipDialect.OpenClipWhitespace or ClipDialect.OpenClipCanonicalize
         ? null : new PlainAlphabet(typed.Initials.Concat(typedCleaned.Initials));
 
@@ -329,7 +329,7 @@ public sealed class ClipTokenizer : ITextTokenizer
         if (rented is not null) ArrayPool<byte>.Shared.Return(rented);
     }
 
-    /// <summary>Takes out the special tokens that the text spells exactly, and cleans and encodes what is between them.</summary>
+    /// <summary>Extracts the special tokens that the text spells exactly; cleans and encodes the text between them.</summary>
     private void EncodeTyped(string text, scoped ref IdBuffer ids)
     {
         var place = 0;

@@ -2,10 +2,10 @@ using Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 namespace Alebrije.Preprocessing.Tokenizers;
 
-/// <summary>How the word pattern of a dialect is to be read.</summary>
+/// <summary>Variant of the word pattern for a dialect.</summary>
 /// <param name="Start">Spelling of the start token.</param>
 /// <param name="End">Spelling of the end token.</param>
-/// <param name="IgnoresCase">The pattern takes capitals for small letters, and the long s for an s.</param>
+/// <param name="IgnoresCase">True if the pattern matches capitals as small letters, and the long s as an s.</param>
 internal sealed record ClipWordRules(string Start, string End, bool IgnoresCase)
 {
     public static ClipWordRules Transformers { get; } = new(BpeVocabulary.StartToken, BpeVocabulary.EndToken, IgnoresCase: false);
@@ -23,14 +23,14 @@ internal sealed record ClipWordRules(string Start, string End, bool IgnoresCase)
 }
 
 /// <summary>
-/// Cuts a cleaned text into the words that BPE sees, as the pattern of openai/CLIP (clip/simple_tokenizer.py) does:
+/// Splits a cleaned text into the words for BPE, as the pattern of openai/CLIP (clip/simple_tokenizer.py) does:
 /// specials, English contractions, runs of letters, single numbers, runs of anything else but white space.
 /// </summary>
 internal ref struct ClipWordReader(ReadOnlySpan<char> text, ClipWordRules rules)
 {
     /// <summary>
-    /// The one character that Python's regex, ignoring case, takes neither for a letter nor for anything else: a mark whose capital
-    /// is a letter. It is passed over as white space is.
+    /// The one character that Python's regex, ignoring case, matches neither as a letter nor as anything else: a mark whose capital
+    /// is a letter. It is skipped like white space.
     /// </summary>
     private const char IotaSubscript = '\u0345';
 
@@ -38,13 +38,13 @@ internal ref struct ClipWordReader(ReadOnlySpan<char> text, ClipWordRules rules)
     private readonly ClipWordRules rules = rules;
     private int start, end, specialEnd;
 
-    /// <summary>Where the word found last begins.</summary>
+    /// <summary>Start of the last word found.</summary>
     public readonly int Start => start;
 
-    /// <summary>The word found last.</summary>
+    /// <summary>The last word found.</summary>
     public readonly ReadOnlySpan<char> Current => text[start..end];
 
-    /// <summary>Goes to the next word; false when there is none.</summary>
+    /// <summary>Moves to the next word; false if there is none.</summary>
     public bool MoveNext()
     {
         start = end;
@@ -84,8 +84,8 @@ internal ref struct ClipWordReader(ReadOnlySpan<char> text, ClipWordRules rules)
     }
 
     /// <summary>
-    /// The references of openai/CLIP and open_clip keep a special as one word. Transformers has taken specials out before; one that is
-    /// still spelled out was typed in capitals, and the pattern of GPT-2 cuts it once more: brackets, name, brackets.
+    /// The references of openai/CLIP and open_clip keep a special token as one word. In the transformers dialect the special tokens are
+    /// extracted before; one still spelled here was typed in capitals, and GPT-2's pattern splits it: brackets, name, brackets.
     /// </summary>
     private void ReadSpecial(int length)
     {

@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace Alebrije.Preprocessing.Tokenizers;
 
-/// <summary>Ids as they are found: on the stack while they are few.</summary>
+/// <summary>A growing list of ids: on the stack while they are few.</summary>
 internal ref struct IdBuffer(Span<int> onStack)
 {
     /// <summary>Ids to reserve on the stack.</summary>
@@ -27,10 +27,10 @@ internal ref struct IdBuffer(Span<int> onStack)
         count += more.Length;
     }
 
-    /// <summary>Forgets what was found.</summary>
+    /// <summary>Removes all ids.</summary>
     public void Clear() => count = 0;
 
-    /// <summary>Gives back what was rented.</summary>
+    /// <summary>Returns the rented array.</summary>
     public void Dispose()
     {
         if (rented is not null) ArrayPool<int>.Shared.Return(rented);

@@ -2,10 +2,10 @@ using System.Numerics;
 
 namespace Alebrije.Preprocessing.Tokenizers;
 
-/// <summary>Merges by their pair of symbols: a flat table, one line of memory a look-up.</summary>
+/// <summary>Merges by their pair of symbols: a flat hash table, one cache line a look-up.</summary>
 internal sealed class MergeTable
 {
-    /// <summary>Rank of a pair that was not learnt.</summary>
+    /// <summary>Rank of a pair without a merge.</summary>
     public const int NoRank = int.MaxValue;
 
     private const ulong Spread = 0x9E3779B97F4A7C15;
@@ -16,8 +16,8 @@ internal sealed class MergeTable
     private readonly int[] merged;
     private readonly int shift;
 
-    /// <param name="merges">Left and right symbol and what they make, the first to apply first; of a pair that comes twice the last counts.</param>
-    /// <exception cref="InvalidDataException">More symbols or merges than fit, a million and sixteen millions.</exception>
+    /// <param name="merges">Left, right and merged symbol, the first to apply first; of a repeated pair the last counts.</param>
+    /// <exception cref="InvalidDataException">More than a million symbols or sixteen million merges.</exception>
     public MergeTable(IReadOnlyList<(int Left, int Right, int Merged)> merges)
     {
         if (merges.Count >= 1 << RankBits || merges.Any(merge => Math.Max(merge.Left, merge.Right) >= 1 << SymbolBits))
@@ -36,7 +36,7 @@ internal sealed class MergeTable
         }
     }
 
-    /// <summary>Place of the pair's merge in the order of learning, or <see cref="NoRank"/>.</summary>
+    /// <summary>Rank of the pair's merge, or <see cref="NoRank"/>.</summary>
     public int RankOf(int left, int right)
     {
         var (all, key) = (slots, Key(left, right));
@@ -48,7 +48,7 @@ internal sealed class MergeTable
         }
     }
 
-    /// <summary>What a merge makes.</summary>
+    /// <summary>Symbol that a merge makes.</summary>
     public int MergedOf(int rank) => merged[rank];
 
     private static ulong Key(int left, int right) => ((ulong)(uint)left << SymbolBits) | (uint)right;

@@ -6,10 +6,10 @@ using System.Runtime.Intrinsics;
 namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>
-/// Cuts plain text (<see cref="Cleaning.PlainAlphabet"/>) in lower case and UTF-8 into the words that <see cref="ClipWordReader"/> finds:
+/// Splits plain text (<see cref="Cleaning.PlainAlphabet"/>) in lower case and UTF-8 into the words of <see cref="ClipWordReader"/>:
 /// beyond ASCII it has letters only, so that sixteen bytes are classified at once.
 /// </summary>
-/// <param name="text">The text, and <see cref="WordCache.Padding"/> zero bytes behind it.</param>
+/// <param name="text">The text, followed by <see cref="WordCache.Padding"/> zero bytes.</param>
 /// <param name="length">Bytes of the text.</param>
 internal ref struct PlainWordReader(ReadOnlySpan<byte> text, int length)
 {
@@ -17,15 +17,15 @@ internal ref struct PlainWordReader(ReadOnlySpan<byte> text, int length)
     private readonly int length = length;
     private int end;
 
-    /// <summary>Where the word found last begins.</summary>
+    /// <summary>First byte of the last word found.</summary>
     public int Start { get; private set; }
 
-    /// <summary>Its bytes.</summary>
+    /// <summary>Bytes of the last word found.</summary>
     public readonly int Length => end - Start;
 
-    /// <summary>Small letters in place of capitals; other bytes stay.</summary>
-    /// <param name="padded">A multiple of sixteen bytes, or more of them than are text.</param>
-    /// <param name="length">Bytes of the text; up to fifteen more are looked at.</param>
+    /// <summary>Converts ASCII capitals to lower case; other bytes stay.</summary>
+    /// <param name="padded">A multiple of sixteen bytes, or the text with more bytes after it.</param>
+    /// <param name="length">Bytes of the text; up to fifteen more are read.</param>
     public static void Lower(Span<byte> padded, int length)
     {
         ref var first = ref MemoryMarshal.GetReference(padded);
@@ -37,7 +37,7 @@ internal ref struct PlainWordReader(ReadOnlySpan<byte> text, int length)
         }
     }
 
-    /// <summary>Goes to the next word; false when there is none.</summary>
+    /// <summary>Moves to the next word; false if there is none.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public bool MoveNext()
     {

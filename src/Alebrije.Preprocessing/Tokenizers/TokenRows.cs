@@ -4,22 +4,21 @@ namespace Alebrije.Preprocessing.Tokenizers;
 public static class TokenRows
 {
     /// <summary>Rows of one length for a model, padded with <see cref="ITextTokenizer.PadId"/>.</summary>
-    /// <param name="tokenizer">Gives the ids of a text, whole.</param>
+    /// <param name="tokenizer">Tokenizer of the texts.</param>
     /// <param name="texts">Texts, one per row.</param>
-    /// <param name="length">Ids of a row, at least 2; <see cref="ITextTokenizer.MaxLength"/> for the length that the model was made
-    /// for.</param>
-    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
+    /// <param name="length">Ids of a row, at least 2; <see cref="ITextTokenizer.MaxLength"/> for the model's context length.</param>
+    /// <param name="truncate">True to cut a text that is too long, its last id becoming the end; false to throw.</param>
     /// <returns>[texts, length]</returns>
     /// <exception cref="ArgumentException">A text is too long and may not be cut.</exception>
     public static int[][] EncodeBatch(this ITextTokenizer tokenizer, IReadOnlyList<string> texts, int length, bool truncate = true) =>
         tokenizer.EncodeBatch(texts, length, out _, truncate);
 
     /// <inheritdoc cref="EncodeBatch(ITextTokenizer, IReadOnlyList{string}, int, bool)"/>
-    /// <param name="tokenizer">Gives the ids of a text, whole.</param>
+    /// <param name="tokenizer">Tokenizer of the texts.</param>
     /// <param name="texts">Texts, one per row.</param>
     /// <param name="length">Ids of a row, at least 2.</param>
-    /// <param name="lengths">Ids of each row that are text, with what opens and ends it: ones of the attention mask.</param>
-    /// <param name="truncate">Cut a text that is too long, its last id becoming the end; otherwise it is an error.</param>
+    /// <param name="lengths">Ids of each row before the padding, start and end included: ones of the attention mask.</param>
+    /// <param name="truncate">True to cut a text that is too long, its last id becoming the end; false to throw.</param>
     public static int[][] EncodeBatch(
         this ITextTokenizer tokenizer, IReadOnlyList<string> texts, int length, out int[] lengths, bool truncate = true)
     {

@@ -5,13 +5,13 @@ namespace Alebrije.Preprocessing.Tokenizers;
 /// <summary>A tokenizer folder of the transformers library, read and checked.</summary>
 internal sealed class TokenizerFiles
 {
-    /// <summary>Length of CLIP's context, where a folder names none.</summary>
+    /// <summary>Length of CLIP's context, the default of a folder without one.</summary>
     public const int ClipContext = 77;
 
-    /// <summary>The largest published file is a quarter of this.</summary>
+    /// <summary>Largest size of a file in bytes; the largest published file has a quarter of this.</summary>
     private const long LargestFile = 64L << 20;
 
-    /// <summary>No vocabulary comes near; a larger id would only make a table that does not fit into memory.</summary>
+    /// <summary>Largest id, far above any published vocabulary; bounds the memory of the table.</summary>
     private const int LargestId = 9_999_999;
 
     private readonly string folder;
@@ -118,7 +118,7 @@ internal sealed class TokenizerFiles
         Merges.Add((parts[0], parts[1]));
     }
 
-    /// <summary>Reads tokenizer_config.json; true when it declares its added tokens, so that no other file is asked.</summary>
+    /// <summary>Reads tokenizer_config.json; true if it declares its added tokens, so that no other file is needed.</summary>
     private bool ReadConfig()
     {
         using var config = Open("tokenizer_config.json");
@@ -126,7 +126,7 @@ internal sealed class TokenizerFiles
             return false;
         var root = config.RootElement;
 
-        // The library writes 1e30 for "no limit"; CLIP's own context is one all the same.
+        // The library writes 1e30 for "no limit"; CLIP's own context is still a limit.
         if (root.TryGetProperty("model_max_length", out var length) && length.ValueKind == JsonValueKind.Number
             && length.GetDouble() is >= 3 and <= 1_000_000 and var given)
             MaxLength = (int)given;
@@ -167,8 +167,8 @@ internal sealed class TokenizerFiles
 
     private JsonDocument? Open(string file) => Open(folder, file);
 
-    /// <summary>A JSON object in a tokenizer's folder, or null where there is no such file.</summary>
-    /// <exception cref="InvalidDataException">The file holds something else.</exception>
+    /// <summary>A JSON object in a tokenizer's folder, or null if the file is missing.</summary>
+    /// <exception cref="InvalidDataException">The file contains something else.</exception>
     internal static JsonDocument? Open(string folder, string file)
     {
         var path = Path.Combine(folder, file);

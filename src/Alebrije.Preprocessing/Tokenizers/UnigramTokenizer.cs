@@ -6,7 +6,7 @@ using Alebrije.Preprocessing.Tokenizers.SentencePiece;
 
 namespace Alebrije.Preprocessing.Tokenizers;
 
-/// <summary>Whose ids a <see cref="UnigramTokenizer"/> gives.</summary>
+/// <summary>Id layout of a <see cref="UnigramTokenizer"/>.</summary>
 public enum UnigramDialect
 {
     /// <summary>T5 (transformers, models/t5): the vocabulary's own ids, the text ended by <c>&lt;/s&gt;</c>.</summary>
@@ -14,14 +14,14 @@ public enum UnigramDialect
 
     /// <summary>
     /// XLM-R (transformers, models/xlm_roberta): ids of fairseq, one above the vocabulary's, with <c>&lt;s&gt;</c> 0, <c>&lt;pad&gt;</c> 1,
-    /// <c>&lt;/s&gt;</c> 2, <c>&lt;unk&gt;</c> 3 and <c>&lt;mask&gt;</c> last; the text stands between <c>&lt;s&gt;</c> and <c>&lt;/s&gt;</c>.
+    /// <c>&lt;/s&gt;</c> 2, <c>&lt;unk&gt;</c> 3 and <c>&lt;mask&gt;</c> last; the text is between <c>&lt;s&gt;</c> and <c>&lt;/s&gt;</c>.
     /// </summary>
     XlmRoberta,
 }
 
 /// <summary>
-/// SentencePiece with a unigram language model (Kudo, 2018; Kudo and Richardson, 2018), as the text encoders of T5 and XLM-R read texts: the same ids as
-/// the reference gives. Safe to use from many threads.
+/// SentencePiece with a unigram language model (Kudo, 2018; Kudo and Richardson, 2018), the tokenizer of T5 and XLM-R: the same ids as
+/// the reference. Safe to use from many threads.
 /// </summary>
 public sealed class UnigramTokenizer : ITextTokenizer
 {
@@ -67,19 +67,19 @@ public sealed class UnigramTokenizer : ITextTokenizer
         (MaxLength, VocabularySize) = (other.MaxLength, other.VocabularySize);
     }
 
-    /// <summary>Whose ids these are.</summary>
+    /// <summary>Layout of the ids.</summary>
     public UnigramDialect Dialect { get; }
 
-    /// <summary>Id that opens every text, or null where none does.</summary>
+    /// <summary>Id that opens every text, or null if there is none.</summary>
     public int? StartId { get; }
 
     /// <inheritdoc/>
     public int EndId { get; }
 
-    /// <summary>Id that fills a row behind its end; 0 where the vocabulary names none.</summary>
+    /// <summary>Id of the padding after the end; 0 if the vocabulary names none.</summary>
     public int PadId { get; }
 
-    /// <summary>Id of what no piece spells.</summary>
+    /// <summary>Id of unknown text.</summary>
     public int UnknownId { get; }
 
     /// <inheritdoc/>
@@ -88,22 +88,23 @@ public sealed class UnigramTokenizer : ITextTokenizer
     /// <inheritdoc/>
     public int VocabularySize { get; }
 
-    /// <summary>How texts are cleaned before they are normalised; null where they are not.</summary>
+    /// <summary>Cleaning of texts before normalisation; null for none.</summary>
     internal ClipDialect? Cleaning { get; }
 
     /// <summary>Pieces by id of the vocabulary.</summary>
     internal IEnumerable<string> Symbols => model.Pieces.Select(piece => piece.Text);
 
-    /// <summary>Whether a folder holds a vocabulary that <see cref="Load"/> reads.</summary>
+    /// <summary>True if a folder contains a vocabulary for <see cref="Load"/>.</summary>
     public static bool IsIn(string folder) => FileIn(folder) is not null;
 
     /// <summary>
-    /// Reads a tokenizer's folder in the layout of transformers: <c>sentencepiece.bpe.model</c> (XLM-R), <c>spiece.model</c> (T5) or a <c>tokenizer.json</c> of
-    /// T5's kind and, where they stand, tokenizer_config.json and special_tokens_map.json for padding, length and tokens that count where a text spells them.
+    /// Reads a tokenizer's folder in the layout of transformers: <c>sentencepiece.bpe.model</c> (XLM-R), <c>spiece.model</c> (T5) or a
+    /// <c>tokenizer.json</c> of T5's kind and, if present, tokenizer_config.json and special_tokens_map.json for padding, length and
+    /// tokens that are recognised if a text spells them.
     /// </summary>
     /// <exception cref="DirectoryNotFoundException">The folder does not exist.</exception>
-    /// <exception cref="FileNotFoundException">It holds no such vocabulary.</exception>
-    /// <exception cref="InvalidDataException">A file does not hold what it should, or is of another family.</exception>
+    /// <exception cref="FileNotFoundException">The folder has no such vocabulary.</exception>
+    /// <exception cref="InvalidDataException">A file has invalid content, or is of another family.</exception>
     public static UnigramTokenizer Load(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -114,14 +115,14 @@ public sealed class UnigramTokenizer : ITextTokenizer
         return new UnigramTokenizer(SentencePieceModel.Read(path), dialect, path, folder);
     }
 
-    /// <summary>Reads a tokenizer's folder for a model of open_clip, which cleans texts before (open_clip, src/open_clip/tokenizer.py, HFTokenizer).</summary>
+    /// <summary>Reads a folder for a model of open_clip, which cleans texts first (src/open_clip/tokenizer.py, HFTokenizer).</summary>
     /// <param name="folder">As for <see cref="Load"/>.</param>
-    /// <param name="cleaning">Its way of cleaning.</param>
+    /// <param name="cleaning">The model's cleaning.</param>
     internal static UnigramTokenizer LoadForOpenClip(string folder, ClipDialect cleaning) => new(Load(folder), cleaning);
 
-    /// <summary>Reads a vocabulary alone; in texts no token is special.</summary>
+    /// <summary>Reads a vocabulary alone, without special tokens in texts.</summary>
     /// <param name="path">A <c>.model</c> file of SentencePiece.</param>
-    /// <param name="dialect">Whose ids to give.</param>
+    /// <param name="dialect">Layout of the ids.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="InvalidDataException">It is damaged, or no unigram model.</exception>
     public static UnigramTokenizer LoadModel(string path, UnigramDialect dialect = UnigramDialect.T5)
@@ -132,7 +133,7 @@ public sealed class UnigramTokenizer : ITextTokenizer
         return new UnigramTokenizer(SentencePieceModel.Read(path), dialect, path, folder: null);
     }
 
-    /// <summary>The text as the vocabulary sees it: normalised, spaces as U+2581.</summary>
+    /// <summary>The text as the vocabulary reads it: normalised, spaces as U+2581.</summary>
     public string Clean(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
@@ -147,7 +148,7 @@ public sealed class UnigramTokenizer : ITextTokenizer
         return [.. ids];
     }
 
-    /// <summary>Pieces of a text, whole, one for each id of <see cref="Encode"/>; an unknown piece is the text that it stands for.</summary>
+    /// <summary>Pieces of a whole text, one for each id of <see cref="Encode"/>; an unknown piece is its text.</summary>
     public string[] Tokens(string text)
     {
         var tokens = new List<string>();
@@ -155,9 +156,9 @@ public sealed class UnigramTokenizer : ITextTokenizer
         return [.. tokens];
     }
 
-    /// <summary>The text that ids spell; what is unknown becomes U+2047.</summary>
+    /// <summary>Text of ids; unknown pieces become U+2047.</summary>
     /// <param name="ids">Ids below <see cref="VocabularySize"/>.</param>
-    /// <param name="keepSpecial">Spell start, end and other special tokens too.</param>
+    /// <param name="keepSpecial">True to include start, end and other special tokens.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
     public string Decode(IReadOnlyList<int> ids, bool keepSpecial = false)
     {
@@ -223,7 +224,7 @@ public sealed class UnigramTokenizer : ITextTokenizer
             }
             else if (isUnknown && wasUnknown)
             {
-                // Unknown characters in a row are one token.
+                // Consecutive unknown characters are one token.
                 if (tokens is not null) tokens[^1] += Encoding.UTF8.GetString(spelling);
             }
             else
@@ -243,7 +244,7 @@ public sealed class UnigramTokenizer : ITextTokenizer
         return normal;
     }
 
-    /// <summary>Id as the dialect has it of an id of the vocabulary.</summary>
+    /// <summary>Id in the dialect of an id of the vocabulary.</summary>
     private int IdOf(int id) => Dialect == UnigramDialect.T5 ? id : id == model.UnknownId ? FairseqUnknown : id + FairseqOffset;
 
     /// <summary>The piece of an id; fairseq's special tokens are control pieces.</summary>

@@ -7,23 +7,22 @@ namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>
 /// Makes a unigram vocabulary (Kudo, 2018) of the whole words of a closed world of captions: the score of a word is the logarithm of its
-/// share, and single
-/// characters spell all else. The same texts always give the same vocabulary.
+/// share, and single characters spell the rest. The same texts always give the same vocabulary.
 /// </summary>
 internal static partial class UnigramTrainer
 {
     private const string Space = "\u2581", Padding = "<pad>", End = "</s>", Unknown = "<unk>";
 
-    /// <summary>How much less likely a character is than the rarest word, as a logarithm.</summary>
+    /// <summary>Difference of log probability between the rarest word and a character.</summary>
     private const double CharacterPenalty = 4;
 
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Collects pieces from texts.</summary>
     /// <param name="texts">Texts as the tokenizer will get them; read once.</param>
-    /// <param name="size">Largest number of pieces, the special ones among them.</param>
+    /// <param name="size">Largest number of pieces, special ones included.</param>
     /// <returns>Pieces with their scores by id: padding, end, unknown, characters, words from the most frequent on.</returns>
-    /// <exception cref="ArgumentOutOfRangeException">The size has no room for the characters of the texts.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">The size is too small for the characters of the texts.</exception>
     public static IReadOnlyList<(string Piece, double Score)> Train(IEnumerable<string> texts, int size)
     {
         var counts = new Dictionary<string, long>(StringComparer.Ordinal);
@@ -43,8 +42,8 @@ internal static partial class UnigramTrainer
     }
 
     /// <summary>Writes the folder of a T5 tokenizer, <c>tokenizer.json</c> as transformers' fast tokenizers save it.</summary>
-    /// <param name="pieces">What <see cref="Train"/> gave.</param>
-    /// <param name="folder">Made where it is missing.</param>
+    /// <param name="pieces">Result of <see cref="Train"/>.</param>
+    /// <param name="folder">Folder to write to; created if missing.</param>
     /// <param name="length">Tokens of a row.</param>
     public static void Save(IReadOnlyList<(string Piece, double Score)> pieces, string folder, int length)
     {
@@ -84,7 +83,7 @@ internal static partial class UnigramTrainer
             File.WriteAllText(Path.Combine(folder, name), JsonSerializer.Serialize(content, Json) + "\n");
     }
 
-    /// <summary>Words with the mark of the space before them, numbers, and single characters.</summary>
+    /// <summary>Matches words with the mark of the space before them, numbers, and single characters.</summary>
     [GeneratedRegex(@"\u2581?\p{L}+|\u2581?\p{N}+|.", RegexOptions.Singleline | RegexOptions.CultureInvariant)]
     private static partial Regex Parts();
 }

@@ -5,15 +5,15 @@ using System.Runtime.Intrinsics;
 namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>
-/// Ids of words that were met before, for any number of threads without a lock: what stands in a slot never changes, it is only replaced.
-/// The size is bounded; of two words that share a place the newer one stays.
+/// Ids of recent words, for any number of threads without a lock: an entry never changes, it is only replaced.
+/// The size is bounded; of two words with the same slot the newer one stays.
 /// </summary>
 internal sealed class WordCache
 {
-    /// <summary>Bytes that must be readable from the start of every word, whatever they are.</summary>
+    /// <summary>Bytes that must be readable from the start of every word, whatever their value.</summary>
     public const int Padding = 16;
 
-    /// <summary>Bytes of the longest word that is remembered.</summary>
+    /// <summary>Bytes of the longest cached word.</summary>
     public const int LongestWord = 64;
 
     private const int SlotBits = 16;
@@ -22,8 +22,8 @@ internal sealed class WordCache
 
     /// <summary>Finds a word.</summary>
     /// <param name="text">Text with at least <see cref="Padding"/> bytes from the word's start on.</param>
-    /// <param name="start">Where the word begins.</param>
-    /// <param name="length">Its bytes, 1 to <see cref="LongestWord"/>.</param>
+    /// <param name="start">First byte of the word.</param>
+    /// <param name="length">Bytes of the word, 1 to <see cref="LongestWord"/>.</param>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public Entry? Find(ReadOnlySpan<byte> text, int start, int length)
     {
@@ -33,7 +33,7 @@ internal sealed class WordCache
         return Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(slots), place ^ 1) is { } second && second.Is(head, text, start, length) ? second : null;
     }
 
-    /// <summary>Remembers a word that was not found.</summary>
+    /// <summary>Adds a word that was not found.</summary>
     public void Add(ReadOnlySpan<byte> text, int start, int length, ReadOnlySpan<int> ids)
     {
         var (head, place) = Locate(text, start, length);
@@ -84,7 +84,7 @@ internal sealed class WordCache
         /// <summary>The first id, and the only one of most words.</summary>
         public int First { get; }
 
-        /// <summary>All ids; empty where <see cref="First"/> is the only one.</summary>
+        /// <summary>All ids; empty if <see cref="First"/> is the only one.</summary>
         public ReadOnlySpan<int> Ids => ids;
 
         [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -3,7 +3,7 @@ using System.Text;
 namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>
-/// Symbols of a vocabulary as a person writes them. Byte-level symbols spell bytes and may end inside a letter: their bytes are joined at the
+/// Readable text of a vocabulary's symbols. Byte-level symbols spell bytes and may end inside a letter: their bytes are joined at the
 /// borders of UTF-8. Symbols of SentencePiece are letters already, and a word begins with U+2581.
 /// </summary>
 public static class WordPieces
@@ -11,7 +11,7 @@ public static class WordPieces
     private const char StartOfWord = '\u2581';
 
     /// <summary>The text that each symbol completes: empty for one that ends inside its first letter.</summary>
-    /// <param name="symbols">Symbols of one text in their order.</param>
+    /// <param name="symbols">Symbols of one text in order.</param>
     public static IReadOnlyList<string> Pieces(IReadOnlyList<string> symbols)
     {
         ArgumentNullException.ThrowIfNull(symbols);
@@ -29,8 +29,8 @@ public static class WordPieces
     }
 
     /// <summary>Symbols joined to words.</summary>
-    /// <param name="symbols">Symbols of one text in their order.</param>
-    /// <returns>Words, and of how many symbols each consists.</returns>
+    /// <param name="symbols">Symbols of one text in order.</param>
+    /// <returns>Words, each with its number of symbols.</returns>
     public static IReadOnlyList<(string Word, int Symbols)> Words(IReadOnlyList<string> symbols)
     {
         var pieces = Pieces(symbols);
@@ -65,6 +65,6 @@ public static class WordPieces
 
     private static ReadOnlySpan<char> Stem(string symbol) => Ends(symbol) ? symbol.AsSpan(0, symbol.Length - ByteSymbols.EndOfWord.Length) : symbol;
 
-    /// <summary>Start, end and the like stand for themselves.</summary>
+    /// <summary>True for special tokens such as start and end, which are never joined.</summary>
     private static bool IsSpecial(string symbol) => symbol.Length > 4 && symbol.StartsWith("<|", StringComparison.Ordinal) && symbol.EndsWith("|>", StringComparison.Ordinal);
 }

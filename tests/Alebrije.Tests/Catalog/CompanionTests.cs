@@ -60,7 +60,7 @@ public sealed class CompanionTests : IDisposable
         Assert.False(Directory.Exists(prior));
     }
 
-    /// <summary>A repository in the cache, of a model that has no parts to miss.</summary>
+    /// <summary>A repository in the cache, of a model without missing parts.</summary>
     private string Fetched(string repository)
     {
         const string commit = "0123456789abcdef0123456789abcdef01234567";

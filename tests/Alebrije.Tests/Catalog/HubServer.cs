@@ -8,24 +8,24 @@ using System.Text.Json.Nodes;
 
 namespace Alebrije.Tests.Catalog;
 
-/// <summary>A request as it came over the wire.</summary>
+/// <summary>An HTTP request.</summary>
 internal sealed record HubRequest(string Method, string Path, IReadOnlyDictionary<string, string> Headers)
 {
-    /// <summary>First byte that is asked for; 0 without a range.</summary>
+    /// <summary>First requested byte; 0 without a range.</summary>
     public int From => Headers.TryGetValue("range", out var range) ? int.Parse(range["bytes=".Length..^1], CultureInfo.InvariantCulture) : 0;
 
     public string? Token => Headers.GetValueOrDefault("authorization");
 }
 
-/// <summary>What is answered, and how badly.</summary>
+/// <summary>An HTTP response, possibly faulty.</summary>
 internal sealed record HubAnswer(int Status, byte[] Body)
 {
     public Dictionary<string, string> Headers { get; init; } = [];
 
-    /// <summary>What Content-Length says; null leaves it away.</summary>
+    /// <summary>Value of Content-Length; null omits it.</summary>
     public long? Length { get; init; } = Body.Length;
 
-    /// <summary>Bytes after which the connection ends, or never goes on.</summary>
+    /// <summary>Number of bytes after which the connection closes or stalls.</summary>
     public int? CutAfter { get; init; }
 
     public bool Stalls { get; init; }
@@ -38,7 +38,7 @@ internal sealed record HubAnswer(int Status, byte[] Body)
     public static HubAnswer Redirect(string where) => new(302, []) { Headers = { ["Location"] = where } };
 }
 
-/// <summary>A model hub on the loopback interface with one repository, which can be told to misbehave.</summary>
+/// <summary>A model hub on the loopback interface with one repository, with configurable faults.</summary>
 internal sealed class HubServer : IDisposable
 {
     public const string Commit = "0123456789abcdef0123456789abcdef01234567";
@@ -59,7 +59,7 @@ internal sealed class HubServer : IDisposable
     public JsonObject Card { get; } = new() { ["license"] = "mit" };
     public ConcurrentQueue<HubRequest> Requests { get; } = new();
 
-    /// <summary>Asked before the usual answer; null lets that stand.</summary>
+    /// <summary>Called before the usual response; null keeps that.</summary>
     public Func<HubRequest, HubAnswer?> Before { get; set; } = _ => null;
 
     /// <summary>Changes the list of files before it is sent.</summary>
@@ -79,7 +79,7 @@ internal sealed class HubServer : IDisposable
         return Convert.ToHexStringLower(hash.GetCurrentHash());
     }
 
-    /// <summary>The usual answer for a file, from the byte on that was asked for.</summary>
+    /// <summary>The usual response for a file, from the requested byte on.</summary>
     public static HubAnswer File(HubRequest request, byte[] content) => request.From == 0 ? new HubAnswer(200, content)
         : new HubAnswer(206, content[request.From..]) { Headers = { ["Content-Range"] = $"bytes {request.From}-{content.Length - 1}/{content.Length}" } };
 
@@ -122,7 +122,7 @@ internal sealed class HubServer : IDisposable
         }
         catch (Exception e) when (e is IOException or OperationCanceledException or SocketException)
         {
-            // The other side has had enough.
+            // The client has closed the connection.
         }
     }
 

@@ -4,7 +4,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Tests.Catalog;
 
-/// <summary>Which files of a published folder are needed.</summary>
+/// <summary>Required files of a published folder.</summary>
 public sealed class ModelFilesTests
 {
     private const string Pipeline = """{"_class_name":"P","unet":["diffusers","UNet2DConditionModel"],"scheduler":["diffusers","DDIMScheduler"],"tokenizer":["transformers","CLIPTokenizer"],"safety_checker":[null,null],"flag":[null,true]}""";
@@ -19,7 +19,7 @@ public sealed class ModelFilesTests
         Assert.Empty(choice.Notes);
     }
 
-    /// <summary>The two halves of Kandinsky 2.1, whose decoder has a SentencePiece vocabulary, a text encoder of its own class and MoVQ.</summary>
+    /// <summary>The two halves of Kandinsky 2.1: its decoder has a SentencePiece vocabulary, its own text encoder class and MoVQ.</summary>
     [Fact]
     public async Task Kandinsky_TakesItsVocabularyTextEncoderAndAutoencoder()
     {
@@ -96,7 +96,7 @@ public sealed class ModelFilesTests
         Assert.Contains($"lacks {(missing.Contains("scheduler", StringComparison.Ordinal) ? "the folder scheduler" : missing.EndsWith(".json", StringComparison.Ordinal) ? missing : "the weights of unet")}", await Refusal(Pipeline, null, names), StringComparison.Ordinal);
     }
 
-    /// <summary>The names that transformers since version 5 saves a CLIP under, and the class of its image processor without torchvision.</summary>
+    /// <summary>File names of a CLIP saved by transformers 5 and later, and the class of its image processor without torchvision.</summary>
     [Fact]
     public async Task Transformers5_TakesTheProcessorsFile_AndAnImageProcessorWithoutWeights()
     {

@@ -6,7 +6,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Tests.Catalog;
 
-/// <summary>Fetching from a hub that behaves well or badly.</summary>
+/// <summary>Downloads from a correct and from a faulty hub.</summary>
 public sealed class ModelHubTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-hub-").FullName;
@@ -407,7 +407,7 @@ public sealed class ModelHubTests : IDisposable
 
     private static bool IsWeights(HubRequest request) => request.Path.EndsWith("/model.safetensors", StringComparison.Ordinal);
 
-    /// <summary>What an interrupted run leaves.</summary>
+    /// <summary>Creates the files of an interrupted run.</summary>
     private void Begin(int bytes)
     {
         Directory.CreateDirectory(Path.GetDirectoryName(Partial)!);

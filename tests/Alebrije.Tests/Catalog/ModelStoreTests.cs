@@ -6,7 +6,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Tests.Catalog;
 
-/// <summary>Importing folders and archives, and removing what is there.</summary>
+/// <summary>Importing folders and archives, and removing models.</summary>
 public sealed class ModelStoreTests : IDisposable
 {
     private const string First = "1111111111111111111111111111111111111111", Second = "2222222222222222222222222222222222222222";
@@ -95,7 +95,7 @@ public sealed class ModelStoreTests : IDisposable
     {
         var path = Zip(("config.json", 0), ("model.safetensors", 0));
         var bytes = File.ReadAllBytes(path);
-        // The size in the central directory (APPNOTE 4.3.12, offset 24 of each header), made smaller than what is packed.
+        // The size in the central directory (APPNOTE 4.3.12, offset 24 of each header), smaller than the packed data.
         for (var at = 0; at < bytes.Length - 46; at++)
             if (BitConverter.ToUInt32(bytes, at) == 0x02014b50 && Encoding.ASCII.GetString(bytes, at + 46, 5) == "model") BitConverter.TryWriteBytes(bytes.AsSpan(at + 24), 1);
         File.WriteAllBytes(path, bytes);
@@ -273,7 +273,7 @@ public sealed class ModelStoreTests : IDisposable
         return path;
     }
 
-    /// <summary>So many zeros, without the memory for them.</summary>
+    /// <summary>A stream of zeros that takes no memory.</summary>
     private sealed class Zeros(long length) : Stream
     {
         private long position;

@@ -3,7 +3,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Tests.Catalog;
 
-/// <summary>The names of published checkpoints, and what the environment says about the hub.</summary>
+/// <summary>Names of published checkpoints, and the hub's environment variables.</summary>
 public sealed class PublishedModelsTests : IDisposable
 {
     private readonly string home = Directory.CreateTempSubdirectory("alebrije-home-").FullName;

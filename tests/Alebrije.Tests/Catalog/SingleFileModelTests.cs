@@ -88,7 +88,7 @@ public sealed class SingleFileModelTests : IDisposable
         Assert.Contains(catalog.List(), model => model.Name == "owner/model");
         Assert.True(catalog.Has("owner/model/fox.safetensors"));
 
-        // The whole repository is another question.
+        // The whole repository is a separate case.
         server.Files.Remove("model_index.json");
         Assert.Contains("name one (owner/model/fox.safetensors)",
             (await Assert.ThrowsAsync<CheckpointNotFoundException>(() => hub.PlanAsync("owner/model", cancellation: Cancellation))).Message, StringComparison.Ordinal);

@@ -6,7 +6,7 @@ internal static class TestModels
     /// <summary>A Stable unCLIP pipeline with random weights.</summary>
     public static string StableUnClip => Path.Combine(AppContext.BaseDirectory, "Fixtures", "stable-unclip-euler", "model");
 
-    /// <summary>A Karlo pipeline with random weights that draws 16 pixels: no image encoder.</summary>
+    /// <summary>A Karlo pipeline with random weights and images of 16 pixels: no image encoder.</summary>
     public static string Karlo => Path.Combine(AppContext.BaseDirectory, "Fixtures", "unclip-pipeline-karlo", "model");
 
     /// <summary>Kandinsky 2.2's decoder with random weights: no prior.</summary>

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>LoRA, textual inversion and long prompts on the command line: recipes hold them, and replay checks their hashes.</summary>
+/// <summary>LoRA, textual inversion and long prompts on the command line: recipes contain them, and replay checks their hashes.</summary>
 public sealed class AdapterVerbTests : IDisposable
 {
     private static readonly LoraModule[] Modules = [new("unet", "mid_block.resnets.1.conv2", "")];

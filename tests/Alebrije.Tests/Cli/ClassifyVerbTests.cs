@@ -97,7 +97,7 @@ public sealed class ClassifyVerbTests : IDisposable
         Assert.Contains($"Sin usar: 1 imagen junto a las carpetas de clases de {Classes}", (await Run("--images", Classes, "--lang", "es")).Error, StringComparison.Ordinal);
         Assert.Contains("Left out: 1 image beside", (await Run("--multi-label", "--truth", Classes)).Error, StringComparison.Ordinal);
 
-        // Where classes are named and no folder has the name of one, the folder is one of pictures.
+        // If classes are named and no folder has the name of one, the folder is one of images.
         Assert.Equal(["cover.png"], (await Run("--images", Classes, "--labels", "a dog", "a bus", "--json")).Json.GetProperty("results").EnumerateArray().Select(r => r.GetProperty("image").GetString()));
     }
 

@@ -3,13 +3,13 @@ using Alebrije.Cli;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>What came of a command line.</summary>
+/// <summary>Result of a command line.</summary>
 /// <param name="Status">Exit status.</param>
 /// <param name="Output">Standard output.</param>
 /// <param name="Error">Standard error.</param>
 internal sealed record Outcome(int Status, string Output, string Error)
 {
-    /// <summary>The one JSON document on standard output; anything else there makes this fail.</summary>
+    /// <summary>The one JSON document on standard output; fails if there is anything else.</summary>
     public JsonElement Json
     {
         get
@@ -20,7 +20,7 @@ internal sealed record Outcome(int Status, string Output, string Error)
         }
     }
 
-    /// <summary>The refusal: one line, or two where it says how to get help; nothing on standard output.</summary>
+    /// <summary>The error: one line, or two with a hint at the help; nothing on standard output.</summary>
     public string Refusal
     {
         get
@@ -50,7 +50,7 @@ internal static class CommandLine
         using var error = new StringWriter();
         using var reader = new StringReader(input);
         var language = args.Contains("--lang") ? args : [.. args, "--lang", "en"];
-        // No defaults of whoever runs the tests.
+        // No defaults of the user who runs the tests.
         var status = await CommandLineApp.RunAsync(language, output, error, reader, Defaults.Value ?? Path.Combine(AppContext.BaseDirectory, "no-defaults.json"));
         return new Outcome(status, output.ToString().ReplaceLineEndings("\n"), error.ToString().ReplaceLineEndings("\n"));
     }

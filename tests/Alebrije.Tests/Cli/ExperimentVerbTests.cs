@@ -8,7 +8,7 @@ using Alebrije.Tests.Imaging;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>The verbs that show the paper's experiments, on a tiny model.</summary>
+/// <summary>The verbs for the paper's experiments, on a tiny model.</summary>
 public sealed class ExperimentVerbTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-experiment-verbs-").FullName;
@@ -195,7 +195,7 @@ public sealed class ExperimentVerbTests : IDisposable
 
     private string At(string name) => Path.Combine(folder, name);
 
-    /// <summary>Runs a verb; what begins with @ is a file of this test.</summary>
+    /// <summary>Runs a verb; an argument that begins with @ is a file of this test.</summary>
     private Task<Outcome> Run(params string[] args) => CommandLine.Run(
         [.. args.Select(arg => arg.StartsWith('@') ? At(arg[1..]) : arg), "--steps", "2", "--seed", "7", "--model", TestModels.StableUnClip]);
 }

@@ -5,7 +5,7 @@ using Alebrije.Tests.Catalog;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>The main verb: texts to pictures, on a tiny model and on the default.</summary>
+/// <summary>The main verb: texts to images, on a tiny model and on the default.</summary>
 public sealed class ImagineVerbTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-imagine-").FullName;
@@ -57,7 +57,7 @@ public sealed class ImagineVerbTests : IDisposable
         Assert.Equal((1, $"--trace {trace} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (again.Status, again.Refusal));
     }
 
-    /// <summary>libtorch itself writes to the process's standard error where a convolution asks for NNPACK on processors that it does not support.</summary>
+    /// <summary>libtorch writes to the process's standard error if a convolution requests NNPACK on an unsupported processor.</summary>
     [Fact]
     public async Task ClipGuidance_WritesNoWarningsOfTheNativeLibrary()
     {

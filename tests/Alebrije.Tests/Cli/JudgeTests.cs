@@ -6,7 +6,7 @@ using Alebrije.Tests.Pipelines;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>A CLIP beside models without an image encoder, and upscalers by the verb for it.</summary>
+/// <summary>A CLIP beside models without an image encoder, and upscalers with the verb for them.</summary>
 public sealed class JudgeTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-judge-").FullName;
@@ -26,7 +26,7 @@ public sealed class JudgeTests : IDisposable
         Assert.Equal(scores.Max(), drawn.GetProperty("clip_score").GetDouble());
         Assert.Equal(3 + Array.IndexOf(scores, scores.Max()), drawn.GetProperty("seed").GetInt32());
 
-        // The score is the cosine that `similarity` prints.
+        // The score is the cosine in the output of `similarity`.
         var table = (await CommandLine.Run("similarity", "--images", At("best.png"), "--texts", "a cat", "--model", judge, "--json")).Json;
         Assert.Equal(table.GetProperty("cosine")[0][0].GetDouble(), scores.Max(), 1e-4);
     }

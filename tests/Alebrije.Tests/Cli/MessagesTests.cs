@@ -4,7 +4,7 @@ using Alebrije.Cli;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>Messages of the command: each stands in the translations in both languages, and the code names it by its key.</summary>
+/// <summary>Messages of the command: each is in the translations in both languages, and the code names it by its key.</summary>
 public sealed partial class MessagesTests
 {
     private static readonly string Folder = Path.Combine(Repository.Root, "src", "Alebrije.Cli");
@@ -91,7 +91,7 @@ public sealed partial class MessagesTests
     private static IEnumerable<(string Name, string Code)> Sources() =>
         Directory.EnumerateFiles(Folder, "*.cs", SearchOption.AllDirectories).Select(file => (Path.GetFileName(file), Comment().Replace(File.ReadAllText(file), "")));
 
-    /// <summary>Calls for a message: its keys, which are two where a number decides, and how many values the holes get.</summary>
+    /// <summary>Uses of a message: its keys (two for a plural), and its number of values.</summary>
     private static IEnumerable<(string[] Keys, int Values)> Calls(string code) => Key().Matches(code).Select(match =>
     {
         var (key, values) = (match.Groups["key"].Value, Inside(code, match.Index + match.Length).Commas);
@@ -101,7 +101,7 @@ public sealed partial class MessagesTests
     private static List<(int Number, string Form)> Holes(string message) =>
         [.. Hole().Matches(message.Replace("{{", "", StringComparison.Ordinal).Replace("}}", "", StringComparison.Ordinal)).Select(match => (int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture), match.Groups[2].Value + match.Groups[3].Value))];
 
-    /// <summary>Commas up to the bracket that closes, without those in brackets and texts of their own.</summary>
+    /// <summary>Commas up to the closing bracket, except those in nested brackets and strings.</summary>
     private static (int Commas, int End) Inside(string code, int start)
     {
         var (commas, depth) = (0, 0);
@@ -137,7 +137,7 @@ public sealed partial class MessagesTests
     [GeneratedRegex(@"\b([wW]ords|Words\.Of\(\w+\)|LanguageOf\(\w+\)\))(\[|\.Count\()(?!"")")]
     private static partial Regex HiddenKey();
 
-    /// <summary>Two words in a text that is shown, refused with or raised as it stands, or a pair of texts in two languages.</summary>
+    /// <summary>Matches two words in a literal that is shown or raised, or a pair of texts in two languages.</summary>
     [GeneratedRegex(@"\b(Say|SayText|SayTable|Aside|Note|Fail|Progress|WriteLine|AddError|UsageException|new \w+Exception)\(\s*\[?(string\.Create\([\w.]+,\s*)?\$?""[^""\n]*\p{L}{2,} \p{L}{2,}[^\n]*|\bIn\(\s*\$?""[^\n]*")]
     private static partial Regex Sentence();
 

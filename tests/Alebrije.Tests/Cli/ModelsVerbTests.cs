@@ -6,7 +6,7 @@ using Alebrije.Tests.Weights;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>The verbs models pull, show and remove as a person types them: processes of their own, since the environment decides.</summary>
+/// <summary>The verbs models pull, show and remove, in processes of their own, since they depend on the environment.</summary>
 public sealed class ModelsVerbTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-models-").FullName;

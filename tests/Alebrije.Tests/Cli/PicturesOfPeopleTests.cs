@@ -6,7 +6,7 @@ using Alebrije.Tests.Imaging;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>Folders as people have them: damaged files, other kinds of files, links, photos on their side, folders that take no files.</summary>
+/// <summary>Realistic folders: damaged files, other kinds of files, links, rotated photos, folders without write access.</summary>
 public sealed class PicturesOfPeopleTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-people-").FullName;
@@ -145,7 +145,7 @@ public sealed class PicturesOfPeopleTests : IDisposable
         Assert.Equal(explained[0], explained[1]);
         Assert.Equal(RgbImage.Load(In("upright.png")).Pixels, Alebrije.Pipelines.Experiments.Drawing.Load(In("phone.png")).Pixels);
 
-        // What the encoder gets by the reference's preparation is the picture as it is stored.
+        // The reference's preparation gives the encoder the image as it is stored.
         foreach (var name in new[] { "upright", "phone" }) Assert.Equal(0, (await Run("preprocess", In(name + ".png"), "--out", In(name + ".npy"))).Status);
         Assert.NotEqual(Npy.Read(In("upright.npy")).ToSingle(), Npy.Read(In("phone.npy")).ToSingle());
     }
@@ -205,7 +205,7 @@ public sealed class PicturesOfPeopleTests : IDisposable
         Assert.Equal("/proc/w.json cannot be written: the folder /proc takes no new files.", weights.Message);
     }
 
-    /// <summary>A picture as it is seen, and the same as a phone stores it: on its side, with a mark.</summary>
+    /// <summary>Writes an upright image, and the same as a phone stores it: rotated, with an orientation tag.</summary>
     private async Task WritePhone()
     {
         var shown = new RgbImage(30, 20, [.. Enumerable.Range(0, 1800).Select(k => (byte)((k * k / 7) + k))]);

@@ -2,7 +2,7 @@ using Alebrije.Cli;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>Remaining time by a clock that the test sets.</summary>
+/// <summary>Remaining time with a clock set by the test.</summary>
 public sealed class RemainingTimeTests
 {
     [Fact]

@@ -9,7 +9,7 @@ using Alebrije.Tensors;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>Pictures drawn again from their files, on tiny models.</summary>
+/// <summary>Images generated again from their files, on tiny models.</summary>
 public sealed class ReplayVerbTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-replay-").FullName;
@@ -24,7 +24,7 @@ public sealed class ReplayVerbTests : IDisposable
         Assert.True((await Run("replay", picture, "--json")).Json.GetProperty("same").GetBoolean());
         Assert.Contains("The same picture, to the byte", (await Run("replay", picture)).Output, StringComparison.Ordinal);
 
-        // One byte of the pixels, the recipe kept.
+        // Changes one byte of the pixels and keeps the recipe.
         var image = RgbImage.Load(picture);
         image.Pixels[0] ^= 8;
         image.SavePng(picture, PngText.Read(picture));
@@ -49,7 +49,7 @@ public sealed class ReplayVerbTests : IDisposable
         using (var other = JsonDocument.Parse(await Process("replay", picture, "--model", TestModels.StableUnClip, "--json", "--threads", "2")))
             Assert.Equal(2, other.RootElement.GetProperty("threads").GetInt32());
 
-        // A difference of 1 is what another number of threads or another processor makes.
+        // Another number of threads or another processor gives a difference of 1.
         var image = RgbImage.Load(picture);
         image.Pixels[4] ^= 1;
         image.SavePng(picture, PngText.Read(picture));
@@ -107,7 +107,7 @@ public sealed class ReplayVerbTests : IDisposable
         Assert.Contains("upscale", (await CommandLine.Run("replay", At("odd.png"))).Refusal, StringComparison.Ordinal);
     }
 
-    /// <summary>Output of the command in a process of its own: threads are set for a whole process.</summary>
+    /// <summary>Output of the command in a process of its own: the number of threads is set for a whole process.</summary>
     private static async Task<string> Process(params string[] args)
     {
         using var process = System.Diagnostics.Process.Start(

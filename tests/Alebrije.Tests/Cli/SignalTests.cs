@@ -9,7 +9,7 @@ using Alebrije.Tests.Imaging;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>The command as a process of its own, asked to stop.</summary>
+/// <summary>The command as a process of its own, stopped by signals.</summary>
 public sealed class SignalTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-signal-").FullName;
@@ -80,7 +80,7 @@ public sealed class SignalTests : IDisposable
         Assert.False(File.Exists(file));
     }
 
-    /// <summary>Runs the command as a process and sends it a signal once something is there.</summary>
+    /// <summary>Runs the command as a process and sends it a signal once a condition holds.</summary>
     private static async Task<Outcome> Stop(string signal, Func<bool> isThere, params string[] args)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");

@@ -6,7 +6,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>Checkpoints of Stable Diffusion in one file, by the verbs of all others.</summary>
+/// <summary>Checkpoints of Stable Diffusion in one file, with the usual verbs.</summary>
 public sealed class SingleFileVerbTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-single-").FullName;
@@ -24,7 +24,7 @@ public sealed class SingleFileVerbTests : IDisposable
         Assert.Equal(new ModelFile(model, Sha256(model)), recipe.ModelFile);
         Assert.Contains($"Model hash: {Sha256(model)[..10]}, Model: model.safetensors", PngText.Read(picture)[Recipe.ParametersKeyword], StringComparison.Ordinal);
 
-        // The recipe knows where the file is; elsewhere it is named.
+        // The recipe contains the path of the file; elsewhere it is an argument.
         Assert.Equal(0, (await CommandLine.Run("replay", picture)).Status);
         File.Move(model, At("moved.safetensors"));
         Assert.Equal(0, (await CommandLine.Run("replay", picture, "--model", At("moved.safetensors"))).Status);

@@ -4,7 +4,7 @@ using Alebrije.Tests.Pipelines;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>Models that draw from text without a prior, by the verbs of all others.</summary>
+/// <summary>Text-to-image models without a prior, with the usual verbs.</summary>
 public sealed class StableDiffusionVerbTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-sd-").FullName;

@@ -4,7 +4,7 @@ using Alebrije.Tests.Datasets;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>The verb train on pictures of one's own, and classify with what it fitted.</summary>
+/// <summary>The verb train on a user's images, and classify with its result.</summary>
 public sealed class TrainVerbTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-train-").FullName;

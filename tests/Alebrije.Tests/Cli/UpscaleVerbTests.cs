@@ -54,7 +54,7 @@ public sealed class UpscaleVerbTests : IDisposable
 
         Assert.Contains("--trace", (await CommandLine.Run([.. enlarge, "--out", At("up.png"), "--trace", At("trace")])).Refusal, StringComparison.Ordinal);
 
-        // Without --out the file goes to the current folder and not beside the source, which may be a folder that is only read.
+        // Without --out the file goes to the current folder and not beside the source, whose folder may be read-only.
         var stem = Guid.NewGuid().ToString("N");
         File.Copy(At("small.png"), At(stem + ".png"));
         enlarge[1] = At(stem + ".png");

@@ -4,7 +4,7 @@ using Alebrije.Tests.Catalog;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>Mistyped command lines, defaults of a user, completion, and what all verbs share.</summary>
+/// <summary>Mistyped command lines, defaults of a user, completion, and options of all verbs.</summary>
 public sealed class UsageTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-usage-").FullName;

@@ -4,7 +4,7 @@ using Alebrije.Tests.Catalog;
 
 namespace Alebrije.Tests.Cli;
 
-/// <summary>The verbs tokenize, preprocess, verify, models and doctor, and what all verbs share.</summary>
+/// <summary>The verbs tokenize, preprocess, verify, models and doctor, and options of all verbs.</summary>
 public sealed class VerbTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-verbs-").FullName;

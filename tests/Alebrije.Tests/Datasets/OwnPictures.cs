@@ -4,19 +4,19 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Tests.Datasets;
 
-/// <summary>Small pictures of one coloured shape each, with captions, written in the forms that people keep them in.</summary>
+/// <summary>Small images of one coloured shape each, with captions, in the file layouts of users' data sets.</summary>
 internal static class OwnPictures
 {
     private static readonly (string Name, byte Red, byte Green, byte Blue)[] Colours = [("red", 220, 30, 30), ("green", 30, 180, 60), ("blue", 40, 60, 220), ("yellow", 230, 210, 40)];
     private static readonly string[] Shapes = ["disc", "square", "bar", "stripe"];
 
-    /// <summary>Caption of picture i; 16 kinds come round.</summary>
+    /// <summary>Caption of image i, one of 16 in turn.</summary>
     public static string Caption(int i) => $"a {Colours[i % 4].Name} {Shapes[i / 4 % 4]}";
 
-    /// <summary>Name of the colour of picture i.</summary>
+    /// <summary>Name of the colour of image i.</summary>
     public static string Colour(int i) => Colours[i % 4].Name;
 
-    /// <summary>Picture i: its shape at a place of its own.</summary>
+    /// <summary>Image i: its shape at a position of its own.</summary>
     public static RgbImage Draw(int i, int side = 40)
     {
         var picture = new RgbImage(side, side);
@@ -33,7 +33,7 @@ internal static class OwnPictures
         return picture;
     }
 
-    /// <summary>Pictures 000.png, 001.png, ... with a .txt beside each.</summary>
+    /// <summary>Writes images 000.png, 001.png, ... with a .txt beside each.</summary>
     public static string WriteFolder(string folder, int count)
     {
         Directory.CreateDirectory(folder);
@@ -46,14 +46,14 @@ internal static class OwnPictures
         return folder;
     }
 
-    /// <summary>Folders red, green, blue, yellow.</summary>
+    /// <summary>Writes the folders red, green, blue, yellow.</summary>
     public static string WriteClasses(string folder, int count)
     {
         for (var i = 0; i < count; i++) Draw(i).SavePng(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, Colour(i))).FullName, $"{i:D3}.png"));
         return folder;
     }
 
-    /// <summary>Shards data-000.tar, data-001.tar, ... of some samples each, captions in .txt and .json by turns.</summary>
+    /// <summary>Writes shards data-000.tar, data-001.tar, ... of several samples each, captions alternately in .txt and .json.</summary>
     /// <returns>The range that names them.</returns>
     public static string WriteShards(string folder, int shards, int each)
     {

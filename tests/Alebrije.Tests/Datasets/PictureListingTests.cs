@@ -3,7 +3,7 @@ using Alebrije.Datasets;
 
 namespace Alebrije.Tests.Datasets;
 
-/// <summary>Pictures with captions in folders and tables.</summary>
+/// <summary>Images with captions in folders and tables.</summary>
 public sealed class PictureListingTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-listing-").FullName;

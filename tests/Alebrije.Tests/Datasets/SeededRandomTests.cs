@@ -2,7 +2,7 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Tests.Datasets;
 
-/// <summary>Streams that recorded seeds name: they never change.</summary>
+/// <summary>Streams of recorded seeds, which never change.</summary>
 public sealed class SeededRandomTests
 {
     [Fact]

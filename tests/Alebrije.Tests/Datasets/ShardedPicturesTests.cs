@@ -5,7 +5,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Tests.Datasets;
 
-/// <summary>WebDataset's archives, sound and damaged, and the order in which samples come.</summary>
+/// <summary>WebDataset archives, valid and damaged, and the order of their samples.</summary>
 public sealed class ShardedPicturesTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-shards-").FullName;

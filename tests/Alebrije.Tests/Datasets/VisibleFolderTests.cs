@@ -69,7 +69,7 @@ public sealed class VisibleFolderTests : IDisposable
         Assert.Equal(["cat", "dog"], classes.Labels);
         Assert.Equal([("cat/1.png", 0), ("cat/2.png", 0), ("dog/1.png", 1), ("dog/3.png", 1)], classes.Pictures.Select(picture => (Name(picture.Path), picture.Class)));
 
-        // Where several labels may hold, a picture in two folders shows both.
+        // With several labels per image, an image in two folders has both.
         Assert.Equal(["cat/1.png: cat dog", "cat/2.png: cat", "dog/3.png: dog"], LabelledImage.Read(folder, cancellation: TestContext.Current.CancellationToken).Select(image => $"{Name(image.Path)}: {string.Join(' ', image.Labels)}"));
         Assert.Equal(["cat/1.png", "cat/2.png", "dog/3.png"], ImageFolder.Read(folder).Select(picture => Name(picture.Path)));
     }

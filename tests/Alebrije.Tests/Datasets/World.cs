@@ -2,7 +2,7 @@ using Alebrije.Datasets;
 
 namespace Alebrije.Tests.Datasets;
 
-/// <summary>The world, opened once; tests skip where Unicode's files and the font are not installed.</summary>
+/// <summary>The world, opened once; tests are skipped if Unicode's files and the font are not installed.</summary>
 internal static class World
 {
     private static readonly Lazy<EmojiWorld> Opened = new(() => EmojiWorld.Open());

@@ -6,9 +6,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Tests.Diffusion;
 
 /// <summary>
-/// The weight-free sums of diffusers' own tests (tests/schedulers/): betas linear 1e-4..0.02, network x t / (t + 1), sample arange(768) /
-/// 768;
-/// sum and mean of |x| after the loop.
+/// The weight-free sums of diffusers' own tests (tests/schedulers/): betas linear 1e-4..0.02, network x t / (t + 1), sample
+/// arange(768) / 768; sum and mean of |x| after the loop.
 /// </summary>
 public sealed class PublishedSumsTests
 {
@@ -109,7 +108,7 @@ public sealed class PublishedSumsTests
         Assert.Equal(mean, result.mean().ToSingle(), 1e-3);
     }
 
-    /// <summary>|x| after the loop of diffusers' tests, in which the Euler family is given the scaled sample in the step too.</summary>
+    /// <summary>|x| after the loop of diffusers' tests, which also pass the scaled sample to the step of the Euler family.</summary>
     private static Tensor Loop(SchedulerConfig config, int steps)
     {
         using var scope = NewDisposeScope();

@@ -180,13 +180,13 @@ public sealed class SamplingTests
         Assert.Equal(forth.Timesteps.Reverse(), back.Timesteps);
         Assert.Equal(999, forth.Timesteps[0]);
         using var noise = new Noise(3);
-        // Outside of [-1, 1], so that clipping would be seen; a network that always says the same noise can be followed exactly.
+        // Outside of [-1, 1], to detect clipping; with a network of constant noise the result is known exactly.
         var (picture, constant) = (3 * noise.Randn(2, 3, 4, 4), noise.Randn(2, 3, 4, 4));
         Denoiser denoiser = (_, _) => constant.alias();
         var start = Sampling.Run(back, denoiser, picture, noise, cancellation: Cancellation);
         Assert.InRange((start - picture).abs().max().ToSingle(), 0.5f, 100);
         var again = Sampling.Run(forth, denoiser, start, noise, cancellation: Cancellation);
-        // The last step divides by a signal that is nearly nought, and float32 has seven digits.
+        // The last step divides by a signal close to 0, and float32 has seven digits.
         Assert.InRange((again - picture).abs().max().ToSingle(), 0, 2e-2f);
     }
 
@@ -214,14 +214,14 @@ public sealed class SamplingTests
         {
             var original = Parameterisation.Original(type, output, x, alphaBar);
             Assert.InRange((Parameterisation.Predict(type, original, x, alphaBar) - output).abs().max().ToSingle(), 0, 1e-4f);
-            // What is predicted and the noise that goes with it make x again.
+            // The prediction and its noise reproduce x.
             var epsilon = Parameterisation.Epsilon(type, Parameterisation.Predict(type, original, x, alphaBar), x, alphaBar);
             Assert.InRange((MathF.Sqrt(alphaBar) * original + MathF.Sqrt(1 - alphaBar) * epsilon - x).abs().max().ToSingle(), 0, 1e-4f);
         }
     }
 
     /// <summary>
-    /// A network that knows x0: the sigma family is given x / sqrt(sigma² + 1), so both kinds see the variance-preserving form.
+    /// A network that returns the true x0: the sigma family gets x / sqrt(sigma² + 1), so both kinds use the variance-preserving form.
     /// </summary>
     private static Denoiser Perfect(IScheduler scheduler, Tensor original) => (x, t) =>
     {

@@ -47,7 +47,7 @@ internal sealed class SchedulerFixture
         return tensor(values).reshape(shape);
     }
 
-    /// <summary>Null when |ours - reference| &lt;= atol + rtol |reference| everywhere and shapes agree, else what differs.</summary>
+    /// <summary>Null if |ours - reference| &lt;= atol + rtol |reference| everywhere and shapes agree, else the difference.</summary>
     public string? Compare(JsonElement fixtureCase, string output, Tensor ours)
     {
         var id = fixtureCase.GetProperty("id").GetString();

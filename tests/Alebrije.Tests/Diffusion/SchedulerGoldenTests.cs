@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Tests.Diffusion;
 
 /// <summary>
-/// Every scheduler against diffusers 0.42.1: tables within 1e-6 / 1e-5, steps within 1e-4, as the fixtures' own cases.json says.
+/// Every scheduler against diffusers 0.42.1: tables within 1e-6 / 1e-5, steps within 1e-4, as in the fixtures' cases.json.
 /// </summary>
 public sealed class SchedulerGoldenTests
 {

@@ -95,7 +95,7 @@ public sealed class EmbeddingFileTests : IDisposable
         var whole = await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
         Assert.Equal(5, (await EmbeddingFile.ReadAsync(path, TestContext.Current.CancellationToken)).Items.Count);
 
-        // A footer longer than the file, and the list of a column's encodings with two thousand million entries: the library alone never came back from either.
+        // A footer longer than the file, and a list of two thousand million encodings of a column: the library alone hangs on either.
         byte[] longer = [.. whole], endless = [.. whole];
         longer[^5] = 8;
         var list = whole.AsSpan().LastIndexOf((ReadOnlySpan<byte>)[0x15, 0x0C, 0x19, 0x25, 0x00, 0x06]);

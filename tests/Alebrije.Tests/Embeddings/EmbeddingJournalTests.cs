@@ -9,7 +9,7 @@ using Alebrije.Tests.Cli;
 
 namespace Alebrije.Tests.Embeddings;
 
-/// <summary>A long run of <c>embed</c> goes on where it was stopped, and never with what no longer fits.</summary>
+/// <summary>A long run of <c>embed</c> continues after a stop, and never with outdated results.</summary>
 public sealed class EmbeddingJournalTests : IDisposable
 {
     private static readonly EmbeddingSpace Space = new("mini", 3, "0123456789abcdef");
@@ -49,7 +49,7 @@ public sealed class EmbeddingJournalTests : IDisposable
         var (whole, resumed) = (Path.Combine(folder, "whole.json"), Path.Combine(folder, "resumed.json"));
         Assert.Equal(0, (await CommandLine.Run([.. command, whole])).Status);
 
-        // The run ends at the last picture, by something else than the picture itself.
+        // The run ends at the last image, for another reason than the image itself.
         var inputs = new EmbeddingInputs(upright: false);
         var root = new RootCommand();
         foreach (var option in CommonOptions.All) root.Add(option);
@@ -69,7 +69,7 @@ public sealed class EmbeddingJournalTests : IDisposable
         foreach (var (x, y) in a.Items.Zip(b.Items)) Assert.Equal(x.Embedding, y.Embedding, (p, q) => Math.Abs(p - q) < 1e-5);
     }
 
-    /// <summary>Its last item cannot be taken.</summary>
+    /// <summary>A list whose last item throws.</summary>
     private sealed class StoppingList(string[] items) : IReadOnlyList<string>
     {
         public int Count => items.Length;

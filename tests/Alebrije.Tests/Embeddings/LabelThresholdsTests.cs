@@ -2,7 +2,7 @@ using Alebrije.Embeddings;
 
 namespace Alebrije.Tests.Embeddings;
 
-/// <summary>Thresholds of labels that are decided by themselves.</summary>
+/// <summary>Thresholds of independent labels.</summary>
 public sealed class LabelThresholdsTests : IDisposable
 {
     private static readonly string[] Labels = ["lion", "cat", "dog"];
@@ -13,7 +13,7 @@ public sealed class LabelThresholdsTests : IDisposable
     [Fact]
     public void Fit_TakesTheLargestF1_InTheMiddleBetweenScores()
     {
-        // lion: parted at 0.3 | 0.7. cat: 0.9 right, 0.8 wrong, 0.6 right, 0.2 wrong: F1 is 2/3 after one, 1/2 after two, 4/5 after three. dog: never shown.
+        // lion: split at 0.3 | 0.7. cat: 0.9 right, 0.8 wrong, 0.6 right, 0.2 wrong: F1 is 2/3, 1/2, 4/5 after one to three. dog: absent.
         double[][] scores = [[0.9, 0.9, -0.4], [0.7, 0.8, -0.3], [0.3, 0.6, -0.2], [0.1, 0.2, -0.1]];
         bool[][] shows = [[true, true, false], [true, false, false], [false, true, false], [false, false, false]];
         var fitted = LabelThresholds.Fit(Labels, scores, shows);

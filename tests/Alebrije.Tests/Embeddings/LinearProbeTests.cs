@@ -31,7 +31,7 @@ public sealed class LinearProbeTests : IDisposable
         var values = found.contiguous().data<double>().ToArray();
         var expected = Descend(images, classes, lambda);
 
-        // The softmax does not see what is added to all biases.
+        // The softmax is invariant to a constant added to all biases.
         for (var k = 0; k < Classes; k++)
         {
             for (var j = 0; j < Width; j++) Assert.Equal(expected[k, j], values[(k * (Width + 1)) + j], 2e-5);
@@ -100,7 +100,7 @@ public sealed class LinearProbeTests : IDisposable
     private static LinearProbe Fit((float[][] Images, int[] Classes) train, (float[][] Images, int[] Classes) validation, int classes) =>
         LinearProbe.Fit(train, validation, classes, cancellation: TestContext.Current.CancellationToken);
 
-    /// <summary>Points around three corners, so that nearness to a corner names the class.</summary>
+    /// <summary>Points around three corners; the nearest corner is the class.</summary>
     private static (float[][] Images, int[] Classes) Clouds(int count, double spread, int seed)
     {
         var random = new Random(seed);
@@ -108,7 +108,7 @@ public sealed class LinearProbeTests : IDisposable
         return ([.. classes.Select(c => Enumerable.Range(0, Width).Select(j => (float)((j == c ? 1 : 0) + (spread * (random.NextDouble() + random.NextDouble() + random.NextDouble() - 1.5)))).ToArray())], classes);
     }
 
-    /// <summary>Plain gradient descent in plain loops, until nothing moves.</summary>
+    /// <summary>Gradient descent in plain loops, until convergence.</summary>
     private static double[,] Descend(float[][] images, int[] classes, double lambda)
     {
         var x = new double[Classes, Width + 1];

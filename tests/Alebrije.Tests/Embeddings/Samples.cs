@@ -2,7 +2,7 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Tests.Embeddings;
 
-/// <summary>Made-up embeddings that are the same in every run.</summary>
+/// <summary>Synthetic embeddings that are the same in every run.</summary>
 internal static class Samples
 {
     public static float[][] Rows(int count, int width, int seed)

@@ -6,7 +6,7 @@ namespace Alebrije.Tests.Embeddings;
 
 public sealed class ZeroShotClassifierTests
 {
-    /// <summary>Each text has numbers of its own, not of unit length.</summary>
+    /// <summary>An embedding that depends on the text, not of unit length.</summary>
     private static float[] Embedding(string text)
     {
         var random = new Random(text.Sum(c => c) + (31 * text.Length));

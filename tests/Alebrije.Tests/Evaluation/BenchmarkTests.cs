@@ -5,7 +5,7 @@ using Alebrije.Tests.Cli;
 
 namespace Alebrije.Tests.Evaluation;
 
-/// <summary>What the benchmarks compare is the same function.</summary>
+/// <summary>The variants that the benchmarks compare compute the same function.</summary>
 public sealed class BenchmarkTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-bench-").FullName;

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Evaluation;
 
-/// <summary>Each figure on inputs whose answer is known.</summary>
+/// <summary>Each figure on inputs with a known result.</summary>
 public sealed class FormulaTests
 {
     public FormulaTests() => TorchRuntime.Initialize();
@@ -88,7 +88,7 @@ public sealed class FormulaTests
         using var scope = NewDisposeScope();
         var metrics = ClipEvaluation.Measure(Oracle(world, scenes, 150), scenes, 150, 150);
         Assert.All(metrics.Figures.Where(figure => figure.Key.Contains("zero_shot")), figure => Assert.Equal(1, figure.Value.Value));
-        // Even a whole caption fits two scenes now and then, and one that leaves things out ("a fruit") more often.
+        // Even a whole caption may match two scenes, and one with omissions ("a fruit") more often.
         Assert.All(metrics.Figures.Where(figure => figure.Key.Contains("complete")), figure => Assert.InRange(figure.Value.Value, 0.97, 1));
         Assert.All(metrics.Figures.Where(figure => figure.Key is "retrieval_r1_en" or "retrieval_r1_es"), figure => Assert.InRange(figure.Value.Value, 0.7, 1));
         Assert.Equal(150, metrics.Figures["zero_shot_top1_en"].Count);
@@ -105,7 +105,7 @@ public sealed class FormulaTests
         Assert.All(metrics.Figures, figure => Assert.Equal(0, figure.Value.Value, 1e-6));
     }
 
-    /// <summary>Encoders that look up which scene or concept they are shown, and give each a direction of its own.</summary>
+    /// <summary>Encoders that look up the scene or concept, with a direction of its own for each.</summary>
     private static JointSpace Oracle(EmojiWorld world, EvaluationScenes scenes, int count)
     {
         var directions = new Dictionary<string, int>(StringComparer.Ordinal);

@@ -10,7 +10,7 @@ using TorchSharp;
 
 namespace Alebrije.Tests.Evaluation;
 
-/// <summary>The whole evaluation on a tiny model with random weights: it knows nothing, but every figure has to be there and in its range.</summary>
+/// <summary>The whole evaluation on a tiny model with random weights: every figure must be present and in its range.</summary>
 public sealed class ModelEvaluationTests : IDisposable
 {
     private static readonly string Model = Path.Combine(AppContext.BaseDirectory, "Fixtures", "stable-unclip-euler", "model");
@@ -24,7 +24,7 @@ public sealed class ModelEvaluationTests : IDisposable
         var world = World.Open();
         using var pipeline = ImagePipeline.Load(Model);
 
-        // The prior is loaded when it is first asked for, and stays.
+        // The prior is loaded on first use, and stays.
         pipeline.Generate(new GenerationRequest { Prompt = "a lion", Steps = 1, PriorSteps = 2, PriorGuidance = 2 }, cancellation: TestContext.Current.CancellationToken);
         var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         var told = new List<EvaluationProgress>();
@@ -86,7 +86,7 @@ public sealed class ModelEvaluationTests : IDisposable
         Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db", "back_projected_psnr_db"], group.Figures.Keys);
         Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db", "back_projected_psnr_db"], group.Groups["autoencoded"].Figures.Keys);
 
-        // Random weights draw nothing; bicubic enlargement is near the truth, and less so of what the autoencoder spoilt.
+        // Random weights draw nothing; bicubic enlargement is close to the original, less so after the autoencoder's loss.
         Assert.InRange(group.Figures["bicubic_psnr_db"].Value, 20, 60);
         Assert.True(group.Figures["upsampler_psnr_db"].Value < group.Figures["bicubic_psnr_db"].Value - 5);
         Assert.True(group.Groups["autoencoded"].Figures["bicubic_psnr_db"].Value < group.Figures["bicubic_psnr_db"].Value);

@@ -48,7 +48,7 @@ public sealed class PictureJudgeTests
     [Fact]
     public void Judge_WithEyesForColourOnly_NamesTheConceptOfThatColour()
     {
-        // Texts point to the concept's number, pictures to number 3 when red and to number 5 when blue.
+        // Texts point to the concept's number, images to number 3 when red and to number 5 when blue.
         var world = World.Open();
         using var scope = NewDisposeScope();
         var space = new JointSpace(

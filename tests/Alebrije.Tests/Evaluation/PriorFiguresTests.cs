@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Evaluation;
 
-/// <summary>The figures of a prior on made-up embeddings: two clouds of unit length that lie apart.</summary>
+/// <summary>The figures of a prior on synthetic embeddings: two separate clouds of unit length.</summary>
 public sealed class PriorFiguresTests
 {
     private const int Count = 120, Width = 16;
@@ -55,7 +55,7 @@ public sealed class PriorFiguresTests
         Assert.InRange(same.Value, -0.01, 0.01);
         Assert.True(same.High < apart.Low, $"{same} and {apart}");
 
-        // By hand: two points a quarter of a circle apart against two others at the same place.
+        // By hand: two points a quarter of a circle apart against two others at the same point.
         float[][] ends = [[1, 0], [0, 1]], middle = [[0.70710678f, 0.70710678f], [0.70710678f, 0.70710678f]];
         Assert.Equal(2 * 0.76536686 - Math.Sqrt(2), EnergyDistance.Between(ends, middle, 1).Value, 1e-6);
     }
@@ -72,7 +72,7 @@ public sealed class PriorFiguresTests
     public void Figures_OfOthersEmbeddings_FindHardlyAnyThoughTheGapIsClosed()
     {
         var group = PriorEvaluation.Figures([.. images.Skip(1), images[0]], images, texts, 1);
-        // Where the picture that an output belongs to is not among the hundred, the right one may be nearest by chance.
+        // If the image of an output is not among the hundred, the right one may be nearest by chance.
         Assert.InRange(group.Figures["retrieval_r1"].Value, 0, 0.03);
         Assert.Equal(1, group.Figures["gap_closed"].Value, 1e-6);
     }

@@ -10,7 +10,7 @@ public sealed class ClipTextTokenizerTests
 {
     private static readonly ClipTokenizer OpenAi = ClipTokenizer.OpenAi(), Transformers = TextFixture.LoadInTransformersLayout("!");
 
-    /// <summary>The base class's view: what a user of Microsoft.ML.Tokenizers calls.</summary>
+    /// <summary>The tokenizer through its base class, as used by Microsoft.ML.Tokenizers.</summary>
     private static readonly Tokenizer Tokenizer = new ClipTextTokenizer(OpenAi);
 
     private static readonly string[] Texts =

@@ -3,7 +3,7 @@ using Alebrije.Extensions.AI;
 
 namespace Alebrije.Tests.ExtensionsAI;
 
-/// <summary>Many callers, one computation at a time; the computation here is under the tests' control.</summary>
+/// <summary>Many callers, one computation at a time, which the tests control.</summary>
 public sealed class EmbeddingBatcherTests
 {
     private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(1);

@@ -17,28 +17,28 @@ using TorchSharp;
 
 namespace Alebrije.Tests.Fuzzing;
 
-/// <summary>A reader of files from elsewhere, and sound files to damage.</summary>
-/// <param name="Name">What it reads.</param>
-/// <param name="FileName">Name that the damaged file gets.</param>
-/// <param name="Samples">Sound files.</param>
-/// <param name="Read">Reads the file to the end; whatever it gives is thrown away.</param>
-/// <param name="Refusals">What it may throw.</param>
-/// <param name="MostBytes">Memory that one damaged file may make it ask for.</param>
+/// <summary>A reader of untrusted files, and valid files to damage.</summary>
+/// <param name="Name">Name of the reader.</param>
+/// <param name="FileName">Name of the damaged file.</param>
+/// <param name="Samples">Valid files.</param>
+/// <param name="Read">Reads the file to the end; the result is discarded.</param>
+/// <param name="Refusals">Allowed exceptions.</param>
+/// <param name="MostBytes">Memory limit of one damaged file, in bytes.</param>
 internal sealed record FuzzTarget(string Name, string FileName, Func<byte[][]> Samples, Action<string> Read, Type[] Refusals, long MostBytes)
 {
-    /// <summary>Makes checksums fit the damage, so that what lies behind them is met too; every second file goes through it.</summary>
+    /// <summary>Corrects checksums after the damage, to reach the code behind them; used for every second file.</summary>
     public Func<byte[], byte[]> Mend { get; init; } = bytes => bytes;
 }
 
-/// <summary>What came of damaged files.</summary>
+/// <summary>Result of a fuzz run.</summary>
 /// <param name="Read">Files that could still be read.</param>
-/// <param name="Refused">Files that were refused in a sentence.</param>
-/// <param name="MostBytes">Most managed memory that one file made a reader ask for.</param>
+/// <param name="Refused">Files rejected with an allowed exception.</param>
+/// <param name="MostBytes">Largest managed allocation of a reader for one file, in bytes.</param>
 internal sealed record FuzzResult(int Read, int Refused, long MostBytes);
 
 /// <summary>
-/// Damaged files against every reader: each must be read, or refused with the exception that the reader documents and a sentence, in bounded memory. The
-/// suite runs it for seconds, the benchmark project for as long as asked (<c>fuzz --minutes M</c>).
+/// Damaged files for every reader: each must be read, or rejected with the reader's documented exception and a sentence, in bounded
+/// memory. The suite runs it for seconds, the benchmark project for a chosen time (<c>fuzz --minutes M</c>).
 /// </summary>
 internal static class ReaderFuzz
 {
@@ -46,7 +46,7 @@ internal static class ReaderFuzz
     private const string TokenizerOf = "stable-unclip-euler/model/prior_tokenizer/";
     private const long Small = 64L << 20;
 
-    /// <summary>Pillow's limit of pixels, in four bytes each, and a working copy.</summary>
+    /// <summary>Memory limit of an image: Pillow's limit of pixels, in four bytes each, and a working copy.</summary>
     private const long Picture = 2L << 30;
 
     private static readonly long[] Lies = [-1, long.MaxValue, int.MaxValue, 1L << 40, 0, 99_999_999];
@@ -93,12 +93,12 @@ internal static class ReaderFuzz
         }
     }
 
-    /// <summary>Damages files until a number of rounds or a time is over.</summary>
+    /// <summary>Damages files until a number of rounds or a time is reached.</summary>
     /// <param name="target">The reader.</param>
-    /// <param name="seed">The same seed damages alike.</param>
-    /// <param name="rounds">Files at most.</param>
-    /// <param name="time">Time at most.</param>
-    /// <exception cref="FuzzException">A file was neither read nor refused as it should; it is kept, and the message names it.</exception>
+    /// <param name="seed">Seed of the damage.</param>
+    /// <param name="rounds">Largest number of files.</param>
+    /// <param name="time">Time limit.</param>
+    /// <exception cref="FuzzException">A file was neither read nor rejected properly; it is kept, and the message names it.</exception>
     public static FuzzResult Run(FuzzTarget target, int seed, int rounds, TimeSpan time)
     {
         TorchRuntime.Initialize();
@@ -108,7 +108,7 @@ internal static class ReaderFuzz
         var (read, refused, most) = (0, 0, 0L);
         for (var round = 0; round < rounds && clock.Elapsed < time; round++)
         {
-            // The sound files come first: a reader that refuses everything proves nothing.
+            // The valid files come first: a reader that rejects everything proves nothing.
             var damaged = round < samples.Length ? samples[round] : Mutate(samples[random.Next(samples.Length)], random);
             File.WriteAllBytes(path, round % 2 == 0 ? damaged : target.Mend(damaged));
             var before = GC.GetAllocatedBytesForCurrentThread();
@@ -146,7 +146,7 @@ internal static class ReaderFuzz
                 for (var i = random.Next(1, 9); i > 0; i--) bytes[random.Next(bytes.Length)] ^= (byte)(1 << random.Next(8));
                 return bytes;
             case 2:
-                // A number, wherever one may stand, becomes a lie; headers stand at the beginning.
+                // Overwrites a number at a random position, half of the time in the first 64 bytes, where headers are.
                 var span = random.Next(2) == 0 ? bytes.Length : Math.Min(bytes.Length, 64);
                 var lie = Lies[random.Next(Lies.Length)];
                 if (span > 8 && random.Next(2) == 0) BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(random.Next(span - 8)), lie);
@@ -165,7 +165,7 @@ internal static class ReaderFuzz
         }
     }
 
-    /// <summary>A PNG whose chunks say what they should of themselves.</summary>
+    /// <summary>A PNG with correct chunk checksums.</summary>
     private static byte[] WithChecksums(byte[] png)
     {
         for (long at = 8; at + 12 <= png.Length;)
@@ -307,5 +307,5 @@ internal static class ReaderFuzz
     }
 }
 
-/// <summary>A damaged file was neither read nor refused as it should.</summary>
+/// <summary>A damaged file was neither read nor rejected properly.</summary>
 internal sealed class FuzzException(string message, Exception? inner = null) : Exception(message, inner);

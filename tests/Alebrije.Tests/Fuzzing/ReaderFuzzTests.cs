@@ -1,6 +1,6 @@
 namespace Alebrije.Tests.Fuzzing;
 
-/// <summary>Every reader meets some hundred damaged files: each is read, or refused in a sentence, in bounded memory.</summary>
+/// <summary>Some hundred damaged files for every reader: each is read, or rejected with a sentence, in bounded memory.</summary>
 public sealed class ReaderFuzzTests
 {
     private const int Rounds = 400;

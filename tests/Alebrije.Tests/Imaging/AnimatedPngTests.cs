@@ -64,7 +64,7 @@ public sealed class AnimatedPngTests
 
     private static RgbImage Picture(int width, int height, int seed) => new(width, height, TestPictures.Noise(width * height * 3, (uint)seed));
 
-    /// <summary>The chunks of a file whose checksums all hold.</summary>
+    /// <summary>The chunks of a file, with valid checksums.</summary>
     private static List<(string Kind, byte[] Body)> Chunks(byte[] file)
     {
         var chunks = new List<(string, byte[])>();

@@ -72,7 +72,7 @@ public sealed class ClipImageProcessorTests
         Assert.Equal((ImageConvention.Transformers, ImageFit.Shortest, 32, 24, 20), (read.Convention, read.Fit, read.ResizeHeight, read.CropHeight, read.CropWidth));
         Assert.Equal((ResizeFilter.Bilinear, 0.25), (read.Filter, read.Mean[1]));
 
-        // Both files: the processor's goes first where it holds an image processor, as in transformers.
+        // Both files: the processor's goes first if it contains an image processor, as in transformers.
         Assert.Equal(20, Read(("processor_config.json", nested), ("preprocessor_config.json", """{"crop_size": 224}""")).CropWidth);
         Assert.Equal(48, Read(("processor_config.json", """{"processor_class": "CLIPProcessor"}"""), ("preprocessor_config.json", """{"crop_size": 48}""")).CropWidth);
         Assert.Contains("processor_config.json with an image_processor", Assert.Throws<FileNotFoundException>(() => Read("processor_config.json", """{"image_processor": null}""")).Message, StringComparison.Ordinal);

@@ -3,7 +3,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Tests.Imaging;
 
-/// <summary>Expected pictures: EXIF's own table of the eight orientations, which Pillow's <c>ImageOps.exif_transpose</c> follows.</summary>
+/// <summary>Expected images: EXIF's own table of the eight orientations, as in Pillow's <c>ImageOps.exif_transpose</c>.</summary>
 public sealed class ExifOrientationTests
 {
     private static readonly string[] Upright = ["", "123/456", "321/654", "654/321", "456/123", "14/25/36", "41/52/63", "63/52/41", "36/25/14"];

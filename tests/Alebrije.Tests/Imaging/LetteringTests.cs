@@ -4,7 +4,7 @@ using SkiaSharp;
 
 namespace Alebrije.Tests.Imaging;
 
-/// <summary>Letters on pictures: their order, their fonts, and what is drawn where the embedded typeface lacks them.</summary>
+/// <summary>Letters on images: their order, their fonts, and the fallback for characters that the embedded typeface lacks.</summary>
 public sealed class LetteringTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-fonts-").FullName;

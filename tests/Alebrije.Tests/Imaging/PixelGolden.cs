@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Alebrije.Tests.Imaging;
 
-/// <summary>Reads a fixture of pictures (cases.json and tensors.safetensors) without a tensor library.</summary>
+/// <summary>Reads a fixture of images (cases.json and tensors.safetensors) without a tensor library.</summary>
 internal sealed class PixelGolden
 {
     private readonly Dictionary<string, (string Type, int[] Shape, int Start, int Length)> tensors = [];

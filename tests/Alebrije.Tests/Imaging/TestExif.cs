@@ -4,7 +4,7 @@ using SkiaSharp;
 
 namespace Alebrije.Tests.Imaging;
 
-/// <summary>Picture files with an EXIF orientation, put together by hand.</summary>
+/// <summary>Image files with an EXIF orientation, assembled by hand.</summary>
 internal static class TestExif
 {
     public const int Width = 3, Height = 2;
@@ -14,7 +14,7 @@ internal static class TestExif
     /// <summary>Six pixels of the colours 1 to 6, row by row.</summary>
     public static byte[] Pixels => [.. Enumerable.Range(1, 6).SelectMany(i => new[] { Colours[i].Item1, Colours[i].Item2, Colours[i].Item3 })];
 
-    /// <summary>The numbers of the colours, row by row: "123/456".</summary>
+    /// <summary>Indices of the colours, row by row: "123/456".</summary>
     public static string Numbers(byte[] rgb, int width) => string.Join('/', rgb.Chunk(3)
         .Select(pixel => Array.FindIndex(Colours, c => Math.Abs(c.Item1 - pixel[0]) + Math.Abs(c.Item2 - pixel[1]) + Math.Abs(c.Item3 - pixel[2]) < 150))
         .Chunk(width).Select(row => string.Concat(row)));
@@ -60,7 +60,7 @@ internal static class TestExif
         return [.. plain[..33], .. TestPng.File(chunks)[8..], .. plain[33..]];
     }
 
-    /// <summary>A JPEG of blocks of 16 x 16 pixels, so that its loss leaves the colours alone.</summary>
+    /// <summary>A JPEG of blocks of 16 x 16 pixels, so that compression keeps the colours.</summary>
     public static byte[] Jpeg(params byte[][] segments)
     {
         var plain = Encode(16, SKEncodedImageFormat.Jpeg);

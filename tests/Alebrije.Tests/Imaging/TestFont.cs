@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 
 namespace Alebrije.Tests.Imaging;
 
-/// <summary>Writes a TrueType file whose letters are black bars, each of a height of its own: the next of <c>codes</c> is higher than the one before.</summary>
+/// <summary>Writes a TrueType file whose letters are black bars; the height increases in the order of <c>codes</c>.</summary>
 internal static class TestFont
 {
     private const int UnitsPerEm = 1000;
@@ -30,7 +30,7 @@ internal static class TestFont
         });
     }
 
-    /// <summary>A bar of half an em.</summary>
+    /// <summary>Adds a bar of half an em.</summary>
     private static void AddBar(List<byte> glyf, int height)
     {
         Add2(glyf, 1, 250, 0, 750, height, 3, 0);

@@ -1,6 +1,6 @@
 namespace Alebrije.Tests.Imaging;
 
-/// <summary>Pictures made on the spot.</summary>
+/// <summary>Generated images.</summary>
 internal static class TestPictures
 {
     /// <summary>Bytes of a small congruential generator: the same on every machine and version.</summary>

@@ -3,7 +3,10 @@ using System.IO.Compression;
 
 namespace Alebrije.Tests.Imaging;
 
-/// <summary>Writes PNG files of every kind from raw samples (sample: the value of column x, row y, channel c, within the depth), on purpose by other code than the product's.</summary>
+/// <summary>
+/// Writes PNG files of every kind from raw samples (sample: the value of column x, row y, channel c, within the depth), independently of
+/// the product's code.
+/// </summary>
 internal static class TestPng
 {
     public static byte[] Encode(int width, int height, int depth, int type, bool interlaced, Func<int, int, int, int> sample,

@@ -102,7 +102,7 @@ public sealed class AutoregressivePriorTests
         {
             var drawn = prior.DrawCodes(asked, new PriorOptions(1, scale), noise);
 
-            // Of two cosines the upper half is the second, so nothing is left to chance.
+            // Of two cosines the upper half is the second, so the choice is deterministic.
             var codes = zeros(3, 4, dtype: ScalarType.Int64);
             for (var i = 0; i < 4; i++)
             {

@@ -23,7 +23,7 @@ public sealed class LinearPriorMapTests
         var (weight, bias) = (map.state_dict()["map.weight"].@double(), map.state_dict()["map.bias"].@double());
         var (x, y) = (texts.@double() - texts.@double().mean([0]), images.@double() - images.@double().mean([0]));
 
-        // The gradient of the penalised error is zero: Xᵀ(XW - Y) + λ W, and the bias leads mean to mean.
+        // The gradient of the penalised error is zero: Xᵀ(XW - Y) + λ W, and the bias maps mean to mean.
         var penalty = ridge * x.square().mean().item<double>() * 50;
         var gradient = x.t().mm(x.mm(weight.t()) - y) + (penalty * weight.t());
         Assert.InRange(gradient.abs().max().item<double>(), 0, 1e-4);

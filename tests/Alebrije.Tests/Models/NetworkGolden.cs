@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Models;
 
-/// <summary>A fixture of one network: a checkpoint, inputs, and what the reference made of them.</summary>
+/// <summary>A fixture of one network: a checkpoint, inputs, and the reference's outputs.</summary>
 internal sealed class NetworkGolden : IDisposable
 {
     private static readonly string Root = Path.Combine(AppContext.BaseDirectory, "Fixtures");
@@ -50,7 +50,7 @@ internal sealed class NetworkGolden : IDisposable
 
         public Tensor? Optional(string name) => tensors.Contains($"{Id}/{name}") ? Input(name) : null;
 
-        /// <summary>The step, whether it is one number in the arguments or a tensor of one for each sample.</summary>
+        /// <summary>The timestep, a number in the arguments or a tensor with one for each sample.</summary>
         public Tensor? Timestep() =>
             json.GetProperty("arguments").TryGetProperty("timestep", out var step) ? tensor(step.GetInt64()) : Optional("timestep");
 
@@ -64,7 +64,7 @@ internal sealed class NetworkGolden : IDisposable
             Assert.True(excess <= tolerance.GetProperty("atol").GetDouble(), $"{Id}/{output} is off by {excess}");
         }
 
-        /// <summary>Names of everything that must come out.</summary>
+        /// <summary>Names of all outputs.</summary>
         public IEnumerable<string> Outputs => json.GetProperty("outputs").EnumerateObject().Select(o => o.Name);
     }
 }

@@ -7,7 +7,7 @@ using TorchSharp.Modules;
 
 namespace Alebrije.Tests.Models;
 
-/// <summary>There is one network for CLIP, whatever layout its files have.</summary>
+/// <summary>There is one network for CLIP, whatever the layout of its files.</summary>
 public sealed partial class OneClipTests
 {
     private static Type[] All => typeof(ClipNetwork).Assembly.GetTypes();

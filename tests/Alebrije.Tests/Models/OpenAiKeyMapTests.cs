@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Models;
 
-/// <summary>A CLIP in OpenAI's names can be trained and written in transformers' layout where that has a place for all of it.</summary>
+/// <summary>Training of a CLIP in OpenAI's names, and writing in transformers' layout where possible.</summary>
 public sealed class OpenAiKeyMapTests : IDisposable
 {
     private const int End = 49407;

@@ -97,8 +97,8 @@ internal static class OpenClipFiles
         file.Where(pair => pair.Key.StartsWith("visual.", StringComparison.Ordinal))
             .ToDictionary(pair => pair.Key["visual.".Length..], pair => pair.Value);
 
-    /// <summary>Writes a folder as open_clip publishes them and loads it.</summary>
-    /// <param name="folder">The folder, which is there.</param>
+    /// <summary>Writes a folder in open_clip's published layout and loads it.</summary>
+    /// <param name="folder">An existing folder.</param>
     /// <param name="json">Its config.</param>
     public static ClipNetwork Write(string folder, string json)
     {
@@ -107,7 +107,7 @@ internal static class OpenClipFiles
         return OpenClipFolder.Load(folder);
     }
 
-    /// <summary>A network with the numbers of such a file.</summary>
+    /// <summary>A network with the weights of such a file.</summary>
     public static ClipNetwork Load(OpenClipConfig config, Dictionary<string, Tensor> tensors)
     {
         var path = Path.Combine(Directory.CreateTempSubdirectory("alebrije-openclip-file-").FullName, FileName);

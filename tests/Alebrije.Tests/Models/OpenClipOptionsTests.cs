@@ -101,7 +101,7 @@ public sealed class OpenClipOptionsTests : IDisposable
         Same(expected, embedded);
     }
 
-    /// <summary>A text tower in a module of its own, kept under the names of a CLIP without one, and a scale that is a list.</summary>
+    /// <summary>A text tower in a module of its own, kept under the names of a CLIP without one, and a logit scale of shape [1].</summary>
     [Fact]
     public void CustomText_ReadsTheOlderNames_AndAScaleOfOneNumber()
     {
@@ -133,7 +133,7 @@ public sealed class OpenClipOptionsTests : IDisposable
         Assert.Contains(named, Assert.Throws<InvalidOperationException>(() => model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
-    /// <summary>A scale of the branches (LayerScale) must be in the file where the config has one, and nowhere else.</summary>
+    /// <summary>LayerScale must be in the file if the config has one, and only then.</summary>
     [Theory]
     [InlineData("vision_cfg", "layer_scale1")]
     [InlineData("text_cfg", "layer_scale1")]

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Models;
 
-/// <summary>Bare state dictionaries in OpenAI's names: how they are computed, and what is said of it.</summary>
+/// <summary>Bare state dictionaries in OpenAI's names: their activation, and the note about it.</summary>
 public sealed class OpenClipOriginTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-origin-").FullName;
@@ -17,7 +17,7 @@ public sealed class OpenClipOriginTests : IDisposable
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
-    /// <summary>What tells OpenAI's files from open_clip's: its three numbers, or half precision that leaves norms in full; and names that say quickgelu.</summary>
+    /// <summary>Features of OpenAI's files: three numbers, half precision with norms in float32, and names with quickgelu.</summary>
     [Theory]
     [InlineData("weights.pt", "", false)]
     [InlineData("weights.pt", "numbers", true)]
@@ -37,7 +37,7 @@ public sealed class OpenClipOriginTests : IDisposable
         {
             if (name.EndsWith("c_fc.weight", StringComparison.Ordinal)) parameter.mul_(8);
 
-            // OpenAI's files keep these numbers through rounding; those of the others would lose some to it.
+            // OpenAI's files keep these values when rounded; those of the others would lose some digits.
             if (form == "numbers" || form.Contains("half", StringComparison.Ordinal)) parameter.copy_(parameter.to(ScalarType.Float16));
         }
 
@@ -59,7 +59,7 @@ public sealed class OpenClipOriginTests : IDisposable
         else Assert.Contains($"{file} {(form.Contains("checkpoint", StringComparison.Ordinal) ? "is a training checkpoint" : "has no config")} and does not say how it is computed: GELU", Assert.Single(notes), StringComparison.Ordinal);
     }
 
-    /// <summary>open_clip's own configs of these widths; a state dictionary does not show heads.</summary>
+    /// <summary>open_clip's own configs of these widths; a state dictionary does not contain the number of heads.</summary>
     [Theory]
     [InlineData(64, 64)]
     [InlineData(1280, 80)]
@@ -77,7 +77,7 @@ public sealed class OpenClipOriginTests : IDisposable
         Assert.Contains($"heads of {headWidth} features", config.Assumption, StringComparison.Ordinal);
     }
 
-    /// <summary>A config beside it settles what a training checkpoint does not say.</summary>
+    /// <summary>A config beside a training checkpoint supplies the missing settings.</summary>
     [Theory]
     [InlineData("open_clip_pytorch_model.bin", false)]
     [InlineData("epoch_5.pt", false)]

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Models;
 
-/// <summary>CLIP in OpenAI's names, from files to embeddings: what is read off them, and what is refused.</summary>
+/// <summary>CLIP in OpenAI's names, from files to embeddings: derived settings, and errors.</summary>
 public sealed class OpenClipTests : IDisposable
 {
     private const string Config = """
@@ -191,6 +191,6 @@ public sealed class OpenClipTests : IDisposable
     private void WriteUnigram() => File.WriteAllBytes(Path.Combine(folder, "spiece.model"), UnigramFixture.Make(
         [new("<pad>", 0, 3), new("</s>", 0, 3), new("<unk>", 0, 2), new("\u2581", -2), .. "abcdefghijklmnopqrstuvwxyzA!,&_".Select(letter => new TestPiece($"{letter}", -3))]));
 
-    /// <summary>Writes a folder as open_clip publishes them, with random weights.</summary>
+    /// <summary>Writes a folder in open_clip's published layout, with random weights.</summary>
     private ClipNetwork Write(string config) => OpenClipFiles.Write(folder, config);
 }

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Models;
 
-/// <summary>The text computed once, the last tokens in every step: the same numbers as the whole sequence.</summary>
+/// <summary>Text computed once, the last tokens in every step: the same values as the whole sequence.</summary>
 public sealed class PackedPriorTests
 {
     private static readonly PriorTransformerConfig Tiny = new() { NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 3, EmbeddingDim = 6, NumEmbeddings = 5 };
@@ -85,7 +85,7 @@ public sealed class PackedPriorTests
         var text = new PriorConditions(noise.Randn(1, 6), noise.Randn(1, 5, 6));
         Assert.Null(packed.Remember(text));
 
-        // The first token is masked, so in the reference it sees later ones: the noisy embedding changes what the text says.
+        // The first token is masked, so in the reference it attends to later ones: the noisy embedding changes the text states.
         var mask = tensor(new[,] { { false, true, true, false, false } });
         Assert.Null(packed.Remember(text with { TextMask = mask }));
         var e = Assert.Throws<ArgumentException>(() => packed.Remember(text with { TextMask = ones(1, 4, dtype: ScalarType.Bool) }));

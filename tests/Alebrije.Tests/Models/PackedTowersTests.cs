@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Models;
 
-/// <summary>Towers made ready for inference give what the networks give as they are written.</summary>
+/// <summary>Towers prepared for inference give the same outputs as the original networks.</summary>
 public sealed class PackedTowersTests
 {
     private const int End = 63;
@@ -58,7 +58,7 @@ public sealed class PackedTowersTests
         AssertImages(new Noise(3).Randn(5, 3, side, side), network.Vision);
     }
 
-    /// <summary>Texts in which a token sees later ones, and images of which all patches are read.</summary>
+    /// <summary>Texts whose tokens attend to later ones, and images of which all patches are read.</summary>
     [Theory]
     [InlineData("last", "avg", false)]
     [InlineData("argmax", "avg", true)]
@@ -155,7 +155,7 @@ public sealed class PackedTowersTests
         Assert.Equal(ScalarType.Float32, given.dtype);
         Assert.Equal(expected.shape, given.shape);
 
-        // A row of zeros gives its bias alone, and each row has steps of its own: a large one does not spoil the others.
+        // A row of zeros gives its bias alone, and each row has its own quantization steps: a large one does not affect the others.
         Assert.True(given[.., .., 0].allclose(expected[.., .., 0]));
         foreach (var rest in new[] { TensorIndex.Slice(1, 2), TensorIndex.Slice(2) })
         {
@@ -211,7 +211,7 @@ public sealed class PackedTowersTests
         }
     }
 
-    /// <summary>bf16 only where the processor has it: elsewhere it is a hundred times slower.</summary>
+    /// <summary>bf16 only if the processor supports it: elsewhere it is a hundred times slower.</summary>
     private static IEnumerable<ScalarType> Types =>
         [ScalarType.Float32, .. Processor.HasFastBf16 ? [ScalarType.BFloat16] : Array.Empty<ScalarType>(), .. OneDnn.HasInt8 ? [ScalarType.Int8] : Array.Empty<ScalarType>()];
 
@@ -229,13 +229,13 @@ public sealed class PackedTowersTests
         return Enumerable.Range(0, tokens).Select(t => t < length ? 1 + (((i * 31) + (t * 17)) % (End - 1)) : t == length || i % 2 == 0 ? End : 0).ToArray();
     })];
 
-    /// <summary>Every parameter drawn from one seed, so that no scale is one, no shift zero, and each run tests the same network.</summary>
+    /// <summary>Draws every parameter from one seed, so that no scale is one, no shift zero, and each run tests the same network.</summary>
     private static T Shaken<T>(T network, int seed = 5) where T : nn.Module
     {
         using var noise = new Noise(seed);
         foreach (var (name, parameter) in network.named_parameters())
         {
-            // Scales of norms, of layers and of logits begin as constants; all else begins at random.
+            // Scales of norms, of layers and of logits are initialised as constants, the rest at random.
             var scale = parameter.dim() == 0 || (parameter.dim() == 1 && (name.EndsWith("weight", StringComparison.Ordinal) || name.EndsWith("gamma", StringComparison.Ordinal)));
             if (!scale) parameter.zero_();
             parameter.add_(noise.Randn(parameter.shape) * (scale ? 0.2 : 0.25));

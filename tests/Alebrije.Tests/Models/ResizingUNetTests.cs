@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Models;
 
-/// <summary>Denoisers whose levels resize in residual blocks (Karlo, Kandinsky, IF); the goldens of the pipelines compare their numbers with the reference.</summary>
+/// <summary>Denoisers whose levels resize in residual blocks (Karlo, Kandinsky, IF); pipeline goldens compare their values.</summary>
 public sealed class ResizingUNetTests
 {
     private static readonly UNet2DConditionConfig Tiny = new()
@@ -80,7 +80,7 @@ public sealed class ResizingUNetTests
         Assert.True(before.allclose(Run(network, conditions with { Text = padding })));
         Assert.False(before.allclose(Run(network, conditions with { Text = word })));
         Assert.False(before.allclose(Run(network, conditions with { TextMask = null })));
-        // The positions of the picture are never masked: a network that sees no text still draws, and then no word matters.
+        // The positions of the image are never masked: without any text token the network still works, whatever the words.
         var none = conditions with { TextMask = zeros(2, 3) };
         Assert.Equal(kind == "plain", Run(network, none).allclose(Run(network, none with { Text = word })));
     }
@@ -92,7 +92,7 @@ public sealed class ResizingUNetTests
         Assert.DoesNotContain(NamesOf(Kinds["text alone"]), name => name.Contains(".to_k.", StringComparison.Ordinal) || name.Contains(".to_v.", StringComparison.Ordinal));
         var middle = NamesOf(Kinds["text alone"] with { MidBlockOnlyCrossAttention = false });
         Assert.Equal(["mid_block.attentions.0.to_k.bias", "mid_block.attentions.0.to_k.weight"], middle.Where(name => name.Contains(".to_k.", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
-        // One value for each level says nothing of the middle (unet_2d_condition.py, mid_block_only_cross_attention).
+        // One value for each level does not cover the middle block (unet_2d_condition.py, mid_block_only_cross_attention).
         var levels = NamesOf(Tiny with { OnlyCrossAttention = [true, true] });
         Assert.Contains("mid_block.attentions.0.to_k.weight", levels);
         Assert.DoesNotContain("up_blocks.0.attentions.0.to_k.weight", levels);
@@ -125,7 +125,7 @@ public sealed class ResizingUNetTests
         Assert.Equal([2L, 6], pooled.shape);
         Assert.True(pooled.allclose(pooling.call(text.flip(1)), 1e-4, 1e-5));
         Assert.False(pooled[0].allclose(pooled[1]));
-        // Its last step is a layer norm that nothing has trained yet.
+        // Its last step is an untrained layer norm.
         Assert.Equal(0, pooled.mean([1]).abs().max().item<float>(), 1e-5f);
     }
 
@@ -136,7 +136,7 @@ public sealed class ResizingUNetTests
         using var guard = no_grad();
         using var network = new UNet2DConditionModel(Kinds["if"]);
         var conditions = Conditions(network) with { TextMask = zeros(2, 3) };
-        // Attention sees no word, so that what is left of the text comes through the pooling.
+        // Attention is masked for all words, so the text acts through the pooling alone.
         Assert.False(Run(network, conditions).allclose(Run(network, conditions with { Text = conditions.Text!.flip(2) })));
     }
 
@@ -214,7 +214,7 @@ public sealed class ResizingUNetTests
 
     private static Tensor Sample() => linspace(-1, 1, 2 * 3 * 4 * 4, dtype: ScalarType.Float32).reshape(2, 3, 4, 4);
 
-    /// <summary>Everything that any of the configs asks for.</summary>
+    /// <summary>All conditions of any of the configs.</summary>
     private static UNetConditions Conditions(UNet2DConditionModel network)
     {
         using var noise = new Noise(8);

@@ -12,7 +12,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Models;
 
-/// <summary>Published configs give networks whose tensors have the published names and shapes, no more and no fewer.</summary>
+/// <summary>Networks of published configs have exactly the tensors of the published names and shapes.</summary>
 public sealed class ShapeTests
 {
     private static readonly string Folder = Path.Combine(AppContext.BaseDirectory, "Fixtures", "census");

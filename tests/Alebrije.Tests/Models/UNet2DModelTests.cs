@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Models;
 
-/// <summary>The golden of Karlo's pipeline (<c>Verification</c>) compares every step of both upsamplers with the reference; here is what it cannot show.</summary>
+/// <summary>Cases beyond the golden of Karlo's pipeline (<c>Verification</c>), which compares every step of both upsamplers.</summary>
 public sealed class UNet2DModelTests : IDisposable
 {
     private static readonly UNet2DConfig Tiny = UNet2DConfig.Upsampler(4, 8) with { NormNumGroups = 2 };
@@ -91,7 +91,7 @@ public sealed class UNet2DModelTests : IDisposable
         Assert.Contains(says, e.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>Names as the original network counts them: every block that it makes, one after the other (kakaobrain/karlo, modules/unet.py).</summary>
+    /// <summary>Names as the original network numbers its blocks, in order of creation (kakaobrain/karlo, modules/unet.py).</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(3)]

@@ -68,7 +68,7 @@ public sealed class VQModelTests
         Assert.Equal(pixels.shape, decoded.shape);
         Assert.True(network.call(pixels).equal(network.Decode(network.Quantize(latents).Quantized)).all().item<bool>());
 
-        // With the convolution after the codes silenced, all that is left of the latents is the condition.
+        // With the convolution after the codes zeroed, the latents have no effect and only the condition remains.
         network.state_dict()["post_quant_conv.weight"].zero_();
         Assert.False(network.Decode(latents).allclose(network.Decode(latents * 2)));
     }
@@ -155,7 +155,7 @@ public sealed class VQModelTests
 
     internal static bool IsMatrix(string name) => Regex.IsMatch(name, @"\.to_(q|k|v|out\.0)\.weight$");
 
-    /// <summary>The name that taming-transformers gives, written down independently of the key map under test.</summary>
+    /// <summary>The name in taming-transformers, written down independently of the key map under test.</summary>
     internal static string Original(string name, int levels)
     {
         var parts = name.Split('.').ToList();

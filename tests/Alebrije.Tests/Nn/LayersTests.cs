@@ -143,7 +143,7 @@ public sealed class LayersTests
     }
 
     /// <summary>
-    /// oneDNN reads what lies in memory where channels do not fill blocks of 16; here NaN lies there. The reference is a product of patches in float64.
+    /// oneDNN reads uninitialised memory if channels do not fill blocks of 16; here it is NaN. Reference: a product of patches in float64.
     /// </summary>
     [Theory]
     [InlineData(32, 3, 3, 1)]
@@ -185,6 +185,6 @@ public sealed class LayersTests
         }
     }
 
-    /// <summary>Largest difference, as a share of the largest number that is wanted.</summary>
+    /// <summary>Largest difference, relative to the largest expected value.</summary>
     private static double Error(Tensor got, Tensor wanted) => (got.detach().to(ScalarType.Float64) - wanted.detach()).abs().max().ToDouble() / wanted.detach().abs().max().ToDouble();
 }

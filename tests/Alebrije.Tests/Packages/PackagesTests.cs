@@ -6,12 +6,12 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Tests.Packages;
 
-/// <summary>What is packed, as a user meets it: in an empty folder, with the packages for a source.</summary>
+/// <summary>The packages in use: in an empty folder, with the packages as a source.</summary>
 public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<PackedFeed>
 {
     private const string Tool = "Alebrije.Cli.linux-x64", ToolFolder = "tools/net10.0/linux-x64/";
 
-    /// <summary>Largest package that the public gallery takes.</summary>
+    /// <summary>Largest package that the public gallery accepts.</summary>
     private const long LargestPackage = 250L << 20;
 
     private static readonly string[] Libtorch = ["libLibTorchSharp.so", "libSkiaSharp.so", "libc10.so", "libgomp-98b21ff3.so.1", "libtorch.so", "libtorch_cpu.so"];
@@ -144,7 +144,7 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
     private static string[] Model(string folder) =>
         [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file).Replace('\\', '/')).Order(StringComparer.Ordinal)];
 
-    /// <summary>Every method of the assembly with a body is marked as not to be optimised.</summary>
+    /// <summary>Asserts that every method of the assembly with a body is marked as not to be optimised.</summary>
     private static void AssertHoldsArguments(string assembly)
     {
         using var file = new PEReader(File.OpenRead(assembly));

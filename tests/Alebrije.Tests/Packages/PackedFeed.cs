@@ -6,7 +6,7 @@ using System.Xml.Linq;
 namespace Alebrije.Tests.Packages;
 
 /// <summary>
-/// The packages, packed from what the tests were built with into a folder of their own, and commands that see this folder as their only source:
+/// The packages, packed from the build under test into a folder of their own, and commands with this folder as their only source:
 /// packages of others come from the folder that the clone restored them to, ours are unpacked into a temporary one. No network.
 /// </summary>
 public sealed class PackedFeed : IAsyncLifetime
@@ -53,7 +53,7 @@ public sealed class PackedFeed : IAsyncLifetime
         return root.Element("metadata")!;
     }
 
-    /// <summary>Runs dotnet and returns what it wrote; a failure fails the test with it.</summary>
+    /// <summary>Runs dotnet and returns its output; a failure fails the test with it.</summary>
     public async Task<string> Dotnet(string folder, params string[] arguments)
     {
         var (status, output) = await Run("dotnet", folder, arguments);
@@ -87,7 +87,7 @@ public sealed class PackedFeed : IAsyncLifetime
         }
     }
 
-    /// <summary>A folder of links to the packages of others that the tests were restored with.</summary>
+    /// <summary>A folder of links to the other packages that the tests were restored with.</summary>
     private string Restored()
     {
         using var assets = JsonDocument.Parse(File.ReadAllText(Path.Combine(Repository.Root, "artifacts", "obj", "Alebrije.Tests", "project.assets.json")));

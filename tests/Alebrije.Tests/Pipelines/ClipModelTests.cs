@@ -112,7 +112,7 @@ public sealed class ClipModelTests : IDisposable
         Assert.Contains("tokenizer is missing", error.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>transformers since version 5 saves a processor in one file.</summary>
+    /// <summary>A processor in one file, as of transformers 5.</summary>
     [Fact]
     public void PreparationInAProcessorsFile_GivesTheSameEmbeddings()
     {

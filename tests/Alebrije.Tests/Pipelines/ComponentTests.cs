@@ -74,12 +74,12 @@ public sealed class ComponentTests
             first = component.Use(layer => layer.call(ones(1, 3))).data<float>().ToArray();
         Assert.Equal(0, outer.DisposablesCount);
         Assert.Equal(first, component.Use(layer => layer.call(ones(1, 3))).data<float>().ToArray());
-        // They are no inference tensors either: a gradient can be taken through them later.
+        // They are no inference tensors either: a gradient can be computed through them later.
         component.Use(layer => layer.call(ones(1, 3))).sum().backward();
         Assert.All(component.Use(layer => layer.parameters().ToArray()), weight => Assert.NotNull(weight.grad));
     }
 
-    /// <summary>Counts parts that were made and let go.</summary>
+    /// <summary>Counts loaded and disposed parts.</summary>
     private sealed class Loads
     {
         public int Count { get; private set; }

@@ -58,7 +58,7 @@ public sealed class DeepFloydTests : IDisposable
         Assert.Equal((256, 128), (drawn.Image.Width, drawn.Image.Height));
     }
 
-    /// <summary>The second stage of one run is the second stage of a run of its own, on the first one's image and with the noise that follows.</summary>
+    /// <summary>The second stage in a run equals one run alone on the first image, with the noise that follows.</summary>
     [Fact]
     public void SecondStage_GetsTheFirstOnesPixels_AndTheSameTextEncodings()
     {
@@ -81,7 +81,7 @@ public sealed class DeepFloydTests : IDisposable
         Assert.Equal(0, (whole - alone).abs().max().ToDouble(), 1e-6);
     }
 
-    /// <summary>The second stage as a folder that stands alone, with a text encoder of its own.</summary>
+    /// <summary>The second stage as a separate folder, with its own text encoder.</summary>
     private string Second()
     {
         var path = Path.Combine(folder, "alone", "if-2");

@@ -116,7 +116,7 @@ public sealed class DenoisingStartTests
             { 0, 0, 0, 0, 0 },
         };
         Assert.True(tensor(grown).equal(RepaintMask.AtLatents(mask, 5, 5)[0, 0]).all().item<bool>());
-        // A corner grows inwards only, and a mask that is twice as fine is read at every second place first.
+        // A corner grows inwards only, and a mask that is twice as fine is first subsampled by two.
         var fine = zeros(1, 1, 6, 6);
         fine[0, 0, 0, 0] = 1;
         fine[0, 0, 5, 5] = 1;

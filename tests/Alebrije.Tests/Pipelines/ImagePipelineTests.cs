@@ -11,7 +11,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>Karlo and Kandinsky as whole pipelines; their numbers are compared with the reference by the goldens (<c>Verification</c>).</summary>
+/// <summary>Karlo and Kandinsky as whole pipelines; the goldens (<c>Verification</c>) compare their values with the reference.</summary>
 public sealed class ImagePipelineTests : IDisposable
 {
     private static readonly GenerationRequest Request = new() { Prompt = "a cat on a mat", Seed = 7, Steps = 3, PriorSteps = 3, Guidance = 3, Size = 16 };
@@ -85,7 +85,7 @@ public sealed class ImagePipelineTests : IDisposable
         Assert.Throws<ArgumentException>(() => pipeline.GenerateMany([Request, Request with { Steps = 0 }], cancellation: TestContext.Current.CancellationToken));
     }
 
-    /// <summary>Prior and decoder read the same prompt: the part that is cut is told once.</summary>
+    /// <summary>Prior and decoder read the same prompt: its truncation is reported once.</summary>
     [Theory]
     [InlineData("karlo")]
     [InlineData("kandinsky")]
@@ -193,7 +193,7 @@ public sealed class ImagePipelineTests : IDisposable
         using var pipeline = Load(model);
         var request = Request with { Size = model == "stable" ? 32 : 16 };
         var plain = Draw(request);
-        // Prediction to picture and back costs a few bits, which may tip one byte over.
+        // Prediction to image and back costs a few bits, which may change one byte.
         Assert.All(plain.Zip(Draw(request with { ClipGuidance = new ClipGuidance(0) })), pair => Assert.InRange(pair.First - pair.Second, -1, 1));
         Assert.NotEqual(plain, Draw(request with { ClipGuidance = new ClipGuidance(3) }));
 

@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>Prompts beyond the text encoder's length, in pieces of 75 tokens with their own begin, end and padding.</summary>
+/// <summary>Prompts beyond the text encoder's length, in chunks of 75 tokens with their own begin, end and padding.</summary>
 public sealed class LongPromptTests : IDisposable
 {
     private static readonly ClipTokenizer Clip = ClipTokenizer.OpenAi();
@@ -15,21 +15,21 @@ public sealed class LongPromptTests : IDisposable
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
-    /// <summary>Lengths of the pieces of a text of single-token words; a number is so many words, a comma itself.</summary>
+    /// <summary>Lengths of the chunks of a text of single-token words; n stands for n words, -1 for a comma.</summary>
     [Theory]
     [InlineData(new[] { 0 }, new[] { 0 })]
     [InlineData(new[] { 75 }, new[] { 75 })]
     [InlineData(new[] { 76 }, new[] { 75, 1 })]
     [InlineData(new[] { 160 }, new[] { 75, 75, 10 })]
-    // A comma among the last 20 tokens ends the piece: 60 words and the comma.
+    // A comma among the last 20 tokens ends the chunk: 60 words and the comma.
     [InlineData(new[] { 60, -1, 30 }, new[] { 61, 30 })]
     [InlineData(new[] { 55, -1, 30 }, new[] { 56, 30 })]
     [InlineData(new[] { 54, -1, 30 }, new[] { 75, 10 })]
     // The last of several commas.
     [InlineData(new[] { 56, -1, 5, -1, 30 }, new[] { 63, 30 })]
-    // A comma that finds the piece full begins the next.
+    // A comma after a full chunk begins the next.
     [InlineData(new[] { 75, -1, 3 }, new[] { 75, 4 })]
-    // Nothing is moved where the text ends with the piece.
+    // Nothing is moved if the text ends with the chunk.
     [InlineData(new[] { 60, -1, 14 }, new[] { 75 })]
     public void Pieces_BreakBehindCommas(int[] text, int[] lengths)
     {
@@ -87,7 +87,7 @@ public sealed class LongPromptTests : IDisposable
         Assert.Equal(both.Select(each => pipeline.Drawn(each).Image.Pixels), pipeline.DrawnMany(both).Select(drawn => drawn.Image.Pixels));
     }
 
-    /// <summary>Words of so many tokens.</summary>
+    /// <summary>A text of words with the given number of tokens.</summary>
     private static string Words(ClipTokenizer tokenizer, int tokens)
     {
         var words = "";

@@ -13,10 +13,10 @@ namespace Alebrije.Tests.Pipelines;
 /// <param name="Component">Component of the pipeline.</param>
 /// <param name="Module">Name in diffusers or transformers.</param>
 /// <param name="Old">Name in early versions of diffusers.</param>
-/// <param name="Ldm">Name in the original code, or null where there is none.</param>
+/// <param name="Ldm">Name in the original code, or null if there is none.</param>
 internal sealed record LoraModule(string Component, string Module, string Old, string? Ldm = null);
 
-/// <summary>Files of LoRA with known factors, and the weights that they lead to, computed number by number.</summary>
+/// <summary>LoRA files with known factors, and the resulting weights, computed element by element.</summary>
 internal static class LoraMaker
 {
     public const int Rank = 3;
@@ -51,7 +51,7 @@ internal static class LoraMaker
         return factors;
     }
 
-    /// <summary>W + Σ factor · up · down, number by number.</summary>
+    /// <summary>W + Σ factor · up · down, element by element.</summary>
     public static float[] Expected(float[] weight, params (double Factor, float[] Up, float[] Down)[] additions)
     {
         var sums = weight.Select(number => (double)number).ToArray();
@@ -69,7 +69,7 @@ internal static class LoraMaker
         return [.. sums.Select(sum => (float)sum)];
     }
 
-    /// <summary>Numbers and shapes of a component's weights.</summary>
+    /// <summary>Values and shapes of a component's weights.</summary>
     public static Dictionary<string, (long[] Shape, float[] Numbers)> Weights(string folder, string component)
     {
         using var scope = NewDisposeScope();
@@ -103,15 +103,15 @@ internal static class LoraMaker
         SafeTensorsWriter.Write(file, all);
     }
 
-    /// <summary>Draws a request.</summary>
+    /// <summary>Runs a request.</summary>
     public static GenerationResult Drawn(this ImagePipeline pipeline, GenerationRequest request) =>
         pipeline.Generate(request, cancellation: TestContext.Current.CancellationToken);
 
-    /// <summary>Draws requests, in batches where they allow it.</summary>
+    /// <summary>Runs requests, in batches where possible.</summary>
     public static IReadOnlyList<GenerationResult> DrawnMany(this ImagePipeline pipeline, IEnumerable<GenerationRequest> requests) =>
         [.. pipeline.GenerateMany(requests, cancellation: TestContext.Current.CancellationToken)];
 
-    /// <summary>Numbers of a tensor, as float32.</summary>
+    /// <summary>Values of a tensor, as float32.</summary>
     public static float[] Numbers(Tensor tensor)
     {
         using var plain = tensor.detach().to(ScalarType.Float32).contiguous();

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>LoRA: exact weights from known factors, whatever the names; files that do not fit are refused as a whole.</summary>
+/// <summary>LoRA: exact weights from known factors, whatever the names; files that do not match are rejected as a whole.</summary>
 public sealed class LoraTests : IDisposable
 {
     private const string Block = "down_blocks.0.attentions.0.transformer_blocks.0.";

@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>Users, experiments, evaluations and fixtures draw through one method, so that a golden proves what a user gets.</summary>
+/// <summary>Users, experiments, evaluations and fixtures sample through one method, so that a golden covers a user's result.</summary>
 public sealed partial class OnePathTests
 {
     [Theory]

@@ -15,7 +15,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>Checkpoints as Karlo's and Kandinsky's authors published them first: tiny ones as files, the published sizes by their names.</summary>
+/// <summary>Checkpoints in the original layouts of Karlo and Kandinsky: tiny ones as files, published sizes by their names.</summary>
 public sealed class OriginalFolderTests : IDisposable
 {
     private const int Features = 64;
@@ -64,7 +64,7 @@ public sealed class OriginalFolderTests : IDisposable
         Assert.Contains(PriorKind.Diffusion, pipeline.Priors);
         Assert.Equal((25, 8.0), (pipeline.Complete(new GenerationRequest { Prompt = "a" }).Steps, pipeline.Complete(new GenerationRequest { Prompt = "a" }).Guidance));
 
-        // What was written is computed with as before.
+        // The written folder gives the same results.
         using var guard = no_grad();
         var folder = PipelineFolder.Open(Target);
         using var network = folder.Load<UNet2DConditionModel>("decoder");
@@ -131,7 +131,7 @@ public sealed class OriginalFolderTests : IDisposable
     [InlineData("kandinsky-2-1.unet")]
     public void PublishedSizes_OfOriginalNames_AreThePublishedTensors(string model)
     {
-        // A network of the census's config, in the original's names and shapes; then config and names are found out from these alone.
+        // A network of the census's config, in the original's names and shapes; config and names are then derived from these alone.
         using var meta = WeightInit.OnMeta();
         using var network = ShapeTests.Build(model);
         var state = network.state_dict();
@@ -191,7 +191,7 @@ public sealed class OriginalFolderTests : IDisposable
         return networks[name] = state;
     }
 
-    /// <summary>CLIP, prior and statistics, which both have.</summary>
+    /// <summary>Writes CLIP, prior and statistics, common to both.</summary>
     private void WriteShared(string prefix)
     {
         using var guard = no_grad();
@@ -215,7 +215,7 @@ public sealed class OriginalFolderTests : IDisposable
 
     private static Dictionary<string, Tensor> Prefixed(string prefix, Dictionary<string, Tensor> tensors) => tensors.ToDictionary(pair => prefix + pair.Key, pair => pair.Value);
 
-    /// <summary>As torch.save does: one dictionary with dotted names, or a tuple.</summary>
+    /// <summary>Saves as torch.save does: one dictionary with dotted names, or a tuple.</summary>
     private void Save(string name, IEnumerable<KeyValuePair<string, Tensor>> tensors, bool asTuple = false)
     {
         var pickle = new PickleWriter();

@@ -3,8 +3,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Tests.Pipelines;
 
 /// <summary>
-/// Names of the original checkpoints, written down from the original networks (kakaobrain/karlo, modules/unet.py and xf.py; ai-forever/Kandinsky-2,
-/// model/text2im_model2_1.py; openai/CLIP, model.py) and independently of the key maps under test.
+/// Names of the original checkpoints, written down from the original networks (kakaobrain/karlo, modules/unet.py and xf.py;
+/// ai-forever/Kandinsky-2, model/text2im_model2_1.py; openai/CLIP, model.py) and independently of the key maps under test.
 /// </summary>
 internal static class OriginalNames
 {
@@ -28,8 +28,8 @@ internal static class OriginalNames
         ["embedding_proj"] = "text_feat_proj", ["clip_image_embeddings_project_to_time_embeddings"] = "clip_emb",
     };
 
-    /// <summary>A decoder's or an upsampler's tensors as the original network counts its blocks.</summary>
-    /// <param name="network">Its state.</param>
+    /// <summary>A decoder's or an upsampler's tensors as the original network numbers its blocks.</summary>
+    /// <param name="network">Its state dictionary.</param>
     /// <param name="attends">Levels with attention, the finest first; empty for upsamplers.</param>
     public static Dictionary<string, Tensor> Decoder(IReadOnlyDictionary<string, Tensor> network, params bool[] attends)
     {
@@ -60,7 +60,7 @@ internal static class OriginalNames
         }
     }
 
-    /// <summary>A prior's tensors, all but the statistics.</summary>
+    /// <summary>A prior's tensors, except the statistics.</summary>
     public static Dictionary<string, Tensor> Prior(IReadOnlyDictionary<string, Tensor> network) => Fuse(network.Where(pair => !pair.Key.StartsWith("clip_", StringComparison.Ordinal)).ToDictionary(
         pair => Replace(pair.Key, ("time_embedding.linear_1", "time_embed.0"), ("time_embedding.linear_2", "time_embed.2"), ("proj_in", "clip_img_proj"),
             ("encoder_hidden_states_proj", "text_enc_proj"), ("proj_to_clip_embeddings", "out_proj"), ("prd_embedding", "prd_emb"), ("norm_out", "final_ln"),
@@ -93,7 +93,7 @@ internal static class OriginalNames
 
     private static string Replace(string name, params (string Old, string New)[] pairs) => pairs.Aggregate(name, (text, pair) => text.Replace(pair.Old, pair.New, StringComparison.Ordinal));
 
-    /// <summary>Queries, keys and values head by head; in decoders as convolutions over a sequence.</summary>
+    /// <summary>Fuses queries, keys and values head by head; in decoders as convolutions over a sequence.</summary>
     private static Dictionary<string, Tensor> Fuse(Dictionary<string, Tensor> named)
     {
         foreach (var name in named.Keys.ToArray())

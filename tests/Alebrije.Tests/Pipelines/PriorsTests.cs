@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>Priors of all kinds in a model's folder and from elsewhere, and those that fit not.</summary>
+/// <summary>Priors of all kinds in a model's folder and elsewhere, and those that do not fit.</summary>
 public sealed class PriorsTests : IDisposable
 {
     private const int Features = 24, Tokens = 24;
@@ -31,7 +31,7 @@ public sealed class PriorsTests : IDisposable
         var pictures = pipeline.Priors.ToDictionary(kind => kind, kind => pipeline.Run(Request with { Prior = kind }).Image.Pixels);
         Assert.Equal(5, pictures.Values.Select(Convert.ToHexString).Distinct().Count());
 
-        // What draws depends on the seed, and what does not draw gives one candidate whatever is asked.
+        // A sampling prior depends on the seed; a deterministic one gives one candidate whatever the request.
         foreach (var kind in pipeline.Priors)
         {
             using var scope = NewDisposeScope();
@@ -44,7 +44,7 @@ public sealed class PriorsTests : IDisposable
             Assert.Equal(drawn.Count, drawn.Select(x => Convert.ToHexString(x.bytes)).Distinct().Count());
         }
 
-        // The autoregressive prior's own guidance scale stands where the request says none.
+        // The autoregressive prior's own guidance scale is used if the request has none.
         Assert.Equal(1.5, pipeline.Complete(Request with { Prior = PriorKind.Autoregressive }).PriorGuidance);
         Assert.Equal(4, pipeline.Complete(Request).PriorGuidance);
     }
@@ -98,7 +98,7 @@ public sealed class PriorsTests : IDisposable
         Assert.DoesNotContain("prior_from", Recipe.Of("tiny", pipeline.Run(Request))[Recipe.JsonKeyword], StringComparison.Ordinal);
         Assert.Equal(pipeline.Run(Request with { Prior = PriorKind.Linear }).Image.Pixels, pipeline.Run(Request with { Prior = PriorKind.Linear, PriorCandidates = 4 }).Image.Pixels);
 
-        // A whole pipeline gives its component prior, and its scheduler with it.
+        // A whole pipeline supplies its component prior, with its scheduler.
         Assert.Equal(PriorKind.Diffusion, pipeline.UsePrior(TinyPipeline.Golden));
         Assert.NotEmpty(pipeline.Run(Request).Image.Pixels);
     }

@@ -16,7 +16,7 @@ internal static class RandomPipelines
     internal const string Schedule = """{ "_class_name": "PNDMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample": false }""";
 
     /// <summary>Stable Diffusion 1 with a small network: 32 pixels, text encoder of width 32.</summary>
-    /// <param name="folder">The folder, made by this.</param>
+    /// <param name="folder">The folder, created here.</param>
     /// <param name="inChannels">Channels of the denoiser's input: 4, or 9 for inpainting.</param>
     public static string StableDiffusion(string folder, int inChannels = 4)
     {
@@ -45,13 +45,13 @@ internal static class RandomPipelines
     }
 
     /// <summary>
-    /// A small network of one of the kinds that were published as one file too, with CLIP's vocabulary, and what is published of each kind: heads, groups,
-    /// samplers, scales.
+    /// A small network of one of the kinds that were also published as one file, with CLIP's vocabulary and the published heads, groups,
+    /// samplers and scales.
     /// </summary>
-    /// <param name="folder">The folder, made by this.</param>
+    /// <param name="folder">The folder, created here.</param>
     /// <param name="kind">The kind.</param>
     /// <param name="inChannels">Channels of the denoiser's input: 4, 9 for inpainting, 7 for the upscaler.</param>
-    /// <param name="isVelocity">True of Stable Diffusion 2 that predicts the velocity.</param>
+    /// <param name="isVelocity">True for Stable Diffusion 2 with velocity prediction.</param>
     public static string Published(string folder, SingleFileKind kind, int inChannels = 4, bool isVelocity = false)
     {
         TorchRuntime.Initialize();

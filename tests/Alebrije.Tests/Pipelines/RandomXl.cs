@@ -8,7 +8,7 @@ internal static class RandomXl
 {
     private const string Model = "diffusion_pytorch_model.safetensors";
 
-    /// <param name="folder">The folder, made by this.</param>
+    /// <param name="folder">The folder, created here.</param>
     public static string Make(string folder)
     {
         TorchRuntime.Initialize();

@@ -23,7 +23,7 @@ internal static class SingleFileNames
     };
 
     /// <summary>A UNet's tensors as the original numbers its blocks.</summary>
-    /// <param name="network">Its state.</param>
+    /// <param name="network">Its state dictionary.</param>
     /// <param name="layers">Residual blocks of a level.</param>
     /// <param name="attends">Levels with attention, the finest first.</param>
     public static Dictionary<string, Tensor> UNet(IReadOnlyDictionary<string, Tensor> network, int layers, params bool[] attends)
@@ -50,8 +50,8 @@ internal static class SingleFileNames
         }
     }
 
-    /// <summary>An autoencoder's tensors; matrices of its attention are convolutions of one pixel.</summary>
-    /// <param name="network">Its state.</param>
+    /// <summary>An autoencoder's tensors; the matrices of its attention are 1 x 1 convolutions.</summary>
+    /// <param name="network">Its state dictionary.</param>
     /// <param name="levels">Its levels.</param>
     public static Dictionary<string, Tensor> Autoencoder(IReadOnlyDictionary<string, Tensor> network, int levels)
     {

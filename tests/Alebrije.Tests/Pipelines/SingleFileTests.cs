@@ -13,7 +13,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>Checkpoints of Stable Diffusion in one file: tiny ones against the folder that they were written from, the published sizes by their names.</summary>
+/// <summary>Checkpoints of Stable Diffusion in one file: tiny ones against their source folder, published sizes by their names.</summary>
 public sealed class SingleFileTests : IDisposable
 {
     private readonly string root = Directory.CreateTempSubdirectory("alebrije-single-").FullName;
@@ -239,7 +239,7 @@ public sealed class SingleFileTests : IDisposable
         return (folder, writer.WithAverages().Save(At(name)));
     }
 
-    /// <summary>Small shifts before the last attention, as of a network that predicts the noise, or large ones.</summary>
+    /// <summary>Scales the shifts before the last attention: small as of a network that predicts the noise, or large.</summary>
     private static void Scale(string component, string name, double factor)
     {
         var path = Path.Combine(component, "diffusion_pytorch_model.safetensors");

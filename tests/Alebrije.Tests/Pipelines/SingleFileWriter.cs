@@ -56,7 +56,7 @@ internal sealed class SingleFileWriter : IDisposable
         return this;
     }
 
-    /// <summary>Writes the file by its ending; a pickle holds the state of a trainer beside the weights.</summary>
+    /// <summary>Writes the file by its extension; a pickle contains the state of a trainer beside the weights.</summary>
     public string Save(string path)
     {
         if (path.EndsWith(".safetensors", StringComparison.Ordinal)) SafeTensorsWriter.Write(path, Tensors, new Dictionary<string, string> { ["format"] = "pt" });
@@ -69,7 +69,7 @@ internal sealed class SingleFileWriter : IDisposable
         var (pickle, storages) = (new PickleWriter().Op('}'), new List<byte[]>());
         pickle.Text("epoch").Number(5).Op('s').Text("global_step").Number(875000).Op('s').Text("pytorch-lightning_version").Text("1.4.2").Op('s');
 
-        // The state of a callback, under its class, with a number of NumPy: numpy.core.multiarray.scalar(numpy.dtype("f8", False, True), bytes).
+        // A callback's state under its class, with a NumPy scalar: numpy.core.multiarray.scalar(numpy.dtype("f8", False, True), bytes).
         pickle.Text("callbacks").Op('}').Global("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint").Op('}').Text("best_model_score")
             .Global("numpy.core.multiarray", "scalar").Global("numpy", "dtype").Text("f8").Op('\u0089').Op('\u0088').Op('\u0087').Op('R')
             .Op('(').Number(3).Text("<").Op('N').Op('N').Op('N').Number(-1).Number(-1).Number(0).Op('t').Op('b')
@@ -108,7 +108,7 @@ internal sealed class SingleFileWriter : IDisposable
 
     /// <param name="prefix">Start of the names.</param>
     /// <param name="component">The text encoder.</param>
-    /// <param name="further">True adds the last block and the projection, which the folder is published without.</param>
+    /// <param name="further">True to add the last block and the projection, which the published folder lacks.</param>
     private void AddOpenClip(string prefix, string component, bool further)
     {
         var named = OriginalNames.Tower(Read(component), isVision: false);

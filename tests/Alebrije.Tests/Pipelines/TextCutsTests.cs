@@ -4,14 +4,14 @@ using Alebrije.Tests.Tokenizers;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>Texts that are longer than a text encoder reads: the part that is cut is told, in the words of the text.</summary>
+/// <summary>Texts longer than a text encoder's context: the truncated part is reported, in the words of the text.</summary>
 public sealed class TextCutsTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-cuts-").FullName;
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
-    /// <summary>In CLIP's vocabulary each of these words is one token, but for those that a comment names.</summary>
+    /// <summary>In CLIP's vocabulary each of these words is one token, except those with a comment.</summary>
     [Theory]
     [InlineData("a lion and a cat at night", 6, "cat at night")]
     [InlineData("a lion and a cat at night", 9, null)]
@@ -19,7 +19,7 @@ public sealed class TextCutsTests : IDisposable
     // "le", "ón</w>": a word is cut where a token ends.
     [InlineData("un le\u00f3n en el agua", 4, "\u00f3n en el agua")]
     [InlineData("un le\u00f3n en el agua", 5, "en el agua")]
-    // The lion's face is one token, the orangutan and the sauropod two, the piñata three: an emoji of which a part was kept is told whole.
+    // The lion's face is one token, the orangutan and the sauropod two, the piñata three: a partly kept emoji is reported whole.
     [InlineData("lion \U0001F981\U0001F9A7 cat", 4, "\U0001F9A7 cat")]
     [InlineData("lion \U0001F981\U0001F9A7 cat", 5, "\U0001F9A7 cat")]
     [InlineData("lion \U0001F996 cat", 4, "\U0001F996 cat")]

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Tests.Pipelines;
 
 /// <summary>
-/// Textual inversion: a token whose vectors are those of known words draws what the words draw, in every format and in both text encoders.
+/// Textual inversion: a token with the vectors of known words gives the same image as the words, in every format and both text encoders.
 /// </summary>
 public sealed class TextualInversionTests : IDisposable
 {
@@ -124,7 +124,7 @@ public sealed class TextualInversionTests : IDisposable
     private static void Save(string file, params (string Name, Tensor Value)[] tensors) =>
         SafeTensorsWriter.Write(file, tensors.ToDictionary(pair => pair.Name, pair => pair.Value));
 
-    /// <summary>As AUTOMATIC1111/stable-diffusion-webui saves one.</summary>
+    /// <summary>Saves one as AUTOMATIC1111/stable-diffusion-webui does.</summary>
     private static void Pickle(string file, Tensor rows)
     {
         var (count, width) = ((int)rows.shape[0], (int)rows.shape[1]);

@@ -3,7 +3,7 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>A copy of the golden Stable unCLIP folder (random weights, 32 pixels) that a test may spoil.</summary>
+/// <summary>A copy of the golden Stable unCLIP folder (random weights, 32 pixels) that a test may change.</summary>
 internal sealed class TinyPipeline : IDisposable
 {
     private readonly string root = Directory.CreateTempSubdirectory("alebrije-pipeline-").FullName;
@@ -39,7 +39,7 @@ internal sealed class TinyPipeline : IDisposable
 
 internal static class Drawing
 {
-    /// <summary>Generates under the test's own cancellation.</summary>
+    /// <summary>Generates with the test's own cancellation token.</summary>
     public static GenerationResult Run(this ImagePipeline pipeline, GenerationRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null) =>
         pipeline.Generate(request, progress, trace, TestContext.Current.CancellationToken);
 }

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>An upsampler of a few thousand numbers with random weights, beside a pipeline that has none.</summary>
+/// <summary>An upsampler of a few thousand parameters with random weights, beside a pipeline that has none.</summary>
 internal static class TinyUpsampler
 {
     public static UNet2DConfig Config { get; } = UNet2DConfig.Upsampler(8, 12) with { NormNumGroups = 4, SampleSize = [64] };
@@ -23,7 +23,7 @@ internal static class TinyUpsampler
         ConfigFile.Write(Path.Combine(folder, "config.json"), Config, "UNet2DModel");
     }
 
-    /// <summary>Adds it to a pipeline's folder, for all steps or with a network of its own for the last.</summary>
+    /// <summary>Adds it to a pipeline's folder, for all steps or with a separate network for the last.</summary>
     public static void AddTo(string model, bool last = false)
     {
         Write(Path.Combine(model, Upsampler.First));

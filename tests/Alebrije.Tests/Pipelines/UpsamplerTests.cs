@@ -11,7 +11,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Pipelines;
 
-/// <summary>The last stage: in the chain, and alone.</summary>
+/// <summary>The last stage: in the pipeline, and alone.</summary>
 public sealed class UpsamplerTests : IDisposable
 {
     private static readonly GenerationRequest Request = new() { Prompt = "a cat", Seed = 3, Steps = 2, PriorSteps = 2 };
@@ -37,7 +37,7 @@ public sealed class UpsamplerTests : IDisposable
         Assert.Equal(["text", "prior", "decoder", "upsampler"], result.Seconds.Keys);
         Assert.Equal(["upsampler 1/3", "upsampler 2/3", "upsampler 3/3"], stages.Where(s => s.StartsWith("upsampler", StringComparison.Ordinal)));
 
-        // What is enlarged is the picture that the same seed draws small.
+        // The input of the upsampler is the small image of the same seed.
         var small = RgbImage.Load(Path.Combine(tiny["trace"], trace.Stages.Single(s => s.Name == "small picture").File));
         Assert.Equal(pipeline.Run(Request).Image.Pixels, small.Pixels);
         Assert.Equal(3, trace.Stages.Count(s => s.Name.StartsWith("predicted large picture", StringComparison.Ordinal)));
@@ -133,7 +133,7 @@ public sealed class UpsamplerTests : IDisposable
         using var held = Upsampler.TryLoad(PipelineFolder.Open(tiny.Folder))!;
         using var noise = new Noise(4);
 
-        // Bicubic making small and large loses the finest waves, which no drawn picture is made of.
+        // Bicubic down- and upsampling loses the highest frequencies, so the test image has none.
         var small = Bicubic.Resize(noise.Randn(1, 3, 4, 3), 12, 9).clamp(-1, 1);
         Tensor[] draws = [noise.Randn(1, 3, 24, 18), noise.Randn(1, 3, 24, 18)];
         var (one, other) = (Off(free), Off(held));

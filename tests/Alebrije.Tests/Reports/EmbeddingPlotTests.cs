@@ -183,7 +183,7 @@ public sealed class EmbeddingPlotTests
         return new Box(x, y, lines.Max(line => line.X2) - x, lines.Max(line => line.Y2) - y);
     }
 
-    /// <summary>Pictures and texts of the same things, some way apart, as CLIP places them.</summary>
+    /// <summary>Images and texts of the same things, some distance apart, as in CLIP.</summary>
     private static EmbeddingPlot Clusters(int clusters, int each)
     {
         var (centres, gap, noise) = (Samples.Rows(clusters, 48, 1), Samples.Rows(1, 48, 2)[0], Samples.Rows(2 * clusters * each, 48, 3));

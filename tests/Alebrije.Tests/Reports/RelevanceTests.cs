@@ -7,7 +7,7 @@ using Alebrije.Tests.Datasets;
 
 namespace Alebrije.Tests.Reports;
 
-/// <summary>Relevance maps: their numbers stand in a golden fixture; here that they fall where they should, and how they are drawn.</summary>
+/// <summary>Relevance maps: position of the maxima, and drawing; a golden fixture compares their values.</summary>
 public sealed class RelevanceTests
 {
     public RelevanceTests() => TorchRuntime.Initialize();
@@ -73,7 +73,7 @@ public sealed class RelevanceTests
         Assert.Throws<ArgumentException>(() => RelevancePng.Render([]));
     }
 
-    /// <summary>A lion on one side of a white picture.</summary>
+    /// <summary>A lion on one side of a white image.</summary>
     private static RgbImage Half(bool left)
     {
         var world = World.Open();

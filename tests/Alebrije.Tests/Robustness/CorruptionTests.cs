@@ -4,7 +4,7 @@ using Alebrije.Robustness;
 
 namespace Alebrije.Tests.Robustness;
 
-/// <summary>Corruptions and styles of any picture.</summary>
+/// <summary>Corruptions and styles of any image.</summary>
 public sealed class CorruptionTests
 {
     public static TheoryData<Corruption> All => [.. Corruptions.All];
@@ -63,7 +63,8 @@ public sealed class CorruptionTests
     [InlineData(5, 1.5, 1.8)]
     public void Fog_IsAsSmoothAsImageNetCs(int severity, double least, double most)
     {
-        // Displacements fall by the square of the decay (2 at severity 1, 1.4 at 5) from one scale to the next, and the difference of two places grows with their distance.
+        // Displacements fall by the square of the decay (2 at severity 1, 1.4 at 5) from one scale to the next, and the difference of two
+        // positions grows with their distance.
         double Step(int reach) => Enumerable.Range(0, 8).Average(seed =>
         {
             var fog = Corruptions.Apply(Even(128, 128, 100), Corruption.Fog, severity, (ulong)seed).Pixels;
@@ -129,7 +130,7 @@ public sealed class CorruptionTests
 
     private static RgbImage Even(int width, int height, byte value) => new(width, height, [.. Enumerable.Repeat(value, width * height * 3)]);
 
-    /// <summary>Waves with edges, such that every corruption has something to spoil.</summary>
+    /// <summary>Waves with edges, so that every corruption has an effect.</summary>
     private static RgbImage Picture(int width, int height)
     {
         var image = new RgbImage(width, height);

@@ -7,7 +7,7 @@ using Alebrije.Training;
 
 namespace Alebrije.Tests.Robustness;
 
-/// <summary>The study of robustness, its pictures and its supervised baseline.</summary>
+/// <summary>The robustness study, its images and its supervised baseline.</summary>
 public sealed class RobustnessStudyTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-robust-").FullName;

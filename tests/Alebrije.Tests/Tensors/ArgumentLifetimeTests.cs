@@ -6,8 +6,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Tests.Runtime;
 
 /// <summary>
-/// TorchSharp hands out handles of objects that nothing else holds; the build marks its methods as not to be optimised, so that a collection
-/// during a native call cannot free them (build/KeepArgumentsAlive.cs).
+/// TorchSharp passes handles of objects that nothing else references; the build marks its methods as not to be optimised, so that a
+/// collection during a native call cannot free them (build/KeepArgumentsAlive.cs).
 /// </summary>
 public sealed class ArgumentLifetimeTests
 {
@@ -34,7 +34,7 @@ public sealed class ArgumentLifetimeTests
         collector.Start();
         try
         {
-            // Twenty seconds of this failed three hundred times before.
+            // Before the fix, twenty seconds of this failed three hundred times.
             using var x = ones(32, 32, dtype: ScalarType.BFloat16);
             for (var until = Environment.TickCount64 + 1500; Environment.TickCount64 < until;)
             {

@@ -47,7 +47,7 @@ public sealed class GlibcxxPatchTests : IDisposable
     [Fact]
     public void File_TruncatedOrDamaged_IsRefusedAndNothingElse()
     {
-        // The tables of sections stand at the end, those of symbols at the start: damage is done to both.
+        // The section tables are at the end, the symbol tables at the start: both are damaged.
         var whole = File.ReadAllBytes(library);
         foreach (var length in (int[])[0, 3, 63, 64, 1000, whole.Length / 2, whole.Length - 1]) Refuse(whole[..length]);
         var random = new Random(6);

@@ -4,7 +4,7 @@ using Alebrije.Tensors;
 
 namespace Alebrije.Tests.Runtime;
 
-/// <summary>The native package that a program needs: the sentence that names it, and its version wherever it stands.</summary>
+/// <summary>The native package that a program needs: the error message with its name, and its version in every file.</summary>
 public sealed class NativePackageTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-native-").FullName;

@@ -17,7 +17,7 @@ public sealed class ClipTokenizerPropertyTests
     [Fact]
     public void Encode_WhatDecodeGave_SameIds() => Text.Sample(text =>
     {
-        // Lower case follows normal form C, so "İ" before a mark below leaves marks in another order than that form has: cleaned again, it is another text.
+        // Lower case follows normal form C, so "İ" before a mark below leaves marks in another order: cleaning twice changes the text.
         var clean = Tokenizer.Clean(text);
         if (Tokenizer.Clean(clean) != clean) return true;
         var ids = Tokenizer.Encode(text);

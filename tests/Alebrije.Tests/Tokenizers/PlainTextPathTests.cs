@@ -5,7 +5,7 @@ using CsCheck;
 
 namespace Alebrije.Tests.Tokenizers;
 
-/// <summary>Plain texts go a shorter way through the tokenizer: to the same ids as the whole way.</summary>
+/// <summary>The tokenizer's short path for plain texts gives the same ids as the full path.</summary>
 public sealed class PlainTextPathTests
 {
     private static readonly ClipTokenizer OpenAi = ClipTokenizer.OpenAi(), OpenClip = ClipTokenizer.OpenAi(ClipDialect.OpenClip),
@@ -31,7 +31,7 @@ public sealed class PlainTextPathTests
         },
         iter: 4000);
 
-    /// <summary>No rule about misread text can be met by plain characters alone: each has a place that none of them fills.</summary>
+    /// <summary>Plain characters alone match no rule about misread text: each rule has a position that none of them matches.</summary>
     [Fact]
     public void PlainAlphabet_ShowsNoMisreadText()
     {
@@ -80,7 +80,7 @@ public sealed class PlainTextPathTests
         var found = 0;
         for (var i = 0; i < 200_000; i++)
         {
-            // Words that share beginnings, ends or all but their length.
+            // Words with equal beginnings, ends or everything except their length.
             var word = new string('a', random.Next(1, 40)) + random.Next(300) + new string('b', random.Next(0, 24));
             if (word.Length > WordCache.LongestWord) continue;
             var bytes = Encoding.UTF8.GetBytes(word + new string('c', WordCache.Padding));

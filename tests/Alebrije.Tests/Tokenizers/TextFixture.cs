@@ -6,7 +6,7 @@ using Alebrije.Preprocessing.Tokenizers;
 
 namespace Alebrije.Tests.Tokenizers;
 
-/// <summary>One text of a golden fixture and what the reference made of it.</summary>
+/// <summary>One text of a golden fixture and the reference's output.</summary>
 internal sealed record TextCase(string Text, int[] Ids, string? Clean, string? Mode, string? Fixed, string? Unescaped, int MaxLength, int Length);
 
 /// <summary>Golden texts: made by openai/CLIP 1.0, open_clip 3.3.0, transformers 5.23.0 and ftfy 6.3.1; never regenerated.</summary>
@@ -60,7 +60,7 @@ internal static class TextFixture
         }
     }
 
-    /// <summary>The first few differences in words, so that a failure says where to look.</summary>
+    /// <summary>Fails with the first few differences in words.</summary>
     public static void AssertNone(IReadOnlyCollection<string> differences, int of) =>
         Assert.True(differences.Count == 0, $"{differences.Count} of {of} differ:\n{string.Join("\n", differences.Take(8))}");
 
@@ -80,7 +80,7 @@ internal static class TextFixture
         return cases;
     }
 
-    /// <summary>As GetString, which refuses the lone surrogates that some texts hold on purpose.</summary>
+    /// <summary>As GetString, which rejects the lone surrogates of some texts.</summary>
     private static string? Unescape(JsonElement entry, string name)
     {
         if (!entry.TryGetProperty(name, out var value))

@@ -11,8 +11,8 @@ namespace Alebrije.Tests.Tokenizers;
 internal sealed record TestPiece(string Text, float Score = 0, int Kind = 1);
 
 /// <summary>
-/// Golden texts of sentencepiece 0.2.3 (never regenerated), their models, and models written by hand. The two models with nmt_nfkc rules share them, so the
-/// rules are kept once.
+/// Golden texts of sentencepiece 0.2.3 (never regenerated), their models, and models written by hand. The two models with nmt_nfkc
+/// rules share them, so the rules are stored once.
 /// </summary>
 internal static class UnigramFixture
 {
@@ -27,7 +27,7 @@ internal static class UnigramFixture
         return name == Identity ? model : [.. model, .. Unpacked("charsmap.gz")];
     }
 
-    /// <summary>Lays out a fixture as <c>verify</c> reads it.</summary>
+    /// <summary>Writes a fixture in the layout of <c>verify</c>.</summary>
     public static void Write(string name, string folder)
     {
         Directory.CreateDirectory(Path.Combine(folder, "model"));
@@ -43,7 +43,7 @@ internal static class UnigramFixture
         return [.. json.RootElement.EnumerateArray().Select(entry => entry.GetProperty("text").GetString()!)];
     }
 
-    /// <summary>The model as transformers' convert_slow_tokenizer.py writes it: tokenizer.json.</summary>
+    /// <summary>The model in the format of transformers' convert_slow_tokenizer.py: tokenizer.json.</summary>
     public static JsonObject Json(string file)
     {
         var model = SentencePieceModel.Read(file);
@@ -72,7 +72,7 @@ internal static class UnigramFixture
         };
     }
 
-    /// <summary>Writes a model: pieces, numbers of the trainer's fields and of the normaliser's.</summary>
+    /// <summary>Writes a model: pieces, numeric fields of the trainer and of the normaliser.</summary>
     public static byte[] Make(IEnumerable<TestPiece> pieces, (int Field, ulong Value)[]? trainer = null, (int Field, ulong Value)[]? normaliser = null)
     {
         var model = new List<byte>();

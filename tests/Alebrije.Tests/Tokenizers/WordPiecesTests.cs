@@ -2,7 +2,7 @@ using Alebrije.Preprocessing.Tokenizers;
 
 namespace Alebrije.Tests.Tokenizers;
 
-/// <summary>Symbols as a person writes them.</summary>
+/// <summary>Symbols as readable text.</summary>
 public sealed class WordPiecesTests
 {
     [Theory]

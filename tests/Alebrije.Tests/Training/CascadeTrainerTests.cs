@@ -11,7 +11,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>Both stages of a cascade of a few thousand numbers.</summary>
+/// <summary>Both stages of a cascade of a few thousand parameters.</summary>
 public sealed class CascadeTrainerTests : IDisposable
 {
     private static readonly UNet2DConditionConfig Base = new()
@@ -153,7 +153,7 @@ public sealed class CascadeTrainerTests : IDisposable
     private TrainingResult Train(CascadeTrainingConfig plan, int? stage, TrainingOptions options, CancellationToken stop) =>
         CascadeRuns.Train(plan, scenes, stage, options, stop);
 
-    /// <summary>A folder with a tokenizer of few captions, so that no run has to read forty thousand.</summary>
+    /// <summary>A folder with a tokenizer of few captions, so that no run reads forty thousand.</summary>
     private string Prepare(string name)
     {
         var path = Path.Combine(folder, name);

@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>What a run of CLIP starts from.</summary>
+/// <summary>Initial weights of a run of CLIP.</summary>
 public sealed class ClipTrainerTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-clip-").FullName;
@@ -63,7 +63,7 @@ public sealed class ClipTrainerTests : IDisposable
         return run;
     }
 
-    /// <summary>Writes what a packed model keeps of a CLIP: its towers apart, and the tokenizer.</summary>
+    /// <summary>Writes the CLIP of a packed model: separate towers, and the tokenizer.</summary>
     private string WriteTowers(string run)
     {
         var model = Path.Combine(folder, "model");

@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>Initial weights of a decoder's run, and the refusals of runs on latents.</summary>
+/// <summary>Initial weights of a decoder's run, and errors of runs on latents.</summary>
 public sealed class DecoderTrainerTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-decoder-").FullName;

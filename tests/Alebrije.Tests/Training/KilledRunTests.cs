@@ -6,7 +6,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>The command line's own process, killed without warning, resumes to the weights of a run that was left alone.</summary>
+/// <summary>A process of the command line, killed without warning, resumes to the weights of an uninterrupted run.</summary>
 public sealed class KilledRunTests : IDisposable
 {
     private const string Configuration = """
@@ -58,7 +58,7 @@ public sealed class KilledRunTests : IDisposable
     }
 
     /// <summary>Starts or resumes the run and kills it some milliseconds after a condition holds.</summary>
-    /// <returns>Whether the condition held before the process was killed.</returns>
+    /// <returns>True if the condition held before the process was killed.</returns>
     private bool Kill(string run, Random random, Func<bool> until, bool atOnce = false)
     {
         using var process = Start(run);

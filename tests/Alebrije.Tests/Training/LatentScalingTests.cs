@@ -39,7 +39,7 @@ public sealed class LatentScalingTests : IDisposable
         Assert.All(Doubles(after.Mean.std([0, 2, 3])), deviation => Assert.Equal(1, deviation, 1e-4));
         AssertClose(network.Decode(before.Mean), exported.Decode(after.Mean), 1e-4);
 
-        // Samples too: the same standard noise gives the same picture.
+        // Samples too: the same standard noise gives the same image.
         var draw = noise.Randn(before.Mean.shape);
         AssertClose(
             network.Decode(AutoencoderKL.Sample(before.Mean, before.LogVariance, draw)),

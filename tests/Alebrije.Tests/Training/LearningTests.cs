@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>Tiny networks learn tiny things in seconds, by the parts that the real runs are made of.</summary>
+/// <summary>Tiny networks learn tiny tasks in seconds, with the components of the real runs.</summary>
 public sealed class LearningTests
 {
     public LearningTests() => TorchRuntime.Initialize();

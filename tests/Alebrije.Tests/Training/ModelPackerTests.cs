@@ -14,7 +14,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>Parts that were trained apart become one folder in the published layout.</summary>
+/// <summary>Separately trained parts become one folder in the published layout.</summary>
 public sealed class ModelPackerTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-pack-").FullName;
@@ -159,7 +159,7 @@ public sealed class ModelPackerTests : IDisposable
         var traced = Alebrije.Preprocessing.Imaging.RgbImage.Load(Directory.GetFiles(Path.Combine(folder, "trace"), "*-first-guess.png").Single());
         Assert.Equal(guessed, traced.Pixels);
 
-        // Another guess: another picture from the same denoiser and noise.
+        // Another guess: another image from the same denoiser and noise.
         TinyParts.WriteGuess(Path.Combine(folder, "other"), seed: 9);
         ModelPacker.PackDecoder(run, model, Path.Combine(folder, "other"));
         Assert.NotEqual(drawn, Draw(request));

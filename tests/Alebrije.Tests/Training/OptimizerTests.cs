@@ -10,7 +10,7 @@ public sealed class OptimizerTests
 {
     public OptimizerTests() => TorchRuntime.Initialize();
 
-    /// <summary>A scalar, a vector that fills no register, and a matrix that needs more than one piece.</summary>
+    /// <summary>A scalar, a vector that does not fill whole registers, and a matrix of more than one block.</summary>
     private static readonly long[][] Shapes = [[], [13], [301, 257]];
 
     [Theory]
@@ -75,7 +75,7 @@ public sealed class OptimizerTests
         Assert.Equal([rows, columns], result.shape);
         Assert.All(Values(linalg.svdvals(result)), value => Assert.InRange(value, 0.5, 1.3));
 
-        // It turns the matrix as its polar factor does: the sum of what they have in common is nearly all there is.
+        // The update has the directions of the polar factor: their inner product is nearly the maximum.
         var (u, _, vt) = linalg.svd(matrix, fullMatrices: false);
         var polar = u.mm(vt);
         Assert.InRange((polar * result).sum().ToDouble() / (polar.norm() * result.norm()).ToDouble(), 0.97, 1);
@@ -226,7 +226,7 @@ public sealed class OptimizerTests
         for (var i = 0; i < expected.Length; i++) Assert.Equal(expected[i], actual[i], 1e-4);
     }
 
-    /// <summary>Jordan et al., 2024, line by line: five steps of X' = a X + (b A + c A²) X with A = X Xᵀ, on the side with fewer rows.</summary>
+    /// <summary>Jordan et al., 2024: five steps of X' = a X + (b A + c A²) X with A = X Xᵀ, on the side with fewer rows.</summary>
     private static double[] NewtonSchulz(double[] matrix, int rows, int columns)
     {
         var norm = Math.Sqrt(matrix.Sum(x => x * x)) + 1e-7;

@@ -10,7 +10,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>CLIP trained on pictures of one's own.</summary>
+/// <summary>CLIP trained on a user's images.</summary>
 public sealed class OwnPicturesTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-own-").FullName;
@@ -47,7 +47,7 @@ public sealed class OwnPicturesTests : IDisposable
         };
         ClipRuns.Train(config, new TrainingOptions(In("whole")), CancellationToken.None);
 
-        // Stopped by the run's own first remarks on progress would be too late: by its first checkpoint.
+        // The run's first progress reports come too late to stop it: stop at its first checkpoint.
         using var stop = new CancellationTokenSource();
         Directory.CreateDirectory(In("halted"));
         using (var watcher = new FileSystemWatcher(In("halted"), "checkpoint.safetensors"))

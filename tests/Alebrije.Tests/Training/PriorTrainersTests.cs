@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>Every kind of prior is trained in a few steps on the world, and what comes out is loaded as a prior.</summary>
+/// <summary>Every kind of prior is trained for a few steps on the world, and the result is loaded as a prior.</summary>
 public sealed class PriorTrainersTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-priors-").FullName;

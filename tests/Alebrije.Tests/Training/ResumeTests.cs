@@ -138,7 +138,7 @@ public sealed class ResumeTests : IDisposable
 /// <summary>Compares checkpoints of two runs: every tensor's bytes, and the steps.</summary>
 internal static class Checkpoints
 {
-    /// <summary>Trains, cancelled as soon as a checkpoint is there.</summary>
+    /// <summary>Trains, cancelled at the first checkpoint.</summary>
     /// <param name="folder">Folder of the training.</param>
     /// <param name="run">Folder of the checkpoint.</param>
     /// <param name="train">The training.</param>

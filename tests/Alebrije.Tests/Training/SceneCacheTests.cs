@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>The rolling window of encoded scenes: what a step sees depends on the step alone, and nothing is encoded twice that is in the file.</summary>
+/// <summary>The rolling window of encoded scenes: a step's scenes depend on the step alone, and no cached scene is encoded again.</summary>
 public sealed class SceneCacheTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-cache-").FullName;
@@ -70,7 +70,7 @@ public sealed class SceneCacheTests : IDisposable
         return new EncodedScenes(numbers.reshape(2, 1, 1, 1).expand(2, 2, 2, 2), numbers.unsqueeze(1).expand(2, 3) * 2, zeros(2, 3), numbers.reshape(2, 1, 1).expand(2, 4, 1) * 4);
     }, step);
 
-    /// <summary>Numbers of the scenes of a step; all their parts have to be those of the same scene.</summary>
+    /// <summary>Indices of a step's scenes; asserts that all their parts are of the same scene.</summary>
     private static long[] Draw(SceneCache cache)
     {
         using var scope = NewDisposeScope();

@@ -45,7 +45,7 @@ public sealed class SeededInitTests
                 continue;
             }
 
-            // torch.nn.Linear and Conv2d draw weights and biases evenly from ±1/√(inputs of one output).
+            // torch.nn.Linear and Conv2d initialise weights and biases uniformly in ±1/√(fan-in).
             var bound = 1 / Math.Sqrt(weight.shape.Skip(1).Aggregate(1L, (a, b) => a * b));
             Assert.True(largest <= bound + 1e-7, $"{name} reaches {largest}, beyond {bound}");
             if (parameter.numel() < 200) continue;

@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>Networks of a few thousand numbers, in the shapes of the real ones.</summary>
+/// <summary>Networks of a few thousand parameters, in the shapes of the real ones.</summary>
 internal static class TinyParts
 {
     public const int Features = 16, Tokens = 16, Side = 32, Latents = 4;
@@ -72,7 +72,7 @@ internal static class TinyParts
         PriorExport.Write(Path.Combine(run, "prior"), network, Prior, "PriorTransformer");
     }
 
-    /// <summary>Writes what a CLIP run leaves behind, untrained: <c>clip/</c> and <c>tokenizer/</c>.</summary>
+    /// <summary>Writes the folders of an untrained CLIP run: <c>clip/</c> and <c>tokenizer/</c>.</summary>
     public static void WriteClipRun(string folder, CaptionedScenes scenes)
     {
         WriteTokenizer(folder, scenes);
@@ -91,7 +91,7 @@ internal static class TinyParts
         ConfigFile.Write(Path.Combine(folder, "clip", "config.json"), config);
     }
 
-    /// <summary>A vocabulary of few captions, so that no run has to read sixty thousand.</summary>
+    /// <summary>Writes a vocabulary of few captions, so that no run reads sixty thousand.</summary>
     public static void WriteTokenizer(string folder, CaptionedScenes scenes) =>
         BpeTrainer.Train(scenes.Corpus(400).Where((_, i) => i % 8 == 0), 600).Save(Path.Combine(folder, "tokenizer"), Tokens);
 

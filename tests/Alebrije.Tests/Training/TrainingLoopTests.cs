@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>The loop of all training on a linear layer.</summary>
+/// <summary>The common training loop on a linear layer.</summary>
 public sealed class TrainingLoopTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-loop-").FullName;

@@ -12,7 +12,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Training;
 
-/// <summary>What the upsampler's trainer shows its network, and that the network learns from it.</summary>
+/// <summary>Training examples of the upsampler, and that the network learns from them.</summary>
 public sealed class UpsamplerTrainerTests
 {
     private readonly CaptionedScenes scenes;

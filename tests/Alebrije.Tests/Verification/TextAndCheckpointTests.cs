@@ -25,7 +25,7 @@ public sealed class TextAndCheckpointTests : IDisposable
     [Fact]
     public void Texts_OfAPipelinesTokenizer_AgreeUntilOneIdIsMoved()
     {
-        // A pipeline's folder as the goldens lay it out: model/tokenizer and text.json.
+        // A pipeline's folder in the layout of the goldens: model/tokenizer and text.json.
         Copy(Path.Combine(Fixtures, "clip-tokenizer-karlo"), Path.Combine(folder, "model", "tokenizer"));
         var texts = Path.Combine(folder, "text.json");
         File.Move(Path.Combine(folder, "model", "tokenizer", "text.json"), texts);
@@ -50,7 +50,7 @@ public sealed class TextAndCheckpointTests : IDisposable
     [InlineData("clean", "ftfy", "fix_text, then html.unescape twice", null, "fixed, unescaped")]
     public void Texts_OfEveryLibrary_AgreeInIdsRowsAndCleaning(string name, string library, string referenceClass, string? id, string outputs)
     {
-        // The golden's texts are shared with the tokenizers' tests: of them the ones that its rows hold, the first and the last, and some between.
+        // The golden's texts are shared with the tokenizers' tests: those of its rows, the first and the last, and some between.
         var source = Path.Combine(Fixtures, "clip-text");
         using (var stream = new GZipStream(File.OpenRead(Path.Combine(source, name + ".json.gz")), CompressionMode.Decompress))
         {

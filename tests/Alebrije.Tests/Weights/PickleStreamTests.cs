@@ -19,7 +19,10 @@ public sealed class PickleStreamTests : IDisposable
 
     private static byte[] Floats(int count) => MemoryMarshal.AsBytes(Enumerable.Range(0, count).Select(i => (float)i).ToArray().AsSpan()).ToArray();
 
-    /// <summary>Written by PyTorch 1.13.1, torch.save(..., _use_new_zipfile_serialization=False): a training checkpoint of views, parameters and every kind of number.</summary>
+    /// <summary>
+    /// Written by PyTorch 1.13.1, torch.save(..., _use_new_zipfile_serialization=False): a training checkpoint of views, parameters and
+    /// every kind of number.
+    /// </summary>
     [Fact]
     public void File_OfPyTorch_IsRead()
     {
@@ -42,7 +45,7 @@ public sealed class PickleStreamTests : IDisposable
         Assert.Equal([8f, 9f], Read("parameter").data<float>().ToArray());
     }
 
-    /// <summary>What PyTorch 0.1 to 0.3 wrote: tensors of four arguments, sizes of a class of their own, storages that are parts of others.</summary>
+    /// <summary>Format of PyTorch 0.1 to 0.3: tensors of four arguments, sizes of a class of their own, storages within others.</summary>
     [Fact]
     public void PartsOfStoragesAndOldConstructors_AreRead()
     {

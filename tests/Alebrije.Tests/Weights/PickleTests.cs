@@ -137,7 +137,7 @@ public sealed class PickleTests : IDisposable
         Assert.Contains("compresses", Assert.Throws<WeightsException>(() => new PickleFile(Target)).Message, StringComparison.Ordinal);
     }
 
-    /// <summary>Training checkpoints hold the state of callbacks under their class, and numbers of NumPy.</summary>
+    /// <summary>Training checkpoints contain the state of callbacks under their class, and NumPy scalars.</summary>
     [Fact]
     public void StateOfATrainer_BesideTheTensors_IsPassedOver()
     {

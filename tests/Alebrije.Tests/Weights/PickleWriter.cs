@@ -5,7 +5,7 @@ using TorchSharp;
 
 namespace Alebrije.Tests.Weights;
 
-/// <summary>Writes pickles opcode by opcode, sound and unsound ones, and packs them as torch.save does.</summary>
+/// <summary>Writes pickles opcode by opcode, valid and invalid ones, and packs them as torch.save does.</summary>
 internal sealed class PickleWriter
 {
     private readonly MemoryStream code = new();
@@ -43,7 +43,7 @@ internal sealed class PickleWriter
         return Op('t');
     }
 
-    /// <summary>What torch.save writes for a tensor.</summary>
+    /// <summary>Writes a tensor as torch.save does.</summary>
     public PickleWriter Tensor(string storageType, string key, int count, int offset, int[] shape, int[] strides)
     {
         Global("torch._utils", "_rebuild_tensor_v2").Op('(').Op('(').Text("storage").Global("torch", storageType).Text(key).Text("cpu").Number(count).Op('t').Op('Q');
@@ -61,7 +61,7 @@ internal sealed class PickleWriter
         return path;
     }
 
-    /// <summary>Writes tensors as torch.save does: by their names, or in a training checkpoint of open_clip under the name of a run.</summary>
+    /// <summary>Writes tensors as torch.save does: by their names, or as a training checkpoint of open_clip under a run's name.</summary>
     public static string SaveTensors(string path, IReadOnlyDictionary<string, torch.Tensor> tensors, string? run = null)
     {
         var (writer, storages) = (new PickleWriter().Op('}'), new List<byte[]>());

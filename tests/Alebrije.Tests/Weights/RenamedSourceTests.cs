@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Tests.Weights;
 
-/// <summary>Tensors that a file holds fused, transposed or flat.</summary>
+/// <summary>Tensors stored fused, transposed or flat.</summary>
 public sealed class RenamedSourceTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-renamed-").FullName;

@@ -51,7 +51,7 @@ public sealed class StateDictTests : IDisposable
         Assert.Equal(6f, linear.bias!.sum().item<float>());
     }
 
-    /// <summary>The file is half as precise as the sum, and its names and axes are others.</summary>
+    /// <summary>The file has half the precision of the sum, and other names and axes.</summary>
     [Theory]
     [InlineData(false)]
     [InlineData(true)]

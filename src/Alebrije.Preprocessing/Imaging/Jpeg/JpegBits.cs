@@ -6,8 +6,8 @@ internal sealed class JpegHuffman
     private readonly int[] largest = new int[18], offset = new int[18];
     private readonly byte[] values;
 
-    /// <param name="counts">How many codes have 1 to 16 bits.</param>
-    /// <param name="values">What they stand for, the shortest codes first.</param>
+    /// <param name="counts">Count of codes of each length from 1 to 16 bits.</param>
+    /// <param name="values">Values of the codes, the shortest codes first.</param>
     public JpegHuffman(ReadOnlySpan<byte> counts, byte[] values)
     {
         this.values = values;
@@ -20,7 +20,7 @@ internal sealed class JpegHuffman
         }
     }
 
-    /// <summary>The next value, or 0 where the bits are no code: damaged data shows as wrong pixels, as in libjpeg.</summary>
+    /// <summary>The next value, or 0 if the bits are no code: damaged data gives wrong pixels, as in libjpeg.</summary>
     public int Next(ref JpegBits bits)
     {
         var code = 0;
@@ -34,7 +34,7 @@ internal sealed class JpegHuffman
     }
 }
 
-/// <summary>Reads the bits between two markers; zeros come once the next marker is reached, as in libjpeg.</summary>
+/// <summary>Reads the bits between two markers; zeros after the next marker, as in libjpeg.</summary>
 internal ref struct JpegBits
 {
     private readonly ReadOnlySpan<byte> file;
@@ -49,7 +49,7 @@ internal ref struct JpegBits
     /// <summary>The next byte to read; the marker once it is reached.</summary>
     public int Position { get; private set; }
 
-    /// <summary>Whether the file ended before the data did.</summary>
+    /// <summary>True if the file ended before the data did.</summary>
     public bool Ended { get; private set; }
 
     public int Bit()
@@ -75,14 +75,14 @@ internal ref struct JpegBits
         return value;
     }
 
-    /// <summary>A number of <paramref name="size"/> bits whose first bit says the sign (ITU T.81, F.2.2.1).</summary>
+    /// <summary>A signed number of <paramref name="size"/> bits; the first bit is the sign (ITU T.81, F.2.2.1).</summary>
     public int Signed(int size)
     {
         var value = Bits(size);
         return size > 0 && value < 1 << (size - 1) ? value - (1 << size) + 1 : value;
     }
 
-    /// <summary>Drops the rest of the byte and steps over a restart marker where one stands.</summary>
+    /// <summary>Drops the rest of the byte and skips a restart marker if there is one.</summary>
     public void Restart()
     {
         left = 0;

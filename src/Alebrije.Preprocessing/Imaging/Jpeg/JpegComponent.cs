@@ -1,31 +1,31 @@
 namespace Alebrije.Preprocessing.Imaging;
 
-/// <summary>One colour of a JPEG file: its coefficients, and from them its samples at the size of the picture.</summary>
+/// <summary>One colour component of a JPEG file: its coefficients and its samples at the size of the image.</summary>
 internal sealed class JpegComponent(int id, int horizontal, int vertical, int quantizer)
 {
     private const int ConstBits = 13, FirstPassBits = 2;
 
     public int Id => id;
 
-    /// <summary>Samples a MCU holds across.</summary>
+    /// <summary>Horizontal sampling factor: blocks across in an MCU.</summary>
     public int Horizontal => horizontal;
 
-    /// <summary>Samples a MCU holds down.</summary>
+    /// <summary>Vertical sampling factor: blocks down in an MCU.</summary>
     public int Vertical => vertical;
 
     /// <summary>Index of the quantization table.</summary>
     public int Quantizer => quantizer;
 
-    /// <summary>Samples across and down that are part of the picture.</summary>
+    /// <summary>Samples across and down that are part of the image.</summary>
     public (int Width, int Height) Size { get; private set; }
 
-    /// <summary>Blocks across and down that are part of the picture.</summary>
+    /// <summary>Blocks across and down that are part of the image.</summary>
     public (int Across, int Down) Blocks => ((Size.Width + 7) / 8, (Size.Height + 7) / 8);
 
     /// <summary>Blocks in a row of <see cref="Coefficients"/>, which is padded to whole MCUs.</summary>
     public int Stride { get; private set; }
 
-    /// <summary>[rows of blocks, blocks, 64] in natural order, not yet multiplied.</summary>
+    /// <summary>[rows of blocks, blocks, 64] in natural order, not yet dequantised.</summary>
     public short[] Coefficients { get; private set; } = [];
 
     /// <summary>The quantization table, taken when the component's first scan starts.</summary>
@@ -41,7 +41,7 @@ internal sealed class JpegComponent(int id, int horizontal, int vertical, int qu
         Coefficients = new short[(long)Stride * down * vertical * 64];
     }
 
-    /// <summary>Samples at the size of the picture: inverse transform, then libjpeg's fancy upsampling.</summary>
+    /// <summary>Samples at the size of the image: inverse transform, then libjpeg's fancy upsampling.</summary>
     public byte[] Samples(int width, int height, int largestHorizontal, int largestVertical)
     {
         var plane = Transform();
@@ -74,7 +74,7 @@ internal sealed class JpegComponent(int id, int horizontal, int vertical, int qu
             sums[x] = plane[near * Stride * 8 + x] * 3 + plane[far * Stride * 8 + x];
     }
 
-    /// <summary>Twice as many columns: three parts of the nearer, one of the farther neighbour, with libjpeg's alternating rounding.</summary>
+    /// <summary>Doubles the columns: 3/4 of the nearer and 1/4 of the farther neighbour, with libjpeg's alternating rounding.</summary>
     private static void Spread(int[] row, int[] line, int across, bool fancy, bool blended)
     {
         if (!fancy)
@@ -116,7 +116,7 @@ internal sealed class JpegComponent(int id, int horizontal, int vertical, int qu
         return plane;
     }
 
-    /// <summary>Eight values of the slow integer transform (Loeffler, Ligtenberg, Moschytz, 1989, with 13 fractional bits), as libjpeg's jidctint.</summary>
+    /// <summary>Eight values of the slow integer DCT (Loeffler, Ligtenberg, Moschytz, 1989; 13 fractional bits), as jidctint.</summary>
     private static void Butterfly(int[] w, int at, int step, int shift)
     {
         unchecked

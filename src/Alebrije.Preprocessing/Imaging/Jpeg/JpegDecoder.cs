@@ -3,7 +3,7 @@ using System.Buffers.Binary;
 namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
-/// Reads JPEG files of four colours as Pillow does, which Skia gives in RGB only: openai/CLIP resizes them in CMYK. Huffman coding,
+/// Reads JPEG files of four colours as Pillow does; Skia converts them to RGB, but openai/CLIP resizes them in CMYK. Huffman coding,
 /// sequential and progressive, eight bits (ITU T.81); transform, upsampling and colours are libjpeg's, to the byte. JpegLibrary's transform
 /// in floating point differs by 1, after conversion of colours by up to 3, and has neither upsampling nor colours.
 /// </summary>
@@ -19,7 +19,7 @@ internal sealed class JpegDecoder
 
     private JpegDecoder(string name) => this.name = name;
 
-    /// <summary>Components of the picture in a file, 0 where it does not say.</summary>
+    /// <summary>Number of components of a JPEG file, 0 if its header has none.</summary>
     public static int CountComponents(ReadOnlySpan<byte> file)
     {
         for (var at = 2; at + 9 < file.Length && file[at] == 0xff;)
@@ -34,7 +34,7 @@ internal sealed class JpegDecoder
         return 0;
     }
 
-    /// <summary>A picture of mode CMYK; ink is stored the way Adobe does, inverted, and turned back.</summary>
+    /// <summary>An image of mode CMYK; ink is stored inverted, as by Adobe, and inverted back.</summary>
     public static PillowImage DecodeCmyk(ReadOnlySpan<byte> file, string name)
     {
         var decoder = new JpegDecoder(name);
@@ -57,7 +57,7 @@ internal sealed class JpegDecoder
         return new PillowImage(PixelMode.Cmyk, decoder.width, decoder.height, pixels);
     }
 
-    /// <summary>A picture of three colours (YCbCr); Skia decodes these faster, this way shows that both agree.</summary>
+    /// <summary>An image of three colours (YCbCr). Skia decodes these faster; the tests compare both.</summary>
     public static RgbImage DecodeRgb(ReadOnlySpan<byte> file, string name)
     {
         var decoder = new JpegDecoder(name);
@@ -107,7 +107,7 @@ internal sealed class JpegDecoder
                 (at, scans) = (Scan(file, at, body), scans + 1);
             else
                 Table(marker, body);
-            // Progressive files have some ten scans; thousands of empty ones over a large picture would only cost time.
+            // Progressive files have some ten scans; thousands of empty ones over a large image would only cost time.
             if (scans > 200)
                 throw Damaged("more than 200 scans");
         }
@@ -180,7 +180,7 @@ internal sealed class JpegDecoder
         (largestHorizontal, largestVertical) = (found.Max(c => c.Horizontal), found.Max(c => c.Vertical));
         if (found.Any(c => largestHorizontal % c.Horizontal != 0 || largestVertical % c.Vertical != 0))
             throw new ImageFormatException($"{name} is a JPEG file whose colours have sizes that are no multiples of each other, which cannot be read: save it as PNG.");
-        // Every block takes a bit at least, so a header cannot ask for more memory than the file is worth.
+        // Every block takes at least one bit, so a header cannot make the program allocate much more than the file.
         if ((long)width * height / 64 > fileLength * 8L)
             throw new ImageFormatException($"{name} is cut short: {fileLength} bytes cannot hold a picture of {width} x {height}.");
         foreach (var component in found)

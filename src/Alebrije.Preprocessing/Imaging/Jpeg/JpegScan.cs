@@ -11,7 +11,7 @@ internal sealed class JpegScan(JpegComponent[] components, JpegHuffman?[] first,
 
     private int endRun;
 
-    /// <summary>Natural place of the <paramref name="k"/>-th coefficient of the file.</summary>
+    /// <summary>Natural position of the <paramref name="k"/>-th coefficient of the file.</summary>
     public static int Natural(int k) => ZigZag[k & 63];
 
     /// <summary>Reads the scan; several components come in MCUs, a single one block by block.</summary>
@@ -67,7 +67,7 @@ internal sealed class JpegScan(JpegComponent[] components, JpegHuffman?[] first,
             var (run, size) = (code >> 4, code & 15);
             if (size == 0 && run < 15)
             {
-                // In progressive scans the block's end may stand for the ends of the following blocks as well.
+                // In progressive scans one end of block may also end the following blocks.
                 endRun = progressive ? (1 << run) - 1 + bits.Bits(run) : 0;
                 return;
             }
@@ -77,7 +77,7 @@ internal sealed class JpegScan(JpegComponent[] components, JpegHuffman?[] first,
         }
     }
 
-    /// <summary>One more bit for every coefficient known so far, and new ones of size one (ITU T.81, G.1.2.3).</summary>
+    /// <summary>One more bit of every coefficient that is not 0, and new ones of size one (ITU T.81, G.1.2.3).</summary>
     private void Refine(ref JpegBits bits, Span<short> block, JpegHuffman ac, int k)
     {
         var one = (short)(1 << low);

@@ -3,8 +3,8 @@ using System.Text;
 namespace Alebrije.Preprocessing.Imaging.Lettering;
 
 /// <summary>
-/// Arabic letters in the forms that join them (Unicode, Arabic Presentation Forms A and B), for drawing without a shaping engine. Fonts that
-/// have no such forms are drawn with the letters as they stand alone.
+/// Joining forms of Arabic letters (Unicode, Arabic Presentation Forms A and B), for drawing without a shaping engine. Fonts
+/// without such forms are drawn with isolated letters.
 /// </summary>
 internal static class ArabicForms
 {
@@ -19,15 +19,15 @@ internal static class ArabicForms
         ('\u06A9', '\uFB8E', 4), ('\u06AF', '\uFB92', 4), ('\u06C1', '\uFBA6', 4), ('\u06BE', '\uFBAA', 4), ('\u06CC', '\uFBFC', 4), ('\u06D2', '\uFBAE', 2),
     ];
 
-    /// <summary>Ligatures of lam with an alef: the form that stands alone; the joined one follows it.</summary>
+    /// <summary>Ligatures of lam with an alef: the isolated form; the joined one follows it.</summary>
     private static readonly Dictionary<char, char> LamAlef = new() { ['\u0622'] = '\uFEF5', ['\u0623'] = '\uFEF7', ['\u0625'] = '\uFEF9', ['\u0627'] = '\uFEFB' };
 
-    /// <summary>First of a letter's forms, and how many: alone, joined to the letter before, to the letter behind, to both.</summary>
+    /// <summary>First of a letter's forms, and their number: isolated, joined to the letter before, to the letter after, to both.</summary>
     private static readonly Dictionary<char, (char First, int Forms)> Forms = AllForms();
 
     private static readonly Dictionary<char, string> Letters = AllLetters();
 
-    /// <summary>The text with each letter in the form that its neighbours ask for; in the order of reading.</summary>
+    /// <summary>The text with each letter in the form that its neighbours require; in reading order.</summary>
     public static string Join(string text)
     {
         if (!text.Any(Forms.ContainsKey)) return text;
@@ -56,7 +56,7 @@ internal static class ArabicForms
         return joined.ToString();
     }
 
-    /// <summary>The letters that a form stands for, or null where the character is no form.</summary>
+    /// <summary>The letters of a form, or null if the character is no form.</summary>
     public static string? LettersOf(char form) => Letters.GetValueOrDefault(form);
 
     private static char? Previous(string text, int place)

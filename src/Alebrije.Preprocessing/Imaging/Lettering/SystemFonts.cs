@@ -3,18 +3,18 @@ using SkiaSharp;
 namespace Alebrije.Preprocessing.Imaging.Lettering;
 
 /// <summary>
-/// Font files of this system, looked through only for characters that the embedded typefaces lack. SkiaSharp's build for Linux without
-/// dependencies has no fontconfig and so knows no system font. Safe to use from several threads.
+/// Font files of this system, searched only for characters that the embedded typefaces lack. SkiaSharp's build for Linux without
+/// dependencies has no fontconfig and finds no system fonts. Safe to use from several threads.
 /// </summary>
 /// <param name="folders">Folders of font files; they need not exist.</param>
-/// <param name="asksPlatform">Asks the platform's font manager first.</param>
+/// <param name="asksPlatform">True to try the platform's font manager first.</param>
 internal sealed class SystemFonts(IEnumerable<string> folders, bool asksPlatform = false)
 {
     private const int DeepestFolder = 6, MostFacesOfAFile = 32;
 
     private static readonly string[] Endings = [".ttf", ".otf", ".ttc", ".otc"];
 
-    /// <summary>Fonts that show a sign for every character, and so hide better ones.</summary>
+    /// <summary>Fonts with a placeholder for every character, which would hide better ones.</summary>
     private static readonly string[] ShowNothing = ["lastresort", "blank", "notdef", "fallback"];
 
     private readonly Lock gate = new();
@@ -26,10 +26,10 @@ internal sealed class SystemFonts(IEnumerable<string> folders, bool asksPlatform
     /// <summary>The fonts of this process's system and user.</summary>
     public static SystemFonts Default { get; } = new(FoldersOfThisSystem(Environment.GetEnvironmentVariable), asksPlatform: true);
 
-    /// <summary>The typeface that shows a character, or null: upright sans serif first, coloured emoji where one is wanted. It lives as long as this.</summary>
+    /// <summary>A typeface that shows a character, or null: upright sans serif first. It lives as long as this object.</summary>
     /// <param name="code">The character.</param>
-    /// <param name="emoji">Prefers a coloured picture.</param>
-    /// <param name="bold">Prefers bold letters.</param>
+    /// <param name="emoji">True to prefer a coloured emoji.</param>
+    /// <param name="bold">True to prefer bold letters.</param>
     public SKTypeface? Find(int code, bool emoji, bool bold)
     {
         lock (gate)
@@ -61,7 +61,7 @@ internal sealed class SystemFonts(IEnumerable<string> folders, bool asksPlatform
         return opened[path] = [.. read];
     }
 
-    /// <summary>How far a file is from an upright sans serif of the weight, by its name; below zero where it shows nothing of use.</summary>
+    /// <summary>Distance of a file from an upright sans serif of the weight, by its name; negative if it is unusable.</summary>
     private static int Rank(string path, bool emoji, bool bold)
     {
         var name = Path.GetFileNameWithoutExtension(path).ToLowerInvariant();

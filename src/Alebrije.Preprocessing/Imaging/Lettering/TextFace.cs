@@ -5,7 +5,7 @@ namespace Alebrije.Preprocessing.Imaging.Lettering;
 
 /// <summary>
 /// One typeface at one size: measures, wraps, shortens and draws. Characters that the embedded typeface lacks are taken from the system's
-/// fonts where there are any.
+/// fonts, if any.
 /// </summary>
 internal sealed class TextFace : IDisposable
 {
@@ -18,8 +18,8 @@ internal sealed class TextFace : IDisposable
     private readonly bool bold;
 
     /// <param name="size">Height of the letters, in pixels.</param>
-    /// <param name="bold">Bold letters.</param>
-    /// <param name="system">Fonts for what the embedded typeface lacks; null takes those of this system.</param>
+    /// <param name="bold">True for bold letters.</param>
+    /// <param name="system">Fonts for characters that the embedded typeface lacks; null: those of this system.</param>
     public TextFace(float size, bool bold = false, SystemFonts? system = null)
     {
         (main, this.bold, this.system) = (FontOf(bold ? Fonts.Bold : Fonts.Regular, size), bold, system ?? SystemFonts.Default);
@@ -27,10 +27,10 @@ internal sealed class TextFace : IDisposable
 
     public float Size => main.Size;
 
-    /// <summary>From one baseline to the next.</summary>
+    /// <summary>Distance between baselines, in pixels.</summary>
     public float LineHeight => MathF.Ceiling(main.Size * 1.22f);
 
-    /// <summary>From the top of a line to its baseline, such that capitals and descenders sit evenly in <see cref="LineHeight"/>.</summary>
+    /// <summary>Distance from the top of a line to its baseline; centres capitals and descenders in <see cref="LineHeight"/>.</summary>
     public float Baseline => LineHeight * 0.5f + main.Size * 0.36f;
 
     public void Dispose()
@@ -41,7 +41,7 @@ internal sealed class TextFace : IDisposable
 
     public float Measure(string text) => Runs(text).Sum(run => run.Font.MeasureText(run.Text));
 
-    /// <param name="canvas">Where to draw.</param>
+    /// <param name="canvas">Canvas to draw on.</param>
     /// <param name="text">One line.</param>
     /// <param name="x">Left edge, middle or right edge, by <paramref name="align"/>.</param>
     /// <param name="baseline">Height of the baseline.</param>
@@ -57,8 +57,10 @@ internal sealed class TextFace : IDisposable
         }
     }
 
-    /// <summary>Lines no wider than <paramref name="width"/>, broken at spaces, inside words only where a word is wider; the last ends in an
-    /// ellipsis where text is left.</summary>
+    /// <summary>
+    /// Lines no wider than <paramref name="width"/>, broken at spaces, inside words only if a word is wider; the last ends in an ellipsis
+    /// if text is left.
+    /// </summary>
     public IReadOnlyList<string> Wrap(string text, float width, int maxLines)
     {
         var lines = new List<string>();
@@ -83,7 +85,7 @@ internal sealed class TextFace : IDisposable
         return kept;
     }
 
-    /// <summary>The text, or its beginning, an ellipsis and the last <paramref name="tail"/> characters where it is too wide.</summary>
+    /// <summary>The text, or if it is too wide its beginning, an ellipsis and the last <paramref name="tail"/> characters.</summary>
     public string Shorten(string text, float width, int tail = 8)
     {
         if (text.Length <= Longest && Measure(text) <= width) return text;
@@ -118,10 +120,10 @@ internal sealed class TextFace : IDisposable
         if (piece.Length > 0) yield return piece;
     }
 
-    /// <summary>Stretches of one font, from left to right.</summary>
+    /// <summary>Runs of one font, from left to right.</summary>
     private IEnumerable<(string Text, SKFont Font)> Runs(string text)
     {
-        // What the embedded typeface shows needs no order and no other font; most labels are of this kind.
+        // Text of the embedded typeface alone needs no order and no other font; most labels are of this kind.
         if (!text.Any(c => c is >= '\u0300' or < ' ' || (c >= '\u007F' && !main.ContainsGlyph(c))))
         {
             if (text.Length > 0) yield return (text, main);
@@ -145,7 +147,7 @@ internal sealed class TextFace : IDisposable
         if (run.Length > 0) yield return (run.ToString(), font);
     }
 
-    /// <summary>A grapheme as a font shows it; the embedded typeface's box where none does.</summary>
+    /// <summary>A grapheme as a font shows it; the embedded typeface's box if none does.</summary>
     private (string Text, SKFont Font) Shown(Grapheme grapheme)
     {
         var text = grapheme.Text;
@@ -156,7 +158,7 @@ internal sealed class TextFace : IDisposable
         return (Known(main, text), main);
     }
 
-    /// <summary>A font that shows all of a grapheme, else one that shows its first character; null where there is none.</summary>
+    /// <summary>A font that shows all of a grapheme, else one that shows its first character, else null.</summary>
     private SKFont? FontFor(string text, bool emoji)
     {
         var code = Rune.GetRuneAt(text, 0).Value;
@@ -171,7 +173,7 @@ internal sealed class TextFace : IDisposable
         }
     }
 
-    /// <summary>The first character, and of those that follow what the font shows: a mark that it lacks is left out rather than drawn as a box.</summary>
+    /// <summary>The first character and the following ones that the font shows: a missing mark is left out, not drawn as a box.</summary>
     private static string Known(SKFont font, string text) => Shows(font, text) ? text
         : string.Concat(text.EnumerateRunes().Where((rune, i) => i == 0 || font.ContainsGlyph(rune.Value)).Select(rune => rune.ToString()));
 

@@ -4,21 +4,21 @@ using Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 namespace Alebrije.Preprocessing.Imaging.Lettering;
 
-/// <summary>A letter with its marks, or an emoji: what is drawn as one.</summary>
-/// <param name="Text">Characters that have a shape; at least one.</param>
-/// <param name="IsEmoji">Whether a coloured picture is wanted rather than a letter.</param>
+/// <summary>A letter with its marks, or an emoji, drawn as one.</summary>
+/// <param name="Text">Visible characters; at least one.</param>
+/// <param name="IsEmoji">True for a coloured emoji rather than a letter.</param>
 internal readonly record struct Grapheme(string Text, bool IsEmoji);
 
 /// <summary>
-/// Text in the order in which it is drawn, from left to right: composed (NFC), Arabic joined, right-to-left words turned round by the levels of
-/// the bidirectional algorithm (UAX #9) without its embeddings and isolates. Vowel points of Hebrew and Arabic are left out, since a font's own
-/// rules place them; scripts that need more shaping (those of India, ligatures of several emoji) come letter by letter.
+/// Text in visual order, from left to right: composed (NFC), Arabic joined, right-to-left words reversed by the levels of the
+/// bidirectional algorithm (UAX #9) without its embeddings and isolates. Vowel points of Hebrew and Arabic are left out, since a font's
+/// own rules place them; scripts that need more shaping (those of India, ligatures of several emoji) are drawn letter by letter.
 /// </summary>
 internal static class VisualOrder
 {
     private const string Mirrored = "()[]{}<>«»‹›";
 
-    /// <summary>What is drawn, from left to right.</summary>
+    /// <summary>Graphemes of a text, from left to right.</summary>
     public static IReadOnlyList<Grapheme> Of(string text)
     {
         var composed = CanonicalComposition.Normalize(text);
@@ -47,7 +47,7 @@ internal static class VisualOrder
         {
             isEmoji |= rune.Value == 0xFE0F || (isFirst && rune.Value is >= 0x1F000 and < 0x20000);
             if (Rune.IsControl(rune)) shown.Append(' ');
-            // Without a shaping engine a skin tone would stand beside its emoji as a square of colour.
+            // Without a shaping engine a skin tone would be drawn beside its emoji as a square of colour.
             else if (!IsInvisible(rune) && !IsVowelPoint(rune) && (isFirst || rune.Value is not (>= 0x1F3FB and <= 0x1F3FF))) shown.Append(rune.ToString());
             isFirst = false;
         }
@@ -92,7 +92,7 @@ internal static class VisualOrder
         {
             if (strong[i] is Direction.Left or Direction.Right) last = strong[i];
 
-            // A number keeps its own order, and counts as its neighbourhood for what is between words.
+            // A number keeps its own order; between words it takes the direction of its neighbours.
             levels[i] = (strong[i], last) switch
             {
                 (Direction.Right, _) => 1,
@@ -122,7 +122,7 @@ internal static class VisualOrder
     private static Direction DirectionOf(Rune rune) =>
         IsRightToLeft(rune) ? Direction.Right : Rune.IsDigit(rune) ? Direction.Number : Rune.IsLetter(rune) ? Direction.Left : Direction.None;
 
-    /// <summary>Hebrew, Arabic, Syriac, Thaana, N'Ko and the other scripts that are written to the left.</summary>
+    /// <summary>Hebrew, Arabic, Syriac, Thaana, N'Ko and the other scripts that are written right to left.</summary>
     private static bool IsRightToLeft(Rune rune) =>
         rune.Value is (>= 0x0590 and <= 0x08FF) or (>= 0xFB1D and <= 0xFDFF) or (>= 0xFE70 and <= 0xFEFC) or (>= 0x10800 and <= 0x10FFF) or (>= 0x1E800 and <= 0x1EFFF)
         && !Rune.IsDigit(rune);

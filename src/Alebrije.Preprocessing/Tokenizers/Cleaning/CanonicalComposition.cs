@@ -31,7 +31,7 @@ internal static class CanonicalComposition
 
     private static bool IsNormal(string text)
     {
-        // No character below U+0300 combines with what is before it, and none decomposes for good.
+        // No character below U+0300 combines with the one before it, and none decomposes permanently.
         var place = text.AsSpan().IndexOfAnyExceptInRange('\0', '\u02FF');
         if (place < 0)
             return true;

@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 /// <summary>
-/// How DeepFloyd IF cleans captions before T5 reads them (diffusers, pipelines/deepfloyd_if/pipeline_if.py, _clean_caption): rules that once cleaned the
-/// captions of its training pictures, of addresses, numbers of articles and what shops write. Python's classes of characters are meant.
+/// DeepFloyd IF's cleaning of captions for T5 (diffusers, pipelines/deepfloyd_if/pipeline_if.py, _clean_caption): rules for the captions
+/// of its training images, with addresses, article numbers and shop texts. Character classes are Python's.
 /// </summary>
 internal static class CaptionCleaning
 {
@@ -16,7 +16,7 @@ internal static class CaptionCleaning
 
     private const string TopLevel = "com|co|ru|net|org|edu|gov|it", Files = "png|jpg|jpeg|bmp|webp|eps|pdf|apk|mp4";
 
-    /// <summary>Before characters are repaired.</summary>
+    /// <summary>Rules before characters are repaired.</summary>
     private static readonly (Regex Pattern, string By)[] Before = Compile(
         ($@"\b((?:https?:(?:/{{1,3}}|[a-zA-Z0-9%])|[a-zA-Z0-9.\-]+[.](?:{TopLevel})[\w/-]*\b/?(?!@)))", ""),
         ($@"\b((?:www:(?:/{{1,3}}|[a-zA-Z0-9%])|[a-zA-Z0-9.\-]+[.](?:{TopLevel})[\w/-]*\b/?(?!@)))", ""));
@@ -40,12 +40,12 @@ internal static class CaptionCleaning
         (@"\b\s+\:\s+", ": "), (@"(\D[,\./])\b", "$1 "), (@"\s+", " "),
         (@"^[\""\']([\w\W]+)[\""\']$", "$1"), (@"^[\'_,\-\:;]", ""), (@"[\'_,\-\:\-\+]$", ""), (@"^\.\S+$", ""));
 
-    /// <summary>Part of every match of <see cref="Before"/>: their own search takes quadratic time in texts of words joined by full stops.</summary>
+    /// <summary>Part of every match of <see cref="Before"/>: those take quadratic time in texts of words joined by full stops.</summary>
     private static readonly Regex Address = new($@"[.](?:{TopLevel})|https?:|www:", Options);
 
     private static readonly Regex Joined = new("[-_]", Options);
 
-    /// <summary>A caption as T5 reads it.</summary>
+    /// <summary>A caption cleaned for T5.</summary>
     public static string Clean(string text)
     {
         for (var round = 0; round < Rounds; round++) text = Once(text);
@@ -69,7 +69,7 @@ internal static class CaptionCleaning
         return text;
     }
 
-    /// <summary>Escapes of an address resolved, plus signs as spaces (Python, urllib.parse.unquote_plus): what is no UTF-8 becomes U+FFFD.</summary>
+    /// <summary>Unescapes an address, plus signs as spaces (Python, urllib.parse.unquote_plus); invalid UTF-8 becomes U+FFFD.</summary>
     private static string Unquote(string text)
     {
         text = text.Replace('+', ' ');
@@ -99,7 +99,7 @@ internal static class CaptionCleaning
         }
     }
 
-    /// <summary>The rules, with \w, \W, \s, \S, \d, \D and \b as Python understands them, and $ before a last line break too.</summary>
+    /// <summary>Compiles rules with \w, \W, \s, \S, \d, \D and \b as in Python, and $ before a final line break too.</summary>
     private static (Regex, string)[] Compile(params (string Pattern, string By)[] rules) => [.. rules.Select(rule => (new Regex(Python(rule.Pattern), Options), rule.By))];
 
     private static string Python(string pattern)

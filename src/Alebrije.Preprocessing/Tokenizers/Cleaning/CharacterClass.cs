@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
-/// <summary>What the CLIP word pattern asks of a character: <c>\s</c>, <c>\p{L}</c>, <c>\p{N}</c> or none of them.</summary>
+/// <summary>Class of a character in the CLIP word pattern: <c>\s</c>, <c>\p{L}</c>, <c>\p{N}</c> or none of them.</summary>
 internal enum CharacterClass : byte
 {
     Other,
@@ -19,7 +19,7 @@ internal static class CharacterClasses
     /// <summary>Class of one UTF-16 unit; a lone surrogate is <see cref="CharacterClass.Other"/>.</summary>
     public static CharacterClass Of(char unit) => BasicPlane[unit];
 
-    /// <summary>Class of the character at a place, and how many UTF-16 units it takes.</summary>
+    /// <summary>Class of the character at a position, and its number of UTF-16 units.</summary>
     public static CharacterClass At(ReadOnlySpan<char> text, int place, out int units)
     {
         var unit = text[place];
@@ -31,8 +31,8 @@ internal static class CharacterClasses
     }
 
     /// <summary>
-    /// As <see cref="At"/>, with the letters and numbers that Python's regex, which follows Unicode closely, knows and .NET 10
-    /// (Unicode 16) does not yet: those of Unicode 17, and U+058C.
+    /// As <see cref="At"/>, with the characters of Python's regex, which follows Unicode closely, that .NET 10
+    /// (Unicode 16) lacks: those of Unicode 17, and U+058C.
     /// </summary>
     public static CharacterClass NewestAt(ReadOnlySpan<char> text, int place, out int units)
     {

@@ -2,7 +2,7 @@ using System.Buffers;
 
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
-/// <summary>A set of characters; those beyond the basic plane belong to it all, none or as letters and numbers.</summary>
+/// <summary>A set of characters; of those beyond the basic plane it contains all, none, or letters and numbers.</summary>
 internal sealed class CharacterSet
 {
     private readonly SearchValues<char> units;
@@ -11,7 +11,7 @@ internal sealed class CharacterSet
     private CharacterSet(ReadOnlySpan<char> units, Func<ReadOnlySpan<char>, bool> beyond) =>
         (this.units, this.beyond) = (SearchValues.Create(units), beyond);
 
-    /// <summary>What Python's <c>\w</c> matches: letters, numbers and the underscore.</summary>
+    /// <summary>Characters of Python's <c>\w</c>: letters, numbers and the underscore.</summary>
     public static CharacterSet Word { get; } = new(
         [.. Enumerable.Range(0, 0x10000).Select(code => (char)code).Where(unit => unit == '_' || CharacterClasses.Of(unit) is CharacterClass.Letter or CharacterClass.Number)],
         static pair => CharacterClasses.At(pair, 0, out _) is CharacterClass.Letter or CharacterClass.Number);
@@ -24,13 +24,13 @@ internal sealed class CharacterSet
     public static CharacterSet AllBut(Func<char, bool> excluded) =>
         new([.. Enumerable.Range(0, 0x10000).Select(code => (char)code).Where(unit => !excluded(unit))], static _ => true);
 
-    /// <summary>Whether the first character of a text that is not empty belongs, and how many units it takes.</summary>
+    /// <summary>True if the set contains the first character of a text that is not empty; also its number of units.</summary>
     public bool Contains(ReadOnlySpan<char> here, out int length)
     {
         length = here.Length > 1 && char.IsSurrogatePair(here[0], here[1]) ? 2 : 1;
         return length == 2 ? beyond(here) : units.Contains(here[0]);
     }
 
-    /// <summary>Whether a UTF-16 unit belongs.</summary>
+    /// <summary>True if the set contains a UTF-16 unit.</summary>
     public bool Contains(char unit) => units.Contains(unit);
 }

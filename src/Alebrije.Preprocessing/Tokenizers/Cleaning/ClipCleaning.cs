@@ -3,14 +3,14 @@ using System.Text;
 
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
-/// <summary>What each dialect does to a text before it looks for words.</summary>
+/// <summary>Cleaning of a text in each dialect, before it is split into words.</summary>
 internal static class ClipCleaning
 {
-    /// <summary>Text that every dialect but <see cref="ClipDialect.OpenClipCanonicalize"/> leaves as it is, single spaces provided.</summary>
+    /// <summary>Characters that every dialect except <see cref="ClipDialect.OpenClipCanonicalize"/> keeps, given single spaces.</summary>
     private static readonly SearchValues<char> Clear = SearchValues.Create(
         [.. Enumerable.Range(' ', 0x7F - ' ').Select(code => (char)code).Where(unit => unit != '&' && !char.IsAsciiLetterUpper(unit))]);
 
-    /// <summary>The text as the words are cut from it.</summary>
+    /// <summary>The cleaned text, ready to be split into words.</summary>
     public static string Clean(string text, ClipDialect dialect) => dialect switch
     {
         ClipDialect.OpenClipCanonicalize => Canonicalize(Repair(text)),
@@ -32,7 +32,7 @@ internal static class ClipCleaning
 
     private static string SingleSpaces(string text) => PlainText.Strip(PlainText.CollapseWhiteSpace(text));
 
-    /// <summary><c>canonicalize_text</c> of open_clip, which goes back to Google's big_vision.</summary>
+    /// <summary><c>canonicalize_text</c> of open_clip, originally of Google's big_vision.</summary>
     private static string Canonicalize(string text)
     {
         var kept = new StringBuilder(text.Length);

@@ -4,8 +4,8 @@ using System.Reflection;
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 /// <summary>
-/// A single-byte encoding that leaves no byte without meaning: where the standard has none, the byte stands for itself, and U+FFFD
-/// is written as 1A, a byte of which nothing is known (ftfy's "sloppy" codecs).
+/// A single-byte encoding with a character for every byte: an undefined byte maps to itself, and U+FFFD is written as 1A, the
+/// substitute byte (ftfy's "sloppy" codecs).
 /// </summary>
 internal sealed class CodePage
 {
@@ -14,9 +14,9 @@ internal sealed class CodePage
     private readonly char[] characters = new char[256];
     private readonly Dictionary<char, byte> bytes = [];
 
-    /// <param name="name">Name by which the encoding is known.</param>
+    /// <param name="name">Name of the encoding.</param>
     /// <param name="upperHalf">Characters of the bytes 80 to FF.</param>
-    /// <param name="isSloppy">Whether U+FFFD may be written.</param>
+    /// <param name="isSloppy">True if U+FFFD may be written.</param>
     public CodePage(string name, ReadOnlySpan<char> upperHalf, bool isSloppy)
     {
         (Name, IsSloppy) = (name, isSloppy);
@@ -35,7 +35,7 @@ internal sealed class CodePage
 
     public char Decode(byte value) => characters[value];
 
-    /// <summary>Bytes of a text, or null when the encoding cannot spell it.</summary>
+    /// <summary>Bytes of a text, or null if the encoding cannot spell it.</summary>
     public byte[]? TryEncode(string text)
     {
         var result = new byte[text.Length];
@@ -60,7 +60,7 @@ internal static class CodePages
 
     public static CodePage Windows1252 { get; } = Sloppy("windows-1252");
 
-    /// <summary>In the order in which they are tried (ftfy 6.3.1, chardata.py).</summary>
+    /// <summary>Encodings in the order of the attempts (ftfy 6.3.1, chardata.py).</summary>
     public static IReadOnlyList<CodePage> All { get; } =
     [
         new("latin-1", [.. Enumerable.Range(0x80, 0x80).Select(code => (char)code)], isSloppy: false),

@@ -25,7 +25,7 @@ internal static class HtmlEntities
             (Closed.GetAlternateLookup<ReadOnlySpan<char>>(), Open.GetAlternateLookup<ReadOnlySpan<char>>(), Capitals.GetAlternateLookup<ReadOnlySpan<char>>());
     }
 
-    /// <summary>Resolves every reference once, those without a semicolon that the standard knows included (Python 3, html/__init__.py).</summary>
+    /// <summary>Resolves every reference once, including the standard's names without a semicolon (Python 3, html/__init__.py).</summary>
     public static string Unescape(string text)
     {
         var place = text.IndexOf('&', StringComparison.Ordinal);
@@ -47,7 +47,7 @@ internal static class HtmlEntities
         return result.Append(text, written, text.Length - written).ToString();
     }
 
-    /// <summary>Resolves only references that end in a semicolon, and some names in capitals too (ftfy 6.3.1, <c>unescape_html</c>).</summary>
+    /// <summary>Resolves only references that end in a semicolon, some names in capitals too (ftfy 6.3.1, <c>unescape_html</c>).</summary>
     public static string Repair(string text)
     {
         var place = text.IndexOf('&', StringComparison.Ordinal);
@@ -84,7 +84,7 @@ internal static class HtmlEntities
         if (name[0] != '#')
             return ClosedBySpan.TryGetValue(name, out var known) || CapitalsBySpan.TryGetValue(name, out known) ? known : null;
 
-        // A number that is followed by other letters, or that is a semicolon itself, is left alone.
+        // A number followed by other letters, or that is a semicolon itself, is left alone.
         var unescaped = Unescape(reference.ToString());
         return unescaped.Contains(';', StringComparison.Ordinal) ? null : unescaped;
     }

@@ -4,8 +4,8 @@ using System.Text.RegularExpressions;
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 /// <summary>
-/// The text of a fragment of HTML as Beautiful Soup gives it with Python's own parser (bs4, builder/_htmlparser.py; Python 3, html/parser.py): tags, comments
-/// and declarations leave, scripts and style sheets with their content, and what only looks like a tag stays.
+/// Text of a fragment of HTML as Beautiful Soup gives it with Python's own parser (bs4, builder/_htmlparser.py; Python 3,
+/// html/parser.py): without tags, comments, declarations, scripts and style sheets; text that only resembles a tag stays.
 /// </summary>
 internal static partial class HtmlText
 {
@@ -33,7 +33,7 @@ internal static partial class HtmlText
         return text.ToString();
     }
 
-    /// <summary>Length of what a reference takes; its character is appended, or it as it stands, without its semicolon where its name is unknown.</summary>
+    /// <summary>Appends the character of a reference, or the reference without its semicolon if unknown; returns its length.</summary>
     private static int AppendReference(string html, int place, StringBuilder text)
     {
         if (Number().Match(html, place) is { Success: true } number)
@@ -54,7 +54,7 @@ internal static partial class HtmlText
         return 1 + name.Groups[1].Length + (html.AsSpan(place + 1 + name.Groups[1].Length) is [';', ..] ? 1 : 0);
     }
 
-    /// <summary>Length of a tag, comment or declaration; of what is none the bracket is appended.</summary>
+    /// <summary>Length of a tag, comment or declaration; if there is none, the bracket is appended.</summary>
     private static int AppendMarkup(string html, int place, StringBuilder text)
     {
         var rest = html.AsSpan(place);
@@ -86,7 +86,7 @@ internal static partial class HtmlText
     [GeneratedRegex(@"\G&([a-zA-Z][-.a-zA-Z0-9]*)", RegexOptions.CultureInvariant)]
     private static partial Regex Name();
 
-    /// <summary>A start tag whose quotes close. What was read as an attribute is not read another way, as in Python's parser: time grows with the length alone.</summary>
+    /// <summary>Matches a start tag whose quotes close, with atomic attributes as in Python's parser: linear time.</summary>
     [GeneratedRegex("""\G<([a-zA-Z][^\t\n\r\f />\x00]*)(?>(?:[\s/]*(?>(?:(?<=['"\s/])[^\s/>][^\s/=>]*(?:\s*=+\s*(?:'[^']*'|"[^"]*"|(?!['"])[^>\s]*)(?:\s*,)*)?(?:\s|/(?!>))*)*))?\s*)/?>""", RegexOptions.CultureInvariant)]
     private static partial Regex Tag();
 }

@@ -3,7 +3,7 @@ using System.Text.Unicode;
 
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
-/// <summary>Reads bytes as the UTF-8 that they were before someone misread them, damage on the way made good.</summary>
+/// <summary>Decodes misread bytes as the original UTF-8, repairing damage.</summary>
 internal static class MisreadUtf8
 {
     /// <summary>UTF-8 in which a no-break space (byte A0) was turned into a plain one.</summary>
@@ -15,7 +15,7 @@ internal static class MisreadUtf8
         "F0 80-BF 20 80-BF",
         "F0 80-BF 80-BF 20");
 
-    /// <summary>UTF-8 in which a byte was lost: 1A, or once a question mark. The fourth and fifth are surrogates written as three bytes each.</summary>
+    /// <summary>UTF-8 in which a byte was lost: 1A, or once a question mark. The fourth and fifth are three-byte surrogates.</summary>
     private static readonly BytePattern[] Lossy = BytePattern.ParseAll(
         "C2-DF 1A",
         "C2-C3 3F",
@@ -30,10 +30,10 @@ internal static class MisreadUtf8
 
     private static readonly BytePattern[] SurrogatePair = BytePattern.ParseAll("ED A0-AF 80-BF ED B0-BF 80-BF");
 
-    /// <summary>What may follow a lone C3 20 for it to be the middle of a word rather than the French or Portuguese word "à".</summary>
+    /// <summary>Text after a lone C3 20 that makes it the middle of a word rather than the French or Portuguese word "à".</summary>
     private static readonly byte[][] AfterGraveA = [" "u8.ToArray(), "quele"u8.ToArray(), "quela"u8.ToArray(), "quilo"u8.ToArray(), "s "u8.ToArray()];
 
-    /// <summary>The text that the bytes spell, or null when they are no UTF-8 even so.</summary>
+    /// <summary>The text of the bytes, or null if they are no UTF-8 even so.</summary>
     public static string? TryDecode(byte[] bytes, CodePage readAs)
     {
         // In MacRoman the pattern would match a dash before a space.
@@ -70,7 +70,7 @@ internal static class MisreadUtf8
         return false;
     }
 
-    /// <summary>Surrogates written one by one (CESU-8) and Java's two-byte zero become ordinary UTF-8.</summary>
+    /// <summary>Converts surrogates written one by one (CESU-8) and Java's two-byte zero to ordinary UTF-8.</summary>
     private static byte[] JoinVariants(byte[] bytes)
     {
         if (bytes.AsSpan().IndexOfAny((byte)0xED, (byte)0xC0) < 0)

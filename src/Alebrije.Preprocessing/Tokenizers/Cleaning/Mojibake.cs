@@ -3,18 +3,18 @@ using System.Text;
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 /// <summary>
-/// Puts right text that was read in the wrong encoding, as often over as it takes
+/// Repairs text that was read in the wrong encoding, as many times as needed
 /// (<c>fix_encoding</c> of ftfy 6.3.1, ftfy/__init__.py and ftfy/fixes.py, Robyn Speer, Apache License 2.0).
 /// </summary>
 internal static class Mojibake
 {
-    /// <summary>Signs that may stand beside misread text in their own right, so they do not say that a run had begun before.</summary>
+    /// <summary>Signs that may also be genuine beside misread text, so they do not show that a run had begun before.</summary>
     private const string Punctuation = " –—―‘’‚“”„•…";
 
     private static readonly CharacterSet LeadsOne = Misread(0xC2, 0xDF), LeadsTwo = Misread(0xE0, 0xEF), LeadsThree = Of([0xF0, 0xF3]);
     private static readonly CharacterSet Continues = Misread(0x80, 0xBF, including: " "), ContinuesSurely = Misread(0x80, 0xBF, excluding: Punctuation);
 
-    /// <summary>The text as it was meant; itself where nothing shows that it was misread.</summary>
+    /// <summary>The repaired text; itself if nothing shows that it was misread.</summary>
     public static string Fix(string text)
     {
         while (true)
@@ -26,7 +26,7 @@ internal static class Mojibake
         }
     }
 
-    /// <summary>What Windows-1252 has in the place of a C1 control character.</summary>
+    /// <summary>Replaces C1 control characters by the characters of Windows-1252 at the same bytes.</summary>
     public static string FixControls(string text) => text.AsSpan().IndexOfAnyInRange('\u0080', '\u009F') < 0
         ? text
         : string.Create(text.Length, text, static (result, source) =>
@@ -67,7 +67,7 @@ internal static class Mojibake
         return result.Append(text, written, text.Length - written).ToString();
     }
 
-    /// <summary>Length of the misread UTF-8 sequences, one after another, that a text begins with.</summary>
+    /// <summary>Length of the consecutive misread UTF-8 sequences at the start of a text.</summary>
     private static int RunLength(ReadOnlySpan<char> text)
     {
         var end = 0;
@@ -89,7 +89,7 @@ internal static class Mojibake
     private static CharacterSet Misread(int first, int last, string including = "", string excluding = "") =>
         Of([.. Enumerable.Range(first, last - first + 1).Select(value => (byte)value)], including, excluding);
 
-    /// <summary>What the bytes stand for in the encodings that resemble Latin-1.</summary>
+    /// <summary>Characters of the bytes in the encodings that resemble Latin-1.</summary>
     private static CharacterSet Of(byte[] bytes, string including = "", string excluding = "")
     {
         var members = new HashSet<char>(including);

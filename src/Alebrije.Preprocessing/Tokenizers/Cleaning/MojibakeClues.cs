@@ -3,8 +3,8 @@ using System.Numerics;
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 /// <summary>
-/// Tells text that was read in the wrong encoding by neighbours that no one would write: an accented letter before a currency sign,
-/// a fraction after a capital with a ring. The rules are those of ftfy 6.3.1 (badness.py, Robyn Speer, Apache License 2.0).
+/// Detects text that was read in the wrong encoding by implausible neighbours: an accented letter before a currency sign, a fraction
+/// after a capital with a ring. The rules are those of ftfy 6.3.1 (badness.py, Robyn Speer, Apache License 2.0).
 /// </summary>
 internal static class MojibakeClues
 {
@@ -34,7 +34,7 @@ internal static class MojibakeClues
 
     private static readonly CharacterSet Clues = Bad + Law + Currency + Start + End + Numeric + Box + "Œœ";
 
-    /// <summary>Sets of characters, one behind the other.</summary>
+    /// <summary>Sequences of character sets.</summary>
     internal static readonly CharacterSet[][] Rules =
     [
         Rule(C1),
@@ -88,10 +88,10 @@ internal static class MojibakeClues
     private static readonly ulong[] Begun = Index.Distinct;
     private static readonly byte[] BegunBy = Index.ByUnit;
 
-    /// <summary>Whether a character, beside letters, can make a text look misread; letters in lower case alone never do.</summary>
+    /// <summary>True if a character, beside letters, can be a sign of misread text; never for lower-case letters alone.</summary>
     public static bool IsClue(char unit) => Clues.Contains(unit);
 
-    /// <summary>Whether a text shows any sign of having been read in the wrong encoding.</summary>
+    /// <summary>True if a text shows any sign of having been read in the wrong encoding.</summary>
     public static bool AreIn(ReadOnlySpan<char> text)
     {
         if (text is ['Ã' or 'Â', ' ', ..])
@@ -112,7 +112,7 @@ internal static class MojibakeClues
         return false;
     }
 
-    /// <summary>Rules that the character at a place may begin, one bit each; none begins beyond the basic plane.</summary>
+    /// <summary>Rules that may begin with the character at a position, one bit each; none begins beyond the basic plane.</summary>
     private static ulong RulesFrom(ReadOnlySpan<char> text, int place) =>
         place + 1 < text.Length && char.IsSurrogatePair(text[place], text[place + 1]) ? 0 : Begun[BegunBy[text[place]]];
 

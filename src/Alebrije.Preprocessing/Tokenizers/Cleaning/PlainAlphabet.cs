@@ -3,9 +3,9 @@ using System.Buffers;
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 /// <summary>
-/// Characters of which no cleaning changes more than ASCII's capitals and white space, in whatever order they stand, so that texts of them
-/// alone go a shorter way to the same ids. In ASCII all that prints but those that may begin an entity or a special token; beyond it the
-/// letters of the basic plane without another case, width, composition or part in ligatures, the small ones of scripts that have two cases.
+/// Characters that cleaning changes only by ASCII lower case and white space, in any order, so that texts of them alone take a shorter
+/// path to the same ids. In ASCII: all printable ones except those that may begin an entity or a special token; beyond it: the letters of
+/// the basic plane without another case, width, composition or part in ligatures, and the small ones of scripts that have two cases.
 /// </summary>
 internal sealed class PlainAlphabet
 {
@@ -14,7 +14,7 @@ internal sealed class PlainAlphabet
     private readonly SearchValues<char> ascii;
     private readonly bool hasLetters;
 
-    /// <param name="initials">Characters that begin special tokens which are looked for in texts.</param>
+    /// <param name="initials">First characters of special tokens that are searched in texts.</param>
     public PlainAlphabet(IEnumerable<char> initials)
     {
         var stops = initials.SelectMany(unit => new[] { unit, char.ToUpperInvariant(unit), char.ToLowerInvariant(unit) }).Append('&').Append('<').ToHashSet();
@@ -22,10 +22,10 @@ internal sealed class PlainAlphabet
         hasLetters = stops.All(char.IsAscii);
     }
 
-    /// <summary>Whether a character beyond ASCII is a plain letter.</summary>
+    /// <summary>True if a character beyond ASCII is a plain letter.</summary>
     public static bool IsPlainLetter(char unit) => Letters[unit];
 
-    /// <summary>Whether a text has no other characters.</summary>
+    /// <summary>True if a text has no other characters.</summary>
     public bool Spells(ReadOnlySpan<char> text)
     {
         while (true)

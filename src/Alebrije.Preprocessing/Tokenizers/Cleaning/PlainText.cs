@@ -2,10 +2,10 @@ using System.Text;
 
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
-/// <summary>White space and lower case as the reference tokenizers have them.</summary>
+/// <summary>White space and lower case as in the reference tokenizers.</summary>
 internal static class PlainText
 {
-    /// <summary>Every run of white space becomes one space (<c>\s+</c> of Python's <c>regex</c> and of Oniguruma).</summary>
+    /// <summary>Replaces every run of white space by one space (<c>\s+</c> of Python's <c>regex</c> and of Oniguruma).</summary>
     public static string CollapseWhiteSpace(string text)
     {
         var place = FirstToCollapse(text);
@@ -37,7 +37,7 @@ internal static class PlainText
         return text[start..end];
     }
 
-    /// <summary><c>str.lower()</c> of Python when <paramref name="finalSigma"/>, <c>char::to_lowercase</c> of Rust character by character when not.</summary>
+    /// <summary><c>str.lower()</c> of Python if <paramref name="finalSigma"/>, else Rust's <c>char::to_lowercase</c>.</summary>
     public static string Lower(string text, bool finalSigma)
     {
         var place = text.AsSpan().IndexOfAnyExcept(LowerAscii);
@@ -46,7 +46,7 @@ internal static class PlainText
         var result = new StringBuilder(text, 0, place, text.Length + 4);
         for (; place < text.Length; place++)
         {
-            // Stretches that are in lower case already go in one piece.
+            // Runs that are in lower case already are copied whole.
             var unchanged = text.AsSpan(place).IndexOfAnyExcept(LowerAscii);
             if (unchanged != 0)
             {
@@ -84,7 +84,7 @@ internal static class PlainText
         return text.Length;
     }
 
-    /// <summary>Final_Sigma of Unicode's SpecialCasing: a cased letter before, none after, case-ignorable characters passed over.</summary>
+    /// <summary>Final_Sigma of Unicode's SpecialCasing: a cased letter before, none after, case-ignorable characters skipped.</summary>
     private static bool EndsWord(string text, int place)
     {
         var before = place;

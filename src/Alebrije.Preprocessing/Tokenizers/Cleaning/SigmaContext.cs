@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
-/// <summary>What a character beside a capital sigma says about the end of the word.</summary>
+/// <summary>Kind of a character beside a capital sigma, for the end of the word.</summary>
 internal enum CasedNeighbour
 {
     None,
@@ -13,7 +13,7 @@ internal enum CasedNeighbour
 /// <summary>Cased and Case_Ignorable of Unicode's DerivedCoreProperties, by general category and the few characters beside.</summary>
 internal static class SigmaContext
 {
-    /// <summary>Kind of a character; one that is both ignorable and cased counts as ignorable, as Python has it.</summary>
+    /// <summary>Kind of a character; one that is both ignorable and cased counts as ignorable, as in Python.</summary>
     public static CasedNeighbour Of(int code)
     {
         var category = CharUnicodeInfo.GetUnicodeCategory(code);

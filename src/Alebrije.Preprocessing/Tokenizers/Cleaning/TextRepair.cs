@@ -24,12 +24,12 @@ internal static class TextRepair
         ['\uFB00'] = "ff", ['\uFB01'] = "fi", ['\uFB02'] = "fl", ['\uFB03'] = "ffi", ['\uFB04'] = "ffl", ['\uFB05'] = "ſt", ['\uFB06'] = "st",
     };
 
-    /// <summary>Characters that stay as they are, but for what misread text, controls and normalization ask; no surrogate is among them.</summary>
+    /// <summary>Characters that only repairs of misread text, controls and normalization change; no surrogate is among them.</summary>
     private static readonly SearchValues<char> NotReplaced = SearchValues.Create(
         [.. Enumerable.Range(0, 0x10000).Select(code => (char)code).Where(unit => !(char.IsSurrogate(unit) || Ligatures.ContainsKey(unit) || UnicodeFacts.OrdinaryWidth(unit) is not null
             || unit is '\r' or '\u02BC' or (>= '\u2018' and <= '\u201F') or '\u2028' or '\u2029' or '\u0085'))]);
 
-    /// <summary>The text, repaired line by line; from the first line with a "&lt;" on, entities are left to the HTML that they belong to.</summary>
+    /// <summary>The text, repaired line by line; from the first line with a "&lt;" on, entities are kept as a part of HTML.</summary>
     public static string Fix(string text)
     {
         if (text.AsSpan().IndexOfAnyExcept(Sound) < 0)
@@ -49,7 +49,7 @@ internal static class TextRepair
         return result.ToString();
     }
 
-    /// <summary>Whether a letter is a ligature or a quote in disguise.</summary>
+    /// <summary>True if a letter is replaced: a ligature or a variant of a quote.</summary>
     public static bool IsReplaced(char unit) => unit == '\u02BC' || Ligatures.ContainsKey(unit);
 
     private static string FixSegment(string text, bool entities)
@@ -82,7 +82,7 @@ internal static class TextRepair
         return lineBreak < 0 ? end : Math.Min(end, lineBreak + 1);
     }
 
-    /// <summary>Ligatures, width, quotes, line breaks and lone surrogates: each looks at one character, a line break at two.</summary>
+    /// <summary>Replaces ligatures, width, quotes, line breaks and lone surrogates, by single characters; a line break has two.</summary>
     private static string ReplaceCharacters(string text)
     {
         var start = FirstToReplace(text);

@@ -4,8 +4,8 @@ using System.Reflection;
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 /// <summary>
-/// Canonical decompositions, combining classes and lower case of Unicode 15.0, read once from the table beside this file.
-/// .NET answers these from ICU, or not at all when globalization is invariant; token ids must not depend on that.
+/// Canonical decompositions, combining classes and lower case of Unicode 15.0, read once from the table beside this file. .NET reads
+/// them from ICU, or has none if globalization is invariant; token ids must not depend on that.
 /// </summary>
 internal static class UnicodeFacts
 {
@@ -42,8 +42,8 @@ internal static class UnicodeFacts
     }
 
     /// <summary>
-    /// Whether normalization form C may change this character or move it: marks that reorder, characters that compose with the one
-    /// before (the jamo of Hangul among them), and those that decompose for good. Text without any is normal already.
+    /// True if normalization form C may change or move this character: marks that reorder, characters that compose with the one
+    /// before (including the jamo of Hangul), and those that decompose permanently. Text without any is normal already.
     /// </summary>
     public static bool IsUnstable(char unit) => UnstableUnits[unit];
 
@@ -57,13 +57,13 @@ internal static class UnicodeFacts
     /// <summary>One step of canonical decomposition; Second is -1 for a singleton.</summary>
     public static bool TryDecompose(int codePoint, out (int First, int Second) parts) => Decompositions.TryGetValue(codePoint, out parts);
 
-    /// <summary>The character that a pair composes to, if Unicode allows that.</summary>
+    /// <summary>The composition of a pair, if Unicode allows it.</summary>
     public static bool TryCompose(int first, int second, out int composed) => Compositions.TryGetValue((first, second), out composed);
 
-    /// <summary>Simple lower case of one character; U+0130, the only one with a longer answer, is left to the caller.</summary>
+    /// <summary>Simple lower case of one character; U+0130, the only one with a longer result, is left to the caller.</summary>
     public static int Lower(int codePoint) => LowerCases.GetValueOrDefault(codePoint, codePoint);
 
-    /// <summary>The ordinary form of a full-width or half-width character, null where it has none.</summary>
+    /// <summary>The ordinary form of a full-width or half-width character, null if it has none.</summary>
     public static string? OrdinaryWidth(char unit) => OrdinaryWidths.GetValueOrDefault(unit);
 
     private static void ReadWidth(string line)

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace Alebrije.Preprocessing.Tokenizers.SentencePiece;
 
 /// <summary>
-/// Rules that replace runs of characters, as SentencePiece keeps them compiled: a double-array trie (Aoe, 1989; the layout is that of darts-clone)
-/// whose values are places in a list of replacements that each end in a zero byte.
+/// Rules that replace runs of characters, in SentencePiece's compiled form: a double-array trie (Aoe, 1989; layout of darts-clone)
+/// whose values are offsets into a list of replacements that each end in a zero byte.
 /// </summary>
 internal sealed class CharacterMap
 {
@@ -14,7 +14,7 @@ internal sealed class CharacterMap
 
     /// <summary>Reads compiled rules.</summary>
     /// <param name="compiled">The size of the trie in bytes, the trie, the replacements.</param>
-    /// <exception cref="InvalidDataException">The sizes do not fit.</exception>
+    /// <exception cref="InvalidDataException">The sizes do not match.</exception>
     public CharacterMap(ReadOnlySpan<byte> compiled)
     {
         var size = compiled.Length < sizeof(uint) ? uint.MaxValue : BinaryPrimitives.ReadUInt32LittleEndian(compiled);
@@ -27,8 +27,8 @@ internal sealed class CharacterMap
 
     /// <summary>The rule for the longest run at the beginning of a text.</summary>
     /// <param name="text">UTF-8.</param>
-    /// <param name="replacement">What the run becomes.</param>
-    /// <returns>Length of the run in bytes; 0 where no rule applies.</returns>
+    /// <param name="replacement">Replacement of the run.</param>
+    /// <returns>Length of the run in bytes; 0 if no rule applies.</returns>
     public int Match(ReadOnlySpan<byte> text, out ReadOnlySpan<byte> replacement)
     {
         var (length, value) = (0, 0u);

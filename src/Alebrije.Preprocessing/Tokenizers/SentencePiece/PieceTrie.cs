@@ -1,9 +1,9 @@
 namespace Alebrije.Preprocessing.Tokenizers.SentencePiece;
 
-/// <summary>Trie over bytes, level by level: the children of a node lie side by side, so that one is found by a vectorised search of its label.</summary>
+/// <summary>Trie over bytes, level by level: the children of a node are adjacent, and a vectorised search finds a label.</summary>
 internal sealed class PieceTrie
 {
-    /// <summary>The node before any byte.</summary>
+    /// <summary>The root node.</summary>
     public const int Root = 0;
 
     private readonly byte[] labels;
@@ -12,7 +12,7 @@ internal sealed class PieceTrie
 
     /// <summary>Builds the trie of spellings.</summary>
     /// <param name="pieces">Spellings, none empty, and the value of each, at least 0.</param>
-    /// <exception cref="InvalidDataException">Two are spelt alike.</exception>
+    /// <exception cref="InvalidDataException">Two spellings are equal.</exception>
     public PieceTrie(IEnumerable<(byte[] Spelling, int Value)> pieces)
     {
         var sorted = pieces.ToArray();
@@ -46,7 +46,7 @@ internal sealed class PieceTrie
         (labels, first, counts, values) = ([.. labelList], [.. firstList], [.. countList], [.. valueList]);
     }
 
-    /// <summary>The node behind a byte, or -1.</summary>
+    /// <summary>The child of a node for a byte, or -1.</summary>
     public int Child(int node, byte label)
     {
         var place = labels.AsSpan(first[node], counts[node]).IndexOf(label);
@@ -56,7 +56,7 @@ internal sealed class PieceTrie
     /// <summary>Value of the spelling that ends at a node, or -1.</summary>
     public int Value(int node) => values[node];
 
-    /// <summary>Length of the longest spelling that a text begins with, or 0.</summary>
+    /// <summary>Length of the longest spelling at the start of a text, or 0.</summary>
     public int Longest(ReadOnlySpan<byte> text)
     {
         var (node, longest) = (Root, 0);

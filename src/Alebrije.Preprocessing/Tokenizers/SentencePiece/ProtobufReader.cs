@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Alebrije.Preprocessing.Tokenizers.SentencePiece;
 
 /// <summary>
-/// Reads the fields of one protocol-buffer message in turn: numbers, 4- and 8-byte values and runs of bytes, which may be messages themselves.
-/// Nothing is copied, and no length is believed before it is seen to fit.
+/// Reads the fields of one protocol-buffer message in turn: numbers, 4- and 8-byte values and runs of bytes, which may be nested messages.
+/// Nothing is copied, and every length is checked before use.
 /// </summary>
 /// <param name="message">The message.</param>
 internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
@@ -13,19 +13,19 @@ internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
 
     private ReadOnlySpan<byte> rest = message;
 
-    /// <summary>Number of the field that was read.</summary>
+    /// <summary>Number of the last field read.</summary>
     public int Field { get; private set; }
 
-    /// <summary>The field's bytes; empty where it is a number.</summary>
+    /// <summary>The field's bytes; empty for a number.</summary>
     public ReadOnlySpan<byte> Bytes { get; private set; }
 
-    /// <summary>The field as a number, or the bits of a 4- or 8-byte value; 0 where it is a run of bytes.</summary>
+    /// <summary>The field as a number, or the bits of a 4- or 8-byte value; 0 for a run of bytes.</summary>
     public ulong Number { get; private set; }
 
     /// <summary>The field as a single-precision number.</summary>
     public readonly float Single => BitConverter.UInt32BitsToSingle((uint)Number);
 
-    /// <summary>Goes to the next field; false at the end.</summary>
+    /// <summary>Moves to the next field; false at the end.</summary>
     /// <exception cref="InvalidDataException">The message is damaged.</exception>
     public bool Next()
     {

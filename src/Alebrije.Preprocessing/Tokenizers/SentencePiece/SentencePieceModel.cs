@@ -3,41 +3,41 @@ using System.Text;
 
 namespace Alebrije.Preprocessing.Tokenizers.SentencePiece;
 
-/// <summary>What a piece is for (sentencepiece_model.proto, SentencePiece.Type).</summary>
+/// <summary>Type of a piece (sentencepiece_model.proto, SentencePiece.Type).</summary>
 internal enum PieceKind
 {
     /// <summary>A piece of text with a score.</summary>
     Normal = 1,
 
-    /// <summary>Stands for what no piece spells.</summary>
+    /// <summary>The piece of unknown text.</summary>
     Unknown = 2,
 
-    /// <summary>Stands in no text: start, end, padding.</summary>
+    /// <summary>A piece that is in no text: start, end, padding.</summary>
     Control = 3,
 
-    /// <summary>Is never cut and always chosen.</summary>
+    /// <summary>A piece that is never cut and always chosen.</summary>
     UserDefined = 4,
 
-    /// <summary>Is never chosen.</summary>
+    /// <summary>A piece that is never chosen.</summary>
     Unused = 5,
 
-    /// <summary>A byte of what no piece spells.</summary>
+    /// <summary>A byte of unknown text.</summary>
     Byte = 6,
 }
 
 /// <summary>A piece of a vocabulary.</summary>
 /// <param name="Utf8">Its spelling; a space is U+2581.</param>
 /// <param name="Score">Logarithm of its probability.</param>
-/// <param name="Kind">What it is for.</param>
+/// <param name="Kind">Its type.</param>
 internal readonly record struct Piece(byte[] Utf8, float Score, PieceKind Kind)
 {
     public string Text => Encoding.UTF8.GetString(Utf8);
 
-    /// <summary>Whether a text may be cut into it.</summary>
+    /// <summary>True if segmentation may use it.</summary>
     public bool SpellsText => Kind is PieceKind.Normal or PieceKind.UserDefined or PieceKind.Unused;
 }
 
-/// <summary>What a vocabulary says besides its pieces, wherever it was read.</summary>
+/// <summary>Pieces and settings of a vocabulary, from any file format.</summary>
 /// <param name="Pieces">Pieces by id.</param>
 internal sealed record SentencePieceSettings(List<Piece> Pieces)
 {
@@ -50,10 +50,10 @@ internal sealed record SentencePieceSettings(List<Piece> Pieces)
 /// <summary>A <c>.model</c> file of SentencePiece with a unigram language model (Kudo and Richardson, 2018), read and checked.</summary>
 internal sealed class SentencePieceModel
 {
-    /// <summary>The largest published file is a tenth of this.</summary>
+    /// <summary>Largest size of a file in bytes; the largest published file has a tenth of this.</summary>
     private const long LargestFile = 64L << 20;
 
-    /// <summary>As the reference has it.</summary>
+    /// <summary>Length of the longest piece in the reference.</summary>
     private const int LongestPiece = 8000;
 
     private const int Unigram = 1;
@@ -61,7 +61,7 @@ internal sealed class SentencePieceModel
     private readonly List<Piece> pieces = [];
     private int algorithm = Unigram;
 
-    /// <exception cref="InvalidDataException">The pieces make no vocabulary.</exception>
+    /// <exception cref="InvalidDataException">The pieces are no valid vocabulary.</exception>
     private SentencePieceModel(SentencePieceSettings settings)
     {
         pieces = settings.Pieces;
@@ -88,25 +88,25 @@ internal sealed class SentencePieceModel
     /// <summary>Id of the unknown piece.</summary>
     public int UnknownId { get; private set; } = -1;
 
-    /// <summary>Whether what no piece spells becomes bytes.</summary>
+    /// <summary>True if unknown text becomes bytes.</summary>
     public bool FallsBackToBytes { get; private set; }
 
-    /// <summary>Ids of the byte pieces, by byte, where <see cref="FallsBackToBytes"/>.</summary>
+    /// <summary>Ids of the byte pieces, by byte, if <see cref="FallsBackToBytes"/>.</summary>
     public IReadOnlyList<int> ByteIds { get; private set; } = [];
 
-    /// <summary>Whether the space that is added stands at the end.</summary>
+    /// <summary>True if the added space is at the end.</summary>
     public bool SpaceIsSuffix { get; private set; }
 
-    /// <summary>Whether a space is put before the text.</summary>
+    /// <summary>True if a space is added before the text.</summary>
     public bool AddsSpace { get; private set; } = true;
 
-    /// <summary>Whether spaces at the ends go, and several become one.</summary>
+    /// <summary>True if spaces at the ends are removed, and several become one.</summary>
     public bool FoldsSpaces { get; private set; } = true;
 
-    /// <summary>Whether spaces become U+2581.</summary>
+    /// <summary>True if spaces become U+2581.</summary>
     public bool EscapesSpaces { get; private set; } = true;
 
-    /// <summary>Rules of the normalisation in the reference's form, empty for none.</summary>
+    /// <summary>Rules of the normalisation in the reference's compiled form, empty for none.</summary>
     public byte[] CharacterMap { get; private set; } = [];
 
     /// <summary>Reads a file.</summary>
@@ -124,7 +124,7 @@ internal sealed class SentencePieceModel
         }
         catch (Exception error) when (error is InvalidDataException or InvalidOperationException)
         {
-            // System.Text.Json says so of a value of another kind, and of half a surrogate pair.
+            // Errors of System.Text.Json for a value of another kind, and for half a surrogate pair.
             var what = error is InvalidDataException ? error.Message.TrimEnd('.') : "a value of it is not of the kind that belongs there";
             throw new InvalidDataException($"'{path}' is no sound SentencePiece model: {what}.", error);
         }

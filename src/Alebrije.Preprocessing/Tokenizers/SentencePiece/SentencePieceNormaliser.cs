@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Alebrije.Preprocessing.Tokenizers.SentencePiece;
 
-/// <summary>Brings a text into the form that pieces spell: rules of replacement, folded spaces, spaces as U+2581 (sentencepiece, src/normalizer.cc).</summary>
+/// <summary>Normalises a text: rules of replacement, folded spaces, spaces as U+2581 (sentencepiece, src/normalizer.cc).</summary>
 internal sealed class SentencePieceNormaliser
 {
     private readonly SentencePieceModel model;
@@ -69,8 +69,8 @@ internal sealed class SentencePieceNormaliser
         if (model.AddsSpace && model.SpaceIsSuffix) normal.Write(Space);
     }
 
-    /// <summary>What the beginning of a text becomes: a user-defined symbol stays, else the longest rule applies, else a character stays.</summary>
-    /// <returns>Length of the beginning.</returns>
+    /// <summary>Normal form of the start of a text: a user-defined symbol as it is, else the longest rule, else one character.</summary>
+    /// <returns>Length of the start in bytes.</returns>
     private int Next(ReadOnlySpan<byte> text, out ReadOnlySpan<byte> becomes)
     {
         if (userDefined?.Longest(text) is > 0 and var symbol)
@@ -109,7 +109,7 @@ internal sealed class SentencePieceNormaliser
         normal.Write(kept);
     }
 
-    /// <summary>Length of the character at the beginning, from its first byte alone, as the reference has it.</summary>
+    /// <summary>Length of the character at the start, from its first byte alone, as in the reference.</summary>
     internal static int Utf8Length(ReadOnlySpan<byte> text)
     {
         var length = text[0] switch { < 0xC0 => 1, < 0xE0 => 2, < 0xF0 => 3, _ => 4 };

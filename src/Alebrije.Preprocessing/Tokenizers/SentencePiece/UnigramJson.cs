@@ -5,8 +5,8 @@ using System.Text.RegularExpressions;
 namespace Alebrije.Preprocessing.Tokenizers.SentencePiece;
 
 /// <summary>
-/// A unigram vocabulary as the fast tokenizers of transformers save it, in <c>tokenizer.json</c> (tokenizers, models/unigram; what transformers'
-/// convert_slow_tokenizer.py makes of a SentencePiece file).
+/// A unigram vocabulary of transformers' fast tokenizers, <c>tokenizer.json</c> (tokenizers, models/unigram; converted from a SentencePiece
+/// file by transformers' convert_slow_tokenizer.py).
 /// </summary>
 internal static partial class UnigramJson
 {
@@ -15,7 +15,7 @@ internal static partial class UnigramJson
 
     private const string Unigram = "Unigram", Metaspace = "Metaspace", UnderBar = "\u2581";
 
-    /// <summary>Whether a folder's <c>tokenizer.json</c> is of this kind.</summary>
+    /// <summary>True if a folder's <c>tokenizer.json</c> is of this kind.</summary>
     /// <exception cref="InvalidDataException">It is damaged, or too large to be one.</exception>
     public static bool IsIn(string folder)
     {
@@ -24,7 +24,7 @@ internal static partial class UnigramJson
     }
 
     /// <summary>Reads the folder's file.</summary>
-    /// <exception cref="InvalidDataException">It is damaged, or does something with texts that SentencePiece does not.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, or has a step that SentencePiece lacks.</exception>
     public static SentencePieceSettings Read(string folder)
     {
         using var json = TokenizerFiles.Open(folder, FileName) ?? throw new FileNotFoundException($"There is no {FileName} in '{folder}'.");
@@ -62,7 +62,7 @@ internal static partial class UnigramJson
         return new Piece(Encoding.UTF8.GetBytes(text), entry[1].GetSingle(), bytes && kind == PieceKind.Normal && BytePiece().IsMatch(text) ? PieceKind.Byte : kind);
     }
 
-    /// <summary>T5's and SigLIP's texts end in one token and begin with none.</summary>
+    /// <summary>Checks that texts end in one token and begin with none, as those of T5 and SigLIP.</summary>
     private static void CheckEnds(JsonElement root)
     {
         if (!root.TryGetProperty("post_processor", out var ends) || ends.ValueKind != JsonValueKind.Object) return;
@@ -78,7 +78,7 @@ internal static partial class UnigramJson
         return text.ValueKind == JsonValueKind.String && text.TryGetBytesFromBase64(out var bytes) ? bytes : throw new InvalidDataException("its character map is no base64");
     }
 
-    /// <summary>Whether a rule makes one space of several, as the conversion of a SentencePiece file that does so is written.</summary>
+    /// <summary>True if a rule folds several spaces into one, in the form of the conversion from SentencePiece.</summary>
     private static bool FoldsSpaces(JsonElement rule)
     {
         if (Type(rule) != "Replace") return false;

@@ -9,12 +9,12 @@ namespace Alebrije.Preprocessing.Tokenizers.SentencePiece;
 internal readonly record struct Segment(int Start, int Length, int Id);
 
 /// <summary>
-/// The most probable way to cut a text into pieces, the product of whose probabilities is its own (Kudo, 2018, §3.1), by the Viterbi algorithm; ties and
-/// rounding fall as in sentencepiece (src/unigram_model.cc, EncodeOptimized).
+/// The most probable segmentation of a text into pieces, as a product of their probabilities (Kudo, 2018, §3.1), by the Viterbi
+/// algorithm; ties and rounding are those of sentencepiece (src/unigram_model.cc, EncodeOptimized).
 /// </summary>
 internal sealed class UnigramSegmenter
 {
-    /// <summary>An unknown character is this much worse than the worst piece.</summary>
+    /// <summary>Difference of log probability between the worst piece and an unknown character.</summary>
     private const float UnknownPenalty = 10;
 
     private readonly PieceTrie trie;
@@ -30,11 +30,11 @@ internal sealed class UnigramSegmenter
         var usual = model.Pieces.Where(piece => piece.Kind == PieceKind.Normal).Select(piece => piece.Score).ToArray();
         unknownScore = usual.Min() - UnknownPenalty;
 
-        // The reference begins with the smallest positive number, so that no best score is below it.
+        // The reference starts from the smallest positive number, so the best score is at least that.
         best = Math.Max(usual.Max(), 1.17549435e-38f);
     }
 
-    /// <summary>Cuts a text; an unknown character is a segment of its own.</summary>
+    /// <summary>Segments a text; an unknown character is a segment of its own.</summary>
     /// <param name="text">Normalised UTF-8.</param>
     public Segment[] Cut(ReadOnlySpan<byte> text)
     {
@@ -58,7 +58,7 @@ internal sealed class UnigramSegmenter
         }
     }
 
-    /// <summary>Offers every piece that begins here; whether one of them is the character alone.</summary>
+    /// <summary>Tries every piece that begins here; true if one of them is the single character.</summary>
     private bool Spell(ReadOnlySpan<byte> text, Span<Step> steps, int start, int character)
     {
         var (node, hasCharacter, before) = (PieceTrie.Root, false, steps[0].Score);
@@ -68,7 +68,7 @@ internal sealed class UnigramSegmenter
             if (id < 0 || kinds[id] == PieceKind.Unused) continue;
             var length = i + 1;
 
-            // Sums are of double precision and kept in single, as there: it decides between pieces that are as good.
+            // Sums are computed in double and stored in single precision, as there: it decides ties.
             var score = kinds[id] == PieceKind.UserDefined ? (double)(float)(length * best) - 0.1 : scores[id];
             Offer(ref steps[length], score + before, start, id);
             hasCharacter |= length == character;
@@ -92,6 +92,6 @@ internal sealed class UnigramSegmenter
         return segments;
     }
 
-    /// <summary>The best way to a place: its score, where its last piece begins, and that piece.</summary>
+    /// <summary>The best path to a position: its score, and the start and id of its last piece.</summary>
     private readonly record struct Step(float Score, int Start, int Id);
 }

@@ -10,7 +10,7 @@ public sealed class MachineSpeedTests
 {
     public MachineSpeedTests() => TorchRuntime.Initialize();
 
-    /// <summary>Other programs stop a short piece of work now and then, and most pieces not at all.</summary>
+    /// <summary>Other programs interrupt some short measurements and not others; the result includes these pauses.</summary>
     [Fact]
     public void Seconds_CountThePausesThatOtherProgramsForce()
     {

@@ -47,7 +47,7 @@ public sealed class EmbeddingPathsTests
         Near(a, EmbeddingPaths.Slerp(a, a, 0.3));
         var message = Assert.Throws<ArgumentException>(() => EmbeddingPaths.Slerp(a, -a, 0.5)).Message;
         Assert.Contains("opposite directions", message, StringComparison.Ordinal);
-        // A hair beside the opposite is a way like any other.
+        // Slightly off the opposite, the path is well defined.
         var almost = -a + tensor(new float[,] { { 0.1f, 0, 0 } });
         Assert.Equal(3, Length(EmbeddingPaths.Slerp(a, almost, 0.5)), 0.1);
     }

@@ -27,7 +27,7 @@ public sealed class ImageExperimentsTests : IDisposable
     {
         TorchRuntime.Initialize();
         (a, b) = (Picture("a.png", 1), Picture("b.png", 2));
-        // The right half is drawn anew.
+        // The right half is regenerated.
         mask = Path.Combine(folder, "mask.png");
         new RgbImage(40, 40, [.. Enumerable.Range(0, 40 * 40).SelectMany(i => Enumerable.Repeat((byte)(i % 40 < 20 ? 0 : 255), 3))]).SavePng(mask);
     }
@@ -61,11 +61,11 @@ public sealed class ImageExperimentsTests : IDisposable
         var side = model == "stable" ? 32 : 16;
         Assert.All(first.Pictures, picture => Assert.Equal((side, side), (picture.Image.Width, picture.Image.Height)));
         Assert.All(first.Pictures, picture => Assert.Contains(picture.Numbers, number => number.Key.StartsWith("cosine to ", StringComparison.Ordinal) && number.Value is >= -1.0001 and <= 1.0001));
-        // What was asked comes back complete.
+        // The request of the result is complete.
         Assert.Equal((2, 2.0, side), (first.Experiment.Request.Steps, first.Experiment.Request.Guidance, first.Experiment.Request.Size));
         var sheet = first.Sheet("title");
         Assert.True(sheet.Width >= 128 && sheet.Height >= 128);
-        // Where the noise is the pictures' own, the seed has nothing to say, but that Stable unCLIP noises the embedding.
+        // With the images' own noise the seed has no effect, except that Stable unCLIP adds noise to the embedding.
         var reseeded = Bytes(Run(pipeline, experiment with { Request = experiment.Request with { Seed = 99 } }).Pictures[^1]);
         Assert.Equal(kind is ExperimentKind.TextDiff or ExperimentKind.Interpolate && model == "kandinsky", reseeded == Bytes(first.Pictures[^1]));
     }
@@ -77,11 +77,11 @@ public sealed class ImageExperimentsTests : IDisposable
     public void Picture_DoesNotDependOnHowManyWereAskedFor(ExperimentKind kind)
     {
         using var pipeline = Load("stable");
-        // A text's own embedding is drawn once, from the experiment's seed; that of a picture draws nothing.
+        // A text's own embedding is sampled once, from the experiment's seed; that of an image is deterministic.
         var experiment = Of(kind, "stable") with { Parts = kind == ExperimentKind.Mix ? [a, b] : [a] };
         var three = Run(pipeline, experiment with { Count = 3 }).Pictures.Select(Bytes).ToArray();
         Assert.Equal(three[..2], Run(pipeline, experiment with { Count = 2 }).Pictures.Select(Bytes));
-        // Nor on the ones before it: the second has the seed that follows.
+        // Nor on the previous ones: the second has the following seed.
         Assert.Equal(three[1], Bytes(Run(pipeline, experiment with { Count = 1, Request = experiment.Request with { Seed = experiment.Request.Seed + 1 } }).Pictures[0]));
     }
 
@@ -100,7 +100,7 @@ public sealed class ImageExperimentsTests : IDisposable
         Assert.NotEqual(Bytes(path[1]), Bytes(Run(pipeline, Of(ExperimentKind.Interpolate, model) with { Count = 3, Straight = true }).Pictures[1]));
         Assert.NotEqual(Bytes(own), Bytes(Run(pipeline, Of(ExperimentKind.TextDiff, model) with { Invert = false }).Pictures[0]));
 
-        // A variation without noise put back is the decoding of the picture under its own embedding.
+        // A variation without inverted noise is the decoding of the image's own embedding.
         ExperimentPicture Decoded(ExperimentPart part)
         {
             var vary = Of(ExperimentKind.Vary, model);
@@ -114,7 +114,7 @@ public sealed class ImageExperimentsTests : IDisposable
         using var pipeline = Load("stable");
         var vary = Of(ExperimentKind.Vary, "stable") with { Count = 1 };
         vary = vary with { Request = vary.Request with { Eta = 0, Guidance = 1, Steps = 25 } };
-        // The codec's own loss is the floor: compare with the picture as the decoder's autoencoder gives it back.
+        // The codec's own loss is the floor: compare with the image reconstructed by the decoder's autoencoder.
         var original = PillowReduce.Resize(RgbImage.Load(a.Picture!), 32, 32);
         double found = Distance(Run(pipeline, vary).Pictures[0]), drawn = Distance(Run(pipeline, vary with { Invert = false }).Pictures[0]);
         Assert.True(found < drawn, $"{found} and {drawn}");
@@ -149,7 +149,7 @@ public sealed class ImageExperimentsTests : IDisposable
         }
 
         Assert.True(changed > side * side / 2);
-        // The prompt says what comes there; without one it is the picture's own embedding.
+        // The prompt describes the region; without one it is the image's own embedding.
         var experiment = Of(ExperimentKind.Inpaint, model);
         Assert.NotEqual(Bytes(result.Pictures[0]), Bytes(Run(pipeline, experiment with { Request = experiment.Request with { Prompt = "a dog" } }).Pictures[0]));
     }
@@ -296,7 +296,7 @@ public sealed class ImageExperimentsTests : IDisposable
         _ => ImagePipeline.Load(TestModels.Kandinsky, new ImagePipelineOptions { PriorFolder = TestModels.KandinskyPrior }),
     };
 
-    /// <summary>A sound experiment of a kind, of as few steps as there can be.</summary>
+    /// <summary>A valid experiment of a kind, with as few steps as possible.</summary>
     private PictureExperiment Of(ExperimentKind kind, string model) => new()
     {
         Kind = kind,
@@ -324,7 +324,7 @@ public sealed class ImageExperimentsTests : IDisposable
 
     private static string Bytes(ExperimentPicture picture) => Convert.ToHexString(picture.Image.Pixels);
 
-    /// <summary>Lengths and angles are computed anew on a path, which may tip a byte over.</summary>
+    /// <summary>Compares with a tolerance: lengths and angles are recomputed on a path, which may change a byte.</summary>
     private static void Near(ExperimentPicture expected, ExperimentPicture actual) =>
         Assert.All(expected.Image.Pixels.Zip(actual.Image.Pixels), pair => Assert.InRange(pair.First - pair.Second, -1, 1));
 }

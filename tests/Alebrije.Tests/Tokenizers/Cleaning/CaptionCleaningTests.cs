@@ -4,7 +4,7 @@ using Alebrije.Verification;
 
 namespace Alebrije.Tests.Tokenizers.Cleaning;
 
-/// <summary>Captions as DeepFloyd IF cleans them.</summary>
+/// <summary>DeepFloyd IF's cleaning of captions.</summary>
 public sealed class CaptionCleaningTests
 {
     [Fact]

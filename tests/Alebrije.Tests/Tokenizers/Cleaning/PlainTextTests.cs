@@ -4,7 +4,7 @@ using CsCheck;
 
 namespace Alebrije.Tests.Tokenizers.Cleaning;
 
-/// <summary>Facts about Python 3.11, its regex and ftfy 6.3.1, one by one; what the golden texts hold by chance stands here on purpose.</summary>
+/// <summary>Single behaviours of Python 3.11, its regex and ftfy 6.3.1 that the golden texts cover only by chance.</summary>
 public sealed class PlainTextTests
 {
     [Theory]

@@ -1,6 +1,7 @@
 using System.Globalization;
 using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Estimates;
 using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -36,6 +37,11 @@ internal static class DenoiserStep
         var measured = Comparison.Run(rounds, _ => Step(ours, x.to(type), conditions.To(type)), _ => Step(plain, x, conditions), warmUps: 1);
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{get_num_threads()} threads, {type} against plain float32, {rounds} rounds"));
         Console.WriteLine($"ours  {measured.Ours} s\nplain {measured.Theirs} s\nratio {measured.Ratio}");
+        var (speed, cost) = (MachineSpeed.Measure(type), NetworkCost.OfUNet(ours, ours.Config.BlockOutChannels.Length, 64 * 64, 77));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"estimated: convolutions {2 * cost.Convolution / speed.Convolutions:F1} s, linear layers {2 * cost.Linear / speed.Products:F1} s, "
+                + $"attention {2 * cost.Attention / speed.Attention:F1} s, calls {cost.Layers * speed.Call:F1} s"));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"relative difference of the output: {difference:E1}"));
 
         void Step(UNet2DConditionModel network, Tensor sample, UNetConditions bound)

@@ -162,7 +162,7 @@ internal sealed class GenerationEstimator
         peak = Math.Max(peak, kept + bytes);
         more = Math.Max(more, (long)(size * cost.Activations * batch));
         if (keep) kept += copies * own;
-        var seconds = speed is null ? 0 : (file / LoadingSpeed) + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products))) + (Math.Ceiling(runs / batch) * cost.Layers * speed.Call) + speed.FirstUse + further;
+        var seconds = speed is null ? 0 : (file / LoadingSpeed) + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products) + (cost.Attention / speed.Attention))) + (Math.Ceiling(runs / batch) * cost.Layers * speed.Call) + speed.FirstUse + further;
         stages.Add(new StageEstimate(component, bytes, seconds));
     }
 

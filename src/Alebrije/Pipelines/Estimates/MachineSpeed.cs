@@ -12,7 +12,10 @@ namespace Alebrije.Pipelines.Estimates;
 /// <param name="FirstUse">Seconds that the first calls of the measured layers took beyond the later ones: what a network's first run costs once.</param>
 internal sealed record MachineSpeed(double Convolutions, double Products, double WeightBytes, double Call, double FirstUse)
 {
-    private const int Channels = 320, Side = 64, Width = 2048, Rows = 512, FewRows = 6, SmallWidth = 32, SmallCalls = 40;
+    /// <summary>Multiplications a second in attention, scores and their use.</summary>
+    public double Attention { get; private init; }
+
+    private const int Channels = 320, Side = 64, Width = 2048, Rows = 512, FewRows = 6, SmallWidth = 32, SmallCalls = 40, Heads = 4, Tokens = 2048, HeadWidth = 40;
 
     /// <summary>Measures; takes about a second.</summary>
     /// <param name="type">Type of the large networks.</param>
@@ -25,6 +28,8 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
         var convolution = Seconds(() => nn.functional.conv2d(picture, kernel, padding: [1, 1]));
         var (rows, matrix) = (rand(Rows, Width).to(type), rand(Width, Width).to(type));
         var product = Seconds(() => nn.functional.linear(rows, matrix));
+        var queries = rand(1, Heads, Tokens, HeadWidth).to(type);
+        var attention = Seconds(() => nn.functional.scaled_dot_product_attention(queries, queries, queries));
         // Larger than any cache.
         var (few, large) = (rand(FewRows, Width), rand(8 * Width, Width));
         var reading = Seconds(() => nn.functional.linear(few, large));
@@ -37,7 +42,10 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
             return x.MoveToOuterDisposeScope();
         });
         return new MachineSpeed(
-            2.0 * Channels * Channels * 9 * Side * Side / convolution, (double)Rows * Width * Width / product, 4.0 * 8 * Width * Width / reading, calls / SmallCalls, first);
+            2.0 * Channels * Channels * 9 * Side * Side / convolution, (double)Rows * Width * Width / product, 4.0 * 8 * Width * Width / reading, calls / SmallCalls, first)
+        {
+            Attention = 2.0 * Heads * Tokens * Tokens * HeadWidth / attention,
+        };
 
         double Seconds(Func<Tensor> work)
         {

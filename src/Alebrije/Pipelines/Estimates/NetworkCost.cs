@@ -11,6 +11,9 @@ namespace Alebrije.Pipelines.Estimates;
 /// <param name="Activations">Numbers that it holds at its widest point, for one sample.</param>
 internal sealed record NetworkCost(long Weights, double Convolution, double Linear, double Activations)
 {
+    /// <summary>Multiplications of attention, scores and their use, for one sample.</summary>
+    public double Attention { get; private init; }
+
     /// <summary>Layers that a run calls.</summary>
     public int Layers { get; private init; }
 
@@ -26,7 +29,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// <param name="context">Tokens that its attention looks at.</param>
     public static NetworkCost OfUNet(nn.Module network, int levels, double positions, long context)
     {
-        var (weights, convolution, linear, skips, widest) = (0L, 0.0, 0.0, 0.0, 0.0);
+        var (weights, convolution, linear, attention, skips, widest) = (0L, 0.0, 0.0, 0.0, 0.0, 0.0);
         foreach (var (name, parameter) in network.named_parameters())
         {
             weights += parameter.numel();
@@ -55,11 +58,11 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
                 linear += parameter.numel() * at;
                 // Scores and their use: two products of positions by keys, as wide as the queries.
                 if (name.EndsWith("to_q.weight", StringComparison.Ordinal))
-                    linear += 2 * at * (name.Contains("attn2", StringComparison.Ordinal) ? context : at + context) * parameter.shape[0];
+                    attention += 2 * at * (name.Contains("attn2", StringComparison.Ordinal) ? context : at + context) * parameter.shape[0];
             }
         }
 
-        return new NetworkCost(weights, convolution, linear, skips + (LiveMaps * widest)) { Layers = LayersOf(network, "") };
+        return new NetworkCost(weights, convolution, linear, skips + (LiveMaps * widest)) { Layers = LayersOf(network, ""), Attention = attention };
     }
 
     /// <summary>The decoding half of an autoencoder of diffusers' layout.</summary>
@@ -68,7 +71,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// <param name="positions">Height times width of the latents.</param>
     public static NetworkCost OfDecoder(nn.Module network, int levels, double positions)
     {
-        var (weights, convolution, linear, widest) = (0L, 0.0, 0.0, 0.0);
+        var (weights, convolution, linear, attention, widest) = (0L, 0.0, 0.0, 0.0, 0.0);
         foreach (var (name, parameter) in network.named_parameters())
         {
             weights += parameter.numel();
@@ -84,11 +87,11 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             else
             {
                 linear += parameter.numel() * at;
-                if (name.EndsWith("to_q.weight", StringComparison.Ordinal)) linear += 2 * at * at * parameter.shape[0];
+                if (name.EndsWith("to_q.weight", StringComparison.Ordinal)) attention += 2 * at * at * parameter.shape[0];
             }
         }
 
-        return new NetworkCost(weights, convolution, linear, 6 * widest) { Layers = LayersOf(network, "decoder.") };
+        return new NetworkCost(weights, convolution, linear, 6 * widest) { Layers = LayersOf(network, "decoder."), Attention = attention };
     }
 
     /// <summary>A transformer that every weight of which meets every token.</summary>

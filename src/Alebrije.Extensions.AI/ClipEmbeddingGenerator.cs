@@ -11,7 +11,7 @@ namespace Alebrije.Extensions.AI;
 public sealed class ClipEmbeddingGenerator :
     IEmbeddingGenerator<string, Embedding<float>>, IEmbeddingGenerator<DataContent, Embedding<float>>, IEmbeddingGenerator<AIContent, Embedding<float>>, IAsyncDisposable
 {
-    /// <summary>What <see cref="EmbeddingGeneratorMetadata.ProviderName"/> says.</summary>
+    /// <summary>Value of <see cref="EmbeddingGeneratorMetadata.ProviderName"/>.</summary>
     public const string ProviderName = "alebrije";
 
     private readonly ClipOptions options;
@@ -21,7 +21,7 @@ public sealed class ClipEmbeddingGenerator :
     private ClipModel? model;
     private volatile bool disposed;
 
-    /// <param name="options">Which model, and how to gather inputs.</param>
+    /// <param name="options">The model, and the batching of inputs.</param>
     /// <exception cref="ArgumentException">An option that cannot be, or a model that is not there.</exception>
     public ClipEmbeddingGenerator(ClipOptions options)
     {
@@ -50,7 +50,7 @@ public sealed class ClipEmbeddingGenerator :
     /// <summary>Batches that were computed, for tests and measurements.</summary>
     internal int Batches => batcher.Batches;
 
-    /// <summary>Whether the model is in memory.</summary>
+    /// <summary>True if the model is in memory.</summary>
     internal bool IsLoaded => model is not null;
 
     /// <summary>Embeds texts; one that is too long is cut as the tokenizer cuts it.</summary>

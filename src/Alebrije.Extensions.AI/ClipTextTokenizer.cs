@@ -25,7 +25,7 @@ public sealed class ClipTextTokenizer(ClipTokenizer clip) : Tokenizer
 
     /// <summary>Decodes as many ids as have room.</summary>
     /// <param name="ids">Ids.</param>
-    /// <param name="destination">Where the text goes.</param>
+    /// <param name="destination">Buffer for the text.</param>
     /// <param name="idsConsumed">Ids whose text was written.</param>
     /// <param name="charsWritten">UTF-16 units that were written.</param>
     public override OperationStatus Decode(IEnumerable<int> ids, Span<char> destination, out int idsConsumed, out int charsWritten)
@@ -95,7 +95,7 @@ public sealed class ClipTextTokenizer(ClipTokenizer clip) : Tokenizer
 
     /// <param name="text">The text, or null where it is in <paramref name="span"/>.</param>
     /// <param name="span">The text.</param>
-    /// <param name="settings">What is asked for.</param>
+    /// <param name="settings">Settings of the encoding.</param>
     /// <param name="normalized">The cleaned text; null where it is the text itself, to which the places then belong.</param>
     /// <param name="length">Length of the text that the places belong to.</param>
     private IReadOnlyList<ClipToken> Tokens(string? text, ReadOnlySpan<char> span, EncodeSettings settings, out string? normalized, out int length)
@@ -106,7 +106,7 @@ public sealed class ClipTextTokenizer(ClipTokenizer clip) : Tokenizer
         return tokens;
     }
 
-    /// <summary>How many tokens may be kept so that no character is cut in two, and where the last of them ends.</summary>
+    /// <summary>Number of tokens that can be kept without splitting a character, and the end of the last of them.</summary>
     private static int FromStart(IReadOnlyList<ClipToken> tokens, int most, out int end)
     {
         var kept = Math.Min(tokens.Count, most);

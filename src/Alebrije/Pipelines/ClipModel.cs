@@ -9,13 +9,15 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// CLIP as a pair of functions (Radford et al., 2021, fig. 3): texts and pictures to embeddings of unit length in one space. Reads a CLIP folder
-/// of transformers, one of its towers alone, the CLIP inside a pipeline folder (Stable unCLIP and its family), or a run of <c>train clip</c>.
-/// Embedding is safe from several threads at once; dispose last.
+/// CLIP as a pair of functions (Radford et al., 2021, fig. 3): texts and pictures to embeddings of unit length in one space. Reads a CLIP
+/// folder of transformers, one of its towers alone, the CLIP inside a pipeline folder (Stable unCLIP and its family), or a run of <c>train
+/// clip</c>. Embedding is safe from several threads at once; dispose last.
 /// </summary>
 public sealed class ClipModel : IDisposable
 {
-    /// <summary>The scale that published CLIPs end their training with, and the largest that they allow (Radford et al., 2021, §2.5).</summary>
+    /// <summary>
+    /// The scale that published CLIPs end their training with, and the largest that they allow (Radford et al., 2021, §2.5).
+    /// </summary>
     public const double UsualLogitScale = 100;
 
     private const int ImageBatch = 32;
@@ -44,19 +46,22 @@ public sealed class ClipModel : IDisposable
     /// <summary>The model's name: that of its folder.</summary>
     public string Name => parts.Name;
 
-    /// <summary>Numbers of an embedding.</summary>
+    /// <summary>Width of an embedding.</summary>
     public int Dimensions => parts.Dimensions;
 
     /// <summary>The space of its embeddings: only embeddings of one space may be compared.</summary>
     public EmbeddingSpace Space => space.Value;
 
-    /// <summary>By what cosines are multiplied before the softmax: the checkpoint's own, or <see cref="UsualLogitScale"/> where towers come without one.</summary>
+    /// <summary>
+    /// By what cosines are multiplied before the softmax: the checkpoint's own, or <see cref="UsualLogitScale"/> where towers come without
+    /// one.
+    /// </summary>
     public double LogitScale => parts.LogitScale;
 
-    /// <summary>How texts become ids; null when the folder has no text tower.</summary>
+    /// <summary>Tokenizer of the text tower; null when the folder has no text tower.</summary>
     public ITextTokenizer? Tokenizer => parts.Text?.Tokenizer;
 
-    /// <summary>How pictures become numbers; null when the folder has no image tower.</summary>
+    /// <summary>Preprocessing of images; null when the folder has no image tower.</summary>
     public ClipImageProcessor? ImageProcessor => parts.Image?.Processor;
 
     /// <summary>Sizes of the image tower where it is a vision transformer, or null.</summary>
@@ -69,12 +74,14 @@ public sealed class ClipModel : IDisposable
     /// </param>
     /// <param name="precision">Number format of the towers; <see cref="Precision.Auto"/> keeps small ones in float32.</param>
     /// <param name="note">
-    /// Told, from the thread that calls, of what the files do not say and was assumed, and later of the parts of texts that were cut
+    /// Called, on the caller's thread, with assumptions made where the files give no value, and later with the parts of texts that were cut
     /// because they are longer than the text tower reads; null for nobody.
     /// </param>
-    /// <exception cref="NotSupportedException">int8 where libtorch has no products for it; with a tower that it is not made for, embedding throws this.</exception>
+    /// <exception cref="NotSupportedException">int8 where libtorch has no products for it; with a tower that it is not made for, embedding
+    /// throws this.</exception>
     /// <exception cref="Weights.CheckpointNotFoundException">A folder or file is missing.</exception>
-    /// <exception cref="Weights.WeightsException">There is no CLIP in it, a file is damaged, or tensors do not fit the configuration.</exception>
+    /// <exception cref="Weights.WeightsException">There is no CLIP in it, a file is damaged, or tensors do not fit the
+    /// configuration.</exception>
     public static ClipModel Load(string folder, Precision precision = Precision.Auto, Action<RunNote>? note = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -92,7 +99,7 @@ public sealed class ClipModel : IDisposable
 
     /// <summary>Embeds texts; one that is too long is cut as the tokenizer cuts it.</summary>
     /// <param name="texts">Any number of texts.</param>
-    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="progress">Called after each batch with the number done.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <returns>[texts][dimensions], unit length; equal to float32 rounding whatever texts are asked together, except in int8.</returns>
     /// <exception cref="InvalidOperationException">The model has no text tower.</exception>
@@ -115,7 +122,7 @@ public sealed class ClipModel : IDisposable
 
     /// <summary>Embeds picture files.</summary>
     /// <param name="paths">Files that Pillow's readers could open: PNG, JPEG, GIF, BMP, WebP.</param>
-    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="progress">Called after each batch with the number done.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <returns>[paths][dimensions], unit length.</returns>
     /// <exception cref="InvalidOperationException">The model has no image tower.</exception>
@@ -130,7 +137,7 @@ public sealed class ClipModel : IDisposable
     /// <summary>Embeds pictures in memory.</summary>
     /// <inheritdoc cref="EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/>
     /// <param name="images">Pictures of any size.</param>
-    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="progress">Called after each batch with the number done.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <returns>[images][dimensions], unit length.</returns>
     public float[][] EmbedImages(IReadOnlyList<RgbImage> images, Action<int>? progress = null, CancellationToken cancellation = default)
@@ -141,9 +148,9 @@ public sealed class ClipModel : IDisposable
 
     /// <summary>Embeds pictures that are fetched when their turn comes, so that any number of them fits into memory.</summary>
     /// <inheritdoc cref="EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/>
-    /// <param name="count">How many.</param>
+    /// <param name="count">Number of results.</param>
     /// <param name="read">Gives picture i, 0 to count - 1; called once for each, from several threads at a time.</param>
-    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="progress">Called after each batch with the number done.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <returns>[count][dimensions], unit length.</returns>
     public float[][] EmbedImages(int count, Func<int, PillowImage> read, Action<int>? progress = null, CancellationToken cancellation = default)
@@ -160,10 +167,12 @@ public sealed class ClipModel : IDisposable
 
     /// <summary>Embeds pictures that are fetched when their turn comes and handed on batch by batch, in constant memory.</summary>
     /// <inheritdoc cref="EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/>
-    /// <param name="count">How many.</param>
-    /// <param name="read">Gives picture i, 0 to count - 1, or null for one that is left out; called once for each, from several threads at a time.</param>
+    /// <param name="count">Number of results.</param>
+    /// <param name="read">Gives picture i, 0 to count - 1, or null for one that is left out; called once for each, from several threads at
+    /// a time.</param>
     /// <param name="embedded">
-    /// Given the number of the first picture of a batch and the batch's embeddings, [batch][dimensions] of unit length, in order; null for one that was left out.
+    /// Given the number of the first picture of a batch and the batch's embeddings, [batch][dimensions] of unit length, in order; null for
+    /// one that was left out.
     /// </param>
     /// <param name="cancellation">Stops between batches.</param>
     public void EmbedImages(int count, Func<int, PillowImage?> read, Action<int, float[]?[]> embedded, CancellationToken cancellation = default)
@@ -205,7 +214,7 @@ public sealed class ClipModel : IDisposable
             ? Task.Run(() => Prepare(tower, batches[b], read, cancellation), CancellationToken.None) : Task.FromResult<(float[], int[])>(([], []));
     }
 
-    /// <summary>Says which patches of a picture and which tokens of a text their match rests on (Chefer et al., 2021, §3.1).</summary>
+    /// <summary>Finds the image patches and text tokens that a match rests on (Chefer et al., 2021, §3.1).</summary>
     /// <param name="image">The picture, of any size and mode.</param>
     /// <param name="text">The text; one that is too long is cut as the tokenizer cuts it.</param>
     /// <param name="lastLayerOnly">Looks at the last layer of each tower alone, rather than following relevance through all.</param>

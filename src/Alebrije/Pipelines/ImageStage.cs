@@ -27,7 +27,9 @@ internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVis
         return EncodePixels(tensor(pictures.SelectMany(processor.Prepare).ToArray(), [pictures.Count, 3, side, side])).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Embedding of pixels that are all zero after normalisation, a picture of the mean colour: what Kandinsky guides away from.</summary>
+    /// <summary>
+    /// Embedding of pixels that are all zero after normalisation, a picture of the mean colour: what Kandinsky guides away from.
+    /// </summary>
     /// <returns>[1, features]</returns>
     public Tensor EncodeMeanColour()
     {
@@ -42,7 +44,7 @@ internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVis
 
     /// <summary>Pixels as the tower takes them, differentiable: resized bicubically without rounding to bytes, and normalised.</summary>
     /// <param name="pixels">[batch, 3, h, w] in [-1, 1], of any size.</param>
-    /// <param name="options">Mean and deviation.</param>
+    /// <param name="options">Mean and standard deviation.</param>
     /// <param name="side">Side of the tower's pixels.</param>
     /// <returns>[batch, 3, side, side]</returns>
     public static Tensor Prepare(Tensor pixels, ClipImageOptions options, int side)

@@ -101,8 +101,8 @@ internal static class PipelineFamilies
     }
 
     /// <summary>
-    /// The later stages of DeepFloyd IF's first one: those of the options, else the folders <c>stage-2</c> and <c>stage-3</c> in its own, else those beside it, which
-    /// people keep under the names of their repositories.
+    /// The later stages of DeepFloyd IF's first one: those of the options, else the folders <c>stage-2</c> and <c>stage-3</c> in its own,
+    /// else those beside it, which people keep under the names of their repositories.
     /// </summary>
     /// <exception cref="WeightsException">A stage is none, or several folders beside the first stage are.</exception>
     internal static IReadOnlyList<PipelineFolder> LaterStages(PipelineFolder folder, ImagePipelineOptions options)
@@ -159,7 +159,7 @@ internal static class PipelineFamilies
     private static ImageStage? Pictures(PipelineFolder folder, bool keep) =>
         folder.Has("image_encoder") ? ImageStage.Of(folder, "feature_extractor", "image_encoder", keep) : null;
 
-    /// <summary>Two folders with CLIP's text tower have to have the same one: equal numbers of features alone say little.</summary>
+    /// <summary>Requires the same CLIP text tower in two folders: equal widths alone do not prove it.</summary>
     private static void RequireOneSpace(PipelineFolder decoder, PipelineFolder prior)
     {
         if (Fingerprint(decoder) is { } ours && Fingerprint(prior) is { } theirs && ours != theirs)

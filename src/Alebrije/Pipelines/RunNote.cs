@@ -17,7 +17,7 @@ public sealed record TextCutNote(string Text, int Tokens, int Length, string Res
     $"\"{Text}\" has {Tokens} tokens and the text encoder reads {Length}, start and end included; this part was cut: \"{Rest}\".");
 
 /// <summary>Further texts do not fit into the text encoder, and were cut.</summary>
-/// <param name="Count">How many.</param>
+/// <param name="Count">Number of occurrences.</param>
 /// <param name="Length">Tokens that the encoder reads, start and end included.</param>
 public sealed record MoreTextsCutNote(int Count, int Length) : RunNote($"{Count} more texts have more than {Length} tokens and were cut.");
 

@@ -22,7 +22,9 @@ public sealed record UpscaleRequest(RgbImage Picture)
     /// <summary>Steps, 2 to 1000; null takes the model's own number.</summary>
     public int? Steps { get; init; }
 
-    /// <summary>Text that conditions a model that reads one (Stable Diffusion's upscaler, DeepFloyd IF's second stage); others take none.</summary>
+    /// <summary>
+    /// Text that conditions a model that reads one (Stable Diffusion's upscaler, DeepFloyd IF's second stage); others take none.
+    /// </summary>
     public string Prompt { get; init; } = "";
 
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
@@ -35,16 +37,17 @@ public sealed record UpscaleRequest(RgbImage Picture)
     }
 }
 
-/// <summary>An enlarged picture and how it came about.</summary>
+/// <summary>An enlarged image and the settings that made it.</summary>
 /// <param name="Image">The picture.</param>
-/// <param name="Request">What was asked, with every default filled in.</param>
-/// <param name="Factor">How many times longer its sides are.</param>
+/// <param name="Request">The request, with every default filled in.</param>
+/// <param name="Factor">Factor by which its sides grow.</param>
 /// <param name="Seconds">Seconds spent.</param>
 public sealed record UpscaleResult(RgbImage Image, UpscaleRequest Request, int Factor, double Seconds);
 
 /// <summary>
-/// The upsampler of an unCLIP folder alone, Stable Diffusion's upscaler, or DeepFloyd IF's second stage, for images of any origin. An image is enlarged as a whole and not in tiles, for the network's norms look at all
-/// of it; sides that it cannot halve are continued by their last pixels meanwhile. One object serves one call at a time.
+/// The upsampler of an unCLIP folder alone, Stable Diffusion's upscaler, or DeepFloyd IF's second stage, for images of any origin. An image
+/// is enlarged as a whole and not in tiles, for the network's norms look at all of it; sides that it cannot halve are continued by their
+/// last pixels meanwhile. One object serves one call at a time.
 /// </summary>
 public sealed class UpsamplingPipeline : IDisposable
 {
@@ -72,7 +75,7 @@ public sealed class UpsamplingPipeline : IDisposable
     /// <summary>The model's name: that of its folder.</summary>
     public string Name => folder.Name;
 
-    /// <summary>How many times longer the sides become.</summary>
+    /// <summary>Factor by which the sides grow.</summary>
     public int Factor { get; }
 
     /// <summary>Loads the upsampler of a pipeline folder, and nothing else of it.</summary>
@@ -97,7 +100,7 @@ public sealed class UpsamplingPipeline : IDisposable
 
     /// <summary>Enlarges a picture.</summary>
     /// <param name="request">Picture, seed and steps.</param>
-    /// <param name="progress">Told after every step.</param>
+    /// <param name="progress">Called after each step.</param>
     /// <param name="trace">Gets the small picture and every prediction.</param>
     /// <param name="cancellation">Looked at before every step.</param>
     /// <exception cref="ArgumentException">A value of the request is out of its range.</exception>

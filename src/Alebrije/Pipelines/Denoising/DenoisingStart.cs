@@ -34,8 +34,8 @@ internal static class DenoisingStart
     /// <param name="shape">[batch, channels, h, w]</param>
     /// <param name="known">[batch, channels, h, w]: the picture that was given, or null.</param>
     /// <param name="repaints">
-    /// Whether only a part of it is drawn anew: at full strength that starts from noise alone, where a picture to start from is noised as far as the schedule
-    /// goes (the reference's inpainting and image-to-image pipelines).
+    /// Whether only a part of it is drawn anew: at full strength that starts from noise alone, where a picture to start from is noised as
+    /// far as the schedule goes (the reference's inpainting and image-to-image pipelines).
     /// </param>
     public static InitialSample Begin(IScheduler scheduler, DrawOptions run, Noise noise, long[] shape, Tensor? known, bool repaints)
     {
@@ -68,7 +68,10 @@ internal static class DenoisingStart
         };
     }
 
-    /// <summary>Progress, trace, and the part of a picture that is put back after every step (RePaint's rule, as the reference's inpainting pipelines have it).</summary>
+    /// <summary>
+    /// Progress, trace, and the part of a picture that is put back after every step (RePaint's rule, as the reference's inpainting
+    /// pipelines have it).
+    /// </summary>
     /// <param name="scheduler">With its timesteps set.</param>
     /// <param name="run">Listeners.</param>
     /// <param name="begin">First step, and the noise with which the kept part is noised.</param>

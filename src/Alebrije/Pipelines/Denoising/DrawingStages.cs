@@ -11,7 +11,10 @@ internal sealed class DrawingStages(ImageDecoder first, IReadOnlyList<ImageDecod
     /// <summary>Sides in pixels of the images after each stage, where the first draws its own size.</summary>
     public IReadOnlyList<int> Sides { get; } = [.. Products(first.Traits.Size, later)];
 
-    /// <summary>The stages that lead to a size, each with the size of its images. The shorter side decides: where it is none of <see cref="Sides"/>, the first stage draws alone.</summary>
+    /// <summary>
+    /// The stages that lead to a size, each with the size of its images. The shorter side decides: where it is none of <see cref="Sides"/>,
+    /// the first stage draws alone.
+    /// </summary>
     /// <param name="height">Rows of the final image.</param>
     /// <param name="width">Columns of the final image.</param>
     public IReadOnlyList<DrawingStage> For(int height, int width)
@@ -63,7 +66,8 @@ internal sealed record DrawingStage(string Name, ImageDecoder Decoder, int Heigh
     }
 
     /// <summary>Sampling options of a complete request.</summary>
-    /// <param name="request">Options of the first stage; a later one has its own values, and <see cref="GenerationRequest.UpsamplerSteps"/>.</param>
+    /// <param name="request">Options of the first stage; a later one has its own values, and
+    /// <see cref="GenerationRequest.UpsamplerSteps"/>.</param>
     public DrawOptions Options(GenerationRequest request) => Name == "decoder"
         ? new DrawOptions(request.Steps!.Value, request.Guidance!.Value)
         {

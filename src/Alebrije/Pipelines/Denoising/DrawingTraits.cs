@@ -27,10 +27,16 @@ internal sealed record DrawingTraits
     /// <summary>True if it enlarges an image that is given.</summary>
     public bool Enlarges => Enlargement > 1;
 
-    /// <summary>True if an initial image, whole or around a mask, conditions it; false of Stable Diffusion's upscaler, which has the small image alone.</summary>
+    /// <summary>
+    /// True if an initial image, whole or around a mask, conditions it; false of Stable Diffusion's upscaler, which has the small image
+    /// alone.
+    /// </summary>
     public bool TakesInitial { get; init; } = true;
 
-    /// <summary>True if the unmasked region of an initial image enters the denoiser without noise (DeepFloyd IF); otherwise it is noised to each step's level.</summary>
+    /// <summary>
+    /// True if the unmasked region of an initial image enters the denoiser without noise (DeepFloyd IF); otherwise it is noised to each
+    /// step's level.
+    /// </summary>
     public bool KeepsClean { get; init; }
 
     /// <summary>True if its denoiser is conditioned on a masked image: it repaints parts of images and nothing else.</summary>

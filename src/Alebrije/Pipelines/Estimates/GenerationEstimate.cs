@@ -20,14 +20,14 @@ namespace Alebrije.Pipelines.Estimates;
 /// <param name="Seconds">Time of one picture, with loading.</param>
 public sealed record StageEstimate(string Stage, long Bytes, double Seconds);
 
-/// <summary>What a picture will take, from the model's configurations and a second of measuring this machine.</summary>
+/// <summary>Estimated time and memory of an image, from the model's configurations and a second of measuring this machine.</summary>
 /// <param name="PeakBytes">The largest amount of memory that the process holds.</param>
 /// <param name="Seconds">Time of one picture, loading included.</param>
 /// <param name="Stages">Stage by stage.</param>
 /// <param name="FreeBytes">Memory that is free now.</param>
 public sealed record GenerationEstimate(long PeakBytes, double Seconds, IReadOnlyList<StageEstimate> Stages, long FreeBytes)
 {
-    /// <summary>Whether it will fit into the memory that is free.</summary>
+    /// <summary>True if it will fit into the free memory.</summary>
     public bool Fits => PeakBytes < FreeBytes;
 
     /// <summary>Memory that each further picture of a batch takes, in bytes.</summary>
@@ -40,7 +40,7 @@ public sealed record GenerationEstimate(long PeakBytes, double Seconds, IReadOnl
 /// <summary>Estimates from configurations alone: networks are built on the meta device, no weights are read.</summary>
 internal sealed class GenerationEstimator
 {
-    /// <summary>What the process holds besides networks: the runtime and libtorch.</summary>
+    /// <summary>Memory of the process besides networks: the runtime and libtorch.</summary>
     private const long Runtime = 450L << 20;
 
     /// <summary>Bytes a second at which weights are read from disk and converted.</summary>
@@ -60,9 +60,10 @@ internal sealed class GenerationEstimator
     }
 
     /// <summary>Estimates one image.</summary>
-    /// <param name="folders">Folders in the order in which they run, each with its part of the request, every default filled in; a text encoder runs in the first folder that has it.</param>
+    /// <param name="folders">Folders in the order in which they run, each with its part of the request, every default filled in; a text
+    /// encoder runs in the first folder that has it.</param>
     /// <param name="type">Type of the large networks.</param>
-    /// <param name="keep">Whether networks stay in memory.</param>
+    /// <param name="keep">True if networks stay in memory.</param>
     /// <param name="timed">True measures this machine for a second; false leaves the seconds at 0.</param>
     public static GenerationEstimate Estimate(IReadOnlyList<(PipelineFolder Folder, GenerationRequest Request)> folders, ScalarType type, bool keep, bool timed)
     {

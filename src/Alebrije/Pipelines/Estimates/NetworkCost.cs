@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.Estimates;
 
-/// <summary>What one run of a network costs, counted from the shapes of its weights.</summary>
+/// <summary>Cost of one run of a network, counted from the shapes of its weights.</summary>
 /// <param name="Weights">Numbers that it has learnt.</param>
 /// <param name="Convolution">Multiplications of its convolutions, for one sample.</param>
 /// <param name="Linear">Multiplications of its linear layers and attention, for one sample.</param>
@@ -15,7 +15,8 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     public int Layers { get; private init; }
 
     /// <summary>
-    /// Maps that a residual block holds at once, in maps of its own size: its joined input, twice normalised and activated, and what comes after.
+    /// Maps that a residual block holds at once, in maps of its own size: its joined input, twice normalised and activated, and what comes
+    /// after.
     /// </summary>
     private const double LiveMaps = 14;
 

@@ -8,7 +8,7 @@ namespace Alebrije.Pipelines.Experiments;
 
 /// <summary>A text or picture with its image embedding.</summary>
 /// <param name="Image">[1, features]</param>
-/// <param name="Label">What a sheet calls it.</param>
+/// <param name="Label">Label on a sheet.</param>
 internal sealed record EmbeddedPart(Tensor Image, string Label)
 {
     /// <summary>[1, features]: what the decoder is guided away from, or null where that is its own matter.</summary>
@@ -34,7 +34,7 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
 
     public PictureExperiment Experiment => experiment;
 
-    /// <summary>What a user should know of the run, each sentence once.</summary>
+    /// <summary>Notes on the run for the user, each sentence once.</summary>
     public IReadOnlyCollection<RunNote> Notes => notes;
 
     /// <summary>False of models that draw from text alone.</summary>
@@ -60,7 +60,7 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
     /// <summary>Text embeddings, [texts, features].</summary>
     public Tensor Texts(IReadOnlyList<string> texts) => pipeline.Embedder.EncodeTexts(texts, Tell);
 
-    /// <summary>Image embeddings of files, [files, features]; one that cannot be read is left out and told.</summary>
+    /// <summary>Image embeddings of files, [files, features]; unreadable files are left out and reported.</summary>
     /// <exception cref="ImageFormatException">None of them can be read.</exception>
     public Tensor Pictures(IReadOnlyList<string> files)
     {
@@ -111,7 +111,7 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
     /// <param name="negative">[1, features]: negative image embedding, or null.</param>
     /// <param name="request">Seed, steps, guidance, eta.</param>
     /// <param name="start">Noise to start from; null draws it.</param>
-    /// <param name="number">Which picture it is, for progress.</param>
+    /// <param name="number">Number of the image, for progress.</param>
     /// <param name="count">Of how many.</param>
     /// <param name="repaint">An image and the mask of its region that is repainted.</param>
     /// <param name="towards">Other text, and the path to it from that of the request.</param>

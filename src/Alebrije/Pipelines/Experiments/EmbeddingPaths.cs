@@ -9,7 +9,9 @@ namespace Alebrije.Pipelines.Experiments;
 /// <summary>Ways through the space of image embeddings. Directions lie on a sphere; lengths go along in between.</summary>
 internal static class EmbeddingPaths
 {
-    /// <summary>Below this sine two directions are one, and the path between them is straight; two texts that differ by less differ in nothing.</summary>
+    /// <summary>
+    /// Below this sine two directions are one, and the path between them is straight; two texts that differ by less differ in nothing.
+    /// </summary>
     private const double Parallel = 1e-4;
 
     /// <summary>Along the great circle from a to b (Shoemake, 1985; Ramesh et al., 2022, §3.2).</summary>
@@ -39,7 +41,9 @@ internal static class EmbeddingPaths
         return ((1 - share) * a + share * b).MoveToOuterDisposeScope();
     }
 
-    /// <summary>A mixture: the weighted sum, brought to the weighted length of its parts so that the decoder sees lengths that it knows.</summary>
+    /// <summary>
+    /// A mixture: the weighted sum, rescaled to the weighted length of its parts so that its length stays in the decoder's usual range.
+    /// </summary>
     /// <param name="parts">[parts, features]</param>
     /// <param name="weights">One for each part; their sum is taken as 1.</param>
     /// <returns>[1, features]</returns>
@@ -81,7 +85,7 @@ internal static class EmbeddingPaths
 /// <param name="Variance">[components], falling.</param>
 internal sealed record EmbeddingBasis(Tensor Mean, Tensor Components, Tensor Variance)
 {
-    /// <summary>How many directions there are.</summary>
+    /// <summary>Number of directions.</summary>
     public int Count => (int)Components.shape[0];
 
     /// <summary>Principal components of embeddings.</summary>

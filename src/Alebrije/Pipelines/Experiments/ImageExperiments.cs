@@ -7,8 +7,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Experiments;
 
 /// <summary>
-/// What the DALL-E 2 paper shows (Ramesh et al., 2022, §3 to §5), on any model of unCLIP. Every picture is drawn alone from the seed, so that the same
-/// experiment gives the same pictures however many are asked for.
+/// Experiments of the DALL-E 2 paper (Ramesh et al., 2022, §3 to §5), on any model of unCLIP. Every image is drawn alone from the seed, so
+/// that the same experiment gives the same pictures however many are asked for.
 /// </summary>
 /// <param name="pipeline">The model; no other call may use it meanwhile.</param>
 public sealed class ImageExperiments(ImagePipeline pipeline)
@@ -19,9 +19,9 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
     private static readonly int[] PaperComponents = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
     /// <summary>Runs an experiment.</summary>
-    /// <param name="experiment">What is wanted.</param>
-    /// <param name="progress">Told after every step: pictures done and of how many, and the stage within one.</param>
-    /// <param name="drawn">Told of every finished picture: the result so far, of which it is the last.</param>
+    /// <param name="experiment">The experiment to run.</param>
+    /// <param name="progress">Called after each step with images done, total, and the stage within one.</param>
+    /// <param name="drawn">Called after each finished image with the result so far, of which it is the last.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <exception cref="ArgumentException">A value is missing or out of its range.</exception>
     /// <exception cref="InvalidOperationException">The model lacks what it needs: a prior or an image encoder.</exception>
@@ -92,7 +92,10 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         return new ExperimentPlan(experiment, [.. new[] { a, b }.Where(end => end.Picture is not null).Select(end => end.Given)], pictures, Columns: Math.Min(12, experiment.Count + new[] { a, b }.Count(end => end.Picture is not null)));
     }
 
-    /// <summary>Models that draw from text alone: between the encodings of two prompts with one noise, or between the noises of two images under one prompt.</summary>
+    /// <summary>
+    /// Models that draw from text alone: between the encodings of two prompts with one noise, or between the noises of two images under one
+    /// prompt.
+    /// </summary>
     private static ExperimentPlan InterpolateWithoutEmbeddings(Drawing draw)
     {
         var experiment = draw.Experiment;
@@ -170,7 +173,9 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         return new ExperimentPlan(experiment with { Components = kept }, [part.Given], pictures, Columns: Math.Min(12, kept.Count + 1));
     }
 
-    /// <summary>The embedding is the prompt's, or without one the picture's own; what the mask leaves dark is put back after every step.</summary>
+    /// <summary>
+    /// The embedding is the prompt's, or without one the picture's own; what the mask leaves dark is put back after every step.
+    /// </summary>
     private static ExperimentPlan Inpaint(Drawing draw)
     {
         var experiment = draw.Experiment;

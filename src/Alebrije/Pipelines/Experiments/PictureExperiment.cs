@@ -3,7 +3,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Pipelines.Experiments;
 
-/// <summary>What the DALL-E 2 paper shows, one kind for each of its figures.</summary>
+/// <summary>Experiments of the DALL-E 2 paper, one kind for each of its figures.</summary>
 public enum ExperimentKind
 {
     /// <summary>Pictures that share a picture's embedding (§3.1).</summary>
@@ -34,21 +34,23 @@ public enum ExperimentKind
 /// <param name="Weight">Its share in a mixture.</param>
 public sealed record ExperimentPart(string? Text, string? Picture, double Weight = 1)
 {
-    /// <summary>What a sheet calls it.</summary>
+    /// <summary>Label on a sheet.</summary>
     [JsonIgnore]
     public string Label => Text ?? Path.GetFileNameWithoutExtension(Picture!);
 }
 
-/// <summary>An experiment as a user asks for it. Everything that decides on its pictures is here, so that a file that holds it can be made again.</summary>
+/// <summary>
+/// An experiment as a user asks for it. Everything that decides on its pictures is here, so that a file that holds it can be made again.
+/// </summary>
 public sealed record PictureExperiment
 {
-    /// <summary>Which.</summary>
+    /// <summary>The experiment of the paper to run.</summary>
     public required ExperimentKind Kind { get; init; }
 
     /// <summary>Texts and pictures: one, or two for a path, or any number for a mixture.</summary>
     public IReadOnlyList<ExperimentPart> Parts { get; init; } = [];
 
-    /// <summary>Seed, steps, guidance, size; its prompt is told to the decoder, and may be empty but for a sweep.</summary>
+    /// <summary>Seed, steps, guidance, size. The prompt conditions the decoder; only a sweep requires it.</summary>
     public required GenerationRequest Request { get; init; }
 
     /// <summary>Pictures: variations, or places on a path with both ends.</summary>
@@ -66,13 +68,15 @@ public sealed record PictureExperiment
     /// <summary>Paths: along a straight line instead of the sphere.</summary>
     public bool Straight { get; init; }
 
-    /// <summary>Whether the noise that sampling starts from is found by DDIM inversion of the pictures, instead of drawn.</summary>
+    /// <summary>True if the initial noise is found by DDIM inversion of the images, instead of drawn.</summary>
     public bool Invert { get; init; } = true;
 
     /// <summary>Principal components: how many are kept, picture by picture; empty takes the powers of two, and all.</summary>
     public IReadOnlyList<int> Components { get; init; } = [];
 
-    /// <summary>Principal components: pictures whose embeddings say in which directions pictures differ; empty takes what the model brings.</summary>
+    /// <summary>
+    /// Principal components: pictures whose embeddings say in which directions pictures differ; empty takes what the model brings.
+    /// </summary>
     public IReadOnlyList<string> BasisPictures { get; init; } = [];
 
     /// <summary>Sweeps: guidance scales of the decoder, the columns.</summary>
@@ -124,22 +128,22 @@ public sealed record PictureExperiment
 
 /// <summary>A picture of an experiment.</summary>
 /// <param name="Image">The picture.</param>
-/// <param name="Label">What the sheet writes below it.</param>
+/// <param name="Label">Label below it on the sheet.</param>
 /// <param name="Numbers">Its place and how near it is to what it was made from, by name: cosines, shares, scales.</param>
 public sealed record ExperimentPicture(RgbImage Image, string Label, IReadOnlyDictionary<string, double> Numbers);
 
-/// <summary>What an experiment gave.</summary>
-/// <param name="Experiment">What was asked, with every default filled in.</param>
+/// <summary>Result of an experiment.</summary>
+/// <param name="Experiment">The experiment, with every default filled in.</param>
 /// <param name="Given">The pictures that it began from, with their labels; they come first on the sheet.</param>
 /// <param name="Pictures">The pictures that were drawn.</param>
 /// <param name="Columns">Pictures in a row of the sheet.</param>
 public sealed record ExperimentResult(
     PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given, IReadOnlyList<ExperimentPicture> Pictures, int Columns)
 {
-    /// <summary>Where the prior came from; null for the model's own.</summary>
+    /// <summary>Origin of the prior; null for the model's own.</summary>
     public string? PriorFrom { get; init; }
 
-    /// <summary>Number formats that it came about in.</summary>
+    /// <summary>Floating-point formats used by the generation.</summary>
     public PipelinePrecision? Precision { get; init; }
 
     /// <summary>Threads that computed them.</summary>

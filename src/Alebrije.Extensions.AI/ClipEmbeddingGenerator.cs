@@ -5,7 +5,7 @@ using Microsoft.Extensions.AI;
 namespace Alebrije.Extensions.AI;
 
 /// <summary>
-/// CLIP as <c>IEmbeddingGenerator</c> of texts, of pictures, and of both in one call: vectors of unit length in one space, which each
+/// CLIP as <c>IEmbeddingGenerator</c> of texts, of images, and of both in one call: vectors of unit length in one space, which each
 /// embedding names. The model is loaded at the first use. Safe from any number of threads: their inputs are computed together, in batches.
 /// </summary>
 public sealed class ClipEmbeddingGenerator :
@@ -65,16 +65,16 @@ public sealed class ClipEmbeddingGenerator :
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         GenerateAsync(values, EmbeddingInput.OfText, options, cancellationToken);
 
-    /// <summary>Embeds pictures in memory: PNG, JPEG, GIF, BMP or WebP with a media type of <c>image</c>.</summary>
+    /// <summary>Embeds images in memory: PNG, JPEG, GIF, BMP or WebP with a media type of <c>image</c>.</summary>
     /// <inheritdoc cref="GenerateAsync(IEnumerable{string}, EmbeddingGenerationOptions?, CancellationToken)"/>
-    /// <exception cref="ArgumentException">A content is no picture, or the options ask for another model or dimension.</exception>
+    /// <exception cref="ArgumentException">A content is no image, or the options ask for another model or dimension.</exception>
     /// <exception cref="InvalidOperationException">The model has no image tower.</exception>
-    /// <exception cref="Preprocessing.Imaging.ImageFormatException">A picture cannot be read.</exception>
+    /// <exception cref="Preprocessing.Imaging.ImageFormatException">An image cannot be read.</exception>
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<DataContent> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         GenerateAsync(values, EmbeddingInput.OfContent, options, cancellationToken);
 
-    /// <summary>Embeds texts (<see cref="TextContent"/>) and pictures (<see cref="DataContent"/>) into one space, in any order.</summary>
+    /// <summary>Embeds texts (<see cref="TextContent"/>) and images (<see cref="DataContent"/>) into one space, in any order.</summary>
     /// <inheritdoc cref="GenerateAsync(IEnumerable{DataContent}, EmbeddingGenerationOptions?, CancellationToken)"/>
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<AIContent> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default) =>
@@ -94,7 +94,7 @@ public sealed class ClipEmbeddingGenerator :
         return serviceType.IsInstanceOfType(this) ? this : null;
     }
 
-    /// <summary>Accepts no more, finishes what was asked, and releases the model.</summary>
+    /// <summary>Stops accepting inputs, finishes the pending ones, and releases the model.</summary>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     /// <inheritdoc cref="Dispose"/>
@@ -169,7 +169,7 @@ public sealed class ClipEmbeddingGenerator :
         }
     }
 
-    /// <summary>Texts and pictures of a batch, each through its tower, back in their order.</summary>
+    /// <summary>Texts and images of a batch, each through its tower, back in their order.</summary>
     private float[][] Embed(IReadOnlyList<EmbeddingInput> batch)
     {
         // What was accepted is finished although disposal has begun: the model is released after the last batch.

@@ -17,7 +17,7 @@ public sealed class ClipOptions
     /// <summary>Threads for tensor operations, 1 or more, for the whole process; null leaves libtorch's choice.</summary>
     public int? Threads { get; set; }
 
-    /// <summary>Texts or pictures that are computed at once at most, 1 to 1024, whoever asked for them.</summary>
+    /// <summary>Texts or images in a batch at most, 1 to 1024, over all callers.</summary>
     public int BatchSize { get; set; } = 32;
 
     /// <summary>Time that the first of a batch waits for others, at most a second; zero takes only those already waiting.</summary>

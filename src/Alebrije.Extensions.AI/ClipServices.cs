@@ -6,7 +6,7 @@ using Microsoft.Extensions.Options;
 namespace Microsoft.Extensions.DependencyInjection;
 
 /// <summary>
-/// CLIP as services: <c>IEmbeddingGenerator</c> of texts, of pictures and of both, over one model that is loaded at the first use.
+/// CLIP as services: <c>IEmbeddingGenerator</c> of texts, of images and of both, over one model that is loaded at the first use.
 /// </summary>
 public static class ClipServices
 {

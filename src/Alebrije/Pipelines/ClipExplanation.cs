@@ -12,7 +12,7 @@ public sealed record TokenRelevance(string Token, double Relevance);
 /// <summary>Relevance maps of CLIP: the image patches and text tokens that a match rests on (Chefer et al., 2021).</summary>
 /// <param name="Text">The text.</param>
 /// <param name="Cosine">Cosine of both embeddings.</param>
-/// <param name="Seen">The picture as the image tower sees it: resized and cut.</param>
+/// <param name="Seen">Input of the image tower: resized and cropped.</param>
 /// <param name="Grid">Patches along a side.</param>
 /// <param name="Patches">[grid · grid], row by row: 0 and above, larger is more.</param>
 /// <param name="Tokens">Tokens of the text, without start and end.</param>

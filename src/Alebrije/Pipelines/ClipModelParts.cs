@@ -132,7 +132,7 @@ internal sealed class ClipModelFolder
     /// <summary>Folder of open_clip's, or a file of openai/CLIP's: both towers in OpenAI's names.</summary>
     public string? OpenClip { get; private init; }
 
-    /// <summary>Sizes of <see cref="OpenClip"/>, read when asked for.</summary>
+    /// <summary>Sizes of <see cref="OpenClip"/>, read on first use.</summary>
     public OpenClipConfig? OpenClipConfig => openClipConfig.Value;
 
     /// <summary>Folder of the tokenizer's files.</summary>
@@ -142,7 +142,7 @@ internal sealed class ClipModelFolder
     public bool HasImageProcessor => OpenClip is not null || processor is not null || TrainedSize is not null;
 
     /// <summary>
-    /// Size of the image tower of a run of this project's own trainer, which prepares pictures as transformers does by default.
+    /// Size of the image tower of a run of this project's own trainer, which prepares images as transformers does by default.
     /// </summary>
     private int? TrainedSize { get; set; }
 

@@ -43,7 +43,7 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
         return action(loan.Value);
     }
 
-    /// <summary>Lets it go; the next use loads it again.</summary>
+    /// <summary>Releases it; the next use loads it again.</summary>
     public void Release() => Dispose();
 
     /// <inheritdoc/>

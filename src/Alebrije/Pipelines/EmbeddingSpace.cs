@@ -12,7 +12,7 @@ namespace Alebrije.Pipelines;
 /// <param name="Model">Name of the model.</param>
 /// <param name="Dimensions">Width of an embedding.</param>
 /// <param name="Preprocessing">
-/// Fingerprint of the tokenizer and of the preparation of pictures, 16 hexadecimal digits; null where it was not kept, which fits any.
+/// Fingerprint of the tokenizer and of the preparation of images, 16 hexadecimal digits; null where it was not kept, which fits any.
 /// </param>
 public sealed record EmbeddingSpace(string Model, int Dimensions, string? Preprocessing = null)
 {

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// Watches what a network gives. Where numbers overflow in a half-precision format, it names the layer where they first did and goes on in
-/// float32.
+/// Checks the outputs of a network for finite values. On overflow in a half-precision format, it reports the first such layer and continues
+/// in float32.
 /// </summary>
 /// <param name="name">The network, as people know it: its component.</param>
 /// <param name="type">Type in which it computes to begin with.</param>

@@ -25,7 +25,7 @@ internal sealed record GenerationDefaults
     public int UpsamplerSteps { get; init; } = 7;
 
     /// <summary>
-    /// 0 (as the reference) to 1: how far the upsampler's picture, made small again, is held to the small one
+    /// 0 (as the reference) to 1: how far the upsampler's image, made small again, is held to the small one
     /// (<see cref="Upsampler.Fidelity"/>).
     /// </summary>
     public double UpsamplerFidelity { get; init; }

@@ -52,7 +52,7 @@ public sealed record GenerationRequest
     /// <summary>Negative prompt; reaches the decoder only.</summary>
     public string Negative { get; init; } = "";
 
-    /// <summary>Seed of all random numbers; the same seed gives the same picture.</summary>
+    /// <summary>Seed of all random values; the same seed gives the same image.</summary>
     public ulong Seed { get; init; }
 
     /// <summary>Steps of the decoder, 1 to 1000; null takes the model's own number.</summary>
@@ -78,7 +78,7 @@ public sealed record GenerationRequest
     public int PriorCandidates { get; init; } = 1;
 
     /// <summary>
-    /// Side of the picture in pixels: what the model's upsampler makes, or a multiple of the autoencoder's factor that the decoder draws
+    /// Side of the image in pixels: what the model's upsampler makes, or a multiple of the autoencoder's factor that the decoder draws
     /// itself; null takes the decoder's own.
     /// </summary>
     public int? Size { get; init; }
@@ -88,7 +88,7 @@ public sealed record GenerationRequest
     /// </summary>
     public double? Eta { get; init; }
 
-    /// <summary>Pulls the picture towards the prompt by CLIP's gradient; null: not.</summary>
+    /// <summary>CLIP guidance towards the prompt; null: none.</summary>
     public ClipGuidance? ClipGuidance { get; init; }
 
     /// <summary>Steps of the upsampler where <see cref="Size"/> is what it makes, 2 to 1000; null takes the model's own number.</summary>
@@ -168,7 +168,7 @@ public sealed record GenerationRequest
     /// </summary>
     public bool OnlyGuess { get; init; }
 
-    /// <summary>Looks at the values alone; whether the size fits is the model's to say.</summary>
+    /// <summary>Checks the values alone, not whether the size fits the model.</summary>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public void Check() => Check(promptNeeded: true);
 
@@ -215,7 +215,7 @@ public sealed record GenerationRequest
 }
 
 /// <summary>
-/// Diffusion guided by CLIP, taken literally: the gradient of the cosine between prompt and predicted picture steers the sampler.
+/// Diffusion guided by CLIP, taken literally: the gradient of the cosine between prompt and predicted image steers the sampler.
 /// </summary>
 /// <param name="Scale">Strength from 0 to 100; 0.3 is a good start.</param>
 /// <param name="Alone">True if it replaces the image embedding instead of standing beside it.</param>
@@ -228,9 +228,9 @@ public sealed record ClipGuidance(double Scale, bool Alone = false);
 public sealed record GenerationProgress(string Stage, int Step, int Of);
 
 /// <summary>An image and the settings that made it.</summary>
-/// <param name="Image">The picture.</param>
+/// <param name="Image">The image.</param>
 /// <param name="Request">The request, with every default filled in.</param>
-/// <param name="ClipScore">Cosine between the prompt's and the picture's embedding; null when the model has no image encoder.</param>
+/// <param name="ClipScore">Cosine between the prompt's and the image's embedding; null when the model has no image encoder.</param>
 /// <param name="Seconds">Seconds spent per stage: <c>text</c>, <c>prior</c>, <c>decoder</c> and, where it was used,
 /// <c>upsampler</c>.</param>
 public sealed record GenerationResult(
@@ -253,7 +253,7 @@ public sealed record GenerationResult(
     /// <summary>Notes of the run for its user; empty as a rule.</summary>
     public IReadOnlyList<RunNote> Notes { get; init; } = [];
 
-    /// <summary>The single file that the model was loaded from, hashed when first asked for; null for folders.</summary>
+    /// <summary>The single file that the model was loaded from, hashed on first use; null for folders.</summary>
     public ModelFile? ModelFile => Single?.Value;
 
     internal Lazy<ModelFile>? Single { get; init; }

@@ -20,7 +20,7 @@ public sealed record TraceStage(
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] object? Notes = null);
 
 /// <summary>
-/// Writes every stage of a run into a folder: arrays as <c>.npy</c>, pictures as <c>.png</c>, and <c>trace.json</c> with their order.
+/// Writes every stage of a run into a folder: arrays as <c>.npy</c>, images as <c>.png</c>, and <c>trace.json</c> with their order.
 /// </summary>
 public sealed class GenerationTrace
 {

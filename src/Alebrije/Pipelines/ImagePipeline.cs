@@ -15,11 +15,11 @@ namespace Alebrije.Pipelines;
 
 /// <summary>
 /// DALL-E 2's chain (Ramesh et al., 2022, fig. 2) for every published layout of it, Karlo, Kandinsky 2.1 and 2.2, Stable unCLIP: text to
-/// text embedding, prior to image embedding, decoder to picture. One object serves one call at a time.
+/// text embedding, prior to image embedding, decoder to image. One object serves one call at a time.
 /// </summary>
 public sealed class ImagePipeline : IDisposable
 {
-    /// <summary>Most pictures that <see cref="GenerateMany"/> draws at once.</summary>
+    /// <summary>Most images that <see cref="GenerateMany"/> draws at once.</summary>
     public const int LargestBatch = 8;
 
     private readonly PriorStage? embedder;
@@ -43,21 +43,21 @@ public sealed class ImagePipeline : IDisposable
     public string Name { get; }
 
     /// <summary>
-    /// The file that it was loaded from, hashed when first asked for, which takes a second for each gigabyte; null for folders.
+    /// The file that it was loaded from, hashed on first use, which takes a second for each gigabyte; null for folders.
     /// </summary>
     public ModelFile? File => Single?.Value;
 
     internal Lazy<ModelFile>? Single { get; private set; }
 
-    /// <summary>Side of the pictures that it was made for, in pixels.</summary>
+    /// <summary>Side of the images that it was made for, in pixels.</summary>
     public int Size => decoder.Traits.Size;
 
     /// <summary>
-    /// Side of the pictures that its upsampler makes of them when asked for; null when it has none, or when it always runs.
+    /// Side of the images that its upsampler makes of them on request; null when it has none, or when it always runs.
     /// </summary>
     public int? UpsampledSize => stages.Sides is [_, .., var last] ? last : decoder.UpsampledSize;
 
-    /// <summary>Number formats in which it computes here, <see cref="Precision.Auto"/> resolved.</summary>
+    /// <summary>Floating-point formats of its computations here, <see cref="Precision.Auto"/> resolved.</summary>
     public PipelinePrecision Precision => new(FormatOf(decoder.Type), FormatOf(embedder?.Type ?? decoder.Type));
 
     /// <summary>Kinds of prior that this model has.</summary>
@@ -72,7 +72,7 @@ public sealed class ImagePipeline : IDisposable
     /// <summary>True if CLIP scores its images: its own, or that of <see cref="ImagePipelineOptions.JudgeFolder"/>.</summary>
     public bool HasScores => judge is not null || HasImageEncoder;
 
-    /// <summary>Directions in which pictures differ, where the model brings them; null otherwise.</summary>
+    /// <summary>Directions in which images differ, where the model brings them; null otherwise.</summary>
     internal EmbeddingBasis? Basis() => EmbeddingBasis.Of(Embedder.Priors);
 
     /// <summary>False of models that draw from text without image embeddings.</summary>
@@ -142,7 +142,7 @@ public sealed class ImagePipeline : IDisposable
         }
     }
 
-    /// <summary>Takes a prior from another folder in place of the model's own of that kind; a request then asks for the kind.</summary>
+    /// <summary>Takes a prior from another folder in place of the model's own of that kind; a request selects it by kind.</summary>
     /// <param name="folder">A prior's folder (<c>config.json</c> and weights), or a pipeline's, of which the component <c>prior</c> is
     /// taken.</param>
     /// <returns>The prior's kind.</returns>
@@ -160,13 +160,13 @@ public sealed class ImagePipeline : IDisposable
     public GenerationEstimate Estimate(GenerationRequest request) =>
         estimate?.Invoke(Complete(request)) ?? throw new InvalidOperationException($"{Name} was not opened from a folder, so nothing is known of its sizes.");
 
-    /// <summary>Draws a picture.</summary>
+    /// <summary>Draws an image.</summary>
     /// <param name="request">The request to draw.</param>
     /// <param name="progress">Called after every step.</param>
     /// <param name="trace">Gets every stage when given.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <exception cref="ArgumentException">The request has a value out of its range, or the size is not one of the model's.</exception>
-    /// <exception cref="InvalidOperationException">The folder has no prior of the kind that was asked for.</exception>
+    /// <exception cref="InvalidOperationException">The folder has no prior of the requested kind.</exception>
     public GenerationResult Generate(
         GenerationRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null, CancellationToken cancellation = default)
     {
@@ -175,16 +175,16 @@ public sealed class ImagePipeline : IDisposable
     }
 
     /// <summary>
-    /// Draws many pictures. Neighbours that differ in prompt, negative prompt and seed alone share the calls of the denoiser, as many as
+    /// Draws many images. Neighbours that differ in prompt, negative prompt and seed alone share the calls of the denoiser, as many as
     /// half of the free memory has room for, at most <see cref="LargestBatch"/>. Each has the noise that it has when it is drawn alone; the
     /// products of a batch may round otherwise, so that bytes may differ by 1 of 255.
     /// </summary>
     /// <param name="requests">The requests to draw.</param>
     /// <param name="progress">Called after every step of every batch.</param>
     /// <param name="cancellation">Stops between two steps; what was returned before stays.</param>
-    /// <returns>The pictures in the order of the requests, batch by batch; seconds are a picture's share of those of its batch.</returns>
+    /// <returns>The images in the order of the requests, batch by batch; seconds are an image's share of those of its batch.</returns>
     /// <exception cref="ArgumentException">A request has a value out of its range; nothing is drawn.</exception>
-    /// <exception cref="InvalidOperationException">The folder has no prior of the kind that was asked for; nothing is drawn.</exception>
+    /// <exception cref="InvalidOperationException">The folder has no prior of the requested kind; nothing is drawn.</exception>
     public IEnumerable<GenerationResult> GenerateMany(
         IEnumerable<GenerationRequest> requests, Action<GenerationProgress>? progress = null, CancellationToken cancellation = default)
     {
@@ -196,7 +196,7 @@ public sealed class ImagePipeline : IDisposable
         {
             for (var from = 0; from < complete.Length;)
             {
-                // The memory of a picture is estimated once for all neighbours alike.
+                // The memory of an image is estimated once for all neighbours alike.
                 var alike = complete[from..].TakeWhile(request => SharesBatch(request, complete[from])).ToArray();
                 var size = alike.Length == 1 ? 1 : Math.Min(LargestBatch, batchSize?.Invoke(alike[0]) ?? LargestBatch);
                 foreach (var batch in alike.Chunk(size))

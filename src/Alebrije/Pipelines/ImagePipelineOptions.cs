@@ -27,7 +27,7 @@ public sealed record ImagePipelineOptions
     public Precision Precision { get; init; } = Precision.Auto;
 
     /// <summary>
-    /// Number format of priors; null takes bf16 only where <see cref="Precision"/> asks for it by name, for errors of a prior go on through
+    /// Format of priors; null takes bf16 only if <see cref="Precision"/> selects it by name, because errors of a prior propagate to
     /// all that follows.
     /// </summary>
     public Precision? PriorPrecision { get; init; }

@@ -12,7 +12,7 @@ namespace Alebrije.Pipelines;
 internal static class OpenClipPreparation
 {
     /// <summary>Preprocessing of images for a folder's model: its <c>preprocess_cfg</c>, else open_clip's defaults.</summary>
-    /// <exception cref="WeightsException">It asks for a way that is not known.</exception>
+    /// <exception cref="WeightsException">It specifies an unsupported method.</exception>
     public static ClipImageProcessor ProcessorOf(string folder, int size)
     {
         var path = Path.Combine(folder, OpenClipConfig.FileName);

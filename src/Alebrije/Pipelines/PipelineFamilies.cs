@@ -148,7 +148,7 @@ internal static class PipelineFamilies
     private static PriorStage KarloEmbedder(PipelineFolder folder, TextStage texts, ScalarType type, bool keep) =>
         new(folder, (texts, Pictures(folder, keep)), texts.Features, keep, type, "prior_scheduler");
 
-    /// <summary>The first half of Stable unCLIP: a text tower of the prior's own, or none where pictures alone are varied.</summary>
+    /// <summary>The first half of Stable unCLIP: a text tower of the prior's own, or none where images alone are varied.</summary>
     internal static PriorStage StableEmbedder(PipelineFolder folder, ScalarType type, bool keep)
     {
         var features = ConfigFile.Read<StableUnClipImageNormalizerConfig>(folder.Of("image_normalizer")).EmbeddingDim;

@@ -31,7 +31,7 @@ internal class PipelineFolder
     /// <summary>Its own name.</summary>
     public string Name { get; }
 
-    /// <summary>The file that all networks are in, hashed when first asked for; null: a folder.</summary>
+    /// <summary>The file that all networks are in, hashed on first use; null: a folder.</summary>
     public virtual Lazy<ModelFile>? File => null;
 
     /// <summary>Class of the pipeline, such as <c>StableUnCLIPPipeline</c>.</summary>

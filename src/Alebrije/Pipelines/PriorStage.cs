@@ -37,7 +37,7 @@ internal sealed class PriorStage : IDisposable
     private PriorConditions? empty;
 
     /// <param name="folder">The folder of texts and priors.</param>
-    /// <param name="towers">The text tower, null where pictures alone are looked at, and the image tower, or null.</param>
+    /// <param name="towers">The text tower, null if only images are embedded, and the image tower, or null.</param>
     /// <param name="features">Width of an image embedding.</param>
     /// <param name="keep">True if priors stay in memory between two images.</param>
     /// <param name="type">Type of the products of priors.</param>
@@ -52,7 +52,7 @@ internal sealed class PriorStage : IDisposable
         if (folder.Has("prior")) Add(PriorFolder.KindOf(folder.Of("prior")), folder.Of("prior"));
     }
 
-    /// <summary>Its priors; none but <see cref="PriorKind.None"/> where it only looks at pictures.</summary>
+    /// <summary>Its priors; none but <see cref="PriorKind.None"/> if it only embeds images.</summary>
     public PriorSet Priors { get; }
 
     /// <summary>True if the decoder is guided away from an image of one colour, as Kandinsky's is.</summary>
@@ -161,7 +161,7 @@ internal sealed class PriorStage : IDisposable
     /// <summary>Text embeddings, [texts, features], not normalised.</summary>
     public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<RunNote>? note = null) => Tower.Encode(prompts, trace: null, note).TextEmbedding;
 
-    /// <summary>Image embeddings, [pictures, features], not normalised.</summary>
+    /// <summary>Image embeddings, [images, features], not normalised.</summary>
     public Tensor EncodeImages(IReadOnlyList<RgbImage> pictures) => Images.Encode(pictures);
 
     /// <summary>Image embeddings of pixels, differentiable.</summary>
@@ -169,7 +169,7 @@ internal sealed class PriorStage : IDisposable
     /// <returns>[batch, features]</returns>
     public Tensor EncodePixels(Tensor pixels) => Images.EncodeRange(pixels);
 
-    /// <exception cref="InvalidOperationException">It embeds no pictures.</exception>
+    /// <exception cref="InvalidOperationException">It embeds no images.</exception>
     public void RequireImages() => _ = Images;
 
     /// <summary>Keeps the image tower in memory until disposed.</summary>

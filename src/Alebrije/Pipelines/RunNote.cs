@@ -30,14 +30,14 @@ public sealed record LongPromptNote() : RunNote("With --long-prompt such texts a
 public sealed record UnusedEmbeddingNote(string File, string Token) : RunNote(
     $"The token of {File}, \"{Token}\", stands neither in the prompt nor in the negative prompt.");
 
-/// <summary>A network left the range of its number format, and goes on in float32.</summary>
+/// <summary>A network left the range of its floating-point format, and continues in float32.</summary>
 /// <param name="Network">The network.</param>
 /// <param name="Format">The format whose range it left.</param>
 /// <param name="Layer">The first layer in which it did.</param>
 public sealed record OutOfRangeNote(string Network, string Format, string Layer) : RunNote(
     $"{Network}: numbers beyond the range of {Format} came up, first in the layer {Layer}; it goes on in float32, more slowly.");
 
-/// <summary>A picture was left out.</summary>
+/// <summary>An image was left out.</summary>
 /// <param name="File">The file.</param>
 /// <param name="Reason">Why, such as "cut short: the JPEG file ends before its last row."</param>
 public sealed record SkippedPictureNote(string File, string Reason) : RunNote($"Skipped {File}: {Reason}");

@@ -52,7 +52,7 @@ internal static class TextCuts
         return (rest.Contains(Unknown) ? Spelled(tokenizer, ids[from..^1], tokenizer.Tokens(text)[from..^1]) : rest).Trim();
     }
 
-    /// <summary>The text of ids of which some are of what the vocabulary cannot spell: there the tokens do.</summary>
+    /// <summary>The text of ids; those without a spelling in the vocabulary use the tokens.</summary>
     private static string Spelled(ITextTokenizer tokenizer, int[] ids, string[] tokens)
     {
         var (spelled, known) = (new StringBuilder(), new List<int>());

@@ -33,11 +33,11 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     /// <summary>Width of a text embedding.</summary>
     public int Features => features;
 
-    /// <summary>Fingerprint of the joint space, read when asked for; null where the tower leads into none.</summary>
+    /// <summary>Fingerprint of the joint space, read on first use; null where the tower has none.</summary>
     public string? Fingerprint => fingerprint.Value;
 
     /// <summary>
-    /// Fingerprint of the joint space that a text tower leads into (<see cref="PriorSpaces.FingerprintOf"/>); null where it has no
+    /// Fingerprint of the joint space of a text tower (<see cref="PriorSpaces.FingerprintOf"/>); null where it has no
     /// projection.
     /// </summary>
     public static string? FingerprintOf(PipelineFolder folder, string encoderName)

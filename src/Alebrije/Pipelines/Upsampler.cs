@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// The last stage of unCLIP (Ramesh et al., 2022, §2.1): noise becomes a large picture beside the small one, which is enlarged bicubically
+/// The last stage of unCLIP (Ramesh et al., 2022, §2.1): noise becomes a large image beside the small one, which is enlarged bicubically
 /// and given as three channels more (diffusers, pipeline_unclip.py). No text, no guidance. Karlo has a network of its own for the last
 /// step.
 /// </summary>
@@ -37,12 +37,12 @@ internal sealed class Upsampler : IDisposable
 
     /// <summary>
     /// Share of back-projection after the last step, 0 (none, as the reference) to 1: by how much what the result, made small again, lacks
-    /// of the small picture is enlarged and added (Irani and Peleg, 1991), so that a small network may invent edges but neither tints nor
+    /// of the small image is enlarged and added (Irani and Peleg, 1991), so that a small network may invent edges but neither tints nor
     /// moves what was drawn.
     /// </summary>
     public double Fidelity { get; init; }
 
-    /// <summary>Side of the pictures that it was trained to make.</summary>
+    /// <summary>Side of the images that it was trained to make.</summary>
     public int Side => (config.SampleSize ?? [256])[0];
 
     /// <summary>The folder's upsampler, or null when its index lists none.</summary>
@@ -55,14 +55,14 @@ internal sealed class Upsampler : IDisposable
             SchedulerConfig.Load(folder.Of(Scheduler)), type) { Fidelity = GenerationDefaults.Load(folder.Path).UpsamplerFidelity }
         : null;
 
-    /// <summary>Makes large pictures of small ones.</summary>
+    /// <summary>Makes large images of small ones.</summary>
     /// <param name="small">[batch, 3, h, w] in [-1, 1]</param>
     /// <param name="height">Rows wanted.</param>
     /// <param name="width">Columns wanted.</param>
     /// <param name="steps">Steps, 2 or more.</param>
     /// <param name="noise">One draw for the beginning and one for each step but the last.</param>
-    /// <param name="progress">Called after each step; sides may exceed what is wanted.</param>
-    /// <param name="cancellation">Looked at before every step.</param>
+    /// <param name="progress">Called after each step; sides may exceed the target.</param>
+    /// <param name="cancellation">Checked before every step.</param>
     /// <returns>[batch, 3, height, width] near [-1, 1], not clamped.</returns>
     public Tensor Enlarge(
         Tensor small, int height, int width, int steps, Noise noise, Action<SamplingProgress>? progress = null, CancellationToken cancellation = default)
@@ -102,7 +102,7 @@ internal sealed class Upsampler : IDisposable
     }
 
     /// <summary>
-    /// A large picture with what it lacks of the small one when it is made small again, enlarged and added (Irani and Peleg, 1991).
+    /// A large image with what it lacks of the small one when it is made small again, enlarged and added (Irani and Peleg, 1991).
     /// </summary>
     /// <param name="large">[batch, 3, height, width]</param>
     /// <param name="small">[batch, 3, h, w]</param>
@@ -113,14 +113,14 @@ internal sealed class Upsampler : IDisposable
         return large + (share * Bicubic.Resize(lacking, (int)large.shape[2], (int)large.shape[3]));
     }
 
-    /// <summary>The large picture of a small one, traced.</summary>
+    /// <summary>The large image of a small one, traced.</summary>
     /// <param name="small">[batch, 3, h, w] in [0, 1]</param>
     /// <param name="size">Rows and columns wanted.</param>
     /// <param name="steps">Steps, 2 or more.</param>
     /// <param name="noise">Source of random numbers.</param>
     /// <param name="report">Called after each step.</param>
-    /// <param name="trace">Gets the small picture, the first noise's prediction and every further one.</param>
-    /// <param name="cancellation">Looked at before every step.</param>
+    /// <param name="trace">Gets the small image, the first noise's prediction and every further one.</param>
+    /// <param name="cancellation">Checked before every step.</param>
     /// <returns>[batch, 3, height, width] in [0, 1]</returns>
     public Tensor Pixels(
         Tensor small, (int Height, int Width) size, int steps, Noise noise, Action<SamplingProgress>? report, GenerationTrace? trace, CancellationToken cancellation)

@@ -11,10 +11,10 @@ internal sealed record DrawOptions(int Steps, double Guidance)
     /// <summary>Name of the stage in progress, traces and seconds.</summary>
     public string Stage { get; init; } = "decoder";
 
-    /// <summary>Rows of the picture.</summary>
+    /// <summary>Rows of the image.</summary>
     public int Height { get; init; }
 
-    /// <summary>Columns of the picture.</summary>
+    /// <summary>Columns of the image.</summary>
     public int Width { get; init; }
 
     /// <summary>Steps of an upsampler; null takes the decoder's own number.</summary>

@@ -30,7 +30,7 @@ internal sealed class DrawingStages(ImageDecoder first, IReadOnlyList<ImageDecod
         return stages;
     }
 
-    /// <summary>Size that an initial image asks for where a request leaves it open: that of the last stage.</summary>
+    /// <summary>Default size for an initial image: that of the last stage.</summary>
     public (int Height, int Width) SizeOf(Preprocessing.Imaging.RgbImage initial)
     {
         var ((height, width), factor) = (first.SizeOf(initial), Sides[^1] / Sides[0]);

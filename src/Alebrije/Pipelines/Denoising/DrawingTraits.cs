@@ -45,7 +45,7 @@ internal sealed record DrawingTraits
     /// <summary>True if it takes LoRA, textual inversions and long prompts.</summary>
     public bool TakesAdapters { get; init; }
 
-    /// <summary>True if every image passes the upsampler of the folder; otherwise only where its size is asked for.</summary>
+    /// <summary>True if every image passes the upsampler of the folder; otherwise only those requested at its size.</summary>
     public bool AlwaysUpsamples { get; init; }
 
     /// <summary>Values of the options that a request leaves open.</summary>

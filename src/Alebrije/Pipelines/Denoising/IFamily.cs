@@ -63,7 +63,7 @@ internal interface IFamily : IDisposable
     /// <param name="width">Columns of the image.</param>
     long[] SampleShape(int height, int width);
 
-    /// <summary>Size that an initial image asks for where a request leaves it open, (rows, columns).</summary>
+    /// <summary>Default size for an initial image, (rows, columns).</summary>
     (int Height, int Width) SizeOf(RgbImage initial) => (Traits.Size, Traits.Size);
 
     /// <summary>An initial image at the size that is drawn; families resize as their reference pipelines do.</summary>

@@ -28,7 +28,7 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
     public Upsampler? Upsampler => upsampler;
 
     /// <summary>
-    /// Side of the images that the upsampler makes where they are asked for; null where there is none, or where it always runs.
+    /// Side of the images that the upsampler makes on request; null where there is none, or where it always runs.
     /// </summary>
     public int? UpsampledSize => Traits.AlwaysUpsamples ? null : upsampler?.Side;
 
@@ -41,7 +41,7 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
         return [1, .. family.SampleShape(drawn.Height, drawn.Width)];
     }
 
-    /// <summary>Size that an initial image asks for where a request leaves it open.</summary>
+    /// <summary>Default size for an initial image.</summary>
     public (int Height, int Width) SizeOf(RgbImage initial) => family.SizeOf(initial);
 
     /// <summary>An initial image at the size that is drawn, resized as in the family's reference pipelines.</summary>

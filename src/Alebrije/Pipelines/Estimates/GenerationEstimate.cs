@@ -15,14 +15,14 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Estimates;
 
 /// <summary>A stage of an estimate.</summary>
-/// <param name="Stage">Name of the component; <c>runtime</c> is libtorch, which is started once for all pictures.</param>
+/// <param name="Stage">Name of the component; <c>runtime</c> is libtorch, which is started once for all images.</param>
 /// <param name="Bytes">Memory that it takes while it runs, or while it is loaded where that is more.</param>
-/// <param name="Seconds">Time of one picture, with loading.</param>
+/// <param name="Seconds">Time of one image, with loading.</param>
 public sealed record StageEstimate(string Stage, long Bytes, double Seconds);
 
 /// <summary>Estimated time and memory of an image, from the model's configurations and a second of measuring this machine.</summary>
 /// <param name="PeakBytes">The largest amount of memory that the process holds.</param>
-/// <param name="Seconds">Time of one picture, loading included.</param>
+/// <param name="Seconds">Time of one image, loading included.</param>
 /// <param name="Stages">Stage by stage.</param>
 /// <param name="FreeBytes">Memory that is free now.</param>
 public sealed record GenerationEstimate(long PeakBytes, double Seconds, IReadOnlyList<StageEstimate> Stages, long FreeBytes)
@@ -30,10 +30,10 @@ public sealed record GenerationEstimate(long PeakBytes, double Seconds, IReadOnl
     /// <summary>True if it will fit into the free memory.</summary>
     public bool Fits => PeakBytes < FreeBytes;
 
-    /// <summary>Memory that each further picture of a batch takes, in bytes.</summary>
+    /// <summary>Memory that each further image of a batch takes, in bytes.</summary>
     public long PictureBytes { get; init; }
 
-    /// <summary>Pictures that half of the free memory has room for at once, at least 1.</summary>
+    /// <summary>Images that half of the free memory has room for at once, at least 1.</summary>
     internal int BatchSize => (int)Math.Clamp(((FreeBytes / 2) - PeakBytes) / Math.Max(1, PictureBytes), 0, 1000) + 1;
 }
 

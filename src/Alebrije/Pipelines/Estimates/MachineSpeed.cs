@@ -49,7 +49,7 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
     }
 
     /// <summary>
-    /// The first run, and the mean of a few after it: what other programs take of the processor meanwhile is in it, and would not be in a
+    /// The first run, and the mean of a few after it: it includes the load by other programs, which a
     /// median.
     /// </summary>
     internal static (double First, double Usual) Seconds(Func<Tensor> work)

@@ -24,7 +24,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// <param name="network">Built on the meta device.</param>
     /// <param name="levels">Levels of resolution.</param>
     /// <param name="positions">Height times width of the sample.</param>
-    /// <param name="context">Tokens that its attention looks at.</param>
+    /// <param name="context">Tokens of its attention's context.</param>
     public static NetworkCost OfUNet(nn.Module network, int levels, double positions, long context)
     {
         var (weights, convolution, linear, skips, widest) = (0L, 0.0, 0.0, 0.0, 0.0);
@@ -92,7 +92,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
         return new NetworkCost(weights, convolution, linear, 6 * widest) { Layers = LayersOf(network, "decoder.") };
     }
 
-    /// <summary>A transformer that every weight of which meets every token.</summary>
+    /// <summary>A transformer in which every weight is applied to every token.</summary>
     /// <param name="network">Built on the meta device.</param>
     /// <param name="tokens">Tokens of a sample.</param>
     public static NetworkCost OfTransformer(nn.Module network, long tokens)

@@ -18,7 +18,8 @@ internal static class EmbeddingPaths
     /// <param name="a">[batch, features]</param>
     /// <param name="b">[batch, features]</param>
     /// <param name="share">From 0 (a) to 1 (b).</param>
-    /// <exception cref="ArgumentException">They point in opposite directions: every great circle leads from one to the other.</exception>
+    /// <exception cref="ArgumentException">They point in opposite directions: every great circle through one contains the
+    /// other.</exception>
     public static Tensor Slerp(Tensor a, Tensor b, double share)
     {
         using var scope = NewDisposeScope();
@@ -63,7 +64,7 @@ internal static class EmbeddingPaths
     /// </summary>
     /// <param name="image">[1, features]</param>
     /// <param name="from">[1, features]: text embedding of what is there.</param>
-    /// <param name="to">[1, features]: text embedding of what is wanted.</param>
+    /// <param name="to">[1, features]: text embedding of the target.</param>
     /// <param name="share">From 0 (as it is); the paper goes to between 0.25 and 0.5.</param>
     /// <exception cref="ArgumentException">The texts have one embedding, so that there is no direction between them.</exception>
     public static Tensor TextDifference(Tensor image, Tensor from, Tensor to, double share)

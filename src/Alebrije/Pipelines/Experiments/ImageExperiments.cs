@@ -8,9 +8,9 @@ namespace Alebrije.Pipelines.Experiments;
 
 /// <summary>
 /// Experiments of the DALL-E 2 paper (Ramesh et al., 2022, §3 to §5), on any model of unCLIP. Every image is drawn alone from the seed, so
-/// that the same experiment gives the same pictures however many are asked for.
+/// that the same experiment gives the same images whatever their number.
 /// </summary>
-/// <param name="pipeline">The model; no other call may use it meanwhile.</param>
+/// <param name="pipeline">The model; no other call may use it during the run.</param>
 public sealed class ImageExperiments(ImagePipeline pipeline)
 {
     /// <summary>Eta of variations: enough noise is put back to change what the embedding leaves open.</summary>
@@ -25,8 +25,8 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
     /// <param name="cancellation">Stops between two steps.</param>
     /// <exception cref="ArgumentException">A value is missing or out of its range.</exception>
     /// <exception cref="InvalidOperationException">The model lacks what it needs: a prior or an image encoder.</exception>
-    /// <exception cref="FileNotFoundException">A picture is missing.</exception>
-    /// <exception cref="ImageFormatException">A file is no picture.</exception>
+    /// <exception cref="FileNotFoundException">An image is missing.</exception>
+    /// <exception cref="ImageFormatException">A file is no image.</exception>
     public ExperimentResult Run(
         PictureExperiment experiment, Action<int, int, GenerationProgress>? progress = null, Action<ExperimentResult>? drawn = null, CancellationToken cancellation = default)
     {
@@ -74,7 +74,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         return new ExperimentPlan(experiment, [part.Given], pictures, Columns: Math.Min(6, experiment.Count + 1));
     }
 
-    /// <summary>One noise for all places, or the path between the noises of both pictures.</summary>
+    /// <summary>One noise for all positions, or the path between the noises of both images.</summary>
     private static ExperimentPlan Interpolate(Drawing draw)
     {
         var experiment = draw.Experiment;
@@ -132,7 +132,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         return new ExperimentPlan(experiment, [.. given], pictures, Columns: Math.Min(6, experiment.Count + parts.Count(part => part.Picture is not null)));
     }
 
-    /// <summary>The paper's rule: the noise is the picture's own, eta is 0, the embedding turns.</summary>
+    /// <summary>The paper's rule: the noise is the image's own, eta is 0, the embedding turns.</summary>
     private static ExperimentPlan TextDiff(Drawing draw)
     {
         var experiment = draw.Experiment;
@@ -174,7 +174,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
     }
 
     /// <summary>
-    /// The embedding is the prompt's, or without one the picture's own; what the mask leaves dark is put back after every step.
+    /// The embedding is the prompt's, or without one the image's own; what the mask leaves dark is put back after every step.
     /// </summary>
     private static ExperimentPlan Inpaint(Drawing draw)
     {
@@ -225,7 +225,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>An experiment with every default filled in, and its pictures, each drawn when it is asked for.</summary>
+    /// <summary>An experiment with every default filled in, and its images, each drawn on demand.</summary>
     private sealed record ExperimentPlan(
         PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given, IEnumerable<ExperimentPicture> Pictures, int Columns);
 }

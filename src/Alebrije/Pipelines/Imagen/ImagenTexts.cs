@@ -31,7 +31,7 @@ internal sealed class ImagenTexts : IDisposable
     }
 
     /// <summary>Encodings of texts.</summary>
-    /// <param name="texts">One for each picture.</param>
+    /// <param name="texts">One for each image.</param>
     /// <param name="clean">True if captions are cleaned, as in training; otherwise they become lower case.</param>
     /// <param name="note">Called with texts that were cut.</param>
     /// <returns>[texts, 77, width] float32</returns>

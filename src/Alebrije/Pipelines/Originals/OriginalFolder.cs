@@ -59,7 +59,7 @@ public sealed class OriginalFolder
     /// <summary>Writes one of the folders.</summary>
     /// <param name="ending">One of <see cref="Endings"/>.</param>
     /// <param name="folder">Target folder; made when absent.</param>
-    /// <param name="cancellation">Looked at before every network.</param>
+    /// <param name="cancellation">Checked before every network.</param>
     /// <exception cref="WeightsException">A file is damaged, or not of the published form.</exception>
     public void Write(string ending, string folder, CancellationToken cancellation = default)
     {

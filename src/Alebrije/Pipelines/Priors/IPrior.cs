@@ -60,7 +60,7 @@ internal interface IPrior : IDisposable
     /// <summary>The kind of prior.</summary>
     PriorKind Kind { get; }
 
-    /// <summary>The spaces that it leads between.</summary>
+    /// <summary>Its input and output spaces.</summary>
     PriorSpaces Spaces { get; }
 
     /// <summary>Guidance scale that it was made for; null leaves it to the pipeline.</summary>
@@ -96,7 +96,7 @@ internal sealed record PriorSpaces(int TextFeatures, int ImageFeatures, string? 
     }
 
     /// <summary>
-    /// Fingerprint of a joint space: of the matrix that leads texts into it, rounded to bfloat16, so that it is the same for a model in
+    /// Fingerprint of a joint space: of the matrix that projects texts into it, rounded to bfloat16, so that it is the same for a model in
     /// full and in half precision. 16 hexadecimal digits.
     /// </summary>
     /// <param name="projection">[features, width], the text tower's last layer.</param>

@@ -63,10 +63,10 @@ internal static class PriorFolder
 }
 
 /// <summary>
-/// The priors of a model: those of its own folder, loaded when one is asked for, and one from elsewhere in place of its kind.
+/// The priors of a model: those of its own folder, loaded on first use, and one from elsewhere in place of its kind.
 /// </summary>
 /// <param name="model">The model's name, for messages.</param>
-/// <param name="spaces">The model's own spaces; asked for when a prior from elsewhere comes.</param>
+/// <param name="spaces">The model's own spaces; read when a prior from elsewhere is added.</param>
 internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDisposable
 {
     private readonly Dictionary<PriorKind, Lazy<IPrior>> priors = new() { [PriorKind.None] = new(() => new NoPrior()) };
@@ -74,7 +74,7 @@ internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDispos
     private readonly Dictionary<PriorKind, string> elsewhere = [];
     private readonly Dictionary<PriorKind, double?> guidances = [];
 
-    /// <summary>Kinds that can be asked for, in the order of <see cref="PriorKind"/>.</summary>
+    /// <summary>Kinds available, in the order of <see cref="PriorKind"/>.</summary>
     public IEnumerable<PriorKind> Kinds => priors.Keys.Order();
 
     /// <summary>True if there is a prior of a kind.</summary>
@@ -94,7 +94,7 @@ internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDispos
         }
     }
 
-    /// <summary>Adds a prior that is loaded when it is asked for.</summary>
+    /// <summary>Adds a prior that is loaded on first use.</summary>
     /// <param name="kind">The kind of prior.</param>
     /// <param name="load">Loads it.</param>
     /// <param name="guidance">The scale that it was made for; null leaves it to the pipeline.</param>

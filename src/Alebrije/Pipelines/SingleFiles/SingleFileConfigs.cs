@@ -118,7 +118,7 @@ internal static class SingleFileConfigs
         /// <summary>Transformer blocks after each residual block; 0: none.</summary>
         public int Depth { get; init; }
 
-        /// <summary>Features that the first attention of a transformer block looks at.</summary>
+        /// <summary>Context width of the first attention of a transformer block.</summary>
         public int SelfWidth { get; init; }
 
         public bool Attends => Depth > 0;

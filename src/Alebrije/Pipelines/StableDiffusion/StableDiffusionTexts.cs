@@ -64,7 +64,7 @@ internal sealed class StableDiffusionTexts : IDisposable
     public bool IsXl { get; }
 
     /// <summary>Encodes texts.</summary>
-    /// <param name="texts">One for each picture.</param>
+    /// <param name="texts">One for each image.</param>
     /// <param name="second">Prompt of the second encoder; null repeats the first's.</param>
     /// <param name="skip">Last blocks that are left out besides those that the model leaves out anyway (clip_skip).</param>
     /// <param name="pieces">Rows of the text encoder that each text takes, side by side along the tokens; null cuts texts to one.</param>

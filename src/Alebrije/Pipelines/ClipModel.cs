@@ -52,10 +52,7 @@ public sealed class ClipModel : IDisposable
     /// <summary>The space of its embeddings: only embeddings of one space may be compared.</summary>
     public EmbeddingSpace Space => space.Value;
 
-    /// <summary>
-    /// Factor of the cosines before the softmax: the checkpoint's own, or <see cref="UsualLogitScale"/> where towers come without
-    /// one.
-    /// </summary>
+    /// <summary>Scale of cosines before the softmax: the checkpoint's, or <see cref="UsualLogitScale"/> for towers without one.</summary>
     public double LogitScale => parts.LogitScale;
 
     /// <summary>Tokenizer of the text tower; null when the folder has no text tower.</summary>

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// A part of a pipeline that is read from its files when it is first needed, and let go afterwards unless it is to be kept. For one caller
+/// A part of a pipeline that is read from its files when it is first needed, and released afterwards unless kept. For one caller
 /// at a time.
 /// </summary>
 internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where T : class, IDisposable

@@ -3,11 +3,8 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>
-/// Checks the outputs of a network for finite values. On overflow in a half-precision format, it reports the first such layer and continues
-/// in float32.
-/// </summary>
-/// <param name="name">The network, as people know it: its component.</param>
+/// <summary>Checks the outputs of a network; on overflow in half precision, reports the first such layer and uses float32.</summary>
+/// <param name="name">Component name of the network.</param>
 /// <param name="type">Type in which it computes to begin with.</param>
 /// <param name="note">Called with a sentence on what happened; may be null.</param>
 internal sealed class FiniteNumbers(string name, ScalarType type, Action<RunNote>? note)

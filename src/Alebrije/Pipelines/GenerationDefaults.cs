@@ -24,10 +24,7 @@ internal sealed record GenerationDefaults
     /// <summary>Steps of the upsampler, where there is one (diffusers, pipeline_unclip.py).</summary>
     public int UpsamplerSteps { get; init; } = 7;
 
-    /// <summary>
-    /// 0 (as the reference) to 1: how far the upsampler's image, made small again, is held to the small one
-    /// (<see cref="Upsampler.Fidelity"/>).
-    /// </summary>
+    /// <summary>From 0 (as the reference) to 1: fidelity of the upsampler to the small image (<see cref="Upsampler.Fidelity"/>).</summary>
     public double UpsamplerFidelity { get; init; }
 
     /// <summary>Karlo's (diffusers, pipeline_unclip.py).</summary>

@@ -102,10 +102,7 @@ public sealed record GenerationRequest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? Width { get; init; }
 
-    /// <summary>
-    /// Initial image (image to image), noised by <see cref="Strength"/>; the small image for models that enlarge one. Null starts from
-    /// noise.
-    /// </summary>
+    /// <summary>Initial image, noised by <see cref="Strength"/>; the small image for upscalers. Null starts from noise.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImageInput? From { get; init; }
 
@@ -113,10 +110,7 @@ public sealed record GenerationRequest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImageInput? Mask { get; init; }
 
-    /// <summary>
-    /// Share of the steps taken from <see cref="From"/>, from 0 (the image itself) to 1 (noise alone); null takes the model's own, or 1
-    /// with a mask.
-    /// </summary>
+    /// <summary>Share of steps from <see cref="From"/>: 0 (the image) to 1 (noise); null: the model's own, or 1 with a mask.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? Strength { get; init; }
 

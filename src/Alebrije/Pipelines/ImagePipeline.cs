@@ -238,10 +238,7 @@ public sealed class ImagePipeline : IDisposable
         ];
     }
 
-    /// <summary>
-    /// The path of every image: prior, decoder, upsampler. Requests of users, experiments, evaluations and the fixtures of <c>verify</c>
-    /// all come here.
-    /// </summary>
+    /// <summary>The path of every image: prior, decoder, upsampler; shared by requests, experiments, evaluations and verify.</summary>
     /// <param name="requests">With every default filled in, different in prompt, negative prompt and seed alone.</param>
     /// <param name="noise">Source of random values for all stages, one stream for each request, or recorded ones.</param>
     /// <param name="given">Conditions that replace those of the requests where they are not null; an image embedding replaces the
@@ -382,7 +379,7 @@ public sealed class ImagePipeline : IDisposable
 
     /// <summary>A pull towards a text embedding.</summary>
     /// <param name="text">[1, features]</param>
-    /// <param name="scale">Strength of the effect.</param>
+    /// <param name="scale">Scale of the gradient.</param>
     private ImagePull Towards(Tensor text, double scale)
     {
         var target = ClipNetwork.Unit(text);

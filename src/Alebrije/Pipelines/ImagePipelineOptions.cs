@@ -26,10 +26,7 @@ public sealed record ImagePipelineOptions
     /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
     public Precision Precision { get; init; } = Precision.Auto;
 
-    /// <summary>
-    /// Format of priors; null takes bf16 only if <see cref="Precision"/> selects it by name, because errors of a prior propagate to
-    /// all that follows.
-    /// </summary>
+    /// <summary>Format of priors; null: bf16 only if <see cref="Precision"/> names it, because a prior's errors propagate.</summary>
     public Precision? PriorPrecision { get; init; }
 
     /// <summary>True loads a decoder alone, for image embeddings that are given.</summary>

@@ -113,10 +113,7 @@ internal sealed class PriorStage : IDisposable
     /// </summary>
     public bool DrawsInBatches(GenerationRequest request) => !GuidesAwayFrom(request);
 
-    /// <summary>
-    /// Draws an image embedding for the prompt of each request; of several candidates the one with the largest cosine to the text embedding
-    /// is kept.
-    /// </summary>
+    /// <summary>Draws an image embedding per request; of several candidates, the one nearest to the text embedding is kept.</summary>
     /// <param name="requests">With every default filled in, different in prompt, negative prompt and seed alone; one where
     /// <see cref="DrawsInBatches"/> is false.</param>
     /// <param name="noise">Random numbers, one stream for each request.</param>

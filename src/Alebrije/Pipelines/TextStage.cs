@@ -36,10 +36,7 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     /// <summary>Fingerprint of the joint space, read on first use; null where the tower has none.</summary>
     public string? Fingerprint => fingerprint.Value;
 
-    /// <summary>
-    /// Fingerprint of the joint space of a text tower (<see cref="PriorSpaces.FingerprintOf"/>); null where it has no
-    /// projection.
-    /// </summary>
+    /// <summary>Fingerprint of the joint space (<see cref="PriorSpaces.FingerprintOf"/>); null without a projection.</summary>
     public static string? FingerprintOf(PipelineFolder folder, string encoderName)
     {
         if (folder.Components.GetValueOrDefault(encoderName) != "CLIPTextModelWithProjection") return null;

@@ -68,10 +68,7 @@ internal static class DenoisingStart
         };
     }
 
-    /// <summary>
-    /// Progress, trace, and the part of an image that is put back after every step (RePaint's rule, as the reference's inpainting
-    /// pipelines have it).
-    /// </summary>
+    /// <summary>Progress, trace, and restoring the unmasked region after each step (RePaint's rule, as in the reference).</summary>
     /// <param name="scheduler">With its timesteps set.</param>
     /// <param name="run">Listeners.</param>
     /// <param name="begin">First step, and the noise with which the kept part is noised.</param>

@@ -14,10 +14,7 @@ internal sealed record DrawConditions(IReadOnlyList<string> Prompts)
     /// <summary>SDXL: texts of the second encoder; null takes <see cref="Prompts"/>.</summary>
     public IReadOnlyList<string>? SecondPrompts { get; init; }
 
-    /// <summary>
-    /// Other texts, one for each image, and the path between the encodings of both, [rows, width] each; null takes <see cref="Prompts"/> as
-    /// they are.
-    /// </summary>
+    /// <summary>Second texts, one each, and the path between both encodings, [rows, width]; null: <see cref="Prompts"/> only.</summary>
     public (IReadOnlyList<string> Prompts, Func<Tensor, Tensor, Tensor> Path)? Towards { get; init; }
 
     /// <summary>Stable Diffusion: last blocks of the text encoder that are skipped (clip_skip).</summary>

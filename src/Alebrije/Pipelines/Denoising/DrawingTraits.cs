@@ -27,10 +27,7 @@ internal sealed record DrawingTraits
     /// <summary>True if it enlarges an image that is given.</summary>
     public bool Enlarges => Enlargement > 1;
 
-    /// <summary>
-    /// True if an initial image, whole or around a mask, conditions it; false of Stable Diffusion's upscaler, which has the small image
-    /// alone.
-    /// </summary>
+    /// <summary>True if an initial image, whole or masked, conditions it; false for Stable Diffusion's upscaler.</summary>
     public bool TakesInitial { get; init; } = true;
 
     /// <summary>

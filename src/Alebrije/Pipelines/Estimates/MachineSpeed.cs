@@ -48,10 +48,7 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
         }
     }
 
-    /// <summary>
-    /// The first run, and the mean of a few after it: it includes the load by other programs, which a
-    /// median.
-    /// </summary>
+    /// <summary>The first run, and the mean of a few later ones: unlike a median, it includes the load by other programs.</summary>
     internal static (double First, double Usual) Seconds(Func<Tensor> work)
     {
         var warming = Stopwatch.StartNew();

@@ -29,10 +29,7 @@ internal static class OriginalFiles
     /// <summary>Channels of the latents alone; inpainting networks see more.</summary>
     private const int LatentChannels = 4;
 
-    /// <summary>
-    /// Looks into every file at the top of a folder; null where none is a <c>.ckpt</c>, or where the folder is one of the published
-    /// layouts.
-    /// </summary>
+    /// <summary>Identifies every file at the top of a folder; null if none is a <c>.ckpt</c>, or for the published layouts.</summary>
     /// <exception cref="WeightsException">A file is damaged or refused, or two hold the same network.</exception>
     public static IReadOnlyDictionary<OriginalRole, OriginalFile>? Find(string folder)
     {

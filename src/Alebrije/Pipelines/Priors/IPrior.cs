@@ -32,10 +32,7 @@ internal sealed record PriorOptions(int Steps, double Guidance)
     /// <summary>Number of embeddings of each text; a deterministic prior always gives one.</summary>
     public int Candidates { get; init; } = 1;
 
-    /// <summary>
-    /// [1 or batch, features]: an embedding that a diffusion starts from instead of noise, with <see cref="Strength"/>; null starts from
-    /// noise.
-    /// </summary>
+    /// <summary>[1 or batch, features]: embedding to start from, noised by <see cref="Strength"/>; null starts from noise.</summary>
     public Tensor? Start { get; init; }
 
     /// <summary>From 0 (the start itself) to 1 (noise alone): the share of the steps that are taken from a start.</summary>

@@ -57,7 +57,7 @@ internal static class OpenClipPreparation
     }
 
     /// <summary>
-    /// Another rule for texts than <see cref="DialectOf"/> reads that a config asks for, as it stands there, or null (open_clip,
+    /// Another rule for texts than <see cref="DialectOf"/> reads that a config specifies, verbatim, or null (open_clip,
     /// tokenizer.py, SimpleTokenizer).
     /// </summary>
     public static string? UnknownRule(string folder)

@@ -102,7 +102,7 @@ internal static class PipelineFamilies
 
     /// <summary>
     /// The later stages of DeepFloyd IF's first one: those of the options, else the folders <c>stage-2</c> and <c>stage-3</c> in its own,
-    /// else those beside it, which people keep under the names of their repositories.
+    /// else those beside it, kept under the names of their repositories.
     /// </summary>
     /// <exception cref="WeightsException">A stage is none, or several folders beside the first stage are.</exception>
     internal static IReadOnlyList<PipelineFolder> LaterStages(PipelineFolder folder, ImagePipelineOptions options)
@@ -171,7 +171,7 @@ internal static class PipelineFamilies
 
     private static string? Fingerprint(PipelineFolder folder) => TextStage.FingerprintOf(folder, folder.Has("prior_text_encoder") ? "prior_text_encoder" : "text_encoder");
 
-    /// <summary>Kandinsky is published as two repositories, whose folders people keep beside each other under their own names.</summary>
+    /// <summary>Kandinsky is published as two repositories, whose folders are kept beside each other under their own names.</summary>
     private static PipelineFolder KandinskyPriorBeside(PipelineFolder decoder)
     {
         var wanted = decoder.ClassName.StartsWith("KandinskyV22", StringComparison.Ordinal) ? "KandinskyV22Prior" : "KandinskyPrior";

@@ -47,7 +47,7 @@ public sealed record UpscaleResult(RgbImage Image, UpscaleRequest Request, int F
 /// <summary>
 /// The upsampler of an unCLIP folder alone, Stable Diffusion's upscaler, or DeepFloyd IF's second stage, for images of any origin. An image
 /// is enlarged as a whole and not in tiles, because the network's norms are computed over all of it; sides that it cannot halve are
-/// continued by their last pixels meanwhile. One object serves one call at a time.
+/// padded with their last pixels for the run. One object serves one call at a time.
 /// </summary>
 public sealed class UpsamplingPipeline : IDisposable
 {

@@ -51,7 +51,7 @@ public sealed class OriginalFolder
 
     private bool InpaintsOnly => !IsKarlo && !files.ContainsKey(OriginalRole.KandinskyDecoder);
 
-    /// <summary>Looks whether a folder holds original files; null where it does not.</summary>
+    /// <summary>Detects original files in a folder; null if there are none.</summary>
     /// <exception cref="CheckpointNotFoundException">One of the files that belong to it is missing; the message names it.</exception>
     /// <exception cref="WeightsException">A file is damaged or holds more than tensors.</exception>
     public static OriginalFolder? TryOpen(string path) => OriginalFiles.Find(path) is { } files ? new OriginalFolder(path, files) : null;

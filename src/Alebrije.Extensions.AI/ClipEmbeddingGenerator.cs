@@ -5,13 +5,13 @@ using Microsoft.Extensions.AI;
 namespace Alebrije.Extensions.AI;
 
 /// <summary>
-/// CLIP as <c>IEmbeddingGenerator</c> of texts, of pictures, and of both in one call: vectors of unit length in one space, which each
+/// CLIP as <c>IEmbeddingGenerator</c> of texts, of images, and of both in one call: vectors of unit length in one space, which each
 /// embedding names. The model is loaded at the first use. Safe from any number of threads: their inputs are computed together, in batches.
 /// </summary>
 public sealed class ClipEmbeddingGenerator :
     IEmbeddingGenerator<string, Embedding<float>>, IEmbeddingGenerator<DataContent, Embedding<float>>, IEmbeddingGenerator<AIContent, Embedding<float>>, IAsyncDisposable
 {
-    /// <summary>What <see cref="EmbeddingGeneratorMetadata.ProviderName"/> says.</summary>
+    /// <summary>Value of <see cref="EmbeddingGeneratorMetadata.ProviderName"/>.</summary>
     public const string ProviderName = "alebrije";
 
     private readonly ClipOptions options;
@@ -21,7 +21,7 @@ public sealed class ClipEmbeddingGenerator :
     private ClipModel? model;
     private volatile bool disposed;
 
-    /// <param name="options">Which model, and how to gather inputs.</param>
+    /// <param name="options">The model, and the batching of inputs.</param>
     /// <exception cref="ArgumentException">An option that cannot be, or a model that is not there.</exception>
     public ClipEmbeddingGenerator(ClipOptions options)
     {
@@ -50,7 +50,7 @@ public sealed class ClipEmbeddingGenerator :
     /// <summary>Batches that were computed, for tests and measurements.</summary>
     internal int Batches => batcher.Batches;
 
-    /// <summary>Whether the model is in memory.</summary>
+    /// <summary>True if the model is in memory.</summary>
     internal bool IsLoaded => model is not null;
 
     /// <summary>Embeds texts; one that is too long is cut as the tokenizer cuts it.</summary>
@@ -65,16 +65,16 @@ public sealed class ClipEmbeddingGenerator :
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         GenerateAsync(values, EmbeddingInput.OfText, options, cancellationToken);
 
-    /// <summary>Embeds pictures in memory: PNG, JPEG, GIF, BMP or WebP with a media type of <c>image</c>.</summary>
+    /// <summary>Embeds images in memory: PNG, JPEG, GIF, BMP or WebP with a media type of <c>image</c>.</summary>
     /// <inheritdoc cref="GenerateAsync(IEnumerable{string}, EmbeddingGenerationOptions?, CancellationToken)"/>
-    /// <exception cref="ArgumentException">A content is no picture, or the options ask for another model or dimension.</exception>
+    /// <exception cref="ArgumentException">A content is no image, or the options ask for another model or dimension.</exception>
     /// <exception cref="InvalidOperationException">The model has no image tower.</exception>
-    /// <exception cref="Preprocessing.Imaging.ImageFormatException">A picture cannot be read.</exception>
+    /// <exception cref="Preprocessing.Imaging.ImageFormatException">An image cannot be read.</exception>
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<DataContent> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default) =>
         GenerateAsync(values, EmbeddingInput.OfContent, options, cancellationToken);
 
-    /// <summary>Embeds texts (<see cref="TextContent"/>) and pictures (<see cref="DataContent"/>) into one space, in any order.</summary>
+    /// <summary>Embeds texts (<see cref="TextContent"/>) and images (<see cref="DataContent"/>) into one space, in any order.</summary>
     /// <inheritdoc cref="GenerateAsync(IEnumerable{DataContent}, EmbeddingGenerationOptions?, CancellationToken)"/>
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<AIContent> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default) =>
@@ -94,7 +94,7 @@ public sealed class ClipEmbeddingGenerator :
         return serviceType.IsInstanceOfType(this) ? this : null;
     }
 
-    /// <summary>Accepts no more, finishes what was asked, and releases the model.</summary>
+    /// <summary>Stops accepting inputs, finishes the pending ones, and releases the model.</summary>
     public void Dispose() => DisposeAsync().AsTask().GetAwaiter().GetResult();
 
     /// <inheritdoc cref="Dispose"/>
@@ -169,7 +169,7 @@ public sealed class ClipEmbeddingGenerator :
         }
     }
 
-    /// <summary>Texts and pictures of a batch, each through its tower, back in their order.</summary>
+    /// <summary>Texts and images of a batch, each through its tower, back in their order.</summary>
     private float[][] Embed(IReadOnlyList<EmbeddingInput> batch)
     {
         // What was accepted is finished although disposal has begun: the model is released after the last batch.

@@ -5,7 +5,7 @@ using Microsoft.Extensions.Options;
 
 namespace Alebrije.Extensions.AI;
 
-/// <summary>Which CLIP a <see cref="ClipEmbeddingGenerator"/> runs, and how it gathers what is asked of it.</summary>
+/// <summary>Options of a <see cref="ClipEmbeddingGenerator"/>: its CLIP, and the batching of its inputs.</summary>
 public sealed class ClipOptions
 {
     /// <summary>Name of a model, or the path of its folder (or of a <c>.pt</c> file of openai/CLIP).</summary>
@@ -17,13 +17,13 @@ public sealed class ClipOptions
     /// <summary>Threads for tensor operations, 1 or more, for the whole process; null leaves libtorch's choice.</summary>
     public int? Threads { get; set; }
 
-    /// <summary>Texts or pictures that are computed at once at most, 1 to 1024, whoever asked for them.</summary>
+    /// <summary>Texts or images in a batch at most, 1 to 1024, over all callers.</summary>
     public int BatchSize { get; set; } = 32;
 
-    /// <summary>How long the first of a batch waits for others, at most a second; zero takes only what waits already.</summary>
+    /// <summary>Time that the first of a batch waits for others, at most a second; zero takes only those already waiting.</summary>
     public TimeSpan BatchWindow { get; set; } = TimeSpan.FromMilliseconds(2);
 
-    /// <summary>What is wrong with these options, a sentence each.</summary>
+    /// <summary>Errors in these options, a sentence each.</summary>
     internal IEnumerable<string> Faults()
     {
         if (!Enum.IsDefined(Precision)) yield return $"There is no precision {Precision}; there are {string.Join(", ", Enum.GetNames<Precision>())}.";
@@ -49,7 +49,7 @@ public sealed class ClipOptions
     }
 }
 
-/// <summary>Says what is wrong with options before a model is loaded with them.</summary>
+/// <summary>Validates options before a model is loaded with them.</summary>
 internal sealed class ClipOptionsValidation : IValidateOptions<ClipOptions>
 {
     public ValidateOptionsResult Validate(string? name, ClipOptions options)

@@ -5,12 +5,18 @@ using Microsoft.Extensions.Options;
 
 namespace Microsoft.Extensions.DependencyInjection;
 
-/// <summary>CLIP as services: <c>IEmbeddingGenerator</c> of texts, of pictures and of both, over one model that is loaded at the first use.</summary>
+/// <summary>
+/// CLIP as services: <c>IEmbeddingGenerator</c> of texts, of images and of both, over one model that is loaded at the first use.
+/// </summary>
 public static class ClipServices
 {
-    /// <summary>Adds <see cref="ClipEmbeddingGenerator"/> as a singleton, and as the <c>IEmbeddingGenerator</c> of string, DataContent and AIContent.</summary>
+    /// <summary>
+    /// Adds <see cref="ClipEmbeddingGenerator"/> as a singleton, and as the <c>IEmbeddingGenerator</c> of string, DataContent and
+    /// AIContent.
+    /// </summary>
     /// <param name="services">The services.</param>
-    /// <param name="configure">Sets the options; without it the default model is used. They are validated when the host starts or at the first use.</param>
+    /// <param name="configure">Sets the options; without it the default model is used. They are validated when the host starts or at the
+    /// first use.</param>
     public static IServiceCollection AddAlebrijeClip(this IServiceCollection services, Action<ClipOptions>? configure = null)
     {
         AddOptions(services, Options.Options.DefaultName, configure);

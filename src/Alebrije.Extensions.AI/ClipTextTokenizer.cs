@@ -6,7 +6,7 @@ namespace Alebrije.Extensions.AI;
 
 /// <summary>
 /// CLIP's tokenizer as a <see cref="Tokenizer"/> of Microsoft.ML.Tokenizers: the ids of <see cref="ClipTokenizer.Encode"/>, start and end
-/// included. Places count in the text that was given where cleaning leaves it as it is, and otherwise in the normalised text that comes
+/// included. Positions count in the text that was given where cleaning leaves it as it is, and otherwise in the normalised text that comes
 /// with them. Safe to use from many threads.
 /// </summary>
 /// <param name="clip">The tokenizer that does the work.</param>
@@ -15,7 +15,7 @@ public sealed class ClipTextTokenizer(ClipTokenizer clip) : Tokenizer
     /// <summary>The tokenizer that does the work.</summary>
     public ClipTokenizer Clip { get; } = clip ?? throw new ArgumentNullException(nameof(clip));
 
-    /// <summary>The text that ids spell, without start, end and padding.</summary>
+    /// <summary>The decoded text of ids, without start, end and padding.</summary>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>
     public override string Decode(IEnumerable<int> ids)
     {
@@ -25,7 +25,7 @@ public sealed class ClipTextTokenizer(ClipTokenizer clip) : Tokenizer
 
     /// <summary>Decodes as many ids as have room.</summary>
     /// <param name="ids">Ids.</param>
-    /// <param name="destination">Where the text goes.</param>
+    /// <param name="destination">Buffer for the text.</param>
     /// <param name="idsConsumed">Ids whose text was written.</param>
     /// <param name="charsWritten">UTF-16 units that were written.</param>
     public override OperationStatus Decode(IEnumerable<int> ids, Span<char> destination, out int idsConsumed, out int charsWritten)
@@ -62,7 +62,7 @@ public sealed class ClipTextTokenizer(ClipTokenizer clip) : Tokenizer
     {
         if (settings is { ConsiderNormalization: true, ConsiderPreTokenization: true, MaxTokenCount: int.MaxValue })
         {
-            // The short way: no places are asked for.
+            // Fast path: no positions are requested.
             text ??= textSpan.ToString();
             return new EncodeResults<int> { Tokens = Clip.Encode(text), CharsConsumed = text.Length };
         }
@@ -95,9 +95,9 @@ public sealed class ClipTextTokenizer(ClipTokenizer clip) : Tokenizer
 
     /// <param name="text">The text, or null where it is in <paramref name="span"/>.</param>
     /// <param name="span">The text.</param>
-    /// <param name="settings">What is asked for.</param>
-    /// <param name="normalized">The cleaned text; null where it is the text itself, to which the places then belong.</param>
-    /// <param name="length">Length of the text that the places belong to.</param>
+    /// <param name="settings">Settings of the encoding.</param>
+    /// <param name="normalized">The cleaned text; null where it is the text itself, to which the positions then refer.</param>
+    /// <param name="length">Length of the text that the positions refer to.</param>
     private IReadOnlyList<ClipToken> Tokens(string? text, ReadOnlySpan<char> span, EncodeSettings settings, out string? normalized, out int length)
     {
         text ??= span.ToString();
@@ -106,7 +106,7 @@ public sealed class ClipTextTokenizer(ClipTokenizer clip) : Tokenizer
         return tokens;
     }
 
-    /// <summary>How many tokens may be kept so that no character is cut in two, and where the last of them ends.</summary>
+    /// <summary>Number of tokens that can be kept without splitting a character, and the end of the last of them.</summary>
     private static int FromStart(IReadOnlyList<ClipToken> tokens, int most, out int end)
     {
         var kept = Math.Min(tokens.Count, most);

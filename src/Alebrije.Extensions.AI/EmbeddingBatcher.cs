@@ -19,7 +19,7 @@ internal sealed class EmbeddingBatcher : IAsyncDisposable
 
     /// <param name="embed">Embeds a batch, rows in its order; called by one thread at a time, and again one by one when it throws.</param>
     /// <param name="size">Inputs of a batch at most.</param>
-    /// <param name="window">How long the first of a batch waits for others.</param>
+    /// <param name="window">Time that the first of a batch waits for others.</param>
     public EmbeddingBatcher(Func<IReadOnlyList<EmbeddingInput>, float[][]> embed, int size, TimeSpan window)
     {
         (this.embed, this.size, this.window) = (embed, size, window);
@@ -31,7 +31,7 @@ internal sealed class EmbeddingBatcher : IAsyncDisposable
     public int Batches { get; private set; }
 
     /// <summary>Embeds inputs, in their order. No more than fit into the queue are in memory at once.</summary>
-    /// <param name="count">How many.</param>
+    /// <param name="count">Number of inputs.</param>
     /// <param name="read">Gives input i; what it throws fails the call.</param>
     /// <param name="cancellation">Gives up this call alone.</param>
     /// <exception cref="ObjectDisposedException">No more is accepted.</exception>
@@ -112,7 +112,7 @@ internal sealed class EmbeddingBatcher : IAsyncDisposable
 
     private readonly record struct Item(Call Call, int Place, EmbeddingInput Input);
 
-    /// <summary>What one caller waits for.</summary>
+    /// <summary>Pending request of one caller.</summary>
     private sealed class Call(int count)
     {
         private readonly TaskCompletionSource<float[][]> completion = new(TaskCreationOptions.RunContinuationsAsynchronously);

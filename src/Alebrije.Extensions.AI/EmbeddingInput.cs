@@ -3,18 +3,20 @@ using Microsoft.Extensions.AI;
 
 namespace Alebrije.Extensions.AI;
 
-/// <summary>A text, or a picture that was decoded: one of both.</summary>
+/// <summary>A text, or a decoded image.</summary>
 internal readonly record struct EmbeddingInput(string? Text, PillowImage? Image)
 {
     public static EmbeddingInput OfText(string? text, int place) =>
         new(text ?? throw new ArgumentException($"Text {place} is null; an empty text can be embedded, none cannot."), null);
 
-    /// <summary>A picture at the size that the model looks at, so that what waits for its turn is small; preparing it once more changes nothing.</summary>
+    /// <summary>
+    /// An image at the model's input size, so that what waits for its turn is small; preparing it once more changes nothing.
+    /// </summary>
     public EmbeddingInput PreparedBy(ClipImageProcessor? processor) =>
         Image is null || processor is null ? this : new EmbeddingInput(null, processor.PrepareBytes(Image).ToPillow());
 
-    /// <exception cref="ArgumentException">No picture in memory; the message says what it is.</exception>
-    /// <exception cref="ImageFormatException">The picture cannot be read.</exception>
+    /// <exception cref="ArgumentException">No image in memory; the message describes the input.</exception>
+    /// <exception cref="ImageFormatException">The image cannot be read.</exception>
     public static EmbeddingInput OfContent(AIContent? content, int place) => content switch
     {
         TextContent text => OfText(text.Text, place),

@@ -5,7 +5,9 @@ using Microsoft.Extensions.AI;
 
 namespace Alebrije.Extensions.AI;
 
-/// <summary>The space that an embedding carries in its <see cref="Embedding.AdditionalProperties"/>, where caches and stores keep it.</summary>
+/// <summary>
+/// The space that an embedding carries in its <see cref="Embedding.AdditionalProperties"/>, where caches and stores keep it.
+/// </summary>
 public static class EmbeddingSpaces
 {
     /// <summary>Key of the property; its value is the text of an <see cref="EmbeddingSpace"/>.</summary>
@@ -21,7 +23,7 @@ public static class EmbeddingSpaces
     }
 
     /// <summary>Cosine of two embeddings of one space, in [-1, 1].</summary>
-    /// <exception cref="InvalidDataException">One of them says no space, or the spaces differ; the message names both.</exception>
+    /// <exception cref="InvalidDataException">One of them carries no space, or the spaces differ; the message names both.</exception>
     public static float CosineSimilarity(this Embedding<float> first, Embedding<float> second)
     {
         RequireOneSpace([first, second]);
@@ -30,7 +32,8 @@ public static class EmbeddingSpaces
 
     /// <summary>The one space of all the embeddings.</summary>
     /// <exception cref="ArgumentException">There are none.</exception>
-    /// <exception cref="InvalidDataException">One of them says no space, its dimension is not the space's, or two spaces differ.</exception>
+    /// <exception cref="InvalidDataException">One of them carries no space, its dimension is not the space's, or two spaces
+    /// differ.</exception>
     public static EmbeddingSpace RequireOneSpace(IEnumerable<Embedding> embeddings)
     {
         ArgumentNullException.ThrowIfNull(embeddings);

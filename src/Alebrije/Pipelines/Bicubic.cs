@@ -4,9 +4,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// What torch.nn.functional.interpolate(mode="bicubic", antialias=True, align_corners=False) gives: cubic convolution with a = -0.5 (Keys, 1981), widened
-/// when it shrinks, as Pillow's, without rounding to bytes. An upsampler is fed with it (diffusers, pipeline_unclip.py); TorchSharp's interpolate has no
-/// antialias.
+/// Port of torch.nn.functional.interpolate(mode="bicubic", antialias=True, align_corners=False): cubic convolution with a = -0.5 (Keys,
+/// 1981), widened when it shrinks, as Pillow's, without rounding to bytes. An upsampler is fed with it (diffusers, pipeline_unclip.py);
+/// TorchSharp's interpolate has no antialias.
 /// </summary>
 internal static class Bicubic
 {

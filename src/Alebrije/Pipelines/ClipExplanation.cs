@@ -4,14 +4,15 @@ using Alebrije.Preprocessing.Tokenizers;
 namespace Alebrije.Pipelines;
 
 /// <summary>A token and how much a match rests on it.</summary>
-/// <param name="Token">The token as the vocabulary spells it, with <c>&lt;/w&gt;</c> at the end of a word; or a word as it is written.</param>
+/// <param name="Token">The token as the vocabulary spells it, with <c>&lt;/w&gt;</c> at the end of a word; or a word as it is
+/// written.</param>
 /// <param name="Relevance">0 and above; larger is more.</param>
 public sealed record TokenRelevance(string Token, double Relevance);
 
-/// <summary>Where CLIP looked: which patches of a picture and which tokens of a text their match rests on (Chefer et al., 2021).</summary>
+/// <summary>Relevance maps of CLIP: the image patches and text tokens that a match rests on (Chefer et al., 2021).</summary>
 /// <param name="Text">The text.</param>
 /// <param name="Cosine">Cosine of both embeddings.</param>
-/// <param name="Seen">The picture as the image tower sees it: resized and cut.</param>
+/// <param name="Seen">Input of the image tower: resized and cropped.</param>
 /// <param name="Grid">Patches along a side.</param>
 /// <param name="Patches">[grid · grid], row by row: 0 and above, larger is more.</param>
 /// <param name="Tokens">Tokens of the text, without start and end.</param>

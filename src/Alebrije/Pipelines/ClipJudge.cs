@@ -17,7 +17,9 @@ internal sealed record ClipJudge(string Name, TextStage Texts, ImageStage Images
         TextOnly = new() { Ignored = ["vision_model.*", "visual_projection.*", "logit_scale", "*.position_ids"] },
         ImageOnly = new() { Ignored = ["text_model.*", "text_projection.*", "logit_scale", "*.position_ids"] };
 
-    /// <summary>Opens a CLIP in the layout of transformers, or the towers of an unCLIP model such as mini; weights are read when first needed.</summary>
+    /// <summary>
+    /// Opens a CLIP in the layout of transformers, or the towers of an unCLIP model such as mini; weights are read when first needed.
+    /// </summary>
     /// <param name="path">Folder of the model.</param>
     /// <param name="keep">True keeps the towers in memory between two calls.</param>
     /// <exception cref="WeightsException">The folder is neither.</exception>

@@ -9,13 +9,15 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// CLIP as a pair of functions (Radford et al., 2021, fig. 3): texts and pictures to embeddings of unit length in one space. Reads a CLIP folder
-/// of transformers, one of its towers alone, the CLIP inside a pipeline folder (Stable unCLIP and its family), or a run of <c>train clip</c>.
-/// Embedding is safe from several threads at once; dispose last.
+/// CLIP as a pair of functions (Radford et al., 2021, fig. 3): texts and images to embeddings of unit length in one space. Reads a CLIP
+/// folder of transformers, one of its towers alone, the CLIP inside a pipeline folder (Stable unCLIP and its family), or a run of <c>train
+/// clip</c>. Embedding is safe from several threads at once; dispose last.
 /// </summary>
 public sealed class ClipModel : IDisposable
 {
-    /// <summary>The scale that published CLIPs end their training with, and the largest that they allow (Radford et al., 2021, §2.5).</summary>
+    /// <summary>
+    /// The scale that published CLIPs end their training with, and the largest that they allow (Radford et al., 2021, §2.5).
+    /// </summary>
     public const double UsualLogitScale = 100;
 
     private const int ImageBatch = 32;
@@ -44,19 +46,19 @@ public sealed class ClipModel : IDisposable
     /// <summary>The model's name: that of its folder.</summary>
     public string Name => parts.Name;
 
-    /// <summary>Numbers of an embedding.</summary>
+    /// <summary>Width of an embedding.</summary>
     public int Dimensions => parts.Dimensions;
 
     /// <summary>The space of its embeddings: only embeddings of one space may be compared.</summary>
     public EmbeddingSpace Space => space.Value;
 
-    /// <summary>By what cosines are multiplied before the softmax: the checkpoint's own, or <see cref="UsualLogitScale"/> where towers come without one.</summary>
+    /// <summary>Scale of cosines before the softmax: the checkpoint's, or <see cref="UsualLogitScale"/> for towers without one.</summary>
     public double LogitScale => parts.LogitScale;
 
-    /// <summary>How texts become ids; null when the folder has no text tower.</summary>
+    /// <summary>Tokenizer of the text tower; null when the folder has no text tower.</summary>
     public ITextTokenizer? Tokenizer => parts.Text?.Tokenizer;
 
-    /// <summary>How pictures become numbers; null when the folder has no image tower.</summary>
+    /// <summary>Preprocessing of images; null when the folder has no image tower.</summary>
     public ClipImageProcessor? ImageProcessor => parts.Image?.Processor;
 
     /// <summary>Sizes of the image tower where it is a vision transformer, or null.</summary>
@@ -69,12 +71,14 @@ public sealed class ClipModel : IDisposable
     /// </param>
     /// <param name="precision">Number format of the towers; <see cref="Precision.Auto"/> keeps small ones in float32.</param>
     /// <param name="note">
-    /// Told, from the thread that calls, of what the files do not say and was assumed, and later of the parts of texts that were cut
-    /// because they are longer than the text tower reads; null for nobody.
+    /// Called, on the caller's thread, with assumptions made where the files give no value, and later with the parts of texts that were cut
+    /// because they are longer than the text tower reads; may be null.
     /// </param>
-    /// <exception cref="NotSupportedException">int8 where libtorch has no products for it; with a tower that it is not made for, embedding throws this.</exception>
+    /// <exception cref="NotSupportedException">int8 where libtorch has no products for it; with a tower that it is not made for, embedding
+    /// throws this.</exception>
     /// <exception cref="Weights.CheckpointNotFoundException">A folder or file is missing.</exception>
-    /// <exception cref="Weights.WeightsException">There is no CLIP in it, a file is damaged, or tensors do not fit the configuration.</exception>
+    /// <exception cref="Weights.WeightsException">There is no CLIP in it, a file is damaged, or tensors do not fit the
+    /// configuration.</exception>
     public static ClipModel Load(string folder, Precision precision = Precision.Auto, Action<RunNote>? note = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -86,15 +90,15 @@ public sealed class ClipModel : IDisposable
     /// <exception cref="Weights.WeightsException">The folder has none.</exception>
     public static ITextTokenizer LoadTokenizer(string folder) => ClipModelFolder.Open(folder).LoadTokenizer();
 
-    /// <summary>The preparation of pictures alone, without libtorch or weights.</summary>
+    /// <summary>The preparation of images alone, without libtorch or weights.</summary>
     /// <exception cref="Weights.WeightsException">The folder has none.</exception>
     public static ClipImageProcessor LoadImageProcessor(string folder) => ClipModelFolder.Open(folder).LoadImageProcessor();
 
     /// <summary>Embeds texts; one that is too long is cut as the tokenizer cuts it.</summary>
     /// <param name="texts">Any number of texts.</param>
-    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="progress">Called after each batch with the number done.</param>
     /// <param name="cancellation">Stops between batches.</param>
-    /// <returns>[texts][dimensions], unit length; equal to float32 rounding whatever texts are asked together, except in int8.</returns>
+    /// <returns>[texts][dimensions], unit length; equal to float32 rounding for any grouping of the texts, except in int8.</returns>
     /// <exception cref="InvalidOperationException">The model has no text tower.</exception>
     public float[][] EmbedTexts(IReadOnlyList<string> texts, Action<int>? progress = null, CancellationToken cancellation = default)
     {
@@ -113,24 +117,24 @@ public sealed class ClipModel : IDisposable
         return embeddings;
     }
 
-    /// <summary>Embeds picture files.</summary>
+    /// <summary>Embeds image files.</summary>
     /// <param name="paths">Files that Pillow's readers could open: PNG, JPEG, GIF, BMP, WebP.</param>
-    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="progress">Called after each batch with the number done.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <returns>[paths][dimensions], unit length.</returns>
     /// <exception cref="InvalidOperationException">The model has no image tower.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">A file is no picture, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">A file is no image, damaged, cut short or too large.</exception>
     public float[][] EmbedImages(IReadOnlyList<string> paths, Action<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(paths);
         return EmbedImages(paths.Count, i => PillowImage.Load(paths[i]), progress, cancellation);
     }
 
-    /// <summary>Embeds pictures in memory.</summary>
+    /// <summary>Embeds images in memory.</summary>
     /// <inheritdoc cref="EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/>
-    /// <param name="images">Pictures of any size.</param>
-    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="images">Images of any size.</param>
+    /// <param name="progress">Called after each batch with the number done.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <returns>[images][dimensions], unit length.</returns>
     public float[][] EmbedImages(IReadOnlyList<RgbImage> images, Action<int>? progress = null, CancellationToken cancellation = default)
@@ -139,11 +143,11 @@ public sealed class ClipModel : IDisposable
         return EmbedImages(images.Count, i => images[i].ToPillow(), progress, cancellation);
     }
 
-    /// <summary>Embeds pictures that are fetched when their turn comes, so that any number of them fits into memory.</summary>
+    /// <summary>Embeds images that are fetched when their turn comes, so that any number of them fits into memory.</summary>
     /// <inheritdoc cref="EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/>
-    /// <param name="count">How many.</param>
-    /// <param name="read">Gives picture i, 0 to count - 1; called once for each, from several threads at a time.</param>
-    /// <param name="progress">Told how many are done, after every batch.</param>
+    /// <param name="count">Number of results.</param>
+    /// <param name="read">Returns image i, 0 to count - 1; called once for each, from several threads at a time.</param>
+    /// <param name="progress">Called after each batch with the number done.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <returns>[count][dimensions], unit length.</returns>
     public float[][] EmbedImages(int count, Func<int, PillowImage> read, Action<int>? progress = null, CancellationToken cancellation = default)
@@ -158,12 +162,14 @@ public sealed class ClipModel : IDisposable
         return embeddings;
     }
 
-    /// <summary>Embeds pictures that are fetched when their turn comes and handed on batch by batch, in constant memory.</summary>
+    /// <summary>Embeds images that are fetched when their turn comes and handed on batch by batch, in constant memory.</summary>
     /// <inheritdoc cref="EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/>
-    /// <param name="count">How many.</param>
-    /// <param name="read">Gives picture i, 0 to count - 1, or null for one that is left out; called once for each, from several threads at a time.</param>
+    /// <param name="count">Number of results.</param>
+    /// <param name="read">Returns image i, 0 to count - 1, or null for one that is left out; called once for each, from several threads at
+    /// a time.</param>
     /// <param name="embedded">
-    /// Given the number of the first picture of a batch and the batch's embeddings, [batch][dimensions] of unit length, in order; null for one that was left out.
+    /// Given the number of the first image of a batch and the batch's embeddings, [batch][dimensions] of unit length, in order; null for
+    /// one that was left out.
     /// </param>
     /// <param name="cancellation">Stops between batches.</param>
     public void EmbedImages(int count, Func<int, PillowImage?> read, Action<int, float[]?[]> embedded, CancellationToken cancellation = default)
@@ -205,10 +211,10 @@ public sealed class ClipModel : IDisposable
             ? Task.Run(() => Prepare(tower, batches[b], read, cancellation), CancellationToken.None) : Task.FromResult<(float[], int[])>(([], []));
     }
 
-    /// <summary>Says which patches of a picture and which tokens of a text their match rests on (Chefer et al., 2021, §3.1).</summary>
-    /// <param name="image">The picture, of any size and mode.</param>
+    /// <summary>Finds the image patches and text tokens that a match rests on (Chefer et al., 2021, §3.1).</summary>
+    /// <param name="image">The image, of any size and mode.</param>
     /// <param name="text">The text; one that is too long is cut as the tokenizer cuts it.</param>
-    /// <param name="lastLayerOnly">Looks at the last layer of each tower alone, rather than following relevance through all.</param>
+    /// <param name="lastLayerOnly">True if only the last layer of each tower is used, rather than relevance through all.</param>
     /// <exception cref="InvalidOperationException">The model lacks a tower, or one of them has no attention to follow.</exception>
     public ClipExplanation Explain(PillowImage image, string text, bool lastLayerOnly = false)
     {
@@ -244,7 +250,7 @@ public sealed class ClipModel : IDisposable
         parts.Dispose();
     }
 
-    /// <returns>[places, 3, size, size], and the places in the batch of the pictures that were not left out.</returns>
+    /// <returns>[positions, 3, size, size], and the positions in the batch of the images that were not left out.</returns>
     private static (float[] Pixels, int[] Places) Prepare(ClipImageTower tower, int[] batch, Func<int, PillowImage?> read, CancellationToken cancellation)
     {
         var plane = 3 * tower.Size * tower.Size;
@@ -266,7 +272,7 @@ public sealed class ClipModel : IDisposable
             }
         });
 
-        // The first picture that failed is named, whichever thread was faster.
+        // The first image that failed is named, whichever thread was faster.
         if (errors.FirstOrDefault(e => e is not null) is { } first) ExceptionDispatchInfo.Throw(first);
         int[] places = [.. Enumerable.Range(0, batch.Length).Where(i => isThere[i])];
         for (var k = 0; k < places.Length; k++)
@@ -281,7 +287,7 @@ public sealed class ClipModel : IDisposable
         run();
     }
 
-    /// <summary>Puts the rows of a batch, [places, dimensions], where they belong, at unit length.</summary>
+    /// <summary>Stores the rows of a batch, [positions, dimensions], at their positions, at unit length.</summary>
     private void Store(Tensor batch, int[] places, float[]?[] embeddings)
     {
         var values = ClipNetwork.Unit(batch).data<float>().ToArray();                        // [places, dimensions]

@@ -83,7 +83,7 @@ internal sealed class ClipModelParts : IDisposable
         var network = new ClipNetwork(config);
         network.eval();
 
-        // Tables of deviation 1 would drown the words; openai/CLIP begins with these.
+        // openai/CLIP initialises embeddings with these; PyTorch's default std of 1 hides the tokens.
         foreach (var (name, parameter) in network.named_parameters())
             if (name.Contains("embedding", StringComparison.Ordinal) && parameter.dim() <= 2) parameter.mul_(0.02);
         return new ClipModelParts(network);
@@ -101,7 +101,7 @@ internal sealed class ClipModelParts : IDisposable
     }
 }
 
-/// <summary>Where a folder keeps its CLIP; reads no weights.</summary>
+/// <summary>Location of the CLIP in a folder; reads no weights.</summary>
 internal sealed class ClipModelFolder
 {
     private readonly Lazy<OpenClipConfig?> openClipConfig;
@@ -114,7 +114,7 @@ internal sealed class ClipModelFolder
         openClipConfig = new(() => OpenClip is { } openClip ? OpenClipFolder.ConfigOf(openClip) : null);
     }
 
-    /// <summary>What stands behind a model of random weights.</summary>
+    /// <summary>Origin of a model with random weights.</summary>
     public static ClipModelFolder None { get; } = new("random weights");
 
     public string Path { get; }
@@ -132,16 +132,18 @@ internal sealed class ClipModelFolder
     /// <summary>Folder of open_clip's, or a file of openai/CLIP's: both towers in OpenAI's names.</summary>
     public string? OpenClip { get; private init; }
 
-    /// <summary>Sizes of <see cref="OpenClip"/>, read when asked for.</summary>
+    /// <summary>Sizes of <see cref="OpenClip"/>, read on first use.</summary>
     public OpenClipConfig? OpenClipConfig => openClipConfig.Value;
 
     /// <summary>Folder of the tokenizer's files.</summary>
     public string? Tokenizer { get; private set; }
 
-    /// <summary>True where images can be prepared as the checkpoint says.</summary>
+    /// <summary>True if images can be prepared as the checkpoint specifies.</summary>
     public bool HasImageProcessor => OpenClip is not null || processor is not null || TrainedSize is not null;
 
-    /// <summary>Size of the image tower of a run of this project's own trainer, which prepares pictures as transformers does by default.</summary>
+    /// <summary>
+    /// Size of the image tower of a run of this project's own trainer, which prepares images as transformers does by default.
+    /// </summary>
     private int? TrainedSize { get; set; }
 
     public string WhyNoText { get; private set; } = "";
@@ -167,16 +169,18 @@ internal sealed class ClipModelFolder
         return folder;
     }
 
-    /// <summary>Where a CLIP in OpenAI's names is kept: the path itself, or OpenAI's file in it; null where it is of another layout.</summary>
+    /// <summary>Path of a CLIP in OpenAI's names: the path itself, or OpenAI's file in it; null for another layout.</summary>
     public static string? OpenClipOf(string path) => IsPublishedFolder(path) ? null : IsOpenClip(path) ? path : OpenClipFolder.PickleOf(path);
 
     /// <summary>The tokenizer.</summary>
-    /// <exception cref="WeightsException">There is none; the message says why.</exception>
+    /// <exception cref="WeightsException">There is none; the message gives the reason.</exception>
     public ITextTokenizer LoadTokenizer() =>
         (OpenClipConfig is { } config ? OpenClipTokenizer(config.TextCfg) : Tokenizer is { } folder ? ClipTokenizer.Load(folder) : null)
             ?? throw new WeightsException($"{Path} has no tokenizer: {WhyNoText}.");
 
-    /// <summary>A text tower with the tokenizer of the folder; null where that is missing, then <see cref="WhyNoText"/> says why.</summary>
+    /// <summary>
+    /// A text tower with the tokenizer of the folder; null if that is missing, with the reason in <see cref="WhyNoText"/>.
+    /// </summary>
     /// <exception cref="WeightsException">The tokenizer has more symbols than the network.</exception>
     public ClipTextTower? TextTower(ClipTextModel network)
     {
@@ -192,14 +196,14 @@ internal sealed class ClipModelFolder
     }
 
     /// <summary>
-    /// CLIP's tokenizer in the dialect of an open_clip folder or an OpenAI file, or the unigram tokenizer that the folder holds; null where it has neither:
-    /// then <see cref="WhyNoText"/> says why.
+    /// CLIP's tokenizer in the dialect of an open_clip folder or an OpenAI file, or the unigram tokenizer that the folder holds; null where
+    /// it has neither: then <see cref="WhyNoText"/> gives the reason.
     /// </summary>
     private ITextTokenizer? OpenClipTokenizer(OpenClipTextConfig text)
     {
         if (text.HfTokenizerName is not null && UnigramTokenizer.IsIn(Path))
         {
-            // open_clip leaves capitals alone where the tokenizer is not CLIP's, unless it is told otherwise.
+            // open_clip keeps capitals where the tokenizer is not CLIP's, unless configured otherwise.
             var unigram = UnigramTokenizer.LoadForOpenClip(Path, OpenClipPreparation.DialectOf(Path, ClipDialect.OpenClipWhitespace));
             return unigram.VocabularySize <= text.VocabSize ? unigram
                 : throw new WeightsException($"{Path} has {unigram.VocabularySize} symbols, but the text tower knows {text.VocabSize}: tokenizer and weights do not belong together.");
@@ -214,7 +218,7 @@ internal sealed class ClipModelFolder
     }
 
     /// <summary>The preparation of images.</summary>
-    /// <exception cref="WeightsException">There is none; the message says why.</exception>
+    /// <exception cref="WeightsException">There is none; the message gives the reason.</exception>
     public ClipImageProcessor LoadImageProcessor() =>
         OpenClipConfig?.ToClip().VisionConfig.ImageSize is { } side
             ? IsOpenClip(Path) ? OpenClipPreparation.ProcessorOf(Path, side) : ClipImageProcessor.OpenAi(side)
@@ -224,7 +228,9 @@ internal sealed class ClipModelFolder
 
     private static bool IsOpenClip(string path) => File.Exists(System.IO.Path.Combine(path, OpenClipConfig.FileName)) && !IsPublishedFolder(path);
 
-    /// <summary>Folders that hold both layouts are read in transformers'; timm's have a config.json too, of no class that is known here.</summary>
+    /// <summary>
+    /// Folders that hold both layouts are read in transformers'; timm's have a config.json too, of no class that is known here.
+    /// </summary>
     private static bool IsPublishedFolder(string path) => File.Exists(System.IO.Path.Combine(path, "model_index.json"))
         || (File.Exists(System.IO.Path.Combine(path, "config.json")) && ConfigFile.ClassName(path) is { } name && name.StartsWith("CLIP", StringComparison.Ordinal));
 

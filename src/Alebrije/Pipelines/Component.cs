@@ -4,7 +4,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// A part of a pipeline that is read from its files when it is first needed, and let go afterwards unless it is to be kept. For one caller at a time.
+/// A part of a pipeline that is read from its files when it is first needed, and released afterwards unless kept. For one caller
+/// at a time.
 /// </summary>
 internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where T : class, IDisposable
 {
@@ -14,7 +15,7 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
     /// <summary>A part that is there already, and stays.</summary>
     public Component(T value) : this(() => value, keep: true) => this.value = value;
 
-    /// <summary>Whether its weights are in memory.</summary>
+    /// <summary>True if its weights are in memory.</summary>
     public bool IsLoaded => value is not null;
 
     /// <summary>Loads it if need be; it stays until the last loan is disposed.</summary>
@@ -32,7 +33,7 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
         return new Loan(this, value);
     }
 
-    /// <summary>Whether a loan is one of this component.</summary>
+    /// <summary>True if a loan is one of this component.</summary>
     public bool Lends(Loan loan) => ReferenceEquals(loan.Owner, this);
 
     /// <summary>Uses it once.</summary>
@@ -42,7 +43,7 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
         return action(loan.Value);
     }
 
-    /// <summary>Lets it go; the next use loads it again.</summary>
+    /// <summary>Releases it; the next use loads it again.</summary>
     public void Release() => Dispose();
 
     /// <inheritdoc/>

@@ -6,19 +6,19 @@ using Alebrije.Preprocessing.Tokenizers;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// Where an embedding lives: the model that made it, how many numbers it has, and how texts and pictures were prepared for that model.
+/// Identity of an embedding space: the model, the width of its embeddings, and the preparation of texts and images for that model.
 /// A cosine means something only between two embeddings of one space.
 /// </summary>
 /// <param name="Model">Name of the model.</param>
-/// <param name="Dimensions">Numbers of an embedding.</param>
+/// <param name="Dimensions">Width of an embedding.</param>
 /// <param name="Preprocessing">
-/// Fingerprint of the tokenizer and of the preparation of pictures, 16 hexadecimal digits; null where it was not kept, which fits any.
+/// Fingerprint of the tokenizer and of the preparation of images, 16 hexadecimal digits; null where it was not kept, which fits any.
 /// </param>
 public sealed record EmbeddingSpace(string Model, int Dimensions, string? Preprocessing = null)
 {
     private const char Separator = '|';
 
-    /// <summary>Whether embeddings of both spaces may be compared.</summary>
+    /// <summary>True if embeddings of both spaces may be compared.</summary>
     public bool IsSame(EmbeddingSpace other)
     {
         ArgumentNullException.ThrowIfNull(other);

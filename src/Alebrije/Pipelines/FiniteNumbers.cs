@@ -3,12 +3,10 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>
-/// Watches what a network gives. Where numbers overflow in a half-precision format, it names the layer where they first did and goes on in float32.
-/// </summary>
-/// <param name="name">The network, as people know it: its component.</param>
+/// <summary>Checks the outputs of a network; on overflow in half precision, reports the first such layer and uses float32.</summary>
+/// <param name="name">Component name of the network.</param>
 /// <param name="type">Type in which it computes to begin with.</param>
-/// <param name="note">Told what happened, in a sentence; null: nobody.</param>
+/// <param name="note">Called with a sentence on what happened; may be null.</param>
 internal sealed class FiniteNumbers(string name, ScalarType type, Action<RunNote>? note)
 {
     private ScalarType current = type;
@@ -16,7 +14,7 @@ internal sealed class FiniteNumbers(string name, ScalarType type, Action<RunNote
     /// <summary>Runs a network.</summary>
     /// <param name="network">The network, for finding the layer.</param>
     /// <param name="predict">Runs it on inputs of a type.</param>
-    /// <returns>What it gives, float32, all finite.</returns>
+    /// <returns>Its result, float32, all finite.</returns>
     /// <exception cref="InvalidDataException">It gives infinities or NaN in float32 too; the layer is named.</exception>
     public Tensor Run(nn.Module network, Func<ScalarType, Tensor> predict)
     {

@@ -2,7 +2,9 @@ using Alebrije.Weights;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>What a model does when a request leaves it open: <c>generation_config.json</c> beside the index, or the reference pipeline's defaults.</summary>
+/// <summary>
+/// Defaults of a model for open fields of a request: <c>generation_config.json</c> beside the index, or the reference pipeline's.
+/// </summary>
 internal sealed record GenerationDefaults
 {
     /// <summary>Its name beside model_index.json.</summary>
@@ -22,7 +24,7 @@ internal sealed record GenerationDefaults
     /// <summary>Steps of the upsampler, where there is one (diffusers, pipeline_unclip.py).</summary>
     public int UpsamplerSteps { get; init; } = 7;
 
-    /// <summary>0 (as the reference) to 1: how far the upsampler's picture, made small again, is held to the small one (<see cref="Upsampler.Fidelity"/>).</summary>
+    /// <summary>From 0 (as the reference) to 1: fidelity of the upsampler to the small image (<see cref="Upsampler.Fidelity"/>).</summary>
     public double UpsamplerFidelity { get; init; }
 
     /// <summary>Karlo's (diffusers, pipeline_unclip.py).</summary>
@@ -51,7 +53,7 @@ internal sealed record GenerationDefaults
 
     /// <summary>The folder's own values.</summary>
     /// <param name="folder">A pipeline's folder.</param>
-    /// <param name="otherwise">What holds where the folder has none; null: Stable unCLIP's.</param>
+    /// <param name="otherwise">Defaults for a folder that has none; null: Stable unCLIP's.</param>
     public static GenerationDefaults Load(string folder, GenerationDefaults? otherwise = null)
     {
         var file = Path.Combine(folder, FileName);

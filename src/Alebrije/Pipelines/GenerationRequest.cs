@@ -2,7 +2,7 @@ using System.Text.Json.Serialization;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>How a text embedding becomes an image embedding.</summary>
+/// <summary>Kind of prior: the map from a text embedding to an image embedding.</summary>
 public enum PriorKind
 {
     /// <summary>The diffusion prior (Ramesh et al., 2022, §2.2).</summary>
@@ -21,7 +21,7 @@ public enum PriorKind
     Autoregressive,
 }
 
-/// <summary>What people call the priors.</summary>
+/// <summary>Names of the priors.</summary>
 public static class PriorNames
 {
     private static readonly Dictionary<string, PriorKind> Known = new(StringComparer.OrdinalIgnoreCase)
@@ -40,19 +40,19 @@ public static class PriorNames
     public static bool TryParse(string? name, out PriorKind kind) => Known.TryGetValue(name ?? "", out kind);
 }
 
-/// <summary>What a user wants drawn. Constants of a checkpoint are not here; they come with it.</summary>
+/// <summary>Settings of a generation. Constants of a checkpoint are not included; they come with it.</summary>
 public sealed record GenerationRequest
 {
     /// <summary>Most rows or columns, in pixels.</summary>
     internal const int MostSide = 2048;
 
-    /// <summary>What to draw, not empty.</summary>
+    /// <summary>Text prompt, not empty.</summary>
     public required string Prompt { get; init; }
 
-    /// <summary>What to keep away from; reaches the decoder only.</summary>
+    /// <summary>Negative prompt; reaches the decoder only.</summary>
     public string Negative { get; init; } = "";
 
-    /// <summary>Seed of all random numbers; the same seed gives the same picture.</summary>
+    /// <summary>Seed of all random values; the same seed gives the same image.</summary>
     public ulong Seed { get; init; }
 
     /// <summary>Steps of the decoder, 1 to 1000; null takes the model's own number.</summary>
@@ -61,28 +61,34 @@ public sealed record GenerationRequest
     /// <summary>Guidance scale of the decoder, 1 (none) and above; null takes the model's own.</summary>
     public double? Guidance { get; init; }
 
-    /// <summary>How the image embedding is made.</summary>
+    /// <summary>Kind of prior that makes the image embedding.</summary>
     public PriorKind Prior { get; init; }
 
     /// <summary>Steps of the diffusion prior, 2 to 1000; null takes the model's own number.</summary>
     public int? PriorSteps { get; init; }
 
-    /// <summary>Guidance scale of the diffusion or autoregressive prior, 1 (none) and above; null takes the prior's or the model's own.</summary>
+    /// <summary>
+    /// Guidance scale of the diffusion or autoregressive prior, 1 (none) and above; null takes the prior's or the model's own.
+    /// </summary>
     public double? PriorGuidance { get; init; }
 
-    /// <summary>Embeddings that the prior draws, of which the one nearest to the text is kept, 1 to 64; the paper keeps the better of two.</summary>
+    /// <summary>
+    /// Embeddings that the prior draws, of which the one nearest to the text is kept, 1 to 64; the paper keeps the better of two.
+    /// </summary>
     public int PriorCandidates { get; init; } = 1;
 
     /// <summary>
-    /// Side of the picture in pixels: what the model's upsampler makes, or a multiple of the autoencoder's factor that the decoder draws itself; null takes
-    /// the decoder's own.
+    /// Side of the image in pixels: what the model's upsampler makes, or a multiple of the autoencoder's factor that the decoder draws
+    /// itself; null takes the decoder's own.
     /// </summary>
     public int? Size { get; init; }
 
-    /// <summary>DDIM's eta from 0 (the noise it starts from decides everything) to 1; null samples as the model's own sampler does.</summary>
+    /// <summary>
+    /// DDIM's eta from 0 (the noise it starts from decides everything) to 1; null samples as the model's own sampler does.
+    /// </summary>
     public double? Eta { get; init; }
 
-    /// <summary>Pulls the picture towards the prompt by CLIP's gradient; null: not.</summary>
+    /// <summary>CLIP guidance towards the prompt; null: none.</summary>
     public ClipGuidance? ClipGuidance { get; init; }
 
     /// <summary>Steps of the upsampler where <see cref="Size"/> is what it makes, 2 to 1000; null takes the model's own number.</summary>
@@ -96,7 +102,7 @@ public sealed record GenerationRequest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? Width { get; init; }
 
-    /// <summary>Initial image (image to image), noised by <see cref="Strength"/>; the small image for models that enlarge one. Null starts from noise.</summary>
+    /// <summary>Initial image, noised by <see cref="Strength"/>; the small image for upscalers. Null starts from noise.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImageInput? From { get; init; }
 
@@ -104,18 +110,20 @@ public sealed record GenerationRequest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ImageInput? Mask { get; init; }
 
-    /// <summary>Share of the steps taken from <see cref="From"/>, from 0 (the image itself) to 1 (noise alone); null takes the model's own, or 1 with a mask.</summary>
+    /// <summary>Share of steps from <see cref="From"/>: 0 (the image) to 1 (noise); null: the model's own, or 1 with a mask.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? Strength { get; init; }
 
     /// <summary>
-    /// Sampler of the decoder by its name here, in diffusers or in web interfaces, such as <c>euler-a</c>, <c>EulerDiscreteScheduler</c> or "DPM++ 2M Karras"; null
-    /// takes the model's own.
+    /// Sampler of the decoder by its name here, in diffusers or in web interfaces, such as <c>euler-a</c>, <c>EulerDiscreteScheduler</c> or
+    /// "DPM++ 2M Karras"; null takes the model's own.
     /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Scheduler { get; init; }
 
-    /// <summary>From 0 (none) to 1: share by which the standard deviation of the guided prediction is rescaled (Lin et al., 2023, §3.4); null: none.</summary>
+    /// <summary>
+    /// From 0 (none) to 1: share by which the standard deviation of the guided prediction is rescaled (Lin et al., 2023, §3.4); null: none.
+    /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public double? Rescale { get; init; }
 
@@ -137,20 +145,24 @@ public sealed record GenerationRequest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool LongPrompt { get; init; }
 
-    /// <summary>Timestep, 0 to 999, at which the image embedding, or the small image of an upscaler, is noised; null takes the model's own.</summary>
+    /// <summary>
+    /// Timestep, 0 to 999, at which the image embedding, or the small image of an upscaler, is noised; null takes the model's own.
+    /// </summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public int? NoiseLevel { get; init; }
 
-    /// <summary>File of a depth map, light where things are near, for models that draw along one (Kandinsky 2.2's ControlNet); null for all others.</summary>
+    /// <summary>
+    /// File of a depth map, light where things are near, for models that draw along one (Kandinsky 2.2's ControlNet); null for all others.
+    /// </summary>
     public string? DepthMap { get; init; }
 
     /// <summary>
-    /// True draws the first guess alone: the regression from image embedding and text that the denoiser starts from, blurred where they leave a choice. For
-    /// models that have one, such as mini.
+    /// True draws the first guess alone: the regression from image embedding and text that the denoiser starts from, blurred where they
+    /// leave a choice. For models that have one, such as mini.
     /// </summary>
     public bool OnlyGuess { get; init; }
 
-    /// <summary>Looks at the values alone; whether the size fits is the model's to say.</summary>
+    /// <summary>Checks the values alone, not whether the size fits the model.</summary>
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public void Check() => Check(promptNeeded: true);
 
@@ -196,32 +208,37 @@ public sealed record GenerationRequest
     }
 }
 
-/// <summary>Diffusion guided by CLIP, taken literally: the gradient of the cosine between prompt and predicted picture steers the sampler.</summary>
-/// <param name="Scale">How strongly, from 0 to 100; 0.3 is a good start.</param>
-/// <param name="Alone">Whether it takes the place of the image embedding instead of standing beside it.</param>
+/// <summary>
+/// Diffusion guided by CLIP, taken literally: the gradient of the cosine between prompt and predicted image steers the sampler.
+/// </summary>
+/// <param name="Scale">Strength from 0 to 100; 0.3 is a good start.</param>
+/// <param name="Alone">True if it replaces the image embedding instead of standing beside it.</param>
 public sealed record ClipGuidance(double Scale, bool Alone = false);
 
-/// <summary>What a pipeline tells while it works.</summary>
+/// <summary>Progress of a pipeline.</summary>
 /// <param name="Stage"><c>prior</c>, <c>decoder</c>, <c>upsampler</c> or <c>picture</c>.</param>
 /// <param name="Step">Steps done in this stage.</param>
 /// <param name="Of">Steps of this stage.</param>
 public sealed record GenerationProgress(string Stage, int Step, int Of);
 
-/// <summary>A picture and how it came about.</summary>
-/// <param name="Image">The picture.</param>
-/// <param name="Request">What was asked, with every default filled in.</param>
-/// <param name="ClipScore">Cosine between the prompt's and the picture's embedding; null when the model has no image encoder.</param>
-/// <param name="Seconds">Seconds spent per stage: <c>text</c>, <c>prior</c>, <c>decoder</c> and, where it was used, <c>upsampler</c>.</param>
+/// <summary>An image and the settings that made it.</summary>
+/// <param name="Image">The image.</param>
+/// <param name="Request">The request, with every default filled in.</param>
+/// <param name="ClipScore">Cosine between the prompt's and the image's embedding; null when the model has no image encoder.</param>
+/// <param name="Seconds">Seconds spent per stage: <c>text</c>, <c>prior</c>, <c>decoder</c> and, where it was used,
+/// <c>upsampler</c>.</param>
 public sealed record GenerationResult(
     Preprocessing.Imaging.RgbImage Image, GenerationRequest Request, double? ClipScore, IReadOnlyDictionary<string, double> Seconds)
 {
     /// <summary>Name of the folder that the prior came from; null when it was the model's own.</summary>
     public string? PriorFrom { get; init; }
 
-    /// <summary>Name of the CLIP that guided it (<see cref="ImagePipelineOptions.JudgeFolder"/>); null where none from elsewhere did.</summary>
+    /// <summary>
+    /// Name of the CLIP that guided it (<see cref="ImagePipelineOptions.JudgeFolder"/>); null where none from elsewhere did.
+    /// </summary>
     public string? Judge { get; init; }
 
-    /// <summary>Number formats that it came about in.</summary>
+    /// <summary>Floating-point formats used by the generation.</summary>
     public PipelinePrecision? Precision { get; init; }
 
     /// <summary>Threads that computed it.</summary>
@@ -230,7 +247,7 @@ public sealed record GenerationResult(
     /// <summary>Notes of the run for its user; empty as a rule.</summary>
     public IReadOnlyList<RunNote> Notes { get; init; } = [];
 
-    /// <summary>The single file that the model was loaded from, hashed when first asked for; null for folders.</summary>
+    /// <summary>The single file that the model was loaded from, hashed on first use; null for folders.</summary>
     public ModelFile? ModelFile => Single?.Value;
 
     internal Lazy<ModelFile>? Single { get; init; }

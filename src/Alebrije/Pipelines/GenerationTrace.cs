@@ -9,7 +9,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>One stage of a traced run.</summary>
-/// <param name="Name">What it is.</param>
+/// <param name="Name">Name of the stage.</param>
 /// <param name="File">File in the trace's folder.</param>
 /// <param name="Shape">Shape of what the file holds.</param>
 /// <param name="Norm">Euclidean norm of its numbers; null for texts.</param>
@@ -19,7 +19,9 @@ public sealed record TraceStage(
     string Name, string File, IReadOnlyList<long> Shape, double? Norm, string Hash,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] object? Notes = null);
 
-/// <summary>Writes every stage of a run into a folder: arrays as <c>.npy</c>, pictures as <c>.png</c>, and <c>trace.json</c> with their order.</summary>
+/// <summary>
+/// Writes every stage of a run into a folder: arrays as <c>.npy</c>, images as <c>.png</c>, and <c>trace.json</c> with their order.
+/// </summary>
 public sealed class GenerationTrace
 {
     /// <summary>Name of the file with the order of the stages.</summary>
@@ -28,18 +30,18 @@ public sealed class GenerationTrace
     private readonly List<TraceStage> stages = [];
     private readonly string folder;
 
-    /// <param name="folder">Where the files go; made when missing.</param>
+    /// <param name="folder">Folder of the files; made when missing.</param>
     public GenerationTrace(string folder)
     {
         this.folder = folder;
         Directory.CreateDirectory(folder);
     }
 
-    /// <summary>What was written so far, in order.</summary>
+    /// <summary>Entries written so far, in order.</summary>
     public IReadOnlyList<TraceStage> Stages => stages;
 
     /// <summary>Writes <c>trace.json</c>.</summary>
-    /// <param name="header">What is said above the stages: the request, the model.</param>
+    /// <param name="header">Text above the stages: the request, the model.</param>
     public void Finish(object header) =>
         WrittenFile.Write(Path.Combine(folder, IndexFile), JsonSerializer.Serialize(new { run = header, stages }, JsonForms.Indented));
 

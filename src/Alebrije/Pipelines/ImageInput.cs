@@ -15,7 +15,7 @@ public sealed record ImageInput : FileInput
     [JsonConstructor]
     public ImageInput(string? file, string? sha256 = null) : base(file, sha256) { }
 
-    /// <summary>The image, turned by its EXIF orientation; read when first asked for.</summary>
+    /// <summary>The image, turned by its EXIF orientation; read on first use.</summary>
     /// <exception cref="FileNotFoundException">The file is missing.</exception>
     /// <exception cref="ImageFormatException">The file is no image.</exception>
     /// <exception cref="InvalidDataException">The file has another hash than <see cref="FileInput.Sha256"/>.</exception>

@@ -14,12 +14,12 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// DALL-E 2's chain (Ramesh et al., 2022, fig. 2) for every published layout of it, Karlo, Kandinsky 2.1 and 2.2, Stable unCLIP: text to text
-/// embedding, prior to image embedding, decoder to picture. One object serves one call at a time.
+/// DALL-E 2's chain (Ramesh et al., 2022, fig. 2) for every published layout of it, Karlo, Kandinsky 2.1 and 2.2, Stable unCLIP: text to
+/// text embedding, prior to image embedding, decoder to image. One object serves one call at a time.
 /// </summary>
 public sealed class ImagePipeline : IDisposable
 {
-    /// <summary>Most pictures that <see cref="GenerateMany"/> draws at once.</summary>
+    /// <summary>Most images that <see cref="GenerateMany"/> draws at once.</summary>
     public const int LargestBatch = 8;
 
     private readonly PriorStage? embedder;
@@ -42,18 +42,22 @@ public sealed class ImagePipeline : IDisposable
     /// <summary>The model's name: that of its folder or file.</summary>
     public string Name { get; }
 
-    /// <summary>The file that it was loaded from, hashed when first asked for, which takes a second for each gigabyte; null for folders.</summary>
+    /// <summary>
+    /// The file that it was loaded from, hashed on first use, which takes a second for each gigabyte; null for folders.
+    /// </summary>
     public ModelFile? File => Single?.Value;
 
     internal Lazy<ModelFile>? Single { get; private set; }
 
-    /// <summary>Side of the pictures that it was made for, in pixels.</summary>
+    /// <summary>Side of the images that it was made for, in pixels.</summary>
     public int Size => decoder.Traits.Size;
 
-    /// <summary>Side of the pictures that its upsampler makes of them when asked for; null when it has none, or when it always runs.</summary>
+    /// <summary>
+    /// Side of the images that its upsampler makes of them on request; null when it has none, or when it always runs.
+    /// </summary>
     public int? UpsampledSize => stages.Sides is [_, .., var last] ? last : decoder.UpsampledSize;
 
-    /// <summary>Number formats in which it computes here, <see cref="Precision.Auto"/> resolved.</summary>
+    /// <summary>Floating-point formats of its computations here, <see cref="Precision.Auto"/> resolved.</summary>
     public PipelinePrecision Precision => new(FormatOf(decoder.Type), FormatOf(embedder?.Type ?? decoder.Type));
 
     /// <summary>Kinds of prior that this model has.</summary>
@@ -62,13 +66,13 @@ public sealed class ImagePipeline : IDisposable
     /// <summary>The kind of the prior that was taken from elsewhere when loading; null when none was.</summary>
     public PriorKind? PriorFromElsewhere { get; private set; }
 
-    /// <summary>Whether it looks at pictures: variations, interpolation, differences by text, scores.</summary>
+    /// <summary>True if it embeds images: variations, interpolation, differences by text, scores.</summary>
     public bool HasImageEncoder => embedder?.HasPictures ?? false;
 
     /// <summary>True if CLIP scores its images: its own, or that of <see cref="ImagePipelineOptions.JudgeFolder"/>.</summary>
     public bool HasScores => judge is not null || HasImageEncoder;
 
-    /// <summary>Directions in which pictures differ, where the model brings them; null otherwise.</summary>
+    /// <summary>Directions in which images differ, where the model brings them; null otherwise.</summary>
     internal EmbeddingBasis? Basis() => EmbeddingBasis.Of(Embedder.Priors);
 
     /// <summary>False of models that draw from text without image embeddings.</summary>
@@ -86,7 +90,8 @@ public sealed class ImagePipeline : IDisposable
     /// <param name="options">Null: its own prior, automatic precision.</param>
     /// <exception cref="CheckpointNotFoundException">A file is missing.</exception>
     /// <exception cref="WeightsException">
-    /// A file is damaged, or the class is not one of unCLIP; thrown later, when a network's turn comes, where its tensors do not fit its configuration.
+    /// A file is damaged, or the class is not one of unCLIP; thrown later, when a network's turn comes, where its tensors do not fit its
+    /// configuration.
     /// </exception>
     public static ImagePipeline Load(string folder, ImagePipelineOptions? options = null)
     {
@@ -137,8 +142,9 @@ public sealed class ImagePipeline : IDisposable
         }
     }
 
-    /// <summary>Takes a prior from another folder in place of the model's own of that kind; a request then asks for the kind.</summary>
-    /// <param name="folder">A prior's folder (<c>config.json</c> and weights), or a pipeline's, of which the component <c>prior</c> is taken.</param>
+    /// <summary>Takes a prior from another folder in place of the model's own of that kind; a request selects it by kind.</summary>
+    /// <param name="folder">A prior's folder (<c>config.json</c> and weights), or a pipeline's, of which the component <c>prior</c> is
+    /// taken.</param>
     /// <returns>The prior's kind.</returns>
     /// <exception cref="CheckpointNotFoundException">The folder holds no prior.</exception>
     /// <exception cref="WeightsException">Its embedding space is not that of this model, or a file is damaged.</exception>
@@ -148,19 +154,19 @@ public sealed class ImagePipeline : IDisposable
         return (PriorFromElsewhere = Embedder.UsePrior(folder)).Value;
     }
 
-    /// <summary>What a picture will take on this machine; takes about a second, and reads no weights.</summary>
-    /// <param name="request">What is to be drawn.</param>
+    /// <summary>Estimates the cost of an image on this machine; takes about a second, and reads no weights.</summary>
+    /// <param name="request">The request to estimate.</param>
     /// <exception cref="ArgumentException">The request has a value out of its range.</exception>
     public GenerationEstimate Estimate(GenerationRequest request) =>
         estimate?.Invoke(Complete(request)) ?? throw new InvalidOperationException($"{Name} was not opened from a folder, so nothing is known of its sizes.");
 
-    /// <summary>Draws a picture.</summary>
-    /// <param name="request">What to draw.</param>
+    /// <summary>Draws an image.</summary>
+    /// <param name="request">The request to draw.</param>
     /// <param name="progress">Called after every step.</param>
     /// <param name="trace">Gets every stage when given.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <exception cref="ArgumentException">The request has a value out of its range, or the size is not one of the model's.</exception>
-    /// <exception cref="InvalidOperationException">The folder has no prior of the kind that was asked for.</exception>
+    /// <exception cref="InvalidOperationException">The folder has no prior of the requested kind.</exception>
     public GenerationResult Generate(
         GenerationRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null, CancellationToken cancellation = default)
     {
@@ -169,16 +175,16 @@ public sealed class ImagePipeline : IDisposable
     }
 
     /// <summary>
-    /// Draws many pictures. Neighbours that differ in prompt, negative prompt and seed alone share the calls of the denoiser, as many as half of the free memory
-    /// has room for, at most <see cref="LargestBatch"/>. Each has the noise that it has when it is drawn alone; the products of a batch may round otherwise, so
-    /// that bytes may differ by 1 of 255.
+    /// Draws many images. Neighbours that differ in prompt, negative prompt and seed alone share the calls of the denoiser, as many as
+    /// half of the free memory has room for, at most <see cref="LargestBatch"/>. Each has the noise that it has when it is drawn alone; the
+    /// products of a batch may round otherwise, so that bytes may differ by 1 of 255.
     /// </summary>
-    /// <param name="requests">What to draw.</param>
+    /// <param name="requests">The requests to draw.</param>
     /// <param name="progress">Called after every step of every batch.</param>
     /// <param name="cancellation">Stops between two steps; what was returned before stays.</param>
-    /// <returns>The pictures in the order of the requests, batch by batch; seconds are a picture's share of those of its batch.</returns>
+    /// <returns>The images in the order of the requests, batch by batch; seconds are an image's share of those of its batch.</returns>
     /// <exception cref="ArgumentException">A request has a value out of its range; nothing is drawn.</exception>
-    /// <exception cref="InvalidOperationException">The folder has no prior of the kind that was asked for; nothing is drawn.</exception>
+    /// <exception cref="InvalidOperationException">The folder has no prior of the requested kind; nothing is drawn.</exception>
     public IEnumerable<GenerationResult> GenerateMany(
         IEnumerable<GenerationRequest> requests, Action<GenerationProgress>? progress = null, CancellationToken cancellation = default)
     {
@@ -190,7 +196,7 @@ public sealed class ImagePipeline : IDisposable
         {
             for (var from = 0; from < complete.Length;)
             {
-                // The memory of a picture is estimated once for all neighbours alike.
+                // The memory of an image is estimated once for all neighbours alike.
                 var alike = complete[from..].TakeWhile(request => SharesBatch(request, complete[from])).ToArray();
                 var size = alike.Length == 1 ? 1 : Math.Min(LargestBatch, batchSize?.Invoke(alike[0]) ?? LargestBatch);
                 foreach (var batch in alike.Chunk(size))
@@ -200,7 +206,9 @@ public sealed class ImagePipeline : IDisposable
         }
     }
 
-    /// <summary>True of requests that differ in prompt, negative prompt and seed alone, and whose conditions can stand in one batch.</summary>
+    /// <summary>
+    /// True of requests that differ in prompt, negative prompt and seed alone, and whose conditions can stand in one batch.
+    /// </summary>
     private bool SharesBatch(GenerationRequest request, GenerationRequest first) => ReferenceEquals(request, first)
         || (request with { Prompt = first.Prompt, Negative = first.Negative, Seed = first.Seed } == first
             // A long prompt lengthens all texts of its batch.
@@ -230,12 +238,11 @@ public sealed class ImagePipeline : IDisposable
         ];
     }
 
-    /// <summary>
-    /// The path of every image: prior, decoder, upsampler. Requests of users, experiments, evaluations and the fixtures of <c>verify</c> all come here.
-    /// </summary>
+    /// <summary>The path of every image: prior, decoder, upsampler; shared by requests, experiments, evaluations and verify.</summary>
     /// <param name="requests">With every default filled in, different in prompt, negative prompt and seed alone.</param>
-    /// <param name="noise">Random numbers of all stages, one stream for each request, or recorded ones.</param>
-    /// <param name="given">Conditions that replace those of the requests where they are not null; an image embedding replaces the prior.</param>
+    /// <param name="noise">Source of random values for all stages, one stream for each request, or recorded ones.</param>
+    /// <param name="given">Conditions that replace those of the requests where they are not null; an image embedding replaces the
+    /// prior.</param>
     /// <param name="start">Noise at the start of the decoder, as from inversion; null draws it.</param>
     /// <param name="listeners">Callbacks.</param>
     internal DrawnImages Draw(
@@ -325,7 +332,8 @@ public sealed class ImagePipeline : IDisposable
     private static DrawConditions Conditions(IReadOnlyList<GenerationRequest> requests, DrawConditions given, DrawingStage stage)
     {
         var (request, traits) = (requests[0], stage.Decoder.Traits);
-        // The image of a request is the small one of a model that enlarges images, and the initial one of every other, throughout its stages.
+        // The image of a request is the small one of a model that enlarges images, and the initial one of every other, throughout its
+        // stages.
         var isSmall = traits.Enlarges && stage.Name == "decoder";
         var (from, mask) = traits.TakesInitial && !isSmall ? (request.From, request.Mask) : (null, null);
         return given with
@@ -346,7 +354,7 @@ public sealed class ImagePipeline : IDisposable
     /// <summary>Texts whose embeddings lie nearest to that of a prompt, by cosine.</summary>
     /// <param name="prompt">The prompt.</param>
     /// <param name="texts">Texts to choose from.</param>
-    /// <param name="count">How many, the nearest first.</param>
+    /// <param name="count">Number of results, the nearest first.</param>
     /// <exception cref="InvalidOperationException">The model has no text encoder.</exception>
     public IReadOnlyList<string> NearestTexts(string prompt, IReadOnlyList<string> texts, int count)
     {
@@ -371,7 +379,7 @@ public sealed class ImagePipeline : IDisposable
 
     /// <summary>A pull towards a text embedding.</summary>
     /// <param name="text">[1, features]</param>
-    /// <param name="scale">How strong it is.</param>
+    /// <param name="scale">Scale of the gradient.</param>
     private ImagePull Towards(Tensor text, double scale)
     {
         var target = ClipNetwork.Unit(text);

@@ -6,14 +6,14 @@ namespace Alebrije.Pipelines;
 public sealed record ImagePipelineOptions
 {
     /// <summary>
-    /// A prior from elsewhere: a prior's own folder, or a pipeline's, which to decoders that come without text encoder and prior brings these too.
-    /// Null takes the pipeline's own.
+    /// A prior from elsewhere: a prior's own folder, or a pipeline's, which to decoders that come without text encoder and prior brings
+    /// these too. Null takes the pipeline's own.
     /// </summary>
     public string? PriorFolder { get; init; }
 
     /// <summary>
-    /// Folders that a model is published with: the prior's pipeline of a Kandinsky decoder, the later stages of DeepFloyd IF in their order. Null looks beside
-    /// the model's folder; of DeepFloyd IF an empty list takes the first stage alone.
+    /// Folders that a model is published with: the prior's pipeline of a Kandinsky decoder, the later stages of DeepFloyd IF in their
+    /// order. Null searches beside the model's folder; for DeepFloyd IF an empty list takes the first stage alone.
     /// </summary>
     public IReadOnlyList<string>? CompanionFolders { get; init; }
 
@@ -26,15 +26,15 @@ public sealed record ImagePipelineOptions
     /// <summary>Number format of the large networks; noise, samplers and norms stay float32.</summary>
     public Precision Precision { get; init; } = Precision.Auto;
 
-    /// <summary>Number format of priors; null takes bf16 only where <see cref="Precision"/> asks for it by name, for errors of a prior go on through all that follows.</summary>
+    /// <summary>Format of priors; null: bf16 only if <see cref="Precision"/> names it, because a prior's errors propagate.</summary>
     public Precision? PriorPrecision { get; init; }
 
     /// <summary>True loads a decoder alone, for image embeddings that are given.</summary>
     internal bool WithoutPrior { get; init; }
 
     /// <summary>
-    /// Whether networks stay in memory between two pictures; false reads each when it is needed and lets it go; null keeps them where they take less
-    /// than half of the memory that is free.
+    /// True if networks stay in memory between two images; false reads each when needed and releases it; null keeps them where they take
+    /// less than half of the memory that is free.
     /// </summary>
     public bool? KeepLoaded { get; init; }
 }

@@ -5,8 +5,8 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>CLIP's preparation of pictures and its image tower.</summary>
-/// <param name="processor">Picture to pixels.</param>
+/// <summary>CLIP's preparation of images and its image tower.</summary>
+/// <param name="processor">Image to pixels.</param>
 /// <param name="encoder">Pixels to embedding; it has a projection.</param>
 /// <param name="side">Side of the pixels.</param>
 internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVisionModel> encoder, int side) : IDisposable
@@ -20,14 +20,16 @@ internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVis
     }
 
     /// <summary>Image embeddings.</summary>
-    /// <returns>[pictures, features], not normalised</returns>
+    /// <returns>[images, features], not normalised</returns>
     public Tensor Encode(IReadOnlyList<RgbImage> pictures)
     {
         using var scope = NewDisposeScope();
         return EncodePixels(tensor(pictures.SelectMany(processor.Prepare).ToArray(), [pictures.Count, 3, side, side])).MoveToOuterDisposeScope();
     }
 
-    /// <summary>Embedding of pixels that are all zero after normalisation, a picture of the mean colour: what Kandinsky guides away from.</summary>
+    /// <summary>
+    /// Embedding of pixels that are all zero after normalisation, an image of the mean colour: what Kandinsky guides away from.
+    /// </summary>
     /// <returns>[1, features]</returns>
     public Tensor EncodeMeanColour()
     {
@@ -42,7 +44,7 @@ internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVis
 
     /// <summary>Pixels as the tower takes them, differentiable: resized bicubically without rounding to bytes, and normalised.</summary>
     /// <param name="pixels">[batch, 3, h, w] in [-1, 1], of any size.</param>
-    /// <param name="options">Mean and deviation.</param>
+    /// <param name="options">Mean and standard deviation.</param>
     /// <param name="side">Side of the tower's pixels.</param>
     /// <returns>[batch, 3, side, side]</returns>
     public static Tensor Prepare(Tensor pixels, ClipImageOptions options, int side)

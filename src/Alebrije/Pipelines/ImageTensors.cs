@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>Pictures as tensors and back.</summary>
+/// <summary>Images as tensors and back.</summary>
 internal static class ImageTensors
 {
     /// <param name="pixels">[batch, 3, h, w], clamped to [0, 1].</param>
@@ -15,7 +15,7 @@ internal static class ImageTensors
             .Select(i => RgbImage.FromPlanes(pixels[i].to(ScalarType.Float32).contiguous().data<float>().ToArray(), w, h))];
     }
 
-    /// <summary>Pixels of a picture as autoencoders take them (diffusers, pipelines/kandinsky2_2, prepare_image).</summary>
+    /// <summary>Pixels of an image as autoencoders take them (diffusers, pipelines/kandinsky2_2, prepare_image).</summary>
     /// <returns>[1, 3, h, w] in [-1, 1]</returns>
     public static Tensor FromImage(RgbImage picture)
     {
@@ -41,8 +41,8 @@ internal static class ImageTensors
     /// <summary>The pixels of an image in the form of masks and resizing.</summary>
     public static PillowImage ToPillow(this RgbImage image) => new(PixelMode.Rgb, image.Width, image.Height, image.Pixels);
 
-    /// <summary>A mask of a picture's size: bright is 1.</summary>
-    /// <param name="mask">Any picture; half of white and more counts as bright.</param>
+    /// <summary>A mask of an image's size: bright is 1.</summary>
+    /// <param name="mask">Any image; half of white and more counts as bright.</param>
     /// <param name="height">Rows wanted.</param>
     /// <param name="width">Columns wanted.</param>
     /// <returns>[1, 1, height, width] of 0 and 1</returns>

@@ -8,11 +8,11 @@ using Alebrije.Weights;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>How texts and pictures are prepared for a folder of open_clip.</summary>
+/// <summary>Preparation of texts and images for a folder of open_clip.</summary>
 internal static class OpenClipPreparation
 {
-    /// <summary>How open_clip prepares pictures for a folder's model: its <c>preprocess_cfg</c>, else the library's defaults.</summary>
-    /// <exception cref="WeightsException">It asks for a way that is not known.</exception>
+    /// <summary>Preprocessing of images for a folder's model: its <c>preprocess_cfg</c>, else open_clip's defaults.</summary>
+    /// <exception cref="WeightsException">It specifies an unsupported method.</exception>
     public static ClipImageProcessor ProcessorOf(string folder, int size)
     {
         var path = Path.Combine(folder, OpenClipConfig.FileName);
@@ -40,7 +40,7 @@ internal static class OpenClipPreparation
 
     /// <summary>Rules for texts that open_clip's <c>tokenizer_kwargs</c> ask for.</summary>
     /// <param name="folder">The model's folder.</param>
-    /// <param name="otherwise">Where they ask for none.</param>
+    /// <param name="otherwise">Value used when they specify none.</param>
     public static ClipDialect DialectOf(string folder, ClipDialect otherwise = ClipDialect.OpenClip)
     {
         var path = Path.Combine(folder, OpenClipConfig.FileName);
@@ -56,7 +56,10 @@ internal static class OpenClipPreparation
         };
     }
 
-    /// <summary>Another rule for texts than <see cref="DialectOf"/> reads that a config asks for, as it stands there, or null (open_clip, tokenizer.py, SimpleTokenizer).</summary>
+    /// <summary>
+    /// Another rule for texts than <see cref="DialectOf"/> reads that a config specifies, verbatim, or null (open_clip,
+    /// tokenizer.py, SimpleTokenizer).
+    /// </summary>
     public static string? UnknownRule(string folder)
     {
         var root = ConfigFile.ReadObject(Path.Combine(folder, OpenClipConfig.FileName));

@@ -101,8 +101,8 @@ internal static class PipelineFamilies
     }
 
     /// <summary>
-    /// The later stages of DeepFloyd IF's first one: those of the options, else the folders <c>stage-2</c> and <c>stage-3</c> in its own, else those beside it, which
-    /// people keep under the names of their repositories.
+    /// The later stages of DeepFloyd IF's first one: those of the options, else the folders <c>stage-2</c> and <c>stage-3</c> in its own,
+    /// else those beside it, kept under the names of their repositories.
     /// </summary>
     /// <exception cref="WeightsException">A stage is none, or several folders beside the first stage are.</exception>
     internal static IReadOnlyList<PipelineFolder> LaterStages(PipelineFolder folder, ImagePipelineOptions options)
@@ -148,7 +148,7 @@ internal static class PipelineFamilies
     private static PriorStage KarloEmbedder(PipelineFolder folder, TextStage texts, ScalarType type, bool keep) =>
         new(folder, (texts, Pictures(folder, keep)), texts.Features, keep, type, "prior_scheduler");
 
-    /// <summary>The first half of Stable unCLIP: a text tower of the prior's own, or none where pictures alone are varied.</summary>
+    /// <summary>The first half of Stable unCLIP: a text tower of the prior's own, or none where images alone are varied.</summary>
     internal static PriorStage StableEmbedder(PipelineFolder folder, ScalarType type, bool keep)
     {
         var features = ConfigFile.Read<StableUnClipImageNormalizerConfig>(folder.Of("image_normalizer")).EmbeddingDim;
@@ -159,7 +159,7 @@ internal static class PipelineFamilies
     private static ImageStage? Pictures(PipelineFolder folder, bool keep) =>
         folder.Has("image_encoder") ? ImageStage.Of(folder, "feature_extractor", "image_encoder", keep) : null;
 
-    /// <summary>Two folders with CLIP's text tower have to have the same one: equal numbers of features alone say little.</summary>
+    /// <summary>Requires the same CLIP text tower in two folders: equal widths alone do not prove it.</summary>
     private static void RequireOneSpace(PipelineFolder decoder, PipelineFolder prior)
     {
         if (Fingerprint(decoder) is { } ours && Fingerprint(prior) is { } theirs && ours != theirs)
@@ -171,7 +171,7 @@ internal static class PipelineFamilies
 
     private static string? Fingerprint(PipelineFolder folder) => TextStage.FingerprintOf(folder, folder.Has("prior_text_encoder") ? "prior_text_encoder" : "text_encoder");
 
-    /// <summary>Kandinsky is published as two repositories, whose folders people keep beside each other under their own names.</summary>
+    /// <summary>Kandinsky is published as two repositories, whose folders are kept beside each other under their own names.</summary>
     private static PipelineFolder KandinskyPriorBeside(PipelineFolder decoder)
     {
         var wanted = decoder.ClassName.StartsWith("KandinskyV22", StringComparison.Ordinal) ? "KandinskyV22Prior" : "KandinskyPrior";

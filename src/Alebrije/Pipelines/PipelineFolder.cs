@@ -10,8 +10,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// A published pipeline folder: <c>model_index.json</c> names the components and their classes, each in a folder of its own. A checkpoint of one file is
-/// opened as such a folder too (<see cref="SingleFilePipeline"/>).
+/// A published pipeline folder: <c>model_index.json</c> names the components and their classes, each in a folder of its own. A checkpoint
+/// of one file is opened as such a folder too (<see cref="SingleFilePipeline"/>).
 /// </summary>
 internal class PipelineFolder
 {
@@ -31,7 +31,7 @@ internal class PipelineFolder
     /// <summary>Its own name.</summary>
     public string Name { get; }
 
-    /// <summary>The file that all networks are in, hashed when first asked for; null: a folder.</summary>
+    /// <summary>The file that all networks are in, hashed on first use; null: a folder.</summary>
     public virtual Lazy<ModelFile>? File => null;
 
     /// <summary>Class of the pipeline, such as <c>StableUnCLIPPipeline</c>.</summary>
@@ -63,10 +63,10 @@ internal class PipelineFolder
     /// <summary>A switch of the index; false where it is not set.</summary>
     public virtual bool Flag(string name) => flags.Contains(name);
 
-    /// <summary>Whether a folder is a pipeline's.</summary>
+    /// <summary>True if a folder is a pipeline's.</summary>
     public static bool IsOne(string path) => System.IO.File.Exists(System.IO.Path.Combine(path, "model_index.json"));
 
-    /// <summary>Whether the index lists a component.</summary>
+    /// <summary>True if the index lists a component.</summary>
     public bool Has(string component) => classes.ContainsKey(component);
 
     /// <summary>A component's folder.</summary>
@@ -101,8 +101,8 @@ internal class PipelineFolder
             .Select(file => new FileInfo(file).Length);
 
     /// <summary>
-    /// Opens the weights of every network that is there, and reads none: networks are loaded when their turn comes, but a file that is missing or cut short
-    /// is refused before anything is computed.
+    /// Opens the weights of every network that is there, and reads none: networks are loaded when their turn comes, but a file that is
+    /// missing or cut short is refused before anything is computed.
     /// </summary>
     /// <exception cref="CheckpointNotFoundException">A network has no weights.</exception>
     /// <exception cref="WeightsException">A file is damaged.</exception>

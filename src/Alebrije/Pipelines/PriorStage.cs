@@ -14,13 +14,14 @@ namespace Alebrije.Pipelines;
 /// <summary>Image embeddings drawn for texts.</summary>
 /// <param name="Image">[batch, features] on CLIP's scale.</param>
 /// <param name="Text">[batch, features]: the text embeddings.</param>
-/// <param name="Negative">[1 or batch, features]: negative image embedding for classifier-free guidance; null: the decoder supplies its own.</param>
+/// <param name="Negative">[1 or batch, features]: negative image embedding for classifier-free guidance; null: the decoder supplies its
+/// own.</param>
 /// <param name="TextSeconds">Seconds that the texts took, of all.</param>
 internal sealed record DrawnEmbedding(Tensor Image, Tensor Text, Tensor? Negative, double TextSeconds);
 
 /// <summary>
-/// The first half of unCLIP, the same in Karlo, Kandinsky and Stable unCLIP: CLIP's towers and the priors between them, each where the folder has it,
-/// read when first needed.
+/// The first half of unCLIP, the same in Karlo, Kandinsky and Stable unCLIP: CLIP's towers and the priors between them, each where the
+/// folder has it, read when first needed.
 /// </summary>
 internal sealed class PriorStage : IDisposable
 {
@@ -36,9 +37,9 @@ internal sealed class PriorStage : IDisposable
     private PriorConditions? empty;
 
     /// <param name="folder">The folder of texts and priors.</param>
-    /// <param name="towers">The text tower, null where pictures alone are looked at, and the image tower, or null.</param>
-    /// <param name="features">Numbers of an image embedding.</param>
-    /// <param name="keep">Whether priors stay in memory between two pictures.</param>
+    /// <param name="towers">The text tower, null if only images are embedded, and the image tower, or null.</param>
+    /// <param name="features">Width of an image embedding.</param>
+    /// <param name="keep">True if priors stay in memory between two images.</param>
     /// <param name="type">Type of the products of priors.</param>
     /// <param name="schedulerName">Component of the prior's scheduler.</param>
     public PriorStage(PipelineFolder folder, (TextStage? Texts, ImageStage? Images) towers, int features, bool keep, ScalarType type, string schedulerName)
@@ -51,26 +52,26 @@ internal sealed class PriorStage : IDisposable
         if (folder.Has("prior")) Add(PriorFolder.KindOf(folder.Of("prior")), folder.Of("prior"));
     }
 
-    /// <summary>Its priors; none but <see cref="PriorKind.None"/> where it only looks at pictures.</summary>
+    /// <summary>Its priors; none but <see cref="PriorKind.None"/> if it only embeds images.</summary>
     public PriorSet Priors { get; }
 
-    /// <summary>Whether the decoder is guided away from a picture of one colour, as Kandinsky's is.</summary>
+    /// <summary>True if the decoder is guided away from an image of one colour, as Kandinsky's is.</summary>
     public bool GuidesAwayFromMeanColour { get; init; }
 
-    /// <summary>Numbers of an image embedding.</summary>
+    /// <summary>Width of an image embedding.</summary>
     public int Features { get; }
 
     /// <summary>Type of the products of priors.</summary>
     public ScalarType Type => type;
 
-    /// <summary>Whether it embeds pictures.</summary>
+    /// <summary>True if it embeds images.</summary>
     public bool HasPictures => images is not null;
 
     /// <summary>
-    /// Takes a prior from a folder, alone or of a pipeline, in place of the one of its kind; of a pipeline its scheduler too, and its text tower where
-    /// there is none here.
+    /// Takes a prior from a folder, alone or of a pipeline, in place of the one of its kind; of a pipeline its scheduler too, and its text
+    /// tower where there is none here.
     /// </summary>
-    /// <returns>What it is.</returns>
+    /// <returns>The kind of prior.</returns>
     /// <exception cref="CheckpointNotFoundException">There is none.</exception>
     /// <exception cref="WeightsException">It is of another embedding space, or damaged.</exception>
     public PriorKind UsePrior(string path)
@@ -107,13 +108,14 @@ internal sealed class PriorStage : IDisposable
         return loaded.Kind;
     }
 
-    /// <summary>True if a request's embedding can be drawn in a batch with others: not where a negative text shares the batch with its prompt.</summary>
+    /// <summary>
+    /// True if a request's embedding can be drawn in a batch with others: not where a negative text shares the batch with its prompt.
+    /// </summary>
     public bool DrawsInBatches(GenerationRequest request) => !GuidesAwayFrom(request);
 
-    /// <summary>
-    /// Draws an image embedding for the prompt of each request; of several candidates the one with the largest cosine to the text embedding is kept.
-    /// </summary>
-    /// <param name="requests">With every default filled in, different in prompt, negative prompt and seed alone; one where <see cref="DrawsInBatches"/> is false.</param>
+    /// <summary>Draws an image embedding per request; of several candidates, the one nearest to the text embedding is kept.</summary>
+    /// <param name="requests">With every default filled in, different in prompt, negative prompt and seed alone; one where
+    /// <see cref="DrawsInBatches"/> is false.</param>
     /// <param name="noise">Random numbers, one stream for each request.</param>
     /// <param name="options">Start, callbacks and trace; steps, guidance and candidates are those of the requests.</param>
     /// <param name="note">Called with a sentence about texts that were cut.</param>
@@ -156,7 +158,7 @@ internal sealed class PriorStage : IDisposable
     /// <summary>Text embeddings, [texts, features], not normalised.</summary>
     public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<RunNote>? note = null) => Tower.Encode(prompts, trace: null, note).TextEmbedding;
 
-    /// <summary>Image embeddings, [pictures, features], not normalised.</summary>
+    /// <summary>Image embeddings, [images, features], not normalised.</summary>
     public Tensor EncodeImages(IReadOnlyList<RgbImage> pictures) => Images.Encode(pictures);
 
     /// <summary>Image embeddings of pixels, differentiable.</summary>
@@ -164,13 +166,13 @@ internal sealed class PriorStage : IDisposable
     /// <returns>[batch, features]</returns>
     public Tensor EncodePixels(Tensor pixels) => Images.EncodeRange(pixels);
 
-    /// <exception cref="InvalidOperationException">It embeds no pictures.</exception>
+    /// <exception cref="InvalidOperationException">It embeds no images.</exception>
     public void RequireImages() => _ = Images;
 
     /// <summary>Keeps the image tower in memory until disposed.</summary>
     public IDisposable HoldImages() => Images.Hold();
 
-    /// <summary>[1, features]: what the decoder is guided away from where nothing else is said, or null where that is the decoder's own matter.</summary>
+    /// <summary>[1, features]: default negative image embedding for classifier-free guidance; null: the decoder supplies its own.</summary>
     public Tensor? Negative() => GuidesAwayFromMeanColour ? Images.EncodeMeanColour() : null;
 
     /// <inheritdoc/>
@@ -192,8 +194,8 @@ internal sealed class PriorStage : IDisposable
     private void Add(PriorKind kind, string path) => Priors.Add(kind, () => PriorFolder.Load(path, Scheduler(schedulerConfig, folder), type), PriorFolder.GuidanceOf(kind, path));
 
     /// <summary>
-    /// The reference's Stable unCLIP calls UnCLIPScheduler.step without the next timestep, so each step goes from t to t - 1 only, whatever the grid
-    /// (pipeline_stable_unclip.py); its numbers are kept for checkpoints that name this class.
+    /// The reference's Stable unCLIP calls UnCLIPScheduler.step without the next timestep, so each step goes from t to t - 1 only, whatever
+    /// the grid (pipeline_stable_unclip.py); its numbers are kept for checkpoints that name this class.
     /// </summary>
     private static Func<IScheduler> Scheduler(SchedulerConfig? config, PipelineFolder folder) => () =>
         config is null ? throw new CheckpointNotFoundException($"{folder.Path} says nothing of its prior's scheduler.")

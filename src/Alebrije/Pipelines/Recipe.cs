@@ -7,18 +7,18 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>How a picture was made, read from its file.</summary>
+/// <summary>Settings that made an image, read from its file.</summary>
 /// <param name="Model">Name of the model.</param>
 /// <param name="PriorFrom">Name of the model or folder that its prior came from; null for the model's own.</param>
-/// <param name="Request">What was asked of <c>imagine</c>, or null.</param>
-/// <param name="Experiment">What was asked of an experiment, or null.</param>
-/// <param name="Picture">Number of the experiment's picture; null for its sheet.</param>
+/// <param name="Request">Request to <c>imagine</c>, or null.</param>
+/// <param name="Experiment">Request for an experiment, or null.</param>
+/// <param name="Picture">Number of the experiment's image; null for its sheet.</param>
 public sealed record PictureRecipe(string Model, string? PriorFrom, GenerationRequest? Request, PictureExperiment? Experiment, int? Picture)
 {
     /// <summary>Name of the CLIP that guided it; null for the model's own, or none.</summary>
     public string? Judge { get; init; }
 
-    /// <summary>Number formats that it came about in; null where the file does not say so.</summary>
+    /// <summary>Floating-point formats used by the generation; null if the file does not contain them.</summary>
     public PipelinePrecision? Precision { get; init; }
 
     /// <summary>Threads that computed it; null where the file does not say so.</summary>
@@ -37,7 +37,7 @@ public sealed record PictureRecipe(string Model, string? PriorFrom, GenerationRe
     }
 }
 
-/// <summary>What a picture's file says of how it was made: a line that other tools read, and all of it as JSON.</summary>
+/// <summary>Metadata in an image's file on its generation: a line that other tools read, and the full record as JSON.</summary>
 public static class Recipe
 {
     /// <summary>Keyword of the text chunk that other tools read.</summary>
@@ -46,7 +46,7 @@ public static class Recipe
     /// <summary>Keyword of the text chunk that holds the whole recipe as JSON.</summary>
     public const string JsonKeyword = "alebrije";
 
-    /// <summary>Reads the recipe of a picture's file.</summary>
+    /// <summary>Reads the recipe of an image's file.</summary>
     /// <param name="path">A PNG file.</param>
     /// <exception cref="InvalidDataException">It holds no recipe, or one of a kind that cannot be drawn again.</exception>
     public static PictureRecipe Read(string path)
@@ -66,7 +66,10 @@ public static class Recipe
         throw new InvalidDataException($"{path} holds a recipe of another kind (upscale): draw the picture that it was made of again, and enlarge that.");
     }
 
-    /// <summary>Text chunks for the PNG of a result. The same request gives the same bytes on the same kind of machine with as many threads: no time, no name.</summary>
+    /// <summary>
+    /// Text chunks for the PNG of a result. The same request gives the same bytes on the same kind of machine with as many threads: no
+    /// time, no name.
+    /// </summary>
     public static IReadOnlyDictionary<string, string> Of(string model, GenerationResult result)
     {
         ArgumentNullException.ThrowIfNull(result);
@@ -82,10 +85,10 @@ public static class Recipe
         };
     }
 
-    /// <summary>Text chunks for the PNG of one picture of an experiment, or of its sheet.</summary>
+    /// <summary>Text chunks for the PNG of one image of an experiment, or of its sheet.</summary>
     /// <param name="model">The model's name.</param>
-    /// <param name="result">What came of it.</param>
-    /// <param name="picture">Number of the picture, from 0; null for the sheet.</param>
+    /// <param name="result">The result to describe.</param>
+    /// <param name="picture">Number of the image, from 0; null for the sheet.</param>
     public static IReadOnlyDictionary<string, string> Of(string model, ExperimentResult result, int? picture)
     {
         ArgumentNullException.ThrowIfNull(result);
@@ -95,9 +98,9 @@ public static class Recipe
         };
     }
 
-    /// <summary>Text chunks for the PNG of an enlarged picture, the source's own recipe with them.</summary>
+    /// <summary>Text chunks for the PNG of an enlarged image, the source's own recipe with them.</summary>
     /// <param name="model">The model's name.</param>
-    /// <param name="result">The picture.</param>
+    /// <param name="result">The image.</param>
     /// <param name="source">Text chunks of the file that it was made of; empty where it had none.</param>
     public static IReadOnlyDictionary<string, string> Of(string model, UpscaleResult result, IReadOnlyDictionary<string, string> source)
     {
@@ -117,7 +120,7 @@ public static class Recipe
         };
     }
 
-    /// <summary>The model, and what was asked of it, as one object.</summary>
+    /// <summary>The model and the request, as one object.</summary>
     private static string Json(string model, ModelFile? file, (string? Prior, string? Judge) from, object rest)
     {
         var recipe = new JsonObject { ["software"] = "Alebrije", ["model"] = model };

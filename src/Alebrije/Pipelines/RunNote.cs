@@ -17,7 +17,7 @@ public sealed record TextCutNote(string Text, int Tokens, int Length, string Res
     $"\"{Text}\" has {Tokens} tokens and the text encoder reads {Length}, start and end included; this part was cut: \"{Rest}\".");
 
 /// <summary>Further texts do not fit into the text encoder, and were cut.</summary>
-/// <param name="Count">How many.</param>
+/// <param name="Count">Number of occurrences.</param>
 /// <param name="Length">Tokens that the encoder reads, start and end included.</param>
 public sealed record MoreTextsCutNote(int Count, int Length) : RunNote($"{Count} more texts have more than {Length} tokens and were cut.");
 
@@ -30,14 +30,14 @@ public sealed record LongPromptNote() : RunNote("With --long-prompt such texts a
 public sealed record UnusedEmbeddingNote(string File, string Token) : RunNote(
     $"The token of {File}, \"{Token}\", stands neither in the prompt nor in the negative prompt.");
 
-/// <summary>A network left the range of its number format, and goes on in float32.</summary>
+/// <summary>A network left the range of its floating-point format, and continues in float32.</summary>
 /// <param name="Network">The network.</param>
 /// <param name="Format">The format whose range it left.</param>
 /// <param name="Layer">The first layer in which it did.</param>
 public sealed record OutOfRangeNote(string Network, string Format, string Layer) : RunNote(
     $"{Network}: numbers beyond the range of {Format} came up, first in the layer {Layer}; it goes on in float32, more slowly.");
 
-/// <summary>A picture was left out.</summary>
+/// <summary>An image was left out.</summary>
 /// <param name="File">The file.</param>
 /// <param name="Reason">Why, such as "cut short: the JPEG file ends before its last row."</param>
 public sealed record SkippedPictureNote(string File, string Reason) : RunNote($"Skipped {File}: {Reason}");

@@ -15,7 +15,7 @@ internal static class TextCuts
     /// <summary>Tokens that one character may take.</summary>
     private const int MostOfACharacter = 8;
 
-    /// <summary>How a unigram vocabulary decodes what it cannot spell, and how it writes a space.</summary>
+    /// <summary>A unigram vocabulary's decoding of unknown pieces, and its spelling of a space.</summary>
     private const char Unknown = '\u2047', Space = '\u2581';
 
     /// <summary>Encodes texts, cuts and pads.</summary>
@@ -23,7 +23,7 @@ internal static class TextCuts
     /// <param name="texts">Texts, one per row.</param>
     /// <param name="length">Ids of a row.</param>
     /// <param name="lengths">Ids of each row that are text.</param>
-    /// <param name="note">Told of texts that were cut, and of the part that was.</param>
+    /// <param name="note">Called with texts that were cut, and the part that was.</param>
     /// <returns>[texts, length]</returns>
     public static int[][] Encode(ITextTokenizer tokenizer, IReadOnlyList<string> texts, int length, out int[] lengths, Action<RunNote>? note)
     {
@@ -52,7 +52,7 @@ internal static class TextCuts
         return (rest.Contains(Unknown) ? Spelled(tokenizer, ids[from..^1], tokenizer.Tokens(text)[from..^1]) : rest).Trim();
     }
 
-    /// <summary>The text of ids of which some are of what the vocabulary cannot spell: there the tokens do.</summary>
+    /// <summary>The text of ids; those without a spelling in the vocabulary use the tokens.</summary>
     private static string Spelled(ITextTokenizer tokenizer, int[] ids, string[] tokens)
     {
         var (spelled, known) = (new StringBuilder(), new List<int>());

@@ -11,7 +11,7 @@ namespace Alebrije.Pipelines;
 /// <summary>CLIP's tokenizer and text tower, as priors and decoders need them.</summary>
 /// <param name="tokenizer">Text to ids.</param>
 /// <param name="encoder">Ids to encodings, and to an embedding where it has a projection.</param>
-/// <param name="features">Numbers of an embedding.</param>
+/// <param name="features">Width of an embedding.</param>
 /// <param name="fingerprint">That of the joint space, or null where the tower has no projection.</param>
 internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel> encoder, int features, Lazy<string?> fingerprint) : IDisposable
 {
@@ -30,13 +30,13 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
         return new(() => folder.Load<ClipTextModel>(name), keep);
     }
 
-    /// <summary>Numbers of a text embedding.</summary>
+    /// <summary>Width of a text embedding.</summary>
     public int Features => features;
 
-    /// <summary>Fingerprint of the joint space, read when asked for; null where the tower leads into none.</summary>
+    /// <summary>Fingerprint of the joint space, read on first use; null where the tower has none.</summary>
     public string? Fingerprint => fingerprint.Value;
 
-    /// <summary>Fingerprint of the joint space that a text tower leads into (<see cref="PriorSpaces.FingerprintOf"/>); null where it has no projection.</summary>
+    /// <summary>Fingerprint of the joint space (<see cref="PriorSpaces.FingerprintOf"/>); null without a projection.</summary>
     public static string? FingerprintOf(PipelineFolder folder, string encoderName)
     {
         if (folder.Components.GetValueOrDefault(encoderName) != "CLIPTextModelWithProjection") return null;
@@ -47,7 +47,7 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
 
     /// <summary>Encodings of texts alone, [texts, tokens, width], cut or padded to the tokenizer's length.</summary>
     /// <param name="texts">Texts.</param>
-    /// <param name="note">Told of texts that were cut.</param>
+    /// <param name="note">Called with texts that were cut.</param>
     public Tensor Encodings(IReadOnlyList<string> texts, Action<RunNote>? note = null)
     {
         var ids = Ids(texts, out _, note);
@@ -57,7 +57,7 @@ internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel
     /// <summary>Embeddings, encodings and mask of texts, cut or padded to the tokenizer's length.</summary>
     /// <param name="texts">Texts.</param>
     /// <param name="trace">Gets the first text's tokens, and the embeddings and encodings, when given.</param>
-    /// <param name="note">Told of texts that were cut.</param>
+    /// <param name="note">Called with texts that were cut.</param>
     public PriorConditions Encode(IReadOnlyList<string> texts, GenerationTrace? trace = null, Action<RunNote>? note = null)
     {
         var ids = Ids(texts, out var lengths, note);

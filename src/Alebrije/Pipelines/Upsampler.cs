@@ -8,8 +8,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// The last stage of unCLIP (Ramesh et al., 2022, §2.1): noise becomes a large picture beside the small one, which is enlarged bicubically and given as
-/// three channels more (diffusers, pipeline_unclip.py). No text, no guidance. Karlo has a network of its own for the last step.
+/// The last stage of unCLIP (Ramesh et al., 2022, §2.1): noise becomes a large image beside the small one, which is enlarged bicubically
+/// and given as three channels more (diffusers, pipeline_unclip.py). No text, no guidance. Karlo has a network of its own for the last
+/// step.
 /// </summary>
 internal sealed class Upsampler : IDisposable
 {
@@ -25,7 +26,7 @@ internal sealed class Upsampler : IDisposable
     /// <param name="first">The network of all steps, or of all but the last.</param>
     /// <param name="last">The network of the last step, or null.</param>
     /// <param name="schedulerConfig">The sampler.</param>
-    /// <param name="type">What the networks compute in; noise and sampler stay float32.</param>
+    /// <param name="type">Floating-point format of the networks; noise and sampler stay float32.</param>
     public Upsampler(UNet2DModel first, UNet2DModel? last, SchedulerConfig schedulerConfig, ScalarType type = ScalarType.Float32)
         : this(first.Config, (new(first), last is null ? null : new(last)), schedulerConfig, type)
     {
@@ -35,32 +36,33 @@ internal sealed class Upsampler : IDisposable
         (this.config, (first, last), this.schedulerConfig, this.type) = (config, networks, schedulerConfig, type);
 
     /// <summary>
-    /// Share of back-projection after the last step, 0 (none, as the reference) to 1: by how much what the result, made small again, lacks of the small picture
-    /// is enlarged and added (Irani and Peleg, 1991), so that a small network may invent edges but neither tints nor moves what was drawn.
+    /// Share of back-projection after the last step, 0 (none, as the reference) to 1: by how much what the result, made small again, lacks
+    /// of the small image is enlarged and added (Irani and Peleg, 1991), so that a small network may invent edges but neither tints nor
+    /// moves what was drawn.
     /// </summary>
     public double Fidelity { get; init; }
 
-    /// <summary>Side of the pictures that it was trained to make.</summary>
+    /// <summary>Side of the images that it was trained to make.</summary>
     public int Side => (config.SampleSize ?? [256])[0];
 
     /// <summary>The folder's upsampler, or null when its index lists none.</summary>
     /// <param name="folder">A pipeline's folder.</param>
-    /// <param name="type">What the networks compute in.</param>
-    /// <param name="keep">Whether networks stay in memory between two pictures.</param>
+    /// <param name="type">Floating-point format of the networks.</param>
+    /// <param name="keep">True if networks stay in memory between two images.</param>
     public static Upsampler? TryLoad(PipelineFolder folder, ScalarType type = ScalarType.Float32, bool keep = true) => folder.Has(First)
         ? new Upsampler(
             ConfigFile.Read<UNet2DConfig>(folder.Of(First)), (Network(folder, First, type, keep), folder.Has(Last) ? Network(folder, Last, type, keep) : null),
             SchedulerConfig.Load(folder.Of(Scheduler)), type) { Fidelity = GenerationDefaults.Load(folder.Path).UpsamplerFidelity }
         : null;
 
-    /// <summary>Makes large pictures of small ones.</summary>
+    /// <summary>Makes large images of small ones.</summary>
     /// <param name="small">[batch, 3, h, w] in [-1, 1]</param>
     /// <param name="height">Rows wanted.</param>
     /// <param name="width">Columns wanted.</param>
     /// <param name="steps">Steps, 2 or more.</param>
     /// <param name="noise">One draw for the beginning and one for each step but the last.</param>
-    /// <param name="progress">Called after each step; sides may exceed what is wanted.</param>
-    /// <param name="cancellation">Looked at before every step.</param>
+    /// <param name="progress">Called after each step; sides may exceed the target.</param>
+    /// <param name="cancellation">Checked before every step.</param>
     /// <returns>[batch, 3, height, width] near [-1, 1], not clamped.</returns>
     public Tensor Enlarge(
         Tensor small, int height, int width, int steps, Noise noise, Action<SamplingProgress>? progress = null, CancellationToken cancellation = default)
@@ -99,24 +101,26 @@ internal sealed class Upsampler : IDisposable
         }
     }
 
-    /// <summary>A large picture with what it lacks of the small one when it is made small again, enlarged and added (Irani and Peleg, 1991).</summary>
+    /// <summary>
+    /// A large image with what it lacks of the small one when it is made small again, enlarged and added (Irani and Peleg, 1991).
+    /// </summary>
     /// <param name="large">[batch, 3, height, width]</param>
     /// <param name="small">[batch, 3, h, w]</param>
-    /// <param name="share">How much of it, 0 to 1.</param>
+    /// <param name="share">Share of it, 0 to 1.</param>
     internal static Tensor BackProjected(Tensor large, Tensor small, double share)
     {
         var lacking = small - Bicubic.Resize(large, (int)small.shape[2], (int)small.shape[3]);
         return large + (share * Bicubic.Resize(lacking, (int)large.shape[2], (int)large.shape[3]));
     }
 
-    /// <summary>The large picture of a small one, traced.</summary>
+    /// <summary>The large image of a small one, traced.</summary>
     /// <param name="small">[batch, 3, h, w] in [0, 1]</param>
     /// <param name="size">Rows and columns wanted.</param>
     /// <param name="steps">Steps, 2 or more.</param>
-    /// <param name="noise">Where random numbers come from.</param>
-    /// <param name="report">Told after every step.</param>
-    /// <param name="trace">Gets the small picture, the first noise's prediction and every further one.</param>
-    /// <param name="cancellation">Looked at before every step.</param>
+    /// <param name="noise">Source of random numbers.</param>
+    /// <param name="report">Called after each step.</param>
+    /// <param name="trace">Gets the small image, the first noise's prediction and every further one.</param>
+    /// <param name="cancellation">Checked before every step.</param>
     /// <returns>[batch, 3, height, width] in [0, 1]</returns>
     public Tensor Pixels(
         Tensor small, (int Height, int Width) size, int steps, Noise noise, Action<SamplingProgress>? report, GenerationTrace? trace, CancellationToken cancellation)

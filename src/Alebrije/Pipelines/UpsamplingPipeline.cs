@@ -9,20 +9,22 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>A picture to be enlarged.</summary>
-/// <param name="Picture">The picture, of any shape, with at most <see cref="MostPixels"/> pixels.</param>
+/// <summary>An image to be enlarged.</summary>
+/// <param name="Picture">The image, of any shape, with at most <see cref="MostPixels"/> pixels.</param>
 public sealed record UpscaleRequest(RgbImage Picture)
 {
-    /// <summary>Pixels of the largest picture that is taken: it is enlarged as a whole.</summary>
+    /// <summary>Pixels of the largest image that is taken: it is enlarged as a whole.</summary>
     public const int MostPixels = 512 * 512;
 
-    /// <summary>Seed of all random numbers; the same seed gives the same picture.</summary>
+    /// <summary>Seed of all random values; the same seed gives the same image.</summary>
     public ulong Seed { get; init; }
 
     /// <summary>Steps, 2 to 1000; null takes the model's own number.</summary>
     public int? Steps { get; init; }
 
-    /// <summary>Text that conditions a model that reads one (Stable Diffusion's upscaler, DeepFloyd IF's second stage); others take none.</summary>
+    /// <summary>
+    /// Text that conditions a model that reads one (Stable Diffusion's upscaler, DeepFloyd IF's second stage); others take none.
+    /// </summary>
     public string Prompt { get; init; } = "";
 
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
@@ -35,16 +37,17 @@ public sealed record UpscaleRequest(RgbImage Picture)
     }
 }
 
-/// <summary>An enlarged picture and how it came about.</summary>
-/// <param name="Image">The picture.</param>
-/// <param name="Request">What was asked, with every default filled in.</param>
-/// <param name="Factor">How many times longer its sides are.</param>
+/// <summary>An enlarged image and the settings that made it.</summary>
+/// <param name="Image">The image.</param>
+/// <param name="Request">The request, with every default filled in.</param>
+/// <param name="Factor">Factor by which its sides grow.</param>
 /// <param name="Seconds">Seconds spent.</param>
 public sealed record UpscaleResult(RgbImage Image, UpscaleRequest Request, int Factor, double Seconds);
 
 /// <summary>
-/// The upsampler of an unCLIP folder alone, Stable Diffusion's upscaler, or DeepFloyd IF's second stage, for images of any origin. An image is enlarged as a whole and not in tiles, for the network's norms look at all
-/// of it; sides that it cannot halve are continued by their last pixels meanwhile. One object serves one call at a time.
+/// The upsampler of an unCLIP folder alone, Stable Diffusion's upscaler, or DeepFloyd IF's second stage, for images of any origin. An image
+/// is enlarged as a whole and not in tiles, because the network's norms are computed over all of it; sides that it cannot halve are
+/// padded with their last pixels for the run. One object serves one call at a time.
 /// </summary>
 public sealed class UpsamplingPipeline : IDisposable
 {
@@ -72,7 +75,7 @@ public sealed class UpsamplingPipeline : IDisposable
     /// <summary>The model's name: that of its folder.</summary>
     public string Name => folder.Name;
 
-    /// <summary>How many times longer the sides become.</summary>
+    /// <summary>Factor by which the sides grow.</summary>
     public int Factor { get; }
 
     /// <summary>Loads the upsampler of a pipeline folder, and nothing else of it.</summary>
@@ -95,11 +98,11 @@ public sealed class UpsamplingPipeline : IDisposable
             ?? throw new CheckpointNotFoundException($"{folder.Name} has no upsampler (component {Upsampler.First}), so it enlarges nothing; name a model that does, such as mini."));
     }
 
-    /// <summary>Enlarges a picture.</summary>
-    /// <param name="request">Picture, seed and steps.</param>
-    /// <param name="progress">Told after every step.</param>
-    /// <param name="trace">Gets the small picture and every prediction.</param>
-    /// <param name="cancellation">Looked at before every step.</param>
+    /// <summary>Enlarges an image.</summary>
+    /// <param name="request">Image, seed and steps.</param>
+    /// <param name="progress">Called after each step.</param>
+    /// <param name="trace">Gets the small image and every prediction.</param>
+    /// <param name="cancellation">Checked before every step.</param>
     /// <exception cref="ArgumentException">A value of the request is out of its range.</exception>
     public UpscaleResult Upscale(
         UpscaleRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null, CancellationToken cancellation = default)
@@ -140,7 +143,7 @@ public sealed class UpsamplingPipeline : IDisposable
         }).Pixels)[0];
     }
 
-    /// <summary>Side of the pictures that the folder's decoder draws: what the upsampler enlarges.</summary>
+    /// <summary>Side of the images that the folder's decoder draws: what the upsampler enlarges.</summary>
     private static int DecoderSide(PipelineFolder folder) => folder.Has("decoder")
         ? (ConfigFile.Read<UNet2DConditionConfig>(folder.Of("decoder")).SampleSize ?? [64])[0]
         : (ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet")).SampleSize ?? [64])[0] * ConfigFile.Read<AutoencoderKLConfig>(folder.Of("vae")).Factor;

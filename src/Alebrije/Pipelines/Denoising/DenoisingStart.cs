@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Denoising;
 
 /// <summary>Start of a run.</summary>
-/// <param name="Start">[batch, channels, h, w]: noise, or a noised picture.</param>
+/// <param name="Start">[batch, channels, h, w]: noise, or a noised image.</param>
 /// <param name="Index">The first step.</param>
 /// <param name="Noise">The noise that is in it, without the sampler's scale.</param>
 internal sealed record InitialSample(Tensor Start, int Index, Tensor Noise)
@@ -32,10 +32,10 @@ internal static class DenoisingStart
     /// <param name="run">Start and strength.</param>
     /// <param name="noise">One draw, unless a start is given.</param>
     /// <param name="shape">[batch, channels, h, w]</param>
-    /// <param name="known">[batch, channels, h, w]: the picture that was given, or null.</param>
+    /// <param name="known">[batch, channels, h, w]: the image that was given, or null.</param>
     /// <param name="repaints">
-    /// Whether only a part of it is drawn anew: at full strength that starts from noise alone, where a picture to start from is noised as far as the schedule
-    /// goes (the reference's inpainting and image-to-image pipelines).
+    /// True if only a part of it is redrawn: at full strength that starts from noise alone, where an image to start from is noised as
+    /// far as the schedule goes (the reference's inpainting and image-to-image pipelines).
     /// </param>
     public static InitialSample Begin(IScheduler scheduler, DrawOptions run, Noise noise, long[] shape, Tensor? known, bool repaints)
     {
@@ -68,11 +68,11 @@ internal static class DenoisingStart
         };
     }
 
-    /// <summary>Progress, trace, and the part of a picture that is put back after every step (RePaint's rule, as the reference's inpainting pipelines have it).</summary>
+    /// <summary>Progress, trace, and restoring the unmasked region after each step (RePaint's rule, as in the reference).</summary>
     /// <param name="scheduler">With its timesteps set.</param>
     /// <param name="run">Listeners.</param>
     /// <param name="begin">First step, and the noise with which the kept part is noised.</param>
-    /// <param name="known">The picture that was given, or null.</param>
+    /// <param name="known">The image that was given, or null.</param>
     /// <param name="repaint">[1, 1, h, w] at the size of <paramref name="known"/>: 1 where it is drawn anew; null: everywhere.</param>
     /// <param name="keepsClean">True restores the unmasked region without noise (<see cref="DrawingTraits.KeepsClean"/>).</param>
     /// <param name="picture">From a predicted sample to [batch, 3, h, w] in [0, 1], for the trace.</param>
@@ -101,7 +101,7 @@ internal static class DenoisingStart
         };
     }
 
-    /// <summary>A mask at the size of latents: the nearest of its places.</summary>
+    /// <summary>A mask at the size of latents: nearest-neighbour resampling.</summary>
     public static Tensor Resized(Tensor mask, Tensor like) =>
         mask.shape[2] == like.shape[2] && mask.shape[3] == like.shape[3] ? mask : nn.functional.interpolate(mask, [like.shape[2], like.shape[3]]);
 }

@@ -6,13 +6,15 @@ namespace Alebrije.Pipelines.Denoising;
 /// <param name="Prompts">Texts, one for each image; empty texts for variations.</param>
 internal sealed record DrawConditions(IReadOnlyList<string> Prompts)
 {
-    /// <summary>Texts of the unguided half, one for each image; null where none was given, which SDXL distinguishes from empty ones.</summary>
+    /// <summary>
+    /// Texts of the unguided half, one for each image; null where none was given, which SDXL distinguishes from empty ones.
+    /// </summary>
     public IReadOnlyList<string>? Negatives { get; init; }
 
     /// <summary>SDXL: texts of the second encoder; null takes <see cref="Prompts"/>.</summary>
     public IReadOnlyList<string>? SecondPrompts { get; init; }
 
-    /// <summary>Other texts, one for each image, and the path between the encodings of both, [rows, width] each; null takes <see cref="Prompts"/> as they are.</summary>
+    /// <summary>Second texts, one each, and the path between both encodings, [rows, width]; null: <see cref="Prompts"/> only.</summary>
     public (IReadOnlyList<string> Prompts, Func<Tensor, Tensor, Tensor> Path)? Towards { get; init; }
 
     /// <summary>Stable Diffusion: last blocks of the text encoder that are skipped (clip_skip).</summary>
@@ -36,7 +38,9 @@ internal sealed record DrawConditions(IReadOnlyList<string> Prompts)
     /// <summary>True replaces the image embedding by the decoder's null condition, as embedding dropout did in training.</summary>
     public bool WithoutEmbedding { get; init; }
 
-    /// <summary>Initial image, [batch or 1, 3, h, w] in [-1, 1] at the size that is drawn, with <see cref="DrawOptions.Strength"/>.</summary>
+    /// <summary>
+    /// Initial image, [batch or 1, 3, h, w] in [-1, 1] at the size that is drawn, with <see cref="DrawOptions.Strength"/>.
+    /// </summary>
     public Tensor? Picture { get; init; }
 
     /// <summary>Small image, [batch or 1, 3, h, w] in [-1, 1], for families that enlarge one.</summary>

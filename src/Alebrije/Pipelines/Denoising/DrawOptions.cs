@@ -11,19 +11,24 @@ internal sealed record DrawOptions(int Steps, double Guidance)
     /// <summary>Name of the stage in progress, traces and seconds.</summary>
     public string Stage { get; init; } = "decoder";
 
-    /// <summary>Rows of the picture.</summary>
+    /// <summary>Rows of the image.</summary>
     public int Height { get; init; }
 
-    /// <summary>Columns of the picture.</summary>
+    /// <summary>Columns of the image.</summary>
     public int Width { get; init; }
 
     /// <summary>Steps of an upsampler; null takes the decoder's own number.</summary>
     public int? UpsamplerSteps { get; init; }
 
-    /// <summary>From 0 (none) to 1: share by which the standard deviation of a guided prediction is rescaled to that of the conditional one (<see cref="Diffusion.Guidance.Rescale"/>).</summary>
+    /// <summary>
+    /// From 0 (none) to 1: share by which the standard deviation of a guided prediction is rescaled to that of the conditional one
+    /// (<see cref="Diffusion.Guidance.Rescale"/>).
+    /// </summary>
     public double Rescale { get; init; }
 
-    /// <summary>Timestep, 0 to 999, at which the image embedding, or the small image of an upscaler, is noised; null takes the decoder's own.</summary>
+    /// <summary>
+    /// Timestep, 0 to 999, at which the image embedding, or the small image of an upscaler, is noised; null takes the decoder's own.
+    /// </summary>
     public int? NoiseLevel { get; init; }
 
     /// <summary>From 0 (the initial image) to 1 (noise alone).</summary>
@@ -41,7 +46,9 @@ internal sealed record DrawOptions(int Steps, double Guidance)
     /// <summary>Gradient guidance of the predicted image, or null.</summary>
     public ImagePull? Pull { get; init; }
 
-    /// <summary>True decodes the first guess as it is, without a denoiser; only for decoders that have one (<see cref="DrawingTraits.HasGuess"/>).</summary>
+    /// <summary>
+    /// True decodes the first guess as it is, without a denoiser; only for decoders that have one (<see cref="DrawingTraits.HasGuess"/>).
+    /// </summary>
     public bool OnlyGuess { get; init; }
 
     /// <summary>Called after each step with stage, steps done and total.</summary>

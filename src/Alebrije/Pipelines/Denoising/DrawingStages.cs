@@ -11,7 +11,10 @@ internal sealed class DrawingStages(ImageDecoder first, IReadOnlyList<ImageDecod
     /// <summary>Sides in pixels of the images after each stage, where the first draws its own size.</summary>
     public IReadOnlyList<int> Sides { get; } = [.. Products(first.Traits.Size, later)];
 
-    /// <summary>The stages that lead to a size, each with the size of its images. The shorter side decides: where it is none of <see cref="Sides"/>, the first stage draws alone.</summary>
+    /// <summary>
+    /// The stages that lead to a size, each with the size of its images. The shorter side decides: where it is none of <see cref="Sides"/>,
+    /// the first stage draws alone.
+    /// </summary>
     /// <param name="height">Rows of the final image.</param>
     /// <param name="width">Columns of the final image.</param>
     public IReadOnlyList<DrawingStage> For(int height, int width)
@@ -27,7 +30,7 @@ internal sealed class DrawingStages(ImageDecoder first, IReadOnlyList<ImageDecod
         return stages;
     }
 
-    /// <summary>Size that an initial image asks for where a request leaves it open: that of the last stage.</summary>
+    /// <summary>Default size for an initial image: that of the last stage.</summary>
     public (int Height, int Width) SizeOf(Preprocessing.Imaging.RgbImage initial)
     {
         var ((height, width), factor) = (first.SizeOf(initial), Sides[^1] / Sides[0]);
@@ -63,7 +66,8 @@ internal sealed record DrawingStage(string Name, ImageDecoder Decoder, int Heigh
     }
 
     /// <summary>Sampling options of a complete request.</summary>
-    /// <param name="request">Options of the first stage; a later one has its own values, and <see cref="GenerationRequest.UpsamplerSteps"/>.</param>
+    /// <param name="request">Options of the first stage; a later one has its own values, and
+    /// <see cref="GenerationRequest.UpsamplerSteps"/>.</param>
     public DrawOptions Options(GenerationRequest request) => Name == "decoder"
         ? new DrawOptions(request.Steps!.Value, request.Guidance!.Value)
         {

@@ -27,10 +27,13 @@ internal sealed record DrawingTraits
     /// <summary>True if it enlarges an image that is given.</summary>
     public bool Enlarges => Enlargement > 1;
 
-    /// <summary>True if an initial image, whole or around a mask, conditions it; false of Stable Diffusion's upscaler, which has the small image alone.</summary>
+    /// <summary>True if an initial image, whole or masked, conditions it; false for Stable Diffusion's upscaler.</summary>
     public bool TakesInitial { get; init; } = true;
 
-    /// <summary>True if the unmasked region of an initial image enters the denoiser without noise (DeepFloyd IF); otherwise it is noised to each step's level.</summary>
+    /// <summary>
+    /// True if the unmasked region of an initial image enters the denoiser without noise (DeepFloyd IF); otherwise it is noised to each
+    /// step's level.
+    /// </summary>
     public bool KeepsClean { get; init; }
 
     /// <summary>True if its denoiser is conditioned on a masked image: it repaints parts of images and nothing else.</summary>
@@ -39,7 +42,7 @@ internal sealed record DrawingTraits
     /// <summary>True if it takes LoRA, textual inversions and long prompts.</summary>
     public bool TakesAdapters { get; init; }
 
-    /// <summary>True if every image passes the upsampler of the folder; otherwise only where its size is asked for.</summary>
+    /// <summary>True if every image passes the upsampler of the folder; otherwise only those requested at its size.</summary>
     public bool AlwaysUpsamples { get; init; }
 
     /// <summary>Values of the options that a request leaves open.</summary>

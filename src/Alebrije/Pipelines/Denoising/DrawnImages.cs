@@ -8,7 +8,10 @@ internal sealed record DrawListeners
     /// <summary>Called after each step.</summary>
     public Action<GenerationProgress>? Progress { get; init; }
 
-    /// <summary>Called after each step with stage (<c>prior</c>, <c>decoder</c>, <c>upsampler</c>) and sample; the sample is valid during the call only.</summary>
+    /// <summary>
+    /// Called after each step with stage (<c>prior</c>, <c>decoder</c>, <c>upsampler</c>) and sample; the sample is valid during the call
+    /// only.
+    /// </summary>
     public Action<string, Tensor>? After { get; init; }
 
     /// <summary>Receives every stage; null: none.</summary>

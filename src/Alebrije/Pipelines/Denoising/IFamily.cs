@@ -34,8 +34,9 @@ internal sealed record DenoiserInputs(UNetConditions Conditions, bool Guided)
 }
 
 /// <summary>
-/// A family of decoders: its parts, and the conditions that its denoiser takes. <see cref="ImageDecoder"/> has the rest, which all families share. Random
-/// numbers are drawn in the order of the reference's pipelines: <see cref="Bind"/>, <see cref="Known"/>, the start, <see cref="Beside"/>, the steps.
+/// A family of decoders: its parts, and the conditions that its denoiser takes. <see cref="ImageDecoder"/> has the rest, which all families
+/// share. Random numbers are drawn in the order of the reference's pipelines: <see cref="Bind"/>, <see cref="Known"/>, the start,
+/// <see cref="Beside"/>, the steps.
 /// </summary>
 internal interface IFamily : IDisposable
 {
@@ -62,7 +63,7 @@ internal interface IFamily : IDisposable
     /// <param name="width">Columns of the image.</param>
     long[] SampleShape(int height, int width);
 
-    /// <summary>Size that an initial image asks for where a request leaves it open, (rows, columns).</summary>
+    /// <summary>Default size for an initial image, (rows, columns).</summary>
     (int Height, int Width) SizeOf(RgbImage initial) => (Traits.Size, Traits.Size);
 
     /// <summary>An initial image at the size that is drawn; families resize as their reference pipelines do.</summary>
@@ -85,7 +86,9 @@ internal interface IFamily : IDisposable
     /// <summary>Adds the inputs that stand beside the sample and are drawn after the start.</summary>
     DenoiserInputs Beside(DenoiserInputs inputs, DrawConditions conditions, DrawOptions options, Tensor? known, Noise noise) => inputs;
 
-    /// <summary>[1, 1, h, w]: 1 where the sample is drawn, 0 where the initial image is restored after each step; null restores nothing.</summary>
+    /// <summary>
+    /// [1, 1, h, w]: 1 where the sample is drawn, 0 where the initial image is restored after each step; null restores nothing.
+    /// </summary>
     /// <param name="repaint">The mask that was given.</param>
     /// <param name="shape">[batch, channels, rows, columns] of the sample.</param>
     Tensor? Mask(Tensor repaint, long[] shape) => repaint;

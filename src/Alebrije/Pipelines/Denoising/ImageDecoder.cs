@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Denoising;
 
 /// <summary>
-/// The denoising path of every family: conditions, start, guided steps, codec, upsampler (diffusers, pipelines/*; the order of random draws is the
-/// reference's).
+/// The denoising path of every family: conditions, start, guided steps, codec, upsampler (diffusers, pipelines/*; the order of random draws
+/// is the reference's).
 /// </summary>
 /// <param name="family">Parts and conditions.</param>
 /// <param name="upsampler">Upsampler of the folder, or null.</param>
@@ -27,7 +27,9 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
     /// <summary>Upsampler of the folder, or null.</summary>
     public Upsampler? Upsampler => upsampler;
 
-    /// <summary>Side of the images that the upsampler makes where they are asked for; null where there is none, or where it always runs.</summary>
+    /// <summary>
+    /// Side of the images that the upsampler makes on request; null where there is none, or where it always runs.
+    /// </summary>
     public int? UpsampledSize => Traits.AlwaysUpsamples ? null : upsampler?.Side;
 
     /// <summary>Shape of the noise of one image, [1, channels, rows, columns].</summary>
@@ -39,7 +41,7 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
         return [1, .. family.SampleShape(drawn.Height, drawn.Width)];
     }
 
-    /// <summary>Size that an initial image asks for where a request leaves it open.</summary>
+    /// <summary>Default size for an initial image.</summary>
     public (int Height, int Width) SizeOf(RgbImage initial) => family.SizeOf(initial);
 
     /// <summary>An initial image at the size that is drawn, resized as in the family's reference pipelines.</summary>

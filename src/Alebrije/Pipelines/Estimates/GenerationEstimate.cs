@@ -15,32 +15,32 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Estimates;
 
 /// <summary>A stage of an estimate.</summary>
-/// <param name="Stage">Name of the component; <c>runtime</c> is libtorch, which is started once for all pictures.</param>
+/// <param name="Stage">Name of the component; <c>runtime</c> is libtorch, which is started once for all images.</param>
 /// <param name="Bytes">Memory that it takes while it runs, or while it is loaded where that is more.</param>
-/// <param name="Seconds">Time of one picture, with loading.</param>
+/// <param name="Seconds">Time of one image, with loading.</param>
 public sealed record StageEstimate(string Stage, long Bytes, double Seconds);
 
-/// <summary>What a picture will take, from the model's configurations and a second of measuring this machine.</summary>
+/// <summary>Estimated time and memory of an image, from the model's configurations and a second of measuring this machine.</summary>
 /// <param name="PeakBytes">The largest amount of memory that the process holds.</param>
-/// <param name="Seconds">Time of one picture, loading included.</param>
+/// <param name="Seconds">Time of one image, loading included.</param>
 /// <param name="Stages">Stage by stage.</param>
 /// <param name="FreeBytes">Memory that is free now.</param>
 public sealed record GenerationEstimate(long PeakBytes, double Seconds, IReadOnlyList<StageEstimate> Stages, long FreeBytes)
 {
-    /// <summary>Whether it will fit into the memory that is free.</summary>
+    /// <summary>True if it will fit into the free memory.</summary>
     public bool Fits => PeakBytes < FreeBytes;
 
-    /// <summary>Memory that each further picture of a batch takes, in bytes.</summary>
+    /// <summary>Memory that each further image of a batch takes, in bytes.</summary>
     public long PictureBytes { get; init; }
 
-    /// <summary>Pictures that half of the free memory has room for at once, at least 1.</summary>
+    /// <summary>Images that half of the free memory has room for at once, at least 1.</summary>
     internal int BatchSize => (int)Math.Clamp(((FreeBytes / 2) - PeakBytes) / Math.Max(1, PictureBytes), 0, 1000) + 1;
 }
 
 /// <summary>Estimates from configurations alone: networks are built on the meta device, no weights are read.</summary>
 internal sealed class GenerationEstimator
 {
-    /// <summary>What the process holds besides networks: the runtime and libtorch.</summary>
+    /// <summary>Memory of the process besides networks: the runtime and libtorch.</summary>
     private const long Runtime = 450L << 20;
 
     /// <summary>Bytes a second at which weights are read from disk and converted.</summary>
@@ -60,9 +60,10 @@ internal sealed class GenerationEstimator
     }
 
     /// <summary>Estimates one image.</summary>
-    /// <param name="folders">Folders in the order in which they run, each with its part of the request, every default filled in; a text encoder runs in the first folder that has it.</param>
+    /// <param name="folders">Folders in the order in which they run, each with its part of the request, every default filled in; a text
+    /// encoder runs in the first folder that has it.</param>
     /// <param name="type">Type of the large networks.</param>
-    /// <param name="keep">Whether networks stay in memory.</param>
+    /// <param name="keep">True if networks stay in memory.</param>
     /// <param name="timed">True measures this machine for a second; false leaves the seconds at 0.</param>
     public static GenerationEstimate Estimate(IReadOnlyList<(PipelineFolder Folder, GenerationRequest Request)> folders, ScalarType type, bool keep, bool timed)
     {

@@ -4,12 +4,13 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.Estimates;
 
-/// <summary>How fast this machine is right now, measured in a second on layers of the size that the large models have.</summary>
+/// <summary>Current speed of this machine, measured in a second on layers of the size that the large models have.</summary>
 /// <param name="Convolutions">Multiplications a second in convolutions.</param>
 /// <param name="Products">Multiplications a second in products of large matrices.</param>
 /// <param name="WeightBytes">Bytes of weights a second where few rows meet a large matrix: the speed of the memory.</param>
 /// <param name="Call">Seconds that calling a layer takes, however little it computes: what small networks cost.</param>
-/// <param name="FirstUse">Seconds that the first calls of the measured layers took beyond the later ones: what a network's first run costs once.</param>
+/// <param name="FirstUse">Seconds that the first calls of the measured layers took beyond the later ones: what a network's first run costs
+/// once.</param>
 internal sealed record MachineSpeed(double Convolutions, double Products, double WeightBytes, double Call, double FirstUse)
 {
     /// <summary>Multiplications a second in attention, scores and their use.</summary>
@@ -55,7 +56,7 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
         }
     }
 
-    /// <summary>The first run, and the mean of a few after it: what other programs take of the processor meanwhile is in it, and would not be in a median.</summary>
+    /// <summary>The first run, and the mean of a few later ones: unlike a median, it includes the load by other programs.</summary>
     internal static (double First, double Usual) Seconds(Func<Tensor> work)
     {
         var warming = Stopwatch.StartNew();

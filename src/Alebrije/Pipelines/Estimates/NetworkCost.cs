@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.Estimates;
 
-/// <summary>What one run of a network costs, counted from the shapes of its weights.</summary>
+/// <summary>Cost of one run of a network, counted from the shapes of its weights.</summary>
 /// <param name="Weights">Numbers that it has learnt.</param>
 /// <param name="Convolution">Multiplications of its convolutions, for one sample.</param>
 /// <param name="Linear">Multiplications of its linear layers and attention, for one sample.</param>
@@ -18,7 +18,8 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     public int Layers { get; private init; }
 
     /// <summary>
-    /// Maps that a residual block holds at once, in maps of its own size: its joined input, twice normalised and activated, and what comes after.
+    /// Maps that a residual block holds at once, in maps of its own size: its joined input, twice normalised and activated, and what comes
+    /// after.
     /// </summary>
     private const double LiveMaps = 14;
 
@@ -26,7 +27,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// <param name="network">Built on the meta device.</param>
     /// <param name="levels">Levels of resolution.</param>
     /// <param name="positions">Height times width of the sample.</param>
-    /// <param name="context">Tokens that its attention looks at.</param>
+    /// <param name="context">Tokens of its attention's context.</param>
     public static NetworkCost OfUNet(nn.Module network, int levels, double positions, long context)
     {
         var (weights, convolution, linear, attention, skips, widest) = (0L, 0.0, 0.0, 0.0, 0.0, 0.0);
@@ -94,7 +95,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
         return new NetworkCost(weights, convolution, linear, 6 * widest) { Layers = LayersOf(network, "decoder."), Attention = attention };
     }
 
-    /// <summary>A transformer that every weight of which meets every token.</summary>
+    /// <summary>A transformer in which every weight is applied to every token.</summary>
     /// <param name="network">Built on the meta device.</param>
     /// <param name="tokens">Tokens of a sample.</param>
     public static NetworkCost OfTransformer(nn.Module network, long tokens)

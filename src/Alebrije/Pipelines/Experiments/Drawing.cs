@@ -6,41 +6,41 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.Experiments;
 
-/// <summary>A text or picture with its image embedding.</summary>
+/// <summary>A text or image with its image embedding.</summary>
 /// <param name="Image">[1, features]</param>
-/// <param name="Label">What a sheet calls it.</param>
+/// <param name="Label">Label on a sheet.</param>
 internal sealed record EmbeddedPart(Tensor Image, string Label)
 {
     /// <summary>[1, features]: what the decoder is guided away from, or null where that is its own matter.</summary>
     public Tensor? Negative { get; init; }
 
-    /// <summary>[1, features]: the text embedding, or null for pictures.</summary>
+    /// <summary>[1, features]: the text embedding, or null for images.</summary>
     public Tensor? Text { get; init; }
 
-    /// <summary>The picture, or null for texts.</summary>
+    /// <summary>The image, or null for texts.</summary>
     public RgbImage? Picture { get; init; }
 
-    /// <summary>The picture as a sheet shows it.</summary>
+    /// <summary>The image as a sheet shows it.</summary>
     public (RgbImage Image, string Label) Given => (Picture ?? throw new InvalidOperationException("A text has no picture."), Label);
 }
 
 /// <summary>The steps that experiments are made of, for one model and one experiment.</summary>
 internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experiment, Action<int, int, GenerationProgress>? progress, CancellationToken cancellation)
 {
-    /// <summary>Keeps the noise of a whole experiment apart from that of its pictures.</summary>
+    /// <summary>Keeps the noise of a whole experiment apart from that of its images.</summary>
     private const ulong NoiseStream = 0x9E3779B97F4A7C15;
 
     private readonly HashSet<RunNote> notes = [];
 
     public PictureExperiment Experiment => experiment;
 
-    /// <summary>What a user should know of the run, each sentence once.</summary>
+    /// <summary>Notes on the run for the user, each sentence once.</summary>
     public IReadOnlyCollection<RunNote> Notes => notes;
 
     /// <summary>False of models that draw from text alone.</summary>
     public bool HasEmbeddings => pipeline.HasPrior;
 
-    /// <summary>A text through the prior, or a picture through the image encoder.</summary>
+    /// <summary>A text through the prior, or an image through the image encoder.</summary>
     public EmbeddedPart Embed(ExperimentPart part) => Embed(part, experiment.Request);
 
     /// <summary>As above, with other settings of the prior.</summary>
@@ -60,7 +60,7 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
     /// <summary>Text embeddings, [texts, features].</summary>
     public Tensor Texts(IReadOnlyList<string> texts) => pipeline.Embedder.EncodeTexts(texts, Tell);
 
-    /// <summary>Image embeddings of files, [files, features]; one that cannot be read is left out and told.</summary>
+    /// <summary>Image embeddings of files, [files, features]; unreadable files are left out and reported.</summary>
     /// <exception cref="ImageFormatException">None of them can be read.</exception>
     public Tensor Pictures(IReadOnlyList<string> files)
     {
@@ -83,7 +83,7 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
         return cat(rows);
     }
 
-    /// <summary>A file's picture, turned as its EXIF orientation asks.</summary>
+    /// <summary>A file's image, rotated by its EXIF orientation.</summary>
     public static RgbImage Load(string file) => RgbImage.LoadUpright(file);
 
     /// <summary>The noise that an image of a part comes from.</summary>
@@ -99,20 +99,20 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
         return pipeline.Invert(request, new DrawConditions([request.Prompt]) { Image = image, NegativeImage = negative }, Listeners(0, 1));
     }
 
-    /// <summary>One noise for all pictures of an experiment.</summary>
+    /// <summary>One noise for all images of an experiment.</summary>
     public Tensor Noise()
     {
         using var noise = new Noise(unchecked((long)(experiment.Request.Seed ^ NoiseStream)));
         return noise.Randn(pipeline.StartShape(experiment.Request));
     }
 
-    /// <summary>Draws one picture of an embedding.</summary>
+    /// <summary>Draws one image of an embedding.</summary>
     /// <param name="image">[1, features]; null for models that draw from text alone.</param>
     /// <param name="negative">[1, features]: negative image embedding, or null.</param>
     /// <param name="request">Seed, steps, guidance, eta.</param>
     /// <param name="start">Noise to start from; null draws it.</param>
-    /// <param name="number">Which picture it is, for progress.</param>
-    /// <param name="count">Of how many.</param>
+    /// <param name="number">Number of the image, for progress.</param>
+    /// <param name="count">Total number.</param>
     /// <param name="repaint">An image and the mask of its region that is repainted.</param>
     /// <param name="towards">Other text, and the path to it from that of the request.</param>
     public RgbImage Picture(
@@ -127,7 +127,7 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
         return repaint is var (whole, cut) && cut is not null ? ImageTensors.Composed(drawn, whole, cut) : drawn;
     }
 
-    /// <summary>A picture with its label and its cosines to what it was made from.</summary>
+    /// <summary>An image with its label and its cosines to its sources.</summary>
     public ExperimentPicture Labelled(RgbImage picture, string label, params EmbeddedPart[] parts)
     {
         var numbers = new Dictionary<string, double>();

@@ -9,14 +9,17 @@ namespace Alebrije.Pipelines.Experiments;
 /// <summary>Ways through the space of image embeddings. Directions lie on a sphere; lengths go along in between.</summary>
 internal static class EmbeddingPaths
 {
-    /// <summary>Below this sine two directions are one, and the path between them is straight; two texts that differ by less differ in nothing.</summary>
+    /// <summary>
+    /// Below this sine two directions are one, and the path between them is straight; two texts that differ by less differ in nothing.
+    /// </summary>
     private const double Parallel = 1e-4;
 
     /// <summary>Along the great circle from a to b (Shoemake, 1985; Ramesh et al., 2022, §3.2).</summary>
     /// <param name="a">[batch, features]</param>
     /// <param name="b">[batch, features]</param>
     /// <param name="share">From 0 (a) to 1 (b).</param>
-    /// <exception cref="ArgumentException">They point in opposite directions: every great circle leads from one to the other.</exception>
+    /// <exception cref="ArgumentException">They point in opposite directions: every great circle through one contains the
+    /// other.</exception>
     public static Tensor Slerp(Tensor a, Tensor b, double share)
     {
         using var scope = NewDisposeScope();
@@ -39,7 +42,9 @@ internal static class EmbeddingPaths
         return ((1 - share) * a + share * b).MoveToOuterDisposeScope();
     }
 
-    /// <summary>A mixture: the weighted sum, brought to the weighted length of its parts so that the decoder sees lengths that it knows.</summary>
+    /// <summary>
+    /// A mixture: the weighted sum, rescaled to the weighted length of its parts so that its length stays in the decoder's usual range.
+    /// </summary>
     /// <param name="parts">[parts, features]</param>
     /// <param name="weights">One for each part; their sum is taken as 1.</param>
     /// <returns>[1, features]</returns>
@@ -59,7 +64,7 @@ internal static class EmbeddingPaths
     /// </summary>
     /// <param name="image">[1, features]</param>
     /// <param name="from">[1, features]: text embedding of what is there.</param>
-    /// <param name="to">[1, features]: text embedding of what is wanted.</param>
+    /// <param name="to">[1, features]: text embedding of the target.</param>
     /// <param name="share">From 0 (as it is); the paper goes to between 0.25 and 0.5.</param>
     /// <exception cref="ArgumentException">The texts have one embedding, so that there is no direction between them.</exception>
     public static Tensor TextDifference(Tensor image, Tensor from, Tensor to, double share)
@@ -81,7 +86,7 @@ internal static class EmbeddingPaths
 /// <param name="Variance">[components], falling.</param>
 internal sealed record EmbeddingBasis(Tensor Mean, Tensor Components, Tensor Variance)
 {
-    /// <summary>How many directions there are.</summary>
+    /// <summary>Number of directions.</summary>
     public int Count => (int)Components.shape[0];
 
     /// <summary>Principal components of embeddings.</summary>

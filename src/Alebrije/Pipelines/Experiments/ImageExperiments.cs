@@ -7,10 +7,10 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Experiments;
 
 /// <summary>
-/// What the DALL-E 2 paper shows (Ramesh et al., 2022, §3 to §5), on any model of unCLIP. Every picture is drawn alone from the seed, so that the same
-/// experiment gives the same pictures however many are asked for.
+/// Experiments of the DALL-E 2 paper (Ramesh et al., 2022, §3 to §5), on any model of unCLIP. Every image is drawn alone from the seed, so
+/// that the same experiment gives the same images whatever their number.
 /// </summary>
-/// <param name="pipeline">The model; no other call may use it meanwhile.</param>
+/// <param name="pipeline">The model; no other call may use it during the run.</param>
 public sealed class ImageExperiments(ImagePipeline pipeline)
 {
     /// <summary>Eta of variations: enough noise is put back to change what the embedding leaves open.</summary>
@@ -19,14 +19,14 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
     private static readonly int[] PaperComponents = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
     /// <summary>Runs an experiment.</summary>
-    /// <param name="experiment">What is wanted.</param>
-    /// <param name="progress">Told after every step: pictures done and of how many, and the stage within one.</param>
-    /// <param name="drawn">Told of every finished picture: the result so far, of which it is the last.</param>
+    /// <param name="experiment">The experiment to run.</param>
+    /// <param name="progress">Called after each step with images done, total, and the stage within one.</param>
+    /// <param name="drawn">Called after each finished image with the result so far, of which it is the last.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <exception cref="ArgumentException">A value is missing or out of its range.</exception>
     /// <exception cref="InvalidOperationException">The model lacks what it needs: a prior or an image encoder.</exception>
-    /// <exception cref="FileNotFoundException">A picture is missing.</exception>
-    /// <exception cref="ImageFormatException">A file is no picture.</exception>
+    /// <exception cref="FileNotFoundException">An image is missing.</exception>
+    /// <exception cref="ImageFormatException">A file is no image.</exception>
     public ExperimentResult Run(
         PictureExperiment experiment, Action<int, int, GenerationProgress>? progress = null, Action<ExperimentResult>? drawn = null, CancellationToken cancellation = default)
     {
@@ -74,7 +74,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         return new ExperimentPlan(experiment, [part.Given], pictures, Columns: Math.Min(6, experiment.Count + 1));
     }
 
-    /// <summary>One noise for all places, or the path between the noises of both pictures.</summary>
+    /// <summary>One noise for all positions, or the path between the noises of both images.</summary>
     private static ExperimentPlan Interpolate(Drawing draw)
     {
         var experiment = draw.Experiment;
@@ -92,7 +92,10 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         return new ExperimentPlan(experiment, [.. new[] { a, b }.Where(end => end.Picture is not null).Select(end => end.Given)], pictures, Columns: Math.Min(12, experiment.Count + new[] { a, b }.Count(end => end.Picture is not null)));
     }
 
-    /// <summary>Models that draw from text alone: between the encodings of two prompts with one noise, or between the noises of two images under one prompt.</summary>
+    /// <summary>
+    /// Models that draw from text alone: between the encodings of two prompts with one noise, or between the noises of two images under one
+    /// prompt.
+    /// </summary>
     private static ExperimentPlan InterpolateWithoutEmbeddings(Drawing draw)
     {
         var experiment = draw.Experiment;
@@ -129,7 +132,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         return new ExperimentPlan(experiment, [.. given], pictures, Columns: Math.Min(6, experiment.Count + parts.Count(part => part.Picture is not null)));
     }
 
-    /// <summary>The paper's rule: the noise is the picture's own, eta is 0, the embedding turns.</summary>
+    /// <summary>The paper's rule: the noise is the image's own, eta is 0, the embedding turns.</summary>
     private static ExperimentPlan TextDiff(Drawing draw)
     {
         var experiment = draw.Experiment;
@@ -170,7 +173,9 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         return new ExperimentPlan(experiment with { Components = kept }, [part.Given], pictures, Columns: Math.Min(12, kept.Count + 1));
     }
 
-    /// <summary>The embedding is the prompt's, or without one the picture's own; what the mask leaves dark is put back after every step.</summary>
+    /// <summary>
+    /// The embedding is the prompt's, or without one the image's own; what the mask leaves dark is put back after every step.
+    /// </summary>
     private static ExperimentPlan Inpaint(Drawing draw)
     {
         var experiment = draw.Experiment;
@@ -220,7 +225,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
 
     private static string Text(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 
-    /// <summary>An experiment with every default filled in, and its pictures, each drawn when it is asked for.</summary>
+    /// <summary>An experiment with every default filled in, and its images, each drawn on demand.</summary>
     private sealed record ExperimentPlan(
         PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given, IEnumerable<ExperimentPicture> Pictures, int Columns);
 }

@@ -3,76 +3,80 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Pipelines.Experiments;
 
-/// <summary>What the DALL-E 2 paper shows, one kind for each of its figures.</summary>
+/// <summary>Experiments of the DALL-E 2 paper, one kind for each of its figures.</summary>
 public enum ExperimentKind
 {
-    /// <summary>Pictures that share a picture's embedding (§3.1).</summary>
+    /// <summary>Images that share an image's embedding (§3.1).</summary>
     Vary,
 
-    /// <summary>Pictures on the way from one embedding to another (§3.2).</summary>
+    /// <summary>Images on the way from one embedding to another (§3.2).</summary>
     Interpolate,
 
-    /// <summary>A picture of a weighted mixture of texts and pictures.</summary>
+    /// <summary>An image of a weighted mixture of texts and images.</summary>
     Mix,
 
-    /// <summary>A picture turned towards the difference of two texts (§3.3).</summary>
+    /// <summary>An image turned towards the difference of two texts (§3.3).</summary>
     TextDiff,
 
-    /// <summary>A picture rebuilt from more and more of its principal components (§4).</summary>
+    /// <summary>An image rebuilt from more and more of its principal components (§4).</summary>
     PcaReconstruct,
 
-    /// <summary>A part of a picture drawn anew.</summary>
+    /// <summary>A part of an image drawn anew.</summary>
     Inpaint,
 
     /// <summary>One prompt under several guidance scales of decoder and prior (§5.2).</summary>
     Sweep,
 }
 
-/// <summary>Something that is mixed or stands at an end of a path: a text, for which the prior draws an embedding, or a picture.</summary>
+/// <summary>Something that is mixed or stands at an end of a path: a text, for which the prior draws an embedding, or an image.</summary>
 /// <param name="Text">The text, or null.</param>
-/// <param name="Picture">Path of the picture, or null.</param>
+/// <param name="Picture">Path of the image, or null.</param>
 /// <param name="Weight">Its share in a mixture.</param>
 public sealed record ExperimentPart(string? Text, string? Picture, double Weight = 1)
 {
-    /// <summary>What a sheet calls it.</summary>
+    /// <summary>Label on a sheet.</summary>
     [JsonIgnore]
     public string Label => Text ?? Path.GetFileNameWithoutExtension(Picture!);
 }
 
-/// <summary>An experiment as a user asks for it. Everything that decides on its pictures is here, so that a file that holds it can be made again.</summary>
+/// <summary>
+/// An experiment as a user requests it. Everything that determines its images is here, so that a file that holds it can be made again.
+/// </summary>
 public sealed record PictureExperiment
 {
-    /// <summary>Which.</summary>
+    /// <summary>The experiment of the paper to run.</summary>
     public required ExperimentKind Kind { get; init; }
 
-    /// <summary>Texts and pictures: one, or two for a path, or any number for a mixture.</summary>
+    /// <summary>Texts and images: one, or two for a path, or any number for a mixture.</summary>
     public IReadOnlyList<ExperimentPart> Parts { get; init; } = [];
 
-    /// <summary>Seed, steps, guidance, size; its prompt is told to the decoder, and may be empty but for a sweep.</summary>
+    /// <summary>Seed, steps, guidance, size. The prompt conditions the decoder; only a sweep requires it.</summary>
     public required GenerationRequest Request { get; init; }
 
-    /// <summary>Pictures: variations, or places on a path with both ends.</summary>
+    /// <summary>Number of images: variations, or positions on a path with both ends.</summary>
     public int Count { get; init; } = 5;
 
-    /// <summary>Text differences: what is in the picture.</summary>
+    /// <summary>Text differences: description of the image.</summary>
     public string? From { get; init; }
 
-    /// <summary>Text differences: what is wanted.</summary>
+    /// <summary>Text differences: the target text.</summary>
     public string? To { get; init; }
 
-    /// <summary>Text differences: how far the last picture is turned, from 0 to 1; the paper goes to between 0.25 and 0.5.</summary>
+    /// <summary>Text differences: rotation of the last image, from 0 to 1; the paper goes to between 0.25 and 0.5.</summary>
     public double Amount { get; init; } = 0.5;
 
     /// <summary>Paths: along a straight line instead of the sphere.</summary>
     public bool Straight { get; init; }
 
-    /// <summary>Whether the noise that sampling starts from is found by DDIM inversion of the pictures, instead of drawn.</summary>
+    /// <summary>True if the initial noise is found by DDIM inversion of the images, instead of drawn.</summary>
     public bool Invert { get; init; } = true;
 
-    /// <summary>Principal components: how many are kept, picture by picture; empty takes the powers of two, and all.</summary>
+    /// <summary>Principal components: number kept in each image; empty takes the powers of two, and all.</summary>
     public IReadOnlyList<int> Components { get; init; } = [];
 
-    /// <summary>Principal components: pictures whose embeddings say in which directions pictures differ; empty takes what the model brings.</summary>
+    /// <summary>
+    /// Principal components: images whose embeddings define the components; empty takes what the model brings.
+    /// </summary>
     public IReadOnlyList<string> BasisPictures { get; init; } = [];
 
     /// <summary>Sweeps: guidance scales of the decoder, the columns.</summary>
@@ -85,10 +89,10 @@ public sealed record PictureExperiment
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<int>? StepCounts { get; init; }
 
-    /// <summary>Inpainting: path of a picture that is bright where the other is drawn anew.</summary>
+    /// <summary>Inpainting: path of an image that is bright where the other is drawn anew.</summary>
     public string? Mask { get; init; }
 
-    /// <summary>Looks at the values alone; whether the model can do it is the model's to say.</summary>
+    /// <summary>Checks the values alone, not whether the model supports them.</summary>
     /// <exception cref="ArgumentException">Something is missing or out of its range.</exception>
     public void Check()
     {
@@ -122,24 +126,24 @@ public sealed record PictureExperiment
     }
 }
 
-/// <summary>A picture of an experiment.</summary>
-/// <param name="Image">The picture.</param>
-/// <param name="Label">What the sheet writes below it.</param>
+/// <summary>An image of an experiment.</summary>
+/// <param name="Image">The image.</param>
+/// <param name="Label">Label below it on the sheet.</param>
 /// <param name="Numbers">Its place and how near it is to what it was made from, by name: cosines, shares, scales.</param>
 public sealed record ExperimentPicture(RgbImage Image, string Label, IReadOnlyDictionary<string, double> Numbers);
 
-/// <summary>What an experiment gave.</summary>
-/// <param name="Experiment">What was asked, with every default filled in.</param>
-/// <param name="Given">The pictures that it began from, with their labels; they come first on the sheet.</param>
-/// <param name="Pictures">The pictures that were drawn.</param>
-/// <param name="Columns">Pictures in a row of the sheet.</param>
+/// <summary>Result of an experiment.</summary>
+/// <param name="Experiment">The experiment, with every default filled in.</param>
+/// <param name="Given">The images that it began from, with their labels; they come first on the sheet.</param>
+/// <param name="Pictures">The images that were drawn.</param>
+/// <param name="Columns">Images in a row of the sheet.</param>
 public sealed record ExperimentResult(
     PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given, IReadOnlyList<ExperimentPicture> Pictures, int Columns)
 {
-    /// <summary>Where the prior came from; null for the model's own.</summary>
+    /// <summary>Origin of the prior; null for the model's own.</summary>
     public string? PriorFrom { get; init; }
 
-    /// <summary>Number formats that it came about in.</summary>
+    /// <summary>Floating-point formats used by the generation.</summary>
     public PipelinePrecision? Precision { get; init; }
 
     /// <summary>Threads that computed them.</summary>
@@ -148,12 +152,12 @@ public sealed record ExperimentResult(
     /// <summary>Notes of the run for its user; empty as a rule.</summary>
     public IReadOnlyList<RunNote> Notes { get; init; } = [];
 
-    /// <summary>The single file that the model was loaded from, hashed when first asked for; null for folders.</summary>
+    /// <summary>The single file that the model was loaded from, hashed on first use; null for folders.</summary>
     public ModelFile? ModelFile => Single?.Value;
 
     internal Lazy<ModelFile>? Single { get; init; }
 
-    /// <summary>All pictures with their labels on one sheet.</summary>
+    /// <summary>All images with their labels on one sheet.</summary>
     /// <param name="title">A line above, or null.</param>
     public RgbImage Sheet(string? title = null) => PictureSheet.Draw(
         [.. Given.Select(given => given.Image), .. Pictures.Select(picture => picture.Image)], [.. Given.Select(given => given.Label), .. Pictures.Select(picture => picture.Label)],

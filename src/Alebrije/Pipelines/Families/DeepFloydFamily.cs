@@ -11,8 +11,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Families;
 
 /// <summary>
-/// A stage of DeepFloyd IF, the open form of Imagen (Saharia et al., 2022): pixels from a text, or from a text and a small image; from an initial image, or
-/// around a part of one (diffusers, pipelines/deepfloyd_if).
+/// A stage of DeepFloyd IF, the open form of Imagen (Saharia et al., 2022): pixels from a text, or from a text and a small image; from an
+/// initial image, or around a part of one (diffusers, pipelines/deepfloyd_if).
 /// </summary>
 internal sealed class DeepFloydFamily : IFamily
 {
@@ -111,7 +111,9 @@ internal static class ImagenSizes
 {
     private const int Step = 8;
 
-    /// <summary>The shorter side becomes the stage's, the longer one a multiple of eight (diffusers, pipeline_if_img2img.py, resize).</summary>
+    /// <summary>
+    /// The shorter side becomes the stage's, the longer one a multiple of eight (diffusers, pipeline_if_img2img.py, resize).
+    /// </summary>
     public static (int Height, int Width) Of(int height, int width, int size)
     {
         var coefficient = (double)width / height;

@@ -10,8 +10,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Families;
 
 /// <summary>
-/// Kandinsky's decoder: latents of MoVQ from an image embedding (2.2), or from it and a text (2.1); from noise, from an image, around a part of one, or along
-/// a depth map, depending on the folder's denoiser (diffusers, pipelines/kandinsky and pipelines/kandinsky2_2).
+/// Kandinsky's decoder: latents of MoVQ from an image embedding (2.2), or from it and a text (2.1); from noise, from an image, around a
+/// part of one, or along a depth map, depending on the folder's denoiser (diffusers, pipelines/kandinsky and pipelines/kandinsky2_2).
 /// </summary>
 internal sealed class KandinskyFamily : IFamily
 {
@@ -24,7 +24,8 @@ internal sealed class KandinskyFamily : IFamily
     private readonly KandinskyTexts? texts;
     private readonly UNet2DConditionConfig config;
 
-    /// <param name="folder">A pipeline of Kandinsky 2.1 or 2.2 with unet, scheduler and movq, and for 2.1 tokenizer and text_encoder.</param>
+    /// <param name="folder">A pipeline of Kandinsky 2.1 or 2.2 with unet, scheduler and movq, and for 2.1 tokenizer and
+    /// text_encoder.</param>
     /// <param name="type">Floating-point format of the denoiser.</param>
     /// <param name="keep">True keeps networks in memory between two calls.</param>
     public KandinskyFamily(PipelineFolder folder, ScalarType type, bool keep)
@@ -129,7 +130,9 @@ internal static class RepaintMask
 {
     extension(int side)
     {
-        /// <summary>Latents of a side in pixels, rounded up to a multiple of the codec's factor (pipeline_kandinsky.py, get_new_h_w).</summary>
+        /// <summary>
+        /// Latents of a side in pixels, rounded up to a multiple of the codec's factor (pipeline_kandinsky.py, get_new_h_w).
+        /// </summary>
         public int LatentSide(int factor) => (side + (factor * factor) - 1) / (factor * factor) * factor;
     }
 

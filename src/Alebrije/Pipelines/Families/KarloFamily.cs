@@ -11,8 +11,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Families;
 
 /// <summary>
-/// Karlo's decoder: a small image from image embedding and text; the folder's upsampler always follows (diffusers, pipelines/unclip/pipeline_unclip.py and
-/// pipeline_unclip_image_variation.py).
+/// Karlo's decoder: a small image from image embedding and text; the folder's upsampler always follows (diffusers,
+/// pipelines/unclip/pipeline_unclip.py and pipeline_unclip_image_variation.py).
 /// </summary>
 internal sealed class KarloFamily : IFamily
 {

@@ -11,8 +11,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Families;
 
 /// <summary>
-/// Stable Diffusion 1, 2 and XL: latents from a text (Rombach et al., 2022); from noise, from an image, around a part of one, or four times the side of a
-/// small one, depending on the folder's denoiser (diffusers, pipelines/stable_diffusion, stable_diffusion_xl).
+/// Stable Diffusion 1, 2 and XL: latents from a text (Rombach et al., 2022); from noise, from an image, around a part of one, or four times
+/// the side of a small one, depending on the folder's denoiser (diffusers, pipelines/stable_diffusion, stable_diffusion_xl).
 /// </summary>
 internal sealed class StableDiffusionFamily : IFamily
 {
@@ -87,7 +87,8 @@ internal sealed class StableDiffusionFamily : IFamily
         if (Traits.Enlarges && conditions.Small is null) throw new ArgumentException("This Stable Diffusion enlarges images: give it one.");
 
         Use(Open(conditions.Adapters));
-        // Distilled networks take the scale as a condition and are not run twice (Meng et al., 2023; diffusers, get_guidance_scale_embedding).
+        // Distilled networks take the scale as a condition and are not run twice (Meng et al., 2023; diffusers,
+        // get_guidance_scale_embedding).
         var guided = options.Guidance > 1 && config.TimeCondProjDim is null;
         string[] all = [.. conditions.Prompts, .. conditions.SecondPrompts ?? [], .. guided ? conditions.NegativesOrEmpty : []];
         foreach (var word in used.Words.Where(word => !all.Any(text => text.Contains(word.Token, StringComparison.Ordinal))))

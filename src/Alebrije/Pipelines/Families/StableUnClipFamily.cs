@@ -12,8 +12,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Families;
 
 /// <summary>
-/// Stable unCLIP's decoder: latents from a noised image embedding and a text, with a first guess of them beside the sample where the folder has one
-/// (diffusers, pipelines/stable_diffusion/pipeline_stable_unclip.py).
+/// Stable unCLIP's decoder: latents from a noised image embedding and a text, with a first guess of them beside the sample where the folder
+/// has one (diffusers, pipelines/stable_diffusion/pipeline_stable_unclip.py).
 /// </summary>
 internal sealed class StableUnClipFamily : IFamily
 {

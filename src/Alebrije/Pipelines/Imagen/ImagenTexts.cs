@@ -9,8 +9,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Imagen;
 
 /// <summary>
-/// T5 encodings of texts for DeepFloyd IF: cleaned, cut or padded to 77 tokens (diffusers, pipelines/deepfloyd_if/pipeline_if.py, encode_prompt). The encodings
-/// of the last texts are kept, so that all stages and all images of a prompt load the encoder once.
+/// T5 encodings of texts for DeepFloyd IF: cleaned, cut or padded to 77 tokens (diffusers, pipelines/deepfloyd_if/pipeline_if.py,
+/// encode_prompt). The encodings of the last texts are kept, so that all stages and all images of a prompt load the encoder once.
 /// </summary>
 internal sealed class ImagenTexts : IDisposable
 {
@@ -22,7 +22,7 @@ internal sealed class ImagenTexts : IDisposable
     private (string[] Texts, Tensor Encodings)? last;
 
     /// <param name="folder">A pipeline with <c>tokenizer</c> and <c>text_encoder</c>.</param>
-    /// <param name="keep">Whether the encoder, the largest network of all, stays in memory between two calls.</param>
+    /// <param name="keep">True if the encoder, the largest network of all, stays in memory between two calls.</param>
     /// <param name="type">Type that its weights have in memory.</param>
     public ImagenTexts(PipelineFolder folder, bool keep, ScalarType type)
     {
@@ -31,9 +31,9 @@ internal sealed class ImagenTexts : IDisposable
     }
 
     /// <summary>Encodings of texts.</summary>
-    /// <param name="texts">One for each picture.</param>
-    /// <param name="clean">Whether captions are cleaned, as those were that it was trained on; otherwise they become lower case.</param>
-    /// <param name="note">Told of texts that were cut.</param>
+    /// <param name="texts">One for each image.</param>
+    /// <param name="clean">True if captions are cleaned, as in training; otherwise they become lower case.</param>
+    /// <param name="note">Called with texts that were cut.</param>
     /// <returns>[texts, 77, width] float32</returns>
     public Tensor Encode(IReadOnlyList<string> texts, bool clean, Action<RunNote>? note = null)
     {

@@ -23,7 +23,7 @@ internal sealed class KandinskyTexts(UnigramTokenizer tokenizer, Component<Multi
 
     /// <summary>Pooled texts, [texts, features], and their tokens' states, [texts, 77, width].</summary>
     /// <param name="texts">Texts.</param>
-    /// <param name="note">Told of texts that were cut.</param>
+    /// <param name="note">Called with texts that were cut.</param>
     public (Tensor Pooled, Tensor Encodings) Encode(IReadOnlyList<string> texts, Action<RunNote>? note = null)
     {
         var rows = TextCuts.Encode(tokenizer, texts, Tokens, out var lengths, note);

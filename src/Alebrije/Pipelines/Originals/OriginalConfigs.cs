@@ -8,8 +8,8 @@ using Alebrije.Weights;
 namespace Alebrije.Pipelines.Originals;
 
 /// <summary>
-/// Configurations of the networks in original files, which come without any: sizes are read from the tensors' shapes, and the rest is what was published
-/// (Karlo's configs/*.yaml; Kandinsky's configs.py).
+/// Configurations of the networks in original files, which come without any: sizes are read from the tensors' shapes, and the rest is what
+/// was published (Karlo's configs/*.yaml; Kandinsky's configs.py).
 /// </summary>
 internal static class OriginalConfigs
 {

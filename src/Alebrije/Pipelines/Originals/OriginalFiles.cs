@@ -2,7 +2,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Pipelines.Originals;
 
-/// <summary>What an original file holds.</summary>
+/// <summary>Content of an original file.</summary>
 internal enum OriginalRole
 {
     Prior, KarloDecoder, Upsamplers, KandinskyDecoder, KandinskyInpainting, MoVq, Statistics, Clip,
@@ -11,12 +11,12 @@ internal enum OriginalRole
 /// <summary>A file and what stands before the names in it.</summary>
 internal sealed record OriginalFile(string Path, string Prefix);
 
-/// <summary>The original files of a folder, told apart by the tensors that they hold, whatever they are called.</summary>
+/// <summary>The original files of a folder, identified by the tensors that they hold, whatever their names.</summary>
 internal static class OriginalFiles
 {
     private static readonly string[] Endings = [".ckpt", ".th", ".pt", ".safetensors"];
 
-    /// <summary>What folders of the published layouts begin with.</summary>
+    /// <summary>Files that mark folders of the published layouts.</summary>
     private static readonly string[] Layouts = ["model_index.json", "config.json", "open_clip_config.json"];
 
     /// <summary>A tensor that only one kind of file has.</summary>
@@ -29,7 +29,7 @@ internal static class OriginalFiles
     /// <summary>Channels of the latents alone; inpainting networks see more.</summary>
     private const int LatentChannels = 4;
 
-    /// <summary>Looks into every file at the top of a folder; null where none is a <c>.ckpt</c>, or where the folder is one of the published layouts.</summary>
+    /// <summary>Identifies every file at the top of a folder; null if none is a <c>.ckpt</c>, or for the published layouts.</summary>
     /// <exception cref="WeightsException">A file is damaged or refused, or two hold the same network.</exception>
     public static IReadOnlyDictionary<OriginalRole, OriginalFile>? Find(string folder)
     {

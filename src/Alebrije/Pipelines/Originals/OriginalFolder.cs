@@ -11,8 +11,8 @@ using Alebrije.Weights;
 namespace Alebrije.Pipelines.Originals;
 
 /// <summary>
-/// A folder with the files that Karlo's or Kandinsky 2.1's authors published before there was a pipeline folder of them. It is written as such a folder once,
-/// and opened like any other from then on. Tensors keep their number format; one of them is in memory at a time.
+/// A folder with the files that Karlo's or Kandinsky 2.1's authors published before there was a pipeline folder of them. It is written as
+/// such a folder once, and opened like any other from then on. Tensors keep their number format; one of them is in memory at a time.
 /// </summary>
 public sealed class OriginalFolder
 {
@@ -37,13 +37,13 @@ public sealed class OriginalFolder
     /// <summary>Whose files these are: <c>Karlo</c>, <c>Kandinsky 2.1</c> or <c>Kandinsky 2.1 inpainting</c>.</summary>
     public string Kind => IsKarlo ? "Karlo" : InpaintsOnly ? "Kandinsky 2.1 inpainting" : "Kandinsky 2.1";
 
-    /// <summary>What is put behind a name for each folder that is written: Kandinsky is two, the prior's (<c>-prior</c>) and the decoder's.</summary>
+    /// <summary>Suffix of the name of each folder written: Kandinsky is two, the prior's (<c>-prior</c>) and the decoder's.</summary>
     public IReadOnlyList<string> Endings => IsKarlo ? [""] : [PriorEnding, ""];
 
     /// <summary>Bytes that the folders take, about.</summary>
     public long Bytes => files.Values.Select(file => file.Path).Concat(Directory.Exists(TextFile("")) ? Directory.EnumerateFiles(TextFile("")) : []).Sum(file => new FileInfo(file).Length);
 
-    /// <summary>What a person should hear about the choice of files.</summary>
+    /// <summary>Warnings about the files selected.</summary>
     public IReadOnlyList<string> Notes => files.TryGetValue(OriginalRole.KandinskyInpainting, out var other) && !InpaintsOnly
         ? [$"{Path.GetFileName(other.Path)} is left alone: import it from a folder without the other decoder."] : [];
 
@@ -51,15 +51,15 @@ public sealed class OriginalFolder
 
     private bool InpaintsOnly => !IsKarlo && !files.ContainsKey(OriginalRole.KandinskyDecoder);
 
-    /// <summary>Looks whether a folder holds original files; null where it does not.</summary>
+    /// <summary>Detects original files in a folder; null if there are none.</summary>
     /// <exception cref="CheckpointNotFoundException">One of the files that belong to it is missing; the message names it.</exception>
     /// <exception cref="WeightsException">A file is damaged or holds more than tensors.</exception>
     public static OriginalFolder? TryOpen(string path) => OriginalFiles.Find(path) is { } files ? new OriginalFolder(path, files) : null;
 
     /// <summary>Writes one of the folders.</summary>
     /// <param name="ending">One of <see cref="Endings"/>.</param>
-    /// <param name="folder">Where to; made when absent.</param>
-    /// <param name="cancellation">Looked at before every network.</param>
+    /// <param name="folder">Target folder; made when absent.</param>
+    /// <param name="cancellation">Checked before every network.</param>
     /// <exception cref="WeightsException">A file is damaged, or not of the published form.</exception>
     public void Write(string ending, string folder, CancellationToken cancellation = default)
     {

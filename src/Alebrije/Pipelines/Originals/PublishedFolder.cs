@@ -31,7 +31,7 @@ internal sealed class PublishedFolder(string folder, CancellationToken cancellat
         File.WriteAllText(Path.Combine(target, "scheduler_config.json"), config.ToJsonString() + "\n");
     }
 
-    /// <summary>How openai/CLIP prepares pictures.</summary>
+    /// <summary>Preprocessing of images in openai/CLIP.</summary>
     public void Preparation(string component, int side)
     {
         var target = Begin(component, "transformers", "CLIPImageProcessor");

@@ -7,8 +7,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Priors;
 
 /// <summary>
-/// The autoregressive prior (Ramesh et al., 2022, §2.2): the codes of an embedding are drawn one after the other, each looking at the keys and values that those
-/// before it left. The cosine of text and image is drawn from the upper half of what training showed, as in the paper.
+/// The autoregressive prior (Ramesh et al., 2022, §2.2): the codes of an embedding are drawn one after the other, each looking at the keys
+/// and values that those before it left. The cosine of text and image is drawn from the upper half of what training showed, as in the
+/// paper.
 /// </summary>
 /// <param name="network">Disposed of with this object where it owns it.</param>
 /// <param name="type">Type of the blocks' products: float32 or bfloat16.</param>
@@ -22,7 +23,7 @@ internal sealed class AutoregressivePrior(AutoregressivePriorTransformer network
     /// <summary>Directions and buckets of the embeddings.</summary>
     public EmbeddingQuantizer Quantizer => network.Quantizer;
 
-    /// <summary>Whether the network is disposed of with this object; in training it goes on.</summary>
+    /// <summary>True if Dispose also disposes the network; a trainer passes false and keeps it.</summary>
     public bool OwnsNetwork { get; init; } = true;
 
     /// <inheritdoc/>

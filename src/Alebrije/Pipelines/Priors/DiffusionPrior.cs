@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Priors;
 
 /// <summary>
-/// The diffusion prior (Ramesh et al., 2022, §2.2) as pipelines sample it: the text is computed once for each prompt, the empty text of guidance once for all
-/// prompts, and each step computes its own last tokens. A network without a mask is run on the whole sequence.
+/// The diffusion prior (Ramesh et al., 2022, §2.2) as pipelines sample it: the text is computed once for each prompt, the empty text of
+/// guidance once for all prompts, and each step computes its own last tokens. A network without a mask is run on the whole sequence.
 /// </summary>
 /// <param name="network">Disposed of with this object where it owns it.</param>
 /// <param name="scheduler">Makes the scheduler of a run.</param>

@@ -29,10 +29,10 @@ internal sealed record PriorText(PriorConditions Conditions, Func<PriorCondition
 /// <param name="Guidance">Guidance scale; 1 means none.</param>
 internal sealed record PriorOptions(int Steps, double Guidance)
 {
-    /// <summary>How many embeddings of each text; a prior that draws nothing gives one, whatever was asked.</summary>
+    /// <summary>Number of embeddings of each text; a deterministic prior always gives one.</summary>
     public int Candidates { get; init; } = 1;
 
-    /// <summary>[1 or batch, features]: an embedding that a diffusion starts from instead of noise, with <see cref="Strength"/>; null starts from noise.</summary>
+    /// <summary>[1 or batch, features]: embedding to start from, noised by <see cref="Strength"/>; null starts from noise.</summary>
     public Tensor? Start { get; init; }
 
     /// <summary>From 0 (the start itself) to 1 (noise alone): the share of the steps that are taken from a start.</summary>
@@ -57,7 +57,7 @@ internal interface IPrior : IDisposable
     /// <summary>The kind of prior.</summary>
     PriorKind Kind { get; }
 
-    /// <summary>The spaces that it leads between.</summary>
+    /// <summary>Its input and output spaces.</summary>
     PriorSpaces Spaces { get; }
 
     /// <summary>Guidance scale that it was made for; null leaves it to the pipeline.</summary>
@@ -66,21 +66,21 @@ internal interface IPrior : IDisposable
     /// <summary>Image embeddings of texts.</summary>
     /// <param name="text">The texts.</param>
     /// <param name="how">Steps, guidance, candidates.</param>
-    /// <param name="noise">Where random numbers come from.</param>
+    /// <param name="noise">Source of random numbers.</param>
     /// <returns>Candidates, each [batch, features] on CLIP's scale.</returns>
     IReadOnlyList<Tensor> Draw(PriorText text, PriorOptions how, Noise noise);
 }
 
 /// <summary>Embeddings that a prior takes and gives.</summary>
-/// <param name="TextFeatures">Numbers of a text embedding; 0 fits any.</param>
-/// <param name="ImageFeatures">Numbers of an image embedding; 0 fits any.</param>
+/// <param name="TextFeatures">Width of the text embedding; 0 accepts any.</param>
+/// <param name="ImageFeatures">Width of the image embedding; 0 accepts any.</param>
 /// <param name="Fingerprint">That of the joint space, or null where it was not kept, which fits any.</param>
 internal sealed record PriorSpaces(int TextFeatures, int ImageFeatures, string? Fingerprint = null)
 {
     /// <summary>Refuses a prior whose embeddings are not those of a model.</summary>
     /// <param name="prior">The prior's spaces.</param>
-    /// <param name="name">What the prior is called.</param>
-    /// <param name="model">What the model is called.</param>
+    /// <param name="name">Name of the prior.</param>
+    /// <param name="model">Name of the model.</param>
     /// <exception cref="WeightsException">They differ in size, or are known to be two spaces; one sentence.</exception>
     public void Require(PriorSpaces prior, string name, string model)
     {
@@ -93,8 +93,8 @@ internal sealed record PriorSpaces(int TextFeatures, int ImageFeatures, string? 
     }
 
     /// <summary>
-    /// Fingerprint of a joint space: of the matrix that leads texts into it, rounded to bfloat16, so that it is the same for a model in full and in half
-    /// precision. 16 hexadecimal digits.
+    /// Fingerprint of a joint space: of the matrix that projects texts into it, rounded to bfloat16, so that it is the same for a model in
+    /// full and in half precision. 16 hexadecimal digits.
     /// </summary>
     /// <param name="projection">[features, width], the text tower's last layer.</param>
     public static string FingerprintOf(Tensor projection)

@@ -10,7 +10,7 @@ namespace Alebrije.Pipelines.Priors;
 /// <summary>The one place that loads priors: <c>config.json</c> names the class, the weights lie beside it.</summary>
 internal static class PriorFolder
 {
-    /// <summary>Where a model's folder keeps priors beside the published component <c>prior</c>.</summary>
+    /// <summary>Folder of a model's priors beside the published component <c>prior</c>.</summary>
     public static IReadOnlyDictionary<PriorKind, string> Names { get; } = new Dictionary<PriorKind, string>
     {
         [PriorKind.Linear] = LinearPrior.FolderName, [PriorKind.OneStep] = OneStepPrior.FolderName, [PriorKind.Autoregressive] = AutoregressivePrior.FolderName,
@@ -62,9 +62,11 @@ internal static class PriorFolder
     public static double? GuidanceOf(PriorKind kind, string folder) => kind == PriorKind.Autoregressive ? ConfigFile.Read<AutoregressivePriorConfig>(folder).Guidance : null;
 }
 
-/// <summary>The priors of a model: those of its own folder, loaded when one is asked for, and one from elsewhere in place of its kind.</summary>
+/// <summary>
+/// The priors of a model: those of its own folder, loaded on first use, and one from elsewhere in place of its kind.
+/// </summary>
 /// <param name="model">The model's name, for messages.</param>
-/// <param name="spaces">The model's own spaces; asked for when a prior from elsewhere comes.</param>
+/// <param name="spaces">The model's own spaces; read when a prior from elsewhere is added.</param>
 internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDisposable
 {
     private readonly Dictionary<PriorKind, Lazy<IPrior>> priors = new() { [PriorKind.None] = new(() => new NoPrior()) };
@@ -72,17 +74,17 @@ internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDispos
     private readonly Dictionary<PriorKind, string> elsewhere = [];
     private readonly Dictionary<PriorKind, double?> guidances = [];
 
-    /// <summary>Kinds that can be asked for, in the order of <see cref="PriorKind"/>.</summary>
+    /// <summary>Kinds available, in the order of <see cref="PriorKind"/>.</summary>
     public IEnumerable<PriorKind> Kinds => priors.Keys.Order();
 
-    /// <summary>Whether there is a prior of a kind.</summary>
+    /// <summary>True if there is a prior of a kind.</summary>
     public bool Has(PriorKind kind) => priors.ContainsKey(kind);
 
-    /// <summary>What a prior from elsewhere is called; null for the model's own.</summary>
+    /// <summary>Name of a prior from elsewhere; null for the model's own.</summary>
     public string? From(PriorKind kind) => elsewhere.GetValueOrDefault(kind);
 
     /// <summary>The prior of a kind.</summary>
-    /// <exception cref="InvalidOperationException">There is none; the message says which there are.</exception>
+    /// <exception cref="InvalidOperationException">There is none; the message lists those present.</exception>
     public IPrior this[PriorKind kind]
     {
         get
@@ -92,8 +94,8 @@ internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDispos
         }
     }
 
-    /// <summary>Adds a prior that is loaded when it is asked for.</summary>
-    /// <param name="kind">What it is.</param>
+    /// <summary>Adds a prior that is loaded on first use.</summary>
+    /// <param name="kind">The kind of prior.</param>
     /// <param name="load">Loads it.</param>
     /// <param name="guidance">The scale that it was made for; null leaves it to the pipeline.</param>
     public void Add(PriorKind kind, Func<IPrior> load, double? guidance)
@@ -102,16 +104,18 @@ internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDispos
         guidances[kind] = guidance;
     }
 
-    /// <summary>Guidance scale that the prior of a kind was made for, without loading it; null where it has none, or there is no such prior.</summary>
+    /// <summary>
+    /// Guidance scale that the prior of a kind was made for, without loading it; null where it has none, or there is no such prior.
+    /// </summary>
     public double? GuidanceOf(PriorKind kind) => guidances.GetValueOrDefault(kind);
 
-    /// <exception cref="InvalidOperationException">There is no prior of a kind; the message says which there are.</exception>
+    /// <exception cref="InvalidOperationException">There is no prior of a kind; the message lists those present.</exception>
     public void Require(PriorKind kind)
     {
         if (!Has(kind)) throw new InvalidOperationException($"{model} has no {PriorNames.Of(kind)} prior; it has {string.Join(", ", Kinds.Select(PriorNames.Of))}.");
     }
 
-    /// <summary>Says where the prior of a kind came from, when the whole first half of a model came from elsewhere.</summary>
+    /// <summary>Records the origin of the prior of a kind, when the whole first half of a model came from elsewhere.</summary>
     public void ComesFrom(PriorKind kind, string name) => elsewhere[kind] = name;
 
     /// <summary>Lets go of what can be loaded again.</summary>

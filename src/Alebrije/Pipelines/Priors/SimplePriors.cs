@@ -43,8 +43,8 @@ internal sealed class LinearPrior(LinearPriorMap map) : IPrior
 }
 
 /// <summary>
-/// The prior of ECLIPSE (Patel et al., 2024): a prior transformer without time, run once on pure noise. What comes out is the embedding itself; there is no
-/// guidance and nothing to be undone.
+/// The prior of ECLIPSE (Patel et al., 2024): a prior transformer without time, run once on pure noise. What comes out is the embedding
+/// itself; there is no guidance and nothing to be undone.
 /// </summary>
 /// <param name="network">It is disposed of with this object.</param>
 internal sealed class OneStepPrior(PriorTransformer network) : IPrior
@@ -52,7 +52,7 @@ internal sealed class OneStepPrior(PriorTransformer network) : IPrior
     /// <summary>Its folder beside the published components.</summary>
     public const string FolderName = "prior_one_step";
 
-    /// <summary>Whether the network is disposed of with this object; in training it goes on.</summary>
+    /// <summary>True if Dispose also disposes the network; a trainer passes false and keeps it.</summary>
     public bool OwnsNetwork { get; init; } = true;
 
     /// <inheritdoc/>

@@ -6,13 +6,15 @@ using static Alebrije.Pipelines.Originals.OriginalConfigs;
 namespace Alebrije.Pipelines.SingleFiles;
 
 /// <summary>
-/// Configurations of UNet and autoencoder in a checkpoint of one file, which comes without any: sizes are read from the shapes, and the rest is what its
-/// authors published (CompVis/stable-diffusion, configs/stable-diffusion/v1-inference.yaml; Stability-AI/stablediffusion, configs/stable-diffusion;
-/// Stability-AI/generative-models, configs/inference/sd_xl_base.yaml).
+/// Configurations of UNet and autoencoder in a checkpoint of one file, which comes without any: sizes are read from the shapes, and the
+/// rest is what its authors published (CompVis/stable-diffusion, configs/stable-diffusion/v1-inference.yaml; Stability-AI/stablediffusion,
+/// configs/stable-diffusion; Stability-AI/generative-models, configs/inference/sd_xl_base.yaml).
 /// </summary>
 internal static class SingleFileConfigs
 {
-    /// <summary>Features of a head in UNets that enter their transformers by linear layers; the others, and the upscaler, have a number of heads.</summary>
+    /// <summary>
+    /// Features of a head in UNets that enter their transformers by linear layers; the others, and the upscaler, have a number of heads.
+    /// </summary>
     private const int HeadWidth = 64, Heads = 8;
 
     /// <summary>Features of the code of one of SDXL's sizes.</summary>
@@ -74,7 +76,9 @@ internal static class SingleFileConfigs
 
     private static T[] OneIfAlike<T>(T[] values) => values.Distinct().Take(2).Count() == 1 ? [values[0]] : values;
 
-    /// <summary>Levels of a UNet from the finest: blocks are numbered through all of them, and a layer that halves ends each but the last.</summary>
+    /// <summary>
+    /// Levels of a UNet from the finest: blocks are numbered through all of them, and a layer that halves ends each but the last.
+    /// </summary>
     private static UNetLevelSizes[] Levels(TensorSource file, string prefix)
     {
         var (levels, blocks) = (new List<UNetLevelSizes>(), 0);
@@ -114,7 +118,7 @@ internal static class SingleFileConfigs
         /// <summary>Transformer blocks after each residual block; 0: none.</summary>
         public int Depth { get; init; }
 
-        /// <summary>Features that the first attention of a transformer block looks at.</summary>
+        /// <summary>Context width of the first attention of a transformer block.</summary>
         public int SelfWidth { get; init; }
 
         public bool Attends => Depth > 0;

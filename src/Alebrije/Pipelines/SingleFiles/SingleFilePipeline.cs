@@ -11,8 +11,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.SingleFiles;
 
 /// <summary>
-/// A checkpoint of Stable Diffusion in one file (<see cref="SingleFileLayout"/>), opened as the pipeline folder that it stands for: configurations come from
-/// shapes and from what its authors published, the tokenizer is built in, and networks are read from the file by key maps.
+/// A checkpoint of Stable Diffusion in one file (<see cref="SingleFileLayout"/>), opened as the pipeline folder that it stands for:
+/// configurations come from shapes and from what its authors published, the tokenizer is built in, and networks are read from the file by
+/// key maps.
 /// </summary>
 internal sealed class SingleFilePipeline : PipelineFolder
 {
@@ -126,7 +127,9 @@ internal sealed class SingleFilePipeline : PipelineFolder
         }
     }
 
-    /// <summary>Side of the latents in training: Stable Diffusion 2 was trained on 768 pixels where it predicts the velocity, on 512 elsewhere.</summary>
+    /// <summary>
+    /// Side of the latents in training: Stable Diffusion 2 was trained on 768 pixels where it predicts the velocity, on 512 elsewhere.
+    /// </summary>
     private static int SideOf(SingleFileLayout layout, PredictionType prediction) => layout.Kind switch
     {
         SingleFileKind.Xl or SingleFileKind.Upscaler => 128,

@@ -56,8 +56,9 @@ internal static partial class SingleFileSchedules
     }
 
     /// <summary>
-    /// Prediction of a checkpoint's UNet: what a configuration beside it says (the same name with <c>.yaml</c>, as web interfaces keep it), else the mark
-    /// <c>v_pred</c> among its tensors, else for Stable Diffusion 2 a property of its weights. Inpainting ones and all others predict the noise.
+    /// Prediction of a checkpoint's UNet: that of a configuration beside it (the same name with <c>.yaml</c>, as web interfaces keep it),
+    /// else the mark <c>v_pred</c> among its tensors, else for Stable Diffusion 2 a property of its weights. Inpainting ones and all others
+    /// predict the noise.
     /// </summary>
     /// <param name="path">Path of the file.</param>
     /// <param name="file">The file.</param>

@@ -21,7 +21,9 @@ internal static class SingleFileTexts
         kind == SingleFileKind.One || (kind == SingleFileKind.Xl && part.Component == "text_encoder")
             ? Transformers(file, part.Prefix) : OpenClip(file, part.Prefix, isPenultimate: kind != SingleFileKind.Xl);
 
-    /// <summary>The vocabulary that is built in, or that of a folder beside the file where the encoder has another number of words.</summary>
+    /// <summary>
+    /// The vocabulary that is built in, or that of a folder beside the file where the encoder has another number of words.
+    /// </summary>
     /// <param name="path">The checkpoint.</param>
     /// <param name="component">Name of the tokenizer, and of its folder beside the file.</param>
     /// <param name="config">Sizes of its encoder.</param>

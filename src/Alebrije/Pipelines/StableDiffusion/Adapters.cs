@@ -65,10 +65,7 @@ internal sealed class Adapters : IDisposable
     public static Adapters Open(AdapterInputs inputs, PipelineFolder folder, IReadOnlyDictionary<string, ClipTokenizer> tokenizers) =>
         inputs.IsEmpty ? None : new Adapters(inputs, folder, tokenizers);
 
-    /// <summary>
-    /// Changes of a component's weights (<see cref="StateDictOptions.Edits"/>): W + sum of factor · up · down, in float64, rounded to
-    /// float32 once.
-    /// </summary>
+    /// <summary>Weight edits (<see cref="StateDictOptions.Edits"/>): W + sum of factor · up · down in float64, then float32.</summary>
     public IReadOnlyDictionary<string, Func<Tensor, Tensor>>? Edits(string component) => additions.GetValueOrDefault(component)
         ?.ToDictionary(weight => weight.Key, weight => (Func<Tensor, Tensor>)(original => Added(original, weight.Value)));
 

@@ -97,7 +97,7 @@ internal sealed partial class LoraFile : IDisposable
         }
     }
 
-    /// <summary>What an addition adds: Factor · up · down, in float64.</summary>
+    /// <summary>Weight change of an addition: Factor · up · down, in float64.</summary>
     /// <returns>The shape of the weight.</returns>
     public Tensor Delta(LoraAddition addition)
     {

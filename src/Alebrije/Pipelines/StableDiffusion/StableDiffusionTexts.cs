@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.StableDiffusion;
 
-/// <summary>What a denoiser of Stable Diffusion is told of texts.</summary>
+/// <summary>Text conditions of a denoiser of Stable Diffusion.</summary>
 /// <param name="Encodings">[texts, tokens, width]</param>
 /// <param name="Pooled">[texts, features]: the pooled text of SDXL, or null.</param>
 internal sealed record EncodedTexts(Tensor Encodings, Tensor? Pooled)
@@ -19,8 +19,9 @@ internal sealed record EncodedTexts(Tensor Encodings, Tensor? Pooled)
 }
 
 /// <summary>
-/// The text encoders of Stable Diffusion: one of CLIP, read after its final norm, or SDXL's two, both read before their last block without norm and laid
-/// side by side, with the second one's embedding (diffusers, pipelines/stable_diffusion and stable_diffusion_xl, encode_prompt).
+/// The text encoders of Stable Diffusion: one of CLIP, read after its final norm, or SDXL's two, both read before their last block without
+/// norm and laid side by side, with the second one's embedding (diffusers, pipelines/stable_diffusion and stable_diffusion_xl,
+/// encode_prompt).
 /// </summary>
 internal sealed class StableDiffusionTexts : IDisposable
 {
@@ -28,8 +29,9 @@ internal sealed class StableDiffusionTexts : IDisposable
     private readonly Tower[] towers;
     private Adapters adapters = Adapters.None;
 
-    /// <param name="folder">A pipeline with <c>tokenizer</c> and <c>text_encoder</c>, <c>tokenizer_2</c> and <c>text_encoder_2</c>, or both.</param>
-    /// <param name="keep">Whether encoders stay in memory between two calls.</param>
+    /// <param name="folder">A pipeline with <c>tokenizer</c> and <c>text_encoder</c>, <c>tokenizer_2</c> and <c>text_encoder_2</c>, or
+    /// both.</param>
+    /// <param name="keep">True if encoders stay in memory between two calls.</param>
     public StableDiffusionTexts(PipelineFolder folder, bool keep)
     {
         this.folder = folder;
@@ -58,12 +60,12 @@ internal sealed class StableDiffusionTexts : IDisposable
     /// <summary>Rows of the text encoder that the longest of texts takes (<see cref="PromptPieces"/>).</summary>
     public int Pieces(IEnumerable<string> texts) => texts.Max(text => towers.Max(tower => PromptPieces.Count(tower.Tokenizer, text)));
 
-    /// <summary>Whether these are SDXL's: the last one's embedding is given to the denoiser too.</summary>
+    /// <summary>True if these are SDXL's: the last one's embedding also conditions the denoiser.</summary>
     public bool IsXl { get; }
 
     /// <summary>Encodes texts.</summary>
-    /// <param name="texts">One for each picture.</param>
-    /// <param name="second">What the second encoder is told; null tells it the same.</param>
+    /// <param name="texts">One for each image.</param>
+    /// <param name="second">Prompt of the second encoder; null repeats the first's.</param>
     /// <param name="skip">Last blocks that are left out besides those that the model leaves out anyway (clip_skip).</param>
     /// <param name="pieces">Rows of the text encoder that each text takes, side by side along the tokens; null cuts texts to one.</param>
     /// <param name="note">Receives notes of texts that were cut.</param>

@@ -23,7 +23,7 @@ internal sealed record TextualInversion(string File, string Token, IReadOnlyList
 
     internal const string Option = "or leave the embedding out (--embedding)";
 
-    /// <summary>How many vectors.</summary>
+    /// <summary>Number of vectors.</summary>
     public int Count => (int)Vectors[0].shape[0];
 
     /// <summary>Reads a file for the towers of a model.</summary>

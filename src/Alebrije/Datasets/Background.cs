@@ -75,7 +75,7 @@ public static class Backgrounds
     /// <summary>The median of each channel over the outermost pixels of a picture.</summary>
     /// <param name="pixels">[size, size, 3], RGB bytes.</param>
     /// <param name="size">Width and height in pixels.</param>
-    /// <param name="thickness">How many pixels deep the border is.</param>
+    /// <param name="thickness">Depth of the border in pixels.</param>
     public static Rgb BorderMedian(ReadOnlySpan<byte> pixels, int size, int thickness = 2)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(pixels.Length, size * size * 3);

@@ -4,7 +4,7 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
-/// <summary>Writes captions: objects by name, synonym or class, then their relation, the background and the style, in either language.</summary>
+/// <summary>Writes captions in either language: objects by name, synonym or class, then relation, background and style.</summary>
 internal static class CaptionWriter
 {
     private const uint CaptionPurpose = 1000;

@@ -4,7 +4,7 @@ namespace Alebrije.Datasets;
 
 /// <summary>A picture on disk with what it shows.</summary>
 /// <param name="Path">The file.</param>
-/// <param name="Caption">What it shows.</param>
+/// <param name="Caption">Text that describes it.</param>
 /// <param name="Lang">Language of the caption where it is known: "en", "es".</param>
 public sealed record CaptionedPicture(string Path, string Caption, string? Lang)
 {
@@ -14,18 +14,18 @@ public sealed record CaptionedPicture(string Path, string Caption, string? Lang)
 }
 
 /// <summary>
-/// Pictures with captions on disk, in any of the usual forms: a file <c>captions.jsonl</c> or <c>metadata.jsonl</c> whose lines name <c>file</c>
-/// and <c>caption</c> (and perhaps <c>lang</c>; <c>file_name</c> and <c>text</c> are understood too), pictures that lie beside a <c>.txt</c> of the
-/// same name with one caption a line, or folders named after what their pictures show.
+/// Images with captions on disk, in any of the usual forms: a file <c>captions.jsonl</c> or <c>metadata.jsonl</c> whose lines name
+/// <c>file</c> and <c>caption</c> (optionally <c>lang</c>; <c>file_name</c> and <c>text</c> are accepted too), images beside a <c>.txt</c>
+/// of the same name with one caption a line, or folders named after the content of their images.
 /// </summary>
 public static class ImageFolder
 {
     /// <summary>Name of the file with the captions.</summary>
     public const string CaptionsFile = "captions.jsonl";
 
-    /// <summary>Lists the pairs of a folder: in the file's order, or by name. A picture with several captions comes once for each.</summary>
+    /// <summary>Lists the pairs of a folder, in the file's order or by name. An image with several captions comes once for each.</summary>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="InvalidDataException">A line is wrong, a picture it names is missing, or the folder holds no pictures with captions.</exception>
+    /// <exception cref="InvalidDataException">A line is wrong, an image it names is missing, or no image has a caption.</exception>
     public static IReadOnlyList<CaptionedPicture> Read(string folder)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);

@@ -2,7 +2,7 @@ using System.Text.Json;
 
 namespace Alebrije.Datasets;
 
-/// <summary>How pairs on disk are read where they leave a choice.</summary>
+/// <summary>Reading options of pairs on disk.</summary>
 internal record PictureListingOptions
 {
     /// <summary>Column or JSON field of the pictures' paths; null finds it by its usual names.</summary>
@@ -28,7 +28,7 @@ internal sealed class PictureListing
     /// <summary>One for each caption; those of one picture need not stand together.</summary>
     public IReadOnlyList<CaptionedPicture> Pictures => pictures;
 
-    /// <summary>A sentence for each entry that cannot be used: a line that is wrong, a caption that is empty, a picture that is missing.</summary>
+    /// <summary>A sentence for each unusable entry: a malformed line, an empty caption, a missing image.</summary>
     public IReadOnlyList<string> Problems => problems;
 
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>

@@ -7,14 +7,14 @@ namespace Alebrije.Datasets;
 /// <param name="Reason">Why, such as "cut short: the JPEG file ends before its last row."</param>
 public sealed record SkippedPicture(string File, string Reason);
 
-/// <summary>Reads pictures of which some may be damaged: those are left out and kept with their reasons. Safe from several threads.</summary>
-/// <param name="upright">Whether pictures are turned as their EXIF orientation asks; see <see cref="PillowImage.Upright"/>.</param>
+/// <summary>Reads images, of which some may be damaged: those are skipped and recorded with their errors. Thread-safe.</summary>
+/// <param name="upright">True if images are turned by their EXIF orientation; see <see cref="PillowImage.Upright"/>.</param>
 public sealed class PictureReader(bool upright)
 {
     private readonly SortedDictionary<string, string> skipped = new(StringComparer.Ordinal);
     private readonly Lock gate = new();
 
-    /// <summary>What was left out so far, each file once, by name.</summary>
+    /// <summary>Files skipped so far, each once, by name.</summary>
     public IReadOnlyList<SkippedPicture> Skipped
     {
         get

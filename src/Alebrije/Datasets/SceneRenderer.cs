@@ -8,7 +8,7 @@ internal static class SceneRenderer
     private const int FractionBits = 16;
     private const uint DecorationPurpose = 7;
 
-    /// <param name="scene">What to draw.</param>
+    /// <param name="scene">Scene to draw.</param>
     /// <param name="sprites">The picture of a concept by its index.</param>
     /// <param name="pixels">[size, size, 3], RGB; every byte is written.</param>
     /// <param name="size">Side in pixels.</param>

@@ -3,7 +3,7 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
-/// <summary>The styles as filters over a finished picture, [height, width, 3] RGB, in whole numbers; lengths follow the shorter side.</summary>
+/// <summary>Styles as integer filters over a finished image, [height, width, 3] RGB; lengths scale with the shorter side.</summary>
 internal static class StyleFilters
 {
     public static void Apply(SceneStyle style, Span<byte> pixels, int width, int height, ref SeededRandom random)

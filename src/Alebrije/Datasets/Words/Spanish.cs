@@ -66,7 +66,7 @@ internal static class Spanish
     /// <summary>"un león", "un águila", "una pequeña águila", "uvas", "pan".</summary>
     /// <param name="term">The noun phrase.</param>
     /// <param name="size">An adjective in masculine singular, or null.</param>
-    /// <param name="some">Whether plurals take "unos, unas".</param>
+    /// <param name="some">True if plurals take "unos, unas".</param>
     public static string Indefinite(Term term, string? size, bool some)
     {
         var phrase = term.Text;

@@ -6,9 +6,9 @@ using Alebrije.Preprocessing;
 namespace Alebrije.Embeddings;
 
 /// <summary>
-/// What a long run of embedding has finished, one line a picture, so that the same command goes on where it was stopped. A picture that has changed since, by
-/// length or time, is embedded again; a line that was cut short is forgotten, and so is the whole journal when it belongs to another space.
-/// </summary>
+/// Results of a long embedding run, one line an image, so that the same command resumes. An image whose length or time has
+/// changed is embedded again; a truncated line is dropped, and so is the whole journal if it belongs to another
+/// embedding space.
 public sealed class EmbeddingJournal : IDisposable
 {
     private const string FreshEnding = ".new";

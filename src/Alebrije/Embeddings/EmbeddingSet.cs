@@ -3,7 +3,7 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Embeddings;
 
-/// <summary>What an embedding was made of.</summary>
+/// <summary>Source of an embedding: image or text.</summary>
 [JsonConverter(typeof(EmbeddingKindConverter))]
 public enum EmbeddingKind
 {

@@ -3,7 +3,7 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Embeddings;
 
-/// <summary>How one label fared where several may hold.</summary>
+/// <summary>Result of one label in multi-label classification.</summary>
 /// <param name="Label">The label.</param>
 /// <param name="Count">Pictures that show it.</param>
 /// <param name="Precision">Share of the pictures it was given to that show it; null when it was given to none.</param>
@@ -12,11 +12,11 @@ namespace Alebrije.Embeddings;
 public sealed record LabelResult(string Label, int Count, double? Precision, double? Recall, double? F1);
 
 /// <summary>
-/// A threshold for each label, from which on the label holds: each is decided by itself, so that several hold for a picture, or none. Immutable.
+/// A threshold for each label, from which on the label holds: decided independently, so that several hold for an image, or none. Immutable.
 /// </summary>
 public sealed class LabelThresholds
 {
-    /// <summary>Where a picture is as near to a label as to its opposite.</summary>
+    /// <summary>Threshold at which an image is as near to a label as to its opposite.</summary>
     public const double Even = 0;
 
     /// <param name="labels">Labels, none twice.</param>
@@ -47,10 +47,10 @@ public sealed class LabelThresholds
         return new(labels, [.. labels.Select(_ => value)]);
     }
 
-    /// <summary>For each label the threshold with the largest F1 on examples, in the middle between two scores; of several the highest.</summary>
+    /// <summary>Fits each label's threshold to the largest F1 on examples, midway between two scores; ties take the highest.</summary>
     /// <param name="labels">Labels.</param>
     /// <param name="scores">[examples][labels], differences of cosines (<see cref="ZeroShotClassifier.Margins"/>).</param>
-    /// <param name="shows">[examples][labels]: whether the example shows it.</param>
+    /// <param name="shows">[examples][labels]: true if the example shows it.</param>
     /// <exception cref="ArgumentException">No examples, or different numbers.</exception>
     public static LabelThresholds Fit(IReadOnlyList<string> labels, IReadOnlyList<double[]> scores, IReadOnlyList<bool[]> shows)
     {

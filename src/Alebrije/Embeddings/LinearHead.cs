@@ -8,7 +8,7 @@ using static TorchSharp.torch;
 namespace Alebrije.Embeddings;
 
 /// <summary>
-/// A linear classifier on a model's image embeddings of unit length, and what it takes to know that a model is the one it was made for. Kept as one
+/// A linear classifier on a model's image embeddings of unit length, with a fingerprint that identifies the model. Stored as one
 /// safetensors file. Immutable and thread-safe.
 /// </summary>
 /// <param name="Model">Name of the model whose embeddings it was fitted on.</param>
@@ -23,7 +23,7 @@ public sealed record LinearHead(string Model, IReadOnlyList<string> Labels, IRea
     /// <summary>Cosine below which two embeddings of the fixed picture are of different models; rounding to bf16 stays above it.</summary>
     private const double SameSpace = 0.9998;
 
-    /// <summary>How far a picture speaks for each class.</summary>
+    /// <summary>Logits of an image, one for each class.</summary>
     /// <param name="image">[width], unit length</param>
     /// <returns>[classes]; a softmax makes them shares.</returns>
     public double[] Logits(float[] image) => [.. Weights.Select((weight, k) => weight.Zip(image, (a, b) => (double)a * b).Sum() + Bias[k])];

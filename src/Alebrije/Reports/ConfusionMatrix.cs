@@ -7,14 +7,14 @@ using SkiaSharp;
 
 namespace Alebrije.Reports;
 
-/// <summary>How one class fared.</summary>
+/// <summary>Recall and precision of one class.</summary>
 /// <param name="Label">The class.</param>
 /// <param name="Count">Pictures of it.</param>
 /// <param name="Recall">Share of them that were named so; null without pictures.</param>
 /// <param name="Precision">Share of what was named so that is it; null when nothing was.</param>
 public sealed record ClassResult(string Label, int Count, double? Recall, double? Precision);
 
-/// <summary>Which class was taken for which: rows are what pictures show, columns what they were called. Immutable.</summary>
+/// <summary>Confusion matrix: rows are true classes, columns predicted ones. Immutable.</summary>
 public sealed class ConfusionMatrix
 {
     private const float Margin = 24, Cell = 44, MaxName = 220, Legend = 40;

@@ -13,7 +13,7 @@ namespace Alebrije.Reports;
 public sealed record EmbeddingPoint(EmbeddingKind Kind, string Label, double X, double Y);
 
 /// <summary>
-/// Pictures and texts of a joint space in one plane: the first two principal components of all of them together, pictures blue, texts orange.
+/// Images and texts of a joint space in one plane: the first two principal components of all together, images blue, texts orange.
 /// Immutable and thread-safe.
 /// </summary>
 public sealed class EmbeddingPlot

@@ -48,7 +48,9 @@ internal sealed class LabelColumn(Box frame, IReadOnlyList<Box> marks)
         return cost;
     }
 
-    /// <summary>Tops of labels as near to their points' heights as order and size allow: overlapping neighbours share their shift evenly.</summary>
+    /// <summary>
+    /// Tops of labels, as near to their points' heights as order and size allow: overlapping neighbours share their shift.
+    /// </summary>
     private float[] Spread(LabelRequest[] labels)
     {
         var blocks = new List<(int First, int Count, double Wish, float Height)>();

@@ -1,13 +1,13 @@
 namespace Alebrije.Reports;
 
-/// <summary>Moves pictures that hide each other apart, no farther than needed, within the frame; their points stay where they are.</summary>
+/// <summary>Moves overlapping images apart, no farther than needed, within the frame; their points stay.</summary>
 internal static class PictureSpread
 {
     private const int Rounds = 400;
     private const float Gap = 3, Pull = 0.02f;
 
     /// <param name="pictures">Boxes centred on their points.</param>
-    /// <param name="frame">Where they must stay.</param>
+    /// <param name="frame">Bounds of the result.</param>
     public static Box[] Apart(IReadOnlyList<Box> pictures, Box frame)
     {
         var moved = pictures.ToArray();

@@ -11,8 +11,8 @@ internal abstract record PlotShape;
 internal sealed record PlotLine(float X1, float Y1, float X2, float Y2, Rgb Colour, float Width = 1) : PlotShape;
 
 /// <summary>
-/// A line of text; Align is -1, 0 or 1 for left, middle or right at X. A Label names a point: it gets a white rim, a known Width, and may be
-/// hidden. Upward is turned by 90° around (X, Baseline).
+/// A line of text; Align is -1, 0 or 1 for left, middle or right at X. A Label names a point: it gets a white rim and a known Width, and
+/// may be hidden. Upward is turned by 90° around (X, Baseline).
 /// </summary>
 internal sealed record PlotText(
     string Text, float X, float Baseline, float Size, Rgb Colour, int Align = -1, bool Bold = false, bool Label = false, bool Upward = false,
@@ -24,7 +24,7 @@ internal sealed record PlotDiamond(float X, float Y, float Radius, Rgb Colour, i
 
 internal sealed record PlotPicture(Box Place, RgbImage Image, Rgb Rim, int Point) : PlotShape;
 
-/// <summary>Where everything of an <see cref="EmbeddingPlot"/> stands; PNG and SVG draw the same shapes.</summary>
+/// <summary>Layout of an <see cref="EmbeddingPlot"/>; PNG and SVG draw the same shapes.</summary>
 internal sealed class PlotLayout
 {
     public const float Width = 1000;
@@ -178,7 +178,7 @@ internal sealed class PlotLayout
         return (point, (point.X + dx * (1 - inside), point.Y + dy * (1 - inside)));
     }
 
-    /// <summary>How far a picture stands from its point.</summary>
+    /// <summary>Distance of an image from its point.</summary>
     private float Moved(int point) => MathF.Abs(marks[point].X + marks[point].Width / 2 - places[point].X)
         + MathF.Abs(marks[point].Y + marks[point].Height / 2 - places[point].Y);
 

@@ -10,7 +10,7 @@ internal static class PlotSvg
 {
     private const int Picture = 128;
 
-    /// <param name="layout">What to draw.</param>
+    /// <param name="layout">Layout to draw.</param>
     /// <param name="points">The plot, when each mark is to carry its index and name for a page's script.</param>
     public static string Render(PlotLayout layout, EmbeddingPlot? points = null)
     {

@@ -59,8 +59,8 @@ public static class RelevancePng
         });
     }
 
-    /// <summary>The picture under its relevance: dark where nothing rests on it, warm where most does; between patches it goes over evenly.</summary>
-    /// <param name="explanation">What was found.</param>
+    /// <summary>The image under its relevance: dark for none, warm for most, interpolated between patches.</summary>
+    /// <param name="explanation">Image and relevance.</param>
     /// <returns>A picture of the size of <see cref="ClipExplanation.Seen"/>.</returns>
     public static RgbImage Overlay(ClipExplanation explanation)
     {

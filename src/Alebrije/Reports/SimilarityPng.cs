@@ -57,7 +57,7 @@ internal static class SimilarityPng
         return new Layout(name, pictureWidth, column, titleHeight, headHeight, row, width, height, heads, title, lead);
     }
 
-    /// <summary>The narrowest column in which no word is broken and four heads of five stand in four lines; the widest where none does.</summary>
+    /// <summary>The narrowest column that breaks no word and fits four heads of five in four lines; the widest if none does.</summary>
     internal static float ColumnWidth(IReadOnlyList<string> texts, TextFace face)
     {
         var words = texts.SelectMany(text => text.Split(' ')).Max(face.Measure);

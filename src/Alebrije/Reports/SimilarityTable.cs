@@ -81,7 +81,7 @@ public sealed class SimilarityTable
 
     /// <summary>The same table with the pictures that fit a text best first.</summary>
     /// <param name="text">Index of the column.</param>
-    /// <param name="measure">What is compared; softmax and cosine may order differently.</param>
+    /// <param name="measure">Measure to sort by; softmax and cosine may order differently.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such column.</exception>
     public SimilarityTable SortedBy(int text, SimilarityMeasure measure = SimilarityMeasure.Softmax)
     {

@@ -5,7 +5,7 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Robustness;
 
 /// <summary>
-/// Ways in which a picture is spoilt, after ImageNet-C (Hendrycks and Dietterich, 2019). Frost is left out, for it needs photographs of frost.
+/// Corruptions of ImageNet-C (Hendrycks and Dietterich, 2019). Frost is left out because it needs photographs of frost.
 /// </summary>
 public enum Corruption
 {
@@ -48,13 +48,13 @@ public enum Corruption
     /// <summary>Made smaller and larger again without smoothing.</summary>
     Pixelate,
 
-    /// <summary>What JPEG's rounding loses.</summary>
+    /// <summary>JPEG compression artefacts.</summary>
     JpegCompression,
 }
 
 /// <summary>
-/// The corruptions as functions of bytes. Picture, seed and severity determine the result; lengths follow the shorter side, where 224 pixels take
-/// ImageNet-C's own. Constants are those of ImageNet-C (make_imagenet_c.py of hendrycks/robustness) except where a comment says otherwise.
+/// The corruptions as functions of bytes. Image, seed and severity determine the result; lengths scale with the shorter side and equal
+/// ImageNet-C's at 224 pixels. Constants are ImageNet-C's (make_imagenet_c.py of hendrycks/robustness) unless a comment gives others.
 /// </summary>
 public static class Corruptions
 {
@@ -67,11 +67,11 @@ public static class Corruptions
     /// <summary>"gaussian_noise", "jpeg_compression".</summary>
     public static string Name(this Corruption corruption) => JsonNamingPolicy.SnakeCaseLower.ConvertName(corruption.ToString());
 
-    /// <summary>Spoils a picture.</summary>
+    /// <summary>Applies a corruption at a severity from 1 to 5.</summary>
     /// <param name="image">A picture of any size, kept as it is.</param>
-    /// <param name="corruption">How.</param>
+    /// <param name="corruption">Kind of corruption.</param>
     /// <param name="severity">1 to 5.</param>
-    /// <param name="seed">The same seed spoils the same picture in the same way.</param>
+    /// <param name="seed">The same seed corrupts the same image in the same way.</param>
     /// <returns>A picture of the same size.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A severity that does not exist.</exception>
     public static RgbImage Apply(RgbImage image, Corruption corruption, int severity, ulong seed = 0)

@@ -50,7 +50,7 @@ internal sealed class FloatPicture
         return filtered;
     }
 
-    /// <summary>Smoothed by a normal curve, out to three deviations; a deviation near 0 changes nothing.</summary>
+    /// <summary>Gaussian blur, cut off at three standard deviations; near 0 it changes nothing.</summary>
     public FloatPicture Smooth(float deviation)
     {
         if (deviation < 0.05f) return this;

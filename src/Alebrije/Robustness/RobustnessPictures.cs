@@ -22,7 +22,9 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
         "banana", "lemon", "strawberry", "pizza", "lion", "cat", "dog", "elephant", "penguin", "fish", "bus", "bicycle", "airplane", "guitar", "cactus", "house",
     ];
 
-    /// <summary>Draws plain pictures of single things on any background: for training as the world's training split does, for tests from its held-out one.</summary>
+    /// <summary>
+    /// Draws plain images of single things on any background; training ones from the world's training split, test ones held out.
+    /// </summary>
     /// <param name="world">The world.</param>
     /// <param name="concepts">At least two.</param>
     /// <param name="training">Pictures of each concept to learn from, at least 1.</param>
@@ -53,15 +55,16 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
         }
     }
 
-    /// <summary>Reads a folder whose subfolders name the classes. Files are split in halves by a hash of their names, so that a file stays on its side.</summary>
+    /// <summary>Reads a folder whose subfolders name the classes. Files are split in halves by a hash of their names.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="labels">Subfolders to take, in this order; null takes all by name.</param>
     /// <param name="side">Pictures are cropped to squares of this side.</param>
-    /// <param name="progress">Told how many are read, and how many there are.</param>
+    /// <param name="progress">Called with the numbers read and in total.</param>
     /// <param name="reader">Leaves out pictures that cannot be read; null turns pictures as their EXIF orientation asks and throws.</param>
     /// <param name="cancellation">Stops between two pictures.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="InvalidDataException">There are fewer than two classes, a label has no folder, or a class has fewer than two pictures.</exception>
+    /// <exception cref="InvalidDataException">Fewer than two classes, a label without a folder, or a class with fewer than two
+    /// images.</exception>
     /// <exception cref="ImageFormatException">A file is no picture, damaged, cut short or too large.</exception>
     public static RobustnessPictures FromFolder(string folder, IReadOnlyList<string>? labels = null, int side = 224, Action<int, int>? progress = null, PictureReader? reader = null, CancellationToken cancellation = default)
     {

@@ -10,12 +10,12 @@ namespace Alebrije.Robustness;
 /// <param name="Class">Index of what it shows.</param>
 public sealed record StudyPicture(RgbImage Image, int Class);
 
-/// <summary>Classifiers that are asked together, for they may share work.</summary>
-/// <param name="Names">What each is called: <c>zero_shot</c>, <c>probe</c>, <c>supervised</c>.</param>
+/// <summary>Classifiers that run together, as they may share work.</summary>
+/// <param name="Names">Their names: <c>zero_shot</c>, <c>probe</c>, <c>supervised</c>.</param>
 /// <param name="Classify">Pictures to [classifiers][pictures] classes.</param>
 public sealed record PictureClassifiers(IReadOnlyList<string> Names, Func<IReadOnlyList<RgbImage>, IReadOnlyList<int[]>> Classify);
 
-/// <summary>What a study shows.</summary>
+/// <summary>Options of a robustness study.</summary>
 public sealed record RobustnessOptions
 {
     /// <summary>Severities of the corruptions, each 1 to 5; of several the mean is taken.</summary>
@@ -30,7 +30,7 @@ public sealed record RobustnessOptions
     /// <summary>The class whose pictures are shown under every condition.</summary>
     public int Shown { get; init; }
 
-    /// <summary>Pairs of class and style that get a condition of their own, for the model never saw them; null where nothing is known.</summary>
+    /// <summary>True for pairs of class and style unseen in training, which get a condition of their own; null if unknown.</summary>
     public Func<int, SceneStyle, bool>? IsHeldOut { get; init; }
 
     /// <summary>Name of the model, for the report.</summary>
@@ -53,12 +53,12 @@ public static class RobustnessStudy
 
     private static readonly SceneStyle[] Styles = [.. Enum.GetValues<SceneStyle>().Where(style => style != SceneStyle.Plain)];
 
-    /// <summary>Asks the classifiers under every condition.</summary>
+    /// <summary>Runs the classifiers under every condition.</summary>
     /// <param name="pictures">Pictures that no classifier was fitted on, at least one.</param>
     /// <param name="labels">Names of the classes.</param>
-    /// <param name="classifiers">Who is asked.</param>
+    /// <param name="classifiers">Classifiers to run.</param>
     /// <param name="options">Severities and seed; null takes the usual ones.</param>
-    /// <param name="progress">Told the condition that comes next, its number and how many there are.</param>
+    /// <param name="progress">Called with the next condition, its number and the total.</param>
     /// <param name="cancellation">Stops between conditions.</param>
     /// <exception cref="ArgumentException">No pictures, or a severity that does not exist.</exception>
     public static RobustnessReport Run(

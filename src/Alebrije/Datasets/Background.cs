@@ -72,7 +72,7 @@ public static class Backgrounds
     /// <summary>The named colour nearest in RGB (Euclidean), as evaluation asks of a border's median.</summary>
     public static Background NearestColour(Rgb colour) => All.MinBy(background => Distance(background.TrueColour(), colour));
 
-    /// <summary>The median of each channel over the outermost pixels of a picture.</summary>
+    /// <summary>The median of each channel over the outermost pixels of an image.</summary>
     /// <param name="pixels">[size, size, 3], RGB bytes.</param>
     /// <param name="size">Width and height in pixels.</param>
     /// <param name="thickness">Depth of the border in pixels.</param>

@@ -10,7 +10,7 @@ internal sealed record PictureDataOptions : PictureListingOptions
     /// </summary>
     public string Path { get; init; } = "";
 
-    /// <summary>Share of the pictures that is kept out of training and measured on; which ones follows from their names alone.</summary>
+    /// <summary>Share of the images that is kept out of training and measured on; which ones follows from their names alone.</summary>
     public double HeldOut { get; init; } = 0.05;
 
     /// <summary>
@@ -18,7 +18,7 @@ internal sealed record PictureDataOptions : PictureListingOptions
     /// </summary>
     public double MaxBadShare { get; init; } = 0.01;
 
-    /// <summary>Samples of shards among which the next is drawn; places are kept, not pictures, so that it costs little.</summary>
+    /// <summary>Samples of shards among which the next is drawn; places are kept, not images, so that it costs little.</summary>
     public int ShuffleBuffer { get; init; } = 10_000;
 
     /// <summary>Least and greatest share of the area in a random crop (aspect 3:4 to 4:3); [1, 1] takes the largest centred crop.</summary>
@@ -27,7 +27,7 @@ internal sealed record PictureDataOptions : PictureListingOptions
     /// <summary>True if half of the images are mirrored; unsuitable if captions contain left and right.</summary>
     public bool Flip { get; init; }
 
-    /// <summary>Pictures that are decoded at a time, ahead of the training step.</summary>
+    /// <summary>Images that are decoded at a time, ahead of the training step.</summary>
     public int Workers { get; init; } = 2;
 
     /// <exception cref="InvalidDataException">A value is out of its range; the message names it.</exception>
@@ -74,7 +74,7 @@ internal abstract class CaptionedPictures(string source, BadEntries bad)
     /// </summary>
     public abstract PictureSample[] Take(ulong seed, long first, int count);
 
-    /// <summary>Finds the pictures: what is missing or has no caption is known before training begins.</summary>
+    /// <summary>Finds the images: what is missing or has no caption is known before training begins.</summary>
     /// <exception cref="InvalidDataException">Nothing is found, too much is bad, or an archive is damaged; one sentence.</exception>
     /// <exception cref="IOException">A file or folder is missing.</exception>
     public static CaptionedPictures Open(PictureDataOptions options)
@@ -90,7 +90,7 @@ internal abstract class CaptionedPictures(string source, BadEntries bad)
     public static bool IsHeldOut(string name, double share) => StableHash.Unit(name) < share;
 }
 
-/// <summary>Pictures of a folder or a table, each a file; an epoch is a permutation.</summary>
+/// <summary>Images of a folder or a table, each a file; an epoch is a permutation.</summary>
 internal sealed class ListedPictures : CaptionedPictures
 {
     private readonly PictureSample[] samples;

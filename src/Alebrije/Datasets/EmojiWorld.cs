@@ -43,7 +43,7 @@ public sealed class EmojiWorld
     /// <summary>The wider classes that captions use.</summary>
     public IReadOnlyList<Supercategory> Supercategories { get; }
 
-    /// <summary>Reads names and font; pictures are decoded when first drawn.</summary>
+    /// <summary>Reads names and font; images are decoded when first drawn.</summary>
     /// <exception cref="FileNotFoundException">A file is missing; the message names the packages to install.</exception>
     /// <exception cref="InvalidDataException">A file is not what it should be.</exception>
     public static EmojiWorld Open(WorldFiles? files = null) => new(files ?? new WorldFiles());

@@ -2,14 +2,14 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
-/// <summary>A picture on disk with what it shows.</summary>
+/// <summary>An image on disk with what it shows.</summary>
 /// <param name="Path">The file.</param>
 /// <param name="Caption">Text that describes it.</param>
 /// <param name="Lang">Language of the caption where it is known: "en", "es".</param>
 public sealed record CaptionedPicture(string Path, string Caption, string? Lang)
 {
-    /// <summary>Reads the picture.</summary>
-    /// <exception cref="ImageFormatException">The file is no picture, or damaged.</exception>
+    /// <summary>Reads the image.</summary>
+    /// <exception cref="ImageFormatException">The file is no image, or damaged.</exception>
     public RgbImage Load() => RgbImage.Load(Path);
 }
 
@@ -38,7 +38,7 @@ public static class ImageFolder
     /// <param name="imageColumn">Column of the paths; null finds it by its usual names.</param>
     /// <param name="captionColumn">Column of the captions; null finds it by its usual names.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">A column is not found, a row is wrong, or a picture that it names is missing.</exception>
+    /// <exception cref="InvalidDataException">A column is not found, a row is wrong, or an image that it names is missing.</exception>
     public static IReadOnlyList<CaptionedPicture> ReadTable(string file, string? imageColumn = null, string? captionColumn = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);

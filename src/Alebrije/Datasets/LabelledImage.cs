@@ -15,7 +15,7 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
     /// <param name="path">The file or folder.</param>
     /// <param name="cancellation">Stops between two folders.</param>
     /// <exception cref="FileNotFoundException">Neither a file nor a folder has this name, or a named image is missing.</exception>
-    /// <exception cref="InvalidDataException">A line is wrong, or there are no pictures.</exception>
+    /// <exception cref="InvalidDataException">A line is wrong, or there are no images.</exception>
     public static IReadOnlyList<LabelledImage> Read(string path, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -48,7 +48,7 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
 
     private static string[] Split(string labels) => labels.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
-    /// <summary>Lines of one picture, such as its captions in two languages, are one.</summary>
+    /// <summary>Lines of one image, such as its captions in two languages, are one.</summary>
     private static List<LabelledImage> FromLines(string folder, string captions)
     {
         var images = new Dictionary<string, LabelledImage>(StringComparer.Ordinal);
@@ -72,7 +72,7 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
         return [.. images.Values];
     }
 
-    /// <summary>A picture that links put into several folders shows what each of them is named after.</summary>
+    /// <summary>An image that links put into several folders shows what each of them is named after.</summary>
     private static List<LabelledImage> FromFolders(string folder, CancellationToken cancellation) =>
     [
         .. VisibleFolder.Open(folder).Folders.SelectMany(shown => shown.PicturesBelow(cancellation: cancellation).Select(file => (File: file, Label: shown.Name)))

@@ -2,7 +2,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
-/// <summary>A picture that was left out.</summary>
+/// <summary>An image that was left out.</summary>
 /// <param name="File">The file.</param>
 /// <param name="Reason">Why, such as "cut short: the JPEG file ends before its last row."</param>
 public sealed record SkippedPicture(string File, string Reason);
@@ -23,7 +23,7 @@ public sealed class PictureReader(bool upright)
         }
     }
 
-    /// <summary>Reads a picture, or leaves it out.</summary>
+    /// <summary>Reads an image, or leaves it out.</summary>
     /// <returns>Null where it cannot be read.</returns>
     public PillowImage? Read(string path)
     {

@@ -23,10 +23,10 @@ internal readonly record struct FilePart(string File, long Offset = 0, long? Len
     }
 }
 
-/// <summary>A picture with its captions, where they are; nothing is read before it is needed.</summary>
+/// <summary>An image with its captions, where they are; nothing is read before it is needed.</summary>
 /// <param name="Name">The image's path relative to its folder, or the archive's key: its name in logs, and the key that it is held out
 /// by.</param>
-/// <param name="Picture">The file of the picture.</param>
+/// <param name="Picture">The file of the image.</param>
 /// <param name="Text">Where the captions are when <paramref name="Given"/> is null.</param>
 /// <param name="Given">Captions that are known already.</param>
 /// <param name="IsJson">True if <paramref name="Text"/> is a JSON object rather than a caption a line.</param>

@@ -3,16 +3,16 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
-/// <summary>EmojiWorld's styles for any picture.</summary>
+/// <summary>EmojiWorld's styles for any image.</summary>
 public static class PictureStyles
 {
     // Distances in RGB from the border's colour: at most Near is background, from Far on is none; between them it is mixed.
     private const double Near = 40, Far = 80;
 
-    /// <summary>Renders a picture in a style.</summary>
-    /// <param name="image">A picture of any size, kept as it is.</param>
+    /// <summary>Renders an image in a style.</summary>
+    /// <param name="image">An image of any size, kept as it is.</param>
     /// <param name="style">The style; <see cref="SceneStyle.Plain"/> copies.</param>
-    /// <param name="seed">The same seed gives the same picture.</param>
+    /// <param name="seed">The same seed gives the same image.</param>
     /// <returns>
     /// An image of the same size; null for <see cref="SceneStyle.BusyBackground"/> if the border is not of one colour, as the
     /// background is then unknown.

@@ -91,18 +91,18 @@ public enum SceneSplit
     Any,
 }
 
-/// <summary>One object of a scene, in pixels of a 128 x 128 picture.</summary>
+/// <summary>One object of a scene, in pixels of a 128 x 128 image.</summary>
 /// <param name="Concept">Concept shown.</param>
 /// <param name="X">Centre, from the left.</param>
 /// <param name="Y">Centre, from the top.</param>
-/// <param name="Size">Height of the glyph's cell, which the picture in it nearly fills.</param>
+/// <param name="Size">Height of the glyph's cell, which the image in it nearly fills.</param>
 /// <param name="Angle">Rotation in degrees, clockwise.</param>
 public readonly record struct SceneObject(Concept Concept, double X, double Y, double Size, double Angle);
 
 /// <summary>A described scene: all that rendering and captions need. The same seed and index always give the same scene.</summary>
 public sealed record Scene
 {
-    /// <summary>Side of the picture that positions and sizes refer to.</summary>
+    /// <summary>Side of the image that positions and sizes refer to.</summary>
     public const int Side = 128;
 
     /// <summary>The world's seed.</summary>

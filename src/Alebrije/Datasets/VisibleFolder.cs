@@ -31,7 +31,7 @@ public sealed class VisibleFolder
     /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
     public IReadOnlyList<string> Files => [.. entries.Value.Files.Select(file => file.Path)];
 
-    /// <summary>Paths of its pictures of the kinds that are read, in ordinal order.</summary>
+    /// <summary>Paths of its images of the kinds that are read, in ordinal order.</summary>
     /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
     public IReadOnlyList<string> Pictures => [.. Files.Where(PillowImage.HasPictureName)];
 

@@ -34,7 +34,7 @@ public sealed class EmbeddingJournal : IDisposable
         writer = new StreamWriter(file, append: true);
     }
 
-    /// <summary>Pictures that an earlier run had finished.</summary>
+    /// <summary>Images that an earlier run had finished.</summary>
     public int Known { get; }
 
     /// <summary>Opens a journal, or begins one.</summary>
@@ -55,10 +55,10 @@ public sealed class EmbeddingJournal : IDisposable
         }
     }
 
-    /// <summary>The embedding of a picture as it lies on the disk now, or null.</summary>
+    /// <summary>The embedding of an image as it lies on the disk now, or null.</summary>
     public float[]? Find(string path) => finished.TryGetValue(Path.GetFullPath(path), out var line) && line.Fits(new FileInfo(path)) ? line.Values() : null;
 
-    /// <summary>Adds finished pictures and puts them on the disk.</summary>
+    /// <summary>Adds finished images and puts them on the disk.</summary>
     public void Add(IEnumerable<(string Path, float[] Embedding)> pictures)
     {
         ArgumentNullException.ThrowIfNull(pictures);

@@ -5,9 +5,9 @@ namespace Alebrije.Embeddings;
 
 /// <summary>Result of one label in multi-label classification.</summary>
 /// <param name="Label">The label.</param>
-/// <param name="Count">Pictures that show it.</param>
-/// <param name="Precision">Share of the pictures it was given to that show it; null when it was given to none.</param>
-/// <param name="Recall">Share of the pictures that show it that it was given to; null without such pictures.</param>
+/// <param name="Count">Images that show it.</param>
+/// <param name="Precision">Share of the images it was given to that show it; null when it was given to none.</param>
+/// <param name="Recall">Share of the images that show it that it was given to; null without such images.</param>
 /// <param name="F1">Harmonic mean of both, 2 hits / (given + shown); null when there is neither.</param>
 public sealed record LabelResult(string Label, int Count, double? Precision, double? Recall, double? F1);
 
@@ -98,9 +98,9 @@ public sealed class LabelThresholds
     }
 
     /// <summary>Precision and recall of each label.</summary>
-    /// <param name="scores">[pictures][labels]</param>
-    /// <param name="shows">[pictures][labels]</param>
-    /// <exception cref="ArgumentException">No pictures, or different numbers.</exception>
+    /// <param name="scores">[images][labels]</param>
+    /// <param name="shows">[images][labels]</param>
+    /// <exception cref="ArgumentException">No images, or different numbers.</exception>
     public IReadOnlyList<LabelResult> Judge(IReadOnlyList<double[]> scores, IReadOnlyList<bool[]> shows)
     {
         Check(Labels, scores, shows);

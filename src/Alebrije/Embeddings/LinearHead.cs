@@ -15,12 +15,12 @@ namespace Alebrije.Embeddings;
 /// <param name="Labels">Names of the classes.</param>
 /// <param name="Weights">[classes][width]</param>
 /// <param name="Bias">[classes]</param>
-/// <param name="Space">[width]: that model's embedding of one fixed picture.</param>
+/// <param name="Space">[width]: that model's embedding of one fixed image.</param>
 public sealed record LinearHead(string Model, IReadOnlyList<string> Labels, IReadOnlyList<float[]> Weights, IReadOnlyList<float> Bias, IReadOnlyList<float> Space)
 {
     private const string Format = "alebrije.linear_head";
 
-    /// <summary>Cosine below which two embeddings of the fixed picture are of different models; rounding to bf16 stays above it.</summary>
+    /// <summary>Cosine below which two embeddings of the fixed image are of different models; rounding to bf16 stays above it.</summary>
     private const double SameSpace = 0.9998;
 
     /// <summary>Logits of an image, one for each class.</summary>
@@ -28,7 +28,7 @@ public sealed record LinearHead(string Model, IReadOnlyList<string> Labels, IRea
     /// <returns>[classes]; a softmax makes them shares.</returns>
     public double[] Logits(float[] image) => [.. Weights.Select((weight, k) => weight.Zip(image, (a, b) => (double)a * b).Sum() + Bias[k])];
 
-    /// <summary>Embeds the fixed picture: colours that run into one another, with a bright disc.</summary>
+    /// <summary>Embeds the fixed image: colours that run into one another, with a bright disc.</summary>
     public static float[] SpaceOf(ClipModel model)
     {
         ArgumentNullException.ThrowIfNull(model);

@@ -6,9 +6,9 @@ namespace Alebrije.Embeddings;
 /// <summary>Result of a linear probe.</summary>
 /// <param name="Weights">[classes][width]</param>
 /// <param name="Bias">[classes]</param>
-/// <param name="Lambda">Strength of the penalty that the validation pictures chose.</param>
-/// <param name="Validation">Share of the validation pictures that were right with it, before they were learnt from too.</param>
-/// <param name="Tried">Strengths that were tried, each with the validation pictures' accuracy, by rising strength.</param>
+/// <param name="Lambda">Strength of the penalty that the validation images chose.</param>
+/// <param name="Validation">Share of the validation images that were right with it, before they were learnt from too.</param>
+/// <param name="Tried">Strengths that were tried, each with the validation images' accuracy, by rising strength.</param>
 public sealed record LinearProbe(float[][] Weights, float[] Bias, double Lambda, double Validation, IReadOnlyList<KeyValuePair<double, double>> Tried)
 {
     /// <summary>Strengths lie at 10^(-6 + i / 8) for i from 0 to 96.</summary>

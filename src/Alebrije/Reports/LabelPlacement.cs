@@ -103,7 +103,7 @@ internal sealed class LabelPlacement(Box frame, IReadOnlyList<Box> marks)
     /// <summary>Counts boxes as taken that another way of placing chose.</summary>
     public void Take(IEnumerable<Box> boxes) => taken.AddRange(boxes);
 
-    /// <summary>Ends of the line from a point to its label, or null where the label stands beside it.</summary>
+    /// <summary>Ends of the line from a point to its label, or null if the label stands beside it.</summary>
     public static ((float X, float Y) From, (float X, float Y) To)? LeaderOf(LabelRequest request, Box box)
     {
         var (x, y) = (Math.Clamp(request.X, box.X, box.Right), Math.Clamp(request.Y, box.Y, box.Bottom));

@@ -5,7 +5,7 @@ using Alebrije.Embeddings;
 
 namespace Alebrije.Reports;
 
-/// <summary>Writes a <see cref="PlotLayout"/> as SVG: text stays text, pictures are inside.</summary>
+/// <summary>Writes a <see cref="PlotLayout"/> as SVG: text stays text, images are inside.</summary>
 internal static class PlotSvg
 {
     private const int Picture = 128;

@@ -4,7 +4,7 @@ using SkiaSharp;
 
 namespace Alebrije.Reports;
 
-/// <summary>A similarity table as a picture: laid out in logical pixels, drawn at twice that.</summary>
+/// <summary>A similarity table as an image: laid out in logical pixels, drawn at twice that.</summary>
 internal static class SimilarityPng
 {
     private const float Margin = 24, Pad = 10, MinColumn = 64, MaxColumn = 150, MaxName = 300, PlainRow = 30, PictureRow = 56, Picture = 48;

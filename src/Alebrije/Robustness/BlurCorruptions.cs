@@ -25,7 +25,7 @@ internal static class BlurCorruptions
         return picture.Filter(taps).Smooth(edge);
     }
 
-    /// <summary>Neighbours change places, and both the picture before and the one after are smoothed.</summary>
+    /// <summary>Neighbours change places, and both the image before and the one after are smoothed.</summary>
     public static FloatPicture Glass(FloatPicture picture, int level, ref SeededRandom random)
     {
         var (deviation, reach, rounds) = (Panes[level].Deviation * picture.Unit, Panes[level].Reach * picture.Unit, Panes[level].Rounds);
@@ -48,7 +48,7 @@ internal static class BlurCorruptions
         return Along(picture, Movements[level].Length * picture.Unit, Movements[level].Deviation * picture.Unit, angle);
     }
 
-    /// <summary>The mean of the picture and of enlarged ones.</summary>
+    /// <summary>The mean of the image and of enlarged ones.</summary>
     public static FloatPicture Zoom(FloatPicture picture, int level)
     {
         var (step, end) = Zooms[level];

@@ -33,7 +33,7 @@ public enum Corruption
     /// <summary>Flakes that fall.</summary>
     Snow,
 
-    /// <summary>Clouds before the picture.</summary>
+    /// <summary>Clouds before the image.</summary>
     Fog,
 
     /// <summary>Too much light.</summary>
@@ -68,11 +68,11 @@ public static class Corruptions
     public static string Name(this Corruption corruption) => JsonNamingPolicy.SnakeCaseLower.ConvertName(corruption.ToString());
 
     /// <summary>Applies a corruption at a severity from 1 to 5.</summary>
-    /// <param name="image">A picture of any size, kept as it is.</param>
+    /// <param name="image">An image of any size, kept as it is.</param>
     /// <param name="corruption">Kind of corruption.</param>
     /// <param name="severity">1 to 5.</param>
     /// <param name="seed">The same seed corrupts the same image in the same way.</param>
-    /// <returns>A picture of the same size.</returns>
+    /// <returns>An image of the same size.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A severity that does not exist.</exception>
     public static RgbImage Apply(RgbImage image, Corruption corruption, int severity, ulong seed = 0)
     {

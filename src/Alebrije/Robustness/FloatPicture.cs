@@ -2,7 +2,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Robustness;
 
-/// <summary>A picture of numbers, [height, width, channels], 0 black to 1 full; three channels, or one for a layer.</summary>
+/// <summary>An image of numbers, [height, width, channels], 0 black to 1 full; three channels, or one for a layer.</summary>
 internal sealed class FloatPicture
 {
     public FloatPicture(int width, int height, int channels = 3) => (Width, Height, Channels, Values) = (width, height, channels, new float[width * height * channels]);
@@ -17,7 +17,7 @@ internal sealed class FloatPicture
     public int Channels { get; }
     public float[] Values { get; }
 
-    /// <summary>Pixels of this picture for each of a picture whose shorter side has ImageNet-C's 224.</summary>
+    /// <summary>Pixels of this image for each of an image whose shorter side has ImageNet-C's 224.</summary>
     public float Unit => Math.Min(Width, Height) / 224f;
 
     /// <summary>The value at a place between pixels, by its four neighbours; outside the border goes on.</summary>

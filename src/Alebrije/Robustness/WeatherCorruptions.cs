@@ -48,7 +48,7 @@ internal static class WeatherCorruptions
             }
         flakes = BlurCorruptions.Along(flakes, snow.Fall * picture.Unit, snow.Spread * picture.Unit, random.Between(-135, -45));
 
-        // The same flakes turned by half a circle lie over themselves, and the picture goes towards a pale grey one.
+        // The same flakes turned by half a circle lie over themselves, and the image goes towards a pale grey one.
         for (var i = 0; i < width * height; i++)
         {
             var grey = (0.299f * picture.Values[3 * i]) + (0.587f * picture.Values[(3 * i) + 1]) + (0.114f * picture.Values[(3 * i) + 2]);

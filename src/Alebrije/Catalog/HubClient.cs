@@ -41,7 +41,7 @@ internal sealed class HubClient : IDisposable
     }, cancellation);
 
     /// <summary>Size and hash of a file whose list entry lacks them, from the headers that its address answers with.</summary>
-    /// <exception cref="HubException">The hub refuses, or does not say them.</exception>
+    /// <exception cref="HubException">The hub refuses, or its answer lacks them.</exception>
     public Task<HubFile> DescribeAsync(HubRepository repository, string commit, HubFile file, CancellationToken cancellation) => RetryAsync(async () =>
     {
         using var answer = await OpenAsync(HttpMethod.Head, Resolve(repository, commit, file), 0, cancellation, stayHere: true);
@@ -197,7 +197,7 @@ internal sealed class HubClient : IDisposable
         }
         catch (Exception) when (cancellation.IsCancellationRequested)
         {
-            // The platform's own exception may hide that it was asked to stop behind the socket's.
+            // The platform may report a cancellation as the socket's exception.
             throw new OperationCanceledException(cancellation);
         }
         catch (OperationCanceledException e)

@@ -35,10 +35,10 @@ public sealed record HubSettings
     /// <summary>Wait before the second try; each further one waits twice as long, at most <see cref="LongestBackoff"/>.</summary>
     public TimeSpan Backoff { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The longest wait between two tries, whatever the hub asks for.</summary>
+    /// <summary>The longest wait between two tries, even if the hub requests more.</summary>
     public TimeSpan LongestBackoff { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>Bytes that are free where a folder is or will be; null asks the disk.</summary>
+    /// <summary>Free bytes at a present or future folder; null queries the disk.</summary>
     internal Func<string, long>? FreeBytes { get; init; }
 
     /// <summary>The folder of the hub's cache that the environment names; needs no other setting to be valid.</summary>

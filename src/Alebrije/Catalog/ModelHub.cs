@@ -67,7 +67,7 @@ public sealed class ModelHub : IDisposable
     /// <summary>Fetches the files that a plan lacks, each checked while written; a repository becomes visible when complete.</summary>
     /// <param name="plan">Result of <see cref="PlanAsync"/>.</param>
     /// <param name="onProgress">Called with the progress.</param>
-    /// <param name="cancellation">Stops it; what is there is kept, and the same call goes on from there.</param>
+    /// <param name="cancellation">Stops it; files so far are kept, and the same call resumes.</param>
     /// <returns>Bytes that were fetched.</returns>
     /// <exception cref="HubException">It does not fit, the hub refuses, or a file differs from the hub's list.</exception>
     public async Task<long> PullAsync(PullPlan plan, Action<PullProgress>? onProgress = null, CancellationToken cancellation = default)

@@ -30,7 +30,7 @@ public sealed record PlannedFile(string Path, long Bytes, long Present)
 /// <param name="Files">The files that are needed.</param>
 public sealed record PlannedRepository(string Repository, string Revision, string Commit, string Folder, IReadOnlyList<PlannedFile> Files)
 {
-    /// <summary>Licence as its model card names it; null when it does not, or when the hub was not asked.</summary>
+    /// <summary>Licence named by its model card; null if there is none, or if the hub was not queried.</summary>
     public string? Licence { get; init; }
 
     /// <summary>Address of the licence's text, or null.</summary>

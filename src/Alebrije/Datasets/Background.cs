@@ -69,7 +69,7 @@ public static class Backgrounds
     /// <summary>The middle of its shades.</summary>
     public static Rgb TrueColour(this Background background) => Table[(int)background].Colour;
 
-    /// <summary>The named colour nearest in RGB (Euclidean), as evaluation asks of a border's median.</summary>
+    /// <summary>The named colour nearest in RGB (Euclidean), used by evaluation on a border's median.</summary>
     public static Background NearestColour(Rgb colour) => All.MinBy(background => Distance(background.TrueColour(), colour));
 
     /// <summary>The median of each channel over the outermost pixels of an image.</summary>

@@ -18,7 +18,7 @@ internal sealed record PictureDataOptions : PictureListingOptions
     /// </summary>
     public double MaxBadShare { get; init; } = 0.01;
 
-    /// <summary>Samples of shards among which the next is drawn; places are kept, not images, so that it costs little.</summary>
+    /// <summary>Size of the shuffle buffer for shards, in samples; it keeps offsets, not images, so that it costs little.</summary>
     public int ShuffleBuffer { get; init; } = 10_000;
 
     /// <summary>Least and greatest share of the area in a random crop (aspect 3:4 to 4:3); [1, 1] takes the largest centred crop.</summary>

@@ -27,7 +27,7 @@ internal readonly record struct FilePart(string File, long Offset = 0, long? Len
 /// <param name="Name">The image's path relative to its folder, or the archive's key: its name in logs, and the key that it is held out
 /// by.</param>
 /// <param name="Picture">The file of the image.</param>
-/// <param name="Text">Where the captions are when <paramref name="Given"/> is null.</param>
+/// <param name="Text">Location of the captions if <paramref name="Given"/> is null.</param>
 /// <param name="Given">Captions that are known already.</param>
 /// <param name="IsJson">True if <paramref name="Text"/> is a JSON object rather than a caption a line.</param>
 internal sealed record PictureSample(string Name, FilePart Picture, FilePart Text, IReadOnlyList<string>? Given = null, bool IsJson = false)
@@ -104,7 +104,7 @@ internal sealed class BadEntries(double maxShare)
         }
     }
 
-    /// <summary>Refuses to go on where too many entries are bad.</summary>
+    /// <summary>Throws if too many entries are bad.</summary>
     /// <param name="source">Name of the entries' source.</param>
     /// <param name="total">Entries in all, good and bad.</param>
     /// <exception cref="InvalidDataException">More than the share that is allowed.</exception>

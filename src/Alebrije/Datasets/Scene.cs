@@ -65,7 +65,7 @@ public enum SceneRelation
 /// <summary>Size of a single object.</summary>
 public enum SceneSize
 {
-    /// <summary>88 to 104 of 128 pixels, or as the relation asks.</summary>
+    /// <summary>88 to 104 of 128 pixels, or as the relation requires.</summary>
     Normal,
 
     /// <summary>48 to 60 of 128 pixels.</summary>

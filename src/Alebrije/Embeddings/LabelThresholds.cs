@@ -40,7 +40,7 @@ public sealed class LabelThresholds
     /// <summary>[labels], each -2 to 2.</summary>
     public IReadOnlyList<double> Values { get; }
 
-    /// <summary>The same threshold for all.</summary>
+    /// <summary>One threshold for all labels.</summary>
     public static LabelThresholds All(IReadOnlyList<string> labels, double value = Even)
     {
         ArgumentNullException.ThrowIfNull(labels);

@@ -7,7 +7,7 @@ namespace Alebrije.Embeddings;
 /// <param name="Weights">[classes][width]</param>
 /// <param name="Bias">[classes]</param>
 /// <param name="Lambda">Strength of the penalty that the validation images chose.</param>
-/// <param name="Validation">Share of the validation images that were right with it, before they were learnt from too.</param>
+/// <param name="Validation">Accuracy on the validation images with it, before the final fit on all images.</param>
 /// <param name="Tried">Strengths that were tried, each with the validation images' accuracy, by rising strength.</param>
 public sealed record LinearProbe(float[][] Weights, float[] Bias, double Lambda, double Validation, IReadOnlyList<KeyValuePair<double, double>> Tried)
 {

@@ -124,7 +124,7 @@ internal static class ComponentCatalog
         StateDict.Check(network, weights, options);
     }
 
-    /// <summary>Loads weights into a network of a class, strictly in both directions; training goes on from them.</summary>
+    /// <summary>Loads weights into a network of a class, strictly in both directions, to continue training.</summary>
     /// <param name="className">Class of the component.</param>
     /// <param name="network">The network, of the sizes of the folder.</param>
     /// <param name="folder">The component's folder.</param>

@@ -64,7 +64,7 @@ internal static class PlotSvg
         svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{t.X:0.##}\" y=\"{t.Baseline:0.##}\" font-size=\"{t.Size:0.#}\" fill=\"{t.Colour.Hex}\" text-anchor=\"{anchor}\"");
         if (t.Bold) svg.Append(" font-weight=\"700\"");
         if (t.Upward) svg.Append(CultureInfo.InvariantCulture, $" transform=\"rotate(-90 {t.X:0.##} {t.Baseline:0.##})\" dy=\".36em\"");
-        // The places were found with the embedded typeface; another one is fitted to the same width, so that labels stay apart.
+        // Positions were computed with the embedded typeface; another one is fitted to the same width, so that labels stay apart.
         if (t.Label)
             svg.Append(CultureInfo.InvariantCulture,
                 $" class=\"label\" textLength=\"{t.Width:0.#}\" lengthAdjust=\"spacingAndGlyphs\" stroke=\"#fff\" stroke-width=\"3\" stroke-opacity=\".9\" stroke-linejoin=\"round\" paint-order=\"stroke\"");

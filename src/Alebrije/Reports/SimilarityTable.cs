@@ -79,7 +79,7 @@ public sealed class SimilarityTable
     /// <summary>Index of the text that fits an image best.</summary>
     public int Best(int image) => ZeroShot.TopK(Cosine[image], 1)[0];
 
-    /// <summary>The same table with the images that fit a text best first.</summary>
+    /// <summary>Sorts the rows by their fit to a text, best first.</summary>
     /// <param name="text">Index of the column.</param>
     /// <param name="measure">Measure to sort by; softmax and cosine may order differently.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such column.</exception>

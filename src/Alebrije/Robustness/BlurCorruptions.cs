@@ -25,7 +25,7 @@ internal static class BlurCorruptions
         return picture.Filter(taps).Smooth(edge);
     }
 
-    /// <summary>Neighbours change places, and both the image before and the one after are smoothed.</summary>
+    /// <summary>Glass blur: neighbours are swapped, and the image is smoothed before and after.</summary>
     public static FloatPicture Glass(FloatPicture picture, int level, ref SeededRandom random)
     {
         var (deviation, reach, rounds) = (Panes[level].Deviation * picture.Unit, Panes[level].Reach * picture.Unit, Panes[level].Rounds);

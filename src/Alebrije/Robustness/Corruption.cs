@@ -9,43 +9,43 @@ namespace Alebrije.Robustness;
 /// </summary>
 public enum Corruption
 {
-    /// <summary>Noise of the sensor in low light: normal, on each channel of each pixel.</summary>
+    /// <summary>Sensor noise in low light: Gaussian, on each channel of each pixel.</summary>
     GaussianNoise,
 
-    /// <summary>Noise of counted light: Poisson.</summary>
+    /// <summary>Photon noise: Poisson.</summary>
     ShotNoise,
 
-    /// <summary>Salt and pepper: values that are lost, black or full.</summary>
+    /// <summary>Salt-and-pepper noise: values set to black or full.</summary>
     ImpulseNoise,
 
-    /// <summary>Out of focus: each point becomes a disk.</summary>
+    /// <summary>Defocus: convolution with a disk.</summary>
     DefocusBlur,
 
-    /// <summary>Seen through frosted glass: neighbours change places.</summary>
+    /// <summary>Glass blur: neighbouring pixels are swapped.</summary>
     GlassBlur,
 
-    /// <summary>The camera moves.</summary>
+    /// <summary>Blur of a moving camera.</summary>
     MotionBlur,
 
-    /// <summary>The camera comes nearer.</summary>
+    /// <summary>Blur of an approaching camera.</summary>
     ZoomBlur,
 
-    /// <summary>Flakes that fall.</summary>
+    /// <summary>Falling snowflakes.</summary>
     Snow,
 
-    /// <summary>Clouds before the image.</summary>
+    /// <summary>Clouds over the image.</summary>
     Fog,
 
-    /// <summary>Too much light.</summary>
+    /// <summary>Increased brightness.</summary>
     Brightness,
 
-    /// <summary>Too little difference.</summary>
+    /// <summary>Reduced contrast.</summary>
     Contrast,
 
-    /// <summary>Small places are pushed and stretched.</summary>
+    /// <summary>Elastic transform: small regions are displaced and stretched.</summary>
     ElasticTransform,
 
-    /// <summary>Made smaller and larger again without smoothing.</summary>
+    /// <summary>Downsampling and upsampling without smoothing.</summary>
     Pixelate,
 
     /// <summary>JPEG compression artefacts.</summary>

@@ -4,7 +4,7 @@ using SkiaSharp;
 
 namespace Alebrije.Robustness;
 
-/// <summary>Light, contrast, place and resolution.</summary>
+/// <summary>Brightness, contrast, elastic transform, pixelation and JPEG compression (ImageNet-C).</summary>
 internal static class DigitalCorruptions
 {
     private static readonly float[] Lights = [0.1f, 0.2f, 0.3f, 0.4f, 0.5f];
@@ -19,7 +19,7 @@ internal static class DigitalCorruptions
     private static readonly float[] Skews = [0.004f, 0.008f, 0.012f, 0.016f, 0.02f];
     private const float Smoothness = 0.01f;
 
-    /// <summary>Adds to the value of each colour (HSV), whose hue and saturation stay.</summary>
+    /// <summary>Adds to the value of each colour (HSV); hue and saturation stay.</summary>
     public static FloatPicture Brightness(FloatPicture picture, int level)
     {
         for (var i = 0; i < picture.Values.Length; i += 3)

@@ -20,7 +20,7 @@ internal sealed class FloatPicture
     /// <summary>Pixels of this image for each of an image whose shorter side has ImageNet-C's 224.</summary>
     public float Unit => Math.Min(Width, Height) / 224f;
 
-    /// <summary>The value at a place between pixels, by its four neighbours; outside the border goes on.</summary>
+    /// <summary>Bilinear interpolation at a position between pixels; the border is replicated outside.</summary>
     public float At(float x, float y, int channel)
     {
         (x, y) = (Math.Clamp(x, 0, Width - 1), Math.Clamp(y, 0, Height - 1));
@@ -32,7 +32,7 @@ internal sealed class FloatPicture
         return ((1 - v) * above) + (v * below);
     }
 
-    /// <summary>The mean of places beside each pixel.</summary>
+    /// <summary>The mean over positions beside each pixel.</summary>
     /// <param name="taps">Offsets and weights; weights are divided by their sum.</param>
     public FloatPicture Filter(IReadOnlyList<(float X, float Y, float Weight)> taps)
     {

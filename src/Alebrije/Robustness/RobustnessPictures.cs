@@ -5,7 +5,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Robustness;
 
-/// <summary>Images to learn from and others to be asked about.</summary>
+/// <summary>Training and test images of a study.</summary>
 /// <param name="Labels">Names of the classes.</param>
 /// <param name="Training">Plain images that a probe or a baseline may learn from.</param>
 /// <param name="Test">Images that nothing is fitted on.</param>
@@ -27,10 +27,10 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
     /// </summary>
     /// <param name="world">The world.</param>
     /// <param name="concepts">At least two.</param>
-    /// <param name="training">Images of each concept to learn from, at least 1.</param>
-    /// <param name="test">Images of each concept to be asked about, at least 1.</param>
+    /// <param name="training">Training images of each concept, at least 1.</param>
+    /// <param name="test">Test images of each concept, at least 1.</param>
     /// <param name="seed">Seed of the scenes.</param>
-    /// <param name="language">Language of the labels, which are as captions say them: "a banana".</param>
+    /// <param name="language">Language of the labels, which carry articles as in captions: "a banana".</param>
     /// <param name="side">Side of the images, 128 to 512.</param>
     /// <exception cref="ArgumentException">Too few concepts or images.</exception>
     public static RobustnessPictures FromWorld(
@@ -60,7 +60,7 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
     /// <param name="labels">Subfolders to take, in this order; null takes all by name.</param>
     /// <param name="side">Images are cropped to squares of this side.</param>
     /// <param name="progress">Called with the numbers read and in total.</param>
-    /// <param name="reader">Leaves out images that cannot be read; null turns images as their EXIF orientation asks and throws.</param>
+    /// <param name="reader">Leaves out images that cannot be read; null turns images by their EXIF orientation and throws.</param>
     /// <param name="cancellation">Stops between two images.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">Fewer than two classes, a label without a folder, or a class with fewer than two

@@ -14,7 +14,7 @@ namespace Alebrije.Robustness;
 /// <param name="Accuracy">Share that each classifier named right, with its 95 % interval over images.</param>
 public sealed record RobustnessCondition(string Name, IReadOnlyList<int> Severities, int Count, IReadOnlyList<Figure> Accuracy);
 
-/// <summary>One image under one condition, and what the classifiers called it.</summary>
+/// <summary>One image under one condition, and the classifiers' predictions.</summary>
 /// <param name="Condition">Name of the condition.</param>
 /// <param name="Picture">The image as it was shown.</param>
 /// <param name="Right">True class.</param>

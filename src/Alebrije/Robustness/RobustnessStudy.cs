@@ -24,7 +24,7 @@ public sealed record RobustnessOptions
     /// <summary>Seed of noise, shapes and flakes.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Side of the images that encoders look at: corruptions are made at that size, as ImageNet-C's are.</summary>
+    /// <summary>Side of the encoders' input images: corruptions are made at that size, as ImageNet-C's are.</summary>
     public int Side { get; init; } = 224;
 
     /// <summary>The class whose images are shown under every condition.</summary>

@@ -137,7 +137,7 @@ internal static class Spanish
     private static bool IsPlural(string head) =>
         head.EndsWith('s') && head.Length > 3 && !SingularInS.Contains(head) && (!head.EndsWith("ís", StringComparison.Ordinal) || head == "esquís");
 
-    // Enough of a singular to ask for its gender.
+    // Enough of a singular to find its gender.
     private static string Singular(string head)
     {
         if (head.EndsWith("iones", StringComparison.Ordinal))

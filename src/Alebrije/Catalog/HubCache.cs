@@ -82,10 +82,12 @@ internal sealed class HubCache(string root)
         Weights.AtomicFile.Write(reference, stream => stream.Write(System.Text.Encoding.ASCII.GetBytes(commit)));
     }
 
-    /// <summary>Removes a revision and what no other one needs; the last takes the repository's folder along, with parts of interrupted runs.</summary>
+    /// <summary>
+    /// Removes a revision and the blobs that only it uses; the last revision takes the repository's folder and partial files along.
+    /// </summary>
     /// <param name="repository">The repository.</param>
     /// <param name="commit">The revision's commit.</param>
-    /// <param name="pretend">Whether it only counts.</param>
+    /// <param name="pretend">True only counts, and removes nothing.</param>
     /// <returns>Bytes that are freed.</returns>
     public long Remove(HubRepository repository, string commit, bool pretend = false)
     {
@@ -125,7 +127,7 @@ internal sealed class HubCache(string root)
     /// <summary>Size of a file or of what a link leads to; -1 where that is nothing.</summary>
     public static long SizeOf(string path) => new FileInfo(Target(path)) is { Exists: true } file ? file.Length : -1;
 
-    /// <summary>What a link leads to in the end; the path itself where it is none, or leads in a circle.</summary>
+    /// <summary>Final target of a link; the path itself if it is no link or part of a cycle.</summary>
     private static string Target(string path)
     {
         try

@@ -4,7 +4,7 @@ using System.Net.Http.Headers;
 namespace Alebrije.Catalog;
 
 /// <summary>
-/// The hub's public HTTP interface: <c>/api/models/OWNER/NAME/revision/REVISION</c> lists files, <c>/OWNER/NAME/resolve/COMMIT/PATH</c> gives one.
+/// The hub's public HTTP interface: <c>/api/models/OWNER/NAME/revision/REVISION</c> (list), <c>/OWNER/NAME/resolve/COMMIT/PATH</c> (file).
 /// Redirects are followed here and not by the platform, since the token may go to the hub alone.
 /// </summary>
 internal sealed class HubClient : IDisposable
@@ -26,7 +26,7 @@ internal sealed class HubClient : IDisposable
         http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("alebrije", typeof(HubClient).Assembly.GetName().Version?.ToString(3) ?? "0"));
     }
 
-    /// <summary>Hears of every wait before a further try: what went wrong, and how long it waits.</summary>
+    /// <summary>Called before each wait for a retry with the error and the time to wait.</summary>
     public Action<string, TimeSpan>? OnRetry { get; set; }
 
     public void Dispose() => http.Dispose();
@@ -41,7 +41,7 @@ internal sealed class HubClient : IDisposable
     }, cancellation);
 
     /// <summary>Size and hash of a file whose list entry lacks them, from the headers that its address answers with.</summary>
-    /// <exception cref="HubException">The hub refuses, or does not say them.</exception>
+    /// <exception cref="HubException">The hub refuses, or its answer lacks them.</exception>
     public Task<HubFile> DescribeAsync(HubRepository repository, string commit, HubFile file, CancellationToken cancellation) => RetryAsync(async () =>
     {
         using var answer = await OpenAsync(HttpMethod.Head, Resolve(repository, commit, file), 0, cancellation, stayHere: true);
@@ -53,7 +53,7 @@ internal sealed class HubClient : IDisposable
             : throw new HubException($"{settings.Endpoint.Host} does not say the size and hash of {file.Path}, so that it could not be checked; nothing was fetched.");
     }, cancellation);
 
-    /// <summary>Asks for a file from a byte on. What the hub says about it is compared with the list.</summary>
+    /// <summary>Requests a file from a byte offset on, and compares the response's headers with the list.</summary>
     /// <exception cref="HubException">The hub refuses, or holds another file by now.</exception>
     /// <exception cref="TransientHubException">It may go well at the next try.</exception>
     public async Task<HttpResponseMessage> OpenFileAsync(HubRepository repository, string commit, HubFile file, long from, CancellationToken cancellation)
@@ -119,9 +119,9 @@ internal sealed class HubClient : IDisposable
     }
 
     /// <summary>Waits before the next try.</summary>
-    /// <param name="failure">What went wrong.</param>
-    /// <param name="failures">How often in a row.</param>
-    /// <param name="keepsBytes">Whether a further run finds something of the model on the disk.</param>
+    /// <param name="failure">The error.</param>
+    /// <param name="failures">Number of failures in a row.</param>
+    /// <param name="keepsBytes">True if a further run finds some of the model on the disk.</param>
     /// <param name="cancellation">Stops it.</param>
     /// <exception cref="HubException">There have been enough.</exception>
     public async Task WaitAsync(TransientHubException failure, int failures, bool keepsBytes, CancellationToken cancellation)
@@ -197,7 +197,7 @@ internal sealed class HubClient : IDisposable
         }
         catch (Exception) when (cancellation.IsCancellationRequested)
         {
-            // The platform's own exception may hide that it was asked to stop behind the socket's.
+            // The platform may report a cancellation as the socket's exception.
             throw new OperationCanceledException(cancellation);
         }
         catch (OperationCanceledException e)

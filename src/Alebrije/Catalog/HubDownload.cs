@@ -4,7 +4,7 @@ using System.Security.Cryptography;
 namespace Alebrije.Catalog;
 
 /// <summary>
-/// Fetches one file into a blob of the cache. It grows under <c>HASH.incomplete</c>, goes on where it stopped, and is hashed while it is written;
+/// Fetches one file into a blob of the cache. It grows under <c>HASH.incomplete</c>, resumes where it stopped, and is hashed while written;
 /// it gets its own name only when size and hash are right.
 /// </summary>
 internal sealed class HubDownload(HubClient client, HubRepository repository, string commit, HubFile file)
@@ -12,16 +12,16 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
     private const int ProgressThatCounts = 1 << 20;
     private readonly byte[] buffer = new byte[1 << 17];
 
-    /// <summary>Whether what has come stays on the disk when it is given up.</summary>
+    /// <summary>True if a cancelled or failed download leaves its part on the disk.</summary>
     public bool KeepsPart { get; init; } = true;
 
-    /// <summary>Whether something of the model is on the disk before the first byte comes.</summary>
+    /// <summary>True if something of the model is on the disk before the first byte arrives.</summary>
     public bool FollowsOthers { get; init; }
 
-    /// <param name="blob">Where it belongs.</param>
-    /// <param name="onBytes">Hears how many bytes are there.</param>
+    /// <param name="blob">Path of the blob.</param>
+    /// <param name="onBytes">Called with the number of bytes present.</param>
     /// <param name="cancellation">Stops it; what is there is kept.</param>
-    /// <exception cref="HubException">It cannot be had, or is not what the list says.</exception>
+    /// <exception cref="HubException">It cannot be fetched, or differs from the list.</exception>
     public async Task RunAsync(string blob, Action<long> onBytes, CancellationToken cancellation)
     {
         var partial = blob + ".incomplete";
@@ -156,6 +156,6 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
         }
     }
 
-    /// <summary>What came is not the file: nothing of it is worth keeping.</summary>
+    /// <summary>The bytes received are not the file's: none is kept.</summary>
     private sealed class WrongFileException(string message) : Exception(message);
 }

@@ -1,6 +1,6 @@
 namespace Alebrije.Catalog;
 
-/// <summary>Raised when a model cannot be fetched, imported or removed; the message says why and the way out.</summary>
+/// <summary>Raised when a model cannot be fetched, imported or removed; the message gives the reason and the remedy.</summary>
 public sealed class HubException : Exception
 {
     /// <summary>Creates the exception with a message in plain words.</summary>
@@ -14,8 +14,8 @@ public sealed class HubException : Exception
 }
 
 /// <summary>Something that may go well at the next try: an overloaded server, a cut or stalled connection.</summary>
-/// <param name="message">What happened, without a full stop.</param>
-/// <param name="after">How long the server asks to wait, or null.</param>
+/// <param name="message">The error, without a full stop.</param>
+/// <param name="after">Wait that the server requests, or null.</param>
 internal sealed class TransientHubException(string message, TimeSpan? after = null, Exception? inner = null) : Exception(message, inner)
 {
     public TimeSpan? After { get; } = after;

@@ -7,13 +7,14 @@ namespace Alebrije.Catalog;
 
 /// <summary>A file of a repository.</summary>
 /// <param name="Path">Its name, with forward slashes.</param>
-/// <param name="Bytes">Its size, or -1: not said.</param>
-/// <param name="Hash">SHA-256 of a large file, Git's SHA-1 of a small one, in lower-case hexadecimal; empty: not said. Names the blob in the cache.</param>
+/// <param name="Bytes">Its size, or -1 if unknown.</param>
+/// <param name="Hash">SHA-256 of a large file, Git's SHA-1 of a small one, in lower-case hexadecimal; the blob's name in the cache. Empty:
+/// unknown.</param>
 internal sealed record HubFile(string Path, long Bytes, string Hash)
 {
     private const int Sha256Length = 64;
 
-    /// <summary>Whether size and hash are known.</summary>
+    /// <summary>True if size and hash are known.</summary>
     public bool IsKnown => Bytes >= 0 && Hash.Length > 0;
 
     /// <summary>Hash that its bytes are appended to. Git hashes a header first: <c>blob</c>, the size and a zero.</summary>
@@ -25,19 +26,19 @@ internal sealed record HubFile(string Path, long Bytes, string Hash)
         return hash;
     }
 
-    /// <summary>Whether the bytes so far are this file's.</summary>
+    /// <summary>True if a hash of the bytes so far equals this file's.</summary>
     public bool Matches(IncrementalHash hash) => Convert.ToHexStringLower(hash.GetCurrentHash()) == Hash;
 
-    /// <summary>Whether a text is a hash of one of the two kinds.</summary>
+    /// <summary>True if a text is a hash of one of the two kinds.</summary>
     public static bool IsHash(string? text) => text is { Length: 40 or Sha256Length } && text.All(c => c is >= '0' and <= '9' or >= 'a' and <= 'f');
 }
 
-/// <summary>What the hub says about a revision of a repository.</summary>
+/// <summary>The hub's metadata of a revision of a repository.</summary>
 /// <param name="Commit">The commit, 40 hexadecimal digits.</param>
 /// <param name="Files">Its files.</param>
 /// <param name="Licence">As the model card names it, or null.</param>
 /// <param name="LicencePage">Address of the licence's text, or null.</param>
-/// <param name="Gated">Whether a licence has to be accepted first.</param>
+/// <param name="Gated">True if a licence has to be accepted first.</param>
 internal sealed record HubListing(string Commit, IReadOnlyList<HubFile> Files, string? Licence, string? LicencePage, bool Gated)
 {
     /// <summary>Reads the hub's answer (<c>/api/models/…/revision/…?blobs=true</c>).</summary>

@@ -4,8 +4,8 @@ using System.Net.Sockets;
 namespace Alebrije.Catalog;
 
 /// <summary>Puts what the hub answers instead of a file into a sentence with the way out.</summary>
-/// <param name="settings">Where the hub is, and whether there is a token.</param>
-/// <param name="repository">What was asked for.</param>
+/// <param name="settings">Endpoint and token.</param>
+/// <param name="repository">The requested repository.</param>
 /// <param name="revision">Its revision.</param>
 /// <param name="file">The file, or null: the list.</param>
 internal sealed class HubRefusal(HubSettings settings, HubRepository repository, string revision, string? file = null)
@@ -33,7 +33,7 @@ internal sealed class HubRefusal(HubSettings settings, HubRepository repository,
         });
     }
 
-    /// <summary>Whether this machine has no way to the address at all, as far as can be told: its name is unknown, or no network leads there.</summary>
+    /// <summary>True if the address cannot be reached from this machine: its name does not resolve, or no network leads there.</summary>
     public static bool IsOffline(HttpRequestException e) => e.HttpRequestError == HttpRequestError.NameResolutionError
         || e.GetBaseException() is SocketException { SocketErrorCode: SocketError.NetworkUnreachable or SocketError.NetworkDown or SocketError.HostUnreachable };
 

@@ -36,10 +36,10 @@ internal readonly partial record struct HubRepository(string Owner, string Name)
 /// <summary>Names that come from elsewhere and become paths here.</summary>
 internal static partial class RelativePath
 {
-    /// <summary>Whether a name with forward slashes stays below the folder that it is put into, on every system.</summary>
+    /// <summary>True if a name with forward slashes stays below its target folder on every system.</summary>
     public static bool IsSafe(string path) => path.Length is > 0 and <= 512 && path.Split('/').All(IsSafeSegment);
 
-    /// <summary>Whether a text is a commit.</summary>
+    /// <summary>True if a text is a commit.</summary>
     public static bool IsCommit(string text) => Commit().IsMatch(text);
 
     private static bool IsSafeSegment(string part) =>

@@ -1,6 +1,8 @@
 namespace Alebrije.Catalog;
 
-/// <summary>Where the model hub is, who asks, and where fetched files are kept. The environment decides as it does for other tools of the hub.</summary>
+/// <summary>
+/// Address of the model hub, token, and folder of fetched files. Environment variables are those of other tools of the hub.
+/// </summary>
 public sealed record HubSettings
 {
     /// <summary>The public hub.</summary>
@@ -11,13 +13,17 @@ public sealed record HubSettings
     /// <summary>Address of the hub or of a mirror (<c>HF_ENDPOINT</c>).</summary>
     public Uri Endpoint { get; init; } = PublicHub;
 
-    /// <summary>The user's token (<c>HF_TOKEN</c>, or the file that logging in leaves), or null. It is sent to <see cref="Endpoint"/> alone.</summary>
+    /// <summary>
+    /// The user's token (<c>HF_TOKEN</c>, or the file written at login), or null. It is sent to <see cref="Endpoint"/> alone.
+    /// </summary>
     public string? Token { get; init; }
 
-    /// <summary>Whether nothing may be fetched (<c>HF_HUB_OFFLINE</c>).</summary>
+    /// <summary>True if nothing may be fetched (<c>HF_HUB_OFFLINE</c>).</summary>
     public bool Offline { get; init; }
 
-    /// <summary>Folder of the hub's cache (<c>HF_HUB_CACHE</c>, else <c>hub</c> below <c>HF_HOME</c>, which is <c>~/.cache/huggingface</c>).</summary>
+    /// <summary>
+    /// Folder of the hub's cache (<c>HF_HUB_CACHE</c>, else <c>hub</c> in <c>HF_HOME</c>, by default <c>~/.cache/huggingface</c>).
+    /// </summary>
     public required string Cache { get; init; }
 
     /// <summary>Time without a byte after which a connection counts as stalled; above zero.</summary>
@@ -29,20 +35,20 @@ public sealed record HubSettings
     /// <summary>Wait before the second try; each further one waits twice as long, at most <see cref="LongestBackoff"/>.</summary>
     public TimeSpan Backoff { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>The longest wait between two tries, whatever the hub asks for.</summary>
+    /// <summary>The longest wait between two tries, even if the hub requests more.</summary>
     public TimeSpan LongestBackoff { get; init; } = TimeSpan.FromMinutes(1);
 
-    /// <summary>Bytes that are free where a folder is or will be; null asks the disk.</summary>
+    /// <summary>Free bytes at a present or future folder; null queries the disk.</summary>
     internal Func<string, long>? FreeBytes { get; init; }
 
-    /// <summary>The folder of the hub's cache that the environment names; unlike the rest it can always be told.</summary>
+    /// <summary>The folder of the hub's cache that the environment names; needs no other setting to be valid.</summary>
     internal static string CacheFromEnvironment() => CacheOf(Environment.GetEnvironmentVariable, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
 
     /// <summary>The settings of this process's environment.</summary>
     /// <exception cref="HubException">A variable has a value that cannot be used.</exception>
     public static HubSettings FromEnvironment() => From(Environment.GetEnvironmentVariable, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
 
-    /// <summary>Where it is and where files are kept, never the token.</summary>
+    /// <summary>Endpoint and cache folder, never the token.</summary>
     public override string ToString() => $"{Endpoint}, cache {Cache}";
 
     internal static HubSettings From(Func<string, string?> variable, string profile)

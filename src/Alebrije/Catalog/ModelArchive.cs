@@ -6,8 +6,8 @@ using System.IO.Hashing;
 namespace Alebrije.Catalog;
 
 /// <summary>
-/// Files of a folder or an archive (.zip, .tar, .tar.gz, .tgz), or a checkpoint in one file, listed before any is written. Archives are not trusted: an entry that would lie outside, a
-/// link, a device, a name twice or an unpacked size out of all proportion refuses the whole archive.
+/// Files of a folder, an archive (.zip, .tar, .tar.gz, .tgz) or a checkpoint in one file, listed before any is written. Archives are not
+/// trusted: a path outside, a link, a device, a duplicate name or a disproportionate unpacked size refuses the whole archive.
 /// </summary>
 internal sealed class ModelArchive
 {
@@ -28,7 +28,7 @@ internal sealed class ModelArchive
     public IReadOnlyDictionary<string, long> Files => top.Length == 0 ? sizes
         : sizes.Where(pair => pair.Key.StartsWith(top, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[top.Length..], pair => pair.Value, StringComparer.Ordinal);
 
-    /// <summary>Whether a path is a folder, has an archive's ending, or is a checkpoint in one file.</summary>
+    /// <summary>True if a path is a folder, has an archive's ending, or is a checkpoint in one file.</summary>
     public static bool IsOne(string path) => Directory.Exists(path) || (File.Exists(path) && (IsZip(path) || IsTar(path) || IsSingle(path)));
 
     /// <summary>The name without an archive's or a checkpoint's ending.</summary>
@@ -84,7 +84,7 @@ internal sealed class ModelArchive
     /// <summary>Writes some of the files below a folder.</summary>
     /// <param name="chosen">Their names.</param>
     /// <param name="target">The folder.</param>
-    /// <param name="onFile">Hears of each file's bytes as they are written.</param>
+    /// <param name="onFile">Called with each file's name and bytes as they are written.</param>
     /// <param name="cancellation">Stops it.</param>
     public void Extract(IReadOnlyCollection<string> chosen, string target, Action<string, long> onFile, CancellationToken cancellation)
     {
@@ -236,7 +236,7 @@ internal sealed class ModelArchive
             return (count += read) > limit ? throw tooLong(limit) : read;
         }
 
-        /// <summary>The reader above asks for as much memory as a header of metadata says, before it finds that the archive ends.</summary>
+        /// <summary>The reader above allocates as much memory as a metadata header states, before it finds that the archive ends.</summary>
         private static void CheckHeader(ReadOnlySpan<byte> header)
         {
             if (header[TypeAt] is not ((byte)'x' or (byte)'g' or (byte)'L' or (byte)'K')) return;

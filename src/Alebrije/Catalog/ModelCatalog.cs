@@ -3,16 +3,16 @@ using Alebrije.Weights;
 namespace Alebrije.Catalog;
 
 /// <summary>A model that has a name.</summary>
-/// <param name="Name">What a user types: the folder's name.</param>
-/// <param name="Folder">Where it is.</param>
+/// <param name="Name">Value of <c>--model</c>: the folder's name.</param>
+/// <param name="Folder">Path of its folder.</param>
 /// <param name="ClassName">Class that its files were written for, such as <c>StableUnCLIPPipeline</c>.</param>
 /// <param name="Bytes">Size of all its files.</param>
 public sealed record CatalogModel(string Name, string Folder, string ClassName, long Bytes)
 {
-    /// <summary>What it does, in a word or two of English: <c>text to image</c>, <c>embeddings</c>; the class where nothing is known of it.</summary>
+    /// <summary>Task in a word or two of English: <c>text to image</c>, <c>embeddings</c>; the class name if unknown.</summary>
     public string Kind => ModelKinds.Of(ClassName);
 
-    /// <summary>Licence that its folder states, else the published one; null when neither says.</summary>
+    /// <summary>Licence that its folder states, else the published one; null if there is neither.</summary>
     public string? Licence => ModelDescription.LicenceIn(Folder) ?? PublishedModels.Find(Name)?.Licence;
 }
 
@@ -32,7 +32,7 @@ public sealed class ModelCatalog
     private static readonly string[] Indices = ["model_index.json", "config.json", OpenClip];
     private const string OpenClip = "open_clip_config.json";
 
-    /// <summary>What stands behind a decoder's name in that of its prior.</summary>
+    /// <summary>Suffix of a decoder's name in the name of its prior.</summary>
     internal const string CompanionEnding = "-prior";
 
     private readonly HubCache? cache;
@@ -47,12 +47,12 @@ public sealed class ModelCatalog
         this.cache = cache;
     }
 
-    /// <summary>Where models are looked for, in this order.</summary>
+    /// <summary>Folders that are searched, in this order.</summary>
     public IReadOnlyList<string> Folders { get; }
 
     /// <summary>
-    /// The catalogue of this process: the folders of <see cref="Variable"/>, <c>models</c> beside the program, <c>models</c> of the clone that
-    /// the program or the current folder lies in, what was imported (<see cref="ModelStore"/>), and the hub's cache.
+    /// The catalogue of this process: the folders of <see cref="Variable"/>, <c>models</c> beside the program, <c>models</c> of the clone
+    /// around the program or the current folder, imported models (<see cref="ModelStore"/>), and the hub's cache.
     /// </summary>
     public static ModelCatalog Create() => Create(
         AppContext.BaseDirectory, Environment.CurrentDirectory, Environment.GetEnvironmentVariable(Variable), ModelStore.DefaultFolder, new HubCache(HubSettings.CacheFromEnvironment()));
@@ -82,13 +82,15 @@ public sealed class ModelCatalog
     }
 
     /// <summary>
-    /// The folder that a name or a path stands for. Names of folders come first, then those of <see cref="PublishedModels"/>, paths, and the hub's
-    /// <c>owner/name</c>: write <c>./mini</c> for a folder that is called like a model. Nothing is ever fetched.
+    /// Resolves a name or a path to a folder. Names of folders come first, then <see cref="PublishedModels"/>, paths, and the hub's
+    /// <c>owner/name</c>: write <c>./mini</c> for a folder that has a model's name. Nothing is ever fetched.
     /// </summary>
     /// <param name="nameOrPath">
-    /// A name that <see cref="List"/> gives, <c>owner/name</c>, <c>owner/name/file</c> of a checkpoint in one file, or the path of a folder or such a file.
+    /// A name that <see cref="List"/> gives, <c>owner/name</c>, <c>owner/name/file</c> of a checkpoint in one file, or a path of either
+    /// kind.
     /// </param>
-    /// <exception cref="CheckpointNotFoundException">It is none of them, or a published model that is not on the disk; the message has the way out.</exception>
+    /// <exception cref="CheckpointNotFoundException">None of these, or a published model that is not on the disk; the message gives the
+    /// remedy.</exception>
     public string Find(string nameOrPath)
     {
         if (string.IsNullOrWhiteSpace(nameOrPath)) throw new CheckpointNotFoundException($"The model has no name; {Known()}");
@@ -109,13 +111,15 @@ public sealed class ModelCatalog
     }
 
     /// <summary>
-    /// The folder of the prior that belongs to a decoder: of a published model that is two repositories, the second; of a name, what lies beside it under
-    /// the name with <c>-prior</c>. Null where there is none, or where a path was given.
+    /// The folder of a decoder's prior: the second repository of a published model, or the folder beside it named
+    /// with <c>-prior</c>. Null if there is none, or for a path.
     /// </summary>
     /// <param name="nameOrPath">As in <see cref="Find"/>.</param>
     public string? CompanionOf(string nameOrPath) => CompanionsOf(nameOrPath) is [var first, ..] ? first : null;
 
-    /// <summary>Folders of all further repositories that a model is published as, such as the later stages of DeepFloyd IF, in their order; null where there is none.</summary>
+    /// <summary>
+    /// Folders of a published model's further repositories, such as DeepFloyd IF's later stages, in order; null if there is none.
+    /// </summary>
     /// <param name="nameOrPath">As in <see cref="Find"/>.</param>
     public IReadOnlyList<string>? CompanionsOf(string nameOrPath)
     {
@@ -128,7 +132,7 @@ public sealed class ModelCatalog
         return found.Length > 0 ? found : null;
     }
 
-    /// <summary>Whether a name stands for a model that is on the disk.</summary>
+    /// <summary>True if a name stands for a model on the disk.</summary>
     /// <param name="name">As in <see cref="Find"/>, but no path.</param>
     public bool Has(string name) => name is not null && (FindNamed(name) is not null
         || (PublishedModels.Find(name) is { } published ? FindFetched(published) is not null : (HubRepository.TryParse(name) is { } repository && FindFetched(repository) is not null)
@@ -143,7 +147,7 @@ public sealed class ModelCatalog
         return new CheckpointNotFoundException($"There is no model '{name}'; {(near.Count > 0 ? $"did you mean {string.Join(" or ", near)}? Otherwise " : "")}{Known()}");
     }
 
-    /// <summary>What a model consists of, read from its files without loading it.</summary>
+    /// <summary>Describes a model from its files without loading it.</summary>
     /// <param name="nameOrPath">As in <see cref="Find"/>.</param>
     /// <exception cref="CheckpointNotFoundException">There is no such model, or its folder holds none.</exception>
     /// <exception cref="WeightsException">A file of it is damaged.</exception>
@@ -156,12 +160,12 @@ public sealed class ModelCatalog
 
     private static bool IsOpenAiFile(string path) => path.EndsWith(".pt", StringComparison.OrdinalIgnoreCase) && File.Exists(path);
 
-    /// <summary>Whether a folder holds a model: a pipeline, a single network, or a checkpoint in one file.</summary>
+    /// <summary>True if a folder holds a model: a pipeline, a single network, or a checkpoint in one file.</summary>
     internal static bool IsModel(string folder) => Indices.Any(file => File.Exists(Path.Combine(folder, file))) || SingleFileLayout.FileOf(folder) is not null;
 
     private static CatalogModel Look(string name, string folder) => new(name, folder, ClassOf(folder), SizeOf(folder));
 
-    /// <summary>A listing shows a damaged model too; whoever opens it hears what is wrong.</summary>
+    /// <summary>A listing includes damaged models; opening one reports the error.</summary>
     private static string ClassOf(string folder)
     {
         try
@@ -240,7 +244,7 @@ public sealed class ModelCatalog
     }
 }
 
-/// <summary>What the published classes do.</summary>
+/// <summary>Tasks of the published classes.</summary>
 internal static class ModelKinds
 {
     public static string Of(string className) => className switch

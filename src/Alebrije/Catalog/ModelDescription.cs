@@ -11,12 +11,13 @@ namespace Alebrije.Catalog;
 /// <param name="Bytes">Size of its files.</param>
 public sealed record ModelComponent(string Name, string ClassName, long? Parameters, IReadOnlyList<string> Types, long Bytes);
 
-/// <summary>What a model consists of and what its folder says about it.</summary>
+/// <summary>Components of a model and the metadata in its folder.</summary>
 /// <param name="Model">Name, folder, kind and size.</param>
 /// <param name="Components">Its parts.</param>
-/// <param name="Licence">From the model card's head (<c>license:</c>) or the first line of a licence file; null when nothing is said.</param>
+/// <param name="Licence">From the model card's head (<c>license:</c>) or the first line of a licence file; null if there is
+/// neither.</param>
 /// <param name="Card">The model card (README.md) without its head; null when there is none.</param>
-/// <param name="Evaluation">What <c>evaluate</c> measured (<c>evaluation.json</c>), as it stands there; null when there is none.</param>
+/// <param name="Evaluation">Unparsed results of <c>evaluate</c> (<c>evaluation.json</c>); null if there are none.</param>
 public sealed record ModelDescription(
     CatalogModel Model, IReadOnlyList<ModelComponent> Components, string? Licence, string? Card, JsonObject? Evaluation)
 {

@@ -6,13 +6,13 @@ namespace Alebrije.Catalog;
 
 /// <summary>The files of a published folder that a model is loaded from.</summary>
 /// <param name="Files">Their names, in order.</param>
-/// <param name="Notes">What a person should hear about the choice.</param>
-/// <param name="IsAsAsked">Whether all weights are of the variant that was asked for.</param>
+/// <param name="Notes">Warnings about the files selected.</param>
+/// <param name="IsAsAsked">True if all weights are of the requested variant.</param>
 internal sealed record ModelFileChoice(IReadOnlyList<string> Files, IReadOnlyList<string> Notes, bool IsAsAsked);
 
 /// <summary>
-/// Chooses from a list of names what the loaders read (<c>Weights.CheckpointFolder</c>): <c>model_index.json</c> decides the components, safetensors go
-/// before pickles, and of each network one set of weights is taken, in shards where an index says so.
+/// Selects the files that the loaders read (<c>Weights.CheckpointFolder</c>): <c>model_index.json</c> decides the components, safetensors
+/// precede pickles, and each network has one set of weights, in shards if there is an index.
 /// </summary>
 internal sealed class ModelFiles
 {
@@ -54,7 +54,7 @@ internal sealed class ModelFiles
         (this.where, this.names, this.variant, this.read) = (where, names.ToHashSet(StringComparer.Ordinal), variant, read);
 
     /// <summary>Chooses.</summary>
-    /// <param name="where">What the names belong to, for messages.</param>
+    /// <param name="where">Name of their source, for messages.</param>
     /// <param name="names">All names, with forward slashes.</param>
     /// <param name="variant"><c>fp16</c>, or null: full precision where it is there.</param>
     /// <param name="read">Reads one of the small files.</param>
@@ -67,10 +67,10 @@ internal sealed class ModelFiles
         return new ModelFileChoice([.. files.chosen], files.notes, !files.otherVariantSeen);
     }
 
-    /// <summary>What a folder on the disk lacks to be loaded, or null: it is whole.</summary>
+    /// <summary>Describes the files that a folder lacks to be loaded; null if it is complete.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="variant">As in <see cref="ChooseAsync(string, IEnumerable{string}, string?, Func{string, Task{byte[]}})"/>.</param>
-    /// <param name="strictly">Whether the variant has to be the one that was asked for.</param>
+    /// <param name="strictly">True if the variant has to be the requested one.</param>
     public static string? Missing(string folder, string? variant = null, bool strictly = false)
     {
         var names = Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Where(file => HubCache.SizeOf(file) >= 0)
@@ -120,7 +120,9 @@ internal sealed class ModelFiles
         }
     }
 
-    /// <summary>A single network at the top. Folders that hold CLIP in both layouts are read in transformers', unless only open_clip's has safetensors.</summary>
+    /// <summary>
+    /// A single network at the top. If CLIP is there in both layouts, transformers' is read, unless only open_clip's has safetensors.
+    /// </summary>
     private async Task ChooseNetworkAsync()
     {
         var isClip = names.Contains(Config) && ClassOf(await ReadObjectAsync(Config)).StartsWith("CLIP", StringComparison.Ordinal);

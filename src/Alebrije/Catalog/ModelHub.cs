@@ -4,12 +4,12 @@ using Alebrije.Weights;
 namespace Alebrije.Catalog;
 
 /// <summary>
-/// Fetches published models into the hub's cache on the user's disk, where other tools of the hub find them too. Only <see cref="PlanAsync"/> and
+/// Fetches published models into the hub's cache on the user's disk, shared with other tools of the hub. Only <see cref="PlanAsync"/> and
 /// <see cref="PullAsync"/> use the network. For one caller at a time.
 /// </summary>
 public sealed class ModelHub : IDisposable
 {
-    /// <summary>What has to stay free on the disk, in bytes.</summary>
+    /// <summary>Space that has to stay free on the disk, in bytes.</summary>
     private const long Reserve = 64L << 20;
     private const int LargestSmallFile = 64 << 20;
 
@@ -17,7 +17,7 @@ public sealed class ModelHub : IDisposable
     private readonly HubCache cache;
     private readonly HubClient client;
 
-    /// <param name="settings">Where the hub is; null takes them from the environment.</param>
+    /// <param name="settings">Endpoint, token and cache; null takes them from the environment.</param>
     /// <exception cref="HubException">The environment has a value that cannot be used.</exception>
     public ModelHub(HubSettings? settings = null)
     {
@@ -26,18 +26,18 @@ public sealed class ModelHub : IDisposable
         client = new HubClient(this.settings);
     }
 
-    /// <summary>While <see cref="PlanAsync"/> asks the hub, called before every further try with what went wrong and how long it waits; null: nobody is told.</summary>
+    /// <summary>Called by <see cref="PlanAsync"/> before each retry with the error and the time to wait; null: not reported.</summary>
     public Action<string>? OnRetry { get; set; }
 
     /// <inheritdoc/>
     public void Dispose() => client.Dispose();
 
     /// <summary>
-    /// Finds out what fetching a model means. A model that is whole on the disk costs no request; otherwise the hub's list of files and the small files
+    /// Plans a fetch. A model that is complete on the disk costs no request; otherwise the hub's list of files and the small files
     /// that decide which are needed are read, and nothing is written.
     /// </summary>
     /// <param name="nameOrRepository">
-    /// A name of <see cref="PublishedModels"/>, <c>owner/name</c>, or <c>owner/name/file</c> of a checkpoint in one file, which is fetched alone.
+    /// A name of <see cref="PublishedModels"/>, <c>owner/name</c>, or <c>owner/name/file</c> of a checkpoint in one file, fetched alone.
     /// </param>
     /// <param name="options">Revision and variant.</param>
     /// <param name="cancellation">Stops it.</param>
@@ -64,12 +64,12 @@ public sealed class ModelHub : IDisposable
         return new PullPlan(name, planned, settings.FreeBytes?.Invoke(cache.Root) ?? DiskSpace.FreeAt(cache.Root));
     }
 
-    /// <summary>Fetches what a plan lacks, each file checked while it is written, and makes it visible when all of a repository is there.</summary>
-    /// <param name="plan">What <see cref="PlanAsync"/> gave.</param>
-    /// <param name="onProgress">Hears how far it is.</param>
-    /// <param name="cancellation">Stops it; what is there is kept, and the same call goes on from there.</param>
+    /// <summary>Fetches the files that a plan lacks, each checked while written; a repository becomes visible when complete.</summary>
+    /// <param name="plan">Result of <see cref="PlanAsync"/>.</param>
+    /// <param name="onProgress">Called with the progress.</param>
+    /// <param name="cancellation">Stops it; files so far are kept, and the same call resumes.</param>
     /// <returns>Bytes that were fetched.</returns>
-    /// <exception cref="HubException">It does not fit, the hub refuses, or what comes is not what its list says.</exception>
+    /// <exception cref="HubException">It does not fit, the hub refuses, or a file differs from the hub's list.</exception>
     public async Task<long> PullAsync(PullPlan plan, Action<PullProgress>? onProgress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(plan);

@@ -4,13 +4,13 @@ using Alebrije.Weights;
 
 namespace Alebrije.Catalog;
 
-/// <summary>What importing a folder or an archive means, before anything is written.</summary>
-/// <param name="Name">What <c>--model</c> takes afterwards.</param>
+/// <summary>Plan of importing a folder or an archive, before anything is written.</summary>
+/// <param name="Name">Value of <c>--model</c> afterwards.</param>
 /// <param name="Source">The folder or archive.</param>
-/// <param name="Folder">Where its files will be.</param>
+/// <param name="Folder">Target folder of its files.</param>
 /// <param name="Files">The files that are needed.</param>
 /// <param name="FreeBytes">Bytes that are free there.</param>
-/// <param name="Notes">What a person should hear about the choice of files.</param>
+/// <param name="Notes">Warnings about the files selected.</param>
 public sealed record ImportPlan(string Name, string Source, string Folder, IReadOnlyList<PlannedFile> Files, long FreeBytes, IReadOnlyList<string> Notes)
 {
     /// <summary>Size of all files.</summary>
@@ -19,11 +19,11 @@ public sealed record ImportPlan(string Name, string Source, string Folder, IRead
     internal ModelArchive? Archive { get; init; }
 }
 
-/// <summary>What was removed, or would be.</summary>
-/// <param name="Name">What was named.</param>
+/// <summary>Result of a removal, done or pretended.</summary>
+/// <param name="Name">The name given.</param>
 /// <param name="Folders">Folders that go.</param>
 /// <param name="Bytes">Bytes that are freed.</param>
-/// <param name="Kept">What stays of it: other revisions.</param>
+/// <param name="Kept">Other revisions, which stay.</param>
 public sealed record RemovedModel(string Name, IReadOnlyList<string> Folders, long Bytes, IReadOnlyList<string> Kept);
 
 /// <summary>
@@ -44,11 +44,11 @@ public sealed partial class ModelStore
         cache = new HubCache(settings.Cache);
     }
 
-    /// <summary>Where imported models are kept unless told otherwise: <c>alebrije/models</c> below the user's folder of application data.</summary>
+    /// <summary>Default folder of imported models: <c>alebrije/models</c> in the user's application data.</summary>
     public static string DefaultFolder => Path.Combine(
         Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "alebrije", "models");
 
-    /// <summary>Where imported models are kept.</summary>
+    /// <summary>Folder of imported models.</summary>
     public string Folder { get; }
 
     /// <summary>The store of this user.</summary>
@@ -56,7 +56,7 @@ public sealed partial class ModelStore
     public static ModelStore Create() => new(DefaultFolder, HubSettings.FromEnvironment(), ModelCatalog.Create());
 
     /// <summary>
-    /// Whether a path is something to import: a folder, an archive (.zip, .tar, .tar.gz, .tgz), or a checkpoint in one file (.safetensors, .ckpt).
+    /// True if a path can be imported: a folder, an archive (.zip, .tar, .tar.gz, .tgz), or a checkpoint in one file (.safetensors, .ckpt).
     /// </summary>
     public static bool CanImport(string path) => ModelArchive.IsOne(path);
 
@@ -114,7 +114,7 @@ public sealed partial class ModelStore
         }
     }
 
-    /// <summary>Where a model of this name would be.</summary>
+    /// <summary>Target folder of a model of this name.</summary>
     /// <exception cref="HubException">It cannot be a name, or is taken.</exception>
     public string FolderFor(string name)
     {
@@ -126,7 +126,7 @@ public sealed partial class ModelStore
     }
 
     /// <summary>Adds models that are written rather than copied: each is there as a whole or not at all.</summary>
-    /// <param name="bytes">What all of them take, about.</param>
+    /// <param name="bytes">Approximate size of all of them.</param>
     /// <param name="models">Their names, and what writes each into the folder that it gets.</param>
     /// <exception cref="HubException">It does not fit, a name is taken, or the disk refuses.</exception>
     public IReadOnlyList<string> Add(long bytes, IReadOnlyList<(string Name, Action<string> Write)> models)
@@ -158,10 +158,12 @@ public sealed partial class ModelStore
         }
     }
 
-    /// <summary>Removes a model that was fetched or imported. Blobs that another revision needs stay, and so does everything that nobody fetched.</summary>
+    /// <summary>
+    /// Removes a model that was fetched or imported. Blobs that another revision needs stay, as do files that were not fetched.
+    /// </summary>
     /// <param name="name">A name that <c>models list</c> gives, or <c>owner/name</c>.</param>
     /// <param name="revision">Of a fetched model: branch, tag or commit; null is <c>main</c>.</param>
-    /// <param name="pretend">Whether it only says what would go; bytes are then those of the whole repository at most.</param>
+    /// <param name="pretend">True only reports what would be removed; bytes are then those of the whole repository at most.</param>
     /// <exception cref="HubException">It is built in, or in a folder that is the user's own.</exception>
     /// <exception cref="CheckpointNotFoundException">There is no such model.</exception>
     public RemovedModel Remove(string name, string? revision = null, bool pretend = false)

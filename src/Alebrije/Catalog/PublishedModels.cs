@@ -5,12 +5,13 @@ using Alebrije.Weights;
 namespace Alebrije.Catalog;
 
 /// <summary>A published checkpoint that has a name here.</summary>
-/// <param name="Name">What a person types.</param>
-/// <param name="Aliases">What else a person may type.</param>
-/// <param name="Repositories">Its repositories at the hub, <c>owner/name</c>; the first is what <c>--model</c> opens, a second holds its prior.</param>
-/// <param name="Kind">What it does, as in <see cref="CatalogModel.Kind"/>.</param>
+/// <param name="Name">Value of <c>--model</c>.</param>
+/// <param name="Aliases">Alternative names.</param>
+/// <param name="Repositories">Its repositories at the hub, <c>owner/name</c>; <c>--model</c> opens the first, a second holds its
+/// prior.</param>
+/// <param name="Kind">Task, as in <see cref="CatalogModel.Kind"/>.</param>
 /// <param name="Licence">Licence of the weights, as their owners state it.</param>
-/// <param name="Bytes">What is fetched, about, in full precision; null: not known here, <c>models pull --dry-run</c> asks.</param>
+/// <param name="Bytes">Approximate size of a fetch in full precision; null: unknown here, <c>models pull --dry-run</c> finds out.</param>
 /// <param name="Verbs">Verbs that run it, at least one.</param>
 public sealed record PublishedModel(
     string Name, IReadOnlyList<string> Aliases, IReadOnlyList<string> Repositories, string Kind, string Licence, long? Bytes, IReadOnlyList<string> Verbs);
@@ -20,7 +21,7 @@ public static class PublishedModels
 {
     private const int FarthestSlip = 3;
 
-    /// <summary>What draws from texts alone; a prior is named to the same verbs with --prior.</summary>
+    /// <summary>Verbs that draw from texts alone; a prior is named to the same verbs with --prior.</summary>
     private static readonly string[] FromTexts = ["imagine", "interpolate", "mix", "inpaint", "sweep"];
 
     /// <summary>All of them, in the order in which a list shows them.</summary>
@@ -35,7 +36,7 @@ public static class PublishedModels
         All.FirstOrDefault(model => model.Repositories[0].Equals(repository.ToString(), StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Names that a mistyped one may have meant, the nearest first.</summary>
-    /// <param name="mistyped">What was typed.</param>
+    /// <param name="mistyped">The mistyped name.</param>
     /// <param name="further">Names beside the published ones.</param>
     internal static IReadOnlyList<string> Suggest(string mistyped, IEnumerable<string> further)
     {

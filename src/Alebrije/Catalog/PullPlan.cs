@@ -1,6 +1,6 @@
 namespace Alebrije.Catalog;
 
-/// <summary>What to fetch.</summary>
+/// <summary>Options of a fetch.</summary>
 public sealed record PullOptions
 {
     /// <summary>Branch, tag or commit; null is <c>main</c>.</summary>
@@ -9,7 +9,7 @@ public sealed record PullOptions
     /// <summary><c>fp16</c>, or null: full precision.</summary>
     public string? Variant { get; init; }
 
-    /// <summary>Whether the hub is asked even where the revision is on the disk already.</summary>
+    /// <summary>True if the hub is queried even for a revision on the disk.</summary>
     public bool Refresh { get; init; }
 }
 
@@ -22,32 +22,32 @@ public sealed record PlannedFile(string Path, long Bytes, long Present)
     internal HubFile? Source { get; init; }
 }
 
-/// <summary>What a repository contributes.</summary>
+/// <summary>A repository's part of a plan.</summary>
 /// <param name="Repository"><c>owner/name</c>.</param>
-/// <param name="Revision">What was asked for.</param>
-/// <param name="Commit">What it stands for.</param>
-/// <param name="Folder">Where its files are, or will be.</param>
+/// <param name="Revision">The requested revision.</param>
+/// <param name="Commit">The commit that it resolves to.</param>
+/// <param name="Folder">Present or future folder of its files.</param>
 /// <param name="Files">The files that are needed.</param>
 public sealed record PlannedRepository(string Repository, string Revision, string Commit, string Folder, IReadOnlyList<PlannedFile> Files)
 {
-    /// <summary>Licence as its model card names it; null when it does not, or when the hub was not asked.</summary>
+    /// <summary>Licence named by its model card; null if there is none, or if the hub was not queried.</summary>
     public string? Licence { get; init; }
 
-    /// <summary>Where the licence's text is, or null.</summary>
+    /// <summary>Address of the licence's text, or null.</summary>
     public string? LicencePage { get; init; }
 
-    /// <summary>Whether the hub wants the licence accepted first.</summary>
+    /// <summary>True if the licence has to be accepted at the hub first.</summary>
     public bool Gated { get; init; }
 
-    /// <summary>What a person should hear about the choice of files.</summary>
+    /// <summary>Warnings about the files selected.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
 
     /// <summary>The checkpoint in one file that was named alone, or null.</summary>
     internal string? Single { get; init; }
 }
 
-/// <summary>What fetching a model means, before anything is fetched.</summary>
-/// <param name="Name">What <c>--model</c> takes afterwards.</param>
+/// <summary>Plan of fetching a model, before anything is fetched.</summary>
+/// <param name="Name">Value of <c>--model</c> afterwards.</param>
 /// <param name="Repositories">Its repositories; the first is what is opened.</param>
 /// <param name="FreeBytes">Bytes that are free where they are kept.</param>
 public sealed record PullPlan(string Name, IReadOnlyList<PlannedRepository> Repositories, long FreeBytes)
@@ -62,12 +62,12 @@ public sealed record PullPlan(string Name, IReadOnlyList<PlannedRepository> Repo
     public string Folder => Repositories[0] is { Single: { } file } only ? Path.Combine(only.Folder, file) : Repositories[0].Folder;
 }
 
-/// <summary>How far fetching is.</summary>
+/// <summary>Progress of a fetch.</summary>
 /// <param name="File">The file that comes just now.</param>
 /// <param name="Present">Bytes of the whole model that are on the disk.</param>
 /// <param name="Total">Bytes of the whole model.</param>
 /// <param name="BytesPerSecond">Speed since it began.</param>
-/// <param name="IsWhole">Whether the file has just become whole.</param>
+/// <param name="IsWhole">True if the file has just been completed.</param>
 public sealed record PullProgress(string File, long Present, long Total, double BytesPerSecond, bool IsWhole)
 {
     /// <summary>The file's repository, <c>owner/name</c>.</summary>

@@ -1,9 +1,9 @@
 namespace Alebrije.Catalog;
 
-/// <summary>How far a name is from what was typed.</summary>
+/// <summary>Distance between names and mistyped ones.</summary>
 public static class Spelling
 {
-    /// <summary>Letters to be changed, put in or left out to turn one text into the other, whatever their case (Levenshtein, 1966).</summary>
+    /// <summary>Letters to change, insert or delete to turn one text into the other, ignoring case (Levenshtein, 1966).</summary>
     public static int Distance(string a, string b)
     {
         ArgumentNullException.ThrowIfNull(a);
@@ -20,8 +20,10 @@ public static class Spelling
         return row[^1];
     }
 
-    /// <summary>The name nearest to what was typed, or null where none is near: at most a third of its letters differ, or it goes on from what was typed.</summary>
-    /// <param name="typed">What was typed.</param>
+    /// <summary>
+    /// The name nearest to a typed one, or null if none is near: at most a third of its letters differ, or it continues the typed one.
+    /// </summary>
+    /// <param name="typed">The typed name.</param>
     /// <param name="names">Names to choose from; of equally near ones the first.</param>
     public static string? Nearest(string typed, IEnumerable<string> names)
     {

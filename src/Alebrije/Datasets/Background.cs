@@ -69,13 +69,13 @@ public static class Backgrounds
     /// <summary>The middle of its shades.</summary>
     public static Rgb TrueColour(this Background background) => Table[(int)background].Colour;
 
-    /// <summary>The named colour nearest in RGB (Euclidean), as evaluation asks of a border's median.</summary>
+    /// <summary>The named colour nearest in RGB (Euclidean), used by evaluation on a border's median.</summary>
     public static Background NearestColour(Rgb colour) => All.MinBy(background => Distance(background.TrueColour(), colour));
 
-    /// <summary>The median of each channel over the outermost pixels of a picture.</summary>
+    /// <summary>The median of each channel over the outermost pixels of an image.</summary>
     /// <param name="pixels">[size, size, 3], RGB bytes.</param>
     /// <param name="size">Width and height in pixels.</param>
-    /// <param name="thickness">How many pixels deep the border is.</param>
+    /// <param name="thickness">Depth of the border in pixels.</param>
     public static Rgb BorderMedian(ReadOnlySpan<byte> pixels, int size, int thickness = 2)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(pixels.Length, size * size * 3);

@@ -1,12 +1,12 @@
 namespace Alebrije.Datasets;
 
-/// <summary>What captions say, each as a probability from 0 to 1.</summary>
+/// <summary>Content of captions, each part as a probability from 0 to 1.</summary>
 public sealed record CaptionOptions
 {
     /// <summary>The usual mixture for training.</summary>
     public static CaptionOptions Training { get; } = new();
 
-    /// <summary>Everything said, by names: for prompts whose pictures are judged.</summary>
+    /// <summary>Every part included, objects by name: for prompts whose images are judged.</summary>
     public static CaptionOptions Complete { get; } = new()
     {
         Synonyms = 0, Classes = 0, Background = 1, Style = 1, Size = 1, Relation = 1, Frames = 0, Sentences = 0, BareNames = 0,

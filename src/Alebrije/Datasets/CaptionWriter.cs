@@ -4,7 +4,7 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
-/// <summary>Writes captions: objects by name, synonym or class, then their relation, the background and the style, in either language.</summary>
+/// <summary>Writes captions in either language: objects by name, synonym or class, then relation, background and style.</summary>
 internal static class CaptionWriter
 {
     private const uint CaptionPurpose = 1000;
@@ -34,7 +34,7 @@ internal static class CaptionWriter
             var shown = Shown(ref random);
             if (saysStyle)
             {
-                // "a lion in a blurred picture on a red background" would put the picture on the background.
+                // "a lion in a blurred picture on a red background" would put the image on the background.
                 var before = saysBackground || random.Chance(0.5);
                 var pattern = random.Pick((before ? Phrases.StylesBefore : Phrases.StylesAfter)[scene.Style]);
                 return Joined(Format(pattern, shown), background);
@@ -119,7 +119,7 @@ internal static class CaptionWriter
                 return terms[1 + random.Below(terms.Count - 1)];
             if (at < 1 - options.Classes || concept.Supercategories.Count == 0)
                 return terms[0];
-            // "A road scene on top of a lion" is no sentence: such classes are for pictures of one thing.
+            // "A road scene on top of a lion" is no sentence: such classes are for images of one thing.
             var category = random.Pick(concept.Supercategories);
             return category.IsScene && scene.Objects.Count > 1 ? terms[0] : category.Term(language);
         }

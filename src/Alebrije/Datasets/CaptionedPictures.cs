@@ -2,28 +2,32 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
-/// <summary>Where a run's own pictures and captions are, and how they are taken, as its JSON file says it under <c>data</c>.</summary>
+/// <summary>Path and reading options of a run's own images and captions: <c>data</c> in its JSON file.</summary>
 internal sealed record PictureDataOptions : PictureListingOptions
 {
-    /// <summary>A folder of pictures, a <c>.csv</c> or <c>.tsv</c>, or WebDataset's shards: an archive, a folder or pattern of them, or a range.</summary>
+    /// <summary>
+    /// A folder of images, a <c>.csv</c> or <c>.tsv</c>, or WebDataset's shards: an archive, a folder, a pattern or a range.
+    /// </summary>
     public string Path { get; init; } = "";
 
-    /// <summary>Share of the pictures that is kept out of training and measured on; which ones follows from their names alone.</summary>
+    /// <summary>Share of the images that is kept out of training and measured on; which ones follows from their names alone.</summary>
     public double HeldOut { get; init; } = 0.05;
 
-    /// <summary>Share of the entries that may be broken, empty or missing; they are skipped and named in the log. One alone is always forgiven.</summary>
+    /// <summary>
+    /// Share of the entries that may be broken, empty or missing; they are skipped and logged. A single one is always allowed.
+    /// </summary>
     public double MaxBadShare { get; init; } = 0.01;
 
-    /// <summary>Samples of shards among which the next is drawn; places are kept, not pictures, so that it costs little.</summary>
+    /// <summary>Size of the shuffle buffer for shards, in samples; it keeps offsets, not images, so that it costs little.</summary>
     public int ShuffleBuffer { get; init; } = 10_000;
 
-    /// <summary>Least and greatest share of a picture's area that a random crop shows (of an aspect between 3:4 and 4:3); [1, 1] takes the whole middle.</summary>
+    /// <summary>Least and greatest share of the area in a random crop (aspect 3:4 to 4:3); [1, 1] takes the largest centred crop.</summary>
     public double[] CropScale { get; init; } = [0.9, 1];
 
-    /// <summary>Whether half of the pictures are mirrored; not where captions say left and right.</summary>
+    /// <summary>True if half of the images are mirrored; unsuitable if captions contain left and right.</summary>
     public bool Flip { get; init; }
 
-    /// <summary>Pictures that are decoded at a time, ahead of the training step.</summary>
+    /// <summary>Images that are decoded at a time, ahead of the training step.</summary>
     public int Workers { get; init; } = 2;
 
     /// <exception cref="InvalidDataException">A value is out of its range; the message names it.</exception>
@@ -43,15 +47,15 @@ internal sealed record PictureDataOptions : PictureListingOptions
 }
 
 /// <summary>
-/// A person's own pictures with captions as an endless, shuffled sequence of samples: number n is the same whenever and however often it is asked
-/// for, so that a run goes on where it was from its step alone.
+/// A user's images with captions as an endless, shuffled sequence of samples: sample n is the same at every request,
+/// so that a run resumes from its step alone.
 /// </summary>
 internal abstract class CaptionedPictures(string source, BadEntries bad)
 {
     /// <summary>Held-out samples that are kept for measuring.</summary>
     protected const int MostHeldOut = 1000;
 
-    /// <summary>What the configuration called it.</summary>
+    /// <summary>Path as the configuration gives it.</summary>
     public string Source => source;
 
     public BadEntries Bad => bad;
@@ -65,10 +69,12 @@ internal abstract class CaptionedPictures(string source, BadEntries bad)
     /// <summary>All training samples, once, in the source's own order.</summary>
     public abstract IEnumerable<PictureSample> InOrder();
 
-    /// <summary>Samples <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> - 1 of the sequence of a seed. One caller at a time.</summary>
+    /// <summary>
+    /// Samples <paramref name="first"/> to <paramref name="first"/> + <paramref name="count"/> - 1 of a seed. One caller at a time.
+    /// </summary>
     public abstract PictureSample[] Take(ulong seed, long first, int count);
 
-    /// <summary>Finds the pictures: what is missing or has no caption is known before training begins.</summary>
+    /// <summary>Finds the images: what is missing or has no caption is known before training begins.</summary>
     /// <exception cref="InvalidDataException">Nothing is found, too much is bad, or an archive is damaged; one sentence.</exception>
     /// <exception cref="IOException">A file or folder is missing.</exception>
     public static CaptionedPictures Open(PictureDataOptions options)
@@ -80,11 +86,11 @@ internal abstract class CaptionedPictures(string source, BadEntries bad)
         return new ListedPictures(isTable ? PictureListing.OfTable(path, options) : PictureListing.OfFolder(path, options), options);
     }
 
-    /// <summary>Whether a sample is held out: FNV-1a of its name, so that it stays so whatever is added.</summary>
+    /// <summary>True if a sample is held out: decided by FNV-1a of its name, so that additions change nothing.</summary>
     public static bool IsHeldOut(string name, double share) => StableHash.Unit(name) < share;
 }
 
-/// <summary>Pictures of a folder or a table, each a file; an epoch is a permutation.</summary>
+/// <summary>Images of a folder or a table, each a file; an epoch is a permutation.</summary>
 internal sealed class ListedPictures : CaptionedPictures
 {
     private readonly PictureSample[] samples;

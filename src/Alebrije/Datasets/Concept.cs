@@ -28,13 +28,15 @@ public sealed class Concept
     /// <summary>Subgroup in emoji-test.txt, such as "animal-mammal".</summary>
     public string Subgroup { get; }
 
-    /// <summary>Whether the default model is expected to draw it well first: animals, plants, food, transport, buildings, tools and the like.</summary>
+    /// <summary>
+    /// True if the default model is expected to draw it well first: animals, plants, food, transport, buildings, tools and the like.
+    /// </summary>
     public bool IsCore { get; }
 
-    /// <summary>Whether both languages can say "two of it": a lion, but not grapes, bread or Mount Fuji.</summary>
+    /// <summary>True if it has a count noun in both languages: a lion, but not grapes, bread or Mount Fuji.</summary>
     public bool IsCountable => English.All[0].Kind == NounKind.Count && Spanish.All[0].Kind == NounKind.Count;
 
-    /// <summary>What it is an instance of: "wild animal", "vehicle", "fruit".</summary>
+    /// <summary>Its classes: "wild animal", "vehicle", "fruit".</summary>
     public IReadOnlyList<Supercategory> Supercategories { get; internal set; } = [];
 
     internal ConceptTerms English { get; }
@@ -44,7 +46,7 @@ public sealed class Concept
     /// <summary>The name without article, unique in its language: "lion", "león".</summary>
     public string Name(Language language) => Terms(language).All[0].Text;
 
-    /// <summary>The name as a caption says it alone: "a lion", "grapes", "bread", "un águila".</summary>
+    /// <summary>The name with its article, as in a caption: "a lion", "grapes", "bread", "un águila".</summary>
     public string Label(Language language) => language == Language.English
         ? Words.English.Indefinite(English.All[0], null, some: false)
         : Words.Spanish.Indefinite(Spanish.All[0], null, some: false);

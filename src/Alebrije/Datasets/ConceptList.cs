@@ -4,7 +4,9 @@ using Alebrije.Datasets.Words;
 
 namespace Alebrije.Datasets;
 
-/// <summary>Reads the concepts from Unicode's files: fully qualified emoji without skin tones, joined sequences, symbols and flags.</summary>
+/// <summary>
+/// Reads the concepts from Unicode's files: fully qualified emoji without skin tones, joined sequences, symbols and flags.
+/// </summary>
 internal static class ConceptList
 {
     private const int ZeroWidthJoiner = 0x200D;

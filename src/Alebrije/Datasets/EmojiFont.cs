@@ -41,7 +41,7 @@ internal sealed class EmojiFont
         }
     }
 
-    /// <summary>The picture of a code point, straight alpha.</summary>
+    /// <summary>The image of a code point, straight alpha.</summary>
     /// <returns>Width, height and pixels [height, width, 4] as RGBA.</returns>
     /// <exception cref="InvalidDataException">The font has no bitmap for it.</exception>
     public (int Width, int Height, byte[] Rgba) Decode(int codePoint)

@@ -4,8 +4,8 @@ using Alebrije.Datasets.Words;
 namespace Alebrije.Datasets;
 
 /// <summary>
-/// The world that the default model is trained on: pictures of emoji in simple scenes, made on the fly, with captions in English and Spanish.
-/// Scene (seed, index) is the same bit for bit on every machine and for any number of threads. All members may be used by many threads at once.
+/// The world that the default model is trained on: images of emoji in simple scenes, made on the fly, captioned in English and Spanish.
+/// Scene (seed, index) is the same bit for bit on every machine and for any number of threads. Thread-safe.
 /// </summary>
 public sealed class EmojiWorld
 {
@@ -43,8 +43,8 @@ public sealed class EmojiWorld
     /// <summary>The wider classes that captions use.</summary>
     public IReadOnlyList<Supercategory> Supercategories { get; }
 
-    /// <summary>Reads names and font; pictures are decoded when first drawn.</summary>
-    /// <exception cref="FileNotFoundException">A file is missing; the message says which packages to install.</exception>
+    /// <summary>Reads names and font; images are decoded when first drawn.</summary>
+    /// <exception cref="FileNotFoundException">A file is missing; the message names the packages to install.</exception>
     /// <exception cref="InvalidDataException">A file is not what it should be.</exception>
     public static EmojiWorld Open(WorldFiles? files = null) => new(files ?? new WorldFiles());
 
@@ -62,7 +62,9 @@ public sealed class EmojiWorld
         return byWord[(int)language].GetValueOrDefault(Key(name)) ?? byWord[(int)language].GetValueOrDefault(Key(Articles.Strip(name, language)));
     }
 
-    /// <summary>Whether "a pet" or "un vehículo" is true of the concept: a name, a synonym or a class, with or without article.</summary>
+    /// <summary>
+    /// True if a label such as "a pet" or "un vehículo" fits the concept: a name, a synonym or a class, with or without article.
+    /// </summary>
     /// <exception cref="ArgumentException">The label is neither a class nor a concept of the world.</exception>
     public bool Satisfies(Concept concept, string label, Language language = Language.English)
     {
@@ -80,7 +82,7 @@ public sealed class EmojiWorld
     /// <summary>Describes a scene.</summary>
     /// <param name="seed">The world's seed.</param>
     /// <param name="index">Number of the scene, any value.</param>
-    /// <param name="options">What to draw; null for training scenes. Keep and reuse the record: what is prepared for it is kept with it.</param>
+    /// <param name="options">Options of the scene; null for training scenes. Reuse the record: prepared tables are cached with it.</param>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The options and the split leave no scene.</exception>
     public Scene Scene(ulong seed, long index, SceneOptions? options = null) =>
@@ -112,10 +114,10 @@ public sealed class EmojiWorld
         SceneRenderer.Render(scene, SpriteOf, pixels, size);
     }
 
-    /// <summary>Says what a scene shows, differently for each scene and the same for each call.</summary>
+    /// <summary>Writes a caption of a scene, different for each scene and the same for each call.</summary>
     /// <param name="scene">A scene of this world.</param>
     /// <param name="language">English or Spanish.</param>
-    /// <param name="options">What is said and how often; null for training captions.</param>
+    /// <param name="options">Content of the caption as probabilities; null for training captions.</param>
     /// <param name="variant">Another number gives another caption of the same scene.</param>
     public string Caption(Scene scene, Language language, CaptionOptions? options = null, int variant = 0)
     {

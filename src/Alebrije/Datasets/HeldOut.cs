@@ -3,7 +3,7 @@ using Alebrije.Preprocessing;
 namespace Alebrije.Datasets;
 
 /// <summary>
-/// What training never shows, so that evaluation can ask for it: a tenth of the unordered pairs of concepts and a tenth of the pairs of
+/// Combinations that training never shows, for evaluation: a tenth of the unordered pairs of concepts and a tenth of the pairs of
 /// concept and style. Membership follows from code points alone (FNV-1a, 64 bits), so it stays when concepts are added or reordered.
 /// </summary>
 public static class HeldOut
@@ -13,7 +13,7 @@ public static class HeldOut
     // "STYLE" in ASCII above the style's number: no code point is that large.
     private const ulong StyleTag = 0x5354594C45000000;
 
-    /// <summary>Whether two concepts are never shown together in training. Order does not matter.</summary>
+    /// <summary>True if two concepts are never shown together in training. Order does not matter.</summary>
     public static bool Pair(Concept a, Concept b)
     {
         ArgumentNullException.ThrowIfNull(a);
@@ -21,7 +21,7 @@ public static class HeldOut
         return Pair(a.CodePoint, b.CodePoint);
     }
 
-    /// <summary>Whether a concept is never shown in this style in training. The plain style is never held out.</summary>
+    /// <summary>True if a concept is never shown in this style in training. The plain style is never held out.</summary>
     public static bool Styled(Concept concept, SceneStyle style)
     {
         ArgumentNullException.ThrowIfNull(concept);

@@ -2,20 +2,20 @@ using System.Text.Json;
 
 namespace Alebrije.Datasets;
 
-/// <summary>A picture on disk and everything that it shows, out of any number of labels.</summary>
+/// <summary>An image on disk with any number of labels.</summary>
 /// <param name="Path">The file.</param>
-/// <param name="Labels">What it shows; none is possible.</param>
+/// <param name="Labels">Labels of its content; may be empty.</param>
 public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
 {
     /// <summary>
-    /// Reads pictures with their labels: a CSV (RFC 4180) with the columns <c>image</c> and <c>labels</c>, these parted by semicolons; a folder with
-    /// <c>captions.jsonl</c> whose lines name <c>file</c> and <c>labels</c> or <c>objects</c>, as <c>world --export</c> writes it; or a folder of folders
-    /// that are named after what their pictures show.
+    /// Reads images with their labels: a CSV (RFC 4180) with the columns <c>image</c> and <c>labels</c>, separated by semicolons; a folder
+    /// with <c>captions.jsonl</c> whose lines name <c>file</c> and <c>labels</c> or <c>objects</c>, as <c>world --export</c> writes it; or
+    /// folders named after the content of their images.
     /// </summary>
     /// <param name="path">The file or folder.</param>
     /// <param name="cancellation">Stops between two folders.</param>
-    /// <exception cref="FileNotFoundException">There is neither file nor folder of this name, or a picture that is named is missing.</exception>
-    /// <exception cref="InvalidDataException">A line is wrong, or there are no pictures.</exception>
+    /// <exception cref="FileNotFoundException">Neither a file nor a folder has this name, or a named image is missing.</exception>
+    /// <exception cref="InvalidDataException">A line is wrong, or there are no images.</exception>
     public static IReadOnlyList<LabelledImage> Read(string path, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -48,7 +48,7 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
 
     private static string[] Split(string labels) => labels.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
-    /// <summary>Lines of one picture, such as its captions in two languages, are one.</summary>
+    /// <summary>Lines of one image, such as its captions in two languages, are one.</summary>
     private static List<LabelledImage> FromLines(string folder, string captions)
     {
         var images = new Dictionary<string, LabelledImage>(StringComparer.Ordinal);
@@ -72,7 +72,7 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
         return [.. images.Values];
     }
 
-    /// <summary>A picture that links put into several folders shows what each of them is named after.</summary>
+    /// <summary>An image that links put into several folders shows what each of them is named after.</summary>
     private static List<LabelledImage> FromFolders(string folder, CancellationToken cancellation) =>
     [
         .. VisibleFolder.Open(folder).Folders.SelectMany(shown => shown.PicturesBelow(cancellation: cancellation).Select(file => (File: file, Label: shown.Name)))

@@ -1,11 +1,11 @@
 namespace Alebrije.Datasets;
 
-/// <summary>A picture of a known class.</summary>
+/// <summary>An image of a known class.</summary>
 /// <param name="Path">The file.</param>
 /// <param name="Class">Index into <see cref="LabelledPictures.Labels"/>.</param>
 public sealed record LabelledPicture(string Path, int Class);
 
-/// <summary>Pictures in folders that are named after what they show.</summary>
+/// <summary>Images in folders that are named after what they show.</summary>
 /// <param name="Labels">The classes: names of the folders, in alphabetical order.</param>
 /// <param name="Pictures">By class, then by name.</param>
 public sealed record LabelledPictures(IReadOnlyList<string> Labels, IReadOnlyList<LabelledPicture> Pictures)
@@ -14,11 +14,11 @@ public sealed record LabelledPictures(IReadOnlyList<string> Labels, IReadOnlyLis
     private const double Share = 0.15;
 
     /// <summary>Reads a folder of folders.</summary>
-    /// <param name="folder">Its folders are the classes; pictures may lie deeper in them.</param>
-    /// <param name="labels">Classes that these pictures have to belong to, in this order; null takes the folders'.</param>
+    /// <param name="folder">Its folders are the classes; images may lie deeper in them.</param>
+    /// <param name="labels">Classes that these images have to belong to, in this order; null takes the folders'.</param>
     /// <param name="cancellation">Stops between two folders.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="InvalidDataException">Fewer than two classes with pictures, or a class that is not among <paramref name="labels"/>.</exception>
+    /// <exception cref="InvalidDataException">Fewer than two classes with images, or a class outside <paramref name="labels"/>.</exception>
     public static LabelledPictures Read(string folder, IReadOnlyList<string>? labels = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -35,7 +35,7 @@ public sealed record LabelledPictures(IReadOnlyList<string> Labels, IReadOnlyLis
     }
 
     /// <summary>
-    /// Three parts that share no picture: of each class 15 % for the test and 15 % for validation, at least one each where there are three, chosen by a
+    /// Three disjoint parts: of each class 15 % for test and 15 % for validation, at least one each if there are three, chosen by a
     /// hash of the class and the file's name alone.
     /// </summary>
     public (IReadOnlyList<LabelledPicture> Train, IReadOnlyList<LabelledPicture> Validation, IReadOnlyList<LabelledPicture> Test) Split()
@@ -53,7 +53,7 @@ public sealed record LabelledPictures(IReadOnlyList<string> Labels, IReadOnlyLis
         return (train, validation, test);
     }
 
-    /// <summary>What a folder's name says: underscores are spaces.</summary>
+    /// <summary>A folder's name as words: underscores become spaces.</summary>
     public static string Word(string label)
     {
         ArgumentNullException.ThrowIfNull(label);

@@ -2,10 +2,10 @@ using System.Text.Json;
 
 namespace Alebrije.Datasets;
 
-/// <summary>How pairs on disk are read where they leave a choice.</summary>
+/// <summary>Reading options of pairs on disk.</summary>
 internal record PictureListingOptions
 {
-    /// <summary>Column or JSON field of the pictures' paths; null finds it by its usual names.</summary>
+    /// <summary>Column or JSON field of the images' paths; null finds it by its usual names.</summary>
     public string? ImageColumn { get; init; }
 
     /// <summary>Column or JSON field of the captions; null finds it by its usual names.</summary>
@@ -15,7 +15,7 @@ internal record PictureListingOptions
     public IReadOnlyList<string> Templates { get; init; } = ["{}", "a photo of a {}."];
 }
 
-/// <summary>Pairs of picture and caption that lie on disk by themselves, and what is wrong with the others; no picture is opened.</summary>
+/// <summary>Pairs of image and caption that lie on disk by themselves, and what is wrong with the others; no image is opened.</summary>
 internal sealed class PictureListing
 {
     private static readonly string[] LineFiles = [ImageFolder.CaptionsFile, "metadata.jsonl"];
@@ -25,10 +25,10 @@ internal sealed class PictureListing
     private readonly List<CaptionedPicture> pictures = [];
     private readonly List<string> problems = [];
 
-    /// <summary>One for each caption; those of one picture need not stand together.</summary>
+    /// <summary>One for each caption; those of one image need not stand together.</summary>
     public IReadOnlyList<CaptionedPicture> Pictures => pictures;
 
-    /// <summary>A sentence for each entry that cannot be used: a line that is wrong, a caption that is empty, a picture that is missing.</summary>
+    /// <summary>A sentence for each unusable entry: a malformed line, an empty caption, a missing image.</summary>
     public IReadOnlyList<string> Problems => problems;
 
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -65,7 +65,7 @@ internal sealed class PictureListing
         return listing.pictures.Count + listing.problems.Count > 0 ? listing : throw new InvalidDataException($"{file} has a header and no rows.");
     }
 
-    /// <summary>A caption, or several, of a JSON object; null where it has none.</summary>
+    /// <summary>A caption, or several, of a JSON object; null if it has none.</summary>
     public static IReadOnlyList<string>? Captions(JsonElement item, string? field)
     {
         if (item.ValueKind != JsonValueKind.Object) return null;
@@ -119,7 +119,7 @@ internal sealed class PictureListing
         }
     }
 
-    /// <summary>Pictures beside their captions where there are any such, else folders named after what they show.</summary>
+    /// <summary>Images beside their captions where there are any such, else folders named after what they show.</summary>
     private void AddFiles(string folder, PictureListingOptions options)
     {
         var all = VisibleFolder.Open(folder).PicturesBelow();

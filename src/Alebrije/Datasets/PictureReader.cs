@@ -2,19 +2,19 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
-/// <summary>A picture that was left out.</summary>
+/// <summary>An image that was left out.</summary>
 /// <param name="File">The file.</param>
 /// <param name="Reason">Why, such as "cut short: the JPEG file ends before its last row."</param>
 public sealed record SkippedPicture(string File, string Reason);
 
-/// <summary>Reads pictures of which some may be damaged: those are left out and kept with their reasons. Safe from several threads.</summary>
-/// <param name="upright">Whether pictures are turned as their EXIF orientation asks; see <see cref="PillowImage.Upright"/>.</param>
+/// <summary>Reads images, of which some may be damaged: those are skipped and recorded with their errors. Thread-safe.</summary>
+/// <param name="upright">True if images are turned by their EXIF orientation; see <see cref="PillowImage.Upright"/>.</param>
 public sealed class PictureReader(bool upright)
 {
     private readonly SortedDictionary<string, string> skipped = new(StringComparer.Ordinal);
     private readonly Lock gate = new();
 
-    /// <summary>What was left out so far, each file once, by name.</summary>
+    /// <summary>Files skipped so far, each once, by name.</summary>
     public IReadOnlyList<SkippedPicture> Skipped
     {
         get
@@ -23,7 +23,7 @@ public sealed class PictureReader(bool upright)
         }
     }
 
-    /// <summary>Reads a picture, or leaves it out.</summary>
+    /// <summary>Reads an image, or leaves it out.</summary>
     /// <returns>Null where it cannot be read.</returns>
     public PillowImage? Read(string path)
     {

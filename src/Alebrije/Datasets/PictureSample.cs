@@ -5,8 +5,8 @@ namespace Alebrije.Datasets;
 
 /// <summary>Bytes on the disk: a file, or a part of an archive.</summary>
 /// <param name="File">The file.</param>
-/// <param name="Offset">Where they begin.</param>
-/// <param name="Length">How many; null is all that follow.</param>
+/// <param name="Offset">First byte.</param>
+/// <param name="Length">Number of bytes; null takes all that follow.</param>
 internal readonly record struct FilePart(string File, long Offset = 0, long? Length = null)
 {
     /// <exception cref="InvalidDataException">There are more than <paramref name="most"/>, or the file ends before.</exception>
@@ -23,12 +23,13 @@ internal readonly record struct FilePart(string File, long Offset = 0, long? Len
     }
 }
 
-/// <summary>A picture with its captions, where they are; nothing is read before it is needed.</summary>
-/// <param name="Name">The picture's path relative to its folder, or the archive's key: what logs call it, and what it is held out by.</param>
-/// <param name="Picture">The file of the picture.</param>
-/// <param name="Text">Where the captions are when <paramref name="Given"/> is null.</param>
+/// <summary>An image with its captions, where they are; nothing is read before it is needed.</summary>
+/// <param name="Name">The image's path relative to its folder, or the archive's key: its name in logs, and the key that it is held out
+/// by.</param>
+/// <param name="Picture">The file of the image.</param>
+/// <param name="Text">Location of the captions if <paramref name="Given"/> is null.</param>
 /// <param name="Given">Captions that are known already.</param>
-/// <param name="IsJson">Whether <paramref name="Text"/> is a JSON object rather than a caption a line.</param>
+/// <param name="IsJson">True if <paramref name="Text"/> is a JSON object rather than a caption a line.</param>
 internal sealed record PictureSample(string Name, FilePart Picture, FilePart Text, IReadOnlyList<string>? Given = null, bool IsJson = false)
 {
     private const long LongestText = 1 << 20;
@@ -64,7 +65,7 @@ internal sealed class BadEntries(double maxShare)
 {
     private const int Named = 20;
 
-    /// <summary>Below this many entries a share says little: one bad entry alone is always forgiven.</summary>
+    /// <summary>Number of bad entries that are always allowed: a share of few entries means little.</summary>
     private const int Forgiven = 1;
 
     private readonly HashSet<string> names = new(StringComparer.Ordinal);
@@ -81,7 +82,7 @@ internal sealed class BadEntries(double maxShare)
 
     /// <summary>Counts an entry, the first time that it is met.</summary>
     /// <param name="name">The entry.</param>
-    /// <param name="sentence">What is wrong, with the entry's name in it.</param>
+    /// <param name="sentence">Description of the error, with the entry's name.</param>
     public void Add(string name, string sentence)
     {
         lock (gate)
@@ -92,7 +93,7 @@ internal sealed class BadEntries(double maxShare)
         }
     }
 
-    /// <summary>What was noticed since the last call.</summary>
+    /// <summary>Remarks since the last call.</summary>
     public IReadOnlyList<string> TakeRemarks()
     {
         lock (gate)
@@ -103,8 +104,8 @@ internal sealed class BadEntries(double maxShare)
         }
     }
 
-    /// <summary>Refuses to go on where too many entries are bad.</summary>
-    /// <param name="source">What the entries are of.</param>
+    /// <summary>Throws if too many entries are bad.</summary>
+    /// <param name="source">Name of the entries' source.</param>
     /// <param name="total">Entries in all, good and bad.</param>
     /// <exception cref="InvalidDataException">More than the share that is allowed.</exception>
     public void Check(string source, long total)

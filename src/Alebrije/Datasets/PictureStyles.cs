@@ -3,19 +3,19 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
-/// <summary>EmojiWorld's styles for any picture.</summary>
+/// <summary>EmojiWorld's styles for any image.</summary>
 public static class PictureStyles
 {
-    // How far a colour may be from the border's to be background, and from where on it is surely none, as distances in RGB; between them it is mixed.
+    // Distances in RGB from the border's colour: at most Near is background, from Far on is none; between them it is mixed.
     private const double Near = 40, Far = 80;
 
-    /// <summary>Renders a picture in a style.</summary>
-    /// <param name="image">A picture of any size, kept as it is.</param>
+    /// <summary>Renders an image in a style.</summary>
+    /// <param name="image">An image of any size, kept as it is.</param>
     /// <param name="style">The style; <see cref="SceneStyle.Plain"/> copies.</param>
-    /// <param name="seed">The same seed gives the same picture.</param>
+    /// <param name="seed">The same seed gives the same image.</param>
     /// <returns>
-    /// A picture of the same size; null for <see cref="SceneStyle.BusyBackground"/> where the border is not of one colour, for then it is not known
-    /// what is background.
+    /// An image of the same size; null for <see cref="SceneStyle.BusyBackground"/> if the border is not of one colour, as the
+    /// background is then unknown.
     /// </returns>
     public static RgbImage? Apply(RgbImage image, SceneStyle style, ulong seed = 0)
     {
@@ -50,7 +50,7 @@ public static class PictureStyles
         return mixed;
     }
 
-    /// <summary>Where no shape lies, the background stays as it was.</summary>
+    /// <summary>Colour of the shapes at a pixel; the background's own colour outside them.</summary>
     private static byte Shape(RgbImage shapes, Rgb colour, int at)
     {
         var pixel = shapes.Pixels.AsSpan(at / 3 * 3, 3);

@@ -1,6 +1,6 @@
 namespace Alebrije.Datasets;
 
-/// <summary>How a scene is rendered.</summary>
+/// <summary>Rendering style of a scene.</summary>
 public enum SceneStyle
 {
     /// <summary>As it is, on a plain background.</summary>
@@ -25,7 +25,7 @@ public enum SceneStyle
     BusyBackground,
 }
 
-/// <summary>Where the first object is relative to the second; for three objects how they stand.</summary>
+/// <summary>Position of the first object relative to the second; for three objects their arrangement.</summary>
 public enum SceneRelation
 {
     /// <summary>One object, or several of one concept.</summary>
@@ -65,7 +65,7 @@ public enum SceneRelation
 /// <summary>Size of a single object.</summary>
 public enum SceneSize
 {
-    /// <summary>88 to 104 of 128 pixels, or as the relation asks.</summary>
+    /// <summary>88 to 104 of 128 pixels, or as the relation requires.</summary>
     Normal,
 
     /// <summary>48 to 60 of 128 pixels.</summary>
@@ -75,7 +75,7 @@ public enum SceneSize
     Large,
 }
 
-/// <summary>Which scenes are drawn: those for training, those held out from it, or both.</summary>
+/// <summary>Split of the scenes: training, held out, or both.</summary>
 public enum SceneSplit
 {
     /// <summary>Never a held-out pair of concepts, never a held-out pair of concept and style.</summary>
@@ -91,18 +91,18 @@ public enum SceneSplit
     Any,
 }
 
-/// <summary>One object of a scene, in pixels of a 128 x 128 picture.</summary>
-/// <param name="Concept">What it is.</param>
+/// <summary>One object of a scene, in pixels of a 128 x 128 image.</summary>
+/// <param name="Concept">Concept shown.</param>
 /// <param name="X">Centre, from the left.</param>
 /// <param name="Y">Centre, from the top.</param>
-/// <param name="Size">Height of the glyph's cell, which the picture in it nearly fills.</param>
+/// <param name="Size">Height of the glyph's cell, which the image in it nearly fills.</param>
 /// <param name="Angle">Rotation in degrees, clockwise.</param>
 public readonly record struct SceneObject(Concept Concept, double X, double Y, double Size, double Angle);
 
 /// <summary>A described scene: all that rendering and captions need. The same seed and index always give the same scene.</summary>
 public sealed record Scene
 {
-    /// <summary>Side of the picture that positions and sizes refer to.</summary>
+    /// <summary>Side of the image that positions and sizes refer to.</summary>
     public const int Side = 128;
 
     /// <summary>The world's seed.</summary>
@@ -117,7 +117,7 @@ public sealed record Scene
     /// <summary>The objects in the order of <see cref="Relation"/>; for a count, as many as there are.</summary>
     public required IReadOnlyList<SceneObject> Objects { get; init; }
 
-    /// <summary>How the objects relate.</summary>
+    /// <summary>Relation of the objects.</summary>
     public required SceneRelation Relation { get; init; }
 
     /// <summary>The background's named colour; see <see cref="ShowsBackground"/>.</summary>
@@ -126,18 +126,18 @@ public sealed record Scene
     /// <summary>The background's shade.</summary>
     public required Rgb Shade { get; init; }
 
-    /// <summary>How it is rendered.</summary>
+    /// <summary>Rendering style.</summary>
     public required SceneStyle Style { get; init; }
 
     /// <summary>Size of a single object.</summary>
     public SceneSize Size { get; init; }
 
-    /// <summary>How many of one concept, 2 to 4; 1 when the scene is no count.</summary>
+    /// <summary>Number of copies of one concept, 2 to 4; 1 if the scene is no count.</summary>
     public int Count { get; init; } = 1;
 
     /// <summary>The concepts shown, each once.</summary>
     public IEnumerable<Concept> Concepts => Count > 1 ? [Objects[0].Concept] : Objects.Select(o => o.Concept);
 
-    /// <summary>Whether the background's colour can be seen: not in styles without colour, at night or behind shapes.</summary>
+    /// <summary>True if the background's colour is visible: not in styles without colour, at night or behind shapes.</summary>
     public bool ShowsBackground => Style is SceneStyle.Plain or SceneStyle.PixelArt or SceneStyle.Blurred;
 }

@@ -1,6 +1,6 @@
 namespace Alebrije.Datasets;
 
-/// <summary>Which scenes to draw. Weights need not sum to one.</summary>
+/// <summary>Distribution of the scenes drawn. Weights need not sum to one.</summary>
 public sealed record SceneOptions
 {
     /// <summary>Training scenes of the usual mixture.</summary>
@@ -45,7 +45,7 @@ public sealed record SceneOptions
     /// <summary>Share of single objects with a size of its own, small or large in equal parts.</summary>
     public double SizeShare { get; init; } = 0.2;
 
-    /// <summary>How far places, sizes, angles and shades stray from their middle: 0 not at all, 1 as designed.</summary>
+    /// <summary>Jitter of positions, sizes, angles and shades: 0 none, 1 as designed.</summary>
     public double Jitter { get; init; } = 1;
 
     /// <exception cref="ArgumentException">A value is out of its range.</exception>

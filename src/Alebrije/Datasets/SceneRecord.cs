@@ -4,12 +4,12 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
-/// <summary>A line of <c>captions.jsonl</c>: a picture and one caption of it.</summary>
-/// <param name="File">The picture's file name, beside captions.jsonl.</param>
-/// <param name="Caption">What it shows, in the language of <paramref name="Lang"/>.</param>
+/// <summary>A line of <c>captions.jsonl</c>: an image and one caption of it.</summary>
+/// <param name="File">The image's file name, beside captions.jsonl.</param>
+/// <param name="Caption">Caption in the language of <paramref name="Lang"/>.</param>
 /// <param name="Lang">"en" or "es".</param>
-/// <param name="Objects">English names of the objects, in the order of <paramref name="Relation"/>; one of several is named as often as it is shown.</param>
-/// <param name="Background">English name of the background's colour; null where the style hides it.</param>
+/// <param name="Objects">English names of the objects, in the order of <paramref name="Relation"/>; repeated for copies.</param>
+/// <param name="Background">English name of the background's colour; null if the style hides it.</param>
 /// <param name="Relation">"left_of" and the like, where the first object is relative to the second; null for one concept.</param>
 /// <param name="Style">"plain", "pencil_sketch" and the like.</param>
 public sealed record SceneRecord(
@@ -27,12 +27,12 @@ public sealed record SceneRecord(
     }
 
     /// <summary>
-    /// Writes pictures 00000.png, 00001.png, ... and captions.jsonl with a line for each picture and language into a folder.
+    /// Writes images 00000.png, 00001.png, ... and captions.jsonl with a line for each image and language into a folder.
     /// </summary>
     /// <param name="world">The world.</param>
-    /// <param name="scenes">What to draw.</param>
-    /// <param name="folder">Made if it is not there; pictures of these names are replaced.</param>
-    /// <param name="size">Side of the pictures in pixels, 16 to 512.</param>
+    /// <param name="scenes">Scenes to draw.</param>
+    /// <param name="folder">Made if it is not there; images of these names are replaced.</param>
+    /// <param name="size">Side of the images in pixels, 16 to 512.</param>
     /// <param name="languages">Languages of the captions; null for both.</param>
     /// <returns>The records in the file's order.</returns>
     /// <exception cref="IOException">The folder cannot be written.</exception>

@@ -8,8 +8,8 @@ internal static class SceneRenderer
     private const int FractionBits = 16;
     private const uint DecorationPurpose = 7;
 
-    /// <param name="scene">What to draw.</param>
-    /// <param name="sprites">The picture of a concept by its index.</param>
+    /// <param name="scene">Scene to draw.</param>
+    /// <param name="sprites">The image of a concept by its index.</param>
     /// <param name="pixels">[size, size, 3], RGB; every byte is written.</param>
     /// <param name="size">Side in pixels.</param>
     public static void Render(Scene scene, Func<int, Sprite> sprites, Span<byte> pixels, int size)
@@ -51,7 +51,7 @@ internal static class SceneRenderer
         var (left, right) = ((int)Math.Max(0, centreX - reachX - 1), (int)Math.Min(size - 1, centreX + reachX + 1));
         var (top, bottom) = ((int)Math.Max(0, centreY - reachY - 1), (int)Math.Min(size - 1, centreY + reachY + 1));
 
-        // From the picture back to the sprite; the border shifts by one pixel, its pixels' centres by half of one.
+        // From the image back to the sprite; the border shifts by one pixel, its pixels' centres by half of one.
         int stepX = Fixed(cos / scale), stepY = Fixed(-sin / scale);
         var source = level.Pixels;
         var stride = level.Stride;

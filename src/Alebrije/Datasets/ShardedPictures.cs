@@ -3,9 +3,9 @@ using Alebrije.Preprocessing;
 namespace Alebrije.Datasets;
 
 /// <summary>
-/// Pictures of WebDataset's shards: files that follow one another and share their name up to its first dot are one sample. An epoch reads the
-/// shards in a random order and draws each sample from a buffer of those that come next. Headers alone are read ahead, and places alone are kept:
-/// memory does not grow with the archives, and going on from a step means passing over headers.
+/// Images of WebDataset's shards: consecutive files whose names agree up to the first dot are one sample. An epoch reads the
+/// shards in a random order and draws each sample from a buffer of the next ones. Only headers are read ahead and only offsets kept:
+/// memory does not grow with the archives, and resuming at a step means skipping headers.
 /// </summary>
 internal sealed class ShardedPictures : CaptionedPictures, IDisposable
 {
@@ -105,7 +105,7 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
 
     private IEnumerable<PictureSample> Training(string shard) => Samples(shard, null).Where(sample => !IsHeldOut(sample.Name, options.HeldOut));
 
-    /// <summary>Samples of a shard; those without a picture or a caption are told to <paramref name="bad"/> and left out.</summary>
+    /// <summary>Samples of a shard; those without an image or a caption are added to <paramref name="bad"/> and skipped.</summary>
     private static IEnumerable<PictureSample> Samples(string shard, BadEntries? bad)
     {
         var (key, parts) = ("", new Dictionary<string, TarFile>(StringComparer.OrdinalIgnoreCase));
@@ -137,7 +137,7 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
         return null;
     }
 
-    /// <summary>What the files of a sample share, and the rest: the name is cut at the first dot behind its last slash.</summary>
+    /// <summary>Common name of a sample's files, and the rest: cut at the first dot after the last slash.</summary>
     private static (string? Key, string Ending) Split(string name)
     {
         var start = name.LastIndexOf('/') + 1;

@@ -1,6 +1,8 @@
 namespace Alebrije.Datasets;
 
-/// <summary>A glyph ready to be drawn at any size up to its own: premultiplied, in halving levels, each with a transparent border.</summary>
+/// <summary>
+/// A glyph that can be drawn at any size up to its own: premultiplied, in halving levels, each with a transparent border.
+/// </summary>
 internal sealed class Sprite
 {
     /// <summary>Noto's bitmaps; others are centred in this cell.</summary>

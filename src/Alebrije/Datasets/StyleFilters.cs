@@ -3,7 +3,7 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
-/// <summary>The styles as filters over a finished picture, [height, width, 3] RGB, in whole numbers; lengths follow the shorter side.</summary>
+/// <summary>Styles as integer filters over a finished image, [height, width, 3] RGB; lengths scale with the shorter side.</summary>
 internal static class StyleFilters
 {
     public static void Apply(SceneStyle style, Span<byte> pixels, int width, int height, ref SeededRandom random)
@@ -34,7 +34,7 @@ internal static class StyleFilters
 
     private static byte Luma(ReadOnlySpan<byte> pixels, int at) => (byte)((77 * pixels[at] + 150 * pixels[at + 1] + 29 * pixels[at + 2]) >> 8);
 
-    // Strokes where any channel changes, and slanted hatching where the picture is darker than the paper around it.
+    // Strokes where any channel changes, and slanted hatching where the image is darker than the paper around it.
     private static void Sketch(Span<byte> pixels, int width, int height, ref SeededRandom random)
     {
         var copy = ArrayPool<byte>.Shared.Rent(pixels.Length);

@@ -2,7 +2,9 @@ using Alebrije.Datasets.Words;
 
 namespace Alebrije.Datasets;
 
-/// <summary>A wider class of things: "a wild animal", "public transportation". What belongs to it follows from groups, subgroups and lists.</summary>
+/// <summary>
+/// A wider class of things: "a wild animal", "public transportation". Membership follows from groups, subgroups and lists.
+/// </summary>
 public sealed class Supercategory
 {
     private readonly Term english;
@@ -18,13 +20,13 @@ public sealed class Supercategory
     /// <summary>Indices of the concepts that belong to it.</summary>
     public IReadOnlySet<int> Members { get; }
 
-    /// <summary>Whether it names a whole picture, such as "a road scene", rather than a thing in it.</summary>
+    /// <summary>True if it names a whole image, such as "a road scene", rather than a thing in it.</summary>
     public bool IsScene { get; }
 
     /// <summary>The name without article: "wild animal", "animal salvaje".</summary>
     public string Name(Language language) => Term(language).Text;
 
-    /// <summary>As a caption says it: "a wild animal", "public transportation".</summary>
+    /// <summary>The name with its article, as in a caption: "a wild animal", "public transportation".</summary>
     public string Label(Language language) => language == Language.English
         ? Words.English.Indefinite(english, null, some: false)
         : Words.Spanish.Indefinite(spanish, null, some: false);

@@ -60,7 +60,7 @@ internal static class TarFiles
     /// </summary>
     private sealed class CheckedHeaders(string path) : FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 12)
     {
-        /// <summary>Bytes of a long name or of a pax header; the reader takes as much memory as a header of metadata asks for.</summary>
+        /// <summary>Bytes of a long name or of a pax header; the reader allocates as much memory as a metadata header states.</summary>
         private const long LongestName = 1 << 16;
 
         private long next;

@@ -3,12 +3,14 @@ using System.Text.RegularExpressions;
 
 namespace Alebrije.Datasets;
 
-/// <summary>Names of WebDataset's shards: one archive, a folder of them, <c>*</c> and <c>?</c>, and ranges such as <c>data-{000000..000009}.tar</c>.</summary>
+/// <summary>
+/// Names of WebDataset's shards: an archive, a folder, <c>*</c> and <c>?</c>, and ranges: <c>data-{000000..000009}.tar</c>.
+/// </summary>
 internal static partial class TarShards
 {
     private const int MostShards = 1_000_000;
 
-    /// <summary>Whether the words name archives rather than a folder of pictures or a table.</summary>
+    /// <summary>True if the path names archives rather than a folder of images or a table.</summary>
     public static bool Means(string path) => path.EndsWith(".tar", StringComparison.OrdinalIgnoreCase)
         || (Directory.Exists(path) && Directory.EnumerateFiles(path, "*.tar").Any());
 

@@ -4,8 +4,8 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Datasets;
 
 /// <summary>
-/// A folder as a person sees it: hidden files and folders are left out, links are followed, and below it every real folder and every real file comes
-/// once, wherever links lead. The one way in which pictures are listed.
+/// A folder without its hidden files and folders. Links are followed, and every real folder and file comes once, however many
+/// links lead to it. The only code that lists images.
 /// </summary>
 public sealed class VisibleFolder
 {
@@ -31,7 +31,7 @@ public sealed class VisibleFolder
     /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
     public IReadOnlyList<string> Files => [.. entries.Value.Files.Select(file => file.Path)];
 
-    /// <summary>Paths of its pictures of the kinds that are read, in ordinal order.</summary>
+    /// <summary>Paths of its images of the kinds that are read, in ordinal order.</summary>
     /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
     public IReadOnlyList<string> Pictures => [.. Files.Where(PillowImage.HasPictureName)];
 
@@ -49,7 +49,7 @@ public sealed class VisibleFolder
         return Directory.Exists(place) ? new VisibleFolder(path, RealPath.Of(place), isLink: false) : throw new DirectoryNotFoundException($"There is no folder {path}.");
     }
 
-    /// <summary>This folder and all below it, those nearer to it first. A link that leads back up, or to a folder that was met before, is not followed.</summary>
+    /// <summary>This folder and all below it, nearest first. A link to a folder above or already visited is not followed.</summary>
     /// <param name="unreadable">Given each folder below that may not be read, with the error; null throws it.</param>
     /// <param name="cancellation">Stops between two folders.</param>
     public IEnumerable<VisibleFolder> Tree(Action<string, Exception>? unreadable = null, CancellationToken cancellation = default)
@@ -68,7 +68,9 @@ public sealed class VisibleFolder
         }
     }
 
-    /// <summary>Paths of the pictures in it and below it, of the kinds that are read, in ordinal order; a real file that several links lead to comes once.</summary>
+    /// <summary>
+    /// Paths of the images of supported kinds in and below it, in ordinal order; a real file with several links comes once.
+    /// </summary>
     /// <param name="unreadable">Given each folder below that may not be read, with the error; null throws it.</param>
     /// <param name="cancellation">Stops between two folders.</param>
     public IReadOnlyList<string> PicturesBelow(Action<string, Exception>? unreadable = null, CancellationToken cancellation = default)
@@ -111,7 +113,7 @@ public sealed class VisibleFolder
         }
     }
 
-    /// <summary>Whether this is the other folder, or lies below it.</summary>
+    /// <summary>True if this is the other folder, or lies below it.</summary>
     private bool IsWithin(string other) => (real + System.IO.Path.DirectorySeparatorChar).StartsWith(
         other.TrimEnd(System.IO.Path.DirectorySeparatorChar) + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
 

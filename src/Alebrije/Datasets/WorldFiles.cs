@@ -1,7 +1,7 @@
 namespace Alebrije.Datasets;
 
 /// <summary>
-/// Where the pictures and words of EmojiWorld come from. Debian and Ubuntu have all of them:
+/// Source files of EmojiWorld's images and words. Debian and Ubuntu have all of them:
 /// <c>apt-get install fonts-noto-color-emoji unicode-cldr-core unicode-data</c>. Elsewhere set the environment variables
 /// <c>ALEBRIJE_EMOJI_FONT</c>, <c>ALEBRIJE_CLDR</c> and <c>ALEBRIJE_EMOJI_TEST</c>, or fill in this record.
 /// </summary>

@@ -17,7 +17,7 @@ public static class EmbeddingFile
 
     /// <summary>Writes the embeddings; an existing file is replaced only once the new one is complete.</summary>
     /// <param name="path">File that ends in .npy, .parquet or .json.</param>
-    /// <param name="set">What to write.</param>
+    /// <param name="set">Embeddings to write.</param>
     /// <param name="cancellation">Stops before the file is put in place.</param>
     /// <exception cref="ArgumentException">Another ending.</exception>
     public static async Task WriteAsync(string path, EmbeddingSet set, CancellationToken cancellation = default)

@@ -6,9 +6,9 @@ using Alebrije.Preprocessing;
 namespace Alebrije.Embeddings;
 
 /// <summary>
-/// What a long run of embedding has finished, one line a picture, so that the same command goes on where it was stopped. A picture that has changed since, by
-/// length or time, is embedded again; a line that was cut short is forgotten, and so is the whole journal when it belongs to another space.
-/// </summary>
+/// Results of a long embedding run, one line an image, so that the same command resumes. An image whose length or time has
+/// changed is embedded again; a truncated line is dropped, and so is the whole journal if it belongs to another
+/// embedding space.
 public sealed class EmbeddingJournal : IDisposable
 {
     private const string FreshEnding = ".new";
@@ -34,7 +34,7 @@ public sealed class EmbeddingJournal : IDisposable
         writer = new StreamWriter(file, append: true);
     }
 
-    /// <summary>Pictures that an earlier run had finished.</summary>
+    /// <summary>Images that an earlier run had finished.</summary>
     public int Known { get; }
 
     /// <summary>Opens a journal, or begins one.</summary>
@@ -55,10 +55,10 @@ public sealed class EmbeddingJournal : IDisposable
         }
     }
 
-    /// <summary>The embedding of a picture as it lies on the disk now, or null.</summary>
+    /// <summary>The embedding of an image as it lies on the disk now, or null.</summary>
     public float[]? Find(string path) => finished.TryGetValue(Path.GetFullPath(path), out var line) && line.Fits(new FileInfo(path)) ? line.Values() : null;
 
-    /// <summary>Adds finished pictures and puts them on the disk.</summary>
+    /// <summary>Adds finished images and puts them on the disk.</summary>
     public void Add(IEnumerable<(string Path, float[] Embedding)> pictures)
     {
         ArgumentNullException.ThrowIfNull(pictures);

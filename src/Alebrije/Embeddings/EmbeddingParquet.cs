@@ -7,8 +7,8 @@ namespace Alebrije.Embeddings;
 
 /// <summary>
 /// Embeddings as a Parquet table: kind (string), label (string), embedding (list of float), in row groups of a bounded size, with
-/// <c>alebrije.model</c>, <c>alebrije.dimensions</c> and <c>alebrije.preprocessing</c> as the file's metadata. DuckDB, pandas and polars read it as it is.
-/// </summary>
+/// <c>alebrije.model</c>, <c>alebrije.dimensions</c> and <c>alebrije.preprocessing</c> as the file's metadata. Read by DuckDB, pandas
+/// and polars.
 internal static class EmbeddingParquet
 {
     private const int GroupRows = 8192;
@@ -53,7 +53,7 @@ internal static class EmbeddingParquet
         {
             ParquetFooter.Check(stream);
 
-            // Pages have numbers of their own, and of some the library never comes to an end: whoever waits is told so after ten seconds and one for each MiB.
+            // Page headers hold counts too, and on some the library never ends: give up after ten seconds plus one for each MiB.
             var limit = TimeSpan.FromSeconds(10 + (stream.Length >> 20));
             return await Task.Factory.StartNew(() => ReadTableAsync(stream, cancellation).GetAwaiter().GetResult(), cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default)
                 .WaitAsync(limit, cancellation);
@@ -64,7 +64,7 @@ internal static class EmbeddingParquet
         }
         catch (Exception e) when (e is not (FormatException or OperationCanceledException))
         {
-            // The Parquet library throws whatever its broken thrift or page happens to raise, running out of memory over a page of 2 GiB too; to the user all of it
+            // The Parquet library throws whatever its broken thrift or page raises, OutOfMemoryException for a page of 2 GiB too; all of it
             // means one thing.
             throw new FormatException("it is no Parquet file, or a damaged one.", e);
         }

@@ -3,11 +3,11 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Embeddings;
 
-/// <summary>What an embedding was made of.</summary>
+/// <summary>Source of an embedding: image or text.</summary>
 [JsonConverter(typeof(EmbeddingKindConverter))]
 public enum EmbeddingKind
 {
-    /// <summary>A picture.</summary>
+    /// <summary>An image.</summary>
     Image,
 
     /// <summary>A text.</summary>
@@ -15,8 +15,8 @@ public enum EmbeddingKind
 }
 
 /// <summary>One embedding with its label.</summary>
-/// <param name="Kind">Picture or text.</param>
-/// <param name="Label">The picture's file name, or the text itself.</param>
+/// <param name="Kind">Image or text.</param>
+/// <param name="Label">The image's file name, or the text itself.</param>
 /// <param name="Embedding">[dimensions], unit length.</param>
 public sealed record EmbeddingItem(EmbeddingKind Kind, string Label, float[] Embedding);
 

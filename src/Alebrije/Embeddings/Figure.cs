@@ -47,7 +47,9 @@ public sealed record Figure(double Value, int Count, double Low, double High)
         return new Figure(mean, samples.Count, mean - half, mean + half);
     }
 
-    /// <summary>Any statistic with its percentile bootstrap interval (Efron, 1979): the 2.5 % and 97.5 % quantiles over resampled items.</summary>
+    /// <summary>
+    /// A statistic with its percentile bootstrap interval (Efron, 1979): 2.5 % and 97.5 % quantiles over resampled items.
+    /// </summary>
     /// <param name="count">Number of items that are resampled.</param>
     /// <param name="statistic">The figure for the items with these indices; called with resamples and with 0..count-1.</param>
     /// <param name="seed">The same seed gives the same interval.</param>

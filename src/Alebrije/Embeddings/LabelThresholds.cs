@@ -3,20 +3,20 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Embeddings;
 
-/// <summary>How one label fared where several may hold.</summary>
+/// <summary>Result of one label in multi-label classification.</summary>
 /// <param name="Label">The label.</param>
-/// <param name="Count">Pictures that show it.</param>
-/// <param name="Precision">Share of the pictures it was given to that show it; null when it was given to none.</param>
-/// <param name="Recall">Share of the pictures that show it that it was given to; null without such pictures.</param>
+/// <param name="Count">Images that show it.</param>
+/// <param name="Precision">Share of the images it was given to that show it; null when it was given to none.</param>
+/// <param name="Recall">Share of the images that show it that it was given to; null without such images.</param>
 /// <param name="F1">Harmonic mean of both, 2 hits / (given + shown); null when there is neither.</param>
 public sealed record LabelResult(string Label, int Count, double? Precision, double? Recall, double? F1);
 
 /// <summary>
-/// A threshold for each label, from which on the label holds: each is decided by itself, so that several hold for a picture, or none. Immutable.
+/// A threshold for each label, from which on the label holds: decided independently, so that several hold for an image, or none. Immutable.
 /// </summary>
 public sealed class LabelThresholds
 {
-    /// <summary>Where a picture is as near to a label as to its opposite.</summary>
+    /// <summary>Threshold at which an image is as near to a label as to its opposite.</summary>
     public const double Even = 0;
 
     /// <param name="labels">Labels, none twice.</param>
@@ -40,17 +40,17 @@ public sealed class LabelThresholds
     /// <summary>[labels], each -2 to 2.</summary>
     public IReadOnlyList<double> Values { get; }
 
-    /// <summary>The same threshold for all.</summary>
+    /// <summary>One threshold for all labels.</summary>
     public static LabelThresholds All(IReadOnlyList<string> labels, double value = Even)
     {
         ArgumentNullException.ThrowIfNull(labels);
         return new(labels, [.. labels.Select(_ => value)]);
     }
 
-    /// <summary>For each label the threshold with the largest F1 on examples, in the middle between two scores; of several the highest.</summary>
+    /// <summary>Fits each label's threshold to the largest F1 on examples, midway between two scores; ties take the highest.</summary>
     /// <param name="labels">Labels.</param>
     /// <param name="scores">[examples][labels], differences of cosines (<see cref="ZeroShotClassifier.Margins"/>).</param>
-    /// <param name="shows">[examples][labels]: whether the example shows it.</param>
+    /// <param name="shows">[examples][labels]: true if the example shows it.</param>
     /// <exception cref="ArgumentException">No examples, or different numbers.</exception>
     public static LabelThresholds Fit(IReadOnlyList<string> labels, IReadOnlyList<double[]> scores, IReadOnlyList<bool[]> shows)
     {
@@ -98,9 +98,9 @@ public sealed class LabelThresholds
     }
 
     /// <summary>Precision and recall of each label.</summary>
-    /// <param name="scores">[pictures][labels]</param>
-    /// <param name="shows">[pictures][labels]</param>
-    /// <exception cref="ArgumentException">No pictures, or different numbers.</exception>
+    /// <param name="scores">[images][labels]</param>
+    /// <param name="shows">[images][labels]</param>
+    /// <exception cref="ArgumentException">No images, or different numbers.</exception>
     public IReadOnlyList<LabelResult> Judge(IReadOnlyList<double[]> scores, IReadOnlyList<bool[]> shows)
     {
         Check(Labels, scores, shows);

@@ -8,27 +8,27 @@ using static TorchSharp.torch;
 namespace Alebrije.Embeddings;
 
 /// <summary>
-/// A linear classifier on a model's image embeddings of unit length, and what it takes to know that a model is the one it was made for. Kept as one
+/// A linear classifier on a model's image embeddings of unit length, with a fingerprint that identifies the model. Stored as one
 /// safetensors file. Immutable and thread-safe.
 /// </summary>
 /// <param name="Model">Name of the model whose embeddings it was fitted on.</param>
 /// <param name="Labels">Names of the classes.</param>
 /// <param name="Weights">[classes][width]</param>
 /// <param name="Bias">[classes]</param>
-/// <param name="Space">[width]: that model's embedding of one fixed picture.</param>
+/// <param name="Space">[width]: that model's embedding of one fixed image.</param>
 public sealed record LinearHead(string Model, IReadOnlyList<string> Labels, IReadOnlyList<float[]> Weights, IReadOnlyList<float> Bias, IReadOnlyList<float> Space)
 {
     private const string Format = "alebrije.linear_head";
 
-    /// <summary>Cosine below which two embeddings of the fixed picture are of different models; rounding to bf16 stays above it.</summary>
+    /// <summary>Cosine below which two embeddings of the fixed image are of different models; rounding to bf16 stays above it.</summary>
     private const double SameSpace = 0.9998;
 
-    /// <summary>How far a picture speaks for each class.</summary>
+    /// <summary>Logits of an image, one for each class.</summary>
     /// <param name="image">[width], unit length</param>
     /// <returns>[classes]; a softmax makes them shares.</returns>
     public double[] Logits(float[] image) => [.. Weights.Select((weight, k) => weight.Zip(image, (a, b) => (double)a * b).Sum() + Bias[k])];
 
-    /// <summary>Embeds the fixed picture: colours that run into one another, with a bright disc.</summary>
+    /// <summary>Embeds the fixed image: colours that run into one another, with a bright disc.</summary>
     public static float[] SpaceOf(ClipModel model)
     {
         ArgumentNullException.ThrowIfNull(model);

@@ -3,25 +3,25 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Embeddings;
 
-/// <summary>What a linear probe came to.</summary>
+/// <summary>Result of a linear probe.</summary>
 /// <param name="Weights">[classes][width]</param>
 /// <param name="Bias">[classes]</param>
-/// <param name="Lambda">Strength of the penalty that the validation pictures chose.</param>
-/// <param name="Validation">Share of the validation pictures that were right with it, before they were learnt from too.</param>
-/// <param name="Tried">Strengths that were tried, each with the validation pictures' accuracy, by rising strength.</param>
+/// <param name="Lambda">Strength of the penalty that the validation images chose.</param>
+/// <param name="Validation">Accuracy on the validation images with it, before the final fit on all images.</param>
+/// <param name="Tried">Strengths that were tried, each with the validation images' accuracy, by rising strength.</param>
 public sealed record LinearProbe(float[][] Weights, float[] Bias, double Lambda, double Validation, IReadOnlyList<KeyValuePair<double, double>> Tried)
 {
     /// <summary>Strengths lie at 10^(-6 + i / 8) for i from 0 to 96.</summary>
     private const int StepsPerDecade = 8, LastStep = 96, FirstSpacing = 16;
 
     /// <summary>
-    /// Fits a logistic regression on frozen embeddings (Radford et al., 2021, §3.2 and A.3): λ is looked for between 10⁻⁶ and 10⁶, first at every second
-    /// power of ten and then around the best, halving the distance down to an eighth of a decade; then all pictures are learnt from.
+    /// Fits a logistic regression on frozen embeddings (Radford et al., 2021, §3.2 and A.3): λ is searched in [10⁻⁶, 10⁶], first at every
+    /// second power of ten, then around the best, halving the distance to an eighth of a decade; the final fit takes all images.
     /// </summary>
     /// <param name="train">[images][width] and their classes.</param>
     /// <param name="validation">[images][width] and their classes, which choose λ; of equal accuracies the lower loss is better.</param>
     /// <param name="classes">At least 2.</param>
-    /// <param name="progress">Told how many strengths have been tried.</param>
+    /// <param name="progress">Called with the number of strengths tried.</param>
     /// <param name="cancellation">Stops between two strengths.</param>
     /// <exception cref="ArgumentException">Nothing to learn from, a class that does not exist, or only one.</exception>
     public static LinearProbe Fit(

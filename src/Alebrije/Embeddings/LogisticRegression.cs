@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Embeddings;
 
 /// <summary>
-/// Multinomial logistic regression: least mean cross entropy plus λ/2 times the square of the weights (not of the biases), which has one minimum.
-/// It is found by L-BFGS (Liu and Nocedal, 1989) with backtracking, in float64.
+/// Multinomial logistic regression: minimises mean cross entropy plus λ/2 times the squared weights (not biases); strictly convex in
+/// the weights. Solved by L-BFGS (Liu and Nocedal, 1989) with backtracking, in float64.
 /// </summary>
 internal sealed class LogisticRegression
 {
@@ -91,7 +91,7 @@ internal sealed class LogisticRegression
         return null;
     }
 
-    /// <summary>Minus the gradient times the inverse curvature that the last steps suggest (Nocedal and Wright, 2006, algorithm 7.4).</summary>
+    /// <summary>Minus the L-BFGS inverse Hessian times the gradient (Nocedal and Wright, 2006, algorithm 7.4).</summary>
     private static Tensor Direction(Tensor gradient, List<(Tensor Step, Tensor Change, double Curvature)> pairs)
     {
         using var scope = NewDisposeScope();

@@ -3,8 +3,8 @@ using System.Buffers.Binary;
 namespace Alebrije.Embeddings;
 
 /// <summary>
-/// Looks a Parquet file's footer over before the library that reads it does, which counts on its numbers: it would loop over a list of two thousand million
-/// entries, or look for a footer that begins before the file. The footer is one structure of Thrift's compact protocol (thrift-compact-protocol.md).
+/// Checks a Parquet file's footer before the library reads it. The library trusts its counts: it would loop over a list of two
+/// billion entries, or seek to a footer before the file. The footer is one Thrift compact structure (thrift-compact-protocol.md).
 /// </summary>
 internal static class ParquetFooter
 {
@@ -12,7 +12,7 @@ internal static class ParquetFooter
 
     private static ReadOnlySpan<byte> Magic => "PAR1"u8;
 
-    /// <exception cref="FormatException">It is no Parquet file, or its footer is damaged; the message completes "is not readable:".</exception>
+    /// <exception cref="FormatException">No Parquet file, or its footer is damaged; the message completes "is not readable:".</exception>
     public static void Check(Stream stream)
     {
         Span<byte> ends = stackalloc byte[Tail];

@@ -20,7 +20,9 @@ public sealed class PrincipalComponents
     /// <summary>Mean row: [width].</summary>
     public IReadOnlyList<double> Mean { get; }
 
-    /// <summary>Orthonormal directions as rows, largest variance first: [components, width]. The entry of largest size of each is positive.</summary>
+    /// <summary>
+    /// Orthonormal directions as rows, largest variance first: [components, width]. The largest entry of each is positive.
+    /// </summary>
     public IReadOnlyList<double[]> Components { get; }
 
     /// <summary>Variance along each direction: [components].</summary>
@@ -31,7 +33,7 @@ public sealed class PrincipalComponents
 
     /// <summary>Fits the directions.</summary>
     /// <param name="rows">[n, width], n ≥ 1, finite.</param>
-    /// <param name="components">How many directions, 1 to width; null takes min(n, width).</param>
+    /// <param name="components">Number of directions, 1 to width; null takes min(n, width).</param>
     /// <exception cref="ArgumentException">Rows of different widths, none at all, or values that are not finite.</exception>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="components"/> is below 1 or above the width.</exception>
     public static PrincipalComponents Fit(IReadOnlyList<float[]> rows, int? components = null)

@@ -2,7 +2,7 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Embeddings;
 
-/// <summary>Zero-shot classification: each image takes the label whose text embedding lies nearest (Radford et al., 2021, §3.1.2).</summary>
+/// <summary>Zero-shot classification: an image takes the label of the nearest text embedding (Radford et al., 2021, §3.1.2).</summary>
 public static class ZeroShot
 {
     /// <summary>Softmax of <paramref name="scale"/> × cosine, shifted by the largest so that nothing overflows.</summary>
@@ -44,7 +44,7 @@ public static class ZeroShot
     /// <param name="right">[images]: index of the right label.</param>
     /// <param name="count">1 for accuracy, 5 for top-5.</param>
     /// <remarks>Ties count against the model: a label equal to the right one is taken to stand before it.</remarks>
-    /// <exception cref="ArgumentException">Different numbers of rows, a right label that does not exist, or no rows.</exception>
+    /// <exception cref="ArgumentException">Row counts that differ, a right label that does not exist, or no rows.</exception>
     public static Figure TopAccuracy(IReadOnlyList<double[]> scores, IReadOnlyList<int> right, int count = 1)
     {
         ArgumentNullException.ThrowIfNull(scores);
@@ -73,7 +73,7 @@ public static class ZeroShot
 public static class Retrieval
 {
     /// <summary>
-    /// Recall at 1: share of queries whose own candidate has a higher cosine than all others of its draw. Pairs are shuffled and cut into draws
+    /// Recall at 1: share of queries whose own candidate has the highest cosine of its draw. Pairs are shuffled and cut into draws
     /// of <paramref name="among"/>, shuffled anew when they run out; draws are disjoint while pairs last.
     /// </summary>
     /// <param name="queries">[pairs][width]</param>
@@ -134,7 +134,7 @@ public static class ModalityGap
     /// <param name="images">[images][width], unit length.</param>
     /// <param name="texts">[texts][width], unit length.</param>
     /// <param name="seed">Seed of the resamples.</param>
-    /// <remarks>Where there are as many texts as images they are taken for pairs and resampled together, else each side by itself.</remarks>
+    /// <remarks>As many texts as images are taken for pairs and resampled together, others separately.</remarks>
     /// <exception cref="ArgumentException">No rows or different widths.</exception>
     public static Figure Between(IReadOnlyList<float[]> images, IReadOnlyList<float[]> texts, int seed = 0)
     {
@@ -152,8 +152,8 @@ public static class ModalityGap
     }
 
     /// <summary>
-    /// Share of the way from the mean text to the mean image embedding that the mean of <paramref name="outputs"/> has gone: 0 at the texts,
-    /// 1 at the images, measured along the line that joins them.
+    /// Share of the way from the mean text to the mean image embedding that the mean of <paramref name="outputs"/> covers: 0 at the
+    /// texts, 1 at the images, measured along the line that joins them.
     /// </summary>
     /// <param name="outputs">[outputs][width]: what a prior made of the texts.</param>
     /// <param name="images">[images][width]</param>

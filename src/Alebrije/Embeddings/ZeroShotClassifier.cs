@@ -1,7 +1,7 @@
 namespace Alebrije.Embeddings;
 
 /// <summary>
-/// A classifier made of texts: each class is the mean of its prompts' embeddings, each of unit length before and the mean after (Radford et al.,
+/// A classifier made of texts: the class embedding is the mean of its unit-length prompt embeddings, normalised (Radford et al.,
 /// 2021, §3.1.4). Immutable and thread-safe.
 /// </summary>
 public sealed class ZeroShotClassifier
@@ -18,15 +18,16 @@ public sealed class ZeroShotClassifier
     /// <summary>[labels][width], unit length.</summary>
     public IReadOnlyList<float[]> Weights { get; }
 
-    /// <summary>Whether each class has a text that denies it, so that it can be judged by itself.</summary>
+    /// <summary>True if each class has an opposite text, so that it can be judged independently.</summary>
     public bool HasContrast => against.Count > 0;
 
     /// <summary>Embeds every label in every template.</summary>
     /// <param name="labels">At least one, none empty, none twice.</param>
     /// <param name="templates">At least one, each with <c>{}</c> where the label goes.</param>
     /// <param name="embed">Texts to embeddings of unit length; called once.</param>
-    /// <param name="contrast">Templates of the opposite, such as <c>a photo without a {}.</c>, or texts without a place, which stand against every label; or null.</param>
-    /// <exception cref="ArgumentException">Labels or templates that cannot be used; the message says which.</exception>
+    /// <param name="contrast">Templates of the opposite, such as <c>a photo without a {}.</c>, or texts without a placeholder, for every
+    /// label; or null.</param>
+    /// <exception cref="ArgumentException">Labels or templates that cannot be used; the message names them.</exception>
     public static ZeroShotClassifier Create(
         IReadOnlyList<string> labels, IReadOnlyList<string> templates, Func<IReadOnlyList<string>, float[][]> embed, IReadOnlyList<string>? contrast = null)
     {
@@ -41,7 +42,7 @@ public sealed class ZeroShotClassifier
     /// <param name="templates">At least one, each with <c>{}</c> where the name goes.</param>
     /// <param name="embed">Texts to embeddings of unit length; called once.</param>
     /// <param name="contrast">Templates of the opposite, or texts without a place, which stand against every class; or null.</param>
-    /// <exception cref="ArgumentException">Names or templates that cannot be used; the message says which.</exception>
+    /// <exception cref="ArgumentException">Names or templates that cannot be used; the message names them.</exception>
     public static ZeroShotClassifier Create(
         IReadOnlyList<IReadOnlyList<string>> names, IReadOnlyList<string> templates, Func<IReadOnlyList<string>, float[][]> embed, IReadOnlyList<string>? contrast = null)
     {
@@ -76,7 +77,7 @@ public sealed class ZeroShotClassifier
         }
     }
 
-    /// <summary>How near a picture is to each class.</summary>
+    /// <summary>Cosine similarities of an image and each class.</summary>
     /// <param name="image">[width]</param>
     /// <returns>[labels], cosines</returns>
     public double[] Cosines(float[] image) => [.. Weights.Select(weight => Vectors.Cosine(image, weight))];
@@ -91,8 +92,8 @@ public sealed class ZeroShotClassifier
         : throw new InvalidOperationException("This classifier has no opposites of its classes; create it with contrast templates.");
 
     /// <summary>
-    /// For each class by itself, by how much the picture is nearer to it than to its opposite: what <see cref="Contrast"/> is a sigmoid of, and
-    /// told apart where probabilities are all near 1.
+    /// For each class, the image's cosine with it minus that with its opposite: <see cref="Contrast"/> is a sigmoid of this, which
+    /// still discriminates if probabilities are all near 1.
     /// </summary>
     /// <param name="image">[width]</param>
     /// <returns>[labels], differences of cosines, each in [-2, 2]</returns>
@@ -102,8 +103,8 @@ public sealed class ZeroShotClassifier
         : throw new InvalidOperationException("This classifier has no opposites of its classes; create it with contrast templates.");
 
     /// <summary>
-    /// The logit scale under which the right labels are most probable (Guo et al., 2017, temperature scaling), by golden-section search over its
-    /// logarithm: the loss has one minimum.
+    /// The logit scale that maximises the likelihood of the right labels (Guo et al., 2017, temperature scaling), by golden-section
+    /// search over its logarithm: the loss has one minimum.
     /// </summary>
     /// <param name="cosines">[images][labels]</param>
     /// <param name="right">[images]: index of the right label.</param>

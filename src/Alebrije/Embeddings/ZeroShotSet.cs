@@ -4,7 +4,7 @@ namespace Alebrije.Embeddings;
 
 /// <summary>Class names and prompt templates that a dataset is classified with.</summary>
 /// <param name="Name">The dataset, as its authors of the lists call it.</param>
-/// <param name="Classes">Class names, in the dataset's order; ImageNet's are the edited ones, two of which stand for two classes each.</param>
+/// <param name="Classes">Class names, in the dataset's order; ImageNet's are the edited ones, of which two denote two classes each.</param>
 /// <param name="Templates">Sentences with <c>{}</c> where the class name goes.</param>
 public sealed record ZeroShotSet(string Name, IReadOnlyList<string> Classes, IReadOnlyList<string> Templates)
 {
@@ -19,7 +19,7 @@ public sealed record ZeroShotSet(string Name, IReadOnlyList<string> Classes, IRe
     /// <summary>The class name as it is.</summary>
     public static IReadOnlyList<string> Plain { get; } = ["{}"];
 
-    /// <summary>The seven templates that do about as well as ImageNet's eighty (openai/CLIP, Prompt_Engineering_for_ImageNet.ipynb).</summary>
+    /// <summary>The seven templates that nearly match ImageNet's eighty (openai/CLIP, Prompt_Engineering_for_ImageNet.ipynb).</summary>
     public static IReadOnlyList<string> ImageNet7 => Built.Value.Short;
 
     /// <summary>All sets that are built in: openai/CLIP's data/prompts.md.</summary>

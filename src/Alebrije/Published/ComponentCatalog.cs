@@ -12,7 +12,9 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Published;
 
-/// <summary>The networks that are built in, by the class name of a published <c>config.json</c> or <c>model_index.json</c>: how each is built, loaded and written.</summary>
+/// <summary>
+/// Built-in networks by the class name of a published <c>config.json</c> or <c>model_index.json</c>: builders, loaders and writers.
+/// </summary>
 internal static class ComponentCatalog
 {
     private const string TransformersFile = "model.safetensors", DiffusersFile = "diffusion_pytorch_model.safetensors";
@@ -71,13 +73,14 @@ internal static class ComponentCatalog
     /// <param name="configPath">Its config.</param>
     public static StateDictOptions Options(string className, string configPath) => Find(className).Options(configPath);
 
-    /// <summary>Builds a network from a component's folder, in evaluation mode, and loads its weights, strictly in both directions.</summary>
+    /// <summary>Builds a network from a component's folder in evaluation mode, and loads its weights strictly.</summary>
     /// <param name="className">Class of the component.</param>
     /// <param name="folder">The component's folder: <c>config.json</c> and weights.</param>
     /// <param name="type">Type of the weights in memory, converted where the file has another; null: float32.</param>
     /// <param name="edits">Changes of weights (<see cref="StateDictOptions.Edits"/>); null: none.</param>
     /// <exception cref="CheckpointNotFoundException">The folder holds no weights.</exception>
-    /// <exception cref="WeightsException">The class is not built in or another one, a file is damaged, or tensors do not fit the configuration.</exception>
+    /// <exception cref="WeightsException">The class is unknown or another one, a file is damaged, or tensors do not fit the
+    /// configuration.</exception>
     public static T Load<T>(
         string className, string folder, ScalarType? type = null, IReadOnlyDictionary<string, Func<Tensor, Tensor>>? edits = null)
         where T : nn.Module
@@ -97,7 +100,7 @@ internal static class ComponentCatalog
         return network;
     }
 
-    /// <summary>Builds a network, in evaluation mode, and loads its weights from a file of another layout, strictly in both directions.</summary>
+    /// <summary>Builds a network in evaluation mode, and loads its weights strictly from a file of another layout.</summary>
     /// <param name="build">Constructor of the network.</param>
     /// <param name="weights">The file; it stays the caller's.</param>
     /// <param name="options">Relation of its names and shapes to the network's.</param>
@@ -121,7 +124,7 @@ internal static class ComponentCatalog
         StateDict.Check(network, weights, options);
     }
 
-    /// <summary>Loads weights into a network of a class, strictly in both directions; training goes on from them.</summary>
+    /// <summary>Loads weights into a network of a class, strictly in both directions, to continue training.</summary>
     /// <param name="className">Class of the component.</param>
     /// <param name="network">The network, of the sizes of the folder.</param>
     /// <param name="folder">The component's folder.</param>

@@ -7,7 +7,7 @@ internal readonly record struct Rgb(byte R, byte G, byte B)
 }
 
 /// <summary>
-/// matplotlib's "Blues" as a 256-entry table: ColorBrewer's nine blues (Cynthia Brewer, colorbrewer2.org), linearly interpolated, and pandas'
+/// matplotlib's "Blues" as a 256-entry table: ColorBrewer's nine blues (Cynthia Brewer, colorbrewer2.org), interpolated, and pandas'
 /// rule for the text on it (<c>Styler.background_gradient</c>): light below a relative luminance of 0.408.
 /// </summary>
 internal static class BluesGradient

@@ -7,14 +7,14 @@ using SkiaSharp;
 
 namespace Alebrije.Reports;
 
-/// <summary>How one class fared.</summary>
+/// <summary>Recall and precision of one class.</summary>
 /// <param name="Label">The class.</param>
-/// <param name="Count">Pictures of it.</param>
-/// <param name="Recall">Share of them that were named so; null without pictures.</param>
+/// <param name="Count">Images of it.</param>
+/// <param name="Recall">Share of them that were named so; null without images.</param>
 /// <param name="Precision">Share of what was named so that is it; null when nothing was.</param>
 public sealed record ClassResult(string Label, int Count, double? Recall, double? Precision);
 
-/// <summary>Which class was taken for which: rows are what pictures show, columns what they were called. Immutable.</summary>
+/// <summary>Confusion matrix: rows are true classes, columns predicted ones. Immutable.</summary>
 public sealed class ConfusionMatrix
 {
     private const float Margin = 24, Cell = 44, MaxName = 220, Legend = 40;
@@ -22,7 +22,7 @@ public sealed class ConfusionMatrix
     /// <param name="labels">Classes.</param>
     /// <param name="right">[images]: what each shows.</param>
     /// <param name="given">[images]: what each was called.</param>
-    /// <exception cref="ArgumentException">No pictures, different numbers, or a class that does not exist.</exception>
+    /// <exception cref="ArgumentException">No images, different numbers, or a class that does not exist.</exception>
     public ConfusionMatrix(IReadOnlyList<string> labels, IReadOnlyList<int> right, IReadOnlyList<int> given)
     {
         ArgumentNullException.ThrowIfNull(labels);
@@ -44,7 +44,7 @@ public sealed class ConfusionMatrix
     /// <summary>[shown][called]</summary>
     public IReadOnlyList<int[]> Counts { get; }
 
-    /// <summary>Share of pictures that were called what they show.</summary>
+    /// <summary>Share of images that were called what they show.</summary>
     public Figure Accuracy { get; }
 
     /// <summary>Recall and precision of each class.</summary>
@@ -66,7 +66,7 @@ public sealed class ConfusionMatrix
 
     /// <summary>The matrix as a PNG: counts, coloured by their share of the row, drawn at twice its size.</summary>
     /// <param name="options">Language, title and model.</param>
-    /// <exception cref="ArgumentException">More classes than a picture has room for.</exception>
+    /// <exception cref="ArgumentException">More classes than an image has room for.</exception>
     public byte[] ToPng(ReportOptions? options = null)
     {
         options ??= new ReportOptions();

@@ -6,21 +6,21 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Reports;
 
 /// <summary>One point of the plane.</summary>
-/// <param name="Kind">Picture or text.</param>
+/// <param name="Kind">Image or text.</param>
 /// <param name="Label">File name or text.</param>
 /// <param name="X">Coordinate along the first principal component.</param>
 /// <param name="Y">Coordinate along the second.</param>
 public sealed record EmbeddingPoint(EmbeddingKind Kind, string Label, double X, double Y);
 
 /// <summary>
-/// Pictures and texts of a joint space in one plane: the first two principal components of all of them together, pictures blue, texts orange.
+/// Images and texts of a joint space in one plane: the first two principal components of all together, images blue, texts orange.
 /// Immutable and thread-safe.
 /// </summary>
 public sealed class EmbeddingPlot
 {
     /// <param name="points">At least one, finite.</param>
     /// <param name="explainedVarianceRatio">Shares of the two axes, each in [0, 1].</param>
-    /// <param name="thumbnails">[points]: small pictures, null where there is none (texts never have one); null for none at all.</param>
+    /// <param name="thumbnails">[points]: small images, null if there is none (texts never have one); null for none at all.</param>
     /// <exception cref="ArgumentException">No points, coordinates that are not finite, or numbers that do not fit.</exception>
     public EmbeddingPlot(
         IReadOnlyList<EmbeddingPoint> points, IReadOnlyList<double> explainedVarianceRatio, IReadOnlyList<RgbImage?>? thumbnails = null)
@@ -43,11 +43,11 @@ public sealed class EmbeddingPlot
     /// <summary>Shares of the whole variance along the two axes.</summary>
     public IReadOnlyList<double> ExplainedVarianceRatio { get; }
 
-    /// <summary>Small pictures: [points], null where there is none.</summary>
+    /// <summary>Small images: [points], null if there is none.</summary>
     public IReadOnlyList<RgbImage?> Thumbnails { get; }
 
     /// <summary>Fits the plane to all embeddings together and projects them.</summary>
-    /// <param name="items">Embeddings of one space, pictures and texts.</param>
+    /// <param name="items">Embeddings of one space, images and texts.</param>
     /// <param name="thumbnails">[items], or null.</param>
     /// <exception cref="ArgumentException">No items or embeddings of different widths.</exception>
     public static EmbeddingPlot Of(IReadOnlyList<EmbeddingItem> items, IReadOnlyList<RgbImage?>? thumbnails = null)
@@ -72,7 +72,7 @@ public sealed class EmbeddingPlot
     /// <param name="options">Language, title and model.</param>
     public string ToSvg(ReportOptions? options = null) => PlotSvg.Render(PlotLayout.Of(this, options ?? new ReportOptions()));
 
-    /// <summary>The plot as one web page that needs nothing else; pointing at a point or tapping it shows its label and picture.</summary>
+    /// <summary>The plot as one web page that needs nothing else; pointing at a point or tapping it shows its label and image.</summary>
     /// <param name="options">Language, title and model.</param>
     public string ToHtml(ReportOptions? options = null) => PlotHtml.Render(this, options ?? new ReportOptions());
 

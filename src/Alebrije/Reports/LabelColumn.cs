@@ -48,7 +48,9 @@ internal sealed class LabelColumn(Box frame, IReadOnlyList<Box> marks)
         return cost;
     }
 
-    /// <summary>Tops of labels as near to their points' heights as order and size allow: overlapping neighbours share their shift evenly.</summary>
+    /// <summary>
+    /// Tops of labels, as near to their points' heights as order and size allow: overlapping neighbours share their shift.
+    /// </summary>
     private float[] Spread(LabelRequest[] labels)
     {
         var blocks = new List<(int First, int Count, double Wish, float Height)>();
@@ -58,7 +60,7 @@ internal sealed class LabelColumn(Box frame, IReadOnlyList<Box> marks)
             var block = (First: i, Count: 1, Wish: (double)(labels[i].Y - height / 2), Height: height);
             while (blocks.Count > 0 && blocks[^1] is var above && Top(above) + above.Height > Top(block))
             {
-                // The wish of a block is the mean of what its labels want its top to be.
+                // A block's preferred top is the mean of its labels'.
                 var wish = (above.Wish * above.Count + (block.Wish - above.Height) * block.Count) / (above.Count + block.Count);
                 block = (above.First, above.Count + block.Count, wish, above.Height + block.Height);
                 blocks.RemoveAt(blocks.Count - 1);

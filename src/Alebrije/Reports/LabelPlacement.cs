@@ -17,7 +17,7 @@ internal readonly record struct Box(float X, float Y, float Width, float Height)
     public float Shared(Box other) =>
         MathF.Max(0, MathF.Min(Right, other.Right) - MathF.Max(X, other.X)) * MathF.Max(0, MathF.Min(Bottom, other.Bottom) - MathF.Max(Y, other.Y));
 
-    /// <summary>Whether the straight line from a to b passes through (Liang and Barsky, 1984).</summary>
+    /// <summary>True if the straight line from a to b passes through (Liang and Barsky, 1984).</summary>
     public bool Crosses((float X, float Y) a, (float X, float Y) b)
     {
         var (enter, leave) = (0f, 1f);
@@ -83,7 +83,7 @@ internal sealed class LabelPlacement(Box frame, IReadOnlyList<Box> marks)
         return placed;
     }
 
-    /// <summary>How far labels stand from their points beyond what is pleasant: each missing one counts three, each far or crossed one counts one.</summary>
+    /// <summary>Penalty of a placement: three for each missing label, one for each that is far or crossed.</summary>
     public static int Trouble(IReadOnlyList<LabelRequest> requests, IReadOnlyList<Box?> placed)
     {
         var lines = requests.Select((request, i) => placed[i] is { } box ? LeaderOf(request, box) : null).ToArray();
@@ -103,7 +103,7 @@ internal sealed class LabelPlacement(Box frame, IReadOnlyList<Box> marks)
     /// <summary>Counts boxes as taken that another way of placing chose.</summary>
     public void Take(IEnumerable<Box> boxes) => taken.AddRange(boxes);
 
-    /// <summary>Ends of the line from a point to its label, or null where the label stands beside it.</summary>
+    /// <summary>Ends of the line from a point to its label, or null if the label stands beside it.</summary>
     public static ((float X, float Y) From, (float X, float Y) To)? LeaderOf(LabelRequest request, Box box)
     {
         var (x, y) = (Math.Clamp(request.X, box.X, box.Right), Math.Clamp(request.Y, box.Y, box.Bottom));

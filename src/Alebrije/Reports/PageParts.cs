@@ -4,7 +4,7 @@ using System.Text;
 
 namespace Alebrije.Reports;
 
-/// <summary>What the web pages of tables and plots have in common; the style is left open for more.</summary>
+/// <summary>Common parts of the web pages of tables and plots; the style is left open for more.</summary>
 internal static class PageParts
 {
     public static void AppendHead(StringBuilder page, string language, string title, string style) =>

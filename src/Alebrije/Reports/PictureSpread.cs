@@ -1,13 +1,13 @@
 namespace Alebrije.Reports;
 
-/// <summary>Moves pictures that hide each other apart, no farther than needed, within the frame; their points stay where they are.</summary>
+/// <summary>Moves overlapping images apart, no farther than needed, within the frame; their points stay.</summary>
 internal static class PictureSpread
 {
     private const int Rounds = 400;
     private const float Gap = 3, Pull = 0.02f;
 
     /// <param name="pictures">Boxes centred on their points.</param>
-    /// <param name="frame">Where they must stay.</param>
+    /// <param name="frame">Bounds of the result.</param>
     public static Box[] Apart(IReadOnlyList<Box> pictures, Box frame)
     {
         var moved = pictures.ToArray();
@@ -41,7 +41,7 @@ internal static class PictureSpread
         var (dx, dy) = (b.X + b.Width / 2 - a.X - a.Width / 2, b.Y + b.Height / 2 - a.Y - a.Height / 2);
         var (overX, overY) = ((a.Width + b.Width) / 2 + Gap - MathF.Abs(dx), (a.Height + b.Height) / 2 + Gap - MathF.Abs(dy));
         if (overX <= 0.01f || overY <= 0.01f) return false;
-        // Equal places have no direction: their order gives one.
+        // Equal positions have no direction: their order gives one.
         if (overX < overY)
         {
             var shift = overX / 2 * (dx < 0 ? -1 : 1);

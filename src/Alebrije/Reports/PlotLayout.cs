@@ -11,8 +11,8 @@ internal abstract record PlotShape;
 internal sealed record PlotLine(float X1, float Y1, float X2, float Y2, Rgb Colour, float Width = 1) : PlotShape;
 
 /// <summary>
-/// A line of text; Align is -1, 0 or 1 for left, middle or right at X. A Label names a point: it gets a white rim, a known Width, and may be
-/// hidden. Upward is turned by 90° around (X, Baseline).
+/// A line of text; Align is -1, 0 or 1 for left, middle or right at X. A Label names a point: it gets a white rim and a known Width, and
+/// may be hidden. Upward is turned by 90° around (X, Baseline).
 /// </summary>
 internal sealed record PlotText(
     string Text, float X, float Baseline, float Size, Rgb Colour, int Align = -1, bool Bold = false, bool Label = false, bool Upward = false,
@@ -24,7 +24,7 @@ internal sealed record PlotDiamond(float X, float Y, float Radius, Rgb Colour, i
 
 internal sealed record PlotPicture(Box Place, RgbImage Image, Rgb Rim, int Point) : PlotShape;
 
-/// <summary>Where everything of an <see cref="EmbeddingPlot"/> stands; PNG and SVG draw the same shapes.</summary>
+/// <summary>Layout of an <see cref="EmbeddingPlot"/>; PNG and SVG draw the same shapes.</summary>
 internal sealed class PlotLayout
 {
     public const float Width = 1000;
@@ -138,7 +138,7 @@ internal sealed class PlotLayout
     private string AxisTitle(int axis) => string.Create(
         CultureInfo.InvariantCulture, $"{words.Component} {axis + 1} ({plot.ExplainedVarianceRatio[axis] * 100:0.0} % {words.OfVariance})");
 
-    /// <summary>Boxes of all marks; pictures are moved apart where they would hide each other.</summary>
+    /// <summary>Boxes of all marks; images are moved apart where they would hide each other.</summary>
     private Box[] PlaceMarks()
     {
         var boxes = Enumerable.Range(0, places.Length).Select(MarkOf).ToArray();
@@ -160,7 +160,7 @@ internal sealed class PlotLayout
             else shapes.Add(new PlotDot(places[i].X, places[i].Y, DotRadius, Blue, i));
         }
 
-        // Above the pictures: a neighbour's picture may lie over the way, and over the point.
+        // Above the images: a neighbour's image may lie over the way, and over the point.
         var leaders = pins.Select(i => LeaderOf(places[i], marks[i])).OfType<((float X, float Y) From, (float X, float Y) To)>().ToArray();
         foreach (var (colour, width) in new[] { (White, 3f), (Blue, 1.3f) })
             shapes.AddRange(leaders.Select(line => new PlotLine(line.From.X, line.From.Y, line.To.X, line.To.Y, colour, width)));
@@ -169,7 +169,7 @@ internal sealed class PlotLayout
             if (plot.Points[i].Kind == EmbeddingKind.Text) shapes.Add(new PlotDiamond(places[i].X, places[i].Y, DiamondRadius, Orange, i));
     }
 
-    /// <summary>The line from a point to the edge of its picture, towards the middle; null where the point lies on the picture.</summary>
+    /// <summary>The line from a point to the edge of its image, towards the middle; null if the point lies on the image.</summary>
     private static ((float X, float Y) From, (float X, float Y) To)? LeaderOf((float X, float Y) point, Box picture)
     {
         if (point.X >= picture.X && point.X <= picture.Right && point.Y >= picture.Y && point.Y <= picture.Bottom) return null;
@@ -178,7 +178,7 @@ internal sealed class PlotLayout
         return (point, (point.X + dx * (1 - inside), point.Y + dy * (1 - inside)));
     }
 
-    /// <summary>How far a picture stands from its point.</summary>
+    /// <summary>Distance of an image from its point.</summary>
     private float Moved(int point) => MathF.Abs(marks[point].X + marks[point].Width / 2 - places[point].X)
         + MathF.Abs(marks[point].Y + marks[point].Height / 2 - places[point].Y);
 

@@ -5,12 +5,12 @@ using Alebrije.Embeddings;
 
 namespace Alebrije.Reports;
 
-/// <summary>Writes a <see cref="PlotLayout"/> as SVG: text stays text, pictures are inside.</summary>
+/// <summary>Writes a <see cref="PlotLayout"/> as SVG: text stays text, images are inside.</summary>
 internal static class PlotSvg
 {
     private const int Picture = 128;
 
-    /// <param name="layout">What to draw.</param>
+    /// <param name="layout">Layout to draw.</param>
     /// <param name="points">The plot, when each mark is to carry its index and name for a page's script.</param>
     public static string Render(PlotLayout layout, EmbeddingPlot? points = null)
     {
@@ -64,7 +64,7 @@ internal static class PlotSvg
         svg.Append(CultureInfo.InvariantCulture, $"<text x=\"{t.X:0.##}\" y=\"{t.Baseline:0.##}\" font-size=\"{t.Size:0.#}\" fill=\"{t.Colour.Hex}\" text-anchor=\"{anchor}\"");
         if (t.Bold) svg.Append(" font-weight=\"700\"");
         if (t.Upward) svg.Append(CultureInfo.InvariantCulture, $" transform=\"rotate(-90 {t.X:0.##} {t.Baseline:0.##})\" dy=\".36em\"");
-        // The places were found with the embedded typeface; another one is fitted to the same width, so that labels stay apart.
+        // Positions were computed with the embedded typeface; another one is fitted to the same width, so that labels stay apart.
         if (t.Label)
             svg.Append(CultureInfo.InvariantCulture,
                 $" class=\"label\" textLength=\"{t.Width:0.#}\" lengthAdjust=\"spacingAndGlyphs\" stroke=\"#fff\" stroke-width=\"3\" stroke-opacity=\".9\" stroke-linejoin=\"round\" paint-order=\"stroke\"");

@@ -5,7 +5,7 @@ using SkiaSharp;
 
 namespace Alebrije.Reports;
 
-/// <summary>Relevance as a picture: what the encoder saw, the same under its relevance, and the words, each as dark as it counts.</summary>
+/// <summary>Relevance as an image: what the encoder saw, the same under its relevance, and the words, each as dark as it counts.</summary>
 public static class RelevancePng
 {
     private const float Margin = 24, Side = 224, Gap = 16;
@@ -15,7 +15,7 @@ public static class RelevancePng
     /// <summary>Draws one row for each explanation, at twice its size.</summary>
     /// <param name="explanations">At least one.</param>
     /// <param name="options">Language, title and model.</param>
-    /// <exception cref="ArgumentException">None, or more than a picture has room for.</exception>
+    /// <exception cref="ArgumentException">None, or more than an image has room for.</exception>
     public static byte[] Render(IReadOnlyList<ClipExplanation> explanations, ReportOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(explanations);
@@ -59,9 +59,9 @@ public static class RelevancePng
         });
     }
 
-    /// <summary>The picture under its relevance: dark where nothing rests on it, warm where most does; between patches it goes over evenly.</summary>
-    /// <param name="explanation">What was found.</param>
-    /// <returns>A picture of the size of <see cref="ClipExplanation.Seen"/>.</returns>
+    /// <summary>The image under its relevance: dark for none, warm for most, interpolated between patches.</summary>
+    /// <param name="explanation">Image and relevance.</param>
+    /// <returns>An image of the size of <see cref="ClipExplanation.Seen"/>.</returns>
     public static RgbImage Overlay(ClipExplanation explanation)
     {
         ArgumentNullException.ThrowIfNull(explanation);

@@ -1,6 +1,6 @@
 namespace Alebrije.Reports;
 
-/// <summary>What the cells of a similarity table show.</summary>
+/// <summary>Measure in the cells of a similarity table.</summary>
 public enum SimilarityMeasure
 {
     /// <summary>Softmax over the texts of 100 × cosine: each row adds up to 1. Coloured from 0 to 1.</summary>
@@ -10,7 +10,7 @@ public enum SimilarityMeasure
     Cosine,
 }
 
-/// <summary>How tables and plots are shown.</summary>
+/// <summary>Display options of tables and plots.</summary>
 public sealed record ReportOptions
 {
     /// <summary>Language of the words around the data: <c>en</c> or <c>es</c>.</summary>
@@ -22,7 +22,7 @@ public sealed record ReportOptions
     /// <summary>Name of the model, shown small; null leaves it out.</summary>
     public string? Model { get; init; }
 
-    /// <summary>What a similarity table shows (HTML pages let the reader switch).</summary>
+    /// <summary>Measure of a similarity table (HTML pages let the reader switch).</summary>
     public SimilarityMeasure Measure { get; init; }
 
     /// <summary>The words in <see cref="Language"/>.</summary>

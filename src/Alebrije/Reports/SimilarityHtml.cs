@@ -5,7 +5,7 @@ using Alebrije.Preprocessing.Imaging.Lettering;
 
 namespace Alebrije.Reports;
 
-/// <summary>A similarity table as one web page: inline style, inline pictures, and a few lines of script to switch and sort.</summary>
+/// <summary>A similarity table as one web page: inline style, inline images, and a few lines of script to switch and sort.</summary>
 internal static class SimilarityHtml
 {
     private const int Picture = 112; // twice the size shown

@@ -4,7 +4,7 @@ using SkiaSharp;
 
 namespace Alebrije.Reports;
 
-/// <summary>A similarity table as a picture: laid out in logical pixels, drawn at twice that.</summary>
+/// <summary>A similarity table as an image: laid out in logical pixels, drawn at twice that.</summary>
 internal static class SimilarityPng
 {
     private const float Margin = 24, Pad = 10, MinColumn = 64, MaxColumn = 150, MaxName = 300, PlainRow = 30, PictureRow = 56, Picture = 48;
@@ -57,7 +57,7 @@ internal static class SimilarityPng
         return new Layout(name, pictureWidth, column, titleHeight, headHeight, row, width, height, heads, title, lead);
     }
 
-    /// <summary>The narrowest column in which no word is broken and four heads of five stand in four lines; the widest where none does.</summary>
+    /// <summary>The narrowest column that breaks no word and fits four heads of five in four lines; the widest if none does.</summary>
     internal static float ColumnWidth(IReadOnlyList<string> texts, TextFace face)
     {
         var words = texts.SelectMany(text => text.Split(' ')).Max(face.Measure);

@@ -7,7 +7,7 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Reports;
 
 /// <summary>
-/// The table of the lecture: a row per picture, a column per text, in each cell how well they fit, on a blue gradient. Immutable and
+/// The table of the lecture: a row per image, a column per text, in each cell how well they fit, on a blue gradient. Immutable and
 /// thread-safe.
 /// </summary>
 public sealed class SimilarityTable
@@ -20,7 +20,7 @@ public sealed class SimilarityTable
     /// <param name="images">Row labels: file names.</param>
     /// <param name="texts">Column labels.</param>
     /// <param name="cosine">[images][texts], finite.</param>
-    /// <param name="thumbnails">[images]: small pictures for the rows, null where there is none; null for none at all.</param>
+    /// <param name="thumbnails">[images]: small images for the rows, null if there is none; null for none at all.</param>
     /// <exception cref="ArgumentException">No images or texts, or sizes that do not fit.</exception>
     public SimilarityTable(
         IReadOnlyList<string> images, IReadOnlyList<string> texts, IReadOnlyList<double[]> cosine, IReadOnlyList<RgbImage?>? thumbnails = null)
@@ -51,7 +51,7 @@ public sealed class SimilarityTable
     /// <summary>Softmax over the texts of 100 × cosine: [images][texts], each row sums to 1.</summary>
     public IReadOnlyList<double[]> Softmax { get; }
 
-    /// <summary>Small pictures: [images], null where there is none.</summary>
+    /// <summary>Small images: [images], null if there is none.</summary>
     public IReadOnlyList<RgbImage?> Thumbnails { get; }
 
     internal bool HasThumbnails => Thumbnails.Any(image => image is not null);
@@ -76,12 +76,12 @@ public sealed class SimilarityTable
     /// <summary>The cells: [images][texts].</summary>
     public IReadOnlyList<double[]> Values(SimilarityMeasure measure) => measure == SimilarityMeasure.Cosine ? Cosine : Softmax;
 
-    /// <summary>Index of the text that fits a picture best.</summary>
+    /// <summary>Index of the text that fits an image best.</summary>
     public int Best(int image) => ZeroShot.TopK(Cosine[image], 1)[0];
 
-    /// <summary>The same table with the pictures that fit a text best first.</summary>
+    /// <summary>Sorts the rows by their fit to a text, best first.</summary>
     /// <param name="text">Index of the column.</param>
-    /// <param name="measure">What is compared; softmax and cosine may order differently.</param>
+    /// <param name="measure">Measure to sort by; softmax and cosine may order differently.</param>
     /// <exception cref="ArgumentOutOfRangeException">There is no such column.</exception>
     public SimilarityTable SortedBy(int text, SimilarityMeasure measure = SimilarityMeasure.Softmax)
     {
@@ -106,10 +106,10 @@ public sealed class SimilarityTable
 
     /// <summary>The table as a PNG file, drawn at twice its size so that it is crisp on a projector.</summary>
     /// <param name="options">Language, title, model and measure.</param>
-    /// <exception cref="ArgumentException">The table is too large for a picture.</exception>
+    /// <exception cref="ArgumentException">The table is too large for an image.</exception>
     public byte[] ToPng(ReportOptions? options = null) => SimilarityPng.Render(this, options ?? new ReportOptions());
 
-    /// <summary>The table as comma-separated values (RFC 4180): heads, then a row per picture, six decimals.</summary>
+    /// <summary>The table as comma-separated values (RFC 4180): heads, then a row per image, six decimals.</summary>
     /// <param name="options">Language of the first head, and measure.</param>
     public string ToCsv(ReportOptions? options = null)
     {

@@ -111,7 +111,7 @@ internal static class SimilarityTerminal
         return lines;
     }
 
-    /// <summary>The beginning and the end of a long name, which are what tells file names apart.</summary>
+    /// <summary>Beginning and end of a long name, as these distinguish file names.</summary>
     private static string Shorten(string name, int width)
     {
         if (Columns(name) <= width) return name;

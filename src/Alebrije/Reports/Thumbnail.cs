@@ -2,10 +2,10 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Reports;
 
-/// <summary>Small versions of pictures, whole and undistorted, for tables and plots.</summary>
+/// <summary>Small versions of images, whole and undistorted, for tables and plots.</summary>
 internal static class Thumbnail
 {
-    /// <summary>The picture, made smaller so that it fits a square; never larger.</summary>
+    /// <summary>The image, made smaller so that it fits a square; never larger.</summary>
     public static RgbImage Fit(RgbImage image, int side)
     {
         var scale = Math.Min(1.0, (double)side / Math.Max(image.Width, image.Height));
@@ -13,7 +13,7 @@ internal static class Thumbnail
         return (width, height) == (image.Width, image.Height) ? image : image.Resize(width, height, ResizeFilter.Lanczos);
     }
 
-    /// <summary>Width and height of the picture when it fills a square of the given side.</summary>
+    /// <summary>Width and height of the image when it fills a square of the given side.</summary>
     public static (float Width, float Height) Size(RgbImage image, float side)
     {
         var longest = (float)Math.Max(image.Width, image.Height);

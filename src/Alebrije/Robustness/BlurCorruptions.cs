@@ -2,12 +2,12 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Robustness;
 
-/// <summary>What focus, glass and movement do.</summary>
+/// <summary>Defocus, glass and motion blur (ImageNet-C).</summary>
 internal static class BlurCorruptions
 {
     private static readonly (float Radius, float Edge)[] Disks = [(3, 0.1f), (4, 0.5f), (6, 0.5f), (8, 0.5f), (10, 0.5f)];
 
-    // ImageNet-C's rounds are 2, 1, 3, 2, 2, under which its second severity spoils less than its first.
+    // ImageNet-C's rounds are 2, 1, 3, 2, 2, under which its second severity corrupts less than its first.
     private static readonly (float Deviation, int Reach, int Rounds)[] Panes = [(0.7f, 1, 1), (0.9f, 2, 1), (1, 2, 2), (1.1f, 3, 2), (1.5f, 4, 2)];
 
     private static readonly (int Length, float Deviation)[] Movements = [(10, 3), (15, 5), (15, 8), (15, 12), (20, 15)];
@@ -25,7 +25,7 @@ internal static class BlurCorruptions
         return picture.Filter(taps).Smooth(edge);
     }
 
-    /// <summary>Neighbours change places, and both the picture before and the one after are smoothed.</summary>
+    /// <summary>Glass blur: neighbours are swapped, and the image is smoothed before and after.</summary>
     public static FloatPicture Glass(FloatPicture picture, int level, ref SeededRandom random)
     {
         var (deviation, reach, rounds) = (Panes[level].Deviation * picture.Unit, Panes[level].Reach * picture.Unit, Panes[level].Rounds);
@@ -48,7 +48,7 @@ internal static class BlurCorruptions
         return Along(picture, Movements[level].Length * picture.Unit, Movements[level].Deviation * picture.Unit, angle);
     }
 
-    /// <summary>The mean of the picture and of enlarged ones.</summary>
+    /// <summary>The mean of the image and of enlarged ones.</summary>
     public static FloatPicture Zoom(FloatPicture picture, int level)
     {
         var (step, end) = Zooms[level];
@@ -72,7 +72,7 @@ internal static class BlurCorruptions
     /// <summary>Smeared to one side of each point along a line.</summary>
     /// <param name="picture">Of any number of channels.</param>
     /// <param name="length">Length of the line in pixels.</param>
-    /// <param name="deviation">Deviation of the weights along it, in pixels.</param>
+    /// <param name="deviation">Standard deviation of the weights along it, in pixels.</param>
     /// <param name="degrees">Direction, 0 to the right.</param>
     public static FloatPicture Along(FloatPicture picture, float length, float deviation, double degrees)
     {

@@ -5,56 +5,56 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Robustness;
 
 /// <summary>
-/// Ways in which a picture is spoilt, after ImageNet-C (Hendrycks and Dietterich, 2019). Frost is left out, for it needs photographs of frost.
+/// Corruptions of ImageNet-C (Hendrycks and Dietterich, 2019). Frost is left out because it needs photographs of frost.
 /// </summary>
 public enum Corruption
 {
-    /// <summary>Noise of the sensor in low light: normal, on each channel of each pixel.</summary>
+    /// <summary>Sensor noise in low light: Gaussian, on each channel of each pixel.</summary>
     GaussianNoise,
 
-    /// <summary>Noise of counted light: Poisson.</summary>
+    /// <summary>Photon noise: Poisson.</summary>
     ShotNoise,
 
-    /// <summary>Salt and pepper: values that are lost, black or full.</summary>
+    /// <summary>Salt-and-pepper noise: values set to black or full.</summary>
     ImpulseNoise,
 
-    /// <summary>Out of focus: each point becomes a disk.</summary>
+    /// <summary>Defocus: convolution with a disk.</summary>
     DefocusBlur,
 
-    /// <summary>Seen through frosted glass: neighbours change places.</summary>
+    /// <summary>Glass blur: neighbouring pixels are swapped.</summary>
     GlassBlur,
 
-    /// <summary>The camera moves.</summary>
+    /// <summary>Blur of a moving camera.</summary>
     MotionBlur,
 
-    /// <summary>The camera comes nearer.</summary>
+    /// <summary>Blur of an approaching camera.</summary>
     ZoomBlur,
 
-    /// <summary>Flakes that fall.</summary>
+    /// <summary>Falling snowflakes.</summary>
     Snow,
 
-    /// <summary>Clouds before the picture.</summary>
+    /// <summary>Clouds over the image.</summary>
     Fog,
 
-    /// <summary>Too much light.</summary>
+    /// <summary>Increased brightness.</summary>
     Brightness,
 
-    /// <summary>Too little difference.</summary>
+    /// <summary>Reduced contrast.</summary>
     Contrast,
 
-    /// <summary>Small places are pushed and stretched.</summary>
+    /// <summary>Elastic transform: small regions are displaced and stretched.</summary>
     ElasticTransform,
 
-    /// <summary>Made smaller and larger again without smoothing.</summary>
+    /// <summary>Downsampling and upsampling without smoothing.</summary>
     Pixelate,
 
-    /// <summary>What JPEG's rounding loses.</summary>
+    /// <summary>JPEG compression artefacts.</summary>
     JpegCompression,
 }
 
 /// <summary>
-/// The corruptions as functions of bytes. Picture, seed and severity determine the result; lengths follow the shorter side, where 224 pixels take
-/// ImageNet-C's own. Constants are those of ImageNet-C (make_imagenet_c.py of hendrycks/robustness) except where a comment says otherwise.
+/// The corruptions as functions of bytes. Image, seed and severity determine the result; lengths scale with the shorter side and equal
+/// ImageNet-C's at 224 pixels. Constants are ImageNet-C's (make_imagenet_c.py of hendrycks/robustness) unless a comment gives others.
 /// </summary>
 public static class Corruptions
 {
@@ -67,12 +67,12 @@ public static class Corruptions
     /// <summary>"gaussian_noise", "jpeg_compression".</summary>
     public static string Name(this Corruption corruption) => JsonNamingPolicy.SnakeCaseLower.ConvertName(corruption.ToString());
 
-    /// <summary>Spoils a picture.</summary>
-    /// <param name="image">A picture of any size, kept as it is.</param>
-    /// <param name="corruption">How.</param>
+    /// <summary>Applies a corruption at a severity from 1 to 5.</summary>
+    /// <param name="image">An image of any size, kept as it is.</param>
+    /// <param name="corruption">Kind of corruption.</param>
     /// <param name="severity">1 to 5.</param>
-    /// <param name="seed">The same seed spoils the same picture in the same way.</param>
-    /// <returns>A picture of the same size.</returns>
+    /// <param name="seed">The same seed corrupts the same image in the same way.</param>
+    /// <returns>An image of the same size.</returns>
     /// <exception cref="ArgumentOutOfRangeException">A severity that does not exist.</exception>
     public static RgbImage Apply(RgbImage image, Corruption corruption, int severity, ulong seed = 0)
     {

@@ -4,7 +4,7 @@ using SkiaSharp;
 
 namespace Alebrije.Robustness;
 
-/// <summary>Light, contrast, place and resolution.</summary>
+/// <summary>Brightness, contrast, elastic transform, pixelation and JPEG compression (ImageNet-C).</summary>
 internal static class DigitalCorruptions
 {
     private static readonly float[] Lights = [0.1f, 0.2f, 0.3f, 0.4f, 0.5f];
@@ -12,13 +12,14 @@ internal static class DigitalCorruptions
     private static readonly int[] Qualities = [25, 18, 15, 10, 7];
     private static readonly float[] Sides = [0.6f, 0.5f, 0.4f, 0.3f, 0.25f];
 
-    // Deviation of the displacement, and size of the skew before it, as shares of the side. ImageNet-C's first two are wide smooth warps that shift more than its third, so severity
-    // would not rise; these are its local warp, smoothed by a hundredth of the side, and its skew, from weak to its strongest.
+    // Standard deviation of the displacement, and size of the skew before it, as shares of the side. ImageNet-C's first two are wide
+    // smooth warps that shift more than its third, so severity would not rise; these are its local warp, smoothed by a hundredth of the
+    // side, and its skew, from weak to its strongest.
     private static readonly float[] Pushes = [0.0015f, 0.0025f, 0.0036f, 0.0051f, 0.0088f];
     private static readonly float[] Skews = [0.004f, 0.008f, 0.012f, 0.016f, 0.02f];
     private const float Smoothness = 0.01f;
 
-    /// <summary>Adds to the value of each colour (HSV), whose hue and saturation stay.</summary>
+    /// <summary>Adds to the value of each colour (HSV); hue and saturation stay.</summary>
     public static FloatPicture Brightness(FloatPicture picture, int level)
     {
         for (var i = 0; i < picture.Values.Length; i += 3)
@@ -86,7 +87,7 @@ internal static class DigitalCorruptions
         return RgbImage.FromBytes(file.AsSpan());
     }
 
-    /// <summary>[height, width] smoothed random numbers of deviation 1.</summary>
+    /// <summary>Smoothed noise of standard deviation 1: [height, width].</summary>
     private static float[] Field(int width, int height, float smooth, ref SeededRandom random)
     {
         var field = new FloatPicture(width, height, 1);

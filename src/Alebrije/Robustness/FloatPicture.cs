@@ -2,7 +2,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Robustness;
 
-/// <summary>A picture of numbers, [height, width, channels], 0 black to 1 full; three channels, or one for a layer.</summary>
+/// <summary>An image of numbers, [height, width, channels], 0 black to 1 full; three channels, or one for a layer.</summary>
 internal sealed class FloatPicture
 {
     public FloatPicture(int width, int height, int channels = 3) => (Width, Height, Channels, Values) = (width, height, channels, new float[width * height * channels]);
@@ -17,10 +17,10 @@ internal sealed class FloatPicture
     public int Channels { get; }
     public float[] Values { get; }
 
-    /// <summary>Pixels of this picture for each of a picture whose shorter side has ImageNet-C's 224.</summary>
+    /// <summary>Pixels of this image for each of an image whose shorter side has ImageNet-C's 224.</summary>
     public float Unit => Math.Min(Width, Height) / 224f;
 
-    /// <summary>The value at a place between pixels, by its four neighbours; outside the border goes on.</summary>
+    /// <summary>Bilinear interpolation at a position between pixels; the border is replicated outside.</summary>
     public float At(float x, float y, int channel)
     {
         (x, y) = (Math.Clamp(x, 0, Width - 1), Math.Clamp(y, 0, Height - 1));
@@ -32,7 +32,7 @@ internal sealed class FloatPicture
         return ((1 - v) * above) + (v * below);
     }
 
-    /// <summary>The mean of places beside each pixel.</summary>
+    /// <summary>The mean over positions beside each pixel.</summary>
     /// <param name="taps">Offsets and weights; weights are divided by their sum.</param>
     public FloatPicture Filter(IReadOnlyList<(float X, float Y, float Weight)> taps)
     {
@@ -50,7 +50,7 @@ internal sealed class FloatPicture
         return filtered;
     }
 
-    /// <summary>Smoothed by a normal curve, out to three deviations; a deviation near 0 changes nothing.</summary>
+    /// <summary>Gaussian blur, cut off at three standard deviations; near 0 it changes nothing.</summary>
     public FloatPicture Smooth(float deviation)
     {
         if (deviation < 0.05f) return this;

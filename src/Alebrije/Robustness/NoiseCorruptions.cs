@@ -2,7 +2,7 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Robustness;
 
-/// <summary>Noise on each value of a picture.</summary>
+/// <summary>Noise on each value of an image.</summary>
 internal static class NoiseCorruptions
 {
     private static readonly float[] Deviations = [0.08f, 0.12f, 0.18f, 0.26f, 0.38f];

@@ -2,7 +2,7 @@ using SkiaSharp;
 
 namespace Alebrije.Robustness;
 
-/// <summary>A colour and a form for each classifier, told apart without colour too. Colours: Okabe and Ito, 2008.</summary>
+/// <summary>A colour and a form for each classifier, distinct without colour too. Colours: Okabe and Ito, 2008.</summary>
 internal static class RobustnessMarks
 {
     public static readonly string[] Colours = ["#0072b2", "#009e73", "#d55e00", "#cc79a7"];

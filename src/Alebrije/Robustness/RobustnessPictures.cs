@@ -5,15 +5,15 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Robustness;
 
-/// <summary>Pictures to learn from and others to be asked about.</summary>
+/// <summary>Training and test images of a study.</summary>
 /// <param name="Labels">Names of the classes.</param>
-/// <param name="Training">Plain pictures that a probe or a baseline may learn from.</param>
-/// <param name="Test">Pictures that nothing is fitted on.</param>
+/// <param name="Training">Plain images that a probe or a baseline may learn from.</param>
+/// <param name="Test">Images that nothing is fitted on.</param>
 public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyList<StudyPicture> Training, IReadOnlyList<StudyPicture> Test)
 {
     private const int WorldSide = 128;
 
-    /// <summary>Pairs of class and style that the default model's training left out; null where nothing is known.</summary>
+    /// <summary>Pairs of class and style that the default model's training left out; null if nothing is known.</summary>
     public Func<int, SceneStyle, bool>? IsHeldOut { get; init; }
 
     /// <summary>Concepts that are taken where none are named: things of many kinds, some of them alike.</summary>
@@ -22,15 +22,17 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
         "banana", "lemon", "strawberry", "pizza", "lion", "cat", "dog", "elephant", "penguin", "fish", "bus", "bicycle", "airplane", "guitar", "cactus", "house",
     ];
 
-    /// <summary>Draws plain pictures of single things on any background: for training as the world's training split does, for tests from its held-out one.</summary>
+    /// <summary>
+    /// Draws plain images of single things on any background; training ones from the world's training split, test ones held out.
+    /// </summary>
     /// <param name="world">The world.</param>
     /// <param name="concepts">At least two.</param>
-    /// <param name="training">Pictures of each concept to learn from, at least 1.</param>
-    /// <param name="test">Pictures of each concept to be asked about, at least 1.</param>
+    /// <param name="training">Training images of each concept, at least 1.</param>
+    /// <param name="test">Test images of each concept, at least 1.</param>
     /// <param name="seed">Seed of the scenes.</param>
-    /// <param name="language">Language of the labels, which are as captions say them: "a banana".</param>
-    /// <param name="side">Side of the pictures, 128 to 512.</param>
-    /// <exception cref="ArgumentException">Too few concepts or pictures.</exception>
+    /// <param name="language">Language of the labels, which carry articles as in captions: "a banana".</param>
+    /// <param name="side">Side of the images, 128 to 512.</param>
+    /// <exception cref="ArgumentException">Too few concepts or images.</exception>
     public static RobustnessPictures FromWorld(
         EmojiWorld world, IReadOnlyList<Concept> concepts, int training, int test, ulong seed = 0, Language language = Language.English, int side = WorldSide)
     {
@@ -53,16 +55,17 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
         }
     }
 
-    /// <summary>Reads a folder whose subfolders name the classes. Files are split in halves by a hash of their names, so that a file stays on its side.</summary>
+    /// <summary>Reads a folder whose subfolders name the classes. Files are split in halves by a hash of their names.</summary>
     /// <param name="folder">The folder.</param>
     /// <param name="labels">Subfolders to take, in this order; null takes all by name.</param>
-    /// <param name="side">Pictures are cropped to squares of this side.</param>
-    /// <param name="progress">Told how many are read, and how many there are.</param>
-    /// <param name="reader">Leaves out pictures that cannot be read; null turns pictures as their EXIF orientation asks and throws.</param>
-    /// <param name="cancellation">Stops between two pictures.</param>
+    /// <param name="side">Images are cropped to squares of this side.</param>
+    /// <param name="progress">Called with the numbers read and in total.</param>
+    /// <param name="reader">Leaves out images that cannot be read; null turns images by their EXIF orientation and throws.</param>
+    /// <param name="cancellation">Stops between two images.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
-    /// <exception cref="InvalidDataException">There are fewer than two classes, a label has no folder, or a class has fewer than two pictures.</exception>
-    /// <exception cref="ImageFormatException">A file is no picture, damaged, cut short or too large.</exception>
+    /// <exception cref="InvalidDataException">Fewer than two classes, a label without a folder, or a class with fewer than two
+    /// images.</exception>
+    /// <exception cref="ImageFormatException">A file is no image, damaged, cut short or too large.</exception>
     public static RobustnessPictures FromFolder(string folder, IReadOnlyList<string>? labels = null, int side = 224, Action<int, int>? progress = null, PictureReader? reader = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -93,7 +96,7 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
         PillowImage? Picture(string file) => reader is null ? PillowImage.Load(file).Upright() : reader.Read(file);
     }
 
-    /// <summary>The middle of a picture as a square.</summary>
+    /// <summary>The middle of an image as a square.</summary>
     internal static RgbImage Square(RgbImage image, int side)
     {
         var shorter = Math.Min(image.Width, image.Height);

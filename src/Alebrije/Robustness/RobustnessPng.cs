@@ -6,7 +6,9 @@ using SkiaSharp;
 
 namespace Alebrije.Robustness;
 
-/// <summary>A report on robustness as a picture: a row of marks for each condition, then one class under all of them with the answers.</summary>
+/// <summary>
+/// A robustness report as an image: a row of marks for each condition, then one class under all of them with the answers.
+/// </summary>
 internal static class RobustnessPng
 {
     private const float Margin = 28, Width = 1040, Row = 27, Names = 190, Counts = 54, Tile = 116, TileGap = 7, Side = 100;

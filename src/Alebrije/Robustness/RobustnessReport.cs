@@ -7,41 +7,41 @@ using Alebrije.Reports;
 
 namespace Alebrije.Robustness;
 
-/// <summary>How often pictures were named under one condition.</summary>
+/// <summary>Accuracy of the classifiers under one condition.</summary>
 /// <param name="Name"><c>plain</c>, a style or a corruption, in snake case.</param>
 /// <param name="Severities">Severities that the figures are the mean of; none for what has no severity.</param>
-/// <param name="Count">Pictures.</param>
-/// <param name="Accuracy">Share that each classifier named right, with its 95 % interval over pictures.</param>
+/// <param name="Count">Images.</param>
+/// <param name="Accuracy">Share that each classifier named right, with its 95 % interval over images.</param>
 public sealed record RobustnessCondition(string Name, IReadOnlyList<int> Severities, int Count, IReadOnlyList<Figure> Accuracy);
 
-/// <summary>One picture under one condition, and what the classifiers called it.</summary>
+/// <summary>One image under one condition, and the classifiers' predictions.</summary>
 /// <param name="Condition">Name of the condition.</param>
-/// <param name="Picture">The picture as it was shown.</param>
-/// <param name="Right">What it shows.</param>
-/// <param name="Answers">What each classifier called it.</param>
+/// <param name="Picture">The image as it was shown.</param>
+/// <param name="Right">True class.</param>
+/// <param name="Answers">Class predicted by each classifier.</param>
 public sealed record RobustnessExample(string Condition, RgbImage Picture, int Right, IReadOnlyList<int> Answers);
 
-/// <summary>The same pictures under many conditions, and how often classifiers still name them. The first condition is the one that others are compared with.</summary>
+/// <summary>Accuracy of classifiers on the same images under many conditions. The first condition is the baseline.</summary>
 /// <param name="Labels">Names of the classes.</param>
 /// <param name="Classifiers">Names of the classifiers: <c>zero_shot</c>, <c>probe</c>, <c>supervised</c>, or others.</param>
-/// <param name="Conditions">The conditions, plain pictures first.</param>
-/// <param name="Examples">One picture for each class and condition, where there is one.</param>
+/// <param name="Conditions">The conditions, plain images first.</param>
+/// <param name="Examples">One image for each class and condition, where there is one.</param>
 public sealed record RobustnessReport(
     IReadOnlyList<string> Labels, IReadOnlyList<string> Classifiers, IReadOnlyList<RobustnessCondition> Conditions, IReadOnlyList<RobustnessExample> Examples)
 {
     /// <summary>Name of the model, or null.</summary>
     public string? Model { get; init; }
 
-    /// <summary>The class whose pictures are shown in a row.</summary>
+    /// <summary>The class whose images are shown in a row.</summary>
     public int ShownClass { get; init; }
 
-    /// <summary>Styles alone, which have no severities; plain pictures and the pairs picked out of all styles are none of them.</summary>
+    /// <summary>Styles alone, which have no severities; plain images and the pairs picked out of all styles are none of them.</summary>
     internal IEnumerable<RobustnessCondition> Styles => Conditions.Skip(1).Where(c => c.Severities.Count == 0 && c.Name != RobustnessWords.HeldOut);
 
     internal IEnumerable<RobustnessCondition> Corruptions => Conditions.Where(c => c.Severities.Count > 0);
 
     /// <summary>
-    /// How far each classifier falls from plain pictures to the mean of the styles and to that of the corruptions, in one sentence.
+    /// Accuracy lost by each classifier from plain images to the mean of the styles and to that of the corruptions, in one sentence.
     /// </summary>
     /// <param name="language"><c>en</c> or <c>es</c>.</param>
     public string Sentence(string language = "en")
@@ -55,7 +55,9 @@ public sealed record RobustnessReport(
             conditions.ToArray() is { Length: > 0 } some ? Share(some.Average(c => c.Accuracy[k].Value)) : "–";
     }
 
-    /// <summary>A row for each condition and classifier: condition, severities, count, classifier, accuracy, low, high, drop (points below plain).</summary>
+    /// <summary>
+    /// A row for each condition and classifier: condition, severities, count, classifier, accuracy, low, high, drop (points).
+    /// </summary>
     public string ToCsv()
     {
         var csv = new StringBuilder();

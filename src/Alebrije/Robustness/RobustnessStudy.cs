@@ -5,17 +5,17 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Robustness;
 
-/// <summary>A picture and what it shows.</summary>
-/// <param name="Image">The picture, of any size.</param>
+/// <summary>An image and what it shows.</summary>
+/// <param name="Image">The image, of any size.</param>
 /// <param name="Class">Index of what it shows.</param>
 public sealed record StudyPicture(RgbImage Image, int Class);
 
-/// <summary>Classifiers that are asked together, for they may share work.</summary>
-/// <param name="Names">What each is called: <c>zero_shot</c>, <c>probe</c>, <c>supervised</c>.</param>
-/// <param name="Classify">Pictures to [classifiers][pictures] classes.</param>
+/// <summary>Classifiers that run together, as they may share work.</summary>
+/// <param name="Names">Their names: <c>zero_shot</c>, <c>probe</c>, <c>supervised</c>.</param>
+/// <param name="Classify">Images to [classifiers][images] classes.</param>
 public sealed record PictureClassifiers(IReadOnlyList<string> Names, Func<IReadOnlyList<RgbImage>, IReadOnlyList<int[]>> Classify);
 
-/// <summary>What a study shows.</summary>
+/// <summary>Options of a robustness study.</summary>
 public sealed record RobustnessOptions
 {
     /// <summary>Severities of the corruptions, each 1 to 5; of several the mean is taken.</summary>
@@ -24,13 +24,13 @@ public sealed record RobustnessOptions
     /// <summary>Seed of noise, shapes and flakes.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Side of the pictures that encoders look at: corruptions are made at that size, as ImageNet-C's are.</summary>
+    /// <summary>Side of the encoders' input images: corruptions are made at that size, as ImageNet-C's are.</summary>
     public int Side { get; init; } = 224;
 
-    /// <summary>The class whose pictures are shown under every condition.</summary>
+    /// <summary>The class whose images are shown under every condition.</summary>
     public int Shown { get; init; }
 
-    /// <summary>Pairs of class and style that get a condition of their own, for the model never saw them; null where nothing is known.</summary>
+    /// <summary>True for pairs of class and style unseen in training, which get a condition of their own; null if unknown.</summary>
     public Func<int, SceneStyle, bool>? IsHeldOut { get; init; }
 
     /// <summary>Name of the model, for the report.</summary>
@@ -38,7 +38,7 @@ public sealed record RobustnessOptions
 }
 
 /// <summary>
-/// The same pictures under styles and corruptions, and how often classifiers still name them: the lecture's bananas, and CLIP's fig. 13
+/// The same images under styles and corruptions, and how often classifiers still name them: the lecture's bananas, and CLIP's fig. 13
 /// (Radford et al., 2021, §3.3), on a user's own classes.
 /// </summary>
 public static class RobustnessStudy
@@ -53,14 +53,14 @@ public static class RobustnessStudy
 
     private static readonly SceneStyle[] Styles = [.. Enum.GetValues<SceneStyle>().Where(style => style != SceneStyle.Plain)];
 
-    /// <summary>Asks the classifiers under every condition.</summary>
-    /// <param name="pictures">Pictures that no classifier was fitted on, at least one.</param>
+    /// <summary>Runs the classifiers under every condition.</summary>
+    /// <param name="pictures">Images that no classifier was fitted on, at least one.</param>
     /// <param name="labels">Names of the classes.</param>
-    /// <param name="classifiers">Who is asked.</param>
+    /// <param name="classifiers">Classifiers to run.</param>
     /// <param name="options">Severities and seed; null takes the usual ones.</param>
-    /// <param name="progress">Told the condition that comes next, its number and how many there are.</param>
+    /// <param name="progress">Called with the next condition, its number and the total.</param>
     /// <param name="cancellation">Stops between conditions.</param>
-    /// <exception cref="ArgumentException">No pictures, or a severity that does not exist.</exception>
+    /// <exception cref="ArgumentException">No images, or a severity that does not exist.</exception>
     public static RobustnessReport Run(
         IReadOnlyList<StudyPicture> pictures, IReadOnlyList<string> labels, IReadOnlyList<PictureClassifiers> classifiers, RobustnessOptions? options = null,
         Action<string, int, int>? progress = null, CancellationToken cancellation = default)
@@ -122,7 +122,7 @@ public static class RobustnessStudy
             [.. names.Select((_, k) => Figure.Proportion((double)outcomes.Count(o => o.Answers[k] == o.Right) * count / outcomes.Count, count))]);
     }
 
-    /// <returns>[pictures][classifiers]</returns>
+    /// <returns>[images][classifiers]</returns>
     private static int[][] Ask(IReadOnlyList<PictureClassifiers> classifiers, IReadOnlyList<RgbImage> pictures)
     {
         var answers = classifiers.SelectMany(group => group.Classify(pictures)).ToArray();

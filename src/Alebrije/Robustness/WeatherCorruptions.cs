@@ -7,8 +7,8 @@ internal static class WeatherCorruptions
 {
     private static readonly (float Thickness, float Decay)[] Fogs = [(1.5f, 2), (2, 2), (2.5f, 1.7f), (2.5f, 1.5f), (3, 1.4f)];
 
-    // Mean, deviation and size of flakes, the value below which there is none, length and deviation of their fall, and what is left of the picture.
-    // ImageNet-C's second, (0.2, 0.3, 2, 0.5, 12, 4, 0.7), spoils more than its third; ours lies between the first and that.
+    // Mean, standard deviation and size of flakes, threshold, length and standard deviation of their fall, and weight of the image.
+    // ImageNet-C's second, (0.2, 0.3, 2, 0.5, 12, 4, 0.7), corrupts more than its third; ours lies between the first and that.
     private static readonly (float Mean, float Deviation, float Size, float Least, float Fall, float Spread, float Left)[] Snows =
     [
         (0.1f, 0.3f, 3, 0.5f, 10, 4, 0.8f), (0.1f, 0.3f, 3, 0.5f, 12, 4, 0.74f), (0.55f, 0.3f, 4, 0.9f, 12, 8, 0.7f),
@@ -48,7 +48,7 @@ internal static class WeatherCorruptions
             }
         flakes = BlurCorruptions.Along(flakes, snow.Fall * picture.Unit, snow.Spread * picture.Unit, random.Between(-135, -45));
 
-        // The same flakes turned by half a circle lie over themselves, and the picture goes towards a pale grey one.
+        // The same flakes turned by half a circle lie over themselves, and the image goes towards a pale grey one.
         for (var i = 0; i < width * height; i++)
         {
             var grey = (0.299f * picture.Values[3 * i]) + (0.587f * picture.Values[(3 * i) + 1]) + (0.114f * picture.Values[(3 * i) + 2]);
@@ -64,7 +64,8 @@ internal static class WeatherCorruptions
 
     /// <summary>Clouds by midpoint displacement on a torus (Fournier, Fussell and Carpenter, 1982), from 0 to 1.</summary>
     /// <param name="side">Side of the square, a power of two.</param>
-    /// <param name="decay">By whose square the displacement is divided from one scale to the next: ImageNet-C draws from -w to w, multiplies by w again, and divides w.</param>
+    /// <param name="decay">Its square divides the displacement at each finer scale: ImageNet-C draws from -w to w, multiplies by w again,
+    /// and divides w.</param>
     /// <param name="random">Source of the displacements.</param>
     /// <returns>[side, side]</returns>
     private static float[] Plasma(int side, float decay, ref SeededRandom random)

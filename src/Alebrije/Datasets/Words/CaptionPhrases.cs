@@ -1,6 +1,8 @@
 namespace Alebrije.Datasets.Words;
 
-/// <summary>The fixed parts of captions in one language. In patterns {0}, {1} and {2} are objects; for styles {0} is all that is shown.</summary>
+/// <summary>
+/// Fixed parts of captions in one language. In patterns {0}, {1} and {2} are objects; for styles {0} is the whole description.
+/// </summary>
 internal sealed record CaptionPhrases
 {
     public required string[] Frames { get; init; }

@@ -1,9 +1,9 @@
 namespace Alebrije.Datasets.Words;
 
 /// <summary>
-/// What CLDR's names lack for speaking naturally, a line per concept: <c>CLDR name | English terms | Spanish terms</c>. The first term is
-/// the name, the others are synonyms; <c>+</c> keeps CLDR's name in first place, <c>=</c> drops it altogether, and otherwise it stays as the
-/// last synonym. A term ending in <c>~</c> is a mass noun, in <c>!</c> a proper name; <c>/</c> gives a plural that the rules do not.
+/// Natural terms that CLDR's names lack, a line per concept: <c>CLDR name | English terms | Spanish terms</c>. The first term is
+/// the name, the others are synonyms; <c>+</c> keeps CLDR's name in first place, <c>=</c> drops it altogether, and otherwise it stays as
+/// the last synonym. A term ending in <c>~</c> is a mass noun, in <c>!</c> a proper name; <c>/</c> gives a plural that the rules do not.
 /// </summary>
 internal static partial class CuratedWords
 {

@@ -10,7 +10,7 @@ internal static partial class CuratedWords
 
     /// <summary>The names and synonyms, with their grammar marks, that a field stands for.</summary>
     /// <param name="field">A field of the table, or null.</param>
-    /// <param name="standard">CLDR's name, or null where CLDR has none.</param>
+    /// <param name="standard">CLDR's name, or null if CLDR has none.</param>
     public static IReadOnlyList<string> Expand(string? field, string? standard)
     {
         var terms = new List<string>();

@@ -66,7 +66,7 @@ internal static class Spanish
     /// <summary>"un león", "un águila", "una pequeña águila", "uvas", "pan".</summary>
     /// <param name="term">The noun phrase.</param>
     /// <param name="size">An adjective in masculine singular, or null.</param>
-    /// <param name="some">Whether plurals take "unos, unas".</param>
+    /// <param name="some">True if plurals take "unos, unas".</param>
     public static string Indefinite(Term term, string? size, bool some)
     {
         var phrase = term.Text;
@@ -137,7 +137,7 @@ internal static class Spanish
     private static bool IsPlural(string head) =>
         head.EndsWith('s') && head.Length > 3 && !SingularInS.Contains(head) && (!head.EndsWith("ís", StringComparison.Ordinal) || head == "esquís");
 
-    // Enough of a singular to ask for its gender.
+    // Enough of a singular to find its gender.
     private static string Singular(string head)
     {
         if (head.EndsWith("iones", StringComparison.Ordinal))

@@ -9,6 +9,7 @@ namespace Alebrije.Embeddings;
 /// Results of a long embedding run, one line an image, so that the same command resumes. An image whose length or time has
 /// changed is embedded again; a truncated line is dropped, and so is the whole journal if it belongs to another
 /// embedding space.
+/// </summary>
 public sealed class EmbeddingJournal : IDisposable
 {
     private const string FreshEnding = ".new";

@@ -9,6 +9,7 @@ namespace Alebrije.Embeddings;
 /// Embeddings as a Parquet table: kind (string), label (string), embedding (list of float), in row groups of a bounded size, with
 /// <c>alebrije.model</c>, <c>alebrije.dimensions</c> and <c>alebrije.preprocessing</c> as the file's metadata. Read by DuckDB, pandas
 /// and polars.
+/// </summary>
 internal static class EmbeddingParquet
 {
     private const int GroupRows = 8192;

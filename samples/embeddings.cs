@@ -27,8 +27,10 @@ var clip = services.GetRequiredService<IEmbeddingGenerator<AIContent, Embedding<
 
 var embeddings = await clip.GenerateAsync([picture, .. texts.Select(text => new TextContent(text))]);
 var space = EmbeddingSpaces.RequireOneSpace(embeddings);
-Console.WriteLine($"{space.Model}: {space.Dimensions} numbers an embedding, {embeddings.Usage?.InputTokenCount} tokens read; nearest to {picture.Name ?? args[0]}:");
-foreach (var (text, cosine) in texts.Select((text, i) => (text, embeddings[0].CosineSimilarity(embeddings[i + 1]))).OrderByDescending(pair => pair.Item2))
+Console.WriteLine($"{space.Model}: {space.Dimensions} numbers "
+    + $"an embedding, {embeddings.Usage?.InputTokenCount} tokens read; nearest to {picture.Name ?? args[0]}:");
+foreach (var (text, cosine) in texts.Select((text, i) => (text, embeddings[0].CosineSimilarity(embeddings[i + 1])))
+    .OrderByDescending(pair => pair.Item2))
     Console.WriteLine($"  {cosine,6:0.000}  {text}");
 
 static RgbImage Plain(byte red, byte green, byte blue) =>

@@ -51,7 +51,8 @@ internal sealed record Comparison(Spread Ours, Spread Theirs, Spread Ratio)
         }
 
         return new Comparison(
-            Spread.Of(seconds.Select(s => s.Ours)), Spread.Of(seconds.Select(s => s.Theirs)), Spread.Of(seconds.Select(s => s.Theirs / s.Ours)));
+            Spread.Of(seconds.Select(s => s.Ours)), Spread.Of(seconds.Select(s => s.Theirs)),
+            Spread.Of(seconds.Select(s => s.Theirs / s.Ours)));
     }
 
     private static double Time(Action<int> work, int round)

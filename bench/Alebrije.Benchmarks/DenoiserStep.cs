@@ -20,7 +20,8 @@ internal static class DenoiserStep
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var type = Processor.ScalarType(Precision.Auto);
-        using var folder = new SizedFolder("sd-step", """{ "_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"] }""");
+        using var folder = new SizedFolder("sd-step",
+            """{ "_class_name": "StableDiffusionPipeline", "unet": ["diffusers", "UNet2DConditionModel"] }""");
         folder.Network("unet", "UNet2DConditionModel", SizedPipelines.Sd15UNet);
         var opened = PipelineFolder.Open(folder.Path);
         using var plain = opened.Load<UNet2DConditionModel>("unet");
@@ -34,13 +35,16 @@ internal static class DenoiserStep
             difference = ((exact - fast).norm() / exact.norm()).ToDouble();
         }
 
-        var measured = Comparison.Run(rounds, _ => Step(ours, x.to(type), conditions.To(type)), _ => Step(plain, x, conditions), warmUps: 1);
-        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{get_num_threads()} threads, {type} against plain float32, {rounds} rounds"));
+        var measured = Comparison.Run(rounds, _ => Step(ours, x.to(type), conditions.To(type)),
+            _ => Step(plain, x, conditions), warmUps: 1);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"{get_num_threads()} threads, {type} against plain float32, {rounds} rounds"));
         Console.WriteLine($"ours  {measured.Ours} s\nplain {measured.Theirs} s\nratio {measured.Ratio}");
         var (speed, cost) = (MachineSpeed.Measure(type), NetworkCost.OfUNet(ours, ours.Config.BlockOutChannels.Length, 64 * 64, 77));
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"estimated: convolutions {2 * cost.Convolution / speed.Convolutions:F1} s, linear layers {2 * cost.Linear / speed.Products:F1} s, "
+            $"estimated: convolutions {2 * cost.Convolution / speed.Convolutions:F1} "
+                + $"s, linear layers {2 * cost.Linear / speed.Products:F1} s, "
                 + $"attention {2 * cost.Attention / speed.Attention:F1} s, calls {cost.Layers * speed.Call:F1} s"));
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"relative difference of the output: {difference:E1}"));
 

@@ -19,7 +19,8 @@ internal static class FolderOfJpegs
             foreach (var count in new[] { Pictures, 10 * Pictures })
             {
                 var result = FolderBenchmark.Run(null, paths, (Share, count == Pictures ? rounds : 0, count));
-                var ratio = double.IsNaN(result.Ratio) ? "" : $"x{result.Ratio:0.00} (p10-p90 {result.Low:0.00}-{result.High:0.00}) the serial fp32 way, least cosine {result.Cosine:0.000000}; ";
+                var ratio = double.IsNaN(result.Ratio) ? "" : $"x{result.Ratio:0.00} "
+                    + $"(p10-p90 {result.Low:0.00}-{result.High:0.00}) the serial fp32 way, least cosine {result.Cosine:0.000000}; ";
                 Console.WriteLine($"{count} pictures at {result.PerSecond:0.0} a second; {ratio}peak memory {result.PeakBytes >> 20} MiB");
             }
         }

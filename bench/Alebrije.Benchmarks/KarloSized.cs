@@ -37,12 +37,16 @@ internal static class KarloSized
     {
         TorchRuntime.Initialize();
         using var folder = new SizedFolder("karlo-sized", Index);
-        folder.Network("text_encoder", "CLIPTextModelWithProjection", """{ "_class_name": "CLIPTextModelWithProjection", "hidden_size": 768, "intermediate_size": 3072, "projection_dim": 768, "num_attention_heads": 12, "eos_token_id": 2 }""");
+        folder.Network("text_encoder", "CLIPTextModelWithProjection",
+            """{ "_class_name": "CLIPTextModelWithProjection", "hidden_size": 768, "intermediate_size": 3072, "projection_dim": 768, "num_attention_heads": 12, "eos_token_id": 2 }""");
         folder.Network("prior", "PriorTransformer", """{ "_class_name": "PriorTransformer" }""");
-        folder.Network("text_proj", "UnCLIPTextProjModel", """{ "_class_name": "UnCLIPTextProjModel", "clip_embeddings_dim": 768, "clip_extra_context_tokens": 4, "cross_attention_dim": 1536, "time_embed_dim": 1280 }""");
+        folder.Network("text_proj", "UnCLIPTextProjModel",
+            """{ "_class_name": "UnCLIPTextProjModel", "clip_embeddings_dim": 768, "clip_extra_context_tokens": 4, "cross_attention_dim": 1536, "time_embed_dim": 1280 }""");
         folder.Network("decoder", "UNet2DConditionModel", $"{{ {CommonUNet} }}");
-        foreach (var name in (string[])["super_res_first", "super_res_last"]) folder.Network(name, "UNet2DModel", $"{{ {CommonUpsampler} }}");
-        folder.Scheduler("prior_scheduler", Scheduler, """ "variance_type": "fixed_small_log", "prediction_type": "sample", "clip_sample_range": 5.0 """);
+        foreach (var name in (string[])["super_res_first", "super_res_last"])
+            folder.Network(name, "UNet2DModel", $"{{ {CommonUpsampler} }}");
+        folder.Scheduler("prior_scheduler", Scheduler,
+            """ "variance_type": "fixed_small_log", "prediction_type": "sample", "clip_sample_range": 5.0 """);
         folder.Scheduler("decoder_scheduler", Scheduler, """ "variance_type": "learned_range", "prediction_type": "epsilon" """);
         folder.Scheduler("super_res_scheduler", Scheduler, """ "variance_type": "fixed_small_log", "prediction_type": "epsilon" """);
         folder.Tokenizer("tokenizer");

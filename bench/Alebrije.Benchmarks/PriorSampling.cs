@@ -31,7 +31,8 @@ internal static class PriorSampling
         using var prior = new DiffusionPrior(network, Scheduler, ScalarType.Float32) { OwnsNetwork = false };
         // The weights are packed before the clock starts.
         prior.Denoise(new PriorText(Conditions(noise, 2), () => Conditions(noise, 2)), 1)(noise.Randn(1, 768), zeros(1)).Dispose();
-        Console.WriteLine($"PriorTransformer of {network.parameters().Sum(p => p.numel()) / 1e6:0} M parameters, {Steps} steps, guidance {Scale}, {get_num_threads()} thread");
+        Console.WriteLine($"PriorTransformer of {network.parameters().Sum(p => p.numel()) / 1e6:0} "
+            + $"M parameters, {Steps} steps, guidance {Scale}, {get_num_threads()} thread");
         Console.WriteLine($"{"text",-11}{"whole, s",12}{"prefix kept, s",16}{"again, s",11}{"ratio",9}{"difference",13}");
         foreach (var tokens in new[] { 77, 14 })
         {
@@ -45,7 +46,8 @@ internal static class PriorSampling
             var (kept, ours) = Time(() => Kept(prior, text));
             var (again, _) = Time(() => Kept(prior, text));
             Console.WriteLine(FormattableString.Invariant(
-                $"{tokens + " tokens",-11}{whole,12:0.0}{kept,16:0.0}{again,11:0.0}{whole / kept,9:0.0}{(reference - ours).abs().max().item<float>(),13:0.0e0}"));
+                $"{tokens + " tokens",-11}{whole,12:0.0}{kept,16:0.0}{again,11:0.0}{whole / kept,9:0.0}"
+                    + $"{(reference - ours).abs().max().item<float>(),13:0.0e0}"));
         }
     }
 

@@ -15,8 +15,14 @@ internal static class Program
         ["clip"] = ("CLIP of ViT-B/32's size, packed against plain fp32", ClipTowers.Run),
         ["folder"] = ("1,000 and 10,000 JPEGs, from files to embeddings", FolderOfJpegs.Run),
         ["prior"] = ("sampling of Karlo's prior, the text computed once against the whole sequence in every step", PriorSampling.Run),
-        ["karlo"] = ("one picture by random weights of Karlo's size, N steps of the decoder: memory and time beside their estimate; needs 7 GB of disk", KarloSized.Run),
-        ["sd15"] = ("one image by random weights of Stable Diffusion 1.5's size, N steps: time and memory beside their estimate; needs 3 GB of disk", SizedPipelines.Sd15),
+        ["karlo"] = (
+            "one picture by random weights of Karlo's size, N steps of "
+                + "the decoder: memory and time beside their estimate; needs 7 GB of disk",
+                KarloSized.Run),
+        ["sd15"] = (
+            "one image by random weights of Stable Diffusion 1.5's size, "
+                + "N steps: time and memory beside their estimate; needs 3 GB of disk",
+                SizedPipelines.Sd15),
         ["sdxl"] = ("the same of SDXL's size; needs 7 GB of disk", SizedPipelines.Sdxl),
         ["if"] = ("the same of DeepFloyd IF's first stage (M) with T5 XXL; needs 11 GB of disk", SizedPipelines.DeepFloyd),
         ["sd-step"] = ("a guided step of Stable Diffusion 1.5 at 512 x 512 against plain float32, N rounds", DenoiserStep.Run),
@@ -27,7 +33,8 @@ internal static class Program
     {
         var rounds = UsualRounds;
         if (arguments is not ([_] or [_, "--rounds", _]) || !Benchmarks.TryGetValue(arguments[0], out var benchmark)
-            || (arguments.Length == 3 && (!int.TryParse(arguments[2], out rounds) || rounds < (Long.Contains(arguments[0]) ? 1 : Comparison.FewestRounds))))
+            || (arguments.Length == 3
+                && (!int.TryParse(arguments[2], out rounds) || rounds < (Long.Contains(arguments[0]) ? 1 : Comparison.FewestRounds))))
         {
             Console.Error.WriteLine($"Usage: Alebrije.Benchmarks NAME [--rounds N], N at least {Comparison.FewestRounds}; names are:");
             foreach (var (name, (what, _)) in Benchmarks) Console.Error.WriteLine($"  {name,-12}{what}");

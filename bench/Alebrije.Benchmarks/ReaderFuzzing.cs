@@ -15,7 +15,8 @@ internal static class ReaderFuzzing
         foreach (var target in ReaderFuzz.Targets(Path.Combine(Repository.Root, "tests", "Alebrije.Tests", "Fixtures")))
         {
             var result = ReaderFuzz.Run(target, seed, rounds, TimeSpan.MaxValue);
-            Console.WriteLine($"{target.Name,-20} {result.Read,8} read {result.Refused,8} refused   at most {result.MostBytes / 1048576.0:0.0} MiB for one file");
+            Console.WriteLine($"{target.Name,-20} {result.Read,8} read "
+                + $"{result.Refused,8} refused   at most {result.MostBytes / 1048576.0:0.0} MiB for one file");
         }
     }
 }

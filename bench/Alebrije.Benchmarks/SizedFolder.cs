@@ -36,7 +36,8 @@ internal sealed class SizedFolder : IDisposable
     {
         var path = Directory.CreateDirectory(System.IO.Path.Combine(Path, name)).FullName;
         File.WriteAllText(System.IO.Path.Combine(path, "config.json"), config);
-        var stem = className.StartsWith("CLIP", StringComparison.Ordinal) || className.StartsWith("T5", StringComparison.Ordinal) ? "model" : "diffusion_pytorch_model";
+        var stem = className.StartsWith("CLIP", StringComparison.Ordinal)
+            || className.StartsWith("T5", StringComparison.Ordinal) ? "model" : "diffusion_pytorch_model";
         var shards = new List<List<KeyValuePair<string, long[]>>> { new() };
         long numbers = 0;
         foreach (var tensor in ComponentCatalog.Names(className, path))
@@ -51,16 +52,19 @@ internal sealed class SizedFolder : IDisposable
         for (var i = 0; i < shards.Count; i++)
         {
             using var scope = NewDisposeScope();
-            var file = shards.Count == 1 ? $"{stem}.safetensors" : string.Create(CultureInfo.InvariantCulture, $"{stem}-{i + 1:D5}-of-{shards.Count:D5}.safetensors");
+            var file = shards.Count == 1 ? $"{stem}.safetensors" : string.Create(CultureInfo.InvariantCulture,
+                $"{stem}-{i + 1:D5}-of-{shards.Count:D5}.safetensors");
             // Norms have weights of 1, so that activations stay finite; everything else is small.
-            var weights = shards[i].ToDictionary(shape => shape.Key, shape => shape.Value.Length < 2 && shape.Key.EndsWith("weight", StringComparison.Ordinal)
+            var weights = shards[i].ToDictionary(shape => shape.Key,
+                shape => shape.Value.Length < 2 && shape.Key.EndsWith("weight", StringComparison.Ordinal)
                 ? ones(shape.Value, ScalarType.Float16) : randn(shape.Value).mul(0.02).to(ScalarType.Float16));
             SafeTensorsWriter.Write(System.IO.Path.Combine(path, file), weights, new Dictionary<string, string> { ["format"] = "pt" });
             foreach (var key in weights.Keys) map[key] = file;
         }
 
         if (shards.Count > 1)
-            File.WriteAllText(System.IO.Path.Combine(path, $"{stem}.safetensors.index.json"), JsonSerializer.Serialize(new { metadata = new { total_size = 0 }, weight_map = map }));
+            File.WriteAllText(System.IO.Path.Combine(path, $"{stem}.safetensors.index.json"),
+                JsonSerializer.Serialize(new { metadata = new { total_size = 0 }, weight_map = map }));
 
         bool Begin()
         {
@@ -73,16 +77,20 @@ internal sealed class SizedFolder : IDisposable
     public void Scheduler(string name, string className, string values)
     {
         var path = Directory.CreateDirectory(System.IO.Path.Combine(Path, name)).FullName;
-        File.WriteAllText(System.IO.Path.Combine(path, "scheduler_config.json"), $$"""{ "_class_name": "{{className}}", "num_train_timesteps": 1000, {{values}} }""");
+        File.WriteAllText(System.IO.Path.Combine(path, "scheduler_config.json"),
+            $$"""{ "_class_name": "{{className}}", "num_train_timesteps": 1000, {{values}} }""");
     }
 
     /// <summary>Copies mini's vocabulary: any will do, only the length of its rows counts.</summary>
     public void Tokenizer(string name)
     {
-        var (source, target) = (System.IO.Path.Combine(Alebrije.Catalog.ModelCatalog.Create().Find("mini"), "tokenizer"), Directory.CreateDirectory(System.IO.Path.Combine(Path, name)).FullName);
-        foreach (var file in Directory.GetFiles(source)) File.Copy(file, System.IO.Path.Combine(target, System.IO.Path.GetFileName(file)), overwrite: true);
+        var (source, target) = (System.IO.Path.Combine(Alebrije.Catalog.ModelCatalog.Create().Find("mini"), "tokenizer"),
+            Directory.CreateDirectory(System.IO.Path.Combine(Path, name)).FullName);
+        foreach (var file in Directory.GetFiles(source))
+            File.Copy(file, System.IO.Path.Combine(target, System.IO.Path.GetFileName(file)), overwrite: true);
         var config = System.IO.Path.Combine(target, "tokenizer_config.json");
-        File.WriteAllText(config, File.ReadAllText(config).Replace("\"model_max_length\": 32", "\"model_max_length\": 77", StringComparison.Ordinal));
+        File.WriteAllText(config,
+            File.ReadAllText(config).Replace("\"model_max_length\": 32", "\"model_max_length\": 77", StringComparison.Ordinal));
     }
 
     /// <summary>Draws an image and prints the estimates of time and memory beside what it took.</summary>
@@ -97,10 +105,12 @@ internal sealed class SizedFolder : IDisposable
         var spent = Stopwatch.StartNew();
         var result = pipeline.Generate(request);
         var (seconds, peak) = (spent.Elapsed.TotalSeconds, PeakMemory.Bytes());
-        Say($"stages: {string.Join(", ", result.Seconds.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value:F1} s")))}");
+        var stages = result.Seconds.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value:F1} s"));
+        Say($"stages: {string.Join(", ", stages)}");
         Say($"image: {result.Image.Width} x {result.Image.Height}, {pipeline.Precision.Decoder}");
         Say($"time: estimated {estimate.Seconds:F0} s, took {seconds:F0} s ({(estimate.Seconds / seconds) - 1:+0.0%;-0.0%})");
-        Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} GB, took {peak / 1e9:F2} GB ({((double)estimate.PeakBytes / peak) - 1:+0.0%;-0.0%})");
+        Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} "
+            + $"GB, took {peak / 1e9:F2} GB ({((double)estimate.PeakBytes / peak) - 1:+0.0%;-0.0%})");
         foreach (var note in result.Notes) Say($"{note.Sentence}");
     }
 

@@ -30,7 +30,8 @@ internal static class SizedPipelines
           "encoder_hid_dim": 4096, "encoder_hid_dim_type": "text_proj", "in_channels": 3, "out_channels": 6, "layers_per_block": 3, "resnet_time_scale_shift": "scale_shift", "sample_size": 64 }
         """;
 
-    private const string Latents = """ "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": false, "set_alpha_to_one": false, "steps_offset": 1 """;
+    private const string Latents =
+        """ "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "clip_sample": false, "set_alpha_to_one": false, "steps_offset": 1 """;
 
     private const string Vae = """
         { "_class_name": "AutoencoderKL", "block_out_channels": [128, 256, 512, 512], "down_block_types": ["DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D", "DownEncoderBlock2D"],
@@ -56,13 +57,15 @@ internal static class SizedPipelines
     {
         TorchRuntime.Initialize();
         using var folder = new SizedFolder("sdxl-sized", Index(
-            "StableDiffusionXLPipeline", "CLIPTextModel", """ "tokenizer_2": ["transformers", "CLIPTokenizer"], "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"], "force_zeros_for_empty_prompt": true, """));
+            "StableDiffusionXLPipeline", "CLIPTextModel",
+            """ "tokenizer_2": ["transformers", "CLIPTokenizer"], "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"], "force_zeros_for_empty_prompt": true, """));
         foreach (var name in (string[])["tokenizer", "tokenizer_2"]) folder.Tokenizer(name);
         folder.Network("text_encoder", "CLIPTextModel", Text(768, 3072, 12, 12, "quick_gelu"));
         folder.Network("text_encoder_2", "CLIPTextModelWithProjection", Text(1280, 5120, 32, 20, "gelu"));
         folder.Network("unet", "UNet2DConditionModel", XlUNet);
         folder.Network("vae", "AutoencoderKL", Vae.Replace("SIDE", "1024", StringComparison.Ordinal));
-        folder.Scheduler("scheduler", "EulerDiscreteScheduler", """ "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1 """);
+        folder.Scheduler("scheduler", "EulerDiscreteScheduler",
+            """ "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "steps_offset": 1 """);
         folder.Draw(Request(steps));
     }
 
@@ -74,12 +77,14 @@ internal static class SizedPipelines
             { "_class_name": "IFPipeline", "scheduler": ["diffusers", "DDPMScheduler"], "text_encoder": ["transformers", "T5EncoderModel"], "tokenizer": ["transformers", "T5Tokenizer"], "unet": ["diffusers", "UNet2DConditionModel"] }
             """);
         var tokenizer = Directory.CreateDirectory(Path.Combine(folder.Path, "tokenizer")).FullName;
-        File.Copy(Path.Combine("tests", "Alebrije.Tests", "Fixtures", "unigram-text", "unigram-identity.model"), Path.Combine(tokenizer, "spiece.model"), overwrite: true);
+        File.Copy(Path.Combine("tests", "Alebrije.Tests", "Fixtures", "unigram-text", "unigram-identity.model"),
+            Path.Combine(tokenizer, "spiece.model"), overwrite: true);
         folder.Network("text_encoder", "T5EncoderModel", """
             { "architectures": ["T5EncoderModel"], "vocab_size": 32128, "d_model": 4096, "d_kv": 64, "d_ff": 10240, "num_layers": 24, "num_heads": 64, "feed_forward_proj": "gated-gelu", "is_gated_act": true, "dense_act_fn": "gelu_new" }
             """);
         folder.Network("unet", "UNet2DConditionModel", IfUNet);
-        folder.Scheduler("scheduler", "DDPMScheduler", """ "beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "squaredcos_cap_v2", "thresholding": true, "sample_max_value": 1.5, "dynamic_thresholding_ratio": 0.95, "variance_type": "learned_range" """);
+        folder.Scheduler("scheduler", "DDPMScheduler",
+            """ "beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "squaredcos_cap_v2", "thresholding": true, "sample_max_value": 1.5, "dynamic_thresholding_ratio": 0.95, "variance_type": "learned_range" """);
         folder.Draw(Request(steps));
     }
 

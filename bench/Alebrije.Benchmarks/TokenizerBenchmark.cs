@@ -14,7 +14,8 @@ internal static partial class TokenizerBenchmark
     {
         var (ours, theirs) = (ClipTokenizer.OpenAi(), Theirs());
         Console.WriteLine($"{rounds} rounds, both in turns; microseconds a text and ratio: median (p10-p90)");
-        Console.WriteLine($"{"texts",-28}{"number",8}{"tokens",8}{"same ids",10}{"ours",20}{"Microsoft.ML",24}{"ratio",22}{"bytes a text, both",22}");
+        Console.WriteLine($"{"texts",-28}{"number",8}{"tokens",8}{"same ids",10}{"ours",20}"
+            + $"{"Microsoft.ML",24}{"ratio",22}{"bytes a text, both",22}");
         foreach (var set in TokenizerTexts.All(rounds + 8))
         {
             var texts = set.Rounds[0];
@@ -24,7 +25,9 @@ internal static partial class TokenizerBenchmark
             var result = Comparison.Run(rounds, round => Ours(set.Of(round), repeats), round => Other(set.Of(round), repeats));
             var scale = 1e6 / (texts.Count * repeats);
             Console.WriteLine(FormattableString.Invariant(
-                $"{set.Name,-28}{texts.Count,8}{ids.Average(row => row.Length),8:0.0}{same,10}{Scaled(result.Ours, scale),20}{Scaled(result.Theirs, scale),24}{result.Ratio,22}{Allocated(() => Ours(texts, 1)) / texts.Count,12} {Allocated(() => Other(texts, 1)) / texts.Count,8}"));
+                $"{set.Name,-28}{texts.Count,8}{ids.Average(row => row.Length),8:0.0}{same,10}"
+                    + $"{Scaled(result.Ours, scale),20}{Scaled(result.Theirs, scale),24}{result.Ratio,22}"
+                        + $"{Allocated(() => Ours(texts, 1)) / texts.Count,12} {Allocated(() => Other(texts, 1)) / texts.Count,8}"));
         }
 
         void Ours(IReadOnlyList<string> texts, int repeats)
@@ -59,8 +62,10 @@ internal static partial class TokenizerBenchmark
     private static BpeTokenizer Theirs()
     {
         var vocabulary = BpeVocabulary.OpenAi();
-        var specials = new Dictionary<string, int> { ["<|startoftext|>"] = vocabulary.Tokens.Count - 2, ["<|endoftext|>"] = vocabulary.Tokens.Count - 1 };
-        return BpeTokenizer.Create(new BpeOptions(vocabulary.Tokens.Select((token, id) => KeyValuePair.Create(token, id)).DistinctBy(pair => pair.Key))
+        var specials = new Dictionary<string, int> { ["<|startoftext|>"] = vocabulary.Tokens.Count - 2,
+            ["<|endoftext|>"] = vocabulary.Tokens.Count - 1 };
+        return BpeTokenizer.Create(
+            new BpeOptions(vocabulary.Tokens.Select((token, id) => KeyValuePair.Create(token, id)).DistinctBy(pair => pair.Key))
         {
             Merges = vocabulary.Merges.Select(merge => $"{merge.Left} {merge.Right}"),
             ByteLevel = true,

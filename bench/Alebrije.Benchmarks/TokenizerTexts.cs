@@ -23,7 +23,8 @@ internal static class TokenizerTexts
         if (new WorldFiles().Missing().Count == 0)
         {
             var world = EmojiWorld.Open();
-            string[] captions = [.. Enumerable.Range(0, Captions).Select(i => world.Caption(world.Scene(Seed, i), i % 4 == 3 ? Language.Spanish : Language.English))];
+            string[] captions = [.. Enumerable.Range(0, Captions)
+                .Select(i => world.Caption(world.Scene(Seed, i), i % 4 == 3 ? Language.Spanish : Language.English))];
             string[] english = [.. captions.Where((_, i) => i % 4 != 3)], spanish = [.. captions.Where((_, i) => i % 4 == 3)];
             yield return new TextSet("captions, English", [english]);
             yield return new TextSet("captions, English, long", [Join(english)]);
@@ -33,7 +34,8 @@ internal static class TokenizerTexts
         }
         else
         {
-            Console.Error.WriteLine("Captions of EmojiWorld are left out: apt-get install fonts-noto-color-emoji unicode-cldr-core unicode-data.");
+            Console.Error.WriteLine(
+                "Captions of EmojiWorld are left out: apt-get install fonts-noto-color-emoji unicode-cldr-core unicode-data.");
         }
 
         yield return new TextSet("new words in every round", [.. Enumerable.Range(0, rounds).Select(NewWords)]);
@@ -41,12 +43,14 @@ internal static class TokenizerTexts
 
     private static string[] ZeroShotPrompts()
     {
-        var all = ZeroShotSet.All.SelectMany(set => set.Classes.SelectMany(name => set.Templates.Select(template => template.Replace("{}", name, StringComparison.Ordinal)))).ToArray();
+        var all = ZeroShotSet.All.SelectMany(set => set.Classes.SelectMany(name =>
+            set.Templates.Select(template => template.Replace("{}", name, StringComparison.Ordinal)))).ToArray();
         var step = Math.Max(1, all.Length / Prompts);
         return [.. all.Where((_, i) => i % step == 0).Take(Prompts)];
     }
 
-    private static string[] Join(IReadOnlyList<string> texts) => [.. texts.Chunk(Joined).Select(few => string.Join(". ", few.Select(text => text.TrimEnd('.'))))];
+    private static string[] Join(IReadOnlyList<string> texts) =>
+        [.. texts.Chunk(Joined).Select(few => string.Join(". ", few.Select(text => text.TrimEnd('.'))))];
 
     /// <summary>As captions come from web pages: curly quotes, entities, emoji, capitals with accents; the other side does not clean them.</summary>
     private static string Untidy(string caption, int place) => (place % 4) switch
@@ -60,7 +64,8 @@ internal static class TokenizerTexts
     /// <summary>Eight invented words of two to four syllables a text: nothing to remember, BPE itself.</summary>
     private static string[] NewWords(int round)
     {
-        string[] syllables = ["ka", "lu", "men", "tor", "zi", "pra", "osh", "bel", "qui", "dra", "fen", "gol", "ynt", "wes", "jar", "xio", "cre", "hum", "vath", "plo"];
+        string[] syllables = ["ka", "lu", "men", "tor", "zi", "pra",
+            "osh", "bel", "qui", "dra", "fen", "gol", "ynt", "wes", "jar", "xio", "cre", "hum", "vath", "plo"];
         var random = new Random((int)Seed + round);
         return [.. Enumerable.Range(0, NewTexts).Select(_ => string.Join(' ', Enumerable.Range(0, 8).Select(_ =>
             string.Concat(Enumerable.Range(0, random.Next(3, 6)).Select(_ => syllables[random.Next(syllables.Length)])))))];

@@ -19,7 +19,8 @@ internal static class CommandLineApp
     /// <param name="input">Reader for <c>-</c>; null is standard input.</param>
     /// <param name="defaults">File of the user's defaults; null is that of this user.</param>
     /// <returns>The exit status.</returns>
-    public static async Task<int> RunAsync(string[] args, TextWriter output, TextWriter error, TextReader? input = null, string? defaults = null)
+    public static async Task<int> RunAsync(string[] args, TextWriter output,
+        TextWriter error, TextReader? input = null, string? defaults = null)
     {
         ArgumentNullException.ThrowIfNull(args);
         var (terminal, words) = (new Terminal(output, error, input ?? Console.In), new Words(CommonOptions.LanguageOf(args)));
@@ -78,7 +79,8 @@ internal static class CommandLineApp
         try
         {
             // No time limit: a training run that is being stopped may need a while to save its checkpoint.
-            var invocation = new InvocationConfiguration { Output = output, Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
+            var invocation = new InvocationConfiguration { Output = output,
+                Error = error, EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null };
             return await parsed.InvokeAsync(invocation, stop.Token);
         }
         catch (Exception e) when (e.GetBaseException() is OperationCanceledException)
@@ -144,7 +146,8 @@ internal static class CommandLineApp
     }
 
     private static Exception Cause(Exception exception) =>
-        exception is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException ? exception.GetBaseException() : exception;
+        exception is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException
+        ? exception.GetBaseException() : exception;
 
     /// <summary>Capitalises a sentence; names and paths are not changed.</summary>
     private static string Capitalised(string text) =>

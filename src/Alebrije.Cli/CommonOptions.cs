@@ -9,10 +9,13 @@ namespace Alebrije.Cli;
 /// <summary>Options of all verbs.</summary>
 internal static class CommonOptions
 {
-    public static readonly Option<string> Model = new("--model") { HelpName = "NAME|PATH", DefaultValueFactory = _ => "mini", Recursive = true };
+    public static readonly Option<string> Model = new("--model") { HelpName = "NAME|PATH",
+        DefaultValueFactory = _ => "mini", Recursive = true };
     public static readonly Option<ulong?> Seed = new("--seed") { HelpName = "N", Recursive = true, CustomParser = SeedOf };
-    public static readonly Option<string> Device = new("--device") { HelpName = "auto|cpu|cuda[:n]", DefaultValueFactory = _ => "auto", Recursive = true };
-    public static readonly Option<string> PrecisionName = new("--precision") { HelpName = "auto|fp32|bf16|int8", DefaultValueFactory = _ => "auto", Recursive = true };
+    public static readonly Option<string> Device = new("--device") { HelpName = "auto|cpu|cuda[:n]",
+        DefaultValueFactory = _ => "auto", Recursive = true };
+    public static readonly Option<string> PrecisionName = new("--precision") { HelpName = "auto|fp32|bf16|int8",
+        DefaultValueFactory = _ => "auto", Recursive = true };
     public static readonly Option<int?> Threads = new("--threads") { HelpName = "N", Recursive = true };
     public static readonly Option<string?> Language = new("--lang") { HelpName = "en|es", Recursive = true };
     public static readonly Option<bool> Json = new("--json") { Recursive = true };
@@ -29,12 +32,14 @@ internal static class CommonOptions
         Language.AcceptOnlyFromAmong("en", "es");
         Threads.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int?>() is < 1 or > 1024) result.AddError(Words.Of(result)["usage.whole-number-between", "--threads", 1, 1024]);
+            if (result.GetValueOrDefault<int?>() is < 1 or > 1024)
+                result.AddError(Words.Of(result)["usage.whole-number-between", "--threads", 1, 1024]);
         });
         Device.Validators.Add(result =>
         {
             var value = result.GetValueOrDefault<string>();
-            if (value is not ("auto" or "cpu" or "cuda") && !(value?.StartsWith("cuda:", StringComparison.Ordinal) == true && int.TryParse(value[5..], out var n) && n >= 0))
+            if (value is not ("auto" or "cpu" or "cuda")
+                && !(value?.StartsWith("cuda:", StringComparison.Ordinal) == true && int.TryParse(value[5..], out var n) && n >= 0))
                 result.AddError(Words.Of(result)["usage.device-unknown", value]);
         });
     }
@@ -68,7 +73,8 @@ internal static class CommonOptions
     {
         for (var i = 0; i < args.Count && args[i] != "--"; i++)
         {
-            var (name, value) = args[i].Split('=', 2) is [var left, var right] ? (left, right) : (args[i], i + 1 < args.Count ? args[i + 1] : "");
+            var (name, value) = args[i].Split('=', 2) is [var left, var right]
+                ? (left, right) : (args[i], i + 1 < args.Count ? args[i + 1] : "");
             if (name == Language.Name && value is "en" or "es") return value;
         }
 

@@ -8,7 +8,8 @@ internal static partial class LibraryErrors
 {
     private static readonly Lazy<(Regex Pattern, string Spanish, int Holes)[]> Known = new(() =>
     [
-        .. Translations.Errors.Select(error => (new Regex(Pattern(error.En), RegexOptions.CultureInvariant), error.Es, Hole().Count(error.En))),
+        .. Translations.Errors.Select(error =>
+            (new Regex(Pattern(error.En), RegexOptions.CultureInvariant), error.Es, Hole().Count(error.En))),
     ]);
 
     /// <summary>A sentence in the language; values within it are translated too if they have a translation.</summary>
@@ -19,14 +20,18 @@ internal static partial class LibraryErrors
         foreach (var (pattern, spanish, holes) in Known.Value)
         {
             if (pattern.Match(sentence) is not { Success: true } match) continue;
-            return string.Format(CultureInfo.InvariantCulture, spanish, [.. Enumerable.Range(0, holes).Select(i => (object)Spanish(match.Groups[$"hole{i}"].Value))]);
+            return string.Format(CultureInfo.InvariantCulture, spanish,
+                [.. Enumerable.Range(0, holes).Select(i => (object)Spanish(match.Groups[$"hole{i}"].Value))]);
         }
 
         return sentence;
     }
 
     /// <summary>"{0} is empty" as a pattern.</summary>
-    private static string Pattern(string english) => $"^{Hole().Replace(Regex.Escape(english).Replace(@"\{", "{", StringComparison.Ordinal), hole => $"(?<hole{hole.Groups["number"].Value}>.+?)")}$";
+    private static string Pattern(string english) =>
+        "^" + Hole().Replace(
+            Regex.Escape(english).Replace(@"\{", "{", StringComparison.Ordinal),
+            hole => $"(?<hole{hole.Groups["number"].Value}>.+?)") + "$";
 
     [GeneratedRegex(@"\{(?<number>[0-9])\}")]
     private static partial Regex Hole();

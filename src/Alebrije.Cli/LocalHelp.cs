@@ -62,7 +62,8 @@ internal sealed partial class LocalHelp : SynchronousCommandLineAction
         return 0;
     }
 
-    private static string VerbOf(CommandResult command) => command.Parent is CommandResult parent ? $"{VerbOf(parent)} {command.Command.Name}".Trim() : "";
+    private static string VerbOf(CommandResult command) =>
+        command.Parent is CommandResult parent ? $"{VerbOf(parent)} {command.Command.Name}".Trim() : "";
 
     private string Translated(string mark) => mark switch
     {
@@ -77,6 +78,7 @@ internal sealed partial class LocalHelp : SynchronousCommandLineAction
         _ => words["help.required"],
     };
 
-    [GeneratedRegex(@"^(Description|Usage|Arguments|Options|Commands):|\[options\]|\[command\]|\[default: |\(REQUIRED\)", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^(Description|Usage|Arguments|Options|Commands):|\[options\]|\[command\]|\[default: |\(REQUIRED\)",
+        RegexOptions.Multiline)]
     private static partial Regex Marks();
 }

@@ -23,7 +23,8 @@ internal static class StoppedRun
     }
 
     /// <inheritdoc cref="Guard{T}(Terminal, Words, bool, Func{object}, Func{T})"/>
-    public static void Guard(Terminal terminal, Words words, bool json, Func<object?> finished, Action work) => Guard(terminal, words, json, finished, () =>
+    public static void Guard(Terminal terminal, Words words, bool json, Func<object?> finished, Action work) =>
+        Guard(terminal, words, json, finished, () =>
     {
         work();
         return true;

@@ -17,7 +17,8 @@ internal static class TableWidths
     /// <param name="width">Columns of the terminal.</param>
     /// <param name="isNumber">True for columns of numbers, which are never broken.</param>
     /// <returns>Width of every column, without its padding, and of the whole table.</returns>
-    public static (int[] Columns, int Table) Of(IAnsiConsole console, IReadOnlyList<IReadOnlyList<string>> rows, int width, Func<int, bool> isNumber)
+    public static (int[] Columns, int Table) Of(IAnsiConsole console,
+        IReadOnlyList<IReadOnlyList<string>> rows, int width, Func<int, bool> isNumber)
     {
         var options = RenderOptions.Create(console);
         var count = rows[0].Count;
@@ -27,7 +28,8 @@ internal static class TableWidths
             for (var i = 0; i < count; i++)
             {
                 var measured = ((IRenderable)new Text(row[i])).Measure(options, int.MaxValue / 2);
-                (least[i], most[i]) = (Math.Max(least[i], isNumber(i) && number > 0 ? measured.Max : measured.Min), Math.Max(most[i], measured.Max));
+                (least[i], most[i]) = (Math.Max(least[i], isNumber(i) && number > 0 ? measured.Max : measured.Min),
+                    Math.Max(most[i], measured.Max));
             }
         }
 

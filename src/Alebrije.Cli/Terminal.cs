@@ -30,7 +30,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
     /// <summary>Columns of the terminal, 100 if it is none.</summary>
-    public int Width { get; } = !ReferenceEquals(output, Console.Out) || Console.IsOutputRedirected ? 100 : Math.Max(40, Console.WindowWidth);
+    public int Width { get; } = !ReferenceEquals(output, Console.Out)
+        || Console.IsOutputRedirected ? 100 : Math.Max(40, Console.WindowWidth);
 
     /// <summary>Reader of the input for <c>-</c> in place of a file.</summary>
     public TextReader Input { get; } = input;
@@ -108,7 +109,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         });
         console.Profile.Capabilities.Unicode = true;
         var cells = rows.ToArray();
-        var (widths, whole) = TableWidths.Of(console, [[.. heads.Select(head => head.TrimStart('>'))], .. cells], Width, i => heads[i].StartsWith('>'));
+        var (widths, whole) = TableWidths.Of(console, [[.. heads.Select(head => head.TrimStart('>'))], .. cells],
+            Width, i => heads[i].StartsWith('>'));
         console.Profile.Width = whole;
         var table = new Table().Border(TableBorder.Simple);
         for (var i = 0; i < heads.Count; i++)
@@ -122,7 +124,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         console.Write(table);
 
         // Removes the border's empty first and last line, and the spaces that fill every row.
-        foreach (var line in lines.ToString().Split('\n').Select(line => line.TrimEnd()).SkipWhile(line => line.Length == 0).Reverse().SkipWhile(line => line.Length == 0).Reverse())
+        foreach (var line in lines.ToString().Split('\n').Select(line => line.TrimEnd())
+            .SkipWhile(line => line.Length == 0).Reverse().SkipWhile(line => line.Length == 0).Reverse())
             Say(line);
         Say();
     }

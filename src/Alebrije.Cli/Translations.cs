@@ -40,7 +40,8 @@ internal static class Translations
     /// <summary>Example command lines of a verb; none for a verb with subcommands.</summary>
     /// <param name="verb">Full name of the verb, such as <c>train clip</c>.</param>
     /// <param name="words">Language.</param>
-    public static IReadOnlyList<string> ExamplesOf(string verb, Words words) => Examples.TryGetValue(verb, out var lines) ? words.Language == "es" ? lines.Es : lines.En : [];
+    public static IReadOnlyList<string> ExamplesOf(string verb, Words words) =>
+        Examples.TryGetValue(verb, out var lines) ? words.Language == "es" ? lines.Es : lines.En : [];
 
     /// <summary>A message by its key.</summary>
     internal static Text Message(string key) => Messages.TryGetValue(key, out var text) ? text : throw Missing(key);
@@ -61,7 +62,8 @@ internal static class Translations
         }
     }
 
-    private static InvalidOperationException Missing(string key) => new($"Translations.json has no text for '{key}'; add it in both languages.");
+    private static InvalidOperationException Missing(string key) =>
+        new($"Translations.json has no text for '{key}'; add it in both languages.");
 
     /// <summary>A text in both languages.</summary>
     internal sealed record Text(string En, string Es)
@@ -73,5 +75,6 @@ internal static class Translations
     /// <summary>Command lines in both languages.</summary>
     internal sealed record Lines(IReadOnlyList<string> En, IReadOnlyList<string> Es);
 
-    private sealed record Document(Dictionary<string, Text> Texts, Dictionary<string, Lines> Examples, Dictionary<string, Text> Messages, IReadOnlyList<Text> Errors);
+    private sealed record Document(Dictionary<string, Text> Texts,
+        Dictionary<string, Lines> Examples, Dictionary<string, Text> Messages, IReadOnlyList<Text> Errors);
 }

@@ -39,7 +39,8 @@ internal static partial class UsageMessages
     public static bool IsUnrecognized(string message) => Unrecognized().IsMatch(message);
 
     /// <summary>True for such a word in the form of an option.</summary>
-    public static bool IsOption(string message) => Unrecognized().Match(message) is { Success: true } unknown && unknown.Groups["value"].Value.StartsWith('-');
+    public static bool IsOption(string message) => Unrecognized().Match(message) is { Success: true } unknown
+        && unknown.Groups["value"].Value.StartsWith('-');
 
     /// <summary>True if one of a command's own verbs is missing.</summary>
     public static bool IsMissingVerb(string message) => message.StartsWith("Required command was not provided", StringComparison.Ordinal);
@@ -59,12 +60,14 @@ internal static partial class UsageMessages
     {
         var t when t.Contains("UInt", StringComparison.Ordinal) => words["usage.kind-whole-number-from-0"],
         var t when t.Contains("Int", StringComparison.Ordinal) => words["usage.kind-whole-number"],
-        var t when t.Contains("Double", StringComparison.Ordinal) || t.Contains("Single", StringComparison.Ordinal) => words["usage.kind-number"],
+        var t when t.Contains("Double", StringComparison.Ordinal) || t.Contains("Single", StringComparison.Ordinal) =>
+        words["usage.kind-number"],
         var t when t.Contains("Boolean", StringComparison.Ordinal) => words["usage.kind-boolean"],
         _ => words["usage.kind-other"],
     };
 
-    [GeneratedRegex("^Cannot parse argument '(?<value>.*)' for (option|argument|command) '(?<name>[^']*)' as expected type '(?<type>.*)'\\.", RegexOptions.Singleline)]
+    [GeneratedRegex("^Cannot parse argument '(?<value>.*)' for (option|argument|command) "
+        + "'(?<name>[^']*)' as expected type '(?<type>.*)'\\.", RegexOptions.Singleline)]
     private static partial Regex NotOfType();
 
     [GeneratedRegex("^Argument '(?<value>.*)' not recognized\\. Must be one of:(?<list>.*)$", RegexOptions.Singleline)]

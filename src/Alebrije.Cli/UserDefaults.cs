@@ -25,7 +25,8 @@ internal sealed record UserDefaults(string Path)
     /// This user's file: <c>alebrije/config.json</c> in <c>XDG_CONFIG_HOME</c>, else <c>~/.config</c>; on Windows in <c>%APPDATA%</c>.
     /// </summary>
     public static string UserPath => System.IO.Path.Combine(
-        Environment.GetFolderPath(Environment.SpecialFolder.ApplicationData, Environment.SpecialFolderOption.DoNotVerify), "alebrije", "config.json");
+        Environment.GetFolderPath(Environment.SpecialFolder.ApplicationData, Environment.SpecialFolderOption.DoNotVerify),
+        "alebrije", "config.json");
 
     /// <summary>Reads a file of defaults; none if it does not exist.</summary>
     /// <param name="path">The file.</param>
@@ -47,7 +48,9 @@ internal sealed record UserDefaults(string Path)
                     continue;
                 }
 
-                var verb = root.Subcommands.FirstOrDefault(command => command.Name == member.Name) ?? throw new UsageException(words["defaults.unknown-verb", path, member.Name, Near(member.Name, root.Subcommands.Select(command => command.Name), words)]);
+                var verb = root.Subcommands.FirstOrDefault(command => command.Name == member.Name)
+                    ?? throw new UsageException(words["defaults.unknown-verb", path,
+                        member.Name, Near(member.Name, root.Subcommands.Select(command => command.Name), words)]);
                 foreach (var own in member.Value.EnumerateObject()) values[(verb.Name, Known(own.Name, verb))] = TextsOf(own.Value);
             }
 
@@ -83,7 +86,8 @@ internal sealed record UserDefaults(string Path)
         {
             if (of.Length > 0 && of != verb.Name) continue;
             if (of.Length == 0 && Values.ContainsKey((verb.Name, name))) continue;
-            var option = parsed.CommandResult.Command.Options.Concat(CommonOptions.All).FirstOrDefault(option => option.Name == "--" + name);
+            var option = parsed.CommandResult.Command.Options.Concat(CommonOptions.All)
+                .FirstOrDefault(option => option.Name == "--" + name);
             if (option is null || parsed.GetResult(option) is { Implicit: false }) continue;
             added.AddRange(texts.Select(text => $"{option.Name}={text}"));
         }

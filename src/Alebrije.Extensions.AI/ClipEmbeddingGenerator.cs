@@ -9,7 +9,8 @@ namespace Alebrije.Extensions.AI;
 /// embedding names. The model is loaded at the first use. Safe from any number of threads: their inputs are computed together, in batches.
 /// </summary>
 public sealed class ClipEmbeddingGenerator :
-    IEmbeddingGenerator<string, Embedding<float>>, IEmbeddingGenerator<DataContent, Embedding<float>>, IEmbeddingGenerator<AIContent, Embedding<float>>, IAsyncDisposable
+    IEmbeddingGenerator<string, Embedding<float>>, IEmbeddingGenerator<DataContent,
+    Embedding<float>>, IEmbeddingGenerator<AIContent, Embedding<float>>, IAsyncDisposable
 {
     /// <summary>Value of <see cref="EmbeddingGeneratorMetadata.ProviderName"/>.</summary>
     public const string ProviderName = "alebrije";
@@ -88,7 +89,8 @@ public sealed class ClipEmbeddingGenerator :
     {
         ArgumentNullException.ThrowIfNull(serviceType);
         if (serviceKey is not null) return null;
-        if (serviceType == typeof(EmbeddingGeneratorMetadata)) return new EmbeddingGeneratorMetadata(ProviderName, null, model?.Name ?? options.Model, model?.Dimensions);
+        if (serviceType == typeof(EmbeddingGeneratorMetadata))
+            return new EmbeddingGeneratorMetadata(ProviderName, null, model?.Name ?? options.Model, model?.Dimensions);
         if (serviceType == typeof(ClipModel)) return Model();
         if (serviceType == typeof(EmbeddingSpace)) return Model().Space;
         return serviceType.IsInstanceOfType(this) ? this : null;
@@ -129,7 +131,8 @@ public sealed class ClipEmbeddingGenerator :
                 EmbeddingInput Next(int place)
                 {
                     var input = read(all[place], place);
-                    if (input.Text is { } text && clip.Tokenizer is { } tokenizer) tokens += Math.Min(tokenizer.Encode(text).Length, tokenizer.MaxLength);
+                    if (input.Text is { } text && clip.Tokenizer is { } tokenizer)
+                        tokens += Math.Min(tokenizer.Encode(text).Length, tokenizer.MaxLength);
                     return input.PreparedBy(clip.ImageProcessor);
                 }
             },
@@ -153,7 +156,8 @@ public sealed class ClipEmbeddingGenerator :
     private static void Check(ClipModel model, EmbeddingGenerationOptions? asked)
     {
         if (asked?.Dimensions is { } dimensions && dimensions != model.Dimensions)
-            throw new ArgumentException($"{model.Name} embeds in {model.Dimensions} numbers, and CLIP's embeddings cannot be cut to {dimensions}; ask for {model.Dimensions}, or for none.");
+            throw new ArgumentException($"{model.Name} embeds in {model.Dimensions} "
+                + $"numbers, and CLIP's embeddings cannot be cut to {dimensions}; ask for {model.Dimensions}, or for none.");
         if (asked?.ModelId is { } name && name != model.Name)
             throw new ArgumentException($"This generator runs {model.Name}, not {name}; register one for each model.");
     }

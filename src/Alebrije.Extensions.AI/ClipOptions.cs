@@ -26,10 +26,12 @@ public sealed class ClipOptions
     /// <summary>Errors in these options, a sentence each.</summary>
     internal IEnumerable<string> Faults()
     {
-        if (!Enum.IsDefined(Precision)) yield return $"There is no precision {Precision}; there are {string.Join(", ", Enum.GetNames<Precision>())}.";
+        if (!Enum.IsDefined(Precision))
+            yield return $"There is no precision {Precision}; there are {string.Join(", ", Enum.GetNames<Precision>())}.";
         if (Threads < 1) yield return $"{Threads} threads cannot compute; give 1 or more, or null for libtorch's choice.";
         if (BatchSize is < 1 or > 1024) yield return $"A batch of {BatchSize} cannot be; give 1 to 1024.";
-        if (BatchWindow < TimeSpan.Zero || BatchWindow > TimeSpan.FromSeconds(1)) yield return $"A batch cannot wait {BatchWindow.TotalMilliseconds} ms for others; give 0 to 1000 ms.";
+        if (BatchWindow < TimeSpan.Zero || BatchWindow > TimeSpan.FromSeconds(1))
+            yield return $"A batch cannot wait {BatchWindow.TotalMilliseconds} ms for others; give 0 to 1000 ms.";
         if (MissingModel() is { } missing) yield return missing;
     }
 

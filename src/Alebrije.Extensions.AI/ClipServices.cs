@@ -20,10 +20,14 @@ public static class ClipServices
     public static IServiceCollection AddAlebrijeClip(this IServiceCollection services, Action<ClipOptions>? configure = null)
     {
         AddOptions(services, Options.Options.DefaultName, configure);
-        services.AddSingleton(provider => new ClipEmbeddingGenerator(provider.GetRequiredService<IOptionsMonitor<ClipOptions>>().Get(Options.Options.DefaultName)));
-        services.AddSingleton<IEmbeddingGenerator<string, Embedding<float>>>(provider => provider.GetRequiredService<ClipEmbeddingGenerator>());
-        services.AddSingleton<IEmbeddingGenerator<DataContent, Embedding<float>>>(provider => provider.GetRequiredService<ClipEmbeddingGenerator>());
-        services.AddSingleton<IEmbeddingGenerator<AIContent, Embedding<float>>>(provider => provider.GetRequiredService<ClipEmbeddingGenerator>());
+        services.AddSingleton(provider =>
+            new ClipEmbeddingGenerator(provider.GetRequiredService<IOptionsMonitor<ClipOptions>>().Get(Options.Options.DefaultName)));
+        services.AddSingleton<IEmbeddingGenerator<string,
+            Embedding<float>>>(provider => provider.GetRequiredService<ClipEmbeddingGenerator>());
+        services.AddSingleton<IEmbeddingGenerator<DataContent,
+            Embedding<float>>>(provider => provider.GetRequiredService<ClipEmbeddingGenerator>());
+        services.AddSingleton<IEmbeddingGenerator<AIContent,
+            Embedding<float>>>(provider => provider.GetRequiredService<ClipEmbeddingGenerator>());
         return services;
     }
 
@@ -31,14 +35,19 @@ public static class ClipServices
     /// <param name="services">The services.</param>
     /// <param name="key">Key of the services and name of the options.</param>
     /// <param name="configure">Sets the options.</param>
-    public static IServiceCollection AddKeyedAlebrijeClip(this IServiceCollection services, string key, Action<ClipOptions>? configure = null)
+    public static IServiceCollection AddKeyedAlebrijeClip(this IServiceCollection services,
+        string key, Action<ClipOptions>? configure = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(key);
         AddOptions(services, key, configure);
-        services.AddKeyedSingleton(key, (provider, _) => new ClipEmbeddingGenerator(provider.GetRequiredService<IOptionsMonitor<ClipOptions>>().Get(key)));
-        services.AddKeyedSingleton<IEmbeddingGenerator<string, Embedding<float>>>(key, (provider, _) => provider.GetRequiredKeyedService<ClipEmbeddingGenerator>(key));
-        services.AddKeyedSingleton<IEmbeddingGenerator<DataContent, Embedding<float>>>(key, (provider, _) => provider.GetRequiredKeyedService<ClipEmbeddingGenerator>(key));
-        services.AddKeyedSingleton<IEmbeddingGenerator<AIContent, Embedding<float>>>(key, (provider, _) => provider.GetRequiredKeyedService<ClipEmbeddingGenerator>(key));
+        services.AddKeyedSingleton(key, (provider, _) =>
+            new ClipEmbeddingGenerator(provider.GetRequiredService<IOptionsMonitor<ClipOptions>>().Get(key)));
+        services.AddKeyedSingleton<IEmbeddingGenerator<string,
+            Embedding<float>>>(key, (provider, _) => provider.GetRequiredKeyedService<ClipEmbeddingGenerator>(key));
+        services.AddKeyedSingleton<IEmbeddingGenerator<DataContent,
+            Embedding<float>>>(key, (provider, _) => provider.GetRequiredKeyedService<ClipEmbeddingGenerator>(key));
+        services.AddKeyedSingleton<IEmbeddingGenerator<AIContent,
+            Embedding<float>>>(key, (provider, _) => provider.GetRequiredKeyedService<ClipEmbeddingGenerator>(key));
         return services;
     }
 

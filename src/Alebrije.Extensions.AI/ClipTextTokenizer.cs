@@ -69,7 +69,8 @@ public sealed class ClipTextTokenizer(ClipTokenizer clip) : Tokenizer
 
         var tokens = Tokens(text, textSpan, settings, out var normalized, out _);
         var kept = FromStart(tokens, settings.MaxTokenCount, out var consumed);
-        return new EncodeResults<int> { Tokens = [.. tokens.Take(kept).Select(token => token.Id)], NormalizedText = normalized, CharsConsumed = consumed };
+        return new EncodeResults<int> { Tokens = [.. tokens.Take(kept).Select(token => token.Id)],
+            NormalizedText = normalized, CharsConsumed = consumed };
     }
 
     /// <inheritdoc/>
@@ -98,7 +99,8 @@ public sealed class ClipTextTokenizer(ClipTokenizer clip) : Tokenizer
     /// <param name="settings">Settings of the encoding.</param>
     /// <param name="normalized">The cleaned text; null where it is the text itself, to which the positions then refer.</param>
     /// <param name="length">Length of the text that the positions refer to.</param>
-    private IReadOnlyList<ClipToken> Tokens(string? text, ReadOnlySpan<char> span, EncodeSettings settings, out string? normalized, out int length)
+    private IReadOnlyList<ClipToken> Tokens(string? text, ReadOnlySpan<char> span,
+        EncodeSettings settings, out string? normalized, out int length)
     {
         text ??= span.ToString();
         var tokens = Clip.EncodeToTokens(text, settings.ConsiderNormalization, settings.ConsiderPreTokenization, out var cleaned);

@@ -49,7 +49,8 @@ internal sealed class EmbeddingBatcher : IAsyncDisposable
         {
             // What is queued of this call is passed over by the worker.
             if (e is OperationCanceledException) call.Cancel(cancellation);
-            call.Fail(e is ChannelClosedException ? new ObjectDisposedException(nameof(ClipEmbeddingGenerator), "The embedding generator was disposed.") : e);
+            call.Fail(e is ChannelClosedException ? new ObjectDisposedException(nameof(ClipEmbeddingGenerator),
+                "The embedding generator was disposed.") : e);
         }
 
         return await call.Rows.ConfigureAwait(false);

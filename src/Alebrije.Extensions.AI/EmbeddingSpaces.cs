@@ -41,9 +41,12 @@ public static class EmbeddingSpaces
         var place = 0;
         foreach (var embedding in embeddings)
         {
-            var space = Space(embedding) ?? throw new InvalidDataException($"Embedding {place} ({embedding.ModelId ?? "of no model"}, {embedding.Dimensions} numbers) does not say its space, so nothing can be compared with it; embed again.");
+            var space = Space(embedding)
+                ?? throw new InvalidDataException($"Embedding {place} ({embedding.ModelId ?? "of no model"}, "
+                    + $"{embedding.Dimensions} numbers) does not say its space, so nothing can be compared with it; embed again.");
             if (embedding.Dimensions != space.Dimensions)
-                throw new InvalidDataException($"Embedding {place} has {embedding.Dimensions} numbers but says it is of {space.Model} with {space.Dimensions}: it was changed; embed again.");
+                throw new InvalidDataException($"Embedding {place} has {embedding.Dimensions} "
+                    + $"numbers but says it is of {space.Model} with {space.Dimensions}: it was changed; embed again.");
             (one ??= space).Require(space);
             place++;
         }

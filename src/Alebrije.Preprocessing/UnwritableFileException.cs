@@ -25,7 +25,8 @@ public enum UnwritableReason
 /// <summary>A file cannot be written; the message names the requested file, never a temporary one.</summary>
 public sealed class UnwritableFileException : IOException
 {
-    internal UnwritableFileException(string file, UnwritableReason reason, string detail, Exception inner) : base($"{file} cannot be written: {Words(file, reason, detail)}.", inner) =>
+    internal UnwritableFileException(string file, UnwritableReason reason, string detail, Exception inner)
+        : base($"{file} cannot be written: {Words(file, reason, detail)}.", inner) =>
         (File, Reason, Detail) = (file, reason, detail);
 
     /// <summary>The requested file.</summary>

@@ -44,11 +44,13 @@ internal static class WrittenFile
         {
             _ when Directory.Exists(path) => UnwritableReason.IsFolder,
             UnauthorizedAccessException => UnwritableReason.AccessDenied,
-            FileNotFoundException or DirectoryNotFoundException => Directory.Exists(UnwritableFileException.FolderOf(path)) ? UnwritableReason.ClosedFolder : UnwritableReason.NoFolder,
+            FileNotFoundException or DirectoryNotFoundException =>
+            Directory.Exists(UnwritableFileException.FolderOf(path)) ? UnwritableReason.ClosedFolder : UnwritableReason.NoFolder,
             PathTooLongException => UnwritableReason.LongName,
             _ => UnwritableReason.Other,
         };
-        var detail = (temporary is null ? cause.Message : cause.Message.Replace(temporary, path, StringComparison.Ordinal)).Split('\n')[0].TrimEnd('.', ' ');
+        var detail = (temporary is null ? cause.Message : cause.Message.Replace(temporary, path, StringComparison.Ordinal))
+            .Split('\n')[0].TrimEnd('.', ' ');
         return new UnwritableFileException(path, reason, detail, cause);
     }
 }

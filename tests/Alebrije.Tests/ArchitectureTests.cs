@@ -21,11 +21,14 @@ public sealed partial class ArchitectureTests
         ["Embeddings"] = ["Pipelines", "Models", "Weights", "Tensors", "Preprocessing"],
         ["Reports"] = ["Embeddings", "Pipelines", "Models", "Weights", "Tensors", "Preprocessing"],
         ["Robustness"] = ["Reports", "Embeddings", "Datasets", "Pipelines", "Preprocessing"],
-        ["Evaluation"] = ["Reports", "Robustness", "Embeddings", "Pipelines", "Datasets", "Models", "Diffusion", "Weights", "Tensors", "Preprocessing"],
-        ["Training"] = ["Published", "Evaluation", "Reports", "Robustness", "Embeddings", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Evaluation"] = ["Reports", "Robustness", "Embeddings", "Pipelines",
+            "Datasets", "Models", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Training"] = ["Published", "Evaluation", "Reports", "Robustness",
+            "Embeddings", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Verification"] = ["Published", "Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
-        ["Cli"] = ["Pipelines", "Reports", "Robustness", "Embeddings", "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Preprocessing", "Tensors"],
+        ["Cli"] = ["Pipelines", "Reports", "Robustness", "Embeddings",
+            "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Preprocessing", "Tensors"],
     };
 
     private static IEnumerable<string> Sources => Files("src");
@@ -38,7 +41,8 @@ public sealed partial class ArchitectureTests
         {
             var from = AreaOf(file);
             if (from is null) continue;
-            Assert.True(Arrows.ContainsKey(from), $"{Name(file)}: the folder {from} has no row in {nameof(Arrows)}; say whom it may reference.");
+            Assert.True(Arrows.ContainsKey(from),
+                $"{Name(file)}: the folder {from} has no row in {nameof(Arrows)}; say whom it may reference.");
             foreach (var to in Named(file).Where(to => to != from))
             {
                 seen++;
@@ -55,7 +59,8 @@ public sealed partial class ArchitectureTests
     {
         var wrong = Sources.Where(file => AreaOf(file) == "Models")
             .SelectMany(file => ModelFolder().Matches(Code(file)).Select(m => m.Groups[1].Value)
-                .Where(other => Path.GetFileName(Path.GetDirectoryName(file)) != other).Select(other => $"{Name(file)} references Models/{other}"))
+                .Where(other => Path.GetFileName(Path.GetDirectoryName(file)) != other)
+                .Select(other => $"{Name(file)} references Models/{other}"))
             .ToArray();
         Assert.True(wrong.Length == 0, string.Join('\n', wrong));
     }
@@ -77,7 +82,8 @@ public sealed partial class ArchitectureTests
         Assert.True(files.Length > 10);
         Assert.All(files, file => Assert.DoesNotContain("TorchSharp", Code(file), StringComparison.Ordinal));
         Assert.DoesNotContain(
-            typeof(Preprocessing.Imaging.RgbImage).Assembly.GetReferencedAssemblies(), name => name.Name!.Contains("TorchSharp", StringComparison.Ordinal));
+            typeof(Preprocessing.Imaging.RgbImage).Assembly.GetReferencedAssemblies(),
+            name => name.Name!.Contains("TorchSharp", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -94,7 +100,8 @@ public sealed partial class ArchitectureTests
 
     [Fact]
     public void Networks_AreInternal() => Assert.All(
-        typeof(Tensors.TorchRuntime).Assembly.GetExportedTypes(), type => Assert.False(type.IsAssignableTo(typeof(TorchSharp.torch.nn.Module)), $"{type} is public"));
+        typeof(Tensors.TorchRuntime).Assembly.GetExportedTypes(),
+        type => Assert.False(type.IsAssignableTo(typeof(TorchSharp.torch.nn.Module)), $"{type} is public"));
 
     private static string? AreaOf(string file)
     {
@@ -112,7 +119,8 @@ public sealed partial class ArchitectureTests
 
     private static string Name(string file) => Path.GetRelativePath(Repository.Root, file).Replace('\\', '/');
 
-    private static IEnumerable<string> Files(string folder) => Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories)
+    private static IEnumerable<string> Files(string folder) =>
+        Directory.EnumerateFiles(Path.Combine(Repository.Root, folder), "*.cs", SearchOption.AllDirectories)
         .Where(file => !Name(file).Split('/').Any(part => part is "obj" or "bin"));
 
     [GeneratedRegex(@"\boptimizer\w*\.Step\(", RegexOptions.IgnoreCase)]
@@ -121,13 +129,15 @@ public sealed partial class ArchitectureTests
     [GeneratedRegex(@"^\s*(?:global )?using (?:static )?(?:\w+ = )?Alebrije\.(\w+)", RegexOptions.Multiline)]
     private static partial Regex UsingLine();
 
-    [GeneratedRegex(@"(?<![\w.])(?:Alebrije\.)?(Nn|Diffusion|Models|Weights|Pipelines|Training|Datasets|Embeddings|Reports|Robustness|Evaluation|Verification|Catalog)\.[A-Z]")]
+    [GeneratedRegex(@"(?<![\w.])(?:Alebrije\.)?(Nn|Diffusion|Models|Weights|Pipelines|Training|Datasets|Embeddings|"
+        + @"Reports|Robustness|Evaluation|Verification|Catalog)\.[A-Z]")]
     private static partial Regex Qualified();
 
     [GeneratedRegex(@"\bModels\.(\w+)\b(?<!^namespace .*)", RegexOptions.Multiline)]
     private static partial Regex ModelFolder();
 
-    [GeneratedRegex("""//[^\n]*|/\*.*?\*/|"{3,}.*?"{3,}|@"(?:[^"]|"")*"|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)+'""", RegexOptions.Singleline)]
+    [GeneratedRegex("""//[^\n]*|/\*.*?\*/|"{3,}.*?"{3,}|@"(?:[^"]|"")*"|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)+'""",
+        RegexOptions.Singleline)]
     private static partial Regex CommentOrText();
 
     // Written in parts, so that this file does not match itself.
@@ -141,10 +151,13 @@ public sealed partial class ArchitectureTests
     public void Page_NamesEveryRoom_AndFilesThatAreThere()
     {
         var page = File.ReadAllText(Path.Combine(Repository.Root, "docs", "architecture.md"));
-        var rooms = System.Text.RegularExpressions.Regex.Matches(page, @"(?m)^\| `(\w+)` \|").Select(match => match.Groups[1].Value).Order(StringComparer.Ordinal);
-        var folders = Directory.EnumerateDirectories(Path.Combine(Repository.Root, "src", "Alebrije")).Select(path => Path.GetFileName(path)!).Where(name => name is not ("bin" or "obj"));
+        var rooms = System.Text.RegularExpressions.Regex.Matches(page, @"(?m)^\| `(\w+)` \|")
+            .Select(match => match.Groups[1].Value).Order(StringComparer.Ordinal);
+        var folders = Directory.EnumerateDirectories(Path.Combine(Repository.Root, "src", "Alebrije"))
+            .Select(path => Path.GetFileName(path)!).Where(name => name is not ("bin" or "obj"));
         Assert.Equal(folders.Order(StringComparer.Ordinal), rooms);
-        var files = System.Text.RegularExpressions.Regex.Matches(page, @"`(src/[\w/.]+\.cs)`").Select(match => match.Groups[1].Value).ToArray();
+        var files = System.Text.RegularExpressions.Regex.Matches(page, @"`(src/[\w/.]+\.cs)`")
+            .Select(match => match.Groups[1].Value).ToArray();
         Assert.True(files.Length >= 12);
         Assert.All(files, file => Assert.True(File.Exists(Path.Combine(Repository.Root, file)), file));
     }

@@ -8,7 +8,8 @@ internal static class ConfigCommand
 {
     /// <summary>Environment variables for the location of files and the use of the terminal.</summary>
     private static readonly string[] Variables =
-        [ModelCatalog.Variable, "ALEBRIJE_EMOJI_FONT", "ALEBRIJE_CLDR", "ALEBRIJE_EMOJI_TEST", "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "NO_COLOR"];
+        [ModelCatalog.Variable, "ALEBRIJE_EMOJI_FONT", "ALEBRIJE_CLDR", "ALEBRIJE_EMOJI_TEST", "HF_HOME", "HF_HUB_CACHE",
+            "HF_HUB_OFFLINE", "HF_ENDPOINT", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "NO_COLOR"];
 
     public static Command Create(Terminal terminal, string defaults)
     {
@@ -25,12 +26,14 @@ internal static class ConfigCommand
         var settings = Settings(parsed, file).ToArray();
         if (parsed.GetValue(CommonOptions.Json))
         {
-            terminal.SayJson(new { file = file.Path, exists = File.Exists(file.Path), settings = settings.Select(setting => new { setting.Name, setting.Value, setting.Origin }) });
+            terminal.SayJson(new { file = file.Path, exists = File.Exists(file.Path),
+                settings = settings.Select(setting => new { setting.Name, setting.Value, setting.Origin }) });
             return;
         }
 
         terminal.Say(File.Exists(file.Path) ? file.Path : words["config.does-not-exist", file.Path]);
-        foreach (var (name, value, from) in settings) terminal.Say(origin ? $"{name} = {value}  ({OriginName(from, words)})" : $"{name} = {value}");
+        foreach (var (name, value, from) in settings)
+            terminal.Say(origin ? $"{name} = {value}  ({OriginName(from, words)})" : $"{name} = {value}");
     }
 
     private static IEnumerable<(string Name, string Value, string Origin)> Settings(ParseResult parsed, UserDefaults file)
@@ -38,13 +41,15 @@ internal static class ConfigCommand
         foreach (var option in CommonOptions.All)
         {
             var name = option.Name[2..];
-            if (parsed.GetResult(option) is { Implicit: false } given) yield return (name, given.Tokens.Count == 0 ? "true" : string.Join(' ', given.Tokens), "command line");
+            if (parsed.GetResult(option) is { Implicit: false } given)
+                yield return (name, given.Tokens.Count == 0 ? "true" : string.Join(' ', given.Tokens), "command line");
             else if (file.Values.TryGetValue(("", name), out var texts)) yield return (name, string.Join(' ', texts), "file");
             else if (option == CommonOptions.Language) yield return (name, CommonOptions.LanguageOf(parsed), "environment");
             else if (option.HasDefaultValue && option.GetDefaultValue() is { } value) yield return (name, value.ToString()!, "default");
         }
 
-        foreach (var ((verb, name), texts) in file.Values.Where(value => value.Key.Verb.Length > 0)) yield return ($"{verb} {name}", string.Join(' ', texts), "file");
+        foreach (var ((verb, name), texts) in file.Values.Where(value => value.Key.Verb.Length > 0))
+            yield return ($"{verb} {name}", string.Join(' ', texts), "file");
         foreach (var variable in Variables)
             if (Environment.GetEnvironmentVariable(variable) is { Length: > 0 } value) yield return (variable, value, "environment");
     }

@@ -35,7 +35,8 @@ internal sealed record Finding(string Name, string Label, FindingState State, st
 internal static class Diagnosis
 {
     public static IReadOnlyList<Finding> Make(Words words, int? threads, bool isTerminal) =>
-        [OperatingSystem(words), Processors(words), Memory(words), Torch(words, threads), Model(words), Fonts(words), World(words), Gpu(words), Graphics(words, isTerminal)];
+        [OperatingSystem(words), Processors(words), Memory(words), Torch(words, threads),
+            Model(words), Fonts(words), World(words), Gpu(words), Graphics(words, isTerminal)];
 
     private static Finding OperatingSystem(Words words)
     {
@@ -49,7 +50,8 @@ internal static class Diagnosis
             "system", words["doctor.system"], supported ? FindingState.Ok : FindingState.Missing,
             $"{RuntimeInformation.OSDescription}, {RuntimeInformation.OSArchitecture}, .NET {Environment.Version}",
             supported ? null : words["doctor.system-unsupported"],
-            new { Os = RuntimeInformation.OSDescription, Architecture = RuntimeInformation.OSArchitecture.ToString(), Dotnet = Environment.Version.ToString() });
+            new { Os = RuntimeInformation.OSDescription, Architecture = RuntimeInformation.OSArchitecture.ToString(),
+                Dotnet = Environment.Version.ToString() });
     }
 
     private static Finding Processors(Words words)
@@ -60,9 +62,11 @@ internal static class Diagnosis
         var bf16 = Processor.HasFastBf16 ? words["doctor.bf16-fast"] : words["doctor.bf16-none"];
         return new Finding(
             "processor", words["doctor.processor"], fast ? FindingState.Ok : FindingState.Missing,
-            $"{CpuName() ?? RuntimeInformation.ProcessArchitecture.ToString()}: {words.Count("doctor.cores", Environment.ProcessorCount)}, {(arm ? "NEON" : features.Count > 0 ? string.Join(", ", features) : "SSE")}; {bf16}",
+            $"{CpuName() ?? RuntimeInformation.ProcessArchitecture.ToString()}: {words.Count("doctor.cores", Environment.ProcessorCount)}, "
+                + $"{(arm ? "NEON" : features.Count > 0 ? string.Join(", ", features) : "SSE")}; {bf16}",
             fast ? null : words["doctor.without-avx2"],
-            new { Cores = Environment.ProcessorCount, features, Avx2 = features.Contains("AVX2"), Avx512 = features.Contains("AVX-512"), Bf16 = Processor.HasFastBf16 });
+            new { Cores = Environment.ProcessorCount, features, Avx2 = features.Contains("AVX2"),
+                Avx512 = features.Contains("AVX-512"), Bf16 = Processor.HasFastBf16 });
     }
 
     private static Finding Memory(Words words)
@@ -87,12 +91,15 @@ internal static class Diagnosis
             var how = TorchRuntime.LoadedFrom == "as shipped" ? words["doctor.libtorch-as-shipped"]
                 : words["doctor.libtorch-patched"];
             return new Finding(
-                "libtorch", "libtorch", FindingState.Ok, $"{torch.__version__}, {words.Count("doctor.threads", torch.get_num_threads())}, {how}", null,
-                new { Version = torch.__version__, Threads = torch.get_num_threads(), TorchRuntime.WaitPolicy, TorchRuntime.LoadedFrom, Folder = TorchRuntime.NativeFolder });
+                "libtorch", "libtorch", FindingState.Ok,
+                $"{torch.__version__}, {words.Count("doctor.threads", torch.get_num_threads())}, {how}", null,
+                new { Version = torch.__version__, Threads = torch.get_num_threads(),
+                    TorchRuntime.WaitPolicy, TorchRuntime.LoadedFrom, Folder = TorchRuntime.NativeFolder });
         }
         catch (TorchRuntimeException e)
         {
-            return new Finding("libtorch", "libtorch", FindingState.Failed, words["doctor.libtorch-fails"], e.Message, new { Folder = TorchRuntime.NativeFolder });
+            return new Finding("libtorch", "libtorch", FindingState.Failed,
+                words["doctor.libtorch-fails"], e.Message, new { Folder = TorchRuntime.NativeFolder });
         }
     }
 
@@ -101,8 +108,11 @@ internal static class Diagnosis
         var catalog = ModelCatalog.Create();
         var found = catalog.List().FirstOrDefault(model => model.Name == ModelCatalog.DefaultName);
         return found is not null
-            ? new Finding("model", words["doctor.default-model"], FindingState.Ok, $"{found.Name}, {ModelsCommand.Size(found.Bytes)}, {found.Folder}", null, new { found.Name, Path = found.Folder, found.Bytes })
-            : new Finding("model", words["doctor.default-model"], FindingState.Missing, words["doctor.model-not-found"], words["doctor.model-remedy", ModelCatalog.DefaultName, ModelCatalog.Variable],
+            ? new Finding("model", words["doctor.default-model"], FindingState.Ok,
+                $"{found.Name}, {ModelsCommand.Size(found.Bytes)}, {found.Folder}",
+                null, new { found.Name, Path = found.Folder, found.Bytes })
+            : new Finding("model", words["doctor.default-model"], FindingState.Missing,
+                words["doctor.model-not-found"], words["doctor.model-remedy", ModelCatalog.DefaultName, ModelCatalog.Variable],
                 new { Searched = catalog.Folders });
     }
 
@@ -116,7 +126,8 @@ internal static class Diagnosis
         }
         catch (Exception e) when (e is TypeInitializationException or DllNotFoundException or InvalidOperationException)
         {
-            return new Finding("fonts", words["doctor.letters"], FindingState.Missing, words["doctor.letters-fail"], words["doctor.letters-remedy", e.GetBaseException().Message.Split('\n')[0].TrimEnd('.')]);
+            return new Finding("fonts", words["doctor.letters"], FindingState.Missing,
+                words["doctor.letters-fail"], words["doctor.letters-remedy", e.GetBaseException().Message.Split('\n')[0].TrimEnd('.')]);
         }
     }
 
@@ -126,9 +137,11 @@ internal static class Diagnosis
         var missing = files.Missing();
         var label = words["doctor.world-data"];
         if (missing.Count == 0)
-            return new Finding("world", label, FindingState.Ok, words["doctor.world-complete"], null, new { files.Font, files.Cldr, files.EmojiTest });
+            return new Finding("world", label, FindingState.Ok, words["doctor.world-complete"],
+                null, new { files.Font, files.Cldr, files.EmojiTest });
         var packages = string.Join(' ', missing.Select(file => file.Package).Distinct().Order(StringComparer.Ordinal));
-        return new Finding("world", label, FindingState.Missing, words["doctor.world-missing", string.Join(", ", missing.Select(m => m.Path))], words["doctor.world-remedy", packages],
+        return new Finding("world", label, FindingState.Missing,
+            words["doctor.world-missing", string.Join(", ", missing.Select(m => m.Path))], words["doctor.world-remedy", packages],
             new { Missing = missing.Select(m => new { m.Path, m.Package }) });
     }
 
@@ -152,10 +165,12 @@ internal static class Diagnosis
         return new Finding("terminal", "terminal", FindingState.Ok, how, null, new { Protocol = protocol.ToString().ToLowerInvariant() });
     }
 
-    private static string? CpuName() => FirstField("/proc/cpuinfo", "model name") ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER");
+    private static string? CpuName() => FirstField("/proc/cpuinfo", "model name")
+        ?? Environment.GetEnvironmentVariable("PROCESSOR_IDENTIFIER");
 
     private static long? AvailableMemory() =>
-        FirstField("/proc/meminfo", "MemAvailable")?.Split(' ')[0] is { } kilobytes && long.TryParse(kilobytes, CultureInfo.InvariantCulture, out var value) ? value * 1024 : null;
+        FirstField("/proc/meminfo", "MemAvailable")?.Split(' ')[0] is { } kilobytes
+        && long.TryParse(kilobytes, CultureInfo.InvariantCulture, out var value) ? value * 1024 : null;
 
     /// <summary>Value of "name : value" in a table of Linux; null elsewhere.</summary>
     private static string? FirstField(string file, string name)
@@ -170,9 +185,11 @@ internal static class Diagnosis
     {
         const string Nvidia = "/proc/driver/nvidia/gpus", Cards = "/sys/class/drm";
         var named = Directory.Exists(Nvidia)
-            ? Directory.EnumerateDirectories(Nvidia).Select(card => FirstField(Path.Combine(card, "information"), "Model") ?? "NVIDIA").ToList() : [];
+            ? Directory.EnumerateDirectories(Nvidia).Select(card => FirstField(Path.Combine(card, "information"), "Model") ?? "NVIDIA")
+            .ToList() : [];
         if (named.Count > 0 || !Directory.Exists(Cards)) return named;
         return [.. Directory.EnumerateDirectories(Cards, "card?").Select(card => Path.Combine(card, "device", "vendor")).Where(File.Exists)
-            .Select(vendor => File.ReadAllText(vendor).Trim() switch { "0x10de" => "NVIDIA", "0x1002" => "AMD", "0x8086" => "Intel", _ => null }).OfType<string>()];
+            .Select(vendor => File.ReadAllText(vendor).Trim() switch { "0x10de" => "NVIDIA",
+                "0x1002" => "AMD", "0x8086" => "Intel", _ => null }).OfType<string>()];
     }
 }

@@ -15,13 +15,15 @@ internal static class DoctorCommand
             var ok = findings.All(f => f.State != FindingState.Failed);
             if (parsed.GetValue(CommonOptions.Json))
             {
-                terminal.SayJson(new { ok, checks = findings.Select(f => new { f.Name, Status = f.State.ToString().ToLowerInvariant(), f.Value, f.Remedy, f.Details }) });
+                terminal.SayJson(new { ok, checks = findings.Select(f =>
+                    new { f.Name, Status = f.State.ToString().ToLowerInvariant(), f.Value, f.Remedy, f.Details }) });
                 return ok ? 0 : 1;
             }
 
             terminal.SayTable(
                 ["", words["word.what"], words["word.here"]],
-                findings.Select(f => new[] { f.State switch { FindingState.Ok => "✓", FindingState.Missing => "–", _ => "✗" }, f.Label, f.Value }));
+                findings.Select(f => new[] { f.State switch { FindingState.Ok => "✓", FindingState.Missing => "–", _ => "✗" },
+                    f.Label, f.Value }));
             foreach (var finding in findings.Where(f => f.Remedy is not null)) terminal.SayText($"{finding.Label}: {finding.Remedy}");
             if (findings.All(f => f.Remedy is null)) terminal.Say(words["doctor.complete"]);
             return ok ? 0 : 1;

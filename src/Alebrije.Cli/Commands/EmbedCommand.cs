@@ -18,7 +18,8 @@ internal static class EmbedCommand
         command.SetAction((parsed, cancellation) => Task.Run(
             async () =>
             {
-                var (words, json, path) = (new Words(CommonOptions.LanguageOf(parsed)), parsed.GetValue(CommonOptions.Json), parsed.GetValue(file));
+                var (words, json, path) = (new Words(CommonOptions.LanguageOf(parsed)),
+                    parsed.GetValue(CommonOptions.Json), parsed.GetValue(file));
                 var given = inputs.Read(parsed, terminal, words, cancellation);
                 if (given.Images.Count + given.Texts.Count == 0)
                     throw new UsageException(words["embed.nothing-given"]);
@@ -34,11 +35,13 @@ internal static class EmbedCommand
 
                 if (json)
                 {
-                    terminal.SayJson(new { embedded.Model, embedded.Dimensions, Path = path, items, skipped = embedded.Skipped.Items }, compact: true);
+                    terminal.SayJson(new { embedded.Model, embedded.Dimensions, Path = path, items, skipped = embedded.Skipped.Items },
+                        compact: true);
                     return embedded.Skipped.Say(terminal);
                 }
 
-                var what = words["embed.summary", words.Images(embedded.Images.Length), words.Texts(given.Texts.Count), embedded.Dimensions, embedded.Model];
+                var what = words["embed.summary", words.Images(embedded.Images.Length),
+                    words.Texts(given.Texts.Count), embedded.Dimensions, embedded.Model];
                 if (path is not null)
                 {
                     terminal.SayText($"{words.Wrote(path)}: {what}");
@@ -47,7 +50,8 @@ internal static class EmbedCommand
 
                 terminal.SayTable(
                     [words["word.kind"], words["word.label"], words["word.embedding"]],
-                    items.Select(item => new[] { item.Kind == EmbeddingKind.Image ? words["word.image"] : words["word.text"], item.Label, Beginning(item.Embedding) }));
+                    items.Select(item => new[] { item.Kind == EmbeddingKind.Image ? words["word.image"] : words["word.text"],
+                        item.Label, Beginning(item.Embedding) }));
                 terminal.SayText($"{what} {words["embed.keep-whole"]}");
                 return embedded.Skipped.Say(terminal);
             },
@@ -56,8 +60,10 @@ internal static class EmbedCommand
     }
 
     /// <summary>Path of the journal of finished embeddings; turned images have other embeddings, and so another journal.</summary>
-    private static string? JournalOf(string? path, bool upright) => path is null ? null : path + (upright ? ".upright.journal" : ".journal");
+    private static string? JournalOf(string? path, bool upright) =>
+        path is null ? null : path + (upright ? ".upright.journal" : ".journal");
 
     private static string Beginning(float[] embedding) =>
-        string.Join("  ", embedding.Take(ShownNumbers).Select(x => x.ToString("0.000;-0.000", CultureInfo.InvariantCulture).PadLeft(6))) + (embedding.Length > ShownNumbers ? "  …" : "");
+        string.Join("  ", embedding.Take(ShownNumbers).Select(x => x.ToString("0.000;-0.000", CultureInfo.InvariantCulture).PadLeft(6)))
+        + (embedding.Length > ShownNumbers ? "  …" : "");
 }

@@ -60,7 +60,8 @@ internal sealed class EmbeddingInputs(bool upright)
     /// <summary>Embeds images and texts with the chosen model. Unreadable images are left out.</summary>
     /// <exception cref="ImageFormatException">There are images, and all of them are unreadable.</exception>
     public static Embedded Embed(
-        ParseResult parsed, Terminal terminal, Words words, AskedInputs asked, bool thumbnails, CancellationToken cancellation, string? journalFile = null)
+        ParseResult parsed, Terminal terminal, Words words, AskedInputs asked,
+        bool thumbnails, CancellationToken cancellation, string? journalFile = null)
     {
         var (paths, texts, skipped) = asked;
         var folder = ModelChoice.Find(parsed);
@@ -71,9 +72,11 @@ internal sealed class EmbeddingInputs(bool upright)
         var ofImages = Images(model);
         int[] good = [.. Enumerable.Range(0, paths.Count).Where(i => ofImages[i] is not null)];
         skipped.RequireSome(paths.Count, good.Length);
-        var ofTexts = texts.Count == 0 ? [] : model.EmbedTexts(texts, Report(done => words["progress.embedding-texts", done, texts.Count], texts.Count), cancellation);
+        var ofTexts = texts.Count == 0 ? [] : model.EmbedTexts(texts,
+            Report(done => words["progress.embedding-texts", done, texts.Count], texts.Count), cancellation);
         terminal.CloseLine();
-        return new Embedded(model.Space, ImageFiles.Labels([.. good.Select(i => paths[i])]), [.. good.Select(i => ofImages[i]!)], texts, ofTexts, [.. good.Select(i => small[i])], skipped);
+        return new Embedded(model.Space, ImageFiles.Labels([.. good.Select(i => paths[i])]),
+            [.. good.Select(i => ofImages[i]!)], texts, ofTexts, [.. good.Select(i => small[i])], skipped);
 
         float[]?[] Images(ClipModel model)
         {
@@ -84,14 +87,16 @@ internal sealed class EmbeddingInputs(bool upright)
             if (known > 0) terminal.Note(words["embed.journal-found", words.Images(known), paths.Count]);
             if (missing.Length == 0) return found;
             var report = Report(done => words["progress.embedding-images", done, paths.Count], paths.Count, known);
-            StoppedRun.Guard(terminal, words, parsed.GetValue(CommonOptions.Json), () => Kept() == 0 ? null : new { model = model.Name, journal = journalFile, images = Kept() }, () =>
+            StoppedRun.Guard(terminal, words, parsed.GetValue(CommonOptions.Json),
+                () => Kept() == 0 ? null : new { model = model.Name, journal = journalFile, images = Kept() }, () =>
             {
                 try
                 {
                     model.EmbedImages(missing.Length, i => Picture(missing[i]), (from, batch) =>
                     {
                         for (var i = 0; i < batch.Length; i++) found[missing[from + i]] = batch[i];
-                        journal?.Add(batch.Index().Where(one => one.Item is not null).Select(one => (paths[missing[from + one.Index]], one.Item!)));
+                        journal?.Add(batch.Index().Where(one => one.Item is not null)
+                            .Select(one => (paths[missing[from + one.Index]], one.Item!)));
                         report(known + from + batch.Length);
                     }, cancellation);
                 }
@@ -146,7 +151,8 @@ internal sealed class EmbeddingInputs(bool upright)
         try
         {
             using var json = JsonDocument.Parse(line);
-            if (json.RootElement.EnumerateObject().ToArray() is [{ Name: "text", Value: { ValueKind: JsonValueKind.String } text }] && !string.IsNullOrWhiteSpace(text.GetString()))
+            if (json.RootElement.EnumerateObject().ToArray() is [{ Name: "text", Value: { ValueKind: JsonValueKind.String } text }]
+                && !string.IsNullOrWhiteSpace(text.GetString()))
                 return text.GetString()!;
         }
         catch (JsonException)
@@ -162,7 +168,8 @@ internal sealed record AskedInputs(IReadOnlyList<string> Images, IReadOnlyList<s
 
 /// <summary>Embeddings with their labels, and the images that were left out.</summary>
 internal sealed record Embedded(
-    EmbeddingSpace Space, IReadOnlyList<string> ImageLabels, float[][] Images, IReadOnlyList<string> Texts, float[][] OfTexts, RgbImage?[] Thumbnails, SkippedPictures Skipped)
+    EmbeddingSpace Space, IReadOnlyList<string> ImageLabels, float[][] Images,
+    IReadOnlyList<string> Texts, float[][] OfTexts, RgbImage?[] Thumbnails, SkippedPictures Skipped)
 {
     public string Model => Space.Model;
 

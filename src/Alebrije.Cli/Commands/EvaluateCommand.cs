@@ -29,7 +29,8 @@ internal static class EvaluateCommand
         };
         count.Validators.Add(result =>
         {
-            if (result.GetValueOrDefault<int>() is < 1 or > 100_000) result.AddError(Words.Of(result)["usage.whole-number-between", "--count", 1, 100_000]);
+            if (result.GetValueOrDefault<int>() is < 1 or > 100_000)
+                result.AddError(Words.Of(result)["usage.whole-number-between", "--count", 1, 100_000]);
         });
         var priors = new Option<bool>("--priors")
         {
@@ -55,24 +56,28 @@ internal static class EvaluateCommand
                 var names = Split(parsed.GetValue(only));
                 var defaults = new EvaluationOptions();
                 var (json, sheetFolder) = (parsed.GetValue(CommonOptions.Json), parsed.GetValue(sheets));
-                var result = StoppedRun.Guard(terminal, words, json, () => Sheets(sheetFolder) is { Length: > 0 } drawn ? new { model = pipeline.Name, sheets = drawn } : null, () =>
+                var result = StoppedRun.Guard(terminal, words, json,
+                    () => Sheets(sheetFolder) is { Length: > 0 } drawn ? new { model = pipeline.Name, sheets = drawn } : null, () =>
                 {
                     var measured = ModelEvaluation.Run(pipeline, world, defaults with
                     {
-                        Parts = compares ? [EvaluationPart.Prior] : names.Length == 0 ? defaults.Parts : [.. Enum.GetValues<EvaluationPart>().Where(part => names.Contains(ModelEvaluation.NameOf(part)))],
+                        Parts = compares ? [EvaluationPart.Prior] : names.Length == 0 ? defaults.Parts
+                            : [.. Enum.GetValues<EvaluationPart>().Where(part => names.Contains(ModelEvaluation.NameOf(part)))],
                         Count = parsed.GetValue(count),
                         Seed = parsed.GetValue(CommonOptions.Seed) ?? defaults.Seed,
                         Folder = sheetFolder,
                         DrawsByPrior = compares,
                         PicturesPerConcept = parsed.GetValue(record) is null ? 0 : PicturesPerConcept,
-                        OnProgress = progress => terminal.Progress(words["evaluate.progress", ModelEvaluation.NameOf(progress.Part), progress.Doing, progress.Done, progress.Of]),
+                        OnProgress = progress => terminal.Progress(words["evaluate.progress",
+                            ModelEvaluation.NameOf(progress.Part), progress.Doing, progress.Done, progress.Of]),
                     }, cancellation);
                     terminal.CloseLine();
                     if (parsed.GetValue(record) is { } file) ModelRecord.Of(measured).Write(file);
                     return measured;
                 });
                 if (json)
-                    terminal.SayJson(new { result.Model, result.Seed, Metrics = result.Metrics.ToJson(), result.Left, Sheets = Sheets(sheetFolder), Seconds = Math.Round(result.Seconds, 1) });
+                    terminal.SayJson(new { result.Model, result.Seed, Metrics = result.Metrics.ToJson(),
+                        result.Left, Sheets = Sheets(sheetFolder), Seconds = Math.Round(result.Seconds, 1) });
                 else if (compares)
                     SayPriors(terminal, words, result);
                 else
@@ -84,9 +89,11 @@ internal static class EvaluateCommand
     }
 
     /// <summary>Paths of the sheets in a folder that was empty.</summary>
-    private static string[] Sheets(string? folder) => folder is null || !Directory.Exists(folder) ? [] : [.. Directory.GetFiles(folder, "*.png").Order(StringComparer.Ordinal)];
+    private static string[] Sheets(string? folder) => folder is null
+        || !Directory.Exists(folder) ? [] : [.. Directory.GetFiles(folder, "*.png").Order(StringComparer.Ordinal)];
 
-    private static string[] Split(string? names) => names?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
+    private static string[] Split(string? names) =>
+        names?.Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries) ?? [];
 
     /// <summary>Writes one row for each prior or baseline, one column for each figure.</summary>
     private static void SayPriors(Terminal terminal, Words words, EvaluationResult result)
@@ -95,19 +102,22 @@ internal static class EvaluateCommand
         terminal.Say(words["evaluate.head-priors", result.Model, result.Seed]);
         terminal.Say($"{"",-24}" + string.Concat(figures.Select(name => $"{name,-26}")).TrimEnd());
         foreach (var (name, group) in result.Metrics.Groups["prior"].Groups)
-            terminal.Say($"{name,-24}" + string.Concat(figures.Select(figure => $"{(group.Figures.TryGetValue(figure, out var value) ? Interval(figure, value) : ""),-26}")).TrimEnd());
+            terminal.Say($"{name,-24}" + string.Concat(figures.Select(figure =>
+                $"{(group.Figures.TryGetValue(figure, out var value) ? Interval(figure, value) : ""),-26}")).TrimEnd());
         foreach (var reason in result.Left) terminal.Say(words["evaluate.left-out", reason]);
         terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{result.Seconds:F0} s"));
     }
 
-    private static string Interval(string name, Figure figure) => $"{Number(name, figure.Value)} ({Number(name, figure.Low)}-{Number(name, figure.High)})";
+    private static string Interval(string name, Figure figure) =>
+        $"{Number(name, figure.Value)} ({Number(name, figure.Low)}-{Number(name, figure.High)})";
 
     private static void Say(Terminal terminal, Words words, EvaluationResult result)
     {
         terminal.Say(words["evaluate.head", result.Model, result.Seed]);
         Say(terminal, words, result.Metrics, "");
         if (result.Concepts.Count > 0)
-            terminal.Say(words["evaluate.concepts", result.Concepts.Count(c => c.Right > 0), result.Concepts.Count, result.Concepts.Count(c => c.Right == c.Of)]);
+            terminal.Say(words["evaluate.concepts", result.Concepts.Count(c => c.Right > 0),
+                result.Concepts.Count, result.Concepts.Count(c => c.Right == c.Of)]);
         foreach (var reason in result.Left) terminal.Say(words["evaluate.left-out", reason]);
         terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{result.Seconds:F0} s"));
     }
@@ -123,7 +133,8 @@ internal static class EvaluateCommand
         }
     }
 
-    private static string Row(Words words, string label, string name, Figure figure) => words["evaluate.row", label, Number(name, figure.Value), Number(name, figure.Low), Number(name, figure.High), figure.Count];
+    private static string Row(Words words, string label, string name, Figure figure) =>
+        words["evaluate.row", label, Number(name, figure.Value), Number(name, figure.Low), Number(name, figure.High), figure.Count];
 
     /// <summary>Formats decibels, lengths and cosines as they are, shares in percent.</summary>
     private static string Number(string name, double value) =>

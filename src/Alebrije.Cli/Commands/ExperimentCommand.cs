@@ -48,7 +48,8 @@ internal sealed class ExperimentCommand
             else verb.Command.Add((Option)symbol);
         }
 
-        foreach (var option in new Option[] { verb.steps, verb.guidance, verb.eta, verb.negative, verb.size, verb.depthMap, verb.prior, verb.output, verb.trace })
+        foreach (var option in new Option[] { verb.steps, verb.guidance,
+            verb.eta, verb.negative, verb.size, verb.depthMap, verb.prior, verb.output, verb.trace })
             if (own.All(symbol => symbol.Name != option.Name)) verb.Command.Add(option);
         verb.Command.SetAction((parsed, cancellation) => Task.Run(() => verb.Run(parsed, fill, cancellation), CancellationToken.None));
         return verb.Command;
@@ -56,7 +57,8 @@ internal sealed class ExperimentCommand
 
     /// <summary>A text, or an image if a file of that name exists or the name ends as an image's.</summary>
     public static ExperimentPart PartOf(ParseResult parsed, string text, double weight = 1) =>
-        File.Exists(text) || PillowImage.HasPictureName(text) ? PictureOf(parsed, text) with { Weight = weight } : new ExperimentPart(text, null, weight);
+        File.Exists(text) || PillowImage.HasPictureName(text) ? PictureOf(parsed, text) with { Weight = weight }
+        : new ExperimentPart(text, null, weight);
 
     /// <summary>An image whose file must exist.</summary>
     public static ExperimentPart PictureOf(ParseResult parsed, string path) => File.Exists(path)
@@ -68,8 +70,10 @@ internal sealed class ExperimentCommand
         var words = new Words(CommonOptions.LanguageOf(parsed));
         var request = new GenerationRequest
         {
-            Prompt = "", Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = ValueOf(parsed, steps), Guidance = ValueOf(parsed, guidance),
-            Eta = ValueOf(parsed, eta), Negative = parsed.GetValue(negative) ?? "", Size = parsed.GetValue(size), DepthMap = parsed.GetValue(depthMap),
+            Prompt = "", Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(),
+                Steps = ValueOf(parsed, steps), Guidance = ValueOf(parsed, guidance),
+            Eta = ValueOf(parsed, eta), Negative = parsed.GetValue(negative) ?? "",
+            Size = parsed.GetValue(size), DepthMap = parsed.GetValue(depthMap),
         };
         var experiment = fill(parsed, new PictureExperiment { Kind = kind, Request = request });
         experiment.Check();
@@ -81,7 +85,8 @@ internal sealed class ExperimentCommand
 
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
-        using var pipeline = ImagePipeline.Load(folder, new ImagePipelineOptions { PriorFolder = elsewhere, CompanionFolders = companions, Precision = CommonOptions.PrecisionOf(parsed) });
+        using var pipeline = ImagePipeline.Load(folder, new ImagePipelineOptions { PriorFolder = elsewhere,
+            CompanionFolders = companions, Precision = CommonOptions.PrecisionOf(parsed) });
         experiment = experiment with { Request = experiment.Request with { Prior = pipeline.PriorFromElsewhere ?? priorKind } };
         var loaded = clock.Elapsed.TotalSeconds;
         ExperimentResult? result = null;
@@ -89,7 +94,8 @@ internal sealed class ExperimentCommand
         var json = parsed.GetValue(CommonOptions.Json);
         StoppedRun.Guard(terminal, words, json, () => place.Saved.IsEmpty ? null : Document(), () =>
         {
-            result = new ImageExperiments(pipeline).Run(experiment, progress.Show, soFar => place.Add(pipeline.Name, result = soFar), cancellation);
+            result = new ImageExperiments(pipeline).Run(experiment, progress.Show,
+                soFar => place.Add(pipeline.Name, result = soFar), cancellation);
             terminal.CloseLine();
             foreach (var note in result.Notes) terminal.Note(NoteWords.In(words, note));
             place.Save(pipeline.Name, ExperimentWords.Labelled(words, result));
@@ -104,18 +110,21 @@ internal sealed class ExperimentCommand
         var shown = ExperimentWords.Labelled(words, result!);
         terminal.Show(shown.Sheet(), terminal.Width);
         var widest = shown.Pictures.Max(picture => picture.Label.Length);
-        foreach (var picture in shown.Pictures) terminal.Say($"{picture.Label.PadRight(widest)}  {ExperimentWords.Line(words, picture)}".TrimEnd());
+        foreach (var picture in shown.Pictures)
+            terminal.Say($"{picture.Label.PadRight(widest)}  {ExperimentWords.Line(words, picture)}".TrimEnd());
         terminal.Say(words["experiment.written", place.Saved.Sheet, request.Seed, clock.Elapsed.TotalSeconds]);
         return 0;
 
         object Document() => new
         {
             model = pipeline.Name, place.Saved.Sheet, place.Saved.Animation,
-            images = result!.Pictures.Select((picture, i) => new { picture.Label, path = place.Saved.Pictures.ElementAtOrDefault(i), request.Seed, picture.Image.Width, picture.Image.Height, picture.Numbers }),
+            images = result!.Pictures.Select((picture, i) => new { picture.Label, path = place.Saved.Pictures.ElementAtOrDefault(i),
+                request.Seed, picture.Image.Width, picture.Image.Height, picture.Numbers }),
             seconds = new { load = loaded, total = clock.Elapsed.TotalSeconds },
         };
     }
 
     /// <summary>An option of this verb, or null if the verb has an own one of that name.</summary>
-    private static T? ValueOf<T>(ParseResult parsed, Option<T?> option) where T : struct => parsed.CommandResult.Command.Options.Contains(option) ? parsed.GetValue(option) : null;
+    private static T? ValueOf<T>(ParseResult parsed, Option<T?> option) where T : struct =>
+        parsed.CommandResult.Command.Options.Contains(option) ? parsed.GetValue(option) : null;
 }

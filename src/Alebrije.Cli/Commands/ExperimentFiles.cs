@@ -52,7 +52,8 @@ internal sealed class ExperimentFiles
     }
 
     /// <summary>The verb of a kind.</summary>
-    public static string Name(ExperimentKind kind) => kind == ExperimentKind.PcaReconstruct ? "pca-reconstruct" : kind.ToString().ToLowerInvariant();
+    public static string Name(ExperimentKind kind) =>
+        kind == ExperimentKind.PcaReconstruct ? "pca-reconstruct" : kind.ToString().ToLowerInvariant();
 
     /// <summary>Files written so far; the sheet is null before it is written.</summary>
     public SavedExperiment Saved { get; private set; } = new(null, null, []);
@@ -60,7 +61,8 @@ internal sealed class ExperimentFiles
     /// <summary>Writes the last image of the result so far, if single images are written.</summary>
     public void Add(string model, ExperimentResult result)
     {
-        if (folder is not null) Saved = Saved with { Pictures = [.. Saved.Pictures, Picture(folder, model, result, result.Pictures.Count - 1)] };
+        if (folder is not null)
+            Saved = Saved with { Pictures = [.. Saved.Pictures, Picture(folder, model, result, result.Pictures.Count - 1)] };
     }
 
     /// <summary>Writes the sheet, and the animation if there is one.</summary>
@@ -69,7 +71,8 @@ internal sealed class ExperimentFiles
         result.Sheet().SavePng(sheet, Recipe.Of(model, result, picture: null));
         Saved = Saved with { Sheet = sheet };
         if (animation is null) return;
-        File.WriteAllBytes(animation, AnimatedPng.Encode([.. result.Pictures.Select(picture => picture.Image)], MillisecondsPerPicture, Recipe.Of(model, result, picture: 0)));
+        File.WriteAllBytes(animation, AnimatedPng.Encode([.. result.Pictures.Select(picture => picture.Image)],
+            MillisecondsPerPicture, Recipe.Of(model, result, picture: 0)));
         Saved = Saved with { Animation = animation };
     }
 
@@ -80,7 +83,8 @@ internal sealed class ExperimentFiles
         var paths = Enumerable.Range(0, result.Pictures.Count).Select(i => Picture(folder, model, result, i)).ToArray();
         new GenerationTrace(folder).Finish(new
         {
-            model, result.Experiment, pictures = result.Pictures.Select((picture, i) => new { file = Path.GetFileName(paths[i]), picture.Label, picture.Numbers }),
+            model, result.Experiment, pictures = result.Pictures.Select((picture, i) =>
+                new { file = Path.GetFileName(paths[i]), picture.Label, picture.Numbers }),
         });
     }
 

@@ -7,7 +7,8 @@ namespace Alebrije.Cli.Commands;
 internal static class ExperimentVerbs
 {
     public static IEnumerable<Command> Create(Terminal terminal) =>
-        [Vary(terminal), Interpolate(terminal), Mix(terminal), TextDiff(terminal), PcaReconstruct(terminal), Inpaint(terminal), Sweep(terminal)];
+        [Vary(terminal), Interpolate(terminal), Mix(terminal), TextDiff(terminal),
+            PcaReconstruct(terminal), Inpaint(terminal), Sweep(terminal)];
 
     private static Command Vary(Terminal terminal)
     {
@@ -18,7 +19,8 @@ internal static class ExperimentVerbs
         return ExperimentCommand.Create(terminal, ExperimentKind.Vary, "vary", [picture, count, fresh, prompt],
             (parsed, experiment) => experiment with
             {
-                Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)], Count = parsed.GetValue(count), Invert = !parsed.GetValue(fresh),
+                Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)],
+                    Count = parsed.GetValue(count), Invert = !parsed.GetValue(fresh),
                 Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
             });
     }
@@ -35,8 +37,10 @@ internal static class ExperimentVerbs
         return ExperimentCommand.Create(terminal, ExperimentKind.Interpolate, "interpolate", [from, to, count, mode, fresh, prompt],
             (parsed, experiment) => experiment with
             {
-                Parts = [ExperimentCommand.PartOf(parsed, parsed.GetValue(from)!), ExperimentCommand.PartOf(parsed, parsed.GetValue(to)!)], Count = parsed.GetValue(count),
-                Straight = parsed.GetValue(mode) == "lerp", Invert = !parsed.GetValue(fresh), Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
+                Parts = [ExperimentCommand.PartOf(parsed, parsed.GetValue(from)!), ExperimentCommand.PartOf(parsed, parsed.GetValue(to)!)],
+                    Count = parsed.GetValue(count),
+                Straight = parsed.GetValue(mode) == "lerp", Invert = !parsed.GetValue(fresh),
+                Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
             });
     }
 
@@ -50,8 +54,10 @@ internal static class ExperimentVerbs
             {
                 var (texts, given) = (parsed.GetValue(parts)!, parsed.GetValue(weights) ?? []);
                 if (given.Length > 0 && given.Length != texts.Length)
-                    throw new UsageException(new Words(CommonOptions.LanguageOf(parsed))["experiment.weights-and-parts", given.Length, texts.Length]);
-                return experiment with { Parts = [.. texts.Select((text, i) => ExperimentCommand.PartOf(parsed, text, given.Length > 0 ? given[i] : 1))], Count = parsed.GetValue(count) };
+                    throw new UsageException(new Words(CommonOptions.LanguageOf(parsed))["experiment.weights-and-parts",
+                        given.Length, texts.Length]);
+                return experiment with { Parts = [.. texts.Select((text, i) =>
+                    ExperimentCommand.PartOf(parsed, text, given.Length > 0 ? given[i] : 1))], Count = parsed.GetValue(count) };
             });
     }
 
@@ -67,8 +73,10 @@ internal static class ExperimentVerbs
         return ExperimentCommand.Create(terminal, ExperimentKind.TextDiff, "textdiff", [picture, from, to, amount, count, fresh, prompt],
             (parsed, experiment) => experiment with
             {
-                Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)], From = parsed.GetValue(from), To = parsed.GetValue(to), Amount = parsed.GetValue(amount),
-                Count = parsed.GetValue(count), Invert = !parsed.GetValue(fresh), Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
+                Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)],
+                    From = parsed.GetValue(from), To = parsed.GetValue(to), Amount = parsed.GetValue(amount),
+                Count = parsed.GetValue(count), Invert = !parsed.GetValue(fresh),
+                Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
             });
     }
 
@@ -81,7 +89,8 @@ internal static class ExperimentVerbs
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)], Components = parsed.GetValue(components) ?? [],
-                BasisPictures = parsed.GetValue(images) is { Length: > 0 } paths ? ImageFiles.Expand(paths, new Words(CommonOptions.LanguageOf(parsed))) : [],
+                BasisPictures = parsed.GetValue(images) is { Length: > 0 } paths
+                ? ImageFiles.Expand(paths, new Words(CommonOptions.LanguageOf(parsed))) : [],
             });
     }
 
@@ -95,7 +104,8 @@ internal static class ExperimentVerbs
         return ExperimentCommand.Create(terminal, ExperimentKind.Inpaint, "inpaint", [picture, mask, prompt, count, .. adapters.All],
             (parsed, experiment) => experiment with
             {
-                Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)], Mask = ExperimentCommand.PictureOf(parsed, parsed.GetValue(mask)!).Picture, Count = parsed.GetValue(count),
+                Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)],
+                    Mask = ExperimentCommand.PictureOf(parsed, parsed.GetValue(mask)!).Picture, Count = parsed.GetValue(count),
                 Request = adapters.Fill(
                     parsed, experiment.Request with { Prompt = parsed.GetValue(prompt)! }, new Words(CommonOptions.LanguageOf(parsed))),
             });
@@ -104,14 +114,18 @@ internal static class ExperimentVerbs
     private static Command Sweep(Terminal terminal)
     {
         var prompt = new Argument<string>("prompt");
-        var guidance = new Option<double[]>("--guidance") { HelpName = "SCALE", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 4, 8] };
-        var prior = new Option<double[]>("--prior-guidance") { HelpName = "SCALE", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 4] };
+        var guidance = new Option<double[]>("--guidance") { HelpName = "SCALE",
+            AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 4, 8] };
+        var prior = new Option<double[]>("--prior-guidance") { HelpName = "SCALE",
+            AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [1, 2, 4] };
         var steps = new Option<int[]>("--steps") { HelpName = "N", AllowMultipleArgumentsPerToken = true };
         return ExperimentCommand.Create(terminal, ExperimentKind.Sweep, "sweep", [prompt, guidance, prior, steps],
             (parsed, experiment) => experiment with
             {
-                Guidances = parsed.GetValue(guidance)!, PriorGuidances = parsed.GetValue(prior)!, StepCounts = parsed.GetValue(steps) is { Length: > 1 } counts ? counts : null,
-                Request = experiment.Request with { Prompt = parsed.GetValue(prompt)!, Steps = parsed.GetValue(steps) is [var all] ? all : null },
+                Guidances = parsed.GetValue(guidance)!, PriorGuidances = parsed.GetValue(prior)!,
+                    StepCounts = parsed.GetValue(steps) is { Length: > 1 } counts ? counts : null,
+                Request = experiment.Request with { Prompt = parsed.GetValue(prompt)!,
+                    Steps = parsed.GetValue(steps) is [var all] ? all : null },
             });
     }
 

@@ -29,13 +29,15 @@ internal static class ExplainCommand
                 CommonOptions.StartTorch(parsed);
                 using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
                 var found = asked.Select(text => model.Explain(picture, text, parsed.GetValue(layers) == "last")).ToArray();
-                if (path is not null) File.WriteAllBytes(path, RelevancePng.Render(found, new ReportOptions { Language = words.Language, Model = model.Name }));
+                if (path is not null) File.WriteAllBytes(path,
+                    RelevancePng.Render(found, new ReportOptions { Language = words.Language, Model = model.Name }));
                 if (parsed.GetValue(CommonOptions.Json))
                 {
                     terminal.SayJson(new
                     {
                         model = model.Name, image = parsed.GetValue(image), path,
-                        results = found.Select(e => new { e.Text, e.Cosine, e.Grid, e.Patches, e.Tokens, Words = e.Words.Select(word => new { Word = word.Token, word.Relevance }) }),
+                        results = found.Select(e => new { e.Text, e.Cosine, e.Grid, e.Patches,
+                            e.Tokens, Words = e.Words.Select(word => new { Word = word.Token, word.Relevance }) }),
                     });
                     return 0;
                 }
@@ -44,7 +46,8 @@ internal static class ExplainCommand
                 {
                     terminal.SayText(words["explain.text", e.Text, e.Cosine]);
                     if (path is null) terminal.Show(RelevancePng.Overlay(e), 32);
-                    terminal.SayText("  " + string.Join("  ", e.Words.Select(word => string.Create(CultureInfo.InvariantCulture, $"{word.Token} {word.Relevance:F3}"))));
+                    terminal.SayText("  " + string.Join("  ",
+                        e.Words.Select(word => string.Create(CultureInfo.InvariantCulture, $"{word.Token} {word.Relevance:F3}"))));
                 }
 
                 if (path is not null) terminal.SayText(words.Wrote(path) + ".");

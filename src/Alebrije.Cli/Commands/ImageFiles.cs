@@ -14,7 +14,8 @@ internal sealed class ImageFiles
     private readonly SkippedPictures? skipped;
     private readonly CancellationToken cancellation;
 
-    private ImageFiles(Words words, SkippedPictures? skipped, CancellationToken cancellation) => (this.words, this.skipped, this.cancellation) = (words, skipped, cancellation);
+    private ImageFiles(Words words, SkippedPictures? skipped, CancellationToken cancellation) =>
+        (this.words, this.skipped, this.cancellation) = (words, skipped, cancellation);
 
     private Action<string, Exception>? Unreadable => skipped is null ? null : skipped.Reader.Skip;
 
@@ -25,7 +26,8 @@ internal sealed class ImageFiles
     /// latter.</param>
     /// <param name="cancellation">Stops between two folders.</param>
     /// <exception cref="FileNotFoundException">A file is missing, or a folder or pattern has no image; one sentence.</exception>
-    public static IReadOnlyList<string> Expand(IEnumerable<string> names, Words words, SkippedPictures? skipped = null, CancellationToken cancellation = default)
+    public static IReadOnlyList<string> Expand(IEnumerable<string> names,
+        Words words, SkippedPictures? skipped = null, CancellationToken cancellation = default)
     {
         var files = new ImageFiles(words, skipped, cancellation);
         return [.. VisibleFolder.EachFileOnce(names.SelectMany(files.Files))];
@@ -45,7 +47,8 @@ internal sealed class ImageFiles
     {
         if (!Directory.Exists(name)) return false;
         var folder = VisibleFolder.Open(name);
-        return folder.Folders.Count > 0 && (folder.Pictures.Count == 0 || folder.Folders.Any(child => classes?.Contains(child.Name, StringComparer.OrdinalIgnoreCase) ?? child.Pictures.Count > 0));
+        return folder.Folders.Count > 0 && (folder.Pictures.Count == 0
+            || folder.Folders.Any(child => classes?.Contains(child.Name, StringComparer.OrdinalIgnoreCase) ?? child.Pictures.Count > 0));
     }
 
     private List<string> Files(string name)
@@ -85,7 +88,8 @@ internal sealed class ImageFiles
         var fixedParts = parts.TakeWhile(part => part.IndexOfAny(Wildcards) < 0).ToArray();
         var root = string.Join(Path.DirectorySeparatorChar, fixedParts);
         if (fixedParts.Length == 1 && root.Length == 0) root = Path.DirectorySeparatorChar.ToString();
-        return Directory.Exists(root.Length == 0 ? "." : root) ? Below(VisibleFolder.Open(root), parts.AsMemory(fixedParts.Length)).Distinct(StringComparer.Ordinal) : [];
+        return Directory.Exists(root.Length == 0 ? "." : root) ? Below(VisibleFolder.Open(root), parts.AsMemory(fixedParts.Length))
+            .Distinct(StringComparer.Ordinal) : [];
     }
 
     private IEnumerable<string> Below(VisibleFolder folder, ReadOnlyMemory<string> pattern)
@@ -100,7 +104,8 @@ internal sealed class ImageFiles
         }
 
         bool Fits(string path) => FileSystemName.MatchesSimpleExpression(part, Path.GetFileName(path), ignoreCase: false);
-        return rest.IsEmpty ? folder.Files.Where(Fits) : folder.Folders.Where(child => Fits(child.Name)).SelectMany(child => Below(child, rest));
+        return rest.IsEmpty ? folder.Files.Where(Fits) : folder.Folders.Where(child => Fits(child.Name))
+            .SelectMany(child => Below(child, rest));
     }
 }
 

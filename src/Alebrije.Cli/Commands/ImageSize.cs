@@ -14,7 +14,8 @@ internal static partial class ImageSize
     {
         if (given is null) return (null, null, null);
         var match = Form().Match(given);
-        if (!match.Success || !int.TryParse(match.Groups["width"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var width)) throw Refusal();
+        if (!match.Success || !int.TryParse(match.Groups["width"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var width))
+            throw Refusal();
         if (!match.Groups["height"].Success) return (width, null, null);
         if (!int.TryParse(match.Groups["height"].Value, NumberStyles.None, CultureInfo.InvariantCulture, out var height)) throw Refusal();
         return width == height ? (width, null, null) : (null, height, width);

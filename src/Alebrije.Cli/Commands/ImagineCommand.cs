@@ -71,15 +71,21 @@ internal static class ImagineCommand
 
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
-        using var pipeline = ImagePipeline.Load(folder, new ImagePipelineOptions { PriorFolder = elsewhere, CompanionFolders = Stages(parsed) ?? companions, JudgeFolder = parsed.GetValue(Judge) is { } judge ? ModelCatalog.Create().Find(judge) : null, Precision = CommonOptions.PrecisionOf(parsed) });
+        using var pipeline = ImagePipeline.Load(folder,
+            new ImagePipelineOptions { PriorFolder = elsewhere, CompanionFolders = Stages(parsed) ?? companions,
+                JudgeFolder = parsed.GetValue(Judge) is { } judge ? ModelCatalog.Create().Find(judge) : null,
+                Precision = CommonOptions.PrecisionOf(parsed) });
         kind = pipeline.PriorFromElsewhere ?? kind;
-        if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }), requests.Length * parsed.GetValue(BestOf), terminal, words, json);
-        var run = new ImagineRun(terminal, words, json, pipeline, names) { Clock = clock, Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
+        if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }),
+            requests.Length * parsed.GetValue(BestOf), terminal, words, json);
+        var run = new ImagineRun(terminal, words, json, pipeline, names) { Clock = clock,
+            Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
         run.Loaded();
         var progress = new StepProgress(terminal, words, requests.Length);
         StoppedRun.Guard(terminal, words, json, run.Document, () =>
         {
-            foreach (var (result, candidates) in Draw(parsed, pipeline, [.. requests.Select(request => request with { Prior = kind })], progress, cancellation))
+            foreach (var (result, candidates) in Draw(parsed, pipeline, [.. requests.Select(request => request with { Prior = kind })],
+                progress, cancellation))
             {
                 run.Add(result, candidates);
                 progress.Finished(1);
@@ -123,7 +129,8 @@ internal static class ImagineCommand
 
         const double gibibyte = 1 << 30;
         foreach (var stage in estimate.Stages)
-            terminal.Say(string.Create(CultureInfo.InvariantCulture, $"{stage.Stage,-20} {stage.Bytes / gibibyte,8:F2} GiB {stage.Seconds,9:F1} s"));
+            terminal.Say(string.Create(CultureInfo.InvariantCulture,
+                $"{stage.Stage,-20} {stage.Bytes / gibibyte,8:F2} GiB {stage.Seconds,9:F1} s"));
         terminal.Say(words["imagine.estimate", Time(estimate.Seconds), estimate.PeakBytes / gibibyte, estimate.FreeBytes / gibibyte]);
         return 0;
 
@@ -138,12 +145,14 @@ internal static class ImagineCommand
 
     /// <summary>The best of several images by CLIP, with the seeds and scores of all of them; null for a single one.</summary>
     private static (GenerationResult Result, IReadOnlyList<object>? Scores) Best(
-        ImagePipeline pipeline, GenerationRequest request, int count, StepProgress progress, GenerationTrace? trace, Words words, CancellationToken cancellation)
+        ImagePipeline pipeline, GenerationRequest request, int count,
+        StepProgress progress, GenerationTrace? trace, Words words, CancellationToken cancellation)
     {
         if (count == 1) return (pipeline.Generate(request, progress.Show, trace, cancellation), null);
         if (!pipeline.HasScores) throw new InvalidOperationException(words["imagine.no-image-encoder", pipeline.Name]);
         var (best, scores, seconds) = ((GenerationResult?)null, new List<object>(), new Dictionary<string, double>());
-        foreach (var drawn in pipeline.GenerateMany(Enumerable.Range(0, count).Select(i => request with { Seed = unchecked(request.Seed + (ulong)i) }), progress.Show, cancellation))
+        foreach (var drawn in pipeline.GenerateMany(Enumerable.Range(0, count)
+            .Select(i => request with { Seed = unchecked(request.Seed + (ulong)i) }), progress.Show, cancellation))
         {
             foreach (var (stage, spent) in drawn.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
             scores.Add(new { drawn.Request.Seed, clip_score = drawn.ClipScore });
@@ -169,12 +178,16 @@ internal static class ImagineCommand
         var (size, height, width) = ImageSize.Parse(parsed.GetValue(Size), words);
         var template = new GenerationRequest
         {
-            Prompt = prompts[0].Prompt, Negative = parsed.GetValue(Negative)!, Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
+            Prompt = prompts[0].Prompt, Negative = parsed.GetValue(Negative)!,
+                Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
             PriorSteps = parsed.GetValue(PriorSteps),
-            PriorGuidance = parsed.GetValue(PriorScale), PriorCandidates = parsed.GetValue(Candidates), Size = size, Height = height, Width = width,
-            From = Given(parsed, From, words), Mask = Given(parsed, Mask, words), Strength = parsed.GetValue(Strength), Scheduler = parsed.GetValue(Scheduler), Rescale = parsed.GetValue(Rescale),
+            PriorGuidance = parsed.GetValue(PriorScale), PriorCandidates = parsed.GetValue(Candidates),
+            Size = size, Height = height, Width = width,
+            From = Given(parsed, From, words), Mask = Given(parsed, Mask, words),
+            Strength = parsed.GetValue(Strength), Scheduler = parsed.GetValue(Scheduler), Rescale = parsed.GetValue(Rescale),
             ClipSkip = parsed.GetValue(ClipSkip),
-            UpsamplerSteps = parsed.GetValue(UpsamplerSteps), Eta = parsed.GetValue(Eta), DepthMap = parsed.GetValue(DepthMap), OnlyGuess = parsed.GetValue(OnlyGuess),
+            UpsamplerSteps = parsed.GetValue(UpsamplerSteps), Eta = parsed.GetValue(Eta),
+            DepthMap = parsed.GetValue(DepthMap), OnlyGuess = parsed.GetValue(OnlyGuess),
             ClipGuidance = parsed.GetValue(ClipScale) is { } pull ? new ClipGuidance(pull, parsed.GetValue(ClipAlone)) : null,
         };
         template = Adapters.Fill(parsed, template, words);
@@ -192,8 +205,10 @@ internal static class ImagineCommand
         : given is ["none"] ? [] : [.. given.Select(ModelCatalog.Create().Find)];
 
     /// <summary>The image of an option; its file must exist.</summary>
-    private static ImageInput? Given(ParseResult parsed, Option<string?> option, Words words) => parsed.GetValue(option) is not { } file ? null
-        : File.Exists(file) ? new ImageInput(Path.GetFullPath(file)) : throw new FileNotFoundException(words["experiment.no-picture", file]);
+    private static ImageInput? Given(ParseResult parsed, Option<string?> option, Words words) =>
+        parsed.GetValue(option) is not { } file ? null
+        : File.Exists(file) ? new ImageInput(Path.GetFullPath(file))
+        : throw new FileNotFoundException(words["experiment.no-picture", file]);
 
     private static GenerationTrace? TraceOf(ParseResult parsed, int number, int of) => parsed.GetValue(Trace) is not { } folder ? null
         : new GenerationTrace(of == 1 ? folder : Path.Combine(folder, number.ToString("D4", CultureInfo.InvariantCulture)));

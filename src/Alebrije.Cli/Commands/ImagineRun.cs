@@ -39,17 +39,20 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
         foreach (var (stage, spent) in result.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
         images.Add(candidates is null
             ? new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore }
-            : new { request.Prompt, path, request.Seed, result.Image.Width, result.Image.Height, clip_score = result.ClipScore, candidates });
+            : new { request.Prompt, path, request.Seed, result.Image.Width,
+                result.Image.Height, clip_score = result.ClipScore, candidates });
         if (KeepsSheet) sheet.Add((result.Image, request.Prompt));
         foreach (var note in result.Notes.Where(told.Add)) terminal.Note(NoteWords.In(words, note));
-        if (Record is { } record && hinted.Add(request.Prompt) && !KnownConcepts.Mentions(record, request.Prompt)) terminal.Note(Hint(record, request.Prompt));
+        if (Record is { } record && hinted.Add(request.Prompt) && !KnownConcepts.Mentions(record, request.Prompt))
+            terminal.Note(Hint(record, request.Prompt));
         if (!json) Show(result, path);
     }
 
     /// <summary>Saves all images side by side.</summary>
     public void SaveSheet(string file)
     {
-        var options = new PictureSheetOptions { Columns = Math.Min(8, sheet.Count), CellSize = Math.Max(128, sheet.Max(cell => cell.Picture.Width)) };
+        var options = new PictureSheetOptions { Columns = Math.Min(8, sheet.Count),
+            CellSize = Math.Max(128, sheet.Max(cell => cell.Picture.Width)) };
         PictureSheet.Draw([.. sheet.Select(cell => cell.Picture)], [.. sheet.Select(cell => cell.Label)], options).SavePng(file);
     }
 
@@ -58,7 +61,10 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
     {
         if (json) terminal.SayJson(Document()!);
         else terminal.Aside(string.Create(CultureInfo.InvariantCulture,
-            $"{Clock.Elapsed.TotalSeconds:F1} s: {string.Join(", ", seconds.Where(s => s.Key != "total").Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}")))}"));
+            $"{Clock.Elapsed.TotalSeconds:F1} s: {string.Join(", ", Parts())}"));
+
+        IEnumerable<string> Parts() => seconds.Where(s => s.Key != "total")
+            .Select(s => string.Create(CultureInfo.InvariantCulture, $"{StepProgress.StageName(s.Key, words)} {s.Value:F1}"));
     }
 
     /// <summary>The JSON document of the finished images; null if there is none.</summary>
@@ -71,7 +77,8 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
     /// <summary>A hint for a prompt without any concept that the model was measured to draw.</summary>
     private string Hint(ModelRecord record, string prompt)
     {
-        var nearest = string.Join(", ", KnownConcepts.Nearest(record, pipeline, prompt, words.Language == "es" ? Language.Spanish : Language.English));
+        var nearest = string.Join(", ",
+            KnownConcepts.Nearest(record, pipeline, prompt, words.Language == "es" ? Language.Spanish : Language.English));
         return words["imagine.unknown-things", pipeline.Name, prompt, nearest];
     }
 

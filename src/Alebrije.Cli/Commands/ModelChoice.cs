@@ -27,7 +27,8 @@ internal static class ModelChoice
     /// <summary>Rejects a published model that the verb cannot run, before any download.</summary>
     public static void Check(ModelCatalog catalog, string verb, string name, Words words)
     {
-        var model = PublishedModels.Find(name) ?? PublishedModels.All.FirstOrDefault(model => model.Repositories[0].Equals(name, StringComparison.OrdinalIgnoreCase));
+        var model = PublishedModels.Find(name)
+            ?? PublishedModels.All.FirstOrDefault(model => model.Repositories[0].Equals(name, StringComparison.OrdinalIgnoreCase));
         if (model is null || catalog.Has(name) || Directory.Exists(name)) return;
         var runs = string.Join(", ", model.Verbs);
         if (model.Kind == Prior)

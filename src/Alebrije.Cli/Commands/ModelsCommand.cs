@@ -39,7 +39,8 @@ internal static class ModelsCommand
             terminal.SayJson(new
             {
                 models = models.Select(m => new { m.Name, m.Kind, Class = m.ClassName, m.Bytes, License = m.Licence, Path = m.Folder }),
-                published = published.Select(p => new { p.Name, p.Aliases, p.Kind, License = p.Licence, p.Bytes, p.Repositories, p.Verbs, OnDisk = here.Contains(p.Name) }),
+                published = published.Select(p => new { p.Name, p.Aliases, p.Kind,
+                    License = p.Licence, p.Bytes, p.Repositories, p.Verbs, OnDisk = here.Contains(p.Name) }),
             });
             return 0;
         }
@@ -59,7 +60,8 @@ internal static class ModelsCommand
         terminal.Say();
         terminal.SayTable(
             [words["word.to-be-fetched"], words["word.kind"], ">" + words["word.size-about"], words["word.licence"], words["word.verbs"]],
-            published.Where(p => !here.Contains(p.Name)).Select(p => new[] { p.Name, Kind(words, p.Kind), p.Bytes is { } bytes ? Size(bytes) : "", p.Licence, string.Join(", ", p.Verbs.Take(2)) }));
+            published.Where(p => !here.Contains(p.Name)).Select(p => new[] { p.Name,
+                Kind(words, p.Kind), p.Bytes is { } bytes ? Size(bytes) : "", p.Licence, string.Join(", ", p.Verbs.Take(2)) }));
         terminal.SayText(words["models.how-to-pull", ModelCatalog.Variable]);
         return 0;
     }
@@ -103,7 +105,8 @@ internal static class ModelsCommand
     {
         if (json)
         {
-            terminal.SayJson(new { model.Name, model.Kind, model.Bytes, Path = (string?)null, License = model.Licence, model.Repositories, model.Verbs, OnDisk = false });
+            terminal.SayJson(new { model.Name, model.Kind, model.Bytes, Path = (string?)null,
+                License = model.Licence, model.Repositories, model.Verbs, OnDisk = false });
             return;
         }
 
@@ -119,10 +122,12 @@ internal static class ModelsCommand
         terminal.Say($"{model.Name}: {Kind(words, model.Kind)}" + (model.Kind == model.ClassName ? "" : $" ({model.ClassName})"));
         terminal.Say(model.Folder);
         if (description.Sha256 is { } hash) terminal.Say($"SHA-256: {hash}");
-        terminal.SayText(words["models.summary", Count(description.Parameters), Size(model.Bytes), description.Licence ?? words["models.licence-not-stated"]]);
+        terminal.SayText(words["models.summary", Count(description.Parameters),
+            Size(model.Bytes), description.Licence ?? words["models.licence-not-stated"]]);
         terminal.SayTable(
             [words["word.part"], words["word.class"], ">" + words["word.parameters"], words["word.type"], ">" + words["word.size"]],
-            description.Components.Select(c => new[] { c.Name, c.ClassName, c.Parameters is { } n ? Count(n) : "", string.Join(", ", c.Types), Size(c.Bytes) }));
+            description.Components.Select(c => new[] { c.Name, c.ClassName,
+                c.Parameters is { } n ? Count(n) : "", string.Join(", ", c.Types), Size(c.Bytes) }));
         if (description.Evaluation is { } evaluation) SayEvaluation(terminal, words, evaluation);
         if (description.Card is { } card)
         {
@@ -138,13 +143,15 @@ internal static class ModelsCommand
             [words["word.figure"], ">" + words["word.value"], words["word.interval-95"], ">n"],
             Figures(evaluation["metrics"] as JsonObject ?? evaluation, "").ToArray());
         var concepts = (evaluation["concepts"] as JsonArray ?? []).OfType<JsonObject>()
-            .Select(c => (Name: $"{c["emoji"]} {c["name"]}", Right: Whole(c["right"]), Of: Whole(c["of"]), TakenFor: c["taken_for"]?.ToString())).ToArray();
+            .Select(c => (Name: $"{c["emoji"]} {c["name"]}", Right: Whole(c["right"]),
+                Of: Whole(c["of"]), TakenFor: c["taken_for"]?.ToString())).ToArray();
         if (concepts.Length == 0) return;
         var never = concepts.Where(c => c.Right == 0).ToArray();
         var (always, total) = (concepts.Count(c => c.Right == c.Of), concepts.Length);
         terminal.SayText(words["models.concepts", total, always, total - always - never.Length, never.Length]);
         if (never.Length == 0) return;
-        var listed = string.Join(", ", never.Take(ListedConcepts).Select(c => c.TakenFor is null ? c.Name : words["models.taken-for", c.Name, c.TakenFor]));
+        var listed = string.Join(", ",
+            never.Take(ListedConcepts).Select(c => c.TakenFor is null ? c.Name : words["models.taken-for", c.Name, c.TakenFor]));
         terminal.SayText(never.Length > ListedConcepts
             ? words["models.concepts-never-more", listed] : words["models.concepts-never", listed]);
     }
@@ -160,10 +167,12 @@ internal static class ModelsCommand
             if (value is JsonObject { Count: > 0 } group)
             {
                 if (group["value"] is JsonValue middle)
-                    yield return [full, Number(name, middle), group["low"] is JsonValue low && group["high"] is JsonValue high ? $"{Number(name, low)} … {Number(name, high)}" : "", group["count"]?.ToString() ?? ""];
+                    yield return [full, Number(name, middle), group["low"] is JsonValue low && group["high"] is JsonValue high
+                        ? $"{Number(name, low)} … {Number(name, high)}" : "", group["count"]?.ToString() ?? ""];
 
                 // A group may have a figure of its own and others below it.
-                foreach (var row in Figures(new JsonObject(group.Where(pair => pair.Value is JsonObject).Select(pair => KeyValuePair.Create(pair.Key, pair.Value?.DeepClone()))), full))
+                foreach (var row in Figures(new JsonObject(group.Where(pair => pair.Value is JsonObject)
+                    .Select(pair => KeyValuePair.Create(pair.Key, pair.Value?.DeepClone()))), full))
                     yield return row;
             }
             else if (value is JsonValue single && single.TryGetValue<double>(out _))

@@ -56,33 +56,40 @@ internal static class MultiLabelClassification
         if (examplesAt is not null) OutputFile.Check(file, words);
         var examples = examplesAt is null ? [] : LabelledImage.Read(examplesAt, cancellation);
         var judged = truthAt is null ? [] : LabelledImage.Read(truthAt, cancellation);
-        var known = examples.Concat(judged).SelectMany(image => image.Labels).Distinct(StringComparer.OrdinalIgnoreCase).Order(NaturalOrder.Instance).ToArray();
+        var known = examples.Concat(judged).SelectMany(image => image.Labels)
+            .Distinct(StringComparer.OrdinalIgnoreCase).Order(NaturalOrder.Instance).ToArray();
         foreach (var at in new[] { examplesAt, truthAt })
             if (at is not null && !File.Exists(Path.Combine(at, ImageFolder.CaptionsFile))) skipped.AddBesideClasses(at);
         var named = ClassifyCommand.GivenNames(parsed) ?? (known.Length > 0 ? known : null);
-        var files = truthAt is null ? ImageFiles.Expand(ClassifyCommand.WithFolders(images, named, skipped), words, skipped, cancellation) : [.. judged.Select(image => image.Path)];
+        var files = truthAt is null ? ImageFiles.Expand(ClassifyCommand.WithFolders(images, named, skipped), words, skipped, cancellation)
+            : [.. judged.Select(image => image.Path)];
         var (names, templates) = classes(files, known.Length > 0 ? known : null);
         string[] labels = [.. names.Select(all => all[0])];
         var read = examplesAt is null && file is not null ? LabelThresholds.Load(file, labels) : null;
         foreach (var (of, at) in new[] { (examples, examplesAt), (judged, truthAt) })
             if (at is not null && !of.Any(image => image.Labels.Any(label => labels.Contains(label, StringComparer.OrdinalIgnoreCase))))
-                throw new UsageException(words["classify.no-label-shown", at, string.Join(", ", labels.Take(5)), string.Join(", ", known.Take(5))]);
+                throw new UsageException(words["classify.no-label-shown", at,
+                    string.Join(", ", labels.Take(5)), string.Join(", ", known.Take(5))]);
 
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words["progress.loading-model"]);
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
-        var classifier = ZeroShotClassifier.Create(names, templates, texts => model.EmbedTexts(texts, cancellation: cancellation), [contrast ?? Neutral]);
+        var classifier = ZeroShotClassifier.Create(names, templates,
+            texts => model.EmbedTexts(texts, cancellation: cancellation), [contrast ?? Neutral]);
         var (learnt, ofExamples, _) = Scores([.. examples.Select(image => image.Path)]);
         examples = [.. learnt.Select(i => examples[i])];
-        var thresholds = examplesAt is null ? read ?? LabelThresholds.All(labels) : LabelThresholds.Fit(labels, ofExamples, Shows(examples));
+        var thresholds = examplesAt is null ? read ?? LabelThresholds.All(labels)
+            : LabelThresholds.Fit(labels, ofExamples, Shows(examples));
         if (examplesAt is not null && file is not null) thresholds.Save(file);
         var (good, scores, cosines) = Scores(files);
         files = [.. good.Select(i => files[i])];
         if (truthAt is not null) judged = [.. good.Select(i => judged[i])];
         terminal.CloseLine();
-        var unfitted = examplesAt is null ? [] : labels.Where(label => !examples.Any(image => image.Labels.Contains(label, StringComparer.OrdinalIgnoreCase))).ToArray();
-        var results = truthAt is not null ? thresholds.Judge(scores, Shows(judged)) : examplesAt is not null && files.Count == 0 ? thresholds.Judge(ofExamples, Shows(examples)) : null;
+        var unfitted = examplesAt is null ? []
+            : labels.Where(label => !examples.Any(image => image.Labels.Contains(label, StringComparer.OrdinalIgnoreCase))).ToArray();
+        var results = truthAt is not null ? thresholds.Judge(scores, Shows(judged)) : examplesAt is not null
+            && files.Count == 0 ? thresholds.Judge(ofExamples, Shows(examples)) : null;
         var given = scores.Select(thresholds.Decide).ToArray();
         var rows = ImageFiles.Labels(files);
         var written = examplesAt is not null ? file : null;
@@ -95,7 +102,8 @@ internal static class MultiLabelClassification
                 results = files.Select((_, i) => new
                 {
                     image = rows[i], right = truthAt is null ? null : judged[i].Labels,
-                    labels = given[i].Select(k => new { label = labels[k], score = scores[i][k], threshold = thresholds.Values[k], cosine = cosines[i][k] }),
+                    labels = given[i].Select(k => new { label = labels[k], score = scores[i][k],
+                        threshold = thresholds.Values[k], cosine = cosines[i][k] }),
                 }),
                 classes = results, path = written, skipped = skipped.Items,
             });
@@ -105,7 +113,8 @@ internal static class MultiLabelClassification
         if (files.Count > 0)
             terminal.SayTable(
                 [words["word.image"], words["classify.labels-above-threshold"]],
-                files.Select((_, i) => (string[])[rows[i], given[i].Count == 0 ? "–" : string.Join(", ", given[i].Select(k => string.Create(CultureInfo.InvariantCulture, $"{labels[k]} {scores[i][k]:+0.00;-0.00}")))]));
+                files.Select((_, i) => (string[])[rows[i], given[i].Count == 0 ? "–" : string.Join(", ",
+                    given[i].Select(k => string.Create(CultureInfo.InvariantCulture, $"{labels[k]} {scores[i][k]:+0.00;-0.00}")))]));
         Show(terminal, words, thresholds, results);
         if (unfitted.Length > 0)
             terminal.SayText(words["classify.no-example", string.Join(", ", unfitted)]);
@@ -116,12 +125,14 @@ internal static class MultiLabelClassification
 
         (int[] Places, double[][] Scores, double[][] Cosines) Scores(IReadOnlyList<string> paths)
         {
-            var (places, embedded) = skipped.Embed(model, paths, done => terminal.Progress(words["progress.embedding-images", done, paths.Count]), cancellation);
+            var (places, embedded) = skipped.Embed(model, paths,
+                done => terminal.Progress(words["progress.embedding-images", done, paths.Count]), cancellation);
             return (places, [.. embedded.Select(image => classifier.Margins(image))], [.. embedded.Select(classifier.Cosines)]);
         }
 
         bool[][] Shows(IReadOnlyList<LabelledImage> of) =>
-            [.. of.Select(image => names.Select(all => all.Any(name => image.Labels.Contains(name, StringComparer.OrdinalIgnoreCase))).ToArray())];
+            [.. of.Select(image => names.Select(all => all.Any(name => image.Labels.Contains(name, StringComparer.OrdinalIgnoreCase)))
+                .ToArray())];
     }
 
     private static void Show(Terminal terminal, Words words, LabelThresholds thresholds, IReadOnlyList<LabelResult>? results)
@@ -129,10 +140,12 @@ internal static class MultiLabelClassification
         var rows = thresholds.Labels.Select((label, k) => (string[])
         [
             label, thresholds.Values[k].ToString("F3", CultureInfo.InvariantCulture),
-            .. results is null ? [] : (string[])[results[k].Count.ToString(CultureInfo.InvariantCulture), Share(results[k].Precision), Share(results[k].Recall), Share(results[k].F1)],
+            .. results is null ? [] : (string[])[results[k].Count.ToString(CultureInfo.InvariantCulture),
+                Share(results[k].Precision), Share(results[k].Recall), Share(results[k].F1)],
         ]);
         terminal.SayTable(
-            [words["word.label"], ">" + words["word.threshold"], .. results is null ? [] : (string[])[">" + words["word.images"], ">" + words["word.precision"], ">" + words["word.recall"], ">F1"]],
+            [words["word.label"], ">" + words["word.threshold"], .. results is null
+                ? [] : (string[])[">" + words["word.images"], ">" + words["word.precision"], ">" + words["word.recall"], ">F1"]],
             rows);
         if (results is not null && results.Any(result => result.F1 is not null))
             terminal.SayText(words["classify.mean-f1", 100 * results.Average(result => result.F1 ?? 0)]);

@@ -37,7 +37,8 @@ internal static class OutputFile
     }
 
     /// <summary>"FILE cannot be written: reason."</summary>
-    public static string Sentence(UnwritableFileException refusal, Words words) => words["output.cannot-be-written", refusal.File, refusal.Reason switch
+    public static string Sentence(UnwritableFileException refusal, Words words) =>
+        words["output.cannot-be-written", refusal.File, refusal.Reason switch
     {
         UnwritableReason.IsFolder => words["output.is-a-folder"],
         UnwritableReason.AccessDenied => words["output.denied"],

@@ -25,7 +25,8 @@ internal sealed class OutputNames
             if (requests.Count > 1)
                 throw new UsageException(words["output.one-file-many-pictures", output, requests.Count]);
             file = output;
-            if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) OutputFile.CheckFolder(parent, Path.GetFileName(output), words);
+            if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent)
+                OutputFile.CheckFolder(parent, Path.GetFileName(output), words);
         }
         else
         {

@@ -41,7 +41,8 @@ internal static class PackCommand
             var target = parsed.GetValue(folder)!;
             if (missing.Length == 0)
             {
-                ModelPacker.Pack(new PackedRuns(runs[0]!, runs[1]!, runs[2]!, runs[3]!) { OtherPriors = priors, Upsampler = enlarging, Guess = parsed.GetValue(guess) }, target);
+                ModelPacker.Pack(new PackedRuns(runs[0]!, runs[1]!, runs[2]!,
+                    runs[3]!) { OtherPriors = priors, Upsampler = enlarging, Guess = parsed.GetValue(guess) }, target);
             }
             else
             {

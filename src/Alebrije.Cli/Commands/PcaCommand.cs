@@ -31,28 +31,33 @@ internal static class PcaCommand
                     throw new InvalidDataException(tooFew);
                 }
 
-                var plot = EmbeddingPlot.Of(embedded.Items, path is null ? null : [.. embedded.Thumbnails, .. new RgbImage?[given.Texts.Count]]);
+                var plot = EmbeddingPlot.Of(embedded.Items,
+                    path is null ? null : [.. embedded.Thumbnails, .. new RgbImage?[given.Texts.Count]]);
                 var options = new ReportOptions { Language = words.Language, Model = embedded.Model, Title = parsed.GetValue(title) };
                 if (path is not null) plot.Save(path, options);
                 if (parsed.GetValue(CommonOptions.Json))
                 {
-                    terminal.SayJson(new { embedded.Model, plot.Points, plot.ExplainedVarianceRatio, Path = path, skipped = embedded.Skipped.Items });
+                    terminal.SayJson(new { embedded.Model, plot.Points, plot.ExplainedVarianceRatio,
+                        Path = path, skipped = embedded.Skipped.Items });
                     return embedded.Skipped.Say(terminal);
                 }
 
-                var shares = plot.ExplainedVarianceRatio.Select(share => share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal)).ToArray();
+                var shares = plot.ExplainedVarianceRatio.Select(share =>
+                    share.ToString("P1", CultureInfo.InvariantCulture).Replace(" ", "", StringComparison.Ordinal)).ToArray();
                 var variance = words["pca.variance", shares[0], shares[1]];
                 if (path is null)
                 {
                     if (terminal.HasColour) terminal.Show(RgbImage.FromBytes(plot.ToPng(options)), terminal.Width, halfBlocks: false);
                     terminal.SayTable(
                         [words["word.kind"], words["word.label"], ">x", ">y"],
-                        plot.Points.Select(p => new[] { p.Kind == EmbeddingKind.Image ? words["word.image"] : words["word.text"], p.Label, Number(p.X), Number(p.Y) }));
+                        plot.Points.Select(p => new[] { p.Kind == EmbeddingKind.Image ? words["word.image"] : words["word.text"],
+                            p.Label, Number(p.X), Number(p.Y) }));
                     terminal.SayText(words["pca.draw-it", variance, embedded.Model]);
                 }
                 else
                 {
-                    terminal.SayText(words["embed.written", words.Wrote(path), words.Images(embedded.Images.Length), words.Texts(given.Texts.Count), embedded.Model] + $" {variance}.");
+                    terminal.SayText(words["embed.written", words.Wrote(path), words.Images(embedded.Images.Length),
+                        words.Texts(given.Texts.Count), embedded.Model] + $" {variance}.");
                 }
 
                 return embedded.Skipped.Say(terminal);

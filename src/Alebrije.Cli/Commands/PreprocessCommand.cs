@@ -31,14 +31,17 @@ internal static class PreprocessCommand
                 terminal.SayJson(new
                 {
                     Shape = (int[])[3, h, w], mean, std, Path = path,
-                    Values = new { Min = values.Min(), Max = values.Max(), Mean = average, Std = Math.Sqrt(values.Average(x => (x - average) * (x - average))) },
+                    Values = new { Min = values.Min(), Max = values.Max(), Mean = average,
+                        Std = Math.Sqrt(values.Average(x => (x - average) * (x - average))) },
                 });
                 return 0;
             }
 
             terminal.Show(processor.PrepareBytes(picture), 32);
             var culture = CultureInfo.InvariantCulture;
-            terminal.Say(string.Create(culture, $"{picture.Width} x {picture.Height} {picture.Mode.ToString().ToUpperInvariant()} → float32 [3, {h}, {w}], {values.Min():F3} … {values.Max():F3}"));
+            terminal.Say(string.Create(culture,
+                $"{picture.Width} x {picture.Height} {picture.Mode.ToString().ToUpperInvariant()} "
+                    + $"→ float32 [3, {h}, {w}], {values.Min():F3} … {values.Max():F3}"));
             terminal.Say(words["preprocess.mean", Listed(mean)]);
             terminal.Say(words["preprocess.std", Listed(std)]);
             if (path is not null) terminal.Say(words.Wrote(path) + ".");

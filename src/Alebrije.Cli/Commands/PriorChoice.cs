@@ -31,6 +31,7 @@ internal static class PriorChoice
         if (PriorNames.TryParse(given, out var kind)) return (kind, null);
         if (Directory.Exists(given)) return (default, given);
         var catalog = ModelCatalog.Create();
-        return catalog.Has(given) ? (default, catalog.CompanionOf(given) ?? catalog.Find(given)) : throw new UsageException(words["prior.unknown", given, string.Join(", ", PriorNames.All)]);
+        return catalog.Has(given) ? (default, catalog.CompanionOf(given) ?? catalog.Find(given))
+            : throw new UsageException(words["prior.unknown", given, string.Join(", ", PriorNames.All)]);
     }
 }

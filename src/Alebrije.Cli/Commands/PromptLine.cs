@@ -37,12 +37,14 @@ internal sealed record PromptLine
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="UsageException">A line that begins with a brace is no JSON object with a prompt.</exception>
     public static IEnumerable<PromptLine> Read(string file, Terminal terminal, Words words) =>
-        TextLines.Read(file, terminal, words, "--prompts-file").Select(line => line.StartsWith('{') ? Parse(line, words) : new PromptLine { Prompt = line });
+        TextLines.Read(file, terminal, words, "--prompts-file")
+        .Select(line => line.StartsWith('{') ? Parse(line, words) : new PromptLine { Prompt = line });
 
     /// <summary>A request with the line's settings in place of the run's.</summary>
     public GenerationRequest Fill(GenerationRequest run) => run with
     {
-        Prompt = Prompt, Negative = Negative ?? run.Negative, Steps = Steps ?? run.Steps, Guidance = Guidance ?? run.Guidance, Size = Size ?? run.Size,
+        Prompt = Prompt, Negative = Negative ?? run.Negative, Steps = Steps ?? run.Steps,
+            Guidance = Guidance ?? run.Guidance, Size = Size ?? run.Size,
     };
 
     private static PromptLine Parse(string line, Words words)

@@ -32,7 +32,8 @@ internal static class PullCommand
                 throw new UsageException(words["pull.import-without-revisions", target]);
             if (!isFile && parsed.GetValue(Name) is not null)
                 throw new UsageException(words["pull.name-of-import-only", target]);
-            return isFile ? Task.Run(() => Import(terminal, parsed, target, cancellation), CancellationToken.None) : PullAsync(terminal, parsed, target, cancellation);
+            return isFile ? Task.Run(() => Import(terminal, parsed, target, cancellation), CancellationToken.None)
+                : PullAsync(terminal, parsed, target, cancellation);
         });
         return command;
     }
@@ -42,13 +43,15 @@ internal static class PullCommand
         var (words, watch) = (new Words(CommonOptions.LanguageOf(parsed)), Stopwatch.StartNew());
         var settings = HubSettings.FromEnvironment();
         using var hub = new ModelHub(settings) { OnRetry = terminal.Note };
-        var options = new PullOptions { Revision = parsed.GetValue(Revision), Variant = parsed.GetValue(Variant), Refresh = parsed.GetValue(Refresh) };
+        var options = new PullOptions { Revision = parsed.GetValue(Revision),
+            Variant = parsed.GetValue(Variant), Refresh = parsed.GetValue(Refresh) };
         terminal.Progress(words["pull.asking", settings.Endpoint.Host, target]);
         var plan = await hub.PlanAsync(target, options, cancellation);
         SayPlan(terminal, words, plan);
         var (json, whole, line) = (parsed.GetValue(CommonOptions.Json), new HashSet<(string, string)>(), new ProgressLine(terminal, words));
         if (!parsed.GetValue(DryRun))
-            await StoppedRun.GuardAsync(terminal, words, json, () => whole.Count == 0 ? null : Document(), () => hub.PullAsync(plan, Show, cancellation));
+            await StoppedRun.GuardAsync(terminal, words, json, () => whole.Count == 0 ? null : Document(),
+                () => hub.PullAsync(plan, Show, cancellation));
         terminal.CloseLine();
         if (json)
         {
@@ -61,8 +64,10 @@ internal static class PullCommand
             foreach (var repository in plan.Repositories)
                 terminal.SayTable(
                     [repository.Repository, ">" + words["word.size"], ">" + words["word.on-this-disk"]],
-                    repository.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes), f.Present == f.Bytes ? words["word.whole"] : ModelsCommand.Size(f.Present) }));
-            terminal.SayText(words["pull.dry-run", ModelsCommand.Size(plan.BytesToFetch), ModelsCommand.Size(plan.Bytes), ModelsCommand.Size(plan.FreeBytes)]);
+                    repository.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes),
+                        f.Present == f.Bytes ? words["word.whole"] : ModelsCommand.Size(f.Present) }));
+            terminal.SayText(words["pull.dry-run", ModelsCommand.Size(plan.BytesToFetch),
+                ModelsCommand.Size(plan.Bytes), ModelsCommand.Size(plan.FreeBytes)]);
             return 0;
         }
 
@@ -78,15 +83,18 @@ internal static class PullCommand
             line.Show(progress);
         }
 
-        long Fetched() => plan.Repositories.Sum(r => r.Files.Where(f => whole.Contains((r.Repository, f.Path))).Sum(f => f.Bytes - f.Present));
+        long Fetched() => plan.Repositories.Sum(r => r.Files.Where(f => whole.Contains((r.Repository, f.Path)))
+            .Sum(f => f.Bytes - f.Present));
 
         object Document() => new
         {
-            plan.Name, Path = plan.Folder, License = LicenceOf(plan), plan.Bytes, plan.BytesToFetch, Fetched = Fetched(), plan.FreeBytes, DryRun = parsed.GetValue(DryRun), Seconds = watch.Elapsed.TotalSeconds,
+            plan.Name, Path = plan.Folder, License = LicenceOf(plan), plan.Bytes, plan.BytesToFetch,
+                Fetched = Fetched(), plan.FreeBytes, DryRun = parsed.GetValue(DryRun), Seconds = watch.Elapsed.TotalSeconds,
             Repositories = plan.Repositories.Select(r => new
             {
                 r.Repository, r.Revision, r.Commit, License = r.Licence, r.Gated, Path = r.Folder, r.Notes,
-                Files = r.Files.Select(f => new { f.Path, f.Bytes, Present = whole.Contains((r.Repository, f.Path)) ? f.Bytes : f.Present }),
+                Files = r.Files.Select(f => new { f.Path, f.Bytes,
+                    Present = whole.Contains((r.Repository, f.Path)) ? f.Bytes : f.Present }),
             }),
         };
     }
@@ -97,25 +105,29 @@ internal static class PullCommand
         var store = ModelStore.Create();
         if (OriginalFolder.TryOpen(source) is { } original) return Convert(terminal, parsed, words, store, source, original, cancellation);
         var plan = store.PlanImport(source, parsed.GetValue(Name), parsed.GetValue(Variant), cancellation);
-        terminal.Note(words["pull.import-plan", plan.Name, words.Count("pull.files", plan.Files.Count), ModelsCommand.Size(plan.Bytes), ModelsCommand.Size(plan.FreeBytes)]);
+        terminal.Note(words["pull.import-plan", plan.Name, words.Count("pull.files", plan.Files.Count),
+            ModelsCommand.Size(plan.Bytes), ModelsCommand.Size(plan.FreeBytes)]);
         foreach (var note in plan.Notes) terminal.Note(note);
         var pretend = parsed.GetValue(DryRun);
         if (!pretend) store.Import(plan, new ProgressLine(terminal, words).Show, cancellation);
         terminal.CloseLine();
         if (parsed.GetValue(CommonOptions.Json))
         {
-            terminal.SayJson(new { plan.Name, plan.Source, Path = plan.Folder, plan.Bytes, plan.FreeBytes, DryRun = pretend, plan.Notes, Files = plan.Files.Select(f => new { f.Path, f.Bytes }) });
+            terminal.SayJson(new { plan.Name, plan.Source, Path = plan.Folder,
+                plan.Bytes, plan.FreeBytes, DryRun = pretend, plan.Notes, Files = plan.Files.Select(f => new { f.Path, f.Bytes }) });
             return 0;
         }
 
-        if (pretend) terminal.SayTable([words["word.file"], ">" + words["word.size"]], plan.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes) }));
+        if (pretend) terminal.SayTable([words["word.file"], ">" + words["word.size"]],
+            plan.Files.Select(f => new[] { f.Path, ModelsCommand.Size(f.Bytes) }));
         terminal.SayText(pretend ? words["pull.import-dry-run"] : words["pull.imported", plan.Name]);
         if (!pretend) terminal.Say(plan.Folder);
         return 0;
     }
 
     /// <summary>Converts checkpoints in their authors' original layout to the layout of pipelines.</summary>
-    private static int Convert(Terminal terminal, ParseResult parsed, Words words, ModelStore store, string source, OriginalFolder original, CancellationToken cancellation)
+    private static int Convert(Terminal terminal, ParseResult parsed,
+        Words words, ModelStore store, string source, OriginalFolder original, CancellationToken cancellation)
     {
         if (parsed.GetValue(Variant) is not null) throw new UsageException(words["pull.original-without-variants"]);
         var name = parsed.GetValue(Name) ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(source)));
@@ -125,10 +137,12 @@ internal static class PullCommand
         foreach (var note in original.Notes) terminal.Note(note);
         var pretend = parsed.GetValue(DryRun);
         IReadOnlyList<string> folders = pretend ? [.. names.Select(store.FolderFor)]
-            : store.Add(original.Bytes, [.. original.Endings.Zip(names, (ending, called) => (called, (Action<string>)(folder => original.Write(ending, folder, cancellation))))]);
+            : store.Add(original.Bytes, [.. original.Endings.Zip(names,
+                (ending, called) => (called, (Action<string>)(folder => original.Write(ending, folder, cancellation))))]);
         if (parsed.GetValue(CommonOptions.Json))
         {
-            terminal.SayJson(new { name, source = Path.GetFullPath(source), original.Kind, Path = folders[^1], Paths = folders, original.Bytes, DryRun = pretend, original.Notes });
+            terminal.SayJson(new { name, source = Path.GetFullPath(source),
+                original.Kind, Path = folders[^1], Paths = folders, original.Bytes, DryRun = pretend, original.Notes });
             return 0;
         }
 
@@ -150,13 +164,15 @@ internal static class PullCommand
         }
 
         if (plan.BytesToFetch > 0)
-            terminal.Note(words["pull.plan", ModelsCommand.Size(plan.BytesToFetch), ModelsCommand.Size(plan.Bytes), ModelsCommand.Size(plan.FreeBytes)]);
+            terminal.Note(words["pull.plan", ModelsCommand.Size(plan.BytesToFetch),
+                ModelsCommand.Size(plan.Bytes), ModelsCommand.Size(plan.FreeBytes)]);
     }
 
     private static string? LicenceOf(PullPlan plan) => plan.Repositories[0].Licence ?? PublishedModels.Find(plan.Name)?.Licence;
 
     internal static string Seconds(TimeSpan time) => time.TotalSeconds < 100
-        ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.#} s") : string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalMinutes}:{time.Seconds:00} min");
+        ? string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.#} s")
+        : string.Create(CultureInfo.InvariantCulture, $"{(int)time.TotalMinutes}:{time.Seconds:00} min");
 }
 
 /// <summary>One line of progress, redrawn: bar, share, speed, remaining time; a line for each file if there is no terminal.</summary>
@@ -178,10 +194,13 @@ internal sealed class ProgressLine(Terminal terminal, Words words)
         if (sinceDrawn.IsRunning && sinceDrawn.Elapsed < Pause && progress.Present < progress.Total) return;
         sinceDrawn.Restart();
         var filled = progress.Total == 0 ? BarWidth : (int)(BarWidth * progress.Present / progress.Total);
-        var left = progress.BytesPerSecond > 1 ? TimeSpan.FromSeconds(Math.Min(360_000, (progress.Total - progress.Present) / progress.BytesPerSecond)) : (TimeSpan?)null;
-        var (bar, rest) = (new string('#', filled).PadRight(BarWidth, '.'), left is { } time ? words["pull.time-left", PullCommand.Seconds(time)] : "");
+        var left = progress.BytesPerSecond > 1
+            ? TimeSpan.FromSeconds(Math.Min(360_000, (progress.Total - progress.Present) / progress.BytesPerSecond)) : (TimeSpan?)null;
+        var (bar, rest) = (new string('#', filled).PadRight(BarWidth, '.'),
+            left is { } time ? words["pull.time-left", PullCommand.Seconds(time)] : "");
         terminal.Progress($"[{bar}] {Share(progress)}{rest}  {progress.File}");
     }
 
-    private string Share(PullProgress progress) => words["pull.share", ModelsCommand.Size(progress.Present), ModelsCommand.Size(progress.Total), progress.BytesPerSecond / 1e6];
+    private string Share(PullProgress progress) =>
+        words["pull.share", ModelsCommand.Size(progress.Present), ModelsCommand.Size(progress.Total), progress.BytesPerSecond / 1e6];
 }

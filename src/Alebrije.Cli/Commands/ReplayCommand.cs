@@ -42,15 +42,18 @@ internal static class ReplayCommand
         CommonOptions.StartTorch(parsed, recipe.Threads);
         using var pipeline = ImagePipeline.Load(folder, new ImagePipelineOptions
         {
-            PriorFolder = recipe.PriorFrom is { } prior ? parsed.GetValue(Prior) ?? catalog.Find(prior) : null, CompanionFolders = catalog.CompanionsOf(asked), JudgeFolder = recipe.Judge is { } judge ? catalog.Find(parsed.GetValue(Judge) ?? judge) : null,
-            Precision = named ? CommonOptions.PrecisionOf(parsed) : recipe.Precision?.Decoder ?? CommonOptions.PrecisionOf(parsed), PriorPrecision = named ? null : recipe.Precision?.Prior,
+            PriorFolder = recipe.PriorFrom is { } prior ? parsed.GetValue(Prior) ?? catalog.Find(prior) : null, CompanionFolders =
+                catalog.CompanionsOf(asked), JudgeFolder = recipe.Judge is { } judge ? catalog.Find(parsed.GetValue(Judge) ?? judge) : null,
+            Precision = named ? CommonOptions.PrecisionOf(parsed) : recipe.Precision?.Decoder ?? CommonOptions.PrecisionOf(parsed),
+            PriorPrecision = named ? null : recipe.Precision?.Prior,
         });
         recipe.CheckModel(pipeline.File);
         var progress = new StepProgress(terminal, words);
         var again = recipe switch
         {
             { Request: { } request } => pipeline.Generate(request, progress.Show, null, cancellation).Image,
-            { Experiment: { } experiment } => Drawn(new ImageExperiments(pipeline).Run(experiment, progress.Show, cancellation: cancellation), recipe.Picture),
+            { Experiment: { } experiment } =>
+            Drawn(new ImageExperiments(pipeline).Run(experiment, progress.Show, cancellation: cancellation), recipe.Picture),
             _ => throw new InvalidDataException(words["replay.no-recipe", path]),
         };
         terminal.CloseLine();
@@ -61,7 +64,8 @@ internal static class ReplayCommand
         {
             terminal.SayJson(new
             {
-                model = pipeline.Name, comparison.Same, before = Hash(given), after = Hash(again), largest_difference = comparison.Largest, comparison.MeanDifference, comparison.IsRounding, TorchRuntime.Threads,
+                model = pipeline.Name, comparison.Same, before = Hash(given), after = Hash(again),
+                    largest_difference = comparison.Largest, comparison.MeanDifference, comparison.IsRounding, TorchRuntime.Threads,
             });
         }
         else
@@ -84,7 +88,8 @@ internal static class ReplayCommand
         return words["replay.rounding", largest, mean, then, now];
     }
 
-    private static RgbImage Drawn(ExperimentResult result, int? picture) => picture is { } number ? result.Pictures[number].Image : result.Sheet();
+    private static RgbImage Drawn(ExperimentResult result, int? picture) =>
+        picture is { } number ? result.Pictures[number].Image : result.Sheet();
 
     private static string Hash(RgbImage picture) => Convert.ToHexStringLower(SHA256.HashData(picture.Pixels));
 }

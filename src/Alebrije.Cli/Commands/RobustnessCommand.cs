@@ -51,7 +51,8 @@ internal static class RobustnessCommand
         });
         Severity.Validators.Add(r =>
         {
-            if (SeveritiesOf(r.GetValueOrDefault<string>()).Count == 0) r.AddError(Words.Of(r)["robustness.severity-range", r.GetValueOrDefault<string>()]);
+            if (SeveritiesOf(r.GetValueOrDefault<string>()).Count == 0)
+                r.AddError(Words.Of(r)["robustness.severity-range", r.GetValueOrDefault<string>()]);
         });
     }
 
@@ -62,7 +63,8 @@ internal static class RobustnessCommand
         {
             Images, Labels, Concepts, Count, Training, Sentences, Severity, Minutes, Epochs, Strict, file,
         };
-        command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, parsed.GetValue(file), cancellation), CancellationToken.None));
+        command.SetAction((parsed, cancellation) =>
+            Task.Run(() => Run(parsed, terminal, parsed.GetValue(file), cancellation), CancellationToken.None));
         return command;
     }
 
@@ -87,14 +89,17 @@ internal static class RobustnessCommand
             model, byWords, pictures.Training,
             done => terminal.Progress(words["robustness.embedding", done, pictures.Training.Count]), cancellation);
         using var baseline = parsed.GetValue(Minutes) > 0 ? Train(parsed, model, pictures, seed, terminal, words, cancellation) : null;
-        PictureClassifiers[] classifiers = baseline is null ? [clip] : [clip, new PictureClassifiers(["supervised"], images => [baseline.Classify(images, cancellation)])];
+        PictureClassifiers[] classifiers = baseline is null ? [clip]
+            : [clip, new PictureClassifiers(["supervised"], images => [baseline.Classify(images, cancellation)])];
         var reportWords = RobustnessWords.In(words.Language);
         var report = RobustnessStudy.Run(
             pictures.Test, pictures.Labels, classifiers,
             new RobustnessOptions
             {
-                Severities = SeveritiesOf(parsed.GetValue(Severity)), Seed = seed, Side = side, Model = model.Name, IsHeldOut = pictures.IsHeldOut,
-                Shown = Math.Max(0, pictures.Labels.ToList().FindIndex(label => label.Contains("banana", StringComparison.OrdinalIgnoreCase) || label.Contains("plátano", StringComparison.OrdinalIgnoreCase))),
+                Severities = SeveritiesOf(parsed.GetValue(Severity)), Seed = seed,
+                    Side = side, Model = model.Name, IsHeldOut = pictures.IsHeldOut,
+                Shown = Math.Max(0, pictures.Labels.ToList().FindIndex(label => label.Contains("banana", StringComparison.OrdinalIgnoreCase)
+                    || label.Contains("plátano", StringComparison.OrdinalIgnoreCase))),
             },
             (name, done, of) => terminal.Progress($"{reportWords.Condition(name)}: {done} / {of}"), cancellation);
         terminal.CloseLine();
@@ -123,29 +128,35 @@ internal static class RobustnessCommand
         {
             var labels = parsed.GetValue(Labels) is { Length: > 0 } given ? given : null;
             skipped.AddBesideClasses(folder);
-            return RobustnessPictures.FromFolder(folder, labels, square, (done, of) => terminal.Progress(words["robustness.reading", done, of]), skipped.Reader, cancellation);
+            return RobustnessPictures.FromFolder(folder, labels, square,
+                (done, of) => terminal.Progress(words["robustness.reading", done, of]), skipped.Reader, cancellation);
         }
 
         var world = EmojiWorld.Open();
         var asked = parsed.GetResult(Concepts) is { Implicit: false };
-        var concepts = WorldSelection.Chosen(world, asked ? parsed.GetValue(Concepts) ?? [] : [.. RobustnessPictures.UsualConcepts], asked, words);
+        var concepts = WorldSelection.Chosen(world, asked ? parsed.GetValue(Concepts) ?? [] : [.. RobustnessPictures.UsualConcepts],
+            asked, words);
         if (concepts.Length < 2)
             throw new UsageException(words["robustness.one-concept"]);
         terminal.Progress(words["robustness.drawing"]);
         return RobustnessPictures.FromWorld(
-            world, concepts, parsed.GetValue(Training), parsed.GetValue(Count), seed, words.Language == "es" ? Language.Spanish : Language.English, Math.Min(512, square));
+            world, concepts, parsed.GetValue(Training), parsed.GetValue(Count),
+            seed, words.Language == "es" ? Language.Spanish : Language.English, Math.Min(512, square));
     }
 
     private static SupervisedBaseline Train(
-        ParseResult parsed, ClipModel model, RobustnessPictures pictures, ulong seed, Terminal terminal, Words words, CancellationToken cancellation)
+        ParseResult parsed, ClipModel model, RobustnessPictures pictures,
+        ulong seed, Terminal terminal, Words words, CancellationToken cancellation)
     {
         var (loss, share) = (0.0, 0.0);
 
         // int8 is for CLIP's embeddings only, not for training.
         var precision = CommonOptions.PrecisionOf(parsed) is var asked && asked == Precision.Int8 ? Precision.Auto : asked;
         return SupervisedBaseline.Train(
-            model, [.. pictures.Training.Select(picture => picture.Image)], [.. pictures.Training.Select(picture => picture.Class)], pictures.Labels.Count,
-            new SupervisedOptions { Minutes = parsed.GetValue(Minutes), Epochs = parsed.GetValue(Epochs), Seed = seed, Precision = precision },
+            model, [.. pictures.Training.Select(picture => picture.Image)],
+            [.. pictures.Training.Select(picture => picture.Class)], pictures.Labels.Count,
+            new SupervisedOptions { Minutes = parsed.GetValue(Minutes), Epochs = parsed.GetValue(Epochs),
+                Seed = seed, Precision = precision },
             (step, of, now, right) =>
             {
                 (loss, share) = step == 1 ? (now, right) : ((0.95 * loss) + (0.05 * now), (0.95 * share) + (0.05 * right));
@@ -154,35 +165,42 @@ internal static class RobustnessCommand
             cancellation);
     }
 
-    private static void Say(RobustnessReport report, RobustnessWords names, RobustnessPictures pictures, SupervisedBaseline? baseline, string? path, Terminal terminal, Words words)
+    private static void Say(RobustnessReport report, RobustnessWords names,
+        RobustnessPictures pictures, SupervisedBaseline? baseline, string? path, Terminal terminal, Words words)
     {
         terminal.SayTable(
             [words["word.condition"], ">n", .. report.Classifiers.Select(name => ">" + names.Classifier(name))],
             report.Conditions.Select(condition => (string[])
             [
                 names.Condition(condition.Name), condition.Count.ToString(CultureInfo.InvariantCulture),
-                .. condition.Accuracy.Select(figure => string.Create(CultureInfo.InvariantCulture, $"{100 * figure.Value:F1} % ({100 * figure.Low:F0}–{100 * figure.High:F0})")),
+                .. condition.Accuracy.Select(figure => string.Create(CultureInfo.InvariantCulture,
+                    $"{100 * figure.Value:F1} % ({100 * figure.Low:F0}–{100 * figure.High:F0})")),
             ]));
         if (report.Conditions.FirstOrDefault(condition => condition.Severities.Count > 0) is { } corrupted)
             terminal.SayText(words["robustness.about-table", names.Severity(corrupted.Severities)]);
         terminal.SayText(words["robustness.about-images", pictures.Training.Count, pictures.Test.Count, pictures.Labels.Count]);
         if (baseline is not null)
-            terminal.SayText(words["robustness.baseline", baseline.Parameters / 1e6, baseline.Steps.Done, baseline.Steps.Planned, baseline.Seconds]);
+            terminal.SayText(words["robustness.baseline", baseline.Parameters / 1e6,
+                baseline.Steps.Done, baseline.Steps.Planned, baseline.Seconds]);
         terminal.SayText(report.Sentence(words.Language));
         if (path is not null) terminal.SayText(words.Wrote(path) + ".");
     }
 
-    private static object Document(RobustnessReport report, RobustnessPictures pictures, SupervisedBaseline? baseline, ulong seed, string? path, SkippedPictures skipped)
+    private static object Document(RobustnessReport report, RobustnessPictures pictures,
+        SupervisedBaseline? baseline, ulong seed, string? path, SkippedPictures skipped)
     {
         return new
         {
             model = report.Model, seed, labels = report.Labels, training = pictures.Training.Count, test = pictures.Test.Count,
-            baseline = baseline is null ? null : new { baseline.Parameters, steps = baseline.Steps.Done, planned_steps = baseline.Steps.Planned, baseline.Seconds },
+            baseline = baseline is null ? null : new { baseline.Parameters,
+                steps = baseline.Steps.Done, planned_steps = baseline.Steps.Planned, baseline.Seconds },
             conditions = report.Conditions.Select(condition =>
             {
-                var row = new Dictionary<string, object?> { ["name"] = condition.Name, ["severity"] = Number(condition.Severities), ["count"] = condition.Count };
+                var row = new Dictionary<string, object?> { ["name"] = condition.Name,
+                    ["severity"] = Number(condition.Severities), ["count"] = condition.Count };
                 foreach (var name in (string[])["zero_shot", "probe", "supervised"]) row[name] = Of(condition, name)?.Value;
-                foreach (var name in report.Classifiers) row[name + "_interval"] = (double[])[Of(condition, name)!.Low, Of(condition, name)!.High];
+                foreach (var name in report.Classifiers)
+                    row[name + "_interval"] = (double[])[Of(condition, name)!.Low, Of(condition, name)!.High];
                 return row;
             }),
             summary = report.Sentence(), path, skipped = skipped.Items,
@@ -196,12 +214,14 @@ internal static class RobustnessCommand
 
     private static IReadOnlyList<int> SeveritiesOf(string? text)
     {
-        var ends = (text ?? "").Split('-').Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var n) && n is >= 1 and <= Corruptions.Severities ? n : 0).ToArray();
+        var ends = (text ?? "").Split('-').Select(part => int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var n)
+            && n is >= 1 and <= Corruptions.Severities ? n : 0).ToArray();
         return ends.Length is 1 or 2 && ends[0] > 0 && ends[^1] >= ends[0] ? [.. Enumerable.Range(ends[0], ends[^1] - ends[0] + 1)] : [];
     }
 
     private static void Within(System.CommandLine.Parsing.OptionResult result, string name, int least, int most)
     {
-        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError(Words.Of(result)["usage.whole-number-between-not", name, least, most, value]);
+        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most))
+            result.AddError(Words.Of(result)["usage.whole-number-between-not", name, least, most, value]);
     }
 }

@@ -23,7 +23,8 @@ internal static class SimilarityCommand
                 if (given.Texts.Count == 0) throw new UsageException(words["similarity.no-texts"]);
                 OutputFile.Check(path, words);
                 var embedded = EmbeddingInputs.Embed(parsed, terminal, words, given, thumbnails: path is not null, cancellation);
-                var table = SimilarityTable.FromEmbeddings(embedded.ImageLabels, embedded.Images, embedded.Texts, embedded.OfTexts, path is null ? null : embedded.Thumbnails);
+                var table = SimilarityTable.FromEmbeddings(embedded.ImageLabels,
+                    embedded.Images, embedded.Texts, embedded.OfTexts, path is null ? null : embedded.Thumbnails);
                 var options = new ReportOptions
                 {
                     Language = words.Language, Model = embedded.Model, Title = parsed.GetValue(title),
@@ -32,7 +33,8 @@ internal static class SimilarityCommand
                 if (path is not null) table.Save(path, options);
                 if (parsed.GetValue(CommonOptions.Json))
                 {
-                    terminal.SayJson(new { embedded.Model, table.Images, table.Texts, table.Cosine, table.Softmax, Path = path, skipped = embedded.Skipped.Items });
+                    terminal.SayJson(new { embedded.Model, table.Images, table.Texts,
+                        table.Cosine, table.Softmax, Path = path, skipped = embedded.Skipped.Items });
                     return embedded.Skipped.Say(terminal);
                 }
 
@@ -46,7 +48,8 @@ internal static class SimilarityCommand
                 }
                 else
                 {
-                    terminal.SayText(words["embed.written", words.Wrote(path), words.Images(embedded.Images.Length), words.Texts(given.Texts.Count), embedded.Model]);
+                    terminal.SayText(words["embed.written", words.Wrote(path), words.Images(embedded.Images.Length),
+                        words.Texts(given.Texts.Count), embedded.Model]);
                 }
 
                 return embedded.Skipped.Say(terminal);

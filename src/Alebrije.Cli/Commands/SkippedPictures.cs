@@ -33,7 +33,8 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     /// <summary>Embeds images; unreadable ones are left out.</summary>
     /// <returns>Indices in <paramref name="paths"/> of the others, and their embeddings.</returns>
     /// <exception cref="ImageFormatException">None can be read.</exception>
-    public (int[] Places, float[][] Embeddings) Embed(ClipModel model, IReadOnlyList<string> paths, Action<int> progress, CancellationToken cancellation)
+    public (int[] Places, float[][] Embeddings) Embed(ClipModel model,
+        IReadOnlyList<string> paths, Action<int> progress, CancellationToken cancellation)
     {
         var rows = new float[]?[paths.Count];
         model.EmbedImages(paths.Count, i => Read(paths[i]), (from, batch) =>

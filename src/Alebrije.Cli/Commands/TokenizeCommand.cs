@@ -29,7 +29,8 @@ internal static class TokenizeCommand
             {
                 terminal.SayJson(new
                 {
-                    Text = given, clean, ids, tokens, pieces, ids.Length, truncated, WholeLength = whole.Length, tokenizer.MaxLength, tokenizer.PadId, tokenizer.VocabularySize,
+                    Text = given, clean, ids, tokens, pieces, ids.Length, truncated,
+                        WholeLength = whole.Length, tokenizer.MaxLength, tokenizer.PadId, tokenizer.VocabularySize,
                 });
                 return 0;
             }

@@ -35,11 +35,14 @@ internal static class TrainClassifierCommand
                 var words = new Words(CommonOptions.LanguageOf(parsed));
                 var classifier = new ClassifierOptions(parsed.GetValue(images)!, parsed.GetValue(CommonOptions.Model)!)
                 {
-                    Test = parsed.GetValue(test), Probe = parsed.GetValue(probe), Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
-                    Epochs = parsed.GetValue(epochs), LearningRate = parsed.GetValue(rate), Batch = parsed.GetValue(batch), Mix = parsed.GetValue(mix), Flip = parsed.GetValue(flip),
+                    Test = parsed.GetValue(test), Probe = parsed.GetValue(probe),
+                        Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
+                    Epochs = parsed.GetValue(epochs), LearningRate = parsed.GetValue(rate),
+                    Batch = parsed.GetValue(batch), Mix = parsed.GetValue(mix), Flip = parsed.GetValue(flip),
                     Seed = parsed.GetValue(CommonOptions.Seed) ?? 1, Precision = CommonOptions.PrecisionOf(parsed),
                 };
-                return run.Run(parsed, terminal, options => Trainers.RunClassifier(classifier, options, cancellation), parsed.GetValue(strict), [classifier.Images, classifier.Test]);
+                return run.Run(parsed, terminal, options => Trainers.RunClassifier(classifier, options, cancellation),
+                    parsed.GetValue(strict), [classifier.Images, classifier.Test]);
             },
             CancellationToken.None));
         return command;
@@ -48,6 +51,7 @@ internal static class TrainClassifierCommand
     private static void Require<T>(Option<T> option, Func<T, bool> holds, Func<Words, string> what) => option.Validators.Add(result =>
     {
         var words = Words.Of(result);
-        if (result.GetValueOrDefault<T>() is { } value && !holds(value)) result.AddError(words["usage.takes-kind-not-number", option.Name, what(words), value]);
+        if (result.GetValueOrDefault<T>() is { } value && !holds(value))
+            result.AddError(words["usage.takes-kind-not-number", option.Name, what(words), value]);
     });
 }

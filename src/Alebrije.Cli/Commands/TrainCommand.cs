@@ -24,12 +24,14 @@ internal static class TrainCommand
     }
 
     /// <summary>Looks up names, also <c>owner/name</c>, among the models; an existing path is not changed.</summary>
-    public static string FindModel(string name) => Path.GetFileName(name) != name && Path.Exists(name) ? name : ModelCatalog.Create().Find(name);
+    public static string FindModel(string name) => Path.GetFileName(name) != name
+        && Path.Exists(name) ? name : ModelCatalog.Create().Find(name);
 
     private static Command Part(string part, Terminal terminal)
     {
         var config = new Option<string>("--config") { HelpName = "FILE", Required = true };
-        var kind = new Option<string>("--kind") { HelpName = string.Join('|', TrainablePriors), DefaultValueFactory = _ => TrainablePriors[0] };
+        var kind = new Option<string>("--kind") { HelpName = string.Join('|', TrainablePriors),
+            DefaultValueFactory = _ => TrainablePriors[0] };
         kind.AcceptOnlyFromAmong(TrainablePriors);
         var stage = new Option<string?>("--stage") { HelpName = "1|2" };
         stage.AcceptOnlyFromAmong("1", "2");
@@ -114,7 +116,8 @@ internal sealed class TrainingRunOptions
     /// <param name="strict">True if a skipped image makes the exit status 1.</param>
     /// <param name="classFolders">Folders of class folders that it reads.</param>
     /// <returns>The exit status: 1 if images were skipped and <paramref name="strict"/> is set.</returns>
-    public int Run(ParseResult parsed, Terminal terminal, Func<TrainingOptions, TrainingResult> train, bool strict = false, IReadOnlyList<string?>? classFolders = null)
+    public int Run(ParseResult parsed, Terminal terminal, Func<TrainingOptions, TrainingResult> train,
+        bool strict = false, IReadOnlyList<string?>? classFolders = null)
     {
         CommonOptions.StartTorch(parsed);
         var words = new Words(CommonOptions.LanguageOf(parsed));
@@ -128,7 +131,8 @@ internal sealed class TrainingRunOptions
         terminal.CloseLine();
         var skipped = new SkippedPictures(words, upright: true, strict);
         skipped.Add(result.Skipped, classFolders ?? []);
-        if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(new { result.Steps, result.Seconds, result.Finished, result.Metrics, Skipped = skipped.Items });
+        if (parsed.GetValue(CommonOptions.Json))
+            terminal.SayJson(new { result.Steps, result.Seconds, result.Finished, result.Metrics, Skipped = skipped.Items });
         else terminal.Say(Summary(words, result));
         return skipped.Say(terminal);
     }
@@ -138,7 +142,8 @@ internal sealed class TrainingRunOptions
         var share = words["train.step", progress.Step, progress.Total];
         if (double.IsFinite(progress.Loss))
         {
-            var line = words["train.step-figures", share, progress.Loss, progress.SamplesPerSecond, progress.LearningRate, progress.GradientNorm];
+            var line = words["train.step-figures", share, progress.Loss,
+                progress.SamplesPerSecond, progress.LearningRate, progress.GradientNorm];
             if (terminal.IsLive) terminal.Progress(line);
             else terminal.Note(line);
         }

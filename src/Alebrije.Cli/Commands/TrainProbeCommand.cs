@@ -32,9 +32,11 @@ internal static class TrainProbeCommand
                 OutputFile.Check(path, words);
                 var options = new ProbeOptions(parsed.GetValue(images)!)
                 {
-                    Validation = parsed.GetValue(validation), Test = parsed.GetValue(test), Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
+                    Validation = parsed.GetValue(validation), Test = parsed.GetValue(test),
+                        Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
                     MaxBadShare = 1,
-                    OnProgress = (_, done, of) => terminal.Progress(of > 0 ? words["progress.embedding-images", done, of] : words["train.trying-penalties", done]),
+                    OnProgress = (_, done, of) =>
+                    terminal.Progress(of > 0 ? words["progress.embedding-images", done, of] : words["train.trying-penalties", done]),
                 };
                 var folder = ModelChoice.Find(parsed);
                 CommonOptions.StartTorch(parsed);
@@ -47,8 +49,10 @@ internal static class TrainProbeCommand
                 result.Head.Save(path);
                 var figures = new
                 {
-                    model = model.Name, labels = result.Head.Labels, images = new { train = result.Train, validation = result.Validation, test = result.Accuracy?.Count ?? 0 },
-                    lambda = result.Probe.Lambda, validation_accuracy = result.Probe.Validation, accuracy = result.Accuracy, zero_shot = result.ZeroShot, skipped = skipped.Items, path,
+                    model = model.Name, labels = result.Head.Labels,
+                        images = new { train = result.Train, validation = result.Validation, test = result.Accuracy?.Count ?? 0 },
+                    lambda = result.Probe.Lambda, validation_accuracy = result.Probe.Validation,
+                    accuracy = result.Accuracy, zero_shot = result.ZeroShot, skipped = skipped.Items, path,
                 };
                 Write(Path.ChangeExtension(path, ".json"), figures);
                 if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(figures);
@@ -72,15 +76,18 @@ internal static class TrainProbeCommand
         Add(words["train.zero-shot"], result.ZeroShot);
         Add(words["train.linear-probe"], result.Accuracy);
         if (rows.Count > 0)
-            terminal.SayTable([words["word.classifier"], ">" + words["word.accuracy"], ">" + words["word.interval-95"], ">" + words["word.images"]], rows);
-        terminal.SayText(words["train.probe-fitted", words.Images(result.Train + result.Validation), result.Head.Labels.Count, result.Probe.Lambda]);
+            terminal.SayTable([words["word.classifier"], ">" + words["word.accuracy"],
+                ">" + words["word.interval-95"], ">" + words["word.images"]], rows);
+        terminal.SayText(words["train.probe-fitted", words.Images(result.Train + result.Validation),
+            result.Head.Labels.Count, result.Probe.Lambda]);
         terminal.SayText(words["train.probe-written", words.Wrote(path)]);
 
         void Add(string name, Figure? figure)
         {
             if (figure is null) return;
             var culture = CultureInfo.InvariantCulture;
-            rows.Add([name, string.Create(culture, $"{100 * figure.Value:F1} %"), string.Create(culture, $"{100 * figure.Low:F1} – {100 * figure.High:F1} %"), figure.Count.ToString(culture)]);
+            rows.Add([name, string.Create(culture, $"{100 * figure.Value:F1} %"),
+                string.Create(culture, $"{100 * figure.Low:F1} – {100 * figure.High:F1} %"), figure.Count.ToString(culture)]);
         }
     }
 }

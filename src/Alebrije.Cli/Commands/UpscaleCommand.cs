@@ -25,7 +25,8 @@ internal static class UpscaleCommand
                 OutputFile.Check(target, words);
                 OutputFile.CheckEmptyFolder("--trace", parsed.GetValue(trace), words);
                 OutputFile.CheckFolder(parsed.GetValue(trace), GenerationTrace.IndexFile, words);
-                var request = new UpscaleRequest(RgbImage.LoadUpright(path)) { Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps), Prompt = parsed.GetValue(prompt)! };
+                var request = new UpscaleRequest(RgbImage.LoadUpright(path)) { Seed = parsed.GetValue(CommonOptions.Seed)
+                    ?? (ulong)Random.Shared.Next(), Steps = parsed.GetValue(steps), Prompt = parsed.GetValue(prompt)! };
                 request.Check();
                 var folder = ModelChoice.Find(parsed);
                 var clock = Stopwatch.StartNew();
@@ -41,14 +42,16 @@ internal static class UpscaleCommand
                 {
                     terminal.SayJson(new
                     {
-                        model = pipeline.Name, source = path, path = target, result.Request.Seed, result.Request.Steps, result.Image.Width, result.Image.Height,
+                        model = pipeline.Name, source = path, path = target, result.Request.Seed,
+                            result.Request.Steps, result.Image.Width, result.Image.Height,
                         seconds = new { load, upsampler = result.Seconds },
                     });
                     return 0;
                 }
 
                 terminal.Show(result.Image, 64);
-                terminal.SayText(words["upscale.written", target, result.Image.Width, result.Image.Height, result.Request.Seed, StepProgress.StageName("load", words), load, StepProgress.StageName("upsampler", words), result.Seconds]);
+                terminal.SayText(words["upscale.written", target, result.Image.Width, result.Image.Height, result.Request.Seed,
+                    StepProgress.StageName("load", words), load, StepProgress.StageName("upsampler", words), result.Seconds]);
                 return 0;
             },
             CancellationToken.None));

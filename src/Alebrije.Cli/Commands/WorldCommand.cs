@@ -35,7 +35,8 @@ internal static class WorldCommand
         split.AcceptOnlyFromAmong("train", "heldout");
         styles.Validators.Add(r =>
         {
-            foreach (var name in WorldSelection.Listed(r.GetValueOrDefault<string[]>()).Where(name => !WorldSelection.StyleNames.ContainsKey(name)))
+            foreach (var name in WorldSelection.Listed(r.GetValueOrDefault<string[]>())
+                .Where(name => !WorldSelection.StyleNames.ContainsKey(name)))
                 r.AddError(Words.Of(r)["world.style-unknown", name, string.Join(", ", WorldSelection.StyleNames.Keys)]);
         });
         count.Validators.Add(r => Within(r, "--count", 1, MostScenes));
@@ -58,17 +59,21 @@ internal static class WorldCommand
                 if (path is not null && number > MostOnASheet)
                     throw new UsageException(words["world.sheet-too-large", MostOnASheet, number]);
                 var world = EmojiWorld.Open();
-                var chosen = WorldSelection.Chosen(world, parsed.GetValue(concepts) ?? [], parsed.GetResult(concepts) is { Implicit: false }, words);
-                var options = WorldSelection.Options(chosen, parsed.GetValue(objects), WorldSelection.Mixture(parsed.GetValue(split)!, WorldSelection.Listed(parsed.GetValue(styles))), words);
+                var chosen = WorldSelection.Chosen(world, parsed.GetValue(concepts) ?? [],
+                    parsed.GetResult(concepts) is { Implicit: false }, words);
+                var options = WorldSelection.Options(chosen, parsed.GetValue(objects),
+                    WorldSelection.Mixture(parsed.GetValue(split)!, WorldSelection.Listed(parsed.GetValue(styles))), words);
                 var scenes = Enumerable.Range(0, number).Select(i => world.Scene(seed, i, options[i % options.Count])).ToArray();
                 var files = scenes.Select((scene, i) => folder is null ? "" : WorldSelection.FileName(i, scene)).ToArray();
                 var language = words.Language == "es" ? Language.Spanish : Language.English;
                 var records = scenes.Select((scene, i) => SceneRecord.Of(world, scene, files[i], language)).ToArray();
                 var (finished, sheetFile) = (folder is null ? number : 0, (string?)null);
                 var json = parsed.GetValue(CommonOptions.Json);
-                StoppedRun.Guard(terminal, words, json, () => sheetFile is null && (folder is null || finished == 0) ? null : Document(), () =>
+                StoppedRun.Guard(terminal, words, json, () => sheetFile is null
+                    && (folder is null || finished == 0) ? null : Document(), () =>
                 {
-                    if (folder is not null) Export(world, scenes, files, folder, parsed.GetValue(size), done => finished = done, terminal, words, cancellation);
+                    if (folder is not null)
+                        Export(world, scenes, files, folder, parsed.GetValue(size), done => finished = done, terminal, words, cancellation);
                     if (path is null) return;
                     PictureSheet.Draw([.. scenes.Select(Draw)], [.. records.Select(r => r.Caption)]).SavePng(path);
                     sheetFile = path;
@@ -80,7 +85,9 @@ internal static class WorldCommand
                 }
 
                 if (path is null && folder is null && terminal.HasColour)
-                    terminal.Show(PictureSheet.Draw([.. scenes.Take(ShownPictures).Select(Draw)], options: new PictureSheetOptions { Columns = Math.Min(ShownPictures / 2, number), Gap = 4 }), Math.Min(terminal.Width - 1, 100));
+                    terminal.Show(PictureSheet.Draw([.. scenes.Take(ShownPictures).Select(Draw)],
+                        options: new PictureSheetOptions { Columns = Math.Min(ShownPictures / 2, number), Gap = 4 }),
+                        Math.Min(terminal.Width - 1, 100));
                 Say(terminal, words, scenes, records);
                 terminal.Say(words["world.seed", seed]);
                 if (folder is not null) terminal.Say(words.Wrote(folder) + $": {words.Images(number)}, {ImageFolder.CaptionsFile}.");
@@ -92,7 +99,8 @@ internal static class WorldCommand
                     seed,
                     Split = parsed.GetValue(split),
                     Path = sheetFile,
-                    scenes = records.Take(finished).Select(r => new { File = folder is null ? null : r.File, Path = folder is null ? null : System.IO.Path.Combine(folder, r.File), r.Caption, r.Lang, r.Objects, r.Background, r.Relation, r.Style }),
+                    scenes = records.Take(finished).Select(r => new { File = folder is null ? null : r.File, Path = folder is null
+                        ? null : System.IO.Path.Combine(folder, r.File), r.Caption, r.Lang, r.Objects, r.Background, r.Relation, r.Style }),
                 };
 
                 RgbImage Draw(Scene scene) => new(parsed.GetValue(size), parsed.GetValue(size), world.Render(scene, parsed.GetValue(size)));
@@ -103,7 +111,8 @@ internal static class WorldCommand
 
     private static void Within(System.CommandLine.Parsing.OptionResult result, string name, int least, int most)
     {
-        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most)) result.AddError(Words.Of(result)["usage.whole-number-between-not", name, least, most, value]);
+        if (result.GetValueOrDefault<int>() is var value && (value < least || value > most))
+            result.AddError(Words.Of(result)["usage.whole-number-between-not", name, least, most, value]);
     }
 
     /// <summary>Lists the concepts of the model's record, the most often recognised first.</summary>
@@ -119,7 +128,8 @@ internal static class WorldCommand
         }
 
         string Name(DrawnConcept concept) => words.Language == "es" ? concept.SpanishName ?? concept.Name : concept.Name;
-        foreach (var group in record.Concepts.GroupBy(concept => (concept.Right, concept.Of)).OrderByDescending(group => (double)group.Key.Right / group.Key.Of))
+        foreach (var group in record.Concepts.GroupBy(concept => (concept.Right, concept.Of))
+            .OrderByDescending(group => (double)group.Key.Right / group.Key.Of))
         {
             terminal.Say(words["world.named-right", group.Key.Right, group.Key.Of, group.Count()]);
             terminal.SayText(string.Join(", ", group.Select(concept => $"{concept.Emoji} {Name(concept)}")));
@@ -130,7 +140,8 @@ internal static class WorldCommand
 
     /// <summary>Writes images, each with its captions before the next: a stopped run leaves complete pairs.</summary>
     private static void Export(
-        EmojiWorld world, Scene[] scenes, string[] files, string folder, int size, Action<int> finished, Terminal terminal, Words words, CancellationToken cancellation)
+        EmojiWorld world, Scene[] scenes, string[] files, string folder,
+        int size, Action<int> finished, Terminal terminal, Words words, CancellationToken cancellation)
     {
         OutputFile.CheckFolder(folder, ImageFolder.CaptionsFile, words);
         using var captions = new StreamWriter(Path.Combine(folder, ImageFolder.CaptionsFile));
@@ -138,7 +149,8 @@ internal static class WorldCommand
         {
             cancellation.ThrowIfCancellationRequested();
             new RgbImage(size, size, world.Render(scenes[i], size)).SavePng(Path.Combine(folder, files[i]));
-            foreach (var language in Enum.GetValues<Language>()) captions.WriteLine(SceneRecord.Of(world, scenes[i], files[i], language).ToJson());
+            foreach (var language in Enum.GetValues<Language>())
+                captions.WriteLine(SceneRecord.Of(world, scenes[i], files[i], language).ToJson());
             finished(i + 1);
             if (i % 64 == 63) terminal.Progress(words["world.drawing", i + 1, scenes.Length]);
         }
@@ -151,7 +163,8 @@ internal static class WorldCommand
         var language = words.Language == "es" ? Language.Spanish : Language.English;
         terminal.SayTable(
             [">", words["word.caption"], words["word.shows"], words["word.style"]],
-            scenes.Zip(records).Take(ShownRows).Select((pair, i) => new[] { $"{i}", pair.Second.Caption, Shown(pair.First, language), Style(words, pair.First.Style) }));
+            scenes.Zip(records).Take(ShownRows)
+                .Select((pair, i) => new[] { $"{i}", pair.Second.Caption, Shown(pair.First, language), Style(words, pair.First.Style) }));
         if (records.Length > ShownRows) terminal.Say(words["world.and-more", records.Length - ShownRows]);
     }
 

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Alebrije.Catalog;
 using Alebrije.Datasets;
 
@@ -8,7 +9,8 @@ internal static class WorldSelection
 {
     /// <summary>Styles by their names in JSON.</summary>
     public static IReadOnlyDictionary<string, SceneStyle> StyleNames { get; } = Enum.GetValues<SceneStyle>()
-        .ToDictionary(style => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(style.ToString()), StringComparer.OrdinalIgnoreCase);
+        .ToDictionary(style => System.Text.Json.JsonNamingPolicy.SnakeCaseLower.ConvertName(style.ToString()),
+            StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The selected concepts.</summary>
     /// <exception cref="UsageException">A name is unknown, or there is none.</exception>
@@ -30,13 +32,16 @@ internal static class WorldSelection
         var mixture = new SceneOptions { Split = split == "heldout" ? SceneSplit.HeldOut : SceneSplit.Train };
         var chosen = styles.Select(name => StyleNames[name]).Distinct().ToArray();
         var others = chosen.Where(style => style != SceneStyle.Plain).ToArray();
-        return chosen.Length == 0 ? mixture : mixture with { StyleShare = (double)others.Length / chosen.Length, Styles = others.Length == 0 ? null : others };
+        return chosen.Length == 0 ? mixture : mixture with { StyleShare = (double)others.Length / chosen.Length,
+            Styles = others.Length == 0 ? null : others };
     }
 
     private static string Unknown(EmojiWorld world, string name, Words words)
     {
-        var near = world.Concepts.SelectMany(c => new[] { c.Name(Language.English), c.Name(Language.Spanish) }).Distinct(StringComparer.Ordinal)
-            .Where(known => known.Contains(name, StringComparison.OrdinalIgnoreCase) || Spelling.Distance(known, name) <= Math.Max(1, name.Length / 3))
+        var near = world.Concepts.SelectMany(c => new[] { c.Name(Language.English), c.Name(Language.Spanish) })
+            .Distinct(StringComparer.Ordinal)
+            .Where(known => known.Contains(name, StringComparison.OrdinalIgnoreCase)
+                || Spelling.Distance(known, name) <= Math.Max(1, name.Length / 3))
             .OrderBy(known => Spelling.Distance(known, name)).Take(5).ToArray();
         var hint = near.Length > 0
             ? words["world.concepts-near", string.Join(", ", near)]
@@ -53,7 +58,8 @@ internal static class WorldSelection
         if (objects is { } n)
             mixture = mixture with { OneObject = n == 1 ? 1 : 0, TwoObjects = n == 2 ? 1 : 0, ThreeObjects = n == 3 ? 1 : 0, Counts = 0 };
         if (concepts.Length == 0) return [mixture];
-        return objects == 1 ? [.. concepts.Select(concept => mixture with { Concepts = [concept] })] : [mixture with { Concepts = concepts }];
+        return objects == 1 ? [.. concepts.Select(concept => mixture with { Concepts = [concept] })]
+            : [mixture with { Concepts = concepts }];
     }
 
     /// <summary>"0003-lion.png", "0004-koala-riding-motorcycle.png", "0005-3-banana.png".</summary>
@@ -61,11 +67,12 @@ internal static class WorldSelection
     {
         string[] names = [.. scene.Concepts.Select(c => Slug(c.Name(Language.English)))];
         var what = scene.Count > 1 ? $"{scene.Count}-{names[0]}"
-            : names.Length == 2 ? $"{names[0]}-{Slug(System.Text.Json.JsonNamingPolicy.KebabCaseLower.ConvertName(scene.Relation.ToString()))}-{names[1]}"
+            : names.Length == 2 ? $"{names[0]}-{Slug(JsonNamingPolicy.KebabCaseLower.ConvertName(scene.Relation.ToString()))}-{names[1]}"
             : string.Join('-', names);
         return $"{number:D4}-{what}.png";
     }
 
     private static string Slug(string name) =>
-        string.Join('-', string.Concat(name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : ' ')).Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        string.Join('-', string.Concat(name.ToLowerInvariant().Select(c => char.IsAsciiLetterOrDigit(c) ? c : ' '))
+            .Split(' ', StringSplitOptions.RemoveEmptyEntries));
 }

@@ -29,7 +29,8 @@ internal static class ColourQuantizer
         return [.. boxes.Select(b =>
         {
             var total = (double)b.Sum(i => histogram[i].Count);
-            return ((byte)Math.Round(b.Sum(i => histogram[i].Red) / total), (byte)Math.Round(b.Sum(i => histogram[i].Green) / total), (byte)Math.Round(b.Sum(i => histogram[i].Blue) / total));
+            return ((byte)Math.Round(b.Sum(i => histogram[i].Red) / total),
+                (byte)Math.Round(b.Sum(i => histogram[i].Green) / total), (byte)Math.Round(b.Sum(i => histogram[i].Blue) / total));
         })];
     }
 
@@ -69,7 +70,8 @@ internal static class ColourQuantizer
         var (best, at) = (int.MaxValue, 0);
         for (var i = 0; i < palette.Length; i++)
         {
-            var (red, green, blue) = ((colour >> 16) - palette[i].Red, (colour >> 8 & 255) - palette[i].Green, (colour & 255) - palette[i].Blue);
+            var (red, green, blue) = ((colour >> 16) - palette[i].Red, (colour >> 8 & 255) - palette[i].Green,
+                (colour & 255) - palette[i].Blue);
             // Perceptual weights: green most, blue least.
             var distance = red * red * 3 + green * green * 4 + blue * blue * 2;
             if (distance < best)

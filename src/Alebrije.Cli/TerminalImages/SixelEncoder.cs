@@ -16,7 +16,8 @@ internal static class SixelEncoder
         // P2 = 1: pixels that no colour sets stay as they are; the raster line contains 1:1 and the size.
         var text = new StringBuilder().Append(CultureInfo.InvariantCulture, $"\eP0;1;0q\"1;1;{image.Width};{image.Height}");
         for (var i = 0; i < palette.Length; i++)
-            text.Append(CultureInfo.InvariantCulture, $"#{i};2;{Percent(palette[i].Red)};{Percent(palette[i].Green)};{Percent(palette[i].Blue)}");
+            text.Append(CultureInfo.InvariantCulture,
+                $"#{i};2;{Percent(palette[i].Red)};{Percent(palette[i].Green)};{Percent(palette[i].Blue)}");
         var (masks, last) = (new byte[palette.Length * image.Width], new int[palette.Length]);
         for (var top = 0; top < image.Height; top += 6)
         {

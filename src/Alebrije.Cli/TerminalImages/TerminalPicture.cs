@@ -67,7 +67,8 @@ internal static class TerminalPicture
                 if (last != (upper, lower))
                 {
                     text.Append(CultureInfo.InvariantCulture, $"\e[38;2;{upper >> 16};{upper >> 8 & 255};{upper & 255}");
-                    text.Append(lower < 0 ? ";49m" : string.Create(CultureInfo.InvariantCulture, $";48;2;{lower >> 16};{lower >> 8 & 255};{lower & 255}m"));
+                    text.Append(lower < 0 ? ";49m" : string.Create(CultureInfo.InvariantCulture,
+                        $";48;2;{lower >> 16};{lower >> 8 & 255};{lower & 255}m"));
                     last = (upper, lower);
                 }
                 text.Append('▀');

@@ -46,9 +46,11 @@ internal static class TerminalDetection
         if (!isTerminal || terminal == "dumb" || program == "Apple_Terminal" || Value("NO_COLOR").Length > 0)
             return TerminalProtocol.None;
         // A multiplexer between the program and the terminal passes colours through, but images only if configured.
-        if (Value("TMUX").Length > 0 || terminal.StartsWith("screen", StringComparison.Ordinal) || terminal.StartsWith("tmux", StringComparison.Ordinal))
+        if (Value("TMUX").Length > 0 || terminal.StartsWith("screen", StringComparison.Ordinal)
+            || terminal.StartsWith("tmux", StringComparison.Ordinal))
             return Colours(terminal, Value("COLORTERM"));
-        if (Value("KITTY_WINDOW_ID").Length > 0 || terminal is "xterm-kitty" or "xterm-ghostty" || program == "ghostty" || Value("KONSOLE_VERSION").Length > 0)
+        if (Value("KITTY_WINDOW_ID").Length > 0 || terminal is "xterm-kitty" or "xterm-ghostty"
+            || program == "ghostty" || Value("KONSOLE_VERSION").Length > 0)
             return TerminalProtocol.Kitty;
         if (program is "iTerm.app" or "WezTerm" or "vscode" or "Tabby" or "rio" || Value("LC_TERMINAL") == "iTerm2")
             return TerminalProtocol.ITerm;
@@ -59,6 +61,7 @@ internal static class TerminalDetection
     }
 
     private static TerminalProtocol Colours(string terminal, string colours)
-        => colours is "truecolor" or "24bit" || terminal.EndsWith("direct", StringComparison.Ordinal) || terminal.Contains("256color", StringComparison.Ordinal)
+        => colours is "truecolor" or "24bit" || terminal.EndsWith("direct", StringComparison.Ordinal)
+        || terminal.Contains("256color", StringComparison.Ordinal)
             ? TerminalProtocol.HalfBlocks : TerminalProtocol.None;
 }

@@ -32,7 +32,8 @@ internal static class BmpDecoder
             return Indexed(header, FlipRows(header, Runs(file, header, name)), palette!);
 
         var stride = ((long)header.Width * header.Bits + 31) / 32 * 4;
-        if (offset < 0 || offset > file.Length || stride * header.Height - (stride - ((long)header.Width * header.Bits + 7) / 8) > file.Length - offset)
+        if (offset < 0 || offset > file.Length
+            || stride * header.Height - (stride - ((long)header.Width * header.Bits + 7) / 8) > file.Length - offset)
             throw Short(name);
         if (header.Bits <= 8)
         {
@@ -41,7 +42,8 @@ internal static class BmpDecoder
             {
                 var line = file[(int)(offset + y * stride)..];
                 for (var x = 0; x < header.Width; x++)
-                    indices[header.Row(y) * header.Width + x] = (byte)(line[x * header.Bits / 8] >> (8 - header.Bits - x * header.Bits % 8) & ((1 << header.Bits) - 1));
+                    indices[header.Row(y) * header.Width + x] = (byte)(
+                        line[x * header.Bits / 8] >> (8 - header.Bits - x * header.Bits % 8) & ((1 << header.Bits) - 1));
             }
             return Indexed(header, indices, palette!);
         }
@@ -53,7 +55,8 @@ internal static class BmpDecoder
         var layout = (Red: 2, Green: 1, Blue: 0, Alpha: -1);
         if (header.Compression == Masks && header.Bits == 32 && !Layouts.TryGetValue(header.Mask, out layout))
             throw Layout(name);
-        if (header.Compression == Masks && header.Bits == 24 && (header.Mask.Red, header.Mask.Green, header.Mask.Blue) != (0xff0000, 0xff00, 0xff))
+        if (header.Compression == Masks && header.Bits == 24
+            && (header.Mask.Red, header.Mask.Green, header.Mask.Blue) != (0xff0000, 0xff00, 0xff))
             throw Layout(name);
         var (step, bytes) = (header.Bits / 8, layout.Alpha < 0 ? 3 : 4);
         var pixels = new byte[header.Width * header.Height * bytes];
@@ -187,9 +190,11 @@ internal static class BmpDecoder
 
     private static ImageFormatException Short(string name) => new($"{name} is cut short: the BMP file ends before its last pixel.");
 
-    private static ImageFormatException Layout(string name) => new($"{name} is a BMP file with an unusual order of colour bits, which cannot be read: save it as PNG.");
+    private static ImageFormatException Layout(string name) =>
+        new($"{name} is a BMP file with an unusual order of colour bits, which cannot be read: save it as PNG.");
 
-    private sealed record Header(int Size, long Offset, int Width, int Height, bool TopDown, int Bits, int Compression, long Colours, (uint Red, uint Green, uint Blue, uint Alpha) Mask)
+    private sealed record Header(int Size, long Offset, int Width,
+        int Height, bool TopDown, int Bits, int Compression, long Colours, (uint Red, uint Green, uint Blue, uint Alpha) Mask)
     {
         /// <summary>Row of the image for the <paramref name="y"/>-th row of the file.</summary>
         public int Row(int y) => TopDown ? y : Height - 1 - y;
@@ -210,7 +215,8 @@ internal static class BmpDecoder
             ImageLimits.RequireDecodable(header.Width, header.Height, name);
             if (header.Bits is not (1 or 4 or 8 or 16 or 24 or 32) || header.Compression is < Raw or > Masks
                 || (header.Compression is RunLength8 or RunLength4 && header.Bits > 8) || (header.Compression == Masks && header.Bits <= 8))
-                throw new ImageFormatException($"{name} is a BMP file of {header.Bits} bits with compression {header.Compression}, which cannot be read: save it as PNG.");
+                throw new ImageFormatException($"{name} is a BMP file of {header.Bits} "
+                    + $"bits with compression {header.Compression}, which cannot be read: save it as PNG.");
             return header with { Colours = header.Colours == 0 ? 1L << header.Bits : header.Colours };
         }
 
@@ -218,8 +224,10 @@ internal static class BmpDecoder
         {
             var body = file[14..];
             var height = BinaryPrimitives.ReadInt32LittleEndian(body[8..]);
-            var header = new Header(size, offset, BinaryPrimitives.ReadInt32LittleEndian(body[4..]), height == int.MinValue ? 0 : Math.Abs(height), height < 0,
-                Word(body, 14), BinaryPrimitives.ReadInt32LittleEndian(body[16..]), BinaryPrimitives.ReadUInt32LittleEndian(body[32..]), default);
+            var header = new Header(size, offset, BinaryPrimitives.ReadInt32LittleEndian(body[4..]),
+                height == int.MinValue ? 0 : Math.Abs(height), height < 0,
+                Word(body, 14), BinaryPrimitives.ReadInt32LittleEndian(body[16..]),
+                BinaryPrimitives.ReadUInt32LittleEndian(body[32..]), default);
             if (header.Compression != Masks)
                 return header;
             if (file.Length < 14 + 52)

@@ -84,7 +84,8 @@ public sealed record ClipImageOptions
                 throw new ArgumentException($"A picture size of {size} is not possible: 1 to 16384 pixels are.");
         }
         if (Mean.Count != 3 || Deviation.Count != 3)
-            throw new ArgumentException($"Mean and deviation need three numbers each (red, green, blue), not {Mean.Count} and {Deviation.Count}.");
+            throw new ArgumentException(
+                $"Mean and deviation need three numbers each (red, green, blue), not {Mean.Count} and {Deviation.Count}.");
         if (DoNormalize && Deviation.Any(d => !(d > 0)))
             throw new ArgumentException($"A deviation must be above 0: {string.Join(", ", Deviation)}.");
     }

@@ -81,7 +81,8 @@ public sealed class ClipImageProcessor
             var (height, width) = ResizedSize(image.Height, image.Width);
             image = image.Resize(width, height, options.Filter);
         }
-        return options.Fit == ImageFit.Longest || (options.DoCrop && options.Fit == ImageFit.Shortest) || NeedsCrop(image) ? CropMiddle(image) : image;
+        return options.Fit == ImageFit.Longest || (options.DoCrop && options.Fit == ImageFit.Shortest)
+            || NeedsCrop(image) ? CropMiddle(image) : image;
     }
 
     /// <summary>Squashed images have their size already, unless the crop size is another.</summary>
@@ -107,7 +108,8 @@ public sealed class ClipImageProcessor
     }
 
     private PillowImage CropMiddle(PillowImage image)
-        => image.Crop(Start(image.Width, options.CropWidth), Start(image.Height, options.CropHeight), options.CropWidth, options.CropHeight);
+        => image.Crop(Start(image.Width, options.CropWidth), Start(image.Height, options.CropHeight),
+            options.CropWidth, options.CropHeight);
 
     /// <summary>First row or column of the centre crop; negative if black is added before it.</summary>
     private int Start(int size, int crop)

@@ -74,7 +74,8 @@ internal static partial class ExifOrientation
         try
         {
             var texts = PngText.Read(png);
-            var exif = texts.TryGetValue(RawProfile, out var profile) ? OfTiff(Convert.FromHexString(string.Concat(profile.Split('\n').Skip(3)).Trim())) : 0;
+            var exif = texts.TryGetValue(RawProfile, out var profile)
+                ? OfTiff(Convert.FromHexString(string.Concat(profile.Split('\n').Skip(3)).Trim())) : 0;
             return Chosen(exif, texts.TryGetValue(XmpKeyword, out var xmp) ? OfXmp(System.Text.Encoding.UTF8.GetBytes(xmp)) : 0);
         }
         catch (Exception e) when (e is ImageFormatException or FormatException)
@@ -127,7 +128,8 @@ internal static partial class ExifOrientation
     }
 
     private static int OfXmp(ReadOnlySpan<byte> block) =>
-        XmpTag().Match(System.Text.Encoding.Latin1.GetString(block)) is { Success: true } found ? int.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture) : 0;
+        XmpTag().Match(System.Text.Encoding.Latin1.GetString(block)) is { Success: true } found
+        ? int.Parse(found.Groups[1].Value, CultureInfo.InvariantCulture) : 0;
 
     /// <summary>The orientation of Exif if present, else of XMP; values outside 1 to 8 count as 1.</summary>
     private static int Chosen(int exif, int xmp) => (exif > 0 ? exif : xmp) is >= None and <= Most and var chosen ? chosen : None;

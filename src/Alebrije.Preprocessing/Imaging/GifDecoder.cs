@@ -41,7 +41,8 @@ internal static class GifDecoder
         }
     }
 
-    private static PillowImage Frame(ReadOnlySpan<byte> file, int offset, int width, int height, byte[]? colours, int? transparent, string name)
+    private static PillowImage Frame(ReadOnlySpan<byte> file, int offset,
+        int width, int height, byte[]? colours, int? transparent, string name)
     {
         if (file.Length - offset < 10)
             throw Short(name);
@@ -66,10 +67,12 @@ internal static class GifDecoder
         pixels.AsSpan().Fill((byte)(transparent ?? 0));
         foreach (var (row, source) in Order(rows, (flags & 0x40) != 0))
             indices.AsSpan(source * columns, columns).CopyTo(pixels.AsSpan((top + row) * width + left));
-        var coloured = colours is not null && Enumerable.Range(0, colours.Length / 3).Any(i => colours[i * 3] != i || colours[i * 3 + 1] != i || colours[i * 3 + 2] != i);
+        var coloured = colours is not null && Enumerable.Range(0, colours.Length / 3)
+            .Any(i => colours[i * 3] != i || colours[i * 3 + 1] != i || colours[i * 3 + 2] != i);
         if (coloured)
             return new PillowImage(PixelMode.Palette, width, height, pixels) { Palette = PaletteOf(colours!, transparent) };
-        return new PillowImage(PixelMode.Grey, width, height, pixels) { TransparentColour = transparent is { } key ? (key, key, key) : null };
+        return new PillowImage(PixelMode.Grey, width, height,
+            pixels) { TransparentColour = transparent is { } key ? (key, key, key) : null };
     }
 
     /// <summary>Undoes the LZW packing (GIF89a, appendix F).</summary>

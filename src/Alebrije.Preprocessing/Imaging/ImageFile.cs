@@ -19,14 +19,16 @@ internal static class ImageFile
         if (!file.Exists)
             throw new FileNotFoundException($"There is no picture {path}.", path);
         if (file.Length > ImageLimits.MaximumFileBytes)
-            throw new ImageFormatException($"{path} is too large: {file.Length} bytes, and at most {ImageLimits.MaximumFileBytes} are allowed.");
+            throw new ImageFormatException(
+                $"{path} is too large: {file.Length} bytes, and at most {ImageLimits.MaximumFileBytes} are allowed.");
         return File.ReadAllBytes(path);
     }
 
     public static PillowImage Decode(ReadOnlySpan<byte> bytes, string name)
     {
         var image = Stored(bytes, name);
-        return ExifOrientation.Read(bytes) is var orientation && orientation == ExifOrientation.None ? image : image.With(image.Width, image.Height, image.Pixels, orientation);
+        return ExifOrientation.Read(bytes) is var orientation
+            && orientation == ExifOrientation.None ? image : image.With(image.Width, image.Height, image.Pixels, orientation);
     }
 
     private static PillowImage Stored(ReadOnlySpan<byte> bytes, string name)

@@ -24,6 +24,7 @@ internal static class ImageLimits
         if (width < 1 || height < 1)
             throw new ImageFormatException($"{name} cannot be read: its header says {width} x {height}, which has no pixels.");
         if (width > MaximumPixels || height > MaximumPixels || width * height > MaximumPixels)
-            throw new ImageFormatException($"{name} is too large: its header says {width} x {height}, and at most {MaximumPixels} pixels are allowed.");
+            throw new ImageFormatException(
+                $"{name} is too large: its header says {width} x {height}, and at most {MaximumPixels} pixels are allowed.");
     }
 }

@@ -71,7 +71,8 @@ public static partial class Npy
             "<f4" => Values<float>(path, body, count),
             "<i8" => Values<long>(path, body, count),
             "|u1" => Values<byte>(path, body, count),
-            var type => throw new InvalidDataException($"{path} holds values of type {type}: only float32, int64 and uint8 (<f4, <i8, |u1) can be read."),
+            var type => throw new InvalidDataException(
+                $"{path} holds values of type {type}: only float32, int64 and uint8 (<f4, <i8, |u1) can be read."),
         });
     }
 
@@ -102,7 +103,8 @@ public static partial class Npy
         foreach (var size in shape)
             product *= size;
         if (product != count)
-            throw new ArgumentException($"A shape of [{string.Join(", ", shape.ToArray())}] holds {product} values, not {count}.", nameof(shape));
+            throw new ArgumentException($"A shape of [{string.Join(", ", shape.ToArray())}] holds {product} values, not {count}.",
+                nameof(shape));
         var sizes = shape.Length == 1 ? $"{shape[0]}," : string.Join(", ", shape.ToArray());
         var header = $"{{'descr': '{type}', 'fortran_order': False, 'shape': ({sizes}), }}";
         // NumPy pads so that the values start at a multiple of 64.
@@ -116,6 +118,7 @@ public static partial class Npy
         });
     }
 
-    [GeneratedRegex(@"^\{\s*'descr':\s*'(?<type>[^']*)',\s*'fortran_order':\s*(?<fortran>True|False),\s*'shape':\s*\((?<shape>[^)]*)\),?\s*\}\s*$")]
+    [GeneratedRegex(@"^\{\s*'descr':\s*'(?<type>[^']*)',\s*'fortran_order':\s*(?<fortran>True|False),\s*"
+        + @"'shape':\s*\((?<shape>[^)]*)\),?\s*\}\s*$")]
     private static partial Regex HeaderPattern();
 }

@@ -40,7 +40,8 @@ public static class PictureSheet
         if (pictures.Count == 0)
             throw new ArgumentException("A sheet needs at least one picture.", nameof(pictures));
         if (labels is not null && labels.Count != pictures.Count)
-            throw new ArgumentException($"{labels.Count} labels for {pictures.Count} pictures: give one for each, or none.", nameof(labels));
+            throw new ArgumentException($"{labels.Count} labels for {pictures.Count} pictures: give one for each, or none.",
+                nameof(labels));
         if (options.Columns < 0 || options.CellSize < 0 || options.Gap < 0 || options.TextSize < 0)
             throw new ArgumentException("Columns, cell size, gap and text size of a sheet cannot be negative.", nameof(options));
 
@@ -54,11 +55,13 @@ public static class PictureSheet
         var (stepX, stepY) = (cell + options.Gap, cell + options.Gap + (wrapped?.Max(w => w.Count) ?? 0) * line);
         var (width, height) = ((long)columns * stepX + options.Gap, (long)rows * stepY + options.Gap + head);
         if (width * height > ImageLimits.MaximumPixels)
-            throw new ArgumentException($"A sheet of {width} x {height} is too large: use fewer pictures or a smaller cell.", nameof(pictures));
+            throw new ArgumentException($"A sheet of {width} x {height} is too large: use fewer pictures or a smaller cell.",
+                nameof(pictures));
 
         var sheet = new RgbImage((int)width, (int)height);
         sheet.Pixels.AsSpan().Fill(255);
-        var spots = pictures.Select((_, i) => (X: options.Gap + i % columns * stepX, Y: head + options.Gap + i / columns * stepY)).ToArray();
+        var spots = pictures.Select((_, i) => (X: options.Gap + i % columns * stepX, Y: head + options.Gap + i / columns * stepY))
+            .ToArray();
         for (var i = 0; i < pictures.Count; i++)
         {
             var fitted = Fit(pictures[i], cell);
@@ -68,7 +71,8 @@ public static class PictureSheet
         {
             using var ink = new SKPaint { Color = new SKColor(32, 32, 32), IsAntialias = true };
             if (options.Title is { } title)
-                titleFace.Draw(canvas, titleFace.Shorten(title, (float)width - 2 * options.Gap, tail: 0), options.Gap, options.Gap + titleFace.Baseline, ink);
+                titleFace.Draw(canvas, titleFace.Shorten(title, (float)width - 2 * options.Gap, tail: 0),
+                    options.Gap, options.Gap + titleFace.Baseline, ink);
             for (var i = 0; i < spots.Length && wrapped is not null; i++)
             {
                 for (var n = 0; n < wrapped[i].Count; n++)
@@ -83,13 +87,15 @@ public static class PictureSheet
         var longest = Math.Max(picture.Width, picture.Height);
         if (longest <= cell)
             return picture.Resize(picture.Width * (cell / longest), picture.Height * (cell / longest), ResizeFilter.Nearest);
-        return picture.Resize(Math.Max(1, (int)((long)picture.Width * cell / longest)), Math.Max(1, (int)((long)picture.Height * cell / longest)));
+        return picture.Resize(Math.Max(1, (int)((long)picture.Width * cell / longest)),
+            Math.Max(1, (int)((long)picture.Height * cell / longest)));
     }
 
     private static void Paste(RgbImage picture, RgbImage sheet, int left, int top)
     {
         for (var y = 0; y < picture.Height; y++)
-            picture.Pixels.AsSpan(y * picture.Width * 3, picture.Width * 3).CopyTo(sheet.Pixels.AsSpan(((top + y) * sheet.Width + left) * 3));
+            picture.Pixels.AsSpan(y * picture.Width * 3, picture.Width * 3)
+                .CopyTo(sheet.Pixels.AsSpan(((top + y) * sheet.Width + left) * 3));
     }
 
     /// <summary>Draws with Skia on the image, which has four bytes a pixel meanwhile.</summary>

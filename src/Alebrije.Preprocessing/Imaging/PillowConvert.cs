@@ -42,7 +42,8 @@ internal static class PillowConvert
         if (image.Mode == PixelMode.Grey) return (byte[])image.Pixels.Clone();
         var rgb = ToRgb(image).Pixels;
         var grey = new byte[image.Width * image.Height];
-        for (int i = 0, o = 0; i < grey.Length; i++, o += 3) grey[i] = (byte)((19595 * rgb[o] + 38470 * rgb[o + 1] + 7471 * rgb[o + 2] + 0x8000) >> 16);
+        for (int i = 0, o = 0; i < grey.Length; i++, o += 3)
+            grey[i] = (byte)((19595 * rgb[o] + 38470 * rgb[o + 1] + 7471 * rgb[o + 2] + 0x8000) >> 16);
         return grey;
     }
 

@@ -42,7 +42,8 @@ public sealed class PillowImage
 
     private static readonly string[] OtherEndings =
     [
-        ".tif", ".tiff", ".avif", ".avifs", ".heic", ".heif", ".hif", ".jxl", ".jp2", ".j2k", ".jxr", ".ico", ".tga", ".psd", ".exr", ".hdr", ".ppm", ".pgm", ".pnm", ".qoi",
+        ".tif", ".tiff", ".avif", ".avifs", ".heic", ".heif", ".hif",
+            ".jxl", ".jp2", ".j2k", ".jxr", ".ico", ".tga", ".psd", ".exr", ".hdr", ".ppm", ".pgm", ".pnm", ".qoi",
         ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
     ];
 
@@ -57,7 +58,8 @@ public sealed class PillowImage
         ImageLimits.RequireSize(width, height);
         var expected = (long)width * height * BytesPerPixel(mode);
         if (pixels.Length != expected)
-            throw new ArgumentException($"A {mode} picture of {width} x {height} has {expected} bytes, not {pixels.Length}.", nameof(pixels));
+            throw new ArgumentException($"A {mode} picture of {width} x {height} has {expected} bytes, not {pixels.Length}.",
+                nameof(pixels));
         (Mode, Width, Height, Pixels) = (mode, width, height, pixels);
     }
 
@@ -153,5 +155,6 @@ public sealed class PillowImage
 
     /// <summary>Other pixels of the same mode, palette and transparent colour.</summary>
     internal PillowImage With(int width, int height, byte[] pixels, int? orientation = null)
-        => new(Mode, width, height, pixels) { Palette = Palette, TransparentColour = TransparentColour, Orientation = orientation ?? Orientation };
+        => new(Mode, width, height, pixels) { Palette = Palette, TransparentColour = TransparentColour,
+            Orientation = orientation ?? Orientation };
 }

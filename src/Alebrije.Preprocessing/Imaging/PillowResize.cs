@@ -46,12 +46,14 @@ public static class PillowResize
     /// <param name="filter">Resampling filter.</param>
     /// <param name="box">Part of the source; null is all of it.</param>
     /// <exception cref="ArgumentException">A size below 1 or too large, or a box that is empty or outside the image.</exception>
-    public static PillowImage Resize(PillowImage image, int width, int height, ResizeFilter filter = ResizeFilter.Bicubic, ResizeBox? box = null)
+    public static PillowImage Resize(PillowImage image, int width,
+        int height, ResizeFilter filter = ResizeFilter.Bicubic, ResizeBox? box = null)
     {
         ArgumentNullException.ThrowIfNull(image);
         ImageLimits.RequireSize(width, height);
         if (!Enum.IsDefined(filter))
-            throw new ArgumentException($"There is no resize filter {(int)filter}: 0 to 5 are nearest, lanczos, bilinear, bicubic, box, hamming.", nameof(filter));
+            throw new ArgumentException(
+                $"There is no resize filter {(int)filter}: 0 to 5 are nearest, lanczos, bilinear, bicubic, box, hamming.", nameof(filter));
         var whole = new ResizeBox(0, 0, image.Width, image.Height);
         var part = box ?? whole;
         RequireInside(part, image);
@@ -150,6 +152,7 @@ public static class PillowResize
     {
         var inside = box.Left >= 0 && box.Top >= 0 && box.Right <= image.Width && box.Bottom <= image.Height;
         if (!inside || !(box.Right > box.Left) || !(box.Bottom > box.Top))
-            throw new ArgumentException($"The box ({box.Left}, {box.Top}, {box.Right}, {box.Bottom}) is empty or outside the picture of {image.Width} x {image.Height}.", nameof(box));
+            throw new ArgumentException($"The box ({box.Left}, {box.Top}, "
+                + $"{box.Right}, {box.Bottom}) is empty or outside the picture of {image.Width} x {image.Height}.", nameof(box));
     }
 }

@@ -18,7 +18,8 @@ internal static class Png
         var length = BinaryPrimitives.ReadUInt32BigEndian(file[offset..]);
         var kind = BinaryPrimitives.ReadUInt32BigEndian(file[(offset + 4)..]);
         if (length > file.Length - offset - 12)
-            throw new ImageFormatException($"{name} is cut short: a part of the PNG file needs {length} bytes and {file.Length - offset - 12} are left.");
+            throw new ImageFormatException(
+                $"{name} is cut short: a part of the PNG file needs {length} bytes and {file.Length - offset - 12} are left.");
         var start = offset + 8;
         var crc = BinaryPrimitives.ReadUInt32BigEndian(file[(start + (int)length)..]);
         if (crc != Crc32.HashToUInt32(file.Slice(offset + 4, 4 + (int)length)))

@@ -41,7 +41,8 @@ internal static class PngDecoder
             size += (long)rows * (1 + header.RowBytes(columns));
         // Deflate packs at most 1032 to 1: a header with a larger size is damaged and must not cost memory.
         if (size > packed.Length * 1032 + 1032)
-            throw new ImageFormatException($"{name} is cut short: {packed.Length} packed bytes cannot hold a picture of {header.Width} x {header.Height}.");
+            throw new ImageFormatException(
+                $"{name} is cut short: {packed.Length} packed bytes cannot hold a picture of {header.Width} x {header.Height}.");
         if (size > Array.MaxLength)
             throw new ImageFormatException($"{name} is too large: {header.Width} x {header.Height} at {header.PixelBits} bits a pixel.");
         var rowsOfBytes = new byte[size];
@@ -64,7 +65,8 @@ internal static class PngDecoder
     {
         var mode = header.Mode;
         if (mode == PixelMode.Palette && (colours.Length < 3 || colours.Length > 768 || colours.Length % 3 != 0))
-            throw new ImageFormatException($"{name} is damaged: it needs a palette of 1 to 256 colours, and has {colours.Length} bytes of one.");
+            throw new ImageFormatException(
+                $"{name} is damaged: it needs a palette of 1 to 256 colours, and has {colours.Length} bytes of one.");
         var pixels = new byte[header.Width * header.Height * PillowImage.BytesPerPixel(mode)];
         var at = 0;
         foreach (var (columns, count, (x, y, stepX, stepY)) in Passes(header))
@@ -200,7 +202,8 @@ internal static class PngDecoder
                 _ => false,
             };
             if (!allowed || body[10] != 0 || body[11] != 0 || body[12] > 1)
-                throw new ImageFormatException($"{name} is damaged: its header (colour type {colourType}, {depth} bits, methods {body[10]}, {body[11]}, {body[12]}) is none that PNG has.");
+                throw new ImageFormatException($"{name} is damaged: its header "
+                    + $"(colour type {colourType}, {depth} bits, methods {body[10]}, {body[11]}, {body[12]}) is none that PNG has.");
             return new Header((int)width, (int)height, depth, colourType, body[12] == 1);
         }
 

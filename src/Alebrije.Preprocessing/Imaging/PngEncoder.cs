@@ -56,7 +56,8 @@ internal static class PngEncoder
 
     private static void WriteKey(Stream file, PillowImage image)
     {
-        if (image.TransparentColour is not { } key || image.Mode is not (PixelMode.Rgb or PixelMode.Grey or PixelMode.Grey16 or PixelMode.Bilevel))
+        if (image.TransparentColour is not { } key
+            || image.Mode is not (PixelMode.Rgb or PixelMode.Grey or PixelMode.Grey16 or PixelMode.Bilevel))
             return;
         Span<byte> body = stackalloc byte[6];
         BinaryPrimitives.WriteUInt16BigEndian(body, (ushort)(image.Mode == PixelMode.Bilevel ? key.Red / 255 : key.Red));

@@ -57,7 +57,8 @@ public static class PngText
         // Spaces must be single and inside; other keywords are legal, but not every reader accepts them.
         if (keyword.Length is < 1 or > 79 || keyword.Trim() != keyword || keyword.Contains("  ", StringComparison.Ordinal)
             || keyword.Any(c => c is < ' ' or (> '~' and < '\u00a1') or > '\u00ff'))
-            throw new ArgumentException($"\"{keyword}\" cannot name a text in a PNG file: 1 to 79 printable Latin-1 characters are allowed, with single spaces inside.", nameof(keyword));
+            throw new ArgumentException($"\"{keyword}\" cannot name a text "
+                + $"in a PNG file: 1 to 79 printable Latin-1 characters are allowed, with single spaces inside.", nameof(keyword));
         ArgumentNullException.ThrowIfNull(value);
         var start = Encoding.Latin1.GetBytes(keyword);
         var latin = value.All(c => c is '\n' or '\t' or (>= ' ' and <= '~') or (>= '\u00a0' and <= '\u00ff'));

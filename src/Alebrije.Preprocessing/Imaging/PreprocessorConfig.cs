@@ -20,14 +20,16 @@ internal static class PreprocessorConfig
         if (path is null)
         {
             throw new FileNotFoundException(
-                $"{folder} has neither {FileName} nor {ProcessorFileName} with an {Nested} nor {OpenClipFileName}: it does not say how pictures are prepared.", Path.Combine(folder, FileName));
+                $"{folder} has neither {FileName} nor {ProcessorFileName} with "
+                    + $"an {Nested} nor {OpenClipFileName}: it does not say how pictures are prepared.", Path.Combine(folder, FileName));
         }
 
         using var json = Parse(path);
         try
         {
             var root = Settings(json.RootElement) ?? json.RootElement;
-            var options = root.TryGetProperty("preprocess_cfg", out var preprocess) ? OpenClip(root, preprocess, path) : Transformers(root, path);
+            var options = root.TryGetProperty("preprocess_cfg", out var preprocess)
+                ? OpenClip(root, preprocess, path) : Transformers(root, path);
             options.Validate();
             return options;
         }
@@ -57,27 +59,33 @@ internal static class PreprocessorConfig
     /// <param name="options">Any except those that add borders.</param>
     internal static byte[] Write(ClipImageOptions options)
     {
-        object size = options.Fit == ImageFit.Shortest ? new { shortest_edge = options.ResizeHeight } : new { height = options.ResizeHeight, width = options.ResizeWidth };
+        object size = options.Fit == ImageFit.Shortest ? new { shortest_edge = options.ResizeHeight }
+            : new { height = options.ResizeHeight, width = options.ResizeWidth };
         return JsonSerializer.SerializeToUtf8Bytes(new
         {
             image_processor_type = "CLIPImageProcessor", do_resize = options.DoResize, size, resample = (int)options.Filter,
-            do_center_crop = options.DoCrop, crop_size = new { height = options.CropHeight, width = options.CropWidth }, do_convert_rgb = true,
-            do_rescale = options.DoRescale, rescale_factor = options.RescaleFactor, do_normalize = options.DoNormalize, image_mean = options.Mean, image_std = options.Deviation,
+            do_center_crop = options.DoCrop, crop_size = new { height = options.CropHeight, width = options.CropWidth },
+            do_convert_rgb = true,
+            do_rescale = options.DoRescale, rescale_factor = options.RescaleFactor,
+            do_normalize = options.DoNormalize, image_mean = options.Mean, image_std = options.Deviation,
         }, JsonForms.Indented);
     }
 
     private static JsonElement? Settings(JsonElement root) =>
-        root.ValueKind == JsonValueKind.Object && root.TryGetProperty(Nested, out var nested) && nested.ValueKind == JsonValueKind.Object ? nested : null;
+        root.ValueKind == JsonValueKind.Object && root.TryGetProperty(Nested, out var nested)
+        && nested.ValueKind == JsonValueKind.Object ? nested : null;
 
     private static JsonDocument Parse(string path)
     {
         try
         {
-            return JsonDocument.Parse(File.ReadAllBytes(path), new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
+            return JsonDocument.Parse(File.ReadAllBytes(path),
+                new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{path} is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
+            throw new InvalidDataException(
+                $"{path} is not valid JSON: it breaks off at line {e.LineNumber + 1}, byte {e.BytePositionInLine + 1}.", e);
         }
     }
 
@@ -88,7 +96,8 @@ internal static class PreprocessorConfig
         if (!siglip && !vit && !type.StartsWith("CLIP", StringComparison.Ordinal) && !type.StartsWith("Bit", StringComparison.Ordinal))
             throw new InvalidDataException($"{path} asks for {type}: CLIP, SigLIP, ViT and BiT image processors are known.");
         var defaults = siglip || vit
-            ? new ClipImageOptions { Fit = ImageFit.Squash, DoCrop = false, Mean = [0.5, 0.5, 0.5], Deviation = [0.5, 0.5, 0.5], Filter = siglip ? ResizeFilter.Bicubic : ResizeFilter.Bilinear }
+            ? new ClipImageOptions { Fit = ImageFit.Squash, DoCrop = false,
+                Mean = [0.5, 0.5, 0.5], Deviation = [0.5, 0.5, 0.5], Filter = siglip ? ResizeFilter.Bicubic : ResizeFilter.Bilinear }
             : new ClipImageOptions();
         var options = defaults with
         {
@@ -119,7 +128,8 @@ internal static class PreprocessorConfig
         if (size.ValueKind == JsonValueKind.Object && Value(size, "shortest_edge") is { } edge)
         {
             if (Value(size, "longest_edge") is not null)
-                throw new InvalidDataException($"{path} limits both the shortest and the longest edge, which CLIP's preparation does not do.");
+                throw new InvalidDataException(
+                    $"{path} limits both the shortest and the longest edge, which CLIP's preparation does not do.");
             return options with { Fit = ImageFit.Shortest, ResizeHeight = edge.GetInt32(), ResizeWidth = edge.GetInt32() };
         }
         var (height, width) = Sides(size, path);
@@ -134,9 +144,11 @@ internal static class PreprocessorConfig
     /// <summary>Settings of open_clip_config.json: the image size of the named tower, else open_clip's defaults.</summary>
     private static ClipImageOptions OpenClip(JsonElement root, JsonElement preprocess, string path)
     {
-        var size = Value(preprocess, "size") ?? (Value(root, "model_cfg") is { } model && Value(model, "vision_cfg") is { } vision ? Value(vision, "image_size") : null);
+        var size = Value(preprocess, "size") ?? (Value(root, "model_cfg") is { } model
+            && Value(model, "vision_cfg") is { } vision ? Value(vision, "image_size") : null);
         var (height, width) = size is { } given ? Sides(given, path) : (224, 224);
-        var (mode, filter) = (Value(preprocess, "resize_mode")?.GetString() ?? "shortest", Value(preprocess, "interpolation")?.GetString() ?? "bicubic");
+        var (mode, filter) = (Value(preprocess, "resize_mode")?.GetString() ?? "shortest",
+            Value(preprocess, "interpolation")?.GetString() ?? "bicubic");
         if (Value(preprocess, "fill_color") is { } fill && fill.EnumerateNumbers().Any(n => n != 0))
             throw new InvalidDataException($"{path} asks for a fill colour: only black (0) is known.");
         var defaults = new ClipImageOptions();
@@ -165,7 +177,8 @@ internal static class PreprocessorConfig
     {
         JsonValueKind.Number => (size.GetInt32(), size.GetInt32()),
         JsonValueKind.Array when size.GetArrayLength() == 2 => (size[0].GetInt32(), size[1].GetInt32()),
-        JsonValueKind.Object when Value(size, "height") is { } height && Value(size, "width") is { } width => (height.GetInt32(), width.GetInt32()),
+        JsonValueKind.Object when Value(size, "height") is { } height
+        && Value(size, "width") is { } width => (height.GetInt32(), width.GetInt32()),
         _ => throw new InvalidDataException($"{path} has a size that is not understood: {size.GetRawText()}."),
     };
 

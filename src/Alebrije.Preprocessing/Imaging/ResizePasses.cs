@@ -138,7 +138,8 @@ internal static class ResizePasses
         }
     }
 
-    private static void VerticalExact(ReadOnlySpan<byte> lines, ReadOnlySpan<double> weights, double[] sums, Span<byte> result, PixelMode mode)
+    private static void VerticalExact(ReadOnlySpan<byte> lines, ReadOnlySpan<double> weights,
+        double[] sums, Span<byte> result, PixelMode mode)
     {
         Array.Clear(sums);
         var bytes = mode == PixelMode.Float ? 4 : 2;
@@ -147,7 +148,8 @@ internal static class ResizePasses
             var line = lines.Slice(row * sums.Length * bytes, sums.Length * bytes);
             for (var x = 0; x < sums.Length; x++)
             {
-                double value = bytes == 4 ? BinaryPrimitives.ReadSingleLittleEndian(line[(x * 4)..]) : BinaryPrimitives.ReadUInt16LittleEndian(line[(x * 2)..]);
+                double value = bytes == 4 ? BinaryPrimitives.ReadSingleLittleEndian(line[(x * 4)..])
+                    : BinaryPrimitives.ReadUInt16LittleEndian(line[(x * 2)..]);
                 sums[x] += value * weights[row];
             }
         }

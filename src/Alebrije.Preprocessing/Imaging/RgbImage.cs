@@ -16,7 +16,8 @@ public sealed class RgbImage
         ArgumentNullException.ThrowIfNull(pixels);
         ImageLimits.RequireSize(width, height);
         if (pixels.Length != (long)width * height * 3)
-            throw new ArgumentException($"A picture of {width} x {height} has {(long)width * height * 3} bytes, not {pixels.Length}.", nameof(pixels));
+            throw new ArgumentException($"A picture of {width} x {height} has {(long)width * height * 3} bytes, not {pixels.Length}.",
+                nameof(pixels));
         (Width, Height, Pixels) = (width, height, pixels);
     }
 

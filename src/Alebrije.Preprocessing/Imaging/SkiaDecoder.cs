@@ -19,7 +19,8 @@ internal static class SkiaDecoder
             throw new ImageFormatException($"{name} is cut short: {bytes.Length} bytes cannot hold a picture of {width} x {height}.");
         var mode = codec.Info.ColorType == SKColorType.Gray8 ? PixelMode.Grey
             : codec.Info.AlphaType == SKAlphaType.Opaque ? PixelMode.Rgb : PixelMode.Rgba;
-        var (colours, alpha) = mode == PixelMode.Grey ? (SKColorType.Gray8, SKAlphaType.Opaque) : (SKColorType.Rgba8888, SKAlphaType.Unpremul);
+        var (colours, alpha) = mode == PixelMode.Grey ? (SKColorType.Gray8, SKAlphaType.Opaque)
+            : (SKColorType.Rgba8888, SKAlphaType.Unpremul);
         var info = new SKImageInfo(width, height, colours, alpha);
         if (info.BytesSize64 > Array.MaxLength)
             throw new ImageFormatException($"{name} is too large: {width} x {height}.");

@@ -39,7 +39,8 @@ internal static class SkiaNative
         catch (Exception e) when (e is DllNotFoundException or TypeInitializationException or BadImageFormatException)
         {
             return new DllNotFoundException(
-                $"SkiaSharp's native library, which reads JPEG and WebP and writes letters, cannot be loaded: add the package {Package} to the program's project, in the version of SkiaSharp.", e);
+                $"SkiaSharp's native library, which reads JPEG and WebP and writes "
+                    + $"letters, cannot be loaded: add the package {Package} to the program's project, in the version of SkiaSharp.", e);
         }
     }
 }

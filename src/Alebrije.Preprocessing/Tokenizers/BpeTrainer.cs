@@ -68,7 +68,8 @@ public static class BpeTrainer
             for (var i = 0; i < 256; i++)
                 place[ByteSymbols.InOrder[i]] = i;
 
-            foreach (var (word, count) in wordCounts.Where(entry => entry.Key.Length > 0 && entry.Value > 0).OrderBy(entry => entry.Key, StringComparer.Ordinal))
+            foreach (var (word, count) in wordCounts.Where(entry => entry.Key.Length > 0 && entry.Value > 0)
+                .OrderBy(entry => entry.Key, StringComparer.Ordinal))
             {
                 int[] symbols = [.. Encoding.UTF8.GetBytes(word).Select(value => place[value])];
                 symbols[^1] += 256;

@@ -114,13 +114,15 @@ public sealed class BpeVocabulary
     internal int Check(int maxLength, string padToken)
     {
         if (maxLength < 3)
-            throw new ArgumentException($"A text of at most {maxLength} tokens has no room for words between start and end; give 3 or more.", nameof(maxLength));
+            throw new ArgumentException(
+                $"A text of at most {maxLength} tokens has no room for words between start and end; give 3 or more.", nameof(maxLength));
         for (var id = 0; id < Tokens.Count; id++)
         {
             if (Tokens[id] == padToken)
                 return id;
         }
-        throw new ArgumentException($"The padding '{padToken}' is not in the vocabulary; '!' and '{EndToken}' always are.", nameof(padToken));
+        throw new ArgumentException($"The padding '{padToken}' is not in the vocabulary; '!' and '{EndToken}' always are.",
+            nameof(padToken));
     }
 
     private static string[] ReadLines(byte[] bytes, string file)
@@ -128,7 +130,8 @@ public sealed class BpeVocabulary
         using var content = new MemoryStream();
         try
         {
-            using Stream stream = bytes is [0x1F, 0x8B, ..] ? new GZipStream(new MemoryStream(bytes), CompressionMode.Decompress) : new MemoryStream(bytes);
+            using Stream stream = bytes is [0x1F, 0x8B, ..] ? new GZipStream(new MemoryStream(bytes), CompressionMode.Decompress)
+                : new MemoryStream(bytes);
             stream.CopyTo(content);
         }
         catch (InvalidDataException error)

@@ -32,7 +32,8 @@ internal sealed class BytePairEncoder
         merges = new MergeTable([.. learnt.Select(pair => (Find(pair.Left), Find(pair.Right), Find(pair.Left + pair.Right)))]);
 
         int Find(string symbol) => vocabulary.TryGetValue(symbol, out var id) ? id : throw new InvalidDataException(
-            $"A merge needs the symbol '{symbol}', which the vocabulary does not have; merges.txt and vocab.json must come from one training.");
+            $"A merge needs the symbol '{symbol}', which the vocabulary "
+                + $"does not have; merges.txt and vocab.json must come from one training.");
     }
 
     /// <summary>Fixes the ids of one word, for a special token that is valid wherever it is spelled. Call before the first text.</summary>
@@ -63,7 +64,8 @@ internal sealed class BytePairEncoder
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public void Encode(scoped ReadOnlySpan<byte> text, int start, int length, scoped ref IdBuffer ids)
     {
-        if (length > WordCache.LongestWord || remembered.Find(text, start, length) is not { } known) EncodeNew(text, start, length, ref ids);
+        if (length > WordCache.LongestWord || remembered.Find(text, start, length) is not { } known)
+            EncodeNew(text, start, length, ref ids);
         else if (known.Ids.Length == 0) ids.Add(known.First);
         else ids.AddRange(known.Ids);
     }

@@ -9,7 +9,8 @@ internal static class ByteSymbols
     /// <summary>Suffix of the last symbol of a word.</summary>
     public const string EndOfWord = "</w>";
 
-    private static readonly byte[] BytesInOrder = [.. Enumerable.Range(0, 256).Where(IsPrintable).Concat(Enumerable.Range(0, 256).Where(b => !IsPrintable(b))).Select(b => (byte)b)];
+    private static readonly byte[] BytesInOrder = [.. Enumerable.Range(0, 256)
+        .Where(IsPrintable).Concat(Enumerable.Range(0, 256).Where(b => !IsPrintable(b))).Select(b => (byte)b)];
 
     private static readonly char[] ByByte = BuildByByte();
 

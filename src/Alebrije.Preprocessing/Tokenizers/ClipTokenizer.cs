@@ -26,7 +26,8 @@ public sealed class ClipTokenizer : ITextTokenizer
         encoder = new BytePairEncoder(files.Vocabulary, files.Merges, files.UnknownId);
 
         typed = new(files.Added.Where(token => !token.Normalized));
-        typedCleaned = new(files.Added.Where(token => token.Normalized).Select(token => token with { Content = ClipCleaning.Clean(token.Content, Dialect) }));
+        typedCleaned = new(files.Added.Where(token => token.Normalized)
+            .Select(token => token with { Content = ClipCleaning.Clean(token.Content, Dialect) }));
 
         symbols = new string?[Math.Max(files.Vocabulary.Values.Max(), files.Added.Max(token => token.Id)) + 1];
         foreach (var (symbol, id) in files.Vocabulary)
@@ -126,7 +127,8 @@ public sealed class ClipTokenizer : ITextTokenizer
         }
         catch (InvalidOperationException error)
         {
-            throw new InvalidDataException($"A file of the tokenizer folder '{folder}' has a value of another kind than belongs there: {error.Message}", error);
+            throw new InvalidDataException(
+                $"A file of the tokenizer folder '{folder}' has a value of another kind than belongs there: {error.Message}", error);
         }
     }
 
@@ -138,7 +140,8 @@ public sealed class ClipTokenizer : ITextTokenizer
     public static ClipTokenizer LoadOpenAi(string bpeFile, ClipDialect dialect = ClipDialect.OpenAi)
     {
         if (dialect == ClipDialect.Transformers)
-            throw new ArgumentException($"A single vocabulary file does not say what pads a row in the transformers dialect; use {nameof(Create)}, or {nameof(Load)} for a folder.", nameof(dialect));
+            throw new ArgumentException($"A single vocabulary file does not say "
+                + $"what pads a row in the transformers dialect; use {nameof(Create)}, or {nameof(Load)} for a folder.", nameof(dialect));
         return Create(BpeVocabulary.ReadOpenAi(bpeFile), dialect);
     }
 
@@ -147,7 +150,8 @@ public sealed class ClipTokenizer : ITextTokenizer
     /// <param name="maxLength">Tokens of a row, start and end included; at least 3.</param>
     public static ClipTokenizer OpenAi(ClipDialect dialect = ClipDialect.OpenAi, int maxLength = 77)
     {
-        if (dialect == ClipDialect.Transformers) throw new ArgumentException("In the transformers dialect a folder says what pads a row; use Load.", nameof(dialect));
+        if (dialect == ClipDialect.Transformers)
+            throw new ArgumentException("In the transformers dialect a folder says what pads a row; use Load.", nameof(dialect));
         return Create(BpeVocabulary.OpenAi(), dialect, maxLength);
     }
 
@@ -157,11 +161,13 @@ public sealed class ClipTokenizer : ITextTokenizer
     /// <param name="maxLength">Tokens of a row, start and end included; at least 3.</param>
     /// <param name="padToken">Padding symbol; in the transformers dialect a text that spells it gets its id.</param>
     /// <exception cref="ArgumentException">The padding is not in the vocabulary, the length is below 3, or an unknown dialect.</exception>
-    public static ClipTokenizer Create(BpeVocabulary vocabulary, ClipDialect dialect = ClipDialect.Transformers, int maxLength = 77, string padToken = "!")
+    public static ClipTokenizer Create(BpeVocabulary vocabulary,
+        ClipDialect dialect = ClipDialect.Transformers, int maxLength = 77, string padToken = "!")
     {
         ArgumentNullException.ThrowIfNull(vocabulary);
         if (!Enum.IsDefined(dialect))
-            throw new ArgumentException($"There is no dialect {dialect}; there are {string.Join(", ", Enum.GetNames<ClipDialect>())}.", nameof(dialect));
+            throw new ArgumentException($"There is no dialect {dialect}; there are {string.Join(", ", Enum.GetNames<ClipDialect>())}.",
+                nameof(dialect));
         return new ClipTokenizer(vocabulary, dialect, maxLength, vocabulary.Check(maxLength, padToken));
     }
 
@@ -285,7 +291,8 @@ public sealed class ClipTokenizer : ITextTokenizer
         foreach (var id in ids)
         {
             if (id < 0 || id >= symbols.Length || symbols[id] is not { } symbol)
-                throw new ArgumentOutOfRangeException(nameof(ids), id, $"The vocabulary has no token {id}; ids go from 0 to {symbols.Length - 1}.");
+                throw new ArgumentOutOfRangeException(nameof(ids), id,
+                    $"The vocabulary has no token {id}; ids go from 0 to {symbols.Length - 1}.");
             if (isSpecial[id])
             {
                 if (keepSpecial || id >= firstAdded)

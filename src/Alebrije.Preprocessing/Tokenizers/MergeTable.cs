@@ -21,7 +21,8 @@ internal sealed class MergeTable
     public MergeTable(IReadOnlyList<(int Left, int Right, int Merged)> merges)
     {
         if (merges.Count >= 1 << RankBits || merges.Any(merge => Math.Max(merge.Left, merge.Right) >= 1 << SymbolBits))
-            throw new InvalidDataException($"The vocabulary has {merges.Count} merges or ids of {1 << SymbolBits} and more: larger than any byte-level BPE.");
+            throw new InvalidDataException(
+                $"The vocabulary has {merges.Count} merges or ids of {1 << SymbolBits} and more: larger than any byte-level BPE.");
         slots = new ulong[BitOperations.RoundUpToPowerOf2((uint)Math.Max(16, 2 * merges.Count))];
         shift = 64 - BitOperations.Log2((uint)slots.Length);
         merged = new int[merges.Count];

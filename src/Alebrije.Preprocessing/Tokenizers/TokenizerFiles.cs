@@ -35,7 +35,8 @@ internal sealed class TokenizerFiles
         else if (File.Exists(Path.Combine(folder, "tokenizer.json")))
             ReadTokenizerJson();
         else
-            throw new FileNotFoundException($"'{folder}' is no CLIP tokenizer: it has neither vocab.json with merges.txt nor tokenizer.json.");
+            throw new FileNotFoundException(
+                $"'{folder}' is no CLIP tokenizer: it has neither vocab.json with merges.txt nor tokenizer.json.");
 
         var declaresAdded = ReadConfig();
         if (!declaresAdded && Open("special_tokens_map.json") is { } map)
@@ -69,7 +70,8 @@ internal sealed class TokenizerFiles
     private int IdOf(string content) =>
         added.TryGetValue(content, out var token) ? token.Id
         : Vocabulary.TryGetValue(content, out var id) ? id
-        : throw new InvalidDataException($"'{folder}' names the special token '{content}', which its vocabulary of {Vocabulary.Count} symbols does not have.");
+        : throw new InvalidDataException(
+            $"'{folder}' names the special token '{content}', which its vocabulary of {Vocabulary.Count} symbols does not have.");
 
     private void ReadPair()
     {
@@ -92,7 +94,8 @@ internal sealed class TokenizerFiles
         foreach (var merge in merges.EnumerateArray())
         {
             // Newer files write a merge as two strings, older ones as one with a space between.
-            AddMerge(merge.ValueKind == JsonValueKind.Array ? $"{merge[0].GetString()} {merge[1].GetString()}" : merge.GetString()!, "tokenizer.json");
+            AddMerge(merge.ValueKind == JsonValueKind.Array ? $"{merge[0].GetString()} {merge[1].GetString()}" : merge.GetString()!,
+                "tokenizer.json");
         }
         if (json.RootElement.TryGetProperty("added_tokens", out var tokens))
         {
@@ -134,7 +137,8 @@ internal sealed class TokenizerFiles
         if (declared)
         {
             foreach (var token in tokens.EnumerateObject())
-                Declare(int.TryParse(token.Name, System.Globalization.CultureInfo.InvariantCulture, out var id) ? id : -1, token.Value, "tokenizer_config.json");
+                Declare(int.TryParse(token.Name, System.Globalization.CultureInfo.InvariantCulture, out var id) ? id : -1,
+                    token.Value, "tokenizer_config.json");
         }
         ReadSpecials(root);
         return declared;
@@ -160,7 +164,8 @@ internal sealed class TokenizerFiles
     }
 
     private int Check(int id, string symbol, string file) => id is >= 0 and <= LargestId ? id
-        : throw new InvalidDataException($"'{folder}/{file}' gives '{symbol}' no id that counts; ids are whole numbers from 0 to {LargestId}.");
+        : throw new InvalidDataException(
+            $"'{folder}/{file}' gives '{symbol}' no id that counts; ids are whole numbers from 0 to {LargestId}.");
 
     private static bool IsNormalized(JsonElement token) =>
         token.TryGetProperty("normalized", out var normalized) && normalized.ValueKind == JsonValueKind.True;
@@ -184,7 +189,8 @@ internal sealed class TokenizerFiles
         }
         catch (JsonException error)
         {
-            throw new InvalidDataException($"'{path}' is not valid JSON: it breaks off at line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}.", error);
+            throw new InvalidDataException(
+                $"'{path}' is not valid JSON: it breaks off at line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}.", error);
         }
     }
 }

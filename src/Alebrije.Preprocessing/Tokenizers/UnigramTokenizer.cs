@@ -62,7 +62,8 @@ public sealed class UnigramTokenizer : ITextTokenizer
 
     private UnigramTokenizer(UnigramTokenizer other, ClipDialect cleaning)
     {
-        (model, normaliser, segmenter, typed, Dialect, Cleaning) = (other.model, other.normaliser, other.segmenter, other.typed, other.Dialect, cleaning);
+        (model, normaliser, segmenter, typed, Dialect, Cleaning) = (other.model,
+            other.normaliser, other.segmenter, other.typed, other.Dialect, cleaning);
         (StartId, EndId, PadId, UnknownId) = (other.StartId, other.EndId, other.PadId, other.UnknownId);
         (MaxLength, VocabularySize) = (other.MaxLength, other.VocabularySize);
     }
@@ -110,7 +111,8 @@ public sealed class UnigramTokenizer : ITextTokenizer
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"There is no tokenizer folder '{folder}'.");
         var file = FileIn(folder) ?? throw new FileNotFoundException(
-            $"'{folder}' is no unigram tokenizer: it has neither {XlmRobertaFile} nor {T5File}, nor a {UnigramJson.FileName} of that kind.");
+            $"'{folder}' is no unigram tokenizer: it has neither {XlmRobertaFile} "
+                + $"nor {T5File}, nor a {UnigramJson.FileName} of that kind.");
         var (path, dialect) = (Path.Combine(folder, file), file == XlmRobertaFile ? UnigramDialect.XlmRoberta : UnigramDialect.T5);
         return new UnigramTokenizer(SentencePieceModel.Read(path), dialect, path, folder);
     }
@@ -129,7 +131,8 @@ public sealed class UnigramTokenizer : ITextTokenizer
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!Enum.IsDefined(dialect))
-            throw new ArgumentException($"There is no dialect {dialect}; there are {string.Join(", ", Enum.GetNames<UnigramDialect>())}.", nameof(dialect));
+            throw new ArgumentException($"There is no dialect {dialect}; there are {string.Join(", ", Enum.GetNames<UnigramDialect>())}.",
+                nameof(dialect));
         return new UnigramTokenizer(SentencePieceModel.Read(path), dialect, path, folder: null);
     }
 
@@ -167,7 +170,8 @@ public sealed class UnigramTokenizer : ITextTokenizer
         foreach (var id in ids)
         {
             if (id < 0 || id >= VocabularySize)
-                throw new ArgumentOutOfRangeException(nameof(ids), id, $"The vocabulary has no token {id}; ids go from 0 to {VocabularySize - 1}.");
+                throw new ArgumentOutOfRangeException(nameof(ids), id,
+                    $"The vocabulary has no token {id}; ids go from 0 to {VocabularySize - 1}.");
             var piece = PieceOf(id);
             if (piece.Kind == PieceKind.Unknown) bytes.AddRange(" \u2047 "u8);
             else if (piece.Kind == PieceKind.Byte) bytes.Add(Convert.FromHexString(piece.Text.AsSpan(3, 2))[0]);
@@ -180,7 +184,8 @@ public sealed class UnigramTokenizer : ITextTokenizer
     }
 
     private static string? FileIn(string folder) =>
-        File.Exists(Path.Combine(folder, XlmRobertaFile)) ? XlmRobertaFile : File.Exists(Path.Combine(folder, T5File)) ? T5File : UnigramJson.IsIn(folder) ? UnigramJson.FileName : null;
+        File.Exists(Path.Combine(folder, XlmRobertaFile)) ? XlmRobertaFile
+        : File.Exists(Path.Combine(folder, T5File)) ? T5File : UnigramJson.IsIn(folder) ? UnigramJson.FileName : null;
 
     private string Prepared(string text) => Cleaning is { } cleaning ? ClipCleaning.Clean(text, cleaning) : text;
 
@@ -252,7 +257,8 @@ public sealed class UnigramTokenizer : ITextTokenizer
     {
         if (Dialect == UnigramDialect.T5) return model.Pieces[id];
         if (id == FairseqUnknown) return model.Pieces[model.UnknownId];
-        return id == VocabularySize - 1 ? Special(Mask) : id < FairseqUnknown ? Special(id == StartId ? Start : id == PadId ? Padding : End) : model.Pieces[id - FairseqOffset];
+        return id == VocabularySize - 1 ? Special(Mask) : id < FairseqUnknown
+            ? Special(id == StartId ? Start : id == PadId ? Padding : End) : model.Pieces[id - FairseqOffset];
 
         static Piece Special(string token) => new(Encoding.UTF8.GetBytes(token), 0, PieceKind.Control);
     }
@@ -274,15 +280,20 @@ public sealed class UnigramTokenizer : ITextTokenizer
             if (json is null) continue;
             foreach (var member in json.RootElement.EnumerateObject())
             {
-                var content = member.Value.ValueKind == JsonValueKind.Object && member.Value.TryGetProperty("content", out var inner) ? inner : member.Value;
-                if (content.ValueKind == JsonValueKind.String && member.Name.EndsWith("_token", StringComparison.Ordinal)) specials[member.Name] = content.GetString()!;
-                if (member.Name == "model_max_length" && content.ValueKind == JsonValueKind.Number && content.GetDouble() is >= 3 and <= 1_000_000 and var given) length = (int)given;
+                var content = member.Value.ValueKind == JsonValueKind.Object
+                    && member.Value.TryGetProperty("content", out var inner) ? inner : member.Value;
+                if (content.ValueKind == JsonValueKind.String && member.Name.EndsWith("_token", StringComparison.Ordinal))
+                    specials[member.Name] = content.GetString()!;
+                if (member.Name == "model_max_length" && content.ValueKind == JsonValueKind.Number
+                    && content.GetDouble() is >= 3 and <= 1_000_000 and var given) length = (int)given;
                 if (member.Name == "tokenizer_class" && content.ValueKind == JsonValueKind.String) CheckClass(folder, content.GetString()!);
             }
         }
 
-        var found = specials.Values.Distinct(StringComparer.Ordinal).Select(content => (Content: content, Id: SpecialId(content))).Where(special => special.Id is not null);
-        return (new AddedTokens(found.Select(special => new AddedToken(special.Content, special.Id!.Value, Normalized: false))), specials.GetValueOrDefault("pad_token", Padding), length);
+        var found = specials.Values.Distinct(StringComparer.Ordinal)
+            .Select(content => (Content: content, Id: SpecialId(content))).Where(special => special.Id is not null);
+        return (new AddedTokens(found.Select(special => new AddedToken(special.Content, special.Id!.Value, Normalized: false))),
+            specials.GetValueOrDefault("pad_token", Padding), length);
     }
 
     private int? SpecialId(string content) => Dialect == UnigramDialect.T5 ? Find(content) : content switch
@@ -299,6 +310,7 @@ public sealed class UnigramTokenizer : ITextTokenizer
     {
         var expected = Dialect == UnigramDialect.T5 ? "T5Tokenizer" : "XLMRobertaTokenizer";
         if (className != expected && className != expected + "Fast")
-            throw new InvalidDataException($"'{folder}' is of the class {className}; with its file only {expected} is read, whose ids may be others.");
+            throw new InvalidDataException(
+                $"'{folder}' is of the class {className}; with its file only {expected} is read, whose ids may be others.");
     }
 }

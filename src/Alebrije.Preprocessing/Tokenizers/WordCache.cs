@@ -30,7 +30,8 @@ internal sealed class WordCache
         var (head, place) = Locate(text, start, length);
         ref var slot = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(slots), place);
         if (slot is { } first && first.Is(head, text, start, length)) return first;
-        return Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(slots), place ^ 1) is { } second && second.Is(head, text, start, length) ? second : null;
+        return Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(slots), place ^ 1) is { } second
+            && second.Is(head, text, start, length) ? second : null;
     }
 
     /// <summary>Adds a word that was not found.</summary>

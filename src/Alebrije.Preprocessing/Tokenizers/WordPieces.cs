@@ -40,7 +40,8 @@ public static class WordPieces
         {
             word.Append(pieces[i]);
             count++;
-            if (i + 1 < symbols.Count && !Ends(symbols[i]) && !IsSpecial(symbols[i]) && !IsSpecial(symbols[i + 1]) && symbols[i + 1][0] != StartOfWord) continue;
+            if (i + 1 < symbols.Count && !Ends(symbols[i]) && !IsSpecial(symbols[i])
+                && !IsSpecial(symbols[i + 1]) && symbols[i + 1][0] != StartOfWord) continue;
             words.Add((word.ToString(), count));
             (_, count) = (word.Clear(), 0);
         }
@@ -63,8 +64,10 @@ public static class WordPieces
 
     private static bool Ends(string symbol) => symbol.EndsWith(ByteSymbols.EndOfWord, StringComparison.Ordinal);
 
-    private static ReadOnlySpan<char> Stem(string symbol) => Ends(symbol) ? symbol.AsSpan(0, symbol.Length - ByteSymbols.EndOfWord.Length) : symbol;
+    private static ReadOnlySpan<char> Stem(string symbol) =>
+        Ends(symbol) ? symbol.AsSpan(0, symbol.Length - ByteSymbols.EndOfWord.Length) : symbol;
 
     /// <summary>True for special tokens such as start and end, which are never joined.</summary>
-    private static bool IsSpecial(string symbol) => symbol.Length > 4 && symbol.StartsWith("<|", StringComparison.Ordinal) && symbol.EndsWith("|>", StringComparison.Ordinal);
+    private static bool IsSpecial(string symbol) => symbol.Length > 4
+        && symbol.StartsWith("<|", StringComparison.Ordinal) && symbol.EndsWith("|>", StringComparison.Ordinal);
 }

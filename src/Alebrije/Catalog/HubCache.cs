@@ -29,15 +29,19 @@ internal sealed class HubCache(string root)
 
     /// <summary>The folder of a revision, or null: nothing of it is here.</summary>
     public string? Find(HubRepository repository, string revision) =>
-        CommitOf(repository, revision) is { } commit && SnapshotOf(repository, commit) is var folder && Directory.Exists(folder) ? folder : null;
+        CommitOf(repository, revision) is { } commit && SnapshotOf(repository, commit) is var folder
+        && Directory.Exists(folder) ? folder : null;
 
     /// <summary>Repositories of models in the cache.</summary>
     public IEnumerable<HubRepository> Repositories() => !Directory.Exists(Root) ? [] :
-        Directory.EnumerateDirectories(Root).Select(folder => HubRepository.FromFolder(Path.GetFileName(folder))).OfType<HubRepository>().OrderBy(r => r.ToString(), StringComparer.OrdinalIgnoreCase);
+        Directory.EnumerateDirectories(Root).Select(folder => HubRepository.FromFolder(Path.GetFileName(folder)))
+        .OfType<HubRepository>().OrderBy(r => r.ToString(), StringComparer.OrdinalIgnoreCase);
 
     /// <summary>Commits whose folders are here.</summary>
-    public IReadOnlyList<string> CommitsOf(HubRepository repository) => Path.Combine(FolderOf(repository), Snapshots) is var folder && Directory.Exists(folder)
-        ? [.. Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path)).Where(RelativePath.IsCommit).Order(StringComparer.Ordinal)] : [];
+    public IReadOnlyList<string> CommitsOf(HubRepository repository) =>
+        Path.Combine(FolderOf(repository), Snapshots) is var folder && Directory.Exists(folder)
+        ? [.. Directory.EnumerateDirectories(folder).Select(path => Path.GetFileName(path))
+            .Where(RelativePath.IsCommit).Order(StringComparer.Ordinal)] : [];
 
     /// <summary>Bytes of a file that are here: all, those of an interrupted run, or none.</summary>
     public long BytesOf(HubRepository repository, string commit, HubFile file)
@@ -61,7 +65,8 @@ internal sealed class HubCache(string root)
         }
         catch (UnauthorizedAccessException e)
         {
-            throw new HubException($"The cache {Root} cannot be written: {e.Message.TrimEnd('.')}; set HF_HUB_CACHE to a folder of your own.", e);
+            throw new HubException($"The cache {Root} cannot be written: "
+                + $"{e.Message.TrimEnd('.')}; set HF_HUB_CACHE to a folder of your own.", e);
         }
         catch (IOException e) when (File.Exists(path))
         {
@@ -69,7 +74,8 @@ internal sealed class HubCache(string root)
         }
         catch (IOException e)
         {
-            throw new HubException($"The cache {Root} cannot be written: {e.Message.TrimEnd('.')}; set HF_HUB_CACHE to a folder of your own.", e);
+            throw new HubException($"The cache {Root} cannot be written: "
+                + $"{e.Message.TrimEnd('.')}; set HF_HUB_CACHE to a folder of your own.", e);
         }
     }
 
@@ -97,16 +103,20 @@ internal sealed class HubCache(string root)
             var all = Occupied(folder);
             if (pretend) return all;
             if (Directory.Exists(folder)) Directory.Delete(folder, recursive: true);
-            if (Path.Combine(Root, Locks, repository.Folder) is var locks && Directory.Exists(locks)) Directory.Delete(locks, recursive: true);
+            if (Path.Combine(Root, Locks, repository.Folder) is var locks && Directory.Exists(locks))
+                Directory.Delete(locks, recursive: true);
             return all;
         }
 
         var needed = CommitsOf(repository).Where(other => other != commit)
-            .SelectMany(other => Directory.EnumerateFiles(SnapshotOf(repository, other), "*", SearchOption.AllDirectories)).Select(Target).ToHashSet(StringComparer.Ordinal);
+            .SelectMany(other => Directory.EnumerateFiles(SnapshotOf(repository, other), "*", SearchOption.AllDirectories))
+            .Select(Target).ToHashSet(StringComparer.Ordinal);
         // A running fetch of another revision may need an incomplete part: those stay.
         var blobs = Directory.Exists(snapshot)
-            ? Directory.EnumerateFiles(snapshot, "*", SearchOption.AllDirectories).Where(path => File.ResolveLinkTarget(path, returnFinalTarget: true) is not null)
-                .Select(Target).Where(blob => IsBelow(folder, blob) && File.Exists(blob) && !needed.Contains(blob)).Distinct(StringComparer.Ordinal).ToArray() : [];
+            ? Directory.EnumerateFiles(snapshot, "*", SearchOption.AllDirectories)
+            .Where(path => File.ResolveLinkTarget(path, returnFinalTarget: true) is not null)
+                .Select(Target).Where(blob => IsBelow(folder, blob) && File.Exists(blob) && !needed.Contains(blob))
+                .Distinct(StringComparer.Ordinal).ToArray() : [];
         var bytes = Occupied(snapshot) + blobs.Sum(blob => new FileInfo(blob).Length);
         if (pretend) return bytes;
         if (Directory.Exists(snapshot)) Directory.Delete(snapshot, recursive: true);
@@ -120,9 +130,11 @@ internal sealed class HubCache(string root)
 
     /// <summary>Bytes that the files of a folder take, links not counted.</summary>
     private static long Occupied(string folder) => Directory.Exists(folder)
-        ? new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories).Where(file => file.LinkTarget is null).Sum(file => file.Length) : 0;
+        ? new DirectoryInfo(folder).EnumerateFiles("*", SearchOption.AllDirectories)
+        .Where(file => file.LinkTarget is null).Sum(file => file.Length) : 0;
 
-    private static bool IsBelow(string folder, string path) => path.StartsWith(Path.GetFullPath(folder) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    private static bool IsBelow(string folder, string path) =>
+        path.StartsWith(Path.GetFullPath(folder) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     /// <summary>Size of a file or of what a link leads to; -1 where that is nothing.</summary>
     public static long SizeOf(string path) => new FileInfo(Target(path)) is { Exists: true } file ? file.Length : -1;

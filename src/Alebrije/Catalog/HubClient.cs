@@ -20,10 +20,12 @@ internal sealed class HubClient : IDisposable
         this.settings = settings;
         http = new HttpClient(new SocketsHttpHandler
         {
-            AllowAutoRedirect = false, UseCookies = false, AutomaticDecompression = DecompressionMethods.None, ConnectTimeout = settings.StallTimeout,
+            AllowAutoRedirect = false, UseCookies = false, AutomaticDecompression = DecompressionMethods.None,
+                ConnectTimeout = settings.StallTimeout,
             MaxResponseHeadersLength = 64, PooledConnectionLifetime = TimeSpan.FromMinutes(5),
         }) { Timeout = Timeout.InfiniteTimeSpan };
-        http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("alebrije", typeof(HubClient).Assembly.GetName().Version?.ToString(3) ?? "0"));
+        http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("alebrije",
+            typeof(HubClient).Assembly.GetName().Version?.ToString(3) ?? "0"));
     }
 
     /// <summary>Called before each wait for a retry with the error and the time to wait.</summary>
@@ -35,28 +37,33 @@ internal sealed class HubClient : IDisposable
     /// <exception cref="HubException">The hub refuses or cannot be reached.</exception>
     public Task<HubListing> ListAsync(HubRepository repository, string revision, CancellationToken cancellation) => RetryAsync(async () =>
     {
-        using var answer = await OpenAsync(HttpMethod.Get, At($"api/models/{repository}/revision/{Uri.EscapeDataString(revision)}?blobs=true"), 0, cancellation);
+        using var answer = await OpenAsync(HttpMethod.Get,
+            At($"api/models/{repository}/revision/{Uri.EscapeDataString(revision)}?blobs=true"), 0, cancellation);
         if (!answer.Response.IsSuccessStatusCode) throw new HubRefusal(settings, repository, revision).Of(answer.Response);
         return HubListing.Parse(repository, await ReadAllAsync(answer.Response, LongestAnswer, cancellation));
     }, cancellation);
 
     /// <summary>Size and hash of a file whose list entry lacks them, from the headers that its address answers with.</summary>
     /// <exception cref="HubException">The hub refuses, or its answer lacks them.</exception>
-    public Task<HubFile> DescribeAsync(HubRepository repository, string commit, HubFile file, CancellationToken cancellation) => RetryAsync(async () =>
+    public Task<HubFile> DescribeAsync(HubRepository repository, string commit, HubFile file, CancellationToken cancellation) =>
+        RetryAsync(async () =>
     {
         using var answer = await OpenAsync(HttpMethod.Head, Resolve(repository, commit, file), 0, cancellation, stayHere: true);
         var response = answer.Response;
         if ((int)response.StatusCode >= 400) throw new HubRefusal(settings, repository, commit, file.Path).Of(response);
-        var size = Header(response, "X-Linked-Size") is { } linked && long.TryParse(linked, out var bytes) ? bytes : response.Content.Headers.ContentLength ?? -1;
+        var size = Header(response, "X-Linked-Size") is { } linked
+            && long.TryParse(linked, out var bytes) ? bytes : response.Content.Headers.ContentLength ?? -1;
         var described = new HubFile(file.Path, size, EtagOf(response) is { } tag && HubFile.IsHash(tag) ? tag : "");
         return described.IsKnown ? described
-            : throw new HubException($"{settings.Endpoint.Host} does not say the size and hash of {file.Path}, so that it could not be checked; nothing was fetched.");
+            : throw new HubException($"{settings.Endpoint.Host} does not "
+                + $"say the size and hash of {file.Path}, so that it could not be checked; nothing was fetched.");
     }, cancellation);
 
     /// <summary>Requests a file from a byte offset on, and compares the response's headers with the list.</summary>
     /// <exception cref="HubException">The hub refuses, or holds another file by now.</exception>
     /// <exception cref="TransientHubException">It may go well at the next try.</exception>
-    public async Task<HttpResponseMessage> OpenFileAsync(HubRepository repository, string commit, HubFile file, long from, CancellationToken cancellation)
+    public async Task<HttpResponseMessage> OpenFileAsync(HubRepository repository,
+        string commit, HubFile file, long from, CancellationToken cancellation)
     {
         var answer = await OpenAsync(HttpMethod.Get, Resolve(repository, commit, file), from, cancellation);
         try
@@ -70,9 +77,11 @@ internal sealed class HubClient : IDisposable
                 throw new HubRefusal(settings, repository, commit, file.Path).Of(answer.Response);
             }
 
-            if (answer.Commit is { } other && other != commit) throw new HubException($"The hub answers for {file.Path} with commit {Short(other)} instead of {Short(commit)}; try again.");
+            if (answer.Commit is { } other && other != commit) throw new HubException(
+                $"The hub answers for {file.Path} with commit {Short(other)} instead of {Short(commit)}; try again.");
             if (answer.Hash is { } hash && HubFile.IsHash(hash) && hash != file.Hash)
-                throw new HubException($"The hub names another hash for {file.Path} than its own list does; try again, and if it stays, the repository is damaged.");
+                throw new HubException($"The hub names another hash for {file.Path} "
+                    + $"than its own list does; try again, and if it stays, the repository is damaged.");
             return answer.Response;
         }
         catch
@@ -128,8 +137,10 @@ internal sealed class HubClient : IDisposable
     {
         if (failures >= settings.Attempts)
         {
+            var outcome = keepsBytes
+                ? "what was fetched is kept, and the same command goes on from there" : "nothing was fetched, try again later";
             throw new HubException(
-                $"{settings.Endpoint.Host}: {failure.Message}, {failures} times in a row; {(keepsBytes ? "what was fetched is kept, and the same command goes on from there" : "nothing was fetched, try again later")}.", failure);
+                $"{settings.Endpoint.Host}: {failure.Message}, {failures} times in a row; {outcome}.", failure);
         }
 
         var wait = settings.Backoff * Math.Pow(2, failures - 1);
@@ -140,14 +151,17 @@ internal sealed class HubClient : IDisposable
     }
 
     /// <summary>The etag without quotes and mark of weakness: the hub's own for large files, else the file's.</summary>
-    private static string? EtagOf(HttpResponseMessage response) => (Header(response, "X-Linked-Etag") ?? Header(response, "ETag"))?.Replace("W/", "", StringComparison.Ordinal).Trim('"');
+    private static string? EtagOf(HttpResponseMessage response) =>
+        (Header(response, "X-Linked-Etag") ?? Header(response, "ETag"))?.Replace("W/", "", StringComparison.Ordinal).Trim('"');
 
     private static string? Header(HttpResponseMessage response, string name) =>
-        response.Headers.TryGetValues(name, out var values) || response.Content.Headers.TryGetValues(name, out values) ? values.First() : null;
+        response.Headers.TryGetValues(name, out var values)
+        || response.Content.Headers.TryGetValues(name, out values) ? values.First() : null;
 
     private static string Short(string commit) => commit[..Math.Min(8, commit.Length)];
 
-    private TransientHubException Stalled(Exception inner) => new(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"nothing came for {settings.StallTimeout.TotalSeconds:0.#} s"), null, inner);
+    private TransientHubException Stalled(Exception inner) => new(string.Create(System.Globalization.CultureInfo.InvariantCulture,
+        $"nothing came for {settings.StallTimeout.TotalSeconds:0.#} s"), null, inner);
 
     private Uri At(string path) => new($"{settings.Endpoint.AbsoluteUri.TrimEnd('/')}/{path}");
 
@@ -161,14 +175,18 @@ internal sealed class HubClient : IDisposable
         {
             using var request = new HttpRequestMessage(method, address);
             if (from > 0) request.Headers.Range = new RangeHeaderValue(from, null);
-            if (settings.Token is { } token && MaySeeToken(address)) request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+            if (settings.Token is { } token && MaySeeToken(address))
+                request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
             var response = await SendAsync(request, cancellation);
             try
             {
                 // Only the hub itself speaks for the commit and the hash; a store behind it has etags of its own.
-                if (IsHere(address)) (commit, hash) = (commit ?? Header(response, "X-Repo-Commit"), hash ?? Header(response, "X-Linked-Etag")?.Trim('"'));
-                if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308)) return new Answer(response, commit, hash, !IsHere(address));
-                var next = response.Headers.Location is { } location ? new Uri(address, location) : throw new HubException($"{address.Host} redirects to nowhere.");
+                if (IsHere(address)) (commit, hash)
+                    = (commit ?? Header(response, "X-Repo-Commit"), hash ?? Header(response, "X-Linked-Etag")?.Trim('"'));
+                if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308))
+                    return new Answer(response, commit, hash, !IsHere(address));
+                var next = response.Headers.Location is { } location ? new Uri(address, location)
+                    : throw new HubException($"{address.Host} redirects to nowhere.");
                 if (next.Scheme is not ("http" or "https") || (address.Scheme == "https" && next.Scheme == "http"))
                     throw new HubException($"{address.Host} redirects from https to {next.Scheme}, which is not followed.");
                 if (stayHere && !IsHere(next)) return new Answer(response, commit, hash, false);
@@ -209,7 +227,8 @@ internal sealed class HubClient : IDisposable
             var problem = HubRefusal.Unreachable(request.RequestUri!, e);
 
             // A machine that was online may lose its network for a while; one that never was has nothing to wait for.
-            throw !wasReached && HubRefusal.IsOffline(e) ? new HubException($"Nothing was fetched: {problem}.", e) : new TransientHubException(problem, null, e);
+            throw !wasReached && HubRefusal.IsOffline(e) ? new HubException($"Nothing was fetched: {problem}.", e)
+                : new TransientHubException(problem, null, e);
         }
 
         wasReached = true;
@@ -218,7 +237,8 @@ internal sealed class HubClient : IDisposable
         using (response)
         {
             var after = response.Headers.RetryAfter?.Delta ?? response.Headers.RetryAfter?.Date - DateTimeOffset.UtcNow;
-            throw new TransientHubException((int)response.StatusCode == 429 ? "too many requests (429)" : $"the server answered {(int)response.StatusCode}", after);
+            throw new TransientHubException((int)response.StatusCode == 429
+                ? "too many requests (429)" : $"the server answered {(int)response.StatusCode}", after);
         }
     }
 
@@ -229,14 +249,16 @@ internal sealed class HubClient : IDisposable
         var buffer = new byte[1 << 16];
         while (await ReadAsync(body, buffer, cancellation) is > 0 and var read)
         {
-            if (all.Length + read > most) throw new HubException($"{settings.Endpoint.Host} answers with more than {most >> 20} MB where a list of files was asked for.");
+            if (all.Length + read > most) throw new HubException(
+                $"{settings.Endpoint.Host} answers with more than {most >> 20} MB where a list of files was asked for.");
             all.Write(buffer, 0, read);
         }
 
         return all.ToArray();
     }
 
-    private bool IsHere(Uri address) => address.Scheme == settings.Endpoint.Scheme && address.IdnHost == settings.Endpoint.IdnHost && address.Port == settings.Endpoint.Port;
+    private bool IsHere(Uri address) => address.Scheme == settings.Endpoint.Scheme
+        && address.IdnHost == settings.Endpoint.IdnHost && address.Port == settings.Endpoint.Port;
 
     private bool MaySeeToken(Uri address) => IsHere(address) && (address.Scheme == "https" || address.IsLoopback);
 

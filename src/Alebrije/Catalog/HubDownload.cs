@@ -48,7 +48,8 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new HubException($"{partial} cannot be written: {e.Message.TrimEnd('.')}; what is there is kept, and the same command goes on from there.", e);
+            throw new HubException($"{partial} cannot be written: {e.Message.TrimEnd('.')}; "
+                + $"what is there is kept, and the same command goes on from there.", e);
         }
     }
 
@@ -64,7 +65,8 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
             {
                 if (growing.IsRight) return;
                 if (!resumed)
-                    throw new WrongFileException($"{file.Path} of {repository} arrived with another hash than the hub lists, so it was deleted; try again, and if it stays, something on the way changes it.");
+                    throw new WrongFileException($"{file.Path} of {repository} arrived with another "
+                        + $"hash than the hub lists, so it was deleted; try again, and if it stays, something on the way changes it.");
                 // What an earlier run left may have been wrong: once more from the start.
                 resumed = false;
                 growing.Restart();
@@ -74,7 +76,8 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
             try
             {
                 await AppendAsync(growing, onBytes, cancellation);
-                if (growing.Length < file.Bytes) throw new TransientHubException($"the connection ended after {growing.Length} of {file.Bytes} bytes");
+                if (growing.Length < file.Bytes)
+                    throw new TransientHubException($"the connection ended after {growing.Length} of {file.Bytes} bytes");
             }
             catch (TransientHubException e)
             {
@@ -90,7 +93,8 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
         using var response = await client.OpenFileAsync(repository, commit, file, growing.Length, cancellation);
         var range = response.Content.Headers.ContentRange;
         if (response.StatusCode == HttpStatusCode.RequestedRangeNotSatisfiable
-            || (response.StatusCode == HttpStatusCode.PartialContent && (range?.From != growing.Length || (range.HasLength && range.Length != file.Bytes))))
+            || (response.StatusCode == HttpStatusCode.PartialContent
+                && (range?.From != growing.Length || (range.HasLength && range.Length != file.Bytes))))
         {
             growing.Restart();
             throw new TransientHubException($"the server gives another part of {file.Path} than was asked for");
@@ -99,13 +103,15 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
         if (response.StatusCode != HttpStatusCode.PartialContent) growing.Restart();
         var declared = response.Content.Headers.ContentLength;
         if (declared is { } announced && announced != file.Bytes - growing.Length)
-            throw new WrongFileException($"The server announces {announced} bytes for {file.Path} where the hub's list has {file.Bytes - growing.Length} to come; nothing of it was kept.");
+            throw new WrongFileException($"The server announces {announced} "
+                + $"bytes for {file.Path} where the hub's list has {file.Bytes - growing.Length} to come; nothing of it was kept.");
 
         await using var body = await response.Content.ReadAsStreamAsync(cancellation);
         while (await client.ReadAsync(body, buffer, cancellation) is > 0 and var read)
         {
             if (growing.Length + read > file.Bytes)
-                throw new WrongFileException($"The server sends more than the {file.Bytes} bytes that {file.Path} has by the hub's list; it was deleted.");
+                throw new WrongFileException(
+                    $"The server sends more than the {file.Bytes} bytes that {file.Path} has by the hub's list; it was deleted.");
             await growing.AppendAsync(buffer.AsMemory(0, read), cancellation);
             onBytes(growing.Length);
         }

@@ -30,7 +30,8 @@ internal sealed record HubFile(string Path, long Bytes, string Hash)
     public bool Matches(IncrementalHash hash) => Convert.ToHexStringLower(hash.GetCurrentHash()) == Hash;
 
     /// <summary>True if a text is a hash of one of the two kinds.</summary>
-    public static bool IsHash(string? text) => text is { Length: 40 or Sha256Length } && text.All(c => c is >= '0' and <= '9' or >= 'a' and <= 'f');
+    public static bool IsHash(string? text) => text is { Length: 40 or Sha256Length }
+        && text.All(c => c is >= '0' and <= '9' or >= 'a' and <= 'f');
 }
 
 /// <summary>The hub's metadata of a revision of a repository.</summary>
@@ -56,12 +57,15 @@ internal sealed record HubListing(string Commit, IReadOnlyList<HubFile> Files, s
         }
 
         if (Text(root["sha"]) is not { } commit || !RelativePath.IsCommit(commit) || root["siblings"] is not JsonArray siblings)
-            throw new HubException($"The list of files of {repository} has no commit or no files; is HF_ENDPOINT the address of a model hub?");
+            throw new HubException($"The list of files of {repository} "
+                + $"has no commit or no files; is HF_ENDPOINT the address of a model hub?");
         var files = siblings.OfType<JsonObject>().Select(FileOf).ToArray();
         if (files.FirstOrDefault(file => !RelativePath.IsSafe(file.Path)) is { } outside)
-            throw new HubException($"{repository} lists a file '{Printable(outside.Path)}', a name that no file may have here; nothing was fetched.");
+            throw new HubException($"{repository} lists a file '{Printable(outside.Path)}', "
+                + $"a name that no file may have here; nothing was fetched.");
         var card = root["cardData"] as JsonObject;
-        return new HubListing(commit, files, LicenceOf(root, card), Text(card?["license_link"]) is { } page ? Printable(page) : null, root["gated"] is JsonValue gated && gated.ToString() != "false");
+        return new HubListing(commit, files, LicenceOf(root, card), Text(card?["license_link"]) is { } page ? Printable(page) : null,
+            root["gated"] is JsonValue gated && gated.ToString() != "false");
     }
 
     private static HubFile FileOf(JsonObject file)
@@ -73,8 +77,10 @@ internal sealed record HubListing(string Commit, IReadOnlyList<HubFile> Files, s
 
     private static string? LicenceOf(JsonObject root, JsonObject? card)
     {
-        var named = card?["license"] is JsonArray several ? string.Join(", ", several.Select(Text).OfType<string>()) : Text(card?["license"]);
-        var tag = (root["tags"] as JsonArray)?.Select(Text).FirstOrDefault(t => t?.StartsWith("license:", StringComparison.Ordinal) == true)?["license:".Length..];
+        var named = card?["license"] is JsonArray several ? string.Join(", ", several.Select(Text).OfType<string>())
+            : Text(card?["license"]);
+        var tag = (root["tags"] as JsonArray)?.Select(Text)
+            .FirstOrDefault(t => t?.StartsWith("license:", StringComparison.Ordinal) == true)?["license:".Length..];
         var licence = string.IsNullOrEmpty(named) ? tag : named;
         if (licence == "other" && Text(card?["license_name"]) is { } own) licence = own;
         return licence is null ? null : Printable(licence);

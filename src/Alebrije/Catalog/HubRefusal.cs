@@ -19,12 +19,18 @@ internal sealed class HubRefusal(HubSettings settings, HubRepository repository,
         var code = response.Headers.TryGetValues("X-Error-Code", out var values) ? values.First() : "";
         return new HubException(((int)response.StatusCode, code) switch
         {
-            (401, "GatedRepo") or (403, "GatedRepo") when settings.Token is null => $"{repository} is given only to those who accepted its licence: accept it at {Page}, then {HowToSignIn}.",
-            (401, "GatedRepo") or (403, "GatedRepo") => $"{repository} is given only to those who accepted its licence, and the account of your token did not: accept it at {Page} and try again.",
-            (401, _) when settings.Token is null => $"{Host} gives {repository} to nobody unknown: it does not exist, is private, or its licence has to be accepted at {Page}; check the name, then {HowToSignIn}.",
-            (401, "RepoNotFound") or (404, "RepoNotFound") => $"There is no model {repository} at {Host}, or the account of your token may not see it.",
+            (401, "GatedRepo") or (403, "GatedRepo") when settings.Token is null =>
+                $"{repository} is given only to those who accepted its licence: accept it at {Page}, then {HowToSignIn}.",
+            (401, "GatedRepo") or (403, "GatedRepo") => $"{repository} is given "
+                + $"only to those who accepted its licence, and the account of your token did not: accept it at {Page} and try again.",
+            (401, _) when settings.Token is null => $"{Host} gives {repository} to nobody unknown: "
+                + $"it does not exist, is private, or its licence has to be accepted at {Page}; check the name, then {HowToSignIn}.",
+            (401, "RepoNotFound") or (404, "RepoNotFound") =>
+            $"There is no model {repository} at {Host}, or the account of your token may not see it.",
             (401, _) => $"{Host} does not accept the token in HF_TOKEN (or in the token file); {HowToSignIn}.",
-            (403, _) => $"{Host} forbids {repository} to {(settings.Token is null ? "those without a token" : "the account of your token")}: look at {Page} whether a licence has to be accepted or the token needs a permission.",
+            (403, _) => $"{Host} forbids {repository} to "
+                + $"{(settings.Token is null ? "those without a token" : "the account of your token")}: "
+                    + $"look at {Page} whether a licence has to be accepted or the token needs a permission.",
             (404, "RevisionNotFound") => $"{repository} has no revision '{revision}'.",
             (404, _) when file is not null => $"{repository} has no file {file} at {revision}.",
             (404, _) => $"There is no model {repository} with a revision '{revision}' at {Host}; check the name.",
@@ -35,14 +41,16 @@ internal sealed class HubRefusal(HubSettings settings, HubRepository repository,
 
     /// <summary>True if the address cannot be reached from this machine: its name does not resolve, or no network leads there.</summary>
     public static bool IsOffline(HttpRequestException e) => e.HttpRequestError == HttpRequestError.NameResolutionError
-        || e.GetBaseException() is SocketException { SocketErrorCode: SocketError.NetworkUnreachable or SocketError.NetworkDown or SocketError.HostUnreachable };
+        || e.GetBaseException() is SocketException
+             { SocketErrorCode: SocketError.NetworkUnreachable or SocketError.NetworkDown or SocketError.HostUnreachable };
 
     /// <summary>Why an address could not be reached, without a full stop and without what a signed address carries.</summary>
     public static string Unreachable(Uri address, HttpRequestException e) => e.HttpRequestError switch
     {
         HttpRequestError.NameResolutionError => $"the name {address.Host} is not known here (is the machine online?)",
         HttpRequestError.ConnectionError => $"{address.Host} cannot be reached (is the machine online?)",
-        HttpRequestError.SecureConnectionError => $"no secure connection to {address.Host} comes about: {e.GetBaseException().Message.TrimEnd('.')}",
+        HttpRequestError.SecureConnectionError =>
+        $"no secure connection to {address.Host} comes about: {e.GetBaseException().Message.TrimEnd('.')}",
         _ => $"{address.Host} broke the connection off",
     };
 }

@@ -11,7 +11,8 @@ internal readonly partial record struct HubRepository(string Owner, string Name)
 
     /// <summary>The repository that a text names, or null: then it is none.</summary>
     public static HubRepository? TryParse(string text) =>
-        Form().Match(text) is { Success: true } match && !text.Contains("--", StringComparison.Ordinal) && !text.Contains("..", StringComparison.Ordinal)
+        Form().Match(text) is { Success: true } match && !text.Contains("--", StringComparison.Ordinal)
+        && !text.Contains("..", StringComparison.Ordinal)
             ? new HubRepository(match.Groups[1].Value, match.Groups[2].Value) : null;
 
     /// <summary>The repository and the checkpoint in one file that <c>owner/name/file</c> names, or null: then it is none.</summary>
@@ -21,7 +22,8 @@ internal readonly partial record struct HubRepository(string Owner, string Name)
 
     /// <summary>The repository whose folder in the cache has this name, or null.</summary>
     public static HubRepository? FromFolder(string folder) =>
-        folder.StartsWith(Prefix, StringComparison.Ordinal) && folder[Prefix.Length..].Split("--") is [var owner, var name] ? TryParse($"{owner}/{name}") : null;
+        folder.StartsWith(Prefix, StringComparison.Ordinal)
+        && folder[Prefix.Length..].Split("--") is [var owner, var name] ? TryParse($"{owner}/{name}") : null;
 
     /// <summary>Its folder in the cache.</summary>
     public string Folder => $"{Prefix}{Owner}--{Name}";
@@ -43,7 +45,8 @@ internal static partial class RelativePath
     public static bool IsCommit(string text) => Commit().IsMatch(text);
 
     private static bool IsSafeSegment(string part) =>
-        part.Length > 0 && part is not ("." or "..") && part.IndexOfAny(['\\', ':', '*', '?', '"', '<', '>', '|']) < 0 && !part.Any(char.IsControl)
+        part.Length > 0 && part is not ("." or "..") && part.IndexOfAny(['\\', ':', '*', '?', '"', '<', '>', '|']) < 0
+        && !part.Any(char.IsControl)
         && !part.EndsWith('.') && !part.EndsWith(' ') && !Device().IsMatch(part);
 
     [GeneratedRegex("^[0-9a-f]{40}$", RegexOptions.CultureInvariant)]

@@ -42,11 +42,13 @@ public sealed record HubSettings
     internal Func<string, long>? FreeBytes { get; init; }
 
     /// <summary>The folder of the hub's cache that the environment names; needs no other setting to be valid.</summary>
-    internal static string CacheFromEnvironment() => CacheOf(Environment.GetEnvironmentVariable, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
+    internal static string CacheFromEnvironment() =>
+        CacheOf(Environment.GetEnvironmentVariable, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
 
     /// <summary>The settings of this process's environment.</summary>
     /// <exception cref="HubException">A variable has a value that cannot be used.</exception>
-    public static HubSettings FromEnvironment() => From(Environment.GetEnvironmentVariable, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
+    public static HubSettings FromEnvironment() =>
+        From(Environment.GetEnvironmentVariable, Environment.GetFolderPath(Environment.SpecialFolder.UserProfile));
 
     /// <summary>Endpoint and cache folder, never the token.</summary>
     public override string ToString() => $"{Endpoint}, cache {Cache}";
@@ -58,15 +60,18 @@ public sealed record HubSettings
             : First(variable, "HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")
                 ?? ReadToken(Expand(First(variable, "HF_TOKEN_PATH"), profile) ?? Path.Combine(HomeOf(variable, profile), "token"));
         if (token is not null && token.Any(c => c is <= ' ' or > '~'))
-            throw new HubException("The token in HF_TOKEN (or in the token file) holds spaces or characters that no token has; copy it anew.");
+            throw new HubException("The token in HF_TOKEN (or in the token "
+                + "file) holds spaces or characters that no token has; copy it anew.");
         return new HubSettings
         {
-            Endpoint = EndpointOf(First(variable, "HF_ENDPOINT")), Token = token, Offline = Is("HF_HUB_OFFLINE") || Is("TRANSFORMERS_OFFLINE"), Cache = CacheOf(variable, profile),
+            Endpoint = EndpointOf(First(variable, "HF_ENDPOINT")), Token = token,
+                Offline = Is("HF_HUB_OFFLINE") || Is("TRANSFORMERS_OFFLINE"), Cache = CacheOf(variable, profile),
         };
     }
 
     private static string CacheOf(Func<string, string?> variable, string profile) =>
-        Path.GetFullPath(Expand(First(variable, "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"), profile) ?? Path.Combine(HomeOf(variable, profile), "hub"));
+        Path.GetFullPath(Expand(First(variable, "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"), profile)
+            ?? Path.Combine(HomeOf(variable, profile), "hub"));
 
     private static string HomeOf(Func<string, string?> variable, string profile) => Expand(First(variable, "HF_HOME"), profile)
         ?? Path.Combine(Expand(First(variable, "XDG_CACHE_HOME"), profile) ?? Path.Combine(profile, ".cache"), "huggingface");
@@ -82,7 +87,8 @@ public sealed record HubSettings
     }
 
     private static string? Expand(string? path, string profile) =>
-        path is null ? null : path == "~" || path.StartsWith("~/", StringComparison.Ordinal) ? Path.Combine(profile, path[1..].TrimStart('/')) : path;
+        path is null ? null : path == "~" || path.StartsWith("~/", StringComparison.Ordinal)
+        ? Path.Combine(profile, path[1..].TrimStart('/')) : path;
 
     private static string? ReadToken(string file)
     {

@@ -26,17 +26,20 @@ internal sealed class ModelArchive
 
     /// <summary>Names with their sizes; a folder that everything lies in is left off.</summary>
     public IReadOnlyDictionary<string, long> Files => top.Length == 0 ? sizes
-        : sizes.Where(pair => pair.Key.StartsWith(top, StringComparison.Ordinal)).ToDictionary(pair => pair.Key[top.Length..], pair => pair.Value, StringComparer.Ordinal);
+        : sizes.Where(pair => pair.Key.StartsWith(top, StringComparison.Ordinal))
+        .ToDictionary(pair => pair.Key[top.Length..], pair => pair.Value, StringComparer.Ordinal);
 
     /// <summary>True if a path is a folder, has an archive's ending, or is a checkpoint in one file.</summary>
-    public static bool IsOne(string path) => Directory.Exists(path) || (File.Exists(path) && (IsZip(path) || IsTar(path) || IsSingle(path)));
+    public static bool IsOne(string path) => Directory.Exists(path)
+        || (File.Exists(path) && (IsZip(path) || IsTar(path) || IsSingle(path)));
 
     /// <summary>The name without an archive's or a checkpoint's ending.</summary>
     public static string StemOf(string path)
     {
         var name = Path.GetFileName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
         return Directory.Exists(path) ? name : IsSingle(path) ? Path.GetFileNameWithoutExtension(name)
-            : TarEndings.Append(".zip").OrderByDescending(ending => ending.Length).FirstOrDefault(ending => name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)) is { } found ? name[..^found.Length] : name;
+            : TarEndings.Append(".zip").OrderByDescending(ending => ending.Length).FirstOrDefault(ending =>
+                name.EndsWith(ending, StringComparison.OrdinalIgnoreCase)) is { } found ? name[..^found.Length] : name;
     }
 
     /// <summary>Lists a folder or an archive.</summary>
@@ -48,7 +51,8 @@ internal sealed class ModelArchive
         {
             if (IsSingle(path))
             {
-                foreach (var file in new[] { path, Path.ChangeExtension(path, ".yaml") }.Where(File.Exists)) archive.Add(Path.GetFileName(file), HubCache.SizeOf(file));
+                foreach (var file in new[] { path, Path.ChangeExtension(path, ".yaml") }.Where(File.Exists))
+                    archive.Add(Path.GetFileName(file), HubCache.SizeOf(file));
             }
             else if (Directory.Exists(path))
             {
@@ -67,19 +71,22 @@ internal sealed class ModelArchive
                 }, cancellation);
             }
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException or OverflowException or ArgumentException)
+        catch (Exception e) when (
+            e is InvalidDataException or EndOfStreamException or FormatException or OverflowException or ArgumentException)
         {
             throw new HubException($"{path} is a damaged archive: {e.Message.TrimEnd('.')}.", e);
         }
 
-        if (archive.sizes.Keys.All(name => name.Contains('/', StringComparison.Ordinal)) && archive.sizes.Keys.Select(name => name.Split('/')[0]).Distinct().Take(2).ToArray() is [var only])
+        if (archive.sizes.Keys.All(name => name.Contains('/', StringComparison.Ordinal))
+            && archive.sizes.Keys.Select(name => name.Split('/')[0]).Distinct().Take(2).ToArray() is [var only])
             archive.top = only + "/";
         return archive;
     }
 
     /// <summary>Reads one of the small files.</summary>
     public byte[] Read(string name) => Directory.Exists(source) ? File.ReadAllBytes(Path.Combine(source, top + name))
-        : small.TryGetValue(top + name, out var content) ? content : throw new HubException($"{source}: {name} is too large for a file of settings.");
+        : small.TryGetValue(top + name, out var content) ? content
+        : throw new HubException($"{source}: {name} is too large for a file of settings.");
 
     /// <summary>Writes some of the files below a folder.</summary>
     /// <param name="chosen">Their names.</param>
@@ -112,7 +119,8 @@ internal sealed class ModelArchive
                 Write(top + name, sizes[top + name], null, from);
             }
         }
-        catch (Exception e) when (e is InvalidDataException or EndOfStreamException or FormatException or OverflowException or ArgumentException)
+        catch (Exception e) when (
+            e is InvalidDataException or EndOfStreamException or FormatException or OverflowException or ArgumentException)
         {
             throw new HubException($"{source} is a damaged archive: {e.Message.TrimEnd('.')}.", e);
         }
@@ -138,14 +146,16 @@ internal sealed class ModelArchive
         {
             cancellation.ThrowIfCancellationRequested();
             written += read;
-            if (written > size) throw new HubException($"{source}: {name} unpacks to more than the {size} bytes that it declares; the archive is refused.");
+            if (written > size) throw new HubException(
+                $"{source}: {name} unpacks to more than the {size} bytes that it declares; the archive is refused.");
             to.Write(buffer, 0, read);
             if (crc is not null) sum.Append(buffer.AsSpan(0, read));
             onBytes(read);
         }
 
         if (written < size) throw new HubException($"{source}: {name} ends after {written} of {size} bytes; the archive is damaged.");
-        if (crc is { } expected && sum.GetCurrentHashAsUInt32() != expected) throw new HubException($"{source}: {name} does not have the checksum that the archive declares; the archive is damaged.");
+        if (crc is { } expected && sum.GetCurrentHashAsUInt32() != expected)
+            throw new HubException($"{source}: {name} does not have the checksum that the archive declares; the archive is damaged.");
     }
 
     private void Walk(Action<string, long, uint?, Stream> onFile, CancellationToken cancellation)
@@ -196,18 +206,23 @@ internal sealed class ModelArchive
                 continue;
             }
 
-            if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile)) throw Refused(entry.Name, "is a link or a device");
+            if (entry.EntryType is not (TarEntryType.RegularFile or TarEntryType.V7RegularFile))
+                throw Refused(entry.Name, "is a link or a device");
             onFile(Check(name), entry.Length, null, entry.DataStream ?? Stream.Null);
         }
     }
 
-    private string Check(string name) => RelativePath.IsSafe(name) ? name : throw Refused(name, "would lie outside the model's folder, or has a name that no file may have");
+    private string Check(string name) => RelativePath.IsSafe(name)
+        ? name : throw Refused(name, "would lie outside the model's folder, or has a name that no file may have");
 
     private long Limit() => Math.Max(Unsuspicious, new FileInfo(source).Length * MostRatio);
 
-    private HubException Refused(string name, string why) => new($"{source} is refused: its entry '{new string([.. name.Take(80).Select(c => char.IsControl(c) ? '?' : c)])}' {why}.");
+    private HubException Refused(string name, string why) =>
+        new($"{source} is refused: its entry '{new string([.. name.Take(80).Select(c => char.IsControl(c) ? '?' : c)])}' {why}.");
 
-    private HubException Bomb(long bytes) => new($"{source} is refused: it unpacks to more than {DiskSpace.Text(bytes)} from {DiskSpace.Text(new FileInfo(source).Length)}, which no model does.");
+    private HubException Bomb(long bytes) =>
+        new($"{source} is refused: it unpacks to more than {DiskSpace.Text(bytes)} "
+            + $"from {DiskSpace.Text(new FileInfo(source).Length)}, which no model does.");
 
     /// <summary>A stream that is read once, forward, up to a number of bytes.</summary>
     private sealed class LimitedStream(Stream inner, long limit, Func<long, Exception> tooLong, CancellationToken cancellation) : Stream
@@ -231,7 +246,8 @@ internal sealed class ModelArchive
         public override int Read(Span<byte> buffer)
         {
             cancellation.ThrowIfCancellationRequested();
-            var read = buffer.Length == HeaderBytes ? inner.ReadAtLeast(buffer, HeaderBytes, throwOnEndOfStream: false) : inner.Read(buffer);
+            var read = buffer.Length == HeaderBytes ? inner.ReadAtLeast(buffer, HeaderBytes, throwOnEndOfStream: false)
+                : inner.Read(buffer);
             if (read == HeaderBytes) CheckHeader(buffer);
             return (count += read) > limit ? throw tooLong(limit) : read;
         }
@@ -244,7 +260,8 @@ internal sealed class ModelArchive
             var digits = size.Trim("\0 "u8);
 
             // The size stands in octal digits or, marked, as a number; what is neither, the reader refuses by itself.
-            var isLarge = size[0] == Binary ? !size[1..BinaryTail].ContainsAnyExcept((byte)0) && BinaryPrimitives.ReadUInt32BigEndian(size[BinaryTail..]) >= MostMetadata
+            var isLarge = size[0] == Binary ? !size[1..BinaryTail].ContainsAnyExcept((byte)0)
+                && BinaryPrimitives.ReadUInt32BigEndian(size[BinaryTail..]) >= MostMetadata
                 : !digits.ContainsAnyExceptInRange((byte)'0', (byte)'7') && digits.TrimStart((byte)'0').Length > MostOctalDigits;
             if (isLarge)
                 throw new InvalidDataException("an entry has more metadata than any name needs");

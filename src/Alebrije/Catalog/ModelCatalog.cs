@@ -55,12 +55,14 @@ public sealed class ModelCatalog
     /// around the program or the current folder, imported models (<see cref="ModelStore"/>), and the hub's cache.
     /// </summary>
     public static ModelCatalog Create() => Create(
-        AppContext.BaseDirectory, Environment.CurrentDirectory, Environment.GetEnvironmentVariable(Variable), ModelStore.DefaultFolder, new HubCache(HubSettings.CacheFromEnvironment()));
+        AppContext.BaseDirectory, Environment.CurrentDirectory, Environment.GetEnvironmentVariable(Variable),
+        ModelStore.DefaultFolder, new HubCache(HubSettings.CacheFromEnvironment()));
 
     /// <summary>The catalogue of a program's folder, a current folder, a list of further folders, the store and the cache.</summary>
     internal static ModelCatalog Create(string program, string current, string? further, string? store = null, HubCache? cache = null)
     {
-        var folders = (further ?? "").Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).ToList();
+        var folders = (further ?? "").Split(Path.PathSeparator,
+            StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).ToList();
         folders.Add(Path.Combine(program, FolderName));
         foreach (var start in new[] { program, current })
             if (CloneAbove(start) is { } clone) folders.Add(clone);
@@ -97,15 +99,18 @@ public sealed class ModelCatalog
         if (FindNamed(nameOrPath) is { } named) return named;
         var published = PublishedModels.Find(nameOrPath);
         if (published is not null && FindFetched(published) is { } fetched) return fetched;
-        if (Directory.Exists(nameOrPath) || IsOpenAiFile(nameOrPath) || SingleFileLayout.FileOf(nameOrPath) is not null) return Path.GetFullPath(nameOrPath);
-        if (published is not null) throw NotHere(published.Name, [.. published.Repositories.Select(text => HubRepository.TryParse(text)!.Value)]);
+        if (Directory.Exists(nameOrPath) || IsOpenAiFile(nameOrPath) || SingleFileLayout.FileOf(nameOrPath) is not null)
+            return Path.GetFullPath(nameOrPath);
+        if (published is not null)
+            throw NotHere(published.Name, [.. published.Repositories.Select(text => HubRepository.TryParse(text)!.Value)]);
         if (HubRepository.TryParse(nameOrPath) is { } repository && !File.Exists(nameOrPath))
             return FindFetched(repository) ?? throw NotHere(nameOrPath, [repository]);
         if (HubRepository.TryParseFile(nameOrPath) is var (owner, file) && !File.Exists(nameOrPath))
             return FindFetched(owner, file) ?? throw NotHere(nameOrPath, []);
         throw File.Exists(nameOrPath)
             ? new CheckpointNotFoundException(
-                $"{nameOrPath} is a file; a model is the folder that holds model_index.json or config.json, a checkpoint of Stable Diffusion in one file "
+                $"{nameOrPath} is a file; a model is the folder that holds "
+                    + $"model_index.json or config.json, a checkpoint of Stable Diffusion in one file "
                 + "(.safetensors, .ckpt), or a .pt file of openai/CLIP.")
             : Unknown(nameOrPath);
     }
@@ -126,25 +131,30 @@ public sealed class ModelCatalog
         ArgumentNullException.ThrowIfNull(nameOrPath);
         if (FindNamed(nameOrPath) is { } named) return IsModel(named + CompanionEnding) ? [named + CompanionEnding] : null;
         var published = PublishedModels.Find(nameOrPath)
-            ?? (!Directory.Exists(nameOrPath) && HubRepository.TryParse(nameOrPath) is { } repository ? PublishedModels.Of(repository) : null);
+            ?? (!Directory.Exists(nameOrPath) && HubRepository.TryParse(nameOrPath) is { } repository
+                ? PublishedModels.Of(repository) : null);
         if (published is null) return null;
-        string[] found = [.. published.Repositories.Skip(1).Select(name => FindFetched(HubRepository.TryParse(name)!.Value)).OfType<string>()];
+        string[] found = [.. published.Repositories.Skip(1).Select(name => FindFetched(HubRepository.TryParse(name)!.Value))
+            .OfType<string>()];
         return found.Length > 0 ? found : null;
     }
 
     /// <summary>True if a name stands for a model on the disk.</summary>
     /// <param name="name">As in <see cref="Find"/>, but no path.</param>
     public bool Has(string name) => name is not null && (FindNamed(name) is not null
-        || (PublishedModels.Find(name) is { } published ? FindFetched(published) is not null : (HubRepository.TryParse(name) is { } repository && FindFetched(repository) is not null)
+        || (PublishedModels.Find(name) is { } published ? FindFetched(published) is not null
+            : (HubRepository.TryParse(name) is { } repository && FindFetched(repository) is not null)
             || (HubRepository.TryParseFile(name) is var (owner, file) && FindFetched(owner, file) is not null)));
 
     /// <summary>The folder below <see cref="Folders"/> that has a name, or null.</summary>
-    internal string? FindNamed(string name) => !IsPlainName(name) ? null : Folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(IsModel);
+    internal string? FindNamed(string name) => !IsPlainName(name)
+        ? null : Folders.Select(folder => Path.Combine(folder, name)).FirstOrDefault(IsModel);
 
     internal CheckpointNotFoundException Unknown(string name)
     {
         var near = PublishedModels.Suggest(name, List().Select(model => model.Name));
-        return new CheckpointNotFoundException($"There is no model '{name}'; {(near.Count > 0 ? $"did you mean {string.Join(" or ", near)}? Otherwise " : "")}{Known()}");
+        return new CheckpointNotFoundException(
+            $"There is no model '{name}'; {(near.Count > 0 ? $"did you mean {string.Join(" or ", near)}? Otherwise " : "")}{Known()}");
     }
 
     /// <summary>Describes a model from its files without loading it.</summary>
@@ -154,14 +164,16 @@ public sealed class ModelCatalog
     public ModelDescription Describe(string nameOrPath)
     {
         var folder = Find(nameOrPath);
-        if (!IsModel(folder)) throw new CheckpointNotFoundException($"{folder} is no model: it has neither {string.Join(" nor ", Indices)}.");
+        if (!IsModel(folder)) throw new CheckpointNotFoundException(
+            $"{folder} is no model: it has neither {string.Join(" nor ", Indices)}.");
         return ModelDescription.Read(Look(CheckpointFolder.NameOf(folder), folder));
     }
 
     private static bool IsOpenAiFile(string path) => path.EndsWith(".pt", StringComparison.OrdinalIgnoreCase) && File.Exists(path);
 
     /// <summary>True if a folder holds a model: a pipeline, a single network, or a checkpoint in one file.</summary>
-    internal static bool IsModel(string folder) => Indices.Any(file => File.Exists(Path.Combine(folder, file))) || SingleFileLayout.FileOf(folder) is not null;
+    internal static bool IsModel(string folder) => Indices.Any(file => File.Exists(Path.Combine(folder, file)))
+        || SingleFileLayout.FileOf(folder) is not null;
 
     private static CatalogModel Look(string name, string folder) => new(name, folder, ClassOf(folder), SizeOf(folder));
 
@@ -187,7 +199,8 @@ public sealed class ModelCatalog
     }
 
     /// <summary>Size of all files below a folder, or of a file; links count as what they lead to.</summary>
-    internal static long SizeOf(string folder) => File.Exists(folder) ? Math.Max(0, HubCache.SizeOf(folder)) : Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Sum(file => Math.Max(0, HubCache.SizeOf(file)));
+    internal static long SizeOf(string folder) => File.Exists(folder) ? Math.Max(0, HubCache.SizeOf(folder))
+        : Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Sum(file => Math.Max(0, HubCache.SizeOf(file)));
 
     /// <summary>Models in the hub's cache: those that have a name here, and others of a kind that is known.</summary>
     private IEnumerable<(string Name, string Folder)> Fetched()
@@ -199,7 +212,8 @@ public sealed class ModelCatalog
             {
                 if (FindFetched(published) is { } folder) yield return (published.Name, folder);
             }
-            else if (FindFetched(repository) is { } other && ClassOf(other) is var name && (ModelKinds.Of(name) != name || File.Exists(Path.Combine(other, OpenClip))))
+            else if (FindFetched(repository) is { } other && ClassOf(other) is var name
+                && (ModelKinds.Of(name) != name || File.Exists(Path.Combine(other, OpenClip))))
             {
                 yield return (repository.ToString(), other);
             }
@@ -214,7 +228,8 @@ public sealed class ModelCatalog
 
     /// <summary>A file of a repository at the hub's cache, or null.</summary>
     private string? FindFetched(HubRepository repository, string file) =>
-        cache?.Find(repository, HubCache.MainRevision) is { } folder && Path.Combine(folder, file) is var path && HubCache.SizeOf(path) > 0 ? path : null;
+        cache?.Find(repository, HubCache.MainRevision) is { } folder
+        && Path.Combine(folder, file) is var path && HubCache.SizeOf(path) > 0 ? path : null;
 
     private string? FindFetched(HubRepository repository) =>
         cache?.Find(repository, HubCache.MainRevision) is { } folder && ModelFiles.Missing(folder) is null ? folder : null;
@@ -222,7 +237,8 @@ public sealed class ModelCatalog
     private CheckpointNotFoundException NotHere(string name, IReadOnlyList<HubRepository> repositories)
     {
         var begun = repositories.Any(repository => cache is not null && Directory.Exists(cache.FolderOf(repository)));
-        return new CheckpointNotFoundException($"{name} is {(begun ? "not whole" : "not")} on this disk; 'alebrije models pull {name}' fetches it.");
+        return new CheckpointNotFoundException(
+            $"{name} is {(begun ? "not whole" : "not")} on this disk; 'alebrije models pull {name}' fetches it.");
     }
 
     private static bool IsPlainName(string name) =>
@@ -239,7 +255,8 @@ public sealed class ModelCatalog
     private string Known()
     {
         var names = List().Select(model => model.Name).ToArray();
-        var known = names.Length == 0 ? $"no model has a name here (looked in {string.Join(", ", Folders)})" : $"known names are {string.Join(", ", names)}";
+        var known = names.Length == 0 ? $"no model has a name here (looked in {string.Join(", ", Folders)})"
+            : $"known names are {string.Join(", ", names)}";
         return $"{known}, and the path of a model's folder works too.";
     }
 }
@@ -250,8 +267,10 @@ internal static class ModelKinds
     public static string Of(string className) => className switch
     {
         "StableUnCLIPPipeline" or "UnCLIPPipeline" or "StableDiffusionPipeline" or "StableDiffusionXLPipeline"
-            or "KandinskyPipeline" or "KandinskyImg2ImgPipeline" or "KandinskyV22Pipeline" or "KandinskyV22Img2ImgPipeline" => "text to image",
-        "KandinskyInpaintPipeline" or "KandinskyV22InpaintPipeline" or "StableDiffusionInpaintPipeline" or "StableDiffusionXLInpaintPipeline" => "inpainting",
+            or "KandinskyPipeline" or "KandinskyImg2ImgPipeline" or "KandinskyV22Pipeline" or "KandinskyV22Img2ImgPipeline" =>
+            "text to image",
+        "KandinskyInpaintPipeline" or "KandinskyV22InpaintPipeline"
+             or "StableDiffusionInpaintPipeline" or "StableDiffusionXLInpaintPipeline" => "inpainting",
         "KandinskyV22ControlnetPipeline" or "KandinskyV22ControlnetImg2ImgPipeline" => "depth to image",
         "KandinskyPriorPipeline" or "KandinskyV22PriorPipeline" or "KandinskyV22PriorEmb2EmbPipeline" or "PriorTransformer" => "prior",
         "StableUnCLIPImg2ImgPipeline" or "UnCLIPImageVariationPipeline" => "image variations",

@@ -43,7 +43,8 @@ public sealed record ModelDescription(
     }
 
     /// <summary>The licence that a folder states, or null.</summary>
-    internal static string? LicenceIn(string folder) => LicenceOf(Split(ReadFirst(folder, Cards)).Head) ?? FirstLine(ReadFirst(folder, Licences));
+    internal static string? LicenceIn(string folder) =>
+        LicenceOf(Split(ReadFirst(folder, Cards)).Head) ?? FirstLine(ReadFirst(folder, Licences));
 
     private static IEnumerable<ModelComponent> Parts(CatalogModel model)
     {
@@ -51,7 +52,8 @@ public sealed record ModelDescription(
         {
             using var file = CheckpointFolder.OpenWeights(single);
             foreach (var part in SingleFileLayout.Of(file).Parts)
-                yield return Part(part.Component, part.ClassName, [.. file.Names.Where(name => name.StartsWith(part.Prefix, StringComparison.Ordinal)).Select(file.Describe)]);
+                yield return Part(part.Component, part.ClassName,
+                    [.. file.Names.Where(name => name.StartsWith(part.Prefix, StringComparison.Ordinal)).Select(file.Describe)]);
             yield break;
         }
 
@@ -66,9 +68,11 @@ public sealed record ModelDescription(
         foreach (var (name, value) in ConfigFile.ReadObject(index))
         {
             // Parts that a pipeline can do without are written as a pair of nulls.
-            if (value is not JsonArray { Count: 2 } pair || pair[1] is not JsonValue type || !type.TryGetValue<string>(out var className)) continue;
+            if (value is not JsonArray { Count: 2 } pair || pair[1] is not JsonValue type || !type.TryGetValue<string>(out var className))
+                continue;
             var folder = Path.Combine(model.Folder, name);
-            if (!Directory.Exists(folder)) throw new CheckpointNotFoundException($"The folder {folder} is missing, though model_index.json lists it.");
+            if (!Directory.Exists(folder))
+                throw new CheckpointNotFoundException($"The folder {folder} is missing, though model_index.json lists it.");
             listed.Add(name);
             yield return Part(name, className, folder);
         }
@@ -107,8 +111,10 @@ public sealed record ModelDescription(
     }
 
     private static string? LicenceOf(string? head) => head?.Split('\n')
-        .Where(line => line.StartsWith("license:", StringComparison.OrdinalIgnoreCase) || line.StartsWith("licence:", StringComparison.OrdinalIgnoreCase))
-        .Select(line => line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim().Trim('"', '\'')).FirstOrDefault(value => value.Length > 0);
+        .Where(line => line.StartsWith("license:", StringComparison.OrdinalIgnoreCase)
+            || line.StartsWith("licence:", StringComparison.OrdinalIgnoreCase))
+        .Select(line => line[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim().Trim('"', '\''))
+        .FirstOrDefault(value => value.Length > 0);
 
     private static string? FirstLine(string? text) => text?.Split('\n').Select(line => line.Trim()).FirstOrDefault(line => line.Length > 0);
 }

@@ -20,20 +20,24 @@ internal sealed class ModelFiles
     public const string HalfVariant = "fp16";
 
     private const string Index = "model_index.json", Config = "config.json", OpenClip = "open_clip_config.json";
-    private static readonly string[] Stems = ["model", "diffusion_pytorch_model"], PickleStems = ["pytorch_model", "diffusion_pytorch_model"];
+    private static readonly string[] Stems = ["model", "diffusion_pytorch_model"],
+        PickleStems = ["pytorch_model", "diffusion_pytorch_model"];
     private static readonly string[] OpenClipStems = ["open_clip_model"], OpenClipPickleStems = ["open_clip_pytorch_model"];
     private static readonly string[] WeightEndings = [".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".msgpack", ".h5", ".onnx"];
 
     /// <summary>Ends of the names of classes that have no weights.</summary>
-    private static readonly string[] WeightlessEndings = ["Tokenizer", "TokenizerFast", "Scheduler", "Processor", "ProcessorFast", "ProcessorPil", "FeatureExtractor", "Watermarker"];
+    private static readonly string[] WeightlessEndings = ["Tokenizer",
+        "TokenizerFast", "Scheduler", "Processor", "ProcessorFast", "ProcessorPil", "FeatureExtractor", "Watermarker"];
 
     /// <summary>Part of this project's own folders that the published index has no place for.</summary>
     private static readonly string[] OwnParts = ["prior_linear"];
 
     private static readonly HashSet<string> Settings = new(StringComparer.Ordinal)
     {
-        Config, "preprocessor_config.json", "processor_config.json", "scheduler_config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
-        "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
+        Config, "preprocessor_config.json", "processor_config.json",
+            "scheduler_config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+        "special_tokens_map.json", "added_tokens.json", "vocab.json",
+        "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
     };
 
     private static readonly HashSet<string> Documents = new(StringComparer.OrdinalIgnoreCase)
@@ -60,7 +64,8 @@ internal sealed class ModelFiles
     /// <param name="read">Reads one of the small files.</param>
     /// <exception cref="CheckpointNotFoundException">There is no model in it that is read here, or a part of it is missing.</exception>
     /// <exception cref="WeightsException">A file that decides is damaged.</exception>
-    public static async Task<ModelFileChoice> ChooseAsync(string where, IEnumerable<string> names, string? variant, Func<string, Task<byte[]>> read)
+    public static async Task<ModelFileChoice> ChooseAsync(string where,
+        IEnumerable<string> names, string? variant, Func<string, Task<byte[]>> read)
     {
         var files = new ModelFiles(where, names, variant, read);
         await files.ChooseAsync();
@@ -77,7 +82,8 @@ internal sealed class ModelFiles
             .Select(file => Path.GetRelativePath(folder, file).Replace('\\', '/'));
         try
         {
-            var choice = ChooseAsync(folder, names, variant, name => Task.FromResult(File.ReadAllBytes(Path.Combine(folder, name)))).GetAwaiter().GetResult();
+            var choice = ChooseAsync(folder, names, variant, name => Task.FromResult(File.ReadAllBytes(Path.Combine(folder, name))))
+                .GetAwaiter().GetResult();
             return strictly && !choice.IsAsAsked ? $"{folder} has other weights than were asked for." : null;
         }
         catch (WeightsException e)
@@ -91,7 +97,8 @@ internal sealed class ModelFiles
         if (names.Contains(Index)) await ChoosePipelineAsync();
         else if (names.Contains(Config) || names.Contains(OpenClip)) await ChooseNetworkAsync();
         else ChooseSingleFile();
-        if (variant is not null && !variantSeen) throw new CheckpointNotFoundException($"{where} has no weights in the variant {variant}; leave --variant away for full precision.");
+        if (variant is not null && !variantSeen) throw new CheckpointNotFoundException(
+            $"{where} has no weights in the variant {variant}; leave --variant away for full precision.");
         if (inFull.Count > 0) notes.Add($"{string.Join(", ", inFull)}: only in full precision.");
         chosen.UnionWith(names.Where(Documents.Contains));
     }
@@ -102,7 +109,8 @@ internal sealed class ModelFiles
         foreach (var (component, value) in await ReadObjectAsync(Index))
         {
             // Parts that a pipeline can do without are written as a pair of nulls.
-            if (value is not JsonArray { Count: 2 } pair || pair[1] is not JsonValue type || !type.TryGetValue<string>(out var className)) continue;
+            if (value is not JsonArray { Count: 2 } pair || pair[1] is not JsonValue type || !type.TryGetValue<string>(out var className))
+                continue;
             var prefix = component + "/";
             if (!names.Any(name => name.StartsWith(prefix, StringComparison.Ordinal)))
                 throw new CheckpointNotFoundException($"{where} lacks the folder {component}, though its model_index.json lists it.");
@@ -110,7 +118,8 @@ internal sealed class ModelFiles
             var hasWeights = await AddWeightsAsync(prefix, Stems, PickleStems);
             if (WeightlessEndings.Any(ending => className.EndsWith(ending, StringComparison.Ordinal))) continue;
             if (!hasWeights || !names.Contains(prefix + Config))
-                throw new CheckpointNotFoundException($"{where} lacks {(hasWeights ? prefix + Config : $"the weights of {component}")}, a {className} by its model_index.json.");
+                throw new CheckpointNotFoundException($"{where} lacks {(hasWeights ? prefix + Config : $"the weights of {component}")}, "
+                    + $"a {className} by its model_index.json.");
         }
 
         foreach (var part in OwnParts.Where(part => names.Any(name => name.StartsWith(part + "/", StringComparison.Ordinal))))
@@ -145,7 +154,8 @@ internal sealed class ModelFiles
 
     private void ChooseSingleFile()
     {
-        var weights = names.Where(name => !name.Contains('/', StringComparison.Ordinal) && Path.GetExtension(name) is ".pt" or ".safetensors" or ".ckpt").ToArray();
+        var weights = names.Where(name => !name.Contains('/', StringComparison.Ordinal)
+            && Path.GetExtension(name) is ".pt" or ".safetensors" or ".ckpt").ToArray();
         if (weights.Length == 1)
         {
             // Web interfaces keep the configuration of a checkpoint in one file beside it.
@@ -154,12 +164,17 @@ internal sealed class ModelFiles
         }
 
         throw new CheckpointNotFoundException(weights.Length == 0
-            ? $"{where} holds no model that is read here: neither model_index.json nor config.json nor open_clip_config.json nor a single .pt, .safetensors or .ckpt file."
-            : $"{where} has no model_index.json, config.json or open_clip_config.json, and {weights.Length} files of weights ({string.Join(", ", weights.Order(StringComparer.Ordinal).Take(4))}{(weights.Length > 4 ? ", ..." : "")}): which of them is the model cannot be told; name one ({where}/{weights.Order(StringComparer.Ordinal).First()}).");
+            ? $"{where} holds no model that is read here: neither model_index.json "
+                + $"nor config.json nor open_clip_config.json nor a single .pt, .safetensors or .ckpt file."
+            : $"{where} has no model_index.json, config.json or open_clip_config.json, "
+                + $"and {weights.Length} files of weights "
+                    + $"({string.Join(", ", weights.Order(StringComparer.Ordinal).Take(4))}{(weights.Length > 4 ? ", ..." : "")}): which "
+                        + $"of them is the model cannot be told; name one ({where}/{weights.Order(StringComparer.Ordinal).First()}).");
     }
 
     private void AddSettings(string prefix) => chosen.UnionWith(names.Where(name =>
-        name.StartsWith(prefix, StringComparison.Ordinal) && name[prefix.Length..] is var rest && !rest.Contains('/', StringComparison.Ordinal) && Settings.Contains(rest)));
+        name.StartsWith(prefix, StringComparison.Ordinal) && name[prefix.Length..] is var rest
+        && !rest.Contains('/', StringComparison.Ordinal) && Settings.Contains(rest)));
 
     /// <summary>Adds one set of weights; false where the folder has none at all.</summary>
     /// <param name="prefix">Folder of the network.</param>
@@ -181,12 +196,14 @@ internal sealed class ModelFiles
                     variantSeen |= variant is null || kind.Length > 0;
                     otherVariantSeen |= variant is null == kind.Length > 0;
                     if (variant is not null && kind.Length == 0) inFull.Add(part);
-                    if (variant is null && kind.Length > 0) notes.Add($"{part}: its {(ending == "bin" ? "weights are" : "safetensors are")} only in {HalfVariant}.");
+                    if (variant is null && kind.Length > 0)
+                        notes.Add($"{part}: its {(ending == "bin" ? "weights are" : "safetensors are")} only in {HalfVariant}.");
                     if (ending == "bin") notes.Add($"{part}: only as a pickle, which is read without running anything in it.");
                     return true;
                 }
 
-        var others = names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal) && name.LastIndexOf('/') == prefix.Length - 1 && WeightEndings.Contains(Path.GetExtension(name))).ToArray();
+        var others = names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal)
+            && name.LastIndexOf('/') == prefix.Length - 1 && WeightEndings.Contains(Path.GetExtension(name))).ToArray();
         if (anyName is not null && others.Where(name => name.EndsWith(anyName, StringComparison.OrdinalIgnoreCase)).ToArray() is [var only])
         {
             chosen.Add(only);
@@ -195,18 +212,22 @@ internal sealed class ModelFiles
         }
 
         return others.Length == 0 ? false
-            : throw new CheckpointNotFoundException($"{where} has weights for {(prefix.Length == 0 ? "its network" : prefix.TrimEnd('/'))} only in forms that are not read here ({string.Join(", ", others.Take(3))}).");
+            : throw new CheckpointNotFoundException($"{where} has weights for {(prefix.Length == 0 ? "its network" : prefix.TrimEnd('/'))} "
+                + $"only in forms that are not read here ({string.Join(", ", others.Take(3))}).");
     }
 
     private async Task AddShardsAsync(string prefix, string index)
     {
         chosen.Add(index);
-        var map = (await ReadObjectAsync(index))["weight_map"] as JsonObject ?? throw new WeightsException($"{where}/{index} has no weight_map.");
-        foreach (var shard in map.Select(pair => pair.Value is JsonValue value && value.TryGetValue<string>(out var name) ? name : "").Distinct(StringComparer.Ordinal))
+        var map = (await ReadObjectAsync(index))["weight_map"] as JsonObject
+            ?? throw new WeightsException($"{where}/{index} has no weight_map.");
+        foreach (var shard in map.Select(pair => pair.Value is JsonValue value && value.TryGetValue<string>(out var name) ? name : "")
+            .Distinct(StringComparer.Ordinal))
         {
             // Two parts may share their weights: one then names a file of the other's.
             var path = Normalise(prefix + shard);
-            if (!names.Contains(path)) throw new CheckpointNotFoundException($"{where}: {index} names the shard '{shard}', which is not there.");
+            if (!names.Contains(path))
+                throw new CheckpointNotFoundException($"{where}: {index} names the shard '{shard}', which is not there.");
             chosen.Add(path);
         }
     }
@@ -225,10 +246,12 @@ internal sealed class ModelFiles
         return string.Join('/', parts);
     }
 
-    private bool HasSafetensors(string[] stems) => stems.Any(stem => names.Contains($"{stem}.safetensors") || names.Contains($"{stem}.safetensors.index.json"));
+    private bool HasSafetensors(string[] stems) =>
+        stems.Any(stem => names.Contains($"{stem}.safetensors") || names.Contains($"{stem}.safetensors.index.json"));
 
     private static string ClassOf(JsonObject config) =>
-        config["architectures"] is JsonArray { Count: > 0 } list && list[0] is JsonValue value && value.TryGetValue<string>(out var name) ? name : "";
+        config["architectures"] is JsonArray { Count: > 0 } list && list[0] is JsonValue value
+        && value.TryGetValue<string>(out var name) ? name : "";
 
     private async Task<JsonObject> ReadObjectAsync(string name)
     {

@@ -47,7 +47,8 @@ public sealed class ModelHub : IDisposable
     {
         ArgumentNullException.ThrowIfNull(nameOrRepository);
         options ??= new PullOptions();
-        if (options.Variant is not (null or ModelFiles.HalfVariant)) throw new HubException($"The variant '{options.Variant}' is not known; {ModelFiles.HalfVariant} is.");
+        if (options.Variant is not (null or ModelFiles.HalfVariant))
+            throw new HubException($"The variant '{options.Variant}' is not known; {ModelFiles.HalfVariant} is.");
         var single = PublishedModels.Find(nameOrRepository) is null ? HubRepository.TryParseFile(nameOrRepository) : null;
         if (single is not null && options.Variant is not null)
             throw new HubException($"{nameOrRepository} is one file, which has no variants; leave --variant away.");
@@ -74,7 +75,8 @@ public sealed class ModelHub : IDisposable
     {
         ArgumentNullException.ThrowIfNull(plan);
         if (plan.BytesToFetch > 0 && plan.BytesToFetch + Reserve > plan.FreeBytes)
-            throw new HubException($"{plan.Name} needs {DiskSpace.Text(plan.BytesToFetch)} more, and {cache.Root} has {DiskSpace.Text(plan.FreeBytes)} free; make room, or set HF_HUB_CACHE to a folder on another disk.");
+            throw new HubException($"{plan.Name} needs {DiskSpace.Text(plan.BytesToFetch)} more, and "
+                + $"{cache.Root} has {DiskSpace.Text(plan.FreeBytes)} free; make room, or set HF_HUB_CACHE to a folder on another disk.");
         if (plan.Repositories.SelectMany(repository => repository.Files).Any(file => file.Source is null && file.Present < file.Bytes))
             throw new ArgumentException("The plan was not made by PlanAsync: its files have no hashes.", nameof(plan));
         var (watch, present, fetched) = (Stopwatch.StartNew(), plan.Bytes - plan.BytesToFetch, 0L);
@@ -86,14 +88,16 @@ public sealed class ModelHub : IDisposable
             {
                 var (others, before) = (present - file.Present, file.Present);
                 void Say(long bytes, bool whole, string? note = null) => onProgress?.Invoke(
-                    new PullProgress(file.Path, others + bytes, plan.Bytes, (fetched + Math.Max(0, bytes - before)) / Math.Max(0.001, watch.Elapsed.TotalSeconds), whole) { Repository = repository.Repository, Note = note });
+                    new PullProgress(file.Path, others + bytes, plan.Bytes, (fetched + Math.Max(0, bytes - before)) / Math.Max(0.001,
+                        watch.Elapsed.TotalSeconds), whole) { Repository = repository.Repository, Note = note });
 
                 var last = before;
                 client.OnRetry = (problem, wait) => Say(last, false, Retry(problem, wait));
                 if (file.Present < file.Bytes || cache.BytesOf(id, repository.Commit, source) < source.Bytes)
                 {
                     using var held = cache.Lock(id, source);
-                    await new HubDownload(client, id, repository.Commit, source) { FollowsOthers = others > 0 }.RunAsync(cache.BlobOf(id, source), bytes => Say(last = bytes, false), cancellation);
+                    await new HubDownload(client, id, repository.Commit, source) { FollowsOthers = others > 0 }.RunAsync(
+                        cache.BlobOf(id, source), bytes => Say(last = bytes, false), cancellation);
                     fetched += Math.Max(0, file.Bytes - before);
                     Say(file.Bytes, true);
                 }
@@ -108,14 +112,18 @@ public sealed class ModelHub : IDisposable
         return fetched;
     }
 
-    private static string Retry(string problem, TimeSpan wait) => FormattableString.Invariant($"{problem}; next try in {wait.TotalSeconds:0.#} s");
+    private static string Retry(string problem, TimeSpan wait) =>
+        FormattableString.Invariant($"{problem}; next try in {wait.TotalSeconds:0.#} s");
 
     private static (string Name, IReadOnlyList<HubRepository> Repositories) Resolve(string given)
     {
-        if (PublishedModels.Find(given) is { } model) return (model.Name, [.. model.Repositories.Select(r => HubRepository.TryParse(r)!.Value)]);
-        if (HubRepository.TryParse(given) is { } repository) return (PublishedModels.Of(repository) is { Repositories.Count: 1 } known ? known.Name : given, [repository]);
+        if (PublishedModels.Find(given) is { } model)
+            return (model.Name, [.. model.Repositories.Select(r => HubRepository.TryParse(r)!.Value)]);
+        if (HubRepository.TryParse(given) is { } repository)
+            return (PublishedModels.Of(repository) is { Repositories.Count: 1 } known ? known.Name : given, [repository]);
         var near = PublishedModels.Suggest(given, []);
-        throw new HubException($"'{given}' is neither a name of the catalogue nor owner/name nor a folder or an archive nor a file of weights; "
+        throw new HubException($"'{given}' is neither a name of the "
+            + $"catalogue nor owner/name nor a folder or an archive nor a file of weights; "
             + (near.Count > 0 ? $"did you mean {string.Join(" or ", near)}?" : "'models list' shows the names."));
     }
 
@@ -127,26 +135,34 @@ public sealed class ModelHub : IDisposable
         var isWhole = single is not null ? HubCache.SizeOf(Path.Combine(folder, single)) > 0
             : (settings.Offline || SingleFileLayout.FileOf(folder) is null) && ModelFiles.Missing(folder, variant, strictly: true) is null;
         if (!isWhole) return null;
-        var files = Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(path => (Path: Path.GetRelativePath(folder, path).Replace('\\', '/'), Bytes: HubCache.SizeOf(path)))
-            .Where(file => file.Bytes >= 0 && (single is null || file.Path == single)).Select(file => new PlannedFile(file.Path, file.Bytes, file.Bytes)).OrderBy(file => file.Path, StringComparer.Ordinal);
-        return new PlannedRepository(repository.ToString(), revision, Path.GetFileName(folder), folder, [.. files]) { Licence = ModelDescription.LicenceIn(folder), Single = single };
+        var files = Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+            .Select(path => (Path: Path.GetRelativePath(folder, path).Replace('\\', '/'), Bytes: HubCache.SizeOf(path)))
+            .Where(file => file.Bytes >= 0 && (single is null || file.Path == single))
+            .Select(file => new PlannedFile(file.Path, file.Bytes, file.Bytes)).OrderBy(file => file.Path, StringComparer.Ordinal);
+        return new PlannedRepository(repository.ToString(), revision,
+            Path.GetFileName(folder), folder, [.. files]) { Licence = ModelDescription.LicenceIn(folder), Single = single };
     }
 
-    private async Task<PlannedRepository> AskAsync(HubRepository repository, string revision, string? variant, string? single, CancellationToken cancellation)
+    private async Task<PlannedRepository> AskAsync(HubRepository repository,
+        string revision, string? variant, string? single, CancellationToken cancellation)
     {
         if (settings.Offline)
-            throw new HubException($"{repository} is not whole in {cache.Root}, and HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or name a folder or an archive to import.");
+            throw new HubException($"{repository} is not whole in {cache.Root}, "
+                + $"and HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or name a folder or an archive to import.");
         client.OnRetry = (problem, wait) => OnRetry?.Invoke(Retry(problem, wait));
         var listing = await client.ListAsync(repository, revision, cancellation);
         var files = listing.Files.DistinctBy(file => file.Path).ToDictionary(file => file.Path, StringComparer.Ordinal);
         if (single is not null && !files.ContainsKey(single))
         {
-            var others = files.Keys.Where(SingleFileLayout.HasEnding).Where(name => !name.Contains('/', StringComparison.Ordinal)).Order(StringComparer.Ordinal).Take(8).ToArray();
+            var others = files.Keys.Where(SingleFileLayout.HasEnding).Where(name => !name.Contains('/', StringComparison.Ordinal))
+                .Order(StringComparer.Ordinal).Take(8).ToArray();
             throw new CheckpointNotFoundException(
-                $"{repository} has no file {single}; {(others.Length > 0 ? $"at its top it has {string.Join(", ", others)}" : "it has none of this kind at its top")}.");
+                $"{repository} has no file {single}; "
+                    + $"{(others.Length > 0 ? $"at its top it has {string.Join(", ", others)}" : "it has none of this kind at its top")}.");
         }
 
-        var choice = single is not null ? new ModelFileChoice([single], [], true) : await ModelFiles.ChooseAsync(repository.ToString(), files.Keys, variant, async name =>
+        var choice = single is not null ? new ModelFileChoice([single], [], true)
+            : await ModelFiles.ChooseAsync(repository.ToString(), files.Keys, variant, async name =>
         {
             files[name] = await KnownAsync(repository, listing.Commit, files[name], cancellation);
             return await ReadSmallAsync(repository, listing.Commit, files[name], cancellation);
@@ -171,7 +187,8 @@ public sealed class ModelHub : IDisposable
     private async Task<byte[]> ReadSmallAsync(HubRepository repository, string commit, HubFile file, CancellationToken cancellation)
     {
         if (cache.BlobOf(repository, file) is var blob && File.Exists(blob)) return await File.ReadAllBytesAsync(blob, cancellation);
-        if (file.Bytes > LargestSmallFile) throw new HubException($"{file.Path} of {repository} has {DiskSpace.Text(file.Bytes)}, too much for a file of settings; nothing was fetched.");
+        if (file.Bytes > LargestSmallFile) throw new HubException(
+            $"{file.Path} of {repository} has {DiskSpace.Text(file.Bytes)}, too much for a file of settings; nothing was fetched.");
         var temporary = Path.Combine(Directory.CreateTempSubdirectory("alebrije-").FullName, file.Hash);
         try
         {

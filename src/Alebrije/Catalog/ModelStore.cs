@@ -11,7 +11,8 @@ namespace Alebrije.Catalog;
 /// <param name="Files">The files that are needed.</param>
 /// <param name="FreeBytes">Bytes that are free there.</param>
 /// <param name="Notes">Warnings about the files selected.</param>
-public sealed record ImportPlan(string Name, string Source, string Folder, IReadOnlyList<PlannedFile> Files, long FreeBytes, IReadOnlyList<string> Notes)
+public sealed record ImportPlan(string Name, string Source, string Folder,
+    IReadOnlyList<PlannedFile> Files, long FreeBytes, IReadOnlyList<string> Notes)
 {
     /// <summary>Size of all files.</summary>
     public long Bytes => Files.Sum(file => file.Bytes);
@@ -46,7 +47,8 @@ public sealed partial class ModelStore
 
     /// <summary>Default folder of imported models: <c>alebrije/models</c> in the user's application data.</summary>
     public static string DefaultFolder => Path.Combine(
-        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify), "alebrije", "models");
+        Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify),
+        "alebrije", "models");
 
     /// <summary>Folder of imported models.</summary>
     public string Folder { get; }
@@ -80,8 +82,10 @@ public sealed partial class ModelStore
 
         var archive = ModelArchive.Open(source, cancellation);
         var files = archive.Files;
-        var choice = ModelFiles.ChooseAsync(source, files.Keys, variant, file => Task.FromResult(archive.Read(file))).GetAwaiter().GetResult();
-        return new ImportPlan(name, Path.GetFullPath(source), folder, [.. choice.Files.Select(file => new PlannedFile(file, files[file], 0))],
+        var choice = ModelFiles.ChooseAsync(source, files.Keys, variant, file => Task.FromResult(archive.Read(file)))
+            .GetAwaiter().GetResult();
+        return new ImportPlan(name, Path.GetFullPath(source), folder,
+            [.. choice.Files.Select(file => new PlannedFile(file, files[file], 0))],
             settings.FreeBytes?.Invoke(Folder) ?? DiskSpace.FreeAt(Folder), choice.Notes) { Archive = archive };
     }
 
@@ -91,13 +95,15 @@ public sealed partial class ModelStore
     {
         ArgumentNullException.ThrowIfNull(plan);
         if (plan.Bytes + Reserve > plan.FreeBytes)
-            throw new HubException($"{plan.Name} needs {DiskSpace.Text(plan.Bytes)}, and {Folder} has {DiskSpace.Text(plan.FreeBytes)} free; make room and try again.");
+            throw new HubException($"{plan.Name} needs {DiskSpace.Text(plan.Bytes)}, "
+                + $"and {Folder} has {DiskSpace.Text(plan.FreeBytes)} free; make room and try again.");
         var incoming = Path.Combine(Folder, $"{IncomingPrefix}{plan.Name}-{Environment.ProcessId}");
         var (watch, total, written) = (Stopwatch.StartNew(), plan.Bytes, 0L);
         try
         {
             Directory.CreateDirectory(incoming);
-            (plan.Archive ?? ModelArchive.Open(plan.Source, cancellation)).Extract(plan.Files.Select(file => file.Path).ToHashSet(StringComparer.Ordinal), incoming, (file, bytes) =>
+            (plan.Archive ?? ModelArchive.Open(plan.Source, cancellation))
+                .Extract(plan.Files.Select(file => file.Path).ToHashSet(StringComparer.Ordinal), incoming, (file, bytes) =>
             {
                 written += bytes;
                 onProgress?.Invoke(new PullProgress(file, written, total, written / Math.Max(0.001, watch.Elapsed.TotalSeconds), false));
@@ -119,7 +125,8 @@ public sealed partial class ModelStore
     public string FolderFor(string name)
     {
         ArgumentNullException.ThrowIfNull(name);
-        if (!PlainName().IsMatch(name)) throw new HubException($"'{name}' cannot be a model's name: letters, digits, '.', '_' and '-' can; give one with --name.");
+        if (!PlainName().IsMatch(name))
+            throw new HubException($"'{name}' cannot be a model's name: letters, digits, '.', '_' and '-' can; give one with --name.");
         var folder = Path.Combine(Folder, name);
         return name != ModelCatalog.DefaultName && !Path.Exists(folder) ? folder
             : throw new HubException($"There is a model '{name}' already; give another name with --name, or remove that one first.");
@@ -135,7 +142,8 @@ public sealed partial class ModelStore
         var folders = models.Select(model => FolderFor(model.Name)).ToArray();
         var free = settings.FreeBytes?.Invoke(Folder) ?? DiskSpace.FreeAt(Folder);
         if (bytes + Reserve > free)
-            throw new HubException($"{models[^1].Name} needs {DiskSpace.Text(bytes)}, and {Folder} has {DiskSpace.Text(free)} free; make room and try again.");
+            throw new HubException($"{models[^1].Name} needs {DiskSpace.Text(bytes)}, "
+                + $"and {Folder} has {DiskSpace.Text(free)} free; make room and try again.");
         var incoming = models.Select(model => Path.Combine(Folder, $"{IncomingPrefix}{model.Name}-{Environment.ProcessId}")).ToArray();
         try
         {
@@ -170,21 +178,26 @@ public sealed partial class ModelStore
     {
         ArgumentNullException.ThrowIfNull(name);
         if (catalog.FindNamed(name) is { } folder) return RemoveFolder(name, folder, revision, pretend);
-        if (Path.Exists(name)) throw new HubException($"{name} is a path, and only what was fetched or imported is removed by name; delete it yourself.");
-        var repositories = PublishedModels.Find(name) is { } model ? [.. model.Repositories.Select(text => HubRepository.TryParse(text)!.Value)]
+        if (Path.Exists(name)) throw new HubException(
+            $"{name} is a path, and only what was fetched or imported is removed by name; delete it yourself.");
+        var repositories = PublishedModels.Find(name) is { } model
+            ? [.. model.Repositories.Select(text => HubRepository.TryParse(text)!.Value)]
             : HubRepository.TryParse(name) is { } one ? new[] { one } : throw catalog.Unknown(name);
-        var here = repositories.Where(repository => Directory.Exists(cache.FolderOf(repository)) && (repository.Equals(repositories[0]) || !IsSharedWithAnother(repository, repositories[0]))).ToArray();
+        var here = repositories.Where(repository => Directory.Exists(cache.FolderOf(repository))
+            && (repository.Equals(repositories[0]) || !IsSharedWithAnother(repository, repositories[0]))).ToArray();
         if (here.Length == 0) throw new CheckpointNotFoundException($"{name} is not on this disk: {cache.Root} has nothing of it.");
         var commits = here.Select(repository => (Repository: repository, Commit: CommitToRemove(repository, revision))).ToArray();
         var freed = commits.Sum(pair => cache.Remove(pair.Repository, pair.Commit, pretend));
         return new RemovedModel(name, [.. commits.Select(pair => cache.SnapshotOf(pair.Repository, pair.Commit))], freed,
-            [.. commits.SelectMany(pair => cache.CommitsOf(pair.Repository).Where(other => other != pair.Commit).Select(other => $"{pair.Repository} {other}"))]);
+            [.. commits.SelectMany(pair => cache.CommitsOf(pair.Repository)
+                .Where(other => other != pair.Commit).Select(other => $"{pair.Repository} {other}"))]);
     }
 
     private RemovedModel RemoveFolder(string name, string folder, string? revision, bool pretend)
     {
         if (Path.GetDirectoryName(folder) != Folder)
-            throw new HubException(name == ModelCatalog.DefaultName ? $"{name} is built in and stays." : $"{name} lies in {folder}, which no command fetched or imported; delete it yourself.");
+            throw new HubException(name == ModelCatalog.DefaultName ? $"{name} is built in and stays."
+                : $"{name} lies in {folder}, which no command fetched or imported; delete it yourself.");
         if (revision is not null) throw new HubException($"{name} was imported and has no revisions; leave --revision away.");
         var bytes = ModelCatalog.SizeOf(folder);
         if (!pretend && File.Exists(folder)) File.Delete(folder);
@@ -200,10 +213,12 @@ public sealed partial class ModelStore
     private string CommitToRemove(HubRepository repository, string? revision)
     {
         var commits = cache.CommitsOf(repository);
-        if (cache.CommitOf(repository, revision ?? HubCache.MainRevision) is { } commit && (commits.Contains(commit) || commits.Count == 0)) return commit;
+        if (cache.CommitOf(repository, revision ?? HubCache.MainRevision) is { } commit && (commits.Contains(commit) || commits.Count == 0))
+            return commit;
         // What an interrupted run left has no revision yet.
         if (commits.Count == 0) return new string('0', 40);
-        throw new CheckpointNotFoundException($"{repository} has no revision '{revision ?? HubCache.MainRevision}' here; --revision takes {string.Join(" or ", commits)}.");
+        throw new CheckpointNotFoundException(
+            $"{repository} has no revision '{revision ?? HubCache.MainRevision}' here; --revision takes {string.Join(" or ", commits)}.");
     }
 
     [GeneratedRegex(@"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$", RegexOptions.CultureInvariant)]

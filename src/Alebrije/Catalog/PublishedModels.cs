@@ -14,7 +14,8 @@ namespace Alebrije.Catalog;
 /// <param name="Bytes">Approximate size of a fetch in full precision; null: unknown here, <c>models pull --dry-run</c> finds out.</param>
 /// <param name="Verbs">Verbs that run it, at least one.</param>
 public sealed record PublishedModel(
-    string Name, IReadOnlyList<string> Aliases, IReadOnlyList<string> Repositories, string Kind, string Licence, long? Bytes, IReadOnlyList<string> Verbs);
+    string Name, IReadOnlyList<string> Aliases, IReadOnlyList<string> Repositories,
+    string Kind, string Licence, long? Bytes, IReadOnlyList<string> Verbs);
 
 /// <summary>The published checkpoints that have a name here.</summary>
 public static class PublishedModels
@@ -29,7 +30,8 @@ public static class PublishedModels
 
     /// <summary>The model of a name or an alias, whatever its case; null when there is none.</summary>
     public static PublishedModel? Find(string name) =>
-        All.FirstOrDefault(model => model.Name.Equals(name, StringComparison.OrdinalIgnoreCase) || model.Aliases.Contains(name, StringComparer.OrdinalIgnoreCase));
+        All.FirstOrDefault(model => model.Name.Equals(name, StringComparison.OrdinalIgnoreCase)
+            || model.Aliases.Contains(name, StringComparer.OrdinalIgnoreCase));
 
     /// <summary>The model that a repository belongs to, or null.</summary>
     internal static PublishedModel? Of(HubRepository repository) =>
@@ -40,8 +42,10 @@ public static class PublishedModels
     /// <param name="further">Names beside the published ones.</param>
     internal static IReadOnlyList<string> Suggest(string mistyped, IEnumerable<string> further)
     {
-        var names = further.Select(name => (Typed: name, Name: name)).Concat(All.SelectMany(model => model.Aliases.Append(model.Name).Select(name => (Typed: name, model.Name))));
-        return [.. names.Select(pair => (pair.Name, Slip: Spelling.Distance(mistyped, pair.Typed), Holds: mistyped.Length > 2 && pair.Typed.Contains(mistyped, StringComparison.OrdinalIgnoreCase)))
+        var names = further.Select(name => (Typed: name, Name: name))
+            .Concat(All.SelectMany(model => model.Aliases.Append(model.Name).Select(name => (Typed: name, model.Name))));
+        return [.. names.Select(pair => (pair.Name, Slip: Spelling.Distance(mistyped, pair.Typed),
+            Holds: mistyped.Length > 2 && pair.Typed.Contains(mistyped, StringComparison.OrdinalIgnoreCase)))
             .Where(pair => pair.Holds || pair.Slip <= Math.Min(FarthestSlip, mistyped.Length / 2))
             .OrderBy(pair => pair.Holds ? 1 : pair.Slip).Select(pair => pair.Name).Distinct(StringComparer.Ordinal).Take(4)];
     }
@@ -58,7 +62,8 @@ public static class PublishedModels
         {
             "unclip-from-texts" => [.. FromTexts, "embed", "tokenize"],
             "karlo" => [.. FromTexts, "upscale", "embed", "tokenize"],
-            "karlo-variations" => ["vary", "interpolate", "mix", "textdiff", "pca-reconstruct", "inpaint", "upscale", "embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
+            "karlo-variations" => ["vary", "interpolate", "mix", "textdiff",
+                "pca-reconstruct", "inpaint", "upscale", "embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
             "stable-variations" => ["vary", "interpolate", "mix", "pca-reconstruct", "inpaint", "embed", "preprocess"],
             "kandinsky" => ["imagine", "vary", "interpolate", "mix", "textdiff", "pca-reconstruct", "inpaint", "sweep"],
             "inpainting" => ["inpaint"],
@@ -73,5 +78,6 @@ public static class PublishedModels
         return new PublishedModel(entry.Name, entry.Aliases, entry.Repositories, entry.Kind, entry.Licence, entry.Bytes, verbs);
     }
 
-    private sealed record Entry(string Name, string[] Aliases, string[] Repositories, string Kind, string Licence, long? Bytes, string Runs);
+    private sealed record Entry(string Name, string[] Aliases, string[] Repositories,
+        string Kind, string Licence, long? Bytes, string Runs);
 }

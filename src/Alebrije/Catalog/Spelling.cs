@@ -14,7 +14,8 @@ public static class Spelling
             var diagonal = row[0];
             row[0] = i;
             for (var j = 1; j <= b.Length; j++)
-                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1)));
+                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1,
+                    diagonal + (char.ToLowerInvariant(a[i - 1]) == char.ToLowerInvariant(b[j - 1]) ? 0 : 1)));
         }
 
         return row[^1];
@@ -30,7 +31,8 @@ public static class Spelling
         ArgumentException.ThrowIfNullOrEmpty(typed);
         ArgumentNullException.ThrowIfNull(names);
         return names
-            .Select(name => (Name: name, Distance: Distance(typed, name), GoesOn: typed.Length > 2 && name.StartsWith(typed, StringComparison.OrdinalIgnoreCase)))
+            .Select(name => (Name: name, Distance: Distance(typed, name),
+                GoesOn: typed.Length > 2 && name.StartsWith(typed, StringComparison.OrdinalIgnoreCase)))
             .Where(near => near.GoesOn || near.Distance <= Math.Max(1, Math.Min(typed.Length, near.Name.Length) / 3))
             .OrderBy(near => near.GoesOn ? 0 : near.Distance)
             .Select(near => near.Name).FirstOrDefault();

@@ -62,7 +62,8 @@ internal static class CaptionWriter
         {
             var term = Choose(scene.Objects[0].Concept, ref random);
             var says = scene.Size != SceneSize.Normal && random.Chance(options.Size) && term.Kind is NounKind.Count or NounKind.Plural;
-            var size = scene.Size == SceneSize.Normal || !says ? null : random.Pick(scene.Size == SceneSize.Small ? Phrases.Small : Phrases.Large);
+            var size = scene.Size == SceneSize.Normal || !says ? null
+                : random.Pick(scene.Size == SceneSize.Small ? Phrases.Small : Phrases.Large);
             return Indefinite(term, size, random.Chance(0.3));
         }
 
@@ -134,6 +135,7 @@ internal static class CaptionWriter
 
         private static string Joined(string shown, string? background) => background is null ? shown : $"{shown} {background}";
 
-        private static string Format(string pattern, params ReadOnlySpan<object?> parts) => string.Format(CultureInfo.InvariantCulture, pattern, parts);
+        private static string Format(string pattern, params ReadOnlySpan<object?> parts) =>
+            string.Format(CultureInfo.InvariantCulture, pattern, parts);
     }
 }

@@ -38,11 +38,14 @@ internal sealed record PictureDataOptions : PictureListingOptions
         if (MaxBadShare is not (>= 0 and <= 1)) throw Wrong("max_bad_share", $"is {MaxBadShare}; it has to be from 0 to 1");
         if (ShuffleBuffer is < 1 or > 10_000_000) throw Wrong("shuffle_buffer", $"is {ShuffleBuffer}; it has to be from 1 to 10,000,000");
         if (Workers is < 1 or > 256) throw Wrong("workers", $"is {Workers}; it has to be from 1 to 256");
-        if (CropScale is not [> 0 and <= 1, > 0 and <= 1] || CropScale[0] > CropScale[1]) throw Wrong("crop_scale", "has to be two shares above 0 and up to 1, the smaller first");
-        if (Templates.Count == 0 || Templates.FirstOrDefault(t => !t.Contains("{}", StringComparison.Ordinal)) is not null) throw Wrong("templates", "has to be sentences with {} where the folder's name goes");
+        if (CropScale is not [> 0 and <= 1, > 0 and <= 1] || CropScale[0] > CropScale[1])
+            throw Wrong("crop_scale", "has to be two shares above 0 and up to 1, the smaller first");
+        if (Templates.Count == 0 || Templates.FirstOrDefault(t => !t.Contains("{}", StringComparison.Ordinal)) is not null)
+            throw Wrong("templates", "has to be sentences with {} where the folder's name goes");
         return this;
 
-        static InvalidDataException Wrong(string key, string what) => new(FormattableString.Invariant($"The configuration's data.{key} {what}."));
+        static InvalidDataException Wrong(string key, string what) =>
+            new(FormattableString.Invariant($"The configuration's data.{key} {what}."));
     }
 }
 
@@ -81,7 +84,8 @@ internal abstract class CaptionedPictures(string source, BadEntries bad)
     {
         var path = options.Checked().Path;
         if (TarShards.Means(path)) return new ShardedPictures(TarShards.Find(path), options);
-        var isTable = path.EndsWith(".csv", StringComparison.OrdinalIgnoreCase) || path.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase);
+        var isTable = path.EndsWith(".csv", StringComparison.OrdinalIgnoreCase)
+            || path.EndsWith(".tsv", StringComparison.OrdinalIgnoreCase);
         if (!isTable && File.Exists(path)) throw new InvalidDataException($"{path} is neither a folder nor a .csv, .tsv or .tar file.");
         return new ListedPictures(isTable ? PictureListing.OfTable(path, options) : PictureListing.OfFolder(path, options), options);
     }
@@ -100,15 +104,18 @@ internal sealed class ListedPictures : CaptionedPictures
     public ListedPictures(PictureListing listing, PictureDataOptions options) : base(options.Path, new BadEntries(options.MaxBadShare))
     {
         var root = Directory.Exists(options.Path) ? Path.GetFullPath(options.Path) : Path.GetDirectoryName(Path.GetFullPath(options.Path))!;
-        var all = listing.Pictures.GroupBy(picture => Path.GetFullPath(picture.Path), StringComparer.Ordinal).Select(group => new PictureSample(
-            Path.GetRelativePath(root, group.Key).Replace('\\', '/'), new FilePart(group.Key), default, [.. group.Select(picture => picture.Caption).Distinct(StringComparer.Ordinal)])).ToArray();
+        var all = listing.Pictures.GroupBy(picture => Path.GetFullPath(picture.Path), StringComparer.Ordinal)
+            .Select(group => new PictureSample(
+            Path.GetRelativePath(root, group.Key).Replace('\\', '/'), new FilePart(group.Key),
+            default, [.. group.Select(picture => picture.Caption).Distinct(StringComparer.Ordinal)])).ToArray();
         foreach (var problem in listing.Problems) Bad.Add(problem, problem);
         Bad.Check(Source, all.Length + listing.Problems.Count);
         var training = all.ToLookup(sample => !IsHeldOut(sample.Name, options.HeldOut));
         samples = [.. training[true]];
         order = new EpochOrder(samples.Length);
         heldOut.AddRange(training[false].Take(MostHeldOut));
-        if (samples.Length == 0) throw new InvalidDataException($"{options.Path} leaves no picture to train on; {all.Length} were found and {options.HeldOut} of them are held out.");
+        if (samples.Length == 0) throw new InvalidDataException(
+            $"{options.Path} leaves no picture to train on; {all.Length} were found and {options.HeldOut} of them are held out.");
     }
 
     /// <inheritdoc/>
@@ -135,7 +142,8 @@ internal sealed class EpochOrder(int count)
     public int At(ulong seed, long number)
     {
         var epoch = number / count;
-        if (latest is not { } known || known.Seed != seed || known.Epoch != epoch) latest = known = (seed, epoch, Permutation(count, seed, epoch, Purpose));
+        if (latest is not { } known || known.Seed != seed || known.Epoch != epoch)
+            latest = known = (seed, epoch, Permutation(count, seed, epoch, Purpose));
         return known.Order[number % count];
     }
 

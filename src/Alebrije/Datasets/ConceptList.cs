@@ -44,7 +44,8 @@ internal static class ConceptList
         if (end < 0 || line.StartsWith('#') || !line.AsSpan(end + 1).TrimStart().StartsWith("fully-qualified"))
             return null;
         var points = line[..end].Split(' ', StringSplitOptions.RemoveEmptyEntries)
-            .Select(hex => int.Parse(hex, NumberStyles.HexNumber, CultureInfo.InvariantCulture)).Where(point => point != VariationSelector).ToArray();
+            .Select(hex => int.Parse(hex, NumberStyles.HexNumber, CultureInfo.InvariantCulture))
+            .Where(point => point != VariationSelector).ToArray();
         return points.Length == 1 && points[0] != ZeroWidthJoiner ? points[0] : null;
     }
 
@@ -100,7 +101,8 @@ internal static class ConceptList
                 using var reader = XmlReader.Create(path, settings);
                 while (reader.ReadToFollowing("annotation"))
                 {
-                    var runes = (reader.GetAttribute("cp") ?? "").Replace("\uFE0F", "", StringComparison.Ordinal).EnumerateRunes().ToArray();
+                    var runes = (reader.GetAttribute("cp") ?? "").Replace("\uFE0F", "", StringComparison.Ordinal)
+                        .EnumerateRunes().ToArray();
                     var isName = reader.GetAttribute("type") == "tts";
                     var text = reader.ReadElementContentAsString().Trim();
                     if (runes.Length != 1)
@@ -127,7 +129,8 @@ internal static class ConceptList
         private static readonly string[] HoursEn =
             ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];
         private static readonly string[] HoursEs =
-            ["la una", "las dos", "las tres", "las cuatro", "las cinco", "las seis", "las siete", "las ocho", "las nueve", "las diez", "las once", "las doce"];
+            ["la una", "las dos", "las tres", "las cuatro", "las cinco",
+                "las seis", "las siete", "las ocho", "las nueve", "las diez", "las once", "las doce"];
 
         public static ClockFace? Of(int codePoint) => codePoint switch
         {

@@ -59,7 +59,8 @@ public sealed class EmojiWorld
     public Concept? Find(string name, Language language)
     {
         ArgumentNullException.ThrowIfNull(name);
-        return byWord[(int)language].GetValueOrDefault(Key(name)) ?? byWord[(int)language].GetValueOrDefault(Key(Articles.Strip(name, language)));
+        return byWord[(int)language].GetValueOrDefault(Key(name)) ?? byWord[(int)language]
+            .GetValueOrDefault(Key(Articles.Strip(name, language)));
     }
 
     /// <summary>
@@ -76,7 +77,8 @@ public sealed class EmojiWorld
             return true;
         if (Supercategories.Any(category => Key(category.Name(language)) == bare) || Find(label, language) is not null)
             return false;
-        throw new ArgumentException($"\"{label}\" is neither a class nor a concept of the world; Concepts and Supercategories list them.", nameof(label));
+        throw new ArgumentException($"\"{label}\" is neither a class nor a concept of the world; Concepts and Supercategories list them.",
+            nameof(label));
     }
 
     /// <summary>Describes a scene.</summary>
@@ -110,7 +112,8 @@ public sealed class EmojiWorld
         if (size is < 16 or > 512)
             throw new ArgumentOutOfRangeException(nameof(size), size, "A scene is drawn 16 to 512 pixels wide.");
         if (pixels.Length != size * size * 3)
-            throw new ArgumentException($"A scene of {size} pixels needs {size * size * 3} bytes, and {pixels.Length} were given.", nameof(pixels));
+            throw new ArgumentException($"A scene of {size} pixels needs {size * size * 3} bytes, and {pixels.Length} were given.",
+                nameof(pixels));
         SceneRenderer.Render(scene, SpriteOf, pixels, size);
     }
 
@@ -142,7 +145,8 @@ public sealed class EmojiWorld
         foreach (var o in scene.Objects)
         {
             if (o.Concept.Index >= Concepts.Count || Concepts[o.Concept.Index].CodePoint != o.Concept.CodePoint)
-                throw new ArgumentException($"The scene shows {o.Concept}, which is no concept of this world; draw it with the world that described it.", nameof(scene));
+                throw new ArgumentException($"The scene shows {o.Concept}, "
+                    + $"which is no concept of this world; draw it with the world that described it.", nameof(scene));
         }
     }
 

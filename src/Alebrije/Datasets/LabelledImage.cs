@@ -19,12 +19,16 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
     public static IReadOnlyList<LabelledImage> Read(string path, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (!File.Exists(path) && !Directory.Exists(path)) throw new FileNotFoundException($"There is neither a file nor a folder {path}.", path);
+        if (!File.Exists(path) && !Directory.Exists(path))
+            throw new FileNotFoundException($"There is neither a file nor a folder {path}.", path);
         var captions = System.IO.Path.Combine(path, ImageFolder.CaptionsFile);
-        var images = File.Exists(path) ? FromCsv(path) : File.Exists(captions) ? FromLines(path, captions) : FromFolders(path, cancellation);
+        var images = File.Exists(path) ? FromCsv(path) : File.Exists(captions)
+            ? FromLines(path, captions) : FromFolders(path, cancellation);
         if (images.Count == 0)
-            throw new InvalidDataException($"{path} has no labelled images; give a CSV with the columns image and labels, or folders named after what their images show.");
-        if (images.FirstOrDefault(image => !File.Exists(image.Path)) is { } missing) throw new FileNotFoundException($"{path} names the image {missing.Path}, which is not there.", missing.Path);
+            throw new InvalidDataException($"{path} has no labelled images; "
+                + $"give a CSV with the columns image and labels, or folders named after what their images show.");
+        if (images.FirstOrDefault(image => !File.Exists(image.Path)) is { } missing)
+            throw new FileNotFoundException($"{path} names the image {missing.Path}, which is not there.", missing.Path);
         return images;
     }
 
@@ -33,20 +37,24 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
         using var table = CsvReader.Open(path);
         var head = table.Header.Select(field => field.Trim().ToLowerInvariant()).ToList();
         var (image, labels) = (head.IndexOf("image"), head.IndexOf("labels"));
-        if (image < 0 || labels < 0) throw new InvalidDataException($"{path} begins with the columns {string.Join(", ", head)}; it needs image and labels, such as: image,labels and then a.png,lion;cat.");
+        if (image < 0 || labels < 0)
+            throw new InvalidDataException($"{path} begins with the columns "
+                + $"{string.Join(", ", head)}; it needs image and labels, such as: image,labels and then a.png,lion;cat.");
         var folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!;
         var images = new List<LabelledImage>();
         while (table.Read() is { } fields)
         {
             if (fields is [""]) continue;
-            if (fields.Length != head.Count) throw new InvalidDataException($"{path}, line {table.Line}: {fields.Length} fields, and the first line has {head.Count}.");
+            if (fields.Length != head.Count)
+                throw new InvalidDataException($"{path}, line {table.Line}: {fields.Length} fields, and the first line has {head.Count}.");
             images.Add(new LabelledImage(System.IO.Path.Combine(folder, fields[image]), Split(fields[labels])));
         }
 
         return images;
     }
 
-    private static string[] Split(string labels) => labels.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
+    private static string[] Split(string labels) =>
+        labels.Split(';', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries);
 
     /// <summary>Lines of one image, such as its captions in two languages, are one.</summary>
     private static List<LabelledImage> FromLines(string folder, string captions)
@@ -60,12 +68,14 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
                 using var document = JsonDocument.Parse(line);
                 var root = document.RootElement;
                 var file = root.GetProperty("file").GetString()!;
-                var labels = (root.TryGetProperty("labels", out var named) ? named : root.GetProperty("objects")).EnumerateArray().Select(label => label.GetString()!).Distinct(StringComparer.Ordinal);
+                var labels = (root.TryGetProperty("labels", out var named) ? named : root.GetProperty("objects"))
+                    .EnumerateArray().Select(label => label.GetString()!).Distinct(StringComparer.Ordinal);
                 images.TryAdd(file, new LabelledImage(System.IO.Path.Combine(folder, file), [.. labels]));
             }
             catch (Exception e) when (e is JsonException or KeyNotFoundException or InvalidOperationException)
             {
-                throw new InvalidDataException($"{captions}, line {number + 1}: a line needs \"file\" and a list \"labels\" or \"objects\".", e);
+                throw new InvalidDataException(
+                    $"{captions}, line {number + 1}: a line needs \"file\" and a list \"labels\" or \"objects\".", e);
             }
         }
 
@@ -75,8 +85,10 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
     /// <summary>An image that links put into several folders shows what each of them is named after.</summary>
     private static List<LabelledImage> FromFolders(string folder, CancellationToken cancellation) =>
     [
-        .. VisibleFolder.Open(folder).Folders.SelectMany(shown => shown.PicturesBelow(cancellation: cancellation).Select(file => (File: file, Label: shown.Name)))
+        .. VisibleFolder.Open(folder).Folders.SelectMany(shown =>
+            shown.PicturesBelow(cancellation: cancellation).Select(file => (File: file, Label: shown.Name)))
             .GroupBy(picture => RealPath.Of(picture.File), StringComparer.Ordinal)
-            .Select(picture => new LabelledImage(picture.First().File, [.. picture.Select(one => one.Label).Distinct(StringComparer.Ordinal)])),
+            .Select(picture => new LabelledImage(picture.First().File,
+                [.. picture.Select(one => one.Label).Distinct(StringComparer.Ordinal)])),
     ];
 }

@@ -23,15 +23,19 @@ public sealed record LabelledPictures(IReadOnlyList<string> Labels, IReadOnlyLis
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"There is no folder {folder}.");
-        var found = VisibleFolder.Open(folder).Folders.Select(shown => (shown.Name, Files: shown.PicturesBelow(cancellation: cancellation))).Where(one => one.Files.Count > 0).ToArray();
+        var found = VisibleFolder.Open(folder).Folders.Select(shown => (shown.Name, Files: shown.PicturesBelow(cancellation: cancellation)))
+            .Where(one => one.Files.Count > 0).ToArray();
         if (labels is null && found.Length < 2)
-            throw new InvalidDataException($"{folder} has {found.Length} folders with pictures; a classifier needs two or more, each named after what its pictures show.");
+            throw new InvalidDataException($"{folder} has {found.Length} "
+                + $"folders with pictures; a classifier needs two or more, each named after what its pictures show.");
         var names = labels ?? [.. found.Select(one => one.Name)];
         var places = names.Index().ToDictionary(one => one.Item, one => one.Index, StringComparer.Ordinal);
         if (found.FirstOrDefault(one => !places.ContainsKey(one.Name)).Name is { } unknown)
-            throw new InvalidDataException($"{folder} has pictures of '{unknown}', which is none of the {names.Count} classes: {string.Join(", ", names.Take(8))}{(names.Count > 8 ? ", ..." : "")}.");
+            throw new InvalidDataException($"{folder} has pictures of '{unknown}', "
+                + $"which is none of the {names.Count} classes: {string.Join(", ", names.Take(8))}{(names.Count > 8 ? ", ..." : "")}.");
         if (found.Length == 0) throw new InvalidDataException($"{folder} has no folders with pictures.");
-        return new LabelledPictures(names, [.. found.SelectMany(one => one.Files.Select(file => new LabelledPicture(file, places[one.Name])))]);
+        return new LabelledPictures(names,
+            [.. found.SelectMany(one => one.Files.Select(file => new LabelledPicture(file, places[one.Name])))]);
     }
 
     /// <summary>
@@ -43,7 +47,8 @@ public sealed record LabelledPictures(IReadOnlyList<string> Labels, IReadOnlyLis
         var (train, validation, test) = (new List<LabelledPicture>(), new List<LabelledPicture>(), new List<LabelledPicture>());
         foreach (var group in Pictures.GroupBy(picture => picture.Class))
         {
-            var ordered = group.OrderBy(picture => StableHash.Of($"{Labels[picture.Class]}/{System.IO.Path.GetFileName(picture.Path)}")).ThenBy(picture => picture.Path, StringComparer.Ordinal).ToArray();
+            var ordered = group.OrderBy(picture => StableHash.Of($"{Labels[picture.Class]}/{System.IO.Path.GetFileName(picture.Path)}"))
+                .ThenBy(picture => picture.Path, StringComparer.Ordinal).ToArray();
             var part = ordered.Length < 3 ? 0 : Math.Max(1, (int)Math.Round(Share * ordered.Length));
             test.AddRange(ordered[..part]);
             validation.AddRange(ordered[part..(2 * part)]);

@@ -20,8 +20,10 @@ internal sealed class PictureListing
 {
     private static readonly string[] LineFiles = [ImageFolder.CaptionsFile, "metadata.jsonl"];
     private static readonly string[] TableFiles = ["metadata.csv", "captions.csv"];
-    private static readonly string[] ImageNames = ["file", "file_name", "filename", "image", "image_path", "img", "path", "filepath", "file_path", "picture", "imagen", "archivo"];
-    private static readonly string[] CaptionNames = ["caption", "text", "captions", "title", "description", "sentence", "prompt", "texto", "descripcion", "descripción", "título"];
+    private static readonly string[] ImageNames = ["file", "file_name",
+        "filename", "image", "image_path", "img", "path", "filepath", "file_path", "picture", "imagen", "archivo"];
+    private static readonly string[] CaptionNames = ["caption", "text",
+        "captions", "title", "description", "sentence", "prompt", "texto", "descripcion", "descripción", "título"];
     private readonly List<CaptionedPicture> pictures = [];
     private readonly List<string> problems = [];
 
@@ -41,7 +43,8 @@ internal sealed class PictureListing
         else if (Existing(folder, TableFiles) is { } table) return OfTable(table, options);
         else listing.AddFiles(folder, options);
         return listing.pictures.Count + listing.problems.Count > 0 ? listing : throw new InvalidDataException(
-            $"{folder} has no pictures with captions; give it a {ImageFolder.CaptionsFile} with lines such as {{\"file\": \"a.png\", \"caption\": \"a lion\"}}, "
+            $"{folder} has no pictures with captions; give it a {ImageFolder.CaptionsFile} "
+                + $"with lines such as {{\"file\": \"a.png\", \"caption\": \"a lion\"}}, "
             + "put a .txt of the same name beside each picture, or put the pictures into folders named after what they show.");
     }
 
@@ -58,11 +61,13 @@ internal sealed class PictureListing
         while (table.Read() is { } row)
         {
             if (row.Length == 1 && row[0].Length == 0) continue;
-            if (row.Length <= Math.Max(image, caption)) listing.problems.Add($"{file}, line {table.Line}: {row.Length} fields are too few for a picture and a caption.");
+            if (row.Length <= Math.Max(image, caption))
+                listing.problems.Add($"{file}, line {table.Line}: {row.Length} fields are too few for a picture and a caption.");
             else listing.Add($"{file}, line {table.Line}", Path.Combine(folder, row[image]), row[caption], null);
         }
 
-        return listing.pictures.Count + listing.problems.Count > 0 ? listing : throw new InvalidDataException($"{file} has a header and no rows.");
+        return listing.pictures.Count + listing.problems.Count > 0 ? listing
+            : throw new InvalidDataException($"{file} has a header and no rows.");
     }
 
     /// <summary>A caption, or several, of a JSON object; null if it has none.</summary>
@@ -80,12 +85,14 @@ internal sealed class PictureListing
         return null;
     }
 
-    private static string? Existing(string folder, string[] names) => names.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+    private static string? Existing(string folder, string[] names) =>
+        names.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
 
     private static int Column(CsvReader table, string? asked, string[] usual, string what, string key)
     {
         foreach (var name in asked is null ? usual : [asked])
-            if (Array.FindIndex(table.Header, head => head.Trim().Equals(name, StringComparison.OrdinalIgnoreCase)) is >= 0 and var index) return index;
+            if (Array.FindIndex(table.Header, head => head.Trim().Equals(name, StringComparison.OrdinalIgnoreCase)) is >= 0 and var index)
+                return index;
         throw new InvalidDataException(asked is null
             ? $"{table.Path}: no column of {what} is found among {string.Join(", ", table.Header)}; name it with {key}."
             : $"{table.Path}: there is no column '{asked}'; there are {string.Join(", ", table.Header)}.");
@@ -101,7 +108,8 @@ internal sealed class PictureListing
             {
                 using var document = JsonDocument.Parse(line);
                 var item = document.RootElement;
-                var path = (options.ImageColumn is null ? ImageNames : [options.ImageColumn]).Select(name => Text(item, name)).FirstOrDefault(text => text is not null);
+                var path = (options.ImageColumn is null ? ImageNames : [options.ImageColumn])
+                    .Select(name => Text(item, name)).FirstOrDefault(text => text is not null);
                 var captions = Captions(item, options.CaptionColumn);
                 if (path is null || captions is not { Count: > 0 })
                 {
@@ -130,11 +138,13 @@ internal sealed class PictureListing
             var parts = Path.GetRelativePath(folder, file).Split(Path.DirectorySeparatorChar);
             if (isCaptioned) AddBeside(file);
             else if (parts.Length > 1)
-                foreach (var template in options.Templates) Add(file, file, template.Replace("{}", parts[0].Replace('_', ' '), StringComparison.Ordinal), null);
+                foreach (var template in options.Templates)
+                    Add(file, file, template.Replace("{}", parts[0].Replace('_', ' '), StringComparison.Ordinal), null);
             else beside.Add(file);
         }
 
-        if (pictures.Count > 0) problems.AddRange(beside.Select(file => $"{file} lies beside the class folders, and no folder names its class."));
+        if (pictures.Count > 0)
+            problems.AddRange(beside.Select(file => $"{file} lies beside the class folders, and no folder names its class."));
     }
 
     private void AddBeside(string file)
@@ -159,5 +169,6 @@ internal sealed class PictureListing
     }
 
     private static string? Text(JsonElement item, string name) =>
-        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out var value)
+        && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 }

@@ -51,7 +51,8 @@ internal sealed record PictureSample(string Name, FilePart Picture, FilePart Tex
         try
         {
             using var document = JsonDocument.Parse(bytes);
-            return PictureListing.Captions(document.RootElement, field) ?? throw new InvalidDataException($"its JSON has no {field ?? "caption"}");
+            return PictureListing.Captions(document.RootElement, field)
+                ?? throw new InvalidDataException($"its JSON has no {field ?? "caption"}");
         }
         catch (JsonException e)
         {
@@ -114,8 +115,9 @@ internal sealed class BadEntries(double maxShare)
         {
             if (names.Count <= Math.Max(maxShare > 0 ? Forgiven : 0, maxShare * total)) return;
             var first = remarks.TryPeek(out var remark) ? remark["skipped: ".Length..] : names.First();
-            throw new InvalidDataException(FormattableString.Invariant(
-                $"{source}: {names.Count} of {total} entries cannot be used, more than max_bad_share {maxShare} allows. The first: {first}"));
+            throw new InvalidDataException(string.Create(
+                System.Globalization.CultureInfo.InvariantCulture, $"{source}: {names.Count} of {total} entries cannot be used, "
+                    + $"more than max_bad_share {maxShare} allows. The first: {first}"));
         }
     }
 }

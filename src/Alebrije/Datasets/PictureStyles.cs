@@ -44,7 +44,8 @@ public static class PictureStyles
         {
             if (!background[i]) continue;
             var share = Math.Clamp((Far - distances[i]) / (Far - Near), 0, 1);
-            for (var at = 3 * i; at < (3 * i) + 3; at++) mixed.Pixels[at] = (byte)Math.Round((share * Shape(shapes, colour, at)) + ((1 - share) * image.Pixels[at]));
+            for (var at = 3 * i; at < (3 * i) + 3; at++)
+                mixed.Pixels[at] = (byte)Math.Round((share * Shape(shapes, colour, at)) + ((1 - share) * image.Pixels[at]));
         }
 
         return mixed;
@@ -84,7 +85,8 @@ public static class PictureStyles
     }
 
     private static IEnumerable<int> Border(int width, int height) =>
-        Enumerable.Range(0, width * height).Where(i => i % width == 0 || i % width == width - 1 || i / width == 0 || i / width == height - 1);
+        Enumerable.Range(0, width * height).Where(i => i % width == 0
+            || i % width == width - 1 || i / width == 0 || i / width == height - 1);
 
     private static Rgb BorderColour(RgbImage image)
     {

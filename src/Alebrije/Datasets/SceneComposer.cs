@@ -13,7 +13,8 @@ internal sealed class SceneComposer
 
     internal static readonly string[] MountNames =
     [
-        "motorcycle", "motor scooter", "bicycle", "kick scooter", "skateboard", "horse", "elephant", "camel", "two-hump camel", "donkey", "sled",
+        "motorcycle", "motor scooter", "bicycle", "kick scooter", "skateboard",
+            "horse", "elephant", "camel", "two-hump camel", "donkey", "sled",
         "tractor", "racing car", "unicorn", "dolphin", "canoe", "rocket",
     ];
 
@@ -25,7 +26,8 @@ internal sealed class SceneComposer
 
     private static readonly SceneStyle[] AllStyles =
     [
-        SceneStyle.PencilSketch, SceneStyle.BlackAndWhite, SceneStyle.PixelArt, SceneStyle.Blurred, SceneStyle.Night, SceneStyle.BusyBackground,
+        SceneStyle.PencilSketch, SceneStyle.BlackAndWhite, SceneStyle.PixelArt,
+            SceneStyle.Blurred, SceneStyle.Night, SceneStyle.BusyBackground,
     ];
 
     private readonly SceneOptions options;
@@ -54,9 +56,11 @@ internal sealed class SceneComposer
         relations = [.. (options.Relations ?? Relations).Where(relation => relation != SceneRelation.Riding)];
         wantsRiding = options.Relations?.Contains(SceneRelation.Riding) ?? true;
         var distinct = all.Distinct().Count();
-        weights = [options.OneObject, distinct < 2 ? 0 : options.TwoObjects, distinct < 3 ? 0 : options.ThreeObjects, countable.Length == 0 ? 0 : options.Counts];
+        weights = [options.OneObject, distinct < 2 ? 0 : options.TwoObjects,
+            distinct < 3 ? 0 : options.ThreeObjects, countable.Length == 0 ? 0 : options.Counts];
         if (weights.Sum() == 0)
-            throw new ArgumentException($"Scenes of several objects need as many different concepts, of which {distinct} can be drawn; name more concepts, or ask for one object.");
+            throw new ArgumentException($"Scenes of several objects need "
+                + $"as many different concepts, of which {distinct} can be drawn; name more concepts, or ask for one object.");
         if (relations.Count == 0 && (riders.Length == 0 || mounts.Length == 0))
             throw new ArgumentException("Riding needs someone who rides (an animal or a person) and something to ride among the concepts.");
     }
@@ -204,7 +208,8 @@ internal sealed class SceneComposer
                 Relation = SceneRelation.Between,
                 Objects =
                 [
-                    Put(a, 64, 64, 41, 2, 3, 8, ref random), Put(b, 22, 64, 41, 2, 3, 8, ref random), Put(c, 106, 64, 41, 2, 3, 8, ref random),
+                    Put(a, 64, 64, 41, 2, 3, 8, ref random), Put(b, 22, 64, 41, 2, 3, 8, ref random),
+                        Put(c, 106, 64, 41, 2, 3, 8, ref random),
                 ],
             };
         return scene with
@@ -287,9 +292,11 @@ internal sealed class SceneComposer
     }
 
     private static bool IsRider(Concept concept) =>
-        concept.Subgroup is "animal-mammal" or "animal-bird" or "animal-amphibian" or "animal-reptile" or "person" or "person-role" or "person-fantasy"
+        concept.Subgroup is "animal-mammal" or "animal-bird" or "animal-amphibian" or "animal-reptile"
+             or "person" or "person-role" or "person-fantasy"
         && concept.Name(Language.English) is not ("paw prints" or "pig nose" or "feather" or "wing" or "elephant" or "whale");
 
     private InvalidOperationException Nothing(string what) => new(
-        $"No scene of {what} in the split {options.Split} was found among {all.Length} concepts; name more concepts, or take another split.");
+        $"No scene of {what} in the split {options.Split} was found "
+            + $"among {all.Length} concepts; name more concepts, or take another split.");
 }

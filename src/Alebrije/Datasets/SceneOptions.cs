@@ -56,15 +56,18 @@ public sealed record SceneOptions
         Share(Jitter, nameof(Jitter));
         Share(CoreShare ?? 0, nameof(CoreShare));
         foreach (var (weight, name) in new[]
-            { (OneObject, nameof(OneObject)), (TwoObjects, nameof(TwoObjects)), (ThreeObjects, nameof(ThreeObjects)), (Counts, nameof(Counts)) })
+            { (OneObject, nameof(OneObject)), (TwoObjects, nameof(TwoObjects)),
+                (ThreeObjects, nameof(ThreeObjects)), (Counts, nameof(Counts)) })
         {
             if (!(weight >= 0 && double.IsFinite(weight)))
                 throw new ArgumentException($"{name} is {weight}; a weight is zero or more.");
         }
         if (OneObject + TwoObjects + ThreeObjects + Counts == 0)
-            throw new ArgumentException("All weights of object numbers are zero; give OneObject, TwoObjects, ThreeObjects or Counts a weight.");
+            throw new ArgumentException(
+                "All weights of object numbers are zero; give OneObject, TwoObjects, ThreeObjects or Counts a weight.");
         if (Concepts is { Count: 0 } || Backgrounds is { Count: 0 } || Relations is { Count: 0 })
-            throw new ArgumentException("An empty list of concepts, backgrounds or relations leaves nothing to draw; leave it out for all of them.");
+            throw new ArgumentException(
+                "An empty list of concepts, backgrounds or relations leaves nothing to draw; leave it out for all of them.");
         if (Styles is not null && (Styles.Contains(SceneStyle.Plain) || (Styles.Count == 0 && StyleShare > 0)))
             throw new ArgumentException("Styles lists the styles other than plain, at least one; StyleShare 0 draws plain scenes only.");
         foreach (var relation in Relations ?? [])

@@ -21,7 +21,8 @@ public sealed record SceneRecord(
         ArgumentNullException.ThrowIfNull(world);
         ArgumentNullException.ThrowIfNull(scene);
         return new SceneRecord(
-            file, world.Caption(scene, language, options), language.Code(), [.. scene.Objects.Select(o => o.Concept.Name(Language.English))],
+            file, world.Caption(scene, language, options), language.Code(),
+            [.. scene.Objects.Select(o => o.Concept.Name(Language.English))],
             scene.ShowsBackground ? scene.Background.Name(Language.English) : null,
             scene.Relation == SceneRelation.None ? null : Snake(scene.Relation.ToString()), Snake(scene.Style.ToString()));
     }

@@ -29,7 +29,8 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
         }
 
         Bad.Check(Source, count + heldOut.Count + Bad.Count);
-        if (count == 0) throw new InvalidDataException($"{options.Path} has no picture with a caption to train on; a sample is files such as 0001.jpg and 0001.txt (or 0001.json) beside each other.");
+        if (count == 0) throw new InvalidDataException($"{options.Path} has "
+            + $"no picture with a caption to train on; a sample is files such as 0001.jpg and 0001.txt (or 0001.json) beside each other.");
     }
 
     /// <inheritdoc/>
@@ -71,7 +72,8 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
             var (seen, skipped) = (0L, epoch == first / count ? first % count : 0);
             foreach (var sample in Shuffled(seed, epoch))
                 if (seen++ >= skipped) yield return sample;
-            if (seen != count) throw new InvalidDataException($"{Source} had {count:N0} samples when training began and has {seen:N0} now; archives must not change meanwhile.");
+            if (seen != count) throw new InvalidDataException(
+                $"{Source} had {count:N0} samples when training began and has {seen:N0} now; archives must not change meanwhile.");
         }
     }
 
@@ -103,7 +105,8 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
         }
     }
 
-    private IEnumerable<PictureSample> Training(string shard) => Samples(shard, null).Where(sample => !IsHeldOut(sample.Name, options.HeldOut));
+    private IEnumerable<PictureSample> Training(string shard) =>
+        Samples(shard, null).Where(sample => !IsHeldOut(sample.Name, options.HeldOut));
 
     /// <summary>Samples of a shard; those without an image or a caption are added to <paramref name="bad"/> and skipped.</summary>
     private static IEnumerable<PictureSample> Samples(string shard, BadEntries? bad)
@@ -132,8 +135,10 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
         var picture = Pictures.Where(parts.ContainsKey).Select(ending => (TarFile?)parts[ending]).FirstOrDefault();
         var isText = parts.TryGetValue("txt", out var text);
         if (picture is { } found && (isText || parts.TryGetValue("json", out text)))
-            return new PictureSample(key, new FilePart(shard, found.Offset, found.Length), new FilePart(shard, text.Offset, text.Length), IsJson: !isText);
-        bad?.Add($"{shard}: {key}", $"{shard}: {key} has {(picture is null ? "no picture (.jpg, .png, .webp)" : "no caption (.txt or .json)")}.");
+            return new PictureSample(key, new FilePart(shard, found.Offset, found.Length),
+                new FilePart(shard, text.Offset, text.Length), IsJson: !isText);
+        bad?.Add($"{shard}: {key}",
+            $"{shard}: {key} has {(picture is null ? "no picture (.jpg, .png, .webp)" : "no caption (.txt or .json)")}.");
         return null;
     }
 

@@ -32,7 +32,8 @@ internal static class StyleFilters
         }
     }
 
-    private static byte Luma(ReadOnlySpan<byte> pixels, int at) => (byte)((77 * pixels[at] + 150 * pixels[at + 1] + 29 * pixels[at + 2]) >> 8);
+    private static byte Luma(ReadOnlySpan<byte> pixels, int at) =>
+        (byte)((77 * pixels[at] + 150 * pixels[at + 1] + 29 * pixels[at + 2]) >> 8);
 
     // Strokes where any channel changes, and slanted hatching where the image is darker than the paper around it.
     private static void Sketch(Span<byte> pixels, int width, int height, ref SeededRandom random)

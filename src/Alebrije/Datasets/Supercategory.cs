@@ -41,26 +41,33 @@ public sealed class Supercategory
 internal static class Supercategories
 {
     private const string Domestic =
-        "+dog face;+dog;+guide dog;+poodle;+cat face;+cat;+horse face;+horse;+donkey;+cow face;+ox;+cow;+pig face;+pig;+ram;+ewe;+goat;+llama;"
+        "+dog face;+dog;+guide dog;+poodle;+cat face;+cat;+horse face;+horse;+donkey;+cow "
+            + "face;+ox;+cow;+pig face;+pig;+ram;+ewe;+goat;+llama;"
         + "+rabbit face;+rabbit;+hamster;+turkey;+chicken;+rooster;+hatching chick;+baby chick;+front-facing baby chick;+duck;+goose";
 
     private const string Pets =
         "+dog face;+dog;+guide dog;+poodle;+cat face;+cat;+rabbit face;+rabbit;+hamster;+parrot;+tropical fish";
 
     private const string NotWild =
-        "-dog face;-dog;-guide dog;-poodle;-cat face;-cat;-horse face;-horse;-donkey;-cow face;-ox;-cow;-pig face;-pig;-ram;-ewe;-goat;-llama;"
-        + "-rabbit face;-rabbit;-hamster;-turkey;-chicken;-rooster;-hatching chick;-baby chick;-front-facing baby chick;-duck;-goose;-parrot;"
-        + "-tropical fish;-mouse;-mouse face;-rat;-camel;-two-hump camel;-unicorn;-paw prints;-pig nose;-feather;-wing;-dove;-bird;-mammoth;-dodo;"
+        "-dog face;-dog;-guide dog;-poodle;-cat face;-cat;-horse face;-horse;-donkey;-cow "
+            + "face;-ox;-cow;-pig face;-pig;-ram;-ewe;-goat;-llama;"
+        + "-rabbit face;-rabbit;-hamster;-turkey;-chicken;-rooster;-hatching "
+            + "chick;-baby chick;-front-facing baby chick;-duck;-goose;-parrot;"
+        + "-tropical fish;-mouse;-mouse face;-rat;-camel;-two-hump "
+            + "camel;-unicorn;-paw prints;-pig nose;-feather;-wing;-dove;-bird;-mammoth;-dodo;"
         + "-dragon face;-dragon;-sauropod;-T-Rex;-spiral shell;-coral;-fish";
 
-    private const string NotAnimal = "-unicorn;-paw prints;-pig nose;-feather;-wing;-dragon face;-dragon;-spiral shell;-coral;-spider web;-microbe";
+    private const string NotAnimal =
+        "-unicorn;-paw prints;-pig nose;-feather;-wing;-dragon face;-dragon;-spiral shell;-coral;-spider web;-microbe";
 
     private const string Trains =
-        "+locomotive;+railway car;+high-speed train;+bullet train;+train;+metro;+light rail;+tram;+monorail;+mountain railway;+tram car;+suspension railway";
+        "+locomotive;+railway car;+high-speed train;+bullet train;+train;+metro;+light "
+            + "rail;+tram;+monorail;+mountain railway;+tram car;+suspension railway";
 
     private const string RoadVehicles =
         "+bus;+oncoming bus;+trolleybus;+minibus;+ambulance;+fire engine;+police car;+oncoming police car;+taxi;+oncoming taxi;+automobile;"
-        + "+oncoming automobile;+sport utility vehicle;+pickup truck;+delivery truck;+articulated lorry;+motorcycle;+motor scooter;+auto rickshaw";
+        + "+oncoming automobile;+sport utility vehicle;+pickup truck;+delivery "
+            + "truck;+articulated lorry;+motorcycle;+motor scooter;+auto rickshaw";
 
     private const string Boats = "+sailboat;+canoe;+speedboat;+passenger ship;+ferry;+motor boat;+ship";
 
@@ -158,7 +165,8 @@ internal static class Supercategories
 
         Concept Named(string name) => byStandardName.TryGetValue(name, out var concept)
             ? concept
-            : throw new InvalidDataException($"Unicode's files have no \"{name}\", which the classes of the world name; install CLDR 41 or newer.");
+            : throw new InvalidDataException(
+                $"Unicode's files have no \"{name}\", which the classes of the world name; install CLDR 41 or newer.");
     }
 
     private static bool Matches(string subgroup, string part) =>

@@ -22,7 +22,8 @@ internal static partial class TarShards
         if (Directory.Exists(path)) path = Path.Combine(path, "*.tar");
         var found = Expand(path).SelectMany(Match).ToArray();
         if (found.Length == 0) throw new FileNotFoundException($"No archive matches {path}.");
-        return found.FirstOrDefault(file => !File.Exists(file)) is { } missing ? throw new FileNotFoundException($"There is no archive {missing} (of {found.Length} in {path}).") : found;
+        return found.FirstOrDefault(file => !File.Exists(file)) is { } missing
+            ? throw new FileNotFoundException($"There is no archive {missing} (of {found.Length} in {path}).") : found;
     }
 
     private static List<string> Expand(string pattern)
@@ -31,9 +32,12 @@ internal static partial class TarShards
         while (Range().Match(names[0]) is { Success: true } range)
         {
             var (first, last) = (range.Groups[1].Value, range.Groups[2].Value);
-            if (!int.TryParse(first, out var from) || !int.TryParse(last, out var to) || to < from || (to - from + 1L) * names.Count > MostShards)
-                throw new InvalidDataException($"{pattern}: the range {range.Value} should go from a number to one that is not smaller, {MostShards:N0} archives at most.");
-            names = [.. names.SelectMany(name => Enumerable.Range(from, to - from + 1).Select(i => Range().Replace(name, i.ToString($"D{first.Length}"), 1)))];
+            if (!int.TryParse(first, out var from) || !int.TryParse(last, out var to)
+                || to < from || (to - from + 1L) * names.Count > MostShards)
+                throw new InvalidDataException($"{pattern}: the range {range.Value} "
+                    + $"should go from a number to one that is not smaller, {MostShards:N0} archives at most.");
+            names = [.. names.SelectMany(name => Enumerable.Range(from, to - from + 1)
+                .Select(i => Range().Replace(name, i.ToString($"D{first.Length}"), 1)))];
         }
 
         return names;
@@ -43,8 +47,10 @@ internal static partial class TarShards
     {
         var (folder, file) = (Path.GetDirectoryName(name), Path.GetFileName(name));
         if (file.IndexOfAny(['*', '?']) < 0) return [name];
-        return !Directory.Exists(string.IsNullOrEmpty(folder) ? "." : folder) ? [] : Directory.EnumerateFiles(string.IsNullOrEmpty(folder) ? "." : folder)
-            .Where(path => FileSystemName.MatchesSimpleExpression(file, Path.GetFileName(path), ignoreCase: false)).Order(StringComparer.Ordinal);
+        return !Directory.Exists(string.IsNullOrEmpty(folder) ? "." : folder)
+            ? [] : Directory.EnumerateFiles(string.IsNullOrEmpty(folder) ? "." : folder)
+            .Where(path => FileSystemName.MatchesSimpleExpression(file, Path.GetFileName(path), ignoreCase: false))
+            .Order(StringComparer.Ordinal);
     }
 
     [GeneratedRegex(@"\{(\d{1,9})\.\.(\d{1,9})\}")]

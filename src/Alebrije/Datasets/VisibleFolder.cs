@@ -9,7 +9,8 @@ namespace Alebrije.Datasets;
 /// </summary>
 public sealed class VisibleFolder
 {
-    private static readonly EnumerationOptions Visible = new() { AttributesToSkip = FileAttributes.Hidden | FileAttributes.System, IgnoreInaccessible = false };
+    private static readonly EnumerationOptions Visible = new() { AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
+        IgnoreInaccessible = false };
 
     private readonly string real;
     private readonly bool isLink;
@@ -46,7 +47,8 @@ public sealed class VisibleFolder
     {
         ArgumentNullException.ThrowIfNull(path);
         var place = path.Length == 0 ? "." : path;
-        return Directory.Exists(place) ? new VisibleFolder(path, RealPath.Of(place), isLink: false) : throw new DirectoryNotFoundException($"There is no folder {path}.");
+        return Directory.Exists(place) ? new VisibleFolder(path, RealPath.Of(place), isLink: false)
+            : throw new DirectoryNotFoundException($"There is no folder {path}.");
     }
 
     /// <summary>This folder and all below it, nearest first. A link to a folder above or already visited is not followed.</summary>
@@ -77,7 +79,8 @@ public sealed class VisibleFolder
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
         return [.. Tree(unreadable, cancellation).SelectMany(folder => folder.entries.Value.Files)
-            .Where(file => PillowImage.HasPictureName(file.Path)).OrderBy(file => file.IsLink).ThenBy(file => file.Path, StringComparer.Ordinal).Where(file => seen.Add(file.Real))
+            .Where(file => PillowImage.HasPictureName(file.Path)).OrderBy(file => file.IsLink)
+            .ThenBy(file => file.Path, StringComparer.Ordinal).Where(file => seen.Add(file.Real))
             .Select(file => file.Path).Order(StringComparer.Ordinal)];
     }
 
@@ -120,10 +123,13 @@ public sealed class VisibleFolder
     private (Entry[] Files, VisibleFolder[] Folders) Read()
     {
         var all = new FileSystemEnumerable<(string Name, bool IsFolder, bool IsLink)>(
-            real, (ref entry) => (entry.FileName.ToString(), entry.IsDirectory, entry.Attributes.HasFlag(FileAttributes.ReparsePoint)), Visible)
+            real, (ref entry) => (entry.FileName.ToString(), entry.IsDirectory, entry.Attributes.HasFlag(FileAttributes.ReparsePoint)),
+            Visible)
             .OrderBy(entry => entry.Name, StringComparer.Ordinal).ToArray();
-        return ([.. all.Where(entry => !entry.IsFolder).Select(entry => new Entry(Below(entry.Name), Real(entry.Name, entry.IsLink), entry.IsLink))],
-            [.. all.Where(entry => entry.IsFolder).Select(entry => new VisibleFolder(Below(entry.Name), Real(entry.Name, entry.IsLink), entry.IsLink))]);
+        return ([.. all.Where(entry => !entry.IsFolder)
+            .Select(entry => new Entry(Below(entry.Name), Real(entry.Name, entry.IsLink), entry.IsLink))],
+            [.. all.Where(entry => entry.IsFolder)
+                .Select(entry => new VisibleFolder(Below(entry.Name), Real(entry.Name, entry.IsLink), entry.IsLink))]);
     }
 
     private string Below(string name) => System.IO.Path.Combine(Path, name);

@@ -71,7 +71,8 @@ internal sealed record SchedulerConfig
     /// </summary>
     public SchedulerConfig ForDdim() => this with
     {
-        ClassName = "DDIMScheduler", TimestepSpacing = "trailing", StepsOffset = 0, SetAlphaToOne = true, ClipSample = false, Thresholding = false, VarianceType = null,
+        ClassName = "DDIMScheduler", TimestepSpacing = "trailing", StepsOffset = 0,
+            SetAlphaToOne = true, ClipSample = false, Thresholding = false, VarianceType = null,
     };
 
     /// <summary>The constructor defaults of a scheduler class.</summary>

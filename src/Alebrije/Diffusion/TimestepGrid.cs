@@ -49,7 +49,8 @@ internal static class TimestepGrid
         return grid[0] < config.TrainTimesteps ? grid
             : throw new ArgumentOutOfRangeException(
                 nameof(steps),
-                $"{config.ClassName}: {steps} steps with steps_offset {config.StepsOffset} begin at timestep {grid[0]}, beyond the last one, "
+                $"{config.ClassName}: {steps} steps with steps_offset {config.StepsOffset} "
+                    + $"begin at timestep {grid[0]}, beyond the last one, "
                 + $"{config.TrainTimesteps - 1}; ask for fewer steps.");
     }
 }

@@ -27,18 +27,21 @@ public static class EmbeddingFile
         {
             case ".json":
                 await ReplaceAsync(path, stream => JsonSerializer.SerializeAsync(
-                    stream, new EmbeddingDocument(set.Model, set.Dimensions, set.Items, set.Space.Preprocessing), EmbeddingJson.Default.EmbeddingDocument, cancellation));
+                    stream, new EmbeddingDocument(set.Model, set.Dimensions, set.Items, set.Space.Preprocessing),
+                    EmbeddingJson.Default.EmbeddingDocument, cancellation));
                 break;
             case ".parquet":
                 await ReplaceAsync(path, stream => EmbeddingParquet.WriteAsync(stream, set, cancellation));
                 break;
             default:
                 var values = set.Items.SelectMany(item => item.Embedding).ToArray();
-                var labels = new LabelDocument(set.Model, set.Dimensions, [.. set.Items.Select(item => new LabelItem(item.Kind, item.Label))], set.Space.Preprocessing);
+                var labels = new LabelDocument(set.Model, set.Dimensions,
+                    [.. set.Items.Select(item => new LabelItem(item.Kind, item.Label))], set.Space.Preprocessing);
                 await ReplaceAsync(path, async part =>
                 {
                     Npy.Write(part, values, set.Items.Count, set.Dimensions);
-                    await ReplaceAsync(LabelsOf(path), stream => JsonSerializer.SerializeAsync(stream, labels, EmbeddingJson.Default.LabelDocument, cancellation));
+                    await ReplaceAsync(LabelsOf(path),
+                        stream => JsonSerializer.SerializeAsync(stream, labels, EmbeddingJson.Default.LabelDocument, cancellation));
                 });
                 break;
         }
@@ -74,7 +77,8 @@ public static class EmbeddingFile
         }
         catch (Exception e) when (e is JsonException or ArgumentException or FormatException)
         {
-            throw new InvalidDataException($"{path} is not a readable embedding file: {e.Message} Write it again with `alebrije embed`.", e);
+            throw new InvalidDataException($"{path} is not a readable embedding file: {e.Message} Write it again with `alebrije embed`.",
+                e);
         }
     }
 
@@ -86,10 +90,12 @@ public static class EmbeddingFile
         var labels = await ReadJsonAsync(side, EmbeddingJson.Default.LabelDocument, cancellation);
         var array = Npy.Read(path);
         if (array.Values is not float[] values || array.Shape is not [var rows, var width])
-            throw new InvalidDataException($"{path} holds {array.Values.GetType().GetElementType()!.Name} of rank {array.Shape.Count}; expected float32 [items, dimensions].");
+            throw new InvalidDataException($"{path} holds {array.Values.GetType().GetElementType()!.Name} "
+                + $"of rank {array.Shape.Count}; expected float32 [items, dimensions].");
         if (rows != labels.Items.Count || width != labels.Dimensions)
             throw new InvalidDataException(
-                $"{path} holds [{rows}, {width}], but {side} names {labels.Items.Count} items of {labels.Dimensions} numbers: the files do not belong together.");
+                $"{path} holds [{rows}, {width}], but {side} names {labels.Items.Count} "
+                    + $"items of {labels.Dimensions} numbers: the files do not belong together.");
         return new EmbeddingSet(new EmbeddingSpace(labels.Model, labels.Dimensions, labels.Preprocessing), [.. labels.Items.Select(
             (item, i) => new EmbeddingItem(item.Kind, item.Label, values.AsSpan(i * width, width).ToArray()))]);
     }
@@ -98,7 +104,8 @@ public static class EmbeddingFile
     {
         var width = Vectors.Width([.. items.Select(item => item.Embedding)], "embeddings");
         return space.Dimensions == width ? new EmbeddingSet(space, items)
-            : throw new InvalidDataException($"{path} says {space.Dimensions} numbers per embedding but holds {width}: the file was changed or damaged.");
+            : throw new InvalidDataException(
+                $"{path} says {space.Dimensions} numbers per embedding but holds {width}: the file was changed or damaged.");
     }
 
     private static async Task<T> ReadJsonAsync<T>(
@@ -152,7 +159,8 @@ internal sealed record LabelDocument(string Model, int Dimensions, IReadOnlyList
 internal sealed record LabelItem(EmbeddingKind Kind, string Label);
 
 [JsonSourceGenerationOptions(
-    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower, RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
+    PropertyNamingPolicy = JsonKnownNamingPolicy.SnakeCaseLower,
+        RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(EmbeddingDocument))]
 [JsonSerializable(typeof(LabelDocument))]
 internal sealed partial class EmbeddingJson : JsonSerializerContext;

@@ -57,7 +57,8 @@ public sealed class EmbeddingJournal : IDisposable
     }
 
     /// <summary>The embedding of an image as it lies on the disk now, or null.</summary>
-    public float[]? Find(string path) => finished.TryGetValue(Path.GetFullPath(path), out var line) && line.Fits(new FileInfo(path)) ? line.Values() : null;
+    public float[]? Find(string path) => finished.TryGetValue(Path.GetFullPath(path), out var line)
+        && line.Fits(new FileInfo(path)) ? line.Values() : null;
 
     /// <summary>Adds finished images and puts them on the disk.</summary>
     public void Add(IEnumerable<(string Path, float[] Embedding)> pictures)
@@ -66,7 +67,8 @@ public sealed class EmbeddingJournal : IDisposable
         foreach (var (path, embedding) in pictures)
         {
             var info = new FileInfo(path);
-            writer.WriteLine(JsonSerializer.Serialize(new Line(info.FullName, info.Length, info.LastWriteTimeUtc.Ticks, Convert.ToBase64String(MemoryMarshal.AsBytes(embedding.AsSpan())))));
+            writer.WriteLine(JsonSerializer.Serialize(new Line(info.FullName,
+                info.Length, info.LastWriteTimeUtc.Ticks, Convert.ToBase64String(MemoryMarshal.AsBytes(embedding.AsSpan())))));
         }
 
         writer.Flush();
@@ -89,7 +91,8 @@ public sealed class EmbeddingJournal : IDisposable
 
             try
             {
-                if (JsonSerializer.Deserialize<Line>(text) is { Path: not null } line && line.Values().Length == space.Dimensions) kept.Add(line);
+                if (JsonSerializer.Deserialize<Line>(text) is { Path: not null } line && line.Values().Length == space.Dimensions)
+                    kept.Add(line);
             }
             catch (Exception e) when (e is JsonException or FormatException or ArgumentException)
             {

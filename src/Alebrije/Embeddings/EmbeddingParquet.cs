@@ -56,7 +56,8 @@ internal static class EmbeddingParquet
 
             // Page headers hold counts too, and on some the library never ends: give up after ten seconds plus one for each MiB.
             var limit = TimeSpan.FromSeconds(10 + (stream.Length >> 20));
-            return await Task.Factory.StartNew(() => ReadTableAsync(stream, cancellation).GetAwaiter().GetResult(), cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default)
+            return await Task.Factory.StartNew(() => ReadTableAsync(stream, cancellation).GetAwaiter().GetResult(),
+                cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default)
                 .WaitAsync(limit, cancellation);
         }
         catch (TimeoutException e)
@@ -87,7 +88,8 @@ internal static class EmbeddingParquet
             var count = rows.GetMetadata(element)?.MetaData?.NumValues ?? 0;
             if (count != rows.RowCount * dimensions || count > MaxExpansion * stream.Length)
                 throw new FormatException($"{rows.RowCount} rows hold {count} numbers, not {dimensions} each.");
-            if (new[] { kind, label, element }.FirstOrDefault(column => rows.GetMetadata(column)?.MetaData is not { } chunk || !LiesWithin(chunk, stream.Length)) is { } outside)
+            if (new[] { kind, label, element }.FirstOrDefault(column => rows.GetMetadata(column)?.MetaData is not { } chunk
+                || !LiesWithin(chunk, stream.Length)) is { } outside)
                 throw new FormatException($"its column {outside.Path.FirstPart} lies outside the file.");
             var (kinds, labels) = (new string[rows.RowCount], new string[rows.RowCount]);
             await rows.ReadAsync(kind, kinds, cancellationToken: cancellation);
@@ -104,7 +106,8 @@ internal static class EmbeddingParquet
 
     private static bool LiesWithin(Parquet.Meta.ColumnMetaData chunk, long length)
     {
-        var first = chunk.DictionaryPageOffset is { } dictionary and > 0 ? Math.Min(dictionary, chunk.DataPageOffset) : chunk.DataPageOffset;
+        var first = chunk.DictionaryPageOffset is { } dictionary and > 0
+            ? Math.Min(dictionary, chunk.DataPageOffset) : chunk.DataPageOffset;
         return first >= 0 && chunk.DataPageOffset < length && chunk.TotalCompressedSize >= 0 && chunk.TotalCompressedSize <= length - first;
     }
 

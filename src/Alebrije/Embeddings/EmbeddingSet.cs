@@ -31,7 +31,8 @@ public sealed class EmbeddingSet
     public EmbeddingSet(EmbeddingSpace space, IReadOnlyList<EmbeddingItem> items) : this(Named(space).Model, items, space.Preprocessing)
     {
         if (space.Dimensions != Dimensions)
-            throw new ArgumentException($"The embeddings have {Dimensions} numbers, those of {space.Model} have {space.Dimensions}: they are of another space.", nameof(items));
+            throw new ArgumentException($"The embeddings have {Dimensions} "
+                + $"numbers, those of {space.Model} have {space.Dimensions}: they are of another space.", nameof(items));
     }
 
     /// <param name="model">Name of the model whose space this is.</param>
@@ -88,4 +89,5 @@ public sealed class EmbeddingSet
 }
 
 /// <summary>Kinds are written "image" and "text".</summary>
-internal sealed class EmbeddingKindConverter() : JsonStringEnumConverter<EmbeddingKind>(System.Text.Json.JsonNamingPolicy.SnakeCaseLower, false);
+internal sealed class EmbeddingKindConverter()
+    : JsonStringEnumConverter<EmbeddingKind>(System.Text.Json.JsonNamingPolicy.SnakeCaseLower, false);

@@ -17,14 +17,17 @@ public sealed record Figure(double Value, int Count, double Low, double High)
     /// <exception cref="ArgumentOutOfRangeException">No observations, or more successes than observations.</exception>
     public static Figure Proportion(double successes, int count)
     {
-        if (count < 1) throw new ArgumentOutOfRangeException(nameof(count), $"A share of {count} observations says nothing; at least 1 is needed.");
+        if (count < 1) throw new ArgumentOutOfRangeException(nameof(count),
+            $"A share of {count} observations says nothing; at least 1 is needed.");
         if (!(successes >= 0 && successes <= count))
-            throw new ArgumentOutOfRangeException(nameof(successes), $"{successes} successes in {count} observations; expected 0 to {count}.");
+            throw new ArgumentOutOfRangeException(nameof(successes),
+                $"{successes} successes in {count} observations; expected 0 to {count}.");
         var share = successes / count;
         const double square = Normal975 * Normal975;
         var centre = (share + square / (2 * count)) / (1 + square / count);
         var half = Normal975 / (1 + square / count) * Math.Sqrt(share * (1 - share) / count + square / (4.0 * count * count));
-        return new Figure(share, count, successes == 0 ? 0 : Math.Max(0, centre - half), successes == count ? 1 : Math.Min(1, centre + half));
+        return new Figure(share, count, successes == 0 ? 0 : Math.Max(0, centre - half),
+            successes == count ? 1 : Math.Min(1, centre + half));
     }
 
     /// <summary>Share of outcomes that are true, with Wilson's interval.</summary>
@@ -60,7 +63,8 @@ public sealed record Figure(double Value, int Count, double Low, double High)
         ArgumentNullException.ThrowIfNull(statistic);
         if (count < 1) throw new ArgumentOutOfRangeException(nameof(count), $"There are {count} items to resample; at least 1 is needed.");
         if (resamples < 20)
-            throw new ArgumentOutOfRangeException(nameof(resamples), $"{resamples} resamples cannot show a 95 % interval; take at least 20.");
+            throw new ArgumentOutOfRangeException(nameof(resamples),
+                $"{resamples} resamples cannot show a 95 % interval; take at least 20.");
         var random = new SeededRandom(seed);
         var drawn = new double[resamples];
         for (var r = 0; r < resamples; r++) drawn[r] = statistic(random.Sample(count));

@@ -26,11 +26,13 @@ public sealed class LabelThresholds
     {
         ArgumentNullException.ThrowIfNull(labels);
         ArgumentNullException.ThrowIfNull(values);
-        if (labels.Count != values.Count) throw new ArgumentException($"There are {labels.Count} labels and {values.Count} thresholds; each label needs one.", nameof(values));
+        if (labels.Count != values.Count) throw new ArgumentException(
+            $"There are {labels.Count} labels and {values.Count} thresholds; each label needs one.", nameof(values));
         if (labels.GroupBy(label => label, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
             throw new ArgumentException($"The label '{twice.Key}' is there twice; each needs a name of its own.", nameof(labels));
         if (values.Index().FirstOrDefault(value => value.Item is not (>= -2 and <= 2), (-1, 0)) is (>= 0 and var wrong, var outside))
-            throw new ArgumentException($"The threshold of '{labels[wrong]}' is {outside}; it has to lie between -2 and 2.", nameof(values));
+            throw new ArgumentException($"The threshold of '{labels[wrong]}' is {outside}; it has to lie between -2 and 2.",
+                nameof(values));
         (Labels, Values) = (labels, values);
     }
 
@@ -56,7 +58,8 @@ public sealed class LabelThresholds
     {
         ArgumentNullException.ThrowIfNull(labels);
         Check(labels, scores, shows);
-        return new LabelThresholds(labels, [.. Enumerable.Range(0, labels.Count).Select(k => Best([.. scores.Zip(shows, (score, truth) => (score[k], truth[k]))]))]);
+        return new LabelThresholds(labels,
+            [.. Enumerable.Range(0, labels.Count).Select(k => Best([.. scores.Zip(shows, (score, truth) => (score[k], truth[k]))]))]);
     }
 
     /// <summary>Reads a JSON object of labels and thresholds.</summary>
@@ -109,7 +112,8 @@ public sealed class LabelThresholds
             var hits = scores.Zip(shows).Count(pair => pair.First[k] >= Values[k] && pair.Second[k]);
             var (given, shown) = (scores.Count(score => score[k] >= Values[k]), shows.Count(truth => truth[k]));
             return new LabelResult(
-                label, shown, given > 0 ? (double)hits / given : null, shown > 0 ? (double)hits / shown : null, given + shown > 0 ? 2.0 * hits / (given + shown) : null);
+                label, shown, given > 0 ? (double)hits / given : null, shown > 0 ? (double)hits / shown : null,
+                given + shown > 0 ? 2.0 * hits / (given + shown) : null);
         })];
     }
 
@@ -136,7 +140,10 @@ public sealed class LabelThresholds
     {
         ArgumentNullException.ThrowIfNull(scores);
         ArgumentNullException.ThrowIfNull(shows);
-        if (scores.Count == 0 || scores.Count != shows.Count) throw new ArgumentException($"There are {scores.Count} scored and {shows.Count} labelled pictures; as many are needed, and at least one.");
-        if (scores.Any(row => row.Length != labels.Count) || shows.Any(row => row.Length != labels.Count)) throw new ArgumentException($"Each picture needs {labels.Count} scores and answers, one for each label.");
+        if (scores.Count == 0 || scores.Count != shows.Count)
+            throw new ArgumentException(
+                $"There are {scores.Count} scored and {shows.Count} labelled pictures; as many are needed, and at least one.");
+        if (scores.Any(row => row.Length != labels.Count) || shows.Any(row => row.Length != labels.Count))
+            throw new ArgumentException($"Each picture needs {labels.Count} scores and answers, one for each label.");
     }
 }

@@ -16,7 +16,8 @@ namespace Alebrije.Embeddings;
 /// <param name="Weights">[classes][width]</param>
 /// <param name="Bias">[classes]</param>
 /// <param name="Space">[width]: that model's embedding of one fixed image.</param>
-public sealed record LinearHead(string Model, IReadOnlyList<string> Labels, IReadOnlyList<float[]> Weights, IReadOnlyList<float> Bias, IReadOnlyList<float> Space)
+public sealed record LinearHead(string Model, IReadOnlyList<string> Labels,
+    IReadOnlyList<float[]> Weights, IReadOnlyList<float> Bias, IReadOnlyList<float> Space)
 {
     private const string Format = "alebrije.linear_head";
 
@@ -39,7 +40,8 @@ public sealed record LinearHead(string Model, IReadOnlyList<string> Labels, IRea
             {
                 var isDisc = ((x - 40) * (x - 40)) + ((y - 52) * (y - 52)) < 20 * 20;
                 var at = ((y * side) + x) * 3;
-                (picture.Pixels[at], picture.Pixels[at + 1], picture.Pixels[at + 2]) = isDisc ? ((byte)250, (byte)220, (byte)40) : ((byte)(x * 2), (byte)(y * 2), (byte)(190 - x - (y / 2)));
+                (picture.Pixels[at], picture.Pixels[at + 1], picture.Pixels[at + 2]) = isDisc
+                    ? ((byte)250, (byte)220, (byte)40) : ((byte)(x * 2), (byte)(y * 2), (byte)(190 - x - (y / 2)));
             }
 
         return model.EmbedImages([picture])[0];
@@ -51,9 +53,11 @@ public sealed record LinearHead(string Model, IReadOnlyList<string> Labels, IRea
     {
         ArgumentNullException.ThrowIfNull(model);
         if (model.Dimensions != Space.Count)
-            throw new WeightsException($"The classifier reads {Space.Count} numbers an embedding (it was fitted on {Model}), and {model.Name} gives {model.Dimensions}; use --model with the one it was fitted on.");
+            throw new WeightsException($"The classifier reads {Space.Count} numbers an embedding "
+                + $"(it was fitted on {Model}), and {model.Name} gives {model.Dimensions}; use --model with the one it was fitted on.");
         if (Vectors.Cosine(SpaceOf(model), [.. Space]) < SameSpace)
-            throw new WeightsException($"The classifier was fitted on embeddings of {Model}, and those of {model.Name} mean something else; use --model with the one it was fitted on, or fit it anew.");
+            throw new WeightsException($"The classifier was fitted on embeddings "
+                + $"of {Model}, and those of {model.Name} mean something else; use --model with the one it was fitted on, or fit it anew.");
     }
 
     /// <summary>Writes the head.</summary>
@@ -66,7 +70,8 @@ public sealed record LinearHead(string Model, IReadOnlyList<string> Labels, IRea
             path,
             new Dictionary<string, Tensor>
             {
-                ["weight"] = tensor(Weights.SelectMany(row => row).ToArray(), [Labels.Count, Space.Count]), ["bias"] = tensor(Bias.ToArray()), ["space"] = tensor(Space.ToArray()),
+                ["weight"] = tensor(Weights.SelectMany(row => row).ToArray(), [Labels.Count, Space.Count]),
+                    ["bias"] = tensor(Bias.ToArray()), ["space"] = tensor(Space.ToArray()),
             },
             new Dictionary<string, string> { ["format"] = Format, ["model"] = Model, ["labels"] = JsonSerializer.Serialize(Labels) });
     }
@@ -77,18 +82,23 @@ public sealed record LinearHead(string Model, IReadOnlyList<string> Labels, IRea
     public static LinearHead Load(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (!File.Exists(path)) throw new CheckpointNotFoundException($"there is no classifier {path}; train probe and train classifier write one.");
+        if (!File.Exists(path))
+            throw new CheckpointNotFoundException($"there is no classifier {path}; train probe and train classifier write one.");
         TorchRuntime.Initialize();
         using var scope = NewDisposeScope();
         using var file = new SafeTensorsFile(path);
-        if (file.Metadata.GetValueOrDefault("format") != Format) throw new WeightsException($"{path} is no classifier of train probe or train classifier.");
+        if (file.Metadata.GetValueOrDefault("format") != Format)
+            throw new WeightsException($"{path} is no classifier of train probe or train classifier.");
         var labels = Labels(path, file.Metadata.GetValueOrDefault("labels"));
         var (weight, bias, space) = (Read("weight"), Read("bias"), Read("space"));
-        if (labels.Length < 2 || space.ndim != 1 || bias.shape is not [var classes] || weight.shape is not [var rows, var width] || rows != labels.Length || classes != rows || width != space.shape[0])
+        if (labels.Length < 2 || space.ndim != 1 || bias.shape is not [var classes]
+            || weight.shape is not [var rows, var width] || rows != labels.Length || classes != rows || width != space.shape[0])
             throw new WeightsException($"{path} is damaged: its labels, weights and biases do not belong together.");
-        return new LinearHead(file.Metadata.GetValueOrDefault("model") ?? "", labels, [.. Floats(weight).Chunk((int)width)], Floats(bias), Floats(space));
+        return new LinearHead(file.Metadata.GetValueOrDefault("model") ?? "",
+            labels, [.. Floats(weight).Chunk((int)width)], Floats(bias), Floats(space));
 
-        Tensor Read(string name) => file.Contains(name) ? file.Read(name) : throw new WeightsException($"{path} is damaged: it has no {name}.");
+        Tensor Read(string name) => file.Contains(name) ? file.Read(name)
+            : throw new WeightsException($"{path} is damaged: it has no {name}.");
 
         static float[] Floats(Tensor tensor) => tensor.to(ScalarType.Float32).contiguous().data<float>().ToArray();
 

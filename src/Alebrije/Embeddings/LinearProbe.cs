@@ -9,7 +9,8 @@ namespace Alebrije.Embeddings;
 /// <param name="Lambda">Strength of the penalty that the validation images chose.</param>
 /// <param name="Validation">Accuracy on the validation images with it, before the final fit on all images.</param>
 /// <param name="Tried">Strengths that were tried, each with the validation images' accuracy, by rising strength.</param>
-public sealed record LinearProbe(float[][] Weights, float[] Bias, double Lambda, double Validation, IReadOnlyList<KeyValuePair<double, double>> Tried)
+public sealed record LinearProbe(float[][] Weights, float[] Bias,
+    double Lambda, double Validation, IReadOnlyList<KeyValuePair<double, double>> Tried)
 {
     /// <summary>Strengths lie at 10^(-6 + i / 8) for i from 0 to 96.</summary>
     private const int StepsPerDecade = 8, LastStep = 96, FirstSpacing = 16;
@@ -25,7 +26,8 @@ public sealed record LinearProbe(float[][] Weights, float[] Bias, double Lambda,
     /// <param name="cancellation">Stops between two strengths.</param>
     /// <exception cref="ArgumentException">Nothing to learn from, a class that does not exist, or only one.</exception>
     public static LinearProbe Fit(
-        (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) train, (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) validation, int classes,
+        (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) train,
+        (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) validation, int classes,
         Action<int>? progress = null, CancellationToken cancellation = default)
     {
         if (classes < 2) throw new ArgumentException($"A probe tells classes apart; there are {classes}.", nameof(classes));
@@ -48,9 +50,11 @@ public sealed record LinearProbe(float[][] Weights, float[] Bias, double Lambda,
         var chosen = Best();
         var (both, bothTargets) = (cat([x, held]), cat([y, heldTargets]));
         var solution = new LogisticRegression(both, bothTargets, classes).Fit(Strength(chosen), latest);
-        var (weights, bias) = (solution[.., ..^1].to(ScalarType.Float32).contiguous(), solution[.., -1].to(ScalarType.Float32).contiguous());
+        var (weights, bias) = (solution[.., ..^1].to(ScalarType.Float32).contiguous(),
+            solution[.., -1].to(ScalarType.Float32).contiguous());
         return new LinearProbe(
-            [.. weights.data<float>().ToArray().Chunk((int)weights.shape[1])], bias.data<float>().ToArray(), Strength(chosen), tried[chosen].Accuracy,
+            [.. weights.data<float>().ToArray().Chunk((int)weights.shape[1])],
+            bias.data<float>().ToArray(), Strength(chosen), tried[chosen].Accuracy,
             [.. tried.Select(pair => KeyValuePair.Create(Strength(pair.Key), pair.Value.Accuracy))]);
 
         int Best() => tried.OrderByDescending(pair => pair.Value.Accuracy).ThenBy(pair => pair.Value.Loss).First().Key;
@@ -64,7 +68,8 @@ public sealed record LinearProbe(float[][] Weights, float[] Bias, double Lambda,
             latest = found;
             using var inner = NewDisposeScope();
             var logits = LogisticRegression.Logits(held, found);
-            tried[step] = (logits.argmax(1).eq(heldTargets).to(ScalarType.Float64).mean().ToDouble(), nn.functional.cross_entropy(logits, heldTargets).ToDouble());
+            tried[step] = (logits.argmax(1).eq(heldTargets).to(ScalarType.Float64).mean().ToDouble(),
+                nn.functional.cross_entropy(logits, heldTargets).ToDouble());
             progress?.Invoke(tried.Count);
         }
     }
@@ -83,13 +88,16 @@ public sealed record LinearProbe(float[][] Weights, float[] Bias, double Lambda,
     private static (Tensor X, Tensor Y) Tensors((IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) set)
     {
         var width = set.Images[0].Length;
-        return (tensor(set.Images.SelectMany(row => row).Select(v => (double)v).ToArray(), [set.Images.Count, width]), tensor(set.Classes.Select(c => (long)c).ToArray()));
+        return (tensor(set.Images.SelectMany(row => row).Select(v => (double)v).ToArray(), [set.Images.Count, width]),
+            tensor(set.Classes.Select(c => (long)c).ToArray()));
     }
 
     private static void Check((IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) set, int classes, string what)
     {
         Vectors.Width(set.Images, $"images to {what}");
-        if (set.Images.Count != set.Classes.Count) throw new ArgumentException($"There are {set.Images.Count} images to {what} and {set.Classes.Count} classes of them.");
-        if (set.Classes.FirstOrDefault(c => c < 0 || c >= classes, -2) is not -2 and var bad) throw new ArgumentException($"Class {bad} lies outside 0 to {classes - 1}.");
+        if (set.Images.Count != set.Classes.Count)
+            throw new ArgumentException($"There are {set.Images.Count} images to {what} and {set.Classes.Count} classes of them.");
+        if (set.Classes.FirstOrDefault(c => c < 0 || c >= classes, -2) is not -2 and var bad)
+            throw new ArgumentException($"Class {bad} lies outside 0 to {classes - 1}.");
     }
 }

@@ -17,7 +17,8 @@ internal sealed class LogisticRegression
     /// <param name="features">[samples, width] float64; stays the caller's</param>
     /// <param name="targets">[samples] int64 in [0, classes); stays the caller's</param>
     /// <param name="classes">At least 2.</param>
-    public LogisticRegression(Tensor features, Tensor targets, int classes) => (this.features, this.targets, this.classes) = (features, targets, classes);
+    public LogisticRegression(Tensor features, Tensor targets, int classes) =>
+        (this.features, this.targets, this.classes) = (features, targets, classes);
 
     /// <summary>Finds the minimum.</summary>
     /// <param name="lambda">Strength of the penalty, above 0.</param>
@@ -75,7 +76,8 @@ internal sealed class LogisticRegression
     /// <returns>[samples, classes]</returns>
     public static Tensor Logits(Tensor features, Tensor x) => features.mm(x[.., ..^1].t()) + x[.., -1];
 
-    private (Tensor X, double Value, Tensor Gradient)? Search(Tensor x, double value, Tensor direction, double slope, double length, double lambda)
+    private (Tensor X, double Value, Tensor Gradient)? Search(Tensor x,
+        double value, Tensor direction, double slope, double length, double lambda)
     {
         for (var i = 0; i < MostHalvings; i++, length /= 2)
         {

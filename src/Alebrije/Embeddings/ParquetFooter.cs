@@ -16,11 +16,14 @@ internal static class ParquetFooter
     public static void Check(Stream stream)
     {
         Span<byte> ends = stackalloc byte[Tail];
-        if (stream.Length < Magic.Length + Tail || !Read(stream, 0, ends[..Magic.Length]).SequenceEqual(Magic)) throw new FormatException("it is no Parquet file.");
-        if (!Read(stream, stream.Length - Tail, ends)[4..].SequenceEqual(Magic)) throw new FormatException("it was cut short: it does not end as a Parquet file does.");
+        if (stream.Length < Magic.Length + Tail || !Read(stream, 0, ends[..Magic.Length]).SequenceEqual(Magic))
+            throw new FormatException("it is no Parquet file.");
+        if (!Read(stream, stream.Length - Tail, ends)[4..].SequenceEqual(Magic))
+            throw new FormatException("it was cut short: it does not end as a Parquet file does.");
         var length = BinaryPrimitives.ReadUInt32LittleEndian(ends);
         if (length == 0 || length > LongestFooter || length > stream.Length - Magic.Length - Tail)
-            throw new FormatException($"it is no Parquet file, or a damaged one: it says a footer of {length} bytes, and has {stream.Length} in all.");
+            throw new FormatException(
+                $"it is no Parquet file, or a damaged one: it says a footer of {length} bytes, and has {stream.Length} in all.");
         var walk = new Walk(Read(stream, stream.Length - Tail - length, new byte[length]));
         if (!walk.Structure(0)) throw new FormatException("its footer is damaged.");
         stream.Position = 0;
@@ -36,7 +39,8 @@ internal static class ParquetFooter
     /// <summary>Steps over values; false where one would not fit into what is left.</summary>
     private ref struct Walk(ReadOnlySpan<byte> bytes)
     {
-        private const int True = 1, False = 2, Byte = 3, I16 = 4, I64 = 6, Double = 7, Binary = 8, List = 9, Set = 10, Map = 11, Struct = 12;
+        private const int True = 1, False = 2, Byte = 3, I16 = 4, I64 = 6,
+            Double = 7, Binary = 8, List = 9, Set = 10, Map = 11, Struct = 12;
         private ReadOnlySpan<byte> left = bytes;
 
         /// <summary>Fields up to the byte 0: a type, and how much the number of the field has grown or the number itself.</summary>

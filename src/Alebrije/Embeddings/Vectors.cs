@@ -17,7 +17,8 @@ internal static class Vectors
         {
             if (rows[i].Length != width)
                 throw new ArgumentException(
-                    $"Row {i} of the {what} has {rows[i].Length} numbers, row 0 has {width}: only embeddings of one model can be compared.");
+                    $"Row {i} of the {what} has {rows[i].Length} numbers, row 0 "
+                        + $"has {width}: only embeddings of one model can be compared.");
             foreach (var value in rows[i])
                 if (!float.IsFinite(value))
                     throw new ArgumentException($"Row {i} of the {what} holds {value}, which is not a finite number: embed it again.");

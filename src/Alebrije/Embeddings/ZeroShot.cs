@@ -17,7 +17,8 @@ public static class ZeroShot
         var largest = double.NegativeInfinity;
         foreach (var value in cosine)
         {
-            if (!double.IsFinite(value)) throw new ArgumentException($"A softmax over {value} has no meaning; all values must be finite.", nameof(cosine));
+            if (!double.IsFinite(value))
+                throw new ArgumentException($"A softmax over {value} has no meaning; all values must be finite.", nameof(cosine));
             largest = Math.Max(largest, scale * value);
         }
 
@@ -91,7 +92,8 @@ public static class Retrieval
         if (queries.Count != candidates.Count)
             throw new ArgumentException($"{queries.Count} queries but {candidates.Count} candidates; they must come in pairs.");
         if (among < 1 || among > queries.Count)
-            throw new ArgumentOutOfRangeException(nameof(among), $"Draws of {among} were asked of {queries.Count} pairs; choose 1 to {queries.Count}.");
+            throw new ArgumentOutOfRangeException(nameof(among),
+                $"Draws of {among} were asked of {queries.Count} pairs; choose 1 to {queries.Count}.");
         if (draws < 1) throw new ArgumentOutOfRangeException(nameof(draws), $"{draws} draws were asked for; ask for 1 or more.");
 
         var random = new SeededRandom(seed);

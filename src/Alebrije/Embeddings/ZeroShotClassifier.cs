@@ -29,7 +29,8 @@ public sealed class ZeroShotClassifier
     /// label; or null.</param>
     /// <exception cref="ArgumentException">Labels or templates that cannot be used; the message names them.</exception>
     public static ZeroShotClassifier Create(
-        IReadOnlyList<string> labels, IReadOnlyList<string> templates, Func<IReadOnlyList<string>, float[][]> embed, IReadOnlyList<string>? contrast = null)
+        IReadOnlyList<string> labels, IReadOnlyList<string> templates,
+        Func<IReadOnlyList<string>, float[][]> embed, IReadOnlyList<string>? contrast = null)
     {
         ArgumentNullException.ThrowIfNull(labels);
         if (labels.GroupBy(label => label, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
@@ -44,23 +45,28 @@ public sealed class ZeroShotClassifier
     /// <param name="contrast">Templates of the opposite, or texts without a place, which stand against every class; or null.</param>
     /// <exception cref="ArgumentException">Names or templates that cannot be used; the message names them.</exception>
     public static ZeroShotClassifier Create(
-        IReadOnlyList<IReadOnlyList<string>> names, IReadOnlyList<string> templates, Func<IReadOnlyList<string>, float[][]> embed, IReadOnlyList<string>? contrast = null)
+        IReadOnlyList<IReadOnlyList<string>> names, IReadOnlyList<string> templates,
+        Func<IReadOnlyList<string>, float[][]> embed, IReadOnlyList<string>? contrast = null)
     {
         ArgumentNullException.ThrowIfNull(names);
         ArgumentNullException.ThrowIfNull(templates);
         ArgumentNullException.ThrowIfNull(embed);
         if (names.Count == 0) throw new ArgumentException("There are no labels to choose from; give at least one.", nameof(names));
-        if (names.Any(all => all.Count == 0 || all.Any(string.IsNullOrWhiteSpace))) throw new ArgumentException("A label is empty; each class needs a name.", nameof(names));
+        if (names.Any(all => all.Count == 0 || all.Any(string.IsNullOrWhiteSpace)))
+            throw new ArgumentException("A label is empty; each class needs a name.", nameof(names));
         Check(templates);
         var negative = contrast ?? [];
-        if (contrast?.FirstOrDefault(string.IsNullOrWhiteSpace) is not null) throw new ArgumentException("The opposite of the labels is empty; write one such as \"a photo without a {}\".", nameof(contrast));
+        if (contrast?.FirstOrDefault(string.IsNullOrWhiteSpace) is not null)
+            throw new ArgumentException("The opposite of the labels is empty; write one such as \"a photo without a {}\".",
+                nameof(contrast));
 
         var texts = new List<string>();
         var parts = names.SelectMany(all => new[] { Fill(all, templates), Fill(all, negative) }).ToArray();
         var embedded = embed(texts);
         var means = parts.Select(part => part.Length == 0 ? [] : Mean(embedded.AsSpan(part.Start, part.Length))).ToArray();
         return new ZeroShotClassifier(
-            [.. names.Select(all => all[0])], [.. means.Where((_, i) => i % 2 == 0)], negative.Count == 0 ? [] : [.. means.Where((_, i) => i % 2 == 1)]);
+            [.. names.Select(all => all[0])], [.. means.Where((_, i) => i % 2 == 0)],
+            negative.Count == 0 ? [] : [.. means.Where((_, i) => i % 2 == 1)]);
 
         (int Start, int Length) Fill(IReadOnlyList<string> all, IReadOnlyList<string> sentences)
         {
@@ -115,7 +121,8 @@ public sealed class ZeroShotClassifier
         ArgumentNullException.ThrowIfNull(cosines);
         ArgumentNullException.ThrowIfNull(right);
         if (cosines.Count == 0 || cosines.Count != right.Count)
-            throw new ArgumentException($"A temperature is fitted on labelled pictures; there are {cosines.Count} pictures and {right.Count} labels.");
+            throw new ArgumentException(
+                $"A temperature is fitted on labelled pictures; there are {cosines.Count} pictures and {right.Count} labels.");
         var golden = (Math.Sqrt(5) - 1) / 2;
         var (low, high) = (Math.Log(0.01), Math.Log(10_000));
         var (a, b) = (high - (golden * (high - low)), low + (golden * (high - low)));
@@ -130,7 +137,8 @@ public sealed class ZeroShotClassifier
 
         return Math.Exp((low + high) / 2);
 
-        double Loss(double logarithm) => cosines.Select((row, i) => LogSum(row, Math.Exp(logarithm)) - (Math.Exp(logarithm) * row[right[i]])).Average();
+        double Loss(double logarithm) =>
+            cosines.Select((row, i) => LogSum(row, Math.Exp(logarithm)) - (Math.Exp(logarithm) * row[right[i]])).Average();
     }
 
     private static double LogSum(double[] row, double scale)

@@ -29,7 +29,8 @@ public sealed record ZeroShotSet(string Name, IReadOnlyList<string> Classes, IRe
     /// <exception cref="ArgumentException">There is no such set; the message lists them.</exception>
     public static ZeroShotSet Find(string name) =>
         All.FirstOrDefault(set => set.Name.Equals(name, StringComparison.OrdinalIgnoreCase))
-        ?? throw new ArgumentException($"There are no class names called '{name}'; there are {string.Join(", ", All.Select(set => set.Name))}.");
+        ?? throw new ArgumentException(
+            $"There are no class names called '{name}'; there are {string.Join(", ", All.Select(set => set.Name))}.");
 
     private static (IReadOnlyList<ZeroShotSet> Sets, IReadOnlyList<string> Short) Read()
     {

@@ -34,7 +34,8 @@ internal static class AutoencoderEvaluation
             var (decoded, plain) = (network.call(pixels).clamp(-1, 1), baseline.Reconstruct(pixels).clamp(-1, 1));
             own.AddRange(SignalToNoise(decoded, pixels));
             linear.AddRange(SignalToNoise(plain, pixels));
-            if (own.Count == chunk.Length) sheets.Save("autoencoder", "true pictures, autoencoder, linear baseline", Batch, Rows(pictures, decoded, plain, own, linear));
+            if (own.Count == chunk.Length) sheets.Save("autoencoder", "true pictures, autoencoder, linear baseline",
+                Batch, Rows(pictures, decoded, plain, own, linear));
             progress?.Invoke("encoding and decoding pictures", own.Count, count);
         }
 
@@ -52,14 +53,16 @@ internal static class AutoencoderEvaluation
     {
         using var scope = NewDisposeScope();
         var error = ((decoded - pixels) / 2).square().mean([1, 2, 3]);
-        return [.. error.to(ScalarType.Float64).contiguous().data<double>().ToArray().Select(e => -10 * Math.Log10(Math.Max(e, SmallestError)))];
+        return [.. error.to(ScalarType.Float64).contiguous().data<double>()
+            .ToArray().Select(e => -10 * Math.Log10(Math.Max(e, SmallestError)))];
     }
 
     /// <returns>[batch, 3, h, w] in [-1, 1]</returns>
     public static Tensor Pixels(IReadOnlyList<RgbImage> pictures)
     {
         using var scope = NewDisposeScope();
-        var bytes = tensor(pictures.SelectMany(picture => picture.Pixels).ToArray(), [pictures.Count, pictures[0].Height, pictures[0].Width, 3]);
+        var bytes = tensor(pictures.SelectMany(picture => picture.Pixels).ToArray(),
+            [pictures.Count, pictures[0].Height, pictures[0].Width, 3]);
         return bytes.permute(0, 3, 1, 2).to(ScalarType.Float32).div(127.5).sub(1).contiguous().MoveToOuterDisposeScope();
     }
 
@@ -69,7 +72,8 @@ internal static class AutoencoderEvaluation
         using var scope = NewDisposeScope();
         var (h, w) = ((int)pixels.shape[2], (int)pixels.shape[3]);
         var planes = pixels.add(1).div(2).contiguous();
-        return [.. Enumerable.Range(0, (int)pixels.shape[0]).Select(i => RgbImage.FromPlanes(planes[i].contiguous().data<float>().ToArray(), w, h))];
+        return [.. Enumerable.Range(0, (int)pixels.shape[0])
+            .Select(i => RgbImage.FromPlanes(planes[i].contiguous().data<float>().ToArray(), w, h))];
     }
 
     private static IEnumerable<Tensor> Known(EvaluationScenes scenes, int side, Action<string, int, int>? progress)
@@ -82,7 +86,8 @@ internal static class AutoencoderEvaluation
         }
     }
 
-    private static List<(RgbImage Picture, string Label)> Rows(RgbImage[] pictures, Tensor decoded, Tensor plain, List<double> own, List<double> linear) =>
+    private static List<(RgbImage Picture, string Label)> Rows(RgbImage[] pictures,
+        Tensor decoded, Tensor plain, List<double> own, List<double> linear) =>
     [
         .. pictures.Select(picture => (picture, "")),
         .. Pictures(decoded).Select((picture, i) => (picture, FormattableString.Invariant($"{own[i]:F1} dB"))),

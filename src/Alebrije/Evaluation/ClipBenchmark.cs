@@ -18,7 +18,8 @@ namespace Alebrije.Evaluation;
 /// <param name="Low">10th percentile of that ratio.</param>
 /// <param name="High">90th percentile of that ratio.</param>
 /// <param name="Cosine">Least cosine to the plain way's embedding of the same text or picture.</param>
-public sealed record BenchmarkRow(string What, int Batch, string Way, double Milliseconds, double Ratio, double Low, double High, double Cosine)
+public sealed record BenchmarkRow(string What, int Batch, string Way,
+    double Milliseconds, double Ratio, double Low, double High, double Cosine)
 {
     /// <summary>Texts or pictures a second at the median.</summary>
     public double PerSecond => Batch * 1000 / Milliseconds;
@@ -41,7 +42,8 @@ public static class ClipBenchmark
     /// <param name="progress">Told what is being measured.</param>
     /// <param name="cancellation">Stops between rounds.</param>
     /// <exception cref="ArgumentOutOfRangeException">Too few rounds.</exception>
-    public static IReadOnlyList<BenchmarkRow> Run(string? folder, int rounds, Action<string>? progress = null, CancellationToken cancellation = default)
+    public static IReadOnlyList<BenchmarkRow> Run(string? folder,
+        int rounds, Action<string>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rounds, 3);
         TorchRuntime.Initialize();
@@ -57,10 +59,12 @@ public static class ClipBenchmark
         return rows;
     }
 
-    private static List<BenchmarkRow> Texts(ClipTextTower tower, List<ScalarType> types, int rounds, Action<string>? progress, CancellationToken cancellation)
+    private static List<BenchmarkRow> Texts(ClipTextTower tower,
+        List<ScalarType> types, int rounds, Action<string>? progress, CancellationToken cancellation)
     {
         const int batch = 32;
-        var sentences = ZeroShotSet.All.SelectMany(set => set.Classes.Select((name, i) => set.Templates[i % set.Templates.Count].Replace("{}", name, StringComparison.Ordinal)));
+        var sentences = ZeroShotSet.All.SelectMany(set =>
+            set.Classes.Select((name, i) => set.Templates[i % set.Templates.Count].Replace("{}", name, StringComparison.Ordinal)));
         var all = tower.Tokenizer.EncodeBatch([.. sentences], tower.Length, out var lengths);
         var fitting = Enumerable.Range(0, all.Length).Where(i => lengths[i] is >= Least and <= Most).ToArray();
         var rows = Enumerable.Range(0, batch).Select(i => all[fitting[(int)((long)i * fitting.Length / batch)]]).ToArray();
@@ -83,13 +87,15 @@ public static class ClipBenchmark
         var parts = new (int[] Places, Tensor Values)[rows.Length];
         var count = 0;
         tower.Embed(rows, (places, values) => parts[count++] = (places, values.DetachFromDisposeScope()));
-        var order = parts.Take(count).SelectMany(p => p.Places).Select((place, i) => (place, i)).OrderBy(p => p.place).Select(p => (long)p.i).ToArray();
+        var order = parts.Take(count).SelectMany(p => p.Places).Select((place, i) => (place, i))
+            .OrderBy(p => p.place).Select(p => (long)p.i).ToArray();
         var joined = cat([.. parts.Take(count).Select(p => p.Values)]);
         foreach (var (_, values) in parts.Take(count)) values.Dispose();
         return joined.index_select(0, tensor(order));
     }
 
-    private static List<BenchmarkRow> Images(ClipImageTower tower, int batch, List<ScalarType> types, int rounds, Action<string>? progress, CancellationToken cancellation)
+    private static List<BenchmarkRow> Images(ClipImageTower tower,
+        int batch, List<ScalarType> types, int rounds, Action<string>? progress, CancellationToken cancellation)
     {
         using var draws = new Noise(7);
         using var noise = draws.Randn(batch, 3, tower.Size, tower.Size);
@@ -110,7 +116,8 @@ public static class ClipBenchmark
     }
 
     private static List<BenchmarkRow> Measure(
-        string what, int batch, List<(string Name, Func<Tensor> Embed)> ways, int rounds, Action<string>? progress, CancellationToken cancellation)
+        string what, int batch, List<(string Name, Func<Tensor> Embed)> ways,
+        int rounds, Action<string>? progress, CancellationToken cancellation)
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
@@ -133,7 +140,8 @@ public static class ClipBenchmark
         {
             var ratios = times[w].Select((t, round) => times[0][round] / t).Order().ToArray();
             var cosine = (embeddings[w] * embeddings[0]).sum(-1).min().item<float>();
-            return new BenchmarkRow(what, batch, way.Name, At([.. times[w].Order()], 0.5), At(ratios, 0.5), At(ratios, 0.1), At(ratios, 0.9), cosine);
+            return new BenchmarkRow(what, batch, way.Name, At([.. times[w].Order()], 0.5),
+                At(ratios, 0.5), At(ratios, 0.1), At(ratios, 0.9), cosine);
         })];
     }
 

@@ -22,16 +22,19 @@ public static class ClipClassifiers
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="ArgumentException">No pictures, or a class that does not exist.</exception>
     public static PictureClassifiers Create(
-        ClipModel model, ZeroShotClassifier words, IReadOnlyList<StudyPicture> training, Action<int>? progress = null, CancellationToken cancellation = default)
+        ClipModel model, ZeroShotClassifier words, IReadOnlyList<StudyPicture> training,
+        Action<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(words);
         ArgumentNullException.ThrowIfNull(training);
         var embedded = model.EmbedImages([.. training.Select(picture => picture.Image)], progress, cancellation);
         var classes = training.Select(picture => picture.Class).ToArray();
-        var held = Enumerable.Range(0, training.Count).GroupBy(i => classes[i]).SelectMany(group => group.Where((_, place) => place % HeldOut == 1)).ToHashSet();
+        var held = Enumerable.Range(0, training.Count).GroupBy(i => classes[i])
+            .SelectMany(group => group.Where((_, place) => place % HeldOut == 1)).ToHashSet();
         if (held.Count == 0) held = [.. Enumerable.Range(0, training.Count)];
-        var probe = LinearProbe.Fit(Part(i => held.Count == training.Count || !held.Contains(i)), Part(held.Contains), words.Labels.Count, cancellation: cancellation);
+        var probe = LinearProbe.Fit(Part(i => held.Count == training.Count || !held.Contains(i)),
+            Part(held.Contains), words.Labels.Count, cancellation: cancellation);
         return new PictureClassifiers(Names, Classify);
 
         (IReadOnlyList<float[]>, IReadOnlyList<int>) Part(Func<int, bool> belongs)

@@ -19,11 +19,13 @@ internal static class ClipEvaluation
     /// <param name="pairs">Scenes for retrieval, at least a hundred.</param>
     /// <param name="draws">Draws of a hundred scenes that retrieval is averaged over.</param>
     /// <param name="progress">Told what is done, how many of how many.</param>
-    public static MetricGroup Measure(JointSpace space, EvaluationScenes scenes, int singles, int pairs, int draws = 10, Action<string, int, int>? progress = null)
+    public static MetricGroup Measure(JointSpace space, EvaluationScenes scenes,
+        int singles, int pairs, int draws = 10, Action<string, int, int>? progress = null)
     {
         var metrics = new MetricGroup();
         var single = scenes.Draw(EvaluationScenes.Singles, singles);
-        var pictures = space.Images(single.Select(scene => scenes.Picture(scene)), done => progress?.Invoke("naming single objects", done, singles));
+        var pictures = space.Images(single.Select(scene => scenes.Picture(scene)),
+            done => progress?.Invoke("naming single objects", done, singles));
         var right = single.Select(scene => scene.Objects[0].Concept.Index).ToArray();
         foreach (var language in Enum.GetValues<Language>())
         {

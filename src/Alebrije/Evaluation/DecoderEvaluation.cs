@@ -34,15 +34,19 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
         metrics.Add("concept_top1_all", PictureJudge.Named(all, Draw("all", "all concepts", all, painter.By(PriorKind.Diffusion)), 1));
         metrics.Add("colour", PictureJudge.Coloured(core, answers));
         metrics.Add("pairs_both", PictureJudge.Both(duets, Draw("pairs", "held-out pairs", duets, painter.By(PriorKind.Diffusion))));
-        metrics.Add("from_true_embedding_top1", PictureJudge.Named(core, Draw("true-embedding", "core concepts from true image embeddings", core, painter.Of(truth)), 1));
+        metrics.Add("from_true_embedding_top1",
+            PictureJudge.Named(core, Draw("true-embedding", "core concepts from true image embeddings", core, painter.Of(truth)), 1));
         if (painter.Has(PriorKind.Linear))
-            metrics.Add("with_linear_top1", PictureJudge.Named(core, Draw("linear", "core concepts by the linear prior", core, painter.By(PriorKind.Linear)), 1));
-        metrics.Add("with_none_top1", PictureJudge.Named(core, Draw("none", "core concepts without a prior", core, painter.By(PriorKind.None)), 1));
+            metrics.Add("with_linear_top1",
+                PictureJudge.Named(core, Draw("linear", "core concepts by the linear prior", core, painter.By(PriorKind.Linear)), 1));
+        metrics.Add("with_none_top1",
+            PictureJudge.Named(core, Draw("none", "core concepts without a prior", core, painter.By(PriorKind.None)), 1));
         if (painter.HasGuess)
         {
             var guessed = Draw("guess", "core concepts by the first guess alone", core, painter.By(PriorKind.Diffusion), onlyGuess: true);
             metrics.Add("only_guess_top1", PictureJudge.Named(core, guessed, 1));
-            metrics.Add("only_guess_pairs_both", PictureJudge.Both(duets, Draw("guess-pairs", "held-out pairs by the first guess alone", duets, painter.By(PriorKind.Diffusion), onlyGuess: true)));
+            metrics.Add("only_guess_pairs_both", PictureJudge.Both(duets,
+                Draw("guess-pairs", "held-out pairs by the first guess alone", duets, painter.By(PriorKind.Diffusion), onlyGuess: true)));
         }
 
         metrics.Add("same_on_true_pictures", Ceiling(core, truth, all, duets));
@@ -50,7 +54,8 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
 
         PictureAnswer[] Draw(string name, string what, PromptedScene[] prompts, EmbeddingSource source, bool onlyGuess = false)
         {
-            var pictures = painter.Draw([.. prompts.Select(p => p.Prompt)], source, done => progress?.Invoke($"drawing {what}", done, prompts.Length), onlyGuess);
+            var pictures = painter.Draw([.. prompts.Select(p => p.Prompt)],
+                source, done => progress?.Invoke($"drawing {what}", done, prompts.Length), onlyGuess);
             return Ask($"decoder-{name}", what, prompts, pictures);
         }
     }
@@ -63,7 +68,8 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
         ceiling.Add("concept_top5", PictureJudge.Named(core, answers, 5));
         ceiling.Add("concept_top1_all", PictureJudge.Named(all, judge.Ask([.. all.Select(True)]), 1));
         ceiling.Add("colour", PictureJudge.Coloured(core, answers));
-        ceiling.Add("pairs_both", PictureJudge.Both(duets, Ask("true-pairs", "true pictures of the held-out pairs", duets, [.. duets.Select(True)])));
+        ceiling.Add("pairs_both",
+            PictureJudge.Both(duets, Ask("true-pairs", "true pictures of the held-out pairs", duets, [.. duets.Select(True)])));
         return ceiling;
     }
 
@@ -71,7 +77,8 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
     {
         var answers = judge.Ask(pictures);
         sheets.Save(sheet, $"{title}: [what CLIP sees] what was asked", Columns,
-            [.. pictures.Select((picture, i) => (picture, $"[{judge.NamesOf(answers[i], prompts[i].Scene.Objects.Count)}] {prompts[i].Prompt}"))]);
+            [.. pictures.Select((picture, i) =>
+                (picture, $"[{judge.NamesOf(answers[i], prompts[i].Scene.Objects.Count)}] {prompts[i].Prompt}"))]);
         return answers;
     }
 
@@ -99,16 +106,19 @@ internal sealed class ConceptSurvey(TextToPictures painter, PictureJudge judge, 
     public IReadOnlyList<DrawnConcept> Draw(IReadOnlyList<Concept> concepts, int pictures, Action<string, int, int>? progress = null)
     {
         var prompts = concepts.SelectMany(concept => Enumerable.Range(0, pictures).Select(i => Prompt(concept, i))).ToArray();
-        var drawn = painter.Draw([.. prompts.Select(p => p.Prompt)], painter.By(PriorKind.Diffusion), done => progress?.Invoke("drawing every core concept", done, prompts.Length));
+        var drawn = painter.Draw([.. prompts.Select(p => p.Prompt)],
+            painter.By(PriorKind.Diffusion), done => progress?.Invoke("drawing every core concept", done, prompts.Length));
         var named = judge.Ask(drawn).Chunk(pictures).ToArray();
         return [.. concepts.Select((concept, i) => new DrawnConcept(
             concept.Name(Language.English), concept.Emoji, named[i].Count(answer => answer.Best[0] == concept.Index), pictures,
-            named[i].FirstOrDefault(answer => answer.Best[0] != concept.Index) is { } wrong ? judge.NamesOf(wrong, 1) : null, concept.Name(Language.Spanish)))];
+            named[i].FirstOrDefault(answer => answer.Best[0] != concept.Index) is { } wrong ? judge.NamesOf(wrong, 1) : null,
+            concept.Name(Language.Spanish)))];
     }
 
     private PromptedScene Prompt(Concept concept, int picture)
     {
-        var scene = scenes.World.Scene(scenes.Seed, First + (concept.Index * MostPictures) + picture, EvaluationScenes.PlainSingles.Options with { Concepts = [concept] });
+        var scene = scenes.World.Scene(scenes.Seed, First + (concept.Index * MostPictures) + picture,
+            EvaluationScenes.PlainSingles.Options with { Concepts = [concept] });
         return scenes.Prompt(scene, (concept.Index + picture) % 2 == 0 ? Language.English : Language.Spanish);
     }
 }

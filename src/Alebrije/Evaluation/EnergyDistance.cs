@@ -21,7 +21,8 @@ internal static class EnergyDistance
         var apart = new double[outputs.Length, outputs.Length];
         for (var i = 0; i < outputs.Length; i++)
             for (var j = 0; j < outputs.Length; j++)
-                apart[i, j] = Distance(outputs[i], images[j]) + Distance(outputs[j], images[i]) - Distance(outputs[i], outputs[j]) - Distance(images[i], images[j]);
+                apart[i, j] = Distance(outputs[i], images[j]) + Distance(outputs[j],
+                    images[i]) - Distance(outputs[i], outputs[j]) - Distance(images[i], images[j]);
         return Figure.Bootstrap(outputs.Length, chosen => Mean(apart, chosen), seed, Resamples);
     }
 

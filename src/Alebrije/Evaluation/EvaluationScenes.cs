@@ -38,7 +38,8 @@ internal sealed class EvaluationScenes(EmojiWorld world, ulong seed)
 
     public ulong Seed => seed;
 
-    public Scene[] Draw(SceneSet set, int count) => [.. Enumerable.Range(0, count).Select(i => world.Scene(seed, set.First + i, set.Options))];
+    public Scene[] Draw(SceneSet set, int count) =>
+        [.. Enumerable.Range(0, count).Select(i => world.Scene(seed, set.First + i, set.Options))];
 
     /// <summary>Scenes with all that they show said by name, in English and Spanish by turns.</summary>
     public PromptedScene[] Prompts(SceneSet set, int count) => [.. Draw(set, count).Select(scene => Prompt(scene, LanguageOf(scene)))];

@@ -17,7 +17,8 @@ namespace Alebrije.Evaluation;
 /// <param name="High">90th percentile of that ratio.</param>
 /// <param name="Cosine">Least cosine to the serial way's embedding of the same picture.</param>
 /// <param name="PeakBytes">Most memory that the process has held.</param>
-public sealed record FolderBenchmarkResult(int Count, double PerSecond, double Ratio, double Low, double High, double Cosine, long PeakBytes);
+public sealed record FolderBenchmarkResult(int Count, double PerSecond,
+    double Ratio, double Low, double High, double Cosine, long PeakBytes);
 
 /// <summary>
 /// Measures the way from picture files to embeddings: <see cref="ClipModel.EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/> against
@@ -38,7 +39,8 @@ public static class FolderBenchmark
     /// <exception cref="ArgumentException">There are no files, or nothing to measure.</exception>
     /// <exception cref="ImageFormatException">None of the files can be read, or one without <paramref name="reader"/>.</exception>
     public static FolderBenchmarkResult Run(
-        string? folder, IReadOnlyList<string> paths, (int Share, int Rounds, int Count) options, Precision precision = Precision.Auto, Action<string>? progress = null,
+        string? folder, IReadOnlyList<string> paths, (int Share, int Rounds, int Count) options,
+        Precision precision = Precision.Auto, Action<string>? progress = null,
         PictureReader? reader = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(paths);

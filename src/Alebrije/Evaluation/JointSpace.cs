@@ -44,7 +44,8 @@ internal sealed class JointSpace(Func<RgbImage[], Tensor> images, Func<string[],
         for (var i = 0; i < cosines.Length; i++)
         {
             cosines[i] = new double[columns.Count];
-            for (var j = 0; j < columns.Count; j++) cosines[i][j] = System.Numerics.Tensors.TensorPrimitives.Dot<float>(rows[i], columns[j]);
+            for (var j = 0; j < columns.Count; j++)
+                cosines[i][j] = System.Numerics.Tensors.TensorPrimitives.Dot<float>(rows[i], columns[j]);
         }
 
         return cosines;

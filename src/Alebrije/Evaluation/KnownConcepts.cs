@@ -44,7 +44,8 @@ public static class KnownConcepts
         return names.Length == 0 ? [] : pipeline.NearestTexts(prompt, names, count);
     }
 
-    private static IEnumerable<string> Colours() => Enum.GetValues<Language>().SelectMany(language => Backgrounds.All.SelectMany(background =>
+    private static IEnumerable<string> Colours() =>
+        Enum.GetValues<Language>().SelectMany(language => Backgrounds.All.SelectMany(background =>
         background.Name(language).Split(' '))).Concat(["roja", "negra", "blanca", "amarilla", "morada"]);
 
     private static IEnumerable<string> Words(string text) =>
@@ -60,5 +61,6 @@ public static class KnownConcepts
 
     /// <summary>A word without the ending of a plural.</summary>
     private static string Stem(string word) =>
-        word.Length > 4 && word.EndsWith("es", StringComparison.Ordinal) ? word[..^2] : word.Length > 3 && (word[^1] == 's' || (word.Length > 4 && word[^1] == 'e')) ? word[..^1] : word;
+        word.Length > 4 && word.EndsWith("es", StringComparison.Ordinal) ? word[..^2] : word.Length > 3
+        && (word[^1] == 's' || (word.Length > 4 && word[^1] == 'e')) ? word[..^1] : word;
 }

@@ -52,7 +52,8 @@ public static class ModelEvaluation
         {
             var report = Reporter(options, part, cancellation);
             var (codec, upsampler) = (pipeline.Decoder.Codec as KlCodec, pipeline.Decoder.Upsampler);
-            if ((part == EvaluationPart.Autoencoder && codec is null) || (part == EvaluationPart.Upsampler && (codec is null || upsampler is null)))
+            if ((part == EvaluationPart.Autoencoder && codec is null)
+                || (part == EvaluationPart.Upsampler && (codec is null || upsampler is null)))
             {
                 left.Add($"{NameOf(part)}: the model has none (folder {(part == EvaluationPart.Upsampler ? Upsampler.First : "vae")}).");
                 continue;
@@ -61,7 +62,8 @@ public static class ModelEvaluation
             metrics.Add(NameOf(part), part switch
             {
                 EvaluationPart.Clip => ClipEvaluation.Measure(space, scenes, sizes.Singles, sizes.Pairs, progress: report),
-                EvaluationPart.Autoencoder => codec!.Network.Use(vae => AutoencoderEvaluation.Measure(vae, scenes, sizes.Pictures, sheets, report)),
+                EvaluationPart.Autoencoder =>
+                codec!.Network.Use(vae => AutoencoderEvaluation.Measure(vae, scenes, sizes.Pictures, sheets, report)),
                 EvaluationPart.Upsampler => codec!.Network.Use(vae => UpsamplerEvaluation.Measure(
                     upsampler!, vae, scenes, sizes.Enlarged, pipeline.Decoder.Traits.Defaults.UpsamplerSteps, sheets, report)),
                 EvaluationPart.Prior => Priors(report),
@@ -74,7 +76,8 @@ public static class ModelEvaluation
 
         IReadOnlyList<DrawnConcept> concepts = options.PicturesPerConcept == 0
             ? []
-            : new ConceptSurvey(painter, judge.Value, scenes).Draw(world.CoreConcepts, options.PicturesPerConcept, Reporter(options, EvaluationPart.Decoder, cancellation));
+            : new ConceptSurvey(painter, judge.Value, scenes).Draw(world.CoreConcepts,
+                options.PicturesPerConcept, Reporter(options, EvaluationPart.Decoder, cancellation));
         return new EvaluationResult(pipeline.Name, options.Seed, metrics, left, concepts, clock.Elapsed.TotalSeconds);
 
         MetricGroup Priors(Action<string, int, int> report)
@@ -85,7 +88,8 @@ public static class ModelEvaluation
         }
     }
 
-    private static Action<string, int, int> Reporter(EvaluationOptions options, EvaluationPart part, CancellationToken cancellation) => (doing, done, of) =>
+    private static Action<string, int, int> Reporter(EvaluationOptions options, EvaluationPart part, CancellationToken cancellation) =>
+        (doing, done, of) =>
     {
         cancellation.ThrowIfCancellationRequested();
         options.OnProgress?.Invoke(new EvaluationProgress(part, doing, done, of));

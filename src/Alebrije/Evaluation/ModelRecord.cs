@@ -43,7 +43,8 @@ public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, I
             throw new InvalidDataException($"{file} is no record of an evaluation: {e.Message}", e);
         }
 
-        throw new InvalidDataException($"{file} is no record of an evaluation: it has to hold model, seed, metrics and concepts; write it anew with evaluate.");
+        throw new InvalidDataException(
+            $"{file} is no record of an evaluation: it has to hold model, seed, metrics and concepts; write it anew with evaluate.");
     }
 
     /// <summary>Writes the record, a line for each part and each concept; the file is replaced as a whole or not at all.</summary>

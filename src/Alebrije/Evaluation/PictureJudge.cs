@@ -41,6 +41,7 @@ internal sealed class PictureJudge(JointSpace space, EmojiWorld world)
     public static Figure Both(IEnumerable<PromptedScene> prompts, IEnumerable<PictureAnswer> answers) =>
         Share(prompts, answers, (scene, answer) => scene.Objects.All(o => answer.Best.Take(2).Contains(o.Concept.Index)));
 
-    private static Figure Share(IEnumerable<PromptedScene> prompts, IEnumerable<PictureAnswer> answers, Func<Scene, PictureAnswer, bool> right) =>
+    private static Figure Share(IEnumerable<PromptedScene> prompts,
+        IEnumerable<PictureAnswer> answers, Func<Scene, PictureAnswer, bool> right) =>
         Figure.Proportion([.. prompts.Zip(answers, (prompt, answer) => right(prompt.Scene, answer))]);
 }

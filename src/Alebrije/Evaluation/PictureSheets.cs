@@ -16,7 +16,8 @@ internal sealed class PictureSheets(string? folder)
         var shown = pictures.Take(most).ToArray();
         var sheet = PictureSheet.Draw(
             [.. shown.Select(p => p.Picture)], [.. shown.Select(p => p.Label)],
-            new PictureSheetOptions { Columns = columns, CellSize = Math.Max(Cell, shown.Max(p => p.Picture.Width)), TextSize = Letters, Title = title });
+            new PictureSheetOptions { Columns = columns, CellSize = Math.Max(Cell, shown.Max(p => p.Picture.Width)),
+                TextSize = Letters, Title = title });
         sheet.SavePng(Path.Combine(folder, name + ".png"));
     }
 }

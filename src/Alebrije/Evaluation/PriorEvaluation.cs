@@ -31,7 +31,8 @@ internal sealed class PriorEvaluation(PriorStage embedder, TextToPictures painte
         var images = space.Images(held.Select(scene => scenes.Picture(scene)));
         var texts = space.Texts(captions);
         var pairs = scenes.Draw(EvaluationScenes.Known, known);
-        var knownImages = space.Images(pairs.Select(scene => scenes.Picture(scene)), done => progress?.Invoke("embedding training pairs", done, known));
+        var knownImages = space.Images(pairs.Select(scene => scenes.Picture(scene)),
+            done => progress?.Invoke("embedding training pairs", done, known));
         var knownTexts = space.Texts(pairs.Select(scenes.Caption));
 
         var metrics = new MetricGroup();
@@ -63,7 +64,8 @@ internal sealed class PriorEvaluation(PriorStage embedder, TextToPictures painte
         group.Add("cosine", Cosine(outputs, images));
         group.Add("retrieval_r1", Retrieval.RecallAt1(outputs, images, Math.Min(EvaluationSizes.Candidates, images.Length), seed: small));
         group.Add("gap_closed", Figure.Bootstrap(
-            outputs.Length, chosen => ModalityGap.Closed(Pick(outputs, chosen), Pick(images, chosen), Pick(texts, chosen)), small, resamples: 200));
+            outputs.Length, chosen => ModalityGap.Closed(Pick(outputs, chosen), Pick(images, chosen), Pick(texts, chosen)),
+            small, resamples: 200));
         group.Add("energy_distance", EnergyDistance.Between(outputs, images, small));
         return group;
     }

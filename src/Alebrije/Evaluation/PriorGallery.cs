@@ -43,7 +43,8 @@ internal sealed class PriorGallery(TextToPictures painter, PictureJudge judge, E
             .Select(column => (column.Pictures[i], string.Create(CultureInfo.InvariantCulture,
                 $"{column.Name} {Vectors.Cosine(column.Embeddings[i], trueEmbeddings[i]):F2} [{judge.NamesOf(column.Answers[i], 1)}]")))
             .Prepend((truth[i], $"{prompts[i].Prompt} [{judge.NamesOf(asked[i], 1)}]"))).ToArray();
-        sheets.Save(SheetName, "The scene, then pictures from its sentence by prior: cosine to the true embedding [what CLIP sees]", columns.Count + 1, cells, cells.Length);
+        sheets.Save(SheetName, "The scene, then pictures from its sentence by prior: cosine to the true embedding [what CLIP sees]",
+            columns.Count + 1, cells, cells.Length);
 
         void Add(string name, PictureAnswer[] answers)
         {
@@ -61,7 +62,8 @@ internal sealed class PriorGallery(TextToPictures painter, PictureJudge judge, E
                 embeddings.AddRange(JointSpace.Rows(drawn));
                 return drawn;
             };
-            var pictures = painter.Draw([.. prompts.Select(p => p.Prompt)], kept, done => progress?.Invoke($"drawing by {name}", done, count));
+            var pictures = painter.Draw([.. prompts.Select(p => p.Prompt)],
+                kept, done => progress?.Invoke($"drawing by {name}", done, count));
             return (name, pictures, judge.Ask(pictures), [.. embeddings]);
         }
     }

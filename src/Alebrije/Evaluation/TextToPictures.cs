@@ -26,7 +26,8 @@ internal sealed class TextToPictures(ImagePipeline pipeline, ulong seed)
     public int Size => pipeline.Size;
 
     /// <summary>The model's priors, the most thorough first.</summary>
-    public IEnumerable<PriorKind> Priors => PriorNames.All.Select(name => PriorNames.TryParse(name, out var kind) ? kind : default).Where(Has);
+    public IEnumerable<PriorKind> Priors => PriorNames.All.Select(name => PriorNames.TryParse(name, out var kind) ? kind : default)
+        .Where(Has);
 
     /// <summary>True if the model has a first guess, which <c>onlyGuess</c> draws.</summary>
     public bool HasGuess => pipeline.Decoder.Traits.HasGuess;
@@ -38,7 +39,8 @@ internal sealed class TextToPictures(ImagePipeline pipeline, ulong seed)
     public EmbeddingSource By(PriorKind kind) => (text, _, noise) =>
     {
         var request = pipeline.Complete(new GenerationRequest { Prompt = "-", Prior = kind });
-        return pipeline.Embedder.Priors[kind].Draw(text, new PriorOptions(request.PriorSteps!.Value, request.PriorGuidance!.Value), noise)[0];
+        return pipeline.Embedder.Priors[kind].Draw(text,
+            new PriorOptions(request.PriorSteps!.Value, request.PriorGuidance!.Value), noise)[0];
     };
 
     /// <summary>The true embeddings of pictures, one for each prompt.</summary>
@@ -64,10 +66,12 @@ internal sealed class TextToPictures(ImagePipeline pipeline, ulong seed)
 
     private RgbImage[] DrawBatch(string[] prompts, EmbeddingSource source, int first, bool onlyGuess)
     {
-        var requests = prompts.Select(prompt => pipeline.Complete(new GenerationRequest { Prompt = prompt, OnlyGuess = onlyGuess })).ToArray();
+        var requests = prompts.Select(prompt => pipeline.Complete(new GenerationRequest { Prompt = prompt, OnlyGuess = onlyGuess }))
+            .ToArray();
         using var priorNoise = new Noise(NoiseSeed.Of(seed, first, NoiseSeed.Prior));
         using var noise = new Noise(NoiseSeed.Of(seed, first, NoiseSeed.Decoder));
-        var given = new DrawConditions(prompts) { Image = source(pipeline.Embedder.Texts(prompts), first, priorNoise), NegativeImage = pipeline.Embedder.Negative() };
+        var given = new DrawConditions(prompts) { Image = source(pipeline.Embedder.Texts(prompts), first, priorNoise),
+            NegativeImage = pipeline.Embedder.Negative() };
         return ImageTensors.ToImages(pipeline.Draw(requests, noise, given).Pixels);
     }
 }

@@ -42,7 +42,8 @@ internal static class UpsamplerEvaluation
             var rows = Compare("", reduced);
             if (autoencoder is not null) rows.AddRange(Compare("autoencoded ", autoencoder.call(reduced).clamp(-1, 1)));
             rows.AddRange(pictures.Select(picture => (picture, "true")));
-            if (done == 0) sheets.Save("upsampler", $"bicubic, bicubic with back-projection, {steps} steps of the upsampler, true pictures", pictures.Length, rows);
+            if (done == 0) sheets.Save("upsampler", $"bicubic, bicubic with back-projection, {steps} steps of the upsampler, true pictures",
+                pictures.Length, rows);
             progress?.Invoke("enlarging pictures", done += chunk.Length, count);
 
             List<(RgbImage Picture, string Label)> Compare(string kind, Tensor given)
@@ -50,7 +51,8 @@ internal static class UpsamplerEvaluation
                 var plain = Bicubic.Resize(given, side, side).clamp(-1, 1);
                 var projected = Upsampler.BackProjected(plain, given, 1).clamp(-1, 1);
                 var ours = upsampler.Enlarge(given, side, side, steps, noise).clamp(-1, 1);
-                return [.. Row(kind + "bicubic", plain, truth), .. Row(kind + "back-projected", projected, truth), .. Row(kind + "upsampler", ours, truth)];
+                return [.. Row(kind + "bicubic", plain, truth), .. Row(kind + "back-projected", projected, truth),
+                    .. Row(kind + "upsampler", ours, truth)];
             }
         }
 
@@ -71,7 +73,8 @@ internal static class UpsamplerEvaluation
             var decibels = AutoencoderEvaluation.SignalToNoise(enlarged, truth);
             if (!figures.TryGetValue(name, out var all)) figures[name] = all = [];
             all.AddRange(decibels);
-            return AutoencoderEvaluation.Pictures(enlarged).Select((picture, i) => (picture, FormattableString.Invariant($"{name}, {decibels[i]:F1} dB")));
+            return AutoencoderEvaluation.Pictures(enlarged)
+                .Select((picture, i) => (picture, FormattableString.Invariant($"{name}, {decibels[i]:F1} dB")));
         }
     }
 }

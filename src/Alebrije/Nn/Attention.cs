@@ -28,7 +28,8 @@ internal sealed record AttentionSizes(long Heads, long HeadWidth)
     public static AttentionSizes Split(long width, long heads) =>
         heads > 0 && width % heads == 0
             ? new AttentionSizes(heads, width / heads)
-            : throw new ArgumentException($"A width of {width} cannot be split into {heads} heads: the number of heads must divide the width.");
+            : throw new ArgumentException(
+                $"A width of {width} cannot be split into {heads} heads: the number of heads must divide the width.");
 }
 
 /// <summary>

@@ -48,7 +48,8 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
 
     public LinearLayer(long input, long output, bool bias) : base(nameof(LinearLayer))
     {
-        if (input < 1 || output < 1) throw new ArgumentException($"A linear layer from {input} to {output} has no features: both sizes must be at least 1.");
+        if (input < 1 || output < 1)
+            throw new ArgumentException($"A linear layer from {input} to {output} has no features: both sizes must be at least 1.");
         var bound = Layers.DefaultBound(input);
         weight = WeightInit.Uniform(bound, output, input);
         if (bias) this.bias = WeightInit.Uniform(bound, output);
@@ -86,7 +87,8 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
         : base(nameof(ConvolutionLayer))
     {
         if (channels.Input < 1 || channels.Output < 1)
-            throw new ArgumentException($"A convolution from {channels.Input} to {channels.Output} channels is empty: both must be at least 1.");
+            throw new ArgumentException(
+                $"A convolution from {channels.Input} to {channels.Output} channels is empty: both must be at least 1.");
         (stride, padding) = ([window.Stride, window.Stride], [window.Padding, window.Padding]);
         var bound = Layers.DefaultBound(channels.Input * kernel * kernel);
         weight = WeightInit.Uniform(bound, channels.Output, channels.Input, kernel, kernel);
@@ -128,8 +130,10 @@ internal sealed class ConvolutionLayer : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         var kernel = kernels.shape[2];
-        var windows = nn.functional.unfold(input, (kernel, kernel), (1, 1), (padding[0], padding[1]), (stride[0], stride[1]));  // [batch, input * kernel², windows]
-        var output = Shapes.MatMul(kernels.flatten(1), windows);                                                             // [batch, output, windows]
+        // [batch, input * kernel², windows]
+        var windows = nn.functional.unfold(input, (kernel, kernel), (1, 1), (padding[0], padding[1]), (stride[0], stride[1]));
+        // [batch, output, windows]
+        var output = Shapes.MatMul(kernels.flatten(1), windows);
         if (shift is not null) output = output + shift.unsqueeze(1);
         var (h, w) = (Size(2), Size(3));
         return output.reshape(input.shape[0], kernels.shape[0], h, w).MoveToOuterDisposeScope();
@@ -164,7 +168,8 @@ internal sealed class GroupNormLayer : nn.Module<Tensor, Tensor>
     public GroupNormLayer(long groups, long channels, double eps) : base(nameof(GroupNormLayer))
     {
         if (groups < 1 || channels % groups != 0)
-            throw new ArgumentException($"{channels} channels cannot be normalised in {groups} groups: the number of groups must divide the channels.");
+            throw new ArgumentException(
+                $"{channels} channels cannot be normalised in {groups} groups: the number of groups must divide the channels.");
         (this.groups, this.eps) = (groups, eps);
         weight = WeightInit.Constant(1, channels);
         bias = WeightInit.Constant(0, channels);
@@ -251,7 +256,8 @@ internal sealed class BatchNormLayer : nn.Module<Tensor, Tensor>
     public BatchNormLayer(long channels) : base(nameof(BatchNormLayer))
     {
         (weight, bias) = (WeightInit.Constant(1, channels), WeightInit.Constant(0, channels));
-        (running_mean, running_var) = (WeightInit.Buffer(0, ScalarType.Float32, channels), WeightInit.Buffer(1, ScalarType.Float32, channels));
+        (running_mean, running_var) = (WeightInit.Buffer(0, ScalarType.Float32, channels),
+            WeightInit.Buffer(1, ScalarType.Float32, channels));
         num_batches_tracked = WeightInit.Buffer(0, ScalarType.Int64);
         register_parameter(nameof(weight), weight);
         register_parameter(nameof(bias), bias);
@@ -267,6 +273,7 @@ internal sealed class BatchNormLayer : nn.Module<Tensor, Tensor>
         using var scope = NewDisposeScope();
         var scale = weight / (running_var + Eps).sqrt();                                     // [channels]
         var shift = bias - (running_mean * scale);
-        return addcmul(shift.reshape(1, -1, 1, 1).to(input.dtype), input, scale.reshape(1, -1, 1, 1).to(input.dtype), 1).MoveToOuterDisposeScope();
+        return addcmul(shift.reshape(1, -1, 1, 1).to(input.dtype), input, scale.reshape(1, -1, 1, 1).to(input.dtype), 1)
+            .MoveToOuterDisposeScope();
     }
 }

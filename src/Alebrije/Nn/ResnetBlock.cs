@@ -87,7 +87,8 @@ internal sealed class ResnetBlock : nn.Module<Tensor, Tensor?, Tensor>
     {
         if (time_emb_proj is null) return norm2.call(change);
         if (time is null) throw new ArgumentException("This residual block is conditioned on time, but no time embedding was given.");
-        var projected = time_emb_proj.call(form.TimeIsActivated ? time : activation(time)).unsqueeze(-1).unsqueeze(-1);   // [batch, channels, 1, 1]
+        // [batch, channels, 1, 1]
+        var projected = time_emb_proj.call(form.TimeIsActivated ? time : activation(time)).unsqueeze(-1).unsqueeze(-1);
         if (!form.TimeScales) return norm2.call(change + projected);
         var halves = projected.chunk(2, dim: 1);                             // scale, shift
         return addcmul(halves[1], norm2.call(change), 1 + halves[0], 1);

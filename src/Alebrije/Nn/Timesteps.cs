@@ -33,7 +33,8 @@ internal static class Timesteps
         var batch = samples.shape[0];
         return steps.numel() == 1 || steps.numel() == batch
             ? steps.reshape(-1).expand(batch).to(samples.device)
-            : throw new ArgumentException($"{steps.numel()} timesteps were given for a batch of {batch}: give one for all or one for each.");
+            : throw new ArgumentException(
+                $"{steps.numel()} timesteps were given for a batch of {batch}: give one for all or one for each.");
     }
 }
 
@@ -72,7 +73,8 @@ internal sealed class TimestepEmbedding : nn.Module<Tensor, Tensor?, Tensor>
         using var scope = NewDisposeScope();
         if (condition is not null)
         {
-            if (cond_proj is null) throw new ArgumentException("A timestep condition was given, but the network's config has no time_cond_proj_dim.");
+            if (cond_proj is null) throw new ArgumentException(
+                "A timestep condition was given, but the network's config has no time_cond_proj_dim.");
             code = code + cond_proj.call(condition);
         }
 

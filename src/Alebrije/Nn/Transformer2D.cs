@@ -40,7 +40,8 @@ internal sealed class Transformer2D : nn.Module<Tensor, Tensor?, Tensor>
         var block = new TransformerBlockForm(form.OnlyContext ? context : form.Heads, context) { Gated = true };
         norm = Layers.GroupNorm(form.Groups, channels, Eps);
         proj_in = linear ? Layers.Linear(channels, inner) : Layers.Conv2d(channels, inner, 1);
-        transformer_blocks = new ModuleList<TransformerBlock>([.. Enumerable.Range(0, depth).Select(_ => new TransformerBlock(inner, block))]);
+        transformer_blocks = new ModuleList<TransformerBlock>(
+            [.. Enumerable.Range(0, depth).Select(_ => new TransformerBlock(inner, block))]);
         proj_out = linear ? Layers.Linear(inner, channels) : Layers.Conv2d(inner, channels, 1);
         RegisterComponents();
     }

@@ -30,24 +30,32 @@ internal sealed record ClipJudge(string Name, TextStage Texts, ImageStage Images
         {
             var (folder, prefix) = (PipelineFolder.Open(path), "");
             if (folder.Has("prior_text_encoder")) prefix = "prior_";
-            if (!folder.Has("image_encoder") || folder.Components.GetValueOrDefault(prefix + "text_encoder") != "CLIPTextModelWithProjection")
-                throw new WeightsException($"{folder.Name} has no CLIP with both towers, so it scores no images (--judge); name a CLIP such as clip-vit-l-14, or mini.");
+            if (!folder.Has("image_encoder")
+                || folder.Components.GetValueOrDefault(prefix + "text_encoder") != "CLIPTextModelWithProjection")
+                throw new WeightsException($"{folder.Name} has no CLIP with "
+                    + $"both towers, so it scores no images (--judge); name a CLIP such as clip-vit-l-14, or mini.");
             var processor = folder.Has("feature_extractor") ? "feature_extractor" : "image_processor";
-            return new ClipJudge(name, TextStage.Of(folder, prefix + "tokenizer", prefix + "text_encoder", keep), ImageStage.Of(folder, processor, "image_encoder", keep));
+            return new ClipJudge(name, TextStage.Of(folder, prefix + "tokenizer", prefix + "text_encoder", keep),
+                ImageStage.Of(folder, processor, "image_encoder", keep));
         }
 
         var file = Path.Combine(path, "config.json");
         if (!File.Exists(file) || ConfigFile.ClassName(file) != "CLIPModel")
-            throw new WeightsException($"{path} is no CLIP in the layout of transformers (CLIPModel), so it scores no images (--judge); name one such as clip-vit-l-14, or mini.");
+            throw new WeightsException($"{path} is no CLIP in the layout "
+                + $"of transformers (CLIPModel), so it scores no images (--judge); name one such as clip-vit-l-14, or mini.");
         var config = ConfigFile.Read<ClipConfig>(path);
-        var (text, vision) = (config.TextConfig with { ProjectionDim = config.ProjectionDim }, config.VisionConfig with { ProjectionDim = config.ProjectionDim });
+        var (text, vision) = (config.TextConfig with { ProjectionDim = config.ProjectionDim },
+            config.VisionConfig with { ProjectionDim = config.ProjectionDim });
         var texts = new TextStage(
-            ClipTokenizer.Load(path), new(() => Loaded(new ClipTextModel(text, projects: true), path, TextOnly), keep), config.ProjectionDim, new Lazy<string?>(() => null));
-        return new ClipJudge(name, texts, new ImageStage(ClipImageProcessor.Load(path), new(() => Loaded(new ClipVisionModel(vision, projects: true), path, ImageOnly), keep), vision.ImageSize));
+            ClipTokenizer.Load(path), new(() => Loaded(new ClipTextModel(text, projects: true), path, TextOnly), keep),
+            config.ProjectionDim, new Lazy<string?>(() => null));
+        return new ClipJudge(name, texts, new ImageStage(ClipImageProcessor.Load(path),
+            new(() => Loaded(new ClipVisionModel(vision, projects: true), path, ImageOnly), keep), vision.ImageSize));
     }
 
     /// <summary>Text embeddings, [texts, width], not normalised.</summary>
-    public Tensor EncodeTexts(IReadOnlyList<string> texts, Action<RunNote>? note = null) => Texts.Encode(texts, trace: null, note).TextEmbedding;
+    public Tensor EncodeTexts(IReadOnlyList<string> texts, Action<RunNote>? note = null) =>
+        Texts.Encode(texts, trace: null, note).TextEmbedding;
 
     /// <inheritdoc/>
     public void Dispose()

@@ -35,7 +35,8 @@ public sealed class ClipModel : IDisposable
         foreach (var assumption in parts.Assumptions) note?.Invoke(new RunNote(assumption));
         space = new Lazy<EmbeddingSpace>(() => EmbeddingSpace.Of(Name, Dimensions, Tokenizer, ImageProcessor));
         if (precision == Precision.Int8 && !OneDnn.HasInt8)
-            throw new NotSupportedException("This libtorch has no int8 products for this processor; use fp32, or bf16 where 'doctor' names it.");
+            throw new NotSupportedException(
+                "This libtorch has no int8 products for this processor; use fp32, or bf16 where 'doctor' names it.");
         dtype = precision == Precision.Int8 ? ScalarType.Int8
             : Processor.ScalarType(precision, parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())));
         packedText = new(() => parts.Text!.Network.Pack(dtype));
@@ -150,7 +151,8 @@ public sealed class ClipModel : IDisposable
     /// <param name="progress">Called after each batch with the number done.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <returns>[count][dimensions], unit length.</returns>
-    public float[][] EmbedImages(int count, Func<int, PillowImage> read, Action<int>? progress = null, CancellationToken cancellation = default)
+    public float[][] EmbedImages(int count, Func<int, PillowImage> read,
+        Action<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         var embeddings = new float[count][];
@@ -172,7 +174,8 @@ public sealed class ClipModel : IDisposable
     /// one that was left out.
     /// </param>
     /// <param name="cancellation">Stops between batches.</param>
-    public void EmbedImages(int count, Func<int, PillowImage?> read, Action<int, float[]?[]> embedded, CancellationToken cancellation = default)
+    public void EmbedImages(int count, Func<int, PillowImage?> read,
+        Action<int, float[]?[]> embedded, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(embedded);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
@@ -208,7 +211,8 @@ public sealed class ClipModel : IDisposable
 
         // The next batch is decoded and resized while the tower works on this one.
         Task<(float[] Pixels, int[] Places)> Read(int b) => b < batches.Length
-            ? Task.Run(() => Prepare(tower, batches[b], read, cancellation), CancellationToken.None) : Task.FromResult<(float[], int[])>(([], []));
+            ? Task.Run(() => Prepare(tower, batches[b], read, cancellation), CancellationToken.None)
+            : Task.FromResult<(float[], int[])>(([], []));
     }
 
     /// <summary>Finds the image patches and text tokens that a match rests on (Chefer et al., 2021, §3.1).</summary>
@@ -232,7 +236,8 @@ public sealed class ClipModel : IDisposable
             LogitScale, lastLayerOnly);
         var places = ofImage.shape[2] - 1;
         var grid = (int)Math.Round(Math.Sqrt(places));
-        if (grid * grid != places) throw new InvalidOperationException($"{parts.Folder} has an image tower without a class token before a square of patches; its relevance cannot be drawn.");
+        if (grid * grid != places) throw new InvalidOperationException(
+            $"{parts.Folder} has an image tower without a class token before a square of patches; its relevance cannot be drawn.");
         var patches = ofImage[0, 0, 1..].contiguous().data<float>().ToArray();
         var end = lengths[0] - 1;
         var words = ofText[0, end].contiguous().data<float>().ToArray();
@@ -251,7 +256,8 @@ public sealed class ClipModel : IDisposable
     }
 
     /// <returns>[positions, 3, size, size], and the positions in the batch of the images that were not left out.</returns>
-    private static (float[] Pixels, int[] Places) Prepare(ClipImageTower tower, int[] batch, Func<int, PillowImage?> read, CancellationToken cancellation)
+    private static (float[] Pixels, int[] Places) Prepare(ClipImageTower tower,
+        int[] batch, Func<int, PillowImage?> read, CancellationToken cancellation)
     {
         var plane = 3 * tower.Size * tower.Size;
         var pixels = new float[batch.Length * plane];
@@ -262,7 +268,8 @@ public sealed class ClipModel : IDisposable
             {
                 if (read(batch[i]) is not { } image) return;
                 if (tower.Processor.OutputSize(image.Height, image.Width) is var (h, w) && (h, w) != (tower.Size, tower.Size))
-                    throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower takes {tower.Size} x {tower.Size}: the settings of its pictures and its config.json do not belong together.");
+                    throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower "
+                        + $"takes {tower.Size} x {tower.Size}: the settings of its pictures and its config.json do not belong together.");
                 tower.Processor.Prepare(image).CopyTo(pixels, i * plane);
                 isThere[i] = true;
             }

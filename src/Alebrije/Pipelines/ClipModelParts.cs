@@ -52,10 +52,12 @@ internal sealed class ClipModelParts : IDisposable
         if (text is not null) Text = folder.TextTower(text);
         if (vision is not null && folder.HasImageProcessor) Image = new ClipImageTower(folder.LoadImageProcessor(), vision);
 
-        if (Text is null && Image is null) throw new WeightsException($"{folder.Path} embeds nothing: {folder.WhyNoText}, and {folder.WhyNoImages}.");
+        if (Text is null && Image is null)
+            throw new WeightsException($"{folder.Path} embeds nothing: {folder.WhyNoText}, and {folder.WhyNoImages}.");
         var (fromText, fromImages) = (text?.Config.ProjectionDim, vision?.Config.ProjectionDim);
         if (Text is not null && Image is not null && fromText != fromImages)
-            throw new WeightsException($"{folder.Path} has a text tower with {fromText} numbers an embedding and an image tower with {fromImages}: they are not of one CLIP.");
+            throw new WeightsException($"{folder.Path} has a text tower "
+                + $"with {fromText} numbers an embedding and an image tower with {fromImages}: they are not of one CLIP.");
         Dimensions = (Image is null ? fromText : fromImages)!.Value;
     }
 
@@ -156,21 +158,25 @@ internal sealed class ClipModelFolder
     {
         var folder = new ClipModelFolder(path) { OpenClip = OpenClipOf(path) };
         if (folder.OpenClip is not null) return folder;
-        if (!Directory.Exists(path) && SingleFileLayout.FileOf(path) is null) throw new CheckpointNotFoundException($"There is no folder {path}.");
+        if (!Directory.Exists(path) && SingleFileLayout.FileOf(path) is null)
+            throw new CheckpointNotFoundException($"There is no folder {path}.");
         if (File.Exists(System.IO.Path.Combine(path, "model_index.json"))) folder.FromPipeline(PipelineFolder.Open(path));
         else if (File.Exists(System.IO.Path.Combine(path, "config.json"))) folder.FromComponent();
         else if (File.Exists(System.IO.Path.Combine(path, "clip", "config.json"))) folder.FromRun();
         else if (SingleFileLayout.FileOf(path) is not null)
         {
             throw new WeightsException(
-                $"{path} is a file of weights without a CLIP of both towers; texts and images are embedded by a CLIP, or by a model of unCLIP such as mini.");
+                $"{path} is a file of weights without a CLIP of both towers; "
+                    + $"texts and images are embedded by a CLIP, or by a model of unCLIP such as mini.");
         }
-        else throw new CheckpointNotFoundException($"{path} is no model: it has neither model_index.json (a pipeline) nor config.json (a CLIP of transformers) nor open_clip_config.json, and no single .pt file of OpenAI's.");
+        else throw new CheckpointNotFoundException($"{path} is no model: it has neither model_index.json "
+            + $"(a pipeline) nor config.json (a CLIP of transformers) nor open_clip_config.json, and no single .pt file of OpenAI's.");
         return folder;
     }
 
     /// <summary>Path of a CLIP in OpenAI's names: the path itself, or OpenAI's file in it; null for another layout.</summary>
-    public static string? OpenClipOf(string path) => IsPublishedFolder(path) ? null : IsOpenClip(path) ? path : OpenClipFolder.PickleOf(path);
+    public static string? OpenClipOf(string path) =>
+        IsPublishedFolder(path) ? null : IsOpenClip(path) ? path : OpenClipFolder.PickleOf(path);
 
     /// <summary>The tokenizer.</summary>
     /// <exception cref="WeightsException">There is none; the message gives the reason.</exception>
@@ -206,12 +212,15 @@ internal sealed class ClipModelFolder
             // open_clip keeps capitals where the tokenizer is not CLIP's, unless configured otherwise.
             var unigram = UnigramTokenizer.LoadForOpenClip(Path, OpenClipPreparation.DialectOf(Path, ClipDialect.OpenClipWhitespace));
             return unigram.VocabularySize <= text.VocabSize ? unigram
-                : throw new WeightsException($"{Path} has {unigram.VocabularySize} symbols, but the text tower knows {text.VocabSize}: tokenizer and weights do not belong together.");
+                : throw new WeightsException($"{Path} has {unigram.VocabularySize} "
+                    + $"symbols, but the text tower knows {text.VocabSize}: tokenizer and weights do not belong together.");
         }
 
         var known = BpeVocabulary.OpenAi().Tokens.Count;
-        WhyNoText = text.HfTokenizerName is { } other ? $"its texts are read by the tokenizer {other}, which is not built in; of those, spiece.model, sentencepiece.bpe.model and a unigram tokenizer.json are read where they lie in the folder"
-            : IsOpenClip(Path) && OpenClipPreparation.UnknownRule(Path) is { } rule ? $"its texts are prepared by {rule}, which is not built in"
+        WhyNoText = text.HfTokenizerName is { } other ? $"its texts are read by the tokenizer {other}, which is not built "
+            + $"in; of those, spiece.model, sentencepiece.bpe.model and a unigram tokenizer.json are read where they lie in the folder"
+            : IsOpenClip(Path) && OpenClipPreparation.UnknownRule(Path) is { } rule
+            ? $"its texts are prepared by {rule}, which is not built in"
             : text.VocabSize != known ? $"its vocabulary has {text.VocabSize} symbols and CLIP's {known}" : "";
         if (WhyNoText.Length > 0) return null;
         return ClipTokenizer.OpenAi(IsOpenClip(Path) ? OpenClipPreparation.DialectOf(Path) : ClipDialect.OpenAi, text.ContextLength);
@@ -226,26 +235,31 @@ internal sealed class ClipModelFolder
         : TrainedSize is { } size ? ClipImageProcessor.Transformers(size)
         : throw new WeightsException($"{Path} does not say how pictures are prepared: {WhyNoImages}.");
 
-    private static bool IsOpenClip(string path) => File.Exists(System.IO.Path.Combine(path, OpenClipConfig.FileName)) && !IsPublishedFolder(path);
+    private static bool IsOpenClip(string path) => File.Exists(System.IO.Path.Combine(path, OpenClipConfig.FileName))
+        && !IsPublishedFolder(path);
 
     /// <summary>
     /// Folders that hold both layouts are read in transformers'; timm's have a config.json too, of no class that is known here.
     /// </summary>
     private static bool IsPublishedFolder(string path) => File.Exists(System.IO.Path.Combine(path, "model_index.json"))
-        || (File.Exists(System.IO.Path.Combine(path, "config.json")) && ConfigFile.ClassName(path) is { } name && name.StartsWith("CLIP", StringComparison.Ordinal));
+        || (File.Exists(System.IO.Path.Combine(path, "config.json"))
+            && ConfigFile.ClassName(path) is { } name && name.StartsWith("CLIP", StringComparison.Ordinal));
 
     private void FromPipeline(PipelineFolder pipeline)
     {
-        var (text, tokenizer) = pipeline.Has("prior_text_encoder") ? ("prior_text_encoder", "prior_tokenizer") : ("text_encoder", "tokenizer");
+        var (text, tokenizer) = pipeline.Has("prior_text_encoder") ? ("prior_text_encoder", "prior_tokenizer")
+            : ("text_encoder", "tokenizer");
         var textClass = pipeline.Components.GetValueOrDefault(text);
         if (textClass == "CLIPTextModelWithProjection" && pipeline.Has(tokenizer)) TextModel = pipeline.Of(text);
-        else WhyNoText = textClass is null ? $"this {pipeline.ClassName} has no text encoder" : $"its {text} is a {textClass}, which does not lead into CLIP's joint space";
+        else WhyNoText = textClass is null ? $"this {pipeline.ClassName} has no text encoder"
+            : $"its {text} is a {textClass}, which does not lead into CLIP's joint space";
         if (pipeline.Has(tokenizer)) Tokenizer = pipeline.Of(tokenizer);
 
         var visionClass = pipeline.Components.GetValueOrDefault("image_encoder");
         var preparation = pipeline.Has("feature_extractor") ? "feature_extractor" : "image_processor";
         if (visionClass == "CLIPVisionModelWithProjection" && pipeline.Has(preparation)) VisionModel = pipeline.Of("image_encoder");
-        else WhyNoImages = visionClass is null ? $"this {pipeline.ClassName} has no image encoder" : $"its image_encoder is a {visionClass} without a {preparation}";
+        else WhyNoImages = visionClass is null ? $"this {pipeline.ClassName} has no image encoder"
+            : $"its image_encoder is a {visionClass} without a {preparation}";
         if (pipeline.Has(preparation)) processor = pipeline.Of(preparation);
     }
 
@@ -253,15 +267,18 @@ internal sealed class ClipModelFolder
     {
         var className = ConfigFile.ClassName(Path);
         if (className is not ("CLIPModel" or "CLIPTextModelWithProjection" or "CLIPVisionModelWithProjection"))
-            throw new WeightsException($"{Path} holds {className ?? "a model of no class"}; texts and pictures are embedded by a CLIPModel, a CLIPTextModelWithProjection, a CLIPVisionModelWithProjection or a pipeline that has them.");
+            throw new WeightsException($"{Path} holds {className ?? "a model of no class"}; texts and pictures are "
+                + $"embedded by a CLIPModel, a CLIPTextModelWithProjection, a CLIPVisionModelWithProjection or a pipeline that has them.");
         if (className == "CLIPModel") WholeModel = Path;
         if (className == "CLIPTextModelWithProjection") TextModel = Path;
         if (className == "CLIPVisionModelWithProjection") VisionModel = Path;
 
         if (className != "CLIPVisionModelWithProjection" && (Has("vocab.json") || Has("tokenizer.json"))) Tokenizer = Path;
         if (className != "CLIPTextModelWithProjection" && PreprocessorConfig.FileOf(Path) is not null) processor = Path;
-        WhyNoText = className == "CLIPVisionModelWithProjection" ? "a CLIPVisionModelWithProjection has no text tower" : "its tokenizer is missing (vocab.json and merges.txt, or tokenizer.json)";
-        WhyNoImages = className == "CLIPTextModelWithProjection" ? "a CLIPTextModelWithProjection has no image tower" : $"its {PreprocessorConfig.FileName} is missing, and no {PreprocessorConfig.ProcessorFileName} holds an image_processor";
+        WhyNoText = className == "CLIPVisionModelWithProjection" ? "a CLIPVisionModelWithProjection has no text tower"
+            : "its tokenizer is missing (vocab.json and merges.txt, or tokenizer.json)";
+        WhyNoImages = className == "CLIPTextModelWithProjection" ? "a CLIPTextModelWithProjection has no image tower"
+            : $"its {PreprocessorConfig.FileName} is missing, and no {PreprocessorConfig.ProcessorFileName} holds an image_processor";
 
         bool Has(string file) => File.Exists(System.IO.Path.Combine(Path, file));
     }

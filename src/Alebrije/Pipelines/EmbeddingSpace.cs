@@ -31,11 +31,13 @@ public sealed record EmbeddingSpace(string Model, int Dimensions, string? Prepro
     public void Require(EmbeddingSpace other)
     {
         if (!IsSame(other))
-            throw new InvalidDataException($"Embeddings of {Describe()} and of {other.Describe()} are of two spaces; embeddings of different models cannot be compared. Embed again, or use the same model.");
+            throw new InvalidDataException($"Embeddings of {Describe()} and of {other.Describe()} "
+                + $"are of two spaces; embeddings of different models cannot be compared. Embed again, or use the same model.");
     }
 
     /// <summary>One line that <see cref="TryParse"/> reads: model, dimension and fingerprint.</summary>
-    public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Model}{Separator}{Dimensions}{Separator}{Preprocessing}");
+    public override string ToString() => string.Create(CultureInfo.InvariantCulture,
+        $"{Model}{Separator}{Dimensions}{Separator}{Preprocessing}");
 
     /// <summary>Reads what <see cref="ToString"/> wrote.</summary>
     public static bool TryParse(string? text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out EmbeddingSpace? space)
@@ -43,7 +45,8 @@ public sealed record EmbeddingSpace(string Model, int Dimensions, string? Prepro
         space = null;
         var last = text?.LastIndexOf(Separator) ?? -1;
         var middle = last > 0 ? text!.LastIndexOf(Separator, last - 1) : -1;
-        if (middle <= 0 || !int.TryParse(text.AsSpan(middle + 1, last - middle - 1), NumberStyles.None, CultureInfo.InvariantCulture, out var dimensions) || dimensions == 0)
+        if (middle <= 0 || !int.TryParse(text.AsSpan(middle + 1, last - middle - 1),
+            NumberStyles.None, CultureInfo.InvariantCulture, out var dimensions) || dimensions == 0)
             return false;
         space = new EmbeddingSpace(text![..middle], dimensions, last + 1 == text.Length ? null : text[(last + 1)..]);
         return true;
@@ -56,13 +59,18 @@ public sealed record EmbeddingSpace(string Model, int Dimensions, string? Prepro
     {
         var text = new StringBuilder();
         if (tokenizer is ClipTokenizer clip)
-            text.Append(CultureInfo.InvariantCulture, $"{clip.Dialect} {clip.StartId} {clip.EndId} {clip.PadId} {clip.MaxLength}\n").AppendJoin('\n', clip.Symbols);
+            text.Append(CultureInfo.InvariantCulture, $"{clip.Dialect} {clip.StartId} {clip.EndId} {clip.PadId} {clip.MaxLength}\n")
+                .AppendJoin('\n', clip.Symbols);
         if (tokenizer is UnigramTokenizer unigram)
-            text.Append(CultureInfo.InvariantCulture, $"{unigram.Dialect} {unigram.Cleaning} {unigram.PadId} {unigram.MaxLength}\n").AppendJoin('\n', unigram.Symbols);
+            text.Append(CultureInfo.InvariantCulture, $"{unigram.Dialect} {unigram.Cleaning} {unigram.PadId} {unigram.MaxLength}\n")
+                .AppendJoin('\n', unigram.Symbols);
         if (images?.Options is { } options)
         {
-            text.Append(CultureInfo.InvariantCulture, $"\n{options.Convention} {options.Fit} {options.Filter} {options.ResizeHeight} {options.ResizeWidth} {options.CropHeight} {options.CropWidth}");
-            text.Append(CultureInfo.InvariantCulture, $" {options.DoResize} {options.DoCrop} {options.DoRescale} {options.DoNormalize} {options.RescaleFactor:R}");
+            text.Append(CultureInfo.InvariantCulture,
+                $"\n{options.Convention} {options.Fit} {options.Filter} {options.ResizeHeight} "
+                    + $"{options.ResizeWidth} {options.CropHeight} {options.CropWidth}");
+            text.Append(CultureInfo.InvariantCulture,
+                $" {options.DoResize} {options.DoCrop} {options.DoRescale} {options.DoNormalize} {options.RescaleFactor:R}");
             foreach (var value in options.Mean.Concat(options.Deviation)) text.Append(CultureInfo.InvariantCulture, $" {value:R}");
         }
 

@@ -24,7 +24,8 @@ internal sealed class FiniteNumbers(string name, ScalarType type, Action<RunNote
         if (current == ScalarType.Float32)
         {
             throw new InvalidDataException(
-                $"The network {name} gives numbers that are not finite, first in its layer {layer}: its weights are damaged, or its input is; check it with 'alebrije verify'.");
+                $"The network {name} gives numbers that are not finite, first "
+                    + $"in its layer {layer}: its weights are damaged, or its input is; check it with 'alebrije verify'.");
         }
 
         note?.Invoke(new OutOfRangeNote(name, current.ToString(), layer));

@@ -57,7 +57,8 @@ internal sealed record GenerationDefaults
     public static GenerationDefaults Load(string folder, GenerationDefaults? otherwise = null)
     {
         var file = Path.Combine(folder, FileName);
-        return File.Exists(file) ? ConfigFile.Read<GenerationDefaults>(file, unknownKeysAllowed: false) : otherwise ?? new GenerationDefaults();
+        return File.Exists(file) ? ConfigFile.Read<GenerationDefaults>(file, unknownKeysAllowed: false)
+            : otherwise ?? new GenerationDefaults();
     }
 
     public void Save(string folder) => ConfigFile.Write(Path.Combine(folder, FileName), this);

@@ -26,7 +26,8 @@ public static class PriorNames
 {
     private static readonly Dictionary<string, PriorKind> Known = new(StringComparer.OrdinalIgnoreCase)
     {
-        ["diffusion"] = PriorKind.Diffusion, ["autoregressive"] = PriorKind.Autoregressive, ["one-step"] = PriorKind.OneStep, ["linear"] = PriorKind.Linear,
+        ["diffusion"] = PriorKind.Diffusion, ["autoregressive"] = PriorKind.Autoregressive,
+            ["one-step"] = PriorKind.OneStep, ["linear"] = PriorKind.Linear,
         ["none"] = PriorKind.None,
     };
 
@@ -177,28 +178,37 @@ public sealed record GenerationRequest
         Scale(Guidance, "guidance");
         Scale(PriorGuidance, "prior guidance");
         Scale(ClipGuidance?.Scale, "CLIP guidance");
-        if (Scheduler is { } sampler && Diffusion.SamplerNames.Find(sampler) is null) throw new ArgumentException(Diffusion.SamplerNames.Refusal(sampler));
-        if (Scheduler is not null && Eta is not null) throw new ArgumentException("Eta belongs to DDIM, and another sampler was given (--scheduler); leave one of them out.");
+        if (Scheduler is { } sampler && Diffusion.SamplerNames.Find(sampler) is null)
+            throw new ArgumentException(Diffusion.SamplerNames.Refusal(sampler));
+        if (Scheduler is not null && Eta is not null)
+            throw new ArgumentException("Eta belongs to DDIM, and another sampler was given (--scheduler); leave one of them out.");
         Range(ClipSkip, 0, 100, "skipped blocks");
         Range(Height, 1, MostSide, "rows");
         Range(Width, 1, MostSide, "columns");
         if (NoiseLevel is < 0 or > 999) throw new ArgumentException($"The noise level is {NoiseLevel}; it has to lie between 0 and 999.");
-        if (Strength is { } strength && !(strength is > 0 and <= 1)) throw new ArgumentException($"The strength is {strength}; it has to lie above 0 (the image itself) and be at most 1 (noise alone).");
-        if (Rescale is { } rescale && !(rescale is >= 0 and <= 1)) throw new ArgumentException($"The rescaling of guidance is {rescale}; it has to lie between 0 (none) and 1.");
-        if (Strength is not null && From is null) throw new ArgumentException("A strength was given, but no initial image (--from); give one, or leave the strength out.");
-        if (Mask is not null && From is null) throw new ArgumentException("A mask was given, but no initial image (--from); give one, or leave the mask out.");
+        if (Strength is { } strength && !(strength is > 0 and <= 1))
+            throw new ArgumentException(
+                $"The strength is {strength}; it has to lie above 0 (the image itself) and be at most 1 (noise alone).");
+        if (Rescale is { } rescale && !(rescale is >= 0 and <= 1))
+            throw new ArgumentException($"The rescaling of guidance is {rescale}; it has to lie between 0 (none) and 1.");
+        if (Strength is not null && From is null)
+            throw new ArgumentException("A strength was given, but no initial image (--from); give one, or leave the strength out.");
+        if (Mask is not null && From is null)
+            throw new ArgumentException("A mask was given, but no initial image (--from); give one, or leave the mask out.");
         if (Loras?.FirstOrDefault(lora => !(Math.Abs(lora.Scale) <= 100)) is { } odd)
         {
             throw new ArgumentException(
                 $"The scale of the LoRA {odd.File} is {odd.Scale}; it has to lie between -100 and 100, and 1 is as it was trained.");
         }
 
-        if (Eta is { } eta && !(eta is >= 0 and <= 1)) throw new ArgumentException($"Eta is {eta}; it has to lie between 0 (no noise is put back) and 1 (as much as DDPM).");
+        if (Eta is { } eta && !(eta is >= 0 and <= 1))
+            throw new ArgumentException($"Eta is {eta}; it has to lie between 0 (no noise is put back) and 1 (as much as DDPM).");
     }
 
     private static void Range(int? value, int least, int most, string name)
     {
-        if (value < least || value > most) throw new ArgumentException($"The number of {name} is {value}; it has to lie between {least} and {most}.");
+        if (value < least || value > most)
+            throw new ArgumentException($"The number of {name} is {value}; it has to lie between {least} and {most}.");
     }
 
     internal static void Scale(double? value, string name)

@@ -54,7 +54,8 @@ public sealed class GenerationTrace
         {
             var ids = value.contiguous().data<long>().ToArray();
             Npy.Write(Path.Combine(folder, file), ids, shape);
-            stages.Add(new TraceStage(name, file, value.shape, null, Hash(System.Runtime.InteropServices.MemoryMarshal.AsBytes(ids.AsSpan())), notes));
+            stages.Add(new TraceStage(name, file, value.shape, null,
+                Hash(System.Runtime.InteropServices.MemoryMarshal.AsBytes(ids.AsSpan())), notes));
             return;
         }
 
@@ -68,7 +69,8 @@ public sealed class GenerationTrace
     {
         var file = FileName(name, "png");
         picture.SavePng(Path.Combine(folder, file));
-        stages.Add(new TraceStage(name, file, [picture.Height, picture.Width, 3], Math.Sqrt(picture.Pixels.Sum(x => (double)x * x)), Hash(picture.Pixels), notes));
+        stages.Add(new TraceStage(name, file, [picture.Height, picture.Width, 3],
+            Math.Sqrt(picture.Pixels.Sum(x => (double)x * x)), Hash(picture.Pixels), notes));
     }
 
     internal void AddTokens(string name, IReadOnlyList<string> tokens)

@@ -35,7 +35,8 @@ public sealed class ImagePipeline : IDisposable
         if (embedder is not null && embedder.Features != decoder.Traits.Features)
         {
             throw new WeightsException(
-                $"The prior's embeddings have {embedder.Features} numbers and the decoder of {name} takes {decoder.Traits.Features}: they belong to two embedding spaces. Choose a prior that was made for this decoder.");
+                $"The prior's embeddings have {embedder.Features} numbers and the decoder of {name} takes "
+                    + $"{decoder.Traits.Features}: they belong to two embedding spaces. Choose a prior that was made for this decoder.");
         }
     }
 
@@ -107,14 +108,16 @@ public sealed class ImagePipeline : IDisposable
         }
 
         var elsewhere = options.PriorFolder is { } other && PipelineFolder.IsOne(other) ? PipelineFolder.Open(other) : null;
-        var first = elsewhere ?? (options.CompanionFolders is [var companion, ..] && pipeline.HasPrior ? PipelineFolder.Open(companion) : null);
+        var first = elsewhere ?? (options.CompanionFolders is [var companion, ..]
+            && pipeline.HasPrior ? PipelineFolder.Open(companion) : null);
         var later = PipelineFamilies.LaterStages(PipelineFolder.Open(folder), options);
         GenerationEstimate EstimateOf(GenerationRequest request, bool timed)
         {
             var opened = PipelineFolder.Open(folder);
             var keep = options.KeepLoaded ?? ModelMemory.FitsTwice([opened, .. later]);
             var chain = pipeline.stages.For(Rows(request), Columns(request));
-            List<(PipelineFolder, GenerationRequest)> folders = [(opened, chain.Count > 1 ? chain[0].Part(request) : request), .. later.Zip(chain.Skip(1), (part, stage) => (part, stage.Part(request)))];
+            List<(PipelineFolder, GenerationRequest)> folders = [(opened, chain.Count > 1 ? chain[0].Part(request) : request),
+                .. later.Zip(chain.Skip(1), (part, stage) => (part, stage.Part(request)))];
             if (first is not null) folders.Add((first, request));
             return GenerationEstimator.Estimate(folders, pipeline.decoder.Type, keep, timed);
         }
@@ -158,7 +161,8 @@ public sealed class ImagePipeline : IDisposable
     /// <param name="request">The request to estimate.</param>
     /// <exception cref="ArgumentException">The request has a value out of its range.</exception>
     public GenerationEstimate Estimate(GenerationRequest request) =>
-        estimate?.Invoke(Complete(request)) ?? throw new InvalidOperationException($"{Name} was not opened from a folder, so nothing is known of its sizes.");
+        estimate?.Invoke(Complete(request))
+        ?? throw new InvalidOperationException($"{Name} was not opened from a folder, so nothing is known of its sizes.");
 
     /// <summary>Draws an image.</summary>
     /// <param name="request">The request to draw.</param>
@@ -168,7 +172,8 @@ public sealed class ImagePipeline : IDisposable
     /// <exception cref="ArgumentException">The request has a value out of its range, or the size is not one of the model's.</exception>
     /// <exception cref="InvalidOperationException">The folder has no prior of the requested kind.</exception>
     public GenerationResult Generate(
-        GenerationRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null, CancellationToken cancellation = default)
+        GenerationRequest request, Action<GenerationProgress>? progress = null,
+        GenerationTrace? trace = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(request);
         return DrawBatch([Complete(request)], progress, trace, cancellation)[0];
@@ -222,7 +227,8 @@ public sealed class ImagePipeline : IDisposable
         using var scope = NewDisposeScope();
         using var noise = new Noise(requests.Select(each => unchecked((long)each.Seed)));
         var notes = new List<RunNote>();
-        var drawn = Draw(requests, noise, listeners: new DrawListeners { Progress = progress, Trace = trace, Cancellation = cancellation, Note = notes.Add });
+        var drawn = Draw(requests, noise,
+            listeners: new DrawListeners { Progress = progress, Trace = trace, Cancellation = cancellation, Note = notes.Add });
         var images = ImageTensors.ToImages(drawn.Pixels);
         if (requests[0] is { From: { } from, Mask: { } mask })
             images = [.. images.Select(image => ImageTensors.Composed(image, from.Image, mask.Image.ToPillow()))];
@@ -233,7 +239,8 @@ public sealed class ImagePipeline : IDisposable
         [
             .. images.Select((image, i) => new GenerationResult(image, requests[i], scores?[i], share)
             {
-                PriorFrom = embedder?.Priors.From(requests[0].Prior), Judge = requests[0].ClipGuidance is null ? null : judge?.Name, Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes, Single = Single,
+                PriorFrom = embedder?.Priors.From(requests[0].Prior), Judge = requests[0].ClipGuidance is null ? null : judge?.Name,
+                    Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes, Single = Single,
             }),
         ];
     }
@@ -246,11 +253,13 @@ public sealed class ImagePipeline : IDisposable
     /// <param name="start">Noise at the start of the decoder, as from inversion; null draws it.</param>
     /// <param name="listeners">Callbacks.</param>
     internal DrawnImages Draw(
-        IReadOnlyList<GenerationRequest> requests, Noise noise, DrawConditions? given = null, Tensor? start = null, DrawListeners? listeners = null)
+        IReadOnlyList<GenerationRequest> requests, Noise noise, DrawConditions? given = null,
+        Tensor? start = null, DrawListeners? listeners = null)
     {
         listeners ??= new DrawListeners();
         using var scope = NewDisposeScope();
-        var (request, seconds, clock, notes) = (requests[0], new Dictionary<string, double>(), Stopwatch.StartNew(), new HashSet<RunNote>());
+        var (request, seconds, clock, notes) = (requests[0], new Dictionary<string, double>(),
+            Stopwatch.StartNew(), new HashSet<RunNote>());
         var trace = listeners.Trace;
         given ??= new DrawConditions([.. requests.Select(each => each.Prompt)]);
         var text = (Tensor?)null;
@@ -281,7 +290,8 @@ public sealed class ImagePipeline : IDisposable
         if (request.ClipGuidance is { } pull && (text is not null || request.Prompt.Length > 0))
         {
             text ??= judge?.EncodeTexts(conditions.Prompts, Note) ?? Embedder.EncodeTexts(conditions.Prompts, Note);
-            conditions = conditions with { WithoutEmbedding = pull.Alone, Prompts = pull.Alone && !HasPrior ? [.. conditions.Prompts.Select(_ => "")] : conditions.Prompts };
+            conditions = conditions with { WithoutEmbedding = pull.Alone,
+                Prompts = pull.Alone && !HasPrior ? [.. conditions.Prompts.Select(_ => "")] : conditions.Prompts };
             options = options with { Pull = Towards(text, pull.Scale), Guidance = pull.Alone ? 1 : options.Guidance };
         }
 
@@ -289,14 +299,16 @@ public sealed class ImagePipeline : IDisposable
         foreach (var later in chain.Skip(1))
         {
             trace?.Add(stage == "decoder" ? "small picture" : $"{stage} picture", ImageTensors.ToImages(pixels)[0]);
-            pixels = later.Decoder.Draw(Conditions(requests, given, later) with { Small = pixels.mul(2).sub(1) }, later.Options(request) with
+            pixels = later.Decoder.Draw(Conditions(requests, given, later) with { Small = pixels.mul(2).sub(1) },
+                later.Options(request) with
             {
                 Trace = trace, Cancellation = options.Cancellation, Note = Note, After = options.After, Report = options.Report,
             }, noise);
         }
 
         Lap(seconds, stage, clock);
-        return new DrawnImages(pixels.MoveToOuterDisposeScope(), conditions.Image?.alias().MoveToOuterDisposeScope(), text?.MoveToOuterDisposeScope(), seconds);
+        return new DrawnImages(pixels.MoveToOuterDisposeScope(), conditions.Image?.alias().MoveToOuterDisposeScope(),
+            text?.MoveToOuterDisposeScope(), seconds);
 
         // Prior and decoder read the same prompt, as a rule with the same tokenizer.
         void Note(RunNote note)
@@ -313,7 +325,8 @@ public sealed class ImagePipeline : IDisposable
         Embedder.Draw(requests, noise, new PriorOptions(1, 1)
         {
             Report = listeners.Progress is { } progress ? (step, of) => progress(new GenerationProgress("prior", step, of)) : null,
-            After = listeners.After is { } after ? sample => after("prior", sample) : null, Trace = listeners.Trace, Cancellation = listeners.Cancellation,
+            After = listeners.After is { } after ? sample => after("prior", sample) : null,
+            Trace = listeners.Trace, Cancellation = listeners.Cancellation,
         }, listeners.Note);
 
     /// <summary>The noise that leads to the image of conditions: DDIM inversion.</summary>
@@ -321,7 +334,8 @@ public sealed class ImagePipeline : IDisposable
     /// <param name="given">Conditions with image embedding and image.</param>
     /// <param name="listeners">Callbacks.</param>
     internal Tensor Invert(GenerationRequest request, DrawConditions given, DrawListeners listeners) =>
-        decoder.Invert(Conditions([request], given, FirstOf(request)), FirstOf(request).Options(request) with { Report = listeners.Progress, Note = listeners.Note, Cancellation = listeners.Cancellation });
+        decoder.Invert(Conditions([request], given, FirstOf(request)), FirstOf(request)
+            .Options(request) with { Report = listeners.Progress, Note = listeners.Note, Cancellation = listeners.Cancellation });
 
     /// <summary>Shape of the noise of one image, [1, channels, rows, columns].</summary>
     internal long[] StartShape(GenerationRequest request) => decoder.StartShape(FirstOf(request).Height, FirstOf(request).Width);
@@ -338,9 +352,11 @@ public sealed class ImagePipeline : IDisposable
         var (from, mask) = traits.TakesInitial && !isSmall ? (request.From, request.Mask) : (null, null);
         return given with
         {
-            Negatives = given.Negatives ?? (requests.Any(each => each.Negative.Length > 0) ? [.. requests.Select(each => each.Negative)] : null),
+            Negatives = given.Negatives
+                ?? (requests.Any(each => each.Negative.Length > 0) ? [.. requests.Select(each => each.Negative)] : null),
             ClipSkip = request.ClipSkip ?? 0, Adapters = AdapterInputs.Of(request), ReadsWhole = request.LongPrompt,
-            Picture = given.Picture ?? (from is null ? null : ImageTensors.FromImage(stage.Decoder.Resize(from.Image, stage.Width, stage.Height))),
+            Picture = given.Picture
+            ?? (from is null ? null : ImageTensors.FromImage(stage.Decoder.Resize(from.Image, stage.Width, stage.Height))),
             Small = given.Small ?? (isSmall && request.From is { } small ? ImageTensors.FromImage(small.Image) : null),
             Repaint = given.Repaint ?? (mask is null ? null : ImageTensors.FromMask(mask.Image.ToPillow(), stage.Height, stage.Width)),
             Hint = given.Hint ?? (request.DepthMap is { } file ? ImageTensors.FromImage(RgbImage.LoadUpright(file)).add(1).div(2) : null),
@@ -383,7 +399,8 @@ public sealed class ImagePipeline : IDisposable
     private ImagePull Towards(Tensor text, double scale)
     {
         var target = ClipNetwork.Unit(text);
-        return new ImagePull(pixels => (ClipNetwork.Unit(judge?.Images.EncodeRange(pixels) ?? Embedder.EncodePixels(pixels)) * target).sum(-1), scale);
+        return new ImagePull(pixels => (ClipNetwork.Unit(judge?.Images.EncodeRange(pixels) ?? Embedder.EncodePixels(pixels)) * target)
+            .sum(-1), scale);
     }
 
     /// <summary>Cosines between text and image embeddings; null where no CLIP scores images.</summary>
@@ -398,7 +415,8 @@ public sealed class ImagePipeline : IDisposable
         return [.. pictures.Select((_, i) => ClipNetwork.Cosine(embeddings.narrow(0, i, 1), texts.narrow(0, i, 1)))];
     }
 
-    private static Tensors.Precision FormatOf(ScalarType type) => type == ScalarType.BFloat16 ? Tensors.Precision.Bf16 : Tensors.Precision.Fp32;
+    private static Tensors.Precision FormatOf(ScalarType type) =>
+        type == ScalarType.BFloat16 ? Tensors.Precision.Bf16 : Tensors.Precision.Fp32;
 
     private static void Lap(Dictionary<string, double> seconds, string stage, Stopwatch clock)
     {

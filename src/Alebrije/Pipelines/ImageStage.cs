@@ -24,7 +24,8 @@ internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVis
     public Tensor Encode(IReadOnlyList<RgbImage> pictures)
     {
         using var scope = NewDisposeScope();
-        return EncodePixels(tensor(pictures.SelectMany(processor.Prepare).ToArray(), [pictures.Count, 3, side, side])).MoveToOuterDisposeScope();
+        return EncodePixels(tensor(pictures.SelectMany(processor.Prepare).ToArray(), [pictures.Count, 3, side, side]))
+            .MoveToOuterDisposeScope();
     }
 
     /// <summary>
@@ -49,7 +50,8 @@ internal sealed class ImageStage(ClipImageProcessor processor, Component<ClipVis
     /// <returns>[batch, 3, side, side]</returns>
     public static Tensor Prepare(Tensor pixels, ClipImageOptions options, int side)
     {
-        var (mean, deviation) = (tensor(options.Mean.ToArray()).reshape(1, 3, 1, 1), tensor(options.Deviation.ToArray()).reshape(1, 3, 1, 1));
+        var (mean, deviation) = (tensor(options.Mean.ToArray()).reshape(1, 3, 1, 1),
+            tensor(options.Deviation.ToArray()).reshape(1, 3, 1, 1));
         return (Bicubic.Resize(pixels.div(2).add(0.5), side, side) - mean) / deviation;
     }
 

@@ -20,7 +20,8 @@ internal static class ImageTensors
     public static Tensor FromImage(RgbImage picture)
     {
         using var scope = NewDisposeScope();
-        return tensor(picture.Pixels, [picture.Height, picture.Width, 3]).permute(2, 0, 1).to(ScalarType.Float32).div(127.5f).sub(1).unsqueeze(0).contiguous()
+        return tensor(picture.Pixels, [picture.Height, picture.Width, 3])
+            .permute(2, 0, 1).to(ScalarType.Float32).div(127.5f).sub(1).unsqueeze(0).contiguous()
             .MoveToOuterDisposeScope();
     }
 
@@ -50,6 +51,7 @@ internal static class ImageTensors
     {
         using var scope = NewDisposeScope();
         var grey = PillowConvert.ToGrey(mask.Resize(width, height, ResizeFilter.Lanczos));
-        return tensor(grey, [1, 1, height, width]).to(ScalarType.Float32).div(255f).ge(0.5f).to(ScalarType.Float32).MoveToOuterDisposeScope();
+        return tensor(grey, [1, 1, height, width]).to(ScalarType.Float32)
+            .div(255f).ge(0.5f).to(ScalarType.Float32).MoveToOuterDisposeScope();
     }
 }

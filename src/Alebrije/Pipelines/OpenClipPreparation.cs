@@ -26,14 +26,16 @@ internal static class OpenClipPreparation
             {
                 "bicubic" or "random" => ResizeFilter.Bicubic,
                 "bilinear" => ResizeFilter.Bilinear,
-                var other => throw new WeightsException($"{path}: the interpolation '{other}' is not known; it must be bicubic or bilinear."),
+                var other => throw new WeightsException(
+                    $"{path}: the interpolation '{other}' is not known; it must be bicubic or bilinear."),
             },
             Fit = settings.ResizeMode switch
             {
                 "shortest" => ImageFit.Shortest,
                 "longest" => ImageFit.Longest,
                 "squash" => ImageFit.Squash,
-                var other => throw new WeightsException($"{path}: the resize_mode '{other}' is not known; it must be shortest, longest or squash."),
+                var other => throw new WeightsException(
+                    $"{path}: the resize_mode '{other}' is not known; it must be shortest, longest or squash."),
             },
         });
     }
@@ -52,7 +54,8 @@ internal static class OpenClipPreparation
             "lower" => ClipDialect.OpenClip,
             "whitespace" => ClipDialect.OpenClipWhitespace,
             "canonicalize" => ClipDialect.OpenClipCanonicalize,
-            _ => throw new WeightsException($"{path}: texts cleaned by '{clean}' are not known; it must be lower, whitespace or canonicalize."),
+            _ => throw new WeightsException(
+                $"{path}: texts cleaned by '{clean}' are not known; it must be lower, whitespace or canonicalize."),
         };
     }
 
@@ -65,7 +68,8 @@ internal static class OpenClipPreparation
         var root = ConfigFile.ReadObject(Path.Combine(folder, OpenClipConfig.FileName));
         var text = (root["model_cfg"] ?? root)["text_cfg"];
         if (text?["tokenizer_mode"] is { } mode) return $"tokenizer_mode {mode.ToJsonString()}";
-        return text?["tokenizer_kwargs"] is JsonObject rules ? rules.Where(pair => pair.Key is not ("clean" or "context_length") && pair.Value is not null && pair.Value.ToJsonString() is not ("false" or "\"\"")
+        return text?["tokenizer_kwargs"] is JsonObject rules ? rules.Where(pair =>
+            pair.Key is not ("clean" or "context_length") && pair.Value is not null && pair.Value.ToJsonString() is not ("false" or "\"\"")
             ).Select(pair => $"{pair.Key} {pair.Value!.ToJsonString()} (tokenizer_kwargs)").FirstOrDefault() : null;
     }
 

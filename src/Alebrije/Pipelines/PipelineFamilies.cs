@@ -13,7 +13,8 @@ namespace Alebrije.Pipelines;
 /// <summary>Families of published pipeline folders, by the class that their index names.</summary>
 internal static class PipelineFamilies
 {
-    private const string Karlo = "UnCLIPPipeline", KarloVariations = "UnCLIPImageVariationPipeline", Stable = "StableUnCLIPPipeline", StableImg2Img = "StableUnCLIPImg2ImgPipeline";
+    private const string Karlo = "UnCLIPPipeline", KarloVariations = "UnCLIPImageVariationPipeline",
+        Stable = "StableUnCLIPPipeline", StableImg2Img = "StableUnCLIPImg2ImgPipeline";
 
     private static readonly string[] KandinskyDecoders =
     [
@@ -21,24 +22,28 @@ internal static class PipelineFamilies
         "KandinskyV22InpaintPipeline", "KandinskyV22ControlnetPipeline", "KandinskyV22ControlnetImg2ImgPipeline",
     ];
 
-    private static readonly string[] KandinskyPriors = ["KandinskyPriorPipeline", "KandinskyV22PriorPipeline", "KandinskyV22PriorEmb2EmbPipeline"];
+    private static readonly string[] KandinskyPriors = ["KandinskyPriorPipeline",
+        "KandinskyV22PriorPipeline", "KandinskyV22PriorEmb2EmbPipeline"];
 
     private static readonly string[] StableDiffusion =
     [
-        "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline", "StableDiffusionInpaintPipeline", Upscaler, "StableDiffusionXLPipeline",
+        "StableDiffusionPipeline", "StableDiffusionImg2ImgPipeline",
+            "StableDiffusionInpaintPipeline", Upscaler, "StableDiffusionXLPipeline",
         "StableDiffusionXLImg2ImgPipeline", "StableDiffusionXLInpaintPipeline", "LatentConsistencyModelPipeline",
     ];
 
     private const string DeepFloydFirst = "IFPipeline", Upscaler = "StableDiffusionUpscalePipeline";
 
-    private static readonly string[] DeepFloydLater = ["IFSuperResolutionPipeline", "IFImg2ImgSuperResolutionPipeline", "IFInpaintingSuperResolutionPipeline"];
+    private static readonly string[] DeepFloydLater = ["IFSuperResolutionPipeline",
+        "IFImg2ImgSuperResolutionPipeline", "IFInpaintingSuperResolutionPipeline"];
 
     private static readonly string[] OwnStages = ["stage-2", "stage-3"];
 
     private static readonly string[] DeepFloyd = [DeepFloydFirst, "IFImg2ImgPipeline", "IFInpaintingPipeline", .. DeepFloydLater];
 
     /// <summary>Classes of all pipelines that draw images.</summary>
-    private static IEnumerable<string> Drawing => [Karlo, KarloVariations, Stable, StableImg2Img, .. KandinskyDecoders, .. StableDiffusion, .. DeepFloyd];
+    private static IEnumerable<string> Drawing =>
+        [Karlo, KarloVariations, Stable, StableImg2Img, .. KandinskyDecoders, .. StableDiffusion, .. DeepFloyd];
 
     /// <summary>True of a class of pipelines that draw images.</summary>
     public static bool Knows(string className) => Drawing.Contains(className);
@@ -54,7 +59,8 @@ internal static class PipelineFamilies
     public static ImagePipeline Open(PipelineFolder folder, ImagePipelineOptions options)
     {
         if (KandinskyPriors.Contains(folder.ClassName))
-            throw new WeightsException($"{folder.Name} is the prior alone ({folder.ClassName}): name the folder of a decoder, and this one as its prior (--prior).");
+            throw new WeightsException($"{folder.Name} is the prior alone "
+                + $"({folder.ClassName}): name the folder of a decoder, and this one as its prior (--prior).");
         if (!Knows(folder.ClassName))
             throw new WeightsException($"{folder.Path} is a {folder.ClassName}; pictures are drawn here by {string.Join(", ", Drawing)}.");
         folder.CheckWeights();
@@ -65,19 +71,23 @@ internal static class PipelineFamilies
         if (IsStable(folder))
         {
             var family = new StableUnClipFamily(folder, options.Precision, keep);
-            return new ImagePipeline(folder.Name, StableEmbedder(folder, priorType, keep), new ImageDecoder(family, Upsampler.TryLoad(folder, keep: keep)));
+            return new ImagePipeline(folder.Name, StableEmbedder(folder, priorType, keep),
+                new ImageDecoder(family, Upsampler.TryLoad(folder, keep: keep)));
         }
 
         if (DrawsFromTextAlone(folder.ClassName))
         {
-            if (options.PriorFolder is not null) throw new ArgumentException($"{folder.Name} ({folder.ClassName}) draws from text without a prior; leave the prior out.");
-            if (!DeepFloyd.Contains(folder.ClassName)) return new ImagePipeline(folder.Name, null, new ImageDecoder(new StableDiffusionFamily(folder, type, keep)));
+            if (options.PriorFolder is not null)
+                throw new ArgumentException($"{folder.Name} ({folder.ClassName}) draws from text without a prior; leave the prior out.");
+            if (!DeepFloyd.Contains(folder.ClassName))
+                return new ImagePipeline(folder.Name, null, new ImageDecoder(new StableDiffusionFamily(folder, type, keep)));
             var later = LaterStages(folder, options);
             foreach (var stage in later) stage.CheckWeights();
             keep = options.KeepLoaded ?? ModelMemory.FitsTwice([folder, .. later]);
             var family = new DeepFloydFamily(folder, type, keep);
             return new ImagePipeline(folder.Name, null, new ImageDecoder(family), [.. later.Select(stage => new ImageDecoder(
-                DeepFloyd.Contains(stage.ClassName) ? new DeepFloydFamily(stage, type, keep, family.Texts) : new StableDiffusionFamily(stage, type, keep)))]);
+                DeepFloyd.Contains(stage.ClassName) ? new DeepFloydFamily(stage, type, keep, family.Texts)
+                : new StableDiffusionFamily(stage, type, keep)))]);
         }
 
         PriorStage? prior = null;
@@ -89,15 +99,18 @@ internal static class PipelineFamilies
 
         if (KandinskyDecoders.Contains(folder.ClassName))
         {
-            if (!options.WithoutPrior) prior ??= Embedder(options.CompanionFolders is [var own, ..] ? PipelineFolder.Open(own) : KandinskyPriorBeside(folder), priorType, keep);
+            if (!options.WithoutPrior) prior ??= Embedder(options.CompanionFolders is [var own, ..]
+                ? PipelineFolder.Open(own) : KandinskyPriorBeside(folder), priorType, keep);
             return new ImagePipeline(folder.Name, prior, new ImageDecoder(new KandinskyFamily(folder, type, keep)));
         }
 
         // One tokenizer and text encoder serve prior and decoder.
         var texts = TextStage.Of(folder, "tokenizer", "text_encoder", keep);
-        var upsampler = Upsampler.TryLoad(folder, type, keep) ?? throw new WeightsException($"{folder.Path} lacks the upsampler (component {Upsampler.First}) that {folder.ClassName} has.");
+        var upsampler = Upsampler.TryLoad(folder, type, keep)
+            ?? throw new WeightsException($"{folder.Path} lacks the upsampler (component {Upsampler.First}) that {folder.ClassName} has.");
         return new ImagePipeline(
-            folder.Name, prior ?? KarloEmbedder(folder, texts, priorType, keep), new ImageDecoder(new KarloFamily(folder, texts, upsampler.Side, type, keep), upsampler));
+            folder.Name, prior ?? KarloEmbedder(folder, texts, priorType, keep),
+            new ImageDecoder(new KarloFamily(folder, texts, upsampler.Side, type, keep), upsampler));
     }
 
     /// <summary>
@@ -112,7 +125,8 @@ internal static class PipelineFamilies
         {
             PipelineFolder[] opened = [.. given.Select(PipelineFolder.Open)];
             return opened.FirstOrDefault(stage => !DeepFloydLater.Contains(stage.ClassName) && stage.ClassName != Upscaler) is { } wrong
-                ? throw new WeightsException($"{wrong.Path} is of class {wrong.ClassName}: the later stages of {folder.Name} are an {DeepFloydLater[0]} and a {Upscaler}.") : opened;
+                ? throw new WeightsException($"{wrong.Path} is of class {wrong.ClassName}: "
+                    + $"the later stages of {folder.Name} are an {DeepFloydLater[0]} and a {Upscaler}.") : opened;
         }
 
         string[] own = [.. OwnStages.Select(name => Path.Combine(folder.Path, name)).TakeWhile(PipelineFolder.IsOne)];
@@ -122,11 +136,13 @@ internal static class PipelineFamilies
             : Only([.. beside.Where(other => other.ClassName == Upscaler)]) is { } third ? [second, third] : [second];
 
         PipelineFolder? Only(PipelineFolder[] found) => found.Length < 2 ? found.FirstOrDefault() : throw new WeightsException(
-            $"Several folders beside {folder.Name} enlarge its images ({string.Join(", ", found.Select(other => other.Name))}): name its later stages in their order (--stage), or none.");
+            $"Several folders beside {folder.Name} enlarge its images ({string.Join(", ", found.Select(other => other.Name))}): "
+                + $"name its later stages in their order (--stage), or none.");
     }
 
     private static PipelineFolder[] Beside(PipelineFolder folder) =>
-        [.. Directory.EnumerateDirectories(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder.Path))) ?? ".").Order(StringComparer.Ordinal)
+        [.. Directory.EnumerateDirectories(Path.GetDirectoryName(Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder.Path))) ?? ".")
+            .Order(StringComparer.Ordinal)
             .Where(PipelineFolder.IsOne).Select(PipelineFolder.Open)];
 
     /// <summary>The first half of a folder.</summary>
@@ -136,13 +152,16 @@ internal static class PipelineFamilies
         if (KandinskyPriors.Contains(folder.ClassName))
         {
             var texts = TextStage.Of(folder, "tokenizer", "text_encoder", keep);
-            return new PriorStage(folder, (texts, ImageStage.Of(folder, "image_processor", "image_encoder", keep)), texts.Features, keep, type, "scheduler") { GuidesAwayFromMeanColour = true };
+            return new PriorStage(folder, (texts, ImageStage.Of(folder, "image_processor", "image_encoder", keep)),
+                texts.Features, keep, type, "scheduler") { GuidesAwayFromMeanColour = true };
         }
 
-        if (folder.ClassName is Karlo or KarloVariations) return KarloEmbedder(folder, TextStage.Of(folder, "tokenizer", "text_encoder", keep), type, keep);
+        if (folder.ClassName is Karlo or KarloVariations)
+            return KarloEmbedder(folder, TextStage.Of(folder, "tokenizer", "text_encoder", keep), type, keep);
         if (folder.Has("prior") && folder.Has("prior_text_encoder"))
             return StableEmbedder(folder, type, keep);
-        throw new WeightsException($"{folder.Path} is a {folder.ClassName} and has no prior: a prior comes from {Karlo}, {Stable} or {string.Join(", ", KandinskyPriors)}.");
+        throw new WeightsException($"{folder.Path} is a {folder.ClassName} "
+            + $"and has no prior: a prior comes from {Karlo}, {Stable} or {string.Join(", ", KandinskyPriors)}.");
     }
 
     private static PriorStage KarloEmbedder(PipelineFolder folder, TextStage texts, ScalarType type, bool keep) =>
@@ -165,11 +184,13 @@ internal static class PipelineFamilies
         if (Fingerprint(decoder) is { } ours && Fingerprint(prior) is { } theirs && ours != theirs)
         {
             throw new WeightsException(
-                $"The prior of {prior.Name} was trained in another embedding space ({theirs}) than that of {decoder.Name} ({ours}); use a prior that was trained on the CLIP of {decoder.Name}.");
+                $"The prior of {prior.Name} was trained in another embedding space "
+                    + $"({theirs}) than that of {decoder.Name} ({ours}); use a prior that was trained on the CLIP of {decoder.Name}.");
         }
     }
 
-    private static string? Fingerprint(PipelineFolder folder) => TextStage.FingerprintOf(folder, folder.Has("prior_text_encoder") ? "prior_text_encoder" : "text_encoder");
+    private static string? Fingerprint(PipelineFolder folder) =>
+        TextStage.FingerprintOf(folder, folder.Has("prior_text_encoder") ? "prior_text_encoder" : "text_encoder");
 
     /// <summary>Kandinsky is published as two repositories, whose folders are kept beside each other under their own names.</summary>
     private static PipelineFolder KandinskyPriorBeside(PipelineFolder decoder)
@@ -179,8 +200,10 @@ internal static class PipelineFamilies
         return found switch
         {
             [var only] => only,
-            [] => throw new WeightsException($"{decoder.Name} is a decoder alone ({decoder.ClassName}): name the folder of its prior ({wanted}Pipeline) with --prior."),
-            _ => throw new WeightsException($"{decoder.Name} has several priors beside it ({string.Join(", ", found.Select(folder => folder.Name))}): name one with --prior."),
+            [] => throw new WeightsException(
+                $"{decoder.Name} is a decoder alone ({decoder.ClassName}): name the folder of its prior ({wanted}Pipeline) with --prior."),
+            _ => throw new WeightsException($"{decoder.Name} has several "
+                + $"priors beside it ({string.Join(", ", found.Select(folder => folder.Name))}): name one with --prior."),
         };
     }
 }

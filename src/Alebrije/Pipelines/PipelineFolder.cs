@@ -49,14 +49,16 @@ internal class PipelineFolder
         if (SingleFileLayout.FileOf(path) is { } single) return new SingleFilePipeline(path, single);
         if (!Directory.Exists(path)) throw new CheckpointNotFoundException($"There is no folder {path}.");
         var file = System.IO.Path.Combine(path, "model_index.json");
-        if (!System.IO.File.Exists(file)) throw new CheckpointNotFoundException($"{path} is no pipeline folder: it has no model_index.json.");
+        if (!System.IO.File.Exists(file))
+            throw new CheckpointNotFoundException($"{path} is no pipeline folder: it has no model_index.json.");
         var index = ConfigFile.ReadObject(file);
         var folder = new PipelineFolder(path, ConfigFile.ClassName(file)
             ?? throw new WeightsException($"{file} does not name its pipeline: the key _class_name is missing."));
         foreach (var (name, value) in index)
             if (value is JsonArray { Count: 2 } pair && pair[1] is JsonValue type && type.TryGetValue<string>(out var text))
                 folder.classes[name] = text;
-        folder.flags.UnionWith(index.Where(entry => entry.Value is JsonValue flag && flag.TryGetValue<bool>(out var set) && set).Select(entry => entry.Key));
+        folder.flags.UnionWith(index.Where(entry => entry.Value is JsonValue flag && flag.TryGetValue<bool>(out var set) && set)
+            .Select(entry => entry.Key));
         return folder;
     }
 
@@ -74,9 +76,11 @@ internal class PipelineFolder
     public string Of(string component)
     {
         if (!Has(component))
-            throw new CheckpointNotFoundException($"{Path} ({ClassName}) has no component '{component}'; it has {string.Join(", ", classes.Keys)}.");
+            throw new CheckpointNotFoundException(
+                $"{Path} ({ClassName}) has no component '{component}'; it has {string.Join(", ", classes.Keys)}.");
         var folder = System.IO.Path.Combine(Path, component);
-        return Directory.Exists(folder) ? folder : throw new CheckpointNotFoundException($"The folder {folder} is missing, though model_index.json lists it.");
+        return Directory.Exists(folder) ? folder
+            : throw new CheckpointNotFoundException($"The folder {folder} is missing, though model_index.json lists it.");
     }
 
     /// <summary>False of a component that the index lists and that is missing.</summary>
@@ -97,7 +101,8 @@ internal class PipelineFolder
 
     /// <summary>Bytes of every file of weights of a component; none where it is missing or has no weights.</summary>
     public virtual IEnumerable<long> WeightBytes(string component) => !IsThere(component) ? []
-        : Directory.EnumerateFiles(System.IO.Path.Combine(Path, component)).Where(file => System.IO.Path.GetExtension(file) is ".safetensors" or ".bin")
+        : Directory.EnumerateFiles(System.IO.Path.Combine(Path, component))
+        .Where(file => System.IO.Path.GetExtension(file) is ".safetensors" or ".bin")
             .Select(file => new FileInfo(file).Length);
 
     /// <summary>
@@ -114,7 +119,8 @@ internal class PipelineFolder
     }
 
     /// <summary>Names and shapes of a network's weights, none allocated.</summary>
-    public virtual IReadOnlyDictionary<string, long[]> Names(string component) => ComponentCatalog.Names(classes.GetValueOrDefault(component, ""), Of(component));
+    public virtual IReadOnlyDictionary<string, long[]> Names(string component) =>
+        ComponentCatalog.Names(classes.GetValueOrDefault(component, ""), Of(component));
 
     /// <summary>Loads a component's network by its class in the index (<see cref="ComponentCatalog"/>).</summary>
     /// <param name="component">Its name in the index.</param>

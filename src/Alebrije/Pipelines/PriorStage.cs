@@ -42,13 +42,15 @@ internal sealed class PriorStage : IDisposable
     /// <param name="keep">True if priors stay in memory between two images.</param>
     /// <param name="type">Type of the products of priors.</param>
     /// <param name="schedulerName">Component of the prior's scheduler.</param>
-    public PriorStage(PipelineFolder folder, (TextStage? Texts, ImageStage? Images) towers, int features, bool keep, ScalarType type, string schedulerName)
+    public PriorStage(PipelineFolder folder, (TextStage? Texts, ImageStage? Images) towers,
+        int features, bool keep, ScalarType type, string schedulerName)
     {
         (this.folder, (texts, images), Features, this.keep, this.type) = (folder, towers, features, keep, type);
         Priors = new PriorSet(folder.Name, () => new PriorSpaces(texts?.Features ?? 0, Features, texts?.Fingerprint));
         schedulerConfig = folder.Has(schedulerName) ? SchedulerConfig.Load(folder.Of(schedulerName)) : null;
         foreach (var (kind, below) in PriorFolder.Names)
-            if (Path.Combine(folder.Path, below) is var path && Directory.Exists(path) && Directory.EnumerateFiles(path).Any()) Add(kind, path);
+            if (Path.Combine(folder.Path, below) is var path && Directory.Exists(path) && Directory.EnumerateFiles(path).Any())
+                Add(kind, path);
         if (folder.Has("prior")) Add(PriorFolder.KindOf(folder.Of("prior")), folder.Of("prior"));
     }
 
@@ -81,7 +83,8 @@ internal sealed class PriorStage : IDisposable
         if (texts is null)
         {
             if (pipeline is null)
-                throw new InvalidOperationException($"{folder.Path} has no text encoder for a prior, and {path} is a prior alone; name the whole pipeline folder that the prior belongs to.");
+                throw new InvalidOperationException($"{folder.Path} has no "
+                    + $"text encoder for a prior, and {path} is a prior alone; name the whole pipeline folder that the prior belongs to.");
             var prefix = pipeline.Has("prior_text_encoder") ? "prior_" : "";
             texts = TextStage.Of(pipeline, prefix + "tokenizer", prefix + "text_encoder", keep);
         }
@@ -91,7 +94,8 @@ internal sealed class PriorStage : IDisposable
         if (PriorFolder.KindOf(prior) == PriorKind.Diffusion && config is null)
         {
             throw new CheckpointNotFoundException(
-                $"{path} says nothing of the prior's scheduler, and {folder.Path} has none; name the whole pipeline folder that the prior belongs to.");
+                $"{path} says nothing of the prior's scheduler, and {folder.Path} "
+                    + $"has none; name the whole pipeline folder that the prior belongs to.");
         }
 
         var loaded = PriorFolder.Load(prior, Scheduler(config, pipeline ?? folder), type);
@@ -128,12 +132,14 @@ internal sealed class PriorStage : IDisposable
         var text = asks ? Texts(prompts, [.. requests.Select(each => each.Negative)], trace, note) : Texts(prompts, trace, note);
         var seconds = clock.Elapsed.TotalSeconds;
         var embeddings = text.Conditions.TextEmbedding.narrow(0, 0, requests.Count);
-        options = options with { Steps = request.PriorSteps!.Value, Guidance = request.PriorGuidance!.Value, Candidates = request.PriorCandidates };
+        options = options with { Steps = request.PriorSteps!.Value, Guidance = request.PriorGuidance!.Value,
+            Candidates = request.PriorCandidates };
         var candidates = Priors[request.Prior].Draw(text, options, noise);
         var best = new int[requests.Count];
         for (var i = 0; i < best.Length; i++)
         {
-            var cosines = candidates.Select(candidate => ClipNetwork.Cosine(candidate.narrow(0, i, 1), embeddings.narrow(0, i, 1))).ToArray();
+            var cosines = candidates.Select(candidate => ClipNetwork.Cosine(candidate.narrow(0, i, 1), embeddings.narrow(0, i, 1)))
+                .ToArray();
             if (candidates.Count > 1) trace?.Add("candidate cosines", tensor(cosines, ScalarType.Float32));
             best[i] = Array.IndexOf(cosines, cosines.Max());
         }
@@ -142,11 +148,13 @@ internal sealed class PriorStage : IDisposable
         if (!keep) Priors.Release();
         var negative = asks ? cat([.. best.Select((candidate, i) => candidates[candidate].narrow(0, requests.Count + i, 1))]) : Negative();
         return new DrawnEmbedding(
-            drawn.MoveToOuterDisposeScope(), embeddings.clone().MoveToOuterDisposeScope(), negative?.clone().MoveToOuterDisposeScope(), seconds);
+            drawn.MoveToOuterDisposeScope(), embeddings.clone().MoveToOuterDisposeScope(),
+            negative?.clone().MoveToOuterDisposeScope(), seconds);
     }
 
     /// <summary>Prompts for a prior.</summary>
-    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null, Action<RunNote>? note = null) => new(Tower.Encode(prompts, trace, note), Empty);
+    public PriorText Texts(IReadOnlyList<string> prompts, GenerationTrace? trace = null, Action<RunNote>? note = null) =>
+        new(Tower.Encode(prompts, trace, note), Empty);
 
     /// <summary>
     /// Prompts for a prior, with negative texts whose embeddings are drawn beside the prompts': both are guided away from them
@@ -156,7 +164,8 @@ internal sealed class PriorStage : IDisposable
         new(Tower.Encode([.. prompts, .. negatives], trace, note), () => Tower.Encode([.. negatives, .. negatives]));
 
     /// <summary>Text embeddings, [texts, features], not normalised.</summary>
-    public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<RunNote>? note = null) => Tower.Encode(prompts, trace: null, note).TextEmbedding;
+    public Tensor EncodeTexts(IReadOnlyList<string> prompts, Action<RunNote>? note = null) =>
+        Tower.Encode(prompts, trace: null, note).TextEmbedding;
 
     /// <summary>Image embeddings, [images, features], not normalised.</summary>
     public Tensor EncodeImages(IReadOnlyList<RgbImage> pictures) => Images.Encode(pictures);
@@ -186,12 +195,15 @@ internal sealed class PriorStage : IDisposable
 
     private bool GuidesAwayFrom(GenerationRequest request) => GuidesAwayFromMeanColour && request.Negative.Length > 0;
 
-    private TextStage Tower => texts ?? throw new InvalidOperationException($"{folder.Path} has no text encoder for a prior: it varies pictures (vary) but draws none from text.");
+    private TextStage Tower => texts ?? throw new InvalidOperationException(
+        $"{folder.Path} has no text encoder for a prior: it varies pictures (vary) but draws none from text.");
 
     private ImageStage Images => images ?? throw new InvalidOperationException(
-        $"{folder.Name} has no image encoder, so it cannot look at pictures; name a folder that has one, such as karlo-variations for Karlo.");
+        $"{folder.Name} has no image encoder, so it cannot look at "
+            + $"pictures; name a folder that has one, such as karlo-variations for Karlo.");
 
-    private void Add(PriorKind kind, string path) => Priors.Add(kind, () => PriorFolder.Load(path, Scheduler(schedulerConfig, folder), type), PriorFolder.GuidanceOf(kind, path));
+    private void Add(PriorKind kind, string path) =>
+        Priors.Add(kind, () => PriorFolder.Load(path, Scheduler(schedulerConfig, folder), type), PriorFolder.GuidanceOf(kind, path));
 
     /// <summary>
     /// The reference's Stable unCLIP calls UnCLIPScheduler.step without the next timestep, so each step goes from t to t - 1 only, whatever

@@ -33,7 +33,8 @@ public sealed record PictureRecipe(string Model, string? PriorFrom, GenerationRe
     public void CheckModel(ModelFile? given)
     {
         if (ModelFile is { } then && given is { } now && !then.Sha256.Equals(now.Sha256, StringComparison.OrdinalIgnoreCase))
-            throw new InvalidDataException($"{now.File} has changed since the recipe was written: its SHA-256 is {now.Sha256}, not {then.Sha256}.");
+            throw new InvalidDataException(
+                $"{now.File} has changed since the recipe was written: its SHA-256 is {now.Sha256}, not {then.Sha256}.");
     }
 }
 
@@ -52,7 +53,8 @@ public static class Recipe
     public static PictureRecipe Read(string path)
     {
         if (!PngText.Read(path).TryGetValue(JsonKeyword, out var json))
-            throw new InvalidDataException($"{path} holds no recipe: pictures that this program writes have one, until another program saves them anew.");
+            throw new InvalidDataException(
+                $"{path} holds no recipe: pictures that this program writes have one, until another program saves them anew.");
         try
         {
             var recipe = JsonSerializer.Deserialize<PictureRecipe>(json, JsonForms.Line);
@@ -63,7 +65,8 @@ public static class Recipe
             throw new InvalidDataException($"{path} holds a damaged recipe, or one of another version.", e);
         }
 
-        throw new InvalidDataException($"{path} holds a recipe of another kind (upscale): draw the picture that it was made of again, and enlarge that.");
+        throw new InvalidDataException(
+            $"{path} holds a recipe of another kind (upscale): draw the picture that it was made of again, and enlarge that.");
     }
 
     /// <summary>
@@ -80,7 +83,8 @@ public static class Recipe
         return new Dictionary<string, string>
         {
             [ParametersKeyword] = string.Create(CultureInfo.InvariantCulture,
-                $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: {request.Guidance}, Seed: {request.Seed}, Size: {size}, {hash}Model: {model}"),
+                $"{request.Prompt}{negative}\nSteps: {request.Steps}, CFG scale: "
+                    + $"{request.Guidance}, Seed: {request.Seed}, Size: {size}, {hash}Model: {model}"),
             [JsonKeyword] = Json(model, file, (result.PriorFrom, result.Judge), new { result.Precision, result.Threads, request }),
         };
     }
@@ -94,7 +98,8 @@ public static class Recipe
         ArgumentNullException.ThrowIfNull(result);
         return new Dictionary<string, string>
         {
-            [JsonKeyword] = Json(model, result.ModelFile, (result.PriorFrom, null), new { result.Precision, result.Threads, experiment = result.Experiment, picture }),
+            [JsonKeyword] = Json(model, result.ModelFile, (result.PriorFrom, null),
+                new { result.Precision, result.Threads, experiment = result.Experiment, picture }),
         };
     }
 
@@ -107,14 +112,17 @@ public static class Recipe
         ArgumentNullException.ThrowIfNull(result);
         ArgumentNullException.ThrowIfNull(source);
         var (request, small) = (result.Request, result.Request.Picture);
-        var line = string.Create(CultureInfo.InvariantCulture, $"Upscale: {result.Factor}, Steps: {request.Steps}, Seed: {request.Seed}, Size: {result.Image.Width}x{result.Image.Height}, Model: {model}");
+        var line = string.Create(CultureInfo.InvariantCulture,
+            $"Upscale: {result.Factor}, Steps: {request.Steps}, Seed: {request.Seed}, "
+                + $"Size: {result.Image.Width}x{result.Image.Height}, Model: {model}");
         return new Dictionary<string, string>
         {
             [ParametersKeyword] = source.TryGetValue(ParametersKeyword, out var before) ? $"{before}\n{line}" : line,
             [JsonKeyword] = JsonSerializer.Serialize(
                 new
                 {
-                    software = "Alebrije", model, upscale = new { result.Factor, request.Prompt, request.Steps, request.Seed, small.Width, small.Height },
+                    software = "Alebrije", model,
+                        upscale = new { result.Factor, request.Prompt, request.Steps, request.Seed, small.Width, small.Height },
                     source = source.TryGetValue(JsonKeyword, out var recipe) ? Parsed(recipe) : null,
                 }, JsonForms.Line),
         };

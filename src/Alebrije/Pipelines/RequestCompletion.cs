@@ -27,31 +27,43 @@ internal sealed class RequestCompletion(string name, PriorStage? embedder, Drawi
         if (request.UpsamplerSteps is not null && !upsamples)
         {
             throw new ArgumentException(stages.Sides.Count > 1
-                ? $"Upsampler steps were given, but {name} draws {request.Size ?? Math.Min(request.Height!.Value, request.Width!.Value)} pixels in its first stage alone; ask for {string.Join(" or ", stages.Sides.Skip(1))}, or leave the steps out."
+                ? $"Upsampler steps were given, but {name} draws {request.Size ?? Math.Min(request.Height!.Value, request.Width!.Value)} "
+                    + $"pixels in its first stage alone; ask for {string.Join(" or ", stages.Sides.Skip(1))}, or leave the steps out."
                 : decoder.UpsampledSize is { } made
-                ? $"Upsampler steps were given, but the upsampler of {name} makes pictures of {made} pixels; ask for that size, or leave the steps out."
+                ? $"Upsampler steps were given, but the upsampler of {name} "
+                    + $"makes pictures of {made} pixels; ask for that size, or leave the steps out."
                 : $"Upsampler steps were given, but {name} has no upsampler (component {Upsampler.First}); leave them out.");
         }
 
         var takesDepth = Traits.NeedsDepth;
-        if (takesDepth && request.DepthMap is null && given?.Hint is null) throw new ArgumentException($"{name} draws along a depth map: name the file of one (--depth-map), light where things are near.");
-        if (!takesDepth && request.DepthMap is not null) throw new ArgumentException($"{name} looks at no depth map; leave it out, or name a model that draws along one, such as kandinsky-2.2-controlnet-depth.");
+        if (takesDepth && request.DepthMap is null && given?.Hint is null)
+            throw new ArgumentException(
+                $"{name} draws along a depth map: name the file of one (--depth-map), light where things are near.");
+        if (!takesDepth && request.DepthMap is not null) throw new ArgumentException(
+            $"{name} looks at no depth map; leave it out, or name a model that draws along one, such as kandinsky-2.2-controlnet-depth.");
         if (request.OnlyGuess && !Traits.HasGuess)
-            throw new ArgumentException($"{name} has no first guess (component {FirstGuessConfig.Component}); leave --only-guess out, or name a model that has one, such as mini.");
-        if (Traits.Enlarges && request.From is null && given?.Small is null) throw new ArgumentException($"{name} enlarges images: give it one (--from).");
-        if (request.Mask is not null && (Traits.Enlarges || !Traits.TakesInitial)) throw new ArgumentException($"{name} enlarges whole images: leave the mask out.");
-        if (Traits.IsInpainting && promptNeeded && request.Mask is null) throw new ArgumentException($"{name} repaints parts of images: give it an image and a mask (inpaint).");
+            throw new ArgumentException($"{name} has no first guess (component "
+                + $"{FirstGuessConfig.Component}); leave --only-guess out, or name a model that has one, such as mini.");
+        if (Traits.Enlarges && request.From is null && given?.Small is null)
+            throw new ArgumentException($"{name} enlarges images: give it one (--from).");
+        if (request.Mask is not null && (Traits.Enlarges || !Traits.TakesInitial))
+            throw new ArgumentException($"{name} enlarges whole images: leave the mask out.");
+        if (Traits.IsInpainting && promptNeeded && request.Mask is null)
+            throw new ArgumentException($"{name} repaints parts of images: give it an image and a mask (inpaint).");
         if (request.Scheduler is { } sampler)
         {
-            if (Traits.AlwaysUpsamples) throw new ArgumentException($"{name} samples its learned variances with its own sampler alone; leave --scheduler out.");
+            if (Traits.AlwaysUpsamples)
+                throw new ArgumentException($"{name} samples its learned variances with its own sampler alone; leave --scheduler out.");
             request = request with { Scheduler = Diffusion.SamplerNames.Find(sampler) };
         }
 
         CheckAdapters(request);
         if (embedder is null) return WithoutPrior(request);
-        if (request.ClipSkip is not null) throw new ArgumentException($"{name} skips no blocks of its text encoder; leave --clip-skip out, or name a model of Stable Diffusion.");
+        if (request.ClipSkip is not null) throw new ArgumentException(
+            $"{name} skips no blocks of its text encoder; leave --clip-skip out, or name a model of Stable Diffusion.");
         if (promptNeeded && request.Prior != PriorKind.None && embedder.Priors.Kinds.All(kind => kind == PriorKind.None))
-            throw new InvalidOperationException($"{name} has no prior: it varies pictures (vary), but draws none from text. Name a model that has one (--prior).");
+            throw new InvalidOperationException(
+                $"{name} has no prior: it varies pictures (vary), but draws none from text. Name a model that has one (--prior).");
         if (promptNeeded) embedder.Priors.Require(request.Prior);
         if (request.ClipGuidance is not null) embedder.RequireImages();
         return request with
@@ -83,11 +95,14 @@ internal sealed class RequestCompletion(string name, PriorStage? embedder, Drawi
     /// <exception cref="ArgumentException">It has options of a prior.</exception>
     private GenerationRequest WithoutPrior(GenerationRequest request)
     {
-        if (request.Prior != PriorKind.Diffusion || request.PriorSteps is not null || request.PriorGuidance is not null || request.PriorCandidates != 1)
+        if (request.Prior != PriorKind.Diffusion || request.PriorSteps is not null
+            || request.PriorGuidance is not null || request.PriorCandidates != 1)
             throw new ArgumentException($"{name} draws from text without a prior; leave the options of a prior out.");
         if (request.ClipGuidance is not null && !hasScores)
-            throw new ArgumentException($"{name} has no image encoder for CLIP guidance; name a CLIP that guides it (--judge clip-vit-l-14), or leave --clip-guidance out.");
-        return request with { Steps = request.Steps ?? Traits.Defaults.Steps, Guidance = request.Guidance ?? Traits.Defaults.Guidance, Strength = StrengthOf(request) };
+            throw new ArgumentException($"{name} has no image encoder for "
+                + $"CLIP guidance; name a CLIP that guides it (--judge clip-vit-l-14), or leave --clip-guidance out.");
+        return request with { Steps = request.Steps ?? Traits.Defaults.Steps,
+            Guidance = request.Guidance ?? Traits.Defaults.Guidance, Strength = StrengthOf(request) };
     }
 
     private double? StrengthOf(GenerationRequest request) =>
@@ -106,7 +121,8 @@ internal sealed class RequestCompletion(string name, PriorStage? embedder, Drawi
         }
 
         if (request.Height is null && request.Width is null) request = request with { Size = request.Size ?? stages.Sides[^1] };
-        else request = request with { Height = request.Height ?? request.Size ?? Traits.Size, Width = request.Width ?? request.Size ?? Traits.Size, Size = null };
+        else request = request with { Height = request.Height ?? request.Size ?? Traits.Size,
+            Width = request.Width ?? request.Size ?? Traits.Size, Size = null };
         if (!isChecked || IsStaged(request)) return request;
         RequireSize(request.Height ?? request.Size!.Value);
         RequireSize(request.Width ?? request.Size!.Value);
@@ -114,15 +130,20 @@ internal sealed class RequestCompletion(string name, PriorStage? embedder, Drawi
     }
 
     /// <summary>True if the size is one that later stages make.</summary>
-    private bool IsStaged(GenerationRequest request) => stages.For(request.Height ?? request.Size!.Value, request.Width ?? request.Size!.Value).Count > 1;
+    private bool IsStaged(GenerationRequest request) =>
+        stages.For(request.Height ?? request.Size!.Value, request.Width ?? request.Size!.Value).Count > 1;
 
     private void RequireSize(int size)
     {
-        if (!Traits.HasFreeSize && size != Traits.Size) throw new ArgumentException($"The size {size} does not fit: {name} draws pictures of {Traits.Size} alone.");
+        if (!Traits.HasFreeSize && size != Traits.Size)
+            throw new ArgumentException($"The size {size} does not fit: {name} draws pictures of {Traits.Size} alone.");
         var step = Traits.SizeStep;
         if (size >= step && size % step == 0 && size <= GenerationRequest.MostSide) return;
         var below = Math.Clamp(size / step * step, step, GenerationRequest.MostSide);
         throw new ArgumentException(
-            $"The size {size} does not fit: it has to be a multiple of {step} from {step} to {GenerationRequest.MostSide}; use {below} or {Math.Min(below + step, GenerationRequest.MostSide)}. The model was made for {Traits.Size}{(decoder.UpsampledSize is { } large ? $", and its upsampler for {large}" : "")}.");
+            $"The size {size} does not fit: it has to be a multiple of "
+                + $"{step} from {step} to {GenerationRequest.MostSide}; use "
+                    + $"{below} or {Math.Min(below + step, GenerationRequest.MostSide)}. The model "
+                        + $"was made for {Traits.Size}{(decoder.UpsampledSize is { } large ? $", and its upsampler for {large}" : "")}.");
     }
 }

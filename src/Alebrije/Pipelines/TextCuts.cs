@@ -25,12 +25,14 @@ internal static class TextCuts
     /// <param name="lengths">Ids of each row that are text.</param>
     /// <param name="note">Called with texts that were cut, and the part that was.</param>
     /// <returns>[texts, length]</returns>
-    public static int[][] Encode(ITextTokenizer tokenizer, IReadOnlyList<string> texts, int length, out int[] lengths, Action<RunNote>? note)
+    public static int[][] Encode(ITextTokenizer tokenizer, IReadOnlyList<string> texts,
+        int length, out int[] lengths, Action<RunNote>? note)
     {
         var rows = tokenizer.EncodeBatch(texts, length, out lengths);
         if (note is null) return rows;
         var full = lengths;
-        var cut = texts.Where((_, i) => full[i] == length).Distinct(StringComparer.Ordinal).Select(text => (Text: text, Ids: tokenizer.Encode(text))).Where(row => row.Ids.Length > length).ToList();
+        var cut = texts.Where((_, i) => full[i] == length).Distinct(StringComparer.Ordinal)
+            .Select(text => (Text: text, Ids: tokenizer.Encode(text))).Where(row => row.Ids.Length > length).ToList();
         foreach (var (text, ids) in cut.Take(cut.Count == MostNotes + 1 ? cut.Count : MostNotes))
             note(new TextCutNote(Short(text, MostNamed), ids.Length, length, Short(Rest(tokenizer, text, ids, length), MostQuoted)));
         if (cut.Count > MostNotes + 1) note(new MoreTextsCutNote(cut.Count - MostNotes, length));

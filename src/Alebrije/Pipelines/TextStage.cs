@@ -13,13 +13,15 @@ namespace Alebrije.Pipelines;
 /// <param name="encoder">Ids to encodings, and to an embedding where it has a projection.</param>
 /// <param name="features">Width of an embedding.</param>
 /// <param name="fingerprint">That of the joint space, or null where the tower has no projection.</param>
-internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel> encoder, int features, Lazy<string?> fingerprint) : IDisposable
+internal sealed class TextStage(ClipTokenizer tokenizer, Component<ClipTextModel> encoder, int features, Lazy<string?> fingerprint)
+    : IDisposable
 {
     /// <summary>Reads the tokenizer and prepares the tower of a pipeline's folder.</summary>
     public static TextStage Of(PipelineFolder folder, string tokenizerName, string encoderName, bool keep)
     {
         var config = ConfigFile.Read<ClipTextConfig>(folder.Of(encoderName));
-        return new TextStage(ClipTokenizer.Load(folder.Of(tokenizerName)), Encoder(folder, encoderName, keep), config.ProjectionDim, new Lazy<string?>(() => FingerprintOf(folder, encoderName)));
+        return new TextStage(ClipTokenizer.Load(folder.Of(tokenizerName)),
+            Encoder(folder, encoderName, keep), config.ProjectionDim, new Lazy<string?>(() => FingerprintOf(folder, encoderName)));
     }
 
     /// <summary>Prepares a text tower of a pipeline's folder.</summary>

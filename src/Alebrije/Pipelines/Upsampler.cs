@@ -32,7 +32,8 @@ internal sealed class Upsampler : IDisposable
     {
     }
 
-    private Upsampler(UNet2DConfig config, (Component<UNet2DModel> First, Component<UNet2DModel>? Last) networks, SchedulerConfig schedulerConfig, ScalarType type) =>
+    private Upsampler(UNet2DConfig config, (Component<UNet2DModel> First, Component<UNet2DModel>? Last) networks,
+        SchedulerConfig schedulerConfig, ScalarType type) =>
         (this.config, (first, last), this.schedulerConfig, this.type) = (config, networks, schedulerConfig, type);
 
     /// <summary>
@@ -51,7 +52,8 @@ internal sealed class Upsampler : IDisposable
     /// <param name="keep">True if networks stay in memory between two images.</param>
     public static Upsampler? TryLoad(PipelineFolder folder, ScalarType type = ScalarType.Float32, bool keep = true) => folder.Has(First)
         ? new Upsampler(
-            ConfigFile.Read<UNet2DConfig>(folder.Of(First)), (Network(folder, First, type, keep), folder.Has(Last) ? Network(folder, Last, type, keep) : null),
+            ConfigFile.Read<UNet2DConfig>(folder.Of(First)),
+            (Network(folder, First, type, keep), folder.Has(Last) ? Network(folder, Last, type, keep) : null),
             SchedulerConfig.Load(folder.Of(Scheduler)), type) { Fidelity = GenerationDefaults.Load(folder.Path).UpsamplerFidelity }
         : null;
 
@@ -65,7 +67,8 @@ internal sealed class Upsampler : IDisposable
     /// <param name="cancellation">Checked before every step.</param>
     /// <returns>[batch, 3, height, width] near [-1, 1], not clamped.</returns>
     public Tensor Enlarge(
-        Tensor small, int height, int width, int steps, Noise noise, Action<SamplingProgress>? progress = null, CancellationToken cancellation = default)
+        Tensor small, int height, int width, int steps, Noise noise,
+        Action<SamplingProgress>? progress = null, CancellationToken cancellation = default)
     {
         using var scope = NewDisposeScope();
         using var scheduler = Schedulers.Create(schedulerConfig);
@@ -123,7 +126,8 @@ internal sealed class Upsampler : IDisposable
     /// <param name="cancellation">Checked before every step.</param>
     /// <returns>[batch, 3, height, width] in [0, 1]</returns>
     public Tensor Pixels(
-        Tensor small, (int Height, int Width) size, int steps, Noise noise, Action<SamplingProgress>? report, GenerationTrace? trace, CancellationToken cancellation)
+        Tensor small, (int Height, int Width) size, int steps, Noise noise,
+        Action<SamplingProgress>? report, GenerationTrace? trace, CancellationToken cancellation)
     {
         using var scope = NewDisposeScope();
         trace?.Add("small picture", ImageTensors.ToImages(small)[0]);
@@ -131,7 +135,8 @@ internal sealed class Upsampler : IDisposable
         {
             report?.Invoke(p);
             trace?.Add(
-                $"predicted large picture {p.Step}", ImageTensors.ToImages(p.Original.narrow(2, 0, size.Height).narrow(3, 0, size.Width).add(1).div(2))[0], new { p.Timestep });
+                $"predicted large picture {p.Step}",
+                ImageTensors.ToImages(p.Original.narrow(2, 0, size.Height).narrow(3, 0, size.Width).add(1).div(2))[0], new { p.Timestep });
         }, cancellation);
         return large.add(1).div(2).clamp(0, 1).MoveToOuterDisposeScope();
     }

@@ -30,10 +30,12 @@ public sealed record UpscaleRequest(RgbImage Picture)
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
     public void Check()
     {
-        if (Steps is < 2 or > 1000) throw new ArgumentException($"The number of upsampler steps is {Steps}; it has to lie between 2 and 1000.");
+        if (Steps is < 2 or > 1000)
+            throw new ArgumentException($"The number of upsampler steps is {Steps}; it has to lie between 2 and 1000.");
         if ((long)Picture.Width * Picture.Height > MostPixels)
             throw new ArgumentException(
-                $"The picture has {Picture.Width} x {Picture.Height} pixels; pictures are enlarged whole, up to {MostPixels:N0} pixels (512 x 512), so cut it or make it smaller first.");
+                $"The picture has {Picture.Width} x {Picture.Height} pixels; "
+                    + $"pictures are enlarged whole, up to {MostPixels:N0} pixels (512 x 512), so cut it or make it smaller first.");
     }
 }
 
@@ -94,8 +96,10 @@ public sealed class UpsamplingPipeline : IDisposable
             upscaler.Dispose();
         }
 
-        return new UpsamplingPipeline(folder, Upsampler.TryLoad(folder, precision == Precision.Auto ? ScalarType.Float32 : Processor.ScalarType(precision))
-            ?? throw new CheckpointNotFoundException($"{folder.Name} has no upsampler (component {Upsampler.First}), so it enlarges nothing; name a model that does, such as mini."));
+        return new UpsamplingPipeline(folder,
+            Upsampler.TryLoad(folder, precision == Precision.Auto ? ScalarType.Float32 : Processor.ScalarType(precision))
+            ?? throw new CheckpointNotFoundException($"{folder.Name} has "
+                + $"no upsampler (component {Upsampler.First}), so it enlarges nothing; name a model that does, such as mini."));
     }
 
     /// <summary>Enlarges an image.</summary>
@@ -105,12 +109,16 @@ public sealed class UpsamplingPipeline : IDisposable
     /// <param name="cancellation">Checked before every step.</param>
     /// <exception cref="ArgumentException">A value of the request is out of its range.</exception>
     public UpscaleResult Upscale(
-        UpscaleRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null, CancellationToken cancellation = default)
+        UpscaleRequest request, Action<GenerationProgress>? progress = null,
+        GenerationTrace? trace = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(request);
         request.Check();
         if ((long)Factor * Factor * request.Picture.Width * request.Picture.Height is var large && large > MostLargePixels)
-            throw new ArgumentException($"The picture has {request.Picture.Width} x {request.Picture.Height} pixels, and {Name} makes sides {Factor} times as long: it enlarges pictures whole, to {MostLargePixels:N0} pixels (1024 x 1024) at most, so cut it or make it smaller first.");
+            throw new ArgumentException(
+                $"The picture has {request.Picture.Width} x {request.Picture.Height} "
+                    + $"pixels, and {Name} makes sides {Factor} times as long: it enlarges "
+                        + $"pictures whole, to {MostLargePixels:N0} pixels (1024 x 1024) at most, so cut it or make it smaller first.");
         request = request with { Steps = request.Steps ?? defaultSteps };
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
@@ -118,8 +126,10 @@ public sealed class UpsamplingPipeline : IDisposable
         var clock = Stopwatch.StartNew();
         var picture = request.Picture;
         var small = tensor(picture.Pixels).reshape(1, picture.Height, picture.Width, 3).permute(0, 3, 1, 2).to(ScalarType.Float32).div(255);
-        if (request.Prompt.Length > 0 && upscaler is null) throw new ArgumentException($"{Name} enlarges without a text; leave the prompt out, or name a model that reads one (StableDiffusionUpscalePipeline).");
-        var image = upscaler is not null ? Upscaled(request, noise, progress, trace, cancellation) : ImageTensors.ToImages(upsampler!.Pixels(
+        if (request.Prompt.Length > 0 && upscaler is null) throw new ArgumentException(
+            $"{Name} enlarges without a text; leave the prompt out, or name a model that reads one (StableDiffusionUpscalePipeline).");
+        var image = upscaler is not null ? Upscaled(request, noise, progress, trace, cancellation)
+            : ImageTensors.ToImages(upsampler!.Pixels(
             small, (Factor * picture.Height, Factor * picture.Width), request.Steps.Value, noise,
             progress is null ? null : p => progress(new GenerationProgress("upsampler", p.Step, p.Of)), trace, cancellation))[0];
         trace?.Add("picture", image);
@@ -134,9 +144,11 @@ public sealed class UpsamplingPipeline : IDisposable
     }
 
     /// <summary>The path of every image (<see cref="ImagePipeline.Draw"/>), the small one as the condition.</summary>
-    private RgbImage Upscaled(UpscaleRequest request, Noise noise, Action<GenerationProgress>? progress, GenerationTrace? trace, CancellationToken cancellation)
+    private RgbImage Upscaled(UpscaleRequest request, Noise noise,
+        Action<GenerationProgress>? progress, GenerationTrace? trace, CancellationToken cancellation)
     {
-        var complete = upscaler!.Complete(new GenerationRequest { Prompt = request.Prompt, Seed = request.Seed, Steps = request.Steps, From = ImageInput.Of(request.Picture) });
+        var complete = upscaler!.Complete(new GenerationRequest { Prompt = request.Prompt,
+            Seed = request.Seed, Steps = request.Steps, From = ImageInput.Of(request.Picture) });
         return ImageTensors.ToImages(upscaler.Draw([complete], noise, listeners: new Denoising.DrawListeners
         {
             Progress = progress is null ? null : p => progress(p with { Stage = "upsampler" }), Trace = trace, Cancellation = cancellation,
@@ -146,5 +158,6 @@ public sealed class UpsamplingPipeline : IDisposable
     /// <summary>Side of the images that the folder's decoder draws: what the upsampler enlarges.</summary>
     private static int DecoderSide(PipelineFolder folder) => folder.Has("decoder")
         ? (ConfigFile.Read<UNet2DConditionConfig>(folder.Of("decoder")).SampleSize ?? [64])[0]
-        : (ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet")).SampleSize ?? [64])[0] * ConfigFile.Read<AutoencoderKLConfig>(folder.Of("vae")).Factor;
+        : (ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"))
+            .SampleSize ?? [64])[0] * ConfigFile.Read<AutoencoderKLConfig>(folder.Of("vae")).Factor;
 }

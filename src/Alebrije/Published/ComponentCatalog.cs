@@ -58,7 +58,8 @@ internal static class ComponentCatalog
 
     /// <summary>Names and shapes that a network has for a config, without allocating its weights.</summary>
     /// <exception cref="WeightsException">The class is not built in, or the config is not one of it.</exception>
-    public static SortedDictionary<string, long[]> Names(string className, string configPath) => Names(() => Find(className).Build(configPath));
+    public static SortedDictionary<string, long[]> Names(string className, string configPath) =>
+        Names(() => Find(className).Build(configPath));
 
     /// <summary>Names and shapes of a network, none of its weights allocated.</summary>
     public static SortedDictionary<string, long[]> Names(Func<nn.Module> build)

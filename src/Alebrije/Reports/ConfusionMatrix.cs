@@ -29,8 +29,10 @@ public sealed class ConfusionMatrix
         ArgumentNullException.ThrowIfNull(right);
         ArgumentNullException.ThrowIfNull(given);
         if (right.Count == 0 || right.Count != given.Count)
-            throw new ArgumentException($"A confusion matrix needs as many answers as right labels, and at least one; there are {given.Count} and {right.Count}.");
-        if (right.Concat(given).Any(i => i < 0 || i >= labels.Count)) throw new ArgumentException($"A class lies outside 0 to {labels.Count - 1}.");
+            throw new ArgumentException(
+                $"A confusion matrix needs as many answers as right labels, and at least one; there are {given.Count} and {right.Count}.");
+        if (right.Concat(given).Any(i => i < 0 || i >= labels.Count))
+            throw new ArgumentException($"A class lies outside 0 to {labels.Count - 1}.");
         Labels = labels;
         var counts = labels.Select(_ => new int[labels.Count]).ToArray();
         for (var i = 0; i < right.Count; i++) counts[right[i]][given[i]]++;
@@ -51,7 +53,8 @@ public sealed class ConfusionMatrix
     public IReadOnlyList<ClassResult> Classes => [.. Labels.Select((label, i) =>
     {
         var (shown, called) = (Counts[i].Sum(), Counts.Sum(row => row[i]));
-        return new ClassResult(label, shown, shown > 0 ? (double)Counts[i][i] / shown : null, called > 0 ? (double)Counts[i][i] / called : null);
+        return new ClassResult(label, shown, shown > 0 ? (double)Counts[i][i] / shown : null,
+            called > 0 ? (double)Counts[i][i] / called : null);
     })];
 
     /// <summary>Counts as comma-separated values (RFC 4180): a row for each class shown.</summary>
@@ -70,7 +73,8 @@ public sealed class ConfusionMatrix
     public byte[] ToPng(ReportOptions? options = null)
     {
         options ??= new ReportOptions();
-        if (Labels.Count > 200) throw new ArgumentException($"A matrix of {Labels.Count} classes is too large for a picture; write it as .csv instead.");
+        if (Labels.Count > 200)
+            throw new ArgumentException($"A matrix of {Labels.Count} classes is too large for a picture; write it as .csv instead.");
         var isSpanish = options.Language == "es";
         using var regular = new TextFace(14);
         using var small = new TextFace(12);
@@ -79,8 +83,10 @@ public sealed class ConfusionMatrix
         var name = MathF.Ceiling(MathF.Min(MaxName, Labels.Max(regular.Measure)));
         var (left, slant) = (Margin + name + 10, MathF.Ceiling(MathF.Min(MaxName, Labels.Max(regular.Measure)) * 0.71f) + 14);
         var title = options.Title ?? (isSpanish ? "¿Qué clase se tomó por cuál?" : "Which class was taken for which?");
-        var lead = isSpanish ? "Filas: lo que muestran las imágenes. Columnas: cómo se las llamó. Color: parte de la fila." : "Rows: what the pictures show. Columns: what they were called. Colour: share of the row.";
-        var width = MathF.Max(left + (Cell * Labels.Count) + slant + Margin, (2 * Margin) + MathF.Max(large.Measure(title), small.Measure(lead)));
+        var lead = isSpanish ? "Filas: lo que muestran las imágenes. Columnas: cómo se las llamó. Color: parte de la fila."
+            : "Rows: what the pictures show. Columns: what they were called. Colour: share of the row.";
+        var width = MathF.Max(left + (Cell * Labels.Count) + slant + Margin,
+            (2 * Margin) + MathF.Max(large.Measure(title), small.Measure(lead)));
         var top = Margin + large.LineHeight + small.LineHeight + 12 + slant;
         var height = top + (Cell * Labels.Count) + Legend + Margin;
         return PngCanvas.Draw(width, height, 2, canvas =>
@@ -100,7 +106,8 @@ public sealed class ConfusionMatrix
 
             for (var i = 0; i < Labels.Count; i++) DrawRow(canvas, i, left, top + (i * Cell), name, regular, bold);
             var foot = string.Create(CultureInfo.InvariantCulture,
-                $"{(isSpanish ? "acierto" : "accuracy")} {100 * Accuracy.Value:F1} % ({Accuracy.Count}){(options.Model is { } model ? $", {options.Words.Model} {model}" : "")}");
+                $"{(isSpanish ? "acierto" : "accuracy")} {100 * Accuracy.Value:F1} "
+                    + $"% ({Accuracy.Count}){(options.Model is { } model ? $", {options.Words.Model} {model}" : "")}");
             small.Draw(canvas, foot, Margin, top + (Cell * Labels.Count) + 14 + small.Baseline, soft);
         });
     }

@@ -27,11 +27,13 @@ public sealed class EmbeddingPlot
     {
         ArgumentNullException.ThrowIfNull(points);
         ArgumentNullException.ThrowIfNull(explainedVarianceRatio);
-        if (points.Count == 0) throw new ArgumentException("There is nothing to plot; at least one image or text is needed.", nameof(points));
+        if (points.Count == 0) throw new ArgumentException("There is nothing to plot; at least one image or text is needed.",
+            nameof(points));
         if (points.FirstOrDefault(point => !double.IsFinite(point.X) || !double.IsFinite(point.Y)) is { } lost)
             throw new ArgumentException($"The point {lost.Label} has no finite place ({lost.X}, {lost.Y}).", nameof(points));
         if (explainedVarianceRatio.Count != 2)
-            throw new ArgumentException($"A plane has two axes; {explainedVarianceRatio.Count} shares of variance were given.", nameof(explainedVarianceRatio));
+            throw new ArgumentException($"A plane has two axes; {explainedVarianceRatio.Count} shares of variance were given.",
+                nameof(explainedVarianceRatio));
         if (thumbnails is not null && thumbnails.Count != points.Count)
             throw new ArgumentException($"There are {thumbnails.Count} thumbnails for {points.Count} points.", nameof(thumbnails));
         (Points, ExplainedVarianceRatio, Thumbnails) = (points, explainedVarianceRatio, thumbnails ?? new RgbImage?[points.Count]);

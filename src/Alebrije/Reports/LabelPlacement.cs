@@ -15,7 +15,8 @@ internal readonly record struct Box(float X, float Y, float Width, float Height)
     public bool Meets(Box other) => X < other.Right && other.X < Right && Y < other.Bottom && other.Y < Bottom;
 
     public float Shared(Box other) =>
-        MathF.Max(0, MathF.Min(Right, other.Right) - MathF.Max(X, other.X)) * MathF.Max(0, MathF.Min(Bottom, other.Bottom) - MathF.Max(Y, other.Y));
+        MathF.Max(0, MathF.Min(Right, other.Right) - MathF.Max(X, other.X)) * MathF.Max(0,
+            MathF.Min(Bottom, other.Bottom) - MathF.Max(Y, other.Y));
 
     /// <summary>True if the straight line from a to b passes through (Liang and Barsky, 1984).</summary>
     public bool Crosses((float X, float Y) a, (float X, float Y) b)
@@ -64,7 +65,8 @@ internal sealed class LabelPlacement(Box frame, IReadOnlyList<Box> marks)
         var before = taken.Count;
         // Points in a crowd have the least choice, so they choose first.
         var order = Enumerable.Range(0, requests.Count)
-            .OrderByDescending(i => requests.Count(other => MathF.Abs(other.X - requests[i].X) < 90 && MathF.Abs(other.Y - requests[i].Y) < 40))
+            .OrderByDescending(i =>
+                requests.Count(other => MathF.Abs(other.X - requests[i].X) < 90 && MathF.Abs(other.Y - requests[i].Y) < 40))
             .ThenBy(i => requests[i].Y).ThenBy(i => requests[i].X).ToArray();
         var lines = new ((float, float) From, (float, float) To)?[requests.Count];
         for (var round = 0; round < Rounds; round++)

@@ -15,9 +15,12 @@ internal static class PlotHtml
         PageParts.AppendHead(page, words.Code, title, Style);
         page.Append("</style>\n</head>\n<body>\n<main>\n");
         page.Append(CultureInfo.InvariantCulture, $"<h1>{WebUtility.HtmlEncode(title)}</h1>\n<p class=\"lead\">{words.PlotLead}</p>\n");
-        page.Append(CultureInfo.InvariantCulture, $"<p class=\"bar\"><label><input type=\"checkbox\" id=\"labels\" checked>{words.ShowLabels}</label></p>\n");
-        page.Append("<div class=\"plot\">").Append(PlotSvg.Render(PlotLayout.Of(plot, options with { Title = "" }), plot)).Append("</div>\n");
-        page.Append(CultureInfo.InvariantCulture, $"<div id=\"tip\" hidden data-image=\"{words.Image}\" data-text=\"{words.Text}\"></div>\n");
+        page.Append(CultureInfo.InvariantCulture,
+            $"<p class=\"bar\"><label><input type=\"checkbox\" id=\"labels\" checked>{words.ShowLabels}</label></p>\n");
+        page.Append("<div class=\"plot\">").Append(PlotSvg.Render(PlotLayout.Of(plot, options with { Title = "" }), plot))
+            .Append("</div>\n");
+        page.Append(CultureInfo.InvariantCulture,
+            $"<div id=\"tip\" hidden data-image=\"{words.Image}\" data-text=\"{words.Text}\"></div>\n");
         page.Append("<footer>Alebrije</footer>\n</main>\n<script>\n").Append(Script).Append("</script>\n</body>\n</html>\n");
         return page.ToString();
     }

@@ -15,7 +15,8 @@ internal sealed record PlotLine(float X1, float Y1, float X2, float Y2, Rgb Colo
 /// may be hidden. Upward is turned by 90° around (X, Baseline).
 /// </summary>
 internal sealed record PlotText(
-    string Text, float X, float Baseline, float Size, Rgb Colour, int Align = -1, bool Bold = false, bool Label = false, bool Upward = false,
+    string Text, float X, float Baseline, float Size, Rgb Colour,
+    int Align = -1, bool Bold = false, bool Label = false, bool Upward = false,
     float Width = 0) : PlotShape;
 
 internal sealed record PlotDot(float X, float Y, float Radius, Rgb Colour, int Point = -1) : PlotShape;
@@ -34,7 +35,8 @@ internal sealed class PlotLayout
     private const double MaxTrouble = 0.15; // share of labels that stand far away before a column is tried
 
     public static readonly Rgb Blue = new(0x1f, 0x6f, 0xb4), Orange = new(0xf0, 0x7d, 0x0a), DarkOrange = new(0x9c, 0x45, 0x00);
-    private static readonly Rgb White = new(0xff, 0xff, 0xff), Ink = new(0x1b, 0x1f, 0x24), Soft = new(0x5c, 0x66, 0x70), Grid = new(0xe9, 0xed, 0xf1), Rim = new(0xc4, 0xcc, 0xd4);
+    private static readonly Rgb White = new(0xff, 0xff, 0xff), Ink = new(0x1b, 0x1f, 0x24),
+        Soft = new(0x5c, 0x66, 0x70), Grid = new(0xe9, 0xed, 0xf1), Rim = new(0xc4, 0xcc, 0xd4);
     private static readonly Rgb PaleOrange = new(0xc7, 0x9a, 0x6b), PaleBlue = new(0x86, 0xab, 0xcf), DarkBlue = new(0x2a, 0x5c, 0x8f);
 
     private readonly EmbeddingPlot plot;
@@ -106,7 +108,8 @@ internal sealed class PlotLayout
 
     private float Across(Axis axis, double value, float margin) => frame.X + margin + (float)axis.Share(value) * (frame.Width - 2 * margin);
 
-    private float Up(Axis axis, double value, float margin) => frame.Bottom - margin - (float)axis.Share(value) * (frame.Height - 2 * margin);
+    private float Up(Axis axis, double value, float margin) =>
+        frame.Bottom - margin - (float)axis.Share(value) * (frame.Height - 2 * margin);
 
     private void AddAxes(Axis x, Axis y, float margin)
     {
@@ -174,7 +177,8 @@ internal sealed class PlotLayout
     {
         if (point.X >= picture.X && point.X <= picture.Right && point.Y >= picture.Y && point.Y <= picture.Bottom) return null;
         var (dx, dy) = (picture.X + picture.Width / 2 - point.X, picture.Y + picture.Height / 2 - point.Y);
-        var inside = MathF.Min(dx == 0 ? float.PositiveInfinity : picture.Width / 2 / MathF.Abs(dx), dy == 0 ? float.PositiveInfinity : picture.Height / 2 / MathF.Abs(dy));
+        var inside = MathF.Min(dx == 0 ? float.PositiveInfinity : picture.Width / 2 / MathF.Abs(dx),
+            dy == 0 ? float.PositiveInfinity : picture.Height / 2 / MathF.Abs(dy));
         return (point, (point.X + dx * (1 - inside), point.Y + dy * (1 - inside)));
     }
 
@@ -225,7 +229,8 @@ internal sealed class PlotLayout
             places[point].X, places[point].Y, RadiusOf(point), lines[i].Max(face.Measure), lines[i].Count * face.LineHeight))]);
     }
 
-    private void AddLabels((IReadOnlyList<string>[] Lines, LabelRequest[] Requests) labels, Box?[] boxes, TextFace face, Rgb colour, Rgb line)
+    private void AddLabels((IReadOnlyList<string>[] Lines, LabelRequest[] Requests) labels,
+        Box?[] boxes, TextFace face, Rgb colour, Rgb line)
     {
         for (var i = 0; i < boxes.Length; i++)
             if (boxes[i] is { } box && LabelPlacement.LeaderOf(labels.Requests[i], box) is { } leader)
@@ -233,7 +238,8 @@ internal sealed class PlotLayout
         for (var i = 0; i < boxes.Length; i++)
             if (boxes[i] is { } box)
                 for (var k = 0; k < labels.Lines[i].Count; k++)
-                    shapes.Add(new PlotText(labels.Lines[i][k], box.X + box.Width / 2, box.Y + k * face.LineHeight + face.Baseline, face.Size,
+                    shapes.Add(new PlotText(labels.Lines[i][k], box.X + box.Width / 2,
+                        box.Y + k * face.LineHeight + face.Baseline, face.Size,
                         colour, Align: 0, Label: true, Width: face.Measure(labels.Lines[i][k])));
     }
 

@@ -11,9 +11,11 @@ internal static class PlotPng
 
     public static byte[] Render(PlotLayout layout)
     {
-        var info = new SKImageInfo((int)(PlotLayout.Width * Scale), (int)MathF.Ceiling(layout.Height * Scale), SKColorType.Rgba8888, SKAlphaType.Premul);
+        var info = new SKImageInfo((int)(PlotLayout.Width * Scale), (int)MathF.Ceiling(layout.Height * Scale),
+            SKColorType.Rgba8888, SKAlphaType.Premul);
         using var surface = SKSurface.Create(info)
-            ?? throw new InvalidOperationException($"SkiaSharp could not make a picture of {info.Width} x {info.Height}; there is too little memory.");
+            ?? throw new InvalidOperationException(
+                $"SkiaSharp could not make a picture of {info.Width} x {info.Height}; there is too little memory.");
         var canvas = surface.Canvas;
         canvas.Clear(SKColors.White);
         canvas.Scale(Scale);
@@ -55,7 +57,8 @@ internal static class PlotPng
                 DrawPicture(canvas, picture, paint);
                 break;
             case PlotText text:
-                if (!faces.TryGetValue((text.Size, text.Bold), out var face)) faces[(text.Size, text.Bold)] = face = new TextFace(text.Size, text.Bold);
+                if (!faces.TryGetValue((text.Size, text.Bold), out var face))
+                    faces[(text.Size, text.Bold)] = face = new TextFace(text.Size, text.Bold);
                 DrawText(canvas, text, face, paint);
                 break;
         }

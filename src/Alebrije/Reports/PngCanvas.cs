@@ -15,9 +15,11 @@ internal static class PngCanvas
     public static byte[] Draw(float width, float height, float scale, Action<SKCanvas> draw)
     {
         SkiaNative.Require();
-        var info = new SKImageInfo((int)MathF.Ceiling(width * scale), (int)MathF.Ceiling(height * scale), SKColorType.Rgba8888, SKAlphaType.Premul);
+        var info = new SKImageInfo((int)MathF.Ceiling(width * scale),
+            (int)MathF.Ceiling(height * scale), SKColorType.Rgba8888, SKAlphaType.Premul);
         using var surface = SKSurface.Create(info)
-            ?? throw new InvalidOperationException($"SkiaSharp could not make a picture of {info.Width} x {info.Height}; there is too little memory.");
+            ?? throw new InvalidOperationException(
+                $"SkiaSharp could not make a picture of {info.Width} x {info.Height}; there is too little memory.");
         surface.Canvas.Clear(SKColors.White);
         surface.Canvas.Scale(scale);
         draw(surface.Canvas);

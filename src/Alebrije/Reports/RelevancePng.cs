@@ -19,7 +19,8 @@ public static class RelevancePng
     public static byte[] Render(IReadOnlyList<ClipExplanation> explanations, ReportOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(explanations);
-        if (explanations.Count is < 1 or > 50) throw new ArgumentException($"{explanations.Count} explanations cannot be drawn in one picture; 1 to 50 can.", nameof(explanations));
+        if (explanations.Count is < 1 or > 50) throw new ArgumentException(
+            $"{explanations.Count} explanations cannot be drawn in one picture; 1 to 50 can.", nameof(explanations));
         options ??= new ReportOptions();
         var isSpanish = options.Language == "es";
         using var regular = new TextFace(14);
@@ -28,8 +29,10 @@ public static class RelevancePng
         const float width = (2 * Margin) + (2 * Side) + Gap;
         var title = large.Wrap(options.Title ?? (isSpanish ? "¿Dónde miró CLIP?" : "Where did CLIP look?"), width - (2 * Margin), 2);
         var lead = small.Wrap(
-            isSpanish ? "Izquierda: lo que ve el codificador. Derecha: cuanto más claro y cálido, más se apoya en esa zona el parecido con el texto."
-                : "Left: what the encoder sees. Right: the brighter and warmer a place, the more the match with the text rests on it.", width - (2 * Margin), 3);
+            isSpanish ? "Izquierda: lo que ve el codificador. Derecha: "
+                + "cuanto más claro y cálido, más se apoya en esa zona el parecido con el texto."
+                : "Left: what the encoder sees. Right: the brighter and warmer a place, the more the match with the text rests on it.",
+                width - (2 * Margin), 3);
         var words = explanations.Select(e => Place(e.Words, regular, width - (2 * Margin))).ToArray();
         var top = Margin + (title.Count * large.LineHeight) + (lead.Count * small.LineHeight) + 14;
         var heights = words.Select(w => Side + 10 + w.Height + 26).ToArray();
@@ -78,7 +81,8 @@ public static class RelevancePng
                 for (var c = 0; c < 3; c++)
                 {
                     var place = (((y * seen.Width) + x) * 3) + c;
-                    pixels[place] = (byte)Math.Round((seen.Pixels[place] * light * (1 - tint)) + (tint * (c == 0 ? 255 : c == 1 ? 120 : 0)));
+                    pixels[place] = (byte)Math.Round((seen.Pixels[place] * light * (1 - tint))
+                        + (tint * (c == 0 ? 255 : c == 1 ? 120 : 0)));
                 }
             }
         }
@@ -114,7 +118,8 @@ public static class RelevancePng
         return (cells, y + row);
     }
 
-    private static void Draw(SKCanvas canvas, ClipExplanation e, IReadOnlyList<(SKRect Box, string Word, int Level)> words, float top, TextFace face)
+    private static void Draw(SKCanvas canvas, ClipExplanation e,
+        IReadOnlyList<(SKRect Box, string Word, int Level)> words, float top, TextFace face)
     {
         var sampling = new SKSamplingOptions(SKFilterMode.Linear, SKMipmapMode.None);
         using (var seen = SkiaNative.ToSkia(e.Seen)) canvas.DrawImage(seen, SKRect.Create(Margin, top, Side, Side), sampling, null);

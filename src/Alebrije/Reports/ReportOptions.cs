@@ -77,7 +77,8 @@ internal sealed record ReportWords
         SortHint = "Click a text to sort by it",
         FileOrder = "Original order",
         PlotTitle = "Pictures and texts in one plane",
-        PlotLead = "Principal components of all embeddings together. Points that lie close have similar embeddings. Point at one, or tap it, to see what it is.",
+        PlotLead = "Principal components of all embeddings together. "
+            + "Points that lie close have similar embeddings. Point at one, or tap it, to see what it is.",
         Component = "PC",
         OfVariance = "of the variance",
         LabelsLeftOut = "labels left out for want of room",
@@ -101,7 +102,8 @@ internal sealed record ReportWords
         SortHint = "Haz clic en un texto para ordenar",
         FileOrder = "Orden original",
         PlotTitle = "Imágenes y textos en un mismo plano",
-        PlotLead = "Componentes principales de todos los embeddings juntos. Los puntos cercanos tienen embeddings parecidos. Señala o toca un punto para ver qué es.",
+        PlotLead = "Componentes principales de todos los embeddings "
+            + "juntos. Los puntos cercanos tienen embeddings parecidos. Señala o toca un punto para ver qué es.",
         Component = "CP",
         OfVariance = "de la varianza",
         LabelsLeftOut = "etiquetas omitidas por falta de espacio",

@@ -56,10 +56,12 @@ internal static class SimilarityHtml
         var (low, high) = table.Range(SimilarityMeasure.Cosine);
         using var face = new TextFace(14);
         var column = SimilarityPng.ColumnWidth(table.Texts, face) / face.Size;
-        page.Append(CultureInfo.InvariantCulture, $"<table style=\"--column:{column:0.##}rem\" data-low=\"{low:R}\" data-high=\"{high:R}\">\n");
+        page.Append(CultureInfo.InvariantCulture,
+            $"<table style=\"--column:{column:0.##}rem\" data-low=\"{low:R}\" data-high=\"{high:R}\">\n");
         page.Append(CultureInfo.InvariantCulture, $"<thead><tr><th scope=\"col\" class=\"name\">{options.Words.Image}</th>");
         foreach (var text in table.Texts)
-            page.Append(CultureInfo.InvariantCulture, $"<th scope=\"col\"><button type=\"button\" title=\"{Encode(text)}\"><span>{Encode(text)}</span></button></th>");
+            page.Append(CultureInfo.InvariantCulture,
+                $"<th scope=\"col\"><button type=\"button\" title=\"{Encode(text)}\"><span>{Encode(text)}</span></button></th>");
         page.Append("</tr></thead>\n<tbody>\n");
         var values = table.Values(options.Measure);
         for (var i = 0; i < table.Images.Count; i++)
@@ -71,7 +73,9 @@ internal static class SimilarityHtml
             var best = table.Best(i);
             for (var j = 0; j < table.Texts.Count; j++)
                 page.Append(CultureInfo.InvariantCulture,
-                    $"<td class=\"b{table.Level(values[i][j], options.Measure)}{(j == best ? " best" : "")}\" data-s=\"{table.Softmax[i][j]:0.######}\" data-c=\"{table.Cosine[i][j]:0.######}\">{SimilarityTable.Number(values[i][j], 2)}</td>");
+                    $"<td class=\"b{table.Level(values[i][j], options.Measure)}{(j == best ? " best" : "")}\" "
+                        + $"data-s=\"{table.Softmax[i][j]:0.######}\" "
+                            + $"data-c=\"{table.Cosine[i][j]:0.######}\">{SimilarityTable.Number(values[i][j], 2)}</td>");
             page.Append("</tr>\n");
         }
 

@@ -49,7 +49,8 @@ internal static class SimilarityPng
         var heading = options.Title ?? options.Words.TableTitle;
         width = MathF.Ceiling(MathF.Max(width, Margin * 2 + Math.Clamp(large.Measure(heading), 380, 520)));
         var title = heading.Length > 0 ? large.Wrap(heading, width - 2 * Margin, 2) : [];
-        var lead = small.Wrap(options.Measure == SimilarityMeasure.Softmax ? options.Words.SoftmaxLead : options.Words.CosineLead, width - 2 * Margin, 3);
+        var lead = small.Wrap(options.Measure == SimilarityMeasure.Softmax ? options.Words.SoftmaxLead : options.Words.CosineLead,
+            width - 2 * Margin, 3);
         var titleHeight = title.Count * large.LineHeight + lead.Count * small.LineHeight + 18;
         var headHeight = heads.Max(lines => lines.Count) * regular.LineHeight + 10;
         var row = pictures ? PictureRow : PlainRow;
@@ -62,17 +63,20 @@ internal static class SimilarityPng
     {
         var words = texts.SelectMany(text => text.Split(' ')).Max(face.Measure);
         for (var column = MinColumn; column < MaxColumn; column += 6)
-            if (words <= column - 10 && texts.Count(text => face.Wrap(text, column - 10, 9).Count <= 4) * 5 >= texts.Count * 4) return column;
+            if (words <= column - 10 && texts.Count(text => face.Wrap(text, column - 10, 9).Count <= 4) * 5 >= texts.Count * 4)
+                return column;
         return MaxColumn;
     }
 
     private static float ScaleFor(SimilarityTable table, Layout layout)
     {
         foreach (var scale in new[] { 2f, 1f })
-            if (layout.Width * scale <= MaxSide && layout.Height * scale <= MaxSide && layout.Width * layout.Height * scale * scale <= MaxPixels)
+            if (layout.Width * scale <= MaxSide && layout.Height * scale <= MaxSide
+                && layout.Width * layout.Height * scale * scale <= MaxPixels)
                 return scale;
         throw new ArgumentException(
-            $"A table of {table.Images.Count} images and {table.Texts.Count} texts is too large for a picture; write it as .html or .csv instead.");
+            $"A table of {table.Images.Count} images and {table.Texts.Count} "
+                + $"texts is too large for a picture; write it as .html or .csv instead.");
     }
 
     private static void DrawHeads(SKCanvas canvas, Layout layout, ReportOptions options, TextFace regular, TextFace small, TextFace large)
@@ -103,7 +107,8 @@ internal static class SimilarityPng
         }
     }
 
-    private static void DrawRows(SKCanvas canvas, SimilarityTable table, Layout layout, ReportOptions options, TextFace regular, TextFace bold)
+    private static void DrawRows(SKCanvas canvas, SimilarityTable table,
+        Layout layout, ReportOptions options, TextFace regular, TextFace bold)
     {
         using var paint = Fill(Ink);
         using var rule = new SKPaint { Color = Line, StrokeWidth = 1, IsAntialias = false };

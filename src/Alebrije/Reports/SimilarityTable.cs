@@ -23,13 +23,15 @@ public sealed class SimilarityTable
     /// <param name="thumbnails">[images]: small images for the rows, null if there is none; null for none at all.</param>
     /// <exception cref="ArgumentException">No images or texts, or sizes that do not fit.</exception>
     public SimilarityTable(
-        IReadOnlyList<string> images, IReadOnlyList<string> texts, IReadOnlyList<double[]> cosine, IReadOnlyList<RgbImage?>? thumbnails = null)
+        IReadOnlyList<string> images, IReadOnlyList<string> texts, IReadOnlyList<double[]> cosine,
+        IReadOnlyList<RgbImage?>? thumbnails = null)
     {
         ArgumentNullException.ThrowIfNull(images);
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(cosine);
         if (images.Count == 0 || texts.Count == 0)
-            throw new ArgumentException($"A similarity table needs at least one image and one text; there are {images.Count} and {texts.Count}.");
+            throw new ArgumentException(
+                $"A similarity table needs at least one image and one text; there are {images.Count} and {texts.Count}.");
         if (cosine.Count != images.Count || cosine.Any(row => row.Length != texts.Count))
             throw new ArgumentException($"The cosines do not fit {images.Count} images and {texts.Count} texts.", nameof(cosine));
         if (thumbnails is not null && thumbnails.Count != images.Count)
@@ -64,7 +66,8 @@ public sealed class SimilarityTable
     /// <param name="thumbnails">[images], or null.</param>
     /// <exception cref="ArgumentException">Labels and embeddings that do not fit, or different widths.</exception>
     public static SimilarityTable FromEmbeddings(
-        IReadOnlyList<string> images, IReadOnlyList<float[]> imageEmbeddings, IReadOnlyList<string> texts, IReadOnlyList<float[]> textEmbeddings,
+        IReadOnlyList<string> images, IReadOnlyList<float[]> imageEmbeddings,
+        IReadOnlyList<string> texts, IReadOnlyList<float[]> textEmbeddings,
         IReadOnlyList<RgbImage?>? thumbnails = null)
     {
         Vectors.SameWidth(

@@ -26,7 +26,8 @@ internal static class SimilarityTerminal
             if (from > 0) output.Append('\n');
             var to = Math.Min(from + perBlock, heads.Length);
             AppendHeads(output, heads[from..to], options.Words.Image, label, cell);
-            for (var row = 0; row < names.Length; row++) AppendRow(output, table, row, from, to, names[row], label, cell, colour, options.Measure);
+            for (var row = 0; row < names.Length; row++)
+                AppendRow(output, table, row, from, to, names[row], label, cell, colour, options.Measure);
         }
 
         return output.ToString();
@@ -59,7 +60,8 @@ internal static class SimilarityTerminal
     }
 
     private static void AppendRow(
-        StringBuilder output, SimilarityTable table, int row, int from, int to, string name, int label, int cell, bool colour, SimilarityMeasure measure)
+        StringBuilder output, SimilarityTable table, int row, int from,
+        int to, string name, int label, int cell, bool colour, SimilarityMeasure measure)
     {
         output.Append(Pad(Shorten(name, label), label)).Append(' ', Gap);
         for (var column = from; column < to; column++)
@@ -74,7 +76,8 @@ internal static class SimilarityTerminal
 
             var level = table.Level(value, measure);
             var (back, front) = (BluesGradient.Background(level), BluesGradient.Foreground(level));
-            output.Append(CultureInfo.InvariantCulture, $"\u001b[48;2;{back.R};{back.G};{back.B}m\u001b[38;2;{front.R};{front.G};{front.B}m{text} ");
+            output.Append(CultureInfo.InvariantCulture,
+                $"\u001b[48;2;{back.R};{back.G};{back.B}m\u001b[38;2;{front.R};{front.G};{front.B}m{text} ");
         }
 
         output.Append(colour ? Reset : "").Append('\n');

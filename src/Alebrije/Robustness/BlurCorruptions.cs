@@ -8,10 +8,12 @@ internal static class BlurCorruptions
     private static readonly (float Radius, float Edge)[] Disks = [(3, 0.1f), (4, 0.5f), (6, 0.5f), (8, 0.5f), (10, 0.5f)];
 
     // ImageNet-C's rounds are 2, 1, 3, 2, 2, under which its second severity corrupts less than its first.
-    private static readonly (float Deviation, int Reach, int Rounds)[] Panes = [(0.7f, 1, 1), (0.9f, 2, 1), (1, 2, 2), (1.1f, 3, 2), (1.5f, 4, 2)];
+    private static readonly (float Deviation, int Reach, int Rounds)[] Panes = [(0.7f, 1, 1),
+        (0.9f, 2, 1), (1, 2, 2), (1.1f, 3, 2), (1.5f, 4, 2)];
 
     private static readonly (int Length, float Deviation)[] Movements = [(10, 3), (15, 5), (15, 8), (15, 12), (20, 15)];
-    private static readonly (float Step, float End)[] Zooms = [(0.01f, 1.11f), (0.01f, 1.16f), (0.02f, 1.21f), (0.02f, 1.26f), (0.03f, 1.31f)];
+    private static readonly (float Step, float End)[] Zooms = [(0.01f, 1.11f),
+        (0.01f, 1.16f), (0.02f, 1.21f), (0.02f, 1.26f), (0.03f, 1.31f)];
 
     public static FloatPicture Defocus(FloatPicture picture, int level)
     {
@@ -37,7 +39,8 @@ internal static class BlurCorruptions
                     var (dx, dy) = (Offset(reach, ref random), Offset(reach, ref random));
                     var (otherX, otherY) = (Math.Clamp(x + dx, 0, picture.Width - 1), Math.Clamp(y + dy, 0, picture.Height - 1));
                     var (a, b) = (3 * ((y * picture.Width) + x), 3 * ((otherY * picture.Width) + otherX));
-                    for (var c = 0; c < 3; c++) (picture.Values[a + c], picture.Values[b + c]) = (picture.Values[b + c], picture.Values[a + c]);
+                    for (var c = 0; c < 3; c++) (picture.Values[a + c], picture.Values[b + c])
+                        = (picture.Values[b + c], picture.Values[a + c]);
                 }
         return picture.Smooth(deviation);
     }

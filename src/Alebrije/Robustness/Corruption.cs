@@ -77,7 +77,8 @@ public static class Corruptions
     public static RgbImage Apply(RgbImage image, Corruption corruption, int severity, ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(image);
-        if (severity is < 1 or > Severities) throw new ArgumentOutOfRangeException(nameof(severity), severity, $"A corruption has severities 1 to {Severities}, not {severity}.");
+        if (severity is < 1 or > Severities) throw new ArgumentOutOfRangeException(nameof(severity),
+            severity, $"A corruption has severities 1 to {Severities}, not {severity}.");
         var random = new SeededRandom(seed, (long)corruption, 21);
         var picture = new FloatPicture(image);
         var level = severity - 1;

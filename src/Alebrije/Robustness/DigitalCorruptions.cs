@@ -41,7 +41,8 @@ internal static class DigitalCorruptions
             var mean = 0.0;
             for (var i = c; i < picture.Values.Length; i += 3) mean += picture.Values[i];
             mean /= picture.Width * picture.Height;
-            for (var i = c; i < picture.Values.Length; i += 3) picture.Values[i] = (float)(((picture.Values[i] - mean) * Contrasts[level]) + mean);
+            for (var i = c; i < picture.Values.Length; i += 3)
+                picture.Values[i] = (float)(((picture.Values[i] - mean) * Contrasts[level]) + mean);
         }
 
         return picture;

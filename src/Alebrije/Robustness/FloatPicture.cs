@@ -5,7 +5,8 @@ namespace Alebrije.Robustness;
 /// <summary>An image of numbers, [height, width, channels], 0 black to 1 full; three channels, or one for a layer.</summary>
 internal sealed class FloatPicture
 {
-    public FloatPicture(int width, int height, int channels = 3) => (Width, Height, Channels, Values) = (width, height, channels, new float[width * height * channels]);
+    public FloatPicture(int width, int height, int channels = 3) =>
+        (Width, Height, Channels, Values) = (width, height, channels, new float[width * height * channels]);
 
     public FloatPicture(RgbImage image) : this(image.Width, image.Height)
     {
@@ -55,8 +56,10 @@ internal sealed class FloatPicture
     {
         if (deviation < 0.05f) return this;
         var reach = Math.Max(1, (int)MathF.Ceiling(3 * deviation));
-        var line = Enumerable.Range(-reach, (2 * reach) + 1).Select(i => (At: i, Weight: MathF.Exp(-i * i / (2 * deviation * deviation)))).ToArray();
-        return Filter([.. line.Select(tap => ((float)tap.At, 0f, tap.Weight))]).Filter([.. line.Select(tap => (0f, (float)tap.At, tap.Weight))]);
+        var line = Enumerable.Range(-reach, (2 * reach) + 1)
+            .Select(i => (At: i, Weight: MathF.Exp(-i * i / (2 * deviation * deviation)))).ToArray();
+        return Filter([.. line.Select(tap => ((float)tap.At, 0f, tap.Weight))])
+            .Filter([.. line.Select(tap => (0f, (float)tap.At, tap.Weight))]);
     }
 
     public RgbImage ToImage()

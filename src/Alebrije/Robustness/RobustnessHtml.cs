@@ -17,9 +17,12 @@ internal static class RobustnessHtml
         var page = new StringBuilder();
         PageParts.AppendHead(page, words.Code, title, Style);
         page.Append("</style>\n</head>\n<body>\n<main>\n");
-        page.Append(CultureInfo.InvariantCulture, $"<h1>{Encode(title)}</h1>\n<p class=\"lead\">{Encode(report.Sentence(words.Code))}</p>\n");
+        page.Append(CultureInfo.InvariantCulture,
+            $"<h1>{Encode(title)}</h1>\n<p class=\"lead\">{Encode(report.Sentence(words.Code))}</p>\n");
         var chart = Convert.ToBase64String(RobustnessPng.Render(report, options with { Title = "", Model = null }));
-        page.Append(CultureInfo.InvariantCulture, $"<img class=\"chart\" alt=\"{Encode(words.Lead(report.Labels.Count, report.Conditions[0].Count))}\" src=\"data:image/png;base64,{chart}\">\n");
+        page.Append(CultureInfo.InvariantCulture,
+            $"<img class=\"chart\" alt=\"{Encode(words.Lead(report.Labels.Count, report.Conditions[0].Count))}\" "
+                + $"src=\"data:image/png;base64,{chart}\">\n");
         AppendTable(page, report, words);
         AppendSheet(page, report, words);
         page.Append(CultureInfo.InvariantCulture, $"<footer>{Encode(string.Join(", ", report.Labels))}");
@@ -30,18 +33,23 @@ internal static class RobustnessHtml
 
     private static void AppendTable(StringBuilder page, RobustnessReport report, RobustnessWords words)
     {
-        page.Append(CultureInfo.InvariantCulture, $"<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">{words.ConditionHead}</th><th scope=\"col\" class=\"n\">{words.Pictures}</th>");
+        page.Append(CultureInfo.InvariantCulture,
+            $"<div class=\"wide\"><table>\n<thead><tr><th scope=\"col\">{words.ConditionHead}</th><th "
+                + $"scope=\"col\" class=\"n\">{words.Pictures}</th>");
         for (var k = 0; k < report.Classifiers.Count; k++)
-            page.Append(CultureInfo.InvariantCulture, $"<th scope=\"col\" class=\"n\">{RobustnessMarks.Svg(k, true)}{Encode(words.Classifier(report.Classifiers[k]))}</th>");
+            page.Append(CultureInfo.InvariantCulture,
+                $"<th scope=\"col\" class=\"n\">{RobustnessMarks.Svg(k, true)}{Encode(words.Classifier(report.Classifiers[k]))}</th>");
         page.Append("</tr></thead>\n<tbody>\n");
         foreach (var condition in report.Conditions)
         {
             var severity = condition.Severities.Count > 0 ? $" <small>{Encode(words.Severity(condition.Severities))}</small>" : "";
-            page.Append(CultureInfo.InvariantCulture, $"<tr><th scope=\"row\">{Encode(words.Condition(condition.Name))}{severity}</th><td>{condition.Count}</td>");
+            page.Append(CultureInfo.InvariantCulture,
+                $"<tr><th scope=\"row\">{Encode(words.Condition(condition.Name))}{severity}</th><td>{condition.Count}</td>");
             var best = condition.Accuracy.Max(figure => figure.Value);
             foreach (var figure in condition.Accuracy)
                 page.Append(CultureInfo.InvariantCulture,
-                    $"<td{(figure.Value >= best ? " class=\"best\"" : "")}>{RobustnessReport.Share(figure.Value)} <small>{100 * figure.Low:F0}–{100 * figure.High:F0}</small></td>");
+                    $"<td{(figure.Value >= best ? " class=\"best\"" : "")}>{RobustnessReport.Share(figure.Value)} "
+                        + $"<small>{100 * figure.Low:F0}–{100 * figure.High:F0}</small></td>");
             page.Append("</tr>\n");
         }
 
@@ -51,7 +59,9 @@ internal static class RobustnessHtml
     private static void AppendSheet(StringBuilder page, RobustnessReport report, RobustnessWords words)
     {
         var classes = Enumerable.Range(0, report.Labels.Count).OrderBy(k => k == report.ShownClass ? 0 : 1).Take(MostClasses).ToArray();
-        page.Append(CultureInfo.InvariantCulture, $"<h2>{words.Sheet}</h2>\n<p class=\"lead\">{words.SheetLead}</p>\n<div class=\"wide\"><table class=\"sheet\">\n<thead><tr><td></td>");
+        page.Append(CultureInfo.InvariantCulture,
+            $"<h2>{words.Sheet}</h2>\n<p class=\"lead\">{words.SheetLead}</p>\n<div "
+                + $"class=\"wide\"><table class=\"sheet\">\n<thead><tr><td></td>");
         foreach (var k in classes) page.Append(CultureInfo.InvariantCulture, $"<th scope=\"col\">{Encode(report.Labels[k])}</th>");
         page.Append("</tr></thead>\n<tbody>\n");
         foreach (var condition in report.Conditions)
@@ -74,8 +84,11 @@ internal static class RobustnessHtml
             return;
         }
 
-        var answers = string.Join("\n", example.Answers.Select((answer, k) => $"{words.Classifier(report.Classifiers[k])}: {report.Labels[answer]}"));
-        page.Append(CultureInfo.InvariantCulture, $"<td title=\"{Encode(answers)}\"><img src=\"{Thumbnail.DataUri(example.Picture, Picture)}\" alt=\"{Encode(report.Labels[example.Right])}\"><span>");
+        var answers = string.Join("\n",
+            example.Answers.Select((answer, k) => $"{words.Classifier(report.Classifiers[k])}: {report.Labels[answer]}"));
+        page.Append(CultureInfo.InvariantCulture,
+            $"<td title=\"{Encode(answers)}\"><img src=\"{Thumbnail.DataUri(example.Picture, Picture)}\" "
+                + $"alt=\"{Encode(report.Labels[example.Right])}\"><span>");
         for (var k = 0; k < example.Answers.Count; k++) page.Append(RobustnessMarks.Svg(k, example.Answers[k] == example.Right));
         page.Append("</span></td>");
     }

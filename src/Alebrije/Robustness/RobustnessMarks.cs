@@ -17,8 +17,10 @@ internal static class RobustnessMarks
         {
             case 0: path.AddCircle(x, y, radius); break;
             case 1: path.AddRect(SKRect.Create(x - (radius * 0.88f), y - (radius * 0.88f), radius * 1.76f, radius * 1.76f)); break;
-            case 2: Polygon(path, (x, y - (radius * 1.25f)), (x + (radius * 1.25f), y), (x, y + (radius * 1.25f)), (x - (radius * 1.25f), y)); break;
-            default: Polygon(path, (x, y - (radius * 1.2f)), (x + (radius * 1.15f), y + (radius * 0.85f)), (x - (radius * 1.15f), y + (radius * 0.85f))); break;
+            case 2: Polygon(path, (x, y - (radius * 1.25f)), (x + (radius * 1.25f), y),
+                (x, y + (radius * 1.25f)), (x - (radius * 1.25f), y)); break;
+            default: Polygon(path, (x, y - (radius * 1.2f)), (x + (radius * 1.15f), y + (radius * 0.85f)),
+                (x - (radius * 1.15f), y + (radius * 0.85f))); break;
         }
 
         canvas.DrawPath(path, paint);

@@ -9,7 +9,8 @@ namespace Alebrije.Robustness;
 /// <param name="Labels">Names of the classes.</param>
 /// <param name="Training">Plain images that a probe or a baseline may learn from.</param>
 /// <param name="Test">Images that nothing is fitted on.</param>
-public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyList<StudyPicture> Training, IReadOnlyList<StudyPicture> Test)
+public sealed record RobustnessPictures(IReadOnlyList<string> Labels,
+    IReadOnlyList<StudyPicture> Training, IReadOnlyList<StudyPicture> Test)
 {
     private const int WorldSide = 128;
 
@@ -19,7 +20,8 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
     /// <summary>Concepts that are taken where none are named: things of many kinds, some of them alike.</summary>
     public static IReadOnlyList<string> UsualConcepts { get; } =
     [
-        "banana", "lemon", "strawberry", "pizza", "lion", "cat", "dog", "elephant", "penguin", "fish", "bus", "bicycle", "airplane", "guitar", "cactus", "house",
+        "banana", "lemon", "strawberry", "pizza", "lion", "cat", "dog",
+            "elephant", "penguin", "fish", "bus", "bicycle", "airplane", "guitar", "cactus", "house",
     ];
 
     /// <summary>
@@ -34,20 +36,24 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
     /// <param name="side">Side of the images, 128 to 512.</param>
     /// <exception cref="ArgumentException">Too few concepts or images.</exception>
     public static RobustnessPictures FromWorld(
-        EmojiWorld world, IReadOnlyList<Concept> concepts, int training, int test, ulong seed = 0, Language language = Language.English, int side = WorldSide)
+        EmojiWorld world, IReadOnlyList<Concept> concepts, int training,
+        int test, ulong seed = 0, Language language = Language.English, int side = WorldSide)
     {
         ArgumentNullException.ThrowIfNull(world);
         ArgumentNullException.ThrowIfNull(concepts);
         if (concepts.Count < 2 || training < 1 || test < 1)
-            throw new ArgumentException($"A study needs two concepts and a picture of each for training and for the test; got {concepts.Count} concepts, {training} and {test} pictures.");
-        return new RobustnessPictures([.. concepts.Select(concept => concept.Label(language))], Draw(SceneSplit.Train, training), Draw(SceneSplit.HeldOut, test))
+            throw new ArgumentException($"A study needs two concepts and "
+                + $"a picture of each for training and for the test; got {concepts.Count} concepts, {training} and {test} pictures.");
+        return new RobustnessPictures([.. concepts.Select(concept => concept.Label(language))],
+            Draw(SceneSplit.Train, training), Draw(SceneSplit.HeldOut, test))
         {
             IsHeldOut = (concept, style) => HeldOut.Styled(concepts[concept], style),
         };
 
         StudyPicture[] Draw(SceneSplit split, int count)
         {
-            var options = concepts.Select(concept => SceneOptions.SingleObjects with { Split = split, StyleShare = 0, SizeShare = 0, Concepts = [concept] }).ToArray();
+            var options = concepts.Select(concept =>
+                SceneOptions.SingleObjects with { Split = split, StyleShare = 0, SizeShare = 0, Concepts = [concept] }).ToArray();
             var pictures = new StudyPicture[concepts.Count * count];
             Parallel.For(0, pictures.Length, i => pictures[i] = new StudyPicture(
                 new RgbImage(side, side, world.Render(world.Scene(seed, i, options[i % options.Length]), side)), i % options.Length));
@@ -66,31 +72,40 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels, IReadOnlyL
     /// <exception cref="InvalidDataException">Fewer than two classes, a label without a folder, or a class with fewer than two
     /// images.</exception>
     /// <exception cref="ImageFormatException">A file is no image, damaged, cut short or too large.</exception>
-    public static RobustnessPictures FromFolder(string folder, IReadOnlyList<string>? labels = null, int side = 224, Action<int, int>? progress = null, PictureReader? reader = null, CancellationToken cancellation = default)
+    public static RobustnessPictures FromFolder(string folder, IReadOnlyList<string>? labels = null,
+        int side = 224, Action<int, int>? progress = null, PictureReader? reader = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"There is no folder {folder}.");
-        var folders = VisibleFolder.Open(folder).Folders.Select(shown => (shown.Name, shown.Path, Files: shown.PicturesBelow(cancellation: cancellation)))
-            .Where(shown => labels is not null || shown.Files.Count > 0).ToDictionary(shown => shown.Name, StringComparer.OrdinalIgnoreCase);
+        var folders = VisibleFolder.Open(folder)
+            .Folders.Select(shown => (shown.Name, shown.Path, Files: shown.PicturesBelow(cancellation: cancellation)))
+            .Where(shown => labels is not null || shown.Files.Count > 0)
+            .ToDictionary(shown => shown.Name, StringComparer.OrdinalIgnoreCase);
         var names = labels ?? [.. folders.Keys];
         if (names.FirstOrDefault(name => !folders.ContainsKey(name)) is { } missing)
-            throw new InvalidDataException($"{folder} has no folder '{missing}'; each label names a folder with pictures of it, and there are: {string.Join(", ", folders.Keys)}.");
-        if (names.Count < 2) throw new InvalidDataException($"{folder} has {names.Count} classes, and at least two are needed: put the pictures into folders named after what they show.");
+            throw new InvalidDataException($"{folder} has no folder '{missing}'; "
+                + $"each label names a folder with pictures of it, and there are: {string.Join(", ", folders.Keys)}.");
+        if (names.Count < 2) throw new InvalidDataException(
+            $"{folder} has {names.Count} classes, and at least two are needed: put the pictures into folders named after what they show.");
         var files = names.Select(name => folders[name].Files
             .OrderBy(file => Hash(Path.GetRelativePath(folder, file))).ThenBy(file => file, StringComparer.Ordinal).ToArray()).ToArray();
         if (files.Index().FirstOrDefault(of => of.Item.Length < 2) is { Item: { } few, Index: var which })
-            throw new InvalidDataException($"The folder {folders[names[which]].Path} has {few.Length} pictures, and at least two are needed: one to learn from and one to be asked about.");
+            throw new InvalidDataException($"The folder {folders[names[which]].Path} "
+                + $"has {few.Length} pictures, and at least two are needed: one to learn from and one to be asked about.");
         var (training, test, read, total) = (new List<StudyPicture>(), new List<StudyPicture>(), 0, files.Sum(of => of.Length));
         for (var k = 0; k < files.Length; k++)
             for (var i = 0; i < files[k].Length; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
-                if (Picture(files[k][i]) is { } image) (i < files[k].Length / 2 ? training : test).Add(new StudyPicture(Square(image.ToRgb(), side), k));
+                if (Picture(files[k][i]) is { } image)
+                    (i < files[k].Length / 2 ? training : test).Add(new StudyPicture(Square(image.ToRgb(), side), k));
                 progress?.Invoke(++read, total);
             }
 
-        if (Enumerable.Range(0, names.Count).FirstOrDefault(k => !training.Exists(picture => picture.Class == k) || !test.Exists(picture => picture.Class == k), -1) is >= 0 and var poor)
-            throw new InvalidDataException($"The folder {folders[names[poor]].Path} has too few pictures that can be read; one to learn from and one to be asked about are needed.");
+        if (Enumerable.Range(0, names.Count).FirstOrDefault(k => !training.Exists(picture => picture.Class == k)
+            || !test.Exists(picture => picture.Class == k), -1) is >= 0 and var poor)
+            throw new InvalidDataException($"The folder {folders[names[poor]].Path} "
+                + $"has too few pictures that can be read; one to learn from and one to be asked about are needed.");
         return new RobustnessPictures(names, training, test);
 
         PillowImage? Picture(string file) => reader is null ? PillowImage.Load(file).Upright() : reader.Read(file);

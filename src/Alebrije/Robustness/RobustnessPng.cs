@@ -13,7 +13,8 @@ internal static class RobustnessPng
 {
     private const float Margin = 28, Width = 1040, Row = 27, Names = 190, Counts = 54, Tile = 116, TileGap = 7, Side = 100;
 
-    private static readonly SKColor Ink = new(0x1b, 0x1f, 0x24), Soft = new(0x5c, 0x66, 0x70), Line = new(0xd8, 0xde, 0xe4), Band = new(0xf4, 0xf6, 0xf8);
+    private static readonly SKColor Ink = new(0x1b, 0x1f, 0x24),
+        Soft = new(0x5c, 0x66, 0x70), Line = new(0xd8, 0xde, 0xe4), Band = new(0xf4, 0xf6, 0xf8);
 
     public static byte[] Render(RobustnessReport report, ReportOptions options)
     {
@@ -23,7 +24,8 @@ internal static class RobustnessPng
         var title = options.Title is "" ? [] : faces.Large.Wrap(options.Title ?? words.Title, Width - (2 * Margin), 2);
         var lead = faces.Small.Wrap(words.Lead(report.Labels.Count, report.Conditions[0].Count), Width - (2 * Margin), 3);
         var fall = options.Title is "" ? [] : faces.Small.Wrap(report.Sentence(options.Language), Width - (2 * Margin), 4);
-        var top = Margin + (title.Count * faces.Large.LineHeight) + (lead.Count * faces.Small.LineHeight) + 8 + faces.Regular.LineHeight + 14;
+        var top = Margin + (title.Count * faces.Large.LineHeight) + (lead.Count * faces.Small.LineHeight)
+            + 8 + faces.Regular.LineHeight + 14;
         var rows = Rows(report, words);
         var bottom = top + (rows.Count * Row);
         var below = bottom + 44 + (fall.Count * faces.Small.LineHeight) + 24;
@@ -44,7 +46,8 @@ internal static class RobustnessPng
             foreach (var line in fall) y = Write(canvas, faces.Small, line, y, ink);
             if (shown.Length > 0)
             {
-                y = Write(canvas, faces.Bold, faces.Bold.Shorten(words.Shown(report.Labels[report.ShownClass]), Width - (2 * Margin)), below, ink) + 12;
+                y = Write(canvas, faces.Bold, faces.Bold.Shorten(words.Shown(report.Labels[report.ShownClass]), Width - (2 * Margin)),
+                    below, ink) + 12;
                 for (var i = 0; i < shown.Length; i++)
                     DrawTile(canvas, report, shown[i], words, Margin + (i % perLine * (Tile + TileGap)), y + (i / perLine * tile), faces);
             }
@@ -59,7 +62,8 @@ internal static class RobustnessPng
         var group = "";
         foreach (var condition in report.Conditions)
         {
-            var name = condition == report.Conditions[0] ? "" : condition.Severities.Count > 0 ? $"{words.Corruptions}, {words.Severity(condition.Severities)}" : words.Styles;
+            var name = condition == report.Conditions[0] ? "" : condition.Severities.Count > 0
+                ? $"{words.Corruptions}, {words.Severity(condition.Severities)}" : words.Styles;
             if (name != group) rows.Add((null, name));
             group = name;
             rows.Add((condition, words.Condition(condition.Name)));
@@ -82,7 +86,8 @@ internal static class RobustnessPng
     }
 
     private static void Chart(
-        SKCanvas canvas, RobustnessReport report, IReadOnlyList<(RobustnessCondition? Condition, string Text)> rows, float top, float bottom, RobustnessWords words, Faces faces)
+        SKCanvas canvas, RobustnessReport report, IReadOnlyList<(RobustnessCondition? Condition, string Text)> rows,
+        float top, float bottom, RobustnessWords words, Faces faces)
     {
         using var ink = Paint(Ink);
         using var soft = Paint(Soft);
@@ -103,12 +108,15 @@ internal static class RobustnessPng
         {
             var x = At(percent / 100.0);
             canvas.DrawLine(x, top, x, bottom, line);
-            faces.Small.Draw(canvas, string.Create(CultureInfo.InvariantCulture, $"{percent} %"), x, bottom + 4 + faces.Small.Baseline, soft, align: 0);
+            faces.Small.Draw(canvas, string.Create(CultureInfo.InvariantCulture, $"{percent} %"),
+                x, bottom + 4 + faces.Small.Baseline, soft, align: 0);
         }
 
-        faces.Small.Draw(canvas, words.Accuracy, (left + right) / 2, bottom + 4 + faces.Small.LineHeight + faces.Small.Baseline, soft, align: 0);
+        faces.Small.Draw(canvas, words.Accuracy, (left + right) / 2,
+            bottom + 4 + faces.Small.LineHeight + faces.Small.Baseline, soft, align: 0);
         using (var dots = SKPathEffect.CreateDash([2, 4], 0))
-        using (var chance = new SKPaint { IsAntialias = true, Color = Soft, StrokeWidth = 1.5f, PathEffect = dots, Style = SKPaintStyle.Stroke })
+        using (var chance = new SKPaint { IsAntialias = true, Color = Soft,
+            StrokeWidth = 1.5f, PathEffect = dots, Style = SKPaintStyle.Stroke })
             canvas.DrawLine(At(1.0 / report.Labels.Count), top, At(1.0 / report.Labels.Count), bottom, chance);
         y = top;
         foreach (var (condition, text) in rows)
@@ -130,7 +138,8 @@ internal static class RobustnessPng
         void Marks(SKCanvas on, RobustnessCondition condition, string text, float middle, float baseline)
         {
             faces.Regular.Draw(on, faces.Regular.Shorten(text, Names - 22), Margin + 6, baseline, ink);
-            faces.Small.Draw(on, string.Create(CultureInfo.InvariantCulture, $"n {condition.Count}"), Width - Margin - 4, baseline, soft, align: 1);
+            faces.Small.Draw(on, string.Create(CultureInfo.InvariantCulture, $"n {condition.Count}"),
+                Width - Margin - 4, baseline, soft, align: 1);
             for (var k = 0; k < condition.Accuracy.Count; k++)
             {
                 var figure = condition.Accuracy[k];
@@ -143,7 +152,8 @@ internal static class RobustnessPng
         }
     }
 
-    private static void DrawTile(SKCanvas canvas, RobustnessReport report, RobustnessExample example, RobustnessWords words, float x, float y, Faces faces)
+    private static void DrawTile(SKCanvas canvas, RobustnessReport report,
+        RobustnessExample example, RobustnessWords words, float x, float y, Faces faces)
     {
         using var ink = Paint(Ink);
         using var soft = Paint(Soft);
@@ -153,17 +163,20 @@ internal static class RobustnessPng
             canvas.DrawRect(SKRect.Create(x, y, Side, Side), frame);
         var at = y + Side + 6;
         var name = faces.Small.Wrap(words.Condition(example.Condition), Tile, 2);
-        for (var i = 0; i < name.Count; i++) faces.Small.Draw(canvas, name[i], x, at + (i * faces.Small.LineHeight) + faces.Small.Baseline, soft);
+        for (var i = 0; i < name.Count; i++)
+            faces.Small.Draw(canvas, name[i], x, at + (i * faces.Small.LineHeight) + faces.Small.Baseline, soft);
         at += Math.Max(1, name.Count) * faces.Small.LineHeight + 2;
         for (var k = 0; k < example.Answers.Count; k++)
         {
             var isRight = example.Answers[k] == example.Right;
             using var paint = new SKPaint
             {
-                IsAntialias = true, Color = RobustnessMarks.Colour(k), Style = isRight ? SKPaintStyle.Fill : SKPaintStyle.Stroke, StrokeWidth = 1.3f,
+                IsAntialias = true, Color = RobustnessMarks.Colour(k), Style = isRight ? SKPaintStyle.Fill : SKPaintStyle.Stroke,
+                    StrokeWidth = 1.3f,
             };
             RobustnessMarks.Draw(canvas, k, x + 5, at + (faces.Small.LineHeight / 2), 3.6f, paint);
-            faces.Small.Draw(canvas, faces.Small.Shorten(report.Labels[example.Answers[k]], Tile - 14), x + 14, at + faces.Small.Baseline, isRight ? ink : soft);
+            faces.Small.Draw(canvas, faces.Small.Shorten(report.Labels[example.Answers[k]], Tile - 14),
+                x + 14, at + faces.Small.Baseline, isRight ? ink : soft);
             at += faces.Small.LineHeight;
         }
     }

@@ -27,7 +27,8 @@ public sealed record RobustnessExample(string Condition, RgbImage Picture, int R
 /// <param name="Conditions">The conditions, plain images first.</param>
 /// <param name="Examples">One image for each class and condition, where there is one.</param>
 public sealed record RobustnessReport(
-    IReadOnlyList<string> Labels, IReadOnlyList<string> Classifiers, IReadOnlyList<RobustnessCondition> Conditions, IReadOnlyList<RobustnessExample> Examples)
+    IReadOnlyList<string> Labels, IReadOnlyList<string> Classifiers,
+    IReadOnlyList<RobustnessCondition> Conditions, IReadOnlyList<RobustnessExample> Examples)
 {
     /// <summary>Name of the model, or null.</summary>
     public string? Model { get; init; }
@@ -36,7 +37,8 @@ public sealed record RobustnessReport(
     public int ShownClass { get; init; }
 
     /// <summary>Styles alone, which have no severities; plain images and the pairs picked out of all styles are none of them.</summary>
-    internal IEnumerable<RobustnessCondition> Styles => Conditions.Skip(1).Where(c => c.Severities.Count == 0 && c.Name != RobustnessWords.HeldOut);
+    internal IEnumerable<RobustnessCondition> Styles =>
+        Conditions.Skip(1).Where(c => c.Severities.Count == 0 && c.Name != RobustnessWords.HeldOut);
 
     internal IEnumerable<RobustnessCondition> Corruptions => Conditions.Where(c => c.Severities.Count > 0);
 
@@ -67,7 +69,8 @@ public sealed record RobustnessReport(
             {
                 var figure = condition.Accuracy[k];
                 Csv.AppendRow(csv, [
-                    condition.Name, string.Join(' ', condition.Severities), condition.Count.ToString(CultureInfo.InvariantCulture), Classifiers[k],
+                    condition.Name, string.Join(' ', condition.Severities), condition.Count.ToString(CultureInfo.InvariantCulture),
+                    Classifiers[k],
                     Number(figure.Value), Number(figure.Low), Number(figure.High), Number(Conditions[0].Accuracy[k].Value - figure.Value),
                 ]);
             }

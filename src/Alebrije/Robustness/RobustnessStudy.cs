@@ -62,7 +62,8 @@ public static class RobustnessStudy
     /// <param name="cancellation">Stops between conditions.</param>
     /// <exception cref="ArgumentException">No images, or a severity that does not exist.</exception>
     public static RobustnessReport Run(
-        IReadOnlyList<StudyPicture> pictures, IReadOnlyList<string> labels, IReadOnlyList<PictureClassifiers> classifiers, RobustnessOptions? options = null,
+        IReadOnlyList<StudyPicture> pictures, IReadOnlyList<string> labels,
+        IReadOnlyList<PictureClassifiers> classifiers, RobustnessOptions? options = null,
         Action<string, int, int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(pictures);
@@ -71,8 +72,10 @@ public static class RobustnessStudy
         options ??= new RobustnessOptions();
         if (pictures.Count == 0) throw new ArgumentException("There are no pictures to look at; at least one is needed.", nameof(pictures));
         if (options.Severities.Count == 0 || options.Severities.Any(severity => severity is < 1 or > Corruptions.Severities))
-            throw new ArgumentException($"Severities are 1 to {Corruptions.Severities}; got {string.Join(", ", options.Severities)}.", nameof(options));
-        var squares = pictures.Select(picture => RobustnessPictures.Square(picture.Image, Math.Max(SmallestSquare, options.Side))).ToArray();
+            throw new ArgumentException($"Severities are 1 to {Corruptions.Severities}; got {string.Join(", ", options.Severities)}.",
+                nameof(options));
+        var squares = pictures.Select(picture => RobustnessPictures.Square(picture.Image, Math.Max(SmallestSquare, options.Side)))
+            .ToArray();
         var inside = pictures.Select(picture => picture.Class).ToArray();
         var names = classifiers.SelectMany(group => group.Names).ToArray();
         var of = 1 + Styles.Length + (Corruptions.All.Count * options.Severities.Count);
@@ -84,12 +87,14 @@ public static class RobustnessStudy
         if (heldOut.Count > 0) conditions.Add(Condition(HeldOutStyles, null, heldOut, heldOut.Count));
         var small = squares.Select(square => square.Resize(options.Side, options.Side)).ToArray();
         foreach (var corruption in Corruptions.All)
-            Look(corruption.Name(), options.Severities, options.Severities, (i, severity) => Corruptions.Apply(small[i], corruption, severity, SeedOf(i)));
+            Look(corruption.Name(), options.Severities, options.Severities,
+                (i, severity) => Corruptions.Apply(small[i], corruption, severity, SeedOf(i)));
         return new RobustnessReport(labels, names, conditions, examples) { Model = options.Model, ShownClass = options.Shown };
 
         ulong SeedOf(int picture) => SeededRandom.Mix(options.Seed + (ulong)picture);
 
-        void Look(string name, IReadOnlyList<int>? severities, IReadOnlyList<int> each, Func<int, int, RgbImage?> draw, SceneStyle? style = null)
+        void Look(string name, IReadOnlyList<int>? severities, IReadOnlyList<int> each,
+            Func<int, int, RgbImage?> draw, SceneStyle? style = null)
         {
             var outcomes = new List<(int Right, int[] Answers)>();
             var count = 0;
@@ -105,21 +110,25 @@ public static class RobustnessStudy
                 for (var k = 0; k < which.Length; k++)
                 {
                     outcomes.Add((inside[which[k]], answers[k]));
-                    if (style is { } held && options.IsHeldOut?.Invoke(inside[which[k]], held) == true) heldOut.Add((inside[which[k]], answers[k]));
+                    if (style is { } held && options.IsHeldOut?.Invoke(inside[which[k]], held) == true)
+                        heldOut.Add((inside[which[k]], answers[k]));
                 }
 
                 count = which.Length;
                 if (severity != each[each.Count / 2]) continue;
-                foreach (var shown in which.Select((picture, k) => (picture, k)).GroupBy(pair => inside[pair.picture]).Select(group => group.First()))
+                foreach (var shown in which.Select((picture, k) => (picture, k))
+                    .GroupBy(pair => inside[pair.picture]).Select(group => group.First()))
                     examples.Add(new RobustnessExample(name, drawn[shown.picture]!, inside[shown.picture], answers[shown.k]));
             }
 
             conditions.Add(Condition(name, severities, outcomes, count));
         }
 
-        RobustnessCondition Condition(string name, IReadOnlyList<int>? severities, List<(int Right, int[] Answers)> outcomes, int count) => new(
+        RobustnessCondition Condition(string name, IReadOnlyList<int>? severities,
+            List<(int Right, int[] Answers)> outcomes, int count) => new(
             name, severities ?? [], count,
-            [.. names.Select((_, k) => Figure.Proportion((double)outcomes.Count(o => o.Answers[k] == o.Right) * count / outcomes.Count, count))]);
+            [.. names.Select((_, k) =>
+                Figure.Proportion((double)outcomes.Count(o => o.Answers[k] == o.Right) * count / outcomes.Count, count))]);
     }
 
     /// <returns>[images][classifiers]</returns>

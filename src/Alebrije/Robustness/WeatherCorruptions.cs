@@ -38,7 +38,8 @@ internal static class WeatherCorruptions
         var (width, height) = (picture.Width, picture.Height);
         var size = Math.Max(1, snow.Size * picture.Unit);
         var coarse = new FloatPicture(Math.Max(1, (int)MathF.Ceiling(width / size)), Math.Max(1, (int)MathF.Ceiling(height / size)), 1);
-        for (var i = 0; i < coarse.Values.Length; i++) coarse.Values[i] = snow.Mean + (snow.Deviation * NoiseCorruptions.Normal(ref random));
+        for (var i = 0; i < coarse.Values.Length; i++)
+            coarse.Values[i] = snow.Mean + (snow.Deviation * NoiseCorruptions.Normal(ref random));
         var flakes = new FloatPicture(width, height, 1);
         for (var y = 0; y < height; y++)
             for (var x = 0; x < width; x++)
@@ -55,7 +56,8 @@ internal static class WeatherCorruptions
             for (var c = 0; c < 3; c++)
             {
                 ref var value = ref picture.Values[(3 * i) + c];
-                value = (snow.Left * value) + ((1 - snow.Left) * Math.Max(value, (grey * 1.5f) + 0.5f)) + flakes.Values[i] + flakes.Values[(width * height) - 1 - i];
+                value = (snow.Left * value) + ((1 - snow.Left) * Math.Max(value, (grey * 1.5f) + 0.5f))
+                    + flakes.Values[i] + flakes.Values[(width * height) - 1 - i];
             }
         }
 

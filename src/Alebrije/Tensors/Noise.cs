@@ -55,10 +55,12 @@ internal sealed class Noise : IDisposable
     public Tensor RandnLike(Tensor x) => Randn(x.shape).to(x.dtype, x.device);
 
     /// <summary>Draws uniform values in [0, 1), float32 on the CPU.</summary>
-    public Tensor Uniform(params long[] shape) => Draw(shape, (rows, generator) => rand(rows, dtype: ScalarType.Float32, generator: generator));
+    public Tensor Uniform(params long[] shape) =>
+        Draw(shape, (rows, generator) => rand(rows, dtype: ScalarType.Float32, generator: generator));
 
     /// <summary>Draws uniform integers in [0, <paramref name="high"/>), int64 on the CPU.</summary>
-    public Tensor Integers(long high, params long[] shape) => Draw(shape, (rows, generator) => randint(high, rows, dtype: ScalarType.Int64, generator: generator));
+    public Tensor Integers(long high, params long[] shape) =>
+        Draw(shape, (rows, generator) => randint(high, rows, dtype: ScalarType.Int64, generator: generator));
 
     /// <summary>State of the generator, for checkpoints; <see cref="Restore"/> continues the stream exactly there.</summary>
     public byte[] Save()
@@ -82,10 +84,12 @@ internal sealed class Noise : IDisposable
 
     private Tensor Draw(long[] shape, Func<long[], Generator, Tensor> draw)
     {
-        if (generators.Length == 0) throw new InvalidOperationException("Recorded noise has normal draws only: use a seeded source for anything else.");
+        if (generators.Length == 0)
+            throw new InvalidOperationException("Recorded noise has normal draws only: use a seeded source for anything else.");
         if (generators is [var single]) return draw(shape, single);
         if (shape.Length == 0 || shape[0] % generators.Length != 0)
-            throw new InvalidOperationException($"A draw of shape [{Join(shape)}] cannot be shared by {generators.Length} samples: its rows have to be a multiple of them.");
+            throw new InvalidOperationException($"A draw of shape [{Join(shape)}] "
+                + $"cannot be shared by {generators.Length} samples: its rows have to be a multiple of them.");
         long[] part = [shape[0] / generators.Length, .. shape[1..]];
         using var scope = NewDisposeScope();
         return cat([.. generators.Select(generator => draw(part, generator))]).MoveToOuterDisposeScope();

@@ -91,7 +91,8 @@ internal static class OneDnn
     /// <param name="bias">[output] in the type of the weight.</param>
     /// <param name="epilogue">Applied to the result.</param>
     /// <returns>[..., output]</returns>
-    public static Tensor Linear(Tensor x, Tensor packed, Tensor bias, LinearEpilogue epilogue) => (Tensor)Script.invoke(NameOf(epilogue), x, packed, bias);
+    public static Tensor Linear(Tensor x, Tensor packed, Tensor bias, LinearEpilogue epilogue) =>
+        (Tensor)Script.invoke(NameOf(epilogue), x, packed, bias);
 
     /// <summary>Quantises a matrix to int8 and packs it for <see cref="LinearInt8"/>.</summary>
     /// <param name="weight">[output, input] float32</param>
@@ -101,7 +102,8 @@ internal static class OneDnn
         using var scope = NewDisposeScope();
         var steps = weight.abs().amax([1]).clamp_min(1e-12) / LargestWeight;
         var rounded = (weight / steps.unsqueeze(1)).round().to(ScalarType.Int8);
-        return (((Tensor)Script.invoke("pack_int8", rounded, TypicalRows, weight.shape[1])).MoveToOuterDisposeScope(), steps.MoveToOuterDisposeScope());
+        return (((Tensor)Script.invoke("pack_int8", rounded, TypicalRows, weight.shape[1])).MoveToOuterDisposeScope(),
+            steps.MoveToOuterDisposeScope());
     }
 
     /// <summary>
@@ -119,7 +121,8 @@ internal static class OneDnn
         return (Tensor)Script.invoke(NameOf(epilogue) + "_int8", x, packed, steps, zeros, bias, Overflows);
     }
 
-    private static jit.ScriptModule Script => Loaded.Value ?? throw new InvalidOperationException("This libtorch has no oneDNN operators; ask IsAvailable first.");
+    private static jit.ScriptModule Script =>
+        Loaded.Value ?? throw new InvalidOperationException("This libtorch has no oneDNN operators; ask IsAvailable first.");
 
     private static string NameOf(LinearEpilogue epilogue) => Layers[(int)epilogue].Name;
 
@@ -201,7 +204,8 @@ internal static class OneDnn
         Add("version", "3\n"u8.ToArray());
 
         static string Program() => Head + string.Concat(Layers.Select(layer => Layer
-            .Replace("NAME", layer.Name, StringComparison.Ordinal).Replace("OPERATOR", layer.Operator, StringComparison.Ordinal).Replace("ALGORITHM", layer.Algorithm, StringComparison.Ordinal)));
+            .Replace("NAME", layer.Name, StringComparison.Ordinal).Replace("OPERATOR", layer.Operator, StringComparison.Ordinal)
+            .Replace("ALGORITHM", layer.Algorithm, StringComparison.Ordinal)));
 
         void WriteName(string name)
         {

@@ -34,7 +34,8 @@ internal static partial class OpenMpWaiting
     }
 
     /// <summary>The value for native libraries; null if unset. On Windows it is the runtime's own.</summary>
-    internal static string? NativeValue => OperatingSystem.IsWindows() ? Environment.GetEnvironmentVariable(Policy) : Marshal.PtrToStringUTF8(Variable(Policy));
+    internal static string? NativeValue => OperatingSystem.IsWindows()
+        ? Environment.GetEnvironmentVariable(Policy) : Marshal.PtrToStringUTF8(Variable(Policy));
 
     [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
     private static partial int SetVariable(string name, string value, int overwrite);

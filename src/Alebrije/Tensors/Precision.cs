@@ -39,8 +39,10 @@ public static class Processor
     /// <returns>Float32 or BFloat16</returns>
     /// <exception cref="NotSupportedException">The precision is int8, supported only by CLIP.</exception>
     public static torch.ScalarType ScalarType(Precision precision) =>
-        precision == Precision.Int8 ? throw new NotSupportedException("int8 is for embedding with CLIP; training and drawing take auto, fp32 or bf16.")
-        : precision == Precision.Bf16 || (precision == Precision.Auto && HasFastBf16) ? torch.ScalarType.BFloat16 : torch.ScalarType.Float32;
+        precision == Precision.Int8
+        ? throw new NotSupportedException("int8 is for embedding with CLIP; training and drawing take auto, fp32 or bf16.")
+        : precision == Precision.Bf16 || (precision == Precision.Auto && HasFastBf16)
+        ? torch.ScalarType.BFloat16 : torch.ScalarType.Float32;
 
     /// <summary>
     /// Type of the computation of a network of a given size; <see cref="Precision.Auto"/> selects float32 for small ones.

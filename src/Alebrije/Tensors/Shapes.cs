@@ -17,7 +17,8 @@ internal static class Shapes
     {
         var (left, right) = (a.shape, b.shape);
         if (left.Length < 2 || right.Length < 2 || left[^1] != right[^2])
-            throw new ArgumentException($"[{string.Join(", ", left)}] and [{string.Join(", ", right)}] cannot be multiplied: the last size of the first has to be the last but one of the second.");
+            throw new ArgumentException($"[{string.Join(", ", left)}] and [{string.Join(", ", right)}] "
+                + $"cannot be multiplied: the last size of the first has to be the last but one of the second.");
         if (left.Length == 2 && right.Length == 2) return a.mm(b);
         using var scope = NewDisposeScope();
         var batch = Broadcast(left[..^2], right[..^2]);
@@ -33,7 +34,8 @@ internal static class Shapes
         {
             var (x, y) = (i <= left.Length ? left[^i] : 1, i <= right.Length ? right[^i] : 1);
             if (x != y && x != 1 && y != 1)
-                throw new ArgumentException($"The leading axes [{string.Join(", ", left)}] and [{string.Join(", ", right)}] do not broadcast: sizes have to be equal or 1.");
+                throw new ArgumentException($"The leading axes [{string.Join(", ", left)}] "
+                    + $"and [{string.Join(", ", right)}] do not broadcast: sizes have to be equal or 1.");
             result[^i] = Math.Max(x, y);
         }
 

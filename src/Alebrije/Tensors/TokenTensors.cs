@@ -8,7 +8,8 @@ internal static class TokenTensors
 {
     /// <param name="rows">[texts][tokens], all of one length.</param>
     /// <returns>[texts, tokens] int64</returns>
-    public static Tensor Ids(IReadOnlyList<int[]> rows) => tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Count, rows[0].Length]);
+    public static Tensor Ids(IReadOnlyList<int[]> rows) =>
+        tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [rows.Count, rows[0].Length]);
 
     /// <param name="lengths">[texts]: number of text tokens before the padding.</param>
     /// <param name="tokens">Number of tokens of a row.</param>
@@ -16,6 +17,7 @@ internal static class TokenTensors
     public static Tensor Mask(IReadOnlyList<int> lengths, long tokens)
     {
         using var scope = NewDisposeScope();
-        return arange(tokens).unsqueeze(0).lt(tensor(lengths.Select(length => (long)length).ToArray()).unsqueeze(1)).MoveToOuterDisposeScope();
+        return arange(tokens).unsqueeze(0).lt(tensor(lengths.Select(length => (long)length).ToArray()).unsqueeze(1))
+            .MoveToOuterDisposeScope();
     }
 }

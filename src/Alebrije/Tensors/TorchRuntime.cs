@@ -75,7 +75,8 @@ public static class TorchRuntime
                 catch (Exception e) when (e is NotSupportedException or TypeInitializationException or DllNotFoundException)
                 {
                     throw new TorchRuntimeException(Absent(NativeFolder, Platform)
-                        ?? $"libtorch could not be started: {FirstLine(e.Message)} Build the project again so that its native package is restored, "
+                        ?? $"libtorch could not be started: {FirstLine(e.Message)} "
+                            + $"Build the project again so that its native package is restored, "
                         + "or run `alebrije doctor` to see what this machine lacks.", e);
                 }
 
@@ -101,7 +102,8 @@ public static class TorchRuntime
 
     /// <summary>This platform by its name in packages, independent of the system's .NET.</summary>
     private static string Platform =>
-        $"{(OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux")}-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
+        $"{(OperatingSystem.IsWindows() ? "win" : OperatingSystem.IsMacOS() ? "osx" : "linux")}-"
+            + $"{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
 
     private static string? FindNativeFolder()
     {
@@ -121,7 +123,8 @@ public static class TorchRuntime
     {
         if (folder is not null && File.Exists(Path.Combine(folder, LibtorchName))) return null;
         return Platforms.Contains(platform)
-            ? $"libtorch is not among the program's files ({AppContext.BaseDirectory}): add the package libtorch-cpu-{platform} {LibtorchVersion} to the program's project "
+            ? $"libtorch is not among the program's files ({AppContext.BaseDirectory}): "
+                + $"add the package libtorch-cpu-{platform} {LibtorchVersion} to the program's project "
                 + $"(dotnet add package libtorch-cpu-{platform} --version {LibtorchVersion})."
             : $"libtorch has no package for {platform}; it has one for {string.Join(", ", Platforms[..^1])} and {Platforms[^1]}.";
     }
@@ -218,7 +221,8 @@ public static class TorchRuntime
             folder = Directory.CreateDirectory(Path.Combine(folder, name)).FullName;
 
             // Only the owner may set the mode.
-            if (!OperatingSystem.IsWindows()) File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+            if (!OperatingSystem.IsWindows())
+                File.SetUnixFileMode(folder, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
         }
 
         return folder;

@@ -35,7 +35,8 @@ internal sealed class AutoencoderProbe(AutoencoderKL network, CaptionedScenes sc
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
         var latents = cat([.. Enumerable.Range(0, count / Batch).Select(i => network.Encode(Pixels(i * Batch, Batch)).Mean)]);
-        return ([.. latents.mean([0, 2, 3]).to(ScalarType.Float64).data<double>()], [.. latents.std([0, 2, 3]).to(ScalarType.Float64).data<double>()]);
+        return ([.. latents.mean([0, 2, 3]).to(ScalarType.Float64).data<double>()],
+            [.. latents.std([0, 2, 3]).to(ScalarType.Float64).data<double>()]);
     }
 
     /// <summary>Writes a picture sheet: scenes above, what is left of them below.</summary>

@@ -27,7 +27,8 @@ internal sealed class BatchQueue<T> : IBatches<T>
     public BatchQueue(Func<long, T> make, long first, int ahead = 3)
     {
         channel = Channel.CreateBounded<T>(ahead);
-        producer = Task.Factory.StartNew(() => Produce(make, first), CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+        producer = Task.Factory.StartNew(() => Produce(make, first),
+            CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
     /// <summary>The next batch, in order; what went wrong while it was made is thrown here, as it was.</summary>

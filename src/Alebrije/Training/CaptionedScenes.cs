@@ -45,11 +45,13 @@ internal sealed class CaptionedScenes(EmojiWorld world)
         var scene = world.Scene(seed, index, Prepare(options));
         var concepts = scene.Concepts.Take(2).ToArray();
         return new TrainingPair(
-            Draw(scene, size), world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)), concepts.Length == 1 ? concepts[0] : null, scene.Style);
+            Draw(scene, size), world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)),
+            concepts.Length == 1 ? concepts[0] : null, scene.Style);
     }
 
     /// <summary>Scene of the same mixture that training never shows.</summary>
-    public Scene HeldOut(ulong seed, long index, SceneOptions options) => world.Scene(seed, index, options with { Split = SceneSplit.HeldOut });
+    public Scene HeldOut(ulong seed, long index, SceneOptions options) =>
+        world.Scene(seed, index, options with { Split = SceneSplit.HeldOut });
 
     /// <summary>The picture of a scene.</summary>
     public RgbImage Draw(Scene scene, int size = Scene.Side) => new(size, size, world.Render(scene, size));
@@ -76,7 +78,8 @@ internal sealed class CaptionedScenes(EmojiWorld world)
             if (prepared.TryGetValue(options, out var ready)) return ready;
             return prepared[options] = new SceneOptions
             {
-                OneObject = options.OneObject, TwoObjects = options.TwoObjects, ThreeObjects = options.ThreeObjects, Counts = options.Counts,
+                OneObject = options.OneObject, TwoObjects = options.TwoObjects,
+                    ThreeObjects = options.ThreeObjects, Counts = options.Counts,
                 CoreShare = options.CoreShare, StyleShare = options.StyleShare, SizeShare = options.SizeShare, Jitter = options.Jitter,
             };
         }

@@ -53,7 +53,8 @@ internal sealed class CascadeBaseTrainer(CascadeBasePlan plan, CaptionedScenes s
 {
     private static readonly string[] Drawn =
     [
-        "a red car", "a lion", "a banana", "a blue bus", "a panda on a yellow background", "una manzana verde", "a green frog and a red apple",
+        "a red car", "a lion", "a banana", "a blue bus", "a panda on a yellow background",
+            "una manzana verde", "a green frog and a red apple",
         "a rocket",
     ];
 

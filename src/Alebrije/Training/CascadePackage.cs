@@ -78,13 +78,16 @@ internal static class CascadePackage
     private static void Index(string folder, string className, params (string Name, string? Class)[] components)
     {
         string[] absent = ["feature_extractor", "safety_checker", "watermarker"];
-        var entries = components.Concat(absent.Select(name => (Name: name, Class: (string?)null))).OrderBy(entry => entry.Name, StringComparer.Ordinal);
-        var lines = entries.Select(entry => $"  \"{entry.Name}\": {(entry.Class is { } known ? $"[\"{LibraryOf(known)}\", \"{known}\"]" : "[null, null]")}");
+        var entries = components.Concat(absent.Select(name => (Name: name, Class: (string?)null)))
+            .OrderBy(entry => entry.Name, StringComparer.Ordinal);
+        var lines = entries.Select(entry =>
+            $"  \"{entry.Name}\": {(entry.Class is { } known ? $"[\"{LibraryOf(known)}\", \"{known}\"]" : "[null, null]")}");
         Text(folder, "model_index.json", string.Join(",\n",
             ["{\n  \"_class_name\": \"" + className + "\"", "  \"requires_safety_checker\": false", .. lines]) + "\n}");
     }
 
-    private static string LibraryOf(string className) => className.StartsWith("T5", StringComparison.Ordinal) ? "transformers" : "diffusers";
+    private static string LibraryOf(string className) =>
+        className.StartsWith("T5", StringComparison.Ordinal) ? "transformers" : "diffusers";
 
     private static void Text(string folder, string name, string text)
     {

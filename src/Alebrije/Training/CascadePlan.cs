@@ -47,7 +47,8 @@ internal abstract record CascadePlan : TrainingPlan
                 $"sample_size is {Side}; a stage draws images of 16 pixels or more, in multiples of {Model.Factor}.");
         if (Model.InChannels != InChannels || Model.OutChannels != 6)
             throw new WeightsException(
-                $"in_channels and out_channels are {Model.InChannels} and {Model.OutChannels}; set them to {InChannels} and 6 (image and variance), as IF's.");
+                $"in_channels and out_channels are {Model.InChannels} and {Model.OutChannels}; "
+                    + $"set them to {InChannels} and 6 (image and variance), as IF's.");
     }
 
     /// <inheritdoc cref="CurriculumStage.WorldOf"/>
@@ -116,7 +117,8 @@ internal sealed record CascadeLaterPlan : CascadePlan
         var step = Math.Max(Factor, Model.Factor);
         if (Crop < step || Crop > Side || Crop % step != 0 || Side % Factor != 0)
             throw new WeightsException(
-                $"The crop is {Crop} and the image {Side} pixels wide; both must be multiples of {step}, and the crop no larger than the image.");
+                $"The crop is {Crop} and the image {Side} pixels wide; both "
+                    + $"must be multiples of {step}, and the crop no larger than the image.");
         if (Model.ClassEmbedType != "timestep")
             throw new WeightsException(
                 "The denoiser of stage 2 needs class_embed_type \"timestep\": it is conditioned on the noise level of the small image.");

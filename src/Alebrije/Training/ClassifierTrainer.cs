@@ -62,7 +62,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
     /// <param name="cancellation">Stops the run.</param>
     public TrainingResult Run(TrainingOptions options, double mix = 1, CancellationToken cancellation = default)
     {
-        if (mix is not (>= 0 and <= 1)) throw new ArgumentOutOfRangeException(nameof(mix), $"The mixture is {mix}; it has to be from 0 (zero-shot) to 1 (fine-tuned).");
+        if (mix is not (>= 0 and <= 1))
+            throw new ArgumentOutOfRangeException(nameof(mix), $"The mixture is {mix}; it has to be from 0 (zero-shot) to 1 (fine-tuned).");
         var pictures = LabelledPictures.Read(config.Images, cancellation: cancellation);
         var (train, validation, test) = pictures.Split();
         IReadOnlyList<LabelledPicture> learnt = [.. train, .. validation, .. config.Test is null ? [] : test];
@@ -129,13 +130,16 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         if (config.Probe is { } file)
         {
             var head = LinearHead.Load(file);
-            if (!head.Labels.SequenceEqual(labels)) throw new InvalidDataException($"{file} tells {string.Join(", ", head.Labels.Take(8))} apart, and the folders are {string.Join(", ", labels.Take(8))}; fit a probe on the same classes.");
+            if (!head.Labels.SequenceEqual(labels))
+                throw new InvalidDataException($"{file} tells {string.Join(", ", head.Labels.Take(8))} "
+                    + $"apart, and the folders are {string.Join(", ", labels.Take(8))}; fit a probe on the same classes.");
             using var model = ClipModel.Load(config.Start, Precision.Fp32);
             head.RequireSpace(model);
             return Made(tensor(head.Weights.SelectMany(row => row).ToArray(), [labels.Count, clip.Features]), tensor(head.Bias.ToArray()));
         }
 
-        var classifier = ZeroShotClassifier.Create([.. labels.Select(LabelledPictures.Word)], config.Templates, texts => Embed(clip, texts));
+        var classifier = ZeroShotClassifier.Create([.. labels.Select(LabelledPictures.Word)],
+            config.Templates, texts => Embed(clip, texts));
         var weights = tensor(classifier.Weights.SelectMany(row => row).ToArray(), [labels.Count, clip.Features]);
         return Made(weights * clip.Network.LogitScale.exp(), zeros(labels.Count));
 
@@ -161,7 +165,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         return [.. rows];
     }
 
-    private static double Accuracy(ImageClassifier network, LabelledBatches source, IReadOnlyList<LabelledPicture> test, int batch, ScalarType dtype)
+    private static double Accuracy(ImageClassifier network, LabelledBatches source,
+        IReadOnlyList<LabelledPicture> test, int batch, ScalarType dtype)
     {
         using var inference = inference_mode();
         var (hits, total) = (0.0, 0);
@@ -187,7 +192,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         using var model = ClipModel.Load(folder, Precision.Fp32);
         using var scope = NewDisposeScope();
         new LinearHead(
-            model.Name, labels, [.. network.Weight.detach().data<float>().ToArray().Chunk(clip.Features)], network.Bias.detach().data<float>().ToArray(), LinearHead.SpaceOf(model)).Save(Path.Combine(folder, HeadFile));
+            model.Name, labels, [.. network.Weight.detach().data<float>().ToArray().Chunk(clip.Features)],
+            network.Bias.detach().data<float>().ToArray(), LinearHead.SpaceOf(model)).Save(Path.Combine(folder, HeadFile));
     }
 
     /// <summary>The trained weights of one moment.</summary>
@@ -208,7 +214,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
             foreach (var (name, parameter) in network.Trained)
             {
                 using var scope = NewDisposeScope();
-                parameter.copy_(share == 0 ? first.tensors[name] : share == 1 ? second.tensors[name] : ((1 - share) * first.tensors[name]) + (share * second.tensors[name]));
+                parameter.copy_(share == 0 ? first.tensors[name] : share == 1
+                    ? second.tensors[name] : ((1 - share) * first.tensors[name]) + (share * second.tensors[name]));
             }
         }
 
@@ -229,7 +236,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
     /// Batches of labelled pictures, turned as their EXIF orientation asks; batch i depends on i alone. A picture that cannot be read is left out, and its
     /// batch is smaller.
     /// </summary>
-    private sealed class LabelledBatches(IReadOnlyList<LabelledPicture> pictures, TrainedClip clip, int batch, ClassifierTrainingConfig config)
+    private sealed class LabelledBatches(IReadOnlyList<LabelledPicture> pictures,
+        TrainedClip clip, int batch, ClassifierTrainingConfig config)
     {
         private readonly EpochOrder order = new(pictures.Count);
         private readonly int size = clip.Network.Config.VisionConfig.ImageSize;
@@ -253,7 +261,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
             {
                 var random = new SeededRandom(config.Seed, first + i, Purpose);
                 return picture => PictureCrop.Random(picture, size, crops, ref random);
-            }) ?? throw new InvalidDataException($"{config.Images}: no picture of a whole batch can be read; {taken[0].Path} is one of them.");
+            }) ?? throw new InvalidDataException(
+                $"{config.Images}: no picture of a whole batch can be read; {taken[0].Path} is one of them.");
         }
 
         /// <summary>Pictures as they are, without crops; null when none can be read.</summary>
@@ -267,7 +276,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
                 if (Reader.Read(some[i].Path) is { } picture) rows[i] = clip.Prepare(crop(i)(picture.ToRgbOnWhite()));
             });
             int[] good = [.. Enumerable.Range(0, rows.Length).Where(i => rows[i] is not null)];
-            return good.Length == 0 ? null : new LabelledBatch(ClipBatch.Join([.. good.Select(i => rows[i]!)]), [.. good.Select(i => (long)some[i].Class)], size);
+            return good.Length == 0 ? null : new LabelledBatch(ClipBatch.Join([.. good.Select(i => rows[i]!)]),
+                [.. good.Select(i => (long)some[i].Class)], size);
         }
     }
 }

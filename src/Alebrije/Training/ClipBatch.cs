@@ -33,7 +33,8 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
         {
             var index = (number * config.Batch) + i;
             (var picture, captions[i], concepts[i], var style) = scenes.Train(config.Seed, index, config.Scenes);
-            if (config.StyleBlend > 0 && style == SceneStyle.Plain) picture = StyleBlend.Apply(picture, config.StyleBlend, config.Seed, index);
+            if (config.StyleBlend > 0 && style == SceneStyle.Plain)
+                picture = StyleBlend.Apply(picture, config.StyleBlend, config.Seed, index);
             processor.Prepare(picture).CopyTo(pixels, i * 3 * size * size);
         }
 
@@ -72,7 +73,8 @@ internal sealed record NamedConcepts(long[] Ids, int Count, long[] Rows, long[] 
     public Tensor IdTensor() => tensor(Ids, [Count, Ids.Length / Count]);
 
     /// <summary>Chooses the batch's own concepts and random others; English and Spanish take turns. Drawn from seed and number alone.</summary>
-    public static NamedConcepts Choose(EmojiWorld world, Concept?[] concepts, ClipTrainingConfig config, ClipTokenizer tokenizer, long number)
+    public static NamedConcepts Choose(EmojiWorld world, Concept?[] concepts,
+        ClipTrainingConfig config, ClipTokenizer tokenizer, long number)
     {
         var random = ConditionDropout.Generator(config.Seed + 77, number);
         var chosen = new List<Concept>(concepts.OfType<Concept>().Distinct());
@@ -86,7 +88,8 @@ internal sealed record NamedConcepts(long[] Ids, int Count, long[] Rows, long[] 
         var places = chosen.Select((concept, i) => (concept, i)).ToDictionary(p => p.concept, p => (long)p.i);
         var rows = Enumerable.Range(0, concepts.Length).Where(i => concepts[i] is not null).ToArray();
         var language = number % 2 == 0 ? Language.English : Language.Spanish;
-        var ids = ClipBatch.Pack(tokenizer, [.. chosen.Select(concept => concept.Label(language))], config.Model.TextConfig.MaxPositionEmbeddings);
+        var ids = ClipBatch.Pack(tokenizer, [.. chosen.Select(concept => concept.Label(language))],
+            config.Model.TextConfig.MaxPositionEmbeddings);
         return new NamedConcepts(ids, chosen.Count, [.. rows.Select(i => (long)i)], [.. rows.Select(i => places[concepts[i]!])]);
     }
 }

@@ -22,7 +22,8 @@ internal sealed class ClipProbe(ClipNetwork network, ClipTokenizer tokenizer, Ca
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        var metrics = ClipEvaluation.Measure(new JointSpace(EmbedImages, EmbedTexts, batch), new EvaluationScenes(scenes.World, Seed), Singles, Pairs, Draws);
+        var metrics = ClipEvaluation.Measure(new JointSpace(EmbedImages, EmbedTexts, batch),
+            new EvaluationScenes(scenes.World, Seed), Singles, Pairs, Draws);
         return Reported.ToDictionary(name => name, name => metrics.Figures[name].Value);
     }
 

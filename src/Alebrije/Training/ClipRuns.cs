@@ -18,7 +18,8 @@ internal static class ClipRuns
         var keys = ConfigFile.ReadObject(file);
         var config = ConfigFile.Read<ClipTrainingConfig>(file, unknownKeysAllowed: false);
         if (config.Data is not null && keys.ContainsKey("world"))
-            throw new InvalidDataException($"{file} has both \"world\" and \"data\"; a run learns from the world of emoji or from own pictures, so leave one out.");
+            throw new InvalidDataException(
+                $"{file} has both \"world\" and \"data\"; a run learns from the world of emoji or from own pictures, so leave one out.");
         if (config.Data is not null) config = config with { World = null };
         if (config.Start is { } start) config = config with { Start = options.FindModel?.Invoke(start) ?? start };
         return config.Start is { } folder && !keys.ContainsKey("model") ? config with { Model = TrainedClip.ConfigOf(folder) } : config;
@@ -39,11 +40,13 @@ internal static class ClipRuns
         var steps = Math.Clamp(Epochs * pictures.Count / batch, FewestSteps, MostSteps);
         var plan = new ClipTrainingConfig
         {
-            Data = own, World = null, Start = start, Batch = batch, Samples = steps * batch, WarmUp = Math.Min(100, steps / 10), EmaDecay = 0.99, SaveMinutes = 2, EvaluateMinutes = 5,
+            Data = own, World = null, Start = start, Batch = batch, Samples = steps * batch,
+                WarmUp = Math.Min(100, steps / 10), EmaDecay = 0.99, SaveMinutes = 2, EvaluateMinutes = 5,
         };
         return start is null
             ? plan with { Model = SmallModel, LearningRate = 1e-3, VocabularySize = 3000 }
-            : plan with { Model = TrainedClip.ConfigOf(start), LearningRate = 1e-4, PatchDropout = 0, LogitScale = TrainedClip.HasLogitScale(start) ? null : 30 };
+            : plan with { Model = TrainedClip.ConfigOf(start), LearningRate = 1e-4,
+                PatchDropout = 0, LogitScale = TrainedClip.HasLogitScale(start) ? null : 30 };
     }
 
     /// <summary>Trains as a configuration says.</summary>
@@ -60,11 +63,13 @@ internal static class ClipRuns
         ProjectionDim = 256,
         TextConfig = new()
         {
-            HiddenSize = 256, IntermediateSize = 1024, NumHiddenLayers = 4, NumAttentionHeads = 4, ProjectionDim = 256, MaxPositionEmbeddings = 32, HiddenAct = "gelu",
+            HiddenSize = 256, IntermediateSize = 1024, NumHiddenLayers = 4,
+                NumAttentionHeads = 4, ProjectionDim = 256, MaxPositionEmbeddings = 32, HiddenAct = "gelu",
         },
         VisionConfig = new()
         {
-            HiddenSize = 256, IntermediateSize = 1024, NumHiddenLayers = 6, NumAttentionHeads = 4, ProjectionDim = 256, ImageSize = 64, PatchSize = 8, HiddenAct = "gelu",
+            HiddenSize = 256, IntermediateSize = 1024, NumHiddenLayers = 6,
+                NumAttentionHeads = 4, ProjectionDim = 256, ImageSize = 64, PatchSize = 8, HiddenAct = "gelu",
         },
     };
 }

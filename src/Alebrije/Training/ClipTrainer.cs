@@ -155,7 +155,8 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
             // Renamed when all its files are there, for a run may be killed between two of them.
             var unfinished = path + ".new";
             if (config.Start is { } start) TrainedClip.CopyTokenizer(start, unfinished);
-            else BpeTrainer.Train(pairs.Corpus(60_000), config.VocabularySize).Save(unfinished, config.Model.TextConfig.MaxPositionEmbeddings);
+            else BpeTrainer.Train(pairs.Corpus(60_000), config.VocabularySize)
+                .Save(unfinished, config.Model.TextConfig.MaxPositionEmbeddings);
             Directory.Move(unfinished, path);
         }
 

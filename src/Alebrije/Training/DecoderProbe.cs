@@ -13,7 +13,8 @@ namespace Alebrije.Training;
 /// A short look at a decoder in training: pictures drawn from true image embeddings and captions of single core concepts, named by CLIP
 /// among all concepts, and a picture sheet (true pictures above, drawn ones below).
 /// </summary>
-internal sealed class DecoderProbe(UNet2DConditionModel network, FirstGuessModel? guess, LatentRun run, TrainedClip clip, CaptionedScenes scenes)
+internal sealed class DecoderProbe(UNet2DConditionModel network,
+    FirstGuessModel? guess, LatentRun run, TrainedClip clip, CaptionedScenes scenes)
 {
     private const ulong Seed = 9004;
     private const int Count = 32, Steps = 16, Columns = 8;
@@ -45,13 +46,15 @@ internal sealed class DecoderProbe(UNet2DConditionModel network, FirstGuessModel
         scheduler.SetTimesteps(Steps);
         var vae = run.Vae;
         var batch = run.Encode(PairBatch.Make(clip, Count, vae.Config.SampleSize, i => (truth[i], captions[i])));
-        var conditions = new UNetConditions(cat([run.Empty(Count), batch.Context])) { ClassLabels = cat([zeros_like(batch.Condition), batch.Condition]) };
+        var conditions = new UNetConditions(
+            cat([run.Empty(Count), batch.Context])) { ClassLabels = cat([zeros_like(batch.Condition), batch.Condition]) };
         var hint = guess?.call(batch.Condition, batch.Context);
         var beside = hint is null ? null : cat([zeros_like(hint), hint]);                    // [2 batch, channels, side, side]
         var (channels, side) = (vae.Config.LatentChannels, vae.Config.SampleSize / vae.Config.Factor);
         var start = Sampling.Begin(scheduler, noise, Count, channels, side, side);
         var latents = Sampling.Run(
-            scheduler, Guidance.ClassifierFree((x, t) => network.call(beside is null ? x : cat([x, beside], 1), t, conditions), GuidanceScale), start, noise);
+            scheduler, Guidance.ClassifierFree((x, t) => network.call(beside is null ? x : cat([x, beside], 1), t, conditions),
+                GuidanceScale), start, noise);
         var pixels = vae.Decode(vae.Unscale(latents)).div(2).add(0.5).clamp(0, 1);
         var size = (int)pixels.shape[2];
         return [.. Enumerable.Range(0, Count).Select(i => RgbImage.FromPlanes(pixels[i].contiguous().data<float>().ToArray(), size, size))];
@@ -66,7 +69,8 @@ internal sealed class DecoderProbe(UNet2DConditionModel network, FirstGuessModel
     private (Tensor Embeddings, Tensor Encodings) Texts(string[] texts)
     {
         var rows = texts.Select(clip.Prepare).ToArray();
-        var (embeddings, encodings, _) = clip.Texts(tensor(rows.SelectMany(r => r.Ids).ToArray(), [rows.Length, clip.Tokens]), [.. rows.Select(r => r.Length)]);
+        var (embeddings, encodings, _) = clip.Texts(tensor(rows.SelectMany(r => r.Ids).ToArray(), [rows.Length, clip.Tokens]),
+            [.. rows.Select(r => r.Length)]);
         return (embeddings, encodings);
     }
 
@@ -87,6 +91,7 @@ internal sealed class DecoderProbe(UNet2DConditionModel network, FirstGuessModel
     private static void Copy(RgbImage picture, RgbImage sheet, int left, int top)
     {
         for (var y = 0; y < picture.Height; y++)
-            picture.Pixels.AsSpan(y * picture.Width * 3, picture.Width * 3).CopyTo(sheet.Pixels.AsSpan((((top + y) * sheet.Width) + left) * 3));
+            picture.Pixels.AsSpan(y * picture.Width * 3, picture.Width * 3)
+                .CopyTo(sheet.Pixels.AsSpan((((top + y) * sheet.Width) + left) * 3));
     }
 }

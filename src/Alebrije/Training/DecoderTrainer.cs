@@ -38,7 +38,8 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var run = new TrainingRun(options, config, new LossWatch(1, 20 * config.WarmUp,
-            "An error near 1 is that of drawing nothing. Lower learning_rate, or look at the autoencoder: its latents should have standard deviation 1."));
+            "An error near 1 is that of drawing nothing. Lower learning_rate, "
+                + "or look at the autoencoder: its latents should have standard deviation 1."));
         using var latents = new LatentRun(config, clip, scenes, options.Folder);
         using var guess = OpenGuess(latents);
         using var network = new UNet2DConditionModel(config.Model);
@@ -89,7 +90,10 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         var channels = latents.Vae.Config.LatentChannels;
         var wanted = config.Guess is null ? channels : 2 * channels;
         if (config.Model.InChannels != wanted)
-            throw new WeightsException($"in_channels is {config.Model.InChannels}, but {(config.Guess is null ? "latents alone" : "latents with a first guess beside them")} have {wanted}; set it to {wanted}.");
+            throw new WeightsException(
+                $"in_channels is {config.Model.InChannels}, but "
+                    + $"{(config.Guess is null ? "latents alone" : "latents with a first guess beside them")} "
+                        + $"have {wanted}; set it to {wanted}.");
         if (config.Guess is not { } path) return null;
         var folder = Path.Combine(path, FirstGuessConfig.Component) is var below && Directory.Exists(below) ? below : path;
         var network = new FirstGuessModel(ConfigFile.Read<FirstGuessConfig>(folder));
@@ -113,12 +117,14 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
 
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        using var other = new UNet2DConditionModel(config.Model with { InChannels = earlier.InChannels, MidBlockType = earlier.MidBlockType });
+        using var other = new UNet2DConditionModel(config.Model with { InChannels = earlier.InChannels,
+            MidBlockType = earlier.MidBlockType });
         CheckpointFolder.Load(other, folder);
         var weights = other.state_dict();
         foreach (var (name, tensor) in network.state_dict())
         {
-            if (!weights.TryGetValue(name, out var known)) throw new WeightsException($"{folder} has no {name}: a run's network has no middle where the one it starts from has none.");
+            if (!weights.TryGetValue(name, out var known))
+                throw new WeightsException($"{folder} has no {name}: a run's network has no middle where the one it starts from has none.");
             if (tensor.shape.AsSpan().SequenceEqual(known.shape))
             {
                 tensor.copy_(known);
@@ -126,7 +132,8 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
             }
 
             tensor.zero_();
-            tensor.narrow(1, 0, Math.Min(tensor.shape[1], known.shape[1])).copy_(known.narrow(1, 0, Math.Min(tensor.shape[1], known.shape[1])));
+            tensor.narrow(1, 0, Math.Min(tensor.shape[1], known.shape[1]))
+                .copy_(known.narrow(1, 0, Math.Min(tensor.shape[1], known.shape[1])));
         }
     }
 
@@ -134,7 +141,8 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         TrainingRun run, UNet2DConditionModel network, FirstGuessModel? guess, LatentRun latents, LatentProbe probe)
     {
         var metrics = probe.Velocity(schedule, (noisy, timesteps, batch) => Predict(network, guess, noisy, timesteps, batch, latents.Type));
-        var drawn = new DecoderProbe(network, guess, latents, clip, scenes).Measure(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
+        var drawn = new DecoderProbe(network, guess, latents, clip, scenes)
+            .Measure(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
         foreach (var (name, value) in drawn) metrics[name] = value;
         PriorExport.Write(Path.Combine(run.Folder, "unet"), network, network.Config, "UNet2DConditionModel");
         return metrics;

@@ -22,7 +22,8 @@ internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip,
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var run = new TrainingRun(options, config, new LossWatch(1, 20 * config.WarmUp,
-            "An error near 1 is that of one image for all. Lower learning_rate, or look at the autoencoder: its latents should have standard deviation 1."));
+            "An error near 1 is that of one image for all. Lower learning_rate, "
+                + "or look at the autoencoder: its latents should have standard deviation 1."));
         using var latents = new LatentRun(config, clip, scenes, options.Folder);
         using var network = new FirstGuessModel(config.Model);
         using var probe = new LatentProbe(latents, clip, scenes);

@@ -31,10 +31,12 @@ internal sealed class ScenePairs(ClipTrainingConfig config, CaptionedScenes scen
     public IEnumerable<string> Corpus(int captions) => scenes.Corpus(captions);
 
     /// <inheritdoc/>
-    public ClipBatch Make(long number, PairPreparation preparation) => ClipBatch.Make(scenes, config, preparation.Tokenizer, preparation.Processor, number);
+    public ClipBatch Make(long number, PairPreparation preparation) =>
+        ClipBatch.Make(scenes, config, preparation.Tokenizer, preparation.Processor, number);
 
     /// <inheritdoc/>
-    public Dictionary<string, double> Measure(ClipNetwork network, PairPreparation preparation) => new ClipProbe(network, preparation.Tokenizer, scenes).Measure(config.Batch);
+    public Dictionary<string, double> Measure(ClipNetwork network, PairPreparation preparation) =>
+        new ClipProbe(network, preparation.Tokenizer, scenes).Measure(config.Batch);
 
     /// <inheritdoc/>
     public IReadOnlyList<string> TakeRemarks() => [];

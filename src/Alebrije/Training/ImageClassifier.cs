@@ -21,7 +21,8 @@ internal sealed class ImageClassifier : nn.Module
         (weight, bias) = (nn.Parameter(weights.clone()), nn.Parameter(biases.clone()));
         RegisterComponents();
         foreach (var (name, parameter) in clip.named_parameters())
-            parameter.requires_grad = name.StartsWith("vision_", StringComparison.Ordinal) || name.StartsWith("visual_", StringComparison.Ordinal);
+            parameter.requires_grad = name.StartsWith("vision_", StringComparison.Ordinal)
+                || name.StartsWith("visual_", StringComparison.Ordinal);
     }
 
     public ClipNetwork Clip => clip;
@@ -49,6 +50,7 @@ internal sealed class ImageClassifier : nn.Module
         var parts = name.Split('.');
         var at = Array.IndexOf(parts, "layers");
         if (at >= 0) return Math.Pow(decay, layers - int.Parse(parts[at + 1], System.Globalization.CultureInfo.InvariantCulture));
-        return name.Contains("embeddings", StringComparison.Ordinal) || name.Contains("pre_layrnorm", StringComparison.Ordinal) ? Math.Pow(decay, layers + 1) : 1;
+        return name.Contains("embeddings", StringComparison.Ordinal)
+            || name.Contains("pre_layrnorm", StringComparison.Ordinal) ? Math.Pow(decay, layers + 1) : 1;
     }
 }

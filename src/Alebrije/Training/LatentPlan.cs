@@ -66,8 +66,10 @@ internal abstract record LatentPlan : TrainingPlan
     internal void Check()
     {
         if (Fitted < 2) throw new WeightsException($"fitted is {Fitted}, but a standard deviation needs two scenes or more.");
-        if (Uses < 1 || Batch % Uses != 0) throw new WeightsException($"uses is {Uses}, but it must divide the batch of {Batch}: new scenes are encoded for every step.");
-        if (Window < Batch || Window % Fresh != 0) throw new WeightsException($"window is {Window}, but it must be a multiple of {Fresh} (batch / uses) and hold a batch of {Batch}.");
+        if (Uses < 1 || Batch % Uses != 0)
+            throw new WeightsException($"uses is {Uses}, but it must divide the batch of {Batch}: new scenes are encoded for every step.");
+        if (Window < Batch || Window % Fresh != 0) throw new WeightsException(
+            $"window is {Window}, but it must be a multiple of {Fresh} (batch / uses) and hold a batch of {Batch}.");
         CurriculumStage.Check(Curriculum);
     }
 

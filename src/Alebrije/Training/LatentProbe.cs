@@ -31,7 +31,8 @@ internal sealed class LatentProbe : IDisposable
         foreach (var (kind, prompts) in Scenes(scenes.World))
         {
             using var scope = NewDisposeScope();
-            var batch = run.Encode(PairBatch.Make(clip, Count, run.Vae.Config.SampleSize, i => (scenes.Draw(prompts[i].Scene), prompts[i].Prompt)));
+            var batch = run.Encode(PairBatch.Make(clip, Count, run.Vae.Config.SampleSize,
+                i => (scenes.Draw(prompts[i].Scene), prompts[i].Prompt)));
             kinds.Add((kind, new LatentBatch(Keep(batch.Latents), Keep(batch.Condition), Keep(batch.Context), Keep(batch.Conditional))));
         }
 

@@ -151,8 +151,10 @@ internal sealed class LatentRun : IDisposable
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var sums = new nn.Module?[] { clip.Network, Vae, prior?.Network }.OfType<nn.Module>()
-            .Select(module => module.parameters().Sum(p => p.abs().sum().ToDouble() + p.flatten()[0].ToDouble()).ToString("R", System.Globalization.CultureInfo.InvariantCulture));
-        var mixtures = plan.Curriculum is { } stages ? string.Join(';', stages.Select(stage => $"{stage.Share}:{stage.World}")) : plan.Scenes.ToString();
+            .Select(module => module.parameters().Sum(p => p.abs().sum().ToDouble() + p.flatten()[0].ToDouble())
+                .ToString("R", System.Globalization.CultureInfo.InvariantCulture));
+        var mixtures = plan.Curriculum is { } stages ? string.Join(';', stages.Select(stage => $"{stage.Share}:{stage.World}"))
+            : plan.Scenes.ToString();
         return $"{string.Join('/', sums)}|{mixtures}|{SceneCount}|{plan.PriorShare}|{plan.PriorSteps}|{plan.PriorGuidance}|{Type}";
     }
 
@@ -162,7 +164,8 @@ internal sealed class LatentRun : IDisposable
         var config = PriorTransformerConfig.Read(folder);
         var space = clip.Space;
         if (config.EmbeddingSpace is { } theirs && theirs != space)
-            throw new WeightsException($"The prior {folder} was trained in another embedding space ({theirs}) than that of the CLIP of this run ({space}); train a prior on that CLIP first.");
+            throw new WeightsException($"The prior {folder} was trained "
+                + $"in another embedding space ({theirs}) than that of the CLIP of this run ({space}); train a prior on that CLIP first.");
         var network = new PriorTransformer(config);
         CheckpointFolder.Load(network, folder);
         network.eval();

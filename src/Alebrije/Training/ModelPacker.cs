@@ -49,7 +49,8 @@ public static class ModelPacker
         Directory.CreateDirectory(folder);
         CheckGuess(Path.Combine(runs.Decoder, "unet"), runs.Guess);
         PackClip(Path.Combine(runs.Clip, "clip"), folder);
-        foreach (var tokenizer in new[] { "prior_tokenizer", "tokenizer" }) CopyFolder(Path.Combine(runs.Clip, "tokenizer"), Path.Combine(folder, tokenizer));
+        foreach (var tokenizer in new[] { "prior_tokenizer", "tokenizer" })
+            CopyFolder(Path.Combine(runs.Clip, "tokenizer"), Path.Combine(folder, tokenizer));
         PackComponent(Path.Combine(runs.Autoencoder, "vae"), Path.Combine(folder, "vae"));
         PackComponent(Path.Combine(runs.Prior, "prior"), Path.Combine(folder, "prior"));
         PackComponent(Path.Combine(runs.Prior, LinearPrior.FolderName), Path.Combine(folder, LinearPrior.FolderName));
@@ -64,7 +65,8 @@ public static class ModelPacker
         else RemoveGuess(folder);
         if (runs.Upsampler is { } upsampler) AddUpsampler(upsampler, folder);
         else if (Directory.Exists(Path.Combine(folder, Upsampler.First))) ListUpsampler(folder);
-        if (!File.Exists(Path.Combine(folder, GenerationDefaults.FileName))) new GenerationDefaults { Guidance = 3.5, PriorGuidance = 3 }.Save(folder);
+        if (!File.Exists(Path.Combine(folder, GenerationDefaults.FileName)))
+            new GenerationDefaults { Guidance = 3.5, PriorGuidance = 3 }.Save(folder);
         WriteHashes(folder);
     }
 
@@ -90,10 +92,12 @@ public static class ModelPacker
     {
         using var guard = no_grad();
         var model = PipelineFolder.Open(folder);
-        if (!Directory.Exists(Path.Combine(run, "unet")) || !Directory.Exists(Path.Combine(run, "image_normalizer"))) throw new CheckpointNotFoundException($"{run} holds no decoder: it lacks a folder, unet or image_normalizer.");
+        if (!Directory.Exists(Path.Combine(run, "unet")) || !Directory.Exists(Path.Combine(run, "image_normalizer")))
+            throw new CheckpointNotFoundException($"{run} holds no decoder: it lacks a folder, unet or image_normalizer.");
         var (ours, theirs) = (Sizes(model.Of("unet")), Sizes(Path.Combine(run, "unet")));
         if (ours != theirs)
-            throw new WeightsException($"The decoder of {run} was trained for other parts than those of {folder} (latents, texts, image embeddings: {theirs} and {ours}); give the CLIP and the autoencoder that it was trained on.");
+            throw new WeightsException($"The decoder of {run} was trained for other parts than those of {folder} "
+                + $"(latents, texts, image embeddings: {theirs} and {ours}); give the CLIP and the autoencoder that it was trained on.");
         CheckGuess(Path.Combine(run, "unet"), guess);
         PackComponent(Path.Combine(run, "unet"), Path.Combine(folder, "unet"));
         PackComponent(Path.Combine(run, "image_normalizer"), Path.Combine(folder, "image_normalizer"), keep: _ => true);
@@ -114,7 +118,10 @@ public static class ModelPacker
         var config = ConfigFile.Read<UNet2DConditionConfig>(decoder);
         var wanted = guess is null ? config.OutChannels : 2 * config.OutChannels;
         if (config.InChannels != wanted)
-            throw new WeightsException($"The denoiser {decoder} takes {config.InChannels} channels, and {(guess is null ? "latents alone" : "latents with a first guess beside them")} have {wanted}: pack it with the first guess that it was trained with, and only with that one (--guess).");
+            throw new WeightsException(
+                $"The denoiser {decoder} takes {config.InChannels} channels, "
+                    + $"and {(guess is null ? "latents alone" : "latents with a first guess beside them")} "
+                        + $"have {wanted}: pack it with the first guess that it was trained with, and only with that one (--guess).");
     }
 
     private static void AddGuess(string run, string folder)
@@ -148,7 +155,8 @@ public static class ModelPacker
         var index = ConfigFile.ReadObject(Path.Combine(folder, "model_index.json"));
         change(index);
         var lines = index.OrderBy(entry => entry.Key, StringComparer.Ordinal)
-            .Select(entry => $"  \"{entry.Key}\": {(entry.Value?.ToJsonString() ?? "null").Replace("\",\"", "\", \"", StringComparison.Ordinal)}");
+            .Select(entry => $"  \"{entry.Key}\": "
+                + $"{(entry.Value?.ToJsonString() ?? "null").Replace("\",\"", "\", \"", StringComparison.Ordinal)}");
         WriteText(folder, "model_index.json", $"{{\n{string.Join(",\n", lines)}\n}}");
     }
 
@@ -181,14 +189,18 @@ public static class ModelPacker
         var projection = text.Read("text_projection.weight");
         var own = new PriorSpaces((int)projection.shape[0], 0, PriorSpaces.FingerprintOf(projection));
         if (File.Exists(Path.Combine(run, "prior", "config.json")))
-            throw new WeightsException($"{run} is a run of the diffusion prior, which is packed with --clip, --autoencoder and --decoder; other kinds are put beside it alone.");
+            throw new WeightsException($"{run} is a run of the diffusion "
+                + $"prior, which is packed with --clip, --autoencoder and --decoder; other kinds are put beside it alone.");
         var found = PriorFolder.Names.Values.Where(name => Directory.Exists(Path.Combine(run, name))).ToArray();
-        if (found.Length == 0) throw new CheckpointNotFoundException($"{run} holds no prior; looked for {string.Join(", ", PriorFolder.Names.Values)}.");
+        if (found.Length == 0) throw new CheckpointNotFoundException(
+            $"{run} holds no prior; looked for {string.Join(", ", PriorFolder.Names.Values)}.");
         foreach (var name in found)
         {
-            using (var prior = PriorFolder.Load(Path.Combine(run, name), () => throw new InvalidOperationException("no prior of these kinds has a scheduler."), ScalarType.Float32))
+            using (var prior = PriorFolder.Load(Path.Combine(run, name),
+                () => throw new InvalidOperationException("no prior of these kinds has a scheduler."), ScalarType.Float32))
                 own.Require(prior.Spaces, run, folder);
-            PackComponent(Path.Combine(run, name), Path.Combine(folder, name), tensor => tensor is "clip_mean" or "clip_std" || tensor.StartsWith("quantizer.", StringComparison.Ordinal));
+            PackComponent(Path.Combine(run, name), Path.Combine(folder, name),
+                tensor => tensor is "clip_mean" or "clip_std" || tensor.StartsWith("quantizer.", StringComparison.Ordinal));
         }
     }
 
@@ -200,7 +212,8 @@ public static class ModelPacker
         Write(Path.Combine(folder, "prior_text_encoder", "model.safetensors"), weights, textNames);
         WriteConfig(Path.Combine(folder, "prior_text_encoder", "config.json"), config.TextConfig, "CLIPTextModelWithProjection");
         Write(Path.Combine(folder, "image_encoder", "model.safetensors"), weights,
-            [.. weights.Names.Where(n => n.StartsWith("vision_", StringComparison.Ordinal) || n.StartsWith("visual_", StringComparison.Ordinal))]);
+            [.. weights.Names.Where(n => n.StartsWith("vision_", StringComparison.Ordinal)
+                || n.StartsWith("visual_", StringComparison.Ordinal))]);
         WriteConfig(Path.Combine(folder, "image_encoder", "config.json"), config.VisionConfig, "CLIPVisionModelWithProjection");
 
         var shared = textNames.Where(n => n.StartsWith("text_model.", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
@@ -224,7 +237,8 @@ public static class ModelPacker
     {
         using var scope = NewDisposeScope();
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        ComponentCatalog.Write(path, names.Select(name => KeyValuePair.Create(name, keep?.Invoke(name) == true ? weights.Read(name) : weights.Read(name).to(ScalarType.BFloat16))));
+        ComponentCatalog.Write(path, names.Select(name =>
+            KeyValuePair.Create(name, keep?.Invoke(name) == true ? weights.Read(name) : weights.Read(name).to(ScalarType.BFloat16))));
     }
 
     private static string Index()

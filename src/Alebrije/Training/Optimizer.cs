@@ -138,11 +138,13 @@ internal sealed class Optimizer : IDisposable
 
 /// <summary>Constants of one step, the same for all parameters.</summary>
 internal readonly record struct OptimizerStep(
-    float Scale, float Rate, float Decay, float Beta1, float Beta2, float CorrectedRate, float InverseRootBias2, float Epsilon, float Momentum, float NumberRate,
+    float Scale, float Rate, float Decay, float Beta1, float Beta2,
+    float CorrectedRate, float InverseRootBias2, float Epsilon, float Momentum, float NumberRate,
     float Ema)
 {
     /// <summary>The same step at a share of its rate.</summary>
-    public OptimizerStep At(float share) => share == 1 ? this : this with { Rate = share * Rate, CorrectedRate = share * CorrectedRate, Decay = 1 - (share * (1 - Decay)) };
+    public OptimizerStep At(float share) => share == 1 ? this
+        : this with { Rate = share * Rate, CorrectedRate = share * CorrectedRate, Decay = 1 - (share * (1 - Decay)) };
 
     /// <param name="options">Constants of the method.</param>
     /// <param name="rate">Learning rate.</param>
@@ -155,7 +157,8 @@ internal readonly record struct OptimizerStep(
         // The average's memory grows with the run, so that it does not remember the initial weights.
         var ema = Math.Min(options.EmaDecay, (1.0 + step) / (10.0 + step));
         return new OptimizerStep(
-            (float)Math.Min(1, options.ClipNorm / (norm + 1e-6)), (float)rate, (float)(1 - (rate * options.WeightDecay)), (float)options.Beta1,
+            (float)Math.Min(1, options.ClipNorm / (norm + 1e-6)), (float)rate,
+            (float)(1 - (rate * options.WeightDecay)), (float)options.Beta1,
             (float)options.Beta2, (float)(rate / bias1), (float)(1 / Math.Sqrt(bias2)), (float)options.Epsilon, (float)options.Momentum,
             (float)options.NumberRate, (float)ema);
     }

@@ -115,7 +115,8 @@ internal sealed class AdamWSlot(string name, Parameter parameter, bool averaged)
     private readonly Tensor m = Zeros(parameter), v = Zeros(parameter);
 
     /// <inheritdoc/>
-    protected override IEnumerable<KeyValuePair<string, Tensor>> Moments => [KeyValuePair.Create("m/" + Name, m), KeyValuePair.Create("v/" + Name, v)];
+    protected override IEnumerable<KeyValuePair<string, Tensor>> Moments =>
+        [KeyValuePair.Create("m/" + Name, m), KeyValuePair.Create("v/" + Name, v)];
 
     /// <inheritdoc/>
     protected override void Move(int start, int length, float decay, in OptimizerStep c)
@@ -160,7 +161,8 @@ internal sealed class AdamWSlot(string name, Parameter parameter, bool averaged)
 /// fast as common ones. The step is as large as AdamW's at the same rate: 0.2 √max(rows, columns) (Liu et al., 2025, §2.2). A convolution counts as
 /// the matrix of its output channels by all else.
 /// </summary>
-internal sealed class MuonSlot(string name, Parameter parameter, bool averaged, ScalarType productType) : OptimizerSlot(name, parameter, averaged)
+internal sealed class MuonSlot(string name, Parameter parameter, bool averaged, ScalarType productType)
+    : OptimizerSlot(name, parameter, averaged)
 {
     private readonly Tensor momentum = Zeros(parameter), direction = Zeros(parameter);
 

@@ -21,8 +21,10 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
     /// <summary>Embeds the pairs, fits, measures, writes <c>prior_linear/</c>.</summary>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
-        if (File.Exists(Path.Combine(options.Folder, "checkpoint.safetensors")) || Directory.Exists(Path.Combine(options.Folder, LinearPrior.FolderName)))
-            throw new InvalidOperationException($"{options.Folder} holds another run; give a folder of its own (a linear prior is fitted anew each time, and does not go on).");
+        if (File.Exists(Path.Combine(options.Folder, "checkpoint.safetensors"))
+            || Directory.Exists(Path.Combine(options.Folder, LinearPrior.FolderName)))
+            throw new InvalidOperationException($"{options.Folder} holds "
+                + $"another run; give a folder of its own (a linear prior is fitted anew each time, and does not go on).");
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();
@@ -39,14 +41,16 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
         void Tell(int done, int of)
         {
             if (done % Math.Max(1, of / 8) == 0)
-                options.OnProgress?.Invoke(new TrainingProgress(done, of, double.NaN, double.NaN, double.NaN, double.NaN, $"{done * config.Batch} pairs embedded"));
+                options.OnProgress?.Invoke(new TrainingProgress(done, of, double.NaN,
+                    double.NaN, double.NaN, double.NaN, $"{done * config.Batch} pairs embedded"));
         }
     }
 
     /// <summary>Fits the map and writes its folder below a run's.</summary>
     internal static LinearPriorMap Fit(Tensor texts, Tensor images, double ridge, string space, string folder)
     {
-        var map = new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = (int)images.shape[1], EmbeddingProjDim = (int)texts.shape[1], EmbeddingSpace = space });
+        var map = new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = (int)images.shape[1],
+            EmbeddingProjDim = (int)texts.shape[1], EmbeddingSpace = space });
         map.Fit(texts, images, ridge);
         PriorExport.Write(Path.Combine(folder, LinearPrior.FolderName), map, map.Config, LinearPriorConfig.ClassName);
         return map;
@@ -56,7 +60,8 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
 /// <summary>One training run of the one-step prior, as its JSON file says it.</summary>
 internal sealed record OneStepPriorTrainingConfig : PriorPlan
 {
-    public PriorTransformerConfig Model { get; init; } = new() { NumAttentionHeads = 16, AttentionHeadDim = 32, NumLayers = 10, AdditionalEmbeddings = 3 };
+    public PriorTransformerConfig Model { get; init; } = new() { NumAttentionHeads = 16,
+        AttentionHeadDim = 32, NumLayers = 10, AdditionalEmbeddings = 3 };
 
     /// <summary>Weight of the contrastive loss between what comes out and the texts (Patel et al., 2024, §3.3: 0.2).</summary>
     public double Contrastive { get; init; } = 0.2;
@@ -110,7 +115,8 @@ internal sealed class OneStepPriorTask(PriorTransformer network, OneStepPriorTra
     }
 
     public void Export(string folder) =>
-        PriorExport.Write(Path.Combine(folder, OneStepPrior.FolderName), network, network.Config with { EmbeddingSpace = space }, "PriorTransformer");
+        PriorExport.Write(Path.Combine(folder, OneStepPrior.FolderName),
+            network, network.Config with { EmbeddingSpace = space }, "PriorTransformer");
 
     public (IPrior Prior, Tensor Mean) Sampled() => (new OneStepPrior(network) { OwnsNetwork = false }, network.ClipMean);
 
@@ -146,7 +152,8 @@ internal sealed class AutoregressivePriorTrainer(AutoregressivePriorTrainingConf
 }
 
 /// <summary>The autoregressive prior in training.</summary>
-internal sealed class AutoregressivePriorTask(AutoregressivePriorTransformer network, AutoregressivePriorTrainingConfig config, string space) : IPriorTask
+internal sealed class AutoregressivePriorTask(AutoregressivePriorTransformer network,
+    AutoregressivePriorTrainingConfig config, string space) : IPriorTask
 {
     public nn.Module Network => network;
 
@@ -167,7 +174,8 @@ internal sealed class AutoregressivePriorTask(AutoregressivePriorTransformer net
     }
 
     public void Export(string folder) => PriorExport.Write(
-        Path.Combine(folder, AutoregressivePrior.FolderName), network, network.Config with { EmbeddingSpace = space }, AutoregressivePriorConfig.ClassName);
+        Path.Combine(folder, AutoregressivePrior.FolderName), network,
+        network.Config with { EmbeddingSpace = space }, AutoregressivePriorConfig.ClassName);
 
     public (IPrior Prior, Tensor Mean) Sampled() =>
         (new AutoregressivePrior(network, ScalarType.Float32) { OwnsNetwork = false }, network.Quantizer.Mean);

@@ -25,7 +25,8 @@ internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, i
     public Tensor PixelTensor() => tensor(Pixels, [Count, 3, Side, Side]);
 
     /// <summary>Makes training batch <paramref name="number"/> of a run with one mixture.</summary>
-    public static PairBatch Make(CaptionedScenes scenes, TrainedClip clip, ulong seed, long number, int count, CaptionedScenes.Options options, int side) =>
+    public static PairBatch Make(CaptionedScenes scenes, TrainedClip clip,
+        ulong seed, long number, int count, CaptionedScenes.Options options, int side) =>
         Make(scenes, clip, seed, number * count, count, _ => options, side);
 
     /// <summary>Makes training scenes <paramref name="first"/> and the following.</summary>
@@ -37,7 +38,8 @@ internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, i
     /// <param name="mixture">The mixture of a scene by its number.</param>
     /// <param name="side">Side of the pixels kept for the autoencoder; 0 keeps none.</param>
     public static PairBatch Make(
-        CaptionedScenes scenes, TrainedClip clip, ulong seed, long first, int count, Func<long, CaptionedScenes.Options> mixture, int side) =>
+        CaptionedScenes scenes, TrainedClip clip, ulong seed, long first,
+        int count, Func<long, CaptionedScenes.Options> mixture, int side) =>
         Make(clip, count, side, i =>
         {
             var pair = scenes.Train(seed, first + i, mixture(first + i));
@@ -45,7 +47,8 @@ internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, i
         });
 
     /// <summary>Makes a batch of given images and captions.</summary>
-    public static PairBatch Make(TrainedClip clip, int count, int side, Func<int, (Preprocessing.Imaging.RgbImage Image, string Caption)> pair)
+    public static PairBatch Make(TrainedClip clip, int count, int side,
+        Func<int, (Preprocessing.Imaging.RgbImage Image, string Caption)> pair)
     {
         var size = clip.Network.Config.VisionConfig.ImageSize;
         var (clipPixels, pixels) = (new float[count * 3 * size * size], new float[count * 3 * side * side]);

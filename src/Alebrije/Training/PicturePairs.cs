@@ -28,13 +28,16 @@ internal sealed class PicturePairs : IPairSource
     {
         (this.config, this.pictures) = (config, pictures);
         options = config.Data ?? throw new InvalidDataException("The configuration has no data.");
-        if (config.Names > 0) throw new InvalidDataException("The configuration's names are those of the emoji's concepts; leave them out where data names own pictures.");
+        if (config.Names > 0) throw new InvalidDataException(
+            "The configuration's names are those of the emoji's concepts; leave them out where data names own pictures.");
         if (config.Batch > pictures.Count)
-            throw new InvalidDataException($"A batch of {config.Batch} is more than the {pictures.Count} pictures there are to train on; set batch to {pictures.Count} or less, or held_out to less.");
+            throw new InvalidDataException($"A batch of {config.Batch} is more "
+                + $"than the {pictures.Count} pictures there are to train on; set batch to {pictures.Count} or less, or held_out to less.");
     }
 
     /// <inheritdoc/>
-    public IEnumerable<string> Corpus(int captions) => pictures.InOrder().Take(captions).SelectMany(sample => CaptionsOf(sample) ?? []).Take(captions);
+    public IEnumerable<string> Corpus(int captions) =>
+        pictures.InOrder().Take(captions).SelectMany(sample => CaptionsOf(sample) ?? []).Take(captions);
 
     /// <inheritdoc/>
     public ClipBatch Make(long number, PairPreparation preparation)
@@ -43,17 +46,21 @@ internal sealed class PicturePairs : IPairSource
         var samples = pictures.Take(config.Seed, first, config.Batch);
         var size = config.Model.VisionConfig.ImageSize;
         var rows = new (float[] Pixels, string Caption)?[samples.Length];
-        Parallel.For(0, rows.Length, new ParallelOptions { MaxDegreeOfParallelism = options.Workers }, i => rows[i] = Read(samples[i], first + i, size, preparation));
+        Parallel.For(0, rows.Length, new ParallelOptions { MaxDegreeOfParallelism = options.Workers },
+            i => rows[i] = Read(samples[i], first + i, size, preparation));
         pictures.Bad.Check(pictures.Source, pictures.Count);
         var good = Enumerable.Range(0, rows.Length).Where(i => rows[i] is not null).ToArray();
-        if (good.Length == 0) throw new InvalidDataException($"{pictures.Source}: no picture of a whole batch can be read; {samples[0].Name} is one of them.");
+        if (good.Length == 0) throw new InvalidDataException(
+            $"{pictures.Source}: no picture of a whole batch can be read; {samples[0].Name} is one of them.");
 
         // The next good one, round to the first.
-        var chosen = Enumerable.Range(0, rows.Length).Select(i => rows[i] is not null ? i : good.FirstOrDefault(j => j > i, good[0])).ToArray();
+        var chosen = Enumerable.Range(0, rows.Length)
+            .Select(i => rows[i] is not null ? i : good.FirstOrDefault(j => j > i, good[0])).ToArray();
         var captions = chosen.Select(i => rows[i]!.Value.Caption).ToArray();
         Notice(captions);
         return new ClipBatch(
-            ClipBatch.Join([.. chosen.Select(i => rows[i]!.Value.Pixels)]), ClipBatch.Pack(preparation.Tokenizer, captions, config.Model.TextConfig.MaxPositionEmbeddings), config.Batch, size, captions)
+            ClipBatch.Join([.. chosen.Select(i => rows[i]!.Value.Pixels)]),
+            ClipBatch.Pack(preparation.Tokenizer, captions, config.Model.TextConfig.MaxPositionEmbeddings), config.Batch, size, captions)
         {
             Pictures = [.. chosen.Select(i => samples[i].Name)],
         };
@@ -70,7 +77,8 @@ internal sealed class PicturePairs : IPairSource
         foreach (var chunk in HeldOut().Chunk(config.Batch))
         {
             using var scope = NewDisposeScope();
-            images.AddRange(JointSpace.Rows(network.EmbedImage(Pixels([.. chunk.Select(pair => pair.Picture)], network.Config.VisionConfig.ImageSize, preparation))));
+            images.AddRange(JointSpace.Rows(
+                network.EmbedImage(Pixels([.. chunk.Select(pair => pair.Picture)], network.Config.VisionConfig.ImageSize, preparation))));
             texts.AddRange(chunk.Select(pair => pair.Caption));
         }
 
@@ -91,7 +99,8 @@ internal sealed class PicturePairs : IPairSource
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<string> TakeRemarks() => [.. pictures.Bad.TakeRemarks(), .. Interlocked.Exchange(ref remark, null) is { } one ? [one] : Array.Empty<string>()];
+    public IReadOnlyList<string> TakeRemarks() =>
+        [.. pictures.Bad.TakeRemarks(), .. Interlocked.Exchange(ref remark, null) is { } one ? [one] : Array.Empty<string>()];
 
     /// <summary>Says once when most captions of a batch are not their picture's alone, for then there is little to tell apart.</summary>
     private void Notice(string[] captions)
@@ -99,14 +108,16 @@ internal sealed class PicturePairs : IPairSource
         var shared = captions.Length - captions.CountBy(caption => caption).Count(pair => pair.Value == 1);
         if (hasNoticed || 2 * shared <= captions.Length) return;
         hasNoticed = true;
-        remark = $"{shared} of {captions.Length} captions of a batch stand there more than once; such pairs are not told apart. Captions that say more teach more, and for plain classes train classifier is made.";
+        remark = $"{shared} of {captions.Length} captions of a batch stand there more than "
+            + $"once; such pairs are not told apart. Captions that say more teach more, and for plain classes train classifier is made.";
     }
 
     private IEnumerable<(RgbImage Picture, string Caption)> HeldOut()
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
         foreach (var sample in pictures.HeldOut)
-            if (CaptionsOf(sample) is { } captions && seen.Add(captions[0]) && PictureOf(sample) is { } picture) yield return (picture, captions[0]);
+            if (CaptionsOf(sample) is { } captions && seen.Add(captions[0]) && PictureOf(sample) is { } picture)
+                yield return (picture, captions[0]);
     }
 
     private static Tensor Pixels(RgbImage[] shown, int size, PairPreparation preparation) =>
@@ -122,7 +133,8 @@ internal sealed class PicturePairs : IPairSource
 
     private IReadOnlyList<string>? CaptionsOf(PictureSample sample) => Try(sample, () => sample.Captions(options.CaptionColumn));
 
-    private RgbImage? PictureOf(PictureSample sample) => Try(sample, () => PillowImage.FromBytes(sample.Picture.Read(ImageLimits.MaximumFileBytes), sample.Name).ToRgbOnWhite());
+    private RgbImage? PictureOf(PictureSample sample) =>
+        Try(sample, () => PillowImage.FromBytes(sample.Picture.Read(ImageLimits.MaximumFileBytes), sample.Name).ToRgbOnWhite());
 
     private T? Try<T>(PictureSample sample, Func<T> read) where T : class
     {
@@ -181,7 +193,8 @@ internal static class PictureCrop
         var mirrored = new RgbImage(picture.Width, picture.Height);
         for (var y = 0; y < picture.Height; y++)
             for (var x = 0; x < picture.Width; x++)
-                picture.Pixels.AsSpan(((y * picture.Width) + picture.Width - 1 - x) * 3, 3).CopyTo(mirrored.Pixels.AsSpan(((y * picture.Width) + x) * 3, 3));
+                picture.Pixels.AsSpan(((y * picture.Width) + picture.Width - 1 - x) * 3, 3)
+                    .CopyTo(mirrored.Pixels.AsSpan(((y * picture.Width) + x) * 3, 3));
         return mirrored;
     }
 }

@@ -50,7 +50,8 @@ internal sealed class PriorProbe(IPrior prior, Tensor mean, TrainedClip clip, Ca
     private PriorConditions Encode(string[] texts)
     {
         var rows = texts.Select(clip.Prepare).ToArray();
-        var (embeddings, encodings, mask) = clip.Texts(tensor(rows.SelectMany(r => r.Ids).ToArray(), [rows.Length, clip.Tokens]), [.. rows.Select(r => r.Length)]);
+        var (embeddings, encodings, mask) = clip.Texts(tensor(rows.SelectMany(r => r.Ids).ToArray(), [rows.Length, clip.Tokens]),
+            [.. rows.Select(r => r.Length)]);
         return new PriorConditions(embeddings, encodings, mask);
     }
 }

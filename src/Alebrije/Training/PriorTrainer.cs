@@ -52,7 +52,8 @@ internal sealed class PriorTrainer(PriorTrainingConfig config, TrainedClip clip,
 /// <summary>The diffusion prior in training.</summary>
 internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTrainingConfig config, string space) : IPriorTask
 {
-    private readonly NoiseSchedule schedule = NoiseSchedule.From(SchedulerConfig.For("DDPMScheduler") with { BetaSchedule = "squaredcos_cap_v2" });
+    private readonly NoiseSchedule schedule = NoiseSchedule.From(
+        SchedulerConfig.For("DDPMScheduler") with { BetaSchedule = "squaredcos_cap_v2" });
     private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
 
     public nn.Module Network => network;
@@ -74,10 +75,12 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
     public Tensor Loss(PriorBatch batch, Generator generator)
     {
         var (rows, levels) = (batch.Images.shape[0], config.NoiseLevels);
-        var original = ((batch.Images - network.ClipMean) / network.ClipStd).detach().repeat_interleave(levels, 0); // [batch * levels, features]
+        // [batch * levels, features]
+        var original = ((batch.Images - network.ClipMean) / network.ClipStd).detach().repeat_interleave(levels, 0);
         var timesteps = randint(0, schedule.Length, [original.shape[0]], dtype: ScalarType.Int64, generator: generator);
         var noisy = schedule.AddNoise(original, randn(original.shape, generator: generator), timesteps);
-        var predicted = network.AtLevels(noisy.to(dtype).view(rows, levels, -1), timesteps.view(rows, levels), batch.Conditions).to(ScalarType.Float32);
+        var predicted = network.AtLevels(noisy.to(dtype).view(rows, levels, -1), timesteps.view(rows, levels), batch.Conditions)
+            .to(ScalarType.Float32);
         return (predicted.flatten(0, 1) - original).square().mean();
     }
 
@@ -87,12 +90,15 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
     {
         var folder = Path.Combine(start, "prior") is var below && Directory.Exists(below) ? below : start;
         if (PriorTransformerConfig.Read(folder).EmbeddingSpace is { } theirs && theirs != space && !config.Adapt)
-            throw new WeightsException($"{folder} was trained in another embedding space ({theirs}) than that of the CLIP of this run ({space}); leave out start, name its CLIP, or set adapt.");
+            throw new WeightsException($"{folder} was trained in another "
+                + $"embedding space ({theirs}) than that of the CLIP of this run ({space}); leave out start, name its CLIP, or set adapt.");
         CheckpointFolder.Load(network, folder);
     }
 
-    public void Export(string folder) => PriorExport.Write(Path.Combine(folder, "prior"), network, network.Config with { EmbeddingSpace = space }, "PriorTransformer");
+    public void Export(string folder) => PriorExport.Write(Path.Combine(folder, "prior"),
+        network, network.Config with { EmbeddingSpace = space }, "PriorTransformer");
 
     public (IPrior Prior, Tensor Mean) Sampled() =>
-        (new DiffusionPrior(network, () => Schedulers.Create(MiniSchedulers.Prior), ScalarType.Float32) { OwnsNetwork = false }, network.ClipMean);
+        (new DiffusionPrior(network, () => Schedulers.Create(MiniSchedulers.Prior), ScalarType.Float32) { OwnsNetwork = false },
+            network.ClipMean);
 }

@@ -33,7 +33,8 @@ public sealed record ProbeOptions(string Images)
 /// <param name="ZeroShot">The same of the zero-shot classifier, on the same pictures; null without any, or without a text tower.</param>
 /// <param name="Skipped">Pictures that could not be read.</param>
 public sealed record ProbeResult(
-    LinearHead Head, LinearProbe Probe, int Train, int Validation, Figure? Accuracy, Figure? ZeroShot, IReadOnlyList<SkippedPicture> Skipped);
+    LinearHead Head, LinearProbe Probe, int Train, int Validation,
+    Figure? Accuracy, Figure? ZeroShot, IReadOnlyList<SkippedPicture> Skipped);
 
 /// <summary>Fits a linear probe on the frozen embeddings of a labelled folder, and measures it beside zero-shot classification (Radford et al., 2021, §3.2).</summary>
 public static class ProbeTrainer
@@ -61,23 +62,29 @@ public static class ProbeTrainer
             test = LabelledPictures.Read(other, all.Labels, cancellation).Pictures;
         }
 
-        if (validation.Count == 0) throw new InvalidDataException($"{options.Images} has too few pictures to choose the penalty with; give three of each class, or a folder of others with --validation.");
+        if (validation.Count == 0)
+            throw new InvalidDataException($"{options.Images} has too few "
+                + $"pictures to choose the penalty with; give three of each class, or a folder of others with --validation.");
         var reader = new PictureReader(upright: true);
         var set = new Embedder(model, options, reader, cancellation);
         var (learnt, chosen, measured) = (set.Embed(train), set.Embed(validation), set.Embed(test));
         var bad = new BadEntries(options.MaxBadShare);
         foreach (var skipped in reader.Skipped) bad.Add(skipped.File, $"{skipped.File}: {skipped.Reason}");
         bad.Check(options.Images, train.Count + validation.Count + test.Count);
-        if (learnt.Images.Count == 0 || chosen.Images.Count == 0) throw new InvalidDataException($"{options.Images} has no pictures to learn from that can be read.");
+        if (learnt.Images.Count == 0 || chosen.Images.Count == 0)
+            throw new InvalidDataException($"{options.Images} has no pictures to learn from that can be read.");
 
-        var probe = LinearProbe.Fit(learnt, chosen, all.Labels.Count, done => options.OnProgress?.Invoke("trying penalties", done, 0), cancellation);
+        var probe = LinearProbe.Fit(learnt, chosen, all.Labels.Count,
+            done => options.OnProgress?.Invoke("trying penalties", done, 0), cancellation);
         var head = new LinearHead(model.Name, all.Labels, probe.Weights, probe.Bias, LinearHead.SpaceOf(model));
         return new ProbeResult(
-            head, probe, learnt.Images.Count, chosen.Images.Count, Accuracy(measured, head.Logits), model.Tokenizer is null ? null : ZeroShotAccuracy(model, all.Labels, options.Templates, measured),
+            head, probe, learnt.Images.Count, chosen.Images.Count, Accuracy(measured, head.Logits),
+            model.Tokenizer is null ? null : ZeroShotAccuracy(model, all.Labels, options.Templates, measured),
             reader.Skipped);
     }
 
-    private static Figure? ZeroShotAccuracy(ClipModel model, IReadOnlyList<string> labels, IReadOnlyList<string> templates, (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) set)
+    private static Figure? ZeroShotAccuracy(ClipModel model, IReadOnlyList<string> labels,
+        IReadOnlyList<string> templates, (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) set)
     {
         if (set.Images.Count == 0) return null;
         var classifier = ZeroShotClassifier.Create([.. labels.Select(LabelledPictures.Word)], templates, texts => model.EmbedTexts(texts));

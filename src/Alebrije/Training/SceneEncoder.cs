@@ -32,7 +32,8 @@ internal sealed class SceneEncoder(TrainedClip clip, AutoencoderKL vae, Diffusio
         get
         {
             var side = vae.Config.SampleSize / vae.Config.Factor;
-            return [[vae.Config.LatentChannels, side, side], [clip.Features], [clip.Features], [clip.Tokens, clip.Network.Config.TextConfig.HiddenSize]];
+            return [[vae.Config.LatentChannels, side, side], [clip.Features],
+                [clip.Features], [clip.Tokens, clip.Network.Config.TextConfig.HiddenSize]];
         }
     }
 
@@ -51,24 +52,29 @@ internal sealed class SceneEncoder(TrainedClip clip, AutoencoderKL vae, Diffusio
         var images = clip.Images(batch.ClipTensor(), dtype);
         var (embeddings, encodings, mask) = clip.Texts(batch.IdTensor(), batch.Lengths);
         var drawn = zeros_like(images);
-        long[] rows = prior is null || sampled is null ? [] : [.. Enumerable.Range(0, batch.Count).Where(i => sampled[i]).Select(i => (long)i)];
+        long[] rows = prior is null || sampled is null ? []
+            : [.. Enumerable.Range(0, batch.Count).Where(i => sampled[i]).Select(i => (long)i)];
         if (rows.Length > 0)
         {
             var index = tensor(rows);
-            var conditions = new PriorConditions(embeddings.index_select(0, index), encodings.index_select(0, index), mask.index_select(0, index));
+            var conditions = new PriorConditions(embeddings.index_select(0, index),
+                encodings.index_select(0, index), mask.index_select(0, index));
             using var noise = new Noise(seed);
-            drawn.index_copy_(0, index, prior!.Draw(new PriorText(conditions, Empty), new PriorOptions(plan.PriorSteps, plan.PriorGuidance), noise)[0]);
+            drawn.index_copy_(0, index,
+                prior!.Draw(new PriorText(conditions, Empty), new PriorOptions(plan.PriorSteps, plan.PriorGuidance), noise)[0]);
         }
 
         return new EncodedScenes(
-            latents.MoveToOuterDisposeScope(), images.MoveToOuterDisposeScope(), drawn.MoveToOuterDisposeScope(), encodings.MoveToOuterDisposeScope());
+            latents.MoveToOuterDisposeScope(), images.MoveToOuterDisposeScope(),
+            drawn.MoveToOuterDisposeScope(), encodings.MoveToOuterDisposeScope());
     }
 
     private PriorConditions Empty()
     {
         if (empty is not null) return empty;
         var (embedding, encodings, mask) = Texts("");
-        return empty = new PriorConditions(embedding.DetachFromDisposeScope(), encodings.DetachFromDisposeScope(), mask.DetachFromDisposeScope());
+        return empty = new PriorConditions(embedding.DetachFromDisposeScope(),
+            encodings.DetachFromDisposeScope(), mask.DetachFromDisposeScope());
     }
 
     private (Tensor Embedding, Tensor Encodings, Tensor Mask) Texts(string text)

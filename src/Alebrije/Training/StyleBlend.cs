@@ -12,7 +12,8 @@ internal static class StyleBlend
     /// <summary>Least and largest share of the styled picture.</summary>
     internal const double Least = 0.15, Most = 0.7;
 
-    private static readonly SceneStyle[] Styles = [SceneStyle.PencilSketch, SceneStyle.BlackAndWhite, SceneStyle.Night, SceneStyle.PencilSketch, SceneStyle.BlackAndWhite];
+    private static readonly SceneStyle[] Styles = [SceneStyle.PencilSketch,
+        SceneStyle.BlackAndWhite, SceneStyle.Night, SceneStyle.PencilSketch, SceneStyle.BlackAndWhite];
 
     /// <summary>Mixes a picture with itself in a random style, or leaves it; drawn from seed and index alone.</summary>
     /// <param name="picture">A plain scene.</param>
@@ -26,7 +27,8 @@ internal static class StyleBlend
         var styled = PictureStyles.Apply(picture, Styles[random.Next(Styles.Length)], (ulong)random.NextInt64())!;
         var share = Least + (random.NextDouble() * (Most - Least));
         var mixed = new RgbImage(picture.Width, picture.Height);
-        for (var i = 0; i < mixed.Pixels.Length; i++) mixed.Pixels[i] = (byte)Math.Round((share * styled.Pixels[i]) + ((1 - share) * picture.Pixels[i]));
+        for (var i = 0; i < mixed.Pixels.Length; i++)
+            mixed.Pixels[i] = (byte)Math.Round((share * styled.Pixels[i]) + ((1 - share) * picture.Pixels[i]));
         return mixed;
     }
 }

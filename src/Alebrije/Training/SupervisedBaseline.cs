@@ -82,12 +82,16 @@ public sealed class SupervisedBaseline : IDisposable
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(pictures);
         ArgumentNullException.ThrowIfNull(right);
-        if (pictures.Count == 0 || pictures.Count != right.Count) throw new ArgumentException($"There are {pictures.Count} pictures and {right.Count} labels to learn from; each picture needs one.", nameof(right));
-        if (classes < 2 || right.Any(label => label < 0 || label >= classes)) throw new ArgumentException($"A label lies outside 0 to {classes - 1}, or there are not two classes.", nameof(right));
+        if (pictures.Count == 0 || pictures.Count != right.Count)
+            throw new ArgumentException(
+                $"There are {pictures.Count} pictures and {right.Count} labels to learn from; each picture needs one.", nameof(right));
+        if (classes < 2 || right.Any(label => label < 0 || label >= classes))
+            throw new ArgumentException($"A label lies outside 0 to {classes - 1}, or there are not two classes.", nameof(right));
         var baseline = new SupervisedBaseline(model, classes, options ?? new SupervisedOptions());
         try
         {
-            baseline.Run([.. pictures.Select(picture => baseline.processor.PrepareBytes(picture.ToPillow()))], right, options ?? new SupervisedOptions(), progress, cancellation);
+            baseline.Run([.. pictures.Select(picture => baseline.processor.PrepareBytes(picture.ToPillow()))],
+                right, options ?? new SupervisedOptions(), progress, cancellation);
         }
         catch
         {
@@ -214,5 +218,6 @@ internal sealed class SupervisedNetwork : nn.Module
     /// <param name="pixels">[batch, 3, size, size], normalised</param>
     /// <param name="dtype">Type of the computation.</param>
     /// <returns>[batch, classes] float32</returns>
-    public Tensor Forward(Tensor pixels, ScalarType dtype) => classifier.call(vision_model.Encode(pixels, dtype: dtype).Pooled.to(ScalarType.Float32));
+    public Tensor Forward(Tensor pixels, ScalarType dtype) =>
+        classifier.call(vision_model.Encode(pixels, dtype: dtype).Pooled.to(ScalarType.Float32));
 }

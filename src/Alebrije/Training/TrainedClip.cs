@@ -17,7 +17,8 @@ internal sealed class TrainedClip : IDisposable
     public const string PreprocessorFile = PreprocessorConfig.FileName;
 
     private const string VisionComponent = "image_encoder";
-    private static readonly string[] TokenizerNames = ["vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
+    private static readonly string[] TokenizerNames = ["vocab.json",
+        "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"];
     private readonly ClipImageProcessor processor;
 
     private TrainedClip(ClipNetwork network, ClipTokenizer tokenizer, ClipImageProcessor processor)
@@ -61,7 +62,8 @@ internal sealed class TrainedClip : IDisposable
             return new TrainedClip(network, tokenizer, new ClipImageProcessor(Pictures(other)));
         }
 
-        var processor = Preprocessor(folder) is { } settings ? ClipImageProcessor.Load(settings) : ClipImageProcessor.Transformers(network.Config.VisionConfig.ImageSize);
+        var processor = Preprocessor(folder) is { } settings ? ClipImageProcessor.Load(settings)
+            : ClipImageProcessor.Transformers(network.Config.VisionConfig.ImageSize);
         return new TrainedClip(network, ClipTokenizer.Load(TokenizerFolder(folder)), processor);
     }
 
@@ -83,7 +85,8 @@ internal sealed class TrainedClip : IDisposable
         Directory.CreateDirectory(target);
         if (OpenClip(folder) is { } other) BpeVocabulary.OpenAi().Save(target, TextLength(other), BpeVocabulary.EndToken);
         else
-            foreach (var file in Directory.GetFiles(TokenizerFolder(folder)).Where(file => TokenizerNames.Contains(Path.GetFileName(file), StringComparer.Ordinal)))
+            foreach (var file in Directory.GetFiles(TokenizerFolder(folder))
+                .Where(file => TokenizerNames.Contains(Path.GetFileName(file), StringComparer.Ordinal)))
                 File.Copy(file, Path.Combine(target, Path.GetFileName(file)), overwrite: true);
     }
 
@@ -113,10 +116,12 @@ internal sealed class TrainedClip : IDisposable
     }
 
     /// <summary>The file with such a folder's settings for pictures, or null.</summary>
-    private static string? Preprocessor(string folder) => PreprocessorConfig.FileOf(IsModel(folder) ? Path.Combine(folder, "feature_extractor") : WholeFolder(folder));
+    private static string? Preprocessor(string folder) =>
+        PreprocessorConfig.FileOf(IsModel(folder) ? Path.Combine(folder, "feature_extractor") : WholeFolder(folder));
 
     /// <summary>Where such a folder keeps its tokenizer.</summary>
-    private static string TokenizerFolder(string folder) => IsModel(folder) ? Path.Combine(folder, TextComponent(folder) == "text_encoder" ? "tokenizer" : "prior_tokenizer")
+    private static string TokenizerFolder(string folder) =>
+        IsModel(folder) ? Path.Combine(folder, TextComponent(folder) == "text_encoder" ? "tokenizer" : "prior_tokenizer")
         : IsRun(folder) ? Path.Combine(folder, "tokenizer") : folder;
 
     /// <summary>The files of a CLIP in OpenAI's names; null where the folder has another layout.</summary>
@@ -159,19 +164,23 @@ internal sealed class TrainedClip : IDisposable
     {
         if (IsRun(folder)) return Path.Combine(folder, "clip");
         if (!Directory.Exists(folder)) throw new CheckpointNotFoundException($"there is no folder {folder}.");
-        return File.Exists(Path.Combine(folder, "config.json")) && ConfigFile.ClassName(folder) == "CLIPModel" ? folder : throw new CheckpointNotFoundException(
-            $"{folder} holds no CLIP that can be trained on: that is a run of train clip, a model with prior_text_encoder and image_encoder such as mini, a folder of transformers' CLIPModel or of open_clip, or a .pt file of openai/CLIP.");
+        return File.Exists(Path.Combine(folder, "config.json"))
+            && ConfigFile.ClassName(folder) == "CLIPModel" ? folder : throw new CheckpointNotFoundException(
+            $"{folder} holds no CLIP that can be trained on: that is a run of train clip, a model with prior_text_encoder "
+                + $"and image_encoder such as mini, a folder of transformers' CLIPModel or of open_clip, or a .pt file of openai/CLIP.");
     }
 
     /// <summary>A pipeline's text tower into the joint space; the tokenizer is its namesake.</summary>
-    private static string TextComponent(string folder) => Directory.Exists(Path.Combine(folder, "prior_text_encoder")) ? "prior_text_encoder" : "text_encoder";
+    private static string TextComponent(string folder) =>
+        Directory.Exists(Path.Combine(folder, "prior_text_encoder")) ? "prior_text_encoder" : "text_encoder";
 
     private static ClipConfig TowersConfig(string folder)
     {
         var text = ConfigFile.Read<ClipTextConfig>(Path.Combine(folder, TextComponent(folder)));
         return new ClipConfig
         {
-            ProjectionDim = text.ProjectionDim, TextConfig = text, VisionConfig = ConfigFile.Read<ClipVisionConfig>(Path.Combine(folder, VisionComponent)),
+            ProjectionDim = text.ProjectionDim, TextConfig = text,
+                VisionConfig = ConfigFile.Read<ClipVisionConfig>(Path.Combine(folder, VisionComponent)),
         };
     }
 

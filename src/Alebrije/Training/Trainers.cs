@@ -24,8 +24,10 @@ public static class Trainers
         return name switch
         {
             "clip" => ClipRuns.Train(ClipRuns.Read(configFile, options), options, cancellation),
-            "autoencoder" => new AutoencoderTrainer(Read<AutoencoderTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
-            "upsampler" => new UpsamplerTrainer(Read<UpsamplerTrainingConfig>(configFile), CaptionedScenes.Open()).Run(options, cancellation),
+            "autoencoder" => new AutoencoderTrainer(Read<AutoencoderTrainingConfig>(configFile), CaptionedScenes.Open())
+            .Run(options, cancellation),
+            "upsampler" => new UpsamplerTrainer(Read<UpsamplerTrainingConfig>(configFile), CaptionedScenes.Open())
+            .Run(options, cancellation),
             "prior" => RunPrior(PriorKind.Diffusion, configFile, options, cancellation),
             "guess" => TrainGuess(Read<GuessTrainingConfig>(configFile), options, cancellation),
             "cascade" => RunCascade(configFile, stage: null, options, cancellation),
@@ -41,11 +43,13 @@ public static class Trainers
     /// <param name="cancellation">Stops the run, saved.</param>
     /// <returns>How it ended.</returns>
     /// <exception cref="InvalidDataException">There are no pictures with captions, or too many that cannot be used.</exception>
-    public static TrainingResult RunOnPictures(string data, string? start, TrainingOptions options, CancellationToken cancellation = default)
+    public static TrainingResult RunOnPictures(string data, string? start,
+        TrainingOptions options, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(data);
         ArgumentNullException.ThrowIfNull(options);
-        return ClipRuns.Train(ClipRuns.Suggest(data, start is null ? null : options.FindModel?.Invoke(start) ?? start, options), options, cancellation);
+        return ClipRuns.Train(ClipRuns.Suggest(data, start is null ? null : options.FindModel?.Invoke(start) ?? start, options),
+            options, cancellation);
     }
 
     /// <summary>Fine-tunes a model's image tower with a classifier on a labelled folder.</summary>
@@ -55,14 +59,17 @@ public static class Trainers
     /// <returns>How it ended, with <c>accuracy</c> on the test pictures, that of the beginning and that of the fine-tuned weights alone.</returns>
     /// <exception cref="InvalidDataException">Too few classes or pictures, or too many that cannot be read.</exception>
     /// <exception cref="CheckpointNotFoundException">The model is none whose image tower can be trained.</exception>
-    public static TrainingResult RunClassifier(ClassifierOptions classifier, TrainingOptions options, CancellationToken cancellation = default)
+    public static TrainingResult RunClassifier(ClassifierOptions classifier,
+        TrainingOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(classifier);
         ArgumentNullException.ThrowIfNull(options);
         return new ClassifierTrainer(new ClassifierTrainingConfig
         {
-            Images = classifier.Images, Test = classifier.Test, Start = options.FindModel?.Invoke(classifier.Model) ?? classifier.Model, Probe = classifier.Probe,
-            Templates = classifier.Templates, Epochs = classifier.Epochs, LearningRate = classifier.LearningRate, Batch = classifier.Batch, Flip = classifier.Flip, Seed = classifier.Seed,
+            Images = classifier.Images, Test = classifier.Test, Start = options.FindModel?.Invoke(classifier.Model) ?? classifier.Model,
+                Probe = classifier.Probe,
+            Templates = classifier.Templates, Epochs = classifier.Epochs,
+            LearningRate = classifier.LearningRate, Batch = classifier.Batch, Flip = classifier.Flip, Seed = classifier.Seed,
             Precision = classifier.Precision, WarmUp = 10, EmaDecay = 0.99, World = null, SaveMinutes = 2,
         }).Run(options, classifier.Mix, cancellation);
     }
@@ -75,7 +82,8 @@ public static class Trainers
     /// <returns>How it ended, with cosines to the true embeddings on held-out scenes.</returns>
     /// <exception cref="WeightsException">The configuration cannot be read, or has a key that means nothing.</exception>
     /// <exception cref="InvalidOperationException">The folder holds another run, or the loss is no number any more.</exception>
-    public static TrainingResult RunPrior(PriorKind kind, string configFile, TrainingOptions options, CancellationToken cancellation = default)
+    public static TrainingResult RunPrior(PriorKind kind, string configFile,
+        TrainingOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
         var scenes = CaptionedScenes.Open;

@@ -70,7 +70,8 @@ internal sealed class TrainingRun : IDisposable
         (this.options, this.watch) = (options, watch);
         Directory.CreateDirectory(options.Folder);
         if (File.Exists(CheckpointPath) && !options.Resume)
-            throw new InvalidOperationException($"{options.Folder} already holds a run. Add --resume to go on with it, or choose another folder.");
+            throw new InvalidOperationException(
+                $"{options.Folder} already holds a run. Add --resume to go on with it, or choose another folder.");
         KeepConfiguration(configuration);
 
         // A run killed while it saved leaves the unfinished file behind.
@@ -131,12 +132,14 @@ internal sealed class TrainingRun : IDisposable
         (losses, norms, reported, reportedSamples) = (losses + loss, norms + norm, reported + 1, reportedSamples + samples);
         if (clock.Elapsed.TotalSeconds - reportedAt < 10 && Step < total) return;
         var seconds = clock.Elapsed.TotalSeconds - reportedAt;
-        Tell(new TrainingProgress(Step, total, losses / reported, rate, norms / reported, reportedSamples / seconds, watch.Say(Step, losses / reported)));
+        Tell(new TrainingProgress(Step, total, losses / reported, rate,
+            norms / reported, reportedSamples / seconds, watch.Say(Step, losses / reported)));
         (reportedAt, losses, norms, reported, reportedSamples) = (clock.Elapsed.TotalSeconds, 0, 0, 0, 0);
     }
 
     /// <summary>Writes a note into the log and tells it.</summary>
-    public void Note(string note, long total) => Tell(new TrainingProgress(Step, total, double.NaN, double.NaN, double.NaN, double.NaN, note));
+    public void Note(string note, long total) =>
+        Tell(new TrainingProgress(Step, total, double.NaN, double.NaN, double.NaN, double.NaN, note));
 
     /// <summary>Whether <paramref name="minutes"/> of training have passed since the last save.</summary>
     public bool IsSaveDue(double minutes) => clock.Elapsed.TotalMinutes - savedAt >= minutes;
@@ -180,7 +183,8 @@ internal sealed class TrainingRun : IDisposable
             ConfigFile.Write(wanted, configuration);
             if (File.Exists(CheckpointPath) && File.Exists(saved) && File.ReadAllText(saved) != File.ReadAllText(wanted))
                 throw new InvalidOperationException(
-                    $"The configuration differs from the one that {options.Folder} was begun with ({saved}). Resume with that one, delete that file to go on with the new one, or choose another folder.");
+                    $"The configuration differs from the one that {options.Folder} was begun "
+                        + $"with ({saved}). Resume with that one, delete that file to go on with the new one, or choose another folder.");
             File.Move(wanted, saved, overwrite: true);
         }
         finally
@@ -195,7 +199,8 @@ internal sealed class TrainingRun : IDisposable
     private void Tell(TrainingProgress progress)
     {
         log?.WriteLine(string.Create(CultureInfo.InvariantCulture,
-            $"{progress.Step},{Seconds:F1},{progress.Loss:G6},{progress.LearningRate:G4},{progress.GradientNorm:G4},{progress.SamplesPerSecond:F1},\"{progress.Note?.Replace('"', '\'')}\""));
+            $"{progress.Step},{Seconds:F1},{progress.Loss:G6},{progress.LearningRate:G4},{progress.GradientNorm:G4},"
+                + $"{progress.SamplesPerSecond:F1},\"{progress.Note?.Replace('"', '\'')}\""));
         options.OnProgress?.Invoke(progress);
     }
 }
@@ -208,6 +213,7 @@ internal sealed record LossWatch(double Chance, long Patience, string Advice)
 {
     /// <returns>The words, or null.</returns>
     public string? Say(long step, double loss) => step > Patience && loss > 0.97 * Chance
-        ? string.Create(CultureInfo.InvariantCulture, $"The loss ({loss:F3}) is still that of guessing ({Chance:F3}) after {step} steps. {Advice}")
+        ? string.Create(CultureInfo.InvariantCulture,
+            $"The loss ({loss:F3}) is still that of guessing ({Chance:F3}) after {step} steps. {Advice}")
         : null;
 }

@@ -44,13 +44,15 @@ internal sealed record UpsamplerBatch(float[] Large, float[] Small, (int Picture
     /// <param name="pictures">[pictures, 3, side, side]</param>
     /// <param name="side">Side of the squares.</param>
     /// <returns>[crops, 3, side, side]</returns>
-    public Tensor Cut(Tensor pictures, int side) => stack(Crops.Select(c => pictures[c.Picture].narrow(1, c.Top, side).narrow(2, c.Left, side)));
+    public Tensor Cut(Tensor pictures, int side) =>
+        stack(Crops.Select(c => pictures[c.Picture].narrow(1, c.Top, side).narrow(2, c.Left, side)));
 
     /// <summary>Random numbers of a scene or step that come from seed and number alone.</summary>
     public static Random Generator(ulong seed, long number) => SeededRandom.Classic(seed, number);
 
     /// <summary>A place on the small picture's grid.</summary>
-    private static int Place(Random random, int room) => UpsamplerTrainingConfig.Factor * random.Next((room / UpsamplerTrainingConfig.Factor) + 1);
+    private static int Place(Random random, int room) =>
+        UpsamplerTrainingConfig.Factor * random.Next((room / UpsamplerTrainingConfig.Factor) + 1);
 }
 
 /// <summary>
@@ -74,7 +76,8 @@ internal sealed class UpsamplerFaults(UpsamplerTrainingConfig config, Autoencode
         var pictures = Enumerable.Range(0, (int)small.shape[0]).Select(i =>
         {
             var picture = small.narrow(0, i, 1);
-            if (autoencoder is not null && random.NextDouble() < config.Autoencoded) picture = Autoencode(autoencoder, picture, random.NextDouble() * config.LatentNoise, noise);
+            if (autoencoder is not null && random.NextDouble() < config.Autoencoded)
+                picture = Autoencode(autoencoder, picture, random.NextDouble() * config.LatentNoise, noise);
             else if (random.NextDouble() < config.Blurred) picture = Blur(picture, random.NextDouble() * config.Blur);
             return picture;
         });

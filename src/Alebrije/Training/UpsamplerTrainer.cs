@@ -62,11 +62,14 @@ internal sealed record UpsamplerTrainingConfig : TrainingPlan
         Model.Check();
         var factor = Math.Max(Factor, 1 << (Model.BlockOutChannels.Length - 1));
         if (Crop < factor || Crop > Side || Crop % factor != 0 || Side % factor != 0)
-            throw new ArgumentException($"The crop is {Crop} and the picture {Side} pixels wide: both have to be multiples of {factor}, and the crop no larger than the picture.");
+            throw new ArgumentException($"The crop is {Crop} and the picture "
+                + $"{Side} pixels wide: both have to be multiples of {factor}, and the crop no larger than the picture.");
         if (Model.InChannels != 6 || Model.OutChannels != 3)
-            throw new ArgumentException($"An upsampler has 6 in_channels, the noisy picture and the small one enlarged, and 3 out_channels, not {Model.InChannels} and {Model.OutChannels}.");
+            throw new ArgumentException($"An upsampler has 6 in_channels, "
+                + $"the noisy picture and the small one enlarged, and 3 out_channels, not {Model.InChannels} and {Model.OutChannels}.");
         if (CropsPerPicture < 1 || Batch < CropsPerPicture)
-            throw new ArgumentException($"crops_per_picture is {CropsPerPicture} and batch {Batch}: a scene has one crop or more, and a batch one scene or more.");
+            throw new ArgumentException(
+                $"crops_per_picture is {CropsPerPicture} and batch {Batch}: a scene has one crop or more, and a batch one scene or more.");
     }
 }
 
@@ -131,7 +134,8 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
 
         // The networks stay the run's: the upsampler is not disposed.
         var upsampler = new Upsampler(network, null, MiniSchedulers.Upsampler);
-        var group = UpsamplerEvaluation.Measure(upsampler, vae, new EvaluationScenes(scenes.World, ProbeSeed), Probed, config.Steps, sheets);
+        var group = UpsamplerEvaluation.Measure(upsampler, vae, new EvaluationScenes(scenes.World, ProbeSeed),
+            Probed, config.Steps, sheets);
         var metrics = group.Figures.ToDictionary(f => f.Key, f => f.Value.Value);
         foreach (var (name, inner) in group.Groups)
             foreach (var (figure, value) in inner.Figures) metrics[$"{name}_{figure}"] = value.Value;

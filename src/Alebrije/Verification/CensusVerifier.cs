@@ -15,7 +15,8 @@ internal static class CensusVerifier
     public static bool IsCensus(string folder) => ReadIndex(folder) is { Count: > 0 };
 
     /// <summary>One result for each model.</summary>
-    public static IEnumerable<VerificationCase> Run(string folder) => ReadIndex(folder)!.Select(model => Verify(folder, model.Name, model.Class, model.MayRefuse));
+    public static IEnumerable<VerificationCase> Run(string folder) =>
+        ReadIndex(folder)!.Select(model => Verify(folder, model.Name, model.Class, model.MayRefuse));
 
     private static VerificationCase Verify(string folder, string model, string className, bool mayRefuse)
     {
@@ -47,7 +48,8 @@ internal static class CensusVerifier
     {
         var missing = network.Keys.Where(name => !listed.ContainsKey(name)).Order(StringComparer.Ordinal).ToList();
         var unexpected = listed.Keys.Where(name => !network.ContainsKey(name)).Order(StringComparer.Ordinal).ToList();
-        var shapes = network.Where(pair => listed.TryGetValue(pair.Key, out var shape) && !shape.AsSpan().SequenceEqual(pair.Value)).Select(pair => pair.Key).ToList();
+        var shapes = network.Where(pair => listed.TryGetValue(pair.Key, out var shape) && !shape.AsSpan().SequenceEqual(pair.Value))
+            .Select(pair => pair.Key).ToList();
         var places = new List<string>();
         if (missing.Count > 0) places.Add($"missing {Some(missing)}");
         if (unexpected.Count > 0) places.Add($"unexpected {Some(unexpected)}");
@@ -93,7 +95,8 @@ internal static class CensusVerifier
             if (line.Length == 0) continue;
             var fields = line.Split('\t');
             if (fields.Length != 3) throw new WeightsException($"{path} has a line without name, type and shape: {line}");
-            names.Add(fields[0], fields[2].Length == 0 ? [] : [.. fields[2].Split(',').Select(size => long.Parse(size, CultureInfo.InvariantCulture))]);
+            names.Add(fields[0], fields[2].Length == 0 ? []
+                : [.. fields[2].Split(',').Select(size => long.Parse(size, CultureInfo.InvariantCulture))]);
         }
 
         return names;

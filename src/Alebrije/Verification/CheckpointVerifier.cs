@@ -19,8 +19,9 @@ internal static class CheckpointVerifier
     private const string Index = "model_index.json", Config = "config.json", Sums = "SHA256SUMS";
 
     /// <summary>Whether a folder is a checkpoint: of a pipeline, or of one component.</summary>
-    public static bool IsCheckpoint(string folder) => 
-        File.Exists(Path.Combine(folder, Index)) || File.Exists(Path.Combine(folder, Config)) || File.Exists(Path.Combine(folder, OpenClipConfig.FileName));
+    public static bool IsCheckpoint(string folder) =>
+        File.Exists(Path.Combine(folder, Index)) || File.Exists(Path.Combine(folder, Config))
+        || File.Exists(Path.Combine(folder, OpenClipConfig.FileName));
 
     /// <summary>One result for each component, and one for each file with a checksum.</summary>
     public static IEnumerable<VerificationCase> Run(string folder)
@@ -28,7 +29,8 @@ internal static class CheckpointVerifier
         if (File.Exists(Path.Combine(folder, Index)))
         {
             foreach (var (component, className) in Components(folder))
-                yield return className is null ? new VerificationCase { Id = component, Ok = false, Error = "model_index.json does not name its class." }
+                yield return className is null ? new VerificationCase { Id = component,
+                    Ok = false, Error = "model_index.json does not name its class." }
                     : Guard(component, () => Component(component, className, Path.Combine(folder, component)));
         }
         else if (!File.Exists(Path.Combine(folder, Config)))
@@ -37,7 +39,8 @@ internal static class CheckpointVerifier
         }
         else
         {
-            yield return Guard("", () => Network("", ConfigFile.ClassName(folder) ?? throw new WeightsException("config.json names no class."), folder));
+            yield return Guard("", () =>
+                Network("", ConfigFile.ClassName(folder) ?? throw new WeightsException("config.json names no class."), folder));
         }
 
         if (File.Exists(Path.Combine(folder, Sums)))
@@ -61,7 +64,8 @@ internal static class CheckpointVerifier
         foreach (var (name, value) in index)
         {
             if (value is not JsonArray { Count: 2 } pair || pair is [null, null]) continue;
-            components.Add((name, pair[1] is JsonValue text && text.GetValueKind() == JsonValueKind.String ? text.GetValue<string>() : null));
+            components.Add((name, pair[1] is JsonValue text
+                && text.GetValueKind() == JsonValueKind.String ? text.GetValue<string>() : null));
         }
 
         return components;
@@ -70,7 +74,8 @@ internal static class CheckpointVerifier
     private static VerificationCase Component(string component, string className, string folder)
     {
         var files = new VerificationCase { Id = component, Output = "files", Ok = true };
-        if (!Directory.Exists(folder)) throw new CheckpointNotFoundException($"model_index.json names the component {component}, but there is no such folder.");
+        if (!Directory.Exists(folder))
+            throw new CheckpointNotFoundException($"model_index.json names the component {component}, but there is no such folder.");
         if (ComponentCatalog.Knows(className)) return Network(component, className, folder);
         if (className.EndsWith("Scheduler", StringComparison.Ordinal))
         {
@@ -110,15 +115,18 @@ internal static class CheckpointVerifier
     private static VerificationCase Hash(string folder, string line)
     {
         var parts = line.Split((char[]?)null, 2, StringSplitOptions.RemoveEmptyEntries);
-        if (parts.Length != 2 || parts[0].Length != 64) throw new WeightsException($"{Sums} has a line that is not a SHA-256 and a file: {line}");
+        if (parts.Length != 2 || parts[0].Length != 64)
+            throw new WeightsException($"{Sums} has a line that is not a SHA-256 and a file: {line}");
         var name = parts[1].TrimStart('*');
         var path = Path.GetFullPath(Path.Combine(folder, name));
-        if (!path.StartsWith(Path.GetFullPath(folder), StringComparison.Ordinal)) throw new WeightsException($"{Sums} names {name}, outside of its folder.");
+        if (!path.StartsWith(Path.GetFullPath(folder), StringComparison.Ordinal))
+            throw new WeightsException($"{Sums} names {name}, outside of its folder.");
         if (!File.Exists(path)) throw new CheckpointNotFoundException($"{Sums} names {name}, which is not there.");
         using var stream = File.OpenRead(path);
         var actual = Convert.ToHexStringLower(SHA256.HashData(stream));
         var same = actual.Equals(parts[0], StringComparison.OrdinalIgnoreCase);
-        return new VerificationCase { Id = name, Output = "sha256", Ok = same, Where = same ? null : $"it is {actual} and should be {parts[0]}" };
+        return new VerificationCase { Id = name, Output = "sha256", Ok = same,
+            Where = same ? null : $"it is {actual} and should be {parts[0]}" };
     }
 
     private static VerificationCase Guard(string id, Func<VerificationCase> verify)

@@ -34,7 +34,8 @@ internal sealed class Fixture : IDisposable
         {
             tensors?.Dispose();
             if (e is JsonException or KeyNotFoundException or InvalidOperationException)
-                throw new WeightsException($"{path} is no list of cases: it must be JSON with a reference (library, class) and cases (id, call).", e);
+                throw new WeightsException(
+                    $"{path} is no list of cases: it must be JSON with a reference (library, class) and cases (id, call).", e);
             throw;
         }
     }
@@ -67,7 +68,8 @@ internal sealed class Fixture : IDisposable
         : throw new WeightsException($"{Folder} lacks the tensor {id}/{name}.");
 
     /// <summary>The checkpoint, or a component's folder in it.</summary>
-    public string Model(string component = "") => component.Length == 0 ? Path.Combine(Folder, "model") : Path.Combine(Folder, "model", component);
+    public string Model(string component = "") =>
+        component.Length == 0 ? Path.Combine(Folder, "model") : Path.Combine(Folder, "model", component);
 
     /// <summary>Something that all cases share, made once: a loaded network, a tokenizer.</summary>
     public T Part<T>(string key, Func<T> make) where T : class
@@ -145,7 +147,8 @@ internal sealed class FixtureCase
 
     /// <summary>An argument, or null where the case gives none.</summary>
     public JsonElement? Argument(string name) =>
-        json.TryGetProperty("arguments", out var arguments) && arguments.TryGetProperty(name, out var value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        json.TryGetProperty("arguments", out var arguments) && arguments.TryGetProperty(name, out var value)
+        && value.ValueKind != JsonValueKind.Null ? value : null;
 
     public double Number(string name, double otherwise) => Argument(name)?.GetDouble() ?? otherwise;
 

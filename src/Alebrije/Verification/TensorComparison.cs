@@ -30,7 +30,8 @@ internal static class TensorComparison
         return result with
         {
             Where = string.Create(CultureInfo.InvariantCulture,
-                $"first at {Place(first, reference.shape)}: {mine[first].item<double>():R} and should be {theirs[first].item<double>():R}; {within.logical_not().sum().item<long>()} of {reference.numel()} numbers differ"),
+                $"first at {Place(first, reference.shape)}: {mine[first].item<double>():R} and should be "
+                    + $"{theirs[first].item<double>():R}; {within.logical_not().sum().item<long>()} of {reference.numel()} numbers differ"),
         };
     }
 

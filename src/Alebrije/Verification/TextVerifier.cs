@@ -33,8 +33,10 @@ internal static class TextVerifier
 
     private static readonly (string Output, Func<TextCase, object?> Expected)[] Fields =
     [
-        ("fixed", text => text.Fixed), ("unescaped", text => text.Unescaped), ("clean", text => text.Clean), ("plain", text => text.Plain), ("ids", text => text.Ids),
-        ("normalized", text => text.Normalized), ("pieces", text => text.Pieces), ("padded", text => text.Padded), ("mask", text => text.Mask),
+        ("fixed", text => text.Fixed), ("unescaped", text => text.Unescaped),
+            ("clean", text => text.Clean), ("plain", text => text.Plain), ("ids", text => text.Ids),
+        ("normalized", text => text.Normalized), ("pieces", text => text.Pieces),
+        ("padded", text => text.Padded), ("mask", text => text.Mask),
     ];
 
     /// <summary>Runs all texts of a fixture; nothing where it has none.</summary>
@@ -49,7 +51,8 @@ internal static class TextVerifier
         }
 
         if (!texts.Any(text => Fields.Any(field => field.Expected(text) is not null)))
-            yield return new VerificationCase { Id = "text", Ok = false, Error = $"{Path.GetFileName(path)} expects nothing of its texts." };
+            yield return new VerificationCase { Id = "text", Ok = false,
+                Error = $"{Path.GetFileName(path)} expects nothing of its texts." };
     }
 
     /// <summary>Reads <c>text.json</c> or <c>text.json.gz</c>.</summary>
@@ -63,7 +66,8 @@ internal static class TextVerifier
             using var document = JsonDocument.Parse(stream);
             return [.. document.RootElement.EnumerateArray().Select(Read)];
         }
-        catch (Exception e) when (e is JsonException or InvalidDataException or InvalidOperationException or KeyNotFoundException or FormatException)
+        catch (Exception e) when (
+            e is JsonException or InvalidDataException or InvalidOperationException or KeyNotFoundException or FormatException)
         {
             throw new WeightsException($"{path} is no list of texts: it must be JSON, a list of objects with a text.", e);
         }

@@ -38,7 +38,8 @@ public static partial class Verifier
         }
 
         if (cases.Count == 0)
-            throw new CheckpointNotFoundException($"{folder} holds nothing to verify; looked for {Fixture.FileName}, index.json of a census, model_index.json and config.json.");
+            throw new CheckpointNotFoundException($"{folder} holds nothing "
+                + $"to verify; looked for {Fixture.FileName}, index.json of a census, model_index.json and config.json.");
         return new VerificationReport { Cases = cases };
     }
 
@@ -75,7 +76,8 @@ public static partial class Verifier
             using var fixture = new Fixture(folder);
             foreach (var c in fixture.Cases) results.AddRange(RunCase(c));
             results.AddRange(TextVerifier.Run(fixture));
-            if (results.Count == 0) results.Add(new VerificationCase { Id = Path.GetFileName(folder), Ok = false, Error = "the fixture holds neither cases nor texts." });
+            if (results.Count == 0) results.Add(new VerificationCase { Id = Path.GetFileName(folder),
+                Ok = false, Error = "the fixture holds neither cases nor texts." });
         }
         catch (Exception e) when (e is not (OperationCanceledException or OutOfMemoryException))
         {
@@ -89,7 +91,8 @@ public static partial class Verifier
     {
         var start = new VerificationCase { Id = c.Id, Ok = false };
         if (FixtureRunners.Find(c) is not { } run)
-            return [start with { Error = $"nothing here runs {c.Call} of {c.Fixture.Library}'s {c.Pipeline ?? c.Fixture.ReferenceClass}." }];
+            return [start with { Error = $"nothing here runs {c.Call} of "
+                + $"{c.Fixture.Library}'s {c.Pipeline ?? c.Fixture.ReferenceClass}." }];
         try
         {
             var ours = run(c);
@@ -112,7 +115,8 @@ public static partial class Verifier
     }
 
     /// <summary>A case that an exception ended; native messages carry a stack trace below their first line.</summary>
-    internal static VerificationCase Failure(string id, Exception e) => new() { Id = id, Ok = false, Error = e.Message.Split('\n')[0].Trim() };
+    internal static VerificationCase Failure(string id, Exception e) =>
+        new() { Id = id, Ok = false, Error = e.Message.Split('\n')[0].Trim() };
 
     /// <summary>What the n-th call of a component received or gave: a program that batches differently need not have it.</summary>
     [GeneratedRegex(@"_(\d+|encode|decode)_(in|out)(_|$)", RegexOptions.CultureInvariant)]

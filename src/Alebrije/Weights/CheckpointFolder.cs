@@ -18,10 +18,12 @@ internal static class CheckpointFolder
         const string prefix = "models--";
         var path = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
         var name = Path.GetFileName(path);
-        if (File.Exists(path) && Path.GetDirectoryName(path) is { } parent && NameOf(parent) is var owner && owner.Contains('/', StringComparison.Ordinal))
+        if (File.Exists(path) && Path.GetDirectoryName(path) is { } parent
+            && NameOf(parent) is var owner && owner.Contains('/', StringComparison.Ordinal))
             return $"{owner}/{name}";
         return Path.GetDirectoryName(path) is { } snapshots && Path.GetFileName(snapshots) == "snapshots"
-            && Path.GetFileName(Path.GetDirectoryName(snapshots)) is { } repository && repository.StartsWith(prefix, StringComparison.Ordinal)
+            && Path.GetFileName(Path.GetDirectoryName(snapshots)) is { } repository
+            && repository.StartsWith(prefix, StringComparison.Ordinal)
                 ? repository[prefix.Length..].Replace("--", "/", StringComparison.Ordinal) : name;
     }
 
@@ -56,7 +58,8 @@ internal static class CheckpointFolder
         {
             Span<byte> start = stackalloc byte[PointerStart.Length];
             if (stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start.SequenceEqual(PointerStart))
-                throw new WeightsException($"{path} is a Git LFS pointer, not the weights; run `git lfs pull` or download the file itself.");
+                throw new WeightsException(
+                    $"{path} is a Git LFS pointer, not the weights; run `git lfs pull` or download the file itself.");
         }
 
         return path.EndsWith(".safetensors", StringComparison.Ordinal) ? new SafeTensorsFile(path) : new PickleFile(path);

@@ -135,7 +135,8 @@ internal static partial class ConfigFile
         if (!seen.Add(type) || type.Assembly != typeof(ConfigFile).Assembly) yield break;
         foreach (var property in type.GetProperties())
         {
-            if (property.GetCustomAttribute<JsonIgnoreAttribute>() is { Condition: JsonIgnoreCondition.Never }) yield return JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
+            if (property.GetCustomAttribute<JsonIgnoreAttribute>() is { Condition: JsonIgnoreCondition.Never })
+                yield return JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name);
             foreach (var inner in MeaningfulNulls(property.PropertyType, seen)) yield return inner;
         }
     }
@@ -144,7 +145,8 @@ internal static partial class ConfigFile
     {
         if (node is JsonObject map)
         {
-            foreach (var key in map.Where(pair => pair.Value is null && !kept.Contains(pair.Key, StringComparer.Ordinal)).Select(pair => pair.Key).ToList()) map.Remove(key);
+            foreach (var key in map.Where(pair => pair.Value is null && !kept.Contains(pair.Key, StringComparer.Ordinal))
+                .Select(pair => pair.Key).ToList()) map.Remove(key);
             foreach (var (_, child) in map)
                 if (child is not null) DropNulls(child, kept);
         }

@@ -21,8 +21,10 @@ internal sealed class PickleArchive : PickleContainer
         foreach (var entry in archive.Entries)
             if (!entries.TryAdd(entry.FullName, entry)) throw new WeightsException($"{path} holds two files named {entry.FullName}.");
         root = FindRoot();
-        if (entries.TryGetValue(root + "byteorder", out var order) && ReadSmall(order, 64) is var text && !text.AsSpan().SequenceEqual("little"u8))
-            throw new WeightsException($"{path} was written on a big-endian machine, which is not supported; convert it to safetensors there.");
+        if (entries.TryGetValue(root + "byteorder", out var order) && ReadSmall(order, 64) is var text
+            && !text.AsSpan().SequenceEqual("little"u8))
+            throw new WeightsException(
+                $"{path} was written on a big-endian machine, which is not supported; convert it to safetensors there.");
         IsScript = entries.Keys.Any(name => name.StartsWith(root + "code/", StringComparison.Ordinal));
         Top = PickleMachine.Run(ReadSmall(entries[root + "data.pkl"], MaxPickle), path, IsScript);
     }
@@ -31,11 +33,14 @@ internal sealed class PickleArchive : PickleContainer
     public override void Check(string name, PickledStorage storage)
     {
         if (!entries.TryGetValue($"{root}data/{storage.Key}", out var entry))
-            throw new WeightsException($"{Location} lacks the file data/{storage.Key} that tensor '{name}' is kept in; it is truncated or damaged.");
+            throw new WeightsException(
+                $"{Location} lacks the file data/{storage.Key} that tensor '{name}' is kept in; it is truncated or damaged.");
         if (entry.Length != entry.CompressedLength)
-            throw new WeightsException($"{Location} compresses its tensors, which torch.save never does; unpack and pack it without compression.");
+            throw new WeightsException(
+                $"{Location} compresses its tensors, which torch.save never does; unpack and pack it without compression.");
         if (storage.Whole > entry.Length / TensorTypes.SizeOf(storage.Type))
-            throw new WeightsException($"{Location} claims {storage.Whole} elements for tensor '{name}' but has {entry.Length} bytes of them.");
+            throw new WeightsException(
+                $"{Location} claims {storage.Whole} elements for tensor '{name}' but has {entry.Length} bytes of them.");
     }
 
     /// <inheritdoc/>
@@ -55,13 +60,15 @@ internal sealed class PickleArchive : PickleContainer
     private string FindRoot()
     {
         var roots = entries.Keys.Where(name => name.EndsWith("/data.pkl", StringComparison.Ordinal)).Select(name => name[..^8]).ToList();
-        return roots.Count == 1 ? roots[0] : throw new WeightsException($"{Location} is a zip archive without exactly one data.pkl; it was not written by torch.save.");
+        return roots.Count == 1 ? roots[0]
+            : throw new WeightsException($"{Location} is a zip archive without exactly one data.pkl; it was not written by torch.save.");
     }
 
     private byte[] ReadSmall(ZipArchiveEntry entry, long limit)
     {
         if (entry.Length > limit || entry.Length != entry.CompressedLength)
-            throw new WeightsException($"{Location} has {entry.FullName} of {entry.Length} bytes, compressed or larger than any checkpoint's.");
+            throw new WeightsException(
+                $"{Location} has {entry.FullName} of {entry.Length} bytes, compressed or larger than any checkpoint's.");
         using var stream = entry.Open();
         using var bytes = new MemoryStream();
         stream.CopyTo(bytes);

@@ -29,7 +29,8 @@ internal abstract class PickleContainer(string path) : IDisposable
             stream.Position = 0;
             if (read == start.Length && start.SequenceEqual("PK\u0003\u0004"u8)) return new PickleArchive(path, stream);
             return read >= 2 && start[0] == 0x80 ? new PickleStream(path, stream)
-                : throw new WeightsException($"{path} is neither a zip archive nor a pickle as torch.save writes them; it is damaged or of another kind.");
+                : throw new WeightsException(
+                    $"{path} is neither a zip archive nor a pickle as torch.save writes them; it is damaged or of another kind.");
         }
         catch
         {

@@ -33,7 +33,8 @@ internal sealed class PickleFile : TensorSource
         try
         {
             var top = container.Top;
-            if (top is IReadOnlyList<object?> { Count: <= MaxTop } items) top = items.Select((item, i) => ((object)(long)i, item)).ToDictionary(pair => pair.Item1, pair => pair.item);
+            if (top is IReadOnlyList<object?> { Count: <= MaxTop } items)
+                top = items.Select((item, i) => ((object)(long)i, item)).ToDictionary(pair => pair.Item1, pair => pair.item);
             if (top is not Dictionary<object, object?> map)
                 throw new WeightsException($"{path} does not hold a dictionary of tensors at its top.");
             Collect(map, "", 0);
@@ -119,7 +120,8 @@ internal sealed class PickleFile : TensorSource
         {
             if (value is not (PickledTensor or Dictionary<object, object?>)) continue;
             var name = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{prefix}{key}");
-            if (name.Length > MaxName || tensors.Count >= MaxTensors) throw new WeightsException($"{Location} has more or longer names than any checkpoint.");
+            if (name.Length > MaxName || tensors.Count >= MaxTensors)
+                throw new WeightsException($"{Location} has more or longer names than any checkpoint.");
             if (value is Dictionary<object, object?> inner) Collect(inner, name + ".", depth + 1);
             else if (!tensors.TryAdd(name, (PickledTensor)value)) throw new WeightsException($"{Location} names tensor '{name}' twice.");
         }
@@ -156,5 +158,6 @@ internal sealed class PickleFile : TensorSource
 
     /// <summary>True for the exceptions of both formats' readers on damaged files.</summary>
     private static bool IsDamage(Exception e) =>
-        e is InvalidDataException or IOException or UnauthorizedAccessException or NotSupportedException or ArgumentException or OverflowException;
+        e is InvalidDataException or IOException or UnauthorizedAccessException
+             or NotSupportedException or ArgumentException or OverflowException;
 }

@@ -33,7 +33,8 @@ internal sealed class PickleMachine
 
     private static readonly Dictionary<string, ScalarType> Storages = new(StringComparer.Ordinal)
     {
-        ["torch.DoubleStorage"] = ScalarType.Float64, ["torch.FloatStorage"] = ScalarType.Float32, ["torch.HalfStorage"] = ScalarType.Float16,
+        ["torch.DoubleStorage"] = ScalarType.Float64, ["torch.FloatStorage"] = ScalarType.Float32,
+            ["torch.HalfStorage"] = ScalarType.Float16,
         ["torch.BFloat16Storage"] = ScalarType.BFloat16, ["torch.LongStorage"] = ScalarType.Int64, ["torch.IntStorage"] = ScalarType.Int32,
         ["torch.ShortStorage"] = ScalarType.Int16, ["torch.CharStorage"] = ScalarType.Int8, ["torch.ByteStorage"] = ScalarType.Byte,
         ["torch.BoolStorage"] = ScalarType.Bool,
@@ -41,7 +42,8 @@ internal sealed class PickleMachine
 
     private static readonly HashSet<string> Constructors = new(StringComparer.Ordinal)
     {
-        "collections.OrderedDict", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_parameter", "torch._utils._rebuild_tensor", "torch.Size",
+        "collections.OrderedDict", "torch._utils._rebuild_tensor_v2",
+            "torch._utils._rebuild_parameter", "torch._utils._rebuild_tensor", "torch.Size",
     };
 
     /// <summary>
@@ -140,8 +142,10 @@ internal sealed class PickleMachine
             case '\u0087': stack.Add(Pops(3)); break;
             case '}': stack.Add(new Dictionary<object, object?>()); break;
             case 'd': { var items = PopToMark(); stack.Add(Fill([], items)); break; }
-            case 's': { var items = Pops(2); if (Peek() is not Nothing) Fill(Peek<Dictionary<object, object?>>("dictionary"), items); break; }
-            case 'u': { var items = PopToMark(); if (Peek() is not Nothing) Fill(Peek<Dictionary<object, object?>>("dictionary"), items); break; }
+            case 's': { var items = Pops(2); if (Peek() is not Nothing) Fill(Peek<Dictionary<object, object?>>("dictionary"),
+                items); break; }
+            case 'u': { var items = PopToMark(); if (Peek() is not Nothing) Fill(Peek<Dictionary<object, object?>>("dictionary"),
+                items); break; }
             case 'q': memo[Take(1)[0]] = Peek(); break;
             case 'r': memo[BinaryPrimitives.ReadInt32LittleEndian(Take(4))] = Peek(); break;
             case '\u0094': memo[memo.Count] = Peek(); break;
@@ -153,7 +157,8 @@ internal sealed class PickleMachine
             case 'R': { var arguments = Pop(); stack.Add(Call(Pop(), arguments)); break; }
             case '\u0081': { var arguments = Pop(); stack.Add(Instance(Pop(), arguments)); break; }
             case 'b': Build(); break;
-            default: throw Bad($"uses the pickle opcode 0x{(int)opcode:x2}, which plain tensors do not need; it is damaged or holds other objects");
+            default: throw Bad($"uses the pickle opcode 0x{(int)opcode:x2}, "
+                + $"which plain tensors do not need; it is damaged or holds other objects");
         }
     }
 
@@ -181,9 +186,11 @@ internal sealed class PickleMachine
                 Spend(pairs.Count);
                 var items = new List<object?>();
                 foreach (var pair in pairs)
-                    items.AddRange(pair as IList<object?> is { Count: 2 } two ? two : throw Bad("has an OrderedDict of something other than pairs"));
+                    items.AddRange(pair as IList<object?> is { Count: 2 } two ? two
+                        : throw Bad("has an OrderedDict of something other than pairs"));
                 return Fill([], [.. items]);
-            case "torch._utils._rebuild_tensor_v2" when given.Length is 6 or 7 && given[0] is PickledStorage storage && given[1] is long offset:
+            case "torch._utils._rebuild_tensor_v2" when given.Length is 6 or 7
+                && given[0] is PickledStorage storage && given[1] is long offset:
                 return Window(storage, offset, Sizes(given[2]), Sizes(given[3]));
             case "torch._utils._rebuild_tensor" when given.Length == 4 && given[0] is PickledStorage storage && given[1] is long offset:
                 return Window(storage, offset, Sizes(given[2]), Sizes(given[3]));
@@ -217,7 +224,8 @@ internal sealed class PickleMachine
         catch (OverflowException e)
         {
             throw new WeightsException(
-                $"{path} has a tensor of shape [{string.Join(", ", shape)}] and strides [{string.Join(", ", strides)}] from element {offset} on that "
+                $"{path} has a tensor of shape [{string.Join(", ", shape)}] "
+                    + $"and strides [{string.Join(", ", strides)}] from element {offset} on that "
                 + $"does not lie within its storage of {storage.Count} elements.", e);
         }
 
@@ -227,7 +235,8 @@ internal sealed class PickleMachine
     /// <summary>Creates an empty module of a TorchScript archive.</summary>
     private object Instance(object? type, object? arguments) =>
         type is GlobalName passed && PassedOver.Contains(passed.Name) ? new Nothing()
-        : type is GlobalName global && global.Name.StartsWith(ScriptClasses, StringComparison.Ordinal) && arguments is object?[] { Length: 0 }
+        : type is GlobalName global && global.Name.StartsWith(ScriptClasses, StringComparison.Ordinal)
+        && arguments is object?[] { Length: 0 }
             ? new ScriptModule()
             : throw Bad("makes an object of a class, which plain tensors do not need");
 
@@ -252,14 +261,16 @@ internal sealed class PickleMachine
 
     private PickledStorage Storage(object? id)
     {
-        if (id is object?[] { Length: >= 5 } parts && parts[0] is "storage" && parts[1] is GlobalName type && Storages.TryGetValue(type.Name, out var element)
+        if (id is object?[] { Length: >= 5 } parts && parts[0] is "storage"
+            && parts[1] is GlobalName type && Storages.TryGetValue(type.Name, out var element)
             && parts[2] is string key && parts[4] is long count and >= 0 && count <= long.MaxValue / 8)
         {
             var storage = new PickledStorage(key, element, count);
             if (parts is [_, _, _, _, _, object?[] { Length: 3 } view])
             {
                 // A part of a storage, with its own key: files of 2016 and 2017.
-                if (view[1] is not (long start and >= 0) || view[2] is not (long length and >= 0) || start > count || length > count - start)
+                if (view[1] is not (long start and >= 0) || view[2] is not (long length and >= 0)
+                    || start > count || length > count - start)
                     throw Bad("has a part of a storage that does not lie within it");
                 storage = storage with { Count = length, Start = start, Whole = count };
             }
@@ -273,7 +284,8 @@ internal sealed class PickleMachine
 
     private long[] Sizes(object? value)
     {
-        if (value is not object?[] items || items.Length > 32 || items.Any(item => item is not long)) throw Bad("has a tensor without proper sizes and strides");
+        if (value is not object?[] items || items.Length > 32 || items.Any(item => item is not long))
+            throw Bad("has a tensor without proper sizes and strides");
         return [.. items.Select(item => (long)item!)];
     }
 
@@ -319,7 +331,8 @@ internal sealed class PickleMachine
         return value;
     }
 
-    private object? Peek() => stack.Count > (marks.Count > 0 ? marks.Peek() : 0) ? stack[^1] : throw Bad("takes more from its pickle's stack than is there");
+    private object? Peek() => stack.Count > (marks.Count > 0 ? marks.Peek() : 0)
+        ? stack[^1] : throw Bad("takes more from its pickle's stack than is there");
 
     private T Peek<T>(string kind) => Peek() is T value ? value : throw Bad($"adds to something that is no {kind}");
 

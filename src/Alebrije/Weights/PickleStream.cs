@@ -15,7 +15,8 @@ internal sealed class PickleStream : PickleContainer
     /// <summary>Version of the format, unchanged since 2016.</summary>
     private const long Version = 1001;
 
-    private static readonly BigInteger Magic = BigInteger.Parse("1950a86a20f9469cfc6c", NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+    private static readonly BigInteger Magic = BigInteger.Parse("1950a86a20f9469cfc6c",
+        NumberStyles.HexNumber, CultureInfo.InvariantCulture);
 
     private readonly FileStream stream;
 
@@ -37,7 +38,8 @@ internal sealed class PickleStream : PickleContainer
         PickleMachine.Run(start, path, ref at);
         var storages = new List<PickledStorage>();
         Top = PickleMachine.Run(start, path, ref at, storages);
-        if (PickleMachine.Run(start, path, ref at) is not List<object?> keys) throw new WeightsException($"{path} has no list of its storages; it is damaged.");
+        if (PickleMachine.Run(start, path, ref at) is not List<object?> keys)
+            throw new WeightsException($"{path} has no list of its storages; it is damaged.");
         Locate(keys, storages, at);
     }
 
@@ -46,7 +48,8 @@ internal sealed class PickleStream : PickleContainer
     /// <inheritdoc/>
     public override void Check(string name, PickledStorage storage)
     {
-        if (!places.ContainsKey(storage.Key)) throw new WeightsException($"{Location} lacks the storage {storage.Key} that tensor '{name}' is kept in; it is truncated or damaged.");
+        if (!places.ContainsKey(storage.Key)) throw new WeightsException(
+            $"{Location} lacks the storage {storage.Key} that tensor '{name}' is kept in; it is truncated or damaged.");
     }
 
     /// <inheritdoc/>
@@ -75,12 +78,15 @@ internal sealed class PickleStream : PickleContainer
         {
             if (key is not string name || !known.TryGetValue(name, out var storage))
                 throw new WeightsException($"{Location} lists a storage that no tensor lies in; it is damaged.");
-            if (RandomAccess.Read(Handle, length, at) < length.Length) throw new WeightsException($"{Location} breaks off before storage {name}; it is truncated.");
+            if (RandomAccess.Read(Handle, length, at) < length.Length)
+                throw new WeightsException($"{Location} breaks off before storage {name}; it is truncated.");
             var count = BinaryPrimitives.ReadInt64LittleEndian(length);
             var bytes = storage.Whole * TensorTypes.SizeOf(storage.Type);
             at += length.Length;
-            if (count != storage.Whole) throw new WeightsException($"{Location} claims {storage.Whole} elements for storage {name} but has {count} there.");
-            if (bytes > stream.Length - at) throw new WeightsException($"{Location} breaks off in storage {name}, which has {bytes} bytes; it is truncated.");
+            if (count != storage.Whole)
+                throw new WeightsException($"{Location} claims {storage.Whole} elements for storage {name} but has {count} there.");
+            if (bytes > stream.Length - at)
+                throw new WeightsException($"{Location} breaks off in storage {name}, which has {bytes} bytes; it is truncated.");
             if (!places.TryAdd(name, (at, count))) throw new WeightsException($"{Location} lists storage {name} twice; it is damaged.");
             at += bytes;
         }

@@ -16,7 +16,8 @@ internal sealed class RenamedSource : TensorSource
     public RenamedSource(TensorSource source, StateDictOptions options)
     {
         this.source = source;
-        var fused = options.Fused.Select(f => (Pattern: new Regex(f.Pattern, RegexOptions.CultureInvariant), f.Parts, f.HeadWidth)).ToArray();
+        var fused = options.Fused.Select(f => (Pattern: new Regex(f.Pattern, RegexOptions.CultureInvariant), f.Parts, f.HeadWidth))
+            .ToArray();
         foreach (var (name, original) in StateDict.Translate(source, options))
         {
             var shape = source.Describe(original).Shape;
@@ -31,7 +32,8 @@ internal sealed class RenamedSource : TensorSource
             var (pattern, parts, headWidth) = fused[found];
             var rows = shape.Length == 0 ? 0 : (int)(headWidth ?? (shape[0] / parts.Count));
             if (rows == 0 || shape[0] % (rows * parts.Count) != 0)
-                throw new WeightsException($"{source.Location}: '{original}' is [{string.Join(", ", shape)}] and does not divide into {parts.Count} parts of heads of {rows} rows.");
+                throw new WeightsException($"{source.Location}: '{original}' "
+                    + $"is [{string.Join(", ", shape)}] and does not divide into {parts.Count} parts of heads of {rows} rows.");
             long[] own = [shape[0] / parts.Count, .. shape[1..]];
             for (var i = 0; i < parts.Count; i++)
                 if (pattern.Replace(name, parts[i]) is var part)
@@ -72,7 +74,8 @@ internal sealed class RenamedSource : TensorSource
         }
 
         // [heads, parts, rows, ...] of the whole; a part consists of all heads' rows of one index.
-        var heads = Whole(place.Original).reshape(-1, place.Of, place.Rows, place.Shape.Skip(1).Aggregate(1L, (product, size) => product * size));
+        var heads = Whole(place.Original).reshape(-1, place.Of, place.Rows,
+            place.Shape.Skip(1).Aggregate(1L, (product, size) => product * size));
         return heads.select(1, place.Index).reshape(place.Shape).contiguous().clone().MoveToOuterDisposeScope();
     }
 
@@ -127,7 +130,8 @@ internal sealed class RenamedSource : TensorSource
 
     private void Add(string name, Place place)
     {
-        if (!places.TryAdd(name, place)) throw new WeightsException($"{Location}: the tensors '{places[name].Original}' and '{place.Original}' both stand for '{name}'.");
+        if (!places.TryAdd(name, place)) throw new WeightsException(
+            $"{Location}: the tensors '{places[name].Original}' and '{place.Original}' both stand for '{name}'.");
     }
 
     private Place Find(string name) => places.TryGetValue(name, out var place)

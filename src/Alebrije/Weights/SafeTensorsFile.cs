@@ -25,7 +25,8 @@ internal sealed class SafeTensorsFile : TensorSource
             var json = new byte[length];
             stream.ReadExactly(json);
             header = SafeTensorsHeader.Parse(json, size, path);
-            map = MemoryMappedFile.CreateFromFile(stream, null, size, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            map = MemoryMappedFile.CreateFromFile(stream, null, size, MemoryMappedFileAccess.Read,
+                HandleInheritability.None, leaveOpen: true);
             view = map.CreateViewAccessor(0, size, MemoryMappedFileAccess.Read);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -86,7 +86,8 @@ internal sealed class SafeTensorsHeader
         if (value.ValueKind != JsonValueKind.Object
             || !value.TryGetProperty("dtype", out var dtype) || dtype.ValueKind != JsonValueKind.String
             || !value.TryGetProperty("shape", out var sizes) || sizes.ValueKind != JsonValueKind.Array
-            || !value.TryGetProperty("data_offsets", out var offsets) || offsets.ValueKind != JsonValueKind.Array || offsets.GetArrayLength() != 2)
+            || !value.TryGetProperty("data_offsets", out var offsets) || offsets.ValueKind != JsonValueKind.Array
+            || offsets.GetArrayLength() != 2)
             throw Bad(path, $"describes tensor '{name}' without dtype, shape and two data_offsets");
 
         var typeName = dtype.GetString()!;
@@ -129,10 +130,12 @@ internal sealed class SafeTensorsHeader
         {
             var (entry, offset) = tensors[name];
             if (offset != at)
-                throw Bad(path, $"has {(offset < at ? "overlapping tensors" : "a gap")} at byte {Math.Min(offset, at)} of its data, before tensor '{name}'");
+                throw Bad(path, $"has {(offset < at ? "overlapping tensors" : "a gap")} "
+                    + $"at byte {Math.Min(offset, at)} of its data, before tensor '{name}'");
             at += entry.Count * TensorTypes.SizeOf(entry.Type);
             if (at > fileLength - dataStart)
-                throw Bad(path, $"is truncated: tensor '{name}' ends at byte {at} of the data, but only {fileLength - dataStart} are there");
+                throw Bad(path, $"is truncated: tensor '{name}' ends at byte "
+                    + $"{at} of the data, but only {fileLength - dataStart} are there");
             tensors[name] = (entry, dataStart + offset);
         }
 

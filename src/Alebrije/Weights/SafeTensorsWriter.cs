@@ -20,7 +20,8 @@ internal static class SafeTensorsWriter
     /// <param name="tensors">Names and tensors; they stay the caller's.</param>
     /// <param name="metadata">Free text for the header.</param>
     /// <exception cref="WeightsException">A name occurs twice, a type has no name in the format, or writing failed.</exception>
-    public static void Write(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors, IReadOnlyDictionary<string, string>? metadata = null)
+    public static void Write(string path, IEnumerable<KeyValuePair<string, Tensor>> tensors,
+        IReadOnlyDictionary<string, string>? metadata = null)
     {
         var sorted = tensors
             .OrderByDescending(t => TensorTypes.SizeOf(t.Value.dtype))

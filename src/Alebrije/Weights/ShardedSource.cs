@@ -24,11 +24,13 @@ internal sealed class ShardedSource : TensorSource
                 if (!files.TryGetValue(file, out var shard))
                 {
                     var path = Path.Combine(folder, file);
-                    if (!File.Exists(path)) throw new CheckpointNotFoundException($"{indexPath} names the shard {file}, which is not in {folder}.");
+                    if (!File.Exists(path))
+                        throw new CheckpointNotFoundException($"{indexPath} names the shard {file}, which is not in {folder}.");
                     files[file] = shard = open(path);
                 }
 
-                if (!shard.Contains(name)) throw new WeightsException($"{indexPath} places tensor '{name}' in {file}, which does not hold it.");
+                if (!shard.Contains(name))
+                    throw new WeightsException($"{indexPath} places tensor '{name}' in {file}, which does not hold it.");
                 owners.Add(name, shard);
             }
         }
@@ -94,14 +96,16 @@ internal sealed class ShardedSource : TensorSource
             {
                 var file = item.Value.GetString() ?? "";
                 if (!IsPlain(file) && !IsSibling(file, path))
-                    throw new WeightsException($"{path} names the shard '{file}', which is neither a plain file name nor a file of a sibling component.");
+                    throw new WeightsException(
+                        $"{path} names the shard '{file}', which is neither a plain file name nor a file of a sibling component.");
                 if (!seen.Add(item.Name)) throw new WeightsException($"{path} lists tensor '{item.Name}' twice.");
                 entries.Add((item.Name, file));
             }
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
         {
-            throw new WeightsException($"{path} is no index of shards: it must be JSON with a weight_map from tensor names to file names.", e);
+            throw new WeightsException($"{path} is no index of shards: it must be JSON with a weight_map from tensor names to file names.",
+                e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

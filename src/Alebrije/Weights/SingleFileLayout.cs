@@ -34,8 +34,10 @@ internal sealed record SingleFilePart(string Component, string ClassName, string
 /// <param name="Parts">UNet, autoencoder, text encoders.</param>
 internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, string Root, IReadOnlyList<SingleFilePart> Parts)
 {
-    private const string UNet = "model.diffusion_model.", Autoencoder = "first_stage_model.", FirstConvolution = UNet + "input_blocks.0.0.weight";
-    private const string Texts = "cond_stage_model.transformer.", OpenClipTexts = "cond_stage_model.model.", XlTexts = "conditioner.embedders.0.transformer.";
+    private const string UNet = "model.diffusion_model.", Autoencoder = "first_stage_model.",
+        FirstConvolution = UNet + "input_blocks.0.0.weight";
+    private const string Texts = "cond_stage_model.transformer.",
+        OpenClipTexts = "cond_stage_model.model.", XlTexts = "conditioner.embedders.0.transformer.";
     private const string XlOpenClipTexts = "conditioner.embedders.1.model.", Trainer = "state_dict.", TextModel = "CLIPTextModel";
 
     private static readonly string[] Endings = [".safetensors", ".ckpt"];
@@ -109,21 +111,24 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
         if (!expected)
         {
             throw new WeightsException(
-                $"{file.Location} is a Stable Diffusion whose UNet takes {inputs} channels; 4 are drawn from text, 9 repaint, and 7 enlarge: this one is not drawn with.");
+                $"{file.Location} is a Stable Diffusion whose UNet takes {inputs} "
+                    + $"channels; 4 are drawn from text, 9 repaint, and 7 enlarge: this one is not drawn with.");
         }
 
         SingleFilePart[] texts = kind switch
         {
             SingleFileKind.One => [new("text_encoder", TextModel, root + Texts)],
             SingleFileKind.Xl =>
-                [new("text_encoder", TextModel, root + XlTexts), new("text_encoder_2", "CLIPTextModelWithProjection", root + XlOpenClipTexts)],
+                [new("text_encoder", TextModel, root + XlTexts),
+                    new("text_encoder_2", "CLIPTextModelWithProjection", root + XlOpenClipTexts)],
             _ => [new("text_encoder", TextModel, root + OpenClipTexts)],
         };
         var layout = new SingleFileLayout(kind, inputs == 9, root,
             [new("unet", "UNet2DConditionModel", root + UNet), new("vae", "AutoencoderKL", root + Autoencoder), .. texts]);
         if (layout.Parts.Where(part => !Starts(file, part.Prefix)).ToArray() is not { Length: > 0 } missing) return layout;
         throw new WeightsException(
-            $"{file.Location} lacks {string.Join(" and ", missing.Select(part => $"the {part.Component} ({part.Prefix[root.Length..]}*)"))}; "
+            $"{file.Location} lacks "
+                + $"{string.Join(" and ", missing.Select(part => $"the {part.Component} ({part.Prefix[root.Length..]}*)"))}; "
             + "a checkpoint with UNet, autoencoder and text encoder is needed.");
     }
 
@@ -148,7 +153,8 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
             + "a checkpoint of Stable Diffusion 1, 2 or XL with UNet, autoencoder and text encoder is needed.");
     }
 
-    private static bool Starts(TensorSource file, string prefix) => file.Names.Any(name => name.StartsWith(prefix, StringComparison.Ordinal));
+    private static bool Starts(TensorSource file, string prefix) =>
+        file.Names.Any(name => name.StartsWith(prefix, StringComparison.Ordinal));
 
     private static bool Occurs(TensorSource file, string part) => file.Names.Any(name => name.Contains(part, StringComparison.Ordinal));
 }

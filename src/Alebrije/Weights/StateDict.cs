@@ -93,7 +93,8 @@ internal static class StateDict
         var wanted = module.state_dict();
         var available = Translate(source, options);
         Compare(module, source, wanted, available, options);
-        if (options.KeepFileType && FloatingType(source, available.Values) is { } type && wanted.Values.Any(t => TensorTypes.IsFloating(t.dtype) && t.dtype != type))
+        if (options.KeepFileType && FloatingType(source, available.Values) is { } type
+            && wanted.Values.Any(t => TensorTypes.IsFloating(t.dtype) && t.dtype != type))
         {
             module.to(type);
             wanted = module.state_dict();
@@ -166,14 +167,16 @@ internal static class StateDict
             if (Matches(options.Ignored, name)) continue;
             foreach (var (pattern, replacement) in renames) name = pattern.Replace(name, replacement);
             if (!translated.TryAdd(name, original))
-                throw new WeightsException($"{source.Location}: the tensors '{translated[name]}' and '{original}' both stand for '{name}'.");
+                throw new WeightsException(
+                    $"{source.Location}: the tensors '{translated[name]}' and '{original}' both stand for '{name}'.");
         }
 
         return translated;
     }
 
     private static void Compare(
-        nn.Module module, TensorSource source, Dictionary<string, Tensor> wanted, Dictionary<string, string> available, StateDictOptions options)
+        nn.Module module, TensorSource source, Dictionary<string, Tensor> wanted,
+        Dictionary<string, string> available, StateDictOptions options)
     {
         var missing = wanted.Keys.Where(name => !available.ContainsKey(name)).Order(StringComparer.Ordinal).ToList();
         var unexpected = available.Keys.Where(name => !wanted.ContainsKey(name)).Order(StringComparer.Ordinal).ToList();
@@ -184,7 +187,8 @@ internal static class StateDict
             if (!wanted.TryGetValue(name, out var tensor)) continue;
             var entry = source.Describe(original);
             if (!ShapeOf(source, names, options).AsSpan().SequenceEqual(tensor.shape))
-                different.Add($"{name} is [{string.Join(", ", entry.Shape)}] in the file and [{string.Join(", ", tensor.shape)}] in the network");
+                different.Add($"{name} is [{string.Join(", ", entry.Shape)}] "
+                    + $"in the file and [{string.Join(", ", tensor.shape)}] in the network");
             else if (TensorTypes.IsFloating(entry.Type) != TensorTypes.IsFloating(tensor.dtype))
                 different.Add($"{name} is {entry.Type} in the file and {tensor.dtype} in the network");
         }
@@ -200,7 +204,8 @@ internal static class StateDict
     private static void Append(StringBuilder message, string kind, List<string> names)
     {
         if (names.Count == 0) return;
-        message.Append(message[^1] == ':' ? " " : "; ").Append(names.Count).Append(' ').Append(kind).Append(": ").AppendJoin(", ", names.Take(Listed));
+        message.Append(message[^1] == ':' ? " " : "; ").Append(names.Count)
+            .Append(' ').Append(kind).Append(": ").AppendJoin(", ", names.Take(Listed));
         if (names.Count > Listed) message.Append(" and ").Append(names.Count - Listed).Append(" more");
     }
 

@@ -63,7 +63,8 @@ internal abstract class TensorSource : IDisposable
     {
         var entry = Describe(name);
         if (!entry.Shape.AsSpan().SequenceEqual(target.shape))
-            throw new WeightsException($"{Location}: {name} is {entry}, but a tensor of shape [{string.Join(", ", target.shape)}] is wanted.");
+            throw new WeightsException(
+                $"{Location}: {name} is {entry}, but a tensor of shape [{string.Join(", ", target.shape)}] is wanted.");
         using var guard = no_grad();
         using var detached = target.detach();
         if (CanFill(name) && target.dtype == entry.Type && target.device_type == DeviceType.CPU && target.is_contiguous())

@@ -6,7 +6,8 @@ namespace Alebrije.Tests.Catalog;
 /// <summary>Models that are published as two repositories, a decoder and its prior.</summary>
 public sealed class CompanionTests : IDisposable
 {
-    private const string Decoder22 = "kandinsky-community/kandinsky-2-2-decoder", Inpaint22 = "kandinsky-community/kandinsky-2-2-decoder-inpaint";
+    private const string Decoder22 = "kandinsky-community/kandinsky-2-2-decoder",
+        Inpaint22 = "kandinsky-community/kandinsky-2-2-decoder-inpaint";
     private const string Prior22 = "kandinsky-community/kandinsky-2-2-prior";
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-companion-").FullName;
 
@@ -31,7 +32,8 @@ public sealed class CompanionTests : IDisposable
     {
         Fetched(Decoder22);
         Assert.Null(Catalog.CompanionOf("kandinsky-2.2"));
-        Assert.Contains("not whole", Assert.Throws<CheckpointNotFoundException>(() => Catalog.Find("kandinsky-2.2")).Message, StringComparison.Ordinal);
+        Assert.Contains("not whole", Assert.Throws<CheckpointNotFoundException>(() => Catalog.Find("kandinsky-2.2")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -53,7 +55,8 @@ public sealed class CompanionTests : IDisposable
     public void Remove_LeavesAPriorThatAnotherDecoderNeeds()
     {
         var (decoder, inpaint, prior) = (Fetched(Decoder22), Fetched(Inpaint22), Fetched(Prior22));
-        var store = new ModelStore(Path.Combine(folder, "models"), new HubSettings { Cache = Path.Combine(folder, "hub"), Endpoint = new Uri("https://hub.example/") }, Catalog);
+        var store = new ModelStore(Path.Combine(folder, "models"),
+            new HubSettings { Cache = Path.Combine(folder, "hub"), Endpoint = new Uri("https://hub.example/") }, Catalog);
         Assert.Equal([inpaint], store.Remove("kandinsky-2.2-inpaint").Folders);
         Assert.Equal(prior, Catalog.CompanionOf("kandinsky-2.2"));
         Assert.Equal([decoder, prior], store.Remove("kandinsky-2.2").Folders);

@@ -12,7 +12,8 @@ namespace Alebrije.Tests.Catalog;
 internal sealed record HubRequest(string Method, string Path, IReadOnlyDictionary<string, string> Headers)
 {
     /// <summary>First requested byte; 0 without a range.</summary>
-    public int From => Headers.TryGetValue("range", out var range) ? int.Parse(range["bytes=".Length..^1], CultureInfo.InvariantCulture) : 0;
+    public int From => Headers.TryGetValue("range", out var range)
+        ? int.Parse(range["bytes=".Length..^1], CultureInfo.InvariantCulture) : 0;
 
     public string? Token => Headers.GetValueOrDefault("authorization");
 }
@@ -81,7 +82,8 @@ internal sealed class HubServer : IDisposable
 
     /// <summary>The usual response for a file, from the requested byte on.</summary>
     public static HubAnswer File(HubRequest request, byte[] content) => request.From == 0 ? new HubAnswer(200, content)
-        : new HubAnswer(206, content[request.From..]) { Headers = { ["Content-Range"] = $"bytes {request.From}-{content.Length - 1}/{content.Length}" } };
+        : new HubAnswer(206, content[request.From..])
+            { Headers = { ["Content-Range"] = $"bytes {request.From}-{content.Length - 1}/{content.Length}" } };
 
     public void Dispose()
     {
@@ -115,7 +117,8 @@ internal sealed class HubServer : IDisposable
                 if (answer.Length is { } length) head.Append(CultureInfo.InvariantCulture, $"Content-Length: {length}\r\n");
                 foreach (var (name, value) in answer.Headers) head.Append(CultureInfo.InvariantCulture, $"{name}: {value}\r\n");
                 await stream.WriteAsync(Encoding.ASCII.GetBytes(head.Append("\r\n").ToString()), stop.Token);
-                if (request.Method != "HEAD") await stream.WriteAsync(answer.Body.AsMemory(0, Math.Min(answer.Body.Length, answer.CutAfter ?? int.MaxValue)), stop.Token);
+                if (request.Method != "HEAD") await stream.WriteAsync(
+                    answer.Body.AsMemory(0, Math.Min(answer.Body.Length, answer.CutAfter ?? int.MaxValue)), stop.Token);
                 await stream.FlushAsync(stop.Token);
                 if (answer.Stalls) await Task.Delay(Timeout.Infinite, stop.Token);
             }
@@ -141,7 +144,8 @@ internal sealed class HubServer : IDisposable
     {
         if (request.Path.StartsWith($"/api/models/{Repository}/revision/", StringComparison.Ordinal)) return HubAnswer.Json(List());
         var prefix = $"/{Repository}/resolve/{Sha}/";
-        if (!request.Path.StartsWith(prefix, StringComparison.Ordinal) || !Files.TryGetValue(Uri.UnescapeDataString(request.Path[prefix.Length..]), out var content))
+        if (!request.Path.StartsWith(prefix, StringComparison.Ordinal)
+            || !Files.TryGetValue(Uri.UnescapeDataString(request.Path[prefix.Length..]), out var content))
             return HubAnswer.Error(404, "EntryNotFound");
         var name = Uri.UnescapeDataString(request.Path[prefix.Length..]);
         var answer = File(request, content);
@@ -154,7 +158,8 @@ internal sealed class HubServer : IDisposable
     {
         var list = new JsonObject
         {
-            ["id"] = Repository, ["sha"] = Sha, ["gated"] = false, ["cardData"] = Card.DeepClone(), ["tags"] = new JsonArray("clip", "license:mit"),
+            ["id"] = Repository, ["sha"] = Sha, ["gated"] = false, ["cardData"] = Card.DeepClone(),
+                ["tags"] = new JsonArray("clip", "license:mit"),
             ["siblings"] = new JsonArray([.. Files.Select(file =>
             {
                 var entry = new JsonObject { ["rfilename"] = file.Key, ["size"] = file.Value.Length, ["blobId"] = new string('a', 40) };

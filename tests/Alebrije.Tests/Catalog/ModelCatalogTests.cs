@@ -35,7 +35,8 @@ public sealed class ModelCatalogTests : IDisposable
         var mini = Model(Path.Combine(folder, "mine", "mini"));
         var other = Model(Path.Combine(folder, "others", "other"));
         Model(Path.Combine(folder, "bin", "models", "mini"));
-        var catalog = ModelCatalog.Create(Path.Combine(folder, "bin"), folder, $"{Path.Combine(folder, "mine")}{Path.PathSeparator}{Path.Combine(folder, "others")}");
+        var catalog = ModelCatalog.Create(Path.Combine(folder, "bin"),
+            folder, $"{Path.Combine(folder, "mine")}{Path.PathSeparator}{Path.Combine(folder, "others")}");
         Assert.Equal(mini, catalog.Find("mini"));
         Assert.Equal(["mini", "other"], catalog.List().Select(m => m.Name));
         Assert.Equal(other, catalog.Find("other"));
@@ -62,12 +63,14 @@ public sealed class ModelCatalogTests : IDisposable
         Model(Path.Combine(folder, "models", "mini"));
         Model(Path.Combine(folder, "models", "karlo"));
         var error = Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([Path.Combine(folder, "models")]).Find("dall-e"));
-        Assert.Equal("There is no model 'dall-e'; did you mean karlo? Otherwise known names are mini, karlo, and the path of a model's folder works too.", error.Message);
+        Assert.Equal("There is no model 'dall-e'; did you mean karlo? "
+            + "Otherwise known names are mini, karlo, and the path of a model's folder works too.", error.Message);
     }
 
     [Fact]
     public void UnknownName_WhereNothingIsKnown_SaysWhereItLooked() =>
-        Assert.Contains(folder, Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([folder]).Find("mini")).Message, StringComparison.Ordinal);
+        Assert.Contains(folder, Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([folder]).Find("mini")).Message,
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData("")]
@@ -85,7 +88,8 @@ public sealed class ModelCatalogTests : IDisposable
     public void File_InsteadOfAFolder_IsExplained()
     {
         var file = Path.Combine(Model(Path.Combine(folder, "m")), "model_index.json");
-        Assert.Contains("is a file", Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([]).Find(file)).Message, StringComparison.Ordinal);
+        Assert.Contains("is a file", Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([]).Find(file)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -99,7 +103,8 @@ public sealed class ModelCatalogTests : IDisposable
         Assert.Equal(("StableUnCLIPImageNormalizer", 48L), (normalizer.ClassName, normalizer.Parameters));
         Assert.Equal("Float16", Assert.Single(description.Components.Single(c => c.Name == "image_encoder").Types));
         Assert.Equal(description.Components.Sum(c => c.Parameters ?? 0), description.Parameters);
-        Assert.Equal(new DirectoryInfo(TestModels.StableUnClip).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length), description.Model.Bytes);
+        Assert.Equal(new DirectoryInfo(TestModels.StableUnClip).EnumerateFiles("*", SearchOption.AllDirectories).Sum(f => f.Length),
+            description.Model.Bytes);
         Assert.Null(description.Card);
         Assert.Null(description.Licence);
     }
@@ -121,7 +126,8 @@ public sealed class ModelCatalogTests : IDisposable
         var model = Path.Combine(folder, "m");
         TestModels.Copy(TestModels.StableUnClip, model);
         Directory.Delete(Path.Combine(model, "unet"), recursive: true);
-        Assert.Contains("unet", Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([]).Describe(model)).Message, StringComparison.Ordinal);
+        Assert.Contains("unet", Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([]).Describe(model)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

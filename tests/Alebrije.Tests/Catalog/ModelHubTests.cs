@@ -27,7 +27,8 @@ public sealed class ModelHubTests : IDisposable
 
     private HubSettings Settings => new()
     {
-        Cache = Path.Combine(folder, "hub"), Endpoint = new Uri(server.Address), StallTimeout = TimeSpan.FromSeconds(20), Backoff = TimeSpan.FromMilliseconds(5), Attempts = 3,
+        Cache = Path.Combine(folder, "hub"), Endpoint = new Uri(server.Address),
+            StallTimeout = TimeSpan.FromSeconds(20), Backoff = TimeSpan.FromMilliseconds(5), Attempts = 3,
         LongestBackoff = TimeSpan.FromMilliseconds(50),
     };
 
@@ -36,7 +37,8 @@ public sealed class ModelHubTests : IDisposable
     private string Repository => Path.Combine(folder, "hub", "models--owner--model");
     private string Blob => Path.Combine(Repository, "blobs", HubServer.Sha256(weights));
     private string Partial => Blob + ".incomplete";
-    private IEnumerable<HubRequest> WeightRequests => server.Requests.Where(request => request.Path.EndsWith("/model.safetensors", StringComparison.Ordinal));
+    private IEnumerable<HubRequest> WeightRequests =>
+        server.Requests.Where(request => request.Path.EndsWith("/model.safetensors", StringComparison.Ordinal));
 
     public void Dispose()
     {
@@ -54,9 +56,11 @@ public sealed class ModelHubTests : IDisposable
         Assert.Equal(HubServer.Commit, await File.ReadAllTextAsync(Path.Combine(Repository, "refs", "main"), Cancellation));
         string[] needed = ["README.md", "config.json", "merges.txt", "model.safetensors", "vocab.json"];
         Assert.Equal(needed, Directory.EnumerateFiles(snapshot).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
-        Assert.Equal(needed.Select(name => HubServer.Blob(name, server.Files[name])).Order(), Directory.EnumerateFiles(Path.Combine(Repository, "blobs")).Select(path => Path.GetFileName(path)).Order());
+        Assert.Equal(needed.Select(name => HubServer.Blob(name, server.Files[name])).Order(),
+            Directory.EnumerateFiles(Path.Combine(Repository, "blobs")).Select(path => Path.GetFileName(path)).Order());
         Assert.All(needed, name => Assert.Equal(server.Files[name], File.ReadAllBytes(Path.Combine(snapshot, name))));
-        if (!OperatingSystem.IsWindows()) Assert.Equal($"../../blobs/{HubServer.Sha256(weights)}", new FileInfo(Path.Combine(snapshot, "model.safetensors")).LinkTarget);
+        if (!OperatingSystem.IsWindows())
+            Assert.Equal($"../../blobs/{HubServer.Sha256(weights)}", new FileInfo(Path.Combine(snapshot, "model.safetensors")).LinkTarget);
         Assert.Equal(needed.Sum(name => server.Files[name].Length), fetched);
         Assert.Equal("mit", plan.Repositories[0].Licence);
     }
@@ -69,7 +73,8 @@ public sealed class ModelHubTests : IDisposable
         var (plan, fetched) = await Pull(Settings with { Offline = true });
 
         Assert.Equal((0L, before), (fetched, server.Requests.Count));
-        Assert.Equal((plan.Bytes, 0L, "mit"), (plan.Repositories[0].Files.Sum(file => file.Present), plan.BytesToFetch, plan.Repositories[0].Licence));
+        Assert.Equal((plan.Bytes, 0L, "mit"),
+            (plan.Repositories[0].Files.Sum(file => file.Present), plan.BytesToFetch, plan.Repositories[0].Licence));
         var catalog = new ModelCatalog([], new HubCache(Settings.Cache));
         Assert.Equal(plan.Folder, catalog.Find("owner/model"));
         Assert.Equal(("owner/model", plan.Bytes), Assert.Single(catalog.List().Select(model => (model.Name, model.Bytes))));
@@ -80,11 +85,13 @@ public sealed class ModelHubTests : IDisposable
     public async Task WhatIsNotWhole_IsNotFound_AndTheWayOutIsSaid()
     {
         var catalog = new ModelCatalog([], new HubCache(Settings.Cache));
-        Assert.Equal("owner/model is not on this disk; 'alebrije models pull owner/model' fetches it.", Assert.Throws<CheckpointNotFoundException>(() => catalog.Find("owner/model")).Message);
+        Assert.Equal("owner/model is not on this disk; 'alebrije models pull owner/model' fetches it.",
+            Assert.Throws<CheckpointNotFoundException>(() => catalog.Find("owner/model")).Message);
         var (plan, _) = await Pull();
         File.Delete(Path.Combine(plan.Folder, "model.safetensors"));
 
-        Assert.Equal("owner/model is not whole on this disk; 'alebrije models pull owner/model' fetches it.", Assert.Throws<CheckpointNotFoundException>(() => catalog.Find("owner/model")).Message);
+        Assert.Equal("owner/model is not whole on this disk; 'alebrije models pull owner/model' fetches it.",
+            Assert.Throws<CheckpointNotFoundException>(() => catalog.Find("owner/model")).Message);
         Assert.Empty(catalog.List());
         Assert.Equal(0, (await Pull()).Fetched);
         Assert.Equal(plan.Folder, catalog.Find("owner/model"));
@@ -151,7 +158,8 @@ public sealed class ModelHubTests : IDisposable
     {
         Begin(1_000_000);
         server.Before = request => !IsWeights(request) || request.From == 0 ? null
-            : status == 416 ? HubAnswer.Error(416) : new HubAnswer(206, weights) { Headers = { ["Content-Range"] = $"bytes 0-{weights.Length - 1}/{weights.Length}" } };
+            : status == 416 ? HubAnswer.Error(416) : new HubAnswer(206,
+                weights) { Headers = { ["Content-Range"] = $"bytes 0-{weights.Length - 1}/{weights.Length}" } };
         await Pull();
         Assert.Equal([1_000_000, 0], WeightRequests.Select(request => request.From));
     }
@@ -171,7 +179,8 @@ public sealed class ModelHubTests : IDisposable
     {
         server.Before = request => IsWeights(request) ? HubServer.File(request, weights) with { CutAfter = 1000, Stalls = true } : null;
         var watch = Stopwatch.StartNew();
-        Assert.Contains("nothing came for 0.5 s, 3 times in a row; what was fetched is kept", await Refusal(Impatient), StringComparison.Ordinal);
+        Assert.Contains("nothing came for 0.5 s, 3 times in a row; what was fetched is kept",
+            await Refusal(Impatient), StringComparison.Ordinal);
         Assert.InRange(watch.Elapsed.TotalSeconds, 1, 15);
         Assert.Equal(3000, new FileInfo(Partial).Length);
     }
@@ -180,7 +189,8 @@ public sealed class ModelHubTests : IDisposable
     public async Task StallBeforeTheAnswer_IsTriedAgain()
     {
         var first = true;
-        server.Before = request => !IsWeights(request) || !first ? null : new HubAnswer(200, weights) { CutAfter = 0, Stalls = !(first = false) };
+        server.Before = request => !IsWeights(request)
+            || !first ? null : new HubAnswer(200, weights) { CutAfter = 0, Stalls = !(first = false) };
         await Pull(Settings with { StallTimeout = TimeSpan.FromSeconds(2) });
         Assert.Equal(2, WeightRequests.Count());
     }
@@ -218,7 +228,8 @@ public sealed class ModelHubTests : IDisposable
         var wrong = server.Files[name].ToArray();
         wrong[^1] ^= 1;
         server.Before = request => request.Path.EndsWith("/" + name, StringComparison.Ordinal) ? HubServer.File(request, wrong) : null;
-        Assert.StartsWith($"{name} of owner/model arrived with another hash than the hub lists, so it was deleted", await Refusal(), StringComparison.Ordinal);
+        Assert.StartsWith($"{name} of owner/model arrived with another hash than the hub lists, so it was deleted",
+            await Refusal(), StringComparison.Ordinal);
         Assert.False(File.Exists(Path.Combine(Repository, "blobs", HubServer.Blob(name, server.Files[name]) + ".incomplete")));
         Assert.False(Directory.Exists(Path.Combine(Repository, "snapshots")));
     }
@@ -237,7 +248,8 @@ public sealed class ModelHubTests : IDisposable
     [Fact]
     public async Task Redirect_OfARenamedRepository_IsFollowed()
     {
-        server.Before = request => request.Path.Contains("old/name", StringComparison.Ordinal) ? HubAnswer.Redirect(request.Path.Replace("old/name", "owner/model", StringComparison.Ordinal)) : null;
+        server.Before = request => request.Path.Contains("old/name", StringComparison.Ordinal)
+            ? HubAnswer.Redirect(request.Path.Replace("old/name", "owner/model", StringComparison.Ordinal)) : null;
         using var hub = new ModelHub(Settings);
         var plan = await hub.PlanAsync("old/name", cancellation: Cancellation);
         await hub.PullAsync(plan, cancellation: Cancellation);
@@ -264,7 +276,8 @@ public sealed class ModelHubTests : IDisposable
     {
         server.Before = _ => HubAnswer.Error(status, code);
         var message = await Refusal(Settings with { Token = token });
-        Assert.Contains(string.Format(System.Globalization.CultureInfo.InvariantCulture, said, server.Address), message, StringComparison.Ordinal);
+        Assert.Contains(string.Format(System.Globalization.CultureInfo.InvariantCulture, said, server.Address),
+            message, StringComparison.Ordinal);
         Assert.DoesNotContain("hf_mine", message, StringComparison.Ordinal);
         Assert.Single(server.Requests);
         Assert.False(Directory.Exists(Repository));
@@ -274,7 +287,8 @@ public sealed class ModelHubTests : IDisposable
     public async Task Gated_WithAToken_IsFetched()
     {
         server.Before = request => request.Token == "Bearer hf_mine" ? null : HubAnswer.Error(401, "GatedRepo");
-        Assert.Equal(weights.Length, (await Pull(Settings with { Token = "hf_mine" })).Plan.Repositories[0].Files.Single(file => file.Path == "model.safetensors").Bytes);
+        Assert.Equal(weights.Length, (await Pull(Settings with { Token = "hf_mine" }))
+            .Plan.Repositories[0].Files.Single(file => file.Path == "model.safetensors").Bytes);
     }
 
     [Theory]
@@ -284,9 +298,11 @@ public sealed class ModelHubTests : IDisposable
     {
         var failures = 0;
         var heard = new List<string>();
-        server.Before = request => IsWeights(request) && failures++ < 2 ? new HubAnswer(status, []) { Headers = { ["Retry-After"] = "3600" } } : null;
+        server.Before = request => IsWeights(request)
+            && failures++ < 2 ? new HubAnswer(status, []) { Headers = { ["Retry-After"] = "3600" } } : null;
         using var hub = new ModelHub(Settings);
-        await hub.PullAsync(await hub.PlanAsync("owner/model", cancellation: Cancellation), progress => heard.AddRange(progress.Note is { } note ? [note] : []), Cancellation);
+        await hub.PullAsync(await hub.PlanAsync("owner/model", cancellation: Cancellation),
+            progress => heard.AddRange(progress.Note is { } note ? [note] : []), Cancellation);
         Assert.Equal(2, heard.Count);
         Assert.Contains(status.ToString(System.Globalization.CultureInfo.InvariantCulture), heard[0], StringComparison.Ordinal);
     }
@@ -305,7 +321,8 @@ public sealed class ModelHubTests : IDisposable
         var heard = new List<string>();
         using var hub = new ModelHub(Settings) { OnRetry = heard.Add };
         var said = (await Assert.ThrowsAsync<HubException>(() => hub.PlanAsync("owner/model", cancellation: Cancellation))).Message;
-        Assert.EndsWith("cannot be reached (is the machine online?), 3 times in a row; nothing was fetched, try again later.", said, StringComparison.Ordinal);
+        Assert.EndsWith("cannot be reached (is the machine online?), 3 times in a row; nothing was fetched, try again later.",
+            said, StringComparison.Ordinal);
         Assert.Equal(2, heard.Count);
         Assert.All(heard, line => Assert.Contains("; next try in 0", line, StringComparison.Ordinal));
     }
@@ -314,7 +331,8 @@ public sealed class ModelHubTests : IDisposable
     public async Task NameThatDoesNotResolve_IsSaidAtOnce()
     {
         var watch = Stopwatch.StartNew();
-        var said = await Refusal(Settings with { Endpoint = new Uri("http://no-such-host.invalid"), Backoff = TimeSpan.FromSeconds(20), LongestBackoff = TimeSpan.FromSeconds(20) });
+        var said = await Refusal(Settings with { Endpoint = new Uri("http://no-such-host.invalid"),
+            Backoff = TimeSpan.FromSeconds(20), LongestBackoff = TimeSpan.FromSeconds(20) });
         Assert.Equal("Nothing was fetched: the name no-such-host.invalid is not known here (is the machine online?).", said);
         Assert.InRange(watch.Elapsed.TotalSeconds, 0, 15);
     }
@@ -322,7 +340,8 @@ public sealed class ModelHubTests : IDisposable
     [Fact]
     public async Task FirstFileThatNeverBegins_KeepsNothing_LaterOnesKeepTheEarlier()
     {
-        server.Before = request => request.Path.Contains("/resolve/", StringComparison.Ordinal) && !request.Path.EndsWith("/config.json", StringComparison.Ordinal) ? new HubAnswer(503, []) : null;
+        server.Before = request => request.Path.Contains("/resolve/", StringComparison.Ordinal)
+            && !request.Path.EndsWith("/config.json", StringComparison.Ordinal) ? new HubAnswer(503, []) : null;
         Assert.EndsWith("3 times in a row; nothing was fetched, try again later.", await Refusal(), StringComparison.Ordinal);
         Directory.Delete(Path.Combine(folder, "hub"), recursive: true);
         server.Before = request => IsWeights(request) ? new HubAnswer(503, []) : null;
@@ -360,7 +379,8 @@ public sealed class ModelHubTests : IDisposable
     {
         server.OnList = list =>
         {
-            foreach (var entry in list["siblings"]!.AsArray().OfType<JsonObject>()) foreach (var key in new[] { "lfs", "blobId", "size" }) entry.Remove(key);
+            foreach (var entry in list["siblings"]!.AsArray().OfType<JsonObject>())
+                foreach (var key in new[] { "lfs", "blobId", "size" }) entry.Remove(key);
         };
         await Pull();
         Assert.Equal(weights, await File.ReadAllBytesAsync(Blob, Cancellation));
@@ -372,7 +392,8 @@ public sealed class ModelHubTests : IDisposable
     [Fact]
     public async Task DiskThatIsTooSmall_IsSaidBeforeAnythingIsFetched()
     {
-        Assert.Equal($"owner/model needs 3 MB more, and {Settings.Cache} has 5 MB free; make room, or set HF_HUB_CACHE to a folder on another disk.", await Refusal(Settings with { FreeBytes = _ => 5_000_000 }));
+        Assert.Equal($"owner/model needs 3 MB more, and {Settings.Cache} has 5 MB free; "
+            + $"make room, or set HF_HUB_CACHE to a folder on another disk.", await Refusal(Settings with { FreeBytes = _ => 5_000_000 }));
         Assert.Empty(WeightRequests);
     }
 
@@ -380,7 +401,8 @@ public sealed class ModelHubTests : IDisposable
     public async Task TwoProcesses_DoNotFetchTheSameFile()
     {
         var locks = Directory.CreateDirectory(Path.Combine(folder, "hub", ".locks", "models--owner--model")).FullName;
-        await using var held = new FileStream(Path.Combine(locks, HubServer.Sha256(weights) + ".lock"), FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
+        await using var held = new FileStream(Path.Combine(locks, HubServer.Sha256(weights) + ".lock"),
+            FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None);
         Assert.Equal("Another process is fetching model.safetensors of owner/model; wait for it, then try again.", await Refusal());
     }
 
@@ -400,7 +422,8 @@ public sealed class ModelHubTests : IDisposable
     public async Task NameThatIsNone_GetsTheNearest(string name, string said)
     {
         using var hub = new ModelHub(Settings);
-        Assert.Contains(said, (await Assert.ThrowsAsync<HubException>(() => hub.PlanAsync(name, cancellation: Cancellation))).Message, StringComparison.Ordinal);
+        Assert.Contains(said, (await Assert.ThrowsAsync<HubException>(() => hub.PlanAsync(name, cancellation: Cancellation))).Message,
+            StringComparison.Ordinal);
     }
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
@@ -421,5 +444,6 @@ public sealed class ModelHubTests : IDisposable
         return (plan, await hub.PullAsync(plan, cancellation: Cancellation));
     }
 
-    private async Task<string> Refusal(HubSettings? settings = null) => (await Assert.ThrowsAsync<HubException>(() => Pull(settings))).Message;
+    private async Task<string> Refusal(HubSettings? settings = null) =>
+        (await Assert.ThrowsAsync<HubException>(() => Pull(settings))).Message;
 }

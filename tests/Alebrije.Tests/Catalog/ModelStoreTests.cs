@@ -40,7 +40,8 @@ public sealed class ModelStoreTests : IDisposable
         Assert.Equal(Path.Combine(Models, "my-model"), found);
         Assert.Null(ModelFiles.Missing(found));
         foreach (var file in Directory.EnumerateFiles(found, "*", SearchOption.AllDirectories))
-            Assert.Equal(File.ReadAllBytes(Path.Combine(TestModels.StableUnClip, Path.GetRelativePath(found, file))), File.ReadAllBytes(file));
+            Assert.Equal(File.ReadAllBytes(Path.Combine(TestModels.StableUnClip, Path.GetRelativePath(found, file))),
+                File.ReadAllBytes(file));
         Assert.Equal(plan.Bytes, catalog.Describe("my-model").Model.Bytes);
         Assert.Contains("already", Assert.Throws<HubException>(() => Plan(source)).Message, StringComparison.Ordinal);
     }
@@ -52,7 +53,8 @@ public sealed class ModelStoreTests : IDisposable
     [InlineData("a\\..\\..\\evil.json")]
     public void EntryThatWouldLieOutside_RefusesTheArchive(string name)
     {
-        foreach (var path in new[] { Zip(("config.json", 0), (name, 0)), Tar(new PaxTarEntry(TarEntryType.RegularFile, "config.json"), new PaxTarEntry(TarEntryType.RegularFile, name)) })
+        foreach (var path in new[] { Zip(("config.json", 0), (name, 0)),
+            Tar(new PaxTarEntry(TarEntryType.RegularFile, "config.json"), new PaxTarEntry(TarEntryType.RegularFile, name)) })
             Assert.Contains("would lie outside", Refusal(path), StringComparison.Ordinal);
         Assert.Empty(Directory.EnumerateFiles(folder, "evil*", SearchOption.AllDirectories));
     }
@@ -71,10 +73,12 @@ public sealed class ModelStoreTests : IDisposable
     }
 
     [Fact]
-    public void LinkInAZip_IsRefused() => Assert.Contains("'link' is a link or a device", Refusal(Zip(("link", unchecked((int)0xA1FF0000)))), StringComparison.Ordinal);
+    public void LinkInAZip_IsRefused() => Assert.Contains("'link' is a link or a device",
+        Refusal(Zip(("link", unchecked((int)0xA1FF0000)))), StringComparison.Ordinal);
 
     [Fact]
-    public void NameTwice_IsRefused() => Assert.Contains("holds config.json twice", Refusal(Zip(("config.json", 0), ("config.json", 0))), StringComparison.Ordinal);
+    public void NameTwice_IsRefused() => Assert.Contains("holds config.json twice",
+        Refusal(Zip(("config.json", 0), ("config.json", 0))), StringComparison.Ordinal);
 
     [Fact]
     public void Bomb_IsRefused_ByWhatItDeclaresAndByWhatComes()
@@ -97,7 +101,8 @@ public sealed class ModelStoreTests : IDisposable
         var bytes = File.ReadAllBytes(path);
         // The size in the central directory (APPNOTE 4.3.12, offset 24 of each header), smaller than the packed data.
         for (var at = 0; at < bytes.Length - 46; at++)
-            if (BitConverter.ToUInt32(bytes, at) == 0x02014b50 && Encoding.ASCII.GetString(bytes, at + 46, 5) == "model") BitConverter.TryWriteBytes(bytes.AsSpan(at + 24), 1);
+            if (BitConverter.ToUInt32(bytes, at) == 0x02014b50 && Encoding.ASCII.GetString(bytes, at + 46, 5) == "model")
+                BitConverter.TryWriteBytes(bytes.AsSpan(at + 24), 1);
         File.WriteAllBytes(path, bytes);
         var plan = Plan(path);
         Assert.Matches("declares", Assert.Throws<HubException>(() => store.Import(plan, null, Cancellation)).Message);
@@ -136,7 +141,8 @@ public sealed class ModelStoreTests : IDisposable
     public void ImportThatDoesNotFit_OrIsStopped_LeavesNothing()
     {
         var (_, small) = Create(_ => 1000);
-        Assert.Contains("make room", Assert.Throws<HubException>(() => small.Import(small.PlanImport(TestModels.Clip, "small", null, Cancellation), null, Cancellation)).Message, StringComparison.Ordinal);
+        Assert.Contains("make room", Assert.Throws<HubException>(() => small.Import(
+            small.PlanImport(TestModels.Clip, "small", null, Cancellation), null, Cancellation)).Message, StringComparison.Ordinal);
         using var stop = new CancellationTokenSource();
         Assert.Throws<OperationCanceledException>(() => store.Import(Plan(TestModels.Clip, "stopped"), _ => stop.Cancel(), stop.Token));
         Assert.Empty(Directory.EnumerateFileSystemEntries(Models));
@@ -175,7 +181,8 @@ public sealed class ModelStoreTests : IDisposable
     public void Remove_KeepsWhatAnotherRevisionNeeds()
     {
         var (cache, repository) = (new HubCache(Cache), HubRepository.TryParse("owner/model")!.Value);
-        HubFile shared = Fetched(cache, repository, "config.json", 100), old = Fetched(cache, repository, "model.safetensors", 1000), young = Fetched(cache, repository, "model.safetensors", 2000);
+        HubFile shared = Fetched(cache, repository, "config.json", 100),
+            old = Fetched(cache, repository, "model.safetensors", 1000), young = Fetched(cache, repository, "model.safetensors", 2000);
         cache.Publish(repository, "old", First, [shared, old]);
         cache.Publish(repository, "main", Second, [shared, young]);
 
@@ -186,7 +193,8 @@ public sealed class ModelStoreTests : IDisposable
         Assert.True(File.Exists(cache.BlobOf(repository, shared)) && File.Exists(cache.BlobOf(repository, old)));
         Assert.False(File.Exists(cache.BlobOf(repository, young)));
         Assert.Equal((null, First), (cache.CommitOf(repository, "main"), cache.CommitOf(repository, "old")));
-        Assert.Contains(First, Assert.Throws<CheckpointNotFoundException>(() => store.Remove("owner/model")).Message, StringComparison.Ordinal);
+        Assert.Contains(First, Assert.Throws<CheckpointNotFoundException>(() => store.Remove("owner/model")).Message,
+            StringComparison.Ordinal);
         Assert.Equal(1100 + First.Length, store.Remove("owner/model", "old").Bytes);
         Assert.Empty(Directory.EnumerateDirectories(Cache, "models--*"));
     }
@@ -197,7 +205,8 @@ public sealed class ModelStoreTests : IDisposable
         var blobs = Directory.CreateDirectory(Path.Combine(Cache, "models--openai--clip-vit-base-patch32", "blobs")).FullName;
         File.WriteAllBytes(Path.Combine(blobs, new string('c', 64) + ".incomplete"), new byte[500]);
         Assert.Equal(500, store.Remove("clip-vit-b-32").Bytes);
-        Assert.Equal("clip-vit-b-32 is not on this disk: " + Cache + " has nothing of it.", Assert.Throws<CheckpointNotFoundException>(() => store.Remove("clip-vit-b-32")).Message);
+        Assert.Equal("clip-vit-b-32 is not on this disk: " + Cache + " has nothing of it.",
+            Assert.Throws<CheckpointNotFoundException>(() => store.Remove("clip-vit-b-32")).Message);
     }
 
     private (ModelCatalog Catalog, ModelStore Store) Create(Func<string, long>? free)
@@ -229,7 +238,8 @@ public sealed class ModelStoreTests : IDisposable
     private string Pack(string model, string kind, string top = "")
     {
         var path = Path.Combine(folder, "my-model" + kind);
-        var files = Directory.EnumerateFiles(model, "*", SearchOption.AllDirectories).Select(file => (File: file, Name: top + Path.GetRelativePath(model, file).Replace('\\', '/'))).ToArray();
+        var files = Directory.EnumerateFiles(model, "*", SearchOption.AllDirectories)
+            .Select(file => (File: file, Name: top + Path.GetRelativePath(model, file).Replace('\\', '/'))).ToArray();
         if (kind.Length == 0) return TestModels.Copy(model, path);
         if (kind == ".zip")
         {
@@ -293,7 +303,8 @@ public sealed class ModelStoreTests : IDisposable
         }
 
         public override void Flush() { }
-        public override long Seek(long offset, SeekOrigin origin) => position = origin == SeekOrigin.Begin ? offset : throw new NotSupportedException();
+        public override long Seek(long offset, SeekOrigin origin) =>
+            position = origin == SeekOrigin.Begin ? offset : throw new NotSupportedException();
         public override void SetLength(long value) => throw new NotSupportedException();
         public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }

@@ -17,7 +17,8 @@ public sealed class PublishedModelsTests : IDisposable
         Assert.Equal(names.Length, names.Distinct(StringComparer.OrdinalIgnoreCase).Count());
         Assert.DoesNotContain(ModelCatalog.DefaultName, names);
         Assert.All(names, name => Assert.Matches("^[a-z0-9.-]+$", name));
-        Assert.All(PublishedModels.All, model => Assert.All(model.Repositories, repository => Assert.NotNull(HubRepository.TryParse(repository))));
+        Assert.All(PublishedModels.All,
+            model => Assert.All(model.Repositories, repository => Assert.NotNull(HubRepository.TryParse(repository))));
         Assert.All(PublishedModels.All, model => Assert.False(string.IsNullOrEmpty(model.Licence)));
     }
 
@@ -71,7 +72,8 @@ public sealed class PublishedModelsTests : IDisposable
     {
         var message = Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([home]).Find("karl0")).Message;
         Assert.StartsWith("There is no model 'karl0'; did you mean karlo?", message, StringComparison.Ordinal);
-        Assert.Equal("karlo is not on this disk; 'alebrije models pull karlo' fetches it.", Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([home]).Find("karlo")).Message);
+        Assert.Equal("karlo is not on this disk; 'alebrije models pull karlo' fetches it.",
+            Assert.Throws<CheckpointNotFoundException>(() => new ModelCatalog([home]).Find("karlo")).Message);
     }
 
     [Theory]
@@ -95,7 +97,8 @@ public sealed class PublishedModelsTests : IDisposable
     public void Environment_DecidesAsForOtherTools()
     {
         var plain = From();
-        Assert.Equal((HubSettings.PublicHub, null, false, Path.Combine(home, ".cache", "huggingface", "hub")), (plain.Endpoint, plain.Token, plain.Offline, plain.Cache));
+        Assert.Equal((HubSettings.PublicHub, null, false, Path.Combine(home, ".cache", "huggingface", "hub")),
+            (plain.Endpoint, plain.Token, plain.Offline, plain.Cache));
         Assert.Equal(Path.Combine(home, "h", "hub"), From(("HF_HOME", "~/h")).Cache);
         Assert.Equal(Path.Combine(home, "c"), From(("HF_HOME", "~/h"), ("HF_HUB_CACHE", Path.Combine(home, "c"))).Cache);
         Assert.Equal(Path.Combine(home, "x", "huggingface", "hub"), From(("XDG_CACHE_HOME", Path.Combine(home, "x"))).Cache);
@@ -113,7 +116,8 @@ public sealed class PublishedModelsTests : IDisposable
         Assert.Equal("hf_own", From(("HF_TOKEN", "hf_own ")).Token);
         Assert.Null(From(("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")).Token);
         Assert.DoesNotContain("hf_", From().ToString(), StringComparison.Ordinal);
-        Assert.Contains("copy it anew", Assert.Throws<HubException>(() => From(("HF_TOKEN", "hf_a\nX: y"))).Message, StringComparison.Ordinal);
+        Assert.Contains("copy it anew", Assert.Throws<HubException>(() => From(("HF_TOKEN", "hf_a\nX: y"))).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -121,7 +125,8 @@ public sealed class PublishedModelsTests : IDisposable
     [InlineData("ftp://huggingface.co")]
     [InlineData("file:///etc")]
     public void Endpoint_ThatIsNoAddress_IsSaid(string value) =>
-        Assert.Contains($"HF_ENDPOINT is '{value}'", Assert.Throws<HubException>(() => From(("HF_ENDPOINT", value))).Message, StringComparison.Ordinal);
+        Assert.Contains($"HF_ENDPOINT is '{value}'", Assert.Throws<HubException>(() => From(("HF_ENDPOINT", value))).Message,
+            StringComparison.Ordinal);
 
     private HubSettings From(params (string Name, string Value)[] variables) =>
         HubSettings.From(name => variables.FirstOrDefault(variable => variable.Name == name).Value, home);

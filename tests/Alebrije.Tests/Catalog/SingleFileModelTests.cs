@@ -35,12 +35,15 @@ public sealed class SingleFileModelTests : IDisposable
         Assert.True(ModelStore.CanImport(file));
         store.Import(store.PlanImport(file, cancellation: Cancellation), null, Cancellation);
         var found = catalog.Find("fox-v1");
-        Assert.Equal(["fox-v1.safetensors", "fox-v1.yaml"], Directory.EnumerateFiles(found).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
+        Assert.Equal(["fox-v1.safetensors", "fox-v1.yaml"],
+            Directory.EnumerateFiles(found).Select(path => Path.GetFileName(path)).Order(StringComparer.Ordinal));
         Assert.Equal(FileHash.Sha256(file), FileHash.Sha256(Path.Combine(found, "fox-v1.safetensors")));
         var described = catalog.Describe("fox-v1");
-        Assert.Equal((FileHash.Sha256(file), "StableDiffusionPipeline", "text to image"), (described.Sha256, described.Model.ClassName, described.Model.Kind));
+        Assert.Equal((FileHash.Sha256(file), "StableDiffusionPipeline", "text to image"),
+            (described.Sha256, described.Model.ClassName, described.Model.Kind));
         Assert.Contains(catalog.List(), model => model.Name == "fox-v1");
-        using (var pipeline = ImagePipeline.Load(found)) Assert.Equal(("fox-v1", FileHash.Sha256(file)), (pipeline.Name, pipeline.File!.Sha256));
+        using (var pipeline = ImagePipeline.Load(found))
+            Assert.Equal(("fox-v1", FileHash.Sha256(file)), (pipeline.Name, pipeline.File!.Sha256));
         store.Remove("fox-v1");
         Assert.False(Directory.Exists(found));
     }
@@ -48,8 +51,10 @@ public sealed class SingleFileModelTests : IDisposable
     [Fact]
     public void Import_OfAnotherKindOfFile_IsRefusedBeforeItIsCopied()
     {
-        using (NewDisposeScope()) SafeTensorsWriter.Write(At("style.safetensors"), new Dictionary<string, Tensor> { ["lora_unet_a.lora_down.weight"] = zeros(2) });
-        Assert.Contains("is a LoRA", Assert.Throws<WeightsException>(() => store.PlanImport(At("style.safetensors"), cancellation: Cancellation)).Message, StringComparison.Ordinal);
+        using (NewDisposeScope()) SafeTensorsWriter.Write(At("style.safetensors"),
+            new Dictionary<string, Tensor> { ["lora_unet_a.lora_down.weight"] = zeros(2) });
+        Assert.Contains("is a LoRA", Assert.Throws<WeightsException>(() =>
+            store.PlanImport(At("style.safetensors"), cancellation: Cancellation)).Message, StringComparison.Ordinal);
         Assert.False(Directory.Exists(At("store")));
     }
 
@@ -59,7 +64,8 @@ public sealed class SingleFileModelTests : IDisposable
         Directory.CreateDirectory(At("own"));
         File.Copy(file, Path.Combine(At("own"), "fox.safetensors"));
         File.WriteAllBytes(Path.Combine(At("own"), "broken.ckpt"), [1, 2, 3]);
-        using (NewDisposeScope()) SafeTensorsWriter.Write(Path.Combine(At("own"), "style.safetensors"), new Dictionary<string, Tensor> { ["lora_a"] = zeros(2) });
+        using (NewDisposeScope())
+            SafeTensorsWriter.Write(Path.Combine(At("own"), "style.safetensors"), new Dictionary<string, Tensor> { ["lora_a"] = zeros(2) });
         Assert.Equal(["broken.ckpt", "fox.safetensors"], catalog.List().Select(model => model.Name));
         Assert.Equal(Path.Combine(At("own"), "fox.safetensors"), catalog.Find("fox.safetensors"));
     }
@@ -73,9 +79,11 @@ public sealed class SingleFileModelTests : IDisposable
         server.Files["model_index.json"] = "{}"u8.ToArray();
         using var hub = new ModelHub(new HubSettings { Cache = At("hub"), Endpoint = new Uri(server.Address) });
         Assert.Contains("at its top it has fox.safetensors, other.safetensors",
-            (await Assert.ThrowsAsync<CheckpointNotFoundException>(() => hub.PlanAsync("owner/model/cat.safetensors", cancellation: Cancellation))).Message, StringComparison.Ordinal);
+            (await Assert.ThrowsAsync<CheckpointNotFoundException>(() =>
+                hub.PlanAsync("owner/model/cat.safetensors", cancellation: Cancellation))).Message, StringComparison.Ordinal);
         Assert.Contains("'alebrije models pull owner/model/fox.safetensors' fetches it",
-            Assert.Throws<CheckpointNotFoundException>(() => catalog.Find("owner/model/fox.safetensors")).Message, StringComparison.Ordinal);
+            Assert.Throws<CheckpointNotFoundException>(() => catalog.Find("owner/model/fox.safetensors")).Message,
+            StringComparison.Ordinal);
 
         var plan = await hub.PlanAsync("owner/model/fox.safetensors", cancellation: Cancellation);
         Assert.Equal(server.Files["fox.safetensors"].Length, plan.BytesToFetch);
@@ -91,7 +99,8 @@ public sealed class SingleFileModelTests : IDisposable
         // The whole repository is a separate case.
         server.Files.Remove("model_index.json");
         Assert.Contains("name one (owner/model/fox.safetensors)",
-            (await Assert.ThrowsAsync<CheckpointNotFoundException>(() => hub.PlanAsync("owner/model", cancellation: Cancellation))).Message, StringComparison.Ordinal);
+            (await Assert.ThrowsAsync<CheckpointNotFoundException>(() => hub.PlanAsync("owner/model", cancellation: Cancellation))).Message,
+            StringComparison.Ordinal);
     }
 
     private string At(string name) => Path.Combine(root, name);

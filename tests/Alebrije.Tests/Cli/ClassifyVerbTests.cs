@@ -52,8 +52,10 @@ public sealed class ClassifyVerbTests : IDisposable
         Assert.Equal(["a dog", "a bus", "nothing"], plain.GetProperty("labels").Strings());
         Assert.Equal(System.Text.Json.JsonValueKind.Null, plain.GetProperty("accuracy").ValueKind);
 
-        var contrast = (await Run("--images", file, "--labels", "dog", "bus", "--templates", "simple", "--contrast", "no {}", "--json")).Json;
-        Assert.All(contrast.GetProperty("results")[0].GetProperty("top").EnumerateArray(), t => Assert.InRange(t.GetProperty("probability").GetDouble(), 0, 1));
+        var contrast = (await Run("--images", file, "--labels", "dog", "bus", "--templates", "simple", "--contrast", "no {}", "--json"))
+            .Json;
+        Assert.All(contrast.GetProperty("results")[0].GetProperty("top").EnumerateArray(),
+            t => Assert.InRange(t.GetProperty("probability").GetDouble(), 0, 1));
 
         var fitted = (await Run("--images", Classes, "--fit-temperature", "--json")).Json;
         Assert.InRange(fitted.GetProperty("scale").GetDouble(), 0.01, 10_000);
@@ -63,18 +65,21 @@ public sealed class ClassifyVerbTests : IDisposable
     public async Task MultiLabel_DecidesEachLabel_AndFitsThresholds()
     {
         var (csv, file) = (Path.Combine(folder, "labels.csv"), Path.Combine(folder, "thresholds.json"));
-        await File.WriteAllTextAsync(csv, "image,labels\nclasses/lion/1.png,\"lion;big cat\"\nclasses/lion/2.png,lion\nclasses/cat/3.png,cat;big cat\n", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(csv, "image,labels\nclasses/lion/1.png,\"lion;big "
+            + "cat\"\nclasses/lion/2.png,lion\nclasses/cat/3.png,cat;big cat\n", TestContext.Current.CancellationToken);
         var fitted = (await Run("--multi-label", "--fit-thresholds", csv, "--thresholds", file, "--json")).Json;
         Assert.Equal(["big cat", "cat", "lion"], fitted.GetProperty("labels").Strings());
         Assert.Equal(file, fitted.GetProperty("path").GetString());
-        Assert.All(fitted.GetProperty("classes").EnumerateArray(), c => Assert.Equal(["label", "count", "precision", "recall", "f1"], c.Keys()));
+        Assert.All(fitted.GetProperty("classes").EnumerateArray(),
+            c => Assert.Equal(["label", "count", "precision", "recall", "f1"], c.Keys()));
         Assert.True(fitted.GetProperty("classes").EnumerateArray().Average(c => c.GetProperty("f1").GetDouble()) > 0.6);
 
         var judged = (await Run("--multi-label", "--thresholds", file, "--truth", csv, "--json")).Json;
         Assert.Equal(fitted.GetProperty("classes").ToString(), judged.GetProperty("classes").ToString());
         var results = judged.GetProperty("results").EnumerateArray().ToArray();
         Assert.Equal(["lion", "big cat"], results[0].GetProperty("right").Strings());
-        Assert.All(results.SelectMany(r => r.GetProperty("labels").EnumerateArray()), l => Assert.True(l.GetProperty("score").GetDouble() >= l.GetProperty("threshold").GetDouble()));
+        Assert.All(results.SelectMany(r => r.GetProperty("labels").EnumerateArray()),
+            l => Assert.True(l.GetProperty("score").GetDouble() >= l.GetProperty("threshold").GetDouble()));
         var spoken = await Run("--multi-label", "--images", Classes, "--labels", "lion", "cat", "--thresholds", file, "--lang", "es");
         Assert.Contains("umbral", spoken.Output, StringComparison.Ordinal);
     }
@@ -87,18 +92,22 @@ public sealed class ClassifyVerbTests : IDisposable
         foreach (var labels in (string[][])[[], ["--labels", "Lion", "cat"]])
         {
             var outcome = await Run(["--images", Classes, .. labels, "--json"]);
-            Assert.Equal(["3.png", "1.png", "2.png"], outcome.Json.GetProperty("results").EnumerateArray().Select(r => r.GetProperty("image").GetString()));
+            Assert.Equal(["3.png", "1.png", "2.png"],
+                outcome.Json.GetProperty("results").EnumerateArray().Select(r => r.GetProperty("image").GetString()));
             Assert.Equal(3, outcome.Json.GetProperty("confusion").EnumerateArray().Sum(row => row.Numbers().Sum()));
             Assert.Equal(stray, Assert.Single(outcome.Json.GetProperty("skipped").EnumerateArray()).GetProperty("file").GetString());
-            Assert.Equal((0, $"Left out: 1 image beside the class folders of {Classes}, because no folder names its class."), (outcome.Status, outcome.Error.Trim()));
+            Assert.Equal((0, $"Left out: 1 image beside the class folders of {Classes}, because no folder names its class."),
+                (outcome.Status, outcome.Error.Trim()));
         }
 
         Assert.Equal(1, (await Run("--images", Classes, "--strict")).Status);
-        Assert.Contains($"Sin usar: 1 imagen junto a las carpetas de clases de {Classes}", (await Run("--images", Classes, "--lang", "es")).Error, StringComparison.Ordinal);
+        Assert.Contains($"Sin usar: 1 imagen junto a las carpetas de clases de {Classes}",
+            (await Run("--images", Classes, "--lang", "es")).Error, StringComparison.Ordinal);
         Assert.Contains("Left out: 1 image beside", (await Run("--multi-label", "--truth", Classes)).Error, StringComparison.Ordinal);
 
         // If classes are named and no folder has the name of one, the folder is one of images.
-        Assert.Equal(["cover.png"], (await Run("--images", Classes, "--labels", "a dog", "a bus", "--json")).Json.GetProperty("results").EnumerateArray().Select(r => r.GetProperty("image").GetString()));
+        Assert.Equal(["cover.png"], (await Run("--images", Classes, "--labels", "a dog", "a bus", "--json"))
+            .Json.GetProperty("results").EnumerateArray().Select(r => r.GetProperty("image").GetString()));
     }
 
     [Theory]

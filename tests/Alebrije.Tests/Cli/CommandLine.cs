@@ -51,7 +51,8 @@ internal static class CommandLine
         using var reader = new StringReader(input);
         var language = args.Contains("--lang") ? args : [.. args, "--lang", "en"];
         // No defaults of the user who runs the tests.
-        var status = await CommandLineApp.RunAsync(language, output, error, reader, Defaults.Value ?? Path.Combine(AppContext.BaseDirectory, "no-defaults.json"));
+        var status = await CommandLineApp.RunAsync(language, output,
+            error, reader, Defaults.Value ?? Path.Combine(AppContext.BaseDirectory, "no-defaults.json"));
         return new Outcome(status, output.ToString().ReplaceLineEndings("\n"), error.ToString().ReplaceLineEndings("\n"));
     }
 

@@ -23,15 +23,19 @@ public sealed class EmbeddingVerbTests : IDisposable
     {
         var text = string.Join(' ', Enumerable.Repeat("a", 22)) + " b c";
         string[] embed = ["embed", "--texts", text, "--model", TestModels.StableUnClip, "--json"];
-        Assert.Contains("has 26 tokens and the text encoder reads 24, start and end included; this part was cut: \"b c\".", (await CommandLine.Run(embed)).Error, StringComparison.Ordinal);
-        Assert.Contains("tiene 26 tokens y el codificador de texto lee 24, con inicio y fin; se cortó esta parte: \"b c\".", (await CommandLine.Run([.. embed, "--lang", "es"])).Error, StringComparison.Ordinal);
+        Assert.Contains("has 26 tokens and the text encoder reads 24, start and end included; this part was cut: \"b c\".",
+            (await CommandLine.Run(embed)).Error, StringComparison.Ordinal);
+        Assert.Contains("tiene 26 tokens y el codificador de texto lee 24, con inicio y fin; se cortó esta parte: \"b c\".",
+            (await CommandLine.Run([.. embed, "--lang", "es"])).Error, StringComparison.Ordinal);
     }
 
     [Fact]
     public void EveryKindOfNote_HasWordsInSpanish()
     {
-        RunNote[] notes = [new TextCutNote("a", 90, 77, "b"), new MoreTextsCutNote(6, 77), new OutOfRangeNote("decoder", "BFloat16", "mid"), new SkippedPictureNote("a.png", "cut short."), new LongPromptNote(), new UnusedEmbeddingNote("a.pt", "x")];
-        Assert.Equal(notes.Select(note => note.GetType()).ToHashSet(), typeof(RunNote).Assembly.GetTypes().Where(type => type.BaseType == typeof(RunNote)).ToHashSet());
+        RunNote[] notes = [new TextCutNote("a", 90, 77, "b"), new MoreTextsCutNote(6, 77), new OutOfRangeNote("decoder", "BFloat16", "mid"),
+            new SkippedPictureNote("a.png", "cut short."), new LongPromptNote(), new UnusedEmbeddingNote("a.pt", "x")];
+        Assert.Equal(notes.Select(note => note.GetType()).ToHashSet(),
+            typeof(RunNote).Assembly.GetTypes().Where(type => type.BaseType == typeof(RunNote)).ToHashSet());
         Assert.All(notes, note => Assert.NotEqual(note.Sentence, NoteWords.In(new Alebrije.Cli.Words("es"), note)));
         Assert.All(notes, note => Assert.Equal(note.Sentence, NoteWords.In(new Alebrije.Cli.Words("en"), note)));
         Assert.Equal("Omitida a.png: cut short.", NoteWords.In(new Alebrije.Cli.Words("es"), notes[3]));
@@ -62,7 +66,8 @@ public sealed class EmbeddingVerbTests : IDisposable
         await File.WriteAllTextAsync(file, "a lion\r\n\n  a cat\n", TestContext.Current.CancellationToken);
         var fromArguments = await Run("similarity", "--images", folder, "--texts", "a lion", "a cat", "--json");
         var fromFile = await Run("similarity", "--images", folder, "--texts-file", file, "--json");
-        var fromInput = await CommandLine.RunWithInput("a lion\na cat\n", "similarity", "--images", folder, "--texts-file", "-", "--json", "--model", TestModels.StableUnClip);
+        var fromInput = await CommandLine.RunWithInput("a lion\na cat\n",
+            "similarity", "--images", folder, "--texts-file", "-", "--json", "--model", TestModels.StableUnClip);
         Assert.Equal(fromArguments.Output, fromFile.Output);
         Assert.Equal(fromArguments.Output, fromInput.Output);
     }
@@ -92,7 +97,8 @@ public sealed class EmbeddingVerbTests : IDisposable
         var outcome = await Run("similarity", "--images", folder, "--texts", "a lion", "a cat", "--out", path);
         Assert.Equal((0, ""), (outcome.Status, outcome.Error));
         Assert.Contains($"Wrote {path}: 3 images, 2 texts", outcome.Output, StringComparison.Ordinal);
-        Assert.StartsWith(start, System.Text.Encoding.Latin1.GetString(await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken)), StringComparison.OrdinalIgnoreCase);
+        Assert.StartsWith(start, System.Text.Encoding.Latin1.GetString(
+            await File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken)), StringComparison.OrdinalIgnoreCase);
     }
 
     [Fact]
@@ -109,7 +115,8 @@ public sealed class EmbeddingVerbTests : IDisposable
         Directory.CreateDirectory(Path.Combine(folder, "a", "b"));
         Picture(Path.Combine(folder, "a", "b", "dog.png"), 9);
         var json = (await Run("similarity", "--images", Path.Combine(folder, "**", "dog.png"), "--texts", "a", "--json")).Json;
-        Assert.Equal([Path.Combine(folder, "dog.png"), Path.Combine(folder, "a", "b", "dog.png")], json.GetProperty("images").Strings().OrderBy(label => label.Length));
+        Assert.Equal([Path.Combine(folder, "dog.png"), Path.Combine(folder, "a", "b", "dog.png")],
+            json.GetProperty("images").Strings().OrderBy(label => label.Length));
     }
 
     [Fact]
@@ -152,7 +159,8 @@ public sealed class EmbeddingVerbTests : IDisposable
         var json = (await Run("embed", "--images", Path.Combine(folder, "dog.png"), "--texts", "a dog", "--json")).Json;
         Assert.Equal(("model", 24), (json.GetProperty("model").GetString(), json.GetProperty("dimensions").GetInt32()));
         var items = json.GetProperty("items").EnumerateArray().ToArray();
-        Assert.Equal([("image", "dog.png"), ("text", "a dog")], items.Select(i => (i.GetProperty("kind").GetString()!, i.GetProperty("label").GetString()!)));
+        Assert.Equal([("image", "dog.png"), ("text", "a dog")],
+            items.Select(i => (i.GetProperty("kind").GetString()!, i.GetProperty("label").GetString()!)));
         Assert.All(items, item => Assert.Equal(1, item.GetProperty("embedding").Numbers().Sum(x => x * x), 1e-5));
     }
 
@@ -163,7 +171,8 @@ public sealed class EmbeddingVerbTests : IDisposable
         var json = (await Run("embed", "--images", folder, "--texts", "a dog", "--json", "--out", path)).Json;
         var array = Npy.Read(path);
         Assert.Equal([4, 24], array.Shape);
-        var expected = json.GetProperty("items").EnumerateArray().SelectMany(item => item.GetProperty("embedding").EnumerateArray().Select(x => x.GetSingle()));
+        var expected = json.GetProperty("items").EnumerateArray()
+            .SelectMany(item => item.GetProperty("embedding").EnumerateArray().Select(x => x.GetSingle()));
         Assert.Equal(expected, array.ToSingle());
     }
 
@@ -202,7 +211,8 @@ public sealed class EmbeddingVerbTests : IDisposable
         Directory.CreateDirectory(Path.Combine(folder, "deep", "er"));
         Picture(Path.Combine(folder, "deep", "er", "x.png"), 1);
         var corrupt = Path.Combine(folder, "corrupt.png");
-        await File.WriteAllBytesAsync(corrupt, (await File.ReadAllBytesAsync(Path.Combine(folder, "dog.png"), TestContext.Current.CancellationToken))[..70], TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(corrupt, (await File.ReadAllBytesAsync(Path.Combine(folder, "dog.png"),
+            TestContext.Current.CancellationToken))[..70], TestContext.Current.CancellationToken);
         args = [.. args.Select(arg => arg.Replace("FOLDER", folder, StringComparison.Ordinal))];
 
         var outcome = await (args.Contains("--model") ? CommandLine.Run(args) : Run(args));
@@ -224,13 +234,15 @@ public sealed class EmbeddingVerbTests : IDisposable
         await File.WriteAllBytesAsync(weights, how switch
         {
             "truncated" => bytes[..^1000],
-            "lying" => System.Text.Encoding.Latin1.GetBytes(text.Replace("\"shape\":[634,24]", "\"shape\":[635,24]", StringComparison.Ordinal)),
+            "lying" => System.Text.Encoding.Latin1.GetBytes(text.Replace("\"shape\":[634,24]",
+                "\"shape\":[635,24]", StringComparison.Ordinal)),
             _ => "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"u8.ToArray(),
         }, TestContext.Current.CancellationToken);
 
         var outcome = await CommandLine.Run("similarity", "--images", folder, "--texts", "a", "--model", model);
 
-        Assert.Contains(how switch { "truncated" => "truncated", "lying" => "do not fit", _ => "Git LFS pointer" }, outcome.Refusal, StringComparison.Ordinal);
+        Assert.Contains(how switch { "truncated" => "truncated", "lying" => "do not fit", _ => "Git LFS pointer" },
+            outcome.Refusal, StringComparison.Ordinal);
         Assert.Equal(1, outcome.Status);
     }
 

@@ -17,7 +17,8 @@ public sealed class ExperimentVerbTests : IDisposable
     {
         foreach (var (name, seed) in new[] { ("a.png", 1u), ("b.png", 2u), ("c.png", 3u) })
             new RgbImage(6, 5, TestPictures.Noise(6 * 5 * 3, seed)).Resize(48, 40).SavePng(At(name));
-        new RgbImage(8, 8, [.. Enumerable.Range(0, 64).SelectMany(i => Enumerable.Repeat((byte)(i % 8 < 4 ? 0 : 255), 3))]).SavePng(At("mask.png"));
+        new RgbImage(8, 8, [.. Enumerable.Range(0, 64).SelectMany(i => Enumerable.Repeat((byte)(i % 8 < 4 ? 0 : 255), 3))])
+            .SavePng(At("mask.png"));
     }
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
@@ -58,22 +59,28 @@ public sealed class ExperimentVerbTests : IDisposable
             using var recipe = JsonDocument.Parse(PngText.Read(Path.Combine(output, names[i]))["alebrije"]);
             Assert.Equal(i, recipe.RootElement.GetProperty("picture").GetInt32());
             var experiment = recipe.RootElement.GetProperty("experiment");
-            Assert.Equal(verb.Replace('-', '_'), experiment.GetProperty("kind").GetString()!.Replace("text_diff", "textdiff", StringComparison.Ordinal));
-            Assert.Equal((7, 2), (experiment.GetProperty("request").GetProperty("seed").GetInt32(), experiment.GetProperty("request").GetProperty("steps").GetInt32()));
+            Assert.Equal(verb.Replace('-', '_'),
+                experiment.GetProperty("kind").GetString()!.Replace("text_diff", "textdiff", StringComparison.Ordinal));
+            Assert.Equal((7, 2), (experiment.GetProperty("request").GetProperty("seed").GetInt32(),
+                experiment.GetProperty("request").GetProperty("steps").GetInt32()));
         }
 
         using var sheet = JsonDocument.Parse(PngText.Read(Path.Combine(output, "sheet.png"))["alebrije"]);
         Assert.Equal(JsonValueKind.Null, sheet.RootElement.GetProperty("picture").ValueKind);
-        if (animated) Assert.Equal(RgbImage.Load(Path.Combine(output, names[0])).Pixels, RgbImage.Load(Path.Combine(output, "animation.png")).Pixels);
-        using var numbers = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(trace, "trace.json"), TestContext.Current.CancellationToken));
-        Assert.Equal(names, numbers.RootElement.GetProperty("run").GetProperty("pictures").EnumerateArray().Select(picture => picture.GetProperty("file").GetString()));
+        if (animated) Assert.Equal(RgbImage.Load(Path.Combine(output, names[0])).Pixels,
+            RgbImage.Load(Path.Combine(output, "animation.png")).Pixels);
+        using var numbers = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(trace, "trace.json"),
+            TestContext.Current.CancellationToken));
+        Assert.Equal(names, numbers.RootElement.GetProperty("run").GetProperty("pictures")
+            .EnumerateArray().Select(picture => picture.GetProperty("file").GetString()));
     }
 
     [Fact]
     public async Task Out_OfAFile_IsTheSheetAlone_AnApngTheAnimationWithIt()
     {
         var json = (await Run("vary", "@a.png", "--count", "2", "--out", At("new/one.png"), "--json")).Json;
-        Assert.Equal([JsonValueKind.Null, JsonValueKind.Null], json.GetProperty("images").EnumerateArray().Select(image => image.GetProperty("path").ValueKind));
+        Assert.Equal([JsonValueKind.Null, JsonValueKind.Null],
+            json.GetProperty("images").EnumerateArray().Select(image => image.GetProperty("path").ValueKind));
         Assert.Equal(["one.png"], Directory.GetFiles(At("new")).Select(Path.GetFileName));
         await Run("interpolate", "@a.png", "@b.png", "--frames", "2", "--out", At("film/way.apng"), "--json");
         Assert.Equal(["way.apng", "way.png"], Directory.GetFiles(At("film")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
@@ -103,7 +110,8 @@ public sealed class ExperimentVerbTests : IDisposable
 
     [Fact]
     public async Task Sweep_OfAPriorWithoutGuidance_HasOneRow() =>
-        Assert.Equal(2, (await Run("sweep", "a cat", "--guidance", "1", "2", "--prior", "none", "--json")).Json.GetProperty("images").GetArrayLength());
+        Assert.Equal(2, (await Run("sweep", "a cat", "--guidance", "1", "2", "--prior", "none", "--json"))
+            .Json.GetProperty("images").GetArrayLength());
 
     [Fact]
     public async Task Components_AreNamedInWords_WithoutInternals()
@@ -113,24 +121,29 @@ public sealed class ExperimentVerbTests : IDisposable
         Assert.Matches(@"(?m)^1 component     .*variance kept [0-9.]+ %  cosine to the whole embedding -?[01]\.[0-9]{3}$", english);
         Assert.Contains("all components  ", english, StringComparison.Ordinal);
         Assert.DoesNotContain("components 1.000", english, StringComparison.Ordinal);
-        Assert.Contains("todos los componentes  ", (await Run([.. rebuild, "--out", At("es.png"), "--lang", "es"])).Output, StringComparison.Ordinal);
+        Assert.Contains("todos los componentes  ", (await Run([.. rebuild, "--out", At("es.png"), "--lang", "es"])).Output,
+            StringComparison.Ordinal);
         var json = (await Run([.. rebuild, "--out", At("json.png"), "--lang", "es", "--json"])).Json;
-        Assert.Equal(["1 component", "all components"], json.GetProperty("images").EnumerateArray().Select(image => image.GetProperty("label").GetString()));
-        Assert.DoesNotContain("guidance 1.000", (await Run("sweep", "a cat", "--guidance", "1", "2", "--prior-guidance", "1", "--out", At("sweep.png"))).Output, StringComparison.Ordinal);
+        Assert.Equal(["1 component", "all components"],
+            json.GetProperty("images").EnumerateArray().Select(image => image.GetProperty("label").GetString()));
+        Assert.DoesNotContain("guidance 1.000", (await Run("sweep", "a cat",
+            "--guidance", "1", "2", "--prior-guidance", "1", "--out", At("sweep.png"))).Output, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Out_OfAFolderThatHoldsSomething_IsRefusedBeforeAnythingIsDrawn()
     {
         var refused = await Run("vary", "@a.png", "--count", "2", "--out", folder);
-        Assert.Equal((1, $"--out {folder} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (refused.Status, refused.Refusal));
+        Assert.Equal((1, $"--out {folder} is not empty; name a new or an empty folder, so that nothing in it is replaced."),
+            (refused.Status, refused.Refusal));
     }
 
     [Fact]
     public async Task Trace_IntoAFolderThatHoldsSomething_IsRefusedBeforeAnythingIsDrawn()
     {
         var refused = await Run("vary", "@a.png", "--count", "1", "--trace", folder);
-        Assert.Equal((1, $"--trace {folder} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (refused.Status, refused.Refusal));
+        Assert.Equal((1, $"--trace {folder} is not empty; name a new or an empty folder, so that nothing in it is replaced."),
+            (refused.Status, refused.Refusal));
     }
 
     [Fact]
@@ -138,9 +151,11 @@ public sealed class ExperimentVerbTests : IDisposable
     {
         using var pipeline = ImagePipeline.Load(TestModels.StableUnClip);
         var counts = new List<int>();
-        var experiment = new PictureExperiment { Kind = ExperimentKind.Vary, Parts = [new(null, At("a.png"))], Count = 3, Request = new GenerationRequest { Prompt = "", Seed = 7, Steps = 2 } };
+        var experiment = new PictureExperiment { Kind = ExperimentKind.Vary,
+            Parts = [new(null, At("a.png"))], Count = 3, Request = new GenerationRequest { Prompt = "", Seed = 7, Steps = 2 } };
         ExperimentResult? last = null;
-        var result = new ImageExperiments(pipeline).Run(experiment, drawn: soFar => counts.Add((last = soFar).Pictures.Count), cancellation: TestContext.Current.CancellationToken);
+        var result = new ImageExperiments(pipeline).Run(experiment, drawn: soFar => counts.Add((last = soFar).Pictures.Count),
+            cancellation: TestContext.Current.CancellationToken);
         Assert.Equal([1, 2, 3], counts);
         Assert.Equal(Recipe.Of("m", result, 2), Recipe.Of("m", last!, 2));
     }
@@ -148,10 +163,12 @@ public sealed class ExperimentVerbTests : IDisposable
     [Fact]
     public void Progress_CountsPictures_AndKeepsTheCountWhileATextIsEmbedded()
     {
-        var progress = new StepProgress(new Alebrije.Cli.Terminal(TextWriter.Null, TextWriter.Null, TextReader.Null), new Alebrije.Cli.Words("en"));
+        var progress = new StepProgress(new Alebrije.Cli.Terminal(TextWriter.Null, TextWriter.Null, TextReader.Null),
+            new Alebrije.Cli.Words("en"));
         Assert.StartsWith("inversion  [", progress.Line(0, 1, new GenerationProgress("inversion", 1, 2)), StringComparison.Ordinal);
         Assert.StartsWith("0 of 4 done  decoder ", progress.Line(0, 4, new GenerationProgress("decoder", 1, 2)), StringComparison.Ordinal);
-        Assert.StartsWith("3 of 4 done  decoder    [############............] 1 of 2", progress.Line(3, 4, new GenerationProgress("decoder", 1, 2)), StringComparison.Ordinal);
+        Assert.StartsWith("3 of 4 done  decoder    [############............] 1 of 2",
+            progress.Line(3, 4, new GenerationProgress("decoder", 1, 2)), StringComparison.Ordinal);
         Assert.StartsWith("3 of 4 done  prior ", progress.Line(0, 1, new GenerationProgress("prior", 1, 2)), StringComparison.Ordinal);
     }
 
@@ -197,5 +214,6 @@ public sealed class ExperimentVerbTests : IDisposable
 
     /// <summary>Runs a verb; an argument that begins with @ is a file of this test.</summary>
     private Task<Outcome> Run(params string[] args) => CommandLine.Run(
-        [.. args.Select(arg => arg.StartsWith('@') ? At(arg[1..]) : arg), "--steps", "2", "--seed", "7", "--model", TestModels.StableUnClip]);
+        [.. args.Select(arg => arg.StartsWith('@') ? At(arg[1..]) : arg),
+            "--steps", "2", "--seed", "7", "--model", TestModels.StableUnClip]);
 }

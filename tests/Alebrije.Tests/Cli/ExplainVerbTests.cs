@@ -32,7 +32,8 @@ public sealed class ExplainVerbTests : IDisposable
     public async Task Words_AreShownAsTheyAreWritten()
     {
         var json = (await CommandLine.Run("explain", Picture, "--texts", "un león", "a 🦁", "--json")).Json;
-        Assert.Equal(["un león", "a 🦁"], json.GetProperty("results").EnumerateArray().Select(r => string.Join(' ', r.GetProperty("words").EnumerateArray().Select(w => w.GetProperty("word").GetString()))));
+        Assert.Equal(["un león", "a 🦁"], json.GetProperty("results").EnumerateArray()
+            .Select(r => string.Join(' ', r.GetProperty("words").EnumerateArray().Select(w => w.GetProperty("word").GetString()))));
         var output = (await CommandLine.Run("explain", Picture, "--texts", "un león", "a 🦁")).Output;
         Assert.Matches(@"\nun [0-9.]+  león [0-9.]+\n", output);
         Assert.Matches(@"\na [0-9.]+  🦁 [0-9.]+\n", output);

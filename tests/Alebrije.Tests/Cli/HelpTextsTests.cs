@@ -33,7 +33,8 @@ public sealed class HelpTextsTests
             foreach (var line in lines.En.Concat(lines.Es))
             {
                 Assert.StartsWith($"alebrije {verb}", line, StringComparison.Ordinal);
-                var args = System.CommandLine.Parsing.CommandLineParser.SplitCommandLine(line.Split(" | ")[^1].Split(" > ")[0]).Skip(1).ToArray();
+                var args = System.CommandLine.Parsing.CommandLineParser.SplitCommandLine(line.Split(" | ")[^1].Split(" > ")[0])
+                    .Skip(1).ToArray();
                 var parsed = root.Parse(args);
                 Assert.True(parsed.Errors.Count == 0, $"{line}: {string.Join(' ', parsed.Errors.Select(e => e.Message))}");
                 Assert.True(UnknownOptions.Find(args, parsed, new Words("en")) is null, line);
@@ -51,8 +52,10 @@ public sealed class HelpTextsTests
         Assert.Contains("Uso:\n  alebrije", help, StringComparison.Ordinal);
         Assert.Contains("Opciones:", help, StringComparison.Ordinal);
         Assert.Contains("Muestra esta ayuda.", help, StringComparison.Ordinal);
-        foreach (var english in new[] { "Usage:", "Options:", "Description:", "[default", "[options]", "(REQUIRED)", "Shows", "Examples:", " the " }) Assert.DoesNotContain(english, help, StringComparison.Ordinal);
-        Assert.All(help.Split('\n').Where(line => !line.StartsWith("  alebrije", StringComparison.Ordinal)), line => Assert.InRange(line.TrimEnd().Length, 0, 100));
+        foreach (var english in new[] { "Usage:", "Options:", "Description:", "[default",
+            "[options]", "(REQUIRED)", "Shows", "Examples:", " the " }) Assert.DoesNotContain(english, help, StringComparison.Ordinal);
+        Assert.All(help.Split('\n').Where(line => !line.StartsWith("  alebrije", StringComparison.Ordinal)),
+            line => Assert.InRange(line.TrimEnd().Length, 0, 100));
     }
 
     private static RootCommand Root()

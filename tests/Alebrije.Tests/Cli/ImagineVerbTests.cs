@@ -17,7 +17,8 @@ public sealed class ImagineVerbTests : IDisposable
     [InlineData("es", @"Unos (?<s>[0-9.]+) s por imagen")]
     public async Task Estimate_OfASmallModel_IsMoreThanNothing(string language, string pattern)
     {
-        var said = System.Text.RegularExpressions.Regex.Match((await CommandLine.Run("imagine", "a lion", "--estimate", "--lang", language)).Output, pattern);
+        var said = System.Text.RegularExpressions.Regex.Match((await CommandLine.Run("imagine", "a lion", "--estimate", "--lang", language))
+            .Output, pattern);
         Assert.True(said.Success);
         var seconds = double.Parse(said.Groups["s"].Value, System.Globalization.CultureInfo.InvariantCulture);
         Assert.InRange(seconds, 0.3, 60);
@@ -34,7 +35,8 @@ public sealed class ImagineVerbTests : IDisposable
         Assert.Equal("mini", json.GetProperty("model").GetString());
         var image = json.GetProperty("images")[0];
         Assert.Equal(["prompt", "path", "seed", "width", "height", "clip_score"], image.Keys());
-        Assert.Equal((7, 128, 128), (image.GetProperty("seed").GetInt32(), image.GetProperty("width").GetInt32(), image.GetProperty("height").GetInt32()));
+        Assert.Equal((7, 128, 128),
+            (image.GetProperty("seed").GetInt32(), image.GetProperty("width").GetInt32(), image.GetProperty("height").GetInt32()));
         Assert.InRange(image.GetProperty("clip_score").GetDouble(), -1, 1);
         Assert.Equal(["load", "text", "prior", "decoder", "total"], json.GetProperty("seconds").Keys());
 
@@ -54,7 +56,8 @@ public sealed class ImagineVerbTests : IDisposable
 
         Assert.Equal(RgbImage.Load(first).Pixels, RgbImage.Load(Path.Combine(trace, stages[^1].GetProperty("file").GetString()!)).Pixels);
         var again = await CommandLine.Run([.. ask, "--out", second, "--trace", trace]);
-        Assert.Equal((1, $"--trace {trace} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (again.Status, again.Refusal));
+        Assert.Equal((1, $"--trace {trace} is not empty; name a new or an empty folder, so that nothing in it is replaced."),
+            (again.Status, again.Refusal));
     }
 
     /// <summary>libtorch writes to the process's standard error if a convolution requests NNPACK on an unsupported processor.</summary>
@@ -62,8 +65,10 @@ public sealed class ImagineVerbTests : IDisposable
     public async Task ClipGuidance_WritesNoWarningsOfTheNativeLibrary()
     {
         var cancellation = TestContext.Current.CancellationToken;
-        string[] args = ["imagine", "a lion", "--seed", "1", "--steps", "2", "--prior-steps", "2", "--threads", "1", "--clip-guidance", "1", "--out", At("g.png"), "--lang", "en", "--quiet"];
-        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"), args) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        string[] args = ["imagine", "a lion", "--seed", "1", "--steps",
+            "2", "--prior-steps", "2", "--threads", "1", "--clip-guidance", "1", "--out", At("g.png"), "--lang", "en", "--quiet"];
+        using var process = System.Diagnostics.Process.Start(new System.Diagnostics.ProcessStartInfo(
+            Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"), args) { RedirectStandardError = true, RedirectStandardOutput = true })!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(cancellation), process.StandardError.ReadToEndAsync(cancellation));
         await process.WaitForExitAsync(cancellation);
         Assert.Equal((0, At("g.png"), ""), (process.ExitCode, (await output).Trim(), await error));
@@ -74,11 +79,13 @@ public sealed class ImagineVerbTests : IDisposable
     {
         var list = At("prompts.txt");
         await File.WriteAllTextAsync(list, "a cat\n\n  a dog\n", TestContext.Current.CancellationToken);
-        var json = (await Run("imagine", "a lion", "--prompts-file", list, "--count", "2", "--seed", "10", "--out", At("all"), "--json")).Json;
+        var json = (await Run("imagine", "a lion", "--prompts-file", list, "--count", "2", "--seed", "10", "--out", At("all"), "--json"))
+            .Json;
         var images = json.GetProperty("images").EnumerateArray().ToArray();
         Assert.Equal(["a lion", "a lion", "a cat", "a cat", "a dog", "a dog"], images.Select(i => i.GetProperty("prompt").GetString()));
         Assert.Equal([10, 11, 12, 13, 14, 15], images.Select(i => i.GetProperty("seed").GetInt32()));
-        Assert.Equal(Enumerable.Range(0, 6).Select(i => $"{i:D4}.png"), Directory.GetFiles(At("all")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+        Assert.Equal(Enumerable.Range(0, 6).Select(i => $"{i:D4}.png"),
+            Directory.GetFiles(At("all")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -98,7 +105,8 @@ public sealed class ImagineVerbTests : IDisposable
     [InlineData(2, "name a folder", "imagine", "a", "b", "--out", "one.png")]
     [InlineData(2, "written as .png", "imagine", "a", "--out", "one.jpg")]
     [InlineData(2, "--count is 0", "imagine", "a", "--count", "0")]
-    [InlineData(2, "There is no prior 'nonsense'; --prior takes diffusion, autoregressive, one-step, linear, none", "imagine", "a", "--prior", "nonsense")]
+    [InlineData(2, "There is no prior 'nonsense'; --prior takes diffusion, autoregressive, one-step, linear, none",
+        "imagine", "a", "--prior", "nonsense")]
     [InlineData(2, "No hay ningún prior", "imagine", "a", "--prior", "nonsense", "--lang", "es")]
     [InlineData(1, "has no autoregressive prior; it has diffusion, none", "imagine", "a", "--prior", "autoregressive")]
     [InlineData(2, "The prompt is empty", "imagine", " ")]
@@ -116,7 +124,8 @@ public sealed class ImagineVerbTests : IDisposable
     public async Task StandardInput_GivesPrompts_AsTextAndAsJsonLines()
     {
         const string lines = "a cat\n{\"prompt\": \"a dog\", \"seed\": 40, \"steps\": 1}\r\n\n{\"prompt\": \"a bird\"}\n";
-        var json = (await CommandLine.RunWithInput(lines, "imagine", "a lion", "-", "--seed", "3", "--steps", "2", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--out", At("all"), "--json")).Json;
+        var json = (await CommandLine.RunWithInput(lines, "imagine", "a lion", "-",
+            "--seed", "3", "--steps", "2", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--out", At("all"), "--json")).Json;
         var images = json.GetProperty("images").EnumerateArray().ToArray();
         Assert.Equal(["a lion", "a cat", "a dog", "a bird"], images.Select(i => i.GetProperty("prompt").GetString()));
         Assert.Equal([3, 4, 40, 6], images.Select(i => i.GetProperty("seed").GetInt32()));
@@ -126,7 +135,8 @@ public sealed class ImagineVerbTests : IDisposable
     [Fact]
     public async Task Prompts_OfWindowsAndOldMacs_AreThoseOfTheirLines()
     {
-        var json = (await CommandLine.RunWithInput("\uFEFFa lion\ra cat\r", "imagine", "-", "--steps", "1", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--out", At("all"), "--json")).Json;
+        var json = (await CommandLine.RunWithInput("\uFEFFa lion\ra cat\r",
+            "imagine", "-", "--steps", "1", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--out", At("all"), "--json")).Json;
         Assert.Equal(["a lion", "a cat"], json.GetProperty("images").EnumerateArray().Select(i => i.GetProperty("prompt").GetString()));
     }
 
@@ -147,7 +157,8 @@ public sealed class ImagineVerbTests : IDisposable
         Directory.CreateDirectory(Path.Combine(At("all"), "0001.png"));
         var outcome = await Run("imagine", "a", "b", "c", "--seed", "1", "--out", At("all"), "--json");
         Assert.Equal(1, outcome.Status);
-        Assert.Equal(Path.Combine(At("all"), "0000.png"), Assert.Single(outcome.Json.GetProperty("images").EnumerateArray()).GetProperty("path").GetString());
+        Assert.Equal(Path.Combine(At("all"), "0000.png"),
+            Assert.Single(outcome.Json.GetProperty("images").EnumerateArray()).GetProperty("path").GetString());
         Assert.NotEmpty(outcome.Json.GetProperty("stopped").GetString()!);
         Assert.NotEmpty(outcome.Error);
     }
@@ -180,5 +191,6 @@ public sealed class ImagineVerbTests : IDisposable
     private string At(string name) => Path.Combine(folder, name);
 
     private static Task<Outcome> Run(params string[] args) =>
-        CommandLine.Run([.. args, .. args.Contains("--steps") ? [] : (string[])["--steps", "2"], "--prior-steps", "2", "--model", TestModels.StableUnClip]);
+        CommandLine.Run([.. args, .. args.Contains("--steps") ? [] : (string[])["--steps", "2"],
+            "--prior-steps", "2", "--model", TestModels.StableUnClip]);
 }

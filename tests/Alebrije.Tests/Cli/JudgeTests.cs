@@ -20,7 +20,8 @@ public sealed class JudgeTests : IDisposable
     {
         var (model, judge) = (RandomPipelines.StableDiffusion(At("sd")), clip ? Clip() : TestModels.StableUnClip);
         string[] options = ["--model", model, "--steps", "2", "--seed", "3"];
-        var drawn = (await CommandLine.Run(["imagine", "a cat", .. options, "--judge", judge, "--best-of", "3", "--out", At("best.png"), "--json"])).Json.GetProperty("images")[0];
+        var drawn = (await CommandLine.Run(["imagine", "a cat", .. options,
+            "--judge", judge, "--best-of", "3", "--out", At("best.png"), "--json"])).Json.GetProperty("images")[0];
         var scores = drawn.GetProperty("candidates").EnumerateArray().Select(each => each.GetProperty("clip_score").GetDouble()).ToArray();
         Assert.Equal(3, scores.Distinct().Count());
         Assert.Equal(scores.Max(), drawn.GetProperty("clip_score").GetDouble());
@@ -53,7 +54,8 @@ public sealed class JudgeTests : IDisposable
     public async Task WithoutAJudge_OneSentence(string part, int status, params string[] options)
     {
         var model = RandomPipelines.StableDiffusion(At("sd"));
-        var refused = await CommandLine.Run(["imagine", "a cat", "--model", model, "--steps", "2", "--out", At("x.png"), .. options.Select(word => word == "FOLDER" ? Path.Combine(model, "unet") : word)]);
+        var refused = await CommandLine.Run(["imagine", "a cat", "--model",
+            model, "--steps", "2", "--out", At("x.png"), .. options.Select(word => word == "FOLDER" ? Path.Combine(model, "unet") : word)]);
         Assert.Equal(status, refused.Status);
         Assert.Contains(part, refused.Refusal, StringComparison.Ordinal);
     }
@@ -61,7 +63,8 @@ public sealed class JudgeTests : IDisposable
     [Fact]
     public async Task Judge_OfAModelWithItsOwn_IsRefused()
     {
-        var refused = await CommandLine.Run("imagine", "a cat", "--model", TestModels.StableUnClip, "--judge", Clip(), "--out", At("x.png"));
+        var refused = await CommandLine.Run("imagine", "a cat", "--model",
+            TestModels.StableUnClip, "--judge", Clip(), "--out", At("x.png"));
         Assert.Equal(2, refused.Status);
         Assert.Contains("has a CLIP of its own", refused.Refusal, StringComparison.Ordinal);
     }
@@ -74,9 +77,11 @@ public sealed class JudgeTests : IDisposable
         RandomDeepFloyd.Write(folder);
         if (name == "if-2")
         {
-            foreach (var part in new[] { "text_encoder", "tokenizer" }) TestModels.Copy(Path.Combine(folder, "if-1", part), Path.Combine(folder, "if-2", part));
+            foreach (var part in new[] { "text_encoder", "tokenizer" })
+                TestModels.Copy(Path.Combine(folder, "if-1", part), Path.Combine(folder, "if-2", part));
             var index = Path.Combine(folder, "if-2", "model_index.json");
-            File.WriteAllText(index, File.ReadAllText(index).Replace("[null, null], \"tokenizer\": [null, null]", "[\"transformers\", \"T5EncoderModel\"], \"tokenizer\": [\"transformers\", \"T5Tokenizer\"]", StringComparison.Ordinal));
+            File.WriteAllText(index, File.ReadAllText(index).Replace("[null, null], \"tokenizer\": [null, null]",
+                "[\"transformers\", \"T5EncoderModel\"], \"tokenizer\": [\"transformers\", \"T5Tokenizer\"]", StringComparison.Ordinal));
         }
 
         var (model, small) = (Path.Combine(folder, name), At("small.png"));
@@ -101,7 +106,8 @@ public sealed class JudgeTests : IDisposable
               "text_config": { "vocab_size": {{words}}, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 77, "eos_token_id": {{words - 1}} },
               "vision_config": { "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32, "patch_size": 8 } }
             """);
-        File.WriteAllText(Path.Combine(path, "preprocessor_config.json"), """{ "crop_size": 32, "size": 32, "do_resize": true, "do_center_crop": true, "resample": 3 }""");
+        File.WriteAllText(Path.Combine(path, "preprocessor_config.json"),
+            """{ "crop_size": 32, "size": 32, "do_resize": true, "do_center_crop": true, "resample": 3 }""");
         return path;
     }
 

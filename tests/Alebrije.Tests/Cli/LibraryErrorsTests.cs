@@ -13,9 +13,11 @@ public sealed partial class LibraryErrorsTests : IDisposable
     [Theory]
     [InlineData("El número de pasos es 1001; tiene que estar entre 1 y 1000.", "imagine", "un perro", "--steps", "1001")]
     [InlineData("El número de pasos del prior es 1; tiene que estar entre 2 y 1000.", "imagine", "un perro", "--prior-steps", "1")]
-    [InlineData("El tamaño 100 no sirve: tiene que ser múltiplo de 32, de 32 a 2048; usa 96 o 128. El modelo se hizo para 128, y su ampliador para 256.", "imagine", "un perro", "--size", "100")]
+    [InlineData("El tamaño 100 no sirve: tiene que ser múltiplo de 32, de 32 a 2048; usa 96 o 128. "
+        + "El modelo se hizo para 128, y su ampliador para 256.", "imagine", "un perro", "--size", "100")]
     [InlineData("El texto está vacío; di qué dibujar.", "imagine", "")]
-    [InlineData("No hay ningún modelo «nada»; los nombres conocidos son mini, y también vale la ruta de la carpeta de un modelo.", "imagine", "x", "--model", "nada")]
+    [InlineData("No hay ningún modelo «nada»; los nombres conocidos son mini, y también vale la ruta de la carpeta de un modelo.",
+        "imagine", "x", "--model", "nada")]
     [InlineData("No hay ningún muestreador nada; los hay: ddim", "imagine", "x", "--scheduler", "nada")]
     public async Task OfTheCommandLine_AreSpanish(string says, params string[] args) =>
         Assert.StartsWith(says, (await CommandLine.Run([.. args, "--lang", "es"])).Refusal, StringComparison.Ordinal);
@@ -25,7 +27,8 @@ public sealed partial class LibraryErrorsTests : IDisposable
     {
         var file = Path.Combine(folder, "vacio.png");
         File.WriteAllBytes(file, []);
-        Assert.Equal($"{file} está vacío: se esperaba una imagen (PNG, JPEG, GIF, BMP o WebP).", (await CommandLine.Run("preprocess", file, "--lang", "es")).Refusal);
+        Assert.Equal($"{file} está vacío: se esperaba una imagen (PNG, JPEG, GIF, BMP o WebP).",
+            (await CommandLine.Run("preprocess", file, "--lang", "es")).Refusal);
     }
 
     [Fact]
@@ -39,12 +42,14 @@ public sealed partial class LibraryErrorsTests : IDisposable
     public void EverySentence_IsOneOfTheLibrary()
     {
         var code = string.Concat(new[] { "Alebrije", "Alebrije.Preprocessing" }.SelectMany(project =>
-            Directory.EnumerateFiles(Path.Combine(Repository.Root, "src", project), "*.cs", SearchOption.AllDirectories)).Select(File.ReadAllText));
+            Directory.EnumerateFiles(Path.Combine(Repository.Root, "src", project), "*.cs", SearchOption.AllDirectories))
+            .Select(File.ReadAllText));
         foreach (var error in Translations.Errors)
         {
             var longest = Hole().Split(error.En).MaxBy(part => part.Length)!.Trim();
             Assert.True(code.Contains(longest, StringComparison.Ordinal), $"No sentence of the library has \"{longest}\".");
-            Assert.Equal(Hole().Matches(error.En).Select(hole => hole.Value).Order(), Hole().Matches(error.Es).Select(hole => hole.Value).Order());
+            Assert.Equal(Hole().Matches(error.En).Select(hole => hole.Value).Order(),
+                Hole().Matches(error.Es).Select(hole => hole.Value).Order());
         }
     }
 

@@ -14,7 +14,8 @@ public sealed partial class MessagesTests
     {
         var calls = Sources().SelectMany(source => Calls(source.Code)).ToArray();
         Assert.InRange(calls.Length, 300, 3000);
-        Assert.Equal(Translations.Messages.Keys.Order(StringComparer.Ordinal), calls.SelectMany(call => call.Keys).Distinct().Order(StringComparer.Ordinal));
+        Assert.Equal(Translations.Messages.Keys.Order(StringComparer.Ordinal),
+            calls.SelectMany(call => call.Keys).Distinct().Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -38,13 +39,15 @@ public sealed partial class MessagesTests
         Assert.False(string.IsNullOrWhiteSpace(english) || string.IsNullOrWhiteSpace(spanish), key);
         var holes = Holes(english);
         Assert.Equal(holes.Order(), Holes(spanish).Order());
-        Assert.Equal(Enumerable.Range(0, holes.Select(hole => hole.Number).Distinct().Count()), holes.Select(hole => hole.Number).Distinct().Order());
+        Assert.Equal(Enumerable.Range(0, holes.Select(hole => hole.Number).Distinct().Count()),
+            holes.Select(hole => hole.Number).Distinct().Order());
         if (english[^1] is '.' or '?' or ':') Assert.Equal(english[^1], spanish[^1]);
         Assert.Equal(english.Contains('?', StringComparison.Ordinal), spanish.Contains('¿', StringComparison.Ordinal));
     });
 
     [Fact]
-    public void Messages_StandInTheOrderOfTheirKeys() => Assert.Equal(Translations.Messages.Keys.Order(StringComparer.Ordinal), Translations.Messages.Keys);
+    public void Messages_StandInTheOrderOfTheirKeys() =>
+        Assert.Equal(Translations.Messages.Keys.Order(StringComparer.Ordinal), Translations.Messages.Keys);
 
     [Fact]
     public void Code_HoldsNoSentence()
@@ -56,7 +59,8 @@ public sealed partial class MessagesTests
     [Fact]
     public void Code_NamesMessagesByKeysThatCanBeRead()
     {
-        var found = Sources().Where(source => source.Name != "Words.cs").SelectMany(source => HiddenKey().Matches(source.Code).Select(match => $"{source.Name}: {match.Value}"));
+        var found = Sources().Where(source => source.Name != "Words.cs")
+            .SelectMany(source => HiddenKey().Matches(source.Code).Select(match => $"{source.Name}: {match.Value}"));
         Assert.Empty(found);
     }
 
@@ -89,7 +93,8 @@ public sealed partial class MessagesTests
     }
 
     private static IEnumerable<(string Name, string Code)> Sources() =>
-        Directory.EnumerateFiles(Folder, "*.cs", SearchOption.AllDirectories).Select(file => (Path.GetFileName(file), Comment().Replace(File.ReadAllText(file), "")));
+        Directory.EnumerateFiles(Folder, "*.cs", SearchOption.AllDirectories)
+        .Select(file => (Path.GetFileName(file), Comment().Replace(File.ReadAllText(file), "")));
 
     /// <summary>Uses of a message: its keys (two for a plural), and its number of values.</summary>
     private static IEnumerable<(string[] Keys, int Values)> Calls(string code) => Key().Matches(code).Select(match =>
@@ -99,7 +104,8 @@ public sealed partial class MessagesTests
     });
 
     private static List<(int Number, string Form)> Holes(string message) =>
-        [.. Hole().Matches(message.Replace("{{", "", StringComparison.Ordinal).Replace("}}", "", StringComparison.Ordinal)).Select(match => (int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture), match.Groups[2].Value + match.Groups[3].Value))];
+        [.. Hole().Matches(message.Replace("{{", "", StringComparison.Ordinal).Replace("}}", "", StringComparison.Ordinal)).Select(match =>
+            (int.Parse(match.Groups[1].Value, CultureInfo.InvariantCulture), match.Groups[2].Value + match.Groups[3].Value))];
 
     /// <summary>Commas up to the closing bracket, except those in nested brackets and strings.</summary>
     private static (int Commas, int End) Inside(string code, int start)

@@ -15,7 +15,8 @@ public sealed class ModelsVerbTests : IDisposable
     public ModelsVerbTests()
     {
         foreach (var file in Directory.EnumerateFiles(TestModels.Clip)) server.Files[Path.GetFileName(file)] = File.ReadAllBytes(file);
-        foreach (var file in Directory.EnumerateFiles(Path.Combine(TestModels.StableUnClip, "tokenizer"))) server.Files[Path.GetFileName(file)] = File.ReadAllBytes(file);
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(TestModels.StableUnClip, "tokenizer")))
+            server.Files[Path.GetFileName(file)] = File.ReadAllBytes(file);
         server.Files["flax_model.msgpack"] = new byte[100];
         server.Files["README.md"] = "---\nlicense: mit\n---\n"u8.ToArray();
     }
@@ -30,18 +31,21 @@ public sealed class ModelsVerbTests : IDisposable
     public async Task Pull_OfOriginalFiles_KnowsThemByTheirTensors_AndSaysWhatIsMissing()
     {
         var source = Directory.CreateDirectory(Path.Combine(folder, "originals")).FullName;
-        new PickleWriter().Op('}').Text("state_dict").Op('}').Text("model.clip_tok_proj.weight").Tensor("FloatStorage", "0", 1, 0, [1], [1]).Op('s').Op('s').Op('.')
+        new PickleWriter().Op('}').Text("state_dict").Op('}').Text("model.clip_tok_proj.weight")
+            .Tensor("FloatStorage", "0", 1, 0, [1], [1]).Op('s').Op('s').Op('.')
             .Save(Path.Combine(source, "decoder.ckpt"), new byte[4]);
         var refused = await Run("models", "pull", source, "--name", "karlo-original");
         Assert.Equal(1, refused.Status);
-        Assert.Contains("holds original files of Karlo, but lacks the prior (prior-ckpt-step=*.ckpt", refused.Refusal, StringComparison.Ordinal);
+        Assert.Contains("holds original files of Karlo, but lacks the prior (prior-ckpt-step=*.ckpt",
+            refused.Refusal, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Pull_Use_Remove()
     {
         var refused = await Run("tokenize", "a lion", "--model", "clip-vit-b-32");
-        Assert.Equal((1, "clip-vit-b-32 is not on this disk; 'alebrije models pull clip-vit-b-32' fetches it."), (refused.Status, refused.Refusal));
+        Assert.Equal((1, "clip-vit-b-32 is not on this disk; 'alebrije models pull clip-vit-b-32' fetches it."),
+            (refused.Status, refused.Refusal));
         Assert.Empty(server.Requests);
         var shown = await Run("models", "show", "clip-vit-b-32", "--json");
         Assert.Equal(("MIT", false), (shown.Json.GetProperty("license").GetString(), shown.Json.GetProperty("on_disk").GetBoolean()));
@@ -62,8 +66,10 @@ public sealed class ModelsVerbTests : IDisposable
             Assert.True((await Run("tokenize", "a lion", "--json", "--model", name)).Json.GetProperty("length").GetInt32() > 2);
         var listed = (await Run("models", "list", "--json")).Json;
         var model = Assert.Single(listed.GetProperty("models").EnumerateArray(), m => m.GetProperty("name").GetString() == "clip-vit-b-32");
-        Assert.Equal(("mit", pulled.Json.GetProperty("path").GetString()), (model.GetProperty("license").GetString(), model.GetProperty("path").GetString()));
-        Assert.Contains(listed.GetProperty("published").EnumerateArray(), m => m.GetProperty("name").GetString() == "karlo" && !m.GetProperty("on_disk").GetBoolean());
+        Assert.Equal(("mit", pulled.Json.GetProperty("path").GetString()),
+            (model.GetProperty("license").GetString(), model.GetProperty("path").GetString()));
+        Assert.Contains(listed.GetProperty("published").EnumerateArray(),
+            m => m.GetProperty("name").GetString() == "karlo" && !m.GetProperty("on_disk").GetBoolean());
         Assert.Contains("nothing was fetched", (await Run("models", "pull", "clip-vit-b-32")).Output, StringComparison.Ordinal);
         Assert.Equal(requests, server.Requests.Count);
 
@@ -74,11 +80,15 @@ public sealed class ModelsVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData("vary does not run sd-2.1 (text to image); these do: imagine, interpolate, inpaint, sweep, tokenize.", "vary", "x.png", "--model", "sd-2.1")]
-    [InlineData("mix no usa sdxl (texto a imagen); estos sí: imagine, interpolate, inpaint, sweep, tokenize.", "mix", "a lion", "a cat", "--model", "stabilityai/stable-diffusion-xl-base-1.0", "--lang", "es")]
-    [InlineData("tokenize does not run deepfloyd-if (text to image); these do: imagine, interpolate, inpaint, sweep.", "tokenize", "a lion", "--model", "deepfloyd-if")]
+    [InlineData("vary does not run sd-2.1 (text to image); these do: imagine, interpolate, inpaint, sweep, tokenize.",
+        "vary", "x.png", "--model", "sd-2.1")]
+    [InlineData("mix no usa sdxl (texto a imagen); estos sí: imagine, interpolate, inpaint, sweep, tokenize.",
+        "mix", "a lion", "a cat", "--model", "stabilityai/stable-diffusion-xl-base-1.0", "--lang", "es")]
+    [InlineData("tokenize does not run deepfloyd-if (text to image); these do: imagine, interpolate, inpaint, sweep.",
+        "tokenize", "a lion", "--model", "deepfloyd-if")]
     [InlineData("bench does not run sd-1.5", "bench", "--model", "sd-1.5")]
-    [InlineData("explain does not run clip-rn50 (text and image embeddings); these do: embed, similarity", "explain", "x.png", "--texts", "a", "--model", "clip-rn50")]
+    [InlineData("explain does not run clip-rn50 (text and image embeddings); these do: embed, similarity",
+        "explain", "x.png", "--texts", "a", "--model", "clip-rn50")]
     [InlineData("eclipse-karlo is a prior and draws nothing alone: name it with --prior", "imagine", "a lion", "--model", "eclipse-karlo")]
     [InlineData("upscale does not run sd-2.1-unclip", "upscale", "x.png", "--model", "sd-2.1-unclip")]
     public async Task VerbThatDoesNotRunAModel_SaysSoBeforeAnythingIsFetched(string says, params string[] args)
@@ -95,7 +105,8 @@ public sealed class ModelsVerbTests : IDisposable
     {
         var shown = (await Run("models", "show", "karlo")).Output;
         Assert.DoesNotContain("..", shown, StringComparison.Ordinal);
-        Assert.Contains("runs imagine, interpolate, mix, inpaint, sweep, upscale, embed, tokenize. It is", shown.ReplaceLineEndings(" "), StringComparison.Ordinal);
+        Assert.Contains("runs imagine, interpolate, mix, inpaint, sweep, upscale, embed, tokenize. It is",
+            shown.ReplaceLineEndings(" "), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -104,8 +115,10 @@ public sealed class ModelsVerbTests : IDisposable
         var imported = await Run("models", "pull", TestModels.StableUnClip, "--name", "tiny", "--json");
         Assert.StartsWith(folder, imported.Json.GetProperty("path").GetString(), StringComparison.Ordinal);
         Assert.Equal("text to image", (await Run("models", "show", "tiny", "--json")).Json.GetProperty("kind").GetString());
-        Assert.Equal(imported.Json.GetProperty("bytes").GetInt64(), (await Run("models", "remove", "tiny", "--json")).Json.GetProperty("bytes").GetInt64());
-        Assert.Contains("no revisions", (await Run("models", "pull", TestModels.StableUnClip, "--revision", "main")).Refusal, StringComparison.Ordinal);
+        Assert.Equal(imported.Json.GetProperty("bytes").GetInt64(),
+            (await Run("models", "remove", "tiny", "--json")).Json.GetProperty("bytes").GetInt64());
+        Assert.Contains("no revisions", (await Run("models", "pull", TestModels.StableUnClip, "--revision", "main")).Refusal,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -113,13 +126,16 @@ public sealed class ModelsVerbTests : IDisposable
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");
         var weights = server.Files.First(file => HubServer.IsLarge(file.Key));
-        server.Before = request => request.Path.EndsWith("/" + weights.Key, StringComparison.Ordinal) && request.From == 0 ? HubServer.File(request, weights.Value) with { CutAfter = 1000, Stalls = true } : null;
+        server.Before = request => request.Path.EndsWith("/" + weights.Key, StringComparison.Ordinal)
+            && request.From == 0 ? HubServer.File(request, weights.Value) with { CutAfter = 1000, Stalls = true } : null;
         using var process = Start("models", "pull", "clip-vit-b-32", "--lang", "en", "--json");
         var output = process.StandardOutput.ReadToEndAsync(Cancellation);
         var error = process.StandardError.ReadToEndAsync(Cancellation);
-        var partial = Path.Combine(folder, "hub", "models--openai--clip-vit-base-patch32", "blobs", HubServer.Sha256(weights.Value) + ".incomplete");
+        var partial = Path.Combine(folder, "hub", "models--openai--clip-vit-base-patch32",
+            "blobs", HubServer.Sha256(weights.Value) + ".incomplete");
         while (!process.HasExited && (!File.Exists(partial) || new FileInfo(partial).Length < 1000)) await Task.Delay(20, Cancellation);
-        using (var kill = Process.Start("kill", ["-INT", process.Id.ToString(CultureInfo.InvariantCulture)])) await kill.WaitForExitAsync(Cancellation);
+        using (var kill = Process.Start("kill", ["-INT", process.Id.ToString(CultureInfo.InvariantCulture)]))
+            await kill.WaitForExitAsync(Cancellation);
         await process.WaitForExitAsync(Cancellation);
 
         Assert.Equal(1, process.ExitCode);
@@ -127,7 +143,8 @@ public sealed class ModelsVerbTests : IDisposable
         Assert.Equal(1000, new FileInfo(partial).Length);
         var json = new Outcome(1, await output, "").Json;
         Assert.Equal("Stopped.", json.GetProperty("stopped").GetString());
-        var whole = json.GetProperty("repositories")[0].GetProperty("files").EnumerateArray().Where(file => file.GetProperty("present").GetInt64() > 0).ToArray();
+        var whole = json.GetProperty("repositories")[0].GetProperty("files")
+            .EnumerateArray().Where(file => file.GetProperty("present").GetInt64() > 0).ToArray();
         Assert.Contains("config.json", whole.Select(file => file.GetProperty("path").GetString()));
         Assert.DoesNotContain(weights.Key, whole.Select(file => file.GetProperty("path").GetString()));
         Assert.Equal(whole.Sum(file => file.GetProperty("bytes").GetInt64()), json.GetProperty("fetched").GetInt64());
@@ -160,9 +177,12 @@ public sealed class ModelsVerbTests : IDisposable
 
     private Process Start(string[] args, string endpoint)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"), args) { RedirectStandardError = true, RedirectStandardOutput = true };
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("HF_", StringComparison.Ordinal) || name == ModelCatalog.Variable).ToArray()) start.Environment.Remove(name);
-        (start.Environment["HF_HOME"], start.Environment["HF_ENDPOINT"], start.Environment["XDG_DATA_HOME"]) = (folder, endpoint, Path.Combine(folder, "data"));
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"),
+            args) { RedirectStandardError = true, RedirectStandardOutput = true };
+        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("HF_", StringComparison.Ordinal)
+            || name == ModelCatalog.Variable).ToArray()) start.Environment.Remove(name);
+        (start.Environment["HF_HOME"], start.Environment["HF_ENDPOINT"],
+            start.Environment["XDG_DATA_HOME"]) = (folder, endpoint, Path.Combine(folder, "data"));
         return Process.Start(start)!;
     }
 }

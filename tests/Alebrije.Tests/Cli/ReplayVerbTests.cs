@@ -30,7 +30,8 @@ public sealed class ReplayVerbTests : IDisposable
         image.SavePng(picture, PngText.Read(picture));
         var changed = await CommandLine.Run("replay", picture, "--model", TestModels.StableUnClip, "--out", At("again.png"), "--json");
         Assert.Equal(1, changed.Status);
-        Assert.Equal((false, 8), (changed.Json.GetProperty("same").GetBoolean(), changed.Json.GetProperty("largest_difference").GetInt32()));
+        Assert.Equal((false, 8),
+            (changed.Json.GetProperty("same").GetBoolean(), changed.Json.GetProperty("largest_difference").GetInt32()));
         Assert.Equal(image.Pixels[1..], RgbImage.Load(At("again.png")).Pixels[1..]);
     }
 
@@ -38,7 +39,8 @@ public sealed class ReplayVerbTests : IDisposable
     public async Task Threads_AreThoseOfTheRecipe_AndRoundingIsNamed()
     {
         var picture = At("cat.png");
-        await Process("imagine", "a cat", "--model", TestModels.StableUnClip, "--steps", "2", "--prior-steps", "2", "--seed", "7", "--out", picture, "--threads", "3");
+        await Process("imagine", "a cat", "--model", TestModels.StableUnClip,
+            "--steps", "2", "--prior-steps", "2", "--seed", "7", "--out", picture, "--threads", "3");
         Assert.Equal(3, Recipe.Read(picture).Threads);
         using (var again = JsonDocument.Parse(await Process("replay", picture, "--model", TestModels.StableUnClip, "--json")))
         {
@@ -46,7 +48,8 @@ public sealed class ReplayVerbTests : IDisposable
             Assert.Equal(3, again.RootElement.GetProperty("threads").GetInt32());
         }
 
-        using (var other = JsonDocument.Parse(await Process("replay", picture, "--model", TestModels.StableUnClip, "--json", "--threads", "2")))
+        using (var other = JsonDocument.Parse(await Process("replay",
+            picture, "--model", TestModels.StableUnClip, "--json", "--threads", "2")))
             Assert.Equal(2, other.RootElement.GetProperty("threads").GetInt32());
 
         // Another number of threads or another processor gives a difference of 1.
@@ -78,7 +81,8 @@ public sealed class ReplayVerbTests : IDisposable
 
         var picture = At("cat.png");
         await Run("imagine", "a cat", "--prior", At("mine"), "--out", picture);
-        Assert.Contains("mine", (await CommandLine.Run("replay", picture, "--model", TestModels.StableUnClip)).Refusal, StringComparison.Ordinal);
+        Assert.Contains("mine", (await CommandLine.Run("replay", picture, "--model", TestModels.StableUnClip)).Refusal,
+            StringComparison.Ordinal);
         Directory.Move(At("mine"), At("moved"));
         Assert.True((await Run("replay", picture, "--prior", At("moved"), "--json")).Json.GetProperty("same").GetBoolean());
     }
@@ -86,9 +90,12 @@ public sealed class ReplayVerbTests : IDisposable
     [Fact]
     public async Task Kandinsky_FindsThePriorThatItsRecipeNames()
     {
-        var (decoder, prior, picture) = (TestModels.Copy(TestModels.Kandinsky, At("decoder")), TestModels.Copy(TestModels.KandinskyPrior, At("prior")), At("cat.png"));
-        await CommandLine.Run("imagine", "a cat", "--model", decoder, "--steps", "2", "--prior-steps", "2", "--size", "16", "--seed", "7", "--out", picture, "--json");
-        if (Processor.HasFastBf16) Assert.Contains("\"decoder\":\"bf16\",\"prior\":\"fp32\"", PngText.Read(picture)["alebrije"], StringComparison.Ordinal);
+        var (decoder, prior, picture) = (TestModels.Copy(TestModels.Kandinsky, At("decoder")),
+            TestModels.Copy(TestModels.KandinskyPrior, At("prior")), At("cat.png"));
+        await CommandLine.Run("imagine", "a cat", "--model", decoder,
+            "--steps", "2", "--prior-steps", "2", "--size", "16", "--seed", "7", "--out", picture, "--json");
+        if (Processor.HasFastBf16)
+            Assert.Contains("\"decoder\":\"bf16\",\"prior\":\"fp32\"", PngText.Read(picture)["alebrije"], StringComparison.Ordinal);
         var again = await CommandLine.Run("replay", picture, "--model", decoder, "--json");
         Assert.True(again.Json.GetProperty("same").GetBoolean());
         Directory.Delete(prior, recursive: true);
@@ -103,7 +110,8 @@ public sealed class ReplayVerbTests : IDisposable
         Assert.Contains("There is no picture", (await CommandLine.Run("replay", At("absent.png"))).Refusal, StringComparison.Ordinal);
         new RgbImage(2, 2, new byte[12]).SavePng(At("odd.png"), new Dictionary<string, string> { ["alebrije"] = "{" });
         Assert.Contains("damaged recipe", (await CommandLine.Run("replay", At("odd.png"))).Refusal, StringComparison.Ordinal);
-        new RgbImage(2, 2, new byte[12]).SavePng(At("odd.png"), new Dictionary<string, string> { ["alebrije"] = """{ "model": "mini", "upscale": {} }""" });
+        new RgbImage(2, 2, new byte[12]).SavePng(At("odd.png"),
+            new Dictionary<string, string> { ["alebrije"] = """{ "model": "mini", "upscale": {} }""" });
         Assert.Contains("upscale", (await CommandLine.Run("replay", At("odd.png"))).Refusal, StringComparison.Ordinal);
     }
 
@@ -111,7 +119,8 @@ public sealed class ReplayVerbTests : IDisposable
     private static async Task<string> Process(params string[] args)
     {
         using var process = System.Diagnostics.Process.Start(
-            new System.Diagnostics.ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"), args) { RedirectStandardOutput = true })!;
+            new System.Diagnostics.ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"),
+                args) { RedirectStandardOutput = true })!;
         return await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken);
     }
 

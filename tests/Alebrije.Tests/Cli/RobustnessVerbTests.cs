@@ -35,7 +35,8 @@ public sealed class RobustnessVerbTests : IDisposable
         Assert.Equal(2, conditions.Single(c => c.GetProperty("name").GetString() == "fog").GetProperty("severity").GetInt32());
         Assert.All(conditions, c => Assert.InRange(c.GetProperty("supervised").GetDouble(), 0, 1));
         Assert.Equal(4, json.GetProperty("test").GetInt32());
-        Assert.StartsWith("<!DOCTYPE html>", await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.StartsWith("<!DOCTYPE html>", await File.ReadAllTextAsync(path, TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -43,7 +44,8 @@ public sealed class RobustnessVerbTests : IDisposable
     {
         new RgbImage(20, 20).SavePng(Path.Combine(Classes, "cover.png"));
         var outcome = await Run("--images", Classes, "--severity", "1", "--minutes", "0", "--json");
-        Assert.Equal(Path.Combine(Classes, "cover.png"), Assert.Single(outcome.Json.GetProperty("skipped").EnumerateArray()).GetProperty("file").GetString());
+        Assert.Equal(Path.Combine(Classes, "cover.png"),
+            Assert.Single(outcome.Json.GetProperty("skipped").EnumerateArray()).GetProperty("file").GetString());
         Assert.Contains("Left out: 1 image beside the class folders of", outcome.Error, StringComparison.Ordinal);
     }
 

@@ -22,7 +22,8 @@ public sealed class SingleFileVerbTests : IDisposable
         Assert.Equal("model.safetensors", drawn.GetProperty("model").GetString());
         var recipe = Recipe.Read(picture);
         Assert.Equal(new ModelFile(model, Sha256(model)), recipe.ModelFile);
-        Assert.Contains($"Model hash: {Sha256(model)[..10]}, Model: model.safetensors", PngText.Read(picture)[Recipe.ParametersKeyword], StringComparison.Ordinal);
+        Assert.Contains($"Model hash: {Sha256(model)[..10]}, Model: model.safetensors",
+            PngText.Read(picture)[Recipe.ParametersKeyword], StringComparison.Ordinal);
 
         // The recipe contains the path of the file; elsewhere it is an argument.
         Assert.Equal(0, (await CommandLine.Run("replay", picture)).Status);
@@ -33,7 +34,8 @@ public sealed class SingleFileVerbTests : IDisposable
         var other = Write(SingleFileKind.One, 4, change: true);
         var refused = await CommandLine.Run("replay", picture, "--model", other);
         Assert.Equal(1, refused.Status);
-        Assert.Contains($"{other} has changed since the recipe was written: its SHA-256 is {Sha256(other)}, not ", refused.Refusal, StringComparison.Ordinal);
+        Assert.Contains($"{other} has changed since the recipe was written: its SHA-256 is {Sha256(other)}, not ",
+            refused.Refusal, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -43,19 +45,24 @@ public sealed class SingleFileVerbTests : IDisposable
         new RgbImage(32, 32, [.. Enumerable.Repeat((byte)120, 32 * 32 * 3)]).SavePng(given);
         new RgbImage(32, 32, [.. Enumerable.Repeat((byte)255, 32 * 32 * 3)]).SavePng(At("mask.png"));
         Assert.Equal(0, (await CommandLine.Run(
-            "inpaint", given, "--mask", At("mask.png"), "--prompt", "a door", "--model", model, "--steps", "2", "--seed", "3", "--count", "1", "--out", At("inpainted"))).Status);
+            "inpaint", given, "--mask", At("mask.png"), "--prompt", "a door",
+            "--model", model, "--steps", "2", "--seed", "3", "--count", "1", "--out", At("inpainted"))).Status);
         var picture = Path.Combine(At("inpainted"), "0000.png");
         Assert.Equal(Sha256(model), Recipe.Read(picture).ModelFile!.Sha256);
         Assert.Equal(0, (await CommandLine.Run("replay", picture)).Status);
 
         var shown = (await CommandLine.Run("models", "show", model, "--json")).Json;
-        Assert.Equal(("StableDiffusionInpaintPipeline", "inpainting"), (shown.GetProperty("class").GetString(), shown.GetProperty("kind").GetString()));
+        Assert.Equal(("StableDiffusionInpaintPipeline", "inpainting"),
+            (shown.GetProperty("class").GetString(), shown.GetProperty("kind").GetString()));
         Assert.Equal(Sha256(model), shown.GetProperty("sha256").GetString());
-        Assert.Equal(["unet", "vae", "text_encoder"], shown.GetProperty("components").EnumerateArray().Select(part => part.GetProperty("name").GetString()));
-        Assert.All(shown.GetProperty("components").EnumerateArray(), part => Assert.Contains("Float32", part.GetProperty("types").Strings()));
+        Assert.Equal(["unet", "vae", "text_encoder"],
+            shown.GetProperty("components").EnumerateArray().Select(part => part.GetProperty("name").GetString()));
+        Assert.All(shown.GetProperty("components").EnumerateArray(),
+            part => Assert.Contains("Float32", part.GetProperty("types").Strings()));
         Assert.Contains($"SHA-256: {Sha256(model)}", (await CommandLine.Run("models", "show", model)).Output, StringComparison.Ordinal);
         string[] around = ["--from", given, "--mask", At("mask.png")];
-        var estimate = (await CommandLine.Run(["imagine", "a door", "--model", model, .. around, "--steps", "2", "--estimate", "--json"])).Json;
+        var estimate = (await CommandLine.Run(["imagine", "a door", "--model", model, .. around, "--steps", "2", "--estimate", "--json"]))
+            .Json;
         Assert.Contains("unet", estimate.GetProperty("stages").EnumerateArray().Select(stage => stage.GetProperty("stage").GetString()));
     }
 

@@ -15,13 +15,15 @@ public sealed class StableDiffusionVerbTests : IDisposable
     public async Task Imagine_TextInitialImageAndSampler_AreReplayedToTheByte()
     {
         var (model, first, second) = (RandomPipelines.StableDiffusion(At("sd")), At("first.png"), At("second.png"));
-        var drawn = (await CommandLine.Run("imagine", "a cat", "--model", model, "--steps", "4", "--seed", "1", "--negative", "a dog", "--size", "48x32", "--out", first, "--json")).Json;
+        var drawn = (await CommandLine.Run("imagine", "a cat", "--model",
+            model, "--steps", "4", "--seed", "1", "--negative", "a dog", "--size", "48x32", "--out", first, "--json")).Json;
         var image = drawn.GetProperty("images")[0];
         Assert.Equal((48, 32), (image.GetProperty("width").GetInt32(), image.GetProperty("height").GetInt32()));
         Assert.Equal(["load", "decoder", "total"], drawn.GetProperty("seconds").Keys());
 
         Assert.Equal(0, (await CommandLine.Run(
-            "imagine", "a cat", "--model", model, "--from", first, "--strength", "0.5", "--scheduler", "DPM++ 2M Karras", "--rescale", "0.7", "--clip-skip", "1", "--steps", "4", "--seed", "2", "--out", second)).Status);
+            "imagine", "a cat", "--model", model, "--from", first, "--strength", "0.5", "--scheduler",
+            "DPM++ 2M Karras", "--rescale", "0.7", "--clip-skip", "1", "--steps", "4", "--seed", "2", "--out", second)).Status);
         var recipe = Recipe.Read(second).Request!;
         Assert.Equal(("dpm++-2m-karras", 0.5, 0.7, 1), (recipe.Scheduler, recipe.Strength, recipe.Rescale, recipe.ClipSkip));
         Assert.Equal(64, recipe.From!.Sha256!.Length);
@@ -38,11 +40,14 @@ public sealed class StableDiffusionVerbTests : IDisposable
     public async Task Estimate_AndManyPictures_OfAnotherShape()
     {
         var model = RandomPipelines.StableDiffusion(At("sd"));
-        var estimate = (await CommandLine.Run("imagine", "a cat", "--model", model, "--size", "48x32", "--steps", "2", "--estimate", "--json")).Json;
+        var estimate = (await CommandLine.Run("imagine", "a cat", "--model",
+            model, "--size", "48x32", "--steps", "2", "--estimate", "--json")).Json;
         Assert.True(estimate.GetProperty("seconds").GetDouble() > 0);
-        var drawn = (await CommandLine.Run("imagine", "a cat", "a dog", "--model", model, "--size", "48x32", "--steps", "2", "--seed", "4", "--out", At("many"), "--json")).Json;
+        var drawn = (await CommandLine.Run("imagine", "a cat", "a dog",
+            "--model", model, "--size", "48x32", "--steps", "2", "--seed", "4", "--out", At("many"), "--json")).Json;
         Assert.Equal(2, drawn.GetProperty("images").GetArrayLength());
-        Assert.All(drawn.GetProperty("images").EnumerateArray(), image => Assert.Equal((48, 32), (image.GetProperty("width").GetInt32(), image.GetProperty("height").GetInt32())));
+        Assert.All(drawn.GetProperty("images").EnumerateArray(),
+            image => Assert.Equal((48, 32), (image.GetProperty("width").GetInt32(), image.GetProperty("height").GetInt32())));
     }
 
     [Fact]
@@ -54,7 +59,8 @@ public sealed class StableDiffusionVerbTests : IDisposable
         foreach (var strength in new[] { "0.1", "1" })
         {
             var file = At($"s{strength}.png");
-            Assert.Equal(0, (await CommandLine.Run("imagine", "a cat", "--model", model, "--from", given, "--strength", strength, "--steps", "10", "--seed", "3", "--out", file)).Status);
+            Assert.Equal(0, (await CommandLine.Run("imagine", "a cat", "--model",
+                model, "--from", given, "--strength", strength, "--steps", "10", "--seed", "3", "--out", file)).Status);
             distances.Add(Recipe.Read(file).Request!.Strength!.Value);
         }
 
@@ -67,13 +73,16 @@ public sealed class StableDiffusionVerbTests : IDisposable
     [InlineData(9)]
     public async Task Inpaint_KeepsWhatTheMaskLeavesDark(int channels)
     {
-        var (model, given, mask, file) = (RandomPipelines.StableDiffusion(At("sd"), channels), At("given.png"), At("mask.png"), At("out.png"));
+        var (model, given, mask, file) = (RandomPipelines.StableDiffusion(At("sd"), channels),
+            At("given.png"), At("mask.png"), At("out.png"));
         var pixels = Enumerable.Range(0, 32 * 32 * 3).Select(i => (byte)(i * 7 % 251)).ToArray();
         new RgbImage(32, 32, pixels).SavePng(given);
         new RgbImage(32, 32, [.. Enumerable.Range(0, 32 * 32 * 3).Select(i => (byte)(i / 3 % 32 < 16 ? 0 : 255))]).SavePng(mask);
-        Assert.Equal(0, (await CommandLine.Run("imagine", "a cat", "--model", model, "--from", given, "--mask", mask, "--steps", "4", "--seed", "3", "--out", file)).Status);
+        Assert.Equal(0, (await CommandLine.Run("imagine", "a cat", "--model",
+            model, "--from", given, "--mask", mask, "--steps", "4", "--seed", "3", "--out", file)).Status);
         Check(RgbImage.Load(file));
-        Assert.Equal(0, (await CommandLine.Run("inpaint", given, "--mask", mask, "--prompt", "a cat", "--model", model, "--steps", "4", "--seed", "3", "--count", "1", "--out", At("inpainted"))).Status);
+        Assert.Equal(0, (await CommandLine.Run("inpaint", given, "--mask",
+            mask, "--prompt", "a cat", "--model", model, "--steps", "4", "--seed", "3", "--count", "1", "--out", At("inpainted"))).Status);
         Check(RgbImage.Load(Path.Combine(At("inpainted"), "0000.png")));
 
         void Check(RgbImage drawn)
@@ -127,11 +136,13 @@ public sealed class StableDiffusionVerbTests : IDisposable
         foreach (var (prompt, file) in new[] { ("a cat", "0000.png"), ("a dog", "0002.png") })
         {
             Assert.Equal(0, (await CommandLine.Run(["imagine", prompt, .. options, "--out", At(prompt + ".png")])).Status);
-            var most = RgbImage.Load(At(prompt + ".png")).Pixels.Zip(RgbImage.Load(Path.Combine(At("way"), file)).Pixels, (x, y) => Math.Abs(x - y)).Max();
+            var most = RgbImage.Load(At(prompt + ".png")).Pixels.Zip(RgbImage.Load(Path.Combine(At("way"), file)).Pixels,
+                (x, y) => Math.Abs(x - y)).Max();
             Assert.True(most <= 1, $"{prompt}: {most} of 255");
         }
 
-        Assert.NotEqual(RgbImage.Load(Path.Combine(At("way"), "0000.png")).Pixels, RgbImage.Load(Path.Combine(At("way"), "0001.png")).Pixels);
+        Assert.NotEqual(RgbImage.Load(Path.Combine(At("way"), "0000.png")).Pixels,
+            RgbImage.Load(Path.Combine(At("way"), "0001.png")).Pixels);
         var mixed = await CommandLine.Run(["interpolate", "a cat", Path.Combine(At("way"), "0000.png"), .. options, "--out", At("x.png")]);
         Assert.Contains("not from a text to an image", mixed.Refusal, StringComparison.Ordinal);
     }
@@ -140,8 +151,10 @@ public sealed class StableDiffusionVerbTests : IDisposable
     public async Task Interpolate_OfTwoImages_GoesFromOneNoiseToTheOther()
     {
         var model = RandomPipelines.StableDiffusion(At("sd"));
-        for (var i = 0; i < 2; i++) new RgbImage(32, 32, [.. Enumerable.Range(0, 32 * 32 * 3).Select(j => (byte)(((j * (7 + i)) % 251) / (i + 1)))]).SavePng(At($"{i}.png"));
-        var drawn = await CommandLine.Run("interpolate", At("0.png"), At("1.png"), "--frames", "3", "--model", model, "--steps", "4", "--guidance", "1", "--seed", "6", "--out", At("way"), "--json");
+        for (var i = 0; i < 2; i++) new RgbImage(32, 32,
+            [.. Enumerable.Range(0, 32 * 32 * 3).Select(j => (byte)(((j * (7 + i)) % 251) / (i + 1)))]).SavePng(At($"{i}.png"));
+        var drawn = await CommandLine.Run("interpolate", At("0.png"),
+            At("1.png"), "--frames", "3", "--model", model, "--steps", "4", "--guidance", "1", "--seed", "6", "--out", At("way"), "--json");
         Assert.True(drawn.Status == 0, drawn.Error);
         var images = Directory.GetFiles(At("way"), "0*.png").Select(file => Convert.ToHexString(RgbImage.Load(file).Pixels)).ToArray();
         Assert.Equal(3, images.Distinct().Count());
@@ -152,12 +165,16 @@ public sealed class StableDiffusionVerbTests : IDisposable
     public async Task Sweep_OverGuidanceAndSteps_HasAnImageForEachPair()
     {
         var model = RandomPipelines.StableDiffusion(At("sd"));
-        var drawn = (await CommandLine.Run("sweep", "a cat", "--guidance", "1", "4", "--steps", "2", "3", "4", "--model", model, "--seed", "6", "--out", At("sweep"), "--json")).Json;
-        var numbers = drawn.GetProperty("images").EnumerateArray().Select(image => image.GetProperty("numbers")).Select(each => (each.GetProperty("steps").GetInt32(), each.GetProperty("guidance").GetInt32()));
+        var drawn = (await CommandLine.Run("sweep", "a cat", "--guidance",
+            "1", "4", "--steps", "2", "3", "4", "--model", model, "--seed", "6", "--out", At("sweep"), "--json")).Json;
+        var numbers = drawn.GetProperty("images").EnumerateArray().Select(image => image.GetProperty("numbers"))
+            .Select(each => (each.GetProperty("steps").GetInt32(), each.GetProperty("guidance").GetInt32()));
         Assert.Equal([(2, 1), (2, 4), (3, 1), (3, 4), (4, 1), (4, 4)], numbers);
         Assert.Equal("3 steps, guidance 4", drawn.GetProperty("images")[3].GetProperty("label").GetString());
-        Assert.Equal(0, (await CommandLine.Run("imagine", "a cat", "--guidance", "4", "--steps", "3", "--model", model, "--seed", "6", "--out", At("one.png"))).Status);
-        Assert.Equal(RgbImage.Load(At("one.png")).Pixels, RgbImage.Load(drawn.GetProperty("images")[3].GetProperty("path").GetString()!).Pixels);
+        Assert.Equal(0, (await CommandLine.Run("imagine", "a cat", "--guidance",
+            "4", "--steps", "3", "--model", model, "--seed", "6", "--out", At("one.png"))).Status);
+        Assert.Equal(RgbImage.Load(At("one.png")).Pixels,
+            RgbImage.Load(drawn.GetProperty("images")[3].GetProperty("path").GetString()!).Pixels);
     }
 
     private string At(string name) => Path.Combine(folder, name);

@@ -6,7 +6,8 @@ namespace Alebrije.Tests.Cli;
 /// <summary>Tables break between words only.</summary>
 public sealed class TableWidthsTests
 {
-    private static readonly string[][] Rows = [["name", "kind", "runs"], ["kandinsky-2.2-controlnet-depth", "depth to image", "imagine, vary"], ["clip", "text and image embeddings", "yes"]];
+    private static readonly string[][] Rows = [["name", "kind", "runs"],
+        ["kandinsky-2.2-controlnet-depth", "depth to image", "imagine, vary"], ["clip", "text and image embeddings", "yes"]];
 
     [Theory]
     [InlineData(100, new[] { 30, 25, 13 }, 100)]
@@ -15,7 +16,8 @@ public sealed class TableWidthsTests
     public void Columns_AreNeverNarrowerThanTheirLongestWord(int width, int[] columns, int table)
     {
         using var output = new StringWriter();
-        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No, Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(output) });
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Ansi = AnsiSupport.No,
+            Interactive = InteractionSupport.No, Out = new AnsiConsoleOutput(output) });
         var (found, whole) = TableWidths.Of(console, Rows, width, i => i == 2);
         Assert.Equal(table, whole);
         Assert.Equal(columns[0], found[0]);

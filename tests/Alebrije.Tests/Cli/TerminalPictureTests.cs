@@ -29,7 +29,8 @@ public sealed partial class TerminalPictureTests
     [InlineData("", nameof(TerminalProtocol.None))]
     public void Detect_OfAnEnvironment_PicksTheProtocol(string environment, string expected)
     {
-        var variables = environment.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(p => p.Split('=')).ToDictionary(p => p[0], p => p[1]);
+        var variables = environment.Split(' ', StringSplitOptions.RemoveEmptyEntries)
+            .Select(p => p.Split('=')).ToDictionary(p => p[0], p => p[1]);
         Assert.Equal(expected, TerminalDetection.Detect(true, n => variables.GetValueOrDefault(n)).ToString());
         if (!variables.ContainsKey("ALEBRIJE_GRAPHICS"))
             Assert.Equal(TerminalProtocol.None, TerminalDetection.Detect(false, n => variables.GetValueOrDefault(n)));
@@ -43,9 +44,11 @@ public sealed partial class TerminalPictureTests
         var pieces = KittyPiece().Matches(text);
         Assert.Equal(text, string.Concat(pieces.Select(m => m.Value)) + "\n");
         Assert.StartsWith("a=T,f=100,q=2,c=30,m=1", pieces[0].Groups[1].Value, StringComparison.Ordinal);
-        Assert.All(pieces.SkipLast(1), m => Assert.Equal((4096, true), (m.Groups[2].Length, m.Groups[1].Value.EndsWith("m=1", StringComparison.Ordinal))));
+        Assert.All(pieces.SkipLast(1),
+            m => Assert.Equal((4096, true), (m.Groups[2].Length, m.Groups[1].Value.EndsWith("m=1", StringComparison.Ordinal))));
         Assert.Equal("m=0", pieces[^1].Groups[1].Value);
-        Assert.Equal(noise.Pixels, RgbImage.FromBytes(Convert.FromBase64String(string.Concat(pieces.Select(m => m.Groups[2].Value)))).Pixels);
+        Assert.Equal(noise.Pixels,
+            RgbImage.FromBytes(Convert.FromBase64String(string.Concat(pieces.Select(m => m.Groups[2].Value)))).Pixels);
     }
 
     [Fact]
@@ -61,7 +64,8 @@ public sealed partial class TerminalPictureTests
     [Fact]
     public void Render_AsHalfBlocks_HasTwoPixelsACharacter()
     {
-        var text = TerminalPicture.Render(new RgbImage(2, 3, [255, 0, 0, 255, 0, 0, 0, 255, 0, 0, 255, 0, 0, 0, 255, 1, 2, 3]), TerminalProtocol.HalfBlocks, 2);
+        var text = TerminalPicture.Render(new RgbImage(2, 3, [255, 0, 0, 255, 0, 0, 0, 255, 0, 0, 255, 0, 0, 0, 255, 1, 2, 3]),
+            TerminalProtocol.HalfBlocks, 2);
         Assert.Equal("\e[38;2;255;0;0;48;2;0;255;0m▀▀\e[0m\n\e[38;2;0;0;255;49m▀\e[38;2;1;2;3;49m▀\e[0m\n", text);
     }
 
@@ -80,7 +84,8 @@ public sealed partial class TerminalPictureTests
                     Assert.Equal(Mean(Picture.Pixels, x, y, c), Mean(decoded, x, y, c), 6.0);
             }
         }
-        double Mean(byte[] pixels, int x, int y, int c) => Enumerable.Range(0, 100).Average(i => pixels[((y + i / 10) * 60 + x + i % 10) * 3 + c]);
+        double Mean(byte[] pixels, int x, int y, int c) =>
+            Enumerable.Range(0, 100).Average(i => pixels[((y + i / 10) * 60 + x + i % 10) * 3 + c]);
     }
 
     [Fact]
@@ -108,7 +113,8 @@ public sealed partial class TerminalPictureTests
     {
         var head = SixelHead().Match(sixel);
         Assert.True(head.Success && sixel.EndsWith("\e\\", StringComparison.Ordinal));
-        var (width, height) = (int.Parse(head.Groups[1].Value, CultureInfo.InvariantCulture), int.Parse(head.Groups[2].Value, CultureInfo.InvariantCulture));
+        var (width, height) = (int.Parse(head.Groups[1].Value, CultureInfo.InvariantCulture),
+            int.Parse(head.Groups[2].Value, CultureInfo.InvariantCulture));
         var (pixels, palette, x, y, colour) = (new byte[width * height * 3], new Dictionary<int, byte[]>(), 0, 0, 0);
         foreach (Match token in SixelToken().Matches(sixel[head.Length..^2]))
         {
@@ -144,7 +150,8 @@ public sealed partial class TerminalPictureTests
     {
         var image = new RgbImage(width, height);
         for (var i = 0; i < width * height; i++)
-            (image.Pixels[i * 3], image.Pixels[i * 3 + 1], image.Pixels[i * 3 + 2]) = ((byte)(i % width * 255 / width), (byte)(i / width * 255 / height), (byte)(i % 7 * 20));
+            (image.Pixels[i * 3], image.Pixels[i * 3 + 1], image.Pixels[i * 3 + 2]) = ((byte)(i % width * 255 / width),
+                (byte)(i / width * 255 / height), (byte)(i % 7 * 20));
         return image;
     }
 

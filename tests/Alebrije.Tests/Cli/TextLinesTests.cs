@@ -6,7 +6,8 @@ public sealed class TextLinesTests : IDisposable
 {
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-lines-").FullName;
 
-    public static TheoryData<string> Texts => new("a lion\na cat", "\uFEFFa lion\r\na cat\r\n", "a lion\ra cat\r", "\uFEFF\r\n  a lion  \n\n\ta cat\r");
+    public static TheoryData<string> Texts =>
+        new("a lion\na cat", "\uFEFFa lion\r\na cat\r\n", "a lion\ra cat\r", "\uFEFF\r\n  a lion  \n\n\ta cat\r");
 
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
@@ -29,14 +30,16 @@ public sealed class TextLinesTests : IDisposable
     {
         var file = Path.Combine(folder, "texts.txt");
         File.WriteAllText(file, "un león\r\nun gato\r\n", new System.Text.UnicodeEncoding(bigEndian, byteOrderMark: true));
-        Assert.Equal(["un león", "un gato"], TextLines.Read(file, new Terminal(TextWriter.Null, TextWriter.Null, TextReader.Null), new Words("en"), "--texts-file"));
+        Assert.Equal(["un león", "un gato"],
+            TextLines.Read(file, new Terminal(TextWriter.Null, TextWriter.Null, TextReader.Null), new Words("en"), "--texts-file"));
     }
 
     [Fact]
     public void Read_OfAMissingFile_NamesTheOption()
     {
         var terminal = new Terminal(TextWriter.Null, TextWriter.Null, TextReader.Null);
-        var refusal = Assert.Throws<FileNotFoundException>(() => TextLines.Read(Path.Combine(folder, "no.txt"), terminal, new Words("en"), "--texts-file"));
+        var refusal = Assert.Throws<FileNotFoundException>(() =>
+            TextLines.Read(Path.Combine(folder, "no.txt"), terminal, new Words("en"), "--texts-file"));
         Assert.Contains("no.txt; --texts-file takes", refusal.Message, StringComparison.Ordinal);
     }
 

@@ -16,28 +16,36 @@ public sealed class TrainVerbTests : IDisposable
     {
         var images = OwnPictures.WriteClasses(In("classes"), 24);
         var probe = In("probe.safetensors");
-        var json = (await CommandLine.Run("train", "probe", "--images", images, "--model", TestModels.StableUnClip, "--out", probe, "--json")).Json;
+        var json = (await CommandLine.Run("train", "probe", "--images",
+            images, "--model", TestModels.StableUnClip, "--out", probe, "--json")).Json;
         Assert.Equal(["blue", "green", "red", "yellow"], json.GetProperty("labels").Strings());
         Assert.InRange(json.GetProperty("accuracy").GetProperty("value").GetDouble(), 0, 1);
-        Assert.Equal(json.GetProperty("accuracy").GetProperty("count").GetInt32(), json.GetProperty("zero_shot").GetProperty("count").GetInt32());
+        Assert.Equal(json.GetProperty("accuracy").GetProperty("count").GetInt32(),
+            json.GetProperty("zero_shot").GetProperty("count").GetInt32());
         Assert.True(File.Exists(In("probe.json")));
 
-        var named = (await CommandLine.Run("classify", "--images", images, "--probe", probe, "--model", TestModels.StableUnClip, "--json")).Json;
+        var named = (await CommandLine.Run("classify", "--images", images, "--probe", probe, "--model", TestModels.StableUnClip, "--json"))
+            .Json;
         Assert.InRange(named.GetProperty("accuracy").GetDouble(), 0.3, 1);
         Assert.Equal(["label", "probability", "logit"], named.GetProperty("results")[0].GetProperty("top")[0].Keys());
-        Assert.Equal(0, (await CommandLine.Run("train", "probe", "--images", images, "--model", TestModels.StableUnClip, "--out", probe, "--lang", "es")).Status);
+        Assert.Equal(0, (await CommandLine.Run("train", "probe", "--images",
+            images, "--model", TestModels.StableUnClip, "--out", probe, "--lang", "es")).Status);
 
         var stray = Path.Combine(images, "cover.png");
         new RgbImage(20, 20).SavePng(stray);
-        var beside = await CommandLine.Run("train", "probe", "--images", images, "--model", TestModels.StableUnClip, "--out", probe, "--json", "--strict");
-        Assert.Equal((1, $"Left out: 1 image beside the class folders of {images}, because no folder names its class."), (beside.Status, beside.Error.Trim()));
+        var beside = await CommandLine.Run("train", "probe", "--images",
+            images, "--model", TestModels.StableUnClip, "--out", probe, "--json", "--strict");
+        Assert.Equal((1, $"Left out: 1 image beside the class folders of {images}, because no folder names its class."),
+            (beside.Status, beside.Error.Trim()));
         Assert.Equal(stray, Assert.Single(beside.Json.GetProperty("skipped").EnumerateArray()).GetProperty("file").GetString());
         File.Delete(stray);
 
-        var refused = await CommandLine.Run("classify", "--images", images, "--probe", probe, "--labels", "a", "b", "--model", TestModels.StableUnClip);
+        var refused = await CommandLine.Run("classify", "--images", images,
+            "--probe", probe, "--labels", "a", "b", "--model", TestModels.StableUnClip);
         Assert.Equal(2, refused.Status);
         Assert.Contains("its own classes", refused.Refusal, StringComparison.Ordinal);
-        var missing = await CommandLine.Run("classify", "--images", images, "--probe", In("none.safetensors"), "--model", TestModels.StableUnClip);
+        var missing = await CommandLine.Run("classify", "--images", images,
+            "--probe", In("none.safetensors"), "--model", TestModels.StableUnClip);
         Assert.Equal(1, missing.Status);
         Assert.Contains("There is no classifier", missing.Refusal, StringComparison.Ordinal);
     }
@@ -45,7 +53,8 @@ public sealed class TrainVerbTests : IDisposable
     [Theory]
     [InlineData(2, "train needs one of clip, autoencoder, prior, guess, decoder, upsampler, cascade, probe, classifier", "train")]
     [InlineData(2, "There is no verb 'flamingo'", "train", "flamingo")]
-    [InlineData(2, "'none' is not possible here; choose diffusion, autoregressive, one-step, linear", "train", "prior", "--kind", "none", "--config", "a", "--out", "OUT")]
+    [InlineData(2, "'none' is not possible here; choose diffusion, autoregressive, one-step, linear",
+        "train", "prior", "--kind", "none", "--config", "a", "--out", "OUT")]
     [InlineData(2, "'3' is not possible here; choose 1, 2", "train", "cascade", "--stage", "3", "--config", "a", "--out", "OUT")]
     [InlineData(1, "There is no file none.json", "train", "cascade", "--stage", "1", "--config", "none.json", "--out", "OUT")]
     [InlineData(2, "pack lacks --decoder", "pack", "--clip", "a", "--autoencoder", "b", "--prior", "c", "--out", "OUT")]

@@ -47,12 +47,14 @@ public sealed class UpscaleVerbTests : IDisposable
         var json = (await CommandLine.Run([.. enlarge, "--out", At("up.png"), "--trace", At("trace"), "--json"])).Json;
         Assert.Equal((64, 64, 4, 2), (Int("width"), Int("height"), Int("seed"), Int("steps")));
         Assert.Contains("a lion", PngText.Read(At("up.png"))["parameters"], StringComparison.Ordinal);
-        using var trace = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(At("trace"), "trace.json"), TestContext.Current.CancellationToken));
+        using var trace = JsonDocument.Parse(await File.ReadAllTextAsync(Path.Combine(At("trace"), "trace.json"),
+            TestContext.Current.CancellationToken));
         Assert.Equal(
             ["small picture", "predicted large picture 1", "predicted large picture 2", "picture"],
             trace.RootElement.GetProperty("stages").EnumerateArray().Select(stage => stage.GetProperty("name").GetString()!));
 
-        Assert.Contains("--trace", (await CommandLine.Run([.. enlarge, "--out", At("up.png"), "--trace", At("trace")])).Refusal, StringComparison.Ordinal);
+        Assert.Contains("--trace", (await CommandLine.Run([.. enlarge, "--out", At("up.png"), "--trace", At("trace")])).Refusal,
+            StringComparison.Ordinal);
 
         // Without --out the file goes to the current folder and not beside the source, whose folder may be read-only.
         var stem = Guid.NewGuid().ToString("N");
@@ -61,7 +63,8 @@ public sealed class UpscaleVerbTests : IDisposable
         try
         {
             var spanish = await CommandLine.Run([.. enlarge, "--lang", "es"]);
-            Assert.StartsWith($"{stem}-large.png  64 x 64  semilla 4", spanish.Output[spanish.Output.IndexOf(stem, StringComparison.Ordinal)..], StringComparison.Ordinal);
+            Assert.StartsWith($"{stem}-large.png  64 x 64  semilla 4",
+                spanish.Output[spanish.Output.IndexOf(stem, StringComparison.Ordinal)..], StringComparison.Ordinal);
             Assert.Contains("ampliador", spanish.Output, StringComparison.Ordinal);
             Assert.Equal(RgbImage.Load(At("up.png")).Pixels, RgbImage.Load(stem + "-large.png").Pixels);
             Assert.Contains(stem + "-large-2.png", (await CommandLine.Run(enlarge)).Output, StringComparison.Ordinal);
@@ -88,7 +91,8 @@ public sealed class UpscaleVerbTests : IDisposable
     public async Task BadInput_IsOneSentence(int status, string says, params string[] args)
     {
         new RgbImage(8, 8).SavePng(At("p.png"));
-        var outcome = await CommandLine.Run([.. args.Select(arg => arg == "PICTURE" ? At("p.png") : arg), "--model", TestModels.StableUnClip]);
+        var outcome = await CommandLine.Run([.. args.Select(arg => arg == "PICTURE" ? At("p.png") : arg),
+            "--model", TestModels.StableUnClip]);
         Assert.Contains(says, outcome.Refusal, StringComparison.Ordinal);
         Assert.Equal(status, outcome.Status);
     }

@@ -75,18 +75,21 @@ public sealed class UsageTests : IDisposable
     [Fact]
     public async Task Seed_MinusOne_IsAnotherEachTime_AndShown()
     {
-        string[] ask = ["imagine", "a lion", "--steps", "1", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--seed", "-1", "--json", "--out", Path.Combine(folder, "a.png")];
+        string[] ask = ["imagine", "a lion", "--steps", "1", "--prior-steps",
+            "2", "--model", TestModels.StableUnClip, "--seed", "-1", "--json", "--out", Path.Combine(folder, "a.png")];
         var seeds = new HashSet<long>();
         for (var i = 0; i < 3; i++) seeds.Add((await CommandLine.Run(ask)).Json.GetProperty("images")[0].GetProperty("seed").GetInt64());
         Assert.True(seeds.Count > 1);
-        Assert.Contains("--seed takes a whole number from 0 on, or -1 for a random one, not '-2'", (await CommandLine.Run("world", "--seed", "-2")).Refusal, StringComparison.Ordinal);
+        Assert.Contains("--seed takes a whole number from 0 on, or -1 for a random one, not '-2'",
+            (await CommandLine.Run("world", "--seed", "-2")).Refusal, StringComparison.Ordinal);
     }
 
     [Fact]
     public async Task Quiet_LeavesTheAnswerAlone()
     {
         var file = Path.Combine(folder, "a.png");
-        var outcome = await CommandLine.Run("imagine", "a lion", "--steps", "1", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--seed", "1", "--out", file, "--quiet");
+        var outcome = await CommandLine.Run("imagine", "a lion", "--steps",
+            "1", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--seed", "1", "--out", file, "--quiet");
         Assert.Equal((0, file + "\n", ""), (outcome.Status, outcome.Output, outcome.Error));
     }
 
@@ -94,19 +97,23 @@ public sealed class UsageTests : IDisposable
     public async Task Defaults_HoldWhereTheCommandLineIsSilent()
     {
         var file = Path.Combine(folder, "config.json");
-        await File.WriteAllTextAsync(file, """{ "lang": "es", "seed": 5, "imagine": { "steps": 0, "seed": 6 } }""", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(file, """{ "lang": "es", "seed": 5, "imagine": { "steps": 0, "seed": 6 } }""",
+            TestContext.Current.CancellationToken);
         CommandLine.Defaults.Value = file;
         Assert.Contains("number of steps is 0", (await CommandLine.Run("imagine", "a")).Refusal, StringComparison.Ordinal);
-        var json = (await CommandLine.Run("imagine", "a", "--steps", "1", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--json", "--out", Path.Combine(folder, "a.png"))).Json;
+        var json = (await CommandLine.Run("imagine", "a", "--steps",
+            "1", "--prior-steps", "2", "--model", TestModels.StableUnClip, "--json", "--out", Path.Combine(folder, "a.png"))).Json;
         Assert.Equal(6, json.GetProperty("images")[0].GetProperty("seed").GetInt32());
 
         var shown = (await CommandLine.Run("config", "show", "--json", "--threads", "3")).Json;
-        var settings = shown.GetProperty("settings").EnumerateArray().ToDictionary(s => s.GetProperty("name").GetString()!, s => (s.GetProperty("value").GetString(), s.GetProperty("origin").GetString()));
+        var settings = shown.GetProperty("settings").EnumerateArray().ToDictionary(s => s.GetProperty("name").GetString()!,
+            s => (s.GetProperty("value").GetString(), s.GetProperty("origin").GetString()));
         Assert.Equal(("5", "file"), settings["seed"]);
         Assert.Equal(("0", "file"), settings["imagine steps"]);
         Assert.Equal(("3", "command line"), settings["threads"]);
         Assert.Equal(("mini", "default"), settings["model"]);
-        Assert.Contains("imagine steps = 0  (file of defaults)", (await CommandLine.Run("config", "show", "--origin")).Output, StringComparison.Ordinal);
+        Assert.Contains("imagine steps = 0  (file of defaults)", (await CommandLine.Run("config", "show", "--origin")).Output,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -137,7 +144,8 @@ public sealed class UsageTests : IDisposable
     {
         using var output = new StringWriter();
         using var error = new StringWriter();
-        Assert.Equal(0, await CommandLineApp.RunAsync([$"[suggest:{line.Length}]", line], output, error, defaults: Path.Combine(folder, "none.json")));
+        Assert.Equal(0, await CommandLineApp.RunAsync([$"[suggest:{line.Length}]", line],
+            output, error, defaults: Path.Combine(folder, "none.json")));
         Assert.Empty(wanted.Except(output.ToString().ReplaceLineEndings("\n").Split('\n')));
     }
 
@@ -170,12 +178,15 @@ public sealed class UsageTests : IDisposable
     public async Task OpenMpThreads_SleepWhileTheyWait_UnlessTheUserDecides(string? given, string wanted)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "The variable is read in another way there.");
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"), ["doctor", "--json"]) { RedirectStandardOutput = true };
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"),
+            ["doctor", "--json"]) { RedirectStandardOutput = true };
         foreach (var name in new[] { "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME" }) start.Environment.Remove(name);
         if (given is not null) start.Environment["OMP_WAIT_POLICY"] = given;
         using var process = Process.Start(start)!;
-        using var json = System.Text.Json.JsonDocument.Parse(await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken));
-        var details = json.RootElement.GetProperty("checks").EnumerateArray().Single(check => check.GetProperty("name").GetString() == "libtorch").GetProperty("details");
+        using var json = System.Text.Json.JsonDocument.Parse(
+            await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken));
+        var details = json.RootElement.GetProperty("checks").EnumerateArray()
+            .Single(check => check.GetProperty("name").GetString() == "libtorch").GetProperty("details");
         Assert.Equal(wanted, details.GetProperty("wait_policy").GetString());
     }
 
@@ -184,13 +195,15 @@ public sealed class UsageTests : IDisposable
     {
         var start = new ProcessStartInfo(
             Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"),
-            ["imagine", "a lion", "--threads", "1", "--guidance", "1", "--steps", "2", "--prior-steps", "2", "--seed", "1", "--precision", "fp32", "--lang", "en", "--out", Path.Combine(folder, "a.png")])
+            ["imagine", "a lion", "--threads", "1", "--guidance", "1", "--steps",
+                "2", "--prior-steps", "2", "--seed", "1", "--precision", "fp32", "--lang", "en", "--out", Path.Combine(folder, "a.png")])
         {
             RedirectStandardOutput = true, RedirectStandardError = true,
         };
         using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync(TestContext.Current.CancellationToken);
-        Assert.Contains("a.png  seed 1", await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken), StringComparison.Ordinal);
+        Assert.Contains("a.png  seed 1", await process.StandardOutput.ReadToEndAsync(TestContext.Current.CancellationToken),
+            StringComparison.Ordinal);
         Assert.Equal("", await error);
     }
 
@@ -199,8 +212,10 @@ public sealed class UsageTests : IDisposable
     {
         var outcome = await CommandLine.RunWithInput(
             "{\"text\": \"a lion\"}\na cat\n", "embed", "--texts", "a dog", "-", "--model", TestModels.StableUnClip, "--json");
-        Assert.Equal(["a dog", "a lion", "a cat"], outcome.Json.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("label").GetString()));
-        var refused = await CommandLine.RunWithInput("{\"txt\": \"a lion\"}", "embed", "--texts-file", "-", "--model", TestModels.StableUnClip);
+        Assert.Equal(["a dog", "a lion", "a cat"],
+            outcome.Json.GetProperty("items").EnumerateArray().Select(item => item.GetProperty("label").GetString()));
+        var refused = await CommandLine.RunWithInput("{\"txt\": \"a lion\"}",
+            "embed", "--texts-file", "-", "--model", TestModels.StableUnClip);
         Assert.Equal(2, refused.Status);
         Assert.Contains("is no JSON object of a text", refused.Refusal, StringComparison.Ordinal);
     }

@@ -30,7 +30,8 @@ public sealed class VerbTests : IDisposable
         Assert.Contains("Ã³n</w>", said.Output, StringComparison.Ordinal);
         Assert.Contains(" ón ", said.Output, StringComparison.Ordinal);
         Assert.Contains(" 🦁 ", said.Output, StringComparison.Ordinal);
-        Assert.Equal("<|startoftext|>un león🦁<|endoftext|>", string.Concat((await CommandLine.Run("tokenize", "un león 🦁", "--json")).Json.GetProperty("pieces").Strings()).Replace("unleón", "un león", StringComparison.Ordinal));
+        Assert.Equal("<|startoftext|>un león🦁<|endoftext|>", string.Concat((await CommandLine.Run("tokenize", "un león 🦁", "--json"))
+            .Json.GetProperty("pieces").Strings()).Replace("unleón", "un león", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -68,7 +69,8 @@ public sealed class VerbTests : IDisposable
         Assert.Equal([0.26862954, 0.26130258, 0.27577711], json.GetProperty("std").Numbers());
         var array = Npy.Read(file);
         Assert.Equal([3, 32, 32], array.Shape);
-        Assert.Equal(ClipImageProcessor.Load(Path.Combine(TestModels.StableUnClip, "feature_extractor")).Prepare(picture), array.ToSingle());
+        Assert.Equal(ClipImageProcessor.Load(Path.Combine(TestModels.StableUnClip, "feature_extractor")).Prepare(picture),
+            array.ToSingle());
         Assert.Contains("float32 [3, 32, 32]", (await Run("preprocess", picture)).Output, StringComparison.Ordinal);
     }
 
@@ -79,7 +81,8 @@ public sealed class VerbTests : IDisposable
         var outcome = await CommandLine.Run("verify", fixture, "--json");
         Assert.Equal(0, outcome.Status);
         Assert.True(outcome.Json.GetProperty("ok").GetBoolean());
-        Assert.All(outcome.Json.GetProperty("cases").EnumerateArray(), c => Assert.Equal(["id", "output", "ok", "max_abs", "max_rel"], c.Keys()[..5]));
+        Assert.All(outcome.Json.GetProperty("cases").EnumerateArray(),
+            c => Assert.Equal(["id", "output", "ok", "max_abs", "max_rel"], c.Keys()[..5]));
         Assert.Contains("agree", (await CommandLine.Run("verify", fixture)).Output, StringComparison.Ordinal);
     }
 
@@ -98,7 +101,8 @@ public sealed class VerbTests : IDisposable
         Assert.Equal((1, 1), (json.Status, text.Status));
         Assert.False(json.Json.GetProperty("ok").GetBoolean());
         var failed = json.Json.GetProperty("cases").EnumerateArray().First(c => !c.GetProperty("ok").GetBoolean());
-        Assert.Contains(failed.GetProperty("id").GetString()!, text.Output.Split('\n').Single(line => line.Contains("The first:", StringComparison.Ordinal)), StringComparison.Ordinal);
+        Assert.Contains(failed.GetProperty("id").GetString()!,
+            text.Output.Split('\n').Single(line => line.Contains("The first:", StringComparison.Ordinal)), StringComparison.Ordinal);
         Assert.Contains("✗", text.Output, StringComparison.Ordinal);
     }
 
@@ -106,7 +110,8 @@ public sealed class VerbTests : IDisposable
     public async Task Verify_OfATree_HasALineForEachFixture_AndTheCasesThatDiffer()
     {
         TestModels.Copy(Path.Combine(Fixtures, "stable-unclip-image-normalizer"), Path.Combine(folder, "good"));
-        var file = Path.Combine(TestModels.Copy(Path.Combine(Fixtures, "stable-unclip-image-normalizer"), Path.Combine(folder, "wrong")), "tensors.safetensors");
+        var file = Path.Combine(TestModels.Copy(Path.Combine(Fixtures, "stable-unclip-image-normalizer"), Path.Combine(folder, "wrong")),
+            "tensors.safetensors");
         var bytes = await File.ReadAllBytesAsync(file, TestContext.Current.CancellationToken);
         bytes[^2] ^= 0x40;
         await File.WriteAllBytesAsync(file, bytes, TestContext.Current.CancellationToken);
@@ -126,7 +131,8 @@ public sealed class VerbTests : IDisposable
             """{"reference":{"library":"other","class":"Nothing"},"cases":[{"id":"a","call":"forward","outputs":{"x":{"atol":0,"rtol":0}}}]}""", TestContext.Current.CancellationToken);
         var outcome = await CommandLine.Run("verify", folder, "--json");
         Assert.Equal(1, outcome.Status);
-        Assert.Contains("nothing here runs", Assert.Single(outcome.Json.GetProperty("cases").EnumerateArray()).GetProperty("error").GetString(), StringComparison.Ordinal);
+        Assert.Contains("nothing here runs",
+            Assert.Single(outcome.Json.GetProperty("cases").EnumerateArray()).GetProperty("error").GetString(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -140,7 +146,8 @@ public sealed class VerbTests : IDisposable
     [Fact]
     public async Task Verify_OfNothing_IsRefused()
     {
-        Assert.Contains("There is no model", (await CommandLine.Run("verify", Path.Combine(folder, "none"))).Refusal, StringComparison.Ordinal);
+        Assert.Contains("There is no model", (await CommandLine.Run("verify", Path.Combine(folder, "none"))).Refusal,
+            StringComparison.Ordinal);
         Assert.Contains("holds nothing to verify", (await CommandLine.Run("verify", folder)).Refusal, StringComparison.Ordinal);
     }
 
@@ -148,21 +155,26 @@ public sealed class VerbTests : IDisposable
     public async Task ModelsShow_Json_HasPartsAndSizes()
     {
         var model = TestModels.Copy(TestModels.StableUnClip, Path.Combine(folder, "tiny"));
-        await File.WriteAllTextAsync(Path.Combine(model, "README.md"), "---\nlicense: mit\n---\nDraws nothing.", TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(Path.Combine(model, "README.md"),
+            "---\nlicense: mit\n---\nDraws nothing.", TestContext.Current.CancellationToken);
         await File.WriteAllTextAsync(Path.Combine(model, "evaluation.json"),
             """{"metrics":{"decoder":{"concept_top1":{"value":0.71,"count":200,"low":0.64,"high":0.77}}},"concepts":[{"name":"lion","emoji":"🦁","right":2,"of":2},{"name":"otter","emoji":"🦦","right":0,"of":2,"taken_for":"beaver"}]}""", TestContext.Current.CancellationToken);
 
         var json = (await CommandLine.Run("models", "show", model, "--json")).Json;
         var text = (await CommandLine.Run("models", "show", model)).Output;
 
-        Assert.Equal(("tiny", "StableUnCLIPPipeline", "mit"), (json.GetProperty("name").GetString(), json.GetProperty("class").GetString(), json.GetProperty("license").GetString()));
-        Assert.All(json.GetProperty("components").EnumerateArray(), part => Assert.Equal(["name", "class", "parameters", "types", "bytes"], part.Keys()));
-        Assert.Equal(0.71, json.GetProperty("evaluation").GetProperty("metrics").GetProperty("decoder").GetProperty("concept_top1").GetProperty("value").GetDouble());
+        Assert.Equal(("tiny", "StableUnCLIPPipeline", "mit"),
+            (json.GetProperty("name").GetString(), json.GetProperty("class").GetString(), json.GetProperty("license").GetString()));
+        Assert.All(json.GetProperty("components").EnumerateArray(),
+            part => Assert.Equal(["name", "class", "parameters", "types", "bytes"], part.Keys()));
+        Assert.Equal(0.71, json.GetProperty("evaluation").GetProperty("metrics")
+            .GetProperty("decoder").GetProperty("concept_top1").GetProperty("value").GetDouble());
         Assert.Contains("licence mit", text, StringComparison.Ordinal);
         Assert.Contains("decoder concept_top1", text, StringComparison.Ordinal);
         Assert.Contains("71.0 %", text, StringComparison.Ordinal);
         Assert.Contains("64.0 % … 77.0 %", text, StringComparison.Ordinal);
-        Assert.Contains("of 2 core things 1 were named right in every picture, 0 in some, 1 in none", text.ReplaceLineEndings(" "), StringComparison.Ordinal);
+        Assert.Contains("of 2 core things 1 were named right in every picture, 0 in some, 1 in none",
+            text.ReplaceLineEndings(" "), StringComparison.Ordinal);
         Assert.Contains("otter (taken for beaver)", text, StringComparison.Ordinal);
         Assert.Contains("Draws nothing.", text, StringComparison.Ordinal);
     }
@@ -177,7 +189,8 @@ public sealed class VerbTests : IDisposable
 
     [Fact]
     public async Task ModelsShow_OfAnUnknownName_SaysThatAPathWorks() =>
-        Assert.Contains("the path of a model's folder works too", (await CommandLine.Run("models", "show", "dall-e")).Refusal, StringComparison.Ordinal);
+        Assert.Contains("the path of a model's folder works too", (await CommandLine.Run("models", "show", "dall-e")).Refusal,
+            StringComparison.Ordinal);
 
     [Fact]
     public async Task Doctor_SaysWhatIsThere()
@@ -185,10 +198,12 @@ public sealed class VerbTests : IDisposable
         var outcome = await CommandLine.Run("doctor", "--json");
         Assert.Equal(0, outcome.Status);
         var checks = outcome.Json.GetProperty("checks").EnumerateArray().ToDictionary(c => c.GetProperty("name").GetString()!);
-        foreach (var name in new[] { "processor", "memory", "libtorch", "world", "fonts", "gpu", "model" }) Assert.Contains(name, checks.Keys);
+        foreach (var name in new[] { "processor", "memory", "libtorch", "world", "fonts", "gpu", "model" })
+            Assert.Contains(name, checks.Keys);
         Assert.Equal("ok", checks["libtorch"].GetProperty("status").GetString());
         Assert.True(checks["processor"].GetProperty("details").GetProperty("cores").GetInt32() >= 1);
-        Assert.All(checks.Values, check => Assert.Equal(check.GetProperty("status").GetString() == "ok", check.GetProperty("remedy").ValueKind == System.Text.Json.JsonValueKind.Null));
+        Assert.All(checks.Values, check => Assert.Equal(check.GetProperty("status").GetString() == "ok",
+            check.GetProperty("remedy").ValueKind == System.Text.Json.JsonValueKind.Null));
         Assert.Contains("libtorch", (await CommandLine.Run("doctor", "--lang", "es")).Output, StringComparison.Ordinal);
     }
 
@@ -199,7 +214,8 @@ public sealed class VerbTests : IDisposable
         using var error = new StringWriter();
         Assert.Equal(0, await Alebrije.Cli.CommandLineApp.RunAsync([], output, error));
         Assert.Equal("", error.ToString());
-        foreach (var verb in new[] { "imagine", "classify", "robustness", "explain", "embed", "similarity", "pca", "tokenize", "preprocess", "verify", "world", "train", "models", "bench", "doctor" })
+        foreach (var verb in new[] { "imagine", "classify", "robustness",
+            "explain", "embed", "similarity", "pca", "tokenize", "preprocess", "verify", "world", "train", "models", "bench", "doctor" })
             Assert.Contains($"\n  {verb} ", output.ToString().ReplaceLineEndings("\n"), StringComparison.Ordinal);
     }
 
@@ -266,7 +282,8 @@ public sealed class VerbTests : IDisposable
     {
         var outcome = await CommandLine.Run([.. verb.Split(' '), "--help"]);
         Assert.Equal((0, ""), (outcome.Status, outcome.Error));
-        var approved = await File.ReadAllTextAsync(Path.Combine(Fixtures, "cli-help", verb.Replace(' ', '-') + ".txt"), TestContext.Current.CancellationToken);
+        var approved = await File.ReadAllTextAsync(Path.Combine(Fixtures, "cli-help", verb.Replace(' ', '-') + ".txt"),
+            TestContext.Current.CancellationToken);
         Assert.Equal(approved.ReplaceLineEndings("\n"), outcome.Output);
     }
 

@@ -16,7 +16,8 @@ public sealed class WorldVerbTests : IDisposable
     {
         World.Open();
         var target = Path.Combine(folder, "new", "w");
-        var json = (await CommandLine.Run("world", "--concepts", "lion,cat,dog", "--count", "15", "--seed", "4", "--export", target, "--json")).Json;
+        var json = (await CommandLine.Run("world", "--concepts", "lion,cat,dog",
+            "--count", "15", "--seed", "4", "--export", target, "--json")).Json;
         var scenes = json.GetProperty("scenes").EnumerateArray().ToArray();
         Assert.Equal(15, scenes.Length);
         foreach (var (i, scene) in scenes.Index())
@@ -42,9 +43,11 @@ public sealed class WorldVerbTests : IDisposable
         Assert.Equal(0, (await CommandLine.Run("world", "--count", "2", "--export", target)).Status);
         var before = Directory.GetFiles(target).ToDictionary(file => file, File.GetLastWriteTimeUtc);
         var again = await CommandLine.Run("world", "--count", "2", "--seed", "9", "--export", target);
-        Assert.Equal((1, $"--export {target} is not empty; name a new or an empty folder, so that nothing in it is replaced."), (again.Status, again.Refusal));
+        Assert.Equal((1, $"--export {target} is not empty; name a new or an empty folder, so that nothing in it is replaced."),
+            (again.Status, again.Refusal));
         Assert.Equal(before, Directory.GetFiles(target).ToDictionary(file => file, File.GetLastWriteTimeUtc));
-        Assert.Contains("is a file", (await CommandLine.Run("world", "--count", "2", "--export", before.Keys.First())).Refusal, StringComparison.Ordinal);
+        Assert.Contains("is a file", (await CommandLine.Run("world", "--count", "2", "--export", before.Keys.First())).Refusal,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -72,7 +75,8 @@ public sealed class WorldVerbTests : IDisposable
     {
         World.Open();
         var json = (await CommandLine.Run("world", "--count", "8", "--objects", objects, "--json")).Json;
-        Assert.All(json.GetProperty("scenes").EnumerateArray(), scene => Assert.Equal(count, scene.GetProperty("objects").GetArrayLength()));
+        Assert.All(json.GetProperty("scenes").EnumerateArray(),
+            scene => Assert.Equal(count, scene.GetProperty("objects").GetArrayLength()));
     }
 
     [Theory]
@@ -83,7 +87,8 @@ public sealed class WorldVerbTests : IDisposable
     {
         World.Open();
         var json = (await CommandLine.Run("world", "--count", "24", "--objects", "1", "--styles", styles, "--json")).Json;
-        Assert.Equal(seen.Order(), json.GetProperty("scenes").EnumerateArray().Select(scene => scene.GetProperty("style").GetString()!).Distinct().Order());
+        Assert.Equal(seen.Order(), json.GetProperty("scenes").EnumerateArray()
+            .Select(scene => scene.GetProperty("style").GetString()!).Distinct().Order());
     }
 
     [Fact]
@@ -103,7 +108,8 @@ public sealed class WorldVerbTests : IDisposable
     public async Task PairsInFileNames_SayTheirRelation()
     {
         World.Open();
-        var json = (await CommandLine.Run("world", "--count", "6", "--objects", "2", "--concepts", "koala,motorcycle,banana", "--export", folder, "--json")).Json;
+        var json = (await CommandLine.Run("world", "--count", "6", "--objects",
+            "2", "--concepts", "koala,motorcycle,banana", "--export", folder, "--json")).Json;
         foreach (var scene in json.GetProperty("scenes").EnumerateArray())
         {
             var names = scene.GetProperty("objects").Strings();

@@ -55,7 +55,8 @@ public sealed partial class CaptionTests
     [InlineData("árbol", "un árbol", "árboles", "el árbol")]
     [InlineData("delfín", "un delfín", "delfines", "el delfín")]
     [InlineData("arroz~", "arroz", "arroz", "el arroz")]
-    [InlineData("silla de ruedas eléctrica/sillas de ruedas eléctricas", "una silla de ruedas eléctrica", "sillas de ruedas eléctricas", "la silla de ruedas eléctrica")]
+    [InlineData("silla de ruedas eléctrica/sillas de ruedas eléctricas",
+        "una silla de ruedas eléctrica", "sillas de ruedas eléctricas", "la silla de ruedas eléctrica")]
     public void Spanish_NounPhrases_TakeGenderArticleAndPlural(string marked, string indefinite, string plural, string definite)
     {
         var term = Spanish.Parse(marked);
@@ -84,8 +85,10 @@ public sealed partial class CaptionTests
     {
         var world = World.Open();
         var scenes = Enumerable.Range(0, 20_000).Select(i => world.Scene(21, i)).ToArray();
-        string[] english = [.. scenes.Select(scene => world.Caption(scene, Language.English)).Where(caption => WrongEnglish().IsMatch(caption))];
-        string[] spanish = [.. scenes.Select(scene => world.Caption(scene, Language.Spanish)).Where(caption => WrongSpanish().IsMatch(caption))];
+        string[] english = [.. scenes.Select(scene => world.Caption(scene, Language.English))
+            .Where(caption => WrongEnglish().IsMatch(caption))];
+        string[] spanish = [.. scenes.Select(scene => world.Caption(scene, Language.Spanish))
+            .Where(caption => WrongSpanish().IsMatch(caption))];
         Assert.Empty(english);
         Assert.Empty(spanish);
     }
@@ -96,11 +99,13 @@ public sealed partial class CaptionTests
         var world = World.Open();
         var options = new SceneOptions
         {
-            Concepts = [World.Concept("koala"), World.Concept("motorcycle")], OneObject = 0, TwoObjects = 1, ThreeObjects = 0, Counts = 0, StyleShare = 0,
+            Concepts = [World.Concept("koala"), World.Concept("motorcycle")],
+                OneObject = 0, TwoObjects = 1, ThreeObjects = 0, Counts = 0, StyleShare = 0,
             Relations = [SceneRelation.Riding], Split = SceneSplit.Any,
         };
         var captions = Enumerable.Range(0, 60).Select(i => world.Scene(1, i, options))
-            .Select(scene => (En: world.Caption(scene, Language.English, CaptionOptions.Complete), Es: world.Caption(scene, Language.Spanish, CaptionOptions.Complete))).ToArray();
+            .Select(scene => (En: world.Caption(scene, Language.English, CaptionOptions.Complete),
+                Es: world.Caption(scene, Language.Spanish, CaptionOptions.Complete))).ToArray();
         Assert.Contains(captions, caption => caption.En.StartsWith("a koala riding a motorcycle", StringComparison.Ordinal));
         Assert.Contains(captions, caption => caption.Es.StartsWith("un koala montando en una motocicleta", StringComparison.Ordinal));
         Assert.All(captions, caption => Assert.Matches(" background$", caption.En));
@@ -111,7 +116,8 @@ public sealed partial class CaptionTests
     public void Captions_OfCounts_SayNumberAndPlural()
     {
         var world = World.Open();
-        var options = new SceneOptions { Concepts = [World.Concept("banana")], OneObject = 0, TwoObjects = 0, ThreeObjects = 0, Counts = 1, StyleShare = 0 };
+        var options = new SceneOptions { Concepts = [World.Concept("banana")],
+            OneObject = 0, TwoObjects = 0, ThreeObjects = 0, Counts = 1, StyleShare = 0 };
         var scene = Enumerable.Range(0, 100).Select(i => world.Scene(1, i, options)).First(scene => scene.Count == 3);
         Assert.Equal(3, scene.Objects.Count);
         Assert.Matches("^(three|3) bananas ", world.Caption(scene, Language.English, CaptionOptions.Complete));
@@ -168,6 +174,7 @@ public sealed partial class CaptionTests
     [GeneratedRegex(@"\ba ([ai]|e(?!uro)|o(?!ne)|u(?!ni|se))|\ban [bcdfgjklmpqrtvwyz]|  |[~!{}]| (a|an|the) (a|an|the|and|of) |^\s|\s$|’")]
     private static partial Regex WrongEnglish();
 
-    [GeneratedRegex(@" de el | a el |  |[~!{}/]|\buna (águila|hacha|ancla|ala|ánfora|hada)\b|\bun (mano|moto|flor|cara|mujer|nube)\b|\buna (león|coche|perro|gato|mapa|planeta|tranvía)\b|\bun una\b|^\s|\s$| y i[^o]")]
+    [GeneratedRegex(@" de el | a el |  |[~!{}/]|\buna (águila|hacha|ancla|ala|ánfora|hada)\b|\bun (mano|moto|flor|cara|mujer|nube)\b|"
+        + @"\buna (león|coche|perro|gato|mapa|planeta|tranvía)\b|\bun una\b|^\s|\s$| y i[^o]")]
     private static partial Regex WrongSpanish();
 }

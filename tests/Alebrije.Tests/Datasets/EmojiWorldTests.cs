@@ -64,7 +64,8 @@ public sealed class EmojiWorldTests
         // A fresh world, so that glyphs are decoded by all threads at once.
         var fresh = EmojiWorld.Open();
         var together = new string[count];
-        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = 4 }, i => together[count - 1 - i] = Fingerprint(fresh, options, count - 1 - i));
+        Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = 4 },
+            i => together[count - 1 - i] = Fingerprint(fresh, options, count - 1 - i));
         Assert.Equal(alone, together);
     }
 
@@ -77,7 +78,8 @@ public sealed class EmojiWorldTests
         var scenes = Enumerable.Range(0, 500).Select(i => world.Scene(7, i)).ToArray();
         var text = string.Join('\n', scenes.Select(scene => FormattableString.Invariant(
             $"{scene.Relation} {scene.Style} {scene.Background} {scene.Shade} {scene.Count} ")
-            + string.Join(' ', scene.Objects.Select(o => FormattableString.Invariant($"{o.Concept.CodePoint:X} {o.X:R} {o.Y:R} {o.Size:R} {o.Angle:R}")))));
+            + string.Join(' ', scene.Objects.Select(o =>
+                FormattableString.Invariant($"{o.Concept.CodePoint:X} {o.X:R} {o.Y:R} {o.Size:R} {o.Angle:R}")))));
         Assert.Equal("CCB679DC490830B6", Hash(System.Text.Encoding.UTF8.GetBytes(text)));
         Assert.Equal("28873A0FCE79BCAD", Hash([.. scenes.Take(60).SelectMany(scene => world.Render(scene, 64))]));
     }

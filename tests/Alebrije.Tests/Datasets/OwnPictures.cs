@@ -7,7 +7,8 @@ namespace Alebrije.Tests.Datasets;
 /// <summary>Small images of one coloured shape each, with captions, in the file layouts of users' data sets.</summary>
 internal static class OwnPictures
 {
-    private static readonly (string Name, byte Red, byte Green, byte Blue)[] Colours = [("red", 220, 30, 30), ("green", 30, 180, 60), ("blue", 40, 60, 220), ("yellow", 230, 210, 40)];
+    private static readonly (string Name, byte Red, byte Green, byte Blue)[] Colours = [("red", 220, 30, 30),
+        ("green", 30, 180, 60), ("blue", 40, 60, 220), ("yellow", 230, 210, 40)];
     private static readonly string[] Shapes = ["disc", "square", "bar", "stripe"];
 
     /// <summary>Caption of image i, one of 16 in turn.</summary>
@@ -27,7 +28,8 @@ internal static class OwnPictures
             {
                 var (dx, dy) = (Math.Abs(x - cx), Math.Abs(y - cy));
                 var isInside = shape switch { 0 => (dx * dx) + (dy * dy) < 100, 1 => dx < 9 && dy < 9, 2 => dx < 4, _ => dy < 4 };
-                if (isInside) (picture.Pixels[((y * side) + x) * 3], picture.Pixels[(((y * side) + x) * 3) + 1], picture.Pixels[(((y * side) + x) * 3) + 2]) = (colour.Red, colour.Green, colour.Blue);
+                if (isInside) (picture.Pixels[((y * side) + x) * 3], picture.Pixels[(((y * side) + x) * 3) + 1],
+                    picture.Pixels[(((y * side) + x) * 3) + 2]) = (colour.Red, colour.Green, colour.Blue);
             }
 
         return picture;
@@ -49,7 +51,8 @@ internal static class OwnPictures
     /// <summary>Writes the folders red, green, blue, yellow.</summary>
     public static string WriteClasses(string folder, int count)
     {
-        for (var i = 0; i < count; i++) Draw(i).SavePng(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, Colour(i))).FullName, $"{i:D3}.png"));
+        for (var i = 0; i < count; i++)
+            Draw(i).SavePng(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, Colour(i))).FullName, $"{i:D3}.png"));
         return folder;
     }
 
@@ -73,5 +76,6 @@ internal static class OwnPictures
     }
 
     /// <summary>Adds a file to an archive.</summary>
-    public static void Add(TarWriter tar, string name, byte[] bytes) => tar.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(bytes) });
+    public static void Add(TarWriter tar, string name, byte[] bytes) =>
+        tar.WriteEntry(new UstarTarEntry(TarEntryType.RegularFile, name) { DataStream = new MemoryStream(bytes) });
 }

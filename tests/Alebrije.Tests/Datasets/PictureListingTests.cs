@@ -24,7 +24,8 @@ public sealed class PictureListingTests : IDisposable
     public void Folder_TheHubsMetadata_IsRead()
     {
         OwnPictures.Draw(1).SavePng(Path.Combine(folder, "a.png"));
-        File.WriteAllText(Path.Combine(folder, "metadata.jsonl"), "{\"file_name\": \"a.png\", \"text\": \"a green disc\"}\n{\"file_name\": \"a.png\", \"text\": [\"one\", \"two\"]}\n");
+        File.WriteAllText(Path.Combine(folder, "metadata.jsonl"),
+            "{\"file_name\": \"a.png\", \"text\": \"a green disc\"}\n{\"file_name\": \"a.png\", \"text\": [\"one\", \"two\"]}\n");
         Assert.Equal(["a green disc", "one", "two"], ImageFolder.Read(folder).Select(picture => picture.Caption));
         File.Delete(Path.Combine(folder, "metadata.jsonl"));
         File.WriteAllText(Path.Combine(folder, "metadata.csv"), "file_name,text\na.png,from a table\n");
@@ -51,7 +52,8 @@ public sealed class PictureListingTests : IDisposable
         Assert.Empty(listing.Problems);
         OwnPictures.Draw(1).SavePng(Path.Combine(folder, "cover.png"));
         var beside = PictureListing.OfFolder(folder, new PictureListingOptions { Templates = ["{}"] });
-        Assert.Equal((4, $"{Path.Combine(folder, "cover.png")} lies beside the class folders, and no folder names its class."), (beside.Pictures.Count, Assert.Single(beside.Problems)));
+        Assert.Equal((4, $"{Path.Combine(folder, "cover.png")} lies beside the class folders, and no folder names its class."),
+            (beside.Pictures.Count, Assert.Single(beside.Problems)));
     }
 
     [Theory]
@@ -60,7 +62,8 @@ public sealed class PictureListingTests : IDisposable
     public void Table_QuotesMarksAndLineEnds_AreReadAsRfc4180Says(bool withMark)
     {
         OwnPictures.Draw(1).SavePng(Path.Combine(folder, "a, b.png"));
-        var table = Write("t.csv", "id,Filename,\"Caption\"\r\n1,\"a, b.png\",\"a \"\"green\"\"\r\ndisc, round\"\r\n\r\n2,\"a, b.png\",plain", withMark);
+        var table = Write("t.csv",
+            "id,Filename,\"Caption\"\r\n1,\"a, b.png\",\"a \"\"green\"\"\r\ndisc, round\"\r\n\r\n2,\"a, b.png\",plain", withMark);
         var pictures = ImageFolder.ReadTable(table);
         Assert.Equal(["a \"green\"\r\ndisc, round", "plain"], pictures.Select(picture => picture.Caption));
         Assert.All(pictures, picture => Assert.Equal(Path.Combine(folder, "a, b.png"), picture.Path));
@@ -91,7 +94,8 @@ public sealed class PictureListingTests : IDisposable
     public void Table_ThatIsWrong_IsOneSentenceWithItsLine(string text, string says)
     {
         OwnPictures.Draw(1).SavePng(Path.Combine(folder, "a.png"));
-        Assert.Contains(says, Assert.Throws<InvalidDataException>(() => ImageFolder.ReadTable(Write("t.csv", text))).Message, StringComparison.Ordinal);
+        Assert.Contains(says, Assert.Throws<InvalidDataException>(() => ImageFolder.ReadTable(Write("t.csv", text))).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -100,7 +104,8 @@ public sealed class PictureListingTests : IDisposable
         OwnPictures.Draw(1).SavePng(Path.Combine(folder, "a.png"));
         var table = Write("t.csv", "image,caption,foto,pie\nx.png,no,a.png,sí\n");
         Assert.Equal(["sí"], ImageFolder.ReadTable(table, "foto", "pie").Select(picture => picture.Caption));
-        Assert.Contains("there are image, caption, foto, pie", Assert.Throws<InvalidDataException>(() => ImageFolder.ReadTable(table, "bild")).Message, StringComparison.Ordinal);
+        Assert.Contains("there are image, caption, foto, pie",
+            Assert.Throws<InvalidDataException>(() => ImageFolder.ReadTable(table, "bild")).Message, StringComparison.Ordinal);
     }
 
     private string Write(string name, string text, bool withMark = false)

@@ -45,7 +45,8 @@ public sealed class SceneTests
         };
         var scenes = Enumerable.Range(0, 2_000).Select(i => world.Scene(1, i, options)).ToArray();
         Assert.InRange(scenes.Count(scene => scene.Style == SceneStyle.Night), 850, 1_150);
-        Assert.All(scenes, scene => Assert.True(scene.Style is SceneStyle.Night or SceneStyle.Plain && scene.Background is Background.Red or Background.Blue));
+        Assert.All(scenes, scene =>
+            Assert.True(scene.Style is SceneStyle.Night or SceneStyle.Plain && scene.Background is Background.Red or Background.Blue));
         Assert.InRange(scenes.Count(scene => scene.Objects[0].Concept.IsCore), 1_740, 1_860);
         Assert.All(scenes, scene => Assert.Equal(new SceneObject(scene.Objects[0].Concept, 64, 64, 96, 0), scene.Objects[0]));
         Assert.All(scenes, scene => Assert.Equal(scene.Background.TrueColour(), scene.Shade));
@@ -55,7 +56,8 @@ public sealed class SceneTests
     public void Styles_ChangeThePictureAsTheirNamesSay()
     {
         var world = World.Open();
-        var plain = world.Scene(3, 1, new SceneOptions { Concepts = [World.Concept("tulip")], OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0, StyleShare = 0, SizeShare = 0, Backgrounds = [Background.Green] });
+        var plain = world.Scene(3, 1, new SceneOptions { Concepts = [World.Concept("tulip")],
+            OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0, StyleShare = 0, SizeShare = 0, Backgrounds = [Background.Green] });
         byte[] In(SceneStyle style) => world.Render(plain with { Style = style });
         var original = In(SceneStyle.Plain);
         Assert.All(new[] { SceneStyle.BlackAndWhite, SceneStyle.PencilSketch }, style => Assert.Equal(0, Colourfulness(In(style))));
@@ -87,9 +89,11 @@ public sealed class SceneTests
     {
         var world = World.Open();
         var few = new SceneOptions { Concepts = [World.Concept("lion")], OneObject = 0, TwoObjects = 1, ThreeObjects = 0, Counts = 0 };
-        Assert.Contains("name more concepts", Assert.Throws<ArgumentException>(() => world.Scene(1, 1, few)).Message, StringComparison.Ordinal);
+        Assert.Contains("name more concepts", Assert.Throws<ArgumentException>(() => world.Scene(1, 1, few)).Message,
+            StringComparison.Ordinal);
         Assert.Throws<ArgumentException>(() => world.Scene(1, 1, new SceneOptions { Jitter = 2 }));
-        Assert.Throws<ArgumentException>(() => world.Scene(1, 1, new SceneOptions { OneObject = 0, TwoObjects = 0, ThreeObjects = 0, Counts = 0 }));
+        Assert.Throws<ArgumentException>(() =>
+            world.Scene(1, 1, new SceneOptions { OneObject = 0, TwoObjects = 0, ThreeObjects = 0, Counts = 0 }));
         Assert.Throws<ArgumentException>(() => world.Scene(1, 1, new SceneOptions { Concepts = [] }));
         Assert.Throws<ArgumentOutOfRangeException>(() => world.Render(world.Scene(1, 1), 4));
         var pair = world.Concepts.SelectMany(a => world.Concepts.Where(b => HeldOut.Pair(a, b)).Select(b => new[] { a, b })).First();
@@ -109,7 +113,8 @@ public sealed class SceneTests
             var records = SceneRecord.Export(world, scenes, folder, 64);
             var pictures = ImageFolder.Read(folder);
             Assert.Equal(6, pictures.Count);
-            Assert.Equal(records.Select(record => (record.Caption, record.Lang)), pictures.Select(picture => (picture.Caption, picture.Lang!)));
+            Assert.Equal(records.Select(record => (record.Caption, record.Lang)),
+                pictures.Select(picture => (picture.Caption, picture.Lang!)));
             Assert.Equal(world.Render(scenes[1], 64), pictures[2].Load().Pixels);
             Assert.Contains("\"relation\":", File.ReadLines(Path.Combine(folder, "captions.jsonl")).First(), StringComparison.Ordinal);
         }
@@ -125,15 +130,18 @@ public sealed class SceneTests
         var folder = Directory.CreateTempSubdirectory("alebrije-pictures-").FullName;
         try
         {
-            Assert.Contains("captions.jsonl", Assert.Throws<InvalidDataException>(() => ImageFolder.Read(folder)).Message, StringComparison.Ordinal);
+            Assert.Contains("captions.jsonl", Assert.Throws<InvalidDataException>(() => ImageFolder.Read(folder)).Message,
+                StringComparison.Ordinal);
             foreach (var name in new[] { "red_apple", "lion" })
                 new RgbImage(2, 2).SavePng(Path.Combine(Directory.CreateDirectory(Path.Combine(folder, name)).FullName, "1.png"));
             Assert.Equal(["lion", "red apple"], ImageFolder.Read(folder).Select(picture => picture.Caption));
             var captions = Path.Combine(folder, "captions.jsonl");
             File.WriteAllText(captions, "{\"file\": \"lion/1.png\", \"caption\": \"a lion\"}\n{\"file\": \"lion/1.png\"}\n");
-            Assert.Contains("line 2", Assert.Throws<InvalidDataException>(() => ImageFolder.Read(folder)).Message, StringComparison.Ordinal);
+            Assert.Contains("line 2", Assert.Throws<InvalidDataException>(() => ImageFolder.Read(folder)).Message,
+                StringComparison.Ordinal);
             File.WriteAllText(captions, "nonsense\n");
-            Assert.Contains("line 1", Assert.Throws<InvalidDataException>(() => ImageFolder.Read(folder)).Message, StringComparison.Ordinal);
+            Assert.Contains("line 1", Assert.Throws<InvalidDataException>(() => ImageFolder.Read(folder)).Message,
+                StringComparison.Ordinal);
             Assert.Throws<DirectoryNotFoundException>(() => ImageFolder.Read(Path.Combine(folder, "none")));
         }
         finally
@@ -143,7 +151,9 @@ public sealed class SceneTests
     }
 
     private static double Colourfulness(byte[] pixels) =>
-        Enumerable.Range(0, pixels.Length / 3).Average(i => Math.Max(pixels[3 * i], Math.Max(pixels[3 * i + 1], pixels[3 * i + 2])) - Math.Min(pixels[3 * i], Math.Min(pixels[3 * i + 1], pixels[3 * i + 2])));
+        Enumerable.Range(0, pixels.Length / 3).Average(i => Math.Max(pixels[3 * i],
+            Math.Max(pixels[3 * i + 1], pixels[3 * i + 2])) - Math.Min(pixels[3 * i], Math.Min(pixels[3 * i + 1], pixels[3 * i + 2])));
 
-    private static double Roughness(byte[] pixels) => Enumerable.Range(0, pixels.Length - 3).Average(i => Math.Abs(pixels[i] - pixels[i + 3]));
+    private static double Roughness(byte[] pixels) =>
+        Enumerable.Range(0, pixels.Length - 3).Average(i => Math.Abs(pixels[i] - pixels[i + 3]));
 }

@@ -27,7 +27,8 @@ public sealed class ShardedPicturesTests : IDisposable
         foreach (var first in new[] { 40, 3, 21, 22 })
         {
             using var other = Open(Path.Combine(folder, "*.tar"), buffer: 4);
-            Assert.Equal(names[first..(first + 9)], other.Take(5, first, 5).Concat(other.Take(5, first + 5, 4)).Select(sample => sample.Name));
+            Assert.Equal(names[first..(first + 9)],
+                other.Take(5, first, 5).Concat(other.Take(5, first + 5, 4)).Select(sample => sample.Name));
         }
     }
 
@@ -64,8 +65,10 @@ public sealed class ShardedPicturesTests : IDisposable
             tar.WriteEntry(new PaxTarEntry(TarEntryType.CharacterDevice, "device.png"));
             foreach (var name in new[] { "../../evil", "/absolute/" + new string('x', 150) })
             {
-                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name + ".png") { DataStream = new MemoryStream(OwnPictures.Draw(1).ToPng()) });
-                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name + ".txt") { DataStream = new MemoryStream("a green disc"u8.ToArray()) });
+                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile,
+                    name + ".png") { DataStream = new MemoryStream(OwnPictures.Draw(1).ToPng()) });
+                tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile,
+                    name + ".txt") { DataStream = new MemoryStream("a green disc"u8.ToArray()) });
             }
         }
 
@@ -183,7 +186,8 @@ public sealed class ShardedPicturesTests : IDisposable
         Assert.Contains(says, Assert.ThrowsAny<Exception>(() => Open(Path.Combine(folder, name))).Message, StringComparison.Ordinal);
     }
 
-    private static ShardedPictures Open(string path, int buffer = 100) => new(TarShards.Find(path), new PictureDataOptions { Path = path, HeldOut = 0, ShuffleBuffer = buffer });
+    private static ShardedPictures Open(string path, int buffer = 100) =>
+        new(TarShards.Find(path), new PictureDataOptions { Path = path, HeldOut = 0, ShuffleBuffer = buffer });
 
     private static void WriteSize(byte[] bytes, string size)
     {

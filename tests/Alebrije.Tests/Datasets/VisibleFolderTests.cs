@@ -12,7 +12,8 @@ public sealed class VisibleFolderTests : IDisposable
     [Fact]
     public void PicturesBelow_LeaveOutHiddenOnesAndWhatIsNoPicture()
     {
-        foreach (var name in new[] { "a.png", "b/c.JPG", "b/d.jfif", "b/e.jpe", ".hidden.png", ".git/f.png", "b/._c.JPG", ".DS_Store", "Thumbs.db", "README.txt", "g.tiff" }) Write(name);
+        foreach (var name in new[] { "a.png", "b/c.JPG", "b/d.jfif",
+            "b/e.jpe", ".hidden.png", ".git/f.png", "b/._c.JPG", ".DS_Store", "Thumbs.db", "README.txt", "g.tiff" }) Write(name);
         Assert.Equal(["a.png", "b/c.JPG", "b/d.jfif", "b/e.jpe"], Below(folder));
         Assert.Equal(["a.png"], VisibleFolder.Open(folder).Pictures.Select(Name));
         Assert.Throws<DirectoryNotFoundException>(() => VisibleFolder.Open(In("none")));
@@ -43,7 +44,8 @@ public sealed class VisibleFolderTests : IDisposable
             Link("linked", elsewhere);
             Link("again", "linked");
             Assert.Equal(["again/deep/w.png"], Below(folder));
-            Assert.Equal(["again/deep/w.png"], VisibleFolder.EachFileOnce([In("again/deep/w.png"), In("linked/deep/w.png"), Path.Combine(elsewhere, "deep", "w.png")]).Select(Name));
+            Assert.Equal(["again/deep/w.png"], VisibleFolder.EachFileOnce(
+                [In("again/deep/w.png"), In("linked/deep/w.png"), Path.Combine(elsewhere, "deep", "w.png")]).Select(Name));
         }
         finally
         {
@@ -67,10 +69,12 @@ public sealed class VisibleFolderTests : IDisposable
         Link("dog/1.png", "../cat/1.png");
         var classes = LabelledPictures.Read(folder, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal(["cat", "dog"], classes.Labels);
-        Assert.Equal([("cat/1.png", 0), ("cat/2.png", 0), ("dog/1.png", 1), ("dog/3.png", 1)], classes.Pictures.Select(picture => (Name(picture.Path), picture.Class)));
+        Assert.Equal([("cat/1.png", 0), ("cat/2.png", 0), ("dog/1.png", 1), ("dog/3.png", 1)],
+            classes.Pictures.Select(picture => (Name(picture.Path), picture.Class)));
 
         // With several labels per image, an image in two folders has both.
-        Assert.Equal(["cat/1.png: cat dog", "cat/2.png: cat", "dog/3.png: dog"], LabelledImage.Read(folder, cancellation: TestContext.Current.CancellationToken).Select(image => $"{Name(image.Path)}: {string.Join(' ', image.Labels)}"));
+        Assert.Equal(["cat/1.png: cat dog", "cat/2.png: cat", "dog/3.png: dog"], LabelledImage.Read(folder,
+            cancellation: TestContext.Current.CancellationToken).Select(image => $"{Name(image.Path)}: {string.Join(' ', image.Labels)}"));
         Assert.Equal(["cat/1.png", "cat/2.png", "dog/3.png"], ImageFolder.Read(folder).Select(picture => Name(picture.Path)));
     }
 

@@ -17,7 +17,8 @@ public sealed class GuidanceTests
         var (conditional, unconditional) = (noise.Randn(2, 3, 4), noise.Randn(2, 3, 4));
         Assert.Equal(0f, (Guidance.Combine(conditional, unconditional, 1) - conditional).abs().max().ToSingle(), 1e-6f);
         Assert.Equal(0f, (Guidance.Combine(conditional, unconditional, 0) - unconditional).abs().max().ToSingle(), 1e-6f);
-        Assert.Equal(0f, (Guidance.Combine(conditional, unconditional, 4) - (4 * conditional - 3 * unconditional)).abs().max().ToSingle(), 1e-5f);
+        Assert.Equal(0f, (Guidance.Combine(conditional, unconditional, 4) - (4 * conditional - 3 * unconditional))
+            .abs().max().ToSingle(), 1e-5f);
     }
 
     [Fact]
@@ -63,7 +64,8 @@ public sealed class GuidanceTests
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         using var noise = new Noise(1);
-        using var scheduler = Schedulers.Create(SchedulerConfig.For("DDIMScheduler") with { PredictionType = Parameterisation.Parse(prediction) });
+        using var scheduler = Schedulers.Create(
+            SchedulerConfig.For("DDIMScheduler") with { PredictionType = Parameterisation.Parse(prediction) });
         scheduler.SetTimesteps(10);
         var (x, t, output, target) = (noise.Randn(2, 3, 4, 4), full(2, 500f), noise.Randn(2, 6, 4, 4), noise.Randn(1, 3, 4, 4));
         Denoiser plain = (_, _) => output.alias();
@@ -86,6 +88,7 @@ public sealed class GuidanceTests
             Assert.InRange((moved - (scale * Math.Sqrt(1 - scheduler.Schedule.AlphaBar(500)))).abs().max().ToSingle(), 0, 1e-3f);
         }
 
-        Tensor OriginalOf(Tensor both) => Parameterisation.Original(scheduler.Config.PredictionType, both.narrow(1, 0, 3), x, scheduler.Schedule.AlphaBar(500));
+        Tensor OriginalOf(Tensor both) => Parameterisation.Original(scheduler.Config.PredictionType,
+            both.narrow(1, 0, 3), x, scheduler.Schedule.AlphaBar(500));
     }
 }

@@ -45,7 +45,8 @@ public sealed class NoiseScheduleTests
         Assert.Throws<ArgumentOutOfRangeException>(() => schedule.AddNoise(zeros(2, 3), zeros(2, 3), tensor(new long[] { 0, 1000 })));
         Assert.Contains(
             "cubic",
-            Assert.Throws<NotSupportedException>(() => NoiseSchedule.From(SchedulerConfig.For("DDPMScheduler") with { BetaSchedule = "cubic" })).Message,
+            Assert.Throws<NotSupportedException>(() =>
+                NoiseSchedule.From(SchedulerConfig.For("DDPMScheduler") with { BetaSchedule = "cubic" })).Message,
             StringComparison.Ordinal);
     }
 

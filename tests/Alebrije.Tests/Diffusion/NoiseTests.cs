@@ -73,7 +73,8 @@ public sealed class NoiseTests
             Assert.Equal(alone.Integers(100, 2, 3).data<long>().ToArray(), third.narrow(0, 2 * row, 2).contiguous().data<long>().ToArray());
         }
 
-        Assert.Contains("cannot be shared by 2 samples", Assert.Throws<InvalidOperationException>(() => both.Randn(3, 4)).Message, StringComparison.Ordinal);
+        Assert.Contains("cannot be shared by 2 samples", Assert.Throws<InvalidOperationException>(() => both.Randn(3, 4)).Message,
+            StringComparison.Ordinal);
         Assert.Throws<InvalidOperationException>(both.Save);
     }
 }

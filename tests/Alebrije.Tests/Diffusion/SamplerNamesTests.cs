@@ -6,7 +6,8 @@ namespace Alebrije.Tests.Diffusion;
 /// <summary>Samplers by name, on the schedule of a checkpoint.</summary>
 public sealed class SamplerNamesTests
 {
-    private const string Own = """{ "_class_name": "PNDMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "prediction_type": "v_prediction", "steps_offset": 1, "skip_prk_steps": true }""";
+    private const string Own =
+        """{ "_class_name": "PNDMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "prediction_type": "v_prediction", "steps_offset": 1, "skip_prk_steps": true }""";
 
     public SamplerNamesTests() => TorchRuntime.Initialize();
 

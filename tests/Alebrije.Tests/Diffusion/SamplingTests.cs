@@ -143,7 +143,8 @@ public sealed class SamplingTests
         using var start = noise.Randn(1, 1, 2, 2);
         Assert.Contains(
             "set the timesteps",
-            Assert.Throws<InvalidOperationException>(() => Sampling.Run(scheduler, (x, t) => x, start, noise, cancellation: Cancellation)).Message,
+            Assert.Throws<InvalidOperationException>(() => Sampling.Run(scheduler, (x, t) => x, start, noise, cancellation: Cancellation))
+            .Message,
             StringComparison.Ordinal);
     }
 
@@ -172,7 +173,8 @@ public sealed class SamplingTests
     public void Run_DdimBackwardsAndForwards_ReturnsToTheStart(int steps)
     {
         using var scope = NewDisposeScope();
-        var config = (SchedulerConfig.For("UnCLIPScheduler") with { PredictionType = PredictionType.Epsilon, BetaSchedule = "squaredcos_cap_v2", Thresholding = true }).ForDdim();
+        var config = (SchedulerConfig.For("UnCLIPScheduler") with { PredictionType = PredictionType.Epsilon,
+            BetaSchedule = "squaredcos_cap_v2", Thresholding = true }).ForDdim();
         using var back = new DdimInverseScheduler(config);
         using var forth = new DdimScheduler(config);
         back.SetTimesteps(steps);

@@ -23,7 +23,8 @@ public sealed class SchedulerConfigTests
     [Fact]
     public void Parse_PythonsInfinity_IsRead()
     {
-        var config = SchedulerConfig.Parse("""{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity, "solver_order": 3}""");
+        var config = SchedulerConfig.Parse(
+            """{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity, "solver_order": 3}""");
         Assert.Equal((double.NegativeInfinity, 3), (config.LambdaMinClipped, config.SolverOrder));
     }
 
@@ -69,12 +70,14 @@ public sealed class SchedulerConfigTests
             new[]
             {
                 ("UnCLIPScheduler", """ "variance_type": "learned" """), ("DDPMScheduler", """ "variance_type": "wide" """),
-                ("DPMSolverMultistepScheduler", """ "algorithm_type": "dpmsolver" """), ("UniPCMultistepScheduler", """ "solver_order": 7 """),
+                ("DPMSolverMultistepScheduler", """ "algorithm_type": "dpmsolver" """),
+                ("UniPCMultistepScheduler", """ "solver_order": 7 """),
                 ("PNDMScheduler", """ "prediction_type": "sample" """),
             },
             wrong => Assert.Contains(
                 wrong.Item1,
-                Assert.Throws<NotSupportedException>(() => Schedulers.Create(SchedulerConfig.Parse($$"""{"_class_name": "{{wrong.Item1}}", {{wrong.Item2}}}"""))).Message,
+                Assert.Throws<NotSupportedException>(() =>
+                    Schedulers.Create(SchedulerConfig.Parse($$"""{"_class_name": "{{wrong.Item1}}", {{wrong.Item2}}}"""))).Message,
                 StringComparison.Ordinal));
     }
 

@@ -49,7 +49,8 @@ public sealed class EmbeddingFileTests : IDisposable
         await EmbeddingFile.WriteAsync(first, Set(3, 4), TestContext.Current.CancellationToken);
         await EmbeddingFile.WriteAsync(second, Set(2, 4), TestContext.Current.CancellationToken);
         File.Copy(Path.Combine(folder, "b.labels.json"), Path.Combine(folder, "a.labels.json"), overwrite: true);
-        var error = await Assert.ThrowsAsync<InvalidDataException>(() => EmbeddingFile.ReadAsync(first, TestContext.Current.CancellationToken));
+        var error = await Assert.ThrowsAsync<InvalidDataException>(() =>
+            EmbeddingFile.ReadAsync(first, TestContext.Current.CancellationToken));
         Assert.Contains("do not belong together", error.Message, StringComparison.Ordinal);
 
         File.Delete(Path.Combine(folder, "b.labels.json"));
@@ -57,9 +58,11 @@ public sealed class EmbeddingFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("x.json", "{\"model\":\"m\",\"dimensions\":3,\"items\":[{\"kind\":\"image\",\"label\":\"a\",\"embedding\":[1,2]}]}", "says 3 numbers")]
+    [InlineData("x.json", "{\"model\":\"m\",\"dimensions\":3,\"items\":[{\"kind\":\"image\",\"label\":\"a\",\"embedding\":[1,2]}]}",
+        "says 3 numbers")]
     [InlineData("x.json", "{\"model\":\"m\",\"items\":[]}", "dimensions")]
-    [InlineData("x.json", "{\"model\":\"m\",\"dimensions\":1,\"items\":[{\"kind\":\"sound\",\"label\":\"a\",\"embedding\":[1]}]}", "not a readable")]
+    [InlineData("x.json", "{\"model\":\"m\",\"dimensions\":1,\"items\":[{\"kind\":\"sound\",\"label\":\"a\",\"embedding\":[1]}]}",
+        "not a readable")]
     [InlineData("x.json", "{\"model\":null,\"dimensions\":1,\"items\":[]}", "not a readable")]
     [InlineData("x.json", "null", "holds null")]
     [InlineData("x.parquet", "PAR1 not really PAR1", "no Parquet file")]
@@ -69,8 +72,10 @@ public sealed class EmbeddingFileTests : IDisposable
     {
         var path = Path.Combine(folder, name);
         await File.WriteAllTextAsync(path, content, TestContext.Current.CancellationToken);
-        await File.WriteAllTextAsync(Path.Combine(folder, "x.labels.json"), "{\"model\":\"m\",\"dimensions\":1,\"items\":[]}", TestContext.Current.CancellationToken);
-        var error = await Assert.ThrowsAsync<InvalidDataException>(() => EmbeddingFile.ReadAsync(path, TestContext.Current.CancellationToken));
+        await File.WriteAllTextAsync(Path.Combine(folder, "x.labels.json"),
+            "{\"model\":\"m\",\"dimensions\":1,\"items\":[]}", TestContext.Current.CancellationToken);
+        var error = await Assert.ThrowsAsync<InvalidDataException>(() =>
+            EmbeddingFile.ReadAsync(path, TestContext.Current.CancellationToken));
         Assert.Contains(says, error.Message, StringComparison.Ordinal);
     }
 
@@ -104,7 +109,8 @@ public sealed class EmbeddingFileTests : IDisposable
         foreach (var (bytes, says) in new[] { (longer, "says a footer of"), (endless, "footer is damaged") })
         {
             await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
-            var error = await Assert.ThrowsAsync<InvalidDataException>(() => EmbeddingFile.ReadAsync(path, TestContext.Current.CancellationToken));
+            var error = await Assert.ThrowsAsync<InvalidDataException>(() =>
+                EmbeddingFile.ReadAsync(path, TestContext.Current.CancellationToken));
             Assert.Contains(says, error.Message, StringComparison.Ordinal);
         }
     }
@@ -142,9 +148,11 @@ public sealed class EmbeddingFileTests : IDisposable
         Assert.Contains("different models", Assert.Throws<InvalidDataException>(() => set.RequireSpace("clip-vit-b-32", 512)).Message);
         Assert.Throws<InvalidDataException>(() => set.RequireSpace("mini", 5));
         await Assert.ThrowsAsync<ArgumentException>(() => EmbeddingFile.WriteAsync("x.txt", set, TestContext.Current.CancellationToken));
-        Assert.Throws<ArgumentException>(() => new EmbeddingSet("mini", [new(EmbeddingKind.Text, "a", [1]), new(EmbeddingKind.Text, "b", [1, 2])]));
+        Assert.Throws<ArgumentException>(() =>
+            new EmbeddingSet("mini", [new(EmbeddingKind.Text, "a", [1]), new(EmbeddingKind.Text, "b", [1, 2])]));
     }
 
     private static EmbeddingSet Set(int count, int width) => new("mini", [.. Samples.Rows(count, width, 11).Select((row, i) =>
-        new EmbeddingItem(i % 2 == 0 ? EmbeddingKind.Image : EmbeddingKind.Text, i % 2 == 0 ? $"león {i}.png" : $"un león, año {i}", Samples.Unit(row)))]);
+        new EmbeddingItem(i % 2 == 0 ? EmbeddingKind.Image : EmbeddingKind.Text,
+            i % 2 == 0 ? $"león {i}.png" : $"un león, año {i}", Samples.Unit(row)))]);
 }

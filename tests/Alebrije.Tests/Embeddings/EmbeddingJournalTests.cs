@@ -37,7 +37,8 @@ public sealed class EmbeddingJournalTests : IDisposable
         }
 
         using (var journal = EmbeddingJournal.Open(Journal, Space)) Assert.Equal([7, 8, 9], journal.Find(changed)!);
-        using (var journal = EmbeddingJournal.Open(Journal, Space with { Preprocessing = "fedcba9876543210" })) Assert.Equal(0, journal.Known);
+        using (var journal = EmbeddingJournal.Open(Journal, Space with { Preprocessing = "fedcba9876543210" }))
+            Assert.Equal(0, journal.Known);
     }
 
     [Fact]
@@ -56,15 +57,18 @@ public sealed class EmbeddingJournalTests : IDisposable
         inputs.AddTo(root);
         using var error = new StringWriter();
         var (terminal, words) = (new Terminal(TextWriter.Null, error, TextReader.Null), new Alebrije.Cli.Words("en"));
-        var asked = new AskedInputs(new StoppingList([.. Directory.GetFiles(pictures).Order(StringComparer.Ordinal)]), [], new SkippedPictures(words, upright: false, strict: false));
-        Assert.Throws<TimeoutException>(() => EmbeddingInputs.Embed(root.Parse(command[1..3]), terminal, words, asked, thumbnails: false, CancellationToken.None, resumed + ".journal"));
+        var asked = new AskedInputs(new StoppingList([.. Directory.GetFiles(pictures).Order(StringComparer.Ordinal)]),
+            [], new SkippedPictures(words, upright: false, strict: false));
+        Assert.Throws<TimeoutException>(() => EmbeddingInputs.Embed(root.Parse(command[1..3]),
+            terminal, words, asked, thumbnails: false, CancellationToken.None, resumed + ".journal"));
         Assert.Contains("64 images of 70 are kept in", error.ToString(), StringComparison.Ordinal);
 
         var again = await CommandLine.Run([.. command, resumed]);
         Assert.Equal(0, again.Status);
         Assert.Contains("64 images of 70 were embedded before", again.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(resumed + ".journal"));
-        var (a, b) = (await EmbeddingFile.ReadAsync(whole, TestContext.Current.CancellationToken), await EmbeddingFile.ReadAsync(resumed, TestContext.Current.CancellationToken));
+        var (a, b) = (await EmbeddingFile.ReadAsync(whole, TestContext.Current.CancellationToken),
+            await EmbeddingFile.ReadAsync(resumed, TestContext.Current.CancellationToken));
         Assert.Equal(a.Items.Select(item => item.Label), b.Items.Select(item => item.Label));
         foreach (var (x, y) in a.Items.Zip(b.Items)) Assert.Equal(x.Embedding, y.Embedding, (p, q) => Math.Abs(p - q) < 1e-5);
     }

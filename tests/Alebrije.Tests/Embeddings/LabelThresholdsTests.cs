@@ -29,12 +29,16 @@ public sealed class LabelThresholdsTests : IDisposable
     {
         new LabelThresholds(Labels, [0.1, 0.25, 0.9]).Save(file);
         Assert.Equal([0.9, 0.1], LabelThresholds.Load(file, ["dog", "lion"]).Values);
-        Assert.Contains("no threshold for 'bird'", Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, ["bird"])).Message, StringComparison.Ordinal);
+        Assert.Contains("no threshold for 'bird'", Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, ["bird"])).Message,
+            StringComparison.Ordinal);
         File.WriteAllText(file, "[1, 2]");
-        Assert.Contains("no JSON object", Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, Labels)).Message, StringComparison.Ordinal);
+        Assert.Contains("no JSON object", Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, Labels)).Message,
+            StringComparison.Ordinal);
         File.WriteAllText(file, """{"lion": 7}""");
-        Assert.Equal($"{file}: The threshold of 'lion' is 7; it has to lie between -2 and 2.", Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, ["lion"])).Message);
-        Assert.Contains("'lion' is there twice", Assert.Throws<ArgumentException>(() => LabelThresholds.All(["lion", "lion"])).Message, StringComparison.Ordinal);
+        Assert.Equal($"{file}: The threshold of 'lion' is 7; it has to lie between -2 and 2.",
+            Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, ["lion"])).Message);
+        Assert.Contains("'lion' is there twice", Assert.Throws<ArgumentException>(() => LabelThresholds.All(["lion", "lion"])).Message,
+            StringComparison.Ordinal);
         Assert.Throws<FileNotFoundException>(() => LabelThresholds.Load(file + "x", Labels));
     }
 }

@@ -24,7 +24,8 @@ public sealed class LinearProbeTests : IDisposable
     {
         using var scope = NewDisposeScope();
         var (images, classes) = Clouds(60, spread: 0.8, seed: 3);
-        var (x, y) = (tensor(images.SelectMany(row => row).Select(v => (double)v).ToArray(), [images.Length, Width]), tensor(classes.Select(c => (long)c).ToArray()));
+        var (x, y) = (tensor(images.SelectMany(row => row).Select(v => (double)v).ToArray(), [images.Length, Width]),
+            tensor(classes.Select(c => (long)c).ToArray()));
         var regression = new LogisticRegression(x, y, Classes);
         var found = regression.Fit(lambda, tolerance: 1e-9);
         Assert.InRange(regression.Evaluate(found, lambda).Gradient.norm().ToDouble(), 0, 1e-8);
@@ -45,7 +46,8 @@ public sealed class LinearProbeTests : IDisposable
         using var scope = NewDisposeScope();
         var (images, classes) = Clouds(60, spread: 0.8, seed: 3);
         var regression = new LogisticRegression(
-            tensor(images.SelectMany(row => row).Select(v => (double)v).ToArray(), [images.Length, Width]), tensor(classes.Select(c => (long)c).ToArray()), Classes);
+            tensor(images.SelectMany(row => row).Select(v => (double)v).ToArray(), [images.Length, Width]),
+            tensor(classes.Select(c => (long)c).ToArray()), Classes);
         var (cold, warm) = (regression.Fit(0.01, tolerance: 1e-9), regression.Fit(0.01, regression.Fit(1), tolerance: 1e-9));
         Assert.InRange((cold[.., ..^1] - warm[.., ..^1]).abs().max().ToDouble(), 0, 1e-6);
     }
@@ -68,7 +70,8 @@ public sealed class LinearProbeTests : IDisposable
     {
         Assert.Throws<ArgumentException>(() => Fit(Clouds(9, 1, 1), Clouds(9, 1, 1), 1));
         Assert.Throws<ArgumentException>(() => Fit(([], []), Clouds(9, 1, 1), 3));
-        Assert.Contains("outside 0 to 1", Assert.Throws<ArgumentException>(() => Fit(Clouds(9, 1, 1), Clouds(9, 1, 1), 2)).Message, StringComparison.Ordinal);
+        Assert.Contains("outside 0 to 1", Assert.Throws<ArgumentException>(() => Fit(Clouds(9, 1, 1), Clouds(9, 1, 1), 2)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -93,7 +96,8 @@ public sealed class LinearProbeTests : IDisposable
         using var scope = NewDisposeScope();
         SafeTensorsWriter.Write(path, [KeyValuePair.Create("weight", zeros(2, 3))]);
         Assert.Contains("is no classifier", Assert.Throws<WeightsException>(() => LinearHead.Load(path)).Message, StringComparison.Ordinal);
-        (head with { Labels = ["a", "b", "c"], Bias = [1, 2, 3], Weights = [[1, 2, 3], [1, 2, 3], [1, 2, 3]], Space = [1, 2, 3] }).Save(path);
+        (head with { Labels = ["a", "b", "c"], Bias = [1, 2, 3], Weights = [[1, 2, 3], [1, 2, 3], [1, 2, 3]], Space = [1, 2, 3] })
+            .Save(path);
         Assert.Equal(3, LinearHead.Load(path).Labels.Count);
     }
 
@@ -105,7 +109,8 @@ public sealed class LinearProbeTests : IDisposable
     {
         var random = new Random(seed);
         var classes = Enumerable.Range(0, count).Select(i => i % Classes).ToArray();
-        return ([.. classes.Select(c => Enumerable.Range(0, Width).Select(j => (float)((j == c ? 1 : 0) + (spread * (random.NextDouble() + random.NextDouble() + random.NextDouble() - 1.5)))).ToArray())], classes);
+        return ([.. classes.Select(c => Enumerable.Range(0, Width).Select(j => (float)(
+            (j == c ? 1 : 0) + (spread * (random.NextDouble() + random.NextDouble() + random.NextDouble() - 1.5)))).ToArray())], classes);
     }
 
     /// <summary>Gradient descent in plain loops, until convergence.</summary>
@@ -119,7 +124,8 @@ public sealed class LinearProbeTests : IDisposable
             var largest = 0.0;
             for (var i = 0; i < images.Length; i++)
             {
-                var logits = Enumerable.Range(0, Classes).Select(k => Enumerable.Range(0, Width).Sum(j => x[k, j] * images[i][j]) + x[k, Width]).ToArray();
+                var logits = Enumerable.Range(0, Classes)
+                    .Select(k => Enumerable.Range(0, Width).Sum(j => x[k, j] * images[i][j]) + x[k, Width]).ToArray();
                 var shares = ZeroShot.Softmax(logits, 1);
                 for (var k = 0; k < Classes; k++)
                 {

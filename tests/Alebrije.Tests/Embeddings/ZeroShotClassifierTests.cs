@@ -23,13 +23,15 @@ public sealed class ZeroShotClassifierTests
         for (var i = 0; i < 2; i++)
         {
             var label = classifier.Labels[i];
-            double[][] units = [.. new[] { $"a photo of a {label}.", $"art of the {label}, a {label}." }.Select(Embedding).Select(v => Unit([.. v.Select(x => (double)x)]))];
+            double[][] units = [.. new[] { $"a photo of a {label}.", $"art of the {label}, a {label}." }.Select(Embedding)
+                .Select(v => Unit([.. v.Select(x => (double)x)]))];
             var expected = Unit([.. units[0].Zip(units[1], (a, b) => a + b)]);
             Assert.Equal(expected, classifier.Weights[i].Select(x => (double)x), (a, b) => Math.Abs(a - b) < 1e-6);
         }
 
         var image = Embedding("picture");
-        Assert.Equal(classifier.Weights.Select(w => Dot(w, image) / Math.Sqrt(Dot(image, image))), classifier.Cosines(image), (a, b) => Math.Abs(a - b) < 1e-6);
+        Assert.Equal(classifier.Weights.Select(w => Dot(w, image) / Math.Sqrt(Dot(image, image))),
+            classifier.Cosines(image), (a, b) => Math.Abs(a - b) < 1e-6);
     }
 
     [Fact]
@@ -68,7 +70,8 @@ public sealed class ZeroShotClassifierTests
         var imageNet = ZeroShotSet.Find("imagenet");
         Assert.Equal((1000, 80, 7), (imageNet.Classes.Count, imageNet.Templates.Count, ZeroShotSet.ImageNet7.Count));
         Assert.Equal(("tench", "toilet paper"), (imageNet.Classes[0], imageNet.Classes[^1]));
-        Assert.All(ZeroShotSet.All, set => Assert.All(set.Templates, template => Assert.Contains("{}", template, StringComparison.Ordinal)));
+        Assert.All(ZeroShotSet.All,
+            set => Assert.All(set.Templates, template => Assert.Contains("{}", template, StringComparison.Ordinal)));
         Assert.Contains(ZeroShotSet.Find("FacialEmotionRecognition2013").Names, names => names.Count > 1);
         Assert.Contains("CIFAR10", Assert.Throws<ArgumentException>(() => ZeroShotSet.Find("MNISTX")).Message, StringComparison.Ordinal);
         var all = ZeroShotClassifier.Create(imageNet.Names, ["{}"], Embed);
@@ -81,7 +84,8 @@ public sealed class ZeroShotClassifierTests
     [InlineData("is there twice", "{}", "lion", "lion")]
     [InlineData("has no {}", "a photo", "lion")]
     public void LabelsAndTemplates_ThatCannotBeUsed_AreRefused(string says, string template, params string[] labels) =>
-        Assert.Contains(says, Assert.Throws<ArgumentException>(() => ZeroShotClassifier.Create(labels, [template], Embed)).Message, StringComparison.Ordinal);
+        Assert.Contains(says, Assert.Throws<ArgumentException>(() => ZeroShotClassifier.Create(labels, [template], Embed)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void ConfusionMatrix_CountsSharesAndPicture()

@@ -27,11 +27,13 @@ public sealed class BenchmarkTests : IDisposable
     public async Task Folder_BothWaysEmbedAlike()
     {
         for (var i = 0; i < 5; i++) Save($"{i}.png", 20 + i);
-        var outcome = await CommandLine.Run("bench", "--model", TestModels.StableUnClip, "--images", folder, "--rounds", "3", "--count", "12", "--json");
+        var outcome = await CommandLine.Run("bench", "--model", TestModels.StableUnClip,
+            "--images", folder, "--rounds", "3", "--count", "12", "--json");
         Assert.Equal(12, outcome.Json.GetProperty("count").GetInt32());
         Assert.InRange(outcome.Json.GetProperty("cosine").GetDouble(), 0.9999, 1.00001);
         Assert.True(outcome.Json.GetProperty("peak_bytes").GetInt64() > 1 << 20);
-        var said = await CommandLine.Run("bench", "--model", TestModels.StableUnClip, "--images", folder, "--rounds", "3", "--count", "12", "--lang", "en");
+        var said = await CommandLine.Run("bench", "--model", TestModels.StableUnClip,
+            "--images", folder, "--rounds", "3", "--count", "12", "--lang", "en");
         Assert.Contains(" 12 pictures ", said.Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
     }
 
@@ -40,7 +42,8 @@ public sealed class BenchmarkTests : IDisposable
     {
         for (var i = 0; i < 3; i++) Save($"{i}.png", 20 + i);
         var damaged = Path.Combine(folder, "1.png");
-        await File.WriteAllBytesAsync(damaged, (await File.ReadAllBytesAsync(damaged, TestContext.Current.CancellationToken))[..60], TestContext.Current.CancellationToken);
+        await File.WriteAllBytesAsync(damaged, (await File.ReadAllBytesAsync(damaged, TestContext.Current.CancellationToken))[..60],
+            TestContext.Current.CancellationToken);
         string[] bench = ["bench", "--model", TestModels.StableUnClip, "--images", folder, "--rounds", "3", "--count", "12", "--json"];
         var outcome = await CommandLine.Run(bench);
         Assert.Equal((0, 8), (outcome.Status, outcome.Json.GetProperty("count").GetInt32()));

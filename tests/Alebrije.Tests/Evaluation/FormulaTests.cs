@@ -90,7 +90,8 @@ public sealed class FormulaTests
         Assert.All(metrics.Figures.Where(figure => figure.Key.Contains("zero_shot")), figure => Assert.Equal(1, figure.Value.Value));
         // Even a whole caption may match two scenes, and one with omissions ("a fruit") more often.
         Assert.All(metrics.Figures.Where(figure => figure.Key.Contains("complete")), figure => Assert.InRange(figure.Value.Value, 0.97, 1));
-        Assert.All(metrics.Figures.Where(figure => figure.Key is "retrieval_r1_en" or "retrieval_r1_es"), figure => Assert.InRange(figure.Value.Value, 0.7, 1));
+        Assert.All(metrics.Figures.Where(figure => figure.Key is "retrieval_r1_en" or "retrieval_r1_es"),
+            figure => Assert.InRange(figure.Value.Value, 0.7, 1));
         Assert.Equal(150, metrics.Figures["zero_shot_top1_en"].Count);
     }
 
@@ -112,7 +113,8 @@ public sealed class FormulaTests
         foreach (var concept in world.Concepts)
             foreach (var language in Enum.GetValues<Language>()) directions[concept.Label(language)] = concept.Index;
         var pictures = new Dictionary<string, int>(StringComparer.Ordinal);
-        foreach (var scene in scenes.Draw(EvaluationScenes.Singles, count)) pictures[Key(scenes.Picture(scene))] = scene.Objects[0].Concept.Index;
+        foreach (var scene in scenes.Draw(EvaluationScenes.Singles, count))
+            pictures[Key(scenes.Picture(scene))] = scene.Objects[0].Concept.Index;
         var next = world.Concepts.Count;
         foreach (var scene in scenes.Draw(EvaluationScenes.Mixture, count))
         {

@@ -8,7 +8,8 @@ namespace Alebrije.Tests.Evaluation;
 public sealed class KnownConceptsTests
 {
     private static readonly ModelRecord Record = new("tiny", 1, [], [
-        new("lion", "🦁", 2, 2, null, "león"), new("red apple", "🍎", 1, 2, "pear", "manzana roja"), new("hot dog", "🌭", 0, 2, "baguette", "perrito caliente"),
+        new("lion", "🦁", 2, 2, null, "león"), new("red apple", "🍎", 1, 2, "pear", "manzana roja"),
+        new("hot dog", "🌭", 0, 2, "baguette", "perrito caliente"),
         new("playing card", "🃏", 2, 2, null, "naipe")]);
 
     [Theory]
@@ -22,10 +23,12 @@ public sealed class KnownConceptsTests
     [InlineData("un dinosaurio sobre un fondo rojo", false)]
     [InlineData("the left of a red night", false)]
     [InlineData("🦖", false)]
-    public void Mentions_FindsWordsOfKnownNames_InBothLanguages(string prompt, bool known) => Assert.Equal(known, KnownConcepts.Mentions(Record, prompt));
+    public void Mentions_FindsWordsOfKnownNames_InBothLanguages(string prompt, bool known) =>
+        Assert.Equal(known, KnownConcepts.Mentions(Record, prompt));
 
     [Fact]
-    public void Mentions_WithoutAnyMeasuredConcept_IsTrue() => Assert.True(KnownConcepts.Mentions(Record with { Concepts = [] }, "a dinosaur"));
+    public void Mentions_WithoutAnyMeasuredConcept_IsTrue() =>
+        Assert.True(KnownConcepts.Mentions(Record with { Concepts = [] }, "a dinosaur"));
 
     [Fact]
     public void Nearest_GivesNamesOfWhatIsDrawn_TheNearestFirst()
@@ -35,6 +38,7 @@ public sealed class KnownConceptsTests
         var spanish = KnownConcepts.Nearest(Record, pipeline, "naipe", Alebrije.Datasets.Language.Spanish, 9);
         Assert.Equal("naipe", spanish[0]);
         Assert.Equal(["león", "manzana roja", "naipe"], spanish.Order());
-        Assert.Empty(KnownConcepts.Nearest(Record with { Concepts = [new("lion", "🦁", 0, 2)] }, pipeline, "lion", Alebrije.Datasets.Language.English));
+        Assert.Empty(KnownConcepts.Nearest(Record with { Concepts = [new("lion", "🦁", 0, 2)] },
+            pipeline, "lion", Alebrije.Datasets.Language.English));
     }
 }

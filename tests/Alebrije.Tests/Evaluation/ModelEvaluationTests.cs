@@ -25,16 +25,19 @@ public sealed class ModelEvaluationTests : IDisposable
         using var pipeline = ImagePipeline.Load(Model);
 
         // The prior is loaded on first use, and stays.
-        pipeline.Generate(new GenerationRequest { Prompt = "a lion", Steps = 1, PriorSteps = 2, PriorGuidance = 2 }, cancellation: TestContext.Current.CancellationToken);
+        pipeline.Generate(new GenerationRequest { Prompt = "a lion", Steps = 1, PriorSteps = 2, PriorGuidance = 2 },
+            cancellation: TestContext.Current.CancellationToken);
         var live = DisposeScopeManager.Statistics.ThreadTotalLiveCount;
         var told = new List<EvaluationProgress>();
-        var result = ModelEvaluation.Run(pipeline, world, new EvaluationOptions { Count = 20, Folder = folder, OnProgress = told.Add }, TestContext.Current.CancellationToken);
+        var result = ModelEvaluation.Run(pipeline, world, new EvaluationOptions { Count = 20, Folder = folder, OnProgress = told.Add },
+            TestContext.Current.CancellationToken);
         Assert.Equal(live, DisposeScopeManager.Statistics.ThreadTotalLiveCount);
 
         var metrics = result.Metrics.Groups;
         Assert.Equal(["clip", "autoencoder", "prior", "decoder"], metrics.Keys);
         foreach (var name in new[]
-            { "zero_shot_top1_en", "zero_shot_top1_es", "zero_shot_top5_en", "zero_shot_top5_es", "retrieval_r1_en", "retrieval_r1_es", "modality_gap" })
+            { "zero_shot_top1_en", "zero_shot_top1_es", "zero_shot_top5_en",
+                "zero_shot_top5_es", "retrieval_r1_en", "retrieval_r1_es", "modality_gap" })
             Assert.Contains(name, metrics["clip"].Figures.Keys);
         Assert.Equal(["psnr_db", "psnr_db_linear"], metrics["autoencoder"].Figures.Keys);
         Assert.Equal(["diffusion", "mean_embedding", "text_as_is", "nearest_training_text"], metrics["prior"].Groups.Keys);
@@ -55,7 +58,8 @@ public sealed class ModelEvaluationTests : IDisposable
         Assert.Contains("upsampler: the model has none", result.Left[^1], StringComparison.Ordinal);
         Assert.Equal(4, told.Select(p => p.Part).Distinct().Count());
         Assert.All(told, p => Assert.InRange(p.Done, 1, p.Of));
-        foreach (var sheet in new[] { "autoencoder", "decoder-core", "decoder-all", "decoder-pairs", "decoder-true-embedding", "decoder-none", "true-core", "true-pairs" })
+        foreach (var sheet in new[] { "autoencoder", "decoder-core",
+            "decoder-all", "decoder-pairs", "decoder-true-embedding", "decoder-none", "true-core", "true-pairs" })
             Assert.True(File.Exists(Path.Combine(folder, sheet + ".png")), sheet);
     }
 
@@ -81,7 +85,8 @@ public sealed class ModelEvaluationTests : IDisposable
         TinyUpsampler.AddTo(tiny.Folder);
         using var pipeline = ImagePipeline.Load(tiny.Folder);
         var result = ModelEvaluation.Run(
-            pipeline, world, new EvaluationOptions { Count = 10, Folder = folder, Parts = [EvaluationPart.Upsampler] }, TestContext.Current.CancellationToken);
+            pipeline, world, new EvaluationOptions { Count = 10, Folder = folder, Parts = [EvaluationPart.Upsampler] },
+            TestContext.Current.CancellationToken);
         var group = result.Metrics.Groups["upsampler"];
         Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db", "back_projected_psnr_db"], group.Figures.Keys);
         Assert.Equal(["upsampler_psnr_db", "bicubic_psnr_db", "back_projected_psnr_db"], group.Groups["autoencoded"].Figures.Keys);
@@ -102,7 +107,8 @@ public sealed class ModelEvaluationTests : IDisposable
         var world = World.Open();
         using var pipeline = ImagePipeline.Load(Model);
         string Run(ulong seed) => ModelEvaluation.Run(
-            pipeline, world, new EvaluationOptions { Count = 10, Seed = seed, Parts = [EvaluationPart.Clip, EvaluationPart.Autoencoder, EvaluationPart.Prior] },
+            pipeline, world, new EvaluationOptions { Count = 10, Seed = seed,
+                Parts = [EvaluationPart.Clip, EvaluationPart.Autoencoder, EvaluationPart.Prior] },
             TestContext.Current.CancellationToken).Metrics.ToJson().ToJsonString();
         var first = Run(4);
         Assert.Equal(first, Run(4));
@@ -134,7 +140,8 @@ public sealed class ModelEvaluationTests : IDisposable
         using var pipeline = ImagePipeline.Load(Model);
         using var scope = torch.NewDisposeScope();
         var judge = new PictureJudge(JointSpace.Of(pipeline.Embedder), world);
-        var drawn = new ConceptSurvey(new TextToPictures(pipeline, 1), judge, new EvaluationScenes(world, 1)).Draw([World.Concept("lion"), World.Concept("car")], 2);
+        var drawn = new ConceptSurvey(new TextToPictures(pipeline, 1), judge, new EvaluationScenes(world, 1))
+            .Draw([World.Concept("lion"), World.Concept("car")], 2);
         Assert.Equal(["lion", "car"], drawn.Select(concept => concept.Name));
         Assert.All(drawn, concept =>
         {
@@ -151,7 +158,8 @@ public sealed class ModelEvaluationTests : IDisposable
         var clip = new MetricGroup { Own = new Figure(0.5, 2, 0.1, 0.9) };
         clip.Add("zero_shot_top1_en", Figure.Proportion(3, 4));
         metrics.Add("clip", clip);
-        var record = ModelRecord.Of(new EvaluationResult("mini", ulong.MaxValue, metrics, [], [new("lion", "🦁", 1, 2, "tiger"), new("cat", "🐈", 2, 2)], 3));
+        var record = ModelRecord.Of(new EvaluationResult("mini", ulong.MaxValue,
+            metrics, [], [new("lion", "🦁", 1, 2, "tiger"), new("cat", "🐈", 2, 2)], 3));
         var path = Path.Combine(folder, "beside", ModelRecord.FileName);
         record.Write(path);
         var read = ModelRecord.Read(Path.GetDirectoryName(path)!)!;
@@ -178,19 +186,22 @@ public sealed class ModelEvaluationTests : IDisposable
     [InlineData(0)]
     [InlineData(100_001)]
     public void Count_OutOfRange_IsRefused(int count) =>
-        Assert.Contains("100,000", Assert.Throws<ArgumentException>(() => new EvaluationOptions { Count = count }.Check()).Message, StringComparison.Ordinal);
+        Assert.Contains("100,000", Assert.Throws<ArgumentException>(() => new EvaluationOptions { Count = count }.Check()).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public async Task Command_WithJson_SaysOneDocument()
     {
         World.Open();
         var (output, error) = (new StringWriter(), new StringWriter());
-        var status = await CommandLineApp.RunAsync(["evaluate", "--model", Model, "--only", "autoencoder", "--count", "60", "--seed", "9", "--json"], output, error);
+        var status = await CommandLineApp.RunAsync(["evaluate", "--model",
+            Model, "--only", "autoencoder", "--count", "60", "--seed", "9", "--json"], output, error);
         Assert.Equal((0, ""), (status, error.ToString()));
         var json = JsonNode.Parse(output.ToString())!;
         Assert.Equal(9, (int)json["seed"]!);
         Assert.Equal(["autoencoder"], json["metrics"]!.AsObject().Select(part => part.Key));
-        Assert.Equal(["value", "count", "low", "high"], json["metrics"]!["autoencoder"]!["psnr_db"]!.AsObject().Select(member => member.Key));
+        Assert.Equal(["value", "count", "low", "high"],
+            json["metrics"]!["autoencoder"]!["psnr_db"]!.AsObject().Select(member => member.Key));
     }
 
     [Theory]
@@ -207,7 +218,8 @@ public sealed class ModelEvaluationTests : IDisposable
     public async Task Command_WithPriorsAndParts_IsRefused()
     {
         var error = new StringWriter();
-        Assert.Equal(2, await CommandLineApp.RunAsync(["evaluate", "--priors", "--only", "clip", "--lang", "es"], new StringWriter(), error));
+        Assert.Equal(2, await CommandLineApp.RunAsync(["evaluate", "--priors", "--only", "clip", "--lang", "es"],
+            new StringWriter(), error));
         Assert.Contains("omite --only", error.ToString(), StringComparison.Ordinal);
     }
 

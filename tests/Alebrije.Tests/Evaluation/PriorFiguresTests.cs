@@ -28,7 +28,8 @@ public sealed class PriorFiguresTests
         var group = PriorEvaluation.Figures(images, images, texts, 1);
         Assert.Equal(["cosine", "retrieval_r1", "gap_closed", "energy_distance"], group.Figures.Keys);
         Assert.All(group.Figures, figure => Assert.Equal(figure.Key == "energy_distance" ? 0 : 1, figure.Value.Value, 1e-6));
-        Assert.All(group.Figures.Values, figure => Assert.True(figure.Low <= figure.Value && figure.Value <= figure.High && figure.Count >= 100));
+        Assert.All(group.Figures.Values,
+            figure => Assert.True(figure.Low <= figure.Value && figure.Value <= figure.High && figure.Count >= 100));
     }
 
     [Fact]

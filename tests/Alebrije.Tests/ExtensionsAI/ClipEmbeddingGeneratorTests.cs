@@ -52,7 +52,8 @@ public sealed class ClipEmbeddingGeneratorTests
     {
         var picture = Picture(50, 40, 4);
         IEmbeddingGenerator<AIContent, Embedding<float>> generator = Generator;
-        var embeddings = await generator.GenerateAsync([new TextContent("a dog"), Content(picture), new TextContent("a cat")], cancellationToken: Now);
+        var embeddings = await generator.GenerateAsync([new TextContent("a dog"), Content(picture), new TextContent("a cat")],
+            cancellationToken: Now);
         var model = generator.GetRequiredService<ClipModel>();
         var (texts, images) = (model.EmbedTexts(["a dog", "a cat"], cancellation: Now), model.EmbedImages([picture], cancellation: Now));
         AssertClose(texts[0], embeddings[0].Vector.ToArray());
@@ -65,7 +66,8 @@ public sealed class ClipEmbeddingGeneratorTests
     [Fact]
     public async Task Callers_FromManyThreads_GetWhatTheyWouldAlone()
     {
-        await using var generator = new ClipEmbeddingGenerator(new ClipOptions { Model = Mini, BatchSize = 16, BatchWindow = TimeSpan.FromMilliseconds(20) });
+        await using var generator = new ClipEmbeddingGenerator(
+            new ClipOptions { Model = Mini, BatchSize = 16, BatchWindow = TimeSpan.FromMilliseconds(20) });
         var texts = Enumerable.Range(0, 40).Select(i => $"{i} lions on a {(i % 2 == 0 ? "red" : "blue")} background").ToArray();
         var rows = await Task.WhenAll(texts.Select(text => Task.Run(() => generator.GenerateAsync([text], cancellationToken: Now), Now)));
         var expected = Generator.GetRequiredService<ClipModel>().EmbedTexts(texts, cancellation: Now);
@@ -77,26 +79,34 @@ public sealed class ClipEmbeddingGeneratorTests
     public async Task Contents_ThatAreNoTextOrPicture_AreRefusedInASentence()
     {
         IEmbeddingGenerator<AIContent, Embedding<float>> generator = Generator;
-        Assert.Contains("audio/wav", await Refusal(new DataContent(new byte[] { 1 }, "audio/wav") { Name = "song.wav" }), StringComparison.Ordinal);
-        Assert.Contains("nothing is fetched", await Refusal(new UriContent("https://example.org/cat.png", "image/png")), StringComparison.Ordinal);
+        Assert.Contains("audio/wav", await Refusal(new DataContent(new byte[] { 1 }, "audio/wav") { Name = "song.wav" }),
+            StringComparison.Ordinal);
+        Assert.Contains("nothing is fetched", await Refusal(new UriContent("https://example.org/cat.png", "image/png")),
+            StringComparison.Ordinal);
         Assert.Contains("FunctionCallContent", await Refusal(new FunctionCallContent("1", "f")), StringComparison.Ordinal);
         Assert.Contains("null", await Refusal(null!), StringComparison.Ordinal);
-        var damaged = await Assert.ThrowsAsync<ImageFormatException>(() => generator.GenerateAsync([new DataContent(new byte[] { 1, 2, 3 }, "image/png") { Name = "cat.png" }], cancellationToken: Now));
+        var damaged = await Assert.ThrowsAsync<ImageFormatException>(() =>
+            generator.GenerateAsync([new DataContent(new byte[] { 1, 2, 3 }, "image/png") { Name = "cat.png" }], cancellationToken: Now));
         Assert.Contains("cat.png", damaged.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<ArgumentException>(() => Generator.GenerateAsync(["fine", null!], cancellationToken: Now));
 
         async Task<string> Refusal(AIContent content) =>
-            (await Assert.ThrowsAsync<ArgumentException>(() => generator.GenerateAsync([new TextContent("fine"), content], cancellationToken: Now))).Message;
+            (await Assert.ThrowsAsync<ArgumentException>(() =>
+                generator.GenerateAsync([new TextContent("fine"), content], cancellationToken: Now))).Message;
     }
 
     [Fact]
     public async Task Options_OfAnotherModelOrDimension_AreRefused()
     {
         var dimensions = Generator.GetRequiredService<ClipModel>().Dimensions;
-        Assert.Single(await Generator.GenerateAsync(["a"], new EmbeddingGenerationOptions { Dimensions = dimensions, ModelId = "mini" }, Now));
-        Assert.Contains("cannot be cut to 7", (await Assert.ThrowsAsync<ArgumentException>(() => Generator.GenerateAsync(["a"], new EmbeddingGenerationOptions { Dimensions = 7 }, Now))).Message, StringComparison.Ordinal);
-        Assert.Contains("not other", (await Assert.ThrowsAsync<ArgumentException>(() => Generator.GenerateAsync(["a"], new EmbeddingGenerationOptions { ModelId = "other" }, Now))).Message, StringComparison.Ordinal);
-        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => Generator.GenerateAsync(["a"], cancellationToken: new CancellationToken(canceled: true)));
+        Assert.Single(await Generator.GenerateAsync(["a"],
+            new EmbeddingGenerationOptions { Dimensions = dimensions, ModelId = "mini" }, Now));
+        Assert.Contains("cannot be cut to 7", (await Assert.ThrowsAsync<ArgumentException>(() =>
+            Generator.GenerateAsync(["a"], new EmbeddingGenerationOptions { Dimensions = 7 }, Now))).Message, StringComparison.Ordinal);
+        Assert.Contains("not other", (await Assert.ThrowsAsync<ArgumentException>(() =>
+            Generator.GenerateAsync(["a"], new EmbeddingGenerationOptions { ModelId = "other" }, Now))).Message, StringComparison.Ordinal);
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() =>
+            Generator.GenerateAsync(["a"], cancellationToken: new CancellationToken(canceled: true)));
     }
 
     [Fact]
@@ -123,7 +133,8 @@ public sealed class ClipEmbeddingGeneratorTests
     public async Task Model_GivenLoaded_StaysItsOwners()
     {
         using var model = ClipModel.Load(TestModels.StableUnClip);
-        using (var generator = new ClipEmbeddingGenerator(model)) Assert.Single(await generator.GenerateAsync(["a lion"], cancellationToken: Now));
+        using (var generator = new ClipEmbeddingGenerator(model))
+            Assert.Single(await generator.GenerateAsync(["a lion"], cancellationToken: Now));
         Assert.Single(model.EmbedTexts(["a lion"], cancellation: Now));
     }
 
@@ -131,12 +142,15 @@ public sealed class ClipEmbeddingGeneratorTests
     public async Task Embeddings_OfTwoModels_CannotBeCompared()
     {
         await using var other = new ClipEmbeddingGenerator(TestModels.StableUnClip);
-        var (here, there) = ((await Generator.GenerateAsync(["a lion"], cancellationToken: Now))[0], (await other.GenerateAsync(["a lion"], cancellationToken: Now))[0]);
+        var (here, there) = ((await Generator.GenerateAsync(["a lion"], cancellationToken: Now))[0],
+            (await other.GenerateAsync(["a lion"], cancellationToken: Now))[0]);
         var message = Assert.Throws<InvalidDataException>(() => here.CosineSimilarity(there)).Message;
         Assert.Contains("mini (", message, StringComparison.Ordinal);
         Assert.Contains("model (", message, StringComparison.Ordinal);
-        Assert.Contains("does not say its space", Assert.Throws<InvalidDataException>(() => here.CosineSimilarity(new Embedding<float>(here.Vector))).Message, StringComparison.Ordinal);
-        Assert.Throws<InvalidDataException>(() => here.CosineSimilarity(new Embedding<float>(here.Vector[..3]) { AdditionalProperties = here.AdditionalProperties }));
+        Assert.Contains("does not say its space", Assert.Throws<InvalidDataException>(() =>
+            here.CosineSimilarity(new Embedding<float>(here.Vector))).Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidDataException>(() =>
+            here.CosineSimilarity(new Embedding<float>(here.Vector[..3]) { AdditionalProperties = here.AdditionalProperties }));
         Assert.Equal(1, here.CosineSimilarity(here), 5);
     }
 

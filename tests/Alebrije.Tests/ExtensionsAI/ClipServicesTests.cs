@@ -15,14 +15,16 @@ public sealed class ClipServicesTests
     [Fact]
     public async Task AddAlebrijeClip_OneModelBehindEveryInterface_LoadedAtTheFirstUse()
     {
-        await using var services = new ServiceCollection().AddAlebrijeClip(options => options.Model = TestModels.StableUnClip).BuildServiceProvider();
+        await using var services = new ServiceCollection().AddAlebrijeClip(options => options.Model = TestModels.StableUnClip)
+            .BuildServiceProvider();
         var texts = services.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>();
         var clip = services.GetRequiredService<ClipEmbeddingGenerator>();
         Assert.Same(clip, texts);
         Assert.Same(clip, services.GetRequiredService<IEmbeddingGenerator<DataContent, Embedding<float>>>());
         Assert.Same(clip, services.GetRequiredService<IEmbeddingGenerator<AIContent, Embedding<float>>>());
         Assert.False(clip.IsLoaded);
-        Assert.Equal(clip.GetRequiredService<ClipModel>().Dimensions, (await texts.GenerateVectorAsync("a lion", cancellationToken: Now)).Length);
+        Assert.Equal(clip.GetRequiredService<ClipModel>().Dimensions,
+            (await texts.GenerateVectorAsync("a lion", cancellationToken: Now)).Length);
         await services.DisposeAsync();
         Assert.False(clip.IsLoaded);
     }
@@ -36,11 +38,13 @@ public sealed class ClipServicesTests
             .BuildServiceProvider();
         var (tiny, mini) = (Of("tiny"), Of("default"));
         Assert.Null(services.GetService<ClipEmbeddingGenerator>());
-        var (first, second) = ((await tiny.GenerateAsync("a lion", cancellationToken: Now)).Space()!, (await mini.GenerateAsync("a lion", cancellationToken: Now)).Space()!);
+        var (first, second) = ((await tiny.GenerateAsync("a lion", cancellationToken: Now)).Space()!,
+            (await mini.GenerateAsync("a lion", cancellationToken: Now)).Space()!);
         Assert.Equal(("model", "mini"), (first.Model, second.Model));
         Assert.NotEqual(first.Preprocessing, second.Preprocessing);
 
-        IEmbeddingGenerator<string, Embedding<float>> Of(string key) => services.GetRequiredKeyedService<IEmbeddingGenerator<string, Embedding<float>>>(key);
+        IEmbeddingGenerator<string, Embedding<float>> Of(string key) => services.GetRequiredKeyedService<IEmbeddingGenerator<string,
+            Embedding<float>>>(key);
     }
 
     [Theory]
@@ -53,21 +57,25 @@ public sealed class ClipServicesTests
     public void Options_ThatCannotBe_AreRefusedInASentence(string? model, int threads, int batch, int milliseconds, string said)
     {
         using var services = new ServiceCollection().AddAlebrijeClip(Set).BuildServiceProvider();
-        var refused = Assert.Throws<OptionsValidationException>(() => services.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>());
+        var refused = Assert.Throws<OptionsValidationException>(() => services.GetRequiredService<IEmbeddingGenerator<string,
+            Embedding<float>>>());
         Assert.Contains(said, refused.Message, StringComparison.Ordinal);
 
         var options = new ClipOptions();
         Set(options);
-        Assert.Contains(said, Assert.Throws<ArgumentException>(() => new ClipEmbeddingGenerator(options)).Message, StringComparison.Ordinal);
+        Assert.Contains(said, Assert.Throws<ArgumentException>(() => new ClipEmbeddingGenerator(options)).Message,
+            StringComparison.Ordinal);
 
         void Set(ClipOptions o) =>
-            (o.Model, o.Threads, o.BatchSize, o.BatchWindow) = (model ?? TestModels.StableUnClip, threads, batch, TimeSpan.FromMilliseconds(milliseconds));
+            (o.Model, o.Threads, o.BatchSize, o.BatchWindow) = (model ?? TestModels.StableUnClip,
+                threads, batch, TimeSpan.FromMilliseconds(milliseconds));
     }
 
     [Fact]
     public async Task Middleware_Cache_GivesTheSameEmbeddingWithItsSpace()
     {
-        await using var services = new ServiceCollection().AddDistributedMemoryCache().AddAlebrijeClip(options => options.Model = TestModels.StableUnClip).BuildServiceProvider();
+        await using var services = new ServiceCollection().AddDistributedMemoryCache()
+            .AddAlebrijeClip(options => options.Model = TestModels.StableUnClip).BuildServiceProvider();
         var clip = services.GetRequiredService<ClipEmbeddingGenerator>();
         var asked = 0;
         using var cached = new EmbeddingGeneratorBuilder<string, Embedding<float>>(clip)
@@ -91,8 +99,10 @@ public sealed class ClipServicesTests
     [Fact]
     public async Task Middleware_RegisteredOverClip_IsWhatTheInterfaceGives()
     {
-        var services = new ServiceCollection().AddDistributedMemoryCache().AddAlebrijeClip(options => options.Model = TestModels.StableUnClip);
-        services.AddEmbeddingGenerator(provider => (IEmbeddingGenerator<string, Embedding<float>>)provider.GetRequiredService<ClipEmbeddingGenerator>())
+        var services = new ServiceCollection().AddDistributedMemoryCache()
+            .AddAlebrijeClip(options => options.Model = TestModels.StableUnClip);
+        services.AddEmbeddingGenerator(provider =>
+            (IEmbeddingGenerator<string, Embedding<float>>)provider.GetRequiredService<ClipEmbeddingGenerator>())
             .UseDistributedCache();
         await using var built = services.BuildServiceProvider();
         var generator = built.GetRequiredService<IEmbeddingGenerator<string, Embedding<float>>>();

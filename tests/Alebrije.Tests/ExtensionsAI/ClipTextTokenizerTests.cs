@@ -15,8 +15,10 @@ public sealed class ClipTextTokenizerTests
 
     private static readonly string[] Texts =
     [
-        "", " ", "\t\n", "a lion", "A photo of a León.", "¿Dónde está el ñandú?", "café au lait &amp; più", "日本語のテキスト", "👩‍👩‍👧 family 😀", "it's we'll 3D",
-        "<|endoftext|> inside", "e\u0301 decomposed", "antidisestablishmentarianism", "&lt;b&gt;", "  many   spaces ", "!?...", "\uD83D alone", "ﬁne “quotes”",
+        "", " ", "\t\n", "a lion", "A photo of a León.", "¿Dónde está el ñandú?",
+            "café au lait &amp; più", "日本語のテキスト", "👩‍👩‍👧 family 😀", "it's we'll 3D",
+        "<|endoftext|> inside", "e\u0301 decomposed", "antidisestablishmentarianism",
+        "&lt;b&gt;", "  many   spaces ", "!?...", "\uD83D alone", "ﬁne “quotes”",
     ];
 
     public static TheoryData<string> EveryText => [.. Texts];

@@ -41,7 +41,8 @@ public sealed class EmbeddingBatcherTests
     public async Task BadInput_FailsItsCallerAlone()
     {
         await using var batcher = new EmbeddingBatcher(
-            batch => batch.Any(input => input.Text == "bad") ? throw new FormatException("bad") : [.. batch.Select(Row)], 8, TimeSpan.FromMilliseconds(50));
+            batch => batch.Any(input => input.Text == "bad") ? throw new FormatException("bad") : [.. batch.Select(Row)],
+            8, TimeSpan.FromMilliseconds(50));
         var (good, bad, other) = (Ask(batcher, ["1", "2"], Now), Ask(batcher, ["3", "bad", "4"], Now), Ask(batcher, ["5"], Now));
         Assert.Equal("bad", (await Assert.ThrowsAsync<FormatException>(() => bad)).Message);
         Assert.Equal([1, 2], (await good).Select(row => (int)row[0]));
@@ -111,7 +112,8 @@ public sealed class EmbeddingBatcherTests
     public async Task Reading_ThatFails_FailsItsCallerAndKeepsTheQueueGoing()
     {
         await using var batcher = new EmbeddingBatcher(batch => [.. batch.Select(Row)], 4, Window);
-        await Assert.ThrowsAsync<FormatException>(() => batcher.EmbedAsync(9, i => i == 5 ? throw new FormatException() : EmbeddingInput.OfText($"{i}", i), Now));
+        await Assert.ThrowsAsync<FormatException>(() =>
+            batcher.EmbedAsync(9, i => i == 5 ? throw new FormatException() : EmbeddingInput.OfText($"{i}", i), Now));
         Assert.Equal(7, (int)(await Ask(batcher, ["7"], Now))[0][0]);
     }
 

@@ -24,7 +24,8 @@ namespace Alebrije.Tests.Fuzzing;
 /// <param name="Read">Reads the file to the end; the result is discarded.</param>
 /// <param name="Refusals">Allowed exceptions.</param>
 /// <param name="MostBytes">Memory limit of one damaged file, in bytes.</param>
-internal sealed record FuzzTarget(string Name, string FileName, Func<byte[][]> Samples, Action<string> Read, Type[] Refusals, long MostBytes)
+internal sealed record FuzzTarget(string Name, string FileName,
+    Func<byte[][]> Samples, Action<string> Read, Type[] Refusals, long MostBytes)
 {
     /// <summary>Corrects checksums after the damage, to reach the code behind them; used for every second file.</summary>
     public Func<byte[], byte[]> Mend { get; init; } = bytes => bytes;
@@ -59,15 +60,25 @@ internal static class ReaderFuzz
         return
         [
             new("safetensors", "x.safetensors", SafeTensors, path => ReadAll(new SafeTensorsFile(path)), weights, Small),
-            new("pickle", "x.bin", () => [Fixture("clip-hf-text-projection/model/pytorch_model.bin")], path => ReadAll(new PickleFile(path)), weights, Small),
-            new("pickle-stream", "x.bin", () => [Fixture("torch-legacy/weights.bin")], path => ReadAll(new PickleFile(path)), weights, Small),
-            new("torchscript", "x.pt", () => [Fixture("clip-openai-vit-jit/model/model.pt")], path => ReadAll(new PickleFile(path)), weights, Small),
-            new("config", "config.json", () => [Fixture("clip-hf-model-sharded/model/config.json"), Fixture("clip-hf-text-projection/model/config.json")], path => ConfigFile.Read<ClipConfig>(Path.GetDirectoryName(path)!), weights, Small),
-            new("vocabulary", "vocab.json", () => [Fixture(TokenizerOf + "vocab.json")], path => Tokenizer(path, "merges.txt"), [typeof(InvalidDataException)], Small),
-            new("merges", "merges.txt", () => [Fixture(TokenizerOf + "merges.txt")], path => Tokenizer(path, "vocab.json"), [typeof(InvalidDataException)], Small),
-            new("sentencepiece", "x.model", () => [Fixture("unigram-text/unigram-identity.model"), WithRules("unigram-byte-fallback"), WithRules("xlmr-tokenizer")], Pieces, [typeof(InvalidDataException)], Small),
+            new("pickle", "x.bin", () => [Fixture("clip-hf-text-projection/model/pytorch_model.bin")],
+                path => ReadAll(new PickleFile(path)), weights, Small),
+            new("pickle-stream", "x.bin", () => [Fixture("torch-legacy/weights.bin")],
+                path => ReadAll(new PickleFile(path)), weights, Small),
+            new("torchscript", "x.pt", () => [Fixture("clip-openai-vit-jit/model/model.pt")],
+                path => ReadAll(new PickleFile(path)), weights, Small),
+            new("config", "config.json",
+                () => [Fixture("clip-hf-model-sharded/model/config.json"), Fixture("clip-hf-text-projection/model/config.json")],
+                path => ConfigFile.Read<ClipConfig>(Path.GetDirectoryName(path)!), weights, Small),
+            new("vocabulary", "vocab.json", () => [Fixture(TokenizerOf + "vocab.json")],
+                path => Tokenizer(path, "merges.txt"), [typeof(InvalidDataException)], Small),
+            new("merges", "merges.txt", () => [Fixture(TokenizerOf + "merges.txt")],
+                path => Tokenizer(path, "vocab.json"), [typeof(InvalidDataException)], Small),
+            new("sentencepiece", "x.model", () => [Fixture("unigram-text/unigram-identity.model"),
+                WithRules("unigram-byte-fallback"), WithRules("xlmr-tokenizer")], Pieces, [typeof(InvalidDataException)], Small),
             new("png", "x.png", () => [Png(31, 20), Png(5, 40)], Picture_, pictures, Picture) { Mend = WithChecksums },
-            new("jpeg", "x.jpg", () => [Fixture("pixels-clip/pictures/jpeg-0-RGB-64x48.jpg"), Fixture("pixels-clip/pictures/jpeg-1-RGB-61x75.jpg"), Fixture("pixels-clip/pictures/jpeg-3-CMYK-40x56.jpg")], Picture_, pictures, Picture),
+            new("jpeg", "x.jpg", () => [Fixture("pixels-clip/pictures/jpeg-0-RGB-64x48.jpg"),
+                Fixture("pixels-clip/pictures/jpeg-1-RGB-61x75.jpg"), Fixture("pixels-clip/pictures/jpeg-3-CMYK-40x56.jpg")],
+                Picture_, pictures, Picture),
             new("gif", "x.gif", () => [Fixture("pixels-clip/pictures/13-P-52x47.gif")], Picture_, pictures, Picture),
             new("bmp", "x.bmp", () => [Fixture("pixels-clip/pictures/12-RGB-57x43.bmp")], Picture_, pictures, Picture),
             new("webp", "x.webp", () => [WebP()], Picture_, pictures, Picture),
@@ -75,10 +86,14 @@ internal static class ReaderFuzz
             new("embeddings-json", "x.json", () => [Embeddings(".json")], Embeddings_, [typeof(InvalidDataException)], Small),
             new("embeddings-parquet", "x.parquet", () => [Embeddings(".parquet")], Embeddings_, [typeof(InvalidDataException)], Small),
             new("csv", "x.csv", () => [Table()], Rows, [typeof(InvalidDataException)], Small),
-            new("tar-shard", "x.tar", () => [Tar(TarEntryFormat.Pax), Tar(TarEntryFormat.Gnu)], Shard, [typeof(InvalidDataException)], Small),
-            new("model-zip", "x.zip", () => [Zip()], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
-            new("model-tar", "x.tar", () => [Tar(TarEntryFormat.Gnu)], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
-            new("model-tgz", "x.tar.gz", () => [Packed(Tar(TarEntryFormat.Gnu))], path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
+            new("tar-shard", "x.tar", () => [Tar(TarEntryFormat.Pax), Tar(TarEntryFormat.Gnu)],
+                Shard, [typeof(InvalidDataException)], Small),
+            new("model-zip", "x.zip", () => [Zip()], path => ModelArchive.Open(path, CancellationToken.None),
+                [typeof(HubException)], Small),
+            new("model-tar", "x.tar", () => [Tar(TarEntryFormat.Gnu)], path => ModelArchive.Open(path, CancellationToken.None),
+                [typeof(HubException)], Small),
+            new("model-tgz", "x.tar.gz", () => [Packed(Tar(TarEntryFormat.Gnu))],
+                path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
         ];
 
         byte[] Fixture(string name) => File.ReadAllBytes(Path.Combine(fixtures, name));
@@ -119,16 +134,19 @@ internal static class ReaderFuzz
             }
             catch (Exception e) when (target.Refusals.Any(type => type.IsInstanceOfType(e)))
             {
-                if (e.Message.Length > MostWords) throw new FuzzException($"{target.Name}, round {round} of seed {seed}: a message of {e.Message.Length} characters. The file is {path}.", e);
+                if (e.Message.Length > MostWords) throw new FuzzException(
+                    $"{target.Name}, round {round} of seed {seed}: a message of {e.Message.Length} characters. The file is {path}.", e);
                 refused++;
             }
             catch (Exception e)
             {
-                throw new FuzzException($"{target.Name}, round {round} of seed {seed}: {e.GetType().Name}: {e.Message} The file is {path}.", e);
+                throw new FuzzException($"{target.Name}, round {round} of seed {seed}: {e.GetType().Name}: {e.Message} The file is {path}.",
+                    e);
             }
 
             most = Math.Max(most, GC.GetAllocatedBytesForCurrentThread() - before);
-            if (most > target.MostBytes) throw new FuzzException($"{target.Name}, round {round} of seed {seed}: {most >> 20} MiB asked for. The file is {path}.");
+            if (most > target.MostBytes)
+                throw new FuzzException($"{target.Name}, round {round} of seed {seed}: {most >> 20} MiB asked for. The file is {path}.");
         }
 
         Directory.Delete(folder, recursive: true);
@@ -200,14 +218,16 @@ internal static class ReaderFuzz
     private static void Pieces(string path)
     {
         var tokenizer = UnigramTokenizer.LoadModel(path);
-        foreach (var text in (string[])["a lion & \uFF21\u00B9, un le\u00f3n \u1100\u1161 \U0001F981", "  \u0001\t ", ""]) tokenizer.Decode(tokenizer.Encode(text));
+        foreach (var text in (string[])["a lion & \uFF21\u00B9, un le\u00f3n \u1100\u1161 \U0001F981", "  \u0001\t ", ""])
+            tokenizer.Decode(tokenizer.Encode(text));
     }
 
     private static byte[][] SafeTensors()
     {
         using var weight = torch.arange(24, dtype: torch.ScalarType.Float32).reshape(4, 6);
         using var ids = torch.arange(10);
-        return [Written(".safetensors", path => SafeTensorsWriter.Write(path, [new("encoder.weight", weight), new("encoder.position_ids", ids)], new Dictionary<string, string> { ["format"] = "pt" }))];
+        return [Written(".safetensors", path => SafeTensorsWriter.Write(path,
+            [new("encoder.weight", weight), new("encoder.position_ids", ids)], new Dictionary<string, string> { ["format"] = "pt" }))];
     }
 
     private static byte[] Png(int width, int height) => PngEncoder.Encode(Pattern(width, height).ToPillow());
@@ -219,7 +239,8 @@ internal static class ReaderFuzz
         return data.ToArray();
     }
 
-    private static RgbImage Pattern(int width, int height) => new(width, height, [.. Enumerable.Range(0, width * height * 3).Select(i => (byte)(i * 37 % 251))]);
+    private static RgbImage Pattern(int width, int height) =>
+        new(width, height, [.. Enumerable.Range(0, width * height * 3).Select(i => (byte)(i * 37 % 251))]);
 
     private static void Rows(string path)
     {
@@ -239,7 +260,8 @@ internal static class ReaderFuzz
         }
     }
 
-    private static byte[] Table() => Encoding.UTF8.GetBytes("image,caption\na.png,\"a \"\"big\"\" lion\"\nb.png,un león\n\"c,d.png\",\"two\nlines\"\n");
+    private static byte[] Table() =>
+        Encoding.UTF8.GetBytes("image,caption\na.png,\"a \"\"big\"\" lion\"\nb.png,un león\n\"c,d.png\",\"two\nlines\"\n");
 
     private static byte[] Tar(TarEntryFormat format)
     {
@@ -285,12 +307,15 @@ internal static class ReaderFuzz
     }
 
     private static (string, byte[])[] Files() =>
-        [("model/0001.png", Png(5, 4)), ("model/0001.txt", "a lion"u8.ToArray()), ("model/config.json", Encoding.UTF8.GetBytes("{\"architectures\": [\"CLIPModel\"]}")), (new string('n', 150) + ".json", "{\"caption\": \"a cat\"}"u8.ToArray())];
+        [("model/0001.png", Png(5, 4)), ("model/0001.txt", "a lion"u8.ToArray()),
+            ("model/config.json", Encoding.UTF8.GetBytes("{\"architectures\": [\"CLIPModel\"]}")),
+                (new string('n', 150) + ".json", "{\"caption\": \"a cat\"}"u8.ToArray())];
 
     private static byte[] Numbers() => Written(".npy", path => Npy.Write(path, [1f, 2, 3, 4, 5, 6], 2, 3));
 
     private static byte[] Embeddings(string ending) => Written(ending, path => EmbeddingFile.WriteAsync(
-        path, new EmbeddingSet("mini", [new(EmbeddingKind.Image, "lion.png", [0.6f, 0.8f]), new(EmbeddingKind.Text, "a lion", [1f, 0f])])).GetAwaiter().GetResult());
+        path, new EmbeddingSet("mini", [new(EmbeddingKind.Image, "lion.png", [0.6f, 0.8f]), new(EmbeddingKind.Text, "a lion", [1f, 0f])]))
+        .GetAwaiter().GetResult());
 
     private static byte[] Written(string ending, Action<string> write)
     {

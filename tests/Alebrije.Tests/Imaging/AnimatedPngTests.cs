@@ -22,7 +22,8 @@ public sealed class AnimatedPngTests
         {
             Assert.Equal(26, body.Length);
             Assert.Equal((7, 5, 0, 0), (Int32(body, 4), Int32(body, 8), Int32(body, 12), Int32(body, 16)));
-            Assert.Equal((150, 1000), (BinaryPrimitives.ReadUInt16BigEndian(body.AsSpan(20)), BinaryPrimitives.ReadUInt16BigEndian(body.AsSpan(22))));
+            Assert.Equal((150, 1000),
+                (BinaryPrimitives.ReadUInt16BigEndian(body.AsSpan(20)), BinaryPrimitives.ReadUInt16BigEndian(body.AsSpan(22))));
             Assert.Equal([0, 0], body[24..]);
         }
     }
@@ -56,13 +57,17 @@ public sealed class AnimatedPngTests
     public void Encode_WhatIsNoAnimation_IsRefusedInOneSentence()
     {
         var picture = new RgbImage(4, 4);
-        Assert.Contains("at least one picture", Assert.Throws<ArgumentException>(() => AnimatedPng.Encode([], 10)).Message, StringComparison.Ordinal);
-        Assert.Contains("4 x 4 and 4 x 5", Assert.Throws<ArgumentException>(() => AnimatedPng.Encode([picture, new RgbImage(4, 5)], 10)).Message, StringComparison.Ordinal);
+        Assert.Contains("at least one picture", Assert.Throws<ArgumentException>(() => AnimatedPng.Encode([], 10)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("4 x 4 and 4 x 5", Assert.Throws<ArgumentException>(() => AnimatedPng.Encode([picture, new RgbImage(4, 5)], 10))
+            .Message, StringComparison.Ordinal);
         foreach (var milliseconds in new[] { 0, 65536 })
-            Assert.Contains($"{milliseconds} ms", Assert.Throws<ArgumentException>(() => AnimatedPng.Encode([picture], milliseconds)).Message, StringComparison.Ordinal);
+            Assert.Contains($"{milliseconds} ms",
+                Assert.Throws<ArgumentException>(() => AnimatedPng.Encode([picture], milliseconds)).Message, StringComparison.Ordinal);
     }
 
-    private static RgbImage Picture(int width, int height, int seed) => new(width, height, TestPictures.Noise(width * height * 3, (uint)seed));
+    private static RgbImage Picture(int width, int height, int seed) =>
+        new(width, height, TestPictures.Noise(width * height * 3, (uint)seed));
 
     /// <summary>The chunks of a file, with valid checksums.</summary>
     private static List<(string Kind, byte[] Body)> Chunks(byte[] file)

@@ -6,7 +6,8 @@ namespace Alebrije.Tests.Imaging;
 /// <summary>Expected images: EXIF's own table of the eight orientations, as in Pillow's <c>ImageOps.exif_transpose</c>.</summary>
 public sealed class ExifOrientationTests
 {
-    private static readonly string[] Upright = ["", "123/456", "321/654", "654/321", "456/123", "14/25/36", "41/52/63", "63/52/41", "36/25/14"];
+    private static readonly string[] Upright = ["", "123/456", "321/654",
+        "654/321", "456/123", "14/25/36", "41/52/63", "63/52/41", "36/25/14"];
 
     public static TheoryData<int> Orientations => new(Enumerable.Range(1, 8));
 
@@ -68,15 +69,18 @@ public sealed class ExifOrientationTests
     {
         Assert.Equal(1, PillowImage.FromBytes(TestExif.Png()).Orientation);
         Assert.Equal(8, PillowImage.FromBytes(TestExif.Png(("eXIf", TestExif.Tiff(8, type: 4)))).Orientation);
-        foreach (var wrong in new[] { 0, 9, 99 }) Assert.Equal(1, PillowImage.FromBytes(TestExif.Png(("eXIf", TestExif.Tiff(wrong)))).Orientation);
+        foreach (var wrong in new[] { 0, 9, 99 })
+            Assert.Equal(1, PillowImage.FromBytes(TestExif.Png(("eXIf", TestExif.Tiff(wrong)))).Orientation);
         var block = TestExif.Tiff(6);
-        for (var length = 0; length < block.Length - 6; length++) Assert.Equal(1, PillowImage.FromBytes(TestExif.Png(("eXIf", block[..length]))).Orientation);
+        for (var length = 0; length < block.Length - 6; length++)
+            Assert.Equal(1, PillowImage.FromBytes(TestExif.Png(("eXIf", block[..length]))).Orientation);
         var random = new Random(3);
         for (var round = 0; round < 500; round++)
         {
             var damaged = (byte[])block.Clone();
             damaged[random.Next(damaged.Length)] = (byte)random.Next(256);
-            foreach (var file in new[] { TestExif.Png(("eXIf", damaged)), TestExif.WebP(("EXIF", damaged)) }) Assert.InRange(PillowImage.FromBytes(file).Orientation, 1, 8);
+            foreach (var file in new[] { TestExif.Png(("eXIf", damaged)), TestExif.WebP(("EXIF", damaged)) })
+                Assert.InRange(PillowImage.FromBytes(file).Orientation, 1, 8);
         }
     }
 

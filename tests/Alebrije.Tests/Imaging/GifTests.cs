@@ -21,15 +21,18 @@ public sealed class GifTests
 
     [Fact]
     public void Load_OfAFrameBeyondTheScreen_GrowsTheScreen()
-        => Assert.Equal((5, 2), PillowImage.FromBytes(File(2, 2, 3, 0, 2, 1, [1, 2], Colours)) is var image ? (image.Width, image.Height) : default);
+        => Assert.Equal((5, 2), PillowImage.FromBytes(File(2, 2, 3, 0, 2, 1, [1, 2], Colours)) is var image
+            ? (image.Width, image.Height) : default);
 
     [Fact]
     public void Load_OfInterlacedRows_PutsThemInOrder()
     {
         foreach (var rows in new[] { 1, 2, 3, 5, 8, 9, 20 })
         {
-            var order = new[] { (0, 8), (4, 8), (2, 4), (1, 2) }.SelectMany(p => Enumerable.Range(0, rows).Where(y => y >= p.Item1 && (y - p.Item1) % p.Item2 == 0)).ToArray();
-            var image = PillowImage.FromBytes(File(1, rows, 0, 0, 1, rows, [.. order.Select(y => (byte)(y % 4))], Colours, interlaced: true));
+            var order = new[] { (0, 8), (4, 8), (2, 4), (1, 2) }.SelectMany(p =>
+                Enumerable.Range(0, rows).Where(y => y >= p.Item1 && (y - p.Item1) % p.Item2 == 0)).ToArray();
+            var image = PillowImage.FromBytes(File(1, rows, 0, 0, 1, rows,
+                [.. order.Select(y => (byte)(y % 4))], Colours, interlaced: true));
             Assert.Equal(Enumerable.Range(0, rows).Select(y => (byte)(y % 4)), image.Pixels);
         }
     }
@@ -45,7 +48,8 @@ public sealed class GifTests
     [Fact]
     public void Load_OfTheFixture_AgreesWithSkia()
     {
-        var bytes = System.IO.File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Fixtures", "pixels-clip", "pictures", "13-P-52x47.gif"));
+        var bytes = System.IO.File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory,
+            "Fixtures", "pixels-clip", "pictures", "13-P-52x47.gif"));
         using var bitmap = SKBitmap.Decode(bytes).Copy(SKColorType.Rgba8888);
         Assert.Equal(bitmap.GetPixelSpan().ToArray().Where((_, i) => i % 4 < 3), RgbImage.FromBytes(bytes).Pixels);
     }
@@ -68,12 +72,15 @@ public sealed class GifTests
     }
 
     /// <summary>A GIF of four colours whose codes never grow: the table is cleared every other pixel.</summary>
-    private static byte[] File(int width, int height, int left, int top, int columns, int rows, byte[] indices, byte[] colours, int? transparent = null, bool interlaced = false)
+    private static byte[] File(int width, int height, int left, int top,
+        int columns, int rows, byte[] indices, byte[] colours, int? transparent = null, bool interlaced = false)
     {
         var codes = indices.Chunk(2).SelectMany(two => new[] { 4 }.Concat(two.Select(i => (int)i))).Append(5).ToArray();
-        var packed = codes.SelectMany(c => Enumerable.Range(0, 3).Select(b => c >> b & 1)).Chunk(8).Select(e => (byte)e.Select((bit, i) => bit << i).Sum()).ToArray();
+        var packed = codes.SelectMany(c => Enumerable.Range(0, 3).Select(b => c >> b & 1))
+            .Chunk(8).Select(e => (byte)e.Select((bit, i) => bit << i).Sum()).ToArray();
         byte[] control = transparent is { } index ? [0x21, 0xf9, 4, 1, 0, 0, (byte)index, 0] : [];
-        return [.. "GIF89a"u8, (byte)width, 0, (byte)height, 0, 0x81, 0, 0, .. colours, .. control, 0x2c, (byte)left, 0, (byte)top, 0, (byte)columns, 0, (byte)rows, 0,
+        return [.. "GIF89a"u8, (byte)width, 0, (byte)height, 0, 0x81,
+            0, 0, .. colours, .. control, 0x2c, (byte)left, 0, (byte)top, 0, (byte)columns, 0, (byte)rows, 0,
             interlaced ? (byte)0x40 : (byte)0, 2, (byte)packed.Length, .. packed, 0, 0x3b];
     }
 }

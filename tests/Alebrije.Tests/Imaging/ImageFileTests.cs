@@ -59,12 +59,14 @@ public sealed class ImageFileTests
         var random = new Random(5);
         foreach (var (type, depth) in new[] { (0, 1), (0, 16), (2, 8), (3, 4), (4, 8), (6, 16) })
         {
-            var png = TestPng.Encode(9, 7, depth, type, type == 2, (x, y, c) => (x * 31 + y * 17 + c * 5) & ((1 << depth) - 1), TestPictures.Noise(48, 1), TestPictures.Noise(12, 2));
+            var png = TestPng.Encode(9, 7, depth, type, type == 2, (x, y, c) => (x * 31 + y * 17 + c * 5) & ((1 << depth) - 1),
+                TestPictures.Noise(48, 1), TestPictures.Noise(12, 2));
             for (var round = 0; round < 200; round++)
             {
                 var chunks = new List<(string Kind, byte[] Body)>();
                 for (var at = 8; at < png.Length; at += 12 + chunks[^1].Body.Length)
-                    chunks.Add((System.Text.Encoding.ASCII.GetString(png, at + 4, 4), png[(at + 8)..(at + 8 + (png[at + 2] << 8 | png[at + 3]))]));
+                    chunks.Add((System.Text.Encoding.ASCII.GetString(png, at + 4, 4),
+                        png[(at + 8)..(at + 8 + (png[at + 2] << 8 | png[at + 3]))]));
                 var hit = random.Next(chunks.Count - 1);
                 if (round % 4 == 0)
                     chunks.RemoveAt(hit);
@@ -97,7 +99,8 @@ public sealed class ImageFileTests
             Assert.Contains("empty", Assert.Throws<ImageFormatException>(() => RgbImage.Load(empty)).Message, StringComparison.Ordinal);
             Assert.Contains("text.jpg", Assert.Throws<ImageFormatException>(() => RgbImage.Load(text)).Message, StringComparison.Ordinal);
             Assert.Contains("folder", Assert.Throws<ImageFormatException>(() => RgbImage.Load(folder)).Message, StringComparison.Ordinal);
-            Assert.Contains("missing.png", Assert.Throws<FileNotFoundException>(() => RgbImage.Load(Path.Combine(folder, "missing.png"))).Message, StringComparison.Ordinal);
+            Assert.Contains("missing.png", Assert.Throws<FileNotFoundException>(() => RgbImage.Load(Path.Combine(folder, "missing.png")))
+                .Message, StringComparison.Ordinal);
 
             var saved = Path.Combine(folder, "ñ.png");
             var image = new RgbImage(5, 3, TestPictures.Noise(45, 6));

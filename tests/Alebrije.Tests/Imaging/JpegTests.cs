@@ -37,7 +37,8 @@ public sealed class JpegTests
                 foreach (var quality in new[] { 20, 95 })
                 {
                     using var bitmap = new SKBitmap(new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Opaque));
-                    Marshal.Copy([.. TestPictures.Noise(width * height, 7).SelectMany((b, i) => new byte[] { b, (byte)(i * 3), (byte)(255 - b / 2), 255 })], 0, bitmap.GetPixels(), width * height * 4);
+                    Marshal.Copy([.. TestPictures.Noise(width * height, 7).SelectMany((b, i) =>
+                        new byte[] { b, (byte)(i * 3), (byte)(255 - b / 2), 255 })], 0, bitmap.GetPixels(), width * height * 4);
                     using var pixmap = bitmap.PeekPixels()!;
                     using var data = pixmap.Encode(new SKJpegEncoderOptions(quality, sampling, SKJpegEncoderAlphaOption.Ignore));
                     var bytes = data!.ToArray();
@@ -56,7 +57,8 @@ public sealed class JpegTests
         var frame = bytes.AsSpan().IndexOf([(byte)0xff, (byte)0xc0]);
         (bytes[frame + 5], bytes[frame + 7]) = (0x2f, 0x2f);
         var before = GC.GetAllocatedBytesForCurrentThread();
-        Assert.Contains("cut short", Assert.Throws<ImageFormatException>(() => PillowImage.FromBytes(bytes)).Message, StringComparison.Ordinal);
+        Assert.Contains("cut short", Assert.Throws<ImageFormatException>(() => PillowImage.FromBytes(bytes)).Message,
+            StringComparison.Ordinal);
         Assert.True(GC.GetAllocatedBytesForCurrentThread() - before < 1_000_000);
     }
 }

@@ -27,7 +27,8 @@ public sealed class LetteringTests : IDisposable
     [InlineData("\u067E\u06CC", "\uFBFD\uFB58")]
     [InlineData("\U0001F468\u200D\U0001F469 \u2764\uFE0F", "\U0001F468\U0001F469 \u2764")]
     [InlineData("\U0001F44D\U0001F3FD", "\U0001F44D")]
-    public void Order_IsThatOfDrawing(string text, string drawn) => Assert.Equal(drawn, string.Concat(VisualOrder.Of(text).Select(grapheme => grapheme.Text)));
+    public void Order_IsThatOfDrawing(string text, string drawn) =>
+        Assert.Equal(drawn, string.Concat(VisualOrder.Of(text).Select(grapheme => grapheme.Text)));
 
     [Fact]
     public void Letter_ThatTheEmbeddedTypefaceLacks_ComesFromAFontFileOfTheFolders()
@@ -67,7 +68,8 @@ public sealed class LetteringTests : IDisposable
     [Fact]
     public void Choice_IsUprightSansSerif_AndEmojiFontsForEmoji()
     {
-        foreach (var name in new[] { "A-Serif.ttf", "A-SansOblique.ttf", "B-Sans.ttf", "A-ColorEmoji.ttf", "LastResort.otf" }) TestFont.Write(Path.Combine(folder, name), 0x732B, name[0], name.Length);
+        foreach (var name in new[] { "A-Serif.ttf", "A-SansOblique.ttf", "B-Sans.ttf", "A-ColorEmoji.ttf", "LastResort.otf" })
+            TestFont.Write(Path.Combine(folder, name), 0x732B, name[0], name.Length);
         var fonts = new SystemFonts([folder]);
         Assert.True(fonts.Find(0x732B, emoji: false, bold: false)!.ContainsGlyph("B-Sans.ttf".Length));
         Assert.True(fonts.Find(0x732B, emoji: true, bold: false)!.ContainsGlyph("A-ColorEmoji.ttf".Length));

@@ -31,7 +31,8 @@ public sealed class NpyTests : IDisposable
         var file = File.ReadAllBytes(path);
         Assert.Equal(0, (file.Length - 24) % 64);
         Assert.Equal("\u0093NUMPY\u0001\0", Encoding.Latin1.GetString(file, 0, 8));
-        Assert.Equal("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", Encoding.Latin1.GetString(file, 10, 118).TrimEnd(' ', '\n'));
+        Assert.Equal("{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }",
+            Encoding.Latin1.GetString(file, 10, 118).TrimEnd(' ', '\n'));
         Npy.Write(path, new float[6], 6);
         Assert.Contains("'shape': (6,)", File.ReadAllText(path), StringComparison.Ordinal);
     }

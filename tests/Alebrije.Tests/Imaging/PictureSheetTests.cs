@@ -27,7 +27,8 @@ public sealed class PictureSheetTests
             Assert.Equal((byte)(40 * i), bare.Pixels[((4 + i / 3 * 36 + 16) * bare.Width + 4 + i % 3 * 36 + 16) * 3]);
         Assert.Equal(255, bare.Pixels[((4 + 36 + 16) * bare.Width + 4 + 2 * 36 + 16) * 3]);
 
-        var labelled = PictureSheet.Draw(pictures, ["a", "un año", "", "a very long label that cannot fit at all", "x"], new PictureSheetOptions { Columns = 3, Gap = 4, Title = "Five" });
+        var labelled = PictureSheet.Draw(pictures, ["a", "un año", "", "a very long label that cannot fit at all", "x"],
+            new PictureSheetOptions { Columns = 3, Gap = 4, Title = "Five" });
         Assert.True(labelled.Height > bare.Height + 20);
         Assert.Contains(Enumerable.Range(0, labelled.Width * 4), i => labelled.Pixels[i + labelled.Width * 3 * 10] < 100);
     }
@@ -45,7 +46,8 @@ public sealed class PictureSheetTests
     {
         Assert.Throws<ArgumentException>(() => PictureSheet.Draw([]));
         Assert.Throws<ArgumentException>(() => PictureSheet.Draw([new RgbImage(2, 2)], ["a", "b"]));
-        Assert.Throws<ArgumentException>(() => PictureSheet.Draw([new RgbImage(2, 2)], options: new PictureSheetOptions { CellSize = 60_000 }));
+        Assert.Throws<ArgumentException>(() =>
+            PictureSheet.Draw([new RgbImage(2, 2)], options: new PictureSheetOptions { CellSize = 60_000 }));
     }
 
     private static RgbImage Filled(int width, int height, byte value)

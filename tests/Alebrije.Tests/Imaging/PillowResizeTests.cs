@@ -16,12 +16,14 @@ public sealed class PillowResizeTests
         var arguments = Golden.Cases.Single(c => c.GetProperty("id").GetString() == id).GetProperty("arguments");
         var mode = arguments.GetProperty("mode").GetString() switch
         {
-            "L" => PixelMode.Grey, "RGB" => PixelMode.Rgb, "RGBA" => PixelMode.Rgba, "F" => PixelMode.Float, var m => throw new ArgumentException(m),
+            "L" => PixelMode.Grey, "RGB" => PixelMode.Rgb, "RGBA" => PixelMode.Rgba,
+                "F" => PixelMode.Float, var m => throw new ArgumentException(m),
         };
         var shape = Golden.Shape($"{id}/image");
         var image = new PillowImage(mode, shape[1], shape[0], Golden.Bytes($"{id}/image"));
         ResizeBox? box = null;
-        if (arguments.TryGetProperty("box", out var edges) && edges.EnumerateArray().Select(e => e.GetSingle()).ToArray() is [var l, var t, var r, var b])
+        if (arguments.TryGetProperty("box", out var edges)
+            && edges.EnumerateArray().Select(e => e.GetSingle()).ToArray() is [var l, var t, var r, var b])
             box = new ResizeBox(l, t, r, b);
 
         var resized = image.Resize(arguments.GetProperty("width").GetInt32(), arguments.GetProperty("height").GetInt32(),
@@ -54,7 +56,8 @@ public sealed class PillowResizeTests
             {
                 var bytes = PillowImage.BytesPerPixel(mode);
                 var colour = Enumerable.Range(0, bytes).Select(c => (byte)(255 - c * 20 * (bytes == 2 || bytes == 4 ? 0 : 1))).ToArray();
-                var image = new PillowImage(mode, 13, 7, [.. Enumerable.Repeat(colour, 91).SelectMany(c => c)]) { Palette = new byte[1024] };
+                var image = new PillowImage(mode, 13, 7,
+                    [.. Enumerable.Repeat(colour, 91).SelectMany(c => c)]) { Palette = new byte[1024] };
                 var resized = image.Resize(width, height, filter);
                 Assert.Equal(Enumerable.Repeat(colour, width * height).SelectMany(c => c), resized.Pixels);
             }
@@ -70,7 +73,8 @@ public sealed class PillowResizeTests
         foreach (var (width, height) in new[] { (20, 11), (1, 1), (57, 90), (130, 31), (224, 224), (3, 100) })
         {
             foreach (var filter in Enum.GetValues<ResizeFilter>())
-                Assert.Equal(grey.Resize(width, height, filter).Pixels, rgb.Resize(width, height, filter).Pixels.Where((_, i) => i % 3 == 1));
+                Assert.Equal(grey.Resize(width, height, filter).Pixels,
+                    rgb.Resize(width, height, filter).Pixels.Where((_, i) => i % 3 == 1));
         }
     }
 

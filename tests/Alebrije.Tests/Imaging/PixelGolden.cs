@@ -12,10 +12,12 @@ internal sealed class PixelGolden
     public PixelGolden(string name)
     {
         Folder = Path.Combine(AppContext.BaseDirectory, "Fixtures", name);
-        Cases = [.. JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "cases.json"))).RootElement.GetProperty("cases").EnumerateArray()];
+        Cases = [.. JsonDocument.Parse(File.ReadAllText(Path.Combine(Folder, "cases.json")))
+            .RootElement.GetProperty("cases").EnumerateArray()];
         bytes = File.ReadAllBytes(Path.Combine(Folder, "tensors.safetensors"));
         var header = (int)BitConverter.ToInt64(bytes);
-        foreach (var entry in JsonDocument.Parse(bytes.AsMemory(8, header)).RootElement.EnumerateObject().Where(e => e.Name != "__metadata__"))
+        foreach (var entry in JsonDocument.Parse(bytes.AsMemory(8, header))
+            .RootElement.EnumerateObject().Where(e => e.Name != "__metadata__"))
         {
             var offsets = entry.Value.GetProperty("data_offsets").EnumerateArray().Select(o => o.GetInt32()).ToArray();
             var shape = entry.Value.GetProperty("shape").EnumerateArray().Select(o => o.GetInt32()).ToArray();

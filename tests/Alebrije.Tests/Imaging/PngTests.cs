@@ -12,7 +12,8 @@ public sealed class PngTests
         get
         {
             var kinds = new TheoryData<int, int, bool>();
-            foreach (var (type, depths) in new[] { (0, new[] { 1, 2, 4, 8, 16 }), (2, [8, 16]), (3, [1, 2, 4, 8]), (4, [8, 16]), (6, [8, 16]) })
+            foreach (var (type, depths) in new[] { (0, new[] { 1, 2, 4, 8, 16 }),
+                (2, [8, 16]), (3, [1, 2, 4, 8]), (4, [8, 16]), (6, [8, 16]) })
             {
                 foreach (var depth in depths)
                 {
@@ -31,7 +32,8 @@ public sealed class PngTests
         foreach (var (width, height) in new[] { (1, 1), (3, 2), (13, 9), (8, 17), (1, 12), (33, 1) })
         {
             var noise = TestPictures.Noise(width * height * 4 * 2, (uint)(type * 100 + depth));
-            int Sample(int x, int y, int c) => (noise[((y * width + x) * 4 + c) * 2] << 8 | noise[((y * width + x) * 4 + c) * 2 + 1]) >> (16 - depth);
+            int Sample(int x, int y, int c) =>
+                (noise[((y * width + x) * 4 + c) * 2] << 8 | noise[((y * width + x) * 4 + c) * 2 + 1]) >> (16 - depth);
             var palette = type == 3 ? TestPictures.Noise(3 << depth, 9) : null;
 
             var image = PillowImage.FromBytes(TestPng.Encode(width, height, depth, type, interlaced, Sample, palette));
@@ -128,7 +130,8 @@ public sealed class PngTests
         {
             var length = png[at + 2] << 8 | png[at + 3];
             var crc = TestPng.Crc(png.AsSpan(at + 4, length + 4));
-            Assert.Equal(crc, (uint)(png[at + 8 + length] << 24 | png[at + 9 + length] << 16 | png[at + 10 + length] << 8 | png[at + 11 + length]));
+            Assert.Equal(crc, (uint)(
+                png[at + 8 + length] << 24 | png[at + 9 + length] << 16 | png[at + 10 + length] << 8 | png[at + 11 + length]));
             at += length + 12;
         }
     }
@@ -139,7 +142,8 @@ public sealed class PngTests
         using var packed = new MemoryStream();
         using (var zlib = new System.IO.Compression.ZLibStream(packed, System.IO.Compression.CompressionLevel.Optimal, leaveOpen: true))
             zlib.Write("ñandú"u8);
-        var file = TestPng.File(("zTXt", [.. "a\0\0"u8, .. packed.ToArray()]), ("iTXt", [.. "b\0\x1\0es\0clave\0"u8, .. packed.ToArray()]), ("IEND", []));
+        var file = TestPng.File(("zTXt", [.. "a\0\0"u8, .. packed.ToArray()]),
+            ("iTXt", [.. "b\0\x1\0es\0clave\0"u8, .. packed.ToArray()]), ("IEND", []));
         var text = PngText.Read(file);
         Assert.Equal("ñandú", text["b"]);
         Assert.Equal(Encoding.Latin1.GetString("ñandú"u8), text["a"]);
@@ -159,7 +163,8 @@ public sealed class PngTests
         // 8 GB of pixels, then 60 MB of pixels in ten packed bytes.
         foreach (var (width, height) in new[] { (0x7fffffff, 1), (60_000, 60_000), (5_000, 4_000) })
         {
-            var header = new byte[] { (byte)(width >> 24), (byte)(width >> 16), (byte)(width >> 8), (byte)width, (byte)(height >> 24), (byte)(height >> 16), (byte)(height >> 8), (byte)height, 8, 2, 0, 0, 0 };
+            var header = new byte[] { (byte)(width >> 24), (byte)(width >> 16), (byte)(width >> 8),
+                (byte)width, (byte)(height >> 24), (byte)(height >> 16), (byte)(height >> 8), (byte)height, 8, 2, 0, 0, 0 };
             var bomb = TestPng.File(("IHDR", header), ("IDAT", new byte[10]), ("IEND", []));
             var before = GC.GetAllocatedBytesForCurrentThread();
             Assert.Throws<ImageFormatException>(() => PillowImage.FromBytes(bomb));
@@ -171,6 +176,7 @@ public sealed class PngTests
     public void Save_Twice_GivesTheSameBytes()
     {
         var image = new RgbImage(31, 17, TestPictures.Noise(31 * 17 * 3, 8));
-        Assert.Equal(image.ToPng(new Dictionary<string, string> { ["a"] = "b" }), image.ToPng(new Dictionary<string, string> { ["a"] = "b" }));
+        Assert.Equal(image.ToPng(new Dictionary<string, string> { ["a"] = "b" }),
+            image.ToPng(new Dictionary<string, string> { ["a"] = "b" }));
     }
 }

@@ -9,14 +9,17 @@ internal static class TestExif
 {
     public const int Width = 3, Height = 2;
 
-    private static readonly (byte, byte, byte)[] Colours = [(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255)];
+    private static readonly (byte, byte, byte)[] Colours = [(0, 0, 0),
+        (255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 0), (255, 0, 255), (0, 255, 255)];
 
     /// <summary>Six pixels of the colours 1 to 6, row by row.</summary>
-    public static byte[] Pixels => [.. Enumerable.Range(1, 6).SelectMany(i => new[] { Colours[i].Item1, Colours[i].Item2, Colours[i].Item3 })];
+    public static byte[] Pixels =>
+        [.. Enumerable.Range(1, 6).SelectMany(i => new[] { Colours[i].Item1, Colours[i].Item2, Colours[i].Item3 })];
 
     /// <summary>Indices of the colours, row by row: "123/456".</summary>
     public static string Numbers(byte[] rgb, int width) => string.Join('/', rgb.Chunk(3)
-        .Select(pixel => Array.FindIndex(Colours, c => Math.Abs(c.Item1 - pixel[0]) + Math.Abs(c.Item2 - pixel[1]) + Math.Abs(c.Item3 - pixel[2]) < 150))
+        .Select(pixel => Array.FindIndex(Colours,
+            c => Math.Abs(c.Item1 - pixel[0]) + Math.Abs(c.Item2 - pixel[1]) + Math.Abs(c.Item3 - pixel[2]) < 150))
         .Chunk(width).Select(row => string.Concat(row)));
 
     /// <summary>A TIFF block of one directory: another tag, then the orientation.</summary>
@@ -52,7 +55,8 @@ internal static class TestExif
         }
     }
 
-    public static byte[] Xmp(int orientation) => Encoding.UTF8.GetBytes($"<x:xmpmeta><rdf:Description tiff:Orientation=\"{orientation}\"/></x:xmpmeta>");
+    public static byte[] Xmp(int orientation) =>
+        Encoding.UTF8.GetBytes($"<x:xmpmeta><rdf:Description tiff:Orientation=\"{orientation}\"/></x:xmpmeta>");
 
     public static byte[] Png(params (string Kind, byte[] Body)[] chunks)
     {
@@ -64,14 +68,16 @@ internal static class TestExif
     public static byte[] Jpeg(params byte[][] segments)
     {
         var plain = Encode(16, SKEncodedImageFormat.Jpeg);
-        return [.. plain[..2], .. segments.SelectMany(body => (byte[])[0xff, 0xe1, (byte)((body.Length + 2) >> 8), (byte)(body.Length + 2), .. body]), .. plain[2..]];
+        return [.. plain[..2], .. segments.SelectMany(body =>
+            (byte[])[0xff, 0xe1, (byte)((body.Length + 2) >> 8), (byte)(body.Length + 2), .. body]), .. plain[2..]];
     }
 
     public static byte[] WebP(params (string Kind, byte[] Body)[] chunks)
     {
         var plain = Encode(1, SKEncodedImageFormat.Webp);
         byte[] extended = [0x08 | 0x04, 0, 0, 0, Width - 1, 0, 0, Height - 1, 0, 0];
-        byte[] body = [.. "WEBP"u8, .. Chunk("VP8X", extended), .. plain[12..], .. chunks.SelectMany(chunk => Chunk(chunk.Kind, chunk.Body))];
+        byte[] body = [.. "WEBP"u8, .. Chunk("VP8X", extended), .. plain[12..],
+            .. chunks.SelectMany(chunk => Chunk(chunk.Kind, chunk.Body))];
         return [.. Chunk("RIFF", body)];
 
         static byte[] Chunk(string kind, byte[] body)

@@ -24,7 +24,8 @@ internal static class TestPng
             byte[] above = new byte[(columns.Length * channels * depth + 7) / 8];
             for (var y = y0; y < height; y += stepY)
             {
-                var bits = columns.SelectMany(x => Enumerable.Range(0, channels).SelectMany(c => Enumerable.Range(0, depth).Select(b => sample(x, y, c) >> (depth - 1 - b) & 1))).ToList();
+                var bits = columns.SelectMany(x => Enumerable.Range(0, channels)
+                    .SelectMany(c => Enumerable.Range(0, depth).Select(b => sample(x, y, c) >> (depth - 1 - b) & 1))).ToList();
                 var line = bits.Chunk(8).Select(eight => (byte)eight.Select((bit, i) => bit << (7 - i)).Sum()).ToArray();
                 // Every filter in turn.
                 var filter = (y / stepY + x0) % 5;

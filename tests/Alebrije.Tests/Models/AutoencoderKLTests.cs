@@ -88,7 +88,8 @@ public sealed class AutoencoderKLTests
     [Fact]
     public void Constructor_OfAnUnknownBlock_NamesIt()
     {
-        var e = Assert.Throws<ArgumentException>(() => new AutoencoderKL(Tiny with { DownBlockTypes = ["DownEncoderBlock2D", "DownBlock2D"] }));
+        var e = Assert.Throws<ArgumentException>(() =>
+            new AutoencoderKL(Tiny with { DownBlockTypes = ["DownEncoderBlock2D", "DownBlock2D"] }));
         Assert.Contains("\"DownBlock2D\"", e.Message, StringComparison.Ordinal);
     }
 }

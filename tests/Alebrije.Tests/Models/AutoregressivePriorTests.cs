@@ -10,7 +10,8 @@ public sealed class AutoregressivePriorTests
 {
     private static readonly AutoregressivePriorConfig Tiny = new()
     {
-        NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 2, EmbeddingDim = 6, NumEmbeddings = 5, NumCodes = 4, NumBuckets = 32, NumCosines = 4,
+        NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 2, EmbeddingDim = 6,
+            NumEmbeddings = 5, NumCodes = 4, NumBuckets = 32, NumCosines = 4,
     };
 
     public AutoregressivePriorTests() => TorchRuntime.Initialize();
@@ -107,7 +108,8 @@ public sealed class AutoregressivePriorTests
             for (var i = 0; i < 4; i++)
             {
                 var logits = network.call(text, full(3, 1L, dtype: ScalarType.Int64), codes)[.., i];
-                var none = network.call(asked.Guided(), cat([full(3, network.UnknownCosine, dtype: ScalarType.Int64), full(3, 1L, dtype: ScalarType.Int64)]), cat([codes, codes]))[..3, i];
+                var none = network.call(asked.Guided(), cat([full(3, network.UnknownCosine, dtype: ScalarType.Int64),
+                    full(3, 1L, dtype: ScalarType.Int64)]), cat([codes, codes]))[..3, i];
                 codes[.., i] = (scale > 1 ? none + (scale * (logits - none)) : logits).argmax(1);
             }
 
@@ -148,7 +150,8 @@ public sealed class AutoregressivePriorTests
         var (text, images) = (Text(noise, 4), noise.Randn(4, 6));
         using (no_grad()) network.Quantizer.Fit(noise.Randn(200, 6), noise.Randn(200, 6));
         var task = new AutoregressivePriorTask(network, new AutoregressivePriorTrainingConfig { Clip = "", Model = Tiny }, "0");
-        using var optimizer = new Optimizer(network.named_parameters(), new OptimizerConstants { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
+        using var optimizer = new Optimizer(network.named_parameters(),
+            new OptimizerConstants { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
         using var generator = new Generator(1);
         var batch = new PriorBatch(images, text, new bool[4], arange(4));
         double Step()
@@ -166,7 +169,8 @@ public sealed class AutoregressivePriorTests
 
         using var prior = new AutoregressivePrior(network, ScalarType.Float32) { OwnsNetwork = false };
         using var inference = no_grad();
-        var codes = network.call(text, network.Quantizer.EncodeCosines(images, text.TextEmbedding), network.Quantizer.Encode(images)).argmax(2);
+        var codes = network.call(text, network.Quantizer.EncodeCosines(images, text.TextEmbedding),
+            network.Quantizer.Encode(images)).argmax(2);
         Assert.True(codes.equal(network.Quantizer.Encode(images)).all().item<bool>());
     }
 
@@ -175,7 +179,8 @@ public sealed class AutoregressivePriorTests
     [InlineData(7, 32, "num_codes")]
     [InlineData(4, 1, "num_buckets")]
     public void Config_ThatMakesNoSense_IsRefused(int codes, int buckets, string key) =>
-        Assert.Contains(key, Assert.Throws<ArgumentException>(() => new AutoregressivePriorTransformer(Tiny with { NumCodes = codes, NumBuckets = buckets })).Message, StringComparison.Ordinal);
+        Assert.Contains(key, Assert.Throws<ArgumentException>(() =>
+            new AutoregressivePriorTransformer(Tiny with { NumCodes = codes, NumBuckets = buckets })).Message, StringComparison.Ordinal);
 
     private static AutoregressivePriorTransformer Random(Noise noise, AutoregressivePriorConfig? config = null)
     {

@@ -39,7 +39,8 @@ public sealed class FirstGuessModelTests
         using var noise = new Noise(2);
         var (condition, text) = (noise.Randn(4, 2 * TinyParts.Features), noise.Randn(4, TinyParts.Tokens, TinyParts.Features));
         var target = noise.Randn(4, TinyParts.Latents, 4, 4).repeat_interleave(4, 2).repeat_interleave(4, 3);
-        using var optimizer = new Optimizer(network.named_parameters(), new OptimizerConstants { Method = OptimizerMethod.Muon, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
+        using var optimizer = new Optimizer(network.named_parameters(),
+            new OptimizerConstants { Method = OptimizerMethod.Muon, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
         var loss = 1.0;
         for (var step = 0; step < 200 && loss > 0.02; step++)
         {
@@ -58,5 +59,6 @@ public sealed class FirstGuessModelTests
     [InlineData(3, 16, 8)]
     [InlineData(2, 16, 5)]
     public void Sizes_ThatDoNotFit_AreRefused(int patch, int side, int head) =>
-        Assert.Throws<ArgumentException>(() => new FirstGuessModel(TinyParts.Guess with { PatchSize = patch, SampleSize = side, AttentionHeadDim = head, BlockOutChannels = [16, 16, 8] }));
+        Assert.Throws<ArgumentException>(() => new FirstGuessModel(
+            TinyParts.Guess with { PatchSize = patch, SampleSize = side, AttentionHeadDim = head, BlockOutChannels = [16, 16, 8] }));
 }

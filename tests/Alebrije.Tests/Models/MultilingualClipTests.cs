@@ -32,7 +32,8 @@ public sealed class MultilingualClipTests
         using var guard = no_grad();
         using var golden = new NetworkGolden(name);
         using var network = new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(golden.ModelFolder));
-        using (var weights = CheckpointFolder.OpenWeights(golden.ModelFolder)) StateDict.Load(network, weights, MultilingualClip.FileOptions);
+        using (var weights = CheckpointFolder.OpenWeights(golden.ModelFolder))
+            StateDict.Load(network, weights, MultilingualClip.FileOptions);
         foreach (var c in golden.Cases)
         {
             var (embedding, states) = network.Encode(c.Input("input_ids"), c.Input("attention_mask"));
@@ -49,7 +50,8 @@ public sealed class MultilingualClipTests
         using var network = new MultilingualClip(Tiny);
         var alone = network.Encode(tensor(new long[,] { { 0, 7, 9, 2 } }), ones(1, 4, dtype: ScalarType.Int64));
         foreach (var (ids, mask, at) in (IEnumerable<(long[,], long[,], long)>)
-            [(new long[,] { { 0, 7, 9, 2, 1, 1, 1 } }, new long[,] { { 1, 1, 1, 1, 0, 0, 0 } }, 0), (new long[,] { { 1, 1, 0, 7, 9, 2 } }, new long[,] { { 0, 0, 1, 1, 1, 1 } }, 2)])
+            [(new long[,] { { 0, 7, 9, 2, 1, 1, 1 } }, new long[,] { { 1, 1, 1, 1, 0, 0, 0 } }, 0),
+                (new long[,] { { 1, 1, 0, 7, 9, 2 } }, new long[,] { { 0, 0, 1, 1, 1, 1 } }, 2)])
         {
             var padded = network.Encode(tensor(ids), tensor(mask));
             Assert.InRange((padded.Embedding - alone.Embedding).abs().max().item<float>(), 0, 1e-5f);
@@ -64,7 +66,8 @@ public sealed class MultilingualClipTests
         using var guard = no_grad();
         using var network = new MultilingualClip(Tiny);
         var mask = tensor(new long[,] { { 1, 1, 1, 0 } });
-        var (one, other) = (network.Encode(tensor(new long[,] { { 0, 7, 2, 9 } }), mask), network.Encode(tensor(new long[,] { { 0, 7, 2, 12 } }), mask));
+        var (one, other) = (network.Encode(tensor(new long[,] { { 0, 7, 2, 9 } }), mask),
+            network.Encode(tensor(new long[,] { { 0, 7, 2, 12 } }), mask));
         Assert.True(one.Embedding.equal(other.Embedding).all().item<bool>());
         Assert.False(one.HiddenStates.allclose(other.HiddenStates));
     }
@@ -86,8 +89,10 @@ public sealed class MultilingualClipTests
     {
         using var scope = NewDisposeScope();
         using var network = new MultilingualClip(Tiny);
-        Assert.Equal([1L, 12, 8], network.Encode(zeros(1, 12, dtype: ScalarType.Int64), ones(1, 12, dtype: ScalarType.Int64)).HiddenStates.shape);
-        var e = Assert.Throws<ArgumentException>(() => network.Encode(zeros(1, 13, dtype: ScalarType.Int64), ones(1, 13, dtype: ScalarType.Int64)));
+        Assert.Equal([1L, 12, 8], network.Encode(zeros(1, 12, dtype: ScalarType.Int64), ones(1, 12, dtype: ScalarType.Int64))
+            .HiddenStates.shape);
+        var e = Assert.Throws<ArgumentException>(() =>
+            network.Encode(zeros(1, 13, dtype: ScalarType.Int64), ones(1, 13, dtype: ScalarType.Int64)));
         Assert.Contains("13 tokens are more than the 12", e.Message, StringComparison.Ordinal);
     }
 

@@ -37,7 +37,8 @@ internal sealed class NetworkGolden : IDisposable
     private static string? ReferenceClass(string folder)
     {
         var root = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "cases.json"))).RootElement;
-        return root.TryGetProperty("reference", out var reference) && reference.TryGetProperty("class", out var name) ? name.GetString()!.Split(' ')[0] : null;
+        return root.TryGetProperty("reference", out var reference)
+            && reference.TryGetProperty("class", out var name) ? name.GetString()!.Split(' ')[0] : null;
     }
 
     internal sealed class Case(SafeTensorsFile tensors, JsonElement json)

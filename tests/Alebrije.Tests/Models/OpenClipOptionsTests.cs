@@ -19,13 +19,16 @@ public sealed class OpenClipOptionsTests : IDisposable
 
     [Theory]
     [InlineData("")]
-    [InlineData("\"patch_dropout\": 0.5, \"output_tokens\": true, \"timm_drop_path\": null, \"timm_pool\": \"avg\", \"attentional_pool\": false, \"block_type\": \"custom\", \"qk_norm\": false")]
+    [InlineData("\"patch_dropout\": 0.5, \"output_tokens\": true, \"timm_drop_path\": null, \"timm_pool\": \"avg\", "
+        + "\"attentional_pool\": false, \"block_type\": \"custom\", \"qk_norm\": false")]
     [InlineData("\"pos_embed_type\": \"sin_cos_2d\"")]
     [InlineData("\"ls_init_value\": 0.5, \"no_ln_pre\": true")]
     [InlineData("\"pool_type\": \"avg\", \"final_ln_after_pool\": true")]
-    [InlineData("\"norm_kwargs\": {\"eps\": 0.01}, \"act_kwargs\": {\"approximate\": \"tanh\"}")]
+    [InlineData("\"norm_kwargs\": {\"eps\": 0.01}, "
+        + "\"act_kwargs\": {\"approximate\": \"tanh\"}")]
     [InlineData("\"attentional_pool\": true, \"attn_pooler_queries\": 3, \"attn_pooler_heads\": 2")]
-    [InlineData("\"attentional_pool\": true, \"attn_pooler_queries\": 4, \"attn_pooler_heads\": 4, \"pool_type\": \"avg\", \"final_ln_after_pool\": true, \"norm_kwargs\": {\"eps\": 0.01}")]
+    [InlineData("\"attentional_pool\": true, \"attn_pooler_queries\": 4, \"attn_pooler_heads\": 4, "
+        + "\"pool_type\": \"avg\", \"final_ln_after_pool\": true, \"norm_kwargs\": {\"eps\": 0.01}")]
     [InlineData("\"attentional_pool\": true, \"attn_pooler_queries\": 1, \"attn_pooler_heads\": 2", 16)]
     public void ImageTower_IsWhatTheFormulaGives(string options, int features = 8)
     {
@@ -47,10 +50,13 @@ public sealed class OpenClipOptionsTests : IDisposable
         if (vision.AttentionalPool)
         {
             var (q, k) = (Norm(w["attn_pool.query"], w, "attn_pool.ln_q", 1e-5).expand(2, -1, -1), Norm(x, w, "attn_pool.ln_k", 1e-5));
-            Tensor[] weights = features == 16 ? w["attn_pool.attn.in_proj_weight"].chunk(3) : [w["attn_pool.attn.q_proj_weight"], w["attn_pool.attn.k_proj_weight"], w["attn_pool.attn.v_proj_weight"]];
+            Tensor[] weights = features == 16 ? w["attn_pool.attn.in_proj_weight"]
+                .chunk(3) : [w["attn_pool.attn.q_proj_weight"], w["attn_pool.attn.k_proj_weight"], w["attn_pool.attn.v_proj_weight"]];
             var biases = w["attn_pool.attn.in_proj_bias"].chunk(3);
-            var attended = Attend(linear(q, weights[0], biases[0]), linear(k, weights[1], biases[1]), linear(k, weights[2], biases[2]), vision.AttnPoolerHeads, mask: null);
-            expected = Pooled(Norm(linear(attended, w["attn_pool.attn.out_proj.weight"], w["attn_pool.attn.out_proj.bias"]), w, "ln_post", eps));
+            var attended = Attend(linear(q, weights[0], biases[0]), linear(k, weights[1], biases[1]),
+                linear(k, weights[2], biases[2]), vision.AttnPoolerHeads, mask: null);
+            expected = Pooled(Norm(linear(attended, w["attn_pool.attn.out_proj.weight"], w["attn_pool.attn.out_proj.bias"]),
+                w, "ln_post", eps));
         }
         else
         {
@@ -64,7 +70,8 @@ public sealed class OpenClipOptionsTests : IDisposable
 
     [Theory]
     [InlineData("")]
-    [InlineData("\"output_tokens\": false, \"pad_id\": 1, \"embed_cls\": false, \"hf_model_name\": null, \"hf_proj_type\": \"mlp\", \"final_ln_after_pool\": true, \"tokenizer_kwargs\": {}")]
+    [InlineData("\"output_tokens\": false, \"pad_id\": 1, \"embed_cls\": false, \"hf_model_name\": null, \"hf_proj_type\": \"mlp\", "
+        + "\"final_ln_after_pool\": true, \"tokenizer_kwargs\": {}")]
     [InlineData("\"ls_init_value\": 0.5")]
     [InlineData("\"proj_type\": \"none\"")]
     [InlineData("\"proj_bias\": true")]
@@ -83,11 +90,13 @@ public sealed class OpenClipOptionsTests : IDisposable
         var ids = tensor(new long[] { 3, 7, 19, 0, 0, 0, 5, 19, 7, 2, 4, 6 }, [2, 6]);
         var eps = text.NormKwargs.GetValueOrDefault("eps", 1e-5);
         var x = w["token_embedding.weight"][ids] + w["positional_embedding"];
-        x = Block(x, w, "transformer.resblocks.0.", heads: 2, text.NoCausalMask ? null : full([6, 6], float.NegativeInfinity).triu(1), eps, options.Contains("tanh", StringComparison.Ordinal));
+        x = Block(x, w, "transformer.resblocks.0.", heads: 2, text.NoCausalMask ? null : full([6, 6], float.NegativeInfinity).triu(1),
+            eps, options.Contains("tanh", StringComparison.Ordinal));
         x = Norm(x, w, "ln_final", eps);
         int[] places = text.PoolType switch { "eos" => [1, 2], "last" => [5, 5], "first" => [0, 0], _ => [2, 1] };
         var pooled = stack([x[0, places[0]], x[1, places[1]]]);
-        var expected = text.ProjType == "none" ? pooled : text.ProjBias ? linear(pooled, w["text_projection.weight"], w["text_projection.bias"]) : pooled.mm(w["text_projection"]);
+        var expected = text.ProjType == "none" ? pooled : text.ProjBias
+            ? linear(pooled, w["text_projection.weight"], w["text_projection.bias"]) : pooled.mm(w["text_projection"]);
         var projects = network.state_dict().Keys.Any(name => name.StartsWith("text_projection", StringComparison.Ordinal));
         Assert.Equal(text.ProjType == "none", !projects);
         Same(expected, tower.Embed(ids));
@@ -130,7 +139,8 @@ public sealed class OpenClipOptionsTests : IDisposable
              "text_cfg": {"context_length": 6, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1, {{options}}} }
             """);
         using var model = ClipModel.Load(folder);
-        Assert.Contains(named, Assert.Throws<InvalidOperationException>(() => model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains(named, Assert.Throws<InvalidOperationException>(() =>
+            model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
     /// <summary>LayerScale must be in the file if the config has one, and only then.</summary>
@@ -162,7 +172,8 @@ public sealed class OpenClipOptionsTests : IDisposable
         return OpenClipConfig.Read(folder);
     }
 
-    private static Tensor Norm(Tensor x, Dictionary<string, Tensor> w, string name, double eps) => layer_norm(x, [x.shape[^1]], w[name + ".weight"], w[name + ".bias"], eps);
+    private static Tensor Norm(Tensor x, Dictionary<string, Tensor> w, string name, double eps) =>
+        layer_norm(x, [x.shape[^1]], w[name + ".weight"], w[name + ".bias"], eps);
 
     private static Tensor Attend(Tensor q, Tensor k, Tensor v, int heads, Tensor? mask)
     {
@@ -178,14 +189,17 @@ public sealed class OpenClipOptionsTests : IDisposable
     private static Tensor Block(Tensor x, Dictionary<string, Tensor> w, string at, int heads, Tensor? mask, double eps, bool tanh)
     {
         var parts = linear(Norm(x, w, at + "ln_1", eps), w[at + "attn.in_proj_weight"], w[at + "attn.in_proj_bias"]).chunk(3, -1);
-        var attended = linear(Attend(parts[0], parts[1], parts[2], heads, mask), w[at + "attn.out_proj.weight"], w[at + "attn.out_proj.bias"]);
+        var attended = linear(Attend(parts[0], parts[1], parts[2], heads, mask),
+            w[at + "attn.out_proj.weight"], w[at + "attn.out_proj.bias"]);
         x = x + (w.TryGetValue(at + "ls_1.gamma", out var first) ? attended * first : attended);
         var inner = linear(Norm(x, w, at + "ln_2", eps), w[at + "mlp.c_fc.weight"], w[at + "mlp.c_fc.bias"]);
-        inner = tanh ? inner * 0.5 * (1 + torch.tanh(Math.Sqrt(2 / Math.PI) * (inner + (0.044715 * inner.pow(3))))) : inner * 0.5 * (1 + erf(inner / Math.Sqrt(2)));
+        inner = tanh ? inner * 0.5 * (1 + torch.tanh(Math.Sqrt(2 / Math.PI) * (inner + (0.044715 * inner.pow(3)))))
+            : inner * 0.5 * (1 + erf(inner / Math.Sqrt(2)));
         var changed = linear(inner, w[at + "mlp.c_proj.weight"], w[at + "mlp.c_proj.bias"]);
         return x + (w.TryGetValue(at + "ls_2.gamma", out var second) ? changed * second : changed);
     }
 
     private static void Same(Tensor expected, Tensor actual) =>
-        Assert.True(expected.allclose(actual, rtol: 1e-4, atol: 1e-4), $"off by {(expected - actual).abs().max().item<float>():g3} of {expected.abs().max().item<float>():g3}");
+        Assert.True(expected.allclose(actual, rtol: 1e-4, atol: 1e-4),
+            $"off by {(expected - actual).abs().max().item<float>():g3} of {expected.abs().max().item<float>():g3}");
 }

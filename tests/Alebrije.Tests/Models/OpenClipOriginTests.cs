@@ -55,8 +55,9 @@ public sealed class OpenClipOriginTests : IDisposable
 
         var notes = new List<string>();
         ClipModel.Load(path, note: note => notes.Add(note.Sentence)).Dispose();
+        var what = form.Contains("checkpoint", StringComparison.Ordinal) ? "is a training checkpoint" : "has no config";
         if (quick) Assert.Empty(notes);
-        else Assert.Contains($"{file} {(form.Contains("checkpoint", StringComparison.Ordinal) ? "is a training checkpoint" : "has no config")} and does not say how it is computed: GELU", Assert.Single(notes), StringComparison.Ordinal);
+        else Assert.Contains($"{file} {what} and does not say how it is computed: GELU", Assert.Single(notes), StringComparison.Ordinal);
     }
 
     /// <summary>open_clip's own configs of these widths; a state dictionary does not contain the number of heads.</summary>
@@ -108,7 +109,8 @@ public sealed class OpenClipOriginTests : IDisposable
 
     private static OpenClipConfig Config(bool quick) => new()
     {
-        EmbedDim = 8, QuickGelu = quick, VisionCfg = new OpenClipVisionConfig { ImageSize = 16, Layers = [1], Width = 64, HeadWidth = 64, PatchSize = 8 },
+        EmbedDim = 8, QuickGelu = quick,
+            VisionCfg = new OpenClipVisionConfig { ImageSize = 16, Layers = [1], Width = 64, HeadWidth = 64, PatchSize = 8 },
         TextCfg = new OpenClipTextConfig { ContextLength = 16, VocabSize = 99, Width = 64, Heads = 1, Layers = 1 },
     };
 
@@ -117,9 +119,12 @@ public sealed class OpenClipOriginTests : IDisposable
         using var scope = NewDisposeScope();
         var tensors = weights.ToDictionary(pair => pair.Key, pair => pair.Value);
         if (form.Contains("half", StringComparison.Ordinal))
-            foreach (var name in tensors.Keys.Where(name => form == "all half" || !name.Contains("ln_", StringComparison.Ordinal)).ToArray()) tensors[name] = tensors[name].to(ScalarType.Float16);
+            foreach (var name in tensors.Keys.Where(name => form == "all half" || !name.Contains("ln_", StringComparison.Ordinal))
+                .ToArray()) tensors[name] = tensors[name].to(ScalarType.Float16);
         if (form == "numbers") tensors["input_resolution"] = tensor(16L);
-        var run = form.Contains("named ", StringComparison.Ordinal) ? form[(form.IndexOf("named ", StringComparison.Ordinal) + 6)..] : "run";
-        return PickleWriter.SaveTensors(Path.Combine(folder, file), tensors, form.Contains("checkpoint", StringComparison.Ordinal) ? run : null);
+        var run = form.Contains("named ", StringComparison.Ordinal)
+            ? form[(form.IndexOf("named ", StringComparison.Ordinal) + 6)..] : "run";
+        return PickleWriter.SaveTensors(Path.Combine(folder, file), tensors,
+            form.Contains("checkpoint", StringComparison.Ordinal) ? run : null);
     }
 }

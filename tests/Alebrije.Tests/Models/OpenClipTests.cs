@@ -49,7 +49,8 @@ public sealed class OpenClipTests : IDisposable
         var rows = tokenizer.EncodeBatch(texts, 77);
         using var guard = no_grad();
         var expected = ClipNetwork.Unit(network.Text.Embed(tensor(rows.SelectMany(row => row.Select(id => (long)id)).ToArray(), [2, 77])));
-        Assert.Equal(expected.data<float>().ToArray(), model.EmbedTexts(texts, cancellation: TestContext.Current.CancellationToken).SelectMany(x => x), (a, b) => Math.Abs(a - b) < 1e-5);
+        Assert.Equal(expected.data<float>().ToArray(), model.EmbedTexts(texts, cancellation: TestContext.Current.CancellationToken)
+            .SelectMany(x => x), (a, b) => Math.Abs(a - b) < 1e-5);
 
         var options = model.ImageProcessor!.Options;
         Assert.Equal((ImageFit.Squash, ResizeFilter.Bilinear, 16), (options.Fit, options.Filter, options.CropHeight));
@@ -67,11 +68,13 @@ public sealed class OpenClipTests : IDisposable
         using var model = ClipModel.Load(file);
         using var network = OpenClipFolder.Load(file);
         Assert.Null(model.Tokenizer);
-        Assert.Contains("99 symbols", Assert.Throws<InvalidOperationException>(() => model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("99 symbols", Assert.Throws<InvalidOperationException>(() =>
+            model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
         Assert.Equal(ImageConvention.Torchvision, model.ImageProcessor!.Options.Convention);
         using var guard = no_grad();
         var expected = ClipNetwork.Unit(network.Vision.Embed(tensor(model.ImageProcessor.Prepare(picture), [1, 3, 32, 32])));
-        Assert.Equal(expected.data<float>().ToArray(), model.EmbedImages([picture], cancellation: TestContext.Current.CancellationToken)[0], (a, b) => Math.Abs(a - b) < 1e-5);
+        Assert.Equal(expected.data<float>().ToArray(), model.EmbedImages([picture], cancellation: TestContext.Current.CancellationToken)[0],
+            (a, b) => Math.Abs(a - b) < 1e-5);
     }
 
     [Fact]
@@ -79,8 +82,10 @@ public sealed class OpenClipTests : IDisposable
     {
         using var weights = CheckpointFolder.OpenWeights(Path.Combine(Fixture("clip-openai-vit-jit"), "model.pt"));
         var config = OpenClipConfig.Infer(weights);
-        Assert.Equal((24, 64, 8, 32, true), (config.EmbedDim, config.VisionCfg.Width, config.VisionCfg.PatchSize, config.VisionCfg.ImageSize, config.QuickGelu));
-        Assert.Equal((99, 64, 1, 2, 16), (config.TextCfg.VocabSize, config.TextCfg.Width, config.TextCfg.Heads, config.TextCfg.Layers, config.TextCfg.ContextLength));
+        Assert.Equal((24, 64, 8, 32, true),
+            (config.EmbedDim, config.VisionCfg.Width, config.VisionCfg.PatchSize, config.VisionCfg.ImageSize, config.QuickGelu));
+        Assert.Equal((99, 64, 1, 2, 16),
+            (config.TextCfg.VocabSize, config.TextCfg.Width, config.TextCfg.Heads, config.TextCfg.Layers, config.TextCfg.ContextLength));
         Assert.Equal([2], config.VisionCfg.Layers);
     }
 
@@ -118,10 +123,12 @@ public sealed class OpenClipTests : IDisposable
     [Fact]
     public void Texts_OfAnotherTokenizer_AreRefusedByItsName_PicturesAreNot()
     {
-        Write(Config.Replace("\"heads\": 2", "\"heads\": 2, \"hf_tokenizer_name\": \"bert-base-uncased\"", StringComparison.Ordinal)).Dispose();
+        Write(Config.Replace("\"heads\": 2", "\"heads\": 2, \"hf_tokenizer_name\": \"bert-base-uncased\"", StringComparison.Ordinal))
+            .Dispose();
         using var model = ClipModel.Load(folder);
         Assert.NotNull(model.ImageProcessor);
-        Assert.Contains("bert-base-uncased", Assert.Throws<InvalidOperationException>(() => model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("bert-base-uncased", Assert.Throws<InvalidOperationException>(() =>
+            model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -151,7 +158,8 @@ public sealed class OpenClipTests : IDisposable
     {
         Write(SigLip(clean: null, symbols: 10)).Dispose();
         WriteUnigram();
-        Assert.Contains("has 35 symbols, but the text tower knows 10", Assert.Throws<WeightsException>(() => ClipModel.Load(folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("has 35 symbols, but the text tower knows 10",
+            Assert.Throws<WeightsException>(() => ClipModel.Load(folder)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -185,11 +193,14 @@ public sealed class OpenClipTests : IDisposable
     private static string SigLip(string? clean, int symbols)
     {
         var cleaning = clean is null ? "" : $", \"tokenizer_kwargs\": {{ \"clean\": \"{clean}\" }}";
-        return Config.Replace("\"vocab_size\": 49408", $"\"vocab_size\": {symbols}, \"pool_type\": \"last\", \"no_causal_mask\": true, \"hf_tokenizer_name\": \"timm/ViT-B-16-SigLIP\"{cleaning}", StringComparison.Ordinal);
+        return Config.Replace("\"vocab_size\": 49408",
+            $"\"vocab_size\": {symbols}, \"pool_type\": \"last\", \"no_causal_mask\": "
+                + $"true, \"hf_tokenizer_name\": \"timm/ViT-B-16-SigLIP\"{cleaning}", StringComparison.Ordinal);
     }
 
     private void WriteUnigram() => File.WriteAllBytes(Path.Combine(folder, "spiece.model"), UnigramFixture.Make(
-        [new("<pad>", 0, 3), new("</s>", 0, 3), new("<unk>", 0, 2), new("\u2581", -2), .. "abcdefghijklmnopqrstuvwxyzA!,&_".Select(letter => new TestPiece($"{letter}", -3))]));
+        [new("<pad>", 0, 3), new("</s>", 0, 3), new("<unk>", 0, 2), new("\u2581", -2),
+            .. "abcdefghijklmnopqrstuvwxyzA!,&_".Select(letter => new TestPiece($"{letter}", -3))]));
 
     /// <summary>Writes a folder in open_clip's published layout, with random weights.</summary>
     private ClipNetwork Write(string config) => OpenClipFiles.Write(folder, config);

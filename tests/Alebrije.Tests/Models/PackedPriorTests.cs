@@ -8,7 +8,8 @@ namespace Alebrije.Tests.Models;
 /// <summary>Text computed once, the last tokens in every step: the same values as the whole sequence.</summary>
 public sealed class PackedPriorTests
 {
-    private static readonly PriorTransformerConfig Tiny = new() { NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 3, EmbeddingDim = 6, NumEmbeddings = 5 };
+    private static readonly PriorTransformerConfig Tiny = new() { NumAttentionHeads = 2,
+        AttentionHeadDim = 4, NumLayers = 3, EmbeddingDim = 6, NumEmbeddings = 5 };
 
     public PackedPriorTests() => TorchRuntime.Initialize();
 
@@ -53,7 +54,8 @@ public sealed class PackedPriorTests
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         using var noise = new Noise(5);
-        var config = Tiny with { AddedEmbType = added, AdditionalEmbeddings = (knowsTime ? 3 : 2) + (added is null ? 0 : 1), NormInType = "layer", ClipEmbedDim = 7 };
+        var config = Tiny with { AddedEmbType = added, AdditionalEmbeddings = (knowsTime ? 3 : 2) + (added is null ? 0 : 1),
+            NormInType = "layer", ClipEmbedDim = 7 };
         using var network = Random(config, noise);
         using var packed = new PackedPrior(network, ScalarType.Float32);
         var text = new PriorConditions(noise.Randn(3, 6), noise.Randn(3, 5, 6), tensor(new[,]
@@ -62,7 +64,8 @@ public sealed class PackedPriorTests
         }));
         var empty = new PriorConditions(noise.Randn(1, 6), noise.Randn(1, 5, 6), tensor(new[,] { { true, true, false, false, false } }));
         var both = new PriorConditions(
-            cat([empty.TextEmbedding.expand(3, -1), text.TextEmbedding]), cat([empty.TextEncodings!.expand(3, -1, -1), text.TextEncodings!]),
+            cat([empty.TextEmbedding.expand(3, -1), text.TextEmbedding]),
+            cat([empty.TextEncodings!.expand(3, -1, -1), text.TextEncodings!]),
             cat([empty.TextMask!.expand(3, -1), text.TextMask!]));
         var (unconditional, conditional) = (packed.Remember(empty)!, packed.Remember(text)!);
         Assert.Equal(3, unconditional.Text.Tokens);                  // two words and the text embedding
@@ -116,7 +119,8 @@ public sealed class PackedPriorTests
         using var network = Random(Tiny, noise);
         using var packed = new PackedPrior(network, ScalarType.Float32);
         var prefix = packed.Remember(new PriorConditions(noise.Randn(1, 6), noise.Randn(1, 5, 6), ones(1, 5, dtype: ScalarType.Bool)))!;
-        Assert.Contains("shared out", Assert.Throws<ArgumentException>(() => packed.Predict(noise.Randn(3, 6), tensor(1L), prefix, prefix)).Message, StringComparison.Ordinal);
+        Assert.Contains("shared out", Assert.Throws<ArgumentException>(() => packed.Predict(noise.Randn(3, 6), tensor(1L), prefix, prefix))
+            .Message, StringComparison.Ordinal);
     }
 
     private static PriorTransformer Random(PriorTransformerConfig config, Noise noise)

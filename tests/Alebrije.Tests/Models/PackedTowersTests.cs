@@ -26,8 +26,10 @@ public sealed class PackedTowersTests
         using var network = Shaken(new ClipNetwork(new ClipConfig
         {
             ProjectionDim = 12,
-            TextConfig = new ClipTextConfig { VocabSize = 64, HiddenSize = 16, IntermediateSize = 40, NumHiddenLayers = 3, NumAttentionHeads = 2, MaxPositionEmbeddings = 24, HiddenAct = activation, EosTokenId = endToken, LayerNormEps = 1e-3 },
-            VisionConfig = new ClipVisionConfig { HiddenSize = 24, IntermediateSize = 48, NumHiddenLayers = 2, NumAttentionHeads = 3, ImageSize = 16, PatchSize = 4, HiddenAct = activation },
+            TextConfig = new ClipTextConfig { VocabSize = 64, HiddenSize = 16, IntermediateSize = 40, NumHiddenLayers = 3,
+                NumAttentionHeads = 2, MaxPositionEmbeddings = 24, HiddenAct = activation, EosTokenId = endToken, LayerNormEps = 1e-3 },
+            VisionConfig = new ClipVisionConfig { HiddenSize = 24, IntermediateSize = 48,
+                NumHiddenLayers = 2, NumAttentionHeads = 3, ImageSize = 16, PatchSize = 4, HiddenAct = activation },
         }));
         var rows = Rows(200, 24);
         AssertTexts(rows, network.Text);
@@ -48,7 +50,8 @@ public sealed class PackedTowersTests
         using var network = Shaken(new ClipNetwork(new OpenClipConfig
         {
             EmbedDim = 12, QuickGelu = quick,
-            TextCfg = new OpenClipTextConfig { ContextLength = 24, VocabSize = 64, Width = 16, Heads = 2, Layers = 2, PoolType = pool, EosId = End, ProjBias = bias, ActKwargs = bias ? new() { ["approximate"] = "tanh" } : [] },
+            TextCfg = new OpenClipTextConfig { ContextLength = 24, VocabSize = 64, Width = 16, Heads = 2,
+                Layers = 2, PoolType = pool, EosId = End, ProjBias = bias, ActKwargs = bias ? new() { ["approximate"] = "tanh" } : [] },
             VisionCfg = new OpenClipVisionConfig
             {
                 ImageSize = side, PatchSize = 4, Width = 24, HeadWidth = 8, Layers = [2], NoLnPre = noFirstNorm,
@@ -178,10 +181,13 @@ public sealed class PackedTowersTests
     [Fact]
     public void Int8_IsRefused_ByWhatIsNotMadeForIt()
     {
-        Assert.Contains("fp32 or bf16", Assert.Throws<NotSupportedException>(() => Processor.ScalarType(Precision.Int8)).Message, StringComparison.Ordinal);
+        Assert.Contains("fp32 or bf16", Assert.Throws<NotSupportedException>(() => Processor.ScalarType(Precision.Int8)).Message,
+            StringComparison.Ordinal);
         Assert.SkipUnless(OneDnn.HasInt8, "This libtorch has no int8 products.");
-        using var model = ClipModel.Load(Path.Combine(Repository.Root, "tests", "Alebrije.Tests", "Fixtures", "open-clip-resnet", "model"), Precision.Int8);
-        Assert.Contains("int8", Assert.Throws<NotSupportedException>(() => model.EmbedImages([new RgbImage(8, 8)], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        using var model = ClipModel.Load(Path.Combine(Repository.Root, "tests", "Alebrije.Tests", "Fixtures", "open-clip-resnet", "model"),
+            Precision.Int8);
+        Assert.Contains("int8", Assert.Throws<NotSupportedException>(() => model.EmbedImages([new RgbImage(8, 8)],
+            cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
     private static void AssertTexts(int[][] rows, ClipTextModel network)
@@ -213,7 +219,8 @@ public sealed class PackedTowersTests
 
     /// <summary>bf16 only if the processor supports it: elsewhere it is a hundred times slower.</summary>
     private static IEnumerable<ScalarType> Types =>
-        [ScalarType.Float32, .. Processor.HasFastBf16 ? [ScalarType.BFloat16] : Array.Empty<ScalarType>(), .. OneDnn.HasInt8 ? [ScalarType.Int8] : Array.Empty<ScalarType>()];
+        [ScalarType.Float32, .. Processor.HasFastBf16 ? [ScalarType.BFloat16] : Array.Empty<ScalarType>(),
+            .. OneDnn.HasInt8 ? [ScalarType.Int8] : Array.Empty<ScalarType>()];
 
     private static void AssertSame(Tensor expected, Tensor given, ScalarType type)
     {
@@ -226,7 +233,8 @@ public sealed class PackedTowersTests
     private static int[][] Rows(int count, int tokens) => [.. Enumerable.Range(0, count).Select(i =>
     {
         var length = 1 + (i * 7 % (tokens - 1));
-        return Enumerable.Range(0, tokens).Select(t => t < length ? 1 + (((i * 31) + (t * 17)) % (End - 1)) : t == length || i % 2 == 0 ? End : 0).ToArray();
+        return Enumerable.Range(0, tokens).Select(t => t < length ? 1 + (((i * 31) + (t * 17)) % (End - 1)) : t == length
+            || i % 2 == 0 ? End : 0).ToArray();
     })];
 
     /// <summary>Draws every parameter from one seed, so that no scale is one, no shift zero, and each run tests the same network.</summary>
@@ -236,7 +244,8 @@ public sealed class PackedTowersTests
         foreach (var (name, parameter) in network.named_parameters())
         {
             // Scales of norms, of layers and of logits are initialised as constants, the rest at random.
-            var scale = parameter.dim() == 0 || (parameter.dim() == 1 && (name.EndsWith("weight", StringComparison.Ordinal) || name.EndsWith("gamma", StringComparison.Ordinal)));
+            var scale = parameter.dim() == 0 || (parameter.dim() == 1
+                && (name.EndsWith("weight", StringComparison.Ordinal) || name.EndsWith("gamma", StringComparison.Ordinal)));
             if (!scale) parameter.zero_();
             parameter.add_(noise.Randn(parameter.shape) * (scale ? 0.2 : 0.25));
         }

@@ -74,7 +74,8 @@ public sealed class PriorTransformerTests
         SeededInit.Apply(network, 1);
         foreach (var parameter in network.parameters()) parameter.add_(0.1 * noise.RandnLike(parameter));
         var (noisy, steps) = (noise.Randn(2, 5, 6), randint(0, 1000, [2, 5]));
-        var conditions = new PriorConditions(noise.Randn(2, 6), noise.Randn(2, 3, 6), tensor(new[,] { { true, true, false }, { true, true, true } }));
+        var conditions = new PriorConditions(noise.Randn(2, 6), noise.Randn(2, 3, 6),
+            tensor(new[,] { { true, true, false }, { true, true, true } }));
         var together = network.AtLevels(noisy, steps, conditions);
         Assert.Equal([2, 5, 6], together.shape);
         for (var level = 0; level < 5; level++)
@@ -83,7 +84,8 @@ public sealed class PriorTransformerTests
             Assert.InRange((together.select(1, level) - alone).abs().max().item<float>(), 0, 1e-5f);
         }
 
-        Assert.Contains("a mask", Assert.Throws<ArgumentException>(() => network.AtLevels(noisy, steps, conditions with { TextMask = null })).Message, StringComparison.Ordinal);
+        Assert.Contains("a mask", Assert.Throws<ArgumentException>(() =>
+            network.AtLevels(noisy, steps, conditions with { TextMask = null })).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -91,7 +93,8 @@ public sealed class PriorTransformerTests
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        using var network = new PriorTransformer(Tiny with { AddedEmbType = null, EncoderHidProjType = null, AdditionalEmbeddings = 0, NumEmbeddings = 5 });
+        using var network = new PriorTransformer(Tiny with { AddedEmbType = null,
+            EncoderHidProjType = null, AdditionalEmbeddings = 0, NumEmbeddings = 5 });
         Assert.True(Tiny.KnowsTime);
         var predicted = network.call(randn(2, 5, 6), tensor(7L), new PriorConditions(randn(2, 6), null));
         Assert.Equal([2L, 5, 6], predicted.shape);
@@ -102,8 +105,10 @@ public sealed class PriorTransformerTests
     {
         using var scope = NewDisposeScope();
         using var network = new PriorTransformer(Tiny);
-        network.call(randn(2, 6), tensor([1L, 2]), new PriorConditions(randn(2, 6), randn(2, 3, 6), ones(2, 3, dtype: ScalarType.Bool))).square().mean().backward();
-        Assert.Equal(["clip_mean", "clip_std"], network.named_parameters().Where(p => p.parameter.grad is null).Select(p => p.name).Order());
+        network.call(randn(2, 6), tensor([1L, 2]), new PriorConditions(randn(2, 6), randn(2, 3, 6), ones(2, 3, dtype: ScalarType.Bool)))
+            .square().mean().backward();
+        Assert.Equal(["clip_mean", "clip_std"],
+            network.named_parameters().Where(p => p.parameter.grad is null).Select(p => p.name).Order());
     }
 
     [Fact]
@@ -113,7 +118,8 @@ public sealed class PriorTransformerTests
         using var guard = no_grad();
         using var network = new PriorTransformer(Tiny);
         Tensor Run(ScalarType type) => network.call(
-            ones(1, 6, dtype: type), tensor(500L), new PriorConditions(ones(1, 6, dtype: type), ones(1, 3, 6, dtype: type), ones(1, 3, dtype: ScalarType.Bool)));
+            ones(1, 6, dtype: type), tensor(500L),
+            new PriorConditions(ones(1, 6, dtype: type), ones(1, 3, 6, dtype: type), ones(1, 3, dtype: ScalarType.Bool)));
         var rough = Run(ScalarType.BFloat16);
         Assert.Equal(ScalarType.BFloat16, rough.dtype);
         Assert.InRange((rough.to(ScalarType.Float32) - Run(ScalarType.Float32)).abs().max().item<float>(), 0, 0.1f);
@@ -142,7 +148,8 @@ public sealed class PriorTransformerTests
     {
         using var scope = NewDisposeScope();
         using var network = new PriorTransformer(Tiny);
-        var e = Assert.Throws<ArgumentException>(() => network.call(randn(1, 6), tensor(1L), new PriorConditions(randn(1, 6), randn(1, 4, 6))));
+        var e = Assert.Throws<ArgumentException>(() =>
+            network.call(randn(1, 6), tensor(1L), new PriorConditions(randn(1, 6), randn(1, 4, 6))));
         Assert.Contains("cut or pad the text to 3 tokens", e.Message, StringComparison.Ordinal);
     }
 

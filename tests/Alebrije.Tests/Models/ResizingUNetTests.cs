@@ -29,7 +29,8 @@ public sealed class ResizingUNetTests
         ["karlo"] = Tiny with { ClassEmbedType = "identity" },
         ["text alone"] = Tiny with { OnlyCrossAttention = [true] },
         ["layer norm"] = Tiny with { CrossAttentionNorm = "layer_norm" },
-        ["if"] = Tiny with { CrossAttentionNorm = "group_norm", AdditionEmbedType = "text", AdditionEmbedTypeNumHeads = 2, EncoderHidDim = 8, EncoderHidDimType = "text_proj", ActFn = "gelu" },
+        ["if"] = Tiny with { CrossAttentionNorm = "group_norm", AdditionEmbedType = "text",
+            AdditionEmbedTypeNumHeads = 2, EncoderHidDim = 8, EncoderHidDimType = "text_proj", ActFn = "gelu" },
         ["kandinsky 2.1"] = Tiny with { AdditionEmbedType = "text_image", EncoderHidDim = 8, EncoderHidDimType = "text_image_proj" },
         ["kandinsky 2.2"] = Tiny with { AdditionEmbedType = "image", EncoderHidDim = 5, EncoderHidDimType = "image_proj" },
         ["control"] = Tiny with { InChannels = 7, AdditionEmbedType = "image_hint", EncoderHidDim = 5, EncoderHidDimType = "image_proj" },
@@ -89,9 +90,11 @@ public sealed class ResizingUNetTests
     public void OnlyCrossAttention_LeavesThePositionsOut_LevelByLevel()
     {
         Assert.Contains("down_blocks.1.attentions.0.to_k.weight", NamesOf(Tiny));
-        Assert.DoesNotContain(NamesOf(Kinds["text alone"]), name => name.Contains(".to_k.", StringComparison.Ordinal) || name.Contains(".to_v.", StringComparison.Ordinal));
+        Assert.DoesNotContain(NamesOf(Kinds["text alone"]),
+            name => name.Contains(".to_k.", StringComparison.Ordinal) || name.Contains(".to_v.", StringComparison.Ordinal));
         var middle = NamesOf(Kinds["text alone"] with { MidBlockOnlyCrossAttention = false });
-        Assert.Equal(["mid_block.attentions.0.to_k.bias", "mid_block.attentions.0.to_k.weight"], middle.Where(name => name.Contains(".to_k.", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
+        Assert.Equal(["mid_block.attentions.0.to_k.bias", "mid_block.attentions.0.to_k.weight"],
+            middle.Where(name => name.Contains(".to_k.", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
         // One value for each level does not cover the middle block (unet_2d_condition.py, mid_block_only_cross_attention).
         var levels = NamesOf(Tiny with { OnlyCrossAttention = [true, true] });
         Assert.Contains("mid_block.attentions.0.to_k.weight", levels);
@@ -172,7 +175,8 @@ public sealed class ResizingUNetTests
             "kandinsky 2.1" => all with { TextEmbeds = null },
             _ => all with { Text = null, ImageEmbeds = null },
         };
-        Assert.Contains(says, Assert.Throws<ArgumentException>(() => network.call(Sample(), tensor(1L), given)).Message, StringComparison.Ordinal);
+        Assert.Contains(says, Assert.Throws<ArgumentException>(() => network.call(Sample(), tensor(1L), given)).Message,
+            StringComparison.Ordinal);
     }
 
     public static TheoryData<string, string> Refused => new()
@@ -222,7 +226,8 @@ public sealed class ResizingUNetTests
         var image = config.EncoderHidDimType == "text_image_proj" ? config.CrossAttentionDim[0] : config.EncoderHidDim ?? 1;
         return new UNetConditions(noise.Randn(2, 3, config.EncoderHidDim ?? config.CrossAttentionDim[0]))
         {
-            ClassLabels = noise.Randn(2, config.TimeWidth), TextEmbeds = noise.Randn(2, config.CrossAttentionDim[0]), ImageEmbeds = noise.Randn(2, image), Hint = noise.Randn(2, 3, 32, 32),
+            ClassLabels = noise.Randn(2, config.TimeWidth), TextEmbeds = noise.Randn(2, config.CrossAttentionDim[0]),
+                ImageEmbeds = noise.Randn(2, image), Hint = noise.Randn(2, 3, 32, 32),
         };
     }
 }

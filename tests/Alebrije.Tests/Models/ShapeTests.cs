@@ -58,7 +58,8 @@ public sealed class ShapeTests
     internal static nn.Module Build(string model)
     {
         var config = FileOf(model, ".json");
-        if (model.StartsWith("mclip", StringComparison.Ordinal)) return new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(config));
+        if (model.StartsWith("mclip", StringComparison.Ordinal))
+            return new MultilingualClip(ConfigFile.Read<MultilingualClipConfig>(config));
         if (model.StartsWith("t5", StringComparison.Ordinal)) return new T5Encoder(ConfigFile.Read<T5Config>(config));
         return model.Split('.')[^1] switch
         {

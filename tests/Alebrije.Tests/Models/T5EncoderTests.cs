@@ -8,7 +8,8 @@ namespace Alebrije.Tests.Models;
 
 public sealed class T5EncoderTests
 {
-    private static readonly T5Config Tiny = new() { VocabSize = 20, DModel = 8, DKv = 3, DFf = 12, NumLayers = 2, NumHeads = 2, FeedForwardProj = "gated-gelu" };
+    private static readonly T5Config Tiny = new() { VocabSize = 20,
+        DModel = 8, DKv = 3, DFf = 12, NumLayers = 2, NumHeads = 2, FeedForwardProj = "gated-gelu" };
 
     public T5EncoderTests() => TorchRuntime.Initialize();
 
@@ -85,7 +86,8 @@ public sealed class T5EncoderTests
         using var scope = NewDisposeScope();
         using var network = new T5Encoder(Tiny);
         var tensors = network.state_dict().ToDictionary(pair => pair.Key, pair => pair.Value);
-        (tensors["decoder.block.0.layer.0.layer_norm.weight"], tensors["lm_head.weight"], tensors["encoder.embed_tokens.weight"]) = (ones(8), ones(20, 8), ones(20, 8));
+        (tensors["decoder.block.0.layer.0.layer_norm.weight"], tensors["lm_head.weight"],
+            tensors["encoder.embed_tokens.weight"]) = (ones(8), ones(20, 8), ones(20, 8));
         var file = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName() + ".safetensors");
         try
         {
@@ -103,7 +105,9 @@ public sealed class T5EncoderTests
     [Fact]
     public void Constructor_OfWhatIsNotT5_SaysWhy()
     {
-        Assert.Contains("num_layers is 0", Assert.Throws<ArgumentException>(() => new T5Encoder(Tiny with { NumLayers = 0 })).Message, StringComparison.Ordinal);
-        Assert.Contains("\"tanh\"", Assert.Throws<ArgumentException>(() => new T5Encoder(Tiny with { FeedForwardProj = "tanh" })).Message, StringComparison.Ordinal);
+        Assert.Contains("num_layers is 0", Assert.Throws<ArgumentException>(() => new T5Encoder(Tiny with { NumLayers = 0 })).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("\"tanh\"", Assert.Throws<ArgumentException>(() => new T5Encoder(Tiny with { FeedForwardProj = "tanh" })).Message,
+            StringComparison.Ordinal);
     }
 }

@@ -137,7 +137,8 @@ public sealed class UNet2DConditionModelTests
     {
         using var scope = NewDisposeScope();
         var sample = linspace(-1, 1, 2 * 4 * 4 * 4, dtype: ScalarType.Float32).reshape(2, 4, 4, 4).to(type);
-        var conditions = new UNetConditions(ones(2, 3, 6, dtype: type)) { ClassLabels = ones(2, 5, dtype: type), TimestepCondition = timeCondition };
+        var conditions = new UNetConditions(ones(2, 3, 6, dtype: type)) { ClassLabels = ones(2, 5, dtype: type),
+            TimestepCondition = timeCondition };
         return network.call(sample, tensor(500L), conditions).MoveToOuterDisposeScope();
     }
 
@@ -147,17 +148,20 @@ public sealed class UNet2DConditionModelTests
         var folder = Directory.CreateTempSubdirectory("alebrije-unet-").FullName;
         try
         {
-            ConfigFile.Write(Path.Combine(folder, "config.json"), Alebrije.Tests.Training.TinyParts.Decoder with { MidBlockType = null }, "UNet2DConditionModel");
+            ConfigFile.Write(Path.Combine(folder, "config.json"), Alebrije.Tests.Training.TinyParts.Decoder with { MidBlockType = null },
+                "UNet2DConditionModel");
             Assert.Contains("\"mid_block_type\": null", File.ReadAllText(Path.Combine(folder, "config.json")), StringComparison.Ordinal);
             var config = ConfigFile.Read<UNet2DConditionConfig>(folder);
             Assert.Null(config.MidBlockType);
             using var network = new UNet2DConditionModel(config);
             Assert.DoesNotContain(network.state_dict().Keys, name => name.StartsWith("mid_block", StringComparison.Ordinal));
-            File.WriteAllText(Path.Combine(folder, "run.json"), """{ "clip": "a", "autoencoder": "b", "start": null, "model": { "mid_block_type": null, "norm_eps": null } }""");
+            File.WriteAllText(Path.Combine(folder, "run.json"),
+                """{ "clip": "a", "autoencoder": "b", "start": null, "model": { "mid_block_type": null, "norm_eps": null } }""");
             var run = ConfigFile.Read<Alebrije.Training.DecoderTrainingConfig>(Path.Combine(folder, "run.json"), unknownKeysAllowed: false);
             Assert.Equal((null, 1e-5), (run.Model.MidBlockType, run.Model.NormEps));
             File.WriteAllText(Path.Combine(folder, "config.json"), "{ \"norm_eps\": null }");
-            Assert.Equal(("UNetMidBlock2DCrossAttn", 1e-5), (ConfigFile.Read<UNet2DConditionConfig>(folder).MidBlockType, ConfigFile.Read<UNet2DConditionConfig>(folder).NormEps));
+            Assert.Equal(("UNetMidBlock2DCrossAttn", 1e-5),
+                (ConfigFile.Read<UNet2DConditionConfig>(folder).MidBlockType, ConfigFile.Read<UNet2DConditionConfig>(folder).NormEps));
         }
         finally
         {

@@ -72,8 +72,10 @@ public sealed class UNet2DModelTests : IDisposable
 
     public static TheoryData<string, string> Refused => new()
     {
-        { """{ "block_out_channels": [4], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"] }""", "block type \"DownBlock2D\": it must be ResnetDownsampleBlock2D" },
-        { """{ "block_out_channels": [4, 8], "down_block_types": ["ResnetDownsampleBlock2D"] }""", "1 down_block_types and 2 block_out_channels" },
+        { """{ "block_out_channels": [4], "down_block_types": ["DownBlock2D"], "up_block_types": ["UpBlock2D"] }""",
+            "block type \"DownBlock2D\": it must be ResnetDownsampleBlock2D" },
+        { """{ "block_out_channels": [4, 8], "down_block_types": ["ResnetDownsampleBlock2D"] }""",
+            "1 down_block_types and 2 block_out_channels" },
         { "{ }", "block type \"DownBlock2D\"" },
         { Karlo("\"add_attention\": true"), "add_attention true" },
         { Karlo("\"time_embedding_type\": \"fourier\""), "time_embedding_type \"fourier\"" },
@@ -97,12 +99,14 @@ public sealed class UNet2DModelTests : IDisposable
     [InlineData(3)]
     public void KeyMap_OfKarlosFile_FindsEveryTensor(int layers)
     {
-        var config = Tiny with { BlockOutChannels = [4, 6, 8], DownBlockTypes = [.. Enumerable.Repeat("ResnetDownsampleBlock2D", 3)], UpBlockTypes = [.. Enumerable.Repeat("ResnetUpsampleBlock2D", 3)], LayersPerBlock = layers };
+        var config = Tiny with { BlockOutChannels = [4, 6, 8], DownBlockTypes = [.. Enumerable.Repeat("ResnetDownsampleBlock2D", 3)],
+            UpBlockTypes = [.. Enumerable.Repeat("ResnetUpsampleBlock2D", 3)], LayersPerBlock = layers };
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         using var network = new UNet2DModel(config);
         using var copy = new UNet2DModel(config);
-        var blocks = new List<(string Ours, string Karlos)> { ("mid_block.resnets.0", "middle_block.0"), ("mid_block.resnets.1", "middle_block.1") };
+        var blocks = new List<(string Ours, string Karlos)> { ("mid_block.resnets.0", "middle_block.0"),
+            ("mid_block.resnets.1", "middle_block.1") };
         var (input, output) = (1, 0);
         for (var level = 0; level < 3; level++)
         {
@@ -118,20 +122,24 @@ public sealed class UNet2DModelTests : IDisposable
 
         (string Ours, string Karlos)[] inner =
         [
-            ("norm1", "in_layers.0"), ("conv1", "in_layers.2"), ("time_emb_proj", "emb_layers.1"), ("norm2", "out_layers.0"), ("conv2", "out_layers.3"),
+            ("norm1", "in_layers.0"), ("conv1", "in_layers.2"), ("time_emb_proj", "emb_layers.1"),
+                ("norm2", "out_layers.0"), ("conv2", "out_layers.3"),
             ("conv_shortcut", "skip_connection"),
         ];
         (string Ours, string Karlos)[] ends =
         [
-            ("time_embedding.linear_1", "time_embed.0"), ("time_embedding.linear_2", "time_embed.2"), ("conv_in", "input_blocks.0.0"), ("conv_norm_out", "out.0"),
+            ("time_embedding.linear_1", "time_embed.0"), ("time_embedding.linear_2", "time_embed.2"),
+                ("conv_in", "input_blocks.0.0"), ("conv_norm_out", "out.0"),
             ("conv_out", "out.2"),
         ];
-        var names = ends.Concat(blocks.SelectMany(b => inner.Select(i => ($"{b.Ours}.{i.Ours}", $"{b.Karlos}.{i.Karlos}")))).ToDictionary(p => p.Item1, p => p.Item2);
+        var names = ends.Concat(blocks.SelectMany(b => inner.Select(i => ($"{b.Ours}.{i.Ours}", $"{b.Karlos}.{i.Karlos}"))))
+            .ToDictionary(p => p.Item1, p => p.Item2);
         SafeTensorsWriter.Write(At("karlo.safetensors"), network.state_dict().SelectMany(p =>
         {
             var dot = p.Key.LastIndexOf('.');
             var name = names[p.Key[..dot]] + p.Key[dot..];
-            return new[] { KeyValuePair.Create(UNet2DKeyMap.KarloFirst + name, p.Value), KeyValuePair.Create(UNet2DKeyMap.KarloLast + name, -p.Value) };
+            return new[] { KeyValuePair.Create(UNet2DKeyMap.KarloFirst + name, p.Value),
+                KeyValuePair.Create(UNet2DKeyMap.KarloLast + name, -p.Value) };
         }));
 
         using var file = new SafeTensorsFile(At("karlo.safetensors"));
@@ -153,7 +161,8 @@ public sealed class UNet2DModelTests : IDisposable
     }
 
     private static string Karlo(string more) =>
-        "{ \"block_out_channels\": [4], \"down_block_types\": [\"ResnetDownsampleBlock2D\"], \"up_block_types\": [\"ResnetUpsampleBlock2D\"], \"norm_num_groups\": 2, "
+        "{ \"block_out_channels\": [4], \"down_block_types\": [\"ResnetDownsampleBlock2D\"], "
+            + "\"up_block_types\": [\"ResnetUpsampleBlock2D\"], \"norm_num_groups\": 2, "
         + (more.Contains("add_attention", StringComparison.Ordinal) ? "" : "\"add_attention\": false, ") + more + " }";
 
     private string At(string name) => Path.Combine(folder, name);

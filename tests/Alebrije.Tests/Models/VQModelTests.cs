@@ -35,7 +35,8 @@ public sealed class VQModelTests
         Tensor Linear(string name) =>
             einsum("bchw,oc->bohw", spread, weights[$"{name}.weight"].reshape(64, 3)) + weights[$"{name}.bias"].reshape(1, -1, 1, 1);
         var grouped = x.reshape(2, 32, -1);
-        var plain = ((grouped - grouped.mean([2], keepdim: true)) / (grouped.var([2], unbiased: false, keepdim: true) + 1e-6).sqrt()).reshape(x.shape);
+        var plain = ((grouped - grouped.mean([2], keepdim: true)) / (grouped.var([2], unbiased: false, keepdim: true) + 1e-6).sqrt())
+            .reshape(x.shape);
         var expected = plain * Linear("conv_y") + Linear("conv_b");
         Assert.InRange((norm.call(x, latents) - expected).abs().max().item<float>(), 0, 1e-5f);
     }
@@ -104,8 +105,10 @@ public sealed class VQModelTests
         var original = there.state_dict().ToDictionary(
             pair => Original(pair.Key, levels: 2), pair => IsMatrix(pair.Key) ? pair.Value.unsqueeze(-1).unsqueeze(-1) : pair.Value);
         foreach (var name in (string[])
-            ["encoder.down.1.attn.0.q.weight", "encoder.mid.attn_1.norm.weight", "decoder.up.1.attn.1.norm.conv_y.weight", "decoder.up.0.block.0.nin_shortcut.weight",
-             "decoder.mid.block_2.norm1.norm_layer.bias", "decoder.norm_out.conv_b.weight", "encoder.down.0.downsample.conv.bias", "decoder.up.1.upsample.conv.bias"])
+            ["encoder.down.1.attn.0.q.weight", "encoder.mid.attn_1.norm.weight",
+                "decoder.up.1.attn.1.norm.conv_y.weight", "decoder.up.0.block.0.nin_shortcut.weight",
+             "decoder.mid.block_2.norm1.norm_layer.bias", "decoder.norm_out.conv_b.weight",
+             "encoder.down.0.downsample.conv.bias", "decoder.up.1.upsample.conv.bias"])
             Assert.True(original.ContainsKey(name), name);
         var file = Path.Combine(Path.GetTempPath(), Path.GetRandomFileName() + ".safetensors");
         try
@@ -117,7 +120,8 @@ public sealed class VQModelTests
             Assert.All(there.state_dict(), pair => Assert.True(pair.Value.equal(loaded[pair.Key]).all().item<bool>(), pair.Key));
             Assert.Equal(StateDict.Names(there), StateDict.Names(weights, AutoencoderKeyMap.FromOriginal(levels: 2, hasSpatialNorm: true)));
 
-            var e = Assert.Throws<WeightsException>(() => StateDict.Load(here, weights, AutoencoderKeyMap.FromOriginal(levels: 2, hasSpatialNorm: true) with { Pointwise = [] }));
+            var e = Assert.Throws<WeightsException>(() =>
+                StateDict.Load(here, weights, AutoencoderKeyMap.FromOriginal(levels: 2, hasSpatialNorm: true) with { Pointwise = [] }));
             Assert.Contains("of another shape", e.Message, StringComparison.Ordinal);
         }
         finally
@@ -150,7 +154,8 @@ public sealed class VQModelTests
     {
         var e = Assert.Throws<ArgumentException>(() => new VQModel(Tiny with { UpBlockTypes = ["AttnUpDecoderBlock2D", "UpBlock2D"] }));
         Assert.Contains("\"UpBlock2D\"", e.Message, StringComparison.Ordinal);
-        Assert.Contains("as many", Assert.Throws<ArgumentException>(() => new VQModel(Tiny with { UpBlockTypes = ["UpDecoderBlock2D"] })).Message, StringComparison.Ordinal);
+        Assert.Contains("as many", Assert.Throws<ArgumentException>(() => new VQModel(Tiny with { UpBlockTypes = ["UpDecoderBlock2D"] }))
+            .Message, StringComparison.Ordinal);
     }
 
     internal static bool IsMatrix(string name) => Regex.IsMatch(name, @"\.to_(q|k|v|out\.0)\.weight$");

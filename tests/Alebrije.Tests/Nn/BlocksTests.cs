@@ -77,7 +77,8 @@ public sealed class BlocksTests
     public void ResnetBlock_ChangesTheSizeAsAsked(int resample, long height, long width)
     {
         using var scope = NewDisposeScope();
-        using var block = new ResnetBlock(4, 6, new ResnetForm(2, 1e-5) { TimeWidth = 5, TimeScales = true, OutputDivisor = 2 }, (Resample)resample);
+        using var block = new ResnetBlock(4, 6, new ResnetForm(2, 1e-5) { TimeWidth = 5, TimeScales = true, OutputDivisor = 2 },
+            (Resample)resample);
         Assert.Equal([2L, 6, height, width], block.call(randn(2, 4, 8, 6), randn(2, 5)).shape);
     }
 

@@ -111,7 +111,8 @@ public sealed class LayersTests
         var layer = Layers.Conv2d(input, output, kernel, padding: kernel / 2);
         var (x, cotangent) = (randn(1, input, 8, 8).requires_grad_(), randn(1, output, 8, 8));
         var exact = x.detach().to(ScalarType.Float64).requires_grad_();
-        var (kernels, shift) = (layer.Weight.detach().to(ScalarType.Float64).requires_grad_(), layer.Bias!.detach().to(ScalarType.Float64).requires_grad_());
+        var (kernels, shift) = (layer.Weight.detach().to(ScalarType.Float64).requires_grad_(),
+            layer.Bias!.detach().to(ScalarType.Float64).requires_grad_());
         var (got, wanted) = (layer.call(x), nn.functional.conv2d(exact, kernels, shift, padding: [kernel / 2, kernel / 2]));
         (got * cotangent).sum().backward();
         (wanted * cotangent).sum().backward();
@@ -132,7 +133,8 @@ public sealed class LayersTests
         var layer = Layers.Conv2d(input, output, kernel, stride, padding);
         var x = randn([2, input, 16, 24], ScalarType.Float64).requires_grad_();
         var exact = x.detach().clone().requires_grad_();
-        var wanted = nn.functional.conv2d(exact, layer.Weight.to(ScalarType.Float64), layer.Bias!.to(ScalarType.Float64), strides: [stride, stride], padding: [padding, padding]);
+        var wanted = nn.functional.conv2d(exact, layer.Weight.to(ScalarType.Float64),
+            layer.Bias!.to(ScalarType.Float64), strides: [stride, stride], padding: [padding, padding]);
         var got = layer.call(x);
         var cotangent = randn_like(wanted);
         (got * cotangent).sum().backward();
@@ -174,7 +176,8 @@ public sealed class LayersTests
                 LeaveNaN();
                 (got * cotangent).sum().backward();
                 Assert.True(Error(got, wanted) < tolerance, $"{type}: the result is off by {Error(got, wanted)}");
-                Assert.True(Error(own.grad!, reference.grad!) < tolerance, $"{type}: the gradient is off by {Error(own.grad!, reference.grad!)}");
+                Assert.True(Error(own.grad!, reference.grad!) < tolerance,
+                    $"{type}: the gradient is off by {Error(own.grad!, reference.grad!)}");
             }
         }
 
@@ -186,5 +189,6 @@ public sealed class LayersTests
     }
 
     /// <summary>Largest difference, relative to the largest expected value.</summary>
-    private static double Error(Tensor got, Tensor wanted) => (got.detach().to(ScalarType.Float64) - wanted.detach()).abs().max().ToDouble() / wanted.detach().abs().max().ToDouble();
+    private static double Error(Tensor got, Tensor wanted) =>
+        (got.detach().to(ScalarType.Float64) - wanted.detach()).abs().max().ToDouble() / wanted.detach().abs().max().ToDouble();
 }

@@ -14,12 +14,17 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
     /// <summary>Largest package that the public gallery accepts.</summary>
     private const long LargestPackage = 250L << 20;
 
-    private static readonly string[] Libtorch = ["libLibTorchSharp.so", "libSkiaSharp.so", "libc10.so", "libgomp-98b21ff3.so.1", "libtorch.so", "libtorch_cpu.so"];
+    private static readonly string[] Libtorch = ["libLibTorchSharp.so",
+        "libSkiaSharp.so", "libc10.so", "libgomp-98b21ff3.so.1", "libtorch.so", "libtorch_cpu.so"];
 
     [Theory]
-    [InlineData("Alebrije", "Alebrije.Preprocessing Parquet.Net SkiaSharp Sylvan.Data.Csv System.IO.Hashing System.Numerics.Tensors TorchSharp libtorch-cpu-linux-x64")]
+    [InlineData("Alebrije",
+        "Alebrije.Preprocessing Parquet.Net SkiaSharp Sylvan.Data.Csv "
+            + "System.IO.Hashing System.Numerics.Tensors TorchSharp libtorch-cpu-linux-x64")]
     [InlineData("Alebrije.Preprocessing", "SkiaSharp SkiaSharp.NativeAssets.Linux.NoDependencies System.IO.Hashing")]
-    [InlineData("Alebrije.Extensions.AI", "Alebrije Microsoft.Extensions.AI.Abstractions Microsoft.Extensions.DependencyInjection.Abstractions Microsoft.Extensions.Options Microsoft.ML.Tokenizers")]
+    [InlineData("Alebrije.Extensions.AI",
+        "Alebrije Microsoft.Extensions.AI.Abstractions Microsoft.Extensions.DependencyInjection.Abstractions "
+            + "Microsoft.Extensions.Options Microsoft.ML.Tokenizers")]
     [InlineData("Alebrije.Models.Mini", "")]
     [InlineData("Alebrije.Cli", "")]
     [InlineData(Tool, "")]
@@ -31,7 +36,8 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
         Assert.Equal("MIT", nuspec.Element("license")!.Value);
         Assert.Null(nuspec.Element("repository")?.Attribute("url"));
         Assert.All(["description", "tags", "authors"], name => Assert.NotEqual("", nuspec.Element(name)!.Value));
-        Assert.Equal(dependencies, string.Join(' ', nuspec.Descendants("dependency").Select(one => one.Attribute("id")!.Value).Order(StringComparer.Ordinal)));
+        Assert.Equal(dependencies,
+            string.Join(' ', nuspec.Descendants("dependency").Select(one => one.Attribute("id")!.Value).Order(StringComparer.Ordinal)));
         using var package = feed.Open(id);
         using var readme = new StreamReader(package.GetEntry(nuspec.Element("readme")!.Value)!.Open());
         Assert.Contains("```csharp", readme.ReadToEnd(), StringComparison.Ordinal);
@@ -47,10 +53,13 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Packages are packed on Linux.");
         using var package = feed.Open(Tool);
-        var files = package.Entries.Select(entry => entry.FullName).Where(name => name.StartsWith(ToolFolder, StringComparison.Ordinal)).Select(name => name[ToolFolder.Length..]).ToArray();
+        var files = package.Entries.Select(entry => entry.FullName).Where(name => name.StartsWith(ToolFolder, StringComparison.Ordinal))
+            .Select(name => name[ToolFolder.Length..]).ToArray();
         Assert.Equal(Libtorch, files.Where(name => name.Contains(".so", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
         Assert.DoesNotContain(files, name => name is "Google.Protobuf.dll" or "ICSharpCode.SharpZipLib.dll" or "Alebrije.xml");
-        Assert.Equal(Model(Path.Combine(Repository.Root, "models", "mini")), files.Where(name => name.StartsWith("models/mini/", StringComparison.Ordinal)).Select(name => name["models/mini/".Length..]).Order(StringComparer.Ordinal));
+        Assert.Equal(Model(Path.Combine(Repository.Root, "models", "mini")),
+            files.Where(name => name.StartsWith("models/mini/", StringComparison.Ordinal))
+            .Select(name => name["models/mini/".Length..]).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -66,8 +75,10 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
         foreach (var output in new[] { Path.Combine(folder, "bin", "Debug", "net10.0"), Path.Combine(folder, "published") })
         {
             AssertHoldsArguments(Path.Combine(output, "TorchSharp.dll"));
-            Assert.Equal(Libtorch, Directory.EnumerateFiles(Path.Combine(output, "runtimes", "linux-x64", "native")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
-            Assert.Equal(["linux-x64", "osx", "osx-arm64", "win-arm64", "win-x64"], Directory.EnumerateDirectories(Path.Combine(output, "runtimes")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
+            Assert.Equal(Libtorch, Directory.EnumerateFiles(Path.Combine(output, "runtimes", "linux-x64", "native"))
+                .Select(Path.GetFileName).Order(StringComparer.Ordinal));
+            Assert.Equal(["linux-x64", "osx", "osx-arm64", "win-arm64", "win-x64"],
+                Directory.EnumerateDirectories(Path.Combine(output, "runtimes")).Select(Path.GetFileName).Order(StringComparer.Ordinal));
             Assert.Empty(Directory.EnumerateFiles(output, "libSkiaSharp.pdb", SearchOption.AllDirectories));
             Assert.Equal(Model(Path.Combine(Repository.Root, "models", "mini")), Model(Path.Combine(output, "models", "mini")));
         }
@@ -78,9 +89,11 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
         Assert.Equal((128, 128), (picture.Width, picture.Height));
 
         var tools = Path.Combine(feed.Folder, "tools");
-        await feed.Dotnet(feed.Folder, "tool", "install", "Alebrije.Cli", "--tool-path", tools, "--configfile", Path.Combine(feed.Folder, "nuget.config"));
+        await feed.Dotnet(feed.Folder, "tool", "install", "Alebrije.Cli",
+            "--tool-path", tools, "--configfile", Path.Combine(feed.Folder, "nuget.config"));
         AssertHoldsArguments(Assert.Single(Directory.EnumerateFiles(tools, "TorchSharp.dll", SearchOption.AllDirectories)));
-        var again = await feed.Run(Path.Combine(tools, "alebrije"), feed.Folder, "imagine", Prompt().Match(Example()).Groups[1].Value, "--seed", "7", "--out", "again.png");
+        var again = await feed.Run(Path.Combine(tools, "alebrije"), feed.Folder,
+            "imagine", Prompt().Match(Example()).Groups[1].Value, "--seed", "7", "--out", "again.png");
         Assert.True(again.Status == 0, again.Output);
         Assert.Equal(picture.Pixels, RgbImage.Load(Path.Combine(feed.Folder, "again.png")).Pixels);
     }
@@ -99,9 +112,11 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
             <PackageReference Include="libtorch-cpu-linux-x64" Version="{Tensors.TorchRuntime.LibtorchVersion}" ExcludeAssets="all" />
             <PackageReference Include="SkiaSharp.NativeAssets.Linux.NoDependencies" Version="3.119.4" ExcludeAssets="all" />
             """);
-        File.Copy(Path.Combine(Repository.Root, "tests", "Alebrije.Tests", "Fixtures", "pixels-clip", "pictures", "jpeg-0-RGB-64x48.jpg"), Path.Combine(folder, "picture.jpg"));
+        File.Copy(Path.Combine(Repository.Root, "tests", "Alebrije.Tests", "Fixtures", "pixels-clip", "pictures", "jpeg-0-RGB-64x48.jpg"),
+            Path.Combine(folder, "picture.jpg"));
         var built = await feed.Dotnet(folder, "build");
-        Assert.Contains("warning ALEBRIJE001: This program has no libtorch for linux-x64: add the package libtorch-cpu-linux-x64 2.10.0 to its project", built, StringComparison.Ordinal);
+        Assert.Contains("warning ALEBRIJE001: This program has no libtorch "
+            + "for linux-x64: add the package libtorch-cpu-linux-x64 2.10.0 to its project", built, StringComparison.Ordinal);
         var output = Path.Combine(folder, "bin", "Debug", "net10.0");
         AssertHoldsArguments(Path.Combine(output, "TorchSharp.dll"));
 
@@ -109,8 +124,10 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
         var lines = ran.Output.Trim().Split('\n');
         Assert.Equal(2, lines.Length);
         Assert.Equal("SkiaSharp's native library, which reads JPEG and WebP and writes letters, cannot be loaded: "
-            + "add the package SkiaSharp.NativeAssets.Linux.NoDependencies to the program's project, in the version of SkiaSharp.", lines[0]);
-        Assert.Equal($"libtorch is not among the program's files ({output}/): add the package libtorch-cpu-linux-x64 2.10.0 to the program's project "
+            + "add the package SkiaSharp.NativeAssets.Linux.NoDependencies to the program's project, in the version of SkiaSharp.",
+            lines[0]);
+        Assert.Equal($"libtorch is not among the program's files ({output}/): "
+            + $"add the package libtorch-cpu-linux-x64 2.10.0 to the program's project "
             + "(dotnet add package libtorch-cpu-linux-x64 --version 2.10.0).", lines[1]);
     }
 
@@ -142,16 +159,19 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
     }
 
     private static string[] Model(string folder) =>
-        [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Select(file => Path.GetRelativePath(folder, file).Replace('\\', '/')).Order(StringComparer.Ordinal)];
+        [.. Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
+            .Select(file => Path.GetRelativePath(folder, file).Replace('\\', '/')).Order(StringComparer.Ordinal)];
 
     /// <summary>Asserts that every method of the assembly with a body is marked as not to be optimised.</summary>
     private static void AssertHoldsArguments(string assembly)
     {
         using var file = new PEReader(File.OpenRead(assembly));
         var metadata = file.GetMetadataReader();
-        var methods = metadata.MethodDefinitions.Select(metadata.GetMethodDefinition).Where(method => method.RelativeVirtualAddress != 0).ToArray();
+        var methods = metadata.MethodDefinitions.Select(metadata.GetMethodDefinition)
+            .Where(method => method.RelativeVirtualAddress != 0).ToArray();
         Assert.True(methods.Length > 500);
-        Assert.All(methods, method => Assert.True(method.ImplAttributes.HasFlag(MethodImplAttributes.NoOptimization), $"{metadata.GetString(method.Name)} in {assembly} may be optimised"));
+        Assert.All(methods, method => Assert.True(method.ImplAttributes.HasFlag(MethodImplAttributes.NoOptimization),
+            $"{metadata.GetString(method.Name)} in {assembly} may be optimised"));
     }
 
     [GeneratedRegex("Prompt = \"([^\"]+)\"")]

@@ -65,8 +65,10 @@ public sealed class PackedFeed : IAsyncLifetime
     /// <returns>Exit status, and standard output before standard error.</returns>
     public async Task<(int Status, string Output)> Run(string program, string folder, params string[] arguments)
     {
-        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder, RedirectStandardOutput = true, RedirectStandardError = true };
-        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase) || name == "ALEBRIJE_MODELS").ToArray())
+        var start = new ProcessStartInfo(program, arguments) { WorkingDirectory = folder,
+            RedirectStandardOutput = true, RedirectStandardError = true };
+        foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("MSBUILD", StringComparison.OrdinalIgnoreCase)
+            || name == "ALEBRIJE_MODELS").ToArray())
             start.Environment.Remove(name);
         start.Environment["NUGET_PACKAGES"] = Path.Combine(Folder, "packages");
         start.Environment["MSBUILDDISABLENODEREUSE"] = "1";
@@ -77,7 +79,8 @@ public sealed class PackedFeed : IAsyncLifetime
         patience.CancelAfter(Patience);
         try
         {
-            var texts = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(patience.Token), process.StandardError.ReadToEndAsync(patience.Token));
+            var texts = await Task.WhenAll(process.StandardOutput.ReadToEndAsync(patience.Token),
+                process.StandardError.ReadToEndAsync(patience.Token));
             await process.WaitForExitAsync(patience.Token);
             return (process.ExitCode, string.Join('\n', texts));
         }
@@ -90,10 +93,13 @@ public sealed class PackedFeed : IAsyncLifetime
     /// <summary>A folder of links to the other packages that the tests were restored with.</summary>
     private string Restored()
     {
-        using var assets = JsonDocument.Parse(File.ReadAllText(Path.Combine(Repository.Root, "artifacts", "obj", "Alebrije.Tests", "project.assets.json")));
+        using var assets = JsonDocument.Parse(
+            File.ReadAllText(Path.Combine(Repository.Root, "artifacts", "obj", "Alebrije.Tests", "project.assets.json")));
         var links = Directory.CreateDirectory(Path.Combine(Folder, "restored")).FullName;
-        foreach (var package in assets.RootElement.GetProperty("packageFolders").EnumerateObject().SelectMany(folder => Directory.EnumerateDirectories(folder.Name)))
-            if (Path.GetFileName(package) is var id && !id.StartsWith("alebrije", StringComparison.Ordinal) && !Directory.Exists(Path.Combine(links, id)))
+        foreach (var package in assets.RootElement.GetProperty("packageFolders")
+            .EnumerateObject().SelectMany(folder => Directory.EnumerateDirectories(folder.Name)))
+            if (Path.GetFileName(package) is var id && !id.StartsWith("alebrije", StringComparison.Ordinal)
+                && !Directory.Exists(Path.Combine(links, id)))
                 Directory.CreateSymbolicLink(Path.Combine(links, id), package);
         return links;
     }

@@ -49,5 +49,6 @@ public sealed class BicubicTests
 
     [Fact]
     public void Resize_OfNoBatch_SaysWhatItTakes() =>
-        Assert.Contains("[batch, channels, h, w]", Assert.Throws<ArgumentException>(() => Bicubic.Resize(ones(3, 4, 4), 8, 8)).Message, StringComparison.Ordinal);
+        Assert.Contains("[batch, channels, h, w]", Assert.Throws<ArgumentException>(() => Bicubic.Resize(ones(3, 4, 4), 8, 8)).Message,
+            StringComparison.Ordinal);
 }

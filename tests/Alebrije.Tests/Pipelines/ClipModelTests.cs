@@ -28,7 +28,8 @@ public sealed class ClipModelTests : IDisposable
 
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        var (encoder, tokenizer) = (Part("prior_text_encoder"), ClipTokenizer.Load(Path.Combine(TestModels.StableUnClip, "prior_tokenizer")));
+        var (encoder, tokenizer) = (Part("prior_text_encoder"),
+            ClipTokenizer.Load(Path.Combine(TestModels.StableUnClip, "prior_tokenizer")));
         using var network = new ClipTextModel(ConfigFile.Read<ClipTextConfig>(encoder), projects: true);
         Load(network, encoder);
         var ids = tensor(tokenizer.EncodeBatch(texts, 24).SelectMany(row => row.Select(id => (long)id)).ToArray(), [4, 24]);
@@ -54,7 +55,8 @@ public sealed class ClipModelTests : IDisposable
         var encoder = Path.Combine(folder, "prior_text_encoder");
         using var network = new ClipTextModel(ConfigFile.Read<ClipTextConfig>(encoder), projects: true);
         Load(network, encoder);
-        var ids = tensor(model.Tokenizer.EncodeBatch(["a lion", "a dog and a cat and a car"], 24).SelectMany(row => row.Select(id => (long)id)).ToArray(), [2, 24]);
+        var ids = tensor(model.Tokenizer.EncodeBatch(["a lion", "a dog and a cat and a car"], 24)
+            .SelectMany(row => row.Select(id => (long)id)).ToArray(), [2, 24]);
         AssertClose(ClipNetwork.Unit(network.Project(network.Encode(ids).Pooled)), both);
     }
 
@@ -108,7 +110,8 @@ public sealed class ClipModelTests : IDisposable
         Assert.Null(model.Tokenizer);
         Assert.Equal(24, Assert.Single(model.EmbedImages([Picture(1)], cancellation: TestContext.Current.CancellationToken)).Length);
         Assert.NotEqual(ClipModel.UsualLogitScale, model.LogitScale);
-        var error = Assert.Throws<InvalidOperationException>(() => model.EmbedTexts(["a cat"], cancellation: TestContext.Current.CancellationToken));
+        var error = Assert.Throws<InvalidOperationException>(() =>
+            model.EmbedTexts(["a cat"], cancellation: TestContext.Current.CancellationToken));
         Assert.Contains("tokenizer is missing", error.Message, StringComparison.Ordinal);
     }
 
@@ -124,7 +127,8 @@ public sealed class ClipModelTests : IDisposable
         float[][] expected;
         using (var model = ClipModel.Load(folder)) expected = model.EmbedImages([Picture(1)], cancellation: token);
         File.Delete(alone);
-        File.WriteAllText(Path.Combine(folder, "processor_config.json"), $$"""{"image_processor": {{settings}}, "processor_class": "CLIPProcessor"}""");
+        File.WriteAllText(Path.Combine(folder, "processor_config.json"),
+            $$"""{"image_processor": {{settings}}, "processor_class": "CLIPProcessor"}""");
         using var other = ClipModel.Load(folder);
         Assert.Equal(expected, other.EmbedImages([Picture(1)], cancellation: token));
     }
@@ -137,8 +141,10 @@ public sealed class ClipModelTests : IDisposable
         var token = TestContext.Current.CancellationToken;
         model.EmbedTexts(["a lion", string.Join(' ', Enumerable.Repeat("a", 22))], cancellation: token);
         Assert.Empty(notes);
-        model.EmbedTexts(["a lion", string.Join(' ', Enumerable.Repeat("a", 22)) + " b c", string.Join(' ', Enumerable.Repeat("a", 22)) + " b c"], cancellation: token);
-        Assert.Contains("has 26 tokens and the text encoder reads 24, start and end included; this part was cut: \"b c\".", Assert.Single(notes), StringComparison.Ordinal);
+        model.EmbedTexts(["a lion", string.Join(' ', Enumerable.Repeat("a", 22)) + " b c",
+            string.Join(' ', Enumerable.Repeat("a", 22)) + " b c"], cancellation: token);
+        Assert.Contains("has 26 tokens and the text encoder reads 24, start and end included; this part was cut: \"b c\".",
+            Assert.Single(notes), StringComparison.Ordinal);
         notes.Clear();
         model.EmbedTexts([.. Enumerable.Range(0, 9).Select(i => string.Join(' ', Enumerable.Repeat("a", 30 + i)))], cancellation: token);
         Assert.Equal(4, notes.Count);
@@ -152,7 +158,8 @@ public sealed class ClipModelTests : IDisposable
         TestModels.Copy(Part("prior_tokenizer"), folder);
         using var model = ClipModel.Load(folder);
         Assert.Single(model.EmbedTexts(["a cat"], cancellation: TestContext.Current.CancellationToken));
-        Assert.Contains("no image tower", Assert.Throws<InvalidOperationException>(() => model.EmbedImages([Picture(1)], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("no image tower", Assert.Throws<InvalidOperationException>(() =>
+            model.EmbedImages([Picture(1)], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -165,7 +172,8 @@ public sealed class ClipModelTests : IDisposable
 
     [Fact]
     public void ComponentThatIsNoClip_IsNamed() =>
-        Assert.Contains("UNet2DConditionModel", Assert.Throws<WeightsException>(() => WithClass("UNet2DConditionModel")).Message, StringComparison.Ordinal);
+        Assert.Contains("UNet2DConditionModel", Assert.Throws<WeightsException>(() => WithClass("UNet2DConditionModel")).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void TokenizerOfAnotherVocabulary_IsRefused()
@@ -185,7 +193,8 @@ public sealed class ClipModelTests : IDisposable
         var bad = Path.Combine(folder, "bad.png");
         File.WriteAllBytes(bad, File.ReadAllBytes(good)[..60]);
         using var model = ClipModel.Load(TestModels.StableUnClip);
-        var error = Assert.Throws<ImageFormatException>(() => model.EmbedImages([good, bad, Path.Combine(folder, "none.png")], cancellation: TestContext.Current.CancellationToken));
+        var error = Assert.Throws<ImageFormatException>(() =>
+            model.EmbedImages([good, bad, Path.Combine(folder, "none.png")], cancellation: TestContext.Current.CancellationToken));
         Assert.Contains("bad.png", error.Message, StringComparison.Ordinal);
     }
 

@@ -47,7 +47,8 @@ public sealed class DeepFloydTests : IDisposable
         using var alone = ImagePipeline.Load(model, new ImagePipelineOptions { CompanionFolders = [] });
         Assert.Null(alone.UpsampledSize);
         Assert.Equal(drawn.Image.Pixels, alone.Generate(Request with { UpsamplerSteps = null }, cancellation: Stop).Image.Pixels);
-        Assert.Contains("draws 8 pixels in its first stage alone; ask for 32 or 128", Assert.Throws<ArgumentException>(() => pipeline.Generate(Request with { Size = 8 }, cancellation: Stop)).Message, StringComparison.Ordinal);
+        Assert.Contains("draws 8 pixels in its first stage alone; ask for 32 or 128", Assert.Throws<ArgumentException>(() =>
+            pipeline.Generate(Request with { Size = 8 }, cancellation: Stop)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -68,7 +69,8 @@ public sealed class DeepFloydTests : IDisposable
         var request = pipeline.Complete(Request with { Size = 32 });
         var (after, trace) = (new List<(string Stage, Tensor Sample)>(), new GenerationTrace(Path.Combine(folder, "trace")));
         using var noise = new Noise(3);
-        var whole = pipeline.Draw([request], noise, listeners: new DrawListeners { After = (stage, x) => after.Add((stage, x.clone().DetachFromDisposeScope())), Trace = trace }).Pixels;
+        var whole = pipeline.Draw([request], noise, listeners: new DrawListeners { After = (stage, x) =>
+            after.Add((stage, x.clone().DetachFromDisposeScope())), Trace = trace }).Pixels;
 
         Assert.Equal(["decoder", "decoder", "decoder", "stage 2", "stage 2"], after.Select(step => step.Stage));
         var small = after[2].Sample.div(2).add(0.5).clamp(0, 1).mul(2).sub(1);
@@ -86,9 +88,13 @@ public sealed class DeepFloydTests : IDisposable
     {
         var path = Path.Combine(folder, "alone", "if-2");
         Catalog.TestModels.Copy(Path.Combine(folder, "if-2"), path);
-        foreach (var part in new[] { "text_encoder", "tokenizer" }) Catalog.TestModels.Copy(Path.Combine(model, part), Path.Combine(path, part));
+        foreach (var part in new[] { "text_encoder", "tokenizer" })
+            Catalog.TestModels.Copy(Path.Combine(model, part), Path.Combine(path, part));
         var index = Path.Combine(path, "model_index.json");
-        File.WriteAllText(index, File.ReadAllText(index).Replace("\"text_encoder\": [null, null], \"tokenizer\": [null, null]", "\"text_encoder\": [\"transformers\", \"T5EncoderModel\"], \"tokenizer\": [\"transformers\", \"T5Tokenizer\"]", StringComparison.Ordinal));
+        File.WriteAllText(index,
+            File.ReadAllText(index).Replace("\"text_encoder\": [null, null], \"tokenizer\": [null, null]",
+                "\"text_encoder\": [\"transformers\", \"T5EncoderModel\"], \"tokenizer\": [\"transformers\", \"T5Tokenizer\"]",
+                StringComparison.Ordinal));
         return path;
     }
 
@@ -108,7 +114,8 @@ public sealed class DeepFloydTests : IDisposable
         var kept = (drawn.Pixels - ImageTensors.FromImage(image).add(1).div(2)).abs().narrow(3, 0, 4).max().ToDouble();
         Assert.Equal(0, kept, 1e-6);
 
-        var begun = tensor(Npy.Read(Directory.GetFiles(Path.Combine(folder, "trace"), "*decoder-noise.npy").Single()).ToSingle(), [1, 3, 8, 8]);
+        var begun = tensor(Npy.Read(Directory.GetFiles(Path.Combine(folder, "trace"), "*decoder-noise.npy").Single()).ToSingle(),
+            [1, 3, 8, 8]);
         Assert.Equal(0, (begun - ImageTensors.FromImage(image)).abs().narrow(3, 0, 4).max().ToDouble(), 1e-6);
         Assert.True((begun - ImageTensors.FromImage(image)).abs().narrow(3, 4, 4).max().ToDouble() > 0.5);
     }
@@ -119,7 +126,8 @@ public sealed class DeepFloydTests : IDisposable
         var (given, mask, file) = (Path.Combine(folder, "given.png"), Path.Combine(folder, "mask.png"), Path.Combine(folder, "out.png"));
         Coloured(128).SavePng(given);
         HalfMask(128).SavePng(mask);
-        string[] options = ["--model", model, "--from", given, "--mask", mask, "--steps", "2", "--upsampler-steps", "2", "--seed", "4", "--out", file];
+        string[] options = ["--model", model, "--from", given, "--mask",
+            mask, "--steps", "2", "--upsampler-steps", "2", "--seed", "4", "--out", file];
         var drawn = await CommandLine.Run(["imagine", "a red car", .. options, "--json"]);
         Assert.True(drawn.Status == 0, drawn.Error);
         Assert.Equal(["load", "decoder", "stage 2", "stage 3", "total"], drawn.Json.GetProperty("seconds").Keys());
@@ -129,7 +137,8 @@ public sealed class DeepFloydTests : IDisposable
         Assert.All(Enumerable.Range(0, pixels.Length).Where(i => i / 3 % 128 < 64), i => Assert.Equal(pixels[i], image.Pixels[i]));
         Assert.Equal(0, (await CommandLine.Run("replay", file, "--model", model)).Status);
 
-        var first = await CommandLine.Run("imagine", "a red car", "--model", model, "--stage", "none", "--steps", "2", "--seed", "4", "--out", Path.Combine(folder, "first.png"), "--json");
+        var first = await CommandLine.Run("imagine", "a red car", "--model",
+            model, "--stage", "none", "--steps", "2", "--seed", "4", "--out", Path.Combine(folder, "first.png"), "--json");
         Assert.Equal(8, first.Json.GetProperty("images")[0].GetProperty("width").GetInt32());
     }
 
@@ -149,13 +158,17 @@ public sealed class DeepFloydTests : IDisposable
     {
         Catalog.TestModels.Copy(Path.Combine(folder, "if-2"), Path.Combine(folder, "if-2-large"));
         var refused = Assert.Throws<WeightsException>(() => ImagePipeline.Load(model));
-        Assert.Contains("(if-2, if-2-large): name its later stages in their order (--stage), or none", refused.Message, StringComparison.Ordinal);
+        Assert.Contains("(if-2, if-2-large): name its later stages in their order (--stage), or none",
+            refused.Message, StringComparison.Ordinal);
         using var named = ImagePipeline.Load(model, new ImagePipelineOptions { CompanionFolders = [Path.Combine(folder, "if-2-large")] });
         Assert.Equal(32, named.UpsampledSize);
-        Assert.Contains("is of class IFPipeline", Assert.Throws<WeightsException>(() => ImagePipeline.Load(model, new ImagePipelineOptions { CompanionFolders = [model] })).Message, StringComparison.Ordinal);
+        Assert.Contains("is of class IFPipeline", Assert.Throws<WeightsException>(() =>
+            ImagePipeline.Load(model, new ImagePipelineOptions { CompanionFolders = [model] })).Message, StringComparison.Ordinal);
     }
 
-    private static RgbImage Coloured(int side) => new(side, side, [.. Enumerable.Range(0, side * side * 3).Select(i => (byte)(i * 7 % 251))]);
+    private static RgbImage Coloured(int side) =>
+        new(side, side, [.. Enumerable.Range(0, side * side * 3).Select(i => (byte)(i * 7 % 251))]);
 
-    private static RgbImage HalfMask(int side) => new(side, side, [.. Enumerable.Range(0, side * side * 3).Select(i => (byte)(i / 3 % side < side / 2 ? 0 : 255))]);
+    private static RgbImage HalfMask(int side) =>
+        new(side, side, [.. Enumerable.Range(0, side * side * 3).Select(i => (byte)(i / 3 % side < side / 2 ? 0 : 255))]);
 }

@@ -48,7 +48,8 @@ public sealed class DenoisingStartTests
     [InlineData(1.0, false, 0)]
     [InlineData(0.5, false, 5)]
     [InlineData(0.0, false, 9)]
-    public void Begin_WithAPicture_NoisesItForTheFirstStepThatIsTaken_ButRepaintsFromNoiseAloneAtFullStrength(double strength, bool repaints, int first)
+    public void Begin_WithAPicture_NoisesItForTheFirstStepThatIsTaken_ButRepaintsFromNoiseAloneAtFullStrength(double strength,
+        bool repaints, int first)
     {
         using var scope = NewDisposeScope();
         using var scheduler = Started("DDIMScheduler");
@@ -72,7 +73,8 @@ public sealed class DenoisingStartTests
         var begin = DenoisingStart.Begin(scheduler, Run with { Start = start }, noise, [3, 1, 4, 4], null, repaints: false);
         Assert.Equal([3L, 1, 4, 4], begin.Start.shape);
         Assert.True(new Noise(5).Randn(1).equal(noise.Randn(1)).all().item<bool>());
-        var message = Assert.Throws<ArgumentException>(() => DenoisingStart.Begin(scheduler, Run with { Start = start }, noise, [1, 1, 8, 8], null, repaints: false)).Message;
+        var message = Assert.Throws<ArgumentException>(() =>
+            DenoisingStart.Begin(scheduler, Run with { Start = start }, noise, [1, 1, 8, 8], null, repaints: false)).Message;
         Assert.Contains("The start is [1, 1, 4, 4], and this decoder draws [1, 1, 8, 8]", message, StringComparison.Ordinal);
     }
 
@@ -85,7 +87,8 @@ public sealed class DenoisingStartTests
         repaint[0, 0, 1, 2] = 1;
         var begin = DenoisingStart.Begin(scheduler, Run, new Noise(5), [1, 1, 4, 4], known, repaints: true);
         var seen = new List<string>();
-        var options = DenoisingStart.Options(scheduler, Run with { After = (stage, _) => seen.Add(stage) }, begin, known, repaint, keepsClean: false, x => x);
+        var options = DenoisingStart.Options(scheduler, Run with { After = (stage, _) => seen.Add(stage) },
+            begin, known, repaint, keepsClean: false, x => x);
         var x = full(1, 1, 4, 4, 9f);
         foreach (var done in new[] { 0, 9 })
         {
@@ -129,7 +132,8 @@ public sealed class DenoisingStartTests
     [InlineData(65, 8, 16)]
     [InlineData(768, 8, 96)]
     [InlineData(100, 4, 28)]
-    public void LatentSide_IsRoundedUp_AsTheReferenceDoes(int side, int factor, int latents) => Assert.Equal(latents, side.LatentSide(factor));
+    public void LatentSide_IsRoundedUp_AsTheReferenceDoes(int side, int factor, int latents) =>
+        Assert.Equal(latents, side.LatentSide(factor));
 
     [Fact]
     public void ImageTensors_GoThereAndBack_ToTheByte()

@@ -60,7 +60,8 @@ public sealed class EmbeddingSpaceTests
             var whole = Load();
             Assert.Equal(whole, Load());
             var file = Path.Combine(folder, "feature_extractor", "preprocessor_config.json");
-            File.WriteAllText(file, File.ReadAllText(file).Replace("\"image_std\": [", "\"image_std\": [0.25, 0.25, 0.25], \"unused\": [", StringComparison.Ordinal));
+            File.WriteAllText(file, File.ReadAllText(file).Replace("\"image_std\": [",
+                "\"image_std\": [0.25, 0.25, 0.25], \"unused\": [", StringComparison.Ordinal));
             Assert.False(whole.IsSame(Load()));
         }
         finally
@@ -83,7 +84,8 @@ public sealed class EmbeddingSpaceTests
             var read = await EmbeddingFile.ReadAsync(path, TestContext.Current.CancellationToken);
             Assert.Equal(Mini, read.Space);
             Assert.Equal(2, read.With(set).Items.Count);
-            Assert.Throws<InvalidDataException>(() => read.With(new EmbeddingSet(Mini with { Preprocessing = "7766554433221100" }, set.Items)));
+            Assert.Throws<InvalidDataException>(() =>
+                read.With(new EmbeddingSet(Mini with { Preprocessing = "7766554433221100" }, set.Items)));
             Assert.Throws<InvalidDataException>(() => read.RequireSpace(Mini with { Model = "maxi" }));
         }
         finally

@@ -24,13 +24,15 @@ public sealed class GenerationTraceTests : IDisposable
         Assert.Equal(
         [
             "tokens", "token ids", "text embedding", "text encodings", "prior trajectory", "prior trajectory", "candidate cosines",
-            "image embedding", "decoder condition", "decoder text encodings", "decoder noise", "predicted picture 1", "predicted picture 2", "predicted picture 3", "predicted picture 4",
+            "image embedding", "decoder condition", "decoder text encodings",
+            "decoder noise", "predicted picture 1", "predicted picture 2", "predicted picture 3", "predicted picture 4",
             "predicted picture 5", "predicted picture 6", "predicted picture 7", "latents", "picture",
         ], trace.Stages.Select(s => s.Name));
         using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "trace.json")));
         Assert.Equal("a cat on a mat", json.RootElement.GetProperty("run").GetProperty("prompt").GetString());
         var stages = json.RootElement.GetProperty("stages").EnumerateArray().ToArray();
-        Assert.Equal(Directory.GetFiles(folder).Select(Path.GetFileName).Order(), stages.Select(s => s.GetProperty("file").GetString()).Append("trace.json").Order());
+        Assert.Equal(Directory.GetFiles(folder).Select(Path.GetFileName).Order(),
+            stages.Select(s => s.GetProperty("file").GetString()).Append("trace.json").Order());
         foreach (var stage in stages)
         {
             var (bytes, shape, norm) = Read(Path.Combine(folder, stage.GetProperty("file").GetString()!));
@@ -43,7 +45,8 @@ public sealed class GenerationTraceTests : IDisposable
         Assert.Equal(result.Image.Pixels, RgbImage.Load(Path.Combine(folder, trace.Stages[^1].File)).Pixels);
         var trajectory = stages.First(s => s.GetProperty("name").GetString() == "prior trajectory");
         Assert.Equal([4, 1, 24], trajectory.GetProperty("shape").EnumerateArray().Select(n => n.GetInt32()));
-        var cosines = trajectory.GetProperty("notes").GetProperty("cosine_of_predicted_embedding_to_text").EnumerateArray().Select(n => n.GetDouble()).ToArray();
+        var cosines = trajectory.GetProperty("notes").GetProperty("cosine_of_predicted_embedding_to_text")
+            .EnumerateArray().Select(n => n.GetDouble()).ToArray();
         Assert.Equal(4, cosines.Length);
         Assert.All(cosines, cosine => Assert.InRange(cosine, -1.000001, 1.000001));
     }
@@ -68,13 +71,15 @@ public sealed class GenerationTraceTests : IDisposable
                 var picture = RgbImage.Load(file);
                 return (picture.Pixels, [picture.Height, picture.Width, 3], Math.Sqrt(picture.Pixels.Sum(x => (double)x * x)));
             case ".json":
-                using (var tokens = JsonDocument.Parse(File.ReadAllText(file))) return (File.ReadAllBytes(file), [tokens.RootElement.GetArrayLength()], null);
+                using (var tokens = JsonDocument.Parse(File.ReadAllText(file)))
+                    return (File.ReadAllBytes(file), [tokens.RootElement.GetArrayLength()], null);
             default:
                 var array = Npy.Read(file);
                 return array.Values switch
                 {
                     long[] ids => (MemoryMarshal.AsBytes(ids.AsSpan()).ToArray(), array.Shape.Select(n => (long)n), null),
-                    float[] numbers => (MemoryMarshal.AsBytes(numbers.AsSpan()).ToArray(), array.Shape.Select(n => (long)n), Math.Sqrt(numbers.Sum(x => (double)x * x))),
+                    float[] numbers => (MemoryMarshal.AsBytes(numbers.AsSpan()).ToArray(),
+                        array.Shape.Select(n => (long)n), Math.Sqrt(numbers.Sum(x => (double)x * x))),
                     _ => throw new InvalidDataException(file),
                 };
         }

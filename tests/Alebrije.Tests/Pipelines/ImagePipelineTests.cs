@@ -14,7 +14,8 @@ namespace Alebrije.Tests.Pipelines;
 /// <summary>Karlo and Kandinsky as whole pipelines; the goldens (<c>Verification</c>) compare their values with the reference.</summary>
 public sealed class ImagePipelineTests : IDisposable
 {
-    private static readonly GenerationRequest Request = new() { Prompt = "a cat on a mat", Seed = 7, Steps = 3, PriorSteps = 3, Guidance = 3, Size = 16 };
+    private static readonly GenerationRequest Request = new() { Prompt = "a cat on a mat",
+        Seed = 7, Steps = 3, PriorSteps = 3, Guidance = 3, Size = 16 };
     private readonly string root = Directory.CreateTempSubdirectory("alebrije-unclip-").FullName;
 
     public ImagePipelineTests() => TorchRuntime.Initialize();
@@ -49,7 +50,8 @@ public sealed class ImagePipelineTests : IDisposable
         using var pipeline = Load(model);
         var pictures = new[]
         {
-            Request, Request with { Prompt = "a dog" }, Request with { Negative = "a dog" }, Request with { Guidance = 1 }, Request with { Steps = 4 }, Request with { PriorSteps = 5 },
+            Request, Request with { Prompt = "a dog" }, Request with { Negative = "a dog" },
+                Request with { Guidance = 1 }, Request with { Steps = 4 }, Request with { PriorSteps = 5 },
             Request with { PriorGuidance = 1 }, Request with { Prior = PriorKind.None }, Request with { Eta = 0 }, Request with { Eta = 1 },
         }.Select(request => Convert.ToHexString(pipeline.Run(request).Image.Pixels)).ToArray();
         Assert.Equal(pictures.Length, pictures.Distinct().Count());
@@ -65,10 +67,12 @@ public sealed class ImagePipelineTests : IDisposable
         GenerationRequest[] requests =
         [
             Request with { PriorCandidates = 2 }, Request with { PriorCandidates = 2, Prompt = "a dog", Seed = 9 },
-            Request with { Steps = 2 }, Request with { Negative = "rain" }, Request with { Negative = "a dog", Prompt = "a lion", Seed = 3 },
+            Request with { Steps = 2 }, Request with { Negative = "rain" },
+            Request with { Negative = "a dog", Prompt = "a lion", Seed = 3 },
         ];
         var together = pipeline.GenerateMany(requests, cancellation: TestContext.Current.CancellationToken).ToArray();
-        Assert.Equal(requests.Select(request => (request.Prompt, request.Seed)), together.Select(result => (result.Request.Prompt, result.Request.Seed)));
+        Assert.Equal(requests.Select(request => (request.Prompt, request.Seed)),
+            together.Select(result => (result.Request.Prompt, result.Request.Seed)));
         Assert.Equal(requests.Length, together.Select(result => Convert.ToHexString(result.Image.Pixels)).Distinct().Count());
         foreach (var (request, result) in requests.Zip(together))
         {
@@ -82,7 +86,8 @@ public sealed class ImagePipelineTests : IDisposable
     public void GenerateMany_RefusesAWrongRequest_BeforeItDraws()
     {
         using var pipeline = ImagePipeline.Load(TestModels.StableUnClip);
-        Assert.Throws<ArgumentException>(() => pipeline.GenerateMany([Request, Request with { Steps = 0 }], cancellation: TestContext.Current.CancellationToken));
+        Assert.Throws<ArgumentException>(() =>
+            pipeline.GenerateMany([Request, Request with { Steps = 0 }], cancellation: TestContext.Current.CancellationToken));
     }
 
     /// <summary>Prior and decoder read the same prompt: its truncation is reported once.</summary>
@@ -106,13 +111,15 @@ public sealed class ImagePipelineTests : IDisposable
         Assert.Equal((16, null, false), (pipeline.Size, pipeline.UpsampledSize, pipeline.HasImageEncoder));
         var told = new List<string>();
         var result = pipeline.Run(Request with { Size = null, UpsamplerSteps = 2 }, p => told.Add($"{p.Stage} {p.Step}/{p.Of}"));
-        Assert.Equal(["prior 1/3", "prior 2/3", "prior 3/3", "decoder 1/3", "decoder 2/3", "decoder 3/3", "upsampler 1/2", "upsampler 2/2"], told);
+        Assert.Equal(["prior 1/3", "prior 2/3", "prior 3/3", "decoder 1/3", "decoder 2/3", "decoder 3/3", "upsampler 1/2", "upsampler 2/2"],
+            told);
         Assert.Equal(["text", "prior", "decoder", "upsampler"], result.Seconds.Keys);
         Assert.All(result.Seconds.Values, seconds => Assert.True(seconds > 0));
         Assert.Null(result.ClipScore);
         Assert.Equal((16, 2), (result.Request.Size, result.Request.UpsamplerSteps));
         var silent = pipeline.Complete(new GenerationRequest { Prompt = "a" });
-        Assert.Equal((25, 8.0, 25, 4.0, 7), (silent.Steps, silent.Guidance, silent.PriorSteps, silent.PriorGuidance, silent.UpsamplerSteps));
+        Assert.Equal((25, 8.0, 25, 4.0, 7),
+            (silent.Steps, silent.Guidance, silent.PriorSteps, silent.PriorGuidance, silent.UpsamplerSteps));
     }
 
     [Theory]
@@ -122,7 +129,8 @@ public sealed class ImagePipelineTests : IDisposable
     public void Request_ThatFitsNotTheModel_IsRefusedInOneSentence(string model, int size, int? upsamplerSteps, string says)
     {
         using var pipeline = Load(model);
-        var message = Assert.Throws<ArgumentException>(() => pipeline.Run(Request with { Size = size, UpsamplerSteps = upsamplerSteps })).Message;
+        var message = Assert.Throws<ArgumentException>(() =>
+            pipeline.Run(Request with { Size = size, UpsamplerSteps = upsamplerSteps })).Message;
         Assert.Contains(says, message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', message);
     }
@@ -131,7 +139,8 @@ public sealed class ImagePipelineTests : IDisposable
     public void Load_OfADecoderAlone_TakesThePriorBesideIt_OrSaysWhichIsMissing()
     {
         var decoder = TestModels.Copy(TestModels.Kandinsky, At("kandinsky"));
-        Assert.Contains("kandinsky is a decoder alone (KandinskyV22Pipeline): name the folder of its prior", Refusal(decoder), StringComparison.Ordinal);
+        Assert.Contains("kandinsky is a decoder alone (KandinskyV22Pipeline): name the folder of its prior",
+            Refusal(decoder), StringComparison.Ordinal);
         var first = TestModels.Copy(TestModels.KandinskyPrior, At("first"));
         byte[] beside;
         using (var pipeline = ImagePipeline.Load(decoder)) beside = pipeline.Run(Request).Image.Pixels;
@@ -156,7 +165,8 @@ public sealed class ImagePipelineTests : IDisposable
             json.Remove("super_res_first");
         });
         Assert.Contains("lacks the upsampler (component super_res_first)", Refusal(other), StringComparison.Ordinal);
-        Assert.Contains("was trained in another embedding space", Refusal(TestModels.Karlo, TestModels.KandinskyPrior), StringComparison.Ordinal);
+        Assert.Contains("was trained in another embedding space", Refusal(TestModels.Karlo, TestModels.KandinskyPrior),
+            StringComparison.Ordinal);
         Assert.Contains("has no prior: a prior comes from", Refusal(TestModels.Karlo, TestModels.Kandinsky), StringComparison.Ordinal);
     }
 
@@ -182,7 +192,8 @@ public sealed class ImagePipelineTests : IDisposable
         Edit(model, json => json.Remove("prior"));
         Directory.Delete(Path.Combine(model, "prior"), recursive: true);
         using var pipeline = ImagePipeline.Load(model);
-        Assert.Contains("variations has no prior", Assert.Throws<InvalidOperationException>(() => pipeline.Run(Request)).Message, StringComparison.Ordinal);
+        Assert.Contains("variations has no prior", Assert.Throws<InvalidOperationException>(() => pipeline.Run(Request)).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -194,13 +205,15 @@ public sealed class ImagePipelineTests : IDisposable
         var request = Request with { Size = model == "stable" ? 32 : 16 };
         var plain = Draw(request);
         // Prediction to image and back costs a few bits, which may change one byte.
-        Assert.All(plain.Zip(Draw(request with { ClipGuidance = new ClipGuidance(0) })), pair => Assert.InRange(pair.First - pair.Second, -1, 1));
+        Assert.All(plain.Zip(Draw(request with { ClipGuidance = new ClipGuidance(0) })),
+            pair => Assert.InRange(pair.First - pair.Second, -1, 1));
         Assert.NotEqual(plain, Draw(request with { ClipGuidance = new ClipGuidance(3) }));
 
         var alone = request with { ClipGuidance = new ClipGuidance(3, Alone: true) };
         Assert.Equal(Draw(alone), Draw(alone with { PriorGuidance = 1 }));
         Assert.NotEqual(Draw(alone), Draw(alone with { Prompt = "a dog" }));
-        Assert.NotEqual(Draw(request with { ClipGuidance = new ClipGuidance(3) }), Draw(request with { ClipGuidance = new ClipGuidance(3), PriorGuidance = 1 }));
+        Assert.NotEqual(Draw(request with { ClipGuidance = new ClipGuidance(3) }),
+            Draw(request with { ClipGuidance = new ClipGuidance(3), PriorGuidance = 1 }));
 
         byte[] Draw(GenerationRequest asked) => pipeline.Run(asked).Image.Pixels;
     }
@@ -209,7 +222,8 @@ public sealed class ImagePipelineTests : IDisposable
     public void ClipGuidance_WithoutAnImageEncoder_SaysWhatIsMissing()
     {
         using var pipeline = Load("karlo");
-        var message = Assert.Throws<InvalidOperationException>(() => pipeline.Run(Request with { ClipGuidance = new ClipGuidance(1) })).Message;
+        var message = Assert.Throws<InvalidOperationException>(() =>
+            pipeline.Run(Request with { ClipGuidance = new ClipGuidance(1) })).Message;
         Assert.Contains("has no image encoder", message, StringComparison.Ordinal);
     }
 
@@ -219,7 +233,8 @@ public sealed class ImagePipelineTests : IDisposable
     public void Estimate_CountsThePriorThatLiesInAnotherFolder(bool companion)
     {
         using var pipeline = ImagePipeline.Load(TestModels.Kandinsky, companion
-            ? new ImagePipelineOptions { CompanionFolders = [TestModels.KandinskyPrior] } : new ImagePipelineOptions { PriorFolder = TestModels.KandinskyPrior });
+            ? new ImagePipelineOptions { CompanionFolders = [TestModels.KandinskyPrior] }
+            : new ImagePipelineOptions { PriorFolder = TestModels.KandinskyPrior });
         var estimate = pipeline.Estimate(Request);
         Assert.Equal(estimate.Stages.Sum(stage => stage.Seconds), estimate.Seconds, 1e-9);
         Assert.Equal(["runtime", "movq", "unet", "image_encoder", "prior", "text_encoder"], estimate.Stages.Select(stage => stage.Stage));
@@ -243,12 +258,15 @@ public sealed class ImagePipelineTests : IDisposable
 
         using var pipeline = ImagePipeline.Load(model, new ImagePipelineOptions { PriorFolder = TestModels.KandinskyPrior });
         var (dark, light) = (Depth("dark.png", 0), Depth("light.png", 255));
-        Assert.NotEqual(pipeline.Run(Request with { DepthMap = dark }).Image.Pixels, pipeline.Run(Request with { DepthMap = light }).Image.Pixels);
+        Assert.NotEqual(pipeline.Run(Request with { DepthMap = dark }).Image.Pixels,
+            pipeline.Run(Request with { DepthMap = light }).Image.Pixels);
         var result = pipeline.Run(Request with { DepthMap = light, Prior = PriorKind.None });
         Assert.Contains("light.png", Recipe.Of("control", result)[Recipe.JsonKeyword], StringComparison.Ordinal);
-        Assert.Contains("draws along a depth map", Assert.Throws<ArgumentException>(() => pipeline.Run(Request)).Message, StringComparison.Ordinal);
+        Assert.Contains("draws along a depth map", Assert.Throws<ArgumentException>(() => pipeline.Run(Request)).Message,
+            StringComparison.Ordinal);
         using var plain = Load("kandinsky");
-        Assert.Contains("looks at no depth map", Assert.Throws<ArgumentException>(() => plain.Run(Request with { DepthMap = dark })).Message, StringComparison.Ordinal);
+        Assert.Contains("looks at no depth map",
+            Assert.Throws<ArgumentException>(() => plain.Run(Request with { DepthMap = dark })).Message, StringComparison.Ordinal);
         Assert.ThrowsAny<IOException>(() => pipeline.Run(Request with { DepthMap = Path.Combine(root, "absent.png") }));
 
         string Depth(string name, byte grey)
@@ -263,12 +281,14 @@ public sealed class ImagePipelineTests : IDisposable
     {
         "karlo" => ImagePipeline.Load(TestModels.Karlo, new ImagePipelineOptions { KeepLoaded = keep }),
         "stable" => ImagePipeline.Load(TestModels.StableUnClip, new ImagePipelineOptions { KeepLoaded = keep }),
-        _ => ImagePipeline.Load(TestModels.Kandinsky, new ImagePipelineOptions { KeepLoaded = keep, PriorFolder = TestModels.KandinskyPrior }),
+        _ => ImagePipeline.Load(TestModels.Kandinsky,
+            new ImagePipelineOptions { KeepLoaded = keep, PriorFolder = TestModels.KandinskyPrior }),
     };
 
     private static string Refusal(string folder, string? prior = null)
     {
-        var message = Assert.Throws<WeightsException>(() => ImagePipeline.Load(folder, new ImagePipelineOptions { PriorFolder = prior })).Message;
+        var message = Assert.Throws<WeightsException>(() => ImagePipeline.Load(folder, new ImagePipelineOptions { PriorFolder = prior }))
+            .Message;
         Assert.DoesNotContain('\n', message);
         return message;
     }

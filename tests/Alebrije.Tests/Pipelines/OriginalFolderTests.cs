@@ -47,12 +47,17 @@ public sealed class OriginalFolderTests : IDisposable
     public void Karlo_IsWrittenAsTheSameNetworks_AndOpens()
     {
         WriteShared("state_dict.model.");
-        var decoder = Keep("decoder", new UNet2DConditionModel(Decoder with { InChannels = 3, OutChannels = 6, ClassEmbedType = "identity" }));
-        var texts = Keep("text_proj", new UnClipTextProjection(new UnClipTextProjectionConfig { ClipEmbeddingsDim = Features, TimeEmbedDim = 128, CrossAttentionDim = Features }));
-        Save("b.ckpt", Prefixed("state_dict.model.", OriginalNames.Decoder(decoder, false, true)).Concat(Prefixed("state_dict.model.", OriginalNames.Decoder(texts))));
+        var decoder = Keep("decoder",
+            new UNet2DConditionModel(Decoder with { InChannels = 3, OutChannels = 6, ClassEmbedType = "identity" }));
+        var texts = Keep("text_proj", new UnClipTextProjection(
+            new UnClipTextProjectionConfig { ClipEmbeddingsDim = Features, TimeEmbedDim = 128, CrossAttentionDim = Features }));
+        Save("b.ckpt", Prefixed("state_dict.model.", OriginalNames.Decoder(decoder, false, true))
+            .Concat(Prefixed("state_dict.model.", OriginalNames.Decoder(texts))));
         var upsampler = UNet2DConfig.Upsampler(32, 32) with { LayersPerBlock = 3 };
-        Save("c.ckpt", Prefixed("state_dict.model_first_steps.", OriginalNames.Decoder(Keep("super_res_first", new UNet2DModel(upsampler)), false, false))
-            .Concat(Prefixed("state_dict.model_last_step.", OriginalNames.Decoder(Keep("super_res_last", new UNet2DModel(upsampler)), false, false))));
+        Save("c.ckpt", Prefixed("state_dict.model_first_steps.",
+            OriginalNames.Decoder(Keep("super_res_first", new UNet2DModel(upsampler)), false, false))
+            .Concat(Prefixed("state_dict.model_last_step.",
+                OriginalNames.Decoder(Keep("super_res_last", new UNet2DModel(upsampler)), false, false))));
 
         var original = OriginalFolder.TryOpen(Source)!;
         Assert.Equal("Karlo", original.Kind);
@@ -62,7 +67,8 @@ public sealed class OriginalFolderTests : IDisposable
         using var pipeline = ImagePipeline.Load(Target);
         Assert.Equal((256, true), (pipeline.Size, pipeline.HasImageEncoder));
         Assert.Contains(PriorKind.Diffusion, pipeline.Priors);
-        Assert.Equal((25, 8.0), (pipeline.Complete(new GenerationRequest { Prompt = "a" }).Steps, pipeline.Complete(new GenerationRequest { Prompt = "a" }).Guidance));
+        Assert.Equal((25, 8.0), (pipeline.Complete(new GenerationRequest { Prompt = "a" }).Steps,
+            pipeline.Complete(new GenerationRequest { Prompt = "a" }).Guidance));
 
         // The written folder gives the same results.
         using var guard = no_grad();
@@ -79,20 +85,25 @@ public sealed class OriginalFolderTests : IDisposable
     public void Kandinsky_IsWrittenAsTwoFolders(int channels, string className)
     {
         WriteShared("model.");
-        var config = Decoder with { InChannels = channels, OutChannels = 8, AdditionEmbedType = "text_image", EncoderHidDimType = "text_image_proj", EncoderHidDim = 64 };
+        var config = Decoder with { InChannels = channels, OutChannels = 8,
+            AdditionEmbedType = "text_image", EncoderHidDimType = "text_image_proj", EncoderHidDim = 64 };
         Save("decoder.ckpt", OriginalNames.Decoder(Keep("unet", new UNet2DConditionModel(config)), false, true));
         var movq = Keep("movq", new VQModel(new VQModelConfig
         {
-            BlockOutChannels = [32, 64], DownBlockTypes = ["DownEncoderBlock2D", "AttnDownEncoderBlock2D"], UpBlockTypes = ["AttnUpDecoderBlock2D", "UpDecoderBlock2D"], LayersPerBlock = 2,
+            BlockOutChannels = [32, 64], DownBlockTypes = ["DownEncoderBlock2D", "AttnDownEncoderBlock2D"],
+                UpBlockTypes = ["AttnUpDecoderBlock2D", "UpDecoderBlock2D"], LayersPerBlock = 2,
             LatentChannels = 4, VqEmbedDim = 4, NumVqEmbeddings = 20, NormType = "spatial",
         }));
-        Save("movq.ckpt", movq.Select(pair => KeyValuePair.Create(VQModelTests.Original(pair.Key, 2), VQModelTests.IsMatrix(pair.Key) ? pair.Value.unsqueeze(-1).unsqueeze(-1) : pair.Value)));
+        Save("movq.ckpt", movq.Select(pair => KeyValuePair.Create(VQModelTests.Original(pair.Key, 2),
+            VQModelTests.IsMatrix(pair.Key) ? pair.Value.unsqueeze(-1).unsqueeze(-1) : pair.Value)));
         var texts = Path.Combine(Source, "text_encoder");
         Directory.CreateDirectory(texts);
         File.WriteAllText(Path.Combine(texts, "sentencepiece.bpe.model"), "pieces");
-        SafeTensorsWriter.Write(Path.Combine(texts, "model.safetensors"), Keep("text_encoder", new MultilingualClip(new MultilingualClipConfig
+        SafeTensorsWriter.Write(Path.Combine(texts, "model.safetensors"),
+            Keep("text_encoder", new MultilingualClip(new MultilingualClipConfig
         {
-            TransformerDimensions = 64, NumDims = Features, VocabSize = 100, HiddenSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 1, IntermediateSize = 128, MaxPositionEmbeddings = 80,
+            TransformerDimensions = 64, NumDims = Features, VocabSize = 100,
+                HiddenSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 1, IntermediateSize = 128, MaxPositionEmbeddings = 80,
             TypeVocabSize = 1, LayerNormEps = 1e-5,
         })));
 
@@ -100,7 +111,8 @@ public sealed class OriginalFolderTests : IDisposable
         Assert.Equal(["-prior", ""], original.Endings);
         original.Write("", Target, TestContext.Current.CancellationToken);
         AssertSame(Target, "unet", "movq", "text_encoder");
-        Assert.Equal((className, "pieces"), (PipelineFolder.Open(Target).ClassName, File.ReadAllText(Path.Combine(Target, "tokenizer", "sentencepiece.bpe.model"))));
+        Assert.Equal((className, "pieces"),
+            (PipelineFolder.Open(Target).ClassName, File.ReadAllText(Path.Combine(Target, "tokenizer", "sentencepiece.bpe.model"))));
         original.Write("-prior", Target + "-prior", TestContext.Current.CancellationToken);
         AssertSame(Target + "-prior", "prior", "image_encoder");
         Assert.Equal("KandinskyPriorPipeline", PipelineFolder.Open(Target + "-prior").ClassName);
@@ -119,7 +131,8 @@ public sealed class OriginalFolderTests : IDisposable
     public void MissingFile_IsNamed()
     {
         Save("b.ckpt", [KeyValuePair.Create("state_dict.model.clip_tok_proj.weight", zeros(1))]);
-        Assert.Contains("lacks the prior (prior-ckpt-step=*.ckpt", Assert.Throws<CheckpointNotFoundException>(() => OriginalFolder.TryOpen(Source)).Message, StringComparison.Ordinal);
+        Assert.Contains("lacks the prior (prior-ckpt-step=*.ckpt",
+            Assert.Throws<CheckpointNotFoundException>(() => OriginalFolder.TryOpen(Source)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -140,15 +153,22 @@ public sealed class OriginalFolderTests : IDisposable
         using var file = new ShapesOnly(names.ToDictionary(pair => pair.Key, pair => pair.Value.shape), "names");
         var (options, build) = model.Split('.')[^1] switch
         {
-            "prior" when OriginalConfigs.Prior(file, "") is var config => (PriorKeyMap.FromOriginal(config.AttentionHeadDim, ""), (Func<nn.Module>)(() => new PriorTransformer(config))),
-            "decoder" when OriginalConfigs.KarloDecoder(file, "") is var config => (UNet2DConditionKeyMap.FromKarlo(config, ""), () => new UNet2DConditionModel(config)),
-            "unet" when OriginalConfigs.KandinskyDecoder(file, "") is var config => (UNet2DConditionKeyMap.FromKandinsky(config), () => new UNet2DConditionModel(config)),
-            "text_proj" when OriginalConfigs.TextProjection(file, "") is var config => (UNet2DConditionKeyMap.TextProjection(""), () => new UnClipTextProjection(config)),
-            _ when OriginalConfigs.Upsampler(file, "") is var config => (new StateDictOptions { Renames = UNet2DKeyMap.FromKarlo(config) }, () => new UNet2DModel(config)),
+            "prior" when OriginalConfigs.Prior(file, "") is var config =>
+                (PriorKeyMap.FromOriginal(config.AttentionHeadDim, ""), (Func<nn.Module>)(() => new PriorTransformer(config))),
+            "decoder" when OriginalConfigs.KarloDecoder(file, "") is var config =>
+            (UNet2DConditionKeyMap.FromKarlo(config, ""), () => new UNet2DConditionModel(config)),
+            "unet" when OriginalConfigs.KandinskyDecoder(file, "") is var config =>
+            (UNet2DConditionKeyMap.FromKandinsky(config), () => new UNet2DConditionModel(config)),
+            "text_proj" when OriginalConfigs.TextProjection(file, "") is var config =>
+            (UNet2DConditionKeyMap.TextProjection(""), () => new UnClipTextProjection(config)),
+            _ when OriginalConfigs.Upsampler(file, "") is var config =>
+            (new StateDictOptions { Renames = UNet2DKeyMap.FromKarlo(config) }, () => new UNet2DModel(config)),
             _ => throw new InvalidOperationException(model),
         };
-        var census = ShapeTests.Census(model).Where(line => !line.StartsWith("clip_mean", StringComparison.Ordinal) && !line.StartsWith("clip_std", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToArray();
-        Assert.Equal(census, StateDict.Names(file, options).Select(pair => $"{pair.Key} [{string.Join(",", pair.Value)}]").Order(StringComparer.Ordinal));
+        var census = ShapeTests.Census(model).Where(line => !line.StartsWith("clip_mean", StringComparison.Ordinal)
+            && !line.StartsWith("clip_std", StringComparison.Ordinal)).Order(StringComparer.Ordinal).ToArray();
+        Assert.Equal(census, StateDict.Names(file, options).Select(pair => $"{pair.Key} [{string.Join(",", pair.Value)}]")
+            .Order(StringComparer.Ordinal));
         using var found = build();
         Assert.Equal(StateDict.Names(network), StateDict.Names(found));
     }
@@ -172,14 +192,17 @@ public sealed class OriginalFolderTests : IDisposable
 
     private static UNet2DConditionConfig Decoder => new()
     {
-        SampleSize = [64], BlockOutChannels = [32, 128], LayersPerBlock = [3], DownBlockTypes = ["ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"],
-        UpBlockTypes = ["SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"], MidBlockType = "UNetMidBlock2DSimpleCrossAttn", CrossAttentionDim = [Features], AttentionHeadDim = [64],
+        SampleSize = [64], BlockOutChannels = [32, 128], LayersPerBlock = [3],
+            DownBlockTypes = ["ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"],
+        UpBlockTypes = ["SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"],
+        MidBlockType = "UNetMidBlock2DSimpleCrossAttn", CrossAttentionDim = [Features], AttentionHeadDim = [64],
         ResnetTimeScaleShift = "scale_shift",
     };
 
     private static float[] Run(UNet2DConditionModel network)
     {
-        var conditions = new UNetConditions(linspace(1, 2, 5 * Features).reshape(1, 5, Features)) { ClassLabels = linspace(-1, 1, 128).reshape(1, 128) };
+        var conditions = new UNetConditions(linspace(1, 2, 5 * Features)
+            .reshape(1, 5, Features)) { ClassLabels = linspace(-1, 1, 128).reshape(1, 128) };
         return network.call(linspace(-1, 1, 3 * 8 * 8).reshape(1, 3, 8, 8), tensor(7L), conditions).data<float>().ToArray();
     }
 
@@ -195,12 +218,16 @@ public sealed class OriginalFolderTests : IDisposable
     private void WriteShared(string prefix)
     {
         using var guard = no_grad();
-        var text = Keep("text_encoder", new ClipTextModel(new ClipTextConfig { VocabSize = 49408, HiddenSize = 64, IntermediateSize = 256, ProjectionDim = Features, NumHiddenLayers = 1, NumAttentionHeads = 1 }, projects: true));
-        var vision = Keep("image_encoder", new ClipVisionModel(new ClipVisionConfig { HiddenSize = 64, IntermediateSize = 256, ProjectionDim = Features, NumHiddenLayers = 1, NumAttentionHeads = 1, ImageSize = 28, PatchSize = 14 }, projects: true));
+        var text = Keep("text_encoder", new ClipTextModel(new ClipTextConfig { VocabSize = 49408, HiddenSize = 64,
+            IntermediateSize = 256, ProjectionDim = Features, NumHiddenLayers = 1, NumAttentionHeads = 1 }, projects: true));
+        var vision = Keep("image_encoder", new ClipVisionModel(new ClipVisionConfig { HiddenSize = 64, IntermediateSize = 256,
+            ProjectionDim = Features, NumHiddenLayers = 1, NumAttentionHeads = 1, ImageSize = 28, PatchSize = 14 }, projects: true));
         Save("ViT.pt", OriginalNames.Tower(text, false).Concat(OriginalNames.Tower(vision, true)));
-        var prior = Keep("prior", new PriorTransformer(new PriorTransformerConfig { NumAttentionHeads = 2, AttentionHeadDim = 64, NumLayers = 1, EmbeddingDim = Features }));
+        var prior = Keep("prior", new PriorTransformer(new PriorTransformerConfig { NumAttentionHeads = 2,
+            AttentionHeadDim = 64, NumLayers = 1, EmbeddingDim = Features }));
         Save("a.ckpt", Prefixed(prefix, OriginalNames.Prior(prior)));
-        Save("stats.th", [KeyValuePair.Create("0", prior["clip_mean"].flatten()), KeyValuePair.Create("1", prior["clip_std"].flatten())], asTuple: true);
+        Save("stats.th", [KeyValuePair.Create("0", prior["clip_mean"].flatten()), KeyValuePair.Create("1", prior["clip_std"].flatten())],
+            asTuple: true);
     }
 
     private void AssertSame(string folder, params string[] components)
@@ -209,11 +236,13 @@ public sealed class OriginalFolderTests : IDisposable
         {
             using var file = CheckpointFolder.OpenWeights(Path.Combine(folder, component));
             Assert.Equal(networks[component].Keys.Order(StringComparer.Ordinal), file.Names.Order(StringComparer.Ordinal));
-            Assert.All(networks[component], pair => Assert.True(pair.Value.equal(file.Read(pair.Key)).all().item<bool>(), $"{component} {pair.Key}"));
+            Assert.All(networks[component],
+                pair => Assert.True(pair.Value.equal(file.Read(pair.Key)).all().item<bool>(), $"{component} {pair.Key}"));
         }
     }
 
-    private static Dictionary<string, Tensor> Prefixed(string prefix, Dictionary<string, Tensor> tensors) => tensors.ToDictionary(pair => prefix + pair.Key, pair => pair.Value);
+    private static Dictionary<string, Tensor> Prefixed(string prefix, Dictionary<string, Tensor> tensors) =>
+        tensors.ToDictionary(pair => prefix + pair.Key, pair => pair.Value);
 
     /// <summary>Saves as torch.save does: one dictionary with dotted names, or a tuple.</summary>
     private void Save(string name, IEnumerable<KeyValuePair<string, Tensor>> tensors, bool asTuple = false)
@@ -226,7 +255,8 @@ public sealed class OriginalFolderTests : IDisposable
         {
             using var plain = tensor.detach().contiguous();
             if (!asTuple) pickle.Text(key);
-            var strides = plain.shape.Select((_, axis) => (int)plain.shape[(axis + 1)..].Aggregate(1L, (product, size) => product * size)).ToArray();
+            var strides = plain.shape.Select((_, axis) => (int)plain.shape[(axis + 1)..].Aggregate(1L, (product, size) => product * size))
+                .ToArray();
             pickle.Tensor("FloatStorage", $"{storages.Count}", (int)plain.numel(), 0, [.. plain.shape.Select(size => (int)size)], strides);
             if (!asTuple) pickle.Op('s');
             storages.Add(plain.bytes.ToArray());

@@ -18,7 +18,8 @@ public sealed class PipelineFolderTests : IDisposable
         Assert.Equal("PriorTransformer", folder.Components["prior"]);
         Assert.False(folder.Has("_class_name"));
         Assert.Equal(tiny["unet"], folder.Of("unet").Replace("//", "/", StringComparison.Ordinal));
-        Assert.Contains("it has", Assert.Throws<CheckpointNotFoundException>(() => folder.Of("upsampler")).Message, StringComparison.Ordinal);
+        Assert.Contains("it has", Assert.Throws<CheckpointNotFoundException>(() => folder.Of("upsampler")).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -58,7 +59,8 @@ public sealed class PipelineFolderTests : IDisposable
         Directory.Delete(tiny[component], recursive: true);
         Assert.Contains(component, Refusal<CheckpointNotFoundException>(), StringComparison.Ordinal);
         tiny.Edit("model_index.json", json => json.Remove(component));
-        if (component != "prior") Assert.Contains($"no component '{component}'", Refusal<CheckpointNotFoundException>(), StringComparison.Ordinal);
+        if (component != "prior")
+            Assert.Contains($"no component '{component}'", Refusal<CheckpointNotFoundException>(), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -71,7 +73,8 @@ public sealed class PipelineFolderTests : IDisposable
         File.WriteAllBytes(file, bytes);
         tiny.Edit(Path.Combine("unet", "config.json"), json => json["cross_attention_dim"] = 40);
         using (var pipeline = ImagePipeline.Load(tiny.Folder))
-            Assert.Contains("attn2.to_k.weight", Assert.Throws<WeightsException>(() => pipeline.Run(new GenerationRequest { Prompt = "a cat", Steps = 2, PriorSteps = 2 })).Message, StringComparison.Ordinal);
+            Assert.Contains("attn2.to_k.weight", Assert.Throws<WeightsException>(() =>
+                pipeline.Run(new GenerationRequest { Prompt = "a cat", Steps = 2, PriorSteps = 2 })).Message, StringComparison.Ordinal);
         File.Delete(file);
         Assert.Contains("unet", Refusal<CheckpointNotFoundException>(), StringComparison.Ordinal);
     }
@@ -85,7 +88,8 @@ public sealed class PipelineFolderTests : IDisposable
             foreach (var name in (string[])["prior", "prior_tokenizer", "prior_text_encoder", "prior_scheduler"]) json.Remove(name);
         });
         using var pipeline = ImagePipeline.Load(tiny.Folder);
-        Assert.Contains("has no prior", Assert.Throws<InvalidOperationException>(() => pipeline.Run(new GenerationRequest { Prompt = "a cat" })).Message, StringComparison.Ordinal);
+        Assert.Contains("has no prior", Assert.Throws<InvalidOperationException>(() =>
+            pipeline.Run(new GenerationRequest { Prompt = "a cat" })).Message, StringComparison.Ordinal);
     }
 
     [Fact]

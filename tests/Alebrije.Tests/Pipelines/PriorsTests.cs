@@ -13,7 +13,8 @@ namespace Alebrije.Tests.Pipelines;
 public sealed class PriorsTests : IDisposable
 {
     private const int Features = 24, Tokens = 24;
-    private static readonly GenerationRequest Request = new() { Prompt = "a cat on a mat", Seed = 7, Steps = 2, PriorSteps = 3, Guidance = 3 };
+    private static readonly GenerationRequest Request = new() { Prompt = "a cat on a mat",
+        Seed = 7, Steps = 2, PriorSteps = 3, Guidance = 3 };
     private readonly TinyPipeline tiny = new();
 
     public PriorsTests() => TorchRuntime.Initialize();
@@ -38,7 +39,8 @@ public sealed class PriorsTests : IDisposable
             using var guard = inference_mode();
             using var noise = new Noise(3);
             var text = pipeline.Embedder.Texts(["a cat", "a dog"]);
-            var drawn = pipeline.Embedder.Priors[kind].Draw(text, new PriorOptions(3, 2) { Candidates = 3, Cancellation = TestContext.Current.CancellationToken }, noise);
+            var drawn = pipeline.Embedder.Priors[kind].Draw(text,
+                new PriorOptions(3, 2) { Candidates = 3, Cancellation = TestContext.Current.CancellationToken }, noise);
             Assert.Equal(kind is PriorKind.None or PriorKind.Linear ? 1 : 3, drawn.Count);
             Assert.All(drawn, x => Assert.Equal([2L, Features], x.shape));
             Assert.Equal(drawn.Count, drawn.Select(x => Convert.ToHexString(x.bytes)).Distinct().Count());
@@ -56,7 +58,8 @@ public sealed class PriorsTests : IDisposable
         using var scope = NewDisposeScope();
         using var guard = inference_mode();
         var prior = (DiffusionPrior)pipeline.Embedder.Priors[PriorKind.Diffusion];
-        foreach (var (prompts, scale) in new[] { (new[] { "a cat", "a rather long sentence about a dog in the rain" }, 3.0), (["a lion"], 1.0), (["a cat", "a dog"], 3.0) })
+        foreach (var (prompts, scale) in new[] { (new[] { "a cat", "a rather long sentence about a dog in the rain" }, 3.0),
+            (["a lion"], 1.0), (["a cat", "a dog"], 3.0) })
         {
             var text = pipeline.Embedder.Texts(prompts);
             var (noise, same) = (new Noise(9), new Noise(9));
@@ -66,7 +69,8 @@ public sealed class PriorsTests : IDisposable
             var start = Sampling.Begin(scheduler, same, prompts.Length, Features);
             var conditions = scale > 1 ? text.Guided() : text.Conditions;
             Denoiser network = (x, t) => prior.Network.call(x, t, conditions);
-            var whole = prior.Network.PostProcessLatents(Sampling.Run(scheduler, scale > 1 ? Guidance.ClassifierFree(network, scale) : network, start, same, cancellation: TestContext.Current.CancellationToken));
+            var whole = prior.Network.PostProcessLatents(Sampling.Run(scheduler, scale > 1
+                ? Guidance.ClassifierFree(network, scale) : network, start, same, cancellation: TestContext.Current.CancellationToken));
             Assert.InRange((whole - kept).abs().max().item<float>(), 0, 1e-5f);
             noise.Dispose();
             same.Dispose();
@@ -79,7 +83,8 @@ public sealed class PriorsTests : IDisposable
         Write(AutoregressivePrior.FolderName, Codes(), AutoregressivePriorConfig.ClassName);
         foreach (var file in Directory.EnumerateFiles(tiny[AutoregressivePrior.FolderName], "*.safetensors")) File.Delete(file);
         using var pipeline = ImagePipeline.Load(tiny.Folder);
-        Assert.DoesNotContain("prior", pipeline.Estimate(Request with { Prior = PriorKind.Autoregressive }).Stages.Select(stage => stage.Stage));
+        Assert.DoesNotContain("prior",
+            pipeline.Estimate(Request with { Prior = PriorKind.Autoregressive }).Stages.Select(stage => stage.Stage));
         Assert.Contains("prior", pipeline.Estimate(Request).Stages.Select(stage => stage.Stage));
         Assert.Equal(1.5, pipeline.Complete(Request with { Prior = PriorKind.Autoregressive }, promptNeeded: false).PriorGuidance);
     }
@@ -96,7 +101,8 @@ public sealed class PriorsTests : IDisposable
         var recipe = Recipe.Of("tiny", pipeline.Run(Request with { Prior = PriorKind.Linear }))[Recipe.JsonKeyword];
         Assert.Contains("\"prior_from\":\"elsewhere\"", recipe, StringComparison.Ordinal);
         Assert.DoesNotContain("prior_from", Recipe.Of("tiny", pipeline.Run(Request))[Recipe.JsonKeyword], StringComparison.Ordinal);
-        Assert.Equal(pipeline.Run(Request with { Prior = PriorKind.Linear }).Image.Pixels, pipeline.Run(Request with { Prior = PriorKind.Linear, PriorCandidates = 4 }).Image.Pixels);
+        Assert.Equal(pipeline.Run(Request with { Prior = PriorKind.Linear }).Image.Pixels,
+            pipeline.Run(Request with { Prior = PriorKind.Linear, PriorCandidates = 4 }).Image.Pixels);
 
         // A whole pipeline supplies its component prior, with its scheduler.
         Assert.Equal(PriorKind.Diffusion, pipeline.UsePrior(TinyPipeline.Golden));
@@ -109,7 +115,8 @@ public sealed class PriorsTests : IDisposable
     public void UsePrior_OfAnotherSpace_IsRefusedInOneSentence(int features, string? space, string says)
     {
         using var pipeline = ImagePipeline.Load(tiny.Folder);
-        var folder = Write("elsewhere", new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = features, EmbeddingSpace = space }), LinearPriorConfig.ClassName);
+        var folder = Write("elsewhere", new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = features, EmbeddingSpace = space }),
+            LinearPriorConfig.ClassName);
         var message = Assert.Throws<WeightsException>(() => pipeline.UsePrior(folder)).Message;
         Assert.Contains(says, message, StringComparison.Ordinal);
         Assert.Contains("the CLIP of tiny", message, StringComparison.Ordinal);
@@ -121,8 +128,10 @@ public sealed class PriorsTests : IDisposable
     public void UsePrior_OfAFolderThatHoldsNone_SaysSo()
     {
         using var pipeline = ImagePipeline.Load(tiny.Folder);
-        Assert.Contains("no folder", Assert.Throws<CheckpointNotFoundException>(() => pipeline.UsePrior(tiny["nowhere"])).Message, StringComparison.Ordinal);
-        Assert.Contains("names UNet2DConditionModel", Assert.Throws<WeightsException>(() => pipeline.UsePrior(tiny["unet"])).Message, StringComparison.Ordinal);
+        Assert.Contains("no folder", Assert.Throws<CheckpointNotFoundException>(() => pipeline.UsePrior(tiny["nowhere"])).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("names UNet2DConditionModel", Assert.Throws<WeightsException>(() => pipeline.UsePrior(tiny["unet"])).Message,
+            StringComparison.Ordinal);
         Directory.CreateDirectory(tiny["empty"]);
         Assert.Throws<CheckpointNotFoundException>(() => pipeline.UsePrior(tiny["empty"]));
     }
@@ -136,7 +145,8 @@ public sealed class PriorsTests : IDisposable
             foreach (var name in new[] { "prior", "prior_tokenizer", "prior_text_encoder", "prior_scheduler" }) json.Remove(name);
         });
         using var pipeline = ImagePipeline.Load(tiny.Folder);
-        Assert.Contains("name the whole pipeline", Assert.Throws<InvalidOperationException>(() => pipeline.UsePrior(tiny["prior"])).Message, StringComparison.Ordinal);
+        Assert.Contains("name the whole pipeline", Assert.Throws<InvalidOperationException>(() => pipeline.UsePrior(tiny["prior"])).Message,
+            StringComparison.Ordinal);
         Assert.Equal(PriorKind.Diffusion, pipeline.UsePrior(TinyPipeline.Golden));
         Assert.NotEmpty(pipeline.Run(Request).Image.Pixels);
     }
@@ -156,7 +166,8 @@ public sealed class PriorsTests : IDisposable
 
     private static PriorTransformer OneStep() => new(new PriorTransformerConfig
     {
-        NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 1, EmbeddingDim = Features, NumEmbeddings = Tokens, AdditionalEmbeddings = 3,
+        NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 1, EmbeddingDim = Features,
+            NumEmbeddings = Tokens, AdditionalEmbeddings = 3,
     });
 
     private static AutoregressivePriorTransformer Codes()
@@ -165,7 +176,8 @@ public sealed class PriorsTests : IDisposable
         using var noise = new Noise(2);
         var network = new AutoregressivePriorTransformer(new AutoregressivePriorConfig
         {
-            NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 1, EmbeddingDim = Features, NumEmbeddings = Tokens, NumCodes = 5, NumBuckets = 16, Guidance = 1.5,
+            NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 1, EmbeddingDim = Features,
+                NumEmbeddings = Tokens, NumCodes = 5, NumBuckets = 16, Guidance = 1.5,
         });
         network.Quantizer.Fit(noise.Randn(60, Features), noise.Randn(60, Features));
         return network;

@@ -28,19 +28,23 @@ internal static class RandomDeepFloyd
     private static void First(string folder)
     {
         Index(folder, """ "_class_name": "IFPipeline", "scheduler": ["diffusers", "DDPMScheduler"], "text_encoder": ["transformers", "T5EncoderModel"], "tokenizer": ["transformers", "T5Tokenizer"], "unet": ["diffusers", "UNet2DConditionModel"] """);
-        Scheduler(folder, "scheduler", """ "beta_schedule": "squaredcos_cap_v2", "dynamic_thresholding_ratio": 0.95, "sample_max_value": 1.5, "thresholding": true, "variance_type": "learned_range" """);
+        Scheduler(folder, "scheduler",
+            """ "beta_schedule": "squaredcos_cap_v2", "dynamic_thresholding_ratio": 0.95, "sample_max_value": 1.5, "thresholding": true, "variance_type": "learned_range" """);
         Directory.CreateDirectory(Path.Combine(folder, "tokenizer"));
-        File.Copy(Path.Combine(AppContext.BaseDirectory, "Fixtures", "unigram-text", "unigram-identity.model"), Path.Combine(folder, "tokenizer", "spiece.model"));
+        File.Copy(Path.Combine(AppContext.BaseDirectory, "Fixtures", "unigram-text", "unigram-identity.model"),
+            Path.Combine(folder, "tokenizer", "spiece.model"));
         RandomPipelines.Write(folder, "text_encoder", "model.safetensors", "T5EncoderModel", """
             { "architectures": ["T5EncoderModel"], "vocab_size": 4096, "d_model": 24, "d_kv": 8, "d_ff": 40, "num_layers": 2, "num_heads": 2, "feed_forward_proj": "gated-gelu", "is_gated_act": true, "dense_act_fn": "gelu_new" }
             """);
-        RandomPipelines.Write(folder, "unet", "diffusion_pytorch_model.safetensors", "UNet2DConditionModel", $$"""{ {{Blocks}}, "in_channels": 3, "sample_size": 8 }""");
+        RandomPipelines.Write(folder, "unet", "diffusion_pytorch_model.safetensors",
+            "UNet2DConditionModel", $$"""{ {{Blocks}}, "in_channels": 3, "sample_size": 8 }""");
     }
 
     private static void Second(string folder)
     {
         Index(folder, """ "_class_name": "IFSuperResolutionPipeline", "scheduler": ["diffusers", "DDPMScheduler"], "image_noising_scheduler": ["diffusers", "DDPMScheduler"], "text_encoder": [null, null], "tokenizer": [null, null], "unet": ["diffusers", "UNet2DConditionModel"] """);
-        Scheduler(folder, "scheduler", """ "beta_schedule": "squaredcos_cap_v2", "dynamic_thresholding_ratio": 0.95, "thresholding": true, "variance_type": "learned_range" """);
+        Scheduler(folder, "scheduler",
+            """ "beta_schedule": "squaredcos_cap_v2", "dynamic_thresholding_ratio": 0.95, "thresholding": true, "variance_type": "learned_range" """);
         Scheduler(folder, "image_noising_scheduler", """ "beta_schedule": "squaredcos_cap_v2" """);
         RandomPipelines.Write(folder, "unet", "diffusion_pytorch_model.safetensors", "UNet2DConditionModel", $$"""
             { {{Blocks}}, "in_channels": 6, "sample_size": 32, "class_embed_type": "timestep", "mid_block_scale_factor": 1.41422712, "only_cross_attention": true, "resnet_out_scale_factor": 1.41422712,
@@ -55,7 +59,8 @@ internal static class RandomDeepFloyd
             Path.Combine(Directory.CreateDirectory(Path.Combine(folder, "scheduler")).FullName, "scheduler_config.json"),
             """{ "_class_name": "DDIMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "clip_sample": false, "prediction_type": "v_prediction", "set_alpha_to_one": false, "steps_offset": 1 }""");
         Scheduler(folder, "low_res_scheduler", """ "beta_schedule": "scaled_linear" """);
-        Catalog.TestModels.Copy(Path.Combine(AppContext.BaseDirectory, "Fixtures", "clip-tokenizer-sd1"), Path.Combine(folder, "tokenizer"));
+        Catalog.TestModels.Copy(Path.Combine(AppContext.BaseDirectory, "Fixtures", "clip-tokenizer-sd1"),
+            Path.Combine(folder, "tokenizer"));
         var words = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "tokenizer", "vocab.json")))!.AsObject().Count;
         RandomPipelines.Write(folder, "text_encoder", "model.safetensors", "CLIPTextModel", $$"""
             { "architectures": ["CLIPTextModel"], "vocab_size": {{words}}, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 77, "hidden_act": "gelu", "eos_token_id": {{words - 1}} }

@@ -13,7 +13,8 @@ namespace Alebrije.Tests.Pipelines;
 /// <summary>Pipelines of random weights in the published layout, of any size.</summary>
 internal static class RandomPipelines
 {
-    internal const string Schedule = """{ "_class_name": "PNDMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample": false }""";
+    internal const string Schedule =
+        """{ "_class_name": "PNDMScheduler", "beta_end": 0.012, "beta_schedule": "scaled_linear", "beta_start": 0.00085, "num_train_timesteps": 1000, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "trained_betas": null, "clip_sample": false }""";
 
     /// <summary>Stable Diffusion 1 with a small network: 32 pixels, text encoder of width 32.</summary>
     /// <param name="folder">The folder, created here.</param>
@@ -28,7 +29,8 @@ internal static class RandomPipelines
             """);
         Directory.CreateDirectory(Path.Combine(folder, "scheduler"));
         File.WriteAllText(Path.Combine(folder, "scheduler", "scheduler_config.json"), Schedule);
-        Catalog.TestModels.Copy(Path.Combine(AppContext.BaseDirectory, "Fixtures", "clip-tokenizer-sd1"), Path.Combine(folder, "tokenizer"));
+        Catalog.TestModels.Copy(Path.Combine(AppContext.BaseDirectory, "Fixtures", "clip-tokenizer-sd1"),
+            Path.Combine(folder, "tokenizer"));
         var words = JsonNode.Parse(File.ReadAllText(Path.Combine(folder, "tokenizer", "vocab.json")))!.AsObject().Count;
         Write(folder, "text_encoder", "model.safetensors", "CLIPTextModel", $$"""
             { "architectures": ["CLIPTextModel"], "vocab_size": {{words}}, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 77, "hidden_act": "quick_gelu", "eos_token_id": {{words - 1}} }
@@ -70,26 +72,31 @@ internal static class RandomPipelines
                 _ => "StableDiffusionPipeline",
             },
             ["unet"] = new JsonArray("diffusers", "UNet2DConditionModel"), ["vae"] = new JsonArray("diffusers", "AutoencoderKL"),
-            ["text_encoder"] = new JsonArray("transformers", "CLIPTextModel"), ["tokenizer"] = new JsonArray("transformers", "CLIPTokenizer"),
+            ["text_encoder"] = new JsonArray("transformers", "CLIPTextModel"),
+                ["tokenizer"] = new JsonArray("transformers", "CLIPTokenizer"),
             ["scheduler"] = new JsonArray("diffusers", sampler),
         };
         if (isXl)
         {
-            (index["text_encoder_2"], index["tokenizer_2"]) = (new JsonArray("transformers", "CLIPTextModelWithProjection"), new JsonArray("transformers", "CLIPTokenizer"));
+            (index["text_encoder_2"], index["tokenizer_2"]) = (new JsonArray("transformers", "CLIPTextModelWithProjection"),
+                new JsonArray("transformers", "CLIPTokenizer"));
             index["force_zeros_for_empty_prompt"] = true;
         }
 
         Schedule("scheduler", new JsonObject
         {
-            ["_class_name"] = sampler, ["beta_start"] = betas.Item1, ["beta_end"] = betas.Item2, ["beta_schedule"] = "scaled_linear", ["num_train_timesteps"] = 1000,
-            ["steps_offset"] = 1, ["timestep_spacing"] = "leading", ["prediction_type"] = isVelocity || isUpscaler ? "v_prediction" : "epsilon",
+            ["_class_name"] = sampler, ["beta_start"] = betas.Item1, ["beta_end"] = betas.Item2,
+                ["beta_schedule"] = "scaled_linear", ["num_train_timesteps"] = 1000,
+            ["steps_offset"] = 1, ["timestep_spacing"] = "leading",
+                ["prediction_type"] = isVelocity || isUpscaler ? "v_prediction" : "epsilon",
         });
         if (isUpscaler)
         {
             index["low_res_scheduler"] = new JsonArray("diffusers", "DDPMScheduler");
             Schedule("low_res_scheduler", new JsonObject
             {
-                ["_class_name"] = "DDPMScheduler", ["beta_start"] = 0.0001, ["beta_end"] = 0.02, ["beta_schedule"] = "scaled_linear", ["num_train_timesteps"] = 1000,
+                ["_class_name"] = "DDPMScheduler", ["beta_start"] = 0.0001, ["beta_end"] = 0.02,
+                    ["beta_schedule"] = "scaled_linear", ["num_train_timesteps"] = 1000,
                 ["clip_sample"] = true,
             });
         }
@@ -131,14 +138,16 @@ internal static class RandomPipelines
         void Schedule(string component, JsonObject config)
         {
             if (config["_class_name"]!.GetValue<string>() is "PNDMScheduler") config["skip_prk_steps"] = true;
-            if (config["_class_name"]!.GetValue<string>() is "PNDMScheduler" or "DDIMScheduler") (config["set_alpha_to_one"], config["clip_sample"]) = (false, false);
+            if (config["_class_name"]!.GetValue<string>() is "PNDMScheduler" or "DDIMScheduler")
+                (config["set_alpha_to_one"], config["clip_sample"]) = (false, false);
             Directory.CreateDirectory(Path.Combine(folder, component));
             File.WriteAllText(Path.Combine(folder, component, "scheduler_config.json"), config.ToJsonString());
         }
 
         void Text(string component, string className, int width, string activation, string padding)
         {
-            BpeVocabulary.OpenAi().Save(Path.Combine(folder, component.Replace("text_encoder", "tokenizer", StringComparison.Ordinal)), padToken: padding);
+            BpeVocabulary.OpenAi().Save(Path.Combine(folder, component.Replace("text_encoder", "tokenizer", StringComparison.Ordinal)),
+                padToken: padding);
             Write(folder, component, "model.safetensors", className, $$"""
                 { "architectures": ["{{className}}"], "vocab_size": 49408, "hidden_size": {{width}}, "intermediate_size": {{2 * width}}, "num_hidden_layers": 2,
                   "num_attention_heads": {{width / 64}}, "projection_dim": {{width}}, "hidden_act": "{{activation}}", "eos_token_id": 2 }
@@ -155,7 +164,8 @@ internal static class RandomPipelines
         using var scope = NewDisposeScope();
         using var noise = new Noise(component.Length);
         var weights = ComponentCatalog.Names(className, path).ToDictionary(
-            shape => shape.Key, shape => shape.Value.Length < 2 && shape.Key.EndsWith("weight", StringComparison.Ordinal) ? ones(shape.Value) : noise.Randn(shape.Value) * 0.1);
+            shape => shape.Key, shape => shape.Value.Length < 2
+            && shape.Key.EndsWith("weight", StringComparison.Ordinal) ? ones(shape.Value) : noise.Randn(shape.Value) * 0.1);
         SafeTensorsWriter.Write(Path.Combine(path, file), weights, new Dictionary<string, string> { ["format"] = "pt" });
     }
 }

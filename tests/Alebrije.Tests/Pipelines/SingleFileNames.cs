@@ -12,13 +12,15 @@ internal static class SingleFileNames
     private static readonly Dictionary<string, string> Ends = new()
     {
         ["time_embedding.linear_1"] = "time_embed.0", ["time_embedding.linear_2"] = "time_embed.2", ["conv_in"] = "input_blocks.0.0",
-        ["conv_norm_out"] = "out.0", ["conv_out"] = "out.2", ["add_embedding.linear_1"] = "label_emb.0.0", ["add_embedding.linear_2"] = "label_emb.0.2",
+        ["conv_norm_out"] = "out.0", ["conv_out"] = "out.2", ["add_embedding.linear_1"] = "label_emb.0.0",
+            ["add_embedding.linear_2"] = "label_emb.0.2",
         ["class_embedding"] = "label_emb",
     };
 
     private static readonly Dictionary<string, string> Residual = new()
     {
-        ["norm1"] = "in_layers.0", ["conv1"] = "in_layers.2", ["time_emb_proj"] = "emb_layers.1", ["norm2"] = "out_layers.0", ["conv2"] = "out_layers.3",
+        ["norm1"] = "in_layers.0", ["conv1"] = "in_layers.2", ["time_emb_proj"] = "emb_layers.1",
+            ["norm2"] = "out_layers.0", ["conv2"] = "out_layers.3",
         ["conv_shortcut"] = "skip_connection",
     };
 
@@ -37,14 +39,18 @@ internal static class SingleFileNames
             var parts = stem.Split('.');
             int Number(int at) => int.Parse(parts[at], CultureInfo.InvariantCulture);
             if (parts[0] == "mid_block")
-                return $"middle_block.{(parts[1] == "attentions" ? 1 : 2 * Number(2))}.{Inner(string.Join('.', parts[3..]), parts[1])}{end}";
+                return $"middle_block.{(parts[1] == "attentions" ? 1 : 2 * Number(2))}."
+                    + $"{Inner(string.Join('.', parts[3..]), parts[1])}{end}";
             var (level, kind, block, rest) = (Number(1), parts[2], Number(3), string.Join('.', parts[4..]));
             return (parts[0], kind) switch
             {
                 ("down_blocks", "downsamplers") => $"input_blocks.{(layers + 1) * (level + 1)}.0.op{end}",
-                ("down_blocks", _) => $"input_blocks.{1 + ((layers + 1) * level) + block}.{(kind == "resnets" ? 0 : 1)}.{Inner(rest, kind)}{end}",
-                ("up_blocks", "upsamplers") => $"output_blocks.{((layers + 1) * level) + layers}.{(attends[^(level + 1)] ? 2 : 1)}.conv{end}",
-                ("up_blocks", _) => $"output_blocks.{((layers + 1) * level) + block}.{(kind == "resnets" ? 0 : 1)}.{Inner(rest, kind)}{end}",
+                ("down_blocks", _) =>
+                     $"input_blocks.{1 + ((layers + 1) * level) + block}.{(kind == "resnets" ? 0 : 1)}.{Inner(rest, kind)}{end}",
+                ("up_blocks", "upsamplers") =>
+                $"output_blocks.{((layers + 1) * level) + layers}.{(attends[^(level + 1)] ? 2 : 1)}.conv{end}",
+                ("up_blocks", _) =>
+                     $"output_blocks.{((layers + 1) * level) + block}.{(kind == "resnets" ? 0 : 1)}.{Inner(rest, kind)}{end}",
                 _ => throw new InvalidOperationException(name),
             };
         }
@@ -56,7 +62,8 @@ internal static class SingleFileNames
     public static Dictionary<string, Tensor> Autoencoder(IReadOnlyDictionary<string, Tensor> network, int levels)
     {
         return network.ToDictionary(pair => Rename(pair.Key), pair =>
-            pair.Key.Contains(".attentions.", StringComparison.Ordinal) && pair.Value.ndim == 2 ? pair.Value.unsqueeze(-1).unsqueeze(-1) : pair.Value);
+            pair.Key.Contains(".attentions.", StringComparison.Ordinal)
+            && pair.Value.ndim == 2 ? pair.Value.unsqueeze(-1).unsqueeze(-1) : pair.Value);
 
         string Rename(string name)
         {
@@ -70,7 +77,8 @@ internal static class SingleFileNames
             }
             else if (parts[1] == "mid_block")
             {
-                (parts[1], parts[2], parts[3]) = ("mid", parts[2] == "attentions" ? "attn_1" : $"block_{1 + int.Parse(parts[3], CultureInfo.InvariantCulture)}", "");
+                (parts[1], parts[2], parts[3]) = ("mid",
+                    parts[2] == "attentions" ? "attn_1" : $"block_{1 + int.Parse(parts[3], CultureInfo.InvariantCulture)}", "");
                 parts = [.. string.Join('.', parts).Replace("to_out.0", "proj_out", StringComparison.Ordinal).Split('.')
                     .Select(part => part switch { "group_norm" => "norm", "to_q" => "q", "to_k" => "k", "to_v" => "v", _ => part })];
             }

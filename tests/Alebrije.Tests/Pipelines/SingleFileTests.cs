@@ -43,12 +43,16 @@ public sealed class SingleFileTests : IDisposable
             AssertSame(component, expected, found);
         foreach (var component in expected.Components.Keys.Where(component => component.Contains("scheduler", StringComparison.Ordinal)))
             Assert.Equal(expected.Scheduler(component) with { ClassName = "" }, found.Scheduler(component) with { ClassName = "" });
-        Assert.Equal(expected.Config<UNet2DConditionConfig>("unet").AttentionHeadDim, found.Config<UNet2DConditionConfig>("unet").AttentionHeadDim);
-        Assert.Equal(kind == SingleFileKind.Two && isVelocity ? 96 : kind is SingleFileKind.One or SingleFileKind.Two ? 64 : 128, found.Config<UNet2DConditionConfig>("unet").SampleSize![0]);
+        Assert.Equal(expected.Config<UNet2DConditionConfig>("unet").AttentionHeadDim,
+            found.Config<UNet2DConditionConfig>("unet").AttentionHeadDim);
+        Assert.Equal(kind == SingleFileKind.Two && isVelocity ? 96 : kind is SingleFileKind.One or SingleFileKind.Two ? 64 : 128,
+            found.Config<UNet2DConditionConfig>("unet").SampleSize![0]);
 
-        var request = new GenerationRequest { Prompt = "a red fox, at dawn", Negative = kind == SingleFileKind.Xl ? "" : "people", Steps = 3, Seed = 5, Height = 32, Width = 48 };
+        var request = new GenerationRequest { Prompt = "a red fox, at dawn",
+            Negative = kind == SingleFileKind.Xl ? "" : "people", Steps = 3, Seed = 5, Height = 32, Width = 48 };
         var given = ImageInput.Of(new RgbImage(48, 32, [.. Enumerable.Range(0, 48 * 32 * 3).Select(i => (byte)(i * 7 % 251))]));
-        if (channels == 9) request = request with { From = given, Mask = ImageInput.Of(new RgbImage(48, 32, [.. Enumerable.Repeat((byte)255, 48 * 32 * 3)])) };
+        if (channels == 9) request = request with { From = given,
+            Mask = ImageInput.Of(new RgbImage(48, 32, [.. Enumerable.Repeat((byte)255, 48 * 32 * 3)])) };
         if (channels == 7) request = request with { From = given, Height = null, Width = null };
         Assert.Equal(Draw(folder, request), Draw(file, request));
     }
@@ -67,8 +71,10 @@ public sealed class SingleFileTests : IDisposable
         using var vae = (AutoencoderKL)ShapeTests.Build(model + ".vae");
         var config = unet.Config;
         bool[] attends = [.. config.DownBlockTypes.Select(type => type.StartsWith("CrossAttn", StringComparison.Ordinal))];
-        var names = SingleFileNames.UNet(unet.state_dict(), config.LayersPerBlock[0], attends).Select(pair => ("model.diffusion_model." + pair.Key, pair.Value.shape))
-            .Concat(SingleFileNames.Autoencoder(vae.state_dict(), vae.Config.BlockOutChannels.Count).Select(pair => ("first_stage_model." + pair.Key, pair.Value.shape)))
+        var names = SingleFileNames.UNet(unet.state_dict(), config.LayersPerBlock[0], attends)
+            .Select(pair => ("model.diffusion_model." + pair.Key, pair.Value.shape))
+            .Concat(SingleFileNames.Autoencoder(vae.state_dict(), vae.Config.BlockOutChannels.Count)
+                .Select(pair => ("first_stage_model." + pair.Key, pair.Value.shape)))
             .Concat(TextSigns(kind)).ToDictionary(pair => pair.Item1, pair => pair.Item2);
         using var file = new ShapesOnly(names, model);
         var layout = SingleFileLayout.Of(file);
@@ -85,7 +91,8 @@ public sealed class SingleFileTests : IDisposable
         using var codecAgain = new AutoencoderKL(codec);
         Assert.Equal(StateDict.Names(vae), StateDict.Names(codecAgain));
         Assert.Equal((vae.Config.ScalingFactor, vae.Config.Factor), (codec.ScalingFactor, codec.Factor));
-        StateDict.Check(codecAgain, file, AutoencoderKeyMap.FromOriginal(codec.BlockOutChannels.Count) with { Prefix = "first_stage_model." });
+        StateDict.Check(codecAgain, file,
+            AutoencoderKeyMap.FromOriginal(codec.BlockOutChannels.Count) with { Prefix = "first_stage_model." });
     }
 
     /// <summary>A few names of the original code, spelled out.</summary>
@@ -127,13 +134,15 @@ public sealed class SingleFileTests : IDisposable
         foreach (var (name, tensor) in writer.Tensors.ToArray())
         {
             writer.Tensors.Remove(name);
-            writer.Tensors[name.Replace(".text_model.", ".", StringComparison.Ordinal)] = tensor.is_floating_point() ? tensor.half() : tensor;
+            writer.Tensors[name.Replace(".text_model.", ".", StringComparison.Ordinal)] = tensor.is_floating_point()
+                ? tensor.half() : tensor;
         }
 
         var found = PipelineFolder.Open(writer.Save(At("half.ckpt")));
         using var network = found.Load<nn.Module>("text_encoder");
         using var expected = PipelineFolder.Open(folder).Load<nn.Module>("text_encoder");
-        foreach (var (name, tensor) in expected.state_dict()) Assert.True(network.state_dict()[name].equal(tensor.half().@float()).all().item<bool>(), name);
+        foreach (var (name, tensor) in expected.state_dict())
+            Assert.True(network.state_dict()[name].equal(tensor.half().@float()).all().item<bool>(), name);
     }
 
     [Fact]
@@ -151,7 +160,8 @@ public sealed class SingleFileTests : IDisposable
         Assert.Contains($"into {At("tokenizer")}", error.Message, StringComparison.Ordinal);
         Catalog.TestModels.Copy(fixture, At("tokenizer"));
         using var pipeline = ImagePipeline.Load(file);
-        Assert.Equal(32, pipeline.Generate(new GenerationRequest { Prompt = "a cat", Steps = 2, Size = 32 }, cancellation: TestContext.Current.CancellationToken).Image.Width);
+        Assert.Equal(32, pipeline.Generate(new GenerationRequest { Prompt = "a cat", Steps = 2, Size = 32 },
+            cancellation: TestContext.Current.CancellationToken).Image.Width);
     }
 
     [Theory]
@@ -185,16 +195,21 @@ public sealed class SingleFileTests : IDisposable
         writer.Tensors.Remove("first_stage_model.decoder.mid.attn_1.q.bias");
         writer.Tensors["first_stage_model.decoder.extra.bias"] = zeros(2);
         var message = Assert.Throws<WeightsException>(() => ImagePipeline.Load(writer.Save(At("x.safetensors")))).Message;
-        Assert.Contains("1 missing: decoder.mid_block.attentions.0.to_q.bias; 1 unexpected: decoder.extra.bias.", message, StringComparison.Ordinal);
+        Assert.Contains("1 missing: decoder.mid_block.attentions.0.to_q.bias; 1 unexpected: decoder.extra.bias.",
+            message, StringComparison.Ordinal);
 
-        foreach (var name in writer.Tensors.Keys.Where(name => name.StartsWith("first_stage_model.", StringComparison.Ordinal)).ToArray()) writer.Tensors.Remove(name);
-        Assert.Contains("lacks the vae (first_stage_model.*)", Assert.Throws<WeightsException>(() => ImagePipeline.Load(writer.Save(At("y.ckpt")))).Message, StringComparison.Ordinal);
+        foreach (var name in writer.Tensors.Keys.Where(name => name.StartsWith("first_stage_model.", StringComparison.Ordinal)).ToArray())
+            writer.Tensors.Remove(name);
+        Assert.Contains("lacks the vae (first_stage_model.*)",
+            Assert.Throws<WeightsException>(() => ImagePipeline.Load(writer.Save(At("y.ckpt")))).Message, StringComparison.Ordinal);
 
         var bytes = File.ReadAllBytes(At("x.safetensors"));
         File.WriteAllBytes(At("z.safetensors"), bytes[..^100]);
-        Assert.Contains("is truncated", Assert.Throws<WeightsException>(() => ImagePipeline.Load(At("z.safetensors"))).Message, StringComparison.Ordinal);
+        Assert.Contains("is truncated", Assert.Throws<WeightsException>(() => ImagePipeline.Load(At("z.safetensors"))).Message,
+            StringComparison.Ordinal);
         File.WriteAllBytes(At("z.ckpt"), File.ReadAllBytes(At("y.ckpt"))[..^100]);
-        Assert.Contains("damaged or truncated", Assert.Throws<WeightsException>(() => ImagePipeline.Load(At("z.ckpt"))).Message, StringComparison.Ordinal);
+        Assert.Contains("damaged or truncated", Assert.Throws<WeightsException>(() => ImagePipeline.Load(At("z.ckpt"))).Message,
+            StringComparison.Ordinal);
         Assert.Throws<WeightsException>(() => ClipEmbeddingsOf(At("x.safetensors")));
     }
 
@@ -212,7 +227,8 @@ public sealed class SingleFileTests : IDisposable
     private static IEnumerable<(string, long[])> TextSigns(SingleFileKind kind) => kind switch
     {
         SingleFileKind.One => [("cond_stage_model.transformer.text_model.embeddings.position_embedding.weight", [77, 768])],
-        SingleFileKind.Xl => [("conditioner.embedders.0.transformer.text_model.final_layer_norm.bias", [768]), ("conditioner.embedders.1.model.positional_embedding", [77, 1280])],
+        SingleFileKind.Xl => [("conditioner.embedders.0.transformer.text_model.final_layer_norm.bias", [768]),
+            ("conditioner.embedders.1.model.positional_embedding", [77, 1280])],
         _ => [("cond_stage_model.model.token_embedding.weight", [49408, 1024])],
     };
 
@@ -234,7 +250,8 @@ public sealed class SingleFileTests : IDisposable
     private (string Folder, string File) Write(SingleFileKind kind, int channels, bool isVelocity, string name)
     {
         var folder = RandomPipelines.Published(At("folder"), kind, channels, isVelocity);
-        if (kind == SingleFileKind.Two) Scale(Path.Combine(folder, "unet"), "up_blocks.1.attentions.2.transformer_blocks.0.norm1.bias", isVelocity ? 3 : 0.1);
+        if (kind == SingleFileKind.Two)
+            Scale(Path.Combine(folder, "unet"), "up_blocks.1.attentions.2.transformer_blocks.0.norm1.bias", isVelocity ? 3 : 0.1);
         using var writer = new SingleFileWriter(folder, kind);
         return (folder, writer.WithAverages().Save(At(name)));
     }

@@ -24,7 +24,8 @@ internal sealed class SingleFileWriter : IDisposable
         bool[] attends = [.. config.DownBlockTypes.Select(type => type.StartsWith("CrossAttn", StringComparison.Ordinal))];
         Add("model.diffusion_model.", SingleFileNames.UNet(Read("unet"), config.LayersPerBlock[0], attends));
         var vae = Read("vae");
-        Add("first_stage_model.", SingleFileNames.Autoencoder(vae, 1 + vae.Keys.Count(name => name.EndsWith("downsamplers.0.conv.bias", StringComparison.Ordinal))));
+        Add("first_stage_model.", SingleFileNames.Autoencoder(vae,
+            1 + vae.Keys.Count(name => name.EndsWith("downsamplers.0.conv.bias", StringComparison.Ordinal))));
         if (kind == SingleFileKind.One) AddTransformers("cond_stage_model.transformer.", "text_encoder");
         else if (kind != SingleFileKind.Xl) AddOpenClip("cond_stage_model.model.", "text_encoder", further: true);
         else
@@ -59,7 +60,8 @@ internal sealed class SingleFileWriter : IDisposable
     /// <summary>Writes the file by its extension; a pickle contains the state of a trainer beside the weights.</summary>
     public string Save(string path)
     {
-        if (path.EndsWith(".safetensors", StringComparison.Ordinal)) SafeTensorsWriter.Write(path, Tensors, new Dictionary<string, string> { ["format"] = "pt" });
+        if (path.EndsWith(".safetensors", StringComparison.Ordinal))
+            SafeTensorsWriter.Write(path, Tensors, new Dictionary<string, string> { ["format"] = "pt" });
         else SavePickle(path);
         return path;
     }
@@ -67,10 +69,12 @@ internal sealed class SingleFileWriter : IDisposable
     private void SavePickle(string path)
     {
         var (pickle, storages) = (new PickleWriter().Op('}'), new List<byte[]>());
-        pickle.Text("epoch").Number(5).Op('s').Text("global_step").Number(875000).Op('s').Text("pytorch-lightning_version").Text("1.4.2").Op('s');
+        pickle.Text("epoch").Number(5).Op('s').Text("global_step").Number(875000)
+            .Op('s').Text("pytorch-lightning_version").Text("1.4.2").Op('s');
 
         // A callback's state under its class, with a NumPy scalar: numpy.core.multiarray.scalar(numpy.dtype("f8", False, True), bytes).
-        pickle.Text("callbacks").Op('}').Global("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint").Op('}').Text("best_model_score")
+        pickle.Text("callbacks").Op('}').Global("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint")
+            .Op('}').Text("best_model_score")
             .Global("numpy.core.multiarray", "scalar").Global("numpy", "dtype").Text("f8").Op('\u0089').Op('\u0088').Op('\u0087').Op('R')
             .Op('(').Number(3).Text("<").Op('N').Op('N').Op('N').Number(-1).Number(-1).Number(0).Op('t').Op('b')
             .Global("_codecs", "encode").Text("12345678").Text("latin1").Op('\u0086').Op('R').Op('\u0086').Op('R').Op('s').Op('s').Op('s');
@@ -96,7 +100,8 @@ internal sealed class SingleFileWriter : IDisposable
             ScalarType.Int64 => "LongStorage",
             _ => "FloatStorage",
         };
-        pickle.Tensor(type, $"{storages.Count}", (int)plain.numel(), 0, [.. plain.shape.Select(size => (int)size)], [.. plain.stride().Select(stride => (int)stride)]);
+        pickle.Tensor(type, $"{storages.Count}", (int)plain.numel(),
+            0, [.. plain.shape.Select(size => (int)size)], [.. plain.stride().Select(stride => (int)stride)]);
         storages.Add(plain.bytes.ToArray());
     }
 

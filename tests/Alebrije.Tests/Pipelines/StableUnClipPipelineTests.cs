@@ -9,7 +9,8 @@ namespace Alebrije.Tests.Pipelines;
 
 public sealed class StableImagePipelineTests : IDisposable
 {
-    private static readonly GenerationRequest Request = new() { Prompt = "a cat on a mat", Seed = 7, Steps = 3, PriorSteps = 4, Guidance = 3 };
+    private static readonly GenerationRequest Request = new() { Prompt = "a cat on a mat",
+        Seed = 7, Steps = 3, PriorSteps = 4, Guidance = 3 };
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-generate-").FullName;
     private readonly ImagePipeline pipeline = ImagePipeline.Load(TinyPipeline.Golden);
 
@@ -34,8 +35,10 @@ public sealed class StableImagePipelineTests : IDisposable
     {
         var pictures = new[]
         {
-            Request, Request with { Prompt = "a dog" }, Request with { Negative = "a dog" }, Request with { Guidance = 1 }, Request with { Steps = 4 },
-            Request with { PriorSteps = 6 }, Request with { PriorGuidance = 1 }, Request with { Prior = PriorKind.None }, Request with { Seed = ulong.MaxValue },
+            Request, Request with { Prompt = "a dog" }, Request with { Negative = "a dog" },
+                Request with { Guidance = 1 }, Request with { Steps = 4 },
+            Request with { PriorSteps = 6 }, Request with { PriorGuidance = 1 },
+            Request with { Prior = PriorKind.None }, Request with { Seed = ulong.MaxValue },
         }.Select(Draw).ToArray();
         for (var i = 0; i < pictures.Length; i++)
             for (var j = 0; j < i; j++)
@@ -51,7 +54,8 @@ public sealed class StableImagePipelineTests : IDisposable
     {
         var result = pipeline.Run(new GenerationRequest { Prompt = "a cat", Prior = PriorKind.None });
         Assert.Equal((32, 32), (result.Image.Width, result.Image.Height));
-        Assert.Equal((20, 10.0, 25, 4.0, 32), (result.Request.Steps, result.Request.Guidance, result.Request.PriorSteps, result.Request.PriorGuidance, result.Request.Size));
+        Assert.Equal((20, 10.0, 25, 4.0, 32),
+            (result.Request.Steps, result.Request.Guidance, result.Request.PriorSteps, result.Request.PriorGuidance, result.Request.Size));
         Assert.InRange(result.ClipScore!.Value, -1, 1);
         Assert.Equal(["text", "prior", "decoder"], result.Seconds.Keys);
         Assert.Equal("model", pipeline.Name);
@@ -108,7 +112,8 @@ public sealed class StableImagePipelineTests : IDisposable
     {
         var told = new List<GenerationProgress>();
         pipeline.Run(Request with { PriorCandidates = 2 }, told.Add);
-        Assert.Equal(Enumerable.Repeat(Enumerable.Range(1, 4), 2).SelectMany(s => s), told.Where(p => p.Stage == "prior").Select(p => p.Step));
+        Assert.Equal(Enumerable.Repeat(Enumerable.Range(1, 4), 2).SelectMany(s => s),
+            told.Where(p => p.Stage == "prior").Select(p => p.Step));
         Assert.Equal([1, 2, 3], told.Where(p => p.Stage == "decoder").Select(p => p.Step));
         Assert.All(told, p => Assert.Equal(p.Stage == "prior" ? 4 : 3, p.Of));
     }
@@ -151,7 +156,8 @@ public sealed class StableImagePipelineTests : IDisposable
     [Fact]
     public void Prior_Linear_IsTheMapOfItsFolder()
     {
-        Assert.Contains("has no linear prior; it has diffusion, none", Assert.Throws<InvalidOperationException>(() => pipeline.Run(Request with { Prior = PriorKind.Linear })).Message, StringComparison.Ordinal);
+        Assert.Contains("has no linear prior; it has diffusion, none", Assert.Throws<InvalidOperationException>(() =>
+            pipeline.Run(Request with { Prior = PriorKind.Linear })).Message, StringComparison.Ordinal);
         using var tiny = new TinyPipeline();
         using var scope = NewDisposeScope();
         SafeTensorsWriter.Write(tiny["prior_linear", "diffusion_pytorch_model.safetensors"],

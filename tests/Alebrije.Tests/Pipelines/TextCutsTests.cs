@@ -24,7 +24,8 @@ public sealed class TextCutsTests : IDisposable
     [InlineData("lion \U0001F981\U0001F9A7 cat", 5, "\U0001F9A7 cat")]
     [InlineData("lion \U0001F996 cat", 4, "\U0001F996 cat")]
     [InlineData("lion \U0001FA85 cat", 5, "\U0001FA85 cat")]
-    public void ClipTokenizer_TellsTheCutText(string text, int length, string? expected) => Check(ClipTokenizer.OpenAi(), text, length, expected);
+    public void ClipTokenizer_TellsTheCutText(string text, int length, string? expected) =>
+        Check(ClipTokenizer.OpenAi(), text, length, expected);
 
     /// <summary>Every letter of this vocabulary is a token of its own; emoji are unknown to it, a row of them one token.</summary>
     [Theory]
@@ -35,7 +36,8 @@ public sealed class TextCutsTests : IDisposable
     public void UnigramTokenizer_TellsTheCutText(string text, int length, string? expected)
     {
         File.WriteAllBytes(Path.Combine(folder, "spiece.model"), UnigramFixture.Make(
-            [new("<pad>", 0, 3), new("</s>", 0, 3), new("<unk>", 0, 2), new("\u2581", -2), .. "abcdefghijklmnopqrstuvwxyz\u00f1".Select(letter => new TestPiece($"{letter}", -3))]));
+            [new("<pad>", 0, 3), new("</s>", 0, 3), new("<unk>", 0, 2), new("\u2581", -2),
+                .. "abcdefghijklmnopqrstuvwxyz\u00f1".Select(letter => new TestPiece($"{letter}", -3))]));
         Check(UnigramTokenizer.Load(folder), text, length, expected);
     }
 
@@ -43,7 +45,8 @@ public sealed class TextCutsTests : IDisposable
     public void LongTexts_AreQuotedInPart()
     {
         var notes = new List<string>();
-        TextCuts.Encode(ClipTokenizer.OpenAi(), [string.Concat(Enumerable.Repeat("lion ", 500))], 77, out _, note => notes.Add(note.Sentence));
+        TextCuts.Encode(ClipTokenizer.OpenAi(), [string.Concat(Enumerable.Repeat("lion ", 500))],
+            77, out _, note => notes.Add(note.Sentence));
         Assert.InRange(Assert.Single(notes).Length, 300, 500);
     }
 

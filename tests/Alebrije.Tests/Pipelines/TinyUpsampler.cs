@@ -32,7 +32,8 @@ internal static class TinyUpsampler
         File.WriteAllText(Path.Combine(model, Upsampler.Scheduler, "scheduler_config.json"), MiniSchedulers.UpsamplerText);
         var index = Path.Combine(model, "model_index.json");
         var json = JsonNode.Parse(File.ReadAllText(index))!.AsObject();
-        foreach (var name in last ? new[] { Upsampler.First, Upsampler.Last } : [Upsampler.First]) json[name] = new JsonArray("diffusers", "UNet2DModel");
+        foreach (var name in last ? new[] { Upsampler.First, Upsampler.Last } : [Upsampler.First])
+            json[name] = new JsonArray("diffusers", "UNet2DModel");
         json[Upsampler.Scheduler] = new JsonArray("diffusers", "UnCLIPScheduler");
         File.WriteAllText(index, json.ToJsonString());
     }

@@ -35,7 +35,8 @@ public sealed class UpsamplerTests : IDisposable
         Assert.Equal((64, 64), (result.Image.Width, result.Image.Height));
         Assert.Equal((64, 3), (result.Request.Size, result.Request.UpsamplerSteps));
         Assert.Equal(["text", "prior", "decoder", "upsampler"], result.Seconds.Keys);
-        Assert.Equal(["upsampler 1/3", "upsampler 2/3", "upsampler 3/3"], stages.Where(s => s.StartsWith("upsampler", StringComparison.Ordinal)));
+        Assert.Equal(["upsampler 1/3", "upsampler 2/3", "upsampler 3/3"],
+            stages.Where(s => s.StartsWith("upsampler", StringComparison.Ordinal)));
 
         // The input of the upsampler is the small image of the same seed.
         var small = RgbImage.Load(Path.Combine(tiny["trace"], trace.Stages.Single(s => s.Name == "small picture").File));
@@ -60,7 +61,8 @@ public sealed class UpsamplerTests : IDisposable
         };
         foreach (var invert in new[] { true, false })
         {
-            var result = new Alebrije.Pipelines.Experiments.ImageExperiments(pipeline).Run(vary with { Invert = invert }, cancellation: TestContext.Current.CancellationToken);
+            var result = new Alebrije.Pipelines.Experiments.ImageExperiments(pipeline)
+                .Run(vary with { Invert = invert }, cancellation: TestContext.Current.CancellationToken);
             Assert.Equal(64, result.Pictures[0].Image.Width);
         }
     }
@@ -88,7 +90,8 @@ public sealed class UpsamplerTests : IDisposable
         using var pipeline = ImagePipeline.Load(tiny.Folder);
         Assert.Contains("makes pictures of 64 pixels", Refusal(pipeline, Request with { UpsamplerSteps = 2 }), StringComparison.Ordinal);
         Assert.Contains("its upsampler for 64", Refusal(pipeline, Request with { Size = 63 }), StringComparison.Ordinal);
-        Assert.Contains("upsampler steps is 1", Refusal(pipeline, Request with { Size = 64, UpsamplerSteps = 1 }), StringComparison.Ordinal);
+        Assert.Contains("upsampler steps is 1", Refusal(pipeline, Request with { Size = 64, UpsamplerSteps = 1 }),
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -110,11 +113,14 @@ public sealed class UpsamplerTests : IDisposable
     [Fact]
     public void Upscale_OfWhatIsTooLarge_OrByAModelWithout_IsOneSentence()
     {
-        Assert.Contains("has no upsampler (component super_res_first)", Assert.Throws<CheckpointNotFoundException>(() => UpsamplingPipeline.Load(tiny.Folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("has no upsampler (component super_res_first)",
+            Assert.Throws<CheckpointNotFoundException>(() => UpsamplingPipeline.Load(tiny.Folder)).Message, StringComparison.Ordinal);
         TinyUpsampler.AddTo(tiny.Folder);
         using var pipeline = UpsamplingPipeline.Load(tiny.Folder);
-        Assert.Contains("up to 262,144 pixels", Assert.Throws<ArgumentException>(() => pipeline.Upscale(new UpscaleRequest(new RgbImage(513, 512)), cancellation: Now)).Message, StringComparison.Ordinal);
-        Assert.Contains("steps is 1", Assert.Throws<ArgumentException>(() => pipeline.Upscale(new UpscaleRequest(new RgbImage(4, 4)) { Steps = 1 }, cancellation: Now)).Message, StringComparison.Ordinal);
+        Assert.Contains("up to 262,144 pixels", Assert.Throws<ArgumentException>(() =>
+            pipeline.Upscale(new UpscaleRequest(new RgbImage(513, 512)), cancellation: Now)).Message, StringComparison.Ordinal);
+        Assert.Contains("steps is 1", Assert.Throws<ArgumentException>(() =>
+            pipeline.Upscale(new UpscaleRequest(new RgbImage(4, 4)) { Steps = 1 }, cancellation: Now)).Message, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -141,7 +147,8 @@ public sealed class UpsamplerTests : IDisposable
         else Assert.InRange(other / one, 0, fidelity == 1 ? 0.35 : 0.65);
 
         double Off(Upsampler upsampler) =>
-            (Bicubic.Resize(upsampler.Enlarge(small, 24, 18, 2, Noise.Replay(draws), cancellation: Now), 12, 9) - small).square().mean().sqrt().ToDouble();
+            (Bicubic.Resize(upsampler.Enlarge(small, 24, 18, 2, Noise.Replay(draws), cancellation: Now), 12, 9) - small)
+            .square().mean().sqrt().ToDouble();
     }
 
     [Fact]
@@ -180,10 +187,12 @@ public sealed class UpsamplerTests : IDisposable
         Assert.Equal("a cat\nUpscale: 2, Steps: 2, Seed: 2, Size: 8x8, Model: m", texts["parameters"]);
         using var json = JsonDocument.Parse(texts["alebrije"]);
         Assert.Equal("n", json.RootElement.GetProperty("source").GetProperty("model").GetString());
-        Assert.Equal((2, 4), (json.RootElement.GetProperty("upscale").GetProperty("steps").GetInt32(), json.RootElement.GetProperty("upscale").GetProperty("width").GetInt32()));
+        Assert.Equal((2, 4), (json.RootElement.GetProperty("upscale").GetProperty("steps").GetInt32(),
+            json.RootElement.GetProperty("upscale").GetProperty("width").GetInt32()));
         using var odd = JsonDocument.Parse(Recipe.Of("m", result, new Dictionary<string, string> { ["alebrije"] = "no json" })["alebrije"]);
         Assert.Equal("no json", odd.RootElement.GetProperty("source").GetString());
     }
 
-    private static string Refusal(ImagePipeline pipeline, GenerationRequest request) => Assert.Throws<ArgumentException>(() => pipeline.Run(request)).Message;
+    private static string Refusal(ImagePipeline pipeline, GenerationRequest request) =>
+        Assert.Throws<ArgumentException>(() => pipeline.Run(request)).Message;
 }

@@ -8,7 +8,8 @@ namespace Alebrije.Tests.PublicApi;
 public sealed class PublicApiTests
 {
     private const string Accept = "ALEBRIJE_ACCEPT";
-    private const BindingFlags Declared = BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
+    private const BindingFlags Declared =
+        BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly;
 
     private static readonly NullabilityInfoContext Nullability = new();
 
@@ -25,7 +26,8 @@ public sealed class PublicApiTests
         if (approved == actual) return;
         var (before, after) = (approved.Split('\n'), actual.Split('\n'));
         Assert.Fail(
-            $"The public surface of {assembly} is not the approved one. If the change is meant, run the tests once with {Accept}=1 and commit {Path.GetFileName(file)}.\n"
+            $"The public surface of {assembly} is not the approved one. "
+                + $"If the change is meant, run the tests once with {Accept}=1 and commit {Path.GetFileName(file)}.\n"
             + string.Join('\n', before.Except(after).Select(line => "- " + line).Concat(after.Except(before).Select(line => "+ " + line))));
     }
 
@@ -51,14 +53,16 @@ public sealed class PublicApiTests
         if (type.IsSubclassOf(typeof(Delegate))) return "delegate";
         var record = type.GetMethod("PrintMembers", Declared) is not null ? "record " : "";
         if (type.IsValueType) return record + "struct";
-        return (type.IsAbstract && type.IsSealed ? "static " : type.IsSealed ? "sealed " : type.IsAbstract ? "abstract " : "") + record + "class";
+        return (type.IsAbstract && type.IsSealed ? "static " : type.IsSealed ? "sealed " : type.IsAbstract ? "abstract " : "")
+            + record + "class";
     }
 
     private static IEnumerable<string> Bases(Type type)
     {
         if (type.IsEnum || type.IsSubclassOf(typeof(Delegate))) yield break;
         if (type.BaseType is { } parent && parent != typeof(object) && parent != typeof(ValueType)) yield return NameOf(parent);
-        foreach (var contract in type.GetInterfaces().Where(i => i.IsVisible && !i.Name.StartsWith("IEquatable", StringComparison.Ordinal)).Select(NameOf).Order(StringComparer.Ordinal))
+        foreach (var contract in type.GetInterfaces().Where(i => i.IsVisible && !i.Name.StartsWith("IEquatable", StringComparison.Ordinal))
+            .Select(NameOf).Order(StringComparer.Ordinal))
             yield return contract;
     }
 
@@ -66,22 +70,28 @@ public sealed class PublicApiTests
     {
         if (type.IsEnum)
         {
-            foreach (var name in Enum.GetNames(type)) yield return $"{name} = {Convert.ToInt64(Enum.Parse(type, name), System.Globalization.CultureInfo.InvariantCulture)}";
+            foreach (var name in Enum.GetNames(type))
+                yield return $"{name} = {Convert.ToInt64(Enum.Parse(type, name), System.Globalization.CultureInfo.InvariantCulture)}";
             yield break;
         }
 
         foreach (var field in type.GetFields(Declared).Where(f => f.IsPublic || f.IsFamily))
-            yield return $"{(field.IsLiteral ? "const " : field.IsStatic ? "static " : "")}{NameOf(Nullability.Create(field), field.FieldType)} {field.Name}";
-        foreach (var property in type.GetProperties(Declared).Where(p => p.GetAccessors(nonPublic: true).Any(IsVisible) && p.Name != "EqualityContract"))
+            yield return $"{(field.IsLiteral ? "const " : field.IsStatic ? "static " : "")}"
+                + $"{NameOf(Nullability.Create(field), field.FieldType)} {field.Name}";
+        foreach (var property in type.GetProperties(Declared)
+            .Where(p => p.GetAccessors(nonPublic: true).Any(IsVisible) && p.Name != "EqualityContract"))
         {
             var set = property.SetMethod is { } setter && IsVisible(setter)
                 ? setter.ReturnParameter.GetRequiredCustomModifiers().Contains(typeof(IsExternalInit)) ? " init;" : " set;" : "";
             var required = property.IsDefined(typeof(RequiredMemberAttribute)) ? "required " : "";
-            yield return $"{Static(property.GetAccessors(nonPublic: true)[0])}{required}{NameOf(Nullability.Create(property), property.PropertyType)} {property.Name} {{ get;{set} }}";
+            yield return $"{Static(property.GetAccessors(nonPublic: true)[0])}{required}"
+                + $"{NameOf(Nullability.Create(property), property.PropertyType)} {property.Name} {{ get;{set} }}";
         }
 
-        foreach (var method in type.GetMethods(Declared).Where(m => IsVisible(m) && !IsMade(m) && (!m.IsSpecialName || m.Name.StartsWith("op_", StringComparison.Ordinal))))
-            yield return $"{Static(method)}{NameOf(Nullability.Create(method.ReturnParameter), method.ReturnType)} {NameOf(method)}({Parameters(method)})";
+        foreach (var method in type.GetMethods(Declared)
+            .Where(m => IsVisible(m) && !IsMade(m) && (!m.IsSpecialName || m.Name.StartsWith("op_", StringComparison.Ordinal))))
+            yield return $"{Static(method)}{NameOf(Nullability.Create(method.ReturnParameter), method.ReturnType)} "
+                + $"{NameOf(method)}({Parameters(method)})";
         foreach (var constructor in type.GetConstructors(Declared & ~BindingFlags.Static).Where(c => IsVisible(c) && !IsMade(c)))
             yield return $"new({Parameters(constructor)})";
     }
@@ -94,12 +104,14 @@ public sealed class PublicApiTests
     private static string Static(MethodBase method) => method.IsStatic ? "static " : "";
 
     private static string Parameters(MethodBase method) => string.Join(", ", method.GetParameters().Select(p =>
-        NameOf(Nullability.Create(p), p.ParameterType) + " " + p.Name + (p.HasDefaultValue ? " = " + (p.RawDefaultValue is null ? "default" : Convert.ToString(p.RawDefaultValue, System.Globalization.CultureInfo.InvariantCulture)) : "")));
+        NameOf(Nullability.Create(p), p.ParameterType) + " " + p.Name + (p.HasDefaultValue ? " = " + (p.RawDefaultValue is null
+            ? "default" : Convert.ToString(p.RawDefaultValue, System.Globalization.CultureInfo.InvariantCulture)) : "")));
 
     private static string NameOf(MethodInfo method) =>
         method.IsGenericMethod ? $"{method.Name}<{string.Join(", ", method.GetGenericArguments().Select(NameOf))}>" : method.Name;
 
-    private static string NameOf(NullabilityInfo info, Type type) => NameOf(type) + (!type.IsValueType && info.ReadState == NullabilityState.Nullable ? "?" : "");
+    private static string NameOf(NullabilityInfo info, Type type) =>
+        NameOf(type) + (!type.IsValueType && info.ReadState == NullabilityState.Nullable ? "?" : "");
 
     private static string NameOf(Type type)
     {

@@ -46,7 +46,8 @@ public sealed class EmbeddingPlotTests
     public void Layout_FortyTextsInAFewCrowds_ShowsEveryLabel()
     {
         var plot = Clusters(8, 5);
-        var shown = PlotLayout.Of(plot, new ReportOptions()).Shapes.OfType<PlotText>().Where(text => text.Label && text.Size == 13).ToArray();
+        var shown = PlotLayout.Of(plot, new ReportOptions()).Shapes.OfType<PlotText>()
+            .Where(text => text.Label && text.Size == 13).ToArray();
         foreach (var point in plot.Points.Where(point => point.Kind == EmbeddingKind.Text))
             Assert.Contains(shown, text => point.Label.StartsWith(text.Text, StringComparison.Ordinal));
     }
@@ -64,7 +65,8 @@ public sealed class EmbeddingPlotTests
     [Fact]
     public void Layout_PictureBesideItsPoint_HasALeaderAboveAllPictures()
     {
-        var points = Enumerable.Range(0, 12).Select(i => new EmbeddingPoint(EmbeddingKind.Image, $"{i}.png", i == 11 ? 1 : i / 1000.0, i == 11 ? 1 : 0)).ToArray();
+        var points = Enumerable.Range(0, 12)
+            .Select(i => new EmbeddingPoint(EmbeddingKind.Image, $"{i}.png", i == 11 ? 1 : i / 1000.0, i == 11 ? 1 : 0)).ToArray();
         var layout = PlotLayout.Of(new EmbeddingPlot(points, [0.6, 0.4], [.. points.Select(_ => new RgbImage(8, 8))]), new ReportOptions());
         var shapes = layout.Shapes.ToList();
         var pictures = shapes.OfType<PlotPicture>().ToDictionary(picture => picture.Point);
@@ -77,7 +79,8 @@ public sealed class EmbeddingPlotTests
             var isOn = place.Holds(new Box(pin.X, pin.Y, 0, 0));
             var own = leaders.Where(line => (line.X1, line.Y1) == (pin.X, pin.Y)).ToArray();
             Assert.Equal(!isOn, own.Length > 0);
-            Assert.All(own, line => Assert.True(place.Grow(0.1f).Holds(new Box(line.X2, line.Y2, 0, 0)) && !place.Grow(-0.1f).Holds(new Box(line.X2, line.Y2, 0, 0))));
+            Assert.All(own, line => Assert.True(place.Grow(0.1f).Holds(new Box(line.X2, line.Y2, 0, 0))
+                && !place.Grow(-0.1f).Holds(new Box(line.X2, line.Y2, 0, 0))));
         }
 
         Assert.True(shapes.FindLastIndex(shape => shape is PlotPicture) < shapes.FindIndex(shape => shape is PlotLine { Width: 1.3f }));
@@ -148,7 +151,8 @@ public sealed class EmbeddingPlotTests
         Assert.Contains("a <b> & \"c\"", texts.Select(text => text.Trim()));
         Assert.Contains("CP 1 (70.0 % de la varianza)", texts);
         Assert.Contains("Título", texts);
-        Assert.StartsWith("data:image/png;base64,", svg.Descendants().Single(e => e.Name.LocalName == "image").Attribute("href")!.Value, StringComparison.Ordinal);
+        Assert.StartsWith("data:image/png;base64,", svg.Descendants().Single(e => e.Name.LocalName == "image").Attribute("href")!.Value,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -163,7 +167,8 @@ public sealed class EmbeddingPlotTests
     [Fact]
     public void Csv_ListsKindLabelAndPlace() => Assert.Equal(
         "kind,label,x,y\r\nimage,a.png,0.500000,-0.250000\r\ntext,\"un león, grande\",0.000000,1.000000\r\n",
-        new EmbeddingPlot([new(EmbeddingKind.Image, "a.png", 0.5, -0.25), new(EmbeddingKind.Text, "un león, grande", -1e-9, 1)], [0.5, 0.5]).ToCsv());
+        new EmbeddingPlot([new(EmbeddingKind.Image, "a.png", 0.5, -0.25), new(EmbeddingKind.Text, "un león, grande", -1e-9, 1)],
+            [0.5, 0.5]).ToCsv());
 
     [Fact]
     public void OnePoint_OrOneNumber_IsDrawnAllTheSame()

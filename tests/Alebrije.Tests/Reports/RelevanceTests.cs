@@ -50,17 +50,21 @@ public sealed class RelevanceTests
     public void ResidualNetwork_HasNoAttentionToFollow()
     {
         using var model = ClipModel.Load(Path.Combine(AppContext.BaseDirectory, "Fixtures", "open-clip-resnet", "model"));
-        Assert.Contains("embeds pictures only", Assert.Throws<InvalidOperationException>(() => model.Explain(Half(true).ToPillow(), "a lion")).Message, StringComparison.Ordinal);
+        Assert.Contains("embeds pictures only", Assert.Throws<InvalidOperationException>(() =>
+            model.Explain(Half(true).ToPillow(), "a lion")).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Words_AreTokensTogether()
     {
-        Assert.Equal([new("motor", 0.75), new("a", 0.25), new("rest", 1.0)], Words(new("mo", 0.5), new("tor</w>", 0.25), new("a</w>", 0.25), new("rest", 1)));
-        Assert.Equal([new("león", 3), new("🦁", 4)], Words(new("le", 1), new("Ã³n</w>", 2), new("ð", 1), new("Ł", 1), new("¦", 1), new("ģ</w>", 1)));
+        Assert.Equal([new("motor", 0.75), new("a", 0.25), new("rest", 1.0)],
+            Words(new("mo", 0.5), new("tor</w>", 0.25), new("a</w>", 0.25), new("rest", 1)));
+        Assert.Equal([new("león", 3), new("🦁", 4)],
+            Words(new("le", 1), new("Ã³n</w>", 2), new("ð", 1), new("Ł", 1), new("¦", 1), new("ģ</w>", 1)));
         Assert.Empty(Words());
 
-        static IReadOnlyList<TokenRelevance> Words(params TokenRelevance[] tokens) => new ClipExplanation("", 0, new RgbImage(1, 1), 1, [0], tokens).Words;
+        static IReadOnlyList<TokenRelevance> Words(params TokenRelevance[] tokens) =>
+            new ClipExplanation("", 0, new RgbImage(1, 1), 1, [0], tokens).Words;
     }
 
     [Fact]
@@ -79,7 +83,8 @@ public sealed class RelevanceTests
         var world = World.Open();
         var scene = world.Scene(3, 0, new Alebrije.Datasets.SceneOptions
         {
-            OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0, Concepts = [World.Concept("lion")], StyleShare = 0, SizeShare = 0, Jitter = 0,
+            OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0,
+                Concepts = [World.Concept("lion")], StyleShare = 0, SizeShare = 0, Jitter = 0,
         });
         var lion = new RgbImage(64, 64, world.Render(scene, 64));
         var pixels = new byte[128 * 128 * 3];

@@ -63,7 +63,8 @@ public sealed partial class SimilarityTableTests
         Assert.StartsWith("león_01.png,0.880797,", lines[1], StringComparison.Ordinal);
         Assert.Equal("", lines[3]);
         Assert.StartsWith("imagen,", Table.ToCsv(new() { Language = "es" }), StringComparison.Ordinal);
-        Assert.Contains("cat.png,0.100000,0.300000,0.290000", Table.ToCsv(new() { Measure = SimilarityMeasure.Cosine }), StringComparison.Ordinal);
+        Assert.Contains("cat.png,0.100000,0.300000,0.290000", Table.ToCsv(new() { Measure = SimilarityMeasure.Cosine }),
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -94,11 +95,13 @@ public sealed partial class SimilarityTableTests
         var options = new ReportOptions { Measure = SimilarityMeasure.Cosine };
         var plain = table.ToTerminal(width, colour: false, options);
         foreach (var line in plain.Split('\n')) Assert.True(line.EnumerateRunes().Sum(r => r.Value >= 0x2E80 ? 2 : 1) <= width, line);
-        foreach (var value in cosine.SelectMany(row => row)) Assert.Contains(SimilarityTable.Number(value, 2), plain, StringComparison.Ordinal);
+        foreach (var value in cosine.SelectMany(row => row))
+            Assert.Contains(SimilarityTable.Number(value, 2), plain, StringComparison.Ordinal);
         Assert.DoesNotContain('\u001b', plain);
 
         var coloured = AnsiColour().Replace(table.ToTerminal(width, colour: true, options), "");
-        foreach (var line in coloured.Split('\n')) Assert.True(line.EnumerateRunes().Sum(r => r.Value >= 0x2E80 ? 2 : 1) <= width + 1, line);
+        foreach (var line in coloured.Split('\n'))
+            Assert.True(line.EnumerateRunes().Sum(r => r.Value >= 0x2E80 ? 2 : 1) <= width + 1, line);
     }
 
     [Fact]
@@ -139,7 +142,8 @@ public sealed partial class SimilarityTableTests
     }
 
     [Fact]
-    public void Png_SameTableTwice_IsTheSameFile() => Assert.Equal(Table.ToPng(new() { Model = "mini" }), Table.ToPng(new() { Model = "mini" }));
+    public void Png_SameTableTwice_IsTheSameFile() =>
+        Assert.Equal(Table.ToPng(new() { Model = "mini" }), Table.ToPng(new() { Model = "mini" }));
 
     [Fact]
     public void Png_EndlessAndForeignLabels_AreShortenedNotRefused()
@@ -165,13 +169,16 @@ public sealed partial class SimilarityTableTests
         var folder = Directory.CreateTempSubdirectory("alebrije-table-").FullName;
         try
         {
-            foreach (var (name, starts) in new[] { ("t.html", "<!DOCTYPE"), ("t.csv", "image,"), ("t.md", "| image"), ("t.PNG", "\u0089PNG") })
+            foreach (var (name, starts) in new[] { ("t.html", "<!DOCTYPE"),
+                ("t.csv", "image,"), ("t.md", "| image"), ("t.PNG", "\u0089PNG") })
             {
                 Table.Save(Path.Combine(folder, name));
-                Assert.StartsWith(starts, Encoding.Latin1.GetString(File.ReadAllBytes(Path.Combine(folder, name))), StringComparison.Ordinal);
+                Assert.StartsWith(starts, Encoding.Latin1.GetString(File.ReadAllBytes(Path.Combine(folder, name))),
+                    StringComparison.Ordinal);
             }
 
-            Assert.Contains(".html, .png, .csv or .md", Assert.Throws<ArgumentException>(() => Table.Save(Path.Combine(folder, "t.xlsx"))).Message, StringComparison.Ordinal);
+            Assert.Contains(".html, .png, .csv or .md",
+                Assert.Throws<ArgumentException>(() => Table.Save(Path.Combine(folder, "t.xlsx"))).Message, StringComparison.Ordinal);
         }
         finally
         {
@@ -186,7 +193,8 @@ public sealed partial class SimilarityTableTests
         Assert.Throws<ArgumentException>(() => new SimilarityTable(["a"], ["x"], [[0.1, 0.2]]));
         Assert.Throws<ArgumentException>(() => new SimilarityTable(["a"], ["x"], [[0.1]], [null, null]));
         Assert.Throws<ArgumentException>(() => new SimilarityTable(["a"], ["x"], [[double.NaN]]));
-        Assert.Contains("choose en or es", Assert.Throws<ArgumentException>(() => Table.ToHtml(new() { Language = "fr" })).Message, StringComparison.Ordinal);
+        Assert.Contains("choose en or es", Assert.Throws<ArgumentException>(() => Table.ToHtml(new() { Language = "fr" })).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]

@@ -22,7 +22,8 @@ public sealed class CorruptionTests
         Assert.Equal((60, 44), (first.Width, first.Height));
         Assert.Equal(first.Pixels, Corruptions.Apply(picture, corruption, 3, seed: 7).Pixels);
         Assert.NotEqual(before, first.Pixels);
-        if (corruption is Corruption.GaussianNoise or Corruption.ShotNoise or Corruption.ImpulseNoise or Corruption.GlassBlur or Corruption.Snow or Corruption.Fog or Corruption.ElasticTransform)
+        if (corruption is Corruption.GaussianNoise or Corruption.ShotNoise or Corruption.ImpulseNoise or Corruption.GlassBlur
+             or Corruption.Snow or Corruption.Fog or Corruption.ElasticTransform)
             Assert.NotEqual(first.Pixels, Corruptions.Apply(picture, corruption, 3, seed: 8).Pixels);
     }
 
@@ -32,9 +33,11 @@ public sealed class CorruptionTests
     {
         var picture = Picture(112, 112);
         var ratios = Enumerable.Range(1, Corruptions.Severities)
-            .Select(severity => Enumerable.Range(0, 4).Average(seed => Psnr(picture, Corruptions.Apply(picture, corruption, severity, (ulong)seed)))).ToArray();
+            .Select(severity => Enumerable.Range(0, 4)
+                .Average(seed => Psnr(picture, Corruptions.Apply(picture, corruption, severity, (ulong)seed)))).ToArray();
         for (var i = 1; i < ratios.Length; i++)
-            Assert.True(ratios[i] < ratios[i - 1] + 0.05, $"{corruption}: {string.Join(", ", ratios.Select(r => r.ToString("F2", null)))} dB");
+            Assert.True(ratios[i] < ratios[i - 1] + 0.05,
+                $"{corruption}: {string.Join(", ", ratios.Select(r => r.ToString("F2", null)))} dB");
         Assert.True(ratios[^1] < ratios[0] - 1, $"{corruption}: {ratios[0]:F2} to {ratios[^1]:F2} dB");
     }
 
@@ -44,7 +47,8 @@ public sealed class CorruptionTests
     {
         foreach (var (width, height) in new[] { (1, 1), (1, 9), (7, 1), (2, 3) })
             for (var severity = 1; severity <= Corruptions.Severities; severity++)
-                Assert.Equal((width, height), Corruptions.Apply(Picture(width, height), corruption, severity) is var spoilt ? (spoilt.Width, spoilt.Height) : default);
+                Assert.Equal((width, height), Corruptions.Apply(Picture(width, height), corruption, severity) is var spoilt
+                    ? (spoilt.Width, spoilt.Height) : default);
     }
 
     [Theory]
@@ -68,7 +72,8 @@ public sealed class CorruptionTests
         double Step(int reach) => Enumerable.Range(0, 8).Average(seed =>
         {
             var fog = Corruptions.Apply(Even(128, 128, 100), Corruption.Fog, severity, (ulong)seed).Pixels;
-            return Enumerable.Range(0, 64 * 64).Select(i => (i / 64 * 128) + (i % 64)).Average(at => Math.Abs(fog[3 * (at + reach)] - fog[3 * at]));
+            return Enumerable.Range(0, 64 * 64).Select(i => (i / 64 * 128) + (i % 64))
+                .Average(at => Math.Abs(fog[3 * (at + reach)] - fog[3 * at]));
         });
         Assert.InRange(Step(4) / Step(2), least, most);
     }
@@ -124,11 +129,13 @@ public sealed class CorruptionTests
         var step = new RgbImage(16, 8, [.. Enumerable.Range(0, 16 * 8 * 3).Select(i => (byte)(i / 3 % 16 < 8 ? 100 : 140))]);
         Assert.All(Corruptions.Apply(step, Corruption.JpegCompression, 3).Pixels.Index(), pixel =>
             Assert.Equal(128 + (pixel.Index / 3 % 16 < 8 ? -4 : 2) * 53 / 8.0, pixel.Item, 1.0));
-        Assert.Contains("1 to 5", Assert.Throws<ArgumentOutOfRangeException>(() => Corruptions.Apply(grey, Corruption.Fog, 6)).Message, StringComparison.Ordinal);
+        Assert.Contains("1 to 5", Assert.Throws<ArgumentOutOfRangeException>(() => Corruptions.Apply(grey, Corruption.Fog, 6)).Message,
+            StringComparison.Ordinal);
         Assert.Equal("jpeg_compression", Corruption.JpegCompression.Name());
     }
 
-    private static RgbImage Even(int width, int height, byte value) => new(width, height, [.. Enumerable.Repeat(value, width * height * 3)]);
+    private static RgbImage Even(int width, int height, byte value) =>
+        new(width, height, [.. Enumerable.Repeat(value, width * height * 3)]);
 
     /// <summary>Waves with edges, so that every corruption has an effect.</summary>
     private static RgbImage Picture(int width, int height)
@@ -139,7 +146,8 @@ public sealed class CorruptionTests
                 for (var c = 0; c < 3; c++)
                 {
                     var wave = 90 + (50 * Math.Sin((x + (7 * c)) / 6.0)) + (40 * Math.Cos(y / (5.0 + c)));
-                    image.Pixels[(3 * ((y * width) + x)) + c] = (byte)Math.Clamp(((x / 13) + (y / 17)) % 2 == 0 ? wave : 235 - wave, 0, 255);
+                    image.Pixels[(3 * ((y * width) + x)) + c] = (byte)Math.Clamp(
+                        ((x / 13) + (y / 17)) % 2 == 0 ? wave : 235 - wave, 0, 255);
                 }
         return image;
     }

@@ -16,14 +16,16 @@ public sealed class RobustnessReportTests
             new("held_out_styles", [], 10, [Figure.Proportion(0, 10), Figure.Proportion(0, 10), Figure.Proportion(0, 10)]),
             new("fog", [1, 2, 3], 64, [Figure.Proportion(32, 64), Figure.Proportion(16, 64), Figure.Proportion(0, 64)]),
         ],
-        [new("plain", new RgbImage(30, 30), 0, [0, 0, 1]), new("fog", new RgbImage(30, 30), 0, [1, 0, 1]), new("fog", new RgbImage(30, 30), 1, [1, 1, 1])])
+        [new("plain", new RgbImage(30, 30), 0, [0, 0, 1]), new("fog", new RgbImage(30, 30), 0, [1, 0, 1]),
+            new("fog", new RgbImage(30, 30), 1, [1, 1, 1])])
     {
         Model = "mini",
     };
 
     [Fact]
     public void Sentence_SaysHowFarEachFalls() => Assert.Equal(
-        "Named right on plain pictures → on average over the styles → over the corruptions: zero-shot 100.0 % → 75.0 % → 50.0 %; linear probe 93.8 % → 50.0 % → 25.0 %; supervised baseline 100.0 % → 25.0 % → 0.0 %.",
+        "Named right on plain pictures → on average over the styles → over the corruptions: "
+            + "zero-shot 100.0 % → 75.0 % → 50.0 %; linear probe 93.8 % → 50.0 % → 25.0 %; supervised baseline 100.0 % → 25.0 % → 0.0 %.",
         Report.Sentence());
 
     [Fact]
@@ -31,7 +33,8 @@ public sealed class RobustnessReportTests
     {
         // Wilson (1927) by hand, z = 1.96: 64 of 64 from 0.9434 to 1, 16 of 64 from 0.1601 to 0.3682.
         Assert.Equal((0.9434, 1.0), (Math.Round(Report.Conditions[0].Accuracy[0].Low, 4), Report.Conditions[0].Accuracy[0].High));
-        Assert.Equal((0.1601, 0.3682), (Math.Round(Report.Conditions[1].Accuracy[2].Low, 4), Math.Round(Report.Conditions[1].Accuracy[2].High, 4)));
+        Assert.Equal((0.1601, 0.3682),
+            (Math.Round(Report.Conditions[1].Accuracy[2].Low, 4), Math.Round(Report.Conditions[1].Accuracy[2].High, 4)));
     }
 
     [Fact]
@@ -53,7 +56,8 @@ public sealed class RobustnessReportTests
         Assert.Contains(System.Net.WebUtility.HtmlEncode(condition), page, StringComparison.Ordinal);
         Assert.Contains("a &lt;banana&gt;", page, StringComparison.Ordinal);
         Assert.DoesNotContain("<banana>", page, StringComparison.Ordinal);
-        foreach (var outside in new[] { "http:", "https:", "src=\"/", "href=", "@import", "url(" }) Assert.DoesNotContain(outside, page, StringComparison.OrdinalIgnoreCase);
+        foreach (var outside in new[] { "http:", "https:", "src=\"/", "href=", "@import", "url(" })
+            Assert.DoesNotContain(outside, page, StringComparison.OrdinalIgnoreCase);
         Assert.Equal(4, page.Split("src=\"data:image/png;base64,").Length - 1);
     }
 
@@ -64,6 +68,7 @@ public sealed class RobustnessReportTests
         var bare = RgbImage.FromBytes((Report with { Examples = [] }).ToPng());
         Assert.Equal(whole.Width, bare.Width);
         Assert.True(whole.Height > bare.Height + 200);
-        Assert.Contains(".html, .png or .csv", Assert.Throws<ArgumentException>(() => Report.Save("report.pdf")).Message, StringComparison.Ordinal);
+        Assert.Contains(".html, .png or .csv", Assert.Throws<ArgumentException>(() => Report.Save("report.pdf")).Message,
+            StringComparison.Ordinal);
     }
 }

@@ -25,14 +25,16 @@ public sealed class RobustnessStudyTests : IDisposable
             pictures, ["red", "blue"], [new(["colour", "never"], Answer)],
             new RobustnessOptions { Side = 32, Severities = [1, 5], IsHeldOut = (label, style) => label == 1 && style == SceneStyle.Night },
             cancellation: Stop);
-        Assert.Equal(["plain", "pencil_sketch", "black_and_white", "pixel_art", "blurred", "night", "busy_background", "held_out_styles"], report.Conditions.Take(8).Select(c => c.Name));
+        Assert.Equal(["plain", "pencil_sketch", "black_and_white", "pixel_art", "blurred", "night", "busy_background", "held_out_styles"],
+            report.Conditions.Take(8).Select(c => c.Name));
         Assert.Equal(8 + Corruptions.All.Count, report.Conditions.Count);
         Assert.Equal((1.0, 0.0), (report.Conditions[0].Accuracy[0].Value, report.Conditions[0].Accuracy[1].Value));
         Assert.Equal(1, report.Conditions[7].Count);
         Assert.All(report.Conditions.Where(c => c.Severities.Count > 0), c => Assert.Equal((3, 2), (c.Count, c.Severities.Count)));
         Assert.Equal(3 * (7 + (2 * Corruptions.All.Count)), asked);
         Assert.Equal(2 * (7 + Corruptions.All.Count), report.Examples.Count);
-        Assert.Contains("1 to 5", Assert.Throws<ArgumentException>(() => RobustnessStudy.Run(pictures, ["a", "b"], [], new RobustnessOptions { Severities = [0] }, cancellation: Stop)).Message, StringComparison.Ordinal);
+        Assert.Contains("1 to 5", Assert.Throws<ArgumentException>(() => RobustnessStudy.Run(pictures,
+            ["a", "b"], [], new RobustnessOptions { Severities = [0] }, cancellation: Stop)).Message, StringComparison.Ordinal);
 
         IReadOnlyList<int[]> Answer(IReadOnlyList<RgbImage> images)
         {
@@ -51,22 +53,29 @@ public sealed class RobustnessStudyTests : IDisposable
         Assert.Equal(["blue", "red"], first.Labels);
         Assert.Equal((4, 6), (first.Training.Count, first.Test.Count));
         Assert.All(first.Test, picture => Assert.Equal((32, 32), (picture.Image.Width, picture.Image.Height)));
-        Assert.Equal(["red", "blue"], RobustnessPictures.FromFolder(folder, ["red", "blue"], 32, cancellation: TestContext.Current.CancellationToken).Labels);
-        Assert.Contains("no folder 'green'", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder, ["red", "green"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
-        Assert.Contains("at least two are needed", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder, ["red"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Equal(["red", "blue"],
+            RobustnessPictures.FromFolder(folder, ["red", "blue"], 32, cancellation: TestContext.Current.CancellationToken).Labels);
+        Assert.Contains("no folder 'green'", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder,
+            ["red", "green"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("at least two are needed", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder,
+            ["red"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
         Write("few/0.png", Disk(0));
-        Assert.Contains("has 1 pictures", Assert.Throws<InvalidDataException>(() => RobustnessPictures.FromFolder(folder, cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
-        Assert.Throws<DirectoryNotFoundException>(() => RobustnessPictures.FromFolder(Path.Combine(folder, "none"), cancellation: TestContext.Current.CancellationToken));
+        Assert.Contains("has 1 pictures", Assert.Throws<InvalidDataException>(() =>
+            RobustnessPictures.FromFolder(folder, cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Throws<DirectoryNotFoundException>(() =>
+            RobustnessPictures.FromFolder(Path.Combine(folder, "none"), cancellation: TestContext.Current.CancellationToken));
     }
 
     [Fact]
     public void World_DrawsOtherPicturesForTheTest()
     {
         var world = Datasets.World.Open();
-        var pictures = RobustnessPictures.FromWorld(world, [Datasets.World.Concept("banana"), Datasets.World.Concept("lion")], 3, 2, seed: 5);
+        var pictures = RobustnessPictures.FromWorld(world, [Datasets.World.Concept("banana"), Datasets.World.Concept("lion")],
+            3, 2, seed: 5);
         Assert.Equal(["a banana", "a lion"], pictures.Labels);
         Assert.Equal((6, 4), (pictures.Training.Count, pictures.Test.Count));
-        Assert.All(pictures.Test, test => Assert.DoesNotContain(pictures.Training, training => training.Image.Pixels.AsSpan().SequenceEqual(test.Image.Pixels)));
+        Assert.All(pictures.Test,
+            test => Assert.DoesNotContain(pictures.Training, training => training.Image.Pixels.AsSpan().SequenceEqual(test.Image.Pixels)));
         Assert.All(RobustnessPictures.UsualConcepts, name => Datasets.World.Concept(name));
     }
 
@@ -76,7 +85,8 @@ public sealed class RobustnessStudyTests : IDisposable
         using var model = ClipModel.Load(TestModels.StableUnClip);
         RgbImage[] pictures = [.. Enumerable.Range(0, 16).Select(i => Disk(i % 2, i))];
         int[] right = [.. Enumerable.Range(0, 16).Select(i => i % 2)];
-        var options = new SupervisedOptions { Epochs = 12, Batch = 8, LearningRate = 3e-3, Seed = 4, Precision = Alebrije.Tensors.Precision.Fp32 };
+        var options = new SupervisedOptions { Epochs = 12, Batch = 8,
+            LearningRate = 3e-3, Seed = 4, Precision = Alebrije.Tensors.Precision.Fp32 };
         using var first = SupervisedBaseline.Train(model, pictures, right, 2, options, cancellation: Stop);
         var losses = new List<double>();
         using var second = SupervisedBaseline.Train(model, pictures, right, 2, options, (_, _, loss, _) => losses.Add(loss), Stop);
@@ -109,7 +119,8 @@ public sealed class RobustnessStudyTests : IDisposable
         for (var i = 0; i < 1600; i++)
         {
             var (x, y) = ((i % 40) - 20, (i / 40) - 20);
-            byte[] colour = (x * x) + (y * y) > 150 ? [150, 150, 150] : kind == 0 ? [(byte)(220 - shade), 30, 30] : [30, 30, (byte)(220 - shade)];
+            byte[] colour = (x * x) + (y * y) > 150 ? [150, 150, 150] : kind == 0
+                ? [(byte)(220 - shade), 30, 30] : [30, 30, (byte)(220 - shade)];
             colour.CopyTo(image.Pixels, 3 * i);
         }
 

@@ -16,10 +16,12 @@ public sealed class ArgumentLifetimeTests
     [Fact]
     public void TorchSharp_InTheOutput_HoldsItsArguments()
     {
-        var methods = typeof(Tensor).GetMethods(BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly)
+        var methods = typeof(Tensor).GetMethods(
+            BindingFlags.Public | BindingFlags.NonPublic | BindingFlags.Instance | BindingFlags.Static | BindingFlags.DeclaredOnly)
             .Where(m => m.GetMethodBody() is not null).ToArray();
         Assert.True(methods.Length > 500);
-        Assert.All(methods, m => Assert.True(m.MethodImplementationFlags.HasFlag(MethodImplAttributes.NoOptimization), $"{m} may be optimised"));
+        Assert.All(methods, m => Assert.True(m.MethodImplementationFlags.HasFlag(MethodImplAttributes.NoOptimization),
+            $"{m} may be optimised"));
     }
 
     [Fact]

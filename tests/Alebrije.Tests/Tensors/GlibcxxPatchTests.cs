@@ -31,7 +31,8 @@ public sealed class GlibcxxPatchTests : IDisposable
     {
         var bytes = File.ReadAllBytes(library);
         GlibcxxPatch.Apply(bytes);
-        Assert.Contains("was not found", Assert.Throws<InvalidDataException>(() => GlibcxxPatch.Apply(bytes)).Message, StringComparison.Ordinal);
+        Assert.Contains("was not found", Assert.Throws<InvalidDataException>(() => GlibcxxPatch.Apply(bytes)).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -93,8 +94,10 @@ public sealed class GlibcxxPatchTests : IDisposable
     {
         var blocked = Path.Combine(folder, "blocked");
         File.WriteAllText(blocked, "a file where a folder should be");
-        Assert.StartsWith(Path.Combine(folder, "next"), TorchRuntime.WritePatchedCopy(library, [blocked, Path.Combine(folder, "next")], NoFurther), StringComparison.Ordinal);
-        Assert.Contains("writable", Assert.Throws<IOException>(() => TorchRuntime.WritePatchedCopy(library, [blocked], NoFurther)).Message, StringComparison.Ordinal);
+        Assert.StartsWith(Path.Combine(folder, "next"),
+            TorchRuntime.WritePatchedCopy(library, [blocked, Path.Combine(folder, "next")], NoFurther), StringComparison.Ordinal);
+        Assert.Contains("writable", Assert.Throws<IOException>(() => TorchRuntime.WritePatchedCopy(library, [blocked], NoFurther)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -129,7 +132,8 @@ public sealed class GlibcxxPatchTests : IDisposable
         Assert.Equal(Processor.HasFastBf16 ? torch.ScalarType.BFloat16 : torch.ScalarType.Float32, Processor.ScalarType(Precision.Auto));
         Assert.Equal(Processor.HasFastBf16, Processor.Features.Contains("bf16"));
         if (!File.Exists("/proc/cpuinfo")) return;
-        var flags = File.ReadLines("/proc/cpuinfo").FirstOrDefault(line => line.StartsWith("flags", StringComparison.Ordinal))?.Split(' ') ?? [];
+        var flags = File.ReadLines("/proc/cpuinfo")
+            .FirstOrDefault(line => line.StartsWith("flags", StringComparison.Ordinal))?.Split(' ') ?? [];
         Assert.Equal(flags.Contains("avx2"), Processor.Features.Contains("AVX2"));
         if (flags.Contains("avx512f")) Assert.Equal(flags.Contains("avx512_bf16") || flags.Contains("amx_bf16"), Processor.HasFastBf16);
     }

@@ -46,9 +46,11 @@ public sealed class BpeTrainerTests
             var vocabulary = BpeTrainer.Train(Captions, 570, minimumCount: 1);
             vocabulary.Save(folder.FullName, maxLength: 32);
             var tokenizer = ClipTokenizer.Load(folder.FullName);
-            Assert.Equal((570, 0, 568, 569, 32), (tokenizer.VocabularySize, tokenizer.PadId, tokenizer.StartId, tokenizer.EndId, tokenizer.MaxLength));
+            Assert.Equal((570, 0, 568, 569, 32),
+                (tokenizer.VocabularySize, tokenizer.PadId, tokenizer.StartId, tokenizer.EndId, tokenizer.MaxLength));
             Assert.Equal(["<|startoftext|>", "the</w>", "dog</w>", "<|endoftext|>"], tokenizer.Tokens("The  DOG"));
-            Assert.Equal(ClipTokenizer.Create(vocabulary, maxLength: 32).Encode("El LEÓN! <|endoftext|>"), tokenizer.Encode("El LEÓN! <|endoftext|>"));
+            Assert.Equal(ClipTokenizer.Create(vocabulary, maxLength: 32).Encode("El LEÓN! <|endoftext|>"),
+                tokenizer.Encode("El LEÓN! <|endoftext|>"));
             Assert.Equal("una niña , el león", tokenizer.Decode(tokenizer.Encode("Una niña, el LEÓN")));
         }
         finally
@@ -61,13 +63,16 @@ public sealed class BpeTrainerTests
     public void Save_PaddingOrLengthThatCannotBe_SaysWhy()
     {
         var vocabulary = BpeTrainer.Train(Captions, 530);
-        Assert.Contains("<pad>", Assert.Throws<ArgumentException>(() => vocabulary.Save(Path.GetTempPath(), padToken: "<pad>")).Message, StringComparison.Ordinal);
-        Assert.Contains("3 or more", Assert.Throws<ArgumentException>(() => ClipTokenizer.Create(vocabulary, maxLength: 2)).Message, StringComparison.Ordinal);
+        Assert.Contains("<pad>", Assert.Throws<ArgumentException>(() => vocabulary.Save(Path.GetTempPath(), padToken: "<pad>")).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("3 or more", Assert.Throws<ArgumentException>(() => ClipTokenizer.Create(vocabulary, maxLength: 2)).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
     [InlineData(513)]
     [InlineData(-1)]
     public void Train_SizeBelowTheBytes_SaysTheSmallest(int size) =>
-        Assert.Contains("514", Assert.Throws<ArgumentOutOfRangeException>(() => BpeTrainer.Train(Captions, size)).Message, StringComparison.Ordinal);
+        Assert.Contains("514", Assert.Throws<ArgumentOutOfRangeException>(() => BpeTrainer.Train(Captions, size)).Message,
+            StringComparison.Ordinal);
 }

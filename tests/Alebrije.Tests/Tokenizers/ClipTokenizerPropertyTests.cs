@@ -8,7 +8,8 @@ public sealed class ClipTokenizerPropertyTests
     private static readonly ClipTokenizer Tokenizer = TextFixture.LoadInTransformersLayout("<|endoftext|>");
 
     private static readonly Gen<string> Piece = Gen.OneOf(
-        Gen.OneOf("a lion", "León", "MOTOCICLETA", "don't", "'s", "12", "½", "ΣΊΣΥΦΟΣ", "İ", "한국어", "👩‍👩‍👧", "e\u0301", "\u1100\u1161\u11A8", "!?", "x²", "\u00A0", " \t", "\u0345"),
+        Gen.OneOf("a lion", "León", "MOTOCICLETA", "don't", "'s", "12",
+            "½", "ΣΊΣΥΦΟΣ", "İ", "한국어", "👩‍👩‍👧", "e\u0301", "\u1100\u1161\u11A8", "!?", "x²", "\u00A0", " \t", "\u0345"),
         Gen.String[Gen.Char['\u0001', '\uFFFF'], 0, 6],
         Gen.String[Gen.Char[' ', '~'], 0, 12]);
 

@@ -12,7 +12,8 @@ public sealed class ClipTokenizerTests
         Assert.Equal(4000, cases.Count);
         var differences = cases.Select(expected => (expected, ids: tokenizer.Encode(expected.Text)))
             .Where(pair => !pair.ids.SequenceEqual(pair.expected.Ids))
-            .Select(pair => $"{TextFixture.Show(pair.expected.Text)}\n  {string.Join(' ', pair.expected.Ids)}\n  {string.Join(' ', pair.ids)}").ToList();
+            .Select(pair => $"{TextFixture.Show(pair.expected.Text)}\n "
+                + $" {string.Join(' ', pair.expected.Ids)}\n  {string.Join(' ', pair.ids)}").ToList();
         TextFixture.AssertNone(differences, cases.Count);
     }
 
@@ -67,13 +68,15 @@ public sealed class ClipTokenizerTests
     {
         var cases = TextFixture.Read(Path.Combine(TextFixture.Folder("clip-text"), name + ".json.gz"));
         Assert.Equal(count, cases.Count);
-        var tokenizers = cases.Select(expected => dialect(expected.Mode)).Distinct().ToDictionary(each => each, each => ClipTokenizer.LoadOpenAi(TextFixture.Vocabulary, each));
+        var tokenizers = cases.Select(expected => dialect(expected.Mode))
+            .Distinct().ToDictionary(each => each, each => ClipTokenizer.LoadOpenAi(TextFixture.Vocabulary, each));
         var differences = new List<string>();
         foreach (var expected in cases)
         {
             var tokenizer = tokenizers[dialect(expected.Mode)];
             if (tokenizer.Clean(expected.Text) is var clean && clean != expected.Clean)
-                differences.Add($"clean {TextFixture.Show(expected.Text)}\n  {TextFixture.Show(expected.Clean!)}\n  {TextFixture.Show(clean)}");
+                differences.Add($"clean {TextFixture.Show(expected.Text)}\n "
+                    + $" {TextFixture.Show(expected.Clean!)}\n  {TextFixture.Show(clean)}");
             else if (tokenizer.Encode(expected.Text) is var ids && !ids.SequenceEqual(expected.Ids))
                 differences.Add($"ids {TextFixture.Show(expected.Text)}\n  {string.Join(' ', expected.Ids)}\n  {string.Join(' ', ids)}");
         }
@@ -82,7 +85,8 @@ public sealed class ClipTokenizerTests
 
     private static List<string> FirstAndLast(string name)
     {
-        var cases = TextFixture.Read(Path.Combine(TextFixture.Folder("clip-text"), name + ".json.gz")).Where(entry => entry.Mode is null or "lower").ToList();
+        var cases = TextFixture.Read(Path.Combine(TextFixture.Folder("clip-text"), name + ".json.gz"))
+            .Where(entry => entry.Mode is null or "lower").ToList();
         return [.. cases.Take(40).Concat(cases.TakeLast(60)).Select(entry => entry.Text)];
     }
 }

@@ -11,11 +11,14 @@ public sealed class PlainTextPathTests
     private static readonly ClipTokenizer OpenAi = ClipTokenizer.OpenAi(), OpenClip = ClipTokenizer.OpenAi(ClipDialect.OpenClip),
         Transformers = TextFixture.LoadInTransformersLayout("!");
 
-    private static readonly char[] PlainLetters = [.. Enumerable.Range(0x80, 0xFF80).Select(code => (char)code).Where(PlainAlphabet.IsPlainLetter)];
+    private static readonly char[] PlainLetters = [.. Enumerable.Range(0x80, 0xFF80)
+        .Select(code => (char)code).Where(PlainAlphabet.IsPlainLetter)];
 
     private static readonly Gen<string> Piece = Gen.OneOf(
-        Gen.OneOf("a photo of", " ", "\n\t", "  ", "it's", "'S", "we'LL", "'re", "''s", "!?'ve", "3D", "12", "león", "un ñandú", "straße", "日本語", "한국어", "кот", "motorcyclemotorcycle",
-            "ÀÉ", "<", "&amp;", "<|endoftext|>", "¿qué?", "’s", "ﬁ", "œuvre", "ſ", "İ", "Σ", "😀", "\r", "\u00A0", "\u0345", "e\u0301", "Ã©", "\u000B"),
+        Gen.OneOf("a photo of", " ", "\n\t", "  ", "it's", "'S", "we'LL",
+            "'re", "''s", "!?'ve", "3D", "12", "león", "un ñandú", "straße", "日本語", "한국어", "кот", "motorcyclemotorcycle",
+            "ÀÉ", "<", "&amp;", "<|endoftext|>", "¿qué?", "’s", "ﬁ", "œuvre",
+            "ſ", "İ", "Σ", "😀", "\r", "\u00A0", "\u0345", "e\u0301", "Ã©", "\u000B"),
         Gen.String[Gen.Char[' ', '~'], 0, 20],
         Gen.String[Gen.Int[0, PlainLetters.Length - 1].Select(i => PlainLetters[i]), 0, 5],
         Gen.String[Gen.Char['\u00C0', '\u024F'], 0, 5]);
@@ -42,7 +45,8 @@ public sealed class PlainTextPathTests
 
     [Fact]
     public void MisreadText_BeginsInTheBasicPlane() =>
-        Assert.All(MojibakeClues.Rules, rule => Assert.DoesNotContain((string[])["\U0001F600", "\U00010428", "\U0001D7D8"], pair => rule[0].Contains(pair, out _)));
+        Assert.All(MojibakeClues.Rules,
+            rule => Assert.DoesNotContain((string[])["\U0001F600", "\U00010428", "\U0001D7D8"], pair => rule[0].Contains(pair, out _)));
 
     [Fact]
     public void PlainAlphabet_CleaningLeavesEachLetter()
@@ -60,7 +64,8 @@ public sealed class PlainTextPathTests
     {
         var alphabet = new PlainAlphabet(['!', 'q']);
         Assert.True(alphabet.Spells("A león, 3 cats?\n日本"));
-        foreach (var text in (string[])["hi!", "q", "Q", "a & b", "<", "É", "¿", "\u0001", "\u007F", "😀"]) Assert.False(alphabet.Spells(text), text);
+        foreach (var text in (string[])["hi!", "q", "Q", "a & b", "<", "É", "¿", "\u0001", "\u007F", "😀"])
+            Assert.False(alphabet.Spells(text), text);
     }
 
     [Fact]
@@ -113,7 +118,8 @@ public sealed class PlainTextPathTests
     [Fact]
     public void MergeTable_FindsEveryPair_TheLastOfTwins()
     {
-        var merges = Enumerable.Range(0, 5000).Select(i => (i * 31 % 4096, i * 17 % 4093, i)).Append((0, 0, 9999)).Append((31, 17, 7777)).ToList();
+        var merges = Enumerable.Range(0, 5000).Select(i => (i * 31 % 4096, i * 17 % 4093, i))
+            .Append((0, 0, 9999)).Append((31, 17, 7777)).ToList();
         var table = new MergeTable(merges);
         Assert.Equal(9999, table.MergedOf(table.RankOf(0, 0)));
         Assert.Equal(7777, table.MergedOf(table.RankOf(31, 17)));

@@ -7,7 +7,8 @@ using Alebrije.Preprocessing.Tokenizers;
 namespace Alebrije.Tests.Tokenizers;
 
 /// <summary>One text of a golden fixture and the reference's output.</summary>
-internal sealed record TextCase(string Text, int[] Ids, string? Clean, string? Mode, string? Fixed, string? Unescaped, int MaxLength, int Length);
+internal sealed record TextCase(string Text, int[] Ids, string? Clean,
+    string? Mode, string? Fixed, string? Unescaped, int MaxLength, int Length);
 
 /// <summary>Golden texts: made by openai/CLIP 1.0, open_clip 3.3.0, transformers 5.23.0 and ftfy 6.3.1; never regenerated.</summary>
 internal static class TextFixture
@@ -74,8 +75,10 @@ internal static class TextFixture
         foreach (var entry in json.RootElement.EnumerateArray())
         {
             int[] ids = entry.TryGetProperty("ids", out var list) ? [.. list.EnumerateArray().Select(id => id.GetInt32())] : [];
-            cases.Add(new(Unescape(entry, "text")!, ids, Unescape(entry, "clean"), Unescape(entry, "mode"), Unescape(entry, "fixed"), Unescape(entry, "unescaped"),
-                entry.TryGetProperty("max_length", out var max) ? max.GetInt32() : 0, entry.TryGetProperty("length", out var length) ? length.GetInt32() : 0));
+            cases.Add(new(Unescape(entry, "text")!, ids, Unescape(entry, "clean"),
+                Unescape(entry, "mode"), Unescape(entry, "fixed"), Unescape(entry, "unescaped"),
+                entry.TryGetProperty("max_length", out var max) ? max.GetInt32() : 0,
+                entry.TryGetProperty("length", out var length) ? length.GetInt32() : 0));
         }
         return cases;
     }
@@ -97,7 +100,8 @@ internal static class TextFixture
             i++;
             if (raw[i] == 'u')
             {
-                result.Append((char)ushort.Parse(raw.Slice(i + 1, 4), System.Globalization.NumberStyles.AllowHexSpecifier, System.Globalization.CultureInfo.InvariantCulture));
+                result.Append((char)ushort.Parse(raw.Slice(i + 1, 4), System.Globalization.NumberStyles.AllowHexSpecifier,
+                    System.Globalization.CultureInfo.InvariantCulture));
                 i += 4;
             }
             else

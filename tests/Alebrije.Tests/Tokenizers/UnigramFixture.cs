@@ -47,22 +47,27 @@ internal static class UnigramFixture
     public static JsonObject Json(string file)
     {
         var model = SentencePieceModel.Read(file);
-        JsonObject bar = new() { ["type"] = "Metaspace", ["replacement"] = "\u2581", ["prepend_scheme"] = model.AddsSpace ? "always" : "never", ["split"] = true };
+        JsonObject bar = new() { ["type"] = "Metaspace", ["replacement"] = "\u2581",
+            ["prepend_scheme"] = model.AddsSpace ? "always" : "never", ["split"] = true };
         var rules = new JsonArray();
-        if (model.CharacterMap.Length > 0) rules.Add(new JsonObject { ["type"] = "Precompiled", ["precompiled_charsmap"] = Convert.ToBase64String(model.CharacterMap) });
+        if (model.CharacterMap.Length > 0)
+            rules.Add(new JsonObject { ["type"] = "Precompiled", ["precompiled_charsmap"] = Convert.ToBase64String(model.CharacterMap) });
         if (model.FoldsSpaces) rules.Add(new JsonObject { ["type"] = "Strip", ["strip_left"] = false, ["strip_right"] = true });
-        if (model.FoldsSpaces) rules.Add(new JsonObject { ["type"] = "Replace", ["pattern"] = new JsonObject { ["Regex"] = " {2,}" }, ["content"] = "\u2581" });
+        if (model.FoldsSpaces) rules.Add(new JsonObject { ["type"] = "Replace",
+            ["pattern"] = new JsonObject { ["Regex"] = " {2,}" }, ["content"] = "\u2581" });
         return new JsonObject
         {
             ["version"] = "1.0",
-            ["added_tokens"] = new JsonArray([.. model.Pieces.Select((piece, id) => (piece, id)).Where(pair => pair.piece.Kind is PieceKind.Control or PieceKind.Unknown)
+            ["added_tokens"] = new JsonArray(
+                [.. model.Pieces.Select((piece, id) => (piece, id)).Where(pair => pair.piece.Kind is PieceKind.Control or PieceKind.Unknown)
                 .Select(pair => new JsonObject { ["id"] = pair.id, ["content"] = pair.piece.Text, ["special"] = true })]),
             ["normalizer"] = new JsonObject { ["type"] = "Sequence", ["normalizers"] = rules },
             ["pre_tokenizer"] = bar,
             ["post_processor"] = new JsonObject
             {
                 ["type"] = "TemplateProcessing",
-                ["single"] = new JsonArray(new JsonObject { ["Sequence"] = new JsonObject { ["id"] = "A" } }, new JsonObject { ["SpecialToken"] = new JsonObject { ["id"] = "</s>" } }),
+                ["single"] = new JsonArray(new JsonObject { ["Sequence"] = new JsonObject { ["id"] = "A" } },
+                    new JsonObject { ["SpecialToken"] = new JsonObject { ["id"] = "</s>" } }),
             },
             ["model"] = new JsonObject
             {
@@ -73,7 +78,8 @@ internal static class UnigramFixture
     }
 
     /// <summary>Writes a model: pieces, numeric fields of the trainer and of the normaliser.</summary>
-    public static byte[] Make(IEnumerable<TestPiece> pieces, (int Field, ulong Value)[]? trainer = null, (int Field, ulong Value)[]? normaliser = null)
+    public static byte[] Make(IEnumerable<TestPiece> pieces, (int Field, ulong Value)[]? trainer = null,
+        (int Field, ulong Value)[]? normaliser = null)
     {
         var model = new List<byte>();
         foreach (var piece in pieces)

@@ -7,7 +7,8 @@ namespace Alebrije.Tests.Tokenizers;
 public sealed class UnigramTokenizerTests : IDisposable
 {
     private static readonly TestPiece[] Plain =
-        [new("<unk>", 0, 2), new("<s>", 0, 3), new("</s>", 0, 3), new("\u2581", -2), new("a", -3), new("b", -3), new("ab", -5), new("\u2581ab", -7.5f)];
+        [new("<unk>", 0, 2), new("<s>", 0, 3), new("</s>", 0, 3), new("\u2581", -2),
+            new("a", -3), new("b", -3), new("ab", -5), new("\u2581ab", -7.5f)];
 
     private readonly DirectoryInfo folder = Directory.CreateTempSubdirectory("alebrije-unigram-");
 
@@ -38,7 +39,8 @@ public sealed class UnigramTokenizerTests : IDisposable
         UnigramFixture.Write(UnigramFixture.XlmRoberta, folder.FullName);
         var path = Path.Combine(folder.FullName, "text.json");
         var texts = JsonNode.Parse(File.ReadAllText(path))!.AsArray();
-        var changed = texts.First(text => text![field] is not null && text["text"]!.GetValue<string>().StartsWith("A lion", StringComparison.Ordinal))!;
+        var changed = texts.First(text => text![field] is not null
+            && text["text"]!.GetValue<string>().StartsWith("A lion", StringComparison.Ordinal))!;
         if (field == "normalized") changed[field] = "\u2581A lion";
         else if (field == "pieces") changed[field]![1] = "B";
         else changed[field]![1] = 77;
@@ -67,7 +69,8 @@ public sealed class UnigramTokenizerTests : IDisposable
 
             // Unknown characters in a row are one id: each costs its own.
             double Score(int[] ids, string whole) =>
-                ids.Where(id => id > 1).Sum(id => (double)pieces[id - 2].Score) + (unknown * (whole.Length - ids.Where(id => id > 1).Sum(id => pieces[id - 2].Text.Length)));
+                ids.Where(id => id > 1).Sum(id => (double)pieces[id - 2].Score)
+                + (unknown * (whole.Length - ids.Where(id => id > 1).Sum(id => pieces[id - 2].Text.Length)));
         }
 
         string Spelling(int length) => string.Concat(Enumerable.Range(0, length).Select(_ => "xyz"[random.Next(3)]));
@@ -84,7 +87,8 @@ public sealed class UnigramTokenizerTests : IDisposable
         Assert.False(UnigramTokenizer.IsIn(other));
         File.WriteAllText(Path.Combine(other, "tokenizer.json"), UnigramFixture.Json(file).ToJsonString());
         var tokenizer = UnigramTokenizer.Load(other);
-        Assert.Equal((reference.VocabularySize, reference.EndId, reference.UnknownId), (tokenizer.VocabularySize, tokenizer.EndId, tokenizer.UnknownId));
+        Assert.Equal((reference.VocabularySize, reference.EndId, reference.UnknownId),
+            (tokenizer.VocabularySize, tokenizer.EndId, tokenizer.UnknownId));
         var texts = UnigramFixture.Texts(name);
         Assert.True(texts.Length > 300);
         Assert.All(texts, text => Assert.Equal(reference.Encode(text), tokenizer.Encode(text)));
@@ -111,13 +115,16 @@ public sealed class UnigramTokenizerTests : IDisposable
             case "normalizer" or "pre_tokenizer": json[part] = value is null ? null : Step(value); break;
             case "prepend_scheme": json["pre_tokenizer"]![part] = (int)value!; break;
             case "charsmap": json["normalizer"] = new JsonObject { ["type"] = "Precompiled", ["precompiled_charsmap"] = "?" }; break;
-            case "post_processor": json[part]!["single"]!.AsArray().Insert(0, new JsonObject { ["SpecialToken"] = new JsonObject { ["id"] = "<s>" } }); break;
-            default: json["model"]![part] = value switch { "pairs" => new JsonArray("a", "b"), int number => number, string text => text, _ => null }; break;
+            case "post_processor": json[part]!["single"]!.AsArray()
+                .Insert(0, new JsonObject { ["SpecialToken"] = new JsonObject { ["id"] = "<s>" } }); break;
+            default: json["model"]![part] = value switch { "pairs" => new JsonArray("a", "b"),
+                int number => number, string text => text, _ => null }; break;
         }
 
         var other = Directory.CreateDirectory(Path.Combine(folder.FullName, "fast")).FullName;
         File.WriteAllText(Path.Combine(other, "tokenizer.json"), json.ToJsonString());
-        var message = Record.Exception(() => UnigramTokenizer.Load(other)) is (InvalidDataException or FileNotFoundException) and var error ? error.Message : "none";
+        var message = Record.Exception(() => UnigramTokenizer.Load(other)) is (InvalidDataException or FileNotFoundException) and var error
+            ? error.Message : "none";
         Assert.Contains(says, message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', message);
     }
@@ -140,7 +147,8 @@ public sealed class UnigramTokenizerTests : IDisposable
         Assert.Equal(["\u2581", "a", "\u00e9\u00e8", "b", "</s>"], tokenizer.Tokens("a\u00e9\u00e8b"));
         Assert.Equal("a \u2047 b", tokenizer.Decode(tokenizer.Encode("a\u00e9\u00e8b")));
 
-        var bytes = Load(UnigramFixture.Make([.. Plain, .. Enumerable.Range(0, 256).Select(value => new TestPiece($"<0x{value:X2}>", 0, 6))], [(35, 1)]));
+        var bytes = Load(UnigramFixture.Make([.. Plain,
+            .. Enumerable.Range(0, 256).Select(value => new TestPiece($"<0x{value:X2}>", 0, 6))], [(35, 1)]));
         Assert.Equal([3, 4, 8 + 0xC3, 8 + 0xA9, 5, 2], bytes.Encode("a\u00e9b"));
         Assert.Equal("a\u00e9b", bytes.Decode(bytes.Encode("a\u00e9b")));
     }
@@ -177,7 +185,8 @@ public sealed class UnigramTokenizerTests : IDisposable
         var tokenizer = UnigramTokenizer.LoadModel(WriteModel(UnigramFixture.Model(UnigramFixture.XlmRoberta)), UnigramDialect.XlmRoberta);
 
         // Compatibility forms, a ligature, an ideographic space, a control character, a zero-width space, Hangul.
-        Assert.Equal("\u2581A\u25811\u2044fi\u2581x\u2581y\uAC00", tokenizer.Clean("\uFF21\u3000\u00B9\u2044\uFB01\u0009x\u200By\u0001\u1100\u1161"));
+        Assert.Equal("\u2581A\u25811\u2044fi\u2581x\u2581y\uAC00",
+            tokenizer.Clean("\uFF21\u3000\u00B9\u2044\uFB01\u0009x\u200By\u0001\u1100\u1161"));
         Assert.Equal("\u2581a\u2581b", tokenizer.Clean("a\uD800b"));
         Assert.Equal("", tokenizer.Clean("\uFFFD"));
         Assert.Equal("\u2581\uFFFD", Load(UnigramFixture.Model(UnigramFixture.Identity)).Clean("\uD800"));
@@ -192,7 +201,8 @@ public sealed class UnigramTokenizerTests : IDisposable
         File.WriteAllText(Path.Combine(folder.FullName, "tokenizer_config.json"),
             """{"tokenizer_class": "XLMRobertaTokenizer", "model_max_length": 77, "pad_token": "<pad>", "mask_token": {"content": "<mask>"}}""");
         var tokenizer = UnigramTokenizer.Load(folder.FullName);
-        Assert.Equal((0, 1, 2, 3, 10, 77), (tokenizer.StartId, tokenizer.PadId, tokenizer.EndId, tokenizer.UnknownId, tokenizer.VocabularySize, tokenizer.MaxLength));
+        Assert.Equal((0, 1, 2, 3, 10, 77),
+            (tokenizer.StartId, tokenizer.PadId, tokenizer.EndId, tokenizer.UnknownId, tokenizer.VocabularySize, tokenizer.MaxLength));
         Assert.Equal([0, 4, 5, 9, 4, 6, 3, 1, 2], tokenizer.Encode("a <mask>b\u00e9<pad>"));
         Assert.Equal(["<s>", "\u2581", "a", "<mask>", "\u2581", "b", "\u00e9", "<pad>", "</s>"], tokenizer.Tokens("a <mask>b\u00e9<pad>"));
         Assert.Equal("a b \u2047 ", tokenizer.Decode(tokenizer.Encode("a <mask>b\u00e9<pad>")));
@@ -204,7 +214,8 @@ public sealed class UnigramTokenizerTests : IDisposable
     {
         File.WriteAllBytes(Path.Combine(folder.FullName, "spiece.model"), UnigramFixture.Make([new("<pad>", 0, 3), .. Plain]));
         Assert.Equal((0, 3, 1, 512), Numbers());
-        File.WriteAllText(Path.Combine(folder.FullName, "special_tokens_map.json"), """{"pad_token": {"content": "</s>"}, "eos_token": "</s>"}""");
+        File.WriteAllText(Path.Combine(folder.FullName, "special_tokens_map.json"),
+            """{"pad_token": {"content": "</s>"}, "eos_token": "</s>"}""");
         Assert.Equal((3, 3, 1, 512), Numbers());
         Assert.Equal([4, 5, 3, 3, 3], UnigramTokenizer.Load(folder.FullName).EncodeBatch(["a"], 5)[0]);
 
@@ -229,15 +240,18 @@ public sealed class UnigramTokenizerTests : IDisposable
 
     [Fact]
     public void Decode_OfAnIdBeyondTheVocabulary_SaysTheRange() =>
-        Assert.Contains("0 to 7", Assert.Throws<ArgumentOutOfRangeException>(() => Load(UnigramFixture.Make(Plain)).Decode([8])).Message, StringComparison.Ordinal);
+        Assert.Contains("0 to 7", Assert.Throws<ArgumentOutOfRangeException>(() => Load(UnigramFixture.Make(Plain)).Decode([8])).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Load_OfAnotherFamilysFolder_IsRefused()
     {
         File.WriteAllBytes(Path.Combine(folder.FullName, "sentencepiece.bpe.model"), UnigramFixture.Make(Plain));
         File.WriteAllText(Path.Combine(folder.FullName, "tokenizer_config.json"), """{"tokenizer_class": "NllbTokenizer"}""");
-        Assert.Contains("NllbTokenizer", Assert.Throws<InvalidDataException>(() => UnigramTokenizer.Load(folder.FullName)).Message, StringComparison.Ordinal);
-        Assert.Contains("spiece.model", Assert.Throws<FileNotFoundException>(() => UnigramTokenizer.Load(Path.GetTempPath())).Message, StringComparison.Ordinal);
+        Assert.Contains("NllbTokenizer", Assert.Throws<InvalidDataException>(() => UnigramTokenizer.Load(folder.FullName)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains("spiece.model", Assert.Throws<FileNotFoundException>(() => UnigramTokenizer.Load(Path.GetTempPath())).Message,
+            StringComparison.Ordinal);
         Assert.Throws<DirectoryNotFoundException>(() => UnigramTokenizer.Load(Path.Combine(folder.FullName, "nowhere")));
         Assert.Throws<FileNotFoundException>(() => UnigramTokenizer.LoadModel(Path.Combine(folder.FullName, "nowhere.model")));
     }
@@ -276,7 +290,8 @@ public sealed class UnigramTokenizerTests : IDisposable
     public void Encode_FromManyThreads_GivesTheSame()
     {
         var tokenizer = UnigramTokenizer.LoadModel(WriteModel(UnigramFixture.Model(UnigramFixture.XlmRoberta)), UnigramDialect.XlmRoberta);
-        string[] texts = [.. Enumerable.Range(0, 200).Select(i => string.Join(' ', Enumerable.Repeat($"a lion and {i} cats \u00e9", 1 + (i % 7))))];
+        string[] texts = [.. Enumerable.Range(0, 200)
+            .Select(i => string.Join(' ', Enumerable.Repeat($"a lion and {i} cats \u00e9", 1 + (i % 7))))];
         var alone = texts.Select(tokenizer.Encode).ToArray();
         var together = texts.AsParallel().AsOrdered().Select(tokenizer.Encode).ToArray();
         Assert.Equal(alone, together);

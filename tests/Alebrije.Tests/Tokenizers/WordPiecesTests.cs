@@ -15,7 +15,8 @@ public sealed class WordPiecesTests
     {
         var symbols = ClipTokenizer.OpenAi().Tokens(text)[1..^1];
         var found = WordPieces.Words(symbols);
-        Assert.Equal(words.Replace("<|endoftext|>", "<end>", StringComparison.Ordinal).Split('|'), found.Select(word => word.Word.Replace("<|endoftext|>", "<end>", StringComparison.Ordinal)));
+        Assert.Equal(words.Replace("<|endoftext|>", "<end>", StringComparison.Ordinal).Split('|'),
+            found.Select(word => word.Word.Replace("<|endoftext|>", "<end>", StringComparison.Ordinal)));
         Assert.Equal(symbols.Length, found.Sum(word => word.Symbols));
         Assert.Equal(string.Concat(found.Select(word => word.Word)), string.Concat(WordPieces.Pieces(symbols)));
     }

@@ -24,7 +24,8 @@ public sealed class ClassifierTrainerTests : IDisposable
         ClipRuns.Train(
             new ClipTrainingConfig
             {
-                Model = TinyParts.Clip, Data = new PictureDataOptions { Path = images, HeldOut = 0 }, World = null, VocabularySize = 560, Batch = 16, Samples = 64, PatchDropout = 0, EmaDecay = 0,
+                Model = TinyParts.Clip, Data = new PictureDataOptions { Path = images, HeldOut = 0 },
+                    World = null, VocabularySize = 560, Batch = 16, Samples = 64, PatchDropout = 0, EmaDecay = 0,
                 Precision = Precision.Fp32,
             }, new TrainingOptions(start), CancellationToken.None);
     }
@@ -40,8 +41,10 @@ public sealed class ClassifierTrainerTests : IDisposable
         Assert.Equal((32, 8, 8), (train.Count, validation.Count, test.Count));
         Assert.Equal(48, train.Concat(validation).Concat(test).Select(picture => picture.Path).Distinct().Count());
         Assert.Equal(test, LabelledPictures.Read(images, cancellation: TestContext.Current.CancellationToken).Split().Test);
-        Assert.Contains("none of the 2 classes", Assert.Throws<InvalidDataException>(() => LabelledPictures.Read(images, ["blue", "green"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
-        Assert.Contains("two or more", Assert.Throws<InvalidDataException>(() => LabelledPictures.Read(start, cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("none of the 2 classes", Assert.Throws<InvalidDataException>(() => LabelledPictures.Read(images,
+            ["blue", "green"], cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("two or more", Assert.Throws<InvalidDataException>(() =>
+            LabelledPictures.Read(start, cancellation: TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -56,9 +59,11 @@ public sealed class ClassifierTrainerTests : IDisposable
         result.Head.RequireSpace(model);
 
         using var other = ClipModel.Load(TestModels.StableUnClip);
-        Assert.Contains("--model", Assert.Throws<WeightsException>(() => result.Head.RequireSpace(other)).Message, StringComparison.Ordinal);
+        Assert.Contains("--model", Assert.Throws<WeightsException>(() => result.Head.RequireSpace(other)).Message,
+            StringComparison.Ordinal);
         var forged = result.Head with { Space = [.. result.Head.Space.Reverse()] };
-        Assert.Contains("mean something else", Assert.Throws<WeightsException>(() => forged.RequireSpace(model)).Message, StringComparison.Ordinal);
+        Assert.Contains("mean something else", Assert.Throws<WeightsException>(() => forged.RequireSpace(model)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]
@@ -72,10 +77,12 @@ public sealed class ClassifierTrainerTests : IDisposable
         using (var after = ClipModel.Load(In("run")))
         {
             var token = TestContext.Current.CancellationToken;
-            var files = LabelledPictures.Read(images, cancellation: TestContext.Current.CancellationToken).Pictures.Select(picture => picture.Path).ToArray();
+            var files = LabelledPictures.Read(images, cancellation: TestContext.Current.CancellationToken)
+                .Pictures.Select(picture => picture.Path).ToArray();
             var embedded = before.EmbedImages(files, cancellation: token);
             Assert.Equal(embedded, after.EmbedImages(files, cancellation: token));
-            var zeroShot = ZeroShotClassifier.Create(LabelledPictures.Read(images, cancellation: TestContext.Current.CancellationToken).Labels, ["{}"], texts => before.EmbedTexts(texts, cancellation: token));
+            var zeroShot = ZeroShotClassifier.Create(LabelledPictures.Read(images, cancellation: TestContext.Current.CancellationToken)
+                .Labels, ["{}"], texts => before.EmbedTexts(texts, cancellation: token));
             var head = LinearHead.Load(In("run/head.safetensors"));
             foreach (var image in embedded)
             {
@@ -109,7 +116,8 @@ public sealed class ClassifierTrainerTests : IDisposable
         for (var i = 0; i < 4; i++) File.WriteAllText(Path.Combine(images, "red", $"damaged{i}.png"), "broken");
         var result = Train(new TrainingOptions(In("run")), mix: 1);
         Assert.True(result.Finished);
-        Assert.Equal(Enumerable.Range(0, 4).Select(i => $"damaged{i}.png"), result.Skipped.Select(picture => Path.GetFileName(picture.File)));
+        Assert.Equal(Enumerable.Range(0, 4).Select(i => $"damaged{i}.png"),
+            result.Skipped.Select(picture => Path.GetFileName(picture.File)));
     }
 
     [Fact]
@@ -142,7 +150,8 @@ public sealed class ClassifierTrainerTests : IDisposable
             (result.Head with { Labels = ["a", "b", "c", "d"] }).Save(probe);
         }
 
-        Assert.Contains("fit a probe on the same classes", Assert.Throws<InvalidDataException>(() => Train(new TrainingOptions(In("other")), 0, probe)).Message, StringComparison.Ordinal);
+        Assert.Contains("fit a probe on the same classes",
+            Assert.Throws<InvalidDataException>(() => Train(new TrainingOptions(In("other")), 0, probe)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -161,11 +170,14 @@ public sealed class ClassifierTrainerTests : IDisposable
         Assert.Equal(0.25, moved[1] / moved[0], 1e-4);
     }
 
-    private TrainingResult Train(TrainingOptions options, double mix, string? probe = null) => TrainUntil(options, mix, probe, 1e6, CancellationToken.None);
+    private TrainingResult Train(TrainingOptions options, double mix, string? probe = null) =>
+        TrainUntil(options, mix, probe, 1e6, CancellationToken.None);
 
-    private TrainingResult TrainUntil(TrainingOptions options, double mix, string? probe, double saveMinutes, CancellationToken token) => new ClassifierTrainer(new ClassifierTrainingConfig
+    private TrainingResult TrainUntil(TrainingOptions options, double mix, string? probe, double saveMinutes, CancellationToken token) =>
+        new ClassifierTrainer(new ClassifierTrainingConfig
     {
-        Images = images, Start = start, Probe = probe, Epochs = 3, Batch = 10, LearningRate = 1e-3, WarmUp = 2, EmaDecay = 0.9, World = null, SaveMinutes = saveMinutes, Precision = Precision.Fp32,
+        Images = images, Start = start, Probe = probe, Epochs = 3, Batch = 10,
+            LearningRate = 1e-3, WarmUp = 2, EmaDecay = 0.9, World = null, SaveMinutes = saveMinutes, Precision = Precision.Fp32,
     }).Run(options, mix, token);
 
     private string In(string name) => Path.Combine(folder, name);

@@ -27,7 +27,8 @@ public sealed class ClipTrainerTests : IDisposable
     {
         var start = Path.Combine(folder, "start");
         TinyParts.WriteClipRun(start, scenes);
-        var run = Train(new ClipTrainingConfig { Model = TinyParts.Clip, Start = start, Batch = 4, Samples = 4, LearningRate = 0, EvaluateMinutes = 1e6 });
+        var run = Train(new ClipTrainingConfig { Model = TinyParts.Clip,
+            Start = start, Batch = 4, Samples = 4, LearningRate = 0, EvaluateMinutes = 1e6 });
         AssertSame(Path.Combine(start, "clip"), Path.Combine(run, "clip"));
         foreach (var file in Directory.GetFiles(Path.Combine(start, "tokenizer")))
             Assert.Equal(File.ReadAllBytes(file), File.ReadAllBytes(Path.Combine(run, "tokenizer", Path.GetFileName(file))));
@@ -45,7 +46,8 @@ public sealed class ClipTrainerTests : IDisposable
         var (ids, length) = own.Prepare("a lion");
         Assert.Equal(ids, opened.Prepare("a lion").Ids);
         var row = tensor(ids, [1, ids.Length]);
-        Assert.Equal(own.Texts(row, [length]).Embeddings.data<float>().ToArray(), opened.Texts(row, [length]).Embeddings.data<float>().ToArray());
+        Assert.Equal(own.Texts(row, [length]).Embeddings.data<float>().ToArray(),
+            opened.Texts(row, [length]).Embeddings.data<float>().ToArray());
 
         var run = Train(new ClipTrainingConfig
         {
@@ -72,7 +74,8 @@ public sealed class ClipTrainerTests : IDisposable
         Write("prior_text_encoder", clip.Network.Config.TextConfig, new ClipTextModel(clip.Network.Config.TextConfig, projects: true));
         Write("image_encoder", clip.Network.Config.VisionConfig, new ClipVisionModel(clip.Network.Config.VisionConfig, projects: true));
         Directory.CreateDirectory(Path.Combine(model, "prior_tokenizer"));
-        foreach (var file in Directory.GetFiles(Path.Combine(run, "tokenizer"))) File.Copy(file, Path.Combine(model, "prior_tokenizer", Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(Path.Combine(run, "tokenizer")))
+            File.Copy(file, Path.Combine(model, "prior_tokenizer", Path.GetFileName(file)));
         File.WriteAllText(Path.Combine(model, "model_index.json"), "{}");
         return model;
 
@@ -81,7 +84,8 @@ public sealed class ClipTrainerTests : IDisposable
             using var _ = tower;
             var part = Path.Combine(model, component);
             ConfigFile.Write(Path.Combine(part, "config.json"), config);
-            SafeTensorsWriter.Write(Path.Combine(part, "model.safetensors"), tower.state_dict().Keys.Select(name => KeyValuePair.Create(name, tensors[name])));
+            SafeTensorsWriter.Write(Path.Combine(part, "model.safetensors"),
+                tower.state_dict().Keys.Select(name => KeyValuePair.Create(name, tensors[name])));
         }
     }
 

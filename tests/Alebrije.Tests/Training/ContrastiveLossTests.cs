@@ -14,11 +14,13 @@ public sealed class ContrastiveLossTests
     [Fact]
     public void TrainingStep_IsTheReferences_LossesNormsClippedGradientsAndWeights()
     {
-        var report = Verifier.Run(Path.Combine(AppContext.BaseDirectory, "Fixtures", "clip-train-step"), null, TestContext.Current.CancellationToken);
+        var report = Verifier.Run(Path.Combine(AppContext.BaseDirectory, "Fixtures", "clip-train-step"),
+            null, TestContext.Current.CancellationToken);
         Assert.True(report.Ok, report.First);
         var outputs = report.Cases.Select(c => c.Output!).ToArray();
         Assert.Equal(20, outputs.Length);
-        foreach (var name in (string[])["loss_0", "loss_1", "grad_norm_0", "grad_norm_1", "grad/logit_scale", "after/logit_scale", "after/text_projection.weight"])
+        foreach (var name in (string[])["loss_0", "loss_1", "grad_norm_0",
+            "grad_norm_1", "grad/logit_scale", "after/logit_scale", "after/text_projection.weight"])
             Assert.Contains(name, outputs);
     }
 

@@ -39,9 +39,11 @@ public sealed class DecoderTrainerTests : IDisposable
         CheckpointFolder.Load(network, Path.Combine(folder, "run", "unet"));
         using var noise = new Noise(1);
         var (x, hint) = (noise.Randn(2, TinyParts.Latents, 16, 16), noise.Randn(2, TinyParts.Latents, 16, 16));
-        var conditions = new UNetConditions(noise.Randn(2, TinyParts.Tokens, TinyParts.Features)) { ClassLabels = noise.Randn(2, 2 * TinyParts.Features) };
+        var conditions = new UNetConditions(noise.Randn(2, TinyParts.Tokens,
+            TinyParts.Features)) { ClassLabels = noise.Randn(2, 2 * TinyParts.Features) };
         Assert.Equal(2 * TinyParts.Latents, network.Config.InChannels);
-        Assert.True((network.call(cat([x, hint], 1), tensor(500), conditions) - earlier.call(x, tensor(500), conditions)).abs().max().ToDouble() < 1e-5);
+        Assert.True((network.call(cat([x, hint], 1), tensor(500), conditions) - earlier.call(x, tensor(500), conditions))
+            .abs().max().ToDouble() < 1e-5);
     }
 
     [Fact]
@@ -51,11 +53,13 @@ public sealed class DecoderTrainerTests : IDisposable
         using var earlier = new UNet2DConditionModel(TinyParts.Decoder);
         SeededInit.Apply(earlier, 8);
         PriorExport.Write(Path.Combine(folder, "earlier"), earlier, TinyParts.Decoder, "UNet2DConditionModel");
-        Train(Config with { Model = Config.Model with { MidBlockType = null }, Start = Path.Combine(folder, "earlier"), LearningRate = 0, Samples = 4 });
+        Train(Config with { Model = Config.Model with { MidBlockType = null },
+            Start = Path.Combine(folder, "earlier"), LearningRate = 0, Samples = 4 });
 
         using var weights = CheckpointFolder.OpenWeights(Path.Combine(folder, "run", "unet"));
         var before = earlier.state_dict();
-        Assert.All(weights.Names.Where(name => name != "conv_in.weight"), name => Assert.True((weights.Read(name) - before[name]).abs().max().ToDouble() < 1e-6, name));
+        Assert.All(weights.Names.Where(name => name != "conv_in.weight"),
+            name => Assert.True((weights.Read(name) - before[name]).abs().max().ToDouble() < 1e-6, name));
         Assert.Equal(before.Keys.Where(name => !name.StartsWith("mid_block", StringComparison.Ordinal)).Order(), weights.Names.Order());
     }
 
@@ -84,18 +88,21 @@ public sealed class DecoderTrainerTests : IDisposable
         TinyParts.WritePrior(folder);
         var file = Path.Combine(folder, "prior", "config.json");
         ConfigFile.Write(file, TinyParts.Prior with { EmbeddingSpace = "0123456789abcdef" }, "PriorTransformer");
-        Assert.Contains("another embedding space", Assert.Throws<WeightsException>(() => Train(Config with { Prior = folder })).Message, StringComparison.Ordinal);
+        Assert.Contains("another embedding space", Assert.Throws<WeightsException>(() => Train(Config with { Prior = folder })).Message,
+            StringComparison.Ordinal);
     }
 
     private DecoderTrainingConfig Config => new()
     {
-        Clip = "", Autoencoder = Path.Combine(folder, "autoencoder"), Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents }, Batch = 4, Fitted = 64, Uses = 2,
+        Clip = "", Autoencoder = Path.Combine(folder, "autoencoder"),
+            Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents }, Batch = 4, Fitted = 64, Uses = 2,
         Window = 8, Samples = 8, WarmUp = 2, Precision = Precision.Fp32, SaveMinutes = 1e6, EvaluateMinutes = 1e6,
     };
 
     private void Train(DecoderTrainingConfig config)
     {
         using var clip = TrainedClip.Open(Path.Combine(folder, "clip"));
-        new DecoderTrainer(config, clip, scenes).Run(new TrainingOptions(Path.Combine(folder, "run")), TestContext.Current.CancellationToken);
+        new DecoderTrainer(config, clip, scenes).Run(new TrainingOptions(Path.Combine(folder, "run")),
+            TestContext.Current.CancellationToken);
     }
 }

@@ -43,7 +43,8 @@ public sealed class KilledRunTests : IDisposable
         Kill(killed, new Random(1), until: () => File.Exists(Path.Combine(killed, "training.json")));
         Assert.Equal(0, Step(killed));
         Kill(killed, new Random(2), until: () => Step(killed) >= 3);
-        var sawSave = Kill(killed, new Random(3), until: () => Directory.GetFiles(killed, "checkpoint.safetensors.*.tmp").Length > 0, atOnce: true);
+        var sawSave = Kill(killed, new Random(3), until: () => Directory.GetFiles(killed, "checkpoint.safetensors.*.tmp").Length > 0,
+            atOnce: true);
         Kill(killed, new Random(4), until: () => Step(killed) >= 12);
         var reached = Step(killed);
         Assert.InRange(reached, 3, 39);
@@ -75,7 +76,8 @@ public sealed class KilledRunTests : IDisposable
 
     private Process Start(string run)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, OperatingSystem.IsWindows() ? "Alebrije.Cli.exe" : "Alebrije.Cli"))
+        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory,
+            OperatingSystem.IsWindows() ? "Alebrije.Cli.exe" : "Alebrije.Cli"))
         {
             RedirectStandardError = true, RedirectStandardOutput = true,
             ArgumentList = { "train", "clip", "--config", Path.Combine(folder, "clip.json"), "--out", run, "--threads", "1", "--resume" },

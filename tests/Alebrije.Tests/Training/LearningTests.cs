@@ -60,12 +60,15 @@ public sealed class LearningTests
         using var noise = new Noise(9);
         using var network = new UNet2DConditionModel(TinyParts.Decoder);
         SeededInit.Apply(network, 4);
-        using var optimizer = new Optimizer(network.named_parameters(), new OptimizerConstants { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
+        using var optimizer = new Optimizer(network.named_parameters(),
+            new OptimizerConstants { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
         var schedule = NoiseSchedule.From(MiniSchedulers.Decoder);
         var latents = noise.Randn(4, TinyParts.Latents, 1, 1).expand(4, TinyParts.Latents, 16, 16).contiguous();
-        var conditions = new UNetConditions(noise.Randn(4, TinyParts.Tokens, TinyParts.Features)) { ClassLabels = noise.Randn(4, 2 * TinyParts.Features) };
+        var conditions = new UNetConditions(noise.Randn(4, TinyParts.Tokens,
+            TinyParts.Features)) { ClassLabels = noise.Randn(4, 2 * TinyParts.Features) };
         var losses = Enumerable.Range(0, 80).Select(_ => Step()).ToArray();
-        Assert.True(losses[^10..].Average() < 0.5 * losses[..5].Average(), $"the loss went from {losses[..5].Average()} to {losses[^10..].Average()}");
+        Assert.True(losses[^10..].Average() < 0.5 * losses[..5].Average(),
+            $"the loss went from {losses[..5].Average()} to {losses[^10..].Average()}");
 
         double Step()
         {
@@ -81,7 +84,8 @@ public sealed class LearningTests
     }
 
     private static (Tensor Pixels, Tensor Ids) Pairs(Noise noise) =>
-        (noise.Randn(8, 3, TinyParts.Side, TinyParts.Side), cat([noise.Integers(500, 8, 5) + 1, full(8, 1, TinyParts.Clip.TextConfig.VocabSize - 1L)], 1));
+        (noise.Randn(8, 3, TinyParts.Side, TinyParts.Side),
+            cat([noise.Integers(500, 8, 5) + 1, full(8, 1, TinyParts.Clip.TextConfig.VocabSize - 1L)], 1));
 
     private static double Step(ClipNetwork network, Tensor pixels, Tensor ids, Optimizer optimizer, ScalarType dtype)
     {

@@ -35,7 +35,8 @@ public sealed class ModelPackerTests : IDisposable
         using var pipeline = ImagePipeline.Load(model);
         foreach (var prior in pipeline.Priors)
         {
-            var result = pipeline.Generate(new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 2, PriorSteps = 2, Prior = prior }, cancellation: TestContext.Current.CancellationToken);
+            var result = pipeline.Generate(new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 2, PriorSteps = 2, Prior = prior },
+                cancellation: TestContext.Current.CancellationToken);
             Assert.Equal((TinyParts.Side, TinyParts.Side), (result.Image.Width, result.Image.Height));
             Assert.NotNull(result.ClipScore);
         }
@@ -74,8 +75,10 @@ public sealed class ModelPackerTests : IDisposable
         }
 
         Assert.True(Verifier.Run(model, cancellation: TestContext.Current.CancellationToken).Ok);
-        Assert.Contains("another embedding space", Assert.Throws<WeightsException>(() => ModelPacker.AddPriors([Run("other", "0123456789abcdef")], model)).Message, StringComparison.Ordinal);
-        Assert.Contains("holds no prior", Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.AddPriors([folder], model)).Message, StringComparison.Ordinal);
+        Assert.Contains("another embedding space", Assert.Throws<WeightsException>(() =>
+            ModelPacker.AddPriors([Run("other", "0123456789abcdef")], model)).Message, StringComparison.Ordinal);
+        Assert.Contains("holds no prior", Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.AddPriors([folder], model)).Message,
+            StringComparison.Ordinal);
         Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.AddPriors([], folder));
     }
 
@@ -87,8 +90,10 @@ public sealed class ModelPackerTests : IDisposable
         Alebrije.Tests.Pipelines.TinyUpsampler.Write(Path.Combine(run, Upsampler.First));
         ModelPacker.PackUpsampler(run, model);
         var index = File.ReadAllText(Path.Combine(model, "model_index.json"));
-        Assert.Contains("\"super_res_first\": [\"diffusers\", \"UNet2DModel\"],\n  \"super_res_scheduler\": [\"diffusers\", \"UnCLIPScheduler\"],\n  \"text_encoder\"", index, StringComparison.Ordinal);
-        Assert.Contains("super_res_first/diffusion_pytorch_model.safetensors", File.ReadAllText(Path.Combine(model, "SHA256SUMS")), StringComparison.Ordinal);
+        Assert.Contains("\"super_res_first\": [\"diffusers\", \"UNet2DModel\"],\n "
+            + " \"super_res_scheduler\": [\"diffusers\", \"UnCLIPScheduler\"],\n  \"text_encoder\"", index, StringComparison.Ordinal);
+        Assert.Contains("super_res_first/diffusion_pytorch_model.safetensors",
+            File.ReadAllText(Path.Combine(model, "SHA256SUMS")), StringComparison.Ordinal);
         var report = Verifier.Run(model, cancellation: TestContext.Current.CancellationToken);
         Assert.True(report.Ok, report.First);
 
@@ -118,8 +123,10 @@ public sealed class ModelPackerTests : IDisposable
         var report = Verifier.Run(model, cancellation: TestContext.Current.CancellationToken);
         Assert.True(report.Ok, report.First);
 
-        ConfigFile.Write(Path.Combine(run, "unet", "config.json"), TinyParts.Decoder with { CrossAttentionDim = [24] }, "UNet2DConditionModel");
-        Assert.Contains("was trained for other parts", Assert.Throws<WeightsException>(() => ModelPacker.PackDecoder(run, model)).Message, StringComparison.Ordinal);
+        ConfigFile.Write(Path.Combine(run, "unet", "config.json"), TinyParts.Decoder with { CrossAttentionDim = [24] },
+            "UNet2DConditionModel");
+        Assert.Contains("was trained for other parts", Assert.Throws<WeightsException>(() => ModelPacker.PackDecoder(run, model)).Message,
+            StringComparison.Ordinal);
         Assert.Throws<CheckpointNotFoundException>(() => ModelPacker.PackDecoder(Path.Combine(folder, "clip"), model));
     }
 
@@ -129,10 +136,12 @@ public sealed class ModelPackerTests : IDisposable
         var (model, run) = (Pack(), Path.Combine(folder, "decoder"));
         var request = new GenerationRequest { Prompt = "a lion", Seed = 1, Steps = 3, PriorSteps = 2, Guidance = 2 };
         using (var plain = ImagePipeline.Load(model))
-            Assert.Contains("has no first guess", Assert.Throws<ArgumentException>(() => plain.Run(request with { OnlyGuess = true })).Message, StringComparison.Ordinal);
+            Assert.Contains("has no first guess",
+                Assert.Throws<ArgumentException>(() => plain.Run(request with { OnlyGuess = true })).Message, StringComparison.Ordinal);
 
         TinyParts.WriteGuess(Path.Combine(folder, "guess"));
-        Assert.Contains("the first guess that it was trained with", Assert.Throws<WeightsException>(() => ModelPacker.PackDecoder(run, model, Path.Combine(folder, "guess"))).Message, StringComparison.Ordinal);
+        Assert.Contains("the first guess that it was trained with", Assert.Throws<WeightsException>(() =>
+            ModelPacker.PackDecoder(run, model, Path.Combine(folder, "guess"))).Message, StringComparison.Ordinal);
         using (NewDisposeScope())
         {
             var config = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents };
@@ -142,7 +151,8 @@ public sealed class ModelPackerTests : IDisposable
         }
 
         ModelPacker.PackDecoder(run, model, Path.Combine(folder, "guess"));
-        Assert.Contains("\"first_guess\": [\"alebrije\", \"FirstGuessModel\"]", File.ReadAllText(Path.Combine(model, "model_index.json")), StringComparison.Ordinal);
+        Assert.Contains("\"first_guess\": [\"alebrije\", \"FirstGuessModel\"]",
+            File.ReadAllText(Path.Combine(model, "model_index.json")), StringComparison.Ordinal);
         var report = Verifier.Run(model, cancellation: TestContext.Current.CancellationToken);
         Assert.True(report.Ok, report.First);
 
@@ -156,7 +166,8 @@ public sealed class ModelPackerTests : IDisposable
         var drawn = Draw(request, Path.Combine(folder, "trace"));
         Assert.NotEqual(guessed, drawn);
         Assert.Equal(guessed, Draw(request with { OnlyGuess = true, Steps = 7, Guidance = 1 }));
-        var traced = Alebrije.Preprocessing.Imaging.RgbImage.Load(Directory.GetFiles(Path.Combine(folder, "trace"), "*-first-guess.png").Single());
+        var traced = Alebrije.Preprocessing.Imaging.RgbImage.Load(
+            Directory.GetFiles(Path.Combine(folder, "trace"), "*-first-guess.png").Single());
         Assert.Equal(guessed, traced.Pixels);
 
         // Another guess: another image from the same denoiser and noise.
@@ -182,10 +193,12 @@ public sealed class ModelPackerTests : IDisposable
     {
         var model = Pack();
         var index = Path.Combine(model, "text_encoder", "model.safetensors.index.json");
-        File.WriteAllText(index, File.ReadAllText(index).Replace("../prior_text_encoder", "../../prior_text_encoder", StringComparison.Ordinal));
+        File.WriteAllText(index,
+            File.ReadAllText(index).Replace("../prior_text_encoder", "../../prior_text_encoder", StringComparison.Ordinal));
         Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(Path.Combine(model, "text_encoder")));
         File.Delete(Path.Combine(model, "model_index.json"));
-        File.WriteAllText(index, File.ReadAllText(index).Replace("../../prior_text_encoder", "../prior_text_encoder", StringComparison.Ordinal));
+        File.WriteAllText(index,
+            File.ReadAllText(index).Replace("../../prior_text_encoder", "../prior_text_encoder", StringComparison.Ordinal));
         Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(Path.Combine(model, "text_encoder")));
     }
 
@@ -224,7 +237,8 @@ public sealed class ModelPackerTests : IDisposable
         };
         write(Path.Combine(Run("prior"), "prior"), new PriorTransformer(TinyParts.Prior));
         ConfigFile.Write(Path.Combine(Run("prior"), "prior", "config.json"), TinyParts.Prior, "PriorTransformer");
-        write(Path.Combine(Run("prior"), LinearPrior.FolderName), new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = TinyParts.Features }));
+        write(Path.Combine(Run("prior"), LinearPrior.FolderName),
+            new LinearPriorMap(new LinearPriorConfig { EmbeddingDim = TinyParts.Features }));
         write(Path.Combine(Run("decoder"), "unet"), new UNet2DConditionModel(TinyParts.Decoder));
         ConfigFile.Write(Path.Combine(Run("decoder"), "unet", "config.json"), TinyParts.Decoder, "UNet2DConditionModel");
         var normalizer = new StableUnClipImageNormalizerConfig { EmbeddingDim = TinyParts.Features };

@@ -22,7 +22,8 @@ public sealed class OptimizerTests
     {
         using var scope = NewDisposeScope();
         using var noise = new Noise(5);
-        var options = new OptimizerConstants { Beta1 = 0.8, Beta2 = 0.95, Epsilon = 1e-5, WeightDecay = decay, EmaDecay = ema, ClipNorm = clip };
+        var options = new OptimizerConstants { Beta1 = 0.8, Beta2 = 0.95,
+            Epsilon = 1e-5, WeightDecay = decay, EmaDecay = ema, ClipNorm = clip };
         var parameters = Shapes.Select((shape, i) => (Name: $"p{i}", Parameter: nn.Parameter(noise.Randn(shape)))).ToArray();
         using var optimizer = new Optimizer(parameters, options);
         var expected = parameters.Select(p => new Reference(Values(p.Parameter), p.Parameter.ndim >= 2 ? decay : 0)).ToArray();
@@ -44,7 +45,8 @@ public sealed class OptimizerTests
 
         Assert.Equal(5, optimizer.Steps);
         var averages = optimizer.Averages.ToDictionary(p => p.Key, p => p.Value);
-        for (var i = 0; i < expected.Length; i++) AssertClose(ema > 0 ? expected[i].Average : expected[i].Weights, Values(averages[$"p{i}"]));
+        for (var i = 0; i < expected.Length; i++)
+            AssertClose(ema > 0 ? expected[i].Average : expected[i].Weights, Values(averages[$"p{i}"]));
     }
 
     [Fact]
@@ -88,7 +90,8 @@ public sealed class OptimizerTests
     {
         using var scope = NewDisposeScope();
         using var noise = new Noise(6);
-        var constants = new OptimizerConstants { Method = OptimizerMethod.Muon, Momentum = 0.8, WeightDecay = decay, EmaDecay = ema, ClipNorm = 0.5 };
+        var constants = new OptimizerConstants { Method = OptimizerMethod.Muon,
+            Momentum = 0.8, WeightDecay = decay, EmaDecay = ema, ClipNorm = 0.5 };
         long[][] shapes = [[6, 4], [3, 2, 2, 2]];
         var parameters = shapes.Select((shape, i) => (Name: $"p{i}", Parameter: nn.Parameter(noise.Randn(shape)))).ToArray();
         using var optimizer = new Optimizer(parameters, constants);
@@ -109,7 +112,8 @@ public sealed class OptimizerTests
                 var scaled = Values(gradients[i]).Select(x => x * Math.Min(1, 0.5 / (norm + 1e-6))).ToArray();
                 momenta[i] = [.. momenta[i].Zip(scaled, (m, g) => (0.8 * m) + (0.2 * g))];
                 var turned = NewtonSchulz([.. momenta[i].Zip(scaled, (m, g) => (0.8 * m) + (0.2 * g))], rows, columns);
-                weights[i] = [.. weights[i].Zip(turned, (w, d) => (w * (1 - (rate * decay))) - (rate * 0.2 * Math.Sqrt(Math.Max(rows, columns)) * d))];
+                weights[i] = [.. weights[i].Zip(turned,
+                    (w, d) => (w * (1 - (rate * decay))) - (rate * 0.2 * Math.Sqrt(Math.Max(rows, columns)) * d))];
                 var share = Math.Min(ema, (1.0 + step) / (10.0 + step));
                 averages[i] = [.. averages[i].Zip(weights[i], (a, w) => (share * a) + ((1 - share) * w))];
                 AssertNear(weights[i], Values(parameters[i].Parameter));
@@ -118,7 +122,8 @@ public sealed class OptimizerTests
 
         var kept = optimizer.Averages.ToDictionary(p => p.Key, p => p.Value);
         for (var i = 0; i < weights.Length; i++) AssertNear(ema > 0 ? averages[i] : weights[i], Values(kept[$"p{i}"]));
-        Assert.Equal(ema > 0 ? ["ema/p0", "ema/p1", "m/p0", "m/p1"] : ["m/p0", "m/p1"], optimizer.State.Select(s => s.Key).Order(StringComparer.Ordinal));
+        Assert.Equal(ema > 0 ? ["ema/p0", "ema/p1", "m/p0", "m/p1"] : ["m/p0", "m/p1"],
+            optimizer.State.Select(s => s.Key).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -126,7 +131,8 @@ public sealed class OptimizerTests
     {
         using var scope = NewDisposeScope();
         using var noise = new Noise(6);
-        (string Name, Tensor Start)[] all = [("norm.bias", noise.Randn(5)), ("token_embedding.weight", noise.Randn(4, 3)), ("linear.weight", noise.Randn(4, 3))];
+        (string Name, Tensor Start)[] all = [("norm.bias", noise.Randn(5)),
+            ("token_embedding.weight", noise.Randn(4, 3)), ("linear.weight", noise.Randn(4, 3))];
         Tensor[] Moved(OptimizerMethod method)
         {
             var parameters = all.Select(p => (p.Name, nn.Parameter(p.Start.clone()))).ToArray();
@@ -208,7 +214,8 @@ public sealed class OptimizerTests
     {
         using var scope = NewDisposeScope();
         var half = nn.Parameter(ones(2, dtype: ScalarType.BFloat16));
-        Assert.Contains("contiguous float32", Assert.Throws<ArgumentException>(() => new Optimizer([("w", half)], new OptimizerConstants())).Message, StringComparison.Ordinal);
+        Assert.Contains("contiguous float32", Assert.Throws<ArgumentException>(() => new Optimizer([("w", half)], new OptimizerConstants()))
+            .Message, StringComparison.Ordinal);
     }
 
     private static double[] Values(Tensor tensor) => tensor.detach().contiguous().data<float>().ToArray().Select(x => (double)x).ToArray();
@@ -217,7 +224,8 @@ public sealed class OptimizerTests
     {
         Assert.Equal(expected.Length, actual.Length);
         for (var i = 0; i < expected.Length; i++)
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= 2e-6 + (1e-5 * Math.Abs(expected[i])), $"[{i}]: {actual[i]} instead of {expected[i]}");
+            Assert.True(Math.Abs(expected[i] - actual[i]) <= 2e-6 + (1e-5 * Math.Abs(expected[i])),
+                $"[{i}]: {actual[i]} instead of {expected[i]}");
     }
 
     private static void AssertNear(double[] expected, double[] actual)

@@ -25,7 +25,8 @@ public sealed class OwnPicturesTests : IDisposable
         var pictures = OwnPictures.WriteFolder(In("pictures"), 32);
         var losses = new List<double>();
         var result = ClipRuns.Train(
-            Config(pictures) with { Batch = 16, Samples = 16 * 150, LearningRate = 3e-3, WarmUp = 10, Data = new PictureDataOptions { Path = pictures, HeldOut = 0.1 } },
+            Config(pictures) with { Batch = 16, Samples = 16 * 150, LearningRate = 3e-3,
+                WarmUp = 10, Data = new PictureDataOptions { Path = pictures, HeldOut = 0.1 } },
             new TrainingOptions(In("run")) { OnProgress = progress => losses.Add(progress.Loss) }, CancellationToken.None);
         Assert.Equal((150, true), (result.Steps, result.Finished));
         Assert.InRange(losses.Where(double.IsFinite).Last(), 0, 0.75 * Math.Log(16));
@@ -43,7 +44,8 @@ public sealed class OwnPicturesTests : IDisposable
         var path = form == "folder" ? OwnPictures.WriteFolder(In("pictures"), 14) : OwnPictures.WriteShards(In("pictures"), 2, 7);
         var config = Config(path) with
         {
-            Batch = 4, Samples = 48, SaveMinutes = 0, EvaluateMinutes = 1e6, Data = new PictureDataOptions { Path = path, HeldOut = 0.1, ShuffleBuffer = 5, Flip = true, CropScale = [0.4, 1] },
+            Batch = 4, Samples = 48, SaveMinutes = 0, EvaluateMinutes = 1e6,
+                Data = new PictureDataOptions { Path = path, HeldOut = 0.1, ShuffleBuffer = 5, Flip = true, CropScale = [0.4, 1] },
         };
         ClipRuns.Train(config, new TrainingOptions(In("whole")), CancellationToken.None);
 
@@ -68,13 +70,16 @@ public sealed class OwnPicturesTests : IDisposable
         var pictures = OwnPictures.WriteFolder(In("pictures"), 16);
         foreach (var name in new[] { "003.png", "007.png" }) File.WriteAllText(Path.Combine(pictures, name), "no picture");
         var notes = new List<string>();
-        var config = Config(pictures) with { Batch = 8, Samples = 48, Data = new PictureDataOptions { Path = pictures, HeldOut = 0, MaxBadShare = 0.2 } };
-        ClipRuns.Train(config, new TrainingOptions(In("run")) { OnProgress = progress => notes.Add(progress.Note ?? "") }, CancellationToken.None);
+        var config = Config(pictures) with { Batch = 8, Samples = 48,
+            Data = new PictureDataOptions { Path = pictures, HeldOut = 0, MaxBadShare = 0.2 } };
+        ClipRuns.Train(config, new TrainingOptions(In("run")) { OnProgress = progress => notes.Add(progress.Note ?? "") },
+            CancellationToken.None);
         Assert.Equal(2, notes.Count(note => note.StartsWith("skipped: ", StringComparison.Ordinal)));
         Assert.Single(notes, note => note.Contains("003.png", StringComparison.Ordinal));
 
         var message = Assert.Throws<InvalidDataException>(
-            () => ClipRuns.Train(config with { Data = config.Data with { MaxBadShare = 0.01 } }, new TrainingOptions(In("strict")), CancellationToken.None)).Message;
+            () => ClipRuns.Train(config with { Data = config.Data with { MaxBadShare = 0.01 } },
+                new TrainingOptions(In("strict")), CancellationToken.None)).Message;
         Assert.Contains("2 of 16 entries cannot be used, more than max_bad_share 0.01 allows", message, StringComparison.Ordinal);
     }
 
@@ -86,7 +91,8 @@ public sealed class OwnPicturesTests : IDisposable
         var config = Config(pictures) with { Batch = 6, Data = new PictureDataOptions { Path = pictures, HeldOut = 0 } };
         var pairs = new PicturePairs(config, CaptionedPictures.Open(config.Data));
         ClipRuns.Train(config with { Samples = 6 }, new TrainingOptions(In("run")), CancellationToken.None);
-        var preparation = new PairPreparation(Alebrije.Preprocessing.Tokenizers.ClipTokenizer.Load(In("run/tokenizer")), Alebrije.Preprocessing.Imaging.ClipImageProcessor.Transformers(TinyParts.Side));
+        var preparation = new PairPreparation(Alebrije.Preprocessing.Tokenizers.ClipTokenizer.Load(In("run/tokenizer")),
+            Alebrije.Preprocessing.Imaging.ClipImageProcessor.Transformers(TinyParts.Side));
         var (first, again) = (pairs.Make(3, preparation), pairs.Make(3, preparation));
         Assert.Equal(first.Pixels, again.Pixels);
         Assert.Equal(first.Captions, again.Captions);
@@ -101,8 +107,10 @@ public sealed class OwnPicturesTests : IDisposable
     {
         var pictures = OwnPictures.WriteClasses(In("classes"), 16);
         var notes = new List<string>();
-        var config = Config(pictures) with { Batch = 8, Samples = 32, Data = new PictureDataOptions { Path = pictures, HeldOut = 0, Templates = ["{}"] } };
-        ClipRuns.Train(config, new TrainingOptions(In("run")) { OnProgress = progress => notes.Add(progress.Note ?? "") }, CancellationToken.None);
+        var config = Config(pictures) with { Batch = 8, Samples = 32,
+            Data = new PictureDataOptions { Path = pictures, HeldOut = 0, Templates = ["{}"] } };
+        ClipRuns.Train(config, new TrainingOptions(In("run")) { OnProgress = progress => notes.Add(progress.Note ?? "") },
+            CancellationToken.None);
         Assert.Single(notes, note => note.Contains("stand there more than once", StringComparison.Ordinal));
     }
 
@@ -111,7 +119,8 @@ public sealed class OwnPicturesTests : IDisposable
     {
         var pictures = OwnPictures.WriteFolder(In("pictures"), 12);
         ClipRuns.Train(Config(pictures) with { Batch = 4, Samples = 8 }, new TrainingOptions(In("first")), CancellationToken.None);
-        File.WriteAllText(In("c.json"), $$"""{"start": "{{In("first")}}", "data": {"path": "{{pictures}}"}, "batch": 4, "samples": 8, "precision": "fp32"}""");
+        File.WriteAllText(In("c.json"),
+            $$"""{"start": "{{In("first")}}", "data": {"path": "{{pictures}}"}, "batch": 4, "samples": 8, "precision": "fp32"}""");
         Assert.Equal(2, Trainers.Run("clip", In("c.json"), new TrainingOptions(In("second")), CancellationToken.None).Steps);
         Assert.Equal(File.ReadAllBytes(In("first/tokenizer/vocab.json")), File.ReadAllBytes(In("second/tokenizer/vocab.json")));
         using var tuned = TrainedClip.Open(In("second"));
@@ -126,7 +135,8 @@ public sealed class OwnPicturesTests : IDisposable
         var pictures = OwnPictures.WriteFolder(In("pictures"), 12);
         ClipRuns.Train(Config(pictures) with { Batch = 4, Samples = 8 }, new TrainingOptions(In("first")), CancellationToken.None);
         var published = Directory.CreateDirectory(In("published")).FullName;
-        foreach (var file in Directory.GetFiles(In("first/clip")).Concat(Directory.GetFiles(In("first/tokenizer")))) File.Copy(file, Path.Combine(published, Path.GetFileName(file)));
+        foreach (var file in Directory.GetFiles(In("first/clip")).Concat(Directory.GetFiles(In("first/tokenizer"))))
+            File.Copy(file, Path.Combine(published, Path.GetFileName(file)));
         var config = Path.Combine(published, "config.json");
         File.WriteAllText(config, "{\"architectures\": [\"CLIPModel\"]," + File.ReadAllText(config).TrimStart()[1..]);
         var settings = $$"""
@@ -134,7 +144,8 @@ public sealed class OwnPicturesTests : IDisposable
             """;
         if (ofTransformers5) File.WriteAllText(Path.Combine(published, "processor_config.json"), $$"""{"image_processor": {{settings}}}""");
         else File.WriteAllText(Path.Combine(published, "preprocessor_config.json"), settings);
-        var start = ClipRuns.Suggest(pictures, published, new TrainingOptions(In("second"))) with { Samples = 12, LearningRate = 0, EmaDecay = 0, Precision = Precision.Fp32 };
+        var start = ClipRuns.Suggest(pictures, published, new TrainingOptions(In("second"))) with { Samples = 12,
+            LearningRate = 0, EmaDecay = 0, Precision = Precision.Fp32 };
         ClipRuns.Train(start, new TrainingOptions(In("second")), CancellationToken.None);
         if (!ofTransformers5) Assert.Equal(settings, File.ReadAllText(In("second/clip/preprocessor_config.json")));
         Assert.Empty(Directory.GetFiles(In("second/tokenizer"), "*.safetensors"));
@@ -157,14 +168,16 @@ public sealed class OwnPicturesTests : IDisposable
                 "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}},
              "preprocess_cfg": {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25], "interpolation": "bilinear", "resize_mode": "squash"}}
             """).Dispose();
-        var start = ClipRuns.Suggest(pictures, published, new TrainingOptions(In("run"))) with { Samples = 12, LearningRate = 0, EmaDecay = 0, Precision = Precision.Fp32 };
+        var start = ClipRuns.Suggest(pictures, published, new TrainingOptions(In("run"))) with { Samples = 12,
+            LearningRate = 0, EmaDecay = 0, Precision = Precision.Fp32 };
         ClipRuns.Train(start, new TrainingOptions(In("run")), CancellationToken.None);
         using var before = ClipModel.Load(published);
         using var after = ClipModel.Load(In("run"));
         var token = TestContext.Current.CancellationToken;
         var picture = new RgbImage(50, 34, [.. Enumerable.Range(0, 50 * 34 * 3).Select(i => (byte)(i * 7))]);
         AssertNear(before.EmbedImages([picture], cancellation: token), after.EmbedImages([picture], cancellation: token));
-        AssertNear(before.EmbedTexts(["A red disc!", "two"], cancellation: token), after.EmbedTexts(["A red disc!", "two"], cancellation: token));
+        AssertNear(before.EmbedTexts(["A red disc!", "two"], cancellation: token),
+            after.EmbedTexts(["A red disc!", "two"], cancellation: token));
         Assert.Equal(before.LogitScale, after.LogitScale, 1e-4);
 
         static void AssertNear(float[][] expected, float[][] given) =>
@@ -200,8 +213,10 @@ public sealed class OwnPicturesTests : IDisposable
     public void Configuration_ThatCannotBe_IsOneSentence(string keys, string says)
     {
         var pictures = OwnPictures.WriteFolder(In("pictures"), 4);
-        File.WriteAllText(In("c.json"), "{" + keys.Replace("PICTURES", pictures.Replace("\\", "\\\\", StringComparison.Ordinal), StringComparison.Ordinal) + "}");
-        var thrown = Assert.ThrowsAny<Exception>(() => Trainers.Run("clip", In("c.json"), new TrainingOptions(In("run")), CancellationToken.None));
+        File.WriteAllText(In("c.json"),
+            "{" + keys.Replace("PICTURES", pictures.Replace("\\", "\\\\", StringComparison.Ordinal), StringComparison.Ordinal) + "}");
+        var thrown = Assert.ThrowsAny<Exception>(() =>
+            Trainers.Run("clip", In("c.json"), new TrainingOptions(In("run")), CancellationToken.None));
         Assert.True(thrown is InvalidDataException or WeightsException or CheckpointNotFoundException, thrown.ToString());
         Assert.Contains(says, thrown.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', thrown.Message);
@@ -209,7 +224,8 @@ public sealed class OwnPicturesTests : IDisposable
 
     private static ClipTrainingConfig Config(string path) => new()
     {
-        Model = TinyParts.Clip, Data = new PictureDataOptions { Path = path, HeldOut = 0 }, World = null, VocabularySize = 560, PatchDropout = 0, WarmUp = 2, EmaDecay = 0.5, EvaluateMinutes = 1e6,
+        Model = TinyParts.Clip, Data = new PictureDataOptions { Path = path, HeldOut = 0 },
+            World = null, VocabularySize = 560, PatchDropout = 0, WarmUp = 2, EmaDecay = 0.5, EvaluateMinutes = 1e6,
         Precision = Precision.Fp32,
     };
 

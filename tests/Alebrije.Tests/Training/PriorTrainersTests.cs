@@ -68,13 +68,15 @@ public sealed class PriorTrainersTests : IDisposable
                 { "model": { "num_attention_heads": 2, "attention_head_dim": 8, "num_layers": 1, "embedding_dim": 16, "num_embeddings": 16 }, "start": {{System.Text.Json.JsonSerializer.Serialize(start)}},
                   "clip": {{System.Text.Json.JsonSerializer.Serialize(Path.Combine(folder, "clip"))}}, "batch": 8, "samples": 8, "warm_up": 0, "learning_rate": {{rate}}, "fitted": 16, "precision": "fp32" }
                 """);
-            return Trainers.RunPrior(PriorKind.Diffusion, file, new TrainingOptions(Path.Combine(folder, name)), TestContext.Current.CancellationToken);
+            return Trainers.RunPrior(PriorKind.Diffusion, file, new TrainingOptions(Path.Combine(folder, name)),
+                TestContext.Current.CancellationToken);
         }
 
         float Distance(string name, string other)
         {
             using var scope = NewDisposeScope();
-            using TensorSource one = CheckpointFolder.OpenWeights(Path.Combine(folder, name, "prior")), two = CheckpointFolder.OpenWeights(Path.Combine(folder, other, "prior"));
+            using TensorSource one = CheckpointFolder.OpenWeights(Path.Combine(folder, name, "prior")),
+                two = CheckpointFolder.OpenWeights(Path.Combine(folder, other, "prior"));
             return one.Names.Max(tensor => (one.Read(tensor) - two.Read(tensor)).abs().max().item<float>());
         }
 
@@ -85,8 +87,10 @@ public sealed class PriorTrainersTests : IDisposable
         Assert.InRange(Distance("first", "fresh"), 1e-4f, 1);
 
         var config = Path.Combine(folder, "first", "prior", "config.json");
-        ConfigFile.Write(config, PriorTransformerConfig.Read(Path.GetDirectoryName(config)!) with { EmbeddingSpace = "0123456789abcdef" }, "PriorTransformer");
-        Assert.Contains("another embedding space (0123456789abcdef)", Assert.Throws<WeightsException>(() => Run("third", Path.Combine(folder, "first"), "0")).Message, StringComparison.Ordinal);
+        ConfigFile.Write(config, PriorTransformerConfig.Read(Path.GetDirectoryName(config)!) with { EmbeddingSpace = "0123456789abcdef" },
+            "PriorTransformer");
+        Assert.Contains("another embedding space (0123456789abcdef)",
+            Assert.Throws<WeightsException>(() => Run("third", Path.Combine(folder, "first"), "0")).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -94,13 +98,15 @@ public sealed class PriorTrainersTests : IDisposable
     {
         using var scope = NewDisposeScope();
         using var noise = new Noise(5);
-        var config = new OneStepPriorTrainingConfig { Clip = "", Model = TinyParts.Prior with { AdditionalEmbeddings = 3 }, Precision = Precision.Fp32 };
+        var config = new OneStepPriorTrainingConfig { Clip = "", Model = TinyParts.Prior with { AdditionalEmbeddings = 3 },
+            Precision = Precision.Fp32 };
         using var network = new PriorTransformer(config.Model);
         SeededInit.Apply(network, 1);
         var task = new OneStepPriorTask(network, config, "0");
         using (no_grad()) task.Fit(noise.Randn(64, 16), noise.Randn(64, 16), folder);
         var images = noise.Randn(4, 16);
-        var batch = new PriorBatch(images, new PriorConditions(images + (0.5 * noise.Randn(4, 16)), noise.Randn(4, 16, 16), ones(4, 16, dtype: ScalarType.Bool)), new bool[4], arange(4).unsqueeze(1));
+        var batch = new PriorBatch(images, new PriorConditions(images + (0.5 * noise.Randn(4, 16)),
+            noise.Randn(4, 16, 16), ones(4, 16, dtype: ScalarType.Bool)), new bool[4], arange(4).unsqueeze(1));
         using var optimizer = new Optimizer(network.named_parameters().Where(p => !task.IsFixed(p.name)).Select(p => (p.name, p.parameter)),
             new OptimizerConstants { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
         using var generator = new Generator(1);
@@ -125,18 +131,21 @@ public sealed class PriorTrainersTests : IDisposable
     public void OneStep_WithATimeToken_IsRefused()
     {
         var config = new OneStepPriorTrainingConfig { Clip = "", Model = TinyParts.Prior };
-        Assert.Contains("additional_embeddings", Assert.Throws<ArgumentException>(() => new OneStepPriorTrainer(config, null!, null!).Run(new TrainingOptions(folder), TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("additional_embeddings", Assert.Throws<ArgumentException>(() => new OneStepPriorTrainer(config, null!, null!)
+            .Run(new TrainingOptions(folder), TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void None_CannotBeTrained() =>
-        Assert.Contains("none", Assert.Throws<ArgumentException>(() => Trainers.RunPrior(PriorKind.None, "x.json", new TrainingOptions(folder), TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("none", Assert.Throws<ArgumentException>(() => Trainers.RunPrior(PriorKind.None,
+            "x.json", new TrainingOptions(folder), TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
 
     [Fact]
     public void Key_OfAnotherKind_IsAnError()
     {
         var file = Path.Combine(folder, "run.json");
         File.WriteAllText(file, """{ "clip": "x", "noise_levels": 2 }""");
-        Assert.Contains("noise_levels", Assert.Throws<WeightsException>(() => Trainers.RunPrior(PriorKind.OneStep, file, new TrainingOptions(folder), TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.Contains("noise_levels", Assert.Throws<WeightsException>(() => Trainers.RunPrior(PriorKind.OneStep,
+            file, new TrainingOptions(folder), TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 }

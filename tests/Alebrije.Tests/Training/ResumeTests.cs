@@ -25,7 +25,8 @@ public sealed class ResumeTests : IDisposable
     public void Autoencoder_StoppedAndResumed_IsBitEqual() => StopAndResume("vae", (options, token) => new AutoencoderTrainer(
         new AutoencoderTrainingConfig
         {
-            Model = TinyParts.Autoencoder, Batch = 4, Samples = 40, Crop = 16, CropsUntil = 0.7, WarmUp = 2, Precision = Precision.Fp32, SaveMinutes = 0,
+            Model = TinyParts.Autoencoder, Batch = 4, Samples = 40, Crop = 16,
+                CropsUntil = 0.7, WarmUp = 2, Precision = Precision.Fp32, SaveMinutes = 0,
             EvaluateMinutes = 1e6,
         }, scenes).Run(options, token), "psnr_db");
 
@@ -36,7 +37,8 @@ public sealed class ResumeTests : IDisposable
         StopAndResume("prior", (options, token) => new PriorTrainer(
             new PriorTrainingConfig
             {
-                Clip = "", Model = TinyParts.Prior, Batch = 4, NoiseLevels = 2, Samples = 40, WarmUp = 2, Fitted = 64, TextDropout = 0.3, Precision = Precision.Fp32,
+                Clip = "", Model = TinyParts.Prior, Batch = 4, NoiseLevels = 2,
+                    Samples = 40, WarmUp = 2, Fitted = 64, TextDropout = 0.3, Precision = Precision.Fp32,
                 SaveMinutes = 0, EvaluateMinutes = 1e6,
             }, clip, scenes).Run(options, token), "cosine_diffusion", "cosine_mean_embedding");
     }
@@ -49,7 +51,8 @@ public sealed class ResumeTests : IDisposable
         StopAndResume("vae", (options, token) => new AutoencoderTrainer(
             new AutoencoderTrainingConfig
             {
-                Model = TinyParts.Autoencoder, Start = start, FreezeEncoder = true, LatentNoise = 0.1, Batch = 4, Samples = 40, Crop = 16, CropsUntil = 0.7, WarmUp = 2,
+                Model = TinyParts.Autoencoder, Start = start, FreezeEncoder = true,
+                    LatentNoise = 0.1, Batch = 4, Samples = 40, Crop = 16, CropsUntil = 0.7, WarmUp = 2,
                 Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
             }, scenes).Run(options, token), "psnr_db");
 
@@ -57,8 +60,11 @@ public sealed class ResumeTests : IDisposable
         using var after = CheckpointFolder.OpenWeights(Path.Combine(folder, "whole", "vae"));
         var changed = before.Names.Where(name => !before.Read(name).bytes.SequenceEqual(after.Read(name).bytes)).ToArray();
         Assert.NotEmpty(changed);
-        Assert.All(changed, name => Assert.True(name.StartsWith("decoder.", StringComparison.Ordinal) || name.StartsWith("post_quant_conv.", StringComparison.Ordinal), name));
-        Assert.Contains("name its folder in start", Assert.Throws<WeightsException>(() => new AutoencoderTrainer(new() { FreezeEncoder = true }, scenes).Run(new TrainingOptions(folder), TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
+        Assert.All(changed, name => Assert.True(name.StartsWith("decoder.", StringComparison.Ordinal)
+            || name.StartsWith("post_quant_conv.", StringComparison.Ordinal), name));
+        Assert.Contains("name its folder in start",
+            Assert.Throws<WeightsException>(() => new AutoencoderTrainer(new() { FreezeEncoder = true }, scenes)
+                .Run(new TrainingOptions(folder), TestContext.Current.CancellationToken)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -71,9 +77,11 @@ public sealed class ResumeTests : IDisposable
         StopAndResume(FirstGuessConfig.Component, (options, token) => new GuessTrainer(
             new GuessTrainingConfig
             {
-                Clip = "", Autoencoder = autoencoder, Prior = prior, PriorShare = 0.5, PriorSteps = 2, Model = TinyParts.Guess, Batch = 4, Fitted = 64, Uses = 2, Window = 12, Samples = 40,
+                Clip = "", Autoencoder = autoencoder, Prior = prior, PriorShare = 0.5,
+                    PriorSteps = 2, Model = TinyParts.Guess, Batch = 4, Fitted = 64, Uses = 2, Window = 12, Samples = 40,
                 WarmUp = 2, TextDropout = 0.2, EmbeddingDropout = 0.2, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
-                Curriculum = [new(0.5, new CaptionedScenes.Options { OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0 }), new(0.5, new CaptionedScenes.Options())],
+                Curriculum = [new(0.5, new CaptionedScenes.Options { OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0 }),
+                    new(0.5, new CaptionedScenes.Options())],
             }, clip, scenes).Run(options, token), "guess_single", "guess_two", "guess_style");
     }
 
@@ -87,8 +95,10 @@ public sealed class ResumeTests : IDisposable
         StopAndResume("unet", (options, token) => new DecoderTrainer(
             new DecoderTrainingConfig
             {
-                Clip = "", Autoencoder = autoencoder, Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents }, Batch = 4, Fitted = 64, Uses = 2, Window = 8,
-                Samples = 40, WarmUp = 2, Unconditional = 0.3, Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+                Clip = "", Autoencoder = autoencoder, Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents },
+                    Batch = 4, Fitted = 64, Uses = 2, Window = 8,
+                Samples = 40, WarmUp = 2, Unconditional = 0.3, Optimizer = OptimizerMethod.Muon,
+                Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
             }, clip, scenes).Run(options, token), "from_true_embedding_top1", "v999_single", "v50_two", "v400_style");
     }
 
@@ -100,7 +110,8 @@ public sealed class ResumeTests : IDisposable
         StopAndResume(Alebrije.Pipelines.Upsampler.First, (options, token) => new UpsamplerTrainer(
             new UpsamplerTrainingConfig
             {
-                Autoencoder = autoencoder, Model = TinyUpsampler.Config, Batch = 4, CropsPerPicture = 2, Crop = 16, Samples = 40, CropsUntil = 0.7, WarmUp = 2, Steps = 2,
+                Autoencoder = autoencoder, Model = TinyUpsampler.Config, Batch = 4,
+                    CropsPerPicture = 2, Crop = 16, Samples = 40, CropsUntil = 0.7, WarmUp = 2, Steps = 2,
                 Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
             }, scenes).Run(options, token), "upsampler_psnr_db", "bicubic_psnr_db", "autoencoded_upsampler_psnr_db");
     }

@@ -63,11 +63,13 @@ public sealed class SceneCacheTests : IDisposable
         lock (encoded) Assert.Contains(0, encoded);
     }
 
-    private SceneCache Open(string name, long step, string identity = "networks") => new(Path.Combine(folder, name), plan, identity, [[2, 2, 2], [3], [3], [4, 1]], group =>
+    private SceneCache Open(string name, long step, string identity = "networks") =>
+        new(Path.Combine(folder, name), plan, identity, [[2, 2, 2], [3], [3], [4, 1]], group =>
     {
         lock (encoded) encoded.Add(group);
         var numbers = arange(group * 2, (group * 2) + 2, dtype: ScalarType.Float32);
-        return new EncodedScenes(numbers.reshape(2, 1, 1, 1).expand(2, 2, 2, 2), numbers.unsqueeze(1).expand(2, 3) * 2, zeros(2, 3), numbers.reshape(2, 1, 1).expand(2, 4, 1) * 4);
+        return new EncodedScenes(numbers.reshape(2, 1, 1, 1).expand(2, 2, 2, 2),
+            numbers.unsqueeze(1).expand(2, 3) * 2, zeros(2, 3), numbers.reshape(2, 1, 1).expand(2, 4, 1) * 4);
     }, step);
 
     /// <summary>Indices of a step's scenes; asserts that all their parts are of the same scene.</summary>

@@ -73,7 +73,8 @@ public sealed class SeededInitTests
         var parameters = network.named_parameters().ToDictionary(p => p.name, p => p.parameter);
         Assert.Equal(deviation, parameters[name].std().ToDouble(), 0.15 * deviation);
         Assert.Equal(TinyParts.Clip.LogitScaleInitValue, network.LogitScale.ToDouble(), 1e-4);
-        Assert.All(parameters.Where(p => p.Key.EndsWith("bias", StringComparison.Ordinal)), p => Assert.Equal(0, p.Value.abs().max().ToDouble()));
+        Assert.All(parameters.Where(p => p.Key.EndsWith("bias", StringComparison.Ordinal)),
+            p => Assert.Equal(0, p.Value.abs().max().ToDouble()));
     }
 
     private static nn.Module Make(string kind, ulong seed)
@@ -96,5 +97,6 @@ public sealed class SeededInitTests
     }
 
     private static byte[] Bytes(nn.Module network) =>
-        [.. network.state_dict().OrderBy(p => p.Key, StringComparer.Ordinal).SelectMany(p => p.Value.detach().contiguous().bytes.ToArray())];
+        [.. network.state_dict().OrderBy(p => p.Key, StringComparer.Ordinal)
+            .SelectMany(p => p.Value.detach().contiguous().bytes.ToArray())];
 }

@@ -20,12 +20,14 @@ internal static class TinyParts
         ProjectionDim = Features,
         TextConfig = new()
         {
-            VocabSize = 600, HiddenSize = Features, IntermediateSize = 32, ProjectionDim = Features, NumHiddenLayers = 1, NumAttentionHeads = 2,
+            VocabSize = 600, HiddenSize = Features, IntermediateSize = 32,
+                ProjectionDim = Features, NumHiddenLayers = 1, NumAttentionHeads = 2,
             MaxPositionEmbeddings = Tokens, HiddenAct = "gelu",
         },
         VisionConfig = new()
         {
-            HiddenSize = Features, IntermediateSize = 32, ProjectionDim = Features, NumHiddenLayers = 1, NumAttentionHeads = 2, ImageSize = Side, PatchSize = 8,
+            HiddenSize = Features, IntermediateSize = 32, ProjectionDim = Features,
+                NumHiddenLayers = 1, NumAttentionHeads = 2, ImageSize = Side, PatchSize = 8,
             HiddenAct = "gelu",
         },
     };
@@ -33,7 +35,8 @@ internal static class TinyParts
     public static AutoencoderKLConfig Autoencoder { get; } = new()
     {
         DownBlockTypes = ["DownEncoderBlock2D", "DownEncoderBlock2D"], UpBlockTypes = ["UpDecoderBlock2D", "UpDecoderBlock2D"],
-        BlockOutChannels = [8, 8], LatentChannels = Latents, NormNumGroups = 4, SampleSize = Side, MidBlockAddAttention = false, ScalingFactor = 1,
+        BlockOutChannels = [8, 8], LatentChannels = Latents, NormNumGroups = 4,
+        SampleSize = Side, MidBlockAddAttention = false, ScalingFactor = 1,
     };
 
     public static PriorTransformerConfig Prior { get; } = new()
@@ -44,13 +47,15 @@ internal static class TinyParts
     public static UNet2DConditionConfig Decoder { get; } = new()
     {
         SampleSize = [Side / 2], InChannels = Latents, OutChannels = Latents, DownBlockTypes = ["DownBlock2D", "CrossAttnDownBlock2D"],
-        UpBlockTypes = ["CrossAttnUpBlock2D", "UpBlock2D"], BlockOutChannels = [8, 16], LayersPerBlock = [1], NormNumGroups = 4, CrossAttentionDim = [Features],
+        UpBlockTypes = ["CrossAttnUpBlock2D", "UpBlock2D"], BlockOutChannels = [8, 16],
+        LayersPerBlock = [1], NormNumGroups = 4, CrossAttentionDim = [Features],
         AttentionHeadDim = [2], ClassEmbedType = "projection", ProjectionClassEmbeddingsInputDim = 2 * Features,
     };
 
     public static FirstGuessConfig Guess { get; } = new()
     {
-        SampleSize = Side / 2, OutChannels = Latents, ConditionDim = 2 * Features, CrossAttentionDim = Features, EmbeddingDim = 16, BlockOutChannels = [16, 8],
+        SampleSize = Side / 2, OutChannels = Latents, ConditionDim = 2 * Features,
+            CrossAttentionDim = Features, EmbeddingDim = 16, BlockOutChannels = [16, 8],
         AttentionHeadDim = 8, NormNumGroups = 4,
     };
 
@@ -81,7 +86,8 @@ internal static class TinyParts
         {
             TextConfig = Clip.TextConfig with
             {
-                VocabSize = tokenizer.VocabularySize, BosTokenId = tokenizer.StartId, EosTokenId = tokenizer.EndId, PadTokenId = tokenizer.PadId,
+                VocabSize = tokenizer.VocabularySize, BosTokenId = tokenizer.StartId,
+                    EosTokenId = tokenizer.EndId, PadTokenId = tokenizer.PadId,
             },
         };
         using var scope = NewDisposeScope();

@@ -47,7 +47,8 @@ public sealed class TrainingRunTests : IDisposable
     {
         using (var run = Open(resume: false)) run.Save(network, optimizer);
         var saved = File.ReadAllText(Path.Combine(folder, "training.json"));
-        var message = Assert.Throws<InvalidOperationException>(() => new TrainingRun(Options(resume: true), new { LearningRate = 0.2 }, Watch)).Message;
+        var message = Assert.Throws<InvalidOperationException>(() =>
+            new TrainingRun(Options(resume: true), new { LearningRate = 0.2 }, Watch)).Message;
         Assert.Contains("configuration differs", message, StringComparison.Ordinal);
         Assert.Equal(saved, File.ReadAllText(Path.Combine(folder, "training.json")));
         Assert.False(File.Exists(Path.Combine(folder, "training.json.new")));
@@ -151,7 +152,8 @@ public sealed class TrainingRunTests : IDisposable
     {
         var words = Watch.Say(step, loss);
         if (!said) Assert.Null(words);
-        else Assert.Equal(string.Create(CultureInfo.InvariantCulture, $"The loss ({loss:F3}) is still that of guessing (2.079) after {step} steps. Look at the captions."), words);
+        else Assert.Equal(string.Create(CultureInfo.InvariantCulture,
+            $"The loss ({loss:F3}) is still that of guessing (2.079) after {step} steps. Look at the captions."), words);
     }
 
     [Fact]
@@ -182,5 +184,6 @@ public sealed class TrainingRunTests : IDisposable
     }
 
     private List<float> Everything() =>
-        [.. network.state_dict().Select(p => p.Value).Concat(optimizer.State.Select(s => s.Value)).SelectMany(t => t.detach().contiguous().data<float>().ToArray())];
+        [.. network.state_dict().Select(p => p.Value).Concat(optimizer.State.Select(s => s.Value))
+            .SelectMany(t => t.detach().contiguous().data<float>().ToArray())];
 }

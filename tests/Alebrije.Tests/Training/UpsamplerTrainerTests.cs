@@ -16,7 +16,8 @@ namespace Alebrije.Tests.Training;
 public sealed class UpsamplerTrainerTests
 {
     private readonly CaptionedScenes scenes;
-    private readonly UpsamplerTrainingConfig config = new() { Model = TinyUpsampler.Config, Batch = 4, CropsPerPicture = 2, Crop = 16, Samples = 8 };
+    private readonly UpsamplerTrainingConfig config = new() { Model = TinyUpsampler.Config,
+        Batch = 4, CropsPerPicture = 2, Crop = 16, Samples = 8 };
 
     public UpsamplerTrainerTests()
     {
@@ -36,7 +37,8 @@ public sealed class UpsamplerTrainerTests
         var picture = scenes.Train(config.Seed, 6, config.Scenes, 64).Picture;
         var large = tensor(batch.Large).reshape(2, 3, 64, 64);
         Assert.True(large[0].allclose(AutoencoderEvaluation.Pixels([picture])[0], 1e-6, 1e-6));
-        Assert.True(tensor(batch.Small).reshape(2, 3, 32, 32)[0].allclose(AutoencoderEvaluation.Pixels([picture.Resize(32, 32)])[0], 1e-6, 1e-6));
+        Assert.True(tensor(batch.Small).reshape(2, 3, 32, 32)[0]
+            .allclose(AutoencoderEvaluation.Pixels([picture.Resize(32, 32)])[0], 1e-6, 1e-6));
         var cut = batch.Cut(large, 16);
         var (which, left, top) = batch.Crops[2];
         Assert.True(cut[2].allclose(large[which].slice(1, top, top + 16, 1).slice(2, left, left + 16, 1), 0, 0));
@@ -63,7 +65,8 @@ public sealed class UpsamplerTrainerTests
         Directory.Delete(folder, recursive: true);
         var faults = new UpsamplerFaults(config with { Autoencoded = 1, LatentNoise = 0 }, vae, ScalarType.Float32);
         Assert.True(faults.Apply(small, 7).allclose(vae.call(small).clamp(-1, 1), 1e-5, 1e-5));
-        Assert.False(new UpsamplerFaults(config with { Autoencoded = 1, LatentNoise = 2 }, vae, ScalarType.Float32).Apply(small, 7).allclose(faults.Apply(small, 7), 1e-3, 1e-3));
+        Assert.False(new UpsamplerFaults(config with { Autoencoded = 1, LatentNoise = 2 }, vae, ScalarType.Float32)
+            .Apply(small, 7).allclose(faults.Apply(small, 7), 1e-3, 1e-3));
 
         Tensor Faulty(UpsamplerTrainingConfig c) => new UpsamplerFaults(c, null, ScalarType.Float32).Apply(small, 7);
     }
@@ -75,7 +78,8 @@ public sealed class UpsamplerTrainerTests
         using var noise = new Noise(2);
         using var network = new UNet2DModel(UNet2DConfig.Upsampler(16, 16) with { NormNumGroups = 4, SampleSize = [32] });
         SeededInit.Apply(network, 1);
-        using var optimizer = new Optimizer(network.named_parameters(), new OptimizerConstants { Method = OptimizerMethod.Muon, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
+        using var optimizer = new Optimizer(network.named_parameters(),
+            new OptimizerConstants { Method = OptimizerMethod.Muon, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
         var picture = scenes.Train(5, 2, config.Scenes, 32).Picture;
         var (truth, small) = (AutoencoderEvaluation.Pixels([picture]), AutoencoderEvaluation.Pixels([picture.Resize(16, 16)]));
         var given = Bicubic.Resize(small, 32, 32);
@@ -92,8 +96,10 @@ public sealed class UpsamplerTrainerTests
         }
 
         using var guard = no_grad();
-        var large = new Upsampler(network, null, MiniSchedulers.Upsampler).Enlarge(small, 32, 32, 2, noise, cancellation: TestContext.Current.CancellationToken).clamp(-1, 1);
-        var (ours, bicubic) = (AutoencoderEvaluation.SignalToNoise(large, truth)[0], AutoencoderEvaluation.SignalToNoise(given.clamp(-1, 1), truth)[0]);
+        var large = new Upsampler(network, null, MiniSchedulers.Upsampler)
+            .Enlarge(small, 32, 32, 2, noise, cancellation: TestContext.Current.CancellationToken).clamp(-1, 1);
+        var (ours, bicubic) = (AutoencoderEvaluation.SignalToNoise(large, truth)[0],
+            AutoencoderEvaluation.SignalToNoise(given.clamp(-1, 1), truth)[0]);
         Assert.True(ours > bicubic + 1, $"{ours:F1} dB and bicubic {bicubic:F1} dB");
     }
 
@@ -102,8 +108,10 @@ public sealed class UpsamplerTrainerTests
     [InlineData(16, 4, 8, "crops_per_picture is 8 and batch 4")]
     public void Config_ThatDoesNotFit_IsOneSentence(int crop, int batch, int crops, string says)
     {
-        var wrong = config with { Model = UNet2DConfig.Upsampler(4, 4, 4) with { NormNumGroups = 2, SampleSize = [64] }, Crop = crop, Batch = batch, CropsPerPicture = crops };
+        var wrong = config with { Model = UNet2DConfig.Upsampler(4, 4, 4) with { NormNumGroups = 2, SampleSize = [64] },
+            Crop = crop, Batch = batch, CropsPerPicture = crops };
         Assert.Contains(says, Assert.Throws<ArgumentException>(wrong.Check).Message, StringComparison.Ordinal);
-        Assert.Contains("6 in_channels", Assert.Throws<ArgumentException>((config with { Model = config.Model with { InChannels = 3 } }).Check).Message, StringComparison.Ordinal);
+        Assert.Contains("6 in_channels", Assert.Throws<ArgumentException>(
+            (config with { Model = config.Model with { InChannels = 3 } }).Check).Message, StringComparison.Ordinal);
     }
 }

@@ -29,7 +29,8 @@ public sealed class TextAndCheckpointTests : IDisposable
         Copy(Path.Combine(Fixtures, "clip-tokenizer-karlo"), Path.Combine(folder, "model", "tokenizer"));
         var texts = Path.Combine(folder, "text.json");
         File.Move(Path.Combine(folder, "model", "tokenizer", "text.json"), texts);
-        File.WriteAllText(Path.Combine(folder, "cases.json"), """{"reference":{"library":"diffusers","class":"UnCLIPPipeline"},"cases":[]}""");
+        File.WriteAllText(Path.Combine(folder, "cases.json"),
+            """{"reference":{"library":"diffusers","class":"UnCLIPPipeline"},"cases":[]}""");
 
         var sound = Assert.Single(Run(folder).Cases);
         Assert.Equal(("text", "ids", true, 0), (sound.Id, sound.Output, sound.Ok, sound.Differences));
@@ -48,15 +49,18 @@ public sealed class TextAndCheckpointTests : IDisposable
     [InlineData("open-clip", "open_clip", "SimpleTokenizer", "tokenize", "clean, ids, ids")]
     [InlineData("transformers", "transformers", "CLIPTokenizer", "padded", "attention_mask, ids, ids_pad_bang, input_ids, mask_pad_bang")]
     [InlineData("clean", "ftfy", "fix_text, then html.unescape twice", null, "fixed, unescaped")]
-    public void Texts_OfEveryLibrary_AgreeInIdsRowsAndCleaning(string name, string library, string referenceClass, string? id, string outputs)
+    public void Texts_OfEveryLibrary_AgreeInIdsRowsAndCleaning(string name,
+        string library, string referenceClass, string? id, string outputs)
     {
         // The golden's texts are shared with the tokenizers' tests: those of its rows, the first and the last, and some between.
         var source = Path.Combine(Fixtures, "clip-text");
         using (var stream = new GZipStream(File.OpenRead(Path.Combine(source, name + ".json.gz")), CompressionMode.Decompress))
         {
             using var json = JsonDocument.Parse(stream);
-            var lower = json.RootElement.EnumerateArray().Where(text => !text.TryGetProperty("mode", out var mode) || mode.GetString() == "lower").ToList();
-            var others = json.RootElement.EnumerateArray().Where(text => text.TryGetProperty("mode", out var mode) && mode.GetString() != "lower");
+            var lower = json.RootElement.EnumerateArray()
+                .Where(text => !text.TryGetProperty("mode", out var mode) || mode.GetString() == "lower").ToList();
+            var others = json.RootElement.EnumerateArray()
+                .Where(text => text.TryGetProperty("mode", out var mode) && mode.GetString() != "lower");
             var texts = lower.Take(40).Concat(others.Where((_, i) => i % 20 == 0)).Concat(lower.TakeLast(60));
             File.WriteAllText(Path.Combine(folder, "text.json"), $"[{string.Join(',', texts.Select(text => text.GetRawText()))}]");
         }

@@ -21,7 +21,8 @@ public sealed class VerifierTests : IDisposable
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
     public static TheoryData<string> All => new(Directory.GetDirectories(Fixtures)
-        .Where(path => File.Exists(Path.Combine(path, "cases.json"))).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
+        .Where(path => File.Exists(Path.Combine(path, "cases.json")))
+        .Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal));
 
     [Theory]
     [MemberData(nameof(All))]
@@ -40,7 +41,8 @@ public sealed class VerifierTests : IDisposable
         Assert.True(report.Cases.Count >= 20);
         var refused = report.Cases.Where(c => c.Missing is null).ToArray();
         Assert.Equal(["open_clip.coca_ViT-B-32", "open_clip.convnext_base", "open_clip.EVA02-B-16"], refused.Select(c => c.Id));
-        foreach (var (c, named) in refused.Zip(["CoCa", "convnext_base", "eva02_base_patch16_clip_224"])) Assert.Contains(named, c.Where, StringComparison.Ordinal);
+        foreach (var (c, named) in refused.Zip(["CoCa", "convnext_base", "eva02_base_patch16_clip_224"]))
+            Assert.Contains(named, c.Where, StringComparison.Ordinal);
         Assert.All(report.Cases.Except(refused), c => Assert.Equal(("tensors", 0, 0, 0), (c.Output, c.Missing, c.Unexpected, c.Shapes)));
     }
 
@@ -157,7 +159,8 @@ public sealed class VerifierTests : IDisposable
     [Fact]
     public void Folder_WithNothingToVerify_IsRefused()
     {
-        Assert.Contains("nothing to verify", Assert.Throws<CheckpointNotFoundException>(() => Run(folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("nothing to verify", Assert.Throws<CheckpointNotFoundException>(() => Run(folder)).Message,
+            StringComparison.Ordinal);
         Assert.Throws<CheckpointNotFoundException>(() => Run(Path.Combine(folder, "absent")));
     }
 

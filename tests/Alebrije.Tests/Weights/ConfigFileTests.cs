@@ -17,7 +17,8 @@ public sealed class ConfigFileTests : IDisposable
              "lambda_min_clipped": -Infinity, "note": "NaN and Infinity stay text", "norm_eps": 1e-05}
             """);
         var config = ConfigFile.Read<Sample>(path);
-        Assert.Equal(new Sample { HiddenSize = 7, LambdaMinClipped = double.NegativeInfinity, Note = "NaN and Infinity stay text", NormEps = 1e-5, HeadDim = config.HeadDim }, config);
+        Assert.Equal(new Sample { HiddenSize = 7, LambdaMinClipped = double.NegativeInfinity,
+            Note = "NaN and Infinity stay text", NormEps = 1e-5, HeadDim = config.HeadDim }, config);
         Assert.Equal([8], config.HeadDim);
         Assert.Equal("Some\"Infinity\"Model", ConfigFile.ClassName(folder));
     }
@@ -40,11 +41,13 @@ public sealed class ConfigFileTests : IDisposable
     [Fact]
     public void Read_OfOurOwnFiles_RefusesUnknownKeys() =>
         Assert.Contains("new_key", Assert.Throws<WeightsException>(
-            () => ConfigFile.Read<Sample>(Write("{\"hidden_size\": 1, \"new_key\": 2}"), unknownKeysAllowed: false)).Message, StringComparison.Ordinal);
+            () => ConfigFile.Read<Sample>(Write("{\"hidden_size\": 1, \"new_key\": 2}"), unknownKeysAllowed: false)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Read_OfAMissingFile_SaysWhere() =>
-        Assert.Contains("config.json", Assert.Throws<CheckpointNotFoundException>(() => ConfigFile.Read<Sample>(folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("config.json", Assert.Throws<CheckpointNotFoundException>(() => ConfigFile.Read<Sample>(folder)).Message,
+            StringComparison.Ordinal);
 
     [Fact]
     public void Write_ThenRead_GivesTheSame()

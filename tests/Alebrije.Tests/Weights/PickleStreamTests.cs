@@ -17,7 +17,8 @@ public sealed class PickleStreamTests : IDisposable
 
     private string Target => Path.Combine(folder, "weights.bin");
 
-    private static byte[] Floats(int count) => MemoryMarshal.AsBytes(Enumerable.Range(0, count).Select(i => (float)i).ToArray().AsSpan()).ToArray();
+    private static byte[] Floats(int count) =>
+        MemoryMarshal.AsBytes(Enumerable.Range(0, count).Select(i => (float)i).ToArray().AsSpan()).ToArray();
 
     /// <summary>
     /// Written by PyTorch 1.13.1, torch.save(..., _use_new_zipfile_serialization=False): a training checkpoint of views, parameters and
@@ -35,8 +36,10 @@ public sealed class PickleStreamTests : IDisposable
         Assert.True(Read("whole").equal(whole).all().item<bool>());
         Assert.True(Read("transposed").equal(whole.t()).all().item<bool>());
         Assert.Equal([2f, 6f, 10f], Read("column").data<float>().ToArray());
-        foreach (var name in (string[])["half", "bfloat"]) Assert.Equal([1f, 2.5f], Read(name).to(ScalarType.Float32).data<float>().ToArray());
-        Assert.Equal((ScalarType.Float16, ScalarType.BFloat16), (file.Describe("state_dict.half").Type, file.Describe("state_dict.bfloat").Type));
+        foreach (var name in (string[])["half", "bfloat"])
+            Assert.Equal([1f, 2.5f], Read(name).to(ScalarType.Float32).data<float>().ToArray());
+        Assert.Equal((ScalarType.Float16, ScalarType.BFloat16),
+            (file.Describe("state_dict.half").Type, file.Describe("state_dict.bfloat").Type));
         Assert.Equal([3L, -1L], Read("ids").data<long>().ToArray());
         Assert.Equal([true, false], Read("flags").data<bool>().ToArray());
         Assert.Equal([0, 255], Read("bytes").data<byte>().ToArray());
@@ -50,9 +53,11 @@ public sealed class PickleStreamTests : IDisposable
     public void PartsOfStoragesAndOldConstructors_AreRead()
     {
         var writer = new PickleWriter().Op('}').Text("a")
-            .Global("torch._utils", "_rebuild_tensor").Op('(').Op('(').Text("storage").Global("torch", "FloatStorage").Text("7").Text("cpu").Number(12)
+            .Global("torch._utils", "_rebuild_tensor").Op('(').Op('(').Text("storage")
+            .Global("torch", "FloatStorage").Text("7").Text("cpu").Number(12)
             .Op('(').Text("9").Number(3).Number(6).Op('t').Op('t').Op('Q').Number(1)
-            .Global("torch", "Size").Op('(').Number(2).Number(2).Op('t').Op('\u0085').Op('R').Numbers([2, 1]).Op('t').Op('R').Op('s').Op('.');
+            .Global("torch", "Size").Op('(').Number(2).Number(2).Op('t')
+            .Op('\u0085').Op('R').Numbers([2, 1]).Op('t').Op('R').Op('s').Op('.');
         using var file = new PickleFile(writer.SaveOld(Target, ("7", 12, Floats(12))));
         using var read = file.Read("a");
         Assert.Equal([2L, 2L], read.shape);
@@ -63,7 +68,8 @@ public sealed class PickleStreamTests : IDisposable
     [InlineData("os", "system")]
     [InlineData("torch.nn.modules.linear", "Linear")]
     public void Global_ThatIsNoPlainTensor_IsRefusedByName(string module, string name) =>
-        Assert.Contains($"'{module}.{name}'", Error(new PickleWriter().Global(module, name).Text("true").Op('\u0085').Op('R').Op('.'), ("0", 12, Floats(12))), StringComparison.Ordinal);
+        Assert.Contains($"'{module}.{name}'", Error(new PickleWriter().Global(module, name).Text("true").Op('\u0085').Op('R').Op('.'),
+            ("0", 12, Floats(12))), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("0", 13, 12, "claims 12 elements")]
@@ -77,12 +83,15 @@ public sealed class PickleStreamTests : IDisposable
     public void PartOutsideItsStorage_IsRefused()
     {
         var writer = new PickleWriter().Op('}').Text("a")
-            .Global("torch._utils", "_rebuild_tensor").Op('(').Op('(').Text("storage").Global("torch", "FloatStorage").Text("0").Text("cpu").Number(12)
-            .Op('(').Text("9").Number(8).Number(5).Op('t').Op('t').Op('Q').Number(0).Numbers([5]).Numbers([1]).Op('t').Op('R').Op('s').Op('.');
+            .Global("torch._utils", "_rebuild_tensor").Op('(').Op('(').Text("storage")
+            .Global("torch", "FloatStorage").Text("0").Text("cpu").Number(12)
+            .Op('(').Text("9").Number(8).Number(5).Op('t').Op('t').Op('Q')
+            .Number(0).Numbers([5]).Numbers([1]).Op('t').Op('R').Op('s').Op('.');
         Assert.Contains("part of a storage", Error(writer, ("0", 12, Floats(12))), StringComparison.Ordinal);
     }
 
-    private static PickleWriter Single(string type, int count) => new PickleWriter().Op('}').Text("a").Tensor(type, "0", count, 0, [count], [1]).Op('s').Op('.');
+    private static PickleWriter Single(string type, int count) =>
+        new PickleWriter().Op('}').Text("a").Tensor(type, "0", count, 0, [count], [1]).Op('s').Op('.');
 
     private string Error(PickleWriter writer, params (string Key, long Count, byte[] Bytes)[] storages) =>
         Assert.Throws<WeightsException>(() => new PickleFile(writer.SaveOld(Target, storages))).Message;

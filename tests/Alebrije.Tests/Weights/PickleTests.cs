@@ -16,7 +16,8 @@ public sealed class PickleTests : IDisposable
 
     private string Target => Path.Combine(folder, "weights.bin");
 
-    private static byte[] Floats(int count) => MemoryMarshal.AsBytes(Enumerable.Range(0, count).Select(i => (float)i).ToArray().AsSpan()).ToArray();
+    private static byte[] Floats(int count) =>
+        MemoryMarshal.AsBytes(Enumerable.Range(0, count).Select(i => (float)i).ToArray().AsSpan()).ToArray();
 
     [Fact]
     public void Views_WithOffsetsAndStrides_AreMaterialised()
@@ -34,7 +35,8 @@ public sealed class PickleTests : IDisposable
         using var scope = torch.NewDisposeScope();
         using var file = new PickleFile(writer.Save(Target, Floats(12), [0x80, 0x3f, 0x20, 0x40]));
 
-        Assert.Equal(["column", "empty", "half", "nested.inner", "scalar", "transposed", "whole"], file.Names.Order(StringComparer.Ordinal));
+        Assert.Equal(["column", "empty", "half", "nested.inner", "scalar", "transposed", "whole"],
+            file.Names.Order(StringComparer.Ordinal));
         var whole = torch.arange(12, torch.ScalarType.Float32).reshape(3, 4);
         Assert.True(file.Read("whole").equal(whole).all().item<bool>());
         Assert.True(file.Read("transposed").equal(whole.t()).all().item<bool>());
@@ -52,7 +54,8 @@ public sealed class PickleTests : IDisposable
         var writer = new PickleWriter().Global("collections", "OrderedDict").Op(')').Op('R').Op('(')
             .Text("p").Global("torch._utils", "_rebuild_parameter").Op('(').Tensor("FloatStorage", "0", 2, 0, [2], [1]).Op('\u0088')
             .Global("collections", "OrderedDict").Op(')').Op('R').Op('t').Op('R').Op('u')
-            .Op('}').Text("_metadata").Global("collections", "OrderedDict").Op(']').Op(']').Text("").Op('a').Op('}').Op('a').Op('a').Op('\u0085').Op('R').Op('s').Op('b')
+            .Op('}').Text("_metadata").Global("collections", "OrderedDict")
+            .Op(']').Op(']').Text("").Op('a').Op('}').Op('a').Op('a').Op('\u0085').Op('R').Op('s').Op('b')
             .Op('.');
         using var file = new PickleFile(writer.Save(Target, Floats(2)));
         Assert.Equal(["p"], file.Names);
@@ -76,9 +79,12 @@ public sealed class PickleTests : IDisposable
     {
         var inner = new PickleWriter();
         inner.Global("__torch__.clip.model", "CLIP").Op(')').Op('\u0081').Op('}').Op('(')
-            .Text("training").Op('\u0089').Text("visual").Global("__torch__.torch.nn.modules.linear.___torch_mangle_3", "Linear").Op(')').Op('\u0081')
-            .Op('}').Op('(').Text("weight").Tensor("FloatStorage", "0", 2, 0, [2], [1]).Op('u').Op('b').Op('u').Op('b').Op('.').Save(Target, Floats(2));
-        Assert.Contains("'__torch__.clip.model.CLIP'", Assert.Throws<WeightsException>(() => new PickleFile(Target)).Message, StringComparison.Ordinal);
+            .Text("training").Op('\u0089').Text("visual").Global("__torch__.torch.nn.modules.linear.___torch_mangle_3", "Linear")
+            .Op(')').Op('\u0081')
+            .Op('}').Op('(').Text("weight").Tensor("FloatStorage", "0", 2, 0, [2], [1])
+            .Op('u').Op('b').Op('u').Op('b').Op('.').Save(Target, Floats(2));
+        Assert.Contains("'__torch__.clip.model.CLIP'", Assert.Throws<WeightsException>(() => new PickleFile(Target)).Message,
+            StringComparison.Ordinal);
 
         using (var archive = ZipFile.Open(Target, ZipArchiveMode.Update))
         using (var code = new StreamWriter(archive.CreateEntry("archive/code/__torch__/clip/model.py").Open()))
@@ -102,18 +108,21 @@ public sealed class PickleTests : IDisposable
     public static TheoryData<string, int, int[], int[]> Lies => new()
     {
         { "0", 0, [13], [1] }, { "0", 1, [12], [1] }, { "0", 0, [3, 4], [5, 1] }, { "0", -1, [2], [1] }, { "0", 0, [1, 2], [1] },
-        { "0", 0, [1000, 1000, 1000], [0, 0, 0] }, { "0", 0, [int.MaxValue, int.MaxValue, int.MaxValue], [1, 1, 1] }, { "0", 0, [2, 2], [int.MaxValue, int.MaxValue] },
+        { "0", 0, [1000, 1000, 1000], [0, 0, 0] }, { "0", 0, [int.MaxValue, int.MaxValue, int.MaxValue], [1, 1, 1] },
+        { "0", 0, [2, 2], [int.MaxValue, int.MaxValue] },
         { "0", 11, [2], [-1] }, { "9", 0, [2], [1] }, { "../data.pkl", 0, [2], [1] },
     };
 
     [Theory]
     [MemberData(nameof(Lies))]
     public void Tensor_OutsideItsStorage_IsRefused(string key, int offset, int[] shape, int[] strides) =>
-        Assert.NotEmpty(Error(new PickleWriter().Op('}').Text("a").Tensor("FloatStorage", key, 12, offset, shape, strides).Op('s').Op('.')));
+        Assert.NotEmpty(Error(new PickleWriter().Op('}').Text("a").Tensor("FloatStorage", key, 12, offset, shape, strides)
+            .Op('s').Op('.')));
 
     [Fact]
     public void Storage_ThatClaimsMoreThanItsFile_IsRefused() =>
-        Assert.Contains("claims 13 elements", Error(new PickleWriter().Op('}').Text("a").Tensor("FloatStorage", "0", 13, 0, [13], [1]).Op('s').Op('.')), StringComparison.Ordinal);
+        Assert.Contains("claims 13 elements", Error(new PickleWriter()
+            .Op('}').Text("a").Tensor("FloatStorage", "0", 13, 0, [13], [1]).Op('s').Op('.')), StringComparison.Ordinal);
 
     [Theory]
     [InlineData("archive/data/0", "again", "two files named")]
@@ -141,9 +150,12 @@ public sealed class PickleTests : IDisposable
     [Fact]
     public void StateOfATrainer_BesideTheTensors_IsPassedOver()
     {
-        var writer = new PickleWriter().Op('}').Text("callbacks").Op('}').Global("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint").Op('}')
-            .Text("best").Global("numpy.core.multiarray", "scalar").Global("numpy", "dtype").Text("f8").Op('\u0089').Op('\u0088').Op('\u0087').Op('R')
-            .Op('(').Number(3).Text("<").Op('t').Op('b').Global("_codecs", "encode").Text("x").Text("latin1").Op('\u0086').Op('R').Op('\u0086').Op('R')
+        var writer = new PickleWriter().Op('}').Text("callbacks").Op('}')
+            .Global("pytorch_lightning.callbacks.model_checkpoint", "ModelCheckpoint").Op('}')
+            .Text("best").Global("numpy.core.multiarray", "scalar").Global("numpy", "dtype")
+            .Text("f8").Op('\u0089').Op('\u0088').Op('\u0087').Op('R')
+            .Op('(').Number(3).Text("<").Op('t').Op('b').Global("_codecs", "encode")
+            .Text("x").Text("latin1").Op('\u0086').Op('R').Op('\u0086').Op('R')
             .Op('s').Op('s').Op('s').Text("a").Tensor("FloatStorage", "0", 2, 0, [2], [1]).Op('s').Op('.');
         using var file = new PickleFile(writer.Save(Target, Floats(2)));
         Assert.Equal(["a"], file.Names);
@@ -155,11 +167,13 @@ public sealed class PickleTests : IDisposable
     [InlineData("pytorch_lightning.callbacks.model_checkpoint", "os.system")]
     [InlineData("builtins", "eval")]
     public void OtherNames_AreRefusedThere(string module, string name) => Assert.Contains(
-        $"refers to '{module}.{name}'", Error(new PickleWriter().Op('}').Text("callbacks").Global(module, name).Op('s').Op('.')), StringComparison.Ordinal);
+        $"refers to '{module}.{name}'", Error(new PickleWriter().Op('}').Text("callbacks").Global(module, name).Op('s').Op('.')),
+        StringComparison.Ordinal);
 
     [Fact]
     public void DictionaryWithinItself_IsRefused() =>
-        Assert.Contains("nests", Error(new PickleWriter().Op('}').Op('q', 0).Text("a").Op('h', 0).Op('s').Op('.')), StringComparison.Ordinal);
+        Assert.Contains("nests", Error(new PickleWriter().Op('}').Op('q', 0).Text("a").Op('h', 0).Op('s').Op('.')),
+            StringComparison.Ordinal);
 
     [Theory]
     [InlineData(new byte[] { 0x80, 0x02, 0x8a, 0x0a }, "breaks off")]
@@ -177,8 +191,10 @@ public sealed class PickleTests : IDisposable
     public void LfsPointer_InsteadOfWeights_IsNamed()
     {
         File.WriteAllText(Path.Combine(folder, "model.safetensors"), "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n");
-        Assert.Contains("git lfs pull", Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("git lfs pull", Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(folder)).Message,
+            StringComparison.Ordinal);
     }
 
-    private string Error(PickleWriter writer) => Assert.Throws<WeightsException>(() => new PickleFile(writer.Save(Target, Floats(12)))).Message;
+    private string Error(PickleWriter writer) =>
+        Assert.Throws<WeightsException>(() => new PickleFile(writer.Save(Target, Floats(12)))).Message;
 }

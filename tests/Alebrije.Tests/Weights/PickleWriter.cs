@@ -46,8 +46,10 @@ internal sealed class PickleWriter
     /// <summary>Writes a tensor as torch.save does.</summary>
     public PickleWriter Tensor(string storageType, string key, int count, int offset, int[] shape, int[] strides)
     {
-        Global("torch._utils", "_rebuild_tensor_v2").Op('(').Op('(').Text("storage").Global("torch", storageType).Text(key).Text("cpu").Number(count).Op('t').Op('Q');
-        return Number(offset).Numbers(shape).Numbers(strides).Op('\u0089').Global("collections", "OrderedDict").Op(')').Op('R').Op('t').Op('R');
+        Global("torch._utils", "_rebuild_tensor_v2").Op('(').Op('(')
+            .Text("storage").Global("torch", storageType).Text(key).Text("cpu").Number(count).Op('t').Op('Q');
+        return Number(offset).Numbers(shape).Numbers(strides).Op('\u0089')
+            .Global("collections", "OrderedDict").Op(')').Op('R').Op('t').Op('R');
     }
 
     /// <summary>Packs the pickle with its storages (uncompressed, the first is <c>data/0</c>) under a folder, as torch.save does.</summary>
@@ -77,7 +79,8 @@ internal sealed class PickleWriter
                 torch.ScalarType.Int64 => "LongStorage",
                 var other => throw new ArgumentException($"{other}"),
             };
-            writer.Text(run is null ? name : "module." + name).Tensor(type, $"{storages.Count}", (int)contiguous.numel(), 0, shape, strides).Op('s');
+            writer.Text(run is null ? name : "module." + name).Tensor(type,
+                $"{storages.Count}", (int)contiguous.numel(), 0, shape, strides).Op('s');
             storages.Add(contiguous.bytes.ToArray());
         }
 

@@ -17,9 +17,11 @@ public sealed class RenamedSourceTests : IDisposable
     public void Fused_HeadByHead_IsTakenApart()
     {
         // Two heads of one row each: q1 k1 v1 q2 k2 v2, as convolutions over a sequence.
-        using var file = Write(("a.qkv.weight", tensor(new float[] { 1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60 }).reshape(6, 2, 1)), ("a.qkv.bias", tensor(new float[] { 1, 2, 3, 4, 5, 6 })));
+        using var file = Write(("a.qkv.weight", tensor(new float[] { 1, 10, 2, 20, 3, 30, 4, 40, 5, 50, 6, 60 }).reshape(6, 2, 1)),
+            ("a.qkv.bias", tensor(new float[] { 1, 2, 3, 4, 5, 6 })));
         using var renamed = new RenamedSource(file, Heads(1) with { Pointwise = ["*.weight"] });
-        Assert.Equal(["a.k.bias", "a.k.weight", "a.q.bias", "a.q.weight", "a.v.bias", "a.v.weight"], renamed.Names.Order(StringComparer.Ordinal));
+        Assert.Equal(["a.k.bias", "a.k.weight", "a.q.bias", "a.q.weight", "a.v.bias", "a.v.weight"],
+            renamed.Names.Order(StringComparer.Ordinal));
         Assert.Equal([2L, 2], renamed.Describe("a.k.weight").Shape);
         Assert.Equal([1f, 10, 4, 40], Numbers(renamed, "a.q.weight"));
         Assert.Equal([2f, 20, 5, 50], Numbers(renamed, "a.k.weight"));
@@ -31,21 +33,24 @@ public sealed class RenamedSourceTests : IDisposable
     {
         using var file = Write(("a.qkv.bias", tensor(new float[] { 1, 2, 3, 4, 5, 6 })));
         using var renamed = new RenamedSource(file, Heads(null));
-        Assert.Equal(([1f, 2], [3f, 4], [5f, 6]), (Numbers(renamed, "a.q.bias"), Numbers(renamed, "a.k.bias"), Numbers(renamed, "a.v.bias")), Comparer);
+        Assert.Equal(([1f, 2], [3f, 4], [5f, 6]),
+            (Numbers(renamed, "a.q.bias"), Numbers(renamed, "a.k.bias"), Numbers(renamed, "a.v.bias")), Comparer);
     }
 
     [Fact]
     public void Fused_ThatDoesNotDivide_IsRefused()
     {
         using var file = Write(("a.qkv.bias", zeros(8)));
-        Assert.Contains("does not divide into 3 parts of heads of 2 rows", Assert.Throws<WeightsException>(() => new RenamedSource(file, Heads(2))).Message, StringComparison.Ordinal);
+        Assert.Contains("does not divide into 3 parts of heads of 2 rows",
+            Assert.Throws<WeightsException>(() => new RenamedSource(file, Heads(2))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
     public void TransposedAndRows_HaveTheShapesOfTheNetwork_AndAreWrittenSo()
     {
         using var file = Write(("w", tensor(new float[] { 1, 2, 3, 4, 5, 6 }).reshape(2, 3)), ("0", tensor(new float[] { 7, 8 })));
-        using (var renamed = new RenamedSource(file, new StateDictOptions { Renames = [("^0$", "mean")], Transposed = ["w"], Rows = ["mean"] }))
+        using (var renamed = new RenamedSource(file,
+            new StateDictOptions { Renames = [("^0$", "mean")], Transposed = ["w"], Rows = ["mean"] }))
             SafeTensorsWriter.Copy(Path.Combine(folder, "b.safetensors"), renamed);
         using var written = new SafeTensorsFile(Path.Combine(folder, "b.safetensors"));
         Assert.Equal([3L, 2], written.Describe("w").Shape);

@@ -57,8 +57,10 @@ public sealed class SafeTensorsTests : IDisposable
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[-2],\"data_offsets\":[0,8]}}", 8, "natural number")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[4611686018427387904,4],\"data_offsets\":[0,0]}}", 8, "do not fit")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "a gap")]
-    [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", 6, "overlapping")]
-    [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "'a' twice")]
+    [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+        + "\"b\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[2,6]}}", 6, "overlapping")]
+    [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+        + "\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]}}", 8, "'a' twice")]
     [InlineData("{\"a\":{\"dtype\":\"F8_E4M3\",\"shape\":[8],\"data_offsets\":[0,8]}}", 8, "8-bit float")]
     [InlineData("{\"a\":{\"dtype\":\"U64\",\"shape\":[1],\"data_offsets\":[0,8]}}", 8, "supported are")]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8, "data_offsets")]
@@ -120,9 +122,11 @@ public sealed class SafeTensorsTests : IDisposable
         }
 
         File.WriteAllText(index, """{"weight_map":{"a":"two.safetensors"}}""");
-        Assert.Contains("does not hold it", Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("does not hold it", Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(folder)).Message,
+            StringComparison.Ordinal);
         File.WriteAllText(index, """{"weight_map":{"a":"../one.safetensors"}}""");
-        Assert.Contains("neither a plain file name", Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(folder)).Message, StringComparison.Ordinal);
+        Assert.Contains("neither a plain file name", Assert.Throws<WeightsException>(() => CheckpointFolder.OpenWeights(folder)).Message,
+            StringComparison.Ordinal);
         File.WriteAllText(index, """{"weight_map":{"a":"three.safetensors"}}""");
         Assert.Throws<CheckpointNotFoundException>(() => CheckpointFolder.OpenWeights(folder));
     }
@@ -141,9 +145,11 @@ public sealed class SafeTensorsTests : IDisposable
         var occupied = Path.Combine(folder, "file");
         File.WriteAllText(occupied, "");
         using var tensor = torch.ones(2);
-        var error = Assert.Throws<WeightsException>(() => SafeTensorsWriter.Write(Path.Combine(occupied, "a.safetensors"), [new("a", tensor)]));
+        var error = Assert.Throws<WeightsException>(() =>
+            SafeTensorsWriter.Write(Path.Combine(occupied, "a.safetensors"), [new("a", tensor)]));
         Assert.Contains("cannot be written", error.Message, StringComparison.Ordinal);
-        Assert.Throws<WeightsException>(() => SafeTensorsWriter.Write(Path.Combine(folder, "b.safetensors"), [new("a", tensor), new("a", tensor)]));
+        Assert.Throws<WeightsException>(() => SafeTensorsWriter.Write(Path.Combine(folder, "b.safetensors"),
+            [new("a", tensor), new("a", tensor)]));
         Assert.Equal([occupied], Directory.GetFiles(folder));
     }
 

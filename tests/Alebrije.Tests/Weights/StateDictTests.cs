@@ -46,7 +46,8 @@ public sealed class StateDictTests : IDisposable
         });
         using var source = new SafeTensorsFile(path);
         var linear = nn.Linear(2, 2);
-        StateDict.Load(linear, source, new StateDictOptions { Prefix = "text.", Ignored = ["*.position_ids"], Renames = [("^w$", "weight")] });
+        StateDict.Load(linear, source,
+            new StateDictOptions { Prefix = "text.", Ignored = ["*.position_ids"], Renames = [("^w$", "weight")] });
         Assert.Equal(4f, linear.weight!.sum().item<float>());
         Assert.Equal(6f, linear.bias!.sum().item<float>());
     }
@@ -92,7 +93,8 @@ public sealed class StateDictTests : IDisposable
         using var scope = NewDisposeScope();
         var path = Save(new() { ["weight"] = zeros(2, 2, ScalarType.Int64), ["bias"] = zeros(2) });
         using var source = new SafeTensorsFile(path);
-        Assert.Contains("Int64", Assert.Throws<WeightsException>(() => StateDict.Load(nn.Linear(2, 2), source)).Message, StringComparison.Ordinal);
+        Assert.Contains("Int64", Assert.Throws<WeightsException>(() => StateDict.Load(nn.Linear(2, 2), source)).Message,
+            StringComparison.Ordinal);
     }
 
     private string Save(Dictionary<string, Tensor> tensors)

@@ -35,8 +35,10 @@ internal sealed class JpegComponent(int id, int horizontal, int vertical, int qu
 
     public void Allocate(int width, int height, int largestHorizontal, int largestVertical)
     {
-        Size = ((width * horizontal + largestHorizontal - 1) / largestHorizontal, (height * vertical + largestVertical - 1) / largestVertical);
-        var (across, down) = ((width + 8 * largestHorizontal - 1) / (8 * largestHorizontal), (height + 8 * largestVertical - 1) / (8 * largestVertical));
+        Size = ((width * horizontal + largestHorizontal - 1) / largestHorizontal,
+            (height * vertical + largestVertical - 1) / largestVertical);
+        var (across, down) = ((width + 8 * largestHorizontal - 1) / (8 * largestHorizontal),
+            (height + 8 * largestVertical - 1) / (8 * largestVertical));
         Stride = across * horizontal;
         Coefficients = new short[(long)Stride * down * vertical * 64];
     }

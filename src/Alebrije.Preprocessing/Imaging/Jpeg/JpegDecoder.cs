@@ -74,7 +74,8 @@ internal sealed class JpegDecoder
     private static (byte Red, byte Green, byte Blue) ToRgb(int y, int cb, int cr)
     {
         (cb, cr) = (cb - 128, cr - 128);
-        return (Clip(y + ((91881 * cr + 32768) >> 16)), Clip(y + ((-22554 * cb - 46802 * cr + 32768) >> 16)), Clip(y + ((116130 * cb + 32768) >> 16)));
+        return (Clip(y + ((91881 * cr + 32768) >> 16)), Clip(y + ((-22554 * cb - 46802 * cr + 32768) >> 16)),
+            Clip(y + ((116130 * cb + 32768) >> 16)));
     }
 
     private static byte Clip(int value) => (byte)Math.Clamp(value, 0, 255);
@@ -98,7 +99,8 @@ internal sealed class JpegDecoder
                 continue;
             var length = at + 2 <= file.Length ? BinaryPrimitives.ReadUInt16BigEndian(file[at..]) : 0;
             if (length < 2 || length > file.Length - at)
-                throw new ImageFormatException($"{name} is cut short: a part of the JPEG file needs {length} bytes and {file.Length - at} are left.");
+                throw new ImageFormatException(
+                    $"{name} is cut short: a part of the JPEG file needs {length} bytes and {file.Length - at} are left.");
             var body = file.Slice(at + 2, length - 2);
             at += length;
             if (IsFrame(marker))
@@ -163,7 +165,8 @@ internal sealed class JpegDecoder
     private void Frame(byte marker, ReadOnlySpan<byte> body, int fileLength)
     {
         if (marker > 0xc2)
-            throw new ImageFormatException($"{name} is a JPEG file of a rare kind (arithmetic coding or lossless), which cannot be read: save it as PNG.");
+            throw new ImageFormatException(
+                $"{name} is a JPEG file of a rare kind (arithmetic coding or lossless), which cannot be read: save it as PNG.");
         if (components.Length > 0 || body.Length < 6 || body.Length < 6 + 3 * body[5] || body[0] != 8 || body[5] is 0 or > 4)
             throw Damaged("the frame header cannot be");
         (height, width) = (BinaryPrimitives.ReadUInt16BigEndian(body[1..]), BinaryPrimitives.ReadUInt16BigEndian(body[3..]));
@@ -179,7 +182,8 @@ internal sealed class JpegDecoder
         }
         (largestHorizontal, largestVertical) = (found.Max(c => c.Horizontal), found.Max(c => c.Vertical));
         if (found.Any(c => largestHorizontal % c.Horizontal != 0 || largestVertical % c.Vertical != 0))
-            throw new ImageFormatException($"{name} is a JPEG file whose colours have sizes that are no multiples of each other, which cannot be read: save it as PNG.");
+            throw new ImageFormatException($"{name} is a JPEG file whose "
+                + $"colours have sizes that are no multiples of each other, which cannot be read: save it as PNG.");
         // Every block takes at least one bit, so a header cannot make the program allocate much more than the file.
         if ((long)width * height / 64 > fileLength * 8L)
             throw new ImageFormatException($"{name} is cut short: {fileLength} bytes cannot hold a picture of {width} x {height}.");
@@ -206,7 +210,8 @@ internal sealed class JpegDecoder
         if (start > end || end > 63 || low > 13 || (progressive && start == 0 && end != 0) || (start > 0 && used.Length > 1))
             throw Damaged("a scan covers coefficients that cannot be");
         var bits = new JpegBits(file, at);
-        var (across, down) = ((width + 8 * largestHorizontal - 1) / (8 * largestHorizontal), (height + 8 * largestVertical - 1) / (8 * largestVertical));
+        var (across, down) = ((width + 8 * largestHorizontal - 1) / (8 * largestHorizontal),
+            (height + 8 * largestVertical - 1) / (8 * largestVertical));
         new JpegScan(used, dc, ac, progressive, start, end, high, low).Read(ref bits, across, down, restart);
         if (bits.Ended)
             throw new ImageFormatException($"{name} is cut short: the JPEG file ends before its last row.");

@@ -1,7 +1,8 @@
 namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>One pass over the coefficients: sequential, or one step of a progressive file (ITU T.81, annexes F and G).</summary>
-internal sealed class JpegScan(JpegComponent[] components, JpegHuffman?[] first, JpegHuffman?[] rest, bool progressive, int start, int end, int high, int low)
+internal sealed class JpegScan(JpegComponent[] components, JpegHuffman?[] first,
+    JpegHuffman?[] rest, bool progressive, int start, int end, int high, int low)
 {
     private static readonly byte[] ZigZag =
     [

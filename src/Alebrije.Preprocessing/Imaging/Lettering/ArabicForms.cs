@@ -15,12 +15,15 @@ internal static class ArabicForms
 
     private static readonly (char Letter, char First, int Forms)[] Further =
     [
-        ('\u0679', '\uFB66', 4), ('\u067E', '\uFB56', 4), ('\u0686', '\uFB7A', 4), ('\u0688', '\uFB88', 2), ('\u0691', '\uFB8C', 2), ('\u0698', '\uFB8A', 2),
-        ('\u06A9', '\uFB8E', 4), ('\u06AF', '\uFB92', 4), ('\u06C1', '\uFBA6', 4), ('\u06BE', '\uFBAA', 4), ('\u06CC', '\uFBFC', 4), ('\u06D2', '\uFBAE', 2),
+        ('\u0679', '\uFB66', 4), ('\u067E', '\uFB56', 4), ('\u0686', '\uFB7A', 4),
+            ('\u0688', '\uFB88', 2), ('\u0691', '\uFB8C', 2), ('\u0698', '\uFB8A', 2),
+        ('\u06A9', '\uFB8E', 4), ('\u06AF', '\uFB92', 4), ('\u06C1', '\uFBA6', 4),
+        ('\u06BE', '\uFBAA', 4), ('\u06CC', '\uFBFC', 4), ('\u06D2', '\uFBAE', 2),
     ];
 
     /// <summary>Ligatures of lam with an alef: the isolated form; the joined one follows it.</summary>
-    private static readonly Dictionary<char, char> LamAlef = new() { ['\u0622'] = '\uFEF5', ['\u0623'] = '\uFEF7', ['\u0625'] = '\uFEF9', ['\u0627'] = '\uFEFB' };
+    private static readonly Dictionary<char, char> LamAlef = new() { ['\u0622'] = '\uFEF5',
+        ['\u0623'] = '\uFEF7', ['\u0625'] = '\uFEF9', ['\u0627'] = '\uFEFB' };
 
     /// <summary>First of a letter's forms, and their number: isolated, joined to the letter before, to the letter after, to both.</summary>
     private static readonly Dictionary<char, (char First, int Forms)> Forms = AllForms();
@@ -75,7 +78,8 @@ internal static class ArabicForms
 
     private static bool IsMark(char c) => char.GetUnicodeCategory(c) == System.Globalization.UnicodeCategory.NonSpacingMark;
 
-    private static bool JoinsOnwards(char c) => c is Tatweel or ZeroWidthJoiner || (Forms.TryGetValue(c, out var forms) && forms.Forms == 4);
+    private static bool JoinsOnwards(char c) => c is Tatweel or ZeroWidthJoiner
+        || (Forms.TryGetValue(c, out var forms) && forms.Forms == 4);
 
     private static bool JoinsBack(char c) => c is Tatweel or ZeroWidthJoiner || (Forms.TryGetValue(c, out var forms) && forms.Forms > 1);
 

@@ -18,7 +18,8 @@ internal sealed class SystemFonts(IEnumerable<string> folders, bool asksPlatform
     private static readonly string[] ShowNothing = ["lastresort", "blank", "notdef", "fallback"];
 
     private readonly Lock gate = new();
-    private readonly Lazy<string[]> files = new(() => [.. folders.Where(Directory.Exists).SelectMany(FilesIn).Distinct(StringComparer.Ordinal)]);
+    private readonly Lazy<string[]> files = new(() =>
+        [.. folders.Where(Directory.Exists).SelectMany(FilesIn).Distinct(StringComparer.Ordinal)]);
     private readonly Dictionary<(bool Emoji, bool Bold), string[]> orders = [];
     private readonly Dictionary<string, SKTypeface[]> opened = new(StringComparer.Ordinal);
     private readonly Dictionary<(int Code, bool Emoji, bool Bold), SKTypeface?> found = [];
@@ -41,9 +42,11 @@ internal sealed class SystemFonts(IEnumerable<string> folders, bool asksPlatform
 
     private SKTypeface? Look(int code, bool emoji, bool bold)
     {
-        if (asksPlatform && SKFontManager.Default.MatchCharacter(null, bold ? SKFontStyle.Bold : SKFontStyle.Normal, null, code) is { } face) return face;
+        if (asksPlatform && SKFontManager.Default.MatchCharacter(null,
+            bold ? SKFontStyle.Bold : SKFontStyle.Normal, null, code) is { } face) return face;
         if (!orders.TryGetValue((emoji, bold), out var order))
-            orders[(emoji, bold)] = order = [.. files.Value.Select(path => (Path: path, Rank: Rank(path, emoji, bold))).Where(file => file.Rank >= 0)
+            orders[(emoji, bold)] = order = [.. files.Value.Select(path => (Path: path, Rank: Rank(path, emoji, bold)))
+                .Where(file => file.Rank >= 0)
                 .OrderBy(file => file.Rank).ThenBy(file => file.Path, StringComparer.Ordinal).Select(file => file.Path)];
         return order.SelectMany(Open).FirstOrDefault(typeface => typeface.ContainsGlyph(code));
     }
@@ -79,7 +82,8 @@ internal sealed class SystemFonts(IEnumerable<string> folders, bool asksPlatform
     }
 
     private static IEnumerable<string> FilesIn(string folder) =>
-        Directory.EnumerateFiles(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = DeepestFolder, IgnoreInaccessible = true })
+        Directory.EnumerateFiles(folder, "*",
+            new EnumerationOptions { RecurseSubdirectories = true, MaxRecursionDepth = DeepestFolder, IgnoreInaccessible = true })
             .Where(path => Endings.Contains(Path.GetExtension(path).ToLowerInvariant()));
 
     /// <summary>Folders that hold fonts on Linux (those of fontconfig's default configuration), macOS and Windows.</summary>
@@ -88,13 +92,16 @@ internal sealed class SystemFonts(IEnumerable<string> folders, bool asksPlatform
         var home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
         if (OperatingSystem.IsWindows())
         {
-            return [Environment.GetFolderPath(Environment.SpecialFolder.Fonts), Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData), "Microsoft", "Windows", "Fonts")];
+            return [Environment.GetFolderPath(Environment.SpecialFolder.Fonts),
+                Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData), "Microsoft", "Windows", "Fonts")];
         }
 
         if (OperatingSystem.IsMacOS()) return [Path.Combine(home, "Library", "Fonts"), "/Library/Fonts", "/System/Library/Fonts"];
         var own = variable("XDG_DATA_HOME") is { Length: > 0 } data ? data : Path.Combine(home, ".local", "share");
-        var shared = (variable("XDG_DATA_DIRS") is { Length: > 0 } list ? list : "/usr/local/share:/usr/share").Split(':', StringSplitOptions.RemoveEmptyEntries);
+        var shared = (variable("XDG_DATA_DIRS") is { Length: > 0 } list ? list : "/usr/local/share:/usr/share")
+            .Split(':', StringSplitOptions.RemoveEmptyEntries);
         return new[] { Path.Combine(own, "fonts"), Path.Combine(home, ".fonts") }
-            .Concat(shared.Append("/usr/local/share").Append("/usr/share").Select(folder => Path.Combine(folder, "fonts")).Where(Path.IsPathRooted)).Distinct(StringComparer.Ordinal);
+            .Concat(shared.Append("/usr/local/share").Append("/usr/share")
+                .Select(folder => Path.Combine(folder, "fonts")).Where(Path.IsPathRooted)).Distinct(StringComparer.Ordinal);
     }
 }

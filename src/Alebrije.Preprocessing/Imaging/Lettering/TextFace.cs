@@ -65,7 +65,8 @@ internal sealed class TextFace : IDisposable
     {
         var lines = new List<string>();
         var line = "";
-        foreach (var word in Beginning(text).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).SelectMany(word => Pieces(word, width)))
+        foreach (var word in Beginning(text).Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)
+            .SelectMany(word => Pieces(word, width)))
         {
             var joined = line.Length == 0 ? word : $"{line} {word}";
             if (Measure(joined) <= width)
@@ -162,7 +163,8 @@ internal sealed class TextFace : IDisposable
     private SKFont? FontFor(string text, bool emoji)
     {
         var code = Rune.GetRuneAt(text, 0).Value;
-        if (text.Length > 1 && text.EnumerateRunes().Select(rune => Font(rune.Value)).FirstOrDefault(font => font is not null && Shows(font, text)) is { } whole) return whole;
+        if (text.Length > 1 && text.EnumerateRunes().Select(rune => Font(rune.Value))
+            .FirstOrDefault(font => font is not null && Shows(font, text)) is { } whole) return whole;
         return !emoji && main.ContainsGlyph(code) ? main : Font(code) ?? (main.ContainsGlyph(code) ? main : null);
 
         SKFont? Font(int wanted)

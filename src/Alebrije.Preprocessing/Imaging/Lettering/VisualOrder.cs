@@ -48,14 +48,16 @@ internal static class VisualOrder
             isEmoji |= rune.Value == 0xFE0F || (isFirst && rune.Value is >= 0x1F000 and < 0x20000);
             if (Rune.IsControl(rune)) shown.Append(' ');
             // Without a shaping engine a skin tone would be drawn beside its emoji as a square of colour.
-            else if (!IsInvisible(rune) && !IsVowelPoint(rune) && (isFirst || rune.Value is not (>= 0x1F3FB and <= 0x1F3FF))) shown.Append(rune.ToString());
+            else if (!IsInvisible(rune) && !IsVowelPoint(rune) && (isFirst || rune.Value is not (>= 0x1F3FB and <= 0x1F3FF)))
+                shown.Append(rune.ToString());
             isFirst = false;
         }
 
         return new Grapheme(shown.ToString(), isEmoji);
     }
 
-    private static bool IsInvisible(Rune rune) => rune.Value is (>= 0xFE00 and <= 0xFE0F) or (>= 0xE0000 and <= 0xE0FFF) || Rune.GetUnicodeCategory(rune) == UnicodeCategory.Format;
+    private static bool IsInvisible(Rune rune) => rune.Value is (>= 0xFE00 and <= 0xFE0F) or (>= 0xE0000 and <= 0xE0FFF)
+        || Rune.GetUnicodeCategory(rune) == UnicodeCategory.Format;
 
     private static bool IsVowelPoint(Rune rune) => IsRightToLeft(rune) && Rune.GetUnicodeCategory(rune) == UnicodeCategory.NonSpacingMark;
 
@@ -117,14 +119,17 @@ internal static class VisualOrder
     }
 
     private static Grapheme Mirror(Grapheme grapheme) =>
-        grapheme.Text.Length == 1 && Mirrored.IndexOf(grapheme.Text[0], StringComparison.Ordinal) is >= 0 and var place ? new Grapheme(Mirrored[place ^ 1].ToString(), false) : grapheme;
+        grapheme.Text.Length == 1 && Mirrored.IndexOf(grapheme.Text[0], StringComparison.Ordinal) is >= 0 and var place
+        ? new Grapheme(Mirrored[place ^ 1].ToString(), false) : grapheme;
 
     private static Direction DirectionOf(Rune rune) =>
-        IsRightToLeft(rune) ? Direction.Right : Rune.IsDigit(rune) ? Direction.Number : Rune.IsLetter(rune) ? Direction.Left : Direction.None;
+        IsRightToLeft(rune) ? Direction.Right : Rune.IsDigit(rune) ? Direction.Number
+        : Rune.IsLetter(rune) ? Direction.Left : Direction.None;
 
     /// <summary>Hebrew, Arabic, Syriac, Thaana, N'Ko and the other scripts that are written right to left.</summary>
     private static bool IsRightToLeft(Rune rune) =>
-        rune.Value is (>= 0x0590 and <= 0x08FF) or (>= 0xFB1D and <= 0xFDFF) or (>= 0xFE70 and <= 0xFEFC) or (>= 0x10800 and <= 0x10FFF) or (>= 0x1E800 and <= 0x1EFFF)
+        rune.Value is (>= 0x0590 and <= 0x08FF) or (>= 0xFB1D and <= 0xFDFF) or (
+            >= 0xFE70 and <= 0xFEFC) or (>= 0x10800 and <= 0x10FFF) or (>= 0x1E800 and <= 0x1EFFF)
         && !Rune.IsDigit(rune);
 
     private enum Direction

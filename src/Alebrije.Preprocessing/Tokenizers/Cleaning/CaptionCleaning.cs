@@ -23,9 +23,11 @@ internal static class CaptionCleaning
 
     private static readonly (Regex Pattern, string By)[] Within = Compile(
         (@"@[\w\d]+\b", ""),
-        (@"[\u31C0-\u31EF]+", ""), (@"[\u31F0-\u31FF]+", ""), (@"[\u3200-\u32FF]+", ""), (@"[\u3300-\u33FF]+", ""), (@"[\u3400-\u4DBF]+", ""), (@"[\u4DC0-\u4DFF]+", ""),
+        (@"[\u31C0-\u31EF]+", ""), (@"[\u31F0-\u31FF]+", ""), (@"[\u3200-\u32FF]+", ""),
+        (@"[\u3300-\u33FF]+", ""), (@"[\u3400-\u4DBF]+", ""), (@"[\u4DC0-\u4DFF]+", ""),
         (@"[\u4E00-\u9FFF]+", ""),
-        (@"[\u002D\u058A\u05BE\u1400\u1806\u2010-\u2015\u2E17\u2E1A\u2E3A\u2E3B\u2E40\u301C\u3030\u30A0\uFE31\uFE32\uFE58\uFE63\uFF0D]+", "-"),
+        (@"[\u002D\u058A\u05BE\u1400\u1806\u2010-\u2015\u2E17\u2E1A\u2E3A\u2E3B\u2E40\u301C\u3030\u30A0\uFE31\uFE32\uFE58\uFE63\uFF0D]+",
+            "-"),
         ("[`´«»“”¨]", "\""), ("[‘’]", "'"),
         ("&quot;?", ""), ("&amp", ""),
         (@"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}", " "), (@"\d:\d\d\s+$", ""), (@"\\n", " "),
@@ -35,7 +37,8 @@ internal static class CaptionCleaning
 
     private static readonly (Regex Pattern, string By)[] After = Compile(
         (@"\b[a-zA-Z]{1,3}\d{3,15}\b", ""), (@"\b[a-zA-Z]+\d+[a-zA-Z]+\b", ""), (@"\b\d+[a-zA-Z]+\d+\b", ""),
-        (@"(worldwide\s+)?(free\s+)?shipping", ""), (@"(free\s)?download(\sfree)?", ""), (@"\bclick\b\s(?:for|on)\s\w+", ""), ($@"\b(?:{Files})(\simage[s]?)?", ""), (@"\bpage\s+\d+\b", ""),
+        (@"(worldwide\s+)?(free\s+)?shipping", ""), (@"(free\s)?download(\sfree)?", ""),
+        (@"\bclick\b\s(?:for|on)\s\w+", ""), ($@"\b(?:{Files})(\simage[s]?)?", ""), (@"\bpage\s+\d+\b", ""),
         (@"\b\d*[a-zA-Z]+\d+[a-zA-Z]+\d+[a-zA-Z\d]*\b", " "), (@"\b\d+\.?\d*[xх×]\d+\.?\d*\b", ""),
         (@"\b\s+\:\s+", ": "), (@"(\D[,\./])\b", "$1 "), (@"\s+", " "),
         (@"^[\""\']([\w\W]+)[\""\']$", "$1"), (@"^[\'_,\-\:;]", ""), (@"[\'_,\-\:\-\+]$", ""), (@"^\.\S+$", ""));
@@ -100,7 +103,8 @@ internal static class CaptionCleaning
     }
 
     /// <summary>Compiles rules with \w, \W, \s, \S, \d, \D and \b as in Python, and $ before a final line break too.</summary>
-    private static (Regex, string)[] Compile(params (string Pattern, string By)[] rules) => [.. rules.Select(rule => (new Regex(Python(rule.Pattern), Options), rule.By))];
+    private static (Regex, string)[] Compile(params (string Pattern, string By)[] rules) =>
+        [.. rules.Select(rule => (new Regex(Python(rule.Pattern), Options), rule.By))];
 
     private static string Python(string pattern)
     {

@@ -13,7 +13,8 @@ internal sealed class CharacterSet
 
     /// <summary>Characters of Python's <c>\w</c>: letters, numbers and the underscore.</summary>
     public static CharacterSet Word { get; } = new(
-        [.. Enumerable.Range(0, 0x10000).Select(code => (char)code).Where(unit => unit == '_' || CharacterClasses.Of(unit) is CharacterClass.Letter or CharacterClass.Number)],
+        [.. Enumerable.Range(0, 0x10000).Select(code => (char)code)
+            .Where(unit => unit == '_' || CharacterClasses.Of(unit) is CharacterClass.Letter or CharacterClass.Number)],
         static pair => CharacterClasses.At(pair, 0, out _) is CharacterClass.Letter or CharacterClass.Number);
 
     public static implicit operator CharacterSet(string members) => new(members, static _ => false);

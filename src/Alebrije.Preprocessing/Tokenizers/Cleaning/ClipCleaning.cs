@@ -22,7 +22,8 @@ internal static class ClipCleaning
     };
 
     private static bool IsClear(string text) =>
-        text.AsSpan().IndexOfAnyExcept(Clear) < 0 && !text.Contains("  ", StringComparison.Ordinal) && !text.StartsWith(' ') && !text.EndsWith(' ');
+        text.AsSpan().IndexOfAnyExcept(Clear) < 0 && !text.Contains("  ", StringComparison.Ordinal)
+        && !text.StartsWith(' ') && !text.EndsWith(' ');
 
     private static string Transformers(string text) =>
         PlainText.Lower(PlainText.CollapseWhiteSpace(CanonicalComposition.Normalize(text)), finalSigma: false);

@@ -87,7 +87,8 @@ internal static class CodePages
             if (line.StartsWith('#'))
                 continue;
             var sides = line.Split('=');
-            halves[sides[0]] = [.. sides[1].Split(' ').Select(code => (char)int.Parse(code, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture))];
+            halves[sides[0]] = [.. sides[1].Split(' ')
+                .Select(code => (char)int.Parse(code, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture))];
         }
         return halves;
     }

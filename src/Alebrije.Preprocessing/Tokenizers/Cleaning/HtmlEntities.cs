@@ -9,7 +9,8 @@ internal static class HtmlEntities
 {
     private const int LongestName = 32, LongestRepairedName = 24;
 
-    private static readonly Dictionary<string, string> Closed = new(StringComparer.Ordinal), Open = new(StringComparer.Ordinal), Capitals = new(StringComparer.Ordinal);
+    private static readonly Dictionary<string, string> Closed = new(StringComparer.Ordinal),
+        Open = new(StringComparer.Ordinal), Capitals = new(StringComparer.Ordinal);
     private static readonly Dictionary<string, string>.AlternateLookup<ReadOnlySpan<char>> ClosedBySpan, OpenBySpan, CapitalsBySpan;
 
     static HtmlEntities()
@@ -22,7 +23,8 @@ internal static class HtmlEntities
                 Read(line);
         }
         (ClosedBySpan, OpenBySpan, CapitalsBySpan) =
-            (Closed.GetAlternateLookup<ReadOnlySpan<char>>(), Open.GetAlternateLookup<ReadOnlySpan<char>>(), Capitals.GetAlternateLookup<ReadOnlySpan<char>>());
+            (Closed.GetAlternateLookup<ReadOnlySpan<char>>(), Open.GetAlternateLookup<ReadOnlySpan<char>>(),
+                Capitals.GetAlternateLookup<ReadOnlySpan<char>>());
     }
 
     /// <summary>Resolves every reference once, including the standard's names without a semicolon (Python 3, html/__init__.py).</summary>

@@ -59,9 +59,11 @@ internal static partial class HtmlText
     {
         var rest = html.AsSpan(place);
         if (rest.StartsWith("<!--", StringComparison.Ordinal)) return Until(html, place + 4, "-->", place);
-        if (rest.StartsWith("<!", StringComparison.Ordinal) || rest.StartsWith("<?", StringComparison.Ordinal)) return Until(html, place + 2, ">", place);
+        if (rest.StartsWith("<!", StringComparison.Ordinal) || rest.StartsWith("<?", StringComparison.Ordinal))
+            return Until(html, place + 2, ">", place);
         if (rest.Length > 2 && rest[1] == '/' && char.IsAsciiLetter(rest[2])) return Until(html, place + 2, ">", place);
-        if (rest.StartsWith("</", StringComparison.Ordinal) && rest.Length > 2) return rest[2] == '>' ? 3 : Until(html, place + 2, ">", place);
+        if (rest.StartsWith("</", StringComparison.Ordinal) && rest.Length > 2)
+            return rest[2] == '>' ? 3 : Until(html, place + 2, ">", place);
         if (rest.Length > 1 && char.IsAsciiLetter(rest[1]) && rest.Contains('>') && Tag().Match(html, place) is { Success: true } tag)
         {
             var name = tag.Groups[1].Value.ToLowerInvariant();

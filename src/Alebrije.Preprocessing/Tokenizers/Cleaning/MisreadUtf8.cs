@@ -31,7 +31,8 @@ internal static class MisreadUtf8
     private static readonly BytePattern[] SurrogatePair = BytePattern.ParseAll("ED A0-AF 80-BF ED B0-BF 80-BF");
 
     /// <summary>Text after a lone C3 20 that makes it the middle of a word rather than the French or Portuguese word "à".</summary>
-    private static readonly byte[][] AfterGraveA = [" "u8.ToArray(), "quele"u8.ToArray(), "quela"u8.ToArray(), "quilo"u8.ToArray(), "s "u8.ToArray()];
+    private static readonly byte[][] AfterGraveA = [" "u8.ToArray(),
+        "quele"u8.ToArray(), "quela"u8.ToArray(), "quilo"u8.ToArray(), "s "u8.ToArray()];
 
     /// <summary>The text of the bytes, or null if they are no UTF-8 even so.</summary>
     public static string? TryDecode(byte[] bytes, CodePage readAs)
@@ -87,7 +88,8 @@ internal static class MisreadUtf8
             else if (BytePattern.FirstAt(SurrogatePair, here) is not null)
             {
                 var code = 0x10000 + ((here[1] & 0x0F) << 16) + ((here[2] & 0x3F) << 10) + ((here[4] & 0x0F) << 6) + (here[5] & 0x3F);
-                joined.Write([(byte)(0xF0 | (code >> 18)), (byte)(0x80 | ((code >> 12) & 0x3F)), (byte)(0x80 | ((code >> 6) & 0x3F)), (byte)(0x80 | (code & 0x3F))]);
+                joined.Write([(byte)(0xF0 | (code >> 18)), (byte)(0x80 | ((code >> 12) & 0x3F)),
+                    (byte)(0x80 | ((code >> 6) & 0x3F)), (byte)(0x80 | (code & 0x3F))]);
                 i += 5;
             }
             else

@@ -12,7 +12,8 @@ internal static class Mojibake
     private const string Punctuation = " –—―‘’‚“”„•…";
 
     private static readonly CharacterSet LeadsOne = Misread(0xC2, 0xDF), LeadsTwo = Misread(0xE0, 0xEF), LeadsThree = Of([0xF0, 0xF3]);
-    private static readonly CharacterSet Continues = Misread(0x80, 0xBF, including: " "), ContinuesSurely = Misread(0x80, 0xBF, excluding: Punctuation);
+    private static readonly CharacterSet Continues = Misread(0x80, 0xBF, including: " "),
+        ContinuesSurely = Misread(0x80, 0xBF, excluding: Punctuation);
 
     /// <summary>The repaired text; itself if nothing shows that it was misread.</summary>
     public static string Fix(string text)
@@ -32,7 +33,8 @@ internal static class Mojibake
         : string.Create(text.Length, text, static (result, source) =>
         {
             for (var i = 0; i < result.Length; i++)
-                result[i] = source[i] is >= '\u0080' and <= '\u009F' and var control ? CodePages.Windows1252.Decode((byte)control) : source[i];
+                result[i] = source[i] is >= '\u0080' and <= '\u009F' and var control
+                    ? CodePages.Windows1252.Decode((byte)control) : source[i];
         });
 
     private static string FixOnce(string text)

@@ -17,8 +17,10 @@ internal sealed class PlainAlphabet
     /// <param name="initials">First characters of special tokens that are searched in texts.</param>
     public PlainAlphabet(IEnumerable<char> initials)
     {
-        var stops = initials.SelectMany(unit => new[] { unit, char.ToUpperInvariant(unit), char.ToLowerInvariant(unit) }).Append('&').Append('<').ToHashSet();
-        ascii = SearchValues.Create([.. Enumerable.Range(' ', 0x7F - ' ').Select(code => (char)code).Append('\n').Append('\t').Where(unit => !stops.Contains(unit))]);
+        var stops = initials.SelectMany(unit => new[] { unit, char.ToUpperInvariant(unit), char.ToLowerInvariant(unit) })
+            .Append('&').Append('<').ToHashSet();
+        ascii = SearchValues.Create([.. Enumerable.Range(' ', 0x7F - ' ')
+            .Select(code => (char)code).Append('\n').Append('\t').Where(unit => !stops.Contains(unit))]);
         hasLetters = stops.All(char.IsAscii);
     }
 
@@ -43,9 +45,11 @@ internal sealed class PlainAlphabet
         for (var code = 0x80; code < letters.Length; code++)
         {
             var unit = (char)code;
-            letters[code] = CharacterClasses.Of(unit) == CharacterClass.Letter && UnicodeFacts.Lower(code) == code && !UnicodeFacts.IsUnstable(unit)
+            letters[code] = CharacterClasses.Of(unit) == CharacterClass.Letter
+                && UnicodeFacts.Lower(code) == code && !UnicodeFacts.IsUnstable(unit)
                 && UnicodeFacts.OrdinaryWidth(unit) is null && !TextRepair.IsReplaced(unit)
-                && !MojibakeClues.IsClue(unit) && unit is not ('\u017F' or '\u0130' or '\u03A3'); // a long s counts as an s, and two letters change with their neighbours
+                // a long s counts as an s, and two letters change with their neighbours
+                && !MojibakeClues.IsClue(unit) && unit is not ('\u017F' or '\u0130' or '\u03A3');
         }
 
         return letters;

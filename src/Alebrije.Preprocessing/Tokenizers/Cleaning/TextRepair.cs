@@ -21,12 +21,14 @@ internal static class TextRepair
         ['Ĳ'] = "IJ", ['ĳ'] = "ij", ['ŉ'] = "\u02BCn",
         ['Ǳ'] = "DZ", ['ǲ'] = "Dz", ['ǳ'] = "dz", ['Ǆ'] = "DŽ", ['ǅ'] = "Dž", ['ǆ'] = "dž",
         ['Ǉ'] = "LJ", ['ǈ'] = "Lj", ['ǉ'] = "lj", ['Ǌ'] = "NJ", ['ǋ'] = "Nj", ['ǌ'] = "nj",
-        ['\uFB00'] = "ff", ['\uFB01'] = "fi", ['\uFB02'] = "fl", ['\uFB03'] = "ffi", ['\uFB04'] = "ffl", ['\uFB05'] = "ſt", ['\uFB06'] = "st",
+        ['\uFB00'] = "ff", ['\uFB01'] = "fi", ['\uFB02'] = "fl", ['\uFB03'] = "ffi",
+            ['\uFB04'] = "ffl", ['\uFB05'] = "ſt", ['\uFB06'] = "st",
     };
 
     /// <summary>Characters that only repairs of misread text, controls and normalization change; no surrogate is among them.</summary>
     private static readonly SearchValues<char> NotReplaced = SearchValues.Create(
-        [.. Enumerable.Range(0, 0x10000).Select(code => (char)code).Where(unit => !(char.IsSurrogate(unit) || Ligatures.ContainsKey(unit) || UnicodeFacts.OrdinaryWidth(unit) is not null
+        [.. Enumerable.Range(0, 0x10000).Select(code => (char)code)
+            .Where(unit => !(char.IsSurrogate(unit) || Ligatures.ContainsKey(unit) || UnicodeFacts.OrdinaryWidth(unit) is not null
             || unit is '\r' or '\u02BC' or (>= '\u2018' and <= '\u201F') or '\u2028' or '\u2029' or '\u0085'))]);
 
     /// <summary>The text, repaired line by line; from the first line with a "&lt;" on, entities are kept as a part of HTML.</summary>

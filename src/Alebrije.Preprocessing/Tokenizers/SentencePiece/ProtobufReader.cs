@@ -56,7 +56,8 @@ internal ref struct ProtobufReader(ReadOnlySpan<byte> message)
 
     private ReadOnlySpan<byte> Take(ulong length)
     {
-        if (length > (ulong)rest.Length) throw new InvalidDataException($"field {Field} should be {length} bytes long and {rest.Length} are left");
+        if (length > (ulong)rest.Length)
+            throw new InvalidDataException($"field {Field} should be {length} bytes long and {rest.Length} are left");
         var taken = rest[..(int)length];
         rest = rest[(int)length..];
         return taken;

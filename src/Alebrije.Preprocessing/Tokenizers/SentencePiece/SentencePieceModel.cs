@@ -65,7 +65,8 @@ internal sealed class SentencePieceModel
     private SentencePieceModel(SentencePieceSettings settings)
     {
         pieces = settings.Pieces;
-        (FallsBackToBytes, AddsSpace, FoldsSpaces, CharacterMap) = (settings.FallsBackToBytes, settings.AddsSpace, settings.FoldsSpaces, settings.CharacterMap);
+        (FallsBackToBytes, AddsSpace, FoldsSpaces, CharacterMap) = (settings.FallsBackToBytes,
+            settings.AddsSpace, settings.FoldsSpaces, settings.CharacterMap);
         Check();
     }
 
@@ -120,7 +121,8 @@ internal sealed class SentencePieceModel
             throw new InvalidDataException($"'{path}' has {length >> 20} MiB; a SentencePiece model has at most {LargestFile >> 20} MiB.");
         try
         {
-            return isJson ? new SentencePieceModel(UnigramJson.Read(Path.GetDirectoryName(path)!)) : new SentencePieceModel(File.ReadAllBytes(path));
+            return isJson ? new SentencePieceModel(UnigramJson.Read(Path.GetDirectoryName(path)!))
+                : new SentencePieceModel(File.ReadAllBytes(path));
         }
         catch (Exception error) when (error is InvalidDataException or InvalidOperationException)
         {
@@ -170,7 +172,8 @@ internal sealed class SentencePieceModel
     private void Check()
     {
         if (algorithm != Unigram)
-            throw new InvalidDataException($"its model type is {algorithm switch { 2 => "BPE", 3 => "word", 4 => "char", var other => $"{other}" }}, and only unigram is read");
+            throw new InvalidDataException($"its model type is "
+                + $"{algorithm switch { 2 => "BPE", 3 => "word", 4 => "char", var other => $"{other}" }}, and only unigram is read");
         var byteIds = new int[256];
         Array.Fill(byteIds, -1);
         for (var id = 0; id < pieces.Count; id++)
@@ -195,8 +198,10 @@ internal sealed class SentencePieceModel
         }
 
         if (UnknownId < 0) throw new InvalidDataException($"none of its {pieces.Count} pieces stands for what is unknown");
-        if (!pieces.Any(piece => piece.Kind == PieceKind.Normal)) throw new InvalidDataException($"none of its {pieces.Count} pieces spells text");
-        if (FallsBackToBytes && byteIds.Contains(-1)) throw new InvalidDataException("it should fall back to bytes and lacks the piece of one");
+        if (!pieces.Any(piece => piece.Kind == PieceKind.Normal))
+            throw new InvalidDataException($"none of its {pieces.Count} pieces spells text");
+        if (FallsBackToBytes && byteIds.Contains(-1))
+            throw new InvalidDataException("it should fall back to bytes and lacks the piece of one");
         ByteIds = byteIds;
     }
 }

@@ -29,12 +29,15 @@ internal static partial class UnigramJson
     {
         using var json = TokenizerFiles.Open(folder, FileName) ?? throw new FileNotFoundException($"There is no {FileName} in '{folder}'.");
         var root = json.RootElement;
-        if (Kind(root) is var kind && kind != Unigram) throw new InvalidDataException($"its model is {kind ?? "not named"}, and only {Unigram} is read here");
+        if (Kind(root) is var kind && kind != Unigram)
+            throw new InvalidDataException($"its model is {kind ?? "not named"}, and only {Unigram} is read here");
         var model = root.GetProperty("model");
-        var controls = Members(root, "added_tokens").Where(token => Flag(token, "special")).Select(token => Integer(token, "id")).ToHashSet();
+        var controls = Members(root, "added_tokens").Where(token => Flag(token, "special"))
+            .Select(token => Integer(token, "id")).ToHashSet();
         var unknown = Integer(model, "unk_id") ?? throw new InvalidDataException("it names no token for what is unknown (unk_id)");
         var bytes = Flag(model, "byte_fallback");
-        var pieces = Members(model, "vocab").Select((entry, id) => ReadPiece(entry, id == unknown ? PieceKind.Unknown : controls.Contains(id) ? PieceKind.Control : PieceKind.Normal, bytes)).ToList();
+        var pieces = Members(model, "vocab").Select((entry, id) => ReadPiece(entry,
+            id == unknown ? PieceKind.Unknown : controls.Contains(id) ? PieceKind.Control : PieceKind.Normal, bytes)).ToList();
         CheckEnds(root);
 
         var rules = Steps(root, "normalizer", "normalizers").ToList();
@@ -44,22 +47,27 @@ internal static partial class UnigramJson
             throw new InvalidDataException("it cuts spaces off the ends and leaves several in a row, which SentencePiece does not");
         Refuse(splits, Metaspace, "WhitespaceSplit");
         var bar = splits.FirstOrDefault(step => Type(step) == Metaspace);
-        if (bar.ValueKind != JsonValueKind.Object) throw new InvalidDataException("it leaves spaces as they are, which SentencePiece marks (Metaspace)");
+        if (bar.ValueKind != JsonValueKind.Object)
+            throw new InvalidDataException("it leaves spaces as they are, which SentencePiece marks (Metaspace)");
         return new SentencePieceSettings(pieces)
         {
             FallsBackToBytes = bytes,
-            CharacterMap = rules.FirstOrDefault(step => Type(step) == "Precompiled") is { ValueKind: JsonValueKind.Object } map ? Convert(map) : [],
-            AddsSpace = bar.TryGetProperty("prepend_scheme", out var scheme) ? scheme.ValueEquals("always") || scheme.ValueEquals("first") : !bar.TryGetProperty("add_prefix_space", out var adds) || adds.ValueKind == JsonValueKind.True,
+            CharacterMap = rules.FirstOrDefault(step => Type(step) == "Precompiled") is { ValueKind: JsonValueKind.Object } map
+            ? Convert(map) : [],
+            AddsSpace = bar.TryGetProperty("prepend_scheme", out var scheme) ? scheme.ValueEquals("always")
+            || scheme.ValueEquals("first") : !bar.TryGetProperty("add_prefix_space", out var adds) || adds.ValueKind == JsonValueKind.True,
             FoldsSpaces = splits.Any(step => Type(step) == "WhitespaceSplit") || rules.Any(FoldsSpaces),
         };
     }
 
     private static Piece ReadPiece(JsonElement entry, PieceKind kind, bool bytes)
     {
-        if (entry.ValueKind != JsonValueKind.Array || entry.GetArrayLength() != 2 || entry[0].ValueKind != JsonValueKind.String || entry[1].ValueKind != JsonValueKind.Number)
+        if (entry.ValueKind != JsonValueKind.Array || entry.GetArrayLength() != 2
+            || entry[0].ValueKind != JsonValueKind.String || entry[1].ValueKind != JsonValueKind.Number)
             throw new InvalidDataException("its vocabulary is no list of pieces with scores");
         var text = entry[0].GetString()!;
-        return new Piece(Encoding.UTF8.GetBytes(text), entry[1].GetSingle(), bytes && kind == PieceKind.Normal && BytePiece().IsMatch(text) ? PieceKind.Byte : kind);
+        return new Piece(Encoding.UTF8.GetBytes(text), entry[1].GetSingle(),
+            bytes && kind == PieceKind.Normal && BytePiece().IsMatch(text) ? PieceKind.Byte : kind);
     }
 
     /// <summary>Checks that texts end in one token and begin with none, as those of T5 and SigLIP.</summary>
@@ -67,22 +75,26 @@ internal static partial class UnigramJson
     {
         if (!root.TryGetProperty("post_processor", out var ends) || ends.ValueKind != JsonValueKind.Object) return;
         var single = Members(ends, "single").ToArray();
-        if (Type(ends) != "TemplateProcessing" || single is not [var text, var end] || !text.TryGetProperty("Sequence", out _) || !end.TryGetProperty("SpecialToken", out var special)
+        if (Type(ends) != "TemplateProcessing" || single is not [var text, var end]
+            || !text.TryGetProperty("Sequence", out _) || !end.TryGetProperty("SpecialToken", out var special)
             || !special.TryGetProperty("id", out var id) || !id.ValueEquals("</s>"))
-            throw new InvalidDataException("its texts do not stand before </s> alone, as T5's do; of XLM-R, sentencepiece.bpe.model is read");
+            throw new InvalidDataException(
+                "its texts do not stand before </s> alone, as T5's do; of XLM-R, sentencepiece.bpe.model is read");
     }
 
     private static byte[] Convert(JsonElement map)
     {
         if (!map.TryGetProperty("precompiled_charsmap", out var text) || text.ValueKind == JsonValueKind.Null) return [];
-        return text.ValueKind == JsonValueKind.String && text.TryGetBytesFromBase64(out var bytes) ? bytes : throw new InvalidDataException("its character map is no base64");
+        return text.ValueKind == JsonValueKind.String
+            && text.TryGetBytesFromBase64(out var bytes) ? bytes : throw new InvalidDataException("its character map is no base64");
     }
 
     /// <summary>True if a rule folds several spaces into one, in the form of the conversion from SentencePiece.</summary>
     private static bool FoldsSpaces(JsonElement rule)
     {
         if (Type(rule) != "Replace") return false;
-        var several = rule.TryGetProperty("pattern", out var pattern) && pattern.ValueKind == JsonValueKind.Object && pattern.TryGetProperty("Regex", out var regex) && regex.ValueEquals(" {2,}");
+        var several = rule.TryGetProperty("pattern", out var pattern)
+            && pattern.ValueKind == JsonValueKind.Object && pattern.TryGetProperty("Regex", out var regex) && regex.ValueEquals(" {2,}");
         return several && rule.TryGetProperty("content", out var content) && (content.ValueEquals(" ") || content.ValueEquals(UnderBar))
             ? true : throw new InvalidDataException("it replaces something other than spaces in a row, which SentencePiece does not");
     }
@@ -97,19 +109,23 @@ internal static partial class UnigramJson
             throw new InvalidDataException($"it has the step {other}, which is no part of SentencePiece ({string.Join(", ", known)} are)");
     }
 
-    private static string? Kind(JsonElement root) => root.TryGetProperty("model", out var model) && model.ValueKind == JsonValueKind.Object ? Type(model) : null;
+    private static string? Kind(JsonElement root) => root.TryGetProperty("model", out var model)
+        && model.ValueKind == JsonValueKind.Object ? Type(model) : null;
 
     private static string? Type(JsonElement element) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty("type", out var type) && type.ValueKind == JsonValueKind.String ? type.GetString() : null;
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty("type", out var type)
+        && type.ValueKind == JsonValueKind.String ? type.GetString() : null;
 
     private static IEnumerable<JsonElement> Members(JsonElement element, string name) =>
-        element.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array ? list.EnumerateArray() : Enumerable.Empty<JsonElement>();
+        element.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array
+        ? list.EnumerateArray() : Enumerable.Empty<JsonElement>();
 
     private static bool Flag(JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
 
     private static int? Integer(JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : null;
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value)
+        && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var number) ? number : null;
 
     [GeneratedRegex("^<0x[0-9A-F]{2}>$", RegexOptions.CultureInvariant)]
     private static partial Regex BytePiece();

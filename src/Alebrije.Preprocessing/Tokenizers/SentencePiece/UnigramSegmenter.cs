@@ -25,8 +25,10 @@ internal sealed class UnigramSegmenter
 
     public UnigramSegmenter(SentencePieceModel model)
     {
-        trie = new PieceTrie(model.Pieces.Select((piece, id) => (piece, id)).Where(pair => pair.piece.SpellsText).Select(pair => (pair.piece.Utf8, pair.id)));
-        (scores, kinds, unknownId) = ([.. model.Pieces.Select(piece => piece.Score)], [.. model.Pieces.Select(piece => piece.Kind)], model.UnknownId);
+        trie = new PieceTrie(model.Pieces.Select((piece, id) => (piece, id))
+            .Where(pair => pair.piece.SpellsText).Select(pair => (pair.piece.Utf8, pair.id)));
+        (scores, kinds, unknownId) = ([.. model.Pieces.Select(piece => piece.Score)],
+            [.. model.Pieces.Select(piece => piece.Kind)], model.UnknownId);
         var usual = model.Pieces.Where(piece => piece.Kind == PieceKind.Normal).Select(piece => piece.Score).ToArray();
         unknownScore = usual.Min() - UnknownPenalty;
 
@@ -47,7 +49,8 @@ internal sealed class UnigramSegmenter
             for (int start = 0, length; start < text.Length; start += length)
             {
                 length = SentencePieceNormaliser.Utf8Length(text[start..]);
-                if (!Spell(text[start..], steps[start..], start, length)) Offer(ref steps[start + length], (float)(unknownScore + steps[start].Score), start, unknownId);
+                if (!Spell(text[start..], steps[start..], start, length))
+                    Offer(ref steps[start + length], (float)(unknownScore + steps[start].Score), start, unknownId);
             }
 
             return Backtrack(steps);

@@ -43,8 +43,10 @@ internal sealed record CaptionPhrases
         Numbers = ["", "", "two", "three", "four"],
         Relations = new()
         {
-            [SceneRelation.LeftOf] = ["{0} to the left of {1}", "{0} left of {1}", "{1} to the right of {0}", "{0} on the left and {1} on the right"],
-            [SceneRelation.RightOf] = ["{0} to the right of {1}", "{0} right of {1}", "{1} to the left of {0}", "{1} on the left and {0} on the right"],
+            [SceneRelation.LeftOf] = ["{0} to the left of {1}", "{0} left of {1}",
+                "{1} to the right of {0}", "{0} on the left and {1} on the right"],
+            [SceneRelation.RightOf] = ["{0} to the right of {1}", "{0} right of {1}",
+                "{1} to the left of {0}", "{1} on the left and {0} on the right"],
             [SceneRelation.Above] = ["{0} above {1}", "{0} above {1}", "{1} below {0}", "{1} under {0}"],
             [SceneRelation.Below] = ["{0} below {1}", "{0} under {1}", "{1} above {0}", "{1} above {0}"],
             [SceneRelation.OnTopOf] = ["{0} on top of {1}"],
@@ -98,12 +100,15 @@ internal sealed record CaptionPhrases
         Numbers = ["", "", "dos", "tres", "cuatro"],
         Relations = new()
         {
-            [SceneRelation.LeftOf] = ["{0} a la izquierda de {1}", "{0} a la izquierda de {1}", "{1} a la derecha de {0}", "{0} a la izquierda y {1} a la derecha"],
-            [SceneRelation.RightOf] = ["{0} a la derecha de {1}", "{0} a la derecha de {1}", "{1} a la izquierda de {0}", "{1} a la izquierda y {0} a la derecha"],
+            [SceneRelation.LeftOf] = ["{0} a la izquierda de {1}", "{0} a la izquierda de {1}",
+                "{1} a la derecha de {0}", "{0} a la izquierda y {1} a la derecha"],
+            [SceneRelation.RightOf] = ["{0} a la derecha de {1}", "{0} a la derecha de {1}",
+                "{1} a la izquierda de {0}", "{1} a la izquierda y {0} a la derecha"],
             [SceneRelation.Above] = ["{0} por encima de {1}", "{0} arriba de {1}", "{1} debajo de {0}", "{1} por debajo de {0}"],
             [SceneRelation.Below] = ["{0} debajo de {1}", "{0} por debajo de {1}", "{1} por encima de {0}"],
             [SceneRelation.OnTopOf] = ["{0} encima de {1}", "{0} sobre {1}"],
-            [SceneRelation.Riding] = ["{0} montando en {1}", "{0} montando en {1}", "{0} montando {1}", "{0} sobre {1}", "{0} en {1}", "{0} encima de {1}"],
+            [SceneRelation.Riding] = ["{0} montando en {1}", "{0} montando en {1}",
+                "{0} montando {1}", "{0} sobre {1}", "{0} en {1}", "{0} encima de {1}"],
             [SceneRelation.Inside] = ["{0} dentro de {1}", "{0} en el interior de {1}"],
             [SceneRelation.InFrontOf] = ["{0} delante de {1}", "{0} delante de {1}", "{1} detrás de {0}"],
             [SceneRelation.Between] = ["{0} entre {1} y {2}"],

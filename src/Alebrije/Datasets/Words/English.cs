@@ -7,7 +7,8 @@ internal static class English
     {
         "of", "with", "without", "in", "on", "at", "behind", "for", "from", "over", "under", "and", "showing", "making", "doing", "holding",
         "raising", "wearing", "getting", "taking", "rowing", "bouncing", "playing", "lifting", "pointing", "facing", "gesturing", "tipping",
-        "kneeling", "standing", "walking", "running", "climbing", "biking", "swimming", "surfing", "golfing", "juggling", "shrugging", "bowing",
+        "kneeling", "standing", "walking", "running", "climbing", "biking",
+        "swimming", "surfing", "golfing", "juggling", "shrugging", "bowing",
         "frowning", "pouting", "facepalming", "dancing", "blowing", "savoring", "screaming", "vomiting", "breastfeeding", "kissing",
         "meditating", "wrestling", "hugging", "being", "landing", "fencing", "to", "tilted", "fluttering",
         "rolling", "crossed",
@@ -22,12 +23,14 @@ internal static class English
         ["cactus"] = "cacti", ["bison"] = "bison", ["shrimp"] = "shrimp", ["squid"] = "squid", ["aircraft"] = "aircraft", ["die"] = "dice",
         ["bacterium"] = "bacteria", ["potato"] = "potatoes", ["tomato"] = "tomatoes", ["mango"] = "mangoes", ["buffalo"] = "buffaloes",
         ["mosquito"] = "mosquitoes", ["volcano"] = "volcanoes", ["tornado"] = "tornadoes", ["superhero"] = "superheroes",
-        ["domino"] = "dominoes", ["sari"] = "saris", ["axe"] = "axes", ["trousers"] = "trousers", ["pickaxe"] = "pickaxes", ["sheaf"] = "sheaves",
+        ["domino"] = "dominoes", ["sari"] = "saris", ["axe"] = "axes",
+            ["trousers"] = "trousers", ["pickaxe"] = "pickaxes", ["sheaf"] = "sheaves",
         ["merperson"] = "merpeople", ["bunch"] = "bunches",
     };
 
     // Singular nouns that end in s, and plural ones that do not look like it.
-    private static readonly HashSet<string> SingularInS = new(StringComparer.Ordinal) { "tennis", "iris", "canvas", "gas", "ibis", "chess", "rhinoceros" };
+    private static readonly HashSet<string> SingularInS = new(StringComparer.Ordinal) { "tennis",
+        "iris", "canvas", "gas", "ibis", "chess", "rhinoceros" };
     private static readonly HashSet<string> PluralWords = new(StringComparer.Ordinal)
         { "people", "women", "men", "children", "skis", "eyes", "feet", "arts", "thumbs", "palms", "leaves", "headphones" };
     private static readonly HashSet<string> TakesThe = new(StringComparer.Ordinal) { "Statue of Liberty", "Milky Way", "Kaaba" };
@@ -105,7 +108,8 @@ internal static class English
         if (PluralWords.Contains(word))
             return true;
         return word.Length > 3 && word.EndsWith('s') && !SingularInS.Contains(word)
-            && !word.EndsWith("ss", StringComparison.Ordinal) && !word.EndsWith("us", StringComparison.Ordinal) && !word.EndsWith("is", StringComparison.Ordinal)
+            && !word.EndsWith("ss", StringComparison.Ordinal) && !word.EndsWith("us", StringComparison.Ordinal)
+            && !word.EndsWith("is", StringComparison.Ordinal)
             && !word.EndsWith("'s", StringComparison.Ordinal);
     }
 
@@ -115,7 +119,8 @@ internal static class English
             return plural;
         if (word.EndsWith('y') && word.Length > 2 && !"aeiou".Contains(word[^2], StringComparison.Ordinal))
             return word[..^1] + "ies";
-        if (word.EndsWith('s') || word.EndsWith('x') || word.EndsWith('z') || word.EndsWith("ch", StringComparison.Ordinal) || word.EndsWith("sh", StringComparison.Ordinal))
+        if (word.EndsWith('s') || word.EndsWith('x') || word.EndsWith('z')
+            || word.EndsWith("ch", StringComparison.Ordinal) || word.EndsWith("sh", StringComparison.Ordinal))
             return word + "es";
         return word + "s";
     }

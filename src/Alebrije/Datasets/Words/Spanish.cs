@@ -11,7 +11,8 @@ internal static class Spanish
         "fondue sartén imagen postal cárcel sal mujer madre actriz emperatriz lente legumbre valla ráfaga torre pared pizza");
 
     private static readonly HashSet<string> Masculine = Words(
-        "mapa planeta día tranvía panda koala gorila puma pijama guardia policía avión camión gorrión corazón buzón escorpión fantasma pentagrama fotograma golfista busca crucigrama " +
+        "mapa planeta día tranvía panda koala gorila puma pijama guardia "
+            + "policía avión camión gorrión corazón buzón escorpión fantasma pentagrama fotograma golfista busca crucigrama " +
         "problema símbolo drama tema idioma sistema clima alien alienígena vampiro ninja genio troll trol yoga burrito sofá guardarropa " +
         "detective sari papá croissant quark futbolista pirata artista atleta astronauta dentista kebab falafel sake mate " +
         "ataúd césped laúd autobús minibús trolebús paraguas paracaídas lápiz pez arroz maíz tapiz disfraz altavoz antifaz cómic camping " +
@@ -19,11 +20,13 @@ internal static class Spanish
         "personaje agente portaobjetos karma gas mes");
 
     // Feminine nouns that take "un" and "el" because they begin with a stressed a.
-    private static readonly HashSet<string> StressedA = Words("águila agua hacha ancla ánfora arpa ala ave arma aula área alga haba asta hada ansia");
+    private static readonly HashSet<string> StressedA =
+        Words("águila agua hacha ancla ánfora arpa ala ave arma aula área alga haba asta hada ansia");
 
     // Nouns in -s that are singular.
     private static readonly HashSet<string> SingularInS = Words(
-        "paraguas paracaídas cactus salvavidas pintalabios autobús minibús trolebús compás mes bíceps ananás sacacorchos tenis marcapáginas " +
+        "paraguas paracaídas cactus salvavidas pintalabios autobús "
+            + "minibús trolebús compás mes bíceps ananás sacacorchos tenis marcapáginas " +
         "portapapeles virus bus tos gas campus iris rascacielos abrelatas lacrosse arcoíris");
 
     private static readonly HashSet<string> LinkWords = Words(
@@ -37,10 +40,12 @@ internal static class Spanish
     private static readonly Dictionary<string, string> Irregular = new(StringComparer.Ordinal)
     {
         ["sándwich"] = "sándwiches", ["joystick"] = "joysticks", ["bumerán"] = "bumeranes", ["taxi"] = "taxis", ["bagel"] = "bagels",
-        ["kebab"] = "kebabs", ["robot"] = "robots", ["hámster"] = "hámsteres", ["lápiz"] = "lápices", ["clip"] = "clips", ["cóctel"] = "cócteles",
+        ["kebab"] = "kebabs", ["robot"] = "robots", ["hámster"] = "hámsteres",
+            ["lápiz"] = "lápices", ["clip"] = "clips", ["cóctel"] = "cócteles",
         ["joven"] = "jóvenes", ["cómic"] = "cómics", ["camping"] = "campings", ["tetrabrik"] = "tetrabriks", ["cd"] = "CD", ["dvd"] = "DVD",
         ["dumpling"] = "dumplings", ["scooter"] = "scooters", ["pudin"] = "pudines", ["árbol"] = "árboles", ["móvil"] = "móviles",
-        ["ángel"] = "ángeles", ["fútbol"] = "fútbol", ["croissant"] = "croissants", ["dónut"] = "dónuts", ["hotel"] = "hoteles", ["imagen"] = "imágenes",
+        ["ángel"] = "ángeles", ["fútbol"] = "fútbol", ["croissant"] = "croissants",
+            ["dónut"] = "dónuts", ["hotel"] = "hoteles", ["imagen"] = "imágenes",
         ["banjo"] = "banjos", ["sari"] = "saris", ["ovni"] = "ovnis", ["bikini"] = "bikinis", ["esquí"] = "esquís",
         ["t-rex"] = "t-rex", ["minidisc"] = "minidiscs", ["ninja"] = "ninjas", ["mango"] = "mangos", ["bloc"] = "blocs", ["bus"] = "buses",
         ["pretzel"] = "pretzels", ["bretzel"] = "bretzels", ["fondue"] = "fondues", ["falafel"] = "falafels", ["kárate"] = "kárate",
@@ -112,7 +117,8 @@ internal static class Spanish
     public static string And(string next)
     {
         var word = FirstWord(next);
-        var soundsI = word.StartsWith('i') || word.StartsWith('í') || (word.StartsWith("hi", StringComparison.Ordinal) && !word.StartsWith("hie", StringComparison.Ordinal));
+        var soundsI = word.StartsWith('i') || word.StartsWith('í')
+            || (word.StartsWith("hi", StringComparison.Ordinal) && !word.StartsWith("hie", StringComparison.Ordinal));
         return soundsI ? "e" : "y";
     }
 
@@ -135,7 +141,8 @@ internal static class Spanish
     }
 
     private static bool IsPlural(string head) =>
-        head.EndsWith('s') && head.Length > 3 && !SingularInS.Contains(head) && (!head.EndsWith("ís", StringComparison.Ordinal) || head == "esquís");
+        head.EndsWith('s') && head.Length > 3 && !SingularInS.Contains(head)
+        && (!head.EndsWith("ís", StringComparison.Ordinal) || head == "esquís");
 
     // Enough of a singular to find its gender.
     private static string Singular(string head)
@@ -169,7 +176,8 @@ internal static class Spanish
     }
 
     private static bool IsGerund(string word) =>
-        word.EndsWith("ando", StringComparison.Ordinal) || word.EndsWith("endo", StringComparison.Ordinal) || word.EndsWith("ándose", StringComparison.Ordinal)
+        word.EndsWith("ando", StringComparison.Ordinal) || word.EndsWith("endo", StringComparison.Ordinal)
+        || word.EndsWith("ándose", StringComparison.Ordinal)
         || word.EndsWith("éndose", StringComparison.Ordinal);
 
     private static string Pluralise(string word)
@@ -202,5 +210,6 @@ internal static class Spanish
         return word + "es";
     }
 
-    private static HashSet<string> Words(string list) => new(list.Split(' ', StringSplitOptions.RemoveEmptyEntries), StringComparer.Ordinal);
+    private static HashSet<string> Words(string list) =>
+        new(list.Split(' ', StringSplitOptions.RemoveEmptyEntries), StringComparer.Ordinal);
 }

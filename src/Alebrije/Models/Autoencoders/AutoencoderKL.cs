@@ -68,7 +68,8 @@ internal sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
     public Tensor Scale(Tensor latents)
     {
         using var scope = NewDisposeScope();
-        if (ChannelStatistics(latents) is var (mean, deviation)) return ((latents - mean) / deviation * Config.ScalingFactor).MoveToOuterDisposeScope();
+        if (ChannelStatistics(latents) is var (mean, deviation))
+            return ((latents - mean) / deviation * Config.ScalingFactor).MoveToOuterDisposeScope();
         return ((latents - (Config.ShiftFactor ?? 0)) * Config.ScalingFactor).MoveToOuterDisposeScope();
     }
 
@@ -78,7 +79,8 @@ internal sealed class AutoencoderKL : nn.Module<Tensor, Tensor>
     public Tensor Unscale(Tensor latents)
     {
         using var scope = NewDisposeScope();
-        if (ChannelStatistics(latents) is var (mean, deviation)) return (latents * deviation / Config.ScalingFactor + mean).MoveToOuterDisposeScope();
+        if (ChannelStatistics(latents) is var (mean, deviation))
+            return (latents * deviation / Config.ScalingFactor + mean).MoveToOuterDisposeScope();
         return (latents / Config.ScalingFactor + (Config.ShiftFactor ?? 0)).MoveToOuterDisposeScope();
     }
 

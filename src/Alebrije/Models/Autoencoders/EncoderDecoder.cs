@@ -13,7 +13,8 @@ namespace Alebrije.Models.Autoencoders;
 /// <param name="Resnets">Form of the residual blocks.</param>
 /// <param name="MiddleAttends">True if the middle block has attention.</param>
 internal sealed record CoderForm(
-    (int Input, int Output) Channels, IReadOnlyList<int> Widths, IReadOnlyList<string> BlockTypes, int Layers, ResnetForm Resnets, bool MiddleAttends)
+    (int Input, int Output) Channels, IReadOnlyList<int> Widths,
+    IReadOnlyList<string> BlockTypes, int Layers, ResnetForm Resnets, bool MiddleAttends)
 {
     /// <summary>Input and output channels of level <paramref name="i"/>.</summary>
     public (int Input, int Output) Level(int i) => (Widths[Math.Max(i - 1, 0)], Widths[i]);
@@ -24,10 +25,12 @@ internal sealed record CoderForm(
     public bool[] Attending(string plain)
     {
         if (BlockTypes.Count != Widths.Count)
-            throw new ArgumentException($"The config names {BlockTypes.Count} block types ({string.Join(", ", BlockTypes)}) and {Widths.Count} block_out_channels: there must be as many.");
+            throw new ArgumentException($"The config names {BlockTypes.Count} "
+                + $"block types ({string.Join(", ", BlockTypes)}) and {Widths.Count} block_out_channels: there must be as many.");
         return [.. BlockTypes.Select(type => type == plain ? false
             : type == "Attn" + plain ? true
-            : throw new ArgumentException($"The block type \"{type}\" is not known to this autoencoder: it must be {plain} or Attn{plain}."))];
+            : throw new ArgumentException(
+                $"The block type \"{type}\" is not known to this autoencoder: it must be {plain} or Attn{plain}."))];
     }
 }
 
@@ -183,7 +186,8 @@ internal static class Level
 
     /// <summary>Attention of one head as wide as the level: the reference sets its head size to the channels.</summary>
     public static ModuleList<SpatialAttention> Attentions(int channels, int count, ResnetForm form) =>
-        new([.. Enumerable.Range(0, count).Select(_ => new SpatialAttention(channels, new AttentionSizes(1, channels), form.Groups, form.Eps))]);
+        new([.. Enumerable.Range(0, count)
+            .Select(_ => new SpatialAttention(channels, new AttentionSizes(1, channels), form.Groups, form.Eps))]);
 
     public static Tensor Run(Tensor x, ModuleList<ResnetBlock> resnets, ModuleList<SpatialAttention>? attentions)
     {

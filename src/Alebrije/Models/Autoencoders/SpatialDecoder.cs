@@ -74,7 +74,8 @@ internal sealed class SpatialNorm : nn.Module<Tensor, Tensor, Tensor>
     }
 
     private static Tensor Spread(Tensor small, Tensor like) =>
-        small.shape[2] == like.shape[2] && small.shape[3] == like.shape[3] ? small : nn.functional.interpolate(small, [like.shape[2], like.shape[3]]);
+        small.shape[2] == like.shape[2] && small.shape[3] == like.shape[3]
+        ? small : nn.functional.interpolate(small, [like.shape[2], like.shape[3]]);
 }
 
 /// <summary>Residual block of two convolutions with spatial norms (diffusers, models/resnet.py, ResnetBlockCondNorm2D).</summary>
@@ -154,7 +155,8 @@ internal sealed class SpatialLevel : nn.Module<Tensor, Tensor, Tensor>
         var ((input, output), condition) = (form.Level(level), form.Channels.Input);
         resnets = new ModuleList<SpatialResnetBlock>([.. Enumerable.Range(0, form.Layers)
             .Select(i => new SpatialResnetBlock((i == 0 ? input : output, output), condition, form.Resnets.Activation))]);
-        if (attends) attentions = new ModuleList<SpatialNormAttention>([.. Enumerable.Range(0, form.Layers).Select(_ => new SpatialNormAttention(output, condition))]);
+        if (attends) attentions = new ModuleList<SpatialNormAttention>(
+            [.. Enumerable.Range(0, form.Layers).Select(_ => new SpatialNormAttention(output, condition))]);
         if (level < form.Widths.Count - 1) upsamplers = new ModuleList<Enlarge>(new Enlarge(output));
         RegisterComponents();
     }
@@ -184,7 +186,8 @@ internal sealed class SpatialMiddleBlock : nn.Module<Tensor, Tensor, Tensor>
     public SpatialMiddleBlock(int channels, int condition, string activation, bool attends) : base(nameof(SpatialMiddleBlock))
     {
         resnets = new ModuleList<SpatialResnetBlock>(
-            new SpatialResnetBlock((channels, channels), condition, activation), new SpatialResnetBlock((channels, channels), condition, activation));
+            new SpatialResnetBlock((channels, channels), condition, activation),
+            new SpatialResnetBlock((channels, channels), condition, activation));
         if (attends) attentions = new ModuleList<SpatialNormAttention>(new SpatialNormAttention(channels, condition));
         RegisterComponents();
     }

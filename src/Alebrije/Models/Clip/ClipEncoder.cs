@@ -35,7 +35,8 @@ internal sealed class ClipEncoder : nn.Module
     /// <exception cref="ArgumentException">There are fewer blocks.</exception>
     public Tensor EncodeWithout(Tensor x, int skip, bool causal)
     {
-        if (skip < 0 || skip > layers.Count) throw new ArgumentException($"{skip} of the text encoder's blocks were to be left out; it has {layers.Count}.");
+        if (skip < 0 || skip > layers.Count)
+            throw new ArgumentException($"{skip} of the text encoder's blocks were to be left out; it has {layers.Count}.");
         using var scope = NewDisposeScope();
         var hidden = x.alias();
         foreach (var layer in layers.Take(layers.Count - skip)) hidden = layer.Forward(hidden, null, causal);

@@ -17,7 +17,8 @@ internal static class ClipRelevance
     /// <returns>[pairs, positions, positions] of each tower: row i is the relevance of each position to position i; and the cosines,
     /// [pairs].</returns>
     /// <exception cref="InvalidOperationException">A tower has no attention, such as a residual network.</exception>
-    public static (Tensor Images, Tensor Texts, Tensor Cosines) Compute(Func<Tensor> images, Func<Tensor> texts, double logitScale, bool lastOnly)
+    public static (Tensor Images, Tensor Texts, Tensor Cosines) Compute(Func<Tensor> images,
+        Func<Tensor> texts, double logitScale, bool lastOnly)
     {
         using var scope = NewDisposeScope();
         using var enabled = enable_grad();
@@ -26,7 +27,8 @@ internal static class ClipRelevance
         var count = seen.Probabilities.Count;
         var words = ClipNetwork.Unit(texts());
         if (count == 0 || seen.Probabilities.Count == count)
-            throw new InvalidOperationException($"The {(count == 0 ? "image" : "text")} tower has no attention from its first layer to its last; relevance is followed through attention.");
+            throw new InvalidOperationException($"The {(count == 0 ? "image" : "text")} "
+                + $"tower has no attention from its first layer to its last; relevance is followed through attention.");
         var cosines = (pictures * words).sum(1);
         var sum = (logitScale * cosines).sum();
         Tensor[] from = lastOnly ? [seen.Probabilities[count - 1], seen.Probabilities[^1]] : [.. seen.Probabilities];

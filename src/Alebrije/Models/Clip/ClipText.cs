@@ -121,7 +121,8 @@ internal sealed class ClipTextEmbeddings : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor ids)
     {
         var tokens = ids.shape[1];
-        if (tokens > maximum) throw new ArgumentException($"{tokens} tokens are more than the {maximum} that the text tower has positions for.");
+        if (tokens > maximum) throw new ArgumentException(
+            $"{tokens} tokens are more than the {maximum} that the text tower has positions for.");
         return token_embedding.call(ids) + position_embedding.Weight[..(int)tokens];
     }
 }

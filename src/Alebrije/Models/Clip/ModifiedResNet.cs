@@ -28,7 +28,8 @@ internal sealed class ModifiedResNet : nn.Module<Tensor, Tensor>, IClipVisionTow
     public ModifiedResNet(ModifiedResNetConfig config, int features) : base(nameof(ModifiedResNet))
     {
         if (config.Layers.Count != 4 || config.Width % 2 != 0)
-            throw new ArgumentException($"A ModifiedResNet has four levels and an even width, not [{string.Join(", ", config.Layers)}] and {config.Width}.");
+            throw new ArgumentException(
+                $"A ModifiedResNet has four levels and an even width, not [{string.Join(", ", config.Layers)}] and {config.Width}.");
         size = config.ImageSize;
         (conv1, bn1) = (Layers.Conv2d(3, config.Width / 2, 3, stride: 2, padding: 1, bias: false), Layers.BatchNorm(config.Width / 2));
         (conv2, bn2) = (Layers.Conv2d(config.Width / 2, config.Width / 2, 3, padding: 1, bias: false), Layers.BatchNorm(config.Width / 2));
@@ -92,7 +93,8 @@ internal sealed class ResNetBottleneck : nn.Module<Tensor, Tensor>
         (conv1, bn1) = (Layers.Conv2d(input, planes, 1, bias: false), Layers.BatchNorm(planes));
         (conv2, bn2) = (Layers.Conv2d(planes, planes, 3, padding: 1, bias: false), Layers.BatchNorm(planes));
         (conv3, bn3) = (Layers.Conv2d(planes, 4 * planes, 1, bias: false), Layers.BatchNorm(4 * planes));
-        if (stride > 1 || input != 4 * planes) downsample = [Layers.Conv2d(input, 4 * planes, 1, bias: false), Layers.BatchNorm(4 * planes)];
+        if (stride > 1 || input != 4 * planes)
+            downsample = [Layers.Conv2d(input, 4 * planes, 1, bias: false), Layers.BatchNorm(4 * planes)];
         RegisterComponents();
     }
 

@@ -216,7 +216,8 @@ internal sealed record OpenClipConfig
         if (root["vision_cfg"]?["timm_model_name"]?.GetValue<string>() is not { Length: > 0 } name) return config;
         config = config with { SigLip = tower ?? SigLipVisionConfig.Named(name, config.VisionCfg.ImageSize, path) };
         return config.VisionCfg is { TimmPool: "map", TimmProj: "none" or "" } ? config
-            : throw new WeightsException($"{path} asks for timm_pool '{config.VisionCfg.TimmPool}' and timm_proj '{config.VisionCfg.TimmProj}' behind timm's image tower, which are not built in: SigLIP's towers have map and none.");
+            : throw new WeightsException($"{path} asks for timm_pool '{config.VisionCfg.TimmPool}' and timm_proj "
+                + $"'{config.VisionCfg.TimmProj}' behind timm's image tower, which are not built in: SigLIP's towers have map and none.");
     }
 
     /// <summary>Infers the sizes of a bare state dictionary with OpenAI's names (openai/CLIP, model.py, build_model).</summary>
@@ -231,11 +232,13 @@ internal sealed record OpenClipConfig
         var text = new OpenClipTextConfig
         {
             ContextLength = (int)Shape(weights, prefix + "positional_embedding", 2)[0], VocabSize = (int)token[0], Width = (int)token[1],
-            Heads = (int)(token[1] / 64), Layers = Count(weights, prefix + "transformer.resblocks."), MlpRatio = MlpRatio(weights, prefix + "transformer."),
+            Heads = (int)(token[1] / 64), Layers = Count(weights, prefix + "transformer.resblocks."),
+            MlpRatio = MlpRatio(weights, prefix + "transformer."),
         };
         return new OpenClipConfig
         {
-            EmbedDim = (int)projection[1], QuickGelu = origin.QuickGelu, Assumption = origin.Assumption, TextCfg = text, VisionCfg = InferVision(weights, prefix, origin.HeadWidth),
+            EmbedDim = (int)projection[1], QuickGelu = origin.QuickGelu,
+                Assumption = origin.Assumption, TextCfg = text, VisionCfg = InferVision(weights, prefix, origin.HeadWidth),
         };
     }
 
@@ -248,7 +251,8 @@ internal sealed record OpenClipConfig
             var grid = (int)Math.Round(Math.Sqrt(places - 1));
             return new OpenClipVisionConfig
             {
-                Width = (int)stem[0], PatchSize = (int)stem[3], ImageSize = grid * (int)stem[3], Layers = [Count(weights, prefix + "visual.transformer.resblocks.")],
+                Width = (int)stem[0], PatchSize = (int)stem[3], ImageSize = grid * (int)stem[3],
+                    Layers = [Count(weights, prefix + "visual.transformer.resblocks.")],
                 HeadWidth = headWidth, MlpRatio = MlpRatio(weights, prefix + "visual.transformer."),
             };
         }
@@ -256,7 +260,8 @@ internal sealed record OpenClipConfig
         var side = (int)Math.Round(Math.Sqrt(Shape(weights, prefix + "visual.attnpool.positional_embedding", 2)[0] - 1));
         return new OpenClipVisionConfig
         {
-            Width = 2 * (int)stem[0], ImageSize = 32 * side, Layers = [.. Enumerable.Range(1, 4).Select(level => Count(weights, $"{prefix}visual.layer{level}."))],
+            Width = 2 * (int)stem[0], ImageSize = 32 * side,
+                Layers = [.. Enumerable.Range(1, 4).Select(level => Count(weights, $"{prefix}visual.layer{level}."))],
         };
     }
 
@@ -272,14 +277,16 @@ internal sealed record OpenClipConfig
     /// <summary>OpenAI's constructor arguments (openai/CLIP, model.py, CLIP).</summary>
     private static OpenClipConfig FromOpenAi(JsonObject root, string path)
     {
-        int Number(string key) => root[key] is JsonValue value && value.TryGetValue<int>(out var number) ? number : throw new WeightsException($"{path} lacks the number '{key}'.");
+        int Number(string key) => root[key] is JsonValue value
+            && value.TryGetValue<int>(out var number) ? number : throw new WeightsException($"{path} lacks the number '{key}'.");
         var layers = root["vision_layers"] is JsonArray list ? list.Select(n => n!.GetValue<int>()).ToArray() : [Number("vision_layers")];
         return new OpenClipConfig
         {
             EmbedDim = Number("embed_dim"), QuickGelu = true,
             VisionCfg = new OpenClipVisionConfig
             {
-                Layers = layers, Width = Number("vision_width"), ImageSize = Number("image_resolution"), PatchSize = layers.Length > 1 ? 16 : Number("vision_patch_size"),
+                Layers = layers, Width = Number("vision_width"), ImageSize = Number("image_resolution"),
+                    PatchSize = layers.Length > 1 ? 16 : Number("vision_patch_size"),
             },
             TextCfg = new OpenClipTextConfig
             {
@@ -291,13 +298,15 @@ internal sealed record OpenClipConfig
 
     private static long[] Shape(TensorSource weights, string name, int dimensions)
     {
-        if (!weights.Contains(name)) throw new WeightsException($"{weights.Location} is no CLIP in OpenAI's names: it has no tensor '{name}'.");
+        if (!weights.Contains(name))
+            throw new WeightsException($"{weights.Location} is no CLIP in OpenAI's names: it has no tensor '{name}'.");
         var shape = weights.Describe(name).Shape;
         return shape.Length == dimensions && shape.All(size => size is > 0 and < 1 << 24) ? shape
             : throw new WeightsException($"{weights.Location} is no CLIP in OpenAI's names: '{name}' is [{string.Join(", ", shape)}].");
     }
 
-    private static int Count(TensorSource weights, string prefix) => weights.Names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
+    private static int Count(TensorSource weights, string prefix) =>
+        weights.Names.Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
         .Select(name => name[prefix.Length..].Split('.')[0]).Distinct(StringComparer.Ordinal).Count();
 
     private sealed record Wrapper

@@ -80,7 +80,8 @@ internal static partial class OpenClipFolder
     }
 
     /// <summary>The weights under the names of a published folder, else the only <c>.pt</c> file.</summary>
-    private static TensorSource OpenWeights(string path) => CheckpointFolder.OpenWeights(CheckpointFolder.HasWeights(path) ? path : PickleOf(path) ?? path);
+    private static TensorSource OpenWeights(string path) =>
+        CheckpointFolder.OpenWeights(CheckpointFolder.HasWeights(path) ? path : PickleOf(path) ?? path);
 
     /// <summary>
     /// Prefix of OpenAI's names: a training checkpoint stores the weights under a key of its own, with <c>module.</c> before each name

@@ -14,17 +14,21 @@ internal static class OpenClipOptions
 {
     private const string BlockType = "block_type";
 
-    private static readonly Part Model = new("the model", typeof(OpenClipConfig), Idle: ["init_logit_scale", "output_dict", "cast_dtype"], Absent: ["multimodal_cfg", "audio_cfg"]);
+    private static readonly Part Model = new("the model", typeof(OpenClipConfig),
+        Idle: ["init_logit_scale", "output_dict", "cast_dtype"], Absent: ["multimodal_cfg", "audio_cfg"]);
 
     private static readonly Part Vision = new("the image tower", typeof(OpenClipVisionConfig),
-        Idle: ["patch_dropout", "output_tokens", "timm_model_name", "timm_model_pretrained", "timm_proj_bias", "timm_drop", "timm_drop_path"], Blocks);
+        Idle: ["patch_dropout", "output_tokens", "timm_model_name", "timm_model_pretrained",
+            "timm_proj_bias", "timm_drop", "timm_drop_path"], Blocks);
 
     private static readonly Part Text = new("the text tower", typeof(OpenClipTextConfig),
-        Idle: ["tokenizer_kwargs", "tokenizer_mode", "pad_id", "final_ln_after_pool", "output_tokens", "correct_cls_mask", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type", "proj", "pooler_type"],
+        Idle: ["tokenizer_kwargs", "tokenizer_mode", "pad_id", "final_ln_after_pool",
+            "output_tokens", "correct_cls_mask", "hf_model_pretrained", "hf_proj_type", "hf_pooler_type", "proj", "pooler_type"],
         ["hf_model_name", "embed_cls", "use_pad_mask", .. Blocks]);
 
     /// <summary>Options of blocks that differ from OpenAI's (transformer.py, CustomResidualAttentionBlock).</summary>
-    private static string[] Blocks => [BlockType, "qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc"];
+    private static string[] Blocks => [BlockType, "qk_norm", "scaled_cosine_attn",
+        "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc"];
 
     /// <summary>Checks that every option of a config is read, has no effect, or is off.</summary>
     /// <param name="root">open_clip's <c>model_cfg</c>.</param>
@@ -62,22 +66,26 @@ internal static class OpenClipOptions
 
     private static void Check(JsonObject options, Part part, string path)
     {
-        var read = part.Record.GetProperties().Where(property => property.GetCustomAttribute<JsonIgnoreAttribute>() is null).Select(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name)).ToHashSet(StringComparer.Ordinal);
+        var read = part.Record.GetProperties().Where(property => property.GetCustomAttribute<JsonIgnoreAttribute>() is null)
+            .Select(property => JsonNamingPolicy.SnakeCaseLower.ConvertName(property.Name)).ToHashSet(StringComparer.Ordinal);
         foreach (var (key, value) in options)
         {
             if (read.Contains(key) || part.Idle.Contains(key, StringComparer.Ordinal)) continue;
             // The other kind of block is the same network while its options are off.
             if (key == BlockType && value is not null && (Is(value, "default") || Is(value, "custom"))) continue;
             if (!part.Absent.Contains(key, StringComparer.Ordinal))
-                throw new WeightsException($"{path} has '{key}' in {part.Name} ({value?.ToJsonString() ?? "null"}), which is no option of open_clip that is known here; leave it out if it changes nothing.");
+                throw new WeightsException($"{path} has '{key}' in {part.Name} ({value?.ToJsonString() ?? "null"}), "
+                    + $"which is no option of open_clip that is known here; leave it out if it changes nothing.");
             if (value is not null && !IsOff(value))
-                throw new WeightsException($"{path} asks for '{key}' in {part.Name} of open_clip, an architecture that is not built in ({value.ToJsonString()}).");
+                throw new WeightsException(
+                    $"{path} asks for '{key}' in {part.Name} of open_clip, an architecture that is not built in ({value.ToJsonString()}).");
         }
     }
 
     private static bool IsOff(JsonNode value) => Is(value, "") || (value is JsonValue flag && flag.TryGetValue<bool>(out var on) && !on);
 
-    private static bool Is(JsonNode value, string text) => value is JsonValue known && known.TryGetValue<string>(out var given) && given == text;
+    private static bool Is(JsonNode value, string text) => value is JsonValue known
+        && known.TryGetValue<string>(out var given) && given == text;
 
     /// <param name="Name">Name in messages.</param>
     /// <param name="Record">Record of the options that are read.</param>

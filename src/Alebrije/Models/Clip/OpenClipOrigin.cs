@@ -32,14 +32,18 @@ internal sealed record OpenClipOrigin(bool IsOpenAi, bool QuickGelu, int HeadWid
         if (prefix.Length == 0 && (weights.IsScript || OpenClipFolder.Sizes.Any(weights.Contains) || IsHalf(weights))) return OpenAi;
         var file = Path.GetFileName(weights.Location);
         var quick = Named(file) || Named(weights.Text("name"));
-        var width = weights.Contains(prefix + "visual.proj") && weights.Describe(prefix + "visual.proj").Shape is [var features, _] ? (int)features : 0;
+        var width = weights.Contains(prefix + "visual.proj")
+            && weights.Describe(prefix + "visual.proj").Shape is [var features, _] ? (int)features : 0;
         var heads = HeadWidths.GetValueOrDefault(width, UsualHeadWidth);
         var form = prefix.Length > 0 ? "is a training checkpoint and" : "has no config and";
         return new OpenClipOrigin(IsOpenAi: false, quick, heads)
         {
             Assumption = quick && heads == UsualHeadWidth ? null
-                : $"{file} {form} does not say how it is computed: {(quick ? "QuickGELU" : "GELU")}{(width > 0 ? $" and heads of {heads} features in the image tower" : "")} {(width > 0 ? "are" : "is")} assumed, as in open_clip. "
-                    + $"For QuickGELU let the file's name contain {NameOfQuickGelu}; for anything else put the file alone into a folder with the {OpenClipConfig.FileName} of its model.",
+                : $"{file} {form} does not say how it is computed: "
+                    + $"{(quick ? "QuickGELU" : "GELU")}{(width > 0 ? $" and heads of {heads} features in the image tower" : "")} "
+                        + $"{(width > 0 ? "are" : "is")} assumed, as in open_clip. "
+                    + $"For QuickGELU let the file's name contain {NameOfQuickGelu}; "
+                        + $"for anything else put the file alone into a folder with the {OpenClipConfig.FileName} of its model.",
         };
     }
 
@@ -49,5 +53,6 @@ internal sealed record OpenClipOrigin(bool IsOpenAi, bool QuickGelu, int HeadWid
 
     private static ScalarType? TypeOf(TensorSource weights, string name) => weights.Contains(name) ? weights.Describe(name).Type : null;
 
-    private static bool Named(string? name) => name?.Replace("_", "", StringComparison.Ordinal).Contains(NameOfQuickGelu, StringComparison.OrdinalIgnoreCase) == true;
+    private static bool Named(string? name) => name?.Replace("_", "", StringComparison.Ordinal)
+        .Contains(NameOfQuickGelu, StringComparison.OrdinalIgnoreCase) == true;
 }

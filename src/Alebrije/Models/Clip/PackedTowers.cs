@@ -166,9 +166,12 @@ internal sealed class PackedVisionTower : IDisposable
         using var scope = NewDisposeScope();
         var (batch, grid) = (pixels.shape[0], pixels.shape[3] / patch);
         if (grid * grid != positions.shape[0])
-            throw new ArgumentException($"The image tower has {positions.shape[0]} places for patches of {patch} pixels; a picture of {pixels.shape[3]} x {pixels.shape[2]} has {grid * (pixels.shape[2] / patch)}.");
+            throw new ArgumentException($"The image tower has {positions.shape[0]} places for "
+                + $"patches of {patch} pixels; a picture of {pixels.shape[3]} x {pixels.shape[2]} has {grid * (pixels.shape[2] / patch)}.");
         var cut = pixels.narrow(2, 0, grid * patch).narrow(3, 0, grid * patch);
-        var windows = cut.to(patches.Type).reshape(batch, 3, grid, patch, grid, patch).permute(0, 2, 4, 1, 3, 5).reshape(batch, grid * grid, -1); // [batch, grid², 3 · patch²]
+        // [batch, grid², 3 · patch²]
+        var windows = cut.to(patches.Type).reshape(batch, 3, grid, patch, grid, patch)
+            .permute(0, 2, 4, 1, 3, 5).reshape(batch, grid * grid, -1);
         var x = patches.Call(windows).to(ScalarType.Float32) + positions;
         if (first is not null) x = cat([first.expand(batch, 1, -1), x], dim: 1);              // [batch, 1 + grid², width]
         if (firstNorm is not null) x = firstNorm.Call(x);

@@ -29,7 +29,8 @@ internal sealed partial record SigLipVisionConfig(int Width, int Depth, int Head
     public static SigLipVisionConfig Named(string name, int imageSize, string path)
     {
         if (TowerName().Match(name) is not { Success: true } match)
-            throw new WeightsException($"{path} asks for timm's image tower '{name}', an architecture that is not built in; of timm's, SigLIP's vit_*_siglip_* are.");
+            throw new WeightsException($"{path} asks for timm's image tower "
+                + $"'{name}', an architecture that is not built in; of timm's, SigLIP's vit_*_siglip_* are.");
         var patch = int.Parse(match.Groups["patch"].ValueSpan, CultureInfo.InvariantCulture);
         return match.Groups["size"].Value switch
         {
@@ -59,7 +60,8 @@ internal sealed class SigLipVision : nn.Module, IClipVisionTower
 
     public SigLipVision(SigLipVisionConfig config, int features) : base(nameof(SigLipVision))
     {
-        if (features != config.Width) throw new ArgumentException($"SigLIP's image tower has no projection: embed_dim must be its width {config.Width}, not {features}.");
+        if (features != config.Width) throw new ArgumentException(
+            $"SigLIP's image tower has no projection: embed_dim must be its width {config.Width}, not {features}.");
         size = config.ImageSize;
         var grid = config.ImageSize / config.PatchSize;
         patch_embedding = Layers.Conv2d(3, config.Width, config.PatchSize, stride: config.PatchSize);

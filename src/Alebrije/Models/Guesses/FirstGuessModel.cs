@@ -50,10 +50,13 @@ internal sealed record FirstGuessConfig
     /// <exception cref="ArgumentException">The sizes are inconsistent.</exception>
     internal void Check()
     {
-        if (BlockOutChannels.Length == 0 || FirstSide < 1 || FirstSide << (BlockOutChannels.Length - 1) != SampleSize / PatchSize || SampleSize % PatchSize != 0)
-            throw new ArgumentException($"{BlockOutChannels.Length} levels with patches of {PatchSize} do not lead to latents of side {SampleSize}: the side must be the patch times 2^(levels - 1) times a whole number.");
+        if (BlockOutChannels.Length == 0 || FirstSide < 1 || FirstSide << (BlockOutChannels.Length - 1) != SampleSize / PatchSize
+            || SampleSize % PatchSize != 0)
+            throw new ArgumentException($"{BlockOutChannels.Length} levels with patches of {PatchSize} "
+                + $"do not lead to latents of side {SampleSize}: the side must be the patch times 2^(levels - 1) times a whole number.");
         if (BlockOutChannels.Any(channels => channels % AttentionHeadDim != 0))
-            throw new ArgumentException($"attention_head_dim {AttentionHeadDim} must divide block_out_channels {string.Join(", ", BlockOutChannels)}.");
+            throw new ArgumentException(
+                $"attention_head_dim {AttentionHeadDim} must divide block_out_channels {string.Join(", ", BlockOutChannels)}.");
     }
 }
 
@@ -84,7 +87,8 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
         linear_2 = Layers.Linear(config.EmbeddingDim, config.EmbeddingDim);
         proj_in = Layers.Linear(config.EmbeddingDim, channels[0] * config.FirstSide * config.FirstSide);
         positions = WeightInit.Normal(0.02, 1, channels[0], config.FirstSide, config.FirstSide);
-        levels = new([.. channels.Select((output, i) => new FirstGuessLevel(config, channels[Math.Max(i - 1, 0)], output, doubles: i > 0))]);
+        levels = new([.. channels.Select((output, i) =>
+            new FirstGuessLevel(config, channels[Math.Max(i - 1, 0)], output, doubles: i > 0))]);
         conv_norm_out = Layers.GroupNorm(config.NormNumGroups, channels[^1], Eps);
         conv_out = Layers.Conv2d(channels[^1], config.OutChannels * config.PatchSize * config.PatchSize, 3, padding: 1);
         RegisterComponents();
@@ -99,7 +103,8 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
     public override Tensor forward(Tensor condition, Tensor text)
     {
         if (condition.dim() != 2 || condition.shape[1] != Config.ConditionDim)
-            throw new ArgumentException($"The condition is [{string.Join(", ", condition.shape)}], but the first guess takes [batch, {Config.ConditionDim}].");
+            throw new ArgumentException(
+                $"The condition is [{string.Join(", ", condition.shape)}], but the first guess takes [batch, {Config.ConditionDim}].");
         using var scope = NewDisposeScope();
         var halves = condition.chunk(2, dim: 1);
         var normed = cat([embedding_norm.call(halves[0]), halves[1]], dim: 1);                // [batch, condition width]

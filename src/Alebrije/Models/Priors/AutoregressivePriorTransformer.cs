@@ -78,17 +78,21 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
     public AutoregressivePriorTransformer(AutoregressivePriorConfig config) : base(nameof(AutoregressivePriorTransformer))
     {
         if (config.NumCodes < 1 || config.NumCodes > config.EmbeddingDim)
-            throw new ArgumentException($"{config.NumCodes} codes cannot tell embeddings of {config.EmbeddingDim} features: num_codes has to lie between 1 and embedding_dim.");
-        if (config.NumBuckets < 2 || config.NumCosines < 2) throw new ArgumentException("num_buckets and num_cosines have to be at least 2.");
+            throw new ArgumentException($"{config.NumCodes} codes cannot "
+                + $"tell embeddings of {config.EmbeddingDim} features: num_codes has to lie between 1 and embedding_dim.");
+        if (config.NumBuckets < 2 || config.NumCosines < 2)
+            throw new ArgumentException("num_buckets and num_cosines have to be at least 2.");
         Config = config;
         var width = config.Width;
-        var block = new TransformerBlockForm(new AttentionSizes(config.NumAttentionHeads, config.AttentionHeadDim) { Bias = true }, Second: null);
+        var block = new TransformerBlockForm(new AttentionSizes(config.NumAttentionHeads, config.AttentionHeadDim) { Bias = true },
+            Second: null);
         encoder_hidden_states_proj = Layers.Linear(config.EmbeddingDim, width);
         embedding_proj = Layers.Linear(config.EmbeddingDim, width);
         cosine_embedding = Layers.Embedding(config.NumCosines + 1, width);
         code_embedding = Layers.Embedding(config.NumBuckets, width);
         positional_embedding = WeightInit.Constant(0, 1, config.PrefixTokens + config.NumCodes - 1, width);
-        transformer_blocks = new ModuleList<TransformerBlock>([.. Enumerable.Range(0, config.NumLayers).Select(_ => new TransformerBlock(width, block))]);
+        transformer_blocks = new ModuleList<TransformerBlock>(
+            [.. Enumerable.Range(0, config.NumLayers).Select(_ => new TransformerBlock(width, block))]);
         norm_out = Layers.LayerNorm(width);
         to_logits = Layers.Linear(width, config.NumBuckets);
         quantizer = new EmbeddingQuantizer(config);
@@ -113,7 +117,8 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
         using var scope = NewDisposeScope();
         var (x, padding) = Prefix(conditions, cosines);                                           // [batch, seen + 2, width]
         var count = codes.shape[1];
-        if (count > 1) x = cat([x, CodeTokens(codes.narrow(1, 0, count - 1), first: 0).to(x.dtype)], dim: 1); // [batch, seen + 1 + codes, width]
+        // [batch, seen + 1 + codes, width]
+        if (count > 1) x = cat([x, CodeTokens(codes.narrow(1, 0, count - 1), first: 0).to(x.dtype)], dim: 1);
         var bias = nn.functional.pad(padding, (0, count - 1)) + AttentionMask.Causal(x.shape[1], x);
         foreach (var block in transformer_blocks) x = block.call(x, null, bias);
         return Logits(x.narrow(1, x.shape[1] - count, count)).MoveToOuterDisposeScope();
@@ -124,9 +129,11 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
     internal (Tensor Tokens, Tensor Padding) Prefix(PriorConditions conditions, Tensor cosines)
     {
         var (encodings, mask) = (conditions.TextEncodings, conditions.TextMask);
-        if (encodings is null || mask is null) throw new ArgumentException("The autoregressive prior looks at text encodings and their mask, but they were not given.");
+        if (encodings is null || mask is null)
+            throw new ArgumentException("The autoregressive prior looks at text encodings and their mask, but they were not given.");
         if (mask.shape[1] != Config.NumEmbeddings || encodings.shape[1] != Config.NumEmbeddings)
-            throw new ArgumentException($"The text has {encodings.shape[1]} tokens, but the prior takes {Config.NumEmbeddings}: cut or pad the text to that length.");
+            throw new ArgumentException($"The text has {encodings.shape[1]} "
+                + $"tokens, but the prior takes {Config.NumEmbeddings}: cut or pad the text to that length.");
         var seen = mask.any(0, keepdim: false).nonzero().max().item<long>() + 1;
         var x = cat(
             [

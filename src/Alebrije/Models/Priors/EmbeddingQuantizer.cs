@@ -56,7 +56,8 @@ internal sealed class EmbeddingQuantizer : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         var coordinates = (embeddings - mean).mm(components.t()) / deviation;
-        return ((coordinates + range) * (buckets / (2 * range))).floor().clamp(0, buckets - 1).to(ScalarType.Int64).MoveToOuterDisposeScope();
+        return ((coordinates + range) * (buckets / (2 * range))).floor()
+            .clamp(0, buckets - 1).to(ScalarType.Int64).MoveToOuterDisposeScope();
     }
 
     /// <summary>Decodes codes to embeddings at the centres of their buckets.</summary>

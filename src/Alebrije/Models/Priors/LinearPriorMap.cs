@@ -62,7 +62,8 @@ internal sealed class LinearPriorMap : nn.Module<Tensor, Tensor>
         var (textMean, imageMean) = (x.mean([0]), y.mean([0]));
         (x, y) = (x - textMean, y - imageMean);
         var penalty = ridge * x.square().mean().ToDouble() * x.shape[0];
-        var weight = linalg.solve(x.t().mm(x) + (penalty * eye(x.shape[1], dtype: ScalarType.Float64)), x.t().mm(y)); // [text features, image features]
+        // [text features, image features]
+        var weight = linalg.solve(x.t().mm(x) + (penalty * eye(x.shape[1], dtype: ScalarType.Float64)), x.t().mm(y));
         map.Weight.copy_(weight.t());
         map.Pair.Bias.copy_(imageMean - textMean.unsqueeze(0).mm(weight).squeeze(0));
     }

@@ -88,10 +88,12 @@ internal sealed class PackedPrior : IDisposable
         var tokens = network.StepTokens(noisy, steps);                                            // [batch, new, width]
         var (count, rows) = (tokens.shape[1], noisy.shape[0] / prefixes.Length);
         if (rows * prefixes.Length != noisy.shape[0])
-            throw new ArgumentException($"{noisy.shape[0]} embeddings cannot be shared out among {prefixes.Length} texts: give each as many.");
+            throw new ArgumentException(
+                $"{noisy.shape[0]} embeddings cannot be shared out among {prefixes.Length} texts: give each as many.");
         var first = network.Config.NumEmbeddings + 1;
         if (first + count != network.Config.Positions)
-            throw new ArgumentException($"The prior has {network.Config.Positions} positions, but {first + count} tokens came in: its additional_embeddings do not fit its other keys.");
+            throw new ArgumentException($"The prior has {network.Config.Positions} "
+                + $"positions, but {first + count} tokens came in: its additional_embeddings do not fit its other keys.");
         var x = network.Enter(tokens, arange(first, first + count, dtype: ScalarType.Int64, device: tokens.device)).to(ScalarType.Float32);
         var causal = AttentionMask.Causal(count, x);
         var parts = prefixes.Select(prefix => new SequencePart(rows, prefix.Text, Bias(prefix, causal))).ToArray();

@@ -9,7 +9,8 @@ namespace Alebrije.Models.Priors;
 internal static class PriorKeyMap
 {
     /// <summary>Options to read mean and standard deviation of image embeddings from their own file (<c>ViT-L-14_stats.th</c>).</summary>
-    public static StateDictOptions Statistics { get; } = new() { Renames = [("^0$", "clip_mean"), ("^1$", "clip_std")], Rows = ["clip_mean", "clip_std"] };
+    public static StateDictOptions Statistics { get; } = new() { Renames = [("^0$", "clip_mean"), ("^1$", "clip_std")],
+        Rows = ["clip_mean", "clip_std"] };
 
     private static readonly (string Pattern, string Replacement)[] Names =
     [

@@ -13,7 +13,8 @@ internal sealed record PriorConditions(Tensor TextEmbedding, Tensor? TextEncodin
 {
     /// <summary>Concatenates two batches, <paramref name="first"/> before this.</summary>
     public PriorConditions After(PriorConditions first) => new(
-        cat([first.TextEmbedding, TextEmbedding]), TextEncodings is null ? null : cat([first.TextEncodings!, TextEncodings]), TextMask is null ? null : cat([first.TextMask!, TextMask]));
+        cat([first.TextEmbedding, TextEmbedding]), TextEncodings is null ? null : cat([first.TextEncodings!, TextEncodings]),
+        TextMask is null ? null : cat([first.TextMask!, TextMask]));
 }
 
 /// <summary>
@@ -36,15 +37,19 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         Config = config;
         var width = config.Width;
         var block = new TransformerBlockForm(
-            new AttentionSizes(config.NumAttentionHeads, config.AttentionHeadDim) { Bias = true, Dropout = config.Dropout }, Second: null) { Dropout = config.Dropout };
+            new AttentionSizes(config.NumAttentionHeads, config.AttentionHeadDim) { Bias = true, Dropout = config.Dropout },
+            Second: null) { Dropout = config.Dropout };
         if (config.KnowsTime) time_embedding = new TimestepEmbedding(width, (config.TimeEmbedDim ?? width, width), config.TimeEmbedActFn);
         proj_in = Layers.Linear(config.EmbeddingDim, width);
-        if (Is(config.EmbeddingProjNormType, "layer", "embedding_proj_norm_type")) embedding_proj_norm = Layers.LayerNorm(config.EmbeddingProjDim ?? config.EmbeddingDim);
+        if (Is(config.EmbeddingProjNormType, "layer", "embedding_proj_norm_type"))
+            embedding_proj_norm = Layers.LayerNorm(config.EmbeddingProjDim ?? config.EmbeddingDim);
         embedding_proj = Layers.Linear(config.EmbeddingProjDim ?? config.EmbeddingDim, width);
-        if (Is(config.EncoderHidProjType, "linear", "encoder_hid_proj_type")) encoder_hidden_states_proj = Layers.Linear(config.EmbeddingDim, width);
+        if (Is(config.EncoderHidProjType, "linear", "encoder_hid_proj_type"))
+            encoder_hidden_states_proj = Layers.Linear(config.EmbeddingDim, width);
         positional_embedding = WeightInit.Constant(0, 1, config.Positions, width);
         if (Is(config.AddedEmbType, "prd", "added_emb_type")) prd_embedding = WeightInit.Constant(0, 1, 1, width);
-        transformer_blocks = new ModuleList<TransformerBlock>([.. Enumerable.Range(0, config.NumLayers).Select(_ => new TransformerBlock(width, block))]);
+        transformer_blocks = new ModuleList<TransformerBlock>(
+            [.. Enumerable.Range(0, config.NumLayers).Select(_ => new TransformerBlock(width, block))]);
         if (Is(config.NormInType, "layer", "norm_in_type")) norm_in = Layers.LayerNorm(width);
         norm_out = Layers.LayerNorm(width);
         proj_to_clip_embeddings = Layers.Linear(width, config.OutputDim);
@@ -91,7 +96,8 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
     internal Tensor AtLevels(Tensor noisy, Tensor steps, PriorConditions conditions)
     {
         if (prd_embedding is null || conditions.TextMask is not { } mask)
-            throw new ArgumentException("Several noise levels at once need a causal prior with a learned last token: its config has added_emb_type, and the text a mask.");
+            throw new ArgumentException("Several noise levels at once need "
+                + "a causal prior with a learned last token: its config has added_emb_type, and the text a mask.");
         using var scope = NewDisposeScope();
         var (batch, levels, text) = (noisy.shape[0], noisy.shape[1], TextTokens(conditions));
         var own = StepTokens(noisy.flatten(0, 1), steps.flatten());                               // [batch * levels, own tokens, width]
@@ -102,11 +108,13 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
 
         // A token attends to its own position and earlier ones, of the text or of its own level.
         var level = cat([full(before, -1, ScalarType.Int64), arange(levels).repeat_interleave(each)]);
-        var sees = places.unsqueeze(0).le(places.unsqueeze(1)).logical_and(level.unsqueeze(0).eq(-1).logical_or(level.unsqueeze(0).eq(level.unsqueeze(1))));
+        var sees = places.unsqueeze(0).le(places.unsqueeze(1))
+            .logical_and(level.unsqueeze(0).eq(-1).logical_or(level.unsqueeze(0).eq(level.unsqueeze(1))));
         var padding = nn.functional.pad((1 - mask.to(x.dtype)) * AttentionMask.Masked, (0, x.shape[1] - mask.shape[1]));
         var bias = padding.unsqueeze(1).unsqueeze(1) + (1 - sees.to(x.dtype)) * AttentionMask.Masked;      // [batch, 1, tokens, tokens]
         foreach (var block in transformer_blocks) x = block.call(x, null, bias);
-        return Leave(x.narrow(1, before, levels * each).reshape(batch * levels, each, width)).view(batch, levels, -1).MoveToOuterDisposeScope();
+        return Leave(x.narrow(1, before, levels * each).reshape(batch * levels, each, width))
+            .view(batch, levels, -1).MoveToOuterDisposeScope();
     }
 
     /// <summary>Undoes the normalisation of embeddings during sampling.</summary>
@@ -125,7 +133,8 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         var tokens = new List<Tensor>();
         if (encoder_hidden_states_proj is not null)
             tokens.Add(encoder_hidden_states_proj.call(conditions.TextEncodings
-                ?? throw new ArgumentException("This prior looks at text encodings, but none were given: pass the text encoder's states of every token.")));
+                ?? throw new ArgumentException(
+                    "This prior looks at text encodings, but none were given: pass the text encoder's states of every token.")));
         else if (conditions.TextEncodings is { } encodings)
             tokens.Add(encodings);
 
@@ -183,7 +192,8 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         var after = prd_embedding is null ? 0 : 1;
         return learned.shape[1] + before + after == x.shape[1]
             ? nn.functional.pad(learned, (0, 0, before, after))
-            : throw new ArgumentException($"The prior has {learned.shape[1]} positions, but {x.shape[1]} tokens came in: cut or pad the text to {Config.NumEmbeddings} tokens.");
+            : throw new ArgumentException($"The prior has {learned.shape[1]} "
+                + $"positions, but {x.shape[1]} tokens came in: cut or pad the text to {Config.NumEmbeddings} tokens.");
     }
 
     /// <summary>[batch, 1, tokens, tokens]: terms of padding and causality in the scores.</summary>
@@ -200,7 +210,8 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
     internal void CheckMask(Tensor mask, long tokens)
     {
         if (mask.shape[1] + Config.AdditionalEmbeddings != Config.Positions || tokens != Config.Positions)
-            throw new ArgumentException($"The text mask has {mask.shape[1]} tokens, but the prior takes {Config.NumEmbeddings}: cut or pad the text to that length.");
+            throw new ArgumentException($"The text mask has {mask.shape[1]} "
+                + $"tokens, but the prior takes {Config.NumEmbeddings}: cut or pad the text to that length.");
     }
 
     private static bool Is(string? value, string known, string key) =>

@@ -85,7 +85,8 @@ internal sealed record PriorTransformerConfig
         var config = ConfigFile.Read<PriorTransformerConfig>(path);
         var raw = ConfigFile.ReadObject(Directory.Exists(path) ? Path.Combine(path, "config.json") : path);
         if (raw.TryGetPropertyValue("added_emb_type", out var added) && added is null) config = config with { AddedEmbType = null };
-        if (raw.TryGetPropertyValue("encoder_hid_proj_type", out var projection) && projection is null) config = config with { EncoderHidProjType = null };
+        if (raw.TryGetPropertyValue("encoder_hid_proj_type", out var projection) && projection is null)
+            config = config with { EncoderHidProjType = null };
         return config;
     }
 }

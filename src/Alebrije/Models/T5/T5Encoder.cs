@@ -51,7 +51,8 @@ internal sealed class T5Stack : nn.Module<Tensor, Tensor?, Tensor>
 
     public T5Stack(T5Config config) : base(nameof(T5Stack))
     {
-        if (config.NumLayers < 1) throw new ArgumentException($"num_layers is {config.NumLayers}, but the first block holds the distances of all: there must be one.");
+        if (config.NumLayers < 1) throw new ArgumentException(
+            $"num_layers is {config.NumLayers}, but the first block holds the distances of all: there must be one.");
         block = new ModuleList<T5Block>([.. Enumerable.Range(0, config.NumLayers).Select(i => new T5Block(config, first: i == 0))]);
         final_layer_norm = new RmsNorm(config.DModel, config.LayerNormEpsilon);
         RegisterComponents();
@@ -147,7 +148,8 @@ internal sealed class T5Attention : nn.Module<Tensor, Tensor, Tensor>
     {
         this.config = config;
         var inner = config.Attention.Inner;
-        (q, k, v) = (Layers.Linear(config.DModel, inner, bias: false), Layers.Linear(config.DModel, inner, bias: false), Layers.Linear(config.DModel, inner, bias: false));
+        (q, k, v) = (Layers.Linear(config.DModel, inner, bias: false),
+            Layers.Linear(config.DModel, inner, bias: false), Layers.Linear(config.DModel, inner, bias: false));
         o = Layers.Linear(inner, config.DModel, bias: false);
         if (first) relative_attention_bias = Layers.Embedding(config.RelativeAttentionNumBuckets, config.NumHeads);
         RegisterComponents();
@@ -218,7 +220,8 @@ internal sealed class T5FeedForward : nn.Module<Tensor, Tensor>
     public T5FeedForward(T5Config config) : base(nameof(T5FeedForward))
     {
         activation = config.Activation;
-        if (config.IsGated) (wi_0, wi_1) = (Layers.Linear(config.DModel, config.DFf, bias: false), Layers.Linear(config.DModel, config.DFf, bias: false));
+        if (config.IsGated) (wi_0, wi_1)
+            = (Layers.Linear(config.DModel, config.DFf, bias: false), Layers.Linear(config.DModel, config.DFf, bias: false));
         else wi = Layers.Linear(config.DModel, config.DFf, bias: false);
         wo = Layers.Linear(config.DFf, config.DModel, bias: false);
         RegisterComponents();
@@ -226,7 +229,8 @@ internal sealed class T5FeedForward : nn.Module<Tensor, Tensor>
 
     /// <param name="x">[batch, tokens, width]</param>
     /// <returns>As the input.</returns>
-    public override Tensor forward(Tensor x) => wo.call(wi is not null ? activation(wi.call(x)) : activation(wi_0!.call(x)) * wi_1!.call(x));
+    public override Tensor forward(Tensor x) =>
+        wo.call(wi is not null ? activation(wi.call(x)) : activation(wi_0!.call(x)) * wi_1!.call(x));
 }
 
 /// <summary>Division by the root mean square, and a learned scale (Zhang and Sennrich, 2019).</summary>

@@ -26,7 +26,8 @@ internal sealed record AddedKvForm(int HeadWidth, int ContextWidth)
     /// <exception cref="ArgumentException">The head's width does not divide the channels.</exception>
     public AttentionSizes Of(int channels) => HeadWidth > 0 && channels % HeadWidth == 0
         ? new AttentionSizes(channels / HeadWidth, HeadWidth) { Bias = true }
-        : throw new ArgumentException($"{channels} channels cannot be split into heads of {HeadWidth}: attention_head_dim must divide block_out_channels.");
+        : throw new ArgumentException(
+            $"{channels} channels cannot be split into heads of {HeadWidth}: attention_head_dim must divide block_out_channels.");
 }
 
 /// <summary>
@@ -55,7 +56,8 @@ internal sealed class AddedKvAttention : nn.Module<Tensor, UNetContext, Tensor>
             null => null,
             "group_norm" => Layers.GroupNorm(ContextGroups, form.ContextWidth),
             "layer_norm" => Layers.LayerNorm(form.ContextWidth),
-            var other => throw new ArgumentException($"cross_attention_norm \"{other}\" is not known: it must be group_norm, layer_norm or null."),
+            var other => throw new ArgumentException(
+                $"cross_attention_norm \"{other}\" is not known: it must be group_norm, layer_norm or null."),
         };
         to_q = Layers.Linear(channels, sizes.Inner);
         if (!form.OnlyContext) (to_k, to_v) = (Layers.Linear(channels, sizes.Inner), Layers.Linear(channels, sizes.Inner));
@@ -72,13 +74,15 @@ internal sealed class AddedKvAttention : nn.Module<Tensor, UNetContext, Tensor>
     public override Tensor forward(Tensor x, UNetContext context)
     {
         using var scope = NewDisposeScope();
-        var text = Normalised(context.Text ?? throw new ArgumentException("This network looks at text or image tokens, but none were given."));
+        var text = Normalised(context.Text
+            ?? throw new ArgumentException("This network looks at text or image tokens, but none were given."));
         var positions = group_norm.call(x.flatten(2)).transpose(1, 2);                                        // [batch, h·w, channels]
         var (keys, values) = (add_k_proj.call(text), add_v_proj.call(text));
         var bias = context.TextBias;                                                                          // [batch, 1, 1, tokens]
         if (to_k is not null)
         {
-            keys = cat([keys, to_k.call(positions)], dim: 1);                                                 // [batch, tokens + h·w, inner]
+            // [batch, tokens + h·w, inner]
+            keys = cat([keys, to_k.call(positions)], dim: 1);
             values = cat([values, to_v!.call(positions)], dim: 1);
             if (bias is not null) bias = nn.functional.pad(bias, (0, positions.shape[1]));
         }

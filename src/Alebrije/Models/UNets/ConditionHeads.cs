@@ -87,7 +87,8 @@ internal sealed class ImageTimeEmbedding : nn.Module<Tensor, Tensor>
 internal sealed class ImageHintTimeEmbedding : nn.Module<Tensor, Tensor>
 {
     /// <summary>Channels and stride of each convolution of the hint, fixed in the reference.</summary>
-    private static readonly (int Channels, int Stride)[] HintLayers = [(16, 1), (16, 1), (32, 2), (32, 1), (96, 2), (96, 1), (256, 2), (HintChannels, 1)];
+    private static readonly (int Channels, int Stride)[] HintLayers = [(16, 1),
+        (16, 1), (32, 2), (32, 1), (96, 2), (96, 1), (256, 2), (HintChannels, 1)];
 
     /// <summary>Channels that the hint adds to the sample.</summary>
     public const int HintChannels = 4;
@@ -108,7 +109,8 @@ internal sealed class ImageHintTimeEmbedding : nn.Module<Tensor, Tensor>
         foreach (var (output, stride) in HintLayers)
         {
             // Between two convolutions is an activation, which has an index but no tensors.
-            layers.Add(((2 * layers.Count).ToString(System.Globalization.CultureInfo.InvariantCulture), Layers.Conv2d(channels, output, 3, stride, padding: 1)));
+            layers.Add(((2 * layers.Count).ToString(System.Globalization.CultureInfo.InvariantCulture),
+                Layers.Conv2d(channels, output, 3, stride, padding: 1)));
             channels = output;
         }
 

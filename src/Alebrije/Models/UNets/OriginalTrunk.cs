@@ -39,7 +39,8 @@ internal static class OriginalTrunk
 
     /// <summary>Renames of a whole trunk of Stable Diffusion.</summary>
     /// <inheritdoc cref="OfKarlo"/>
-    public static IEnumerable<(string Pattern, string Replacement)> OfStableDiffusion(int levels, Func<int, int> layers, Func<int, bool> attends) =>
+    public static IEnumerable<(string Pattern, string Replacement)> OfStableDiffusion(int levels,
+        Func<int, int> layers, Func<int, bool> attends) =>
         [.. Blocks(levels, layers, attends, (@"op\.", @"conv\.", "conv.")), .. Middle(attends(levels)), .. Inner];
 
     private static IEnumerable<(string Pattern, string Replacement)> Middle(bool attends)
@@ -72,7 +73,8 @@ internal static class OriginalTrunk
             if (up < levels - 1)
             {
                 yield return (
-                    $@"^output_blocks\.{last}\.{(attends(up) ? 2 : 1)}\.{resampling.Doubling}", $"up_blocks.{up}.upsamplers.0.{resampling.Name}");
+                    $@"^output_blocks\.{last}\.{(attends(up) ? 2 : 1)}\.{resampling.Doubling}",
+                    $"up_blocks.{up}.upsamplers.0.{resampling.Name}");
             }
 
             for (var block = 0; next <= last; block++, next++)

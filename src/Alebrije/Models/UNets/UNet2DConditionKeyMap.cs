@@ -44,7 +44,8 @@ internal static class UNet2DConditionKeyMap
     /// <summary>Options to read Stable Diffusion's UNet in a single-file checkpoint.</summary>
     public static StateDictOptions FromStableDiffusion(UNet2DConditionConfig config, string prefix) => new()
     {
-        Prefix = prefix, Renames = [.. OriginalTrunk.OfStableDiffusion(config.BlockOutChannels.Length, LayersOf(config), Attends(config)), .. StableDiffusionHeads],
+        Prefix = prefix, Renames = [.. OriginalTrunk.OfStableDiffusion(config.BlockOutChannels.Length, LayersOf(config), Attends(config)),
+            .. StableDiffusionHeads],
     };
 
     /// <summary>Options to read Karlo's decoder file as a <see cref="UnClipTextProjection"/>.</summary>
@@ -73,7 +74,8 @@ internal static class UNet2DConditionKeyMap
     private static IEnumerable<(string Pattern, string Replacement)> Trunk(UNet2DConditionConfig config) =>
         OriginalTrunk.OfKarlo(config.BlockOutChannels.Length, LayersOf(config), Attends(config));
 
-    private static Func<int, int> LayersOf(UNet2DConditionConfig config) => level => config.LayersPerBlock[config.LayersPerBlock.Length == 1 ? 0 : level];
+    private static Func<int, int> LayersOf(UNet2DConditionConfig config) =>
+        level => config.LayersPerBlock[config.LayersPerBlock.Length == 1 ? 0 : level];
 
     private static Func<int, bool> Attends(UNet2DConditionConfig config) => level => level == config.BlockOutChannels.Length
         || config.UpBlockTypes[level].Contains("CrossAttn", StringComparison.Ordinal);

@@ -40,7 +40,8 @@ internal sealed record UNetConditions(Tensor? Text)
     public UNetConditions To(ScalarType type) => this with
     {
         Text = Text?.to(type), ImageEmbeds = ImageEmbeds?.to(type), Hint = Hint?.to(type), TextEmbeds = TextEmbeds?.to(type),
-        TimestepCondition = TimestepCondition?.to(type), ClassLabels = ClassLabels is { } labels && labels.is_floating_point() ? labels.to(type) : ClassLabels,
+        TimestepCondition = TimestepCondition?.to(type),
+        ClassLabels = ClassLabels is { } labels && labels.is_floating_point() ? labels.to(type) : ClassLabels,
     };
 }
 
@@ -70,7 +71,8 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         activation = Activation.Named(config.ActFn);
         timeActivation = config.TimeEmbeddingActFn is { } name ? Activation.Named(name) : null;
         conv_in = Layers.Conv2d(config.InChannels, finest, config.ConvInKernel, padding: (config.ConvInKernel - 1) / 2);
-        time_embedding = new TimestepEmbedding(finest, (config.TimeWidth, config.TimeWidth), config.ActFn, config.TimestepPostAct, config.TimeCondProjDim);
+        time_embedding = new TimestepEmbedding(finest, (config.TimeWidth, config.TimeWidth),
+            config.ActFn, config.TimestepPostAct, config.TimeCondProjDim);
         encoder_hid_proj = ContextProjection(config);
         class_embedding = ClassEmbedding(config);
         add_embedding = FurtherEmbedding(config);
@@ -93,7 +95,8 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
     {
         var channels = Config.InChannels - (add_embedding is ImageHintTimeEmbedding ? ImageHintTimeEmbedding.HintChannels : 0);
         if (sample.dim() != 4 || sample.shape[1] != channels)
-            throw new ArgumentException($"The sample is [{string.Join(", ", sample.shape)}], but the network takes [batch, {channels}, h, w].");
+            throw new ArgumentException(
+                $"The sample is [{string.Join(", ", sample.shape)}], but the network takes [batch, {channels}, h, w].");
         using var scope = NewDisposeScope();
         var context = new UNetContext(TimeEmbedding(steps, sample, conditions), Context(conditions), TextBias(conditions, sample.dtype));
         if (add_embedding is ImageHintTimeEmbedding control)
@@ -111,7 +114,8 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
     private Tensor TimeEmbedding(Tensor steps, Tensor sample, UNetConditions conditions)
     {
         var type = sample.dtype;
-        var embedding = time_embedding.call(Code(Timesteps.ForBatch(steps, sample), Config.BlockOutChannels[0], type), conditions.TimestepCondition);
+        var embedding = time_embedding.call(Code(Timesteps.ForBatch(steps, sample), Config.BlockOutChannels[0], type),
+            conditions.TimestepCondition);
         if (ClassCode(conditions, type) is { } classes)
             embedding = Config.ClassEmbeddingsConcat ? cat([embedding, classes], dim: -1) : embedding + classes;
         if (FurtherCode(conditions, type) is { } further) embedding = embedding + further;
@@ -122,7 +126,8 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
     {
         if (class_embedding is null && Config.ClassEmbedType != "identity") return null;
         var labels = conditions.ClassLabels
-            ?? throw new ArgumentException("The network's config asks for class labels (class_embed_type or num_class_embeds), but none were given.");
+            ?? throw new ArgumentException(
+                "The network's config asks for class labels (class_embed_type or num_class_embeds), but none were given.");
         return class_embedding switch
         {
             EmbeddingLayer table => table.call(labels).to(type),
@@ -139,11 +144,14 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         switch (add_embedding)
         {
             case TimestepEmbedding sizes:
-                var (pooled, numbers) = (Required(conditions.TextEmbeds, "the pooled text (text_embeds)"), Required(conditions.TimeIds, "the size numbers (time_ids)"));
-                var codes = Code(numbers.reshape(-1), Config.AdditionTimeEmbedDim!.Value, type).reshape(numbers.shape[0], -1);   // [batch, numbers · code]
+                var (pooled, numbers) = (Required(conditions.TextEmbeds, "the pooled text (text_embeds)"),
+                    Required(conditions.TimeIds, "the size numbers (time_ids)"));
+                // [batch, numbers · code]
+                var codes = Code(numbers.reshape(-1), Config.AdditionTimeEmbedDim!.Value, type).reshape(numbers.shape[0], -1);
                 return sizes.call(cat([pooled.to(type), codes], dim: -1));
             case TextImageTimeEmbedding both:
-                return both.call(Required(conditions.TextEmbeds, "the pooled text (text_embeds)").to(type), Required(conditions.ImageEmbeds, "the image embedding (image_embeds)").to(type));
+                return both.call(Required(conditions.TextEmbeds, "the pooled text (text_embeds)").to(type),
+                    Required(conditions.ImageEmbeds, "the image embedding (image_embeds)").to(type));
             case TextTimeEmbedding text:
                 return text.call(Required(conditions.Text, "the text encodings"));
             case nn.Module<Tensor, Tensor> image:
@@ -157,7 +165,8 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
     private Tensor? Context(UNetConditions conditions) => encoder_hid_proj switch
     {
         LinearLayer text => text.call(Required(conditions.Text, "the text encodings")),
-        TextImageProjection both => both.call(Required(conditions.Text, "the text encodings"), Required(conditions.ImageEmbeds, "the image embedding (image_embeds)")),
+        TextImageProjection both => both.call(Required(conditions.Text, "the text encodings"),
+            Required(conditions.ImageEmbeds, "the image embedding (image_embeds)")),
         ImageProjection image => image.call(Required(conditions.ImageEmbeds, "the image embedding (image_embeds)")),
         _ => conditions.Text,
     };
@@ -181,7 +190,8 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
             "text_proj" => Layers.Linear(features, context),
             "text_image_proj" => new TextImageProjection(features, context),
             "image_proj" => new ImageProjection(features, context),
-            _ => throw new ArgumentException($"encoder_hid_dim_type \"{kind}\" is not known: it must be text_proj, text_image_proj, image_proj or null."),
+            _ => throw new ArgumentException(
+                $"encoder_hid_dim_type \"{kind}\" is not known: it must be text_proj, text_image_proj, image_proj or null."),
         };
     }
 
@@ -191,10 +201,13 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         "identity" => null,
         "timestep" => new TimestepEmbedding(config.BlockOutChannels[0], (config.TimeWidth, config.TimeWidth), config.ActFn),
         "projection" => new TimestepEmbedding(
-            Required(config.ProjectionClassEmbeddingsInputDim, "projection_class_embeddings_input_dim", "projection"), (config.TimeWidth, config.TimeWidth), "silu"),
+            Required(config.ProjectionClassEmbeddingsInputDim, "projection_class_embeddings_input_dim", "projection"),
+            (config.TimeWidth, config.TimeWidth), "silu"),
         "simple_projection" => Layers.Linear(
-            Required(config.ProjectionClassEmbeddingsInputDim, "projection_class_embeddings_input_dim", "simple_projection"), config.TimeWidth),
-        var other => throw new ArgumentException($"class_embed_type \"{other}\" is not known: it must be timestep, identity, projection, simple_projection or null."),
+            Required(config.ProjectionClassEmbeddingsInputDim, "projection_class_embeddings_input_dim", "simple_projection"),
+            config.TimeWidth),
+        var other => throw new ArgumentException(
+            $"class_embed_type \"{other}\" is not known: it must be timestep, identity, projection, simple_projection or null."),
     };
 
     private static nn.Module? FurtherEmbedding(UNet2DConditionConfig config)
@@ -203,7 +216,8 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         switch (kind)
         {
             case "text":
-                return new TextTimeEmbedding(config.EncoderHidDim ?? config.CrossAttentionDim[0], config.TimeWidth, config.AdditionEmbedTypeNumHeads);
+                return new TextTimeEmbedding(config.EncoderHidDim ?? config.CrossAttentionDim[0],
+                    config.TimeWidth, config.AdditionEmbedTypeNumHeads);
             case "text_image":
                 return new TextImageTimeEmbedding(config.CrossAttentionDim[0], config.TimeWidth);
             case "image":
@@ -215,7 +229,8 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
                 var features = Required(config.ProjectionClassEmbeddingsInputDim, "projection_class_embeddings_input_dim", kind);
                 return new TimestepEmbedding(features, (config.TimeWidth, config.TimeWidth), "silu");
             default:
-                throw new ArgumentException($"addition_embed_type \"{kind}\" is not known: it must be text, text_image, text_time, image, image_hint or null.");
+                throw new ArgumentException(
+                    $"addition_embed_type \"{kind}\" is not known: it must be text, text_image, text_time, image, image_hint or null.");
         }
     }
 

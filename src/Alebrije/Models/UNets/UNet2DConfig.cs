@@ -109,7 +109,8 @@ internal sealed record UNet2DConfig
         Refuse(MidBlockType != "UNetMidBlock2D", $"mid_block_type \"{MidBlockType}\"", "UNetMidBlock2D");
         Refuse(AddAttention, "add_attention true", "false");
         Refuse(TimeEmbeddingType != "positional", $"time_embedding_type \"{TimeEmbeddingType}\"", "positional");
-        Refuse(ResnetTimeScaleShift is not ("default" or "scale_shift"), $"resnet_time_scale_shift \"{ResnetTimeScaleShift}\"", "default or scale_shift");
+        Refuse(ResnetTimeScaleShift is not ("default" or "scale_shift"),
+            $"resnet_time_scale_shift \"{ResnetTimeScaleShift}\"", "default or scale_shift");
         Refuse(ClassEmbedType is not null, $"class_embed_type \"{ClassEmbedType}\"", "null");
         Refuse(NumClassEmbeds is not null, $"num_class_embeds {NumClassEmbeds}", "null");
     }
@@ -117,7 +118,8 @@ internal sealed record UNet2DConfig
     private void Kinds(string[] types, string key, string known)
     {
         if (types.Length != BlockOutChannels.Length)
-            throw new ArgumentException($"The config has {types.Length} {key} and {BlockOutChannels.Length} block_out_channels: there must be as many.");
+            throw new ArgumentException(
+                $"The config has {types.Length} {key} and {BlockOutChannels.Length} block_out_channels: there must be as many.");
         foreach (var type in types) Refuse(type != known, $"the block type \"{type}\"", known);
     }
 

@@ -37,7 +37,8 @@ internal sealed class UNet2DModel : nn.Module<Tensor, Tensor, Tensor>
             var level = last - up;
             return new UpLevel(new UNetLevel(channels[Math.Min(level + 1, last)], channels[level], blocks, null)
             {
-                ResizesInBlocks = true, Last = level == 0, Skips = [.. Enumerable.Repeat(channels[level], config.LayersPerBlock), channels[Math.Max(level - 1, 0)]],
+                ResizesInBlocks = true, Last = level == 0,
+                    Skips = [.. Enumerable.Repeat(channels[level], config.LayersPerBlock), channels[Math.Max(level - 1, 0)]],
             }, form);
         })]);
         conv_norm_out = Layers.GroupNorm(config.NormNumGroups, finest, config.NormEps);
@@ -58,7 +59,8 @@ internal sealed class UNet2DModel : nn.Module<Tensor, Tensor, Tensor>
     {
         if (sample.dim() != 4 || sample.shape[1] != Config.InChannels || sample.shape[2] % Factor != 0 || sample.shape[3] % Factor != 0)
             throw new ArgumentException(
-                $"The sample is [{string.Join(", ", sample.shape)}], but the network takes [batch, {Config.InChannels}, h, w] with sides that are multiples of {Factor}.");
+                $"The sample is [{string.Join(", ", sample.shape)}], but the "
+                    + $"network takes [batch, {Config.InChannels}, h, w] with sides that are multiples of {Factor}.");
         using var scope = NewDisposeScope();
         var code = Timesteps.Encode(Timesteps.ForBatch(steps, sample), Config.BlockOutChannels[0], Config.FlipSinToCos, Config.FreqShift);
         var context = new UNetContext(time_embedding.call(code.to(sample.dtype)), Text: null);

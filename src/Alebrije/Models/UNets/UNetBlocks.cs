@@ -28,7 +28,8 @@ internal sealed class DownLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, 
 
     public DownLevel(UNetLevel level, ResnetForm form, int padding = 1) : base(nameof(DownLevel))
     {
-        resnets = new ModuleList<ResnetBlock>([.. level.Depths.Select((_, i) => new ResnetBlock(i == 0 ? level.Input : level.Output, level.Output, form))]);
+        resnets = new ModuleList<ResnetBlock>(
+            [.. level.Depths.Select((_, i) => new ResnetBlock(i == 0 ? level.Input : level.Output, level.Output, form))]);
         attentions = level.Attentions(level.Depths.Length);
         if (!level.Last)
             downsamplers = new ModuleList<nn.Module>(
@@ -70,7 +71,8 @@ internal sealed class MiddleLevel : nn.Module<Tensor, UNetContext, Tensor>
 
     public MiddleLevel(UNetLevel level, ResnetForm form) : base(nameof(MiddleLevel))
     {
-        resnets = new ModuleList<ResnetBlock>(new ResnetBlock(level.Input, level.Output, form), new ResnetBlock(level.Output, level.Output, form));
+        resnets = new ModuleList<ResnetBlock>(new ResnetBlock(level.Input, level.Output, form),
+            new ResnetBlock(level.Output, level.Output, form));
         attentions = level.Attentions(1);
         RegisterComponents();
     }
@@ -99,7 +101,8 @@ internal sealed class UpLevel : nn.Module<Tensor, UNetContext, Stack<Tensor>, Te
 
     public UpLevel(UNetLevel level, ResnetForm form) : base(nameof(UpLevel))
     {
-        resnets = new ModuleList<ResnetBlock>([.. level.Skips.Select((skip, i) => new ResnetBlock((i == 0 ? level.Input : level.Output) + skip, level.Output, form))]);
+        resnets = new ModuleList<ResnetBlock>(
+            [.. level.Skips.Select((skip, i) => new ResnetBlock((i == 0 ? level.Input : level.Output) + skip, level.Output, form))]);
         attentions = level.Attentions(level.Depths.Length);
         if (!level.Last)
             upsamplers = new ModuleList<nn.Module>(

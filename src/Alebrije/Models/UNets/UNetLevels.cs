@@ -24,7 +24,8 @@ internal sealed record Depths(int[][] Rows)
         if (row.Length == 1) return [.. Enumerable.Repeat(row[0], blocks)];
         return row.Length == blocks
             ? row
-            : throw new ArgumentException($"The config gives {row.Length} transformer depths to level {level}, which has {blocks} residual blocks: there must be as many, or one.");
+            : throw new ArgumentException($"The config gives {row.Length} "
+                + $"transformer depths to level {level}, which has {blocks} residual blocks: there must be as many, or one.");
     }
 }
 
@@ -118,7 +119,8 @@ internal sealed class UNetLevels
         Refuse(
             config.MidBlockType is not (null or "UNetMidBlock2DCrossAttn" or SimpleMiddle), $"mid_block_type \"{config.MidBlockType}\"",
             $"UNetMidBlock2DCrossAttn, {SimpleMiddle} or null");
-        Refuse(config.ResnetTimeScaleShift is not ("default" or "scale_shift"), $"resnet_time_scale_shift \"{config.ResnetTimeScaleShift}\"", "default or scale_shift");
+        Refuse(config.ResnetTimeScaleShift is not ("default" or "scale_shift"),
+            $"resnet_time_scale_shift \"{config.ResnetTimeScaleShift}\"", "default or scale_shift");
     }
 
     /// <summary>Form of residual blocks.</summary>
@@ -131,7 +133,8 @@ internal sealed class UNetLevels
     };
 
     /// <summary>Form of the middle's residual blocks.</summary>
-    public ResnetForm MiddleForm => (config.MidBlockType == SimpleMiddle ? ResizingForm : Form) with { OutputDivisor = config.MidBlockScaleFactor };
+    public ResnetForm MiddleForm =>
+        (config.MidBlockType == SimpleMiddle ? ResizingForm : Form) with { OutputDivisor = config.MidBlockScaleFactor };
 
     private ResnetForm ResizingForm =>
         Form with { TimeIsActivated = config.ResnetSkipTimeAct, OutputDivisor = config.ResnetOutScaleFactor };
@@ -146,7 +149,8 @@ internal sealed class UNetLevels
     {
         var (output, type) = (config.BlockOutChannels[i], config.DownBlockTypes[i]);
         var depths = config.TransformerLayersPerBlock.Of(i, At(config.LayersPerBlock, i));
-        return WithAttention(new UNetLevel(config.BlockOutChannels[Math.Max(i - 1, 0)], output, depths, null) { Last = i == count - 1 }, type, "Down", i);
+        return WithAttention(new UNetLevel(config.BlockOutChannels[Math.Max(i - 1, 0)], output, depths, null) { Last = i == count - 1 },
+            type, "Down", i);
     });
 
     /// <summary>The coarsest level, between down and up path; null for networks without one.</summary>
@@ -166,7 +170,8 @@ internal sealed class UNetLevels
     {
         var depths = config.ReverseTransformerLayersPerBlock;
         if (depths is null && config.TransformerLayersPerBlock.DifferWithinLevels)
-            throw new ArgumentException("transformer_layers_per_block differs within levels, so the config must have reverse_transformer_layers_per_block for the way up.");
+            throw new ArgumentException("transformer_layers_per_block differs "
+                + "within levels, so the config must have reverse_transformer_layers_per_block for the way up.");
         depths ??= config.TransformerLayersPerBlock.Reversed();
         return Enumerable.Range(0, count).Select(up =>
         {
@@ -190,10 +195,12 @@ internal sealed class UNetLevels
         if (type == $"Resnet{way}sampleBlock2D") return sizes with { ResizesInBlocks = true };
         if (type == $"SimpleCrossAttn{way}Block2D") return sizes with { ResizesInBlocks = true, AddedKv = AddedKvOf(level, onlyContext) };
         throw new ArgumentException(
-            $"The block type \"{type}\" is not known to this network: it must be {way}Block2D, CrossAttn{way}Block2D, Resnet{way}sampleBlock2D or SimpleCrossAttn{way}Block2D.");
+            $"The block type \"{type}\" is not known to this network: it "
+                + $"must be {way}Block2D, CrossAttn{way}Block2D, Resnet{way}sampleBlock2D or SimpleCrossAttn{way}Block2D.");
     }
 
-    private AddedKvForm AddedKvOf(int level, bool onlyContext) => new(At(config.AttentionHeadDim, level), At(config.CrossAttentionDim, level))
+    private AddedKvForm AddedKvOf(int level, bool onlyContext) =>
+        new(At(config.AttentionHeadDim, level), At(config.CrossAttentionDim, level))
     {
         Groups = config.NormNumGroups,
         OnlyContext = onlyContext,
@@ -201,7 +208,8 @@ internal sealed class UNetLevels
     };
 
     private TransformerForm TransformerOf(int level, bool onlyContext) =>
-        new(AttentionSizes.Split(config.BlockOutChannels[level], At(Heads, level)) with { Upcast = config.UpcastAttention }, At(config.CrossAttentionDim, level))
+        new(AttentionSizes.Split(config.BlockOutChannels[level], At(Heads, level)) with { Upcast = config.UpcastAttention },
+            At(config.CrossAttentionDim, level))
         {
             Groups = config.NormNumGroups,
             LinearProjection = config.UseLinearProjection,
@@ -212,7 +220,8 @@ internal sealed class UNetLevels
 
     private void RequireCount(int length, string key)
     {
-        if (length != count) throw new ArgumentException($"The config has {length} {key} and {count} block_out_channels: there must be as many.");
+        if (length != count) throw new ArgumentException(
+            $"The config has {length} {key} and {count} block_out_channels: there must be as many.");
     }
 
     private void RequireOneOrCount(int length, string key)

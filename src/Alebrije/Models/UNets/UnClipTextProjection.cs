@@ -26,9 +26,11 @@ internal sealed record UnClipTextProjectionConfig
     /// <summary>The configuration, with its sizes checked.</summary>
     /// <exception cref="ArgumentException">A size is missing or below 1.</exception>
     [JsonIgnore]
-    public UnClipTextProjectionConfig Checked => TimeEmbedDim >= 1 && CrossAttentionDim >= 1 && ClipEmbeddingsDim >= 1 && ClipExtraContextTokens >= 1
+    public UnClipTextProjectionConfig Checked => TimeEmbedDim >= 1
+        && CrossAttentionDim >= 1 && ClipEmbeddingsDim >= 1 && ClipExtraContextTokens >= 1
         ? this
-        : throw new ArgumentException("The config must have time_embed_dim, cross_attention_dim, clip_embeddings_dim and clip_extra_context_tokens, each at least 1.");
+        : throw new ArgumentException("The config must have time_embed_dim, "
+            + "cross_attention_dim, clip_embeddings_dim and clip_extra_context_tokens, each at least 1.");
 }
 
 /// <summary>
@@ -39,7 +41,8 @@ internal sealed class UnClipTextProjection : nn.Module
 {
     private readonly int tokens;
     private readonly Parameter learned_classifier_free_guidance_embeddings;
-    private readonly LinearLayer embedding_proj, clip_image_embeddings_project_to_time_embeddings, clip_extra_context_tokens_proj, encoder_hidden_states_proj;
+    private readonly LinearLayer embedding_proj, clip_image_embeddings_project_to_time_embeddings,
+        clip_extra_context_tokens_proj, encoder_hidden_states_proj;
     private readonly LayerNormLayer text_encoder_hidden_states_norm;
 
     public UnClipTextProjection(UnClipTextProjectionConfig config) : base(nameof(UnClipTextProjection))
@@ -75,10 +78,12 @@ internal sealed class UnClipTextProjection : nn.Module
         if (text.shape[0] == 2 * images)
             image = cat([learned_classifier_free_guidance_embeddings.As(image).unsqueeze(0).expand(images, -1), image]);
         else if (text.shape[0] != images)
-            throw new ArgumentException($"{images} image embeddings and {text.shape[0]} texts do not go together: there must be as many texts, or twice as many with guidance.");
+            throw new ArgumentException($"{images} image embeddings and "
+                + $"{text.shape[0]} texts do not go together: there must be as many texts, or twice as many with guidance.");
         var time = clip_image_embeddings_project_to_time_embeddings.call(image) + embedding_proj.call(text);
         // The projection's output has channels first, tokens last, unlike Kandinsky's.
-        var extra = clip_extra_context_tokens_proj.call(image).reshape(image.shape[0], -1, tokens).permute(0, 2, 1);   // [batch, extra, context width]
+        // [batch, extra, context width]
+        var extra = clip_extra_context_tokens_proj.call(image).reshape(image.shape[0], -1, tokens).permute(0, 2, 1);
         var words = text_encoder_hidden_states_norm.call(encoder_hidden_states_proj.call(encodings));
         return (cat([extra, words], dim: 1).MoveToOuterDisposeScope(), time.MoveToOuterDisposeScope());
     }

@@ -17,7 +17,8 @@ internal sealed class MultilingualClip : nn.Module
     public MultilingualClip(MultilingualClipConfig config) : base(nameof(MultilingualClip))
     {
         if (config.TransformerDimensions != config.HiddenSize)
-            throw new ArgumentException($"transformerDimensions is {config.TransformerDimensions} and hidden_size {config.HiddenSize}: both must be the width of the encoder.");
+            throw new ArgumentException($"transformerDimensions is {config.TransformerDimensions} "
+                + $"and hidden_size {config.HiddenSize}: both must be the width of the encoder.");
         Config = config;
         transformer = new XlmRobertaEncoder(config);
         LinearTransformation = Layers.Linear(config.TransformerDimensions, config.NumDims);

@@ -70,7 +70,8 @@ internal sealed class XlmRobertaEmbeddings : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor ids)
     {
         if (ids.shape[1] > config.MaxTokens)
-            throw new ArgumentException($"{ids.shape[1]} tokens are more than the {config.MaxTokens} that the text encoder has positions for.");
+            throw new ArgumentException(
+                $"{ids.shape[1]} tokens are more than the {config.MaxTokens} that the text encoder has positions for.");
         using var scope = NewDisposeScope();
         var sum = word_embeddings.call(ids) + token_type_embeddings.Weight[0] + position_embeddings.call(Positions(ids));
         return LayerNorm.call(sum).MoveToOuterDisposeScope();

@@ -43,7 +43,8 @@ internal static class DenoisingStart
         {
             return start.shape.AsSpan()[1..].SequenceEqual(shape.AsSpan()[1..])
                 ? new InitialSample(start.expand(shape).alias(), 0, start.expand(shape))
-                : throw new ArgumentException($"The start is [{string.Join(", ", start.shape)}], and this decoder draws [{string.Join(", ", shape)}]: invert at the size that is drawn.");
+                : throw new ArgumentException($"The start is [{string.Join(", ", start.shape)}], "
+                    + $"and this decoder draws [{string.Join(", ", shape)}]: invert at the size that is drawn.");
         }
 
         var drawn = noise.Randn(shape);
@@ -57,13 +58,15 @@ internal static class DenoisingStart
     /// <param name="inputs">Conditions, one row per row of the (doubled) batch.</param>
     /// <param name="type">Floating-point format of the network.</param>
     /// <param name="run">Receives a note of an overflow.</param>
-    public static Denoiser Bind((UNet2DConditionModel Network, string Name) network, DenoiserInputs inputs, ScalarType type, DrawOptions run)
+    public static Denoiser Bind((UNet2DConditionModel Network, string Name) network,
+        DenoiserInputs inputs, ScalarType type, DrawOptions run)
     {
         var (bound, beside) = (inputs.Conditions, inputs.Beside);
         var numbers = new FiniteNumbers(network.Name, type, run.Note);
         return (x, t) =>
         {
-            var sample = beside is null ? x : cat([x, beside.shape[0] == x.shape[0] ? beside : beside.repeat(x.shape[0] / beside.shape[0], 1, 1, 1)], 1);
+            var sample = beside is null ? x
+                : cat([x, beside.shape[0] == x.shape[0] ? beside : beside.repeat(x.shape[0] / beside.shape[0], 1, 1, 1)], 1);
             return numbers.Run(network.Network, kind => network.Network.call(sample.to(kind), t, bound.To(kind)));
         };
     }
@@ -77,7 +80,8 @@ internal static class DenoisingStart
     /// <param name="keepsClean">True restores the unmasked region without noise (<see cref="DrawingTraits.KeepsClean"/>).</param>
     /// <param name="picture">From a predicted sample to [batch, 3, h, w] in [0, 1], for the trace.</param>
     public static SamplingOptions Options(
-        IScheduler scheduler, DrawOptions run, InitialSample begin, Tensor? known, Tensor? repaint, bool keepsClean, Func<Tensor, Tensor> picture)
+        IScheduler scheduler, DrawOptions run, InitialSample begin, Tensor? known,
+        Tensor? repaint, bool keepsClean, Func<Tensor, Tensor> picture)
     {
         var every = Math.Max(1, (scheduler.Timesteps.Count - begin.Index) / TracedPictures);
         var told = run.Progress(run.Stage);
@@ -89,7 +93,8 @@ internal static class DenoisingStart
             {
                 told(p);
                 if (run.Trace is { } trace && (p.Step % every == 0 || p.Step == 1))
-                    trace.Add($"{(run.Stage == "decoder" ? "" : run.Stage + " ")}predicted picture {p.Step}", ImageTensors.ToImages(picture(p.Original))[0], new { p.Timestep });
+                    trace.Add($"{(run.Stage == "decoder" ? "" : run.Stage + " ")}predicted picture {p.Step}",
+                        ImageTensors.ToImages(picture(p.Original))[0], new { p.Timestep });
             },
             AfterStep = (x, done) =>
             {
@@ -103,5 +108,6 @@ internal static class DenoisingStart
 
     /// <summary>A mask at the size of latents: nearest-neighbour resampling.</summary>
     public static Tensor Resized(Tensor mask, Tensor like) =>
-        mask.shape[2] == like.shape[2] && mask.shape[3] == like.shape[3] ? mask : nn.functional.interpolate(mask, [like.shape[2], like.shape[3]]);
+        mask.shape[2] == like.shape[2] && mask.shape[3] == like.shape[3]
+        ? mask : nn.functional.interpolate(mask, [like.shape[2], like.shape[3]]);
 }

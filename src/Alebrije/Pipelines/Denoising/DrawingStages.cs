@@ -26,7 +26,8 @@ internal sealed class DrawingStages(ImageDecoder first, IReadOnlyList<ImageDecod
         if (height % factor != 0 || width % factor != 0) (count, factor) = (0, 1);
         var stages = new List<DrawingStage> { new("decoder", first, height / factor, width / factor) };
         foreach (var (stage, i) in later.Take(count).Select((stage, i) => (stage, i)))
-            stages.Add(new DrawingStage($"stage {i + 2}", stage, stages[^1].Height * stage.Traits.Enlargement, stages[^1].Width * stage.Traits.Enlargement));
+            stages.Add(new DrawingStage($"stage {i + 2}", stage, stages[^1].Height * stage.Traits.Enlargement,
+                stages[^1].Width * stage.Traits.Enlargement));
         return stages;
     }
 
@@ -71,7 +72,8 @@ internal sealed record DrawingStage(string Name, ImageDecoder Decoder, int Heigh
     public DrawOptions Options(GenerationRequest request) => Name == "decoder"
         ? new DrawOptions(request.Steps!.Value, request.Guidance!.Value)
         {
-            Height = Height, Width = Width, Eta = request.Eta, UpsamplerSteps = request.UpsamplerSteps, OnlyGuess = request.OnlyGuess, Rescale = request.Rescale ?? 0,
+            Height = Height, Width = Width, Eta = request.Eta, UpsamplerSteps = request.UpsamplerSteps,
+                OnlyGuess = request.OnlyGuess, Rescale = request.Rescale ?? 0,
             NoiseLevel = request.NoiseLevel, Strength = request.From is null ? 1 : request.Strength ?? 1, Sampler = request.Scheduler,
         }
         : new DrawOptions(request.UpsamplerSteps ?? Decoder.Traits.Defaults.Steps, Decoder.Traits.Defaults.Guidance)

@@ -25,7 +25,8 @@ internal sealed record DenoiserInputs(UNetConditions Conditions, bool Guided)
     {
         return this with
         {
-            Conditions = Conditions with { Text = Between(Conditions.Text, other.Conditions.Text), TextEmbeds = Between(Conditions.TextEmbeds, other.Conditions.TextEmbeds) },
+            Conditions = Conditions with { Text = Between(Conditions.Text, other.Conditions.Text),
+                TextEmbeds = Between(Conditions.TextEmbeds, other.Conditions.TextEmbeds) },
         };
 
         Tensor? Between(Tensor? from, Tensor? to) =>
@@ -78,7 +79,8 @@ internal interface IFamily : IDisposable
     DenoiserInputs Bind(DrawConditions conditions, DrawOptions options, Noise noise);
 
     /// <summary>[batch or 1, channels, h, w]: the sample of the initial image, or null.</summary>
-    Tensor? Known(DrawConditions conditions, DrawOptions options, Noise noise) => conditions.Picture is { } picture ? Codec.Encode(picture, noise) : null;
+    Tensor? Known(DrawConditions conditions, DrawOptions options, Noise noise) =>
+        conditions.Picture is { } picture ? Codec.Encode(picture, noise) : null;
 
     /// <summary>The start of a run, changed where a family noises initial images in its own way.</summary>
     InitialSample Start(InitialSample start, Tensor? known, DrawOptions options) => start;

@@ -60,7 +60,8 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
         var pixels = Codec.Pixels(Sample(conditions, options with { Height = height, Width = width }, noise));
         if (!Upsamples(options.Height, options.Width)) return pixels.MoveToOuterDisposeScope();
         var report = options.Progress("upsampler");
-        return upsampler!.Pixels(pixels, (options.Height, options.Width), options.UpsamplerSteps ?? Traits.Defaults.UpsamplerSteps, noise, p =>
+        return upsampler!.Pixels(pixels, (options.Height, options.Width),
+            options.UpsamplerSteps ?? Traits.Defaults.UpsamplerSteps, noise, p =>
         {
             options.After?.Invoke("upsampler", p.Sample);
             report(p);
@@ -84,7 +85,8 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
         scheduler.SetTimesteps(options.Steps);
         using var network = family.Denoiser.Borrow();
         return Sampling.Run(
-            scheduler, Guided(network.Value, inputs, options), known, silent, new SamplingOptions { Progress = options.Progress("inversion") }, options.Cancellation)
+            scheduler, Guided(network.Value, inputs, options), known, silent,
+            new SamplingOptions { Progress = options.Progress("inversion") }, options.Cancellation)
             .MoveToOuterDisposeScope();
     }
 
@@ -99,7 +101,8 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
     private Tensor Sample(DrawConditions conditions, DrawOptions options, Noise noise)
     {
         var inputs = family.Bind(conditions, options, noise);
-        if (conditions.Towards is { } towards) inputs = inputs.Towards(family.Bind(conditions with { Prompts = towards.Prompts }, options with { Trace = null }, noise), towards.Path);
+        if (conditions.Towards is { } towards) inputs = inputs.Towards(
+            family.Bind(conditions with { Prompts = towards.Prompts }, options with { Trace = null }, noise), towards.Path);
         if (options.OnlyGuess) return inputs.Guess ?? throw new InvalidOperationException("This decoder has no first guess.");
         using var scheduler = DenoisingStart.Scheduler(family.Scheduler, options);
         scheduler.SetTimesteps(options.Steps);
@@ -108,7 +111,8 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
         var mask = conditions.Repaint is { } repaint ? family.Mask(repaint, shape) : null;
         var repaints = conditions.Repaint is not null && !Traits.KeepsClean;
         var start = family.Start(DenoisingStart.Begin(scheduler, options, noise, shape, known, repaints), known, options);
-        if (Traits.KeepsClean && mask is not null && known is not null) start = start with { Start = where(mask.to_type(ScalarType.Bool), start.Start, known) };
+        if (Traits.KeepsClean && mask is not null && known is not null)
+            start = start with { Start = where(mask.to_type(ScalarType.Bool), start.Start, known) };
         inputs = family.Beside(inputs, conditions, options, known, noise);
         options.Trace?.Add("decoder noise", start.Start);
 
@@ -129,11 +133,13 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
         {
             using var scope = NewDisposeScope();
             var both = denoiser(cat([x, x]), cat([t, t]));
-            return Guidance.Rescale(Guidance.Combine(both, x.shape[1], options.Guidance), both.chunk(2)[1], options.Rescale).MoveToOuterDisposeScope();
+            return Guidance.Rescale(Guidance.Combine(both, x.shape[1], options.Guidance), both.chunk(2)[1], options.Rescale)
+                .MoveToOuterDisposeScope();
         };
     }
 
-    private bool Upsamples(int height, int width) => Traits.AlwaysUpsamples || (upsampler is not null && height == upsampler.Side && width == upsampler.Side);
+    private bool Upsamples(int height, int width) => Traits.AlwaysUpsamples
+        || (upsampler is not null && height == upsampler.Side && width == upsampler.Side);
 
     /// <summary>Size at which the denoiser draws, before the upsampler.</summary>
     private (int Height, int Width) Drawn(int height, int width) => Upsamples(height, width) ? (Traits.Size, Traits.Size) : (height, width);

@@ -65,7 +65,8 @@ internal sealed class GenerationEstimator
     /// <param name="type">Type of the large networks.</param>
     /// <param name="keep">True if networks stay in memory.</param>
     /// <param name="timed">True measures this machine for a second; false leaves the seconds at 0.</param>
-    public static GenerationEstimate Estimate(IReadOnlyList<(PipelineFolder Folder, GenerationRequest Request)> folders, ScalarType type, bool keep, bool timed)
+    public static GenerationEstimate Estimate(IReadOnlyList<(PipelineFolder Folder, GenerationRequest Request)> folders,
+        ScalarType type, bool keep, bool timed)
     {
         var estimator = new GenerationEstimator(folders[0].Request, type, keep, timed);
         using var meta = WeightInit.OnMeta();
@@ -77,7 +78,8 @@ internal sealed class GenerationEstimator
             foreach (var component in folder.Components.Keys.Order(StringComparer.Ordinal)) estimator.Add(folder, component);
         }
 
-        return new GenerationEstimate(Runtime + estimator.peak, estimator.stages.Sum(stage => stage.Seconds), estimator.stages, ModelMemory.Available()) { PictureBytes = estimator.more };
+        return new GenerationEstimate(Runtime + estimator.peak, estimator.stages.Sum(stage => stage.Seconds),
+            estimator.stages, ModelMemory.Available()) { PictureBytes = estimator.more };
     }
 
     private double Halves => request.Guidance > 1 ? 2 : 1;
@@ -92,12 +94,14 @@ internal sealed class GenerationEstimator
         {
             case "CLIPTextModelWithProjection" or "CLIPTextModel":
                 var text = from.Config<ClipTextConfig>(component);
-                Stage(from, component, NetworkCost.OfTransformer(new ClipTextModel(text, projects: false), text.MaxPositionEmbeddings), ScalarType.Float32, runs: 2);
+                Stage(from, component, NetworkCost.OfTransformer(new ClipTextModel(text, projects: false), text.MaxPositionEmbeddings),
+                    ScalarType.Float32, runs: 2);
                 break;
             case "CLIPVisionModelWithProjection":
                 var vision = from.Config<ClipVisionConfig>(component);
                 var patches = vision.ImageSize / vision.PatchSize * (vision.ImageSize / vision.PatchSize) + 1;
-                Stage(from, component, NetworkCost.OfTransformer(new ClipVisionModel(vision, projects: true), patches), ScalarType.Float32, runs: 1);
+                Stage(from, component, NetworkCost.OfTransformer(new ClipVisionModel(vision, projects: true), patches),
+                    ScalarType.Float32, runs: 1);
                 break;
             case "MultilingualCLIP":
                 var multilingual = new MultilingualClip(from.Config<MultilingualClipConfig>(component));
@@ -107,7 +111,8 @@ internal sealed class GenerationEstimator
                 // Later stages of DeepFloyd IF take the encodings of the first.
                 break;
             case "T5EncoderModel":
-                Stage(from, component, NetworkCost.OfTransformer(new T5Encoder(from.Config<T5Config>(component)), ImagenTexts.Tokens), type, runs: Halves);
+                Stage(from, component, NetworkCost.OfTransformer(new T5Encoder(from.Config<T5Config>(component)), ImagenTexts.Tokens),
+                    type, runs: Halves);
                 break;
             case "PriorTransformer":
                 Prior(from, component, PriorTransformerConfig.Read(from.Of(component)));
@@ -116,26 +121,31 @@ internal sealed class GenerationEstimator
                 var unet = from.Config<UNet2DConditionConfig>(component);
                 var positions = from.Has("movq") || from.Has("vae") ? Pixels / Math.Pow(CodecFactor(from), 2)
                     : PipelineFamilies.DrawsFromTextAlone(from.ClassName) ? Pixels : Math.Pow((unet.SampleSize ?? [64])[0], 2);
-                Stage(from, component, NetworkCost.OfUNet(new UNet2DConditionModel(unet), unet.BlockOutChannels.Length, positions, 81), type, request.Steps!.Value * Halves, batch: Halves);
+                Stage(from, component, NetworkCost.OfUNet(new UNet2DConditionModel(unet), unet.BlockOutChannels.Length, positions, 81),
+                    type, request.Steps!.Value * Halves, batch: Halves);
                 break;
             case "UNet2DModel":
                 var upsampler = from.Config<UNet2DConfig>(component);
                 var large = (double)(upsampler.SampleSize ?? [256])[0];
                 if (from.Has("vae") && request.UpsamplerSteps is null) break;
                 var steps = (request.UpsamplerSteps ?? 7) - (from.Has(Upsampler.Last) ? 1 : 0);
-                Stage(from, component, NetworkCost.OfUNet(new UNet2DModel(upsampler), upsampler.BlockOutChannels.Length, large * large, 0), type, component == Upsampler.Last ? 1 : steps);
+                Stage(from, component, NetworkCost.OfUNet(new UNet2DModel(upsampler), upsampler.BlockOutChannels.Length, large * large, 0),
+                    type, component == Upsampler.Last ? 1 : steps);
                 break;
             case FirstGuessConfig.ClassName:
                 var guess = from.Config<FirstGuessConfig>(component);
-                Stage(from, component, NetworkCost.OfUNet(new FirstGuessModel(guess), 1, Math.Pow(guess.SampleSize / guess.PatchSize, 2), 81), ScalarType.Float32, runs: 1);
+                Stage(from, component, NetworkCost.OfUNet(new FirstGuessModel(guess),
+                    1, Math.Pow(guess.SampleSize / guess.PatchSize, 2), 81), ScalarType.Float32, runs: 1);
                 break;
             case "AutoencoderKL":
                 var vae = from.Config<AutoencoderKLConfig>(component);
-                Stage(from, component, NetworkCost.OfDecoder(new AutoencoderKL(vae), vae.BlockOutChannels.Count, Pixels / Math.Pow(vae.Factor, 2)), ScalarType.Float32, runs: 1);
+                Stage(from, component, NetworkCost.OfDecoder(new AutoencoderKL(vae),
+                    vae.BlockOutChannels.Count, Pixels / Math.Pow(vae.Factor, 2)), ScalarType.Float32, runs: 1);
                 break;
             case "VQModel":
                 var codec = from.Config<VQModelConfig>(component);
-                Stage(from, component, NetworkCost.OfDecoder(new VQModel(codec), codec.BlockOutChannels.Count, Pixels / Math.Pow(codec.Factor, 2)), ScalarType.Float32, runs: 1);
+                Stage(from, component, NetworkCost.OfDecoder(new VQModel(codec),
+                    codec.BlockOutChannels.Count, Pixels / Math.Pow(codec.Factor, 2)), ScalarType.Float32, runs: 1);
                 break;
             default:
                 break;
@@ -148,11 +158,13 @@ internal sealed class GenerationEstimator
         if (request.Prior != (config.KnowsTime ? PriorKind.Diffusion : PriorKind.OneStep)) return;
         var network = new PriorTransformer(config);
         var prefix = NetworkCost.OfTransformer(network, config.NumEmbeddings + 1);
-        var reading = speed is null ? 0 : request.PriorSteps!.Value * ((request.PriorCandidates * (4.0 * prefix.Weights / speed.WeightBytes)) + (prefix.Layers * speed.Call));
+        var reading = speed is null ? 0 : request.PriorSteps!.Value * (
+            (request.PriorCandidates * (4.0 * prefix.Weights / speed.WeightBytes)) + (prefix.Layers * speed.Call));
         Stage(from, component, prefix, ScalarType.Float32, runs: request.PriorGuidance > 1 ? 2 : 1, further: reading, copies: 2);
     }
 
-    private void Stage(PipelineFolder from, string component, NetworkCost cost, ScalarType weights, double runs, double batch = 1, double further = 0, int copies = 1)
+    private void Stage(PipelineFolder from, string component, NetworkCost cost,
+        ScalarType weights, double runs, double batch = 1, double further = 0, int copies = 1)
     {
         var size = weights == ScalarType.BFloat16 ? 2 : 4;
         var file = from.WeightBytes(component).DefaultIfEmpty().Max();
@@ -163,7 +175,9 @@ internal sealed class GenerationEstimator
         peak = Math.Max(peak, kept + bytes);
         more = Math.Max(more, (long)(size * cost.Activations * batch));
         if (keep) kept += copies * own;
-        var seconds = speed is null ? 0 : (file / LoadingSpeed) + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products) + (cost.Attention / speed.Attention))) + (Math.Ceiling(runs / batch) * cost.Layers * speed.Call) + speed.FirstUse + further;
+        var seconds = speed is null ? 0 : (file / LoadingSpeed)
+            + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products) + (cost.Attention / speed.Attention)))
+            + (Math.Ceiling(runs / batch) * cost.Layers * speed.Call) + speed.FirstUse + further;
         stages.Add(new StageEstimate(component, bytes, seconds));
     }
 

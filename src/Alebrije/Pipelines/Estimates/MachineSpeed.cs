@@ -16,7 +16,8 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
     /// <summary>Multiplications a second in attention, scores and their use.</summary>
     public double Attention { get; private init; }
 
-    private const int Channels = 320, Side = 64, Width = 2048, Rows = 512, FewRows = 6, SmallWidth = 32, SmallCalls = 40, Heads = 4, Tokens = 2048, HeadWidth = 40;
+    private const int Channels = 320, Side = 64, Width = 2048, Rows = 512,
+        FewRows = 6, SmallWidth = 32, SmallCalls = 40, Heads = 4, Tokens = 2048, HeadWidth = 40;
 
     /// <summary>Measures; takes about a second.</summary>
     /// <param name="type">Type of the large networks.</param>
@@ -43,7 +44,8 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
             return x.MoveToOuterDisposeScope();
         });
         return new MachineSpeed(
-            2.0 * Channels * Channels * 9 * Side * Side / convolution, (double)Rows * Width * Width / product, 4.0 * 8 * Width * Width / reading, calls / SmallCalls, first)
+            2.0 * Channels * Channels * 9 * Side * Side / convolution, (double)Rows * Width * Width / product,
+            4.0 * 8 * Width * Width / reading, calls / SmallCalls, first)
         {
             Attention = 2.0 * Heads * Tokens * Tokens * HeadWidth / attention,
         };

@@ -14,6 +14,7 @@ internal static class ModelMemory
         const string file = "/proc/meminfo";
         if (!File.Exists(file)) return limit;
         var line = File.ReadLines(file).FirstOrDefault(text => text.StartsWith("MemAvailable:", StringComparison.Ordinal));
-        return line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, var kilobytes, ..] && long.TryParse(kilobytes, out var free) ? Math.Min(limit, free * 1024) : limit;
+        return line?.Split(' ', StringSplitOptions.RemoveEmptyEntries) is [_, var kilobytes, ..]
+            && long.TryParse(kilobytes, out var free) ? Math.Min(limit, free * 1024) : limit;
     }
 }

@@ -63,7 +63,8 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             }
         }
 
-        return new NetworkCost(weights, convolution, linear, skips + (LiveMaps * widest)) { Layers = LayersOf(network, ""), Attention = attention };
+        return new NetworkCost(weights, convolution, linear, skips + (LiveMaps * widest)) { Layers = LayersOf(network, ""),
+            Attention = attention };
     }
 
     /// <summary>The decoding half of an autoencoder of diffusers' layout.</summary>
@@ -78,7 +79,8 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             weights += parameter.numel();
             if (!name.StartsWith("decoder.", StringComparison.Ordinal) || parameter.shape.Length < 2) continue;
             var up = IndexAfter(name, "up_blocks.");
-            var doublings = up is { } level ? level + (name.Contains("upsamplers", StringComparison.Ordinal) ? 1 : 0) : name.Contains("conv_out", StringComparison.Ordinal) ? levels - 1 : 0;
+            var doublings = up is { } level ? level + (name.Contains("upsamplers", StringComparison.Ordinal) ? 1 : 0)
+                : name.Contains("conv_out", StringComparison.Ordinal) ? levels - 1 : 0;
             var at = positions * Math.Pow(4, Math.Min(doublings, levels - 1));
             if (parameter.shape.Length == 4)
             {
@@ -100,19 +102,24 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// <param name="tokens">Tokens of a sample.</param>
     public static NetworkCost OfTransformer(nn.Module network, long tokens)
     {
-        var matrices = network.named_parameters().Where(p => p.parameter.shape.Length >= 2 && !p.name.Contains("embedding", StringComparison.Ordinal)).ToArray();
+        var matrices = network.named_parameters()
+            .Where(p => p.parameter.shape.Length >= 2 && !p.name.Contains("embedding", StringComparison.Ordinal)).ToArray();
         return new NetworkCost(
-            network.parameters().Sum(p => p.numel()), 0, matrices.Sum(p => (double)p.parameter.numel()) * tokens, 40.0 * tokens * (matrices.Length == 0 ? 0 : matrices.Max(p => p.parameter.shape[0]))) { Layers = LayersOf(network, "") };
+            network.parameters().Sum(p => p.numel()), 0, matrices.Sum(p => (double)p.parameter.numel()) * tokens,
+            40.0 * tokens * (matrices.Length == 0 ? 0 : matrices.Max(p => p.parameter.shape[0]))) { Layers = LayersOf(network, "") };
     }
 
     private static int LayersOf(nn.Module network, string prefix) =>
-        network.named_parameters().Count(p => p.name.StartsWith(prefix, StringComparison.Ordinal) && p.name.EndsWith("weight", StringComparison.Ordinal));
+        network.named_parameters().Count(p => p.name.StartsWith(prefix, StringComparison.Ordinal)
+            && p.name.EndsWith("weight", StringComparison.Ordinal));
 
     /// <summary>Halvings between the sample and a layer.</summary>
     private static int LevelOf(string name, int levels)
     {
-        if (IndexAfter(name, "down_blocks.") is { } down) return Math.Min(levels - 1, down + (name.Contains("downsamplers", StringComparison.Ordinal) ? 1 : 0));
-        if (IndexAfter(name, "up_blocks.") is { } up) return Math.Max(0, levels - 1 - up - (name.Contains("upsamplers", StringComparison.Ordinal) ? 1 : 0));
+        if (IndexAfter(name, "down_blocks.") is { } down)
+            return Math.Min(levels - 1, down + (name.Contains("downsamplers", StringComparison.Ordinal) ? 1 : 0));
+        if (IndexAfter(name, "up_blocks.") is { } up)
+            return Math.Max(0, levels - 1 - up - (name.Contains("upsamplers", StringComparison.Ordinal) ? 1 : 0));
         return name.StartsWith("mid_block", StringComparison.Ordinal) ? levels - 1 : 0;
     }
 

@@ -25,7 +25,8 @@ internal sealed record EmbeddedPart(Tensor Image, string Label)
 }
 
 /// <summary>The steps that experiments are made of, for one model and one experiment.</summary>
-internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experiment, Action<int, int, GenerationProgress>? progress, CancellationToken cancellation)
+internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experiment,
+    Action<int, int, GenerationProgress>? progress, CancellationToken cancellation)
 {
     /// <summary>Keeps the noise of a whole experiment apart from that of its images.</summary>
     private const ulong NoiseStream = 0x9E3779B97F4A7C15;
@@ -54,7 +55,8 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
         }
 
         var picture = Load(part.Picture!);
-        return new EmbeddedPart(pipeline.Embedder.EncodeImages([picture]), part.Label) { Negative = pipeline.Embedder.Negative(), Picture = picture };
+        return new EmbeddedPart(pipeline.Embedder.EncodeImages([picture]),
+            part.Label) { Negative = pipeline.Embedder.Negative(), Picture = picture };
     }
 
     /// <summary>Text embeddings, [texts, features].</summary>
@@ -116,7 +118,8 @@ internal sealed class Drawing(ImagePipeline pipeline, PictureExperiment experime
     /// <param name="repaint">An image and the mask of its region that is repainted.</param>
     /// <param name="towards">Other text, and the path to it from that of the request.</param>
     public RgbImage Picture(
-        Tensor? image, Tensor? negative, GenerationRequest request, Tensor? start, int number, int count, (RgbImage Picture, PillowImage Mask)? repaint = null,
+        Tensor? image, Tensor? negative, GenerationRequest request, Tensor? start,
+        int number, int count, (RgbImage Picture, PillowImage Mask)? repaint = null,
         (IReadOnlyList<string> Prompts, Func<Tensor, Tensor, Tensor> Path)? towards = null)
     {
         using var scope = NewDisposeScope();

@@ -28,7 +28,8 @@ internal static class EmbeddingPaths
         var angle = cosine.acos();
         var sine = angle.sin();
         if (sine.le(Parallel).logical_and(cosine.lt(0)).any().ToBoolean())
-            throw new ArgumentException("The two ends point in opposite directions, so that no way between them is the shortest; choose another pair, or a straight line (lerp).");
+            throw new ArgumentException("The two ends point in opposite "
+                + "directions, so that no way between them is the shortest; choose another pair, or a straight line (lerp).");
         var curved = (((1 - share) * angle).sin() * from + (share * angle).sin() * to) / sine.clamp_min(Parallel);
         var straight = ClipNetwork.Unit((1 - share) * from + share * to);
         var direction = where(sine.gt(Parallel), curved, straight);
@@ -72,7 +73,8 @@ internal static class EmbeddingPaths
         using var scope = NewDisposeScope();
         var difference = ClipNetwork.Unit(to) - ClipNetwork.Unit(from);
         if (difference.norm().ToDouble() < Parallel)
-            throw new ArgumentException("The model sees no difference between the two texts; say what is in the picture and what is wanted in other words.");
+            throw new ArgumentException(
+                "The model sees no difference between the two texts; say what is in the picture and what is wanted in other words.");
         return Slerp(image, ClipNetwork.Unit(difference) * image.norm(1, keepdim: true, p: 2), share).MoveToOuterDisposeScope();
     }
 
@@ -94,7 +96,8 @@ internal sealed record EmbeddingBasis(Tensor Mean, Tensor Components, Tensor Var
     /// <exception cref="ArgumentException">There are fewer than two rows.</exception>
     public static EmbeddingBasis Fit(Tensor rows)
     {
-        if (rows.shape[0] < 2) throw new ArgumentException($"{rows.shape[0]} pictures have no directions in which they differ: give at least two.");
+        if (rows.shape[0] < 2) throw new ArgumentException(
+            $"{rows.shape[0]} pictures have no directions in which they differ: give at least two.");
         using var scope = NewDisposeScope();
         var axes = PrincipalAxes.Of(rows, Math.Min(rows.shape[0] - 1, rows.shape[1]));
         return new EmbeddingBasis(

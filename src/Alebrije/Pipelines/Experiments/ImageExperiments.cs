@@ -28,7 +28,8 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
     /// <exception cref="FileNotFoundException">An image is missing.</exception>
     /// <exception cref="ImageFormatException">A file is no image.</exception>
     public ExperimentResult Run(
-        PictureExperiment experiment, Action<int, int, GenerationProgress>? progress = null, Action<ExperimentResult>? drawn = null, CancellationToken cancellation = default)
+        PictureExperiment experiment, Action<int, int, GenerationProgress>? progress = null,
+        Action<ExperimentResult>? drawn = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(experiment);
         experiment.Check();
@@ -48,7 +49,8 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         };
         var result = new ExperimentResult(asked, given, [], columns)
         {
-            PriorFrom = pipeline.HasPrior ? pipeline.Embedder.Priors.From(experiment.Request.Prior) : null, Precision = pipeline.Precision, Threads = TorchRuntime.Threads, Single = pipeline.Single,
+            PriorFrom = pipeline.HasPrior ? pipeline.Embedder.Priors.From(experiment.Request.Prior) : null,
+                Precision = pipeline.Precision, Threads = TorchRuntime.Threads, Single = pipeline.Single,
         };
         foreach (var picture in pictures)
         {
@@ -68,7 +70,8 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         var start = experiment.Invert ? draw.Invert(part) : null;
         var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
         {
-            var picture = draw.Picture(part.Image, part.Negative, experiment.Request with { Seed = experiment.Request.Seed + (ulong)i }, start, i, experiment.Count);
+            var picture = draw.Picture(part.Image, part.Negative, experiment.Request with { Seed = experiment.Request.Seed + (ulong)i },
+                start, i, experiment.Count);
             return draw.Labelled(picture, Text($"{experiment.Request.Seed + (ulong)i}"), part);
         });
         return new ExperimentPlan(experiment, [part.Given], pictures, Columns: Math.Min(6, experiment.Count + 1));
@@ -86,10 +89,12 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
             var share = experiment.Count == 1 ? 0.5 : (double)i / (experiment.Count - 1);
             var image = experiment.Straight ? EmbeddingPaths.Lerp(a.Image, b.Image, share) : EmbeddingPaths.Slerp(a.Image, b.Image, share);
             var start = noiseB is null ? noiseA : EmbeddingPaths.Slerp(noiseA.flatten(1), noiseB.flatten(1), share).reshape(noiseA.shape);
-            var picture = draw.Picture(image, a.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 }, start, i, experiment.Count);
+            var picture = draw.Picture(image, a.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 },
+                start, i, experiment.Count);
             return draw.Labelled(picture, Text($"{share:0.##}"), a, b);
         });
-        return new ExperimentPlan(experiment, [.. new[] { a, b }.Where(end => end.Picture is not null).Select(end => end.Given)], pictures, Columns: Math.Min(12, experiment.Count + new[] { a, b }.Count(end => end.Picture is not null)));
+        return new ExperimentPlan(experiment, [.. new[] { a, b }.Where(end => end.Picture is not null).Select(end => end.Given)],
+            pictures, Columns: Math.Min(12, experiment.Count + new[] { a, b }.Count(end => end.Picture is not null)));
     }
 
     /// <summary>
@@ -101,20 +106,24 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         var experiment = draw.Experiment;
         var (request, parts) = (experiment.Request, experiment.Parts);
         if (parts[0].Text is null != parts[1].Text is null)
-            throw new ArgumentException("This model draws from text without image embeddings: it leads from one text to another or from one image to another, not from a text to an image.");
+            throw new ArgumentException("This model draws from text without "
+                + "image embeddings: it leads from one text to another or from one image to another, not from a text to an image.");
         var given = parts.Where(part => part.Picture is not null).Select(part => (Drawing.Load(part.Picture!), part.Label)).ToArray();
         var noises = given.Select(end => draw.Invert(end.Item1)).ToArray();
         if (noises.Length == 0) request = request with { Prompt = parts[0].Text! };
         var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
         {
             var share = experiment.Count == 1 ? 0.5 : (double)i / (experiment.Count - 1);
-            Tensor Between(Tensor a, Tensor b) => experiment.Straight ? EmbeddingPaths.Lerp(a, b, share) : EmbeddingPaths.Slerp(a, b, share);
+            Tensor Between(Tensor a, Tensor b) => experiment.Straight ? EmbeddingPaths.Lerp(a, b, share)
+                : EmbeddingPaths.Slerp(a, b, share);
             var picture = noises is [var a, var b]
-                ? draw.Picture(null, null, request with { Eta = request.Eta ?? 0 }, EmbeddingPaths.Slerp(a.flatten(1), b.flatten(1), share).reshape(a.shape), i, experiment.Count)
+                ? draw.Picture(null, null, request with { Eta = request.Eta ?? 0 },
+                    EmbeddingPaths.Slerp(a.flatten(1), b.flatten(1), share).reshape(a.shape), i, experiment.Count)
                 : draw.Picture(null, null, request, null, i, experiment.Count, towards: ([parts[1].Text!], Between));
             return draw.Labelled(picture, Text($"{share:0.##}"));
         });
-        return new ExperimentPlan(experiment with { Request = request }, given, pictures, Columns: Math.Min(12, experiment.Count + given.Length));
+        return new ExperimentPlan(experiment with { Request = request },
+            given, pictures, Columns: Math.Min(12, experiment.Count + given.Length));
     }
 
     private static ExperimentPlan Mix(Drawing draw)
@@ -125,11 +134,13 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
         {
             var request = experiment.Request with { Seed = experiment.Request.Seed + (ulong)i };
-            return draw.Labelled(draw.Picture(image, parts[0].Negative, request, null, i, experiment.Count), Text($"{request.Seed}"), parts);
+            return draw.Labelled(draw.Picture(image, parts[0].Negative, request, null, i, experiment.Count),
+                Text($"{request.Seed}"), parts);
         });
         var given = parts.Zip(experiment.Parts, (part, asked) => (part, asked.Weight)).Where(pair => pair.part.Picture is not null)
             .Select(pair => (pair.part.Given.Image, Text($"{pair.part.Given.Label} {pair.Weight:0.##}")));
-        return new ExperimentPlan(experiment, [.. given], pictures, Columns: Math.Min(6, experiment.Count + parts.Count(part => part.Picture is not null)));
+        return new ExperimentPlan(experiment, [.. given], pictures,
+            Columns: Math.Min(6, experiment.Count + parts.Count(part => part.Picture is not null)));
     }
 
     /// <summary>The paper's rule: the noise is the image's own, eta is 0, the embedding turns.</summary>
@@ -144,8 +155,10 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         {
             var share = experiment.Count == 1 ? experiment.Amount : experiment.Amount * i / (experiment.Count - 1);
             var image = EmbeddingPaths.TextDifference(part.Image, from, to, share);
-            var picture = draw.Picture(image, part.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 }, start, i, experiment.Count);
-            return draw.Labelled(picture, Text($"{share:0.###}"), [part, new EmbeddedPart(from, experiment.From!), new EmbeddedPart(to, experiment.To!)]);
+            var picture = draw.Picture(image, part.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 },
+                start, i, experiment.Count);
+            return draw.Labelled(picture, Text($"{share:0.###}"),
+                [part, new EmbeddedPart(from, experiment.From!), new EmbeddedPart(to, experiment.To!)]);
         });
         return new ExperimentPlan(experiment, [part.Given], pictures, Columns: Math.Min(8, experiment.Count + 1));
     }
@@ -154,20 +167,25 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
     {
         var experiment = draw.Experiment;
         var part = draw.Embed(experiment.Parts[0]);
-        var basis = experiment.BasisPictures.Count > 0 ? EmbeddingBasis.Fit(draw.Pictures(experiment.BasisPictures)) : pipeline.Basis() ?? throw new InvalidOperationException(
+        var basis = experiment.BasisPictures.Count > 0 ? EmbeddingBasis.Fit(draw.Pictures(experiment.BasisPictures))
+            : pipeline.Basis() ?? throw new InvalidOperationException(
             $"{pipeline.Name} does not say in which directions pictures differ: give pictures to find out from (--images).");
         var kept = experiment.Components.Count > 0 ? experiment.Components : [.. PaperComponents.Where(n => n < basis.Count), basis.Count];
         if (kept.FirstOrDefault(n => n > basis.Count) is > 0 and var many)
-            throw new ArgumentException($"{many} components were asked for, and there are {basis.Count}: give more pictures, or ask for fewer.");
+            throw new ArgumentException(
+                $"{many} components were asked for, and there are {basis.Count}: give more pictures, or ask for fewer.");
         var start = draw.Noise();
         var pictures = kept.Select((n, i) =>
         {
             var image = basis.Rebuild(part.Image, n);
-            var picture = draw.Picture(image, part.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 }, start, i, kept.Count);
-            var labelled = draw.Labelled(picture, n == basis.Count ? "all components" : n == 1 ? "1 component" : Text($"{n} components"), part);
+            var picture = draw.Picture(image, part.Negative, experiment.Request with { Eta = experiment.Request.Eta ?? 0 },
+                start, i, kept.Count);
+            var labelled = draw.Labelled(picture,
+                n == basis.Count ? "all components" : n == 1 ? "1 component" : Text($"{n} components"), part);
             return labelled with
             {
-                Numbers = new Dictionary<string, double>(labelled.Numbers) { ["components"] = n, ["variance"] = basis.Share(n), ["embedding_cosine"] = ClipNetwork.Cosine(image, part.Image) },
+                Numbers = new Dictionary<string, double>(labelled.Numbers) { ["components"] = n,
+                    ["variance"] = basis.Share(n), ["embedding_cosine"] = ClipNetwork.Cosine(image, part.Image) },
             };
         });
         return new ExperimentPlan(experiment with { Components = kept }, [part.Given], pictures, Columns: Math.Min(12, kept.Count + 1));
@@ -182,7 +200,8 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         var request = experiment.Request;
         var picture = Drawing.Load(experiment.Parts[0].Picture!);
         var mask = PillowImage.Load(experiment.Mask!).Upright();
-        var told = !draw.HasEmbeddings ? null : request.Prompt.Length > 0 ? draw.Embed(new ExperimentPart(request.Prompt, null)) : draw.Embed(experiment.Parts[0]);
+        var told = !draw.HasEmbeddings ? null : request.Prompt.Length > 0
+            ? draw.Embed(new ExperimentPart(request.Prompt, null)) : draw.Embed(experiment.Parts[0]);
         var pictures = Enumerable.Range(0, experiment.Count).Select(i =>
         {
             var asked = request with { Seed = request.Seed + (ulong)i };
@@ -191,7 +210,8 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         });
         var side = request.Size!.Value;
         return new ExperimentPlan(
-            experiment, [(picture, experiment.Parts[0].Label), (mask.ToRgb().Resize(side, side), Path.GetFileNameWithoutExtension(experiment.Mask!))], pictures, Columns: Math.Min(6, experiment.Count + 2));
+            experiment, [(picture, experiment.Parts[0].Label), (mask.ToRgb().Resize(side, side),
+                Path.GetFileNameWithoutExtension(experiment.Mask!))], pictures, Columns: Math.Min(6, experiment.Count + 2));
     }
 
     private static ExperimentPlan Sweep(Drawing draw)
@@ -199,7 +219,8 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         var experiment = draw.Experiment;
 
         // Other priors have no guidance: all rows would be the same.
-        if (experiment.Request.Prior is not (PriorKind.Diffusion or PriorKind.Autoregressive) || !draw.HasEmbeddings) experiment = experiment with { PriorGuidances = [1] };
+        if (experiment.Request.Prior is not (PriorKind.Diffusion or PriorKind.Autoregressive) || !draw.HasEmbeddings)
+            experiment = experiment with { PriorGuidances = [1] };
         var steps = experiment.StepCounts is { Count: > 0 } counts ? counts : [experiment.Request.Steps!.Value];
         return new ExperimentPlan(experiment, [], Pictures(), Columns: experiment.Guidances.Count);
 
@@ -212,8 +233,10 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
                 var told = draw.HasEmbeddings ? draw.Embed(new ExperimentPart(request.Prompt, null), request) : null;
                 foreach (var (each, guidance) in steps.SelectMany(each => experiment.Guidances.Select(guidance => (each, guidance))))
                 {
-                    var picture = draw.Picture(told?.Image, told?.Negative, request with { Guidance = guidance, Steps = each }, null, number++, count);
-                    string[] names = [.. told is null ? [] : new[] { Text($"prior {prior:0.##}") }, .. steps.Count > 1 || told is null ? new[] { Text($"{each} steps") } : [], Text($"{(told is null ? "guidance" : "decoder")} {guidance:0.##}")];
+                    var picture = draw.Picture(told?.Image, told?.Negative, request with { Guidance = guidance, Steps = each },
+                        null, number++, count);
+                    string[] names = [.. told is null ? [] : new[] { Text($"prior {prior:0.##}") }, .. steps.Count > 1 || told is null
+                        ? new[] { Text($"{each} steps") } : [], Text($"{(told is null ? "guidance" : "decoder")} {guidance:0.##}")];
                     var labelled = draw.Labelled(picture, string.Join(", ", names), told is null ? [] : [told]);
                     var numbers = new Dictionary<string, double>(labelled.Numbers) { ["guidance"] = guidance, ["steps"] = each };
                     if (told is not null) numbers["prior_guidance"] = prior;
@@ -227,5 +250,6 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
 
     /// <summary>An experiment with every default filled in, and its images, each drawn on demand.</summary>
     private sealed record ExperimentPlan(
-        PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given, IEnumerable<ExperimentPicture> Pictures, int Columns);
+        PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given,
+        IEnumerable<ExperimentPicture> Pictures, int Columns);
 }

@@ -105,22 +105,28 @@ public sealed record PictureExperiment
             _ => (1, 1),
         };
         if (Parts.Count < least || Parts.Count > most)
-            throw new ArgumentException($"{Parts.Count} texts and pictures were given; this takes {(least == most ? $"{least}" : $"{least} to {most}")}.");
-        if (Kind is ExperimentKind.Vary or ExperimentKind.TextDiff or ExperimentKind.PcaReconstruct or ExperimentKind.Inpaint && Parts[0].Picture is null)
+            throw new ArgumentException(
+                $"{Parts.Count} texts and pictures were given; this takes {(least == most ? $"{least}" : $"{least} to {most}")}.");
+        if (Kind is ExperimentKind.Vary or ExperimentKind.TextDiff or ExperimentKind.PcaReconstruct or ExperimentKind.Inpaint
+            && Parts[0].Picture is null)
             throw new ArgumentException($"'{Parts[0].Text}' is no picture: this takes the path of one.");
         if (Count is < 1 or > 1000) throw new ArgumentException($"{Count} pictures were asked for; it has to be between 1 and 1000.");
         if (Kind is ExperimentKind.TextDiff && (string.IsNullOrWhiteSpace(From) || string.IsNullOrWhiteSpace(To)))
             throw new ArgumentException("A difference needs two texts: what is in the picture and what is wanted.");
-        if (Amount is not (> 0 and <= 1)) throw new ArgumentException($"The amount is {Amount}; it has to lie above 0 and be at most 1 (0.25 to 0.5 in the paper).");
+        if (Amount is not (> 0 and <= 1))
+            throw new ArgumentException($"The amount is {Amount}; it has to lie above 0 and be at most 1 (0.25 to 0.5 in the paper).");
         foreach (var scale in Guidances) GenerationRequest.Scale(scale, "guidance");
         foreach (var scale in PriorGuidances) GenerationRequest.Scale(scale, "prior guidance");
-        if (Parts.FirstOrDefault(part => !double.IsFinite(part.Weight)) is { } odd) throw new ArgumentException($"The weight of '{odd.Label}' is {odd.Weight}; weights are numbers.");
+        if (Parts.FirstOrDefault(part => !double.IsFinite(part.Weight)) is { } odd)
+            throw new ArgumentException($"The weight of '{odd.Label}' is {odd.Weight}; weights are numbers.");
         if (Kind == ExperimentKind.Mix && (Parts.All(part => part.Weight == 0) || Parts.Sum(part => part.Weight) <= 0))
             throw new ArgumentException("The weights of a mixture have to sum to more than 0.");
-        if (Kind == ExperimentKind.Inpaint && Mask is null) throw new ArgumentException("Inpainting needs a mask: a picture that is bright where the other is drawn anew.");
+        if (Kind == ExperimentKind.Inpaint && Mask is null)
+            throw new ArgumentException("Inpainting needs a mask: a picture that is bright where the other is drawn anew.");
         var rows = PriorGuidances.Count * (StepCounts is { Count: > 0 } counts ? counts.Count : 1);
         if (Kind == ExperimentKind.Sweep && Guidances.Count * rows is < 1 or > 400)
-            throw new ArgumentException($"A sweep has rows and columns, 1 to 400 pictures in all; {Guidances.Count} x {rows} were asked for.");
+            throw new ArgumentException(
+                $"A sweep has rows and columns, 1 to 400 pictures in all; {Guidances.Count} x {rows} were asked for.");
         foreach (var steps in StepCounts ?? []) (Request with { Steps = steps }).Check(promptNeeded: false);
         if (Components.Any(kept => kept < 0)) throw new ArgumentException("Numbers of components are 0 or more.");
     }
@@ -138,7 +144,8 @@ public sealed record ExperimentPicture(RgbImage Image, string Label, IReadOnlyDi
 /// <param name="Pictures">The images that were drawn.</param>
 /// <param name="Columns">Images in a row of the sheet.</param>
 public sealed record ExperimentResult(
-    PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given, IReadOnlyList<ExperimentPicture> Pictures, int Columns)
+    PictureExperiment Experiment, IReadOnlyList<(RgbImage Image, string Label)> Given,
+    IReadOnlyList<ExperimentPicture> Pictures, int Columns)
 {
     /// <summary>Origin of the prior; null for the model's own.</summary>
     public string? PriorFrom { get; init; }
@@ -160,6 +167,8 @@ public sealed record ExperimentResult(
     /// <summary>All images with their labels on one sheet.</summary>
     /// <param name="title">A line above, or null.</param>
     public RgbImage Sheet(string? title = null) => PictureSheet.Draw(
-        [.. Given.Select(given => given.Image), .. Pictures.Select(picture => picture.Image)], [.. Given.Select(given => given.Label), .. Pictures.Select(picture => picture.Label)],
-        new PictureSheetOptions { Columns = Columns, Title = title, CellSize = Math.Max(128, Pictures.Max(picture => picture.Image.Width)) });
+        [.. Given.Select(given => given.Image), .. Pictures.Select(picture => picture.Image)],
+        [.. Given.Select(given => given.Label), .. Pictures.Select(picture => picture.Label)],
+        new PictureSheetOptions { Columns = Columns, Title = title,
+            CellSize = Math.Max(128, Pictures.Max(picture => picture.Image.Width)) });
 }

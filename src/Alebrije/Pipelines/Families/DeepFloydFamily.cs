@@ -32,12 +32,15 @@ internal sealed class DeepFloydFamily : IFamily
         var config = ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"));
         Denoiser = new(() => folder.Load<UNet2DConditionModel>("unet", type), keep);
         Scheduler = SchedulerConfig.Load(folder.Of("scheduler"));
-        pictureSchedule = folder.Has("image_noising_scheduler") ? NoiseSchedule.From(SchedulerConfig.Load(folder.Of("image_noising_scheduler"))) : null;
+        pictureSchedule = folder.Has("image_noising_scheduler")
+            ? NoiseSchedule.From(SchedulerConfig.Load(folder.Of("image_noising_scheduler"))) : null;
         var enlarges = pictureSchedule is not null;
         Traits = new DrawingTraits
         {
-            Size = (config.SampleSize ?? [64])[0], SizeStep = SizeMultiple, HasFreeSize = true, Enlargement = enlarges ? Factor : 1, KeepsClean = true,
-            Defaults = GenerationDefaults.Load(folder.Path, enlarges ? GenerationDefaults.OfDeepFloydLater : GenerationDefaults.OfDeepFloyd),
+            Size = (config.SampleSize ?? [64])[0], SizeStep = SizeMultiple,
+                HasFreeSize = true, Enlargement = enlarges ? Factor : 1, KeepsClean = true,
+            Defaults = GenerationDefaults.Load(folder.Path,
+                enlarges ? GenerationDefaults.OfDeepFloydLater : GenerationDefaults.OfDeepFloyd),
         };
     }
 
@@ -63,7 +66,8 @@ internal sealed class DeepFloydFamily : IFamily
     public long[] SampleShape(int height, int width) => [Channels, height, width];
 
     /// <inheritdoc/>
-    public (int Height, int Width) SizeOf(RgbImage initial) => Traits.Enlarges ? (Large(initial.Height), Large(initial.Width)) : ImagenSizes.Of(initial.Height, initial.Width, Traits.Size);
+    public (int Height, int Width) SizeOf(RgbImage initial) =>
+        Traits.Enlarges ? (Large(initial.Height), Large(initial.Width)) : ImagenSizes.Of(initial.Height, initial.Width, Traits.Size);
 
     /// <inheritdoc/>
     public RgbImage Resize(RgbImage initial, int width, int height) => initial.Resize(width, height);
@@ -73,7 +77,8 @@ internal sealed class DeepFloydFamily : IFamily
     {
         if (Traits.Enlarges && conditions.Small is null) throw new ArgumentException("This stage enlarges images: give it a small one.");
         var guided = options.Guidance > 1;
-        var context = Texts.Encode(guided ? [.. conditions.NegativesOrEmpty, .. conditions.Prompts] : conditions.Prompts, conditions.CleansCaptions, options.Note);
+        var context = Texts.Encode(guided ? [.. conditions.NegativesOrEmpty, .. conditions.Prompts] : conditions.Prompts,
+            conditions.CleansCaptions, options.Note);
         options.Trace?.Add("decoder text encodings", context);
         return new DenoiserInputs(new UNetConditions(context), guided);
     }
@@ -87,7 +92,8 @@ internal sealed class DeepFloydFamily : IFamily
         if (!Traits.Enlarges) return inputs;
         // Around a part of an image the reference adds no noise to the small one.
         var level = options.NoiseLevel ?? (conditions.Repaint is null ? Traits.Defaults.NoiseLevel : 0);
-        var large = nn.functional.interpolate(conditions.Small!, [options.Height, options.Width], mode: InterpolationMode.Bilinear, align_corners: true);
+        var large = nn.functional.interpolate(conditions.Small!, [options.Height, options.Width],
+            mode: InterpolationMode.Bilinear, align_corners: true);
         if (large.shape[0] != conditions.Count) large = large.expand(conditions.Count, -1, -1, -1);
         return inputs with
         {

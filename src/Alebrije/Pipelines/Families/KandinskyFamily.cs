@@ -67,25 +67,29 @@ internal sealed class KandinskyFamily : IFamily
     public DenoiserInputs Bind(DrawConditions conditions, DrawOptions options, Noise noise)
     {
         var guided = options.Guidance > 1;
-        var image = conditions is { WithoutEmbedding: true, NegativeImage: { } nothing } ? nothing.expand_as(conditions.Image!) : conditions.Image!;
+        var image = conditions is { WithoutEmbedding: true, NegativeImage: { } nothing }
+            ? nothing.expand_as(conditions.Image!) : conditions.Image!;
         if (guided)
         {
             image = cat([conditions.NegativeImage?.expand(image.shape[0], -1)
-                ?? throw new ArgumentException("Guidance needs the embedding of the unguided half: the prior's folder of Kandinsky has it, an image embedding alone has not."), image]);
+                ?? throw new ArgumentException("Guidance needs the embedding "
+                    + "of the unguided half: the prior's folder of Kandinsky has it, an image embedding alone has not."), image]);
         }
 
         var bound = new UNetConditions(null) { ImageEmbeds = image };
         if (Traits.NeedsDepth)
         {
             var hint = conditions.Hint ?? throw new ArgumentException("This Kandinsky draws along a depth map: give it one.");
-            var (rows, columns) = (ImageHintTimeEmbedding.Stride * options.Height.LatentSide(Codec.Factor), ImageHintTimeEmbedding.Stride * options.Width.LatentSide(Codec.Factor));
+            var (rows, columns) = (ImageHintTimeEmbedding.Stride * options.Height.LatentSide(Codec.Factor),
+                ImageHintTimeEmbedding.Stride * options.Width.LatentSide(Codec.Factor));
             if (hint.shape[2] != rows || hint.shape[3] != columns) hint = Bicubic.Resize(hint, rows, columns).clamp(0, 1);
             bound = bound with { Hint = hint.expand(image.shape[0], -1, -1, -1) };
         }
 
         if (texts is not null)
         {
-            var (pooled, encodings) = texts.Encode(guided ? [.. conditions.NegativesOrEmpty, .. conditions.Prompts] : conditions.Prompts, options.Note);
+            var (pooled, encodings) = texts.Encode(guided ? [.. conditions.NegativesOrEmpty, .. conditions.Prompts] : conditions.Prompts,
+                options.Note);
             bound = bound with { Text = encodings, TextEmbeds = pooled };
         }
 
@@ -98,15 +102,18 @@ internal sealed class KandinskyFamily : IFamily
         // Kandinsky 2.1 noises initial images by the linear schedule of DDPM, not the decoder's own (pipeline_kandinsky_img2img.py).
         if (!start.IsPicture || texts is null) return start;
         var schedule = NoiseSchedule.From(SchedulerConfig.For("DDPMScheduler"));
-        return start with { Start = schedule.AddNoise(known!, start.Noise, Math.Max(0, (int)(Scheduler.TrainTimesteps * options.Strength) - 2)) };
+        return start with { Start = schedule.AddNoise(known!, start.Noise,
+            Math.Max(0, (int)(Scheduler.TrainTimesteps * options.Strength) - 2)) };
     }
 
     /// <inheritdoc/>
     public DenoiserInputs Beside(DenoiserInputs inputs, DrawConditions conditions, DrawOptions options, Tensor? known, Noise noise)
     {
         if (!Traits.IsInpainting) return inputs;
-        if (known is null) throw new ArgumentException("This Kandinsky repaints parts of pictures: give it a picture and a mask (inpaint).");
-        var mask = conditions.Repaint is { } repaint ? RepaintMask.AtLatents(repaint, known.shape[2], known.shape[3]) : ones(1, 1, known.shape[2], known.shape[3]);
+        if (known is null) throw new ArgumentException(
+            "This Kandinsky repaints parts of pictures: give it a picture and a mask (inpaint).");
+        var mask = conditions.Repaint is { } repaint ? RepaintMask.AtLatents(repaint, known.shape[2], known.shape[3])
+            : ones(1, 1, known.shape[2], known.shape[3]);
         var kept = 1 - mask;
         return inputs with { Beside = cat([known * kept, kept.expand(known.shape[0], -1, -1, -1)], 1) };
     }

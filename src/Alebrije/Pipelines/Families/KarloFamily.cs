@@ -36,7 +36,8 @@ internal sealed class KarloFamily : IFamily
         Codec = new PixelCodec(SmallSize);
         Traits = new DrawingTraits
         {
-            Features = textConfig.ClipEmbeddingsDim, Size = size, SizeStep = size, AlwaysUpsamples = true, Defaults = GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKarlo),
+            Features = textConfig.ClipEmbeddingsDim, Size = size, SizeStep = size,
+                AlwaysUpsamples = true, Defaults = GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKarlo),
         };
     }
 
@@ -72,10 +73,12 @@ internal sealed class KarloFamily : IFamily
         var text = texts.Encode(conditions.Prompts, note: options.Note);
         if (guided) text = text.After(texts.Encode(conditions.NegativesOrEmpty, note: options.Note));
         var (context, time) = projection.Use(head => head.Condition(
-            conditions.WithoutEmbedding ? head.NullEmbedding.unsqueeze(0).expand_as(image) : image, text.TextEmbedding, text.TextEncodings!));
+            conditions.WithoutEmbedding ? head.NullEmbedding.unsqueeze(0).expand_as(image) : image,
+            text.TextEmbedding, text.TextEncodings!));
         var extra = context.shape[1] - text.TextEncodings!.shape[1];
         return new DenoiserInputs(
-            new UNetConditions(context) { ClassLabels = time, TextMask = nn.functional.pad(text.TextMask!.to(ScalarType.Float32), (extra, 0), value: 1) }, guided);
+            new UNetConditions(context) { ClassLabels = time,
+                TextMask = nn.functional.pad(text.TextMask!.to(ScalarType.Float32), (extra, 0), value: 1) }, guided);
     }
 
     /// <inheritdoc/>

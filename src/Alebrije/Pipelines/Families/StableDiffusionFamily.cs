@@ -43,9 +43,11 @@ internal sealed class StableDiffusionFamily : IFamily
         var enlarges = pictureSchedule is not null;
         Traits = new DrawingTraits
         {
-            Size = (config.SampleSize ?? [64])[0] * vae.Factor, SizeStep = vae.Factor, HasFreeSize = true, Enlargement = enlarges ? vae.Factor : 1, TakesInitial = !enlarges,
+            Size = (config.SampleSize ?? [64])[0] * vae.Factor, SizeStep = vae.Factor,
+                HasFreeSize = true, Enlargement = enlarges ? vae.Factor : 1, TakesInitial = !enlarges,
             TakesAdapters = true, IsInpainting = !enlarges && config.InChannels == (2 * vae.Config.LatentChannels) + 1,
-            Defaults = GenerationDefaults.Load(folder.Path, enlarges ? GenerationDefaults.OfUpscaler : config.TimeCondProjDim is not null ? GenerationDefaults.OfLatentConsistency
+            Defaults = GenerationDefaults.Load(folder.Path,
+                enlarges ? GenerationDefaults.OfUpscaler : config.TimeCondProjDim is not null ? GenerationDefaults.OfLatentConsistency
                 : texts.IsXl ? GenerationDefaults.OfStableDiffusionXl : GenerationDefaults.OfStableDiffusion),
         };
     }
@@ -66,7 +68,8 @@ internal sealed class StableDiffusionFamily : IFamily
     public IImageCodec Codec => vae;
 
     /// <inheritdoc/>
-    public long[] SampleShape(int height, int width) => [Traits.Enlarges ? config.InChannels - PictureChannels : vae.Config.LatentChannels, height / vae.Factor, width / vae.Factor];
+    public long[] SampleShape(int height, int width) =>
+        [Traits.Enlarges ? config.InChannels - PictureChannels : vae.Config.LatentChannels, height / vae.Factor, width / vae.Factor];
 
     /// <inheritdoc/>
     public (int Height, int Width) SizeOf(RgbImage initial) => Traits.Enlarges
@@ -107,13 +110,15 @@ internal sealed class StableDiffusionFamily : IFamily
         var (rows, bound) = (encoded.Encodings.shape[0], new UNetConditions(encoded.Encodings) { TextEmbeds = encoded.Pooled });
         if (texts.IsXl)
         {
-            var (original, target) = (conditions.OriginalSize ?? (options.Height, options.Width), conditions.TargetSize ?? (options.Height, options.Width));
+            var (original, target) = (conditions.OriginalSize ?? (options.Height, options.Width),
+                conditions.TargetSize ?? (options.Height, options.Width));
             float[] sizes = [original.Height, original.Width, conditions.Crop.Top, conditions.Crop.Left, target.Height, target.Width];
             bound = bound with { TimeIds = tensor(sizes).unsqueeze(0).expand(rows, -1) };
         }
 
         if (config.TimeCondProjDim is { } width)
-            bound = bound with { TimestepCondition = Timesteps.Encode(full(conditions.Count, 1000 * (options.Guidance - 1), dtype: ScalarType.Float32), width, cosineFirst: false, shift: 1) };
+            bound = bound with { TimestepCondition = Timesteps.Encode(
+                full(conditions.Count, 1000 * (options.Guidance - 1), dtype: ScalarType.Float32), width, cosineFirst: false, shift: 1) };
         if (!Traits.Enlarges) return new DenoiserInputs(bound, guided);
 
         // The upscaler's small image, noised a little, stands beside the latents.

@@ -39,11 +39,15 @@ internal sealed class StableUnClipFamily : IFamily
         Vae = new KlCodec(folder, samples: false, keep);
         if (folder.Has(FirstGuessConfig.Component))
         {
-            var (sizes, latents, features) = (ConfigFile.Read<FirstGuessConfig>(folder.Of(FirstGuessConfig.Component)), Vae.Config.LatentChannels, embedding.EmbeddingDim);
+            var (sizes, latents, features) = (ConfigFile.Read<FirstGuessConfig>(folder.Of(FirstGuessConfig.Component)),
+                Vae.Config.LatentChannels, embedding.EmbeddingDim);
             if (config.InChannels != 2 * latents || sizes.OutChannels != latents || sizes.ConditionDim != 2 * features)
             {
                 throw new WeightsException(
-                    $"The first guess of {folder.Name} does not fit its decoder: it gives {sizes.OutChannels} channels from conditions of width {sizes.ConditionDim}, and the denoiser takes {config.InChannels - latents} channels beside the latents and conditions of width {2 * features}. Pack a decoder that was trained with this guess.");
+                    $"The first guess of {folder.Name} does not fit its decoder: "
+                        + $"it gives {sizes.OutChannels} channels from conditions of "
+                            + $"width {sizes.ConditionDim}, and the denoiser takes {config.InChannels - latents} channels beside "
+                                + $"the latents and conditions of width {2 * features}. Pack a decoder that was trained with this guess.");
             }
 
             guess = new(() => folder.Load<FirstGuessModel>(FirstGuessConfig.Component), keep);
@@ -51,7 +55,8 @@ internal sealed class StableUnClipFamily : IFamily
 
         Traits = new DrawingTraits
         {
-            Features = embedding.EmbeddingDim, Size = (config.SampleSize ?? [64])[0] * Vae.Factor, SizeStep = Vae.Factor * config.Factor, HasFreeSize = true,
+            Features = embedding.EmbeddingDim, Size = (config.SampleSize ?? [64])[0] * Vae.Factor,
+                SizeStep = Vae.Factor * config.Factor, HasFreeSize = true,
             HasGuess = guess is not null, Defaults = GenerationDefaults.Load(folder.Path),
         };
     }
@@ -80,7 +85,8 @@ internal sealed class StableUnClipFamily : IFamily
     public DenoiserInputs Bind(DrawConditions conditions, DrawOptions options, Noise noise)
     {
         var guided = options.Guidance > 1;
-        var condition = NoiseEmbedding(conditions.Image!, options.NoiseLevel ?? Traits.Defaults.NoiseLevel, noise);           // [batch, 2 features]
+        // [batch, 2 features]
+        var condition = NoiseEmbedding(conditions.Image!, options.NoiseLevel ?? Traits.Defaults.NoiseLevel, noise);
         if (conditions.WithoutEmbedding) condition = zeros_like(condition);
         options.Trace?.Add("decoder condition", condition);
         var context = texts.Encodings(guided ? [.. conditions.NegativesOrEmpty, .. conditions.Prompts] : conditions.Prompts, options.Note);
@@ -88,7 +94,8 @@ internal sealed class StableUnClipFamily : IFamily
         var bound = new UNetConditions(context) { ClassLabels = guided ? cat([zeros_like(condition), condition]) : condition };
         var hint = Guess(condition, context, options);
         // As in training, the unguided half has no guess.
-        return new DenoiserInputs(bound, guided) { Guess = hint, Beside = hint is not null && guided ? cat([zeros_like(hint), hint]) : hint };
+        return new DenoiserInputs(bound, guided) { Guess = hint,
+            Beside = hint is not null && guided ? cat([zeros_like(hint), hint]) : hint };
     }
 
     /// <inheritdoc/>
@@ -97,7 +104,8 @@ internal sealed class StableUnClipFamily : IFamily
         if (conditions.Picture is not { } picture) return null;
         // Where an upsampler follows, the denoiser draws at the small size.
         var (rows, columns) = (options.Height, options.Width);
-        return Codec.Encode(picture.shape[2] != rows || picture.shape[3] != columns ? Bicubic.Resize(picture, rows, columns).clamp(-1, 1) : picture, noise);
+        return Codec.Encode(picture.shape[2] != rows || picture.shape[3] != columns
+            ? Bicubic.Resize(picture, rows, columns).clamp(-1, 1) : picture, noise);
     }
 
     /// <inheritdoc/>

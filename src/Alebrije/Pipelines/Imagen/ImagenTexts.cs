@@ -41,7 +41,8 @@ internal sealed class ImagenTexts : IDisposable
         var rows = TextCuts.Encode(tokenizer, prepared, Tokens, out var lengths, note);
         if (last is { } kept && kept.Texts.SequenceEqual(prepared)) return kept.Encodings.alias();
         last?.Encodings.Dispose();
-        var encodings = encoder.Use(network => network.Encode(TokenTensors.Ids(rows), TokenTensors.Mask(lengths, Tokens)).to(ScalarType.Float32));
+        var encodings = encoder.Use(network => network.Encode(TokenTensors.Ids(rows), TokenTensors.Mask(lengths, Tokens))
+            .to(ScalarType.Float32));
         last = (prepared, encodings.alias().DetachFromDisposeScope());
         return encodings;
     }

@@ -22,8 +22,10 @@ internal static class OriginalFiles
     /// <summary>A tensor that only one kind of file has.</summary>
     private static readonly (string Name, OriginalRole Role)[] Signs =
     [
-        ("clip_img_proj.weight", OriginalRole.Prior), ("clip_tok_proj.weight", OriginalRole.KarloDecoder), ("model_first_steps.input_blocks.0.0.weight", OriginalRole.Upsamplers),
-        ("clip_to_seq.weight", OriginalRole.KandinskyDecoder), ("decoder.norm_out.conv_y.weight", OriginalRole.MoVq), ("visual.conv1.weight", OriginalRole.Clip),
+        ("clip_img_proj.weight", OriginalRole.Prior), ("clip_tok_proj.weight", OriginalRole.KarloDecoder),
+            ("model_first_steps.input_blocks.0.0.weight", OriginalRole.Upsamplers),
+        ("clip_to_seq.weight", OriginalRole.KandinskyDecoder), ("decoder.norm_out.conv_y.weight", OriginalRole.MoVq),
+        ("visual.conv1.weight", OriginalRole.Clip),
     ];
 
     /// <summary>Channels of the latents alone; inpainting networks see more.</summary>
@@ -34,7 +36,8 @@ internal static class OriginalFiles
     public static IReadOnlyDictionary<OriginalRole, OriginalFile>? Find(string folder)
     {
         if (!Directory.Exists(folder) || Layouts.Any(file => File.Exists(Path.Combine(folder, file)))) return null;
-        var paths = Directory.EnumerateFiles(folder).Where(path => Endings.Contains(Path.GetExtension(path))).Order(StringComparer.Ordinal).ToArray();
+        var paths = Directory.EnumerateFiles(folder).Where(path => Endings.Contains(Path.GetExtension(path)))
+            .Order(StringComparer.Ordinal).ToArray();
         if (!paths.Any(path => Path.GetExtension(path) == ".ckpt")) return null;
         var found = new Dictionary<OriginalRole, OriginalFile>();
         foreach (var path in paths)
@@ -42,10 +45,12 @@ internal static class OriginalFiles
             using var file = CheckpointFolder.OpenWeights(path);
             if (Look(file) is not var (role, prefix)) continue;
             if (!found.TryAdd(role, new OriginalFile(path, prefix)))
-                throw new WeightsException($"{folder} has two files of one kind, {Path.GetFileName(found[role].Path)} and {Path.GetFileName(path)}: leave the one that is wanted.");
+                throw new WeightsException($"{folder} has two files of one "
+                    + $"kind, {Path.GetFileName(found[role].Path)} and {Path.GetFileName(path)}: leave the one that is wanted.");
         }
 
-        return found.ContainsKey(OriginalRole.KarloDecoder) || found.ContainsKey(OriginalRole.KandinskyDecoder) || found.ContainsKey(OriginalRole.KandinskyInpainting) ? found : null;
+        return found.ContainsKey(OriginalRole.KarloDecoder) || found.ContainsKey(OriginalRole.KandinskyDecoder)
+            || found.ContainsKey(OriginalRole.KandinskyInpainting) ? found : null;
     }
 
     private static (OriginalRole Role, string Prefix)? Look(TensorSource file)
@@ -53,9 +58,11 @@ internal static class OriginalFiles
         if (file.Names.Count == 2 && file.Contains("0") && file.Contains("1")) return (OriginalRole.Statistics, "");
         foreach (var (name, role) in Signs)
         {
-            if (file.Names.FirstOrDefault(known => known == name || known.EndsWith("." + name, StringComparison.Ordinal)) is not { } sign) continue;
+            if (file.Names.FirstOrDefault(known => known == name || known.EndsWith("." + name, StringComparison.Ordinal)) is not { } sign)
+                continue;
             var prefix = sign[..^name.Length];
-            return role == OriginalRole.KandinskyDecoder && file.Describe(prefix + "input_blocks.0.0.weight").Shape is [_, > LatentChannels, ..]
+            return role == OriginalRole.KandinskyDecoder && file.Describe(prefix + "input_blocks.0.0.weight")
+                .Shape is [_, > LatentChannels, ..]
                 ? (OriginalRole.KandinskyInpainting, prefix) : (role, prefix);
         }
 

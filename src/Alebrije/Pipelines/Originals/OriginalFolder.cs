@@ -31,7 +31,8 @@ public sealed class OriginalFolder
         if (IsKarlo) Require(OriginalRole.Upsamplers, "the upsampler (improved-sr-ckpt-step=*.ckpt)");
         else Require(OriginalRole.MoVq, "the autoencoder (movq_final.ckpt)");
         if (!IsKarlo && !File.Exists(TextFile(SentencePiece)))
-            throw new CheckpointNotFoundException($"{path} lacks {Texts}/{SentencePiece}, the vocabulary of the text encoder that was published with it.");
+            throw new CheckpointNotFoundException(
+                $"{path} lacks {Texts}/{SentencePiece}, the vocabulary of the text encoder that was published with it.");
     }
 
     /// <summary>Whose files these are: <c>Karlo</c>, <c>Kandinsky 2.1</c> or <c>Kandinsky 2.1 inpainting</c>.</summary>
@@ -41,7 +42,8 @@ public sealed class OriginalFolder
     public IReadOnlyList<string> Endings => IsKarlo ? [""] : [PriorEnding, ""];
 
     /// <summary>Bytes that the folders take, about.</summary>
-    public long Bytes => files.Values.Select(file => file.Path).Concat(Directory.Exists(TextFile("")) ? Directory.EnumerateFiles(TextFile("")) : []).Sum(file => new FileInfo(file).Length);
+    public long Bytes => files.Values.Select(file => file.Path)
+        .Concat(Directory.Exists(TextFile("")) ? Directory.EnumerateFiles(TextFile("")) : []).Sum(file => new FileInfo(file).Length);
 
     /// <summary>Warnings about the files selected.</summary>
     public IReadOnlyList<string> Notes => files.TryGetValue(OriginalRole.KandinskyInpainting, out var other) && !InpaintsOnly
@@ -78,7 +80,8 @@ public sealed class OriginalFolder
         {
             var config = OriginalConfigs.KarloDecoder(file, prefix);
             target.Network("decoder", "UNet2DConditionModel", config, (file, UNet2DConditionKeyMap.FromKarlo(config, prefix)));
-            target.Network("text_proj", "UnCLIPTextProjModel", OriginalConfigs.TextProjection(file, prefix), (file, UNet2DConditionKeyMap.TextProjection(prefix)));
+            target.Network("text_proj", "UnCLIPTextProjModel", OriginalConfigs.TextProjection(file, prefix),
+                (file, UNet2DConditionKeyMap.TextProjection(prefix)));
         }
 
         using (var file = Open(OriginalRole.Upsamplers, out var prefix))
@@ -86,7 +89,8 @@ public sealed class OriginalFolder
             foreach (var (name, role) in new[] { (Upsampler.First, UNet2DKeyMap.KarloFirst), (Upsampler.Last, UNet2DKeyMap.KarloLast) })
             {
                 var config = OriginalConfigs.Upsampler(file, prefix + role);
-                target.Network(name, "UNet2DModel", config, (file, new StateDictOptions { Prefix = prefix + role, Renames = UNet2DKeyMap.FromKarlo(config) }));
+                target.Network(name, "UNet2DModel", config,
+                    (file, new StateDictOptions { Prefix = prefix + role, Renames = UNet2DKeyMap.FromKarlo(config) }));
             }
         }
 
@@ -116,15 +120,18 @@ public sealed class OriginalFolder
         using (var file = Open(OriginalRole.MoVq, out var prefix))
         {
             var config = OriginalConfigs.MoVq(file, prefix);
-            target.Network("movq", "VQModel", config, (file, AutoencoderKeyMap.FromOriginal(config.BlockOutChannels.Count, hasSpatialNorm: true) with { Prefix = prefix }));
+            target.Network("movq", "VQModel", config,
+                (file, AutoencoderKeyMap.FromOriginal(config.BlockOutChannels.Count, hasSpatialNorm: true) with { Prefix = prefix }));
         }
 
         using (var file = CheckpointFolder.OpenWeights(TextFile("")))
             target.Network(Texts, "MultilingualCLIP", OriginalConfigs.MultilingualClip(file), (file, MultilingualClip.FileOptions));
-        target.Copy("tokenizer", "XLMRobertaTokenizer", Directory.EnumerateFiles(TextFile("")).Where(name => Path.GetFileName(name) is SentencePiece or "tokenizer_config.json" or "special_tokens_map.json" or "tokenizer.json"));
+        target.Copy("tokenizer", "XLMRobertaTokenizer", Directory.EnumerateFiles(TextFile("")).Where(name =>
+            Path.GetFileName(name) is SentencePiece or "tokenizer_config.json" or "special_tokens_map.json" or "tokenizer.json"));
         target.Scheduler("scheduler", new JsonObject
         {
-            ["_class_name"] = "DDIMScheduler", ["beta_start"] = 0.00085, ["beta_end"] = 0.012, ["beta_schedule"] = "linear", ["clip_sample"] = false, ["num_train_timesteps"] = 1000,
+            ["_class_name"] = "DDIMScheduler", ["beta_start"] = 0.00085,
+                ["beta_end"] = 0.012, ["beta_schedule"] = "linear", ["clip_sample"] = false, ["num_train_timesteps"] = 1000,
             ["prediction_type"] = "epsilon", ["set_alpha_to_one"] = false, ["steps_offset"] = 1,
         });
         target.Index(InpaintsOnly ? "KandinskyInpaintPipeline" : "KandinskyPipeline");
@@ -145,7 +152,8 @@ public sealed class OriginalFolder
         using var file = Open(OriginalRole.Prior, out var prefix);
         using var statistics = Open(OriginalRole.Statistics, out _);
         var config = OriginalConfigs.Prior(file, prefix);
-        target.Network("prior", "PriorTransformer", config, (file, PriorKeyMap.FromOriginal(config.AttentionHeadDim, prefix)), (statistics, PriorKeyMap.Statistics));
+        target.Network("prior", "PriorTransformer", config, (file, PriorKeyMap.FromOriginal(config.AttentionHeadDim, prefix)),
+            (statistics, PriorKeyMap.Statistics));
     }
 
     private static JsonObject PriorScheduler(double range)
@@ -157,7 +165,8 @@ public sealed class OriginalFolder
 
     private static JsonObject UnClip(string prediction, string variance) => new()
     {
-        ["_class_name"] = "UnCLIPScheduler", ["num_train_timesteps"] = 1000, ["prediction_type"] = prediction, ["variance_type"] = variance, ["clip_sample"] = true,
+        ["_class_name"] = "UnCLIPScheduler", ["num_train_timesteps"] = 1000,
+            ["prediction_type"] = prediction, ["variance_type"] = variance, ["clip_sample"] = true,
         ["clip_sample_range"] = 1.0,
     };
 
@@ -171,6 +180,7 @@ public sealed class OriginalFolder
 
     private void Require(OriginalRole role, string what)
     {
-        if (!files.ContainsKey(role)) throw new CheckpointNotFoundException($"{path} holds original files of {Kind}, but lacks {what}; put it there too.");
+        if (!files.ContainsKey(role))
+            throw new CheckpointNotFoundException($"{path} holds original files of {Kind}, but lacks {what}; put it there too.");
     }
 }

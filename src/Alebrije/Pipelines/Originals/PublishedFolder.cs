@@ -37,9 +37,12 @@ internal sealed class PublishedFolder(string folder, CancellationToken cancellat
         var target = Begin(component, "transformers", "CLIPImageProcessor");
         File.WriteAllText(Path.Combine(target, "preprocessor_config.json"), new JsonObject
         {
-            ["image_processor_type"] = "CLIPImageProcessor", ["do_resize"] = true, ["size"] = new JsonObject { ["shortest_edge"] = side }, ["resample"] = 3, ["do_center_crop"] = true,
-            ["crop_size"] = new JsonObject { ["height"] = side, ["width"] = side }, ["do_convert_rgb"] = true, ["do_rescale"] = true, ["rescale_factor"] = 1 / 255.0, ["do_normalize"] = true,
-            ["image_mean"] = new JsonArray(0.48145466, 0.4578275, 0.40821073), ["image_std"] = new JsonArray(0.26862954, 0.26130258, 0.27577711),
+            ["image_processor_type"] = "CLIPImageProcessor", ["do_resize"] = true,
+                ["size"] = new JsonObject { ["shortest_edge"] = side }, ["resample"] = 3, ["do_center_crop"] = true,
+            ["crop_size"] = new JsonObject { ["height"] = side, ["width"] = side },
+                ["do_convert_rgb"] = true, ["do_rescale"] = true, ["rescale_factor"] = 1 / 255.0, ["do_normalize"] = true,
+            ["image_mean"] = new JsonArray(0.48145466, 0.4578275, 0.40821073),
+                ["image_std"] = new JsonArray(0.26862954, 0.26130258, 0.27577711),
         }.ToJsonString() + "\n");
     }
 

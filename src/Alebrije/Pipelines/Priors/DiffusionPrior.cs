@@ -55,7 +55,8 @@ internal sealed class DiffusionPrior(PriorTransformer network, Func<IScheduler> 
     }
 
     /// <summary>Spaces of a network of this layout.</summary>
-    public static PriorSpaces Of(PriorTransformerConfig config) => new(config.EmbeddingProjDim ?? config.EmbeddingDim, config.OutputDim, config.EmbeddingSpace);
+    public static PriorSpaces Of(PriorTransformerConfig config) =>
+        new(config.EmbeddingProjDim ?? config.EmbeddingDim, config.OutputDim, config.EmbeddingSpace);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -93,11 +94,13 @@ internal sealed class DiffusionPrior(PriorTransformer network, Func<IScheduler> 
                 how.After?.Invoke(p.Sample);
                 if (how.Trace is null) return;
                 samples.Add(p.Sample.clone().MoveToOuterDisposeScope());
-                cosines.Add((ClipNetwork.Unit(network.PostProcessLatents(p.Original)) * ClipNetwork.Unit(text.Conditions.TextEmbedding)).sum(-1).mean().ToDouble());
+                cosines.Add((ClipNetwork.Unit(network.PostProcessLatents(p.Original)) * ClipNetwork.Unit(text.Conditions.TextEmbedding))
+                    .sum(-1).mean().ToDouble());
             },
         };
         var x = Sampling.Run(sampler, denoiser, start, noise, options, how.Cancellation);
-        how.Trace?.Add("prior trajectory", stack(samples), new { cosine_of_predicted_embedding_to_text = cosines, timesteps = sampler.Timesteps });
+        how.Trace?.Add("prior trajectory", stack(samples),
+            new { cosine_of_predicted_embedding_to_text = cosines, timesteps = sampler.Timesteps });
         return network.PostProcessLatents(x);
     }
 }

@@ -18,9 +18,11 @@ internal sealed record PriorText(PriorConditions Conditions, Func<PriorCondition
     {
         var empty = Empty();
         return new PriorConditions(
-            Join(empty.TextEmbedding, Conditions.TextEmbedding)!, Join(empty.TextEncodings, Conditions.TextEncodings), Join(empty.TextMask, Conditions.TextMask));
+            Join(empty.TextEmbedding, Conditions.TextEmbedding)!, Join(empty.TextEncodings, Conditions.TextEncodings),
+            Join(empty.TextMask, Conditions.TextMask));
 
-        Tensor? Join(Tensor? first, Tensor? second) => first is null || second is null ? null : cat([first.expand([Batch, .. first.shape[1..]]), second]);
+        Tensor? Join(Tensor? first, Tensor? second) => first is null
+            || second is null ? null : cat([first.expand([Batch, .. first.shape[1..]]), second]);
     }
 }
 
@@ -86,10 +88,13 @@ internal sealed record PriorSpaces(int TextFeatures, int ImageFeatures, string? 
     {
         if (Differ(prior.TextFeatures, TextFeatures) || Differ(prior.ImageFeatures, ImageFeatures))
             throw new WeightsException(
-                $"The prior {name} leads from text embeddings of {prior.TextFeatures} numbers to image embeddings of {prior.ImageFeatures}, but {model} has {TextFeatures} and {ImageFeatures}; use a prior that was trained on the CLIP of {model}.");
+                $"The prior {name} leads from text embeddings of {prior.TextFeatures} "
+                    + $"numbers to image embeddings of {prior.ImageFeatures}, but "
+                        + $"{model} has {TextFeatures} and {ImageFeatures}; use a prior that was trained on the CLIP of {model}.");
         if (prior.Fingerprint is { } theirs && Fingerprint is { } ours && theirs != ours)
             throw new WeightsException(
-                $"The prior {name} was trained in another embedding space ({theirs}) than that of {model} ({ours}), though both have {ImageFeatures} numbers; use a prior that was trained on the CLIP of {model}.");
+                $"The prior {name} was trained in another embedding space ({theirs}) than that of "
+                    + $"{model} ({ours}), though both have {ImageFeatures} numbers; use a prior that was trained on the CLIP of {model}.");
     }
 
     /// <summary>

@@ -13,7 +13,8 @@ internal static class PriorFolder
     /// <summary>Folder of a model's priors beside the published component <c>prior</c>.</summary>
     public static IReadOnlyDictionary<PriorKind, string> Names { get; } = new Dictionary<PriorKind, string>
     {
-        [PriorKind.Linear] = LinearPrior.FolderName, [PriorKind.OneStep] = OneStepPrior.FolderName, [PriorKind.Autoregressive] = AutoregressivePrior.FolderName,
+        [PriorKind.Linear] = LinearPrior.FolderName, [PriorKind.OneStep] = OneStepPrior.FolderName,
+            [PriorKind.Autoregressive] = AutoregressivePrior.FolderName,
     };
 
     /// <summary>The kind that a folder holds.</summary>
@@ -35,7 +36,8 @@ internal static class PriorFolder
             LinearPriorConfig.ClassName => PriorKind.Linear,
             AutoregressivePriorConfig.ClassName => PriorKind.Autoregressive,
             var other => throw new WeightsException(
-                $"{folder} holds no prior: its config.json names {other ?? "no class"}; priors are PriorTransformer, {LinearPriorConfig.ClassName} and {AutoregressivePriorConfig.ClassName}."),
+                $"{folder} holds no prior: its config.json names {other ?? "no class"}; "
+                    + $"priors are PriorTransformer, {LinearPriorConfig.ClassName} and {AutoregressivePriorConfig.ClassName}."),
         };
     }
 
@@ -59,7 +61,8 @@ internal static class PriorFolder
     }
 
     /// <summary>Guidance scale that a folder's prior was made for, read from its config; null leaves it to the pipeline.</summary>
-    public static double? GuidanceOf(PriorKind kind, string folder) => kind == PriorKind.Autoregressive ? ConfigFile.Read<AutoregressivePriorConfig>(folder).Guidance : null;
+    public static double? GuidanceOf(PriorKind kind, string folder) =>
+        kind == PriorKind.Autoregressive ? ConfigFile.Read<AutoregressivePriorConfig>(folder).Guidance : null;
 }
 
 /// <summary>
@@ -112,7 +115,8 @@ internal sealed class PriorSet(string model, Func<PriorSpaces> spaces) : IDispos
     /// <exception cref="InvalidOperationException">There is no prior of a kind; the message lists those present.</exception>
     public void Require(PriorKind kind)
     {
-        if (!Has(kind)) throw new InvalidOperationException($"{model} has no {PriorNames.Of(kind)} prior; it has {string.Join(", ", Kinds.Select(PriorNames.Of))}.");
+        if (!Has(kind)) throw new InvalidOperationException(
+            $"{model} has no {PriorNames.Of(kind)} prior; it has {string.Join(", ", Kinds.Select(PriorNames.Of))}.");
     }
 
     /// <summary>Records the origin of the prior of a kind, when the whole first half of a model came from elsewhere.</summary>

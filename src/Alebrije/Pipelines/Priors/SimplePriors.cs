@@ -33,7 +33,8 @@ internal sealed class LinearPrior(LinearPriorMap map) : IPrior
     public PriorKind Kind => PriorKind.Linear;
 
     /// <inheritdoc/>
-    public PriorSpaces Spaces { get; } = new(map.Config.EmbeddingProjDim ?? map.Config.EmbeddingDim, map.Config.EmbeddingDim, map.Config.EmbeddingSpace);
+    public PriorSpaces Spaces { get; } = new(map.Config.EmbeddingProjDim ?? map.Config.EmbeddingDim,
+        map.Config.EmbeddingDim, map.Config.EmbeddingSpace);
 
     /// <inheritdoc/>
     public IReadOnlyList<Tensor> Draw(PriorText text, PriorOptions how, Noise noise) => [map.call(text.Conditions.TextEmbedding)];

@@ -29,18 +29,23 @@ internal static class SingleFileConfigs
     {
         var levels = Levels(file, prefix);
         var middle = prefix + "middle_block.1.";
-        var (context, depth) = (Shape(file, middle + "transformer_blocks.0.attn2.to_k.weight")[1], Count(file, middle + "transformer_blocks."));
+        var (context, depth) = (Shape(file, middle + "transformer_blocks.0.attn2.to_k.weight")[1],
+            Count(file, middle + "transformer_blocks."));
         var isLinear = file.Describe(middle + "proj_in.weight").Shape.Length == 2;
         var depths = levels.Select((level, i) => level.Attends ? level.Depth : i == levels.Length - 1 ? depth : 1).ToArray();
         var config = new UNet2DConditionConfig
         {
-            SampleSize = [side], InChannels = Shape(file, prefix + "input_blocks.0.0.weight")[1], OutChannels = Shape(file, prefix + "out.2.weight")[0],
-            BlockOutChannels = [.. levels.Select(level => level.Channels)], LayersPerBlock = OneIfAlike([.. levels.Select(level => level.Blocks)]),
+            SampleSize = [side], InChannels = Shape(file, prefix + "input_blocks.0.0.weight")[1],
+                OutChannels = Shape(file, prefix + "out.2.weight")[0],
+            BlockOutChannels = [.. levels.Select(level => level.Channels)],
+            LayersPerBlock = OneIfAlike([.. levels.Select(level => level.Blocks)]),
             DownBlockTypes = [.. levels.Select(level => level.Attends ? "CrossAttnDownBlock2D" : "DownBlock2D")],
             UpBlockTypes = [.. levels.AsEnumerable().Reverse().Select(level => level.Attends ? "CrossAttnUpBlock2D" : "UpBlock2D")],
             CrossAttentionDim = [context], TransformerLayersPerBlock = new Depths([.. OneIfAlike(depths).Select(count => new[] { count })]),
-            AttentionHeadDim = isLinear && layout.Kind != SingleFileKind.Upscaler ? [.. levels.Select(level => HeadsOf(file, level.Channels))] : [Heads],
-            UseLinearProjection = isLinear, OnlyCrossAttention = OneIfAlike([.. levels.Select(level => level.SelfWidth == context && level.Channels != context)]),
+            AttentionHeadDim = isLinear && layout.Kind != SingleFileKind.Upscaler
+            ? [.. levels.Select(level => HeadsOf(file, level.Channels))] : [Heads],
+            UseLinearProjection = isLinear,
+            OnlyCrossAttention = OneIfAlike([.. levels.Select(level => level.SelfWidth == context && level.Channels != context)]),
         };
         return layout.Kind switch
         {
@@ -63,16 +68,19 @@ internal static class SingleFileConfigs
         var levels = Enumerable.Range(0, Count(file, prefix + "encoder.down.")).ToArray();
         return new AutoencoderKLConfig
         {
-            InChannels = Shape(file, prefix + "encoder.conv_in.weight")[1], OutChannels = Shape(file, prefix + "decoder.conv_out.weight")[0],
+            InChannels = Shape(file, prefix + "encoder.conv_in.weight")[1],
+                OutChannels = Shape(file, prefix + "decoder.conv_out.weight")[0],
             BlockOutChannels = [.. levels.Select(level => Shape(file, $"{prefix}encoder.down.{level}.block.0.conv1.weight")[0])],
             DownBlockTypes = [.. levels.Select(_ => "DownEncoderBlock2D")], UpBlockTypes = [.. levels.Select(_ => "UpDecoderBlock2D")],
-            LayersPerBlock = Count(file, prefix + "encoder.down.0.block."), LatentChannels = Shape(file, prefix + "encoder.conv_out.weight")[0] / 2,
+            LayersPerBlock = Count(file, prefix + "encoder.down.0.block."),
+            LatentChannels = Shape(file, prefix + "encoder.conv_out.weight")[0] / 2,
             ScalingFactor = kind switch { SingleFileKind.Xl => 0.13025, SingleFileKind.Upscaler => 0.08333, _ => 0.18215 },
         };
     }
 
     private static int HeadsOf(TensorSource file, int channels) => channels >= HeadWidth && channels % HeadWidth == 0 ? channels / HeadWidth
-        : throw new WeightsException($"{file.Location} has a level of {channels} channels in its UNet, which heads of {HeadWidth} do not divide.");
+        : throw new WeightsException(
+            $"{file.Location} has a level of {channels} channels in its UNet, which heads of {HeadWidth} do not divide.");
 
     private static T[] OneIfAlike<T>(T[] values) => values.Distinct().Take(2).Count() == 1 ? [values[0]] : values;
 
@@ -96,7 +104,8 @@ internal static class SingleFileConfigs
             }
         }
 
-        return levels.Count > 0 ? [.. levels] : throw new WeightsException($"{file.Location} has a UNet without levels ({prefix}input_blocks.*).");
+        return levels.Count > 0 ? [.. levels]
+            : throw new WeightsException($"{file.Location} has a UNet without levels ({prefix}input_blocks.*).");
     }
 
     /// <param name="file">The checkpoint.</param>

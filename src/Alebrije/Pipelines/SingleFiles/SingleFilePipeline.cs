@@ -69,7 +69,8 @@ internal sealed class SingleFilePipeline : PipelineFolder
         layout.Kind == SingleFileKind.One || (layout.Kind == SingleFileKind.Xl && component == "tokenizer") ? EndPadding : ZeroPadding);
 
     /// <inheritdoc/>
-    public override IEnumerable<long> WeightBytes(string component) => networks.TryGetValue(component, out var network) ? [network.Bytes] : [];
+    public override IEnumerable<long> WeightBytes(string component) =>
+        networks.TryGetValue(component, out var network) ? [network.Bytes] : [];
 
     /// <inheritdoc/>
     public override void CheckWeights()
@@ -101,7 +102,8 @@ internal sealed class SingleFilePipeline : PipelineFolder
         {
             yield return KeyValuePair.Create(part.Component, part.ClassName);
             if (part.ClassName.StartsWith("CLIP", StringComparison.Ordinal))
-                yield return KeyValuePair.Create(part.Component.Replace("text_encoder", "tokenizer", StringComparison.Ordinal), "CLIPTokenizer");
+                yield return KeyValuePair.Create(part.Component.Replace("text_encoder", "tokenizer", StringComparison.Ordinal),
+                    "CLIPTokenizer");
         }
 
         yield return KeyValuePair.Create(SamplerName, "Scheduler");

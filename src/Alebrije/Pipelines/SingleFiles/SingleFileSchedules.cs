@@ -11,9 +11,11 @@ namespace Alebrije.Pipelines.SingleFiles;
 /// <summary>Samplers and schedules that were published with checkpoints of one file.</summary>
 internal static partial class SingleFileSchedules
 {
-    private const string PixelSchedule = """ "beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000 """;
+    private const string PixelSchedule =
+        """ "beta_start": 0.0001, "beta_end": 0.02, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000 """;
 
-    private const string LatentSchedule = """ "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000 """;
+    private const string LatentSchedule =
+        """ "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear", "num_train_timesteps": 1000 """;
 
     private const string Pndm =
         $$"""{ "_class_name": "PNDMScheduler", {{LatentSchedule}}, "set_alpha_to_one": false, "skip_prk_steps": true, "steps_offset": 1, "clip_sample": false }""";
@@ -21,12 +23,14 @@ internal static partial class SingleFileSchedules
     private const string Ddim =
         $$"""{ "_class_name": "DDIMScheduler", {{LatentSchedule}}, "set_alpha_to_one": false, "steps_offset": 1, "clip_sample": false }""";
 
-    private const string Euler = $$"""{ "_class_name": "EulerDiscreteScheduler", {{LatentSchedule}}, "timestep_spacing": "leading", "steps_offset": 1 }""";
+    private const string Euler =
+        $$"""{ "_class_name": "EulerDiscreteScheduler", {{LatentSchedule}}, "timestep_spacing": "leading", "steps_offset": 1 }""";
 
     private const string UpscalerDdim =
         $$"""{ "_class_name": "DDIMScheduler", {{PixelSchedule}}, "set_alpha_to_one": false, "steps_offset": 1, "clip_sample": false }""";
 
-    private const string SmallImage = $$"""{ "_class_name": "DDPMScheduler", {{PixelSchedule}}, "clip_sample": true, "variance_type": "fixed_small" }""";
+    private const string SmallImage =
+        $$"""{ "_class_name": "DDPMScheduler", {{PixelSchedule}}, "clip_sample": true, "variance_type": "fixed_small" }""";
 
     /// <summary>
     /// Standard deviation of the shift before the last attention of Stable Diffusion 2, above which its UNet predicts the velocity
@@ -67,8 +71,10 @@ internal static partial class SingleFileSchedules
     {
         if (layout.Kind == SingleFileKind.Upscaler) return PredictionType.VPrediction;
         var yaml = Path.ChangeExtension(path, ".yaml");
-        var isVelocity = File.Exists(yaml) ? Parameterization().Match(File.ReadAllText(yaml)) is { Success: true } match && match.Groups["kind"].Value == "v"
-            : file.Contains(layout.Root + "v_pred") || (layout is { Kind: SingleFileKind.Two, Inpaints: false } && HasVelocitySpread(file, layout));
+        var isVelocity = File.Exists(yaml) ? Parameterization().Match(File.ReadAllText(yaml)) is { Success: true } match
+            && match.Groups["kind"].Value == "v"
+            : file.Contains(layout.Root + "v_pred")
+            || (layout is { Kind: SingleFileKind.Two, Inpaints: false } && HasVelocitySpread(file, layout));
         return isVelocity ? PredictionType.VPrediction : PredictionType.Epsilon;
     }
 

@@ -37,13 +37,15 @@ internal static class SingleFileTexts
         if (!Directory.Exists(folder))
         {
             throw new CheckpointNotFoundException(
-                $"{path} has a text encoder of {config.VocabSize} words, and CLIP's vocabulary, which is built in, has {known.Tokens.Count}: "
+                $"{path} has a text encoder of {config.VocabSize} words, and "
+                    + $"CLIP's vocabulary, which is built in, has {known.Tokens.Count}: "
                 + $"put the files of its tokenizer (vocab.json and merges.txt) into {folder}.");
         }
 
         var tokenizer = ClipTokenizer.Load(folder);
         return tokenizer.VocabularySize == config.VocabSize ? tokenizer : throw new WeightsException(
-            $"{folder} has {tokenizer.VocabularySize} words and the text encoder of {path} {config.VocabSize}: the two do not belong together.");
+            $"{folder} has {tokenizer.VocabularySize} words and the text "
+                + $"encoder of {path} {config.VocabSize}: the two do not belong together.");
     }
 
     /// <summary>Some files leave out the name of the inner network.</summary>
@@ -77,13 +79,15 @@ internal static class SingleFileTexts
         var options = OpenAiKeyMap.TextFromOpenAi(prefix);
         var config = new ClipTextConfig
         {
-            VocabSize = words[0], HiddenSize = words[1], NumAttentionHeads = words[1] / HeadWidth, EosTokenId = EndToken, HiddenAct = "gelu",
+            VocabSize = words[0], HiddenSize = words[1], NumAttentionHeads = words[1] / HeadWidth,
+                EosTokenId = EndToken, HiddenAct = "gelu",
             NumHiddenLayers = blocks, IntermediateSize = Shape(file, $"{prefix}{layers}0.mlp.c_fc.weight")[0],
             MaxPositionEmbeddings = Shape(file, prefix + "positional_embedding")[0],
         };
         return isPenultimate
             ? (config with { NumHiddenLayers = blocks - 1 },
                 options with { Ignored = [.. options.Ignored, "attn_mask", "text_projection", $"{layers}{blocks - 1}.*"] })
-            : (config with { ProjectionDim = Shape(file, prefix + "text_projection")[1] }, options with { Ignored = [.. options.Ignored, "attn_mask"] });
+            : (config with { ProjectionDim = Shape(file, prefix + "text_projection")[1] },
+                options with { Ignored = [.. options.Ignored, "attn_mask"] });
     }
 }

@@ -12,7 +12,8 @@ namespace Alebrije.Pipelines.StableDiffusion;
 internal sealed record EncodedTexts(Tensor Encodings, Tensor? Pooled)
 {
     /// <summary>Both in one batch, <paramref name="first"/> before this.</summary>
-    public EncodedTexts After(EncodedTexts first) => new(cat([first.Encodings, Encodings]), Pooled is null ? null : cat([first.Pooled!, Pooled]));
+    public EncodedTexts After(EncodedTexts first) =>
+        new(cat([first.Encodings, Encodings]), Pooled is null ? null : cat([first.Pooled!, Pooled]));
 
     /// <summary>Zeros of the same shape: what SDXL takes for a negative text that was not given.</summary>
     public EncodedTexts Nothing() => new(zeros_like(Encodings), Pooled is null ? null : zeros_like(Pooled));

@@ -49,7 +49,8 @@ internal static class ClipRunners
     public static IReadOnlyDictionary<string, Tensor> TextModel(FixtureCase c)
     {
         using var guard = no_grad();
-        var network = c.Fixture.Part("model", () => ComponentCatalog.Load<ClipTextModel>(c.Fixture.ReferenceClass, c.Fixture.Model(c.Component)));
+        var network = c.Fixture.Part("model",
+            () => ComponentCatalog.Load<ClipTextModel>(c.Fixture.ReferenceClass, c.Fixture.Model(c.Component)));
         var text = network.Encode(c.Input("input_ids"), c.OptionalInput("attention_mask"));
         var outputs = new Dictionary<string, Tensor>
         {
@@ -64,7 +65,8 @@ internal static class ClipRunners
     public static IReadOnlyDictionary<string, Tensor> VisionModel(FixtureCase c)
     {
         using var guard = no_grad();
-        var network = c.Fixture.Part("model", () => ComponentCatalog.Load<ClipVisionModel>(c.Fixture.ReferenceClass, c.Fixture.Model(c.Component)));
+        var network = c.Fixture.Part("model",
+            () => ComponentCatalog.Load<ClipVisionModel>(c.Fixture.ReferenceClass, c.Fixture.Model(c.Component)));
         var image = network.Encode(c.Input("pixel_values"));
         return new Dictionary<string, Tensor>
         {

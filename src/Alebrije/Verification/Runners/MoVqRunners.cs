@@ -28,5 +28,6 @@ internal static class MoVqRunners
         return new Dictionary<string, Tensor> { ["sample"] = network.Decode(latents) };
     }
 
-    private static VQModel Network(FixtureCase c) => c.Fixture.Part("autoencoder", () => ComponentCatalog.Load<VQModel>("VQModel", c.Fixture.Model(c.Component)));
+    private static VQModel Network(FixtureCase c) =>
+        c.Fixture.Part("autoencoder", () => ComponentCatalog.Load<VQModel>("VQModel", c.Fixture.Model(c.Component)));
 }

@@ -33,12 +33,14 @@ internal static class OpenClipRunners
 
     private static ClipNetwork Network(FixtureCase c) => c.Fixture.Part("model", () =>
     {
-        if (c.Fixture.Config is not { } sizes || !sizes.TryGetProperty("timm_model_name", out _)) return OpenClipFolder.Load(c.Fixture.Model(), c.Fixture.Library == "clip" ? OpenClipOrigin.OpenAi : null);
+        if (c.Fixture.Config is not { } sizes || !sizes.TryGetProperty("timm_model_name", out _))
+            return OpenClipFolder.Load(c.Fixture.Model(), c.Fixture.Library == "clip" ? OpenClipOrigin.OpenAi : null);
 
         // The fixture's tower has no published name; its sizes stand beside the cases.
         int Number(string key) => sizes.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Number
             ? value.GetInt32() : throw new WeightsException($"{c.Fixture.Folder} lacks the tower's {key}.");
-        var tower = new SigLipVisionConfig(Number("embed_dim"), Number("depth"), Number("num_heads"), Number("patch_size"), Number("img_size"));
+        var tower = new SigLipVisionConfig(Number("embed_dim"), Number("depth"),
+            Number("num_heads"), Number("patch_size"), Number("img_size"));
         using var weights = CheckpointFolder.OpenWeights(c.Fixture.Model());
         return OpenClipFolder.Load(OpenClipConfig.Read(c.Fixture.Model(), tower), weights);
     });

@@ -16,8 +16,10 @@ internal static class PixelRunners
             "L" => PixelMode.Grey, "RGB" => PixelMode.Rgb, "RGBA" => PixelMode.Rgba, "F" => PixelMode.Float,
             var other => throw new WeightsException($"case {c.Id} has the unknown mode {other}."),
         };
-        if (!Enum.TryParse<ResizeFilter>(c.Text("filter"), ignoreCase: true, out var filter)) throw new WeightsException($"case {c.Id} has an unknown filter.");
-        ResizeBox? box = c.Argument("box") is { } b ? new ResizeBox(b[0].GetSingle(), b[1].GetSingle(), b[2].GetSingle(), b[3].GetSingle()) : null;
+        if (!Enum.TryParse<ResizeFilter>(c.Text("filter"), ignoreCase: true, out var filter))
+            throw new WeightsException($"case {c.Id} has an unknown filter.");
+        ResizeBox? box = c.Argument("box") is { } b ? new ResizeBox(b[0].GetSingle(),
+            b[1].GetSingle(), b[2].GetSingle(), b[3].GetSingle()) : null;
         var picture = new PillowImage(mode, (int)input.shape[1], (int)input.shape[0], input.bytes.ToArray());
         var resized = picture.Resize(c.Integer("width"), c.Integer("height"), filter, box);
         long[] shape = [resized.Height, resized.Width, .. input.shape[2..]];
@@ -31,7 +33,8 @@ internal static class PixelRunners
     public static IReadOnlyDictionary<string, Tensor> ToRgb(FixtureCase c)
     {
         var picture = RgbImage.Load(File(c));
-        return new Dictionary<string, Tensor> { ["rgb"] = tensor(picture.Pixels, [picture.Height, picture.Width, 3], dtype: ScalarType.Byte) };
+        return new Dictionary<string, Tensor> { ["rgb"] = tensor(picture.Pixels,
+            [picture.Height, picture.Width, 3], dtype: ScalarType.Byte) };
     }
 
     /// <summary>A picture file as one of the libraries prepares it, named by the call.</summary>

@@ -10,7 +10,8 @@ internal static class PriorRunners
     public static IReadOnlyDictionary<string, Tensor> Forward(FixtureCase c)
     {
         using var guard = no_grad();
-        var conditions = new PriorConditions(c.Input("proj_embedding"), c.OptionalInput("encoder_hidden_states"), c.OptionalInput("attention_mask"));
+        var conditions = new PriorConditions(c.Input("proj_embedding"),
+            c.OptionalInput("encoder_hidden_states"), c.OptionalInput("attention_mask"));
         return Single("predicted_image_embedding", Prior(c).call(c.Input("hidden_states"), c.Timestep(), conditions));
     }
 
@@ -38,5 +39,6 @@ internal static class PriorRunners
         c.Fixture.Part("prior", () => ComponentCatalog.Load<PriorTransformer>("PriorTransformer", c.Fixture.Model(c.Component)));
 
     private static StableUnClipImageNormalizer Normalizer(FixtureCase c) =>
-        c.Fixture.Part("normalizer", () => ComponentCatalog.Load<StableUnClipImageNormalizer>("StableUnCLIPImageNormalizer", c.Fixture.Model(c.Component)));
+        c.Fixture.Part("normalizer",
+            () => ComponentCatalog.Load<StableUnClipImageNormalizer>("StableUnCLIPImageNormalizer", c.Fixture.Model(c.Component)));
 }

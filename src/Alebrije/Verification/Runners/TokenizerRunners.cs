@@ -17,14 +17,17 @@ internal static class TokenizerRunners
     {
         ("transformers", "ids") when fixture.Vocabulary is not null => text => Ids(Transformers(fixture, BpeVocabulary.EndToken), text),
         ("clip" or "open_clip", "ids") when fixture.Vocabulary is not null => text => Ids(SingleFile(fixture, text), text),
-        ("clip" or "open_clip", "clean") when fixture.Vocabulary is not null => text => Difference(SingleFile(fixture, text).Clean(text.Text), text.Clean!),
+        ("clip" or "open_clip", "clean") when fixture.Vocabulary is not null =>
+        text => Difference(SingleFile(fixture, text).Clean(text.Text), text.Clean!),
         ("diffusers", "clean") => text => Difference(CaptionCleaning.Clean(text.Text), text.Clean!),
         ("diffusers", "plain") => text => Difference(PlainText.Strip(PlainText.Lower(text.Text, finalSigma: true)), text.Plain!),
         ("ftfy", "fixed") => text => Difference(TextRepair.Fix(text.Text), text.Fixed!),
-        ("ftfy", "unescaped") => text => Difference(HtmlEntities.Unescape(HtmlEntities.Unescape(TextRepair.Fix(text.Text))), text.Unescaped!),
+        ("ftfy", "unescaped") => text => Difference(HtmlEntities.Unescape(HtmlEntities.Unescape(TextRepair.Fix(text.Text))),
+            text.Unescaped!),
         ("sentencepiece", _) => UnigramRunners.Text(fixture, output),
         (_, "ids") when fixture.Vocabulary is null && Directory.Exists(fixture.Model()) => text =>
-            UnigramTokenizer.IsIn(fixture.Model(text.Component ?? "")) ? UnigramRunners.Ids(fixture, text) : Ids(OfFolder(fixture, text), text),
+            UnigramTokenizer.IsIn(fixture.Model(text.Component ?? "")) ? UnigramRunners.Ids(fixture, text)
+            : Ids(OfFolder(fixture, text), text),
         _ => null,
     };
 
@@ -32,7 +35,8 @@ internal static class TokenizerRunners
     public static IReadOnlyDictionary<string, Tensor> Rows(FixtureCase c)
     {
         var tokenizer = SingleFile(c.Fixture, new TextCase { Text = "" });
-        return new Dictionary<string, Tensor> { ["ids"] = TokenTensors.Ids(tokenizer.EncodeBatch(FirstAndLast(c.Fixture), c.Integer("context_length"))) };
+        return new Dictionary<string, Tensor> { ["ids"] = TokenTensors.Ids(
+            tokenizer.EncodeBatch(FirstAndLast(c.Fixture), c.Integer("context_length"))) };
     }
 
     /// <summary>Rows of transformers' CLIPTokenizer with either of its paddings: the first texts and the last.</summary>
@@ -53,7 +57,8 @@ internal static class TokenizerRunners
     {
         if (text.MaxLength is not { } max) return Difference(tokenizer.Encode(text.Text), text.Ids!);
         var row = tokenizer.EncodeBatch([text.Text], max, out var lengths)[0];
-        return text.Length is { } length && length != lengths[0] ? $"{lengths[0]} ids are text and {length} should be" : Difference(row, text.Ids!);
+        return text.Length is { } length && length != lengths[0] ? $"{lengths[0]} ids are text and {length} should be"
+            : Difference(row, text.Ids!);
     }
 
     internal static string? Difference(int[] ours, int[] expected)

@@ -10,7 +10,8 @@ internal static class UNetRunners
     public static IReadOnlyDictionary<string, Tensor> Forward(FixtureCase c)
     {
         using var guard = no_grad();
-        var network = c.Fixture.Part("unet", () => ComponentCatalog.Load<UNet2DConditionModel>("UNet2DConditionModel", c.Fixture.Model(c.Component)));
+        var network = c.Fixture.Part("unet",
+            () => ComponentCatalog.Load<UNet2DConditionModel>("UNet2DConditionModel", c.Fixture.Model(c.Component)));
         var conditions = new UNetConditions(c.OptionalInput("encoder_hidden_states"))
         {
             TextMask = c.OptionalInput("attention_mask") ?? c.OptionalInput("encoder_attention_mask"),
@@ -27,8 +28,10 @@ internal static class UNetRunners
     public static IReadOnlyDictionary<string, Tensor> TextProjection(FixtureCase c)
     {
         using var guard = no_grad();
-        var network = c.Fixture.Part("text_proj", () => ComponentCatalog.Load<UnClipTextProjection>("UnCLIPTextProjModel", c.Fixture.Model(c.Component)));
-        var (context, time) = network.Condition(c.Input("image_embeddings"), c.Input("prompt_embeds"), c.Input("text_encoder_hidden_states"));
+        var network = c.Fixture.Part("text_proj",
+            () => ComponentCatalog.Load<UnClipTextProjection>("UnCLIPTextProjModel", c.Fixture.Model(c.Component)));
+        var (context, time) = network.Condition(c.Input("image_embeddings"),
+            c.Input("prompt_embeds"), c.Input("text_encoder_hidden_states"));
         return new Dictionary<string, Tensor> { ["text_encoder_hidden_states_out"] = context, ["additive_clip_time_embeddings"] = time };
     }
 

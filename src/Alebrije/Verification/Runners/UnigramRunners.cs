@@ -22,7 +22,8 @@ internal static class UnigramRunners
         var tokenizer = fixture.Part("tokenizer of " + text.Component, () => UnigramTokenizer.Load(fixture.Model(text.Component ?? "")));
         if (text.MaxLength is not { } max) return TokenizerRunners.Difference(tokenizer.Encode(text.Text), text.Ids!);
         var row = tokenizer.EncodeBatch([text.Text], max, out var lengths)[0];
-        return text.Length is { } length && length != lengths[0] ? $"{lengths[0]} ids are text and {length} should be" : TokenizerRunners.Difference(row, text.Ids!);
+        return text.Length is { } length && length != lengths[0] ? $"{lengths[0]} ids are text and {length} should be"
+            : TokenizerRunners.Difference(row, text.Ids!);
     }
 
     private static string? Pieces(UnigramTokenizer tokenizer, TextCase text)
@@ -44,5 +45,6 @@ internal static class UnigramRunners
     }
 
     private static UnigramTokenizer Tokenizer(Fixture fixture) => fixture.Part(
-        "tokenizer", () => fixture.Vocabulary is { } vocabulary ? UnigramTokenizer.LoadModel(vocabulary) : UnigramTokenizer.Load(fixture.Model()));
+        "tokenizer", () => fixture.Vocabulary is { } vocabulary ? UnigramTokenizer.LoadModel(vocabulary)
+        : UnigramTokenizer.Load(fixture.Model()));
 }

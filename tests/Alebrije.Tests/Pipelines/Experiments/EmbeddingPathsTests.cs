@@ -32,7 +32,8 @@ public sealed class EmbeddingPathsTests
     public void Slerp_BetweenTwoRightAngles_IsTheirDiagonal()
     {
         using var scope = NewDisposeScope();
-        Near(tensor(new float[,] { { 0.70710678f, 0.70710678f, 0 } }), EmbeddingPaths.Slerp(tensor(new float[,] { { 1, 0, 0 } }), tensor(new float[,] { { 0, 1, 0 } }), 0.5));
+        Near(tensor(new float[,] { { 0.70710678f, 0.70710678f, 0 } }),
+            EmbeddingPaths.Slerp(tensor(new float[,] { { 1, 0, 0 } }), tensor(new float[,] { { 0, 1, 0 } }), 0.5));
         // Rows by themselves.
         var rows = EmbeddingPaths.Slerp(tensor(new float[,] { { 1, 0 }, { 0, 2 } }), tensor(new float[,] { { 0, 3 }, { 0, 4 } }), 0.5);
         Near(tensor(new float[,] { { 1.41421356f, 1.41421356f }, { 0, 3 } }), rows);
@@ -56,7 +57,8 @@ public sealed class EmbeddingPathsTests
     public void Lerp_IsTheWeightedSum()
     {
         using var scope = NewDisposeScope();
-        Near(tensor(new float[,] { { 3, 0.5f } }), EmbeddingPaths.Lerp(tensor(new float[,] { { 4, 0 } }), tensor(new float[,] { { 0, 2 } }), 0.25));
+        Near(tensor(new float[,] { { 3, 0.5f } }),
+            EmbeddingPaths.Lerp(tensor(new float[,] { { 4, 0 } }), tensor(new float[,] { { 0, 2 } }), 0.25));
     }
 
     [Fact]
@@ -101,7 +103,8 @@ public sealed class EmbeddingPathsTests
         using var scope = NewDisposeScope();
         using var noise = new Noise(2);
         var (image, text) = (noise.Randn(1, 16), noise.Randn(1, 16));
-        Assert.Contains("no difference between the two texts", Assert.Throws<ArgumentException>(() => EmbeddingPaths.TextDifference(image, text, 2 * text, 0.5)).Message, StringComparison.Ordinal);
+        Assert.Contains("no difference between the two texts", Assert.Throws<ArgumentException>(() =>
+            EmbeddingPaths.TextDifference(image, text, 2 * text, 0.5)).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -133,7 +136,8 @@ public sealed class EmbeddingPathsTests
         var basis = EmbeddingBasis.Fit(rows);
         Assert.Equal(2, basis.Count);
         Near(rows[..1], basis.Rebuild(rows[..1], 2), 1e-4f);
-        Assert.Contains("1 pictures have no directions", Assert.Throws<ArgumentException>(() => EmbeddingBasis.Fit(rows[..1])).Message, StringComparison.Ordinal);
+        Assert.Contains("1 pictures have no directions", Assert.Throws<ArgumentException>(() => EmbeddingBasis.Fit(rows[..1])).Message,
+            StringComparison.Ordinal);
     }
 
     private static double Length(Tensor embedding) => embedding.norm().ToDouble();

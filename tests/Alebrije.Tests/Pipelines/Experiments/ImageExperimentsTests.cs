@@ -16,7 +16,8 @@ public sealed class ImageExperimentsTests : IDisposable
 {
     private static readonly JsonSerializerOptions Format = new()
     {
-        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower, Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+        PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
+            Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-experiments-").FullName;
@@ -29,7 +30,8 @@ public sealed class ImageExperimentsTests : IDisposable
         (a, b) = (Picture("a.png", 1), Picture("b.png", 2));
         // The right half is regenerated.
         mask = Path.Combine(folder, "mask.png");
-        new RgbImage(40, 40, [.. Enumerable.Range(0, 40 * 40).SelectMany(i => Enumerable.Repeat((byte)(i % 40 < 20 ? 0 : 255), 3))]).SavePng(mask);
+        new RgbImage(40, 40, [.. Enumerable.Range(0, 40 * 40).SelectMany(i => Enumerable.Repeat((byte)(i % 40 < 20 ? 0 : 255), 3))])
+            .SavePng(mask);
     }
 
     public static TheoryData<ExperimentKind, string> EveryKind
@@ -57,17 +59,20 @@ public sealed class ImageExperimentsTests : IDisposable
         Assert.Equal(count, first.Pictures.Count);
         Assert.Equal(count, first.Pictures.Select(Bytes).Distinct().Count());
         Assert.Equal(count, first.Pictures.Select(picture => picture.Label).Distinct().Count());
-        Assert.Equal(kind switch { ExperimentKind.Sweep => 0, ExperimentKind.Interpolate or ExperimentKind.Inpaint => 2, _ => 1 }, first.Given.Count);
+        Assert.Equal(kind switch { ExperimentKind.Sweep => 0, ExperimentKind.Interpolate or ExperimentKind.Inpaint => 2, _ => 1 },
+            first.Given.Count);
         var side = model == "stable" ? 32 : 16;
         Assert.All(first.Pictures, picture => Assert.Equal((side, side), (picture.Image.Width, picture.Image.Height)));
-        Assert.All(first.Pictures, picture => Assert.Contains(picture.Numbers, number => number.Key.StartsWith("cosine to ", StringComparison.Ordinal) && number.Value is >= -1.0001 and <= 1.0001));
+        Assert.All(first.Pictures, picture => Assert.Contains(picture.Numbers,
+            number => number.Key.StartsWith("cosine to ", StringComparison.Ordinal) && number.Value is >= -1.0001 and <= 1.0001));
         // The request of the result is complete.
         Assert.Equal((2, 2.0, side), (first.Experiment.Request.Steps, first.Experiment.Request.Guidance, first.Experiment.Request.Size));
         var sheet = first.Sheet("title");
         Assert.True(sheet.Width >= 128 && sheet.Height >= 128);
         // With the images' own noise the seed has no effect, except that Stable unCLIP adds noise to the embedding.
         var reseeded = Bytes(Run(pipeline, experiment with { Request = experiment.Request with { Seed = 99 } }).Pictures[^1]);
-        Assert.Equal(kind is ExperimentKind.TextDiff or ExperimentKind.Interpolate && model == "kandinsky", reseeded == Bytes(first.Pictures[^1]));
+        Assert.Equal(kind is ExperimentKind.TextDiff or ExperimentKind.Interpolate && model == "kandinsky",
+            reseeded == Bytes(first.Pictures[^1]));
     }
 
     [Theory]
@@ -82,7 +87,8 @@ public sealed class ImageExperimentsTests : IDisposable
         var three = Run(pipeline, experiment with { Count = 3 }).Pictures.Select(Bytes).ToArray();
         Assert.Equal(three[..2], Run(pipeline, experiment with { Count = 2 }).Pictures.Select(Bytes));
         // Nor on the previous ones: the second has the following seed.
-        Assert.Equal(three[1], Bytes(Run(pipeline, experiment with { Count = 1, Request = experiment.Request with { Seed = experiment.Request.Seed + 1 } }).Pictures[0]));
+        Assert.Equal(three[1], Bytes(Run(pipeline,
+            experiment with { Count = 1, Request = experiment.Request with { Seed = experiment.Request.Seed + 1 } }).Pictures[0]));
     }
 
     [Theory]
@@ -97,7 +103,8 @@ public sealed class ImageExperimentsTests : IDisposable
         Near(own, path[0]);
         Near(other, path[2]);
         Assert.NotEqual(Bytes(own), Bytes(path[1]));
-        Assert.NotEqual(Bytes(path[1]), Bytes(Run(pipeline, Of(ExperimentKind.Interpolate, model) with { Count = 3, Straight = true }).Pictures[1]));
+        Assert.NotEqual(Bytes(path[1]),
+            Bytes(Run(pipeline, Of(ExperimentKind.Interpolate, model) with { Count = 3, Straight = true }).Pictures[1]));
         Assert.NotEqual(Bytes(own), Bytes(Run(pipeline, Of(ExperimentKind.TextDiff, model) with { Invert = false }).Pictures[0]));
 
         // A variation without inverted noise is the decoding of the image's own embedding.
@@ -151,7 +158,8 @@ public sealed class ImageExperimentsTests : IDisposable
         Assert.True(changed > side * side / 2);
         // The prompt describes the region; without one it is the image's own embedding.
         var experiment = Of(ExperimentKind.Inpaint, model);
-        Assert.NotEqual(Bytes(result.Pictures[0]), Bytes(Run(pipeline, experiment with { Request = experiment.Request with { Prompt = "a dog" } }).Pictures[0]));
+        Assert.NotEqual(Bytes(result.Pictures[0]),
+            Bytes(Run(pipeline, experiment with { Request = experiment.Request with { Prompt = "a dog" } }).Pictures[0]));
     }
 
     [Fact]
@@ -165,7 +173,8 @@ public sealed class ImageExperimentsTests : IDisposable
         Assert.NotEqual(Bytes(alone), Bytes(both.Pictures[0]));
         Assert.Equal(["cosine to a", "cosine to a dog"], both.Pictures[0].Numbers.Keys);
         Assert.Equal(["a 1"], both.Given.Select(given => given.Label));
-        Assert.Equal(Bytes(both.Pictures[0]), Bytes(Run(pipeline, mix with { Parts = [a with { Weight = 3 }, text with { Weight = 3 }] }).Pictures[0]));
+        Assert.Equal(Bytes(both.Pictures[0]),
+            Bytes(Run(pipeline, mix with { Parts = [a with { Weight = 3 }, text with { Weight = 3 }] }).Pictures[0]));
     }
 
     [Fact]
@@ -180,8 +189,10 @@ public sealed class ImageExperimentsTests : IDisposable
         Assert.Equal(1, numbers[2]["variance"], 1e-6);
         // Three pictures span two directions, and the rebuilt one is among them.
         Assert.Equal(1, numbers[2]["embedding_cosine"], 1e-4);
-        Assert.Contains("5 components were asked for, and there are 2", Refusal<ArgumentException>(rebuild with { Components = [1, 5] }), StringComparison.Ordinal);
-        Assert.Contains("does not say in which directions pictures differ", Refusal<InvalidOperationException>(rebuild with { BasisPictures = [] }), StringComparison.Ordinal);
+        Assert.Contains("5 components were asked for, and there are 2",
+            Refusal<ArgumentException>(rebuild with { Components = [1, 5] }), StringComparison.Ordinal);
+        Assert.Contains("does not say in which directions pictures differ",
+            Refusal<InvalidOperationException>(rebuild with { BasisPictures = [] }), StringComparison.Ordinal);
         Assert.Equal([1, 2], Run(pipeline, rebuild with { Components = [] }).Experiment.Components);
 
         string Refusal<T>(PictureExperiment experiment) where T : Exception => Assert.Throws<T>(() => Run(pipeline, experiment)).Message;
@@ -193,7 +204,8 @@ public sealed class ImageExperimentsTests : IDisposable
         using var pipeline = Load("karlo");
         var result = Run(pipeline, Of(ExperimentKind.Sweep, "karlo") with { Guidances = [1, 2, 4], PriorGuidances = [1, 3] });
         Assert.Equal(3, result.Columns);
-        Assert.Equal([(1, 1), (1, 2), (1, 4), (3, 1), (3, 2), (3, 4)], result.Pictures.Select(p => ((int)p.Numbers["prior_guidance"], (int)p.Numbers["guidance"])));
+        Assert.Equal([(1, 1), (1, 2), (1, 4), (3, 1), (3, 2), (3, 4)],
+            result.Pictures.Select(p => ((int)p.Numbers["prior_guidance"], (int)p.Numbers["guidance"])));
         Assert.Equal(6, result.Pictures.Select(Bytes).Distinct().Count());
     }
 
@@ -204,9 +216,11 @@ public sealed class ImageExperimentsTests : IDisposable
         var mix = Run(pipeline, Of(ExperimentKind.Mix, "karlo") with { Parts = [new("a cat", null), new("a dog", null, 2)] });
         Assert.Empty(mix.Pictures[0].Numbers);
         Assert.Empty(mix.Given);
-        Assert.Equal(2, Run(pipeline, Of(ExperimentKind.Interpolate, "karlo") with { Parts = [new("a cat", null), new("a dog", null)] }).Pictures.Count);
+        Assert.Equal(2, Run(pipeline, Of(ExperimentKind.Interpolate, "karlo") with { Parts = [new("a cat", null), new("a dog", null)] })
+            .Pictures.Count);
         foreach (var kind in new[] { ExperimentKind.Vary, ExperimentKind.TextDiff, ExperimentKind.PcaReconstruct, ExperimentKind.Inpaint })
-            Assert.Contains("has no image encoder", Assert.Throws<InvalidOperationException>(() => Run(pipeline, Of(kind, "karlo"))).Message, StringComparison.Ordinal);
+            Assert.Contains("has no image encoder",
+                Assert.Throws<InvalidOperationException>(() => Run(pipeline, Of(kind, "karlo"))).Message, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -214,10 +228,13 @@ public sealed class ImageExperimentsTests : IDisposable
     {
         using var pipeline = Load("stable");
         var told = new List<(int, int, string)>();
-        new ImageExperiments(pipeline).Run(Of(ExperimentKind.Vary, "stable"), (done, of, step) => told.Add((done, of, $"{step.Stage} {step.Step}/{step.Of}")), cancellation: TestContext.Current.CancellationToken);
-        Assert.Equal([(0, 1, "inversion 1/2"), (0, 1, "inversion 2/2"), (0, 2, "decoder 1/2"), (0, 2, "decoder 2/2"), (1, 2, "decoder 1/2"), (1, 2, "decoder 2/2")], told);
+        new ImageExperiments(pipeline).Run(Of(ExperimentKind.Vary, "stable"), (done, of, step) =>
+            told.Add((done, of, $"{step.Stage} {step.Step}/{step.Of}")), cancellation: TestContext.Current.CancellationToken);
+        Assert.Equal([(0, 1, "inversion 1/2"), (0, 1, "inversion 2/2"),
+            (0, 2, "decoder 1/2"), (0, 2, "decoder 2/2"), (1, 2, "decoder 1/2"), (1, 2, "decoder 2/2")], told);
         using var stop = new CancellationTokenSource();
-        Assert.ThrowsAny<OperationCanceledException>(() => new ImageExperiments(pipeline).Run(Of(ExperimentKind.Vary, "stable"), (_, _, _) => stop.Cancel(), cancellation: stop.Token));
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+            new ImageExperiments(pipeline).Run(Of(ExperimentKind.Vary, "stable"), (_, _, _) => stop.Cancel(), cancellation: stop.Token));
     }
 
     public static TheoryData<ExperimentKind, string, string> Refused => new()
@@ -277,8 +294,10 @@ public sealed class ImageExperimentsTests : IDisposable
             var result = Run(pipeline, Of(kind, "stable") with { Amount = 0.3, Straight = true });
             var recipe = Recipe.Of("tiny", result, 1)[Recipe.JsonKeyword];
             using var json = JsonDocument.Parse(recipe);
-            Assert.Equal(("tiny", 1), (json.RootElement.GetProperty("model").GetString(), json.RootElement.GetProperty("picture").GetInt32()));
-            Assert.Equal(("fp32", "fp32"), (json.RootElement.GetProperty("precision").GetProperty("decoder").GetString(), json.RootElement.GetProperty("precision").GetProperty("prior").GetString()));
+            Assert.Equal(("tiny", 1),
+                (json.RootElement.GetProperty("model").GetString(), json.RootElement.GetProperty("picture").GetInt32()));
+            Assert.Equal(("fp32", "fp32"), (json.RootElement.GetProperty("precision").GetProperty("decoder").GetString(),
+                json.RootElement.GetProperty("precision").GetProperty("prior").GetString()));
             var read = json.RootElement.GetProperty("experiment").Deserialize<PictureExperiment>(Format)!;
             Assert.Equal((kind, 0.3, true), (read.Kind, read.Amount, read.Straight));
             Assert.Equal(recipe, Recipe.Of("tiny", result with { Experiment = read }, 1)[Recipe.JsonKeyword]);
@@ -302,9 +321,11 @@ public sealed class ImageExperimentsTests : IDisposable
         Kind = kind,
         Request = new GenerationRequest
         {
-            Prompt = kind == ExperimentKind.Sweep ? "a cat" : "", Seed = 5, Steps = 2, PriorSteps = 2, Guidance = 2, Size = model == "stable" ? 32 : 16,
+            Prompt = kind == ExperimentKind.Sweep ? "a cat" : "", Seed = 5,
+                Steps = 2, PriorSteps = 2, Guidance = 2, Size = model == "stable" ? 32 : 16,
         },
-        Parts = kind switch { ExperimentKind.Interpolate => [a, b], ExperimentKind.Mix => [a, new("a dog", null)], ExperimentKind.Sweep => [], _ => [a] },
+        Parts = kind switch { ExperimentKind.Interpolate => [a, b], ExperimentKind.Mix => [a, new("a dog", null)],
+            ExperimentKind.Sweep => [], _ => [a] },
         Count = 2,
         From = "a cat",
         To = "a dog",

@@ -18,7 +18,8 @@ public sealed class CaptionCleaningTests
     [Fact]
     public void Golden_EveryCaptionIsCleanedAsByTheReference()
     {
-        var report = Verifier.Run(Path.Combine(AppContext.BaseDirectory, "Fixtures", "if-clean-caption"), cancellation: TestContext.Current.CancellationToken);
+        var report = Verifier.Run(Path.Combine(AppContext.BaseDirectory, "Fixtures", "if-clean-caption"),
+            cancellation: TestContext.Current.CancellationToken);
         Assert.True(report.Ok, report.First);
         Assert.Equal([("clean", 457), ("plain", 457)], report.Cases.Select(c => (c.Output, c.Texts)));
     }

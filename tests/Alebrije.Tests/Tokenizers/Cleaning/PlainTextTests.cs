@@ -21,7 +21,8 @@ public sealed class PlainTextTests
     [Theory]
     [InlineData("a\u0085\u00A0\u2028b\u3000 c", "a b c")]
     [InlineData("a\u001C\u200Bb", "a\u001C\u200Bb")]
-    public void CollapseWhiteSpace_UnicodeWhiteSpaceOnly(string text, string expected) => Assert.Equal(expected, PlainText.CollapseWhiteSpace(text));
+    public void CollapseWhiteSpace_UnicodeWhiteSpaceOnly(string text, string expected) =>
+        Assert.Equal(expected, PlainText.CollapseWhiteSpace(text));
 
     [Fact]
     public void Strip_AsPythonStrip_TakesSeparatorsToo() => Assert.Equal("a\u200B", PlainText.Strip("\u001F \u0085a\u200B\u3000\n"));
@@ -74,14 +75,16 @@ public sealed class PlainTextTests
     public void Fix_AsFtfyDoes(string text, string expected) => Assert.Equal(expected, TextRepair.Fix(text));
 
     [Fact]
-    public void Fix_LoneSurrogates_ReplacementCharacters() => Assert.Equal("a\uFFFDb 😀\uFFFD", TextRepair.Fix("a\uD83Db \uD83D\uDE00\uDE00"));
+    public void Fix_LoneSurrogates_ReplacementCharacters() =>
+        Assert.Equal("a\uFFFDb 😀\uFFFD", TextRepair.Fix("a\uD83Db \uD83D\uDE00\uDE00"));
 
     [Theory]
     [InlineData(ClipDialect.OpenAi, "Tom &amp; Jerry’s  CAFÉ", "tom & jerry's café")]
     [InlineData(ClipDialect.Transformers, "Tom &amp; Jerry’s  CAFÉ", "tom &amp; jerry’s café")]
     [InlineData(ClipDialect.OpenClipWhitespace, "Tom &amp; Jerry’s  CAFÉ", "Tom & Jerry's CAFÉ")]
     [InlineData(ClipDialect.OpenClipCanonicalize, "Tom_&amp; Jerry’s  CAFÉ!", "tom jerrys café")]
-    public void Clean_ByDialect(ClipDialect dialect, string text, string expected) => Assert.Equal(expected, ClipCleaning.Clean(text, dialect));
+    public void Clean_ByDialect(ClipDialect dialect, string text, string expected) =>
+        Assert.Equal(expected, ClipCleaning.Clean(text, dialect));
 
     [Theory]
     [InlineData(ClipDialect.OpenAi, "'ſ'ſt", "'ſ|'ſ|t")]

@@ -14,10 +14,12 @@ public sealed class TextRepairTests
         {
             var repaired = TextRepair.Fix(expected.Text);
             if (repaired != expected.Fixed)
-                differences.Add($"fixed {TextFixture.Show(expected.Text)}\n  {TextFixture.Show(expected.Fixed!)}\n  {TextFixture.Show(repaired)}");
+                differences.Add($"fixed {TextFixture.Show(expected.Text)}\n "
+                    + $" {TextFixture.Show(expected.Fixed!)}\n  {TextFixture.Show(repaired)}");
             var unescaped = HtmlEntities.Unescape(HtmlEntities.Unescape(repaired));
             if (unescaped != expected.Unescaped)
-                differences.Add($"unescaped {TextFixture.Show(expected.Text)}\n  {TextFixture.Show(expected.Unescaped!)}\n  {TextFixture.Show(unescaped)}");
+                differences.Add($"unescaped {TextFixture.Show(expected.Text)}\n "
+                    + $" {TextFixture.Show(expected.Unescaped!)}\n  {TextFixture.Show(unescaped)}");
         }
         TextFixture.AssertNone(differences, cases.Count);
     }

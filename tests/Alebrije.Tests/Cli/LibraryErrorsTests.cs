@@ -44,6 +44,8 @@ public sealed partial class LibraryErrorsTests : IDisposable
         var code = string.Concat(new[] { "Alebrije", "Alebrije.Preprocessing" }.SelectMany(project =>
             Directory.EnumerateFiles(Path.Combine(Repository.Root, "src", project), "*.cs", SearchOption.AllDirectories))
             .Select(File.ReadAllText));
+        // Literals that are joined over several lines are one sentence.
+        code = Joint().Replace(code, "");
         foreach (var error in Translations.Errors)
         {
             var longest = Hole().Split(error.En).MaxBy(part => part.Length)!.Trim();
@@ -55,4 +57,7 @@ public sealed partial class LibraryErrorsTests : IDisposable
 
     [GeneratedRegex(@"\{[0-9]\}", RegexOptions.ExplicitCapture)]
     private static partial Regex Hole();
+
+    [GeneratedRegex(@"""\s*\+\s*\$?""")]
+    private static partial Regex Joint();
 }

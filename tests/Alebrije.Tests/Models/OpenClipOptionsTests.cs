@@ -77,7 +77,8 @@ public sealed class OpenClipOptionsTests : IDisposable
     [InlineData("\"proj_bias\": true")]
     [InlineData("\"pool_type\": \"eos\", \"eos_id\": 7")]
     [InlineData("\"pool_type\": \"last\", \"no_causal_mask\": true")]
-    [InlineData("\"pool_type\": \"first\", \"no_causal_mask\": true, \"norm_kwargs\": {\"eps\": 0.01}, \"act_kwargs\": {\"approximate\": \"tanh\"}")]
+    [InlineData("\"pool_type\": \"first\", \"no_causal_mask\": true, \"norm_kwargs\": {\"eps\": 0.01}, "
+        + "\"act_kwargs\": {\"approximate\": \"tanh\"}")]
     public void TextTower_IsWhatTheFormulaGives(string options)
     {
         using var scope = NewDisposeScope();

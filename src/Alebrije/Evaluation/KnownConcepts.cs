@@ -16,7 +16,7 @@ public static class KnownConcepts
         montando fondo pequeno pequena grande dos tres cuatro varios varias dibujo boceto foto imagen pintura estilo blanco negro pixelado borroso noche oscuro
         """.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Concat(Colours()).Select(Stem)];
 
-    /// <summary>Finds words of known concepts' names in a prompt, in English or Spanish, regardless of plurals and accents.</summary>
+    /// <summary>Searches a prompt for words of known concepts' names, in English or Spanish, regardless of plurals and accents.</summary>
     /// <param name="record">The model's record; without concepts every prompt counts as known.</param>
     /// <param name="prompt">The prompt.</param>
     /// <returns>False if the prompt contains no known word.</returns>

@@ -3,11 +3,11 @@ using Alebrije.Evaluation;
 
 namespace Alebrije.Benchmarks;
 
-/// <summary>Texts and pictures through a CLIP of ViT-B/32's size, plain and as <c>ClipModel</c> runs it: what <c>alebrije bench</c> measures.</summary>
+/// <summary>Embedding by a CLIP of ViT-B/32's size, plain and as in <c>ClipModel</c>: the measurement of <c>alebrije bench</c>.</summary>
 internal static class ClipTowers
 {
-    /// <summary>Runs it.</summary>
-    /// <param name="rounds">Rounds; every way once in each.</param>
+    /// <summary>Runs the benchmark.</summary>
+    /// <param name="rounds">Number of rounds; each runs every way once.</param>
     public static void Run(int rounds)
     {
         Console.WriteLine($"{"what",-8}{"batch",6}  {"way",-12}{"ms",9}{"ratio",8}  {"p10-p90",-14}least cosine");

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace Alebrije.Benchmarks;
 
-/// <summary>Middle and spread of repeated measurements.</summary>
+/// <summary>Median and spread of repeated measurements.</summary>
 internal readonly record struct Spread(double Low, double Median, double High)
 {
     /// <summary>Tenth percentile, median and ninetieth percentile, interpolated.</summary>
@@ -23,23 +23,23 @@ internal readonly record struct Spread(double Low, double Median, double High)
 }
 
 /// <summary>
-/// Two ways to do one thing, timed in turns: each round runs both, the first of them changing, so that whatever else the machine does
-/// falls on both sides. The ratio is taken round by round; seconds alone say little on a shared machine.
+/// Interleaved timing of two implementations: each round runs both in alternating order, so that other load affects both. The ratio is
+/// taken within each round, since absolute times vary on a shared machine.
 /// </summary>
-/// <param name="Ours">Seconds of a round.</param>
-/// <param name="Theirs">Seconds of a round.</param>
+/// <param name="Ours">Seconds per round.</param>
+/// <param name="Theirs">Seconds per round.</param>
 /// <param name="Ratio">Theirs over ours: above 1, ours is faster.</param>
 internal sealed record Comparison(Spread Ours, Spread Theirs, Spread Ratio)
 {
-    /// <summary>Below this a median and its tenths mean nothing.</summary>
+    /// <summary>Least number of rounds for a meaningful median and percentiles.</summary>
     public const int FewestRounds = 11;
 
     private const int WarmUps = 4;
 
-    /// <param name="rounds">How many rounds count.</param>
-    /// <param name="ours">Does the work of a round; given its number, from 0, warm-ups included.</param>
+    /// <param name="rounds">Number of timed rounds.</param>
+    /// <param name="ours">Does the work of a round, whose index from 0 includes warm-ups.</param>
     /// <param name="theirs">Does the same work.</param>
-    /// <param name="warmUps">Rounds before those that count.</param>
+    /// <param name="warmUps">Number of untimed rounds before.</param>
     public static Comparison Run(int rounds, Action<int> ours, Action<int> theirs, int warmUps = WarmUps)
     {
         var seconds = new List<(double Ours, double Theirs)>();

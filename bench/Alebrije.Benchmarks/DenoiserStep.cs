@@ -9,8 +9,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// One guided step of Stable Diffusion 1.5's denoiser at 512 x 512 pixels (batch 2, 64 x 64 latents, 77 tokens), as pipelines run it against the same network in
-/// plain float32.
+/// One guided step of Stable Diffusion 1.5's denoiser at 512 x 512 pixels (batch 2, 64 x 64 latents, 77 tokens), as run by pipelines,
+/// against the same network in plain float32.
 /// </summary>
 internal static class DenoiserStep
 {

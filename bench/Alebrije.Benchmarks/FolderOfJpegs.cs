@@ -3,13 +3,13 @@ using SkiaSharp;
 
 namespace Alebrije.Benchmarks;
 
-/// <summary>A folder of 1,000 JPEGs (640 x 480, quality 90), drawn for the purpose, from files to embeddings of a CLIP of ViT-B/32's size.</summary>
+/// <summary>Embedding of a folder of 1,000 generated JPEGs (640 x 480, quality 90) by a CLIP of ViT-B/32's size.</summary>
 internal static class FolderOfJpegs
 {
     private const int Pictures = 1000, Width = 640, Height = 480, Quality = 90, Share = 64;
 
-    /// <summary>Runs it.</summary>
-    /// <param name="rounds">Rounds of both ways; the long run comes after them.</param>
+    /// <summary>Runs the benchmark.</summary>
+    /// <param name="rounds">Number of rounds of both ways; the long run follows.</param>
     public static void Run(int rounds)
     {
         var folder = Directory.CreateTempSubdirectory("alebrije-jpegs-").FullName;
@@ -30,7 +30,7 @@ internal static class FolderOfJpegs
         }
     }
 
-    /// <summary>Shapes and grain, so that the files have the size of photographs (about 70 KB).</summary>
+    /// <summary>An image of shapes and grain, for files of the size of photographs (about 70 KB).</summary>
     private static string Draw(string path, int seed)
     {
         var random = new Random(seed);

@@ -4,8 +4,8 @@ using Alebrije.Tensors;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// A model of Karlo's published sizes with random weights, written in the published layout (7 GB in float16, removed afterwards), and one picture by it: the
-/// estimate beside what it took. What is drawn is noise; time and memory are those of the real one.
+/// One image by a model of Karlo's published sizes with random weights, written in the published layout (7 GB in float16, removed
+/// afterwards), with estimated and actual cost. The image is noise; time and memory equal those of the real model.
 /// </summary>
 internal static class KarloSized
 {

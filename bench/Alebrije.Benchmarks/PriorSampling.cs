@@ -9,9 +9,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// Karlo's prior at its published size with random weights, 25 guided steps: the whole sequence in every step, as the reference runs it, against the text
-/// computed once. Takes 9 GB of memory and minutes, so each text is sampled once, however many rounds were asked for. On one thread, for two threads that wait for
-/// each other tell more of a busy machine than of the work.
+/// Karlo's prior at its published size with random weights, 25 guided steps: the whole sequence in every step, as in the reference,
+/// against the text computed once. Takes 9 GB of memory and minutes, so each text is sampled once, whatever the number of rounds.
+/// Runs on one thread: waits between threads on a busy machine would distort the ratio.
 /// </summary>
 internal static class PriorSampling
 {
@@ -29,7 +29,7 @@ internal static class PriorSampling
             else if (name == "clip_std") parameter.fill_(1);
         network.eval();
         using var prior = new DiffusionPrior(network, Scheduler, ScalarType.Float32) { OwnsNetwork = false };
-        // The weights are packed before the clock starts.
+        // Packs the weights outside the timing.
         prior.Denoise(new PriorText(Conditions(noise, 2), () => Conditions(noise, 2)), 1)(noise.Randn(1, 768), zeros(1)).Dispose();
         Console.WriteLine($"PriorTransformer of {network.parameters().Sum(p => p.numel()) / 1e6:0} "
             + $"M parameters, {Steps} steps, guidance {Scale}, {get_num_threads()} thread");
@@ -39,7 +39,7 @@ internal static class PriorSampling
             using var scope = NewDisposeScope();
             var prompt = Conditions(noise, tokens);
 
-            // An empty text of its own, so that its part is computed within the first time.
+            // A new empty text, so that its part is computed within the first timing.
             var empty = Conditions(noise, 2);
             var text = new PriorText(prompt, () => empty);
             var (whole, reference) = Time(() => Whole(network, text));

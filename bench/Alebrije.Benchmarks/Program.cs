@@ -5,10 +5,10 @@ internal static class Program
 {
     private const int UsualRounds = 15;
 
-    /// <summary>Benchmarks of a few long rounds.</summary>
+    /// <summary>Benchmarks with few, long rounds.</summary>
     private static readonly string[] Long = ["sd15", "sdxl", "if", "sd-step"];
 
-    /// <summary>One class a benchmark; the name is what a user types.</summary>
+    /// <summary>Benchmarks by their name on the command line.</summary>
     private static readonly Dictionary<string, (string What, Action<int> Run)> Benchmarks = new(StringComparer.Ordinal)
     {
         ["tokenizer"] = ("ClipTokenizer against Microsoft.ML.Tokenizers, cleaning included", TokenizerBenchmark.Run),

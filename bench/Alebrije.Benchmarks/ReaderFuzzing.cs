@@ -3,11 +3,11 @@ using Alebrije.Tests.Fuzzing;
 
 namespace Alebrije.Benchmarks;
 
-/// <summary>Damaged files against every reader, as many as asked; the suite runs the same for seconds.</summary>
+/// <summary>Fuzzing of every reader with damaged files; the test suite runs the same for seconds.</summary>
 internal static class ReaderFuzzing
 {
-    /// <summary>Runs it; a file that is neither read nor refused as it should ends the run and is kept.</summary>
-    /// <param name="rounds">Files for each reader.</param>
+    /// <summary>Runs the fuzzing; a file that is neither read nor properly rejected ends the run and is kept.</summary>
+    /// <param name="rounds">Files per reader.</param>
     public static void Run(int rounds)
     {
         var seed = Environment.TickCount;

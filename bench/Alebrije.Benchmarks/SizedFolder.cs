@@ -11,7 +11,7 @@ namespace Alebrije.Benchmarks;
 /// <summary>A pipeline folder in the published layout with random weights in float16, of any size; removed when disposed.</summary>
 internal sealed class SizedFolder : IDisposable
 {
-    /// <summary>Numbers in one file of weights; larger networks are written as shards.</summary>
+    /// <summary>Most values in one weight file; larger networks are written as shards.</summary>
     private const long MostNumbers = 1L << 30;
 
     private readonly Stopwatch clock = Stopwatch.StartNew();
@@ -54,7 +54,7 @@ internal sealed class SizedFolder : IDisposable
             using var scope = NewDisposeScope();
             var file = shards.Count == 1 ? $"{stem}.safetensors" : string.Create(CultureInfo.InvariantCulture,
                 $"{stem}-{i + 1:D5}-of-{shards.Count:D5}.safetensors");
-            // Norms have weights of 1, so that activations stay finite; everything else is small.
+            // Weights of norms are 1, so that activations stay finite; all others are small.
             var weights = shards[i].ToDictionary(shape => shape.Key,
                 shape => shape.Value.Length < 2 && shape.Key.EndsWith("weight", StringComparison.Ordinal)
                 ? ones(shape.Value, ScalarType.Float16) : randn(shape.Value).mul(0.02).to(ScalarType.Float16));
@@ -81,7 +81,7 @@ internal sealed class SizedFolder : IDisposable
             $$"""{ "_class_name": "{{className}}", "num_train_timesteps": 1000, {{values}} }""");
     }
 
-    /// <summary>Copies mini's vocabulary: any will do, only the length of its rows counts.</summary>
+    /// <summary>Copies mini's vocabulary; only the length of the rows affects time.</summary>
     public void Tokenizer(string name)
     {
         var (source, target) = (System.IO.Path.Combine(Alebrije.Catalog.ModelCatalog.Create().Find("mini"), "tokenizer"),
@@ -93,7 +93,7 @@ internal sealed class SizedFolder : IDisposable
             File.ReadAllText(config).Replace("\"model_max_length\": 32", "\"model_max_length\": 77", StringComparison.Ordinal));
     }
 
-    /// <summary>Draws an image and prints the estimates of time and memory beside what it took.</summary>
+    /// <summary>Generates an image and prints estimated and actual time and memory.</summary>
     public void Draw(GenerationRequest request)
     {
         var bytes = Directory.EnumerateFiles(Path, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
@@ -120,18 +120,18 @@ internal sealed class SizedFolder : IDisposable
     private static void Say(FormattableString line) => Console.WriteLine(line.ToString(CultureInfo.InvariantCulture));
 }
 
-/// <summary>The largest amount of memory that this process has held since it was last reset (Linux), or ever.</summary>
+/// <summary>Peak memory of this process since the last reset (Linux), or since its start.</summary>
 internal static class PeakMemory
 {
     private const string Status = "/proc/self/status", Clear = "/proc/self/clear_refs";
 
-    /// <summary>Starts anew from what is held now.</summary>
+    /// <summary>Resets the peak to the current memory.</summary>
     public static void Reset()
     {
         if (OperatingSystem.IsLinux()) File.WriteAllText(Clear, "5");
     }
 
-    /// <summary>Bytes.</summary>
+    /// <summary>Peak memory in bytes.</summary>
     public static long Bytes()
     {
         if (!OperatingSystem.IsLinux()) return Process.GetCurrentProcess().PeakWorkingSet64;

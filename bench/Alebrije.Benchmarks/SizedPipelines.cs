@@ -4,8 +4,8 @@ using Alebrije.Tensors;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// Models of the published sizes of Stable Diffusion 1.5, SDXL and DeepFloyd IF's first stage (M), with random weights: one image by each, the estimate beside
-/// what it took. What is drawn is noise; time and memory are those of the real ones.
+/// Models of the published sizes of Stable Diffusion 1.5, SDXL and DeepFloyd IF's first stage (M), with random weights: one image by
+/// each, with estimated and actual cost. The images are noise; time and memory equal those of the real models.
 /// </summary>
 internal static class SizedPipelines
 {

@@ -5,8 +5,8 @@ using Microsoft.ML.Tokenizers;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// Texts to ids with CLIP's vocabulary: <see cref="ClipTokenizer"/> in OpenAI's dialect, with everything that its cleaning looks for, against
-/// Microsoft.ML.Tokenizers set up as CLIP's BPE, whose cleaning is lower case alone.
+/// Tokenization with CLIP's vocabulary: <see cref="ClipTokenizer"/> in OpenAI's dialect with its full cleaning, against
+/// Microsoft.ML.Tokenizers set up as CLIP's BPE, which only converts to lower case.
 /// </summary>
 internal static partial class TokenizerBenchmark
 {
@@ -45,7 +45,7 @@ internal static partial class TokenizerBenchmark
         }
     }
 
-    /// <summary>What was computed is used, so that it is computed.</summary>
+    /// <summary>Sink of results, against dead-code elimination.</summary>
     private static void Keep(int value) => kept += value;
 
     private static long kept;

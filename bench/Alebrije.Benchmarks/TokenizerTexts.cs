@@ -3,13 +3,13 @@ using Alebrije.Embeddings;
 
 namespace Alebrije.Benchmarks;
 
-/// <summary>Texts of one kind: the same in every round, or others in each.</summary>
+/// <summary>Texts of one kind: the same in every round, or new ones in each.</summary>
 internal sealed record TextSet(string Name, IReadOnlyList<IReadOnlyList<string>> Rounds)
 {
     public IReadOnlyList<string> Of(int round) => Rounds[round % Rounds.Count];
 }
 
-/// <summary>Captions and prompts as people give them to CLIP, and words that no cache has seen.</summary>
+/// <summary>Typical captions and prompts of CLIP, and invented words that are in no cache.</summary>
 internal static class TokenizerTexts
 {
     private const int Captions = 4000, Prompts = 8000, NewTexts = 1000, Joined = 5;
@@ -52,7 +52,7 @@ internal static class TokenizerTexts
     private static string[] Join(IReadOnlyList<string> texts) =>
         [.. texts.Chunk(Joined).Select(few => string.Join(". ", few.Select(text => text.TrimEnd('.'))))];
 
-    /// <summary>As captions come from web pages: curly quotes, entities, emoji, capitals with accents; the other side does not clean them.</summary>
+    /// <summary>Captions of web pages: curly quotes, entities, emoji, accented capitals; not cleaned by the other side.</summary>
     private static string Untidy(string caption, int place) => (place % 4) switch
     {
         0 => $"“{caption}”",
@@ -61,7 +61,7 @@ internal static class TokenizerTexts
         _ => $"¡{caption.ToUpperInvariant()}! \u2019",
     };
 
-    /// <summary>Eight invented words of two to four syllables a text: nothing to remember, BPE itself.</summary>
+    /// <summary>Eight invented words of two to four syllables per text, which no cache contains.</summary>
     private static string[] NewWords(int round)
     {
         string[] syllables = ["ka", "lu", "men", "tor", "zi", "pra",

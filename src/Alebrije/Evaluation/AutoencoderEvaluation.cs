@@ -6,18 +6,18 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>What an autoencoder loses of scenes at its own size, beside what principal components of patches lose with as many numbers.</summary>
+/// <summary>Reconstruction error of an autoencoder on scenes of its own size, and of a linear baseline of equal latent size.</summary>
 internal static class AutoencoderEvaluation
 {
     private const int Batch = 8, FittedOn = 512;
     private const double SmallestError = 1e-10;
 
-    /// <summary><c>psnr_db</c> and <c>psnr_db_linear</c>: means over held-out pictures; the baseline is fitted on training scenes.</summary>
+    /// <summary><c>psnr_db</c> and <c>psnr_db_linear</c>: means over held-out images, baseline fitted on training scenes.</summary>
     /// <param name="network">The autoencoder.</param>
     /// <param name="scenes">The world.</param>
-    /// <param name="count">Pictures.</param>
-    /// <param name="sheets">Get the first pictures, before and after.</param>
-    /// <param name="progress">Told what is done, how many of how many.</param>
+    /// <param name="count">Number of held-out images.</param>
+    /// <param name="sheets">Receive the first images, before and after.</param>
+    /// <param name="progress">Called after each batch with the activity, the count done and the total.</param>
     public static MetricGroup Measure(
         AutoencoderKL network, EvaluationScenes scenes, int count, PictureSheets sheets, Action<string, int, int>? progress = null)
     {
@@ -45,7 +45,7 @@ internal static class AutoencoderEvaluation
         return metrics;
     }
 
-    /// <summary>Peak signal-to-noise ratio of each picture, peak 1 for pixels in [0, 1]; at most 100 dB.</summary>
+    /// <summary>Peak signal-to-noise ratio of each image, peak 1 for pixels in [0, 1]; at most 100 dB.</summary>
     /// <param name="decoded">[batch, 3, h, w] in [-1, 1]</param>
     /// <param name="pixels">[batch, 3, h, w] in [-1, 1]</param>
     /// <returns>[batch] in dB</returns>

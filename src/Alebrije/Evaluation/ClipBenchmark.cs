@@ -9,37 +9,37 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>How long one way of embedding took.</summary>
+/// <summary>Timing of one way of embedding.</summary>
 /// <param name="What"><c>texts</c> or <c>images</c>.</param>
-/// <param name="Batch">How many at once.</param>
-/// <param name="Way"><c>fp32 plain</c> is the network as it is written; <c>packed</c> ways are those that <see cref="ClipModel"/> takes.</param>
-/// <param name="Milliseconds">Median time of a batch.</param>
-/// <param name="Ratio">Median of the plain way's time through this one's, in the same round.</param>
-/// <param name="Low">10th percentile of that ratio.</param>
-/// <param name="High">90th percentile of that ratio.</param>
-/// <param name="Cosine">Least cosine to the plain way's embedding of the same text or picture.</param>
+/// <param name="Batch">Batch size.</param>
+/// <param name="Way"><c>fp32 plain</c>: the unmodified network; <c>packed</c>: the ways used by <see cref="ClipModel"/>.</param>
+/// <param name="Milliseconds">Median time of a batch in milliseconds.</param>
+/// <param name="Ratio">Speed-up over the plain way: median over rounds.</param>
+/// <param name="Low">10th percentile of the speed-up.</param>
+/// <param name="High">90th percentile of the speed-up.</param>
+/// <param name="Cosine">Smallest cosine to the plain way's embedding of the same text or image.</param>
 public sealed record BenchmarkRow(string What, int Batch, string Way,
     double Milliseconds, double Ratio, double Low, double High, double Cosine)
 {
-    /// <summary>Texts or pictures a second at the median.</summary>
+    /// <summary>Texts or images per second at the median time.</summary>
     public double PerSecond => Batch * 1000 / Milliseconds;
 }
 
 /// <summary>
-/// Measures how fast a CLIP embeds on this machine: every way in turn within each round, so that all of them meet the same weather, and ratios taken round by
-/// round.
+/// Measures the embedding speed of a CLIP on this machine. Each round runs every way in turn, and ratios are taken within a round,
+/// so that other load affects all ways alike.
 /// </summary>
 public static class ClipBenchmark
 {
     private const int Least = 5, Most = 20;
 
-    /// <summary>Batches of pictures that are measured.</summary>
+    /// <summary>Batch sizes measured for images.</summary>
     private static readonly int[] Batches = [1, 8, 32];
 
-    /// <summary>Runs it.</summary>
-    /// <param name="folder">A CLIP, or null: the size of ViT-B/32 with random weights, which cost the same time as trained ones.</param>
-    /// <param name="rounds">Rounds, at least 3; one more is run first and not counted.</param>
-    /// <param name="progress">Told what is being measured.</param>
+    /// <summary>Runs the benchmark.</summary>
+    /// <param name="folder">A CLIP; null: the size of ViT-B/32 with random weights, which take as long as trained ones.</param>
+    /// <param name="rounds">Number of rounds, at least 3; a warm-up round precedes them.</param>
+    /// <param name="progress">Called before each round with a description.</param>
     /// <param name="cancellation">Stops between rounds.</param>
     /// <exception cref="ArgumentOutOfRangeException">Too few rounds.</exception>
     public static IReadOnlyList<BenchmarkRow> Run(string? folder,
@@ -149,7 +149,7 @@ public static class ClipBenchmark
 
     private static string Name(ScalarType type) => type switch { ScalarType.BFloat16 => "bf16", ScalarType.Int8 => "int8", _ => "fp32" };
 
-    /// <summary>A CLIP, or the sizes of ViT-B/32 (Radford et al., 2021, tables 19 and 20), which are the configuration's defaults.</summary>
+    /// <summary>A loaded CLIP, or a random one of ViT-B/32's size (Radford et al., 2021, tables 19 and 20), the default.</summary>
     internal static ClipModelParts Parts(string? folder)
     {
         TorchRuntime.Initialize();

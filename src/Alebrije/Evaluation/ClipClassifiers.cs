@@ -5,22 +5,24 @@ using Alebrije.Robustness;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>What CLIP can name pictures with: words alone, and a linear layer on its embeddings.</summary>
+/// <summary>Image classifiers based on CLIP: zero-shot by words, and a linear probe on embeddings.</summary>
 public static class ClipClassifiers
 {
-    /// <summary>The second of every five pictures of a class chooses the penalty of the probe; then all are learnt from. Of single pictures, all do both.</summary>
+    /// <summary>
+    /// The second of every five images of a class selects the probe's penalty; the final fit uses all. One image per class serves both.
+    /// </summary>
     private const int HeldOut = 5;
 
-    /// <summary>Names of the two classifiers, in their order.</summary>
+    /// <summary>Names of the two classifiers, in order.</summary>
     public static IReadOnlyList<string> Names { get; } = ["zero_shot", "probe"];
 
     /// <summary>Fits the probe, and returns both classifiers, which share the embeddings.</summary>
-    /// <param name="model">CLIP; it has to live as long as the classifiers.</param>
-    /// <param name="words">The classifier made of words.</param>
-    /// <param name="training">Pictures that the probe is fitted on.</param>
-    /// <param name="progress">Told how many training pictures are embedded.</param>
+    /// <param name="model">CLIP; it must outlive the classifiers.</param>
+    /// <param name="words">The zero-shot classifier.</param>
+    /// <param name="training">Images for fitting the probe.</param>
+    /// <param name="progress">Called with the number of training images embedded.</param>
     /// <param name="cancellation">Stops between batches.</param>
-    /// <exception cref="ArgumentException">No pictures, or a class that does not exist.</exception>
+    /// <exception cref="ArgumentException">No images, or a class that does not exist.</exception>
     public static PictureClassifiers Create(
         ClipModel model, ZeroShotClassifier words, IReadOnlyList<StudyPicture> training,
         Action<int>? progress = null, CancellationToken cancellation = default)

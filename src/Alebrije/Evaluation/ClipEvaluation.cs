@@ -4,21 +4,21 @@ using Alebrije.Embeddings;
 namespace Alebrije.Evaluation;
 
 /// <summary>
-/// How well texts and pictures meet: one object named among all concepts by their labels (Radford et al., 2021, §3.1), a caption's scene found
-/// among a hundred, and how far the two kinds of embeddings lie apart (Liang et al., 2022).
+/// Alignment of texts and images: zero-shot naming of one object among all concepts (Radford et al., 2021, §3.1), retrieval of a
+/// caption's scene among a hundred, and the modality gap (Liang et al., 2022).
 /// </summary>
 internal static class ClipEvaluation
 {
     /// <summary>
-    /// <c>zero_shot_top1</c> and <c>zero_shot_top5</c>, <c>retrieval_r1</c> (captions as in training, which leave things out now and then) and
-    /// <c>retrieval_r1_complete</c> (captions that say all), each for <c>_en</c> and <c>_es</c>, and <c>modality_gap</c>.
+    /// <c>zero_shot_top1</c> and <c>zero_shot_top5</c>, <c>retrieval_r1</c> (captions as in training, some incomplete) and
+    /// <c>retrieval_r1_complete</c> (complete captions), each for <c>_en</c> and <c>_es</c>, and <c>modality_gap</c>.
     /// </summary>
     /// <param name="space">The encoders.</param>
     /// <param name="scenes">The world.</param>
-    /// <param name="singles">Scenes of one object.</param>
-    /// <param name="pairs">Scenes for retrieval, at least a hundred.</param>
-    /// <param name="draws">Draws of a hundred scenes that retrieval is averaged over.</param>
-    /// <param name="progress">Told what is done, how many of how many.</param>
+    /// <param name="singles">Number of scenes of one object.</param>
+    /// <param name="pairs">Number of scenes for retrieval, at least a hundred.</param>
+    /// <param name="draws">Number of draws of a hundred scenes; retrieval is their average.</param>
+    /// <param name="progress">Called after each batch with the activity, the count done and the total.</param>
     public static MetricGroup Measure(JointSpace space, EvaluationScenes scenes,
         int singles, int pairs, int draws = 10, Action<string, int, int>? progress = null)
     {

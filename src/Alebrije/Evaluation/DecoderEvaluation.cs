@@ -5,21 +5,22 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Evaluation;
 
 /// <summary>
-/// Pictures drawn from words by the whole chain ("a lion on a red background", in English and Spanish by turns; plain style), judged by what
-/// is seen in them; the same prompts with the same noise from true embeddings and by the other priors; and the same questions asked of true
-/// pictures of the scenes.
+/// Evaluation of images generated from text by the whole pipeline ("a lion on a red background", alternately English and Spanish; plain
+/// style), by classifying them; the same prompts and noise with true embeddings and other priors; and the classification of true
+/// images of the scenes.
 /// </summary>
 internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge judge, EvaluationScenes scenes, PictureSheets sheets)
 {
     private const int Columns = 8;
 
     /// <summary>
-    /// <c>concept_top1</c>, <c>concept_top5</c> and <c>colour</c> on core concepts, <c>concept_top1_all</c> on all, <c>pairs_both</c> on held-out
-    /// pairs of core concepts, <c>from_true_embedding_top1</c>, <c>with_linear_top1</c> (where there is one), <c>with_none_top1</c>, for
-    /// models with a first guess <c>only_guess_top1</c> and <c>only_guess_pairs_both</c> (the regression that diffusion has to beat), and <c>same_on_true_pictures</c>, whose own figure is its <c>concept_top1</c>.
+    /// <c>concept_top1</c>, <c>concept_top5</c> and <c>colour</c> on core concepts, <c>concept_top1_all</c> on all, <c>pairs_both</c> on
+    /// held-out pairs of core concepts, <c>from_true_embedding_top1</c>, <c>with_linear_top1</c> (if the model has a linear prior),
+    /// <c>with_none_top1</c>, for models with a first guess <c>only_guess_top1</c> and <c>only_guess_pairs_both</c> (the regression
+    /// baseline of diffusion), and <c>same_on_true_pictures</c>, whose own figure is its <c>concept_top1</c>.
     /// </summary>
-    /// <param name="sizes">Numbers of prompts.</param>
-    /// <param name="progress">Told what is done, how many of how many.</param>
+    /// <param name="sizes">Sample sizes.</param>
+    /// <param name="progress">Called after each batch with the activity, the count done and the total.</param>
     public MetricGroup Measure(EvaluationSizes sizes, Action<string, int, int>? progress = null)
     {
         var core = scenes.Prompts(EvaluationScenes.CoreSingles, sizes.Core);
@@ -85,24 +86,24 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
     private RgbImage True(PromptedScene prompt) => scenes.Picture(prompt.Scene, EvaluationScenes.SideFor(painter.Size));
 }
 
-/// <summary>One core concept drawn a few times.</summary>
+/// <summary>Result of generating one core concept a few times.</summary>
 /// <param name="Name">Its English name.</param>
 /// <param name="Emoji">Its emoji.</param>
-/// <param name="Right">Pictures in which the judge named it first.</param>
-/// <param name="Of">Pictures drawn.</param>
-/// <param name="TakenFor">Name that a wrong one was given; null when all were right.</param>
-/// <param name="SpanishName">Its Spanish name; null in records that do not hold it.</param>
+/// <param name="Right">Number of images whose first name is this concept.</param>
+/// <param name="Of">Number of images generated.</param>
+/// <param name="TakenFor">Name given to the first wrong image; null if all are right.</param>
+/// <param name="SpanishName">Its Spanish name; null in records without it.</param>
 public sealed record DrawnConcept(string Name, string Emoji, int Right, int Of, string? TakenFor = null, string? SpanishName = null);
 
-/// <summary>Draws concepts alone and has them named.</summary>
+/// <summary>Generates and classifies images of single concepts.</summary>
 internal sealed class ConceptSurvey(TextToPictures painter, PictureJudge judge, EvaluationScenes scenes)
 {
     private const long First = 6_000_000;
     private const int MostPictures = 16;
 
     /// <param name="concepts">The concepts to draw.</param>
-    /// <param name="pictures">Pictures of each, in English and Spanish by turns, 1 to 16.</param>
-    /// <param name="progress">Told what is done, how many of how many.</param>
+    /// <param name="pictures">Images per concept, 1 to 16, alternately in English and Spanish.</param>
+    /// <param name="progress">Called after each batch with the activity, the count done and the total.</param>
     public IReadOnlyList<DrawnConcept> Draw(IReadOnlyList<Concept> concepts, int pictures, Action<string, int, int>? progress = null)
     {
         var prompts = concepts.SelectMany(concept => Enumerable.Range(0, pictures).Select(i => Prompt(concept, i))).ToArray();

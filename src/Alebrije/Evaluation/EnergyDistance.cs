@@ -4,15 +4,15 @@ using Alebrije.Embeddings;
 namespace Alebrije.Evaluation;
 
 /// <summary>
-/// How far two clouds of embeddings are apart as distributions (energy distance; Székely and Rizzo, 2013): 2 E|x - y| - E|x - x'| - E|y - y'|.
-/// 0 where both have the same distribution. A cosine rewards the mean of all answers; this sees that means lie too close together.
+/// Energy distance of two distributions of embeddings (Székely and Rizzo, 2013): 2 E|x - y| - E|x - x'| - E|y - y'|; 0 if they are
+/// equal. Unlike the cosine, it penalises a prior that returns conditional means, which lie too close together.
 /// </summary>
 internal static class EnergyDistance
 {
     private const int Resamples = 200;
 
-    /// <summary>Measures it with a bootstrap interval over captions. An output is not compared with its own picture's embedding, nor anything with itself.</summary>
-    /// <param name="outputs">[captions][features], of unit length as a rule</param>
+    /// <summary>Energy distance with a bootstrap interval over captions; pairs of equal index are excluded.</summary>
+    /// <param name="outputs">[captions][features], usually of unit length</param>
     /// <param name="images">[captions][features], unit length, in the same order</param>
     /// <param name="seed">Seed of the resamples.</param>
     public static Figure Between(float[][] outputs, float[][] images, int seed)

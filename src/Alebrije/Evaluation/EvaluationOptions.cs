@@ -1,56 +1,56 @@
 namespace Alebrije.Evaluation;
 
-/// <summary>What can be evaluated, in the order of evaluation.</summary>
+/// <summary>Parts of an evaluation, in order.</summary>
 public enum EvaluationPart
 {
     /// <summary>Text and image encoder: zero-shot naming and retrieval.</summary>
     Clip,
 
-    /// <summary>Autoencoder: what is lost between picture and latents.</summary>
+    /// <summary>Autoencoder: reconstruction error.</summary>
     Autoencoder,
 
     /// <summary>Priors: from text to image embedding.</summary>
     Prior,
 
-    /// <summary>Pictures drawn from text by the whole chain.</summary>
+    /// <summary>Decoder: images generated from text by the whole pipeline.</summary>
     Decoder,
 
-    /// <summary>Upsampler: large pictures of small ones.</summary>
+    /// <summary>Upsampler: enlargement of small images.</summary>
     Upsampler,
 }
 
-/// <summary>What is told while an evaluation goes on.</summary>
-/// <param name="Part">What is evaluated.</param>
-/// <param name="Doing">What is being done, in a few words.</param>
-/// <param name="Done">How many are done.</param>
-/// <param name="Of">Of how many.</param>
+/// <summary>Progress of an evaluation.</summary>
+/// <param name="Part">The part evaluated.</param>
+/// <param name="Doing">Short description of the activity.</param>
+/// <param name="Done">Count done.</param>
+/// <param name="Of">Total.</param>
 public sealed record EvaluationProgress(EvaluationPart Part, string Doing, int Done, int Of);
 
-/// <summary>What to evaluate and how thoroughly.</summary>
+/// <summary>Options of an evaluation.</summary>
 public sealed record EvaluationOptions
 {
-    /// <summary>Scenes per figure of CLIP when nothing else is asked.</summary>
+    /// <summary>Default of <see cref="Count"/>.</summary>
     public const int DefaultCount = 1000;
 
     /// <summary>Parts to evaluate.</summary>
     public IReadOnlyCollection<EvaluationPart> Parts { get; init; } = Enum.GetValues<EvaluationPart>();
 
-    /// <summary>Scenes behind each zero-shot figure of CLIP, 1 to 100,000; the costlier figures take a fixed share of it (<see cref="EvaluationSizes"/>).</summary>
+    /// <summary>Scenes per zero-shot figure of CLIP, 1 to 100,000; costlier figures use a share (<see cref="EvaluationSizes"/>).</summary>
     public int Count { get; init; } = DefaultCount;
 
     /// <summary>Seed of scenes, draws and noise: the same seed gives the same figures.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>Folder for sheets of what was drawn; null writes none.</summary>
+    /// <summary>Folder for contact sheets of the generated images; null writes none.</summary>
     public string? Folder { get; init; }
 
-    /// <summary>Pictures drawn of every core concept for the model's record, 0 to 16; 0 draws none.</summary>
+    /// <summary>Images generated per core concept for the model's record, 0 to 16.</summary>
     public int PicturesPerConcept { get; init; }
 
-    /// <summary>Whether pictures are also drawn by every prior, judged, and put side by side as <c>priors.png</c>; goes with the part <c>prior</c>.</summary>
+    /// <summary>True if the part <c>prior</c> also generates and classifies images by every prior (<c>priors.png</c>).</summary>
     public bool DrawsByPrior { get; init; }
 
-    /// <summary>Told after every batch.</summary>
+    /// <summary>Called after each batch.</summary>
     public Action<EvaluationProgress>? OnProgress { get; init; }
 
     /// <exception cref="ArgumentException">A value is out of its range.</exception>
@@ -62,7 +62,7 @@ public sealed record EvaluationOptions
     }
 }
 
-/// <summary>Numbers of samples, all from one count; drawing a picture costs a hundred times what naming one does.</summary>
+/// <summary>Sample sizes, all derived from one count; generating an image costs a hundred times as much as classifying one.</summary>
 public sealed record EvaluationSizes
 {
     private EvaluationSizes(int count)
@@ -78,28 +78,28 @@ public sealed record EvaluationSizes
         Duets = Share(count, 32);
     }
 
-    /// <summary>Scenes that a text is looked for among.</summary>
+    /// <summary>Candidates per retrieval.</summary>
     public const int Candidates = 100;
 
-    /// <summary>Scenes of one object that CLIP names.</summary>
+    /// <summary>Scenes of one object for zero-shot naming.</summary>
     public int Singles { get; }
 
     /// <summary>Pairs of scene and caption for retrieval, at least one draw of candidates.</summary>
     public int Pairs { get; }
 
-    /// <summary>Pictures for the autoencoder.</summary>
+    /// <summary>Images for the autoencoder.</summary>
     public int Pictures { get; }
 
-    /// <summary>Pictures for the upsampler.</summary>
+    /// <summary>Images for the upsampler.</summary>
     public int Enlarged { get; }
 
     /// <summary>Captions for the priors, at least one draw of candidates.</summary>
     public int Prior { get; }
 
-    /// <summary>Training pairs behind the baselines of the prior.</summary>
+    /// <summary>Training pairs for the baselines of the prior.</summary>
     public int KnownPairs { get; }
 
-    /// <summary>Prompts of core concepts, each drawn in four ways.</summary>
+    /// <summary>Prompts of core concepts, each generated in four ways.</summary>
     public int Core { get; }
 
     /// <summary>Prompts of all concepts.</summary>
@@ -108,7 +108,7 @@ public sealed record EvaluationSizes
     /// <summary>Prompts of held-out pairs.</summary>
     public int Duets { get; }
 
-    /// <summary>The numbers for a count.</summary>
+    /// <summary>Sample sizes of a count.</summary>
     public static EvaluationSizes For(int count) => new(count);
 
     private static int Share(int count, int ofThousand) => Math.Max(8, (int)((long)count * ofThousand / EvaluationOptions.DefaultCount));

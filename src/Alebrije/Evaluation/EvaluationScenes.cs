@@ -3,15 +3,15 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>A scene and what is asked for in words.</summary>
+/// <summary>A scene and its prompt.</summary>
 internal sealed record PromptedScene(Scene Scene, string Prompt);
 
-/// <summary>Scenes of one kind; each kind has numbers of its own, so that none shows what another does.</summary>
+/// <summary>Scenes of one kind; each kind has its own range of indices, so that no two share scenes.</summary>
 internal sealed record SceneSet(SceneOptions Options, long First);
 
 /// <summary>
-/// Scenes that training never shows: single objects from other random numbers and in held-out styles, several objects as held-out pairs.
-/// Scene i under a seed is always the same.
+/// Scenes held out from training: single objects from other random numbers and in held-out styles, several objects as held-out pairs.
+/// Scene i of a seed is always the same.
 /// </summary>
 internal sealed class EvaluationScenes(EmojiWorld world, ulong seed)
 {
@@ -21,7 +21,7 @@ internal sealed class EvaluationScenes(EmojiWorld world, ulong seed)
     /// <summary>The usual mixture.</summary>
     public static readonly SceneSet Mixture = new(SceneOptions.Default with { Split = SceneSplit.HeldOut }, 1_000_000);
 
-    /// <summary>The usual mixture, as training shows it.</summary>
+    /// <summary>The usual mixture, as in training.</summary>
     public static readonly SceneSet Known = new(SceneOptions.Default, 2_000_000);
 
     /// <summary>One object in the plain style, any concept.</summary>
@@ -30,7 +30,7 @@ internal sealed class EvaluationScenes(EmojiWorld world, ulong seed)
     /// <summary>One core concept in the plain style.</summary>
     public static readonly SceneSet CoreSingles = new(PlainSingles.Options with { CoreShare = 1 }, 4_000_000);
 
-    /// <summary>Two core concepts that training never shows together, in the plain style.</summary>
+    /// <summary>Two core concepts that never occur together in training, in the plain style.</summary>
     public static readonly SceneSet CoreDuets = new(
         Mixture.Options with { OneObject = 0, TwoObjects = 1, ThreeObjects = 0, Counts = 0, CoreShare = 1, StyleShare = 0 }, 5_000_000);
 
@@ -41,18 +41,18 @@ internal sealed class EvaluationScenes(EmojiWorld world, ulong seed)
     public Scene[] Draw(SceneSet set, int count) =>
         [.. Enumerable.Range(0, count).Select(i => world.Scene(seed, set.First + i, set.Options))];
 
-    /// <summary>Scenes with all that they show said by name, in English and Spanish by turns.</summary>
+    /// <summary>Scenes with complete captions, alternately English and Spanish.</summary>
     public PromptedScene[] Prompts(SceneSet set, int count) => [.. Draw(set, count).Select(scene => Prompt(scene, LanguageOf(scene)))];
 
-    /// <summary>A scene with all that it shows said by name.</summary>
+    /// <summary>A scene with its complete caption.</summary>
     public PromptedScene Prompt(Scene scene, Language language) => new(scene, world.Caption(scene, language, CaptionOptions.Complete));
 
-    /// <summary>A caption as training has them, in English and Spanish by turns.</summary>
+    /// <summary>A caption as in training, alternately English and Spanish.</summary>
     public string Caption(Scene scene) => world.Caption(scene, LanguageOf(scene));
 
     public RgbImage Picture(Scene scene, int side = Scene.Side) => new(side, side, world.Render(scene, side));
 
-    /// <summary>The side nearest to the wanted one at which scenes can be drawn.</summary>
+    /// <summary>The nearest side in pixels at which scenes can be rendered, 16 to 512.</summary>
     public static int SideFor(int wanted) => Math.Clamp(wanted, 16, 512);
 
     private static Language LanguageOf(Scene scene) => scene.Index % 2 == 0 ? Language.English : Language.Spanish;

@@ -9,32 +9,32 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>How fast picture files are embedded.</summary>
-/// <param name="Count">Pictures that were embedded for <paramref name="PerSecond"/>, those that were left out not counted.</param>
-/// <param name="PerSecond">Pictures a second from file to embedding.</param>
-/// <param name="Ratio">Median of the serial way's time through this one's, in the same round.</param>
-/// <param name="Low">10th percentile of that ratio.</param>
-/// <param name="High">90th percentile of that ratio.</param>
-/// <param name="Cosine">Least cosine to the serial way's embedding of the same picture.</param>
-/// <param name="PeakBytes">Most memory that the process has held.</param>
+/// <summary>Speed of embedding image files.</summary>
+/// <param name="Count">Images embedded for <paramref name="PerSecond"/>, without those skipped.</param>
+/// <param name="PerSecond">Images per second from file to embedding.</param>
+/// <param name="Ratio">Speed-up over the serial way: median over rounds.</param>
+/// <param name="Low">10th percentile of the speed-up.</param>
+/// <param name="High">90th percentile of the speed-up.</param>
+/// <param name="Cosine">Smallest cosine to the serial way's embedding of the same image.</param>
+/// <param name="PeakBytes">Peak memory of the process in bytes.</param>
 public sealed record FolderBenchmarkResult(int Count, double PerSecond,
     double Ratio, double Low, double High, double Cosine, long PeakBytes);
 
 /// <summary>
-/// Measures the way from picture files to embeddings: <see cref="ClipModel.EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/> against
-/// reading, preparing and embedding one batch after the other with the network as it is written, in float32.
+/// Compares <see cref="ClipModel.EmbedImages(IReadOnlyList{string}, Action{int}?, CancellationToken)"/> on image files with
+/// reading, preparing and embedding one batch after the other with the unmodified network in float32.
 /// </summary>
 public static class FolderBenchmark
 {
     private const int SerialBatch = 32;
 
-    /// <summary>Runs it.</summary>
+    /// <summary>Runs the benchmark.</summary>
     /// <param name="folder">A CLIP, or null: the size of ViT-B/32 with random weights.</param>
-    /// <param name="paths">Picture files.</param>
-    /// <param name="options">Pictures of a round, rounds, and pictures of the long run, for which the files are taken again and again.</param>
-    /// <param name="precision">Of the fast way.</param>
-    /// <param name="progress">Told what is being measured.</param>
-    /// <param name="reader">Leaves out pictures that cannot be read, and keeps them; null throws.</param>
+    /// <param name="paths">Image files.</param>
+    /// <param name="options">Images per round, rounds, and images of the long run, which repeats the files.</param>
+    /// <param name="precision">Precision of the fast way.</param>
+    /// <param name="progress">Called with a description of each round and batch.</param>
+    /// <param name="reader">Skips and records unreadable images; null throws.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="ArgumentException">There are no files, or nothing to measure.</exception>
     /// <exception cref="ImageFormatException">None of the files can be read, or one without <paramref name="reader"/>.</exception>
@@ -49,7 +49,7 @@ public static class FolderBenchmark
         var parts = ClipBenchmark.Parts(folder);
         using var model = new ClipModel(parts, precision);
         var tower = parts.Image ?? throw new ArgumentException($"{parts.Folder} embeds no pictures: {parts.WhyNoImages}.", nameof(folder));
-        // Before the clock runs: every file of a round is one that can be read.
+        // Outside the timing: only readable files enter a round.
         var share = paths.Where(path => Picture(path) is not null).Take(options.Share).ToArray();
         if (share.Length == 0) throw new ImageFormatException($"None of the {paths.Count} pictures can be read; the first is {paths[0]}.");
         var (ratios, cosine) = (new double[options.Rounds], 1.0);

@@ -7,19 +7,18 @@ using static TorchSharp.torch;
 namespace Alebrije.Evaluation;
 
 /// <summary>
-/// The space that texts and pictures share. Embeds many of either in batches and keeps plain rows of unit length, so that no tensor outlives
-/// its batch.
+/// The joint space of texts and images. Embeds in batches and keeps plain arrays of unit length, so that no tensor outlives its batch.
 /// </summary>
-/// <param name="images">Image embeddings of pictures: [batch, features] of any length.</param>
-/// <param name="texts">Text embeddings: [batch, features] of any length.</param>
-/// <param name="batch">Pictures or texts at a time.</param>
+/// <param name="images">Image encoder: [batch, features] of any length.</param>
+/// <param name="texts">Text encoder: [batch, features] of any length.</param>
+/// <param name="batch">Batch size.</param>
 internal sealed class JointSpace(Func<RgbImage[], Tensor> images, Func<string[], Tensor> texts, int batch = 64)
 {
-    /// <summary>The space of a pipeline's two towers.</summary>
+    /// <summary>The space of a pipeline's text and image encoders.</summary>
     public static JointSpace Of(PriorStage embedder) => new(embedder.EncodeImages, texts => embedder.EncodeTexts(texts));
 
-    /// <param name="pictures">Taken batch by batch, so they may be drawn on the way.</param>
-    /// <param name="done">Told how many are done after every batch.</param>
+    /// <param name="pictures">Enumerated batch by batch, so they may be rendered lazily.</param>
+    /// <param name="done">Called after each batch with the count done.</param>
     /// <returns>[pictures][features], unit length</returns>
     public float[][] Images(IEnumerable<RgbImage> pictures, Action<int>? done = null) => Embed(pictures, images, done);
 

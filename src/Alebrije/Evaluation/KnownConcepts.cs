@@ -3,7 +3,7 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>Concepts that a model was measured to draw, as its <see cref="ModelRecord"/> lists them, compared with a prompt.</summary>
+/// <summary>Comparison of a prompt with the concepts in a model's <see cref="ModelRecord"/>.</summary>
 public static class KnownConcepts
 {
     private const int ShortestWord = 3;
@@ -16,10 +16,10 @@ public static class KnownConcepts
         montando fondo pequeno pequena grande dos tres cuatro varios varias dibujo boceto foto imagen pintura estilo blanco negro pixelado borroso noche oscuro
         """.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries).Concat(Colours()).Select(Stem)];
 
-    /// <summary>Tells whether a prompt uses a word of any known concept's name, in English or Spanish; plurals and accents make no difference.</summary>
-    /// <param name="record">What was measured of the model; without concepts every prompt is taken as known.</param>
+    /// <summary>Searches a prompt for words of known concepts' names, in English or Spanish, regardless of plurals and accents.</summary>
+    /// <param name="record">The model's record; without concepts every prompt counts as known.</param>
     /// <param name="prompt">The prompt.</param>
-    /// <returns>False where nothing in the prompt is known.</returns>
+    /// <returns>False if the prompt contains no known word.</returns>
     public static bool Mentions(ModelRecord record, string prompt)
     {
         ArgumentNullException.ThrowIfNull(record);
@@ -29,12 +29,12 @@ public static class KnownConcepts
         return Words(prompt).Any(known.Contains);
     }
 
-    /// <summary>Known concepts whose names lie nearest to a prompt in the model's text space, among those that it draws best.</summary>
-    /// <param name="record">What was measured of the model.</param>
+    /// <summary>Known concepts with names nearest to a prompt in the model's text space, among those named right at least once.</summary>
+    /// <param name="record">The model's record.</param>
     /// <param name="pipeline">The model.</param>
     /// <param name="prompt">The prompt.</param>
     /// <param name="language">Language of the names.</param>
-    /// <param name="count">Names, the nearest first.</param>
+    /// <param name="count">Number of names, nearest first.</param>
     public static IReadOnlyList<string> Nearest(ModelRecord record, ImagePipeline pipeline, string prompt, Language language, int count = 3)
     {
         ArgumentNullException.ThrowIfNull(record);
@@ -52,7 +52,7 @@ public static class KnownConcepts
         new string([.. text.ToLowerInvariant().Select(Plain)]).Split(' ', StringSplitOptions.RemoveEmptyEntries)
             .Where(word => word.Length >= ShortestWord).Select(Stem).Where(word => !Grammar.Contains(word));
 
-    /// <summary>A letter without its accent, as people type Spanish in a hurry; anything else becomes a space.</summary>
+    /// <summary>A letter without its accent; anything else becomes a space.</summary>
     private static char Plain(char letter) => letter switch
     {
         'á' => 'a', 'é' => 'e', 'í' => 'i', 'ó' => 'o', 'ú' or 'ü' => 'u', 'ñ' => 'n',

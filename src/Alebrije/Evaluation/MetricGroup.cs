@@ -3,14 +3,14 @@ using Alebrije.Embeddings;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>Named figures, groups of figures, or both: what <c>evaluate</c> says, in the order in which it was measured.</summary>
+/// <summary>Named figures and groups of figures in the order of measurement, as printed by <c>evaluate</c>.</summary>
 public sealed class MetricGroup
 {
     private const int Digits = 6;
     private readonly OrderedDictionary<string, Figure> figures = [];
     private readonly OrderedDictionary<string, MetricGroup> groups = [];
 
-    /// <summary>The group's own figure, where one number stands for all of it.</summary>
+    /// <summary>Figure that summarises the group, or null.</summary>
     public Figure? Own { get; internal set; }
 
     /// <summary>Figures by name.</summary>

@@ -8,27 +8,27 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>What an evaluation found.</summary>
+/// <summary>Result of an evaluation.</summary>
 /// <param name="Model">The model's name.</param>
 /// <param name="Seed">Seed of scenes, draws and noise.</param>
 /// <param name="Metrics">Figures by part: <c>clip</c>, <c>autoencoder</c>, <c>prior</c>, <c>decoder</c>, <c>upsampler</c>.</param>
-/// <param name="Left">What was left out and why, in plain words.</param>
-/// <param name="Concepts">The core concepts as they were drawn, when that was asked for; else empty.</param>
-/// <param name="Seconds">Seconds that it took.</param>
+/// <param name="Left">Omitted parts and figures with reasons, for display.</param>
+/// <param name="Concepts">Results by core concept if requested, else empty.</param>
+/// <param name="Seconds">Duration in seconds.</param>
 public sealed record EvaluationResult(
     string Model, ulong Seed, MetricGroup Metrics, IReadOnlyList<string> Left, IReadOnlyList<DrawnConcept> Concepts, double Seconds);
 
 /// <summary>
-/// Judges a text-to-image model on scenes of <see cref="EmojiWorld"/> that training never shows, each figure with its 95 % interval and beside
-/// its baselines. The same seed and count give the same figures.
+/// Evaluation of a text-to-image model on held-out scenes of <see cref="EmojiWorld"/>; each figure has a 95 % interval and
+/// baselines. The same seed and count give the same figures.
 /// </summary>
 public static class ModelEvaluation
 {
-    /// <summary>Evaluates the parts that were asked for.</summary>
+    /// <summary>Evaluates the requested parts.</summary>
     /// <param name="pipeline">The model. No other call may use it meanwhile.</param>
-    /// <param name="world">The world it was trained on.</param>
-    /// <param name="options">What to evaluate; null evaluates everything.</param>
-    /// <param name="cancellation">Stops between two batches.</param>
+    /// <param name="world">The world of its training data.</param>
+    /// <param name="options">Options; null evaluates all parts.</param>
+    /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     /// <exception cref="InvalidOperationException">The folder lacks a network that a part needs.</exception>
     public static EvaluationResult Run(

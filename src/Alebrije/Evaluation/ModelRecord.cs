@@ -6,16 +6,15 @@ using Alebrije.Weights;
 namespace Alebrije.Evaluation;
 
 /// <summary>
-/// What was measured of a model, kept beside it as <c>evaluation.json</c>: its figures, and for each core concept how often the picture drawn
-/// for it was named right.
+/// Evaluation figures of a model and its accuracy by core concept, stored beside it as <c>evaluation.json</c>.
 /// </summary>
 /// <param name="Model">The model's name.</param>
 /// <param name="Seed">Seed of the evaluation.</param>
-/// <param name="Metrics">The figures, as <c>evaluate --json</c> gives them.</param>
-/// <param name="Concepts">The core concepts in the world's order; empty when none was drawn.</param>
+/// <param name="Metrics">The figures, as printed by <c>evaluate --json</c>.</param>
+/// <param name="Concepts">The core concepts in the world's order; empty if none was drawn.</param>
 public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, IReadOnlyList<DrawnConcept> Concepts)
 {
-    /// <summary>Its name beside <c>model_index.json</c>.</summary>
+    /// <summary>Name of the file beside <c>model_index.json</c>.</summary>
     public const string FileName = "evaluation.json";
 
     /// <summary>The record of an evaluation.</summary>
@@ -27,8 +26,8 @@ public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, I
 
     /// <summary>Reads a record.</summary>
     /// <param name="path">The file, or the model's folder.</param>
-    /// <returns>Null when there is no such file.</returns>
-    /// <exception cref="InvalidDataException">The file is no such record.</exception>
+    /// <returns>Null if there is no such file.</returns>
+    /// <exception cref="InvalidDataException">The file is not an evaluation record.</exception>
     public static ModelRecord? Read(string path)
     {
         var file = Directory.Exists(path) ? Path.Combine(path, FileName) : path;
@@ -47,7 +46,7 @@ public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, I
             $"{file} is no record of an evaluation: it has to hold model, seed, metrics and concepts; write it anew with evaluate.");
     }
 
-    /// <summary>Writes the record, a line for each part and each concept; the file is replaced as a whole or not at all.</summary>
+    /// <summary>Writes the record, a line for each part and each concept; the replacement is atomic.</summary>
     /// <param name="path">The file.</param>
     public void Write(string path)
     {

@@ -4,8 +4,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Evaluation;
 
 /// <summary>
-/// The linear autoencoder: principal components of square patches, as many numbers for each patch as an autoencoder of that factor keeps for
-/// it. No linear map of patches to as many numbers reconstructs the pictures that it was fitted on with a smaller square error.
+/// Linear autoencoder: principal components of square patches, as many per patch as the latent channels of the compared autoencoder.
+/// It has the smallest square error on its training images of all linear maps of patches of that rank.
 /// </summary>
 internal sealed class PatchBaseline : IDisposable
 {
@@ -18,7 +18,7 @@ internal sealed class PatchBaseline : IDisposable
     /// <summary>Fits the components in double precision.</summary>
     /// <param name="batches">[batch, 3, h, w] each; h and w multiples of <paramref name="side"/>. Disposed after use.</param>
     /// <param name="side">Side of a patch in pixels.</param>
-    /// <param name="components">Numbers kept for each patch; more than it has pixels keeps all.</param>
+    /// <param name="components">Components per patch; at most 3 · side².</param>
     public static PatchBaseline Fit(IEnumerable<Tensor> batches, int side, int components)
     {
         using var scope = NewDisposeScope();
@@ -44,7 +44,7 @@ internal sealed class PatchBaseline : IDisposable
     }
 
     /// <param name="pixels">[batch, 3, h, w]</param>
-    /// <returns>[batch, 3, h, w], of which each patch is the nearest that the components can say</returns>
+    /// <returns>[batch, 3, h, w], each patch projected on the components</returns>
     public Tensor Reconstruct(Tensor pixels)
     {
         using var scope = NewDisposeScope();

@@ -4,14 +4,14 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>What is seen in a picture.</summary>
-/// <param name="Best">Indices of the five concepts whose labels lie nearest, best first.</param>
-/// <param name="Border">The named colour nearest, in RGB, to the median of the border.</param>
+/// <summary>Classification of an image.</summary>
+/// <param name="Best">Indices of the five concepts with the nearest labels, best first.</param>
+/// <param name="Border">Named colour nearest in RGB to the median of the border.</param>
 internal sealed record PictureAnswer(int[] Best, Background Border);
 
 /// <summary>
-/// Says what a picture shows: the model's own CLIP among the English labels of all concepts, whatever the prompt's language, so that all
-/// figures are answers to one question. It errs too; the same questions asked of true pictures show how often.
+/// Zero-shot classification by the model's own CLIP among the English labels of all concepts, whatever the prompt's language, so that
+/// figures are comparable. The figures on true images measure its own error.
 /// </summary>
 internal sealed class PictureJudge(JointSpace space, EmojiWorld world)
 {
@@ -25,19 +25,19 @@ internal sealed class PictureJudge(JointSpace space, EmojiWorld world)
             ZeroShot.TopK(scores[i], Kept), Backgrounds.NearestColour(Backgrounds.BorderMedian(picture.Pixels, picture.Width))))];
     }
 
-    /// <summary>What the judge calls a picture, best first.</summary>
+    /// <summary>English names of an image's best concepts, best first.</summary>
     public string NamesOf(PictureAnswer answer, int count) =>
         string.Join(", ", answer.Best.Take(count).Select(index => world.Concepts[index].Name(Language.English)));
 
-    /// <summary>Share of single objects that are among the first <paramref name="count"/> concepts named.</summary>
+    /// <summary>Top-<paramref name="count"/> accuracy on single objects.</summary>
     public static Figure Named(IEnumerable<PromptedScene> prompts, IEnumerable<PictureAnswer> answers, int count) =>
         Share(prompts, answers, (scene, answer) => answer.Best.Take(count).Contains(scene.Objects[0].Concept.Index));
 
-    /// <summary>Share of backgrounds in the colour that was asked for.</summary>
+    /// <summary>Share of backgrounds in the prompted colour.</summary>
     public static Figure Coloured(IEnumerable<PromptedScene> prompts, IEnumerable<PictureAnswer> answers) =>
         Share(prompts, answers, (scene, answer) => answer.Border == scene.Background);
 
-    /// <summary>Share of pairs of which both are the first two concepts named.</summary>
+    /// <summary>Share of pairs in which both objects are the two best concepts.</summary>
     public static Figure Both(IEnumerable<PromptedScene> prompts, IEnumerable<PictureAnswer> answers) =>
         Share(prompts, answers, (scene, answer) => scene.Objects.All(o => answer.Best.Take(2).Contains(o.Concept.Index)));
 

@@ -2,13 +2,13 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>Sheets of what was drawn, for people to look at.</summary>
-/// <param name="folder">Where they go; null keeps none.</param>
+/// <summary>Contact sheets of generated images.</summary>
+/// <param name="folder">Output folder; null writes none.</param>
 internal sealed class PictureSheets(string? folder)
 {
     private const int Most = 64, Cell = 176, Letters = 11;
 
-    /// <summary>Writes <c>name.png</c> with the first pictures and what is said of each.</summary>
+    /// <summary>Writes <c>name.png</c> with the first images and their labels.</summary>
     public void Save(string name, string title, int columns, IReadOnlyList<(RgbImage Picture, string Label)> pictures, int most = Most)
     {
         if (folder is null) return;

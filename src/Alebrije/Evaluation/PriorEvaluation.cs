@@ -7,12 +7,12 @@ using static TorchSharp.torch;
 namespace Alebrije.Evaluation;
 
 /// <summary>
-/// How near the priors come to the image embedding of the scene that a caption tells of, beside three ways of having none: the text embedding
-/// as it is, the mean image embedding, and the image embedding of the training pair whose text is nearest.
+/// Closeness of the priors' outputs to the image embedding of a caption's scene, compared with three baselines: the text embedding,
+/// the mean image embedding, and the image embedding of the training pair with the nearest text.
 /// </summary>
 internal sealed class PriorEvaluation(PriorStage embedder, TextToPictures painter, JointSpace space, EvaluationScenes scenes)
 {
-    /// <summary>Group of the text embedding as it is: a baseline, and what the prior none gives.</summary>
+    /// <summary>Group of the unchanged text embedding: a baseline, and the output of the prior none.</summary>
     public const string TextAsIs = "text_as_is";
 
     private const int Batch = 50;
@@ -21,9 +21,9 @@ internal sealed class PriorEvaluation(PriorStage embedder, TextToPictures painte
     public static string NameOf(PriorKind kind) => PriorNames.Of(kind).Replace('-', '_');
 
     /// <summary>For each prior and baseline <c>cosine</c>, <c>retrieval_r1</c>, <c>gap_closed</c> and <c>energy_distance</c>.</summary>
-    /// <param name="count">Held-out captions, at least a hundred; English and Spanish by turns.</param>
-    /// <param name="known">Training pairs that the baselines know.</param>
-    /// <param name="progress">Told what is done, how many of how many.</param>
+    /// <param name="count">Held-out captions, at least a hundred; alternately English and Spanish.</param>
+    /// <param name="known">Training pairs for the baselines.</param>
+    /// <param name="progress">Called after each batch with the activity, the count done and the total.</param>
     public MetricGroup Measure(int count, int known, Action<string, int, int>? progress = null)
     {
         var held = scenes.Draw(EvaluationScenes.Mixture, count);
@@ -47,11 +47,11 @@ internal sealed class PriorEvaluation(PriorStage embedder, TextToPictures painte
     }
 
     /// <summary>
-    /// <c>cosine</c>: mean cosine to the true image embedding. <c>retrieval_r1</c>: how often the true one is the nearest of a hundred true ones.
-    /// <c>gap_closed</c>: (mean output - mean text) · (mean image - mean text) / |mean image - mean text|², all embeddings of unit length (but
-    /// for the mean embedding, which is left as short as it is), with a bootstrap interval over captions; 0 at the texts, 1 at the images, above 1
-    /// where outputs lie closer together than true embeddings do. <c>energy_distance</c>: how far the outputs are from true embeddings as a distribution, all of
-    /// unit length; 0 where they have the same.
+    /// <c>cosine</c>: mean cosine to the true image embedding. <c>retrieval_r1</c>: recall at 1 among a hundred true embeddings.
+    /// <c>gap_closed</c>: (mean output - mean text) · (mean image - mean text) / |mean image - mean text|², all embeddings of unit length
+    /// (except the mean embedding, which is not normalised), with a bootstrap interval over captions; 0 at the texts, 1 at the images,
+    /// above 1 if outputs lie closer together than true embeddings. <c>energy_distance</c>: energy distance of the outputs and the true
+    /// embeddings, all of unit length; 0 for equal distributions.
     /// </summary>
     /// <param name="outputs">[captions][features]</param>
     /// <param name="images">[captions][features], unit length</param>
@@ -70,11 +70,11 @@ internal sealed class PriorEvaluation(PriorStage embedder, TextToPictures painte
         return group;
     }
 
-    /// <summary>Mean cosine of each output to the image embedding of its own.</summary>
+    /// <summary>Mean cosine of each output to its own image embedding.</summary>
     public static Figure Cosine(float[][] outputs, float[][] images) =>
         Figure.Mean([.. outputs.Zip(images, (output, image) => Vectors.Cosine(output, image))]);
 
-    /// <returns>[texts][features]: the image embedding of the known pair whose text has the largest cosine.</returns>
+    /// <returns>[texts][features]: image embedding of the known pair with the nearest text</returns>
     public static float[][] Nearest(float[][] texts, float[][] knownTexts, float[][] knownImages)
     {
         var nearest = new float[texts.Length][];
@@ -87,7 +87,7 @@ internal sealed class PriorEvaluation(PriorStage embedder, TextToPictures painte
         return nearest;
     }
 
-    /// <summary>One prior's embeddings of all captions; every prior begins each batch with the same noise.</summary>
+    /// <summary>One prior's embeddings of all captions; all priors start a batch from the same noise.</summary>
     private float[][] Run(PriorKind kind, string[] captions, Action<string, int, int>? progress)
     {
         var (rows, source) = (new List<float[]>(), painter.By(kind));

@@ -7,8 +7,8 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Evaluation;
 
 /// <summary>
-/// The priors side by side: the same prompts with the same noise in the decoder, each picture from another prior's embedding, the last ones from the true
-/// embedding. What CLIP names in them is the figure that cosines cannot give: whether the decoder can use what the prior says.
+/// Comparison of priors by generated images: the same prompts and decoder noise, with each prior's embedding and the true embedding.
+/// Unlike cosines, zero-shot accuracy on these images measures the use of an embedding to the decoder.
 /// </summary>
 internal sealed class PriorGallery(TextToPictures painter, PictureJudge judge, EvaluationScenes scenes, PictureSheets sheets)
 {
@@ -18,10 +18,10 @@ internal sealed class PriorGallery(TextToPictures painter, PictureJudge judge, E
     private const int Rows = 8;
     private const string TrueEmbedding = "true embedding";
 
-    /// <summary>Adds to each prior's group <c>drawn_top1</c> and <c>drawn_top5</c>: how often the concept that was asked for is named in its pictures.</summary>
-    /// <param name="metrics">The priors' groups; what <c>none</c> gives goes to <c>text_as_is</c>, the true embeddings get a group of their own.</param>
+    /// <summary>Adds <c>drawn_top1</c> and <c>drawn_top5</c>, zero-shot accuracies on its images, to each prior's group.</summary>
+    /// <param name="metrics">The priors' groups; <c>none</c> is added to <c>text_as_is</c>, true embeddings to a separate group.</param>
     /// <param name="count">Prompts of single core concepts, in both languages.</param>
-    /// <param name="progress">Told what is done, how many of how many.</param>
+    /// <param name="progress">Called after each batch with the activity, the count done and the total.</param>
     public void Measure(MetricGroup metrics, int count, Action<string, int, int>? progress = null)
     {
         var prompts = scenes.Prompts(EvaluationScenes.CoreSingles, count);

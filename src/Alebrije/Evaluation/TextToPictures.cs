@@ -10,32 +10,32 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>Where the decoder's image embeddings come from.</summary>
+/// <summary>Source of the decoder's image embeddings.</summary>
 /// <param name="text">The batch's texts.</param>
-/// <param name="first">Number of the batch's first prompt.</param>
-/// <param name="noise">Noise for a prior; the decoder has its own.</param>
-/// <returns>[batch, features] on CLIP's own scale</returns>
+/// <param name="first">Index of the batch's first prompt.</param>
+/// <param name="noise">Noise for a prior; the decoder's is separate.</param>
+/// <returns>[batch, features] in CLIP's scale</returns>
 internal delegate Tensor EmbeddingSource(PriorText text, int first, Noise noise);
 
-/// <summary>Draws many prompts with a model's own settings, a batch at a time; prompt i gets the same noise whatever the embeddings come from.</summary>
+/// <summary>Generates images of prompts in batches with a model's defaults; prompt i has the same noise for every source.</summary>
 internal sealed class TextToPictures(ImagePipeline pipeline, ulong seed)
 {
     private const int Batch = 8;
 
-    /// <summary>Side of the pictures in pixels.</summary>
+    /// <summary>Side of the images in pixels.</summary>
     public int Size => pipeline.Size;
 
-    /// <summary>The model's priors, the most thorough first.</summary>
+    /// <summary>The model's priors in the order of <see cref="PriorNames.All"/>.</summary>
     public IEnumerable<PriorKind> Priors => PriorNames.All.Select(name => PriorNames.TryParse(name, out var kind) ? kind : default)
         .Where(Has);
 
     /// <summary>True if the model has a first guess, which <c>onlyGuess</c> draws.</summary>
     public bool HasGuess => pipeline.Decoder.Traits.HasGuess;
 
-    /// <summary>Whether the model has a prior of a kind.</summary>
+    /// <summary>True if the model has a prior of the kind.</summary>
     public bool Has(PriorKind kind) => pipeline.Embedder.Priors.Has(kind);
 
-    /// <summary>A prior of the model, with its own settings.</summary>
+    /// <summary>A prior of the model with its default settings.</summary>
     public EmbeddingSource By(PriorKind kind) => (text, _, noise) =>
     {
         var request = pipeline.Complete(new GenerationRequest { Prompt = "-", Prior = kind });
@@ -43,15 +43,15 @@ internal sealed class TextToPictures(ImagePipeline pipeline, ulong seed)
             new PriorOptions(request.PriorSteps!.Value, request.PriorGuidance!.Value), noise)[0];
     };
 
-    /// <summary>The true embeddings of pictures, one for each prompt.</summary>
+    /// <summary>The true embeddings of images, one per prompt.</summary>
     public EmbeddingSource Of(IReadOnlyList<RgbImage> pictures) => (text, first, _) =>
         pipeline.Embedder.EncodeImages([.. pictures.Skip(first).Take((int)text.Conditions.TextEmbedding.shape[0])]);
 
-    /// <summary>Draws the prompts.</summary>
-    /// <param name="prompts">What to draw.</param>
+    /// <summary>Generates one image per prompt.</summary>
+    /// <param name="prompts">The prompts.</param>
     /// <param name="source">The image embeddings.</param>
-    /// <param name="done">Told how many are done after every batch; may throw to stop.</param>
-    /// <param name="onlyGuess">True draws the first guess alone.</param>
+    /// <param name="done">Called after each batch with the count done; may throw to stop.</param>
+    /// <param name="onlyGuess">True returns the first guess without diffusion.</param>
     public RgbImage[] Draw(IReadOnlyList<string> prompts, EmbeddingSource source, Action<int>? done = null, bool onlyGuess = false)
     {
         var pictures = new List<RgbImage>(prompts.Count);
@@ -76,7 +76,7 @@ internal sealed class TextToPictures(ImagePipeline pipeline, ulong seed)
     }
 }
 
-/// <summary>Seeds of noise that depend on nothing but the evaluation's seed, the first sample of a batch and the stage.</summary>
+/// <summary>Seeds of noise, determined by the evaluation's seed, the first sample of a batch and the stage.</summary>
 internal static class NoiseSeed
 {
     public const ulong Prior = 1, Decoder = 2;

@@ -8,22 +8,23 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Evaluation;
 
-/// <summary>What an upsampler makes of scenes that were made small, beside bicubic enlargement of the same small pictures.</summary>
+/// <summary>Reconstruction of downscaled scenes by an upsampler, compared with bicubic enlargement.</summary>
 internal static class UpsamplerEvaluation
 {
     private const int Batch = 4;
 
     /// <summary>
-    /// <c>upsampler_psnr_db</c>, <c>bicubic_psnr_db</c> and <c>back_projected_psnr_db</c> (bicubic, and what it lacks of the small picture added) on held-out pictures, made small exactly, and in the group <c>autoencoded</c> the same of small
-    /// pictures that went through the autoencoder, as drawn ones do.
+    /// <c>upsampler_psnr_db</c>, <c>bicubic_psnr_db</c> and <c>back_projected_psnr_db</c> (bicubic plus the residual of the small image)
+    /// on downscaled held-out images; the group <c>autoencoded</c> has the same figures for small images encoded and decoded by the
+    /// autoencoder, as generated ones are.
     /// </summary>
     /// <param name="upsampler">The upsampler.</param>
     /// <param name="autoencoder">The autoencoder before it.</param>
     /// <param name="scenes">The world.</param>
-    /// <param name="count">Pictures.</param>
+    /// <param name="count">Number of held-out images.</param>
     /// <param name="steps">Steps of the upsampler.</param>
-    /// <param name="sheets">Get the first pictures: bicubic, upsampled, true.</param>
-    /// <param name="progress">Told what is done, how many of how many.</param>
+    /// <param name="sheets">Receive the first images: bicubic, back-projected, upsampled, true.</param>
+    /// <param name="progress">Called after each batch with the activity, the count done and the total.</param>
     public static MetricGroup Measure(
         Upsampler upsampler, AutoencoderKL? autoencoder, EvaluationScenes scenes, int count, int steps, PictureSheets sheets,
         Action<string, int, int>? progress = null)

@@ -6,15 +6,15 @@ using Alebrije.Weights;
 
 namespace Alebrije.Verification;
 
-/// <summary>Compares names and shapes of networks, built without weights, with what the reference has for published configs.</summary>
+/// <summary>Compares names and shapes of networks, built without weights, with the reference's for published configs.</summary>
 internal static class CensusVerifier
 {
     private const string FileName = "index.json";
 
-    /// <summary>Whether a folder is a census: an <c>index.json</c> that lists models with a reference class.</summary>
+    /// <summary>True if a folder is a census: an <c>index.json</c> that lists models with a reference class.</summary>
     public static bool IsCensus(string folder) => ReadIndex(folder) is { Count: > 0 };
 
-    /// <summary>One result for each model.</summary>
+    /// <summary>One result per model.</summary>
     public static IEnumerable<VerificationCase> Run(string folder) =>
         ReadIndex(folder)!.Select(model => Verify(folder, model.Name, model.Class, model.MayRefuse));
 
@@ -39,10 +39,10 @@ internal static class CensusVerifier
         }
     }
 
-    /// <summary>Compares both ways.</summary>
-    /// <param name="result">Names the case.</param>
-    /// <param name="network">What the network has.</param>
-    /// <param name="listed">What the list or the file has.</param>
+    /// <summary>Compares in both directions.</summary>
+    /// <param name="result">Template with the case's name.</param>
+    /// <param name="network">Names and shapes in the network.</param>
+    /// <param name="listed">Names and shapes in the list or file.</param>
     public static VerificationCase Compare(
         VerificationCase result, IReadOnlyDictionary<string, long[]> network, IReadOnlyDictionary<string, long[]> listed)
     {

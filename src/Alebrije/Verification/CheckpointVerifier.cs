@@ -11,19 +11,19 @@ using Alebrije.Weights;
 namespace Alebrije.Verification;
 
 /// <summary>
-/// Checks a checkpoint in its folder: that every component is there and reads, that weights have the names and shapes that their network
-/// needs (without loading them), and, where the folder has a <c>SHA256SUMS</c>, that its files are the ones that were published.
+/// Checks a checkpoint folder: every component is present and readable, weights have the names and shapes of their network (without
+/// loading them), and files match <c>SHA256SUMS</c> if the folder has one.
 /// </summary>
 internal static class CheckpointVerifier
 {
     private const string Index = "model_index.json", Config = "config.json", Sums = "SHA256SUMS";
 
-    /// <summary>Whether a folder is a checkpoint: of a pipeline, or of one component.</summary>
+    /// <summary>True if a folder is a checkpoint of a pipeline or of one component.</summary>
     public static bool IsCheckpoint(string folder) =>
         File.Exists(Path.Combine(folder, Index)) || File.Exists(Path.Combine(folder, Config))
         || File.Exists(Path.Combine(folder, OpenClipConfig.FileName));
 
-    /// <summary>One result for each component, and one for each file with a checksum.</summary>
+    /// <summary>One result per component, and one per file with a checksum.</summary>
     public static IEnumerable<VerificationCase> Run(string folder)
     {
         if (File.Exists(Path.Combine(folder, Index)))

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification;
 
-/// <summary>A golden fixture: a small checkpoint, inputs, and what the reference made of them (<c>cases.json</c>, <c>tensors.safetensors</c>).</summary>
+/// <summary>A golden fixture: small checkpoint, inputs and reference outputs (<c>cases.json</c>, <c>tensors.safetensors</c>).</summary>
 internal sealed class Fixture : IDisposable
 {
     public const string FileName = "cases.json";
@@ -13,7 +13,7 @@ internal sealed class Fixture : IDisposable
     private readonly Dictionary<string, object> parts = new(StringComparer.Ordinal);
 
     /// <summary>Opens a fixture's folder.</summary>
-    /// <exception cref="WeightsException">A file is missing, damaged or of another form.</exception>
+    /// <exception cref="WeightsException">A file is missing, damaged or of another format.</exception>
     public Fixture(string folder)
     {
         Folder = folder;
@@ -42,21 +42,21 @@ internal sealed class Fixture : IDisposable
 
     public string Folder { get; }
 
-    /// <summary>Library that made the expected numbers.</summary>
+    /// <summary>Library that computed the expected values.</summary>
     public string Library { get; }
 
-    /// <summary>Its class, as the fixture words it.</summary>
+    /// <summary>Its class, as named in the fixture.</summary>
     public string ReferenceClass { get; }
 
     /// <summary>Vocabulary of a text fixture, or null.</summary>
     public string? Vocabulary { get; }
 
-    /// <summary>What the checkpoint's own files cannot say, or null.</summary>
+    /// <summary>Configuration that the checkpoint's files do not contain, or null.</summary>
     public JsonElement? Config { get; }
 
     public IReadOnlyList<FixtureCase> Cases { get; }
 
-    /// <summary>Names of tensors, without the case's own prefix.</summary>
+    /// <summary>Names of a case's tensors, without its prefix.</summary>
     public IEnumerable<string> TensorsOf(string id) => tensors is null
         ? []
         : tensors.Names.Where(name => name.StartsWith(id + "/", StringComparison.Ordinal)).Select(name => name[(id.Length + 1)..]);
@@ -71,14 +71,14 @@ internal sealed class Fixture : IDisposable
     public string Model(string component = "") =>
         component.Length == 0 ? Path.Combine(Folder, "model") : Path.Combine(Folder, "model", component);
 
-    /// <summary>Something that all cases share, made once: a loaded network, a tokenizer.</summary>
+    /// <summary>An object shared by all cases and created once: a loaded network, a tokenizer.</summary>
     public T Part<T>(string key, Func<T> make) where T : class
     {
         if (!parts.TryGetValue(key, out var part)) parts[key] = part = make();
         return (T)part;
     }
 
-    /// <summary>A file that fixtures share is named from the fixture, or from one of the two folders above it.</summary>
+    /// <summary>Path of a shared file, relative to the fixture or to one of the two folders above it.</summary>
     private static string Locate(string folder, string name)
     {
         string[] places = [.. ((string[])["", "..", "../.."]).Select(up => Path.GetFullPath(Path.Combine(folder, up, name)))];
@@ -92,10 +92,10 @@ internal sealed class Fixture : IDisposable
     }
 }
 
-/// <summary>How close an output must come: |ours - reference| ≤ Absolute + Relative · |reference|.</summary>
+/// <summary>Tolerance of an output: |ours - reference| ≤ Absolute + Relative · |reference|.</summary>
 internal readonly record struct Tolerance(double Absolute, double Relative);
 
-/// <summary>One case of a fixture: a call, its arguments and inputs, and what must come out.</summary>
+/// <summary>One case of a fixture: a call, its arguments and inputs, and expected outputs.</summary>
 internal sealed class FixtureCase
 {
     private readonly JsonElement json;
@@ -109,7 +109,7 @@ internal sealed class FixtureCase
         Pipeline = json.TryGetProperty("pipeline", out var pipeline) ? pipeline.GetString() : null;
         Draws = json.TryGetProperty("draws", out var draws) ? [.. draws.EnumerateArray().Select(name => name.GetString()!)] : [];
 
-        // Tokenizer fixtures list no outputs: all their tensors are expected, to the last id.
+        // Tokenizer fixtures list no outputs: all their tensors are expected exactly.
         Outputs = json.TryGetProperty("outputs", out var outputs)
             ? [.. outputs.EnumerateObject().Select(o => (o.Name, new Tolerance(Number(o.Value, "atol"), Number(o.Value, "rtol"))))]
             : [.. fixture.TensorsOf(Id).Select(name => (name, default(Tolerance)))];
@@ -128,7 +128,7 @@ internal sealed class FixtureCase
     /// <summary>The reference's pipeline class, or null.</summary>
     public string? Pipeline { get; }
 
-    /// <summary>Tensors that stand in for random numbers, in order of use.</summary>
+    /// <summary>Names of the tensors that replace random numbers, in order of use.</summary>
     public IReadOnlyList<string> Draws { get; }
 
     /// <summary>Expected outputs in the order in which the reference computes them.</summary>
@@ -142,10 +142,10 @@ internal sealed class FixtureCase
 
     public Tensor? OptionalInput(string name) => HasInput(name) ? Input(name) : null;
 
-    /// <summary>The step of diffusion: one number in the arguments, or a tensor with one for each sample; null where there is neither.</summary>
+    /// <summary>Diffusion timestep: a scalar from the arguments, or a tensor with one per sample; null if neither exists.</summary>
     public Tensor? Timestep() => Argument("timestep") is { } step ? tensor(step.GetInt64()) : OptionalInput("timestep");
 
-    /// <summary>An argument, or null where the case gives none.</summary>
+    /// <summary>An argument, or null if the case lacks it.</summary>
     public JsonElement? Argument(string name) =>
         json.TryGetProperty("arguments", out var arguments) && arguments.TryGetProperty(name, out var value)
         && value.ValueKind != JsonValueKind.Null ? value : null;

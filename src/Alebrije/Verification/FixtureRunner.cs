@@ -3,10 +3,10 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification;
 
-/// <summary>Runs one case and gives back what came out, under the reference's names.</summary>
+/// <summary>Runs one case and returns its outputs by the reference's names.</summary>
 internal delegate IReadOnlyDictionary<string, Tensor> FixtureRunner(FixtureCase fixtureCase);
 
-/// <summary>Who runs which call of which reference class.</summary>
+/// <summary>Runners by library, reference class and call.</summary>
 internal static class FixtureRunners
 {
     private const string ImageProcessors = "openai: clip.load()[1]; transformers: CLIPImageProcessor; open_clip: image_transform_v2";
@@ -81,7 +81,7 @@ internal static class FixtureRunners
         [("PIL", ImageProcessors, "open_clip-longest")] = PixelRunners.Prepare,
     };
 
-    /// <summary>The runner of a case, or null where the product has none.</summary>
+    /// <summary>The runner of a case, or null if there is none.</summary>
     public static FixtureRunner? Find(FixtureCase c)
     {
         var name = c.Pipeline ?? c.Fixture.ReferenceClass;

@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification;
 
-/// <summary>Compares tensors as the fixtures ask: |ours - reference| ≤ atol + rtol · |reference|, both rounded to float32.</summary>
+/// <summary>Compares tensors by the fixtures' rule: |ours - reference| ≤ atol + rtol · |reference|, both rounded to float32.</summary>
 internal static class TensorComparison
 {
-    /// <summary>Compares; what is not a number never agrees, and an infinity agrees with itself only.</summary>
-    /// <param name="result">Names the case and the output.</param>
-    /// <param name="ours">What was computed.</param>
-    /// <param name="reference">What is expected.</param>
-    /// <param name="tolerance">How far they may be apart.</param>
+    /// <summary>Compares two tensors; NaN never agrees, and an infinity agrees only with itself.</summary>
+    /// <param name="result">Template with the names of case and output.</param>
+    /// <param name="ours">The computed tensor.</param>
+    /// <param name="reference">The expected tensor.</param>
+    /// <param name="tolerance">Absolute and relative tolerance.</param>
     public static VerificationCase Compare(VerificationCase result, Tensor ours, Tensor reference, Tolerance tolerance)
     {
         if (!ours.shape.AsSpan().SequenceEqual(reference.shape))

@@ -7,7 +7,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Verification;
 
-/// <summary>One text of a fixture and what the reference made of it; what does not apply is null.</summary>
+/// <summary>One text of a fixture and the reference's results; fields that do not apply are null.</summary>
 internal sealed record TextCase
 {
     public required string Text { get; init; }
@@ -26,7 +26,7 @@ internal sealed record TextCase
     public int[]? Mask { get; init; }
 }
 
-/// <summary>Compares tokenizers and cleaning with <c>text.json</c>: one result for every kind of field.</summary>
+/// <summary>Compares tokenizers and cleaning with <c>text.json</c>: one result per kind of field.</summary>
 internal static class TextVerifier
 {
     private static readonly string[] FileNames = ["text.json", "text.json.gz"];
@@ -39,7 +39,7 @@ internal static class TextVerifier
         ("padded", text => text.Padded), ("mask", text => text.Mask),
     ];
 
-    /// <summary>Runs all texts of a fixture; nothing where it has none.</summary>
+    /// <summary>Runs all texts of a fixture; empty if it has none.</summary>
     public static IEnumerable<VerificationCase> Run(Fixture fixture)
     {
         if (Locate(fixture.Folder) is not { } path) yield break;
@@ -56,7 +56,7 @@ internal static class TextVerifier
     }
 
     /// <summary>Reads <c>text.json</c> or <c>text.json.gz</c>.</summary>
-    /// <exception cref="WeightsException">It is not a list of texts.</exception>
+    /// <exception cref="WeightsException">The file is not a list of texts.</exception>
     public static List<TextCase> Read(string path)
     {
         try
@@ -100,7 +100,7 @@ internal static class TextVerifier
         }
     }
 
-    /// <summary>A short text with what is not plain ASCII spelt out.</summary>
+    /// <summary>A shortened text with characters outside ASCII escaped.</summary>
     public static string Show(string text)
     {
         var shown = string.Concat(text.Select(unit => unit is >= ' ' and < (char)0x7f ? unit.ToString() : $"\\u{(int)unit:x4}"));
@@ -134,7 +134,7 @@ internal static class TextVerifier
     private static string? String(JsonElement entry, string name) =>
         entry.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? Unescape(value) : null;
 
-    /// <summary>A text. Some hold lone surrogates on purpose, which GetString refuses: these are unescaped by hand.</summary>
+    /// <summary>Reads a text. Some contain lone surrogates on purpose, which GetString rejects: these are unescaped here.</summary>
     private static string Unescape(JsonElement value)
     {
         var raw = value.GetRawText().AsSpan()[1..^1];

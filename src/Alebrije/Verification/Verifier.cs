@@ -6,20 +6,20 @@ using static TorchSharp.torch;
 namespace Alebrije.Verification;
 
 /// <summary>
-/// Compares this library with its references: runs golden fixtures and censuses of tensor names, and checks checkpoints. What cannot be run
-/// is reported as a failure, never skipped.
+/// Compares this library with its references: runs golden fixtures and censuses of tensor names, and checks checkpoints. Cases that
+/// cannot be run are reported as failures, never skipped.
 /// </summary>
 public static partial class Verifier
 {
     /// <summary>Verifies a fixture, a census, a checkpoint, or every fixture and census below a folder.</summary>
     /// <param name="folder">
-    /// A folder with <c>cases.json</c> (fixture), <c>index.json</c> (census), <c>model_index.json</c> or <c>config.json</c> (checkpoint), or one
-    /// that has fixtures below it.
+    /// A folder with <c>cases.json</c> (fixture), <c>index.json</c> (census), <c>model_index.json</c> or <c>config.json</c> (checkpoint),
+    /// or a parent of fixtures.
     /// </param>
-    /// <param name="progress">Called with every case as soon as it is known.</param>
-    /// <param name="cancellation">Looked at before every case.</param>
-    /// <exception cref="CheckpointNotFoundException">The folder is not there, or holds nothing that can be verified.</exception>
-    /// <exception cref="OperationCanceledException">Cancellation was asked.</exception>
+    /// <param name="progress">Called with each case when it completes.</param>
+    /// <param name="cancellation">Stops between cases.</param>
+    /// <exception cref="CheckpointNotFoundException">The folder does not exist, or contains nothing to verify.</exception>
+    /// <exception cref="OperationCanceledException">Cancellation was requested.</exception>
     public static VerificationReport Run(string folder, Action<VerificationCase>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -45,7 +45,7 @@ public static partial class Verifier
 
     private static IEnumerable<(string Path, Func<string, IEnumerable<VerificationCase>> Verify)> Find(string folder, HashSet<string> above)
     {
-        // A link to a folder above would never end.
+        // Prevents endless recursion by a link to a parent folder.
         var real = new DirectoryInfo(folder).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? Path.GetFullPath(folder);
         if (above.Contains(real)) yield break;
         if (File.Exists(Path.Combine(folder, Fixture.FileName)))
@@ -114,11 +114,11 @@ public static partial class Verifier
         }
     }
 
-    /// <summary>A case that an exception ended; native messages carry a stack trace below their first line.</summary>
+    /// <summary>A case ended by an exception; native messages have a stack trace below their first line.</summary>
     internal static VerificationCase Failure(string id, Exception e) =>
         new() { Id = id, Ok = false, Error = e.Message.Split('\n')[0].Trim() };
 
-    /// <summary>What the n-th call of a component received or gave: a program that batches differently need not have it.</summary>
+    /// <summary>Names of inputs and outputs of a component's n-th call: optional, since they depend on the batching.</summary>
     [GeneratedRegex(@"_(\d+|encode|decode)_(in|out)(_|$)", RegexOptions.CultureInvariant)]
     private static partial Regex BetweenComponents();
 }

@@ -9,7 +9,7 @@ namespace Alebrije.Verification.Runners;
 /// <summary>CLIP in transformers' layout: towers, projections, logits, and one step of training.</summary>
 internal static class ClipRunners
 {
-    /// <summary>Logits are scaled by a hundred at most (Radford et al., 2021, §2.5).</summary>
+    /// <summary>Largest scale of the logits (Radford et al., 2021, §2.5).</summary>
     private static readonly double LargestLogitScale = Math.Log(100);
 
     /// <summary>CLIPModel, whole or one of its towers.</summary>
@@ -75,7 +75,7 @@ internal static class ClipRunners
         };
     }
 
-    /// <summary>Relevance of patches and words, of each picture with its own text.</summary>
+    /// <summary>Relevance of patches and words for each image with its own text.</summary>
     public static IReadOnlyDictionary<string, Tensor> Relevance(FixtureCase c)
     {
         var network = c.Fixture.Part("model", () => ComponentCatalog.Load<ClipNetwork>("CLIPModel", c.Fixture.Model()));
@@ -90,7 +90,7 @@ internal static class ClipRunners
         };
     }
 
-    /// <summary>Contrastive training, step by step (CLIP's own constants stand in the case).</summary>
+    /// <summary>Contrastive training, step by step (the case contains CLIP's constants).</summary>
     public static IReadOnlyDictionary<string, Tensor> Train(FixtureCase c)
     {
         var outputs = new Dictionary<string, Tensor>();

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
 
-/// <summary>Text encoders that are no CLIP.</summary>
+/// <summary>Text encoders other than CLIP.</summary>
 internal static class LanguageRunners
 {
     public static IReadOnlyDictionary<string, Tensor> MultilingualClip(FixtureCase c)

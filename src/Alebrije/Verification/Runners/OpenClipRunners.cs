@@ -36,7 +36,7 @@ internal static class OpenClipRunners
         if (c.Fixture.Config is not { } sizes || !sizes.TryGetProperty("timm_model_name", out _))
             return OpenClipFolder.Load(c.Fixture.Model(), c.Fixture.Library == "clip" ? OpenClipOrigin.OpenAi : null);
 
-        // The fixture's tower has no published name; its sizes stand beside the cases.
+        // The fixture's tower has no published name; cases.json contains its sizes.
         int Number(string key) => sizes.TryGetProperty(key, out var value) && value.ValueKind == JsonValueKind.Number
             ? value.GetInt32() : throw new WeightsException($"{c.Fixture.Folder} lacks the tower's {key}.");
         var tower = new SigLipVisionConfig(Number("embed_dim"), Number("depth"),

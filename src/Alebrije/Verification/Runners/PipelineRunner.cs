@@ -8,10 +8,10 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
 
-/// <summary>Pipelines of every family: the path of a user's request (<see cref="ImagePipeline.Draw"/>), with the reference's draws in place of random numbers.</summary>
+/// <summary>Pipelines of every family, run by <see cref="ImagePipeline.Draw"/> with the reference's draws as random numbers.</summary>
 internal static class PipelineRunner
 {
-    /// <summary>Images of texts, of images, and of parts of images.</summary>
+    /// <summary>Text-to-image, image-to-image and inpainting.</summary>
     public static IReadOnlyDictionary<string, Tensor> Draw(FixtureCase c)
     {
         using var guard = no_grad();
@@ -32,7 +32,7 @@ internal static class PipelineRunner
         return outputs;
     }
 
-    /// <summary>Image embeddings of texts, also from an image's embedding on.</summary>
+    /// <summary>Image embeddings of texts, optionally starting from an image's embedding.</summary>
     public static IReadOnlyDictionary<string, Tensor> Prior(FixtureCase c)
     {
         using var guard = no_grad();
@@ -46,7 +46,7 @@ internal static class PipelineRunner
         return Embeddings(after, embedder.Draw(requests, noise, options, note: null));
     }
 
-    /// <summary>A weighted sum of embeddings of texts and images; not along the sphere, as in the reference.</summary>
+    /// <summary>A weighted sum of embeddings of texts and images; linear, not spherical, as in the reference.</summary>
     public static IReadOnlyDictionary<string, Tensor> Mix(FixtureCase c)
     {
         using var guard = no_grad();
@@ -70,7 +70,7 @@ internal static class PipelineRunner
 
     private static GenerationRequest Request(FixtureCase c, ImagePipeline pipeline, string prompt)
     {
-        // Where an image conditions the run by its embedding it is no initial image.
+        // An image that conditions by its embedding is not an initial image.
         var initial = c.HasInput("image") && !VariesImages(c, pipeline) && c.Input("image").dtype == ScalarType.Byte;
         return new GenerationRequest
         {
@@ -87,7 +87,7 @@ internal static class PipelineRunner
         };
     }
 
-    /// <summary>Conditions that a request does not hold.</summary>
+    /// <summary>Conditions outside the request.</summary>
     private static DrawConditions Given(FixtureCase c, ImagePipeline pipeline)
     {
         var embedding = c.OptionalInput("image_embeds") ?? c.OptionalInput("image_embeddings");
@@ -107,7 +107,7 @@ internal static class PipelineRunner
         return pipeline.Decoder.Traits.Enlarges ? given with { Small = image } : given with { Picture = image };
     }
 
-    /// <summary>True of pipelines of unCLIP whose image is varied by its embedding.</summary>
+    /// <summary>True for unCLIP pipelines that vary an image by its embedding.</summary>
     private static bool VariesImages(FixtureCase c, ImagePipeline pipeline) =>
         c.HasInput("image") && !c.HasInput("image_embeds") && pipeline.HasImageEncoder;
 
@@ -135,7 +135,7 @@ internal static class PipelineRunner
         samples.Add(sample.clone().DetachFromDisposeScope());
     }
 
-    /// <summary>Names that the reference's fixtures give to the samples of a stage.</summary>
+    /// <summary>Names of a stage's samples in the reference's fixtures.</summary>
     private static string[] NamesOf(string stage) => stage switch
     {
         "prior" => ["prior_latents_after"],

@@ -5,7 +5,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
 
-/// <summary>Preparation of pictures: Pillow's resize, and what the three CLIP libraries make of picture files.</summary>
+/// <summary>Image preprocessing: Pillow's resize, and the image processors of the three CLIP libraries.</summary>
 internal static class PixelRunners
 {
     public static IReadOnlyDictionary<string, Tensor> Resize(FixtureCase c)
@@ -29,7 +29,7 @@ internal static class PixelRunners
         return new Dictionary<string, Tensor> { ["resized"] = pixels };
     }
 
-    /// <summary>A picture file as RGB.</summary>
+    /// <summary>An image file as RGB.</summary>
     public static IReadOnlyDictionary<string, Tensor> ToRgb(FixtureCase c)
     {
         var picture = RgbImage.Load(File(c));
@@ -37,7 +37,7 @@ internal static class PixelRunners
             [picture.Height, picture.Width, 3], dtype: ScalarType.Byte) };
     }
 
-    /// <summary>A picture file as one of the libraries prepares it, named by the call.</summary>
+    /// <summary>An image file preprocessed as by the library that the call names.</summary>
     public static IReadOnlyDictionary<string, Tensor> Prepare(FixtureCase c)
     {
         var size = c.Integer("size");

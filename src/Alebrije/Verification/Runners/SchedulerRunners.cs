@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
 
-/// <summary>Samplers: their tables, and a run in which the network's output is recorded numbers plus a share of its input.</summary>
+/// <summary>Samplers: their tables, and a run in which recorded values plus a share of the input replace the network's output.</summary>
 internal static class SchedulerRunners
 {
     private const double Feedback = 0.3;

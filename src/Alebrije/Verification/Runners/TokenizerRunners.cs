@@ -12,7 +12,7 @@ internal static class TokenizerRunners
     private const int FirstRows = 40, LastRows = 60;
     private const string LowerCase = "lower";
 
-    /// <summary>What compares one text's field with the reference: null where they agree, else the difference. Null where nothing here gives this field.</summary>
+    /// <summary>Comparison of one text's field (null if equal, else the difference), or null if the field is unsupported.</summary>
     public static Func<TextCase, string?>? Text(Fixture fixture, string output) => (fixture.Library, output) switch
     {
         ("transformers", "ids") when fixture.Vocabulary is not null => text => Ids(Transformers(fixture, BpeVocabulary.EndToken), text),
@@ -31,7 +31,7 @@ internal static class TokenizerRunners
         _ => null,
     };
 
-    /// <summary>Rows of openai/CLIP and open_clip, cut and padded: the first texts and the last.</summary>
+    /// <summary>Rows of openai/CLIP and open_clip, truncated and padded: the first texts and the last.</summary>
     public static IReadOnlyDictionary<string, Tensor> Rows(FixtureCase c)
     {
         var tokenizer = SingleFile(c.Fixture, new TextCase { Text = "" });
@@ -81,7 +81,7 @@ internal static class TokenizerRunners
         return [.. texts.Take(FirstRows).Concat(texts.TakeLast(LastRows)).Select(text => text.Text)];
     }
 
-    /// <summary>The fixture's vocabulary in the folder layout of transformers, with the padding that is wanted.</summary>
+    /// <summary>The fixture's vocabulary in the folder layout of transformers, with the given padding token.</summary>
     private static ClipTokenizer Transformers(Fixture fixture, string padToken) => fixture.Part("tokenizer " + padToken, () =>
     {
         var folder = Directory.CreateTempSubdirectory("alebrije-tokenizer-");
@@ -96,7 +96,7 @@ internal static class TokenizerRunners
         }
     });
 
-    /// <summary>The fixture's vocabulary as openai/CLIP or open_clip read it, with the cleaning that the text's mode names.</summary>
+    /// <summary>The fixture's vocabulary as in openai/CLIP or open_clip, with the cleaning of the text's mode.</summary>
     private static ClipTokenizer SingleFile(Fixture fixture, TextCase text)
     {
         var dialect = (fixture.Library, text.Mode) switch

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Verification.Runners;
 
-/// <summary>The denoiser of every family that has UNet2DConditionModel, and what stands before and after it in Karlo.</summary>
+/// <summary>UNet2DConditionModel of every family, and Karlo's text projection and upsampler.</summary>
 internal static class UNetRunners
 {
     public static IReadOnlyDictionary<string, Tensor> Forward(FixtureCase c)
@@ -24,7 +24,7 @@ internal static class UNetRunners
         return new Dictionary<string, Tensor> { ["sample_out"] = network.call(c.Input("sample"), c.Timestep()!, conditions) };
     }
 
-    /// <summary>Karlo's conditions of its decoder.</summary>
+    /// <summary>Text projection: the conditions of Karlo's decoder.</summary>
     public static IReadOnlyDictionary<string, Tensor> TextProjection(FixtureCase c)
     {
         using var guard = no_grad();

@@ -5,7 +5,7 @@ namespace Alebrije.Verification.Runners;
 /// <summary>SentencePiece's unigram tokenizers.</summary>
 internal static class UnigramRunners
 {
-    /// <summary>What compares one text's field with sentencepiece, or null where nothing here gives this field.</summary>
+    /// <summary>Comparison of one text's field with sentencepiece, or null if the field is unsupported.</summary>
     public static Func<TextCase, string?>? Text(Fixture fixture, string output) => output switch
     {
         "ids" => text => TokenizerRunners.Difference(Tokenizer(fixture).Encode(text.Text), text.Ids!),
@@ -16,7 +16,7 @@ internal static class UnigramRunners
         _ => null,
     };
 
-    /// <summary>Compares the ids of a text, cut and padded where it names a length, by the tokenizer of a component's folder.</summary>
+    /// <summary>Compares the ids of a text, truncated and padded if it names a length, by the tokenizer of a component's folder.</summary>
     public static string? Ids(Fixture fixture, TextCase text)
     {
         var tokenizer = fixture.Part("tokenizer of " + text.Component, () => UnigramTokenizer.Load(fixture.Model(text.Component ?? "")));

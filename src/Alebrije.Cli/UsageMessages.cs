@@ -61,7 +61,7 @@ internal static partial class UsageMessages
         var t when t.Contains("UInt", StringComparison.Ordinal) => words["usage.kind-whole-number-from-0"],
         var t when t.Contains("Int", StringComparison.Ordinal) => words["usage.kind-whole-number"],
         var t when t.Contains("Double", StringComparison.Ordinal) || t.Contains("Single", StringComparison.Ordinal) =>
-        words["usage.kind-number"],
+            words["usage.kind-number"],
         var t when t.Contains("Boolean", StringComparison.Ordinal) => words["usage.kind-boolean"],
         _ => words["usage.kind-other"],
     };

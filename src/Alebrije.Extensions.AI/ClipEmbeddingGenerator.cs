@@ -64,7 +64,7 @@ public sealed class ClipEmbeddingGenerator :
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default) =>
-        GenerateAsync(values, EmbeddingInput.OfText, options, cancellationToken);
+            GenerateAsync(values, EmbeddingInput.OfText, options, cancellationToken);
 
     /// <summary>Embeds images in memory: PNG, JPEG, GIF, BMP or WebP with a media type of <c>image</c>.</summary>
     /// <inheritdoc cref="GenerateAsync(IEnumerable{string}, EmbeddingGenerationOptions?, CancellationToken)"/>
@@ -73,13 +73,13 @@ public sealed class ClipEmbeddingGenerator :
     /// <exception cref="Preprocessing.Imaging.ImageFormatException">An image cannot be read.</exception>
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<DataContent> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default) =>
-        GenerateAsync(values, EmbeddingInput.OfContent, options, cancellationToken);
+            GenerateAsync(values, EmbeddingInput.OfContent, options, cancellationToken);
 
     /// <summary>Embeds texts (<see cref="TextContent"/>) and images (<see cref="DataContent"/>) into one space, in any order.</summary>
     /// <inheritdoc cref="GenerateAsync(IEnumerable{DataContent}, EmbeddingGenerationOptions?, CancellationToken)"/>
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
         IEnumerable<AIContent> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default) =>
-        GenerateAsync(values, EmbeddingInput.OfContent, options, cancellationToken);
+            GenerateAsync(values, EmbeddingInput.OfContent, options, cancellationToken);
 
     /// <summary>
     /// This generator, its <see cref="EmbeddingGeneratorMetadata"/> (whose dimension is known once the model is loaded), or the

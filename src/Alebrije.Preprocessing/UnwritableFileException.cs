@@ -27,7 +27,7 @@ public sealed class UnwritableFileException : IOException
 {
     internal UnwritableFileException(string file, UnwritableReason reason, string detail, Exception inner)
         : base($"{file} cannot be written: {Words(file, reason, detail)}.", inner) =>
-        (File, Reason, Detail) = (file, reason, detail);
+            (File, Reason, Detail) = (file, reason, detail);
 
     /// <summary>The requested file.</summary>
     public string File { get; }

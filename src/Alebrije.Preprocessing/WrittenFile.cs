@@ -45,7 +45,7 @@ internal static class WrittenFile
             _ when Directory.Exists(path) => UnwritableReason.IsFolder,
             UnauthorizedAccessException => UnwritableReason.AccessDenied,
             FileNotFoundException or DirectoryNotFoundException =>
-            Directory.Exists(UnwritableFileException.FolderOf(path)) ? UnwritableReason.ClosedFolder : UnwritableReason.NoFolder,
+                Directory.Exists(UnwritableFileException.FolderOf(path)) ? UnwritableReason.ClosedFolder : UnwritableReason.NoFolder,
             PathTooLongException => UnwritableReason.LongName,
             _ => UnwritableReason.Other,
         };

@@ -53,7 +53,7 @@ internal static class ReplayCommand
         {
             { Request: { } request } => pipeline.Generate(request, progress.Show, null, cancellation).Image,
             { Experiment: { } experiment } =>
-            Drawn(new ImageExperiments(pipeline).Run(experiment, progress.Show, cancellation: cancellation), recipe.Picture),
+                Drawn(new ImageExperiments(pipeline).Run(experiment, progress.Show, cancellation: cancellation), recipe.Picture),
             _ => throw new InvalidDataException(words["replay.no-recipe", path]),
         };
         terminal.CloseLine();

@@ -36,7 +36,7 @@ internal static class TrainProbeCommand
                         Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
                     MaxBadShare = 1,
                     OnProgress = (_, done, of) =>
-                    terminal.Progress(of > 0 ? words["progress.embedding-images", done, of] : words["train.trying-penalties", done]),
+                        terminal.Progress(of > 0 ? words["progress.embedding-images", done, of] : words["train.trying-penalties", done]),
                 };
                 var folder = ModelChoice.Find(parsed);
                 CommonOptions.StartTorch(parsed);

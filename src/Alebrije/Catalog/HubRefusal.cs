@@ -26,7 +26,7 @@ internal sealed class HubRefusal(HubSettings settings, HubRepository repository,
             (401, _) when settings.Token is null => $"{Host} gives {repository} to nobody unknown: "
                 + $"it does not exist, is private, or its licence has to be accepted at {Page}; check the name, then {HowToSignIn}.",
             (401, "RepoNotFound") or (404, "RepoNotFound") =>
-            $"There is no model {repository} at {Host}, or the account of your token may not see it.",
+                $"There is no model {repository} at {Host}, or the account of your token may not see it.",
             (401, _) => $"{Host} does not accept the token in HF_TOKEN (or in the token file); {HowToSignIn}.",
             (403, _) => $"{Host} forbids {repository} to "
                 + $"{(settings.Token is null ? "those without a token" : "the account of your token")}: "
@@ -50,7 +50,7 @@ internal sealed class HubRefusal(HubSettings settings, HubRepository repository,
         HttpRequestError.NameResolutionError => $"the name {address.Host} is not known here (is the machine online?)",
         HttpRequestError.ConnectionError => $"{address.Host} cannot be reached (is the machine online?)",
         HttpRequestError.SecureConnectionError =>
-        $"no secure connection to {address.Host} comes about: {e.GetBaseException().Message.TrimEnd('.')}",
+            $"no secure connection to {address.Host} comes about: {e.GetBaseException().Message.TrimEnd('.')}",
         _ => $"{address.Host} broke the connection off",
     };
 }

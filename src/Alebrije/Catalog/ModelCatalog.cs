@@ -268,7 +268,7 @@ internal static class ModelKinds
     {
         "StableUnCLIPPipeline" or "UnCLIPPipeline" or "StableDiffusionPipeline" or "StableDiffusionXLPipeline"
             or "KandinskyPipeline" or "KandinskyImg2ImgPipeline" or "KandinskyV22Pipeline" or "KandinskyV22Img2ImgPipeline" =>
-            "text to image",
+                "text to image",
         "KandinskyInpaintPipeline" or "KandinskyV22InpaintPipeline"
              or "StableDiffusionInpaintPipeline" or "StableDiffusionXLInpaintPipeline" => "inpainting",
         "KandinskyV22ControlnetPipeline" or "KandinskyV22ControlnetImg2ImgPipeline" => "depth to image",

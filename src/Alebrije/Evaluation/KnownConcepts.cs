@@ -46,7 +46,7 @@ public static class KnownConcepts
 
     private static IEnumerable<string> Colours() =>
         Enum.GetValues<Language>().SelectMany(language => Backgrounds.All.SelectMany(background =>
-        background.Name(language).Split(' '))).Concat(["roja", "negra", "blanca", "amarilla", "morada"]);
+            background.Name(language).Split(' '))).Concat(["roja", "negra", "blanca", "amarilla", "morada"]);
 
     private static IEnumerable<string> Words(string text) =>
         new string([.. text.ToLowerInvariant().Select(Plain)]).Split(' ', StringSplitOptions.RemoveEmptyEntries)

@@ -63,7 +63,7 @@ public static class ModelEvaluation
             {
                 EvaluationPart.Clip => ClipEvaluation.Measure(space, scenes, sizes.Singles, sizes.Pairs, progress: report),
                 EvaluationPart.Autoencoder =>
-                codec!.Network.Use(vae => AutoencoderEvaluation.Measure(vae, scenes, sizes.Pictures, sheets, report)),
+                    codec!.Network.Use(vae => AutoencoderEvaluation.Measure(vae, scenes, sizes.Pictures, sheets, report)),
                 EvaluationPart.Upsampler => codec!.Network.Use(vae => UpsamplerEvaluation.Measure(
                     upsampler!, vae, scenes, sizes.Enlarged, pipeline.Decoder.Traits.Defaults.UpsamplerSteps, sheets, report)),
                 EvaluationPart.Prior => Priors(report),

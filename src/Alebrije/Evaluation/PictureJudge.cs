@@ -43,5 +43,5 @@ internal sealed class PictureJudge(JointSpace space, EmojiWorld world)
 
     private static Figure Share(IEnumerable<PromptedScene> prompts,
         IEnumerable<PictureAnswer> answers, Func<Scene, PictureAnswer, bool> right) =>
-        Figure.Proportion([.. prompts.Zip(answers, (prompt, answer) => right(prompt.Scene, answer))]);
+            Figure.Proportion([.. prompts.Zip(answers, (prompt, answer) => right(prompt.Scene, answer))]);
 }

@@ -34,7 +34,7 @@ internal sealed class Upsampler : IDisposable
 
     private Upsampler(UNet2DConfig config, (Component<UNet2DModel> First, Component<UNet2DModel>? Last) networks,
         SchedulerConfig schedulerConfig, ScalarType type) =>
-        (this.config, (first, last), this.schedulerConfig, this.type) = (config, networks, schedulerConfig, type);
+            (this.config, (first, last), this.schedulerConfig, this.type) = (config, networks, schedulerConfig, type);
 
     /// <summary>
     /// Share of back-projection after the last step, 0 (none, as the reference) to 1: by how much what the result, made small again, lacks

@@ -27,7 +27,7 @@ internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, i
     /// <summary>Makes training batch <paramref name="number"/> of a run with one mixture.</summary>
     public static PairBatch Make(CaptionedScenes scenes, TrainedClip clip,
         ulong seed, long number, int count, CaptionedScenes.Options options, int side) =>
-        Make(scenes, clip, seed, number * count, count, _ => options, side);
+            Make(scenes, clip, seed, number * count, count, _ => options, side);
 
     /// <summary>Makes training scenes <paramref name="first"/> and the following.</summary>
     /// <param name="scenes">The world.</param>
@@ -40,7 +40,7 @@ internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, i
     public static PairBatch Make(
         CaptionedScenes scenes, TrainedClip clip, ulong seed, long first,
         int count, Func<long, CaptionedScenes.Options> mixture, int side) =>
-        Make(clip, count, side, i =>
+            Make(clip, count, side, i =>
         {
             var pair = scenes.Train(seed, first + i, mixture(first + i));
             return (pair.Picture, pair.Caption);

@@ -175,6 +175,9 @@ public sealed class StableDiffusionVerbTests : IDisposable
             "4", "--steps", "3", "--model", model, "--seed", "6", "--out", At("one.png"))).Status);
         Assert.Equal(RgbImage.Load(At("one.png")).Pixels,
             RgbImage.Load(drawn.GetProperty("images")[3].GetProperty("path").GetString()!).Pixels);
+        string[] spanish = ["--model", model, "--seed", "6", "--out", At("barrido"), "--lang", "es"];
+        var said = (await CommandLine.Run(["sweep", "un gato", "--guidance", "4", "--steps", "2", "3", .. spanish])).Output;
+        Assert.Contains("3 pasos, guía 4", said, StringComparison.Ordinal);
     }
 
     private string At(string name) => Path.Combine(folder, name);

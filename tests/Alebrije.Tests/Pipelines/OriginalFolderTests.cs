@@ -156,13 +156,13 @@ public sealed class OriginalFolderTests : IDisposable
             "prior" when OriginalConfigs.Prior(file, "") is var config =>
                 (PriorKeyMap.FromOriginal(config.AttentionHeadDim, ""), (Func<nn.Module>)(() => new PriorTransformer(config))),
             "decoder" when OriginalConfigs.KarloDecoder(file, "") is var config =>
-            (UNet2DConditionKeyMap.FromKarlo(config, ""), () => new UNet2DConditionModel(config)),
+                (UNet2DConditionKeyMap.FromKarlo(config, ""), () => new UNet2DConditionModel(config)),
             "unet" when OriginalConfigs.KandinskyDecoder(file, "") is var config =>
-            (UNet2DConditionKeyMap.FromKandinsky(config), () => new UNet2DConditionModel(config)),
+                (UNet2DConditionKeyMap.FromKandinsky(config), () => new UNet2DConditionModel(config)),
             "text_proj" when OriginalConfigs.TextProjection(file, "") is var config =>
-            (UNet2DConditionKeyMap.TextProjection(""), () => new UnClipTextProjection(config)),
+                (UNet2DConditionKeyMap.TextProjection(""), () => new UnClipTextProjection(config)),
             _ when OriginalConfigs.Upsampler(file, "") is var config =>
-            (new StateDictOptions { Renames = UNet2DKeyMap.FromKarlo(config) }, () => new UNet2DModel(config)),
+                (new StateDictOptions { Renames = UNet2DKeyMap.FromKarlo(config) }, () => new UNet2DModel(config)),
             _ => throw new InvalidOperationException(model),
         };
         var census = ShapeTests.Census(model).Where(line => !line.StartsWith("clip_mean", StringComparison.Ordinal)

@@ -48,7 +48,7 @@ internal static class SingleFileNames
                 ("down_blocks", _) =>
                      $"input_blocks.{1 + ((layers + 1) * level) + block}.{(kind == "resnets" ? 0 : 1)}.{Inner(rest, kind)}{end}",
                 ("up_blocks", "upsamplers") =>
-                $"output_blocks.{((layers + 1) * level) + layers}.{(attends[^(level + 1)] ? 2 : 1)}.conv{end}",
+                    $"output_blocks.{((layers + 1) * level) + layers}.{(attends[^(level + 1)] ? 2 : 1)}.conv{end}",
                 ("up_blocks", _) =>
                      $"output_blocks.{((layers + 1) * level) + block}.{(kind == "resnets" ? 0 : 1)}.{Inner(rest, kind)}{end}",
                 _ => throw new InvalidOperationException(name),

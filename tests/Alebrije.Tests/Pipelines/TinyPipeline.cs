@@ -42,5 +42,5 @@ internal static class Drawing
     /// <summary>Generates with the test's own cancellation token.</summary>
     public static GenerationResult Run(this ImagePipeline pipeline,
         GenerationRequest request, Action<GenerationProgress>? progress = null, GenerationTrace? trace = null) =>
-        pipeline.Generate(request, progress, trace, TestContext.Current.CancellationToken);
+            pipeline.Generate(request, progress, trace, TestContext.Current.CancellationToken);
 }

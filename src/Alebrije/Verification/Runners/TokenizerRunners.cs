@@ -18,7 +18,7 @@ internal static class TokenizerRunners
         ("transformers", "ids") when fixture.Vocabulary is not null => text => Ids(Transformers(fixture, BpeVocabulary.EndToken), text),
         ("clip" or "open_clip", "ids") when fixture.Vocabulary is not null => text => Ids(SingleFile(fixture, text), text),
         ("clip" or "open_clip", "clean") when fixture.Vocabulary is not null =>
-        text => Difference(SingleFile(fixture, text).Clean(text.Text), text.Clean!),
+            text => Difference(SingleFile(fixture, text).Clean(text.Text), text.Clean!),
         ("diffusers", "clean") => text => Difference(CaptionCleaning.Clean(text.Text), text.Clean!),
         ("diffusers", "plain") => text => Difference(PlainText.Strip(PlainText.Lower(text.Text, finalSigma: true)), text.Plain!),
         ("ftfy", "fixed") => text => Difference(TextRepair.Fix(text.Text), text.Fixed!),

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>A short look at an autoencoder in training, on held-out scenes.</summary>
+/// <summary>Evaluation of an autoencoder in training on held-out scenes.</summary>
 internal sealed class AutoencoderProbe(AutoencoderKL network, CaptionedScenes scenes)
 {
     private const ulong Seed = 9002;
@@ -29,7 +29,7 @@ internal sealed class AutoencoderProbe(AutoencoderKL network, CaptionedScenes sc
         return total / count;
     }
 
-    /// <returns>Mean and deviation of each latent channel.</returns>
+    /// <returns>Mean and standard deviation of each latent channel.</returns>
     public (double[] Mean, double[] Deviation) LatentStatistics(int count)
     {
         using var inference = inference_mode();
@@ -39,7 +39,7 @@ internal sealed class AutoencoderProbe(AutoencoderKL network, CaptionedScenes sc
             [.. latents.std([0, 2, 3]).to(ScalarType.Float64).data<double>()]);
     }
 
-    /// <summary>Writes a picture sheet: scenes above, what is left of them below.</summary>
+    /// <summary>Writes an image sheet: scenes above, their reconstructions below.</summary>
     public void SaveGrid(string path)
     {
         using var inference = inference_mode();

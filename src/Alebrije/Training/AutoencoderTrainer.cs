@@ -7,21 +7,21 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>One training run of the autoencoder, as its JSON file says it.</summary>
+/// <summary>Configuration of a training run of the autoencoder.</summary>
 internal sealed record AutoencoderTrainingConfig : TrainingPlan
 {
     public AutoencoderKLConfig Model { get; init; } = new();
 
-    /// <summary>Folder of an autoencoder whose weights the run starts from, such as a model's <c>vae</c>; null starts from random weights.</summary>
+    /// <summary>Folder of the initial weights, such as a model's <c>vae</c>; null starts from random weights.</summary>
     public string? Start { get; init; }
 
     /// <summary>
-    /// True trains the decoder alone (<c>decoder</c> and <c>post_quant_conv</c>): latents keep their values, so that a denoiser trained on them still fits.
-    /// Requires <see cref="Start"/>.
+    /// True trains only the decoder (<c>decoder</c> and <c>post_quant_conv</c>): latents keep their values, so denoisers trained on
+    /// them still fit. Requires <see cref="Start"/>.
     /// </summary>
     public bool FreezeEncoder { get; init; }
 
-    /// <summary>Standard deviation of the noise added to latents while the encoder is frozen: the decoder then tolerates a denoiser's errors.</summary>
+    /// <summary>Standard deviation of noise added to latents of a frozen encoder, against a denoiser's errors.</summary>
     public double LatentNoise { get; init; }
 
     /// <summary>Weight of the squared error, beside 1 for the absolute error and 0.5 for that of the gradients.</summary>
@@ -30,24 +30,24 @@ internal sealed record AutoencoderTrainingConfig : TrainingPlan
     /// <summary>Side of the crops, in pixels: a convolutional network learns from more of them in the same time.</summary>
     public int Crop { get; init; } = 64;
 
-    /// <summary>Where whole pictures take over, as a share of the run: norms see other statistics in them.</summary>
+    /// <summary>Share of the run trained on crops; whole images follow, since the statistics of norms differ on them.</summary>
     public double CropsUntil { get; init; } = 0.8;
 
-    /// <summary>Weight of the divergence from the standard normal, per latent number; small, it only keeps latents within bounds.</summary>
+    /// <summary>Weight of the divergence from the standard normal, per latent element; a small one only bounds the latents.</summary>
     public double KlWeight { get; init; } = 1e-4;
 
-    /// <summary>Crops that hold as many pixels as a whole picture.</summary>
+    /// <summary>Crops with as many pixels as one whole image.</summary>
     public int CropsPerPicture => Math.Max(1, Model.SampleSize / Crop * (Model.SampleSize / Crop));
 }
 
 /// <summary>
-/// Trains an AutoencoderKL (Rombach et al., 2022, §3.1) without an adversary: absolute and squared error, absolute error of the gradients for
-/// sharp edges, and a small divergence. At the end the latents' channels get mean 0 and deviation 1 by folding both into the 1 x 1
-/// convolutions around them, so that the published layout with one scaling factor serves every channel.
+/// Trains an AutoencoderKL (Rombach et al., 2022, §3.1) without an adversary: absolute and squared error, absolute error of the
+/// gradients for sharp edges, and a small divergence. On export the latents' channels get mean 0 and standard deviation 1, folded into
+/// the 1 x 1 convolutions around them, so that the published layout with one scaling factor serves every channel.
 /// </summary>
 internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, CaptionedScenes scenes)
 {
-    /// <returns>How it ended, with the signal-to-noise ratio on held-out scenes.</returns>
+    /// <returns>The result, with the signal-to-noise ratio on held-out scenes.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         if (config.FreezeEncoder && config.Start is null)
@@ -104,7 +104,7 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
         return error.abs().mean() + (squaredWeight * error.square().mean()) + (0.5 * (right.abs().mean() + down.abs().mean()));
     }
 
-    /// <summary>Divergence of N(mean, variance) from N(0, 1), per number (Kingma and Welling, 2014, appendix B).</summary>
+    /// <summary>Divergence of N(mean, variance) from N(0, 1), mean over elements (Kingma and Welling, 2014, appendix B).</summary>
     private static Tensor Divergence(Tensor mean, Tensor logVariance) => 0.5 * (mean.square() + logVariance.exp() - 1 - logVariance).mean();
 
     private PixelBatch MakeBatch(long number)

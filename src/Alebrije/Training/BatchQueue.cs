@@ -12,7 +12,7 @@ internal interface IBatches<out T> : IDisposable
 }
 
 /// <summary>
-/// Makes batches ahead of the training loop on one thread. Batch i depends on i alone, so a run that is resumed sees what it would have seen.
+/// Makes batches ahead of the training loop on one thread. Batch i depends only on i, so a resumed run gets the same batches.
 /// </summary>
 /// <typeparam name="T">One batch.</typeparam>
 internal sealed class BatchQueue<T> : IBatches<T>
@@ -31,7 +31,7 @@ internal sealed class BatchQueue<T> : IBatches<T>
             CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
     }
 
-    /// <summary>The next batch, in order; what went wrong while it was made is thrown here, as it was.</summary>
+    /// <summary>Returns the next batch, in order; rethrows an exception of the producer unchanged.</summary>
     public T Next()
     {
         try

@@ -4,20 +4,20 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Training;
 
-/// <summary>A picture and what is said of it.</summary>
+/// <summary>A scene image and its caption.</summary>
 /// <param name="Picture">The scene, drawn.</param>
 /// <param name="Caption">Its caption, in one of the languages.</param>
-/// <param name="Concept">What it shows when that is one thing (or several of it), else null.</param>
+/// <param name="Concept">The concept of a scene of one kind of thing, else null.</param>
 /// <param name="Style">The style it is drawn in.</param>
 internal readonly record struct TrainingPair(RgbImage Picture, string Caption, Concept? Concept, SceneStyle Style);
 
-/// <summary>EmojiWorld as pairs of picture and caption, numbered, in both languages.</summary>
+/// <summary>EmojiWorld as numbered pairs of image and caption, in both languages.</summary>
 internal sealed class CaptionedScenes(EmojiWorld world)
 {
     private readonly Dictionary<Options, SceneOptions> prepared = [];
     private readonly Lock gate = new();
 
-    /// <summary>The mixture of a run, as its JSON file says it; weights and shares as in <see cref="SceneOptions"/>.</summary>
+    /// <summary>Mixture of a run; weights and shares as in <see cref="SceneOptions"/>.</summary>
     internal sealed record Options
     {
         public double OneObject { get; init; } = 0.5;
@@ -36,7 +36,7 @@ internal sealed class CaptionedScenes(EmojiWorld world)
     /// <summary>The world itself.</summary>
     public EmojiWorld World => world;
 
-    /// <summary>Opens the world from the files that Debian's packages install, or that its environment variables name.</summary>
+    /// <summary>Opens the world from the files of Debian's packages or of its environment variables.</summary>
     public static CaptionedScenes Open() => new(EmojiWorld.Open());
 
     /// <summary>Training pair (seed, index): always the same.</summary>
@@ -49,14 +49,14 @@ internal sealed class CaptionedScenes(EmojiWorld world)
             concepts.Length == 1 ? concepts[0] : null, scene.Style);
     }
 
-    /// <summary>Scene of the same mixture that training never shows.</summary>
+    /// <summary>Scene of the same mixture, disjoint from training.</summary>
     public Scene HeldOut(ulong seed, long index, SceneOptions options) =>
         world.Scene(seed, index, options with { Split = SceneSplit.HeldOut });
 
-    /// <summary>The picture of a scene.</summary>
+    /// <summary>Draws a scene.</summary>
     public RgbImage Draw(Scene scene, int size = Scene.Side) => new(size, size, world.Render(scene, size));
 
-    /// <summary>Texts that a vocabulary is trained on: captions in both languages, and every name.</summary>
+    /// <summary>Texts for training a vocabulary: captions in both languages, and every name.</summary>
     public IEnumerable<string> Corpus(int captions)
     {
         foreach (var language in Enum.GetValues<Language>())

@@ -30,8 +30,8 @@ internal sealed class CascadeNetwork : nn.Module
 
     /// <summary>
     /// Initial weights from a seed. T5 needs its own scales (transformers, modeling_t5.py, _init_weights): its scores are not divided by
-    /// the root of the head width, so its queries are smaller by that; what its blocks add must not hide the embeddings, which are of the
-    /// order of 1.
+    /// the root of the head width, so its queries are smaller by that factor; the outputs of its blocks must not hide the embeddings,
+    /// which are of the order of 1.
     /// </summary>
     public void Initialise(ulong seed)
     {
@@ -63,7 +63,7 @@ internal sealed class CascadeBaseTrainer(CascadeBasePlan plan, CaptionedScenes s
     /// <param name="options">The run's folder and limits.</param>
     /// <param name="package">Folder of the model that is written.</param>
     /// <param name="cancellation">Stops the run.</param>
-    /// <returns>How it ended, with the mean squared errors of v on fixed scenes by level and kind.</returns>
+    /// <returns>The result, with the mean squared errors of v on fixed scenes by level and kind.</returns>
     public TrainingResult Run(TrainingOptions options, string package, CancellationToken cancellation = default)
     {
         plan.Check();

@@ -30,7 +30,7 @@ internal sealed class CascadeLaterTrainer(CascadeLaterPlan plan, CaptionedScenes
     /// <param name="options">The run's folder and limits.</param>
     /// <param name="package">Folder of the model with the first stage.</param>
     /// <param name="cancellation">Stops the run.</param>
-    /// <returns>How it ended, with the signal-to-noise ratio on held-out scenes beside that of bilinear enlargement.</returns>
+    /// <returns>The result, with the signal-to-noise ratio on held-out scenes beside that of bilinear enlargement.</returns>
     /// <exception cref="Weights.CheckpointNotFoundException">The first stage is missing.</exception>
     public TrainingResult Run(TrainingOptions options, string package, CancellationToken cancellation = default)
     {
@@ -98,11 +98,11 @@ internal sealed class CascadeLaterTrainer(CascadeLaterPlan plan, CaptionedScenes
     private Tensor Small(Tensor large) =>
         Bicubic.Resize(large, plan.Side / CascadeLaterPlan.Factor, plan.Side / CascadeLaterPlan.Factor).clamp(-1, 1);
 
-    /// <summary>Small images enlarged and noised as the pipeline does it (diffusers, pipeline_if_superresolution.py).</summary>
+    /// <summary>Small images enlarged and noised as in the pipeline (diffusers, pipeline_if_superresolution.py).</summary>
     private Tensor Enlarged(Tensor small, Tensor levels, Tensor noise) => noising.AddNoise(
         nn.functional.interpolate(small, [plan.Side, plan.Side], mode: InterpolationMode.Bilinear, align_corners: true), noise, levels);
 
-    /// <summary>A square of each image, its place drawn from seed and step alone.</summary>
+    /// <summary>A square crop of each image, its position drawn from seed and step alone.</summary>
     private Tensor Cut(Tensor images, long step)
     {
         var random = ConditionDropout.Generator(plan.Seed + 0x63757473, step);

@@ -13,11 +13,11 @@ namespace Alebrije.Training;
 
 /// <summary>
 /// Folder of a trained cascade in the layout of DeepFloyd IF: the first stage (IFPipeline) with the text encoder, and below it, in
-/// <c>stage-2</c>, the second one (IFSuperResolutionPipeline), which has no text encoder of its own. Weights are bfloat16.
+/// <c>stage-2</c>, the second one (IFSuperResolutionPipeline), which has no text encoder. Weights are bfloat16.
 /// </summary>
 internal static class CascadePackage
 {
-    /// <summary>Name of the folder below that of the runs, and of the second stage below it.</summary>
+    /// <summary>Name of the model's folder in that of the runs, and of the second stage's folder in it.</summary>
     public const string Name = "mini-cascade", Later = "stage-2";
 
     private static readonly JsonSerializerOptions Indented = new() { WriteIndented = true };
@@ -55,7 +55,7 @@ internal static class CascadePackage
             ("unet", "UNet2DConditionModel"));
     }
 
-    /// <summary>The denoiser of a stage that a run starts from.</summary>
+    /// <summary>Loads the initial weights of a denoiser from the folder of a stage.</summary>
     public static void Fill(UNet2DConditionModel unet, string folder) =>
         ComponentCatalog.Fill("UNet2DConditionModel", unet, Path.Combine(folder, "unet"));
 

@@ -14,7 +14,7 @@ internal sealed record CascadeTrainingConfig
     public required CascadeLaterPlan Stage2 { get; init; }
 }
 
-/// <summary>Configuration that both stages of the cascade have in common.</summary>
+/// <summary>Configuration common to both stages of the cascade.</summary>
 internal abstract record CascadePlan : TrainingPlan
 {
     /// <summary>Sizes of the denoiser; 6 output channels as IF's, of which the last three, a variance, are not trained.</summary>
@@ -35,7 +35,7 @@ internal abstract record CascadePlan : TrainingPlan
     /// <summary>Side of the images in pixels.</summary>
     internal int Side => (Model.SampleSize ?? [0])[0];
 
-    /// <summary>Channels that the denoiser must take.</summary>
+    /// <summary>Required input channels of the denoiser.</summary>
     private protected abstract int InChannels { get; }
 
     /// <exception cref="WeightsException">A value is out of its range; one sentence.</exception>
@@ -96,11 +96,11 @@ internal sealed record CascadeLaterPlan : CascadePlan
     /// <summary>Side of the crops in pixels of the large image.</summary>
     public int Crop { get; init; } = 64;
 
-    /// <summary>Share of the run that sees crops; whole images take over then, a quarter as many for half the side.</summary>
+    /// <summary>Share of the run trained on crops; whole images follow, a quarter as many for half the side.</summary>
     public double CropsUntil { get; init; } = 0.8;
 
     /// <summary>
-    /// Share of the images that are seen as pure noise, where every run of few steps begins; the others' levels are even.
+    /// Share of the images at the level of pure noise, where sampling in few steps begins; the others' levels are uniform.
     /// </summary>
     public double PureNoise { get; init; } = 0.3;
 

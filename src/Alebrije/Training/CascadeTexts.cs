@@ -15,7 +15,7 @@ internal sealed class CascadeTexts(UnigramTokenizer tokenizer)
     /// <summary>Entries of the vocabulary.</summary>
     public int VocabularySize => tokenizer.VocabularySize;
 
-    /// <summary>The tokenizer of a run, made of the world's captions where it is missing.</summary>
+    /// <summary>Opens the tokenizer of a run; trains it on the world's captions if it is missing.</summary>
     /// <param name="folder">The tokenizer's folder.</param>
     /// <param name="scenes">The world.</param>
     /// <param name="size">Most entries of the vocabulary.</param>
@@ -23,7 +23,7 @@ internal sealed class CascadeTexts(UnigramTokenizer tokenizer)
     {
         if (!Directory.Exists(folder))
         {
-            // Renamed when all its files are there, for a run may be killed between two of them.
+            // Renamed once complete: a run may be killed between two files.
             var unfinished = folder + ".new";
             var texts = scenes.Corpus(40_000).Select(text => ImagenTexts.Prepare(text, clean: true));
             UnigramTrainer.Save(UnigramTrainer.Train(texts, size), unfinished, ImagenTexts.Tokens);

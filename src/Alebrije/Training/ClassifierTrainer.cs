@@ -12,42 +12,42 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>How a model is fine-tuned on a labelled folder.</summary>
+/// <summary>Configuration of fine-tuning a model on a labelled folder.</summary>
 internal sealed record ClassifierTrainingConfig : TrainingPlan
 {
     /// <summary>Folder of folders named after the classes.</summary>
     public string Images { get; init; } = "";
 
-    /// <summary>Pictures in the same classes that are measured on; null takes the share of <see cref="Images"/> that a probe is measured on.</summary>
+    /// <summary>Test images in the same classes; null holds out a share of <see cref="Images"/>, the same as a probe.</summary>
     public string? Test { get; init; }
 
-    /// <summary>Model that is fine-tuned: a run, a packed model, or a published CLIPModel.</summary>
+    /// <summary>Model to fine-tune: a run, a packed model, or a published CLIPModel.</summary>
     public string Start { get; init; } = "";
 
-    /// <summary>Head of <c>train probe</c> that the classifier begins with; null begins with the texts' embeddings, which is zero-shot classification.</summary>
+    /// <summary>Initial head, of <c>train probe</c>; null starts from the texts' embeddings: zero-shot classification.</summary>
     public string? Probe { get; init; }
 
     /// <summary>Sentences about a class for its text embedding, <c>{}</c> being its name.</summary>
     public IReadOnlyList<string> Templates { get; init; } = ZeroShotSet.Plain;
 
-    /// <summary>How often every picture is shown.</summary>
+    /// <summary>Passes over the images.</summary>
     public int Epochs { get; init; } = 10;
 
-    /// <summary>Rate of a block as a multiple of that of the block above it.</summary>
+    /// <summary>Learning rate of a block as a multiple of that of the block above it.</summary>
     public double LayerDecay { get; init; } = 0.8;
 
     public double WeightDecay { get; init; } = 0.1;
 
-    /// <summary>Share of a picture's area that its random crops show.</summary>
+    /// <summary>Bounds of the area of random crops, as shares of the image's.</summary>
     public double[] CropScale { get; init; } = [0.8, 1];
 
-    /// <summary>Whether half of the pictures are mirrored.</summary>
+    /// <summary>True if half of the images are mirrored.</summary>
     public bool Flip { get; init; }
 }
 
 /// <summary>
-/// Fine-tunes CLIP's image tower with a linear classifier that begins as the zero-shot one, and mixes the weights of both ends (Wortsman et al.,
-/// 2022, WiSE-FT): 0 is zero-shot, 1 is fine-tuned, and what lies between is often better than either where pictures differ from those learnt from.
+/// Fine-tunes CLIP's image tower with a linear classifier, initially the zero-shot one, and interpolates initial and final weights
+/// (Wortsman et al., 2022, WiSE-FT): 0 is zero-shot, 1 is fine-tuned; a value between is often better under distribution shift.
 /// </summary>
 internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
 {
@@ -58,7 +58,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
 
     /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved and exported.</summary>
     /// <param name="options">Folder and limits. A finished run that is resumed writes its weights anew in another mixture.</param>
-    /// <param name="mix">Share of the fine-tuned weights in what is exported, 0 to 1.</param>
+    /// <param name="mix">Share of the fine-tuned weights in the exported ones, 0 to 1.</param>
     /// <param name="cancellation">Stops the run.</param>
     public TrainingResult Run(TrainingOptions options, double mix = 1, CancellationToken cancellation = default)
     {
@@ -81,7 +81,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         var layers = clip.Network.Config.VisionConfig.NumHiddenLayers;
         var source = new LabelledBatches(learnt, clip, batch, config);
 
-        // Both ends of the mixture are measured at the end alone.
+        // Both ends of the mixture are measured only at the end.
         var plan = config with
         {
             Batch = batch, Samples = batch * config.Epochs * (long)((learnt.Count + batch - 1) / batch),
@@ -121,7 +121,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         }
     }
 
-    /// <summary>The tower with the classifier that it begins with.</summary>
+    /// <summary>The tower with its initial classifier.</summary>
     private ImageClassifier Begin(TrainedClip clip, IReadOnlyList<string> labels)
     {
         using var guard = no_grad();
@@ -181,7 +181,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         return total == 0 ? 0 : hits / total;
     }
 
-    /// <summary>A run's layout, so that every verb loads the tower, with the classifier beside it.</summary>
+    /// <summary>Writes the layout of a run, so that every verb loads the tower, with the classifier beside it.</summary>
     private void Export(string folder, TrainedClip clip, ImageClassifier network, IReadOnlyList<string> labels)
     {
         var weights = Path.Combine(folder, "clip");
@@ -207,7 +207,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
             tensors = network.Trained.ToDictionary(p => p.Name, p => p.Parameter.detach().clone().DetachFromDisposeScope());
         }
 
-        /// <summary>Puts (1 - share) × first + share × second into the network.</summary>
+        /// <summary>Sets the network to (1 - share) × first + share × second.</summary>
         public static void Mix(ImageClassifier network, Snapshot first, Snapshot second, double share)
         {
             using var guard = no_grad();
@@ -225,7 +225,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         }
     }
 
-    /// <summary>Pictures of a batch with their classes.</summary>
+    /// <summary>Images of a batch with their classes.</summary>
     private sealed record LabelledBatch(float[] Pixels, long[] Classes, int Size)
     {
         /// <returns>[batch, 3, size, size], normalised</returns>
@@ -233,7 +233,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
     }
 
     /// <summary>
-    /// Batches of labelled pictures, turned as their EXIF orientation asks; batch i depends on i alone. A picture that cannot be read is left out, and its
+    /// Batches of labelled images in their EXIF orientation; batch i depends only on i. An unreadable image is skipped, and its
     /// batch is smaller.
     /// </summary>
     private sealed class LabelledBatches(IReadOnlyList<LabelledPicture> pictures,
@@ -246,7 +246,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
 
         public PictureReader Reader { get; } = new(upright: true);
 
-        /// <summary>A sentence for each of the first pictures that were left out since the last call.</summary>
+        /// <summary>A sentence for each of the first images skipped since the last call.</summary>
         public IReadOnlyList<string> TakeRemarks()
         {
             foreach (var skipped in Reader.Skipped) remarks.Add(skipped.File, $"{skipped.File}: {skipped.Reason}");
@@ -265,7 +265,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
                 $"{config.Images}: no picture of a whole batch can be read; {taken[0].Path} is one of them.");
         }
 
-        /// <summary>Pictures as they are, without crops; null when none can be read.</summary>
+        /// <summary>Whole images, without crops; null if none is readable.</summary>
         public LabelledBatch? Whole(IReadOnlyList<LabelledPicture> some) => Read(some, _ => picture => picture);
 
         private LabelledBatch? Read(IReadOnlyList<LabelledPicture> some, Func<int, Func<RgbImage, RgbImage>> crop)

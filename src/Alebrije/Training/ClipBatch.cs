@@ -6,13 +6,13 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>Pairs of pictures and captions, ready for the towers; made off the training thread, so it holds plain arrays.</summary>
+/// <summary>Preprocessed pairs of images and captions; made off the training thread, hence plain arrays.</summary>
 internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size, IReadOnlyList<string> Captions)
 {
-    /// <summary>Which picture each row shows, where one may come twice in a batch; else null.</summary>
+    /// <summary>Name of the image of each row, if one may occur twice in a batch; else null.</summary>
     public IReadOnlyList<string>? Pictures { get; init; }
 
-    /// <summary>Names that the pictures of one thing are told apart by, or null.</summary>
+    /// <summary>Names for classifying the images of one thing, or null.</summary>
     public NamedConcepts? Names { get; init; }
 
     /// <returns>[batch, 3, size, size], normalised</returns>
@@ -62,17 +62,17 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
     }
 }
 
-/// <summary>Names of a batch's concepts among others, in one language, and which picture shows which.</summary>
+/// <summary>Names of a batch's concepts among others, in one language, with the target of each image.</summary>
 /// <param name="Ids">[names, tokens]</param>
 /// <param name="Count">Names.</param>
-/// <param name="Rows">Pictures of the batch that show one thing.</param>
-/// <param name="Targets">For each of them, which name is its own.</param>
+/// <param name="Rows">Rows of the batch whose images show one thing.</param>
+/// <param name="Targets">Index of the name of each of them.</param>
 internal sealed record NamedConcepts(long[] Ids, int Count, long[] Rows, long[] Targets)
 {
     /// <returns>[names, tokens] int64</returns>
     public Tensor IdTensor() => tensor(Ids, [Count, Ids.Length / Count]);
 
-    /// <summary>Chooses the batch's own concepts and random others; English and Spanish take turns. Drawn from seed and number alone.</summary>
+    /// <summary>Chooses the batch's concepts and random others from seed and number alone; English and Spanish take turns.</summary>
     public static NamedConcepts Choose(EmojiWorld world, Concept?[] concepts,
         ClipTrainingConfig config, ClipTokenizer tokenizer, long number)
     {

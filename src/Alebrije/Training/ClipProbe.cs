@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>A short look at a CLIP in training, on held-out scenes: zero-shot accuracy among all concepts, and retrieval among a hundred.</summary>
+/// <summary>Evaluation of a CLIP in training on held-out scenes: zero-shot accuracy over all concepts, retrieval among a hundred.</summary>
 internal sealed class ClipProbe(ClipNetwork network, ClipTokenizer tokenizer, CaptionedScenes scenes)
 {
     private const ulong Seed = 9001;
@@ -17,7 +17,7 @@ internal sealed class ClipProbe(ClipNetwork network, ClipTokenizer tokenizer, Ca
 
     private readonly ClipImageProcessor processor = ClipImageProcessor.Transformers(network.Config.VisionConfig.ImageSize);
 
-    /// <returns>The figures of <see cref="ClipEvaluation"/> that a log has room for, as shares.</returns>
+    /// <returns>The main figures of <see cref="ClipEvaluation"/>, as shares.</returns>
     public Dictionary<string, double> Measure(int batch)
     {
         using var inference = inference_mode();

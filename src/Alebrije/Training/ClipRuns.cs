@@ -3,16 +3,16 @@ using Alebrije.Weights;
 
 namespace Alebrije.Training;
 
-/// <summary>Configurations of CLIP runs: read from a file, or suggested for a person's own pictures.</summary>
+/// <summary>Configurations of CLIP runs: read from a file, or suggested for a user's images.</summary>
 internal static class ClipRuns
 {
-    /// <summary>A run without a file shows every picture about this often, within the bounds of steps below.</summary>
+    /// <summary>Approximate passes over the images of a run without a file, within the bounds of steps below.</summary>
     private const int Epochs = 30;
 
     private const int MostSteps = 20_000, FewestSteps = 200, LargestBatch = 64;
 
-    /// <summary>Reads a configuration. Sizes that it leaves out are those of the model that it starts from.</summary>
-    /// <exception cref="InvalidDataException">It names both the world and own pictures.</exception>
+    /// <summary>Reads a configuration. Missing sizes are those of the model that it starts from.</summary>
+    /// <exception cref="InvalidDataException">It names both the world and a user's images.</exception>
     public static ClipTrainingConfig Read(string file, TrainingOptions options)
     {
         var keys = ConfigFile.ReadObject(file);
@@ -25,8 +25,11 @@ internal static class ClipRuns
         return config.Start is { } folder && !keys.ContainsKey("model") ? config with { Model = TrainedClip.ConfigOf(folder) } : config;
     }
 
-    /// <summary>A configuration for own pictures: mini's sizes from nothing, or the sizes of the start at a small rate; or, resumed, what was chosen then.</summary>
-    /// <param name="data">Where the pictures are.</param>
+    /// <summary>
+    /// Suggests a configuration for a user's images: mini's sizes from random weights, or the sizes of the start at a small rate; the saved
+    /// configuration for a resumed run.
+    /// </summary>
+    /// <param name="data">Path of the images.</param>
     /// <param name="start">Folder that the run starts from, or null.</param>
     /// <param name="options">Folder of the run.</param>
     public static ClipTrainingConfig Suggest(string data, string? start, TrainingOptions options)
@@ -49,7 +52,7 @@ internal static class ClipRuns
                 PatchDropout = 0, LogitScale = TrainedClip.HasLogitScale(start) ? null : 30 };
     }
 
-    /// <summary>Trains as a configuration says.</summary>
+    /// <summary>Trains from a configuration.</summary>
     public static TrainingResult Train(ClipTrainingConfig config, TrainingOptions options, CancellationToken cancellation)
     {
         if (config.Data is null) return new ClipTrainer(config, CaptionedScenes.Open()).Run(options, cancellation);

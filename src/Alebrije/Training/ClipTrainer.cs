@@ -10,54 +10,54 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>One training run of CLIP, as its JSON file says it.</summary>
+/// <summary>Configuration of a training run of CLIP.</summary>
 internal sealed record ClipTrainingConfig : TrainingPlan
 {
-    /// <summary>Sizes of the network; its vocabulary size is that of the tokenizer that is trained first.</summary>
+    /// <summary>Sizes of the network; its vocabulary size is that of the tokenizer, which is trained first.</summary>
     public ClipConfig Model { get; init; } = new();
 
     /// <summary>
-    /// What the run starts from, with weights and tokenizer: an earlier run, a model of the same sizes, a folder of transformers or open_clip, or a file of
-    /// openai/CLIP; null starts from nothing.
+    /// Source of initial weights and tokenizer: an earlier run, a model of the same sizes, a folder of transformers or open_clip, or a
+    /// file of openai/CLIP; null starts from random weights.
     /// </summary>
     public string? Start { get; init; }
 
-    /// <summary>A person's own pictures with captions, in place of the world of emoji; null trains on that.</summary>
+    /// <summary>A user's images with captions; null trains on the world of emoji.</summary>
     public PictureDataOptions? Data { get; init; }
 
-    /// <summary>Entries of the vocabulary that is trained on the captions.</summary>
+    /// <summary>Entries of the vocabulary trained on the captions.</summary>
     public int VocabularySize { get; init; } = 3000;
 
     /// <summary>
-    /// Scale of the cosines that the run starts with, for it is learnt; null takes the one of <see cref="Start"/>, or 1 / 0.07 (Radford et al., 2021,
-    /// §2.5). A model's towers come without theirs: about 30 is where a long run goes.
+    /// Initial value of the learnt scale of the cosines; null takes the one of <see cref="Start"/>, or 1 / 0.07 (Radford et al., 2021,
+    /// §2.5). A model's towers lack theirs: a long run ends at about 30.
     /// </summary>
     public double? LogitScale { get; init; }
 
     public double WeightDecay { get; init; } = 0.05;
 
-    /// <summary>Share of the patches that are not looked at (FLIP), during the first part of the run.</summary>
+    /// <summary>Share of the patches dropped (FLIP) in the first part of the run.</summary>
     public double PatchDropout { get; init; } = 0.5;
 
-    /// <summary>Where that part ends, as a share of the run.</summary>
+    /// <summary>End of that part, as a share of the run.</summary>
     public double PatchDropoutUntil { get; init; } = 0.85;
 
     /// <summary>
-    /// Names beside the captions: pictures of one thing are also told apart by bare names, their own among this many; 0 leaves it out. Captions of a
-    /// batch differ in colours and places too, names only in what is shown.
+    /// Names per batch for an additional loss: images of one thing are classified among this many bare names; 0 omits it. Captions of
+    /// a batch also differ in colours and positions, names only in the concept.
     /// </summary>
     public int Names { get; init; }
 
-    /// <summary>Weight of the names' part of the loss.</summary>
+    /// <summary>Weight of the loss of the names.</summary>
     public double NamesWeight { get; init; } = 0.5;
 
-    /// <summary>Share of the plain scenes that are mixed with their own picture in a style (<see cref="Training.StyleBlend"/>), from 0 to 1.</summary>
+    /// <summary>Share of the plain scenes blended with their image in a style (<see cref="Training.StyleBlend"/>), from 0 to 1.</summary>
     public double StyleBlend { get; init; }
 }
 
 /// <summary>
-/// Trains CLIP on captioned scenes or on a person's own pictures, from nothing or from an earlier one: picture and text towers are pulled together for pairs that belong together and apart for
-/// all others of the batch (Radford et al., 2021, fig. 3), with half of the patches left out for most of the run (Li et al., 2023).
+/// Trains CLIP on captioned scenes or on a user's images, from random weights or an earlier model: a contrastive loss over the pairs of
+/// the batch (Radford et al., 2021, fig. 3), with half of the patches dropped for most of the run (Li et al., 2023).
 /// </summary>
 internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
 {
@@ -66,7 +66,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
     {
     }
 
-    /// <returns>How it ended, with what its source measures on what is held out.</returns>
+    /// <returns>The result, with the metrics of its source on held-out pairs.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var run = new TrainingRun(options, config, new LossWatch(
@@ -123,7 +123,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         return batch.Names is { Rows.Length: > 0 } names ? loss + (config.NamesWeight * NameLoss(network, images, names, dtype)) : loss;
     }
 
-    /// <summary>Cross entropy of the own name among the others, for pictures that show one thing.</summary>
+    /// <summary>Cross entropy of the correct name among the others, for images that show one thing.</summary>
     private static Tensor NameLoss(ClipNetwork network, Tensor images, NamedConcepts names, ScalarType dtype)
     {
         var texts = network.EmbedText(names.IdTensor(), dtype);                              // [names, features]
@@ -131,14 +131,14 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         return nn.functional.cross_entropy(logits, tensor(names.Targets));
     }
 
-    /// <summary>The scale is kept at or below 100 (Radford et al., 2021, §2.5).</summary>
+    /// <summary>Limits the scale to 100 (Radford et al., 2021, §2.5).</summary>
     private static void CapLogitScale(ClipNetwork network)
     {
         using var _ = no_grad();
         network.LogitScale.clamp_(max: Math.Log(100));
     }
 
-    /// <summary>[batch, kept] patches that a step sees.</summary>
+    /// <summary>[batch, kept]: indices of the patches kept in a step.</summary>
     private Tensor? KeptPatches(Generator generator)
     {
         if (config.PatchDropout <= 0) return null;
@@ -152,7 +152,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         var path = Path.Combine(folder, "tokenizer");
         if (!Directory.Exists(path))
         {
-            // Renamed when all its files are there, for a run may be killed between two of them.
+            // Renamed once complete: a run may be killed between two files.
             var unfinished = path + ".new";
             if (config.Start is { } start) TrainedClip.CopyTokenizer(start, unfinished);
             else BpeTrainer.Train(pairs.Corpus(60_000), config.VocabularySize)
@@ -163,7 +163,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         return ClipTokenizer.Load(path);
     }
 
-    /// <summary>Pictures are prepared as the model that the run starts from wants them; its settings stay with the run.</summary>
+    /// <summary>The preprocessing of the model that the run starts from; its settings are copied to the run.</summary>
     private ClipImageProcessor PrepareImageProcessor(string folder)
     {
         var path = Path.Combine(folder, "clip", TrainedClip.PreprocessorFile);

@@ -2,11 +2,11 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Training;
 
-/// <summary>Leaves conditions out during training, so that sampling can be guided; drawn from seed and step alone.</summary>
+/// <summary>Drops conditions in training, for classifier-free guidance; drawn from seed and step alone.</summary>
 internal static class ConditionDropout
 {
     /// <summary>Replaces a share of a batch's texts by the empty one.</summary>
-    /// <returns>Which ones.</returns>
+    /// <returns>[batch]: true for a replaced text.</returns>
     public static bool[] Texts(PairBatch batch, (long[] Ids, int Length) empty, double share, ulong seed, long step)
     {
         var random = Generator(seed, step);
@@ -23,6 +23,6 @@ internal static class ConditionDropout
         batch.Lengths[row] = empty.Length;
     }
 
-    /// <summary>Random numbers of one step; .NET's seeded generator is the same on every machine.</summary>
+    /// <summary>Random generator of one step; .NET's seeded generator is the same on every machine.</summary>
     public static Random Generator(ulong seed, long step) => SeededRandom.Classic(seed, step, 0x64726F70);
 }

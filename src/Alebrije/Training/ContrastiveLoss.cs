@@ -3,14 +3,14 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>CLIP's objective (Radford et al., 2021, fig. 3): the mean of the cross entropies over the rows and the columns of the scaled cosines.</summary>
+/// <summary>CLIP's objective (Radford et al., 2021, fig. 3): mean cross entropy over rows and columns of the scaled cosines.</summary>
 internal static class ContrastiveLoss
 {
     /// <param name="texts">[batch, width] float32 of unit length</param>
     /// <param name="images">[batch, width] float32 of unit length; row i belongs to text i</param>
     /// <param name="logitScale">Logarithm of the scale, scalar</param>
     /// <param name="sameText">
-    /// [batch, batch] bool, true where two different rows carry the same text: such a pair is no negative and is left out. Null when all differ.
+    /// [batch, batch] bool, true where two different rows have the same text: no negative, hence left out. Null when all differ.
     /// </param>
     /// <returns>Scalar</returns>
     public static Tensor Compute(Tensor texts, Tensor images, Tensor logitScale, Tensor? sameText = null)
@@ -21,9 +21,9 @@ internal static class ContrastiveLoss
         return (nn.functional.cross_entropy(logits, targets) + nn.functional.cross_entropy(logits.t(), targets)) / 2;
     }
 
-    /// <summary>Marks pairs of different rows that carry the same text, or show the same picture.</summary>
+    /// <summary>Marks pairs of different rows with the same text or the same image.</summary>
     /// <param name="texts">Text of each row.</param>
-    /// <param name="pictures">Name of each row's picture; null when all differ.</param>
+    /// <param name="pictures">Name of each row's image; null when all differ.</param>
     /// <returns>[batch, batch] bool, or null when no two are the same.</returns>
     public static Tensor? SameText(IReadOnlyList<string> texts, IReadOnlyList<string>? pictures = null)
     {

@@ -2,7 +2,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Training;
 
-/// <summary>A part of a run with a mixture of scenes of its own.</summary>
+/// <summary>A part of a run with its mixture of scenes.</summary>
 /// <param name="Share">Share of the run's scenes; the shares of a curriculum add up to 1.</param>
 /// <param name="World">Mixture of the scenes.</param>
 internal sealed record CurriculumStage(double Share, CaptionedScenes.Options World)

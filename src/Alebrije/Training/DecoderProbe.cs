@@ -10,8 +10,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>
-/// A short look at a decoder in training: pictures drawn from true image embeddings and captions of single core concepts, named by CLIP
-/// among all concepts, and a picture sheet (true pictures above, drawn ones below).
+/// Evaluation of a decoder in training: images drawn from true image embeddings and captions of single core concepts, classified by
+/// CLIP among all concepts, and an image sheet (true images above, drawn ones below).
 /// </summary>
 internal sealed class DecoderProbe(UNet2DConditionModel network,
     FirstGuessModel? guess, LatentRun run, TrainedClip clip, CaptionedScenes scenes)

@@ -13,10 +13,13 @@ internal sealed record DecoderTrainingConfig : LatentPlan
     /// <summary>Sizes of the network; <c>in_channels</c> is twice that of the latents where <see cref="Guess"/> is set.</summary>
     public UNet2DConditionConfig Model { get; init; } = new();
 
-    /// <summary>Folder of a first guess, or of a model or run that has one; its latents stand beside the noisy ones. Null trains without one, as published.</summary>
+    /// <summary>Folder of a first guess, or of a model or run with one, concatenated to the latents; null: none, as published.</summary>
     public string? Guess { get; init; }
 
-    /// <summary>Share of the noise levels drawn from <see cref="NoisyFrom"/> to 999, where the shape of the image is decided; the others are drawn from all levels.</summary>
+    /// <summary>
+    /// Share of the noise levels drawn from <see cref="NoisyFrom"/> to 999, which decide the shape of the image; the others are
+    /// drawn from all levels.
+    /// </summary>
     public double NoisyShare { get; init; } = 0.5;
 
     /// <summary>Lowest of the noisy levels, 0 to 999.</summary>
@@ -27,14 +30,14 @@ internal sealed record DecoderTrainingConfig : LatentPlan
 }
 
 /// <summary>
-/// Trains the decoder (Ramesh et al., 2022, §2.1, in the latents of an autoencoder as Rombach et al., 2022): from noisy latents, image embedding, text
-/// and first guess to the velocity. Every step takes different scenes at one noise level each.
+/// Trains the decoder (Ramesh et al., 2022, §2.1, in the latents of an autoencoder as Rombach et al., 2022): from noisy latents, image
+/// embedding, text and first guess to the velocity. Every step takes different scenes at one noise level each.
 /// </summary>
 internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
     private readonly NoiseSchedule schedule = NoiseSchedule.From(MiniSchedulers.Decoder);
 
-    /// <returns>How it ended, with the errors of <see cref="LatentProbe.Velocity"/> and the share of drawn objects that CLIP names.</returns>
+    /// <returns>The result, with the errors of <see cref="LatentProbe.Velocity"/> and CLIP's accuracy on drawn objects.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var run = new TrainingRun(options, config, new LossWatch(1, 20 * config.WarmUp,
@@ -61,7 +64,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         }
     }
 
-    /// <summary>The velocity that the network predicts, [batch, channels, side, side] float32.</summary>
+    /// <summary>The predicted velocity, [batch, channels, side, side] float32.</summary>
     private static Tensor Predict(
         UNet2DConditionModel network, FirstGuessModel? guess, Tensor noisy, Tensor timesteps, LatentBatch batch, ScalarType type)
     {
@@ -70,7 +73,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         return network.call(noisy.to(type), timesteps, conditions).to(ScalarType.Float32);
     }
 
-    /// <summary>The first guess, [batch, channels, side, side]; zeros where no condition is given.</summary>
+    /// <summary>The first guess, [batch, channels, side, side]; zeros for rows without any condition.</summary>
     private static Tensor Hint(FirstGuessModel guess, LatentBatch batch, ScalarType type)
     {
         using var guard = no_grad();
@@ -103,8 +106,8 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
     }
 
     /// <summary>
-    /// Copies an earlier decoder's weights. One without a first guess gets zeros for the channels of the guess, and draws at first as it did; the middle of
-    /// one is left out where the run's network has none.
+    /// Copies an earlier decoder's weights. One without a first guess gets zero weights for the channels of the guess, so its output is
+    /// unchanged at first; its middle block is left out if the run's network has none.
     /// </summary>
     private void Start(UNet2DConditionModel network, string folder)
     {

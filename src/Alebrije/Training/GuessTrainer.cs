@@ -8,7 +8,7 @@ namespace Alebrije.Training;
 /// <summary>Configuration of a training run of the first guess.</summary>
 internal sealed record GuessTrainingConfig : LatentPlan
 {
-    /// <summary>Defaults of a regression: every encoded scene is used more often, and a guess without any condition is of no use.</summary>
+    /// <summary>Defaults of a regression: more uses of every encoded scene, and no unconditional rows.</summary>
     public GuessTrainingConfig() => (Batch, Uses, Window, Unconditional, TextDropout, EmbeddingDropout) = (128, 8, 24_576, 0, 0.1, 0.15);
 
     /// <summary>Sizes of the network.</summary>
@@ -18,7 +18,7 @@ internal sealed record GuessTrainingConfig : LatentPlan
 /// <summary>Trains the first guess by regression: mean squared error between its latents and those of the scene.</summary>
 internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
-    /// <returns>How it ended, with the errors of <see cref="LatentProbe.Guess"/>.</returns>
+    /// <returns>The result, with the errors of <see cref="LatentProbe.Guess"/>.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var run = new TrainingRun(options, config, new LossWatch(1, 20 * config.WarmUp,

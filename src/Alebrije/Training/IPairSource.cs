@@ -4,23 +4,23 @@ using Alebrije.Preprocessing.Tokenizers;
 
 namespace Alebrije.Training;
 
-/// <summary>How texts and pictures become what the towers take.</summary>
+/// <summary>Preprocessing of texts and images for the towers.</summary>
 internal sealed record PairPreparation(ClipTokenizer Tokenizer, ClipImageProcessor Processor);
 
-/// <summary>Where CLIP's pairs come from: the world of emoji, or a person's own pictures.</summary>
+/// <summary>Source of CLIP's pairs: the world of emoji, or a user's images.</summary>
 internal interface IPairSource
 {
-    /// <summary>Texts that a vocabulary is trained on.</summary>
-    /// <param name="captions">About how many.</param>
+    /// <summary>Texts for training a vocabulary.</summary>
+    /// <param name="captions">Approximate number of captions.</param>
     IEnumerable<string> Corpus(int captions);
 
     /// <summary>Batch <paramref name="number"/> of a run: always the same.</summary>
     ClipBatch Make(long number, PairPreparation preparation);
 
-    /// <summary>A short look at a network, on what training never shows.</summary>
+    /// <summary>Evaluates a network on held-out pairs.</summary>
     Dictionary<string, double> Measure(ClipNetwork network, PairPreparation preparation);
 
-    /// <summary>What was noticed since the last call, in words.</summary>
+    /// <summary>Remarks since the last call, as sentences.</summary>
     IReadOnlyList<string> TakeRemarks();
 }
 

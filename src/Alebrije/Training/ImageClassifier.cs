@@ -6,14 +6,14 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>CLIP's image tower with a linear classifier on its embeddings of unit length; the text tower comes along and does not move.</summary>
+/// <summary>CLIP's image tower with a linear classifier on its embeddings of unit length; the text tower is kept, frozen.</summary>
 internal sealed class ImageClassifier : nn.Module
 {
     private readonly ClipNetwork clip;
     private readonly Parameter weight, bias;
 
     /// <param name="clip">Becomes part of this module.</param>
-    /// <param name="weights">[classes, projection] float32 the classifier begins with</param>
+    /// <param name="weights">[classes, projection] float32: initial weights of the classifier</param>
     /// <param name="biases">[classes] float32</param>
     public ImageClassifier(ClipNetwork clip, Tensor weights, Tensor biases) : base(nameof(ImageClassifier))
     {
@@ -33,17 +33,17 @@ internal sealed class ImageClassifier : nn.Module
     /// <summary>[classes]</summary>
     public Parameter Bias => bias;
 
-    /// <summary>What training moves, by name.</summary>
+    /// <summary>Trained parameters by name.</summary>
     public IEnumerable<(string Name, Parameter Parameter)> Trained => named_parameters().Where(p => p.parameter.requires_grad);
 
     /// <param name="pixels">[batch, 3, size, size], normalised</param>
-    /// <param name="dtype">Type of the tower's computation.</param>
+    /// <param name="dtype">Floating-point format of the tower's computation.</param>
     /// <returns>[batch, classes] float32</returns>
     public Tensor Logits(Tensor pixels, ScalarType dtype) => nn.functional.linear(clip.EmbedImage(pixels, dtype: dtype), weight, bias);
 
     /// <summary>
-    /// Share of the rate at which a parameter moves: the classifier and what stands after the last block at the whole, each block at
-    /// <paramref name="decay"/> times the one above it, what stands before the first at the least (Clark et al., 2020, §3.2).
+    /// Layer-wise factor of the learning rate: 1 for the classifier and the layers after the last block, each block
+    /// <paramref name="decay"/> times the one above it, the least for the layers before the first (Clark et al., 2020, §3.2).
     /// </summary>
     public static double RateOf(string name, int layers, double decay)
     {

@@ -2,7 +2,7 @@ using Alebrije.Weights;
 
 namespace Alebrije.Training;
 
-/// <summary>Configuration that the first guess and the decoder have in common: both learn latents from image embedding and text.</summary>
+/// <summary>Configuration common to the first guess and the decoder: both learn latents from image embedding and text.</summary>
 internal abstract record LatentPlan : TrainingPlan
 {
     /// <summary>Folder of a CLIP run, or the name or folder of a model.</summary>
@@ -12,12 +12,12 @@ internal abstract record LatentPlan : TrainingPlan
     public required string Autoencoder { get; init; }
 
     /// <summary>
-    /// Folder of a diffusion prior on the same CLIP, or of a model or run that has one: its samples take the place of the true image embedding for
-    /// <see cref="PriorShare"/> of the scenes, so that the text decides where the embedding is vague. Null trains on true embeddings alone.
+    /// Folder of a diffusion prior on the same CLIP, or of a model or run with one: its samples replace the true image embedding for
+    /// <see cref="PriorShare"/> of the scenes, so that the text decides where the embedding is vague. Null: only true embeddings.
     /// </summary>
     public string? Prior { get; init; }
 
-    /// <summary>Share of the scenes that are given a sample of <see cref="Prior"/>, from 0 to 1.</summary>
+    /// <summary>Share of the scenes conditioned on a sample of <see cref="Prior"/>, from 0 to 1.</summary>
     public double PriorShare { get; init; } = 1.0 / 3;
 
     /// <summary>Steps of the prior's sampler, 2 to 1000.</summary>

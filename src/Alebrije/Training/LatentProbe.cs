@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>
-/// Errors of a latent model on fixed scenes that training does not show, by kind: one still core concept, two core concepts (held-out pairs), one core
-/// concept in a held-out style. They tell progress long before images do.
+/// Errors of a latent model on fixed held-out scenes by kind: one still core concept, two core concepts (held-out pairs), one core
+/// concept in a held-out style. They show progress long before images do.
 /// </summary>
 internal sealed class LatentProbe : IDisposable
 {

@@ -18,7 +18,7 @@ namespace Alebrije.Training;
 /// <param name="Conditional">[batch, 1, 1, 1] float32: 0 where both are dropped, else 1.</param>
 internal sealed record LatentBatch(Tensor Latents, Tensor Condition, Tensor Context, Tensor Conditional);
 
-/// <summary>The frozen networks and scenes that the first guess and the decoder are trained on, and the conditions that they are given.</summary>
+/// <summary>Frozen networks, scenes and conditions for training the first guess and the decoder.</summary>
 internal sealed class LatentRun : IDisposable
 {
     private const string CacheName = "scenes.cache";
@@ -32,7 +32,7 @@ internal sealed class LatentRun : IDisposable
     private readonly Tensor empty;
 
     /// <param name="plan">Networks, mixture, shares of dropped conditions.</param>
-    /// <param name="clip">The frozen CLIP, which stays the caller's.</param>
+    /// <param name="clip">The frozen CLIP; the caller disposes it.</param>
     /// <param name="scenes">The world.</param>
     /// <param name="folder">The run's folder.</param>
     public LatentRun(LatentPlan plan, TrainedClip clip, CaptionedScenes scenes, string folder)
@@ -90,7 +90,7 @@ internal sealed class LatentRun : IDisposable
         }
 
         var (seen, read) = (tensor(image).unsqueeze(1), tensor(text).reshape(-1, 1, 1));
-        // A sample of the prior belongs to its text: without the text the true embedding stands.
+        // A sample of the prior belongs to its text: without the text the true embedding is used.
         var sampled = batch.Sampled.abs().sum(1).gt(0).logical_and(tensor(text).gt(0));       // [batch]
         var levels = (rand([count], generator: generator) * plan.EmbeddingNoise * tensor(noised)).to(ScalarType.Int64);
         var given = where(sampled.unsqueeze(1), batch.Sampled, Noised(batch.Images, levels, generator));
@@ -100,7 +100,7 @@ internal sealed class LatentRun : IDisposable
         return new LatentBatch(batch.Latents, condition, context, conditional);
     }
 
-    /// <summary>Fixed scenes with their true embeddings and complete captions, for a look at a network in training.</summary>
+    /// <summary>Fixed scenes with their true embeddings and complete captions, for evaluating a network in training.</summary>
     public LatentBatch Encode(PairBatch batch)
     {
         var encoded = encoder.Encode(batch);
@@ -145,7 +145,7 @@ internal sealed class LatentRun : IDisposable
         return encoder.Encode(batch, sampled, unchecked((long)(plan.Seed << 32) + group));
     }
 
-    /// <summary>All that an encoded scene depends on besides its number: networks by the sums of their weights, mixtures, the prior's settings.</summary>
+    /// <summary>Identity of the encoding: sums of the networks' weights, mixtures, the prior's settings.</summary>
     private string Identity()
     {
         using var guard = no_grad();

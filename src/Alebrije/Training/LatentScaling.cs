@@ -6,16 +6,16 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>Gives every latent channel mean 0 and deviation 1 without leaving the published layout.</summary>
+/// <summary>Scales every latent channel to mean 0 and standard deviation 1 within the published layout.</summary>
 internal static class LatentScaling
 {
     /// <summary>
-    /// Writes the autoencoder with both folded into its 1 x 1 convolutions: quant_conv shifts and divides, post_quant_conv multiplies and shifts
-    /// back, so that decoding what was encoded is unchanged and scaling_factor is 1.
+    /// Writes the autoencoder with both folded into its 1 x 1 convolutions: quant_conv shifts and divides, post_quant_conv multiplies and
+    /// shifts back, so that reconstructions are unchanged and scaling_factor is 1.
     /// </summary>
-    /// <param name="folder">Where config.json and the weights go.</param>
-    /// <param name="network">The autoencoder, left as it is; it must have both convolutions.</param>
-    /// <param name="statistics">Mean and deviation of each latent channel.</param>
+    /// <param name="folder">Output folder of config.json and the weights.</param>
+    /// <param name="network">The autoencoder, not modified; it must have both convolutions.</param>
+    /// <param name="statistics">Mean and standard deviation of each latent channel.</param>
     public static void Export(string folder, AutoencoderKL network, (double[] Mean, double[] Deviation) statistics)
     {
         using var _ = no_grad();

@@ -79,7 +79,7 @@ internal sealed class TrainedClip : IDisposable
     /// <summary>True if such a folder keeps the logit scale; the separate towers of a model do not.</summary>
     public static bool HasLogitScale(string folder) => !IsModel(folder);
 
-    /// <summary>Writes such a folder's tokenizer in transformers' layout, without the text cleaning of openai/CLIP and open_clip.</summary>
+    /// <summary>Writes such a folder's tokenizer in transformers' layout, whose rules replace the text cleaning of openai/CLIP.</summary>
     public static void CopyTokenizer(string folder, string target)
     {
         Directory.CreateDirectory(target);

@@ -70,7 +70,7 @@ internal sealed record OneStepPriorTrainingConfig : PriorPlan
     public double Temperature { get; init; } = 0.07;
 }
 
-/// <summary>Trains the one-step prior: squared error to the image embedding and a contrastive loss to its text (Patel et al., 2024).</summary>
+/// <summary>Trains the one-step prior: squared error to the image and a contrastive loss to the text (Patel et al., 2024).</summary>
 internal sealed class OneStepPriorTrainer(OneStepPriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
     /// <exception cref="ArgumentException">The layout has a time token.</exception>
@@ -137,7 +137,7 @@ internal sealed record AutoregressivePriorTrainingConfig : PriorPlan
     public double TargetSpread { get; init; }
 }
 
-/// <summary>Trains the autoregressive prior (Ramesh et al., 2022, §2.2): cross entropy of each code given text, cosine and earlier codes.</summary>
+/// <summary>Trains the autoregressive prior (Ramesh et al., 2022, §2.2): cross entropy of codes given text and cosine.</summary>
 internal sealed class AutoregressivePriorTrainer(AutoregressivePriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)

@@ -45,7 +45,7 @@ internal sealed class TrainedClip : IDisposable
 
     /// <summary>
     /// Opens a run's folder (<c>clip/</c> and <c>tokenizer/</c>), the two towers of a model such as <c>mini</c>, a published folder of a
-    /// <c>CLIPModel</c> or of open_clip, or a <c>.pt</c> file of openai/CLIP: vision transformers with a class token, renamed as in transformers.
+    /// <c>CLIPModel</c> or of open_clip, or a <c>.pt</c> file of openai/CLIP: ViTs with a class token, in transformers' names.
     /// </summary>
     /// <exception cref="CheckpointNotFoundException">The folder has none of these layouts.</exception>
     /// <exception cref="WeightsException">Its towers are of another kind.</exception>
@@ -103,7 +103,7 @@ internal sealed class TrainedClip : IDisposable
         }
     }
 
-    /// <summary>Copies the weights of such a folder into a network of the same sizes. Without a logit scale, the network keeps its own.</summary>
+    /// <summary>Copies such a folder's weights into a network of the same sizes. Without a logit scale, the network keeps its own.</summary>
     public static void Copy(string folder, ClipNetwork network)
     {
         if (OpenClip(folder) is { } other) OpenClipFolder.Fill(network, other.OpenClip!);

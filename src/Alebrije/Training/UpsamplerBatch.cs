@@ -47,7 +47,7 @@ internal sealed record UpsamplerBatch(float[] Large, float[] Small, (int Picture
     public Tensor Cut(Tensor pictures, int side) =>
         stack(Crops.Select(c => pictures[c.Picture].narrow(1, c.Top, side).narrow(2, c.Left, side)));
 
-    /// <summary>Random numbers of a scene or step that come from seed and number alone.</summary>
+    /// <summary>Random generator of a scene or step, seeded by seed and number alone.</summary>
     public static Random Generator(ulong seed, long number) => SeededRandom.Classic(seed, number);
 
     /// <summary>A random position on the small image's grid.</summary>

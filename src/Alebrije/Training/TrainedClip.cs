@@ -103,7 +103,7 @@ internal sealed class TrainedClip : IDisposable
         }
     }
 
-    /// <summary>Copies such a folder's weights into a network of the same sizes. Without a logit scale, the network keeps its own.</summary>
+    /// <summary>Copies such a folder's weights into a network of the same sizes. Without a logit scale, it keeps its own.</summary>
     public static void Copy(string folder, ClipNetwork network)
     {
         if (OpenClip(folder) is { } other) OpenClipFolder.Fill(network, other.OpenClip!);

@@ -2,12 +2,12 @@ using Alebrije.Diffusion;
 
 namespace Alebrije.Training;
 
-/// <summary>Schedules of the embedded default: the texts of its scheduler_config.json files, and what they say.</summary>
+/// <summary>Schedules of the embedded default: texts of its scheduler_config.json files, and the parsed configurations.</summary>
 internal static class MiniSchedulers
 {
     /// <summary>
-    /// Prior: x0 prediction on a cosine schedule. DDPM and not UnCLIPScheduler, which the reference's Stable unCLIP pipeline steps from t to t - 1
-    /// only, so that its samples fall together with the mean.
+    /// Prior: x0 prediction on a cosine schedule. DDPM, since the reference's Stable unCLIP pipeline steps UnCLIPScheduler from t to t - 1
+    /// only, so that its samples collapse to the mean.
     /// </summary>
     public const string PriorText = """
         {
@@ -31,7 +31,7 @@ internal static class MiniSchedulers
         }
         """;
 
-    /// <summary>Decoder: v prediction down to pure noise (Lin et al., 2023), so that plain backgrounds come out in any brightness.</summary>
+    /// <summary>Decoder: v prediction down to pure noise (Lin et al., 2023), so that plain backgrounds can have any brightness.</summary>
     public const string DecoderText = """
         {
           "_class_name": "DDIMScheduler",
@@ -48,8 +48,8 @@ internal static class MiniSchedulers
         """;
 
     /// <summary>
-    /// Upsampler: Karlo's sampler, with x0 prediction in place of the noise, for a run of few steps begins with a prediction from pure noise, where an
-    /// error in the noise is divided by next to nothing.
+    /// Upsampler: Karlo's sampler with x0 prediction: short sampling runs start with a prediction from pure noise, where an error in
+    /// predicted noise is divided by almost 0.
     /// </summary>
     public const string UpsamplerText = """
         {

@@ -33,14 +33,14 @@ public sealed record PackedRuns(string Clip, string Autoencoder, string Prior, s
 }
 
 /// <summary>
-/// Puts trained parts together in the published Stable unCLIP layout: one folder a component, bf16 weights (statistics stay float32), with what is
-/// needed for variations. Both text roles read one file: the decoder's text encoder is an index that points to the prior's.
+/// Packs trained parts in the published Stable unCLIP layout: one folder per component, bf16 weights (statistics stay float32), with
+/// the components of variations. Both text roles read one file: the decoder's text encoder is an index that points to the prior's.
 /// </summary>
 public static class ModelPacker
 {
     /// <summary>Writes the folder.</summary>
-    /// <param name="runs">Where the parts are.</param>
-    /// <param name="folder">The model's folder; components that stand there are replaced.</param>
+    /// <param name="runs">Folders of the parts.</param>
+    /// <param name="folder">The model's folder; its existing components are replaced.</param>
     /// <exception cref="CheckpointNotFoundException">A part is missing.</exception>
     public static void Pack(PackedRuns runs, string folder)
     {
@@ -87,7 +87,7 @@ public static class ModelPacker
     /// <param name="folder">The model's folder.</param>
     /// <exception cref="CheckpointNotFoundException">The run has no decoder, or the folder holds no model.</exception>
     /// <exception cref="WeightsException">The decoder's latents, texts or image embeddings have other sizes than the model's.</exception>
-    /// <param name="guess">Folder of the run of the first guess that the decoder was trained with; null: it was trained without one.</param>
+    /// <param name="guess">Folder of the run of the first guess used in the decoder's training; null: none was used.</param>
     public static void PackDecoder(string run, string folder, string? guess = null)
     {
         using var guard = no_grad();
@@ -112,7 +112,7 @@ public static class ModelPacker
         }
     }
 
-    /// <exception cref="WeightsException">The decoder was trained with a first guess and none is given, or without one and one is given.</exception>
+    /// <exception cref="WeightsException">The decoder was trained with a first guess and none is given, or the reverse.</exception>
     private static void CheckGuess(string decoder, string? guess)
     {
         var config = ConfigFile.Read<UNet2DConditionConfig>(decoder);
@@ -130,7 +130,7 @@ public static class ModelPacker
         ChangeIndex(folder, index => index[FirstGuessConfig.Component] = new JsonArray("alebrije", FirstGuessConfig.ClassName));
     }
 
-    /// <summary>A decoder that was trained without a first guess takes away the one of its predecessor.</summary>
+    /// <summary>Removes the first guess of the previous decoder.</summary>
     private static void RemoveGuess(string folder)
     {
         if (Path.Combine(folder, FirstGuessConfig.Component) is var path && Directory.Exists(path)) Directory.Delete(path, recursive: true);
@@ -160,7 +160,7 @@ public static class ModelPacker
         WriteText(folder, "model_index.json", $"{{\n{string.Join(",\n", lines)}\n}}");
     }
 
-    /// <summary>Puts priors of other kinds into a model's folder, beside what is there.</summary>
+    /// <summary>Puts priors of other kinds into a model's folder, beside its components.</summary>
     /// <param name="runs">Folders of prior runs.</param>
     /// <param name="folder">The model's folder.</param>
     /// <exception cref="CheckpointNotFoundException">A run holds no such prior, or the folder no model.</exception>
@@ -177,7 +177,7 @@ public static class ModelPacker
         }
         finally
         {
-            // Those that came before one that is refused are in the model.
+            // Priors packed before a refused one are in the model.
             WriteHashes(folder);
         }
     }

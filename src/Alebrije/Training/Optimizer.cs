@@ -4,17 +4,17 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>How weight matrices are moved; everything else is always moved by AdamW.</summary>
+/// <summary>Update method of weight matrices; AdamW updates all other parameters.</summary>
 internal enum OptimizerMethod
 {
-    /// <summary>Each number by its own moments.</summary>
+    /// <summary>Updates each element by its own moments.</summary>
     AdamW,
 
-    /// <summary>Each matrix by its momentum made orthogonal (<see cref="MuonSlot"/>).</summary>
+    /// <summary>Updates each matrix by its orthogonalised momentum (<see cref="MuonSlot"/>).</summary>
     Muon,
 }
 
-/// <summary>What the optimiser is told once; the learning rate comes with each step.</summary>
+/// <summary>Constants of the optimiser; the learning rate is an argument of each step.</summary>
 internal sealed record OptimizerConstants
 {
     public OptimizerMethod Method { get; init; } = OptimizerMethod.AdamW;
@@ -26,16 +26,16 @@ internal sealed record OptimizerConstants
     /// <summary>Momentum of the matrices under <see cref="OptimizerMethod.Muon"/>.</summary>
     public double Momentum { get; init; } = 0.95;
 
-    /// <summary>Number format of Muon's products; a direction needs few digits.</summary>
+    /// <summary>Floating-point format of Muon's matrix products; a direction needs few digits.</summary>
     public ScalarType ProductType { get; init; } = ScalarType.Float32;
 
     /// <summary>
-    /// Rate of single numbers, as a multiple of that of all else: CLIP's logit scale is a logarithm that has to go a long way, and moves by the rate
-    /// in each step at most.
+    /// Rate of scalars as a multiple of all others' rate: CLIP's logit scale is a logarithm that changes much in training, and by at most
+    /// the rate in each step.
     /// </summary>
     public double NumberRate { get; init; } = 1;
 
-    /// <summary>Rate of a parameter by its name, as a multiple of the step's; null moves all alike.</summary>
+    /// <summary>Rate of a parameter by its name, as a multiple of the step's; null: 1 for all.</summary>
     public Func<string, double>? RateOf { get; init; }
 
     /// <summary>Decoupled weight decay, on tensors of two dimensions or more and on no others.</summary>
@@ -49,8 +49,8 @@ internal sealed record OptimizerConstants
 }
 
 /// <summary>
-/// AdamW, or Muon for weight matrices and AdamW for the rest, with gradient clipping and a moving average of the weights, over the memory of float32
-/// parameters on the CPU: a small network spends its time in optimiser overhead otherwise.
+/// AdamW, or Muon for weight matrices and AdamW for the rest, with gradient clipping and a moving average of the weights, on the memory
+/// of float32 CPU parameters, since overhead dominates a small network's optimiser otherwise.
 /// </summary>
 internal sealed class Optimizer : IDisposable
 {
@@ -94,7 +94,7 @@ internal sealed class Optimizer : IDisposable
         foreach (var slot in slots) slot.SwapAverage();
     }
 
-    /// <summary>Clips the gradients, takes one step and forgets them.</summary>
+    /// <summary>Clips the gradients, takes one step and clears them.</summary>
     /// <param name="learningRate">Rate of this step.</param>
     /// <returns>Norm of the gradients before clipping.</returns>
     public double Step(double learningRate)
@@ -154,7 +154,7 @@ internal readonly record struct OptimizerStep(
     {
         var bias1 = 1 - Math.Pow(options.Beta1, step);
         var bias2 = 1 - Math.Pow(options.Beta2, step);
-        // The average's memory grows with the run, so that it does not remember the initial weights.
+        // The average's memory grows with the run, so that the initial weights do not stay in it.
         var ema = Math.Min(options.EmaDecay, (1.0 + step) / (10.0 + step));
         return new OptimizerStep(
             (float)Math.Min(1, options.ClipNorm / (norm + 1e-6)), (float)rate,

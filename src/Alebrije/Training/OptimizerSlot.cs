@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>One parameter under training, with what its optimiser remembers of it.</summary>
+/// <summary>One parameter in training, with its optimiser's state.</summary>
 internal abstract class OptimizerSlot : IDisposable
 {
     private readonly bool decays;
@@ -36,11 +36,11 @@ internal abstract class OptimizerSlot : IDisposable
 
     public Span<float> Gradients => Floats(gradient!);
 
-    /// <summary>What a checkpoint keeps.</summary>
+    /// <summary>Tensors of a checkpoint.</summary>
     public IEnumerable<KeyValuePair<string, Tensor>> State =>
         Average is null ? Moments : Moments.Append(KeyValuePair.Create("ema/" + Name, Average));
 
-    /// <summary>What the method itself remembers.</summary>
+    /// <summary>Moments kept by the method.</summary>
     protected abstract IEnumerable<KeyValuePair<string, Tensor>> Moments { get; }
 
     public void TakeGradient()
@@ -58,7 +58,7 @@ internal abstract class OptimizerSlot : IDisposable
         Parameter.grad = null;
     }
 
-    /// <summary>Moves a piece of the parameter and of its average; nothing without a gradient.</summary>
+    /// <summary>Updates a piece of the parameter and of its average; does nothing without a gradient.</summary>
     public void Update(int start, int length, in OptimizerStep step)
     {
         if (gradient is null) return;
@@ -90,7 +90,7 @@ internal abstract class OptimizerSlot : IDisposable
         return zeros_like(like).DetachFromDisposeScope();
     }
 
-    /// <summary>Moves a piece of the weights.</summary>
+    /// <summary>Updates a piece of the weights.</summary>
     protected abstract void Move(int start, int length, float decay, in OptimizerStep step);
 
     protected virtual void Dispose(bool disposing)
@@ -157,9 +157,9 @@ internal sealed class AdamWSlot(string name, Parameter parameter, bool averaged)
 }
 
 /// <summary>
-/// Muon (Jordan et al., 2024): a weight matrix is moved along its Nesterov momentum made nearly orthogonal, so that rare directions are learnt as
-/// fast as common ones. The step is as large as AdamW's at the same rate: 0.2 √max(rows, columns) (Liu et al., 2025, §2.2). A convolution counts as
-/// the matrix of its output channels by all else.
+/// Muon (Jordan et al., 2024): updates a weight matrix along its nearly orthogonalised Nesterov momentum, so that rare directions are
+/// learnt as fast as common ones. The step is as large as AdamW's at the same rate: 0.2 √max(rows, columns) (Liu et al., 2025, §2.2).
+/// A convolution is the matrix of its output channels by all other dimensions.
 /// </summary>
 internal sealed class MuonSlot(string name, Parameter parameter, bool averaged, ScalarType productType)
     : OptimizerSlot(name, parameter, averaged)
@@ -170,11 +170,11 @@ internal sealed class MuonSlot(string name, Parameter parameter, bool averaged, 
     protected override IEnumerable<KeyValuePair<string, Tensor>> Moments => [KeyValuePair.Create("m/" + Name, momentum)];
 
     /// <summary>
-    /// The nearest orthogonal matrix, roughly: five steps of a Newton-Schulz iteration whose coefficients bring singular values from anywhere
+    /// Approximates the nearest orthogonal matrix: five steps of a Newton-Schulz iteration whose coefficients bring singular values
     /// between 0 and 1 to about 0.7 to 1.2 (Jordan et al., 2024).
     /// </summary>
     /// <param name="matrix">[rows, columns]</param>
-    /// <param name="type">Number format of the products.</param>
+    /// <param name="type">Floating-point format of the matrix products.</param>
     /// <returns>[rows, columns] of <paramref name="type"/></returns>
     public static Tensor Orthogonalize(Tensor matrix, ScalarType type)
     {
@@ -191,7 +191,7 @@ internal sealed class MuonSlot(string name, Parameter parameter, bool averaged, 
         return isTall ? x.t() : x;
     }
 
-    /// <summary>Takes the gradient into the momentum and computes the direction of this step; nothing without a gradient.</summary>
+    /// <summary>Adds the gradient to the momentum and computes the step's direction; does nothing without a gradient.</summary>
     public void Turn(in OptimizerStep c)
     {
         if (!HasGradient) return;

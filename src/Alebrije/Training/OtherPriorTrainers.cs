@@ -8,14 +8,14 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>One fit of the linear prior, as its JSON file says it.</summary>
+/// <summary>One fit of the linear prior: the keys of its JSON file.</summary>
 internal sealed record LinearPriorTrainingConfig : PriorPlan
 {
     /// <summary>Weight of the penalty, per pair, in units of the mean squared feature.</summary>
     public double Ridge { get; init; } = 1e-3;
 }
 
-/// <summary>Fits the linear prior in closed form; what takes time is embedding the pairs.</summary>
+/// <summary>Fits the linear prior in closed form; embedding the pairs takes most of the time.</summary>
 internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
     /// <summary>Embeds the pairs, fits, measures, writes <c>prior_linear/</c>.</summary>
@@ -57,20 +57,20 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
     }
 }
 
-/// <summary>One training run of the one-step prior, as its JSON file says it.</summary>
+/// <summary>One training run of the one-step prior: the keys of its JSON file.</summary>
 internal sealed record OneStepPriorTrainingConfig : PriorPlan
 {
     public PriorTransformerConfig Model { get; init; } = new() { NumAttentionHeads = 16,
         AttentionHeadDim = 32, NumLayers = 10, AdditionalEmbeddings = 3 };
 
-    /// <summary>Weight of the contrastive loss between what comes out and the texts (Patel et al., 2024, §3.3: 0.2).</summary>
+    /// <summary>Weight of the contrastive loss between outputs and texts (Patel et al., 2024, §3.3: 0.2).</summary>
     public double Contrastive { get; init; } = 0.2;
 
     /// <summary>Temperature of that loss.</summary>
     public double Temperature { get; init; } = 0.07;
 }
 
-/// <summary>Trains the one-step prior: squared error to the image embedding, and a contrastive loss that keeps it near its text (Patel et al., 2024).</summary>
+/// <summary>Trains the one-step prior: squared error to the image and a contrastive loss to the text (Patel et al., 2024).</summary>
 internal sealed class OneStepPriorTrainer(OneStepPriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
     /// <exception cref="ArgumentException">The layout has a time token.</exception>
@@ -91,10 +91,10 @@ internal sealed class OneStepPriorTask(PriorTransformer network, OneStepPriorTra
 
     public nn.Module Network => network;
 
-    /// <summary>Kept beside the weights for the layout's sake, and as the unit of the error; sampling does not use them.</summary>
+    /// <summary>True for the statistics: required by the layout and the unit of the error, but unused in sampling.</summary>
     public bool IsFixed(string parameter) => parameter is "clip_mean" or "clip_std";
 
-    /// <summary>Measures the statistics, and lets the output begin at the mean embedding.</summary>
+    /// <summary>Measures the statistics and initialises the output at the mean embedding.</summary>
     public void Fit(Tensor texts, Tensor images, string folder)
     {
         network.ClipMean.copy_(images.mean([0], keepdim: true));
@@ -125,19 +125,19 @@ internal sealed class OneStepPriorTask(PriorTransformer network, OneStepPriorTra
         ids.unsqueeze(0).eq(ids.unsqueeze(1)).all(2).logical_and(eye(ids.shape[0], dtype: ScalarType.Bool).logical_not());
 }
 
-/// <summary>One training run of the autoregressive prior, as its JSON file says it.</summary>
+/// <summary>One training run of the autoregressive prior: the keys of its JSON file.</summary>
 internal sealed record AutoregressivePriorTrainingConfig : PriorPlan
 {
     public AutoregressivePriorConfig Model { get; init; } = new();
 
     /// <summary>
-    /// Buckets on either side over which a target is spread, as the deviation of a bell curve; 0 asks for the very bucket, as the paper does. Buckets are ordered,
-    /// which a small network learns sooner from a spread target.
+    /// Standard deviation, in buckets, of the Gaussian that spreads a target; 0: a single bucket, as in the paper. A small network learns
+    /// the order of the buckets sooner from a spread target.
     /// </summary>
     public double TargetSpread { get; init; }
 }
 
-/// <summary>Trains the autoregressive prior (Ramesh et al., 2022, §2.2): cross entropy of each code given text, cosine and the codes before it.</summary>
+/// <summary>Trains the autoregressive prior (Ramesh et al., 2022, §2.2): cross entropy of codes given text and cosine.</summary>
 internal sealed class AutoregressivePriorTrainer(AutoregressivePriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)

@@ -9,7 +9,7 @@ namespace Alebrije.Training;
 /// <param name="Ids">[batch, tokens], padded.</param>
 /// <param name="Lengths">Ids that are text, per row.</param>
 /// <param name="Pixels">[batch, 3, side, side] in [-1, 1] for the autoencoder.</param>
-/// <param name="Side">Side of those in pixels; 0: there are none.</param>
+/// <param name="Side">Side of <paramref name="Pixels"/> in pixels; 0: there are none.</param>
 internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, int[] Lengths, float[] Pixels, int Side)
 {
     /// <summary>Rows of the batch.</summary>

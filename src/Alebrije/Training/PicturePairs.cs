@@ -10,8 +10,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>
-/// Pairs of a person's own pictures: sample n of the run is sample n of the shuffled pictures, in a random crop and with one of its captions, both
-/// drawn from the seed and n alone. A broken one is skipped: the next good one of its batch takes its place.
+/// Pairs of the user's images: sample n of the run is sample n of the shuffled images, in a random crop and with one of its captions,
+/// both drawn from the seed and n alone. The next readable image of the batch replaces an unreadable one.
 /// </summary>
 internal sealed class PicturePairs : IPairSource
 {
@@ -23,7 +23,7 @@ internal sealed class PicturePairs : IPairSource
     private string? remark;
     private bool hasNoticed;
 
-    /// <exception cref="InvalidDataException">The configuration asks for what these pictures cannot give.</exception>
+    /// <exception cref="InvalidDataException">These images cannot satisfy the configuration.</exception>
     public PicturePairs(ClipTrainingConfig config, CaptionedPictures pictures)
     {
         (this.config, this.pictures) = (config, pictures);
@@ -53,7 +53,7 @@ internal sealed class PicturePairs : IPairSource
         if (good.Length == 0) throw new InvalidDataException(
             $"{pictures.Source}: no picture of a whole batch can be read; {samples[0].Name} is one of them.");
 
-        // The next good one, round to the first.
+        // The next readable one, cyclically.
         var chosen = Enumerable.Range(0, rows.Length)
             .Select(i => rows[i] is not null ? i : good.FirstOrDefault(j => j > i, good[0])).ToArray();
         var captions = chosen.Select(i => rows[i]!.Value.Caption).ToArray();
@@ -67,8 +67,8 @@ internal sealed class PicturePairs : IPairSource
     }
 
     /// <summary>
-    /// <c>retrieval_r1</c> (text to image) and <c>retrieval_r1_images</c> (image to text) among a hundred held-out pairs or as many as there are, and
-    /// <c>held_out</c>, their number. Pictures whose caption another one has already are left out, for neither would be the answer.
+    /// <c>retrieval_r1</c> (text to image) and <c>retrieval_r1_images</c> (image to text) among at most a hundred held-out pairs, and
+    /// <c>held_out</c>, their number. Images with the caption of an earlier one are left out, since the match would be ambiguous.
     /// </summary>
     public Dictionary<string, double> Measure(ClipNetwork network, PairPreparation preparation)
     {
@@ -102,7 +102,7 @@ internal sealed class PicturePairs : IPairSource
     public IReadOnlyList<string> TakeRemarks() =>
         [.. pictures.Bad.TakeRemarks(), .. Interlocked.Exchange(ref remark, null) is { } one ? [one] : Array.Empty<string>()];
 
-    /// <summary>Says once when most captions of a batch are not their picture's alone, for then there is little to tell apart.</summary>
+    /// <summary>Warns once if most captions of a batch belong to several images, which leaves little to contrast.</summary>
     private void Notice(string[] captions)
     {
         var shared = captions.Length - captions.CountBy(caption => caption).Count(pair => pair.Value == 1);
@@ -151,17 +151,17 @@ internal sealed class PicturePairs : IPairSource
     }
 }
 
-/// <summary>Random crops of a picture, as CLIP's own training and open_clip's take them (torchvision's RandomResizedCrop).</summary>
+/// <summary>Random crops of an image, as in the training of CLIP and open_clip (torchvision's RandomResizedCrop).</summary>
 internal static class PictureCrop
 {
     private const int Tries = 10;
     private static readonly double AspectBound = Math.Log(4.0 / 3);
 
-    /// <summary>A crop of a share of the area within the bounds, of an aspect within 3:4 and 4:3, made a square; perhaps mirrored.</summary>
+    /// <summary>Draws a crop with its share of the area within the bounds and aspect from 3:4 to 4:3, made square; may mirror it.</summary>
     /// <param name="picture">Of any size.</param>
-    /// <param name="size">Side of the square; pictures that are taken whole are left to the processor.</param>
+    /// <param name="size">Side of the square; whole images are left to the processor.</param>
     /// <param name="options">Bounds.</param>
-    /// <param name="random">Where it is drawn from.</param>
+    /// <param name="random">Source of the draws.</param>
     public static RgbImage Random(RgbImage picture, int size, PictureDataOptions options, ref SeededRandom random)
     {
         var cropped = options.CropScale[0] == 1 ? picture : Crop(picture, size, options.CropScale, ref random);
@@ -180,7 +180,7 @@ internal static class PictureCrop
             return Square(picture, random.Below(width - w + 1), random.Below(height - h + 1), w, h, size);
         }
 
-        // No try fitted: the middle, of an aspect that is within the bounds.
+        // No try fitted: the centre crop, with its aspect within the bounds.
         var (whole, tall) = (Math.Min(width, (int)Math.Round(height * 4.0 / 3)), Math.Min(height, (int)Math.Round(width * 4.0 / 3)));
         return Square(picture, (width - whole) / 2, (height - tall) / 2, Math.Max(1, whole), Math.Max(1, tall), size);
     }

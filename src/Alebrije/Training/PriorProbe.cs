@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>A short look at a prior in training, on held-out scenes: cosines to the true image embedding beside those of doing nothing.</summary>
-/// <param name="prior">It is disposed of after the look.</param>
+/// <summary>Short evaluation of a prior in training on held-out scenes: cosines to the true image embedding, with baselines.</summary>
+/// <param name="prior">The prior; disposed after the evaluation.</param>
 /// <param name="mean">The mean image embedding of training pairs, [1, features].</param>
 /// <param name="clip">The CLIP that it was trained on.</param>
 /// <param name="scenes">The world.</param>
@@ -19,7 +19,8 @@ internal sealed class PriorProbe(IPrior prior, Tensor mean, TrainedClip clip, Ca
     private const int Count = 128, Steps = 12;
     private const double GuidanceScale = 1.5;
 
-    /// <returns>For a prior named diffusion: cosine_diffusion, cosine_text_as_is, cosine_mean_embedding, retrieval_r1_diffusion, gap_closed_diffusion.</returns>
+    /// <returns>For a prior named diffusion: cosine_diffusion, cosine_text_as_is, cosine_mean_embedding,
+    /// retrieval_r1_diffusion, gap_closed_diffusion.</returns>
     public Dictionary<string, double> Measure()
     {
         using var inference = inference_mode();

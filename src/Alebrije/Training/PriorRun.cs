@@ -9,10 +9,10 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>What every prior's run is told besides its network.</summary>
+/// <summary>Settings common to the runs of all priors.</summary>
 internal abstract record PriorPlan : TrainingPlan
 {
-    /// <summary>What it is trained on: a CLIP run's folder, or a model's name or folder.</summary>
+    /// <summary>CLIP of the embeddings: a run's folder, or a model's name or folder.</summary>
     public required string Clip { get; init; }
 
     /// <summary>Weight decay of the matrices.</summary>
@@ -21,15 +21,15 @@ internal abstract record PriorPlan : TrainingPlan
     /// <summary>Share of the texts replaced by the empty one, so that sampling can be guided (Ramesh et al., 2022, §2.2).</summary>
     public double TextDropout { get; init; } = 0.1;
 
-    /// <summary>Pairs that means, deviations, directions and the linear map are measured on.</summary>
+    /// <summary>Number of pairs that means, standard deviations, directions and the linear map are measured on.</summary>
     public int Fitted { get; init; } = 4096;
 }
 
-/// <summary>A batch of pairs as a prior in training sees it.</summary>
+/// <summary>Embedded pairs: a training batch of a prior.</summary>
 /// <param name="Images">[batch, features] on CLIP's scale, float32.</param>
 /// <param name="Conditions">Their texts, some of them dropped, in the type of the computation.</param>
-/// <param name="Dropped">Which texts were dropped.</param>
-/// <param name="Ids">[batch, tokens] int64, as the texts came after dropping.</param>
+/// <param name="Dropped">[batch]: true for each dropped text.</param>
+/// <param name="Ids">[batch, tokens] int64, after dropping.</param>
 internal sealed record PriorBatch(Tensor Images, PriorConditions Conditions, bool[] Dropped, Tensor Ids);
 
 /// <summary>One kind of prior in training.</summary>
@@ -41,7 +41,7 @@ internal interface IPriorTask
     /// <summary>Parameters that are measured and not trained.</summary>
     bool IsFixed(string parameter);
 
-    /// <summary>Measures what has to be known before the first step; not called again when a run goes on.</summary>
+    /// <summary>Measures statistics before the first step; not called when a run is resumed.</summary>
     void Fit(Tensor texts, Tensor images, string folder);
 
     /// <summary>The loss of one batch, a scalar.</summary>
@@ -85,11 +85,11 @@ internal sealed class PriorRun(PriorPlan plan, TrainedClip clip, CaptionedScenes
         }, cancellation);
     }
 
-    /// <summary>Embeddings of pairs that training does not show: text and image, [pairs, features] each.</summary>
-    /// <param name="count">How many, rounded down to whole batches.</param>
+    /// <summary>Embeddings of pairs that are not in training: text and image, [pairs, features] each.</summary>
+    /// <param name="count">Number of pairs, rounded down to whole batches.</param>
     /// <param name="seed">Seed of the pairs.</param>
-    /// <param name="done">Told batches done and of how many.</param>
-    /// <param name="cancellation">Looked at before every batch.</param>
+    /// <param name="done">Called with batches done and total.</param>
+    /// <param name="cancellation">Checked before every batch.</param>
     public (Tensor Texts, Tensor Images) Pairs(int count, ulong seed, Action<int, int>? done = null,
         CancellationToken cancellation = default)
     {

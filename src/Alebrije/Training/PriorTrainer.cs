@@ -9,23 +9,23 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>One training run of the diffusion prior (and the linear one), as its JSON file says it.</summary>
+/// <summary>One training run of the diffusion prior (and the linear one): the keys of its JSON file.</summary>
 internal sealed record PriorTrainingConfig : PriorPlan
 {
     public PriorTrainingConfig() => Fitted = 8192;
 
-    /// <summary>What the run starts from: a model's folder, an earlier run's, or a prior's own; null starts from nothing.</summary>
+    /// <summary>Source of the initial weights: folder of a model, an earlier run or a prior; null: random weights.</summary>
     public string? Start { get; init; }
 
     /// <summary>
-    /// True lets <see cref="Start"/> be a prior of another CLIP of the same sizes, such as the one that this run's CLIP started from: means and standard
-    /// deviations are measured anew, and the run adapts the rest.
+    /// True if <see cref="Start"/> may be a prior of another CLIP of the same sizes, such as the one that this run's CLIP started from:
+    /// means and standard deviations are measured anew, and the run adapts the rest.
     /// </summary>
     public bool Adapt { get; init; }
 
     public PriorTransformerConfig Model { get; init; } = new();
 
-    /// <summary>Noise levels that each encoded picture is seen at.</summary>
+    /// <summary>Noise levels drawn for each encoded image.</summary>
     public int NoiseLevels { get; init; } = 4;
 
     /// <summary>Weight of the penalty of the ridge regression, per pair, in units of the mean squared feature.</summary>
@@ -33,12 +33,12 @@ internal sealed record PriorTrainingConfig : PriorPlan
 }
 
 /// <summary>
-/// Trains the diffusion prior (Ramesh et al., 2022, §2.2): from text and a noised image embedding to the clean one, by squared error. Before it,
-/// means and deviations of the image embeddings are measured and the linear prior is fitted in closed form.
+/// Trains the diffusion prior (Ramesh et al., 2022, §2.2): from text and a noised image embedding to the clean one, by squared
+/// error. First, it measures means and standard deviations of the image embeddings and fits the linear prior in closed form.
 /// </summary>
 internal sealed class PriorTrainer(PriorTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
-    /// <returns>How it ended, with cosines to the true embeddings on held-out scenes.</returns>
+    /// <returns>Result with cosines to the true embeddings on held-out scenes.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         using var network = new PriorTransformer(config.Model);
@@ -85,7 +85,7 @@ internal sealed class DiffusionPriorTask(PriorTransformer network, PriorTraining
     }
 
     /// <summary>Loads an earlier network, with its means and standard deviations.</summary>
-    /// <exception cref="WeightsException">It has other sizes, or belongs to another CLIP.</exception>
+    /// <exception cref="WeightsException">The network has other sizes, or belongs to another CLIP.</exception>
     private void Begin(string start)
     {
         var folder = Path.Combine(start, "prior") is var below && Directory.Exists(below) ? below : start;

@@ -4,43 +4,43 @@ using Alebrije.Pipelines;
 
 namespace Alebrije.Training;
 
-/// <summary>What a probe is fitted on.</summary>
+/// <summary>Options of a probe.</summary>
 /// <param name="Images">Folder of folders named after the classes.</param>
 public sealed record ProbeOptions(string Images)
 {
-    /// <summary>Pictures in the same classes that choose the penalty; null takes a share of <see cref="Images"/>.</summary>
+    /// <summary>Images of the same classes for choosing the penalty; null takes a share of <see cref="Images"/>.</summary>
     public string? Validation { get; init; }
 
-    /// <summary>Pictures in the same classes that are measured on; null takes a share of <see cref="Images"/>.</summary>
+    /// <summary>Test images of the same classes; null takes a share of <see cref="Images"/>.</summary>
     public string? Test { get; init; }
 
-    /// <summary>Sentences for the zero-shot classifier that stands beside it, <c>{}</c> being the class.</summary>
+    /// <summary>Templates of the zero-shot classifier to compare with; <c>{}</c> is the class.</summary>
     public IReadOnlyList<string> Templates { get; init; } = ZeroShotSet.Plain;
 
-    /// <summary>Share of the pictures that may be broken, 0 to 1; they are skipped and named. One alone is forgiven unless it is 0.</summary>
+    /// <summary>Largest share of unreadable images, 0 to 1; they are skipped and listed. Above 0, a single one is always allowed.</summary>
     public double MaxBadShare { get; init; } = 0.01;
 
-    /// <summary>Told what is being done, and how many of how many are done.</summary>
+    /// <summary>Called with the current stage, items done and total.</summary>
     public Action<string, int, int>? OnProgress { get; init; }
 }
 
-/// <summary>A fitted probe and how well it does.</summary>
+/// <summary>A fitted probe and its accuracy.</summary>
 /// <param name="Head">The classifier.</param>
-/// <param name="Probe">How it was chosen.</param>
-/// <param name="Train">Pictures that were learnt from, those of validation not counted.</param>
-/// <param name="Validation">Pictures that chose the penalty.</param>
-/// <param name="Accuracy">Share of the test pictures that it names rightly; null without any.</param>
-/// <param name="ZeroShot">The same of the zero-shot classifier, on the same pictures; null without any, or without a text tower.</param>
+/// <param name="Probe">The fit that the head is made from.</param>
+/// <param name="Train">Number of training images, without those of validation.</param>
+/// <param name="Validation">Number of images used to choose the penalty.</param>
+/// <param name="Accuracy">Accuracy on the test images; null without any.</param>
+/// <param name="ZeroShot">Accuracy of the zero-shot classifier on the same images; null without any, or without a text tower.</param>
 /// <param name="Skipped">Pictures that could not be read.</param>
 public sealed record ProbeResult(
     LinearHead Head, LinearProbe Probe, int Train, int Validation,
     Figure? Accuracy, Figure? ZeroShot, IReadOnlyList<SkippedPicture> Skipped);
 
-/// <summary>Fits a linear probe on the frozen embeddings of a labelled folder, and measures it beside zero-shot classification (Radford et al., 2021, §3.2).</summary>
+/// <summary>Fits a linear probe on a labelled folder's embeddings; compares it with zero-shot (Radford et al., 2021, §3.2).</summary>
 public static class ProbeTrainer
 {
     /// <summary>Embeds, fits and measures.</summary>
-    /// <param name="model">Its image tower is used as it is.</param>
+    /// <param name="model">Model with the image tower, which stays frozen.</param>
     /// <param name="options">The pictures.</param>
     /// <param name="cancellation">Stops between batches.</param>
     /// <exception cref="InvalidDataException">Too few classes or pictures, or too many that cannot be read.</exception>
@@ -94,7 +94,7 @@ public static class ProbeTrainer
     private static Figure? Accuracy((IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) set, Func<float[], double[]> scores) =>
         set.Images.Count == 0 ? null : ZeroShot.TopAccuracy([.. set.Images.Select(scores)], set.Classes);
 
-    /// <summary>Embeds labelled pictures, turned as their EXIF orientation asks; one that cannot be read is left out.</summary>
+    /// <summary>Embeds labelled pictures, rotated by their EXIF orientation; leaves out unreadable ones.</summary>
     private sealed class Embedder(ClipModel model, ProbeOptions options, PictureReader reader, CancellationToken cancellation)
     {
         public (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) Embed(IReadOnlyList<LabelledPicture> pictures)

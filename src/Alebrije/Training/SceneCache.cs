@@ -9,9 +9,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>
-/// Encoded scenes of a run in a file of fixed size, half precision: a window that rolls over the run's scenes. Before every step some new scenes are
-/// encoded ahead on one thread and replace the oldest; the batch is drawn from the window. What a step sees depends on the run's seed and the step alone,
-/// so a run that is resumed sees what it would have seen; scenes that are still in the file are not encoded again.
+/// Encoded scenes of a run in a file of fixed size, half precision: a window that rolls over the run's scenes. Before every step,
+/// one thread encodes new scenes that replace the oldest; the batch is drawn from the window. A batch depends on the run's seed and
+/// the step alone, so a resumed run gets the same batches; scenes that are still in the file are not encoded again.
 /// </summary>
 internal sealed class SceneCache : IBatches<EncodedScenes>
 {

@@ -7,21 +7,21 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>Scenes as a latent model in training sees them.</summary>
+/// <summary>Encoded scenes: the training inputs of a latent model.</summary>
 /// <param name="Latents">[scenes, channels, side, side] float32, scaled.</param>
 /// <param name="Images">[scenes, features] float32 image embeddings on CLIP's scale.</param>
 /// <param name="Sampled">[scenes, features] float32 embeddings drawn by the prior; zeros where there is none.</param>
 /// <param name="Texts">[scenes, tokens, width] float32 text encodings.</param>
 internal sealed record EncodedScenes(Tensor Latents, Tensor Images, Tensor Sampled, Tensor Texts)
 {
-    /// <summary>Scenes.</summary>
+    /// <summary>Number of scenes.</summary>
     public int Count => (int)Latents.shape[0];
 
     /// <summary>The tensors in a fixed order.</summary>
     public Tensor[] Parts => [Latents, Images, Sampled, Texts];
 }
 
-/// <summary>Encodes scenes by frozen networks: latents by the autoencoder, image embedding and text encodings by CLIP, an embedding by the prior.</summary>
+/// <summary>Encodes scenes with frozen networks: the autoencoder, CLIP (image embedding, text encodings) and the prior.</summary>
 internal sealed class SceneEncoder(TrainedClip clip, AutoencoderKL vae, DiffusionPrior? prior, LatentPlan plan, ScalarType dtype)
 {
     private PriorConditions? empty;
@@ -42,7 +42,7 @@ internal sealed class SceneEncoder(TrainedClip clip, AutoencoderKL vae, Diffusio
 
     /// <summary>Encodes a batch.</summary>
     /// <param name="batch">Pixels and ids.</param>
-    /// <param name="sampled">Which scenes get an embedding of the prior; null: none.</param>
+    /// <param name="sampled">True for each scene that gets an embedding of the prior; null: none.</param>
     /// <param name="seed">Seed of the prior's noise.</param>
     public EncodedScenes Encode(PairBatch batch, bool[]? sampled = null, long seed = 0)
     {

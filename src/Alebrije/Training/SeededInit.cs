@@ -9,7 +9,7 @@ namespace Alebrije.Training;
 /// <summary>Initial weights from a seed of their own, so that a run is the same wherever it starts.</summary>
 internal static class SeededInit
 {
-    /// <summary>PyTorch's defaults: Kaiming uniform with a = √5 for products, ones and zeros for norms.</summary>
+    /// <summary>PyTorch's defaults: Kaiming uniform with a = √5 for weight matrices, ones and zeros for norms.</summary>
     public static void Apply(nn.Module module, ulong seed)
     {
         using var _ = no_grad();
@@ -77,7 +77,7 @@ internal static class SeededInit
         };
     }
 
-    /// <summary>Even numbers in [-bound, bound). Drawn apart and copied, for TorchSharp's nn.init takes a generator and does not use it.</summary>
+    /// <summary>Uniform in [-bound, bound). Drawn here because TorchSharp's nn.init ignores its generator.</summary>
     private static void Draw(Parameter parameter, double bound, Noise noise)
     {
         using var scope = NewDisposeScope();

@@ -4,12 +4,12 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Training;
 
 /// <summary>
-/// Augmentation of plain scenes: a mixture with their own picture in a style, never the style itself. A network that sees some concepts only in colour
-/// learns that what is grey is none of them; mixtures of every concept teach that a style says nothing of what is shown.
+/// Augmentation of plain scenes: a mixture with the same image in a style, never the styled image alone. A network that
+/// gets some concepts only in colour learns that grey images show none of them; mixtures of every concept make style uninformative.
 /// </summary>
 internal static class StyleBlend
 {
-    /// <summary>Least and largest share of the styled picture.</summary>
+    /// <summary>Least and largest share of the styled image.</summary>
     internal const double Least = 0.15, Most = 0.7;
 
     private static readonly SceneStyle[] Styles = [SceneStyle.PencilSketch,

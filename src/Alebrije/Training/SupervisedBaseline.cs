@@ -10,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>How a supervised baseline is trained.</summary>
+/// <summary>Training options of a supervised baseline.</summary>
 public sealed record SupervisedOptions
 {
     /// <summary>Times that each picture is seen.</summary>
@@ -25,19 +25,19 @@ public sealed record SupervisedOptions
     /// <summary>Decoupled weight decay.</summary>
     public double WeightDecay { get; init; } = 0.05;
 
-    /// <summary>Minutes after which the run ends wherever it is; null lets it go to its end.</summary>
+    /// <summary>Time limit in minutes; null: none.</summary>
     public double? Minutes { get; init; }
 
     /// <summary>Seed of initial weights, order and shifts.</summary>
     public ulong Seed { get; init; }
 
-    /// <summary>Number format of the products; weights stay float32.</summary>
+    /// <summary>Floating-point format of the matrix products; weights stay float32.</summary>
     public Precision Precision { get; init; } = Precision.Auto;
 }
 
 /// <summary>
-/// A classifier trained in the usual way, to be compared with one made of words: CLIP's own image tower with random weights and a linear layer on its
-/// class token, trained on labelled pictures alone by cross entropy. Pictures are shifted and mirrored while it is trained.
+/// A supervised classifier, the baseline of zero-shot classification: CLIP's image tower with random weights and a linear layer on
+/// its class token, trained on labelled images by cross entropy. Training images are shifted and mirrored.
 /// </summary>
 public sealed class SupervisedBaseline : IDisposable
 {
@@ -59,22 +59,22 @@ public sealed class SupervisedBaseline : IDisposable
     /// <summary>Parameters of the network.</summary>
     public long Parameters => network.parameters().Sum(parameter => parameter.numel());
 
-    /// <summary>Steps taken, and how many there were to be.</summary>
+    /// <summary>Steps taken and steps planned.</summary>
     public (long Done, long Planned) Steps { get; private set; }
 
     /// <summary>Seconds that training took.</summary>
     public double Seconds { get; private set; }
 
     /// <summary>Trains a baseline.</summary>
-    /// <param name="model">Whose image tower it copies the form of, and whose preparation of pictures it uses; no weight of it is read.</param>
+    /// <param name="model">Source of the image tower's sizes and of the preprocessing; its weights are not read.</param>
     /// <param name="pictures">Pictures to learn from, at least one.</param>
     /// <param name="right">[pictures]: class of each, from 0.</param>
     /// <param name="classes">Number of classes, at least 2.</param>
     /// <param name="options">Length, rates and seed; null takes the usual ones.</param>
-    /// <param name="progress">Told after every step: steps done, steps in all, loss, share of the batch that was right.</param>
+    /// <param name="progress">Called after each step with steps done, total steps, loss and accuracy on the batch.</param>
     /// <param name="cancellation">Stops between steps.</param>
-    /// <exception cref="ArgumentException">No pictures, different numbers, or a class that does not exist.</exception>
-    /// <exception cref="InvalidOperationException">The model's image tower is of another kind, or the loss is no number any more.</exception>
+    /// <exception cref="ArgumentException">No images, another number of classes than of images, or a class that does not exist.</exception>
+    /// <exception cref="InvalidOperationException">The model's image tower is of another kind, or the loss is not a number.</exception>
     public static SupervisedBaseline Train(
         ClipModel model, IReadOnlyList<RgbImage> pictures, IReadOnlyList<int> right, int classes, SupervisedOptions? options = null,
         Action<long, long, double, double>? progress = null, CancellationToken cancellation = default)
@@ -185,7 +185,7 @@ public sealed class SupervisedBaseline : IDisposable
         return order;
     }
 
-    /// <summary>Shifted by up to a tenth of the side, the border going on, and mirrored in half of the cases.</summary>
+    /// <summary>Shifts by up to a tenth of the side, edges continued, and mirrors with probability one half.</summary>
     private static RgbImage Shifted(RgbImage image, ref SeededRandom random)
     {
         var (reachX, reachY) = (image.Width / 10, image.Height / 10);

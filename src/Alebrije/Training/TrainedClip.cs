@@ -10,10 +10,10 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>The run of <see cref="ClipTrainer"/> that priors and decoders are trained on: weights, tokenizer, picture preparation.</summary>
+/// <summary>The frozen CLIP that priors and decoders are trained on, such as a run of <see cref="ClipTrainer"/>.</summary>
 internal sealed class TrainedClip : IDisposable
 {
-    /// <summary>File that says how pictures are prepared.</summary>
+    /// <summary>File of the preprocessing settings.</summary>
     public const string PreprocessorFile = PreprocessorConfig.FileName;
 
     private const string VisionComponent = "image_encoder";
@@ -34,21 +34,21 @@ internal sealed class TrainedClip : IDisposable
     /// <summary>Fingerprint of the embedding space (<see cref="Pipelines.Priors.PriorSpaces"/>).</summary>
     public string Space => Pipelines.Priors.PriorSpaces.FingerprintOf(Network.TextProjection);
 
-    /// <summary>Features of an embedding.</summary>
+    /// <summary>Width of an embedding.</summary>
     public int Features => Network.Config.ProjectionDim;
 
-    /// <summary>Tokens of a padded text.</summary>
+    /// <summary>Length of a padded text in tokens.</summary>
     public int Tokens => Network.Config.TextConfig.MaxPositionEmbeddings;
 
-    /// <summary>How pictures become numbers.</summary>
+    /// <summary>Preprocessing of images.</summary>
     public ClipImageProcessor Processor => processor;
 
     /// <summary>
-    /// Opens a run's folder (<c>clip/</c> and <c>tokenizer/</c>), the two towers of a model such as <c>mini</c>, a published folder of a <c>CLIPModel</c>, or
-    /// of open_clip's, or a <c>.pt</c> file of openai/CLIP: vision transformers that are read at a class token, in transformers' names from here on.
+    /// Opens a run's folder (<c>clip/</c> and <c>tokenizer/</c>), the two towers of a model such as <c>mini</c>, a published folder of a
+    /// <c>CLIPModel</c> or of open_clip, or a <c>.pt</c> file of openai/CLIP: ViTs with a class token, in transformers' names.
     /// </summary>
-    /// <exception cref="CheckpointNotFoundException">It is none of them.</exception>
-    /// <exception cref="WeightsException">Its towers are others.</exception>
+    /// <exception cref="CheckpointNotFoundException">The folder has none of these layouts.</exception>
+    /// <exception cref="WeightsException">Its towers are of another kind.</exception>
     public static TrainedClip Open(string folder)
     {
         var network = new ClipNetwork(ConfigOf(folder));
@@ -73,13 +73,13 @@ internal sealed class TrainedClip : IDisposable
     public static ClipConfig ConfigOf(string folder) => IsModel(folder) ? TowersConfig(folder)
         : OpenClip(folder) is { } other ? Trainable(other) : ConfigFile.Read<ClipConfig>(WholeFolder(folder));
 
-    /// <summary>A sentence about what the files of such a folder do not say and was assumed; null where nothing was.</summary>
+    /// <summary>A sentence about settings assumed because the folder's files lack them; null: none.</summary>
     public static string? AssumptionOf(string folder) => OpenClip(folder)?.OpenClipConfig!.Assumption;
 
-    /// <summary>Whether such a folder keeps the scale of its logits; a model's towers apart do not.</summary>
+    /// <summary>True if such a folder keeps the logit scale; the separate towers of a model do not.</summary>
     public static bool HasLogitScale(string folder) => !IsModel(folder);
 
-    /// <summary>Writes such a folder's tokenizer in transformers' layout. Texts that openai/CLIP and open_clip clean first are read by its rules then.</summary>
+    /// <summary>Writes such a folder's tokenizer in transformers' layout, whose rules replace the text cleaning of openai/CLIP.</summary>
     public static void CopyTokenizer(string folder, string target)
     {
         Directory.CreateDirectory(target);
@@ -90,7 +90,7 @@ internal sealed class TrainedClip : IDisposable
                 File.Copy(file, Path.Combine(target, Path.GetFileName(file)), overwrite: true);
     }
 
-    /// <summary>Writes such a folder's settings for pictures into a folder of weights; nothing where it has none.</summary>
+    /// <summary>Writes such a folder's preprocessing settings, if any, into a folder of weights.</summary>
     public static void CopyPreprocessor(string folder, string target)
     {
         var path = Path.Combine(target, PreprocessorFile);
@@ -103,7 +103,7 @@ internal sealed class TrainedClip : IDisposable
         }
     }
 
-    /// <summary>Copies the weights of such a folder into a network of the same sizes. A model's towers come without a scale of the logits: that stays.</summary>
+    /// <summary>Copies such a folder's weights into a network of the same sizes. Without a logit scale, it keeps its own.</summary>
     public static void Copy(string folder, ClipNetwork network)
     {
         if (OpenClip(folder) is { } other) OpenClipFolder.Fill(network, other.OpenClip!);
@@ -115,11 +115,11 @@ internal sealed class TrainedClip : IDisposable
         }
     }
 
-    /// <summary>The file with such a folder's settings for pictures, or null.</summary>
+    /// <summary>The file with such a folder's preprocessing settings, or null.</summary>
     private static string? Preprocessor(string folder) =>
         PreprocessorConfig.FileOf(IsModel(folder) ? Path.Combine(folder, "feature_extractor") : WholeFolder(folder));
 
-    /// <summary>Where such a folder keeps its tokenizer.</summary>
+    /// <summary>Tokenizer's folder of such a folder.</summary>
     private static string TokenizerFolder(string folder) =>
         IsModel(folder) ? Path.Combine(folder, TextComponent(folder) == "text_encoder" ? "tokenizer" : "prior_tokenizer")
         : IsRun(folder) ? Path.Combine(folder, "tokenizer") : folder;
@@ -146,7 +146,7 @@ internal sealed class TrainedClip : IDisposable
             : options.Fit == ImageFit.Squash ? options with { DoCrop = false } : options;
     }
 
-    /// <summary>Tokens of a row for the published vocabulary, cleaned and cut as usual: nothing else could be written down.</summary>
+    /// <summary>Tokens of a row for the published vocabulary, cleaned and cut as usual; a run's files can express nothing else.</summary>
     private static int TextLength(ClipModelFolder files)
     {
         var tokenizer = files.LoadTokenizer();
@@ -159,7 +159,7 @@ internal sealed class TrainedClip : IDisposable
 
     private static bool IsRun(string folder) => File.Exists(Path.Combine(folder, "clip", "config.json"));
 
-    /// <summary>Where both towers lie in one file.</summary>
+    /// <summary>Folder that holds both towers in one file.</summary>
     private static string WholeFolder(string folder)
     {
         if (IsRun(folder)) return Path.Combine(folder, "clip");
@@ -184,10 +184,10 @@ internal sealed class TrainedClip : IDisposable
         };
     }
 
-    /// <summary>Pixels of pictures as the image tower takes them, on the calling thread.</summary>
+    /// <summary>Preprocesses an image for the image tower, on the calling thread.</summary>
     public float[] Prepare(RgbImage picture) => processor.Prepare(picture);
 
-    /// <summary>Ids of a text, padded, and how many are text.</summary>
+    /// <summary>Padded ids of a text and their number before padding.</summary>
     public (long[] Ids, int Length) Prepare(string text)
     {
         var row = Tokenizer.EncodeBatch([text], Tokens, out var lengths)[0];

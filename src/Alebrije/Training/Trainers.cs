@@ -7,17 +7,17 @@ namespace Alebrije.Training;
 /// <summary>The trainers by name, each with its configuration file.</summary>
 public static class Trainers
 {
-    /// <summary>What can be trained.</summary>
+    /// <summary>Names of the trainers.</summary>
     public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "guess", "decoder", "upsampler", "cascade"];
 
-    /// <summary>Trains one part, as its configuration file says.</summary>
+    /// <summary>Trains one part by its configuration file.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
     /// <param name="configFile">JSON; an unknown key is an error.</param>
-    /// <param name="options">Where the run lives and how long it may go on.</param>
+    /// <param name="options">Folder and limits of the run.</param>
     /// <param name="cancellation">Stops the run, saved.</param>
-    /// <returns>How it ended.</returns>
-    /// <exception cref="WeightsException">The configuration cannot be read, or has a key that means nothing.</exception>
-    /// <exception cref="InvalidOperationException">The folder holds another run, or the loss is no number any more.</exception>
+    /// <returns>Result of the run.</returns>
+    /// <exception cref="WeightsException">The configuration cannot be read, or has an unknown key.</exception>
+    /// <exception cref="InvalidOperationException">The folder holds another run, or the loss is not a number.</exception>
     public static TrainingResult Run(string name, string configFile, TrainingOptions options, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -36,12 +36,12 @@ public static class Trainers
         };
     }
 
-    /// <summary>Trains CLIP on a person's own pictures with sizes and rates that suit their number, without a configuration file.</summary>
+    /// <summary>Trains CLIP on the user's images with sizes and rates that suit their count, without a configuration file.</summary>
     /// <param name="data">A folder of pictures with captions, a <c>.csv</c> or <c>.tsv</c>, or WebDataset's archives.</param>
-    /// <param name="start">Model or run whose weights it begins with; null begins with nothing, and with a small network.</param>
-    /// <param name="options">Where the run lives and how long it may go on; its <c>training.json</c> says what was chosen.</param>
+    /// <param name="start">Model or run that supplies the initial weights; null: a small network with random weights.</param>
+    /// <param name="options">Folder and limits of the run; its <c>training.json</c> records the chosen settings.</param>
     /// <param name="cancellation">Stops the run, saved.</param>
-    /// <returns>How it ended.</returns>
+    /// <returns>Result of the run.</returns>
     /// <exception cref="InvalidDataException">There are no pictures with captions, or too many that cannot be used.</exception>
     public static TrainingResult RunOnPictures(string data, string? start,
         TrainingOptions options, CancellationToken cancellation = default)
@@ -54,9 +54,9 @@ public static class Trainers
 
     /// <summary>Fine-tunes a model's image tower with a classifier on a labelled folder.</summary>
     /// <param name="classifier">Pictures, model and rates.</param>
-    /// <param name="options">Where the run lives and how long it may go on; the folder is a model afterwards, with <c>head.safetensors</c> beside it.</param>
+    /// <param name="options">Folder and limits of the run; the folder becomes a model with <c>head.safetensors</c>.</param>
     /// <param name="cancellation">Stops the run, saved.</param>
-    /// <returns>How it ended, with <c>accuracy</c> on the test pictures, that of the beginning and that of the fine-tuned weights alone.</returns>
+    /// <returns>Result with <c>accuracy</c> on the test images, also at the start and of the fine-tuned weights alone.</returns>
     /// <exception cref="InvalidDataException">Too few classes or pictures, or too many that cannot be read.</exception>
     /// <exception cref="CheckpointNotFoundException">The model is none whose image tower can be trained.</exception>
     public static TrainingResult RunClassifier(ClassifierOptions classifier,
@@ -74,14 +74,14 @@ public static class Trainers
         }).Run(options, classifier.Mix, cancellation);
     }
 
-    /// <summary>Trains a prior of some kind, as its configuration file says; the files of the kinds differ.</summary>
+    /// <summary>Trains a prior by its configuration file, whose keys depend on the kind.</summary>
     /// <param name="kind">Any but <see cref="PriorKind.None"/>.</param>
     /// <param name="configFile">JSON; an unknown key is an error.</param>
-    /// <param name="options">Where the run lives and how long it may go on; the prior is in a folder of its own below it.</param>
+    /// <param name="options">Folder and limits of the run; the prior is in a subfolder.</param>
     /// <param name="cancellation">Stops the run, saved.</param>
-    /// <returns>How it ended, with cosines to the true embeddings on held-out scenes.</returns>
-    /// <exception cref="WeightsException">The configuration cannot be read, or has a key that means nothing.</exception>
-    /// <exception cref="InvalidOperationException">The folder holds another run, or the loss is no number any more.</exception>
+    /// <returns>Result with cosines to the true embeddings on held-out scenes.</returns>
+    /// <exception cref="WeightsException">The configuration cannot be read, or has an unknown key.</exception>
+    /// <exception cref="InvalidOperationException">The folder holds another run, or the loss is not a number.</exception>
     public static TrainingResult RunPrior(PriorKind kind, string configFile,
         TrainingOptions options, CancellationToken cancellation = default)
     {
@@ -120,7 +120,7 @@ public static class Trainers
     /// <param name="cancellation">Stops the run, saved.</param>
     /// <returns>Result of the stage, or of both together.</returns>
     /// <exception cref="WeightsException">The configuration cannot be read, or sizes do not fit together.</exception>
-    /// <exception cref="CheckpointNotFoundException">Stage 2 is asked for alone, and stage 1 was not trained in the folder.</exception>
+    /// <exception cref="CheckpointNotFoundException">Only stage 2 is requested, and stage 1 was not trained in the folder.</exception>
     /// <exception cref="InvalidOperationException">The folder holds another run, or the loss is not a number.</exception>
     public static TrainingResult RunCascade(string configFile, int? stage, TrainingOptions options,
         CancellationToken cancellation = default)

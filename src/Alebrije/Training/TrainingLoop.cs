@@ -25,7 +25,7 @@ internal sealed record TrainingTask<TBatch>(nn.Module Network)
     /// <summary>Called after every step with its loss.</summary>
     public Action<double>? AfterStep { get; init; }
 
-    /// <summary>Sentences for the log since the last call; asked before the first step and after every one.</summary>
+    /// <summary>Sentences for the log since the last call; called before the first step and after every one.</summary>
     public Func<IReadOnlyList<string>> Remarks { get; init; } = () => [];
 
     /// <summary>Parameters that are trained, by name; all of the network's by default.</summary>

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>What a run tells while it goes on.</summary>
+/// <summary>Progress of a run.</summary>
 /// <param name="Step">Steps done.</param>
 /// <param name="Total">Steps of the whole run.</param>
 /// <param name="Loss">Mean loss since the last report.</param>
@@ -18,10 +18,10 @@ namespace Alebrije.Training;
 public sealed record TrainingProgress(
     long Step, long Total, double Loss, double LearningRate, double GradientNorm, double SamplesPerSecond, string? Note = null);
 
-/// <summary>How a run ended.</summary>
-/// <param name="Steps">Steps done in all, earlier runs of the same folder counted in.</param>
+/// <summary>Result of a run.</summary>
+/// <param name="Steps">Steps done in all, earlier sessions in the same folder included.</param>
 /// <param name="Seconds">Seconds of training in all.</param>
-/// <param name="Finished">Whether the schedule is at its end; false when time ran out or the run was stopped.</param>
+/// <param name="Finished">True if the schedule is at its end; false when time ran out or the run was stopped.</param>
 /// <param name="Metrics">Named results of the last evaluation.</param>
 public sealed record TrainingResult(long Steps, double Seconds, bool Finished, IReadOnlyDictionary<string, double> Metrics)
 {
@@ -29,17 +29,17 @@ public sealed record TrainingResult(long Steps, double Seconds, bool Finished, I
     public IReadOnlyList<SkippedPicture> Skipped { get; init; } = [];
 }
 
-/// <summary>What every trainer is told from outside its configuration.</summary>
-/// <param name="Folder">Where the run lives: checkpoint, log, sample grids, exported weights.</param>
+/// <summary>Options of a training run outside its configuration.</summary>
+/// <param name="Folder">Folder of the run: checkpoint, log, sample grids, exported weights.</param>
 public sealed record TrainingOptions(string Folder)
 {
-    /// <summary>Goes on from the folder's checkpoint when there is one; without it a folder that holds a run is refused.</summary>
+    /// <summary>True to continue from the folder's checkpoint, if any; false refuses a folder that holds a run.</summary>
     public bool Resume { get; init; }
 
     /// <summary>Stops, saved, after this many minutes; null runs to the end of the schedule.</summary>
     public double? Minutes { get; init; }
 
-    /// <summary>Turns what a configuration calls a model into its folder; null takes it for a folder.</summary>
+    /// <summary>Maps a model's name in a configuration to its folder; null: the name is a folder.</summary>
     public Func<string, string>? FindModel { get; init; }
 
     /// <summary>Called about every ten seconds.</summary>
@@ -64,7 +64,7 @@ internal sealed class TrainingRun : IDisposable
 
     /// <param name="options">Folder and limits.</param>
     /// <param name="configuration">The run's configuration; a resumed run must have the same.</param>
-    /// <param name="watch">What is said when the loss shows that a run is stuck.</param>
+    /// <param name="watch">Warning given when the loss shows that a run is stuck.</param>
     public TrainingRun(TrainingOptions options, object configuration, LossWatch watch)
     {
         (this.options, this.watch) = (options, watch);
@@ -97,16 +97,16 @@ internal sealed class TrainingRun : IDisposable
     /// <summary>The checkpoint that the run goes on from, or null at the start.</summary>
     public SafeTensorsFile? Checkpoint { get; }
 
-    /// <summary>Where the run lives.</summary>
+    /// <summary>Folder of the run.</summary>
     public string Folder => options.Folder;
 
     /// <summary>Steps done.</summary>
     public long Step { get; private set; }
 
-    /// <summary>Seconds of training, earlier sessions of the run counted in.</summary>
+    /// <summary>Seconds of training, earlier sessions of the run included.</summary>
     public double Seconds => earlierSeconds + clock.Elapsed.TotalSeconds;
 
-    /// <summary>Whether the time that was given is over.</summary>
+    /// <summary>True if the time limit has passed or the run is cancelled.</summary>
     public bool IsOver(CancellationToken cancellation) =>
         cancellation.IsCancellationRequested || (options.Minutes is { } minutes && clock.Elapsed.TotalMinutes >= minutes);
 
@@ -120,7 +120,7 @@ internal sealed class TrainingRun : IDisposable
         optimizer.Steps = long.Parse(Checkpoint.Metadata["optimizer_steps"], CultureInfo.InvariantCulture);
     }
 
-    /// <summary>Counts a step, tells about it now and then.</summary>
+    /// <summary>Counts a step and reports progress at intervals.</summary>
     /// <exception cref="InvalidOperationException">The loss or the norm is not a number.</exception>
     public void Count(double loss, double norm, double rate, int samples, long total)
     {
@@ -137,14 +137,14 @@ internal sealed class TrainingRun : IDisposable
         (reportedAt, losses, norms, reported, reportedSamples) = (clock.Elapsed.TotalSeconds, 0, 0, 0, 0);
     }
 
-    /// <summary>Writes a note into the log and tells it.</summary>
+    /// <summary>Writes a note into the log and reports it.</summary>
     public void Note(string note, long total) =>
         Tell(new TrainingProgress(Step, total, double.NaN, double.NaN, double.NaN, double.NaN, note));
 
-    /// <summary>Whether <paramref name="minutes"/> of training have passed since the last save.</summary>
+    /// <summary>True if <paramref name="minutes"/> of training have passed since the last save.</summary>
     public bool IsSaveDue(double minutes) => clock.Elapsed.TotalMinutes - savedAt >= minutes;
 
-    /// <summary>Whether <paramref name="minutes"/> of training have passed since the last evaluation; says so once.</summary>
+    /// <summary>True, once, if <paramref name="minutes"/> of training have passed since the last evaluation.</summary>
     public bool IsEvaluationDue(double minutes)
     {
         if (clock.Elapsed.TotalMinutes - evaluatedAt < minutes) return false;
@@ -205,13 +205,13 @@ internal sealed class TrainingRun : IDisposable
     }
 }
 
-/// <summary>Says in plain words when the loss shows that a run is stuck.</summary>
-/// <param name="Chance">Loss of a network that knows nothing.</param>
-/// <param name="Patience">Steps after which a loss still at chance is worth words.</param>
-/// <param name="Advice">What to do about it.</param>
+/// <summary>Warning for a loss that shows that a run is stuck.</summary>
+/// <param name="Chance">Loss at chance level.</param>
+/// <param name="Patience">Steps after which a loss at chance level gives the warning.</param>
+/// <param name="Advice">Remedies, for the user.</param>
 internal sealed record LossWatch(double Chance, long Patience, string Advice)
 {
-    /// <returns>The words, or null.</returns>
+    /// <returns>The warning, or null.</returns>
     public string? Say(long step, double loss) => step > Patience && loss > 0.97 * Chance
         ? string.Create(CultureInfo.InvariantCulture,
             $"The loss ({loss:F3}) is still that of guessing ({Chance:F3}) after {step} steps. {Advice}")

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>Scenes at full size and made small, and where squares are cut from them; made off the training thread.</summary>
+/// <summary>Scenes at full and at reduced size, with the crops to cut from them; made off the training thread.</summary>
 /// <param name="Large">[pictures, 3, side, side] in [-1, 1]</param>
 /// <param name="Small">[pictures, 3, small side, small side] in [-1, 1]</param>
 /// <param name="Crops">Picture, left and top of each square in the large pictures.</param>
@@ -16,8 +16,8 @@ internal sealed record UpsamplerBatch(float[] Large, float[] Small, (int Picture
     /// <summary>Batch <paramref name="number"/> of a run: always the same.</summary>
     /// <param name="config">The run.</param>
     /// <param name="scenes">The world.</param>
-    /// <param name="number">Which batch.</param>
-    /// <param name="crop">Side of the squares; that of the pictures takes them whole, one a picture.</param>
+    /// <param name="number">Index of the batch.</param>
+    /// <param name="crop">Side of the crops; the side of the images gives whole images, one crop each.</param>
     public static UpsamplerBatch Make(UpsamplerTrainingConfig config, CaptionedScenes scenes, long number, int crop)
     {
         var (side, small) = (config.Side, config.Side / UpsamplerTrainingConfig.Factor);
@@ -40,32 +40,32 @@ internal sealed record UpsamplerBatch(float[] Large, float[] Small, (int Picture
         return new UpsamplerBatch(large, reduced, [.. crops]);
     }
 
-    /// <summary>Squares of pictures.</summary>
+    /// <summary>Cuts the crops out of images.</summary>
     /// <param name="pictures">[pictures, 3, side, side]</param>
     /// <param name="side">Side of the squares.</param>
     /// <returns>[crops, 3, side, side]</returns>
     public Tensor Cut(Tensor pictures, int side) =>
         stack(Crops.Select(c => pictures[c.Picture].narrow(1, c.Top, side).narrow(2, c.Left, side)));
 
-    /// <summary>Random numbers of a scene or step that come from seed and number alone.</summary>
+    /// <summary>Random generator of a scene or step, seeded by seed and number alone.</summary>
     public static Random Generator(ulong seed, long number) => SeededRandom.Classic(seed, number);
 
-    /// <summary>A place on the small picture's grid.</summary>
+    /// <summary>A random position on the small image's grid.</summary>
     private static int Place(Random random, int room) =>
         UpsamplerTrainingConfig.Factor * random.Next((room / UpsamplerTrainingConfig.Factor) + 1);
 }
 
 /// <summary>
-/// Makes small pictures as faulty as those that an upsampler is given in use: blurred (Ramesh et al., 2022, §2.1), or through the autoencoder by latents that
-/// are a little wrong, as a decoder's are.
+/// Corrupts small images like an upsampler's inputs at generation: blurred (Ramesh et al., 2022, §2.1), or through the autoencoder
+/// with noise on the latents, as a decoder's have.
 /// </summary>
-/// <param name="config">How often and how much.</param>
+/// <param name="config">Shares and strengths of the corruptions.</param>
 /// <param name="autoencoder">The autoencoder before the upsampler, or null.</param>
-/// <param name="dtype">What the autoencoder computes in.</param>
+/// <param name="dtype">Type of the autoencoder's computation.</param>
 internal sealed class UpsamplerFaults(UpsamplerTrainingConfig config, AutoencoderKL? autoencoder, ScalarType dtype)
 {
     /// <param name="small">[pictures, 3, h, w] in [-1, 1]</param>
-    /// <param name="step">Which draw of the run.</param>
+    /// <param name="step">Step of the run; seeds the draw.</param>
     /// <returns>As the input.</returns>
     public Tensor Apply(Tensor small, long step)
     {

@@ -11,45 +11,45 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>One training run of the upsampler, as its JSON file says it.</summary>
+/// <summary>One training run of the upsampler: the keys of its JSON file.</summary>
 internal sealed record UpsamplerTrainingConfig : TrainingPlan
 {
-    /// <summary>How many times larger its pictures are.</summary>
+    /// <summary>Enlargement factor.</summary>
     public const int Factor = 2;
 
     public UNet2DConfig Model { get; init; } = UNet2DConfig.Upsampler(32, 64, 96);
 
-    /// <summary>Folder of the autoencoder whose faults a share of the small pictures shows; null shows none.</summary>
+    /// <summary>Folder of the autoencoder that corrupts a share of the small images; null: none.</summary>
     public string? Autoencoder { get; init; }
 
-    /// <summary>Folder whose weights the run starts from, such as an earlier upsampler; null starts from nothing.</summary>
+    /// <summary>Folder of the initial weights, such as an earlier upsampler; null: random weights.</summary>
     public string? Start { get; init; }
 
     /// <summary>Side of the crops, in pixels of the large picture (the paper takes a quarter of it).</summary>
     public int Crop { get; init; } = 64;
 
-    /// <summary>Where whole pictures take over, as a share of the run: norms see other statistics in them.</summary>
+    /// <summary>Share of the run, 0 to 1, after which whole images replace crops, since their norm statistics differ.</summary>
     public double CropsUntil { get; init; } = 0.8;
 
     /// <summary>Crops of each scene.</summary>
     public int CropsPerPicture { get; init; } = 4;
 
-    /// <summary>Share of crops that are seen as pure noise, where every run of few steps begins; the others' steps are even.</summary>
+    /// <summary>Share of crops at pure noise, the start of every short sampling run; other timesteps are uniform.</summary>
     public double PureNoise { get; init; } = 0.3;
 
     /// <summary>Share of small pictures that go through the autoencoder.</summary>
     public double Autoencoded { get; init; } = 0.5;
 
-    /// <summary>Largest deviation of the error in their latents, which have deviation 1.</summary>
+    /// <summary>Largest standard deviation of the error in their latents, which have standard deviation 1.</summary>
     public double LatentNoise { get; init; } = 0.2;
 
     /// <summary>Share of the others that are blurred.</summary>
     public double Blurred { get; init; } = 0.5;
 
-    /// <summary>Largest deviation of the blur, in pixels of the small picture.</summary>
+    /// <summary>Largest standard deviation of the blur, in pixels of the small image.</summary>
     public double Blur { get; init; } = 0.8;
 
-    /// <summary>Steps that it is measured with.</summary>
+    /// <summary>Sampling steps of the evaluation.</summary>
     public int Steps { get; init; } = 4;
 
     /// <summary>Side of the large pictures.</summary>
@@ -74,8 +74,8 @@ internal sealed record UpsamplerTrainingConfig : TrainingPlan
 }
 
 /// <summary>
-/// Trains the upsampler of unCLIP (Ramesh et al., 2022, §2.1): from a noisy large picture and a faulty small one to the large one, on crops first. What it
-/// predicts is the picture itself, with the error that the autoencoder is trained with, for edges that stay sharp.
+/// Trains the upsampler of unCLIP (Ramesh et al., 2022, §2.1): from a noisy large image and a corrupted small one to the
+/// large one, on crops first. It predicts the image itself, with the autoencoder's training loss, so that edges stay sharp.
 /// </summary>
 internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, CaptionedScenes scenes)
 {
@@ -85,7 +85,7 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
     private readonly NoiseSchedule schedule = NoiseSchedule.From(MiniSchedulers.Upsampler);
     private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
 
-    /// <returns>How it ended, with the signal-to-noise ratio on held-out scenes beside that of bicubic enlargement.</returns>
+    /// <returns>Result with the signal-to-noise ratio on held-out scenes beside that of bicubic enlargement.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         config.Check();

@@ -29,7 +29,8 @@ public sealed partial class StyleTests
             for (var i = 0; i < lines.Length; i++)
             {
                 var begins = i > 0 && lines[i - 1].Text.Trim() is "/// <summary>";
-                if ((begins && Question().IsMatch(lines[i].Text.Trim(' ', '/'))) || QuestionSummary().IsMatch(lines[i].Text)) found.Add(lines[i].Place);
+                if ((begins && Question().IsMatch(lines[i].Text.Trim(' ', '/'))) || QuestionSummary().IsMatch(lines[i].Text))
+                    found.Add(lines[i].Place);
             }
         }
 

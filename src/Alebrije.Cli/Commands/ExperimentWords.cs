@@ -42,7 +42,7 @@ internal static class ExperimentWords
         var parts = new List<string>();
         if (hasPrior) parts.Add(words["experiment.sweep-prior", prior]);
         if (!hasPrior || experiment.StepCounts?.Count > 1) parts.Add(words["experiment.sweep-steps", numbers["steps"]]);
-        parts.Add(words[hasPrior ? "experiment.sweep-decoder" : "experiment.sweep-guidance", numbers["guidance"]]);
+        parts.Add(hasPrior ? words["experiment.sweep-decoder", numbers["guidance"]] : words["experiment.sweep-guidance", numbers["guidance"]]);
         return string.Join(", ", parts);
     }
 

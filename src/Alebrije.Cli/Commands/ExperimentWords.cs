@@ -42,7 +42,8 @@ internal static class ExperimentWords
         var parts = new List<string>();
         if (hasPrior) parts.Add(words["experiment.sweep-prior", prior]);
         if (!hasPrior || experiment.StepCounts?.Count > 1) parts.Add(words["experiment.sweep-steps", numbers["steps"]]);
-        parts.Add(hasPrior ? words["experiment.sweep-decoder", numbers["guidance"]] : words["experiment.sweep-guidance", numbers["guidance"]]);
+        var scale = numbers["guidance"];
+        parts.Add(hasPrior ? words["experiment.sweep-decoder", scale] : words["experiment.sweep-guidance", scale]);
         return string.Join(", ", parts);
     }
 

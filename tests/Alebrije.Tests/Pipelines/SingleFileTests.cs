@@ -127,6 +127,22 @@ public sealed class SingleFileTests : IDisposable
     }
 
     [Fact]
+    public void Lora_ChangesTheFileAsItChangesTheFolder()
+    {
+        var (folder, file) = Write(SingleFileKind.One, 4, false, "a.safetensors");
+        var lora = Path.Combine(root, "lora.safetensors");
+        LoraMaker.Write(lora, folder,
+        [
+            new LoraModule("unet", "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q", ""),
+            new LoraModule("text_encoder", "text_model.encoder.layers.0.self_attn.q_proj", ""),
+        ], "kohya");
+        var plain = new GenerationRequest { Prompt = "a red fox, at dawn", Steps = 3, Seed = 5, Height = 32, Width = 48 };
+        var adapted = plain with { Loras = [new LoraInput(lora, 0.3)] };
+        Assert.NotEqual(Draw(file, plain), Draw(file, adapted));
+        Assert.Equal(Draw(folder, adapted), Draw(file, adapted));
+    }
+
+    [Fact]
     public void HalfPrecision_IsReadAsTheSameNumbers_AndNamesWithoutTheInnerNetworkToo()
     {
         var folder = RandomPipelines.Published(At("folder"), SingleFileKind.One);

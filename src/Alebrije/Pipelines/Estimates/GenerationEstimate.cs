@@ -48,7 +48,7 @@ internal sealed class GenerationEstimator
 
     private GenerationRequest request;
     private readonly ScalarType type;
-    private readonly MachineSpeed? speed;
+    private readonly MachineSpeed? speed, exact;
     private readonly bool keep;
     private readonly List<StageEstimate> stages = [];
     private long kept, peak, more;
@@ -56,7 +56,10 @@ internal sealed class GenerationEstimator
     private GenerationEstimator(GenerationRequest request, ScalarType type, bool keep, bool timed)
     {
         (this.request, this.type, this.keep) = (request, type, keep);
-        if (timed) speed = MachineSpeed.Measure(type);
+        if (!timed) return;
+        speed = MachineSpeed.Measure(type);
+        // Autoencoders and towers compute in float32, whatever the denoiser's format is.
+        exact = type == ScalarType.Float32 ? speed : MachineSpeed.Measure(ScalarType.Float32);
     }
 
     /// <summary>Estimates one image.</summary>
@@ -175,9 +178,10 @@ internal sealed class GenerationEstimator
         peak = Math.Max(peak, kept + bytes);
         more = Math.Max(more, (long)(size * cost.Activations * batch));
         if (keep) kept += copies * own;
-        var seconds = speed is null ? 0 : (file / LoadingSpeed)
-            + (runs * ((cost.Convolution / speed.Convolutions) + (cost.Linear / speed.Products) + (cost.Attention / speed.Attention)))
-            + (Math.Ceiling(runs / batch) * cost.Layers * speed.Call) + speed.FirstUse + further;
+        var at = weights == ScalarType.Float32 ? exact : speed;
+        var seconds = at is null ? 0 : (file / LoadingSpeed)
+            + (runs * ((cost.Convolution / at.Convolutions) + (cost.Linear / at.Products) + (cost.Attention / at.Attention)))
+            + (Math.Ceiling(runs / batch) * cost.Layers * at.Call) + at.FirstUse + further;
         stages.Add(new StageEstimate(component, bytes, seconds));
     }
 

@@ -1,6 +1,7 @@
 using Alebrije.Models.Clip;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
+using Alebrije.Published;
 using Alebrije.Weights;
 using static TorchSharp.torch;
 
@@ -47,10 +48,10 @@ internal sealed record ClipJudge(string Name, TextStage Texts, ImageStage Images
         var (text, vision) = (config.TextConfig with { ProjectionDim = config.ProjectionDim },
             config.VisionConfig with { ProjectionDim = config.ProjectionDim });
         var texts = new TextStage(
-            ClipTokenizer.Load(path), new(() => Loaded(new ClipTextModel(text, projects: true), path, TextOnly), keep),
+            ClipTokenizer.Load(path), new(() => Load(() => new ClipTextModel(text, projects: true), path, TextOnly), keep),
             config.ProjectionDim, new Lazy<string?>(() => null));
         return new ClipJudge(name, texts, new ImageStage(ClipImageProcessor.Load(path),
-            new(() => Loaded(new ClipVisionModel(vision, projects: true), path, ImageOnly), keep), vision.ImageSize));
+            new(() => Load(() => new ClipVisionModel(vision, projects: true), path, ImageOnly), keep), vision.ImageSize));
     }
 
     /// <summary>Text embeddings, [texts, width], not normalised.</summary>
@@ -64,10 +65,9 @@ internal sealed record ClipJudge(string Name, TextStage Texts, ImageStage Images
         Images.Dispose();
     }
 
-    private static T Loaded<T>(T network, string path, StateDictOptions options) where T : TorchSharp.torch.nn.Module
+    private static T Load<T>(Func<T> build, string path, StateDictOptions options) where T : TorchSharp.torch.nn.Module
     {
-        CheckpointFolder.Load(network, path, options);
-        network.eval();
-        return network;
+        using var weights = CheckpointFolder.OpenWeights(path);
+        return (T)ComponentCatalog.Load(build, weights, options);
     }
 }

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Alebrije.Weights;
 
 namespace Alebrije.Pipelines;
@@ -16,9 +15,9 @@ public abstract record FileInput
 
     /// <summary>Takes the hash of the file, or compares it with the one that was given.</summary>
     /// <exception cref="InvalidDataException">The file has another hash than <see cref="Sha256"/>.</exception>
-    private protected void Check(byte[] hash)
+    /// <param name="found">SHA-256 of the file, 64 lower-case hexadecimal digits.</param>
+    private protected void Check(string found)
     {
-        var found = Convert.ToHexStringLower(hash);
         if (Sha256 is { } wanted && !wanted.Equals(found, StringComparison.OrdinalIgnoreCase))
             throw new InvalidDataException($"{File} has changed since the recipe was written: its SHA-256 is {found}, not {wanted}.");
         Sha256 = found;
@@ -31,7 +30,7 @@ public abstract record FileInput
     internal TensorSource OpenTensors()
     {
         if (!System.IO.File.Exists(File)) throw new FileNotFoundException($"There is no file {File}.", File);
-        using (var stream = System.IO.File.OpenRead(File)) Check(SHA256.HashData(stream));
+        Check(FileHash.Sha256(File));
         return CheckpointFolder.OpenWeights(File);
     }
 }

@@ -34,7 +34,7 @@ public sealed record ImageInput : FileInput
         if (File is null) throw new InvalidDataException(
             "The image was in memory when its recipe was written, so it cannot be read again.");
         var bytes = ImageFile.Bytes(File);
-        Check(SHA256.HashData(bytes));
+        Check(Convert.ToHexStringLower(SHA256.HashData(bytes)));
         return ImageFile.Decode(bytes, File).Upright().ToRgb();
     }
 }

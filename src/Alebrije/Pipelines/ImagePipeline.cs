@@ -101,22 +101,15 @@ public sealed class ImagePipeline : IDisposable
         var source = PipelineFolder.Open(folder);
         var pipeline = PipelineFamilies.Open(source, options);
         pipeline.Single = source.File;
-        if (options.JudgeFolder is { } judge)
-        {
-            if (pipeline.HasPrior) throw new ArgumentException($"{pipeline.Name} has a CLIP of its own; leave the judge (--judge) out.");
-            pipeline.judge = ClipJudge.Open(judge, options.KeepLoaded ?? true);
-        }
-
         var elsewhere = options.PriorFolder is { } other && PipelineFolder.IsOne(other) ? PipelineFolder.Open(other) : null;
         var first = elsewhere ?? (options.CompanionFolders is [var companion, ..]
             && pipeline.HasPrior ? PipelineFolder.Open(companion) : null);
-        var later = PipelineFamilies.LaterStages(PipelineFolder.Open(folder), options);
+        var later = PipelineFamilies.LaterStages(source, options);
         GenerationEstimate EstimateOf(GenerationRequest request, bool timed)
         {
-            var opened = PipelineFolder.Open(folder);
-            var keep = options.KeepLoaded ?? ModelMemory.FitsTwice([opened, .. later]);
+            var keep = options.KeepLoaded ?? ModelMemory.FitsTwice([source, .. later]);
             var chain = pipeline.stages.For(Rows(request), Columns(request));
-            List<(PipelineFolder, GenerationRequest)> folders = [(opened, chain.Count > 1 ? chain[0].Part(request) : request),
+            List<(PipelineFolder, GenerationRequest)> folders = [(source, chain.Count > 1 ? chain[0].Part(request) : request),
                 .. later.Zip(chain.Skip(1), (part, stage) => (part, stage.Part(request)))];
             if (first is not null) folders.Add((first, request));
             return GenerationEstimator.Estimate(folders, pipeline.decoder.Type, keep, timed);
@@ -124,10 +117,17 @@ public sealed class ImagePipeline : IDisposable
 
         pipeline.estimate = request => EstimateOf(request, timed: true);
         pipeline.batchSize = request => EstimateOf(request, timed: false).BatchSize;
-        if (options.PriorFolder is not { } prior) return pipeline;
         try
         {
-            if (elsewhere is not null && !PipelineFamilies.IsStable(PipelineFolder.Open(folder)))
+            if (options.JudgeFolder is { } judge)
+            {
+                if (pipeline.HasPrior)
+                    throw new ArgumentException($"{pipeline.Name} has a CLIP of its own; leave the judge (--judge) out.");
+                pipeline.judge = ClipJudge.Open(judge, options.KeepLoaded ?? true);
+            }
+
+            if (options.PriorFolder is not { } prior) return pipeline;
+            if (elsewhere is not null && !PipelineFamilies.IsStable(source))
             {
                 // The whole first half was opened from there, and its prior is read when it is needed.
                 pipeline.PriorFromElsewhere = PriorFolder.KindOf(elsewhere.Of("prior"));
@@ -157,7 +157,7 @@ public sealed class ImagePipeline : IDisposable
         return (PriorFromElsewhere = Embedder.UsePrior(folder)).Value;
     }
 
-    /// <summary>Estimates the cost of an image on this machine; takes about a second, and reads no weights.</summary>
+    /// <summary>Estimates the cost of an image on this machine; takes one or two seconds, and reads no weights.</summary>
     /// <param name="request">The request to estimate.</param>
     /// <exception cref="ArgumentException">The request has a value out of its range.</exception>
     public GenerationEstimate Estimate(GenerationRequest request) =>

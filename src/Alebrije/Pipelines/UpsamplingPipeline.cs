@@ -124,14 +124,14 @@ public sealed class UpsamplingPipeline : IDisposable
         using var scope = NewDisposeScope();
         using var noise = new Noise(unchecked((long)request.Seed));
         var clock = Stopwatch.StartNew();
-        var picture = request.Picture;
-        var small = tensor(picture.Pixels).reshape(1, picture.Height, picture.Width, 3).permute(0, 3, 1, 2).to(ScalarType.Float32).div(255);
-        if (request.Prompt.Length > 0 && upscaler is null) throw new ArgumentException(
-            $"{Name} enlarges without a text; leave the prompt out, or name a model that reads one (StableDiffusionUpscalePipeline).");
-        var image = upscaler is not null ? Upscaled(request, noise, progress, trace, cancellation)
-            : ImageTensors.ToImages(upsampler!.Pixels(
-            small, (Factor * picture.Height, Factor * picture.Width), request.Steps.Value, noise,
-            progress is null ? null : p => progress(new GenerationProgress("upsampler", p.Step, p.Of)), trace, cancellation))[0];
+        if (request.Prompt.Length > 0 && upscaler is null)
+        {
+            throw new ArgumentException(
+                $"{Name} enlarges without a text; leave the prompt out, or name a model that reads one (StableDiffusionUpscalePipeline).");
+        }
+
+        var image = ImageTensors.ToImages(upscaler is null
+            ? Upsampled(request, noise, progress, trace, cancellation) : Upscaled(request, noise, progress, trace, cancellation))[0];
         trace?.Add("picture", image);
         return new UpscaleResult(image, request, Factor, clock.Elapsed.TotalSeconds);
     }
@@ -143,16 +143,29 @@ public sealed class UpsamplingPipeline : IDisposable
         upscaler?.Dispose();
     }
 
-    /// <summary>The path of every image (<see cref="ImagePipeline.Draw"/>), the small one as the condition.</summary>
-    private RgbImage Upscaled(UpscaleRequest request, Noise noise,
+    /// <summary>[1, 3, h, w] in [0, 1] by the upsampler.</summary>
+    private Tensor Upsampled(UpscaleRequest request, Noise noise,
         Action<GenerationProgress>? progress, GenerationTrace? trace, CancellationToken cancellation)
     {
-        var complete = upscaler!.Complete(new GenerationRequest { Prompt = request.Prompt,
-            Seed = request.Seed, Steps = request.Steps, From = ImageInput.Of(request.Picture) });
-        return ImageTensors.ToImages(upscaler.Draw([complete], noise, listeners: new Denoising.DrawListeners
+        var picture = request.Picture;
+        var small = tensor(picture.Pixels).reshape(1, picture.Height, picture.Width, 3).permute(0, 3, 1, 2).to(ScalarType.Float32).div(255);
+        return upsampler!.Pixels(
+            small, (Factor * picture.Height, Factor * picture.Width), request.Steps!.Value, noise,
+            progress is null ? null : p => progress(new GenerationProgress("upsampler", p.Step, p.Of)), trace, cancellation);
+    }
+
+    /// <summary>[1, 3, h, w] in [0, 1] by <see cref="ImagePipeline.Draw"/>, conditioned on the small image.</summary>
+    private Tensor Upscaled(UpscaleRequest request, Noise noise,
+        Action<GenerationProgress>? progress, GenerationTrace? trace, CancellationToken cancellation)
+    {
+        var complete = upscaler!.Complete(new GenerationRequest
+        {
+            Prompt = request.Prompt, Seed = request.Seed, Steps = request.Steps, From = ImageInput.Of(request.Picture),
+        });
+        return upscaler.Draw([complete], noise, listeners: new Denoising.DrawListeners
         {
             Progress = progress is null ? null : p => progress(p with { Stage = "upsampler" }), Trace = trace, Cancellation = cancellation,
-        }).Pixels)[0];
+        }).Pixels;
     }
 
     /// <summary>Side of the images that the folder's decoder draws: what the upsampler enlarges.</summary>

@@ -128,10 +128,10 @@ internal sealed class CascadeBaseTrainer(CascadeBasePlan plan, CaptionedScenes s
     private static Tensor Velocity(UNet2DConditionModel unet, Tensor noisy, Tensor timesteps, Tensor states, ScalarType dtype) =>
         unet.call(noisy.to(dtype), timesteps, new UNetConditions(states)).narrow(1, 0, 3).to(ScalarType.Float32);
 
-    /// <summary>Draws a few prompts with the written model, as users do.</summary>
+    /// <summary>Draws a few prompts with the first stage of the written model, as users do.</summary>
     private static void Draw(string package, PictureSheets sheets, string name)
     {
-        using var pipeline = ImagePipeline.Load(package);
+        using var pipeline = ImagePipeline.Load(package, new ImagePipelineOptions { CompanionFolders = [] });
         var drawn = pipeline.GenerateMany(Drawn.Select(prompt => new GenerationRequest { Prompt = prompt, Seed = 1 }));
         sheets.Save(name, "stage 1", 4, [.. drawn.Select(result => (result.Image, result.Request.Prompt))]);
     }

@@ -43,6 +43,25 @@ internal static class OriginalTrunk
         Func<int, int> layers, Func<int, bool> attends) =>
         [.. Blocks(levels, layers, attends, (@"op\.", @"conv\.", "conv.")), .. Middle(attends(levels)), .. Inner];
 
+    /// <summary>
+    /// Name of a module of Stable Diffusion in the original code, such as <c>input_blocks.4.1.proj_in</c> for
+    /// <c>down_blocks.1.attentions.0.proj_in</c>: the renames backwards.
+    /// </summary>
+    /// <param name="module">Name of the module.</param>
+    /// <param name="renames">From <see cref="OfStableDiffusion"/>, with the heads.</param>
+    public static string Original(string module, IEnumerable<(string Pattern, string Replacement)> renames)
+    {
+        var (name, isResnet) = (module + ".", module.Contains("resnets", StringComparison.Ordinal));
+        foreach (var (pattern, replacement) in renames)
+        {
+            var text = pattern.TrimStart('^').Replace(@"\.", ".", StringComparison.Ordinal);
+            if (pattern[0] != '^') name = isResnet ? name.Replace(replacement, text, StringComparison.Ordinal) : name;
+            else if (name.StartsWith(replacement, StringComparison.Ordinal)) name = text + name[replacement.Length..];
+        }
+
+        return name[..^1];
+    }
+
     private static IEnumerable<(string Pattern, string Replacement)> Middle(bool attends)
     {
         string[] parts = attends ? ["resnets.0", "attentions.0", "resnets.1"] : ["resnets.0", "resnets.1"];

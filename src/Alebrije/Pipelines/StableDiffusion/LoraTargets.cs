@@ -22,7 +22,7 @@ internal sealed class LoraTargets
     {
         Model = folder.Name;
         var isXl = folder.Has("text_encoder_2");
-        var ldm = new LdmNames(folder.Config<UNet2DConditionConfig>("unet"));
+        var renames = UNet2DConditionKeyMap.FromStableDiffusion(folder.Config<UNet2DConditionConfig>("unet"), "").Renames;
         Add(folder, "unet", ["lora_unet_"]);
         if (folder.Has("text_encoder")) Add(folder, "text_encoder", isXl ? ["lora_te1_"] : ["lora_te_"]);
         if (isXl) Add(folder, "text_encoder_2", ["lora_te2_"]);
@@ -31,7 +31,7 @@ internal sealed class LoraTargets
             var module = target.Weight[..^Ending.Length];
             // Attention processors of early versions of diffusers, without the component.
             targets.TryAdd(module, target);
-            if (ldm.Of(module) is { } original) targets.TryAdd("lora_unet_" + Flat(original), target);
+            targets.TryAdd("lora_unet_" + Flat(OriginalTrunk.Original(module, renames)), target);
         }
     }
 

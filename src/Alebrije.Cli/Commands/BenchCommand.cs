@@ -73,7 +73,7 @@ internal static class BenchCommand
             rows.Select(row => new[]
             {
                 row.What == "texts" ? words["word.texts"] : words["word.images"],
-                    row.Batch.ToString(CultureInfo.InvariantCulture), row.Way, Number(row.Milliseconds, "0.0"),
+                row.Batch.ToString(CultureInfo.InvariantCulture), row.Way, Number(row.Milliseconds, "0.0"),
                 Number(row.PerSecond, "0.0"), "x" + Number(row.Ratio, "0.00"),
                 $"{Number(row.Low, "0.00")}-{Number(row.High, "0.00")}", Number(row.Cosine, "0.0000000"),
             }));

@@ -40,7 +40,7 @@ internal static class ClassifyCommand
         var command = new Command("classify")
         {
             Images, Labels, Set, Sentences, Probe, Top, Background, Contrast,
-                Fit, MultiLabelClassification.IsAsked, MultiLabelClassification.Thresholds,
+            Fit, MultiLabelClassification.IsAsked, MultiLabelClassification.Thresholds,
             MultiLabelClassification.Examples, MultiLabelClassification.Truth, file,
         };
         Pictures.AddTo(command);

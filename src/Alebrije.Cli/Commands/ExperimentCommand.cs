@@ -71,7 +71,7 @@ internal sealed class ExperimentCommand
         var request = new GenerationRequest
         {
             Prompt = "", Seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next(),
-                Steps = ValueOf(parsed, steps), Guidance = ValueOf(parsed, guidance),
+            Steps = ValueOf(parsed, steps), Guidance = ValueOf(parsed, guidance),
             Eta = ValueOf(parsed, eta), Negative = parsed.GetValue(negative) ?? "",
             Size = parsed.GetValue(size), DepthMap = parsed.GetValue(depthMap),
         };

@@ -20,7 +20,7 @@ internal static class ExperimentVerbs
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)],
-                    Count = parsed.GetValue(count), Invert = !parsed.GetValue(fresh),
+                Count = parsed.GetValue(count), Invert = !parsed.GetValue(fresh),
                 Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
             });
     }
@@ -38,7 +38,7 @@ internal static class ExperimentVerbs
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PartOf(parsed, parsed.GetValue(from)!), ExperimentCommand.PartOf(parsed, parsed.GetValue(to)!)],
-                    Count = parsed.GetValue(count),
+                Count = parsed.GetValue(count),
                 Straight = parsed.GetValue(mode) == "lerp", Invert = !parsed.GetValue(fresh),
                 Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
             });
@@ -74,7 +74,7 @@ internal static class ExperimentVerbs
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)],
-                    From = parsed.GetValue(from), To = parsed.GetValue(to), Amount = parsed.GetValue(amount),
+                From = parsed.GetValue(from), To = parsed.GetValue(to), Amount = parsed.GetValue(amount),
                 Count = parsed.GetValue(count), Invert = !parsed.GetValue(fresh),
                 Request = experiment.Request with { Prompt = parsed.GetValue(prompt)! },
             });
@@ -105,7 +105,7 @@ internal static class ExperimentVerbs
             (parsed, experiment) => experiment with
             {
                 Parts = [ExperimentCommand.PictureOf(parsed, parsed.GetValue(picture)!)],
-                    Mask = ExperimentCommand.PictureOf(parsed, parsed.GetValue(mask)!).Picture, Count = parsed.GetValue(count),
+                Mask = ExperimentCommand.PictureOf(parsed, parsed.GetValue(mask)!).Picture, Count = parsed.GetValue(count),
                 Request = adapters.Fill(
                     parsed, experiment.Request with { Prompt = parsed.GetValue(prompt)! }, new Words(CommonOptions.LanguageOf(parsed))),
             });
@@ -123,7 +123,7 @@ internal static class ExperimentVerbs
             (parsed, experiment) => experiment with
             {
                 Guidances = parsed.GetValue(guidance)!, PriorGuidances = parsed.GetValue(prior)!,
-                    StepCounts = parsed.GetValue(steps) is { Length: > 1 } counts ? counts : null,
+                StepCounts = parsed.GetValue(steps) is { Length: > 1 } counts ? counts : null,
                 Request = experiment.Request with { Prompt = parsed.GetValue(prompt)!,
                     Steps = parsed.GetValue(steps) is [var all] ? all : null },
             });

@@ -179,7 +179,7 @@ internal static class ImagineCommand
         var template = new GenerationRequest
         {
             Prompt = prompts[0].Prompt, Negative = parsed.GetValue(Negative)!,
-                Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
+            Steps = parsed.GetValue(Steps), Guidance = parsed.GetValue(Scale),
             PriorSteps = parsed.GetValue(PriorSteps),
             PriorGuidance = parsed.GetValue(PriorScale), PriorCandidates = parsed.GetValue(Candidates),
             Size = size, Height = height, Width = width,

@@ -44,7 +44,7 @@ internal sealed record PromptLine
     public GenerationRequest Fill(GenerationRequest run) => run with
     {
         Prompt = Prompt, Negative = Negative ?? run.Negative, Steps = Steps ?? run.Steps,
-            Guidance = Guidance ?? run.Guidance, Size = Size ?? run.Size,
+        Guidance = Guidance ?? run.Guidance, Size = Size ?? run.Size,
     };
 
     private static PromptLine Parse(string line, Words words)

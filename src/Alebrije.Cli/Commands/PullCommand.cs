@@ -89,7 +89,7 @@ internal static class PullCommand
         object Document() => new
         {
             plan.Name, Path = plan.Folder, License = LicenceOf(plan), plan.Bytes, plan.BytesToFetch,
-                Fetched = Fetched(), plan.FreeBytes, DryRun = parsed.GetValue(DryRun), Seconds = watch.Elapsed.TotalSeconds,
+            Fetched = Fetched(), plan.FreeBytes, DryRun = parsed.GetValue(DryRun), Seconds = watch.Elapsed.TotalSeconds,
             Repositories = plan.Repositories.Select(r => new
             {
                 r.Repository, r.Revision, r.Commit, License = r.Licence, r.Gated, Path = r.Folder, r.Notes,

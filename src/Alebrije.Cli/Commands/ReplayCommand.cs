@@ -65,7 +65,7 @@ internal static class ReplayCommand
             terminal.SayJson(new
             {
                 model = pipeline.Name, comparison.Same, before = Hash(given), after = Hash(again),
-                    largest_difference = comparison.Largest, comparison.MeanDifference, comparison.IsRounding, TorchRuntime.Threads,
+                largest_difference = comparison.Largest, comparison.MeanDifference, comparison.IsRounding, TorchRuntime.Threads,
             });
         }
         else

@@ -97,7 +97,7 @@ internal static class RobustnessCommand
             new RobustnessOptions
             {
                 Severities = SeveritiesOf(parsed.GetValue(Severity)), Seed = seed,
-                    Side = side, Model = model.Name, IsHeldOut = pictures.IsHeldOut,
+                Side = side, Model = model.Name, IsHeldOut = pictures.IsHeldOut,
                 Shown = Math.Max(0, pictures.Labels.ToList().FindIndex(label => label.Contains("banana", StringComparison.OrdinalIgnoreCase)
                     || label.Contains("plátano", StringComparison.OrdinalIgnoreCase))),
             },

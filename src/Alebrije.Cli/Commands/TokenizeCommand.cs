@@ -30,7 +30,7 @@ internal static class TokenizeCommand
                 terminal.SayJson(new
                 {
                     Text = given, clean, ids, tokens, pieces, ids.Length, truncated,
-                        WholeLength = whole.Length, tokenizer.MaxLength, tokenizer.PadId, tokenizer.VocabularySize,
+                    WholeLength = whole.Length, tokenizer.MaxLength, tokenizer.PadId, tokenizer.VocabularySize,
                 });
                 return 0;
             }

@@ -36,7 +36,7 @@ internal static class TrainClassifierCommand
                 var classifier = new ClassifierOptions(parsed.GetValue(images)!, parsed.GetValue(CommonOptions.Model)!)
                 {
                     Test = parsed.GetValue(test), Probe = parsed.GetValue(probe),
-                        Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
+                    Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
                     Epochs = parsed.GetValue(epochs), LearningRate = parsed.GetValue(rate),
                     Batch = parsed.GetValue(batch), Mix = parsed.GetValue(mix), Flip = parsed.GetValue(flip),
                     Seed = parsed.GetValue(CommonOptions.Seed) ?? 1, Precision = CommonOptions.PrecisionOf(parsed),

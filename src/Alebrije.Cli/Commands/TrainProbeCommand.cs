@@ -33,7 +33,7 @@ internal static class TrainProbeCommand
                 var options = new ProbeOptions(parsed.GetValue(images)!)
                 {
                     Validation = parsed.GetValue(validation), Test = parsed.GetValue(test),
-                        Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
+                    Templates = Templates.Find(parsed.GetValue(templates), words) ?? ZeroShotSet.Plain,
                     MaxBadShare = 1,
                     OnProgress = (_, done, of) =>
                         terminal.Progress(of > 0 ? words["progress.embedding-images", done, of] : words["train.trying-penalties", done]),
@@ -50,7 +50,7 @@ internal static class TrainProbeCommand
                 var figures = new
                 {
                     model = model.Name, labels = result.Head.Labels,
-                        images = new { train = result.Train, validation = result.Validation, test = result.Accuracy?.Count ?? 0 },
+                    images = new { train = result.Train, validation = result.Validation, test = result.Accuracy?.Count ?? 0 },
                     lambda = result.Probe.Lambda, validation_accuracy = result.Probe.Validation,
                     accuracy = result.Accuracy, zero_shot = result.ZeroShot, skipped = skipped.Items, path,
                 };

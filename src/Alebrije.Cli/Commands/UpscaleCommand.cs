@@ -43,7 +43,7 @@ internal static class UpscaleCommand
                     terminal.SayJson(new
                     {
                         model = pipeline.Name, source = path, path = target, result.Request.Seed,
-                            result.Request.Steps, result.Image.Width, result.Image.Height,
+                        result.Request.Steps, result.Image.Width, result.Image.Height,
                         seconds = new { load, upsampler = result.Seconds },
                     });
                     return 0;

@@ -76,7 +76,7 @@ internal static partial class UnigramTrainer
         Write("tokenizer_config.json", new
         {
             tokenizer_class = "T5TokenizerFast", model_max_length = length, pad_token = Padding, eos_token = End, unk_token = Unknown,
-                extra_ids = 0,
+            extra_ids = 0,
         });
 
         void Write(string name, object content) =>

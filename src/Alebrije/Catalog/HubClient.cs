@@ -21,7 +21,7 @@ internal sealed class HubClient : IDisposable
         http = new HttpClient(new SocketsHttpHandler
         {
             AllowAutoRedirect = false, UseCookies = false, AutomaticDecompression = DecompressionMethods.None,
-                ConnectTimeout = settings.StallTimeout,
+            ConnectTimeout = settings.StallTimeout,
             MaxResponseHeadersLength = 64, PooledConnectionLifetime = TimeSpan.FromMinutes(5),
         }) { Timeout = Timeout.InfiniteTimeSpan };
         http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue("alebrije",

@@ -65,7 +65,7 @@ public sealed record HubSettings
         return new HubSettings
         {
             Endpoint = EndpointOf(First(variable, "HF_ENDPOINT")), Token = token,
-                Offline = Is("HF_HUB_OFFLINE") || Is("TRANSFORMERS_OFFLINE"), Cache = CacheOf(variable, profile),
+            Offline = Is("HF_HUB_OFFLINE") || Is("TRANSFORMERS_OFFLINE"), Cache = CacheOf(variable, profile),
         };
     }
 

@@ -35,7 +35,7 @@ internal sealed class ModelFiles
     private static readonly HashSet<string> Settings = new(StringComparer.Ordinal)
     {
         Config, "preprocessor_config.json", "processor_config.json",
-            "scheduler_config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+        "scheduler_config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
         "special_tokens_map.json", "added_tokens.json", "vocab.json",
         "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model",
     };

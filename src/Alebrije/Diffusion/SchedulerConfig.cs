@@ -72,7 +72,7 @@ internal sealed record SchedulerConfig
     public SchedulerConfig ForDdim() => this with
     {
         ClassName = "DDIMScheduler", TimestepSpacing = "trailing", StepsOffset = 0,
-            SetAlphaToOne = true, ClipSample = false, Thresholding = false, VarianceType = null,
+        SetAlphaToOne = true, ClipSample = false, Thresholding = false, VarianceType = null,
     };
 
     /// <summary>The constructor defaults of a scheduler class.</summary>

@@ -40,7 +40,7 @@ internal static class ParquetFooter
     private ref struct Walk(ReadOnlySpan<byte> bytes)
     {
         private const int True = 1, False = 2, Byte = 3, I16 = 4, I64 = 6,
-            Double = 7, Binary = 8, List = 9, Set = 10, Map = 11, Struct = 12;
+        Double = 7, Binary = 8, List = 9, Set = 10, Map = 11, Struct = 12;
         private ReadOnlySpan<byte> left = bytes;
 
         /// <summary>Fields up to the byte 0: a type, and how much the number of the field has grown or the number itself.</summary>

@@ -240,7 +240,7 @@ public sealed class ImagePipeline : IDisposable
             .. images.Select((image, i) => new GenerationResult(image, requests[i], scores?[i], share)
             {
                 PriorFrom = embedder?.Priors.From(requests[0].Prior), Judge = requests[0].ClipGuidance is null ? null : judge?.Name,
-                    Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes, Single = Single,
+                Precision = Precision, Threads = TorchRuntime.Threads, Notes = notes, Single = Single,
             }),
         ];
     }

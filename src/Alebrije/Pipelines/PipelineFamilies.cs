@@ -14,7 +14,7 @@ namespace Alebrije.Pipelines;
 internal static class PipelineFamilies
 {
     private const string Karlo = "UnCLIPPipeline", KarloVariations = "UnCLIPImageVariationPipeline",
-        Stable = "StableUnCLIPPipeline", StableImg2Img = "StableUnCLIPImg2ImgPipeline";
+    Stable = "StableUnCLIPPipeline", StableImg2Img = "StableUnCLIPImg2ImgPipeline";
 
     private static readonly string[] KandinskyDecoders =
     [

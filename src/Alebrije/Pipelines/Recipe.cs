@@ -122,7 +122,7 @@ public static class Recipe
                 new
                 {
                     software = "Alebrije", model,
-                        upscale = new { result.Factor, request.Prompt, request.Steps, request.Seed, small.Width, small.Height },
+                    upscale = new { result.Factor, request.Prompt, request.Steps, request.Seed, small.Width, small.Height },
                     source = source.TryGetValue(JsonKeyword, out var recipe) ? Parsed(recipe) : null,
                 }, JsonForms.Line),
         };

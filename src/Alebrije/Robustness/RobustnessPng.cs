@@ -172,7 +172,7 @@ internal static class RobustnessPng
             using var paint = new SKPaint
             {
                 IsAntialias = true, Color = RobustnessMarks.Colour(k), Style = isRight ? SKPaintStyle.Fill : SKPaintStyle.Stroke,
-                    StrokeWidth = 1.3f,
+                StrokeWidth = 1.3f,
             };
             RobustnessMarks.Draw(canvas, k, x + 5, at + (faces.Small.LineHeight / 2), 3.6f, paint);
             faces.Small.Draw(canvas, faces.Small.Shorten(report.Labels[example.Answers[k]], Tile - 14),

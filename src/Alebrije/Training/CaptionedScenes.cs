@@ -79,7 +79,7 @@ internal sealed class CaptionedScenes(EmojiWorld world)
             return prepared[options] = new SceneOptions
             {
                 OneObject = options.OneObject, TwoObjects = options.TwoObjects,
-                    ThreeObjects = options.ThreeObjects, Counts = options.Counts,
+                ThreeObjects = options.ThreeObjects, Counts = options.Counts,
                 CoreShare = options.CoreShare, StyleShare = options.StyleShare, SizeShare = options.SizeShare, Jitter = options.Jitter,
             };
         }

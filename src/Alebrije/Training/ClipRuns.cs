@@ -44,7 +44,7 @@ internal static class ClipRuns
         var plan = new ClipTrainingConfig
         {
             Data = own, World = null, Start = start, Batch = batch, Samples = steps * batch,
-                WarmUp = Math.Min(100, steps / 10), EmaDecay = 0.99, SaveMinutes = 2, EvaluateMinutes = 5,
+            WarmUp = Math.Min(100, steps / 10), EmaDecay = 0.99, SaveMinutes = 2, EvaluateMinutes = 5,
         };
         return start is null
             ? plan with { Model = SmallModel, LearningRate = 1e-3, VocabularySize = 3000 }
@@ -67,12 +67,12 @@ internal static class ClipRuns
         TextConfig = new()
         {
             HiddenSize = 256, IntermediateSize = 1024, NumHiddenLayers = 4,
-                NumAttentionHeads = 4, ProjectionDim = 256, MaxPositionEmbeddings = 32, HiddenAct = "gelu",
+            NumAttentionHeads = 4, ProjectionDim = 256, MaxPositionEmbeddings = 32, HiddenAct = "gelu",
         },
         VisionConfig = new()
         {
             HiddenSize = 256, IntermediateSize = 1024, NumHiddenLayers = 6,
-                NumAttentionHeads = 4, ProjectionDim = 256, ImageSize = 64, PatchSize = 8, HiddenAct = "gelu",
+            NumAttentionHeads = 4, ProjectionDim = 256, ImageSize = 64, PatchSize = 8, HiddenAct = "gelu",
         },
     };
 }

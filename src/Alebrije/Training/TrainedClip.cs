@@ -180,7 +180,7 @@ internal sealed class TrainedClip : IDisposable
         return new ClipConfig
         {
             ProjectionDim = text.ProjectionDim, TextConfig = text,
-                VisionConfig = ConfigFile.Read<ClipVisionConfig>(Path.Combine(folder, VisionComponent)),
+            VisionConfig = ConfigFile.Read<ClipVisionConfig>(Path.Combine(folder, VisionComponent)),
         };
     }
 

@@ -67,7 +67,7 @@ public static class Trainers
         return new ClassifierTrainer(new ClassifierTrainingConfig
         {
             Images = classifier.Images, Test = classifier.Test, Start = options.FindModel?.Invoke(classifier.Model) ?? classifier.Model,
-                Probe = classifier.Probe,
+            Probe = classifier.Probe,
             Templates = classifier.Templates, Epochs = classifier.Epochs,
             LearningRate = classifier.LearningRate, Batch = classifier.Batch, Flip = classifier.Flip, Seed = classifier.Seed,
             Precision = classifier.Precision, WarmUp = 10, EmaDecay = 0.99, World = null, SaveMinutes = 2,

@@ -43,7 +43,7 @@ internal sealed class PickleMachine
     private static readonly HashSet<string> Constructors = new(StringComparer.Ordinal)
     {
         "collections.OrderedDict", "torch._utils._rebuild_tensor_v2",
-            "torch._utils._rebuild_parameter", "torch._utils._rebuild_tensor", "torch.Size",
+        "torch._utils._rebuild_parameter", "torch._utils._rebuild_tensor", "torch.Size",
     };
 
     /// <summary>

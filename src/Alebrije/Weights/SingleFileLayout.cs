@@ -35,7 +35,7 @@ internal sealed record SingleFilePart(string Component, string ClassName, string
 internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, string Root, IReadOnlyList<SingleFilePart> Parts)
 {
     private const string UNet = "model.diffusion_model.", Autoencoder = "first_stage_model.",
-        FirstConvolution = UNet + "input_blocks.0.0.weight";
+    FirstConvolution = UNet + "input_blocks.0.0.weight";
     private const string Texts = "cond_stage_model.transformer.",
         OpenClipTexts = "cond_stage_model.model.", XlTexts = "conditioner.embedders.0.transformer.";
     private const string XlOpenClipTexts = "conditioner.embedders.1.model.", Trainer = "state_dict.", TextModel = "CLIPTextModel";

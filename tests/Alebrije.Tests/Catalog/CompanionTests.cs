@@ -7,7 +7,7 @@ namespace Alebrije.Tests.Catalog;
 public sealed class CompanionTests : IDisposable
 {
     private const string Decoder22 = "kandinsky-community/kandinsky-2-2-decoder",
-        Inpaint22 = "kandinsky-community/kandinsky-2-2-decoder-inpaint";
+    Inpaint22 = "kandinsky-community/kandinsky-2-2-decoder-inpaint";
     private const string Prior22 = "kandinsky-community/kandinsky-2-2-prior";
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-companion-").FullName;
 

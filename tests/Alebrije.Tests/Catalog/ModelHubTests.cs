@@ -28,7 +28,7 @@ public sealed class ModelHubTests : IDisposable
     private HubSettings Settings => new()
     {
         Cache = Path.Combine(folder, "hub"), Endpoint = new Uri(server.Address),
-            StallTimeout = TimeSpan.FromSeconds(20), Backoff = TimeSpan.FromMilliseconds(5), Attempts = 3,
+        StallTimeout = TimeSpan.FromSeconds(20), Backoff = TimeSpan.FromMilliseconds(5), Attempts = 3,
         LongestBackoff = TimeSpan.FromMilliseconds(50),
     };
 

@@ -100,7 +100,7 @@ public sealed partial class CaptionTests
         var options = new SceneOptions
         {
             Concepts = [World.Concept("koala"), World.Concept("motorcycle")],
-                OneObject = 0, TwoObjects = 1, ThreeObjects = 0, Counts = 0, StyleShare = 0,
+            OneObject = 0, TwoObjects = 1, ThreeObjects = 0, Counts = 0, StyleShare = 0,
             Relations = [SceneRelation.Riding], Split = SceneSplit.Any,
         };
         var captions = Enumerable.Range(0, 60).Select(i => world.Scene(1, i, options))

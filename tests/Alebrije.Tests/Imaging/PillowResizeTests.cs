@@ -17,7 +17,7 @@ public sealed class PillowResizeTests
         var mode = arguments.GetProperty("mode").GetString() switch
         {
             "L" => PixelMode.Grey, "RGB" => PixelMode.Rgb, "RGBA" => PixelMode.Rgba,
-                "F" => PixelMode.Float, var m => throw new ArgumentException(m),
+            "F" => PixelMode.Float, var m => throw new ArgumentException(m),
         };
         var shape = Golden.Shape($"{id}/image");
         var image = new PillowImage(mode, shape[1], shape[0], Golden.Bytes($"{id}/image"));

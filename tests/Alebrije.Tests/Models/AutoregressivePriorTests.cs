@@ -11,7 +11,7 @@ public sealed class AutoregressivePriorTests
     private static readonly AutoregressivePriorConfig Tiny = new()
     {
         NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 2, EmbeddingDim = 6,
-            NumEmbeddings = 5, NumCodes = 4, NumBuckets = 32, NumCosines = 4,
+        NumEmbeddings = 5, NumCodes = 4, NumBuckets = 32, NumCosines = 4,
     };
 
     public AutoregressivePriorTests() => TorchRuntime.Initialize();

@@ -110,7 +110,7 @@ public sealed class OpenClipOriginTests : IDisposable
     private static OpenClipConfig Config(bool quick) => new()
     {
         EmbedDim = 8, QuickGelu = quick,
-            VisionCfg = new OpenClipVisionConfig { ImageSize = 16, Layers = [1], Width = 64, HeadWidth = 64, PatchSize = 8 },
+        VisionCfg = new OpenClipVisionConfig { ImageSize = 16, Layers = [1], Width = 64, HeadWidth = 64, PatchSize = 8 },
         TextCfg = new OpenClipTextConfig { ContextLength = 16, VocabSize = 99, Width = 64, Heads = 1, Layers = 1 },
     };
 

@@ -227,7 +227,7 @@ public sealed class ResizingUNetTests
         return new UNetConditions(noise.Randn(2, 3, config.EncoderHidDim ?? config.CrossAttentionDim[0]))
         {
             ClassLabels = noise.Randn(2, config.TimeWidth), TextEmbeds = noise.Randn(2, config.CrossAttentionDim[0]),
-                ImageEmbeds = noise.Randn(2, image), Hint = noise.Randn(2, 3, 32, 32),
+            ImageEmbeds = noise.Randn(2, image), Hint = noise.Randn(2, 3, 32, 32),
         };
     }
 }

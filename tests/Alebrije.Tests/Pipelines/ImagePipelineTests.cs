@@ -51,7 +51,7 @@ public sealed class ImagePipelineTests : IDisposable
         var pictures = new[]
         {
             Request, Request with { Prompt = "a dog" }, Request with { Negative = "a dog" },
-                Request with { Guidance = 1 }, Request with { Steps = 4 }, Request with { PriorSteps = 5 },
+            Request with { Guidance = 1 }, Request with { Steps = 4 }, Request with { PriorSteps = 5 },
             Request with { PriorGuidance = 1 }, Request with { Prior = PriorKind.None }, Request with { Eta = 0 }, Request with { Eta = 1 },
         }.Select(request => Convert.ToHexString(pipeline.Run(request).Image.Pixels)).ToArray();
         Assert.Equal(pictures.Length, pictures.Distinct().Count());

@@ -91,7 +91,7 @@ public sealed class OriginalFolderTests : IDisposable
         var movq = Keep("movq", new VQModel(new VQModelConfig
         {
             BlockOutChannels = [32, 64], DownBlockTypes = ["DownEncoderBlock2D", "AttnDownEncoderBlock2D"],
-                UpBlockTypes = ["AttnUpDecoderBlock2D", "UpDecoderBlock2D"], LayersPerBlock = 2,
+            UpBlockTypes = ["AttnUpDecoderBlock2D", "UpDecoderBlock2D"], LayersPerBlock = 2,
             LatentChannels = 4, VqEmbedDim = 4, NumVqEmbeddings = 20, NormType = "spatial",
         }));
         Save("movq.ckpt", movq.Select(pair => KeyValuePair.Create(VQModelTests.Original(pair.Key, 2),
@@ -103,7 +103,7 @@ public sealed class OriginalFolderTests : IDisposable
             Keep("text_encoder", new MultilingualClip(new MultilingualClipConfig
         {
             TransformerDimensions = 64, NumDims = Features, VocabSize = 100,
-                HiddenSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 1, IntermediateSize = 128, MaxPositionEmbeddings = 80,
+            HiddenSize = 64, NumHiddenLayers = 1, NumAttentionHeads = 1, IntermediateSize = 128, MaxPositionEmbeddings = 80,
             TypeVocabSize = 1, LayerNormEps = 1e-5,
         })));
 
@@ -193,7 +193,7 @@ public sealed class OriginalFolderTests : IDisposable
     private static UNet2DConditionConfig Decoder => new()
     {
         SampleSize = [64], BlockOutChannels = [32, 128], LayersPerBlock = [3],
-            DownBlockTypes = ["ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"],
+        DownBlockTypes = ["ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"],
         UpBlockTypes = ["SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"],
         MidBlockType = "UNetMidBlock2DSimpleCrossAttn", CrossAttentionDim = [Features], AttentionHeadDim = [64],
         ResnetTimeScaleShift = "scale_shift",

@@ -167,7 +167,7 @@ public sealed class PriorsTests : IDisposable
     private static PriorTransformer OneStep() => new(new PriorTransformerConfig
     {
         NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 1, EmbeddingDim = Features,
-            NumEmbeddings = Tokens, AdditionalEmbeddings = 3,
+        NumEmbeddings = Tokens, AdditionalEmbeddings = 3,
     });
 
     private static AutoregressivePriorTransformer Codes()
@@ -177,7 +177,7 @@ public sealed class PriorsTests : IDisposable
         var network = new AutoregressivePriorTransformer(new AutoregressivePriorConfig
         {
             NumAttentionHeads = 2, AttentionHeadDim = 4, NumLayers = 1, EmbeddingDim = Features,
-                NumEmbeddings = Tokens, NumCodes = 5, NumBuckets = 16, Guidance = 1.5,
+            NumEmbeddings = Tokens, NumCodes = 5, NumBuckets = 16, Guidance = 1.5,
         });
         network.Quantizer.Fit(noise.Randn(60, Features), noise.Randn(60, Features));
         return network;

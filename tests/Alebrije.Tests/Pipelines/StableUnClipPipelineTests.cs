@@ -36,7 +36,7 @@ public sealed class StableImagePipelineTests : IDisposable
         var pictures = new[]
         {
             Request, Request with { Prompt = "a dog" }, Request with { Negative = "a dog" },
-                Request with { Guidance = 1 }, Request with { Steps = 4 },
+            Request with { Guidance = 1 }, Request with { Steps = 4 },
             Request with { PriorSteps = 6 }, Request with { PriorGuidance = 1 },
             Request with { Prior = PriorKind.None }, Request with { Seed = ulong.MaxValue },
         }.Select(Draw).ToArray();

@@ -84,7 +84,7 @@ public sealed class RelevanceTests
         var scene = world.Scene(3, 0, new Alebrije.Datasets.SceneOptions
         {
             OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0,
-                Concepts = [World.Concept("lion")], StyleShare = 0, SizeShare = 0, Jitter = 0,
+            Concepts = [World.Concept("lion")], StyleShare = 0, SizeShare = 0, Jitter = 0,
         });
         var lion = new RgbImage(64, 64, world.Render(scene, 64));
         var pixels = new byte[128 * 128 * 3];

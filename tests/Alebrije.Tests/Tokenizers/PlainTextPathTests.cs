@@ -9,7 +9,7 @@ namespace Alebrije.Tests.Tokenizers;
 public sealed class PlainTextPathTests
 {
     private static readonly ClipTokenizer OpenAi = ClipTokenizer.OpenAi(), OpenClip = ClipTokenizer.OpenAi(ClipDialect.OpenClip),
-        Transformers = TextFixture.LoadInTransformersLayout("!");
+    Transformers = TextFixture.LoadInTransformersLayout("!");
 
     private static readonly char[] PlainLetters = [.. Enumerable.Range(0x80, 0xFF80)
         .Select(code => (char)code).Where(PlainAlphabet.IsPlainLetter)];

@@ -18,7 +18,7 @@ public sealed class CascadeTrainerTests : IDisposable
     {
         SampleSize = [16], InChannels = 3, OutChannels = 6, DownBlockTypes = ["ResnetDownsampleBlock2D", "SimpleCrossAttnDownBlock2D"],
         UpBlockTypes = ["SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"], MidBlockType = "UNetMidBlock2DSimpleCrossAttn",
-            BlockOutChannels = [8, 16],
+        BlockOutChannels = [8, 16],
         LayersPerBlock = [1], NormNumGroups = 4, CrossAttentionDim = [16], AttentionHeadDim = [8], ResnetTimeScaleShift = "scale_shift",
         EncoderHidDim = 16, AdditionEmbedType = "text", AdditionEmbedTypeNumHeads = 2,
     };
@@ -40,9 +40,9 @@ public sealed class CascadeTrainerTests : IDisposable
         Stage2 = new()
         {
             Model = Base with { SampleSize = [64], InChannels = 6, ClassEmbedType = "timestep" }, Crop = 32, CropsUntil = 0.5, Batch = 4,
-                Samples = 40, WarmUp = 2,
+            Samples = 40, WarmUp = 2,
             LearningRate = 3e-3, EmaDecay = 0.5, Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0,
-                EvaluateMinutes = 1e6,
+            EvaluateMinutes = 1e6,
         },
     };
 

@@ -25,7 +25,7 @@ public sealed class ClassifierTrainerTests : IDisposable
             new ClipTrainingConfig
             {
                 Model = TinyParts.Clip, Data = new PictureDataOptions { Path = images, HeldOut = 0 },
-                    World = null, VocabularySize = 560, Batch = 16, Samples = 64, PatchDropout = 0, EmaDecay = 0,
+                World = null, VocabularySize = 560, Batch = 16, Samples = 64, PatchDropout = 0, EmaDecay = 0,
                 Precision = Precision.Fp32,
             }, new TrainingOptions(start), CancellationToken.None);
     }
@@ -177,7 +177,7 @@ public sealed class ClassifierTrainerTests : IDisposable
         new ClassifierTrainer(new ClassifierTrainingConfig
     {
         Images = images, Start = start, Probe = probe, Epochs = 3, Batch = 10,
-            LearningRate = 1e-3, WarmUp = 2, EmaDecay = 0.9, World = null, SaveMinutes = saveMinutes, Precision = Precision.Fp32,
+        LearningRate = 1e-3, WarmUp = 2, EmaDecay = 0.9, World = null, SaveMinutes = saveMinutes, Precision = Precision.Fp32,
     }).Run(options, mix, token);
 
     private string In(string name) => Path.Combine(folder, name);

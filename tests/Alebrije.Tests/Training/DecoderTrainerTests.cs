@@ -95,7 +95,7 @@ public sealed class DecoderTrainerTests : IDisposable
     private DecoderTrainingConfig Config => new()
     {
         Clip = "", Autoencoder = Path.Combine(folder, "autoencoder"),
-            Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents }, Batch = 4, Fitted = 64, Uses = 2,
+        Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents }, Batch = 4, Fitted = 64, Uses = 2,
         Window = 8, Samples = 8, WarmUp = 2, Precision = Precision.Fp32, SaveMinutes = 1e6, EvaluateMinutes = 1e6,
     };
 

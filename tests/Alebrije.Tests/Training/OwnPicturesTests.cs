@@ -45,7 +45,7 @@ public sealed class OwnPicturesTests : IDisposable
         var config = Config(path) with
         {
             Batch = 4, Samples = 48, SaveMinutes = 0, EvaluateMinutes = 1e6,
-                Data = new PictureDataOptions { Path = path, HeldOut = 0.1, ShuffleBuffer = 5, Flip = true, CropScale = [0.4, 1] },
+            Data = new PictureDataOptions { Path = path, HeldOut = 0.1, ShuffleBuffer = 5, Flip = true, CropScale = [0.4, 1] },
         };
         ClipRuns.Train(config, new TrainingOptions(In("whole")), CancellationToken.None);
 
@@ -225,7 +225,7 @@ public sealed class OwnPicturesTests : IDisposable
     private static ClipTrainingConfig Config(string path) => new()
     {
         Model = TinyParts.Clip, Data = new PictureDataOptions { Path = path, HeldOut = 0 },
-            World = null, VocabularySize = 560, PatchDropout = 0, WarmUp = 2, EmaDecay = 0.5, EvaluateMinutes = 1e6,
+        World = null, VocabularySize = 560, PatchDropout = 0, WarmUp = 2, EmaDecay = 0.5, EvaluateMinutes = 1e6,
         Precision = Precision.Fp32,
     };
 

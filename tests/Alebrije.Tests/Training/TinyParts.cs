@@ -21,13 +21,13 @@ internal static class TinyParts
         TextConfig = new()
         {
             VocabSize = 600, HiddenSize = Features, IntermediateSize = 32,
-                ProjectionDim = Features, NumHiddenLayers = 1, NumAttentionHeads = 2,
+            ProjectionDim = Features, NumHiddenLayers = 1, NumAttentionHeads = 2,
             MaxPositionEmbeddings = Tokens, HiddenAct = "gelu",
         },
         VisionConfig = new()
         {
             HiddenSize = Features, IntermediateSize = 32, ProjectionDim = Features,
-                NumHiddenLayers = 1, NumAttentionHeads = 2, ImageSize = Side, PatchSize = 8,
+            NumHiddenLayers = 1, NumAttentionHeads = 2, ImageSize = Side, PatchSize = 8,
             HiddenAct = "gelu",
         },
     };
@@ -55,7 +55,7 @@ internal static class TinyParts
     public static FirstGuessConfig Guess { get; } = new()
     {
         SampleSize = Side / 2, OutChannels = Latents, ConditionDim = 2 * Features,
-            CrossAttentionDim = Features, EmbeddingDim = 16, BlockOutChannels = [16, 8],
+        CrossAttentionDim = Features, EmbeddingDim = 16, BlockOutChannels = [16, 8],
         AttentionHeadDim = 8, NormNumGroups = 4,
     };
 
@@ -87,7 +87,7 @@ internal static class TinyParts
             TextConfig = Clip.TextConfig with
             {
                 VocabSize = tokenizer.VocabularySize, BosTokenId = tokenizer.StartId,
-                    EosTokenId = tokenizer.EndId, PadTokenId = tokenizer.PadId,
+                EosTokenId = tokenizer.EndId, PadTokenId = tokenizer.PadId,
             },
         };
         using var scope = NewDisposeScope();

@@ -238,7 +238,7 @@ internal sealed record OpenClipConfig
         return new OpenClipConfig
         {
             EmbedDim = (int)projection[1], QuickGelu = origin.QuickGelu,
-                Assumption = origin.Assumption, TextCfg = text, VisionCfg = InferVision(weights, prefix, origin.HeadWidth),
+            Assumption = origin.Assumption, TextCfg = text, VisionCfg = InferVision(weights, prefix, origin.HeadWidth),
         };
     }
 
@@ -252,7 +252,7 @@ internal sealed record OpenClipConfig
             return new OpenClipVisionConfig
             {
                 Width = (int)stem[0], PatchSize = (int)stem[3], ImageSize = grid * (int)stem[3],
-                    Layers = [Count(weights, prefix + "visual.transformer.resblocks.")],
+                Layers = [Count(weights, prefix + "visual.transformer.resblocks.")],
                 HeadWidth = headWidth, MlpRatio = MlpRatio(weights, prefix + "visual.transformer."),
             };
         }
@@ -261,7 +261,7 @@ internal sealed record OpenClipConfig
         return new OpenClipVisionConfig
         {
             Width = 2 * (int)stem[0], ImageSize = 32 * side,
-                Layers = [.. Enumerable.Range(1, 4).Select(level => Count(weights, $"{prefix}visual.layer{level}."))],
+            Layers = [.. Enumerable.Range(1, 4).Select(level => Count(weights, $"{prefix}visual.layer{level}."))],
         };
     }
 
@@ -286,7 +286,7 @@ internal sealed record OpenClipConfig
             VisionCfg = new OpenClipVisionConfig
             {
                 Layers = layers, Width = Number("vision_width"), ImageSize = Number("image_resolution"),
-                    PatchSize = layers.Length > 1 ? 16 : Number("vision_patch_size"),
+                PatchSize = layers.Length > 1 ? 16 : Number("vision_patch_size"),
             },
             TextCfg = new OpenClipTextConfig
             {

@@ -38,7 +38,7 @@ internal sealed class UNet2DModel : nn.Module<Tensor, Tensor, Tensor>
             return new UpLevel(new UNetLevel(channels[Math.Min(level + 1, last)], channels[level], blocks, null)
             {
                 ResizesInBlocks = true, Last = level == 0,
-                    Skips = [.. Enumerable.Repeat(channels[level], config.LayersPerBlock), channels[Math.Max(level - 1, 0)]],
+                Skips = [.. Enumerable.Repeat(channels[level], config.LayersPerBlock), channels[Math.Max(level - 1, 0)]],
             }, form);
         })]);
         conv_norm_out = Layers.GroupNorm(config.NormNumGroups, finest, config.NormEps);

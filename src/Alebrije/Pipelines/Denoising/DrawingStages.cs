@@ -73,7 +73,7 @@ internal sealed record DrawingStage(string Name, ImageDecoder Decoder, int Heigh
         ? new DrawOptions(request.Steps!.Value, request.Guidance!.Value)
         {
             Height = Height, Width = Width, Eta = request.Eta, UpsamplerSteps = request.UpsamplerSteps,
-                OnlyGuess = request.OnlyGuess, Rescale = request.Rescale ?? 0,
+            OnlyGuess = request.OnlyGuess, Rescale = request.Rescale ?? 0,
             NoiseLevel = request.NoiseLevel, Strength = request.From is null ? 1 : request.Strength ?? 1, Sampler = request.Scheduler,
         }
         : new DrawOptions(request.UpsamplerSteps ?? Decoder.Traits.Defaults.Steps, Decoder.Traits.Defaults.Guidance)

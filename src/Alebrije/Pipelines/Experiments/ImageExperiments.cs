@@ -50,7 +50,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         var result = new ExperimentResult(asked, given, [], columns)
         {
             PriorFrom = pipeline.HasPrior ? pipeline.Embedder.Priors.From(experiment.Request.Prior) : null,
-                Precision = pipeline.Precision, Threads = TorchRuntime.Threads, Single = pipeline.Single,
+            Precision = pipeline.Precision, Threads = TorchRuntime.Threads, Single = pipeline.Single,
         };
         foreach (var picture in pictures)
         {

@@ -38,7 +38,7 @@ internal sealed class DeepFloydFamily : IFamily
         Traits = new DrawingTraits
         {
             Size = (config.SampleSize ?? [64])[0], SizeStep = SizeMultiple,
-                HasFreeSize = true, Enlargement = enlarges ? Factor : 1, KeepsClean = true,
+            HasFreeSize = true, Enlargement = enlarges ? Factor : 1, KeepsClean = true,
             Defaults = GenerationDefaults.Load(folder.Path,
                 enlarges ? GenerationDefaults.OfDeepFloydLater : GenerationDefaults.OfDeepFloyd),
         };

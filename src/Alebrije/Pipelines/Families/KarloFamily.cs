@@ -37,7 +37,7 @@ internal sealed class KarloFamily : IFamily
         Traits = new DrawingTraits
         {
             Features = textConfig.ClipEmbeddingsDim, Size = size, SizeStep = size,
-                AlwaysUpsamples = true, Defaults = GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKarlo),
+            AlwaysUpsamples = true, Defaults = GenerationDefaults.Load(folder.Path, GenerationDefaults.OfKarlo),
         };
     }
 

@@ -44,7 +44,7 @@ internal sealed class StableDiffusionFamily : IFamily
         Traits = new DrawingTraits
         {
             Size = (config.SampleSize ?? [64])[0] * vae.Factor, SizeStep = vae.Factor,
-                HasFreeSize = true, Enlargement = enlarges ? vae.Factor : 1, TakesInitial = !enlarges,
+            HasFreeSize = true, Enlargement = enlarges ? vae.Factor : 1, TakesInitial = !enlarges,
             TakesAdapters = true, IsInpainting = !enlarges && config.InChannels == (2 * vae.Config.LatentChannels) + 1,
             Defaults = GenerationDefaults.Load(folder.Path,
                 enlarges ? GenerationDefaults.OfUpscaler : config.TimeCondProjDim is not null ? GenerationDefaults.OfLatentConsistency

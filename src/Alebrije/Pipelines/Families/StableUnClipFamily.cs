@@ -56,7 +56,7 @@ internal sealed class StableUnClipFamily : IFamily
         Traits = new DrawingTraits
         {
             Features = embedding.EmbeddingDim, Size = (config.SampleSize ?? [64])[0] * Vae.Factor,
-                SizeStep = Vae.Factor * config.Factor, HasFreeSize = true,
+            SizeStep = Vae.Factor * config.Factor, HasFreeSize = true,
             HasGuess = guess is not null, Defaults = GenerationDefaults.Load(folder.Path),
         };
     }

@@ -25,7 +25,7 @@ internal static class OriginalConfigs
         return new PriorTransformerConfig
         {
             NumAttentionHeads = projection[0] / HeadWidth, AttentionHeadDim = HeadWidth,
-                NumLayers = Count(file, prefix + "transformer.resblocks."),
+            NumLayers = Count(file, prefix + "transformer.resblocks."),
             EmbeddingDim = projection[1], NumEmbeddings = Shape(file, prefix + "positional_embedding")[1] - 4, AdditionalEmbeddings = 4,
         };
     }
@@ -36,7 +36,7 @@ internal static class OriginalConfigs
     public static UNet2DConditionConfig KandinskyDecoder(TensorSource file, string prefix) => Decoder(file, prefix) with
     {
         AdditionEmbedType = "text_image", EncoderHidDimType = "text_image_proj",
-            EncoderHidDim = Shape(file, prefix + "to_model_dim_n.weight")[1],
+        EncoderHidDim = Shape(file, prefix + "to_model_dim_n.weight")[1],
     };
 
     public static UnClipTextProjectionConfig TextProjection(TensorSource file, string prefix)
@@ -45,7 +45,7 @@ internal static class OriginalConfigs
         return new UnClipTextProjectionConfig
         {
             ClipEmbeddingsDim = sequence[1], CrossAttentionDim = sequence[0],
-                TimeEmbedDim = Shape(file, prefix + "text_feat_proj.weight")[0],
+            TimeEmbedDim = Shape(file, prefix + "text_feat_proj.weight")[0],
             ClipExtraContextTokens = Shape(file, prefix + "clip_tok_proj.weight")[0] / sequence[0],
         };
     }
@@ -56,7 +56,7 @@ internal static class OriginalConfigs
         return UNet2DConfig.Upsampler(channels) with
         {
             SampleSize = [256], LayersPerBlock = Blocks, InChannels = Shape(file, prefix + "input_blocks.0.0.weight")[1],
-                OutChannels = Shape(file, prefix + "out.2.weight")[0],
+            OutChannels = Shape(file, prefix + "out.2.weight")[0],
             ResnetTimeScaleShift = TimeForm(file, prefix),
         };
     }
@@ -91,7 +91,7 @@ internal static class OriginalConfigs
         return new MultilingualClipConfig
         {
             TransformerDimensions = projection[1], NumDims = projection[0],
-                VocabSize = words[0], HiddenSize = words[1], NumAttentionHeads = words[1] / HeadWidth,
+            VocabSize = words[0], HiddenSize = words[1], NumAttentionHeads = words[1] / HeadWidth,
             NumHiddenLayers = Count(file, layers), IntermediateSize = Shape(file, layers + "0.intermediate.dense.weight")[0],
             MaxPositionEmbeddings = Shape(file, embeddings + "position_embeddings.weight")[0],
             TypeVocabSize = Shape(file, embeddings + "token_type_embeddings.weight")[0],
@@ -106,7 +106,7 @@ internal static class OriginalConfigs
         return new UNet2DConditionConfig
         {
             SampleSize = [64], InChannels = Shape(file, prefix + "input_blocks.0.0.weight")[1],
-                OutChannels = Shape(file, prefix + "out.2.weight")[0],
+            OutChannels = Shape(file, prefix + "out.2.weight")[0],
             BlockOutChannels = channels, LayersPerBlock = [Blocks], AttentionHeadDim = [HeadWidth],
             CrossAttentionDim = [Shape(file, prefix + "middle_block.1.encoder_kv.weight")[1]],
             DownBlockTypes = [.. attends.Select(at => at ? "SimpleCrossAttnDownBlock2D" : "ResnetDownsampleBlock2D")],

@@ -36,7 +36,7 @@ internal static class SingleFileConfigs
         var config = new UNet2DConditionConfig
         {
             SampleSize = [side], InChannels = Shape(file, prefix + "input_blocks.0.0.weight")[1],
-                OutChannels = Shape(file, prefix + "out.2.weight")[0],
+            OutChannels = Shape(file, prefix + "out.2.weight")[0],
             BlockOutChannels = [.. levels.Select(level => level.Channels)],
             LayersPerBlock = OneIfAlike([.. levels.Select(level => level.Blocks)]),
             DownBlockTypes = [.. levels.Select(level => level.Attends ? "CrossAttnDownBlock2D" : "DownBlock2D")],
@@ -69,7 +69,7 @@ internal static class SingleFileConfigs
         return new AutoencoderKLConfig
         {
             InChannels = Shape(file, prefix + "encoder.conv_in.weight")[1],
-                OutChannels = Shape(file, prefix + "decoder.conv_out.weight")[0],
+            OutChannels = Shape(file, prefix + "decoder.conv_out.weight")[0],
             BlockOutChannels = [.. levels.Select(level => Shape(file, $"{prefix}encoder.down.{level}.block.0.conv1.weight")[0])],
             DownBlockTypes = [.. levels.Select(_ => "DownEncoderBlock2D")], UpBlockTypes = [.. levels.Select(_ => "UpDecoderBlock2D")],
             LayersPerBlock = Count(file, prefix + "encoder.down.0.block."),

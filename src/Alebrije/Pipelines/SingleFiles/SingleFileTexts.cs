@@ -80,7 +80,7 @@ internal static class SingleFileTexts
         var config = new ClipTextConfig
         {
             VocabSize = words[0], HiddenSize = words[1], NumAttentionHeads = words[1] / HeadWidth,
-                EosTokenId = EndToken, HiddenAct = "gelu",
+            EosTokenId = EndToken, HiddenAct = "gelu",
             NumHiddenLayers = blocks, IntermediateSize = Shape(file, $"{prefix}{layers}0.mlp.c_fc.weight")[0],
             MaxPositionEmbeddings = Shape(file, prefix + "positional_embedding")[0],
         };

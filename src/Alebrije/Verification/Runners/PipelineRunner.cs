@@ -114,7 +114,7 @@ internal static class PipelineRunner
     private static GenerationRequest PriorRequest(FixtureCase c, string prompt, string negative) => new()
     {
         Prompt = prompt, Negative = negative, PriorSteps = (int)c.Number("num_inference_steps", 25),
-            PriorGuidance = c.Number("guidance_scale", 4),
+        PriorGuidance = c.Number("guidance_scale", 4),
     };
 
     private static PriorStage Embedder(FixtureCase c) => c.Fixture.Part(

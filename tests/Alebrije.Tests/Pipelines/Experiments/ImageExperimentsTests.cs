@@ -17,7 +17,7 @@ public sealed class ImageExperimentsTests : IDisposable
     private static readonly JsonSerializerOptions Format = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.SnakeCaseLower,
-            Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower) },
     };
 
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-experiments-").FullName;
@@ -322,7 +322,7 @@ public sealed class ImageExperimentsTests : IDisposable
         Request = new GenerationRequest
         {
             Prompt = kind == ExperimentKind.Sweep ? "a cat" : "", Seed = 5,
-                Steps = 2, PriorSteps = 2, Guidance = 2, Size = model == "stable" ? 32 : 16,
+            Steps = 2, PriorSteps = 2, Guidance = 2, Size = model == "stable" ? 32 : 16,
         },
         Parts = kind switch { ExperimentKind.Interpolate => [a, b], ExperimentKind.Mix => [a, new("a dog", null)],
             ExperimentKind.Sweep => [], _ => [a] },

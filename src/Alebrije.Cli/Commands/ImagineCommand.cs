@@ -28,7 +28,7 @@ internal static class ImagineCommand
     private static readonly Option<string?> Scheduler = new("--scheduler") { HelpName = "NAME" };
     private static readonly Option<double?> Rescale = new("--rescale");
     private static readonly Option<int?> ClipSkip = new("--clip-skip");
-    private static readonly Option<string[]> Stage = new("--stage") { HelpName = "FOLDER", Arity = ArgumentArity.OneOrMore };
+    private static readonly StageOption Stage = new();
     private static readonly AdapterOptions Adapters = new();
     private static readonly Option<int?> UpsamplerSteps = new("--upsampler-steps");
     private static readonly Option<double?> Eta = new("--eta");
@@ -48,7 +48,7 @@ internal static class ImagineCommand
         var command = new Command("imagine")
         {
             Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, From, Strength, Mask,
-            Scheduler, Rescale, ClipSkip, Stage,
+            Scheduler, Rescale, ClipSkip, Stage.Option,
         };
         Option[] further = [UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, Judge, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace];
         foreach (var option in Adapters.All.Concat(further)) command.Add(option);
@@ -72,7 +72,8 @@ internal static class ImagineCommand
         var clock = Stopwatch.StartNew();
         CommonOptions.StartTorch(parsed);
         using var pipeline = ImagePipeline.Load(folder,
-            new ImagePipelineOptions { PriorFolder = elsewhere, CompanionFolders = Stages(parsed) ?? companions,
+            new ImagePipelineOptions { PriorFolder = elsewhere,
+                CompanionFolders = Stage.Folders(parsed, ModelCatalog.Create()) ?? companions,
                 JudgeFolder = parsed.GetValue(Judge) is { } judge ? ModelCatalog.Create().Find(judge) : null,
                 Precision = CommonOptions.PrecisionOf(parsed) });
         kind = pipeline.PriorFromElsewhere ?? kind;
@@ -199,10 +200,6 @@ internal static class ImagineCommand
         foreach (var request in requests) request.Check();
         return requests;
     }
-
-    /// <summary>Folders of later stages in place of the published ones; null without the option, empty for <c>none</c>.</summary>
-    private static string[]? Stages(ParseResult parsed) => parsed.GetValue(Stage) is not { Length: > 0 } given ? null
-        : given is ["none"] ? [] : [.. given.Select(ModelCatalog.Create().Find)];
 
     /// <summary>The image of an option; its file must exist.</summary>
     private static ImageInput? Given(ParseResult parsed, Option<string?> option, Words words) =>

@@ -14,12 +14,13 @@ internal static class ReplayCommand
 {
     private static readonly Argument<string> Picture = new("picture");
     private static readonly Option<string?> Prior = new("--prior") { HelpName = "FOLDER" };
+    private static readonly StageOption Stage = new();
     private static readonly Option<string?> Judge = new("--judge") { HelpName = "MODEL" };
     private static readonly Option<string?> Out = new("--out") { HelpName = "FILE" };
 
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("replay") { Picture, Prior, Judge, Out };
+        var command = new Command("replay") { Picture, Prior, Judge, Stage.Option, Out };
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
     }
@@ -42,8 +43,9 @@ internal static class ReplayCommand
         CommonOptions.StartTorch(parsed, recipe.Threads);
         using var pipeline = ImagePipeline.Load(folder, new ImagePipelineOptions
         {
-            PriorFolder = recipe.PriorFrom is { } prior ? parsed.GetValue(Prior) ?? catalog.Find(prior) : null, CompanionFolders =
-                catalog.CompanionsOf(asked), JudgeFolder = recipe.Judge is { } judge ? catalog.Find(parsed.GetValue(Judge) ?? judge) : null,
+            PriorFolder = recipe.PriorFrom is { } prior ? parsed.GetValue(Prior) ?? catalog.Find(prior) : null,
+            CompanionFolders = Stage.Folders(parsed, catalog) ?? catalog.CompanionsOf(asked),
+            JudgeFolder = recipe.Judge is { } judge ? catalog.Find(parsed.GetValue(Judge) ?? judge) : null,
             Precision = named ? CommonOptions.PrecisionOf(parsed) : recipe.Precision?.Decoder ?? CommonOptions.PrecisionOf(parsed),
             PriorPrecision = named ? null : recipe.Precision?.Prior,
         });

@@ -140,6 +140,14 @@ public sealed class DeepFloydTests : IDisposable
         var first = await CommandLine.Run("imagine", "a red car", "--model",
             model, "--stage", "none", "--steps", "2", "--seed", "4", "--out", Path.Combine(folder, "first.png"), "--json");
         Assert.Equal(8, first.Json.GetProperty("images")[0].GetProperty("width").GetInt32());
+
+        Catalog.TestModels.Copy(Path.Combine(folder, "if-2"), Path.Combine(folder, "if-2-large"));
+        string[] stage = ["--model", model, "--stage", Path.Combine(folder, "if-2-large")];
+        string[] named = ["--steps", "2", "--seed", "4", "--out", At("named.png")];
+        Assert.Equal(0, (await CommandLine.Run(["imagine", "a red car", .. stage, .. named])).Status);
+        Assert.Equal(32, RgbImage.Load(At("named.png")).Width);
+        Assert.Equal(0, (await CommandLine.Run(["replay", At("named.png"), .. stage])).Status);
+        Assert.Contains("(--stage)", (await CommandLine.Run("replay", At("named.png"), "--model", model)).Error, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -165,6 +173,8 @@ public sealed class DeepFloydTests : IDisposable
         Assert.Contains("is of class IFPipeline", Assert.Throws<WeightsException>(() =>
             ImagePipeline.Load(model, new ImagePipelineOptions { CompanionFolders = [model] })).Message, StringComparison.Ordinal);
     }
+
+    private string At(string name) => Path.Combine(folder, name);
 
     private static RgbImage Coloured(int side) =>
         new(side, side, [.. Enumerable.Range(0, side * side * 3).Select(i => (byte)(i * 7 % 251))]);

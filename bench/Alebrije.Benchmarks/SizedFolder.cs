@@ -109,8 +109,8 @@ internal sealed class SizedFolder : IDisposable
         Say($"stages: {string.Join(", ", stages)}");
         Say($"image: {result.Image.Width} x {result.Image.Height}, {pipeline.Precision.Decoder}");
         Say($"time: estimated {estimate.Seconds:F0} s, took {seconds:F0} s ({(estimate.Seconds / seconds) - 1:+0.0%;-0.0%})");
-        Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} "
-            + $"GB, took {peak / 1e9:F2} GB ({((double)estimate.PeakBytes / peak) - 1:+0.0%;-0.0%})");
+        var share = (double)estimate.PeakBytes / peak;
+        Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} GB, took {peak / 1e9:F2} GB ({share - 1:+0.0%;-0.0%})");
         foreach (var note in result.Notes) Say($"{note.Sentence}");
     }
 
@@ -136,6 +136,6 @@ internal static class PeakMemory
     {
         if (!OperatingSystem.IsLinux()) return Process.GetCurrentProcess().PeakWorkingSet64;
         var line = File.ReadLines(Status).First(text => text.StartsWith("VmHWM:", StringComparison.Ordinal));
-        return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+        return 1024 * long.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 }

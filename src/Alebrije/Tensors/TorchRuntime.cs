@@ -49,7 +49,7 @@ public static class TorchRuntime
     /// <summary>
     /// OpenMP's wait policy (<c>OMP_WAIT_POLICY</c>), <c>passive</c> unless the user set one of its variables; null before start-up.
     /// </summary>
-    public static string? WaitPolicy => OpenMpWaiting.NativeValue;
+    public static string? WaitPolicy => NativeEnvironment.WaitPolicy;
 
     /// <summary>Duration of loading libtorch, in seconds; 0 before start-up.</summary>
     internal static double StartSeconds { get; private set; }
@@ -63,7 +63,7 @@ public static class TorchRuntime
         {
             if (!started)
             {
-                OpenMpWaiting.MakePassive();
+                NativeEnvironment.Prepare();
                 var clock = Stopwatch.StartNew();
                 NativeFolder = FindNativeFolder();
                 if (OperatingSystem.IsLinux()) LoadedFrom = LoadOnLinux(NativeFolder);

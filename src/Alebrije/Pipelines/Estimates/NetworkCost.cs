@@ -29,6 +29,9 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// </summary>
     private const double LiveMaps = 14;
 
+    /// <summary>The widest maps that a decoder holds at once: input and output of a convolution, each also in the kernel's layout.</summary>
+    private const double LiveDecoderMaps = 4.2;
+
     /// <summary>A denoiser or upsampler of diffusers' layout.</summary>
     /// <param name="network">Built on the meta device.</param>
     /// <param name="levels">Levels of resolution.</param>
@@ -103,7 +106,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             }
         }
 
-        return new NetworkCost(weights, convolution, linear, 6 * widest) { Layers = LayersOf(network, "decoder."),
+        return new NetworkCost(weights, convolution, linear, LiveDecoderMaps * widest) { Layers = LayersOf(network, "decoder."),
             Attention = attention, Maps = maps };
     }
 

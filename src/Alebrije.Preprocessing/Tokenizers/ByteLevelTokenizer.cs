@@ -51,13 +51,13 @@ public sealed class ByteLevelTokenizer : ITextTokenizer
         var all = from.symbols.ToList();
         foreach (var content in more)
         {
-            if (!added.ContainsKey(content))
+            if (!added.TryGetValue(content, out var token))
             {
-                added[content] = new AddedToken(content, all.Count, Normalized: false);
+                added[content] = token = new AddedToken(content, all.Count, Normalized: false);
                 all.Add(content);
             }
 
-            special.Add(added[content].Id);
+            special.Add(token.Id);
         }
 
         symbols = [.. all];

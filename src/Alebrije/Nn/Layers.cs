@@ -23,7 +23,7 @@ internal static class Layers
     /// <summary>Group normalisation of [batch, <paramref name="channels"/>, ...] with a learned scale and shift per channel.</summary>
     public static GroupNormLayer GroupNorm(long groups, long channels, double eps = 1e-5) => new(groups, channels, eps);
 
-    /// <summary>Layer normalisation over the last axis, of size <paramref name="width"/>, with a learned scale and, usually, shift.</summary>
+    /// <summary>Layer normalisation over the last axis, of size <paramref name="width"/>, with a learned scale and shift.</summary>
     public static LayerNormLayer LayerNorm(long width, double eps = 1e-5, bool bias = true) => new(width, eps, bias);
 
     /// <summary>Normalisation of [batch, <paramref name="channels"/>, h, w] by stored statistics of each channel.</summary>

@@ -69,7 +69,8 @@ internal sealed class FlamingoNetwork : nn.Module
     /// <param name="options">Parts to compute and to record.</param>
     /// <returns>[batch, tokens, vocabulary], or [batch, 1, vocabulary] of the last ones.</returns>
     public Tensor Predict(
-        Tensor ids, Tensor? media, Tensor? mask = null, FlamingoCache? cache = null, (bool LastOnly, FlamingoRecord? Record) options = default)
+        Tensor ids, Tensor? media, Tensor? mask = null, FlamingoCache? cache = null,
+        (bool LastOnly, FlamingoRecord? Record) options = default)
     {
         using var scope = NewDisposeScope();
         var x = Language.Embed(ids);
@@ -108,7 +109,7 @@ internal sealed class FlamingoNetwork : nn.Module
     }
 
     /// <summary>Each token attends to the image whose number equals the count of <c>&lt;image&gt;</c> up to it.</summary>
-    private MediaContext Context(Tensor x, Tensor? media, Tensor times)
+    private static MediaContext Context(Tensor x, Tensor? media, Tensor times)
     {
         var any = times.gt(0).unsqueeze(-1).to(x.dtype);
         if (media is null) return new MediaContext(null, any, any);

@@ -271,7 +271,8 @@ public sealed class FlamingoPipeline : IDisposable
     }
 
     private static int IdOf(int? id, string token) => id ?? throw new WeightsException(
-        $"{FlamingoConfig.FileName} gives {token} no id, and the language model's folder has no {ByteLevelTokenizer.FileName} to take it from.");
+        $"{FlamingoConfig.FileName} gives {token} no id, and the language model's folder has no {ByteLevelTokenizer.FileName} "
+        + "to take it from.");
 
     /// <summary>Parameters of the language model, from the shapes in its files.</summary>
     private static long LanguageParameters(FlamingoFolder folder)

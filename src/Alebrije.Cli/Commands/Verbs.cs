@@ -19,6 +19,8 @@ internal static class Verbs
         RobustnessCommand.Create(terminal),
         PcaCommand.Create(terminal),
         ExplainCommand.Create(terminal),
+        FlamingoVerbs.Caption(terminal),
+        FlamingoVerbs.Ask(terminal),
         TokenizeCommand.Create(terminal),
         PreprocessCommand.Create(terminal),
         VerifyCommand.Create(terminal),

@@ -12,7 +12,7 @@ internal sealed class TokenizerFiles
     private const long LargestFile = 64L << 20;
 
     /// <summary>Largest id, far above any published vocabulary; bounds the memory of the table.</summary>
-    private const int LargestId = 9_999_999;
+    internal const int LargestId = 9_999_999;
 
     private readonly string folder;
     private readonly Dictionary<string, (string Content, bool Normalized)> specials = new(StringComparer.Ordinal)

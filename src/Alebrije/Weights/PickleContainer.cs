@@ -13,6 +13,9 @@ internal abstract class PickleContainer(string path) : IDisposable
     /// <summary>The saved object, as <see cref="PickleMachine"/> returns it.</summary>
     public object? Top { get; protected init; }
 
+    /// <summary>Bytes of the pickles, without the tensors.</summary>
+    public long PickleBytes { get; protected init; }
+
     /// <summary>True for a TorchScript archive.</summary>
     public bool IsScript { get; protected init; }
 

@@ -51,7 +51,9 @@ internal sealed class TrainedClip : IDisposable
     /// <exception cref="WeightsException">Its towers are of another kind.</exception>
     public static TrainedClip Open(string folder)
     {
-        var network = new ClipNetwork(ConfigOf(folder));
+        var network = OpenClip(folder) is not null ? new ClipNetwork(ConfigOf(folder)) : ComponentCatalog.BuildFor(
+            IsModel(folder) ? [Path.Combine(folder, TextComponent(folder)), Path.Combine(folder, VisionComponent)] : [WholeFolder(folder)],
+            () => new ClipNetwork(ConfigOf(folder)));
         Copy(folder, network);
         network.eval();
         foreach (var parameter in network.parameters()) parameter.requires_grad = false;

@@ -96,8 +96,10 @@ internal static partial class ConfigFile
         {
             // Python writes infinities bare, which is invalid JSON: quoted, the number reader accepts them.
             text = BareNumber().Replace(text, m => m.Groups["bare"].Success ? $"\"{m.Value}\"" : m.Value);
-            return JsonNode.Parse(text, documentOptions: Lenient) as JsonObject ?? throw new WeightsException(
+            var root = JsonNode.Parse(text, documentOptions: Lenient) as JsonObject ?? throw new WeightsException(
                 $"{path} must hold a JSON object.");
+            ConfigLimits.Check(root, path);
+            return root;
         }
         catch (JsonException e)
         {

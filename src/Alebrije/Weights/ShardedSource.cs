@@ -45,6 +45,9 @@ internal sealed class ShardedSource : TensorSource
     public override string Location { get; }
 
     /// <inheritdoc/>
+    public override double Elements => files.Values.Sum(file => file.Elements);
+
+    /// <inheritdoc/>
     public override IReadOnlyCollection<string> Names => owners.Keys;
 
     /// <inheritdoc/>

@@ -56,7 +56,7 @@ public sealed class BpeVocabulary
         ArgumentException.ThrowIfNullOrEmpty(file);
         if (!File.Exists(file))
             throw new FileNotFoundException($"There is no vocabulary file '{file}'.", file);
-        return ReadOpenAi(File.ReadAllBytes(file), file);
+        return ReadOpenAi(RegularFile.ReadAllBytes(file), file);
     }
 
     /// <summary>The built-in vocabulary of openai/CLIP, whose checkpoints have no vocabulary file.</summary>

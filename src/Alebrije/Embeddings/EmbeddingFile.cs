@@ -65,7 +65,7 @@ public static class EmbeddingFile
                     var document = await ReadJsonAsync(path, EmbeddingJson.Default.EmbeddingDocument, cancellation);
                     return Checked(path, new EmbeddingSpace(document.Model, document.Dimensions, document.Preprocessing), document.Items);
                 case ".parquet":
-                    await using (var stream = File.OpenRead(path))
+                    await using (var stream = RegularFile.Open(path))
                     {
                         var (space, items) = await EmbeddingParquet.ReadAsync(stream, cancellation);
                         return Checked(path, space, items);
@@ -111,7 +111,7 @@ public static class EmbeddingFile
     private static async Task<T> ReadJsonAsync<T>(
         string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, CancellationToken cancellation)
     {
-        await using var stream = File.OpenRead(path);
+        await using var stream = RegularFile.Open(path);
         return await JsonSerializer.DeserializeAsync(stream, type, cancellation) ?? throw new JsonException("it holds null.");
     }
 

@@ -79,7 +79,7 @@ public sealed class EmbeddingJournal : IDisposable
 
     private static List<Line> Read(string file, EmbeddingSpace space)
     {
-        var lines = File.ReadLines(file);
+        var lines = RegularFile.ReadLines(file);
         var kept = new List<Line>();
         foreach (var (i, text) in lines.Index())
         {

@@ -77,7 +77,7 @@ internal static partial class ConfigFile
     {
         try
         {
-            return ParseObject(File.ReadAllText(path), path);
+            return ParseObject(RegularFile.ReadAllText(path), path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {

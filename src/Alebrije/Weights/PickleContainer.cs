@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Weights;
 
 /// <summary>A file of <c>torch.save</c>: the pickled object, and the bytes of its tensors' storages. Thread-safe.</summary>
@@ -24,7 +26,7 @@ internal abstract class PickleContainer(string path) : IDisposable
     public static PickleContainer Open(string path)
     {
         if (!File.Exists(path)) throw new CheckpointNotFoundException($"there is no file {path}.");
-        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        var stream = RegularFile.Open(path);
         try
         {
             Span<byte> start = stackalloc byte[4];

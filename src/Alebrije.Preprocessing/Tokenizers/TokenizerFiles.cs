@@ -80,7 +80,8 @@ internal sealed class TokenizerFiles
         var path = Path.Combine(folder, "merges.txt");
         if (!File.Exists(path))
             throw new FileNotFoundException($"'{folder}' has vocab.json but not merges.txt; a CLIP tokenizer needs both.", path);
-        foreach (var line in RegularFile.ReadLines(path).Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)))
+        foreach (var line in RegularFile.ReadLines(path)
+            .Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)))
             AddMerge(line, "merges.txt");
     }
 

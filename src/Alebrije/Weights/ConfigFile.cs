@@ -114,6 +114,13 @@ internal static partial class ConfigFile
     /// <param name="className">Written first as <c>_class_name</c>, if given.</param>
     public static void Write<T>(string path, T config, string? className = null)
     {
+        var text = TextOf(config, className);
+        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+    }
+
+    /// <summary>The text that <see cref="Write"/> writes.</summary>
+    public static string TextOf<T>(T config, string? className = null)
+    {
         var body = JsonSerializer.SerializeToNode(config, Published) as JsonObject
             ?? throw new ArgumentException($"{typeof(T).Name} is not written as a JSON object.", nameof(config));
         if (className is not null)
@@ -122,7 +129,7 @@ internal static partial class ConfigFile
             body.Insert(0, "_class_name", className);
         }
 
-        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(body.ToJsonString(Published) + "\n")));
+        return body.ToJsonString(Published) + "\n";
     }
 
     private static string Locate(string path)

@@ -26,7 +26,7 @@ internal static class PrintableText
         return visible.ToString();
     }
 
-    /// <summary>Controls except the tab, line and paragraph separators, and marks, embeddings, overrides and isolates of direction.</summary>
+    /// <summary>Controls except the tab, separators of lines, and marks, embeddings, overrides and isolates of direction.</summary>
     private static bool IsHidden(char c) => (char.IsControl(c) && c != '\t')
         || c is '\u2028' or '\u2029' or '\u061c' or '\u200e' or '\u200f' or (>= '\u202a' and <= '\u202e') or (>= '\u2066' and <= '\u206f');
 }

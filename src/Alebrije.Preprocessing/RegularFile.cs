@@ -1,8 +1,8 @@
 namespace Alebrije.Preprocessing;
 
 /// <summary>
-/// Reading of files from outside: only regular ones are opened. A named pipe holds its reader for ever, and a device has no end or acts when
-/// it is read.
+/// Reading of files from outside: only regular ones are opened. A named pipe holds its reader for ever, and a device has no end, or acts
+/// when it is read.
 /// </summary>
 internal static class RegularFile
 {

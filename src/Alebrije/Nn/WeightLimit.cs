@@ -23,7 +23,8 @@ internal sealed class WeightLimit(double elements, long tensors, Func<Exception>
     /// <summary>Limit of networks that are compared with no file.</summary>
     /// <param name="takesMemory">True if the weights are allocated, as float32: all memory of the machine is the limit.</param>
     public static WeightLimit General(bool takesMemory) => new(
-        takesMemory ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / sizeof(float) : MostElements, MostTensors, () => new InvalidDataException(
+        takesMemory ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / sizeof(float) : MostElements,
+        MostTensors, () => new InvalidDataException(
         "The configuration asks for a network larger than any that was ever trained; it is damaged."));
 
     /// <summary>

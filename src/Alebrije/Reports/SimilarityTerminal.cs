@@ -161,7 +161,8 @@ internal static class SimilarityTerminal
     /// <summary>A label in one line, without characters that could move the cursor or change the terminal.</summary>
     private static string Printable(string label)
     {
-        var start = string.Concat(label.EnumerateRunes().Take(Longest).Select(rune => rune.Value is '\n' or '\r' or '\t' ? " " : $"{rune}"));
+        var start = string.Concat(label.EnumerateRunes().Take(Longest)
+            .Select(rune => rune.Value is '\n' or '\r' or '\t' ? " " : $"{rune}"));
         return PrintableText.Of(start).Trim();
     }
 }

@@ -53,7 +53,7 @@ internal static class ConfigLimits
             if (list.Count > Layers) throw new WeightsException($"{file}: \"{key}\" has {list.Count} items; at most {Layers} are read.");
             foreach (var item in list) Check(key, item, most, file);
         }
-        else if (value is not null && value.GetValueKind() == JsonValueKind.Number && value.GetValue<double>() is var number && number > most)
+        else if (value?.GetValueKind() == JsonValueKind.Number && value.GetValue<double>() is var number && number > most)
         {
             throw new WeightsException(System.FormattableString.Invariant(
                 $"{file}: \"{key}\" is {number}; at most {most} is read, so the file is damaged or of another kind."));

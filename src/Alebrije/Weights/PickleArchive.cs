@@ -36,7 +36,8 @@ internal sealed class PickleArchive : PickleContainer
     {
         if (!entries.TryGetValue($"{root}data/{storage.Key}", out var entry))
             throw new WeightsException(
-                $"{Location} lacks the file data/{PickleMachine.Short(storage.Key)} that tensor '{name}' is kept in; it is truncated or damaged.");
+                $"{Location} lacks the file data/{PickleMachine.Short(storage.Key)} "
+                    + $"that tensor '{name}' is kept in; it is truncated or damaged.");
         if (entry.Length != entry.CompressedLength)
             throw new WeightsException(
                 $"{Location} compresses its tensors, which torch.save never does; unpack and pack it without compression.");

@@ -372,7 +372,8 @@ internal sealed class PickleMachine
         return items;
     }
 
-    private object? Recall(long index) => memo.TryGetValue(index, out var value) ? value : throw Bad("recalls an object that it never made");
+    private object? Recall(long index) => memo.TryGetValue(index, out var value) ? value
+        : throw Bad("recalls an object that it never made");
 
     private WeightsException Bad(string what) => new($"{path} {what}.");
 

@@ -50,7 +50,8 @@ public sealed class SlowHubTests : IDisposable
         server.Before = request => request.Path.EndsWith("/merges.txt", StringComparison.Ordinal)
             ? HubServer.File(request, server.Files["merges.txt"]) with { Drips = TimeSpan.FromMilliseconds(20) } : null;
         using var hub = new ModelHub(Settings with { LeastRate = 0 });
-        Assert.True(await hub.PullAsync(await hub.PlanAsync("owner/model", cancellation: Cancellation), cancellation: Cancellation) > 100_000);
+        var plan = await hub.PlanAsync("owner/model", cancellation: Cancellation);
+        Assert.True(await hub.PullAsync(plan, cancellation: Cancellation) > 100_000);
     }
 
     [Fact]
@@ -96,7 +97,7 @@ public sealed class SlowHubTests : IDisposable
 
     private static bool IsWeights(HubRequest request) => request.Path.EndsWith("/model.safetensors", StringComparison.Ordinal);
 
-    private async Task<string> Refusal(HubSettings settings)
+    private static async Task<string> Refusal(HubSettings settings)
     {
         using var hub = new ModelHub(settings);
         return (await Assert.ThrowsAsync<HubException>(async () =>

@@ -6,8 +6,8 @@ using Alebrije.Tests.Fuzzing;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// Hostile files against all readers for a time: <c>campaign --minutes M --seed S</c>. Every file is read, or refused with a sentence, within
-/// ten seconds and the memory limit of its reader; the first other one ends the campaign and is kept.
+/// Hostile files against all readers for a time: <c>campaign --minutes M --seed S</c>. Every file is read, or refused with a sentence,
+/// within ten seconds and the memory limit of its reader; the first other one ends the campaign and is kept.
 /// </summary>
 internal static class Campaign
 {
@@ -60,7 +60,8 @@ internal static class Campaign
         }
 
         foreach (var (name, total) in totals)
-            Console.WriteLine($"{name,-32} {total.Read,9} read {total.Refused,9} refused   at most {total.MostBytes >> 20} MiB for one file");
+            Console.WriteLine($"{name,-32} {total.Read,9} read {total.Refused,9} refused   "
+                + $"at most {total.MostBytes >> 20} MiB for one file");
         using var process = Process.GetCurrentProcess();
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{totals.Values.Sum(t => (long)t.Read + t.Refused)} files of {targets.Count} readers in {clock.Elapsed.TotalSeconds:0} s, "

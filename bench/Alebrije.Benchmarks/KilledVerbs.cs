@@ -11,7 +11,8 @@ namespace Alebrije.Benchmarks;
 /// </summary>
 internal static class KilledVerbs
 {
-    private static readonly string Cli = Path.Combine(Repository.Root, "artifacts", "bin", "Alebrije.Cli", "debug_linux-x64", "Alebrije.Cli");
+    private static readonly string Cli = Path.Combine(
+        Repository.Root, "artifacts", "bin", "Alebrije.Cli", "debug_linux-x64", "Alebrije.Cli");
 
     public static void Run(int rounds)
     {
@@ -34,7 +35,8 @@ internal static class KilledVerbs
         var whole = Path.Combine(root, "whole");
         var clock = Stopwatch.StartNew();
         Directory.CreateDirectory(Path.Combine(whole, "out"));
-        if (Start(whole, command(false), TimeSpan.MaxValue) is not (0, _)) throw new InvalidOperationException($"{verb} fails undisturbed.");
+        if (Start(whole, command(false), TimeSpan.MaxValue) is not (0, _))
+            throw new InvalidOperationException($"{verb} fails undisturbed.");
         var (time, expected, random, cut) = (clock.Elapsed, Hashes(whole), new Random(1), 0);
         for (var round = 0; round < rounds; round++)
         {
@@ -72,5 +74,6 @@ internal static class KilledVerbs
 
     private static string[] Hashes(string folder) => [.. Directory.GetFiles(folder, "*", SearchOption.AllDirectories)
         .Order(StringComparer.Ordinal)
-        .Select(file => $"{Path.GetRelativePath(folder, file)} {Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)))[..12]}")];
+        .Select(file => $"{Path.GetRelativePath(folder, file)} "
+            + $"{Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)))[..12]}")];
 }

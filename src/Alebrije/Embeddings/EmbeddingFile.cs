@@ -37,6 +37,7 @@ public static class EmbeddingFile
                 var values = set.Items.SelectMany(item => item.Embedding).ToArray();
                 var labels = new LabelDocument(set.Model, set.Dimensions,
                     [.. set.Items.Select(item => new LabelItem(item.Kind, item.Label))], set.Space.Preprocessing);
+                UnwritableFileException.ThrowIfUnwritable(path);
                 await WrittenFile.WriteAsync(LabelsOf(path),
                     stream => JsonSerializer.SerializeAsync(stream, labels, EmbeddingJson.Default.LabelDocument, cancellation));
                 Npy.Write(path, values, set.Items.Count, set.Dimensions);

@@ -40,13 +40,21 @@ internal static class WeightInit
     /// <summary>A tensor that is no parameter, every element <paramref name="value"/>: statistics, counts.</summary>
     public static Tensor Buffer(double value, ScalarType type, params ReadOnlySpan<long> shape)
     {
-        limit?.Spend(shape);
+        Count(shape);
         return full(shape, value, dtype: type, device: mode == Mode.Meta ? META : CPU).DetachFromDisposeScope();
+    }
+
+    /// <summary>Counts a tensor against the limit, before it takes memory.</summary>
+    private static void Count(ReadOnlySpan<long> shape)
+    {
+        foreach (var size in shape)
+            if (size < 0) throw new ArgumentException($"The sizes [{string.Join(", ", shape.ToArray())}] of a weight cannot be negative.");
+        limit?.Spend(shape);
     }
 
     private static Parameter Make(ReadOnlySpan<long> shape, Func<Tensor, Tensor> fill)
     {
-        limit?.Spend(shape);
+        Count(shape);
         var storage = empty(shape, dtype: weightType ?? ScalarType.Float32, device: mode == Mode.Meta ? META : CPU);
         var parameter = new Parameter(storage);
         if (mode == Mode.Random) fill(parameter);

@@ -61,6 +61,14 @@ public sealed class ClaimedSizeTests : IDisposable
         Assert.Throws<InvalidDataException>(() => ComponentCatalog.Names("T5EncoderModel", folder));
     }
 
+    [Fact]
+    public void NegativeSizes_AreRefusedWithASentence()
+    {
+        Change("t5-v11-encoder-sharded/model", "d_model", -1);
+        var error = Assert.Throws<ArgumentException>(() => ComponentCatalog.Load<torch.nn.Module>("T5EncoderModel", folder));
+        Assert.EndsWith("of a weight cannot be negative.", error.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("num_train_timesteps", "10001", "at most 10000 is read")]
     [InlineData("num_train_timesteps", "1e9", "at most 10000 is read")]

@@ -20,7 +20,7 @@ internal static class Generations
         var (clock, early) = (Stopwatch.StartNew(), 0L);
         for (var i = 1; i <= rounds; i++)
         {
-            pipeline.Generate(new GenerationRequest { Prompt = $"a lion {i % 7}", Seed = (ulong)i, Steps = 1, PriorSteps = 1, Size = 64 });
+            pipeline.Generate(new GenerationRequest { Prompt = $"a lion {i % 7}", Seed = (ulong)i, Steps = 2, PriorSteps = 2, Size = 64 });
             if (i == First) early = Resident();
             if (i == First || i % 1000 == 0 || i == rounds)
                 Console.WriteLine($"{i,6} images  {Resident() / 1048576.0,8:0.0} MiB  {clock.Elapsed.TotalSeconds,7:0} s");

@@ -109,8 +109,7 @@ internal sealed class SizedFolder : IDisposable
         Say($"stages: {string.Join(", ", stages)}");
         Say($"image: {result.Image.Width} x {result.Image.Height}, {pipeline.Precision.Decoder}");
         Say($"time: estimated {estimate.Seconds:F0} s, took {seconds:F0} s ({(estimate.Seconds / seconds) - 1:+0.0%;-0.0%})");
-        Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} "
-            + $"GB, took {peak / 1e9:F2} GB ({((double)estimate.PeakBytes / peak) - 1:+0.0%;-0.0%})");
+        Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} GB, took {peak / 1e9:F2} GB ({((double)estimate.PeakBytes / peak) - 1:+0.0%;-0.0%})");
         foreach (var note in result.Notes) Say($"{note.Sentence}");
     }
 

@@ -17,7 +17,8 @@ internal static class ModelFuzz
     /// <summary>Networks whose configurations are changed, by class and fixture.</summary>
     private static readonly (string Class, string Fixture)[] Networks =
     [
-        ("CLIPTextModelWithProjection", "clip-hf-text-projection"), ("T5EncoderModel", "t5-v11-encoder-sharded"), ("UNet2DConditionModel", "sd1-unet"),
+        ("CLIPTextModelWithProjection", "clip-hf-text-projection"), ("T5EncoderModel", "t5-v11-encoder-sharded"),
+        ("UNet2DConditionModel", "sd1-unet"),
         ("AutoencoderKL", "sd-vae"), ("PriorTransformer", "prior-eclipse"), ("MultilingualCLIP", "mclip-xlmr-fp16"),
     ];
 
@@ -87,7 +88,8 @@ internal static class ModelFuzz
     }
 
     private static byte[] Processor(int size) => Encoding.UTF8.GetBytes(
-        $$$"""{"image_processor": {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": {{{size}}}}, "crop_size": {{{size}}}}}""");
+        $$$"""{"image_processor": {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": {{{size}}}}, """
+        + $$$""" "crop_size": {{{size}}}}}""");
 
     private static byte[] Unigram() => Encoding.UTF8.GetBytes("""
         {"added_tokens": [{"id": 0, "content": "<pad>", "special": true}, {"id": 1, "content": "</s>", "special": true},

@@ -68,7 +68,8 @@ public sealed class ImageBudgetTests : IDisposable
         var taken = GC.GetAllocatedBytesForCurrentThread() - before;
         Assert.Equal(JpegDecoder.DecodeRgb(file, "a.jpg").Pixels, image.Pixels);
         Assert.True(taken < image.Pixels.Length + (2 << 20), $"{taken}");
-        Assert.Contains("cut short", Assert.Throws<ImageFormatException>(() => PillowImage.FromBytes(file.AsSpan(0, file.Length / 2))).Message,
+        Assert.Contains("cut short",
+            Assert.Throws<ImageFormatException>(() => PillowImage.FromBytes(file.AsSpan(0, file.Length / 2))).Message,
             StringComparison.Ordinal);
     }
 

@@ -28,10 +28,13 @@ internal static class Program
         ["sd-step"] = ("a guided step of Stable Diffusion 1.5 at 512 x 512 against plain float32, N rounds", DenoiserStep.Run),
         ["decode"] = ("Stable Diffusion's autoencoder alone, decoding N times 512 pixels: time and peak memory", SizedPipelines.Decode),
         ["fuzz"] = ("N damaged files against every reader", ReaderFuzzing.Run),
+        ["generations"] = ("memory after N images in one process beside that after the first tenth, at least 100", Generations.Run),
+        ["kills"] = ("N kills of imagine, embed and models pull at random moments, each gone on with and compared", KilledVerbs.Run),
     };
 
     private static int Main(string[] arguments)
     {
+        if (arguments is ["campaign", .. var options]) return Campaign.Run(options);
         var rounds = UsualRounds;
         if (arguments is not ([_] or [_, "--rounds", _]) || !Benchmarks.TryGetValue(arguments[0], out var benchmark)
             || (arguments.Length == 3
@@ -39,6 +42,7 @@ internal static class Program
         {
             Console.Error.WriteLine($"Usage: Alebrije.Benchmarks NAME [--rounds N], N at least {Comparison.FewestRounds}; names are:");
             foreach (var (name, (what, _)) in Benchmarks) Console.Error.WriteLine($"  {name,-12}{what}");
+            Console.Error.WriteLine($"  {"campaign",-12}{Campaign.Usage}");
             return 2;
         }
 

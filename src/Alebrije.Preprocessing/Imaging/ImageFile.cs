@@ -21,7 +21,7 @@ internal static class ImageFile
         if (file.Length > ImageLimits.MaximumFileBytes)
             throw new ImageFormatException(
                 $"{path} is too large: {file.Length} bytes, and at most {ImageLimits.MaximumFileBytes} are allowed.");
-        return File.ReadAllBytes(path);
+        return RegularFile.ReadAllBytes(path);
     }
 
     public static PillowImage Decode(ReadOnlySpan<byte> bytes, string name)

@@ -266,6 +266,7 @@ public sealed class ClipModel : IDisposable
         {
             try
             {
+                using var memory = ImageBudget.Share();
                 if (read(batch[i]) is not { } image) return;
                 if (tower.Processor.OutputSize(image.Height, image.Width) is var (h, w) && (h, w) != (tower.Size, tower.Size))
                     throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower "

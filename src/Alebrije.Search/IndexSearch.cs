@@ -22,20 +22,25 @@ public static class IndexSearch
         var vector = index.Read(model, (_, _) => query.Embed(model, cancellation));
         return index.Read(model, (space, vectors) =>
         {
-            var filtered = query.Filter.IsEmpty ? null : IndexItems.In(index.Database, space.Id, query.Filter);
-            var rows = filtered?.Select(picture => picture.Row).ToHashSet();
-            var orphans = rows is null ? vectors.Count - index.Database.Value<long>(
-                "SELECT count(*) FROM vectors WHERE space = $0", space.Id) : 0;
-            var best = ExactSearch.Top(vectors, vector, (int)Math.Min(query.Top + orphans, vectors.Count), rows is null ? null : rows.Contains);
+            var filtered = query.Filter.IsEmpty ? null : IndexItems.In(index.Database, space.Id, query.Filter).ToLookup(picture => picture.Row);
+            var best = filtered is null ? Best(index, space, vectors, vector, query.Top)
+                : filtered.Count == 0 ? [] : ExactSearch.Top(vectors, vector, query.Top, filtered.Select(group => group.Key).Order().ToArray());
             var results = new List<SearchResult>();
             foreach (var (row, score) in best)
             {
                 if (results.Count == query.Top) break;
-                var files = filtered?.Where(picture => picture.Row == row).ToList() ?? IndexItems.OfRow(index.Database, space.Id, row);
+                var files = filtered?[row].ToList() ?? IndexItems.OfRow(index.Database, space.Id, row);
                 if (files.Count > 0) results.Add(new SearchResult(files[0], [.. files.Skip(1).Select(file => file.File)], score, 1));
             }
 
-            return new SearchResults(space.Model, results, null, query.FalseAlarmRate, filtered?.Count ?? space.Images, 0);
+            return new SearchResults(space.Model, results, null, query.FalseAlarmRate, filtered?.Sum(group => group.Count()) ?? space.Images, 0);
         });
+    }
+
+    /// <summary>The best rows of all, with as many more as there are rows without an image.</summary>
+    private static IReadOnlyList<ScoredRow> Best(PictureIndex index, IndexedSpace space, VectorFile vectors, float[] query, int top)
+    {
+        var orphans = vectors.Count - index.Database.Value<long>("SELECT count(*) FROM vectors WHERE space = $0", space.Id);
+        return vectors.Count == 0 ? [] : ExactSearch.Top(vectors, query, (int)Math.Min(top + orphans, vectors.Count));
     }
 }

@@ -6,6 +6,8 @@ namespace Alebrije.Search;
 /// <summary>Search of an index by texts and images.</summary>
 public static class IndexSearch
 {
+    private const int ScaleImages = 256;
+
     /// <summary>Finds images.</summary>
     /// <param name="index">The index.</param>
     /// <param name="model">Model of a space of the index.</param>
@@ -19,22 +21,44 @@ public static class IndexSearch
         ArgumentNullException.ThrowIfNull(index);
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(query);
-        var vector = index.Read(model, (_, _) => query.Embed(model, cancellation));
+        var vector = query.Embed(model, cancellation);
+        var texts = index.Read(model, (space, _) => BackgroundTexts.Embed(model, index.Folder, space, cancellation));
         return index.Read(model, (space, vectors) =>
         {
+            var scale = RelevanceScale.Create(query, texts, Sample(index, space, vectors));
             var filtered = query.Filter.IsEmpty ? null : IndexItems.In(index.Database, space.Id, query.Filter).ToLookup(picture => picture.Row);
             var best = filtered is null ? Best(index, space, vectors, vector, query.Top)
                 : filtered.Count == 0 ? [] : ExactSearch.Top(vectors, vector, query.Top, filtered.Select(group => group.Key).Order().ToArray());
-            var results = new List<SearchResult>();
-            foreach (var (row, score) in best)
+            var (results, found, least, row) = (new List<SearchResult>(), 0, 1 - query.FalseAlarmRate, new float[space.Dimensions]);
+            foreach (var one in best)
             {
-                if (results.Count == query.Top) break;
-                var files = filtered?[row].ToList() ?? IndexItems.OfRow(index.Database, space.Id, row);
-                if (files.Count > 0) results.Add(new SearchResult(files[0], [.. files.Skip(1).Select(file => file.File)], score, 1));
+                if (found == query.Top) break;
+                var files = filtered?[one.Row].ToList() ?? IndexItems.OfRow(index.Database, space.Id, one.Row);
+                if (files.Count == 0) continue;
+                vectors.Row(one.Row, row);
+                var relevance = scale?.Of(row, one.Score) ?? 1;
+                found++;
+                if (relevance >= least)
+                    results.Add(new SearchResult(files[0], [.. files.Skip(1).Select(file => file.File)], one.Score, relevance));
             }
 
-            return new SearchResults(space.Model, results, null, query.FalseAlarmRate, filtered?.Sum(group => group.Count()) ?? space.Images, 0);
+            return new SearchResults(space.Model, results, query.FalseAlarmRate < 1 ? least : null, query.FalseAlarmRate,
+                filtered?.Sum(group => group.Count()) ?? space.Images, found - results.Count);
         });
+    }
+
+    /// <summary>Vectors of images from all parts of the index.</summary>
+    private static float[][] Sample(PictureIndex index, IndexedSpace space, VectorFile vectors)
+    {
+        var count = index.Database.Value<long>("SELECT count(*) FROM vectors WHERE space = $0", space.Id);
+        var rows = index.Database.Rows("SELECT row FROM (SELECT row, row_number() OVER (ORDER BY row) AS n FROM vectors WHERE space = $0) "
+            + "WHERE n % $1 = 0", reader => reader.GetInt64(0), space.Id, Math.Max(1, count / ScaleImages));
+        return [.. rows.Take(ScaleImages).Select(row =>
+        {
+            var vector = new float[space.Dimensions];
+            vectors.Row(row, vector);
+            return vector;
+        })];
     }
 
     /// <summary>The best rows of all, with as many more as there are rows without an image.</summary>

@@ -17,7 +17,7 @@ internal sealed class IndexUpdate(IndexDatabase database, IndexedSpace space, Ve
     private readonly ConcurrentDictionary<UInt128, int> owners = new();
     private readonly Dictionary<UInt128, Outcome> failed = [];
     private readonly List<SkippedPicture> skipped = [];
-    private readonly List<string> added = [], changed = [];
+    private readonly List<string> added = [], changed = [], lost = [];
     private Dictionary<string, KnownFile> known = new(StringComparer.Ordinal);
     private int embedded;
 
@@ -36,8 +36,13 @@ internal sealed class IndexUpdate(IndexDatabase database, IndexedSpace space, Ve
         var wanted = new List<Candidate>();
         foreach (var path in scan.Files)
         {
-            var file = new FileInfo(path);
-            if (!file.Exists) continue;
+            if (Target(path) is not { Exists: true } file)
+            {
+                lost.Add(path);
+                if (new FileInfo(path).LinkTarget is not null) skipped.Add(new SkippedPicture(path, "a link that leads to no file."));
+                continue;
+            }
+
             var (bytes, modified) = (file.Length, file.LastWriteTimeUtc.Ticks);
             if (known.TryGetValue(path, out var before) && before.IsSame(bytes, modified) && before.IsEmbedded) continue;
             if (unread.TryGetValue(path, out var earlier) && (earlier.Bytes, earlier.Modified) == (bytes, modified))
@@ -160,7 +165,7 @@ internal sealed class IndexUpdate(IndexDatabase database, IndexedSpace space, Ve
     /// <summary>Drops the files that are gone; those of folders that cannot be read now stay.</summary>
     private (List<MovedPicture> Moved, List<string> Removed) Drop(PictureScan scan)
     {
-        var there = scan.Files.ToHashSet(StringComparer.Ordinal);
+        var there = scan.Files.Except(lost).ToHashSet(StringComparer.Ordinal);
         var closed = scan.Unreadable.Select(folder => folder.File).Concat(scan.MissingRoots).ToArray();
         var gone = known.Values.Where(file => !there.Contains(file.Path) && !closed.Any(folder => PictureScan.IsWithin(file.Path, folder)))
             .OrderBy(file => file.Path, StringComparer.Ordinal).ToArray();
@@ -189,6 +194,19 @@ internal sealed class IndexUpdate(IndexDatabase database, IndexedSpace space, Ve
         database.Run($"DELETE FROM vectors WHERE {unused}");
         database.Run($"DELETE FROM labels WHERE {unused}");
         database.Run("DELETE FROM contents WHERE id NOT IN (SELECT content FROM files)");
+    }
+
+    /// <summary>The file that a path leads to; null for links in a circle.</summary>
+    private static FileInfo? Target(string path)
+    {
+        try
+        {
+            return ImageFile.Target(path);
+        }
+        catch (IOException)
+        {
+            return null;
+        }
     }
 
     private static UInt128 KeyOf(byte[] hash) => BinaryPrimitives.ReadUInt128LittleEndian(hash);

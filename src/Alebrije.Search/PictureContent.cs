@@ -16,15 +16,8 @@ internal sealed class PictureContent
 
     /// <summary>Reads a file once.</summary>
     /// <exception cref="FileNotFoundException">There is none.</exception>
-    /// <exception cref="ImageFormatException">It is empty or too large.</exception>
-    public static PictureContent Read(string path)
-    {
-        // A pipe or a device has no length; opening it could block for ever.
-        var file = new FileInfo(path);
-        if (file is { Exists: true, Length: 0 })
-            throw new ImageFormatException($"{path} is empty: a picture (PNG, JPEG, GIF, BMP or WebP) was expected.");
-        return new PictureContent(path, ImageFile.Bytes(path));
-    }
+    /// <exception cref="ImageFormatException">It is a folder or too large.</exception>
+    public static PictureContent Read(string path) => new(path, ImageFile.Bytes(path));
 
     /// <summary>The image, turned upright.</summary>
     /// <exception cref="ImageFormatException">It is damaged, too large, or of an unsupported kind.</exception>

@@ -49,11 +49,11 @@ public static class SearchPage
             : $"{Count(found, "result", "results")} of {Count(searched, "image", "images")}, model {results.Model}."));
         if (results.Cut is { } cut)
         {
-            var (at, rate) = (cut.ToString("F3", CultureInfo.InvariantCulture),
+            var (at, rate) = ((100 * cut).ToString("0.##", CultureInfo.InvariantCulture),
                 (100 * results.FalseAlarmRate).ToString("0.##", CultureInfo.InvariantCulture));
             page.Append(' ').Append(Text(spanish
-                ? $"Corte en {at}: de las imágenes ajenas a la consulta, el {rate} % queda por encima."
-                : $"Cut at {at}: {rate} % of images unrelated to the query lie above it."));
+                ? $"Corte en una relevancia del {at} %: de las imágenes ajenas a la consulta, el {rate} % queda por encima."
+                : $"Cut at a relevance of {at} %: {rate} % of images unrelated to the query lie above it."));
         }
 
         page.Append("</p>\n<ol class=\"grid\">\n");
@@ -66,8 +66,8 @@ public static class SearchPage
         }
 
         return page.Append("<footer>").Append(spanish
-            ? "Puntuación: coseno entre la consulta y la imagen. Relevancia: parte de las imágenes ajenas que puntúa menos."
-            : "Score: cosine of query and image. Relevance: share of unrelated images that score lower.")
+            ? "Puntuación: coseno entre la consulta y la imagen. Relevancia: parte de las consultas ajenas que puntúa menos."
+            : "Score: cosine of query and image. Relevance: share of unrelated queries that score lower.")
             .Append("</footer>\n</main>\n</body>\n</html>\n").ToString();
     }
 

@@ -152,7 +152,7 @@ public sealed record IndexedPicture(string File, long Content, DateTime Date, in
 /// <param name="Picture">The image; of copies the first by name.</param>
 /// <param name="Copies">Further files with the same content.</param>
 /// <param name="Score">Cosine with the query, -1 to 1.</param>
-/// <param name="Relevance">Score against the background: 1 - the share of unrelated images that score as high.</param>
+/// <param name="Relevance">Share of unrelated queries whose normalised score is lower, 0 to 1.</param>
 public sealed record SearchResult(IndexedPicture Picture, IReadOnlyList<string> Copies, double Score, double Relevance)
 {
     /// <summary>Path of the image.</summary>
@@ -162,7 +162,7 @@ public sealed record SearchResult(IndexedPicture Picture, IReadOnlyList<string> 
 /// <summary>Result of a search.</summary>
 /// <param name="Model">Name of the model.</param>
 /// <param name="Results">Best first; those below the cut are left out.</param>
-/// <param name="Cut">Score of the cut; null without one.</param>
+/// <param name="Cut">Smallest relevance of a result, 1 - the false-alarm rate; null without a cut.</param>
 /// <param name="FalseAlarmRate">Expected share of unrelated images above the cut.</param>
 /// <param name="Searched">Images that were compared.</param>
 /// <param name="BelowCut">Results among the best that were left out.</param>

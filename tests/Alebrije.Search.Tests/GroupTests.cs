@@ -125,7 +125,7 @@ public sealed class GroupTests : Folders
         Assert.Equal(["image_path", "metadata"], reader.Schema.DataFields.Select(field => field.Name));
         using var rows = reader.OpenRowGroupReader(0);
         var paths = new string[rows.RowCount];
-        await rows.ReadAsync((Parquet.Schema.DataField<string>)reader.Schema.DataFields[0], paths,
+        await rows.ReadAsync(reader.Schema.DataFields[0], paths,
             cancellationToken: TestContext.Current.CancellationToken);
         Assert.Equal(files, paths);
 

@@ -33,11 +33,25 @@ public sealed class RetrievalTests : Folders
         using var index = PictureIndex.OpenOrCreate(IndexFolder);
         Assert.Equal(count, index.Add([Photos], model).Items);
         string[] captions = [.. scenes.Select(scene => world.Caption(scene, Language.English, CaptionOptions.Complete))];
-        var hits = captions.Where((caption, i) =>
-            index.Search(model, new SearchQuery(caption) { Top = 1, FalseAlarmRate = 1 }).Results[0].File == files[i]).Count();
+        var (hits, kept) = (0, 0);
+        foreach (var (i, caption) in captions.Index())
+        {
+            var all = index.Search(model, new SearchQuery(caption) { Top = count, FalseAlarmRate = 1 }).Results;
+            if (all[0].File == files[i]) hits++;
+            if (all.First(result => result.File == files[i]).Relevance >= 0.99) kept++;
+        }
+
+        // Scenes of concepts that no image of the index shows.
+        var shown = scenes.SelectMany(scene => scene.Objects).Select(one => one.Concept.Index).ToHashSet();
+        string[] strange = [.. world.Concepts.Where(concept => !shown.Contains(concept.Index)).Select(concept => concept.Label(Language.English))
+            .Where((_, i) => i % 7 == 0).Take(60)];
+        var alarms = strange.Sum(text => index.Search(model, new SearchQuery(text) { Top = count }).Results.Count);
         var recall = Retrieval.RecallAt1(model.EmbedTexts(captions), model.EmbedImages(files), count, 1).Value * count;
-        TestContext.Current.SendDiagnosticMessage($"{hits} of {count} scenes found first; evaluate's retrieval finds {recall:F0}.");
+        TestContext.Current.TestOutputHelper!.WriteLine($"{hits} of {count} scenes found first, {recall:F0} by evaluate's retrieval; "
+            + $"the cut keeps {kept} of {count}; {strange.Length} strange texts have {alarms} results of {strange.Length * count}.");
         Assert.InRange(hits, recall - Math.Max(1, count / 200.0), recall + Math.Max(1, count / 200.0));
         Assert.True(hits > count / 4, $"{hits} of {count}");
+        Assert.True(kept >= 0.85 * count, $"the cut keeps {kept} of {count}");
+        Assert.True(alarms <= 0.03 * strange.Length * count, $"{alarms} results of {strange.Length * count}");
     }
 }

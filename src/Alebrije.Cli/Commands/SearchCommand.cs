@@ -127,7 +127,7 @@ internal static class SearchCommand
         if (found.Results.Count > 0) terminal.Say();
         terminal.SayText(words["search.summary", words.Images(found.Searched), found.Model,
             words.Count("search.results", found.Results.Count)] + (found.Cut is { } cut
-            ? " " + words["search.cut", cut.ToString("F3", CultureInfo.InvariantCulture),
+            ? " " + words["search.cut", (100 * cut).ToString("0.##", CultureInfo.InvariantCulture),
                 (100 * found.FalseAlarmRate).ToString("0.##", CultureInfo.InvariantCulture), found.BelowCut] : ""));
     }
 

@@ -53,9 +53,11 @@ public static class IndexExport
         var (embeddings, metadata) = (System.IO.Path.Combine(path, "img_emb"), System.IO.Path.Combine(path, "metadata"));
         Directory.CreateDirectory(embeddings);
         Directory.CreateDirectory(metadata);
-        Npy.Write(System.IO.Path.Combine(embeddings, "img_emb_0.npy"), rows.SelectMany(row => row).ToArray(), rows.Length, space.Dimensions);
+        Npy.Write(System.IO.Path.Combine(embeddings, "img_emb_0.npy"),
+            rows.SelectMany(row => row).ToArray(), rows.Length, space.Dimensions);
         await using var stream = File.Create(System.IO.Path.Combine(metadata, "metadata_0.parquet"));
-        await using var writer = await ParquetWriter.CreateAsync(new ParquetSchema(Path, Metadata), stream, cancellationToken: cancellation);
+        await using var writer = await ParquetWriter.CreateAsync(
+            new ParquetSchema(Path, Metadata), stream, cancellationToken: cancellation);
         foreach (var group in pictures.Chunk(GroupRows))
         {
             using var table = writer.CreateRowGroup();

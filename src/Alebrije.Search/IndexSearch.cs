@@ -16,7 +16,8 @@ public static class IndexSearch
     /// <returns>Best first; copies of one content are one result.</returns>
     /// <exception cref="OtherSpaceException">The index has no embeddings of the model.</exception>
     /// <exception cref="IOException">An image of the query cannot be read.</exception>
-    public static SearchResults Search(this PictureIndex index, ClipModel model, SearchQuery query, CancellationToken cancellation = default)
+    public static SearchResults Search(this PictureIndex index, ClipModel model,
+        SearchQuery query, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(index);
         ArgumentNullException.ThrowIfNull(model);
@@ -26,9 +27,11 @@ public static class IndexSearch
         return index.Read(model, (space, vectors) =>
         {
             var scale = RelevanceScale.Create(query, texts, Sample(index, space, vectors));
-            var filtered = query.Filter.IsEmpty ? null : IndexItems.In(index.Database, space.Id, query.Filter).ToLookup(picture => picture.Row);
+            var filtered = query.Filter.IsEmpty ? null
+                : IndexItems.In(index.Database, space.Id, query.Filter).ToLookup(picture => picture.Row);
             var best = filtered is null ? Best(index, space, vectors, vector, query.Top)
-                : filtered.Count == 0 ? [] : ExactSearch.Top(vectors, vector, query.Top, filtered.Select(group => group.Key).Order().ToArray());
+                : filtered.Count == 0 ? [] : ExactSearch.Top(vectors, vector, query.Top,
+                    filtered.Select(group => group.Key).Order().ToArray());
             var (results, found, least, row) = (new List<SearchResult>(), 0, 1 - query.FalseAlarmRate, new float[space.Dimensions]);
             foreach (var one in best)
             {

@@ -25,7 +25,8 @@ internal sealed class IndexSpaces(string folder, IndexDatabase database)
         SELECT id, model, dimensions, weights, source, preprocessing, file,
             (SELECT count(*) FROM vectors JOIN files ON files.content = vectors.content WHERE space = id)
         FROM spaces ORDER BY id
-        """, row => new IndexedSpace(row.GetInt64(0), row.GetString(1), row.GetInt32(2), row.GetString(3), row.GetString(4), row.GetInt32(7))
+        """, row => new IndexedSpace(row.GetInt64(0), row.GetString(1), row.GetInt32(2), row.GetString(3),
+            row.GetString(4), row.GetInt32(7))
     {
         Preprocessing = row.IsDBNull(5) ? null : row.GetString(5), File = row.GetString(6),
     });

@@ -93,7 +93,8 @@ internal sealed class IndexUpdate(IndexDatabase database, IndexedSpace space, Ve
 
     private void Store(List<Candidate> wanted, int from, float[]?[] batch)
     {
-        var done = Enumerable.Range(from, batch.Length).Select(i => (File: wanted[i], Outcome: Take(i), Embedding: batch[i - from])).ToArray();
+        var done = Enumerable.Range(from, batch.Length)
+            .Select(i => (File: wanted[i], Outcome: Take(i), Embedding: batch[i - from])).ToArray();
         foreach (var (_, outcome, _) in done)
             if (outcome is { Reason: not null, Hash.Length: > 0 }) failed.TryAdd(KeyOf(outcome.Hash), outcome);
         var rows = new long[done.Length];
@@ -169,7 +170,8 @@ internal sealed class IndexUpdate(IndexDatabase database, IndexedSpace space, Ve
         var closed = scan.Unreadable.Select(folder => folder.File).Concat(scan.MissingRoots).ToArray();
         var gone = known.Values.Where(file => !there.Contains(file.Path) && !closed.Any(folder => PictureScan.IsWithin(file.Path, folder)))
             .OrderBy(file => file.Path, StringComparer.Ordinal).ToArray();
-        var sources = gone.GroupBy(file => file.Content).ToDictionary(group => group.Key, group => new Queue<string>(group.Select(f => f.Path)));
+        var sources = gone.GroupBy(file => file.Content)
+            .ToDictionary(group => group.Key, group => new Queue<string>(group.Select(f => f.Path)));
         var moved = new List<MovedPicture>();
         foreach (var path in added.Where(_ => sources.Count > 0))
         {

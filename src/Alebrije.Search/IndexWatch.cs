@@ -19,11 +19,13 @@ public sealed class IndexWatch(PictureIndex index, ClipModel model, string? sour
     /// <param name="updated">Called after each update.</param>
     /// <param name="progress">Called after each batch of an update.</param>
     /// <param name="cancellation">Ends the watch; what is finished stays.</param>
-    public async Task RunAsync(Action<IndexReport> updated, Action<IndexProgress>? progress = null, CancellationToken cancellation = default)
+    public async Task RunAsync(Action<IndexReport> updated,
+        Action<IndexProgress>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(updated);
         var changes = Channel.CreateBounded<bool>(new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite });
-        var watchers = index.Roots.Where(root => Directory.Exists(root) || File.Exists(root)).Select(root => Watch(root, changes.Writer)).ToArray();
+        var watchers = index.Roots.Where(root => Directory.Exists(root) || File.Exists(root))
+            .Select(root => Watch(root, changes.Writer)).ToArray();
         try
         {
             while (true)

@@ -17,7 +17,8 @@ internal static class ModelIdentity
     public static string Of(ClipModel model, IndexDatabase database)
     {
         var text = new StringBuilder();
-        foreach (var path in Files(model.Folder)) text.Append(Path.GetFileName(path)).Append(' ').Append(HashOf(path, database)).Append('\n');
+        foreach (var path in Files(model.Folder))
+            text.Append(Path.GetFileName(path)).Append(' ').Append(HashOf(path, database)).Append('\n');
         return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())).AsSpan(0, 8));
     }
 

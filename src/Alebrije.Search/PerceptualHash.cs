@@ -28,7 +28,8 @@ internal sealed record PerceptualHash(ulong Frequencies, byte[] Colours)
         ArgumentNullException.ThrowIfNull(image);
         var means = Means(image);                                                            // [32, 32, 3]
         var luma = new float[Side * Side];
-        for (var i = 0; i < luma.Length; i++) luma[i] = (0.299f * means[3 * i]) + (0.587f * means[(3 * i) + 1]) + (0.114f * means[(3 * i) + 2]);
+        for (var i = 0; i < luma.Length; i++)
+            luma[i] = (0.299f * means[3 * i]) + (0.587f * means[(3 * i) + 1]) + (0.114f * means[(3 * i) + 2]);
         var colours = new byte[Cells * Cells * 3];
         const int block = Side / Cells;
         for (var y = 0; y < Cells; y++)

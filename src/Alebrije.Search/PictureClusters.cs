@@ -20,7 +20,9 @@ public sealed record ClusterOptions
     public int Seed { get; init; }
 }
 
-/// <summary>Groups of images by subject: spherical k-means (Dhillon and Modha, 2001) from k-means++ centres, named by the nearest text.</summary>
+/// <summary>
+/// Groups of images by subject: spherical k-means (Dhillon and Modha, 2001) from k-means++ centres, named by the nearest text.
+/// </summary>
 public static class PictureClusters
 {
     private const int Rounds = 30, MostSamples = 20_000, MostClusters = 24;
@@ -130,7 +132,8 @@ public static class PictureClusters
         foreach (var row in embedded) TensorPrimitives.Add(ofTexts, row, ofTexts);
         TensorPrimitives.Divide(ofTexts, embedded.Length, ofTexts);
         var pairs = Enumerable.Range(0, centres.Length).SelectMany(c => Enumerable.Range(0, embedded.Length).Select(t =>
-            (Centre: c, Text: t, Cosine: Cosine(Minus(centres[c], mean), embedded.Length < 2 ? embedded[t] : Minus(embedded[t], ofTexts)))));
+            (Centre: c, Text: t,
+                Cosine: Cosine(Minus(centres[c], mean), embedded.Length < 2 ? embedded[t] : Minus(embedded[t], ofTexts)))));
         var free = new HashSet<int>(Enumerable.Range(0, embedded.Length));
         foreach (var (centre, text, _) in pairs.OrderByDescending(pair => pair.Cosine).ToArray())
             if (named[centre] is null && (free.Remove(text) || free.Count == 0)) named[centre] = names[text];
@@ -144,6 +147,7 @@ public static class PictureClusters
         }
 
         static float Cosine(float[] a, float[] b) =>
-            TensorPrimitives.Norm(a) is var length && length * TensorPrimitives.Norm(b) is > 0 and var both ? TensorPrimitives.Dot(a, b) / both : 0;
+            TensorPrimitives.Norm(a) is var length && length * TensorPrimitives.Norm(b) is > 0 and var both
+                ? TensorPrimitives.Dot(a, b) / both : 0;
     }
 }

@@ -22,7 +22,8 @@ internal sealed class PictureContent
     /// <summary>The image, turned upright.</summary>
     /// <exception cref="ImageFormatException">It is damaged, too large, or of an unsupported kind.</exception>
     /// <exception cref="MissingDecoderException">It is of a kind whose decoder is not installed.</exception>
-    public PillowImage Decode() => VipsDecoder.IsOne(bytes) ? VipsDecoder.Decode(bytes, path) : PillowImage.FromBytes(bytes, path).Upright();
+    public PillowImage Decode() =>
+        VipsDecoder.IsOne(bytes) ? VipsDecoder.Decode(bytes, path) : PillowImage.FromBytes(bytes, path).Upright();
 
     /// <summary>The facts of an image for the index.</summary>
     /// <param name="image">The decoded image.</param>

@@ -5,9 +5,9 @@ using Alebrije.Search.Vectors;
 namespace Alebrije.Search;
 
 /// <summary>
-/// Search index of a person's images in a folder of its own: <c>index.db</c> (SQLite) for the files, and a memory-mapped file of vectors for
-/// each embedding space. Incremental; a process that is killed at any moment loses at most the batch that it was at. Searching is safe while
-/// another process changes the index; one at a time may change it. An instance is for one thread at a time.
+/// Search index of a person's images in a folder of its own: <c>index.db</c> (SQLite) for the files, and a memory-mapped file of vectors
+/// for each embedding space. Incremental; a process that is killed at any moment loses at most the batch that it was at. Searching is safe
+/// while another process changes the index; one at a time may change it. An instance is for one thread at a time.
 /// </summary>
 public sealed class PictureIndex : IDisposable
 {

@@ -40,7 +40,8 @@ public sealed record PictureMetadata(DateTime? Taken = null, double? Latitude = 
 
     private static DateTime? TakenIn(IReadOnlyList<MetadataExtractor.Directory> directories)
     {
-        foreach (var tag in new[] { ExifDirectoryBase.TagDateTimeOriginal, ExifDirectoryBase.TagDateTimeDigitized, ExifDirectoryBase.TagDateTime })
+        foreach (var tag in new[] { ExifDirectoryBase.TagDateTimeOriginal, ExifDirectoryBase.TagDateTimeDigitized,
+            ExifDirectoryBase.TagDateTime })
         {
             foreach (var directory in directories.OfType<ExifDirectoryBase>())
             {

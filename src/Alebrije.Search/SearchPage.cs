@@ -76,10 +76,13 @@ public static class SearchPage
         var (picture, name) = (result.Picture, Shown(Path.GetFileName(result.File)));
         page.Append(CultureInfo.InvariantCulture, $"<li><figure><a href=\"{Text(Address(result.File))}\">");
         if (Thumbnail(result.File, ThumbnailSide) is { } image)
-            page.Append(CultureInfo.InvariantCulture, $"<img src=\"{Reports.Thumbnail.DataUri(image, ThumbnailSide)}\" alt=\"{Text(name)}\" loading=\"lazy\">");
-        else page.Append(CultureInfo.InvariantCulture, $"<span class=\"none\">{(spanish ? "ya no se puede leer" : "can no longer be read")}</span>");
+            page.Append(CultureInfo.InvariantCulture,
+                $"<img src=\"{Reports.Thumbnail.DataUri(image, ThumbnailSide)}\" alt=\"{Text(name)}\" loading=\"lazy\">");
+        else page.Append(CultureInfo.InvariantCulture,
+            $"<span class=\"none\">{(spanish ? "ya no se puede leer" : "can no longer be read")}</span>");
         page.Append(CultureInfo.InvariantCulture, $"</a><figcaption><b>{Text(name)}</b>");
-        page.Append(CultureInfo.InvariantCulture, $"<span class=\"bar\"><i style=\"width:{100 * Math.Clamp(result.Relevance, 0, 1):F0}%\"></i></span>");
+        page.Append(CultureInfo.InvariantCulture,
+            $"<span class=\"bar\"><i style=\"width:{100 * Math.Clamp(result.Relevance, 0, 1):F0}%\"></i></span>");
         page.Append(CultureInfo.InvariantCulture, $"<span>{(spanish ? "puntuación" : "score")} {result.Score:F3} · ");
         page.Append(CultureInfo.InvariantCulture, $"{(spanish ? "relevancia" : "relevance")} {100 * result.Relevance:F1} %</span><br>");
         page.Append(CultureInfo.InvariantCulture, $"<span class=\"soft\">{picture.Date:yyyy-MM-dd} · {picture.Width} × {picture.Height}");
@@ -118,7 +121,8 @@ public static class SearchPage
         }
     }
 
-    private static string Address(string file) => "file://" + string.Join('/', file.Split(Path.DirectorySeparatorChar).Select(Uri.EscapeDataString));
+    private static string Address(string file) =>
+        "file://" + string.Join('/', file.Split(Path.DirectorySeparatorChar).Select(Uri.EscapeDataString));
 
     private static string Count(int count, string one, string other) =>
         string.Create(CultureInfo.InvariantCulture, $"{count} {(count == 1 ? one : other)}");

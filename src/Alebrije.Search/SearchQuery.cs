@@ -19,7 +19,8 @@ public sealed record QueryPart(string Value, double Weight = 1, bool IsImage = f
         ArgumentException.ThrowIfNullOrWhiteSpace(text);
         if (File.Exists(text)) return new QueryPart(text, sign, true);
         var colon = text.LastIndexOf(':');
-        if (colon > 0 && double.TryParse(text.AsSpan(colon + 1), NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var weight)
+        if (colon > 0 && double.TryParse(text.AsSpan(colon + 1), NumberStyles.AllowDecimalPoint,
+            CultureInfo.InvariantCulture, out var weight)
             && text[..colon].Trim() is { Length: > 0 } value)
             return new QueryPart(value, sign * weight, File.Exists(value));
         return new QueryPart(text, sign);

@@ -38,7 +38,8 @@ internal static class VipsDecoder
         }
         catch (VipsException e)
         {
-            throw new ImageFormatException($"{name} is damaged or of a kind that libvips does not read: {e.Message.Split('\n')[0].Trim()}.", e);
+            throw new ImageFormatException($"{name} is damaged or of a kind that libvips does not read: "
+                + $"{e.Message.Split('\n')[0].Trim()}.", e);
         }
     }
 

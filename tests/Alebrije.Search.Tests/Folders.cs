@@ -64,7 +64,8 @@ public abstract class Folders : IDisposable
     {
         using var index = PictureIndex.Open(folder);
         var hashes = index.Database.Rows("SELECT path, hash FROM files JOIN contents ON id = content",
-            row => (Path: row.GetString(0), Hash: Convert.ToHexString((byte[])row.GetValue(1)))).ToDictionary(row => row.Path, row => row.Hash);
+            row => (Path: row.GetString(0), Hash: Convert.ToHexString((byte[])row.GetValue(1))))
+                .ToDictionary(row => row.Path, row => row.Hash);
         var items = new SortedDictionary<string, string>(StringComparer.Ordinal);
         foreach (var space in index.Spaces)
         {

@@ -48,7 +48,8 @@ public sealed class GroupTests : Folders
         var groups = PictureDuplicates.Find(index, Model, cosine - 0.003);
         Assert.Equal(["a.jpg", "a.png"], groups.Single(group => group.Kind == GroupKind.Same).Pictures
             .Select(picture => Path.GetFileName(picture.File)).Order(StringComparer.Ordinal));
-        var alike = groups.First(group => group.Kind == GroupKind.Alike && group.Pictures.Any(p => p.File.EndsWith("b.png", StringComparison.Ordinal)));
+        var alike = groups.First(group => group.Kind == GroupKind.Alike
+            && group.Pictures.Any(p => p.File.EndsWith("b.png", StringComparison.Ordinal)));
         Assert.Single(alike.Pictures, picture => Path.GetFileName(picture.File).StartsWith('a'));
         Assert.InRange(alike.Least, cosine - 0.003, 1);
     }
@@ -58,7 +59,8 @@ public sealed class GroupTests : Folders
     {
         var random = new Random(5);
         float[][] axes = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]];
-        var rows = Enumerable.Range(0, 90).Select(i => Unit([.. axes[i % 3].Select(x => x + (0.1f * (float)random.NextDouble()))])).ToArray();
+        var rows = Enumerable.Range(0, 90).Select(i =>
+            Unit([.. axes[i % 3].Select(x => x + (0.1f * (float)random.NextDouble()))])).ToArray();
         var centres = PictureClusters.Centres(rows, 3, new Random(1), CancellationToken.None);
         Assert.Equal(3, axes.Select(axis => centres.Index().MaxBy(c => c.Item.Zip(axis, (x, y) => x * y).Sum()).Index).Distinct().Count());
         Assert.All(centres, centre => Assert.Equal(1, centre.Sum(x => (double)x * x), 1e-4));

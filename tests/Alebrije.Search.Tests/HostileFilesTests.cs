@@ -23,7 +23,8 @@ public sealed class HostileFilesTests : Folders
         File.CreateSymbolicLink(Path.Combine(Photos, "nowhere.png"), Path.Combine(Photos, "missing.png"));
         File.CreateSymbolicLink(Path.Combine(Photos, "self.png"), Path.Combine(Photos, "self.png"));
         File.CreateSymbolicLink(Path.Combine(Photos, "zero.png"), "/dev/zero");
-        using (var pipe = Process.Start("mkfifo", [Path.Combine(Photos, "pipe.png")])) await pipe.WaitForExitAsync(TestContext.Current.CancellationToken);
+        using (var pipe = Process.Start("mkfifo", [Path.Combine(Photos, "pipe.png")]))
+            await pipe.WaitForExitAsync(TestContext.Current.CancellationToken);
         Directory.CreateDirectory(Path.Combine(Photos, "folder.png"));
         File.WriteAllText(Path.Combine(Photos, "raw.dng"), "raw");
         var closed = Path.Combine(Photos, "closed");
@@ -32,12 +33,14 @@ public sealed class HostileFilesTests : Folders
         try
         {
             var isRoot = Environment.UserName == "root";
-            var outcome = await CommandLine.Run("index", "add", Photos, "--index", IndexFolder, "--model", TestModels.StableUnClip, "--json");
+            var outcome = await CommandLine.Run("index", "add", Photos, "--index", IndexFolder,
+                "--model", TestModels.StableUnClip, "--json");
             Assert.Equal(0, outcome.Status);
             Assert.Equal(isRoot ? 5 : 4, outcome.Json.GetProperty("items").GetInt32());
             var skipped = outcome.Json.GetProperty("skipped").EnumerateArray().ToDictionary(
                 one => Path.GetRelativePath(Photos, one.GetProperty("file").GetString()!), one => one.GetProperty("reason").GetString()!);
-            string[] named = ["bomb.png", "cut\n\u001b[31m.png", "empty.jpg", "nowhere.png", "pipe.png", "raw.dng", "self.png", "text.png", "zero.png",
+            string[] named = ["bomb.png", "cut\n\u001b[31m.png", "empty.jpg", "nowhere.png", "pipe.png", "raw.dng",
+                "self.png", "text.png", "zero.png",
                 .. isRoot ? [] : (string[])["closed"]];
             Assert.Equal(named.Order(StringComparer.Ordinal), skipped.Keys.Order(StringComparer.Ordinal));
             Assert.All(skipped.Values, reason => Assert.DoesNotContain('\n', reason));

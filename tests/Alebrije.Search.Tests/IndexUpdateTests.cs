@@ -35,7 +35,8 @@ public sealed class IndexUpdateTests : Folders
         Assert.Equal(there, index.Pictures(index.Spaces[0]).Select(picture => picture.File));
 
         var again = index.Update(Model);
-        Assert.Equal((39, 0, 0, 0), (again.Items, again.Added.Count + again.Changed.Count + again.Moved.Count, again.Removed.Count, again.Embedded));
+        Assert.Equal((39, 0, 0, 0), (again.Items, again.Added.Count + again.Changed.Count + again.Moved.Count,
+            again.Removed.Count, again.Embedded));
         Assert.Equal([files[20]], again.Skipped.Select(one => one.File));
     }
 

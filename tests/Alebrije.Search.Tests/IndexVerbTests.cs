@@ -46,13 +46,15 @@ public sealed class IndexVerbTests : Folders
     public async Task Answers_AreInTheLanguage(string language, string added, string found)
     {
         Write(0, 2);
-        var first = await CommandLine.Run("index", "add", Photos, "--index", IndexFolder, "--model", TestModels.StableUnClip, "--lang", language);
+        var first = await CommandLine.Run("index", "add", Photos, "--index", IndexFolder,
+            "--model", TestModels.StableUnClip, "--lang", language);
         Assert.Contains(added, first.Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
         var page = Path.Combine(Root, "page.html");
         var second = await CommandLine.Run("search", "a", "--all", "--out", page, "--index", IndexFolder, "--lang", language);
         Assert.Contains(found, second.Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
         Assert.Contains($"<html lang=\"{language}\">", File.ReadAllText(page), StringComparison.Ordinal);
-        Assert.Equal(0, (await CommandLine.Run("search", "a", "--all", "--out", Path.Combine(Root, "sheet.png"), "--index", IndexFolder)).Status);
+        Assert.Equal(0, (await CommandLine.Run("search", "a", "--all", "--out",
+            Path.Combine(Root, "sheet.png"), "--index", IndexFolder)).Status);
         Assert.True(Preprocessing.Imaging.RgbImage.Load(Path.Combine(Root, "sheet.png")).Width > 200);
     }
 
@@ -61,7 +63,8 @@ public sealed class IndexVerbTests : Folders
     [InlineData(2, "There is nothing to search for; give a text, --image or --plus.", "search", "--minus", "a")]
     [InlineData(1, "There is no image none.jpg.", "search", "--image", "none.jpg")]
     [InlineData(2, "\"yesterday\" is no date; write it like 2024-05-31, 2024-05 or 2024.", "search", "a", "--after", "yesterday")]
-    [InlineData(2, "\"91,0,5\" is no place; write latitude, longitude and kilometres, such as 40.4,-3.7,25.", "search", "a", "--near", "91,0,5")]
+    [InlineData(2, "\"91,0,5\" is no place; write latitude, longitude and kilometres, such as 40.4,-3.7,25.",
+        "search", "a", "--near", "91,0,5")]
     [InlineData(1, "There is no index in nowhere; make one with 'alebrije index add FOLDER'.", "search", "a", "--index", "nowhere")]
     [InlineData(1, "There is no file or folder none.", "index", "add", "none")]
     [InlineData(2, "There is nothing to remove; give files, folders or --space.", "index", "remove")]
@@ -84,7 +87,8 @@ public sealed class IndexVerbTests : Folders
         var english = await CommandLine.Run(search);
         Assert.Equal((1, "The index was made with model; rebuild it with 'alebrije index update --model another', "
             + $"or search with --model {TestModels.StableUnClip}."), (english.Status, english.Refusal));
-        Assert.StartsWith("El índice se hizo con model; ", (await CommandLine.Run([.. search, "--lang", "es"])).Error, StringComparison.Ordinal);
+        Assert.StartsWith("El índice se hizo con model; ",
+            (await CommandLine.Run([.. search, "--lang", "es"])).Error, StringComparison.Ordinal);
 
         // The index knows the model that made it.
         Assert.Equal(0, (await CommandLine.Run("search", "a", "--index", IndexFolder)).Status);

@@ -63,7 +63,8 @@ public sealed class KillTests : Folders
         {
             try
             {
-                await process.WaitForExitAsync(TestContext.Current.CancellationToken).WaitAsync(moment, TestContext.Current.CancellationToken);
+                await process.WaitForExitAsync(TestContext.Current.CancellationToken)
+                    .WaitAsync(moment, TestContext.Current.CancellationToken);
             }
             catch (TimeoutException)
             {
@@ -87,5 +88,6 @@ public sealed class KillTests : Folders
     }
 
     private static int Number(string variable, int otherwise) =>
-        int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out var n) ? n : otherwise;
+        int.TryParse(Environment.GetEnvironmentVariable(variable), NumberStyles.None,
+            CultureInfo.InvariantCulture, out var n) ? n : otherwise;
 }

@@ -43,7 +43,8 @@ public sealed class RetrievalTests : Folders
 
         // Scenes of concepts that no image of the index shows.
         var shown = scenes.SelectMany(scene => scene.Objects).Select(one => one.Concept.Index).ToHashSet();
-        string[] strange = [.. world.Concepts.Where(concept => !shown.Contains(concept.Index)).Select(concept => concept.Label(Language.English))
+        string[] strange = [.. world.Concepts.Where(concept => !shown.Contains(concept.Index))
+            .Select(concept => concept.Label(Language.English))
             .Where((_, i) => i % 7 == 0).Take(60)];
         var alarms = strange.Sum(text => index.Search(model, new SearchQuery(text) { Top = count }).Results.Count);
         var recall = Retrieval.RecallAt1(model.EmbedTexts(captions), model.EmbedImages(files), count, 1).Value * count;

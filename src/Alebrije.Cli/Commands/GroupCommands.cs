@@ -65,8 +65,10 @@ internal static class GroupCommands
             using var model = IndexChoice.Load(parsed, name, terminal, words);
             var groups = PictureClusters.Find(index, model, new ClusterOptions
             {
-                Count = parsed.GetValue(count), Filter = filter.Of(parsed), Seed = unchecked((int)(parsed.GetValue(CommonOptions.Seed) ?? 0)),
-                Names = parsed.GetValue(labels) is { Length: > 0 } given ? given : UsualNames(ModelChoice.Find(parsed, name, "embed"), words),
+                Count = parsed.GetValue(count), Filter = filter.Of(parsed),
+                Seed = unchecked((int)(parsed.GetValue(CommonOptions.Seed) ?? 0)),
+                Names = parsed.GetValue(labels) is { Length: > 0 } given ? given
+                    : UsualNames(ModelChoice.Find(parsed, name, "embed"), words),
             }, cancellation);
             terminal.CloseLine();
             if (SayJson(parsed, terminal, index, model.Name, groups)) return 0;
@@ -99,14 +101,16 @@ internal static class GroupCommands
         return true;
     }
 
-    private static void SayGroups(Terminal terminal, Words words, IReadOnlyList<PictureGroup> groups, bool all, Func<PictureGroup, string> head)
+    private static void SayGroups(Terminal terminal, Words words, IReadOnlyList<PictureGroup> groups,
+        bool all, Func<PictureGroup, string> head)
     {
         foreach (var group in groups)
         {
             terminal.Say(head(group));
             var shown = all ? group.Pictures.Count : Math.Min(Listed, group.Pictures.Count);
             foreach (var picture in group.Pictures.Take(shown))
-                terminal.Say(string.Create(CultureInfo.InvariantCulture, $"  {picture.Width,5} x {picture.Height,-5} ") + NoteWords.Shown(picture.File));
+                terminal.Say(string.Create(CultureInfo.InvariantCulture, $"  {picture.Width,5} x {picture.Height,-5} ")
+                    + NoteWords.Shown(picture.File));
             if (shown < group.Pictures.Count) terminal.Say("  " + words["index.more", group.Pictures.Count - shown]);
             terminal.Say();
         }

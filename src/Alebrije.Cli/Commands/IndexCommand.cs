@@ -65,7 +65,8 @@ internal static class IndexCommand
             using var index = IndexChoice.Open(parsed);
             if (parsed.GetValue(space) is { } number)
             {
-                index.Remove(index.Spaces.FirstOrDefault(one => one.Id == number) ?? throw new UsageException(words["index.no-space", number,
+                index.Remove(index.Spaces.FirstOrDefault(one => one.Id == number)
+                    ?? throw new UsageException(words["index.no-space", number,
                     string.Join(", ", index.Spaces.Select(one => $"{one.Id} ({one.Model})"))]));
             }
 
@@ -151,7 +152,8 @@ internal static class IndexCommand
         return Say(parsed, terminal, words, index, total, strict, compact: false);
     }
 
-    private static int Say(ParseResult parsed, Terminal terminal, Words words, PictureIndex index, IndexTotal total, bool strict, bool compact)
+    private static int Say(ParseResult parsed, Terminal terminal, Words words, PictureIndex index,
+        IndexTotal total, bool strict, bool compact)
     {
         var skipped = new SkippedPictures(words, upright: true, strict);
         foreach (var one in total.Skipped) skipped.Reader.Skip(one.File, one.Reason);
@@ -183,7 +185,8 @@ internal static class IndexCommand
         {
             terminal.SayJson(new
             {
-                index = status.Folder, status.Items, status.Contents, status.Bytes, model = string.Join(", ", status.Spaces.Select(s => s.Model)),
+                index = status.Folder, status.Items, status.Contents, status.Bytes,
+                model = string.Join(", ", status.Spaces.Select(s => s.Model)),
                 status.Roots, spaces = status.Spaces.Select(s => new { s.Id, s.Model, s.Dimensions, s.Weights, s.Source, s.Images }),
                 labels = status.Labels.Select(one => new { label = one.Key, images = one.Value }), status.Skipped,
             });
@@ -198,7 +201,8 @@ internal static class IndexCommand
         if (status.Spaces.Count > 0)
         {
             terminal.Say();
-            terminal.SayTable([">N", words["word.model"], ">" + words["word.dimensions"], words["word.weights"], ">" + words["word.images"]],
+            terminal.SayTable([">N", words["word.model"], ">" + words["word.dimensions"],
+                words["word.weights"], ">" + words["word.images"]],
                 status.Spaces.Select(space => new[] { Number(space.Id), space.Model, Number(space.Dimensions), space.Weights,
                     Number(space.Images) }));
         }

@@ -72,7 +72,8 @@ internal static class IndexFileCommands
             }
 
             terminal.CloseLine();
-            if (parsed.GetValue(CommonOptions.Json)) terminal.SayJson(new { index = index.Folder, model = model.Name, items = count, path });
+            if (parsed.GetValue(CommonOptions.Json))
+                terminal.SayJson(new { index = index.Folder, model = model.Name, items = count, path });
             else terminal.SayText($"{words.Wrote(path)}: {words.Images(count)}.");
             return 0;
         }, CancellationToken.None));

@@ -109,9 +109,11 @@ internal static class SearchCommand
 
     private static void Say(Terminal terminal, Words words, SearchResults found)
     {
-        if (terminal.HasColour && !terminal.IsQuiet && Pictures(found.Results, ShownPictures) is { Pictures: { Count: > 0 } pictures } shown)
+        if (terminal.HasColour && !terminal.IsQuiet
+            && Pictures(found.Results, ShownPictures) is { Pictures: { Count: > 0 } pictures } shown)
         {
-            terminal.Show(PictureSheet.Draw(pictures, shown.Names, new PictureSheetOptions { Columns = ShownPictures / 2, CellSize = 192, Gap = 4 }),
+            terminal.Show(PictureSheet.Draw(pictures, shown.Names,
+                new PictureSheetOptions { Columns = ShownPictures / 2, CellSize = 192, Gap = 4 }),
                 Math.Min(terminal.Width - 1, 100));
         }
 

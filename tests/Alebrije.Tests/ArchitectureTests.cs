@@ -26,9 +26,10 @@ public sealed partial class ArchitectureTests
         ["Training"] = ["Published", "Evaluation", "Reports", "Robustness",
             "Embeddings", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Verification"] = ["Published", "Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Search"] = ["Pipelines", "Reports", "Embeddings", "Datasets", "Weights", "Preprocessing"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
         ["Cli"] = ["Pipelines", "Reports", "Robustness", "Embeddings",
-            "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Preprocessing", "Tensors"],
+            "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Search", "Preprocessing", "Tensors"],
     };
 
     private static IEnumerable<string> Sources => Files("src");

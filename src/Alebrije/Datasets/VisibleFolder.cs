@@ -84,11 +84,19 @@ public sealed class VisibleFolder
     /// </summary>
     /// <param name="unreadable">Given each folder below that may not be read, with the error; null throws it.</param>
     /// <param name="cancellation">Stops between two folders.</param>
-    public IReadOnlyList<string> PicturesBelow(Action<string, Exception>? unreadable = null, CancellationToken cancellation = default)
+    public IReadOnlyList<string> PicturesBelow(Action<string, Exception>? unreadable = null, CancellationToken cancellation = default) =>
+        FilesBelow(PillowImage.HasPictureName, unreadable, cancellation);
+
+    /// <summary>Paths of the wanted files in and below it, in ordinal order; a real file with several links comes once.</summary>
+    /// <param name="isWanted">True for the path of a wanted file.</param>
+    /// <param name="unreadable">Given each folder below that may not be read, with the error; null throws it.</param>
+    /// <param name="cancellation">Stops between two folders.</param>
+    internal IReadOnlyList<string> FilesBelow(Func<string, bool> isWanted,
+        Action<string, Exception>? unreadable = null, CancellationToken cancellation = default)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
         return [.. Tree(unreadable, cancellation).SelectMany(folder => folder.entries.Value.Files)
-            .Where(file => PillowImage.HasPictureName(file.Path)).OrderBy(file => file.IsLink)
+            .Where(file => isWanted(file.Path)).OrderBy(file => file.IsLink)
             .ThenBy(file => file.Path, StringComparer.Ordinal).Where(file => seen.Add(file.Real))
             .Select(file => file.Path).Order(StringComparer.Ordinal)];
     }

@@ -62,6 +62,9 @@ public sealed class ClipModel : IDisposable
     /// <summary>Preprocessing of images; null when the folder has no image tower.</summary>
     public ClipImageProcessor? ImageProcessor => parts.Image?.Processor;
 
+    /// <summary>Folder or file that the model was loaded from.</summary>
+    internal string Folder => parts.Folder;
+
     /// <summary>Sizes of the image tower where it is a vision transformer, or null.</summary>
     internal ClipVisionConfig? VisionSizes => parts.Image?.Network.Config is { IsTransformer: true, Pooler: null } config ? config : null;
 

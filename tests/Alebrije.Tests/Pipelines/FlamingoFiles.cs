@@ -6,6 +6,7 @@ using Alebrije.Nn;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Tests.Models;
+using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -42,7 +43,7 @@ internal static class FlamingoFiles
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        manual_seed(3);
+        var noise = new Noise(3);
         Directory.CreateDirectory(Path.Combine(folder, "language"));
         Directory.CreateDirectory(Path.Combine(folder, "vision"));
         File.WriteAllText(Path.Combine(folder, "language", "config.json"), language);
@@ -61,9 +62,11 @@ internal static class FlamingoFiles
         var (trained, frozen) = (new Dictionary<string, Tensor>(), new Dictionary<string, Tensor>());
         foreach (var (name, parameter) in network.named_parameters())
         {
-            if (name.EndsWith("_gate", StringComparison.Ordinal)) parameter.fill_(0.8);
             var isTable = parameter.shape[0] == Tokens;
-            if (isTable) parameter.mul_(0.5);
+            if (name.EndsWith("_gate", StringComparison.Ordinal)) parameter.fill_(0.8);
+            else if (parameter.dim() > 1)
+                parameter.copy_(noise.Randn(parameter.shape).mul(isTable ? 0.5 : 0.6 / Math.Sqrt(parameter.shape[^1])));
+            else if (name.EndsWith("bias", StringComparison.Ordinal)) parameter.zero_();
             if (isTable || FlamingoNetwork.IsTrained(name)) trained[name] = parameter.detach();
             if (!FlamingoNetwork.IsTrained(name))
                 frozen[name["lang_encoder.".Length..]] = isTable ? parameter.detach().narrow(0, 0, Vocabulary) : parameter.detach();

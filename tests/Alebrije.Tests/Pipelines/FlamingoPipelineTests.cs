@@ -9,6 +9,8 @@ namespace Alebrije.Tests.Pipelines;
 /// <summary>Flamingo from folders of tiny random models: loading, decoding, scores, attention, errors.</summary>
 public sealed class FlamingoPipelineTests : IDisposable
 {
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-flamingo-").FullName;
 
     public FlamingoPipelineTests() => TorchRuntime.Initialize();
@@ -30,8 +32,8 @@ public sealed class FlamingoPipelineTests : IDisposable
         foreach (var beams in new[] { 1, 3 })
         {
             var options = new FlamingoOptions { Beams = beams, MaxTokens = 24, StopsAtEnd = false };
-            var cached = model.Generate(Prompt(2), options);
-            var plain = model.Generate(Prompt(2), options with { UsesCache = false });
+            var cached = model.Generate(Prompt(2), options, cancellation: Cancellation);
+            var plain = model.Generate(Prompt(2), options with { UsesCache = false }, cancellation: Cancellation);
             Assert.Equal(24, cached.Tokens.Count);
             Assert.Equal(plain.Tokens.Select(t => t.Id), cached.Tokens.Select(t => t.Id));
             Assert.Equal(plain.LogProbability, cached.LogProbability, 1e-3);
@@ -46,9 +48,10 @@ public sealed class FlamingoPipelineTests : IDisposable
         using var model = FlamingoPipeline.Load(folder);
         var options = new FlamingoOptions { Beams = 1, MaxTokens = 10, StopsAtEnd = false };
         FlamingoPrompt[] prompts = [Prompt(1), Prompt(3), new("a text without an image", [])];
-        var together = model.Generate(prompts, options);
+        var together = model.Generate(prompts, options, cancellation: Cancellation);
         foreach (var (prompt, answer) in prompts.Zip(together))
-            Assert.Equal(model.Generate(prompt, options).Tokens.Select(t => t.Id), answer.Tokens.Select(t => t.Id));
+            Assert.Equal(model.Generate(prompt, options, cancellation: Cancellation).Tokens.Select(t => t.Id),
+                answer.Tokens.Select(t => t.Id));
     }
 
     [Fact]
@@ -89,8 +92,8 @@ public sealed class FlamingoPipelineTests : IDisposable
         FlamingoFiles.Write(folder, FlamingoFiles.NeoX);
         using var model = FlamingoPipeline.Load(folder);
         var options = new FlamingoOptions { MaxTokens = 6, StopsAtEnd = false, LengthPenalty = 0 };
-        var greedy = model.Generate(Prompt(1), options with { Beams = 1 });
-        var beams = model.Generate(Prompt(1), options with { Beams = 40 });
+        var greedy = model.Generate(Prompt(1), options with { Beams = 1 }, cancellation: Cancellation);
+        var beams = model.Generate(Prompt(1), options with { Beams = 40 }, cancellation: Cancellation);
         Assert.True(beams.LogProbability >= greedy.LogProbability - 1e-4);
         Assert.NotEqual(greedy.Tokens.Select(t => t.Id), beams.Tokens.Select(t => t.Id));
     }
@@ -100,11 +103,12 @@ public sealed class FlamingoPipelineTests : IDisposable
     {
         FlamingoFiles.Write(folder, FlamingoFiles.Mpt);
         using var model = FlamingoPipeline.Load(folder);
-        var answer = model.Generate(Prompt(2), new FlamingoOptions { Beams = 1, MaxTokens = 5, StopsAtEnd = false });
+        var answer = model.Generate(
+            Prompt(2), new FlamingoOptions { Beams = 1, MaxTokens = 5, StopsAtEnd = false }, cancellation: Cancellation);
         var text = string.Concat(answer.Tokens.Select(t => (char)('a' + (t.Id % 26))));
-        var scores = model.Score(Prompt(2), [text, "x", text + "y"]);
+        var scores = model.Score(Prompt(2), [text, "x", text + "y"], cancellation: Cancellation);
         Assert.True(scores[2] < scores[0]);
-        Assert.Equal(scores[0], model.Score(Prompt(2), [text])[0], 1e-4);
+        Assert.Equal(scores[0], model.Score(Prompt(2), [text], cancellation: Cancellation)[0], 1e-4);
     }
 
     [Fact]
@@ -125,7 +129,7 @@ public sealed class FlamingoPipelineTests : IDisposable
         FlamingoFiles.Write(folder, FlamingoFiles.NeoX);
         using var model = FlamingoPipeline.Load(folder);
         var pieces = new List<string>();
-        var answer = model.Generate(Prompt(1), new FlamingoOptions { Beams = 3, MaxTokens = 8 }, pieces.Add);
+        var answer = model.Generate(Prompt(1), new FlamingoOptions { Beams = 3, MaxTokens = 8 }, pieces.Add, cancellation: Cancellation);
         Assert.Equal(answer.Text, string.Concat(pieces));
     }
 
@@ -134,7 +138,8 @@ public sealed class FlamingoPipelineTests : IDisposable
     {
         FlamingoFiles.Write(folder, FlamingoFiles.NeoX);
         using var model = FlamingoPipeline.Load(folder);
-        var answer = model.Generate(Prompt(2), new FlamingoOptions { Beams = 1, MaxTokens = 3, StopsAtEnd = false });
+        var answer = model.Generate(
+            Prompt(2), new FlamingoOptions { Beams = 1, MaxTokens = 3, StopsAtEnd = false }, cancellation: Cancellation);
         var trace = model.Trace(Prompt(2), answer);
         Assert.Equal([1, 3], trace.Gates.Select(g => g.Layer));
         Assert.All(trace.Gates, g => Assert.Equal(Math.Tanh(0.8), g.Attention, 1e-6));

@@ -19,6 +19,7 @@ internal static class Verbs
         RobustnessCommand.Create(terminal),
         PcaCommand.Create(terminal),
         ExplainCommand.Create(terminal),
+        ClusterCommand.Create(terminal),
         TokenizeCommand.Create(terminal),
         PreprocessCommand.Create(terminal),
         VerifyCommand.Create(terminal),

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using Garnet;
+using Garnet.common;
 
 namespace Alebrije.Cluster;
 
@@ -26,9 +27,9 @@ public sealed class ClusterStore : IDisposable
         if (port == 0) port = FreePorts.Take(host);
         var number = port.ToString(CultureInfo.InvariantCulture);
         string[] memory = ["--bind", host.ToString(), "--port", number, "--lua", "--device-type", "RandomAccess", "--memory", "64m",
-            "--page", "1m", "--index", "8m", "--quiet"];
+            "--page", "1m", "--index", "8m", "-q"];
         string[] disk = folder is null ? [] : ["--aof", "--aof-commit-wait", "--recover",
-            "--aof-memory", "16m", "--aof-page-size", "1m", "--checkpointdir", Path.GetFullPath(folder)];
+            "--aof-memory", "32m", "--aof-page-size", "4m", "--checkpointdir", Path.GetFullPath(folder)];
         if (folder is not null) Directory.CreateDirectory(folder);
         try
         {
@@ -39,6 +40,10 @@ public sealed class ClusterStore : IDisposable
         catch (Exception e) when (e is SocketException || e.InnerException is SocketException)
         {
             throw new IOException($"The store cannot listen at {host}:{number}: {e.GetBaseException().Message}. Give another port.", e);
+        }
+        catch (GarnetException e)
+        {
+            throw new IOException($"The store does not start: {e.GetBaseException().Message}", e);
         }
     }
 

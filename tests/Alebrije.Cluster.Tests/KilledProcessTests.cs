@@ -4,41 +4,51 @@ using System.Net;
 using Alebrije.Cluster.Jobs;
 using Alebrije.Pipelines;
 using Alebrije.Tests.Catalog;
-using Alebrije.Tests.Cli;
 
 namespace Alebrije.Cluster.Tests;
 
 /// <summary>
-/// A job on four processes, two of which are killed. With <c>ALEBRIJE_CLUSTER_RUNS=N</c> a campaign of N runs of 60 shards; else one short
-/// run of 16.
+/// Jobs on processes of the command that are killed, halted or lose their store. With <c>ALEBRIJE_CLUSTER_RUNS=N</c> a campaign: N jobs of 60
+/// shards on four processes, two killed during each, and the long tests; else one short job on two processes, one killed.
 /// </summary>
 public sealed class KilledProcessTests : IDisposable
 {
-    private const int Workers = 4;
+    private const int Each = 6;
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(100);
+    private static readonly int Runs =
+        int.Parse(Environment.GetEnvironmentVariable("ALEBRIJE_CLUSTER_RUNS") ?? "0", CultureInfo.InvariantCulture);
 
     private readonly TestFolder folder = new();
+    private readonly ClusterProcesses processes = new();
+    private readonly List<Process> workers = [];
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public void Dispose() => folder.Dispose();
+    public void Dispose()
+    {
+        processes.Dispose();
+        folder.Dispose();
+    }
 
     [Fact]
-    public async Task Job_WithTwoOfFourProcessesKilled_EndsWithEveryShardOnce()
+    public async Task Job_WithHalfOfItsProcessesKilled_EndsWithEveryShardOnce()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");
-        var runs = int.Parse(Environment.GetEnvironmentVariable("ALEBRIJE_CLUSTER_RUNS") ?? "0", CultureInfo.InvariantCulture);
-        var (shards, each, side) = runs > 0 ? (60, 6, 256) : (16, 6, 256);
-        var archives = Archives(shards, each, side);
-        for (var run = 0; run < Math.Max(1, runs); run++)
-            await RunAsync(archives, shards, each, run, Kill);
+        var (shards, nodes, side) = Runs > 0 ? (60, 4, 256) : (10, 2, 192);
+        var archives = Archives(shards, side);
+        using var store = ClusterStore.Start(IPAddress.Loopback, 0);
+        for (var run = 0; run < Math.Max(1, Runs); run++)
+            await RunAsync(archives, shards, nodes, run, target => Kill(target, shards, nodes / 2, new Random(run)), store.Address);
+        await EndAsync();
 
-        async Task Kill(Process[] workers, ClusterProcesses processes, string target, Random random)
+        async Task Kill(string target, int shards, int count, Random random)
         {
-            foreach (var (worker, after) in workers.OrderBy(_ => random.Next()).Take(2).Zip([shards / 8, shards / 3]).ToArray())
+            for (var i = 0; i < count; i++)
             {
+                var after = (i + 1) * shards / (count + 3);
                 await processes.UntilAsync(() => Parts(target) >= after, Limit, $"{after} shards");
-                await ClusterProcesses.SignalAsync(worker, "-KILL");
+                await ClusterProcesses.SignalAsync(workers.Where(worker => !worker.HasExited).OrderBy(_ => random.Next()).First(), "-KILL");
+                await processes.UntilAsync(() => workers.Count(worker => worker.HasExited) == i + 1, Limit, "the end of a killed node");
             }
         }
     }
@@ -46,68 +56,60 @@ public sealed class KilledProcessTests : IDisposable
     [Fact]
     public async Task Job_WithTheStoreKilledAndRestarted_Ends()
     {
-        Assert.SkipUnless(IsCampaign, "Set ALEBRIJE_CLUSTER_RUNS for the long runs.");
-        const int Shards = 40, Each = 6;
-        var archives = Archives(Shards, Each, 256);
+        Assert.SkipUnless(Runs > 0, "Set ALEBRIJE_CLUSTER_RUNS for the long runs.");
+        const int Shards = 40;
         var port = FreePorts.Take(IPAddress.Loopback).ToString(CultureInfo.InvariantCulture);
-        using var stores = new ClusterProcesses();
         string[] start = ["cluster", "start", "--store-only", "--port", port, "--data", folder["store"]];
-        var store = stores.Start(start);
-        await stores.UntilAsync(() => stores.SaidBy(store).Contains("ready", StringComparison.Ordinal), Limit, "store");
-        var watch = Stopwatch.StartNew();
-        await RunAsync(archives, Shards, Each, 1000, async (_, processes, target, _) =>
+        var store = processes.Start(start);
+        await processes.UntilAsync(
+            () => store.HasExited || processes.SaidBy(store).Contains("ready", StringComparison.Ordinal), Limit, "store");
+        Assert.False(store.HasExited, processes.Said);
+        await RunAsync(Archives(Shards, 256), Shards, 4, 1000, async target =>
         {
             await processes.UntilAsync(() => Parts(target) >= 5, Limit, "5 shards");
             await ClusterProcesses.SignalAsync(store, "-KILL");
             await Task.Delay(TimeSpan.FromSeconds(3), Cancellation);
-            stores.Start(start);
+            processes.Start(start);
         }, $"127.0.0.1:{port}");
-        TestContext.Current.SendDiagnosticMessage($"store killed for 3 s: {watch.Elapsed.TotalSeconds:F1} s");
+        await EndAsync();
     }
 
     [Fact]
     public async Task Job_WithAHaltedProcessThatWakesAfterItsLease_EndsWithEveryShardOnce()
     {
-        Assert.SkipUnless(IsCampaign, "Set ALEBRIJE_CLUSTER_RUNS for the long runs.");
-        const int Shards = 40, Each = 6;
-        await RunAsync(Archives(Shards, Each, 256), Shards, Each, 2000, async (workers, processes, target, _) =>
+        Assert.SkipUnless(Runs > 0, "Set ALEBRIJE_CLUSTER_RUNS for the long runs.");
+        const int Shards = 40;
+        using var store = ClusterStore.Start(IPAddress.Loopback, 0);
+        await RunAsync(Archives(Shards, 256), Shards, 4, 2000, async target =>
         {
             await processes.UntilAsync(() => Parts(target) >= 5, Limit, "5 shards");
             await ClusterProcesses.SignalAsync(workers[1], "-STOP");
             await Task.Delay(TimeSpan.FromSeconds(15), Cancellation);
             await ClusterProcesses.SignalAsync(workers[1], "-CONT");
-            await processes.UntilAsync(() => processes.SaidBy(workers[1]).Contains("takes part again", StringComparison.Ordinal)
-                || workers[1].HasExited, Limit, "a halted node that takes part again");
             Assert.False(workers[1].HasExited, processes.SaidBy(workers[1]));
-        });
+        }, store.Address);
+        await EndAsync();
     }
-
-    private static bool IsCampaign => Environment.GetEnvironmentVariable("ALEBRIJE_CLUSTER_RUNS") is { Length: > 0 };
 
     private static int Parts(string target) =>
         Directory.Exists(target) ? Directory.EnumerateFiles(target, "part-*.parquet").Count() : 0;
 
-    private string Archives(int shards, int each, int side) =>
-        TestImages.Archives(folder["archives"], TestImages.Folder(folder["images"], shards * each, side), shards);
+    private string Archives(int shards, int side) =>
+        TestImages.Archives(folder["archives"], TestImages.Folder(folder["images"], shards * Each, side), shards);
 
-    private async Task RunAsync(string archives, int shards, int each, int run,
-        Func<Process[], ClusterProcesses, string, Random, Task> disturb, string? address = null)
+    private async Task RunAsync(string archives, int shards, int nodes, int run, Func<string, Task> disturb, string store)
     {
-        using var store = address is null ? ClusterStore.Start(IPAddress.Loopback, 0) : null;
-        using var processes = new ClusterProcesses();
-        address ??= store!.Address;
-        var (target, watch, name) = (folder[$"out{run}"], Stopwatch.StartNew(), $"cluster{run}");
-        var workers = Enumerable.Range(0, Workers).Select(_ =>
-            processes.Start("cluster", "join", "--store", address, "--cluster", name)).ToArray();
-        var joined = workers[0];
+        var (target, watch) = (folder[$"out{run}"], Stopwatch.StartNew());
+        workers.RemoveAll(worker => worker.HasExited);
+        while (workers.Count < nodes) workers.Add(processes.Start("cluster", "join", "--store", store));
         await processes.UntilAsync(() => workers.All(worker => processes.SaidBy(worker).Contains("Joined", StringComparison.Ordinal)),
-            Limit, "four nodes");
+            Limit, $"{nodes} nodes");
         var ready = watch.Elapsed;
         using var model = ClipModel.Load(TestModels.StableUnClip);
-        await using var client = await ClusterClient.ConnectAsync(new ClusterSettings { Store = address, Name = name }, Cancellation);
+        await using var client = await ClusterClient.ConnectAsync(new ClusterSettings { Store = store }, Cancellation);
         var job = await client.Connection.SubmitAsync(archives, target, model.Space,
             new JobOptions { Model = TestModels.StableUnClip, Lease = TimeSpan.FromSeconds(5) }, Cancellation);
-        await disturb(workers, processes, target, new Random(run));
+        await disturb(target);
         JobStatus? last = null;
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         limit.CancelAfter(Limit);
@@ -121,14 +123,20 @@ public sealed class KilledProcessTests : IDisposable
         }
 
         await processes.UntilAsync(() => File.Exists(JobManifest.PathOf(target)), Limit, "manifest");
-        Assert.Equal((shards, 0, (long)shards * each), (last!.Done, last.Dead, last.Images));
+        Assert.Equal((shards, 0, (long)shards * Each), (last!.Done, last.Dead, last.Images));
         var labels = await PartReader.LabelsAsync(target, Cancellation);
-        Assert.Equal(shards * each, labels.Count);
-        Assert.Equal(shards * each, labels.Distinct().Count());
+        Assert.Equal(shards * Each, labels.Count);
+        Assert.Equal(shards * Each, labels.Distinct().Count());
         Assert.Empty(await JobManifest.VerifyAsync(target, Cancellation));
         Assert.Empty(Directory.GetFiles(target, "*.tmp"));
-        await Console.Error.WriteLineAsync($"run {run}: {last.Done}/{shards} shards, {last.Leases} leases, {last.Expired} expired, "
-            + $"{last.Stale} stale; {ready.TotalSeconds:F1} s to start, {watch.Elapsed.TotalSeconds:F1} s in all");
+        await Console.Error.WriteLineAsync(string.Create(CultureInfo.InvariantCulture, $"run {run}: {last.Done}/{shards} shards, "
+            + $"{labels.Distinct().Count()} images once each, {last.Leases} leases, {last.Expired} expired, {last.Stale} stale; "
+            + $"{ready.TotalSeconds:F1} s to start, {(watch.Elapsed - ready).TotalSeconds:F1} s for the job"));
+    }
+
+    /// <summary>Ends the nodes as a user does; they end by themselves.</summary>
+    private async Task EndAsync()
+    {
         foreach (var worker in workers.Where(worker => !worker.HasExited)) await ClusterProcesses.SignalAsync(worker, "-TERM");
         await processes.UntilAsync(() => workers.All(worker => worker.HasExited), Limit, "the end of the nodes");
     }

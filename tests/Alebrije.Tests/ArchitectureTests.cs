@@ -27,7 +27,8 @@ public sealed partial class ArchitectureTests
             "Embeddings", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Verification"] = ["Published", "Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
-        ["Cli"] = ["Pipelines", "Reports", "Robustness", "Embeddings",
+        ["Cluster"] = ["Search", "Embeddings", "Pipelines", "Datasets", "Preprocessing"],
+        ["Cli"] = ["Cluster", "Pipelines", "Reports", "Robustness", "Embeddings",
             "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Preprocessing", "Tensors"],
     };
 

@@ -8,8 +8,8 @@ using Alebrije.Tests.Catalog;
 namespace Alebrije.Cluster.Tests;
 
 /// <summary>
-/// Jobs on processes of the command that are killed, halted or lose their store. With <c>ALEBRIJE_CLUSTER_RUNS=N</c> a campaign: N jobs of 60
-/// shards on four processes, two killed during each, and the long tests; else one short job on two processes, one killed.
+/// Jobs on processes of the command that are killed, halted or lose their store. With <c>ALEBRIJE_CLUSTER_RUNS=N</c> a campaign: N jobs of
+/// 60 shards on four processes, two killed during each, and the long tests; else one short job on two processes, one killed.
 /// </summary>
 public sealed class KilledProcessTests : IDisposable
 {

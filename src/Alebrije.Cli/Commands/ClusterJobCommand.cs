@@ -112,7 +112,12 @@ internal static class ClusterJobCommand
     {
         var hasFailed = status.Dead > 0 || (strict && status.Failures > 0);
         if (json) terminal.SayJson(Document(status));
-        else terminal.SayText(words["cluster.job-ended", status.Job.Name, status.Done, status.Job.Shards, status.Images, status.Job.Folder]);
+        else
+        {
+            terminal.SayText(words["cluster.job-ended",
+                status.Job.Name, status.Done, status.Job.Shards, status.Images, status.Job.Folder]);
+        }
+
         foreach (var dead in status.DeadShards) terminal.Note(words["cluster.dead-shard", dead.Shard, dead.Attempts, dead.Error]);
         if (status.Failures > 0) terminal.Note(words.Count("cluster.unreadable", status.Failures, status.Job.Folder));
         return hasFailed ? 1 : 0;

@@ -18,7 +18,7 @@ public sealed record EmbeddingJob
     [Id(2)]
     public required string Model { get; init; }
 
-    /// <summary>The embedding space, in the form of <see cref="EmbeddingSpace.ToString"/>; a node with another one refuses the job.</summary>
+    /// <summary>The embedding space, as <see cref="EmbeddingSpace.ToString"/> writes it; a node with another refuses the job.</summary>
     [Id(3)]
     public required string Space { get; init; }
 

@@ -46,7 +46,8 @@ internal static class JobManifest
         {
             var file = PartFile.Parquet(folder, part.Shard);
             if (!File.Exists(file)) wrong.Add($"{file} is missing.");
-            else if (await PartFile.HashAsync(file, cancellation) != part.Sha256) wrong.Add($"{file} has another SHA-256 than the manifest.");
+            else if (await PartFile.HashAsync(file, cancellation) != part.Sha256)
+                wrong.Add($"{file} has another SHA-256 than the manifest.");
         }
 
         var known = manifest.Parts.Select(part => PartFile.Parquet(folder, part.Shard)).ToHashSet(StringComparer.Ordinal);

@@ -31,7 +31,8 @@ internal sealed class JobPlan
         }
         catch (Exception e) when (e is JsonException or FileNotFoundException or DirectoryNotFoundException)
         {
-            throw new InvalidDataException($"{path} holds no plan of a job; each node needs the folder of the results at the same path.", e);
+            throw new InvalidDataException(
+                $"{path} holds no plan of a job; each node needs the folder of the results at the same path.", e);
         }
     }
 
@@ -61,7 +62,8 @@ internal sealed class JobPlan
                 await File.WriteAllBytesAsync(file, bytes, cancellation);
             }
 
-            if (shards == 0) throw new FileNotFoundException($"{source} has no images; give a folder of images, tar archives or a .parquet.");
+            if (shards == 0)
+                throw new FileNotFoundException($"{source} has no images; give a folder of images, tar archives or a .parquet.");
             var facts = new PlanFacts(source, shards, Convert.ToHexStringLower(hash.GetHashAndReset()));
             await File.WriteAllBytesAsync(Path.Combine(fresh, Facts),
                 JsonSerializer.SerializeToUtf8Bytes(facts, ClusterJson.Default.PlanFacts), cancellation);

@@ -18,7 +18,8 @@ internal static class ShardSources
         var root = Path.GetFullPath(source);
         if (Path.GetExtension(source).Equals(".parquet", StringComparison.OrdinalIgnoreCase))
             return Cut(Rows(source, cancellation), Path.GetDirectoryName(root)!, shardImages, cancellation);
-        if (!Directory.Exists(source)) throw new FileNotFoundException($"There is no folder {source}, nor an archive or table of this name.");
+        if (!Directory.Exists(source))
+            throw new FileNotFoundException($"There is no folder {source}, nor an archive or table of this name.");
         var files = VisibleFolder.Open(source).PicturesBelow(null, cancellation);
         return Cut(files.Select(file => Path.GetRelativePath(root, Path.GetFullPath(file))).ToAsyncEnumerable(),
             root, shardImages, cancellation);
@@ -39,7 +40,8 @@ internal static class ShardSources
         await using var reader = await ParquetReader.CreateAsync(stream, cancellationToken: cancellation);
         var column = PathColumns.Select(name => reader.Schema.DataFields.FirstOrDefault(field => field.Path.Length == 1
                 && field.Path.FirstPart!.Equals(name, StringComparison.OrdinalIgnoreCase))).FirstOrDefault(field => field is not null)
-            ?? throw new InvalidDataException($"{file} has no column of images' paths; name it {string.Join(" or ", PathColumns.Take(3))}.");
+            ?? throw new InvalidDataException(
+                $"{file} has no column of images' paths; name it {string.Join(" or ", PathColumns.Take(3))}.");
         for (var g = 0; g < reader.RowGroupCount; g++)
         {
             using var rows = reader.OpenRowGroupReader(g);

@@ -43,7 +43,8 @@ internal sealed class ShardWorker(string name, EmbeddingJob job, IWorkQueue queu
             await GiveBackAsync(lease);
             throw;
         }
-        catch (Exception e) when (e is not OperationCanceledException && !GrainCalls.IsPassing(e) || e is IOException or InvalidDataException)
+        catch (Exception e) when (e is not OperationCanceledException
+            && (!GrainCalls.IsPassing(e) || e is IOException or InvalidDataException))
         {
             await queue.FailAsync(lease, e.Message.Split('\n')[0].Trim(), cancellation);
             return false;

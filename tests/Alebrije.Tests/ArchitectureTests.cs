@@ -28,7 +28,8 @@ public sealed partial class ArchitectureTests
         ["Verification"] = ["Published", "Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Search"] = ["Pipelines", "Reports", "Embeddings", "Datasets", "Weights", "Preprocessing"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
-        ["Cli"] = ["Pipelines", "Reports", "Robustness", "Embeddings",
+        ["Cluster"] = ["Search", "Embeddings", "Pipelines", "Datasets", "Preprocessing"],
+        ["Cli"] = ["Cluster", "Pipelines", "Reports", "Robustness", "Embeddings",
             "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Search", "Preprocessing", "Tensors"],
     };
 

@@ -12,6 +12,7 @@ internal static class ModelChoice
     private static readonly Dictionary<string, string> Alike = new(StringComparer.Ordinal)
     {
         ["robustness"] = "classify", ["probe"] = "classify", ["classifier"] = "classify", ["bench"] = "embed", ["evaluate"] = "imagine",
+        ["job"] = "embed", ["search"] = "embed",
     };
 
     /// <summary>The model's folder.</summary>

@@ -19,7 +19,7 @@ internal static class Verbs
         IndexCommand.Create(terminal),
         SearchCommand.Create(terminal),
         GroupCommands.Duplicates(terminal),
-        GroupCommands.Cluster(terminal),
+        ClusterCommand.AddTo(GroupCommands.Cluster(terminal), terminal),
         RobustnessCommand.Create(terminal),
         PcaCommand.Create(terminal),
         ExplainCommand.Create(terminal),

@@ -49,7 +49,7 @@ public sealed class ClusterConnection
         WorkAsync($"{Environment.MachineName}:{Environment.ProcessId}", job, new ClipShardEmbedder(model), cancellation);
 
     /// <summary>The queue of a job.</summary>
-    public IWorkQueue QueueOf(EmbeddingJob job) => new OrleansWorkQueue(grains, job);
+    public IShardLeases QueueOf(EmbeddingJob job) => new OrleansShardLeases(grains, job);
 
     /// <summary>State of a job; null if there is none of this name.</summary>
     public Task<JobStatus?> StatusAsync(string job, CancellationToken cancellation = default) =>
@@ -84,7 +84,7 @@ public sealed class ClusterConnection
 
     internal async Task<int> WorkAsync(string worker, EmbeddingJob job, IShardEmbedder embedder, CancellationToken cancellation)
     {
-        var queue = new OrleansWorkQueue(grains, job);
+        var queue = new OrleansShardLeases(grains, job);
         var count = await new ShardWorker(worker, job, queue, embedder).RunAsync(cancellation);
         var status = await StatusAsync(job.Name, cancellation);
         await JobManifest.WriteAsync(queue, status!, cancellation);

@@ -36,12 +36,12 @@ internal sealed class TestSilos : IAsyncDisposable
     }
 
     /// <summary>A job without files, for tests of the leases.</summary>
-    public async Task<(EmbeddingJob Job, OrleansWorkQueue Queue)> SubmitAsync(string name, int shards, int partitionShards = 1000)
+    public async Task<(EmbeddingJob Job, OrleansShardLeases Queue)> SubmitAsync(string name, int shards, int partitionShards = 1000)
     {
         var job = new EmbeddingJob { Name = name, Folder = "/none", Model = "tiny", Space = "tiny|4|", Plan = "none",
             Shards = shards, PartitionShards = partitionShards };
         await Grains.GetGrain<IJobGrain>(name).SubmitAsync(job);
-        return (job, new OrleansWorkQueue(Grains, job));
+        return (job, new OrleansShardLeases(Grains, job));
     }
 
     public ValueTask DisposeAsync() => cluster.DisposeAsync();

@@ -75,7 +75,7 @@ public sealed class WorkerTests : IDisposable
         await using var silos = await TestSilos.StartAsync();
         TestImages.Folder(folder["images"], 3);
         var job = await SubmitAsync(silos);
-        var queue = new OrleansWorkQueue(silos.Grains, job);
+        var queue = new OrleansShardLeases(silos.Grains, job);
         var error = await Assert.ThrowsAsync<InvalidDataException>(
             () => new ShardWorker("a", job, queue, new LengthEmbedder("other")).RunAsync(Cancellation));
         Assert.Contains("give this node the same model", error.Message, StringComparison.Ordinal);
@@ -88,7 +88,7 @@ public sealed class WorkerTests : IDisposable
         LengthEmbedder.SpaceOf("tiny"), new JobOptions { Model = "tiny", ShardImages = 3 }, Cancellation);
 
     private static ShardWorker Worker(TestSilos silos, EmbeddingJob job, string name, Func<string, ShardLease, Task>? step = null) =>
-        new(name, job, new OrleansWorkQueue(silos.Grains, job), new LengthEmbedder("tiny")) { Step = step };
+        new(name, job, new OrleansShardLeases(silos.Grains, job), new LengthEmbedder("tiny")) { Step = step };
 
     /// <summary>An embedder without a model: the length of a file as a direction.</summary>
     private sealed class LengthEmbedder(string model) : IShardEmbedder

@@ -25,7 +25,7 @@ internal static class ClusterCommand
 
     private static Command Start(Terminal terminal)
     {
-        var (host, name, indexes) = (ClusterOptions.Host(), ClusterOptions.Name(), ClusterOptions.Indexes());
+        var (host, name, indexes) = (ClusterFlags.Host(), ClusterFlags.Name(), ClusterFlags.Indexes());
         var (port, storeOnly) = (new Option<int>("--port") { HelpName = "N", DefaultValueFactory = _ => UsualPort },
             new Option<bool>("--store-only"));
         var folder = new Option<string?>("--data") { HelpName = "FOLDER" };
@@ -49,7 +49,7 @@ internal static class ClusterCommand
                     return 0;
                 }
 
-                return await ClusterWork.RunAsync(parsed, terminal, ClusterOptions.Settings(
+                return await ClusterWork.RunAsync(parsed, terminal, ClusterFlags.Settings(
                     store.Address, parsed.GetValue(name)!, parsed.GetValue(host), parsed.GetValue(indexes)), cancellation);
             },
             CancellationToken.None));
@@ -59,11 +59,11 @@ internal static class ClusterCommand
     private static Command Join(Terminal terminal)
     {
         var (store, host, name, indexes) =
-            (ClusterOptions.Store(), ClusterOptions.Host(), ClusterOptions.Name(), ClusterOptions.Indexes());
+            (ClusterFlags.Store(), ClusterFlags.Host(), ClusterFlags.Name(), ClusterFlags.Indexes());
         store.Required = true;
         var command = new Command("join") { store, host, name, indexes };
         command.SetAction((parsed, cancellation) => Task.Run(
-            () => ClusterWork.RunAsync(parsed, terminal, ClusterOptions.Settings(
+            () => ClusterWork.RunAsync(parsed, terminal, ClusterFlags.Settings(
                 parsed.GetValue(store), parsed.GetValue(name)!, parsed.GetValue(host), parsed.GetValue(indexes)), cancellation),
             CancellationToken.None));
         return command;

@@ -13,9 +13,9 @@ internal static class ClusterJobCommand
         var source = new Argument<string>("SOURCE");
         var target = new Option<string>("--out") { HelpName = "FOLDER", Required = true };
         var jobName = new Option<string?>("--name") { HelpName = "NAME" };
-        var (store, name, pictures) = (ClusterOptions.Store(), ClusterOptions.Name(), new PictureOptions(upright: false));
-        var (images, lease, attempts) = (ClusterOptions.Count("--shard-images", 1000),
-            ClusterOptions.Count("--lease", 60), ClusterOptions.Count("--attempts", 3));
+        var (store, name, pictures) = (ClusterFlags.Store(), ClusterFlags.Name(), new PictureOptions(upright: false));
+        var (images, lease, attempts) = (ClusterFlags.Count("--shard-images", 1000),
+            ClusterFlags.Count("--lease", 60), ClusterFlags.Count("--attempts", 3));
         var command = new Command("job") { source, target, store, name, jobName, images, lease, attempts };
         pictures.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
@@ -26,7 +26,7 @@ internal static class ClusterJobCommand
                 var found = ModelChoice.Find(parsed);
                 CommonOptions.StartTorch(parsed);
                 using var model = ClipModel.Load(found, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
-                var settings = ClusterOptions.Settings(parsed.GetValue(store), parsed.GetValue(name)!);
+                var settings = ClusterFlags.Settings(parsed.GetValue(store), parsed.GetValue(name)!);
                 await using var client = settings.Store is null ? null : await ClusterClient.ConnectAsync(settings, cancellation);
                 await using var node = client is null ? await ClusterNode.StartAsync(settings, cancellation) : null;
                 var connection = client?.Connection ?? node!.Connection;
@@ -48,14 +48,14 @@ internal static class ClusterJobCommand
     public static Command Status(Terminal terminal)
     {
         var job = new Argument<string?>("JOB") { Arity = ArgumentArity.ZeroOrOne };
-        var (store, name) = (ClusterOptions.Store(), ClusterOptions.Name());
+        var (store, name) = (ClusterFlags.Store(), ClusterFlags.Name());
         store.Required = true;
         var command = new Command("status") { job, store, name };
         command.SetAction((parsed, cancellation) => Task.Run(
             async () =>
             {
                 var words = new Words(CommonOptions.LanguageOf(parsed));
-                var settings = ClusterOptions.Settings(parsed.GetValue(store), parsed.GetValue(name)!);
+                var settings = ClusterFlags.Settings(parsed.GetValue(store), parsed.GetValue(name)!);
                 await using var client = await ClusterClient.ConnectAsync(settings, cancellation);
                 var connection = client.Connection;
                 var names = parsed.GetValue(job) is { } one ? [one] : await connection.JobsAsync(cancellation);

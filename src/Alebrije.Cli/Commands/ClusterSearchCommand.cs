@@ -12,14 +12,14 @@ internal static class ClusterSearchCommand
     {
         var text = new Argument<string>("TEXT");
         var collection = new Option<string>("--collection") { HelpName = "NAME", Required = true };
-        var (store, name, indexes) = (ClusterOptions.Store(), ClusterOptions.Name(), ClusterOptions.Indexes());
-        var top = ClusterOptions.Count("--top", 10);
+        var (store, name, indexes) = (ClusterFlags.Store(), ClusterFlags.Name(), ClusterFlags.Indexes());
+        var top = ClusterFlags.Count("--top", 10);
         var command = new Command("search") { text, collection, store, name, indexes, top };
         command.SetAction((parsed, cancellation) => Task.Run(
             async () =>
             {
                 var words = new Words(CommonOptions.LanguageOf(parsed));
-                var settings = ClusterOptions.Settings(
+                var settings = ClusterFlags.Settings(
                     parsed.GetValue(store), parsed.GetValue(name)!, host: null, parsed.GetValue(indexes));
                 if (settings.Store is null == (settings.Indexes.Count == 0)) throw new UsageException(words["cluster.store-or-index"]);
                 var found = ModelChoice.Find(parsed);

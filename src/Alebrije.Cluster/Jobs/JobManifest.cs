@@ -12,7 +12,7 @@ internal static class JobManifest
     public static string PathOf(string folder) => Path.Combine(folder, "manifest.json");
 
     /// <summary>Writes the manifest; any number of workers may do so, their files are equal.</summary>
-    public static async Task WriteAsync(OrleansWorkQueue queue, JobStatus status, CancellationToken cancellation)
+    public static async Task WriteAsync(OrleansShardLeases queue, JobStatus status, CancellationToken cancellation)
     {
         var (job, results) = (status.Job, await queue.ResultsAsync(cancellation));
         var document = new ManifestDocument(job.Name, job.Model, job.Space, JobPlan.Open(job.Folder).About.Source, job.Shards,

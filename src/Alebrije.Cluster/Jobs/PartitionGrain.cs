@@ -19,7 +19,7 @@ internal interface IPartitionGrain : IGrainWithIntegerCompoundKey
     Task<bool> CompleteAsync(ShardLease lease, ShardResult result);
 
     [Alias("fail")]
-    Task FailAsync(ShardLease lease, string error);
+    Task FailAsync(ShardLease lease, string reason);
 
     [Alias("release")]
     Task ReleaseAsync(ShardLease lease);
@@ -97,11 +97,11 @@ internal sealed class PartitionGrain(
         return true;
     }
 
-    public async Task FailAsync(ShardLease lease, string error)
+    public async Task FailAsync(ShardLease lease, string reason)
     {
         var shard = Of(lease);
         if (shard.Phase != ShardPhase.Leased || shard.Fence != lease.Fence) return;
-        End(shard, error);
+        End(shard, reason);
         await SaveAsync();
     }
 

@@ -5,7 +5,7 @@ namespace Alebrije.Cluster.Jobs;
 /// <param name="job">The job.</param>
 /// <param name="queue">Its queue.</param>
 /// <param name="embedder">The model.</param>
-internal sealed class ShardWorker(string name, EmbeddingJob job, IWorkQueue queue, IShardEmbedder embedder)
+internal sealed class ShardWorker(string name, EmbeddingJob job, IShardLeases queue, IShardEmbedder embedder)
 {
     /// <summary>Called for tests before a part is written, and before it is completed.</summary>
     internal Func<string, ShardLease, Task>? Step { get; init; }

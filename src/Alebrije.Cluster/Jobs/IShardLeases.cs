@@ -1,7 +1,7 @@
 namespace Alebrije.Cluster.Jobs;
 
 /// <summary>The shards of one job, handed out under leases.</summary>
-public interface IWorkQueue
+public interface IShardLeases
 {
     /// <summary>Leases a shard; waits while all remaining ones are leased to others.</summary>
     /// <param name="worker">Name of the worker.</param>
@@ -18,7 +18,7 @@ public interface IWorkQueue
     Task<bool> CompleteAsync(ShardLease lease, ShardResult result, CancellationToken cancellation);
 
     /// <summary>Records a failed attempt; after the last one the shard is in the list of dead shards.</summary>
-    Task FailAsync(ShardLease lease, string error, CancellationToken cancellation);
+    Task FailAsync(ShardLease lease, string reason, CancellationToken cancellation);
 
     /// <summary>Gives a shard back without counting an attempt.</summary>
     Task ReleaseAsync(ShardLease lease, CancellationToken cancellation);

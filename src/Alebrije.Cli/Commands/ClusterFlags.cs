@@ -5,7 +5,7 @@ using Alebrije.Cluster;
 namespace Alebrije.Cli.Commands;
 
 /// <summary>Options of the verbs of a cluster.</summary>
-internal static class ClusterOptions
+internal static class ClusterFlags
 {
     /// <summary>HOST:PORT of the store.</summary>
     public static Option<string?> Store()

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace Alebrije.Cluster.Jobs;
 
 /// <summary>The queue of a job in the partitions' grains. A worker asks the partitions itself, beginning with one of its own.</summary>
-internal sealed class OrleansWorkQueue(IGrainFactory grains, EmbeddingJob job) : IWorkQueue
+internal sealed class OrleansShardLeases(IGrainFactory grains, EmbeddingJob job) : IShardLeases
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(300);
 
@@ -41,8 +41,8 @@ internal sealed class OrleansWorkQueue(IGrainFactory grains, EmbeddingJob job) :
         GrainCalls.RepeatAsync(() => Of(lease).CompleteAsync(lease, result), cancellation);
 
     /// <inheritdoc/>
-    public Task FailAsync(ShardLease lease, string error, CancellationToken cancellation) =>
-        GrainCalls.RepeatAsync(() => Of(lease).FailAsync(lease, error), cancellation);
+    public Task FailAsync(ShardLease lease, string reason, CancellationToken cancellation) =>
+        GrainCalls.RepeatAsync(() => Of(lease).FailAsync(lease, reason), cancellation);
 
     /// <inheritdoc/>
     public Task ReleaseAsync(ShardLease lease, CancellationToken cancellation) => Of(lease).ReleaseAsync(lease).WaitAsync(cancellation);

@@ -46,7 +46,7 @@ public sealed class ClusterSearchTests : IDisposable
         Assert.Contains("of different models cannot be compared", error.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<InvalidDataException>(() => silos.Connection.SearchAsync("none", Unit(), Space, 1, Cancellation));
 
-        await silos.Cluster.KillSiloAsync(silos.Cluster.Silos.Last());
+        await silos.Cluster.KillSiloAsync(silos.Cluster.Silos.Last(), Cancellation);
         var (partial, rest) = (await silos.Connection.SearchAsync("photos", Unit(), Space, 300, Cancellation), Rows * 4);
         Assert.True(partial.IsPartial);
         Assert.Equal((2, rest), (partial.Missing.Length, partial.Hits.Length));

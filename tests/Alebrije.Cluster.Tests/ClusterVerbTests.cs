@@ -26,7 +26,7 @@ public sealed class ClusterVerbTests : IDisposable
         Assert.Equal(1, (await CommandLine.Run([.. command, "--strict"])).Status);
         using var model = ClipModel.Load(TestModels.StableUnClip);
         var items = await PartReader.ItemsAsync(folder["out"], TestContext.Current.CancellationToken);
-        var query = model.EmbedTexts(["a lion"])[0];
+        var query = model.EmbedTexts(["a lion"], cancellation: TestContext.Current.CancellationToken)[0];
         var expected = items.OrderByDescending(item => item.Embedding.Zip(query, (x, y) => x * y).Sum()).Select(item => item.Label);
         var found = (await CommandLine.Run("cluster", "search", "a lion", "--collection", "photos", "--index", $"photos={folder["out"]}",
             "--model", TestModels.StableUnClip, "--json")).Json;

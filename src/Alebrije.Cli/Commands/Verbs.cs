@@ -21,6 +21,7 @@ internal static class Verbs
         ExplainCommand.Create(terminal),
         TokenizeCommand.Create(terminal),
         PreprocessCommand.Create(terminal),
+        ServeCommand.Create(terminal),
         VerifyCommand.Create(terminal),
         WorldCommand.Create(terminal),
         TrainCommand.Create(terminal),

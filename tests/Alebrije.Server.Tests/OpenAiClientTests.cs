@@ -53,7 +53,8 @@ public sealed class OpenAiClientTests(ServerFixture server)
         Assert.Equal(256, rows[1].ToFloats().Length);
         using var generator = client.AsIEmbeddingGenerator();
         var embedded = await generator.GenerateAsync(["a lion"], null, Stop);
-        Assert.Equal(rows[0].ToFloats().ToArray(), embedded[0].Vector.ToArray());
+        // The rows of a batch may round otherwise.
+        Assert.All(rows[0].ToFloats().ToArray().Zip(embedded[0].Vector.ToArray()), pair => Assert.Equal(pair.First, pair.Second, 1e-5));
     }
 
     [Fact]

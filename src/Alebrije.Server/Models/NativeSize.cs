@@ -16,7 +16,7 @@ internal sealed record NativeSize((int Width, int Height)? Asked, (int Width, in
     /// </summary>
     public static NativeSize Choose(ImagePipeline pipeline, (int Width, int Height)? asked)
     {
-        if (asked is not var (width, height)) return new NativeSize(null, null);
+        if (asked is not var (width, height)) return new NativeSize(null, OwnSize(pipeline));
         int[] sides = pipeline.UpsampledSize is { } large ? [pipeline.Size, large] : [pipeline.Size];
         if (width == height && sides.Contains(width)) return new NativeSize(asked, asked);
         var isNear = sides.Length == 1 && Math.Min(width, height) * 4 >= 3 * sides[0] && Math.Max(width, height) * 2 <= 3 * sides[0];
@@ -35,12 +35,26 @@ internal sealed record NativeSize((int Width, int Height)? Asked, (int Width, in
         return w == width && h == height ? resized : resized.ToPillow().Crop((w - width) / 2, (h - height) / 2, width, height).ToRgb();
     }
 
+    /// <summary>The size of requests that name none; null of models that take that of a given image.</summary>
+    private static (int Width, int Height)? OwnSize(ImagePipeline pipeline)
+    {
+        try
+        {
+            var request = pipeline.Complete(new GenerationRequest { Prompt = "size" });
+            return (request.Width ?? request.Size!.Value, request.Height ?? request.Size!.Value);
+        }
+        catch (ArgumentException)
+        {
+            return null;
+        }
+    }
+
     private static bool Draws(ImagePipeline pipeline, int width, int height)
     {
         try
         {
             var request = new GenerationRequest { Prompt = "size" };
-            _ = pipeline.GenerateMany([width == height ? request with { Size = width } : request with { Width = width, Height = height }]);
+            _ = pipeline.Complete(width == height ? request with { Size = width } : request with { Width = width, Height = height });
             return true;
         }
         catch (ArgumentException)

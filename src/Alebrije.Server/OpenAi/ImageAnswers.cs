@@ -28,10 +28,7 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
 
         try
         {
-            var native = job.Size.Native ?? (job.Lease.Model.Pipeline.UpsampledSize ?? job.Lease.Model.Pipeline.Size) switch
-            {
-                var side => (side, side),
-            };
+            var native = job.Size.Native ?? (job.Lease.Model.Pipeline.Size, job.Lease.Model.Pipeline.Size);
             context.Response.Headers["X-Alebrije-Native-Size"] = Text(native);
             context.Response.Headers["X-Alebrije-Size"] = Text(job.Size.Asked ?? native);
             context.Response.Headers["X-Alebrije-Job"] = job.Id;

@@ -107,7 +107,7 @@ internal sealed class ImageJobs(ModelPool pool)
     }
 
     /// <summary>Refuses a request that the model cannot draw, before it waits.</summary>
-    private static void Check(LoadedModel model, GenerationRequest request) => _ = model.Pipeline.GenerateMany([request]);
+    private static void Check(LoadedModel model, GenerationRequest request) => _ = model.Pipeline.Complete(request);
 }
 
 /// <summary>Model, size and previews of a job.</summary>

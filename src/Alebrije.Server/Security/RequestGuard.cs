@@ -58,7 +58,8 @@ internal sealed partial class RequestGuard(
             throw new ApiException(400, "This service is not reached under that name; use 127.0.0.1 or localhost.", null, "invalid_host");
         CheckOrigin(request);
         var path = request.Path.Value ?? "/";
-        if (!Open.Any(open => path.StartsWith(open, StringComparison.OrdinalIgnoreCase)) && !keys.Allows(request))
+        if (Open.Any(open => path.StartsWith(open, StringComparison.OrdinalIgnoreCase))) return;
+        if (!keys.Allows(request))
             throw new ApiException(401, "A key is needed: send the header Authorization: Bearer KEY.", null, "invalid_api_key");
         if (rates.Take(Client(context)) is { } wait)
             throw new ApiException(429, $"More than {options.RatePerMinute} requests a minute; ask again in {wait} s.", null,

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Alebrije.Preprocessing;
 using TorchSharp;
 
 namespace Alebrije.Tensors;
@@ -178,7 +179,9 @@ public static class TorchRuntime
         }
     }
 
-    /// <summary>Writes the redirected copy into the first writable cache folder, or reuses an intact one.</summary>
+    /// <summary>
+    /// Writes the redirected copy into the first writable cache folder that is this user's alone, or reuses an intact one there.
+    /// </summary>
     /// <param name="library">The library as shipped.</param>
     /// <param name="roots">Cache folders of this user.</param>
     /// <param name="lastResort">Creates a folder if none of them is writable.</param>
@@ -197,6 +200,7 @@ public static class TorchRuntime
                 var root = i < roots.Count ? roots[i] : lastResort();
                 var folder = OwnFolder(root, "alebrije", "runtime", name);
                 var target = Path.Combine(folder, LibraryName);
+                if (!FileStatus.IsPrivate(folder)) continue;
                 if (File.Exists(target) && File.ReadAllBytes(target).AsSpan().SequenceEqual(bytes)) return target;
                 var temporary = target + "." + Environment.ProcessId;
                 File.WriteAllBytes(temporary, bytes);

@@ -3,7 +3,7 @@ using Alebrije.Tensors;
 using Xunit;
 using static TorchSharp.torch;
 
-namespace Alebrije.Tests.Tensors;
+namespace Alebrije.Tests.Runtime;
 
 public sealed class NativeEnvironmentTests
 {

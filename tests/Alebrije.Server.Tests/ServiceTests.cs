@@ -36,6 +36,13 @@ public sealed class ServiceTests(ServerFixture server)
     }
 
     [Theory]
+    [InlineData(0, 3, 0)]
+    [InlineData(1, 3, 2)]
+    [InlineData(1, 1, null)]
+    public void Preview_IsTheJobsOwnImage(int job, int images, int? expected) =>
+        Assert.Equal(expected, Jobs.JobRunner.FirstOf([2, 1], job, images));
+
+    [Theory]
     [InlineData("Origin", "https://example.org", HttpStatusCode.Forbidden)]
     [InlineData("Sec-Fetch-Site", "cross-site", HttpStatusCode.Forbidden)]
     [InlineData("Host", "rebound.example.org", HttpStatusCode.BadRequest)]

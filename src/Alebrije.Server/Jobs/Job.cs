@@ -68,6 +68,15 @@ internal sealed class Job : IDisposable
 
     public CancellationToken Cancellation => cancellation.Token;
 
+    /// <summary>Bytes of its images and previews.</summary>
+    public long Bytes
+    {
+        get
+        {
+            lock (gate) return Images.Sum(image => (long)image.Image.Pixels.Length) + events.Sum(each => each.Png?.LongLength ?? 0);
+        }
+    }
+
     public bool IsOver => State is not (JobState.Queued or JobState.Running);
 
     public Task Done => done.Task;

@@ -9,17 +9,17 @@ namespace Alebrije.Server.Jobs;
 /// Bounded queue of jobs, and the one worker of the device. Equal-shaped jobs that wait at the same time are drawn in one batch. Stopping
 /// finishes what was accepted, and reports as canceled what its time does not reach.
 /// </summary>
-internal sealed partial class JobQueue(ServerOptions options, JobRunner runner, ServerMetrics metrics, ILogger<JobQueue> log) : IHostedService
+internal sealed partial class JobQueue(ServerOptions options, JobRunner runner, ServerMetrics metrics, ILogger<JobQueue> log)
+    : IHostedService, IDisposable
 {
-    private const int KeptJobs = 256;
+    private const long KeptBytes = 256L << 20;
     private static readonly TimeSpan KeptFor = TimeSpan.FromHours(1);
 
     private readonly Lock gate = new();
     private readonly LinkedList<Job> waiting = [];
     private readonly Dictionary<string, Job> all = new(StringComparer.Ordinal);
     private readonly SemaphoreSlim arrived = new(0);
-    private readonly CancellationTokenSource stop = new();
-    private IReadOnlyList<Job> running = [];
+    private List<Job> running = [];
     private Task worker = Task.CompletedTask;
     private bool closed;
 
@@ -113,7 +113,6 @@ internal sealed partial class JobQueue(ServerOptions options, JobRunner runner, 
         }
         catch (OperationCanceledException)
         {
-            await stop.CancelAsync().ConfigureAwait(false);
             Job[] left;
             lock (gate) left = [.. waiting, .. running];
             foreach (var job in left.Where(job => !job.IsOver))
@@ -128,6 +127,8 @@ internal sealed partial class JobQueue(ServerOptions options, JobRunner runner, 
 
         Stopped(log, accepted);
     }
+
+    public void Dispose() => arrived.Dispose();
 
     private void Work()
     {
@@ -187,12 +188,17 @@ internal sealed partial class JobQueue(ServerOptions options, JobRunner runner, 
         if (removed) job.EndCanceled();
     }
 
-    /// <summary>Drops the oldest finished jobs.</summary>
+    /// <summary>Drops finished jobs whose client had the answer, those that are old, and the oldest where they hold too many bytes.</summary>
     private void Forget()
     {
-        var over = all.Values.Where(job => job.IsOver).OrderBy(job => job.CreatedAt).ToArray();
-        foreach (var job in over.Take(Math.Max(0, over.Length - KeptJobs))
-            .Concat(over.Where(job => Stopwatch.GetElapsedTime(job.CreatedAt) > KeptFor))) all.Remove(job.Id);
+        var bytes = 0L;
+        foreach (var job in all.Values.Where(job => job.IsOver).OrderByDescending(job => job.CreatedAt).ToArray())
+        {
+            bytes += job.Bytes;
+            if (job.IsDetached && bytes <= KeptBytes && Stopwatch.GetElapsedTime(job.CreatedAt) <= KeptFor) continue;
+            all.Remove(job.Id);
+            job.Dispose();
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Job {Id} of {Model} was not finished before the stop; it is reported as canceled.")]

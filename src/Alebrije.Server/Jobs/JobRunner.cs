@@ -58,11 +58,11 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
     {
         var clock = Stopwatch.StartNew();
         var pipeline = batch[0].Lease.Model.Pipeline;
-        // A mixture of too many images is cut into batches, whose steps are counted together.
+        int[] counts = [.. batch.Select(job => job.Requests.Count)];
         var drawn = pipeline.GenerateMany(batch.SelectMany(job => job.Requests), progress =>
         {
             stages.Enter(progress.Stage);
-            for (var i = 0; i < batch.Count; i++) Report(batch[i], progress, batch.Count == 1 ? 0 : i);
+            for (var i = 0; i < batch.Count; i++) Report(batch[i], progress, images => FirstOf(counts, i, images));
         }, stop).ToArray();
         batch[0].Lease.Model.Measure(clock.Elapsed.TotalSeconds, [.. drawn.Select(result => result.Request)]);
         var next = 0;
@@ -81,7 +81,7 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
         var result = new ImageExperiments(pipeline).Run(experiment, (_, _, progress) =>
         {
             stages.Enter(progress.Stage);
-            Report(job, progress, 0);
+            Report(job, progress, _ => 0);
         }, null, stop);
         job.Lease.Model.Measure(clock.Elapsed.TotalSeconds, [.. result.Pictures.Select(_ => result.Experiment.Request)]);
         job.Complete([.. result.Pictures.Select((picture, i) => new JobImage(job.Size.Fit(picture.Image),
@@ -89,12 +89,23 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
             picture.Numbers.TryGetValue("cosine", out var cosine) ? cosine : null))]);
     }
 
-    private static void Report(Job job, GenerationProgress progress, int place)
+    /// <summary>
+    /// Place of a job's first image among those that are drawn together; null where they are not the images of all jobs, so that no job
+    /// gets the preview of another.
+    /// </summary>
+    /// <param name="counts">Images of each job.</param>
+    /// <param name="job">Number of the job.</param>
+    /// <param name="images">Images that are drawn together.</param>
+    internal static int? FirstOf(IReadOnlyList<int> counts, int job, int images) =>
+        counts.Count == 1 ? 0 : counts.Sum() == images ? counts.Take(job).Sum() : null;
+
+    private static void Report(Job job, GenerationProgress progress, Func<int, int?> place)
     {
         job.Add("progress", progress.Stage, progress.Step, progress.Of);
         if (job.Previews == 0 || progress is not { Stage: "decoder", Predicted: { } predicted } || !IsPreview(progress, job.Previews)) return;
         var images = predicted();
-        job.Add("preview", progress.Stage, progress.Step, progress.Of, job.Size.Fit(images[Math.Min(place, images.Count - 1)]).ToPng());
+        if (place(images.Count) is { } first)
+            job.Add("preview", progress.Stage, progress.Step, progress.Of, job.Size.Fit(images[first]).ToPng());
     }
 
     /// <summary>True of steps that divide a run into equal parts.</summary>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.RegularExpressions;
 using Alebrije.Catalog;
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Estimates;
 using Alebrije.Server.Requests;
 using Alebrije.Tensors;
 using Alebrije.Weights;
@@ -128,10 +129,10 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
     /// <summary>Unloads idle models, the longest unused first, until a new one fits; refuses it where that is not enough.</summary>
     private void MakeRoom(string name, long bytes)
     {
-        while (bytes > Free())
+        while (bytes > ModelMemory.Available())
         {
             var idle = loaded.Values.Where(model => model.Users == 0).OrderBy(model => model.UnloadAt ?? long.MaxValue).FirstOrDefault()
-                ?? throw Short(name, bytes, Free());
+                ?? throw Short(name, bytes, ModelMemory.Available());
             Remove(idle);
         }
     }
@@ -160,12 +161,6 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
         $"{name} needs {needed / (double)(1L << 30):0.0} GiB of memory and {free / (double)(1L << 30):0.0} GiB are free: "
         + "unload a model (DELETE /api/v1/models/loaded/NAME), or name a smaller one.", "not_enough_memory", RetrySeconds);
 
-    private static long Free()
-    {
-        var info = GC.GetGCMemoryInfo();
-        return Math.Max(0, info.TotalAvailableMemoryBytes - Environment.WorkingSet);
-    }
-
     private void End(LoadedModel model)
     {
         lock (gate)
@@ -183,7 +178,7 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
         model.Dispose();
     }
 
-    private ApiException Missing(string name) => new(404,
+    private static ApiException Missing(string name) => new(404,
         $"There is no model '{RequestFields.Short(name)}' on this disk; GET /v1/models lists them, 'alebrije models pull' fetches others.",
         "model", "model_not_found");
 

@@ -59,11 +59,12 @@ internal sealed partial class RequestGuard(
         CheckOrigin(request);
         var path = request.Path.Value ?? "/";
         if (Open.Any(open => path.StartsWith(open, StringComparison.OrdinalIgnoreCase))) return;
-        if (!keys.Allows(request))
-            throw new ApiException(401, "A key is needed: send the header Authorization: Bearer KEY.", null, "invalid_api_key");
-        if (rates.Take(Client(context)) is { } wait)
+        var isAllowed = keys.Allows(request);
+        if (rates.Take(Client(context, isAllowed && keys.IsNeeded)) is { } wait)
             throw new ApiException(429, $"More than {options.RatePerMinute} requests a minute; ask again in {wait} s.", null,
                 "rate_limit_exceeded") { RetryAfter = wait };
+        if (!isAllowed)
+            throw new ApiException(401, "A key is needed: send the header Authorization: Bearer KEY.", null, "invalid_api_key");
     }
 
     /// <summary>Pages of other origins reach nothing, unless their origin is allowed.</summary>
@@ -81,8 +82,10 @@ internal sealed partial class RequestGuard(
         headers.AccessControlAllowHeaders = "authorization, content-type";
     }
 
-    private static string Client(HttpContext context) => context.Request.Headers.Authorization.ToString() is { Length: > 0 } key
-        ? key : (context.Connection.RemoteIpAddress ?? IPAddress.None).ToString();
+    /// <summary>A client by its key, or by its address where it has none that is valid.</summary>
+    private static string Client(HttpContext context, bool hasKey) => hasKey
+        ? $"{context.Request.Headers.Authorization}{context.Request.Headers["X-Api-Key"]}"
+        : (context.Connection.RemoteIpAddress ?? IPAddress.None).ToString();
 
     private async Task AnswerAsync(HttpContext context, Exception error)
     {

@@ -51,7 +51,8 @@ public static class AlebrijeServer
         services.AddSingleton<ModelPool>().AddHostedService(provider => provider.GetRequiredService<ModelPool>());
         services.AddSingleton<JobRunner>().AddSingleton<JobQueue>().AddHostedService(provider => provider.GetRequiredService<JobQueue>());
         services.AddSingleton<FileStore>().AddSingleton<ImageJobs>().AddSingleton<ImageAnswers>();
-        services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>().AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>();
+        services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>().AddSingleton<JobEndpoints>(
+            ).AddSingleton<ClipEndpoints>();
     }
 
     private static void Listen(KestrelServerOptions kestrel, ServerOptions options)
@@ -62,6 +63,7 @@ public static class AlebrijeServer
         kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
         if (options.Host == "*") kestrel.ListenAnyIP(options.Port);
         else if (options.Host == "localhost" && options.Port != 0) kestrel.ListenLocalhost(options.Port);
-        else kestrel.Listen(options.Host == "localhost" ? System.Net.IPAddress.Loopback : System.Net.IPAddress.Parse(options.Host), options.Port);
+        else kestrel.Listen(options.Host == "localhost" ? System.Net.IPAddress.Loopback : System.Net.IPAddress.Parse(options.Host),
+            options.Port);
     }
 }

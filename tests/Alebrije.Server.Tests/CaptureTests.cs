@@ -11,7 +11,8 @@ public sealed class CaptureTests(ServerFixture server)
 {
     private static string Folder => Path.Combine(AppContext.BaseDirectory, "Fixtures", "captures");
 
-    public static TheoryData<string> Names => [.. Directory.GetFiles(Folder, "*.txt").Select(file => Path.GetFileNameWithoutExtension(file))];
+    public static TheoryData<string> Names => [.. Directory.GetFiles(Folder, "*.txt").Select(
+        file => Path.GetFileNameWithoutExtension(file))];
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -27,7 +28,8 @@ public sealed class CaptureTests(ServerFixture server)
         if (name.Contains("streamed", StringComparison.Ordinal))
         {
             Assert.Contains("Content-Type: text/event-stream", answer, StringComparison.Ordinal);
-            Assert.Contains(name.Contains("edit", StringComparison.Ordinal) ? "event: image_edit.completed" : "event: image_generation.completed",
+            Assert.Contains(name.Contains("edit", StringComparison.Ordinal)
+                ? "event: image_edit.completed" : "event: image_generation.completed",
                 answer, StringComparison.Ordinal);
             Assert.Contains(".partial_image\"", answer, StringComparison.Ordinal);
             return;
@@ -78,7 +80,8 @@ public sealed class CaptureTests(ServerFixture server)
         while (true)
         {
             var end = Array.IndexOf(bytes, (byte)'\n', at);
-            var size = int.Parse(Encoding.ASCII.GetString(bytes, at, end - at).Trim(), NumberStyles.HexNumber, CultureInfo.InvariantCulture);
+            var size = int.Parse(Encoding.ASCII.GetString(bytes, at, end - at).Trim(), NumberStyles.HexNumber,
+                CultureInfo.InvariantCulture);
             if (size == 0) return Encoding.UTF8.GetString(text.ToArray());
             text.Write(bytes, end + 1, size);
             at = end + 1 + size + 2;
@@ -118,8 +121,10 @@ public sealed class CaptureTests(ServerFixture server)
         foreach (var line in text.Split('\n'))
         {
             body.Write(line.EndsWith("bytes of PNG>", StringComparison.Ordinal)
-                ? body.ToArray().AsSpan().LastIndexOf("name=mask"u8) is var unquoted && body.ToArray().AsSpan().LastIndexOf("name=\"mask\""u8) is var quoted
-                    && Math.Max(unquoted, quoted) > body.ToArray().AsSpan().LastIndexOf("--BOUNDARY"u8) ? ServerFixture.Mask() : ServerFixture.Png()
+                ? body.ToArray().AsSpan().LastIndexOf("name=mask"u8) is var unquoted && body.ToArray().AsSpan().LastIndexOf(
+                    "name=\"mask\""u8) is var quoted
+                    && Math.Max(unquoted, quoted) > body.ToArray().AsSpan().LastIndexOf("--BOUNDARY"u8) ? ServerFixture.Mask(
+                        ) : ServerFixture.Png()
                 : Encoding.UTF8.GetBytes(line));
             body.Write("\r\n"u8);
         }

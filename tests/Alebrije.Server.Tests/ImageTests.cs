@@ -85,7 +85,8 @@ public sealed class ImageTests(ServerFixture server)
     [InlineData("webp", new byte[] { (byte)'R', (byte)'I', (byte)'F', (byte)'F' })]
     public async Task Format_IsThatOfTheAnswer(string format, byte[] start)
     {
-        var (_, body, _) = await server.PostAsync(Images, $"{{\"prompt\":\"a lion\",\"output_format\":\"{format}\",{ServerFixture.Cheap}}}");
+        var (_, body, _) = await server.PostAsync(
+            Images, $"{{\"prompt\":\"a lion\",\"output_format\":\"{format}\",{ServerFixture.Cheap}}}");
         Assert.Equal(start, body.GetProperty("data")[0].GetProperty("b64_json").GetBytesFromBase64()[..start.Length]);
     }
 

@@ -40,7 +40,8 @@ public sealed class OpenAiClientTests(ServerFixture server)
         };
         using var answer = await server.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, Stop);
         var kinds = new List<string>();
-        await foreach (var item in System.Net.ServerSentEvents.SseParser.Create(await answer.Content.ReadAsStreamAsync(Stop)).EnumerateAsync(Stop))
+        await foreach (var item in System.Net.ServerSentEvents.SseParser.Create(
+            await answer.Content.ReadAsStreamAsync(Stop)).EnumerateAsync(Stop))
             kinds.Add(item.EventType);
         Assert.Equal(["image_generation.partial_image", "image_generation.partial_image", "image_generation.completed"], kinds);
     }

@@ -41,7 +41,8 @@ public sealed class ServerFixture : IAsyncLifetime
         (app, Url, Client) = await StartAsync(new ServerOptions { Port = 0 });
     }
 
-    /// <summary>Few steps by default in this program's copy of the model: clients' requests name none. The copy may be a hard link.</summary>
+    /// <summary>Few steps by default in this program's copy of the model: clients' requests name none. The copy may be a hard
+    /// link.</summary>
     private static void FewSteps()
     {
         var file = Path.Combine(AppContext.BaseDirectory, "models", "mini", "generation_config.json");

@@ -99,7 +99,8 @@ public sealed class ServiceTests(ServerFixture server)
     public async Task Clip_AnswersSimilarityClassesAndTokens()
     {
         var image = Convert.ToBase64String(ServerFixture.Png());
-        var (_, same, _) = await server.PostAsync("/api/v1/similarity", $"{{\"images\":[\"{image}\"],\"texts\":[\"red\",\"a dog\",\"azul\"]}}");
+        var (_, same, _) = await server.PostAsync(
+            "/api/v1/similarity", $"{{\"images\":[\"{image}\"],\"texts\":[\"red\",\"a dog\",\"azul\"]}}");
         Assert.Equal(1, same.GetProperty("probabilities")[0].EnumerateArray().Sum(p => p.GetDouble()), 1e-6);
         Assert.Equal(3, same.GetProperty("cosines")[0].GetArrayLength());
         var (_, classes, _) = await server.PostAsync("/api/v1/classify", $"{{\"images\":[\"{image}\"],\"labels\":[\"lion\",\"tree\"]}}");
@@ -138,7 +139,8 @@ public sealed class ServiceTests(ServerFixture server)
             || (answer.Status == HttpStatusCode.ServiceUnavailable && answer.Answer.Headers.RetryAfter?.Delta is not null)));
         Assert.Contains(answers, answer => answer.Status == HttpStatusCode.ServiceUnavailable);
         var pending = ServerFixture.PostAsync(client, "/v1/images/generations", "{\"prompt\":\"last\",\"num_inference_steps\":6}");
-        while (!(await client.GetStringAsync("/metrics", Stop)).Contains("alebrije_jobs_running 1", StringComparison.Ordinal)) await Task.Yield();
+        while (!(await client.GetStringAsync("/metrics", Stop)).Contains(
+            "alebrije_jobs_running 1", StringComparison.Ordinal)) await Task.Yield();
         await app.StopAsync(Stop);
         Assert.Equal(HttpStatusCode.OK, (await pending).Status);
     }

@@ -188,7 +188,8 @@ internal sealed partial class JobQueue(ServerOptions options, JobRunner runner, 
         if (removed) job.EndCanceled();
     }
 
-    /// <summary>Drops finished jobs whose client had the answer, those that are old, and the oldest where they hold too many bytes.</summary>
+    /// <summary>Drops finished jobs whose client had the answer, those that are old, and the oldest where they hold too many
+    /// bytes.</summary>
     private void Forget()
     {
         var bytes = 0L;

@@ -41,7 +41,8 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
             span?.SetTag("error.type", e.GetType().Name);
             var isTheirs = e is ArgumentException or InvalidOperationException or ApiException;
             if (!isTheirs) Broken(log, e, batch[0].Id);
-            foreach (var job in batch) job.Fail(e, isTheirs ? e.Message : "The image could not be drawn; the service's log has the reason.");
+            foreach (var job in batch) job.Fail(e, isTheirs
+                ? e.Message : "The image could not be drawn; the service's log has the reason.");
         }
         finally
         {
@@ -102,7 +103,8 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
     private static void Report(Job job, GenerationProgress progress, Func<int, int?> place)
     {
         job.Add("progress", progress.Stage, progress.Step, progress.Of);
-        if (job.Previews == 0 || progress is not { Stage: "decoder", Predicted: { } predicted } || !IsPreview(progress, job.Previews)) return;
+        if (job.Previews == 0 || progress is not { Stage: "decoder", Predicted: { } predicted } || !IsPreview(
+            progress, job.Previews)) return;
         var images = predicted();
         if (place(images.Count) is { } first)
             job.Add("preview", progress.Stage, progress.Step, progress.Of, job.Size.Fit(images[first]).ToPng());

@@ -2,7 +2,8 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Server.Jobs;
 
-/// <summary>Images of a request as files with names of their own in a private folder, for the parts of the library that read files.</summary>
+/// <summary>Images of a request as files with names of their own in a private folder, for the parts of the library that read
+/// files.</summary>
 internal sealed class TemporaryFiles : IDisposable
 {
     private string? folder = Directory.CreateTempSubdirectory("alebrije-serve-").FullName;

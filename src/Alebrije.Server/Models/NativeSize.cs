@@ -12,7 +12,8 @@ internal sealed record NativeSize((int Width, int Height)? Asked, (int Width, in
     public const int MostSide = 2048;
 
     /// <summary>
-    /// The smallest of the model's own sides that covers the size, or the largest one. Models of one side draw sizes near to theirs themselves.
+    /// The smallest of the model's own sides that covers the size, or the largest one. Models of one side draw sizes near to theirs
+    /// themselves.
     /// </summary>
     public static NativeSize Choose(ImagePipeline pipeline, (int Width, int Height)? asked)
     {

@@ -12,7 +12,7 @@ using Microsoft.Extensions.AI;
 
 namespace Alebrije.Server.Native;
 
-/// <summary>What CLIP answers: similarity of images and texts, zero-shot classes, principal components, tokens.</summary>
+/// <summary>Answers of CLIP: similarity of images and texts, zero-shot classes, principal components, tokens.</summary>
 internal sealed class ClipEndpoints(ModelPool pool, Uploads uploads)
 {
     private const int MostImages = 64, MostTexts = 256;
@@ -42,7 +42,8 @@ internal sealed class ClipEndpoints(ModelPool pool, Uploads uploads)
         var (images, texts) = (await ImagesAsync(fields, cancellation).ConfigureAwait(false), Texts(fields, "texts"));
         var rows = await EmbedAsync(model, [.. images, .. texts.Select(text => new TextContent(text))], cancellation).ConfigureAwait(false);
         var scale = ((ClipModel)model.Clip.GetService(typeof(ClipModel))!).LogitScale;
-        var cosines = rows[..images.Count].Select(image => rows[images.Count..].Select(text => (double)TensorPrimitives.CosineSimilarity(image, text)).ToArray()).ToArray();
+        var cosines = rows[..images.Count].Select(
+            image => rows[images.Count..].Select(text => (double)TensorPrimitives.CosineSimilarity(image, text)).ToArray()).ToArray();
         return new { model = model.Name, texts, cosines, probabilities = cosines.Select(row => ZeroShot.Softmax(row, scale)).ToArray() };
     }
 
@@ -52,7 +53,8 @@ internal sealed class ClipEndpoints(ModelPool pool, Uploads uploads)
         var (images, labels) = (await ImagesAsync(fields, cancellation).ConfigureAwait(false), Texts(fields, "labels"));
         var templates = fields.Texts("templates", 100, 1000) ?? ZeroShotSet.Simple;
         var clip = (ClipModel)model.Clip.GetService(typeof(ClipModel))!;
-        var names = labels.SelectMany(label => templates.Select(template => template.Replace("{}", label, StringComparison.Ordinal))).ToArray();
+        var names = labels.SelectMany(label => templates.Select(
+            template => template.Replace("{}", label, StringComparison.Ordinal))).ToArray();
         if (names.Length > 10_000) throw ApiException.Field("templates", "There are more than 10000 labels times templates.");
         var embedded = await EmbedAsync(model, [.. names.Select(name => new TextContent(name))], cancellation).ConfigureAwait(false);
         var (place, scale) = (0, clip.LogitScale);

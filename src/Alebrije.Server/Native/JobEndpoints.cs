@@ -21,7 +21,8 @@ internal sealed class JobEndpoints(ServerOptions options, ImageJobs jobs, JobQue
     public static void Map(IEndpointRouteBuilder routes)
     {
         routes.MapPost("/api/v1/jobs", (HttpContext context, JobEndpoints self) => self.CreateAsync(context));
-        routes.MapGet("/api/v1/jobs/{id}", (string id, JobEndpoints self) => Results.Json(self.Describe(self.Find(id)), ServerJson.Options));
+        routes.MapGet("/api/v1/jobs/{id}", (string id, JobEndpoints self) => Results.Json(
+            self.Describe(self.Find(id)), ServerJson.Options));
         routes.MapDelete("/api/v1/jobs/{id}", (string id, JobEndpoints self) =>
         {
             self.Find(id).Cancel();

@@ -25,7 +25,8 @@ internal sealed class EmbeddingEndpoints(ModelPool pool, Uploads uploads, Server
         }, ServerJson.Options));
         routes.MapGet("/v1/models/{*id}", (string id, ModelPool pool) => Names(pool).Contains(id)
             ? Results.Json(Describe(id), ServerJson.Options)
-            : throw new ApiException(404, $"There is no model '{RequestFields.Short(id)}'; GET /v1/models lists them.", "model", "model_not_found"));
+            : throw new ApiException(404, $"There is no model '{RequestFields.Short(id)}'; GET /v1/models lists them.", "model",
+                "model_not_found"));
     }
 
     private static string[] Names(ModelPool pool) => [.. pool.Known().Select(model => model.Name), ModelPool.DallE2];
@@ -39,14 +40,16 @@ internal sealed class EmbeddingEndpoints(ModelPool pool, Uploads uploads, Server
         var dimensions = fields.Whole("dimensions", 1, 65536);
         var (strict, keepAlive) = (fields.Truth("strict") ?? false, fields.Number("keep_alive", -1, 1e9));
         fields.Ignore("user");
-        var input = fields.Raw("input") ?? throw new ApiException(400, "The field input is missing; send a text or a list.", "input", "missing_field");
+        var input = fields.Raw("input") ?? throw new ApiException(
+            400, "The field input is missing; send a text or a list.", "input", "missing_field");
         ImageAnswers.Unknown(context, fields, strict);
         using var lease = pool.Rent(model, keepAlive);
         var clip = lease.Model.Clip;
         var contents = await ContentsAsync(input, () => Tokenizer(clip), context.RequestAborted).ConfigureAwait(false);
         var rows = await clip.GenerateAsync(contents, null, context.RequestAborted).ConfigureAwait(false);
         metrics.Embedded(rows.Count);
-        var data = rows.Select((row, i) => new { @object = "embedding", index = i, embedding = Value(Cut(row.Vector, dimensions), format) });
+        var data = rows.Select((row, i) => new { @object = "embedding", index = i, embedding = Value(
+            Cut(row.Vector, dimensions), format) });
         await context.Response.WriteAsJsonAsync(new
         {
             @object = "list", data = data.ToArray(), model = lease.Model.Name,
@@ -58,7 +61,8 @@ internal sealed class EmbeddingEndpoints(ModelPool pool, Uploads uploads, Server
     {
         if (input.ValueKind == JsonValueKind.String) return [Text(input.GetString()!)];
         if (input.ValueKind == JsonValueKind.Object) return [await ImageAsync(input, cancellation).ConfigureAwait(false)];
-        if (input.ValueKind != JsonValueKind.Array) throw RequestFields.Wrong("input", input, "a text, a list of texts, token ids or images");
+        if (input.ValueKind != JsonValueKind.Array) throw RequestFields.Wrong(
+            "input", input, "a text, a list of texts, token ids or images");
         if (input.GetArrayLength() is 0 or > MostInputs)
             throw ApiException.Field("input", $"The field input has {input.GetArrayLength()} entries; 1 to {MostInputs} are allowed.");
         if (input[0].ValueKind == JsonValueKind.Number) return [Tokens(input, tokenizer())];

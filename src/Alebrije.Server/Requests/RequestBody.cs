@@ -19,13 +19,15 @@ internal sealed record RequestBody(RequestFields Fields, IReadOnlyList<UploadedF
     public static async Task<RequestFields> JsonAsync(HttpRequest request)
     {
         if (!request.HasJsonContentType())
-            throw new ApiException(415, "The body has to be JSON: send the header Content-Type: application/json.", null, "unsupported_media_type");
+            throw new ApiException(415, "The body has to be JSON: send the header Content-Type: application/json.", null,
+                "unsupported_media_type");
         try
         {
             using var document = await JsonDocument.ParseAsync(request.Body,
                 new JsonDocumentOptions { MaxDepth = ServerJson.MostDepth }, request.HttpContext.RequestAborted).ConfigureAwait(false);
             if (document.RootElement.ValueKind != JsonValueKind.Object)
-                throw new ApiException(400, "The body is JSON but no object; send {\"prompt\": \"...\"} or the like.", null, "invalid_json");
+                throw new ApiException(400, "The body is JSON but no object; send {\"prompt\": \"...\"} or the like.", null,
+                    "invalid_json");
             var values = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
             foreach (var property in document.RootElement.EnumerateObject())
             {
@@ -39,7 +41,8 @@ internal sealed record RequestBody(RequestFields Fields, IReadOnlyList<UploadedF
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new ApiException(400, "The body is no valid JSON; send an object such as {\"prompt\": \"a lion\"}.", null, "invalid_json");
+            throw new ApiException(400, "The body is no valid JSON; send an object such as {\"prompt\": \"a lion\"}.", null,
+                "invalid_json");
         }
     }
 
@@ -50,12 +53,14 @@ internal sealed record RequestBody(RequestFields Fields, IReadOnlyList<UploadedF
     public static async Task<RequestBody> FormAsync(HttpRequest request, long most)
     {
         if (request.ContentType?.StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase) != true)
-            throw new ApiException(415, "The body has to be a form with files: Content-Type: multipart/form-data.", null, "unsupported_media_type");
+            throw new ApiException(415, "The body has to be a form with files: Content-Type: multipart/form-data.", null,
+                "unsupported_media_type");
         var limit = (int)Math.Min(most, int.MaxValue);
         var options = new FormOptions
         {
             MemoryBufferThreshold = limit, BufferBodyLengthLimit = most, MultipartBodyLengthLimit = most,
-            ValueCountLimit = MostFields, ValueLengthLimit = 4 * RequestFields.MostText, KeyLengthLimit = 256, MultipartHeadersCountLimit = 16,
+            ValueCountLimit = MostFields, ValueLengthLimit = 4 * RequestFields.MostText, KeyLengthLimit = 256, MultipartHeadersCountLimit =
+                16,
             MultipartHeadersLengthLimit = 16 * 1024,
         };
         IFormCollection form;

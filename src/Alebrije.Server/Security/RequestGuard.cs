@@ -75,7 +75,8 @@ internal sealed partial class RequestGuard(
             : request.Headers["Sec-Fetch-Site"].ToString() is "cross-site" or "same-site" && !HttpMethods.IsGet(request.Method);
         if (!isForeign) return;
         if (!options.Origins.Contains(origin, StringComparer.OrdinalIgnoreCase))
-            throw new ApiException(403, "Web pages of other origins may not call this service (--origin allows one).", null, "foreign_origin");
+            throw new ApiException(403, "Web pages of other origins may not call this service (--origin allows one).", null,
+                "foreign_origin");
         var headers = request.HttpContext.Response.Headers;
         headers.AccessControlAllowOrigin = origin;
         headers.Vary = "Origin";

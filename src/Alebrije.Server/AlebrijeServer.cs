@@ -51,8 +51,8 @@ public static class AlebrijeServer
         services.AddSingleton<ModelPool>().AddHostedService(provider => provider.GetRequiredService<ModelPool>());
         services.AddSingleton<JobRunner>().AddSingleton<JobQueue>().AddHostedService(provider => provider.GetRequiredService<JobQueue>());
         services.AddSingleton<FileStore>().AddSingleton<ImageJobs>().AddSingleton<ImageAnswers>();
-        services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>().AddSingleton<JobEndpoints>(
-            ).AddSingleton<ClipEndpoints>();
+        services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>();
+        services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>();
     }
 
     private static void Listen(KestrelServerOptions kestrel, ServerOptions options)

@@ -117,15 +117,13 @@ public sealed class CaptureTests(ServerFixture server)
     private static byte[] Body(string text, bool isForm)
     {
         if (!isForm) return Encoding.UTF8.GetBytes(text);
-        var body = new MemoryStream();
+        var (body, isMask) = (new MemoryStream(), false);
         foreach (var line in text.Split('\n'))
         {
-            body.Write(line.EndsWith("bytes of PNG>", StringComparison.Ordinal)
-                ? body.ToArray().AsSpan().LastIndexOf("name=mask"u8) is var unquoted && body.ToArray().AsSpan().LastIndexOf(
-                    "name=\"mask\""u8) is var quoted
-                    && Math.Max(unquoted, quoted) > body.ToArray().AsSpan().LastIndexOf("--BOUNDARY"u8) ? ServerFixture.Mask(
-                        ) : ServerFixture.Png()
-                : Encoding.UTF8.GetBytes(line));
+            if (line.StartsWith("Content-Disposition", StringComparison.Ordinal))
+                isMask = line.Contains("name=mask", StringComparison.Ordinal) || line.Contains("name=\"mask\"", StringComparison.Ordinal);
+            body.Write(!line.EndsWith("bytes of PNG>", StringComparison.Ordinal) ? Encoding.UTF8.GetBytes(line)
+                : isMask ? ServerFixture.Mask() : ServerFixture.Png());
             body.Write("\r\n"u8);
         }
 

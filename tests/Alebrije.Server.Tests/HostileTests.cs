@@ -30,8 +30,8 @@ public sealed class HostileTests(ServerFixture server)
                 var answer = await server.Client.SendAsync(request, TestContext.Current.CancellationToken);
                 var body = await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken);
                 var status = (int)answer.StatusCode;
-                if (status is < 400 or 500 || status > 503 || body.Contains("   at ", StringComparison.Ordinal) || body.Contains(
-                    "<script", StringComparison.Ordinal)
+                if (status is < 400 or 500 || status > 503 || body.Contains("   at ", StringComparison.Ordinal)
+                    || body.Contains("<script", StringComparison.Ordinal)
                     || body.Contains("root:", StringComparison.Ordinal))
                     wrong.Add($"{status} {name[..Math.Min(200, name.Length)]}: {body[..Math.Min(300, body.Length)]}");
             }
@@ -74,8 +74,8 @@ public sealed class HostileTests(ServerFixture server)
             "", "{", "[]", "null", "1", "\"x\"", "{\"prompt\"}", "{\"prompt\":null}", "{\"prompt\":\"\"}", "{\"prompt\":\"   \"}",
             "{\"prompt\":1}",
             "{\"prompt\":[]}", "{\"prompt\":{}}", "{\"prompt\":true}", "\u0000", "{\"prompt\":\"a\",\"prompt\":\"b\"}",
-            new string('[', 5000), "{\"a\":" + new string(
-                '{', 100), "{\"input\":[]}", "{\"input\":{}}", "{\"input\":[[]]}", "{\"input\":[null]}",
+            new string('[', 5000), "{\"a\":" + new string('{', 100),
+            "{\"input\":[]}", "{\"input\":{}}", "{\"input\":[[]]}", "{\"input\":[null]}",
             "{\"input\":[[-1]]}", "{\"input\":[[99999999]]}", "{\"input\":[1.5]}", "{\"input\":[\"\"]}", "{\"input\":[{\"image\":\"x\"}]}",
             "{\"input\":[{\"image\":\"file:///etc/passwd\"}]}", "{\"input\":[{\"image\":\"http://169.254.169.254/\"}]}",
             "{\"input\":[{\"image\":\"/etc/passwd\"}]}", "{\"input\":\"a\",\"model\":\"../../etc\"}",

@@ -36,8 +36,8 @@ internal static class ServeCommand
             Host = parsed.GetValue(Host)!, Port = parsed.GetValue(Port), Keys = keys, Model = parsed.GetValue(CommonOptions.Model)!,
             KeepAlive = parsed.GetValue(KeepAlive) is var seconds && seconds < 0 ? null : TimeSpan.FromSeconds(Math.Min(seconds, 1e8)),
             QueueLength = parsed.GetValue(Queue), RatePerMinute = parsed.GetValue(Rate), Origins = parsed.GetValue(Origin) ?? [],
-            FetchHosts = parsed.GetValue(FetchHost) ?? [], Insecure = parsed.GetValue(Insecure), Threads = parsed.GetValue(
-                CommonOptions.Threads),
+            FetchHosts = parsed.GetValue(FetchHost) ?? [], Insecure = parsed.GetValue(Insecure),
+            Threads = parsed.GetValue(CommonOptions.Threads),
         };
         if (options.Faults().FirstOrDefault() is { } fault) throw new UsageException(LibraryErrors.In(words, fault));
         _ = ModelChoice.Find(parsed);

@@ -103,8 +103,8 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
     private static void Report(Job job, GenerationProgress progress, Func<int, int?> place)
     {
         job.Add("progress", progress.Stage, progress.Step, progress.Of);
-        if (job.Previews == 0 || progress is not { Stage: "decoder", Predicted: { } predicted } || !IsPreview(
-            progress, job.Previews)) return;
+        if (job.Previews == 0 || progress is not { Stage: "decoder", Predicted: { } predicted } 
+            || !IsPreview(progress, job.Previews)) return;
         var images = predicted();
         if (place(images.Count) is { } first)
             job.Add("preview", progress.Stage, progress.Step, progress.Of, job.Size.Fit(images[first]).ToPng());

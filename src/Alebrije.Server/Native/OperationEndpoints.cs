@@ -25,6 +25,6 @@ internal static class OperationEndpoints
 
     /// <summary>Ready: it accepts jobs.</summary>
     private static IResult Ready(JobQueue queue, ServerOptions options) => queue.IsClosed || queue.Length >= options.QueueLength
-        ? throw ApiException.Busy(queue.IsClosed ? "The service is stopping." : "The queue is full.", "not_ready", 5) : Results.Text(
-            "ready");
+        ? throw ApiException.Busy(queue.IsClosed ? "The service is stopping." : "The queue is full.", "not_ready", 5)
+        : Results.Text("ready");
 }

@@ -48,8 +48,10 @@ internal sealed class EmbeddingEndpoints(ModelPool pool, Uploads uploads, Server
         var contents = await ContentsAsync(input, () => Tokenizer(clip), context.RequestAborted).ConfigureAwait(false);
         var rows = await clip.GenerateAsync(contents, null, context.RequestAborted).ConfigureAwait(false);
         metrics.Embedded(rows.Count);
-        var data = rows.Select((row, i) => new { @object = "embedding", index = i, embedding = Value(
-            Cut(row.Vector, dimensions), format) });
+        var data = rows.Select((row, i) => new
+        {
+            @object = "embedding", index = i, embedding = Value(Cut(row.Vector, dimensions), format),
+        });
         await context.Response.WriteAsJsonAsync(new
         {
             @object = "list", data = data.ToArray(), model = lease.Model.Name,
@@ -102,7 +104,7 @@ internal sealed class EmbeddingEndpoints(ModelPool pool, Uploads uploads, Server
     {
         if (item.TryGetProperty("text", out var text) && text.ValueKind == JsonValueKind.String) return Text(text.GetString()!);
         if (!item.TryGetProperty("image", out var image) || image.ValueKind != JsonValueKind.String)
-            throw ApiException.Field("input", "An object of input needs text or image, such as {\"image\": \"data:image/png;base64,...\"}.");
+            throw ApiException.Field("input", "An object of input needs text or image: {\"image\": \"data:image/png;base64,...\"}.");
         var decoded = await uploads.DecodeAsync(image.GetString()!, "input", cancellation).ConfigureAwait(false);
         return new DataContent(decoded.ToRgb().ToPng(), "image/png");
     }

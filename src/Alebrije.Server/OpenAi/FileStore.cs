@@ -16,7 +16,8 @@ internal sealed class FileStore(TimeProvider clock)
     /// <returns>A name of 128 random bits, with its ending.</returns>
     public string Add(byte[] file, string type)
     {
-        var name = $"{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))}.{type[(type.IndexOf('/', StringComparison.Ordinal) + 1)..]}";
+        var ending = type[(type.IndexOf('/', StringComparison.Ordinal) + 1)..];
+        var name = $"{Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16))}.{ending}";
         lock (gate)
         {
             files[name] = (file, type, clock.GetUtcNow() + Kept);

@@ -69,8 +69,8 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
             created = job.Created.ToUnixTimeSeconds(),
             data = job.Images.Select(image => asked.ByUrl
                 ? (object)new { url = Address(context, asked, image), seed = image.Seed, clip_score = image.ClipScore }
-                : new { b64_json = Convert.ToBase64String(asked.Encode(image)), seed = image.Seed, clip_score = image.ClipScore }).ToArray(
-                    ),
+                : new { b64_json = Convert.ToBase64String(asked.Encode(image)), seed = image.Seed, clip_score = image.ClipScore })
+                .ToArray(),
             background = "opaque", output_format = asked.Format, quality = asked.Quality, size = SizeOf(job), usage = Usage(job),
         }, ServerJson.Options, context.RequestAborted).ConfigureAwait(false);
     }
@@ -132,8 +132,8 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
         var tokens = job.Requests[0].Prompt.Split(' ', StringSplitOptions.RemoveEmptyEntries).Length;
         return new
         {
-            input_tokens = tokens, output_tokens = 0, total_tokens = tokens, input_tokens_details =
-                new { image_tokens = 0, text_tokens = tokens },
+            input_tokens = tokens, output_tokens = 0, total_tokens = tokens,
+            input_tokens_details = new { image_tokens = 0, text_tokens = tokens },
         };
     }
 

@@ -91,7 +91,7 @@ internal sealed class ImageEndpoints(ServerOptions options, Uploads uploads, Ima
         if (images.Count > 1) throw ApiException.Field("mask", "A mask belongs to one image; send one image, or leave the mask out.");
         var mask = uploads.Decode(given[0].Bytes, "mask");
         if (asked.IsDallE2 && (mask.Width != images[0].Width || mask.Height != images[0].Height))
-            throw ApiException.Field("mask", $"The mask is {mask.Width} x {mask.Height} and the image {images[0].Width} x {images[0].Height}; "
+            throw ApiException.Field("mask", $"The mask is {mask.Width} x {mask.Height}, the image {images[0].Width} x {images[0].Height}; "
                 + "dall-e-2 takes masks of the image's size.");
         if (ImageJobs.Transparency(mask) is { } transparent) return transparent;
         // Masks without transparency are bright where the image is drawn anew, as those of other services.

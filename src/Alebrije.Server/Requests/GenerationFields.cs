@@ -15,8 +15,8 @@ internal sealed class GenerationFields(ServerOptions options)
         var prior = fields.Text("prior", 40);
         var kind = PriorKind.Diffusion;
         if (prior is not null && !PriorNames.TryParse(prior, out kind))
-            throw ApiException.Field("prior", $"There is no prior '{RequestFields.Short(prior)}'; there are {string.Join(",
-                ", PriorNames.All)}.");
+            throw ApiException.Field("prior", $"There is no prior '{RequestFields.Short(prior)}'; "
+                + $"there are {string.Join(", ", PriorNames.All)}.");
         var most = options.MaxSteps;
         var request = new GenerationRequest
         {

@@ -59,9 +59,8 @@ internal sealed record RequestBody(RequestFields Fields, IReadOnlyList<UploadedF
         var options = new FormOptions
         {
             MemoryBufferThreshold = limit, BufferBodyLengthLimit = most, MultipartBodyLengthLimit = most,
-            ValueCountLimit = MostFields, ValueLengthLimit = 4 * RequestFields.MostText, KeyLengthLimit = 256, MultipartHeadersCountLimit =
-                16,
-            MultipartHeadersLengthLimit = 16 * 1024,
+            ValueCountLimit = MostFields, ValueLengthLimit = 4 * RequestFields.MostText, KeyLengthLimit = 256,
+            MultipartHeadersCountLimit = 16, MultipartHeadersLengthLimit = 16 * 1024,
         };
         IFormCollection form;
         try

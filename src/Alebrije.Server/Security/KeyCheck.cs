@@ -21,8 +21,8 @@ internal sealed class KeyCheck
     {
         if (!IsNeeded) return true;
         var given = request.Headers.Authorization.ToString() is { Length: > 7 } bearer
-            && bearer.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? bearer[7..].Trim(
-                ) : request.Headers["X-Api-Key"].ToString();
+            && bearer.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? bearer[7..].Trim()
+            : request.Headers["X-Api-Key"].ToString();
         if (given.Length == 0) return false;
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes(given));
         var found = false;

@@ -103,7 +103,7 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
     private static void Report(Job job, GenerationProgress progress, Func<int, int?> place)
     {
         job.Add("progress", progress.Stage, progress.Step, progress.Of);
-        if (job.Previews == 0 || progress is not { Stage: "decoder", Predicted: { } predicted } 
+        if (job.Previews == 0 || progress is not { Stage: "decoder", Predicted: { } predicted }
             || !IsPreview(progress, job.Previews)) return;
         var images = predicted();
         if (place(images.Count) is { } first)

@@ -21,7 +21,7 @@ internal sealed class RateLimits(ServerOptions options, TimeProvider clock)
         if (clients.Count > MostClients) clients.Clear();
         // Keys of clients are not kept in clear.
         var name = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(client)));
-        var (_, count) = clients.AddOrUpdate(name, (window, 1), 
+        var (_, count) = clients.AddOrUpdate(name, (window, 1),
             (_, before) => before.Window == window ? (window, before.Count + 1) : (window, 1));
         return count <= options.RatePerMinute ? null : (int)(WindowSeconds - (now % WindowSeconds));
     }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Cluster.Jobs;
 
@@ -28,7 +29,7 @@ internal static class JobManifest
     {
         try
         {
-            using var stream = File.OpenRead(PathOf(folder));
+            using var stream = RegularFile.Open(PathOf(folder));
             return JsonSerializer.Deserialize(stream, ClusterJson.Default.ManifestDocument)!;
         }
         catch (Exception e) when (e is JsonException or FileNotFoundException or DirectoryNotFoundException)

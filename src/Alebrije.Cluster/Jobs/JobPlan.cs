@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
 using Alebrije.Datasets;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Cluster.Jobs;
 
@@ -26,7 +27,7 @@ internal sealed class JobPlan
         var path = Path.Combine(folder, Folder);
         try
         {
-            using var stream = File.OpenRead(Path.Combine(path, Facts));
+            using var stream = RegularFile.Open(Path.Combine(path, Facts));
             return new JobPlan(path, JsonSerializer.Deserialize(stream, ClusterJson.Default.PlanFacts)!);
         }
         catch (Exception e) when (e is JsonException or FileNotFoundException or DirectoryNotFoundException)
@@ -82,7 +83,7 @@ internal sealed class JobPlan
     public ShardSource Read(int shard)
     {
         var file = FileOf(path, shard);
-        using var stream = File.OpenRead(file);
+        using var stream = RegularFile.Open(file);
         return JsonSerializer.Deserialize(stream, ClusterJson.Default.ShardSource) ?? throw new InvalidDataException($"{file} is damaged.");
     }
 

@@ -4,6 +4,7 @@ using System.Text.Json;
 using Alebrije.Datasets;
 using Alebrije.Embeddings;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Search.Vectors;
 
 namespace Alebrije.Cluster.Jobs;
@@ -102,7 +103,7 @@ internal static class PartFile
 
     public static async Task<FailureRow[]> FailuresAsync(string part, CancellationToken cancellation)
     {
-        await using var stream = File.OpenRead(part);
+        await using var stream = RegularFile.Open(part);
         await using var reader = await global::Parquet.ParquetReader.CreateAsync(stream, cancellationToken: cancellation);
         return reader.CustomMetadata?.GetValueOrDefault(FailuresKey) is { } text
             ? JsonSerializer.Deserialize(text, ClusterJson.Default.FailureRowArray) ?? [] : [];
@@ -110,7 +111,7 @@ internal static class PartFile
 
     public static async Task<string> HashAsync(string file, CancellationToken cancellation)
     {
-        await using var stream = File.OpenRead(file);
+        await using var stream = RegularFile.Open(file);
         return Convert.ToHexStringLower(await SHA256.HashDataAsync(stream, cancellation));
     }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using Alebrije.Datasets;
+using Alebrije.Preprocessing;
 using Parquet;
 using Parquet.Schema;
 
@@ -36,7 +37,7 @@ internal static class ShardSources
     private static async IAsyncEnumerable<string> Rows(string file, [EnumeratorCancellation] CancellationToken cancellation)
     {
         if (!File.Exists(file)) throw new FileNotFoundException($"There is no file {file}.");
-        await using var stream = File.OpenRead(file);
+        await using var stream = RegularFile.Open(file);
         await using var reader = await ParquetReader.CreateAsync(stream, cancellationToken: cancellation);
         var column = PathColumns.Select(name => reader.Schema.DataFields.FirstOrDefault(field => field.Path.Length == 1
                 && field.Path.FirstPart!.Equals(name, StringComparison.OrdinalIgnoreCase))).FirstOrDefault(field => field is not null)

@@ -22,7 +22,8 @@ public sealed class SpecialFileTests : IDisposable
         var pipe = Pipe("x");
         var sentence = $"{pipe} is a named pipe, and only regular files are read.";
         foreach (var read in (Action[])[() => RegularFile.Open(pipe).Dispose(), () => RegularFile.ReadAllText(pipe),
-            () => ImageFile.Bytes(pipe), () => ConfigFile.ReadObject(pipe), () => FileHash.Sha256(pipe), () => _ = TarFiles.Of(pipe).ToArray(),
+            () => ImageFile.Bytes(pipe), () => ConfigFile.ReadObject(pipe), () => FileHash.Sha256(pipe),
+            () => _ = TarFiles.Of(pipe).ToArray(),
             () => Npy.Read(pipe), () => new SafeTensorsFile(pipe).Dispose(), () => new PickleFile(pipe).Dispose(),
             () => CsvReader.Open(pipe).Dispose()])
         {

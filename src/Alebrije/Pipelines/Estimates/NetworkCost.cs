@@ -29,7 +29,9 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// </summary>
     private const double LiveMaps = 14;
 
-    /// <summary>The widest maps that a decoder holds at once: input and output of a convolution, each also in the kernel's layout.</summary>
+    /// <summary>
+    /// Widest maps that a decoder holds at once: input and output of a convolution, each also in the kernel's layout.
+    /// </summary>
     private const double LiveDecoderMaps = 4.2;
 
     /// <summary>A denoiser or upsampler of diffusers' layout.</summary>

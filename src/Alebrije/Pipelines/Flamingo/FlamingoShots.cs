@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Pipelines.Flamingo;
@@ -27,7 +28,7 @@ public static class FlamingoShots
         if (!File.Exists(file)) throw new FileNotFoundException($"There is no list of examples {file}.", file);
         var shots = new List<FlamingoShot>();
         var number = 0;
-        foreach (var line in File.ReadLines(file))
+        foreach (var line in RegularFile.ReadLines(file))
         {
             number++;
             if (!string.IsNullOrWhiteSpace(line)) shots.Add(Shot(file, number, line));

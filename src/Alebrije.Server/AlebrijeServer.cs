@@ -4,6 +4,7 @@ using Alebrije.Server.Native;
 using Alebrije.Server.OpenAi;
 using Alebrije.Server.Requests;
 using Alebrije.Server.Security;
+using Alebrije.Server.Studio;
 using Alebrije.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -33,12 +34,14 @@ public static class AlebrijeServer
         var app = builder.Build();
         app.UseMiddleware<RequestGuard>();
         app.UseRouting();
+        app.UseAntiforgery();
         ImageEndpoints.Map(app);
         EmbeddingEndpoints.Map(app);
         JobEndpoints.Map(app);
         ClipEndpoints.Map(app);
         ModelEndpoints.Map(app);
         OperationEndpoints.Map(app);
+        StudioSite.Map(app);
         var queue = app.Services.GetRequiredService<JobQueue>();
         app.Lifetime.ApplicationStopping.Register(queue.Close);
         return app;
@@ -53,6 +56,7 @@ public static class AlebrijeServer
         services.AddSingleton<FileStore>().AddSingleton<ImageJobs>().AddSingleton<ImageAnswers>();
         services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>();
         services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>();
+        StudioSite.Add(services);
     }
 
     private static void Listen(KestrelServerOptions kestrel, ServerOptions options)

@@ -28,6 +28,8 @@ public static class AlebrijeServer
         if (options.Faults().FirstOrDefault() is { } fault) throw new ArgumentException(fault);
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        // Keys of sessions stay in memory, whatever its warning on files states.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Shutdown + TimeSpan.FromSeconds(10));
         Services(builder.Services, options);

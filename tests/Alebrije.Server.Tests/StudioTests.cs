@@ -84,6 +84,32 @@ public sealed partial class StudioTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task Studio_AsksForAKey_WhereOneIsNeeded()
+    {
+        var (app, url, client) = await ServerFixture.StartAsync(new ServerOptions { Port = 0, Keys = ["a-long-key"] });
+        await using var owned = app;
+        using var disposed = client;
+        client.DefaultRequestHeaders.Accept.Add(new MediaTypeWithQualityHeaderValue("text/html"));
+        client.DefaultRequestHeaders.AcceptLanguage.Add(new StringWithQualityHeaderValue("es"));
+        var asked = await client.GetAsync("/", Stop);
+        Assert.Equal("/es/sign-in", asked.RequestMessage!.RequestUri!.AbsolutePath);
+        var html = await asked.Content.ReadAsStringAsync(Stop);
+        Assert.DoesNotMatch(Inline(), html);
+        Assert.DoesNotContain("<script", html, StringComparison.Ordinal);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await EnterAsync("a-long-kez", html)).StatusCode);
+        Assert.Equal(HttpStatusCode.BadRequest, (await EnterAsync("a-long-key", "")).StatusCode);
+        var entered = await EnterAsync("a-long-key", html);
+        Assert.Equal("/es/imagine", entered.RequestMessage!.RequestUri!.AbsolutePath);
+        Assert.Equal(HttpStatusCode.OK, entered.StatusCode);
+        using var other = new HttpClient { BaseAddress = url };
+        Assert.Equal(HttpStatusCode.Unauthorized, (await other.GetAsync("/es/imagine", Stop)).StatusCode);
+
+        Task<HttpResponseMessage> EnterAsync(string key, string page) => client.PostAsync("/es/sign-in", new FormUrlEncodedContent(
+            Hidden().Matches(page).Select(field => KeyValuePair.Create(field.Groups[1].Value, WebUtility.HtmlDecode(field.Groups[2].Value)))
+                .Append(KeyValuePair.Create("Key", key)).Append(KeyValuePair.Create("_handler", "sign-in")).DistinctBy(field => field.Key)), Stop);
+    }
+
+    [Fact]
     public void Words_AreThereInBothLanguages_AndNoneIsMissing()
     {
         Assert.All(Studio.StudioWords.All, word => Assert.Equal(2, word.Value.Length));
@@ -126,6 +152,9 @@ public sealed partial class StudioTests(ServerFixture server)
 
     [GeneratedRegex(@"<script(?![^>]*\ssrc=)[^>]*>|<style|\sstyle=|\son\w+=|javascript:|https?://", RegexOptions.IgnoreCase)]
     private static partial Regex Inline();
+
+    [GeneratedRegex("<input type=\"hidden\" name=\"([^\"]+)\" value=\"([^\"]*)\"")]
+    private static partial Regex Hidden();
 
     [GeneratedRegex("href=\"([^\"]+)\"")]
     private static partial Regex Address();

@@ -29,6 +29,9 @@ internal sealed class StudioShelves(Uploads uploads, StudioClip clip, ServerOpti
     /// <summary>Images that come with the studio: scenes of EmojiWorld.</summary>
     private static readonly string[] Samples = ["lion", "cat", "dog", "banana", "car", "bicycle", "house", "pizza"];
 
+    /// <summary>Raised after images were added.</summary>
+    public event Action? Added;
+
     private readonly Dictionary<string, List<StudioImage>> shelves = new(StringComparer.Ordinal);
 
     public List<StudioImage> this[string name] => shelves.TryGetValue(name, out var shelf) ? shelf : shelves[name] = [];
@@ -66,6 +69,7 @@ internal sealed class StudioShelves(Uploads uploads, StudioClip clip, ServerOpti
         if (taken.Length == 0) return;
         var rows = await clip.EmbedAsync([.. taken.Select(image => image.Image)], [], cancellation).ConfigureAwait(false);
         this[shelf].AddRange(taken.Zip(rows, (image, row) => new StudioImage(image.Name, Thumbnail.Fit(image.Image, Side), row)));
+        Added?.Invoke();
     }
 
     /// <summary>Adds the first of the images that come with the studio.</summary>

@@ -3,9 +3,10 @@ using System.Reflection;
 using System.Security.Cryptography;
 using System.Text;
 using Alebrije.Reports;
+using Alebrije.Server.Security;
 using Alebrije.Server.Studio.Parts;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.DataProtection;
+using Microsoft.AspNetCore.DataProtection.KeyManagement;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.AspNetCore.SignalR;
@@ -28,7 +29,9 @@ internal static class StudioSite
     public static void Add(IServiceCollection services)
     {
         // Nothing of a session outlives the process, so its keys do not either.
-        services.AddDataProtection().UseEphemeralDataProtectionProvider();
+        services.AddDataProtection();
+        services.Configure<KeyManagementOptions>(keys => keys.XmlRepository = new SessionKeys());
+        services.AddSingleton<SignIns>();
         services.AddRazorComponents().AddInteractiveServerComponents();
         services.Configure<HubOptions>(hub => hub.MaximumReceiveMessageSize = MostMessageBytes);
         services.AddSingleton<StudioClip>().AddSingleton<StudioGallery>().AddSingleton<StudioWorld>();

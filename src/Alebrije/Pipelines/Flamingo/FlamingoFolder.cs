@@ -15,8 +15,11 @@ internal sealed class FlamingoFolder
     /// <summary>Token of padding.</summary>
     public const string PadToken = "<PAD>";
 
+    /// <summary>File of the trained tensors, as this project's trainer writes it.</summary>
+    public const string CheckpointName = "checkpoint.safetensors";
+
     private const string Latents = "perceiver.latents";
-    private static readonly string[] CheckpointNames = ["checkpoint.safetensors", "checkpoint.pt"];
+    private static readonly string[] CheckpointNames = [CheckpointName, "checkpoint.pt"];
 
     private FlamingoFolder(string path) => (Path, Config) = (path, ReadConfig(path));
 

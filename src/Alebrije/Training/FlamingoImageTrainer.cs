@@ -20,7 +20,6 @@ internal sealed class FlamingoImageTrainer(FlamingoImagePlan plan, TrainedClip c
 {
     private const string CacheName = "scenes.cache";
     private const ulong ProbeSeed = 9008;
-    private const int ProbeCount = 32;
 
     /// <param name="options">The run's folder and limits.</param>
     /// <param name="package">Folder of the model, which has the language model of the first stage.</param>
@@ -129,9 +128,10 @@ internal sealed class FlamingoImageTrainer(FlamingoImagePlan plan, TrainedClip c
     /// <summary>Loss, and captions and answers of the exported model on a few held-out scenes.</summary>
     private Dictionary<string, double> Measure(string package, double loss)
     {
-        using var model = FlamingoPipeline.Load(package);
-        var group = FlamingoEvaluation.Measure(model, new EvaluationScenes(scenes.World, ProbeSeed), ProbeCount, Language.English);
         var metrics = new Dictionary<string, double> { ["image_loss"] = loss };
+        if (plan.Probe == 0) return metrics;
+        using var model = FlamingoPipeline.Load(package);
+        var group = FlamingoEvaluation.Measure(model, new EvaluationScenes(scenes.World, ProbeSeed), plan.Probe, Language.English);
         foreach (var (name, figure) in group.Figures) metrics[name] = figure.Value;
         foreach (var gates in model.Gates()) metrics[$"gate_{gates.Layer}"] = gates.Attention;
         return metrics;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using Alebrije.Diffusion;
 using Alebrije.Models.Priors;
 using Alebrije.Pipelines.Priors;
@@ -45,7 +46,7 @@ internal static class PriorSampling
             var (whole, reference) = Time(() => Whole(network, text));
             var (kept, ours) = Time(() => Kept(prior, text));
             var (again, _) = Time(() => Kept(prior, text));
-            Console.WriteLine(FormattableString.Invariant(
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{tokens + " tokens",-11}{whole,12:0.0}{kept,16:0.0}{again,11:0.0}{whole / kept,9:0.0}"
                     + $"{(reference - ours).abs().max().item<float>(),13:0.0e0}"));
         }

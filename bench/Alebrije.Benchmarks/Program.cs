@@ -6,7 +6,7 @@ internal static class Program
     private const int UsualRounds = 15;
 
     /// <summary>Benchmarks with few, long rounds.</summary>
-    private static readonly string[] Long = ["sd15", "sdxl", "if", "sd-step"];
+    private static readonly string[] Long = ["decode", "sd15", "sdxl", "if", "sd-step"];
 
     /// <summary>Benchmarks by their name on the command line.</summary>
     private static readonly Dictionary<string, (string What, Action<int> Run)> Benchmarks = new(StringComparer.Ordinal)
@@ -26,11 +26,15 @@ internal static class Program
         ["sdxl"] = ("the same of SDXL's size; needs 7 GB of disk", SizedPipelines.Sdxl),
         ["if"] = ("the same of DeepFloyd IF's first stage (M) with T5 XXL; needs 11 GB of disk", SizedPipelines.DeepFloyd),
         ["sd-step"] = ("a guided step of Stable Diffusion 1.5 at 512 x 512 against plain float32, N rounds", DenoiserStep.Run),
+        ["decode"] = ("Stable Diffusion's autoencoder alone, decoding N times 512 pixels: time and peak memory", SizedPipelines.Decode),
         ["fuzz"] = ("N damaged files against every reader", ReaderFuzzing.Run),
+        ["generations"] = ("memory after N images in one process beside that after the first tenth, at least 100", Generations.Run),
+        ["kills"] = ("N kills of imagine, embed and models pull at random moments, each gone on with and compared", KilledVerbs.Run),
     };
 
     private static int Main(string[] arguments)
     {
+        if (arguments is ["campaign", .. var options]) return Campaign.Run(options);
         var rounds = UsualRounds;
         if (arguments is not ([_] or [_, "--rounds", _]) || !Benchmarks.TryGetValue(arguments[0], out var benchmark)
             || (arguments.Length == 3
@@ -38,6 +42,7 @@ internal static class Program
         {
             Console.Error.WriteLine($"Usage: Alebrije.Benchmarks NAME [--rounds N], N at least {Comparison.FewestRounds}; names are:");
             foreach (var (name, (what, _)) in Benchmarks) Console.Error.WriteLine($"  {name,-12}{what}");
+            Console.Error.WriteLine($"  {"campaign",-12}{Campaign.Usage}");
             return 2;
         }
 

@@ -102,15 +102,18 @@ internal sealed class SizedFolder : IDisposable
         var estimate = pipeline.Estimate(request);
         foreach (var stage in estimate.Stages) Say($"  {stage.Stage,-18}{stage.Bytes / 1e9,8:F2} GB{stage.Seconds,10:F1} s");
         PeakMemory.Reset();
-        var spent = Stopwatch.StartNew();
-        var result = pipeline.Generate(request);
+        var (spent, before) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
+        var steps = new List<double>();
+        var result = pipeline.Generate(request, step => steps.Add(spent.Elapsed.TotalSeconds));
         var (seconds, peak) = (spent.Elapsed.TotalSeconds, PeakMemory.Bytes());
         var stages = result.Seconds.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value:F1} s"));
-        Say($"stages: {string.Join(", ", stages)}");
+        Say($"stages: {string.Join(", ", stages)}; steps ended after {string.Join(", ", steps.Select(end => $"{end:F0}"))} s");
         Say($"image: {result.Image.Width} x {result.Image.Height}, {pipeline.Precision.Decoder}");
-        Say($"time: estimated {estimate.Seconds:F0} s, took {seconds:F0} s ({(estimate.Seconds / seconds) - 1:+0.0%;-0.0%})");
-        Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} "
-            + $"GB, took {peak / 1e9:F2} GB ({((double)estimate.PeakBytes / peak) - 1:+0.0%;-0.0%})");
+        var processor = (Environment.CpuUsage.TotalTime - before).TotalSeconds;
+        var error = (estimate.Seconds / seconds) - 1;
+        Say($"time: estimated {estimate.Seconds:F0} s, took {seconds:F0} s ({error:+0.0%;-0.0%}), processor {processor:F0} s");
+        var share = (double)estimate.PeakBytes / peak;
+        Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} GB, took {peak / 1e9:F2} GB ({share - 1:+0.0%;-0.0%})");
         foreach (var note in result.Notes) Say($"{note.Sentence}");
     }
 
@@ -136,6 +139,6 @@ internal static class PeakMemory
     {
         if (!OperatingSystem.IsLinux()) return Process.GetCurrentProcess().PeakWorkingSet64;
         var line = File.ReadLines(Status).First(text => text.StartsWith("VmHWM:", StringComparison.Ordinal));
-        return 1024 * long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
+        return 1024 * long.Parse(line.Split([' ', '\t'], StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture);
     }
 }

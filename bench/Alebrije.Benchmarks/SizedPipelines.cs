@@ -1,5 +1,10 @@
+using System.Diagnostics;
+using System.Globalization;
+using Alebrije.Models.Autoencoders;
 using Alebrije.Pipelines;
 using Alebrije.Tensors;
+using Alebrije.Weights;
+using static TorchSharp.torch;
 
 namespace Alebrije.Benchmarks;
 
@@ -38,6 +43,23 @@ internal static class SizedPipelines
           "up_block_types": ["UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D", "UpDecoderBlock2D"], "in_channels": 3, "out_channels": 3, "latent_channels": 4, "layers_per_block": 2,
           "sample_size": SIDE, "scaling_factor": 0.18215 }
         """;
+
+    /// <summary>The autoencoder of Stable Diffusion, random weights, one image of 512 times <paramref name="scale"/> pixels.</summary>
+    public static void Decode(int scale)
+    {
+        TorchRuntime.Initialize();
+        using var inference = inference_mode();
+        using var network = new AutoencoderKL(ConfigFile.Overlay(new AutoencoderKLConfig(),
+            ConfigFile.ParseObject(Vae.Replace("SIDE", "512", StringComparison.Ordinal), nameof(Vae)), nameof(Vae)));
+        using var latents = randn(1, 4, 64 * scale, 64 * scale);
+        PeakMemory.Reset();
+        var (clock, before) = (Stopwatch.StartNew(), PeakMemory.Bytes());
+        using var image = network.Decode(latents);
+        var width = 256L * 512 * scale * 512 * scale * sizeof(float);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{image.shape[3]} pixels: {clock.Elapsed.TotalSeconds:F1} s, ")
+            + string.Create(CultureInfo.InvariantCulture,
+                $"{(PeakMemory.Bytes() - before) / 1e9:F2} GB, {(double)(PeakMemory.Bytes() - before) / width:F1} of the widest map"));
+    }
 
     /// <summary>Stable Diffusion 1.5, 512 pixels.</summary>
     public static void Sd15(int steps)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.RegularExpressions;
 using Alebrije.Preprocessing.Tokenizers;
 using Microsoft.ML.Tokenizers;
@@ -24,7 +25,7 @@ internal static partial class TokenizerBenchmark
             var repeats = set.Rounds.Count > 1 ? 1 : Math.Max(1, 40_000 / texts.Count);
             var result = Comparison.Run(rounds, round => Ours(set.Of(round), repeats), round => Other(set.Of(round), repeats));
             var scale = 1e6 / (texts.Count * repeats);
-            Console.WriteLine(FormattableString.Invariant(
+            Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
                 $"{set.Name,-28}{texts.Count,8}{ids.Average(row => row.Length),8:0.0}{same,10}"
                     + $"{Scaled(result.Ours, scale),20}{Scaled(result.Theirs, scale),24}{result.Ratio,22}"
                         + $"{Allocated(() => Ours(texts, 1)) / texts.Count,12} {Allocated(() => Other(texts, 1)) / texts.Count,8}"));

@@ -29,6 +29,7 @@ internal static class CommandLineApp
         // A text may begin with @, which must not be parsed as the name of a file with further arguments.
         var configuration = new ParserConfiguration { ResponseFileTokenReplacer = null };
         ParseResult parsed;
+        var source = "";
         try
         {
             parsed = root.Parse(args, configuration);
@@ -39,26 +40,26 @@ internal static class CommandLineApp
                 {
                     parsed = root.Parse(args = completed, configuration);
                     words = new Words(CommonOptions.LanguageOf(args));
-                    if (given.Errors.Count == 0 && parsed.Errors.Count > 0) error.Write($"{file.Path}: ");
+                    if (given.Errors.Count == 0 && parsed.Errors.Count > 0) source = $"{file.Path}: ";
                 }
             }
         }
         catch (UsageException e)
         {
-            error.WriteLine(e.Message);
+            terminal.Fail(e.Message);
             return 2;
         }
         catch (InvalidOperationException e)
         {
             // A rule of an option reads its value, and the parser throws if the value is of another kind.
-            error.WriteLine(UsageMessages.Of(e.Message, root, words));
+            terminal.Fail(UsageMessages.Of(e.Message, root, words));
             return 2;
         }
 
         if (Problems(args, parsed, words) is { Count: > 0 } problems)
         {
-            foreach (var problem in problems) error.WriteLine(problem);
-            error.WriteLine(words["usage.try-help", VerbOf(parsed.CommandResult)]);
+            foreach (var (i, problem) in problems.Index()) terminal.Fail((i == 0 ? source : "") + problem);
+            terminal.Fail(words["usage.try-help", VerbOf(parsed.CommandResult)]);
             return 2;
         }
 

@@ -1,12 +1,16 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using Alebrije.Cli.TerminalImages;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Spectre.Console;
 
 namespace Alebrije.Cli;
 
-/// <summary>Output of a verb: answers to standard output, progress to standard error.</summary>
+/// <summary>
+/// Output of a verb: answers to standard output, progress to standard error. All output goes through this class, which makes control
+/// characters and marks of direction in it visible (<see cref="PrintableText"/>).
+/// </summary>
 internal sealed class Terminal(TextWriter output, TextWriter error, TextReader input)
 {
     /// <summary>Form of JSON answers.</summary>
@@ -49,7 +53,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
     public void Say(string line = "")
     {
         CloseLine();
-        output.WriteLine(line);
+        output.WriteLine(PrintableText.Of(line));
     }
 
     /// <summary>Writes a longer text, broken at spaces at the width of the terminal.</summary>
@@ -70,7 +74,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         Say(line);
     }
 
-    /// <summary>Writes text with its own line breaks.</summary>
+    /// <summary>Writes text with line breaks and escape sequences of this program's own; words from outside in it are made visible by
+    /// the caller.</summary>
     public void SayBlock(string text)
     {
         CloseLine();
@@ -92,7 +97,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
             document = members;
         }
 
-        output.WriteLine(JsonSerializer.Serialize(document, format));
+        output.WriteLine(PrintableText.Of(JsonSerializer.Serialize(document, format), keepLines: true));
     }
 
     /// <summary>Writes a table; numbers are right-aligned, and no word is broken.</summary>
@@ -108,7 +113,8 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
             Out = new AnsiConsoleOutput(lines),
         });
         console.Profile.Capabilities.Unicode = true;
-        var cells = rows.ToArray();
+        heads = [.. heads.Select(head => PrintableText.Of(head))];
+        string[][] cells = [.. rows.Select(row => row.Select(cell => PrintableText.Of(cell)).ToArray())];
         var (widths, whole) = TableWidths.Of(console, [[.. heads.Select(head => head.TrimStart('>'))], .. cells],
             Width, i => heads[i].StartsWith('>'));
         console.Profile.Width = whole;
@@ -126,7 +132,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         // Removes the border's empty first and last line, and the spaces that fill every row.
         foreach (var line in lines.ToString().Split('\n').Select(line => line.TrimEnd())
             .SkipWhile(line => line.Length == 0).Reverse().SkipWhile(line => line.Length == 0).Reverse())
-            Say(line);
+            SayBlock(line + Environment.NewLine);
         Say();
     }
 
@@ -149,13 +155,14 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
     public void Fail(string line)
     {
         CloseLine();
-        error.WriteLine(line);
+        error.WriteLine(PrintableText.Of(line, keepLines: true));
     }
 
     /// <summary>Redraws one line of progress; silent if standard error is no terminal.</summary>
     public void Progress(string line)
     {
         if (!IsLive || IsQuiet) return;
+        line = PrintableText.Of(line);
         error.Write("\r\e[2K" + (line.Length > Width - 1 ? line[..(Width - 1)] : line));
         lineIsOpen = true;
     }

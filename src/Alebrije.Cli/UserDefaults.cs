@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Text.Json;
 using Alebrije.Catalog;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Cli;
 
@@ -38,7 +39,7 @@ internal sealed record UserDefaults(string Path)
         if (!File.Exists(path)) return new UserDefaults(path);
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllText(path), Format);
+            using var document = JsonDocument.Parse(RegularFile.ReadAllText(path), Format);
             var values = new Dictionary<(string, string), IReadOnlyList<string>>();
             foreach (var member in document.RootElement.EnumerateObject())
             {

@@ -1,6 +1,8 @@
 namespace Alebrije.Preprocessing;
 
-/// <summary>Writes files; an error names the requested file and the reason, never a temporary file.</summary>
+/// <summary>
+/// Writes files as a whole (<see cref="UnfinishedFile"/>); an error names the requested file and the reason, never a temporary file.
+/// </summary>
 internal static class WrittenFile
 {
     /// <summary>Writes a text as UTF-8 without a byte order mark; an existing file is replaced.</summary>
@@ -15,18 +17,51 @@ internal static class WrittenFile
     /// <param name="path">The file.</param>
     /// <param name="state">Passed to <paramref name="write"/>; may be a span.</param>
     /// <param name="write">Writes into the open file.</param>
+    /// <param name="flushToDisk">True if the bytes are on the disk before the file is put in place.</param>
     /// <exception cref="UnwritableFileException">It cannot be written.</exception>
-    public static void Write<TState>(string path, TState state, Action<Stream, TState> write) where TState : allows ref struct
+    public static void Write<TState>(string path, TState state, Action<Stream, TState> write, bool flushToDisk = false)
+        where TState : allows ref struct
     {
+        var temporary = UnfinishedFile.NameOf(path);
         try
         {
-            using var stream = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None);
-            write(stream, state);
+            using var file = new UnfinishedFile(path, flushToDisk);
+            temporary = file.Name;
+            write(file.Stream, state);
+            file.Finish();
         }
         catch (Exception e) when (IsRefusal(e))
         {
-            throw Refusal(path, e);
+            throw Refusal(path, e, temporary);
         }
+    }
+
+    /// <summary>Writes a file; an existing one is replaced.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="write">Writes into the open file.</param>
+    /// <exception cref="UnwritableFileException">It cannot be written.</exception>
+    public static async Task WriteAsync(string path, Func<Stream, Task> write)
+    {
+        var temporary = UnfinishedFile.NameOf(path);
+        try
+        {
+            using var file = new UnfinishedFile(path);
+            temporary = file.Name;
+            await write(file.Stream);
+            file.Finish();
+        }
+        catch (Exception e) when (IsRefusal(e))
+        {
+            throw Refusal(path, e, temporary);
+        }
+    }
+
+    /// <summary>Copies a file; an existing one is replaced.</summary>
+    /// <exception cref="UnwritableFileException">It cannot be written.</exception>
+    public static void Copy(string source, string path)
+    {
+        using var from = RegularFile.Open(source);
+        Write(path, from, (stream, bytes) => bytes.CopyTo(stream));
     }
 
     /// <summary>True for an error of the disk.</summary>

@@ -9,13 +9,13 @@ public sealed partial class ArchitectureTests
     private static readonly Dictionary<string, string[]> Arrows = new()
     {
         ["Preprocessing"] = [],
-        ["Tensors"] = [],
+        ["Tensors"] = ["Preprocessing"],
         ["Weights"] = ["Tensors", "Preprocessing"],
         ["Nn"] = ["Tensors"],
         ["Diffusion"] = ["Weights", "Tensors"],
         ["Models"] = ["Nn", "Weights", "Tensors"],
         ["Published"] = ["Models", "Nn", "Weights", "Tensors"],
-        ["Catalog"] = ["Weights"],
+        ["Catalog"] = ["Weights", "Preprocessing"],
         ["Datasets"] = ["Preprocessing"],
         ["Pipelines"] = ["Published", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Embeddings"] = ["Pipelines", "Models", "Weights", "Tensors", "Preprocessing"],
@@ -26,9 +26,11 @@ public sealed partial class ArchitectureTests
         ["Training"] = ["Published", "Evaluation", "Reports", "Robustness",
             "Embeddings", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Verification"] = ["Published", "Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
+        ["Search"] = ["Pipelines", "Reports", "Embeddings", "Datasets", "Weights", "Preprocessing"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
-        ["Cli"] = ["Pipelines", "Reports", "Robustness", "Embeddings",
-            "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Preprocessing", "Tensors"],
+        ["Cluster"] = ["Search", "Embeddings", "Pipelines", "Datasets", "Preprocessing"],
+        ["Cli"] = ["Cluster", "Pipelines", "Reports", "Robustness", "Embeddings",
+            "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Search", "Preprocessing", "Tensors"],
     };
 
     private static IEnumerable<string> Sources => Files("src");
@@ -52,6 +54,29 @@ public sealed partial class ArchitectureTests
 
         Assert.True(seen > 100, $"only {seen} references were seen");
         Assert.True(wrong.Count == 0, string.Join('\n', wrong.Distinct()));
+    }
+
+    [Fact]
+    public void Command_WritesThroughItsTerminalAlone()
+    {
+        var files = Sources.Where(file => AreaOf(file) == "Cli"
+            && Path.GetFileName(file) is not ("Terminal.cs" or "LocalHelp.cs")).ToArray();
+        Assert.True(files.Length > 40);
+        string[] writers = ["Console.Write", "Console.Error.", "Console.Out.", "error.Write", "output.Write"];
+        Assert.Empty(files.Where(file => writers.Any(writer => Code(file).Contains(writer, StringComparison.Ordinal))).Select(Name));
+    }
+
+    [Fact]
+    public void Files_AreReadAsRegularOnesAlone()
+    {
+        // Files of this process's own: the native library, results that it wrote, what /proc holds, vectors (checked before they
+        // are opened), and texts named on the command line, which may come from a pipe.
+        string[] own = ["RegularFile.cs", "TarFiles.cs", "FreeMemory.cs", "TorchRuntime.cs", "ModelHub.cs", "TrainingRun.cs",
+            "ModelPacker.cs", "Diagnosis.cs", "TextLines.cs", "Templates.cs", "UnfinishedFile.cs",
+            "VectorFile.cs"];
+        string[] readers = ["File.OpenRead(", " File.ReadAll", "(File.ReadAll", " File.ReadLines(", "(File.ReadLines(", "FileMode.Open,"];
+        Assert.Empty(Sources.Where(file => !own.Contains(Path.GetFileName(file))
+            && readers.Any(reader => Code(file).Contains(reader, StringComparison.Ordinal))).Select(Name));
     }
 
     [Fact]

@@ -13,6 +13,6 @@ internal static class OneThread
     {
         if (!string.IsNullOrEmpty(Environment.GetEnvironmentVariable(Variable))) return;
         Environment.SetEnvironmentVariable(Variable, "1");
-        OpenMpWaiting.SetNative(Variable, "1");
+        NativeEnvironment.SetNative(Variable, "1");
     }
 }

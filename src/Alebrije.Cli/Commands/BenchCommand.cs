@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
+using Alebrije.Pipelines.Flamingo;
 
 namespace Alebrije.Cli.Commands;
 
@@ -41,6 +42,13 @@ internal static class BenchCommand
                     ? ImageFiles.Expand(asked, words, skipped, cancellation) : null;
                 CommonOptions.StartTorch(parsed);
                 var model = named ? parsed.GetValue(CommonOptions.Model)! : "ViT-B/32";
+                if (folder is not null && files is null && FlamingoPipeline.IsFlamingo(folder))
+                {
+                    SayTexts(terminal, words, parsed, model,
+                        FlamingoBenchmark.Run(folder, parsed.GetValue(rounds), terminal.Progress, cancellation));
+                    return 0;
+                }
+
                 if (files is null)
                 {
                     SayTowers(terminal, words, parsed, model,
@@ -78,6 +86,19 @@ internal static class BenchCommand
                 $"{Number(row.Low, "0.00")}-{Number(row.High, "0.00")}", Number(row.Cosine, "0.0000000"),
             }));
         terminal.SayText(words["bench.about-ratio", model]);
+    }
+
+    private static void SayTexts(Terminal terminal, Words words, ParseResult parsed, string model, FlamingoBenchmarkResult result)
+    {
+        terminal.CloseLine();
+        if (parsed.GetValue(CommonOptions.Json))
+        {
+            terminal.SayJson(new { model, result.Tokens, result.Cached, result.Plain, result.Ratio, result.Same });
+            return;
+        }
+
+        terminal.SayText(words["bench.flamingo", model, result.Tokens, Number(result.Cached, "0.0"), Number(result.Plain, "0.0"),
+            Number(result.Ratio, "0.00"), result.Same ? words["bench.same-tokens"] : words["bench.other-tokens"]]);
     }
 
     private static void SayFolder(Terminal terminal, Words words,

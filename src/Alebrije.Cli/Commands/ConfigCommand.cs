@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Alebrije.Catalog;
+using Alebrije.Search;
 
 namespace Alebrije.Cli.Commands;
 
@@ -8,8 +9,9 @@ internal static class ConfigCommand
 {
     /// <summary>Environment variables for the location of files and the use of the terminal.</summary>
     private static readonly string[] Variables =
-        [ModelCatalog.Variable, "ALEBRIJE_EMOJI_FONT", "ALEBRIJE_CLDR", "ALEBRIJE_EMOJI_TEST", "HF_HOME", "HF_HUB_CACHE",
-            "HF_HUB_OFFLINE", "HF_ENDPOINT", "OMP_NUM_THREADS", "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "NO_COLOR"];
+        [ModelCatalog.Variable, PictureIndex.Variable, "ALEBRIJE_EMOJI_FONT", "ALEBRIJE_CLDR", "ALEBRIJE_EMOJI_TEST",
+            "HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "HF_ENDPOINT", "OMP_NUM_THREADS",
+                "OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME", "NO_COLOR"];
 
     public static Command Create(Terminal terminal, string defaults)
     {

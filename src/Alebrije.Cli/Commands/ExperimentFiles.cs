@@ -1,6 +1,7 @@
 using System.Globalization;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
@@ -71,7 +72,7 @@ internal sealed class ExperimentFiles
         result.Sheet().SavePng(sheet, Recipe.Of(model, result, picture: null));
         Saved = Saved with { Sheet = sheet };
         if (animation is null) return;
-        File.WriteAllBytes(animation, AnimatedPng.Encode([.. result.Pictures.Select(picture => picture.Image)],
+        WrittenFile.Write(animation, AnimatedPng.Encode([.. result.Pictures.Select(picture => picture.Image)],
             MillisecondsPerPicture, Recipe.Of(model, result, picture: 0)));
         Saved = Saved with { Animation = animation };
     }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Reports;
 
@@ -29,7 +30,7 @@ internal static class ExplainCommand
                 CommonOptions.StartTorch(parsed);
                 using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
                 var found = asked.Select(text => model.Explain(picture, text, parsed.GetValue(layers) == "last")).ToArray();
-                if (path is not null) File.WriteAllBytes(path,
+                if (path is not null) WrittenFile.Write(path,
                     RelevancePng.Render(found, new ReportOptions { Language = words.Language, Model = model.Name }));
                 if (parsed.GetValue(CommonOptions.Json))
                 {

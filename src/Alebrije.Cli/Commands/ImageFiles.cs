@@ -64,6 +64,7 @@ internal sealed class ImageFiles
     private List<string> OfFolder(string name)
     {
         var folder = VisibleFolder.Open(name);
+        foreach (var link in folder.Outside) skipped?.Reader.Skip(link.File, link.Reason);
         var (found, others) = Pictures(folder.Files);
         if (found.Count > 0) return found;
         var below = folder.PicturesBelow(Unreadable, cancellation).Count;

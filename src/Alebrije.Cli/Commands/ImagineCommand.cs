@@ -42,6 +42,7 @@ internal static class ImagineCommand
     private static readonly Option<string?> Out = new("--out");
     private static readonly Option<string?> Sheet = new("--sheet") { HelpName = "FILE" };
     private static readonly Option<string?> Trace = new("--trace");
+    private static readonly Option<bool> Resume = new("--resume");
 
     public static Command Create(Terminal terminal)
     {
@@ -50,7 +51,8 @@ internal static class ImagineCommand
             Prompts, PromptsFile, Count, Steps, Scale, Prior, PriorSteps, PriorScale, Candidates, Negative, Size, From, Strength, Mask,
             Scheduler, Rescale, ClipSkip, Stage.Option,
         };
-        Option[] further = [UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, Judge, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace];
+        Option[] further = [UpsamplerSteps, Eta, DepthMap, ClipScale, ClipAlone, Judge, BestOf, OnlyGuess, Estimate, Out, Sheet, Trace,
+            Resume];
         foreach (var option in Adapters.All.Concat(further)) command.Add(option);
         command.SetAction((parsed, cancellation) => Task.Run(() => Run(parsed, terminal, cancellation), CancellationToken.None));
         return command;
@@ -63,7 +65,14 @@ internal static class ImagineCommand
         var seed = parsed.GetValue(CommonOptions.Seed) ?? (ulong)Random.Shared.Next();
         var requests = Requests(parsed, seed, terminal, words);
         var (kind, elsewhere) = PriorChoice.Find(parsed.GetValue(Prior)!, words);
-        var names = new OutputNames(parsed.GetValue(Out), requests, words);
+        var names = new OutputNames(parsed.GetValue(Out), requests, words, parsed.GetValue(Resume));
+        if (names.Missing.Count < requests.Length)
+        {
+            terminal.Note(words["imagine.resumed", requests.Length - names.Missing.Count, requests.Length, parsed.GetValue(Out)]);
+            requests = [.. names.Missing.Select(i => requests[i])];
+            if (requests.Length == 0) return 0;
+        }
+
         OutputFile.Check(parsed.GetValue(Sheet), words);
         OutputFile.CheckEmptyFolder("--trace", parsed.GetValue(Trace), words);
         OutputFile.CheckFolder(parsed.GetValue(Trace), GenerationTrace.IndexFile, words);

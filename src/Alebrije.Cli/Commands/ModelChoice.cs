@@ -12,16 +12,20 @@ internal static class ModelChoice
     private static readonly Dictionary<string, string> Alike = new(StringComparer.Ordinal)
     {
         ["robustness"] = "classify", ["probe"] = "classify", ["classifier"] = "classify", ["bench"] = "embed", ["evaluate"] = "imagine",
+        ["job"] = "embed", ["search"] = "embed",
     };
 
     /// <summary>The model's folder.</summary>
+    /// <param name="parsed">The command line.</param>
+    /// <param name="name">Name or path of the model; null is that of <c>--model</c>.</param>
+    /// <param name="verb">Verb whose requirements apply; null is that of the command line.</param>
     /// <exception cref="UsageException">It is a published model that the verb cannot run, and it is not on the disk.</exception>
     /// <exception cref="Weights.CheckpointNotFoundException">It is not on the disk, or unknown.</exception>
-    public static string Find(ParseResult parsed)
+    public static string Find(ParseResult parsed, string? name = null, string? verb = null)
     {
-        var (catalog, name) = (ModelCatalog.Create(), parsed.GetValue(CommonOptions.Model)!);
-        Check(catalog, parsed.CommandResult.Command.Name, name, new Words(CommonOptions.LanguageOf(parsed)));
-        return catalog.Find(name);
+        var (catalog, chosen) = (ModelCatalog.Create(), name ?? parsed.GetValue(CommonOptions.Model)!);
+        Check(catalog, verb ?? parsed.CommandResult.Command.Name, chosen, new Words(CommonOptions.LanguageOf(parsed)));
+        return catalog.Find(chosen);
     }
 
     /// <summary>Rejects a published model that the verb cannot run, before any download.</summary>

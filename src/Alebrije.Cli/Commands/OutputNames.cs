@@ -1,5 +1,6 @@
 using System.Globalization;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Cli.Commands;
 
@@ -10,9 +11,17 @@ internal sealed class OutputNames
     private readonly string? file;
     private readonly IReadOnlyList<GenerationRequest> requests;
 
-    public OutputNames(string? output, IReadOnlyList<GenerationRequest> requests, Words words)
+    /// <param name="output">Value of <c>--out</c>: a file, a folder, or null.</param>
+    /// <param name="all">Requests of the run.</param>
+    /// <param name="words">Language.</param>
+    /// <param name="resume">True leaves out the images that a folder has from an earlier, stopped run.</param>
+    /// <exception cref="UsageException">A file is there already, or is of another run.</exception>
+    public OutputNames(string? output, IReadOnlyList<GenerationRequest> all, Words words, bool resume = false)
     {
-        this.requests = requests;
+        requests = all;
+        Missing = [.. Enumerable.Range(0, all.Count)];
+        if (resume && (output is null || Path.GetExtension(output).Equals(".png", StringComparison.OrdinalIgnoreCase)))
+            throw new UsageException(words["output.resume-folder"]);
         if (output is null)
         {
             OutputFile.Check(OutputFile.Free(NameOf(requests[0])), words);
@@ -31,20 +40,35 @@ internal sealed class OutputNames
         else
         {
             folder = output;
-            if (Enumerable.Range(0, requests.Count).Select(InFolder).FirstOrDefault(File.Exists) is { } there)
+            if (!resume && Missing.Select(InFolder).FirstOrDefault(File.Exists) is { } there)
                 throw new UsageException(words["output.there-already", output, there]);
             OutputFile.CheckFolder(output, "0000.png", words);
+            UnfinishedFile.Sweep(output);
+            if (resume) Missing = [.. Missing.Where(i => !IsThere(i, words))];
         }
     }
 
+    /// <summary>Positions of the requests whose images are to be drawn, in order.</summary>
+    public IReadOnlyList<int> Missing { get; }
+
     /// <summary>
-    /// Path of image <paramref name="i"/>; without an output an unused name, so that each must be written before the next call.
+    /// Path of the <paramref name="i"/>-th image that is drawn; without an output an unused name, so that each must be
+    /// written before the next call.
     /// </summary>
     public string Of(int i)
     {
         if (file is not null) return file;
-        if (folder is not null) return InFolder(i);
+        if (folder is not null) return InFolder(Missing[i]);
         return OutputFile.Free(NameOf(requests[i]));
+    }
+
+    /// <summary>True if an image is there, of the same prompt and seed.</summary>
+    private bool IsThere(int i, Words words)
+    {
+        var (file, asked) = (InFolder(i), requests[i]);
+        if (!File.Exists(file)) return false;
+        return Recipe.Read(file).Request is { } drawn && drawn.Prompt == asked.Prompt && drawn.Seed == asked.Seed ? true
+            : throw new UsageException(words["output.resume-other", file]);
     }
 
     private string InFolder(int i) => Path.Combine(folder!, i.ToString("D4", CultureInfo.InvariantCulture) + ".png");

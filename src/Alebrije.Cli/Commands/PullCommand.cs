@@ -45,8 +45,12 @@ internal static class PullCommand
         using var hub = new ModelHub(settings) { OnRetry = terminal.Note };
         var options = new PullOptions { Revision = parsed.GetValue(Revision),
             Variant = parsed.GetValue(Variant), Refresh = parsed.GetValue(Refresh) };
-        terminal.Progress(words["pull.asking", settings.Endpoint.Host, target]);
-        var plan = await hub.PlanAsync(target, options, cancellation);
+        var plan = await Waiting(hub.PlanAsync(target, options, cancellation), seconds =>
+        {
+            var line = words["pull.asking", settings.Endpoint.Host, target];
+            if (terminal.IsLive) terminal.Progress(seconds == 0 ? line : $"{line}  {Seconds(TimeSpan.FromSeconds(seconds))}");
+            else if (seconds is 1 or 10 || (seconds > 0 && seconds % 30 == 0)) terminal.Note(line);
+        });
         SayPlan(terminal, words, plan);
         var (json, whole, line) = (parsed.GetValue(CommonOptions.Json), new HashSet<(string, string)>(), new ProgressLine(terminal, words));
         if (!parsed.GetValue(DryRun))
@@ -97,6 +101,18 @@ internal static class PullCommand
                     Present = whole.Contains((r.Repository, f.Path)) ? f.Bytes : f.Present }),
             }),
         };
+    }
+
+    /// <summary>Awaits a task and reports the seconds of waiting, 0 at once.</summary>
+    private static async Task<T> Waiting<T>(Task<T> task, Action<int> report)
+    {
+        for (var seconds = 0; !task.IsCompleted; seconds++)
+        {
+            report(seconds);
+            await Task.WhenAny(task, Task.Delay(TimeSpan.FromSeconds(1)));
+        }
+
+        return await task;
     }
 
     private static int Import(Terminal terminal, ParseResult parsed, string source, CancellationToken cancellation)

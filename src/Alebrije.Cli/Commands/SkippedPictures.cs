@@ -16,6 +16,9 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     private readonly List<string> otherKinds = [];
     private readonly List<(string Folder, IReadOnlyList<string> Files)> classless = [];
 
+    /// <summary>True if a skipped image makes the exit status 1.</summary>
+    public bool IsStrict { get; } = strict;
+
     /// <summary>Reader for the library's own loops.</summary>
     public PictureReader Reader { get; } = new(upright);
 
@@ -96,7 +99,7 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
         foreach (var (folder, files) in classless)
             terminal.Note(words.Count("skipped.beside-classes", files.Count, folder));
 
-        return strict && skipped.Count + otherKinds.Count + classless.Count > 0 ? 1 : 0;
+        return IsStrict && skipped.Count + otherKinds.Count + classless.Count > 0 ? 1 : 0;
     }
 
     private static string Kind(string file) => Path.GetExtension(file).TrimStart('.').ToLowerInvariant();

@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alebrije.Embeddings;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Training;
 
 namespace Alebrije.Cli.Commands;
@@ -67,7 +68,7 @@ internal static class TrainProbeCommand
     {
         var body = JsonSerializer.SerializeToNode(figures, Terminal.JsonFormat) as JsonObject;
         body!.Remove("path");
-        File.WriteAllText(path, body.ToJsonString(Terminal.JsonFormat) + "\n");
+        WrittenFile.Write(path, body.ToJsonString(Terminal.JsonFormat) + "\n");
     }
 
     private static void Say(Terminal terminal, Words words, ProbeResult result, string path)

@@ -213,6 +213,7 @@ internal static class BmpDecoder
                 ? new Header(size, offset, Word(body, 4), Word(body, 6), false, Word(body, 10), Raw, 0, default)
                 : Long(file, size, offset, name);
             ImageLimits.RequireDecodable(header.Width, header.Height, name);
+            ImageBudget.Require((header.Width, header.Height), 7, file.Length, name);
             if (header.Bits is not (1 or 4 or 8 or 16 or 24 or 32) || header.Compression is < Raw or > Masks
                 || (header.Compression is RunLength8 or RunLength4 && header.Bits > 8) || (header.Compression == Masks && header.Bits <= 8))
                 throw new ImageFormatException($"{name} is a BMP file of {header.Bits} "

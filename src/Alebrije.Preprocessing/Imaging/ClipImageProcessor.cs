@@ -63,8 +63,11 @@ public sealed class ClipImageProcessor
     public RgbImage PrepareBytes(PillowImage image)
     {
         ArgumentNullException.ThrowIfNull(image);
-        return options.Convention == ImageConvention.Transformers ? Shape(image.ToRgbOnWhite().ToPillow()).ToRgb() : Shape(image).ToRgb();
+        return options.Convention == ImageConvention.Transformers ? Shape(OnWhite(image)).ToRgb() : Shape(image).ToRgb();
     }
+
+    private static PillowImage OnWhite(PillowImage image) => image.Mode == PixelMode.Rgb
+        ? new(PixelMode.Rgb, image.Width, image.Height, image.Pixels) : image.ToRgbOnWhite().ToPillow();
 
     /// <summary>Size of the result for an image of the given size.</summary>
     public (int Height, int Width) OutputSize(int height, int width)

@@ -52,6 +52,7 @@ internal static class GifDecoder
         colours = Colours(file, ref offset, flags, name) ?? colours;
         (width, height) = (Math.Max(width, left + columns), Math.Max(height, top + rows));
         ImageLimits.RequireDecodable(width, height, name);
+        ImageBudget.Require((width, height), 5, file.Length, name);
         if (offset >= file.Length)
             throw Short(name);
         int bits = file[offset++];

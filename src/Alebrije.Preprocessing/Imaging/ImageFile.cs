@@ -15,13 +15,24 @@ internal static class ImageFile
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (Directory.Exists(path))
             throw new ImageFormatException($"{path} is a folder, not a picture.");
-        var file = new FileInfo(path);
+        var file = Target(path);
         if (!file.Exists)
             throw new FileNotFoundException($"There is no picture {path}.", path);
+
+        // A pipe or a device has no length, and reading it may never end.
+        if (file.Length == 0) return [];
         if (file.Length > ImageLimits.MaximumFileBytes)
             throw new ImageFormatException(
                 $"{path} is too large: {file.Length} bytes, and at most {ImageLimits.MaximumFileBytes} are allowed.");
-        return File.ReadAllBytes(path);
+        return RegularFile.ReadAllBytes(path);
+    }
+
+    /// <summary>The file that a path leads to through all links.</summary>
+    /// <exception cref="IOException">The links lead in a circle.</exception>
+    public static FileInfo Target(string path)
+    {
+        var file = new FileInfo(path);
+        return file.LinkTarget is null ? file : file.ResolveLinkTarget(returnFinalTarget: true) as FileInfo ?? file;
     }
 
     public static PillowImage Decode(ReadOnlySpan<byte> bytes, string name)

@@ -46,7 +46,7 @@ public static partial class Npy
     public static NpyArray Read(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        var file = File.ReadAllBytes(path);
+        var file = RegularFile.ReadAllBytes(path);
         if (!file.AsSpan().StartsWith(Magic) || file.Length < 12)
             throw new InvalidDataException($"{path} is not a .npy file.");
         var (start, length) = file[6] switch

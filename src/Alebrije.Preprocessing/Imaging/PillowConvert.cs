@@ -35,6 +35,10 @@ internal static class PillowConvert
         return new RgbImage(image.Width, image.Height, rgb);
     }
 
+    /// <summary>As <see cref="ToRgb"/>, for an image that is not used any more: its pixels are kept where they are RGB.</summary>
+    public static RgbImage Take(PillowImage image) =>
+        image.Mode == PixelMode.Rgb ? new RgbImage(image.Width, image.Height, image.Pixels) : ToRgb(image);
+
     /// <summary><c>convert("L")</c>: the luma of ITU-R 601-2 in 16-bit fixed point; opacity is dropped.</summary>
     /// <returns>[height, width]</returns>
     public static byte[] ToGrey(PillowImage image)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.IO.Compression;
 
 namespace Alebrije.Preprocessing.Imaging;
 
@@ -30,11 +31,11 @@ internal static class PngDecoder
             else
                 ended = chunk.Kind == Png.Kind("IEND"u8);
         }
-        return Build(header, Unpack(header, packed, name), colours, transparency, name);
+        return Build(header, packed, colours, transparency, name);
     }
 
-    /// <summary>Inflates all rows (of all passes) with their filter bytes.</summary>
-    private static byte[] Unpack(Header header, MemoryStream packed, string name)
+    /// <summary>Bytes of all rows (of all passes) with their filter bytes.</summary>
+    private static long RowsSize(Header header, MemoryStream packed, string name)
     {
         long size = 0;
         foreach (var (columns, rows, _) in Passes(header))
@@ -43,43 +44,32 @@ internal static class PngDecoder
         if (size > packed.Length * 1032 + 1032)
             throw new ImageFormatException(
                 $"{name} is cut short: {packed.Length} packed bytes cannot hold a picture of {header.Width} x {header.Height}.");
-        if (size > Array.MaxLength)
-            throw new ImageFormatException($"{name} is too large: {header.Width} x {header.Height} at {header.PixelBits} bits a pixel.");
-        var rowsOfBytes = new byte[size];
-        packed.Position = 0;
-        int read;
-        try
-        {
-            read = Png.Inflate(packed, rowsOfBytes);
-        }
-        catch (InvalidDataException e)
-        {
-            throw new ImageFormatException($"{name} is damaged: its packed pixels cannot be unpacked.", e);
-        }
-        if (read < size)
-            throw new ImageFormatException($"{name} is cut short: {read} of {size} bytes of pixels are there.");
-        return rowsOfBytes;
+        return size;
     }
 
-    private static PillowImage Build(Header header, byte[] rows, ReadOnlySpan<byte> colours, ReadOnlySpan<byte> transparency, string name)
+    /// <summary>Inflates row by row: beside the pixels, two rows are in memory.</summary>
+    private static PillowImage Build(Header header, MemoryStream packed,
+        ReadOnlySpan<byte> colours, ReadOnlySpan<byte> transparency, string name)
     {
-        var mode = header.Mode;
+        var (mode, size, read) = (header.Mode, RowsSize(header, packed, name), 0L);
         if (mode == PixelMode.Palette && (colours.Length < 3 || colours.Length > 768 || colours.Length % 3 != 0))
             throw new ImageFormatException(
                 $"{name} is damaged: it needs a palette of 1 to 256 colours, and has {colours.Length} bytes of one.");
         var pixels = new byte[header.Width * header.Height * PillowImage.BytesPerPixel(mode)];
-        var at = 0;
+        packed.Position = 0;
+        using var zlib = new ZLibStream(packed, CompressionMode.Decompress);
         foreach (var (columns, count, (x, y, stepX, stepY)) in Passes(header))
         {
-            var length = header.RowBytes(columns);
-            Span<byte> previous = new byte[length];
+            var (line, previous) = (new byte[1 + header.RowBytes(columns)], new byte[1 + header.RowBytes(columns)]);
             for (var row = 0; row < count; row++)
             {
-                var line = rows.AsSpan(at + 1, length);
-                Unfilter(rows[at], line, previous, Math.Max(1, header.PixelBits / 8), name);
-                header.Place(line, pixels, columns, (y + row * stepY) * header.Width + x, stepX);
-                previous = line;
-                at += 1 + length;
+                var part = Inflate(zlib, line, name);
+                read += part;
+                if (part < line.Length)
+                    throw new ImageFormatException($"{name} is cut short: {read} of {size} bytes of pixels are there.");
+                Unfilter(line[0], line.AsSpan(1), previous.AsSpan(1), Math.Max(1, header.PixelBits / 8), name);
+                header.Place(line.AsSpan(1), pixels, columns, (y + row * stepY) * header.Width + x, stepX);
+                (line, previous) = (previous, line);
             }
         }
         return new PillowImage(mode, header.Width, header.Height, pixels)
@@ -87,6 +77,18 @@ internal static class PngDecoder
             Palette = mode == PixelMode.Palette ? PaletteOf(colours, transparency) : null,
             TransparentColour = Key(mode, transparency),
         };
+    }
+
+    private static int Inflate(ZLibStream zlib, byte[] line, string name)
+    {
+        try
+        {
+            return zlib.ReadAtLeast(line, line.Length, throwOnEndOfStream: false);
+        }
+        catch (InvalidDataException e)
+        {
+            throw new ImageFormatException($"{name} is damaged: its packed pixels cannot be unpacked.", e);
+        }
     }
 
     private static byte[] PaletteOf(ReadOnlySpan<byte> colours, ReadOnlySpan<byte> transparency)
@@ -204,7 +206,9 @@ internal static class PngDecoder
             if (!allowed || body[10] != 0 || body[11] != 0 || body[12] > 1)
                 throw new ImageFormatException($"{name} is damaged: its header "
                     + $"(colour type {colourType}, {depth} bits, methods {body[10]}, {body[11]}, {body[12]}) is none that PNG has.");
-            return new Header((int)width, (int)height, depth, colourType, body[12] == 1);
+            var read = new Header((int)width, (int)height, depth, colourType, body[12] == 1);
+            ImageBudget.Require((width, height), PillowImage.BytesPerPixel(read.Mode) + 3, file.Length, name);
+            return read;
         }
 
         public int RowBytes(int columns) => (int)(((long)columns * PixelBits + 7) / 8);

@@ -19,7 +19,7 @@ public static class PngText
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!File.Exists(path))
             throw new FileNotFoundException($"There is no picture {path}.", path);
-        return Read(File.ReadAllBytes(path), path);
+        return Read(RegularFile.ReadAllBytes(path), path);
     }
 
     /// <summary>The text chunks of a PNG file in memory, as <see cref="Read(string)"/>.</summary>

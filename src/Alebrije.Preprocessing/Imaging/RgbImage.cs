@@ -36,16 +36,17 @@ public sealed class RgbImage
     /// </summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
-    public static RgbImage Load(string path) => PillowImage.Load(path).ToRgb();
+    public static RgbImage Load(string path) => PillowConvert.Take(PillowImage.Load(path));
 
     /// <summary>Reads an image as <see cref="Load"/> and applies its EXIF orientation; see <see cref="PillowImage.Upright"/>.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
     /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
-    public static RgbImage LoadUpright(string path) => PillowImage.Load(path).Upright().ToRgb();
+    public static RgbImage LoadUpright(string path) => PillowConvert.Take(PillowImage.Load(path).Upright());
 
     /// <summary>Reads an image from memory, as <see cref="Load"/> does.</summary>
     /// <exception cref="ImageFormatException">The bytes are no image, damaged, cut short or too large.</exception>
-    public static RgbImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the picture") => PillowImage.FromBytes(bytes, name).ToRgb();
+    public static RgbImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the picture") =>
+        PillowConvert.Take(PillowImage.FromBytes(bytes, name));
 
     /// <summary>An image from planes as pipelines return them: times 255, rounded half to even, clamped.</summary>
     /// <param name="planes">[3, height, width] in [0, 1]; values outside are clamped, NaN is black.</param>

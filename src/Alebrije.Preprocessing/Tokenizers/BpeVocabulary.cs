@@ -56,7 +56,7 @@ public sealed class BpeVocabulary
         ArgumentException.ThrowIfNullOrEmpty(file);
         if (!File.Exists(file))
             throw new FileNotFoundException($"There is no vocabulary file '{file}'.", file);
-        return ReadOpenAi(File.ReadAllBytes(file), file);
+        return ReadOpenAi(RegularFile.ReadAllBytes(file), file);
     }
 
     /// <summary>The built-in vocabulary of openai/CLIP, whose checkpoints have no vocabulary file.</summary>
@@ -97,7 +97,7 @@ public sealed class BpeVocabulary
         var merges = new StringBuilder("#version: 0.2\n");
         foreach (var (left, right) in Merges)
             merges.Append(left).Append(' ').Append(right).Append('\n');
-        File.WriteAllText(Path.Combine(folder, "merges.txt"), merges.ToString());
+        WrittenFile.Write(Path.Combine(folder, "merges.txt"), merges.ToString());
         WriteJson(Path.Combine(folder, "special_tokens_map.json"), indented: true, json => WriteSpecials(json, padToken));
         WriteJson(Path.Combine(folder, "tokenizer_config.json"), indented: true, json =>
         {

@@ -5,7 +5,7 @@ using System.Text;
 namespace Alebrije.Preprocessing.Tokenizers;
 
 /// <summary>
-/// Byte-level BPE of one word: bytes become symbols, the last one marked <c>&lt;/w&gt;</c>, then the pair with the lowest rank
+/// Byte-level BPE of one word: bytes become symbols, in CLIP the last one marked <c>&lt;/w&gt;</c>, then the pair with the lowest rank
 /// is merged until no learnt pair is left. Caches short words; safe to call from many threads.
 /// </summary>
 internal sealed class BytePairEncoder
@@ -20,14 +20,16 @@ internal sealed class BytePairEncoder
     /// <param name="vocabulary">Symbols and their ids.</param>
     /// <param name="learnt">Merges, the first to apply first.</param>
     /// <param name="unknown">Id of a byte without a symbol.</param>
+    /// <param name="marksEnd">True for CLIP, whose words end in a symbol of their own.</param>
     /// <exception cref="InvalidDataException">A symbol of a merge is missing from the vocabulary.</exception>
-    public BytePairEncoder(IReadOnlyDictionary<string, int> vocabulary, IReadOnlyList<(string Left, string Right)> learnt, int unknown)
+    public BytePairEncoder(
+        IReadOnlyDictionary<string, int> vocabulary, IReadOnlyList<(string Left, string Right)> learnt, int unknown, bool marksEnd = true)
     {
         for (var value = 0; value < 256; value++)
         {
             var symbol = ByteSymbols.Of((byte)value).ToString();
             inner[value] = vocabulary.GetValueOrDefault(symbol, unknown);
-            last[value] = vocabulary.GetValueOrDefault(symbol + ByteSymbols.EndOfWord, unknown);
+            last[value] = marksEnd ? vocabulary.GetValueOrDefault(symbol + ByteSymbols.EndOfWord, unknown) : inner[value];
         }
         merges = new MergeTable([.. learnt.Select(pair => (Find(pair.Left), Find(pair.Right), Find(pair.Left + pair.Right)))]);
 

@@ -12,7 +12,7 @@ internal sealed class TokenizerFiles
     private const long LargestFile = 64L << 20;
 
     /// <summary>Largest id, far above any published vocabulary; bounds the memory of the table.</summary>
-    private const int LargestId = 9_999_999;
+    internal const int LargestId = 9_999_999;
 
     private readonly string folder;
     private readonly Dictionary<string, (string Content, bool Normalized)> specials = new(StringComparer.Ordinal)
@@ -80,7 +80,8 @@ internal sealed class TokenizerFiles
         var path = Path.Combine(folder, "merges.txt");
         if (!File.Exists(path))
             throw new FileNotFoundException($"'{folder}' has vocab.json but not merges.txt; a CLIP tokenizer needs both.", path);
-        foreach (var line in File.ReadLines(path).Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)))
+        foreach (var line in RegularFile.ReadLines(path)
+            .Where(line => line.Length > 0 && !line.StartsWith("#version", StringComparison.Ordinal)))
             AddMerge(line, "merges.txt");
     }
 
@@ -183,7 +184,7 @@ internal sealed class TokenizerFiles
             throw new InvalidDataException($"'{path}' has {length >> 20} MiB; such a file has at most {LargestFile >> 20} MiB.");
         try
         {
-            var json = JsonDocument.Parse(File.ReadAllBytes(path));
+            var json = JsonDocument.Parse(RegularFile.ReadAllBytes(path));
             return json.RootElement.ValueKind == JsonValueKind.Object ? json
                 : throw new InvalidDataException($"'{path}' holds no JSON object.");
         }

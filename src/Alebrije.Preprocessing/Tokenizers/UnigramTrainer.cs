@@ -80,7 +80,7 @@ internal static partial class UnigramTrainer
         });
 
         void Write(string name, object content) =>
-            File.WriteAllText(Path.Combine(folder, name), JsonSerializer.Serialize(content, Json) + "\n");
+            WrittenFile.Write(Path.Combine(folder, name), JsonSerializer.Serialize(content, Json) + "\n");
     }
 
     /// <summary>Matches words with the mark of the space before them, numbers, and single characters.</summary>

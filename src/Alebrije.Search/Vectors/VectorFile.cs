@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.IO.MemoryMappedFiles;
 using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
+using Alebrije.Preprocessing;
 using Microsoft.Win32.SafeHandles;
 
 namespace Alebrije.Search.Vectors;
@@ -69,6 +70,7 @@ public sealed class VectorFile : IDisposable
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         if (!File.Exists(path)) throw new FileNotFoundException($"There is no file of vectors {path}.", path);
+        RegularFile.Require(path);
         var handle = File.OpenHandle(
             path, FileMode.Open, writable ? FileAccess.ReadWrite : FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
         try

@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Catalog;
 
 /// <summary>
@@ -24,7 +26,7 @@ internal sealed class HubCache(string root)
         if (RelativePath.IsCommit(revision)) return revision;
         if (!RelativePath.IsSafe(revision)) return null;
         var file = Path.Combine([FolderOf(repository), References, .. revision.Split('/')]);
-        return File.Exists(file) && File.ReadAllText(file).Trim() is var commit && RelativePath.IsCommit(commit) ? commit : null;
+        return File.Exists(file) && RegularFile.ReadAllText(file).Trim() is var commit && RelativePath.IsCommit(commit) ? commit : null;
     }
 
     /// <summary>The folder of a revision, or null: nothing of it is here.</summary>
@@ -124,7 +126,7 @@ internal sealed class HubCache(string root)
         var references = Path.Combine(folder, References);
         if (Directory.Exists(references))
             foreach (var file in Directory.EnumerateFiles(references, "*", SearchOption.AllDirectories).ToArray())
-                if (File.ReadAllText(file).Trim() == commit) File.Delete(file);
+                if (RegularFile.ReadAllText(file).Trim() == commit) File.Delete(file);
         return bytes;
     }
 

@@ -14,6 +14,7 @@ internal sealed class HubClient : IDisposable
     private readonly HubSettings settings;
     private readonly HttpClient http;
     private bool wasReached;
+    private TimeSpan waited;
 
     public HubClient(HubSettings settings)
     {
@@ -91,15 +92,24 @@ internal sealed class HubClient : IDisposable
         }
     }
 
-    /// <summary>Reads on; a connection that brings nothing for the stall time, or breaks, may be tried again.</summary>
+    /// <summary>Measures the rate of one connection.</summary>
+    public HubRate Rate() => new(settings);
+
+    /// <summary>
+    /// Reads on; a connection that brings nothing for the stall time, or less than the least rate, or breaks, may be tried again.
+    /// </summary>
+    /// <param name="body">Body of an answer.</param>
+    /// <param name="rate">Rate of its connection.</param>
+    /// <param name="buffer">Target.</param>
+    /// <param name="cancellation">Stops it.</param>
     /// <returns>Bytes read; 0 at the end.</returns>
-    public async ValueTask<int> ReadAsync(Stream body, Memory<byte> buffer, CancellationToken cancellation)
+    public async ValueTask<int> ReadAsync(Stream body, HubRate rate, Memory<byte> buffer, CancellationToken cancellation)
     {
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         patience.CancelAfter(settings.StallTimeout);
         try
         {
-            return await body.ReadAsync(buffer, patience.Token);
+            return await rate.MeasureAsync(() => body.ReadAsync(buffer, patience.Token));
         }
         catch (Exception) when (cancellation.IsCancellationRequested)
         {
@@ -146,6 +156,11 @@ internal sealed class HubClient : IDisposable
         var wait = settings.Backoff * Math.Pow(2, failures - 1);
         if (failure.After is { } asked && asked > wait) wait = asked;
         if (wait > settings.LongestBackoff) wait = settings.LongestBackoff;
+        if (failures == 1) waited = TimeSpan.Zero;
+        if ((waited += wait) > settings.RetryLimit)
+            throw new HubException(FormattableString.Invariant($"{settings.Endpoint.Host}: {failure.Message}; retries may wait ")
+                + FormattableString.Invariant($"{settings.RetryLimit.TotalSeconds:0.#} s together (ALEBRIJE_HUB_RETRY_LIMIT); try later."),
+                failure);
         OnRetry?.Invoke(failure.Message, wait);
         await Task.Delay(wait, cancellation);
     }
@@ -246,8 +261,8 @@ internal sealed class HubClient : IDisposable
     {
         using var all = new MemoryStream();
         await using var body = await response.Content.ReadAsStreamAsync(cancellation);
-        var buffer = new byte[1 << 16];
-        while (await ReadAsync(body, buffer, cancellation) is > 0 and var read)
+        var (buffer, rate) = (new byte[1 << 16], Rate());
+        while (await ReadAsync(body, rate, buffer, cancellation) is > 0 and var read)
         {
             if (all.Length + read > most) throw new HubException(
                 $"{settings.Endpoint.Host} answers with more than {most >> 20} MB where a list of files was asked for.");

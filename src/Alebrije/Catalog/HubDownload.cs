@@ -107,7 +107,8 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
                 + $"bytes for {file.Path} where the hub's list has {file.Bytes - growing.Length} to come; nothing of it was kept.");
 
         await using var body = await response.Content.ReadAsStreamAsync(cancellation);
-        while (await client.ReadAsync(body, buffer, cancellation) is > 0 and var read)
+        var rate = client.Rate();
+        while (await client.ReadAsync(body, rate, buffer, cancellation) is > 0 and var read)
         {
             if (growing.Length + read > file.Bytes)
                 throw new WrongFileException(

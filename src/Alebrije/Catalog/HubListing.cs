@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Catalog;
 
@@ -91,5 +92,5 @@ internal sealed record HubListing(string Commit, IReadOnlyList<HubFile> Files, s
     private static long? Whole(JsonNode? node) => node is JsonValue value && value.TryGetValue<long>(out var number) ? number : null;
 
     /// <summary>A text of the hub's, short and without anything that would command a terminal.</summary>
-    private static string Printable(string text) => new([.. text.Take(120).Select(c => char.IsControl(c) ? '?' : c)]);
+    private static string Printable(string text) => PrintableText.Of(text[..Math.Min(120, text.Length)]);
 }

@@ -1,3 +1,6 @@
+using System.Globalization;
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Catalog;
 
 /// <summary>
@@ -26,8 +29,26 @@ public sealed record HubSettings
     /// </summary>
     public required string Cache { get; init; }
 
-    /// <summary>Time without a byte after which a connection counts as stalled; above zero.</summary>
+    /// <summary>
+    /// Time without a byte, or below <see cref="LeastRate"/>, after which a connection counts as stalled; above zero
+    /// (<c>HF_HUB_DOWNLOAD_TIMEOUT</c>, in seconds).
+    /// </summary>
     public TimeSpan StallTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>Least rate of a connection, in bytes per second over <see cref="StallTimeout"/>; 0 allows any
+    /// (<c>ALEBRIJE_HUB_LEAST_RATE</c>).</summary>
+    public double LeastRate { get; init; } = 2000;
+
+    /// <summary>
+    /// Limit of listing a model's files, retries and small files included; above zero (<c>ALEBRIJE_HUB_LISTING_LIMIT</c>, in seconds).
+    /// </summary>
+    public TimeSpan ListingLimit { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>
+    /// Limit of the waits between the tries of one request together, even if the hub requests longer ones; above zero
+    /// (<c>ALEBRIJE_HUB_RETRY_LIMIT</c>, in seconds).
+    /// </summary>
+    public TimeSpan RetryLimit { get; init; } = TimeSpan.FromMinutes(3);
 
     /// <summary>Tries of one request before it is given up; a try that brought a megabyte counts anew.</summary>
     public int Attempts { get; init; } = 6;
@@ -66,7 +87,16 @@ public sealed record HubSettings
         {
             Endpoint = EndpointOf(First(variable, "HF_ENDPOINT")), Token = token,
             Offline = Is("HF_HUB_OFFLINE") || Is("TRANSFORMERS_OFFLINE"), Cache = CacheOf(variable, profile),
+            StallTimeout = Seconds("HF_HUB_DOWNLOAD_TIMEOUT", 30), ListingLimit = Seconds("ALEBRIJE_HUB_LISTING_LIMIT", 60),
+            RetryLimit = Seconds("ALEBRIJE_HUB_RETRY_LIMIT", 180), LeastRate = Number("ALEBRIJE_HUB_LEAST_RATE", 2000, least: 0),
         };
+
+        double Number(string name, double usual, double least) => First(variable, name) is not { } given ? usual
+            : double.TryParse(given, NumberStyles.Float, CultureInfo.InvariantCulture, out var value) && value >= least && value <= 1e6
+                ? value : throw new HubException(string.Create(CultureInfo.InvariantCulture,
+                    $"{name} is '{given}'; a number from {least} to 1000000 is needed."));
+
+        TimeSpan Seconds(string name, double usual) => TimeSpan.FromSeconds(Number(name, usual, least: 0.1));
     }
 
     private static string CacheOf(Func<string, string?> variable, string profile) =>
@@ -94,7 +124,7 @@ public sealed record HubSettings
     {
         try
         {
-            return File.Exists(file) && File.ReadAllText(file).Trim() is { Length: > 0 } token ? token : null;
+            return File.Exists(file) && RegularFile.ReadAllText(file).Trim() is { Length: > 0 } token ? token : null;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

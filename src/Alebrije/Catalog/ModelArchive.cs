@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Formats.Tar;
 using System.IO.Compression;
 using System.IO.Hashing;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Catalog;
 
@@ -56,8 +57,7 @@ internal sealed class ModelArchive
             }
             else if (Directory.Exists(path))
             {
-                foreach (var file in Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories))
-                    if (HubCache.SizeOf(file) is >= 0 and var size) archive.Add(Path.GetRelativePath(path, file).Replace('\\', '/'), size);
+                foreach (var (name, size) in FolderFiles.Of(path)) archive.Add(name, size);
             }
             else
             {
@@ -84,7 +84,7 @@ internal sealed class ModelArchive
     }
 
     /// <summary>Reads one of the small files.</summary>
-    public byte[] Read(string name) => Directory.Exists(source) ? File.ReadAllBytes(Path.Combine(source, top + name))
+    public byte[] Read(string name) => Directory.Exists(source) ? RegularFile.ReadAllBytes(Path.Combine(source, top + name))
         : small.TryGetValue(top + name, out var content) ? content
         : throw new HubException($"{source}: {name} is too large for a file of settings.");
 
@@ -115,7 +115,7 @@ internal sealed class ModelArchive
             var root = IsSingle(source) ? Path.GetDirectoryName(Path.GetFullPath(source))! : source;
             foreach (var name in chosen)
             {
-                using var from = File.OpenRead(Path.Combine(root, top + name));
+                using var from = RegularFile.Open(Path.Combine(root, top + name));
                 Write(top + name, sizes[top + name], null, from);
             }
         }
@@ -167,7 +167,7 @@ internal sealed class ModelArchive
     private void WalkZip(Action<string, long, uint?, Stream> onFile, CancellationToken cancellation)
     {
         const int kinds = 0xF000, regular = 0x8000, folder = 0x4000;
-        using var archive = ZipFile.OpenRead(source);
+        using var archive = new ZipArchive(RegularFile.Open(source));
         var limit = Limit();
         var total = 0L;
         foreach (var entry in archive.Entries)
@@ -191,7 +191,7 @@ internal sealed class ModelArchive
 
     private void WalkTar(Action<string, long, uint?, Stream> onFile, CancellationToken cancellation)
     {
-        using var file = File.OpenRead(source);
+        using var file = RegularFile.Open(source);
         var packed = !source.EndsWith(".tar", StringComparison.OrdinalIgnoreCase);
         using Stream unpacked = packed ? new GZipStream(file, CompressionMode.Decompress) : file;
         using var counted = new LimitedStream(unpacked, packed ? Limit() : long.MaxValue, Bomb, cancellation);

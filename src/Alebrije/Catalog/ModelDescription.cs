@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Alebrije.Preprocessing;
 using Alebrije.Weights;
 
 namespace Alebrije.Catalog;
@@ -98,7 +99,7 @@ public sealed record ModelDescription(
         Directory.EnumerateFiles(folder).Any(file => Path.GetExtension(file) is ".safetensors" or ".bin");
 
     private static string? ReadFirst(string folder, IEnumerable<string> names) =>
-        names.Select(name => Path.Combine(folder, name)).Where(File.Exists).Select(File.ReadAllText).FirstOrDefault();
+        names.Select(name => Path.Combine(folder, name)).Where(RegularFile.Is).Select(RegularFile.ReadAllText).FirstOrDefault();
 
     /// <summary>Model cards begin with a head of keys between lines of three dashes.</summary>
     private static (string? Head, string? Card) Split(string? text)

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Alebrije.Preprocessing;
 using Alebrije.Weights;
 
 namespace Alebrije.Catalog;
@@ -82,11 +83,11 @@ internal sealed class ModelFiles
             .Select(file => Path.GetRelativePath(folder, file).Replace('\\', '/'));
         try
         {
-            var choice = ChooseAsync(folder, names, variant, name => Task.FromResult(File.ReadAllBytes(Path.Combine(folder, name))))
+            var choice = ChooseAsync(folder, names, variant, name => Task.FromResult(RegularFile.ReadAllBytes(Path.Combine(folder, name))))
                 .GetAwaiter().GetResult();
             return strictly && !choice.IsAsAsked ? $"{folder} has other weights than were asked for." : null;
         }
-        catch (WeightsException e)
+        catch (Exception e) when (e is WeightsException or IOException)
         {
             return e.Message;
         }

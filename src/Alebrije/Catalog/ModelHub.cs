@@ -56,10 +56,21 @@ public sealed class ModelHub : IDisposable
         var revision = options.Revision ?? HubCache.MainRevision;
         if (!RelativePath.IsSafe(revision)) throw new HubException($"'{revision}' is no revision; it is a branch, a tag or a commit.");
         var planned = new List<PlannedRepository>();
-        foreach (var repository in repositories)
+        using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        patience.CancelAfter(settings.ListingLimit);
+        try
         {
-            planned.Add((options.Refresh ? null : OnDisk(repository, revision, options.Variant, single?.File))
-                ?? await AskAsync(repository, revision, options.Variant, single?.File, cancellation));
+            foreach (var repository in repositories)
+            {
+                planned.Add((options.Refresh ? null : OnDisk(repository, revision, options.Variant, single?.File))
+                    ?? await AskAsync(repository, revision, options.Variant, single?.File, patience.Token));
+            }
+        }
+        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
+        {
+            throw new HubException(FormattableString.Invariant($"{settings.Endpoint.Host} has not listed the files of {name} within ")
+                + FormattableString.Invariant($"{settings.ListingLimit.TotalSeconds:0.#} s; nothing was fetched. Try again later, or set ")
+                + "ALEBRIJE_HUB_LISTING_LIMIT to more seconds.", e);
         }
 
         return new PullPlan(name, planned, settings.FreeBytes?.Invoke(cache.Root) ?? DiskSpace.FreeAt(cache.Root));

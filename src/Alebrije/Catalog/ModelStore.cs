@@ -97,6 +97,7 @@ public sealed partial class ModelStore
         if (plan.Bytes + Reserve > plan.FreeBytes)
             throw new HubException($"{plan.Name} needs {DiskSpace.Text(plan.Bytes)}, "
                 + $"and {Folder} has {DiskSpace.Text(plan.FreeBytes)} free; make room and try again.");
+        SweepIncoming();
         var incoming = Path.Combine(Folder, $"{IncomingPrefix}{plan.Name}-{Environment.ProcessId}");
         var (watch, total, written) = (Stopwatch.StartNew(), plan.Bytes, 0L);
         try
@@ -117,6 +118,27 @@ public sealed partial class ModelStore
         finally
         {
             if (Directory.Exists(incoming)) Directory.Delete(incoming, recursive: true);
+        }
+    }
+
+    /// <summary>Removes what killed imports left: a folder named for a process that is no more.</summary>
+    private void SweepIncoming()
+    {
+        if (!Directory.Exists(Folder)) return;
+        foreach (var left in Directory.GetDirectories(Folder, IncomingPrefix + "*"))
+            if (int.TryParse(left[(left.LastIndexOf('-') + 1)..], out var id) && !IsRunning(id)) Directory.Delete(left, recursive: true);
+    }
+
+    private static bool IsRunning(int process)
+    {
+        try
+        {
+            using var running = Process.GetProcessById(process);
+            return !running.HasExited;
+        }
+        catch (ArgumentException)
+        {
+            return false;
         }
     }
 
@@ -144,6 +166,7 @@ public sealed partial class ModelStore
         if (bytes + Reserve > free)
             throw new HubException($"{models[^1].Name} needs {DiskSpace.Text(bytes)}, "
                 + $"and {Folder} has {DiskSpace.Text(free)} free; make room and try again.");
+        SweepIncoming();
         var incoming = models.Select(model => Path.Combine(Folder, $"{IncomingPrefix}{model.Name}-{Environment.ProcessId}")).ToArray();
         try
         {

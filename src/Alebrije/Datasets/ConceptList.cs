@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Xml;
 using Alebrije.Datasets.Words;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
@@ -20,7 +21,7 @@ internal static class ConceptList
         var concepts = new List<Concept>();
         var byStandardName = new Dictionary<string, Concept>(StringComparer.Ordinal);
         var (group, subgroup) = ("", "");
-        foreach (var line in File.ReadLines(files.EmojiTest))
+        foreach (var line in RegularFile.ReadLines(files.EmojiTest))
         {
             if (line.StartsWith("# group:", StringComparison.Ordinal))
                 group = line["# group:".Length..].Trim();

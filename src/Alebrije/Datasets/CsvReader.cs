@@ -1,4 +1,5 @@
 using System.Text;
+using Alebrije.Preprocessing;
 using Sylvan.Data.Csv;
 
 namespace Alebrije.Datasets;
@@ -18,7 +19,7 @@ internal sealed class CsvReader : IDisposable
     private int nextLine = 1;
 
     private CsvReader(string path) =>
-        (Path, text) = (path, new StreamReader(path, new UTF8Encoding(false), detectEncodingFromByteOrderMarks: true));
+        (Path, text) = (path, new StreamReader(RegularFile.Open(path), new UTF8Encoding(false), detectEncodingFromByteOrderMarks: true));
 
     public string Path { get; }
 

@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using System.Buffers.Binary;
 using SkiaSharp;
@@ -25,7 +26,7 @@ internal sealed class EmojiFont
     {
         SkiaNative.Require();
         this.path = path;
-        font = File.ReadAllBytes(path);
+        font = RegularFile.ReadAllBytes(path);
         try
         {
             for (var i = 0; i < U16(4); i++)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
@@ -60,7 +61,7 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
     private static List<LabelledImage> FromLines(string folder, string captions)
     {
         var images = new Dictionary<string, LabelledImage>(StringComparer.Ordinal);
-        foreach (var (number, line) in File.ReadLines(captions).Index())
+        foreach (var (number, line) in RegularFile.ReadLines(captions).Index())
         {
             if (string.IsNullOrWhiteSpace(line)) continue;
             try

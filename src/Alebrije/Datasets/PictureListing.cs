@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
@@ -100,7 +101,7 @@ internal sealed class PictureListing
 
     private void AddLines(string folder, string file, PictureListingOptions options)
     {
-        foreach (var (number, line) in File.ReadLines(file).Index())
+        foreach (var (number, line) in RegularFile.ReadLines(file).Index())
         {
             if (string.IsNullOrWhiteSpace(line)) continue;
             var place = $"{file}, line {number + 1}";
@@ -156,7 +157,7 @@ internal sealed class PictureListing
             return;
         }
 
-        string[] captions = [.. File.ReadAllLines(text).Where(line => !string.IsNullOrWhiteSpace(line))];
+        string[] captions = [.. RegularFile.ReadLines(text).Where(line => !string.IsNullOrWhiteSpace(line))];
         if (captions.Length == 0) problems.Add($"{text} is empty; it should have a caption on each line.");
         foreach (var caption in captions) Add(text, file, caption, null);
     }

@@ -44,9 +44,17 @@ public sealed class PictureReader(bool upright)
     {
         ArgumentNullException.ThrowIfNull(path);
         ArgumentNullException.ThrowIfNull(error);
-        var reason = error.Message.Split('\n')[0].Trim();
-        var start = path + " is ";
-        Skip(path, reason.StartsWith(start, StringComparison.Ordinal) ? reason[start.Length..] : reason);
+        Skip(path, Reason(path, error));
+    }
+
+    /// <summary>The reason in an error, without the file that it names first.</summary>
+    internal static string Reason(string path, Exception error)
+    {
+        // A name may have line breaks itself.
+        var named = error.Message.StartsWith(path, StringComparison.Ordinal);
+        var reason = (named ? error.Message[path.Length..] : error.Message).Split('\n')[0].Trim();
+        return !named ? reason : reason.StartsWith("is ", StringComparison.Ordinal) ? reason["is ".Length..]
+            : $"{path.ReplaceLineEndings(" ")} {reason}";
     }
 
     /// <summary>Leaves a file or folder out.</summary>

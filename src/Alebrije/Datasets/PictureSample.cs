@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
@@ -12,7 +13,7 @@ internal readonly record struct FilePart(string File, long Offset = 0, long? Len
     /// <exception cref="InvalidDataException">There are more than <paramref name="most"/>, or the file ends before.</exception>
     public byte[] Read(long most)
     {
-        using var stream = new FileStream(File, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 0);
+        using var stream = RegularFile.Open(File, bufferSize: 0);
         var length = Length ?? stream.Length - Offset;
         if (length > most) throw new InvalidDataException($"{length:N0} bytes are more than the {most:N0} that are read");
         if (Offset + length > stream.Length) throw new InvalidDataException("the file has become shorter");

@@ -51,7 +51,8 @@ public sealed record SceneRecord(
             new RgbImage(size, size, world.Render(scene, size)).SavePng(Path.Combine(folder, file));
             records.AddRange((languages ?? [Language.English, Language.Spanish]).Select(language => Of(world, scene, file, language)));
         }
-        System.IO.File.WriteAllLines(Path.Combine(folder, ImageFolder.CaptionsFile), records.Select(record => record.ToJson()));
+        WrittenFile.Write(Path.Combine(folder, ImageFolder.CaptionsFile),
+            string.Concat(records.Select(record => record.ToJson() + "\n")));
         return records;
     }
 

@@ -1,4 +1,5 @@
 using System.Formats.Tar;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
@@ -20,6 +21,7 @@ internal static class TarFiles
     /// and the offset.</exception>
     public static IEnumerable<TarFile> Of(string path)
     {
+        RegularFile.Require(path);
         using var stream = new CheckedHeaders(path);
         using var reader = new TarReader(stream);
         var at = 0L;

@@ -1,25 +1,26 @@
 using System.IO.Enumeration;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
 /// <summary>
-/// A folder without its hidden files and folders. Links are followed, and every real folder and file comes once, however many
-/// links lead to it. The only code that lists images.
+/// A folder without its hidden files and folders. Links inside it are followed, and every real folder and file comes once, however many
+/// links lead to it; links that lead out of the folder are left out with a reason. The only code that lists images.
 /// </summary>
 public sealed class VisibleFolder
 {
     private static readonly EnumerationOptions Visible = new() { AttributesToSkip = FileAttributes.Hidden | FileAttributes.System,
         IgnoreInaccessible = false };
 
-    private readonly string real;
+    private readonly string real, root;
     private readonly bool isLink;
-    private readonly Lazy<(Entry[] Files, VisibleFolder[] Folders)> entries;
+    private readonly Lazy<(Entry[] Files, VisibleFolder[] Folders, string[] Outside)> entries;
 
-    private VisibleFolder(string path, string real, bool isLink)
+    private VisibleFolder(string path, string real, string root, bool isLink)
     {
-        (Path, this.real, this.isLink) = (path, real, isLink);
-        entries = new Lazy<(Entry[], VisibleFolder[])>(Read, LazyThreadSafetyMode.PublicationOnly);
+        (Path, this.real, this.root, this.isLink) = (path, real, root, isLink);
+        entries = new Lazy<(Entry[], VisibleFolder[], string[])>(Read, LazyThreadSafetyMode.PublicationOnly);
     }
 
     /// <summary>The path as it was given, or reached from the folder that was.</summary>
@@ -40,6 +41,11 @@ public sealed class VisibleFolder
     /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
     public IReadOnlyList<VisibleFolder> Folders => entries.Value.Folders;
 
+    /// <summary>Links that lead out of the folder that was opened, in ordinal order; they are not followed.</summary>
+    /// <exception cref="UnauthorizedAccessException">The folder may not be read.</exception>
+    public IReadOnlyList<SkippedPicture> Outside => [.. entries.Value.Outside.Select(path =>
+        new SkippedPicture(path, $"a link that leads out of {root}, and such links are not followed."))];
+
     /// <summary>Opens a folder.</summary>
     /// <param name="path">The folder; empty is the current one.</param>
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
@@ -47,7 +53,7 @@ public sealed class VisibleFolder
     {
         ArgumentNullException.ThrowIfNull(path);
         var place = path.Length == 0 ? "." : path;
-        return Directory.Exists(place) ? new VisibleFolder(path, RealPath.Of(place), isLink: false)
+        return Directory.Exists(place) && RealPath.Of(place) is var real ? new VisibleFolder(path, real, real, isLink: false)
             : throw new DirectoryNotFoundException($"There is no folder {path}.");
     }
 
@@ -62,6 +68,9 @@ public sealed class VisibleFolder
         {
             cancellation.ThrowIfCancellationRequested();
             if (!folder.IsReadable(folder == this ? null : unreadable)) continue;
+            foreach (var link in folder.Outside)
+                if (new IOException($"{link.File} is {link.Reason}") is var error && unreadable is null) throw error;
+                else unreadable(link.File, error);
             yield return folder;
 
             // A real folder comes before links to it.
@@ -75,11 +84,19 @@ public sealed class VisibleFolder
     /// </summary>
     /// <param name="unreadable">Given each folder below that may not be read, with the error; null throws it.</param>
     /// <param name="cancellation">Stops between two folders.</param>
-    public IReadOnlyList<string> PicturesBelow(Action<string, Exception>? unreadable = null, CancellationToken cancellation = default)
+    public IReadOnlyList<string> PicturesBelow(Action<string, Exception>? unreadable = null, CancellationToken cancellation = default) =>
+        FilesBelow(PillowImage.HasPictureName, unreadable, cancellation);
+
+    /// <summary>Paths of the wanted files in and below it, in ordinal order; a real file with several links comes once.</summary>
+    /// <param name="isWanted">True for the path of a wanted file.</param>
+    /// <param name="unreadable">Given each folder below that may not be read, with the error; null throws it.</param>
+    /// <param name="cancellation">Stops between two folders.</param>
+    internal IReadOnlyList<string> FilesBelow(Func<string, bool> isWanted,
+        Action<string, Exception>? unreadable = null, CancellationToken cancellation = default)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
         return [.. Tree(unreadable, cancellation).SelectMany(folder => folder.entries.Value.Files)
-            .Where(file => PillowImage.HasPictureName(file.Path)).OrderBy(file => file.IsLink)
+            .Where(file => isWanted(file.Path)).OrderBy(file => file.IsLink)
             .ThenBy(file => file.Path, StringComparer.Ordinal).Where(file => seen.Add(file.Real))
             .Select(file => file.Path).Order(StringComparer.Ordinal)];
     }
@@ -117,19 +134,23 @@ public sealed class VisibleFolder
     }
 
     /// <summary>True if this is the other folder, or lies below it.</summary>
-    private bool IsWithin(string other) => (real + System.IO.Path.DirectorySeparatorChar).StartsWith(
-        other.TrimEnd(System.IO.Path.DirectorySeparatorChar) + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    private bool IsWithin(string other) => Lies(real, other);
 
-    private (Entry[] Files, VisibleFolder[] Folders) Read()
+    private static bool Lies(string path, string folder) => (path + System.IO.Path.DirectorySeparatorChar).StartsWith(
+        folder.TrimEnd(System.IO.Path.DirectorySeparatorChar) + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
+
+    private (Entry[] Files, VisibleFolder[] Folders, string[] Outside) Read()
     {
         var all = new FileSystemEnumerable<(string Name, bool IsFolder, bool IsLink)>(
             real, (ref entry) => (entry.FileName.ToString(), entry.IsDirectory, entry.Attributes.HasFlag(FileAttributes.ReparsePoint)),
             Visible)
-            .OrderBy(entry => entry.Name, StringComparer.Ordinal).ToArray();
-        return ([.. all.Where(entry => !entry.IsFolder)
-            .Select(entry => new Entry(Below(entry.Name), Real(entry.Name, entry.IsLink), entry.IsLink))],
-            [.. all.Where(entry => entry.IsFolder)
-                .Select(entry => new VisibleFolder(Below(entry.Name), Real(entry.Name, entry.IsLink), entry.IsLink))]);
+            .OrderBy(entry => entry.Name, StringComparer.Ordinal)
+            .Select(entry => (entry.Name, entry.IsFolder, entry.IsLink, Real: Real(entry.Name, entry.IsLink))).ToArray();
+        var inside = all.Where(entry => !entry.IsLink || Lies(entry.Real, root)).ToArray();
+        return ([.. inside.Where(entry => !entry.IsFolder).Select(entry => new Entry(Below(entry.Name), entry.Real, entry.IsLink))],
+            [.. inside.Where(entry => entry.IsFolder)
+                .Select(entry => new VisibleFolder(Below(entry.Name), entry.Real, root, entry.IsLink))],
+            [.. all.Where(entry => entry.IsLink && !Lies(entry.Real, root)).Select(entry => Below(entry.Name))]);
     }
 
     private string Below(string name) => System.IO.Path.Combine(Path, name);

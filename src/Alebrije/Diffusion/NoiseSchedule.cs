@@ -143,6 +143,9 @@ internal sealed class NoiseSchedule
     {
         if (config.TrainedBetas is { } trained) return tensor(trained.ToArray());
         var (start, end, steps) = (config.BetaStart, config.BetaEnd, config.TrainTimesteps);
+        if (config.BetaSchedule is "linear" or "scaled_linear" && !(start is >= 0 and <= 1 && end is >= 0 and <= 1))
+            throw new ArgumentException(FormattableString.Invariant(
+                $"\"beta_start\" is {start} and \"beta_end\" {end}; both are numbers from 0 to 1."));
         return config.BetaSchedule switch
         {
             "linear" => linspace(start, end, steps, ScalarType.Float32),

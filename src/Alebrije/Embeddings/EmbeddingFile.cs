@@ -26,23 +26,21 @@ public static class EmbeddingFile
         switch (Ending(path))
         {
             case ".json":
-                await ReplaceAsync(path, stream => JsonSerializer.SerializeAsync(
+                await WrittenFile.WriteAsync(path, stream => JsonSerializer.SerializeAsync(
                     stream, new EmbeddingDocument(set.Model, set.Dimensions, set.Items, set.Space.Preprocessing),
                     EmbeddingJson.Default.EmbeddingDocument, cancellation));
                 break;
             case ".parquet":
-                await ReplaceAsync(path, stream => EmbeddingParquet.WriteAsync(stream, set, cancellation));
+                await WrittenFile.WriteAsync(path, stream => EmbeddingParquet.WriteAsync(stream, set, cancellation));
                 break;
             default:
                 var values = set.Items.SelectMany(item => item.Embedding).ToArray();
                 var labels = new LabelDocument(set.Model, set.Dimensions,
                     [.. set.Items.Select(item => new LabelItem(item.Kind, item.Label))], set.Space.Preprocessing);
-                await ReplaceAsync(path, async part =>
-                {
-                    Npy.Write(part, values, set.Items.Count, set.Dimensions);
-                    await ReplaceAsync(LabelsOf(path),
-                        stream => JsonSerializer.SerializeAsync(stream, labels, EmbeddingJson.Default.LabelDocument, cancellation));
-                });
+                UnwritableFileException.ThrowIfUnwritable(path);
+                await WrittenFile.WriteAsync(LabelsOf(path),
+                    stream => JsonSerializer.SerializeAsync(stream, labels, EmbeddingJson.Default.LabelDocument, cancellation));
+                Npy.Write(path, values, set.Items.Count, set.Dimensions);
                 break;
         }
     }
@@ -65,7 +63,7 @@ public static class EmbeddingFile
                     var document = await ReadJsonAsync(path, EmbeddingJson.Default.EmbeddingDocument, cancellation);
                     return Checked(path, new EmbeddingSpace(document.Model, document.Dimensions, document.Preprocessing), document.Items);
                 case ".parquet":
-                    await using (var stream = File.OpenRead(path))
+                    await using (var stream = RegularFile.Open(path))
                     {
                         var (space, items) = await EmbeddingParquet.ReadAsync(stream, cancellation);
                         return Checked(path, space, items);
@@ -111,35 +109,9 @@ public static class EmbeddingFile
     private static async Task<T> ReadJsonAsync<T>(
         string path, System.Text.Json.Serialization.Metadata.JsonTypeInfo<T> type, CancellationToken cancellation)
     {
-        await using var stream = File.OpenRead(path);
+        await using var stream = RegularFile.Open(path);
         return await JsonSerializer.DeserializeAsync(stream, type, cancellation) ?? throw new JsonException("it holds null.");
     }
-
-    private static Task ReplaceAsync(string path, Func<Stream, Task> write) => ReplaceAsync(path, async part =>
-    {
-        await using var stream = File.Create(part);
-        await write(stream);
-    });
-
-    private static async Task ReplaceAsync(string path, Func<string, Task> write)
-    {
-        var part = PartOf(path);
-        try
-        {
-            await write(part);
-            File.Move(part, path, overwrite: true);
-        }
-        catch (Exception e) when (WrittenFile.IsRefusal(e))
-        {
-            throw WrittenFile.Refusal(path, e, part);
-        }
-        finally
-        {
-            if (File.Exists(part)) File.Delete(part);
-        }
-    }
-
-    private static string PartOf(string path) => path + ".part";
 
     private static string LabelsOf(string path) => Path.ChangeExtension(path, ".labels.json");
 

@@ -12,8 +12,6 @@ namespace Alebrije.Embeddings;
 /// </summary>
 public sealed class EmbeddingJournal : IDisposable
 {
-    private const string FreshEnding = ".new";
-
     private readonly Dictionary<string, Line> finished = new(StringComparer.Ordinal);
     private readonly StreamWriter writer;
 
@@ -23,16 +21,23 @@ public sealed class EmbeddingJournal : IDisposable
         foreach (var line in lines) finished[line.Path] = line;
         Known = finished.Count;
 
-        // Written anew, so that nothing follows half a line.
-        var fresh = file + FreshEnding;
-        using (var again = new StreamWriter(fresh))
+        // Written anew, so that nothing follows half a line, and kept locked, so that a second run is refused.
+        var fresh = new UnfinishedFile(file);
+        try
         {
-            again.WriteLine(space.ToString());
-            foreach (var line in finished.Values) again.WriteLine(JsonSerializer.Serialize(line));
+            writer = new StreamWriter(fresh.Stream);
+            writer.WriteLine(space.ToString());
+            foreach (var line in finished.Values) writer.WriteLine(JsonSerializer.Serialize(line));
+            writer.Flush();
+            fresh.Finish(keepOpen: true);
+            if (OperatingSystem.IsWindows())
+                writer = new StreamWriter(new FileStream(file, FileMode.Append, FileAccess.Write, FileShare.None));
         }
-
-        File.Move(fresh, file, overwrite: true);
-        writer = new StreamWriter(file, append: true);
+        catch
+        {
+            fresh.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Images that an earlier run had finished.</summary>
@@ -52,7 +57,7 @@ public sealed class EmbeddingJournal : IDisposable
         }
         catch (Exception e) when (WrittenFile.IsRefusal(e))
         {
-            throw WrittenFile.Refusal(file, e, file + FreshEnding);
+            throw WrittenFile.Refusal(file, e, UnfinishedFile.NameOf(file));
         }
     }
 
@@ -79,7 +84,7 @@ public sealed class EmbeddingJournal : IDisposable
 
     private static List<Line> Read(string file, EmbeddingSpace space)
     {
-        var lines = File.ReadLines(file);
+        var lines = RegularFile.ReadLines(file);
         var kept = new List<Line>();
         foreach (var (i, text) in lines.Index())
         {

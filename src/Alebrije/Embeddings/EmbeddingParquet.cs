@@ -21,10 +21,12 @@ internal static class EmbeddingParquet
     private static readonly ListField Embedding = new("embedding", Element);
     private static readonly ParquetSchema Schema = new(Kind, Label, Embedding);
 
-    public static async Task WriteAsync(Stream stream, EmbeddingSet set, CancellationToken cancellation)
+    /// <param name="more">Further metadata of the file.</param>
+    public static async Task WriteAsync(Stream stream, EmbeddingSet set, CancellationToken cancellation,
+        IReadOnlyDictionary<string, string>? more = null)
     {
         await using var writer = await ParquetWriter.CreateAsync(Schema, stream, cancellationToken: cancellation);
-        var metadata = new Dictionary<string, string>
+        var metadata = new Dictionary<string, string>(more ?? new Dictionary<string, string>())
         {
             [ModelKey] = set.Model,
             [DimensionsKey] = set.Dimensions.ToString(CultureInfo.InvariantCulture),

@@ -73,7 +73,7 @@ public sealed class LabelThresholds
         if (!File.Exists(path)) throw new FileNotFoundException($"There is no file {path} with thresholds.", path);
         try
         {
-            var read = JsonSerializer.Deserialize<Dictionary<string, double>>(File.ReadAllBytes(path)) ?? [];
+            var read = JsonSerializer.Deserialize<Dictionary<string, double>>(RegularFile.ReadAllBytes(path)) ?? [];
             if (labels.FirstOrDefault(label => !read.ContainsKey(label)) is { } missing)
                 throw new InvalidDataException($"{path} has no threshold for '{missing}'; it has them for {string.Join(", ", read.Keys)}.");
             return new LabelThresholds(labels, [.. labels.Select(label => read[label])]);

@@ -34,7 +34,7 @@ public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, I
         if (!File.Exists(file) || SingleFileLayout.HasEnding(file)) return null;
         try
         {
-            var record = JsonSerializer.Deserialize<ModelRecord>(File.ReadAllText(file), JsonForms.Sparse);
+            var record = JsonSerializer.Deserialize<ModelRecord>(RegularFile.ReadAllText(file), JsonForms.Sparse);
             if (record is { Model: not null, Metrics: not null, Concepts: not null }) return record;
         }
         catch (JsonException e)

@@ -1,3 +1,4 @@
+using Alebrije.Tensors;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -80,7 +81,26 @@ internal sealed class Attention : nn.Module<Tensor, Tensor?, Tensor?, Tensor>
         var type = projected.Q.dtype;
         var (q, k, v) = (projected.Q.SplitHeads(sizes.Heads), projected.K.SplitHeads(sizes.Heads), projected.V.SplitHeads(sizes.Heads));
         if (sizes.Upcast && type == ScalarType.Float16) (q, k, v, bias) = (q.@float(), k.@float(), v.@float(), bias?.@float());
-        return nn.functional.scaled_dot_product_attention(q, k, v, bias).MergeHeads().to(type);
+        return AttendHeads((q, k, v), bias).to(type);
+    }
+
+    /// <summary>As <see cref="Attend"/>, of tensors that are split into heads.</summary>
+    /// <param name="heads">Queries [batch, heads, tokens, head width]; keys and values [batch, heads, others, head width].</param>
+    /// <param name="bias">Broadcast to [batch, heads, tokens, others], or null.</param>
+    /// <returns>[batch, tokens, inner]</returns>
+    internal static Tensor AttendHeads((Tensor Q, Tensor K, Tensor V) heads, Tensor? bias) =>
+        nn.functional.scaled_dot_product_attention(heads.Q, heads.K, heads.V, bias).MergeHeads();
+
+    /// <summary>softmax(q kᵀ / √d + bias), for display.</summary>
+    /// <param name="q">[batch, heads, tokens, head width]</param>
+    /// <param name="k">[batch, heads, others, head width]</param>
+    /// <param name="bias">Broadcast to [batch, heads, tokens, others], or null.</param>
+    /// <returns>[batch, heads, tokens, others]</returns>
+    internal static Tensor Weights(Tensor q, Tensor k, Tensor? bias = null)
+    {
+        using var scope = NewDisposeScope();
+        var scores = Shapes.MatMul(q, k.transpose(-2, -1)) / Math.Sqrt(q.shape[^1]);
+        return (bias is null ? scores : scores + bias).softmax(-1).MoveToOuterDisposeScope();
     }
 }
 

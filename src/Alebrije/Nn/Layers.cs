@@ -24,7 +24,7 @@ internal static class Layers
     public static GroupNormLayer GroupNorm(long groups, long channels, double eps = 1e-5) => new(groups, channels, eps);
 
     /// <summary>Layer normalisation over the last axis, of size <paramref name="width"/>, with a learned scale and shift.</summary>
-    public static LayerNormLayer LayerNorm(long width, double eps = 1e-5) => new(width, eps);
+    public static LayerNormLayer LayerNorm(long width, double eps = 1e-5, bool bias = true) => new(width, eps, bias);
 
     /// <summary>Normalisation of [batch, <paramref name="channels"/>, h, w] by stored statistics of each channel.</summary>
     public static BatchNormLayer BatchNorm(long channels) => new(channels);
@@ -186,13 +186,14 @@ internal sealed class LayerNormLayer : nn.Module<Tensor, Tensor>
 {
     private readonly double eps;
     private readonly long[] shape;
-    private readonly Parameter weight, bias;
+    private readonly Parameter weight;
+    private readonly Parameter? bias;
 
-    public LayerNormLayer(long width, double eps) : base(nameof(LayerNormLayer))
+    public LayerNormLayer(long width, double eps, bool bias) : base(nameof(LayerNormLayer))
     {
         (shape, this.eps) = ([width], eps);
         weight = WeightInit.Constant(1, width);
-        bias = WeightInit.Constant(0, width);
+        if (bias) this.bias = WeightInit.Constant(0, width);
         RegisterComponents();
     }
 
@@ -200,14 +201,15 @@ internal sealed class LayerNormLayer : nn.Module<Tensor, Tensor>
     public Parameter Weight => weight;
 
     /// <summary>The bias, [width].</summary>
-    public Parameter Bias => bias;
+    /// <exception cref="InvalidOperationException">The norm has none.</exception>
+    public Parameter Bias => bias ?? throw new InvalidOperationException("This norm has no bias.");
 
     /// <summary>Epsilon of the variance.</summary>
     public double Eps => eps;
 
     /// <param name="input">[..., width]</param>
     /// <returns>As the input.</returns>
-    public override Tensor forward(Tensor input) => nn.functional.layer_norm(input, shape, weight.As(input), bias.As(input), eps);
+    public override Tensor forward(Tensor input) => nn.functional.layer_norm(input, shape, weight.As(input), bias?.As(input), eps);
 }
 
 /// <summary>Lookup table, made by <see cref="Layers.Embedding"/>.</summary>

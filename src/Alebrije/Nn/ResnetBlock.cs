@@ -73,9 +73,9 @@ internal sealed class ResnetBlock : nn.Module<Tensor, Tensor?, Tensor>
     public override Tensor forward(Tensor x, Tensor? time)
     {
         using var scope = NewDisposeScope();
-        var change = conv1.call(Resized(activation(norm1.call(x))));
-        change = activation(Conditioned(change, time));
-        change = conv2.call(change.Drop(form.Dropout, training));
+        var change = norm1.call(x).Then(activation).Then(Resized).Then(conv1.call)
+            .Then(map => Conditioned(map, time)).Then(activation)
+            .Then(map => map.Drop(form.Dropout, training)).Then(conv2.call);
 
         var kept = Resized(x);
         if (conv_shortcut is not null) kept = conv_shortcut.call(kept);
@@ -89,9 +89,9 @@ internal sealed class ResnetBlock : nn.Module<Tensor, Tensor?, Tensor>
         if (time is null) throw new ArgumentException("This residual block is conditioned on time, but no time embedding was given.");
         // [batch, channels, 1, 1]
         var projected = time_emb_proj.call(form.TimeIsActivated ? time : activation(time)).unsqueeze(-1).unsqueeze(-1);
-        if (!form.TimeScales) return norm2.call(change + projected);
+        if (!form.TimeScales) return (change + projected).Then(norm2.call);
         var halves = projected.chunk(2, dim: 1);                             // scale, shift
-        return addcmul(halves[1], norm2.call(change), 1 + halves[0], 1);
+        return norm2.call(change).Then(map => addcmul(halves[1], map, 1 + halves[0], 1));
     }
 
     private Tensor Resized(Tensor x) => resample switch

@@ -14,13 +14,19 @@ internal static class WeightInit
 
     [ThreadStatic] private static Mode mode;
     [ThreadStatic] private static ScalarType? weightType;
+    [ThreadStatic] private static WeightLimit? limit;
 
     /// <summary>Until disposed, this thread's networks are built with uninitialised weights.</summary>
     /// <param name="type">Type of the weights; null: float32.</param>
-    public static IDisposable Skip(ScalarType? type = null) => new Scope(Mode.Unset, type);
+    /// <param name="within">Limit of their weights; null: <see cref="WeightLimit.General"/>.</param>
+    public static IDisposable Skip(ScalarType? type = null, WeightLimit? within = null) => new Scope(Mode.Unset, type, within);
+
+    /// <summary>Until disposed, this thread's networks are initialised as usual, within a limit.</summary>
+    public static IDisposable Within(WeightLimit within) => new Scope(mode, weightType, within);
 
     /// <summary>Until disposed, this thread's networks are built on the meta device: shapes without storage.</summary>
-    public static IDisposable OnMeta() => new Scope(Mode.Meta, null);
+    /// <param name="within">Limit of their weights; null: <see cref="WeightLimit.General"/>.</param>
+    public static IDisposable OnMeta(WeightLimit? within = null) => new Scope(Mode.Meta, null, within);
 
     /// <summary>Uniform in [-bound, bound].</summary>
     public static Parameter Uniform(double bound, params ReadOnlySpan<long> shape) => Make(shape, x => nn.init.uniform_(x, -bound, bound));
@@ -32,11 +38,23 @@ internal static class WeightInit
     public static Parameter Constant(double value, params ReadOnlySpan<long> shape) => Make(shape, x => nn.init.constant_(x, value));
 
     /// <summary>A tensor that is no parameter, every element <paramref name="value"/>: statistics, counts.</summary>
-    public static Tensor Buffer(double value, ScalarType type, params ReadOnlySpan<long> shape) =>
-        full(shape, value, dtype: type, device: mode == Mode.Meta ? META : CPU).DetachFromDisposeScope();
+    public static Tensor Buffer(double value, ScalarType type, params ReadOnlySpan<long> shape)
+    {
+        Count(shape);
+        return full(shape, value, dtype: type, device: mode == Mode.Meta ? META : CPU).DetachFromDisposeScope();
+    }
+
+    /// <summary>Counts a tensor against the limit, before it takes memory.</summary>
+    private static void Count(ReadOnlySpan<long> shape)
+    {
+        foreach (var size in shape)
+            if (size < 0) throw new ArgumentException($"The sizes [{string.Join(", ", shape.ToArray())}] of a weight cannot be negative.");
+        limit?.Spend(shape);
+    }
 
     private static Parameter Make(ReadOnlySpan<long> shape, Func<Tensor, Tensor> fill)
     {
+        Count(shape);
         var storage = empty(shape, dtype: weightType ?? ScalarType.Float32, device: mode == Mode.Meta ? META : CPU);
         var parameter = new Parameter(storage);
         if (mode == Mode.Random) fill(parameter);
@@ -45,10 +63,11 @@ internal static class WeightInit
 
     private sealed class Scope : IDisposable
     {
-        private readonly (Mode, ScalarType?) before = (mode, weightType);
+        private readonly (Mode, ScalarType?, WeightLimit?) before = (mode, weightType, limit);
 
-        public Scope(Mode within, ScalarType? type) => (mode, weightType) = (within, type);
+        public Scope(Mode chosen, ScalarType? type, WeightLimit? within) =>
+            (mode, weightType, limit) = (chosen, type, within ?? WeightLimit.General(takesMemory: chosen != Mode.Meta));
 
-        public void Dispose() => (mode, weightType) = before;
+        public void Dispose() => (mode, weightType, limit) = before;
     }
 }

@@ -62,6 +62,9 @@ public sealed class ClipModel : IDisposable
     /// <summary>Preprocessing of images; null when the folder has no image tower.</summary>
     public ClipImageProcessor? ImageProcessor => parts.Image?.Processor;
 
+    /// <summary>Folder or file that the model was loaded from.</summary>
+    internal string Folder => parts.Folder;
+
     /// <summary>Sizes of the image tower where it is a vision transformer, or null.</summary>
     internal ClipVisionConfig? VisionSizes => parts.Image?.Network.Config is { IsTransformer: true, Pooler: null } config ? config : null;
 
@@ -266,6 +269,7 @@ public sealed class ClipModel : IDisposable
         {
             try
             {
+                using var memory = ImageBudget.Share();
                 if (read(batch[i]) is not { } image) return;
                 if (tower.Processor.OutputSize(image.Height, image.Width) is var (h, w) && (h, w) != (tower.Size, tower.Size))
                     throw new InvalidOperationException($"The image processor prepares {w} x {h} pixels, but the image tower "

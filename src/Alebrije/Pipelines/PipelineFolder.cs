@@ -105,6 +105,10 @@ internal class PipelineFolder
         .Where(file => System.IO.Path.GetExtension(file) is ".safetensors" or ".bin")
             .Select(file => new FileInfo(file).Length);
 
+    /// <summary>Opens the file that holds a component's weights; the caller closes it.</summary>
+    /// <exception cref="CheckpointNotFoundException">The component has no weights.</exception>
+    public virtual TensorSource OpenWeights(string component) => CheckpointFolder.OpenWeights(Of(component));
+
     /// <summary>
     /// Opens the weights of every network that is there, and reads none: networks are loaded when their turn comes, but a file that is
     /// missing or cut short is refused before anything is computed.

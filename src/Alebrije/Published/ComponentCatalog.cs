@@ -87,7 +87,8 @@ internal static class ComponentCatalog
         where T : nn.Module
     {
         var (build, options) = Find(className);
-        using var skip = WeightInit.Skip(type);
+        using var weights = CheckpointFolder.OpenWeights(folder);
+        using var skip = WeightInit.Skip(type, LimitOf(weights, folder));
         var built = build(folder);
         if (built is not T network)
         {
@@ -96,7 +97,7 @@ internal static class ComponentCatalog
         }
 
         var names = options(folder);
-        CheckpointFolder.Load(network, folder, edits is null ? names : names with { Edits = edits });
+        StateDict.Load(network, weights, edits is null ? names : names with { Edits = edits });
         network.eval();
         return network;
     }
@@ -109,18 +110,39 @@ internal static class ComponentCatalog
     /// <exception cref="WeightsException">Tensors do not fit the network.</exception>
     public static nn.Module Load(Func<nn.Module> build, TensorSource weights, StateDictOptions options, ScalarType? type = null)
     {
-        using var skip = WeightInit.Skip(type);
+        using var skip = WeightInit.Skip(type, LimitOf(weights));
         var network = build();
         StateDict.Load(network, weights, options);
         network.eval();
         return network;
     }
 
+    /// <summary>Builds a network for the weights of folders, initialised as usual and within the size of their files.</summary>
+    /// <param name="folders">Folders whose weights it takes together.</param>
+    /// <param name="build">Constructor of the network.</param>
+    /// <exception cref="WeightsException">Its configuration asks for far more than the files hold.</exception>
+    public static T BuildFor<T>(IReadOnlyList<string> folders, Func<T> build) where T : nn.Module
+    {
+        var (elements, tensors) = (0.0, 0L);
+        foreach (var folder in folders)
+        {
+            using var weights = CheckpointFolder.OpenWeights(folder);
+            (elements, tensors) = (elements + weights.Elements, tensors + weights.Names.Count);
+        }
+
+        using var within = WeightInit.Within(WeightLimit.Of(folders[0], "its files", (elements, tensors),
+            sentence => new WeightsException(sentence)));
+        return build();
+    }
+
+    private static WeightLimit LimitOf(TensorSource weights, string? config = null) => WeightLimit.Of(config ?? weights.Location,
+        weights.Location, (weights.Elements, weights.Names.Count), sentence => new WeightsException(sentence));
+
     /// <summary>Compares a file of another layout with a network, strictly in both directions; reads no weights.</summary>
     /// <exception cref="WeightsException">Tensors do not fit the network.</exception>
     public static void Check(Func<nn.Module> build, TensorSource weights, StateDictOptions options)
     {
-        using var meta = WeightInit.OnMeta();
+        using var meta = WeightInit.OnMeta(LimitOf(weights));
         using var network = build();
         StateDict.Check(network, weights, options);
     }

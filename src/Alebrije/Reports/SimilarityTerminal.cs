@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Reports;
 
@@ -157,12 +158,11 @@ internal static class SimilarityTerminal
             or >= 0x20000 and <= 0x3FFFD ? 2 : 1,
     };
 
-    /// <summary>A label without characters that could move the cursor or change the terminal.</summary>
+    /// <summary>A label in one line, without characters that could move the cursor or change the terminal.</summary>
     private static string Printable(string label)
     {
-        var clean = new StringBuilder();
-        foreach (var rune in label.EnumerateRunes().Take(Longest))
-            clean.Append(Rune.IsControl(rune) ? rune.Value is '\n' or '\r' or '\t' ? " " : "?" : rune.ToString());
-        return clean.ToString().Trim();
+        var start = string.Concat(label.EnumerateRunes().Take(Longest)
+            .Select(rune => rune.Value is '\n' or '\r' or '\t' ? " " : $"{rune}"));
+        return PrintableText.Of(start).Trim();
     }
 }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
+using Alebrije.Preprocessing;
 using TorchSharp;
 
 namespace Alebrije.Tensors;
@@ -49,7 +50,7 @@ public static class TorchRuntime
     /// <summary>
     /// OpenMP's wait policy (<c>OMP_WAIT_POLICY</c>), <c>passive</c> unless the user set one of its variables; null before start-up.
     /// </summary>
-    public static string? WaitPolicy => OpenMpWaiting.NativeValue;
+    public static string? WaitPolicy => NativeEnvironment.WaitPolicy;
 
     /// <summary>Duration of loading libtorch, in seconds; 0 before start-up.</summary>
     internal static double StartSeconds { get; private set; }
@@ -63,7 +64,7 @@ public static class TorchRuntime
         {
             if (!started)
             {
-                OpenMpWaiting.MakePassive();
+                NativeEnvironment.Prepare();
                 var clock = Stopwatch.StartNew();
                 NativeFolder = FindNativeFolder();
                 if (OperatingSystem.IsLinux()) LoadedFrom = LoadOnLinux(NativeFolder);
@@ -178,7 +179,9 @@ public static class TorchRuntime
         }
     }
 
-    /// <summary>Writes the redirected copy into the first writable cache folder, or reuses an intact one.</summary>
+    /// <summary>
+    /// Writes the redirected copy into the first writable cache folder that is this user's alone, or reuses an intact one there.
+    /// </summary>
     /// <param name="library">The library as shipped.</param>
     /// <param name="roots">Cache folders of this user.</param>
     /// <param name="lastResort">Creates a folder if none of them is writable.</param>
@@ -197,6 +200,7 @@ public static class TorchRuntime
                 var root = i < roots.Count ? roots[i] : lastResort();
                 var folder = OwnFolder(root, "alebrije", "runtime", name);
                 var target = Path.Combine(folder, LibraryName);
+                if (!FileStatus.IsPrivate(folder)) continue;
                 if (File.Exists(target) && File.ReadAllBytes(target).AsSpan().SequenceEqual(bytes)) return target;
                 var temporary = target + "." + Environment.ProcessId;
                 File.WriteAllBytes(temporary, bytes);

@@ -4,6 +4,7 @@ using Alebrije.Diffusion;
 using Alebrije.Models.T5;
 using Alebrije.Models.UNets;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Published;
 using Alebrije.Weights;
 using TorchSharp;
@@ -33,7 +34,7 @@ internal static class CascadePackage
         Component(folder, "text_encoder", encoder, encoder.Config, "T5EncoderModel");
         Directory.CreateDirectory(Path.Combine(folder, "tokenizer"));
         foreach (var file in Directory.GetFiles(tokenizer))
-            File.Copy(file, Path.Combine(folder, "tokenizer", Path.GetFileName(file)), overwrite: true);
+            WrittenFile.Copy(file, Path.Combine(folder, "tokenizer", Path.GetFileName(file)));
         Text(folder, $"scheduler/{SchedulerConfig.FileName}", MiniSchedulers.CascadeText);
         new GenerationDefaults { Steps = 30, Guidance = 3, Strength = 0.7 }.Save(folder);
         Index(folder, "IFPipeline", ("scheduler", "DDPMScheduler"), ("text_encoder", "T5EncoderModel"), ("tokenizer", "T5TokenizerFast"),
@@ -72,7 +73,7 @@ internal static class CascadePackage
         var body = ConfigFile.ReadObject(file);
         body.Insert(0, "architectures", new JsonArray(className));
         body.Insert(1, "model_type", "t5");
-        File.WriteAllText(file, body.ToJsonString(Indented) + "\n");
+        WrittenFile.Write(file, body.ToJsonString(Indented) + "\n");
     }
 
     private static void Index(string folder, string className, params (string Name, string? Class)[] components)
@@ -93,6 +94,6 @@ internal static class CascadePackage
     {
         var path = Path.Combine(folder, name);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        File.WriteAllText(path, text + "\n");
+        WrittenFile.Write(path, text + "\n");
     }
 }

@@ -25,6 +25,7 @@ internal sealed class CascadeTexts(UnigramTokenizer tokenizer)
         {
             // Renamed once complete: a run may be killed between two files.
             var unfinished = folder + ".new";
+            if (Directory.Exists(unfinished)) Directory.Delete(unfinished, recursive: true);
             var texts = scenes.Corpus(40_000).Select(text => ImagenTexts.Prepare(text, clean: true));
             UnigramTrainer.Save(UnigramTrainer.Train(texts, size), unfinished, ImagenTexts.Tokens);
             Directory.Move(unfinished, folder);

@@ -273,6 +273,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
             var rows = new float[]?[some.Count];
             Parallel.For(0, rows.Length, new ParallelOptions { MaxDegreeOfParallelism = crops.Workers }, i =>
             {
+                using var memory = ImageBudget.Share();
                 if (Reader.Read(some[i].Path) is { } picture) rows[i] = clip.Prepare(crop(i)(picture.ToRgbOnWhite()));
             });
             int[] good = [.. Enumerable.Range(0, rows.Length).Where(i => rows[i] is not null)];

@@ -154,6 +154,7 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         {
             // Renamed once complete: a run may be killed between two files.
             var unfinished = path + ".new";
+            if (Directory.Exists(unfinished)) Directory.Delete(unfinished, recursive: true);
             if (config.Start is { } start) TrainedClip.CopyTokenizer(start, unfinished);
             else BpeTrainer.Train(pairs.Corpus(60_000), config.VocabularySize)
                 .Save(unfinished, config.Model.TextConfig.MaxPositionEmbeddings);

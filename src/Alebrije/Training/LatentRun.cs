@@ -40,7 +40,8 @@ internal sealed class LatentRun : IDisposable
         plan.Check();
         (this.plan, this.clip, this.scenes, Folder) = (plan, clip, scenes, folder);
         Type = Processor.ScalarType(plan.Precision);
-        Vae = new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(plan.Autoencoder));
+        Vae = ComponentCatalog.BuildFor([plan.Autoencoder],
+            () => new AutoencoderKL(ConfigFile.Read<AutoencoderKLConfig>(plan.Autoencoder)));
         CheckpointFolder.Load(Vae, plan.Autoencoder);
         Vae.eval();
         if (plan.Prior is { } path) prior = OpenPrior(path);
@@ -166,7 +167,7 @@ internal sealed class LatentRun : IDisposable
         if (config.EmbeddingSpace is { } theirs && theirs != space)
             throw new WeightsException($"The prior {folder} was trained "
                 + $"in another embedding space ({theirs}) than that of the CLIP of this run ({space}); train a prior on that CLIP first.");
-        var network = new PriorTransformer(config);
+        var network = ComponentCatalog.BuildFor([folder], () => new PriorTransformer(config));
         CheckpointFolder.Load(network, folder);
         network.eval();
         return new DiffusionPrior(network, () => Schedulers.Create(MiniSchedulers.Prior), ScalarType.Float32);

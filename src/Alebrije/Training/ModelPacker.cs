@@ -47,6 +47,7 @@ public static class ModelPacker
         ArgumentNullException.ThrowIfNull(runs);
         using var guard = no_grad();
         Directory.CreateDirectory(folder);
+        UnfinishedFile.Sweep(folder, below: true);
         CheckGuess(Path.Combine(runs.Decoder, "unet"), runs.Guess);
         PackClip(Path.Combine(runs.Clip, "clip"), folder);
         foreach (var tokenizer in new[] { "prior_tokenizer", "tokenizer" })
@@ -77,6 +78,7 @@ public static class ModelPacker
     public static void PackUpsampler(string run, string folder)
     {
         using var guard = no_grad();
+        UnfinishedFile.Sweep(folder, below: true);
         PipelineFolder.Open(folder);
         AddUpsampler(run, folder);
         WriteHashes(folder);
@@ -91,6 +93,7 @@ public static class ModelPacker
     public static void PackDecoder(string run, string folder, string? guess = null)
     {
         using var guard = no_grad();
+        UnfinishedFile.Sweep(folder, below: true);
         var model = PipelineFolder.Open(folder);
         if (!Directory.Exists(Path.Combine(run, "unet")) || !Directory.Exists(Path.Combine(run, "image_normalizer")))
             throw new CheckpointNotFoundException($"{run} holds no decoder: it lacks a folder, unet or image_normalizer.");
@@ -230,7 +233,7 @@ public static class ModelPacker
         using var weights = CheckpointFolder.OpenWeights(source);
         Write(Path.Combine(target, "diffusion_pytorch_model.safetensors"), weights, [.. weights.Names], keep);
         var config = Path.Combine(source, "config.json");
-        if (File.Exists(config)) File.Copy(config, Path.Combine(target, "config.json"), overwrite: true);
+        if (File.Exists(config)) WrittenFile.Copy(config, Path.Combine(target, "config.json"));
     }
 
     private static void Write(string path, TensorSource weights, string[] names, Func<string, bool>? keep = null)
@@ -285,13 +288,13 @@ public static class ModelPacker
     {
         var path = Path.Combine(folder, file);
         Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-        File.WriteAllText(path, text + "\n");
+        WrittenFile.Write(path, text + "\n");
     }
 
     private static void CopyFolder(string source, string target)
     {
         Directory.CreateDirectory(target);
-        foreach (var file in Directory.GetFiles(source)) File.Copy(file, Path.Combine(target, Path.GetFileName(file)), overwrite: true);
+        foreach (var file in Directory.GetFiles(source)) WrittenFile.Copy(file, Path.Combine(target, Path.GetFileName(file)));
     }
 
     private static void WriteHashes(string folder)
@@ -300,7 +303,7 @@ public static class ModelPacker
             .Select(path => Path.GetRelativePath(folder, path).Replace('\\', '/'))
             .Where(file => file.EndsWith(".safetensors", StringComparison.Ordinal)).Order(StringComparer.Ordinal)
             .Select(file => $"{Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(Path.Combine(folder, file))))}  {file}");
-        File.WriteAllText(Path.Combine(folder, "SHA256SUMS"), string.Join('\n', lines) + "\n");
+        WrittenFile.Write(Path.Combine(folder, "SHA256SUMS"), string.Join('\n', lines) + "\n");
     }
 
     /// <summary>Writes a configuration with transformers' key for the class.</summary>
@@ -309,6 +312,6 @@ public static class ModelPacker
         ConfigFile.Write(path, config);
         var body = ConfigFile.ReadObject(path);
         body.Insert(0, "architectures", new JsonArray(architecture));
-        File.WriteAllText(path, body.ToJsonString(JsonForms.Indented) + "\n");
+        WrittenFile.Write(path, body.ToJsonString(JsonForms.Indented) + "\n");
     }
 }

@@ -125,6 +125,7 @@ internal sealed class PicturePairs : IPairSource
 
     private (float[] Pixels, string Caption)? Read(PictureSample sample, long number, int size, PairPreparation preparation)
     {
+        using var memory = ImageBudget.Share();
         if (CaptionsOf(sample) is not { } captions || PictureOf(sample) is not { } picture) return null;
         var random = new SeededRandom(config.Seed, number, Purpose);
         var caption = captions[random.Below(captions.Count)];

@@ -3,6 +3,7 @@ using System.Numerics.Tensors;
 using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
+using Alebrije.Preprocessing;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -148,7 +149,7 @@ internal sealed class SceneCache : IBatches<EncodedScenes>
 
     private static byte[] Header(string path)
     {
-        using var stream = File.OpenRead(path);
+        using var stream = RegularFile.Open(path);
         var header = new byte[SHA256.HashSizeInBytes];
         stream.ReadExactly(header);
         return header;

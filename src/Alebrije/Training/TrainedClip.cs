@@ -1,5 +1,6 @@
 using Alebrije.Models.Clip;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Published;
@@ -51,7 +52,9 @@ internal sealed class TrainedClip : IDisposable
     /// <exception cref="WeightsException">Its towers are of another kind.</exception>
     public static TrainedClip Open(string folder)
     {
-        var network = new ClipNetwork(ConfigOf(folder));
+        var network = OpenClip(folder) is not null ? new ClipNetwork(ConfigOf(folder)) : ComponentCatalog.BuildFor(
+            IsModel(folder) ? [Path.Combine(folder, TextComponent(folder)), Path.Combine(folder, VisionComponent)] : [WholeFolder(folder)],
+            () => new ClipNetwork(ConfigOf(folder)));
         Copy(folder, network);
         network.eval();
         foreach (var parameter in network.parameters()) parameter.requires_grad = false;
@@ -87,7 +90,7 @@ internal sealed class TrainedClip : IDisposable
         else
             foreach (var file in Directory.GetFiles(TokenizerFolder(folder))
                 .Where(file => TokenizerNames.Contains(Path.GetFileName(file), StringComparer.Ordinal)))
-                File.Copy(file, Path.Combine(target, Path.GetFileName(file)), overwrite: true);
+                WrittenFile.Copy(file, Path.Combine(target, Path.GetFileName(file)));
     }
 
     /// <summary>Writes such a folder's preprocessing settings, if any, into a folder of weights.</summary>
@@ -98,7 +101,7 @@ internal sealed class TrainedClip : IDisposable
         else if (Preprocessor(folder) is { } settings)
         {
             Directory.CreateDirectory(target);
-            if (!PreprocessorConfig.HoldsNested(settings)) File.Copy(settings, path, overwrite: true);
+            if (!PreprocessorConfig.HoldsNested(settings)) WrittenFile.Copy(settings, path);
             else AtomicFile.Write(path, stream => stream.Write(PreprocessorConfig.Write(ClipImageProcessor.Load(settings).Options)));
         }
     }

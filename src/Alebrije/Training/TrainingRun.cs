@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using Alebrije.Datasets;
+using Alebrije.Preprocessing;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -52,7 +53,9 @@ public sealed record TrainingOptions(string Folder)
 /// </summary>
 internal sealed class TrainingRun : IDisposable
 {
-    private const string CheckpointName = "checkpoint.safetensors";
+    private const string CheckpointName = "checkpoint.safetensors", LockName = ".run.lock";
+    private const string LogHead = "step,seconds,loss,learning_rate,gradient_norm,samples_per_second,note";
+    private readonly FileStream? held;
     private readonly TrainingOptions options;
     private readonly Stopwatch clock = Stopwatch.StartNew();
     private readonly StreamWriter? log;
@@ -69,24 +72,60 @@ internal sealed class TrainingRun : IDisposable
     {
         (this.options, this.watch) = (options, watch);
         Directory.CreateDirectory(options.Folder);
+        held = Hold(options.Folder);
+        try
+        {
+            Checkpoint = Open(configuration);
+            Step = Checkpoint is null ? 0 : long.Parse(Checkpoint.Metadata["step"], CultureInfo.InvariantCulture);
+            earlierSeconds = Checkpoint is null ? 0 : double.Parse(Checkpoint.Metadata["seconds"], CultureInfo.InvariantCulture);
+            log = OpenLog();
+        }
+        catch
+        {
+            Checkpoint?.Dispose();
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Checks the folder, and opens its checkpoint; null at the start.</summary>
+    private SafeTensorsFile? Open(object configuration)
+    {
         if (File.Exists(CheckpointPath) && !options.Resume)
             throw new InvalidOperationException(
                 $"{options.Folder} already holds a run. Add --resume to go on with it, or choose another folder.");
         KeepConfiguration(configuration);
 
-        // A run killed while it saved leaves the unfinished file behind.
-        foreach (var unfinished in Directory.GetFiles(options.Folder, CheckpointName + ".*.tmp")) File.Delete(unfinished);
-        if (File.Exists(CheckpointPath))
-        {
-            Checkpoint = new SafeTensorsFile(CheckpointPath);
-            Step = long.Parse(Checkpoint.Metadata["step"], CultureInfo.InvariantCulture);
-            earlierSeconds = double.Parse(Checkpoint.Metadata["seconds"], CultureInfo.InvariantCulture);
-        }
+        // A run killed while it saved leaves unfinished files behind.
+        UnfinishedFile.Sweep(options.Folder, below: true);
+        return File.Exists(CheckpointPath) ? new SafeTensorsFile(CheckpointPath) : null;
+    }
 
+    /// <summary>Opens the log. Rows after the checkpoint, and a torn one, are dropped: the run writes them again.</summary>
+    private StreamWriter OpenLog()
+    {
         var path = Path.Combine(options.Folder, "log.csv");
-        var isNew = !File.Exists(path);
-        log = new StreamWriter(path, append: true) { AutoFlush = true };
-        if (isNew) log.WriteLine("step,seconds,loss,learning_rate,gradient_norm,samples_per_second,note");
+        string[] rows = Checkpoint is not null && File.Exists(path) ? [.. RegularFile.ReadAllText(path).Split('\n')] : [];
+        // What follows the last line break is torn, or empty. A run without a checkpoint begins anew, and so does its log.
+        string[] kept = [LogHead, .. rows.SkipLast(1).Skip(1).Where(row => long.TryParse(row.Split(',')[0], out var step) && step <= Step)];
+        WrittenFile.Write(path, string.Join('\n', kept) + "\n");
+        return new StreamWriter(path, append: true) { AutoFlush = true, NewLine = "\n" };
+    }
+
+    /// <summary>Holds the folder for this process: a second run in it is refused.</summary>
+    private static FileStream Hold(string folder)
+    {
+        try
+        {
+            return new FileStream(Path.Combine(folder, LockName), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, bufferSize: 1,
+                FileOptions.DeleteOnClose);
+        }
+        catch (Exception e) when (WrittenFile.IsRefusal(e))
+        {
+            throw new InvalidOperationException(File.Exists(Path.Combine(folder, LockName))
+                ? $"Another run goes on in {folder}; wait for it, or choose another folder."
+                : WrittenFile.Refusal(Path.Combine(folder, LockName), e).Message, e);
+        }
     }
 
     /// <summary>A run without a folder: no log, no checkpoint.</summary>
@@ -171,26 +210,19 @@ internal sealed class TrainingRun : IDisposable
     {
         Checkpoint?.Dispose();
         log?.Dispose();
+        held?.Dispose();
     }
 
     /// <summary>Writes the configuration beside the run, or refuses when the run was begun with another one.</summary>
     private void KeepConfiguration(object configuration)
     {
         var saved = Path.Combine(options.Folder, "training.json");
-        var wanted = saved + ".new";
-        try
-        {
-            ConfigFile.Write(wanted, configuration);
-            if (File.Exists(CheckpointPath) && File.Exists(saved) && File.ReadAllText(saved) != File.ReadAllText(wanted))
-                throw new InvalidOperationException(
-                    $"The configuration differs from the one that {options.Folder} was begun "
-                        + $"with ({saved}). Resume with that one, delete that file to go on with the new one, or choose another folder.");
-            File.Move(wanted, saved, overwrite: true);
-        }
-        finally
-        {
-            File.Delete(wanted);
-        }
+        var text = ConfigFile.TextOf(configuration);
+        if (File.Exists(CheckpointPath) && File.Exists(saved) && File.ReadAllText(saved) != text)
+            throw new InvalidOperationException(
+                $"The configuration differs from the one that {options.Folder} was begun "
+                    + $"with ({saved}). Resume with that one, delete that file to go on with the new one, or choose another folder.");
+        WrittenFile.Write(saved, text);
     }
 
     private static IEnumerable<KeyValuePair<string, Tensor>> Everything(nn.Module model, Optimizer optimizer) =>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.IO.Compression;
 using System.Text.Json;
+using Alebrije.Preprocessing;
 using Alebrije.Published;
 using Alebrije.Weights;
 
@@ -73,7 +74,7 @@ internal static class CensusVerifier
         if (!File.Exists(path)) return null;
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using var document = JsonDocument.Parse(RegularFile.ReadAllBytes(path));
             if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("models", out var models)
                 || models.ValueKind != JsonValueKind.Object) return null;
             return [.. models.EnumerateObject().Where(m => m.Value.ValueKind == JsonValueKind.Object)
@@ -88,7 +89,7 @@ internal static class CensusVerifier
 
     private static Dictionary<string, long[]> ReadNames(string path)
     {
-        using var reader = new StreamReader(new GZipStream(File.OpenRead(path), CompressionMode.Decompress));
+        using var reader = new StreamReader(new GZipStream(RegularFile.Open(path), CompressionMode.Decompress));
         var names = new Dictionary<string, long[]>(StringComparer.Ordinal);
         while (reader.ReadLine() is { } line)
         {

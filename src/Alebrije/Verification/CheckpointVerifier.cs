@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Alebrije.Models.Clip;
 using Alebrije.Diffusion;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Published;
@@ -44,7 +45,7 @@ internal static class CheckpointVerifier
         }
 
         if (File.Exists(Path.Combine(folder, Sums)))
-            foreach (var line in File.ReadAllLines(Path.Combine(folder, Sums)).Where(line => line.Trim().Length > 0))
+            foreach (var line in RegularFile.ReadLines(Path.Combine(folder, Sums)).Where(line => line.Trim().Length > 0))
                 yield return Guard(line.Trim(), () => Hash(folder, line));
     }
 
@@ -122,7 +123,7 @@ internal static class CheckpointVerifier
         if (!path.StartsWith(Path.GetFullPath(folder), StringComparison.Ordinal))
             throw new WeightsException($"{Sums} names {name}, outside of its folder.");
         if (!File.Exists(path)) throw new CheckpointNotFoundException($"{Sums} names {name}, which is not there.");
-        using var stream = File.OpenRead(path);
+        using var stream = RegularFile.Open(path);
         var actual = Convert.ToHexStringLower(SHA256.HashData(stream));
         var same = actual.Equals(parts[0], StringComparison.OrdinalIgnoreCase);
         return new VerificationCase { Id = name, Output = "sha256", Ok = same,

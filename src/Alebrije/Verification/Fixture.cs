@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Preprocessing;
 using Alebrije.Weights;
 using static TorchSharp.torch;
 
@@ -20,7 +21,7 @@ internal sealed class Fixture : IDisposable
         var path = Path.Combine(folder, FileName);
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using var document = JsonDocument.Parse(RegularFile.ReadAllBytes(path));
             var root = document.RootElement.Clone();
             var reference = root.GetProperty("reference");
             Library = reference.GetProperty("library").GetString()!;

@@ -72,6 +72,8 @@ internal static class FixtureRunners
         [("diffusers", "IFSuperResolutionPipeline", "__call__")] = PipelineRunner.Draw,
         [("diffusers", "MultilingualCLIP", "forward")] = LanguageRunners.MultilingualClip,
         [("transformers", "T5EncoderModel", "forward")] = LanguageRunners.T5,
+        [("open_flamingo", "Flamingo", "forward")] = FlamingoRunners.Forward,
+        [("open_flamingo", "Flamingo", "generate")] = FlamingoRunners.Generate,
         [("PIL", "Image.resize", "resize")] = PixelRunners.Resize,
         [("PIL", ImageProcessors, "convert(\"RGB\")")] = PixelRunners.ToRgb,
         [("PIL", ImageProcessors, "openai")] = PixelRunners.Prepare,

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
+using Alebrije.Preprocessing;
 using Alebrije.Verification.Runners;
 using Alebrije.Weights;
 
@@ -61,7 +62,7 @@ internal static class TextVerifier
     {
         try
         {
-            using Stream file = File.OpenRead(path);
+            using Stream file = RegularFile.Open(path);
             using var stream = path.EndsWith(".gz", StringComparison.Ordinal) ? new GZipStream(file, CompressionMode.Decompress) : file;
             using var document = JsonDocument.Parse(stream);
             return [.. document.RootElement.EnumerateArray().Select(Read)];

@@ -2,30 +2,21 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Weights;
 
-/// <summary>Writes files atomically: under a temporary name first, renamed after they are flushed to disk.</summary>
+/// <summary>Writes files of weights and settings as a whole, flushed to the disk first.</summary>
 internal static class AtomicFile
 {
     /// <summary>Writes a file, creating its folder if needed.</summary>
     /// <exception cref="WeightsException">Writing failed; an existing file is unchanged.</exception>
     public static void Write(string path, Action<Stream> write)
     {
-        var temporary = $"{path}.{Environment.ProcessId}.tmp";
         try
         {
             if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
-            using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, bufferSize: 1 << 16))
-            {
-                write(stream);
-                stream.Flush(flushToDisk: true);
-            }
-
-            File.Move(temporary, path, overwrite: true);
+            WrittenFile.Write(path, write, (stream, writer) => writer(stream), flushToDisk: true);
         }
-        catch (Exception e)
+        catch (Exception e) when (WrittenFile.IsRefusal(e))
         {
-            if (File.Exists(temporary)) File.Delete(temporary);
-            if (WrittenFile.IsRefusal(e)) throw new WeightsException(WrittenFile.Refusal(path, e, temporary).Message, e);
-            throw;
+            throw new WeightsException(WrittenFile.Refusal(path, e).Message, e);
         }
     }
 }

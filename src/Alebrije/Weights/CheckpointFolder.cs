@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 using static TorchSharp.torch;
 
 namespace Alebrije.Weights;
@@ -54,7 +56,7 @@ internal static class CheckpointFolder
     private static TensorSource OpenFile(string path)
     {
         if (Path.GetFileName(path).Contains(".index.", StringComparison.Ordinal)) return new ShardedSource(path, OpenFile);
-        using (var stream = File.OpenRead(path))
+        using (var stream = RegularFile.Open(path))
         {
             Span<byte> start = stackalloc byte[PointerStart.Length];
             if (stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false) == start.Length && start.SequenceEqual(PointerStart))

@@ -77,7 +77,7 @@ internal static partial class ConfigFile
     {
         try
         {
-            return ParseObject(File.ReadAllText(path), path);
+            return ParseObject(RegularFile.ReadAllText(path), path);
         }
         catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -96,8 +96,10 @@ internal static partial class ConfigFile
         {
             // Python writes infinities bare, which is invalid JSON: quoted, the number reader accepts them.
             text = BareNumber().Replace(text, m => m.Groups["bare"].Success ? $"\"{m.Value}\"" : m.Value);
-            return JsonNode.Parse(text, documentOptions: Lenient) as JsonObject ?? throw new WeightsException(
+            var root = JsonNode.Parse(text, documentOptions: Lenient) as JsonObject ?? throw new WeightsException(
                 $"{path} must hold a JSON object.");
+            ConfigLimits.Check(root, path);
+            return root;
         }
         catch (JsonException e)
         {
@@ -112,6 +114,13 @@ internal static partial class ConfigFile
     /// <param name="className">Written first as <c>_class_name</c>, if given.</param>
     public static void Write<T>(string path, T config, string? className = null)
     {
+        var text = TextOf(config, className);
+        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(text)));
+    }
+
+    /// <summary>The text that <see cref="Write"/> writes.</summary>
+    public static string TextOf<T>(T config, string? className = null)
+    {
         var body = JsonSerializer.SerializeToNode(config, Published) as JsonObject
             ?? throw new ArgumentException($"{typeof(T).Name} is not written as a JSON object.", nameof(config));
         if (className is not null)
@@ -120,7 +129,7 @@ internal static partial class ConfigFile
             body.Insert(0, "_class_name", className);
         }
 
-        AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(body.ToJsonString(Published) + "\n")));
+        return body.ToJsonString(Published) + "\n";
     }
 
     private static string Locate(string path)

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Weights;
 
@@ -8,8 +9,7 @@ internal static class FileHash
     /// <summary>SHA-256 of a file, 64 lower-case hexadecimal digits.</summary>
     public static string Sha256(string path)
     {
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read,
-            FileShare.Read | FileShare.Delete, bufferSize: 1 << 20, FileOptions.SequentialScan);
+        using var stream = RegularFile.Open(path, bufferSize: 1 << 20);
         return Convert.ToHexStringLower(SHA256.HashData(stream));
     }
 }

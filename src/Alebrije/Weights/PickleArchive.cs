@@ -26,7 +26,9 @@ internal sealed class PickleArchive : PickleContainer
             throw new WeightsException(
                 $"{path} was written on a big-endian machine, which is not supported; convert it to safetensors there.");
         IsScript = entries.Keys.Any(name => name.StartsWith(root + "code/", StringComparison.Ordinal));
-        Top = PickleMachine.Run(ReadSmall(entries[root + "data.pkl"], MaxPickle), path, IsScript);
+        var pickle = ReadSmall(entries[root + "data.pkl"], MaxPickle);
+        PickleBytes = pickle.Length;
+        Top = PickleMachine.Run(pickle, path, IsScript);
     }
 
     /// <inheritdoc/>
@@ -34,7 +36,8 @@ internal sealed class PickleArchive : PickleContainer
     {
         if (!entries.TryGetValue($"{root}data/{storage.Key}", out var entry))
             throw new WeightsException(
-                $"{Location} lacks the file data/{storage.Key} that tensor '{name}' is kept in; it is truncated or damaged.");
+                $"{Location} lacks the file data/{PickleMachine.Short(storage.Key)} "
+                    + $"that tensor '{name}' is kept in; it is truncated or damaged.");
         if (entry.Length != entry.CompressedLength)
             throw new WeightsException(
                 $"{Location} compresses its tensors, which torch.save never does; unpack and pack it without compression.");

@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Weights;
 
 /// <summary>A file of <c>torch.save</c>: the pickled object, and the bytes of its tensors' storages. Thread-safe.</summary>
@@ -13,6 +15,9 @@ internal abstract class PickleContainer(string path) : IDisposable
     /// <summary>The saved object, as <see cref="PickleMachine"/> returns it.</summary>
     public object? Top { get; protected init; }
 
+    /// <summary>Bytes of the pickles, without the tensors.</summary>
+    public long PickleBytes { get; protected init; }
+
     /// <summary>True for a TorchScript archive.</summary>
     public bool IsScript { get; protected init; }
 
@@ -21,7 +26,7 @@ internal abstract class PickleContainer(string path) : IDisposable
     public static PickleContainer Open(string path)
     {
         if (!File.Exists(path)) throw new CheckpointNotFoundException($"there is no file {path}.");
-        var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
+        var stream = RegularFile.Open(path);
         try
         {
             Span<byte> start = stackalloc byte[4];

@@ -11,9 +11,13 @@ namespace Alebrije.Weights;
 internal sealed class PickleFile : TensorSource
 {
     private const int MaxDepth = 8, MaxTensors = 1_000_000, MaxName = 1024, MaxTop = 100;
+    /// <summary>Entries and letters of names for each byte of the pickle: dictionaries are shared a few times at most.</summary>
+    private const int Shared = 16;
+
     private readonly PickleContainer container;
     private readonly Dictionary<string, PickledTensor> tensors = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> texts = new(StringComparer.Ordinal);
+    private long visits, letters;
 
     /// <summary>Opens a file and reads its list of tensors.</summary>
     /// <exception cref="CheckpointNotFoundException">There is no such file.</exception>
@@ -58,6 +62,9 @@ internal sealed class PickleFile : TensorSource
 
     /// <inheritdoc/>
     public override string? Text(string name) => texts.GetValueOrDefault(name);
+
+    /// <inheritdoc/>
+    public override double Elements => Math.Min(base.Elements, new FileInfo(Location).Length);
 
     /// <inheritdoc/>
     public override IReadOnlyCollection<string> Names => tensors.Keys;
@@ -118,14 +125,18 @@ internal sealed class PickleFile : TensorSource
         if (depth > MaxDepth) throw new WeightsException($"{Location} nests dictionaries deeper than {MaxDepth}.");
         foreach (var (key, value) in map)
         {
+            if (++visits > Shared * container.PickleBytes) throw Repeats();
             if (value is not (PickledTensor or Dictionary<object, object?>)) continue;
             var name = string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{prefix}{key}");
             if (name.Length > MaxName || tensors.Count >= MaxTensors)
                 throw new WeightsException($"{Location} has more or longer names than any checkpoint.");
+            if ((letters += name.Length) > Shared * container.PickleBytes) throw Repeats();
             if (value is Dictionary<object, object?> inner) Collect(inner, name + ".", depth + 1);
             else if (!tensors.TryAdd(name, (PickledTensor)value)) throw new WeightsException($"{Location} names tensor '{name}' twice.");
         }
     }
+
+    private WeightsException Repeats() => new($"{Location} repeats its dictionaries more often than any checkpoint does.");
 
     private void CopyFrom(PickledStorage storage, long offset, Tensor target)
     {

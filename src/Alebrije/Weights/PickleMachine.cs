@@ -57,6 +57,9 @@ internal sealed class PickleMachine
         "_codecs.encode", "__builtin__.set", "builtins.set", "collections.defaultdict", "__builtin__.dict", "builtins.dict",
     };
 
+    /// <summary>Longest name of a global: those of real ones have a tenth.</summary>
+    private const int MaxGlobal = 1000;
+
     /// <summary>Module of the classes in a TorchScript archive; an object is reduced to its attributes.</summary>
     private const string ScriptClasses = "__torch__.";
 
@@ -65,9 +68,11 @@ internal sealed class PickleMachine
     private readonly bool scripted;
     private readonly List<object?> stack = [];
     private readonly Stack<int> marks = new();
-    private readonly Dictionary<int, object?> memo = [];
+    private readonly Dictionary<object, object?> memo = new(PickleKeys.Instance);
+    private readonly Dictionary<(string Module, string Member), GlobalName> globals = [];
     private readonly ICollection<PickledStorage>? storages;
     private int at, work;
+    private long letters;
 
     private PickleMachine(byte[] code, string path, bool scripted, ICollection<PickledStorage>? storages = null) =>
         (this.code, this.path, this.scripted, this.storages) = (code, path, scripted, storages);
@@ -140,19 +145,19 @@ internal sealed class PickleMachine
             case '\u0085': stack.Add(Pops(1)); break;
             case '\u0086': stack.Add(Pops(2)); break;
             case '\u0087': stack.Add(Pops(3)); break;
-            case '}': stack.Add(new Dictionary<object, object?>()); break;
-            case 'd': { var items = PopToMark(); stack.Add(Fill([], items)); break; }
+            case '}': stack.Add(new Dictionary<object, object?>(PickleKeys.Instance)); break;
+            case 'd': { var items = PopToMark(); stack.Add(Fill(new(PickleKeys.Instance), items)); break; }
             case 's': { var items = Pops(2); if (Peek() is not Nothing) Fill(Peek<Dictionary<object, object?>>("dictionary"),
                 items); break; }
             case 'u': { var items = PopToMark(); if (Peek() is not Nothing) Fill(Peek<Dictionary<object, object?>>("dictionary"),
                 items); break; }
-            case 'q': memo[Take(1)[0]] = Peek(); break;
-            case 'r': memo[BinaryPrimitives.ReadInt32LittleEndian(Take(4))] = Peek(); break;
-            case '\u0094': memo[memo.Count] = Peek(); break;
+            case 'q': memo[(long)Take(1)[0]] = Peek(); break;
+            case 'r': memo[(long)BinaryPrimitives.ReadInt32LittleEndian(Take(4))] = Peek(); break;
+            case '\u0094': memo[(long)memo.Count] = Peek(); break;
             case 'h': stack.Add(Recall(Take(1)[0])); break;
             case 'j': stack.Add(Recall(BinaryPrimitives.ReadInt32LittleEndian(Take(4)))); break;
-            case 'c': stack.Add(Resolve($"{Line()}.{Line()}")); break;
-            case '\u0093': { var names = Pops(2); stack.Add(Resolve($"{names[0]}.{names[1]}")); break; }
+            case 'c': stack.Add(Resolve(Line(), Line())); break;
+            case '\u0093': { var names = Pops(2); stack.Add(Resolve(names[0] as string, names[1] as string)); break; }
             case 'Q': stack.Add(Storage(Pop())); break;
             case 'R': { var arguments = Pop(); stack.Add(Call(Pop(), arguments)); break; }
             case '\u0081': { var arguments = Pop(); stack.Add(Instance(Pop(), arguments)); break; }
@@ -168,12 +173,20 @@ internal sealed class PickleMachine
         if (work > MaxWork) throw Bad("describes more objects than any checkpoint has");
     }
 
-    /// <summary>Reduces a global to its name.</summary>
-    private GlobalName Resolve(string name) => Storages.ContainsKey(name) || Constructors.Contains(name) || PassedOver.Contains(name)
-        || (scripted && name.StartsWith(ScriptClasses, StringComparison.Ordinal))
-        ? new GlobalName(name)
-        : throw Bad($"refers to '{Short(name)}', which is refused: only plain tensors are read, and no code from a checkpoint ever runs; "
-            + "convert the file to safetensors where you trust it");
+    /// <summary>Reduces a global to its name; each name is kept once, and all together are no longer than the pickle.</summary>
+    private GlobalName Resolve(string? module, string? member)
+    {
+        if (module is null || member is null) throw Bad("names a global by something that is no text");
+        if (globals.TryGetValue((module, member), out var seen)) return seen;
+        var name = module.Length + member.Length <= MaxGlobal ? $"{module}.{member}" : $"{Short(module)}.{Short(member)}";
+        var isKnown = Storages.ContainsKey(name) || Constructors.Contains(name) || PassedOver.Contains(name)
+            || (scripted && name.StartsWith(ScriptClasses, StringComparison.Ordinal) && module.Length + member.Length <= MaxGlobal);
+        if (!isKnown)
+            throw Bad($"refers to '{Short(name)}', which is refused: only plain tensors are read, and no code from a checkpoint ever runs; "
+                + "convert the file to safetensors where you trust it");
+        if ((letters += name.Length) > code.Length) throw Bad("names more globals than it has room for");
+        return globals[(module, member)] = new GlobalName(name);
+    }
 
     private object Call(object? function, object? arguments)
     {
@@ -181,14 +194,14 @@ internal sealed class PickleMachine
         switch (global.Name)
         {
             case "collections.OrderedDict" when given.Length == 0:
-                return new Dictionary<object, object?>();
+                return new Dictionary<object, object?>(PickleKeys.Instance);
             case "collections.OrderedDict" when given is [List<object?> pairs]:
                 Spend(pairs.Count);
                 var items = new List<object?>();
                 foreach (var pair in pairs)
                     items.AddRange(pair as IList<object?> is { Count: 2 } two ? two
                         : throw Bad("has an OrderedDict of something other than pairs"));
-                return Fill([], [.. items]);
+                return Fill(new(PickleKeys.Instance), [.. items]);
             case "torch._utils._rebuild_tensor_v2" when given.Length is 6 or 7
                 && given[0] is PickledStorage storage && given[1] is long offset:
                 return Window(storage, offset, Sizes(given[2]), Sizes(given[3]));
@@ -201,7 +214,7 @@ internal sealed class PickleMachine
             case var passed when PassedOver.Contains(passed):
                 return new Nothing();
             default:
-                throw Bad($"gives '{global.Name}' arguments that it does not take");
+                throw Bad($"gives '{Short(global.Name)}' arguments that it does not take");
         }
     }
 
@@ -286,6 +299,7 @@ internal sealed class PickleMachine
     {
         if (value is not object?[] items || items.Length > 32 || items.Any(item => item is not long))
             throw Bad("has a tensor without proper sizes and strides");
+        Spend(items.Length);
         return [.. items.Select(item => (long)item!)];
     }
 
@@ -358,16 +372,17 @@ internal sealed class PickleMachine
         return items;
     }
 
-    private object? Recall(int index) => memo.TryGetValue(index, out var value) ? value : throw Bad("recalls an object that it never made");
+    private object? Recall(long index) => memo.TryGetValue(index, out var value) ? value
+        : throw Bad("recalls an object that it never made");
 
     private WeightsException Bad(string what) => new($"{path} {what}.");
 
-    private static string Short(string text) => text.Length <= 200 ? text : text[..200] + "...";
+    internal static string Short(string text) => text.Length <= 200 ? text : text[..200] + "...";
 
     private sealed record GlobalName(string Name);
 
     /// <summary>A skipped object.</summary>
     private sealed class Nothing;
 
-    private sealed class ScriptModule : Dictionary<object, object?>;
+    private sealed class ScriptModule() : Dictionary<object, object?>(PickleKeys.Instance);
 }

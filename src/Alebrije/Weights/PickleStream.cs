@@ -40,6 +40,7 @@ internal sealed class PickleStream : PickleContainer
         Top = PickleMachine.Run(start, path, ref at, storages);
         if (PickleMachine.Run(start, path, ref at) is not List<object?> keys)
             throw new WeightsException($"{path} has no list of its storages; it is damaged.");
+        PickleBytes = at;
         Locate(keys, storages, at);
     }
 
@@ -49,7 +50,8 @@ internal sealed class PickleStream : PickleContainer
     public override void Check(string name, PickledStorage storage)
     {
         if (!places.ContainsKey(storage.Key)) throw new WeightsException(
-            $"{Location} lacks the storage {storage.Key} that tensor '{name}' is kept in; it is truncated or damaged.");
+            $"{Location} lacks the storage {Short(storage.Key)} "
+            + $"that tensor '{name}' is kept in; it is truncated or damaged.");
     }
 
     /// <inheritdoc/>
@@ -67,27 +69,30 @@ internal sealed class PickleStream : PickleContainer
     /// <inheritdoc/>
     public override void Dispose() => stream.Dispose();
 
+    private static string Short(string key) => PickleMachine.Short(key);
+
     private void Locate(List<object?> keys, List<PickledStorage> storages, long at)
     {
         var known = new Dictionary<string, PickledStorage>(StringComparer.Ordinal);
         foreach (var storage in storages)
             if (!known.TryAdd(storage.Key, storage) && (known[storage.Key].Type, known[storage.Key].Whole) != (storage.Type, storage.Whole))
-                throw new WeightsException($"{Location} gives storage {storage.Key} two types or lengths; it is damaged.");
+                throw new WeightsException($"{Location} gives storage {Short(storage.Key)} two types or lengths; it is damaged.");
         Span<byte> length = stackalloc byte[sizeof(long)];
         foreach (var key in keys)
         {
             if (key is not string name || !known.TryGetValue(name, out var storage))
                 throw new WeightsException($"{Location} lists a storage that no tensor lies in; it is damaged.");
             if (RandomAccess.Read(Handle, length, at) < length.Length)
-                throw new WeightsException($"{Location} breaks off before storage {name}; it is truncated.");
+                throw new WeightsException($"{Location} breaks off before storage {Short(name)}; it is truncated.");
             var count = BinaryPrimitives.ReadInt64LittleEndian(length);
             var bytes = storage.Whole * TensorTypes.SizeOf(storage.Type);
             at += length.Length;
             if (count != storage.Whole)
-                throw new WeightsException($"{Location} claims {storage.Whole} elements for storage {name} but has {count} there.");
+                throw new WeightsException($"{Location} claims {storage.Whole} elements for storage {Short(name)} but has {count} there.");
             if (bytes > stream.Length - at)
-                throw new WeightsException($"{Location} breaks off in storage {name}, which has {bytes} bytes; it is truncated.");
-            if (!places.TryAdd(name, (at, count))) throw new WeightsException($"{Location} lists storage {name} twice; it is damaged.");
+                throw new WeightsException($"{Location} breaks off in storage {Short(name)}, which has {bytes} bytes; it is truncated.");
+            if (!places.TryAdd(name, (at, count)))
+                throw new WeightsException($"{Location} lists storage {Short(name)} twice; it is damaged.");
             at += bytes;
         }
     }

@@ -1,4 +1,5 @@
 using System.IO.MemoryMappedFiles;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Weights;
 
@@ -18,7 +19,7 @@ internal sealed class SafeTensorsFile : TensorSource
         if (!File.Exists(path)) throw new CheckpointNotFoundException($"there is no file {path}.");
         try
         {
-            using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, bufferSize: 0);
+            using var stream = RegularFile.Open(path, bufferSize: 0);
             var size = stream.Length;
             var start = new byte[8];
             var length = SafeTensorsHeader.ReadLength(start.AsSpan(0, stream.ReadAtLeast(start, 8, throwOnEndOfStream: false)), size, path);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Preprocessing;
 using static TorchSharp.torch;
 
 namespace Alebrije.Weights;
@@ -43,6 +44,9 @@ internal sealed class ShardedSource : TensorSource
 
     /// <inheritdoc/>
     public override string Location { get; }
+
+    /// <inheritdoc/>
+    public override double Elements => files.Values.Sum(file => file.Elements);
 
     /// <inheritdoc/>
     public override IReadOnlyCollection<string> Names => owners.Keys;
@@ -91,7 +95,7 @@ internal sealed class ShardedSource : TensorSource
         var seen = new HashSet<string>(StringComparer.Ordinal);
         try
         {
-            using var document = JsonDocument.Parse(File.ReadAllBytes(path));
+            using var document = JsonDocument.Parse(RegularFile.ReadAllBytes(path));
             foreach (var item in document.RootElement.GetProperty("weight_map").EnumerateObject())
             {
                 var file = item.Value.GetString() ?? "";

@@ -30,6 +30,9 @@ internal abstract class TensorSource : IDisposable
     /// <summary>Text at the top level of the file, beside the tensors; null if there is none of this name.</summary>
     public virtual string? Text(string name) => null;
 
+    /// <summary>Elements of all tensors, at most as many as the files have bytes: several tensors may share theirs.</summary>
+    public virtual double Elements => Names.Sum(name => (double)Describe(name).Count);
+
     /// <summary>Names, in the order of fastest reading.</summary>
     public abstract IReadOnlyCollection<string> Names { get; }
 

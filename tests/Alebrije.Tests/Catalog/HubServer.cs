@@ -31,6 +31,9 @@ internal sealed record HubAnswer(int Status, byte[] Body)
 
     public bool Stalls { get; init; }
 
+    /// <summary>Time between two bytes; null sends them at once.</summary>
+    public TimeSpan? Drips { get; init; }
+
     public static HubAnswer Json(JsonNode node) => new(200, Encoding.UTF8.GetBytes(node.ToJsonString()));
 
     public static HubAnswer Error(int status, string? code = null) =>
@@ -117,7 +120,15 @@ internal sealed class HubServer : IDisposable
                 if (answer.Length is { } length) head.Append(CultureInfo.InvariantCulture, $"Content-Length: {length}\r\n");
                 foreach (var (name, value) in answer.Headers) head.Append(CultureInfo.InvariantCulture, $"{name}: {value}\r\n");
                 await stream.WriteAsync(Encoding.ASCII.GetBytes(head.Append("\r\n").ToString()), stop.Token);
-                if (request.Method != "HEAD") await stream.WriteAsync(
+                if (answer.Drips is { } pause)
+                {
+                    foreach (var one in answer.Body)
+                    {
+                        await stream.WriteAsync(new[] { one }, stop.Token);
+                        await Task.Delay(pause, stop.Token);
+                    }
+                }
+                else if (request.Method != "HEAD") await stream.WriteAsync(
                     answer.Body.AsMemory(0, Math.Min(answer.Body.Length, answer.CutAfter ?? int.MaxValue)), stop.Token);
                 await stream.FlushAsync(stop.Token);
                 if (answer.Stalls) await Task.Delay(Timeout.Infinite, stop.Token);

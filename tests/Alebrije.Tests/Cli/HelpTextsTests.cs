@@ -67,6 +67,6 @@ public sealed class HelpTextsTests
         return root;
     }
 
-    private static IEnumerable<string> Leaves(Command command, string name) => command.Subcommands.Count == 0 ? [name]
-        : command.Subcommands.SelectMany(below => Leaves(below, $"{name} {below.Name}".Trim()));
+    private static IEnumerable<string> Leaves(Command command, string name) => (command.Action is null ? Array.Empty<string>() : [name])
+        .Concat(command.Subcommands.SelectMany(below => Leaves(below, $"{name} {below.Name}".Trim())));
 }

@@ -152,6 +152,28 @@ public sealed class ImagineVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Resume_DrawsWhatAKilledRunLacks_ByteForByte()
+    {
+        string[] command = ["imagine", "a lion", "a cat", "a dog", "--seed", "1", "--out", At("all")];
+        Assert.Equal(0, (await Run(command)).Status);
+        var whole = Directory.GetFiles(At("all")).Order(StringComparer.Ordinal).ToDictionary(file => file, File.ReadAllBytes);
+        File.Delete(Path.Combine(At("all"), "0001.png"));
+        File.WriteAllText(Path.Combine(At("all"), ".0002.png.alebrije"), "half");
+        Assert.Contains("0000.png is there already", (await Run(command)).Refusal, StringComparison.Ordinal);
+
+        var outcome = await Run([.. command, "--resume"]);
+        Assert.True(outcome.Status == 0, outcome.Error);
+        Assert.Contains("2 of 3 images are in", outcome.Error, StringComparison.Ordinal);
+        Assert.Equal(whole.Keys, Directory.GetFiles(At("all")).Order(StringComparer.Ordinal));
+        foreach (var (file, bytes) in whole) Assert.Equal(bytes, File.ReadAllBytes(file));
+        Assert.Equal(0, (await Run([.. command, "--resume"])).Status);
+        Assert.Contains("is of another prompt or seed",
+            (await Run("imagine", "a lion", "a cat", "a dog", "--seed", "2", "--out", At("all"), "--resume")).Refusal,
+            StringComparison.Ordinal);
+        Assert.Contains("--resume goes on with a folder", (await Run("imagine", "a lion", "--resume")).Refusal, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task FailureInTheMiddle_NamesWhatIsFinished()
     {
         Directory.CreateDirectory(Path.Combine(At("all"), "0001.png"));

@@ -34,7 +34,7 @@ public sealed class VisibleFolderTests : IDisposable
     }
 
     [Fact]
-    public void PicturesBelow_FollowLinksThatLeadElsewhere()
+    public void PicturesBelow_LeaveOutLinksThatLeadOut_WithAReason()
     {
         var elsewhere = Directory.CreateTempSubdirectory("alebrije-elsewhere-").FullName;
         try
@@ -43,7 +43,18 @@ public sealed class VisibleFolderTests : IDisposable
             new RgbImage(2, 2).SavePng(Path.Combine(elsewhere, "deep", "w.png"));
             Link("linked", elsewhere);
             Link("again", "linked");
-            Assert.Equal(["again/deep/w.png"], Below(folder));
+            Write("a.png");
+            Link("b.png", Path.Combine(elsewhere, "deep", "w.png"));
+            var reasons = new List<string>();
+            Assert.Equal(["a.png"], VisibleFolder.Open(folder)
+                .PicturesBelow((path, error) => reasons.Add($"{Name(path)}: {error.Message}"), TestContext.Current.CancellationToken)
+                .Select(Name));
+            Assert.Equal(["again", "b.png", "linked"], reasons.Select(reason => reason.Split(':')[0]));
+            Assert.All(reasons, reason => Assert.Contains("is a link that leads out of", reason, StringComparison.Ordinal));
+            Assert.Throws<IOException>(() => Below(folder));
+
+            // A folder that is itself a link, and files named one by one, are those that were meant.
+            Assert.Equal(["linked/deep/w.png"], Below(In("linked")));
             Assert.Equal(["again/deep/w.png"], VisibleFolder.EachFileOnce(
                 [In("again/deep/w.png"), In("linked/deep/w.png"), Path.Combine(elsewhere, "deep", "w.png")]).Select(Name));
         }

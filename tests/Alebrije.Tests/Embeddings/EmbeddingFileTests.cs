@@ -25,7 +25,7 @@ public sealed class EmbeddingFileTests : IDisposable
         Assert.Equal(("mini", width), (back.Model, back.Dimensions));
         Assert.Equal(set.Items.Select(item => (item.Kind, item.Label)), back.Items.Select(item => (item.Kind, item.Label)));
         for (var i = 0; i < count; i++) Assert.Equal(set.Items[i].Embedding, back.Items[i].Embedding);
-        Assert.DoesNotContain(Directory.GetFiles(folder), file => file.EndsWith(".part", StringComparison.Ordinal));
+        Assert.DoesNotContain(Directory.GetFiles(folder), file => file.EndsWith(".alebrije", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -29,6 +29,12 @@ internal sealed record FuzzTarget(string Name, string FileName,
 {
     /// <summary>Corrects checksums after the damage, to reach the code behind them; used for every second file.</summary>
     public Func<byte[], byte[]> Mend { get; init; } = bytes => bytes;
+
+    /// <summary>Longest message of a refusal.</summary>
+    public int MostLetters { get; init; } = 2000;
+
+    /// <summary>Changes that fit the format, used for half of the files; null of it takes the general damage.</summary>
+    public Func<byte[], Random, byte[]?> Change { get; init; } = (_, _) => null;
 }
 
 /// <summary>Result of a fuzz run.</summary>
@@ -43,12 +49,14 @@ internal sealed record FuzzResult(int Read, int Refused, long MostBytes);
 /// </summary>
 internal static class ReaderFuzz
 {
-    private const int MostWords = 2000;
     private const string TokenizerOf = "stable-unclip-euler/model/prior_tokenizer/";
     private const long Small = 64L << 20;
 
     /// <summary>Memory limit of an image: Pillow's limit of pixels, in four bytes each, and a working copy.</summary>
     private const long Picture = 2L << 30;
+
+    /// <summary>Time limit of one file.</summary>
+    private static readonly TimeSpan LongestFile = TimeSpan.FromSeconds(10);
 
     private static readonly long[] Lies = [-1, long.MaxValue, int.MaxValue, 1L << 40, 0, 99_999_999];
 
@@ -94,6 +102,7 @@ internal static class ReaderFuzz
                 [typeof(HubException)], Small),
             new("model-tgz", "x.tar.gz", () => [Packed(Tar(TarEntryFormat.Gnu))],
                 path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
+            .. ModelFuzz.Targets(fixtures),
         ];
 
         byte[] Fixture(string name) => File.ReadAllBytes(Path.Combine(fixtures, name));
@@ -124,9 +133,9 @@ internal static class ReaderFuzz
         for (var round = 0; round < rounds && clock.Elapsed < time; round++)
         {
             // The valid files come first: a reader that rejects everything proves nothing.
-            var damaged = round < samples.Length ? samples[round] : Mutate(samples[random.Next(samples.Length)], random);
+            var damaged = round < samples.Length ? samples[round] : Damage(target, samples[random.Next(samples.Length)], random);
             File.WriteAllBytes(path, round % 2 == 0 ? damaged : target.Mend(damaged));
-            var before = GC.GetAllocatedBytesForCurrentThread();
+            var (before, started) = (GC.GetAllocatedBytesForCurrentThread(), clock.Elapsed);
             try
             {
                 target.Read(path);
@@ -134,7 +143,7 @@ internal static class ReaderFuzz
             }
             catch (Exception e) when (target.Refusals.Any(type => type.IsInstanceOfType(e)))
             {
-                if (e.Message.Length > MostWords) throw new FuzzException(
+                if (e.Message.Length > target.MostLetters) throw new FuzzException(
                     $"{target.Name}, round {round} of seed {seed}: a message of {e.Message.Length} characters. The file is {path}.", e);
                 refused++;
             }
@@ -144,6 +153,9 @@ internal static class ReaderFuzz
                     e);
             }
 
+            if (clock.Elapsed - started > LongestFile)
+                throw new FuzzException(
+                    $"{target.Name}, round {round} of seed {seed}: {clock.Elapsed - started} for a file. It is {path}.");
             most = Math.Max(most, GC.GetAllocatedBytesForCurrentThread() - before);
             if (most > target.MostBytes)
                 throw new FuzzException($"{target.Name}, round {round} of seed {seed}: {most >> 20} MiB asked for. The file is {path}.");
@@ -152,6 +164,9 @@ internal static class ReaderFuzz
         Directory.Delete(folder, recursive: true);
         return new FuzzResult(read, refused, most);
     }
+
+    private static byte[] Damage(FuzzTarget target, byte[] sound, Random random) =>
+        (random.Next(2) == 0 ? target.Change(sound, random) : null) ?? Mutate(sound, random);
 
     private static byte[] Mutate(byte[] sound, Random random)
     {

@@ -26,6 +26,7 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
         "Alebrije Microsoft.Extensions.AI.Abstractions Microsoft.Extensions.DependencyInjection.Abstractions "
             + "Microsoft.Extensions.Options Microsoft.ML.Tokenizers")]
     [InlineData("Alebrije.Models.Mini", "")]
+    [InlineData("Alebrije.Models.MiniCascade", "")]
     [InlineData("Alebrije.Cli", "")]
     [InlineData(Tool, "")]
     public void Package_DescribesItself(string id, string dependencies)

@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing;
 using Alebrije.Tensors;
 using TorchSharp;
 
@@ -111,6 +112,33 @@ public sealed class GlibcxxPatchTests : IDisposable
         if (OperatingSystem.IsWindows()) return;
         for (var at = Path.GetDirectoryName(copy)!; at != own; at = Path.GetDirectoryName(at)!)
             Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(at));
+    }
+
+    [Fact]
+    public void Copy_BelowAFolderThatOthersMayWrite_IsNeitherMadeNorUsed()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        var (shared, own) = (Path.Combine(folder, "shared"), Path.Combine(folder, "own"));
+        Directory.CreateDirectory(shared);
+        var planted = TorchRuntime.WritePatchedCopy(library, [shared], NoFurther);
+        File.SetUnixFileMode(shared, (UnixFileMode)0b111_111_111);
+        Assert.StartsWith(own, TorchRuntime.WritePatchedCopy(library, [shared], () => own), StringComparison.Ordinal);
+        File.SetUnixFileMode(shared, (UnixFileMode)0b111_111_000);
+        Assert.StartsWith(own, TorchRuntime.WritePatchedCopy(library, [shared, own], NoFurther), StringComparison.Ordinal);
+        Assert.Throws<IOException>(() => TorchRuntime.WritePatchedCopy(library, [shared], NoFurther));
+        File.SetUnixFileMode(shared, (UnixFileMode)0b111_101_101);
+        Assert.Equal(planted, TorchRuntime.WritePatchedCopy(library, [shared], NoFurther));
+    }
+
+    [Fact]
+    public void Folders_ArePrivate_IfNobodyElseCanChangeOrReplaceThem()
+    {
+        if (OperatingSystem.IsWindows()) return;
+        Assert.True(FileStatus.IsPrivate(folder));
+        Assert.False(FileStatus.IsPrivate("/tmp"));
+        Assert.False(FileStatus.IsPrivate("/proc/self/fdinfo/none"));
+        File.CreateSymbolicLink(Path.Combine(folder, "link"), "/tmp");
+        Assert.False(FileStatus.IsPrivate(Path.Combine(folder, "link")));
     }
 
     private static string NoFurther() => throw new IOException("There is no further folder.");

@@ -43,7 +43,7 @@ public sealed class KilledRunTests : IDisposable
         Kill(killed, new Random(1), until: () => File.Exists(Path.Combine(killed, "training.json")));
         Assert.Equal(0, Step(killed));
         Kill(killed, new Random(2), until: () => Step(killed) >= 3);
-        var sawSave = Kill(killed, new Random(3), until: () => Directory.GetFiles(killed, "checkpoint.safetensors.*.tmp").Length > 0,
+        var sawSave = Kill(killed, new Random(3), until: () => File.Exists(Path.Combine(killed, ".checkpoint.safetensors.alebrije")),
             atOnce: true);
         Kill(killed, new Random(4), until: () => Step(killed) >= 12);
         var reached = Step(killed);
@@ -55,7 +55,7 @@ public sealed class KilledRunTests : IDisposable
         Checkpoints.AssertEqual(whole, killed);
         Assert.Equal(File.ReadAllBytes(Weights(whole)), File.ReadAllBytes(Weights(killed)));
         Assert.Equal(40, Step(killed));
-        Assert.Empty(Directory.GetFiles(killed, "*.tmp"));
+        Assert.Empty(Directory.GetFiles(killed, ".*", SearchOption.AllDirectories));
     }
 
     /// <summary>Starts or resumes the run and kills it some milliseconds after a condition holds.</summary>

@@ -112,11 +112,44 @@ public sealed class TrainingRunTests : IDisposable
     public void UnfinishedCheckpoint_OfAKilledRun_IsSweptAway()
     {
         using (var run = Open(resume: false)) run.Save(network, optimizer);
-        var torn = Path.Combine(folder, "checkpoint.safetensors.123.tmp");
+        var torn = Path.Combine(folder, ".checkpoint.safetensors.alebrije");
         File.WriteAllText(torn, "half");
         using var resumed = Open(resume: true);
         Assert.False(File.Exists(torn));
         resumed.Restore(network, optimizer);
+    }
+
+    [Fact]
+    public void Log_OfAKilledRun_LosesTheRowsAfterItsCheckpoint_AndATornOne()
+    {
+        using (var run = Open(resume: false))
+        {
+            run.Note("first", 10);
+            run.Save(network, optimizer);
+        }
+
+        var log = Path.Combine(folder, "log.csv");
+        var whole = File.ReadAllText(log);
+        File.AppendAllText(log, "1,2.0,1,0.1,1,5,\"later\"\n0,3.0,1,0.1,1,5,\"to");
+        using (Open(resume: true)) Assert.Equal(whole, File.ReadAllText(log));
+
+        // Killed before its first checkpoint, a run begins anew, and so does its log.
+        File.Delete(Path.Combine(folder, "checkpoint.safetensors"));
+        File.AppendAllText(log, "3,2.0,1,0.1,1,5,\"later\"\n");
+        using (Open(resume: true)) Assert.Equal(whole[..(whole.IndexOf('\n', StringComparison.Ordinal) + 1)], File.ReadAllText(log));
+    }
+
+    [Fact]
+    public void SecondRun_InTheSameFolder_IsRefused()
+    {
+        using (Open(resume: false))
+        {
+            var error = Assert.Throws<InvalidOperationException>(() => Open(resume: true));
+            Assert.Equal($"Another run goes on in {folder}; wait for it, or choose another folder.", error.Message);
+        }
+
+        using (Open(resume: true)) Assert.NotEmpty(Directory.GetFiles(folder, ".run.lock"));
+        Assert.Empty(Directory.GetFiles(folder, ".*"));
     }
 
     [Fact]

@@ -20,14 +20,20 @@ internal sealed class JpegDecoder
     private JpegDecoder(string name) => this.name = name;
 
     /// <summary>Number of components of a JPEG file, 0 if its header has none.</summary>
-    public static int CountComponents(ReadOnlySpan<byte> file)
+    public static int CountComponents(ReadOnlySpan<byte> file) => FrameAt(file) is > 0 and var at ? file[at + 9] : 0;
+
+    /// <summary>True if a JPEG file is progressive.</summary>
+    public static bool IsProgressive(ReadOnlySpan<byte> file) => FrameAt(file) is > 0 and var at && file[at + 1] == 0xc2;
+
+    /// <summary>Position of the frame header, or 0.</summary>
+    private static int FrameAt(ReadOnlySpan<byte> file)
     {
         for (var at = 2; at + 9 < file.Length && file[at] == 0xff;)
         {
             if (file[at + 1] == 0xff)
                 at++;
             else if (IsFrame(file[at + 1]))
-                return file[at + 9];
+                return at;
             else
                 at += 2 + BinaryPrimitives.ReadUInt16BigEndian(file[(at + 2)..]);
         }
@@ -187,6 +193,7 @@ internal sealed class JpegDecoder
         // Every block takes at least one bit, so a header cannot make the program allocate much more than the file.
         if ((long)width * height / 64 > fileLength * 8L)
             throw new ImageFormatException($"{name} is cut short: {fileLength} bytes cannot hold a picture of {width} x {height}.");
+        ImageBudget.Require((width, height), 21, fileLength, name);
         foreach (var component in found)
             component.Allocate(width, height, largestHorizontal, largestVertical);
         components = found;

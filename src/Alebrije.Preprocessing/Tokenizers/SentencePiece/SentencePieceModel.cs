@@ -122,7 +122,7 @@ internal sealed class SentencePieceModel
         try
         {
             return isJson ? new SentencePieceModel(UnigramJson.Read(Path.GetDirectoryName(path)!))
-                : new SentencePieceModel(File.ReadAllBytes(path));
+                : new SentencePieceModel(RegularFile.ReadAllBytes(path));
         }
         catch (Exception error) when (error is InvalidDataException or InvalidOperationException)
         {

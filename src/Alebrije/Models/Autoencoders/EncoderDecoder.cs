@@ -65,9 +65,8 @@ internal sealed class Encoder : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         var x = conv_in.call(pixels);
-        foreach (var level in down_blocks) x = level.call(x);
-        x = mid_block.call(x);
-        return conv_out.call(activation(conv_norm_out.call(x))).MoveToOuterDisposeScope();
+        foreach (var level in down_blocks) x = x.Then(level.call);
+        return x.Then(mid_block.call).Then(conv_norm_out.call).Then(activation).Then(conv_out.call).MoveToOuterDisposeScope();
     }
 }
 
@@ -98,9 +97,9 @@ internal sealed class Decoder : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor latents)
     {
         using var scope = NewDisposeScope();
-        var x = mid_block.call(conv_in.call(latents));
-        foreach (var level in up_blocks) x = level.call(x);
-        return conv_out.call(activation(conv_norm_out.call(x))).MoveToOuterDisposeScope();
+        var x = conv_in.call(latents).Then(mid_block.call);
+        foreach (var level in up_blocks) x = x.Then(level.call);
+        return x.Then(conv_norm_out.call).Then(activation).Then(conv_out.call).MoveToOuterDisposeScope();
     }
 }
 
@@ -125,7 +124,7 @@ internal sealed class EncoderLevel : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         x = Level.Run(x, resnets, attentions);
-        return (downsamplers is null ? x : downsamplers[0].call(x)).MoveToOuterDisposeScope();
+        return (downsamplers is null ? x : x.Then(downsamplers[0].call)).MoveToOuterDisposeScope();
     }
 }
 
@@ -150,7 +149,7 @@ internal sealed class DecoderLevel : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         x = Level.Run(x, resnets, attentions);
-        return (upsamplers is null ? x : upsamplers[0].call(x, null)).MoveToOuterDisposeScope();
+        return (upsamplers is null ? x : x.Then(map => upsamplers[0].call(map, null))).MoveToOuterDisposeScope();
     }
 }
 
@@ -173,8 +172,8 @@ internal sealed class MiddleBlock : nn.Module<Tensor, Tensor>
     {
         using var scope = NewDisposeScope();
         x = resnets[0].call(x, null);
-        if (attentions is not null) x = attentions[0].call(x);
-        return resnets[1].call(x, null).MoveToOuterDisposeScope();
+        if (attentions is not null) x = x.Then(attentions[0].call);
+        return x.Then(map => resnets[1].call(map, null)).MoveToOuterDisposeScope();
     }
 }
 
@@ -193,8 +192,9 @@ internal static class Level
     {
         for (var i = 0; i < resnets.Count; i++)
         {
-            x = resnets[i].call(x, null);
-            if (attentions is not null) x = attentions[i].call(x);
+            // The level's input belongs to its caller.
+            x = i == 0 ? resnets[0].call(x, null) : x.Then(map => resnets[i].call(map, null));
+            if (attentions is not null) x = x.Then(attentions[i].call);
         }
 
         return x;

@@ -35,9 +35,9 @@ internal sealed class SpatialDecoder : nn.Module<Tensor, Tensor, Tensor>
     public override Tensor forward(Tensor features, Tensor latents)
     {
         using var scope = NewDisposeScope();
-        var x = mid_block.call(conv_in.call(features), latents);
-        foreach (var level in up_blocks) x = level.call(x, latents);
-        return conv_out.call(activation(conv_norm_out.call(x, latents))).MoveToOuterDisposeScope();
+        var x = conv_in.call(features).Then(map => mid_block.call(map, latents));
+        foreach (var level in up_blocks) x = x.Then(map => level.call(map, latents));
+        return x.Then(map => conv_norm_out.call(map, latents)).Then(activation).Then(conv_out.call).MoveToOuterDisposeScope();
     }
 }
 
@@ -70,7 +70,7 @@ internal sealed class SpatialNorm : nn.Module<Tensor, Tensor, Tensor>
 
         // Upsampling and a 1×1 convolution commute: at the latents' size there are up to 64 times fewer positions to convolve.
         var (scale, shift) = (Spread(conv_y.call(latents), x), Spread(conv_b.call(latents), x));
-        return addcmul(shift, norm_layer.call(x), scale, 1).MoveToOuterDisposeScope();
+        return norm_layer.call(x).Then(map => addcmul(shift, map, scale, 1)).MoveToOuterDisposeScope();
     }
 
     private static Tensor Spread(Tensor small, Tensor like) =>
@@ -103,8 +103,8 @@ internal sealed class SpatialResnetBlock : nn.Module<Tensor, Tensor, Tensor>
     public override Tensor forward(Tensor x, Tensor latents)
     {
         using var scope = NewDisposeScope();
-        var change = conv1.call(activation(norm1.call(x, latents)));
-        change = conv2.call(activation(norm2.call(change, latents)));
+        var change = norm1.call(x, latents).Then(activation).Then(conv1.call)
+            .Then(map => norm2.call(map, latents)).Then(activation).Then(conv2.call);
         return ((conv_shortcut is null ? x : conv_shortcut.call(x)) + change).MoveToOuterDisposeScope();
     }
 }
@@ -169,11 +169,12 @@ internal sealed class SpatialLevel : nn.Module<Tensor, Tensor, Tensor>
         using var scope = NewDisposeScope();
         for (var i = 0; i < resnets.Count; i++)
         {
-            x = resnets[i].call(x, latents);
-            if (attentions is not null) x = attentions[i].call(x, latents);
+            // The level's input belongs to its caller.
+            x = i == 0 ? resnets[0].call(x, latents) : x.Then(map => resnets[i].call(map, latents));
+            if (attentions is not null) x = x.Then(map => attentions[i].call(map, latents));
         }
 
-        return (upsamplers is null ? x : upsamplers[0].call(x, null)).MoveToOuterDisposeScope();
+        return (upsamplers is null ? x : x.Then(map => upsamplers[0].call(map, null))).MoveToOuterDisposeScope();
     }
 }
 

@@ -59,6 +59,18 @@ internal sealed class ClipVisionTransformer : nn.Module, IClipVisionTower
         return new ClipVisionOutput(last, penultimate, Pool(last));
     }
 
+    /// <summary>Tokens of the patches after the final norm, without the class token (open_clip, output_tokens).</summary>
+    /// <param name="pixels">[batch, 3, size, size], normalised.</param>
+    /// <param name="dtype">Type of the computation; null: that of the pixels.</param>
+    /// <returns>[batch, grid², width]</returns>
+    public Tensor Patches(Tensor pixels, ScalarType? dtype = null)
+    {
+        using var scope = NewDisposeScope();
+        if (attn_pool is not null) throw new InvalidOperationException("This image tower pools its patches by attention.");
+        var tokens = post_layernorm.call(Encode(pixels, keep: null, dtype).LastHiddenState);
+        return tokens.narrow(1, 1, tokens.shape[1] - 1).MoveToOuterDisposeScope();
+    }
+
     /// <inheritdoc/>
     public Tensor Features(Tensor pixels) => Encode(pixels).Pooled;
 
@@ -185,6 +197,13 @@ internal sealed class ClipVisionModel : nn.Module
     public ClipVisionOutput Encode(Tensor pixels, Tensor? keep = null, ScalarType? dtype = null) =>
         vision_model is ClipVisionTransformer transformer ? transformer.Encode(pixels, keep, dtype)
             : throw new InvalidOperationException($"This image tower is a {vision_model.GetName()}, which has no class token.");
+
+    /// <summary>Tokens of the patches of a vision transformer.</summary>
+    /// <exception cref="InvalidOperationException">The tower is another network.</exception>
+    /// <inheritdoc cref="ClipVisionTransformer.Patches"/>
+    public Tensor Patches(Tensor pixels, ScalarType? dtype = null) =>
+        vision_model is ClipVisionTransformer transformer ? transformer.Patches(pixels, dtype)
+            : throw new InvalidOperationException($"This image tower is a {vision_model.GetName()}, which has no tokens of patches.");
 
     /// <param name="pooled">[batch, width]</param>
     /// <returns>Image embedding [batch, projection], not normalised.</returns>

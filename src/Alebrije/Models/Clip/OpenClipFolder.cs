@@ -33,7 +33,8 @@ internal static partial class OpenClipFolder
     /// <summary>Builds a network of known sizes and loads weights into it.</summary>
     public static ClipNetwork Load(OpenClipConfig config, TensorSource weights)
     {
-        using var skip = WeightInit.Skip();
+        using var skip = WeightInit.Skip(within: WeightLimit.Of("The configuration of " + weights.Location,
+            weights.Location, (weights.Elements, weights.Names.Count), sentence => new WeightsException(sentence)));
         var network = new ClipNetwork(config.ToClip());
         network.eval();
         StateDict.Load(network, weights, OpenAiKeyMap.Whole(config, PrefixOf(weights)));

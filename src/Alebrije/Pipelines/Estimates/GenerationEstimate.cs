@@ -43,8 +43,10 @@ internal sealed class GenerationEstimator
     /// <summary>Memory of the process besides networks: the runtime and libtorch.</summary>
     private const long Runtime = 450L << 20;
 
-    /// <summary>Bytes a second at which weights are read from disk and converted.</summary>
+    /// <summary>Bytes a second at which small files of weights are read and converted; larger files are measured.</summary>
     private const double LoadingSpeed = 1.2e9;
+
+    private readonly Dictionary<ScalarType, double> loading = [];
 
     private GenerationRequest request;
     private readonly ScalarType type;
@@ -171,6 +173,7 @@ internal sealed class GenerationEstimator
     {
         var size = weights == ScalarType.BFloat16 ? 2 : 4;
         var file = from.WeightBytes(component).DefaultIfEmpty().Max();
+        var all = from.WeightBytes(component).Sum();
         // While it is loaded, the pages of its file count too.
         var own = size * cost.Weights;
         // Later, a prior's blocks are there a second time, in the layout of the fast kernels.
@@ -179,10 +182,19 @@ internal sealed class GenerationEstimator
         more = Math.Max(more, (long)(size * cost.Activations * batch));
         if (keep) kept += copies * own;
         var at = weights == ScalarType.Float32 ? exact : speed;
-        var seconds = at is null ? 0 : (file / LoadingSpeed)
-            + (runs * ((cost.Convolution / at.Convolutions) + (cost.Linear / at.Products) + (cost.Attention / at.Attention)))
+        var seconds = at is null ? 0 : (all / Loading(from, component, all, weights))
+            + (runs * ((cost.Convolution / at.Convolutions) + (cost.Linear / at.Products) + (cost.Attention / at.Attention)
+                + (cost.Maps / at.Maps)))
             + (Math.Ceiling(runs / batch) * cost.Layers * at.Call) + at.FirstUse + further;
         stages.Add(new StageEstimate(component, bytes, seconds));
+    }
+
+    /// <summary>Measured on the first large file of weights of each type.</summary>
+    private double Loading(PipelineFolder from, string component, long bytes, ScalarType weights)
+    {
+        if (loading.TryGetValue(weights, out var known) || bytes < MachineSpeed.LoadingSample) return known > 0 ? known : LoadingSpeed;
+        using var source = from.OpenWeights(component);
+        return MachineSpeed.Loading(source, weights) is { } measured ? loading[weights] = measured : LoadingSpeed;
     }
 
     private static int CodecFactor(PipelineFolder from) => from.Has("movq")

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -16,8 +17,15 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
     /// <summary>Multiplications a second in attention, scores and their use.</summary>
     public double Attention { get; private init; }
 
+    /// <summary>Numbers a second through a normalisation and an activation, memory for the results included.</summary>
+    public double Maps { get; private init; }
+
+    /// <summary>Bytes of a file of weights to read before its speed is judged: less is done in a moment.</summary>
+    public const long LoadingSample = 96L << 20;
+
     private const int Channels = 320, Side = 64, Width = 2048, Rows = 512,
-        FewRows = 6, SmallWidth = 32, SmallCalls = 40, Heads = 4, Tokens = 2048, HeadWidth = 40;
+        FewRows = 6, SmallWidth = 32, SmallCalls = 40, Heads = 4, Tokens = 2048, HeadWidth = 40,
+        MapChannels = 128, MapSide = 256;
 
     /// <summary>Measures; takes about a second.</summary>
     /// <param name="type">Type of the large networks.</param>
@@ -32,6 +40,8 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
         var product = Seconds(() => nn.functional.linear(rows, matrix));
         var queries = rand(1, Heads, Tokens, HeadWidth).to(type);
         var attention = Seconds(() => nn.functional.scaled_dot_product_attention(queries, queries, queries));
+        var map = rand(1, MapChannels, MapSide, MapSide).to(type);
+        var maps = Seconds(() => nn.functional.silu(nn.functional.group_norm(map, 32)));
         // Larger than any cache.
         var (few, large) = (rand(FewRows, Width), rand(8 * Width, Width));
         var reading = Seconds(() => nn.functional.linear(few, large));
@@ -48,6 +58,7 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
             4.0 * 8 * Width * Width / reading, calls / SmallCalls, first)
         {
             Attention = 2.0 * Heads * Tokens * Tokens * HeadWidth / attention,
+            Maps = (double)MapChannels * MapSide * MapSide / maps,
         };
 
         double Seconds(Func<Tensor> work)
@@ -56,6 +67,25 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
             first += Math.Max(0, once - usual);
             return usual;
         }
+    }
+
+    /// <summary>Bytes of weights a second, read from a file into networks of a type; null if the file is too small to measure.</summary>
+    /// <param name="weights">The file.</param>
+    /// <param name="type">Type of the network.</param>
+    public static double? Loading(TensorSource weights, ScalarType type)
+    {
+        using var guard = no_grad();
+        var (bytes, clock) = (0L, Stopwatch.StartNew());
+        foreach (var name in weights.Names)
+        {
+            var entry = weights.Describe(name);
+            using var target = empty(entry.Shape, TensorTypes.IsFloating(entry.Type) ? type : entry.Type, CPU);
+            weights.ReadInto(name, target);
+            bytes += entry.Count * TensorTypes.SizeOf(entry.Type);
+            if (bytes >= LoadingSample) return bytes / clock.Elapsed.TotalSeconds;
+        }
+
+        return null;
     }
 
     /// <summary>The first run, and the mean of a few later ones: unlike a median, it includes the load by other programs.</summary>

@@ -14,6 +14,12 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// <summary>Multiplications of attention, scores and their use, for one sample.</summary>
     public double Attention { get; private init; }
 
+    /// <summary>
+    /// Numbers that pass through normalisations and activations, for one sample: the input of each convolution, half of the output of each
+    /// linear layer.
+    /// </summary>
+    public double Maps { get; private init; }
+
     /// <summary>Layers that a run calls.</summary>
     public int Layers { get; private init; }
 
@@ -23,6 +29,11 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// </summary>
     private const double LiveMaps = 14;
 
+    /// <summary>
+    /// Widest maps that a decoder holds at once: input and output of a convolution, each also in the kernel's layout.
+    /// </summary>
+    private const double LiveDecoderMaps = 4.2;
+
     /// <summary>A denoiser or upsampler of diffusers' layout.</summary>
     /// <param name="network">Built on the meta device.</param>
     /// <param name="levels">Levels of resolution.</param>
@@ -30,7 +41,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// <param name="context">Tokens of its attention's context.</param>
     public static NetworkCost OfUNet(nn.Module network, int levels, double positions, long context)
     {
-        var (weights, convolution, linear, attention, skips, widest) = (0L, 0.0, 0.0, 0.0, 0.0, 0.0);
+        var (weights, convolution, linear, attention, maps, skips, widest) = (0L, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0);
         foreach (var (name, parameter) in network.named_parameters())
         {
             weights += parameter.numel();
@@ -39,6 +50,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             if (parameter.shape.Length == 4)
             {
                 convolution += parameter.numel() * at;
+                maps += parameter.shape[1] * at;
                 if (name.EndsWith("conv2.weight", StringComparison.Ordinal))
                 {
                     widest = Math.Max(widest, parameter.shape[0] * at);
@@ -57,6 +69,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             else
             {
                 linear += parameter.numel() * at;
+                maps += parameter.shape[0] * at / 2;
                 // Scores and their use: two products of positions by keys, as wide as the queries.
                 if (name.EndsWith("to_q.weight", StringComparison.Ordinal))
                     attention += 2 * at * (name.Contains("attn2", StringComparison.Ordinal) ? context : at + context) * parameter.shape[0];
@@ -64,7 +77,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
         }
 
         return new NetworkCost(weights, convolution, linear, skips + (LiveMaps * widest)) { Layers = LayersOf(network, ""),
-            Attention = attention };
+            Attention = attention, Maps = maps };
     }
 
     /// <summary>The decoding half of an autoencoder of diffusers' layout.</summary>
@@ -73,7 +86,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
     /// <param name="positions">Height times width of the latents.</param>
     public static NetworkCost OfDecoder(nn.Module network, int levels, double positions)
     {
-        var (weights, convolution, linear, attention, widest) = (0L, 0.0, 0.0, 0.0, 0.0);
+        var (weights, convolution, linear, attention, maps, widest) = (0L, 0.0, 0.0, 0.0, 0.0, 0.0);
         foreach (var (name, parameter) in network.named_parameters())
         {
             weights += parameter.numel();
@@ -85,6 +98,7 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             if (parameter.shape.Length == 4)
             {
                 convolution += parameter.numel() * at;
+                maps += parameter.shape[1] * at;
                 widest = Math.Max(widest, Math.Max(parameter.shape[0], parameter.shape[1]) * at);
             }
             else
@@ -94,7 +108,8 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             }
         }
 
-        return new NetworkCost(weights, convolution, linear, 6 * widest) { Layers = LayersOf(network, "decoder."), Attention = attention };
+        return new NetworkCost(weights, convolution, linear, LiveDecoderMaps * widest) { Layers = LayersOf(network, "decoder."),
+            Attention = attention, Maps = maps };
     }
 
     /// <summary>A transformer in which every weight is applied to every token.</summary>
@@ -106,7 +121,8 @@ internal sealed record NetworkCost(long Weights, double Convolution, double Line
             .Where(p => p.parameter.shape.Length >= 2 && !p.name.Contains("embedding", StringComparison.Ordinal)).ToArray();
         return new NetworkCost(
             network.parameters().Sum(p => p.numel()), 0, matrices.Sum(p => (double)p.parameter.numel()) * tokens,
-            40.0 * tokens * (matrices.Length == 0 ? 0 : matrices.Max(p => p.parameter.shape[0]))) { Layers = LayersOf(network, "") };
+            40.0 * tokens * (matrices.Length == 0 ? 0 : matrices.Max(p => p.parameter.shape[0]))) { Layers = LayersOf(network, ""),
+            Maps = matrices.Sum(p => (double)p.parameter.shape[0]) * tokens / 2 };
     }
 
     private static int LayersOf(nn.Module network, string prefix) =>

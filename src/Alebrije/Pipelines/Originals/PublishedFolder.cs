@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using Alebrije.Preprocessing;
 using Alebrije.Weights;
 
 namespace Alebrije.Pipelines.Originals;
@@ -28,14 +29,14 @@ internal sealed class PublishedFolder(string folder, CancellationToken cancellat
     public void Scheduler(string component, JsonObject config)
     {
         var target = Begin(component, "diffusers", config["_class_name"]!.GetValue<string>());
-        File.WriteAllText(Path.Combine(target, "scheduler_config.json"), config.ToJsonString() + "\n");
+        WrittenFile.Write(Path.Combine(target, "scheduler_config.json"), config.ToJsonString() + "\n");
     }
 
     /// <summary>Preprocessing of images in openai/CLIP.</summary>
     public void Preparation(string component, int side)
     {
         var target = Begin(component, "transformers", "CLIPImageProcessor");
-        File.WriteAllText(Path.Combine(target, "preprocessor_config.json"), new JsonObject
+        WrittenFile.Write(Path.Combine(target, "preprocessor_config.json"), new JsonObject
         {
             ["image_processor_type"] = "CLIPImageProcessor", ["do_resize"] = true,
                 ["size"] = new JsonObject { ["shortest_edge"] = side }, ["resample"] = 3, ["do_center_crop"] = true,
@@ -51,14 +52,14 @@ internal sealed class PublishedFolder(string folder, CancellationToken cancellat
     public void Copy(string component, string className, IEnumerable<string> files)
     {
         var target = Begin(component, "transformers", className);
-        foreach (var file in files) File.Copy(file, Path.Combine(target, Path.GetFileName(file)), overwrite: true);
+        foreach (var file in files) WrittenFile.Copy(file, Path.Combine(target, Path.GetFileName(file)));
     }
 
     /// <summary>The index, after which the folder is one.</summary>
     public void Index(string className)
     {
         index.Insert(0, "_class_name", className);
-        File.WriteAllText(Path.Combine(folder, "model_index.json"), index.ToJsonString(new() { WriteIndented = true }) + "\n");
+        WrittenFile.Write(Path.Combine(folder, "model_index.json"), index.ToJsonString(new() { WriteIndented = true }) + "\n");
     }
 
     private string Begin(string component, string library, string className)

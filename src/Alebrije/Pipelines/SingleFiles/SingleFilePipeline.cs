@@ -73,6 +73,9 @@ internal sealed class SingleFilePipeline : PipelineFolder
         networks.TryGetValue(component, out var network) ? [network.Bytes] : [];
 
     /// <inheritdoc/>
+    public override TensorSource OpenWeights(string component) => CheckpointFolder.OpenWeights(path);
+
+    /// <inheritdoc/>
     public override void CheckWeights()
     {
         using var source = CheckpointFolder.OpenWeights(path);

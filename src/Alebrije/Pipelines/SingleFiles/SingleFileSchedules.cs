@@ -1,6 +1,7 @@
 using System.Text.Json.Nodes;
 using System.Text.RegularExpressions;
 using Alebrije.Diffusion;
+using Alebrije.Preprocessing;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -71,7 +72,7 @@ internal static partial class SingleFileSchedules
     {
         if (layout.Kind == SingleFileKind.Upscaler) return PredictionType.VPrediction;
         var yaml = Path.ChangeExtension(path, ".yaml");
-        var isVelocity = File.Exists(yaml) ? Parameterization().Match(File.ReadAllText(yaml)) is { Success: true } match
+        var isVelocity = File.Exists(yaml) ? Parameterization().Match(RegularFile.ReadAllText(yaml)) is { Success: true } match
             && match.Groups["kind"].Value == "v"
             : file.Contains(layout.Root + "v_pred")
             || (layout is { Kind: SingleFileKind.Two, Inpaints: false } && HasVelocitySpread(file, layout));

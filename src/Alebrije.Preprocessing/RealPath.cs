@@ -1,10 +1,15 @@
-namespace Alebrije.Datasets;
+namespace Alebrije.Preprocessing;
 
 /// <summary>The path of a file or folder without links in it, as <c>realpath</c> gives it.</summary>
 internal static class RealPath
 {
     /// <summary>Links that are followed, as in Linux; a path that leads through more is left as it is.</summary>
     private const int MostLinks = 40;
+
+    /// <summary>True if a path leads to a folder or into it, links resolved in both.</summary>
+    public static bool IsWithin(string path, string folder) =>
+        (Of(path) + Path.DirectorySeparatorChar).StartsWith(
+            Of(folder).TrimEnd(Path.DirectorySeparatorChar) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     public static string Of(string path)
     {

@@ -1,0 +1,57 @@
+using System.Diagnostics;
+using Alebrije.Pipelines.Flamingo;
+using Alebrije.Preprocessing.Imaging;
+
+namespace Alebrije.Evaluation;
+
+/// <summary>Speed of text generation with and without the cache.</summary>
+/// <param name="Tokens">Tokens of a text.</param>
+/// <param name="Cached">Tokens per second with the cache: median over rounds.</param>
+/// <param name="Plain">Tokens per second without it.</param>
+/// <param name="Ratio">Speed-up by the cache: median over rounds, each with both ways.</param>
+/// <param name="Same">True if both ways gave the same tokens in every round.</param>
+public sealed record FlamingoBenchmarkResult(int Tokens, double Cached, double Plain, double Ratio, bool Same);
+
+/// <summary>Measures the generation of texts by a Flamingo on this machine.</summary>
+public static class FlamingoBenchmark
+{
+    /// <summary>Tokens of a text.</summary>
+    public const int Tokens = 128;
+
+    /// <summary>Runs the benchmark: in each round both ways, one after the other.</summary>
+    /// <param name="folder">A Flamingo.</param>
+    /// <param name="rounds">Number of rounds, at least 1.</param>
+    /// <param name="progress">Called before each round with a description.</param>
+    /// <param name="cancellation">Stops between tokens.</param>
+    public static FlamingoBenchmarkResult Run(
+        string folder, int rounds, Action<string>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(rounds, 1);
+        using var model = FlamingoPipeline.Load(folder);
+        var prompt = FlamingoPrompt.Caption(new RgbImage(64, 64, [.. Enumerable.Range(0, 64 * 64 * 3).Select(i => (byte)(i * 7))]));
+        var options = new FlamingoOptions { Beams = 1, MaxTokens = Tokens, StopsAtEnd = false };
+        model.Generate(prompt, options with { MaxTokens = 8 }, onText: null, cancellation);
+        var (cached, plain, same) = (new List<double>(), new List<double>(), true);
+        for (var round = 0; round < rounds; round++)
+        {
+            progress?.Invoke($"{round + 1}/{rounds}");
+            var (first, ids) = Timed(options);
+            var (second, others) = Timed(options with { UsesCache = false });
+            cached.Add(first);
+            plain.Add(second);
+            same &= ids.SequenceEqual(others);
+        }
+
+        return new FlamingoBenchmarkResult(
+            Tokens, Median(cached), Median(plain), Median(cached.Zip(plain, (fast, slow) => fast / slow)), same);
+
+        (double PerSecond, IEnumerable<int> Ids) Timed(FlamingoOptions way)
+        {
+            var watch = Stopwatch.StartNew();
+            var answer = model.Generate(prompt, way, onText: null, cancellation);
+            return (Tokens / watch.Elapsed.TotalSeconds, answer.Tokens.Select(token => token.Id));
+        }
+
+        static double Median(IEnumerable<double> values) => values.Order().ToArray() is var sorted ? sorted[sorted.Length / 2] : 0;
+    }
+}

@@ -1,0 +1,102 @@
+using System.Text.Json.Nodes;
+using Alebrije.Diffusion;
+using Alebrije.Published;
+using Alebrije.Tensors;
+using Alebrije.Weights;
+using TorchSharp;
+
+namespace Alebrije.Tests.Weights;
+
+/// <summary>Sizes that a configuration only claims are refused before memory is taken for them.</summary>
+public sealed class ClaimedSizeTests : IDisposable
+{
+    private readonly string folder = Directory.CreateTempSubdirectory("alebrije-claims-").FullName;
+
+    public ClaimedSizeTests() => TorchRuntime.Initialize();
+
+    public void Dispose() => Directory.Delete(folder, recursive: true);
+
+    [Theory]
+    [InlineData("T5EncoderModel", "t5-v11-encoder-sharded/model", "num_layers", 1900)]
+    [InlineData("T5EncoderModel", "t5-v11-encoder-sharded/model", "d_model", 1_000_000)]
+    [InlineData("T5EncoderModel", "t5-v11-encoder-sharded/model", "vocab_size", 2_000_000_000)]
+    [InlineData("CLIPTextModelWithProjection", "clip-hf-text-projection/model", "num_hidden_layers", 1900)]
+    [InlineData("CLIPTextModelWithProjection", "clip-hf-text-projection/model", "intermediate_size", 900_000_000)]
+    [InlineData("UNet2DConditionModel", "sd1-unet/model", "layers_per_block", 1900)]
+    [InlineData("UNet2DConditionModel", "sd1-unet/model", "cross_attention_dim", 1_900_000_000)]
+    [InlineData("AutoencoderKL", "sd-vae/model", "layers_per_block", 1900)]
+    [InlineData("PriorTransformer", "prior-eclipse/model", "num_layers", 1900)]
+    public void Networks_LargerThanTheirFile_AreRefusedFirst(string className, string fixture, string key, int value)
+    {
+        Change(fixture, key, value);
+        var before = Environment.WorkingSet;
+        var error = Assert.Throws<WeightsException>(() => ComponentCatalog.Load<torch.nn.Module>(className, folder));
+        Assert.Contains("far more weights than the", error.Message, StringComparison.Ordinal);
+        Assert.True(Environment.WorkingSet - before < 512L << 20);
+    }
+
+    [Theory]
+    [InlineData("T5EncoderModel", "t5-v11-encoder-sharded/model", "num_layers")]
+    [InlineData("CLIPTextModelWithProjection", "clip-hf-text-projection/model", "num_hidden_layers")]
+    [InlineData("UNet2DConditionModel", "sd1-unet/model", "layers_per_block")]
+    [InlineData("UNet2DConditionModel", "sd1-unet/model", "transformer_layers_per_block")]
+    [InlineData("AutoencoderKL", "sd-vae/model", "layers_per_block")]
+    public void Layers_BeyondAnyNetwork_AreRefusedWithTheirLimit(string className, string fixture, string key)
+    {
+        Change(fixture, key, 1_000_000);
+        foreach (var read in (Action[])[() => ComponentCatalog.Load<torch.nn.Module>(className, folder),
+            () => ComponentCatalog.Names(className, folder)])
+        {
+            var error = Assert.Throws<WeightsException>(read);
+            Assert.Equal($"{Path.Combine(folder, "config.json")}: \"{key}\" is 1000000; at most 2000 is read, "
+                + "so the file is damaged or of another kind.", error.Message);
+        }
+    }
+
+    [Fact]
+    public void Networks_WithoutAFile_HaveAGeneralLimit()
+    {
+        Change("t5-v11-encoder-sharded/model", "d_model", 2_000_000_000);
+        Change("t5-v11-encoder-sharded/model", "d_ff", 2_000_000_000, keep: true);
+        Assert.Throws<InvalidDataException>(() => ComponentCatalog.Names("T5EncoderModel", folder));
+    }
+
+    [Fact]
+    public void NegativeSizes_AreRefusedWithASentence()
+    {
+        Change("t5-v11-encoder-sharded/model", "d_model", -1);
+        var error = Assert.Throws<ArgumentException>(() => ComponentCatalog.Load<torch.nn.Module>("T5EncoderModel", folder));
+        Assert.EndsWith("of a weight cannot be negative.", error.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("num_train_timesteps", "10001", "at most 10000 is read")]
+    [InlineData("num_train_timesteps", "1e9", "at most 10000 is read")]
+    [InlineData("original_inference_steps", "2000000000", "at most 10000 is read")]
+    public void Schedules_HaveALimit(string key, string value, string expected)
+    {
+        var error = Assert.Throws<WeightsException>(
+            () => SchedulerConfig.Parse($$"""{"_class_name": "LMSDiscreteScheduler", "{{key}}": {{value}}}"""));
+        Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Schedules_OfTooManyBetas_AreRefused()
+    {
+        var betas = string.Join(',', Enumerable.Repeat("0.1", 10_001));
+        var error = Assert.Throws<WeightsException>(
+            () => SchedulerConfig.Parse($$"""{"_class_name": "DDPMScheduler", "trained_betas": [{{betas}}]}"""));
+        Assert.Contains("has 10001 items; at most 10000", error.Message, StringComparison.Ordinal);
+    }
+
+    private void Change(string fixture, string key, int value, bool keep = false)
+    {
+        var source = Path.Combine(AppContext.BaseDirectory, "Fixtures", fixture);
+        var config = Path.Combine(folder, "config.json");
+        if (!keep)
+            foreach (var file in Directory.GetFiles(source)) File.Copy(file, Path.Combine(folder, Path.GetFileName(file)), overwrite: true);
+        var root = JsonNode.Parse(File.ReadAllText(config))!.AsObject();
+        root[key] = value;
+        File.WriteAllText(config, root.ToJsonString());
+    }
+}

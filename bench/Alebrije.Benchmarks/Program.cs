@@ -27,6 +27,8 @@ internal static class Program
         ["if"] = ("the same of DeepFloyd IF's first stage (M) with T5 XXL; needs 11 GB of disk", SizedPipelines.DeepFloyd),
         ["sd-step"] = ("a guided step of Stable Diffusion 1.5 at 512 x 512 against plain float32, N rounds", DenoiserStep.Run),
         ["decode"] = ("Stable Diffusion's autoencoder alone, decoding N times 512 pixels: time and peak memory", SizedPipelines.Decode),
+        ["search"] = ("exact search of 10^4 to 10^6 vectors against the memory's bandwidth, USearch beside it", VectorSearchBenchmark.Run),
+        ["relevance"] = ("the relevance cut of searches on held-out scenes: true matches kept, false alarms", RelevanceBenchmark.Run),
         ["fuzz"] = ("N damaged files against every reader", ReaderFuzzing.Run),
         ["generations"] = ("memory after N images in one process beside that after the first tenth, at least 100", Generations.Run),
         ["kills"] = ("N kills of imagine, embed and models pull at random moments, each gone on with and compared", KilledVerbs.Run),

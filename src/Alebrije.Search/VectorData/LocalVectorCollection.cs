@@ -68,6 +68,7 @@ public sealed class LocalVectorCollection<TKey, TRecord> : SqlVectorCollection<T
     {
         var records = vectors.Length == 0 ? 0 : vectors[0].Length;
         var values = Enumerable.Range(0, records).Select(_ => Enumerable.Repeat<object>(DBNull.Value, 2 * vectors.Length).ToArray()).ToArray();
+        folder.DropUnused((SqliteConnection)connection);
         foreach (var (i, property) in Model.VectorProperties.Index())
         {
             CompactIfWorthwhile((SqliteConnection)connection, property);
@@ -99,34 +100,49 @@ public sealed class LocalVectorCollection<TKey, TRecord> : SqlVectorCollection<T
     private protected override Task<List<VectorSearchResult<TRecord>>> SearchAsync(
         DbConnection connection, VectorSearch search, CancellationToken cancellation) => Task.Run(() =>
         {
-            // One moment of the tables for all statements.
-            using var transaction = ((SqliteConnection)connection).BeginTransaction(deferred: true);
-            var name = LocalVectorFolder.FileOf((SqliteConnection)connection, Name, search.Property.StorageName);
-            var (file, column) = (folder.Open(name), RowColumn(search.Property));
-            var distance = VectorDistance.Of(search.Property.DistanceFunction);
-            var query = distance.EncodeQuery(search.Query.Span);
-            var wanted = (int)Math.Min((long)search.Top + search.Skip, int.MaxValue);
-            IReadOnlyList<ScoredRow> best;
-            if (search.IsFiltered)
+            for (var attempt = 0; ; attempt++)
             {
-                var rows = Rows(connection, $"SELECT {column} FROM {Table} WHERE {column} IS NOT NULL AND {search.Condition} "
-                    + $"ORDER BY {column}", search.Parameters);
-                best = rows.Count == 0 ? [] : ExactSearch.Top(file, query, wanted, rows);
+                try
+                {
+                    return Search((SqliteConnection)connection, search, cancellation);
+                }
+                catch (FileNotFoundException) when (attempt < 8)
+                {
+                    // The vectors were written into a new file between the look into the tables and the opening.
+                }
             }
-            else if (file.Count == 0)
-            {
-                best = [];
-            }
-            else
-            {
-                // Rows without a record are found, too, and left out below.
-                var orphans = file.Count - Rows(connection, $"SELECT count({column}) FROM {Table}", [])[0];
-                var count = (int)Math.Min(wanted + orphans, file.Count);
-                best = IsApproximate(search.Property, file) ? folder.Graph(name).Top(file, query, count) : ExactSearch.Top(file, query, count);
-            }
-
-            return Results(connection, search, distance, best, cancellation);
         }, cancellation);
+
+    private List<VectorSearchResult<TRecord>> Search(SqliteConnection connection, VectorSearch search, CancellationToken cancellation)
+    {
+        // One moment of the tables for all statements.
+        using var transaction = connection.BeginTransaction(deferred: true);
+        var name = LocalVectorFolder.FileOf(connection, Name, search.Property.StorageName);
+        var (file, column) = (folder.Open(name), RowColumn(search.Property));
+        var distance = VectorDistance.Of(search.Property.DistanceFunction);
+        var query = distance.EncodeQuery(search.Query.Span);
+        var wanted = (int)Math.Min((long)search.Top + search.Skip, int.MaxValue);
+        IReadOnlyList<ScoredRow> best;
+        if (search.IsFiltered)
+        {
+            var rows = Rows(connection, $"SELECT {column} FROM {Table} WHERE {column} IS NOT NULL AND {search.Condition} "
+                + $"ORDER BY {column}", search.Parameters);
+            best = rows.Count == 0 ? [] : ExactSearch.Top(file, query, wanted, rows);
+        }
+        else if (file.Count == 0)
+        {
+            best = [];
+        }
+        else
+        {
+            // Rows without a record are found, too, and left out below.
+            var orphans = file.Count - Rows(connection, $"SELECT count({column}) FROM {Table}", [])[0];
+            var count = (int)Math.Min(wanted + orphans, file.Count);
+            best = IsApproximate(search.Property, file) ? folder.Graph(name).Top(file, query, count) : ExactSearch.Top(file, query, count);
+        }
+
+        return Results(connection, search, distance, best, cancellation);
+    }
 
     private bool IsApproximate(VectorPropertyModel property, VectorFile file) =>
         property.IndexKind is IndexKind.Hnsw or IndexKind.Dynamic && file.Count >= options.ApproximateFrom

@@ -173,8 +173,16 @@ internal sealed class LocalVectorFolder : IDisposable
         Run(connected, "UPDATE files SET file = $0 WHERE file = $1", file, former);
     }
 
+    /// <summary>Deletes files that no collection names, left by a killed process or written anew. For a transaction that writes.</summary>
+    public void DropUnused(SqliteConnection connected)
+    {
+        var used = FilesOf(connected, null).ToHashSet(StringComparer.Ordinal);
+        foreach (var path in Directory.EnumerateFiles(Path, "vectors-*.bin"))
+            if (!used.Contains(System.IO.Path.GetFileName(path))) Drop(System.IO.Path.GetFileName(path));
+    }
+
     /// <summary>Deletes a file of vectors with its graph.</summary>
-    public void Drop(string file)
+    private void Drop(string file)
     {
         lock (gate)
         {
@@ -205,11 +213,12 @@ internal sealed class LocalVectorFolder : IDisposable
         SqliteConnection.ClearPool(any);
     }
 
-    private static List<string> FilesOf(SqliteConnection connected, string name)
+    /// <summary>Files of a collection, or of all.</summary>
+    private static List<string> FilesOf(SqliteConnection connected, string? name)
     {
         using var command = connected.CreateCommand();
-        command.CommandText = "SELECT file FROM files JOIN collections ON id = collection WHERE name = $0";
-        command.Parameters.AddWithValue("$0", name);
+        command.CommandText = "SELECT file FROM files JOIN collections ON id = collection WHERE $0 IS NULL OR name = $0";
+        command.Parameters.AddWithValue("$0", (object?)name ?? DBNull.Value);
         using var reader = command.ExecuteReader();
         var files = new List<string>();
         while (reader.Read()) files.Add(reader.GetString(0));

@@ -54,12 +54,13 @@ public sealed class FlamingoChatClient : IChatClient
         try
         {
             var pieces = Channel.CreateUnbounded<string>();
+            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
             var run = Task.Run(
                 () =>
                 {
                     try
                     {
-                        return model.Generate(prompt, sampling, piece => pieces.Writer.TryWrite(piece), cancellationToken);
+                        return model.Generate(prompt, sampling, piece => pieces.Writer.TryWrite(piece), stop.Token);
                     }
                     finally
                     {
@@ -67,14 +68,23 @@ public sealed class FlamingoChatClient : IChatClient
                     }
                 },
                 CancellationToken.None);
-            await foreach (var piece in pieces.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
-                yield return new ChatResponseUpdate(ChatRole.Assistant, piece) { ModelId = model.Name };
-            var answer = await run.ConfigureAwait(false);
-            yield return new ChatResponseUpdate
+            try
             {
-                Role = ChatRole.Assistant, ModelId = model.Name,
-                FinishReason = answer.Ended ? ChatFinishReason.Stop : ChatFinishReason.Length,
-            };
+                await foreach (var piece in pieces.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+                    yield return new ChatResponseUpdate(ChatRole.Assistant, piece) { ModelId = model.Name };
+                var answer = await run.ConfigureAwait(false);
+                yield return new ChatResponseUpdate
+                {
+                    Role = ChatRole.Assistant, ModelId = model.Name,
+                    FinishReason = answer.Ended ? ChatFinishReason.Stop : ChatFinishReason.Length,
+                };
+            }
+            finally
+            {
+                // A reader that stops early ends the run, which the next call must not meet.
+                await stop.CancelAsync().ConfigureAwait(false);
+                await ((Task)run).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
         }
         finally
         {
@@ -103,7 +113,7 @@ public sealed class FlamingoChatClient : IChatClient
         {
             if (message.Role == ChatRole.Assistant)
             {
-                text.Append(Plain(message.Text)).Append(FlamingoPrompt.EndToken);
+                text.Append(FlamingoPrompt.Plain(message.Text)).Append(FlamingoPrompt.EndToken);
                 answered = true;
                 continue;
             }
@@ -113,8 +123,8 @@ public sealed class FlamingoChatClient : IChatClient
                 .Select(content => PillowImage.FromBytes(content.Data.Span).Upright().ToRgb()).ToArray();
             images.AddRange(found);
             foreach (var _ in found) text.Append(FlamingoPrompt.ImageToken);
-            var asked = Plain(message.Text);
-            text.Append(asked.Length == 0 ? "Output:" : $"Question:{asked} Short answer:");
+            var asked = FlamingoPrompt.Plain(message.Text);
+            text.Append(asked.Length == 0 ? FlamingoPrompt.CaptionLead : FlamingoPrompt.Question(asked));
             answered = false;
         }
 
@@ -133,7 +143,4 @@ public sealed class FlamingoChatClient : IChatClient
             Seed = options?.Seed ?? 0,
         };
     }
-
-    private static string Plain(string text) => text.Replace(FlamingoPrompt.ImageToken, "", StringComparison.Ordinal)
-        .Replace(FlamingoPrompt.EndToken, "", StringComparison.Ordinal).Trim();
 }

@@ -7,9 +7,11 @@ internal static class RealPath
     private const int MostLinks = 40;
 
     /// <summary>True if a path leads to a folder or into it, links resolved in both.</summary>
-    public static bool IsWithin(string path, string folder) =>
-        (Of(path) + Path.DirectorySeparatorChar).StartsWith(
-            Of(folder).TrimEnd(Path.DirectorySeparatorChar) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    public static bool IsWithin(string path, string folder) => Lies(Of(path), Of(folder));
+
+    /// <summary>True if a full path is that of a folder or of something in it, as both are written.</summary>
+    public static bool Lies(string path, string folder) => (path + Path.DirectorySeparatorChar).StartsWith(
+        folder.TrimEnd(Path.DirectorySeparatorChar) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     public static string Of(string path)
     {

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using Alebrije.Embeddings;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Parquet;
 using Parquet.Schema;
@@ -55,7 +56,13 @@ public static class IndexExport
         Directory.CreateDirectory(metadata);
         Npy.Write(System.IO.Path.Combine(embeddings, "img_emb_0.npy"),
             rows.SelectMany(row => row).ToArray(), rows.Length, space.Dimensions);
-        await using var stream = File.Create(System.IO.Path.Combine(metadata, "metadata_0.parquet"));
+        await WrittenFile.WriteAsync(System.IO.Path.Combine(metadata, "metadata_0.parquet"),
+            stream => WriteMetadataAsync(stream, pictures, cancellation));
+        return pictures.Count;
+    }
+
+    private static async Task WriteMetadataAsync(Stream stream, IReadOnlyList<IndexedPicture> pictures, CancellationToken cancellation)
+    {
         await using var writer = await ParquetWriter.CreateAsync(
             new ParquetSchema(Path, Metadata), stream, cancellationToken: cancellation);
         foreach (var group in pictures.Chunk(GroupRows))
@@ -69,7 +76,5 @@ public static class IndexExport
             }))]);
             table.CompleteValidate();
         }
-
-        return pictures.Count;
     }
 }

@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Collections.Concurrent;
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Search.Vectors;
 
@@ -30,7 +31,7 @@ internal sealed class IndexUpdate(IndexDatabase database, IndexedSpace space, Ve
     public IndexReport Run(PictureScan scan, IReadOnlyList<string> roots, ClipModel model,
         Action<IndexProgress>? progress, CancellationToken cancellation)
     {
-        known = Known().Where(file => roots.Any(root => PictureScan.IsWithin(file.Path, root)))
+        known = Known().Where(file => roots.Any(root => RealPath.Lies(file.Path, root)))
             .ToDictionary(file => file.Path, StringComparer.Ordinal);
         var unread = Unread();
         var wanted = new List<Candidate>();
@@ -168,7 +169,7 @@ internal sealed class IndexUpdate(IndexDatabase database, IndexedSpace space, Ve
     {
         var there = scan.Files.Except(lost).ToHashSet(StringComparer.Ordinal);
         var closed = scan.Unreadable.Select(folder => folder.File).Concat(scan.MissingRoots).ToArray();
-        var gone = known.Values.Where(file => !there.Contains(file.Path) && !closed.Any(folder => PictureScan.IsWithin(file.Path, folder)))
+        var gone = known.Values.Where(file => !there.Contains(file.Path) && !closed.Any(folder => RealPath.Lies(file.Path, folder)))
             .OrderBy(file => file.Path, StringComparer.Ordinal).ToArray();
         var sources = gone.GroupBy(file => file.Content)
             .ToDictionary(group => group.Key, group => new Queue<string>(group.Select(f => f.Path)));

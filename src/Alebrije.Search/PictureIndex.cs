@@ -1,5 +1,6 @@
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Search.Vectors;
 
 namespace Alebrije.Search;
@@ -115,14 +116,14 @@ public sealed class PictureIndex : IDisposable
         var full = paths.Select(path => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path))).ToArray();
         using var held = IndexLock.Take(Folder);
         var removed = database.Rows("SELECT path FROM files ORDER BY path", row => row.GetString(0))
-            .Where(file => full.Any(path => PictureScan.IsWithin(file, path))).ToArray();
+            .Where(file => full.Any(path => RealPath.Lies(file, path))).ToArray();
         database.Change(() =>
         {
             foreach (var file in removed) database.Run("DELETE FROM files WHERE path = $0", file);
-            foreach (var root in Roots.Where(root => full.Any(path => PictureScan.IsWithin(root, path))))
+            foreach (var root in Roots.Where(root => full.Any(path => RealPath.Lies(root, path))))
                 database.Run("DELETE FROM roots WHERE path = $0", root);
             foreach (var file in database.Rows("SELECT path FROM skipped", row => row.GetString(0))
-                .Where(file => full.Any(path => PictureScan.IsWithin(file, path))))
+                .Where(file => full.Any(path => RealPath.Lies(file, path))))
                 database.Run("DELETE FROM skipped WHERE path = $0", file);
             IndexUpdate.DropUnused(database);
         });

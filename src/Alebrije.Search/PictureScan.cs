@@ -45,9 +45,4 @@ internal sealed record PictureScan(IReadOnlyList<string> Files, IReadOnlyList<Sk
 
         static bool IsRead(string path) => PillowImage.HasPictureName(path) || VipsDecoder.HasName(path);
     }
-
-    /// <summary>True if the path is one of the roots, or lies below it.</summary>
-    public static bool IsWithin(string path, string root) => path == root
-        || (path.StartsWith(root, StringComparison.Ordinal)
-            && (Path.EndsInDirectorySeparator(root) || path[root.Length] == Path.DirectorySeparatorChar));
 }

@@ -41,7 +41,7 @@ public static class SearchPage
             + (part.IsImage ? Path.GetFileName(part.Value) : part.Value)
             + (Math.Abs(part.Weight) == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $" × {Math.Abs(part.Weight):0.##}"))));
         var page = new StringBuilder();
-        PageParts.AppendHead(page, language, Shown(title), Style);
+        PageParts.AppendHead(page, language, PrintableText.Of(title), Style);
         page.Append("<body>\n<main>\n<h1>").Append(Text(title)).Append("</h1>\n<p class=\"lead\">");
         var (found, searched) = (results.Results.Count, results.Searched);
         page.Append(Text(spanish
@@ -73,7 +73,7 @@ public static class SearchPage
 
     private static void AppendResult(StringBuilder page, SearchResult result, bool spanish)
     {
-        var (picture, name) = (result.Picture, Shown(Path.GetFileName(result.File)));
+        var (picture, name) = (result.Picture, PrintableText.Of(Path.GetFileName(result.File)));
         page.Append(CultureInfo.InvariantCulture, $"<li><figure><a href=\"{Text(Address(result.File))}\">");
         if (Thumbnail(result.File, ThumbnailSide) is { } image)
             page.Append(CultureInfo.InvariantCulture,
@@ -88,7 +88,7 @@ public static class SearchPage
         page.Append(CultureInfo.InvariantCulture, $"<span class=\"soft\">{picture.Date:yyyy-MM-dd} · {picture.Width} × {picture.Height}");
         if (picture.Camera is { } camera) page.Append(" · ").Append(Text(camera));
         if (picture.Label is { } label) page.Append(" · ").Append(Text(label));
-        page.Append("<br>").Append(Text(Shown(Path.GetDirectoryName(result.File) ?? "")));
+        page.Append("<br>").Append(Text(PrintableText.Of(Path.GetDirectoryName(result.File) ?? "")));
         if (result.Copies.Count > 0)
         {
             page.Append("<br>").Append(Text(spanish ? $"+ {Count(result.Copies.Count, "copia", "copias")}"
@@ -126,9 +126,6 @@ public static class SearchPage
 
     private static string Count(int count, string one, string other) =>
         string.Create(CultureInfo.InvariantCulture, $"{count} {(count == 1 ? one : other)}");
-
-    /// <summary>A name without control characters.</summary>
-    private static string Shown(string name) => string.Concat(name.Select(c => char.IsControl(c) ? ' ' : c));
 
     private static string Text(string text) => WebUtility.HtmlEncode(text);
 }

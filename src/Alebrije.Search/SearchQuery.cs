@@ -1,5 +1,6 @@
 using System.Globalization;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Search;
@@ -74,7 +75,7 @@ public sealed record SearchFilter
     private bool IsBelow(string file)
     {
         var isName = Path.GetFileName(Folder!) == Folder && !Directory.Exists(Folder);
-        if (!isName) return PictureScan.IsWithin(file, Path.TrimEndingDirectorySeparator(Path.GetFullPath(Folder!)));
+        if (!isName) return RealPath.Lies(file, Path.TrimEndingDirectorySeparator(Path.GetFullPath(Folder!)));
         return Path.GetDirectoryName(file)!.Split(Path.DirectorySeparatorChar).Contains(Folder, StringComparer.OrdinalIgnoreCase);
     }
 }

@@ -70,6 +70,22 @@ public sealed class WorkerTests : IDisposable
     }
 
     [Fact]
+    public async Task Part_OfAWorkerKilledBeforeItsRecord_IsTaken_AndItsDraftsAreDeleted()
+    {
+        await using var silos = await TestSilos.StartAsync();
+        TestImages.Folder(folder["images"], 3);
+        var job = await SubmitAsync(silos);
+        var set = new EmbeddingSet(LengthEmbedder.SpaceOf("tiny"), [new EmbeddingItem(EmbeddingKind.Image, "of the dead", [1, 0])]);
+        await PartFile.WriteAsync(job.Folder, new ShardLease(0, 1, "dead", 1), set, [], Cancellation);
+        await File.WriteAllTextAsync(folder["out", "part-000000.vectors.cut.tmp"], "", Cancellation);
+        await File.WriteAllTextAsync(folder["out", "part-000000.1.tmp"], "", Cancellation);
+        Assert.Equal(1, await Worker(silos, job, "a").RunAsync(Cancellation));
+        Assert.Equal(["of the dead"], await PartReader.LabelsAsync(folder["out"], Cancellation));
+        Assert.True(File.Exists(PartFile.Vectors(folder["out"], 0)));
+        Assert.Empty(Directory.GetFiles(folder["out"], "*.tmp"));
+    }
+
+    [Fact]
     public async Task Worker_OfAnotherModel_RefusesTheJob()
     {
         await using var silos = await TestSilos.StartAsync();

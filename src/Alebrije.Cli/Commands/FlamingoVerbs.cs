@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using Alebrije.Pipelines.Flamingo;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Reports;
 
@@ -16,6 +17,7 @@ internal sealed class FlamingoVerbs
     private readonly Option<double?> temperature = new("--temperature") { HelpName = "T" };
     private readonly Option<double> topP = new("--top-p") { HelpName = "P", DefaultValueFactory = _ => 1 };
     private readonly Option<string?> trace = new("--trace") { HelpName = "FOLDER" };
+    private readonly PictureOptions pictures = new(upright: true);
     private readonly Terminal terminal;
 
     private FlamingoVerbs(Terminal terminal)
@@ -36,12 +38,14 @@ internal sealed class FlamingoVerbs
         var lead = new Option<string>("--lead") { HelpName = "TEXT", DefaultValueFactory = _ => "Output:" };
         var command = new Command("caption") { images, lead };
         foreach (var option in verbs.Options) command.Add(option);
+        verbs.pictures.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
             () =>
             {
                 var words = new Words(CommonOptions.LanguageOf(parsed));
-                var files = ImageFiles.Expand(parsed.GetValue(images)!, words, cancellation: cancellation);
-                return verbs.Run(parsed, words, files,
+                var skipped = verbs.pictures.Read(parsed, words);
+                var files = ImageFiles.Expand(parsed.GetValue(images)!, words, skipped, cancellation);
+                return verbs.Run(parsed, skipped, files,
                     (image, examples) => FlamingoPrompt.Caption(image, examples, parsed.GetValue(lead)!), cancellation);
             },
             CancellationToken.None));
@@ -63,7 +67,7 @@ internal sealed class FlamingoVerbs
                 var (file, asked) = (parsed.GetValue(image)!, parsed.GetValue(question)!);
                 if (string.IsNullOrWhiteSpace(asked)) throw new UsageException(words["flamingo.empty-question"]);
                 if (!File.Exists(file)) throw new UsageException(words["flamingo.no-image-file", file]);
-                return verbs.Run(parsed, words, [file],
+                return verbs.Run(parsed, new SkippedPictures(words, upright: true, strict: false), [file],
                     (picture, examples) => FlamingoPrompt.Ask(picture, asked, examples), cancellation);
             },
             CancellationToken.None));
@@ -76,9 +80,10 @@ internal sealed class FlamingoVerbs
             result.AddError(Words.Of(result)["usage.whole-number-between", option.Name, 1, 4096]);
     });
 
-    private int Run(ParseResult parsed, Words words, IReadOnlyList<string> files,
+    private int Run(ParseResult parsed, SkippedPictures skipped, IReadOnlyList<string> files,
         Func<RgbImage, IReadOnlyList<FlamingoShot>, FlamingoPrompt> prompt, CancellationToken cancellation)
     {
+        var words = new Words(CommonOptions.LanguageOf(parsed));
         var options = OptionsOf(parsed, words);
         var examples = parsed.GetValue(shots) is { } list ? FlamingoShots.Read(list) : [];
         if (parsed.GetValue(retrieve) is not null && examples.Count == 0) throw new UsageException(words["flamingo.retrieve-needs-shots"]);
@@ -92,7 +97,7 @@ internal sealed class FlamingoVerbs
         var results = new List<object>();
         foreach (var file in files)
         {
-            var image = RgbImage.LoadUpright(file);
+            if (skipped.Read(file)?.ToRgb() is not { } image) continue;
             var chosen = Chosen(model, image, examples, embedded, parsed.GetValue(retrieve), cancellation);
             var asked = prompt(image, [.. chosen.Select(i => examples[i])]);
             var answer = model.Generate(asked, options, onText: null, cancellation);
@@ -105,8 +110,9 @@ internal sealed class FlamingoVerbs
             if (inside is not null) Say(words, inside, drawn);
         }
 
-        if (isJson) terminal.SayJson(new { model = model.Name, results });
-        return 0;
+        skipped.RequireSome(files.Count, results.Count);
+        if (isJson) terminal.SayJson(new { model = model.Name, results, skipped = skipped.Items });
+        return skipped.Say(terminal);
     }
 
     private FlamingoOptions OptionsOf(ParseResult parsed, Words words)
@@ -132,7 +138,7 @@ internal sealed class FlamingoVerbs
         if (inside.Glances.All(glance => glance.Image < 0)) return null;
         Directory.CreateDirectory(folder);
         var path = Path.Combine(folder, Path.GetFileNameWithoutExtension(file) + ".attention.png");
-        File.WriteAllBytes(path, FlamingoTracePng.Render(inside, [.. prompt.Images.Select(model.Seen)]));
+        WrittenFile.Write(path, FlamingoTracePng.Render(inside, [.. prompt.Images.Select(model.Seen)]));
         return path;
     }
 

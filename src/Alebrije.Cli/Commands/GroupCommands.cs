@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using Alebrije.Embeddings;
 using Alebrije.Evaluation;
+using Alebrije.Preprocessing;
 using Alebrije.Search;
 
 namespace Alebrije.Cli.Commands;
@@ -110,7 +111,7 @@ internal static class GroupCommands
             var shown = all ? group.Pictures.Count : Math.Min(Listed, group.Pictures.Count);
             foreach (var picture in group.Pictures.Take(shown))
                 terminal.Say(string.Create(CultureInfo.InvariantCulture, $"  {picture.Width,5} x {picture.Height,-5} ")
-                    + NoteWords.Shown(picture.File));
+                    + PrintableText.Of(picture.File));
             if (shown < group.Pictures.Count) terminal.Say("  " + words["index.more", group.Pictures.Count - shown]);
             terminal.Say();
         }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Alebrije.Preprocessing;
 using Alebrije.Search;
 
 namespace Alebrije.Cli.Commands;
@@ -31,7 +32,7 @@ internal static class IndexCommand
             var words = new Words(CommonOptions.LanguageOf(parsed));
             var asked = parsed.GetValue(paths) ?? [];
             if (asked.FirstOrDefault(path => !Directory.Exists(path) && !File.Exists(path)) is { } missing)
-                throw new FileNotFoundException(words["index.no-such-path", NoteWords.Shown(missing)]);
+                throw new FileNotFoundException(words["index.no-such-path", PrintableText.Of(missing)]);
             using var index = PictureIndex.OpenOrCreate(IndexChoice.FolderOf(parsed));
             return Run(parsed, terminal, words, index, parsed.GetValue(strict), (model, source, progress) =>
                 index.Add(asked, model, source, progress, cancellation));
@@ -172,7 +173,7 @@ internal static class IndexCommand
                 total.Model, index.Folder]);
         }
 
-        foreach (var root in total.MissingRoots) terminal.Note(words["index.root-missing", NoteWords.Shown(root)]);
+        foreach (var root in total.MissingRoots) terminal.Note(words["index.root-missing", PrintableText.Of(root)]);
         return skipped.Say(terminal);
     }
 
@@ -196,7 +197,7 @@ internal static class IndexCommand
         terminal.Say(status.Folder);
         terminal.SayText(words["index.status", words.Images(status.Items), status.Contents,
             (status.Bytes / 1e6).ToString("F1", CultureInfo.InvariantCulture)]);
-        foreach (var root in status.Roots.Take(ListedRoots)) terminal.Say("  " + NoteWords.Shown(root));
+        foreach (var root in status.Roots.Take(ListedRoots)) terminal.Say("  " + PrintableText.Of(root));
         if (status.Roots.Count > ListedRoots) terminal.Say(words["index.more", status.Roots.Count - ListedRoots]);
         if (status.Spaces.Count > 0)
         {

@@ -1,5 +1,6 @@
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Cli.Commands;
 
@@ -22,9 +23,6 @@ internal static class NoteWords
     };
 
     /// <summary>The sentence about a skipped image; its reason is the library's, in English.</summary>
-    public static string Skipped(Words words, SkippedPicture picture) => words["skipped.picture", Shown(picture.File), picture.Reason];
-
-    /// <summary>A name on one line: control characters, which could end the line or steer the terminal, as escapes.</summary>
-    public static string Shown(string name) => name.Any(char.IsControl)
-        ? string.Concat(name.Select(c => c == '\n' ? @"\n" : char.IsControl(c) ? $"\\x{(int)c:x2}" : c.ToString())) : name;
+    public static string Skipped(Words words, SkippedPicture picture) =>
+        words["skipped.picture", PrintableText.Of(picture.File), picture.Reason];
 }

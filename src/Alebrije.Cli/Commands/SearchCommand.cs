@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Search;
 
@@ -80,7 +81,7 @@ internal static class SearchCommand
         var text = string.Join(' ', parsed.GetValue(Texts) ?? []).Trim();
         var images = (parsed.GetValue(Images) ?? []).Select(image => QueryPart.Parse(image)).ToArray();
         if (images.FirstOrDefault(part => !part.IsImage) is { } missing)
-            throw new FileNotFoundException(words["search.no-image", NoteWords.Shown(missing.Value)]);
+            throw new FileNotFoundException(words["search.no-image", PrintableText.Of(missing.Value)]);
         var plus = parsed.GetValue(Plus) ?? [];
         var minus = parsed.GetValue(Minus) ?? [];
         if (plus.Concat(minus).Any(string.IsNullOrWhiteSpace)) throw new UsageException(words["embed.empty-text"]);
@@ -123,7 +124,7 @@ internal static class SearchCommand
             var copies = result.Copies.Count == 0 ? "" : "  " + words.Count("search.copies", result.Copies.Count);
             terminal.Say(string.Create(CultureInfo.InvariantCulture,
                 $"{i + 1,3}  {result.Score:F3}  {100 * result.Relevance,5:F1} %  {result.Picture.Date:yyyy-MM-dd}  ")
-                + NoteWords.Shown(result.File) + copies);
+                + PrintableText.Of(result.File) + copies);
         }
 
         if (found.Results.Count > 0) terminal.Say();

@@ -51,17 +51,9 @@ internal sealed class JobBoardGrain([PersistentState("board")] IPersistentState<
 
     public Task<string[]> NamesAsync() => Task.FromResult<string[]>([.. stored.State.Ended, .. stored.State.Open.Select(job => job.Name)]);
 
-    private async Task ChangeAsync(Action<BoardState> change)
+    private Task ChangeAsync(Action<BoardState> change)
     {
         change(stored.State);
-        try
-        {
-            await stored.WriteStateAsync();
-        }
-        catch
-        {
-            DeactivateOnIdle();
-            throw;
-        }
+        return stored.SaveAsync(this);
     }
 }

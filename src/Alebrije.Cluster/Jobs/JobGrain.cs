@@ -39,7 +39,7 @@ internal sealed class JobGrain([PersistentState("job")] IPersistentState<JobStat
         if (stored.State.Job is null)
         {
             stored.State.Job = job;
-            await SaveAsync();
+            await stored.SaveAsync(this);
         }
         else if (stored.State.Job != job)
         {
@@ -66,7 +66,7 @@ internal sealed class JobGrain([PersistentState("job")] IPersistentState<JobStat
             parts.Add(status);
         }
 
-        if (stored.State.Ended.Count > before) await SaveAsync();
+        if (stored.State.Ended.Count > before) await stored.SaveAsync(this);
         if (stored.State.Ended.Count == job.Partitions && !isClosed)
         {
             await Board.CloseAsync(job.Name);
@@ -88,17 +88,4 @@ internal sealed class JobGrain([PersistentState("job")] IPersistentState<JobStat
     private IJobBoardGrain Board => GrainFactory.GetGrain<IJobBoardGrain>(0);
 
     private IPartitionGrain Partition(int number) => GrainFactory.GetGrain<IPartitionGrain>(number, this.GetPrimaryKeyString(), null);
-
-    private async Task SaveAsync()
-    {
-        try
-        {
-            await stored.WriteStateAsync();
-        }
-        catch
-        {
-            DeactivateOnIdle();
-            throw;
-        }
-    }
 }

@@ -87,7 +87,14 @@ internal static class PartFile
                 file.Flush();
             }
 
-            File.Move(draft, vectors, overwrite: true);
+            try
+            {
+                File.Move(draft, vectors, overwrite: true);
+            }
+            catch (FileNotFoundException) when (File.Exists(vectors))
+            {
+                // Another worker was first, and has tidied up.
+            }
         }
 
         var failures = await FailuresAsync(part, cancellation);

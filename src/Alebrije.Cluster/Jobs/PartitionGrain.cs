@@ -156,18 +156,10 @@ internal sealed class PartitionGrain(
     private void End(ShardState shard, string error) =>
         (shard.Phase, shard.Error) = (shard.Attempts >= Job.Attempts ? ShardPhase.Dead : ShardPhase.Waiting, error);
 
-    /// <summary>Writes the state; where that fails, the memory is ahead of the store and is given up.</summary>
     private async Task SaveAsync()
     {
-        try
-        {
-            await stored.WriteStateAsync();
-        }
-        catch
-        {
-            isBehindStore = true;
-            DeactivateOnIdle();
-            throw;
-        }
+        isBehindStore = true;
+        await stored.SaveAsync(this);
+        isBehindStore = false;
     }
 }

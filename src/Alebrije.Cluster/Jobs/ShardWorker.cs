@@ -59,7 +59,12 @@ internal sealed class ShardWorker(string name, EmbeddingJob job, IShardLeases qu
     /// <returns>Null if the lease has ended meanwhile.</returns>
     private async Task<ShardResult?> MakeAsync(JobPlan plan, ShardLease lease, CancellationToken cancellation)
     {
-        if (await PartFile.FindAsync(job.Folder, lease.Shard, embedder.Space, cancellation) is { } there) return there;
+        if (await PartFile.FindAsync(job.Folder, lease.Shard, embedder.Space, cancellation) is { } there)
+        {
+            PartFile.DeleteDrafts(job.Folder, lease.Shard);
+            return there;
+        }
+
         var source = plan.Read(lease.Shard);
         var (set, failures) = await Task.Run(() => embedder.Embed(source, job.Upright, cancellation), CancellationToken.None);
         if (Step is not null) await Step("write", lease);

@@ -30,16 +30,7 @@ internal sealed class IndexGrain([PersistentState("index")] IPersistentState<Ind
     {
         var before = stored.State.Parts.Count;
         stored.State.Parts.UnionWith(parts);
-        if (stored.State.Parts.Count == before) return;
-        try
-        {
-            await stored.WriteStateAsync();
-        }
-        catch
-        {
-            DeactivateOnIdle();
-            throw;
-        }
+        if (stored.State.Parts.Count > before) await stored.SaveAsync(this);
     }
 
     public Task<string[]> PartsAsync() => Task.FromResult(stored.State.Parts.Order(StringComparer.Ordinal).ToArray());

@@ -19,8 +19,7 @@ internal static class ImageFile
         if (!file.Exists)
             throw new FileNotFoundException($"There is no picture {path}.", path);
 
-        // A pipe or a device has no length, and reading it may never end.
-        if (file.Length == 0) return [];
+        RegularFile.Require(path);
         if (file.Length > ImageLimits.MaximumFileBytes)
             throw new ImageFormatException(
                 $"{path} is too large: {file.Length} bytes, and at most {ImageLimits.MaximumFileBytes} are allowed.");

@@ -22,13 +22,8 @@ internal sealed class HubRate(HubSettings settings)
         if (bytes < settings.LeastRate * seconds)
             throw new TransientHubException(FormattableString.Invariant(
                 $"only {bytes / seconds:0} bytes a second came for {seconds:0.#} s (ALEBRIJE_HUB_LEAST_RATE allows fewer)"));
-        (bytes, _) = (0, Restart());
-        return count;
-    }
-
-    private bool Restart()
-    {
+        bytes = 0;
         waiting.Reset();
-        return true;
+        return count;
     }
 }

@@ -134,10 +134,7 @@ public sealed class VisibleFolder
     }
 
     /// <summary>True if this is the other folder, or lies below it.</summary>
-    private bool IsWithin(string other) => Lies(real, other);
-
-    private static bool Lies(string path, string folder) => (path + System.IO.Path.DirectorySeparatorChar).StartsWith(
-        folder.TrimEnd(System.IO.Path.DirectorySeparatorChar) + System.IO.Path.DirectorySeparatorChar, StringComparison.Ordinal);
+    private bool IsWithin(string other) => RealPath.Lies(real, other);
 
     private (Entry[] Files, VisibleFolder[] Folders, string[] Outside) Read()
     {
@@ -146,11 +143,11 @@ public sealed class VisibleFolder
             Visible)
             .OrderBy(entry => entry.Name, StringComparer.Ordinal)
             .Select(entry => (entry.Name, entry.IsFolder, entry.IsLink, Real: Real(entry.Name, entry.IsLink))).ToArray();
-        var inside = all.Where(entry => !entry.IsLink || Lies(entry.Real, root)).ToArray();
+        var inside = all.Where(entry => !entry.IsLink || RealPath.Lies(entry.Real, root)).ToArray();
         return ([.. inside.Where(entry => !entry.IsFolder).Select(entry => new Entry(Below(entry.Name), entry.Real, entry.IsLink))],
             [.. inside.Where(entry => entry.IsFolder)
                 .Select(entry => new VisibleFolder(Below(entry.Name), entry.Real, root, entry.IsLink))],
-            [.. all.Where(entry => entry.IsLink && !Lies(entry.Real, root)).Select(entry => Below(entry.Name))]);
+            [.. all.Where(entry => entry.IsLink && !RealPath.Lies(entry.Real, root)).Select(entry => Below(entry.Name))]);
     }
 
     private string Below(string name) => System.IO.Path.Combine(Path, name);

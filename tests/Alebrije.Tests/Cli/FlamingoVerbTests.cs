@@ -48,6 +48,19 @@ public sealed class FlamingoVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Caption_OfAFolder_SkipsADamagedImageAndNamesIt()
+    {
+        var damaged = Path.Combine(Shots, "damaged.png");
+        File.WriteAllText(damaged, "no image");
+        string[] command = ["caption", Picture, damaged, "--model", Model, "--max-tokens", "2", "--beams", "1", "--json"];
+        var run = await CommandLine.Run(command);
+        Assert.Equal(Picture, Assert.Single(run.Json.GetProperty("results").EnumerateArray()).GetProperty("image").GetString());
+        Assert.Equal(damaged, Assert.Single(run.Json.GetProperty("skipped").EnumerateArray()).GetProperty("file").GetString());
+        Assert.Equal(0, run.Status);
+        Assert.Equal(1, (await CommandLine.Run([.. command, "--strict"])).Status);
+    }
+
+    [Fact]
     public async Task Ask_WithAnsweredQuestions_Answers()
     {
         var json = (await CommandLine.Run("ask", Picture, "How many cats?", "--model", Model, "--max-tokens", "3", "--beams", "1",

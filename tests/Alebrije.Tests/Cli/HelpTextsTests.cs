@@ -67,6 +67,8 @@ public sealed class HelpTextsTests
         return root;
     }
 
-    private static IEnumerable<string> Leaves(Command command, string name) => (command.Action is null ? Array.Empty<string>() : [name])
+    /// <summary>Verbs that run by themselves: those without verbs below them, and <c>cluster</c>.</summary>
+    private static IEnumerable<string> Leaves(Command command, string name) =>
+        (command.Subcommands.Count > 0 && name != "cluster" ? Array.Empty<string>() : [name])
         .Concat(command.Subcommands.SelectMany(below => Leaves(below, $"{name} {below.Name}".Trim())));
 }

@@ -48,6 +48,23 @@ public sealed class FlamingoChatClientTests : IDisposable
         Assert.Same(model, client.GetService(typeof(FlamingoPipeline)));
     }
 
+    /// <summary>A run that goes on after its reader has left would meet the next one in the model.</summary>
+    [Fact]
+    public async Task Stream_LeftEarly_EndsItsRunBeforeTheNextCall()
+    {
+        using var model = FlamingoPipeline.Load(folder);
+        using var client = new FlamingoChatClient(model);
+        var cancellation = TestContext.Current.CancellationToken;
+        ChatMessage[] messages = [new(ChatRole.User, [Image(0), new TextContent("How many?")])];
+        var options = new ChatOptions { MaxOutputTokens = 40, Temperature = 5, Seed = 3 };
+        var whole = await client.GetResponseAsync(messages, options, cancellation);
+        for (var i = 0; i < 5; i++)
+        {
+            await foreach (var update in client.GetStreamingResponseAsync(messages, options, cancellation)) break;
+            Assert.Equal(whole.Text, (await client.GetResponseAsync(messages, options, cancellation)).Text);
+        }
+    }
+
     [Fact]
     public async Task Messages_WithoutImageOrQuestion_AreRefused()
     {

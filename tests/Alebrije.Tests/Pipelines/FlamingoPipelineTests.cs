@@ -1,5 +1,6 @@
 using Alebrije.Pipelines.Flamingo;
 using Alebrije.Tensors;
+using Alebrije.Tests.Models;
 using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -22,6 +23,31 @@ public sealed class FlamingoPipelineTests : IDisposable
     private static FlamingoPrompt Prompt(int images) => FlamingoPrompt.Caption(
         FlamingoFiles.Picture(0),
         [.. Enumerable.Range(1, images - 1).Select(i => new FlamingoShot(FlamingoFiles.Picture(i), $"shot {i}"))]);
+
+    /// <summary>Checkpoints of 2023 were trained with patches before the tower's last norm.</summary>
+    [Fact]
+    public void Patches_AreNormalised_UnlessTheConfigurationTurnsItOff()
+    {
+        FlamingoFiles.Write(folder, FlamingoFiles.Mpt);
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        Tensor Patches()
+        {
+            using var model = FlamingoPipeline.Load(folder);
+            var side = model.Seen(FlamingoFiles.Picture(0)).Width;
+            return model.Patches(new Noise(1).Randn(1, 3, side, side));
+        }
+
+        var normalised = Patches();
+        var file = Path.Combine(folder, "flamingo.json");
+        File.WriteAllText(file, File.ReadAllText(file).Replace("{", "{ \"patch_norm\": false, ", StringComparison.Ordinal));
+        var plain = Patches();
+        using var weights = CheckpointFolder.OpenWeights(Path.Combine(folder, "vision", OpenClipFiles.FileName));
+        var (scale, shift) = (weights.Read("visual.ln_post.weight"), weights.Read("visual.ln_post.bias"));
+        var expected = nn.functional.layer_norm(plain, [plain.shape[^1]], scale, shift, 1e-5);
+        Assert.InRange((normalised - expected).abs().max().item<float>(), 0, 1e-4f);
+        Assert.True((normalised - plain).abs().max().item<float>() > 0.1);
+    }
 
     [Theory]
     [MemberData(nameof(Languages))]

@@ -59,15 +59,17 @@ internal sealed class ClipVisionTransformer : nn.Module, IClipVisionTower
         return new ClipVisionOutput(last, penultimate, Pool(last));
     }
 
-    /// <summary>Tokens of the patches after the final norm, without the class token (open_clip, output_tokens).</summary>
+    /// <summary>Tokens of the patches, without the class token (open_clip, output_tokens).</summary>
     /// <param name="pixels">[batch, 3, size, size], normalised.</param>
+    /// <param name="norm">True after the final norm, as open_clip from 2.24 on; false before it.</param>
     /// <param name="dtype">Type of the computation; null: that of the pixels.</param>
     /// <returns>[batch, grid², width]</returns>
-    public Tensor Patches(Tensor pixels, ScalarType? dtype = null)
+    public Tensor Patches(Tensor pixels, bool norm, ScalarType? dtype = null)
     {
         using var scope = NewDisposeScope();
         if (attn_pool is not null) throw new InvalidOperationException("This image tower pools its patches by attention.");
-        var tokens = post_layernorm.call(Encode(pixels, keep: null, dtype).LastHiddenState);
+        var tokens = Encode(pixels, keep: null, dtype).LastHiddenState;
+        if (norm) tokens = post_layernorm.call(tokens);
         return tokens.narrow(1, 1, tokens.shape[1] - 1).MoveToOuterDisposeScope();
     }
 
@@ -201,8 +203,8 @@ internal sealed class ClipVisionModel : nn.Module
     /// <summary>Tokens of the patches of a vision transformer.</summary>
     /// <exception cref="InvalidOperationException">The tower is another network.</exception>
     /// <inheritdoc cref="ClipVisionTransformer.Patches"/>
-    public Tensor Patches(Tensor pixels, ScalarType? dtype = null) =>
-        vision_model is ClipVisionTransformer transformer ? transformer.Patches(pixels, dtype)
+    public Tensor Patches(Tensor pixels, bool norm, ScalarType? dtype = null) =>
+        vision_model is ClipVisionTransformer transformer ? transformer.Patches(pixels, norm, dtype)
             : throw new InvalidOperationException($"This image tower is a {vision_model.GetName()}, which has no tokens of patches.");
 
     /// <param name="pooled">[batch, width]</param>

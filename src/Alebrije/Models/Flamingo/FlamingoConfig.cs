@@ -27,6 +27,12 @@ internal sealed record FlamingoConfig
     /// <summary>Images of a prompt at most; null: as many as the context holds tokens for.</summary>
     public int? MaxImages { get; init; }
 
+    /// <summary>
+    /// True if the last norm of the image tower is applied to patches, as open_clip does from 2.24 on. The checkpoints published in 2023
+    /// were trained with patches without it: false.
+    /// </summary>
+    public bool PatchNorm { get; init; } = true;
+
     /// <summary>Tokens that stand for one image.</summary>
     public int Latents { get; init; } = 64;
 

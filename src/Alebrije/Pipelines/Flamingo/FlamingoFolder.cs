@@ -108,7 +108,8 @@ internal sealed class FlamingoFolder
     {
         var file = System.IO.Path.Combine(path, FlamingoConfig.FileName);
         return File.Exists(file) ? ConfigFile.Read<FlamingoConfig>(file) : throw new CheckpointNotFoundException(
-            $"{path} has no {FlamingoConfig.FileName}; it gives cross_attn_every_n_layers (1 for OpenFlamingo 3B, 2 for 4B, 4 for 9B) "
+            $"{path} has no {FlamingoConfig.FileName}; it gives cross_attn_every_n_layers (1 for OpenFlamingo 3B, 2 for 4B, 4 for 9B), "
+            + "patch_norm (false for these) "
             + "and the folders of vision and language.");
     }
 

@@ -180,7 +180,7 @@ public sealed class FlamingoPipeline : IDisposable
     /// <summary>Tokens of patches of prepared images.</summary>
     /// <param name="pixels">[batch, 3, size, size], normalised.</param>
     /// <returns>[batch, patches, width] float32</returns>
-    internal Tensor Patches(Tensor pixels) => vision.Image!.Network.Patches(pixels, ScalarType.Float32);
+    internal Tensor Patches(Tensor pixels) => vision.Image!.Network.Patches(pixels, folder.Config.PatchNorm, ScalarType.Float32);
 
     /// <summary>Resampled images.</summary>
     /// <param name="patches">[batch, images, patches, width]</param>

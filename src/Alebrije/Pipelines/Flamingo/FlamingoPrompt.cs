@@ -19,11 +19,14 @@ public sealed record FlamingoPrompt(string Text, IReadOnlyList<RgbImage> Images)
     /// <summary>Ends a text that belongs to an image, and a generated text.</summary>
     public const string EndToken = "<|endofchunk|>";
 
+    /// <summary>Text before a caption in OpenFlamingo's evaluation.</summary>
+    public const string CaptionLead = "Output:";
+
     /// <summary>Captions in the form of OpenFlamingo's evaluation.</summary>
     /// <param name="image">The image to caption.</param>
     /// <param name="shots">Captioned images, in the order in which they are shown; null: none.</param>
     /// <param name="lead">Text before a caption.</param>
-    public static FlamingoPrompt Caption(RgbImage image, IReadOnlyList<FlamingoShot>? shots = null, string lead = "Output:")
+    public static FlamingoPrompt Caption(RgbImage image, IReadOnlyList<FlamingoShot>? shots = null, string lead = CaptionLead)
     {
         ArgumentNullException.ThrowIfNull(image);
         shots ??= [];
@@ -47,13 +50,21 @@ public sealed record FlamingoPrompt(string Text, IReadOnlyList<RgbImage> Images)
         var examples = string.Concat(shots.Select(shot => $"{Asked(shot.Question!)}{Plain(shot.Answer)}{EndToken}"));
         return new FlamingoPrompt($"{examples}{Asked(question)}", [.. shots.Select(shot => shot.Image), image]);
 
-        static string Asked(string question) => $"{ImageToken}Question:{Plain(question)} Short answer:";
+        static string Asked(string question) => ImageToken + Question(question);
+    }
+
+    /// <summary>A question in the form of OpenFlamingo's evaluation, without its image.</summary>
+    /// <param name="question">The question.</param>
+    public static string Question(string question) => $"Question:{Plain(question)} Short answer:";
+
+    /// <summary>A text without the tokens of the prompt's structure, and without white space around it.</summary>
+    /// <param name="text">A text from outside.</param>
+    public static string Plain(string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        return text.Replace(ImageToken, "", StringComparison.Ordinal).Replace(EndToken, "", StringComparison.Ordinal).Trim();
     }
 
     /// <summary>Number of <see cref="ImageToken"/> in the text.</summary>
     internal int Marks => (Text.Length - Text.Replace(ImageToken, "", StringComparison.Ordinal).Length) / ImageToken.Length;
-
-    /// <summary>A text without the tokens of the prompt's structure.</summary>
-    private static string Plain(string text) => text.Replace(ImageToken, "", StringComparison.Ordinal)
-        .Replace(EndToken, "", StringComparison.Ordinal).Trim();
 }

@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using System.Text.Json;
 using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
@@ -49,7 +50,7 @@ public static class FlamingoShots
         ArgumentNullException.ThrowIfNull(shots);
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         return [.. Enumerable.Range(0, shots.Length)
-            .OrderByDescending(i => shots[i].Zip(image, (x, y) => (double)x * y).Sum()).Take(count).Reverse()];
+            .OrderByDescending(i => TensorPrimitives.Dot<float>(shots[i], image)).Take(count).Reverse()];
     }
 
     private static FlamingoShot Shot(string file, int number, string line)

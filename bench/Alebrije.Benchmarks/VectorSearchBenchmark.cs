@@ -27,7 +27,7 @@ internal static class VectorSearchBenchmark
         {
             Console.WriteLine($"{Width} components in half precision, {Environment.ProcessorCount} threads, "
                 + $"512-bit vectors {(Vector512.IsHardwareAccelerated ? "used" : "absent")}");
-            Console.WriteLine("     rows    read GB/s  exact ms   GB/s  share |  graph: build s   ms/query  queries/s  recall@10");
+            Console.WriteLine("     rows    read GB/s  exact ms   GB/s  share | graph: build s  open ms   ms/query  queries/s  recall@10");
             foreach (var rows in new[] { 10_000, 30_000, 100_000, 300_000, 1_000_000 }.Where(rows => rows <= most))
             {
                 using var file = Made(Path.Combine(folder, "vectors.bin"), rows);
@@ -36,15 +36,15 @@ internal static class VectorSearchBenchmark
                 var (bytes, share) = ((double)rows * file.Stride, Spread.Of(reading.Zip(search, (a, b) => a / b)));
                 var (read, cost) = (Spread.Of(reading).Median, Spread.Of(search).Median);
                 exact.Add((rows, cost * 1e3));
-                Console.Write(FormattableString.Invariant($"{rows,9} {bytes / read / 1e9,12:0.0} {cost * 1e3,9:0.000} "
-                    + $"{bytes / cost / 1e9,6:0.0} {share.Median,6:P0} |"));
+                Write($"{rows,9} {bytes / read / 1e9,12:0.0} {cost * 1e3,9:0.000} {bytes / cost / 1e9,6:0.0} {share.Median,6:P0} |");
                 if (rows <= mostOfGraph) graph.Add((rows, Graph(file, queries)));
                 Console.WriteLine();
                 File.Delete(ApproximateIndex.PathOf(file.Path));
             }
 
-            var plot = LogPlot.Render("Cost of a search", "rows (512 components, half precision)", "milliseconds a query", [
-                new LogSeries("exact", exact), new LogSeries("graph (USearch)", graph.Count > 0 ? graph : exact)]);
+            var graphs = graph.Count > 0 ? [new LogSeries("graph (USearch)", graph)] : Array.Empty<LogSeries>();
+            var plot = LogPlot.Render("Cost of a search", "rows (512 components, half precision)", "milliseconds a query",
+                [new LogSeries("exact", exact), .. graphs]);
             var path = Path.Combine(Tests.Repository.Root, "docs", "images", "search-cost.png");
             File.WriteAllBytes(path, plot);
             Console.WriteLine($"drawn: {path}");
@@ -77,17 +77,22 @@ internal static class VectorSearchBenchmark
     private static double Graph(VectorFile file, float[][] queries)
     {
         var begin = Stopwatch.GetTimestamp();
-        using var graph = ApproximateIndex.Build(file);
+        ApproximateIndex.Build(file).Dispose();
         var build = Stopwatch.GetElapsedTime(begin).TotalSeconds;
+        begin = Stopwatch.GetTimestamp();
+        using var graph = ApproximateIndex.TryOpen(file)!;
+        var open = Stopwatch.GetElapsedTime(begin).TotalSeconds;
         var found = queries.Sum(query => graph.Top(file, query, Count).Select(row => row.Row)
             .Intersect(ExactSearch.Top(file, query, Count).Select(row => row.Row)).Count());
         begin = Stopwatch.GetTimestamp();
         foreach (var query in queries) graph.Top(file, query, Count);
         var seconds = Stopwatch.GetElapsedTime(begin).TotalSeconds / queries.Length;
-        Console.Write(FormattableString.Invariant($" {build,15:0.0} {seconds * 1e3,10:0.000} {1 / seconds,10:0} "
-            + $"{(double)found / (Count * queries.Length),10:0.000}"));
+        var recall = (double)found / (Count * queries.Length);
+        Write($" {build,14:0.0} {open * 1e3,8:0.0} {seconds * 1e3,10:0.000} {1 / seconds,10:0} {recall,10:0.000}");
         return seconds * 1e3;
     }
+
+    private static void Write(FormattableString text) => Console.Write(FormattableString.Invariant(text));
 
     /// <summary>Reads every byte of the rows once, on all threads.</summary>
     private static unsafe void Read(VectorFile file)
@@ -97,7 +102,8 @@ internal static class VectorSearchBenchmark
         const long block = 1 << 20;
         Parallel.For(0L, (bytes + block - 1) / block, i =>
         {
-            var (from, to) = ((byte*)first + (i * block), (byte*)first + Math.Min(bytes, (i + 1) * block));
+            var from = (byte*)first + (i * block);
+            var to = (byte*)first + Math.Min(bytes, (i + 1) * block);
             var (a, b, c, d) = (Vector512<long>.Zero, Vector512<long>.Zero, Vector512<long>.Zero, Vector512<long>.Zero);
             for (; from + 256 <= to; from += 256)
             {

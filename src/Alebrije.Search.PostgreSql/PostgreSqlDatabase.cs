@@ -11,7 +11,7 @@ internal sealed class PostgreSqlDatabase : IDisposable
     private const int MostNameBytes = 63;
     private readonly string schema;
     private readonly SemaphoreSlim gate = new(1);
-    private bool isPrepared;
+    private volatile bool isPrepared;
 
     public PostgreSqlDatabase(string connection, string schema)
     {

@@ -83,7 +83,8 @@ public sealed class PostgreSqlVectorCollection<TKey, TRecord> : SqlVectorCollect
             vectors.Select(of => of[record] is { } vector ? new Vector(vector) : (object)DBNull.Value).ToArray())];
     }
 
-    private protected override float[]? ReadVector(DbDataReader reader, int column, VectorPropertyModel property) =>
+    private protected override float[]? ReadVector(
+        DbConnection connection, DbDataReader reader, int column, VectorPropertyModel property) =>
         reader.IsDBNull(column) ? null : reader.GetFieldValue<Vector>(column).ToArray();
 
     private protected override async Task<List<VectorSearchResult<TRecord>>> SearchAsync(
@@ -118,7 +119,7 @@ public sealed class PostgreSqlVectorCollection<TKey, TRecord> : SqlVectorCollect
                     {
                         var score = Score(search.Property, reader.GetDouble(reader.FieldCount - 1));
                         if (!distance.Passes(score, search.Threshold)) break;
-                        results.Add(new VectorSearchResult<TRecord>(Read(reader, search.WithVectors), score));
+                        results.Add(new VectorSearchResult<TRecord>(Read(connection, reader, search.WithVectors), score));
                     }
                 }
 

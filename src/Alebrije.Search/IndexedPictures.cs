@@ -57,13 +57,17 @@ public sealed class IndexedPictures(PictureIndex index, ClipModel model) : IVect
         {
             return index.Read(model, (space, vectors) =>
             {
-                var pictures = index.Pictures(space).Where(picture => matches?.Invoke(picture) != false).ToLookup(picture => picture.Row);
-                if (pictures.Count == 0) return [];
-                long[] rows = [.. pictures.Select(group => group.Key).Order()];
-                var best = ExactSearch.Top(vectors, query, (int)Math.Min((long)top + options.Skip, rows.Length), rows);
-                return best.Skip(options.Skip).Where(row => options.ScoreThreshold is not { } least || row.Score >= least)
-                    .Select(row => new VectorSearchResult<IndexedPicture>(pictures[row.Row].First(), row.Score)).ToList();
+                var wanted = (int)Math.Min((long)top + options.Skip, int.MaxValue);
+                var best = matches is null ? IndexSearch.Best(index, space, vectors, query, wanted).Select(one => (one.Row, Picture: one.Files[0]))
+                    : Filtered(index.Pictures(space).Where(matches).ToLookup(picture => picture.Row), vectors, query, wanted);
+                return best.Skip(options.Skip).TakeWhile(one => options.ScoreThreshold is not { } least || one.Row.Score >= least)
+                    .Select(one => new VectorSearchResult<IndexedPicture>(one.Picture, one.Row.Score)).ToList();
             });
         }
     }
+
+    private static IEnumerable<(ScoredRow Row, IndexedPicture Picture)> Filtered(
+        ILookup<long, IndexedPicture> pictures, VectorFile vectors, float[] query, int wanted) =>
+        ExactSearch.Top(vectors, query, wanted, pictures.Select(group => group.Key).Order().ToArray())
+            .Select(row => (row, pictures[row.Row].First()));
 }

@@ -53,8 +53,31 @@ public sealed class LocalVectorStoreTests : VectorStoreConformance
         Assert.Equal(300, odd.Count);
         await records.DeleteAsync(42);
         Assert.DoesNotContain(42, (await List(records.SearchAsync(VectorFileTests.Vector(16, 42), 5))).Select(r => (int)r.Record["Id"]!));
+
+        // The nearest rows are without a record; those behind them are found.
+        await records.DeleteAsync(Enumerable.Range(0, 300).Cast<object>());
+        var rest = await List(records.SearchAsync(VectorFileTests.Vector(16, 42), 290));
+        Assert.Equal(290, rest.Count);
+        Assert.All(rest, result => Assert.InRange((int)result.Record["Id"]!, 300, 599));
         await records.EnsureCollectionDeletedAsync();
         Assert.Empty(Directory.GetFiles(Root, "vectors-*"));
+    }
+
+    [Fact]
+    public async Task Vectors_WrittenAnewByAnotherStore_AreRead()
+    {
+        using var reading = new LocalVectorStore(Root);
+        using var writing = new LocalVectorStore(Root);
+        var (photos, others) = (reading.GetCollection<string, Photo>("photos"), writing.GetCollection<string, Photo>("photos"));
+        await others.EnsureCollectionExistsAsync();
+        for (var round = 0; round < 8; round++)
+        {
+            await others.UpsertAsync(Enumerable.Range(0, 400).Select(i =>
+                new Photo { File = $"{i}", Year = round, Embedding = new float[] { i + 1, round + 1, 1 } }));
+            var found = await List(photos.SearchAsync(new float[] { 1, round + 1, 1 }, 2, new VectorSearchOptions<Photo> { IncludeVectors = true }));
+            Assert.Equal(("0", round), (found[0].Record.File, found[0].Record.Year));
+            Assert.Equal(round + 1, found[0].Record.Embedding!.Value.Span[1], 1e-4);
+        }
     }
 
     private protected override VectorStore Open() =>

@@ -27,7 +27,7 @@ public sealed class PostgreSqlServer : IAsyncLifetime
         programs = Programs();
         if (programs is null)
         {
-            Missing = "PostgreSQL is not installed (.ci/pgvector installs it with pgvector)";
+            Missing = "PostgreSQL is not installed (Debian's package postgresql)";
             return;
         }
 
@@ -44,7 +44,7 @@ public sealed class PostgreSqlServer : IAsyncLifetime
         }
         catch (PostgresException e)
         {
-            Missing = $"PostgreSQL has no pgvector (.ci/pgvector installs it): {e.MessageText}";
+            Missing = $"PostgreSQL has no pgvector (a package such as postgresql-15-pgvector has it): {e.MessageText}";
         }
     }
 

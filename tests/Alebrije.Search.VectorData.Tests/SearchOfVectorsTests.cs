@@ -40,8 +40,8 @@ public sealed class SearchOfVectorsTests : TemporaryFolder
         for (var i = 0; i < values.Length; i++)
         {
             var row = rows.First + ((long)i * rows.Stride);
-            Assert.Equal(values[i], even.With(row));
-            Assert.Equal(values[i], odd.With(row));
+            Assert.Equal(values[i], even.Of(row));
+            Assert.Equal(values[i], odd.Of(row));
             Assert.Equal(values[i], even.Narrow(row));
             Assert.Equal(values[i], odd.Narrow(row));
         }
@@ -54,6 +54,18 @@ public sealed class SearchOfVectorsTests : TemporaryFolder
         for (var i = 0; i < 5000; i++) file.Append(i % 2 == 0 ? [1, 0, 0, 0] : [0, 1, 0, 0]);
         foreach (var threads in new[] { 1, 2, 4 })
             Assert.Equal([0L, 2, 4, 6, 8], ExactSearch.Top(file, [1, 0, 0, 0], 5, threads: threads).Select(row => row.Row));
+    }
+
+    [Fact]
+    public void Distances_AreSummedFromDifferences()
+    {
+        // By inner products, 1000000.75 + 1000000 - 2 * 1000000.25 would be lost in float32.
+        using var file = VectorFile.Create(Path.Combine(Root, "far.bin"), 2, VectorType.Single);
+        for (var i = 0; i < 2000; i++) file.Append([1000, 1000 + (i % 1999 / 1024f)]);
+        var found = ExactSearch.Top(file, new SquaredDistance([1000, 1000]), 4, start: 0);
+        Assert.Equal([0L, 1999, 1, 2], found.Select(row => row.Row));
+        Assert.Equal([0, 0, -1 / 1048576f, -4 / 1048576f], found.Select(row => row.Score));
+        Assert.Equal([1999L], ExactSearch.Top(file, new SquaredDistance([1000, 1000]), 1, start: 3).Select(row => row.Row));
     }
 
     [Fact]
@@ -94,6 +106,8 @@ public sealed class SearchOfVectorsTests : TemporaryFolder
         using var extended = ApproximateIndex.Build(file);
         Assert.Equal(4001, extended.Rows);
         Assert.Equal(row, extended.Top(file, VectorFileTests.Vector(32, 1_000_000), 1)[0].Row);
+        extended.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => extended.Top(file, VectorFileTests.Vector(32, 1), 1));
     }
 
     [Fact]
@@ -111,12 +125,17 @@ public sealed class SearchOfVectorsTests : TemporaryFolder
                 var damaged = bytes.ToArray();
                 damaged[offset] ^= value;
                 File.WriteAllBytes(path, damaged);
+                File.SetLastWriteTimeUtc(path, new DateTime(2020, 1, 1, 0, 0, 0, DateTimeKind.Utc));
                 Assert.Null(ApproximateIndex.TryOpen(file));
             }
 
             File.WriteAllBytes(path, bytes[..^10]);
             Assert.Null(ApproximateIndex.TryOpen(file));
+
+            // A copy of another time is hashed, and opened.
             File.WriteAllBytes(path, bytes);
+            File.SetLastWriteTimeUtc(path, new DateTime(2021, 1, 1, 0, 0, 0, DateTimeKind.Utc));
+            using (var graph = ApproximateIndex.TryOpen(file)) Assert.NotNull(graph);
         }
 
         using var fewer = VectorFile.Create(Path.Combine(Root, "vectors.bin"), 8);

@@ -102,7 +102,7 @@ public abstract class VectorStoreConformance : TemporaryFolder
             photo => photo.Title != null && photo.Title.Contains("'dog'"), photo => photo.Title != null && photo.Title.EndsWith("cat"),
             photo => photo.Taken >= new DateTimeOffset(2021, 1, 1, 0, 0, 0, TimeSpan.Zero), photo => photo.Exposure == 0.5f,
             photo => photo.Owner == new Guid("8f0c2f6e-0000-4000-8000-000000000002"), photo => photo.Bytes >= 5_000_000_000,
-            photo => photo.Title != null && photo.Title.Contains("%"), photo => true,
+            photo => photo.Title != null && photo.Title.Contains("%n"), photo => true,
         ];
         foreach (var filter in filters)
         {
@@ -153,6 +153,9 @@ public abstract class VectorStoreConformance : TemporaryFolder
             new() { Id = 3, Place = null, Taste = [-1, 0, 0] }]);
         var near = await List(pairs.SearchAsync(new float[] { 0, 0 }, 5, new VectorSearchOptions<Pair> { VectorProperty = pair => pair.Place }));
         Assert.Equal([(2L, 1.0), (1L, 5.0)], near.Select(result => (result.Record.Id, Math.Round(result.Score!.Value, 4))));
+        await pairs.UpsertAsync([new() { Id = 4, Place = [1000, 1000.25f] }, new() { Id = 5, Place = [1000, 1000.125f] }]);
+        var far = await List(pairs.SearchAsync(new float[] { 1000, 1000 }, 2, new VectorSearchOptions<Pair> { VectorProperty = pair => pair.Place }));
+        Assert.Equal([(5L, 0.125), (4L, 0.25)], far.Select(result => (result.Record.Id, Math.Round(result.Score!.Value, 4))));
         Assert.Single(await List(pairs.SearchAsync(new float[] { 0, 0 }, 5,
             new VectorSearchOptions<Pair> { VectorProperty = pair => pair.Place, ScoreThreshold = 2 })));
         var liked = await List(pairs.SearchAsync(new float[] { 1, 0, 0 }, 5, new VectorSearchOptions<Pair> { VectorProperty = pair => pair.Taste }));

@@ -1,5 +1,6 @@
 using System.Data.Common;
 using System.Globalization;
+using System.Numerics.Tensors;
 using Alebrije.Search.Vectors;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.VectorData;
@@ -48,8 +49,7 @@ public sealed class LocalVectorCollection<TKey, TRecord> : SqlVectorCollection<T
                 .. Model.VectorProperties.Select(property => string.Create(CultureInfo.InvariantCulture,
                     $"{property.StorageName} vector({property.Dimensions}) {VectorDistance.Of(property.DistanceFunction)}"))];
             folder.Create(Name, schema, [$"CREATE TABLE {Table} ({string.Join(", ", columns.Concat(vectors))})", .. indexes],
-                [.. Model.VectorProperties.Select(property => (property.StorageName,
-                    VectorDistance.Of(property.DistanceFunction).Width(property.Dimensions),
+                [.. Model.VectorProperties.Select(property => (property.StorageName, property.Dimensions,
                     VectorDistance.Of(property.DistanceFunction).IsCosine ? options.VectorType : VectorType.Single))]);
             return Task.FromResult(true);
         }, cancellationToken);
@@ -87,31 +87,32 @@ public sealed class LocalVectorCollection<TKey, TRecord> : SqlVectorCollection<T
         return values;
     }
 
-    private protected override float[]? ReadVector(DbDataReader reader, int column, VectorPropertyModel property)
+    private protected override float[]? ReadVector(
+        DbConnection connection, DbDataReader reader, int column, VectorPropertyModel property)
     {
         if (reader.IsDBNull(column)) return null;
-        using var connection = folder.Connect();
-        var file = folder.Open(LocalVectorFolder.FileOf(connection, Name, property.StorageName));
+        var file = folder.Open(LocalVectorFolder.FileOf((SqliteConnection)connection, Name, property.StorageName));
         var (row, scale) = (new float[file.Width], (float)reader.GetDouble(column + 1));
         file.Row(reader.GetInt64(column), row);
-        return [.. row.Take(property.Dimensions).Select(x => x * scale)];
+        TensorPrimitives.Multiply(row, scale, row);
+        return row;
     }
 
-    private protected override Task<List<VectorSearchResult<TRecord>>> SearchAsync(
-        DbConnection connection, VectorSearch search, CancellationToken cancellation) => Task.Run(() =>
+    private protected override Task StoredAsync(CancellationToken cancellation) => Task.Run(() =>
+    {
+        foreach (var property in Model.VectorProperties.Where(MayHaveGraph))
         {
-            for (var attempt = 0; ; attempt++)
-            {
-                try
-                {
-                    return Search((SqliteConnection)connection, search, cancellation);
-                }
-                catch (FileNotFoundException) when (attempt < 8)
-                {
-                    // The vectors were written into a new file between the look into the tables and the opening.
-                }
-            }
-        }, cancellation);
+            using var connection = folder.Connect();
+            folder.BuildGraph(LocalVectorFolder.FileOf(connection, Name, property.StorageName), options.ApproximateFrom, cancellation);
+        }
+    }, cancellation);
+
+    /// <summary>The files of vectors were written anew, and the former ones deleted, between the look into the tables and the reading.</summary>
+    private protected override bool IsPassing(Exception error) => error is FileNotFoundException or ObjectDisposedException;
+
+    private protected override Task<List<VectorSearchResult<TRecord>>> SearchAsync(
+        DbConnection connection, VectorSearch search, CancellationToken cancellation) =>
+        Task.Run(() => Search((SqliteConnection)connection, search, cancellation), cancellation);
 
     private List<VectorSearchResult<TRecord>> Search(SqliteConnection connection, VectorSearch search, CancellationToken cancellation)
     {
@@ -120,52 +121,52 @@ public sealed class LocalVectorCollection<TKey, TRecord> : SqlVectorCollection<T
         var name = LocalVectorFolder.FileOf(connection, Name, search.Property.StorageName);
         var (file, column) = (folder.Open(name), RowColumn(search.Property));
         var distance = VectorDistance.Of(search.Property.DistanceFunction);
-        var query = distance.EncodeQuery(search.Query.Span);
+        var score = distance.RowScore(file, search.Query.Span);
         var wanted = (int)Math.Min((long)search.Top + search.Skip, int.MaxValue);
-        IReadOnlyList<ScoredRow> best;
         if (search.IsFiltered)
         {
             var rows = Rows(connection, $"SELECT {column} FROM {Table} WHERE {column} IS NOT NULL AND {search.Condition} "
                 + $"ORDER BY {column}", search.Parameters);
-            best = rows.Count == 0 ? [] : ExactSearch.Top(file, query, wanted, rows);
-        }
-        else if (file.Count == 0)
-        {
-            best = [];
-        }
-        else
-        {
-            // Rows without a record are found, too, and left out below.
-            var orphans = file.Count - Rows(connection, $"SELECT count({column}) FROM {Table}", [])[0];
-            var count = (int)Math.Min(wanted + orphans, file.Count);
-            best = IsApproximate(search.Property, file) ? folder.Graph(name).Top(file, query, count) : ExactSearch.Top(file, query, count);
+            return Results(connection, search, distance, ExactSearch.Top(file, score, wanted, rows), cancellation).Found;
         }
 
-        return Results(connection, search, distance, best, cancellation);
+        var graph = MayHaveGraph(search.Property) && file.Count >= options.ApproximateFrom ? folder.Graph(name) : null;
+
+        // Rows without a record are found, too, and left out: where too few remain, more are sought.
+        for (var count = Math.Min(wanted, int.MaxValue / 4); ; count *= 4)
+        {
+            var most = (int)Math.Min(count, Math.Max(1, file.Count));
+            var best = graph?.Top(file, distance.Encode(search.Query.Span).Row, most) ?? ExactSearch.Top(file, score, most, start: 0);
+            var (found, isWhole) = Results(connection, search, distance, best, cancellation);
+            if (isWhole || best.Count < count || count > int.MaxValue / 16) return found;
+        }
     }
 
-    private bool IsApproximate(VectorPropertyModel property, VectorFile file) =>
-        property.IndexKind is IndexKind.Hnsw or IndexKind.Dynamic && file.Count >= options.ApproximateFrom
-        && VectorDistance.Of(property.DistanceFunction).IsCosine;
+    /// <summary>A graph finds the nearest by the angle.</summary>
+    private static bool MayHaveGraph(VectorPropertyModel property) =>
+        property.IndexKind is IndexKind.Hnsw or IndexKind.Dynamic && VectorDistance.Of(property.DistanceFunction).IsCosine;
 
-    private List<VectorSearchResult<TRecord>> Results(DbConnection connection, VectorSearch search, VectorDistance distance,
-        IReadOnlyList<ScoredRow> best, CancellationToken cancellation)
+    /// <summary>Records of rows.</summary>
+    /// <returns>The results, and true if further rows cannot add to them.</returns>
+    private (List<VectorSearchResult<TRecord>> Found, bool IsWhole) Results(SqliteConnection connection, VectorSearch search,
+        VectorDistance distance, IReadOnlyList<ScoredRow> best, CancellationToken cancellation)
     {
         var (results, skipped) = (new List<VectorSearchResult<TRecord>>(), 0);
         using var command = Command(connection, $"SELECT {string.Join(", ", ColumnsOf(search.WithVectors))} FROM {Table} "
             + $"WHERE {RowColumn(search.Property)} = @p0", [DBNull.Value]);
-        foreach (var (row, product) in best)
+        foreach (var (row, rowScore) in best)
         {
             cancellation.ThrowIfCancellationRequested();
-            var score = distance.Score(product, search.Query.Span);
-            if (results.Count == search.Top || !distance.Passes(score, search.Threshold)) break;
+            var score = distance.Score(rowScore);
+            if (!distance.Passes(score, search.Threshold)) return (results, true);
             command.Parameters[0].Value = row;
             using var reader = command.ExecuteReader();
             if (!reader.Read() || skipped++ < search.Skip) continue;
-            results.Add(new VectorSearchResult<TRecord>(Read(reader, search.WithVectors), score));
+            results.Add(new VectorSearchResult<TRecord>(Read(connection, reader, search.WithVectors), score));
+            if (results.Count == search.Top) return (results, true);
         }
 
-        return results;
+        return (results, false);
     }
 
     private void CompactIfWorthwhile(SqliteConnection connection, VectorPropertyModel property)

@@ -10,7 +10,8 @@ internal sealed class LocalVectorFolder : IDisposable
 {
     private readonly string connection;
     private readonly Dictionary<string, (VectorFile File, ApproximateIndex? Graph)> open = new(StringComparer.Ordinal);
-    private readonly Lock gate = new();
+    private readonly Lock gate = new(), building = new();
+    private bool isDisposed;
 
     public LocalVectorFolder(string path)
     {
@@ -111,33 +112,53 @@ internal sealed class LocalVectorFolder : IDisposable
     public VectorFile OpenForWriting(string file) => VectorFile.Open(System.IO.Path.Combine(Path, file), writable: true);
 
     /// <summary>A file of vectors, for reading; kept open for the next search.</summary>
+    /// <exception cref="FileNotFoundException">The vectors are in a new file by now.</exception>
     public VectorFile Open(string file)
     {
         lock (gate)
         {
+            ObjectDisposedException.ThrowIf(isDisposed, this);
             if (open.TryGetValue(file, out var known)) return known.File;
             var made = VectorFile.Open(System.IO.Path.Combine(Path, file));
+
+            // Another process may have written the vectors anew: the former file is done with.
+            var property = file[..(file.LastIndexOf('-') + 1)];
+            foreach (var former in open.Keys.Where(name => name.StartsWith(property, StringComparison.Ordinal)).ToArray()) Close(former);
             open[file] = (made, null);
             return made;
         }
     }
 
-    /// <summary>The graph of a file, built or extended where it lacks more than a quarter of the rows.</summary>
-    public ApproximateIndex Graph(string file)
+    /// <summary>The graph of a file, or null where none was built.</summary>
+    public ApproximateIndex? Graph(string file)
     {
         lock (gate)
         {
             var vectors = Open(file);
-            var graph = open[file].Graph ?? ApproximateIndex.TryOpen(vectors);
-            if (graph is null || graph.Rows < vectors.Count * 3 / 4)
-            {
-                graph?.Dispose();
-                open[file] = (vectors, null);
-                graph = ApproximateIndex.Build(vectors);
-            }
+            var graph = open[file].Graph;
+            if (ApproximateIndex.TryOpen(vectors, moreThan: graph?.Rows ?? -1) is not { } larger) return graph;
+            graph?.Dispose();
+            open[file] = (vectors, larger);
+            return larger;
+        }
+    }
 
-            open[file] = (vectors, graph);
-            return graph;
+    /// <summary>Builds or extends the graph of a file with so many rows, where it lacks more than a quarter of them.</summary>
+    public void BuildGraph(string file, long least, CancellationToken cancellation)
+    {
+        lock (building)
+        {
+            try
+            {
+                using var vectors = VectorFile.Open(System.IO.Path.Combine(Path, file));
+                var rows = vectors.Count;
+                if (rows < least || (Graph(file)?.Rows ?? 0) >= rows - (rows / 4)) return;
+                ApproximateIndex.Build(vectors, null, cancellation).Dispose();
+            }
+            catch (FileNotFoundException)
+            {
+                // Another process has written the vectors into a new file; its next records build the graph.
+            }
         }
     }
 
@@ -186,11 +207,7 @@ internal sealed class LocalVectorFolder : IDisposable
     {
         lock (gate)
         {
-            if (open.Remove(file, out var known))
-            {
-                known.Graph?.Dispose();
-                known.File.Dispose();
-            }
+            Close(file);
         }
 
         foreach (var path in Directory.EnumerateFiles(Path, $"{file}*")) File.Delete(path);
@@ -200,17 +217,20 @@ internal sealed class LocalVectorFolder : IDisposable
     {
         lock (gate)
         {
-            foreach (var (file, graph) in open.Values)
-            {
-                graph?.Dispose();
-                file.Dispose();
-            }
-
-            open.Clear();
+            isDisposed = true;
+            foreach (var file in open.Keys.ToArray()) Close(file);
         }
 
         using var any = new SqliteConnection(connection);
         SqliteConnection.ClearPool(any);
+    }
+
+    /// <summary>Closes a file with its graph. Within <see cref="gate"/>.</summary>
+    private void Close(string file)
+    {
+        if (!open.Remove(file, out var known)) return;
+        known.Graph?.Dispose();
+        known.File.Dispose();
     }
 
     /// <summary>Files of a collection, or of all.</summary>

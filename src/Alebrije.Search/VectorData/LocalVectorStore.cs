@@ -15,14 +15,17 @@ public sealed class LocalVectorStoreOptions
     /// <summary>Type of the stored components of new collections; half takes half of the disk and of the time of a search.</summary>
     public VectorType VectorType { get; set; } = VectorType.Single;
 
-    /// <summary>Vectors from which on properties of the kinds Hnsw and Dynamic are searched by a graph.</summary>
+    /// <summary>
+    /// Vectors from which on properties of the index kinds Hnsw and Dynamic with a cosine function get a graph. It is built and extended by
+    /// the call that stores records, which takes longer then; a search is exact until there is one.
+    /// </summary>
     public int ApproximateFrom { get; set; } = ApproximateIndex.LeastRows;
 }
 
 /// <summary>
-/// A vector store in a folder: records in SQLite, vectors in memory-mapped files. Searches are exact; properties of the index kinds Hnsw
-/// and Dynamic are searched by a graph from <see cref="LocalVectorStoreOptions.ApproximateFrom"/> vectors on, without a filter. Safe from
-/// several threads and processes; what was stored survives the end of the process at any moment.
+/// A vector store in a folder: records in SQLite, vectors in memory-mapped files. Searches are exact, with a filter always; without one,
+/// properties of the index kinds Hnsw and Dynamic are searched by a graph from <see cref="LocalVectorStoreOptions.ApproximateFrom"/> vectors
+/// on. Safe from several threads and processes; what was stored survives the end of the process at any moment.
 /// </summary>
 public sealed class LocalVectorStore : VectorStore
 {

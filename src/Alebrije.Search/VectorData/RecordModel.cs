@@ -48,7 +48,7 @@ internal sealed class RecordModel() : CollectionModelBuilder(new CollectionModel
         ReadOnlyMemory<float> memory => memory,
         float[] array => array,
         Embedding<float> embedding => embedding.Vector,
-        _ => null,
+        _ => default(ReadOnlyMemory<float>?),
     };
 
     /// <summary>A vector as the type of its property.</summary>

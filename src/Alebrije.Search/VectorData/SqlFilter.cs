@@ -119,6 +119,7 @@ internal sealed class SqlFilter : FilterTranslatorBase
         QueryParameterExpression parameter => parameter.Value,
         NewArrayExpression array => array.Expressions.Select(Value).ToArray(),
         MethodCallExpression { Method.Name: "op_Implicit", Arguments: [var inner] } => Value(inner),
+        var other when !RecordFinder.IsIn(other) => Expression.Lambda(other).Compile(preferInterpretation: true).DynamicInvoke(),
         var other => throw Unsupported(other),
     };
 
@@ -146,4 +147,23 @@ internal sealed class SqlFilter : FilterTranslatorBase
 
     private static NotSupportedException Unsupported(Expression expression) => new($"The filter's part '{expression}' cannot be translated; "
         + "comparisons of properties with values, &&, ||, !, Contains, StartsWith and EndsWith can.");
+
+    /// <summary>Looks for the record in an expression; one without it is a value.</summary>
+    private sealed class RecordFinder : ExpressionVisitor
+    {
+        private bool isFound;
+
+        public static bool IsIn(Expression expression)
+        {
+            var finder = new RecordFinder();
+            finder.Visit(expression);
+            return finder.isFound;
+        }
+
+        protected override Expression VisitParameter(ParameterExpression node)
+        {
+            isFound = true;
+            return node;
+        }
+    }
 }

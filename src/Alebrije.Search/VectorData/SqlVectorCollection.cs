@@ -17,7 +17,7 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
     where TKey : notnull
     where TRecord : class
 {
-    private const int MostKeysOfStatement = 500;
+    private const int MostKeysOfStatement = 500, MostAttempts = 8;
     private readonly string store;
 
     private protected SqlVectorCollection(string name, string store, CollectionModel model, SqlDialect dialect)
@@ -160,6 +160,7 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
 
             return true;
         }, cancellationToken).ConfigureAwait(false);
+        await StoredAsync(cancellationToken).ConfigureAwait(false);
     }
 
     /// <inheritdoc/>
@@ -202,8 +203,18 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
     /// <returns>[records][columns of all properties].</returns>
     private protected abstract object[][] StoreVectors(DbConnection connection, ReadOnlyMemory<float>?[][] vectors);
 
+    /// <summary>Work after records were stored.</summary>
+    private protected virtual Task StoredAsync(CancellationToken cancellation) => Task.CompletedTask;
+
     /// <summary>The vector of a read record.</summary>
-    private protected abstract float[]? ReadVector(DbDataReader reader, int column, VectorPropertyModel property);
+    /// <param name="connection">The connection of the reader.</param>
+    /// <param name="reader">The reader, at the record.</param>
+    /// <param name="column">The first of <see cref="VectorColumns"/>.</param>
+    /// <param name="property">The property.</param>
+    private protected abstract float[]? ReadVector(DbConnection connection, DbDataReader reader, int column, VectorPropertyModel property);
+
+    /// <summary>True of an error that another attempt mends, because another process or thread changed the store meanwhile.</summary>
+    private protected virtual bool IsPassing(Exception error) => false;
 
     private protected abstract Task<List<VectorSearchResult<TRecord>>> SearchAsync(
         DbConnection connection, VectorSearch search, CancellationToken cancellation);
@@ -211,15 +222,16 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
     private protected IEnumerable<string> ColumnsOf(bool withVectors) => withVectors
         ? [StoredColumns, .. Model.VectorProperties.SelectMany(VectorColumns)] : [StoredColumns];
 
-    /// <summary>A record from <see cref="ColumnsOf"/>, beginning at a column.</summary>
-    private protected TRecord Read(DbDataReader reader, bool withVectors, int column = 0)
+    /// <summary>A record from <see cref="ColumnsOf"/>.</summary>
+    private protected TRecord Read(DbConnection connection, DbDataReader reader, bool withVectors)
     {
+        var column = 0;
         var record = Model.CreateRecord<TRecord>()!;
         foreach (var property in Stored) property.SetValueAsObject(record, Dialect.FromDatabase(reader, column++, property.Type));
         if (!withVectors) return record;
         foreach (var property in Model.VectorProperties)
         {
-            if (ReadVector(reader, column, property) is { } vector)
+            if (ReadVector(connection, reader, column, property) is { } vector)
                 property.SetValueAsObject(record, RecordModel.ToProperty(vector, property.Type));
             column += VectorColumns(property).Count;
         }
@@ -231,8 +243,21 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
     {
         try
         {
-            var connection = await ConnectAsync(cancellation).ConfigureAwait(false);
-            await using (connection.ConfigureAwait(false)) return await run(connection).ConfigureAwait(false);
+            for (var attempt = 1; ; attempt++)
+            {
+                var connection = await ConnectAsync(cancellation).ConfigureAwait(false);
+                await using (connection.ConfigureAwait(false))
+                {
+                    try
+                    {
+                        return await run(connection).ConfigureAwait(false);
+                    }
+                    catch (Exception e) when (attempt < MostAttempts && IsPassing(e))
+                    {
+                        // With a new connection, which sees the tables as they are now.
+                    }
+                }
+            }
         }
         catch (Exception e) when (e is DbException or IOException or InvalidDataException or UnauthorizedAccessException)
         {
@@ -288,7 +313,8 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
             var records = new List<TRecord>();
             var reader = await command.ExecuteReaderAsync(cancellation).ConfigureAwait(false);
             await using (reader.ConfigureAwait(false))
-                while (await reader.ReadAsync(cancellation).ConfigureAwait(false)) records.Add(Read(reader, withVectors));
+                while (await reader.ReadAsync(cancellation).ConfigureAwait(false))
+                    records.Add(Read(connection, reader, withVectors));
             return records;
         }
     }

@@ -1,12 +1,12 @@
 using System.Numerics.Tensors;
+using Alebrije.Search.Vectors;
 using Microsoft.Extensions.VectorData;
 
 namespace Alebrije.Search.VectorData;
 
 /// <summary>
-/// Distance function of a vector property by inner products alone, so that one search serves all. Stored rows and queries are encoded:
-/// for the cosine at unit length; for the Euclidean distance a row x is (x, -|x|^2 / 2) and a query q is (q, 1), whose inner product is
-/// (|q|^2 - |x - q|^2) / 2.
+/// Distance function of a vector property. Rows for the cosine are stored at unit length, so that it is an inner product; those of the other
+/// functions as they are.
 /// </summary>
 internal sealed class VectorDistance
 {
@@ -37,46 +37,29 @@ internal sealed class VectorDistance
     /// <summary>Name of the function.</summary>
     public override string ToString() => function;
 
-    /// <summary>Components of an encoded vector.</summary>
-    public int Width(int dimensions) => IsEuclidean ? dimensions + 1 : dimensions;
-
     /// <summary>A vector as it is stored.</summary>
-    /// <returns>The row, and the factor from its first components to the vector.</returns>
+    /// <returns>The row, and the factor from it to the vector.</returns>
     public (float[] Row, float Scale) Encode(ReadOnlySpan<float> vector)
     {
-        var row = new float[Width(vector.Length)];
-        vector.CopyTo(row);
-        if (IsEuclidean) row[^1] = -TensorPrimitives.SumOfSquares(vector) / 2;
+        var row = vector.ToArray();
         return IsCosine ? (row, ToUnit(row)) : (row, 1);
     }
 
-    /// <summary>A query for encoded rows.</summary>
-    public float[] EncodeQuery(ReadOnlySpan<float> vector)
-    {
-        var row = new float[Width(vector.Length)];
-        vector.CopyTo(row);
-        if (IsEuclidean) row[^1] = 1;
-        if (IsCosine) ToUnit(row);
-        return row;
-    }
+    /// <summary>Score of stored rows for a query.</summary>
+    public RowScore RowScore(VectorFile file, ReadOnlySpan<float> query) =>
+        IsEuclidean ? new SquaredDistance(query) : new InnerProduct(file.Width, file.Type, Encode(query).Row);
 
-    /// <summary>The score of the function from the inner product of encoded vectors.</summary>
-    /// <param name="product">The inner product.</param>
-    /// <param name="query">The query, not encoded.</param>
-    public double Score(float product, ReadOnlySpan<float> query) => function switch
+    /// <summary>The score of the function from that of <see cref="RowScore"/>.</summary>
+    public double Score(float row) => function switch
     {
-        DistanceFunction.CosineDistance => 1 - (double)product,
-        DistanceFunction.NegativeDotProductSimilarity => -product,
-        DistanceFunction.EuclideanSquaredDistance => Squared(product, query),
-        DistanceFunction.EuclideanDistance => Math.Sqrt(Squared(product, query)),
-        _ => product,
+        DistanceFunction.CosineDistance => 1 - (double)row,
+        DistanceFunction.EuclideanDistance => Math.Sqrt(-row),
+        DistanceFunction.NegativeDotProductSimilarity or DistanceFunction.EuclideanSquaredDistance => -row,
+        _ => row,
     };
 
     /// <summary>True if a score is at least as near as a threshold; null is none.</summary>
     public bool Passes(double score, double? threshold) => threshold is not { } limit || (IsSimilarity ? score >= limit : score <= limit);
-
-    private static double Squared(float product, ReadOnlySpan<float> query) =>
-        Math.Max(0, TensorPrimitives.SumOfSquares(query) - (2.0 * product));
 
     private static float ToUnit(Span<float> row)
     {

@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.IO.Hashing;
 using Cloud.Unum.USearch;
 
 namespace Alebrije.Search.Vectors;
@@ -11,7 +9,10 @@ namespace Alebrije.Search.Vectors;
 /// </summary>
 public sealed class ApproximateIndex : IDisposable
 {
-    /// <summary>Rows from which on the graph is worth its building, chosen by <c>bench search</c> (docs/search-vectors.md).</summary>
+    /// <summary>
+    /// Rows from which on a process that searches often is given a graph: exact search takes longer there than a text takes to be embedded,
+    /// by <c>dotnet run -c Release --project bench/Alebrije.Benchmarks -- search</c> (docs/search.md).
+    /// </summary>
     public const int LeastRows = 100_000;
 
     /// <summary>Candidates that are scored again: a multiple of the results asked for, and at least so many.</summary>
@@ -20,6 +21,7 @@ public sealed class ApproximateIndex : IDisposable
     private const int Connectivity = 16, ExpansionAdd = 128, ExpansionSearch = 64;
     private readonly USearchIndex graph;
     private readonly Lock gate = new();
+    private bool isDisposed;
 
     private ApproximateIndex(USearchIndex graph) => (this.graph, Rows) = (graph, (long)graph.Size());
 
@@ -39,12 +41,13 @@ public sealed class ApproximateIndex : IDisposable
     {
         ArgumentNullException.ThrowIfNull(vectors);
         var path = PathOf(vectors.Path);
-        var graph = IsWhole(path, vectors) ? new USearchIndex(path) : new USearchIndex(
+        var graph = GraphNote.RowsOf(path, vectors) is not null ? new USearchIndex(path) : new USearchIndex(
             MetricKind.Ip, ScalarKind.Float16, (ulong)vectors.Width, Connectivity, ExpansionAdd, ExpansionSearch);
         try
         {
             var row = new float[vectors.Width];
-            for (var i = (long)graph.Size(); i < vectors.Count; i++)
+            var rows = vectors.Count;
+            for (var i = (long)graph.Size(); i < rows; i++)
             {
                 cancellation.ThrowIfCancellationRequested();
                 vectors.Row(i, row);
@@ -52,7 +55,10 @@ public sealed class ApproximateIndex : IDisposable
                 if ((i + 1) % 1024 == 0) progress?.Invoke(i + 1);
             }
 
-            Save(graph, path);
+            var part = $"{path}.{Environment.ProcessId}";
+            graph.Save(part);
+            File.Move(part, path, overwrite: true);
+            GraphNote.Write(path, rows, vectors.Width);
             return new ApproximateIndex(graph);
         }
         catch
@@ -67,8 +73,14 @@ public sealed class ApproximateIndex : IDisposable
     public static ApproximateIndex? TryOpen(VectorFile vectors)
     {
         ArgumentNullException.ThrowIfNull(vectors);
+        return TryOpen(vectors, moreThan: -1);
+    }
+
+    /// <summary>Opens the graph beside a file of vectors if it has more than so many rows.</summary>
+    internal static ApproximateIndex? TryOpen(VectorFile vectors, long moreThan)
+    {
         var path = PathOf(vectors.Path);
-        return IsWhole(path, vectors) ? new ApproximateIndex(new USearchIndex(path, view: true)) : null;
+        return GraphNote.RowsOf(path, vectors) > moreThan ? new ApproximateIndex(new USearchIndex(path, view: true)) : null;
     }
 
     /// <summary>The rows of the highest scores, as far as the graph finds them.</summary>
@@ -76,54 +88,41 @@ public sealed class ApproximateIndex : IDisposable
     /// <param name="query">[width], finite.</param>
     /// <param name="count">Rows to find, at least 1.</param>
     /// <returns>Best first; of equal scores the lower row first.</returns>
+    /// <exception cref="ArgumentException">The query has another width, or components that are not finite.</exception>
+    /// <exception cref="ObjectDisposedException">The graph was closed.</exception>
     public IReadOnlyList<ScoredRow> Top(VectorFile vectors, ReadOnlySpan<float> query, int count)
     {
         ArgumentNullException.ThrowIfNull(vectors);
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
-        if (query.Length != vectors.Width)
-            throw new ArgumentException($"The query has {query.Length} components, the vectors have {vectors.Width}.", nameof(query));
-        var candidates = new SortedSet<long>();
-        if (Rows > 0)
-        {
-            var wanted = (int)Math.Min(Rows, Math.Max(LeastCandidates, (long)count * CandidateFactor));
-            ulong[] keys;
-            int found;
-            lock (gate) found = graph.Search(query.ToArray(), wanted, out keys, out _);
-            for (var i = 0; i < found; i++) candidates.Add((long)keys[i]);
-        }
-
-        for (var i = Rows; i < vectors.Count; i++) candidates.Add(i);
-        return candidates.Count == 0 ? [] : ExactSearch.Top(vectors, query, count, [.. candidates]);
+        var product = new InnerProduct(vectors.Width, vectors.Type, query);
+        var best = new TopRows(count);
+        foreach (var (row, score) in ExactSearch.Top(vectors, product, count, Candidates(query, count))) best.Offer(row, score);
+        foreach (var (row, score) in ExactSearch.Top(vectors, product, count, start: Rows)) best.Offer(row, score);
+        return best.ToSorted();
     }
 
     /// <inheritdoc/>
-    public void Dispose() => graph.Dispose();
-
-    /// <summary>Writes the graph, and its hash beside it: USearch does not check the files that it maps.</summary>
-    private static void Save(USearchIndex graph, string path)
+    public void Dispose()
     {
-        var part = $"{path}.{Environment.ProcessId}";
-        graph.Save(part);
-        var note = Note(part, graph.Size(), graph.Dimensions());
-        File.Move(part, path, overwrite: true);
-        File.WriteAllText(NotePath(path), note);
+        // A search in another thread reads the mapped graph until it is done.
+        lock (gate)
+        {
+            if (!isDisposed) graph.Dispose();
+            isDisposed = true;
+        }
     }
 
-    private static bool IsWhole(string path, VectorFile vectors)
+    private long[] Candidates(ReadOnlySpan<float> query, int count)
     {
-        if (!File.Exists(path) || !File.Exists(NotePath(path))) return false;
-        var note = File.ReadAllText(NotePath(path));
-        var parts = note.Split(' ');
-        return parts.Length == 3 && ulong.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out var rows)
-            && rows <= (ulong)vectors.Count && note == Note(path, rows, (ulong)vectors.Width);
-    }
+        if (Rows == 0) return [];
+        var wanted = (int)Math.Min(Rows, Math.Max(LeastCandidates, (long)count * CandidateFactor));
+        var (found, keys) = (0, Array.Empty<ulong>());
+        lock (gate)
+        {
+            ObjectDisposedException.ThrowIf(isDisposed, this);
+            found = graph.Search(query.ToArray(), wanted, out keys, out _);
+        }
 
-    private static string Note(string path, ulong rows, ulong width)
-    {
-        var hash = new XxHash3();
-        using (var stream = File.OpenRead(path)) hash.Append(stream);
-        return string.Create(CultureInfo.InvariantCulture, $"{rows} {width} {hash.GetCurrentHashAsUInt64():x16}");
+        return [.. keys.Take(found).Select(key => (long)key).Order()];
     }
-
-    private static string NotePath(string path) => $"{path}.hash";
 }

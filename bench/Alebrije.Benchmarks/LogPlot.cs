@@ -1,8 +1,9 @@
 using System.Globalization;
 using Alebrije.Preprocessing.Imaging.Lettering;
+using Alebrije.Reports;
 using SkiaSharp;
 
-namespace Alebrije.Reports;
+namespace Alebrije.Benchmarks;
 
 /// <summary>A line of a plot.</summary>
 /// <param name="Name">Its name, written at its last point.</param>

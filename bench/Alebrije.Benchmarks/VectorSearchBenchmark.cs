@@ -14,7 +14,7 @@ namespace Alebrije.Benchmarks;
 /// </summary>
 internal static class VectorSearchBenchmark
 {
-    private const int Width = 512, Latent = 32, Count = 10, Queries = 200;
+    private const int Width = 512, Latent = 32, Count = 10, Queries = 200, WarmUp = 300;
 
     /// <summary>Runs the benchmark and draws <c>docs/images/search-cost.png</c>.</summary>
     /// <param name="rounds">Timed queries of exact search, each beside one reading of the memory.</param>
@@ -28,18 +28,22 @@ internal static class VectorSearchBenchmark
             Console.WriteLine($"{Width} components in half precision, {Environment.ProcessorCount} threads, "
                 + $"512-bit vectors {(Vector512.IsHardwareAccelerated ? "used" : "absent")}");
             Console.WriteLine("     rows    read GB/s  exact ms   GB/s  share | graph: build s  open ms   ms/query  queries/s  recall@10");
+            var queries = Vectors(1_000_003, Queries).ToArray();
+            using var file = VectorFile.Create(Path.Combine(folder, "vectors.bin"), Width);
+            using var vectors = Vectors(7, most).GetEnumerator();
+            var building = 0.0;
             foreach (var rows in new[] { 10_000, 30_000, 100_000, 300_000, 1_000_000 }.Where(rows => rows <= most))
             {
-                using var file = Made(Path.Combine(folder, "vectors.bin"), rows);
-                var queries = Vectors(1_000_003, Queries).ToArray();
+                while (file.Count < rows && vectors.MoveNext()) file.Append(vectors.Current);
+                file.Flush();
+                if (exact.Count == 0) Exact(file, queries, WarmUp);
                 var (reading, search) = Exact(file, queries, rounds);
                 var (bytes, share) = ((double)rows * file.Stride, Spread.Of(reading.Zip(search, (a, b) => a / b)));
                 var (read, cost) = (Spread.Of(reading).Median, Spread.Of(search).Median);
                 exact.Add((rows, cost * 1e3));
                 Write($"{rows,9} {bytes / read / 1e9,12:0.0} {cost * 1e3,9:0.000} {bytes / cost / 1e9,6:0.0} {share.Median,6:P0} |");
-                if (rows <= mostOfGraph) graph.Add((rows, Graph(file, queries)));
+                if (rows <= mostOfGraph) graph.Add((rows, Graph(file, queries, ref building)));
                 Console.WriteLine();
-                File.Delete(ApproximateIndex.PathOf(file.Path));
             }
 
             var graphs = graph.Count > 0 ? [new LogSeries("graph (USearch)", graph)] : Array.Empty<LogSeries>();
@@ -58,37 +62,37 @@ internal static class VectorSearchBenchmark
     private static (double[] Reading, double[] Search) Exact(VectorFile file, float[][] queries, int rounds)
     {
         var (reading, search) = (new double[rounds], new double[rounds]);
-        for (var round = -3; round < rounds; round++)
+        for (var round = 0; round < rounds; round++)
         {
-            var begin = Stopwatch.GetTimestamp();
-            Read(file);
-            var between = Stopwatch.GetTimestamp();
-            ExactSearch.Top(file, queries[(round + 3) % queries.Length], Count);
-            if (round < 0) continue;
-            search[round] = Stopwatch.GetElapsedTime(between).TotalSeconds;
-            reading[round] = Stopwatch.GetElapsedTime(begin, between).TotalSeconds;
+            // In turns: the second finds more of the rows in the processor's cache.
+            if (round % 2 == 0) reading[round] = Seconds(() => Read(file));
+            search[round] = Seconds(() => ExactSearch.Top(file, queries[round % queries.Length], Count));
+            if (round % 2 == 1) reading[round] = Seconds(() => Read(file));
         }
 
         return (reading, search);
     }
 
-    /// <summary>Builds the graph, and writes its columns.</summary>
-    /// <returns>Milliseconds a query.</returns>
-    private static double Graph(VectorFile file, float[][] queries)
+    private static double Seconds(Action action)
     {
         var begin = Stopwatch.GetTimestamp();
-        ApproximateIndex.Build(file).Dispose();
-        var build = Stopwatch.GetElapsedTime(begin).TotalSeconds;
-        begin = Stopwatch.GetTimestamp();
-        using var graph = ApproximateIndex.TryOpen(file)!;
-        var open = Stopwatch.GetElapsedTime(begin).TotalSeconds;
+        action();
+        return Stopwatch.GetElapsedTime(begin).TotalSeconds;
+    }
+
+    /// <summary>Extends the graph to all rows, and writes its columns.</summary>
+    /// <returns>Milliseconds a query.</returns>
+    private static double Graph(VectorFile file, float[][] queries, ref double building)
+    {
+        building += Seconds(() => ApproximateIndex.Build(file).Dispose());
+        ApproximateIndex? opened = null;
+        var open = Seconds(() => opened = ApproximateIndex.TryOpen(file));
+        using var graph = opened!;
         var found = queries.Sum(query => graph.Top(file, query, Count).Select(row => row.Row)
             .Intersect(ExactSearch.Top(file, query, Count).Select(row => row.Row)).Count());
-        begin = Stopwatch.GetTimestamp();
-        foreach (var query in queries) graph.Top(file, query, Count);
-        var seconds = Stopwatch.GetElapsedTime(begin).TotalSeconds / queries.Length;
+        var seconds = Seconds(() => Array.ForEach(queries, query => graph.Top(file, query, Count))) / queries.Length;
         var recall = (double)found / (Count * queries.Length);
-        Write($" {build,14:0.0} {open * 1e3,8:0.0} {seconds * 1e3,10:0.000} {1 / seconds,10:0} {recall,10:0.000}");
+        Write($" {building,14:0.0} {open * 1e3,8:0.0} {seconds * 1e3,10:0.000} {1 / seconds,10:0} {recall,10:0.000}");
         return seconds * 1e3;
     }
 
@@ -116,14 +120,6 @@ internal static class VectorSearchBenchmark
             Interlocked.Add(ref total, Vector512.Sum(a ^ b ^ c ^ d));
         });
         GC.KeepAlive(total);
-    }
-
-    private static VectorFile Made(string path, int rows)
-    {
-        var file = VectorFile.Create(path, Width);
-        foreach (var vector in Vectors(7, rows)) file.Append(vector);
-        file.Flush(durable: false);
-        return file;
     }
 
     private static IEnumerable<float[]> Vectors(int seed, int count)

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.IO.Hashing;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Search.Vectors;
 
@@ -23,7 +24,7 @@ internal static class GraphNote
     {
         var file = new FileInfo(path);
         if (!file.Exists || !File.Exists(PathOf(path))) return null;
-        var note = File.ReadAllText(PathOf(path)).Split(' ');
+        var note = RegularFile.ReadAllText(PathOf(path)).Split(' ');
         if (note.Length != 5 || Number(note[0]) is not { } rows || rows > vectors.Count || Number(note[1]) != vectors.Width
             || Number(note[2]) != file.Length) return null;
         return Number(note[3]) == file.LastWriteTimeUtc.Ticks || note[4] == HashOf(path) ? rows : null;
@@ -37,7 +38,7 @@ internal static class GraphNote
     private static string HashOf(string path)
     {
         var hash = new XxHash3();
-        using (var stream = File.OpenRead(path)) hash.Append(stream);
+        using (var stream = RegularFile.Open(path)) hash.Append(stream);
         return hash.GetCurrentHashAsUInt64().ToString("x16", CultureInfo.InvariantCulture);
     }
 }

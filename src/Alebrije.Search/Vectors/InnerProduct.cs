@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -57,6 +58,8 @@ internal sealed unsafe class InnerProduct : RowScore
     /// <summary>The same by 128-bit vectors, for processors without wider ones and for tests.</summary>
     internal float Narrow(byte* row) => norm * Half128((int*)row);
 
+    // A process that searches once does not wait for the just-in-time compiler to find these methods worth optimising.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private float Half512(int* row)
     {
         var mask = Vector512.Create(unchecked((int)0x8FFFE000));
@@ -74,6 +77,7 @@ internal sealed unsafe class InnerProduct : RowScore
         return Vector512.Sum(even + odd);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private float Half128(int* row)
     {
         const int Quarter = 4;

@@ -30,7 +30,8 @@ public sealed partial class ArchitectureTests
         ["Search.PostgreSql"] = ["Search"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
         ["Cluster"] = ["Search", "Embeddings", "Pipelines", "Datasets", "Preprocessing"],
-        ["Cli"] = ["Cluster", "Pipelines", "Reports", "Robustness", "Embeddings",
+        ["Server"] = ["Extensions.AI", "Embeddings", "Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
+        ["Cli"] = ["Server", "Cluster", "Pipelines", "Reports", "Robustness", "Embeddings",
             "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Search", "Preprocessing", "Tensors"],
     };
 

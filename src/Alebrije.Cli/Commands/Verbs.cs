@@ -27,6 +27,7 @@ internal static class Verbs
         FlamingoVerbs.Ask(terminal),
         TokenizeCommand.Create(terminal),
         PreprocessCommand.Create(terminal),
+        ServeCommand.Create(terminal),
         VerifyCommand.Create(terminal),
         WorldCommand.Create(terminal),
         TrainCommand.Create(terminal),

@@ -229,7 +229,15 @@ public sealed record ClipGuidance(double Scale, bool Alone = false);
 /// <param name="Stage"><c>prior</c>, <c>decoder</c>, <c>upsampler</c> or <c>picture</c>.</param>
 /// <param name="Step">Steps done in this stage.</param>
 /// <param name="Of">Steps of this stage.</param>
-public sealed record GenerationProgress(string Stage, int Step, int Of);
+public sealed record GenerationProgress(string Stage, int Step, int Of)
+{
+    /// <summary>
+    /// Decodes the images that the step predicts, one for each of the batch; null for stages without them. Callable during the callback
+    /// alone.
+    /// </summary>
+    [JsonIgnore]
+    public Func<IReadOnlyList<Preprocessing.Imaging.RgbImage>>? Predicted { get; init; }
+}
 
 /// <summary>An image and the settings that made it.</summary>
 /// <param name="Image">The image.</param>

@@ -26,8 +26,7 @@ public sealed class ImagePipeline : IDisposable
     private readonly ImageDecoder decoder;
     private readonly DrawingStages stages;
     private ClipJudge? judge;
-    private Func<GenerationRequest, GenerationEstimate>? estimate;
-    private Func<GenerationRequest, int>? batchSize;
+    private Func<GenerationRequest, bool, GenerationEstimate>? estimate;
 
     internal ImagePipeline(string name, PriorStage? embedder, ImageDecoder decoder, IReadOnlyList<ImageDecoder>? later = null)
     {
@@ -115,8 +114,7 @@ public sealed class ImagePipeline : IDisposable
             return GenerationEstimator.Estimate(folders, pipeline.decoder.Type, keep, timed);
         }
 
-        pipeline.estimate = request => EstimateOf(request, timed: true);
-        pipeline.batchSize = request => EstimateOf(request, timed: false).BatchSize;
+        pipeline.estimate = EstimateOf;
         try
         {
             if (options.JudgeFolder is { } judge)
@@ -159,9 +157,10 @@ public sealed class ImagePipeline : IDisposable
 
     /// <summary>Estimates the cost of an image on this machine; takes one or two seconds, and reads no weights.</summary>
     /// <param name="request">The request to estimate.</param>
+    /// <param name="timed">False estimates the memory alone, without measuring this machine; its seconds are 0.</param>
     /// <exception cref="ArgumentException">The request has a value out of its range.</exception>
-    public GenerationEstimate Estimate(GenerationRequest request) =>
-        estimate?.Invoke(Complete(request))
+    public GenerationEstimate Estimate(GenerationRequest request, bool timed = true) =>
+        estimate?.Invoke(Complete(request), timed)
         ?? throw new InvalidOperationException($"{Name} was not opened from a folder, so nothing is known of its sizes.");
 
     /// <summary>Draws an image.</summary>
@@ -203,7 +202,7 @@ public sealed class ImagePipeline : IDisposable
             {
                 // The memory of an image is estimated once for all neighbours alike.
                 var alike = complete[from..].TakeWhile(request => SharesBatch(request, complete[from])).ToArray();
-                var size = alike.Length == 1 ? 1 : Math.Min(LargestBatch, batchSize?.Invoke(alike[0]) ?? LargestBatch);
+                var size = alike.Length == 1 ? 1 : Math.Min(LargestBatch, estimate?.Invoke(alike[0], false).BatchSize ?? LargestBatch);
                 foreach (var batch in alike.Chunk(size))
                     foreach (var result in DrawBatch(batch, progress, null, cancellation)) yield return result;
                 from += alike.Length;

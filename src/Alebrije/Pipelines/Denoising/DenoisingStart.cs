@@ -84,7 +84,7 @@ internal static class DenoisingStart
         Tensor? repaint, bool keepsClean, Func<Tensor, Tensor> picture)
     {
         var every = Math.Max(1, (scheduler.Timesteps.Count - begin.Index) / TracedPictures);
-        var told = run.Progress(run.Stage);
+        var told = run.Progress(run.Stage, picture);
         return new SamplingOptions
         {
             Start = begin.Index,

@@ -70,7 +70,13 @@ internal sealed record DrawOptions(int Steps, double Guidance)
     public bool NeedsPictures => Pull is not null || Trace is not null;
 
     /// <summary>Adapts the sampler's progress to <see cref="GenerationProgress"/>.</summary>
-    internal Action<Diffusion.SamplingProgress> Progress(string stage) => p => Report?.Invoke(new GenerationProgress(stage, p.Step, p.Of));
+    /// <param name="stage">Name of the stage.</param>
+    /// <param name="picture">From a predicted sample to [batch, 3, h, w] in [0, 1]; null: nothing is predicted.</param>
+    internal Action<Diffusion.SamplingProgress> Progress(string stage, Func<Tensor, Tensor>? picture = null) => p => Report?.Invoke(
+        new GenerationProgress(stage, p.Step, p.Of)
+        {
+            Predicted = picture is null ? null : () => ImageTensors.ToImages(picture(p.Original)),
+        });
 }
 
 /// <summary>CLIP guidance: a differentiable score of images and the scale of its gradient.</summary>

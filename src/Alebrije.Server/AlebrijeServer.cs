@@ -1,0 +1,69 @@
+using Alebrije.Server.Jobs;
+using Alebrije.Server.Models;
+using Alebrije.Server.Native;
+using Alebrije.Server.OpenAi;
+using Alebrije.Server.Requests;
+using Alebrije.Server.Security;
+using Alebrije.Server.Telemetry;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Alebrije.Server;
+
+/// <summary>The service: images and embeddings over HTTP, in OpenAI's shape and in its own.</summary>
+public static class AlebrijeServer
+{
+    /// <summary>Makes the service; it listens once it is started.</summary>
+    /// <param name="options">Its options; null: loopback, port 5511, the default model.</param>
+    /// <exception cref="ArgumentException">An option that cannot be, such as a network address without a key.</exception>
+    public static WebApplication Create(ServerOptions? options = null)
+    {
+        options ??= new ServerOptions();
+        if (options.Faults().FirstOrDefault() is { } fault) throw new ArgumentException(fault);
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options));
+        builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Shutdown + TimeSpan.FromSeconds(10));
+        Services(builder.Services, options);
+        var app = builder.Build();
+        app.UseMiddleware<RequestGuard>();
+        app.UseRouting();
+        ImageEndpoints.Map(app);
+        EmbeddingEndpoints.Map(app);
+        JobEndpoints.Map(app);
+        ClipEndpoints.Map(app);
+        ModelEndpoints.Map(app);
+        OperationEndpoints.Map(app);
+        var queue = app.Services.GetRequiredService<JobQueue>();
+        app.Lifetime.ApplicationStopping.Register(queue.Close);
+        return app;
+    }
+
+    private static void Services(IServiceCollection services, ServerOptions options)
+    {
+        services.AddSingleton(options).AddSingleton(TimeProvider.System).AddSingleton<ServerMetrics>();
+        services.AddSingleton<KeyCheck>().AddSingleton<RateLimits>().AddSingleton<RemoteImages>().AddSingleton<Uploads>();
+        services.AddSingleton<ModelPool>().AddHostedService(provider => provider.GetRequiredService<ModelPool>());
+        services.AddSingleton<JobRunner>().AddSingleton<JobQueue>().AddHostedService(provider => provider.GetRequiredService<JobQueue>());
+        services.AddSingleton<FileStore>().AddSingleton<ImageJobs>().AddSingleton<ImageAnswers>();
+        services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>();
+        services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>();
+    }
+
+    private static void Listen(KestrelServerOptions kestrel, ServerOptions options)
+    {
+        kestrel.AddServerHeader = false;
+        kestrel.Limits.MaxRequestBodySize = options.MaxBodyBytes;
+        kestrel.Limits.MaxRequestHeadersTotalSize = 32 * 1024;
+        kestrel.Limits.RequestHeadersTimeout = TimeSpan.FromSeconds(15);
+        if (options.Host == "*") kestrel.ListenAnyIP(options.Port);
+        else if (options.Host == "localhost" && options.Port != 0) kestrel.ListenLocalhost(options.Port);
+        else kestrel.Listen(options.Host == "localhost" ? System.Net.IPAddress.Loopback : System.Net.IPAddress.Parse(options.Host),
+            options.Port);
+    }
+}

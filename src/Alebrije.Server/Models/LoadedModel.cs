@@ -1,0 +1,90 @@
+using System.Diagnostics;
+using Alebrije.Extensions.AI;
+using Alebrije.Pipelines;
+
+namespace Alebrije.Server.Models;
+
+/// <summary>A model in memory: its pipeline and its CLIP, each opened at first use, with the measured speed of its images.</summary>
+internal sealed class LoadedModel : IDisposable
+{
+    private readonly Lock gate = new();
+    private readonly Func<ImagePipeline> open;
+    private ImagePipeline? pipeline;
+    private ClipEmbeddingGenerator? clip;
+    private double? secondsPerStep;
+    private int usualSteps = 10;
+
+    public LoadedModel(string name, string folder, Func<ImagePipeline> open) => (Name, Folder, this.open) = (name, folder, open);
+
+    public string Name { get; }
+
+    public string Folder { get; }
+
+    /// <summary>Bytes of its files.</summary>
+    public long Bytes { get; init; }
+
+    /// <summary>Uses at the moment.</summary>
+    public int Users { get; set; }
+
+    /// <summary>End of its time in memory when nobody uses it; null: none.</summary>
+    public long? UnloadAt { get; set; }
+
+    /// <summary>Time in memory after the last use; null: for ever.</summary>
+    public TimeSpan? KeepAlive { get; set; }
+
+    public long LoadedAt { get; } = Stopwatch.GetTimestamp();
+
+    /// <summary>True if it draws images; opens its folder.</summary>
+    public ImagePipeline Pipeline
+    {
+        get
+        {
+            lock (gate) return pipeline ??= open();
+        }
+    }
+
+    /// <summary>CLIP of texts and images.</summary>
+    public ClipEmbeddingGenerator Clip
+    {
+        get
+        {
+            lock (gate) return clip ??= new ClipEmbeddingGenerator(new ClipOptions { Model = Folder });
+        }
+    }
+
+    /// <summary>Estimated seconds of requests; null before the first measurement of a small model.</summary>
+    public double? Seconds(IReadOnlyList<GenerationRequest> requests)
+    {
+        lock (gate)
+        {
+            if (secondsPerStep is { } each) return each * requests.Sum(request => request.Steps ?? usualSteps);
+        }
+
+        return Bytes < SmallModel ? null : Pipeline.Estimate(requests[0]).Seconds * requests.Count;
+    }
+
+    /// <summary>Takes the duration of finished images into the estimate.</summary>
+    public void Measure(double seconds, IReadOnlyList<GenerationRequest> completed)
+    {
+        var steps = completed.Sum(request => request.Steps ?? usualSteps);
+        if (steps == 0) return;
+        lock (gate)
+        {
+            secondsPerStep = secondsPerStep is { } before ? (0.5 * before) + (0.5 * seconds / steps) : seconds / steps;
+            if (completed[0].Steps is { } own) usualSteps = own;
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (gate)
+        {
+            pipeline?.Dispose();
+            clip?.Dispose();
+            (pipeline, clip) = (null, null);
+        }
+    }
+
+    /// <summary>Models below this size draw in seconds: their first image is the measurement.</summary>
+    private const long SmallModel = 512L << 20;
+}

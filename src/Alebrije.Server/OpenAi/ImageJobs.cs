@@ -1,0 +1,120 @@
+using Alebrije.Pipelines;
+using Alebrije.Pipelines.Experiments;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Server.Jobs;
+using Alebrije.Server.Models;
+using Alebrije.Server.Requests;
+
+namespace Alebrije.Server.OpenAi;
+
+/// <summary>Jobs of images, from prompts and images in memory.</summary>
+internal sealed class ImageJobs(ModelPool pool)
+{
+    /// <summary>Text to image.</summary>
+    /// <param name="asked">Model, size and previews.</param>
+    /// <param name="requests">One for each image.</param>
+    /// <param name="key">Identity of the request, or null.</param>
+    /// <param name="isDetached">True if the job runs on without a waiting client.</param>
+    public Job Generate(JobForm asked, IReadOnlyList<GenerationRequest> requests, string? key, bool isDetached = false) =>
+        Create(asked, (model, size) =>
+        {
+            var sized = GenerationFields.Sized(requests, size);
+            Check(model, sized[0]);
+            return new Job(asked.Lease!, sized)
+            {
+                Size = size, Previews = asked.Previews, Key = key, IsDetached = isDetached, Estimate = model.Seconds(sized),
+            };
+        });
+
+    /// <summary>Images that share an image's embedding.</summary>
+    public Job Vary(JobForm asked, GenerationRequest request, PillowImage image, int count, string? key) =>
+        Experiment(asked, request, [image.ToRgb()], null, count, key, ExperimentKind.Vary);
+
+    /// <summary>An image of a mixture of several, with the prompt for the decoder.</summary>
+    public Job Mix(JobForm asked, GenerationRequest request, IReadOnlyList<PillowImage> images, int count, string? key) =>
+        Experiment(asked, request, [.. images.Select(image => image.ToRgb())], null, count, key, ExperimentKind.Mix);
+
+    /// <summary>An image with a part drawn anew.</summary>
+    /// <param name="mask">Bright where it is drawn anew; null: the whole image, from the prompt and its own embedding.</param>
+    public Job Edit(JobForm asked, GenerationRequest request, PillowImage image, RgbImage? mask, int count, string? key) =>
+        mask is null
+        ? Experiment(asked, request, [image.ToRgb()], null, count, key, ExperimentKind.Mix)
+        : Experiment(asked, request, [image.ToRgb()], mask, count, key, ExperimentKind.Inpaint);
+
+    /// <summary>A mask whose transparent part is bright; null where nothing is transparent.</summary>
+    public static RgbImage? Transparency(PillowImage image)
+    {
+        var bytes = new byte[image.Width * image.Height * 3];
+        var any = false;
+        for (var i = 0; i < image.Width * image.Height; i++)
+        {
+            var alpha = image.Mode switch
+            {
+                PixelMode.Rgba => image.Pixels[(4 * i) + 3],
+                PixelMode.GreyAlpha => image.Pixels[(2 * i) + 1],
+                PixelMode.Palette => image.Palette![(4 * image.Pixels[i]) + 3],
+                _ => byte.MaxValue,
+            };
+            any |= alpha < 128;
+            bytes.AsSpan(3 * i, 3).Fill((byte)(255 - alpha));
+        }
+
+        return any ? new RgbImage(image.Width, image.Height, bytes) : null;
+    }
+
+    private Job Experiment(JobForm asked, GenerationRequest request, IReadOnlyList<RgbImage> images, RgbImage? mask, int count, string? key,
+        ExperimentKind kind) => Create(asked, (model, size) =>
+    {
+        var sized = GenerationFields.Sized([request], size)[0];
+        if (!model.Pipeline.HasImageEncoder && kind != ExperimentKind.Inpaint)
+            throw new ApiException(400, $"{model.Name} embeds no images, so it varies none; name a model of unCLIP such as mini.", "model",
+                "no_image_encoder");
+        var files = new TemporaryFiles();
+        try
+        {
+            var parts = images.Select(image => new ExperimentPart(null, files.Add(image))).ToArray();
+            var experiment = new PictureExperiment
+            {
+                Kind = kind, Parts = parts, Request = sized, Count = count, Mask = mask is null ? null : files.Add(mask),
+            };
+            experiment.Check();
+            return new Job(asked.Lease!, [.. Enumerable.Repeat(sized, count)])
+            {
+                Experiment = experiment, Files = files, Size = size, Previews = asked.Previews, Key = key,
+                Estimate = model.Seconds([.. Enumerable.Repeat(sized, count)]),
+            };
+        }
+        catch
+        {
+            files.Dispose();
+            throw;
+        }
+    });
+
+    private Job Create(JobForm asked, Func<LoadedModel, NativeSize, Job> create)
+    {
+        var lease = pool.Rent(asked.Model, asked.KeepAlive);
+        try
+        {
+            asked.Lease = lease;
+            return create(lease.Model, NativeSize.Choose(lease.Model.Pipeline, asked.Size));
+        }
+        catch
+        {
+            lease.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Refuses a request that the model cannot draw, before it waits.</summary>
+    private static void Check(LoadedModel model, GenerationRequest request) => _ = model.Pipeline.Complete(request);
+}
+
+/// <summary>Model, size and previews of a job.</summary>
+internal sealed record JobForm(string? Model, (int Width, int Height)? Size, int Previews, double? KeepAlive)
+{
+    public ModelLease? Lease { get; set; }
+
+    public static JobForm Of(ImageOptions asked) =>
+        new(asked.Model, asked.Size, asked.IsStreamed ? asked.Partial : 0, asked.KeepAlive);
+}

@@ -1,0 +1,32 @@
+using System.Security.Cryptography;
+using System.Text;
+using Microsoft.AspNetCore.Http;
+
+namespace Alebrije.Server.Security;
+
+/// <summary>Keys of clients, kept as SHA-256 and compared in constant time.</summary>
+internal sealed class KeyCheck
+{
+    private const string Hashed = "sha256:";
+    private readonly byte[][] hashes;
+
+    public KeyCheck(ServerOptions options) => hashes = [.. options.Keys.Select(key =>
+        key.StartsWith(Hashed, StringComparison.Ordinal) && key.Length == Hashed.Length + 64
+            ? Convert.FromHexString(key[Hashed.Length..]) : SHA256.HashData(Encoding.UTF8.GetBytes(key)))];
+
+    public bool IsNeeded => hashes.Length > 0;
+
+    /// <summary>True if the request has one of the keys, or none is needed.</summary>
+    public bool Allows(HttpRequest request)
+    {
+        if (!IsNeeded) return true;
+        var given = request.Headers.Authorization.ToString() is { Length: > 7 } bearer
+            && bearer.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? bearer[7..].Trim()
+            : request.Headers["X-Api-Key"].ToString();
+        if (given.Length == 0) return false;
+        var hash = SHA256.HashData(Encoding.UTF8.GetBytes(given));
+        var found = false;
+        foreach (var each in hashes) found |= CryptographicOperations.FixedTimeEquals(hash, each);
+        return found;
+    }
+}

@@ -7,15 +7,16 @@
 #:property PublishAot=false
 #:property GenerateDocumentationFile=false
 
-// Search as a tool of a chat model. The index is that of 'alebrije index add'.
-//   dotnet run samples/search-tool.cs [QUESTION]
+// Search as a tool of a chat model. The index is that of 'alebrije index add'; a FOLDER is added to it.
+//   dotnet run samples/search-tool.cs QUESTION [FOLDER]
 using System.ComponentModel;
 using Alebrije.Pipelines;
 using Alebrije.Search;
 using Microsoft.Extensions.AI;
 
-using var index = PictureIndex.Open(PictureIndex.DefaultFolder);
+using var index = PictureIndex.OpenOrCreate(PictureIndex.DefaultFolder);
 using var clip = ClipModel.Load("models/mini");
+if (args.Length > 1) index.Add([args[1]], clip);
 
 // Results below the relevance cut are left out, so that the model is not given images that have nothing to do with its question.
 [Description("Finds the user's photos by a description of their content. Answers with file names and dates, best first.")]

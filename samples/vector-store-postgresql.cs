@@ -23,15 +23,14 @@ await using var clip = new ClipEmbeddingGenerator("mini");
 using var store = new PostgreSqlVectorStore(args[0], new PostgreSqlVectorStoreOptions { EmbeddingGenerator = clip });
 var photos = store.GetCollection<string, Photo>("photos");
 await photos.EnsureCollectionExistsAsync();
+var added = new List<Photo>();
 foreach (var file in Directory.EnumerateFiles(args[1], "*.png"))
 {
-    if (await photos.GetAsync(file) is not null) continue;
-    await photos.UpsertAsync(new Photo
-    {
-        File = file, Year = File.GetLastWriteTime(file).Year, Image = await DataContent.LoadFromAsync(file),
-    });
+    if (await photos.GetAsync(file) is null)
+        added.Add(new Photo { File = file, Year = File.GetLastWriteTime(file).Year, Image = await DataContent.LoadFromAsync(file) });
 }
 
+await photos.UpsertAsync(added);
 await foreach (var found in photos.SearchAsync(args.Length > 2 ? args[2] : "a cat", top: 5,
     new VectorSearchOptions<Photo> { Filter = photo => photo.Year >= 2020 }))
     Console.WriteLine($"{found.Score:0.000}  {found.Record.File}");

@@ -20,15 +20,14 @@ await using var clip = new ClipEmbeddingGenerator("mini");
 using var store = new LocalVectorStore("photos.store", new LocalVectorStoreOptions { EmbeddingGenerator = clip });
 var photos = store.GetCollection<string, Photo>("photos");
 await photos.EnsureCollectionExistsAsync();
+var added = new List<Photo>();
 foreach (var file in Directory.EnumerateFiles(folder, "*.png"))
 {
-    if (await photos.GetAsync(file) is not null) continue;
-    await photos.UpsertAsync(new Photo
-    {
-        File = file, Year = File.GetLastWriteTime(file).Year, Image = await DataContent.LoadFromAsync(file),
-    });
+    if (await photos.GetAsync(file) is null)
+        added.Add(new Photo { File = file, Year = File.GetLastWriteTime(file).Year, Image = await DataContent.LoadFromAsync(file) });
 }
 
+await photos.UpsertAsync(added);
 await foreach (var found in photos.SearchAsync(sentence, top: 5, new VectorSearchOptions<Photo> { Filter = photo => photo.Year >= 2020 }))
     Console.WriteLine($"{found.Score:0.000}  {found.Record.File}");
 

@@ -28,6 +28,7 @@ internal static class Program
         ["sd-step"] = ("a guided step of Stable Diffusion 1.5 at 512 x 512 against plain float32, N rounds", DenoiserStep.Run),
         ["decode"] = ("Stable Diffusion's autoencoder alone, decoding N times 512 pixels: time and peak memory", SizedPipelines.Decode),
         ["search"] = ("exact search of 10^4 to 10^6 vectors against the memory's bandwidth, USearch beside it", VectorSearchBenchmark.Run),
+        ["index"] = ("index add beside the embedding of the same images alone; memory with 1,000 and 10,000 images", IndexingBenchmark.Run),
         ["relevance"] = ("the relevance cut of searches on held-out scenes: true matches kept, false alarms", RelevanceBenchmark.Run),
         ["fuzz"] = ("N damaged files against every reader", ReaderFuzzing.Run),
         ["generations"] = ("memory after N images in one process beside that after the first tenth, at least 100", Generations.Run),

@@ -14,7 +14,7 @@ namespace Alebrije.Benchmarks;
 /// </summary>
 internal static class VectorSearchBenchmark
 {
-    private const int Width = 512, Latent = 32, Count = 10, Queries = 200, WarmUp = 300;
+    private const int Width = 512, Latent = 32, Count = 10, Queries = 200;
 
     /// <summary>Runs the benchmark and draws <c>docs/images/search-cost.png</c>.</summary>
     /// <param name="rounds">Timed queries of exact search, each beside one reading of the memory.</param>
@@ -36,12 +36,11 @@ internal static class VectorSearchBenchmark
             {
                 while (file.Count < rows && vectors.MoveNext()) file.Append(vectors.Current);
                 file.Flush();
-                if (exact.Count == 0) Exact(file, queries, WarmUp);
-                var (reading, search) = Exact(file, queries, rounds);
-                var (bytes, share) = ((double)rows * file.Stride, Spread.Of(reading.Zip(search, (a, b) => a / b)));
-                var (read, cost) = (Spread.Of(reading).Median, Spread.Of(search).Median);
+                var search = Comparison.Run(rounds, round => ExactSearch.Top(file, queries[round], Count), _ => Read(file));
+                var (bytes, cost) = ((double)rows * file.Stride, search.Ours.Median);
                 exact.Add((rows, cost * 1e3));
-                Write($"{rows,9} {bytes / read / 1e9,12:0.0} {cost * 1e3,9:0.000} {bytes / cost / 1e9,6:0.0} {share.Median,6:P0} |");
+                Write($"{rows,9} {bytes / search.Theirs.Median / 1e9,12:0.0} {cost * 1e3,9:0.000} {bytes / cost / 1e9,6:0.0} ");
+                Write($"{search.Ratio.Median,6:P0} |");
                 if (rows <= mostOfGraph) graph.Add((rows, Graph(file, queries, ref building)));
                 Console.WriteLine();
             }
@@ -57,20 +56,6 @@ internal static class VectorSearchBenchmark
         {
             Directory.Delete(folder, recursive: true);
         }
-    }
-
-    private static (double[] Reading, double[] Search) Exact(VectorFile file, float[][] queries, int rounds)
-    {
-        var (reading, search) = (new double[rounds], new double[rounds]);
-        for (var round = 0; round < rounds; round++)
-        {
-            // In turns: the second finds more of the rows in the processor's cache.
-            if (round % 2 == 0) reading[round] = Seconds(() => Read(file));
-            search[round] = Seconds(() => ExactSearch.Top(file, queries[round % queries.Length], Count));
-            if (round % 2 == 1) reading[round] = Seconds(() => Read(file));
-        }
-
-        return (reading, search);
     }
 
     private static double Seconds(Action action)

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Alebrije.Extensions.AI.Images;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Server.Telemetry;

@@ -40,7 +40,7 @@ internal static class DenoiserStep
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
             $"{get_num_threads()} threads, {type} against plain float32, {rounds} rounds"));
         Console.WriteLine($"ours  {measured.Ours} s\nplain {measured.Theirs} s\nratio {measured.Ratio}");
-        var (speed, cost) = (MachineSpeed.Measure(type), NetworkCost.OfUNet(ours, ours.Config.BlockOutChannels.Length, 64 * 64, 77));
+        var (speed, cost) = (MachineSpeed.Current(type), NetworkCost.OfUNet(ours, ours.Config.BlockOutChannels.Length, 64 * 64, 77));
         Console.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
             $"estimated: convolutions {2 * cost.Convolution / speed.Convolutions:F1} "

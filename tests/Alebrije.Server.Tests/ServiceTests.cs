@@ -54,6 +54,24 @@ public sealed class ServiceTests(ServerFixture server)
     }
 
     [Fact]
+    public async Task AllowedOrigin_PassesItsPreflight_WithoutAKey()
+    {
+        var (app, _, client) = await ServerFixture.StartAsync(
+            new ServerOptions { Port = 0, Keys = ["a-long-key"], Origins = ["https://example.org"] });
+        await using var owned = app;
+        using var disposed = client;
+        foreach (var (origin, status) in new[] { ("https://example.org", 204), ("https://example.com", 403) })
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Options, "/v1/embeddings");
+            request.Headers.TryAddWithoutValidation("Origin", origin);
+            request.Headers.TryAddWithoutValidation("Access-Control-Request-Method", "POST");
+            var answer = await client.SendAsync(request, Stop);
+            Assert.Equal(status, (int)answer.StatusCode);
+            Assert.Equal(status == 204, answer.Headers.Contains("Access-Control-Allow-Origin"));
+        }
+    }
+
+    [Fact]
     public async Task Job_IsFollowedByEvents_ThatResume()
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, "/api/v1/jobs")

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Alebrije.Extensions.AI.Images;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Server.Telemetry;
@@ -128,15 +129,11 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
     {
         job.Add("progress", progress.Stage, progress.Step, progress.Of);
         if (job.Previews == 0 || progress is not { Stage: "decoder", Predicted: { } predicted }
-            || !IsPreview(progress, job.Previews)) return;
+            || !progress.IsPreview(job.Previews)) return;
         var images = predicted();
         if (place(images.Count) is { } first)
             job.Add("preview", progress.Stage, progress.Step, progress.Of, job.Size.Fit(images[first]).ToPng());
     }
-
-    /// <summary>True of steps that divide a run into equal parts.</summary>
-    private static bool IsPreview(GenerationProgress progress, int previews) => progress.Step < progress.Of
-        && progress.Step * (previews + 1) / progress.Of != (progress.Step - 1) * (previews + 1) / progress.Of;
 
     private static GenerationRequest Shape(GenerationRequest request) => request with { Prompt = "", Negative = "", Seed = 0 };
 

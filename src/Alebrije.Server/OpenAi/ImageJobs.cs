@@ -1,3 +1,4 @@
+using Alebrije.Extensions.AI.Images;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Preprocessing.Imaging;
@@ -43,27 +44,6 @@ internal sealed class ImageJobs(ModelPool pool)
         mask is null
         ? Experiment(asked, request, [image.ToRgb()], null, count, key, ExperimentKind.Mix)
         : Experiment(asked, request, [image.ToRgb()], mask, count, key, ExperimentKind.Inpaint);
-
-    /// <summary>A mask whose transparent part is bright; null where nothing is transparent.</summary>
-    public static RgbImage? Transparency(PillowImage image)
-    {
-        var bytes = new byte[image.Width * image.Height * 3];
-        var any = false;
-        for (var i = 0; i < image.Width * image.Height; i++)
-        {
-            var alpha = image.Mode switch
-            {
-                PixelMode.Rgba => image.Pixels[(4 * i) + 3],
-                PixelMode.GreyAlpha => image.Pixels[(2 * i) + 1],
-                PixelMode.Palette => image.Palette![(4 * image.Pixels[i]) + 3],
-                _ => byte.MaxValue,
-            };
-            any |= alpha < 128;
-            bytes.AsSpan(3 * i, 3).Fill((byte)(255 - alpha));
-        }
-
-        return any ? new RgbImage(image.Width, image.Height, bytes) : null;
-    }
 
     private Job Experiment(JobForm asked, GenerationRequest request, IReadOnlyList<RgbImage> images, RgbImage? mask, int count, string? key,
         ExperimentKind kind) => Run(asked, new PictureExperiment

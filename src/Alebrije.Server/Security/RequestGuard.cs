@@ -23,6 +23,7 @@ internal sealed partial class RequestGuard(
         Headers(context.Response.Headers);
         try
         {
+            if (IsPreflight(context)) return;
             Check(context);
             await next(context).ConfigureAwait(false);
             if (context.Response is { StatusCode: 404 or 405, HasStarted: false, ContentLength: null, ContentType: null })
@@ -51,12 +52,30 @@ internal sealed partial class RequestGuard(
             + "connect-src 'self'; font-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
     }
 
-    private void Check(HttpContext context)
+    /// <summary>Answers the question of a browser, asked without a key, whether a page of an allowed origin may send a request.</summary>
+    private bool IsPreflight(HttpContext context)
     {
         var request = context.Request;
+        if (!HttpMethods.IsOptions(request.Method) || !request.Headers.ContainsKey("Access-Control-Request-Method")) return false;
+        CheckHost(request);
+        CheckOrigin(request);
+        context.Response.Headers.AccessControlAllowMethods = "GET, POST, DELETE";
+        context.Response.Headers.AccessControlMaxAge = "600";
+        context.Response.StatusCode = 204;
+        return true;
+    }
+
+    private void CheckHost(HttpRequest request)
+    {
         if (options.IsLoopback && request.Host.HasValue && !Loopback.Concat(options.HostNames)
             .Contains(request.Host.Host, StringComparer.OrdinalIgnoreCase))
             throw new ApiException(400, "This service is not reached under that name; use 127.0.0.1 or localhost.", null, "invalid_host");
+    }
+
+    private void Check(HttpContext context)
+    {
+        var request = context.Request;
+        CheckHost(request);
         CheckOrigin(request);
         var path = request.Path.Value ?? "/";
         if (Open.Any(open => path.StartsWith(open, StringComparison.OrdinalIgnoreCase))) return;
@@ -85,7 +104,8 @@ internal sealed partial class RequestGuard(
         var headers = request.HttpContext.Response.Headers;
         headers.AccessControlAllowOrigin = origin;
         headers.Vary = "Origin";
-        headers.AccessControlAllowHeaders = "authorization, content-type";
+        headers.AccessControlAllowHeaders = request.Headers.AccessControlRequestHeaders is { Count: > 0 } asked
+            ? asked : "authorization, content-type";
     }
 
     /// <summary>A client by its key, or by its address where it has none that is valid.</summary>
@@ -138,7 +158,7 @@ internal sealed partial class RequestGuard(
         BadHttpRequestException { StatusCode: 413 } => new ApiException(413, "The body is too large.", null, "too_large"),
         BadHttpRequestException bad => new ApiException(bad.StatusCode, "The request is malformed.", null, "malformed"),
         Preprocessing.Imaging.ImageFormatException image => new ApiException(400, LibraryText.Of(image), "image", "invalid_image"),
-        ArgumentException or InvalidOperationException when IsLibrarys(error) =>
+        ArgumentException or InvalidOperationException when IsFromLibrary(error) =>
             new ApiException(400, LibraryText.Of(error), null, "invalid_request"),
         Weights.WeightsException weights => new ApiException(422, LibraryText.Of(weights), "model", "damaged_model"),
         OperationCanceledException => ApiException.Busy("The request was canceled.", "canceled", 1),
@@ -146,7 +166,7 @@ internal sealed partial class RequestGuard(
     };
 
     /// <summary>True of errors that the library throws for values of requests, whose sentences are for users.</summary>
-    private static bool IsLibrarys(Exception error) =>
+    private static bool IsFromLibrary(Exception error) =>
         error is not ArgumentNullException && error.TargetSite?.DeclaringType?.Assembly.GetName().Name
             is "Alebrije" or "Alebrije.Preprocessing" or "Alebrije.Extensions.AI";
 

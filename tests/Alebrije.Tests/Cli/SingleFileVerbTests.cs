@@ -46,7 +46,7 @@ public sealed class SingleFileVerbTests : IDisposable
         new RgbImage(32, 32, [.. Enumerable.Repeat((byte)255, 32 * 32 * 3)]).SavePng(At("mask.png"));
         Assert.Equal(0, (await CommandLine.Run(
             "inpaint", given, "--mask", At("mask.png"), "--prompt", "a door",
-            "--model", model, "--steps", "2", "--seed", "3", "--count", "1", "--out", At("inpainted"))).Status);
+            "--model", model, "--steps", "2", "--size", "32", "--seed", "3", "--count", "1", "--out", At("inpainted"))).Status);
         var picture = Path.Combine(At("inpainted"), "0000.png");
         Assert.Equal(Sha256(model), Recipe.Read(picture).ModelFile!.Sha256);
         Assert.Equal(0, (await CommandLine.Run("replay", picture)).Status);
@@ -61,8 +61,8 @@ public sealed class SingleFileVerbTests : IDisposable
             part => Assert.Contains("Float32", part.GetProperty("types").Strings()));
         Assert.Contains($"SHA-256: {Sha256(model)}", (await CommandLine.Run("models", "show", model)).Output, StringComparison.Ordinal);
         string[] around = ["--from", given, "--mask", At("mask.png")];
-        var estimate = (await CommandLine.Run(["imagine", "a door", "--model", model, .. around, "--steps", "2", "--estimate", "--json"]))
-            .Json;
+        var estimate = (await CommandLine.Run(
+            ["imagine", "a door", "--model", model, .. around, "--steps", "2", "--size", "32", "--estimate", "--json"])).Json;
         Assert.Contains("unet", estimate.GetProperty("stages").EnumerateArray().Select(stage => stage.GetProperty("stage").GetString()));
     }
 

@@ -103,7 +103,7 @@ public sealed class CascadeTrainerTests : IDisposable
         var plan = config with { Stage1 = config.Stage1 with { Batch = 16, SaveMinutes = 1e6, Curriculum = null, Unconditional = 0.1 } };
         var early = Train(plan with { Stage1 = plan.Stage1 with { Samples = 16, LearningRate = 0 } }, 1,
             new TrainingOptions(Prepare("early")), CancellationToken.None).Metrics;
-        var late = Train(plan with { Stage1 = plan.Stage1 with { Samples = 16 * 60 } }, 1, new TrainingOptions(Prepare("late")),
+        var late = Train(plan with { Stage1 = plan.Stage1 with { Samples = 16 * 40 } }, 1, new TrainingOptions(Prepare("late")),
             CancellationToken.None).Metrics;
         foreach (var level in (string[])["v999_single", "v600_two", "v200_style"]) Assert.True(late[level] < 0.85 * early[level],
             $"{level}: {early[level]} to {late[level]}");

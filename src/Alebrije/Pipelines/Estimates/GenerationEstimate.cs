@@ -59,9 +59,9 @@ internal sealed class GenerationEstimator
     {
         (this.request, this.type, this.keep) = (request, type, keep);
         if (!timed) return;
-        speed = MachineSpeed.Measure(type);
+        speed = MachineSpeed.Current(type);
         // Autoencoders and towers compute in float32, whatever the denoiser's format is.
-        exact = type == ScalarType.Float32 ? speed : MachineSpeed.Measure(ScalarType.Float32);
+        exact = type == ScalarType.Float32 ? speed : MachineSpeed.Current(ScalarType.Float32);
     }
 
     /// <summary>Estimates one image.</summary>

@@ -27,9 +27,27 @@ internal sealed record MachineSpeed(double Convolutions, double Products, double
         FewRows = 6, SmallWidth = 32, SmallCalls = 40, Heads = 4, Tokens = 2048, HeadWidth = 40,
         MapChannels = 128, MapSide = 256;
 
-    /// <summary>Measures; takes about a second.</summary>
+    /// <summary>Time for which a measurement counts as current.</summary>
+    private static readonly TimeSpan Fresh = TimeSpan.FromMinutes(1);
+
+    private static readonly Dictionary<(ScalarType Type, int Threads), (MachineSpeed Speed, long Time)> Measured = [];
+
+    /// <summary>The last measurement of this type and number of threads if it is less than a minute old, otherwise a new one.</summary>
     /// <param name="type">Type of the large networks.</param>
-    public static MachineSpeed Measure(ScalarType type)
+    public static MachineSpeed Current(ScalarType type)
+    {
+        lock (Measured)
+        {
+            var key = (type, get_num_threads());
+            if (Measured.TryGetValue(key, out var last) && Stopwatch.GetElapsedTime(last.Time) < Fresh) return last.Speed;
+            var speed = Measure(type);
+            Measured[key] = (speed, Stopwatch.GetTimestamp());
+            return speed;
+        }
+    }
+
+    /// <summary>Measures; takes about a second.</summary>
+    private static MachineSpeed Measure(ScalarType type)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();

@@ -40,7 +40,8 @@ internal sealed class StudioJobs(ImageJobs jobs, JobQueue queue, Models.ModelPoo
             job.Leave();
         }
 
-        if (job.State == JobState.Failed) throw new ApiException(500, LibraryText.Of(job.Failure ?? new InvalidOperationException(job.Error)));
+        if (job.State == JobState.Failed)
+            throw new ApiException(500, LibraryText.Of(job.Failure ?? new InvalidOperationException(job.Error)));
     }
 
     private Task<Job> AddAsync(Func<Job> create) => Task.Run(() =>

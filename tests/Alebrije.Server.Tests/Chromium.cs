@@ -82,7 +82,8 @@ internal sealed class Chromium : IAsyncDisposable
         var clock = Stopwatch.StartNew();
         while ((await EvaluateAsync($"!!({expression})"))?.GetValue<bool>() != true)
         {
-            if (clock.Elapsed.TotalSeconds > seconds) throw new TimeoutException($"{expression} after {seconds} s; {string.Join('\n', errors)}");
+            if (clock.Elapsed.TotalSeconds > seconds)
+                throw new TimeoutException($"{expression} after {seconds} s; {string.Join('\n', errors)}");
             await Task.Delay(50);
         }
     }

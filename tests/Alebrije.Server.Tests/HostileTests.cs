@@ -155,7 +155,7 @@ public sealed class HostileTests(ServerFixture server)
             "/etc/passwd", "/../../etc/passwd", "/v1/models/..%2f..%2fetc%2fpasswd", "/v1/models/nothing", "/v1/images/files/x.png",
             "/v1/images/files/..%2f..%2fetc%2fpasswd", "/api/v1/jobs/../x", "/api/v1/jobs/00", "/api/v1/jobs/00/events",
             "/api/v1/jobs/00/images/0",
-            "/api/v1/jobs/00/images/-1", "/%00", "/v1/%2e%2e/", "/v1/models/%3Cscript%3E", "/wp-admin.php", "/v1/images/generations",
+            "/api/v1/jobs/00/images/-1", "/%00", "/v1/%2e%2e/etc/", "/v1/models/%3Cscript%3E", "/wp-admin.php", "/v1/images/generations",
         ];
         foreach (var path in paths)
         {

@@ -16,7 +16,8 @@ public sealed partial class StudioTests(ServerFixture server)
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    public static TheoryData<string, string> All => [.. Pages.SelectMany(page => Studio.StudioWords.Languages.Select(language => (language, page)))];
+    public static TheoryData<string, string> All =>
+        [.. Pages.SelectMany(page => Studio.StudioWords.Languages.Select(language => (language, page)))];
 
     [Theory]
     [MemberData(nameof(All))]
@@ -29,7 +30,7 @@ public sealed partial class StudioTests(ServerFixture server)
         Assert.Contains("script-src 'self'; style-src 'self';", policy, StringComparison.Ordinal);
         Assert.DoesNotContain("unsafe", policy, StringComparison.Ordinal);
         var title = Studio.StudioWords.All[$"{page}.title"][language == "es" ? 1 : 0];
-        Assert.Contains($"<h1", html, StringComparison.Ordinal);
+        Assert.Contains("<h1", html, StringComparison.Ordinal);
         Assert.Contains(title, WebUtility.HtmlDecode(html), StringComparison.Ordinal);
         Assert.Contains($"<html lang=\"{language}\">", html, StringComparison.Ordinal);
         Assert.DoesNotMatch(Inline(), html);
@@ -78,7 +79,8 @@ public sealed partial class StudioTests(ServerFixture server)
     [Fact]
     public async Task Prompt_OfALink_IsEscaped()
     {
-        var html = await server.Client.GetStringAsync("/en/imagine?prompt=" + Uri.EscapeDataString("</textarea><script>alert(1)</script>"), Stop);
+        var html = await server.Client.GetStringAsync(
+            "/en/imagine?prompt=" + Uri.EscapeDataString("</textarea><script>alert(1)</script>"), Stop);
         Assert.DoesNotContain("<script>alert", html, StringComparison.Ordinal);
         Assert.Contains("&lt;script&gt;alert", html, StringComparison.Ordinal);
     }
@@ -106,17 +108,20 @@ public sealed partial class StudioTests(ServerFixture server)
 
         Task<HttpResponseMessage> EnterAsync(string key, string page) => client.PostAsync("/es/sign-in", new FormUrlEncodedContent(
             Hidden().Matches(page).Select(field => KeyValuePair.Create(field.Groups[1].Value, WebUtility.HtmlDecode(field.Groups[2].Value)))
-                .Append(KeyValuePair.Create("Key", key)).Append(KeyValuePair.Create("_handler", "sign-in")).DistinctBy(field => field.Key)), Stop);
+                .Append(KeyValuePair.Create("Key", key)).Append(KeyValuePair.Create("_handler", "sign-in"))
+                .DistinctBy(field => field.Key)), Stop);
     }
 
     [Fact]
     public void Words_AreThereInBothLanguages_AndNoneIsMissing()
     {
         Assert.All(Studio.StudioWords.All, word => Assert.Equal(2, word.Value.Length));
-        Assert.Empty(Studio.StudioWords.All.Where(word => word.Value[0].Length == 0 != (word.Value[1].Length == 0)).Select(word => word.Key));
+        Assert.Empty(Studio.StudioWords.All.Where(word =>
+            word.Value[0].Length == 0 != (word.Value[1].Length == 0)).Select(word => word.Key));
         Assert.Empty(Studio.StudioWords.All.Where(word => Places(word.Value[0]) != Places(word.Value[1])).Select(word => word.Key));
 
-        static string Places(string text) => string.Concat(Place().Matches(text).Select(match => match.Value).Order(StringComparer.Ordinal));
+        static string Places(string text) =>
+            string.Concat(Place().Matches(text).Select(match => match.Value).Order(StringComparer.Ordinal));
     }
 
     /// <summary>The first page draws, the chain opens, the table follows typing, and nothing is refused or fails, also when the
@@ -136,7 +141,8 @@ public sealed partial class StudioTests(ServerFixture server)
         await browser.UntilAsync("document.querySelectorAll('.chain-row .stage').length === 7");
         await browser.EvaluateAsync("document.querySelector('.stage-prior').click()");
         await browser.UntilAsync("document.querySelector('.detail dl') && document.querySelector('.trajectory.is-large polyline')");
-        Assert.Contains("2 × 1 × 256", (string?)await browser.EvaluateAsync("document.querySelector('.detail').innerText"), StringComparison.Ordinal);
+        Assert.Contains("2 × 1 × 256", (string?)await browser.EvaluateAsync("document.querySelector('.detail').innerText"),
+            StringComparison.Ordinal);
 
         await browser.OpenAsync(new Uri(url, "/en/compare"), $"{Ready} && document.querySelectorAll('.heat thead button').length === 6");
         await browser.EvaluateAsync("""
@@ -144,7 +150,8 @@ public sealed partial class StudioTests(ServerFixture server)
             area.dispatchEvent(new Event('input', { bubbles: true })); })()
             """);
         await browser.UntilAsync("document.querySelectorAll('.heat thead button').length === 2");
-        Assert.Equal("<b>house</b>", ((string?)await browser.EvaluateAsync("document.querySelectorAll('.heat thead button')[1].textContent"))?.Trim());
+        Assert.Equal("<b>house</b>",
+            ((string?)await browser.EvaluateAsync("document.querySelectorAll('.heat thead button')[1].textContent"))?.Trim());
         await app.StopAsync(Stop);
         await browser.UntilAsync("document.getElementById('reconnect').open");
         Assert.Empty(browser.Errors);

@@ -35,8 +35,8 @@ internal sealed record TracedStage(string Name, IReadOnlyList<long> Shape, doubl
         };
         return Path.GetExtension(path) switch
         {
-            ".png" => read with { Png = File.ReadAllBytes(path) },
-            ".json" => read with { Tokens = JsonSerializer.Deserialize<string[]>(File.ReadAllBytes(path)) ?? [] },
+            ".png" => read with { Png = RgbImage.Load(path).ToPng() },
+            ".json" => read with { Tokens = stage.Notes as IReadOnlyList<string> ?? [] },
             _ => read with { Values = Npy.Read(path).ToSingle() },
         };
     }

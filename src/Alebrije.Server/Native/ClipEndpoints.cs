@@ -125,6 +125,7 @@ internal sealed class ClipEndpoints(ModelPool pool, Uploads uploads)
     }
 
     /// <summary>Embeddings of unit length.</summary>
-    internal static async Task<float[][]> EmbedAsync(LoadedModel model, IReadOnlyList<AIContent> contents, CancellationToken cancellation) =>
+    internal static async Task<float[][]> EmbedAsync(
+        LoadedModel model, IReadOnlyList<AIContent> contents, CancellationToken cancellation) =>
         [.. (await model.Clip.GenerateAsync(contents, null, cancellation).ConfigureAwait(false)).Select(row => row.Vector.ToArray())];
 }

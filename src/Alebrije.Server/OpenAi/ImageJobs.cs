@@ -57,7 +57,9 @@ internal sealed class ImageJobs(ModelPool pool)
     /// <param name="images">The images.</param>
     /// <param name="mask">Inpainting: bright where the image is drawn anew.</param>
     /// <param name="key">Identity of the request, or null.</param>
-    public Job Run(JobForm asked, PictureExperiment experiment, IReadOnlyList<RgbImage> images, RgbImage? mask, string? key) =>
+    /// <param name="basis">Images whose embeddings define the principal components; null takes what the model brings.</param>
+    public Job Run(JobForm asked, PictureExperiment experiment, IReadOnlyList<RgbImage> images, RgbImage? mask, string? key,
+        IReadOnlyList<RgbImage>? basis = null) =>
         Create(asked, (model, size) =>
     {
         var (sized, count) = (GenerationFields.Sized([experiment.Request], size)[0], experiment.Count);
@@ -72,6 +74,7 @@ internal sealed class ImageJobs(ModelPool pool)
             {
                 Parts = [.. experiment.Parts.Select(part => part.Text is null ? part with { Picture = paths.Dequeue() } : part)],
                 Request = sized, Mask = mask is null ? null : files.Add(mask),
+                BasisPictures = [.. (basis ?? []).Select(files.Add)],
             };
             placed.Check();
             return new Job(asked.Lease!, [.. Enumerable.Repeat(sized, count)])

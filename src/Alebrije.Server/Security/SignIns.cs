@@ -24,7 +24,8 @@ internal sealed class SignIns(TimeProvider clock)
         sessions[Hash(token)] = clock.GetUtcNow() + Kept;
         context.Response.Cookies.Append(Cookie, token, new CookieOptions
         {
-            HttpOnly = true, SameSite = SameSiteMode.Strict, Secure = context.Request.IsHttps, IsEssential = true, MaxAge = Kept, Path = "/",
+            HttpOnly = true, SameSite = SameSiteMode.Strict, Secure = context.Request.IsHttps, IsEssential = true,
+            MaxAge = Kept, Path = "/",
         });
     }
 

@@ -8,6 +8,8 @@ namespace Alebrije.Server.Studio;
 /// <param name="Part">The traced stage that it shows.</param>
 internal sealed record ChainStage(string Key, TracedStage Part)
 {
+    private const int ShownNumbers = 96;
+
     private string? cells;
 
     /// <summary>Images of several steps.</summary>
@@ -22,6 +24,10 @@ internal sealed record ChainStage(string Key, TracedStage Part)
     /// <summary>Its numbers as cells.</summary>
     public string Cells => cells ??= Figures.Cells(Part.Values);
 
+    /// <summary>Its first numbers as a text.</summary>
+    public string Numbers => string.Join("  ", Part.Values.Take(ShownNumbers).Select(value => StudioWords.Number(value)))
+        + (Part.Values.Length > ShownNumbers ? " …" : "");
+
     public string ShapeText => string.Join(" × ", Part.Shape);
 
     /// <summary>The stages of a run that the model has, in order.</summary>
@@ -30,7 +36,10 @@ internal sealed record ChainStage(string Key, TracedStage Part)
         var by = run.Stages.DistinctBy(stage => stage.Name).ToDictionary(stage => stage.Name, StringComparer.Ordinal);
         var chain = new List<ChainStage>();
         if (by.TryGetValue("tokens", out var tokens))
-            chain.Add(new("tokens", tokens) { Ids = by.TryGetValue("token ids", out var ids) ? [.. ids.Values.Select(id => (int)id)] : [] });
+            chain.Add(new("tokens", tokens)
+            {
+                Ids = by.TryGetValue("token ids", out var ids) ? [.. ids.Values.Select(id => (int)id)] : [],
+            });
         Add("text", "text embedding");
         if (by.TryGetValue("prior trajectory", out var trajectory)) chain.Add(new("prior", trajectory));
         else if (by.TryGetValue("image embedding", out var made)) chain.Add(new("prior", made with { Values = [], Norm = null }));
@@ -74,7 +83,8 @@ internal sealed record ChainStage(string Key, TracedStage Part)
 
         if (Part.Values.Length > 0)
         {
-            yield return (words["chain.range"], $"{StudioWords.Number(Part.Values.Min(), 2)} … {StudioWords.Number(Part.Values.Max(), 2)}");
+            yield return (words["chain.range"],
+                $"{StudioWords.Number(Part.Values.Min(), 2)} … {StudioWords.Number(Part.Values.Max(), 2)}");
             yield return (words["chain.mean"], StudioWords.Number(Part.Values.Average()));
         }
 

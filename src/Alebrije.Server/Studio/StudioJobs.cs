@@ -22,8 +22,9 @@ internal sealed class StudioJobs(ImageJobs jobs, JobQueue queue, Models.ModelPoo
         AddAsync(() => jobs.Generate(new JobForm(null, null, 16, null), [request], null, isTraced: true));
 
     /// <summary>An experiment.</summary>
-    public Task<Job> RunAsync(PictureExperiment experiment, IReadOnlyList<RgbImage> images, RgbImage? mask = null) =>
-        AddAsync(() => jobs.Run(new JobForm(null, null, 0, null), experiment, images, mask, null));
+    public Task<Job> RunAsync(PictureExperiment experiment, IReadOnlyList<RgbImage> images, RgbImage? mask = null,
+        IReadOnlyList<RgbImage>? basis = null) =>
+        AddAsync(() => jobs.Run(new JobForm(null, null, 0, null), experiment, images, mask, null, basis));
 
     /// <summary>Follows a job to its end; the job is canceled where the page goes away before.</summary>
     /// <exception cref="ApiException">It failed.</exception>
@@ -39,7 +40,8 @@ internal sealed class StudioJobs(ImageJobs jobs, JobQueue queue, Models.ModelPoo
             job.Leave();
         }
 
-        if (job.State == JobState.Failed) throw new ApiException(500, LibraryText.Of(job.Failure ?? new InvalidOperationException(job.Error)));
+        if (job.State == JobState.Failed)
+            throw new ApiException(500, LibraryText.Of(job.Failure ?? new InvalidOperationException(job.Error)));
     }
 
     private Task<Job> AddAsync(Func<Job> create) => Task.Run(() =>

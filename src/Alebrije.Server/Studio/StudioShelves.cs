@@ -38,7 +38,8 @@ internal sealed class StudioShelves(Uploads uploads, StudioClip clip, ServerOpti
 
     /// <summary>Adds uploaded files.</summary>
     /// <returns>Sentences on files that were refused.</returns>
-    public async Task<IReadOnlyList<string>> AddAsync(string shelf, IReadOnlyList<IBrowserFile> files, CancellationToken cancellation = default)
+    public async Task<IReadOnlyList<string>> AddAsync(string shelf, IReadOnlyList<IBrowserFile> files,
+        CancellationToken cancellation = default)
     {
         var (errors, images) = (new List<string>(), new List<(string Name, RgbImage Image)>());
         foreach (var file in files)
@@ -48,7 +49,8 @@ internal sealed class StudioShelves(Uploads uploads, StudioClip clip, ServerOpti
                 using var bytes = new MemoryStream();
                 await using (var stream = file.OpenReadStream(options.MaxBodyBytes, cancellation))
                     await stream.CopyToAsync(bytes, cancellation).ConfigureAwait(false);
-                var decoded = await Task.Run(() => uploads.Decode(bytes.ToArray(), file.Name).ToRgbOnWhite(), cancellation).ConfigureAwait(false);
+                var decoded = await Task.Run(() => uploads.Decode(bytes.ToArray(), file.Name).ToRgbOnWhite(), cancellation)
+                    .ConfigureAwait(false);
                 images.Add((Path.GetFileNameWithoutExtension(file.Name), decoded));
             }
             catch (Exception e) when (e is ApiException or IOException)

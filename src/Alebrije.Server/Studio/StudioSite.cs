@@ -63,7 +63,8 @@ internal static class StudioSite
         const string prefix = "studio/";
         var assembly = Assembly.GetExecutingAssembly();
         var files = assembly.GetManifestResourceNames().Where(name => name.StartsWith(prefix, StringComparison.Ordinal))
-            .Where(name => Types.ContainsKey(Path.GetExtension(name)[1..])).ToDictionary(name => name[prefix.Length..].Replace('\\', '/'), name =>
+            .Where(name => Types.ContainsKey(Path.GetExtension(name)[1..]))
+            .ToDictionary(name => name[prefix.Length..].Replace('\\', '/'), name =>
         {
             using var stream = assembly.GetManifestResourceStream(name)!;
             using var bytes = new MemoryStream();

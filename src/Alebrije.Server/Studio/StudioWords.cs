@@ -48,6 +48,11 @@ internal sealed class StudioWords(NavigationManager navigation)
     public static string Number(double value, int decimals = 3) =>
         value.ToString("F" + decimals.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 
+    /// <summary>Lines of a text field: trimmed, without empty ones, each once.</summary>
+    public static string[] Lines(string text, int most) =>
+        [.. text.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)
+            .Distinct(StringComparer.Ordinal).Take(most)];
+
     /// <summary>The preferred language of a browser.</summary>
     public static string Preferred(HttpRequest request) => request.Headers.AcceptLanguage.ToString().Split(',')
         .Select(part => part.Trim().ToLowerInvariant()).Select(part => Languages.FirstOrDefault(code =>

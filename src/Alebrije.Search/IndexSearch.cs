@@ -30,24 +30,34 @@ public static class IndexSearch
             var filtered = query.Filter.IsEmpty ? null
                 : IndexItems.In(index.Database, space.Id, query.Filter).ToLookup(picture => picture.Row);
             var best = filtered is null ? Best(index, space, vectors, vector, query.Top)
-                : filtered.Count == 0 ? [] : ExactSearch.Top(vectors, vector, query.Top,
-                    filtered.Select(group => group.Key).Order().ToArray());
-            var (results, found, least, row) = (new List<SearchResult>(), 0, 1 - query.FalseAlarmRate, new float[space.Dimensions]);
-            foreach (var one in best)
+                : ExactSearch.Top(vectors, vector, query.Top, filtered.Select(group => group.Key).Order().ToArray())
+                    .Select(row => (row, filtered[row.Row].ToList())).ToList();
+            var (results, least, own) = (new List<SearchResult>(), 1 - query.FalseAlarmRate, new float[space.Dimensions]);
+            foreach (var (row, files) in best)
             {
-                if (found == query.Top) break;
-                var files = filtered?[one.Row].ToList() ?? IndexItems.OfRow(index.Database, space.Id, one.Row);
-                if (files.Count == 0) continue;
-                vectors.Row(one.Row, row);
-                var relevance = scale?.Of(row, one.Score) ?? 1;
-                found++;
+                vectors.Row(row.Row, own);
+                var relevance = scale?.Of(own, row.Score) ?? 1;
                 if (relevance >= least)
-                    results.Add(new SearchResult(files[0], [.. files.Skip(1).Select(file => file.File)], one.Score, relevance));
+                    results.Add(new SearchResult(files[0], [.. files.Skip(1).Select(file => file.File)], row.Score, relevance));
             }
 
             return new SearchResults(space.Model, results, query.FalseAlarmRate < 1 ? least : null, query.FalseAlarmRate,
-                filtered?.Sum(group => group.Count()) ?? space.Images, found - results.Count);
+                filtered?.Sum(group => group.Count()) ?? space.Images, best.Count - results.Count);
         });
+    }
+
+    /// <summary>The best rows with their files, best first. Rows that no image has are left out.</summary>
+    internal static List<(ScoredRow Row, List<IndexedPicture> Files)> Best(
+        PictureIndex index, IndexedSpace space, VectorFile vectors, float[] query, int top)
+    {
+        // Few rows are without an image; where too few remain, more are sought.
+        for (var count = (long)top; ; count *= 4)
+        {
+            var best = ExactSearch.Top(vectors, query, (int)Math.Clamp(count, 1, Math.Max(1, vectors.Count)));
+            var found = best.Select(row => (Row: row, Files: IndexItems.OfRow(index.Database, space.Id, row.Row)))
+                .Where(one => one.Files.Count > 0).Take(top).ToList();
+            if (found.Count == top || count >= vectors.Count) return found;
+        }
     }
 
     /// <summary>Vectors of images from all parts of the index.</summary>
@@ -62,12 +72,5 @@ public static class IndexSearch
             vectors.Row(row, vector);
             return vector;
         })];
-    }
-
-    /// <summary>The best rows of all, with as many more as there are rows without an image.</summary>
-    private static IReadOnlyList<ScoredRow> Best(PictureIndex index, IndexedSpace space, VectorFile vectors, float[] query, int top)
-    {
-        var orphans = vectors.Count - index.Database.Value<long>("SELECT count(*) FROM vectors WHERE space = $0", space.Id);
-        return vectors.Count == 0 ? [] : ExactSearch.Top(vectors, query, (int)Math.Min(top + orphans, vectors.Count));
     }
 }

@@ -27,9 +27,11 @@ public sealed partial class ArchitectureTests
             "Embeddings", "Pipelines", "Datasets", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Verification"] = ["Published", "Training", "Pipelines", "Models", "Nn", "Diffusion", "Weights", "Tensors", "Preprocessing"],
         ["Search"] = ["Pipelines", "Reports", "Embeddings", "Datasets", "Weights", "Preprocessing"],
+        ["Search.PostgreSql"] = ["Search"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
         ["Cluster"] = ["Search", "Embeddings", "Pipelines", "Datasets", "Preprocessing"],
-        ["Server"] = ["Extensions.AI", "Embeddings", "Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
+        ["Server"] = ["Extensions.AI", "Search", "Reports", "Embeddings", "Datasets", "Pipelines", "Catalog", "Weights", "Tensors",
+            "Preprocessing"],
         ["Cli"] = ["Server", "Cluster", "Pipelines", "Reports", "Robustness", "Embeddings",
             "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Search", "Preprocessing", "Tensors"],
     };

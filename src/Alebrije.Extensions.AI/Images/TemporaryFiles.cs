@@ -9,6 +9,9 @@ internal sealed class TemporaryFiles : IDisposable
     private string? folder = Directory.CreateTempSubdirectory("alebrije-images-").FullName;
     private int count;
 
+    /// <summary>The folder.</summary>
+    public string Folder => folder ?? throw new ObjectDisposedException(nameof(TemporaryFiles));
+
     /// <summary>Writes an image.</summary>
     /// <returns>Its path.</returns>
     public string Add(RgbImage image)

@@ -26,17 +26,7 @@ public static unsafe class ExactSearch
         VectorFile file, ReadOnlySpan<float> query, int count, Func<long, bool>? filter = null, int threads = 0)
     {
         ArgumentNullException.ThrowIfNull(file);
-        var product = new InnerProduct(file.Width, file.Type, query);
-        using var rows = file.Map();
-        var (first, stride, all) = ((nint)rows.First, rows.Stride, rows.Count);
-        return Best(all, count, threads, (from, to, best) =>
-        {
-            var row = (byte*)first + (from * stride);
-            for (var i = from; i < to; i++, row += stride)
-            {
-                if (filter?.Invoke(i) != false) best.Offer(i, product.With(row));
-            }
-        });
+        return Top(file, new InnerProduct(file.Width, file.Type, query), count, 0, filter, threads);
     }
 
     /// <summary>The rows of the highest scores among those given.</summary>
@@ -48,19 +38,7 @@ public static unsafe class ExactSearch
     {
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(candidates);
-        var product = new InnerProduct(file.Width, file.Type, query);
-        using var rows = file.Map();
-        var (first, stride, all) = ((nint)rows.First, rows.Stride, rows.Count);
-        foreach (var row in candidates)
-        {
-            if ((ulong)row >= (ulong)all)
-                throw new ArgumentOutOfRangeException(nameof(candidates), row, $"{file.Path} has {all} rows; the first is row 0.");
-        }
-
-        return Best(candidates.Count, count, threads, (from, to, best) =>
-        {
-            for (var i = from; i < to; i++) best.Offer(candidates[(int)i], product.With((byte*)first + (candidates[(int)i] * stride)));
-        });
+        return Top(file, new InnerProduct(file.Width, file.Type, query), count, candidates, threads);
     }
 
     /// <summary>The scores of all rows.</summary>
@@ -76,9 +54,42 @@ public static unsafe class ExactSearch
         Parallel.For(0, (scores.Length + Block - 1) / Block, Threads(threads), block =>
         {
             for (var i = block * Block; i < Math.Min((block + 1) * Block, scores.Length); i++)
-                scores[i] = product.With((byte*)first + ((long)i * stride));
+                scores[i] = product.Of((byte*)first + ((long)i * stride));
         });
         return scores;
+    }
+
+    /// <summary>The rows of the highest scores from a row on.</summary>
+    internal static ScoredRow[] Top(
+        VectorFile file, RowScore score, int count, long start, Func<long, bool>? filter = null, int threads = 0)
+    {
+        using var rows = file.Map();
+        var (first, stride, all) = ((nint)rows.First, rows.Stride, rows.Count);
+        return Best(Math.Max(0, all - start), count, threads, (from, to, best) =>
+        {
+            var row = (byte*)first + ((start + from) * stride);
+            for (var i = start + from; i < start + to; i++, row += stride)
+            {
+                if (filter?.Invoke(i) != false) best.Offer(i, score.Of(row));
+            }
+        });
+    }
+
+    /// <summary>The rows of the highest scores among those given.</summary>
+    internal static ScoredRow[] Top(VectorFile file, RowScore score, int count, IReadOnlyList<long> candidates, int threads = 0)
+    {
+        using var rows = file.Map();
+        var (first, stride, all) = ((nint)rows.First, rows.Stride, rows.Count);
+        foreach (var row in candidates)
+        {
+            if ((ulong)row >= (ulong)all)
+                throw new ArgumentOutOfRangeException(nameof(candidates), row, $"{file.Path} has {all} rows; the first is row 0.");
+        }
+
+        return Best(candidates.Count, count, threads, (from, to, best) =>
+        {
+            for (var i = from; i < to; i++) best.Offer(candidates[(int)i], score.Of((byte*)first + (candidates[(int)i] * stride)));
+        });
     }
 
     private static ScoredRow[] Best(long rows, int count, int threads, Action<long, long, TopRows> scan)

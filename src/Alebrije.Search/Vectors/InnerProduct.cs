@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
@@ -9,7 +10,7 @@ namespace Alebrije.Search.Vectors;
 /// mantissa of a float32, which is then 2^-112 of the value (also for subnormal numbers), and the query is multiplied by 2^112 once.
 /// A 32-bit lane holds two neighbours, so the query is stored as lanes of even components followed by lanes of odd ones.
 /// </summary>
-internal sealed unsafe class InnerProduct
+internal sealed unsafe class InnerProduct : RowScore
 {
     private const int LineBytes = 64;
     private const int Lanes = LineBytes / sizeof(int);
@@ -47,8 +48,8 @@ internal sealed unsafe class InnerProduct
         }
     }
 
-    /// <summary>The inner product with a row, whose bytes behind the width up to a whole line are zero.</summary>
-    public float With(byte* row)
+    /// <inheritdoc/>
+    public override float Of(byte* row)
     {
         if (type == VectorType.Single) return TensorPrimitives.Dot(query, new ReadOnlySpan<float>(row, query.Length));
         return norm * (Wide ? Half512((int*)row) : Half128((int*)row));
@@ -57,6 +58,8 @@ internal sealed unsafe class InnerProduct
     /// <summary>The same by 128-bit vectors, for processors without wider ones and for tests.</summary>
     internal float Narrow(byte* row) => norm * Half128((int*)row);
 
+    // A process that searches once does not wait for the just-in-time compiler to find these methods worth optimising.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private float Half512(int* row)
     {
         var mask = Vector512.Create(unchecked((int)0x8FFFE000));
@@ -74,6 +77,7 @@ internal sealed unsafe class InnerProduct
         return Vector512.Sum(even + odd);
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private float Half128(int* row)
     {
         const int Quarter = 4;

@@ -1,0 +1,66 @@
+using System.Diagnostics;
+using System.Globalization;
+using Alebrije.Datasets;
+using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Search;
+
+namespace Alebrije.Benchmarks;
+
+/// <summary>
+/// <c>index add</c> of EmojiWorld scenes with <c>mini</c> beside their embedding alone, in turns; then the peak memory of the process with
+/// 1,000 and with <c>ALEBRIJE_BENCH_IMAGES</c> (10,000 by default) further images in an index.
+/// </summary>
+internal static class IndexingBenchmark
+{
+    private const int OfRound = 250, First = 1000;
+
+    /// <summary>Runs the benchmark.</summary>
+    public static void Run(int rounds)
+    {
+        var folder = Directory.CreateTempSubdirectory("alebrije-indexing-").FullName;
+        try
+        {
+            using var model = ClipModel.Load(Path.Combine(Tests.Repository.Root, "models", "mini"));
+            var images = Draw(Path.Combine(folder, "images"), 0, OfRound);
+            var comparison = Comparison.Run(rounds,
+                round => Add(Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"index-{round}")), "images", model),
+                _ => model.EmbedImages(images));
+            Console.WriteLine(FormattableString.Invariant($"{OfRound} images: {OfRound / comparison.Ours.Median:0.0} a second into an index, ")
+                + FormattableString.Invariant($"{OfRound / comparison.Theirs.Median:0.0} embedded alone; share {comparison.Ratio}"));
+
+            var most = int.TryParse(Environment.GetEnvironmentVariable("ALEBRIJE_BENCH_IMAGES"), out var count) ? count : 10 * First;
+            for (var (from, to) = (0, First); to <= most; (from, to) = (to, to == First && most > First ? most : most + 1))
+            {
+                Draw(Path.Combine(folder, "many"), from + OfRound, to - from);
+                var begin = Stopwatch.GetTimestamp();
+                Add(Path.Combine(folder, "index"), "many", model);
+                using var process = Process.GetCurrentProcess();
+                Console.WriteLine(FormattableString.Invariant($"{to} images in the index: peak memory {process.PeakWorkingSet64 >> 20} MiB, ")
+                    + FormattableString.Invariant($"{(to - from) / Stopwatch.GetElapsedTime(begin).TotalSeconds:0.0} images a second"));
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static void Add(string path, string images, ClipModel model)
+    {
+        using var index = PictureIndex.OpenOrCreate(path);
+        index.Add([Path.Combine(Path.GetDirectoryName(path)!, images)], model);
+    }
+
+    private static string[] Draw(string folder, int from, int count)
+    {
+        Directory.CreateDirectory(folder);
+        var world = EmojiWorld.Open();
+        return [.. Enumerable.Range(from, count).Select(i =>
+        {
+            var path = Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"{i:00000}.png"));
+            new RgbImage(Scene.Side, Scene.Side, world.Render(world.Scene(5, i), Scene.Side)).SavePng(path);
+            return path;
+        })];
+    }
+}

@@ -49,18 +49,18 @@ public sealed record ModelDescription(
 
     private static IEnumerable<ModelComponent> Parts(CatalogModel model)
     {
+        if (model.ClassName == ModelKinds.Flamingo)
+        {
+            foreach (var part in FlamingoParts(model.Folder)) yield return part;
+            yield break;
+        }
+
         if (SingleFileLayout.FileOf(model.Folder) is { } single)
         {
             using var file = CheckpointFolder.OpenWeights(single);
             foreach (var part in SingleFileLayout.Of(file).Parts)
                 yield return Part(part.Component, part.ClassName,
                     [.. file.Names.Where(name => name.StartsWith(part.Prefix, StringComparison.Ordinal)).Select(file.Describe)]);
-            yield break;
-        }
-
-        if (model.ClassName == ModelKinds.Flamingo)
-        {
-            foreach (var part in FlamingoParts(model.Folder)) yield return part;
             yield break;
         }
 
@@ -92,7 +92,8 @@ public sealed record ModelDescription(
     /// <summary>The trained tensors, the language model and the image tower of a Flamingo, as far as its folder has them.</summary>
     private static IEnumerable<ModelComponent> FlamingoParts(string folder)
     {
-        var trained = new[] { "checkpoint.safetensors", "checkpoint.pt" }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+        var trained = new[] { "checkpoint.safetensors", "checkpoint.pt" }.Select(name => Path.Combine(folder, name))
+            .FirstOrDefault(File.Exists);
         if (trained is not null)
         {
             using var weights = CheckpointFolder.OpenWeights(trained);

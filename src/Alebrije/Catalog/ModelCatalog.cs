@@ -188,7 +188,8 @@ public sealed class ModelCatalog
     {
         try
         {
-            if (new[] { Flamingo, FlamingoCheckpoint }.Any(file => File.Exists(Path.Combine(folder, file)))) return ModelKinds.Flamingo;
+            if (File.Exists(Path.Combine(folder, Flamingo)) || File.Exists(Path.Combine(folder, FlamingoCheckpoint)))
+                return ModelKinds.Flamingo;
             if (SingleFileLayout.FileOf(folder) is { } single)
             {
                 // A LoRA or another part of a model is no model.

@@ -23,6 +23,7 @@ public sealed record ModelDescription(
     CatalogModel Model, IReadOnlyList<ModelComponent> Components, string? Licence, string? Card, JsonObject? Evaluation)
 {
     private static readonly string[] Cards = ["README.md", "MODEL_CARD.md", "model_card.md"];
+    private static readonly string[] Checkpoints = ["checkpoint.safetensors", "checkpoint.pt"];
     private static readonly string[] Licences = ["LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE"];
 
     /// <summary>SHA-256 of a model in one file, 64 hexadecimal digits; null for folders.</summary>
@@ -92,8 +93,7 @@ public sealed record ModelDescription(
     /// <summary>The trained tensors, the language model and the image tower of a Flamingo, as far as its folder has them.</summary>
     private static IEnumerable<ModelComponent> FlamingoParts(string folder)
     {
-        var trained = new[] { "checkpoint.safetensors", "checkpoint.pt" }.Select(name => Path.Combine(folder, name))
-            .FirstOrDefault(File.Exists);
+        var trained = Checkpoints.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
         if (trained is not null)
         {
             using var weights = CheckpointFolder.OpenWeights(trained);

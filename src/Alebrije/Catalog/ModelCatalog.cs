@@ -35,6 +35,9 @@ public sealed class ModelCatalog
     private static readonly string[] Indices = ["model_index.json", "config.json", OpenClip, Flamingo];
     private const string OpenClip = "open_clip_config.json", Flamingo = "flamingo.json";
 
+    /// <summary>Trained tensors of OpenFlamingo, which its repositories hold without a configuration.</summary>
+    private const string FlamingoCheckpoint = "checkpoint.pt";
+
     /// <summary>Suffix of a decoder's name in the name of its prior.</summary>
     internal const string CompanionEnding = "-prior";
 
@@ -185,6 +188,8 @@ public sealed class ModelCatalog
     {
         try
         {
+            if (File.Exists(Path.Combine(folder, Flamingo)) || File.Exists(Path.Combine(folder, FlamingoCheckpoint)))
+                return ModelKinds.Flamingo;
             if (SingleFileLayout.FileOf(folder) is { } single)
             {
                 // A LoRA or another part of a model is no model.
@@ -193,12 +198,7 @@ public sealed class ModelCatalog
             }
 
             var index = Indices.First(file => File.Exists(Path.Combine(folder, file)));
-            return ConfigFile.ClassName(Path.Combine(folder, index)) ?? index switch
-            {
-                OpenClip => "CLIP of open_clip",
-                Flamingo => ModelKinds.Flamingo,
-                _ => Unrecognised,
-            };
+            return ConfigFile.ClassName(Path.Combine(folder, index)) ?? (index == OpenClip ? "CLIP of open_clip" : Unrecognised);
         }
         catch (WeightsException)
         {

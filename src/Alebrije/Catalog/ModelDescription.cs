@@ -23,6 +23,7 @@ public sealed record ModelDescription(
     CatalogModel Model, IReadOnlyList<ModelComponent> Components, string? Licence, string? Card, JsonObject? Evaluation)
 {
     private static readonly string[] Cards = ["README.md", "MODEL_CARD.md", "model_card.md"];
+    private static readonly string[] Checkpoints = ["checkpoint.safetensors", "checkpoint.pt"];
     private static readonly string[] Licences = ["LICENSE", "LICENSE.txt", "LICENSE.md", "LICENCE"];
 
     /// <summary>SHA-256 of a model in one file, 64 hexadecimal digits; null for folders.</summary>
@@ -49,18 +50,18 @@ public sealed record ModelDescription(
 
     private static IEnumerable<ModelComponent> Parts(CatalogModel model)
     {
+        if (model.ClassName == ModelKinds.Flamingo)
+        {
+            foreach (var part in FlamingoParts(model.Folder)) yield return part;
+            yield break;
+        }
+
         if (SingleFileLayout.FileOf(model.Folder) is { } single)
         {
             using var file = CheckpointFolder.OpenWeights(single);
             foreach (var part in SingleFileLayout.Of(file).Parts)
                 yield return Part(part.Component, part.ClassName,
                     [.. file.Names.Where(name => name.StartsWith(part.Prefix, StringComparison.Ordinal)).Select(file.Describe)]);
-            yield break;
-        }
-
-        if (model.ClassName == ModelKinds.Flamingo)
-        {
-            foreach (var part in FlamingoParts(model.Folder)) yield return part;
             yield break;
         }
 
@@ -92,7 +93,7 @@ public sealed record ModelDescription(
     /// <summary>The trained tensors, the language model and the image tower of a Flamingo, as far as its folder has them.</summary>
     private static IEnumerable<ModelComponent> FlamingoParts(string folder)
     {
-        var trained = new[] { "checkpoint.safetensors", "checkpoint.pt" }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+        var trained = Checkpoints.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
         if (trained is not null)
         {
             using var weights = CheckpointFolder.OpenWeights(trained);

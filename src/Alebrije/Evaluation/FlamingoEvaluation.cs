@@ -3,7 +3,6 @@ using Alebrije.Datasets;
 using Alebrije.Embeddings;
 using Alebrije.Pipelines.Flamingo;
 using Alebrije.Preprocessing;
-using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Evaluation;
 

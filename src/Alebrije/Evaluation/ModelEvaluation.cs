@@ -48,7 +48,8 @@ public static class ModelEvaluation
         var judge = new Lazy<PictureJudge>(() => new PictureJudge(space, world));
         var sheets = new PictureSheets(options.Folder);
         var (metrics, left) = (new MetricGroup(), new List<string>());
-        foreach (var part in Enum.GetValues<EvaluationPart>().Where(part => part != EvaluationPart.Flamingo && options.Parts.Contains(part)))
+        foreach (var part in Enum.GetValues<EvaluationPart>()
+            .Where(part => part != EvaluationPart.Flamingo && options.Parts.Contains(part)))
         {
             var report = Reporter(options, part, cancellation);
             var (codec, upsampler) = (pipeline.Decoder.Codec as KlCodec, pipeline.Decoder.Upsampler);

@@ -5,9 +5,7 @@ using Alebrije.Models.Flamingo;
 using Alebrije.Pipelines.Flamingo;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Tensors;
-using Alebrije.Weights;
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Alebrije.Training;

@@ -3,7 +3,6 @@ using Alebrije.Models.Flamingo;
 using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Tokenizers;
 using Alebrije.Tensors;
-using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 

@@ -14,7 +14,9 @@ internal sealed record FlamingoTrainingConfig
     public required FlamingoImagePlan Stage2 { get; init; }
 }
 
-/// <summary>Configuration common to both stages of a Flamingo. The batch counts scenes; a sequence has 1 to <see cref="MostScenes"/>.</summary>
+/// <summary>
+/// Configuration common to both stages of a Flamingo. The batch counts scenes; a sequence has 1 to <see cref="MostScenes"/>.
+/// </summary>
 internal abstract record FlamingoPlan : TrainingPlan
 {
     /// <summary>Most scenes of a sequence.</summary>
@@ -59,7 +61,9 @@ internal sealed record FlamingoLanguagePlan : FlamingoPlan
     /// <summary>Most entries of the vocabulary.</summary>
     public int VocabularySize { get; init; } = 4000;
 
-    /// <summary>Share of the sequences in which every scene is described before its question, so that the answer follows from the text.</summary>
+    /// <summary>
+    /// Share of the sequences in which every scene is described before its question, so that the answer follows from the text.
+    /// </summary>
     public double Told { get; init; } = 0.5;
 
     /// <summary>Folder of an earlier language model whose weights the run starts from; null starts from random weights.</summary>

@@ -51,13 +51,14 @@ internal sealed class FlamingoTexts(EmojiWorld world, ByteLevelTokenizer? tokeni
     /// <param name="each">Scenes of a sequence.</param>
     /// <param name="plan">Seed and shares.</param>
     /// <param name="step">Number of the step.</param>
-    /// <param name="told">Share of the sequences without images that describe each scene before the question.</param>
-    public IEnumerable<FlamingoChunk[]> Sequences(IReadOnlyList<Scene> scenes, int each, FlamingoPlan plan, long step, double told = 0) =>
+    /// <param name="described">Share of the sequences without images that describe each scene before the question.</param>
+    public IEnumerable<FlamingoChunk[]> Sequences(
+        IReadOnlyList<Scene> scenes, int each, FlamingoPlan plan, long step, double described = 0) =>
         scenes.Chunk(each).Select((group, row) =>
         {
             var random = new SeededRandom(plan.Seed, (step * 4096) + row, Purpose + 1);
             var language = random.Chance(plan.Scenes.SpanishShare) ? Language.Spanish : Language.English;
-            return random.Chance(told) ? Told(group, language, ref random) : Shown(group, language, plan, ref random);
+            return random.Chance(described) ? Told(group, language, ref random) : Shown(group, language, plan, ref random);
         });
 
     /// <summary>Ids and labels of sequences.</summary>
@@ -80,7 +81,8 @@ internal sealed class FlamingoTexts(EmojiWorld world, ByteLevelTokenizer? tokeni
     }
 
     /// <summary>Text before a caption in a language.</summary>
-    public static string LeadOf(Language language) => language == Language.English ? FlamingoPrompt.CaptionLead : FlamingoPrompt.SpanishLead;
+    public static string LeadOf(Language language) =>
+        language == Language.English ? FlamingoPrompt.CaptionLead : FlamingoPrompt.SpanishLead;
 
     private (List<long> Ids, List<long> Labels) Encode(FlamingoChunk[] sequence, bool learnsAll)
     {

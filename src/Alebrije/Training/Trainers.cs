@@ -8,7 +8,8 @@ namespace Alebrije.Training;
 public static class Trainers
 {
     /// <summary>Names of the trainers.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "guess", "decoder", "upsampler", "cascade", "flamingo"];
+    public static IReadOnlyList<string> Names { get; } =
+        ["clip", "autoencoder", "prior", "guess", "decoder", "upsampler", "cascade", "flamingo"];
 
     /// <summary>Trains one part by its configuration file.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -148,7 +149,8 @@ public static class Trainers
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        if (stage is not (null or 1 or 2)) throw new ArgumentOutOfRangeException(nameof(stage), stage, "A Flamingo has the stages 1 and 2.");
+        if (stage is not (null or 1 or 2))
+            throw new ArgumentOutOfRangeException(nameof(stage), stage, "A Flamingo has the stages 1 and 2.");
         return FlamingoRuns.Train(Read<FlamingoTrainingConfig>(configFile), CaptionedScenes.Open(), stage, options, cancellation);
     }
 

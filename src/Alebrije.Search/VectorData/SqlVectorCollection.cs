@@ -54,7 +54,8 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
     }
 
     /// <inheritdoc/>
-    public override async Task<TRecord?> GetAsync(TKey key, RecordRetrievalOptions? options = null, CancellationToken cancellationToken = default)
+    public override async Task<TRecord?> GetAsync(
+        TKey key, RecordRetrievalOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(key);
         await foreach (var record in GetAsync([key], options, cancellationToken).ConfigureAwait(false)) return record;
@@ -350,8 +351,8 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
 
         foreach (var vector in vectors)
         {
-            if (vector is { } one && one.Length != property.Dimensions) throw new ArgumentException(
-                $"A vector of {property.ModelName} has {one.Length} components; the collection has {property.Dimensions}.", nameof(records));
+            if (vector is { } one && one.Length != property.Dimensions) throw new ArgumentException($"A vector of {property.ModelName} "
+                + $"has {one.Length} components; the collection has {property.Dimensions}.", nameof(records));
         }
 
         return vectors;

@@ -1,6 +1,5 @@
 using Alebrije.Catalog;
 using Alebrije.Tensors;
-using Alebrije.Weights;
 using Microsoft.Extensions.Options;
 
 namespace Alebrije.Extensions.AI;
@@ -26,37 +25,17 @@ public sealed class ClipOptions
     /// <summary>Errors in these options, a sentence each.</summary>
     internal IEnumerable<string> Faults()
     {
-        if (!Enum.IsDefined(Precision))
-            yield return $"There is no precision {Precision}; there are {string.Join(", ", Enum.GetNames<Precision>())}.";
-        if (Threads < 1) yield return $"{Threads} threads cannot compute; give 1 or more, or null for libtorch's choice.";
         if (BatchSize is < 1 or > 1024) yield return $"A batch of {BatchSize} cannot be; give 1 to 1024.";
         if (BatchWindow < TimeSpan.Zero || BatchWindow > TimeSpan.FromSeconds(1))
             yield return $"A batch cannot wait {BatchWindow.TotalMilliseconds} ms for others; give 0 to 1000 ms.";
-        if (MissingModel() is { } missing) yield return missing;
+        foreach (var fault in ModelFaults.Of(Model, Precision, Threads)) yield return fault;
     }
 
     internal string Folder => ModelCatalog.Create().Find(Model);
-
-    private string? MissingModel()
-    {
-        try
-        {
-            _ = Folder;
-            return null;
-        }
-        catch (CheckpointNotFoundException e)
-        {
-            return e.Message;
-        }
-    }
 }
 
 /// <summary>Validates options before a model is loaded with them.</summary>
 internal sealed class ClipOptionsValidation : IValidateOptions<ClipOptions>
 {
-    public ValidateOptionsResult Validate(string? name, ClipOptions options)
-    {
-        string[] faults = [.. options.Faults()];
-        return faults.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(faults);
-    }
+    public ValidateOptionsResult Validate(string? name, ClipOptions options) => ModelFaults.Result(options.Faults());
 }

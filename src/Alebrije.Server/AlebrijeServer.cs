@@ -4,6 +4,7 @@ using Alebrije.Server.Native;
 using Alebrije.Server.OpenAi;
 using Alebrije.Server.Requests;
 using Alebrije.Server.Security;
+using Alebrije.Server.Studio;
 using Alebrije.Server.Telemetry;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -27,18 +28,22 @@ public static class AlebrijeServer
         if (options.Faults().FirstOrDefault() is { } fault) throw new ArgumentException(fault);
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.SetMinimumLevel(LogLevel.Warning);
+        // Keys of sessions stay in memory, whatever its warning on files states.
+        builder.Logging.AddFilter("Microsoft.AspNetCore.DataProtection", LogLevel.Error);
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Shutdown + TimeSpan.FromSeconds(10));
         Services(builder.Services, options);
         var app = builder.Build();
         app.UseMiddleware<RequestGuard>();
         app.UseRouting();
+        app.UseAntiforgery();
         ImageEndpoints.Map(app);
         EmbeddingEndpoints.Map(app);
         JobEndpoints.Map(app);
         ClipEndpoints.Map(app);
         ModelEndpoints.Map(app);
         OperationEndpoints.Map(app);
+        StudioSite.Map(app);
         var queue = app.Services.GetRequiredService<JobQueue>();
         app.Lifetime.ApplicationStopping.Register(queue.Close);
         return app;
@@ -53,6 +58,7 @@ public static class AlebrijeServer
         services.AddSingleton<FileStore>().AddSingleton<ImageJobs>().AddSingleton<ImageAnswers>();
         services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>();
         services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>();
+        StudioSite.Add(services);
     }
 
     private static void Listen(KestrelServerOptions kestrel, ServerOptions options)

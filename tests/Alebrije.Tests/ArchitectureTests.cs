@@ -30,7 +30,8 @@ public sealed partial class ArchitectureTests
         ["Search.PostgreSql"] = ["Search"],
         ["Extensions.AI"] = ["Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
         ["Cluster"] = ["Search", "Embeddings", "Pipelines", "Datasets", "Preprocessing"],
-        ["Server"] = ["Extensions.AI", "Embeddings", "Pipelines", "Catalog", "Weights", "Tensors", "Preprocessing"],
+        ["Server"] = ["Extensions.AI", "Search", "Reports", "Embeddings", "Datasets", "Pipelines", "Catalog", "Weights", "Tensors",
+            "Preprocessing"],
         ["Cli"] = ["Server", "Cluster", "Pipelines", "Reports", "Robustness", "Embeddings",
             "Catalog", "Training", "Datasets", "Evaluation", "Verification", "Search", "Preprocessing", "Tensors"],
     };

@@ -4,6 +4,7 @@ using Alebrije.Datasets;
 using Alebrije.Embeddings;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Flamingo;
 
 namespace Alebrije.Cli.Commands;
 
@@ -13,7 +14,8 @@ namespace Alebrije.Cli.Commands;
 internal static class EvaluateCommand
 {
     private const int PicturesPerConcept = 2;
-    private static readonly string[] PartNames = [.. Enum.GetValues<EvaluationPart>().Select(ModelEvaluation.NameOf)];
+    private static readonly string[] PartNames =
+        [.. Enum.GetValues<EvaluationPart>().Where(part => part != EvaluationPart.Flamingo).Select(ModelEvaluation.NameOf)];
 
     public static Command Create(Terminal terminal)
     {
@@ -50,6 +52,14 @@ internal static class EvaluateCommand
                 OutputFile.Check(parsed.GetValue(record), words);
                 OutputFile.CheckEmptyFolder("--out", parsed.GetValue(sheets), words);
                 var folder = ModelChoice.Find(parsed);
+                if (FlamingoPipeline.IsFlamingo(folder))
+                {
+                    if (compares || (parsed.GetValue(only) ?? parsed.GetValue(sheets) ?? parsed.GetValue(record)) is not null)
+                        throw new UsageException(words["evaluate.flamingo-alone"]);
+                    EvaluateFlamingo(parsed, terminal, words, folder, parsed.GetValue(count), cancellation);
+                    return 0;
+                }
+
                 var world = EmojiWorld.Open();
                 CommonOptions.StartTorch(parsed);
                 using var pipeline = ImagePipeline.Load(folder, new ImagePipelineOptions { Precision = CommonOptions.PrecisionOf(parsed) });
@@ -86,6 +96,25 @@ internal static class EvaluateCommand
             },
             CancellationToken.None));
         return command;
+    }
+
+    private static void EvaluateFlamingo(
+        ParseResult parsed, Terminal terminal, Words words, string folder, int count, CancellationToken cancellation)
+    {
+        var world = EmojiWorld.Open();
+        CommonOptions.StartTorch(parsed);
+        using var model = FlamingoPipeline.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
+        var defaults = new EvaluationOptions();
+        var result = FlamingoEvaluation.Run(model, world, defaults with
+        {
+            Count = count, Seed = parsed.GetValue(CommonOptions.Seed) ?? defaults.Seed,
+            OnProgress = progress => terminal.Progress(words["evaluate.progress",
+                ModelEvaluation.NameOf(progress.Part), progress.Doing, progress.Done, progress.Of]),
+        }, cancellation);
+        terminal.CloseLine();
+        if (parsed.GetValue(CommonOptions.Json))
+            terminal.SayJson(new { result.Model, result.Seed, Metrics = result.Metrics.ToJson(), Seconds = Math.Round(result.Seconds, 1) });
+        else Say(terminal, words, result);
     }
 
     /// <summary>Paths of the sheets in a folder that was empty.</summary>

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using Alebrije.Catalog;
 using Alebrije.Pipelines.Flamingo;
 using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
@@ -87,11 +88,7 @@ internal sealed class FlamingoVerbs
         var options = OptionsOf(parsed, words);
         var examples = parsed.GetValue(shots) is { } list ? FlamingoShots.Read(list) : [];
         if (parsed.GetValue(retrieve) is not null && examples.Count == 0) throw new UsageException(words["flamingo.retrieve-needs-shots"]);
-        var folder = ModelChoice.Find(parsed);
-        if (!FlamingoPipeline.IsFlamingo(folder))
-            throw new UsageException(words["flamingo.needs-model", parsed.GetValue(CommonOptions.Model)]);
-        CommonOptions.StartTorch(parsed);
-        using var model = FlamingoPipeline.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
+        using var model = Load(parsed, words);
         var embedded = parsed.GetValue(retrieve) is null ? null : model.EmbedImages([.. examples.Select(e => e.Image)], cancellation);
         var isJson = parsed.GetValue(CommonOptions.Json);
         var results = new List<object>();
@@ -113,6 +110,20 @@ internal sealed class FlamingoVerbs
         skipped.RequireSome(files.Count, results.Count);
         if (isJson) terminal.SayJson(new { model = model.Name, results, skipped = skipped.Items });
         return skipped.Say(terminal);
+    }
+
+    /// <summary>Loads the model of <c>--model</c>; without it the one that captions, where it is on the disk.</summary>
+    private FlamingoPipeline Load(ParseResult parsed, Words words)
+    {
+        var catalog = ModelCatalog.Create();
+        var name = parsed.GetResult(CommonOptions.Model) is null or { Implicit: true } && catalog.Has(ModelCatalog.CaptioningName)
+            ? ModelCatalog.CaptioningName : parsed.GetValue(CommonOptions.Model)!;
+        var folder = ModelChoice.Find(parsed, name);
+        if (!FlamingoPipeline.IsFlamingo(folder)) throw new UsageException(words["flamingo.needs-model", name]);
+        CommonOptions.StartTorch(parsed);
+        var (precision, note) = (CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
+        return catalog.CompanionsOf(name) is [var language, var vision] ? FlamingoPipeline.Load(folder, language, vision, precision, note)
+            : FlamingoPipeline.Load(folder, precision, note);
     }
 
     private FlamingoOptions OptionsOf(ParseResult parsed, Words words)

@@ -196,6 +196,7 @@ internal static class ModelsCommand
         "text and image embeddings" => words["kind.text-and-image-embeddings"],
         "inpainting" => words["kind.inpainting"],
         "depth to image" => words["kind.depth-to-image"],
+        "captions of images" => words["kind.captions-of-images"],
         "text embeddings" => words["kind.text-embeddings"],
         "image embeddings" => words["kind.image-embeddings"],
         _ => kind,

@@ -45,6 +45,7 @@ internal static class ServeCommand
         await using var app = AlebrijeServer.Create(options);
         await app.StartAsync(cancellation).ConfigureAwait(false);
         terminal.Say(words["serve.listens", app.Urls.First(), options.Model]);
+        terminal.Say(words["serve.studio", app.Urls.First()]);
         terminal.Note(words["serve.stop"]);
         await Stopped(cancellation).ConfigureAwait(false);
         terminal.Note(words["serve.stops"]);

@@ -7,8 +7,8 @@ using Alebrije.Training;
 namespace Alebrije.Cli.Commands;
 
 /// <summary>
-/// <c>alebrije train clip|autoencoder|prior|guess|decoder|upsampler|cascade --config F --out DIR [--resume] [--minutes M]</c>, and probe
-/// and classifier
+/// <c>alebrije train clip|autoencoder|prior|guess|decoder|upsampler|cascade|flamingo --config F --out DIR [--resume] [--minutes M]</c>, and
+/// probe and classifier
 /// </summary>
 internal static class TrainCommand
 {
@@ -38,7 +38,7 @@ internal static class TrainCommand
         var run = new TrainingRunOptions();
         var command = new Command(part) { config };
         if (part == "prior") command.Add(kind);
-        if (part == "cascade") command.Add(stage);
+        if (part is "cascade" or "flamingo") command.Add(stage);
         run.AddTo(command);
         command.SetAction((parsed, cancellation) => Task.Run(
             () => run.Run(parsed, terminal, options => Train(parsed, options, cancellation)),
@@ -52,10 +52,13 @@ internal static class TrainCommand
             {
                 "prior" when PriorNames.TryParse(parsed.GetValue(kind), out var prior) =>
                     Trainers.RunPrior(prior, file, options, cancellation),
-                "cascade" => Trainers.RunCascade(file, parsed.GetValue(stage) is { } one ? one[0] - '0' : null, options, cancellation),
+                "cascade" => Trainers.RunCascade(file, StageOf(parsed), options, cancellation),
+                "flamingo" => Trainers.RunFlamingo(file, StageOf(parsed), options, cancellation),
                 _ => Trainers.Run(part, file, options, cancellation),
             };
         }
+
+        int? StageOf(ParseResult parsed) => parsed.GetValue(stage) is { } one ? one[0] - '0' : null;
     }
 
     private static Command Clip(Terminal terminal)

@@ -42,14 +42,27 @@ public static class BpeTrainer
                 $"A vocabulary holds at least {BpeVocabulary.SmallestSize} symbols: 512 for bytes, start and end.");
         ArgumentOutOfRangeException.ThrowIfLessThan(minimumCount, 1);
 
-        var corpus = new Corpus(wordCounts);
-        var merges = new List<(string, string)>(vocabularySize - BpeVocabulary.SmallestSize);
-        while (merges.Count < vocabularySize - BpeVocabulary.SmallestSize && corpus.MostFrequentPair(minimumCount) is { } pair)
+        return new BpeVocabulary(Merges(wordCounts, vocabularySize - BpeVocabulary.SmallestSize, minimumCount, marksEnd: true));
+    }
+
+    /// <summary>Learns merges from words and their counts.</summary>
+    /// <param name="wordCounts">Words with their counts; a count below 1 is ignored.</param>
+    /// <param name="most">Merges wanted; fewer when no pair is left that is frequent enough.</param>
+    /// <param name="minimumCount">Pairs seen less often are not merged.</param>
+    /// <param name="marksEnd">True for CLIP, whose words end in a symbol of their own.</param>
+    /// <returns>The merges in order, as symbols of bytes.</returns>
+    internal static List<(string Left, string Right)> Merges(
+        IEnumerable<KeyValuePair<string, long>> wordCounts, int most, int minimumCount, bool marksEnd)
+    {
+        var corpus = new Corpus(wordCounts, marksEnd);
+        var merges = new List<(string, string)>(most);
+        while (merges.Count < most && corpus.MostFrequentPair(minimumCount) is { } pair)
         {
             merges.Add((corpus.Symbols[pair.Left], corpus.Symbols[pair.Right]));
             corpus.Merge(pair);
         }
-        return new BpeVocabulary(merges);
+
+        return merges;
     }
 
     /// <summary>The words as symbols, and the positions of every pair of neighbours.</summary>
@@ -60,7 +73,7 @@ public static class BpeTrainer
         private readonly Dictionary<(int Left, int Right), HashSet<int>> pairWords = [];
         private readonly HashSet<string> known;
 
-        public Corpus(IEnumerable<KeyValuePair<string, long>> wordCounts)
+        public Corpus(IEnumerable<KeyValuePair<string, long>> wordCounts, bool marksEnd)
         {
             Symbols = [.. new BpeVocabulary([]).Tokens.Take(512)];
             known = [.. Symbols];
@@ -72,7 +85,7 @@ public static class BpeTrainer
                 .OrderBy(entry => entry.Key, StringComparer.Ordinal))
             {
                 int[] symbols = [.. Encoding.UTF8.GetBytes(word).Select(value => place[value])];
-                symbols[^1] += 256;
+                if (marksEnd) symbols[^1] += 256;
                 words.Add((symbols, count));
                 CountPairs(words.Count - 1, +1);
             }

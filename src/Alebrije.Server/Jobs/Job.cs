@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using Alebrije.Extensions.AI.Images;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Server.Models;
@@ -52,6 +53,12 @@ internal sealed class Job : IDisposable
 
     /// <summary>Estimated seconds of drawing; null while unknown.</summary>
     public double? Estimate { get; init; }
+
+    /// <summary>True if the stages of its one image are kept (<see cref="Traced"/>); such a job has a batch of its own.</summary>
+    public bool IsTraced { get; init; }
+
+    /// <summary>The stages of a traced job; null until it is completed.</summary>
+    public TracedRun? Traced { get; set; }
 
     /// <summary>True if it runs on without waiters.</summary>
     public bool IsDetached { get; init; }

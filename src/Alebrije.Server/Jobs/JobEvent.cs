@@ -41,6 +41,9 @@ internal sealed record JobImage(
 {
     private byte[]? png;
 
+    /// <summary>Label of an experiment's image; null otherwise.</summary>
+    public string? Label { get; init; }
+
     /// <summary>Its PNG file, with the recipe.</summary>
     public byte[] Png => png ??= Image.ToPng(Text);
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Alebrije.Extensions.AI.Images;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Server.Telemetry;
@@ -11,6 +12,7 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
 {
     /// <summary>True if a job can be drawn in the batch of others: one model, one shape, no experiment.</summary>
     public static bool SharesBatch(List<Job> batch, Job job) => batch[0] is var first && first.Experiment is null && job.Experiment is null
+        && !first.IsTraced && !job.IsTraced
         && first.Model == job.Model && first.Requests[0].From is null && Shape(first.Requests[0]) == Shape(job.Requests[0])
         && batch.Sum(each => each.Requests.Count) + job.Requests.Count <= ImagePipeline.LargestBatch;
 
@@ -30,6 +32,7 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
         {
             using var stages = new StageSpans(metrics);
             if (batch[0].Experiment is { } experiment) RunExperiment(batch[0], experiment, stages, stop.Token);
+            else if (batch[0].IsTraced) RunTraced(batch[0], stages, stop.Token);
             else RunRequests(batch, stages, stop.Token);
         }
         catch (OperationCanceledException)
@@ -75,6 +78,23 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
         }
     }
 
+    /// <summary>One image with every stage of the chain.</summary>
+    private static void RunTraced(Job job, StageSpans stages, CancellationToken stop)
+    {
+        var clock = Stopwatch.StartNew();
+        var pipeline = job.Lease.Model.Pipeline;
+        using var files = new TemporaryFiles();
+        var trace = new GenerationTrace(files.Folder);
+        var result = pipeline.Generate(job.Requests[0], progress =>
+        {
+            stages.Enter(progress.Stage);
+            Report(job, progress, _ => 0);
+        }, trace, stop);
+        job.Lease.Model.Measure(clock.Elapsed.TotalSeconds, [result.Request]);
+        job.Traced = new TracedRun(result, [.. trace.Stages.Select(stage => TracedStage.Read(files.Folder, stage))]);
+        job.Complete([new JobImage(job.Size.Fit(result.Image), result.Request.Seed, Recipe.Of(pipeline.Name, result), result.ClipScore)]);
+    }
+
     private static void RunExperiment(Job job, PictureExperiment experiment, StageSpans stages, CancellationToken stop)
     {
         var clock = Stopwatch.StartNew();
@@ -83,11 +103,11 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
         {
             stages.Enter(progress.Stage);
             Report(job, progress, _ => 0);
-        }, null, stop);
+        }, drawn => job.Add("drawn", null, drawn.Pictures.Count, job.Requests.Count), stop);
         job.Lease.Model.Measure(clock.Elapsed.TotalSeconds, [.. result.Pictures.Select(_ => result.Experiment.Request)]);
         job.Complete([.. result.Pictures.Select((picture, i) => new JobImage(job.Size.Fit(picture.Image),
             unchecked(result.Experiment.Request.Seed + (ulong)i), new Dictionary<string, string>(),
-            picture.Numbers.TryGetValue("cosine", out var cosine) ? cosine : null))]);
+            picture.Numbers.TryGetValue("cosine", out var cosine) ? cosine : null) { Label = picture.Label })]);
     }
 
     /// <summary>
@@ -104,15 +124,11 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
     {
         job.Add("progress", progress.Stage, progress.Step, progress.Of);
         if (job.Previews == 0 || progress is not { Stage: "decoder", Predicted: { } predicted }
-            || !IsPreview(progress, job.Previews)) return;
+            || !progress.IsPreview(job.Previews)) return;
         var images = predicted();
         if (place(images.Count) is { } first)
             job.Add("preview", progress.Stage, progress.Step, progress.Of, job.Size.Fit(images[first]).ToPng());
     }
-
-    /// <summary>True of steps that divide a run into equal parts.</summary>
-    private static bool IsPreview(GenerationProgress progress, int previews) => progress.Step < progress.Of
-        && progress.Step * (previews + 1) / progress.Of != (progress.Step - 1) * (previews + 1) / progress.Of;
 
     private static GenerationRequest Shape(GenerationRequest request) => request with { Prompt = "", Negative = "", Seed = 0 };
 

@@ -124,6 +124,7 @@ internal sealed class ClipEndpoints(ModelPool pool, Uploads uploads)
         return contents;
     }
 
-    private static async Task<float[][]> EmbedAsync(LoadedModel model, IReadOnlyList<AIContent> contents, CancellationToken cancellation) =>
+    /// <summary>Embeddings of unit length.</summary>
+    internal static async Task<float[][]> EmbedAsync(LoadedModel model, IReadOnlyList<AIContent> contents, CancellationToken cancellation) =>
         [.. (await model.Clip.GenerateAsync(contents, null, cancellation).ConfigureAwait(false)).Select(row => row.Vector.ToArray())];
 }

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using Alebrije.Extensions.AI.Images;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Server.Requests;
 using Microsoft.AspNetCore.Builder;
@@ -87,13 +88,13 @@ internal sealed class ImageEndpoints(ServerOptions options, Uploads uploads, Ima
     {
         var given = files.Where(file => file.Field == "mask").ToArray();
         if (given.Length > 1) throw ApiException.Field("mask", "There are several masks; send one.");
-        if (given.Length == 0) return ImageJobs.Transparency(images[0]);
+        if (given.Length == 0) return MaskImage.OfTransparency(images[0]);
         if (images.Count > 1) throw ApiException.Field("mask", "A mask belongs to one image; send one image, or leave the mask out.");
         var mask = uploads.Decode(given[0].Bytes, "mask");
         if (asked.IsDallE2 && (mask.Width != images[0].Width || mask.Height != images[0].Height))
             throw ApiException.Field("mask", $"The mask is {mask.Width} x {mask.Height}, the image {images[0].Width} x {images[0].Height}; "
                 + "dall-e-2 takes masks of the image's size.");
-        if (ImageJobs.Transparency(mask) is { } transparent) return transparent;
+        if (MaskImage.OfTransparency(mask) is { } transparent) return transparent;
         // Masks without transparency are bright where the image is drawn anew, as those of other services.
         return mask.Mode is PixelMode.Rgba or PixelMode.GreyAlpha
             ? throw ApiException.Field("mask", "The mask is opaque everywhere, so nothing would be drawn; make the part transparent.")

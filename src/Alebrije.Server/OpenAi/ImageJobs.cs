@@ -1,3 +1,4 @@
+using Alebrije.Extensions.AI.Images;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Preprocessing.Imaging;
@@ -15,14 +16,17 @@ internal sealed class ImageJobs(ModelPool pool)
     /// <param name="requests">One for each image.</param>
     /// <param name="key">Identity of the request, or null.</param>
     /// <param name="isDetached">True if the job runs on without a waiting client.</param>
-    public Job Generate(JobForm asked, IReadOnlyList<GenerationRequest> requests, string? key, bool isDetached = false) =>
+    /// <param name="isTraced">True if the stages of its one image are kept.</param>
+    public Job Generate(JobForm asked, IReadOnlyList<GenerationRequest> requests, string? key, bool isDetached = false,
+        bool isTraced = false) =>
         Create(asked, (model, size) =>
         {
             var sized = GenerationFields.Sized(requests, size);
             Check(model, sized[0]);
             return new Job(asked.Lease!, sized)
             {
-                Size = size, Previews = asked.Previews, Key = key, IsDetached = isDetached, Estimate = model.Seconds(sized),
+                Size = size, Previews = asked.Previews, Key = key, IsDetached = isDetached, IsTraced = isTraced,
+                Estimate = model.Seconds(sized),
             };
         });
 
@@ -41,46 +45,38 @@ internal sealed class ImageJobs(ModelPool pool)
         ? Experiment(asked, request, [image.ToRgb()], null, count, key, ExperimentKind.Mix)
         : Experiment(asked, request, [image.ToRgb()], mask, count, key, ExperimentKind.Inpaint);
 
-    /// <summary>A mask whose transparent part is bright; null where nothing is transparent.</summary>
-    public static RgbImage? Transparency(PillowImage image)
-    {
-        var bytes = new byte[image.Width * image.Height * 3];
-        var any = false;
-        for (var i = 0; i < image.Width * image.Height; i++)
-        {
-            var alpha = image.Mode switch
-            {
-                PixelMode.Rgba => image.Pixels[(4 * i) + 3],
-                PixelMode.GreyAlpha => image.Pixels[(2 * i) + 1],
-                PixelMode.Palette => image.Palette![(4 * image.Pixels[i]) + 3],
-                _ => byte.MaxValue,
-            };
-            any |= alpha < 128;
-            bytes.AsSpan(3 * i, 3).Fill((byte)(255 - alpha));
-        }
-
-        return any ? new RgbImage(image.Width, image.Height, bytes) : null;
-    }
-
     private Job Experiment(JobForm asked, GenerationRequest request, IReadOnlyList<RgbImage> images, RgbImage? mask, int count, string? key,
-        ExperimentKind kind) => Create(asked, (model, size) =>
+        ExperimentKind kind) => Run(asked, new PictureExperiment
+        {
+            Kind = kind, Parts = [.. images.Select(_ => new ExperimentPart(null, null))], Request = request, Count = count,
+        }, images, mask, key);
+
+    /// <summary>An experiment on images in memory.</summary>
+    /// <param name="asked">Model, size and previews.</param>
+    /// <param name="experiment">The experiment; its parts without a text stand for the images, in their order.</param>
+    /// <param name="images">The images.</param>
+    /// <param name="mask">Inpainting: bright where the image is drawn anew.</param>
+    /// <param name="key">Identity of the request, or null.</param>
+    public Job Run(JobForm asked, PictureExperiment experiment, IReadOnlyList<RgbImage> images, RgbImage? mask, string? key) =>
+        Create(asked, (model, size) =>
     {
-        var sized = GenerationFields.Sized([request], size)[0];
-        if (!model.Pipeline.HasImageEncoder && kind != ExperimentKind.Inpaint)
+        var (sized, count) = (GenerationFields.Sized([experiment.Request], size)[0], experiment.Count);
+        if (!model.Pipeline.HasImageEncoder && experiment.Kind != ExperimentKind.Inpaint)
             throw new ApiException(400, $"{model.Name} embeds no images, so it varies none; name a model of unCLIP such as mini.", "model",
                 "no_image_encoder");
         var files = new TemporaryFiles();
         try
         {
-            var parts = images.Select(image => new ExperimentPart(null, files.Add(image))).ToArray();
-            var experiment = new PictureExperiment
+            var paths = new Queue<string>(images.Select(files.Add));
+            var placed = experiment with
             {
-                Kind = kind, Parts = parts, Request = sized, Count = count, Mask = mask is null ? null : files.Add(mask),
+                Parts = [.. experiment.Parts.Select(part => part.Text is null ? part with { Picture = paths.Dequeue() } : part)],
+                Request = sized, Mask = mask is null ? null : files.Add(mask),
             };
-            experiment.Check();
+            placed.Check();
             return new Job(asked.Lease!, [.. Enumerable.Repeat(sized, count)])
             {
-                Experiment = experiment, Files = files, Size = size, Previews = asked.Previews, Key = key,
+                Experiment = placed, Files = files, Size = size, Previews = asked.Previews, Key = key,
                 Estimate = model.Seconds([.. Enumerable.Repeat(sized, count)]),
             };
         }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Alebrije.Extensions.AI.Images;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Server.Jobs;
 using Alebrije.Server.Models;

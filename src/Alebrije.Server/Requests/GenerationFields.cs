@@ -1,3 +1,4 @@
+using Alebrije.Extensions.AI.Images;
 using Alebrije.Pipelines;
 using Alebrije.Server.Models;
 

@@ -10,20 +10,27 @@ internal sealed class KeyCheck
     private const string Hashed = "sha256:";
     private readonly byte[][] hashes;
 
-    public KeyCheck(ServerOptions options) => hashes = [.. options.Keys.Select(key =>
+    private readonly SignIns signIns;
+
+    public KeyCheck(ServerOptions options, SignIns signIns) => (this.signIns, hashes) = (signIns, [.. options.Keys.Select(key =>
         key.StartsWith(Hashed, StringComparison.Ordinal) && key.Length == Hashed.Length + 64
-            ? Convert.FromHexString(key[Hashed.Length..]) : SHA256.HashData(Encoding.UTF8.GetBytes(key)))];
+            ? Convert.FromHexString(key[Hashed.Length..]) : SHA256.HashData(Encoding.UTF8.GetBytes(key)))]);
 
     public bool IsNeeded => hashes.Length > 0;
 
-    /// <summary>True if the request has one of the keys, or none is needed.</summary>
+    /// <summary>True if the request has one of the keys or comes from a browser that gave one, or none is needed.</summary>
     public bool Allows(HttpRequest request)
     {
         if (!IsNeeded) return true;
         var given = request.Headers.Authorization.ToString() is { Length: > 7 } bearer
             && bearer.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? bearer[7..].Trim()
             : request.Headers["X-Api-Key"].ToString();
-        if (given.Length == 0) return false;
+        return given.Length == 0 ? signIns.Has(request) : IsKey(given);
+    }
+
+    /// <summary>True for one of the keys.</summary>
+    public bool IsKey(string given)
+    {
         var hash = SHA256.HashData(Encoding.UTF8.GetBytes(given));
         var found = false;
         foreach (var each in hashes) found |= CryptographicOperations.FixedTimeEquals(hash, each);

@@ -1,4 +1,5 @@
 using System.Net;
+using Alebrije.Server.Studio;
 using Alebrije.Server.Telemetry;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
@@ -48,7 +49,7 @@ internal sealed partial class RequestGuard(
         headers["Cross-Origin-Opener-Policy"] = "same-origin";
         headers["Permissions-Policy"] = "camera=(), microphone=(), geolocation=()";
         headers.ContentSecurityPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-            + "connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+            + "connect-src 'self'; font-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
     }
 
     /// <summary>Answers the question of a browser, asked without a key, whether a page of an allowed origin may send a request.</summary>
@@ -82,9 +83,13 @@ internal sealed partial class RequestGuard(
         if (rates.Take(Client(context, isAllowed && keys.IsNeeded)) is { } wait)
             throw new ApiException(429, $"More than {options.RatePerMinute} requests a minute; ask again in {wait} s.", null,
                 "rate_limit_exceeded") { RetryAfter = wait };
-        if (!isAllowed)
+        if (!isAllowed && !IsPublic(path))
             throw new ApiException(401, "A key is needed: send the header Authorization: Bearer KEY.", null, "invalid_api_key");
     }
+
+    /// <summary>True of the page that asks browsers for a key, and of the studio's style sheet and scripts.</summary>
+    private static bool IsPublic(string path) => path.StartsWith("/studio/", StringComparison.Ordinal)
+        || StudioWords.Languages.Any(language => path == $"/{language}/sign-in");
 
     /// <summary>Pages of other origins reach nothing, unless their origin is allowed.</summary>
     private void CheckOrigin(HttpRequest request)
@@ -104,8 +109,8 @@ internal sealed partial class RequestGuard(
     }
 
     /// <summary>A client by its key, or by its address where it has none that is valid.</summary>
-    private static string Client(HttpContext context, bool hasKey) => hasKey
-        ? $"{context.Request.Headers.Authorization}{context.Request.Headers["X-Api-Key"]}"
+    private static string Client(HttpContext context, bool hasKey) =>
+        hasKey && $"{context.Request.Headers.Authorization}{context.Request.Headers["X-Api-Key"]}" is { Length: > 0 } key ? key
         : (context.Connection.RemoteIpAddress ?? IPAddress.None).ToString();
 
     private async Task AnswerAsync(HttpContext context, Exception error)
@@ -125,6 +130,13 @@ internal sealed partial class RequestGuard(
         }
 
         Headers(context.Response.Headers);
+        if (refusal.Status == 401 && HttpMethods.IsGet(context.Request.Method)
+            && context.Request.Headers.Accept.ToString().Contains("text/html", StringComparison.Ordinal))
+        {
+            context.Response.Redirect($"/{StudioWords.Preferred(context.Request)}/sign-in");
+            return;
+        }
+
         context.Response.StatusCode = refusal.Status;
         if (refusal.RetryAfter is { } seconds) context.Response.Headers.RetryAfter = $"{seconds}";
         if (refusal.Status is 401) context.Response.Headers.WWWAuthenticate = "Bearer";

@@ -25,12 +25,15 @@ public sealed class ModelCatalog
     /// <summary>The model that is used when none is named.</summary>
     public const string DefaultName = "mini";
 
+    /// <summary>Name of the model that captions images where none is named.</summary>
+    public const string CaptioningName = "mini-flamingo";
+
     /// <summary>Environment variable with further folders of models, separated as in <c>PATH</c>.</summary>
     public const string Variable = "ALEBRIJE_MODELS";
 
     private const string FolderName = "models", Unrecognised = "unknown";
-    private static readonly string[] Indices = ["model_index.json", "config.json", OpenClip];
-    private const string OpenClip = "open_clip_config.json";
+    private static readonly string[] Indices = ["model_index.json", "config.json", OpenClip, Flamingo];
+    private const string OpenClip = "open_clip_config.json", Flamingo = "flamingo.json";
 
     /// <summary>Suffix of a decoder's name in the name of its prior.</summary>
     internal const string CompanionEnding = "-prior";
@@ -190,7 +193,12 @@ public sealed class ModelCatalog
             }
 
             var index = Indices.First(file => File.Exists(Path.Combine(folder, file)));
-            return ConfigFile.ClassName(Path.Combine(folder, index)) ?? (index == OpenClip ? "CLIP of open_clip" : Unrecognised);
+            return ConfigFile.ClassName(Path.Combine(folder, index)) ?? index switch
+            {
+                OpenClip => "CLIP of open_clip",
+                Flamingo => ModelKinds.Flamingo,
+                _ => Unrecognised,
+            };
         }
         catch (WeightsException)
         {
@@ -264,6 +272,9 @@ public sealed class ModelCatalog
 /// <summary>Tasks of the published classes.</summary>
 internal static class ModelKinds
 {
+    /// <summary>Name of the class of a Flamingo's folder, which has none in its files.</summary>
+    public const string Flamingo = "OpenFlamingo";
+
     public static string Of(string className) => className switch
     {
         "StableUnCLIPPipeline" or "UnCLIPPipeline" or "StableDiffusionPipeline" or "StableDiffusionXLPipeline"
@@ -274,6 +285,7 @@ internal static class ModelKinds
         "KandinskyV22ControlnetPipeline" or "KandinskyV22ControlnetImg2ImgPipeline" => "depth to image",
         "KandinskyPriorPipeline" or "KandinskyV22PriorPipeline" or "KandinskyV22PriorEmb2EmbPipeline" or "PriorTransformer" => "prior",
         "StableUnCLIPImg2ImgPipeline" or "UnCLIPImageVariationPipeline" => "image variations",
+        Flamingo => "captions of images",
         "CLIPModel" => "text and image embeddings",
         "CLIPTextModelWithProjection" => "text embeddings",
         "CLIPVisionModelWithProjection" => "image embeddings",

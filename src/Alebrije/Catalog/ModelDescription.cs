@@ -58,6 +58,12 @@ public sealed record ModelDescription(
             yield break;
         }
 
+        if (model.ClassName == ModelKinds.Flamingo)
+        {
+            foreach (var part in FlamingoParts(model.Folder)) yield return part;
+            yield break;
+        }
+
         var index = Path.Combine(model.Folder, "model_index.json");
         if (!File.Exists(index))
         {
@@ -81,6 +87,21 @@ public sealed record ModelDescription(
         // Parts of this project beside the published ones, such as the linear prior.
         foreach (var folder in Directory.EnumerateDirectories(model.Folder).Where(HasWeights).Order(StringComparer.Ordinal))
             if (Path.GetFileName(folder) is var name && !listed.Contains(name)) yield return Part(name, "", folder);
+    }
+
+    /// <summary>The trained tensors, the language model and the image tower of a Flamingo, as far as its folder has them.</summary>
+    private static IEnumerable<ModelComponent> FlamingoParts(string folder)
+    {
+        var trained = new[] { "checkpoint.safetensors", "checkpoint.pt" }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+        if (trained is not null)
+        {
+            using var weights = CheckpointFolder.OpenWeights(trained);
+            yield return Part(Path.GetFileName(trained), "", [.. weights.Names.Select(weights.Describe)]);
+        }
+
+        foreach (var part in Directory.EnumerateDirectories(folder).Where(HasWeights).Order(StringComparer.Ordinal))
+            yield return Part(Path.GetFileName(part),
+                File.Exists(Path.Combine(part, "config.json")) ? ConfigFile.ClassName(part) ?? "" : "", part);
     }
 
     private static ModelComponent Part(string name, string className, string folder)

@@ -72,6 +72,7 @@ public static class PublishedModels
             // Relevance follows attention from a class token, which these towers lack.
             "clip-without-explain" => ["embed", "similarity", "classify", "pca", "tokenize", "preprocess"],
             "text to image" => ["imagine", "interpolate", "inpaint", "sweep", "tokenize"],
+            "flamingo" => ["caption", "ask"],
             "pixels from text" => ["imagine", "interpolate", "inpaint", "sweep"],
             _ => throw new InvalidDataException($"published-models.json: {entry.Name} has no known verbs '{entry.Runs}'."),
         };

@@ -17,6 +17,9 @@ public enum EvaluationPart
 
     /// <summary>Upsampler: enlargement of small images.</summary>
     Upsampler,
+
+    /// <summary>A Flamingo: captions and answers. Evaluated by <see cref="FlamingoEvaluation"/> alone.</summary>
+    Flamingo,
 }
 
 /// <summary>Progress of an evaluation.</summary>

@@ -34,6 +34,9 @@ internal sealed class EvaluationScenes(EmojiWorld world, ulong seed)
     public static readonly SceneSet CoreDuets = new(
         Mixture.Options with { OneObject = 0, TwoObjects = 1, ThreeObjects = 0, Counts = 0, CoreShare = 1, StyleShare = 0 }, 5_000_000);
 
+    /// <summary>Two to four of one core concept in the plain style.</summary>
+    public static readonly SceneSet CoreCounts = new(PlainSingles.Options with { OneObject = 0, Counts = 1, CoreShare = 1 }, 6_000_000);
+
     public EmojiWorld World => world;
 
     public ulong Seed => seed;

@@ -48,7 +48,7 @@ public static class ModelEvaluation
         var judge = new Lazy<PictureJudge>(() => new PictureJudge(space, world));
         var sheets = new PictureSheets(options.Folder);
         var (metrics, left) = (new MetricGroup(), new List<string>());
-        foreach (var part in Enum.GetValues<EvaluationPart>().Where(options.Parts.Contains))
+        foreach (var part in Enum.GetValues<EvaluationPart>().Where(part => part != EvaluationPart.Flamingo && options.Parts.Contains(part)))
         {
             var report = Reporter(options, part, cancellation);
             var (codec, upsampler) = (pipeline.Decoder.Codec as KlCodec, pipeline.Decoder.Upsampler);
@@ -102,6 +102,7 @@ public static class ModelEvaluation
         EvaluationPart.Autoencoder => "autoencoder",
         EvaluationPart.Prior => "prior",
         EvaluationPart.Upsampler => "upsampler",
+        EvaluationPart.Flamingo => "flamingo",
         _ => "decoder",
     };
 }

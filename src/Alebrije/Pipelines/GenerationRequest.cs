@@ -237,6 +237,10 @@ public sealed record GenerationProgress(string Stage, int Step, int Of)
     /// </summary>
     [JsonIgnore]
     public Func<IReadOnlyList<Preprocessing.Imaging.RgbImage>>? Predicted { get; init; }
+
+    /// <summary>True of steps that divide a stage into equal parts.</summary>
+    /// <param name="previews">Number of such steps in a stage.</param>
+    internal bool IsPreview(int previews) => Step < Of && Step * (previews + 1) / Of != (Step - 1) * (previews + 1) / Of;
 }
 
 /// <summary>An image and the settings that made it.</summary>

@@ -40,7 +40,7 @@ internal sealed class CaptionedScenes(EmojiWorld world)
     public static CaptionedScenes Open() => new(EmojiWorld.Open());
 
     /// <summary>Training pair (seed, index): always the same.</summary>
-    public TrainingPair Train(ulong seed, long index, Options options, int size = Scene.Side)
+    public TrainingPair Train(ulong seed, long index, Options options, int size = Datasets.Scene.Side)
     {
         var scene = world.Scene(seed, index, Prepare(options));
         var concepts = scene.Concepts.Take(2).ToArray();
@@ -49,12 +49,15 @@ internal sealed class CaptionedScenes(EmojiWorld world)
             concepts.Length == 1 ? concepts[0] : null, scene.Style);
     }
 
+    /// <summary>Description of training scene (seed, index): always the same.</summary>
+    public Scene Scene(ulong seed, long index, Options options) => world.Scene(seed, index, Prepare(options));
+
     /// <summary>Scene of the same mixture, disjoint from training.</summary>
     public Scene HeldOut(ulong seed, long index, SceneOptions options) =>
         world.Scene(seed, index, options with { Split = SceneSplit.HeldOut });
 
     /// <summary>Draws a scene.</summary>
-    public RgbImage Draw(Scene scene, int size = Scene.Side) => new(size, size, world.Render(scene, size));
+    public RgbImage Draw(Scene scene, int size = Datasets.Scene.Side) => new(size, size, world.Render(scene, size));
 
     /// <summary>Texts for training a vocabulary: captions in both languages, and every name.</summary>
     public IEnumerable<string> Corpus(int captions)

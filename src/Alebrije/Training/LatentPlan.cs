@@ -62,14 +62,14 @@ internal abstract record LatentPlan : TrainingPlan
     /// <summary>Scenes encoded for each step.</summary>
     internal int Fresh => Batch / Uses;
 
+    /// <summary>Sizes of the cache.</summary>
+    internal SceneWindow Sizes => new(Seed, Batch, Fresh, Window);
+
     /// <exception cref="WeightsException">A value is out of its range; one sentence.</exception>
     internal void Check()
     {
         if (Fitted < 2) throw new WeightsException($"fitted is {Fitted}, but a standard deviation needs two scenes or more.");
-        if (Uses < 1 || Batch % Uses != 0)
-            throw new WeightsException($"uses is {Uses}, but it must divide the batch of {Batch}: new scenes are encoded for every step.");
-        if (Window < Batch || Window % Fresh != 0) throw new WeightsException(
-            $"window is {Window}, but it must be a multiple of {Fresh} (batch / uses) and hold a batch of {Batch}.");
+        SceneWindow.Check(Batch, Uses, Window);
         CurriculumStage.Check(Curriculum);
     }
 

@@ -69,7 +69,7 @@ internal sealed class LatentRun : IDisposable
     public TrainingTask<EncodedScenes> Task(nn.Module network, Func<LatentBatch, Generator, Tensor> loss, Action begin) => new(network)
     {
         Begin = begin,
-        Batches = step => new SceneCache(Path.Combine(Folder, CacheName), plan, Identity(), encoder.Shapes, Group, step),
+        Batches = step => new SceneCache(Path.Combine(Folder, CacheName), plan.Sizes, Identity(), encoder.Shapes, Group, step),
         Loss = (scenes, step, generator) => loss(Condition(scenes, step, generator), generator),
         Optimizer = new() { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = plan.WeightDecay },
     };

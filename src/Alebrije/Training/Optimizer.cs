@@ -55,7 +55,8 @@ internal sealed record OptimizerConstants
 internal sealed class Optimizer : IDisposable
 {
     private const int Chunk = 1 << 16;
-    private static readonly string[] Tables = ["embedding.weight", "shared.weight", "relative_attention_bias.weight"];
+    private static readonly string[] Tables =
+        ["embedding.weight", "shared.weight", "relative_attention_bias.weight", "embed_in.weight", "wte.weight", "perceiver.latents"];
     private readonly OptimizerConstants options;
     private readonly OptimizerSlot[] slots;
     private readonly (OptimizerSlot Slot, int Start, int Length)[] pieces;

@@ -4,10 +4,28 @@ using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using System.Text;
 using Alebrije.Preprocessing;
+using Alebrije.Weights;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace Alebrije.Training;
+
+/// <summary>Sizes of a cache of scenes.</summary>
+/// <param name="Seed">The run's seed.</param>
+/// <param name="Batch">Scenes of a step.</param>
+/// <param name="Fresh">Scenes encoded for each step.</param>
+/// <param name="Window">Scenes among which those of a step are drawn, a multiple of <paramref name="Fresh"/>.</param>
+internal sealed record SceneWindow(ulong Seed, int Batch, int Fresh, int Window)
+{
+    /// <exception cref="WeightsException">The sizes do not fit together; one sentence.</exception>
+    public static void Check(int batch, int uses, int window)
+    {
+        if (uses < 1 || batch % uses != 0)
+            throw new WeightsException($"uses is {uses}, but it must divide the batch of {batch}: new scenes are encoded for every step.");
+        if (window < batch || window % (batch / uses) != 0) throw new WeightsException(
+            $"window is {window}, but it must be a multiple of {batch / uses} (batch / uses) and hold a batch of {batch}.");
+    }
+}
 
 /// <summary>
 /// Encoded scenes of a run in a file of fixed size, half precision: a window that rolls over the run's scenes. Before every step,
@@ -30,15 +48,15 @@ internal sealed class SceneCache : IBatches<EncodedScenes>
     private long made, step;
 
     /// <param name="path">The file; scenes of another run in it are dropped.</param>
-    /// <param name="plan">Seed, batch, window, uses.</param>
+    /// <param name="sizes">Seed, batch, window.</param>
     /// <param name="identity">Describes all that the encoded scenes depend on besides their number.</param>
     /// <param name="shapes">Shapes of one scene's tensors.</param>
     /// <param name="encode">Encodes group i: scenes i * fresh and the following.</param>
     /// <param name="step">The first step.</param>
-    public SceneCache(string path, LatentPlan plan, string identity, long[][] shapes, Func<long, EncodedScenes> encode, long step)
+    public SceneCache(string path, SceneWindow sizes, string identity, long[][] shapes, Func<long, EncodedScenes> encode, long step)
     {
-        (this.shapes, this.encode, this.step, seed, batch, fresh, window) = (shapes, encode, step, plan.Seed, plan.Batch, plan.Fresh,
-            plan.Window);
+        (this.shapes, this.encode, this.step, seed, batch, fresh, window) = (shapes, encode, step, sizes.Seed, sizes.Batch, sizes.Fresh,
+            sizes.Window);
         sceneNumbers = shapes.Sum(shape => (int)shape.Aggregate((a, b) => a * b));
         slotBytes = sizeof(long) + (sceneNumbers * 2);
         capacity = window + ((int)(Slack * window / fresh) * fresh);
@@ -144,7 +162,7 @@ internal sealed class SceneCache : IBatches<EncodedScenes>
         }
 
         var tensors = numbers.Select((part, i) => tensor(part, [scenes.Length, .. shapes[i]])).ToArray();
-        return new EncodedScenes(tensors[0], tensors[1], tensors[2], tensors[3]);
+        return new EncodedScenes(tensors) { Numbers = scenes };
     }
 
     private static byte[] Header(string path)

@@ -7,18 +7,36 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Training;
 
-/// <summary>Encoded scenes: the training inputs of a latent model.</summary>
-/// <param name="Latents">[scenes, channels, side, side] float32, scaled.</param>
-/// <param name="Images">[scenes, features] float32 image embeddings on CLIP's scale.</param>
-/// <param name="Sampled">[scenes, features] float32 embeddings drawn by the prior; zeros where there is none.</param>
-/// <param name="Texts">[scenes, tokens, width] float32 text encodings.</param>
-internal sealed record EncodedScenes(Tensor Latents, Tensor Images, Tensor Sampled, Tensor Texts)
+/// <summary>Encoded scenes: the training inputs of a model on frozen encoders.</summary>
+/// <param name="Parts">The tensors of the scenes in a fixed order, each [scenes, ...] float32.</param>
+internal sealed record EncodedScenes(IReadOnlyList<Tensor> Parts)
 {
-    /// <summary>Number of scenes.</summary>
-    public int Count => (int)Latents.shape[0];
+    /// <summary>Scenes of a latent model.</summary>
+    /// <param name="latents">[scenes, channels, side, side] float32, scaled.</param>
+    /// <param name="images">[scenes, features] float32 image embeddings on CLIP's scale.</param>
+    /// <param name="sampled">[scenes, features] float32 embeddings drawn by the prior; zeros where there is none.</param>
+    /// <param name="texts">[scenes, tokens, width] float32 text encodings.</param>
+    public EncodedScenes(Tensor latents, Tensor images, Tensor sampled, Tensor texts) : this([latents, images, sampled, texts])
+    {
+    }
 
-    /// <summary>The tensors in a fixed order.</summary>
-    public Tensor[] Parts => [Latents, Images, Sampled, Texts];
+    /// <summary>Numbers of the scenes in the run, where they come from its cache; else empty.</summary>
+    public IReadOnlyList<long> Numbers { get; init; } = [];
+
+    /// <summary>[scenes, channels, side, side] float32, scaled: the latents of a latent model.</summary>
+    public Tensor Latents => Parts[0];
+
+    /// <summary>[scenes, features] float32 image embeddings on CLIP's scale.</summary>
+    public Tensor Images => Parts[1];
+
+    /// <summary>[scenes, features] float32 embeddings drawn by the prior; zeros where there is none.</summary>
+    public Tensor Sampled => Parts[2];
+
+    /// <summary>[scenes, tokens, width] float32 text encodings.</summary>
+    public Tensor Texts => Parts[3];
+
+    /// <summary>Number of scenes.</summary>
+    public int Count => (int)Parts[0].shape[0];
 }
 
 /// <summary>Encodes scenes with frozen networks: the autoencoder, CLIP (image embedding, text encodings) and the prior.</summary>

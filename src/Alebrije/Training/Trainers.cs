@@ -8,7 +8,7 @@ namespace Alebrije.Training;
 public static class Trainers
 {
     /// <summary>Names of the trainers.</summary>
-    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "guess", "decoder", "upsampler", "cascade"];
+    public static IReadOnlyList<string> Names { get; } = ["clip", "autoencoder", "prior", "guess", "decoder", "upsampler", "cascade", "flamingo"];
 
     /// <summary>Trains one part by its configuration file.</summary>
     /// <param name="name">One of <see cref="Names"/>.</param>
@@ -31,6 +31,7 @@ public static class Trainers
             "prior" => RunPrior(PriorKind.Diffusion, configFile, options, cancellation),
             "guess" => TrainGuess(Read<GuessTrainingConfig>(configFile), options, cancellation),
             "cascade" => RunCascade(configFile, stage: null, options, cancellation),
+            "flamingo" => RunFlamingo(configFile, stage: null, options, cancellation),
             "decoder" => TrainDecoder(Read<DecoderTrainingConfig>(configFile), options, cancellation),
             _ => throw new ArgumentException($"There is no trainer '{name}'; there are {string.Join(", ", Names)}.", nameof(name)),
         };
@@ -128,6 +129,27 @@ public static class Trainers
         ArgumentNullException.ThrowIfNull(options);
         if (stage is not (null or 1 or 2)) throw new ArgumentOutOfRangeException(nameof(stage), stage, "A cascade has the stages 1 and 2.");
         return CascadeRuns.Train(Read<CascadeTrainingConfig>(configFile), CaptionedScenes.Open(), stage, options, cancellation);
+    }
+
+    /// <summary>
+    /// Trains a Flamingo of two stages on the world of scenes: a language model on texts, then resampler and gated blocks on scenes, with
+    /// the language model and the image tower of a CLIP frozen.
+    /// </summary>
+    /// <param name="configFile">JSON with the keys <c>stage1</c> and <c>stage2</c>; an unknown key is an error.</param>
+    /// <param name="stage">1 or 2 alone; null trains both, one after the other.</param>
+    /// <param name="options">Folder of both runs (<c>run-1</c>, <c>run-2</c>) and of the model (<c>mini-flamingo</c>), and limits of
+    /// each.</param>
+    /// <param name="cancellation">Stops the run, saved.</param>
+    /// <returns>Result of the stage, or of both together.</returns>
+    /// <exception cref="WeightsException">The configuration cannot be read, or sizes do not fit together.</exception>
+    /// <exception cref="CheckpointNotFoundException">Only stage 2 is requested, and stage 1 was not trained in the folder.</exception>
+    /// <exception cref="InvalidOperationException">The folder holds another run, or the loss is not a number.</exception>
+    public static TrainingResult RunFlamingo(string configFile, int? stage, TrainingOptions options,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        if (stage is not (null or 1 or 2)) throw new ArgumentOutOfRangeException(nameof(stage), stage, "A Flamingo has the stages 1 and 2.");
+        return FlamingoRuns.Train(Read<FlamingoTrainingConfig>(configFile), CaptionedScenes.Open(), stage, options, cancellation);
     }
 
     private static TrainingResult TrainGuess(GuessTrainingConfig config, TrainingOptions options, CancellationToken cancellation)

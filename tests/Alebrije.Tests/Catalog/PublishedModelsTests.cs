@@ -31,6 +31,8 @@ public sealed class PublishedModelsTests : IDisposable
     [InlineData("kandinsky-2.2-controlnet-depth", "kandinsky-community/kandinsky-2-2-controlnet-depth")]
     [InlineData("eclipse-karlo", "ECLIPSE-Community/ECLIPSE_Karlo_Prior")]
     [InlineData("sd-1.5", "stable-diffusion-v1-5/stable-diffusion-v1-5")]
+    [InlineData("openflamingo", "openflamingo/OpenFlamingo-3B-vitl-mpt1b")]
+    [InlineData("openflamingo-9b", "openflamingo/OpenFlamingo-9B-vitl-mpt7b")]
     public void NamesAPersonTypes_AreKnown(string name, string repository)
     {
         var model = PublishedModels.Find(name)!;
@@ -52,6 +54,7 @@ public sealed class PublishedModelsTests : IDisposable
     [InlineData("sd-2.1", "tokenize", "embed")]
     [InlineData("sdxl", "interpolate", "vary")]
     [InlineData("deepfloyd-if", "inpaint", "tokenize")]
+    [InlineData("openflamingo-4b", "ask", "imagine")]
     public void Verbs_AreThoseThatThePartsOfAModelAllow(string name, string can, string cannot)
     {
         var model = PublishedModels.Find(name)!;

@@ -1,3 +1,4 @@
+using Alebrije.Catalog;
 using Alebrije.Pipelines.Flamingo;
 using Alebrije.Tensors;
 using Alebrije.Tests.Models;
@@ -47,6 +48,34 @@ public sealed class FlamingoPipelineTests : IDisposable
         var expected = nn.functional.layer_norm(plain, [plain.shape[^1]], scale, shift, 1e-5);
         Assert.InRange((normalised - expected).abs().max().item<float>(), 0, 1e-4f);
         Assert.True((normalised - plain).abs().max().item<float>() > 0.1);
+    }
+
+    [Fact]
+    public void Catalogue_ListsAFlamingoByItsFolder_WithItsParts()
+    {
+        FlamingoFiles.Write(Path.Combine(folder, "tiny"), FlamingoFiles.NeoX);
+        var catalog = new ModelCatalog([folder]);
+        Assert.Equal(("tiny", "captions of images"), Assert.Single(catalog.List()) is var model ? (model.Name, model.Kind) : default);
+        var parts = catalog.Describe("tiny").Components;
+        Assert.Equal(["checkpoint.safetensors", "language", "vision"], parts.Select(part => part.Name));
+        Assert.All(parts, part => Assert.True(part.Parameters > 0, part.Name));
+    }
+
+    /// <summary>As fetched from the hub: the checkpoint alone, its parts in folders of their own.</summary>
+    [Theory]
+    [InlineData(FlamingoFiles.NeoX, 2)]
+    [InlineData(FlamingoFiles.Mpt, 2)]
+    public void Folder_OfACheckpointAlone_HasThePublishedSizes_OverGivenParts(string language, int spacing)
+    {
+        FlamingoFiles.Write(folder, language);
+        File.Delete(Path.Combine(folder, "flamingo.json"));
+        var parts = (Path.Combine(folder, "language"), Path.Combine(folder, "vision"));
+        var opened = FlamingoFolder.Open(folder, parts);
+        Assert.Equal((spacing, false, 64, 6), (opened.Config.CrossAttnEveryNLayers, opened.Config.PatchNorm, opened.Config.Latents,
+            opened.Config.ResamplerLayers));
+        Assert.Equal(parts, (opened.Language, opened.Vision));
+        Assert.Contains("perceiver", Assert.Throws<WeightsException>(() =>
+            FlamingoPipeline.Load(folder, parts.Item1, parts.Item2)).Message, StringComparison.Ordinal);
     }
 
     [Theory]

@@ -64,7 +64,7 @@ public sealed class SceneCacheTests : IDisposable
     }
 
     private SceneCache Open(string name, long step, string identity = "networks") =>
-        new(Path.Combine(folder, name), plan, identity, [[2, 2, 2], [3], [3], [4, 1]], group =>
+        new(Path.Combine(folder, name), plan.Sizes, identity, [[2, 2, 2], [3], [3], [4, 1]], group =>
     {
         lock (encoded) encoded.Add(group);
         var numbers = arange(group * 2, (group * 2) + 2, dtype: ScalarType.Float32);

@@ -67,13 +67,15 @@ internal sealed class FlamingoNetwork : nn.Module
     /// <param name="mask">[batch, all tokens], 1 for visible tokens, 0 for padding; null: all are visible.</param>
     /// <param name="cache">Earlier tokens; extended by these. Null: there are none.</param>
     /// <param name="options">Parts to compute and to record.</param>
+    /// <param name="type">Number format of the layers; null: that of the weights.</param>
     /// <returns>[batch, tokens, vocabulary], or [batch, 1, vocabulary] of the last ones.</returns>
     public Tensor Predict(
         Tensor ids, Tensor? media, Tensor? mask = null, FlamingoCache? cache = null,
-        (bool LastOnly, FlamingoRecord? Record) options = default)
+        (bool LastOnly, FlamingoRecord? Record) options = default, ScalarType? type = null)
     {
         using var scope = NewDisposeScope();
         var x = Language.Embed(ids);
+        if (type is { } wanted) x = x.to(wanted);
         var visible = mask ?? Visible(ids, cache);
         var times = ids.eq(MediaToken).to(ScalarType.Int64).cumsum(1);                       // [batch, tokens]: images up to here
         if (cache?.Images is { } before) times = times + before;

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Text.RegularExpressions;
 using Alebrije.Models.Flamingo;
 using Alebrije.Nn;
 using Alebrije.Preprocessing.Tokenizers;
@@ -10,15 +12,18 @@ namespace Alebrije.Pipelines.Flamingo;
 /// A Flamingo's folder: <c>flamingo.json</c>, the trained tensors (<c>checkpoint.pt</c> as OpenFlamingo publishes it, or
 /// <c>checkpoint.safetensors</c>), a language model's folder and an image tower.
 /// </summary>
-internal sealed class FlamingoFolder
+internal sealed partial class FlamingoFolder
 {
     /// <summary>Token of padding.</summary>
     public const string PadToken = "<PAD>";
 
-    private const string Latents = "perceiver.latents";
-    private static readonly string[] CheckpointNames = ["checkpoint.safetensors", "checkpoint.pt"];
+    /// <summary>File of the trained tensors, as this project's trainer writes it.</summary>
+    public const string CheckpointName = "checkpoint.safetensors";
 
-    private FlamingoFolder(string path) => (Path, Config) = (path, ReadConfig(path));
+    private const string Latents = "perceiver.latents";
+    private static readonly string[] CheckpointNames = [CheckpointName, "checkpoint.pt"];
+
+    private FlamingoFolder(string path, FlamingoConfig config) => (Path, Config) = (path, config);
 
     public string Path { get; }
 
@@ -34,13 +39,19 @@ internal sealed class FlamingoFolder
     public static bool Is(string path) => Directory.Exists(path)
         && (File.Exists(System.IO.Path.Combine(path, FlamingoConfig.FileName)) || CheckpointOf(path) is not null);
 
+    /// <summary>Opens a Flamingo's folder.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="parts">
+    /// Folders of language model and image tower of a published checkpoint, where its own folder has no configuration; or null.
+    /// </param>
     /// <exception cref="CheckpointNotFoundException">There is no such folder, or none of a Flamingo.</exception>
-    public static FlamingoFolder Open(string path)
+    public static FlamingoFolder Open(string path, (string Language, string Vision)? parts = null)
     {
         if (!Directory.Exists(path)) throw new CheckpointNotFoundException($"there is no folder {path}.");
         if (!Is(path)) throw new CheckpointNotFoundException(
             $"{path} is no Flamingo: it has neither {FlamingoConfig.FileName} nor {string.Join(" nor ", CheckpointNames)}.");
-        return new FlamingoFolder(path);
+        return new FlamingoFolder(path, parts is { } given && !File.Exists(System.IO.Path.Combine(path, FlamingoConfig.FileName))
+            ? PublishedConfig(path, given.Language, given.Vision) : ReadConfig(path));
     }
 
     /// <summary>The language model's tokenizer with Flamingo's tokens; null if its folder has none.</summary>
@@ -103,6 +114,22 @@ internal sealed class FlamingoFolder
         network.eval();
         return network;
     }
+
+    /// <summary>Sizes of a published checkpoint: those of all of them, with the layers of the gated blocks by their names.</summary>
+    private static FlamingoConfig PublishedConfig(string path, string language, string vision)
+    {
+        using var checkpoint = CheckpointFolder.OpenWeights(CheckpointOf(path)!);
+        var first = checkpoint.Names.Select(name => GatedLayer().Match(name)).Where(match => match.Success)
+            .Select(match => int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture)).DefaultIfEmpty(0).Min();
+        return new FlamingoConfig
+        {
+            CrossAttnEveryNLayers = first + 1, PatchNorm = false, Language = System.IO.Path.GetFullPath(language),
+            Vision = System.IO.Path.GetFullPath(vision),
+        };
+    }
+
+    [GeneratedRegex(@"\.(\d{1,4})\.gated_cross_attn_layer\.")]
+    private static partial Regex GatedLayer();
 
     private static FlamingoConfig ReadConfig(string path)
     {

@@ -81,6 +81,23 @@ public sealed class FlamingoPipeline : IDisposable
         return new FlamingoPipeline(FlamingoFolder.Open(folder), precision, note);
     }
 
+    /// <summary>Loads a published checkpoint whose folder has no <c>flamingo.json</c>, over the folders of its parts.</summary>
+    /// <param name="folder">A folder with <c>checkpoint.pt</c>.</param>
+    /// <param name="language">Folder of the language model.</param>
+    /// <param name="vision">Folder or file of the image tower.</param>
+    /// <inheritdoc cref="Load(string, Precision, Action{RunNote}?)"/>
+    public static FlamingoPipeline Load(
+        string folder, string language, string vision, Precision precision = Precision.Auto, Action<RunNote>? note = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        ArgumentException.ThrowIfNullOrEmpty(language);
+        ArgumentException.ThrowIfNullOrEmpty(vision);
+        TorchRuntime.Initialize();
+        if (precision == Precision.Int8) _ = Processor.ScalarType(precision);
+        using var guard = no_grad();
+        return new FlamingoPipeline(FlamingoFolder.Open(folder, (language, vision)), precision, note);
+    }
+
     /// <summary>Continues a prompt.</summary>
     /// <param name="prompt">Text and images.</param>
     /// <param name="options">Search, length, temperature; null: the defaults.</param>

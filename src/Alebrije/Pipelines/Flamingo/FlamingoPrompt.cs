@@ -22,6 +22,9 @@ public sealed record FlamingoPrompt(string Text, IReadOnlyList<RgbImage> Images)
     /// <summary>Text before a caption in OpenFlamingo's evaluation.</summary>
     public const string CaptionLead = "Output:";
 
+    /// <summary>Text before a Spanish caption in the training of this project's own model.</summary>
+    internal const string SpanishLead = "Salida:";
+
     /// <summary>Captions in the form of OpenFlamingo's evaluation.</summary>
     /// <param name="image">The image to caption.</param>
     /// <param name="shots">Captioned images, in the order in which they are shown; null: none.</param>

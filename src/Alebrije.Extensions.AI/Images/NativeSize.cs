@@ -1,7 +1,7 @@
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 
-namespace Alebrije.Server.Models;
+namespace Alebrije.Extensions.AI.Images;
 
 /// <summary>A size that a client asks for, and the one at which the model draws for it.</summary>
 /// <param name="Asked">Size of the answer; null: as the model draws.</param>

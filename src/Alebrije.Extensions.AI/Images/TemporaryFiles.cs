@@ -1,13 +1,16 @@
 using Alebrije.Preprocessing.Imaging;
 
-namespace Alebrije.Server.Jobs;
+namespace Alebrije.Extensions.AI.Images;
 
 /// <summary>Images of a request as files with names of their own in a private folder, for the parts of the library that read
 /// files.</summary>
 internal sealed class TemporaryFiles : IDisposable
 {
-    private string? folder = Directory.CreateTempSubdirectory("alebrije-serve-").FullName;
+    private string? folder = Directory.CreateTempSubdirectory("alebrije-images-").FullName;
     private int count;
+
+    /// <summary>The folder.</summary>
+    public string Folder => folder ?? throw new ObjectDisposedException(nameof(TemporaryFiles));
 
     /// <summary>Writes an image.</summary>
     /// <returns>Its path.</returns>

@@ -1,0 +1,52 @@
+using Alebrije.Pipelines;
+using Alebrije.Pipelines.Experiments;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Server.Jobs;
+using Alebrije.Server.OpenAi;
+
+namespace Alebrije.Server.Studio;
+
+/// <summary>Drawing for the pages: through the queue that all clients of the service share.</summary>
+internal sealed class StudioJobs(ImageJobs jobs, JobQueue queue, Models.ModelPool pool)
+{
+    /// <summary>Name of the model, and the values that it takes for a request that leaves them open.</summary>
+    public Task<(string Model, GenerationRequest Defaults, IReadOnlyList<PriorKind> Priors)> DefaultsAsync() => Task.Run(() =>
+    {
+        using var lease = pool.Rent(null);
+        var pipeline = lease.Model.Pipeline;
+        return (lease.Model.Name, pipeline.Complete(new GenerationRequest { Prompt = "size" }), pipeline.Priors);
+    });
+
+    /// <summary>One image with the stages of its chain.</summary>
+    public Task<Job> TraceAsync(GenerationRequest request) =>
+        AddAsync(() => jobs.Generate(new JobForm(null, null, 16, null), [request], null, isTraced: true));
+
+    /// <summary>An experiment.</summary>
+    public Task<Job> RunAsync(PictureExperiment experiment, IReadOnlyList<RgbImage> images, RgbImage? mask = null) =>
+        AddAsync(() => jobs.Run(new JobForm(null, null, 0, null), experiment, images, mask, null));
+
+    /// <summary>Follows a job to its end; the job is canceled where the page goes away before.</summary>
+    /// <exception cref="ApiException">It failed.</exception>
+    public static async Task FollowAsync(Job job, Func<JobEvent, Task> each, CancellationToken stop)
+    {
+        try
+        {
+            await foreach (var next in job.ReadAsync(0, TimeSpan.FromSeconds(10), stop))
+                if (next is not null) await each(next);
+        }
+        finally
+        {
+            job.Leave();
+        }
+
+        if (job.State == JobState.Failed) throw new ApiException(500, LibraryText.Of(job.Failure ?? new InvalidOperationException(job.Error)));
+    }
+
+    private Task<Job> AddAsync(Func<Job> create) => Task.Run(() =>
+    {
+        var job = create();
+        job.Join();
+        queue.Add(job);
+        return job;
+    });
+}

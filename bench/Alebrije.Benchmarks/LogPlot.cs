@@ -54,7 +54,11 @@ internal static class LogPlot
                     canvas.DrawLine(AtX(from.X), AtY(from.Y), AtX(to.X), AtY(to.Y), paint);
                 foreach (var point in line.Points) canvas.DrawCircle(AtX(point.X), AtY(point.Y), 4, paint);
                 var end = line.Points[^1];
-                regular.Draw(canvas, line.Name, AtX(end.X) + 10, AtY(end.Y) - (regular.LineHeight / 2) + regular.Baseline, paint);
+
+                // Right of a point in the last column; above one within the plot, where another line may go on.
+                var (isLast, height) = (end.X >= points.Max(point => point.X), regular.LineHeight);
+                var top = AtY(end.Y) - (isLast ? height / 2 : height + 8);
+                regular.Draw(canvas, line.Name, AtX(end.X) + (isLast ? 10 : 0), top + regular.Baseline, paint, isLast ? -1 : 0);
             }
 
             void Tick(float? column, float? row, int decade)

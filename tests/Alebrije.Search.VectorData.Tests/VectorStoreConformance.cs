@@ -1,4 +1,5 @@
 using System.Linq.Expressions;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.VectorData;
 
 namespace Alebrije.Search.VectorData.Tests;
@@ -143,6 +144,19 @@ public abstract class VectorStoreConformance : TemporaryFolder
         await Assert.ThrowsAsync<NotSupportedException>(() => List(notes.SearchAsync("c", 3,
             new VectorSearchOptions<Note> { IncludeVectors = true })));
         await Assert.ThrowsAsync<ArgumentException>(() => List(notes.SearchAsync(new float[] { 1, 2 }, 3)));
+    }
+
+    [Fact]
+    public async Task GeneratorOfTextsAndImages_EmbedsBoth()
+    {
+        using var store = Open();
+        var snaps = store.GetCollection<int, Snap>("snaps");
+        await snaps.EnsureCollectionExistsAsync();
+        await snaps.UpsertAsync([new() { Id = 1, Image = Data(9, 1, 0) }, new() { Id = 2, Image = Data(0, 1, 9) }, new() { Id = 3 }]);
+        Assert.Equal([1, 2], (await List(snaps.SearchAsync("aab", 5))).Select(result => result.Record.Id));
+        Assert.Equal([2, 1], (await List(snaps.SearchAsync(Data(0, 0, 1), 5))).Select(result => result.Record.Id));
+
+        static DataContent Data(params byte[] bytes) => new(bytes, "image/png");
     }
 
     [Fact]

@@ -92,7 +92,8 @@ public sealed record ModelDescription(
     /// <summary>The trained tensors, the language model and the image tower of a Flamingo, as far as its folder has them.</summary>
     private static IEnumerable<ModelComponent> FlamingoParts(string folder)
     {
-        var trained = new[] { "checkpoint.safetensors", "checkpoint.pt" }.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
+        string[] names = ["checkpoint.safetensors", "checkpoint.pt"];
+        var trained = names.Select(name => Path.Combine(folder, name)).FirstOrDefault(File.Exists);
         if (trained is not null)
         {
             using var weights = CheckpointFolder.OpenWeights(trained);

@@ -16,6 +16,8 @@ internal static class VectorSearchBenchmark
 {
     private const int Width = 512, Latent = 32, Count = 10, Queries = 200;
 
+    private static readonly int[] Sizes = [10_000, 30_000, 100_000, 300_000, 1_000_000];
+
     /// <summary>Runs the benchmark and draws <c>docs/images/search-cost.png</c>.</summary>
     /// <param name="rounds">Timed queries of exact search, each beside one reading of the memory.</param>
     public static void Run(int rounds)
@@ -32,7 +34,7 @@ internal static class VectorSearchBenchmark
             using var file = VectorFile.Create(Path.Combine(folder, "vectors.bin"), Width);
             using var vectors = Vectors(7, most).GetEnumerator();
             var building = 0.0;
-            foreach (var rows in new[] { 10_000, 30_000, 100_000, 300_000, 1_000_000 }.Where(rows => rows <= most))
+            foreach (var rows in Sizes.Where(rows => rows <= most))
             {
                 while (file.Count < rows && vectors.MoveNext()) file.Append(vectors.Current);
                 file.Flush();

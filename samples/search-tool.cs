@@ -33,7 +33,8 @@ Console.WriteLine((await chat.GetResponseAsync(args.Length > 0 ? args[0] : "a ca
 
 internal sealed class StandIn : IChatClient
 {
-    public Task<ChatResponse> GetResponseAsync(IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken ct = default)
+    public Task<ChatResponse> GetResponseAsync(
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken ct = default)
     {
         var last = messages.Last();
         AIContent answer = last.Contents.OfType<FunctionResultContent>().FirstOrDefault() is { } result
@@ -43,7 +44,8 @@ internal sealed class StandIn : IChatClient
     }
 
     public IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(
-        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken ct = default) => throw new NotSupportedException();
+        IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken ct = default) =>
+        throw new NotSupportedException();
 
     public object? GetService(Type serviceType, object? serviceKey = null) => null;
 

@@ -17,8 +17,9 @@ internal static class LogPlot
 
     private static readonly SKColor Ink = new(0x1b, 0x1f, 0x24), Soft = new(0x5c, 0x66, 0x70), Faint = new(0xe4, 0xe8, 0xec);
 
-    /// <summary>Colours of lines, told apart also without colour vision.</summary>
-    private static readonly SKColor[] Colours = [new(0x1f, 0x6f, 0xb4), new(0xc2, 0x57, 0x00), new(0x00, 0x7a, 0x5a), new(0x8a, 0x3f, 0xa0)];
+    /// <summary>Colours of lines that differ also without colour vision.</summary>
+    private static readonly SKColor[] Colours =
+        [new(0x1f, 0x6f, 0xb4), new(0xc2, 0x57, 0x00), new(0x00, 0x7a, 0x5a), new(0x8a, 0x3f, 0xa0)];
 
     /// <summary>Draws at twice the size.</summary>
     /// <param name="title">The title.</param>
@@ -49,11 +50,15 @@ internal static class LogPlot
             foreach (var (i, line) in lines.Index())
             {
                 (paint.Color, paint.StrokeWidth) = (Colours[i], 2);
-                for (var n = 1; n < line.Points.Count; n++)
-                    canvas.DrawLine(AtX(line.Points[n - 1].X), AtY(line.Points[n - 1].Y), AtX(line.Points[n].X), AtY(line.Points[n].Y), paint);
+                foreach (var (from, to) in line.Points.Zip(line.Points.Skip(1)))
+                    canvas.DrawLine(AtX(from.X), AtY(from.Y), AtX(to.X), AtY(to.Y), paint);
                 foreach (var point in line.Points) canvas.DrawCircle(AtX(point.X), AtY(point.Y), 4, paint);
                 var end = line.Points[^1];
-                regular.Draw(canvas, line.Name, AtX(end.X) + 10, AtY(end.Y) - (regular.LineHeight / 2) + regular.Baseline, paint);
+
+                // Right of a point in the last column; above one within the plot, where another line may go on.
+                var (isLast, height) = (end.X >= points.Max(point => point.X), regular.LineHeight);
+                var top = AtY(end.Y) - (isLast ? height / 2 : height + 8);
+                regular.Draw(canvas, line.Name, AtX(end.X) + (isLast ? 10 : 0), top + regular.Baseline, paint, isLast ? -1 : 0);
             }
 
             void Tick(float? column, float? row, int decade)

@@ -6,7 +6,7 @@ internal static class Program
     private const int UsualRounds = 15;
 
     /// <summary>Benchmarks with few, long rounds.</summary>
-    private static readonly string[] Long = ["decode", "sd15", "sdxl", "if", "sd-step"];
+    private static readonly string[] Long = ["decode", "sd15", "sdxl", "if", "sd-step", "index"];
 
     /// <summary>Benchmarks by their name on the command line.</summary>
     private static readonly Dictionary<string, (string What, Action<int> Run)> Benchmarks = new(StringComparer.Ordinal)

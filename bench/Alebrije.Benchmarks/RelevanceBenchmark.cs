@@ -6,8 +6,8 @@ using Alebrije.Search;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// The relevance cut on held-out EmojiWorld scenes with <c>mini</c>. A true match is a scene and its caption, or the name of its one object;
-/// a false alarm is a scene that passes for the name of a concept that no scene shows.
+/// The relevance cut on held-out EmojiWorld scenes with <c>mini</c>. A true match is a scene and its caption, or the name of its one
+/// object; a false alarm is a scene that passes for the name of a concept that no scene shows.
 /// </summary>
 internal static class RelevanceBenchmark
 {
@@ -45,7 +45,8 @@ internal static class RelevanceBenchmark
             {
                 double[] ofCaptions = [.. captions.Zip(images, of)];
                 double[] ofNames = [.. alone.Zip(names, (scene, text) => of(text, images[scene.Index]))];
-                double[][] alarms = [.. absent.Select(text => images.Where((_, i) => i % 4 == 0).Select(image => of(text, image)).ToArray())];
+                double[][] alarms = [.. absent.Select(text =>
+                    images.Where((_, i) => i % 4 == 0).Select(image => of(text, image)).ToArray())];
                 double[] all = [.. alarms.SelectMany(one => one).Order()];
                 foreach (var rate in Rates)
                 {
@@ -54,7 +55,8 @@ internal static class RelevanceBenchmark
                     Console.WriteLine(FormattableString.Invariant($"{language,-8} {name,-34} rate {rate,6:P1}: captions kept ")
                         + FormattableString.Invariant($"{Share(ofCaptions, cut),6:P1}, names kept {Share(ofNames, cut),6:P1}, ")
                         + FormattableString.Invariant($"false alarms {Share(all, cut),6:P2} of the images, ")
-                        + FormattableString.Invariant($"{(double)alarms.Count(one => one.Max() >= cut) / alarms.Length,5:P0} of the queries"));
+                        + FormattableString.Invariant($"{(double)alarms.Count(one => one.Max() >= cut) / alarms.Length,5:P0} of the ")
+                        + "queries");
                 }
             }
         }

@@ -16,6 +16,8 @@ internal static class VectorSearchBenchmark
 {
     private const int Width = 512, Latent = 32, Count = 10, Queries = 200;
 
+    private static readonly int[] Sizes = [10_000, 30_000, 100_000, 300_000, 1_000_000];
+
     /// <summary>Runs the benchmark and draws <c>docs/images/search-cost.png</c>.</summary>
     /// <param name="rounds">Timed queries of exact search, each beside one reading of the memory.</param>
     public static void Run(int rounds)
@@ -32,7 +34,7 @@ internal static class VectorSearchBenchmark
             using var file = VectorFile.Create(Path.Combine(folder, "vectors.bin"), Width);
             using var vectors = Vectors(7, most).GetEnumerator();
             var building = 0.0;
-            foreach (var rows in new[] { 10_000, 30_000, 100_000, 300_000, 1_000_000 }.Where(rows => rows <= most))
+            foreach (var rows in Sizes.Where(rows => rows <= most))
             {
                 while (file.Count < rows && vectors.MoveNext()) file.Append(vectors.Current);
                 file.Flush();
@@ -130,6 +132,6 @@ internal static class VectorSearchBenchmark
     private static float[] Normal(Random random, int count) => [.. Enumerable.Range(0, count).Select(_ =>
         (float)(Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble())))];
 
-    private static int Setting(string name, int usual) =>
-        int.TryParse(Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : usual;
+    private static int Setting(string name, int usual) => int.TryParse(
+        Environment.GetEnvironmentVariable(name), NumberStyles.None, CultureInfo.InvariantCulture, out var value) ? value : usual;
 }

@@ -31,7 +31,8 @@ internal sealed class PostgreSqlDatabase : IDisposable
     /// <exception cref="ArgumentException">The name is longer than PostgreSQL keeps.</exception>
     public string TableOf(string name) => Encoding.UTF8.GetByteCount(name) <= MostNameBytes
         ? $"{SqlDialect.Quote(schema)}.{SqlDialect.Quote(name)}"
-        : throw new ArgumentException($"The collection name '{name}' has more than PostgreSQL's {MostNameBytes} bytes; shorten it.", nameof(name));
+        : throw new ArgumentException(
+            $"The collection name '{name}' has more than PostgreSQL's {MostNameBytes} bytes; shorten it.", nameof(name));
 
     /// <summary>A new connection, open.</summary>
     public async Task<NpgsqlConnection> ConnectAsync(CancellationToken cancellation)

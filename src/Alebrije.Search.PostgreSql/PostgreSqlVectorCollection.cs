@@ -142,7 +142,7 @@ public sealed class PostgreSqlVectorCollection<TKey, TRecord> : SqlVectorCollect
         _ => "vector_cosine_ops",
     };
 
-    /// <summary>The score of the function from pgvector's operator: cosine distance, negative inner product or Euclidean distance.</summary>
+    /// <summary>The score from pgvector's operator: cosine distance, negative inner product or Euclidean distance.</summary>
     private static double Score(VectorPropertyModel property, double value) => property.DistanceFunction switch
     {
         null or DistanceFunction.CosineSimilarity => 1 - value,

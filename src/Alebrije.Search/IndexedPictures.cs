@@ -58,7 +58,8 @@ public sealed class IndexedPictures(PictureIndex index, ClipModel model) : IVect
             return index.Read(model, (space, vectors) =>
             {
                 var wanted = (int)Math.Min((long)top + options.Skip, int.MaxValue);
-                var best = matches is null ? IndexSearch.Best(index, space, vectors, query, wanted).Select(one => (one.Row, Picture: one.Files[0]))
+                var best = matches is null
+                    ? IndexSearch.Best(index, space, vectors, query, wanted).Select(one => (one.Row, Picture: one.Files[0]))
                     : Filtered(index.Pictures(space).Where(matches).ToLookup(picture => picture.Row), vectors, query, wanted);
                 return best.Skip(options.Skip).TakeWhile(one => options.ScoreThreshold is not { } least || one.Row.Score >= least)
                     .Select(one => new VectorSearchResult<IndexedPicture>(one.Picture, one.Row.Score)).ToList();

@@ -74,7 +74,8 @@ public sealed class LocalVectorStoreTests : VectorStoreConformance
         {
             await others.UpsertAsync(Enumerable.Range(0, 400).Select(i =>
                 new Photo { File = $"{i}", Year = round, Embedding = new float[] { i + 1, round + 1, 1 } }));
-            var found = await List(photos.SearchAsync(new float[] { 1, round + 1, 1 }, 2, new VectorSearchOptions<Photo> { IncludeVectors = true }));
+            var found = await List(photos.SearchAsync(
+                new float[] { 1, round + 1, 1 }, 2, new VectorSearchOptions<Photo> { IncludeVectors = true }));
             Assert.Equal(("0", round), (found[0].Record.File, found[0].Record.Year));
             Assert.Equal(round + 1, found[0].Record.Embedding!.Value.Span[1], 1e-4);
         }

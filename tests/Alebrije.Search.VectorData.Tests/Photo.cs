@@ -1,3 +1,4 @@
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.VectorData;
 
 namespace Alebrije.Search.VectorData.Tests;
@@ -69,4 +70,14 @@ public sealed class Pair
 
     [VectorStoreVector(3, DistanceFunction = DistanceFunction.DotProductSimilarity, IndexKind = IndexKind.Hnsw)]
     public float[]? Taste { get; set; }
+}
+
+/// <summary>A record whose image is embedded by the store's generator.</summary>
+public sealed class Snap
+{
+    [VectorStoreKey]
+    public int Id { get; set; }
+
+    [VectorStoreVector(3)]
+    public DataContent? Image { get; set; }
 }

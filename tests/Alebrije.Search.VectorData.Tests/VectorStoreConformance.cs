@@ -1,4 +1,5 @@
 using System.Linq.Expressions;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.VectorData;
 
 namespace Alebrije.Search.VectorData.Tests;
@@ -80,7 +81,8 @@ public abstract class VectorStoreConformance : TemporaryFolder
             new VectorSearchOptions<Photo> { Skip = 1 }))).Select(result => result.Record.File));
         Assert.Equal(["a.jpg", "b.jpg"], (await List(photos.SearchAsync(new float[] { 2, 0, 0 }, 10,
             new VectorSearchOptions<Photo> { ScoreThreshold = 0.5 }))).Select(result => result.Record.File));
-        var with = (await List(photos.SearchAsync(new float[] { 0, 0, -1 }, 1, new VectorSearchOptions<Photo> { IncludeVectors = true })))[0];
+        var with = (await List(photos.SearchAsync(
+            new float[] { 0, 0, -1 }, 1, new VectorSearchOptions<Photo> { IncludeVectors = true })))[0];
         Assert.Equal([0f, 0, -2], with.Record.Embedding!.Value.ToArray());
         Assert.Null(found[0].Record.Embedding);
     }
@@ -94,7 +96,8 @@ public abstract class VectorStoreConformance : TemporaryFolder
         string[] files = ["a.jpg", "d.jpg"];
         Expression<Func<Photo, bool>>[] filters =
         [
-            photo => photo.Year == 2023, photo => photo.Year != year, photo => 2021 <= photo.Year, photo => photo.Year > 2019 && photo.Year < 2023,
+            photo => photo.Year == 2023, photo => photo.Year != year, photo => 2021 <= photo.Year,
+            photo => photo.Year > 2019 && photo.Year < 2023,
             photo => photo.IsFavourite, photo => !photo.IsFavourite, photo => photo.Title == null, photo => photo.Title != "A cat",
             photo => !(photo.Title == "A cat"), photo => photo.Latitude > 0, photo => !(photo.Latitude > 0),
             photo => photo.Year == 2019 || photo.Bytes == 7, photo => files.Contains(photo.File), photo => names.Contains(photo.Title),
@@ -144,6 +147,19 @@ public abstract class VectorStoreConformance : TemporaryFolder
     }
 
     [Fact]
+    public async Task GeneratorOfTextsAndImages_EmbedsBoth()
+    {
+        using var store = Open();
+        var snaps = store.GetCollection<int, Snap>("snaps");
+        await snaps.EnsureCollectionExistsAsync();
+        await snaps.UpsertAsync([new() { Id = 1, Image = Data(9, 1, 0) }, new() { Id = 2, Image = Data(0, 1, 9) }, new() { Id = 3 }]);
+        Assert.Equal([1, 2], (await List(snaps.SearchAsync("aab", 5))).Select(result => result.Record.Id));
+        Assert.Equal([2, 1], (await List(snaps.SearchAsync(Data(0, 0, 1), 5))).Select(result => result.Record.Id));
+
+        static DataContent Data(params byte[] bytes) => new(bytes, "image/png");
+    }
+
+    [Fact]
     public async Task DistanceFunctions_GiveTheirScores()
     {
         using var store = Open();
@@ -151,14 +167,16 @@ public abstract class VectorStoreConformance : TemporaryFolder
         await pairs.EnsureCollectionExistsAsync();
         await pairs.UpsertAsync([new() { Id = 1, Place = [3, 4], Taste = [1, 0, 0] }, new() { Id = 2, Place = [0, 1], Taste = [5, 5, 5] },
             new() { Id = 3, Place = null, Taste = [-1, 0, 0] }]);
-        var near = await List(pairs.SearchAsync(new float[] { 0, 0 }, 5, new VectorSearchOptions<Pair> { VectorProperty = pair => pair.Place }));
+        var place = new VectorSearchOptions<Pair> { VectorProperty = pair => pair.Place };
+        var near = await List(pairs.SearchAsync(new float[] { 0, 0 }, 5, place));
         Assert.Equal([(2L, 1.0), (1L, 5.0)], near.Select(result => (result.Record.Id, Math.Round(result.Score!.Value, 4))));
         await pairs.UpsertAsync([new() { Id = 4, Place = [1000, 1000.25f] }, new() { Id = 5, Place = [1000, 1000.125f] }]);
-        var far = await List(pairs.SearchAsync(new float[] { 1000, 1000 }, 2, new VectorSearchOptions<Pair> { VectorProperty = pair => pair.Place }));
+        var far = await List(pairs.SearchAsync(new float[] { 1000, 1000 }, 2, place));
         Assert.Equal([(5L, 0.125), (4L, 0.25)], far.Select(result => (result.Record.Id, Math.Round(result.Score!.Value, 4))));
         Assert.Single(await List(pairs.SearchAsync(new float[] { 0, 0 }, 5,
             new VectorSearchOptions<Pair> { VectorProperty = pair => pair.Place, ScoreThreshold = 2 })));
-        var liked = await List(pairs.SearchAsync(new float[] { 1, 0, 0 }, 5, new VectorSearchOptions<Pair> { VectorProperty = pair => pair.Taste }));
+        var liked = await List(pairs.SearchAsync(
+            new float[] { 1, 0, 0 }, 5, new VectorSearchOptions<Pair> { VectorProperty = pair => pair.Taste }));
         Assert.Equal([(2L, 5.0), (1L, 1.0), (3L, -1.0)], liked.Select(result => (result.Record.Id, Math.Round(result.Score!.Value, 4))));
     }
 
@@ -189,7 +207,8 @@ public abstract class VectorStoreConformance : TemporaryFolder
         Assert.Equal([1, 2], found.Select(result => (int)result.Record["Id"]!));
         Assert.Equal(score, found[0].Score!.Value, 1e-4);
         Assert.Equal("two", (await records.GetAsync(2))!["Name"]);
-        Assert.Equal([2], (await List(records.GetAsync(record => (string)record["Name"]! == "two", 5))).Select(record => (int)record["Id"]!));
+        var named = await List(records.GetAsync(record => (string)record["Name"]! == "two", 5));
+        Assert.Equal([2], named.Select(record => (int)record["Id"]!));
     }
 
     [Fact]
@@ -229,7 +248,8 @@ public abstract class VectorStoreConformance : TemporaryFolder
         using var store = Open();
         var photos = await Filled(store);
         await Assert.ThrowsAsync<ArgumentException>(() => photos.UpsertAsync(
-            [new Photo { File = "new.jpg", Embedding = new float[] { 1, 0, 0 } }, new Photo { File = "bad.jpg", Embedding = new float[] { 1, 0 } }]));
+            [new Photo { File = "new.jpg", Embedding = new float[] { 1, 0, 0 } },
+                new Photo { File = "bad.jpg", Embedding = new float[] { 1, 0 } }]));
         Assert.Null(await photos.GetAsync("new.jpg"));
         await Assert.ThrowsAnyAsync<Exception>(() => photos.UpsertAsync(
             [new Photo { File = "new.jpg" }, new Photo { File = "bad.jpg", Embedding = new float[] { 1, 0, float.NaN } }]));
@@ -252,7 +272,8 @@ public abstract class VectorStoreConformance : TemporaryFolder
         });
         do
         {
-            var found = await List(photos.SearchAsync(new float[] { 1, 0, 0 }, 5, new VectorSearchOptions<Photo> { Filter = p => p.Year == 7 }));
+            var found = await List(photos.SearchAsync(
+                new float[] { 1, 0, 0 }, 5, new VectorSearchOptions<Photo> { Filter = p => p.Year == 7 }));
             Assert.All(found, result => Assert.Equal(7, result.Record.Year));
         }
         while (!writing.IsCompleted);

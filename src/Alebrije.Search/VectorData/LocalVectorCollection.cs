@@ -43,8 +43,8 @@ public sealed class LocalVectorCollection<TKey, TRecord> : SqlVectorCollection<T
                 + (property is KeyPropertyModel ? " PRIMARY KEY NOT NULL" : ""));
             var vectors = Model.VectorProperties.SelectMany(property =>
                 new[] { $"{RowColumn(property)} INTEGER UNIQUE", $"{ScaleColumn(property)} REAL" });
-            var indexes = Model.DataProperties.Where(property => property.IsIndexed).Select(property =>
-                $"CREATE INDEX {SqlDialect.Quote($"{Name} by {property.StorageName}")} ON {Table} ({SqlDialect.Quote(property.StorageName)})");
+            var indexes = Model.DataProperties.Where(property => property.IsIndexed).Select(property => "CREATE INDEX "
+                + $"{SqlDialect.Quote($"{Name} by {property.StorageName}")} ON {Table} ({SqlDialect.Quote(property.StorageName)})");
             string[] schema = [.. Stored.Select(property => $"{property.StorageName} {Dialect.ColumnType(property.Type)}"),
                 .. Model.VectorProperties.Select(property => string.Create(CultureInfo.InvariantCulture,
                     $"{property.StorageName} vector({property.Dimensions}) {VectorDistance.Of(property.DistanceFunction)}"))];
@@ -67,7 +67,8 @@ public sealed class LocalVectorCollection<TKey, TRecord> : SqlVectorCollection<T
     private protected override object[][] StoreVectors(DbConnection connection, ReadOnlyMemory<float>?[][] vectors)
     {
         var records = vectors.Length == 0 ? 0 : vectors[0].Length;
-        var values = Enumerable.Range(0, records).Select(_ => Enumerable.Repeat<object>(DBNull.Value, 2 * vectors.Length).ToArray()).ToArray();
+        var values = Enumerable.Range(0, records)
+            .Select(_ => Enumerable.Repeat<object>(DBNull.Value, 2 * vectors.Length).ToArray()).ToArray();
         folder.DropUnused((SqliteConnection)connection);
         foreach (var (i, property) in Model.VectorProperties.Index())
         {
@@ -107,7 +108,7 @@ public sealed class LocalVectorCollection<TKey, TRecord> : SqlVectorCollection<T
         }
     }, cancellation);
 
-    /// <summary>The files of vectors were written anew, and the former ones deleted, between the look into the tables and the reading.</summary>
+    /// <summary>A file of vectors was written anew, and the former one deleted, between the look into the tables and the reading.</summary>
     private protected override bool IsPassing(Exception error) => error is FileNotFoundException or ObjectDisposedException;
 
     private protected override Task<List<VectorSearchResult<TRecord>>> SearchAsync(

@@ -24,8 +24,9 @@ public sealed class LocalVectorStoreOptions
 
 /// <summary>
 /// A vector store in a folder: records in SQLite, vectors in memory-mapped files. Searches are exact, with a filter always; without one,
-/// properties of the index kinds Hnsw and Dynamic are searched by a graph from <see cref="LocalVectorStoreOptions.ApproximateFrom"/> vectors
-/// on. Safe from several threads and processes; what was stored survives the end of the process at any moment.
+/// properties of the index kinds Hnsw and Dynamic are searched by a graph from
+/// <see cref="LocalVectorStoreOptions.ApproximateFrom"/> vectors on. Safe from several threads and processes; what was stored survives
+/// the end of the process at any moment.
 /// </summary>
 public sealed class LocalVectorStore : VectorStore
 {

@@ -28,8 +28,8 @@ internal sealed class RecordModel() : CollectionModelBuilder(new CollectionModel
     public static CollectionModel Of(Type record, Type key, VectorStoreCollectionDefinition? definition, IEmbeddingGenerator? generator)
     {
         var model = record == typeof(Dictionary<string, object?>)
-            ? new RecordModel().BuildDynamic(
-                definition ?? throw new ArgumentException("Records that are dictionaries need a definition.", nameof(definition)), generator)
+            ? new RecordModel().BuildDynamic(definition
+                ?? throw new ArgumentException("Records that are dictionaries need a definition.", nameof(definition)), generator)
             : new RecordModel().Build(record, key, definition, generator);
         foreach (var property in model.VectorProperties)
         {
@@ -60,12 +60,14 @@ internal sealed class RecordModel() : CollectionModelBuilder(new CollectionModel
     };
 
     /// <summary>True if records hold the vector itself, not a value that a generator embeds.</summary>
-    public static bool HoldsVector(VectorPropertyModel property) => Vectors.Contains(Nullable.GetUnderlyingType(property.Type) ?? property.Type);
+    public static bool HoldsVector(VectorPropertyModel property) =>
+        Vectors.Contains(Nullable.GetUnderlyingType(property.Type) ?? property.Type);
 
     protected override void ValidateKeyProperty(KeyPropertyModel keyProperty)
     {
         if (!Keys.Contains(keyProperty.Type) && keyProperty.Type != typeof(object))
-            throw new NotSupportedException($"The key {keyProperty.ModelName} is of type {keyProperty.Type.Name}; {Names(Keys)} are possible.");
+            throw new NotSupportedException(
+                $"The key {keyProperty.ModelName} is of type {keyProperty.Type.Name}; {Names(Keys)} are possible.");
     }
 
     protected override bool SupportsKeyAutoGeneration(Type keyPropertyType) => keyPropertyType == typeof(Guid);

@@ -23,7 +23,7 @@ internal sealed class SqlFilter : FilterTranslatorBase
     /// <param name="dialect">The database.</param>
     /// <param name="parameters">Values of the parameters <c>@p0</c>, <c>@p1</c>, ...; the filter's are added.</param>
     /// <returns>A condition; TRUE without a filter.</returns>
-    /// <exception cref="NotSupportedException">The filter has something that SQL does not say.</exception>
+    /// <exception cref="NotSupportedException">The filter has a part without a translation.</exception>
     public static string Translate(LambdaExpression? filter, CollectionModel model, SqlDialect dialect, List<object?> parameters)
     {
         if (filter is null) return "TRUE";
@@ -145,8 +145,9 @@ internal sealed class SqlFilter : FilterTranslatorBase
         _ => throw Unsupported(expression),
     };
 
-    private static NotSupportedException Unsupported(Expression expression) => new($"The filter's part '{expression}' cannot be translated; "
-        + "comparisons of properties with values, &&, ||, !, Contains, StartsWith and EndsWith can.");
+    private static NotSupportedException Unsupported(Expression expression) => new(
+        $"The filter's part '{expression}' cannot be translated; comparisons of properties with values, "
+        + "&&, ||, !, Contains, StartsWith and EndsWith can.");
 
     /// <summary>Looks for the record in an expression; one without it is a value.</summary>
     private sealed class RecordFinder : ExpressionVisitor

@@ -2,6 +2,7 @@ using System.Data.Common;
 using System.Globalization;
 using System.Linq.Expressions;
 using System.Runtime.CompilerServices;
+using Microsoft.Extensions.AI;
 using Microsoft.Extensions.VectorData;
 using Microsoft.Extensions.VectorData.ProviderServices;
 
@@ -54,7 +55,8 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
     }
 
     /// <inheritdoc/>
-    public override async Task<TRecord?> GetAsync(TKey key, RecordRetrievalOptions? options = null, CancellationToken cancellationToken = default)
+    public override async Task<TRecord?> GetAsync(
+        TKey key, RecordRetrievalOptions? options = null, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(key);
         await foreach (var record in GetAsync([key], options, cancellationToken).ConfigureAwait(false)) return record;
@@ -178,7 +180,9 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
             if (property.EmbeddingGenerator is null) throw new NotSupportedException(
                 $"{typeof(TInput).Name} is no vector, and {property.ModelName} has no generator of embeddings; give a vector of floats, "
                 + "or set EmbeddingGenerator.");
-            query = RecordModel.VectorOf(await property.GenerateEmbeddingAsync(searchValue, cancellationToken).ConfigureAwait(false));
+            query = RecordModel.VectorOf(searchValue is DataContent
+                ? (await GenerateAsync(property, [searchValue], cancellationToken).ConfigureAwait(false))[0]
+                : await property.GenerateEmbeddingAsync(searchValue, cancellationToken).ConfigureAwait(false));
         }
 
         if (query!.Value.Length != property.Dimensions) throw new ArgumentException(
@@ -344,16 +348,27 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
         if (!RecordModel.HoldsVector(property))
         {
             var there = Enumerable.Range(0, values.Length).Where(i => values[i] is not null).ToArray();
-            var made = await property.GenerateEmbeddingsAsync(there.Select(i => values[i]), cancellation).ConfigureAwait(false);
+            var made = await GenerateAsync(property, [.. there.Select(i => values[i])], cancellation).ConfigureAwait(false);
             foreach (var (i, embedding) in there.Zip(made)) vectors[i] = RecordModel.VectorOf(embedding);
         }
 
         foreach (var vector in vectors)
         {
-            if (vector is { } one && one.Length != property.Dimensions) throw new ArgumentException(
-                $"A vector of {property.ModelName} has {one.Length} components; the collection has {property.Dimensions}.", nameof(records));
+            if (vector is { } one && one.Length != property.Dimensions) throw new ArgumentException($"A vector of {property.ModelName} "
+                + $"has {one.Length} components; the collection has {property.Dimensions}.", nameof(records));
         }
 
         return vectors;
     }
+
+    /// <summary>
+    /// Embeddings of values. A generator of texts and of images, such as CLIP's, is called by the kind of the values: VectorData's own call
+    /// of it takes texts alone.
+    /// </summary>
+    private static async Task<IReadOnlyList<Embedding>> GenerateAsync(
+        VectorPropertyModel property, object?[] values, CancellationToken cancellation) =>
+        property.EmbeddingGenerator is IEmbeddingGenerator<DataContent, Embedding<float>> images
+            && values.All(value => value is DataContent)
+            ? [.. await images.GenerateAsync(values.Cast<DataContent>(), null, cancellation).ConfigureAwait(false)]
+            : await property.GenerateEmbeddingsAsync(values, cancellation).ConfigureAwait(false);
 }

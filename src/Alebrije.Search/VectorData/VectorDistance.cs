@@ -5,8 +5,8 @@ using Microsoft.Extensions.VectorData;
 namespace Alebrije.Search.VectorData;
 
 /// <summary>
-/// Distance function of a vector property. Rows for the cosine are stored at unit length, so that it is an inner product; those of the other
-/// functions as they are.
+/// Distance function of a vector property. Rows for the cosine are stored at unit length, so that it is an inner product; those of the
+/// other functions as they are.
 /// </summary>
 internal sealed class VectorDistance
 {

@@ -10,8 +10,8 @@ namespace Alebrije.Search.Vectors;
 public sealed class ApproximateIndex : IDisposable
 {
     /// <summary>
-    /// Rows from which on a process that searches often is given a graph: exact search takes longer there than a text takes to be embedded,
-    /// by <c>dotnet run -c Release --project bench/Alebrije.Benchmarks -- search</c> (docs/search.md).
+    /// Rows from which on a graph is built: the least measured size at which it answers faster than exact search, by
+    /// <c>dotnet run -c Release --project bench/Alebrije.Benchmarks -- search</c> (docs/search.md).
     /// </summary>
     public const int LeastRows = 100_000;
 

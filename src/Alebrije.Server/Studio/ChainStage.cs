@@ -56,7 +56,7 @@ internal sealed record ChainStage(string Key, TracedStage Part)
         }
     }
 
-    /// <summary>Further numbers of the stage with their names.</summary>
+    /// <summary>Further values of the stage with their names.</summary>
     public IEnumerable<(string Name, string Value)> Facts(StudioWords words, TracedRun run)
     {
         var (result, request) = (run.Result, run.Result.Request);

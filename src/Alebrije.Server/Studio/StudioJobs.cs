@@ -2,12 +2,13 @@ using Alebrije.Pipelines;
 using Alebrije.Pipelines.Experiments;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Server.Jobs;
+using Alebrije.Server.Models;
 using Alebrije.Server.OpenAi;
 
 namespace Alebrije.Server.Studio;
 
 /// <summary>Drawing for the pages: through the queue that all clients of the service share.</summary>
-internal sealed class StudioJobs(ImageJobs jobs, JobQueue queue, Models.ModelPool pool)
+internal sealed class StudioJobs(ImageJobs jobs, JobQueue queue, ModelPool pool)
 {
     /// <summary>Name of the model, and the values that it takes for a request that leaves them open.</summary>
     public Task<(string Model, GenerationRequest Defaults, IReadOnlyList<PriorKind> Priors)> DefaultsAsync() => Task.Run(() =>

@@ -77,9 +77,12 @@ public sealed class FlamingoTrainerTests : IDisposable
         Assert.Equal((160, 2), (model.ContextLength, model.MaxImages));
         var (image, other) = (new RgbImage(32, 32), new RgbImage(128, 128, scenes.Draw(scenes.Scene(3, 1, new())).Pixels));
         var shots = new[] { new FlamingoShot(other, "a lion") };
-        var answer = model.Generate(FlamingoPrompt.Caption(image, shots), new FlamingoOptions { Beams = 1, MaxTokens = 6 });
+        var stop = TestContext.Current.CancellationToken;
+        var options = new FlamingoOptions { Beams = 1, MaxTokens = 6 };
+        var answer = model.Generate(FlamingoPrompt.Caption(image, shots), options, cancellation: stop);
         Assert.InRange(answer.Tokens.Count, 1, 6);
-        Assert.NotEqual(model.Score(FlamingoPrompt.Caption(image), ["a lion"]), model.Score(FlamingoPrompt.Caption(other), ["a lion"]));
+        Assert.NotEqual(model.Score(FlamingoPrompt.Caption(image), ["a lion"], stop),
+            model.Score(FlamingoPrompt.Caption(other), ["a lion"], stop));
     }
 
     [Fact]

@@ -56,9 +56,10 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
         using var package = feed.Open(Tool);
         var files = package.Entries.Select(entry => entry.FullName).Where(name => name.StartsWith(ToolFolder, StringComparison.Ordinal))
             .Select(name => name[ToolFolder.Length..]).ToArray();
-        // Garnet's store and SQLite besides.
+        // Garnet's store, SQLite and USearch besides.
         string[] stores = ["libbftree_garnet.so", "libdiskann_garnet.so", "libe_sqlite3.so",
-            "liblua54.so", "libnative_device.so", "libnative_device_libaio.so"];
+            "liblua54.so", "libnative_device.so", "libnative_device_libaio.so", "libnumkong.so",
+            "libusearch_c.so"];
         Assert.Equal(Libtorch.Concat(stores).Order(StringComparer.Ordinal),
             files.Where(name => name.Contains(".so", StringComparison.Ordinal)).Order(StringComparer.Ordinal));
         Assert.DoesNotContain(files, name => name is "Google.Protobuf.dll" or "ICSharpCode.SharpZipLib.dll" or "Alebrije.xml");

@@ -1,6 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Runtime.CompilerServices;
-using System.Threading.Channels;
 using Alebrije.Catalog;
 using Alebrije.Extensions.AI.Images;
 using Alebrije.Pipelines;
@@ -75,47 +73,11 @@ public sealed class AlebrijeImageGenerator : IImageGenerator
     /// reader that stops early stops the drawing.
     /// </summary>
     /// <inheritdoc cref="GenerateAsync"/>
-    public async IAsyncEnumerable<ImageUpdate> GenerateStreamingAsync(
-        ImageGenerationRequest request, ImageGenerationOptions? options = null,
-        [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    public IAsyncEnumerable<ImageUpdate> GenerateStreamingAsync(
+        ImageGenerationRequest request, ImageGenerationOptions? options = null, CancellationToken cancellationToken = default)
     {
         var drawing = new ImageDrawing(request, options, this.options.Model);
-        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
-        {
-            ObjectDisposedException.ThrowIf(disposed, this);
-            var updates = Channel.CreateUnbounded<ImageUpdate>();
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            var run = Task.Run(
-                () =>
-                {
-                    try
-                    {
-                        drawing.Run(Model(), update => updates.Writer.TryWrite(update), stop.Token);
-                    }
-                    finally
-                    {
-                        updates.Writer.Complete();
-                    }
-                },
-                CancellationToken.None);
-            try
-            {
-                await foreach (var update in updates.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
-                    yield return update;
-                await run.ConfigureAwait(false);
-            }
-            finally
-            {
-                // The next call must not meet a run whose reader has left.
-                await stop.CancelAsync().ConfigureAwait(false);
-                await run.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
-        finally
-        {
-            gate.Release();
-        }
+        return StreamedRun.ReadAsync<ImageUpdate>(gate, (report, stop) => drawing.Run(Model(), report, stop), cancellationToken);
     }
 
     /// <summary>

@@ -1,6 +1,5 @@
 using System.Runtime.CompilerServices;
 using System.Text;
-using System.Threading.Channels;
 using Alebrije.Pipelines.Flamingo;
 using Alebrije.Preprocessing.Imaging;
 using Microsoft.Extensions.AI;
@@ -50,46 +49,16 @@ public sealed class FlamingoChatClient : IChatClient
         ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         var (prompt, sampling) = (PromptOf(messages), OptionsOf(options));
-        await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
-        try
+        FlamingoAnswer? answer = null;
+        var pieces = StreamedRun.ReadAsync<string>(
+            gate, (report, stop) => answer = model.Generate(prompt, sampling, report, stop), cancellationToken);
+        await foreach (var piece in pieces.ConfigureAwait(false))
+            yield return new ChatResponseUpdate(ChatRole.Assistant, piece) { ModelId = model.Name };
+        yield return new ChatResponseUpdate
         {
-            var pieces = Channel.CreateUnbounded<string>();
-            using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            var run = Task.Run(
-                () =>
-                {
-                    try
-                    {
-                        return model.Generate(prompt, sampling, piece => pieces.Writer.TryWrite(piece), stop.Token);
-                    }
-                    finally
-                    {
-                        pieces.Writer.Complete();
-                    }
-                },
-                CancellationToken.None);
-            try
-            {
-                await foreach (var piece in pieces.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
-                    yield return new ChatResponseUpdate(ChatRole.Assistant, piece) { ModelId = model.Name };
-                var answer = await run.ConfigureAwait(false);
-                yield return new ChatResponseUpdate
-                {
-                    Role = ChatRole.Assistant, ModelId = model.Name,
-                    FinishReason = answer.Ended ? ChatFinishReason.Stop : ChatFinishReason.Length,
-                };
-            }
-            finally
-            {
-                // A reader that stops early ends the run, which the next call must not meet.
-                await stop.CancelAsync().ConfigureAwait(false);
-                await ((Task)run).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            }
-        }
-        finally
-        {
-            gate.Release();
-        }
+            Role = ChatRole.Assistant, ModelId = model.Name,
+            FinishReason = answer!.Ended ? ChatFinishReason.Stop : ChatFinishReason.Length,
+        };
     }
 
     /// <inheritdoc/>

@@ -107,12 +107,12 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
         job.Lease.Model.Measure(clock.Elapsed.TotalSeconds, [.. result.Pictures.Select(_ => result.Experiment.Request)]);
         job.Complete([.. result.Pictures.Select((picture, i) => new JobImage(job.Size.Fit(picture.Image),
             unchecked(result.Experiment.Request.Seed + (ulong)i), new Dictionary<string, string>(),
-            picture.Numbers.TryGetValue("cosine", out var cosine) ? cosine : null) 
-            {
-                Label = picture.Label,
-                Cosines = [.. picture.Numbers.Where(number => number.Key.StartsWith("cosine to ", StringComparison.Ordinal))
-                    .Select(number => number.Value)],
-            })]);
+            picture.Numbers.TryGetValue("cosine", out var cosine) ? cosine : null)
+        {
+            Label = picture.Label,
+            Cosines = [.. picture.Numbers.Where(number => number.Key.StartsWith("cosine to ", StringComparison.Ordinal))
+                .Select(number => number.Value)],
+        })]);
     }
 
     /// <summary>

@@ -1,6 +1,9 @@
 using Alebrije.Cluster.Jobs;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 using Orleans.Hosting;
+using Orleans.Providers;
+using Orleans.Storage;
 using Orleans.TestingHost;
 
 namespace Alebrije.Cluster.Tests;
@@ -23,12 +26,14 @@ internal sealed class TestSilos : IAsyncDisposable
     /// <param name="indexes">Folders of index shards, one record for each silo.</param>
     public static async Task<TestSilos> StartAsync(params IReadOnlyDictionary<string, string>[] indexes)
     {
-        var (time, next) = (new FakeTimeProvider(), -1);
+        var (time, storage, next) = (new FakeTimeProvider(), new OutlivingStorage(), -1);
         var builder = new InProcessTestClusterBuilder((short)Math.Max(1, indexes.Length));
         builder.ConfigureSilo((_, silo) =>
         {
             var held = indexes.Length == 0 ? new Dictionary<string, string>() : indexes[Interlocked.Increment(ref next) % indexes.Length];
-            silo.AddAlebrije(held, time).AddMemoryGrainStorageAsDefault();
+            silo.AddAlebrije(held, time);
+            silo.Services.AddKeyedSingleton<IGrainStorage>(ProviderConstants.DEFAULT_STORAGE_PROVIDER_NAME, storage);
+            silo.Services.AddSingleton<IGrainStorage>(storage);
         });
         var cluster = builder.Build();
         await cluster.DeployAsync();

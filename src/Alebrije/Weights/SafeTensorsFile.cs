@@ -1,14 +1,14 @@
-using System.IO.MemoryMappedFiles;
 using Alebrije.Preprocessing;
 
 namespace Alebrije.Weights;
 
-/// <summary>A memory-mapped safetensors file. Thread-safe.</summary>
+/// <summary>
+/// A safetensors file, read with positions and not mapped: mapped pages would count beside the weights. Thread-safe.
+/// </summary>
 internal sealed class SafeTensorsFile : TensorSource
 {
     private readonly SafeTensorsHeader header;
-    private readonly MemoryMappedFile map;
-    private readonly MemoryMappedViewAccessor view;
+    private readonly FileStream stream;
 
     /// <summary>Opens a file and checks its header.</summary>
     /// <exception cref="CheckpointNotFoundException">There is no such file.</exception>
@@ -19,20 +19,19 @@ internal sealed class SafeTensorsFile : TensorSource
         if (!File.Exists(path)) throw new CheckpointNotFoundException($"there is no file {path}.");
         try
         {
-            using var stream = RegularFile.Open(path, bufferSize: 0);
+            stream = RegularFile.Open(path, bufferSize: 0);
             var size = stream.Length;
             var start = new byte[8];
             var length = SafeTensorsHeader.ReadLength(start.AsSpan(0, stream.ReadAtLeast(start, 8, throwOnEndOfStream: false)), size, path);
             var json = new byte[length];
             stream.ReadExactly(json);
             header = SafeTensorsHeader.Parse(json, size, path);
-            map = MemoryMappedFile.CreateFromFile(stream, null, size, MemoryMappedFileAccess.Read,
-                HandleInheritability.None, leaveOpen: true);
-            view = map.CreateViewAccessor(0, size, MemoryMappedFileAccess.Read);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e)
         {
-            throw new WeightsException($"{path} cannot be read: {e.Message}", e);
+            stream?.Dispose();
+            if (e is IOException or UnauthorizedAccessException) throw new WeightsException($"{path} cannot be read: {e.Message}", e);
+            throw;
         }
     }
 
@@ -52,30 +51,29 @@ internal sealed class SafeTensorsFile : TensorSource
     public override TensorEntry Describe(string name) => Find(name).Entry;
 
     /// <inheritdoc/>
-    protected internal override unsafe void CopyBytes(string name, long offset, Span<byte> destination)
+    protected internal override void CopyBytes(string name, long offset, Span<byte> destination)
     {
-        var start = Find(name).Offset + offset;
-        byte* pointer = null;
-        view.SafeMemoryMappedViewHandle.AcquirePointer(ref pointer);
+        var at = Find(name).Offset + offset;
         try
         {
-            new ReadOnlySpan<byte>(pointer + view.PointerOffset + start, destination.Length).CopyTo(destination);
+            while (destination.Length > 0)
+            {
+                var read = RandomAccess.Read(stream.SafeFileHandle, destination, at);
+                if (read == 0) throw new WeightsException($"{Location} has become shorter while it was read; fetch or copy it again.");
+                at += read;
+                destination = destination[read..];
+            }
         }
-        finally
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            view.SafeMemoryMappedViewHandle.ReleasePointer();
+            throw new WeightsException($"{Location} cannot be read: {e.Message}", e);
         }
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing)
-        {
-            view.Dispose();
-            map.Dispose();
-        }
-
+        if (disposing) stream.Dispose();
         base.Dispose(disposing);
     }
 

@@ -48,6 +48,23 @@ public sealed class SafeTensorsTests : IDisposable
         Assert.Single(Directory.GetFiles(folder));
     }
 
+    [Fact]
+    public void OpenFile_IsNotMapped_AndOneThatShrinksIsRefused()
+    {
+        var path = Path.Combine(folder, "large.safetensors");
+        using var values = torch.arange(1 << 20, torch.ScalarType.Float32);
+        SafeTensorsWriter.Write(path, new Dictionary<string, torch.Tensor> { ["a"] = values }, new Dictionary<string, string>());
+        using var file = new SafeTensorsFile(path);
+        using (var read = file.Read("a"))
+            Assert.True(read.equal(values).all().item<bool>());
+        if (OperatingSystem.IsLinux())
+            Assert.DoesNotContain(File.ReadLines("/proc/self/maps"), line => line.EndsWith(path, StringComparison.Ordinal));
+
+        using (var shorter = File.Open(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite)) shorter.SetLength(1 << 20);
+        var error = Assert.Throws<WeightsException>(() => file.Read("a"));
+        Assert.Contains("has become shorter", error.Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 8, null)]
     [InlineData("{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", 7, "truncated")]

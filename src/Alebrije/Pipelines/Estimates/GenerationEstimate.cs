@@ -16,7 +16,7 @@ namespace Alebrije.Pipelines.Estimates;
 
 /// <summary>A stage of an estimate.</summary>
 /// <param name="Stage">Name of the component; <c>runtime</c> is libtorch, which is started once for all images.</param>
-/// <param name="Bytes">Memory that it takes while it runs, or while it is loaded where that is more.</param>
+/// <param name="Bytes">Memory that it takes while it runs.</param>
 /// <param name="Seconds">Time of one image, with loading.</param>
 public sealed record StageEstimate(string Stage, long Bytes, double Seconds);
 
@@ -172,12 +172,10 @@ internal sealed class GenerationEstimator
         ScalarType weights, double runs, double batch = 1, double further = 0, int copies = 1)
     {
         var size = weights == ScalarType.BFloat16 ? 2 : 4;
-        var file = from.WeightBytes(component).DefaultIfEmpty().Max();
         var all = from.WeightBytes(component).Sum();
-        // While it is loaded, the pages of its file count too.
         var own = size * cost.Weights;
-        // Later, a prior's blocks are there a second time, in the layout of the fast kernels.
-        var bytes = Math.Max(own + file, (copies * own) + (long)(size * cost.Activations * batch));
+        // Once it runs, a prior's blocks are there a second time, in the layout of the fast kernels.
+        var bytes = (copies * own) + (long)(size * cost.Activations * batch);
         peak = Math.Max(peak, kept + bytes);
         more = Math.Max(more, (long)(size * cost.Activations * batch));
         if (keep) kept += copies * own;

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using Alebrije.Pipelines;
 using Alebrije.Published;
+using Alebrije.Tensors;
 using Alebrije.Weights;
 using static TorchSharp.torch;
 
@@ -38,12 +39,22 @@ internal sealed class SizedFolder : IDisposable
         File.WriteAllText(System.IO.Path.Combine(path, "config.json"), config);
         var stem = className.StartsWith("CLIP", StringComparison.Ordinal)
             || className.StartsWith("T5", StringComparison.Ordinal) ? "model" : "diffusion_pytorch_model";
+        Weights(path, stem, ComponentCatalog.Names(className, path));
+    }
+
+    /// <summary>Writes random weights, as shards with an index where they are many.</summary>
+    /// <param name="path">Folder of the network.</param>
+    /// <param name="stem">Name of the file without its ending.</param>
+    /// <param name="tensors">Names and shapes.</param>
+    /// <param name="mostNumbers">Most values in one file.</param>
+    public static void Weights(string path, string stem, IEnumerable<KeyValuePair<string, long[]>> tensors, long mostNumbers = MostNumbers)
+    {
         var shards = new List<List<KeyValuePair<string, long[]>>> { new() };
         long numbers = 0;
-        foreach (var tensor in ComponentCatalog.Names(className, path))
+        foreach (var tensor in tensors)
         {
             var size = tensor.Value.Aggregate(1L, (a, b) => a * b);
-            if (numbers + size > MostNumbers && shards[^1].Count > 0) (numbers, _) = (0, Begin());
+            if (numbers + size > mostNumbers && shards[^1].Count > 0) (numbers, _) = (0, Begin());
             numbers += size;
             shards[^1].Add(tensor);
         }
@@ -57,7 +68,7 @@ internal sealed class SizedFolder : IDisposable
             // Weights of norms are 1, so that activations stay finite; all others are small.
             var weights = shards[i].ToDictionary(shape => shape.Key,
                 shape => shape.Value.Length < 2 && shape.Key.EndsWith("weight", StringComparison.Ordinal)
-                ? ones(shape.Value, ScalarType.Float16) : randn(shape.Value).mul(0.02).to(ScalarType.Float16));
+                ? ones(shape.Value, ScalarType.Float16) : randn(shape.Value, ScalarType.Float16).mul_(0.02));
             SafeTensorsWriter.Write(System.IO.Path.Combine(path, file), weights, new Dictionary<string, string> { ["format"] = "pt" });
             foreach (var key in weights.Keys) map[key] = file;
         }
@@ -93,19 +104,33 @@ internal sealed class SizedFolder : IDisposable
             File.ReadAllText(config).Replace("\"model_max_length\": 32", "\"model_max_length\": 77", StringComparison.Ordinal));
     }
 
-    /// <summary>Generates an image and prints estimated and actual time and memory.</summary>
-    public void Draw(GenerationRequest request)
+    /// <summary>Prints the size of the folder.</summary>
+    public void SayWritten()
     {
         var bytes = Directory.EnumerateFiles(Path, "*", SearchOption.AllDirectories).Sum(file => new FileInfo(file).Length);
         Say($"written: {bytes / 1e9:F2} GB of random weights in {clock.Elapsed.TotalSeconds:F0} s");
+        FreedMemory.Return();
+    }
+
+    /// <summary>Generates an image and prints estimated and actual time and memory.</summary>
+    public void Draw(GenerationRequest request)
+    {
+        SayWritten();
         using var pipeline = ImagePipeline.Load(Path, new ImagePipelineOptions { KeepLoaded = false });
         var estimate = pipeline.Estimate(request);
         foreach (var stage in estimate.Stages) Say($"  {stage.Stage,-18}{stage.Bytes / 1e9,8:F2} GB{stage.Seconds,10:F1} s");
         PeakMemory.Reset();
         var (spent, before) = (Stopwatch.StartNew(), Environment.CpuUsage.TotalTime);
         var steps = new List<double>();
-        var result = pipeline.Generate(request, step => steps.Add(spent.Elapsed.TotalSeconds));
-        var (seconds, peak) = (spent.Elapsed.TotalSeconds, PeakMemory.Bytes());
+        var denoising = 0L;
+        var result = pipeline.Generate(request, step =>
+        {
+            steps.Add(spent.Elapsed.TotalSeconds);
+            denoising = Math.Max(denoising, PeakMemory.Bytes());
+            PeakMemory.Reset();
+        });
+        var (seconds, decoding) = (spent.Elapsed.TotalSeconds, PeakMemory.Bytes());
+        var peak = Math.Max(denoising, decoding);
         var stages = result.Seconds.Select(s => string.Create(CultureInfo.InvariantCulture, $"{s.Key} {s.Value:F1} s"));
         Say($"stages: {string.Join(", ", stages)}; steps ended after {string.Join(", ", steps.Select(end => $"{end:F0}"))} s");
         Say($"image: {result.Image.Width} x {result.Image.Height}, {pipeline.Precision.Decoder}");
@@ -114,6 +139,7 @@ internal sealed class SizedFolder : IDisposable
         Say($"time: estimated {estimate.Seconds:F0} s, took {seconds:F0} s ({error:+0.0%;-0.0%}), processor {processor:F0} s");
         var share = (double)estimate.PeakBytes / peak;
         Say($"peak memory: estimated {estimate.PeakBytes / 1e9:F2} GB, took {peak / 1e9:F2} GB ({share - 1:+0.0%;-0.0%})");
+        Say($"peak memory up to the last step {denoising / 1e9:F2} GB, after it {decoding / 1e9:F2} GB");
         foreach (var note in result.Notes) Say($"{note.Sentence}");
     }
 

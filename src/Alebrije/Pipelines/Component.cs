@@ -1,3 +1,4 @@
+using Alebrije.Tensors;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -49,8 +50,10 @@ internal sealed class Component<T>(Func<T> load, bool keep) : IDisposable where 
     /// <inheritdoc/>
     public void Dispose()
     {
-        value?.Dispose();
+        if (value is null) return;
+        value.Dispose();
         value = null;
+        FreedMemory.Return();
     }
 
     private void Return()

@@ -45,6 +45,7 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
 {
     private readonly Parameter weight;
     private readonly Parameter? bias;
+    private PackedLinear? quantised;
 
     public LinearLayer(long input, long output, bool bias) : base(nameof(LinearLayer))
     {
@@ -65,9 +66,33 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
     /// <summary>The bias, [output], or null.</summary>
     public Parameter? Bias => bias;
 
+    /// <summary>
+    /// Replaces the matrix by one of 8-bit integers with a step for each output, for inference; the matrix itself becomes empty.
+    /// </summary>
+    public void Quantise()
+    {
+        if (quantised is not null) return;
+        quantised = new PackedLinear(weight, bias, ScalarType.Int8);
+        using var quiet = no_grad();
+        using var nothing = empty(0, weight.dtype);
+        weight.set_(nothing);
+    }
+
     /// <param name="input">[..., input]</param>
     /// <returns>[..., output]</returns>
-    public override Tensor forward(Tensor input) => nn.functional.linear(input, weight.As(input), bias?.As(input));
+    public override Tensor forward(Tensor input)
+    {
+        if (quantised is null) return nn.functional.linear(input, weight.As(input), bias?.As(input));
+        using var scope = NewDisposeScope();
+        return quantised.Call(input).to(input.dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) quantised?.Dispose();
+        base.Dispose(disposing);
+    }
 }
 
 /// <summary>Two-dimensional convolution, made by <see cref="Layers.Conv2d"/>.</summary>

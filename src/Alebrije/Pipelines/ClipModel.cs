@@ -34,9 +34,7 @@ public sealed class ClipModel : IDisposable
         (this.parts, this.note) = (parts, note);
         foreach (var assumption in parts.Assumptions) note?.Invoke(new RunNote(assumption));
         space = new Lazy<EmbeddingSpace>(() => EmbeddingSpace.Of(Name, Dimensions, Tokenizer, ImageProcessor));
-        if (precision == Precision.Int8 && !OneDnn.HasInt8)
-            throw new NotSupportedException(
-                "This libtorch has no int8 products for this processor; use fp32, or bf16 where 'doctor' names it.");
+        if (precision == Precision.Int8) OneDnn.RequireInt8();
         dtype = precision == Precision.Int8 ? ScalarType.Int8
             : Processor.ScalarType(precision, parts.Modules.Sum(m => m.parameters().Sum(p => p.numel())));
         packedText = new(() => parts.Text!.Network.Pack(dtype));
@@ -256,6 +254,7 @@ public sealed class ClipModel : IDisposable
         if (packedText.IsValueCreated) packedText.Value.Dispose();
         if (packedVision.IsValueCreated) packedVision.Value?.Dispose();
         parts.Dispose();
+        FreedMemory.Return();
     }
 
     /// <returns>[positions, 3, size, size], and the positions in the batch of the images that were not left out.</returns>

@@ -74,6 +74,14 @@ internal static class OneDnn
     /// <summary>True if the int8 operators exist and work.</summary>
     public static bool HasInt8 => Int8Sum.Value is not null;
 
+    /// <exception cref="NotSupportedException">There are no int8 operators for this processor.</exception>
+    public static void RequireInt8()
+    {
+        if (!HasInt8)
+            throw new NotSupportedException(
+                "This libtorch has no int8 products for this processor; use fp32, or bf16 where 'doctor' names it.");
+    }
+
     /// <summary>
     /// True if 8-bit by 8-bit products overflow: processors without VNNI add two of them in 16 bits, which hold 2 · 127 · 127 but not 2 ·
     /// 255 · 127. Inputs then have 7 bits.

@@ -16,8 +16,8 @@ public enum Precision
     Bf16,
 
     /// <summary>
-    /// 8-bit integer products, for CLIP's embeddings alone: the fastest without bf16, and the coarsest. The composition of a batch changes
-    /// the embeddings slightly.
+    /// 8-bit integer products, for CLIP's embeddings and Flamingo's language model: the fastest without bf16, and the coarsest. The
+    /// composition of a batch changes the results slightly.
     /// </summary>
     Int8,
 }
@@ -37,10 +37,10 @@ public static class Processor
     /// <summary>Type of a network's computation.</summary>
     /// <param name="precision">The requested precision.</param>
     /// <returns>Float32 or BFloat16</returns>
-    /// <exception cref="NotSupportedException">The precision is int8, supported only by CLIP.</exception>
+    /// <exception cref="NotSupportedException">The precision is int8, supported only by CLIP and Flamingo.</exception>
     public static torch.ScalarType ScalarType(Precision precision) =>
         precision == Precision.Int8
-        ? throw new NotSupportedException("int8 is for embedding with CLIP; training and drawing take auto, fp32 or bf16.")
+        ? throw new NotSupportedException("int8 is for embedding with CLIP and for captions; training and drawing take auto, fp32 or bf16.")
         : precision == Precision.Bf16 || (precision == Precision.Auto && HasFastBf16)
         ? torch.ScalarType.BFloat16 : torch.ScalarType.Float32;
 

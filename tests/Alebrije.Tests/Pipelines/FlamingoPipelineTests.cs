@@ -50,6 +50,20 @@ public sealed class FlamingoPipelineTests : IDisposable
         Assert.True((normalised - plain).abs().max().item<float>() > 0.1);
     }
 
+    /// <summary>A step of a row is 1/127 of its largest weight: the scores move, by little.</summary>
+    [Theory, MemberData(nameof(Languages))]
+    public void LanguageModelOfInt8_ScoresNearlyTheSame(string language)
+    {
+        Assert.SkipUnless(OneDnn.HasInt8, "This libtorch has no int8 products.");
+        FlamingoFiles.Write(folder, language);
+        string[] answers = ["a cat", "two dogs", "red"];
+        using var exact = FlamingoPipeline.Load(folder, Precision.Fp32);
+        using var coarse = FlamingoPipeline.Load(folder, Precision.Int8);
+        var (expected, scores) = (exact.Score(Prompt(2), answers, Cancellation), coarse.Score(Prompt(2), answers, Cancellation));
+        Assert.NotEqual(expected, scores);
+        Assert.All(expected.Zip(scores), pair => Assert.InRange(Math.Abs(pair.First - pair.Second), 0, 0.02 * Math.Abs(pair.First)));
+    }
+
     [Fact]
     public void Catalogue_ListsAFlamingoByItsFolder_WithItsParts()
     {

@@ -58,6 +58,13 @@ internal sealed class FlamingoNetwork : nn.Module
     public static bool IsTrained(string name) => !name.StartsWith(LanguagePrefix, StringComparison.Ordinal)
         || name.Contains(".gated_cross_attn_layer.", StringComparison.Ordinal);
 
+    /// <summary>Turns the language model's own matrices, without its table of tokens, into 8-bit integers.</summary>
+    public void QuantiseLanguage()
+    {
+        foreach (var (name, module) in lang_encoder.named_modules())
+            if (module is LinearLayer layer && !name.Contains("gated_cross_attn_layer", StringComparison.Ordinal)) layer.Quantise();
+    }
+
     /// <inheritdoc cref="PerceiverResampler.Resample"/>
     public Tensor Resample(Tensor patches, Action<Tensor>? seen = null) => perceiver.Resample(patches, seen);
 

@@ -38,8 +38,10 @@ public sealed class FlamingoPipeline : IDisposable
             if (vision.Image is not { Network.Config: { IsTransformer: true } sizes })
                 throw new WeightsException($"{folder.Vision} has no vision transformer, which Flamingo reads images with.");
             Grid = sizes.Grid;
-            type = Processor.ScalarType(precision == Precision.Int8 ? Precision.Fp32 : precision, LanguageParameters(folder));
+            // Beside matrices of int8, gated blocks keep the format that they have without.
+            type = Processor.ScalarType(precision == Precision.Int8 ? Precision.Auto : precision, LanguageParameters(folder));
             network = folder.LoadNetwork(sizes.HiddenSize, mediaToken, type);
+            if (precision == Precision.Int8) network.QuantiseLanguage();
         }
         catch
         {
@@ -67,16 +69,19 @@ public sealed class FlamingoPipeline : IDisposable
 
     /// <summary>Loads a model.</summary>
     /// <param name="folder">A folder with <c>flamingo.json</c>, the trained tensors, the language model and the image tower.</param>
-    /// <param name="precision">Number format of the language model; <see cref="Precision.Auto"/> keeps small ones in float32.</param>
+    /// <param name="precision">
+    /// Number format of the language model; <see cref="Precision.Auto"/> keeps small ones in float32, <see cref="Precision.Int8"/> holds
+    /// the language model's own matrices as 8-bit integers.
+    /// </param>
     /// <param name="note">Called with assumptions made where the files give no value; may be null.</param>
     /// <exception cref="CheckpointNotFoundException">A part is missing.</exception>
     /// <exception cref="WeightsException">A file is damaged, or tensors do not fit the configuration; all of them are listed.</exception>
-    /// <exception cref="NotSupportedException">The precision is int8.</exception>
+    /// <exception cref="NotSupportedException">The precision is int8, and the processor has no instructions for it.</exception>
     public static FlamingoPipeline Load(string folder, Precision precision = Precision.Auto, Action<RunNote>? note = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         TorchRuntime.Initialize();
-        if (precision == Precision.Int8) _ = Processor.ScalarType(precision);
+        if (precision == Precision.Int8) OneDnn.RequireInt8();
         using var guard = no_grad();
         return new FlamingoPipeline(FlamingoFolder.Open(folder), precision, note);
     }
@@ -93,7 +98,7 @@ public sealed class FlamingoPipeline : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(language);
         ArgumentException.ThrowIfNullOrEmpty(vision);
         TorchRuntime.Initialize();
-        if (precision == Precision.Int8) _ = Processor.ScalarType(precision);
+        if (precision == Precision.Int8) OneDnn.RequireInt8();
         using var guard = no_grad();
         return new FlamingoPipeline(FlamingoFolder.Open(folder, (language, vision)), precision, note);
     }
@@ -181,6 +186,7 @@ public sealed class FlamingoPipeline : IDisposable
         if (clip.IsValueCreated) clip.Value.Dispose();
         else vision.Dispose();
         network.Dispose();
+        FreedMemory.Return();
     }
 
     /// <summary>The network.</summary>

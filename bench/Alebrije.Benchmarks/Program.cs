@@ -6,7 +6,7 @@ internal static class Program
     private const int UsualRounds = 15;
 
     /// <summary>Benchmarks with few, long rounds.</summary>
-    private static readonly string[] Long = ["decode", "sd15", "sdxl", "if", "sd-step", "index"];
+    private static readonly string[] Long = ["decode", "sd15", "sdxl", "if", "sd-step", "flamingo", "index"];
 
     /// <summary>Benchmarks by their name on the command line.</summary>
     private static readonly Dictionary<string, (string What, Action<int> Run)> Benchmarks = new(StringComparer.Ordinal)
@@ -26,6 +26,8 @@ internal static class Program
         ["sdxl"] = ("the same of SDXL's size; needs 7 GB of disk", SizedPipelines.Sdxl),
         ["if"] = ("the same of DeepFloyd IF's first stage (M) with T5 XXL; needs 11 GB of disk", SizedPipelines.DeepFloyd),
         ["sd-step"] = ("a guided step of Stable Diffusion 1.5 at 512 x 512 against plain float32, N rounds", DenoiserStep.Run),
+        ["flamingo"] = ("caption by random weights of OpenFlamingo 3B's size: memory; N rounds of 128 tokens with and without the cache; "
+            + "needs 5 GB of disk", SizedFlamingo.Run),
         ["decode"] = ("Stable Diffusion's autoencoder alone, decoding N times 512 pixels: time and peak memory", SizedPipelines.Decode),
         ["search"] = ("exact search of 10^4 to 10^6 vectors against the memory's bandwidth, USearch beside it", VectorSearchBenchmark.Run),
         ["index"] = ("index add beside the embedding of the same images alone; memory with 1,000 and 10,000 images", IndexingBenchmark.Run),

@@ -27,6 +27,7 @@ public sealed partial class PackagesTests(PackedFeed feed) : IClassFixture<Packe
             + "Microsoft.Extensions.Options Microsoft.ML.Tokenizers")]
     [InlineData("Alebrije.Models.Mini", "")]
     [InlineData("Alebrije.Models.MiniCascade", "")]
+    [InlineData("Alebrije.Models.MiniFlamingo", "")]
     [InlineData("Alebrije.Cli", "")]
     [InlineData(Tool, "")]
     public void Package_DescribesItself(string id, string dependencies)

@@ -12,7 +12,7 @@ public sealed partial class StudioTests(ServerFixture server)
     /// <summary>Condition of a page whose connection is up.</summary>
     private const string Ready = "document.documentElement.dataset.ready === 'true'";
 
-    private static readonly string[] Pages = ["imagine", "compare", "zero-shot", "world", "map", "play", "search", "lesson"];
+    private static readonly string[] Pages = ["imagine", "compare", "zero-shot", "describe", "world", "map", "play", "search", "lesson"];
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -83,6 +83,17 @@ public sealed partial class StudioTests(ServerFixture server)
             "/en/imagine?prompt=" + Uri.EscapeDataString("</textarea><script>alert(1)</script>"), Stop);
         Assert.DoesNotContain("<script>alert", html, StringComparison.Ordinal);
         Assert.Contains("&lt;script&gt;alert", html, StringComparison.Ordinal);
+    }
+
+    /// <summary>Without a model the page explains and the navigation leaves it out.</summary>
+    [Fact]
+    public async Task Describe_ExplainsWhereNoModelDescribes()
+    {
+        var known = await server.Client.GetStringAsync("/api/v1/models", Stop);
+        var has = known.Contains("captions of images", StringComparison.Ordinal);
+        var html = WebUtility.HtmlDecode(await server.Client.GetStringAsync("/es/describe", Stop));
+        Assert.Equal(!has, html.Contains("Ningún modelo de aquí describe imágenes", StringComparison.Ordinal));
+        Assert.Equal(has, html.Contains("href=\"es/describe\"", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -89,8 +89,14 @@ public sealed class StudioBrowserTests(StudioBrowser studio)
 
         static async Task<string> AnswerAsync(Chromium page)
         {
-            await page.EvaluateAsync("document.querySelector('button.primary').click()");
-            await page.UntilAsync("document.querySelector('button.primary[type=submit]') && document.querySelector('.answer:not(.small)')");
+            // The button stops the run while it goes on, and begins it otherwise.
+            await page.EvaluateAsync("""
+                (() => { window.ran = false; const form = document.querySelector('main form');
+                new MutationObserver(() => { window.ran ||= !!form.querySelector('button.primary[type=button]'); })
+                  .observe(form, { childList: true, subtree: true, attributes: true });
+                form.querySelector('button.primary').click(); })()
+                """);
+            await page.UntilAsync("window.ran && document.querySelector('main form button.primary[type=submit]')");
             return (await TextAsync(page, "document.querySelector('.answer').textContent")).Trim();
         }
     }

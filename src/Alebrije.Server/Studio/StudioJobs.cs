@@ -18,6 +18,9 @@ internal sealed class StudioJobs(ImageJobs jobs, JobQueue queue, ModelPool pool)
         return (pipeline.Complete(new GenerationRequest { Prompt = "size" }), pipeline.Priors);
     });
 
+    /// <summary>Begins to load a model while the browser still loads the page; its errors appear when it is used.</summary>
+    public void Begin(string model) => _ = DefaultsAsync(model).ContinueWith(loading => _ = loading.Exception, TaskScheduler.Default);
+
     /// <summary>One image with the stages of its chain.</summary>
     public Task<Job> TraceAsync(string model, GenerationRequest request) =>
         AddAsync(() => jobs.Generate(new JobForm(model, null, 16, null), [request], null, isTraced: true));

@@ -11,7 +11,7 @@ public sealed class StudioBrowserTests(StudioBrowser studio)
     private const string CanDraw = $"{StudioBrowser.Ready} && !document.querySelector('button.primary').disabled";
     private const string Drawn = "document.querySelector('input[readonly]')";
 
-    /// <summary>Two visitors of one service: neither sees the other's images, and the link of one draws the same image for the other.</summary>
+    /// <summary>Neither of two visitors sees the other's images, and the link of one draws the same image for the other.</summary>
     [Fact]
     public async Task Histories_OfTwoVisitors_AreApart_AndALinkCarriesTheRecipe()
     {

@@ -135,6 +135,14 @@ public sealed partial class StudioTests(ServerFixture server)
             string.Concat(Place().Matches(text).Select(match => match.Value).Order(StringComparer.Ordinal));
     }
 
+    [Theory]
+    [InlineData("le", "le")]
+    [InlineData("Ã³n</w>", "ón")]
+    [InlineData("ðŁĺ", "ðŁĺ")]
+    [InlineData("Ã</w>", "Ã")]
+    public void Token_IsTextWhereItsBytesAreCharacters(string token, string expected) =>
+        Assert.Equal(expected, Studio.StudioWords.Token(token));
+
     /// <summary>The first page draws, the chain opens, the table follows typing, and nothing is refused or fails, also when the
     /// service stops.</summary>
     [Fact]

@@ -78,10 +78,12 @@ internal sealed class Chromium : IAsyncDisposable
         return page;
     }
 
-    /// <summary>Sets the colour scheme that the page is asked for.</summary>
+    /// <summary>Sets the colour scheme that the page is asked for, without transitions between both.</summary>
     public Task DarkAsync(bool dark) => SendAsync("Emulation.setEmulatedMedia", new JsonObject
     {
-        ["features"] = new JsonArray(new JsonObject { ["name"] = "prefers-color-scheme", ["value"] = dark ? "dark" : "light" }),
+        ["features"] = new JsonArray(
+            new JsonObject { ["name"] = "prefers-color-scheme", ["value"] = dark ? "dark" : "light" },
+            new JsonObject { ["name"] = "prefers-reduced-motion", ["value"] = "reduce" }),
     });
 
     /// <summary>Sets the size of the page in CSS pixels.</summary>

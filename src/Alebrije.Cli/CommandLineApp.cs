@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.Runtime.InteropServices;
 using Alebrije.Cli.Commands;
 using Alebrije.Preprocessing;
+using Alebrije.Reports;
 using Alebrije.Tensors;
 
 namespace Alebrije.Cli;
@@ -143,7 +144,7 @@ internal static class CommandLineApp
         var text = cause is TorchRuntimeException ? cause.Message : cause.Message.Split('\n')[0].Trim();
         // ArgumentException appends the parameter's name, which is of no use to users.
         var parameter = text.LastIndexOf(" (Parameter '", StringComparison.Ordinal);
-        return LibraryErrors.In(words, Capitalised(parameter > 0 ? text[..parameter] : text));
+        return LibraryErrors.In(words.Language, Capitalised(parameter > 0 ? text[..parameter] : text));
     }
 
     private static Exception Cause(Exception exception) =>

@@ -26,9 +26,6 @@ internal static class Translations
     /// <summary>Messages by their key.</summary>
     internal static IReadOnlyDictionary<string, Text> Messages => Loaded.Value.Messages;
 
-    /// <summary>Frequent errors of the library, with {0} for values; the first that matches an error is its translation.</summary>
-    internal static IReadOnlyList<Text> Errors => Loaded.Value.Errors;
-
     /// <summary>Example command lines by their verb.</summary>
     internal static IReadOnlyDictionary<string, Lines> Examples => Loaded.Value.Examples;
 
@@ -76,5 +73,5 @@ internal static class Translations
     internal sealed record Lines(IReadOnlyList<string> En, IReadOnlyList<string> Es);
 
     private sealed record Document(Dictionary<string, Text> Texts,
-        Dictionary<string, Lines> Examples, Dictionary<string, Text> Messages, IReadOnlyList<Text> Errors);
+        Dictionary<string, Lines> Examples, Dictionary<string, Text> Messages);
 }

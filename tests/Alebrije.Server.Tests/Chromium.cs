@@ -11,13 +11,13 @@ internal sealed class Chromium : IAsyncDisposable
 {
     private static readonly string[] Names = ["chromium", "chromium-browser", "google-chrome"];
 
-    private readonly Process process;
+    private readonly Process? process;
     private readonly string folder;
     private readonly ClientWebSocket socket = new();
     private readonly List<string> errors = [];
     private int sent;
 
-    private Chromium(Process process, string folder) => (this.process, this.folder) = (process, folder);
+    private Chromium(Process? process, string folder) => (this.process, this.folder) = (process, folder);
 
     /// <summary>Path of the installed browser; null where there is none.</summary>
     public static string? Path { get; } = (Environment.GetEnvironmentVariable("PATH") ?? "").Split(System.IO.Path.PathSeparator)
@@ -35,7 +35,8 @@ internal sealed class Chromium : IAsyncDisposable
             RedirectStandardError = true, RedirectStandardOutput = true,
             ArgumentList =
             {
-                "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--hide-scrollbars", "--remote-debugging-port=0",
+                "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
+                "--hide-scrollbars", "--remote-debugging-port=0",
                 $"--user-data-dir={folder}", $"--window-size={width},{height}", "about:blank",
             },
         };
@@ -46,14 +47,9 @@ internal sealed class Chromium : IAsyncDisposable
             using var client = new HttpClient();
             var pages = JsonNode.Parse(await client.GetStringAsync($"http://127.0.0.1:{port}/json"))!.AsArray();
             var page = pages.First(each => (string?)each!["type"] == "page")!;
-            await browser.socket.ConnectAsync(new Uri((string)page["webSocketDebuggerUrl"]!), CancellationToken.None);
-            foreach (var domain in new[] { "Page", "Runtime", "Log" }) await browser.SendAsync($"{domain}.enable");
+            await browser.ConnectAsync((string)page["webSocketDebuggerUrl"]!);
             await browser.SizeAsync(width, height);
-            if (dark)
-                await browser.SendAsync("Emulation.setEmulatedMedia", new JsonObject
-                {
-                    ["features"] = new JsonArray(new JsonObject { ["name"] = "prefers-color-scheme", ["value"] = "dark" }),
-                });
+            if (dark) await browser.DarkAsync(true);
             return browser;
         }
         catch
@@ -63,11 +59,42 @@ internal sealed class Chromium : IAsyncDisposable
         }
     }
 
+    /// <summary>A page of another visitor in the same browser, with cookies and storage of its own.</summary>
+    public async Task<Chromium> VisitorAsync(int width, int height)
+    {
+        var port = await PortAsync();
+        using var client = new HttpClient();
+        var version = JsonNode.Parse(await client.GetStringAsync($"http://127.0.0.1:{port}/json/version"))!;
+        await using var whole = new Chromium(null, "");
+        await whole.socket.ConnectAsync(new Uri((string)version["webSocketDebuggerUrl"]!), CancellationToken.None);
+        var context = (string)(await whole.SendAsync("Target.createBrowserContext"))["browserContextId"]!;
+        var target = (string)(await whole.SendAsync("Target.createTarget", new JsonObject
+        {
+            ["url"] = "about:blank", ["browserContextId"] = context,
+        }))["targetId"]!;
+        var page = new Chromium(null, "");
+        await page.ConnectAsync($"ws://127.0.0.1:{port}/devtools/page/{target}");
+        await page.SizeAsync(width, height);
+        return page;
+    }
+
+    /// <summary>Sets the colour scheme that the page is asked for, without transitions between both.</summary>
+    public Task DarkAsync(bool dark) => SendAsync("Emulation.setEmulatedMedia", new JsonObject
+    {
+        ["features"] = new JsonArray(
+            new JsonObject { ["name"] = "prefers-color-scheme", ["value"] = dark ? "dark" : "light" },
+            new JsonObject { ["name"] = "prefers-reduced-motion", ["value"] = "reduce" }),
+    });
+
     /// <summary>Sets the size of the page in CSS pixels.</summary>
     public Task SizeAsync(int width, int height) => SendAsync("Emulation.setDeviceMetricsOverride", new JsonObject
     {
         ["width"] = width, ["height"] = height, ["deviceScaleFactor"] = 1, ["mobile"] = false,
     });
+
+    /// <summary>Runs a script in every page before its own, outside its policy.</summary>
+    public Task InjectAsync(string script) =>
+        SendAsync("Page.addScriptToEvaluateOnNewDocument", new JsonObject { ["source"] = script });
 
     /// <summary>Opens an address and waits for a condition.</summary>
     public async Task OpenAsync(Uri address, string until)
@@ -110,6 +137,7 @@ internal sealed class Chromium : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         socket.Dispose();
+        if (process is null) return;
         if (!process.HasExited) process.Kill(entireProcessTree: true);
         await process.WaitForExitAsync();
         process.Dispose();
@@ -121,6 +149,12 @@ internal sealed class Chromium : IAsyncDisposable
         {
             // A file of the profile is still held; the system's cleaning removes it.
         }
+    }
+
+    private async Task ConnectAsync(string address)
+    {
+        await socket.ConnectAsync(new Uri(address), CancellationToken.None);
+        foreach (var domain in new[] { "Page", "Runtime", "Log" }) await SendAsync($"{domain}.enable");
     }
 
     private async Task<int> PortAsync()

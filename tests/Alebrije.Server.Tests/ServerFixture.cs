@@ -81,4 +81,4 @@ public sealed class ServerFixture : IAsyncLifetime
 
 /// <summary>Tests that share the service.</summary>
 [CollectionDefinition("server")]
-public sealed class SharedServer : ICollectionFixture<ServerFixture>;
+public sealed class SharedServer : ICollectionFixture<ServerFixture>, ICollectionFixture<StudioBrowser>;

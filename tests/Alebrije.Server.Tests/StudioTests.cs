@@ -12,7 +12,7 @@ public sealed partial class StudioTests(ServerFixture server)
     /// <summary>Condition of a page whose connection is up.</summary>
     private const string Ready = "document.documentElement.dataset.ready === 'true'";
 
-    private static readonly string[] Pages = ["imagine", "compare", "zero-shot", "world", "map", "play", "search", "lesson"];
+    private static readonly string[] Pages = ["imagine", "compare", "zero-shot", "describe", "world", "map", "play", "search", "lesson"];
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
@@ -85,6 +85,17 @@ public sealed partial class StudioTests(ServerFixture server)
         Assert.Contains("&lt;script&gt;alert", html, StringComparison.Ordinal);
     }
 
+    /// <summary>Without a model the page explains and the navigation leaves it out.</summary>
+    [Fact]
+    public async Task Describe_ExplainsWhereNoModelDescribes()
+    {
+        var known = await server.Client.GetStringAsync("/api/v1/models", Stop);
+        var has = known.Contains("captions of images", StringComparison.Ordinal);
+        var html = WebUtility.HtmlDecode(await server.Client.GetStringAsync("/es/describe", Stop));
+        Assert.Equal(!has, html.Contains("Ningún modelo de aquí describe imágenes", StringComparison.Ordinal));
+        Assert.Equal(has, html.Contains("href=\"es/describe\"", StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task Studio_AsksForAKey_WhereOneIsNeeded()
     {
@@ -123,6 +134,14 @@ public sealed partial class StudioTests(ServerFixture server)
         static string Places(string text) =>
             string.Concat(Place().Matches(text).Select(match => match.Value).Order(StringComparer.Ordinal));
     }
+
+    [Theory]
+    [InlineData("le", "le")]
+    [InlineData("Ã³n</w>", "ón")]
+    [InlineData("ðŁĺ", "ðŁĺ")]
+    [InlineData("Ã</w>", "Ã")]
+    public void Token_IsTextWhereItsBytesAreCharacters(string token, string expected) =>
+        Assert.Equal(expected, Studio.StudioWords.Token(token));
 
     /// <summary>The first page draws, the chain opens, the table follows typing, and nothing is refused or fails, also when the
     /// service stops.</summary>

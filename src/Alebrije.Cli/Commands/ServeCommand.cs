@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Alebrije.Reports;
 using Alebrije.Server;
 using Microsoft.Extensions.Hosting;
 
@@ -39,7 +40,7 @@ internal static class ServeCommand
             FetchHosts = parsed.GetValue(FetchHost) ?? [], Insecure = parsed.GetValue(Insecure),
             Threads = parsed.GetValue(CommonOptions.Threads),
         };
-        if (options.Faults().FirstOrDefault() is { } fault) throw new UsageException(LibraryErrors.In(words, fault));
+        if (options.Faults().FirstOrDefault() is { } fault) throw new UsageException(LibraryErrors.In(words.Language, fault));
         _ = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         await using var app = AlebrijeServer.Create(options);

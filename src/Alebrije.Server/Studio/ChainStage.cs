@@ -66,7 +66,7 @@ internal sealed record ChainStage(string Key, TracedStage Part)
                 yield return (words["chain.count"], $"{Part.Tokens.Count}");
                 break;
             case "prior":
-                yield return (words["imagine.prior"], PriorNames.Of(request.Prior));
+                yield return (words["imagine.prior"], words[$"prior.{PriorNames.Of(request.Prior)}"]);
                 if (Part.Values.Length > 0) yield return (words["imagine.prior-steps"], $"{Part.Shape[0]}");
                 break;
             case "image" when Part.Noted("cosine_to_text") is [var cosine]:

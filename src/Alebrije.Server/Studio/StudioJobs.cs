@@ -10,17 +10,20 @@ namespace Alebrije.Server.Studio;
 /// <summary>Drawing for the pages: through the queue that all clients of the service share.</summary>
 internal sealed class StudioJobs(ImageJobs jobs, JobQueue queue, ModelPool pool)
 {
-    /// <summary>Name of the model, and the values that it takes for a request that leaves them open.</summary>
-    public Task<(string Model, GenerationRequest Defaults, IReadOnlyList<PriorKind> Priors)> DefaultsAsync() => Task.Run(() =>
+    /// <summary>Values that a model takes for a request that leaves them open, and its priors.</summary>
+    public Task<(GenerationRequest Defaults, IReadOnlyList<PriorKind> Priors)> DefaultsAsync(string model) => Task.Run(() =>
     {
-        using var lease = pool.Rent(null);
+        using var lease = pool.Rent(model);
         var pipeline = lease.Model.Pipeline;
-        return (lease.Model.Name, pipeline.Complete(new GenerationRequest { Prompt = "size" }), pipeline.Priors);
+        return (pipeline.Complete(new GenerationRequest { Prompt = "size" }), pipeline.Priors);
     });
 
+    /// <summary>Begins to load a model while the browser still loads the page; its errors appear when it is used.</summary>
+    public void Begin(string model) => _ = DefaultsAsync(model).ContinueWith(loading => _ = loading.Exception, TaskScheduler.Default);
+
     /// <summary>One image with the stages of its chain.</summary>
-    public Task<Job> TraceAsync(GenerationRequest request) =>
-        AddAsync(() => jobs.Generate(new JobForm(null, null, 16, null), [request], null, isTraced: true));
+    public Task<Job> TraceAsync(string model, GenerationRequest request) =>
+        AddAsync(() => jobs.Generate(new JobForm(model, null, 16, null), [request], null, isTraced: true));
 
     /// <summary>An experiment.</summary>
     public Task<Job> RunAsync(PictureExperiment experiment, IReadOnlyList<RgbImage> images, RgbImage? mask = null,

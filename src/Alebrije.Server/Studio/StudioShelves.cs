@@ -34,18 +34,22 @@ internal sealed class StudioShelves(Uploads uploads, StudioClip clip, ServerOpti
 
     private readonly Dictionary<string, List<StudioImage>> shelves = new(StringComparer.Ordinal);
 
+    private readonly Dictionary<string, string> models = new(StringComparer.Ordinal);
+
     public List<StudioImage> this[string name] => shelves.TryGetValue(name, out var shelf) ? shelf : shelves[name] = [];
 
     /// <summary>Adds uploaded files.</summary>
-    /// <returns>Sentences on files that were refused.</returns>
-    public async Task<IReadOnlyList<string>> AddAsync(string shelf, IReadOnlyList<IBrowserFile> files,
+    /// <returns>Errors of files that were refused.</returns>
+    public async Task<IReadOnlyList<Exception>> AddAsync(string shelf, IReadOnlyList<IBrowserFile> files,
         CancellationToken cancellation = default)
     {
-        var (errors, images) = (new List<string>(), new List<(string Name, RgbImage Image)>());
+        var (errors, images) = (new List<Exception>(), new List<(string Name, RgbImage Image)>());
         foreach (var file in files)
         {
             try
             {
+                if (file.Size > options.MaxBodyBytes)
+                    throw new ApiException(413, $"The file {file.Name} has {file.Size} bytes; at most {options.MaxBodyBytes} are allowed.");
                 using var bytes = new MemoryStream();
                 await using (var stream = file.OpenReadStream(options.MaxBodyBytes, cancellation))
                     await stream.CopyToAsync(bytes, cancellation).ConfigureAwait(false);
@@ -55,7 +59,7 @@ internal sealed class StudioShelves(Uploads uploads, StudioClip clip, ServerOpti
             }
             catch (Exception e) when (e is ApiException or IOException)
             {
-                errors.Add(e.Message);
+                errors.Add(e);
             }
         }
 
@@ -69,9 +73,26 @@ internal sealed class StudioShelves(Uploads uploads, StudioClip clip, ServerOpti
         var room = Math.Max(0, Most - this[shelf].Count);
         var taken = images.Take(room).ToArray();
         if (taken.Length == 0) return;
-        var rows = await clip.EmbedAsync([.. taken.Select(image => image.Image)], [], cancellation).ConfigureAwait(false);
+        var rows = await clip.EmbedAsync([.. taken.Select(image => image.Image)], [], models.GetValueOrDefault(shelf), cancellation)
+            .ConfigureAwait(false);
         this[shelf].AddRange(taken.Zip(rows, (image, row) => new StudioImage(image.Name, Thumbnail.Fit(image.Image, Side), row)));
         Added?.Invoke();
+    }
+
+    /// <summary>Sets the model that embeds the images of a shelf; those that lie on it are embedded anew.</summary>
+    public async Task UseAsync(string shelf, string model)
+    {
+        if (models.TryGetValue(shelf, out var before) && before == model) return;
+        var images = this[shelf];
+        if (images.Count > 0)
+        {
+            var rows = await clip.EmbedAsync([.. images.Select(image => image.Image)], [], model).ConfigureAwait(false);
+            StudioImage[] anew = [.. images.Zip(rows, (image, row) => image with { Embedding = row })];
+            images.Clear();
+            images.AddRange(anew);
+        }
+
+        models[shelf] = model;
     }
 
     /// <summary>Adds the first of the images that come with the studio.</summary>

@@ -34,8 +34,9 @@ internal static class StudioSite
         services.AddSingleton<SignIns>();
         services.AddRazorComponents().AddInteractiveServerComponents();
         services.Configure<HubOptions>(hub => hub.MaximumReceiveMessageSize = MostMessageBytes);
-        services.AddSingleton<StudioClip>().AddSingleton<StudioGallery>().AddSingleton<StudioWorld>();
-        services.AddScoped<StudioWords>().AddScoped<StudioShelves>().AddScoped<StudioJobs>();
+        services.AddSingleton<StudioClip>().AddSingleton<StudioHistories>().AddSingleton<StudioModels>().AddSingleton<StudioFlamingo>()
+            .AddSingleton<StudioWorld>();
+        services.AddScoped<StudioGallery>().AddScoped<StudioWords>().AddScoped<StudioShelves>().AddScoped<StudioJobs>();
     }
 
     /// <summary>Addresses of the pages.</summary>
@@ -76,7 +77,19 @@ internal static class StudioSite
             StringComparer.Ordinal);
     }
 
-    /// <summary>A class for each entry of the gradient of similarity tables.</summary>
+    /// <summary>
+    /// A class for each entry of the gradient of similarity tables, its text black or white, whichever stands out more: with a contrast
+    /// of 4.5 or more.
+    /// </summary>
     private static string Heat() => string.Concat(Enumerable.Range(0, 256).Select(level => string.Create(CultureInfo.InvariantCulture,
-        $".h{level}{{background:{BluesGradient.Background(level).Hex};color:{BluesGradient.Foreground(level).Hex}}}\n")));
+        $".h{level}{{background:{BluesGradient.Background(level).Hex};color:{Ink(BluesGradient.Background(level))}}}\n")));
+
+    /// <summary>Black or white, by the relative luminance of WCAG.</summary>
+    private static string Ink(Rgb colour)
+    {
+        return (0.2126 * Linear(colour.R)) + (0.7152 * Linear(colour.G)) + (0.0722 * Linear(colour.B)) > 0.179 ? "#000" : "#fff";
+
+        static double Linear(byte value) =>
+            value <= 10 ? value / 255.0 / 12.92 : Math.Pow(((value / 255.0) + 0.055) / 1.055, 2.4);
+    }
 }

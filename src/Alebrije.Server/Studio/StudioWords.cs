@@ -1,6 +1,8 @@
 using System.Globalization;
 using System.Reflection;
+using System.Text;
 using System.Text.Json;
+using Alebrije.Reports;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Http;
 
@@ -16,7 +18,7 @@ internal sealed class StudioWords(NavigationManager navigation)
     internal static readonly IReadOnlyDictionary<string, string[]> All = Read();
 
     private static readonly string[] Pages =
-        ["imagine", "compare", "zero-shot", "world", "map", "play", "search", "lesson"];
+        ["imagine", "compare", "zero-shot", "describe", "world", "map", "play", "search", "lesson"];
 
     /// <summary>Code of the language.</summary>
     public string Language => navigation.ToBaseRelativePath(navigation.Uri) is var path && path.StartsWith("es", StringComparison.Ordinal)
@@ -29,6 +31,13 @@ internal sealed class StudioWords(NavigationManager navigation)
 
     /// <summary>The text of a key with values at {0}, {1}, ...</summary>
     public string this[string key, params object?[] values] => string.Format(CultureInfo.InvariantCulture, this[key], values);
+
+    /// <summary>Message of an error, in Spanish where it has a translation.</summary>
+    public string Sentence(Exception error) => LibraryErrors.In(Language, LibraryText.Of(error));
+
+    /// <summary>True of errors whose message is for the reader of a page; all others end the page.</summary>
+    public static bool IsForUser(Exception error) => error is ApiException or InvalidOperationException or ArgumentException
+        or IOException or FormatException or NotSupportedException or Weights.WeightsException;
 
     /// <summary>Pages in the order of the navigation, with their addresses.</summary>
     public IEnumerable<(string Key, string Address)> Navigation => Pages.Select(page => (page, Address(page)));
@@ -47,6 +56,23 @@ internal sealed class StudioWords(NavigationManager navigation)
     /// <summary>A number with a fixed number of decimals, in the notation of both languages of the pages.</summary>
     public static string Number(double value, int decimals = 3) =>
         value.ToString("F" + decimals.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
+
+    /// <summary>
+    /// A token of CLIP as text: its symbols stand for bytes, so that "Ã³n" is "ón"; bytes that are no whole character stay symbols.
+    /// </summary>
+    public static string Token(string token)
+    {
+        var symbols = token.Replace("</w>", "", StringComparison.Ordinal);
+        var bytes = new byte[symbols.Length];
+        for (var i = 0; i < symbols.Length; i++)
+        {
+            if (symbols[i] is not (>= '!' and <= '~' or >= '\u00a1' and <= '\u00ac' or >= '\u00ae' and <= '\u00ff')) return symbols;
+            bytes[i] = (byte)symbols[i];
+        }
+
+        var text = Encoding.UTF8.GetString(bytes);
+        return text.Contains('\ufffd', StringComparison.Ordinal) ? symbols : text;
+    }
 
     /// <summary>Lines of a text field: trimmed, without empty ones, each once.</summary>
     public static string[] Lines(string text, int most) =>

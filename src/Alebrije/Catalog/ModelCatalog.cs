@@ -275,11 +275,15 @@ internal static class ModelKinds
     /// <summary>Name of the class of a Flamingo's folder, which has none in its files.</summary>
     public const string Flamingo = "OpenFlamingo";
 
+    /// <summary>Task of models that draw from text.</summary>
+    public const string TextToImage = "text to image";
+
     public static string Of(string className) => className switch
     {
         "StableUnCLIPPipeline" or "UnCLIPPipeline" or "StableDiffusionPipeline" or "StableDiffusionXLPipeline"
-            or "KandinskyPipeline" or "KandinskyImg2ImgPipeline" or "KandinskyV22Pipeline" or "KandinskyV22Img2ImgPipeline" =>
-                "text to image",
+            or "KandinskyPipeline" or "KandinskyImg2ImgPipeline" or "KandinskyV22Pipeline" or "KandinskyV22Img2ImgPipeline"
+            or "IFPipeline" =>
+                TextToImage,
         "KandinskyInpaintPipeline" or "KandinskyV22InpaintPipeline"
              or "StableDiffusionInpaintPipeline" or "StableDiffusionXLInpaintPipeline" => "inpainting",
         "KandinskyV22ControlnetPipeline" or "KandinskyV22ControlnetImg2ImgPipeline" => "depth to image",

@@ -88,6 +88,19 @@ public sealed class ClipModel : IDisposable
         return new ClipModel(ClipModelParts.Load(folder), precision, note);
     }
 
+    /// <summary>True if a folder or file has both towers of a CLIP; reads no weights.</summary>
+    internal static bool IsIn(string folder)
+    {
+        try
+        {
+            return ClipModelFolder.Open(folder).HasBothTowers;
+        }
+        catch (Weights.WeightsException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>The tokenizer alone, without libtorch or weights.</summary>
     /// <exception cref="Weights.WeightsException">The folder has none.</exception>
     public static ITextTokenizer LoadTokenizer(string folder) => ClipModelFolder.Open(folder).LoadTokenizer();

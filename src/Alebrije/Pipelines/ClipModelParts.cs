@@ -151,6 +151,10 @@ internal sealed class ClipModelFolder
     public string WhyNoText { get; private set; } = "";
     public string WhyNoImages { get; private set; } = "";
 
+    /// <summary>True if it embeds texts and images.</summary>
+    public bool HasBothTowers => (OpenClip is not null || WholeModel is not null || (TextModel is not null && VisionModel is not null))
+        && (OpenClip is not null || Tokenizer is not null) && HasImageProcessor;
+
     /// <summary>Finds out what a folder is.</summary>
     /// <exception cref="CheckpointNotFoundException">There is no such folder, or nothing known in it.</exception>
     /// <exception cref="WeightsException">It is of another kind.</exception>

@@ -1,5 +1,5 @@
 using System.Text.RegularExpressions;
-using Alebrije.Cli;
+using Alebrije.Reports;
 
 namespace Alebrije.Tests.Cli;
 
@@ -33,8 +33,8 @@ public sealed partial class LibraryErrorsTests : IDisposable
     [Fact]
     public void OtherErrors_AndEnglish_StayAsTheyAre()
     {
-        Assert.Equal("Something else.", LibraryErrors.In(new Words("es"), "Something else."));
-        Assert.Equal("The prompt is empty; say what to draw.", LibraryErrors.In(new Words("en"), "The prompt is empty; say what to draw."));
+        Assert.Equal("Something else.", LibraryErrors.In("es", "Something else."));
+        Assert.Equal("The prompt is empty; say what to draw.", LibraryErrors.In("en", "The prompt is empty; say what to draw."));
     }
 
     [Fact]
@@ -45,7 +45,7 @@ public sealed partial class LibraryErrorsTests : IDisposable
             .Select(File.ReadAllText));
         // Literals that are joined over several lines are one sentence.
         code = Joint().Replace(code, "");
-        foreach (var error in Translations.Errors)
+        foreach (var error in LibraryErrors.All)
         {
             var longest = Hole().Split(error.En).MaxBy(part => part.Length)!.Trim();
             Assert.True(code.Contains(longest, StringComparison.Ordinal), $"No sentence of the library has \"{longest}\".");

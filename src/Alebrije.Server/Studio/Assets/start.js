@@ -24,6 +24,12 @@ again.addEventListener("click", connect);
 dialog.addEventListener("cancel", event => event.preventDefault());
 addEventListener("online", () => { if (dialog.open) connect(); });
 
+// A link of another site comes without the visitor's cookie; the page's own request has it.
+if (document.documentElement.dataset.visit === "again") {
+  location.replace(location.pathname + location.search);
+  await new Promise(() => {});
+}
+
 await Blazor.start({
   logLevel: 6,
   circuit: {

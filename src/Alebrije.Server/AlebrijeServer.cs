@@ -41,6 +41,8 @@ public static class AlebrijeServer
         EmbeddingEndpoints.Map(app);
         JobEndpoints.Map(app);
         ClipEndpoints.Map(app);
+        SearchEndpoints.Map(app);
+        TraceEndpoints.Map(app);
         ModelEndpoints.Map(app);
         OperationEndpoints.Map(app);
         StudioSite.Map(app);
@@ -57,7 +59,7 @@ public static class AlebrijeServer
         services.AddSingleton<JobRunner>().AddSingleton<JobQueue>().AddHostedService(provider => provider.GetRequiredService<JobQueue>());
         services.AddSingleton<FileStore>().AddSingleton<ImageJobs>().AddSingleton<ImageAnswers>();
         services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>();
-        services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>();
+        services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>().AddSingleton<SearchEndpoints>();
         StudioSite.Add(services);
     }
 

@@ -6,6 +6,7 @@ using Alebrije.Server.Requests;
 using Alebrije.Server.Security;
 using Alebrije.Server.Studio;
 using Alebrije.Server.Telemetry;
+using Alebrije.Server.WebUi;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -43,6 +44,7 @@ public static class AlebrijeServer
         ClipEndpoints.Map(app);
         SearchEndpoints.Map(app);
         TraceEndpoints.Map(app);
+        WebUiEndpoints.Map(app);
         ModelEndpoints.Map(app);
         OperationEndpoints.Map(app);
         StudioSite.Map(app);
@@ -60,6 +62,7 @@ public static class AlebrijeServer
         services.AddSingleton<FileStore>().AddSingleton<ImageJobs>().AddSingleton<ImageAnswers>();
         services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>();
         services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>().AddSingleton<SearchEndpoints>();
+        services.AddSingleton<WebUiJobs>().AddSingleton<WebUiEndpoints>();
         StudioSite.Add(services);
     }
 

@@ -40,6 +40,7 @@ public static class AlebrijeServer
         app.UseAntiforgery();
         ImageEndpoints.Map(app);
         EmbeddingEndpoints.Map(app);
+        ChatEndpoints.Map(app);
         JobEndpoints.Map(app);
         ClipEndpoints.Map(app);
         SearchEndpoints.Map(app);
@@ -60,7 +61,7 @@ public static class AlebrijeServer
         services.AddSingleton<ModelPool>().AddHostedService(provider => provider.GetRequiredService<ModelPool>());
         services.AddSingleton<JobRunner>().AddSingleton<JobQueue>().AddHostedService(provider => provider.GetRequiredService<JobQueue>());
         services.AddSingleton<FileStore>().AddSingleton<ImageJobs>().AddSingleton<ImageAnswers>();
-        services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>();
+        services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>().AddSingleton<ChatEndpoints>();
         services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>().AddSingleton<SearchEndpoints>();
         services.AddSingleton<WebUiJobs>().AddSingleton<WebUiEndpoints>();
         StudioSite.Add(services);

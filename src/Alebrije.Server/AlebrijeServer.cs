@@ -1,4 +1,5 @@
 using Alebrije.Server.Jobs;
+using Alebrije.Server.Mcp;
 using Alebrije.Server.Models;
 using Alebrije.Server.Native;
 using Alebrije.Server.OpenAi;
@@ -48,6 +49,7 @@ public static class AlebrijeServer
         WebUiEndpoints.Map(app);
         ModelEndpoints.Map(app);
         OperationEndpoints.Map(app);
+        McpSite.Map(app);
         StudioSite.Map(app);
         var queue = app.Services.GetRequiredService<JobQueue>();
         app.Lifetime.ApplicationStopping.Register(queue.Close);
@@ -64,6 +66,7 @@ public static class AlebrijeServer
         services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>().AddSingleton<ChatEndpoints>();
         services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>().AddSingleton<SearchEndpoints>();
         services.AddSingleton<WebUiJobs>().AddSingleton<WebUiEndpoints>();
+        McpSite.Add(services);
         StudioSite.Add(services);
     }
 

@@ -3,6 +3,7 @@ using Alebrije.Server.Mcp;
 using Alebrije.Server.Models;
 using Alebrije.Server.Native;
 using Alebrije.Server.OpenAi;
+using Alebrije.Server.Reference;
 using Alebrije.Server.Requests;
 using Alebrije.Server.Security;
 using Alebrije.Server.Studio;
@@ -50,6 +51,8 @@ public static class AlebrijeServer
         ModelEndpoints.Map(app);
         OperationEndpoints.Map(app);
         McpSite.Map(app);
+        ApiDocument.Map(app);
+        ScalarPage.Map(app);
         StudioSite.Map(app);
         var queue = app.Services.GetRequiredService<JobQueue>();
         app.Lifetime.ApplicationStopping.Register(queue.Close);
@@ -67,6 +70,7 @@ public static class AlebrijeServer
         services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>().AddSingleton<SearchEndpoints>();
         services.AddSingleton<WebUiJobs>().AddSingleton<WebUiEndpoints>();
         McpSite.Add(services);
+        ApiDocument.Add(services);
         StudioSite.Add(services);
     }
 

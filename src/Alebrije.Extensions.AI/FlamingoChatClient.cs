@@ -35,7 +35,7 @@ public sealed class FlamingoChatClient : IChatClient
             return new ChatResponse(new ChatMessage(ChatRole.Assistant, answer.Text))
             {
                 ModelId = model.Name, FinishReason = answer.Ended ? ChatFinishReason.Stop : ChatFinishReason.Length,
-                Usage = new UsageDetails { OutputTokenCount = answer.Tokens.Count },
+                Usage = UsageOf(prompt, answer),
             };
         }
         finally
@@ -58,6 +58,7 @@ public sealed class FlamingoChatClient : IChatClient
         {
             Role = ChatRole.Assistant, ModelId = model.Name,
             FinishReason = answer!.Ended ? ChatFinishReason.Stop : ChatFinishReason.Length,
+            Contents = [new UsageContent(UsageOf(prompt, answer))],
         };
     }
 
@@ -72,6 +73,13 @@ public sealed class FlamingoChatClient : IChatClient
 
     /// <inheritdoc/>
     public void Dispose() => gate.Dispose();
+
+    /// <summary>Tokens of the prompt, one for each image, and of the answer.</summary>
+    private UsageDetails UsageOf(FlamingoPrompt prompt, FlamingoAnswer answer)
+    {
+        var (input, output) = (model.Texts.Encode(prompt.Text).Length, answer.Tokens.Count);
+        return new UsageDetails { InputTokenCount = input, OutputTokenCount = output, TotalTokenCount = input + output };
+    }
 
     private static FlamingoPrompt PromptOf(IEnumerable<ChatMessage> messages)
     {

@@ -1,11 +1,14 @@
 using Alebrije.Server.Jobs;
+using Alebrije.Server.Mcp;
 using Alebrije.Server.Models;
 using Alebrije.Server.Native;
 using Alebrije.Server.OpenAi;
+using Alebrije.Server.Reference;
 using Alebrije.Server.Requests;
 using Alebrije.Server.Security;
 using Alebrije.Server.Studio;
 using Alebrije.Server.Telemetry;
+using Alebrije.Server.WebUi;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -39,10 +42,17 @@ public static class AlebrijeServer
         app.UseAntiforgery();
         ImageEndpoints.Map(app);
         EmbeddingEndpoints.Map(app);
+        ChatEndpoints.Map(app);
         JobEndpoints.Map(app);
         ClipEndpoints.Map(app);
+        SearchEndpoints.Map(app);
+        TraceEndpoints.Map(app);
+        WebUiEndpoints.Map(app);
         ModelEndpoints.Map(app);
         OperationEndpoints.Map(app);
+        McpSite.Map(app);
+        ApiDocument.Map(app);
+        ScalarPage.Map(app);
         StudioSite.Map(app);
         var queue = app.Services.GetRequiredService<JobQueue>();
         app.Lifetime.ApplicationStopping.Register(queue.Close);
@@ -56,8 +66,11 @@ public static class AlebrijeServer
         services.AddSingleton<ModelPool>().AddHostedService(provider => provider.GetRequiredService<ModelPool>());
         services.AddSingleton<JobRunner>().AddSingleton<JobQueue>().AddHostedService(provider => provider.GetRequiredService<JobQueue>());
         services.AddSingleton<FileStore>().AddSingleton<ImageJobs>().AddSingleton<ImageAnswers>();
-        services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>();
-        services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>();
+        services.AddSingleton<ImageEndpoints>().AddSingleton<EmbeddingEndpoints>().AddSingleton<ChatEndpoints>();
+        services.AddSingleton<JobEndpoints>().AddSingleton<ClipEndpoints>().AddSingleton<SearchEndpoints>();
+        services.AddSingleton<WebUiJobs>().AddSingleton<WebUiEndpoints>();
+        McpSite.Add(services);
+        ApiDocument.Add(services);
         StudioSite.Add(services);
     }
 

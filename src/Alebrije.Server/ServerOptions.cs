@@ -21,6 +21,9 @@ public sealed record ServerOptions
     /// <summary>Model of requests that name none, and of <c>dall-e-2</c>.</summary>
     public string Model { get; init; } = ModelCatalog.DefaultName;
 
+    /// <summary>Model of chats that name none: a Flamingo, by its name or the path of its folder.</summary>
+    public string ChatModel { get; init; } = ModelCatalog.CaptioningName;
+
     /// <summary>Time that an unused model stays in memory; null: for ever, zero: unloaded at once.</summary>
     public TimeSpan? KeepAlive { get; init; } = TimeSpan.FromMinutes(10);
 

@@ -11,7 +11,7 @@ public sealed class HostileTests(ServerFixture server)
     private static readonly string[] JsonPaths =
     [
         "/v1/images/generations", "/v1/embeddings", "/api/v1/jobs", "/api/v1/similarity", "/api/v1/classify", "/api/v1/pca",
-        "/api/v1/tokenize",
+        "/api/v1/tokenize", "/api/v1/search", "/v1/chat/completions", "/sdapi/v1/txt2img", "/sdapi/v1/img2img", "/sdapi/v1/png-info",
     ];
 
     private static readonly string[] FormPaths = ["/v1/images/variations", "/v1/images/edits"];
@@ -20,7 +20,7 @@ public sealed class HostileTests(ServerFixture server)
     public async Task HostileRequests_AreNeverAnsweredWith500()
     {
         var (count, wrong) = (0, new List<string>());
-        foreach (var request in JsonCases().Concat(FormCases()).Concat(AddressCases()))
+        foreach (var request in JsonCases().Concat(NewerCases()).Concat(FormCases()).Concat(AddressCases()))
         {
             count++;
             using (request)
@@ -87,7 +87,9 @@ public sealed class HostileTests(ServerFixture server)
         ];
         foreach (var path in JsonPaths)
         {
-            foreach (var body in bodies) yield return Json(path, body);
+            // The web UI's interface names its model in override_settings.
+            foreach (var body in bodies.Where(body => !path.StartsWith("/sdapi", StringComparison.Ordinal)
+                || !body.Contains("\"model\"", StringComparison.Ordinal))) yield return Json(path, body);
             yield return new HttpRequestMessage(HttpMethod.Post, path) { Content = new StringContent(
                 "{\"prompt\":\"a\"}", Encoding.UTF8, "text/plain") };
             yield return new HttpRequestMessage(HttpMethod.Post, path) { Content = new ByteArrayContent([0xff, 0xfe, 0]) };
@@ -116,6 +118,68 @@ public sealed class HostileTests(ServerFixture server)
             yield return Json("/v1/images/generations", $"{{\"prompt\":\"a\",{field}}}");
             if (!field.Contains("stream", StringComparison.Ordinal)) yield return Json("/api/v1/jobs", $"{{\"prompt\":\"a\",{field}}}");
         }
+    }
+
+    private static IEnumerable<HttpRequestMessage> NewerCases()
+    {
+        string[] chats =
+        [
+            "[]", "{}", "\"a\"", "[1]", "[{}]", "[{\"role\":\"user\"}]", "[{\"role\":7,\"content\":\"a\"}]",
+            "[{\"role\":\"tool\",\"content\":\"a\"}]", "[{\"role\":\"user\",\"content\":5}]",
+            "[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\"}]}]", "[{\"role\":\"user\",\"content\":[7]}]",
+            Picture("http://169.254.169.254/latest"), Picture("file:///etc/passwd"), Picture("data:image/png,x"), Picture("/etc/passwd"),
+            Picture("data:image/png;base64,AAAA"), "[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":1}]}]",
+            $"[{{\"role\":\"user\",\"content\":\"{new string('x', 40_000)}\"}}]",
+            $"[{string.Join(',', Enumerable.Repeat("{\"role\":\"user\",\"content\":\"a\"}", 65))}]",
+        ];
+        foreach (var messages in chats) yield return Json("/v1/chat/completions", $"{{\"messages\":{messages}}}");
+        string[] sampling =
+        [
+            "\"n\":2", "\"max_tokens\":0", "\"max_tokens\":1e9", "\"temperature\":-1", "\"temperature\":\"x\"", "\"top_p\":0", "\"stream\":1",
+            "\"stream_options\":7", "\"model\":\"../../etc\"", "\"model\":\"mini\"", "\"tools\":[],\"strict\":true",
+        ];
+        foreach (var field in sampling)
+            yield return Json("/v1/chat/completions", $"{{\"messages\":[{{\"role\":\"user\",\"content\":\"a\"}}],{field}}}");
+        string[] searches =
+        [
+            "\"top\":0", "\"top\":1000000", "\"text\":[]", "\"image\":\"/etc/passwd\"", "\"image\":\"http://10.0.0.1/\"", "\"minus\":[\"a\"]",
+            "\"plus\":[{}]", "\"plus\":[{\"text\":\"a\",\"weight\":0}]", "\"plus\":[{\"text\":\"a\",\"weight\":1e9}]", "\"plus\":[[[]]]",
+            "\"plus\":[{\"image\":\"../../etc/passwd\"}]", "\"false_alarm_rate\":2", "\"text\":\"a\",\"thumbnails\":\"x\"",
+            "\"text\":\"a\",\"model\":\"/etc/passwd\"", "\"text\":\"a\",\"minus\":[\"a\"],\"x\":1,\"strict\":true",
+            $"\"plus\":[{string.Join(',', Enumerable.Repeat("\"a\"", 17))}]", $"\"text\":\"{new string('x', 3000)}\"",
+        ];
+        foreach (var field in searches) yield return Json("/api/v1/search", $"{{{field}}}");
+        string[] drawings =
+        [
+            "\"steps\":0", "\"steps\":100000", "\"width\":1", "\"width\":99999", "\"width\":16,\"height\":2048", "\"batch_size\":0",
+            "\"batch_size\":5,\"n_iter\":5", "\"cfg_scale\":-1", "\"cfg_scale\":1e9", "\"seed\":1.5", "\"send_images\":\"x\"",
+            "\"override_settings\":7", "\"override_settings\":{\"sd_model_checkpoint\":\"../mini\"}", "\"sampler_name\":{}",
+            "\"override_settings\":{\"sd_model_checkpoint\":[]}",
+        ];
+        var image = Convert.ToBase64String(ServerFixture.Png());
+        foreach (var field in drawings)
+        {
+            yield return Json("/sdapi/v1/txt2img", $"{{\"prompt\":\"a\",{field}}}");
+            yield return Json("/sdapi/v1/img2img", $"{{\"prompt\":\"a\",\"init_images\":[\"{image}\"],{field}}}");
+        }
+
+        foreach (var field in new[] { "\"mask\":\"x\"", "\"mask\":7", "\"inpainting_mask_invert\":5" })
+            yield return Json("/sdapi/v1/img2img", $"{{\"prompt\":\"a\",\"init_images\":[\"{image}\"],\"mask\":\"{image}\",{field}}}");
+        foreach (var given in new[] { "/etc/passwd", "http://127.0.0.1/", "AAAA", "data:image/png;base64,AAAA", "file:///etc/passwd" })
+        {
+            yield return Json("/sdapi/v1/png-info", $"{{\"image\":\"{given}\"}}");
+            yield return Json("/sdapi/v1/img2img", $"{{\"prompt\":\"a\",\"init_images\":[\"{given}\"]}}");
+        }
+
+        foreach (var body in new[] { "", "{", "[]", "null", "{\"jsonrpc\":\"1.0\"}", "{\"method\":5}", new string('[', 5000) })
+        {
+            var request = Json("/mcp", body);
+            request.Headers.TryAddWithoutValidation("Accept", "application/json, text/event-stream");
+            yield return request;
+        }
+
+        static string Picture(string url) =>
+            $"[{{\"role\":\"user\",\"content\":[{{\"type\":\"image_url\",\"image_url\":{{\"url\":\"{url}\"}}}}]}}]";
     }
 
     private static IEnumerable<HttpRequestMessage> FormCases()
@@ -156,6 +220,8 @@ public sealed class HostileTests(ServerFixture server)
             "/v1/images/files/..%2f..%2fetc%2fpasswd", "/api/v1/jobs/../x", "/api/v1/jobs/00", "/api/v1/jobs/00/events",
             "/api/v1/jobs/00/images/0",
             "/api/v1/jobs/00/images/-1", "/%00", "/v1/%2e%2e/etc/", "/v1/models/%3Cscript%3E", "/wp-admin.php", "/v1/images/generations",
+            "/api/v1/trace/00", "/api/v1/trace/..%2f..%2fetc%2fpasswd", "/sdapi/v1/txt2img", "/sdapi/v1/nothing", "/v1/chat/completions",
+            "/openapi/..%2fv1.json", "/openapi/v9.json", "/mcp/..%2fx",
         ];
         foreach (var path in paths)
         {

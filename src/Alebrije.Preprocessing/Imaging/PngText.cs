@@ -8,7 +8,7 @@ namespace Alebrije.Preprocessing.Imaging;
 /// </summary>
 public static class PngText
 {
-    /// <summary>Longest text that is read, in bytes.</summary>
+    /// <summary>Most bytes of packed texts that are read.</summary>
     private const int MaximumText = 16 << 20;
 
     /// <summary>The text chunks of a PNG file by keyword, in the order of the file; the last of equal keywords wins.</summary>
@@ -29,7 +29,7 @@ public static class PngText
         if (!file.StartsWith(Png.Signature))
             throw new ImageFormatException($"{name} is not a PNG file, and only PNG files carry text.");
         var texts = new Dictionary<string, string>(StringComparer.Ordinal);
-        var offset = Png.Signature.Length;
+        var (offset, room) = (Png.Signature.Length, MaximumText);
         for (var ended = false; !ended;)
         {
             var chunk = Png.ReadChunk(file, ref offset, name);
@@ -43,8 +43,8 @@ public static class PngText
             if (chunk.Kind == Png.Kind("tEXt"u8))
                 texts[keyword] = Encoding.Latin1.GetString(rest);
             else if (chunk.Kind == Png.Kind("zTXt"u8) && rest.Length > 1)
-                texts[keyword] = Encoding.Latin1.GetString(Inflate(rest[1..], name));
-            else if (chunk.Kind == Png.Kind("iTXt"u8) && International(rest, name) is { } value)
+                texts[keyword] = Encoding.Latin1.GetString(Inflate(rest[1..], name, ref room));
+            else if (chunk.Kind == Png.Kind("iTXt"u8) && International(rest, name, ref room) is { } value)
                 texts[keyword] = value;
         }
         return texts;
@@ -69,7 +69,7 @@ public static class PngText
     }
 
     /// <summary>Reads flag, method, language 0, translated keyword 0, text; null for another layout.</summary>
-    private static string? International(ReadOnlySpan<byte> rest, string name)
+    private static string? International(ReadOnlySpan<byte> rest, string name, ref int room)
     {
         if (rest.Length < 4 || rest[2..].IndexOf((byte)0) is not (>= 0 and var language))
             return null;
@@ -78,18 +78,20 @@ public static class PngText
         if (end < 0)
             return null;
         var text = translated[(end + 1)..];
-        return Encoding.UTF8.GetString(rest[0] == 0 ? text : Inflate(text, name));
+        return Encoding.UTF8.GetString(rest[0] == 0 ? text : Inflate(text, name, ref room));
     }
 
-    private static ReadOnlySpan<byte> Inflate(ReadOnlySpan<byte> packed, string name)
+    /// <summary>Unpacks a text; all texts of a file together may take <see cref="MaximumText"/> bytes.</summary>
+    private static ReadOnlySpan<byte> Inflate(ReadOnlySpan<byte> packed, string name, ref int room)
     {
-        var text = new byte[(int)Math.Min(MaximumText + 1, packed.Length * 1032L + 1032)];
+        var text = new byte[(int)Math.Min(room + 1, packed.Length * 1032L + 1032)];
         try
         {
             using var stream = new MemoryStream(packed.ToArray());
             var length = Png.Inflate(stream, text);
-            if (length > MaximumText)
-                throw new ImageFormatException($"{name} holds a text of more than {MaximumText} bytes, which is not read.");
+            if (length > room)
+                throw new ImageFormatException($"{name} holds texts of more than {MaximumText} bytes, which are not read.");
+            room -= length;
             return text.AsSpan(0, length);
         }
         catch (InvalidDataException e)

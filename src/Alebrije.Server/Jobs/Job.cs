@@ -75,12 +75,16 @@ internal sealed class Job : IDisposable
 
     public CancellationToken Cancellation => cancellation.Token;
 
-    /// <summary>Bytes of its images and previews.</summary>
+    /// <summary>Bytes of its images, previews and traced stages.</summary>
     public long Bytes
     {
         get
         {
-            lock (gate) return Images.Sum(image => (long)image.Image.Pixels.Length) + events.Sum(each => each.Png?.LongLength ?? 0);
+            lock (gate)
+            {
+                return Images.Sum(image => (long)image.Image.Pixels.Length) + events.Sum(each => each.Png?.LongLength ?? 0)
+                    + (Traced?.Bytes ?? 0);
+            }
         }
     }
 
@@ -119,6 +123,12 @@ internal sealed class Job : IDisposable
             stop.ThrowIfCancellationRequested();
             if (waited != signal) yield return null;
         }
+    }
+
+    /// <summary>The latest event of a kind; null where there is none.</summary>
+    public JobEvent? Latest(string kind)
+    {
+        lock (gate) return events.FindLast(each => each.Kind == kind);
     }
 
     /// <summary>One more client waits.</summary>

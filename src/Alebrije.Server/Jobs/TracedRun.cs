@@ -5,7 +5,11 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Server.Jobs;
 
 /// <summary>An image with every stage that led to it.</summary>
-internal sealed record TracedRun(GenerationResult Result, IReadOnlyList<TracedStage> Stages);
+internal sealed record TracedRun(GenerationResult Result, IReadOnlyList<TracedStage> Stages)
+{
+    /// <summary>Bytes of its numbers and images.</summary>
+    public long Bytes => Stages.Sum(stage => ((long)stage.Values.Length * sizeof(float)) + (stage.Png?.LongLength ?? 0));
+}
 
 /// <summary>A stage of a trace, in memory: numbers, a PNG, or tokens.</summary>
 /// <param name="Name">Name of the stage, as in <see cref="TraceStage"/>.</param>

@@ -1,20 +1,25 @@
 using System.Diagnostics;
 using Alebrije.Extensions.AI;
 using Alebrije.Pipelines;
+using Alebrije.Pipelines.Flamingo;
 
 namespace Alebrije.Server.Models;
 
-/// <summary>A model in memory: its pipeline and its CLIP, each opened at first use, with the measured speed of its images.</summary>
+/// <summary>A model in memory: its pipeline, its CLIP and its chat, each opened at first use, with the measured speed of its images.</summary>
 internal sealed class LoadedModel : IDisposable
 {
     private readonly Lock gate = new();
     private readonly Func<ImagePipeline> open;
     private ImagePipeline? pipeline;
+    private readonly Func<FlamingoPipeline> openChat;
     private ClipEmbeddingGenerator? clip;
+    private FlamingoPipeline? flamingo;
+    private FlamingoChatClient? chat;
     private double? secondsPerStep;
     private int usualSteps = 10;
 
-    public LoadedModel(string name, string folder, Func<ImagePipeline> open) => (Name, Folder, this.open) = (name, folder, open);
+    public LoadedModel(string name, string folder, Func<ImagePipeline> open, Func<FlamingoPipeline> openChat) =>
+        (Name, Folder, this.open, this.openChat) = (name, folder, open, openChat);
 
     public string Name { get; }
 
@@ -52,6 +57,18 @@ internal sealed class LoadedModel : IDisposable
         }
     }
 
+    /// <summary>True if it answers questions on images.</summary>
+    public bool IsChat => FlamingoPipeline.IsFlamingo(Folder);
+
+    /// <summary>Answers to questions on images.</summary>
+    public FlamingoChatClient Chat
+    {
+        get
+        {
+            lock (gate) return chat ??= new FlamingoChatClient(flamingo ??= openChat());
+        }
+    }
+
     /// <summary>Estimated seconds of requests; null before the first measurement of a small model.</summary>
     public double? Seconds(IReadOnlyList<GenerationRequest> requests)
     {
@@ -81,7 +98,9 @@ internal sealed class LoadedModel : IDisposable
         {
             pipeline?.Dispose();
             clip?.Dispose();
-            (pipeline, clip) = (null, null);
+            chat?.Dispose();
+            flamingo?.Dispose();
+            (pipeline, clip, chat, flamingo) = (null, null, null, null);
         }
     }
 

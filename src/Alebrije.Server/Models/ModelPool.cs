@@ -3,6 +3,7 @@ using System.Text.RegularExpressions;
 using Alebrije.Catalog;
 using Alebrije.Pipelines;
 using Alebrije.Pipelines.Estimates;
+using Alebrije.Pipelines.Flamingo;
 using Alebrije.Server.Requests;
 using Alebrije.Tensors;
 using Alebrije.Weights;
@@ -55,7 +56,7 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
     {
         name = name is null or "" or DallE2 or "default" ? options.Model : name;
         // The service's own model may be a path; those of requests are names.
-        if (name != options.Model && (!Name().IsMatch(name) || !catalog.Has(name))) throw Missing(name);
+        if (name != options.Model && name != options.ChatModel && (!Name().IsMatch(name) || !catalog.Has(name))) throw Missing(name);
         lock (gate)
         {
             if (!loaded.TryGetValue(name, out var model)) loaded[name] = model = Open(name);
@@ -65,6 +66,23 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
             return new ModelLease(model, () => End(model));
         }
     }
+
+    /// <summary>A model that answers questions on images, for one use.</summary>
+    /// <param name="name">Its name; null is the service's own.</param>
+    /// <param name="keepAlive">Seconds that replace the service's own; negative: for ever.</param>
+    /// <exception cref="ApiException">There is no such model, or it answers no questions (404), or memory is short (503).</exception>
+    public ModelLease RentChat(string? name, double? keepAlive = null)
+    {
+        name = name is null or "" or "default" ? options.ChatModel : name;
+        if (name == options.ChatModel && !catalog.Has(name) && !Directory.Exists(name)) throw NoChat("No model on this disk answers chats");
+        var lease = Rent(name, keepAlive);
+        if (lease.Model.IsChat) return lease;
+        lease.Dispose();
+        throw NoChat($"The model {RequestFields.Short(name)} answers no chats");
+    }
+
+    private static ApiException NoChat(string beginning) => new(404, beginning + ": fetch a Flamingo ('alebrije models pull "
+        + "openflamingo-3b') or train one (docs/training.md), and name it as model.", "model", "no_chat_model");
 
     /// <summary>Releases the memory of a model.</summary>
     /// <returns>False if it is not loaded.</returns>
@@ -123,7 +141,9 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
         MakeRoom(name, bytes);
         var companions = catalog.CompanionsOf(name);
         return new LoadedModel(name, folder,
-            () => Checked(name, ImagePipeline.Load(folder, new ImagePipelineOptions { CompanionFolders = companions })))
+            () => Checked(name, ImagePipeline.Load(folder, new ImagePipelineOptions { CompanionFolders = companions })),
+            () => companions is [var language, var vision] ? FlamingoPipeline.Load(folder, language, vision)
+                : FlamingoPipeline.Load(folder))
         {
             Bytes = bytes, KeepAlive = options.KeepAlive,
         };

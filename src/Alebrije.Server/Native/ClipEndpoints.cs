@@ -3,37 +3,23 @@ using Alebrije.Embeddings;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Server.Models;
-using Alebrije.Server.OpenAi;
 using Alebrije.Server.Requests;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.AI;
 
 namespace Alebrije.Server.Native;
 
 /// <summary>Answers of CLIP: similarity of images and texts, zero-shot classes, principal components, tokens.</summary>
-internal sealed class ClipEndpoints(ModelPool pool, Uploads uploads)
+internal sealed class ClipEndpoints(Uploads uploads)
 {
     private const int MostImages = 64, MostTexts = 256;
 
     public static void Map(IEndpointRouteBuilder routes)
     {
-        Post("/api/v1/similarity", self => self.SimilarityAsync);
-        Post("/api/v1/classify", self => self.ClassifyAsync);
-        Post("/api/v1/pca", self => self.PcaAsync);
-        Post("/api/v1/tokenize", self => self.TokenizeAsync);
-
-        void Post(string path, Func<ClipEndpoints, Func<RequestFields, LoadedModel, CancellationToken, Task<object>>> action) =>
-            routes.MapPost(path, async (HttpContext context, ClipEndpoints self) =>
-            {
-                var fields = await RequestBody.JsonAsync(context.Request).ConfigureAwait(false);
-                var (keepAlive, strict) = (fields.Number("keep_alive", -1, 1e9), fields.Truth("strict") ?? false);
-                using var lease = self.Rent(fields.Text("model", 200), keepAlive);
-                var answer = await action(self)(fields, lease.Model, context.RequestAborted).ConfigureAwait(false);
-                ImageAnswers.Unknown(context, fields, strict);
-                await context.Response.WriteAsJsonAsync(answer, ServerJson.Options, context.RequestAborted).ConfigureAwait(false);
-            });
+        ModelRoutes.Post<ClipEndpoints>(routes, "/api/v1/similarity", self => self.SimilarityAsync);
+        ModelRoutes.Post<ClipEndpoints>(routes, "/api/v1/classify", self => self.ClassifyAsync);
+        ModelRoutes.Post<ClipEndpoints>(routes, "/api/v1/pca", self => self.PcaAsync);
+        ModelRoutes.Post<ClipEndpoints>(routes, "/api/v1/tokenize", self => self.TokenizeAsync);
     }
 
     /// <summary>Cosines [images][texts], and the probabilities of each image's texts.</summary>
@@ -48,7 +34,7 @@ internal sealed class ClipEndpoints(ModelPool pool, Uploads uploads)
     }
 
     /// <summary>Probabilities of labels for each image.</summary>
-    private async Task<object> ClassifyAsync(RequestFields fields, LoadedModel model, CancellationToken cancellation)
+    public async Task<object> ClassifyAsync(RequestFields fields, LoadedModel model, CancellationToken cancellation)
     {
         var (images, labels) = (await ImagesAsync(fields, cancellation).ConfigureAwait(false), Texts(fields, "labels"));
         var templates = fields.Texts("templates", 100, 1000) ?? ZeroShotSet.Simple;
@@ -96,8 +82,6 @@ internal sealed class ClipEndpoints(ModelPool pool, Uploads uploads)
             max_length = tokenizer.MaxLength, truncated = ids.Length > tokenizer.MaxLength,
         });
     }
-
-    private ModelLease Rent(string? model, double? keepAlive) => pool.Rent(model, keepAlive);
 
     private static IReadOnlyList<string> Texts(RequestFields fields, string name)
     {

@@ -38,12 +38,14 @@ internal sealed class JobEndpoints(ServerOptions options, ImageJobs jobs, JobQue
     {
         var fields = await RequestBody.JsonAsync(context.Request).ConfigureAwait(false);
         var asked = ImageOptions.Read(fields, options);
-        var previews = fields.Whole("previews", 0, 16) ?? 4;
+        var (previews, isTraced) = (fields.Whole("previews", 0, 16) ?? 4, fields.Truth("trace") ?? false);
+        if (isTraced && asked.Count > 1) throw ApiException.Field("trace", "A trace is of one image; ask for n 1.");
         var requests = new GenerationFields(options).Read(fields, asked.Prompt(fields), asked.Count);
         ImageAnswers.Unknown(context, fields, asked.IsStrict);
         var job = Idempotent(context.Request, fields.Canonical, () =>
         {
-            var created = jobs.Generate(new JobForm(asked.Model, asked.Size, previews, asked.KeepAlive), requests, null, isDetached: true);
+            var created = jobs.Generate(new JobForm(asked.Model, asked.Size, previews, asked.KeepAlive), requests, null, isDetached: true,
+                isTraced);
             queue.Add(created);
             return created;
         });
@@ -104,7 +106,7 @@ internal sealed class JobEndpoints(ServerOptions options, ImageJobs jobs, JobQue
     {
         job.Id, job.Model, status = job.State, created = job.Created.ToUnixTimeSeconds(), position = queue.PositionOf(job),
         estimate_seconds = job.Estimate is { } seconds ? Math.Round(seconds, 1) : (double?)null, job.Error,
-        events = $"/api/v1/jobs/{job.Id}/events",
+        events = $"/api/v1/jobs/{job.Id}/events", trace = job.IsTraced ? $"/api/v1/trace/{job.Id}" : null,
         images = job.Images.Select((image, i) => new { url = Url(job, i), image.Seed, image.ClipScore }).ToArray(),
     };
 

@@ -17,13 +17,7 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
     public async Task SendAsync(HttpContext context, ImageOptions asked, string key, Func<Job> create, string streamed)
     {
         var job = queue.JoinPending(key);
-        if (job is null)
-        {
-            job = create();
-            Refuse(job, asked);
-            job.Join();
-            queue.Add(job);
-        }
+        if (job is null) job = Begin(create(), asked.IsStreamed);
         else context.Response.Headers["X-Alebrije-Joined"] = job.Id;
 
         try
@@ -42,22 +36,31 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
     }
 
     /// <summary>Names unknown fields in a header, or refuses them.</summary>
-    public static void Unknown(HttpContext context, RequestFields fields, bool isStrict)
+    public static void Unknown(HttpContext context, RequestFields fields, bool isStrict, params IReadOnlyList<string> further)
     {
-        if (fields.Unknown is not { Count: > 0 } unknown) return;
+        string[] unknown = [.. fields.Unknown, .. further];
+        if (unknown.Length == 0) return;
         var names = string.Join(", ", unknown.Take(16).Select(name =>
             new string([.. RequestFields.Short(name).Select(c => c is > ' ' and < '\u007f' and not ',' ? c : '?')])));
         if (isStrict) throw new ApiException(400, $"Unknown fields: {names}. Leave them out, or strict.", unknown[0], "unknown_field");
         context.Response.Headers["X-Ignored-Fields"] = names;
     }
 
-    private void Refuse(Job job, ImageOptions asked)
+    /// <summary>Accepts a new job for a client that waits; the client leaves it afterwards.</summary>
+    /// <exception cref="ApiException">A plain answer would take too long, the queue is full, or the service stops.</exception>
+    public Job Begin(Job job, bool isStreamed = false)
     {
-        if (asked.IsStreamed || (job.Estimate ?? 0) + queue.Wait is var seconds && seconds <= options.LongestPlainSeconds) return;
-        job.EndCanceled();
-        throw ApiException.Busy(string.Create(CultureInfo.InvariantCulture,
-            $"This takes about {seconds:0} s here, longer than clients wait ")
-            + "for a plain answer: ask with stream: true, or POST /api/v1/jobs.", "too_slow", seconds);
+        if (!isStreamed && (job.Estimate ?? 0) + queue.Wait is var seconds && seconds > options.LongestPlainSeconds)
+        {
+            job.EndCanceled();
+            throw ApiException.Busy(string.Create(CultureInfo.InvariantCulture,
+                $"This takes about {seconds:0} s here, longer than clients wait ")
+                + "for a plain answer: ask with stream: true, or POST /api/v1/jobs.", "too_slow", seconds);
+        }
+
+        job.Join();
+        queue.Add(job);
+        return job;
     }
 
     private async Task PlainAsync(HttpContext context, ImageOptions asked, Job job)

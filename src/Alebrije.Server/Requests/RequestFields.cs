@@ -26,7 +26,11 @@ internal sealed class RequestFields
     public string Canonical => string.Join('\n', values.OrderBy(value => value.Key, StringComparer.Ordinal)
         .Select(value => $"{value.Key}={value.Value.GetRawText()}"));
 
-    public bool Has(string name) => values.TryGetValue(name, out var value) && value.ValueKind != JsonValueKind.Null;
+    /// <summary>All values as they came, without taking them as read.</summary>
+    public IReadOnlyDictionary<string, JsonElement> Values => values;
+
+    /// <summary>True if a value is given; an empty one counts as read too.</summary>
+    public bool Has(string name) => Raw(name) is not null;
 
     /// <summary>A value as it is; null where it is missing or null.</summary>
     public JsonElement? Raw(string name)

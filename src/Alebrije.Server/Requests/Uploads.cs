@@ -34,10 +34,15 @@ internal sealed class Uploads(ServerOptions options, RemoteImages remote)
 
     /// <summary>An image of a JSON field: base64, a data address, or an address whose host is allowed.</summary>
     /// <exception cref="ApiException">It is none of these.</exception>
-    public async Task<PillowImage> DecodeAsync(string text, string field, CancellationToken cancellation)
+    public async Task<PillowImage> DecodeAsync(string text, string field, CancellationToken cancellation) =>
+        Decode(await BytesAsync(text, field, cancellation).ConfigureAwait(false), field);
+
+    /// <summary>The file of such a field, not decoded.</summary>
+    /// <exception cref="ApiException">It is none of these.</exception>
+    public async Task<byte[]> BytesAsync(string text, string field, CancellationToken cancellation)
     {
         if (text.StartsWith("http:", StringComparison.OrdinalIgnoreCase) || text.StartsWith("https:", StringComparison.OrdinalIgnoreCase))
-            return Decode(await remote.FetchAsync(text, field, cancellation).ConfigureAwait(false), field);
+            return await remote.FetchAsync(text, field, cancellation).ConfigureAwait(false);
         var data = text;
         if (text.StartsWith("data:", StringComparison.OrdinalIgnoreCase))
         {
@@ -50,7 +55,7 @@ internal sealed class Uploads(ServerOptions options, RemoteImages remote)
         var bytes = new byte[(data.Length / 4 * 3) + 3];
         if (!Convert.TryFromBase64String(data, bytes, out var count))
             throw Refuse(field, $"The field {field} is no image in base64, no data address and no address of an allowed host.");
-        return Decode(bytes[..count], field);
+        return bytes[..count];
     }
 
     private static ApiException Refuse(string field, string message) => new(400, message, field, "invalid_image");

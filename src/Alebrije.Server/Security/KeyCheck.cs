@@ -7,7 +7,7 @@ namespace Alebrije.Server.Security;
 /// <summary>Keys of clients, kept as SHA-256 and compared in constant time.</summary>
 internal sealed class KeyCheck
 {
-    private const string Hashed = "sha256:";
+    private const string Hashed = "sha256:", Bearer = "Bearer ", Basic = "Basic ";
     private readonly byte[][] hashes;
 
     private readonly SignIns signIns;
@@ -22,10 +22,20 @@ internal sealed class KeyCheck
     public bool Allows(HttpRequest request)
     {
         if (!IsNeeded) return true;
-        var given = request.Headers.Authorization.ToString() is { Length: > 7 } bearer
-            && bearer.StartsWith("Bearer ", StringComparison.OrdinalIgnoreCase) ? bearer[7..].Trim()
+        var header = request.Headers.Authorization.ToString();
+        var given = header.StartsWith(Bearer, StringComparison.OrdinalIgnoreCase) ? header[Bearer.Length..].Trim()
+            : header.StartsWith(Basic, StringComparison.OrdinalIgnoreCase) ? Password(header[Basic.Length..].Trim())
             : request.Headers["X-Api-Key"].ToString();
         return given.Length == 0 ? signIns.Has(request) : IsKey(given);
+    }
+
+    /// <summary>The password of a name and password, as clients of the web UI's interface send a key.</summary>
+    private static string Password(string encoded)
+    {
+        var bytes = new byte[encoded.Length];
+        if (!Convert.TryFromBase64String(encoded, bytes, out var count)) return encoded;
+        var text = Encoding.UTF8.GetString(bytes, 0, count);
+        return text[(text.IndexOf(':', StringComparison.Ordinal) + 1)..] is { Length: > 0 } password ? password : encoded;
     }
 
     /// <summary>True for one of the keys.</summary>

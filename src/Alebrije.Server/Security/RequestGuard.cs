@@ -152,7 +152,8 @@ internal sealed partial class RequestGuard(
         }
     }
 
-    private static ApiException Refusal(Exception error) => error switch
+    /// <summary>The refusal that stands for an error.</summary>
+    internal static ApiException Refusal(Exception error) => error switch
     {
         ApiException own => own,
         BadHttpRequestException { StatusCode: 413 } => new ApiException(413, "The body is too large.", null, "too_large"),
@@ -168,9 +169,10 @@ internal sealed partial class RequestGuard(
     /// <summary>True of errors that the library throws for values of requests, whose sentences are for users.</summary>
     private static bool IsFromLibrary(Exception error) =>
         error is not ArgumentNullException && error.TargetSite?.DeclaringType?.Assembly.GetName().Name
-            is "Alebrije" or "Alebrije.Preprocessing" or "Alebrije.Extensions.AI";
+            is "Alebrije" or "Alebrije.Preprocessing" or "Alebrije.Extensions.AI" or "Alebrije.Search";
 
-    private static object OpenAi(ApiException refusal) => new
+    /// <summary>A refusal in the shape of OpenAI.</summary>
+    internal static object OpenAi(ApiException refusal) => new
     {
         error = new Dictionary<string, string?>
         {

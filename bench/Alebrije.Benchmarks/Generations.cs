@@ -31,7 +31,8 @@ internal static class Generations
         if (growth > 0.05) throw new InvalidOperationException("The memory grows by more than 5 %.");
     }
 
-    private static long Resident()
+    /// <summary>Bytes of the process after a collection.</summary>
+    internal static long Resident()
     {
         GC.Collect();
         GC.WaitForPendingFinalizers();

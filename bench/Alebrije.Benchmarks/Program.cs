@@ -40,6 +40,7 @@ internal static class Program
     private static int Main(string[] arguments)
     {
         if (arguments is ["campaign", .. var options]) return Campaign.Run(options);
+        if (arguments is ["serve-load", .. var load]) return ServerLoad.Run(load);
         var rounds = UsualRounds;
         if (arguments is not ([_] or [_, "--rounds", _]) || !Benchmarks.TryGetValue(arguments[0], out var benchmark)
             || (arguments.Length == 3
@@ -48,6 +49,7 @@ internal static class Program
             Console.Error.WriteLine($"Usage: Alebrije.Benchmarks NAME [--rounds N], N at least {Comparison.FewestRounds}; names are:");
             foreach (var (name, (what, _)) in Benchmarks) Console.Error.WriteLine($"  {name,-12}{what}");
             Console.Error.WriteLine($"  {"campaign",-12}{Campaign.Usage}");
+            Console.Error.WriteLine($"  {"serve-load",-12}{ServerLoad.Usage}");
             return 2;
         }
 

@@ -18,7 +18,8 @@ public sealed class ChatTests : IAsyncLifetime
 
     private static CancellationToken Stop => TestContext.Current.CancellationToken;
 
-    private ChatClient Client => new OpenAIClient(new ApiKeyCredential("any-key"), new OpenAIClientOptions { Endpoint = new Uri(url, "/v1") })
+    private ChatClient Client => new OpenAIClient(
+        new ApiKeyCredential("any-key"), new OpenAIClientOptions { Endpoint = new Uri(url, "/v1") })
         .GetChatClient("default");
 
     private static ChatMessage[] Messages =>

@@ -135,14 +135,16 @@ public sealed class HostileTests(ServerFixture server)
         foreach (var messages in chats) yield return Json("/v1/chat/completions", $"{{\"messages\":{messages}}}");
         string[] sampling =
         [
-            "\"n\":2", "\"max_tokens\":0", "\"max_tokens\":1e9", "\"temperature\":-1", "\"temperature\":\"x\"", "\"top_p\":0", "\"stream\":1",
+            "\"n\":2", "\"max_tokens\":0", "\"max_tokens\":1e9", "\"temperature\":-1", "\"temperature\":\"x\"", "\"top_p\":0",
+            "\"stream\":1",
             "\"stream_options\":7", "\"model\":\"../../etc\"", "\"model\":\"mini\"", "\"tools\":[],\"strict\":true",
         ];
         foreach (var field in sampling)
             yield return Json("/v1/chat/completions", $"{{\"messages\":[{{\"role\":\"user\",\"content\":\"a\"}}],{field}}}");
         string[] searches =
         [
-            "\"top\":0", "\"top\":1000000", "\"text\":[]", "\"image\":\"/etc/passwd\"", "\"image\":\"http://10.0.0.1/\"", "\"minus\":[\"a\"]",
+            "\"top\":0", "\"top\":1000000", "\"text\":[]", "\"image\":\"/etc/passwd\"", "\"image\":\"http://10.0.0.1/\"",
+            "\"minus\":[\"a\"]",
             "\"plus\":[{}]", "\"plus\":[{\"text\":\"a\",\"weight\":0}]", "\"plus\":[{\"text\":\"a\",\"weight\":1e9}]", "\"plus\":[[[]]]",
             "\"plus\":[{\"image\":\"../../etc/passwd\"}]", "\"false_alarm_rate\":2", "\"text\":\"a\",\"thumbnails\":\"x\"",
             "\"text\":\"a\",\"model\":\"/etc/passwd\"", "\"text\":\"a\",\"minus\":[\"a\"],\"x\":1,\"strict\":true",

@@ -25,11 +25,13 @@ public sealed class McpTests(ServerFixture server)
 
         var described = await CallAsync(client, "describe", ("image", Convert.ToBase64String(ServerFixture.Png())),
             ("labels", new[] { "lion", "tree" }));
-        Assert.Equal(1, Json(described).GetProperty("images")[0].GetProperty("probabilities").EnumerateArray().Sum(p => p.GetDouble()), 1e-6);
+        Assert.Equal(1, Json(described).GetProperty("images")[0].GetProperty("probabilities").EnumerateArray().Sum(p => p.GetDouble()),
+            1e-6);
 
         var refused = await CallAsync(client, "search", ("minus", new[] { "a tree" }));
         Assert.True(refused.IsError);
-        Assert.Contains("minus alone is not enough", Assert.Single(refused.Content.OfType<TextContentBlock>()).Text, StringComparison.Ordinal);
+        Assert.Contains("minus alone is not enough", Assert.Single(refused.Content.OfType<TextContentBlock>()).Text,
+            StringComparison.Ordinal);
     }
 
     [Theory]

@@ -24,7 +24,8 @@ public sealed partial class ReferenceTests(ServerFixture server)
         await using var owned = app;
         var routes = ((IEndpointRouteBuilder)app).DataSources.SelectMany(source => source.Endpoints).OfType<RouteEndpoint>()
             .Where(route => Starts().IsMatch(Path(route)))
-            .SelectMany(route => route.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods.Select(method => $"{method} {Path(route)}") ?? [])
+            .SelectMany(route => route.Metadata.GetMetadata<HttpMethodMetadata>()?.HttpMethods
+                .Select(method => $"{method} {Path(route)}") ?? [])
             .Distinct().Order(StringComparer.Ordinal);
         var document = await server.Client.GetFromJsonAsync<JsonElement>("/openapi/v1.json", Stop);
         Assert.StartsWith("3.", document.GetProperty("openapi").GetString(), StringComparison.Ordinal);
@@ -79,7 +80,8 @@ public sealed partial class ReferenceTests(ServerFixture server)
         foreach (var source in Source().Matches(html).Select(match => match.Groups[1].Value))
         {
             Assert.DoesNotContain("//", source, StringComparison.Ordinal);
-            Assert.Equal(HttpStatusCode.OK, (await server.Client.GetAsync(new Uri(answer.RequestMessage!.RequestUri!, source), Stop)).StatusCode);
+            var script = await server.Client.GetAsync(new Uri(answer.RequestMessage!.RequestUri!, source), Stop);
+            Assert.Equal(HttpStatusCode.OK, script.StatusCode);
         }
 
         Assert.DoesNotContain("unsafe-inline", Assert.Single((await server.Client.GetAsync("/openapi/v1.json", Stop))

@@ -54,7 +54,8 @@ public sealed class WebUiTests(ServerFixture server)
         foreach (var further in new[] { "", "\"prompt\":\"a lion\",", $"\"prompt\":\"a lion\",\"mask\":\"{mask}\"," })
         {
             var (status, body, answer) = await server.PostAsync("/sdapi/v1/img2img",
-                $"{{\"init_images\":[\"{Image}\"],{further}\"steps\":1,\"seed\":3,\"width\":128,\"height\":128,\"denoising_strength\":0.5}}");
+                $"{{\"init_images\":[\"{Image}\"],{further}\"steps\":1,\"seed\":3,\"width\":128,\"height\":128,"
+                + "\"denoising_strength\":0.5}");
             Assert.Equal(HttpStatusCode.OK, status);
             Assert.Equal(128, PillowImage.FromBytes(body.GetProperty("images")[0].GetBytesFromBase64()).Width);
             Assert.Contains("denoising_strength", Assert.Single(answer.Headers.GetValues("X-Ignored-Fields")), StringComparison.Ordinal);
@@ -78,7 +79,8 @@ public sealed class WebUiTests(ServerFixture server)
         using var disposed = client;
         var idle = await client.GetFromJsonAsync<JsonElement>("/sdapi/v1/progress", Stop);
         Assert.Equal(0, idle.GetProperty("progress").GetDouble());
-        Assert.Equal(["progress", "eta_relative", "state", "current_image", "textinfo"], idle.EnumerateObject().Select(field => field.Name));
+        Assert.Equal(["progress", "eta_relative", "state", "current_image", "textinfo"],
+            idle.EnumerateObject().Select(field => field.Name));
         var pending = ServerFixture.PostAsync(client, "/sdapi/v1/txt2img",
             "{\"prompt\":\"a lion\",\"steps\":250,\"width\":128,\"height\":128}");
         while (true)

@@ -5,7 +5,7 @@ using Alebrije.Pipelines.Flamingo;
 
 namespace Alebrije.Server.Models;
 
-/// <summary>A model in memory: its pipeline, its CLIP and its chat, each opened at first use, with the measured speed of its images.</summary>
+/// <summary>A model in memory: its pipeline, its CLIP and its chat, each opened at first use, with the speed of its images.</summary>
 internal sealed class LoadedModel : IDisposable
 {
     private readonly Lock gate = new();

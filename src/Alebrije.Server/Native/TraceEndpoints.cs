@@ -49,7 +49,8 @@ internal static class TraceEndpoints
         var part = stage.Part;
         var answer = new Dictionary<string, object?> { ["stage"] = stage.Key, ["shape"] = part.Shape };
         if (part.Norm is { } norm) answer["norm"] = norm;
-        if (stage.Key == "tokens") (answer["tokens"], answer["ids"]) = (part.Tokens, stage.Ids[..Math.Min(stage.Ids.Length, part.Tokens.Count)]);
+        if (stage.Key == "tokens")
+            (answer["tokens"], answer["ids"]) = (part.Tokens, stage.Ids[..Math.Min(stage.Ids.Length, part.Tokens.Count)]);
         if (stage.Key == "prior" && part.Values.Length > 0)
         {
             answer["cosine_to_text"] = part.Noted("cosine_of_predicted_embedding_to_text");

@@ -23,7 +23,8 @@ internal sealed class ChatEndpoints(ServerOptions options, ModelPool pool, Uploa
     private async Task CompleteAsync(HttpContext context)
     {
         var fields = await RequestBody.JsonAsync(context.Request).ConfigureAwait(false);
-        var (model, keepAlive, isStrict) = (fields.Text("model", 200), fields.Number("keep_alive", -1, 1e9), fields.Truth("strict") ?? false);
+        var (model, keepAlive) = (fields.Text("model", 200), fields.Number("keep_alive", -1, 1e9));
+        var isStrict = fields.Truth("strict") ?? false;
         var (isStreamed, withUsage) = (fields.Truth("stream") ?? false, WithUsage(fields));
         var sampling = Sampling(fields);
         var messages = new ChatMessages(uploads);

@@ -4,7 +4,7 @@ using Microsoft.Extensions.AI;
 
 namespace Alebrije.Server.OpenAi;
 
-/// <summary>Messages of OpenAI's chats into those of the chat client: texts, and images that are decoded under the service's limits.</summary>
+/// <summary>Messages of OpenAI's chats into those of the chat client; images are decoded under the service's limits.</summary>
 internal sealed class ChatMessages(Uploads uploads)
 {
     private const string Field = "messages";

@@ -46,7 +46,8 @@ internal static class ApiDocument
                 },
             },
         };
-        document.Tags = new HashSet<OpenApiTag>(ApiTable.All.Select(entry => entry.Tag).Distinct().Select(tag => new OpenApiTag { Name = tag }));
+        document.Tags = new HashSet<OpenApiTag>(
+            ApiTable.All.Select(entry => entry.Tag).Distinct().Select(tag => new OpenApiTag { Name = tag }));
         document.Paths = [];
         foreach (var path in ApiTable.All.GroupBy(entry => entry.Path))
             document.Paths[path.Key] = new OpenApiPathItem

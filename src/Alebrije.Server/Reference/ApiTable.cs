@@ -1,6 +1,6 @@
 namespace Alebrije.Server.Reference;
 
-/// <summary>All addresses of the service, with their fields. A test compares it with the routes and with the fields that are read.</summary>
+/// <summary>All addresses of the service, with their fields. A test compares it with routes and read fields.</summary>
 internal static class ApiTable
 {
     private const string Common = " model:string keep_alive:number strict:boolean";
@@ -52,13 +52,15 @@ internal static class ApiTable
 
         new("POST", "/api/v1/jobs", "Jobs", "A job, accepted at once")
         {
-            Body = "prompt:string! previews:integer trace:boolean" + Drawing, Status = 202, Answer = "id:string status:string events:string",
+            Body = "prompt:string! previews:integer trace:boolean" + Drawing, Status = 202,
+            Answer = "id:string status:string events:string",
             Example = "{\"prompt\":\"a lion\",\"previews\":2,\"size\":\"128x128\",\"num_inference_steps\":2,\"prior\":\"linear\","
                 + "\"trace\":true}",
         },
         new("GET", "/api/v1/jobs/{id}", "Jobs", "State, place in the queue and images of a job")
         {
-            Answer = "id:string model:string status:string position:integer estimate_seconds:number error:string images:objects trace:string",
+            Answer = "id:string model:string status:string position:integer estimate_seconds:number error:string images:objects"
+                + " trace:string",
         },
         new("DELETE", "/api/v1/jobs/{id}", "Jobs", "Cancellation of a job") { Status = 204 },
         new("GET", "/api/v1/jobs/{id}/events", "Jobs", "Events of a job; Last-Event-ID resumes") { Type = "text/event-stream" },

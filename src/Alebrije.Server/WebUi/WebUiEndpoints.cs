@@ -1,4 +1,3 @@
-using Alebrije.Diffusion;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Server.Jobs;
@@ -32,7 +31,7 @@ internal sealed class WebUiEndpoints(
             ["title"] = model.Name, ["model_name"] = model.Name, ["hash"] = null, ["sha256"] = null, ["filename"] = model.Name,
             ["config"] = null,
         }), ServerJson.Options));
-        routes.MapGet("/sdapi/v1/samplers", () => Results.Json(SamplerNames.Known.Select(name => new
+        routes.MapGet("/sdapi/v1/samplers", () => Results.Json(GenerationRequest.Schedulers.Select(name => new
         {
             name, aliases = Array.Empty<string>(), options = new Dictionary<string, string>(),
         }), ServerJson.Options));

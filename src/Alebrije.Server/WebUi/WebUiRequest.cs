@@ -62,7 +62,7 @@ internal sealed record WebUiRequest
     /// <summary>One request for each image.</summary>
     public IReadOnlyList<GenerationRequest> Requests() => GenerationFields.Seeded(Request, Request.Seed, Count);
 
-    /// <summary>The mask of <c>img2img</c>, bright where the image is drawn anew: its alpha where it has one, else its brightness.</summary>
+    /// <summary>The mask of <c>img2img</c>, bright where the image is drawn anew: its alpha, else its brightness.</summary>
     public static RgbImage MaskOf(PillowImage mask, bool isInverted)
     {
         // The library's own masks are bright where they are transparent; those of this interface where they are opaque.

@@ -122,6 +122,9 @@ public sealed record GenerationRequest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? Scheduler { get; init; }
 
+    /// <summary>Names of all samplers.</summary>
+    internal static IReadOnlyList<string> Schedulers => Diffusion.SamplerNames.Known;
+
     /// <summary>
     /// From 0 (none) to 1: share by which the standard deviation of the guided prediction is rescaled (Lin et al., 2023, §3.4); null: none.
     /// </summary>

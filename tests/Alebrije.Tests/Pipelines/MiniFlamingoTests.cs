@@ -27,6 +27,7 @@ public sealed class MiniFlamingoTests
 
     [Fact]
     public void Package_IsWithin32Megabytes() => Assert.InRange(
-        new DirectoryInfo(ModelCatalog.Create().Find("mini-flamingo")).EnumerateFiles("*", SearchOption.AllDirectories).Sum(file => file.Length),
+        new DirectoryInfo(ModelCatalog.Create().Find("mini-flamingo")).EnumerateFiles("*", SearchOption.AllDirectories)
+            .Sum(file => file.Length),
         20L << 20, 32L << 20);
 }

@@ -88,6 +88,7 @@ public sealed class WebUiTests(ServerFixture server)
             var progress = await client.GetFromJsonAsync<JsonElement>("/sdapi/v1/progress", Stop);
             if (progress.GetProperty("state").GetProperty("sampling_steps").GetInt32() == 250) break;
             Assert.False(pending.IsCompleted);
+            await Task.Delay(50, Stop);
         }
 
         using var stranger = new HttpRequestMessage(HttpMethod.Post, "/sdapi/v1/interrupt");

@@ -42,6 +42,10 @@ internal sealed class RequestFields
     /// <summary>Takes fields without effect as known ones.</summary>
     public void Ignore(params IEnumerable<string> names) => read.UnionWith(names);
 
+    /// <summary>Takes those of these fields that are null as known ones.</summary>
+    public void IgnoreNulls(params IEnumerable<string> names) =>
+        Ignore(names.Where(name => values.TryGetValue(name, out var value) && value.ValueKind == JsonValueKind.Null));
+
     public string? Text(string name, int most = MostText)
     {
         if (Raw(name) is not { } value) return null;

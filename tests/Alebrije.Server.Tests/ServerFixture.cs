@@ -64,9 +64,7 @@ public sealed class ServerFixture : IAsyncLifetime
         var app = AlebrijeServer.Create(options);
         await app.StartAsync();
         var url = new Uri(app.Urls.First());
-        // The tests share the client: a cookie of one must not reach another.
-        var handler = new SocketsHttpHandler { UseCookies = false };
-        return (app, url, new HttpClient(handler) { BaseAddress = url, Timeout = TimeSpan.FromMinutes(2) });
+        return (app, url, new HttpClient { BaseAddress = url, Timeout = TimeSpan.FromMinutes(2) });
     }
 
     public Task<(HttpStatusCode Status, JsonElement Body, HttpResponseMessage Answer)> PostAsync(string path, string json) =>

@@ -8,6 +8,9 @@ namespace Alebrije.Server.OpenAi;
 /// <summary>Answers of image jobs in OpenAI's shape: one JSON document, or a stream of events with pings.</summary>
 internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileStore files)
 {
+    /// <summary>Locks by the identity of a request: of two identical ones at once, the second finds the job of the first.</summary>
+    private readonly Lock[] locks = [.. Enumerable.Range(0, 64).Select(_ => new Lock())];
+
     /// <summary>Runs or joins a job and answers with its images.</summary>
     /// <param name="context">The request.</param>
     /// <param name="asked">Form of the answer.</param>
@@ -16,9 +19,13 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
     /// <param name="streamed">Name of the events of a stream.</param>
     public async Task SendAsync(HttpContext context, ImageOptions asked, string key, Func<Job> create, string streamed)
     {
-        var job = queue.JoinPending(key);
-        if (job is null) job = Begin(create(), asked.IsStreamed);
-        else context.Response.Headers["X-Alebrije-Joined"] = job.Id;
+        Job? job;
+        lock (locks[(uint)key.GetHashCode(StringComparison.Ordinal) % locks.Length])
+        {
+            job = queue.JoinPending(key);
+            if (job is null) job = Begin(create(), asked.IsStreamed);
+            else context.Response.Headers["X-Alebrije-Joined"] = job.Id;
+        }
 
         try
         {

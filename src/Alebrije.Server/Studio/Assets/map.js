@@ -2,6 +2,7 @@
 const smallest = 0.05, largest = 2;
 
 export function wire(svg) {
+  if (!svg) return; // The page was left before the module was there.
   const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
   let view = { x: 0, y: 0, scale: 1 };
   const fingers = new Map();

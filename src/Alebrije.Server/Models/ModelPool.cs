@@ -33,9 +33,6 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
     private readonly Dictionary<string, LoadedModel> loaded = new(StringComparer.Ordinal);
     private readonly ModelCatalog catalog = ModelCatalog.Create();
 
-    /// <summary>The catalogue that names are looked up in.</summary>
-    internal ModelCatalog Catalog => catalog;
-
     /// <summary>Names of all models on this disk.</summary>
     public IReadOnlyList<CatalogModel> Known() => catalog.List();
 
@@ -181,7 +178,7 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
     }
 
     /// <summary>A model that does not fit into the free memory.</summary>
-    internal static ApiException Short(string name, long needed, long free) => ApiException.Busy(
+    private static ApiException Short(string name, long needed, long free) => ApiException.Busy(
         $"{name} needs {needed / (double)(1L << 30):0.0} GiB of memory and {free / (double)(1L << 30):0.0} GiB are free: "
         + "unload a model (DELETE /api/v1/models/loaded/NAME), or name a smaller one.", "not_enough_memory", RetrySeconds);
 

@@ -54,10 +54,10 @@ internal sealed class WebUiEndpoints(
             throw new ApiException(400, "There is no image: send one in base64 in the list init_images.", "init_images", "missing_field");
         var asked = WebUiRequest.Read(fields, fields.Text("prompt") ?? "", options, pool);
         var image = await uploads.DecodeAsync(initial[0], "init_images", context.RequestAborted).ConfigureAwait(false);
+        var isInverted = fields.Whole("inpainting_mask_invert", 0, 1) == 1;
         RgbImage? mask = null;
         if (fields.Text("mask", int.MaxValue) is { } given)
-            mask = WebUiRequest.MaskOf(await uploads.DecodeAsync(given, "mask", context.RequestAborted).ConfigureAwait(false),
-                fields.Whole("inpainting_mask_invert", 0, 1) == 1);
+            mask = WebUiRequest.MaskOf(await uploads.DecodeAsync(given, "mask", context.RequestAborted).ConfigureAwait(false), isInverted);
         Func<Job> create;
         using (var lease = pool.Rent(asked.Model))
         {

@@ -45,7 +45,7 @@ internal sealed record WebUiRequest
             Prompt = prompt, Negative = fields.Text("negative_prompt") ?? "", Steps = fields.Whole("steps", 1, options.MaxSteps),
             Guidance = fields.Number("cfg_scale", 0, 100),
         };
-        fields.IgnoreNulls("sampler_name", "sampler_index", "scheduler", Overrides, "inpainting_mask_invert");
+        fields.IgnoreNulls("sampler_name", "sampler_index", "scheduler", Overrides);
         if (SamplerOf(fields, request, model, pool) is { } sampler)
         {
             fields.Ignore("sampler_name", "sampler_index", "scheduler");

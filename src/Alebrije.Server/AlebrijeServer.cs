@@ -36,6 +36,7 @@ public static class AlebrijeServer
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, options));
         builder.Services.Configure<HostOptions>(host => host.ShutdownTimeout = options.Shutdown + TimeSpan.FromSeconds(10));
         Services(builder.Services, options);
+        SpanExport.Add(builder.Services, builder.Configuration);
         var app = builder.Build();
         app.UseMiddleware<RequestGuard>();
         app.UseRouting();

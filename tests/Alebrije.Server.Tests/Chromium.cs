@@ -104,7 +104,7 @@ internal sealed class Chromium : IAsyncDisposable
     }
 
     /// <summary>Waits until an expression of the page is true.</summary>
-    public async Task UntilAsync(string expression, double seconds = 30)
+    public async Task UntilAsync(string expression, double seconds = 90)
     {
         var clock = Stopwatch.StartNew();
         while ((await EvaluateAsync($"!!({expression})"))?.GetValue<bool>() != true)

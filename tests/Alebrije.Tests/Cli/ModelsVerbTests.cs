@@ -177,8 +177,7 @@ public sealed class ModelsVerbTests : IDisposable
 
     private Process Start(string[] args, string endpoint)
     {
-        var start = new ProcessStartInfo(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"),
-            args) { RedirectStandardError = true, RedirectStandardOutput = true };
+        var start = Interruptible.Start(Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli"), args);
         foreach (var name in start.Environment.Keys.Where(name => name.StartsWith("HF_", StringComparison.Ordinal)
             || name == ModelCatalog.Variable).ToArray()) start.Environment.Remove(name);
         (start.Environment["HF_HOME"], start.Environment["HF_ENDPOINT"],

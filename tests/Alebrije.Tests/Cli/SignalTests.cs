@@ -91,8 +91,7 @@ public sealed class SignalTests : IDisposable
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no such signals.");
         var cancellation = TestContext.Current.CancellationToken;
         var program = Path.Combine(AppContext.BaseDirectory, "Alebrije.Cli");
-        using var process = Process.Start(new ProcessStartInfo(program,
-            [.. args, "--lang", "en"]) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        using var process = Process.Start(Interruptible.Start(program, [.. args, "--lang", "en"]))!;
         var (output, error) = (process.StandardOutput.ReadToEndAsync(cancellation), process.StandardError.ReadToEndAsync(cancellation));
         while (!process.HasExited && !isThere()) await Task.Delay(20, cancellation);
         using (var kill = Process.Start("kill", [signal, process.Id.ToString(System.Globalization.CultureInfo.InvariantCulture)]))

@@ -1,3 +1,5 @@
+using System.ClientModel;
+using System.ClientModel.Primitives;
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
@@ -7,18 +9,20 @@ using Alebrije.Pipelines;
 using Alebrije.Server;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Hosting;
+using OpenAI;
+using static System.FormattableString;
 
 namespace Alebrije.Benchmarks;
 
 /// <summary>
 /// The service under load, with its clients in the same process:
-/// <c>serve-load [--seconds N] [--clients N] [--generations N] [--tiny N]</c>.
+/// <c>serve-load [--seconds N] [--clients N] [--generations N] [--tiny N] [--stream SECONDS]</c>.
 /// Each part with 0 is left out. Fails where a request is answered otherwise than it should be.
 /// </summary>
 internal static class ServerLoad
 {
-    public const string Usage = "the service under load: serve-load [--seconds N] [--clients N] [--generations N] [--tiny N], "
-        + "10 s, 200, 50 and 10000 by default";
+    public const string Usage = "the service under load: serve-load [--seconds N] [--clients N] [--generations N] [--tiny N] "
+        + "[--stream SECONDS], 10 s, 200, 50, 10000 and 150 s by default";
 
     private const int Queue = 8, BatchOfFour = 4, Rounds = 3, FirstTiny = 100;
     private const double MostGrowth = 0.05;
@@ -27,7 +31,7 @@ internal static class ServerLoad
     {
         var sizes = new Dictionary<string, int>(StringComparer.Ordinal)
         {
-            ["--seconds"] = 10, ["--clients"] = 200, ["--generations"] = 50, ["--tiny"] = 10_000,
+            ["--seconds"] = 10, ["--clients"] = 200, ["--generations"] = 50, ["--tiny"] = 10_000, ["--stream"] = 150,
         };
         for (var i = 0; i < options.Length; i += 2)
         {
@@ -55,7 +59,43 @@ internal static class ServerLoad
             await BatchAsync().ConfigureAwait(false);
         }
 
+        if (sizes["--stream"] > 0) right &= await StreamAsync(sizes["--stream"]).ConfigureAwait(false);
         return sizes["--tiny"] == 0 ? right : right & await TinyAsync(sizes["--tiny"]).ConfigureAwait(false);
+    }
+
+    /// <summary>A stream of OpenAI's .NET client that waits behind other jobs for a time, with its own default time limit.</summary>
+    private static async Task<bool> StreamAsync(int seconds)
+    {
+        await using var app = await StartAsync(512).ConfigureAwait(false);
+        using var client = Client(app);
+        client.Timeout = TimeSpan.FromSeconds(10 * seconds);
+        var begin = Stopwatch.GetTimestamp();
+        await PostAsync(client, "/v1/images/generations", Long(0)).ConfigureAwait(false);
+        var jobs = (int)Math.Ceiling(seconds / Stopwatch.GetElapsedTime(begin).TotalSeconds) + 1;
+        var others = Task.WhenAll(Enumerable.Range(1, jobs).Select(i => PostAsync(client, "/v1/images/generations", Long(i))));
+        await Task.Delay(TimeSpan.FromSeconds(1)).ConfigureAwait(false);
+
+        var options = new OpenAIClientOptions { Endpoint = new Uri(client.BaseAddress!, "/v1") };
+        var images = new OpenAIClient(new ApiKeyCredential("any-key"), options).GetImageClient("mini");
+        using var body = BinaryContent.Create(BinaryData.FromString("{\"prompt\":\"a lion\",\"stream\":true,\"partial_images\":1}"));
+        var clock = Stopwatch.StartNew();
+        var answer = await images.GenerateImagesAsync(body, new RequestOptions { BufferResponse = false }).ConfigureAwait(false);
+        var (pings, events) = (0, new List<string>());
+        using var lines = new StreamReader(answer.GetRawResponse().ContentStream!);
+        while (await lines.ReadLineAsync().ConfigureAwait(false) is { } line)
+        {
+            if (line.StartsWith(": ping", StringComparison.Ordinal)) pings++;
+            if (line.StartsWith("event: ", StringComparison.Ordinal)) events.Add(line["event: ".Length..]);
+        }
+
+        var took = clock.Elapsed.TotalSeconds;
+        await others.ConfigureAwait(false);
+        Console.WriteLine(Invariant($"a stream of OpenAI's .NET client behind {jobs} jobs: {took:0} s, {pings} pings, ")
+            + string.Join(", ", events));
+        return took >= seconds && events is [.., "image_generation.completed"];
+
+        static string Long(int number) => string.Create(CultureInfo.InvariantCulture,
+            $"{{\"prompt\":\"a lion {number}\",\"n\":10,\"num_inference_steps\":{100 + number},\"prior\":\"linear\"}}");
     }
 
     private static async Task<bool> EmbedAsync(int clients, TimeSpan time)
@@ -183,6 +223,4 @@ internal static class ServerLoad
         await answer.Content.ReadAsByteArrayAsync().ConfigureAwait(false);
         return (answer.StatusCode, answer.Headers.RetryAfter?.Delta is not null);
     }
-
-    private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }

@@ -24,8 +24,15 @@ internal static class SizedFlamingo
 
     /// <summary>Image tower of ViT-L/14.</summary>
     private const string Vision = """
-        { "architectures": ["CLIPVisionModelWithProjection"], "model_type": "clip_vision_model", "hidden_size": 1024, "intermediate_size": 4096,
-          "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 224, "patch_size": 14, "projection_dim": 768, "hidden_act": "quick_gelu" }
+        { "architectures": ["CLIPVisionModelWithProjection"], "model_type": "clip_vision_model", "hidden_size": 1024,
+          "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16, "image_size": 224, "patch_size": 14,
+          "projection_dim": 768, "hidden_act": "quick_gelu" }
+        """;
+
+    private const string Preparation = """
+        { "do_resize": true, "size": { "shortest_edge": 224 }, "resample": 3, "do_center_crop": true,
+          "crop_size": { "height": 224, "width": 224 }, "do_normalize": true, "do_convert_rgb": true, "image_mean": [0.48145466, 0.4578275, 0.40821073],
+          "image_std": [0.26862954, 0.26130258, 0.27577711] }
         """;
 
     /// <summary>Writes the folder, captions one image, and measures <paramref name="rounds"/> rounds of 128 tokens in both ways.</summary>
@@ -35,9 +42,10 @@ internal static class SizedFlamingo
         using var folder = new SizedFolder("flamingo-3b-sized", "{}");
         File.WriteAllText(Path.Combine(folder.Path, FlamingoConfig.FileName), Flamingo);
         folder.Network("vision", "CLIPVisionModelWithProjection", Vision);
+        File.WriteAllText(Path.Combine(folder.Path, "vision", "preprocessor_config.json"), Preparation);
         var language = Directory.CreateDirectory(Path.Combine(folder.Path, "language")).FullName;
         File.WriteAllText(Path.Combine(language, "config.json"), Language);
-        // Only the length of a text affects time: mini-flamingo's own vocabulary serves.
+        // Only the length of a text affects time: mini-flamingo's own vocabulary serves; ids beyond it have no text.
         File.Copy(Path.Combine(Catalog.ModelCatalog.Create().Find("mini-flamingo"), "language", "tokenizer.json"),
             Path.Combine(language, "tokenizer.json"), overwrite: true);
         var names = ComponentCatalog.Names(() => new FlamingoNetwork(

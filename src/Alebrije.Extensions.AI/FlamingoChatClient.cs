@@ -12,6 +12,12 @@ namespace Alebrije.Extensions.AI;
 /// </summary>
 public sealed class FlamingoChatClient : IChatClient
 {
+    /// <summary>
+    /// Name of the additional property with the text before a caption, a string; without it <see cref="FlamingoPrompt.CaptionLead"/>.
+    /// <c>mini-flamingo</c> captions in Spanish after <see cref="FlamingoPrompt.SpanishLead"/>.
+    /// </summary>
+    public const string LeadProperty = "lead";
+
     private readonly FlamingoPipeline model;
     private readonly SemaphoreSlim gate = new(1, 1);
 
@@ -26,7 +32,7 @@ public sealed class FlamingoChatClient : IChatClient
     public async Task<ChatResponse> GetResponseAsync(
         IEnumerable<ChatMessage> messages, ChatOptions? options = null, CancellationToken cancellationToken = default)
     {
-        var (prompt, sampling) = (PromptOf(messages), OptionsOf(options));
+        var (prompt, sampling) = (PromptOf(messages, options), OptionsOf(options));
         await gate.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
@@ -48,7 +54,7 @@ public sealed class FlamingoChatClient : IChatClient
     public async IAsyncEnumerable<ChatResponseUpdate> GetStreamingResponseAsync(IEnumerable<ChatMessage> messages,
         ChatOptions? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var (prompt, sampling) = (PromptOf(messages), OptionsOf(options));
+        var (prompt, sampling) = (PromptOf(messages, options), OptionsOf(options));
         FlamingoAnswer? answer = null;
         var pieces = StreamedRun.ReadAsync<string>(
             gate, (report, stop) => answer = model.Generate(prompt, sampling, report, stop), cancellationToken);
@@ -81,9 +87,11 @@ public sealed class FlamingoChatClient : IChatClient
         return new UsageDetails { InputTokenCount = input, OutputTokenCount = output, TotalTokenCount = input + output };
     }
 
-    private static FlamingoPrompt PromptOf(IEnumerable<ChatMessage> messages)
+    private static FlamingoPrompt PromptOf(IEnumerable<ChatMessage> messages, ChatOptions? options)
     {
         ArgumentNullException.ThrowIfNull(messages);
+        var lead = options?.AdditionalProperties?.GetValueOrDefault(LeadProperty)?.ToString() is { Length: > 0 } own
+            ? FlamingoPrompt.Plain(own) : FlamingoPrompt.CaptionLead;
         var (text, images) = (new StringBuilder(), new List<RgbImage>());
         var answered = true;
         foreach (var message in messages)
@@ -101,7 +109,7 @@ public sealed class FlamingoChatClient : IChatClient
             images.AddRange(found);
             foreach (var _ in found) text.Append(FlamingoPrompt.ImageToken);
             var asked = FlamingoPrompt.Plain(message.Text);
-            text.Append(asked.Length == 0 ? FlamingoPrompt.CaptionLead : FlamingoPrompt.Question(asked));
+            text.Append(asked.Length == 0 ? lead : FlamingoPrompt.Question(asked));
             answered = false;
         }
 

@@ -36,7 +36,7 @@ internal sealed class FlamingoVerbs
     {
         var verbs = new FlamingoVerbs(terminal);
         var images = new Argument<string[]>("IMAGE") { Arity = ArgumentArity.OneOrMore };
-        var lead = new Option<string>("--lead") { HelpName = "TEXT", DefaultValueFactory = _ => "Output:" };
+        var lead = new Option<string?>("--lead") { HelpName = "TEXT" };
         var command = new Command("caption") { images, lead };
         foreach (var option in verbs.Options) command.Add(option);
         verbs.pictures.AddTo(command);
@@ -47,7 +47,7 @@ internal sealed class FlamingoVerbs
                 var skipped = verbs.pictures.Read(parsed, words);
                 var files = ImageFiles.Expand(parsed.GetValue(images)!, words, skipped, cancellation);
                 return verbs.Run(parsed, skipped, files,
-                    (image, examples) => FlamingoPrompt.Caption(image, examples, parsed.GetValue(lead)!), cancellation);
+                    (image, examples) => FlamingoPrompt.Caption(image, examples, parsed.GetValue(lead) ?? LeadOf(parsed)), cancellation);
             },
             CancellationToken.None));
         return command;
@@ -112,12 +112,20 @@ internal sealed class FlamingoVerbs
         return skipped.Say(terminal);
     }
 
-    /// <summary>Loads the model of <c>--model</c>; without it the one that captions, where it is on the disk.</summary>
+    /// <summary>The model of <c>--model</c>; without it the one that captions, where it is on the disk.</summary>
+    private static string NameOf(ParseResult parsed, ModelCatalog catalog) =>
+        parsed.GetResult(CommonOptions.Model) is null or { Implicit: true } && catalog.Has(ModelCatalog.CaptioningName)
+            ? ModelCatalog.CaptioningName : parsed.GetValue(CommonOptions.Model)!;
+
+    /// <summary>Text before a caption in the language of the messages; only this project's own model is trained on Spanish.</summary>
+    private static string LeadOf(ParseResult parsed) =>
+        NameOf(parsed, ModelCatalog.Create()) == ModelCatalog.CaptioningName
+            ? FlamingoPrompt.LeadOf(CommonOptions.LanguageOf(parsed)) : FlamingoPrompt.CaptionLead;
+
     private FlamingoPipeline Load(ParseResult parsed, Words words)
     {
         var catalog = ModelCatalog.Create();
-        var name = parsed.GetResult(CommonOptions.Model) is null or { Implicit: true } && catalog.Has(ModelCatalog.CaptioningName)
-            ? ModelCatalog.CaptioningName : parsed.GetValue(CommonOptions.Model)!;
+        var name = NameOf(parsed, catalog);
         var folder = ModelChoice.Find(parsed, name);
         if (!FlamingoPipeline.IsFlamingo(folder)) throw new UsageException(words["flamingo.needs-model", name]);
         CommonOptions.StartTorch(parsed);

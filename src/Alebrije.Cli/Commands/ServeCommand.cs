@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Alebrije.Catalog;
+using Alebrije.Pipelines.Flamingo;
 using Alebrije.Reports;
 using Alebrije.Server;
 using Microsoft.Extensions.Hosting;
@@ -18,11 +20,16 @@ internal static class ServeCommand
     private static readonly Option<int> Rate = new("--rate") { HelpName = "N", DefaultValueFactory = _ => 6000 };
     private static readonly Option<string[]> Origin = new("--origin") { HelpName = "URL" };
     private static readonly Option<string[]> FetchHost = new("--fetch-host") { HelpName = "HOST" };
+    private static readonly Option<string> ChatModel = new("--chat-model")
+    {
+        HelpName = "NAME|PATH", DefaultValueFactory = _ => ModelCatalog.CaptioningName,
+    };
+
     private static readonly Option<bool> Insecure = new("--insecure");
 
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("serve") { Host, Port, Key, KeepAlive, Queue, Rate, Origin, FetchHost, Insecure };
+        var command = new Command("serve") { Host, Port, Key, KeepAlive, Queue, Rate, Origin, FetchHost, ChatModel, Insecure };
         command.SetAction((parsed, cancellation) => RunAsync(parsed, terminal, cancellation));
         return command;
     }
@@ -38,10 +45,11 @@ internal static class ServeCommand
             KeepAlive = parsed.GetValue(KeepAlive) is var seconds && seconds < 0 ? null : TimeSpan.FromSeconds(Math.Min(seconds, 1e8)),
             QueueLength = parsed.GetValue(Queue), RatePerMinute = parsed.GetValue(Rate), Origins = parsed.GetValue(Origin) ?? [],
             FetchHosts = parsed.GetValue(FetchHost) ?? [], Insecure = parsed.GetValue(Insecure),
-            Threads = parsed.GetValue(CommonOptions.Threads),
+            ChatModel = parsed.GetValue(ChatModel)!, Threads = parsed.GetValue(CommonOptions.Threads),
         };
         if (options.Faults().FirstOrDefault() is { } fault) throw new UsageException(LibraryErrors.In(words.Language, fault));
         _ = ModelChoice.Find(parsed);
+        if (parsed.GetResult(ChatModel) is { Implicit: false }) CheckChatModel(parsed, options.ChatModel, words);
         CommonOptions.StartTorch(parsed);
         await using var app = AlebrijeServer.Create(options);
         await app.StartAsync(cancellation).ConfigureAwait(false);
@@ -52,6 +60,12 @@ internal static class ServeCommand
         terminal.Note(words["serve.stops"]);
         await app.StopAsync(CancellationToken.None).ConfigureAwait(false);
         return 0;
+    }
+
+    private static void CheckChatModel(ParseResult parsed, string name, Words words)
+    {
+        if (!FlamingoPipeline.IsFlamingo(ModelChoice.Find(parsed, name, "caption")))
+            throw new UsageException(words["flamingo.needs-model", name]);
     }
 
     private static Task Stopped(CancellationToken cancellation)

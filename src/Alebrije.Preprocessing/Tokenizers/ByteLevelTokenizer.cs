@@ -136,6 +136,10 @@ public sealed class ByteLevelTokenizer : ITextTokenizer
     /// <summary>Symbols of a whole text as the vocabulary spells them: bytes are printable characters, a space is <c>Ġ</c>.</summary>
     public string[] Tokens(string text) => [.. Encode(text).Select(id => symbols[id]!)];
 
+    /// <summary>True of an id that has a token. The table of a language model can have more rows, which no text uses.</summary>
+    /// <param name="id">An id.</param>
+    public bool Contains(int id) => id >= 0 && id < symbols.Length && symbols[id] is not null;
+
     /// <inheritdoc/>
     public string Decode(IReadOnlyList<int> ids, bool keepSpecial = false)
     {

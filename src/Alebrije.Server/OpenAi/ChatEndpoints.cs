@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using Alebrije.Extensions.AI;
 using Alebrije.Server.Models;
 using Alebrije.Server.Requests;
 using Alebrije.Server.Security;
@@ -12,7 +13,7 @@ namespace Alebrije.Server.OpenAi;
 /// <summary><c>/v1/chat/completions</c>: questions on images, answered by a Flamingo, whole or streamed.</summary>
 internal sealed class ChatEndpoints(ServerOptions options, ModelPool pool, Uploads uploads)
 {
-    private const int MostTokens = 4096;
+    private const int MostTokens = 4096, MostLead = 200;
     private const double RetrySeconds = 5;
 
     private int waiting;
@@ -53,8 +54,10 @@ internal sealed class ChatEndpoints(ServerOptions options, ModelPool pool, Uploa
     {
         fields.Whole("n", 1, 1);
         var (most, older) = (fields.Whole("max_completion_tokens", 1, MostTokens), fields.Whole("max_tokens", 1, MostTokens));
+        var lead = fields.Text(FlamingoChatClient.LeadProperty, MostLead);
         return new ChatOptions
         {
+            AdditionalProperties = lead is null ? null : new() { [FlamingoChatClient.LeadProperty] = lead },
             MaxOutputTokens = most ?? older, Temperature = (float?)fields.Number("temperature", 0, 2),
             TopP = (float?)fields.Number("top_p", 1e-6, 1), Seed = unchecked((long?)fields.Seed()),
         };

@@ -20,6 +20,7 @@ internal static class ApiFields
         ["partial_images"] = "Predicted images of a stream, 0 to 3.", ["user"] = "Without effect.", ["style"] = "Without effect.",
         ["moderation"] = "Without effect.", ["input_fidelity"] = "Without effect.",
         ["model"] = "Name of a model on this disk; none: the service's own.",
+        ["lead"] = "Text before a caption, which the model continues; without it Output:.",
         ["keep_alive"] = "Seconds that the model stays in memory afterwards; -1: for ever.",
         ["strict"] = "True refuses unknown fields; otherwise the header X-Ignored-Fields names them.",
         ["image"] = "An image: a file in forms, base64 or a data address in JSON.", ["mask"] = "The part that is drawn anew.",

@@ -42,7 +42,7 @@ internal static class ApiTable
         new("POST", "/v1/chat/completions", "OpenAI", "Questions on images, answered by a Flamingo")
         {
             Body = "messages:objects! n:integer max_completion_tokens:integer max_tokens:integer temperature:number top_p:number"
-                + " seed:integer stream:boolean stream_options:object user:string" + Common,
+                + " seed:integer stream:boolean stream_options:object user:string lead:string" + Common,
             Answer = "id:string object:string created:integer model:string choices:objects usage:object", Streams = true,
             Example = "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"" + Pixel
                 + "\"}},{\"type\":\"text\",\"text\":\"What colour?\"}]}],\"max_tokens\":4}",

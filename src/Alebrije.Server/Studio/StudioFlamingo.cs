@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using Alebrije.Extensions.AI;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Server.Models;
 using Microsoft.Extensions.AI;
@@ -16,10 +17,11 @@ internal sealed class StudioFlamingo(ModelPool pool)
     /// <param name="image">The image.</param>
     /// <param name="question">A question; empty asks for a caption.</param>
     /// <param name="examples">Examples of the prompt.</param>
+    /// <param name="lead">Text before a caption.</param>
     /// <param name="tokens">Most tokens of the answer.</param>
     /// <param name="cancellation">Stops between tokens.</param>
     public async IAsyncEnumerable<string> AnswerAsync(string model, RgbImage image, string question,
-        IReadOnlyList<DescribedExample> examples, int tokens, [EnumeratorCancellation] CancellationToken cancellation)
+        IReadOnlyList<DescribedExample> examples, string lead, int tokens, [EnumeratorCancellation] CancellationToken cancellation)
     {
         List<ChatMessage> messages = [];
         foreach (var example in examples)
@@ -31,7 +33,10 @@ internal sealed class StudioFlamingo(ModelPool pool)
         messages.Add(Asked(image, question));
         using var lease = pool.RentChat(model);
         var client = await Task.Run(() => lease.Model.Chat, cancellation).ConfigureAwait(false);
-        var sampling = new ChatOptions { MaxOutputTokens = tokens };
+        var sampling = new ChatOptions
+        {
+            MaxOutputTokens = tokens, AdditionalProperties = new() { [FlamingoChatClient.LeadProperty] = lead },
+        };
         await foreach (var piece in client.GetStreamingResponseAsync(messages, sampling, cancellation).ConfigureAwait(false))
             yield return piece.Text;
     }

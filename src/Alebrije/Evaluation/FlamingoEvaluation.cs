@@ -45,8 +45,8 @@ public static class FlamingoEvaluation
 
     /// <summary>
     /// <c>object</c> and <c>color</c> of captions of one core concept, <c>count</c> of answers about several of one and
-    /// <c>caption_count</c> of their captions; for a whole measurement also <c>object_all</c> (any concept), <c>both_objects</c>
-    /// (held-out pairs), and answers in a held-out style after no example and after four (<c>style_0_shot</c>, <c>style_4_shot</c>).
+    /// <c>caption_count</c> of their captions, <c>both_objects</c> of held-out pairs; for a whole measurement also <c>object_all</c>
+    /// (any concept), and answers in a held-out style after no example and after four (<c>style_0_shot</c>, <c>style_4_shot</c>).
     /// </summary>
     /// <param name="model">The model.</param>
     /// <param name="scenes">The world.</param>
@@ -58,7 +58,7 @@ public static class FlamingoEvaluation
         Action<string, int, int>? progress = null)
     {
         var metrics = new MetricGroup();
-        var lead = language == Language.English ? FlamingoPrompt.CaptionLead : FlamingoPrompt.SpanishLead;
+        var lead = FlamingoPrompt.LeadOf(language.Code());
         var singles = scenes.Draw(EvaluationScenes.CoreSingles, count);
         var captions = Captions(singles, "captions");
         Share("object", singles, (scene, i) => Names(captions[i], scene.Objects[0].Concept, language));
@@ -69,14 +69,14 @@ public static class FlamingoEvaluation
         Share("count", several, (scene, i) => answers[i] == SceneQuestions.HowMany(scene, language).Answer);
         var counted = Captions(several, "captions of several");
         Share("caption_count", several, (scene, i) => HasWord(counted[i], SceneQuestions.Number(scene.Count, language)));
+        var duets = scenes.Draw(EvaluationScenes.CoreDuets, count);
+        var both = Captions(duets, "captions of two objects");
+        Share("both_objects", duets, (scene, i) => scene.Objects.All(o => Names(both[i], o.Concept, language)));
         if (!isWhole) return metrics;
 
         var all = scenes.Draw(EvaluationScenes.PlainSingles, count);
         var named = Captions(all, "captions of all concepts");
         Share("object_all", all, (scene, i) => Names(named[i], scene.Objects[0].Concept, language));
-        var duets = scenes.Draw(EvaluationScenes.CoreDuets, count);
-        var both = Captions(duets, "captions of two objects");
-        Share("both_objects", duets, (scene, i) => scene.Objects.All(o => Names(both[i], o.Concept, language)));
         Styles(metrics);
         return metrics;
 

@@ -80,10 +80,6 @@ internal sealed class FlamingoTexts(EmojiWorld world, ByteLevelTokenizer? tokeni
         return new FlamingoBatch(ids, labels, rows.Length);
     }
 
-    /// <summary>Text before a caption in a language.</summary>
-    public static string LeadOf(Language language) =>
-        language == Language.English ? FlamingoPrompt.CaptionLead : FlamingoPrompt.SpanishLead;
-
     private (List<long> Ids, List<long> Labels) Encode(FlamingoChunk[] sequence, bool learnsAll)
     {
         var (ids, labels) = (new List<long>(), new List<long>());
@@ -150,6 +146,8 @@ internal sealed class FlamingoTexts(EmojiWorld world, ByteLevelTokenizer? tokeni
 
     private static FlamingoChunk Chunk(string prompt, string answer) =>
         new(FlamingoPrompt.ImageToken + prompt, FlamingoPrompt.Plain(answer) + FlamingoPrompt.EndToken);
+
+    private static string LeadOf(Language language) => FlamingoPrompt.LeadOf(language.Code());
 
     private static QuestionKind Kind(ref SeededRandom random)
     {

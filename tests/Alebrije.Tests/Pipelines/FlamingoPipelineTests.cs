@@ -192,6 +192,20 @@ public sealed class FlamingoPipelineTests : IDisposable
         Assert.Equal(Ids(options with { Temperature = null }), Ids(options with { TopP = 1e-9 }));
     }
 
+    /// <summary>Published tables of tokens are padded: 50,432 rows for 50,280 tokens.</summary>
+    [Fact]
+    public void Answer_LeavesOutIdsWithoutAToken()
+    {
+        var padded = Path.Combine(folder, "padded");
+        FlamingoFiles.Write(padded, FlamingoFiles.NeoX.Replace("257", "2570", StringComparison.Ordinal));
+        using var model = FlamingoPipeline.Load(padded);
+        var pieces = new List<string>();
+        var answer = model.Generate(Prompt(1), new FlamingoOptions { Beams = 1, MaxTokens = 12, Temperature = 100, Seed = 1 },
+            pieces.Add, Cancellation);
+        Assert.Contains(answer.Tokens, token => token.Id >= FlamingoFiles.Tokens && token.Text.Length == 0);
+        Assert.Equal(answer.Text, string.Concat(pieces));
+    }
+
     [Fact]
     public void Stream_OfPieces_IsTheText()
     {

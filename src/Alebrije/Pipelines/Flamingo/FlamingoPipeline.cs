@@ -234,8 +234,9 @@ public sealed class FlamingoPipeline : IDisposable
 
     private FlamingoAnswer Answer(GeneratedRow row)
     {
-        var tokens = row.Tokens.Select(t => new FlamingoToken(t.Id, Texts.Decode([t.Id], keepSpecial: true), t.LogProbability)).ToArray();
-        return new FlamingoAnswer(Texts.Decode([.. row.Tokens.Select(t => t.Id)]).Trim(), tokens, row.Ended);
+        var tokens = row.Tokens.Select(token => new FlamingoToken(
+            token.Id, Texts.Contains(token.Id) ? Texts.Decode([token.Id], keepSpecial: true) : "", token.LogProbability)).ToArray();
+        return new FlamingoAnswer(TextStream.TextOf(Texts, row).Trim(), tokens, row.Ended);
     }
 
     /// <summary>Ids and resampled images of prompts; images of several prompts are padded with zeros at the end.</summary>
@@ -312,7 +313,11 @@ internal sealed class TextStream(ByteLevelTokenizer tokenizer, Action<string> on
     private string shown = "";
 
     public void Show(GeneratedRow row) =>
-        Emit(tokenizer.Decode([.. row.Tokens.Select(t => t.Id)]).TrimStart().TrimEnd(Unfinished));
+        Emit(TextOf(tokenizer, row).TrimStart().TrimEnd(Unfinished));
+
+    /// <summary>Text of a row; an id without a token has none, as in transformers' decoding.</summary>
+    public static string TextOf(ByteLevelTokenizer tokenizer, GeneratedRow row) =>
+        tokenizer.Decode([.. row.Tokens.Select(token => token.Id).Where(tokenizer.Contains)]);
 
     public void Finish(FlamingoAnswer answer)
     {

@@ -22,8 +22,12 @@ public sealed record FlamingoPrompt(string Text, IReadOnlyList<RgbImage> Images)
     /// <summary>Text before a caption in OpenFlamingo's evaluation.</summary>
     public const string CaptionLead = "Output:";
 
-    /// <summary>Text before a Spanish caption in the training of this project's own model.</summary>
-    internal const string SpanishLead = "Salida:";
+    /// <summary>Text before a Spanish caption in the training of this project's own model, <c>mini-flamingo</c>.</summary>
+    public const string SpanishLead = "Salida:";
+
+    /// <summary>Text before a caption of this project's own model, which captions in two languages.</summary>
+    /// <param name="language">Code of the language: <c>es</c>; all others are English.</param>
+    public static string LeadOf(string language) => language == "es" ? SpanishLead : CaptionLead;
 
     /// <summary>Captions in the form of OpenFlamingo's evaluation.</summary>
     /// <param name="image">The image to caption.</param>

@@ -1,11 +1,42 @@
 // Pan and zoom of an SVG by its viewBox: mouse, touch with one or two fingers, wheel, keys, and the buttons below it.
 const smallest = 0.05, largest = 2;
 
+// Places of a label in order: [on the other side of its point, rows below].
+const places = [[false, 0], [false, -0.8], [false, 0.8], [true, 0], [true, -0.8], [true, 0.8]];
+
+const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+
+// Moves labels off each other and off the points; one without a free place is shown with its point alone.
+function spread(svg) {
+  const whole = svg.getBoundingClientRect();
+  const taken = [...svg.querySelectorAll(".point .dot, .point image")].map(point => point.getBoundingClientRect());
+  for (const label of svg.querySelectorAll(".label")) {
+    const dot = label.parentElement.querySelector(".dot");
+    const [side, row] = [label.getAttribute("x") - dot.getAttribute("cx"), parseFloat(getComputedStyle(label).fontSize)];
+    const own = dot.getBoundingClientRect();
+    label.classList.remove("is-crowded");
+    const isFree = places.some(([other, rows]) => {
+      label.style.textAnchor = (side < 0) === other ? "start" : "end";
+      label.style.transform = `translate(${other ? -2 * side : 0}px, ${rows * row}px)`;
+      const box = label.getBoundingClientRect();
+      const isInside = box.left >= whole.left && box.right <= whole.right && box.top >= whole.top && box.bottom <= whole.bottom;
+      if (!isInside || taken.some(each => (each.left !== own.left || each.top !== own.top) && overlap(each, box))) return false;
+      taken.push(box);
+      return true;
+    });
+    label.classList.toggle("is-crowded", !isFree);
+  }
+}
+
 export function wire(svg) {
   if (!svg) return; // The page was left before the module was there.
   const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
   let view = { x: 0, y: 0, scale: 1 };
   const fingers = new Map();
+
+  const lay = () => requestAnimationFrame(() => svg.isConnected && view.scale === 1 && spread(svg));
+  new MutationObserver(lay).observe(svg, { childList: true, subtree: true, characterData: true, attributeFilter: ["x", "y", "cx", "cy"] });
+  new ResizeObserver(lay).observe(svg);
 
   const draw = () => svg.setAttribute("viewBox", [view.x, view.y, width * view.scale, height * view.scale].join(" "));
   const place = event => {

@@ -128,7 +128,7 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
     private Dictionary<string, double> Evaluate(TrainingRun run, AutoencoderKL network)
     {
         var probe = new AutoencoderProbe(network, scenes);
-        var metrics = new Dictionary<string, double> { ["psnr_db"] = probe.SignalToNoise(64) };
+        var metrics = new Dictionary<string, double> { ["psnr_db"] = probe.SignalToNoise(config.Measured(64)) };
         probe.SaveGrid(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
         // A frozen encoder's latents keep their scale; only a trained one's are standardised anew.
         var channels = config.Model.LatentChannels;

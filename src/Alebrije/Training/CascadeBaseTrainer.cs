@@ -72,8 +72,9 @@ internal sealed class CascadeBaseTrainer(CascadeBasePlan plan, CaptionedScenes s
         var (dtype, tokenizer) = (Processor.ScalarType(plan.Precision), Path.Combine(run.Folder, "tokenizer"));
         var texts = CascadeTexts.Open(tokenizer, scenes, plan.VocabularySize);
         using var network = new CascadeNetwork(plan.Model, plan.TextEncoder with { VocabSize = texts.VocabularySize });
-        var known = LatentProbe.Scenes(scenes.World).Select(kind => (kind.Kind, Batch: texts.Make(kind.Scenes.Length, plan.Side, i =>
-            (scenes.Draw(kind.Scenes[i].Scene, plan.Side * plan.Oversampling), kind.Scenes[i].Prompt)))).ToArray();
+        var known = LatentProbe.Scenes(scenes.World, plan.Measured(LatentProbe.Most)).Select(kind => (kind.Kind,
+            Batch: texts.Make(kind.Scenes.Length, plan.Side,
+                i => (scenes.Draw(kind.Scenes[i].Scene, plan.Side * plan.Oversampling), kind.Scenes[i].Prompt)))).ToArray();
         return TrainingLoop.Run(run, plan, new TrainingTask<PairBatch>(network)
         {
             Optimizer = new() { Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = plan.WeightDecay },

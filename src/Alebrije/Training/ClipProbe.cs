@@ -8,10 +8,13 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>Evaluation of a CLIP in training on held-out scenes: zero-shot accuracy over all concepts, retrieval among a hundred.</summary>
-internal sealed class ClipProbe(ClipNetwork network, ClipTokenizer tokenizer, CaptionedScenes scenes)
+internal sealed class ClipProbe(ClipNetwork network, ClipTokenizer tokenizer, CaptionedScenes scenes, int count)
 {
+    /// <summary>Most scenes of a figure.</summary>
+    public const int Most = 300;
+
     private const ulong Seed = 9001;
-    private const int Singles = 300, Pairs = 300, Draws = 3;
+    private const int Draws = 3;
     private static readonly string[] Reported =
         ["zero_shot_top1_en", "zero_shot_top5_en", "zero_shot_top1_es", "zero_shot_top5_es", "retrieval_r1_en", "retrieval_r1_es"];
 
@@ -23,7 +26,7 @@ internal sealed class ClipProbe(ClipNetwork network, ClipTokenizer tokenizer, Ca
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
         var metrics = ClipEvaluation.Measure(new JointSpace(EmbedImages, EmbedTexts, batch),
-            new EvaluationScenes(scenes.World, Seed), Singles, Pairs, Draws);
+            new EvaluationScenes(scenes.World, Seed), count, Math.Max(count, EvaluationSizes.Candidates), Draws);
         return Reported.ToDictionary(name => name, name => metrics.Figures[name].Value);
     }
 

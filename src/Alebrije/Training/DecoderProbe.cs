@@ -14,10 +14,13 @@ namespace Alebrije.Training;
 /// CLIP among all concepts, and an image sheet (true images above, drawn ones below).
 /// </summary>
 internal sealed class DecoderProbe(UNet2DConditionModel network,
-    FirstGuessModel? guess, LatentRun run, TrainedClip clip, CaptionedScenes scenes)
+    FirstGuessModel? guess, LatentRun run, TrainedClip clip, CaptionedScenes scenes, int count)
 {
+    /// <summary>Most images.</summary>
+    public const int Most = 32;
+
     private const ulong Seed = 9004;
-    private const int Count = 32, Steps = 16, Columns = 8;
+    private const int Steps = 16, Columns = 8;
     private const double GuidanceScale = 2;
 
     /// <returns>from_true_embedding_top1, from_true_embedding_top5, same_on_true_pictures</returns>
@@ -25,7 +28,7 @@ internal sealed class DecoderProbe(UNet2DConditionModel network,
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        var prompts = new EvaluationScenes(scenes.World, Seed).Prompts(EvaluationScenes.CoreSingles, Count);
+        var prompts = new EvaluationScenes(scenes.World, Seed).Prompts(EvaluationScenes.CoreSingles, count);
         var truth = prompts.Select(prompt => scenes.Draw(prompt.Scene)).ToArray();
         var drawn = Draw(truth, [.. prompts.Select(prompt => prompt.Prompt)]);
         var judge = new PictureJudge(new JointSpace(Embed, texts => Texts(texts).Embeddings), scenes.World);
@@ -45,19 +48,19 @@ internal sealed class DecoderProbe(UNet2DConditionModel network,
         using var noise = new Noise((long)Seed);
         scheduler.SetTimesteps(Steps);
         var vae = run.Vae;
-        var batch = run.Encode(PairBatch.Make(clip, Count, vae.Config.SampleSize, i => (truth[i], captions[i])));
+        var batch = run.Encode(PairBatch.Make(clip, count, vae.Config.SampleSize, i => (truth[i], captions[i])));
         var conditions = new UNetConditions(
-            cat([run.Empty(Count), batch.Context])) { ClassLabels = cat([zeros_like(batch.Condition), batch.Condition]) };
+            cat([run.Empty(count), batch.Context])) { ClassLabels = cat([zeros_like(batch.Condition), batch.Condition]) };
         var hint = guess?.call(batch.Condition, batch.Context);
         var beside = hint is null ? null : cat([zeros_like(hint), hint]);                    // [2 batch, channels, side, side]
         var (channels, side) = (vae.Config.LatentChannels, vae.Config.SampleSize / vae.Config.Factor);
-        var start = Sampling.Begin(scheduler, noise, Count, channels, side, side);
+        var start = Sampling.Begin(scheduler, noise, count, channels, side, side);
         var latents = Sampling.Run(
             scheduler, Guidance.ClassifierFree((x, t) => network.call(beside is null ? x : cat([x, beside], 1), t, conditions),
                 GuidanceScale), start, noise);
         var pixels = vae.Decode(vae.Unscale(latents)).div(2).add(0.5).clamp(0, 1);
         var size = (int)pixels.shape[2];
-        return [.. Enumerable.Range(0, Count).Select(i => RgbImage.FromPlanes(pixels[i].contiguous().data<float>().ToArray(), size, size))];
+        return [.. Enumerable.Range(0, count).Select(i => RgbImage.FromPlanes(pixels[i].contiguous().data<float>().ToArray(), size, size))];
     }
 
     private Tensor Embed(RgbImage[] pictures)
@@ -74,11 +77,11 @@ internal sealed class DecoderProbe(UNet2DConditionModel network,
         return (embeddings, encodings);
     }
 
-    private static void Save(RgbImage[] truth, RgbImage[] drawn, string path)
+    private void Save(RgbImage[] truth, RgbImage[] drawn, string path)
     {
         var size = truth[0].Width;
-        var sheet = new RgbImage(Columns * size, Count / Columns * 2 * size);
-        for (var i = 0; i < Count; i++)
+        var sheet = new RgbImage(Columns * size, (count + Columns - 1) / Columns * 2 * size);
+        for (var i = 0; i < count; i++)
         {
             Copy(truth[i], sheet, i % Columns * size, i / Columns * 2 * size);
             Copy(drawn[i], sheet, i % Columns * size, ((i / Columns * 2) + 1) * size);

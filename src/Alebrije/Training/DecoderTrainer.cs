@@ -47,7 +47,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         using var latents = new LatentRun(config, clip, scenes, options.Folder);
         using var guess = OpenGuess(latents);
         using var network = new UNet2DConditionModel(config.Model);
-        using var probe = new LatentProbe(latents, clip, scenes);
+        using var probe = new LatentProbe(latents, clip, scenes, config.Measured(LatentProbe.Most));
         var task = latents.Task(network, Loss, () =>
         {
             SeededInit.Apply(network, config.Seed);
@@ -145,7 +145,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         TrainingRun run, UNet2DConditionModel network, FirstGuessModel? guess, LatentRun latents, LatentProbe probe)
     {
         var metrics = probe.Velocity(schedule, (noisy, timesteps, batch) => Predict(network, guess, noisy, timesteps, batch, latents.Type));
-        var drawn = new DecoderProbe(network, guess, latents, clip, scenes)
+        var drawn = new DecoderProbe(network, guess, latents, clip, scenes, config.Measured(DecoderProbe.Most))
             .Measure(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
         foreach (var (name, value) in drawn) metrics[name] = value;
         PriorExport.Write(Path.Combine(run.Folder, "unet"), network, network.Config, "UNet2DConditionModel");

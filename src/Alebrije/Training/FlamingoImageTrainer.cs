@@ -19,6 +19,9 @@ internal sealed class FlamingoImageTrainer(FlamingoImagePlan plan, TrainedClip c
     private const string CacheName = "scenes.cache";
     private const ulong ProbeSeed = 9008;
 
+    /// <summary>Most scenes of each figure of captions and answers.</summary>
+    private const int Probed = 32;
+
     /// <param name="options">The run's folder and limits.</param>
     /// <param name="package">Folder of the model, which has the language model of the first stage.</param>
     /// <param name="cancellation">Stops the run.</param>
@@ -127,9 +130,9 @@ internal sealed class FlamingoImageTrainer(FlamingoImagePlan plan, TrainedClip c
     private Dictionary<string, double> Measure(string package, double loss)
     {
         var metrics = new Dictionary<string, double> { ["image_loss"] = loss };
-        if (plan.Probe == 0) return metrics;
         using var model = FlamingoPipeline.Load(package);
-        var group = FlamingoEvaluation.Measure(model, new EvaluationScenes(scenes.World, ProbeSeed), plan.Probe, Language.English);
+        var group = FlamingoEvaluation.Measure(
+            model, new EvaluationScenes(scenes.World, ProbeSeed), plan.Measured(Probed), Language.English);
         foreach (var (name, figure) in group.Figures) metrics[name] = figure.Value;
         foreach (var gates in model.Gates()) metrics[$"gate_{gates.Layer}"] = gates.Attention;
         return metrics;

@@ -94,9 +94,6 @@ internal sealed record FlamingoImagePlan : FlamingoPlan
     /// <summary>Average uses of an encoded scene before it is replaced: new scenes per step are the batch divided by this.</summary>
     public int Uses { get; init; } = 4;
 
-    /// <summary>Scenes of each figure of captions and answers in the log; 0 measures none.</summary>
-    public int Probe { get; init; } = 32;
-
     /// <summary>Folder of an earlier Flamingo whose weights the run starts from; null starts from random weights.</summary>
     public string? Start { get; init; }
 

@@ -36,7 +36,7 @@ internal sealed class ScenePairs(ClipTrainingConfig config, CaptionedScenes scen
 
     /// <inheritdoc/>
     public Dictionary<string, double> Measure(ClipNetwork network, PairPreparation preparation) =>
-        new ClipProbe(network, preparation.Tokenizer, scenes).Measure(config.Batch);
+        new ClipProbe(network, preparation.Tokenizer, scenes, config.Measured(ClipProbe.Most)).Measure(config.Batch);
 
     /// <inheritdoc/>
     public IReadOnlyList<string> TakeRemarks() => [];

@@ -15,8 +15,8 @@ internal sealed class LatentProbe : IDisposable
 {
     private const ulong Seed = 9005;
 
-    /// <summary>Scenes of a kind.</summary>
-    private const int Count = 32;
+    /// <summary>Most scenes of a kind.</summary>
+    public const int Most = 32;
 
     /// <summary>Noise levels of the denoiser's error.</summary>
     private static readonly int[] Levels = [999, 800, 600, 400, 200, 50];
@@ -26,12 +26,13 @@ internal sealed class LatentProbe : IDisposable
     /// <param name="run">Encodes the scenes.</param>
     /// <param name="clip">Prepares images and texts.</param>
     /// <param name="scenes">The world.</param>
-    public LatentProbe(LatentRun run, TrainedClip clip, CaptionedScenes scenes)
+    /// <param name="count">Scenes of a kind.</param>
+    public LatentProbe(LatentRun run, TrainedClip clip, CaptionedScenes scenes, int count)
     {
-        foreach (var (kind, prompts) in Scenes(scenes.World))
+        foreach (var (kind, prompts) in Scenes(scenes.World, count))
         {
             using var scope = NewDisposeScope();
-            var batch = run.Encode(PairBatch.Make(clip, Count, run.Vae.Config.SampleSize,
+            var batch = run.Encode(PairBatch.Make(clip, count, run.Vae.Config.SampleSize,
                 i => (scenes.Draw(prompts[i].Scene), prompts[i].Prompt)));
             kinds.Add((kind, new LatentBatch(Keep(batch.Latents), Keep(batch.Condition), Keep(batch.Context), Keep(batch.Conditional))));
         }
@@ -40,7 +41,7 @@ internal sealed class LatentProbe : IDisposable
     }
 
     /// <summary>The fixed scenes and prompts by kind.</summary>
-    internal static IEnumerable<(string Kind, PromptedScene[] Scenes)> Scenes(EmojiWorld world)
+    internal static IEnumerable<(string Kind, PromptedScene[] Scenes)> Scenes(EmojiWorld world, int count)
     {
         var (fixedScenes, singles) = (new EvaluationScenes(world, Seed), EvaluationScenes.CoreSingles);
         return new[]
@@ -48,7 +49,7 @@ internal sealed class LatentProbe : IDisposable
             ("single", singles with { Options = singles.Options with { Jitter = 0 } }),
             ("two", EvaluationScenes.CoreDuets),
             ("style", singles with { Options = singles.Options with { StyleShare = 1 }, First = 7_000_000 }),
-        }.Select(kind => (kind.Item1, fixedScenes.Prompts(kind.Item2, Count)));
+        }.Select(kind => (kind.Item1, fixedScenes.Prompts(kind.Item2, count)));
     }
 
     /// <summary>Mean squared error of the latents by kind, <c>guess_single</c> and so on: 1 is about that of the mean image.</summary>

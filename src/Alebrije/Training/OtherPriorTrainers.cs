@@ -33,7 +33,7 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
         using var map = Fit(texts, images, config.Ridge, clip.Space, options.Folder);
         fitting = clock.Elapsed.TotalSeconds - fitting;
         using var prior = new LinearPrior(map);
-        var metrics = new PriorProbe(prior, images.mean([0], keepdim: true), clip, scenes).Measure();
+        var metrics = new PriorProbe(prior, images.mean([0], keepdim: true), clip, scenes, config.Measured(PriorProbe.Most)).Measure();
         metrics["pairs"] = texts.shape[0];
         metrics["seconds_of_fit"] = fitting;
         return new TrainingResult(1, clock.Elapsed.TotalSeconds, true, metrics);

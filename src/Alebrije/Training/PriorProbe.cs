@@ -13,10 +13,14 @@ namespace Alebrije.Training;
 /// <param name="mean">The mean image embedding of training pairs, [1, features].</param>
 /// <param name="clip">The CLIP that it was trained on.</param>
 /// <param name="scenes">The world.</param>
-internal sealed class PriorProbe(IPrior prior, Tensor mean, TrainedClip clip, CaptionedScenes scenes)
+/// <param name="count">Scenes.</param>
+internal sealed class PriorProbe(IPrior prior, Tensor mean, TrainedClip clip, CaptionedScenes scenes, int count)
 {
+    /// <summary>Most scenes.</summary>
+    public const int Most = 128;
+
     private const ulong Seed = 9003;
-    private const int Count = 128, Steps = 12;
+    private const int Steps = 12;
     private const double GuidanceScale = 1.5;
 
     /// <returns>For a prior named diffusion: cosine_diffusion, cosine_text_as_is, cosine_mean_embedding,
@@ -26,10 +30,10 @@ internal sealed class PriorProbe(IPrior prior, Tensor mean, TrainedClip clip, Ca
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
         var set = new EvaluationScenes(scenes.World, Seed);
-        var some = set.Draw(EvaluationScenes.Mixture, Count);
+        var some = set.Draw(EvaluationScenes.Mixture, count);
         var size = clip.Network.Config.VisionConfig.ImageSize;
         var pixels = some.SelectMany(scene => clip.Prepare(scenes.Draw(scene))).ToArray();
-        var truth = JointSpace.Rows(clip.Images(tensor(pixels, [Count, 3, size, size]), ScalarType.Float32));
+        var truth = JointSpace.Rows(clip.Images(tensor(pixels, [count, 3, size, size]), ScalarType.Float32));
         var none = Encode([""]);
         var text = new PriorText(Encode([.. some.Select(set.Caption)]), () => none);
         using var noise = new Noise((long)Seed);
@@ -42,7 +46,7 @@ internal sealed class PriorProbe(IPrior prior, Tensor mean, TrainedClip clip, Ca
         {
             [$"cosine_{name}"] = figures["cosine"].Value,
             ["cosine_text_as_is"] = PriorEvaluation.Cosine(texts, truth).Value,
-            ["cosine_mean_embedding"] = PriorEvaluation.Cosine(JointSpace.Rows(mean.reshape(1, -1).expand(Count, -1)), truth).Value,
+            ["cosine_mean_embedding"] = PriorEvaluation.Cosine(JointSpace.Rows(mean.reshape(1, -1).expand(count, -1)), truth).Value,
             [$"retrieval_r1_{name}"] = figures["retrieval_r1"].Value,
             [$"gap_closed_{name}"] = figures["gap_closed"].Value,
         };

@@ -78,7 +78,7 @@ internal sealed class PriorRun(PriorPlan plan, TrainedClip clip, CaptionedScenes
             Evaluate = () =>
             {
                 var (prior, mean) = task.Sampled();
-                var metrics = new PriorProbe(prior, mean, clip, scenes).Measure();
+                var metrics = new PriorProbe(prior, mean, clip, scenes, plan.Measured(PriorProbe.Most)).Measure();
                 task.Export(run.Folder);
                 return metrics;
             },

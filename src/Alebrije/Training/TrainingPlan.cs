@@ -44,6 +44,16 @@ internal abstract record TrainingPlan
     /// <summary>Minutes between two checkpoints.</summary>
     public double SaveMinutes { get; init; } = 4;
 
+    /// <summary>
+    /// Held-out scenes of each figure of an evaluation, from 1 to the trainer's own number; null takes that number. Retrieval always has a
+    /// hundred or more.
+    /// </summary>
+    public int? MeasuredScenes { get; init; }
+
     /// <summary>Minutes between two evaluations, each with an export of the averaged weights.</summary>
     public double EvaluateMinutes { get; init; } = 10;
+
+    /// <summary>Scenes of a figure.</summary>
+    /// <param name="most">The trainer's own number.</param>
+    internal int Measured(int most) => Math.Clamp(MeasuredScenes ?? most, 1, most);
 }

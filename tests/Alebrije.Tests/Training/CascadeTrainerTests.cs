@@ -33,7 +33,7 @@ public sealed class CascadeTrainerTests : IDisposable
                 FeedForwardProj = "gated-gelu" },
             Batch = 4, Samples = 40, WarmUp = 2, LearningRate = 3e-3, EmaDecay = 0.5, Optimizer = OptimizerMethod.Muon,
                 Precision = Precision.Fp32, SaveMinutes = 0,
-            EvaluateMinutes = 1e6, Unconditional = 0.3,
+            EvaluateMinutes = 1e6, MeasuredScenes = 8, Unconditional = 0.3,
             Curriculum = [new(0.5, new CaptionedScenes.Options { OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0 }),
                 new(0.5, new CaptionedScenes.Options())],
         },
@@ -42,7 +42,7 @@ public sealed class CascadeTrainerTests : IDisposable
             Model = Base with { SampleSize = [64], InChannels = 6, ClassEmbedType = "timestep" }, Crop = 32, CropsUntil = 0.5, Batch = 4,
             Samples = 40, WarmUp = 2,
             LearningRate = 3e-3, EmaDecay = 0.5, Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0,
-            EvaluateMinutes = 1e6,
+            EvaluateMinutes = 1e6, MeasuredScenes = 8,
         },
     };
 

@@ -41,7 +41,8 @@ public sealed class FlamingoTrainerTests : IDisposable
             {
                 Clip = Path.Combine(folder, "clip"),
                 Model = new FlamingoConfig { Latents = 4, ResamplerLayers = 1, Heads = 2, HeadWidth = 8, FfMult = 2 },
-                MostScenes = 2, Batch = 4, Samples = 40, WarmUp = 2, LearningRate = 5e-3, EmaDecay = 0.5, Window = 8, Uses = 2, Probe = 0,
+                MostScenes = 2, Batch = 4, Samples = 40, WarmUp = 2, LearningRate = 5e-3, EmaDecay = 0.5, Window = 8, Uses = 2,
+                MeasuredScenes = 1,
                 Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
             },
         };
@@ -53,7 +54,7 @@ public sealed class FlamingoTrainerTests : IDisposable
     public void BothStages_StoppedAndResumed_AreBitEqual_AndTheModelCaptions()
     {
         var (whole, halted) = (Path.Combine(folder, "whole"), Path.Combine(folder, "halted"));
-        var measured = config with { Stage2 = config.Stage2 with { Probe = 2 } };
+        var measured = config with { Stage2 = config.Stage2 with { MeasuredScenes = 2 } };
         var expected = Train(measured, null, new TrainingOptions(whole), CancellationToken.None);
         Assert.Equal((20, true), (expected.Steps, expected.Finished));
         Assert.All(new[] { "language_loss", "image_loss", "object", "color", "count", "gate_0" },

@@ -22,7 +22,7 @@ public sealed class KilledRunTests : IDisposable
               "image_size": 32, "patch_size": 8, "hidden_act": "gelu"
             }
           },
-          "vocabulary_size": 600, "optimizer": "muon", "names": 8, "batch": 4, "samples": 96, "warm_up": 4, "ema_decay": 0.9, "precision": "fp32", "save_minutes": 0, "evaluate_minutes": 1000000
+          "vocabulary_size": 600, "optimizer": "muon", "names": 8, "batch": 4, "samples": 96, "warm_up": 4, "ema_decay": 0.9, "precision": "fp32", "save_minutes": 0, "measured_scenes": 4, "evaluate_minutes": 1000000
         }
         """;
 

@@ -27,7 +27,7 @@ public sealed class ResumeTests : IDisposable
         {
             Model = TinyParts.Autoencoder, Batch = 4, Samples = 40, Crop = 16,
             CropsUntil = 0.7, WarmUp = 2, Precision = Precision.Fp32, SaveMinutes = 0,
-            EvaluateMinutes = 1e6,
+            EvaluateMinutes = 1e6, MeasuredScenes = 4,
         }, scenes).Run(options, token), "psnr_db");
 
     [Fact]
@@ -39,7 +39,7 @@ public sealed class ResumeTests : IDisposable
             {
                 Clip = "", Model = TinyParts.Prior, Batch = 4, NoiseLevels = 2,
                 Samples = 40, WarmUp = 2, Fitted = 64, TextDropout = 0.3, Precision = Precision.Fp32,
-                SaveMinutes = 0, EvaluateMinutes = 1e6,
+                SaveMinutes = 0, EvaluateMinutes = 1e6, MeasuredScenes = 4,
             }, clip, scenes).Run(options, token), "cosine_diffusion", "cosine_mean_embedding");
     }
 
@@ -53,7 +53,7 @@ public sealed class ResumeTests : IDisposable
             {
                 Model = TinyParts.Autoencoder, Start = start, FreezeEncoder = true,
                 LatentNoise = 0.1, Batch = 4, Samples = 40, Crop = 16, CropsUntil = 0.7, WarmUp = 2,
-                Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+                Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6, MeasuredScenes = 4,
             }, scenes).Run(options, token), "psnr_db");
 
         using var before = CheckpointFolder.OpenWeights(start);
@@ -80,6 +80,7 @@ public sealed class ResumeTests : IDisposable
                 Clip = "", Autoencoder = autoencoder, Prior = prior, PriorShare = 0.5,
                 PriorSteps = 2, Model = TinyParts.Guess, Batch = 4, Fitted = 64, Uses = 2, Window = 12, Samples = 40,
                 WarmUp = 2, TextDropout = 0.2, EmbeddingDropout = 0.2, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+                MeasuredScenes = 4,
                 Curriculum = [new(0.5, new CaptionedScenes.Options { OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0 }),
                     new(0.5, new CaptionedScenes.Options())],
             }, clip, scenes).Run(options, token), "guess_single", "guess_two", "guess_style");
@@ -98,7 +99,7 @@ public sealed class ResumeTests : IDisposable
                 Clip = "", Autoencoder = autoencoder, Guess = folder, Model = TinyParts.Decoder with { InChannels = 2 * TinyParts.Latents },
                 Batch = 4, Fitted = 64, Uses = 2, Window = 8,
                 Samples = 40, WarmUp = 2, Unconditional = 0.3, Optimizer = OptimizerMethod.Muon,
-                Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+                Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6, MeasuredScenes = 4,
             }, clip, scenes).Run(options, token), "from_true_embedding_top1", "v999_single", "v50_two", "v400_style");
     }
 
@@ -112,7 +113,7 @@ public sealed class ResumeTests : IDisposable
             {
                 Autoencoder = autoencoder, Model = TinyUpsampler.Config, Batch = 4,
                 CropsPerPicture = 2, Crop = 16, Samples = 40, CropsUntil = 0.7, WarmUp = 2, Steps = 2,
-                Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
+                Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6, MeasuredScenes = 4,
             }, scenes).Run(options, token), "upsampler_psnr_db", "bicubic_psnr_db", "autoencoded_upsampler_psnr_db");
     }
 

@@ -1,79 +1,191 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Security.Cryptography;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
 using Alebrije.Tests;
+using Alebrije.Weights;
 
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// Verbs of the command killed (SIGKILL) at random moments and gone on with: the files at the end equal those of an undisturbed run, byte
-/// for byte, and nothing else is left. Needs the command, built beside.
+/// Verbs of the command killed (SIGKILL) at random moments between their first file and their end, and gone on with: the files at the end
+/// equal those of an undisturbed run, and nothing else is left. Needs the command, built beside.
 /// </summary>
 internal static class KilledVerbs
 {
+    public const string Usage = "verbs killed at random moments, gone on with and compared: kills [--rounds N] [--verb NAME], "
+        + "15 rounds of all by default; NAME is embed, imagine, models, index, train, pack, or the name of one training run";
+
     private static readonly string Cli = Path.Combine(
         Repository.Root, "artifacts", "bin", "Alebrije.Cli", "debug_linux-x64", "Alebrije.Cli");
 
-    public static void Run(int rounds)
+    public static int Run(string[] options)
     {
+        var (rounds, only) = (15, "");
+        for (var i = 0; i < options.Length; i += 2)
+        {
+            if (i + 1 < options.Length && options[i] == "--verb") only = options[i + 1];
+            else if (i + 1 == options.Length || options[i] != "--rounds" || !int.TryParse(options[i + 1], out rounds) || rounds < 1)
+            {
+                Console.Error.WriteLine(Usage);
+                return 2;
+            }
+        }
+
+        TorchRuntime.Initialize();
         var root = Directory.CreateTempSubdirectory("alebrije-kills-").FullName;
-        var pictures = Path.Combine(root, "pictures");
-        Directory.CreateDirectory(pictures);
-        for (var i = 0; i < 200; i++)
-            new RgbImage(32, 32, [.. Enumerable.Range(0, 32 * 32 * 3).Select(j => (byte)((i * 31) + (j * 7)))])
-                .SavePng(Path.Combine(pictures, $"{i:D3}.png"));
+        var (pictures, classes) = (Path.Combine(root, "pictures"), Path.Combine(root, "classes"));
+        for (var i = 0; i < 200; i++) Draw(Path.Combine(pictures, $"{i:D3}.png"), i);
+        for (var i = 0; i < 24; i++) Draw(Path.Combine(classes, $"{(char)('a' + (i % 3))}", $"{i:D3}.png"), i);
         var model = Path.Combine(Repository.Root, "models", "mini");
-        Check("embed", rounds, root, _ => ["embed", "--images", pictures, "--out", "out/e.npy"]);
-        Check("imagine", rounds, root, again => ["imagine", "a lion", "a dog", "--count", "4", "--seed", "3", "--steps", "2",
-            "--size", "64", "--out", "out", .. again ? ["--resume"] : Array.Empty<string>()]);
-        Check("models pull", rounds, root, _ => ["models", "pull", model, "--name", "copy"], isDone: "already");
+        if (Is("embed")) Check("embed", rounds, root, _ => ["embed", "--images", pictures, "--out", "out/e.npy"]);
+        if (Is("imagine")) Check("imagine", rounds, root, again => ["imagine", "a lion", "a dog", "--count", "4", "--seed", "3",
+            "--steps", "2", "--size", "64", "--out", "out", .. Resume(again)]);
+        if (Is("models")) Check("models pull", rounds, root, _ => ["models", "pull", model, "--name", "copy"], isDone: "already");
+        if (Is("index")) Check("index add", rounds, root, _ => ["index", "add", pictures, "--index", "out"]);
+        var runs = new Dictionary<string, string>();
+        foreach (var (kind, command) in TinyRuns.Write(Path.Combine(root, "runs"), classes))
+        {
+            runs[kind] = Path.Combine(root, "runs", "done-" + kind.Replace(' ', '-'));
+            var isPart = Is("pack") && kind is "decoder" or "autoencoder" or "clip" or "prior --kind diffusion" or "guess" or "upsampler";
+            if (!Is("train") && only != kind && !isPart) continue;
+            string[] Whole(bool again) =>
+                [.. command, "--out", "out", .. kind == "prior --kind linear" ? Array.Empty<string>() : Resume(again)];
+            Check("train " + kind, Is("train") || only == kind ? rounds : 0, root, Whole,
+                isDone: kind == "prior --kind linear" ? "another run" : null, keep: runs[kind]);
+        }
+
+        if (Is("pack")) Check("pack", rounds, root, _ => ["pack", "--clip", runs["clip"], "--autoencoder", runs["autoencoder"],
+            "--prior", runs["prior --kind diffusion"], "--guess", runs["guess"], "--decoder", runs["decoder"],
+            "--upsampler", runs["upsampler"], "--out", "out"]);
         Directory.Delete(root, recursive: true);
+        return 0;
+
+        bool Is(string verb) => only.Length == 0 || only == verb;
     }
 
-    private static void Check(string verb, int rounds, string root, Func<bool, string[]> command, string? isDone = null)
+    private static string[] Resume(bool again) => again ? ["--resume"] : [];
+
+    private static void Draw(string path, int seed)
+    {
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        new RgbImage(32, 32, [.. Enumerable.Range(0, 32 * 32 * 3).Select(j => (byte)((seed * 31) + (j * 7)))]).SavePng(path);
+    }
+
+    private static void Check(string verb, int rounds, string root, Func<bool, string[]> command, string? isDone = null,
+        string? keep = null)
     {
         var whole = Path.Combine(root, "whole");
-        var clock = Stopwatch.StartNew();
-        Directory.CreateDirectory(Path.Combine(whole, "out"));
-        if (Start(whole, command(false), TimeSpan.MaxValue) is not (0, _))
+        Prepare(whole);
+        var (clock, first) = (Stopwatch.StartNew(), TimeSpan.Zero);
+        if (Start(whole, command(false), TimeSpan.MaxValue, () => first = clock.Elapsed) is not (0, _, var why))
             throw new InvalidOperationException($"{verb} fails undisturbed.");
-        var (time, expected, random, cut) = (clock.Elapsed, Hashes(whole), new Random(1), 0);
+        var (time, expected, random, cut) = (clock.Elapsed, Contents(whole), new Random(1), 0);
         for (var round = 0; round < rounds; round++)
         {
             var folder = Path.Combine(root, "killed");
-            Directory.CreateDirectory(Path.Combine(folder, "out"));
-            var (status, _) = Start(folder, command(false), time * random.NextDouble());
+            Prepare(folder);
+            var (status, _, _) = Start(folder, command(false), first + ((time - first) * random.NextDouble()));
             if (status != 0) cut++;
-            var (again, error) = Start(folder, command(true), TimeSpan.MaxValue);
+            var (again, error, _) = Start(folder, command(true), TimeSpan.MaxValue);
             if (again != 0 && !(isDone is not null && error.Contains(isDone, StringComparison.Ordinal)))
-                throw new InvalidOperationException($"{verb}, round {round}: gone on with, it fails: {error}");
-            if (!Hashes(folder).SequenceEqual(expected))
+                throw new InvalidOperationException($"{verb}, round {round}: gone on with, it fails: {error} ({folder})");
+            if (!Contents(folder).SequenceEqual(expected))
                 throw new InvalidOperationException($"{verb}, round {round}: other files than undisturbed: "
-                    + string.Join(", ", Hashes(folder).Except(expected).Concat(expected.Except(Hashes(folder)))));
+                    + string.Join(", ", Contents(folder).Except(expected).Concat(expected.Except(Contents(folder)))) + $" ({folder})");
             Directory.Delete(folder, recursive: true);
         }
 
+        if (keep is not null) Directory.Move(Path.Combine(whole, "out"), keep);
         Directory.Delete(whole, recursive: true);
-        Console.WriteLine($"{verb,-12} {rounds} of {rounds} rounds equal to an undisturbed run; {cut} were killed before their end");
+        if (rounds == 0) return;
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{verb,-24} {rounds} of {rounds} rounds equal to an undisturbed "
+            + $"run; {cut} were killed before their end ({first.TotalSeconds:0.0} to {time.TotalSeconds:0.0} s)"));
     }
 
-    private static (int Status, string Error) Start(string folder, string[] arguments, TimeSpan kill)
+    private static void Prepare(string folder)
+    {
+        foreach (var name in (string[])["out", "temporary", "store"]) Directory.CreateDirectory(Path.Combine(folder, name));
+    }
+
+    /// <param name="folder">Current folder of the command, with its store and its temporary folder.</param>
+    /// <param name="arguments">The command.</param>
+    /// <param name="kill">Moment of its end.</param>
+    /// <param name="onFile">Called when there is a first file.</param>
+    private static (int Status, string Error, string Output) Start(string folder, string[] arguments, TimeSpan kill, Action? onFile = null)
     {
         var start = new ProcessStartInfo(Cli, [.. arguments, "--lang", "en", "--threads", "1"])
         {
             WorkingDirectory = folder, RedirectStandardError = true, RedirectStandardOutput = true,
         };
         start.Environment["XDG_DATA_HOME"] = Path.Combine(folder, "store");
+        start.Environment["TMPDIR"] = Path.Combine(folder, "temporary");
+        start.Environment["DOTNET_EnableDiagnostics"] = "0";
+        start.Environment["OMP_NUM_THREADS"] = "1";
         using var process = Process.Start(start)!;
         var (error, output) = (process.StandardError.ReadToEndAsync(), process.StandardOutput.ReadToEndAsync());
+        while (onFile is not null && !process.WaitForExit(5))
+        {
+            if (!Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories).Any()) continue;
+            onFile();
+            onFile = null;
+        }
+
         if (kill != TimeSpan.MaxValue && !process.WaitForExit(kill)) process.Kill();
         process.WaitForExit();
         output.Wait();
-        return (process.ExitCode, error.Result);
+        return (process.ExitCode, error.Result, output.Result);
     }
 
-    private static string[] Hashes(string folder) => [.. Directory.GetFiles(folder, "*", SearchOption.AllDirectories)
+    /// <summary>Files below a folder with the hashes of what they hold, besides the time that a run took.</summary>
+    private static string[] Contents(string folder) => [.. Directory.GetFiles(folder, "*", SearchOption.AllDirectories)
         .Order(StringComparer.Ordinal)
-        .Select(file => $"{Path.GetRelativePath(folder, file)} "
-            + $"{Convert.ToHexStringLower(SHA256.HashData(File.ReadAllBytes(file)))[..12]}")];
+        .Select(file => $"{Path.GetRelativePath(folder, file)} {Convert.ToHexStringLower(SHA256.HashData(Bytes(file)))[..12]}")];
+
+    private static byte[] Bytes(string file) => Path.GetFileName(file) switch
+    {
+        "checkpoint.safetensors" => WithoutTime(file),
+        "log.csv" => System.Text.Encoding.UTF8.GetBytes(string.Join('\n', File.ReadAllText(file).Split('\n').Select(Row))),
+        "index.db" => Tables(file),
+        var name when name.StartsWith("vectors-", StringComparison.Ordinal) => [],
+        _ => File.ReadAllBytes(file),
+    };
+
+    /// <summary>A row of a log without seconds and speed; losses of the steps since a restart are means of fewer steps.</summary>
+    private static string Row(string row)
+    {
+        var parts = row.Split(',', 7);
+        return parts.Length < 7 ? row : $"{parts[0]},{parts[3]},{parts[6]}";
+    }
+
+    private static byte[] WithoutTime(string file)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        using var source = new SafeTensorsFile(file);
+        foreach (var name in source.Names.Order(StringComparer.Ordinal))
+        {
+            using var tensor = source.Read(name);
+            hash.AppendData(System.Text.Encoding.UTF8.GetBytes($"{name} {source.Describe(name)}"));
+            hash.AppendData(tensor.bytes.ToArray());
+        }
+
+        foreach (var (key, value) in source.Metadata.Where(pair => pair.Key != "seconds").OrderBy(pair => pair.Key, StringComparer.Ordinal))
+            hash.AppendData(System.Text.Encoding.UTF8.GetBytes($"{key}={value}"));
+        return hash.GetHashAndReset();
+    }
+
+    /// <summary>Images of an index with their vectors, whatever rows they stand in.</summary>
+    private static byte[] Tables(string file)
+    {
+        using var index = Search.PictureIndex.Open(Path.GetDirectoryName(file)!);
+        var space = index.Spaces[0];
+        using var vectors = Search.Vectors.VectorFile.Open(Path.Combine(index.Folder, space.File));
+        var vector = new float[vectors.Width];
+        return System.Text.Encoding.UTF8.GetBytes(string.Join('\n', index.Pictures(space).Select(one =>
+        {
+            vectors.Row(one.Row, vector);
+            return $"{one} {string.Join(' ', vector)}";
+        })));
+    }
 }

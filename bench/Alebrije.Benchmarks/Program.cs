@@ -34,12 +34,12 @@ internal static class Program
         ["relevance"] = ("the relevance cut of searches on held-out scenes: true matches kept, false alarms", RelevanceBenchmark.Run),
         ["fuzz"] = ("N damaged files against every reader", ReaderFuzzing.Run),
         ["generations"] = ("memory after N images in one process beside that after the first tenth, at least 100", Generations.Run),
-        ["kills"] = ("N kills of imagine, embed and models pull at random moments, each gone on with and compared", KilledVerbs.Run),
     };
 
     private static int Main(string[] arguments)
     {
         if (arguments is ["campaign", .. var options]) return Campaign.Run(options);
+        if (arguments is ["kills", .. var kills]) return KilledVerbs.Run(kills);
         if (arguments is ["serve-load", .. var load]) return ServerLoad.Run(load);
         var rounds = UsualRounds;
         if (arguments is not ([_] or [_, "--rounds", _]) || !Benchmarks.TryGetValue(arguments[0], out var benchmark)
@@ -49,6 +49,7 @@ internal static class Program
             Console.Error.WriteLine($"Usage: Alebrije.Benchmarks NAME [--rounds N], N at least {Comparison.FewestRounds}; names are:");
             foreach (var (name, (what, _)) in Benchmarks) Console.Error.WriteLine($"  {name,-12}{what}");
             Console.Error.WriteLine($"  {"campaign",-12}{Campaign.Usage}");
+            Console.Error.WriteLine($"  {"kills",-12}{KilledVerbs.Usage}");
             Console.Error.WriteLine($"  {"serve-load",-12}{ServerLoad.Usage}");
             return 2;
         }

@@ -149,7 +149,8 @@ internal static class CommandLineApp
 
     private static Exception Cause(Exception exception) =>
         exception is AggregateException or TypeInitializationException or System.Reflection.TargetInvocationException
-        ? exception.GetBaseException() : exception;
+        ? exception.GetBaseException()
+        : exception.InnerException is UnwritableFileException refusal && refusal.Message == exception.Message ? refusal : exception;
 
     /// <summary>Capitalises a sentence; names and paths are not changed.</summary>
     private static string Capitalised(string text) =>

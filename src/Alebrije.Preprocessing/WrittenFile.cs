@@ -5,6 +5,12 @@ namespace Alebrije.Preprocessing;
 /// </summary>
 internal static class WrittenFile
 {
+    /// <summary>Codes of a full disk and of a used up quota: of Unix, of Linux and macOS, and of Windows.</summary>
+    private static readonly int[] Full = [28, OperatingSystem.IsMacOS() ? 69 : 122, unchecked((int)0x80070070), unchecked((int)0x80070027)];
+
+    /// <summary>Codes of a disk that is not written to: of Unix and of Windows.</summary>
+    private static readonly int[] ReadOnly = [30, unchecked((int)0x80070013)];
+
     /// <summary>Writes a text as UTF-8 without a byte order mark; an existing file is replaced.</summary>
     /// <exception cref="UnwritableFileException">It cannot be written.</exception>
     public static void Write(string path, string text) => Write(path, System.Text.Encoding.UTF8.GetBytes(text));
@@ -56,12 +62,50 @@ internal static class WrittenFile
         }
     }
 
+    /// <summary>Adds a text as UTF-8 to the end of a file: the whole text or, where the disk is full, nothing of it.</summary>
+    /// <exception cref="UnwritableFileException">It cannot be written.</exception>
+    public static void Append(string path, string text)
+    {
+        try
+        {
+            using var stream = new FileStream(path, FileMode.Append, FileAccess.Write, FileShare.Read, bufferSize: 0);
+            var before = stream.Length;
+            try
+            {
+                stream.Write(System.Text.Encoding.UTF8.GetBytes(text));
+            }
+            catch (IOException)
+            {
+                stream.SetLength(before);
+                throw;
+            }
+        }
+        catch (Exception e) when (IsRefusal(e))
+        {
+            throw Refusal(path, e);
+        }
+    }
+
     /// <summary>Copies a file; an existing one is replaced.</summary>
     /// <exception cref="UnwritableFileException">It cannot be written.</exception>
     public static void Copy(string source, string path)
     {
         using var from = RegularFile.Open(source);
         Write(path, from, (stream, bytes) => bytes.CopyTo(stream));
+    }
+
+    /// <summary>Makes a folder and those above it; one that is there stays as it is.</summary>
+    /// <exception cref="UnwritableFileException">It cannot be made.</exception>
+    public static DirectoryInfo MakeFolder(string path)
+    {
+        try
+        {
+            return Directory.CreateDirectory(path);
+        }
+        catch (Exception e) when (IsRefusal(e))
+        {
+            throw Refusal(path, e);
+        }
     }
 
     /// <summary>True for an error of the disk.</summary>
@@ -74,9 +118,11 @@ internal static class WrittenFile
     public static UnwritableFileException Refusal(string path, Exception error, string? temporary = null)
     {
         if (error is UnwritableFileException known && known.File != temporary) return known;
-        var cause = error is UnwritableFileException ? error.InnerException! : error;
+        var cause = error is UnwritableFileException { InnerException: { } inner } ? inner : error;
         var reason = cause switch
         {
+            _ when Full.Contains(cause.HResult) => UnwritableReason.Full,
+            _ when ReadOnly.Contains(cause.HResult) => UnwritableReason.ReadOnly,
             _ when Directory.Exists(path) => UnwritableReason.IsFolder,
             UnauthorizedAccessException => UnwritableReason.AccessDenied,
             FileNotFoundException or DirectoryNotFoundException =>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Alebrije.Preprocessing;
 using Microsoft.Data.Sqlite;
 
 namespace Alebrije.Search;
@@ -10,6 +11,9 @@ internal sealed class IndexDatabase : IDisposable
     public const string FileName = "index.db";
 
     private const int Version = 1;
+
+    /// <summary>Codes of SQLite. The statements are fixed: an error in one is an error in the tables.</summary>
+    private const int Unfit = 1, ReadOnly = 8, Damaged = 11, Full = 13, NoDatabase = 26;
 
     private const string Schema = """
         CREATE TABLE roots(path TEXT PRIMARY KEY) WITHOUT ROWID;
@@ -56,9 +60,7 @@ internal sealed class IndexDatabase : IDisposable
         catch (SqliteException e)
         {
             database.Dispose();
-            throw e.SqliteErrorCode is 11 or 26
-                ? new InvalidDataException($"{path} is damaged or no index; move it away and build the index again.", e)
-                : new IOException($"{path} cannot be opened: {e.Message.Split('\n')[0]}", e);
+            throw Meaning(path, e) ?? new IOException($"{path} cannot be opened: {e.Message.Split('\n')[0]}", e);
         }
         catch
         {
@@ -80,7 +82,15 @@ internal sealed class IndexDatabase : IDisposable
             }
             catch
             {
-                Run("ROLLBACK");
+                try
+                {
+                    Run("ROLLBACK");
+                }
+                catch (Exception e) when (e is SqliteException or InvalidDataException)
+                {
+                    // SQLite itself took back a change that had no space on the disk.
+                }
+
                 throw;
             }
         }
@@ -90,9 +100,20 @@ internal sealed class IndexDatabase : IDisposable
     /// <param name="sql">SQL with parameters <c>$0</c>, <c>$1</c>, ...</param>
     /// <param name="values">Their values; null is NULL.</param>
     /// <returns>Changed rows.</returns>
+    /// <exception cref="UnwritableFileException">The disk is full or read-only.</exception>
     public int Run(string sql, params ReadOnlySpan<object?> values)
     {
-        lock (gate) return Command(sql, values).ExecuteNonQuery();
+        lock (gate)
+        {
+            try
+            {
+                return Command(sql, values).ExecuteNonQuery();
+            }
+            catch (SqliteException e) when (Meaning(connection.DataSource, e) is { } meaning)
+            {
+                throw meaning;
+            }
+        }
     }
 
     /// <summary>The first value of the first row, or null.</summary>
@@ -100,8 +121,16 @@ internal sealed class IndexDatabase : IDisposable
     {
         lock (gate)
         {
-            return Command(sql, values).ExecuteScalar() is { } value and not DBNull
-                ? (T)Convert.ChangeType(value, Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T), CultureInfo.InvariantCulture) : default;
+            try
+            {
+                return Command(sql, values).ExecuteScalar() is { } value and not DBNull
+                    ? (T)Convert.ChangeType(value, Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T), CultureInfo.InvariantCulture)
+                    : default;
+            }
+            catch (SqliteException e) when (Meaning(connection.DataSource, e) is { } meaning)
+            {
+                throw meaning;
+            }
         }
     }
 
@@ -111,8 +140,15 @@ internal sealed class IndexDatabase : IDisposable
         var rows = new List<T>();
         lock (gate)
         {
-            using var reader = Command(sql, values).ExecuteReader();
-            while (reader.Read()) rows.Add(read(reader));
+            try
+            {
+                using var reader = Command(sql, values).ExecuteReader();
+                while (reader.Read()) rows.Add(read(reader));
+            }
+            catch (SqliteException e) when (Meaning(connection.DataSource, e) is { } meaning)
+            {
+                throw meaning;
+            }
         }
 
         return rows;
@@ -142,6 +178,16 @@ internal sealed class IndexDatabase : IDisposable
             command.ExecuteNonQuery();
         });
     }
+
+    /// <summary>The error that an error of SQLite stands for: a damaged file, or a disk that takes nothing; null for others.</summary>
+    private static Exception? Meaning(string path, SqliteException error) => error.SqliteErrorCode switch
+    {
+        Damaged or NoDatabase or Unfit =>
+            new InvalidDataException($"{path} is damaged or no index; move it away and build the index again.", error),
+        Full => new UnwritableFileException(path, UnwritableReason.Full, error.Message, error),
+        ReadOnly => new UnwritableFileException(path, UnwritableReason.ReadOnly, error.Message, error),
+        _ => null,
+    };
 
     private SqliteCommand Command(string sql, ReadOnlySpan<object?> values)
     {

@@ -52,8 +52,8 @@ public static class IndexExport
         }
 
         var (embeddings, metadata) = (System.IO.Path.Combine(path, "img_emb"), System.IO.Path.Combine(path, "metadata"));
-        Directory.CreateDirectory(embeddings);
-        Directory.CreateDirectory(metadata);
+        WrittenFile.MakeFolder(embeddings);
+        WrittenFile.MakeFolder(metadata);
         Npy.Write(System.IO.Path.Combine(embeddings, "img_emb_0.npy"),
             rows.SelectMany(row => row).ToArray(), rows.Length, space.Dimensions);
         await WrittenFile.WriteAsync(System.IO.Path.Combine(metadata, "metadata_0.parquet"),

@@ -1,3 +1,5 @@
+using Alebrije.Preprocessing;
+
 namespace Alebrije.Search;
 
 /// <summary>An index is being changed by another process, or by another call of this one.</summary>
@@ -20,6 +22,7 @@ internal sealed class IndexLock : IDisposable
     private IndexLock(FileStream stream) => this.stream = stream;
 
     /// <exception cref="IndexBusyException">Another process has it.</exception>
+    /// <exception cref="UnwritableFileException">The disk is full or read-only.</exception>
     public static IndexLock Take(string folder)
     {
         var path = Path.Combine(folder, Name);
@@ -29,7 +32,8 @@ internal sealed class IndexLock : IDisposable
         }
         catch (IOException e) when (e is not (DirectoryNotFoundException or FileNotFoundException or PathTooLongException))
         {
-            throw new IndexBusyException(folder, e);
+            var refusal = WrittenFile.Refusal(path, e);
+            throw refusal.Reason is UnwritableReason.Other ? new IndexBusyException(folder, e) : refusal;
         }
     }
 

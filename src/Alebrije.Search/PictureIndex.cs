@@ -18,6 +18,9 @@ public sealed class PictureIndex : IDisposable
     /// <summary>Orphan rows that a file of vectors may hold, and their share, before it is written anew.</summary>
     private const int MostOrphans = 1024, OrphanShare = 4;
 
+    /// <summary>Space that a new index takes at least, with the journal of its tables.</summary>
+    private const long LeastBytes = 64 * DiskSpace.Block;
+
     private readonly IndexDatabase database;
     private readonly IndexSpaces spaces;
 
@@ -67,7 +70,8 @@ public sealed class PictureIndex : IDisposable
         folder = Path.GetFullPath(folder);
         if (File.Exists(Path.Combine(folder, IndexDatabase.FileName)))
             return new PictureIndex(folder, IndexDatabase.Open(folder, create: true));
-        Directory.CreateDirectory(folder);
+        DiskSpace.Require(Path.Combine(folder, IndexDatabase.FileName), LeastBytes);
+        WrittenFile.MakeFolder(folder);
         using var held = IndexLock.Take(folder);
         return new PictureIndex(folder, IndexDatabase.Open(folder, create: true));
     }

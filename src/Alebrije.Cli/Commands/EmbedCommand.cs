@@ -25,7 +25,7 @@ internal static class EmbedCommand
                     throw new UsageException(words["embed.nothing-given"]);
                 OutputFile.Check(path, words);
                 var journal = JournalOf(path, inputs.IsUpright(parsed));
-                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, given, thumbnails: false, cancellation, journal);
+                var embedded = EmbeddingInputs.Embed(parsed, terminal, words, given, thumbnails: false, cancellation, journal, path);
                 var items = embedded.Items;
                 if (path is not null)
                 {

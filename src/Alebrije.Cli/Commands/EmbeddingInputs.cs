@@ -61,13 +61,19 @@ internal sealed class EmbeddingInputs(bool upright)
     /// <exception cref="ImageFormatException">There are images, and all of them are unreadable.</exception>
     public static Embedded Embed(
         ParseResult parsed, Terminal terminal, Words words, AskedInputs asked,
-        bool thumbnails, CancellationToken cancellation, string? journalFile = null)
+        bool thumbnails, CancellationToken cancellation, string? journalFile = null, string? output = null)
     {
         var (paths, texts, skipped) = asked;
         var folder = ModelChoice.Find(parsed);
         CommonOptions.StartTorch(parsed);
         terminal.Progress(words["progress.loading-model"]);
         using var model = ClipModel.Load(folder, CommonOptions.PrecisionOf(parsed), NoteWords.Writer(terminal, words));
+        if (output is not null)
+        {
+            var journaled = paths.Count > ShortRun ? paths.Count : 0;
+            OutputFile.Check(output, words, ((long)paths.Count + texts.Count + journaled) * model.Space.Dimensions * sizeof(float));
+        }
+
         var small = new RgbImage?[paths.Count];
         var ofImages = Images(model);
         int[] good = [.. Enumerable.Range(0, paths.Count).Where(i => ofImages[i] is not null)];

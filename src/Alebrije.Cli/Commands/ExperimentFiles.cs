@@ -40,9 +40,9 @@ internal sealed class ExperimentFiles
         var extension = Path.GetExtension(output).ToLowerInvariant();
         if (extension is ".png" or ".apng" && !Directory.Exists(output))
         {
-            if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent) Directory.CreateDirectory(parent);
+            if (Path.GetDirectoryName(Path.GetFullPath(output)) is { } parent)
+                OutputFile.CheckFolder(parent, Path.GetFileName(output), words);
             (sheet, animation) = extension == ".png" ? (output, null) : (OutputFile.Free(OutputFile.StemOf(output)), output);
-            OutputFile.Check(output, words);
             return;
         }
 
@@ -80,7 +80,7 @@ internal sealed class ExperimentFiles
     /// <summary>Writes the figures of every image, and the images.</summary>
     public static void Trace(string folder, string model, ExperimentResult result)
     {
-        Directory.CreateDirectory(folder);
+        WrittenFile.MakeFolder(folder);
         var paths = Enumerable.Range(0, result.Pictures.Count).Select(i => Picture(folder, model, result, i)).ToArray();
         new GenerationTrace(folder).Finish(new
         {

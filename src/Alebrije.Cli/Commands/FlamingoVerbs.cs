@@ -155,7 +155,7 @@ internal sealed class FlamingoVerbs
     private static string? Draw(FlamingoPipeline model, FlamingoPrompt prompt, FlamingoTrace inside, string folder, string file)
     {
         if (inside.Glances.All(glance => glance.Image < 0)) return null;
-        Directory.CreateDirectory(folder);
+        WrittenFile.MakeFolder(folder);
         var path = Path.Combine(folder, Path.GetFileNameWithoutExtension(file) + ".attention.png");
         WrittenFile.Write(path, FlamingoTracePng.Render(inside, [.. prompt.Images.Select(model.Seen)]));
         return path;

@@ -22,13 +22,16 @@ internal static class OutputFile
     /// <summary>
     /// Rejects a file that cannot be written, before the work: opens it for writing and removes it again if it did not exist.
     /// </summary>
-    /// <exception cref="IOException">It cannot be written; one sentence.</exception>
-    public static void Check(string? path, Words words)
+    /// <param name="path">The file, or null.</param>
+    /// <param name="words">Language.</param>
+    /// <param name="leastBytes">Space that the file, and others beside it, take at least.</param>
+    /// <exception cref="IOException">It cannot be written, or there is too little space; one sentence.</exception>
+    public static void Check(string? path, Words words, long leastBytes = 0)
     {
         if (path is null) return;
         try
         {
-            UnwritableFileException.ThrowIfUnwritable(path);
+            UnwritableFileException.ThrowIfUnwritable(path, leastBytes);
         }
         catch (UnwritableFileException e)
         {
@@ -38,15 +41,20 @@ internal static class OutputFile
 
     /// <summary>"FILE cannot be written: reason."</summary>
     public static string Sentence(UnwritableFileException refusal, Words words) =>
-        words["output.cannot-be-written", refusal.File, refusal.Reason switch
+        words["output.cannot-be-written", refusal.File, Why(refusal, words)];
+
+    private static string Why(UnwritableFileException refusal, Words words) => refusal.Reason switch
     {
         UnwritableReason.IsFolder => words["output.is-a-folder"],
         UnwritableReason.AccessDenied => words["output.denied"],
         UnwritableReason.NoFolder => words["output.no-folder", refusal.Folder],
         UnwritableReason.ClosedFolder => words["output.folder-takes-none", refusal.Folder],
         UnwritableReason.LongName => words["output.name-too-long"],
+        UnwritableReason.ReadOnly => words["output.read-only"],
+        UnwritableReason.Full => refusal is { FreeBytes: { } free, NeededBytes: { } needed }
+            ? words["output.too-little-space", DiskSpace.Text(needed), DiskSpace.Text(free)] : words["output.full"],
         _ => refusal.Detail,
-    }];
+    };
 
     /// <summary>Rejects the extension of an image format that is not written.</summary>
     /// <param name="output">Value of <c>--out</c>.</param>
@@ -63,20 +71,23 @@ internal static class OutputFile
     /// <param name="path">The folder, or null.</param>
     /// <param name="file">Name of a file to be written there.</param>
     /// <param name="words">Language.</param>
-    /// <exception cref="IOException">It cannot be created or written to; one sentence.</exception>
-    public static void CheckFolder(string? path, string file, Words words)
+    /// <param name="leastBytes">Space that the files take at least.</param>
+    /// <exception cref="IOException">It cannot be created or written to, or there is too little space; one sentence.</exception>
+    public static void CheckFolder(string? path, string file, Words words, long leastBytes = 0)
     {
         if (path is null) return;
         try
         {
-            Directory.CreateDirectory(path);
+            // Before the folder is made: a refused command leaves nothing.
+            DiskSpace.Require(Path.Combine(path, file), leastBytes);
+            WrittenFile.MakeFolder(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (UnwritableFileException e)
         {
-            throw new IOException(words["output.folder-not-made", path, e.Message.Split('\n')[0].TrimEnd('.')], e);
+            throw new IOException(words["output.folder-not-made", path, Why(e, words)], e);
         }
 
-        Check(Path.Combine(path, file), words);
+        Check(Path.Combine(path, file), words, leastBytes);
     }
 
     /// <summary>Rejects a folder that is not empty: its files would be replaced or mixed with the output.</summary>

@@ -42,9 +42,9 @@ internal sealed class OutputNames
             folder = output;
             if (!resume && Missing.Select(InFolder).FirstOrDefault(File.Exists) is { } there)
                 throw new UsageException(words["output.there-already", output, there]);
-            OutputFile.CheckFolder(output, "0000.png", words);
-            UnfinishedFile.Sweep(output);
             if (resume) Missing = [.. Missing.Where(i => !IsThere(i, words))];
+            if (Missing.Count > 0) OutputFile.CheckFolder(output, "0000.png", words, Missing.Count * DiskSpace.Block);
+            UnfinishedFile.Sweep(output);
         }
     }
 

@@ -1,7 +1,9 @@
 using System.CommandLine;
+using System.Text;
 using Alebrije.Catalog;
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
@@ -143,14 +145,16 @@ internal static class WorldCommand
         EmojiWorld world, Scene[] scenes, string[] files, string folder,
         int size, Action<int> finished, Terminal terminal, Words words, CancellationToken cancellation)
     {
-        OutputFile.CheckFolder(folder, ImageFolder.CaptionsFile, words);
-        using var captions = new StreamWriter(Path.Combine(folder, ImageFolder.CaptionsFile));
+        OutputFile.CheckFolder(folder, ImageFolder.CaptionsFile, words, scenes.Length * DiskSpace.Block);
+        var (path, captions) = (Path.Combine(folder, ImageFolder.CaptionsFile), new StringBuilder());
         for (var i = 0; i < scenes.Length; i++)
         {
             cancellation.ThrowIfCancellationRequested();
             new RgbImage(size, size, world.Render(scenes[i], size)).SavePng(Path.Combine(folder, files[i]));
+            captions.Clear();
             foreach (var language in Enum.GetValues<Language>())
-                captions.WriteLine(SceneRecord.Of(world, scenes[i], files[i], language).ToJson());
+                captions.Append(SceneRecord.Of(world, scenes[i], files[i], language).ToJson()).Append('\n');
+            WrittenFile.Append(path, captions.ToString());
             finished(i + 1);
             if (i % 64 == 63) terminal.Progress(words["world.drawing", i + 1, scenes.Length]);
         }

@@ -88,7 +88,7 @@ public sealed class BpeVocabulary
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         Check(maxLength, padToken);
-        Directory.CreateDirectory(folder);
+        WrittenFile.MakeFolder(folder);
         WriteJson(Path.Combine(folder, "vocab.json"), indented: false, json =>
         {
             for (var id = 0; id < Tokens.Count; id++)
@@ -149,12 +149,13 @@ public sealed class BpeVocabulary
         json.WriteString("unk_token", EndToken);
     }
 
-    private static void WriteJson(string path, bool indented, Action<Utf8JsonWriter> members)
-    {
-        using var stream = File.Create(path);
-        using var json = new Utf8JsonWriter(stream, new() { Indented = indented, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
-        json.WriteStartObject();
-        members(json);
-        json.WriteEndObject();
-    }
+    private static void WriteJson(string path, bool indented, Action<Utf8JsonWriter> members) =>
+        WrittenFile.Write(path, members, (stream, write) =>
+        {
+            using var json = new Utf8JsonWriter(stream,
+                new() { Indented = indented, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+            json.WriteStartObject();
+            write(json);
+            json.WriteEndObject();
+        });
 }

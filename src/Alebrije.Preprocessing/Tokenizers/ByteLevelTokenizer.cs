@@ -88,7 +88,14 @@ public sealed class ByteLevelTokenizer : ITextTokenizer
         var path = Path.Combine(folder, FileName);
         using var json = TokenizerFiles.Open(folder, FileName) ?? throw new FileNotFoundException(
             $"'{folder}' has no {FileName}; the language model's texts cannot be read without it.", path);
-        return new ByteLevelTokenizer(path, json.RootElement);
+        try
+        {
+            return new ByteLevelTokenizer(path, json.RootElement);
+        }
+        catch (Exception e) when (e is InvalidOperationException or KeyNotFoundException or ArgumentException)
+        {
+            throw new InvalidDataException($"'{path}' is damaged: it has JSON of another form than a tokenizer's.", e);
+        }
     }
 
     /// <summary>The tokenizer with further special tokens, found in texts exactly as typed; new ones take the next ids.</summary>

@@ -47,7 +47,7 @@ internal static partial class UnigramTrainer
     /// <param name="length">Tokens of a row.</param>
     public static void Save(IReadOnlyList<(string Piece, double Score)> pieces, string folder, int length)
     {
-        Directory.CreateDirectory(folder);
+        WrittenFile.MakeFolder(folder);
         var metaspace = new { type = "Metaspace", replacement = Space, prepend_scheme = "always", split = true };
         var special = new Dictionary<string, object> { [End] = new { id = End, ids = new[] { 1 }, tokens = new[] { End } } };
         Write("tokenizer.json", new

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Alebrije.Preprocessing;
 using Alebrije.Search.Vectors;
 using Microsoft.Data.Sqlite;
 
@@ -16,7 +17,7 @@ internal sealed class LocalVectorFolder : IDisposable
     public LocalVectorFolder(string path)
     {
         Path = path;
-        Directory.CreateDirectory(path);
+        WrittenFile.MakeFolder(path);
         connection = new SqliteConnectionStringBuilder
         {
             DataSource = System.IO.Path.Combine(path, "store.db"), Mode = SqliteOpenMode.ReadWriteCreate, DefaultTimeout = 30,

@@ -14,7 +14,7 @@ internal static class GraphNote
     public static void Write(string path, long rows, int width)
     {
         var file = new FileInfo(path);
-        File.WriteAllText(PathOf(path), string.Create(CultureInfo.InvariantCulture,
+        WrittenFile.Write(PathOf(path), string.Create(CultureInfo.InvariantCulture,
             $"{rows} {width} {file.Length} {file.LastWriteTimeUtc.Ticks} {HashOf(path)}"));
     }
 

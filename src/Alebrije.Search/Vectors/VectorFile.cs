@@ -57,7 +57,7 @@ public sealed class VectorFile : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(width, VectorHeader.MaxWidth);
         var header = new VectorHeader(width, type);
         var handle = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete);
-        RandomAccess.Write(handle, header.ToBytes(), 0);
+        Write(path, handle, header.ToBytes(), 0);
         return new VectorFile(path, handle, header, writable: true);
     }
 
@@ -101,7 +101,7 @@ public sealed class VectorFile : IDisposable
         if (!(Type == VectorType.Single ? TensorPrimitives.IsFiniteAll(vector)
             : TensorPrimitives.IsFiniteAll<Half>(MemoryMarshal.Cast<byte, Half>(row.AsSpan())[..Width])))
             throw new ArgumentException("The vector has components that are infinite or not numbers.", nameof(vector));
-        RandomAccess.Write(handle, row, Offset(written));
+        Write(Path, handle, row, Offset(written));
         return written++;
     }
 
@@ -113,7 +113,7 @@ public sealed class VectorFile : IDisposable
         if (durable) RandomAccess.FlushToDisk(handle);
         Span<byte> count = stackalloc byte[sizeof(long)];
         BinaryPrimitives.WriteInt64LittleEndian(count, written);
-        RandomAccess.Write(handle, count, VectorHeader.CountOffset);
+        Write(Path, handle, count, VectorHeader.CountOffset);
         if (durable) RandomAccess.FlushToDisk(handle);
     }
 
@@ -171,6 +171,19 @@ public sealed class VectorFile : IDisposable
         if (RandomAccess.Read(handle, count, VectorHeader.CountOffset) < sizeof(long)) return 0;
         var whole = (RandomAccess.GetLength(handle) - VectorHeader.Bytes) / Stride;
         return Math.Clamp(BinaryPrimitives.ReadInt64LittleEndian(count), 0, Math.Max(0, whole));
+    }
+
+    /// <exception cref="UnwritableFileException">The disk is full.</exception>
+    private static void Write(string path, SafeFileHandle handle, ReadOnlySpan<byte> bytes, long offset)
+    {
+        try
+        {
+            RandomAccess.Write(handle, bytes, offset);
+        }
+        catch (IOException e)
+        {
+            throw WrittenFile.Refusal(path, e);
+        }
     }
 
     private long Offset(long index) => VectorHeader.Bytes + (index * Stride);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Alebrije.Preprocessing;
 using Alebrije.Weights;
 
 namespace Alebrije.Catalog;
@@ -211,24 +212,4 @@ public sealed class ModelHub : IDisposable
             Directory.Delete(Path.GetDirectoryName(temporary)!, recursive: true);
         }
     }
-}
-
-/// <summary>Space on the disk.</summary>
-internal static class DiskSpace
-{
-    /// <summary>Bytes that are free where a folder is or will be.</summary>
-    public static long FreeAt(string folder)
-    {
-        var there = new DirectoryInfo(Path.GetFullPath(folder));
-        while (!there.Exists && there.Parent is { } parent) there = parent;
-        return new DriveInfo(there.FullName).AvailableFreeSpace;
-    }
-
-    /// <summary>A size in words.</summary>
-    public static string Text(long bytes) => bytes switch
-    {
-        < 1_000_000 => FormattableString.Invariant($"{Math.Max(0, bytes) / 1e3:0.#} kB"),
-        < 1_000_000_000 => FormattableString.Invariant($"{bytes / 1e6:0.#} MB"),
-        _ => FormattableString.Invariant($"{bytes / 1e9:0.#} GB"),
-    };
 }

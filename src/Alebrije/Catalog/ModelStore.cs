@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using Alebrije.Preprocessing;
 using Alebrije.Weights;
 
 namespace Alebrije.Catalog;

@@ -43,7 +43,7 @@ public sealed record SceneRecord(
         ArgumentNullException.ThrowIfNull(world);
         ArgumentNullException.ThrowIfNull(scenes);
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        Directory.CreateDirectory(folder);
+        WrittenFile.MakeFolder(folder);
         var records = new List<SceneRecord>();
         foreach (var (number, scene) in scenes.Index())
         {

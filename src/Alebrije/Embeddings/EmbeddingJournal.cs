@@ -14,9 +14,12 @@ public sealed class EmbeddingJournal : IDisposable
 {
     private readonly Dictionary<string, Line> finished = new(StringComparer.Ordinal);
     private readonly StreamWriter writer;
+    private readonly string file;
+    private bool isRefused;
 
     private EmbeddingJournal(string file, EmbeddingSpace space)
     {
+        this.file = file;
         var lines = File.Exists(file) ? Read(file, space) : [];
         foreach (var line in lines) finished[line.Path] = line;
         Known = finished.Count;
@@ -66,21 +69,40 @@ public sealed class EmbeddingJournal : IDisposable
         && line.Fits(new FileInfo(path)) ? line.Values() : null;
 
     /// <summary>Adds finished images and puts them on the disk.</summary>
+    /// <exception cref="IOException">The file cannot be written.</exception>
     public void Add(IEnumerable<(string Path, float[] Embedding)> pictures)
     {
         ArgumentNullException.ThrowIfNull(pictures);
-        foreach (var (path, embedding) in pictures)
+        try
         {
-            var info = new FileInfo(path);
-            writer.WriteLine(JsonSerializer.Serialize(new Line(info.FullName,
-                info.Length, info.LastWriteTimeUtc.Ticks, Convert.ToBase64String(MemoryMarshal.AsBytes(embedding.AsSpan())))));
-        }
+            foreach (var (path, embedding) in pictures)
+            {
+                var info = new FileInfo(path);
+                writer.WriteLine(JsonSerializer.Serialize(new Line(info.FullName,
+                    info.Length, info.LastWriteTimeUtc.Ticks, Convert.ToBase64String(MemoryMarshal.AsBytes(embedding.AsSpan())))));
+            }
 
-        writer.Flush();
+            writer.Flush();
+        }
+        catch (Exception e) when (WrittenFile.IsRefusal(e))
+        {
+            isRefused = true;
+            throw WrittenFile.Refusal(file, e);
+        }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => writer.Dispose();
+    public void Dispose()
+    {
+        try
+        {
+            writer.Dispose();
+        }
+        catch (IOException) when (isRefused)
+        {
+            // The lines that were refused are still in its memory.
+        }
+    }
 
     private static List<Line> Read(string file, EmbeddingSpace space)
     {

@@ -56,8 +56,8 @@ internal static class EmbeddingParquet
         {
             ParquetFooter.Check(stream);
 
-            // Page headers hold counts too, and on some the library never ends: give up after ten seconds plus one for each MiB.
-            var limit = TimeSpan.FromSeconds(10 + (stream.Length >> 20));
+            // Page headers hold counts too, and on some the library never ends: give up after five seconds plus one for each MiB.
+            var limit = TimeSpan.FromSeconds(5 + (stream.Length >> 20));
             return await Task.Factory.StartNew(() => ReadTableAsync(stream, cancellation).GetAwaiter().GetResult(),
                 cancellation, TaskCreationOptions.LongRunning, TaskScheduler.Default)
                 .WaitAsync(limit, cancellation);

@@ -1,3 +1,4 @@
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Evaluation;
@@ -12,7 +13,7 @@ internal sealed class PictureSheets(string? folder)
     public void Save(string name, string title, int columns, IReadOnlyList<(RgbImage Picture, string Label)> pictures, int most = Most)
     {
         if (folder is null) return;
-        Directory.CreateDirectory(folder);
+        WrittenFile.MakeFolder(folder);
         var shown = pictures.Take(most).ToArray();
         var sheet = PictureSheet.Draw(
             [.. shown.Select(p => p.Picture)], [.. shown.Select(p => p.Label)],

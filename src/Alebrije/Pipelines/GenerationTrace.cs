@@ -34,7 +34,7 @@ public sealed class GenerationTrace
     public GenerationTrace(string folder)
     {
         this.folder = folder;
-        Directory.CreateDirectory(folder);
+        WrittenFile.MakeFolder(folder);
     }
 
     /// <summary>Entries written so far, in order.</summary>

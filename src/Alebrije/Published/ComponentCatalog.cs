@@ -158,11 +158,8 @@ internal static class ComponentCatalog
     /// <param name="folder">The component's folder, made where it is missing.</param>
     /// <param name="weights">Names and tensors.</param>
     /// <param name="ofTransformers">True takes the file name of transformers, false that of diffusers.</param>
-    public static void Export(string folder, IEnumerable<KeyValuePair<string, Tensor>> weights, bool ofTransformers = false)
-    {
-        Directory.CreateDirectory(folder);
+    public static void Export(string folder, IEnumerable<KeyValuePair<string, Tensor>> weights, bool ofTransformers = false) =>
         Write(Path.Combine(folder, ofTransformers ? TransformersFile : DiffusersFile), weights);
-    }
 
     /// <summary>Writes a file of weights as published ones are.</summary>
     public static void Write(string path, IEnumerable<KeyValuePair<string, Tensor>> weights) =>

@@ -203,8 +203,19 @@ public static class TorchRuntime
                 if (!FileStatus.IsPrivate(folder)) continue;
                 if (File.Exists(target) && File.ReadAllBytes(target).AsSpan().SequenceEqual(bytes)) return target;
                 var temporary = target + "." + Environment.ProcessId;
-                File.WriteAllBytes(temporary, bytes);
-                File.Move(temporary, target, overwrite: true);
+                try
+                {
+                    File.WriteAllBytes(temporary, bytes);
+                    File.Move(temporary, target, overwrite: true);
+                }
+                catch
+                {
+                    // A full disk leaves a torn file, and the last resort is a folder made for this call.
+                    File.Delete(temporary);
+                    if (i == roots.Count) Directory.Delete(root, recursive: true);
+                    throw;
+                }
+
                 return target;
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)

@@ -1,6 +1,7 @@
 using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Models.Autoencoders;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -47,7 +48,7 @@ internal sealed class AutoencoderProbe(AutoencoderKL network, CaptionedScenes sc
         var pixels = Pixels(0, 8);
         var rows = cat([pixels, network.call(pixels).clamp(-1, 1)]).reshape(2, 8, 3, side, side);
         var sheet = rows.permute(2, 0, 3, 1, 4).reshape(3, 2 * side, 8 * side).contiguous().add(1).div(2); // [3, h, w]
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        WrittenFile.MakeFolder(Path.GetDirectoryName(path)!);
         RgbImage.FromPlanes(sheet.data<float>().ToArray(), 8 * side, 2 * side).SavePng(path);
     }
 

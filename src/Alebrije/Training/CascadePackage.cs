@@ -32,7 +32,7 @@ internal static class CascadePackage
     {
         Component(folder, "unet", unet, unet.Config, "UNet2DConditionModel");
         Component(folder, "text_encoder", encoder, encoder.Config, "T5EncoderModel");
-        Directory.CreateDirectory(Path.Combine(folder, "tokenizer"));
+        WrittenFile.MakeFolder(Path.Combine(folder, "tokenizer"));
         foreach (var file in Directory.GetFiles(tokenizer))
             WrittenFile.Copy(file, Path.Combine(folder, "tokenizer", Path.GetFileName(file)));
         Text(folder, $"scheduler/{SchedulerConfig.FileName}", MiniSchedulers.CascadeText);
@@ -93,7 +93,7 @@ internal static class CascadePackage
     private static void Text(string folder, string name, string text)
     {
         var path = Path.Combine(folder, name);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        WrittenFile.MakeFolder(Path.GetDirectoryName(path)!);
         WrittenFile.Write(path, text + "\n");
     }
 }

@@ -2,6 +2,7 @@ using Alebrije.Diffusion;
 using Alebrije.Evaluation;
 using Alebrije.Models.Guesses;
 using Alebrije.Models.UNets;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using TorchSharp;
@@ -87,7 +88,7 @@ internal sealed class DecoderProbe(UNet2DConditionModel network,
             Copy(drawn[i], sheet, i % Columns * size, ((i / Columns * 2) + 1) * size);
         }
 
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        WrittenFile.MakeFolder(Path.GetDirectoryName(path)!);
         sheet.SavePng(path);
     }
 

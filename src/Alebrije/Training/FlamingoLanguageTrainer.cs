@@ -86,7 +86,7 @@ internal sealed class FlamingoLanguageTrainer(FlamingoLanguagePlan plan, Caption
             var names = Enum.GetValues<Language>().SelectMany(language => scenes.World.Concepts.Select(concept => concept.Label(language)));
             var text = ByteLevelTrainer.Train(texts.Concat(names.SelectMany(name => Enumerable.Repeat(name, 4))), plan.VocabularySize,
                 FlamingoTexts.SpecialTokens);
-            Directory.CreateDirectory(folder);
+            WrittenFile.MakeFolder(folder);
             WrittenFile.Write(Path.Combine(folder, ByteLevelTokenizer.FileName), text);
         }
 

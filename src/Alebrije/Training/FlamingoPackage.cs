@@ -39,7 +39,7 @@ internal static class FlamingoPackage
     /// <summary>Writes resampler and gated blocks, and the sizes of both.</summary>
     public static void WriteTrained(string folder, FlamingoNetwork network, FlamingoConfig config)
     {
-        Directory.CreateDirectory(folder);
+        WrittenFile.MakeFolder(folder);
         ConfigFile.Write(Path.Combine(folder, FlamingoConfig.FileName), config);
         ComponentCatalog.Write(Path.Combine(folder, FlamingoFolder.CheckpointName),
             Halves(network.state_dict().Where(pair => FlamingoNetwork.IsTrained(pair.Key))));

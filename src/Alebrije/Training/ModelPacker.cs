@@ -46,7 +46,9 @@ public static class ModelPacker
     {
         ArgumentNullException.ThrowIfNull(runs);
         using var guard = no_grad();
-        Directory.CreateDirectory(folder);
+        DiskSpace.Require(Path.Combine(folder, "model_index.json"), PackedBytes([Path.Combine(runs.Clip, "clip"),
+            Path.Combine(runs.Autoencoder, "vae"), Path.Combine(runs.Prior, "prior"), Path.Combine(runs.Decoder, "unet")]));
+        WrittenFile.MakeFolder(folder);
         UnfinishedFile.Sweep(folder, below: true);
         CheckGuess(Path.Combine(runs.Decoder, "unet"), runs.Guess);
         PackClip(Path.Combine(runs.Clip, "clip"), folder);
@@ -80,6 +82,7 @@ public static class ModelPacker
         using var guard = no_grad();
         UnfinishedFile.Sweep(folder, below: true);
         PipelineFolder.Open(folder);
+        DiskSpace.Require(Path.Combine(folder, "model_index.json"), PackedBytes([Path.Combine(run, Upsampler.First)]));
         AddUpsampler(run, folder);
         WriteHashes(folder);
     }
@@ -102,6 +105,7 @@ public static class ModelPacker
             throw new WeightsException($"The decoder of {run} was trained for other parts than those of {folder} "
                 + $"(latents, texts, image embeddings: {theirs} and {ours}); give the CLIP and the autoencoder that it was trained on.");
         CheckGuess(Path.Combine(run, "unet"), guess);
+        DiskSpace.Require(Path.Combine(folder, "model_index.json"), PackedBytes([Path.Combine(run, "unet")]));
         PackComponent(Path.Combine(run, "unet"), Path.Combine(folder, "unet"));
         PackComponent(Path.Combine(run, "image_normalizer"), Path.Combine(folder, "image_normalizer"), keep: _ => true);
         if (guess is not null) AddGuess(guess, folder);
@@ -114,6 +118,10 @@ public static class ModelPacker
             return $"{config.OutChannels}, {string.Join('/', config.CrossAttentionDim)}, {config.ProjectionClassEmbeddingsInputDim / 2}";
         }
     }
+
+    /// <summary>Bytes that folders of float32 weights take as bf16.</summary>
+    private static long PackedBytes(IEnumerable<string> folders) => folders.Where(Directory.Exists)
+        .Sum(folder => Directory.GetFiles(folder, "*.safetensors").Sum(file => new FileInfo(file).Length)) / 2;
 
     /// <exception cref="WeightsException">The decoder was trained with a first guess and none is given, or the reverse.</exception>
     private static void CheckGuess(string decoder, string? guess)
@@ -239,7 +247,7 @@ public static class ModelPacker
     private static void Write(string path, TensorSource weights, string[] names, Func<string, bool>? keep = null)
     {
         using var scope = NewDisposeScope();
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        WrittenFile.MakeFolder(Path.GetDirectoryName(path)!);
         ComponentCatalog.Write(path, names.Select(name =>
             KeyValuePair.Create(name, keep?.Invoke(name) == true ? weights.Read(name) : weights.Read(name).to(ScalarType.BFloat16))));
     }
@@ -287,13 +295,13 @@ public static class ModelPacker
     private static void WriteText(string folder, string file, string text)
     {
         var path = Path.Combine(folder, file);
-        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        WrittenFile.MakeFolder(Path.GetDirectoryName(path)!);
         WrittenFile.Write(path, text + "\n");
     }
 
     private static void CopyFolder(string source, string target)
     {
-        Directory.CreateDirectory(target);
+        WrittenFile.MakeFolder(target);
         foreach (var file in Directory.GetFiles(source)) WrittenFile.Copy(file, Path.Combine(target, Path.GetFileName(file)));
     }
 

@@ -22,7 +22,7 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         if (File.Exists(Path.Combine(options.Folder, "checkpoint.safetensors"))
-            || Directory.Exists(Path.Combine(options.Folder, LinearPrior.FolderName)))
+            || File.Exists(Path.Combine(options.Folder, LinearPrior.FolderName, "config.json")))
             throw new InvalidOperationException($"{options.Folder} holds "
                 + $"another run; give a folder of its own (a linear prior is fitted anew each time, and does not go on).");
         using var guard = no_grad();

@@ -63,7 +63,7 @@ internal sealed class SceneCache : IBatches<EncodedScenes>
         var key = SHA256.HashData(Encoding.UTF8.GetBytes($"{identity}|{seed}|{fresh}|{capacity}|{sceneNumbers}"));
         var size = HeaderBytes + ((long)capacity * slotBytes);
         var known = File.Exists(path) && new FileInfo(path).Length == size && Header(path).AsSpan().SequenceEqual(key);
-        if (!known) File.Delete(path);
+        if (!known) Allocate(path, size);
         file = MemoryMappedFile.CreateFromFile(path, FileMode.OpenOrCreate, null, size);
         view = file.CreateViewAccessor();
         if (!known)
@@ -81,6 +81,20 @@ internal sealed class SceneCache : IBatches<EncodedScenes>
         }
 
         ahead = new BatchQueue<EncodedScenes?>(Encode, made / fresh, ahead: 2);
+    }
+
+    /// <summary>
+    /// Writes an empty file of a size. A file that is only as long as that has holes, and a process that writes into a hole through its
+    /// memory is ended by the system when the disk is full.
+    /// </summary>
+    private static void Allocate(string path, long size)
+    {
+        DiskSpace.Require(path, size);
+        WrittenFile.Write(path, size, (stream, left) =>
+        {
+            var zeros = new byte[1 << 20];
+            for (; left > 0; left -= zeros.Length) stream.Write(zeros, 0, (int)Math.Min(left, zeros.Length));
+        });
     }
 
     /// <summary>The scenes of the next step, all different.</summary>

@@ -85,7 +85,7 @@ internal sealed class TrainedClip : IDisposable
     /// <summary>Writes such a folder's tokenizer in transformers' layout, whose rules replace the text cleaning of openai/CLIP.</summary>
     public static void CopyTokenizer(string folder, string target)
     {
-        Directory.CreateDirectory(target);
+        WrittenFile.MakeFolder(target);
         if (OpenClip(folder) is { } other) BpeVocabulary.OpenAi().Save(target, TextLength(other), BpeVocabulary.EndToken);
         else
             foreach (var file in Directory.GetFiles(TokenizerFolder(folder))
@@ -100,7 +100,7 @@ internal sealed class TrainedClip : IDisposable
         if (OpenClip(folder) is { } other) AtomicFile.Write(path, stream => stream.Write(PreprocessorConfig.Write(Pictures(other))));
         else if (Preprocessor(folder) is { } settings)
         {
-            Directory.CreateDirectory(target);
+            WrittenFile.MakeFolder(target);
             if (!PreprocessorConfig.HoldsNested(settings)) WrittenFile.Copy(settings, path);
             else AtomicFile.Write(path, stream => stream.Write(PreprocessorConfig.Write(ClipImageProcessor.Load(settings).Options)));
         }

@@ -61,6 +61,7 @@ internal static class TrainingLoop
             Method = plan.Optimizer, ProductType = Processor.ScalarType(plan.Precision), EmaDecay = plan.EmaDecay,
         });
         run.Restore(network, optimizer);
+        run.RequireSpace(network, optimizer);
         using var batches = task.Batches(run.Step);
         Remark();
 

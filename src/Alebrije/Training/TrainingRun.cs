@@ -58,9 +58,10 @@ internal sealed class TrainingRun : IDisposable
     private readonly FileStream? held;
     private readonly TrainingOptions options;
     private readonly Stopwatch clock = Stopwatch.StartNew();
-    private readonly StreamWriter? log;
+    private readonly string? log;
     private readonly double earlierSeconds;
     private readonly LossWatch watch;
+    private readonly HashSet<string> noted = new(StringComparer.Ordinal);
     private double reportedAt, savedAt, evaluatedAt, losses, norms;
     private long reportedSamples;
     private int reported;
@@ -71,7 +72,8 @@ internal sealed class TrainingRun : IDisposable
     public TrainingRun(TrainingOptions options, object configuration, LossWatch watch)
     {
         (this.options, this.watch) = (options, watch);
-        Directory.CreateDirectory(options.Folder);
+        DiskSpace.Require(Path.Combine(options.Folder, "training.json"), 0);
+        WrittenFile.MakeFolder(options.Folder);
         held = Hold(options.Folder);
         try
         {
@@ -102,15 +104,19 @@ internal sealed class TrainingRun : IDisposable
     }
 
     /// <summary>Opens the log. Rows after the checkpoint, and a torn one, are dropped: the run writes them again.</summary>
-    private StreamWriter OpenLog()
+    private string OpenLog()
     {
         var path = Path.Combine(options.Folder, "log.csv");
         string[] rows = Checkpoint is not null && File.Exists(path) ? [.. RegularFile.ReadAllText(path).Split('\n')] : [];
         // What follows the last line break is torn, or empty. A run without a checkpoint begins anew, and so does its log.
         string[] kept = [LogHead, .. rows.SkipLast(1).Skip(1).Where(row => long.TryParse(row.Split(',')[0], out var step) && step <= Step)];
         WrittenFile.Write(path, string.Join('\n', kept) + "\n");
-        return new StreamWriter(path, append: true) { AutoFlush = true, NewLine = "\n" };
+        noted.UnionWith(kept.Where(row => row.Contains("NaN", StringComparison.Ordinal)).Select(NoteOf));
+        return path;
     }
+
+    /// <summary>Step and note of a row.</summary>
+    private static string NoteOf(string row) => $"{row.Split(',')[0]},{row[Math.Max(0, row.IndexOf('"', StringComparison.Ordinal))..]}";
 
     /// <summary>Holds the folder for this process: a second run in it is refused.</summary>
     private static FileStream Hold(string folder)
@@ -157,6 +163,15 @@ internal sealed class TrainingRun : IDisposable
         if (Checkpoint is null) return;
         foreach (var (name, tensor) in Everything(model, optimizer)) Checkpoint.ReadInto(name, tensor);
         optimizer.Steps = long.Parse(Checkpoint.Metadata["optimizer_steps"], CultureInfo.InvariantCulture);
+    }
+
+    /// <summary>Refuses a run whose checkpoint and exported weights have too little space.</summary>
+    /// <exception cref="UnwritableFileException">The disk is too full.</exception>
+    public void RequireSpace(nn.Module model, Optimizer optimizer)
+    {
+        if (log is null) return;
+        DiskSpace.Require(CheckpointPath, Everything(model, optimizer).Concat(model.state_dict())
+            .Sum(pair => pair.Value.NumberOfElements * pair.Value.ElementSize));
     }
 
     /// <summary>Counts a step and reports progress at intervals.</summary>
@@ -209,7 +224,6 @@ internal sealed class TrainingRun : IDisposable
     public void Dispose()
     {
         Checkpoint?.Dispose();
-        log?.Dispose();
         held?.Dispose();
     }
 
@@ -230,9 +244,12 @@ internal sealed class TrainingRun : IDisposable
 
     private void Tell(TrainingProgress progress)
     {
-        log?.WriteLine(string.Create(CultureInfo.InvariantCulture,
+        var row = string.Create(CultureInfo.InvariantCulture,
             $"{progress.Step},{Seconds:F1},{progress.Loss:G6},{progress.LearningRate:G4},{progress.GradientNorm:G4},"
-                + $"{progress.SamplesPerSecond:F1},\"{progress.Note?.Replace('"', '\'')}\""));
+                + $"{progress.SamplesPerSecond:F1},\"{progress.Note?.Replace('"', '\'')}\"");
+
+        // A run that was killed between the last evaluation and its end evaluates again.
+        if (log is not null && !noted.Contains(NoteOf(row))) WrittenFile.Append(log, row + "\n");
         options.OnProgress?.Invoke(progress);
     }
 }

@@ -11,12 +11,13 @@ internal static class AtomicFile
     {
         try
         {
-            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) Directory.CreateDirectory(folder);
+            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } folder) WrittenFile.MakeFolder(folder);
             WrittenFile.Write(path, write, (stream, writer) => writer(stream), flushToDisk: true);
         }
         catch (Exception e) when (WrittenFile.IsRefusal(e))
         {
-            throw new WeightsException(WrittenFile.Refusal(path, e).Message, e);
+            var refusal = WrittenFile.Refusal(path, e);
+            throw new WeightsException(refusal.Message, refusal);
         }
     }
 }

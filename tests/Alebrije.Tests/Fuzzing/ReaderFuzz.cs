@@ -102,7 +102,7 @@ internal static class ReaderFuzz
                 [typeof(HubException)], Small),
             new("model-tgz", "x.tar.gz", () => [Packed(Tar(TarEntryFormat.Gnu))],
                 path => ModelArchive.Open(path, CancellationToken.None), [typeof(HubException)], Small),
-            .. ModelFuzz.Targets(fixtures),
+            .. ModelFuzz.Targets(fixtures), .. AdapterFuzz.Targets(fixtures),
         ];
 
         byte[] Fixture(string name) => File.ReadAllBytes(Path.Combine(fixtures, name));

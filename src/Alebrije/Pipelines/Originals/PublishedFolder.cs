@@ -65,6 +65,6 @@ internal sealed class PublishedFolder(string folder, CancellationToken cancellat
     private string Begin(string component, string library, string className)
     {
         index[component] = new JsonArray(library, className);
-        return Directory.CreateDirectory(Path.Combine(folder, component)).FullName;
+        return WrittenFile.MakeFolder(Path.Combine(folder, component)).FullName;
     }
 }

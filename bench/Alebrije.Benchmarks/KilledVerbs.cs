@@ -11,7 +11,8 @@ namespace Alebrije.Benchmarks;
 /// </summary>
 internal static class KilledVerbs
 {
-    private static readonly string Cli = Path.Combine(
+    /// <summary>The command.</summary>
+    internal static readonly string Cli = Path.Combine(
         Repository.Root, "artifacts", "bin", "Alebrije.Cli", "debug_linux-x64", "Alebrije.Cli");
 
     public static void Run(int rounds)

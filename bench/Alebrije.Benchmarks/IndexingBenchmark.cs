@@ -8,8 +8,8 @@ using Alebrije.Search;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// <c>index add</c> of EmojiWorld scenes with <c>mini</c> beside their embedding alone, in turns; then the peak memory of the process with
-/// 1,000 and with <c>ALEBRIJE_BENCH_IMAGES</c> (10,000 by default) further images in an index.
+/// <c>index add</c> of EmojiWorld scenes with <c>mini</c> beside their embedding alone, in turns; then the peak memory of the command that
+/// indexes 1,000 and <c>ALEBRIJE_BENCH_IMAGES</c> (10,000 by default) images. Needs the command, built beside.
 /// </summary>
 internal static class IndexingBenchmark
 {
@@ -29,21 +29,46 @@ internal static class IndexingBenchmark
             var (indexed, embedded) = (OfRound / comparison.Ours.Median, OfRound / comparison.Theirs.Median);
             Write($"{OfRound} images: {indexed:0.0} a second into an index, {embedded:0.0} embedded alone; share {comparison.Ratio}");
 
-            var most = int.TryParse(Environment.GetEnvironmentVariable("ALEBRIJE_BENCH_IMAGES"), out var count) ? count : 10 * First;
-            for (var (from, to) = (0, First); to <= most; (from, to) = (to, to == First && most > First ? most : most + 1))
+            var most = int.TryParse(Environment.GetEnvironmentVariable("ALEBRIJE_BENCH_IMAGES"), out var asked) ? asked : 10 * First;
+            var drawn = 0;
+            foreach (var count in most > First ? [First, most] : (int[])[most])
             {
-                Draw(Path.Combine(folder, "many"), from + OfRound, to - from);
+                Draw(Path.Combine(folder, "many"), drawn + OfRound, count - drawn);
+                drawn = count;
                 var begin = Stopwatch.GetTimestamp();
-                Add(Path.Combine(folder, "index"), "many", model);
-                var perSecond = (to - from) / Stopwatch.GetElapsedTime(begin).TotalSeconds;
-                using var process = Process.GetCurrentProcess();
-                Write($"{to} images in the index: peak memory {process.PeakWorkingSet64 >> 20} MiB, {perSecond:0.0} images a second");
+                var peak = PeakOf(["index", "add", Path.Combine(folder, "many"),
+                    "--model", Path.Combine(Tests.Repository.Root, "models", "mini"),
+                    "--index", Path.Combine(folder, string.Create(CultureInfo.InvariantCulture, $"index-of-{count}"))]);
+                var perSecond = count / Stopwatch.GetElapsedTime(begin).TotalSeconds;
+                Write($"{count} images into an index: peak memory {peak >> 20} MiB, {perSecond:0.0} images a second");
             }
         }
         finally
         {
             Directory.Delete(folder, recursive: true);
         }
+    }
+
+    /// <summary>Most memory that a run of the command had.</summary>
+    private static long PeakOf(string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(KilledVerbs.Cli, arguments) { RedirectStandardOutput = true })!;
+        var (output, peak) = (process.StandardOutput.ReadToEndAsync(), 0L);
+        while (!process.WaitForExit(100))
+        {
+            try
+            {
+                process.Refresh();
+                peak = Math.Max(peak, process.PeakWorkingSet64);
+            }
+            catch (InvalidOperationException)
+            {
+                // It has ended meanwhile.
+            }
+        }
+
+        output.Wait();
+        return process.ExitCode == 0 ? peak : throw new InvalidOperationException($"index add ends with {process.ExitCode}.");
     }
 
     private static void Write(FormattableString text) => Console.WriteLine(FormattableString.Invariant(text));

@@ -17,7 +17,8 @@ internal static class KilledVerbs
     public const string Usage = "verbs killed at random moments, gone on with and compared: kills [--rounds N] [--verb NAME], "
         + "15 rounds of all by default; NAME is embed, imagine, models, index, train, pack, or the name of one training run";
 
-    private static readonly string Cli = Path.Combine(
+    /// <summary>The command.</summary>
+    internal static readonly string Cli = Path.Combine(
         Repository.Root, "artifacts", "bin", "Alebrije.Cli", "debug_linux-x64", "Alebrije.Cli");
 
     public static int Run(string[] options)

@@ -55,9 +55,11 @@ internal static class LogPlot
                 foreach (var point in line.Points) canvas.DrawCircle(AtX(point.X), AtY(point.Y), 4, paint);
                 var end = line.Points[^1];
 
-                // Right of a point in the last column; above one within the plot, where another line may go on.
+                // Right of a point in the last column. Within the plot, where other lines may go on: below a point under one of them, else
+                // above it.
                 var (isLast, height) = (end.X >= points.Max(point => point.X), regular.LineHeight);
-                var top = AtY(end.Y) - (isLast ? height / 2 : height + 8);
+                var isUnder = lines.Any(other => At(other, end.X) > end.Y);
+                var top = AtY(end.Y) + (isLast ? -height / 2 : isUnder ? 8 : -height - 8);
                 regular.Draw(canvas, line.Name, AtX(end.X) + (isLast ? 10 : 0), top + regular.Baseline, paint, isLast ? -1 : 0);
             }
 
@@ -75,6 +77,18 @@ internal static class LogPlot
         float AtX(double value) => Left + ((Width - Left - Right) * (float)((Math.Log10(value) - fromX) / (toX - fromX)));
 
         float AtY(double value) => Height - Bottom - ((Height - Top - Bottom) * (float)((Math.Log10(value) - fromY) / (toY - fromY)));
+    }
+
+    /// <summary>Height of a line over a value between two of its points; null elsewhere.</summary>
+    private static double? At(LogSeries line, double x)
+    {
+        foreach (var (from, to) in line.Points.Zip(line.Points.Skip(1)))
+        {
+            var share = Math.Log(x / from.X) / Math.Log(to.X / from.X);
+            if (share is >= 0 and <= 1) return from.Y * Math.Pow(to.Y / from.Y, share);
+        }
+
+        return null;
     }
 
     private static (int From, int To) Decades(IEnumerable<double> values)

@@ -29,7 +29,7 @@ internal static class VipsDecoder
         }
         catch (VipsException e)
         {
-            // libheif's numbers of an unsupported codec and of a missing plugin.
+            // Errors of libheif: an unsupported codec, a missing plugin.
             if (!IsTiff(bytes) && (e.Message.Contains("(4.3000)", StringComparison.Ordinal)
                 || e.Message.Contains("(11.6003)", StringComparison.Ordinal))) throw NoCodec(name);
             throw new ImageFormatException($"{name} is damaged, cut short or of a kind that libvips does not read.", e);

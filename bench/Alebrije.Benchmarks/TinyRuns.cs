@@ -62,7 +62,7 @@ internal static class TinyRuns
                 Stage1 = Small(new FlamingoLanguagePlan { VocabularySize = 700, MostScenes = 2, Model = new GptNeoXConfig { HiddenSize = 32,
                     IntermediateSize = 64, NumAttentionHeads = 2, NumHiddenLayers = 2, MaxPositionEmbeddings = 160,
                     TieWordEmbeddings = true } }),
-                Stage2 = Small(new FlamingoImagePlan { Clip = clip, MostScenes = 2, Window = 8, Uses = 2, Probe = 0,
+                Stage2 = Small(new FlamingoImagePlan { Clip = clip, MostScenes = 2, Window = 8, Uses = 2, MeasuredScenes = 1,
                     Model = new FlamingoConfig { Latents = 4, ResamplerLayers = 1, Heads = 2, HeadWidth = 8, FfMult = 2 } }),
             }),
         ];

@@ -100,7 +100,10 @@ public sealed class CascadeTrainerTests : IDisposable
     [Fact]
     public void Stage1_ErrorOfTheVelocity_FallsWithTraining_AndAStartGoesOnFromIt()
     {
-        var plan = config with { Stage1 = config.Stage1 with { Batch = 16, SaveMinutes = 1e6, Curriculum = null, Unconditional = 0.1 } };
+        var plan = config with
+        {
+            Stage1 = config.Stage1 with { Batch = 16, SaveMinutes = 1e6, MeasuredScenes = null, Curriculum = null, Unconditional = 0.1 },
+        };
         var early = Train(plan with { Stage1 = plan.Stage1 with { Samples = 16, LearningRate = 0 } }, 1,
             new TrainingOptions(Prepare("early")), CancellationToken.None).Metrics;
         var late = Train(plan with { Stage1 = plan.Stage1 with { Samples = 16 * 40 } }, 1, new TrainingOptions(Prepare("late")),

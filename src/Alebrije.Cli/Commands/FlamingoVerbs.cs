@@ -46,8 +46,9 @@ internal sealed class FlamingoVerbs
                 var words = new Words(CommonOptions.LanguageOf(parsed));
                 var skipped = verbs.pictures.Read(parsed, words);
                 var files = ImageFiles.Expand(parsed.GetValue(images)!, words, skipped, cancellation);
-                return verbs.Run(parsed, skipped, files,
-                    (image, examples) => FlamingoPrompt.Caption(image, examples, parsed.GetValue(lead) ?? LeadOf(parsed)), cancellation);
+                var before = parsed.GetValue(lead) ?? LeadOf(parsed);
+                return verbs.Run(
+                    parsed, skipped, files, (image, examples) => FlamingoPrompt.Caption(image, examples, before), cancellation);
             },
             CancellationToken.None));
         return command;

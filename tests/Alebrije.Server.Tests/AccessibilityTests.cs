@@ -38,13 +38,17 @@ public sealed class AccessibilityTests(StudioBrowser studio)
                     await page.UntilAsync("document.querySelector('.detail')");
                 }
 
-                found.AddRange(await RunAsync(page, $"{language}/{name} 1440 light", null));
-                await page.DarkAsync(true);
-                found.AddRange(await RunAsync(page, $"{language}/{name} 1440 dark", "color-contrast"));
+                // The colours of a page are the same in both languages and at both widths.
+                if (language == "en")
+                {
+                    found.AddRange(await RunAsync(page, $"{language}/{name} 1440 light", null));
+                    await page.DarkAsync(true);
+                    found.AddRange(await RunAsync(page, $"{language}/{name} 1440 dark", "color-contrast"));
+                    await page.DarkAsync(false);
+                }
+
                 await page.SizeAsync(390, 844);
-                found.AddRange(await RunAsync(page, $"{language}/{name} 390 dark", null));
-                await page.DarkAsync(false);
-                found.AddRange(await RunAsync(page, $"{language}/{name} 390 light", "color-contrast"));
+                found.AddRange(await RunAsync(page, $"{language}/{name} 390 light", null));
             }
 
         Assert.True(found.Count == 0, string.Join('\n', found));

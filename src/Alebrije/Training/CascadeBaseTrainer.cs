@@ -130,10 +130,10 @@ internal sealed class CascadeBaseTrainer(CascadeBasePlan plan, CaptionedScenes s
         unet.call(noisy.to(dtype), timesteps, new UNetConditions(states)).narrow(1, 0, 3).to(ScalarType.Float32);
 
     /// <summary>Draws a few prompts with the first stage of the written model, as users do.</summary>
-    private static void Draw(string package, PictureSheets sheets, string name)
+    private void Draw(string package, PictureSheets sheets, string name)
     {
         using var pipeline = ImagePipeline.Load(package, new ImagePipelineOptions { CompanionFolders = [] });
-        var drawn = pipeline.GenerateMany(Drawn.Select(prompt => new GenerationRequest { Prompt = prompt, Seed = 1 }));
+        var drawn = pipeline.GenerateMany(Drawn.Take(plan.Measured(Drawn.Length)).Select(prompt => new GenerationRequest { Prompt = prompt, Seed = 1 }));
         sheets.Save(name, "stage 1", 4, [.. drawn.Select(result => (result.Image, result.Request.Prompt))]);
     }
 }

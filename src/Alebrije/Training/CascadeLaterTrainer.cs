@@ -118,9 +118,10 @@ internal sealed class CascadeLaterTrainer(CascadeLaterPlan plan, CaptionedScenes
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        var prompts = new EvaluationScenes(scenes.World, ProbeSeed).Prompts(EvaluationScenes.CoreSingles, Probed);
-        var batch = texts.Make(Probed, plan.Side, i => (scenes.Draw(prompts[i].Scene, plan.Side), prompts[i].Prompt));
-        var (truth, levels, states) = (batch.PixelTensor(), full([Probed], NoiseLevel, dtype: ScalarType.Int64), Encode(encoder, batch));
+        var probed = plan.Measured(Probed);
+        var prompts = new EvaluationScenes(scenes.World, ProbeSeed).Prompts(EvaluationScenes.CoreSingles, probed);
+        var batch = texts.Make(probed, plan.Side, i => (scenes.Draw(prompts[i].Scene, plan.Side), prompts[i].Prompt));
+        var (truth, levels, states) = (batch.PixelTensor(), full([probed], NoiseLevel, dtype: ScalarType.Int64), Encode(encoder, batch));
         using var noise = new Noise((long)ProbeSeed);
         var small = Small(truth);
         var given = Enlarged(small, levels, noise.RandnLike(truth));
@@ -130,7 +131,7 @@ internal sealed class CascadeLaterTrainer(CascadeLaterPlan plan, CaptionedScenes
             Sampling.Begin(scheduler, noise, truth.shape), noise).clamp(-1, 1);
         var plain = Enlarged(small, zeros_like(levels), zeros_like(truth)).clamp(-1, 1);
         var rows = new (string Label, Tensor Pixels)[] { ("bilinear", plain), ("stage 2", drawn), ("true", truth) };
-        sheets.Save(name, "small images enlarged, stage 2, true images", Probed, [.. rows.SelectMany(row =>
+        sheets.Save(name, "small images enlarged, stage 2, true images", probed, [.. rows.SelectMany(row =>
             ImageTensors.ToImages(row.Pixels.add(1).div(2)).Select(image => (image, row.Label)))]);
         return new Dictionary<string, double>
         {

@@ -45,8 +45,8 @@ internal abstract record TrainingPlan
     public double SaveMinutes { get; init; } = 4;
 
     /// <summary>
-    /// Held-out scenes of each figure of an evaluation, from 1 to the trainer's own number; null takes that number. Retrieval always has a
-    /// hundred or more.
+    /// Held-out scenes of each figure of an evaluation, and images of its sheet, from 1 to the trainer's own number; null takes that
+    /// number. Retrieval always has a hundred or more.
     /// </summary>
     public int? MeasuredScenes { get; init; }
 

@@ -135,7 +135,7 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
         // The networks stay the run's: the upsampler is not disposed.
         var upsampler = new Upsampler(network, null, MiniSchedulers.Upsampler);
         var group = UpsamplerEvaluation.Measure(upsampler, vae, new EvaluationScenes(scenes.World, ProbeSeed),
-            Probed, config.Steps, sheets);
+            config.Measured(Probed), config.Steps, sheets);
         var metrics = group.Figures.ToDictionary(f => f.Key, f => f.Value.Value);
         foreach (var (name, inner) in group.Groups)
             foreach (var (figure, value) in inner.Figures) metrics[$"{name}_{figure}"] = value.Value;

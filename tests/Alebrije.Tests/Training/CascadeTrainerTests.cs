@@ -31,18 +31,18 @@ public sealed class CascadeTrainerTests : IDisposable
         {
             Model = Base, TextEncoder = new T5Config { DModel = 16, DKv = 8, DFf = 32, NumLayers = 1, NumHeads = 2,
                 FeedForwardProj = "gated-gelu" },
-            Batch = 4, Samples = 40, WarmUp = 2, LearningRate = 3e-3, EmaDecay = 0.5, Optimizer = OptimizerMethod.Muon,
+            Batch = 4, Samples = 24, WarmUp = 2, LearningRate = 3e-3, EmaDecay = 0.5, Optimizer = OptimizerMethod.Muon,
                 Precision = Precision.Fp32, SaveMinutes = 0,
-            EvaluateMinutes = 1e6, MeasuredScenes = 8, Unconditional = 0.3,
+            EvaluateMinutes = 1e6, MeasuredScenes = 2, Unconditional = 0.3,
             Curriculum = [new(0.5, new CaptionedScenes.Options { OneObject = 1, TwoObjects = 0, ThreeObjects = 0, Counts = 0 }),
                 new(0.5, new CaptionedScenes.Options())],
         },
         Stage2 = new()
         {
             Model = Base with { SampleSize = [64], InChannels = 6, ClassEmbedType = "timestep" }, Crop = 32, CropsUntil = 0.5, Batch = 4,
-            Samples = 40, WarmUp = 2,
+            Samples = 24, WarmUp = 2,
             LearningRate = 3e-3, EmaDecay = 0.5, Optimizer = OptimizerMethod.Muon, Precision = Precision.Fp32, SaveMinutes = 0,
-            EvaluateMinutes = 1e6, MeasuredScenes = 8,
+            EvaluateMinutes = 1e6, MeasuredScenes = 2,
         },
     };
 
@@ -59,21 +59,21 @@ public sealed class CascadeTrainerTests : IDisposable
     {
         var (whole, halted) = (Prepare("whole"), Prepare("halted"));
         var expected = Train(config, null, new TrainingOptions(whole), CancellationToken.None);
-        Assert.Equal((20, true), (expected.Steps, expected.Finished));
+        Assert.Equal((12, true), (expected.Steps, expected.Finished));
         Assert.All(new[] { "v999_single", "v50_two", "v400_style", "stage2_psnr_db", "bilinear_psnr_db" },
             name => Assert.True(double.IsFinite(expected.Metrics[name]), name));
-        Assert.True(File.Exists(Path.Combine(whole, "run-1", "samples", "0000010.png")));
+        Assert.True(File.Exists(Path.Combine(whole, "run-1", "samples", "0000006.png")));
 
         var first = Checkpoints.StopAfterTheFirst(halted, Path.Combine(halted, "run-1"),
             (options, stop) => Train(config, null, options, stop));
         Assert.False(first.Finished);
-        Assert.InRange(first.Steps, 1, 9);
+        Assert.InRange(first.Steps, 1, 5);
         var resumed = new TrainingOptions(halted) { Resume = true };
-        Assert.Equal(10, Train(config, 1, resumed, CancellationToken.None).Steps);
+        Assert.Equal(6, Train(config, 1, resumed, CancellationToken.None).Steps);
         var later = Checkpoints.StopAfterTheFirst(halted, Path.Combine(halted, "run-2"),
             (options, stop) => Train(config, 2, options, stop));
-        Assert.InRange(later.Steps, 1, 9);
-        Assert.Equal(10, Train(config, 2, resumed, CancellationToken.None).Steps);
+        Assert.InRange(later.Steps, 1, 5);
+        Assert.Equal(6, Train(config, 2, resumed, CancellationToken.None).Steps);
         foreach (var run in (string[])["run-1", "run-2"]) Checkpoints.AssertEqual(Path.Combine(whole, run), Path.Combine(halted, run));
         foreach (var file in (string[])["unet/diffusion_pytorch_model.safetensors", "text_encoder/model.safetensors",
             "stage-2/unet/diffusion_pytorch_model.safetensors"])
@@ -102,7 +102,7 @@ public sealed class CascadeTrainerTests : IDisposable
     {
         var plan = config with
         {
-            Stage1 = config.Stage1 with { Batch = 16, SaveMinutes = 1e6, MeasuredScenes = null, Curriculum = null, Unconditional = 0.1 },
+            Stage1 = config.Stage1 with { Batch = 16, SaveMinutes = 1e6, MeasuredScenes = 16, Curriculum = null, Unconditional = 0.1 },
         };
         var early = Train(plan with { Stage1 = plan.Stage1 with { Samples = 16, LearningRate = 0 } }, 1,
             new TrainingOptions(Prepare("early")), CancellationToken.None).Metrics;

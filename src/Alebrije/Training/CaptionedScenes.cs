@@ -7,9 +7,9 @@ namespace Alebrije.Training;
 /// <summary>A scene image and its caption.</summary>
 /// <param name="Picture">The scene, drawn.</param>
 /// <param name="Caption">Its caption, in one of the languages.</param>
-/// <param name="Concept">The concept of a scene of one kind of thing, else null.</param>
+/// <param name="Concepts">The concepts shown, each once.</param>
 /// <param name="Style">The style it is drawn in.</param>
-internal readonly record struct TrainingPair(RgbImage Picture, string Caption, Concept? Concept, SceneStyle Style);
+internal readonly record struct TrainingPair(RgbImage Picture, string Caption, IReadOnlyList<Concept> Concepts, SceneStyle Style);
 
 /// <summary>EmojiWorld as numbered pairs of image and caption, in both languages.</summary>
 internal sealed class CaptionedScenes(EmojiWorld world)
@@ -43,10 +43,8 @@ internal sealed class CaptionedScenes(EmojiWorld world)
     public TrainingPair Train(ulong seed, long index, Options options, int size = Datasets.Scene.Side)
     {
         var scene = world.Scene(seed, index, Prepare(options));
-        var concepts = scene.Concepts.Take(2).ToArray();
         return new TrainingPair(
-            Draw(scene, size), world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)),
-            concepts.Length == 1 ? concepts[0] : null, scene.Style);
+            Draw(scene, size), world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)), [.. scene.Concepts], scene.Style);
     }
 
     /// <summary>Description of training scene (seed, index): always the same.</summary>

@@ -133,7 +133,8 @@ internal sealed class CascadeBaseTrainer(CascadeBasePlan plan, CaptionedScenes s
     private void Draw(string package, PictureSheets sheets, string name)
     {
         using var pipeline = ImagePipeline.Load(package, new ImagePipelineOptions { CompanionFolders = [] });
-        var drawn = pipeline.GenerateMany(Drawn.Take(plan.Measured(Drawn.Length)).Select(prompt => new GenerationRequest { Prompt = prompt, Seed = 1 }));
+        var drawn = pipeline.GenerateMany(Drawn.Take(plan.Measured(Drawn.Length))
+            .Select(prompt => new GenerationRequest { Prompt = prompt, Seed = 1 }));
         sheets.Save(name, "stage 1", 4, [.. drawn.Select(result => (result.Image, result.Request.Prompt))]);
     }
 }

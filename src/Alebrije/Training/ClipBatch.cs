@@ -12,7 +12,7 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
     /// <summary>Name of the image of each row, if one may occur twice in a batch; else null.</summary>
     public IReadOnlyList<string>? Pictures { get; init; }
 
-    /// <summary>Names for classifying the images of one thing, or null.</summary>
+    /// <summary>Names for classifying the images, or null.</summary>
     public NamedConcepts? Names { get; init; }
 
     /// <returns>[batch, 3, size, size], normalised</returns>
@@ -27,7 +27,7 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
     {
         var size = config.Model.VisionConfig.ImageSize;
         var captions = new string[config.Batch];
-        var concepts = new Concept?[config.Batch];
+        var concepts = new IReadOnlyList<Concept>[config.Batch];
         var pixels = new float[config.Batch * 3 * size * size];
         for (var i = 0; i < config.Batch; i++)
         {
@@ -62,22 +62,45 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
     }
 }
 
-/// <summary>Names of a batch's concepts among others, in one language, with the target of each image.</summary>
+/// <summary>Names of a batch's concepts among others, in one language, with the targets of each image: the name of each thing in it.</summary>
 /// <param name="Ids">[names, tokens]</param>
 /// <param name="Count">Names.</param>
-/// <param name="Rows">Rows of the batch whose images show one thing.</param>
-/// <param name="Targets">Index of the name of each of them.</param>
+/// <param name="Rows">Row of the batch of each target; an image of two things has two.</param>
+/// <param name="Targets">Index of a name that its image shows.</param>
 internal sealed record NamedConcepts(long[] Ids, int Count, long[] Rows, long[] Targets)
 {
     /// <returns>[names, tokens] int64</returns>
     public Tensor IdTensor() => tensor(Ids, [Count, Ids.Length / Count]);
 
+    /// <summary>Cross entropy of each target among the names that its image does not show; every image weighs the same.</summary>
+    /// <param name="images">[batch, features] float32 of unit length</param>
+    /// <param name="names">[names, features] float32 of unit length</param>
+    /// <param name="scale">Factor of the cosines, scalar</param>
+    /// <returns>Scalar</returns>
+    public Tensor Loss(Tensor images, Tensor names, Tensor scale)
+    {
+        var targetsOf = Rows.Zip(Targets).ToLookup(pair => pair.First, pair => pair.Second);
+        var shown = new bool[Rows.Length * Count];
+        for (var i = 0; i < Rows.Length; i++)
+            foreach (var target in targetsOf[Rows[i]])
+                shown[(i * Count) + target] = target != Targets[i];
+        var logits = images.index_select(0, tensor(Rows)).mm(names.t()) * scale;             // [targets, names]
+        logits = logits.masked_fill(tensor(shown, [Rows.Length, Count]), float.NegativeInfinity);
+        var weights = tensor(Rows.Select(row => 1f / targetsOf[row].Count()).ToArray());
+        return (nn.functional.cross_entropy(logits, tensor(Targets), reduction: nn.Reduction.None) * weights).sum() / weights.sum();
+    }
+
     /// <summary>Chooses the batch's concepts and random others from seed and number alone; English and Spanish take turns.</summary>
-    public static NamedConcepts Choose(EmojiWorld world, Concept?[] concepts,
+    /// <param name="world">All concepts.</param>
+    /// <param name="concepts">Concepts of each image, each once.</param>
+    /// <param name="config">Number of names, seed.</param>
+    /// <param name="tokenizer">Tokenizer of the names.</param>
+    /// <param name="number">Number of the batch.</param>
+    public static NamedConcepts Choose(EmojiWorld world, IReadOnlyList<Concept>[] concepts,
         ClipTrainingConfig config, ClipTokenizer tokenizer, long number)
     {
         var random = ConditionDropout.Generator(config.Seed + 77, number);
-        var chosen = new List<Concept>(concepts.OfType<Concept>().Distinct());
+        var chosen = new List<Concept>(concepts.SelectMany(each => each).Distinct());
         var known = chosen.ToHashSet();
         while (chosen.Count < Math.Min(config.Names, world.Concepts.Count))
         {
@@ -86,10 +109,11 @@ internal sealed record NamedConcepts(long[] Ids, int Count, long[] Rows, long[] 
         }
 
         var places = chosen.Select((concept, i) => (concept, i)).ToDictionary(p => p.concept, p => (long)p.i);
-        var rows = Enumerable.Range(0, concepts.Length).Where(i => concepts[i] is not null).ToArray();
+        var targets = concepts.SelectMany((each, row) => each.Distinct().Select(concept => (Row: (long)row, Place: places[concept])))
+            .ToArray();
         var language = number % 2 == 0 ? Language.English : Language.Spanish;
         var ids = ClipBatch.Pack(tokenizer, [.. chosen.Select(concept => concept.Label(language))],
             config.Model.TextConfig.MaxPositionEmbeddings);
-        return new NamedConcepts(ids, chosen.Count, [.. rows.Select(i => (long)i)], [.. rows.Select(i => places[concepts[i]!])]);
+        return new NamedConcepts(ids, chosen.Count, [.. targets.Select(target => target.Row)], [.. targets.Select(target => target.Place)]);
     }
 }

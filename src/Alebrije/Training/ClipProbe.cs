@@ -20,14 +20,18 @@ internal sealed class ClipProbe(ClipNetwork network, ClipTokenizer tokenizer, Ca
 
     private readonly ClipImageProcessor processor = ClipImageProcessor.Transformers(network.Config.VisionConfig.ImageSize);
 
-    /// <returns>The main figures of <see cref="ClipEvaluation"/>, as shares.</returns>
+    /// <returns>The main figures of <see cref="ClipEvaluation"/> and <c>pairs_both</c>, as shares.</returns>
     public Dictionary<string, double> Measure(int batch)
     {
         using var inference = inference_mode();
         using var scope = NewDisposeScope();
-        var metrics = ClipEvaluation.Measure(new JointSpace(EmbedImages, EmbedTexts, batch),
-            new EvaluationScenes(scenes.World, Seed), count, Math.Max(count, EvaluationSizes.Candidates), Draws);
-        return Reported.ToDictionary(name => name, name => metrics.Figures[name].Value);
+        var (space, held) = (new JointSpace(EmbedImages, EmbedTexts, batch), new EvaluationScenes(scenes.World, Seed));
+        var metrics = ClipEvaluation.Measure(space, held, count, Math.Max(count, EvaluationSizes.Candidates), Draws);
+        var figures = Reported.ToDictionary(name => name, name => metrics.Figures[name].Value);
+        var pairs = held.Prompts(EvaluationScenes.CoreDuets, count);
+        var answers = new PictureJudge(space, scenes.World).Ask([.. pairs.Select(pair => scenes.Draw(pair.Scene))]);
+        figures["pairs_both"] = PictureJudge.Both(pairs, answers).Value;
+        return figures;
     }
 
     private Tensor EmbedTexts(string[] texts)

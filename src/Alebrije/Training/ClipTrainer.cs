@@ -43,8 +43,9 @@ internal sealed record ClipTrainingConfig : TrainingPlan
     public double PatchDropoutUntil { get; init; } = 0.85;
 
     /// <summary>
-    /// Names per batch for an additional loss: images of one thing are classified among this many bare names; 0 omits it. Captions of
-    /// a batch also differ in colours and positions, names only in the concept.
+    /// Names per batch for an additional loss: images are classified among this many bare names, those of several things by the name of
+    /// each among the names of what they do not show; 0 omits it. Captions of a batch also differ in colours and positions, names only
+    /// in the concept.
     /// </summary>
     public int Names { get; init; }
 
@@ -120,15 +121,9 @@ internal sealed class ClipTrainer(ClipTrainingConfig config, IPairSource pairs)
         var images = network.EmbedImage(batch.PixelTensor(), keep, dtype);
         var texts = network.EmbedText(batch.IdTensor(), dtype);
         var loss = ContrastiveLoss.Compute(texts, images, network.LogitScale, ContrastiveLoss.SameText(batch.Captions, batch.Pictures));
-        return batch.Names is { Rows.Length: > 0 } names ? loss + (config.NamesWeight * NameLoss(network, images, names, dtype)) : loss;
-    }
-
-    /// <summary>Cross entropy of the correct name among the others, for images that show one thing.</summary>
-    private static Tensor NameLoss(ClipNetwork network, Tensor images, NamedConcepts names, ScalarType dtype)
-    {
-        var texts = network.EmbedText(names.IdTensor(), dtype);                              // [names, features]
-        var logits = images.index_select(0, tensor(names.Rows)).mm(texts.t()) * network.LogitScale.exp();
-        return nn.functional.cross_entropy(logits, tensor(names.Targets));
+        if (batch.Names is not { } names) return loss;
+        return loss + (config.NamesWeight
+            * names.Loss(images, network.EmbedText(names.IdTensor(), dtype), network.LogitScale.exp()));
     }
 
     /// <summary>Limits the scale to 100 (Radford et al., 2021, §2.5).</summary>

@@ -209,19 +209,32 @@ public sealed class ModelPackerTests : IDisposable
         TinyParts.WriteTokenizer(run, scenes);
         var tokenizer = Alebrije.Preprocessing.Tokenizers.ClipTokenizer.Load(Path.Combine(run, "tokenizer"));
         var config = new ClipTrainingConfig { Model = TinyParts.Clip, Names = 12 };
-        Concept?[] shown = [World.Concept("lion"), null, World.Concept("cat"), World.Concept("lion")];
+        Concept[][] shown = [[World.Concept("lion")], [World.Concept("dog"), World.Concept("lion")], [World.Concept("cat")]];
 
         var names = NamedConcepts.Choose(scenes.World, shown, config, tokenizer, number: 4);
         var same = NamedConcepts.Choose(scenes.World, shown, config, tokenizer, number: 4);
 
         Assert.Equal(12, names.Count);
-        Assert.Equal([0L, 2, 3], names.Rows);
-        Assert.Equal(names.Targets[0], names.Targets[2]);
-        Assert.NotEqual(names.Targets[0], names.Targets[1]);
+        Assert.Equal([0L, 1, 1, 2], names.Rows);
+        Assert.Equal([0L, 1, 0, 2], names.Targets);
         Assert.Equal(names.Ids, same.Ids);
         var width = names.Ids.Length / names.Count;
-        var row = names.Ids.AsSpan((int)names.Targets[1] * width, width).ToArray().Select(id => (int)id).ToArray();
+        var row = names.Ids.AsSpan((int)names.Targets[3] * width, width).ToArray().Select(id => (int)id).ToArray();
         Assert.Equal("a cat", tokenizer.Decode(row).Replace("!", "", StringComparison.Ordinal).Trim());
+    }
+
+    [Fact]
+    public void NameLoss_OfAPair_LeavesTheOtherNameOut_AndEveryImageWeighsTheSame()
+    {
+        using var scope = NewDisposeScope();
+        var names = new NamedConcepts([], 3, [0, 0, 1], [0, 1, 2]);
+        var (images, texts) = (tensor(new[] { 0.6f, 0.8f, 1f, 0f }, [2, 2]), tensor(new[] { 1f, 0f, 0f, 1f, 0f, -1f }, [3, 2]));
+
+        // Scaled cosines: 1.2, 1.6 and -1.6 of the pair, 2, 0 and 0 of the single one.
+        static double Entropy(double right, params double[] others) => Math.Log(1 + others.Sum(other => Math.Exp(other - right)));
+        var expected = ((Entropy(1.2, -1.6) + Entropy(1.6, -1.6)) / 2 + Entropy(0, 2, 0)) / 2;
+
+        Assert.Equal(expected, names.Loss(images, texts, tensor(2f)).item<float>(), 1e-5);
     }
 
     private string Pack()

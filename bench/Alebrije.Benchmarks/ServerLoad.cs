@@ -180,7 +180,7 @@ internal static class ServerLoad
         return clock.Elapsed.TotalSeconds;
     }
 
-    /// <summary>Memory of the service after many small generations of a model of random weights, beside that after the first hundred.</summary>
+    /// <summary>Memory of the service after many generations of a small random model, beside that after the first hundred.</summary>
     private static async Task<bool> TinyAsync(int count)
     {
         var small = Path.Combine(Tests.Repository.Root, "tests", "Alebrije.Tests", "Fixtures", "stable-unclip-euler", "model");

@@ -1,6 +1,7 @@
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing;
+using Alebrije.Reports;
 
 namespace Alebrije.Cli.Commands;
 
@@ -22,7 +23,7 @@ internal static class NoteWords
         _ => note.Sentence,
     };
 
-    /// <summary>The sentence about a skipped image; its reason is the library's, in English.</summary>
+    /// <summary>The sentence about a skipped image; its reason is the library's, translated where it has a translation.</summary>
     public static string Skipped(Words words, SkippedPicture picture) =>
-        words["skipped.picture", PrintableText.Of(picture.File), picture.Reason];
+        words["skipped.picture", PrintableText.Of(picture.File), LibraryErrors.In(words.Language, picture.Reason)];
 }

@@ -1,6 +1,7 @@
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Reports;
 
 namespace Alebrije.Cli.Commands;
 
@@ -77,7 +78,7 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     {
         if (asked == 0 || left > 0) return;
         var first = Reader.Skipped[0];
-        var reason = words["skipped.cannot-be-read", first.File, first.Reason];
+        var reason = words["skipped.cannot-be-read", first.File, LibraryErrors.In(words.Language, first.Reason)];
         throw new ImageFormatException(asked == 1 ? reason : words["skipped.none-left", asked, reason]);
     }
 

@@ -62,7 +62,9 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
     }
 }
 
-/// <summary>Names of a batch's concepts among others, in one language, with the targets of each image: the name of each thing in it.</summary>
+/// <summary>
+/// Names of a batch's concepts among others, in one language, with the targets of each image: the name of each thing in it.
+/// </summary>
 /// <param name="Ids">[names, tokens]</param>
 /// <param name="Count">Names.</param>
 /// <param name="Rows">Row of the batch of each target; an image of two things has two.</param>

@@ -1,4 +1,6 @@
 using System.Text.RegularExpressions;
+using Alebrije.Datasets;
+using Alebrije.Preprocessing.Imaging;
 using Alebrije.Reports;
 
 namespace Alebrije.Tests.Cli;
@@ -28,6 +30,31 @@ public sealed partial class LibraryErrorsTests : IDisposable
         File.WriteAllBytes(file, []);
         Assert.Equal($"{file} está vacío: se esperaba una imagen (PNG, JPEG, GIF, BMP o WebP).",
             (await CommandLine.Run("preprocess", file, "--lang", "es")).Refusal);
+    }
+
+    [Fact]
+    public void Reasons_OfSkippedPictures_AreSpanish()
+    {
+        var reader = new PictureReader(upright: true);
+        var whole = new RgbImage(8, 8, new byte[8 * 8 * 3]).ToPng();
+        var damaged = whole.ToArray();
+        damaged[40] ^= 1;
+        (string Name, byte[] Bytes, string Reason)[] files =
+        [
+            ("a.png", [], "está vacía: se esperaba una imagen (PNG, JPEG, GIF, BMP o WebP)."),
+            ("b.png", "text"u8.ToArray(), "no es una imagen que se pueda leer: se leen PNG, JPEG, GIF, BMP y WebP."),
+            ("c.png", whole[..20], $"está truncada: una parte del archivo PNG necesita 13 bytes y quedan {20 - 8 - 12}."),
+            ("d.png", damaged, "está dañada: la suma de comprobación en el byte "),
+            ("e.jpg", [0xff, 0xd8, 0xff, 0xe0], "está dañada: empieza como un archivo JPEG, y el resto no se puede leer."),
+        ];
+        foreach (var (name, bytes, reason) in files)
+        {
+            var path = Path.Combine(folder, name);
+            File.WriteAllBytes(path, bytes);
+            Assert.Null(reader.Read(path));
+            var skipped = reader.Skipped.Single(one => one.File == path);
+            Assert.StartsWith(reason, LibraryErrors.In("es", skipped.Reason), StringComparison.Ordinal);
+        }
     }
 
     [Fact]

@@ -6,15 +6,16 @@ using Alebrije.Tests.Fuzzing;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// Hostile files against all readers for a time: <c>campaign --minutes M --seed S</c>. Every file is read, or refused with a sentence,
-/// within ten seconds and the memory limit of its reader; the first other one ends the campaign and is kept.
+/// Hostile files against all readers for a time: <c>campaign --minutes M --seed S</c>. Readers take turns of the same time, so quick ones
+/// read more files. Every file is read, or refused with a sentence, within ten seconds and the memory limit of its reader; the first other
+/// one ends the campaign and is kept.
 /// </summary>
 internal static class Campaign
 {
     public const string Usage = "hostile files against every reader: campaign [--minutes M] [--seed S], 1 minute by default";
 
-    /// <summary>Files of a reader in one turn.</summary>
-    private const int Turn = 500;
+    /// <summary>Time of a reader in one turn.</summary>
+    private static readonly TimeSpan Turn = TimeSpan.FromSeconds(2);
 
     public static int Run(string[] options)
     {
@@ -40,12 +41,13 @@ internal static class Campaign
         {
             foreach (var target in targets)
             {
-                var share = (limit - clock.Elapsed) / (turn == 0 ? targets.Count : 4);
-                if (share <= TimeSpan.Zero) break;
+                var left = limit - clock.Elapsed;
+                if (left <= TimeSpan.Zero) break;
+                var share = TimeSpan.FromTicks(Math.Min(Turn.Ticks, left.Ticks / (turn == 0 ? targets.Count : 1)));
                 FuzzResult result;
                 try
                 {
-                    result = ReaderFuzz.Run(target, unchecked(seed + turn), Turn, share);
+                    result = ReaderFuzz.Run(target, unchecked(seed + turn), int.MaxValue, share);
                 }
                 catch (FuzzException e)
                 {

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Alebrije.Pipelines.Flamingo;
 using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tensors;
 
 namespace Alebrije.Evaluation;
 
@@ -24,12 +25,17 @@ public static class FlamingoBenchmark
     /// <param name="progress">Called before each round with a description.</param>
     /// <param name="cancellation">Stops between tokens.</param>
     public static FlamingoBenchmarkResult Run(
-        string folder, int rounds, Action<string>? progress = null, CancellationToken cancellation = default)
+        string folder, int rounds, Action<string>? progress = null, CancellationToken cancellation = default) =>
+        Run(folder, rounds, Tokens, Precision.Auto, progress, cancellation);
+
+    /// <summary>As the public one, with a number of tokens and a number format.</summary>
+    internal static FlamingoBenchmarkResult Run(
+        string folder, int rounds, int tokens, Precision precision, Action<string>? progress, CancellationToken cancellation)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(rounds, 1);
-        using var model = FlamingoPipeline.Load(folder);
+        using var model = FlamingoPipeline.Load(folder, precision);
         var prompt = FlamingoPrompt.Caption(new RgbImage(64, 64, [.. Enumerable.Range(0, 64 * 64 * 3).Select(i => (byte)(i * 7))]));
-        var options = new FlamingoOptions { Beams = 1, MaxTokens = Tokens, StopsAtEnd = false };
+        var options = new FlamingoOptions { Beams = 1, MaxTokens = tokens, StopsAtEnd = false };
         model.Generate(prompt, options with { MaxTokens = 8 }, onText: null, cancellation);
         var (cached, plain, same) = (new List<double>(), new List<double>(), true);
         for (var round = 0; round < rounds; round++)
@@ -43,13 +49,13 @@ public static class FlamingoBenchmark
         }
 
         return new FlamingoBenchmarkResult(
-            Tokens, Median(cached), Median(plain), Median(cached.Zip(plain, (fast, slow) => fast / slow)), same);
+            tokens, Median(cached), Median(plain), Median(cached.Zip(plain, (fast, slow) => fast / slow)), same);
 
         (double PerSecond, IEnumerable<int> Ids) Timed(FlamingoOptions way)
         {
             var watch = Stopwatch.StartNew();
             var answer = model.Generate(prompt, way, onText: null, cancellation);
-            return (Tokens / watch.Elapsed.TotalSeconds, answer.Tokens.Select(token => token.Id));
+            return (tokens / watch.Elapsed.TotalSeconds, answer.Tokens.Select(token => token.Id));
         }
 
         static double Median(IEnumerable<double> values) => values.Order().ToArray() is var sorted ? sorted[sorted.Length / 2] : 0;

@@ -45,7 +45,7 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
 {
     private readonly Parameter weight;
     private readonly Parameter? bias;
-    private PackedLinear? quantised;
+    private PackedLinear? packed;
 
     public LinearLayer(long input, long output, bool bias) : base(nameof(LinearLayer))
     {
@@ -67,12 +67,17 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
     public Parameter? Bias => bias;
 
     /// <summary>
-    /// Replaces the matrix by one of 8-bit integers with a step for each output, for inference; the matrix itself becomes empty.
+    /// Replaces the matrix by a packed one for inference, where this processor has products of packed matrices; the matrix itself becomes
+    /// empty.
     /// </summary>
-    public void Quantise()
+    /// <param name="type">
+    /// Type of the products; int8 holds 8-bit integers with a step for each output. Null: that of the matrix.
+    /// </param>
+    public void Pack(ScalarType? type = null)
     {
-        if (quantised is not null) return;
-        quantised = new PackedLinear(weight, bias, ScalarType.Int8);
+        var wanted = type ?? weight.dtype;
+        if (packed is not null || (wanted != ScalarType.Int8 && !OneDnn.Packs(wanted))) return;
+        packed = new PackedLinear(weight, bias, wanted);
         using var quiet = no_grad();
         using var nothing = empty(0, weight.dtype);
         weight.set_(nothing);
@@ -82,15 +87,15 @@ internal sealed class LinearLayer : nn.Module<Tensor, Tensor>
     /// <returns>[..., output]</returns>
     public override Tensor forward(Tensor input)
     {
-        if (quantised is null) return nn.functional.linear(input, weight.As(input), bias?.As(input));
+        if (packed is null) return nn.functional.linear(input, weight.As(input), bias?.As(input));
         using var scope = NewDisposeScope();
-        return quantised.Call(input).to(input.dtype).MoveToOuterDisposeScope();
+        return packed.Call(input).to(input.dtype).MoveToOuterDisposeScope();
     }
 
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        if (disposing) quantised?.Dispose();
+        if (disposing) packed?.Dispose();
         base.Dispose(disposing);
     }
 }

@@ -41,7 +41,7 @@ public sealed class FlamingoPipeline : IDisposable
             // Beside matrices of int8, gated blocks keep the format that they have without.
             type = Processor.ScalarType(precision == Precision.Int8 ? Precision.Auto : precision, LanguageParameters(folder));
             network = folder.LoadNetwork(sizes.HiddenSize, mediaToken, type);
-            if (precision == Precision.Int8) network.QuantiseLanguage();
+            network.Pack(quantised: precision == Precision.Int8);
         }
         catch
         {

@@ -69,8 +69,13 @@ internal static class SizedFlamingo
         }
 
         // Random weights leave the best tokens so close to each other that the rounding of bfloat16 decides between them.
-        Say("", FlamingoBenchmark.Run(folder.Path, rounds, Console.Error.WriteLine));
-        Say("float32, ", FlamingoBenchmark.Run(folder.Path, 1, tokens: 32, Precision.Fp32, null, CancellationToken.None));
+        Say("", Measure((FlamingoBenchmark.Tokens, 0), Precision.Auto));
+        Say("after 4 examples, ", Measure((FlamingoBenchmark.Tokens, 4), Precision.Auto));
+        rounds = 1;
+        Say("float32, ", Measure((32, 0), Precision.Fp32));
+
+        FlamingoBenchmarkResult Measure((int Tokens, int Shots) sizes, Precision precision) =>
+            FlamingoBenchmark.Run(folder.Path, rounds, sizes, precision, Console.Error.WriteLine, CancellationToken.None);
     }
 
     private static void Say(string format, FlamingoBenchmarkResult result) => Console.WriteLine($"{format}{result.Tokens} tokens: "

@@ -246,6 +246,7 @@ internal sealed class LayerNormLayer : nn.Module<Tensor, Tensor>
 internal sealed class EmbeddingLayer : nn.Module<Tensor, Tensor>
 {
     private Parameter weight;
+    private PackedLinear? projection;
 
     public EmbeddingLayer(long count, long width) : base(nameof(EmbeddingLayer))
     {
@@ -268,6 +269,31 @@ internal sealed class EmbeddingLayer : nn.Module<Tensor, Tensor>
         weight = larger;
         weight.DetachFromDisposeScope();
         ConditionallyRegisterParameter(nameof(weight), weight);
+    }
+
+    /// <summary>
+    /// Packs the table a second time for <see cref="Project"/>, where this processor has products of packed matrices, for inference.
+    /// </summary>
+    public void Pack()
+    {
+        if (projection is null && OneDnn.Packs(weight.dtype)) projection = new PackedLinear(weight, null, weight.dtype);
+    }
+
+    /// <summary>x · tableᵀ: the scores of all rows where the table is the output layer too.</summary>
+    /// <param name="x">[..., width]</param>
+    /// <returns>[..., count]</returns>
+    public Tensor Project(Tensor x)
+    {
+        if (projection is null) return nn.functional.linear(x, weight.As(x));
+        using var scope = NewDisposeScope();
+        return projection.Call(x).to(x.dtype).MoveToOuterDisposeScope();
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing) projection?.Dispose();
+        base.Dispose(disposing);
     }
 
     /// <param name="ids">[...] int64 in [0, count)</param>

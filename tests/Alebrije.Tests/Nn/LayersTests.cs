@@ -21,6 +21,29 @@ public sealed class LayersTests
         Assert.True(allclose(theirs.call(x), ours.call(x)));
     }
 
+    [Theory]
+    [InlineData(ScalarType.Float32, 1e-5)]
+    [InlineData(ScalarType.BFloat16, 0.02)]
+    public void Packed_LinearAndTable_ComputeAsBefore(ScalarType type, double tolerance)
+    {
+        Assert.SkipUnless(OneDnn.Packs(type), "This libtorch packs no matrices of the type for this processor.");
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        using var linear = Layers.Linear(70, 37).to(type);
+        using var table = Layers.Embedding(37, 70).to(type);
+        var (x, ids) = (rand(2, 3, 70).to(type), tensor(new long[] { 36, 0 }));
+        var (expected, scores, rows) = (linear.call(x), table.Project(x), table.call(ids));
+
+        linear.Pack();
+        table.Pack();
+
+        Assert.Equal(0, linear.Weight.numel());
+        Assert.True(allclose(expected.@float(), linear.call(x).@float(), tolerance, tolerance));
+        Assert.True(allclose(scores.@float(), table.Project(x).@float(), tolerance, tolerance * 10));
+        Assert.True(rows.equal(table.call(ids)).all().item<bool>());
+        Assert.Equal(type, linear.call(x).dtype);
+    }
+
     [Fact]
     public void Conv2d_WithStrideAndPadding_ComputesAsPyTorch()
     {

@@ -50,6 +50,9 @@ internal interface ICausalLanguageModel
     /// <param name="x">[batch, tokens, width]</param>
     /// <returns>[batch, tokens, vocabulary]</returns>
     Tensor Predict(Tensor x);
+
+    /// <summary>Packs the table of tokens for <see cref="Predict"/> where it is the output layer too.</summary>
+    void PackTable();
 }
 
 /// <summary>Masks of causal language models.</summary>

@@ -58,12 +58,13 @@ internal sealed class FlamingoNetwork : nn.Module
     public static bool IsTrained(string name) => !name.StartsWith(LanguagePrefix, StringComparison.Ordinal)
         || name.Contains(".gated_cross_attn_layer.", StringComparison.Ordinal);
 
-    /// <summary>Packs all matrices but the table of tokens for inference: one token at a time reads each of them once.</summary>
+    /// <summary>Packs all matrices for inference: one token at a time reads each of them once.</summary>
     /// <param name="quantised">True holds the language model's own matrices as 8-bit integers.</param>
     public void Pack(bool quantised)
     {
         foreach (var (name, module) in named_modules())
             if (module is LinearLayer layer) layer.Pack(quantised && !IsTrained(name + ".") ? ScalarType.Int8 : null);
+        Language.PackTable();
     }
 
     /// <inheritdoc cref="PerceiverResampler.Resample"/>

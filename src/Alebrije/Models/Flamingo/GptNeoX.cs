@@ -121,7 +121,13 @@ internal sealed class GptNeoX : nn.Module, ICausalLanguageModel
     public Tensor Predict(Tensor x)
     {
         x = gpt_neox.Norm.call(x);
-        return embed_out?.call(x) ?? nn.functional.linear(x, gpt_neox.Tokens.Weight.As(x));
+        return embed_out?.call(x) ?? gpt_neox.Tokens.Project(x);
+    }
+
+    /// <inheritdoc/>
+    public void PackTable()
+    {
+        if (embed_out is null) gpt_neox.Tokens.Pack();
     }
 
     /// <summary>Angles of the positions from an offset on; only differences of positions count, so padding needs no correction.</summary>

@@ -132,7 +132,13 @@ internal sealed class Mpt : nn.Module, ICausalLanguageModel
     public Tensor Predict(Tensor x)
     {
         x = transformer.Norm.call(x);
-        return lm_head?.call(x) ?? nn.functional.linear(x, transformer.Tokens.Weight.As(x));
+        return lm_head?.call(x) ?? transformer.Tokens.Project(x);
+    }
+
+    /// <inheritdoc/>
+    public void PackTable()
+    {
+        if (lm_head is null) transformer.Tokens.Pack();
     }
 
     /// <summary>Slopes of the heads (Press et al., 2022, §3); of a power of two of heads, every other one comes first.</summary>

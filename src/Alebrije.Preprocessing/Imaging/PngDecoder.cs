@@ -85,7 +85,7 @@ internal static class PngDecoder
         {
             return zlib.ReadAtLeast(line, line.Length, throwOnEndOfStream: false);
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or IOException)
         {
             throw new ImageFormatException($"{name} is damaged: its packed pixels cannot be unpacked.", e);
         }

@@ -94,7 +94,7 @@ public static class PngText
             room -= length;
             return text.AsSpan(0, length);
         }
-        catch (InvalidDataException e)
+        catch (Exception e) when (e is InvalidDataException or (IOException and not ImageFormatException))
         {
             throw new ImageFormatException($"{name} is damaged: a packed text in it cannot be unpacked.", e);
         }

@@ -134,7 +134,7 @@ public sealed class BpeVocabulary
                 : new MemoryStream(bytes);
             stream.CopyTo(content);
         }
-        catch (InvalidDataException error)
+        catch (Exception error) when (error is InvalidDataException or IOException)
         {
             throw new InvalidDataException($"'{file}' begins as a gzip file and goes on as none; fetch it again. ({error.Message})", error);
         }

@@ -173,6 +173,23 @@ public sealed class PngTests
     }
 
     [Fact]
+    public void PresetDictionary_IsDamage_InPixelsAndTexts()
+    {
+        // A zlib stream that needs a dictionary: PNG has none.
+        byte[] packed = [0x78, 0xbb, 0, 0, 0, 1, 0x63, 0, 0];
+        byte[] header = [0, 0, 0, 1, 0, 0, 0, 1, 8, 0, 0, 0, 0];
+        var path = Path.Combine(Directory.CreateTempSubdirectory("alebrije-png-").FullName, "a.png");
+        File.WriteAllBytes(path, TestPng.File(
+            ("IHDR", header), ("zTXt", [.. "prompt"u8, 0, 0, .. packed]), ("IDAT", packed), ("IEND", [])));
+
+        Assert.Contains("packed pixels cannot be unpacked",
+            Assert.Throws<ImageFormatException>(() => PillowImage.Load(path)).Message, StringComparison.Ordinal);
+        Assert.Contains("a packed text in it cannot be unpacked",
+            Assert.Throws<ImageFormatException>(() => PngText.Read(path)).Message, StringComparison.Ordinal);
+        Directory.Delete(Path.GetDirectoryName(path)!, recursive: true);
+    }
+
+    [Fact]
     public void Save_Twice_GivesTheSameBytes()
     {
         var image = new RgbImage(31, 17, TestPictures.Noise(31 * 17 * 3, 8));

@@ -192,9 +192,10 @@ internal static class ServerLoad
             var (status, _) = await PostAsync(client, "/v1/images/generations",
                 $"{{\"prompt\":\"a lion {i}\",\"num_inference_steps\":2,\"prior_steps\":2}}").ConfigureAwait(false);
             if (status != HttpStatusCode.OK) errors++;
-            if (i == Math.Min(FirstTiny, count)) early = Generations.Resident();
-            if (i == FirstTiny || i % 1000 == 0)
-                Console.WriteLine(Invariant($"{i,6} generations  {Generations.Resident() / 1048576.0,8:0.0} MiB"));
+            if (i != Math.Min(FirstTiny, count) && i % 1000 != 0) continue;
+            var now = Generations.Resident();
+            if (early == 0) early = now;
+            Console.WriteLine(Invariant($"{i,6} generations  {now / 1048576.0,8:0.0} MiB"));
         }
 
         var late = Generations.Resident();

@@ -69,17 +69,17 @@ internal static class SizedFlamingo
         }
 
         // Random weights leave the best tokens so close to each other that the rounding of bfloat16 decides between them.
-        Say("", Measure((FlamingoBenchmark.Tokens, 0), Precision.Auto));
-        Say("after 4 examples, ", Measure((FlamingoBenchmark.Tokens, 4), Precision.Auto));
-        rounds = 1;
-        Say("float32, ", Measure((32, 0), Precision.Fp32));
+        Measure("", rounds, (FlamingoBenchmark.Tokens, 0), Precision.Auto);
+        Measure("after 4 examples, ", rounds, (FlamingoBenchmark.Tokens, 4), Precision.Auto);
+        Measure("float32, ", rounds: 1, (32, 0), Precision.Fp32);
 
-        FlamingoBenchmarkResult Measure((int Tokens, int Shots) sizes, Precision precision) =>
-            FlamingoBenchmark.Run(folder.Path, rounds, sizes, precision, Console.Error.WriteLine, CancellationToken.None);
+        void Measure(string what, int rounds, (int Tokens, int Shots) sizes, Precision precision)
+        {
+            var result = FlamingoBenchmark.Run(folder.Path, rounds, sizes, precision, Console.Error.WriteLine, CancellationToken.None);
+            Console.WriteLine($"{what}{result.Tokens} tokens: "
+                + string.Create(CultureInfo.InvariantCulture, $"{result.Cached:F2} tokens a second with the cache, ")
+                + string.Create(CultureInfo.InvariantCulture, $"{result.Plain:F2} without, x {result.Ratio:F2}; ")
+                + (result.Same ? "the same tokens" : "other tokens"));
+        }
     }
-
-    private static void Say(string format, FlamingoBenchmarkResult result) => Console.WriteLine($"{format}{result.Tokens} tokens: "
-        + string.Create(CultureInfo.InvariantCulture, $"{result.Cached:F2} tokens a second with the cache, ")
-        + string.Create(CultureInfo.InvariantCulture, $"{result.Plain:F2} without, x {result.Ratio:F2}; ")
-        + (result.Same ? "the same tokens" : "other tokens"));
 }

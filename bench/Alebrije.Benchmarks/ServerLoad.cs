@@ -109,7 +109,7 @@ internal static class ServerLoad
             for (var i = 0; clock.Elapsed < time; i++)
             {
                 var begin = Stopwatch.GetTimestamp();
-                var (status, _) = await PostAsync(client, "/v1/embeddings", $"{{\"input\":\"a lion {number} {i}\"}}").ConfigureAwait(false);
+                var (status, _) = await PostAsync(client, "/v1/embeddings", $"{{\"input\":\"{Text(number, i)}\"}}").ConfigureAwait(false);
                 answers.Add((status, Stopwatch.GetElapsedTime(begin).TotalSeconds));
             }
         })).ConfigureAwait(false);
@@ -117,11 +117,12 @@ internal static class ServerLoad
         var errors = answers.Count(answer => answer.Status != HttpStatusCode.OK);
         double[] waits = [.. answers.Select(answer => answer.Seconds).Order()];
 
+        // The same texts: those of more tokens take longer.
         using var model = ClipModel.Load(Model);
-        string[] texts = [.. Enumerable.Range(0, clients).Select(i => $"a lion {i}")];
-        model.EmbedTexts(texts);
+        var rounds = Math.Max(answers.Count / clients, 1);
+        model.EmbedTexts(Texts(0));
         var (embedded, own) = (0, Stopwatch.StartNew());
-        while (own.Elapsed < time) embedded += model.EmbedTexts(texts).Length;
+        for (var i = 0; own.Elapsed < time; i = (i + 1) % rounds) embedded += model.EmbedTexts(Texts(i)).Length;
         var batch = embedded / own.Elapsed.TotalSeconds;
         Console.WriteLine(Invariant(
             $"{clients} embedding clients for {time.TotalSeconds:0} s: {answers.Count} answers, {errors} errors, {served:0} a second"));
@@ -129,6 +130,10 @@ internal static class ServerLoad
             $"  median {1000 * waits[waits.Length / 2]:0} ms, 99 % within {1000 * waits[(int)(waits.Length * 0.99)]:0} ms"));
         Console.WriteLine(Invariant($"  library in batches of {clients}: {batch:0} a second; ratio {served / batch:0.00}"));
         return errors == 0;
+
+        static string Text(int client, int number) => string.Create(CultureInfo.InvariantCulture, $"a lion {client} {number}");
+
+        string[] Texts(int number) => [.. Enumerable.Range(0, clients).Select(client => Text(client, number))];
     }
 
     private static async Task<bool> FillQueueAsync(int count)

@@ -93,7 +93,7 @@ public sealed partial class ReferenceTests(ServerFixture server)
     {
         if (Chromium.Path is null) Assert.Skip("No Chromium is installed.");
         await using var browser = await Chromium.StartAsync(1280, 900);
-        await browser.OpenAsync(new Uri(server.Url, "/scalar"), "document.body.innerText.includes('/v1/images/generations')");
+        await browser.OpenAsync(new Uri(server.Url, "/scalar"), "document.body.textContent.includes('/v1/images/generations')");
         if (Environment.GetEnvironmentVariable("ALEBRIJE_SCREENSHOTS") is { Length: > 0 } folder)
             await File.WriteAllBytesAsync(System.IO.Path.Combine(folder, "scalar.png"), await browser.ScreenshotAsync(900), Stop);
         Assert.Empty(browser.Errors);

@@ -120,15 +120,15 @@ public sealed class ModelEvaluationTests : IDisposable
     {
         using var pipeline = ImagePipeline.Load(Model);
         using var scope = torch.NewDisposeScope();
-        string[] prompts = [.. Enumerable.Range(0, 10).Select(i => $"number {i}")];
+        string[] prompts = [.. Enumerable.Range(0, 9).Select(i => $"number {i}")];
         byte[][] Draw(ulong seed, int count)
         {
             var painter = new TextToPictures(pipeline, seed);
             return [.. painter.Draw(prompts[..count], painter.By(PriorKind.None)).Select(p => p.Pixels)];
         }
 
-        var first = Draw(1, 10);
-        Assert.Equal(first, Draw(1, 10));
+        var first = Draw(1, 9);
+        Assert.Equal(first, Draw(1, 9));
         Assert.NotEqual(first[0], Draw(2, 8)[0]);
         Assert.NotEqual(first[0], first[8]); // every batch has noise of its own
     }

@@ -25,6 +25,7 @@ public sealed class CascadeTrainerTests : IDisposable
 
     private readonly string folder = Directory.CreateTempSubdirectory("alebrije-cascade-").FullName;
     private readonly CaptionedScenes scenes;
+    private string tokenizer = "";
     private readonly CascadeTrainingConfig config = new()
     {
         Stage1 = new()
@@ -102,17 +103,17 @@ public sealed class CascadeTrainerTests : IDisposable
     {
         var plan = config with
         {
-            Stage1 = config.Stage1 with { Batch = 16, SaveMinutes = 1e6, MeasuredScenes = 16, Curriculum = null, Unconditional = 0.1 },
+            Stage1 = config.Stage1 with { Batch = 8, SaveMinutes = 1e6, MeasuredScenes = 16, Curriculum = null, Unconditional = 0.1 },
         };
-        var early = Train(plan with { Stage1 = plan.Stage1 with { Samples = 16, LearningRate = 0 } }, 1,
+        var early = Train(plan with { Stage1 = plan.Stage1 with { Samples = 8, LearningRate = 0 } }, 1,
             new TrainingOptions(Prepare("early")), CancellationToken.None).Metrics;
-        var late = Train(plan with { Stage1 = plan.Stage1 with { Samples = 16 * 40 } }, 1, new TrainingOptions(Prepare("late")),
+        var late = Train(plan with { Stage1 = plan.Stage1 with { Samples = 8 * 40 } }, 1, new TrainingOptions(Prepare("late")),
             CancellationToken.None).Metrics;
         foreach (var level in (string[])["v999_single", "v600_two", "v200_style"]) Assert.True(late[level] < 0.85 * early[level],
             $"{level}: {early[level]} to {late[level]}");
 
         var start = Path.Combine(folder, "late", "mini-cascade");
-        var further = plan with { Stage1 = plan.Stage1 with { Start = start, Samples = 16, LearningRate = 0, EmaDecay = 0 } };
+        var further = plan with { Stage1 = plan.Stage1 with { Start = start, Samples = 8, LearningRate = 0, EmaDecay = 0 } };
         var metrics = Train(further, 1, new TrainingOptions(Prepare("further")), CancellationToken.None).Metrics;
         Assert.Equal(late["v600_single"], metrics["v600_single"], 0.02 * late["v600_single"]);
     }
@@ -160,8 +161,14 @@ public sealed class CascadeTrainerTests : IDisposable
     private string Prepare(string name)
     {
         var path = Path.Combine(folder, name);
-        var texts = scenes.Corpus(400).Select(text => ImagenTexts.Prepare(text, clean: true)).Where((_, i) => i % 8 == 0);
-        UnigramTrainer.Save(UnigramTrainer.Train(texts, 800), Path.Combine(path, "run-1", "tokenizer"), ImagenTexts.Tokens);
+        if (tokenizer.Length == 0)
+        {
+            var texts = scenes.Corpus(400).Where((_, i) => i % 8 == 0).Select(text => ImagenTexts.Prepare(text, clean: true));
+            UnigramTrainer.Save(UnigramTrainer.Train(texts, 800), tokenizer = Path.Combine(folder, "tokenizer"), ImagenTexts.Tokens);
+        }
+
+        var target = Directory.CreateDirectory(Path.Combine(path, "run-1", "tokenizer")).FullName;
+        foreach (var file in Directory.GetFiles(tokenizer)) File.Copy(file, Path.Combine(target, Path.GetFileName(file)));
         return path;
     }
 }

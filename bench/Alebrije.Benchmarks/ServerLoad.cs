@@ -24,7 +24,7 @@ internal static class ServerLoad
     public const string Usage = "the service under load: serve-load [--seconds N] [--clients N] [--generations N] [--tiny N] "
         + "[--stream SECONDS], 10 s, 200, 50, 10000 and 150 s by default";
 
-    private const int Queue = 8, BatchOfFour = 4, Rounds = 3, FirstTiny = 100;
+    private const int Queue = 8, BatchOfFour = 4, Rounds = 3, Turns = 4, FirstTiny = 100;
     private const double MostGrowth = 0.05;
 
     public static int Run(string[] options)
@@ -98,38 +98,50 @@ internal static class ServerLoad
             $"{{\"prompt\":\"a lion {number}\",\"n\":10,\"num_inference_steps\":{100 + number},\"prior\":\"linear\"}}");
     }
 
+    /// <summary>Clients of the service and batches of the library in turns, so that both meet the same load of other programs.</summary>
     private static async Task<bool> EmbedAsync(int clients, TimeSpan time)
     {
         await using var app = await StartAsync(512).ConfigureAwait(false);
         using var client = Client(app);
         await PostAsync(client, "/v1/embeddings", "{\"input\":\"warm\"}").ConfigureAwait(false);
-        var (answers, clock) = (new ConcurrentBag<(HttpStatusCode Status, double Seconds)>(), Stopwatch.StartNew());
-        await Task.WhenAll(Enumerable.Range(0, clients).Select(async number =>
+        using var model = ClipModel.Load(Model);
+        model.EmbedTexts(Texts(0));
+        var answers = new ConcurrentBag<(HttpStatusCode Status, double Seconds)>();
+        var (served, library, embedded, next) = (new Stopwatch(), new Stopwatch(), 0, new int[clients]);
+        for (var turn = 1; turn <= Turns; turn++)
         {
-            for (var i = 0; clock.Elapsed < time; i++)
-            {
-                var begin = Stopwatch.GetTimestamp();
-                var (status, _) = await PostAsync(client, "/v1/embeddings", $"{{\"input\":\"{Text(number, i)}\"}}").ConfigureAwait(false);
-                answers.Add((status, Stopwatch.GetElapsedTime(begin).TotalSeconds));
-            }
-        })).ConfigureAwait(false);
-        var served = answers.Count / clock.Elapsed.TotalSeconds;
+            served.Start();
+            await Task.WhenAll(Enumerable.Range(0, clients).Select(number => AskAsync(number, turn * time / Turns))).ConfigureAwait(false);
+            served.Stop();
+
+            // The same texts: those of more tokens take longer.
+            library.Start();
+            for (var i = 0; library.Elapsed < turn * time / Turns; i = (i + 1) % next.Min()) embedded += model.EmbedTexts(Texts(i)).Length;
+            library.Stop();
+        }
+
+        var (each, batch) = (answers.Count / served.Elapsed.TotalSeconds, embedded / library.Elapsed.TotalSeconds);
         var errors = answers.Count(answer => answer.Status != HttpStatusCode.OK);
         double[] waits = [.. answers.Select(answer => answer.Seconds).Order()];
-
-        // The same texts: those of more tokens take longer.
-        using var model = ClipModel.Load(Model);
-        var rounds = Math.Max(answers.Count / clients, 1);
-        model.EmbedTexts(Texts(0));
-        var (embedded, own) = (0, Stopwatch.StartNew());
-        for (var i = 0; own.Elapsed < time; i = (i + 1) % rounds) embedded += model.EmbedTexts(Texts(i)).Length;
-        var batch = embedded / own.Elapsed.TotalSeconds;
         Console.WriteLine(Invariant(
-            $"{clients} embedding clients for {time.TotalSeconds:0} s: {answers.Count} answers, {errors} errors, {served:0} a second"));
+            $"{clients} embedding clients for {time.TotalSeconds:0} s: {answers.Count} answers, {errors} errors, {each:0} a second"));
         Console.WriteLine(Invariant(
             $"  median {1000 * waits[waits.Length / 2]:0} ms, 99 % within {1000 * waits[(int)(waits.Length * 0.99)]:0} ms"));
-        Console.WriteLine(Invariant($"  library in batches of {clients}: {batch:0} a second; ratio {served / batch:0.00}"));
+        Console.WriteLine(Invariant(
+            $"  library in batches of {clients}, in turns with them: {batch:0} a second; ratio {each / batch:0.00}"));
         return errors == 0;
+
+        async Task AskAsync(int number, TimeSpan end)
+        {
+            for (; served.Elapsed < end; next[number]++)
+            {
+                // Base64, as OpenAI's clients ask for.
+                var begin = Stopwatch.GetTimestamp();
+                var (status, _) = await PostAsync(client, "/v1/embeddings",
+                    $"{{\"input\":\"{Text(number, next[number])}\",\"encoding_format\":\"base64\"}}").ConfigureAwait(false);
+                answers.Add((status, Stopwatch.GetElapsedTime(begin).TotalSeconds));
+            }
+        }
 
         static string Text(int client, int number) => string.Create(CultureInfo.InvariantCulture, $"a lion {client} {number}");
 

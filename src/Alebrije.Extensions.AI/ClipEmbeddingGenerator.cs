@@ -15,6 +15,9 @@ public sealed class ClipEmbeddingGenerator :
     /// <summary>Value of <see cref="EmbeddingGeneratorMetadata.ProviderName"/>.</summary>
     public const string ProviderName = "alebrije";
 
+    /// <summary>Most batches at a time: more need more memory and are no faster.</summary>
+    private const int MostLanes = 4;
+
     private readonly ClipOptions options;
     private readonly EmbeddingBatcher batcher;
     private readonly Lock gate = new();
@@ -30,7 +33,7 @@ public sealed class ClipEmbeddingGenerator :
         if (options.Faults().FirstOrDefault() is { } fault) throw new ArgumentException(fault, nameof(options));
         this.options = options;
         ownsModel = true;
-        batcher = new EmbeddingBatcher(Embed, options.BatchSize, options.BatchWindow);
+        batcher = new EmbeddingBatcher(EmbedBeside, options.BatchSize, options.BatchWindow, Lanes);
     }
 
     /// <param name="model">A model's name, or the path of its folder.</param>
@@ -45,7 +48,7 @@ public sealed class ClipEmbeddingGenerator :
         ArgumentNullException.ThrowIfNull(model);
         options = new ClipOptions { Model = model.Name };
         this.model = model;
-        batcher = new EmbeddingBatcher(Embed, options.BatchSize, options.BatchWindow);
+        batcher = new EmbeddingBatcher(EmbedBeside, options.BatchSize, options.BatchWindow, Lanes);
     }
 
     /// <summary>Batches that were computed, for tests and measurements.</summary>
@@ -172,6 +175,12 @@ public sealed class ClipEmbeddingGenerator :
             return model = ClipModel.Load(options.Folder, options.Precision);
         }
     }
+
+    private static int Lanes() => Math.Min(MostLanes, TorchRuntime.Threads);
+
+    /// <summary>A batch with its share of the threads: all of them while no other batch is computed.</summary>
+    private float[][] EmbedBeside(IReadOnlyList<EmbeddingInput> batch) =>
+        LocalThreads.Run(Math.Max(1, TorchRuntime.Threads / Math.Max(1, batcher.Running)), () => Embed(batch));
 
     /// <summary>Texts and images of a batch, each through its tower, back in their order.</summary>
     private float[][] Embed(IReadOnlyList<EmbeddingInput> batch)

@@ -4,31 +4,40 @@ using Alebrije.Pipelines;
 namespace Alebrije.Extensions.AI;
 
 /// <summary>
-/// Gathers the inputs of all callers into batches and embeds one batch at a time. A caller that gives up does not disturb the others, an
-/// input that cannot be embedded fails for its own caller alone, and disposal finishes what was accepted.
+/// Gathers the inputs of all callers into batches and embeds a few batches at a time, which share the threads of tensor operations. A
+/// caller that gives up does not disturb the others, an input that cannot be embedded fails for its own caller alone, and disposal
+/// finishes what was accepted.
 /// </summary>
 internal sealed class EmbeddingBatcher : IAsyncDisposable
 {
     private const int QueuedBatches = 4;
 
     private readonly Func<IReadOnlyList<EmbeddingInput>, float[][]> embed;
+    private readonly Func<int> lanes;
     private readonly int size;
     private readonly TimeSpan window;
     private readonly Channel<Item> queue;
     private readonly Task worker;
+    private int batches, running;
 
-    /// <param name="embed">Embeds a batch, rows in its order; called by one thread at a time, and again one by one when it throws.</param>
+    /// <param name="embed">Embeds a batch, rows in its order; called by as many threads at a time as there are lanes, and again one by one
+    /// when it throws.</param>
     /// <param name="size">Inputs of a batch at most.</param>
     /// <param name="window">Time that the first of a batch waits for others.</param>
-    public EmbeddingBatcher(Func<IReadOnlyList<EmbeddingInput>, float[][]> embed, int size, TimeSpan window)
+    /// <param name="lanes">Number of batches embedded side by side, 1 or more; called at the first batch. Null: one.</param>
+    public EmbeddingBatcher(
+        Func<IReadOnlyList<EmbeddingInput>, float[][]> embed, int size, TimeSpan window, Func<int>? lanes = null)
     {
-        (this.embed, this.size, this.window) = (embed, size, window);
+        (this.embed, this.size, this.window, this.lanes) = (embed, size, window, lanes ?? (() => 1));
         queue = Channel.CreateBounded<Item>(new BoundedChannelOptions(size * QueuedBatches) { SingleReader = true });
         worker = Task.Run(WorkAsync);
     }
 
     /// <summary>Batches that were computed.</summary>
-    public int Batches { get; private set; }
+    public int Batches => Volatile.Read(ref batches);
+
+    /// <summary>Batches that are being computed now.</summary>
+    public int Running => Volatile.Read(ref running);
 
     /// <summary>Embeds inputs, in their order. No more than fit into the queue are in memory at once.</summary>
     /// <param name="count">Number of inputs.</param>
@@ -65,13 +74,34 @@ internal sealed class EmbeddingBatcher : IAsyncDisposable
 
     private async Task WorkAsync()
     {
-        var batch = new List<Item>(size);
+        if (!await queue.Reader.WaitToReadAsync().ConfigureAwait(false)) return;
+        var count = Math.Max(1, lanes());
+        using var free = new SemaphoreSlim(count);
         while (await queue.Reader.WaitToReadAsync().ConfigureAwait(false))
         {
+            // Inputs gather while every lane is busy.
+            await free.WaitAsync().ConfigureAwait(false);
+            var batch = new List<Item>(size);
             await GatherAsync(batch).ConfigureAwait(false);
             batch.RemoveAll(item => item.Call.IsOver);
-            if (batch.Count > 0) Embed(batch);
-            batch.Clear();
+            if (batch.Count == 0) free.Release();
+            else _ = Task.Run(() => Run(batch, free));
+        }
+
+        for (var i = 0; i < count; i++) await free.WaitAsync().ConfigureAwait(false);
+    }
+
+    private void Run(List<Item> batch, SemaphoreSlim free)
+    {
+        Interlocked.Increment(ref running);
+        try
+        {
+            Embed(batch);
+        }
+        finally
+        {
+            Interlocked.Decrement(ref running);
+            free.Release();
         }
     }
 
@@ -94,7 +124,7 @@ internal sealed class EmbeddingBatcher : IAsyncDisposable
 
     private void Embed(List<Item> batch)
     {
-        Batches++;
+        Interlocked.Increment(ref batches);
         try
         {
             var rows = embed([.. batch.Select(item => item.Input)]);
@@ -127,7 +157,7 @@ internal sealed class EmbeddingBatcher : IAsyncDisposable
         public void Give(int place, float[] row)
         {
             rows[place] = row;
-            if (--missing == 0) completion.TrySetResult(rows);
+            if (Interlocked.Decrement(ref missing) == 0) completion.TrySetResult(rows);
         }
 
         public void Fail(Exception error) => completion.TrySetException(error);

@@ -3,7 +3,7 @@ using Alebrije.Extensions.AI;
 
 namespace Alebrije.Tests.ExtensionsAI;
 
-/// <summary>Many callers, one computation at a time, which the tests control.</summary>
+/// <summary>Many callers, and computations that the tests control.</summary>
 public sealed class EmbeddingBatcherTests
 {
     private static readonly TimeSpan Window = TimeSpan.FromMilliseconds(1);
@@ -35,6 +35,27 @@ public sealed class EmbeddingBatcherTests
         Assert.All(sizes, size => Assert.InRange(size, 1, 8));
         Assert.Equal(150, sizes.Sum());
         Assert.True(sizes.Count < 50, $"{sizes.Count} batches for 50 callers");
+    }
+
+    [Fact]
+    public async Task Lanes_ComputeSideBySide_AndNoMoreThanThereAre()
+    {
+        using var both = new Barrier(2);
+        var (running, most) = (0, 0);
+        await using var batcher = new EmbeddingBatcher(
+            batch =>
+            {
+                var now = Interlocked.Increment(ref running);
+                lock (both) most = Math.Max(most, now);
+                var met = both.SignalAndWait(TimeSpan.FromSeconds(60), Now);
+                Interlocked.Decrement(ref running);
+                return met ? [.. batch.Select(Row)] : throw new TimeoutException("no second batch");
+            },
+            2, TimeSpan.Zero, () => 2);
+        var rows = await batcher.EmbedAsync(8, i => EmbeddingInput.OfText($"{i}", i), Now);
+        Assert.Equal([0, 1, 2, 3, 4, 5, 6, 7], rows.Select(row => (int)row[0]));
+        Assert.Equal(2, most);
+        Assert.Equal(4, batcher.Batches);
     }
 
     [Fact]

@@ -39,7 +39,7 @@ internal sealed record UserDefaults(string Path)
         if (!File.Exists(path)) return new UserDefaults(path);
         try
         {
-            using var document = JsonDocument.Parse(RegularFile.ReadAllText(path), Format);
+            using var document = JsonText.Parse(RegularFile.ReadAllText(path), Format);
             var values = new Dictionary<(string, string), IReadOnlyList<string>>();
             foreach (var member in document.RootElement.EnumerateObject())
             {

@@ -124,6 +124,7 @@ public sealed class HostileTests(ServerFixture server)
     {
         string[] chats =
         [
+            "[{\"role\":\"user\",\"content\":\"\\ud800\"}]", "[{\"role\":\"\\udfff\",\"content\":\"a\"}]",
             "[]", "{}", "\"a\"", "[1]", "[{}]", "[{\"role\":\"user\"}]", "[{\"role\":7,\"content\":\"a\"}]",
             "[{\"role\":\"tool\",\"content\":\"a\"}]", "[{\"role\":\"user\",\"content\":5}]",
             "[{\"role\":\"user\",\"content\":[{\"type\":\"input_audio\"}]}]", "[{\"role\":\"user\",\"content\":[7]}]",
@@ -133,6 +134,7 @@ public sealed class HostileTests(ServerFixture server)
             $"[{string.Join(',', Enumerable.Repeat("{\"role\":\"user\",\"content\":\"a\"}", 65))}]",
         ];
         foreach (var messages in chats) yield return Json("/v1/chat/completions", $"{{\"messages\":{messages}}}");
+        foreach (var path in JsonPaths) yield return Json(path, "{\"prompt\":\"\\ud800\",\"text\":\"\\ud800\",\"input\":\"\\ud800\"}");
         string[] sampling =
         [
             "\"n\":2", "\"max_tokens\":0", "\"max_tokens\":1e9", "\"temperature\":-1", "\"temperature\":\"x\"", "\"top_p\":0",

@@ -83,6 +83,18 @@ public sealed partial class ArchitectureTests
     }
 
     [Fact]
+    public void Json_FromOutsideIsParsedWithItsTexts()
+    {
+        // Resources, fixtures and JSON that this program wrote itself.
+        string[] own = ["JsonText.cs", "SingleFileSchedules.cs", "PublishedModels.cs", "ZeroShotSet.cs", "TextVerifier.cs",
+            "VerifyCommand.cs", "ApiDocument.cs"];
+        Assert.Empty(Sources.Where(file => !own.Contains(Path.GetFileName(file))
+            && (Code(file).Contains("JsonDocument.Parse(", StringComparison.Ordinal)
+                || Code(file).Contains("JsonDocument.ParseAsync(", StringComparison.Ordinal)
+                || Code(file).Contains("JsonNode.Parse(", StringComparison.Ordinal))).Select(Name));
+    }
+
+    [Fact]
     public void ModelFolders_KnowNoSiblings()
     {
         var wrong = Sources.Where(file => AreaOf(file) == "Models")

@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Text.Json;
 using Alebrije.Embeddings;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing;
 using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Cli.Commands;
@@ -156,7 +157,7 @@ internal sealed class EmbeddingInputs(bool upright)
     {
         try
         {
-            using var json = JsonDocument.Parse(line);
+            using var json = JsonText.Parse(line);
             if (json.RootElement.EnumerateObject().ToArray() is [{ Name: "text", Value: { ValueKind: JsonValueKind.String } text }]
                 && !string.IsNullOrWhiteSpace(text.GetString()))
                 return text.GetString()!;

@@ -79,7 +79,7 @@ internal static class PreprocessorConfig
     {
         try
         {
-            return JsonDocument.Parse(RegularFile.ReadAllBytes(path),
+            return JsonText.Parse(RegularFile.ReadAllBytes(path),
                 new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true });
         }
         catch (JsonException e)

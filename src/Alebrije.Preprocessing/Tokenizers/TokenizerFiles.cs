@@ -184,7 +184,7 @@ internal sealed class TokenizerFiles
             throw new InvalidDataException($"'{path}' has {length >> 20} MiB; such a file has at most {LargestFile >> 20} MiB.");
         try
         {
-            var json = JsonDocument.Parse(RegularFile.ReadAllBytes(path));
+            var json = JsonText.Parse(RegularFile.ReadAllBytes(path));
             return json.RootElement.ValueKind == JsonValueKind.Object ? json
                 : throw new InvalidDataException($"'{path}' holds no JSON object.");
         }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Alebrije.Preprocessing;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
@@ -23,8 +24,10 @@ internal sealed record RequestBody(RequestFields Fields, IReadOnlyList<UploadedF
                 "unsupported_media_type");
         try
         {
-            using var document = await JsonDocument.ParseAsync(request.Body,
-                new JsonDocumentOptions { MaxDepth = ServerJson.MostDepth }, request.HttpContext.RequestAborted).ConfigureAwait(false);
+            using var body = new MemoryStream();
+            await request.Body.CopyToAsync(body, request.HttpContext.RequestAborted).ConfigureAwait(false);
+            using var document = JsonText.Parse(body.GetBuffer().AsMemory(0, (int)body.Length),
+                new JsonDocumentOptions { MaxDepth = ServerJson.MostDepth });
             if (document.RootElement.ValueKind != JsonValueKind.Object)
                 throw new ApiException(400, "The body is JSON but no object; send {\"prompt\": \"...\"} or the like.", null,
                     "invalid_json");

@@ -50,7 +50,7 @@ internal sealed record HubListing(string Commit, IReadOnlyList<HubFile> Files, s
         JsonObject root;
         try
         {
-            root = JsonNode.Parse(answer) as JsonObject ?? throw new JsonException();
+            root = JsonText.ParseNode(answer) as JsonObject ?? throw new JsonException();
         }
         catch (JsonException e)
         {

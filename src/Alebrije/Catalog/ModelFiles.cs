@@ -258,7 +258,8 @@ internal sealed class ModelFiles
     {
         try
         {
-            return JsonNode.Parse(await read(name)) as JsonObject ?? throw new WeightsException($"{where}/{name} must hold a JSON object.");
+            return JsonText.ParseNode(await read(name)) as JsonObject
+                ?? throw new WeightsException($"{where}/{name} must hold a JSON object.");
         }
         catch (JsonException e)
         {

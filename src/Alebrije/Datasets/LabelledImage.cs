@@ -66,7 +66,7 @@ public sealed record LabelledImage(string Path, IReadOnlyList<string> Labels)
             if (string.IsNullOrWhiteSpace(line)) continue;
             try
             {
-                using var document = JsonDocument.Parse(line);
+                using var document = JsonText.Parse(line);
                 var root = document.RootElement;
                 var file = root.GetProperty("file").GetString()!;
                 var labels = (root.TryGetProperty("labels", out var named) ? named : root.GetProperty("objects"))

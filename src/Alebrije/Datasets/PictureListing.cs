@@ -107,7 +107,7 @@ internal sealed class PictureListing
             var place = $"{file}, line {number + 1}";
             try
             {
-                using var document = JsonDocument.Parse(line);
+                using var document = JsonText.Parse(line);
                 var item = document.RootElement;
                 var path = (options.ImageColumn is null ? ImageNames : [options.ImageColumn])
                     .Select(name => Text(item, name)).FirstOrDefault(text => text is not null);

@@ -51,7 +51,7 @@ internal sealed record PictureSample(string Name, FilePart Picture, FilePart Tex
     {
         try
         {
-            using var document = JsonDocument.Parse(bytes);
+            using var document = JsonText.Parse(bytes);
             return PictureListing.Captions(document.RootElement, field)
                 ?? throw new InvalidDataException($"its JSON has no {field ?? "caption"}");
         }

@@ -144,7 +144,7 @@ public static class Recipe
     {
         try
         {
-            using var document = JsonDocument.Parse(recipe);
+            using var document = JsonText.Parse(recipe);
             return document.RootElement.Clone();
         }
         catch (JsonException)

@@ -74,7 +74,7 @@ internal static class CensusVerifier
         if (!File.Exists(path)) return null;
         try
         {
-            using var document = JsonDocument.Parse(RegularFile.ReadAllBytes(path));
+            using var document = JsonText.Parse(RegularFile.ReadAllBytes(path));
             if (document.RootElement.ValueKind != JsonValueKind.Object || !document.RootElement.TryGetProperty("models", out var models)
                 || models.ValueKind != JsonValueKind.Object) return null;
             return [.. models.EnumerateObject().Where(m => m.Value.ValueKind == JsonValueKind.Object)

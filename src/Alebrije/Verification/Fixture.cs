@@ -21,7 +21,7 @@ internal sealed class Fixture : IDisposable
         var path = Path.Combine(folder, FileName);
         try
         {
-            using var document = JsonDocument.Parse(RegularFile.ReadAllBytes(path));
+            using var document = JsonText.Parse(RegularFile.ReadAllBytes(path));
             var root = document.RootElement.Clone();
             var reference = root.GetProperty("reference");
             Library = reference.GetProperty("library").GetString()!;

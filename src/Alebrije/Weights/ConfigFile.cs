@@ -96,7 +96,7 @@ internal static partial class ConfigFile
         {
             // Python writes infinities bare, which is invalid JSON: quoted, the number reader accepts them.
             text = BareNumber().Replace(text, m => m.Groups["bare"].Success ? $"\"{m.Value}\"" : m.Value);
-            var root = JsonNode.Parse(text, documentOptions: Lenient) as JsonObject ?? throw new WeightsException(
+            var root = JsonText.ParseNode(Encoding.UTF8.GetBytes(text), Lenient) as JsonObject ?? throw new WeightsException(
                 $"{path} must hold a JSON object.");
             ConfigLimits.Check(root, path);
             return root;

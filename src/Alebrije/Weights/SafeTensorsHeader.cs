@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text.Json;
 using System.Text.Unicode;
+using Alebrije.Preprocessing;
 
 namespace Alebrije.Weights;
 
@@ -55,7 +56,7 @@ internal sealed class SafeTensorsHeader
         var header = new SafeTensorsHeader();
         try
         {
-            using var document = JsonDocument.Parse(json);
+            using var document = JsonText.Parse(json);
             foreach (var property in document.RootElement.EnumerateObject())
             {
                 if (property.Name == MetadataName) header.ReadMetadata(property.Value, path);

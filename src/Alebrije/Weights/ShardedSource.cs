@@ -95,7 +95,7 @@ internal sealed class ShardedSource : TensorSource
         var seen = new HashSet<string>(StringComparer.Ordinal);
         try
         {
-            using var document = JsonDocument.Parse(RegularFile.ReadAllBytes(path));
+            using var document = JsonText.Parse(RegularFile.ReadAllBytes(path));
             foreach (var item in document.RootElement.GetProperty("weight_map").EnumerateObject())
             {
                 var file = item.Value.GetString() ?? "";

@@ -57,7 +57,7 @@ public static class FlamingoShots
     {
         try
         {
-            using var json = JsonDocument.Parse(line);
+            using var json = JsonText.Parse(line);
             var image = Text(json.RootElement, ImageKeys) ?? throw Wrong("names no image");
             var answer = Text(json.RootElement, AnswerKeys) ?? throw Wrong("has no answer, caption or text");
             var path = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, image);

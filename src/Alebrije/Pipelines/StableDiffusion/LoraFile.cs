@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using Alebrije.Preprocessing;
 using Alebrije.Tensors;
 using Alebrije.Weights;
 using TorchSharp;
@@ -174,7 +175,7 @@ internal sealed partial class LoraFile : IDisposable
         if (source is not SafeTensorsFile file || !file.Metadata.TryGetValue(Metadata, out var json)) return;
         try
         {
-            using var document = JsonDocument.Parse(json);
+            using var document = JsonText.Parse(json);
             foreach (var entry in document.RootElement.EnumerateObject())
             {
                 var dot = entry.Name.IndexOf('.', StringComparison.Ordinal);

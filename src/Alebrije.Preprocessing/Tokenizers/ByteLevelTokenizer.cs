@@ -32,6 +32,10 @@ public sealed class ByteLevelTokenizer : ITextTokenizer
             throw new InvalidDataException($"'{path}' holds no BPE model with a vocabulary and merges.");
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         foreach (var entry in vocabulary.EnumerateObject()) ids[entry.Name] = IdOf(entry.Value, entry.Name, path);
+        for (var value = 0; value < 256; value++)
+            if (ByteSymbols.Of((byte)value).ToString() is var symbol && !ids.ContainsKey(symbol))
+                throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture,
+                    $"'{path}' has no symbol for the byte {value} ('{symbol}'); the vocabulary of a byte-level BPE has all 256."));
         var merges = learnt.EnumerateArray().Select(merge => Merge(merge, path)).ToList();
         encoder = new BytePairEncoder(ids, merges, unknown: 0, marksEnd: false);
         (added, special) = ReadAdded(root, path);

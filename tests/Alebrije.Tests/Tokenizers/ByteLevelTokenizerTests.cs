@@ -73,6 +73,16 @@ public sealed partial class ByteLevelTokenizerTests : IDisposable
             StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void Vocabulary_WithoutASymbolForAByte_IsRefused()
+    {
+        Write([], normalizer: "NFC");
+        var file = Path.Combine(folder, "tokenizer.json");
+        File.WriteAllText(file, File.ReadAllText(file).Replace("\"a\":97,", "", StringComparison.Ordinal));
+        Assert.EndsWith("has no symbol for the byte 97 ('a'); the vocabulary of a byte-level BPE has all 256.",
+            Assert.Throws<InvalidDataException>(() => ByteLevelTokenizer.Load(folder)).Message, StringComparison.Ordinal);
+    }
+
     private static string[] Symbols(ByteLevelTokenizer tokenizer, params string[] texts) => [.. texts.SelectMany(tokenizer.Tokens)];
 
     private void Write(string[] merges, string normalizer, params (string Content, bool Normalized, bool Special)[] added)

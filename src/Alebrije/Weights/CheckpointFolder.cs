@@ -46,7 +46,8 @@ internal static class CheckpointFolder
 
     /// <summary>Loads the weights of a component folder into a network, strictly in both directions.</summary>
     /// <exception cref="CheckpointNotFoundException">The folder contains no weights.</exception>
-    /// <exception cref="WeightsException">The file is damaged, or its tensors do not match the network; all of them are listed.</exception>
+    /// <exception cref="WeightsException">The file is damaged, or its tensors do not match the network; the first eight of a kind are
+    /// listed.</exception>
     public static void Load(nn.Module network, string folder, StateDictOptions? options = null)
     {
         using var weights = OpenWeights(folder);

@@ -67,10 +67,12 @@ internal sealed record FusedTensor(string Pattern, IReadOnlyList<string> Parts, 
 /// <summary>Loads networks strictly: every tensor of the network must be in the file, and the reverse.</summary>
 internal static class StateDict
 {
-    private const int Listed = 40;
+    /// <summary>Names in a message, and the letters of one: those of a file may be many and long.</summary>
+    private const int Listed = 8, MostLetters = 160;
 
     /// <summary>Compares names, shapes and types of a file's tensors with a network's, without reading them.</summary>
-    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or type; all of them are listed.</exception>
+    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or type; the first eight of a kind are
+    /// listed.</exception>
     public static void Check(nn.Module module, TensorSource source, StateDictOptions options)
     {
         using var translated = options.Reshapes ? new RenamedSource(source, options) : null;
@@ -79,7 +81,8 @@ internal static class StateDict
     }
 
     /// <summary>Loads weights into a network, after checking all of them.</summary>
-    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or type; all of them are listed.</exception>
+    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape or type; the first eight of a kind are
+    /// listed.</exception>
     public static void Load(nn.Module module, TensorSource source, StateDictOptions? options = null)
     {
         options ??= new StateDictOptions();
@@ -205,9 +208,11 @@ internal static class StateDict
     {
         if (names.Count == 0) return;
         message.Append(message[^1] == ':' ? " " : "; ").Append(names.Count)
-            .Append(' ').Append(kind).Append(": ").AppendJoin(", ", names.Take(Listed));
+            .Append(' ').Append(kind).Append(": ").AppendJoin(", ", names.Take(Listed).Select(Short));
         if (names.Count > Listed) message.Append(" and ").Append(names.Count - Listed).Append(" more");
     }
+
+    private static string Short(string name) => name.Length <= MostLetters ? name : name[..MostLetters] + "...";
 
     private static ScalarType? FloatingType(TensorSource source, IEnumerable<string> names)
     {

@@ -88,6 +88,18 @@ public sealed class StateDictTests : IDisposable
     }
 
     [Fact]
+    public void Load_OfManyLongNames_ListsTheFirst()
+    {
+        using var scope = NewDisposeScope();
+        var tensors = Enumerable.Range(10, 30).ToDictionary(i => $"x{i}" + new string('y', 300), _ => zeros(1));
+        using var source = new SafeTensorsFile(Save(tensors));
+        var message = Assert.Throws<WeightsException>(() => StateDict.Load(nn.Linear(2, 2), source)).Message;
+        Assert.Contains("30 unexpected: x10" + new string('y', 157) + "..., x11y", message, StringComparison.Ordinal);
+        Assert.EndsWith("yyy... and 22 more.", message, StringComparison.Ordinal);
+        Assert.InRange(message.Length, 8 * 160, 1600);
+    }
+
+    [Fact]
     public void Load_OfIntegersIntoFloats_IsRefused()
     {
         using var scope = NewDisposeScope();

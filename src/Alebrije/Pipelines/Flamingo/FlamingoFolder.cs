@@ -76,7 +76,8 @@ internal sealed partial class FlamingoFolder
     /// <param name="mediaToken">Id of <c>&lt;image&gt;</c>.</param>
     /// <param name="type">Type of the weights in memory.</param>
     /// <exception cref="CheckpointNotFoundException">A part is missing.</exception>
-    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape; all of them are listed.</exception>
+    /// <exception cref="WeightsException">Tensors are missing, unexpected, or of another shape; the first eight of a kind are
+    /// listed.</exception>
     public FlamingoNetwork LoadNetwork(long mediaWidth, int mediaToken, ScalarType type)
     {
         var language = LanguageConfig.Read(Language);

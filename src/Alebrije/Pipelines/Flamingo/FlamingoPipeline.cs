@@ -75,7 +75,8 @@ public sealed class FlamingoPipeline : IDisposable
     /// </param>
     /// <param name="note">Called with assumptions made where the files give no value; may be null.</param>
     /// <exception cref="CheckpointNotFoundException">A part is missing.</exception>
-    /// <exception cref="WeightsException">A file is damaged, or tensors do not fit the configuration; all of them are listed.</exception>
+    /// <exception cref="WeightsException">A file is damaged, or tensors do not fit the configuration; the first eight of a kind are
+    /// listed.</exception>
     /// <exception cref="NotSupportedException">The precision is int8, and the processor has no instructions for it.</exception>
     public static FlamingoPipeline Load(string folder, Precision precision = Precision.Auto, Action<RunNote>? note = null)
     {

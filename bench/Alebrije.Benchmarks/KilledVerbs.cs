@@ -77,12 +77,19 @@ internal static class KilledVerbs
     private static void Check(string verb, int rounds, string root, Func<bool, string[]> command, string? isDone = null,
         string? keep = null)
     {
-        var whole = Path.Combine(root, "whole");
-        Prepare(whole);
-        var (clock, first) = (Stopwatch.StartNew(), TimeSpan.Zero);
-        if (Start(whole, command(false), TimeSpan.MaxValue, () => first = clock.Elapsed) is not (0, _, var why))
-            throw new InvalidOperationException($"{verb} fails undisturbed.");
-        var (time, expected, random, cut) = (clock.Elapsed, Contents(whole), new Random(1), 0);
+        // The second run is timed: files that were read once are read faster.
+        var (whole, time, first) = (Path.Combine(root, "whole"), TimeSpan.Zero, TimeSpan.Zero);
+        for (var run = 0; run < 2; run++)
+        {
+            if (Directory.Exists(whole)) Directory.Delete(whole, recursive: true);
+            Prepare(whole);
+            var clock = Stopwatch.StartNew();
+            var (status, error, _) = Start(whole, command(false), TimeSpan.MaxValue, () => first = clock.Elapsed);
+            if (status != 0) throw new InvalidOperationException($"{verb} fails undisturbed: {error}");
+            time = clock.Elapsed;
+        }
+
+        var (expected, random, cut) = (Contents(whole), new Random(1), 0);
         for (var round = 0; round < rounds; round++)
         {
             var folder = Path.Combine(root, "killed");

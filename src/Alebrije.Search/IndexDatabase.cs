@@ -123,9 +123,8 @@ internal sealed class IndexDatabase : IDisposable
         {
             try
             {
-                return Command(sql, values).ExecuteScalar() is { } value and not DBNull
-                    ? (T)Convert.ChangeType(value, Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T), CultureInfo.InvariantCulture)
-                    : default;
+                return Command(sql, values).ExecuteScalar() is { } value and not DBNull ? Sound(() => (T)Convert.ChangeType(
+                    value, Nullable.GetUnderlyingType(typeof(T)) ?? typeof(T), CultureInfo.InvariantCulture)) : default;
             }
             catch (SqliteException e) when (Meaning(connection.DataSource, e) is { } meaning)
             {
@@ -143,7 +142,7 @@ internal sealed class IndexDatabase : IDisposable
             try
             {
                 using var reader = Command(sql, values).ExecuteReader();
-                while (reader.Read()) rows.Add(read(reader));
+                while (reader.Read()) rows.Add(Sound(() => read(reader)));
             }
             catch (SqliteException e) when (Meaning(connection.DataSource, e) is { } meaning)
             {
@@ -182,12 +181,28 @@ internal sealed class IndexDatabase : IDisposable
     /// <summary>The error that an error of SQLite stands for: a damaged file, or a disk that takes nothing; null for others.</summary>
     private static Exception? Meaning(string path, SqliteException error) => error.SqliteErrorCode switch
     {
-        Damaged or NoDatabase or Unfit =>
-            new InvalidDataException($"{path} is damaged or no index; move it away and build the index again.", error),
+        Damaged or NoDatabase or Unfit => Unsound(path, error),
         Full => new UnwritableFileException(path, UnwritableReason.Full, error.Message, error),
         ReadOnly => new UnwritableFileException(path, UnwritableReason.ReadOnly, error.Message, error),
         _ => null,
     };
+
+    private static InvalidDataException Unsound(string path, Exception error) =>
+        new($"{path} is damaged or no index; move it away and build the index again.", error);
+
+    /// <summary>A value that a damaged table may hold as another type or as NULL: SQLite has no types that are checked.</summary>
+    private T Sound<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception e) when (e is InvalidOperationException or InvalidCastException or FormatException or OverflowException
+            or ArgumentException)
+        {
+            throw Unsound(connection.DataSource, e);
+        }
+    }
 
     private SqliteCommand Command(string sql, ReadOnlySpan<object?> values)
     {

@@ -1,5 +1,6 @@
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tests.Catalog;
+using Microsoft.Data.Sqlite;
 
 namespace Alebrije.Search.Tests;
 
@@ -95,6 +96,26 @@ public sealed class IndexUpdateTests : Folders
         Assert.Equal((2, 1), (report.Items, report.Added.Count));
         Assert.Empty(report.Skipped);
         Assert.Empty(index.Status().Skipped);
+    }
+
+    [Theory]
+    [InlineData("UPDATE contents SET taken = 'no date'")]
+    [InlineData("UPDATE contents SET width = 1e30")]
+    public void Tables_WithValuesOfAnotherKind_AreDamaged(string statement)
+    {
+        Write(0, 2);
+        using (var index = PictureIndex.OpenOrCreate(IndexFolder)) index.Add([Photos], Model);
+        using (var connection = new SqliteConnection($"Data Source={Path.Combine(IndexFolder, "index.db")};Pooling=False"))
+        {
+            connection.Open();
+            using var command = connection.CreateCommand();
+            command.CommandText = statement;
+            Assert.Equal(2, command.ExecuteNonQuery());
+        }
+
+        using var damaged = PictureIndex.Open(IndexFolder);
+        Assert.EndsWith("index.db is damaged or no index; move it away and build the index again.", Assert.Throws<InvalidDataException>(() =>
+            damaged.Search(Model, new SearchQuery("a dog") { FalseAlarmRate = 1 })).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -85,7 +85,8 @@ internal sealed class EmbeddingBatcher : IAsyncDisposable
             await GatherAsync(batch).ConfigureAwait(false);
             batch.RemoveAll(item => item.Call.IsOver);
             if (batch.Count == 0) free.Release();
-            else _ = Task.Run(() => Run(batch, free));
+            else _ = Task.Factory.StartNew(() => Run(batch, free), CancellationToken.None, TaskCreationOptions.LongRunning,
+                TaskScheduler.Default); // A thread of its own: those of the pool answer callers.
         }
 
         for (var i = 0; i < count; i++) await free.WaitAsync().ConfigureAwait(false);

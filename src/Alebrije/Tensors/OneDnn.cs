@@ -136,20 +136,15 @@ internal static class OneDnn
 
     private static jit.ScriptModule? Load()
     {
-        var path = Path.Combine(Path.GetTempPath(), $"alebrije-{Guid.NewGuid():N}.pt");
         try
         {
-            Write(path);
-            var script = jit.load(path);
+            using var file = new MemoryFile(Archive());
+            var script = jit.load(file.Path);
             return Multiplies(script, ScalarType.Float32) ? script : null;
         }
         catch (Exception e) when (e is ExternalException or IOException or UnauthorizedAccessException)
         {
             return null;
-        }
-        finally
-        {
-            if (File.Exists(path)) File.Delete(path);
         }
     }
 
@@ -193,10 +188,11 @@ internal static class OneDnn
         }
     }
 
-    /// <summary>Writes a TorchScript archive: the program, and a pickled object of its class without state.</summary>
-    private static void Write(string path)
+    /// <summary>A TorchScript archive: the program, and a pickled object of its class without state.</summary>
+    private static byte[] Archive()
     {
-        using var archive = new ZipArchive(File.Create(path), ZipArchiveMode.Create);
+        var bytes = new MemoryStream();
+        var archive = new ZipArchive(bytes, ZipArchiveMode.Create);
         var pickle = new MemoryStream();
         pickle.Write([0x80, 2]);
         pickle.Write("c__torch__\nOneDnn\n)"u8);
@@ -210,6 +206,8 @@ internal static class OneDnn
         Add("code/__torch__.py", Encoding.ASCII.GetBytes(Program().ReplaceLineEndings("\n")));
         Add("constants.pkl", [0x80, 2, (byte)')', (byte)'.']);
         Add("version", "3\n"u8.ToArray());
+        archive.Dispose();
+        return bytes.ToArray();
 
         static string Program() => Head + string.Concat(Layers.Select(layer => Layer
             .Replace("NAME", layer.Name, StringComparison.Ordinal).Replace("OPERATOR", layer.Operator, StringComparison.Ordinal)

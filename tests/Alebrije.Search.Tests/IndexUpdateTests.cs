@@ -114,8 +114,9 @@ public sealed class IndexUpdateTests : Folders
         }
 
         using var damaged = PictureIndex.Open(IndexFolder);
-        Assert.EndsWith("index.db is damaged or no index; move it away and build the index again.", Assert.Throws<InvalidDataException>(() =>
-            damaged.Search(Model, new SearchQuery("a dog") { FalseAlarmRate = 1 })).Message, StringComparison.Ordinal);
+        var error = Assert.Throws<InvalidDataException>(() => damaged.Search(Model, new SearchQuery("a dog") { FalseAlarmRate = 1 }));
+        Assert.EndsWith("index.db is damaged or no index; move it away and build the index again.", error.Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -116,7 +116,8 @@ internal static class ServerLoad
 
             // The same texts: those of more tokens take longer.
             library.Start();
-            for (var i = 0; library.Elapsed < turn * time / Turns; i = (i + 1) % next.Min()) embedded += model.EmbedTexts(Texts(i)).Length;
+            for (var i = 0; library.Elapsed < turn * time / Turns; i = (i + 1) % Math.Max(1, next.Min()))
+                embedded += model.EmbedTexts(Texts(i)).Length;
             library.Stop();
         }
 

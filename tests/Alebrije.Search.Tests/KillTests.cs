@@ -12,7 +12,7 @@ namespace Alebrije.Search.Tests;
 /// </summary>
 public sealed class KillTests : Folders
 {
-    private static int Kills => Number("ALEBRIJE_KILLS", 2);
+    private static int Kills => Number("ALEBRIJE_KILLS", 3);
 
     private static int Count => Number("ALEBRIJE_KILL_PICTURES", 200);
 

@@ -15,7 +15,7 @@ public sealed class ClipEmbeddingGenerator :
     /// <summary>Value of <see cref="EmbeddingGeneratorMetadata.ProviderName"/>.</summary>
     public const string ProviderName = "alebrije";
 
-    /// <summary>Most batches at a time: more need more memory and are no faster.</summary>
+    /// <summary>Most batches at a time: each needs memory of its own.</summary>
     private const int MostLanes = 4;
 
     private readonly ClipOptions options;

@@ -31,7 +31,7 @@ internal static class ModelFuzz
             var folder = Path.Combine(fixtures, fixture, "model");
             yield return new FuzzTarget("network-" + fixture, "config.json", () => [File.ReadAllBytes(Path.Combine(folder, "config.json"))],
                 path => Load(className, folder, path), [typeof(WeightsException), typeof(ArgumentException), typeof(NotSupportedException)],
-                Small) { Change = ChangedNumber, MostLetters = 20_000 };
+                Small) { Change = ChangedNumber, MostLetters = 4500 };
         }
 
         yield return new FuzzTarget("scheduler", "scheduler_config.json",

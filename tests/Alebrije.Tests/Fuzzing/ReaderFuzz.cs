@@ -141,8 +141,14 @@ internal static class ReaderFuzz
             else refused++;
 
             // A machine that stands still for a while is no hang of the reader.
-            if (took > LongestFile && Once(round).Time is var again && again > LongestFile)
-                throw new FuzzException($"{target.Name}, round {round} of seed {seed}: {took}, then {again} for a file. It is {path}.");
+            if (took > LongestFile)
+            {
+                var again = Once(round).Time;
+                var slow = $"{target.Name}, round {round} of seed {seed}: {took}, then {again} for a file.";
+                if (again > LongestFile) throw new FuzzException($"{slow} It is {path}.");
+                Console.Error.WriteLine(slow);
+            }
+
             most = Math.Max(most, GC.GetAllocatedBytesForCurrentThread() - before);
             if (most > target.MostBytes)
                 throw new FuzzException($"{target.Name}, round {round} of seed {seed}: {most >> 20} MiB asked for. The file is {path}.");

@@ -40,6 +40,8 @@ public sealed class KilledRunTests : IDisposable
         foreach (var run in (string[])[whole, killed]) TinyParts.WriteTokenizer(run, scenes);
         using var reference = Start(whole);
 
+        Kill(killed, new Random(1), until: () => File.Exists(Path.Combine(killed, "training.json")));
+        Assert.Equal(0, Step(killed));
         var sawSave = Kill(killed, new Random(3), until: () => File.Exists(Path.Combine(killed, ".checkpoint.safetensors.alebrije")),
             atOnce: true);
         Kill(killed, new Random(4), until: () => Step(killed) >= 6);

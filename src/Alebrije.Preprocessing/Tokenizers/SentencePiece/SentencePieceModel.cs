@@ -126,7 +126,7 @@ internal sealed class SentencePieceModel
         }
         catch (Exception error) when (error is InvalidDataException or InvalidOperationException)
         {
-            // Errors of System.Text.Json for a value of another kind, and for half a surrogate pair.
+            // Error of System.Text.Json for a value of another kind.
             var what = error is InvalidDataException ? error.Message.TrimEnd('.') : "a value of it is not of the kind that belongs there";
             throw new InvalidDataException($"'{path}' is no sound SentencePiece model: {what}.", error);
         }

@@ -29,7 +29,7 @@ public sealed class ClusterClient : IAsyncDisposable
         builder.UseOrleansClient(client =>
         {
             client.Configure<Orleans.Configuration.ClusterOptions>(options => options.ClusterId = options.ServiceId = settings.Name);
-            client.Configure<ClientMessagingOptions>(options => options.ResponseTimeout = TimeSpan.FromSeconds(10));
+            client.AddAlebrije();
             client.UseRedisClustering(options => options.ConfigurationOptions = SiloSetup.Redis(settings.Store));
         });
         var host = builder.Build();

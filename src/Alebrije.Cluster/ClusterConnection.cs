@@ -67,19 +67,25 @@ public sealed class ClusterConnection
         return [.. hosts.Keys.Select(silo => silo.Endpoint.ToString()).Order(StringComparer.Ordinal)];
     }
 
-    /// <summary>Searches a collection: every shard's best rows, merged. Shards that do not answer are named in the answer.</summary>
+    /// <summary>
+    /// Searches a collection: every shard's best rows, merged. Shards that do not answer are named in the answer. The search is repeated
+    /// for up to a minute while nodes leave: until the others have declared a killed node dead, calls that reach it are not answered.
+    /// </summary>
     /// <param name="collection">Name of the collection.</param>
     /// <param name="query">[dimensions], unit length.</param>
     /// <param name="space">Embedding space of the query.</param>
     /// <param name="top">Results, at least 1.</param>
     /// <param name="cancellation">Stops the waiting.</param>
     /// <exception cref="InvalidDataException">The collection is unknown, or of another embedding space.</exception>
+    /// <exception cref="TimeoutException">No node answered.</exception>
     public Task<ClusterSearchAnswer> SearchAsync(string collection, float[] query, EmbeddingSpace space, int top,
         CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(space);
         ArgumentOutOfRangeException.ThrowIfLessThan(top, 1);
-        return grains.GetGrain<ISearchRouterGrain>(0).SearchAsync(collection, query, space.ToString(), top).WaitAsync(cancellation);
+        return GrainCalls.RepeatAsync(
+            () => grains.GetGrain<ISearchRouterGrain>(0).SearchAsync(collection, query, space.ToString(), top),
+            cancellation, GrainCalls.SearchPatience);
     }
 
     internal async Task<int> WorkAsync(string worker, EmbeddingJob job, IShardEmbedder embedder, CancellationToken cancellation)

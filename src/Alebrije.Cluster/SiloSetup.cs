@@ -30,8 +30,22 @@ internal static class SiloSetup
         silo.Services.AddPlacementFilter<HolderFilter, HolderDirector>(ServiceLifetime.Singleton);
         silo.UseSiloMetadata(held.ToMetadata());
         silo.Configure<SiloMessagingOptions>(options => options.ResponseTimeout = options.SystemResponseTimeout = Answer);
+
+        // A killed node is declared dead after about six seconds, and a busy one is not.
+        silo.Configure<ClusterMembershipOptions>(options =>
+        {
+            options.ProbeTimeout = TimeSpan.FromSeconds(2);
+            options.NumMissedProbesLimit = 3;
+            options.NumVotesForDeathDeclaration = 1;
+            options.TableRefreshTimeout = TimeSpan.FromSeconds(5);
+            options.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(10);
+        });
         return silo;
     }
+
+    /// <summary>Settings of a client of such silos.</summary>
+    public static IClientBuilder AddAlebrije(this IClientBuilder client) =>
+        client.Configure<ClientMessagingOptions>(options => options.ResponseTimeout = Answer);
 
     /// <summary>The connections of a node.</summary>
     public static void Connect(this ISiloBuilder silo, ClusterSettings settings)
@@ -53,16 +67,6 @@ internal static class SiloSetup
             redis.ConfigurationOptions = Redis(settings.Store);
             redis.GrainStorageSerializer = new OrleansGrainStorageSerializer(serializer);
         }));
-
-        // A killed node is declared dead after about six seconds, and a busy one is not.
-        silo.Configure<ClusterMembershipOptions>(options =>
-        {
-            options.ProbeTimeout = TimeSpan.FromSeconds(2);
-            options.NumMissedProbesLimit = 3;
-            options.NumVotesForDeathDeclaration = 1;
-            options.TableRefreshTimeout = TimeSpan.FromSeconds(5);
-            options.IAmAliveTablePublishTimeout = TimeSpan.FromSeconds(10);
-        });
     }
 
     /// <summary>Connection to the store; calls fail rather than wait while it is away, and are repeated by the callers.</summary>

@@ -1,8 +1,10 @@
+using System.Reflection;
 using Alebrije.Cluster.Jobs;
 using Alebrije.Cluster.Search;
 using Alebrije.Embeddings;
 using Alebrije.Pipelines;
 using Alebrije.Search.Vectors;
+using Orleans.Runtime;
 
 namespace Alebrije.Cluster.Tests;
 
@@ -46,10 +48,24 @@ public sealed class ClusterSearchTests : IDisposable
         Assert.Contains("of different models cannot be compared", error.Message, StringComparison.Ordinal);
         await Assert.ThrowsAsync<InvalidDataException>(() => silos.Connection.SearchAsync("none", Unit(), Space, 1, Cancellation));
 
-        await silos.Cluster.KillSiloAsync(silos.Cluster.Silos.Last(), Cancellation);
+        // The silo that keeps the list of shards: a search that has reached it is not answered and has to be repeated.
+        var list = await silos.Grains.GetGrain<IManagementGrain>(0).GetActivationAddress(
+            silos.Grains.GetGrain<IIndexGrain>("photos"), Cancellation);
+        await silos.Cluster.KillSiloAsync(silos.Cluster.Silos.Single(silo => silo.SiloAddress.Equals(list)), Cancellation);
         var (partial, rest) = (await silos.Connection.SearchAsync("photos", Unit(), Space, 300, Cancellation), Rows * 4);
         Assert.True(partial.IsPartial);
         Assert.Equal((2, rest), (partial.Missing.Length, partial.Hits.Length));
+    }
+
+    [Fact]
+    public async Task Search_IsRepeated_WhileANodeLeaves()
+    {
+        var answer = new ClusterSearchAnswer([new("part-0", 3, "cat.png", 0.5f)], 1, []);
+        var router = new LeavingRouter(answer, new TimeoutException("no answer"), new OrleansException("gone"));
+        var grains = DispatchProxy.Create<IGrainFactory, RouterFactory>();
+        ((RouterFactory)(object)grains).Router = router;
+        Assert.Same(answer, await new ClusterConnection(grains).SearchAsync("photos", Unit(), Space, 7, Cancellation));
+        Assert.Equal(3, router.Calls);
     }
 
     private Dictionary<string, string> Held(string silo) => new() { ["photos"] = folder[silo] };
@@ -73,5 +89,22 @@ public sealed class ClusterSearchTests : IDisposable
         var vector = Enumerable.Range(0, Width).Select(_ => (float)(random.NextDouble() - 0.5)).ToArray();
         var norm = MathF.Sqrt(vector.Sum(x => x * x));
         return [.. vector.Select(x => x / norm)];
+    }
+
+    /// <summary>A router that fails with each of some errors before it answers.</summary>
+    private sealed class LeavingRouter(ClusterSearchAnswer answer, params Exception[] errors) : ISearchRouterGrain
+    {
+        public int Calls { get; private set; }
+
+        public Task<ClusterSearchAnswer> SearchAsync(string collection, float[] query, string space, int top) =>
+            Calls++ < errors.Length ? Task.FromException<ClusterSearchAnswer>(errors[Calls - 1]) : Task.FromResult(answer);
+    }
+
+    /// <summary>A factory of one grain.</summary>
+    public class RouterFactory : DispatchProxy
+    {
+        internal ISearchRouterGrain? Router { get; set; }
+
+        protected override object? Invoke(MethodInfo? targetMethod, object?[]? args) => Router;
     }
 }

@@ -35,6 +35,7 @@ internal sealed class TestSilos : IAsyncDisposable
             silo.Services.AddKeyedSingleton<IGrainStorage>(ProviderConstants.DEFAULT_STORAGE_PROVIDER_NAME, storage);
             silo.Services.AddSingleton<IGrainStorage>(storage);
         });
+        builder.ConfigureClient(client => client.AddAlebrije());
         var cluster = builder.Build();
         await cluster.DeployAsync();
         return new TestSilos(cluster, time);

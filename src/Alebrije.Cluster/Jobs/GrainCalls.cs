@@ -13,9 +13,12 @@ internal static class GrainCalls
     /// <summary>Time after which the last error is thrown.</summary>
     public static TimeSpan Patience { get; } = TimeSpan.FromMinutes(5);
 
-    public static async Task<T> RepeatAsync<T>(Func<Task<T>> call, CancellationToken cancellation)
+    /// <summary>Time after which a search throws the last error: a person waits for it.</summary>
+    public static TimeSpan SearchPatience { get; } = TimeSpan.FromMinutes(1);
+
+    public static async Task<T> RepeatAsync<T>(Func<Task<T>> call, CancellationToken cancellation, TimeSpan? patience = null)
     {
-        var (pause, end) = (First, DateTime.UtcNow + Patience);
+        var (pause, end) = (First, DateTime.UtcNow + (patience ?? Patience));
         while (true)
         {
             try

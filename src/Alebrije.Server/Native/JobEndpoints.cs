@@ -81,15 +81,10 @@ internal sealed class JobEndpoints(ServerOptions options, ImageJobs jobs, JobQue
         var job = Find(id);
         var after = int.TryParse(context.Request.Headers["Last-Event-ID"].ToString(), NumberStyles.None, CultureInfo.InvariantCulture,
             out var last) ? last : 0;
-        context.Response.ContentType = "text/event-stream; charset=utf-8";
-        context.Response.Headers.CacheControl = "no-cache";
-        await context.Response.Body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+        var stream = new EventStream(context);
+        await stream.StartAsync().ConfigureAwait(false);
         await foreach (var each in job.ReadAsync(after, options.Ping, context.RequestAborted).ConfigureAwait(false))
-        {
-            var text = each is null ? ": ping\n\n" : $"id: {each.Id}\nevent: {each.Kind}\ndata: {ServerJson.Text(Data(job, each))}\n\n";
-            await context.Response.WriteAsync(text, context.RequestAborted).ConfigureAwait(false);
-            await context.Response.Body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
-        }
+            await (each is null ? stream.PingAsync() : stream.EventAsync(Data(job, each), each.Kind, each.Id)).ConfigureAwait(false);
     }
 
     private static object Data(Job job, JobEvent each) => each.Kind switch

@@ -94,6 +94,7 @@ internal sealed class ChatEndpoints(ServerOptions options, ModelPool pool, Uploa
         HttpContext context, LoadedModel model, IReadOnlyList<ChatMessage> messages, ChatOptions sampling, bool withUsage)
     {
         var (id, stop, usage) = (NewId(), context.RequestAborted, (UsageDetails?)null);
+        var stream = new EventStream(context);
         var client = await Task.Run(() => model.Chat, stop).ConfigureAwait(false);
         await using var updates = client.GetStreamingResponseAsync(messages, sampling, stop).GetAsyncEnumerator(stop);
         try
@@ -104,16 +105,16 @@ internal sealed class ChatEndpoints(ServerOptions options, ModelPool pool, Uploa
                 if (await Task.WhenAny(next, Task.Delay(options.Ping, stop)).ConfigureAwait(false) != next)
                 {
                     stop.ThrowIfCancellationRequested();
-                    await WriteAsync(context, ": ping\n\n").ConfigureAwait(false);
+                    await stream.PingAsync().ConfigureAwait(false);
                     continue;
                 }
 
                 if (!await next.ConfigureAwait(false)) break;
-                if (isFirst) await WriteAsync(context, Piece("", null, role: true)).ConfigureAwait(false);
+                if (isFirst) await stream.EventAsync(Piece("", null, role: true)).ConfigureAwait(false);
                 isFirst = false;
                 var update = updates.Current;
                 usage ??= update.Contents.OfType<UsageContent>().FirstOrDefault()?.Details;
-                await WriteAsync(context, Piece(update.Text, update.FinishReason?.Value)).ConfigureAwait(false);
+                await stream.EventAsync(Piece(update.Text, update.FinishReason?.Value)).ConfigureAwait(false);
                 next = updates.MoveNextAsync().AsTask();
             }
 
@@ -121,17 +122,17 @@ internal sealed class ChatEndpoints(ServerOptions options, ModelPool pool, Uploa
             {
                 var last = Chunk("chat.completion.chunk", id, model.Name);
                 (last["choices"], last["usage"]) = (Array.Empty<object>(), Usage(usage));
-                await WriteAsync(context, $"data: {ServerJson.Text(last)}\n\n").ConfigureAwait(false);
+                await stream.EventAsync(last).ConfigureAwait(false);
             }
         }
         catch (Exception e) when (context.Response.HasStarted && e is not OperationCanceledException)
         {
-            await WriteAsync(context, $"data: {ServerJson.Text(RequestGuard.OpenAi(RequestGuard.Refusal(e)))}\n\n").ConfigureAwait(false);
+            await stream.EventAsync(RequestGuard.OpenAi(RequestGuard.Refusal(e))).ConfigureAwait(false);
         }
 
-        await WriteAsync(context, "data: [DONE]\n\n").ConfigureAwait(false);
+        await stream.DoneAsync().ConfigureAwait(false);
 
-        string Piece(string text, string? finish, bool role = false)
+        Dictionary<string, object?> Piece(string text, string? finish, bool role = false)
         {
             var delta = new Dictionary<string, object?>();
             if (role) delta["role"] = "assistant";
@@ -141,20 +142,8 @@ internal sealed class ChatEndpoints(ServerOptions options, ModelPool pool, Uploa
             {
                 new Dictionary<string, object?> { ["index"] = 0, ["delta"] = delta, ["logprobs"] = null, ["finish_reason"] = finish },
             };
-            return $"data: {ServerJson.Text(chunk)}\n\n";
+            return chunk;
         }
-    }
-
-    private static async Task WriteAsync(HttpContext context, string text)
-    {
-        if (!context.Response.HasStarted)
-        {
-            context.Response.ContentType = "text/event-stream; charset=utf-8";
-            context.Response.Headers.CacheControl = "no-cache";
-        }
-
-        await context.Response.WriteAsync(text, context.RequestAborted).ConfigureAwait(false);
-        await context.Response.Body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
     }
 
     private static Dictionary<string, object?> Chunk(string kind, string id, string model) => new()

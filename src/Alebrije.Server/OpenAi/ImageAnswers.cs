@@ -87,37 +87,32 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
 
     private async Task StreamAsync(HttpContext context, ImageOptions asked, Job job, string name)
     {
-        context.Response.ContentType = "text/event-stream; charset=utf-8";
-        context.Response.Headers.CacheControl = "no-cache";
-        await context.Response.WriteAsync(": accepted\n\n", context.RequestAborted).ConfigureAwait(false);
-        await context.Response.Body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+        var stream = new EventStream(context);
+        await stream.CommentAsync("accepted").ConfigureAwait(false);
         var partial = 0;
         await foreach (var each in job.ReadAsync(0, options.Ping, context.RequestAborted).ConfigureAwait(false))
         {
-            var text = each switch
+            await (each switch
             {
-                null => ": ping\n\n",
-                { Kind: "preview", Png: { } png } when partial < asked.Partial => Event($"{name}.partial_image", new
+                null => stream.PingAsync(),
+                { Kind: "preview", Png: { } png } when partial < asked.Partial => stream.EventAsync(new
                 {
                     type = $"{name}.partial_image", b64_json = Convert.ToBase64String(asked.Encode(png)),
                     created_at = DateTimeOffset.UtcNow.ToUnixTimeSeconds(), size = SizeOf(job), quality = asked.Quality,
                     background = "opaque", output_format = asked.Format, partial_image_index = partial++,
-                }),
-                { Kind: "image" } => Event($"{name}.completed", new
+                }, $"{name}.partial_image"),
+                { Kind: "image" } => stream.EventAsync(new
                 {
                     type = $"{name}.completed", b64_json = Convert.ToBase64String(asked.Encode(job.Images[each.Step])),
                     created_at = DateTimeOffset.UtcNow.ToUnixTimeSeconds(), size = SizeOf(job), quality = asked.Quality,
                     background = "opaque", output_format = asked.Format, seed = job.Images[each.Step].Seed, usage = Usage(job),
-                }),
-                { Kind: "failed" or "canceled" } => Event("error", new
+                }, $"{name}.completed"),
+                { Kind: "failed" or "canceled" } => stream.EventAsync(new
                 {
                     type = "error", error = new { message = job.Error, type = "server_error", code = each.Kind },
-                }),
-                _ => null,
-            };
-            if (text is null) continue;
-            await context.Response.WriteAsync(text, context.RequestAborted).ConfigureAwait(false);
-            await context.Response.Body.FlushAsync(context.RequestAborted).ConfigureAwait(false);
+                }, "error"),
+                _ => Task.CompletedTask,
+            }).ConfigureAwait(false);
         }
     }
 
@@ -131,8 +126,6 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
         throw job.State == JobState.Canceled ? ApiException.Busy("The job was canceled; ask again.", "canceled", 1)
             : new ApiException(500, job.Error!, null, "generation_failed");
     }
-
-    internal static string Event(string name, object data) => $"event: {name}\ndata: {ServerJson.Text(data)}\n\n";
 
     private string Address(HttpContext context, ImageOptions asked, JobImage image) =>
         $"{context.Request.Scheme}://{context.Request.Host}/v1/images/files/{files.Add(asked.Encode(image), asked.MediaType)}";

@@ -42,7 +42,7 @@ internal sealed record RequestBody(RequestFields Fields, IReadOnlyList<UploadedF
 
             return new RequestFields(values);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        catch (JsonException)
         {
             throw new ApiException(400, "The body is no valid JSON; send an object such as {\"prompt\": \"a lion\"}.", null,
                 "invalid_json");

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
-using Alebrije.Tensors;
 using NetVips;
 
 namespace Alebrije.Search;
@@ -11,7 +10,7 @@ namespace Alebrije.Search;
 /// this process would call from then on, and end by a segmentation fault. So its modules are not loaded, except the one of HEIC and AVIF,
 /// and that one with symbols of its own.
 /// </summary>
-internal static class VipsLibrary
+internal static partial class VipsLibrary
 {
     /// <summary>Folder below which libvips looks for its modules.</summary>
     private const string ModulesBelow = "VIPSHOME";
@@ -24,7 +23,7 @@ internal static class VipsLibrary
 
     private static bool Probe()
     {
-        if (OperatingSystem.IsLinux()) NativeEnvironment.SetNative(ModulesBelow, "/nonexistent");
+        if (OperatingSystem.IsLinux()) _ = SetVariable(ModulesBelow, "/nonexistent", 1);
         try
         {
             return Start.Succeeds();
@@ -34,6 +33,9 @@ internal static class VipsLibrary
             return false;
         }
     }
+
+    [LibraryImport("libc", EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int SetVariable(string name, string value, int overwrite);
 
     /// <summary>Calls of NetVips, which starts libvips at the first of them.</summary>
     private static unsafe class Start

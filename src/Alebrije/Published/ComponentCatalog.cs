@@ -41,7 +41,7 @@ internal static class ComponentCatalog
         [LinearPriorConfig.ClassName] = new(path => new LinearPriorMap(LinearPriorConfig.Read(path)), Same),
         [AutoregressivePriorConfig.ClassName] = new(
             path => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(path)), Same),
-        [FirstGuessConfig.ClassName] = new(path => new FirstGuessModel(ConfigFile.Read<FirstGuessConfig>(path)), Same),
+        [FirstGuessConfig.ClassName] = new(path => FirstGuessModel.Create(ConfigFile.Read<FirstGuessConfig>(path)), Same),
         ["StableUnCLIPImageNormalizer"] = new(
             path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), Same),
         ["UNet2DModel"] = new(path => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(path)), Same),
@@ -111,7 +111,7 @@ internal static class ComponentCatalog
     public static nn.Module Load(Func<nn.Module> build, TensorSource weights, StateDictOptions options, ScalarType? type = null)
     {
         using var skip = WeightInit.Skip(type, LimitOf(weights));
-        var network = build();
+        var network = Build(build, weights);
         StateDict.Load(network, weights, options);
         network.eval();
         return network;
@@ -143,8 +143,21 @@ internal static class ComponentCatalog
     public static void Check(Func<nn.Module> build, TensorSource weights, StateDictOptions options)
     {
         using var meta = WeightInit.OnMeta(LimitOf(weights));
-        using var network = build();
+        using var network = Build(build, weights);
         StateDict.Check(network, weights, options);
+    }
+
+    /// <summary>Builds a network whose sizes are those of a file's tensors.</summary>
+    private static nn.Module Build(Func<nn.Module> build, TensorSource weights)
+    {
+        try
+        {
+            return build();
+        }
+        catch (ArgumentException e)
+        {
+            throw new WeightsException($"{weights.Location} has tensors that no network fits: {e.Message}", e);
+        }
     }
 
     /// <summary>Loads weights into a network of a class, strictly in both directions, to continue training.</summary>

@@ -214,6 +214,12 @@ public sealed class SingleFileTests : IDisposable
         Assert.Contains("1 missing: decoder.mid_block.attentions.0.to_q.bias; 1 unexpected: decoder.extra.bias.",
             message, StringComparison.Ordinal);
 
+        const string level = "first_stage_model.encoder.down.1.block.0.conv1.weight";
+        writer.Tensors[level] = writer.Tensors[level].permute(3, 2, 1, 0).contiguous();
+        message = Assert.Throws<WeightsException>(() => ImagePipeline.Load(writer.Save(At("w.safetensors")))).Message;
+        Assert.Equal($"{At("w.safetensors")} has tensors that no network fits: 3 channels cannot be normalised in 32 groups: "
+            + "the number of groups must divide the channels.", message);
+
         foreach (var name in writer.Tensors.Keys.Where(name => name.StartsWith("first_stage_model.", StringComparison.Ordinal)).ToArray())
             writer.Tensors.Remove(name);
         Assert.Contains("lacks the vae (first_stage_model.*)",

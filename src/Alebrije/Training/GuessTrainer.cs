@@ -25,7 +25,7 @@ internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip,
             "An error near 1 is that of one image for all. Lower learning_rate, "
                 + "or look at the autoencoder: its latents should have standard deviation 1."));
         using var latents = new LatentRun(config, clip, scenes, options.Folder);
-        using var network = new FirstGuessModel(config.Model);
+        using var network = FirstGuessModel.Create(config.Model);
         using var probe = new LatentProbe(latents, clip, scenes, config.Measured(LatentProbe.Most));
         var task = latents.Task(network, (batch, _) => (Guess(batch, latents.Type) - batch.Latents).square().mean(), () =>
         {

@@ -11,11 +11,13 @@ public sealed class FirstGuessModelTests
 {
     public FirstGuessModelTests() => TorchRuntime.Initialize();
 
-    [Fact]
-    public void Forward_GivesLatents_ThatDependOnEmbeddingAndOnEveryToken()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void Forward_GivesLatents_ThatDependOnEmbeddingAndOnEveryToken(int slots)
     {
         using var scope = NewDisposeScope();
-        using var network = new FirstGuessModel(TinyParts.Guess);
+        using var network = FirstGuessModel.Create(TinyParts.Guess with { Slots = slots, SlotWidth = 32 });
         SeededInit.Apply(network, 1);
         using var noise = new Noise(2);
         var (condition, text) = (noise.Randn(2, 2 * TinyParts.Features), noise.Randn(2, TinyParts.Tokens, TinyParts.Features));
@@ -30,11 +32,13 @@ public sealed class FirstGuessModelTests
         Assert.True((network.call(zeros_like(condition), text) - latents).abs().max().ToDouble() > 1e-3);
     }
 
-    [Fact]
-    public void Training_OnFourScenes_LearnsThemByHeart()
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void Training_OnFourScenes_LearnsThemByHeart(int slots)
     {
         using var scope = NewDisposeScope();
-        using var network = new FirstGuessModel(TinyParts.Guess);
+        using var network = FirstGuessModel.Create(TinyParts.Guess with { Slots = slots, SlotWidth = 32 });
         SeededInit.Apply(network, 1);
         using var noise = new Noise(2);
         var (condition, text) = (noise.Randn(4, 2 * TinyParts.Features), noise.Randn(4, TinyParts.Tokens, TinyParts.Features));
@@ -59,6 +63,31 @@ public sealed class FirstGuessModelTests
     [InlineData(3, 16, 8)]
     [InlineData(2, 16, 5)]
     public void Sizes_ThatDoNotFit_AreRefused(int patch, int side, int head) =>
-        Assert.Throws<ArgumentException>(() => new FirstGuessModel(
+        Assert.Throws<ArgumentException>(() => FirstGuessModel.Create(
             TinyParts.Guess with { PatchSize = patch, SampleSize = side, AttentionHeadDim = head, BlockOutChannels = [16, 16, 8] }));
+
+    [Theory]
+    [InlineData(65, 32, 8)]
+    [InlineData(2, 0, 8)]
+    [InlineData(2, 32, 5)]
+    public void Slots_ThatDoNotFit_AreRefused(int slots, int width, int head) =>
+        Assert.Throws<ArgumentException>(() => FirstGuessModel.Create(
+            TinyParts.Guess with { Slots = slots, SlotWidth = width, AttentionHeadDim = head }));
+
+    [Fact]
+    public void Slots_AreMixedByTheSoftmaxOfTheirMasks()
+    {
+        using var scope = NewDisposeScope();
+        var config = TinyParts.Guess with { Slots = 2, SlotWidth = 32 };
+        using var network = FirstGuessModel.Create(config);
+        SeededInit.Apply(network, 1);
+        using var noise = new Noise(2);
+        var (condition, text) = (noise.Randn(1, 2 * TinyParts.Features), noise.Randn(1, TinyParts.Tokens, TinyParts.Features));
+
+        // A last layer of its bias alone renders the same in all slots: whatever the masks are, the mixture is that bias.
+        var (weights, last) = (network.state_dict(), config.OutChannels * config.SampleSize * config.SampleSize);
+        using (no_grad()) weights["proj_out.weight"].zero_();
+        var expected = weights["proj_out.bias"][..last].reshape(1, config.OutChannels, config.SampleSize, config.SampleSize);
+        Assert.True((network.call(condition, text) - expected).abs().max().ToDouble() < 1e-6);
+    }
 }

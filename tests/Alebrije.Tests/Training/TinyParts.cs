@@ -63,7 +63,7 @@ internal static class TinyParts
     public static void WriteGuess(string run, ulong seed = 5)
     {
         using var scope = NewDisposeScope();
-        using var network = new FirstGuessModel(Guess);
+        using var network = FirstGuessModel.Create(Guess);
         SeededInit.Apply(network, seed);
         PriorExport.Write(Path.Combine(run, FirstGuessConfig.Component), network, Guess, FirstGuessConfig.ClassName);
     }

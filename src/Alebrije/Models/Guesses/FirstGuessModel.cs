@@ -1,6 +1,4 @@
-using Alebrije.Nn;
 using TorchSharp;
-using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace Alebrije.Models.Guesses;
@@ -10,6 +8,9 @@ internal sealed record FirstGuessConfig
 {
     /// <summary>The class in config.json and in model_index.json.</summary>
     public const string ClassName = "FirstGuessModel";
+
+    /// <summary>Most slots.</summary>
+    private const int MostSlots = 64;
 
     /// <summary>Name of the component's folder.</summary>
     public const string Component = "first_guess";
@@ -44,12 +45,35 @@ internal sealed record FirstGuessConfig
     /// <summary>Groups of the normalisation.</summary>
     public int NormNumGroups { get; init; } = 32;
 
+    /// <summary>Objects that are rendered apart and mixed by masks (<see cref="SlotGuess"/>); 0: levels of convolutions.</summary>
+    public int Slots { get; init; }
+
+    /// <summary>Width of the network that renders a slot.</summary>
+    public int SlotWidth { get; init; } = 624;
+
+    /// <summary>Residual blocks of the network that renders a slot.</summary>
+    public int SlotBlocks { get; init; } = 2;
+
+    /// <summary>Positions at which a matrix of the network is used, for estimates.</summary>
+    internal double Positions => Slots > 0 ? Slots : Math.Pow(SampleSize / PatchSize, 2);
+
     /// <summary>Side of the coarsest level.</summary>
     internal int FirstSide => SampleSize / PatchSize >> (BlockOutChannels.Length - 1);
 
     /// <exception cref="ArgumentException">The sizes are inconsistent.</exception>
     internal void Check()
     {
+        if (Slots > 0)
+        {
+            if (CrossAttentionDim % AttentionHeadDim != 0)
+                throw new ArgumentException(
+                    $"attention_head_dim {AttentionHeadDim} must divide cross_attention_dim {CrossAttentionDim}.");
+            if (SlotWidth < 1 || SlotBlocks < 1 || Slots > MostSlots)
+                throw new ArgumentException($"slots {Slots}, slot_width {SlotWidth} and slot_blocks {SlotBlocks} must be at least 1, "
+                    + $"and slots at most {MostSlots}.");
+            return;
+        }
+
         if (BlockOutChannels.Length == 0 || FirstSide < 1 || FirstSide << (BlockOutChannels.Length - 1) != SampleSize / PatchSize
             || SampleSize % PatchSize != 0)
             throw new ArgumentException($"{BlockOutChannels.Length} levels with patches of {PatchSize} "
@@ -61,87 +85,38 @@ internal sealed record FirstGuessConfig
 }
 
 /// <summary>
-/// Regression from image embedding and text to latents: the mean of a denoiser's samples, in one pass. The coarsest level is a linear map
-/// of the conditions; residual blocks with scale and shift and attention to the text refine it while the side doubles. The output is
-/// concatenated to the denoiser's noisy latents (as Kandinsky 2.2's ControlNet stacks its hint onto the sample), or decoded as it is.
+/// Regression from image embedding and text to latents: the mean of a denoiser's samples, in one pass. The output is concatenated to the
+/// denoiser's noisy latents (as Kandinsky 2.2's ControlNet stacks its hint onto the sample), or decoded as it is.
 /// </summary>
-internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
+internal abstract class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
 {
-    private const double Eps = 1e-5;
-
-    private readonly LayerNormLayer embedding_norm;
-    private readonly LinearLayer context_proj, linear_1, linear_2, proj_in;
-    private readonly Parameter positions;
-    private readonly ModuleList<FirstGuessLevel> levels;
-    private readonly GroupNormLayer conv_norm_out;
-    private readonly ConvolutionLayer conv_out;
-
-    public FirstGuessModel(FirstGuessConfig config) : base(nameof(FirstGuessModel))
+    /// <exception cref="ArgumentException">The sizes are inconsistent.</exception>
+    private protected FirstGuessModel(FirstGuessConfig config) : base(nameof(FirstGuessModel))
     {
         config.Check();
         Config = config;
-        var channels = config.BlockOutChannels;
-        embedding_norm = Layers.LayerNorm(config.ConditionDim / 2);
-        context_proj = Layers.Linear(config.ConditionDim, config.CrossAttentionDim);
-        linear_1 = Layers.Linear(config.ConditionDim + config.CrossAttentionDim, config.EmbeddingDim);
-        linear_2 = Layers.Linear(config.EmbeddingDim, config.EmbeddingDim);
-        proj_in = Layers.Linear(config.EmbeddingDim, channels[0] * config.FirstSide * config.FirstSide);
-        positions = WeightInit.Normal(0.02, 1, channels[0], config.FirstSide, config.FirstSide);
-        levels = new([.. channels.Select((output, i) =>
-            new FirstGuessLevel(config, channels[Math.Max(i - 1, 0)], output, doubles: i > 0))]);
-        conv_norm_out = Layers.GroupNorm(config.NormNumGroups, channels[^1], Eps);
-        conv_out = Layers.Conv2d(channels[^1], config.OutChannels * config.PatchSize * config.PatchSize, 3, padding: 1);
-        RegisterComponents();
     }
 
     /// <summary>Configuration of the network.</summary>
     public FirstGuessConfig Config { get; }
 
+    /// <summary>The network of a configuration.</summary>
+    /// <exception cref="ArgumentException">The sizes are inconsistent.</exception>
+    public static FirstGuessModel Create(FirstGuessConfig config) =>
+        config.Slots > 0 ? new SlotGuess(config) : new ConvolutionGuess(config);
+
     /// <param name="condition">[batch, condition width]: image embedding on CLIP's scale and noise level code; zeros if omitted.</param>
     /// <param name="text">[batch, tokens, context width] text encodings.</param>
     /// <returns>[batch, out channels, side, side] scaled latents.</returns>
-    public override Tensor forward(Tensor condition, Tensor text)
+    public sealed override Tensor forward(Tensor condition, Tensor text)
     {
         if (condition.dim() != 2 || condition.shape[1] != Config.ConditionDim)
             throw new ArgumentException(
                 $"The condition is [{string.Join(", ", condition.shape)}], but the first guess takes [batch, {Config.ConditionDim}].");
         using var scope = NewDisposeScope();
-        var halves = condition.chunk(2, dim: 1);
-        var normed = cat([embedding_norm.call(halves[0]), halves[1]], dim: 1);                // [batch, condition width]
-        var context = cat([context_proj.call(normed).unsqueeze(1), text], dim: 1);            // [batch, 1 + tokens, context width]
-        var pooled = cat([normed, text.mean([1])], dim: 1);
-        var embedding = linear_2.call(nn.functional.silu(linear_1.call(pooled)));             // [batch, embedding width]
-        var side = Config.FirstSide;
-        var x = proj_in.call(nn.functional.silu(embedding)).reshape(-1, Config.BlockOutChannels[0], side, side) + positions.As(condition);
-        foreach (var level in levels) x = level.call(x, embedding, context);
-        var patches = conv_out.call(nn.functional.silu(conv_norm_out.call(x)));               // [batch, channels * patch², h, w]
-        return nn.functional.pixel_shuffle(patches, Config.PatchSize).MoveToOuterDisposeScope();
+        return Guess(condition, text).MoveToOuterDisposeScope();
     }
 
-    /// <summary>One level: residual blocks, each followed by attention to the text.</summary>
-    private sealed class FirstGuessLevel : nn.Module<Tensor, Tensor, Tensor, Tensor>
-    {
-        private readonly ModuleList<ResnetBlock> resnets;
-        private readonly ModuleList<Transformer2D> attentions;
-
-        public FirstGuessLevel(FirstGuessConfig config, int input, int output, bool doubles) : base(nameof(FirstGuessLevel))
-        {
-            var form = new ResnetForm(config.NormNumGroups, Eps) { TimeWidth = config.EmbeddingDim, TimeScales = true };
-            var attention = new TransformerForm(AttentionSizes.Split(output, output / config.AttentionHeadDim), config.CrossAttentionDim)
-            {
-                Groups = config.NormNumGroups, LinearProjection = true,
-            };
-            resnets = new([.. Enumerable.Range(0, config.LayersPerBlock)
-                .Select(i => new ResnetBlock(i == 0 ? input : output, output, form, doubles && i == 0 ? Resample.Double : Resample.Keep))]);
-            attentions = new([.. Enumerable.Range(0, config.LayersPerBlock).Select(_ => new Transformer2D(output, 1, attention))]);
-            RegisterComponents();
-        }
-
-        public override Tensor forward(Tensor x, Tensor embedding, Tensor context)
-        {
-            using var scope = NewDisposeScope();
-            for (var i = 0; i < resnets.Count; i++) x = attentions[i].call(resnets[i].call(x, embedding), context);
-            return x.MoveToOuterDisposeScope();
-        }
-    }
+    /// <inheritdoc cref="forward"/>
+    private protected abstract Tensor Guess(Tensor condition, Tensor text);
 }

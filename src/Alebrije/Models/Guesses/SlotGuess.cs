@@ -1,0 +1,58 @@
+using Alebrije.Nn;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace Alebrije.Models.Guesses;
+
+/// <summary>
+/// First guess by objects: slots attend to the text, one network renders the latents and the mask of each slot, and the softmax of the
+/// masks mixes them (Locatello et al., 2020, section 3.2). An object is learnt once for all slots, so that pairs that were never seen
+/// together are drawn from what is known of each.
+/// </summary>
+internal sealed class SlotGuess : FirstGuessModel
+{
+    private readonly LayerNormLayer embedding_norm, norm_out;
+    private readonly LinearLayer context_proj, query_proj, slot_in, pooled_in, proj_out;
+    private readonly Parameter slot_embedding;
+    private readonly TransformerBlock attention;
+    private readonly ModuleList<LayerNormLayer> norms;
+    private readonly ModuleList<LinearLayer> widen, narrow;
+
+    public SlotGuess(FirstGuessConfig config) : base(config)
+    {
+        var (width, text) = (config.SlotWidth, config.CrossAttentionDim);
+        embedding_norm = Layers.LayerNorm(config.ConditionDim / 2);
+        context_proj = Layers.Linear(config.ConditionDim, text);
+        query_proj = Layers.Linear(config.ConditionDim + text, text);
+        slot_embedding = WeightInit.Normal(1, 1, config.Slots, text);
+        var heads = AttentionSizes.Split(text, text / config.AttentionHeadDim);
+        attention = new TransformerBlock(text, new TransformerBlockForm(heads with { ContextWidth = text }, null));
+        slot_in = Layers.Linear(text, width);
+        pooled_in = Layers.Linear(config.ConditionDim + text, width);
+        norms = new([.. Enumerable.Range(0, config.SlotBlocks).Select(_ => Layers.LayerNorm(width))]);
+        widen = new([.. Enumerable.Range(0, config.SlotBlocks).Select(_ => Layers.Linear(width, width))]);
+        narrow = new([.. Enumerable.Range(0, config.SlotBlocks).Select(_ => Layers.Linear(width, width))]);
+        norm_out = Layers.LayerNorm(width);
+        proj_out = Layers.Linear(width, (config.OutChannels + 1) * config.SampleSize * config.SampleSize);
+        RegisterComponents();
+    }
+
+    private protected override Tensor Guess(Tensor condition, Tensor text)
+    {
+        var halves = condition.chunk(2, dim: 1);
+        var normed = cat([embedding_norm.call(halves[0]), halves[1]], dim: 1);                // [batch, condition width]
+        var context = cat([context_proj.call(normed).unsqueeze(1), text], dim: 1);            // [batch, 1 + tokens, context width]
+        var pooled = cat([normed, text.mean([1])], dim: 1);
+        var (width, side) = (Config.CrossAttentionDim, Config.SampleSize);
+        var slots = nn.functional.layer_norm(slot_embedding.As(condition), [width]) + query_proj.call(pooled).unsqueeze(1);
+        slots = attention.call(slots, context, null);                                         // [batch, slots, context width]
+        var x = slot_in.call(slots) + pooled_in.call(pooled).unsqueeze(1);                    // [batch, slots, width]
+        for (var i = 0; i < norms.Count; i++)
+            x = x + narrow[i].call(nn.functional.silu(widen[i].call(norms[i].call(x))));
+        var drawn = proj_out.call(nn.functional.silu(norm_out.call(x)))
+            .reshape(-1, Config.Slots, Config.OutChannels + 1, side, side);                   // the last channel is the mask
+        var masks = drawn.narrow(2, Config.OutChannels, 1).softmax(1);
+        return (drawn.narrow(2, 0, Config.OutChannels) * masks).sum(1);
+    }
+}

@@ -8,8 +8,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Training;
 
 /// <summary>
-/// Errors of a latent model on fixed held-out scenes by kind: one still core concept, two core concepts (held-out pairs), one core
-/// concept in a held-out style. They show progress long before images do.
+/// Errors of a latent model on fixed, still held-out scenes by kind: one core concept, two core concepts (held-out pairs), one core
+/// concept in a held-out style. They show progress long before images do. Jitter beyond that of the training would be measured as error.
 /// </summary>
 internal sealed class LatentProbe : IDisposable
 {
@@ -46,10 +46,11 @@ internal sealed class LatentProbe : IDisposable
         var (fixedScenes, singles) = (new EvaluationScenes(world, Seed), EvaluationScenes.CoreSingles);
         return new[]
         {
-            ("single", singles with { Options = singles.Options with { Jitter = 0 } }),
+            ("single", singles),
             ("two", EvaluationScenes.CoreDuets),
             ("style", singles with { Options = singles.Options with { StyleShare = 1 }, First = 7_000_000 }),
-        }.Select(kind => (kind.Item1, fixedScenes.Prompts(kind.Item2, count)));
+        }.Select(kind => (kind.Item1,
+            fixedScenes.Prompts(kind.Item2 with { Options = kind.Item2.Options with { Jitter = 0 } }, count)));
     }
 
     /// <summary>Mean squared error of the latents by kind, <c>guess_single</c> and so on: 1 is about that of the mean image.</summary>

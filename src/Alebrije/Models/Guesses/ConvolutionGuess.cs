@@ -13,8 +13,7 @@ internal sealed class ConvolutionGuess : FirstGuessModel
 {
     private const double Eps = 1e-5;
 
-    private readonly LayerNormLayer embedding_norm;
-    private readonly LinearLayer context_proj, linear_1, linear_2, proj_in;
+    private readonly LinearLayer linear_1, linear_2, proj_in;
     private readonly Parameter positions;
     private readonly ModuleList<FirstGuessLevel> levels;
     private readonly GroupNormLayer conv_norm_out;
@@ -23,8 +22,6 @@ internal sealed class ConvolutionGuess : FirstGuessModel
     public ConvolutionGuess(FirstGuessConfig config) : base(config)
     {
         var channels = config.BlockOutChannels;
-        embedding_norm = Layers.LayerNorm(config.ConditionDim / 2);
-        context_proj = Layers.Linear(config.ConditionDim, config.CrossAttentionDim);
         linear_1 = Layers.Linear(config.ConditionDim + config.CrossAttentionDim, config.EmbeddingDim);
         linear_2 = Layers.Linear(config.EmbeddingDim, config.EmbeddingDim);
         proj_in = Layers.Linear(config.EmbeddingDim, channels[0] * config.FirstSide * config.FirstSide);
@@ -36,15 +33,11 @@ internal sealed class ConvolutionGuess : FirstGuessModel
         RegisterComponents();
     }
 
-    private protected override Tensor Guess(Tensor condition, Tensor text)
+    private protected override Tensor Guess(Tensor pooled, Tensor context)
     {
-        var halves = condition.chunk(2, dim: 1);
-        var normed = cat([embedding_norm.call(halves[0]), halves[1]], dim: 1);                // [batch, condition width]
-        var context = cat([context_proj.call(normed).unsqueeze(1), text], dim: 1);            // [batch, 1 + tokens, context width]
-        var pooled = cat([normed, text.mean([1])], dim: 1);
         var embedding = linear_2.call(nn.functional.silu(linear_1.call(pooled)));             // [batch, embedding width]
         var side = Config.FirstSide;
-        var x = proj_in.call(nn.functional.silu(embedding)).reshape(-1, Config.BlockOutChannels[0], side, side) + positions.As(condition);
+        var x = proj_in.call(nn.functional.silu(embedding)).reshape(-1, Config.BlockOutChannels[0], side, side) + positions.As(pooled);
         foreach (var level in levels) x = level.call(x, embedding, context);
         var patches = conv_out.call(nn.functional.silu(conv_norm_out.call(x)));               // [batch, channels * patch², h, w]
         return nn.functional.pixel_shuffle(patches, Config.PatchSize);

@@ -1,3 +1,4 @@
+using Alebrije.Nn;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -90,11 +91,16 @@ internal sealed record FirstGuessConfig
 /// </summary>
 internal abstract class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
 {
+    private protected readonly LayerNormLayer embedding_norm;
+    private protected readonly LinearLayer context_proj;
+
     /// <exception cref="ArgumentException">The sizes are inconsistent.</exception>
     private protected FirstGuessModel(FirstGuessConfig config) : base(nameof(FirstGuessModel))
     {
         config.Check();
         Config = config;
+        embedding_norm = Layers.LayerNorm(config.ConditionDim / 2);
+        context_proj = Layers.Linear(config.ConditionDim, config.CrossAttentionDim);
     }
 
     /// <summary>Configuration of the network.</summary>
@@ -114,9 +120,14 @@ internal abstract class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
             throw new ArgumentException(
                 $"The condition is [{string.Join(", ", condition.shape)}], but the first guess takes [batch, {Config.ConditionDim}].");
         using var scope = NewDisposeScope();
-        return Guess(condition, text).MoveToOuterDisposeScope();
+        var halves = condition.chunk(2, dim: 1);
+        var normed = cat([embedding_norm.call(halves[0]), halves[1]], dim: 1);
+        var context = cat([context_proj.call(normed).unsqueeze(1), text], dim: 1);
+        return Guess(cat([normed, text.mean([1])], dim: 1), context).MoveToOuterDisposeScope();
     }
 
-    /// <inheritdoc cref="forward"/>
-    private protected abstract Tensor Guess(Tensor condition, Tensor text);
+    /// <param name="pooled">[batch, condition width + context width]: the condition, normalised, and the mean of the text.</param>
+    /// <param name="context">[batch, 1 + tokens, context width]: the condition and the text.</param>
+    /// <returns>[batch, out channels, side, side]</returns>
+    private protected abstract Tensor Guess(Tensor pooled, Tensor context);
 }

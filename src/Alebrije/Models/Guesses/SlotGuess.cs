@@ -12,8 +12,8 @@ namespace Alebrije.Models.Guesses;
 /// </summary>
 internal sealed class SlotGuess : FirstGuessModel
 {
-    private readonly LayerNormLayer embedding_norm, norm_out;
-    private readonly LinearLayer context_proj, query_proj, slot_in, pooled_in, proj_out;
+    private readonly LayerNormLayer norm_out;
+    private readonly LinearLayer query_proj, slot_in, pooled_in, proj_out;
     private readonly Parameter slot_embedding;
     private readonly TransformerBlock attention;
     private readonly ModuleList<LayerNormLayer> norms;
@@ -22,8 +22,6 @@ internal sealed class SlotGuess : FirstGuessModel
     public SlotGuess(FirstGuessConfig config) : base(config)
     {
         var (width, text) = (config.SlotWidth, config.CrossAttentionDim);
-        embedding_norm = Layers.LayerNorm(config.ConditionDim / 2);
-        context_proj = Layers.Linear(config.ConditionDim, text);
         query_proj = Layers.Linear(config.ConditionDim + text, text);
         slot_embedding = WeightInit.Normal(1, 1, config.Slots, text);
         var heads = AttentionSizes.Split(text, text / config.AttentionHeadDim);
@@ -38,14 +36,10 @@ internal sealed class SlotGuess : FirstGuessModel
         RegisterComponents();
     }
 
-    private protected override Tensor Guess(Tensor condition, Tensor text)
+    private protected override Tensor Guess(Tensor pooled, Tensor context)
     {
-        var halves = condition.chunk(2, dim: 1);
-        var normed = cat([embedding_norm.call(halves[0]), halves[1]], dim: 1);                // [batch, condition width]
-        var context = cat([context_proj.call(normed).unsqueeze(1), text], dim: 1);            // [batch, 1 + tokens, context width]
-        var pooled = cat([normed, text.mean([1])], dim: 1);
         var (width, side) = (Config.CrossAttentionDim, Config.SampleSize);
-        var slots = nn.functional.layer_norm(slot_embedding.As(condition), [width]) + query_proj.call(pooled).unsqueeze(1);
+        var slots = nn.functional.layer_norm(slot_embedding.As(pooled), [width]) + query_proj.call(pooled).unsqueeze(1);
         slots = attention.call(slots, context, null);                                         // [batch, slots, context width]
         var x = slot_in.call(slots) + pooled_in.call(pooled).unsqueeze(1);                    // [batch, slots, width]
         for (var i = 0; i < norms.Count; i++)

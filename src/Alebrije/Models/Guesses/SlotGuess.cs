@@ -7,8 +7,7 @@ namespace Alebrije.Models.Guesses;
 
 /// <summary>
 /// First guess by objects: slots attend to the text, one network renders the latents and the mask of each slot, and the softmax of the
-/// masks mixes them (Locatello et al., 2020, section 3.2). An object is learnt once for all slots, so that pairs that were never seen
-/// together are drawn from what is known of each.
+/// masks mixes them (Locatello et al., 2020, section 3.2). All slots share the network, but nothing makes one slot hold one object.
 /// </summary>
 internal sealed class SlotGuess : FirstGuessModel
 {

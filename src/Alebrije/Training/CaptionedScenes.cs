@@ -9,7 +9,9 @@ namespace Alebrije.Training;
 /// <param name="Caption">Its caption, in one of the languages.</param>
 /// <param name="Concepts">The concepts shown, each once.</param>
 /// <param name="Style">The style it is drawn in.</param>
-internal readonly record struct TrainingPair(RgbImage Picture, string Caption, IReadOnlyList<Concept> Concepts, SceneStyle Style);
+/// <param name="Objects">The objects, each copy of a count.</param>
+internal readonly record struct TrainingPair(
+    RgbImage Picture, string Caption, IReadOnlyList<Concept> Concepts, SceneStyle Style, IReadOnlyList<SceneObject> Objects);
 
 /// <summary>EmojiWorld as numbered pairs of image and caption, in both languages.</summary>
 internal sealed class CaptionedScenes(EmojiWorld world)
@@ -42,9 +44,15 @@ internal sealed class CaptionedScenes(EmojiWorld world)
     /// <summary>Training pair (seed, index): always the same.</summary>
     public TrainingPair Train(ulong seed, long index, Options options, int size = Datasets.Scene.Side)
     {
-        var scene = world.Scene(seed, index, Prepare(options));
-        return new TrainingPair(
-            Draw(scene, size), world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)), [.. scene.Concepts], scene.Style);
+        var (scene, caption) = Captioned(seed, index, options);
+        return new TrainingPair(Draw(scene, size), caption, [.. scene.Concepts], scene.Style, scene.Objects);
+    }
+
+    /// <summary>Description and caption of training scene (seed, index), without its picture: always the same.</summary>
+    public (Scene Scene, string Caption) Captioned(ulong seed, long index, Options options)
+    {
+        var scene = Scene(seed, index, options);
+        return (scene, world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)));
     }
 
     /// <summary>Description of training scene (seed, index): always the same.</summary>

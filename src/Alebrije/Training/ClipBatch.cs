@@ -32,7 +32,7 @@ internal sealed record ClipBatch(float[] Pixels, long[] Ids, int Count, int Size
         for (var i = 0; i < config.Batch; i++)
         {
             var index = (number * config.Batch) + i;
-            (var picture, captions[i], concepts[i], var style) = scenes.Train(config.Seed, index, config.Scenes);
+            (var picture, captions[i], concepts[i], var style, _) = scenes.Train(config.Seed, index, config.Scenes);
             if (config.StyleBlend > 0 && style == SceneStyle.Plain)
                 picture = StyleBlend.Apply(picture, config.StyleBlend, config.Seed, index);
             processor.Prepare(picture).CopyTo(pixels, i * 3 * size * size);

@@ -11,11 +11,14 @@ internal sealed record GuessTrainingConfig : LatentPlan
     /// <summary>Defaults of a regression: more uses of every encoded scene, and no unconditional rows.</summary>
     public GuessTrainingConfig() => (Batch, Uses, Window, Unconditional, TextDropout, EmbeddingDropout) = (128, 8, 24_576, 0, 0.1, 0.15);
 
-    /// <summary>Sizes of the network.</summary>
+    /// <summary>Sizes of the network; its concepts are those of the world.</summary>
     public FirstGuessConfig Model { get; init; } = new();
+
+    /// <summary>Captions per step of which networks with slots read objects and places only, without a picture; 0 or more.</summary>
+    public int Captions { get; init; }
 }
 
-/// <summary>Trains the first guess by regression: mean squared error between its latents and those of the scene.</summary>
+/// <summary>Trains the first guess by regression: squared error between its latents and those of the scene, and of its places.</summary>
 internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip, CaptionedScenes scenes)
 {
     /// <returns>The result, with the errors of <see cref="LatentProbe.Guess"/>.</returns>
@@ -24,23 +27,50 @@ internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip,
         using var run = new TrainingRun(options, config, new LossWatch(1, 20 * config.WarmUp,
             "An error near 1 is that of one image for all. Lower learning_rate, "
                 + "or look at the autoencoder: its latents should have standard deviation 1."));
+        if (config.Captions < 0 || (config.Captions > 0 && config.Model.Slots == 0))
+            throw new WeightsException($"captions is {config.Captions}, but must be 0 or more, and 0 for a network without slots.");
         using var latents = new LatentRun(config, clip, scenes, options.Folder);
-        using var network = FirstGuessModel.Create(config.Model);
+        using var network = FirstGuessModel.Create(
+            config.Model.Slots > 0 ? config.Model with { SlotConcepts = scenes.World.Concepts.Count } : config.Model);
         using var probe = new LatentProbe(latents, clip, scenes, config.Measured(LatentProbe.Most));
-        var task = latents.Task(network, (batch, _) => (Guess(batch, latents.Type) - batch.Latents).square().mean(), () =>
+        BatchQueue<(Tensor Texts, Tensor Objects)>? captions = null;
+        var task = latents.Task(network, Loss, () =>
         {
             SeededInit.Apply(network, config.Seed);
             if (config.Start is { } start) CheckpointFolder.Load(network, start);
         });
-        return TrainingLoop.Run(run, config, task with { Evaluate = Evaluate, MetricFormat = "F4" }, cancellation);
+        try
+        {
+            return TrainingLoop.Run(run, config,
+                task with { Batches = step => Open(step), Evaluate = Evaluate, MetricFormat = "F4" }, cancellation);
+        }
+        finally
+        {
+            captions?.Dispose();
+        }
 
-        Tensor Guess(LatentBatch batch, ScalarType type) =>
-            network.call(batch.Condition.to(type), batch.Context.to(type)).to(ScalarType.Float32);
+        IBatches<EncodedScenes> Open(long step)
+        {
+            if (config.Captions > 0) captions = new(i => latents.Captions(i, config.Captions), step);
+            return task.Batches(step);
+        }
+
+        Tensor Loss(LatentBatch batch, Generator generator)
+        {
+            var error = network.Errors(Given(batch, latents.Type), batch.Latents, batch.Objects).Total;
+            if (captions is null) return error;
+            var (texts, objects) = captions.Next();
+            using (texts)
+            using (objects)
+                return error + network.ReadingError(texts.to(latents.Type), objects)!;
+        }
+
+        static (Tensor, Tensor) Given(LatentBatch batch, ScalarType type) => (batch.Condition.to(type), batch.Context.to(type));
 
         Dictionary<string, double> Evaluate()
         {
             PriorExport.Write(Path.Combine(run.Folder, FirstGuessConfig.Component), network, network.Config, FirstGuessConfig.ClassName);
-            return probe.Guess(batch => Guess(batch, ScalarType.Float32));
+            return probe.Guess(network);
         }
     }
 }

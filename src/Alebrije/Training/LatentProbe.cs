@@ -2,6 +2,7 @@ using System.Globalization;
 using Alebrije.Datasets;
 using Alebrije.Diffusion;
 using Alebrije.Evaluation;
+using Alebrije.Models.Guesses;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -33,11 +34,10 @@ internal sealed class LatentProbe : IDisposable
         {
             using var scope = NewDisposeScope();
             var batch = run.Encode(PairBatch.Make(clip, count, run.Vae.Config.SampleSize,
-                i => (scenes.Draw(prompts[i].Scene), prompts[i].Prompt)));
-            kinds.Add((kind, new LatentBatch(Keep(batch.Latents), Keep(batch.Condition), Keep(batch.Context), Keep(batch.Conditional))));
+                i => (scenes.Draw(prompts[i].Scene), prompts[i].Prompt)).With(i => prompts[i].Scene.Objects));
+            foreach (var part in batch.Parts) part.DetachFromDisposeScope();
+            kinds.Add((kind, batch));
         }
-
-        static Tensor Keep(Tensor tensor) => tensor.DetachFromDisposeScope();
     }
 
     /// <summary>The fixed scenes and prompts by kind.</summary>
@@ -53,16 +53,23 @@ internal sealed class LatentProbe : IDisposable
             fixedScenes.Prompts(kind.Item2 with { Options = kind.Item2.Options with { Jitter = 0 } }, count)));
     }
 
-    /// <summary>Mean squared error of the latents by kind, <c>guess_single</c> and so on: 1 is about that of the mean image.</summary>
-    /// <param name="guess">From condition and context to latents.</param>
-    public Dictionary<string, double> Guess(Func<LatentBatch, Tensor> guess)
+    /// <summary>
+    /// Mean squared error of the latents by kind, <c>guess_single</c> and so on: 1 is about that of the mean image. For networks with slots
+    /// also <c>placed_single</c>, the error where objects and places are given, and <c>named_single</c>, the share of objects that the
+    /// network names from the conditions.
+    /// </summary>
+    public Dictionary<string, double> Guess(FirstGuessModel network)
     {
         using var guard = no_grad();
         var errors = new Dictionary<string, double>();
         foreach (var (kind, batch) in kinds)
         {
             using var scope = NewDisposeScope();
-            errors[$"guess_{kind}"] = (guess(batch) - batch.Latents).square().mean().ToDouble();
+            errors[$"guess_{kind}"] = (network.call(batch.Condition, batch.Context) - batch.Latents).square().mean().ToDouble();
+            var own = network.Errors((batch.Condition, batch.Context), batch.Latents, batch.Objects);
+            if (own.Named is null) continue;
+            errors[$"placed_{kind}"] = own.Latents.ToDouble();
+            errors[$"named_{kind}"] = own.Named.ToDouble();
         }
 
         return errors;
@@ -105,6 +112,6 @@ internal sealed class LatentProbe : IDisposable
     public void Dispose()
     {
         foreach (var (_, batch) in kinds)
-            foreach (var part in new[] { batch.Latents, batch.Condition, batch.Context, batch.Conditional }) part.Dispose();
+            foreach (var part in batch.Parts) part.Dispose();
     }
 }

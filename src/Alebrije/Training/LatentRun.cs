@@ -1,5 +1,6 @@
 using Alebrije.Diffusion;
 using Alebrije.Models.Autoencoders;
+using Alebrije.Models.Guesses;
 using Alebrije.Models.Priors;
 using Alebrije.Nn;
 using Alebrije.Pipelines.Priors;
@@ -16,7 +17,12 @@ namespace Alebrije.Training;
 /// <param name="Condition">[batch, 2 features]: image embedding and code of its noise level, zeros where it is dropped.</param>
 /// <param name="Context">[batch, tokens, width] text encodings, those of the empty text where it is dropped.</param>
 /// <param name="Conditional">[batch, 1, 1, 1] float32: 0 where both are dropped, else 1.</param>
-internal sealed record LatentBatch(Tensor Latents, Tensor Condition, Tensor Context, Tensor Conditional);
+/// <param name="Objects">[batch, most objects, 5] float32, as <see cref="EncodedScenes.Objects"/>.</param>
+internal sealed record LatentBatch(Tensor Latents, Tensor Condition, Tensor Context, Tensor Conditional, Tensor Objects)
+{
+    /// <summary>All tensors.</summary>
+    public IEnumerable<Tensor> Parts => [Latents, Condition, Context, Conditional, Objects];
+}
 
 /// <summary>Frozen networks, scenes and conditions for training the first guess and the decoder.</summary>
 internal sealed class LatentRun : IDisposable
@@ -98,7 +104,25 @@ internal sealed class LatentRun : IDisposable
         var condition = Condition(given, where(sampled, zeros_like(levels), levels)) * seen;
         var context = where(read.gt(0), batch.Texts, empty);
         var conditional = tensor(image).maximum(tensor(text)).reshape(-1, 1, 1, 1);
-        return new LatentBatch(batch.Latents, condition, context, conditional);
+        return new LatentBatch(batch.Latents, condition, context, conditional, batch.Objects);
+    }
+
+    /// <summary>Captions of a step without their pictures, and what they are of, from scenes beside those of <see cref="Task"/>.</summary>
+    /// <param name="step">Number of the step.</param>
+    /// <param name="count">Captions.</param>
+    /// <returns>[count, tokens, width] text encodings; [count, most objects, 5] as <see cref="EncodedScenes.Objects"/>; float32.</returns>
+    public (Tensor Texts, Tensor Objects) Captions(long step, int count)
+    {
+        const ulong own = 0x63617074;
+        var captioned = Enumerable.Range(0, count).Select(i => scenes.Captioned(
+            plan.Seed + own, (step * count) + i, plan.WorldOf(step * plan.Fresh, SceneCount))).ToArray();
+        var prepared = captioned.Select(one => clip.Prepare(one.Caption)).ToArray();
+        using var scope = NewDisposeScope();
+        var ids = tensor(prepared.SelectMany(one => one.Ids).ToArray(), [count, clip.Tokens]);
+        var texts = clip.Texts(ids, [.. prepared.Select(one => one.Length)]).Encodings;
+        var objects = tensor(PairBatch.NumbersOf(count, i => captioned[i].Scene.Objects),
+            [count, FirstGuessConfig.MostSlots, SlotGuess.ObjectNumbers]);
+        return (texts.DetachFromDisposeScope(), objects.DetachFromDisposeScope());
     }
 
     /// <summary>Fixed scenes with their true embeddings and complete captions, for evaluating a network in training.</summary>
@@ -106,7 +130,7 @@ internal sealed class LatentRun : IDisposable
     {
         var encoded = encoder.Encode(batch);
         var condition = Condition(encoded.Images, zeros([batch.Count], ScalarType.Int64));
-        return new LatentBatch(encoded.Latents, condition, encoded.Texts, ones(batch.Count, 1, 1, 1));
+        return new LatentBatch(encoded.Latents, condition, encoded.Texts, ones(batch.Count, 1, 1, 1), encoded.Objects);
     }
 
     /// <summary>[batch, tokens, width]: encodings of the empty text.</summary>

@@ -1,3 +1,5 @@
+using Alebrije.Datasets;
+using Alebrije.Models.Guesses;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -12,6 +14,9 @@ namespace Alebrije.Training;
 /// <param name="Side">Side of <paramref name="Pixels"/> in pixels; 0: there are none.</param>
 internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, int[] Lengths, float[] Pixels, int Side)
 {
+    /// <summary>[batch, most objects, 5]: see <see cref="EncodedScenes.Objects"/>; null where they are unknown.</summary>
+    private float[]? Objects { get; init; }
+
     /// <summary>Rows of the batch.</summary>
     public int Count => Lengths.Length;
 
@@ -23,6 +28,35 @@ internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, i
 
     /// <returns>[batch, 3, side, side] in [-1, 1]</returns>
     public Tensor PixelTensor() => tensor(Pixels, [Count, 3, Side, Side]);
+
+    /// <returns>[batch, most objects, 5] float32; zeros where objects are unknown</returns>
+    public Tensor ObjectTensor()
+    {
+        long[] shape = [Count, FirstGuessConfig.MostSlots, SlotGuess.ObjectNumbers];
+        return Objects is null ? zeros(shape) : tensor(Objects, shape);
+    }
+
+    /// <summary>The batch with the objects of its scenes.</summary>
+    /// <param name="of">Objects of row i.</param>
+    public PairBatch With(Func<int, IReadOnlyList<SceneObject>> of) => this with { Objects = NumbersOf(Count, of) };
+
+    /// <summary>Objects of scenes as [scenes, most objects, 5].</summary>
+    /// <param name="count">Scenes.</param>
+    /// <param name="of">Objects of scene i.</param>
+    public static float[] NumbersOf(int count, Func<int, IReadOnlyList<SceneObject>> of)
+    {
+        const float side = Scene.Side;
+        const int numbers = FirstGuessConfig.MostSlots * SlotGuess.ObjectNumbers;
+        var all = new float[count * numbers];
+        for (var row = 0; row < count; row++)
+        {
+            float[] objects = [.. of(row).Take(FirstGuessConfig.MostSlots).SelectMany(one => (float[])[
+                ((float)one.X * 2 / side) - 1, ((float)one.Y * 2 / side) - 1, (float)one.Size / side, 1, one.Concept.Index])];
+            objects.CopyTo(all, row * numbers);
+        }
+
+        return all;
+    }
 
     /// <summary>Makes training batch <paramref name="number"/> of a run with one mixture.</summary>
     public static PairBatch Make(CaptionedScenes scenes, TrainedClip clip,
@@ -39,12 +73,16 @@ internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, i
     /// <param name="side">Side of the pixels kept for the autoencoder; 0 keeps none.</param>
     public static PairBatch Make(
         CaptionedScenes scenes, TrainedClip clip, ulong seed, long first,
-        int count, Func<long, CaptionedScenes.Options> mixture, int side) =>
-            Make(clip, count, side, i =>
+        int count, Func<long, CaptionedScenes.Options> mixture, int side)
+    {
+        var objects = new IReadOnlyList<SceneObject>[count];
+        return Make(clip, count, side, i =>
         {
             var pair = scenes.Train(seed, first + i, mixture(first + i));
+            objects[i] = pair.Objects;
             return (pair.Picture, pair.Caption);
-        });
+        }).With(i => objects[i]);
+    }
 
     /// <summary>Makes a batch of given images and captions.</summary>
     public static PairBatch Make(TrainedClip clip, int count, int side,

@@ -1,4 +1,5 @@
 using Alebrije.Models.Autoencoders;
+using Alebrije.Models.Guesses;
 using Alebrije.Models.Priors;
 using Alebrije.Pipelines.Priors;
 using Alebrije.Tensors;
@@ -16,7 +17,9 @@ internal sealed record EncodedScenes(IReadOnlyList<Tensor> Parts)
     /// <param name="images">[scenes, features] float32 image embeddings on CLIP's scale.</param>
     /// <param name="sampled">[scenes, features] float32 embeddings drawn by the prior; zeros where there is none.</param>
     /// <param name="texts">[scenes, tokens, width] float32 text encodings.</param>
-    public EncodedScenes(Tensor latents, Tensor images, Tensor sampled, Tensor texts) : this([latents, images, sampled, texts])
+    /// <param name="objects">[scenes, most objects, 5] float32: see <see cref="Objects"/>.</param>
+    public EncodedScenes(Tensor latents, Tensor images, Tensor sampled, Tensor texts, Tensor objects)
+        : this([latents, images, sampled, texts, objects])
     {
     }
 
@@ -35,6 +38,9 @@ internal sealed record EncodedScenes(IReadOnlyList<Tensor> Parts)
     /// <summary>[scenes, tokens, width] float32 text encodings.</summary>
     public Tensor Texts => Parts[3];
 
+    /// <summary>[scenes, most objects, 5] float32, zeros where there is none: see <see cref="SlotGuess.ObjectNumbers"/>.</summary>
+    public Tensor Objects => Parts[4];
+
     /// <summary>Number of scenes.</summary>
     public int Count => (int)Parts[0].shape[0];
 }
@@ -44,14 +50,15 @@ internal sealed class SceneEncoder(TrainedClip clip, AutoencoderKL vae, Diffusio
 {
     private PriorConditions? empty;
 
-    /// <summary>Shapes of one scene's latents, image embedding, sampled embedding and text encodings.</summary>
+    /// <summary>Shapes of one scene's latents, image embedding, sampled embedding and text encodings, and its objects.</summary>
     public long[][] Shapes
     {
         get
         {
             var side = vae.Config.SampleSize / vae.Config.Factor;
             return [[vae.Config.LatentChannels, side, side], [clip.Features],
-                [clip.Features], [clip.Tokens, clip.Network.Config.TextConfig.HiddenSize]];
+                [clip.Features], [clip.Tokens, clip.Network.Config.TextConfig.HiddenSize],
+                [FirstGuessConfig.MostSlots, SlotGuess.ObjectNumbers]];
         }
     }
 
@@ -84,7 +91,7 @@ internal sealed class SceneEncoder(TrainedClip clip, AutoencoderKL vae, Diffusio
 
         return new EncodedScenes(
             latents.MoveToOuterDisposeScope(), images.MoveToOuterDisposeScope(),
-            drawn.MoveToOuterDisposeScope(), encodings.MoveToOuterDisposeScope());
+            drawn.MoveToOuterDisposeScope(), encodings.MoveToOuterDisposeScope(), batch.ObjectTensor().MoveToOuterDisposeScope());
     }
 
     private PriorConditions Empty()

@@ -64,12 +64,13 @@ public sealed class SceneCacheTests : IDisposable
     }
 
     private SceneCache Open(string name, long step, string identity = "networks") =>
-        new(Path.Combine(folder, name), plan.Sizes, identity, [[2, 2, 2], [3], [3], [4, 1]], group =>
+        new(Path.Combine(folder, name), plan.Sizes, identity, [[2, 2, 2], [3], [3], [4, 1], [4, 5]], group =>
     {
         lock (encoded) encoded.Add(group);
         var numbers = arange(group * 2, (group * 2) + 2, dtype: ScalarType.Float32);
         return new EncodedScenes(numbers.reshape(2, 1, 1, 1).expand(2, 2, 2, 2),
-            numbers.unsqueeze(1).expand(2, 3) * 2, zeros(2, 3), numbers.reshape(2, 1, 1).expand(2, 4, 1) * 4);
+            numbers.unsqueeze(1).expand(2, 3) * 2, zeros(2, 3), numbers.reshape(2, 1, 1).expand(2, 4, 1) * 4,
+            numbers.reshape(2, 1, 1).expand(2, 4, 5));
     }, step);
 
     /// <summary>Indices of a step's scenes; asserts that all their parts are of the same scene.</summary>
@@ -81,6 +82,7 @@ public sealed class SceneCacheTests : IDisposable
         var numbers = scenes.Latents.mean([1, 2, 3]).data<float>().ToArray();
         Assert.Equal(numbers.Select(number => 2 * number), scenes.Images.mean([1]).data<float>().ToArray());
         Assert.Equal(numbers.Select(number => 4 * number), scenes.Texts.mean([1, 2]).data<float>().ToArray());
+        Assert.Equal(numbers, scenes.Objects.mean([1, 2]).data<float>().ToArray());
         return [.. numbers.Select(number => (long)number)];
     }
 }

@@ -10,8 +10,11 @@ internal sealed record FirstGuessConfig
     /// <summary>The class in config.json and in model_index.json.</summary>
     public const string ClassName = "FirstGuessModel";
 
-    /// <summary>Most slots.</summary>
-    private const int MostSlots = 64;
+    /// <summary>Most slots: objects of a scene.</summary>
+    public const int MostSlots = 4;
+
+    /// <summary>Most concepts: all whole numbers up to it are exact in half precision.</summary>
+    private const int MostConcepts = 2048;
 
     /// <summary>Name of the component's folder.</summary>
     public const string Component = "first_guess";
@@ -46,7 +49,7 @@ internal sealed record FirstGuessConfig
     /// <summary>Groups of the normalisation.</summary>
     public int NormNumGroups { get; init; } = 32;
 
-    /// <summary>Objects that are rendered apart and mixed by masks (<see cref="SlotGuess"/>); 0: levels of convolutions.</summary>
+    /// <summary>Objects that are rendered apart and placed (<see cref="SlotGuess"/>); 0: levels of convolutions.</summary>
     public int Slots { get; init; }
 
     /// <summary>Width of the network that renders a slot.</summary>
@@ -54,6 +57,21 @@ internal sealed record FirstGuessConfig
 
     /// <summary>Residual blocks of the network that renders a slot.</summary>
     public int SlotBlocks { get; init; } = 2;
+
+    /// <summary>Concepts among which a slot's object is chosen, at most 2,048.</summary>
+    public int SlotConcepts { get; init; }
+
+    /// <summary>Layouts among which that of the objects is chosen.</summary>
+    public int SlotLayouts { get; init; } = 8;
+
+    /// <summary>Side of the canvas that a slot is rendered on, in latents.</summary>
+    public int SlotSide { get; init; } = 12;
+
+    /// <summary>Features of a position of the canvas.</summary>
+    public int SlotChannels { get; init; } = 16;
+
+    /// <summary>Channels of the residual blocks that finish the placed slots.</summary>
+    public int FinishChannels { get; init; } = 64;
 
     /// <summary>Positions at which a matrix of the network is used, for estimates.</summary>
     internal double Positions => Slots > 0 ? Slots : Math.Pow(SampleSize / PatchSize, 2);
@@ -69,9 +87,13 @@ internal sealed record FirstGuessConfig
             if (CrossAttentionDim % AttentionHeadDim != 0)
                 throw new ArgumentException(
                     $"attention_head_dim {AttentionHeadDim} must divide cross_attention_dim {CrossAttentionDim}.");
-            if (SlotWidth < 1 || SlotBlocks < 1 || Slots > MostSlots)
-                throw new ArgumentException($"slots {Slots}, slot_width {SlotWidth} and slot_blocks {SlotBlocks} must be at least 1, "
-                    + $"and slots at most {MostSlots}.");
+            int[] sizes = [SlotWidth, SlotBlocks, SlotSide, SlotChannels, SlotLayouts, FinishChannels, LayersPerBlock];
+            if (sizes.Min() < 1 || Slots > MostSlots)
+                throw new ArgumentException($"slot_width {SlotWidth}, slot_blocks {SlotBlocks}, slot_side {SlotSide}, slot_channels "
+                    + $"{SlotChannels}, slot_layouts {SlotLayouts}, finish_channels {FinishChannels} and layers_per_block {LayersPerBlock} "
+                        + $"must be at least 1, and slots ({Slots}) at most {MostSlots}.");
+            if (SlotConcepts is < 1 or > MostConcepts)
+                throw new ArgumentException($"slot_concepts is {SlotConcepts}, but must be between 1 and {MostConcepts}.");
             return;
         }
 
@@ -83,6 +105,18 @@ internal sealed record FirstGuessConfig
             throw new ArgumentException(
                 $"attention_head_dim {AttentionHeadDim} must divide block_out_channels {string.Join(", ", BlockOutChannels)}.");
     }
+}
+
+/// <summary>Errors of a first guess.</summary>
+/// <param name="Latents">Mean squared error of the latents.</param>
+/// <param name="Objects">Error of the predicted objects and places; null for networks without slots.</param>
+internal sealed record GuessErrors(Tensor Latents, Tensor? Objects)
+{
+    /// <summary>Share of the objects whose concept is right, 0 to 1; null for networks without slots.</summary>
+    public Tensor? Named { get; init; }
+
+    /// <summary>The sum.</summary>
+    public Tensor Total => Objects is null ? Latents : Latents + Objects;
 }
 
 /// <summary>
@@ -120,11 +154,40 @@ internal abstract class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
             throw new ArgumentException(
                 $"The condition is [{string.Join(", ", condition.shape)}], but the first guess takes [batch, {Config.ConditionDim}].");
         using var scope = NewDisposeScope();
+        var (pooled, context) = Join(condition, text);
+        return Guess(pooled, context).MoveToOuterDisposeScope();
+    }
+
+    /// <summary>Errors that training reduces, means over the batch.</summary>
+    /// <param name="given">Condition and text as in <see cref="forward"/>.</param>
+    /// <param name="latents">[batch, out channels, side, side] float32: the scenes' latents.</param>
+    /// <param name="objects">[batch, objects, 5] float32: see <see cref="SlotGuess.ObjectNumbers"/>.</param>
+    public GuessErrors Errors((Tensor Condition, Tensor Text) given, Tensor latents, Tensor objects)
+    {
+        var (pooled, context) = Join(given.Condition, given.Text);
+        return Errors(pooled, context, latents, objects);
+    }
+
+    /// <summary>Error of objects and places as read from texts without an image embedding; null for networks without slots.</summary>
+    /// <param name="text">As in <see cref="forward"/>.</param>
+    /// <param name="objects">[batch, objects, 5] float32: see <see cref="SlotGuess.ObjectNumbers"/>.</param>
+    public Tensor? ReadingError(Tensor text, Tensor objects)
+    {
+        var (pooled, context) = Join(zeros(text.shape[0], Config.ConditionDim).to(text.dtype), text);
+        return ReadingError(pooled, context, objects);
+    }
+
+    private protected (Tensor Pooled, Tensor Context) Join(Tensor condition, Tensor text)
+    {
         var halves = condition.chunk(2, dim: 1);
         var normed = cat([embedding_norm.call(halves[0]), halves[1]], dim: 1);
-        var context = cat([context_proj.call(normed).unsqueeze(1), text], dim: 1);
-        return Guess(cat([normed, text.mean([1])], dim: 1), context).MoveToOuterDisposeScope();
+        return (cat([normed, text.mean([1])], dim: 1), cat([context_proj.call(normed).unsqueeze(1), text], dim: 1));
     }
+
+    private protected virtual GuessErrors Errors(Tensor pooled, Tensor context, Tensor latents, Tensor objects) =>
+        new((Guess(pooled, context).to(ScalarType.Float32) - latents).square().mean(), null);
+
+    private protected virtual Tensor? ReadingError(Tensor pooled, Tensor context, Tensor objects) => null;
 
     /// <param name="pooled">[batch, condition width + context width]: the condition, normalised, and the mean of the text.</param>
     /// <param name="context">[batch, 1 + tokens, context width]: the condition and the text.</param>

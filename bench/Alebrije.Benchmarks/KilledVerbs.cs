@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Globalization;
 using System.Security.Cryptography;
+using System.Text.RegularExpressions;
 using Alebrije.Preprocessing.Imaging;
 using Alebrije.Tensors;
 using Alebrije.Tests;
@@ -12,7 +13,7 @@ namespace Alebrije.Benchmarks;
 /// Verbs of the command killed (SIGKILL) at random moments between their first file and their end, and gone on with: the files at the end
 /// equal those of an undisturbed run, and nothing else is left. Needs the command, built beside.
 /// </summary>
-internal static class KilledVerbs
+internal static partial class KilledVerbs
 {
     public const string Usage = "verbs killed at random moments, gone on with and compared: kills [--rounds N] [--verb NAME], "
         + "15 rounds of all by default; NAME is embed, imagine, models, index, train, pack, or the name of one training run";
@@ -162,12 +163,18 @@ internal static class KilledVerbs
         _ => File.ReadAllBytes(file),
     };
 
-    /// <summary>A row of a log without seconds and speed; losses of the steps since a restart are means of fewer steps.</summary>
+    /// <summary>
+    /// A row of a log without seconds, speed and losses, which are also in its warnings: those of the steps since a restart are means of
+    /// fewer steps.
+    /// </summary>
     private static string Row(string row)
     {
         var parts = row.Split(',', 7);
-        return parts.Length < 7 ? row : $"{parts[0]},{parts[3]},{parts[6]}";
+        return parts.Length < 7 ? row : $"{parts[0]},{parts[3]},{WarnedLoss().Replace(parts[6], "loss")}";
     }
+
+    [GeneratedRegex(@"loss \([0-9.]+\)")]
+    private static partial Regex WarnedLoss();
 
     private static byte[] WithoutTime(string file)
     {

@@ -110,7 +110,7 @@ internal sealed class LatentRun : IDisposable
     /// <summary>Captions of a step without their pictures, and what they are of, from scenes beside those of <see cref="Task"/>.</summary>
     /// <param name="step">Number of the step.</param>
     /// <param name="count">Captions.</param>
-    /// <returns>[count, tokens, width] text encodings; [count, most objects, 5] as <see cref="EncodedScenes.Objects"/>; float32.</returns>
+    /// <returns>Text encodings [count, tokens, width]; float32 [count, most objects, 5], as <see cref="EncodedScenes.Objects"/>.</returns>
     public (Tensor Texts, Tensor Objects) Captions(long step, int count)
     {
         const ulong own = 0x63617074;
@@ -119,7 +119,7 @@ internal sealed class LatentRun : IDisposable
         var prepared = captioned.Select(one => clip.Prepare(one.Caption)).ToArray();
         using var scope = NewDisposeScope();
         var ids = tensor(prepared.SelectMany(one => one.Ids).ToArray(), [count, clip.Tokens]);
-        var texts = clip.Texts(ids, [.. prepared.Select(one => one.Length)]).Encodings;
+        var texts = clip.Texts(ids, [.. prepared.Select(one => one.Length)], Type).Encodings;
         var objects = tensor(PairBatch.NumbersOf(count, i => captioned[i].Scene.Objects),
             [count, FirstGuessConfig.MostSlots, SlotGuess.ObjectNumbers]);
         return (texts.DetachFromDisposeScope(), objects.DetachFromDisposeScope());

@@ -210,11 +210,12 @@ internal sealed class TrainedClip : IDisposable
     /// <summary>Text embeddings, encodings and masks.</summary>
     /// <param name="ids">[batch, tokens] int64, padded</param>
     /// <param name="lengths">Ids that are text, per row.</param>
-    public (Tensor Embeddings, Tensor Encodings, Tensor Mask) Texts(Tensor ids, IReadOnlyList<int> lengths)
+    /// <param name="dtype">Type of the computation; null: that of the weights.</param>
+    public (Tensor Embeddings, Tensor Encodings, Tensor Mask) Texts(Tensor ids, IReadOnlyList<int> lengths, ScalarType? dtype = null)
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        var output = Network.Text.Encode(ids);
+        var output = Network.Text.Encode(ids, dtype: dtype);
         var mask = TokenTensors.Mask(lengths, ids.shape[1]);
         var embeddings = Network.Text.Project(output.Pooled).MoveToOuterDisposeScope();
         return (embeddings, output.LastHiddenState.MoveToOuterDisposeScope(), mask.MoveToOuterDisposeScope());

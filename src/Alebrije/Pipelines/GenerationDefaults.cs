@@ -21,6 +21,11 @@ internal sealed record GenerationDefaults
     /// <summary>Share of the steps taken from an initial image, above 0 and at most 1.</summary>
     public double Strength { get; init; } = 0.8;
 
+    /// <summary>
+    /// Share of the steps taken from the noised first guess, above 0 and at most 1, for decoders that have one; 1 starts from noise alone.
+    /// </summary>
+    public double GuessStrength { get; init; } = 1;
+
     /// <summary>Steps of the upsampler, where there is one (diffusers, pipeline_unclip.py).</summary>
     public int UpsamplerSteps { get; init; } = 7;
 

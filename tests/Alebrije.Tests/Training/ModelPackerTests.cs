@@ -170,11 +170,22 @@ public sealed class ModelPackerTests : IDisposable
             Directory.GetFiles(Path.Combine(folder, "trace"), "*-first-guess.png").Single());
         Assert.Equal(guessed, traced.Pixels);
 
+        // From the noised guess, the last of the three steps alone: no step takes it far.
+        (GenerationDefaults.Load(model) with { GuessStrength = 0.34 }).Save(model);
+        var finished = Draw(request, Path.Combine(folder, "finished"));
+        Assert.Equal(3, Directory.GetFiles(Path.Combine(folder, "trace"), "*-predicted-picture-*.png").Length);
+        Assert.Single(Directory.GetFiles(Path.Combine(folder, "finished"), "*-predicted-picture-*.png"));
+        Assert.NotEqual(guessed, finished);
+        Assert.True(Distance(guessed, finished) < Distance(guessed, drawn));
+        (GenerationDefaults.Load(model) with { GuessStrength = 1 }).Save(model);
+
         // Another guess: another image from the same denoiser and noise.
         TinyParts.WriteGuess(Path.Combine(folder, "other"), seed: 9);
         ModelPacker.PackDecoder(run, model, Path.Combine(folder, "other"));
         Assert.NotEqual(drawn, Draw(request));
         Assert.Throws<WeightsException>(() => ModelPacker.PackDecoder(run, model));
+
+        static double Distance(byte[] a, byte[] b) => a.Zip(b, (x, y) => Math.Abs(x - y)).Average();
     }
 
     [Fact]

@@ -110,7 +110,10 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
         var known = family.Known(conditions, options, noise)?.expand(shape);
         var mask = conditions.Repaint is { } repaint ? family.Mask(repaint, shape) : null;
         var repaints = conditions.Repaint is not null && !Traits.KeepsClean;
-        var start = family.Start(DenoisingStart.Begin(scheduler, options, noise, shape, known, repaints), known, options);
+        // Without an image that was given, the first guess is noised as an image would be: it has decided the shapes.
+        var guess = known is null && Traits.Defaults.GuessStrength < 1 ? inputs.Guess : null;
+        var run = guess is null ? options : options with { Strength = Traits.Defaults.GuessStrength };
+        var start = family.Start(DenoisingStart.Begin(scheduler, run, noise, shape, known ?? guess, repaints), known, options);
         if (Traits.KeepsClean && mask is not null && known is not null)
             start = start with { Start = where(mask.to_type(ScalarType.Bool), start.Start, known) };
         inputs = family.Beside(inputs, conditions, options, known, noise);

@@ -41,7 +41,7 @@ internal static class ComponentCatalog
         [LinearPriorConfig.ClassName] = new(path => new LinearPriorMap(LinearPriorConfig.Read(path)), Same),
         [AutoregressivePriorConfig.ClassName] = new(
             path => new AutoregressivePriorTransformer(ConfigFile.Read<AutoregressivePriorConfig>(path)), Same),
-        [FirstGuessConfig.ClassName] = new(path => FirstGuessModel.Create(ConfigFile.Read<FirstGuessConfig>(path)), Same),
+        [FirstGuessConfig.ClassName] = new(path => new FirstGuessModel(ConfigFile.Read<FirstGuessConfig>(path)), Same),
         ["StableUnCLIPImageNormalizer"] = new(
             path => new StableUnClipImageNormalizer(ConfigFile.Read<StableUnClipImageNormalizerConfig>(path)), Same),
         ["UNet2DModel"] = new(path => new UNet2DModel(ConfigFile.Read<UNet2DConfig>(path)), Same),

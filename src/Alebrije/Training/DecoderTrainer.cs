@@ -100,7 +100,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
                         + $"have {wanted}; set it to {wanted}.");
         if (config.Guess is not { } path) return null;
         var folder = Path.Combine(path, FirstGuessConfig.Component) is var below && Directory.Exists(below) ? below : path;
-        var network = ComponentCatalog.BuildFor([folder], () => FirstGuessModel.Create(ConfigFile.Read<FirstGuessConfig>(folder)));
+        var network = ComponentCatalog.BuildFor([folder], () => new FirstGuessModel(ConfigFile.Read<FirstGuessConfig>(folder)));
         CheckpointFolder.Load(network, folder);
         network.eval();
         return network;

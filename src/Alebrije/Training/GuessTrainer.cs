@@ -14,7 +14,7 @@ internal sealed record GuessTrainingConfig : LatentPlan
     /// <summary>Sizes of the network; its concepts are those of the world.</summary>
     public FirstGuessConfig Model { get; init; } = new();
 
-    /// <summary>Captions per step of which networks with slots read objects and places only, without a picture; 0 or more.</summary>
+    /// <summary>Captions per step from which objects and places are read only, without a picture; 0 or more.</summary>
     public int Captions { get; init; }
 }
 
@@ -27,11 +27,9 @@ internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip,
         using var run = new TrainingRun(options, config, new LossWatch(1, 20 * config.WarmUp,
             "An error near 1 is that of one image for all. Lower learning_rate, "
                 + "or look at the autoencoder: its latents should have standard deviation 1."));
-        if (config.Captions < 0 || (config.Captions > 0 && config.Model.Slots == 0))
-            throw new WeightsException($"captions is {config.Captions}, but must be 0 or more, and 0 for a network without slots.");
+        if (config.Captions < 0) throw new WeightsException($"captions is {config.Captions}, but must be 0 or more.");
         using var latents = new LatentRun(config, clip, scenes, options.Folder);
-        using var network = FirstGuessModel.Create(
-            config.Model.Slots > 0 ? config.Model with { SlotConcepts = scenes.World.Concepts.Count } : config.Model);
+        using var network = new FirstGuessModel(config.Model with { SlotConcepts = scenes.World.Concepts.Count });
         using var probe = new LatentProbe(latents, clip, scenes, config.Measured(LatentProbe.Most));
         BatchQueue<(Tensor Texts, Tensor Objects)>? captions = null;
         var task = latents.Task(network, Loss, () =>
@@ -62,7 +60,7 @@ internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip,
             var (texts, objects) = captions.Next();
             using (texts)
             using (objects)
-                return error + network.ReadingError(texts.to(latents.Type), objects)!;
+                return error + network.ReadingError(texts.to(latents.Type), objects);
         }
 
         static (Tensor, Tensor) Given(LatentBatch batch, ScalarType type) => (batch.Condition.to(type), batch.Context.to(type));

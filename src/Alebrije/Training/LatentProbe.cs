@@ -54,9 +54,9 @@ internal sealed class LatentProbe : IDisposable
     }
 
     /// <summary>
-    /// Mean squared error of the latents by kind, <c>guess_single</c> and so on: 1 is about that of the mean image. For networks with slots
-    /// also <c>placed_single</c>, the error where objects and places are given, and <c>named_single</c>, the share of objects that the
-    /// network names from the conditions.
+    /// Mean squared error of the latents by kind, <c>guess_single</c> and so on: 1 is about that of the mean image. Also
+    /// <c>placed_single</c>, the error where objects and places are given, and <c>named_single</c>, the share of objects that the network
+    /// names from the conditions.
     /// </summary>
     public Dictionary<string, double> Guess(FirstGuessModel network)
     {
@@ -67,7 +67,6 @@ internal sealed class LatentProbe : IDisposable
             using var scope = NewDisposeScope();
             errors[$"guess_{kind}"] = (network.call(batch.Condition, batch.Context) - batch.Latents).square().mean().ToDouble();
             var own = network.Errors((batch.Condition, batch.Context), batch.Latents, batch.Objects);
-            if (own.Named is null) continue;
             errors[$"placed_{kind}"] = own.Latents.ToDouble();
             errors[$"named_{kind}"] = own.Named.ToDouble();
         }

@@ -32,7 +32,7 @@ internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, i
     /// <returns>[batch, most objects, 5] float32; zeros where objects are unknown</returns>
     public Tensor ObjectTensor()
     {
-        long[] shape = [Count, FirstGuessConfig.MostSlots, SlotGuess.ObjectNumbers];
+        long[] shape = [Count, FirstGuessConfig.MostSlots, FirstGuessModel.ObjectNumbers];
         return Objects is null ? zeros(shape) : tensor(Objects, shape);
     }
 
@@ -46,7 +46,7 @@ internal sealed record PairBatch(float[] ClipPixels, int ClipSize, long[] Ids, i
     public static float[] NumbersOf(int count, Func<int, IReadOnlyList<SceneObject>> of)
     {
         const float side = Scene.Side;
-        const int numbers = FirstGuessConfig.MostSlots * SlotGuess.ObjectNumbers;
+        const int numbers = FirstGuessConfig.MostSlots * FirstGuessModel.ObjectNumbers;
         var all = new float[count * numbers];
         for (var row = 0; row < count; row++)
         {

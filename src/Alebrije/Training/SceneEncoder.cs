@@ -38,7 +38,7 @@ internal sealed record EncodedScenes(IReadOnlyList<Tensor> Parts)
     /// <summary>[scenes, tokens, width] float32 text encodings.</summary>
     public Tensor Texts => Parts[3];
 
-    /// <summary>[scenes, most objects, 5] float32, zeros where there is none: see <see cref="SlotGuess.ObjectNumbers"/>.</summary>
+    /// <summary>[scenes, most objects, 5] float32, zeros where there is none: see <see cref="FirstGuessModel.ObjectNumbers"/>.</summary>
     public Tensor Objects => Parts[4];
 
     /// <summary>Number of scenes.</summary>
@@ -58,7 +58,7 @@ internal sealed class SceneEncoder(TrainedClip clip, AutoencoderKL vae, Diffusio
             var side = vae.Config.SampleSize / vae.Config.Factor;
             return [[vae.Config.LatentChannels, side, side], [clip.Features],
                 [clip.Features], [clip.Tokens, clip.Network.Config.TextConfig.HiddenSize],
-                [FirstGuessConfig.MostSlots, SlotGuess.ObjectNumbers]];
+                [FirstGuessConfig.MostSlots, FirstGuessModel.ObjectNumbers]];
         }
     }
 

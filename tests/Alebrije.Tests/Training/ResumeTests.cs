@@ -78,7 +78,7 @@ public sealed class ResumeTests : IDisposable
             new GuessTrainingConfig
             {
                 Clip = "", Autoencoder = autoencoder, Prior = prior, PriorShare = 0.5,
-                PriorSteps = 2, Model = TinyParts.Guess with { Slots = 4, SlotWidth = 16 }, Captions = 3,
+                PriorSteps = 2, Model = TinyParts.Guess with { Slots = 4 }, Captions = 3,
                 Batch = 4, Fitted = 64, Uses = 2, Window = 12, Samples = 40,
                 WarmUp = 2, TextDropout = 0.2, EmbeddingDropout = 0.2, Precision = Precision.Fp32, SaveMinutes = 0, EvaluateMinutes = 1e6,
                 MeasuredScenes = 4,

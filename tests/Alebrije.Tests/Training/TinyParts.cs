@@ -55,15 +55,15 @@ internal static class TinyParts
     public static FirstGuessConfig Guess { get; } = new()
     {
         SampleSize = Side / 2, OutChannels = Latents, ConditionDim = 2 * Features,
-        CrossAttentionDim = Features, EmbeddingDim = 16, BlockOutChannels = [16, 8],
-        AttentionHeadDim = 8, NormNumGroups = 4,
+        CrossAttentionDim = Features, EmbeddingDim = 16, AttentionHeadDim = 8, NormNumGroups = 4,
+        Slots = 2, SlotConcepts = 4, SlotWidth = 32, SlotSide = 8, SlotChannels = 8, FinishChannels = 16,
     };
 
     /// <summary>Writes an untrained first guess's folder below a run's.</summary>
     public static void WriteGuess(string run, ulong seed = 5)
     {
         using var scope = NewDisposeScope();
-        using var network = FirstGuessModel.Create(Guess);
+        using var network = new FirstGuessModel(Guess);
         SeededInit.Apply(network, seed);
         PriorExport.Write(Path.Combine(run, FirstGuessConfig.Component), network, Guess, FirstGuessConfig.ClassName);
     }

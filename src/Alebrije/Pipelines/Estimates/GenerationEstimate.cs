@@ -139,8 +139,8 @@ internal sealed class GenerationEstimator
                 break;
             case FirstGuessConfig.ClassName:
                 var guess = from.Config<FirstGuessConfig>(component);
-                Stage(from, component, NetworkCost.OfUNet(FirstGuessModel.Create(guess),
-                    1, guess.Positions, 81), ScalarType.Float32, runs: 1);
+                Stage(from, component, NetworkCost.OfUNet(new FirstGuessModel(guess),
+                    1, guess.Slots, 81), ScalarType.Float32, runs: 1);
                 break;
             case "AutoencoderKL":
                 var vae = from.Config<AutoencoderKLConfig>(component);

@@ -22,7 +22,8 @@ internal sealed record GenerationDefaults
     public double Strength { get; init; } = 0.8;
 
     /// <summary>
-    /// Share of the steps taken from the noised first guess, above 0 and at most 1, for decoders that have one; 1 starts from noise alone.
+    /// Noise on the first guess from which the steps start, for decoders that have one: a share of the schedule, above 0; 1 starts from
+    /// noise alone.
     /// </summary>
     public double GuessStrength { get; init; } = 1;
 

@@ -170,11 +170,11 @@ public sealed class ModelPackerTests : IDisposable
             Directory.GetFiles(Path.Combine(folder, "trace"), "*-first-guess.png").Single());
         Assert.Equal(guessed, traced.Pixels);
 
-        // From the noised guess, the last of the three steps alone: no step takes it far.
-        (GenerationDefaults.Load(model) with { GuessStrength = 0.34 }).Save(model);
+        // From the noised guess: the three steps are the last of thirty, which do not take it far.
+        (GenerationDefaults.Load(model) with { GuessStrength = 0.1 }).Save(model);
         var finished = Draw(request, Path.Combine(folder, "finished"));
         Assert.Equal(3, Directory.GetFiles(Path.Combine(folder, "trace"), "*-predicted-picture-*.png").Length);
-        Assert.Single(Directory.GetFiles(Path.Combine(folder, "finished"), "*-predicted-picture-*.png"));
+        Assert.Equal(3, Directory.GetFiles(Path.Combine(folder, "finished"), "*-predicted-picture-*.png").Length);
         Assert.NotEqual(guessed, finished);
         Assert.True(Distance(guessed, finished) < Distance(guessed, drawn));
         (GenerationDefaults.Load(model) with { GuessStrength = 1 }).Save(model);

@@ -105,14 +105,12 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
             family.Bind(conditions with { Prompts = towards.Prompts }, options with { Trace = null }, noise), towards.Path);
         if (options.OnlyGuess) return inputs.Guess ?? throw new InvalidOperationException("This decoder has no first guess.");
         using var scheduler = DenoisingStart.Scheduler(family.Scheduler, options);
-        scheduler.SetTimesteps(options.Steps);
         long[] shape = [conditions.Count, .. family.SampleShape(options.Height, options.Width)];
         var known = family.Known(conditions, options, noise)?.expand(shape);
+        var (run, guess) = known is null ? FromGuess(options, inputs.Guess) : (options, null);
+        scheduler.SetTimesteps(run.Steps);
         var mask = conditions.Repaint is { } repaint ? family.Mask(repaint, shape) : null;
         var repaints = conditions.Repaint is not null && !Traits.KeepsClean;
-        // Without an image that was given, the first guess is noised as an image would be: it has decided the shapes.
-        var guess = known is null && Traits.Defaults.GuessStrength < 1 ? inputs.Guess : null;
-        var run = guess is null ? options : options with { Strength = Traits.Defaults.GuessStrength };
         var start = family.Start(DenoisingStart.Begin(scheduler, run, noise, shape, known ?? guess, repaints), known, options);
         if (Traits.KeepsClean && mask is not null && known is not null)
             start = start with { Start = where(mask.to_type(ScalarType.Bool), start.Start, known) };
@@ -127,6 +125,19 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
         var sample = Sampling.Run(scheduler, denoiser, start.Start, noise, sampling, options.Cancellation);
         if (Codec.Factor > 1) options.Trace?.Add("latents", sample);
         return sample;
+    }
+
+    /// <summary>
+    /// Options under which the first guess is noised as an initial image would be, for it has decided the shapes; the steps that were
+    /// asked for are the last ones of a longer schedule.
+    /// </summary>
+    private (DrawOptions Run, Tensor? Guess) FromGuess(DrawOptions options, Tensor? guess)
+    {
+        var strength = Traits.Defaults.GuessStrength;
+        if (guess is null || strength >= 1 || options.Start is not null) return (options, null);
+        var most = Math.Max(options.Steps, family.Scheduler.TrainTimesteps);
+        var total = Math.Clamp((int)Math.Round(options.Steps / strength), options.Steps, most);
+        return (options with { Steps = total, Strength = (options.Steps + 0.5) / total }, guess);
     }
 
     private Denoiser Guided(UNet2DConditionModel network, DenoiserInputs inputs, DrawOptions options)

@@ -132,7 +132,7 @@ internal static class ModelsCommand
         if (description.Card is { } card)
         {
             terminal.Say();
-            terminal.Say(card);
+            foreach (var line in card.ReplaceLineEndings("\n").Split('\n')) terminal.Say(line);
         }
     }
 

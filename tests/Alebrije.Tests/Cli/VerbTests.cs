@@ -156,13 +156,15 @@ public sealed class VerbTests : IDisposable
     {
         var model = TestModels.Copy(TestModels.StableUnClip, Path.Combine(folder, "tiny"));
         await File.WriteAllTextAsync(Path.Combine(model, "README.md"),
-            "---\nlicense: mit\n---\nDraws nothing.", TestContext.Current.CancellationToken);
+            "---\nlicense: mit\n---\n# Card\r\n\nDraws nothing.\u001b[31m", TestContext.Current.CancellationToken);
         await File.WriteAllTextAsync(Path.Combine(model, "evaluation.json"),
             """{"metrics":{"decoder":{"concept_top1":{"value":0.71,"count":200,"low":0.64,"high":0.77}}},"concepts":[{"name":"lion","emoji":"🦁","right":2,"of":2},{"name":"otter","emoji":"🦦","right":0,"of":2,"taken_for":"beaver"}]}""", TestContext.Current.CancellationToken);
 
         var json = (await CommandLine.Run("models", "show", model, "--json")).Json;
         var text = (await CommandLine.Run("models", "show", model)).Output;
 
+        // The card keeps its lines, and nothing else that moves a cursor.
+        Assert.Contains("\n# Card\n\nDraws nothing.\\u001b[31m\n", text.ReplaceLineEndings("\n"), StringComparison.Ordinal);
         Assert.Equal(("tiny", "StableUnCLIPPipeline", "mit"),
             (json.GetProperty("name").GetString(), json.GetProperty("class").GetString(), json.GetProperty("license").GetString()));
         Assert.All(json.GetProperty("components").EnumerateArray(),

@@ -4,23 +4,31 @@ using Alebrije.Preprocessing;
 
 namespace Alebrije.Datasets;
 
+/// <summary>A caption and the order in which it names the scene's objects.</summary>
+/// <param name="Text">The caption.</param>
+/// <param name="Order">Indices of all objects of the scene, the first named first.</param>
+internal readonly record struct WrittenCaption(string Text, IReadOnlyList<int> Order);
+
 /// <summary>Writes captions in either language: objects by name, synonym or class, then relation, background and style.</summary>
 internal static class CaptionWriter
 {
     private const uint CaptionPurpose = 1000;
 
-    public static string Write(Scene scene, Language language, CaptionOptions options, int variant)
+    public static WrittenCaption Write(Scene scene, Language language, CaptionOptions options, int variant)
     {
         var purpose = CaptionPurpose + 2 * (uint)variant + (uint)language;
         // Scenes of different splits share seed and index, but not their words.
         var random = new SeededRandom(scene.Seed + (ulong)scene.Split, scene.Index, purpose);
         var writer = new Writing(scene, language, options);
         var caption = writer.Whole(ref random);
-        return language == Language.Spanish ? Spanish.Contract(caption) : caption;
+        return new(language == Language.Spanish ? Spanish.Contract(caption) : caption, writer.Order);
     }
 
-    private readonly struct Writing(Scene scene, Language language, CaptionOptions options)
+    private sealed class Writing(Scene scene, Language language, CaptionOptions options)
     {
+        /// <summary>Indices of the objects in the order in which the chosen phrase names them.</summary>
+        public int[] Order { get; private set; } = [.. Enumerable.Range(0, scene.Objects.Count)];
+
         private CaptionPhrases Phrases => language == Language.English ? CaptionPhrases.English : CaptionPhrases.Spanish;
 
         public string Whole(ref SeededRandom random)
@@ -80,9 +88,9 @@ internal static class CaptionWriter
         {
             var (a, b) = (Object(0, ref random), Object(1, ref random));
             if (random.Chance(options.Relation))
-                return Format(random.Pick(Phrases.Relations[scene.Relation]), a, b);
+                return Arranged(random.Pick(Phrases.Relations[scene.Relation]), a, b);
             if (random.Chance(0.5))
-                (a, b) = (b, a);
+                ((a, b), Order) = ((b, a), [1, 0]);
             return scene.Relation is SceneRelation.LeftOf or SceneRelation.RightOf && random.Chance(0.5)
                 ? Format(random.Pick(Phrases.SideBySide), a, b)
                 : $"{a} {And(b)} {b}";
@@ -92,11 +100,11 @@ internal static class CaptionWriter
         {
             string[] objects = [Object(0, ref random), Object(1, ref random), Object(2, ref random)];
             if (scene.Relation == SceneRelation.Between && random.Chance(options.Relation * 0.6))
-                return Format(Phrases.Relations[SceneRelation.Between][0], objects[0], objects[1], objects[2]);
+                return Arranged(Phrases.Relations[SceneRelation.Between][0], objects[0], objects[1], objects[2]);
             for (var i = 2; i > 0; i--)
             {
                 var j = random.Below(i + 1);
-                (objects[i], objects[j]) = (objects[j], objects[i]);
+                (objects[i], objects[j], Order[i], Order[j]) = (objects[j], objects[i], Order[j], Order[i]);
             }
             return $"{objects[0]}, {objects[1]} {And(objects[2])} {objects[2]}";
         }
@@ -106,7 +114,14 @@ internal static class CaptionWriter
             var (a, b) = (Choose(scene.Objects[0].Concept, ref random), Choose(scene.Objects[1].Concept, ref random));
             var many = a.Kind == NounKind.Plural;
             var verb = language == Language.English ? (many ? "are" : "is") : many ? "están" : "está";
-            return Format(random.Pick(Phrases.Sentences[scene.Relation]), Definite(a), Definite(b), verb);
+            return Arranged(random.Pick(Phrases.Sentences[scene.Relation]), Definite(a), Definite(b), verb);
+        }
+
+        /// <summary>The pattern with the objects in it, whose places in it give the order.</summary>
+        private string Arranged(string pattern, params ReadOnlySpan<object?> parts)
+        {
+            Order = [.. Order.OrderBy(i => pattern.IndexOf($"{{{i}}}", StringComparison.Ordinal))];
+            return Format(pattern, parts);
         }
 
         private string Object(int index, ref SeededRandom random) =>

@@ -122,7 +122,11 @@ public sealed class EmojiWorld
     /// <param name="language">English or Spanish.</param>
     /// <param name="options">Content of the caption as probabilities; null for training captions.</param>
     /// <param name="variant">Another number gives another caption of the same scene.</param>
-    public string Caption(Scene scene, Language language, CaptionOptions? options = null, int variant = 0)
+    public string Caption(Scene scene, Language language, CaptionOptions? options = null, int variant = 0) =>
+        Written(scene, language, options, variant).Text;
+
+    /// <summary>A caption with the order in which it names the objects; as <see cref="Caption"/>.</summary>
+    internal WrittenCaption Written(Scene scene, Language language, CaptionOptions? options = null, int variant = 0)
     {
         CheckOwn(scene);
         return CaptionWriter.Write(scene, language, options ?? CaptionOptions.Training, variant);

@@ -4,7 +4,14 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Evaluation;
 
 /// <summary>A scene and its prompt.</summary>
-internal sealed record PromptedScene(Scene Scene, string Prompt);
+internal sealed record PromptedScene(Scene Scene, string Prompt)
+{
+    /// <summary>Indices of the scene's objects in the order in which the prompt names them.</summary>
+    public required IReadOnlyList<int> Order { get; init; }
+
+    /// <summary>The objects in the order in which the prompt names them.</summary>
+    public IReadOnlyList<SceneObject> Named => [.. Order.Select(i => Scene.Objects[i])];
+}
 
 /// <summary>Scenes of one kind; each kind has its own range of indices, so that no two share scenes.</summary>
 internal sealed record SceneSet(SceneOptions Options, long First);
@@ -48,7 +55,11 @@ internal sealed class EvaluationScenes(EmojiWorld world, ulong seed)
     public PromptedScene[] Prompts(SceneSet set, int count) => [.. Draw(set, count).Select(scene => Prompt(scene, LanguageOf(scene)))];
 
     /// <summary>A scene with its complete caption.</summary>
-    public PromptedScene Prompt(Scene scene, Language language) => new(scene, world.Caption(scene, language, CaptionOptions.Complete));
+    public PromptedScene Prompt(Scene scene, Language language)
+    {
+        var (text, order) = world.Written(scene, language, CaptionOptions.Complete);
+        return new(scene, text) { Order = order };
+    }
 
     /// <summary>A caption as in training, alternately English and Spanish.</summary>
     public string Caption(Scene scene) => world.Caption(scene, LanguageOf(scene));

@@ -9,7 +9,7 @@ namespace Alebrije.Training;
 /// <param name="Caption">Its caption, in one of the languages.</param>
 /// <param name="Concepts">The concepts shown, each once.</param>
 /// <param name="Style">The style it is drawn in.</param>
-/// <param name="Objects">The objects, each copy of a count.</param>
+/// <param name="Objects">The objects in the order in which the caption names them, each copy of a count.</param>
 internal readonly record struct TrainingPair(
     RgbImage Picture, string Caption, IReadOnlyList<Concept> Concepts, SceneStyle Style, IReadOnlyList<SceneObject> Objects);
 
@@ -44,15 +44,19 @@ internal sealed class CaptionedScenes(EmojiWorld world)
     /// <summary>Training pair (seed, index): always the same.</summary>
     public TrainingPair Train(ulong seed, long index, Options options, int size = Datasets.Scene.Side)
     {
-        var (scene, caption) = Captioned(seed, index, options);
-        return new TrainingPair(Draw(scene, size), caption, [.. scene.Concepts], scene.Style, scene.Objects);
+        var scene = Scene(seed, index, options);
+        var (caption, objects) = Captioned(scene, LanguageOf(seed, index, options.SpanishShare));
+        return new TrainingPair(Draw(scene, size), caption, [.. scene.Concepts], scene.Style, objects);
     }
 
-    /// <summary>Description and caption of training scene (seed, index), without its picture: always the same.</summary>
-    public (Scene Scene, string Caption) Captioned(ulong seed, long index, Options options)
+    /// <summary>Caption of training scene (seed, index), without its picture, and the objects as it names them: always the same.</summary>
+    public (string Caption, IReadOnlyList<SceneObject> Objects) Captioned(ulong seed, long index, Options options) =>
+        Captioned(Scene(seed, index, options), LanguageOf(seed, index, options.SpanishShare));
+
+    private (string Caption, IReadOnlyList<SceneObject> Objects) Captioned(Scene scene, Language language)
     {
-        var scene = Scene(seed, index, options);
-        return (scene, world.Caption(scene, LanguageOf(seed, index, options.SpanishShare)));
+        var (caption, order) = world.Written(scene, language);
+        return (caption, [.. order.Select(i => scene.Objects[i])]);
     }
 
     /// <summary>Description of training scene (seed, index): always the same.</summary>

@@ -34,7 +34,7 @@ internal sealed class LatentProbe : IDisposable
         {
             using var scope = NewDisposeScope();
             var batch = run.Encode(PairBatch.Make(clip, count, run.Vae.Config.SampleSize,
-                i => (scenes.Draw(prompts[i].Scene), prompts[i].Prompt)).With(i => prompts[i].Scene.Objects));
+                i => (scenes.Draw(prompts[i].Scene), prompts[i].Prompt)).With(i => prompts[i].Named));
             foreach (var part in batch.Parts) part.DetachFromDisposeScope();
             kinds.Add((kind, batch));
         }

@@ -120,7 +120,7 @@ internal sealed class LatentRun : IDisposable
         using var scope = NewDisposeScope();
         var ids = tensor(prepared.SelectMany(one => one.Ids).ToArray(), [count, clip.Tokens]);
         var texts = clip.Texts(ids, [.. prepared.Select(one => one.Length)], Type).Encodings;
-        var objects = tensor(PairBatch.NumbersOf(count, i => captioned[i].Scene.Objects),
+        var objects = tensor(PairBatch.NumbersOf(count, i => captioned[i].Objects),
             [count, FirstGuessConfig.MostSlots, FirstGuessModel.ObjectNumbers]);
         return (texts.DetachFromDisposeScope(), objects.DetachFromDisposeScope());
     }

@@ -112,6 +112,36 @@ public sealed partial class CaptionTests
         Assert.All(captions, caption => Assert.Matches(" fondo [a-zó ]+$", caption.Es));
     }
 
+    [Theory]
+    [InlineData(Language.English, 2)]
+    [InlineData(Language.Spanish, 2)]
+    [InlineData(Language.English, 3)]
+    [InlineData(Language.Spanish, 3)]
+    public void Captions_GiveTheOrder_InWhichTheyNameTheObjects(Language language, int count)
+    {
+        var world = World.Open();
+        var options = new SceneOptions
+        {
+            Concepts = [World.Concept("koala"), World.Concept("motorcycle"), World.Concept("lion"), World.Concept("banana")],
+            OneObject = 0, TwoObjects = count == 2 ? 1 : 0, ThreeObjects = count == 3 ? 1 : 0, Counts = 0, Split = SceneSplit.Any,
+        };
+        var named = CaptionOptions.Training with { Synonyms = 0, Classes = 0, Sentences = 0.5 };
+        var swapped = 0;
+        for (var i = 0; i < 300; i++)
+        {
+            var scene = world.Scene(7, i, options);
+            var (text, order) = world.Written(scene, language, named);
+            Assert.Equal(world.Caption(scene, language, named), text);
+            var places = order.Select(at => text.IndexOf(scene.Objects[at].Concept.Name(language), StringComparison.Ordinal)).ToArray();
+            Assert.DoesNotContain(-1, places);
+            Assert.True(places.SequenceEqual(places.Order()), $"{text}: {string.Join(' ', order)}");
+            Assert.Equal(Enumerable.Range(0, count), order.Order());
+            if (order[0] != 0) swapped++;
+        }
+
+        Assert.InRange(swapped, 30, 270);
+    }
+
     [Fact]
     public void Captions_OfCounts_SayNumberAndPlural()
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Alebrije.Weights;
 
 namespace Alebrije.Pipelines;
@@ -60,11 +61,16 @@ internal sealed record GenerationDefaults
     /// <summary>The folder's own values.</summary>
     /// <param name="folder">A pipeline's folder.</param>
     /// <param name="otherwise">Defaults for a folder that has none; null: Stable unCLIP's.</param>
+    /// <exception cref="WeightsException">A value is out of its range; one sentence.</exception>
     public static GenerationDefaults Load(string folder, GenerationDefaults? otherwise = null)
     {
         var file = Path.Combine(folder, FileName);
-        return File.Exists(file) ? ConfigFile.Read<GenerationDefaults>(file, unknownKeysAllowed: false)
-            : otherwise ?? new GenerationDefaults();
+        if (!File.Exists(file)) return otherwise ?? new GenerationDefaults();
+        var read = ConfigFile.Read<GenerationDefaults>(file, unknownKeysAllowed: false);
+        foreach (var (name, share) in new[] { ("strength", read.Strength), ("guess_strength", read.GuessStrength) })
+            if (share is not (> 0 and <= 1)) throw new WeightsException(
+                string.Create(CultureInfo.InvariantCulture, $"{file} has {name} {share}, but it is a share of the steps: above 0, at most 1."));
+        return read;
     }
 
     public void Save(string folder) => ConfigFile.Write(Path.Combine(folder, FileName), this);

@@ -114,6 +114,19 @@ public sealed class PipelineFolderTests : IDisposable
         Assert.Contains("stepz", Refusal<WeightsException>(), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData("guess_strength", 0)]
+    [InlineData("guess_strength", 1.5)]
+    [InlineData("strength", -0.1)]
+    public void Defaults_OutsideOfTheirRange_AreRefused(string name, double value)
+    {
+        new GenerationDefaults().Save(tiny.Folder);
+        tiny.Edit("generation_config.json", json => json[name] = value);
+        var message = Refusal<WeightsException>();
+        Assert.Contains($"generation_config.json has {name} ", message, StringComparison.Ordinal);
+        Assert.Contains("above 0, at most 1", message, StringComparison.Ordinal);
+    }
+
     private string Refusal<T>(string? folder = null) where T : Exception =>
         Assert.Throws<T>(() => ImagePipeline.Load(folder ?? tiny.Folder)).Message;
 }

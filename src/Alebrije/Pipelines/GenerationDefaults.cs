@@ -68,8 +68,8 @@ internal sealed record GenerationDefaults
         if (!File.Exists(file)) return otherwise ?? new GenerationDefaults();
         var read = ConfigFile.Read<GenerationDefaults>(file, unknownKeysAllowed: false);
         foreach (var (name, share) in new[] { ("strength", read.Strength), ("guess_strength", read.GuessStrength) })
-            if (share is not (> 0 and <= 1)) throw new WeightsException(
-                string.Create(CultureInfo.InvariantCulture, $"{file} has {name} {share}, but it is a share of the steps: above 0, at most 1."));
+            if (share is not (> 0 and <= 1)) throw new WeightsException(string.Create(
+                CultureInfo.InvariantCulture, $"{file} has {name} {share}, but it is a share of the steps: above 0, at most 1."));
         return read;
     }
 

@@ -15,7 +15,7 @@ namespace Alebrije.Training;
 /// CLIP among all concepts, and an image sheet (true images above, drawn ones below).
 /// </summary>
 internal sealed class DecoderProbe(UNet2DConditionModel network,
-    FirstGuessModel? guess, LatentRun run, TrainedClip clip, CaptionedScenes scenes, int count)
+    FirstGuessModel? guess, double strength, LatentRun run, TrainedClip clip, CaptionedScenes scenes, int count)
 {
     /// <summary>Most images.</summary>
     public const int Most = 32;
@@ -47,7 +47,7 @@ internal sealed class DecoderProbe(UNet2DConditionModel network,
     {
         using var scheduler = Schedulers.Create(MiniSchedulers.Decoder);
         using var noise = new Noise((long)Seed);
-        scheduler.SetTimesteps(Steps);
+        scheduler.SetTimesteps(guess is null ? Steps : (int)Math.Round(Steps / strength));
         var vae = run.Vae;
         var batch = run.Encode(PairBatch.Make(clip, count, vae.Config.SampleSize, i => (truth[i], captions[i])));
         var conditions = new UNetConditions(
@@ -55,10 +55,12 @@ internal sealed class DecoderProbe(UNet2DConditionModel network,
         var hint = guess?.call(batch.Condition, batch.Context);
         var beside = hint is null ? null : cat([zeros_like(hint), hint]);                    // [2 batch, channels, side, side]
         var (channels, side) = (vae.Config.LatentChannels, vae.Config.SampleSize / vae.Config.Factor);
-        var start = Sampling.Begin(scheduler, noise, count, channels, side, side);
+        var first = hint is null || strength >= 1 ? 0 : scheduler.Timesteps.Count - Steps;
+        var start = first == 0 ? Sampling.Begin(scheduler, noise, count, channels, side, side)
+            : scheduler.AddNoise(hint!, noise.RandnLike(hint!), first);
         var latents = Sampling.Run(
             scheduler, Guidance.ClassifierFree((x, t) => network.call(beside is null ? x : cat([x, beside], 1), t, conditions),
-                GuidanceScale), start, noise);
+                GuidanceScale), start, noise, new SamplingOptions { Start = first });
         var pixels = vae.Decode(vae.Unscale(latents)).div(2).add(0.5).clamp(0, 1);
         var size = (int)pixels.shape[2];
         return [.. Enumerable.Range(0, count).Select(i => RgbImage.FromPlanes(pixels[i].contiguous().data<float>().ToArray(), size, size))];

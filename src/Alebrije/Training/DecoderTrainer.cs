@@ -26,6 +26,15 @@ internal sealed record DecoderTrainingConfig : LatentPlan
     /// <summary>Lowest of the noisy levels, 0 to 999.</summary>
     public int NoisyFrom { get; init; } = 700;
 
+    /// <summary>
+    /// Noise level from which the noised first guess is drawn, as a share of the schedule: <c>guess_strength</c> of
+    /// generation_config.json. 1: drawing starts from noise.
+    /// </summary>
+    public double GuessStrength { get; init; } = 1;
+
+    /// <summary>Share of the noise levels drawn from those below <see cref="GuessStrength"/>, 0 to 1.</summary>
+    public double GuessShare { get; init; }
+
     /// <summary>Bound of the signal-to-noise ratio in the weights of the loss (Hang et al., 2023); 0 weighs all levels alike.</summary>
     public double MinSnr { get; init; }
 }
@@ -47,6 +56,8 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         using var latents = new LatentRun(config, clip, scenes, options.Folder);
         using var guess = OpenGuess(latents);
         using var network = new UNet2DConditionModel(config.Model);
+        if (config.GuessStrength is not (> 0 and <= 1) || config.GuessShare is not (>= 0 and <= 1)) throw new WeightsException(
+            $"guess_strength {config.GuessStrength} must be above 0 and at most 1, and guess_share {config.GuessShare} from 0 to 1.");
         using var probe = new LatentProbe(latents, clip, scenes, config.Measured(LatentProbe.Most));
         var task = latents.Task(network, Loss, () =>
         {
@@ -57,7 +68,9 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
 
         Tensor Loss(LatentBatch batch, Generator generator)
         {
-            var timesteps = NoiseLevels.Draw(batch.Latents.shape[0], schedule.Length, config.NoisyShare, config.NoisyFrom, generator);
+            var timesteps = NoiseLevels.Lower(
+                NoiseLevels.Draw(batch.Latents.shape[0], schedule.Length, config.NoisyShare, config.NoisyFrom, generator),
+                config.GuessShare, Math.Max(1, (int)Math.Round(config.GuessStrength * schedule.Length)), generator);
             var noise = randn(batch.Latents.shape, generator: generator);
             var target = schedule.Target(PredictionType.VPrediction, batch.Latents, noise, timesteps);
             var predicted = Predict(network, guess, schedule.AddNoise(batch.Latents, noise, timesteps), timesteps, batch, latents.Type);
@@ -145,7 +158,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         TrainingRun run, UNet2DConditionModel network, FirstGuessModel? guess, LatentRun latents, LatentProbe probe)
     {
         var metrics = probe.Velocity(schedule, (noisy, timesteps, batch) => Predict(network, guess, noisy, timesteps, batch, latents.Type));
-        var drawn = new DecoderProbe(network, guess, latents, clip, scenes, config.Measured(DecoderProbe.Most))
+        var drawn = new DecoderProbe(network, guess, config.GuessStrength, latents, clip, scenes, config.Measured(DecoderProbe.Most))
             .Measure(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
         foreach (var (name, value) in drawn) metrics[name] = value;
         PriorExport.Write(Path.Combine(run.Folder, "unet"), network, network.Config, "UNet2DConditionModel");

@@ -19,4 +19,17 @@ internal static class NoiseLevels
         var noisy = randint(noisyFrom, length, [count], dtype: ScalarType.Int64, generator: generator);
         return where(rand([count], generator: generator).lt(noisyShare), noisy, all);
     }
+
+    /// <summary>Levels of which some are replaced by low ones, each of them equally often.</summary>
+    /// <param name="levels">[count] int64</param>
+    /// <param name="share">Share of the rows that are replaced, 0 to 1.</param>
+    /// <param name="below">Levels that are low: all below this one.</param>
+    /// <param name="generator">Source of the random numbers; none are drawn for a share of 0.</param>
+    /// <returns>[count] int64</returns>
+    public static Tensor Lower(Tensor levels, double share, int below, Generator generator)
+    {
+        if (share <= 0) return levels;
+        var low = randint(0, below, [levels.shape[0]], dtype: ScalarType.Int64, generator: generator);
+        return where(rand([levels.shape[0]], generator: generator).lt(share), low, levels);
+    }
 }

@@ -69,6 +69,8 @@ public sealed class DecoderTrainerTests : IDisposable
     [InlineData("uses", "it must divide the batch of 4")]
     [InlineData("window", "hold a batch of 4")]
     [InlineData("curriculum", "they must add up to 1")]
+    [InlineData("guess_strength", "above 0 and at most 1")]
+    [InlineData("guess_share", "from 0 to 1")]
     public void Run_WithSizesThatDoNotFit_IsRefused(string key, string way)
     {
         var config = key switch
@@ -77,6 +79,8 @@ public sealed class DecoderTrainerTests : IDisposable
             "fitted" => Config with { Fitted = 1 },
             "uses" => Config with { Uses = 3 },
             "window" => Config with { Window = 2 },
+            "guess_strength" => Config with { GuessStrength = 0 },
+            "guess_share" => Config with { GuessShare = 1.5 },
             _ => Config with { Curriculum = [new(0.5, new CaptionedScenes.Options())] },
         };
         Assert.Contains(way, Assert.Throws<WeightsException>(() => Train(config)).Message, StringComparison.Ordinal);

@@ -24,8 +24,8 @@ internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip,
     /// <returns>The result, with the errors of <see cref="LatentProbe.Guess"/>.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
-        using var run = new TrainingRun(options, config, new LossWatch(1, 20 * config.WarmUp,
-            "An error near 1 is that of one image for all. Lower learning_rate, "
+        using var run = new TrainingRun(options, config, new LossWatch(2, 20 * config.WarmUp,
+            "An error near 2 is that of one image for all and of objects not read. Lower learning_rate, "
                 + "or look at the autoencoder: its latents should have standard deviation 1."));
         if (config.Captions < 0) throw new WeightsException($"captions is {config.Captions}, but must be 0 or more.");
         using var latents = new LatentRun(config, clip, scenes, options.Folder);
@@ -55,7 +55,7 @@ internal sealed class GuessTrainer(GuessTrainingConfig config, TrainedClip clip,
 
         Tensor Loss(LatentBatch batch, Generator generator)
         {
-            var error = network.Errors(Given(batch, latents.Type), batch.Latents, batch.Objects).Total;
+            var error = network.Errors(Given(batch, latents.Type), batch.Latents, batch.Objects, batch.Named).Total;
             if (captions is null) return error;
             var (texts, objects) = captions.Next();
             using (texts)

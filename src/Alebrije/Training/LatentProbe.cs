@@ -66,7 +66,7 @@ internal sealed class LatentProbe : IDisposable
         {
             using var scope = NewDisposeScope();
             errors[$"guess_{kind}"] = (network.call(batch.Condition, batch.Context) - batch.Latents).square().mean().ToDouble();
-            var own = network.Errors((batch.Condition, batch.Context), batch.Latents, batch.Objects);
+            var own = network.Errors((batch.Condition, batch.Context), batch.Latents, batch.Objects, batch.Named);
             errors[$"placed_{kind}"] = own.Latents.ToDouble();
             errors[$"named_{kind}"] = own.Named.ToDouble();
         }

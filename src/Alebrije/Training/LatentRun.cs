@@ -18,10 +18,12 @@ namespace Alebrije.Training;
 /// <param name="Context">[batch, tokens, width] text encodings, those of the empty text where it is dropped.</param>
 /// <param name="Conditional">[batch, 1, 1, 1] float32: 0 where both are dropped, else 1.</param>
 /// <param name="Objects">[batch, most objects, 5] float32, as <see cref="EncodedScenes.Objects"/>.</param>
-internal sealed record LatentBatch(Tensor Latents, Tensor Condition, Tensor Context, Tensor Conditional, Tensor Objects)
+/// <param name="Named">[batch] bool: true where the text is given.</param>
+internal sealed record LatentBatch(
+    Tensor Latents, Tensor Condition, Tensor Context, Tensor Conditional, Tensor Objects, Tensor Named)
 {
     /// <summary>All tensors.</summary>
-    public IEnumerable<Tensor> Parts => [Latents, Condition, Context, Conditional, Objects];
+    public IEnumerable<Tensor> Parts => [Latents, Condition, Context, Conditional, Objects, Named];
 }
 
 /// <summary>Frozen networks, scenes and conditions for training the first guess and the decoder.</summary>
@@ -104,7 +106,7 @@ internal sealed class LatentRun : IDisposable
         var condition = Condition(given, where(sampled, zeros_like(levels), levels)) * seen;
         var context = where(read.gt(0), batch.Texts, empty);
         var conditional = tensor(image).maximum(tensor(text)).reshape(-1, 1, 1, 1);
-        return new LatentBatch(batch.Latents, condition, context, conditional, batch.Objects);
+        return new LatentBatch(batch.Latents, condition, context, conditional, batch.Objects, tensor(text).gt(0));
     }
 
     /// <summary>Captions of a step without their pictures, and what they are of, from scenes beside those of <see cref="Task"/>.</summary>
@@ -130,7 +132,8 @@ internal sealed class LatentRun : IDisposable
     {
         var encoded = encoder.Encode(batch);
         var condition = Condition(encoded.Images, zeros([batch.Count], ScalarType.Int64));
-        return new LatentBatch(encoded.Latents, condition, encoded.Texts, ones(batch.Count, 1, 1, 1), encoded.Objects);
+        return new LatentBatch(encoded.Latents, condition, encoded.Texts, ones(batch.Count, 1, 1, 1), encoded.Objects,
+            ones(batch.Count, ScalarType.Bool));
     }
 
     /// <summary>[batch, tokens, width]: encodings of the empty text.</summary>

@@ -39,14 +39,14 @@ internal sealed record FirstGuessConfig
     /// <summary>Groups of the normalisation.</summary>
     public int NormNumGroups { get; init; } = 32;
 
+    /// <summary>Blocks of the transformer that reads the objects.</summary>
+    public int ReaderLayers { get; init; } = 2;
+
     /// <summary>Objects of a picture at most, 1 to 4.</summary>
     public int Slots { get; init; } = 4;
 
     /// <summary>Width of the network that renders a slot.</summary>
     public int SlotWidth { get; init; } = 624;
-
-    /// <summary>Residual blocks of the network that renders a slot.</summary>
-    public int SlotBlocks { get; init; } = 1;
 
     /// <summary>Concepts among which a slot's object is chosen, at most 2,048.</summary>
     public int SlotConcepts { get; init; }
@@ -68,11 +68,11 @@ internal sealed record FirstGuessConfig
     {
         if (CrossAttentionDim % AttentionHeadDim != 0)
             throw new ArgumentException($"attention_head_dim {AttentionHeadDim} must divide cross_attention_dim {CrossAttentionDim}.");
-        int[] sizes = [Slots, SlotWidth, SlotBlocks, SlotSide, SlotChannels, SlotLayouts, FinishChannels, LayersPerBlock];
+        int[] sizes = [Slots, SlotWidth, SlotSide, SlotChannels, SlotLayouts, FinishChannels, LayersPerBlock, ReaderLayers];
         if (sizes.Min() < 1 || Slots > MostSlots)
-            throw new ArgumentException($"slots {Slots}, slot_width {SlotWidth}, slot_blocks {SlotBlocks}, slot_side {SlotSide}, "
-                + $"slot_channels {SlotChannels}, slot_layouts {SlotLayouts}, finish_channels {FinishChannels} and layers_per_block "
-                    + $"{LayersPerBlock} must be at least 1, and slots at most {MostSlots}.");
+            throw new ArgumentException($"slots {Slots}, slot_width {SlotWidth}, slot_side {SlotSide}, "
+                + $"slot_channels {SlotChannels}, slot_layouts {SlotLayouts}, finish_channels {FinishChannels}, layers_per_block "
+                    + $"{LayersPerBlock} and reader_layers {ReaderLayers} must be at least 1, and slots at most {MostSlots}.");
         if (SlotConcepts is < 1 or > MostConcepts)
             throw new ArgumentException($"slot_concepts is {SlotConcepts}, but must be between 1 and {MostConcepts}.");
     }

@@ -16,8 +16,8 @@ internal sealed record GuessErrors(Tensor Latents, Tensor Objects, Tensor Named)
 }
 
 /// <summary>
-/// First guess by objects: which object each slot holds and where it is are read from the conditions first, and drawn then. Two
-/// attentions read embedding and text for every slot: one classifies an object of the caption, the other predicts whether there is one,
+/// First guess by objects: which object each slot holds and where it is are read from the conditions first, and drawn then. A transformer
+/// over embedding, text and slots reads the objects in the order in which the caption names them: which they are, whether there is one,
 /// how near it is, and several layouts (centre and side of all slots), of which the most probable is drawn. A slot's canvas is rendered
 /// from the learnt code of its object alone, so an object is learnt once, whatever stands beside it. Canvases are scaled and moved to
 /// their places as in DRAW (Gregor et al., 2015, section 3.2), with hat functions in place of Gaussians; a softmax of masks mixes them
@@ -46,20 +46,17 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
     /// <summary>Cost of an object in a slot past the last object.</summary>
     private const double Forbidden = 1e4;
 
-    /// <summary>Weight of cross entropies beside squared errors.</summary>
+    /// <summary>Weight of cross entropies beside the errors of latents and places.</summary>
     private const double EntropyWeight = 0.1;
 
     /// <summary>Weight of all layouts beside the nearest, so that none is left out (Rupprecht et al., 2017).</summary>
     private const double OtherLayouts = 0.05;
 
     private readonly LayerNormLayer embedding_norm, norm_out, norm_read;
-    private readonly LinearLayer context_proj;
-    private readonly LinearLayer query_proj, read_in, read_out, class_out, place_in, place_pooled, place_out, layout_out;
+    private readonly LinearLayer context_proj, class_out, place_in, place_out, layout_out;
     private readonly LinearLayer proj_out, linear_1, linear_2, background;
     private readonly Parameter slot_embedding, code_embedding;
-    private readonly Attention attention;
-    private readonly ModuleList<LayerNormLayer> norms;
-    private readonly ModuleList<LinearLayer> widen, narrow;
+    private readonly ModuleList<TransformerBlock> reader;
     private readonly ConvolutionLayer conv_in, conv_out;
     private readonly ModuleList<ResnetBlock> resnets;
     private readonly GroupNormLayer conv_norm_out;
@@ -72,21 +69,15 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
         embedding_norm = Layers.LayerNorm(config.ConditionDim / 2);
         context_proj = Layers.Linear(config.ConditionDim, config.CrossAttentionDim);
         var (width, text, pooled) = (config.SlotWidth, config.CrossAttentionDim, config.ConditionDim + config.CrossAttentionDim);
-        query_proj = Layers.Linear(pooled, text);
-        slot_embedding = WeightInit.Normal(1, 1, 2 * config.Slots, text);
-        attention = new Attention(text, AttentionSizes.Split(text, text / config.AttentionHeadDim) with { ContextWidth = text });
+        slot_embedding = WeightInit.Normal(1, 1, config.Slots, text);
+        var block = new TransformerBlockForm(AttentionSizes.Split(text, text / config.AttentionHeadDim), null);
+        reader = new([.. Enumerable.Range(0, config.ReaderLayers).Select(_ => new TransformerBlock(text, block))]);
         norm_read = Layers.LayerNorm(text);
-        read_in = Layers.Linear(text, 2 * text);
-        read_out = Layers.Linear(2 * text, text);
         class_out = Layers.Linear(text, config.SlotConcepts);
         code_embedding = WeightInit.Normal(1, config.SlotConcepts, width);
-        norms = new([.. Enumerable.Range(0, config.SlotBlocks).Select(_ => Layers.LayerNorm(width))]);
-        widen = new([.. Enumerable.Range(0, config.SlotBlocks).Select(_ => Layers.Linear(width, width))]);
-        narrow = new([.. Enumerable.Range(0, config.SlotBlocks).Select(_ => Layers.Linear(width, width))]);
         norm_out = Layers.LayerNorm(width);
         proj_out = Layers.Linear(width, config.SlotSide * config.SlotSide * (config.SlotChannels + 1));
         place_in = Layers.Linear(text, text);
-        place_pooled = Layers.Linear(pooled, text);
         place_out = Layers.Linear(text, 2 + (3 * config.SlotLayouts));
         layout_out = Layers.Linear(text, config.SlotLayouts);
         linear_1 = Layers.Linear(pooled, config.EmbeddingDim);
@@ -114,7 +105,7 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
                 $"The condition is [{string.Join(", ", condition.shape)}], but the first guess takes [batch, {Config.ConditionDim}].");
         using var scope = NewDisposeScope();
         var (pooled, context) = Join(condition, text);
-        var read = Read(pooled, context);
+        var read = Read(context);
         var chosen = read.Layouts.gather(2, read.Choice.argmax(1).reshape(-1, 1, 1, 1).expand(-1, Config.Slots, 1, 3)).squeeze(2);
         var objects = new Objects(read.Concepts.argmax(2), chosen, read.Presence.gt(0).to(ScalarType.Float32));
         return Draw(pooled, objects, read.Nearness).MoveToOuterDisposeScope();
@@ -124,11 +115,12 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
     /// <param name="given">Condition and text as in <see cref="forward"/>.</param>
     /// <param name="latents">[batch, out channels, side, side] float32: the scenes' latents.</param>
     /// <param name="objects">[batch, objects, 5] float32: see <see cref="ObjectNumbers"/>.</param>
-    public GuessErrors Errors((Tensor Condition, Tensor Text) given, Tensor latents, Tensor objects)
+    /// <param name="ordered">[batch] bool: false where the text does not tell the order of the objects.</param>
+    public GuessErrors Errors((Tensor Condition, Tensor Text) given, Tensor latents, Tensor objects, Tensor ordered)
     {
         var (pooled, context) = Join(given.Condition, given.Text);
-        var read = Read(pooled, context);
-        var truth = Match(read, Truth(objects));
+        var read = Read(context);
+        var truth = Match(read, Truth(objects), ordered);
         var drawn = Draw(pooled, truth, read.Nearness).to(ScalarType.Float32);
         var right = read.Concepts.argmax(2).eq(truth.Concepts).to(ScalarType.Float32) * truth.Present.squeeze(2);
         return new GuessErrors((drawn - latents).square().mean(), Error(read, truth), right.sum() / truth.Present.sum().clamp_min(1));
@@ -139,16 +131,16 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
     /// <param name="objects">[batch, objects, 5] float32: see <see cref="ObjectNumbers"/>.</param>
     public Tensor ReadingError(Tensor text, Tensor objects)
     {
-        var (pooled, context) = Join(zeros(text.shape[0], Config.ConditionDim, text.dtype, text.device), text);
-        var read = Read(pooled, context);
-        return Error(read, Match(read, Truth(objects)));
+        var (_, context) = Join(zeros(text.shape[0], Config.ConditionDim, text.dtype, text.device), text);
+        var read = Read(context);
+        return Error(read, Truth(objects));
     }
 
     /// <summary>
-    /// Objects in the order in which the slots read them: that of the least error, as sets are matched in DETR (Carion et al., 2020,
-    /// section 3.1). Captions name objects in any order: what is left of another is named before or after it.
+    /// Objects in the order in which the slots have to read them: that of the text, and without a text that of the least error, as sets
+    /// are matched in DETR (Carion et al., 2020, section 3.1).
     /// </summary>
-    private Objects Match(Reading read, Objects truth)
+    private Objects Match(Reading read, Objects truth, Tensor ordered)
     {
         using var guard = no_grad();
         var slots = Config.Slots;
@@ -159,7 +151,7 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
         // [batch, slots, objects]: cross entropy of the concept, distance to the nearest layout, and a slot past the last object.
         var others = truth.Concepts.unsqueeze(1).expand(-1, slots, -1);
         var named = -read.Concepts.log_softmax(2).gather(2, others);
-        var away = (read.Layouts.unsqueeze(2) - truth.Places.unsqueeze(1).unsqueeze(3)).square().sum(4).min(3).values;
+        var away = (read.Layouts.unsqueeze(2) - truth.Places.unsqueeze(1).unsqueeze(3)).abs().sum(4).min(3).values;
         var present = truth.Present.squeeze(2);
         var misplaced = present.unsqueeze(1).ne(present.unsqueeze(2)).to(ScalarType.Float32) * Forbidden;
         var costs = ((named * EntropyWeight) + away) * present.unsqueeze(1) + misplaced;
@@ -167,7 +159,8 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
         // [batch, orders]: slot k gets object order[k].
         var sums = zeros(costs.shape[0], orders.Length, device: costs.device);
         for (var slot = 0; slot < slots; slot++) sums = sums + costs.select(1, slot).index_select(1, flat.select(1, slot));
-        var order = flat.index_select(0, sums.argmin(1));                                     // [batch, slots]
+        var given = arange(slots, device: costs.device).unsqueeze(0);
+        var order = where(ordered.unsqueeze(1), given, flat.index_select(0, sums.argmin(1)));             // [batch, slots]
         return new Objects(truth.Concepts.gather(1, order), truth.Places.gather(1, order.unsqueeze(2).expand(-1, -1, 3)),
             truth.Present.gather(1, order.unsqueeze(2)));
     }
@@ -175,12 +168,12 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
     private static IEnumerable<int[]> Permutations(int[] of) => of.Length < 2 ? [of]
         : of.SelectMany(first => Permutations([.. of.Where(i => i != first)]).Select(rest => (int[])[first, .. rest]));
 
-    /// <summary>Squared error of the nearest layout; cross entropies of concepts, presence, and of the choice of that layout.</summary>
+    /// <summary>Absolute error of the nearest layout; cross entropies of concepts, presence, and of the choice of that layout.</summary>
     private static Tensor Error(Reading read, Objects truth)
     {
         var (concepts, places, present) = truth;
         var count = present.sum().clamp_min(1);
-        var distances = ((read.Layouts - places.unsqueeze(2)).square().sum(3) * present).sum(1);          // [batch, layouts]
+        var distances = ((read.Layouts - places.unsqueeze(2)).abs().sum(3) * present).sum(1);          // [batch, layouts]
         var nearest = distances.argmin(1);
         var moved = (distances.gather(1, nearest.unsqueeze(1)).sum() + (distances.sum() * OtherLayouts)) / count;
         var named = nn.functional.cross_entropy(read.Concepts.flatten(0, 1), concepts.flatten(), reduction: nn.Reduction.None);
@@ -202,17 +195,16 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
         return (cat([normed, text.mean([1])], dim: 1), cat([context_proj.call(normed).unsqueeze(1), text], dim: 1));
     }
 
-    private Reading Read(Tensor pooled, Tensor context)
+    private Reading Read(Tensor context)
     {
-        var (text, slots) = (Config.CrossAttentionDim, Config.Slots);
-        var queries = nn.functional.layer_norm(slot_embedding.As(pooled), [text]) + query_proj.call(pooled).unsqueeze(1);
-        var read = attention.call(queries, context, null);                                    // [batch, 2 slots, context width]
-        var what = norm_read.call(read.narrow(1, 0, slots));
-        what = what + read_out.call(nn.functional.silu(read_in.call(what)));
-        var where = place_in.call(read.narrow(1, slots, slots)) + place_pooled.call(pooled).unsqueeze(1);
-        var places = place_out.call(nn.functional.silu(where)).to(ScalarType.Float32);
-        var choice = layout_out.call(nn.functional.silu(where).mean([1])).to(ScalarType.Float32);
-        return new Reading(class_out.call(what).to(ScalarType.Float32), places.narrow(2, 0, 1), places.narrow(2, 1, 1),
+        var slots = Config.Slots;
+        var x = cat([context, slot_embedding.As(context).expand(context.shape[0], -1, -1)], 1);
+        foreach (var block in reader) x = block.call(x, null, null);
+        x = norm_read.call(x.narrow(1, context.shape[1], slots));                             // [batch, slots, context width]
+        var where = nn.functional.silu(place_in.call(x));
+        var places = place_out.call(where).to(ScalarType.Float32);
+        var choice = layout_out.call(where.mean([1])).to(ScalarType.Float32);
+        return new Reading(class_out.call(x).to(ScalarType.Float32), places.narrow(2, 0, 1), places.narrow(2, 1, 1),
             places.narrow(2, 2, 3 * Config.SlotLayouts).reshape(-1, slots, Config.SlotLayouts, 3), choice);
     }
 
@@ -224,7 +216,7 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
     internal Tensor Compose(Tensor condition, Tensor text, Tensor objects)
     {
         var (pooled, context) = Join(condition, text);
-        return Compose(Embed(pooled), Truth(objects), Read(pooled, context).Nearness);
+        return Compose(Embed(pooled), Truth(objects), Read(context).Nearness);
     }
 
     private Tensor Draw(Tensor pooled, Objects objects, Tensor nearness)
@@ -256,10 +248,8 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
     /// <returns>[count, canvas side, canvas side * (channels + 1)] float32: rows of features and of the logit of the mask.</returns>
     private Tensor Render(Tensor concepts, ScalarType type)
     {
-        var x = nn.functional.layer_norm(code_embedding.index_select(0, concepts).to(type), [Config.SlotWidth]);
-        for (var i = 0; i < norms.Count; i++)
-            x = x + narrow[i].call(nn.functional.silu(widen[i].call(norms[i].call(x))));
-        var drawn = proj_out.call(nn.functional.silu(norm_out.call(x))).to(ScalarType.Float32)
+        var x = norm_out.call(code_embedding.index_select(0, concepts).to(type));
+        var drawn = proj_out.call(nn.functional.silu(x)).to(ScalarType.Float32)
             .reshape(-1, Config.SlotSide, Config.SlotSide, Config.SlotChannels + 1);
         // Zero once it is placed, so that a canvas without a logit of its own is as near as the background inside, and Outside beyond.
         var logit = nn.functional.pad(full([1], -Outside, dtype: ScalarType.Float32, device: drawn.device), [Config.SlotChannels, 0]);

@@ -66,19 +66,22 @@ public sealed class FirstGuessModelTests
         Fill(3, 8, 1);
         using var optimizer = new Optimizer(network.named_parameters(),
             new OptimizerConstants { Method = OptimizerMethod.Muon, Beta2 = 0.99, Epsilon = 1e-8, WeightDecay = 0 });
-        var loss = 10.0;
-        for (var step = 0; step < 300 && loss > 0.1; step++)
+        const int steps = 300;
+        for (var step = 0; step < steps; step++)
         {
             using var inner = NewDisposeScope();
             var errors = network.Errors((condition, text), target, objects, ordered);
             errors.Total.backward();
-            optimizer.Step(0.01);
-            loss = errors.Total.ToDouble();
+            // An absolute error shrinks with the rate, which falls as in a run.
+            optimizer.Step(0.01 * (1 - ((double)step / steps)));
         }
 
-        Assert.InRange(loss, 0, 0.1);
-        Assert.Equal(1, network.Errors((condition, text), target, objects, ordered).Named.ToDouble(), 3);
-        Assert.InRange((network.call(condition, text) - target).square().mean().ToDouble(), 0, 0.1);
+        var learnt = network.Errors((condition, text), target, objects, ordered);
+        Assert.InRange(learnt.Latents.ToDouble(), 0, 0.01);
+        // All layouts agree, so that which of them is nearest is chance: a cross entropy of at most that of equal shares.
+        Assert.InRange(learnt.Objects.ToDouble(), 0, (0.1 * Math.Log(TinyParts.Guess.SlotLayouts)) + 0.02);
+        Assert.Equal(1, learnt.Named.ToDouble(), 3);
+        Assert.InRange((network.call(condition, text) - target).square().mean().ToDouble(), 0, 0.02);
         Assert.InRange(network.ReadingError(text, objects).ToDouble(), 0, 10);
 
         void Fill(int scene, int left, float value) =>

@@ -111,10 +111,11 @@ internal static class CommandLineApp
     private static IReadOnlyList<string> Problems(string[] args, ParseResult parsed, Words words)
     {
         var (command, messages) = (parsed.CommandResult.Command, parsed.Errors.Select(e => e.Message).ToArray());
-        // Drop the other messages if the first word is no verb: the words after it and "missing command" follow from it.
+        // Drop the other messages if the first word is not a verb: the words after it and "missing command" follow from it.
         var word = command.Subcommands.Count == 0 ? null : messages.FirstOrDefault(UsageMessages.IsUnrecognized);
         if (word is not null && !UsageMessages.IsOption(word)) return [UsageMessages.Of(word, command, words)];
         if (UnknownOptions.Find(args, parsed, words) is { } unknown) return [unknown];
+        if (UnknownOptions.FindWithoutValue(args, parsed, words) is { } incomplete) return [incomplete];
         return [.. messages.Select(message => UsageMessages.Of(message, command, words)).Distinct()];
     }
 

@@ -17,9 +17,9 @@ internal static partial class UsageMessages
             return words["usage.needs-verb", command.Name, Verbs(command)];
         if (NotOfType().Match(message) is { Success: true } type)
         {
-            var (name, value) = (type.Groups["name"].Value, type.Groups["value"].Value);
+            var (name, given) = (type.Groups["name"].Value, type.Groups["value"].Value);
             var kind = Kind(type.Groups["type"].Value, words);
-            return words["usage.takes-kind", name, kind, value];
+            return words["usage.takes-kind", name, kind, given];
         }
 
         if (NotAmong().Match(message) is { Success: true } among)
@@ -30,6 +30,8 @@ internal static partial class UsageMessages
 
         if (Unrecognized().Match(message) is { Success: true } unknown)
             return Unknown(unknown.Groups["value"].Value, command, words);
+        if (MissingValue().Match(message) is { Success: true } value)
+            return words["usage.needs-value", value.Groups["name"].Value];
         if (Missing().Match(message) is { Success: true } missing)
             return words["usage.needs-argument", missing.Groups["verb"].Value, missing.Groups["name"].Value];
         return message.ReplaceLineEndings(" ").Replace("\t", "", StringComparison.Ordinal).Trim();
@@ -75,6 +77,9 @@ internal static partial class UsageMessages
 
     [GeneratedRegex("^Unrecognized command or argument '(?<value>.*)'\\.", RegexOptions.Singleline)]
     private static partial Regex Unrecognized();
+
+    [GeneratedRegex("^Required argument missing for option: '(?<name>[^']*)'")]
+    private static partial Regex MissingValue();
 
     [GeneratedRegex("^Required argument '?(?<name>[^']*)'? missing for command: '(?<verb>[^']*)'")]
     private static partial Regex Missing();

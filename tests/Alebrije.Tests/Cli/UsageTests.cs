@@ -34,11 +34,28 @@ public sealed class UsageTests : IDisposable
     }
 
     [Theory]
+    [InlineData("--trace needs a value, but the option --lang follows; write --trace=--lang if that is the value.",
+        "imagine", "a cat", "--trace", "--lang", "en")]
+    [InlineData("--out needs a value, but the option --seed follows; write --out=--seed if that is the value.",
+        "imagine", "a cat", "--out", "--seed", "3")]
+    [InlineData("--top necesita un valor, pero le sigue la opción --json; escribe --top=--json si ese es el valor.",
+        "classify", "--images", "x", "--labels", "a", "--lang", "es", "--top", "--json")]
+    [InlineData("--trace needs a value.", "imagine", "a cat", "--lang", "en", "--trace")]
+    [InlineData("--trace necesita un valor.", "imagine", "a cat", "--lang", "es", "--trace")]
+    public async Task OptionWithoutItsValue_IsRefused_WhateverFollows(string sentence, params string[] args)
+    {
+        var outcome = await CommandLine.Run(args);
+        Assert.Equal((2, sentence), (outcome.Status, outcome.Refusal));
+    }
+
+    [Theory]
     [InlineData("--", "--a lion")]
     [InlineData("--", "--sead")]
     [InlineData("-5 degrees")]
     [InlineData("-5")]
     [InlineData("--negative=-rain", "a lion")]
+    [InlineData("--negative=--seed", "a lion")]
+    [InlineData("a lion", "--", "--out", "--seed")]
     public async Task TextThatBeginsWithADash_IsTakenWhereItCannotBeAnOption(params string[] args)
     {
         var outcome = await CommandLine.Run(["imagine", "--lang", "en", "--steps", "0", .. args]);

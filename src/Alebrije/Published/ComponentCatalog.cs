@@ -19,7 +19,7 @@ internal static class ComponentCatalog
 {
     private const string TransformersFile = "model.safetensors", DiffusersFile = "diffusion_pytorch_model.safetensors";
 
-    /// <summary>Old files hold the ids of the positions as a tensor, which is no weight.</summary>
+    /// <summary>Old files hold the ids of the positions as a tensor, which is not a weight.</summary>
     private static readonly Func<string, StateDictOptions> Clip = _ => new() { Ignored = ["*.position_ids"] };
 
     private static readonly Func<string, StateDictOptions> OldAttention = _ => new() { Renames = AutoencoderKeyMap.FromOldAttention };
@@ -59,7 +59,7 @@ internal static class ComponentCatalog
     /// <summary>Names and shapes that a network has for a config, without allocating its weights.</summary>
     /// <exception cref="WeightsException">The class is not built in, or the config is not one of it.</exception>
     public static SortedDictionary<string, long[]> Names(string className, string configPath) =>
-        Names(() => Find(className).Build(configPath));
+        Names(() => Configured(Find(className).Build, configPath));
 
     /// <summary>Names and shapes of a network, none of its weights allocated.</summary>
     public static SortedDictionary<string, long[]> Names(Func<nn.Module> build)
@@ -89,7 +89,7 @@ internal static class ComponentCatalog
         var (build, options) = Find(className);
         using var weights = CheckpointFolder.OpenWeights(folder);
         using var skip = WeightInit.Skip(type, LimitOf(weights, folder));
-        var built = build(folder);
+        var built = Configured(build, folder);
         if (built is not T network)
         {
             built.Dispose();
@@ -120,7 +120,7 @@ internal static class ComponentCatalog
     /// <summary>Builds a network for the weights of folders, initialised as usual and within the size of their files.</summary>
     /// <param name="folders">Folders whose weights it takes together.</param>
     /// <param name="build">Constructor of the network.</param>
-    /// <exception cref="WeightsException">Its configuration asks for far more than the files hold.</exception>
+    /// <exception cref="WeightsException">Its configuration describes a far larger network than the files hold.</exception>
     public static T BuildFor<T>(IReadOnlyList<string> folders, Func<T> build) where T : nn.Module
     {
         var (elements, tensors) = (0.0, 0L);
@@ -145,6 +145,19 @@ internal static class ComponentCatalog
         using var meta = WeightInit.OnMeta(LimitOf(weights));
         using var network = Build(build, weights);
         StateDict.Check(network, weights, options);
+    }
+
+    /// <summary>Builds a network from a component's config.</summary>
+    private static nn.Module Configured(Func<string, nn.Module> build, string folder)
+    {
+        try
+        {
+            return build(folder);
+        }
+        catch (ArgumentException e)
+        {
+            throw new WeightsException($"{folder} has an invalid configuration: {e.Message}", e);
+        }
     }
 
     /// <summary>Builds a network whose sizes are those of a file's tensors.</summary>

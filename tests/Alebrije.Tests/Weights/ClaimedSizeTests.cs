@@ -61,12 +61,21 @@ public sealed class ClaimedSizeTests : IDisposable
         Assert.Throws<InvalidDataException>(() => ComponentCatalog.Names("T5EncoderModel", folder));
     }
 
-    [Fact]
-    public void NegativeSizes_AreRefusedWithASentence()
+    [Theory]
+    [InlineData("T5EncoderModel", "t5-v11-encoder-sharded/model", "d_model", -1, "of a weight cannot be negative.")]
+    [InlineData("UNet2DConditionModel", "sd1-unet/model", "norm_num_groups", 7, "the number of groups must divide the channels.")]
+    [InlineData("AutoencoderKL", "sd-vae/model", "norm_num_groups", 7, "the number of groups must divide the channels.")]
+    [InlineData("PriorTransformer", "prior-eclipse/model", "num_attention_heads", 0, "both sizes must be at least 1.")]
+    public void Sizes_ThatFitNoNetwork_AreRefusedWithTheirFolder(string className, string fixture, string key, int value, string rule)
     {
-        Change("t5-v11-encoder-sharded/model", "d_model", -1);
-        var error = Assert.Throws<ArgumentException>(() => ComponentCatalog.Load<torch.nn.Module>("T5EncoderModel", folder));
-        Assert.EndsWith("of a weight cannot be negative.", error.Message, StringComparison.Ordinal);
+        Change(fixture, key, value);
+        foreach (var read in (Action[])[() => ComponentCatalog.Load<torch.nn.Module>(className, folder),
+            () => ComponentCatalog.Names(className, folder)])
+        {
+            var error = Assert.Throws<WeightsException>(read);
+            Assert.StartsWith($"{folder} has an invalid configuration: ", error.Message, StringComparison.Ordinal);
+            Assert.Contains(rule, error.Message, StringComparison.Ordinal);
+        }
     }
 
     [Theory]

@@ -14,10 +14,11 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
     private const int Columns = 8;
 
     /// <summary>
-    /// <c>concept_top1</c>, <c>concept_top5</c> and <c>colour</c> on core concepts, <c>concept_top1_all</c> on all, <c>pairs_both</c> on
-    /// held-out pairs of core concepts, <c>from_true_embedding_top1</c>, <c>with_linear_top1</c> (if the model has a linear prior),
-    /// <c>with_none_top1</c>, for models with a first guess <c>only_guess_top1</c> and <c>only_guess_pairs_both</c> (the regression
-    /// baseline of diffusion), and <c>same_on_true_pictures</c>, whose own figure is its <c>concept_top1</c>.
+    /// <c>concept_top1</c>, <c>concept_top5</c> and <c>colour</c> on core concepts, <c>concept_top1_all</c> on all, <c>pairs_both</c>,
+    /// <c>pairs_both_in_windows</c> and <c>pairs_one_in_windows</c> on held-out pairs of core concepts, <c>from_true_embedding_top1</c>,
+    /// <c>with_linear_top1</c> (if the model has a linear prior), <c>with_none_top1</c>, for models with a first guess
+    /// <c>only_guess_top1</c> and <c>only_guess_pairs_*</c> (the regression baseline of diffusion), and
+    /// <c>same_on_true_pictures</c>, whose own figure is its <c>concept_top1</c>.
     /// </summary>
     /// <param name="sizes">Sample sizes.</param>
     /// <param name="progress">Called after each batch with the activity, the count done and the total.</param>
@@ -34,7 +35,7 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
         metrics.Add("concept_top5", PictureJudge.Named(core, answers, 5));
         metrics.Add("concept_top1_all", PictureJudge.Named(all, Draw("all", "all concepts", all, painter.By(PriorKind.Diffusion)), 1));
         metrics.Add("colour", PictureJudge.Coloured(core, answers));
-        metrics.Add("pairs_both", PictureJudge.Both(duets, Draw("pairs", "held-out pairs", duets, painter.By(PriorKind.Diffusion))));
+        AddPairs(metrics, "decoder-pairs", "held-out pairs", DrawPictures("held-out pairs", duets, painter.By(PriorKind.Diffusion)));
         metrics.Add("from_true_embedding_top1",
             PictureJudge.Named(core, Draw("true-embedding", "core concepts from true image embeddings", core, painter.Of(truth)), 1));
         if (painter.Has(PriorKind.Linear))
@@ -46,22 +47,33 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
         {
             var guessed = Draw("guess", "core concepts by the first guess alone", core, painter.By(PriorKind.Diffusion), onlyGuess: true);
             metrics.Add("only_guess_top1", PictureJudge.Named(core, guessed, 1));
-            metrics.Add("only_guess_pairs_both", PictureJudge.Both(duets,
-                Draw("guess-pairs", "held-out pairs by the first guess alone", duets, painter.By(PriorKind.Diffusion), onlyGuess: true)));
+            const string Title = "held-out pairs by the first guess alone";
+            var pairs = DrawPictures(Title, duets, painter.By(PriorKind.Diffusion), onlyGuess: true);
+            AddPairs(metrics, "decoder-guess-pairs", Title, pairs, "only_guess_");
         }
 
-        metrics.Add("same_on_true_pictures", Ceiling(core, truth, all, duets));
+        var ceiling = Ceiling(core, truth, all);
+        AddPairs(ceiling, "true-pairs", "true pictures of the held-out pairs", [.. duets.Select(True)]);
+        metrics.Add("same_on_true_pictures", ceiling);
         return metrics;
 
         PictureAnswer[] Draw(string name, string what, PromptedScene[] prompts, EmbeddingSource source, bool onlyGuess = false)
-        {
-            var pictures = painter.Draw([.. prompts.Select(p => p.Prompt)],
+            => Ask($"decoder-{name}", what, prompts, DrawPictures(what, prompts, source, onlyGuess));
+
+        RgbImage[] DrawPictures(string what, PromptedScene[] prompts, EmbeddingSource source, bool onlyGuess = false) =>
+            painter.Draw([.. prompts.Select(p => p.Prompt)],
                 source, done => progress?.Invoke($"drawing {what}", done, prompts.Length), onlyGuess);
-            return Ask($"decoder-{name}", what, prompts, pictures);
+
+        void AddPairs(MetricGroup group, string sheet, string title, RgbImage[] pictures, string prefix = "")
+        {
+            group.Add($"{prefix}pairs_both", PictureJudge.Both(duets, Ask(sheet, title, duets, pictures)));
+            var found = judge.InWindows(pictures);
+            group.Add($"{prefix}pairs_both_in_windows", PictureJudge.Found(duets, found, 2));
+            group.Add($"{prefix}pairs_one_in_windows", PictureJudge.Found(duets, found, 1));
         }
     }
 
-    private MetricGroup Ceiling(PromptedScene[] core, RgbImage[] truth, PromptedScene[] all, PromptedScene[] duets)
+    private MetricGroup Ceiling(PromptedScene[] core, RgbImage[] truth, PromptedScene[] all)
     {
         var answers = Ask("true-core", "true pictures of the core concepts", core, truth);
         var ceiling = new MetricGroup { Own = PictureJudge.Named(core, answers, 1) };
@@ -69,15 +81,13 @@ internal sealed class DecoderEvaluation(TextToPictures painter, PictureJudge jud
         ceiling.Add("concept_top5", PictureJudge.Named(core, answers, 5));
         ceiling.Add("concept_top1_all", PictureJudge.Named(all, judge.Ask([.. all.Select(True)]), 1));
         ceiling.Add("colour", PictureJudge.Coloured(core, answers));
-        ceiling.Add("pairs_both",
-            PictureJudge.Both(duets, Ask("true-pairs", "true pictures of the held-out pairs", duets, [.. duets.Select(True)])));
         return ceiling;
     }
 
     private PictureAnswer[] Ask(string sheet, string title, PromptedScene[] prompts, RgbImage[] pictures)
     {
         var answers = judge.Ask(pictures);
-        sheets.Save(sheet, $"{title}: [what CLIP sees] what was asked", Columns,
+        sheets.Save(sheet, $"{title}: [concepts predicted by CLIP] prompt", Columns,
             [.. pictures.Select((picture, i) =>
                 (picture, $"[{judge.NamesOf(answers[i], prompts[i].Scene.Objects.Count)}] {prompts[i].Prompt}"))]);
         return answers;

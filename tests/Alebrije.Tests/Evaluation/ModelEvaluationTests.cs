@@ -44,7 +44,8 @@ public sealed class ModelEvaluationTests : IDisposable
         Assert.Equal(0, metrics["prior"].Groups["text_as_is"].Figures["gap_closed"].Value, 1e-9);
         Assert.InRange(metrics["prior"].Groups["mean_embedding"].Figures["gap_closed"].Value, 0.9, 1.1);
         Assert.Equal(
-            ["concept_top1", "concept_top5", "concept_top1_all", "colour", "pairs_both", "from_true_embedding_top1", "with_none_top1"],
+            ["concept_top1", "concept_top5", "concept_top1_all", "colour", "pairs_both", "pairs_both_in_windows", "pairs_one_in_windows",
+                "from_true_embedding_top1", "with_none_top1"],
             metrics["decoder"].Figures.Keys);
         var truth = metrics["decoder"].Groups["same_on_true_pictures"];
         Assert.Equal(truth.Own, truth.Figures["concept_top1"]);

@@ -46,6 +46,44 @@ public sealed class PictureJudgeTests
     }
 
     [Fact]
+    public void Found_CountsTheObjectsOfAScene()
+    {
+        var duets = new EvaluationScenes(World.Open(), 2).Prompts(EvaluationScenes.CoreDuets, 4);
+        int Of(int i, int which) => duets[i].Scene.Objects[which].Concept.Index;
+        HashSet<int>[] found = [[Of(0, 0), Of(0, 1), -1], [Of(1, 1), -1], [Of(2, 0)], [-1]];
+        Assert.Equal((0.25, 0.75, 4), (PictureJudge.Found(duets, found, 2).Value, PictureJudge.Found(duets, found, 1).Value,
+            PictureJudge.Found(duets, found, 2).Count));
+    }
+
+    [Fact]
+    public void Windows_FindTwoObjects_ThatTheWholeImageHides()
+    {
+        // The space classifies by the mean red value: 3 for a red image, 5 for a black one, 7 for anything between.
+        var world = World.Open();
+        using var scope = NewDisposeScope();
+        var sizes = new List<(int, int)>();
+        var judge = new PictureJudge(new JointSpace(
+            pictures =>
+            {
+                sizes.AddRange(pictures.Select(picture => (picture.Width, picture.Height)));
+                return stack([.. pictures.Select(p => OneHot(p.Pixels.Where((_, i) => i % 3 == 0).Average(v => v) switch
+                    { > 250 => 3, < 5 => 5, _ => 7 }))]);
+            },
+            texts => stack([.. texts.Select(t => OneHot(world.Concepts.First(c => c.Label(Language.English) == t).Index))])), world);
+        var halves = new RgbImage(16, 16);
+        for (var i = 0; i < halves.Pixels.Length; i += 3) halves.Pixels[i] = (byte)(i / 3 % 16 < 8 ? 255 : 0);
+        Assert.Equal(7, judge.Ask([halves])[0].Best[0]);
+        sizes.Clear();
+        var found = judge.InWindows([halves, Filled(255, 0, 0)]);
+        Assert.Equal([3, 5, 7], found[0].Order()); // 7 is that of the whole image and of the windows in the middle
+        Assert.Equal([3], found[1]);
+        Assert.Equal(28, sizes.Count);
+        Assert.Equal([(16, 16), (12, 12), (12, 12), (12, 12), (12, 12), (8, 8)], sizes.Take(6));
+
+        Tensor OneHot(int index) => zeros(world.Concepts.Count).index_fill(0, tensor((long)index), 1);
+    }
+
+    [Fact]
     public void Judge_WithEyesForColourOnly_NamesTheConceptOfThatColour()
     {
         // Texts point to the concept's number, images to number 3 when red and to number 5 when blue.

@@ -10,12 +10,12 @@ using Alebrije.Weights;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// Verbs of the command killed (SIGKILL) at random moments between their first file and their end, and gone on with: the files at the end
-/// equal those of an undisturbed run, and nothing else is left. Needs the command, built beside.
+/// Verbs of the command killed (SIGKILL) at random moments between their first file and their end, and resumed: the files at the end
+/// equal those of an undisturbed run, and nothing else is left. Needs the built command.
 /// </summary>
 internal static partial class KilledVerbs
 {
-    public const string Usage = "verbs killed at random moments, gone on with and compared: kills [--rounds N] [--verb NAME], "
+    public const string Usage = "verbs killed at random moments, resumed and compared: kills [--rounds N] [--verb NAME], "
         + "15 rounds of all by default; NAME is embed, imagine, models, index, train, pack, or the name of one training run";
 
     /// <summary>The command.</summary>
@@ -41,13 +41,22 @@ internal static partial class KilledVerbs
         for (var i = 0; i < 200; i++) Draw(Path.Combine(pictures, $"{i:D3}.png"), i);
         for (var i = 0; i < 24; i++) Draw(Path.Combine(classes, $"{(char)('a' + (i % 3))}", $"{i:D3}.png"), i);
         var model = Path.Combine(Repository.Root, "models", "mini");
+        var kinds = TinyRuns.Write(Path.Combine(root, "runs"), classes);
+        string[] names = ["embed", "imagine", "models", "index", "train", "pack", .. kinds.Select(each => each.Kind)];
+        if (only.Length > 0 && !names.Contains(only))
+        {
+            Directory.Delete(root, recursive: true);
+            Console.Error.WriteLine($"kills: '{only}' is not one of {string.Join(", ", names)}.");
+            return 2;
+        }
+
         if (Is("embed")) Check("embed", rounds, root, _ => ["embed", "--images", pictures, "--out", "out/e.npy"]);
         if (Is("imagine")) Check("imagine", rounds, root, again => ["imagine", "a lion", "a dog", "--count", "4", "--seed", "3",
             "--steps", "2", "--size", "64", "--out", "out", .. Resume(again)]);
         if (Is("models")) Check("models pull", rounds, root, _ => ["models", "pull", model, "--name", "copy"], isDone: "already");
         if (Is("index")) Check("index add", rounds, root, _ => ["index", "add", pictures, "--index", "out"]);
         var runs = new Dictionary<string, string>();
-        foreach (var (kind, command) in TinyRuns.Write(Path.Combine(root, "runs"), classes))
+        foreach (var (kind, command) in kinds)
         {
             runs[kind] = Path.Combine(root, "runs", "done-" + kind.Replace(' ', '-'));
             var isPart = Is("pack") && kind is "decoder" or "autoencoder" or "clip" or "prior --kind diffusion" or "guess" or "upsampler";
@@ -102,7 +111,7 @@ internal static partial class KilledVerbs
             else if (clock.Elapsed < time) (first, time) = (first * (clock.Elapsed / time), clock.Elapsed);
             var (again, error, _) = Start(folder, command(true), TimeSpan.MaxValue);
             if (again != 0 && !(isDone is not null && error.Contains(isDone, StringComparison.Ordinal)))
-                throw new InvalidOperationException($"{verb}, round {round}: gone on with, it fails: {error} ({folder})");
+                throw new InvalidOperationException($"{verb}, round {round}: the resumed run fails: {error} ({folder})");
             if (!Contents(folder).SequenceEqual(expected))
                 throw new InvalidOperationException($"{verb}, round {round}: other files than undisturbed: "
                     + string.Join(", ", Contents(folder).Except(expected).Concat(expected.Except(Contents(folder)))) + $" ({folder})");
@@ -157,11 +166,23 @@ internal static partial class KilledVerbs
     private static byte[] Bytes(string file) => Path.GetFileName(file) switch
     {
         "checkpoint.safetensors" => WithoutTime(file),
-        "log.csv" => System.Text.Encoding.UTF8.GetBytes(string.Join('\n', File.ReadAllText(file).Split('\n').Select(Row))),
+        "log.csv" => System.Text.Encoding.UTF8.GetBytes(Log(File.ReadAllText(file))),
         "index.db" => Tables(file),
         var name when name.StartsWith("vectors-", StringComparison.Ordinal) => [],
         _ => File.ReadAllBytes(file),
     };
+
+    /// <summary>
+    /// Rows of a log without the rows of losses before the last, which a run writes every ten seconds; all rows if these are not in order.
+    /// </summary>
+    private static string Log(string text)
+    {
+        var rows = text.Split('\n');
+        var losses = rows.Skip(1).Where(row => row.Split(',', 7) is { Length: 7 } parts && parts[2] != "NaN").ToArray();
+        var steps = losses.Select(row => int.Parse(row.Split(',')[0], CultureInfo.InvariantCulture)).ToArray();
+        var isInOrder = steps.Zip(steps.Skip(1)).All(pair => pair.First < pair.Second);
+        return string.Join('\n', rows.Where(row => !isInOrder || !losses.SkipLast(1).Contains(row)).Select(Row));
+    }
 
     /// <summary>
     /// A row of a log without seconds, speed and losses, which are also in its warnings: those of the steps since a restart are means of

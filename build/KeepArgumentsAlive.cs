@@ -5,12 +5,13 @@ using Microsoft.Build.Framework;
 using Microsoft.Build.Utilities;
 
 /// <summary>
-/// Marks every method of a copy of TorchSharp.dll as not to be optimised (MethodImplOptions.NoOptimization, NoInlining).
+/// Marks every method in a copy of TorchSharp.dll so that it is not optimised (MethodImplOptions.NoOptimization, NoInlining).
 /// <para>
-/// Why: TorchSharp 0.107 hands native code the handles of objects that nothing holds any more, above all those of the Scalar that it makes for
-/// the 1 in <c>x + y</c> (x + 1 · y). Optimised code lets go of an argument at its last use, so that a collection begun by any other thread
-/// frees the scalar while libtorch reads it: an exception about "false to be true", or a wrong number. Code that is not optimised
-/// holds its arguments until it returns; its cost is nothing beside that of a tensor operation. Remove this when TorchSharp keeps them alive.
+/// Reason: TorchSharp 0.107 passes native code the handles of objects that nothing references any more. Most of them belong to the Scalar
+/// that it creates for the 1 in <c>x + y</c> (x + 1 · y). Optimised code releases an argument after its last use. A garbage collection that
+/// another thread starts can then free the scalar while libtorch reads it. The result is an exception about "false to be true", or a wrong
+/// number. Code that is not optimised keeps its arguments alive until it returns. Its cost is negligible compared with a tensor operation.
+/// Remove this class when TorchSharp keeps the arguments alive.
 /// </para>
 /// </summary>
 public sealed class KeepArgumentsAlive : Task
@@ -18,11 +19,11 @@ public sealed class KeepArgumentsAlive : Task
     private const int NoInlining = 0x8, NoOptimization = 0x40, AggressiveInlining = 0x100, AggressiveOptimization = 0x200;
     private byte[] bytes = Array.Empty<byte>();
 
-    /// <summary>TorchSharp.dll as the package has it; it is not changed.</summary>
+    /// <summary>TorchSharp.dll of the package; this file is not changed.</summary>
     [Required]
     public string Assembly { get; set; } = "";
 
-    /// <summary>Where the marked copy is written.</summary>
+    /// <summary>Path of the marked copy that is written.</summary>
     [Required]
     public string Copy { get; set; } = "";
 
@@ -31,7 +32,7 @@ public sealed class KeepArgumentsAlive : Task
         bytes = File.ReadAllBytes(Assembly);
         Mark();
         Directory.CreateDirectory(Path.GetDirectoryName(Copy));
-        // Into a new file: the old one may be linked into an output whose program runs.
+        // Written to a new file: the old one may be hard-linked into the output of a running program.
         var temporary = Copy + "." + Guid.NewGuid().ToString("N");
         File.WriteAllBytes(temporary, bytes);
         File.Delete(Copy);
@@ -39,7 +40,7 @@ public sealed class KeepArgumentsAlive : Task
         return true;
     }
 
-    /// <summary>Changes the flags in the table of methods (ECMA-335, II.22.26).</summary>
+    /// <summary>Changes the flags in the method table (ECMA-335, II.22.26).</summary>
     private void Mark()
     {
         var tables = FindTables();
@@ -61,7 +62,7 @@ public sealed class KeepArgumentsAlive : Task
             return most >= 1 << (16 - bits) ? 4 : 2;
         }
 
-        // Module, TypeRef, TypeDef, FieldPtr, Field, MethodPtr stand before MethodDef (II.22).
+        // The tables Module, TypeRef, TypeDef, FieldPtr, Field and MethodPtr precede MethodDef (II.22).
         var before = new[]
         {
             2 + text + 3 * guid, Index(2, 0, 26, 35, 1) + 2 * text, 4 + 2 * text + Index(2, 2, 1, 27) + Index(0, 4) + Index(0, 6),

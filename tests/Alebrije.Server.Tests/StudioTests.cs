@@ -92,7 +92,7 @@ public sealed partial class StudioTests(ServerFixture server)
         var known = await server.Client.GetStringAsync("/api/v1/models", Stop);
         var has = known.Contains("captions of images", StringComparison.Ordinal);
         var html = WebUtility.HtmlDecode(await server.Client.GetStringAsync("/es/describe", Stop));
-        Assert.Equal(!has, html.Contains("Ningún modelo de aquí describe imágenes", StringComparison.Ordinal));
+        Assert.Equal(!has, html.Contains("Ningún modelo puede describir imágenes", StringComparison.Ordinal));
         Assert.Equal(has, html.Contains("href=\"es/describe\"", StringComparison.Ordinal));
     }
 

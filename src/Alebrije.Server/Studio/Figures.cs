@@ -9,7 +9,7 @@ internal static class Figures
     private static readonly (double R, double G, double B) Below = (0x00, 0x6d, 0x77),
         Zero = (0xfb, 0xf8, 0xf3), Above = (0xb3, 0x19, 0x5f);
 
-    /// <summary>A PNG as data address.</summary>
+    /// <summary>A PNG as data URL.</summary>
     public static string Uri(byte[] png) => "data:image/png;base64," + Convert.ToBase64String(png);
 
     /// <summary>

@@ -6,7 +6,7 @@ using Microsoft.Extensions.AI;
 
 namespace Alebrije.Server.Studio;
 
-/// <summary>An example of the prompt: an image, its question where the page asks one, and the wanted answer.</summary>
+/// <summary>An example of the prompt: an image, its question where the page has one, and the expected answer.</summary>
 internal sealed record DescribedExample(RgbImage Image, string Question, string Answer);
 
 /// <summary>Captions and answers about images, by the service's own models.</summary>
@@ -15,7 +15,7 @@ internal sealed class StudioFlamingo(ModelPool pool)
     /// <summary>Streams the answer in pieces.</summary>
     /// <param name="model">Name of a Flamingo on this disk.</param>
     /// <param name="image">The image.</param>
-    /// <param name="question">A question; empty asks for a caption.</param>
+    /// <param name="question">A question; empty: a caption is generated.</param>
     /// <param name="examples">Examples of the prompt.</param>
     /// <param name="lead">Text before a caption.</param>
     /// <param name="tokens">Most tokens of the answer.</param>

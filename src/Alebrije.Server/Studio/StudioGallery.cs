@@ -13,7 +13,7 @@ internal sealed record GalleryItem(string Id, string Model, TracedRun Run, byte[
 {
     private string? uri;
 
-    /// <summary>The image as data address.</summary>
+    /// <summary>The image as data URL.</summary>
     public string Uri => uri ??= Figures.Uri(Png);
 }
 

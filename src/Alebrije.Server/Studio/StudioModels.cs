@@ -21,7 +21,7 @@ internal enum StudioUse
 /// <summary>The models that the service lists, by the pages that they fit.</summary>
 internal sealed class StudioModels(ModelPool pool, ServerOptions options)
 {
-    /// <summary>Time for which a look at the disk holds.</summary>
+    /// <summary>Time for which a listing of the disk is reused.</summary>
     private static readonly TimeSpan Fresh = TimeSpan.FromSeconds(10);
 
     private readonly Lock gate = new();
@@ -38,7 +38,7 @@ internal sealed class StudioModels(ModelPool pool, ServerOptions options)
         }
     }
 
-    /// <summary>The asked model where it fits the use; otherwise the service's own, or the first that fits.</summary>
+    /// <summary>The requested model where it fits the use; otherwise the service's own, or the first that fits.</summary>
     public string Choose(StudioUse use, string? asked)
     {
         var fitting = For(use);
@@ -50,7 +50,7 @@ internal sealed class StudioModels(ModelPool pool, ServerOptions options)
     {
         var known = pool.Known();
         var uses = known.SelectMany(model => UsesOf(model).Select(use => (Use: use, model.Name)));
-        // The service's own model may be a path, which no list has; its errors say what it is not.
+        // The service's own model may be a path, which is not listed; its kind is checked when it is used.
         if (known.All(model => model.Name != options.Model))
             uses = new[] { StudioUse.Draw, StudioUse.Embed }.Select(use => (Use: use, Name: options.Model)).Concat(uses);
         return uses.OrderByDescending(pair => pair.Name == options.Model).ToLookup(pair => pair.Use, pair => pair.Name);

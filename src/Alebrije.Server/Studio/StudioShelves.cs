@@ -13,7 +13,7 @@ internal sealed record StudioImage(string Name, RgbImage Image, float[] Embeddin
 {
     private string? uri;
 
-    /// <summary>A small version as data address.</summary>
+    /// <summary>A small version as data URL.</summary>
     public string Uri => uri ??= Thumbnail.DataUri(Image, 160);
 }
 
@@ -79,7 +79,7 @@ internal sealed class StudioShelves(Uploads uploads, StudioClip clip, ServerOpti
         Added?.Invoke();
     }
 
-    /// <summary>Sets the model that embeds the images of a shelf; those that lie on it are embedded anew.</summary>
+    /// <summary>Sets the model that embeds the images of a shelf; its present images are embedded again.</summary>
     public async Task UseAsync(string shelf, string model)
     {
         if (models.TryGetValue(shelf, out var before) && before == model) return;

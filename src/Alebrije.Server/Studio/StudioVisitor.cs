@@ -6,8 +6,8 @@ namespace Alebrije.Server.Studio;
 /// <summary>An anonymous visitor: a random id in a cookie that scripts cannot read and other sites cannot send.</summary>
 /// <param name="Id">32 hexadecimal digits.</param>
 /// <param name="IsPassing">
-/// True of a page that another site led to: its request carries no strict cookie, so the id holds for this page alone and the page asks
-/// for itself again.
+/// True for a page that was opened from another site: its request has no strict cookie, so the id is valid for this page alone and
+/// the page requests itself again.
 /// </param>
 internal sealed record StudioVisitor(string Id, bool IsPassing)
 {

@@ -35,7 +35,7 @@ internal sealed class StudioWords(NavigationManager navigation)
     /// <summary>Message of an error, in Spanish where it has a translation.</summary>
     public string Sentence(Exception error) => LibraryErrors.In(Language, LibraryText.Of(error));
 
-    /// <summary>True of errors whose message is for the reader of a page; all others end the page.</summary>
+    /// <summary>True for errors whose message is for the reader of a page; all others end the page.</summary>
     public static bool IsForUser(Exception error) => error is ApiException or InvalidOperationException or ArgumentException
         or IOException or FormatException or NotSupportedException or Weights.WeightsException;
 
@@ -58,7 +58,7 @@ internal sealed class StudioWords(NavigationManager navigation)
         value.ToString("F" + decimals.ToString(CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 
     /// <summary>
-    /// A token of CLIP as text: its symbols stand for bytes, so that "Ã³n" is "ón"; bytes that are no whole character stay symbols.
+    /// A token of CLIP as text: its symbols stand for bytes, so that "Ã³n" is "ón"; bytes of an incomplete character stay symbols.
     /// </summary>
     public static string Token(string token)
     {

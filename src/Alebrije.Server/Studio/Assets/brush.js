@@ -82,7 +82,7 @@ export function clear(canvas) {
   repaint(board);
 }
 
-/** The mask as PNG, white where it is painted; empty where nothing is. */
+/** The mask as a PNG data URL, white where the image is painted; an empty string if nothing is painted. */
 export function mask(canvas) {
   const board = boards.get(canvas);
   if (!board?.painted) return "";

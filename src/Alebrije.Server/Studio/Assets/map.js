@@ -1,12 +1,13 @@
 // Pan and zoom of an SVG by its viewBox: mouse, touch with one or two fingers, wheel, keys, and the buttons below it.
 const smallest = 0.05, largest = 2;
 
-// Places of a label in order: [on the other side of its point, rows below].
+// Positions of a label in the order in which they are tried: [on the other side of its point, rows below].
 const places = [[false, 0], [false, -0.8], [false, 0.8], [true, 0], [true, -0.8], [true, 0.8]];
 
 const overlap = (a, b) => a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
 
-// Moves labels off each other and off the points; one without a free place is shown with its point alone.
+// Moves labels so that they overlap neither each other nor the points. A label without a free position is visible only if
+// its point is hovered or selected.
 function spread(svg) {
   const whole = svg.getBoundingClientRect();
   const taken = [...svg.querySelectorAll(".point .dot, .point image")].map(point => point.getBoundingClientRect());
@@ -29,7 +30,7 @@ function spread(svg) {
 }
 
 export function wire(svg) {
-  if (!svg) return; // The page was left before the module was there.
+  if (!svg) return; // The page was closed before the module was loaded.
   const [, , width, height] = svg.getAttribute("viewBox").split(" ").map(Number);
   let view = { x: 0, y: 0, scale: 1 };
   const fingers = new Map();

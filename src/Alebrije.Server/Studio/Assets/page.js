@@ -1,4 +1,4 @@
-/** Copies a text; true if the browser allows it. */
+/** Copies a text to the clipboard; returns true if the browser allows it. */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -16,7 +16,7 @@ export function save(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(address), 10000);
 }
 
-/** Moves the focus. */
+/** Moves the focus to an element. */
 export function focus(id) {
   document.getElementById(id)?.focus();
 }

@@ -1,4 +1,4 @@
-// Starts the page's connection, and asks before it is made again: a service that has stopped is not called in a loop.
+// Starts the connection of the page. A dialog offers to reconnect, so a stopped service is not called in a loop.
 const dialog = document.getElementById("reconnect");
 const failed = document.getElementById("reconnect-failed");
 const again = document.getElementById("reconnect-again");
@@ -24,7 +24,7 @@ again.addEventListener("click", connect);
 dialog.addEventListener("cancel", event => event.preventDefault());
 addEventListener("online", () => { if (dialog.open) connect(); });
 
-// A link of another site comes without the visitor's cookie; the page's own request has it.
+// A request from a link on another site has no visitor cookie; a second request from the page itself has it.
 if (document.documentElement.dataset.visit === "again") {
   location.replace(location.pathname + location.search);
   await new Promise(() => {});

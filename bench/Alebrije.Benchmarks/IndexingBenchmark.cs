@@ -8,8 +8,8 @@ using Alebrije.Search;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// <c>index add</c> of EmojiWorld scenes with <c>mini</c> beside their embedding alone, in turns; then the peak memory of the command that
-/// indexes 1,000 and <c>ALEBRIJE_BENCH_IMAGES</c> (10,000 by default) images. Needs the command, built beside.
+/// <c>index add</c> of EmojiWorld scenes with <c>mini</c> against their embedding alone, in turns; then the peak memory of the command
+/// that indexes 1,000 and <c>ALEBRIJE_BENCH_IMAGES</c> (10,000 by default) images. Needs the built command.
 /// </summary>
 internal static class IndexingBenchmark
 {

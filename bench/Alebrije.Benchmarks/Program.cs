@@ -17,11 +17,11 @@ internal static class Program
         ["prior"] = ("sampling of Karlo's prior, the text computed once against the whole sequence in every step", PriorSampling.Run),
         ["karlo"] = (
             "one picture by random weights of Karlo's size, N steps of "
-                + "the decoder: memory and time beside their estimate; needs 7 GB of disk",
+                + "the decoder: memory and time against their estimate; needs 7 GB of disk",
                 KarloSized.Run),
         ["sd15"] = (
             "one image by random weights of Stable Diffusion 1.5's size, "
-                + "N steps: time and memory beside their estimate; needs 3 GB of disk",
+                + "N steps: time and memory against their estimate; needs 3 GB of disk",
                 SizedPipelines.Sd15),
         ["sdxl"] = ("the same of SDXL's size; needs 7 GB of disk", SizedPipelines.Sdxl),
         ["if"] = ("the same of DeepFloyd IF's first stage (M) with T5 XXL; needs 11 GB of disk", SizedPipelines.DeepFloyd),
@@ -29,11 +29,11 @@ internal static class Program
         ["flamingo"] = ("caption by random weights of OpenFlamingo 3B's size: memory; N rounds of 128 tokens with and without the cache; "
             + "needs 5 GB of disk", SizedFlamingo.Run),
         ["decode"] = ("Stable Diffusion's autoencoder alone, decoding N times 512 pixels: time and peak memory", SizedPipelines.Decode),
-        ["search"] = ("exact search of 10^4 to 10^6 vectors against the memory's bandwidth, USearch beside it", VectorSearchBenchmark.Run),
-        ["index"] = ("index add beside the embedding of the same images alone; memory with 1,000 and 10,000 images", IndexingBenchmark.Run),
+        ["search"] = ("exact search of 10^4 to 10^6 vectors against the memory's bandwidth, and USearch", VectorSearchBenchmark.Run),
+        ["index"] = ("index add against embedding the same images alone; memory with 1,000 and 10,000 images", IndexingBenchmark.Run),
         ["relevance"] = ("the relevance cut of searches on held-out scenes: true matches kept, false alarms", RelevanceBenchmark.Run),
         ["fuzz"] = ("N damaged files against every reader", ReaderFuzzing.Run),
-        ["generations"] = ("memory after N images in one process beside that after the first tenth, at least 100", Generations.Run),
+        ["generations"] = ("memory after N images in one process against that after the first tenth, at least 100", Generations.Run),
     };
 
     private static int Main(string[] arguments)

@@ -136,7 +136,7 @@ internal static class ServerLoad
         {
             for (; served.Elapsed < end; next[number]++)
             {
-                // Base64, as OpenAI's clients ask for.
+                // Base64, as OpenAI's clients request it.
                 var begin = Stopwatch.GetTimestamp();
                 var (status, _) = await PostAsync(client, "/v1/embeddings",
                     $"{{\"input\":\"{Text(number, next[number])}\",\"encoding_format\":\"base64\"}}").ConfigureAwait(false);
@@ -198,7 +198,7 @@ internal static class ServerLoad
         return clock.Elapsed.TotalSeconds;
     }
 
-    /// <summary>Memory of the service after many generations of a small random model, beside that after the first hundred.</summary>
+    /// <summary>Memory of the service after many generations of a small random model, against that after the first hundred.</summary>
     private static async Task<bool> TinyAsync(int count)
     {
         var small = Path.Combine(Tests.Repository.Root, "tests", "Alebrije.Tests", "Fixtures", "stable-unclip-euler", "model");

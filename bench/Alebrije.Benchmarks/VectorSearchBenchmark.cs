@@ -8,8 +8,8 @@ using Alebrije.Search.Vectors;
 namespace Alebrije.Benchmarks;
 
 /// <summary>
-/// Search of 10^4 to 10^6 vectors of 512 components in half precision: exact search beside the memory's bandwidth in the same rounds, and
-/// USearch's graph beside exact search. The vectors are made: 32 latent normal numbers through a random matrix, and noise, at unit length.
+/// Search of 10^4 to 10^6 vectors of 512 components in half precision: exact search against the memory's bandwidth in the same rounds,
+/// and USearch's graph against exact search. The vectors are 32 latent normal numbers through a random matrix, plus noise, at unit length.
 /// <c>ALEBRIJE_BENCH_ROWS</c> and <c>ALEBRIJE_BENCH_GRAPH</c> set the most rows of exact search and of the graph.
 /// </summary>
 internal static class VectorSearchBenchmark
@@ -19,7 +19,7 @@ internal static class VectorSearchBenchmark
     private static readonly int[] Sizes = [10_000, 30_000, 100_000, 300_000, 1_000_000];
 
     /// <summary>Runs the benchmark and draws <c>docs/images/search-cost.png</c>.</summary>
-    /// <param name="rounds">Timed queries of exact search, each beside one reading of the memory.</param>
+    /// <param name="rounds">Timed queries of exact search, each with one reading of the memory.</param>
     public static void Run(int rounds)
     {
         var (most, mostOfGraph) = (Setting("ALEBRIJE_BENCH_ROWS", 1_000_000), Setting("ALEBRIJE_BENCH_GRAPH", 100_000));

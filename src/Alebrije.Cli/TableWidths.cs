@@ -9,7 +9,7 @@ namespace Alebrije.Cli;
 /// </summary>
 internal static class TableWidths
 {
-    /// <summary>Columns that Spectre.Console adds beside the cells of a column.</summary>
+    /// <summary>Columns that Spectre.Console adds to the cells of a column.</summary>
     private const int Padding = 2;
 
     /// <param name="console">Console that the table is drawn for.</param>

@@ -33,7 +33,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
     public bool HasColour { get; } = ReferenceEquals(output, Console.Out) && !Console.IsOutputRedirected
         && string.IsNullOrEmpty(Environment.GetEnvironmentVariable("NO_COLOR"));
 
-    /// <summary>Columns of the terminal, 100 if it is none.</summary>
+    /// <summary>Columns of the terminal, 100 if the output is not a terminal.</summary>
     public int Width { get; } = !ReferenceEquals(output, Console.Out)
         || Console.IsOutputRedirected ? 100 : Math.Max(40, Console.WindowWidth);
 
@@ -43,7 +43,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
     /// <summary>True to write only the answer and errors, without progress, notes, images and <see cref="Aside"/>.</summary>
     public bool IsQuiet { get; set; }
 
-    /// <summary>Writes a line beside the answer.</summary>
+    /// <summary>Writes a line in addition to the answer.</summary>
     public void Aside(string line)
     {
         if (!IsQuiet) Say(line);
@@ -145,7 +145,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         SayBlock(TerminalPicture.Render(image, protocol, Math.Clamp(columns, 1, Width - 1)));
     }
 
-    /// <summary>Writes a note beside the answer.</summary>
+    /// <summary>Writes a note in addition to the answer.</summary>
     public void Note(string line)
     {
         if (!IsQuiet) Fail(line);
@@ -158,7 +158,7 @@ internal sealed class Terminal(TextWriter output, TextWriter error, TextReader i
         error.WriteLine(PrintableText.Of(line, keepLines: true));
     }
 
-    /// <summary>Redraws one line of progress; silent if standard error is no terminal.</summary>
+    /// <summary>Redraws one line of progress; silent if standard error is not a terminal.</summary>
     public void Progress(string line)
     {
         if (!IsLive || IsQuiet) return;

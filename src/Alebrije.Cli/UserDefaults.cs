@@ -33,7 +33,7 @@ internal sealed record UserDefaults(string Path)
     /// <param name="path">The file.</param>
     /// <param name="root">The verbs and their options, for checking names.</param>
     /// <param name="words">Language of errors.</param>
-    /// <exception cref="UsageException">It is no JSON object, or names an option that does not exist.</exception>
+    /// <exception cref="UsageException">It is not a JSON object, or names an option that does not exist.</exception>
     public static UserDefaults Read(string path, RootCommand root, Words words)
     {
         if (!File.Exists(path)) return new UserDefaults(path);

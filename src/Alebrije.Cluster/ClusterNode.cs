@@ -119,7 +119,7 @@ public sealed class ClusterNode : IAsyncDisposable
         catch (Exception e) when (e is RedisException or ArgumentException)
         {
             throw new IOException(
-                $"The store {store} does not answer; start one with `alebrije cluster start`, or give that of a Redis.", e);
+                $"The store {store} does not answer; start one with `alebrije cluster start`, or give the address of a Redis.", e);
         }
     }
 

@@ -13,8 +13,8 @@ namespace Alebrije.Extensions.AI;
 /// <c>negative_prompt</c>, <c>prior</c>, <c>prior_steps</c>, <c>prior_guidance</c>, <c>scheduler</c>, <c>eta</c>, <c>strength</c>.
 /// </summary>
 /// <remarks>
-/// Without original images the prompt is drawn. With one, it is varied, or drawn with the prompt beside its embedding; a second one named
-/// <c>mask</c> marks the part that is drawn anew: transparent, or bright where nothing is transparent. Several without a mask are mixed.
+/// Without original images the prompt is drawn. With one, it is varied, or drawn with the prompt and its embedding; a second one named
+/// <c>mask</c> marks the part that is redrawn: transparent, or bright where nothing is transparent. Several without a mask are mixed.
 /// Models without an image encoder start from the one image (<c>strength</c>). Each image of the answer has its seed, and its cosine to
 /// the prompt if the model has CLIP, in its additional properties.
 /// </remarks>

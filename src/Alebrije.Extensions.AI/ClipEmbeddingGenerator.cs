@@ -62,7 +62,7 @@ public sealed class ClipEmbeddingGenerator :
     /// <param name="options">May name this model and its dimension, no other; null for neither.</param>
     /// <param name="cancellationToken">Gives up this call alone.</param>
     /// <returns>Embeddings in the order of the texts, and the tokens that were read.</returns>
-    /// <exception cref="ArgumentException">A text is null, or the options ask for another model or dimension.</exception>
+    /// <exception cref="ArgumentException">A text is null, or the options name another model or dimension.</exception>
     /// <exception cref="InvalidOperationException">The model has no text tower.</exception>
     /// <exception cref="ObjectDisposedException">The generator was disposed.</exception>
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
@@ -71,7 +71,7 @@ public sealed class ClipEmbeddingGenerator :
 
     /// <summary>Embeds images in memory: PNG, JPEG, GIF, BMP or WebP with a media type of <c>image</c>.</summary>
     /// <inheritdoc cref="GenerateAsync(IEnumerable{string}, EmbeddingGenerationOptions?, CancellationToken)"/>
-    /// <exception cref="ArgumentException">A content is no image, or the options ask for another model or dimension.</exception>
+    /// <exception cref="ArgumentException">A content is not an image, or the options name another model or dimension.</exception>
     /// <exception cref="InvalidOperationException">The model has no image tower.</exception>
     /// <exception cref="Preprocessing.Imaging.ImageFormatException">An image cannot be read.</exception>
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
@@ -160,7 +160,7 @@ public sealed class ClipEmbeddingGenerator :
     {
         if (asked?.Dimensions is { } dimensions && dimensions != model.Dimensions)
             throw new ArgumentException($"{model.Name} embeds in {model.Dimensions} "
-                + $"numbers, and CLIP's embeddings cannot be cut to {dimensions}; ask for {model.Dimensions}, or for none.");
+                + $"numbers, and CLIP's embeddings cannot be cut to {dimensions}; set {model.Dimensions} dimensions, or none.");
         if (asked?.ModelId is { } name && name != model.Name)
             throw new ArgumentException($"This generator runs {model.Name}, not {name}; register one for each model.");
     }

@@ -25,9 +25,9 @@ public sealed class ClipOptions
     /// <summary>Errors in these options, a sentence each.</summary>
     internal IEnumerable<string> Faults()
     {
-        if (BatchSize is < 1 or > 1024) yield return $"A batch of {BatchSize} cannot be; give 1 to 1024.";
+        if (BatchSize is < 1 or > 1024) yield return $"The batch size is {BatchSize}, but must be between 1 and 1024.";
         if (BatchWindow < TimeSpan.Zero || BatchWindow > TimeSpan.FromSeconds(1))
-            yield return $"A batch cannot wait {BatchWindow.TotalMilliseconds} ms for others; give 0 to 1000 ms.";
+            yield return $"The batch window is {BatchWindow.TotalMilliseconds} ms, but must be between 0 and 1000 ms.";
         foreach (var fault in ModelFaults.Of(Model, Precision, Threads)) yield return fault;
     }
 

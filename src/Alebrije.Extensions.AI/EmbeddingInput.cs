@@ -7,7 +7,7 @@ namespace Alebrije.Extensions.AI;
 internal readonly record struct EmbeddingInput(string? Text, PillowImage? Image)
 {
     public static EmbeddingInput OfText(string? text, int place) =>
-        new(text ?? throw new ArgumentException($"Text {place} is null; an empty text can be embedded, none cannot."), null);
+        new(text ?? throw new ArgumentException($"Text {place} is null; give a text, which may be empty."), null);
 
     /// <summary>
     /// An image at the model's input size, so that what waits for its turn is small; preparing it once more changes nothing.

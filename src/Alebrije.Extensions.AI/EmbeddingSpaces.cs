@@ -43,10 +43,10 @@ public static class EmbeddingSpaces
         {
             var space = Space(embedding)
                 ?? throw new InvalidDataException($"Embedding {place} ({embedding.ModelId ?? "of no model"}, "
-                    + $"{embedding.Dimensions} numbers) does not say its space, so nothing can be compared with it; embed again.");
+                    + $"{embedding.Dimensions} numbers) does not name its space, so it cannot be compared; embed again.");
             if (embedding.Dimensions != space.Dimensions)
                 throw new InvalidDataException($"Embedding {place} has {embedding.Dimensions} "
-                    + $"numbers but says it is of {space.Model} with {space.Dimensions}: it was changed; embed again.");
+                    + $"numbers, but its space is {space.Model} with {space.Dimensions}: it was changed; embed again.");
             (one ??= space).Require(space);
             place++;
         }

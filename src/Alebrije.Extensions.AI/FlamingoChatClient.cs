@@ -113,7 +113,7 @@ public sealed class FlamingoChatClient : IChatClient
             answered = false;
         }
 
-        if (answered) throw new ArgumentException("The last message is none of the user's; there is nothing to answer.", nameof(messages));
+        if (answered) throw new ArgumentException("The last message is not the user's; there is nothing to answer.", nameof(messages));
         if (images.Count == 0)
             throw new ArgumentException("No message has an image; add one as DataContent with an image's media type.", nameof(messages));
         return new FlamingoPrompt(text.ToString(), images);

@@ -13,7 +13,7 @@ internal static class ModelFaults
     {
         if (!Enum.IsDefined(precision))
             yield return $"There is no precision {precision}; there are {string.Join(", ", Enum.GetNames<Precision>())}.";
-        if (threads < 1) yield return $"{threads} threads cannot compute; give 1 or more, or null for libtorch's choice.";
+        if (threads < 1) yield return $"The number of threads is {threads}, but must be at least 1, or null for libtorch's choice.";
         if (MissingModel(model) is { } missing) yield return missing;
     }
 

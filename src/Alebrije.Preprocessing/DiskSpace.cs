@@ -6,7 +6,7 @@ internal static class DiskSpace
     /// <summary>Least space that a file takes, in bytes: one block of common file systems.</summary>
     public const long Block = 4096;
 
-    /// <summary>Bytes that are free where a folder is or will be; the largest number where that is not known.</summary>
+    /// <summary>Bytes that are free where a folder is or will be; the largest number where that is unknown.</summary>
     public static long FreeAt(string folder)
     {
         var there = new DirectoryInfo(RealPath.Of(folder));
@@ -22,7 +22,7 @@ internal static class DiskSpace
         }
     }
 
-    /// <summary>Refuses a file, or files beside it, for which there is too little space.</summary>
+    /// <summary>Refuses a file, or files next to it, for which there is too little space.</summary>
     /// <param name="path">The file; devices and pipes need no space.</param>
     /// <param name="bytes">Space that is taken at least.</param>
     /// <exception cref="UnwritableFileException">Less is free.</exception>

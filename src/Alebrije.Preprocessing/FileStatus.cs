@@ -22,7 +22,7 @@ internal readonly partial record struct FileStatus(int Mode, uint Owner)
         _ => "a device",
     };
 
-    /// <summary>Number of the user that this process acts as; null where that is not known.</summary>
+    /// <summary>Number of the user that this process acts as; null where that is unknown.</summary>
     public static uint? User
     {
         get
@@ -38,7 +38,7 @@ internal readonly partial record struct FileStatus(int Mode, uint Owner)
         }
     }
 
-    /// <summary>Status of a file; null if there is none, and where it is not known.</summary>
+    /// <summary>Status of a file; null if there is none, and where it is unknown.</summary>
     public static FileStatus? Of(string path)
     {
         if (OperatingSystem.IsWindows()) return null;

@@ -11,7 +11,7 @@ namespace Alebrije.Preprocessing;
 internal static class JsonText
 {
     /// <summary>Parses UTF-8.</summary>
-    /// <exception cref="JsonException">It is no JSON, or has a text that is no Unicode; with the line and the byte.</exception>
+    /// <exception cref="JsonException">It is not JSON, or has a text that is not Unicode; with the line and the byte.</exception>
     public static JsonDocument Parse(ReadOnlyMemory<byte> utf8, JsonDocumentOptions options = default)
     {
         var document = JsonDocument.Parse(utf8, options);
@@ -40,7 +40,7 @@ internal static class JsonText
         return node;
     }
 
-    /// <summary>Reads every text where one of them may be no Unicode.</summary>
+    /// <summary>Reads every text where one of them may not be Unicode.</summary>
     private static void Check(ReadOnlySpan<byte> utf8, JsonDocumentOptions options)
     {
         if (Utf8.IsValid(utf8) && !MayHoldHalves(utf8)) return;
@@ -58,7 +58,7 @@ internal static class JsonText
             catch (InvalidOperationException e)
             {
                 var before = utf8[..(int)reader.TokenStartIndex];
-                throw new JsonException("A text of it is no Unicode.", null, before.Count((byte)'\n'),
+                throw new JsonException("A text in it is not valid Unicode.", null, before.Count((byte)'\n'),
                     before.Length - 1 - before.LastIndexOf((byte)'\n'), e);
             }
         }

@@ -1,8 +1,8 @@
 namespace Alebrije.Preprocessing;
 
 /// <summary>
-/// Reading of files from outside: only regular ones are opened. A named pipe holds its reader for ever, and a device has no end, or acts
-/// when it is read.
+/// Reading of files from outside: only regular ones are opened. A named pipe blocks its reader without end, and a device has no end, or
+/// reacts to being read.
 /// </summary>
 internal static class RegularFile
 {
@@ -18,7 +18,7 @@ internal static class RegularFile
     }
 
     /// <summary>All bytes of a regular file.</summary>
-    /// <exception cref="IOException">It is no regular file, or larger than a gigabyte.</exception>
+    /// <exception cref="IOException">It is not a regular file, or larger than a gigabyte.</exception>
     public static byte[] ReadAllBytes(string path)
     {
         RequireSize(path);
@@ -26,7 +26,7 @@ internal static class RegularFile
     }
 
     /// <summary>The text of a regular file.</summary>
-    /// <exception cref="IOException">It is no regular file, or larger than a gigabyte.</exception>
+    /// <exception cref="IOException">It is not a regular file, or larger than a gigabyte.</exception>
     public static string ReadAllText(string path)
     {
         RequireSize(path);
@@ -34,7 +34,7 @@ internal static class RegularFile
     }
 
     /// <summary>The lines of a regular file, one by one.</summary>
-    /// <exception cref="IOException">It is no regular file.</exception>
+    /// <exception cref="IOException">It is not a regular file.</exception>
     public static IEnumerable<string> ReadLines(string path)
     {
         Require(path);
@@ -44,7 +44,7 @@ internal static class RegularFile
     /// <summary>True if a path leads to a regular file, through links if need be.</summary>
     public static bool Is(string path) => Special(path) is null && File.Exists(path);
 
-    /// <summary>Refuses what is there and no regular file; a missing one is left to whoever opens it.</summary>
+    /// <summary>Refuses an existing file that is not regular; a missing one is reported by the caller that opens it.</summary>
     /// <exception cref="IOException">It is a named pipe, a socket or a device.</exception>
     public static void Require(string path)
     {

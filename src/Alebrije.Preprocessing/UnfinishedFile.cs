@@ -6,7 +6,7 @@ using Microsoft.Win32.SafeHandles;
 namespace Alebrije.Preprocessing;
 
 /// <summary>
-/// A file that is written beside its place and moved there when it is whole: a process killed at any moment leaves the earlier file. The
+/// A file that is written next to its place and moved there when it is whole: a process killed at any moment leaves the earlier file. The
 /// unfinished one has a name of its own for each file and is locked, so that a second process is refused, and the next one that writes the
 /// file takes it over.
 /// </summary>

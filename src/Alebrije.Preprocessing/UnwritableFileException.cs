@@ -59,7 +59,7 @@ public sealed class UnwritableFileException : IOException
 
     /// <summary>Refuses a file that cannot be written: opens it for writing and removes it again if it did not exist.</summary>
     /// <param name="file">Path of the file; an existing one is not changed.</param>
-    /// <param name="leastBytes">Space that the file, and others beside it, take at least.</param>
+    /// <param name="leastBytes">Space that the file, and others next to it, take at least.</param>
     /// <exception cref="UnwritableFileException">It cannot be written.</exception>
     public static void ThrowIfUnwritable(string file, long leastBytes = 0)
     {

@@ -47,7 +47,7 @@ public sealed class PostgreSqlVectorCollection<TKey, TRecord> : SqlVectorCollect
                 return columns.All(column => made.TryGetValue(column.Name, out var type) && type == column.Type) ? true
                     : throw new InvalidDataException($"The collection '{Name}' was made with other properties; delete it, or take another "
                         + $"name. It has: {string.Join(", ", made.Select(column => $"{column.Key} {column.Value}"))}. "
-                        + $"Asked for: {string.Join(", ", columns.Select(column => $"{column.Name} {column.Type}"))}.");
+                        + $"Requested: {string.Join(", ", columns.Select(column => $"{column.Name} {column.Type}"))}.");
             }
 
             var definitions = columns.Select((column, i) =>

@@ -27,7 +27,7 @@ public sealed class PostgreSqlVectorStore : VectorStore
 
     /// <param name="connection">Connection string of Npgsql.</param>
     /// <param name="options">Generator of embeddings, and the schema.</param>
-    /// <exception cref="ArgumentException">The connection string is none.</exception>
+    /// <exception cref="ArgumentException">The connection string is invalid.</exception>
     public PostgreSqlVectorStore(string connection, PostgreSqlVectorStoreOptions? options = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(connection);
@@ -40,7 +40,7 @@ public sealed class PostgreSqlVectorStore : VectorStore
         string name, VectorStoreCollectionDefinition? definition = null)
     {
         if (typeof(TRecord) == typeof(Dictionary<string, object?>))
-            throw new ArgumentException("Records that are dictionaries are had by GetDynamicCollection.", nameof(definition));
+            throw new ArgumentException("Use GetDynamicCollection for records that are dictionaries.", nameof(definition));
         return new PostgreSqlVectorCollection<TKey, TRecord>(database, name, definition, options.EmbeddingGenerator);
     }
 

@@ -40,7 +40,7 @@ internal sealed class IndexDatabase : IDisposable
 
     /// <summary>Opens the file; with <paramref name="create"/> an empty one is made where there is none.</summary>
     /// <exception cref="FileNotFoundException">There is none.</exception>
-    /// <exception cref="InvalidDataException">It is no such file, damaged, or of a later version.</exception>
+    /// <exception cref="InvalidDataException">It is not such a file, or it is damaged or of a later version.</exception>
     public static IndexDatabase Open(string folder, bool create)
     {
         var path = Path.Combine(folder, FileName);
@@ -188,7 +188,7 @@ internal sealed class IndexDatabase : IDisposable
     };
 
     private static InvalidDataException Unsound(string path, Exception error) =>
-        new($"{path} is damaged or no index; move it away and build the index again.", error);
+        new($"{path} is damaged or not an index; move it away and build the index again.", error);
 
     /// <summary>A value that a damaged table may hold as another type or as NULL: SQLite has no types that are checked.</summary>
     private T Sound<T>(Func<T> read)

@@ -22,7 +22,7 @@ public sealed class IndexedPictures(PictureIndex index, ClipModel model) : IVect
     /// <param name="options">Filter, skipped results, and the least cosine.</param>
     /// <param name="cancellationToken">Stops the search.</param>
     /// <returns>Best first; of copies of one content the first that the filter lets through.</returns>
-    /// <exception cref="NotSupportedException">The value is neither, or vectors are asked for.</exception>
+    /// <exception cref="NotSupportedException">The value is neither, or vectors are requested.</exception>
     /// <exception cref="OtherSpaceException">The index has no embeddings of the model.</exception>
     public async IAsyncEnumerable<VectorSearchResult<IndexedPicture>> SearchAsync<TInput>(TInput searchValue, int top,
         VectorSearchOptions<IndexedPicture>? options = null, [EnumeratorCancellation] CancellationToken cancellationToken = default)

@@ -15,7 +15,7 @@ public sealed class PictureIndex : IDisposable
     /// <summary>Environment variable of the folder of the index.</summary>
     public const string Variable = "ALEBRIJE_INDEX";
 
-    /// <summary>Orphan rows that a file of vectors may hold, and their share, before it is written anew.</summary>
+    /// <summary>Orphan rows that a file of vectors may hold, and their share, before it is rewritten.</summary>
     private const int MostOrphans = 1024, OrphanShare = 4;
 
     /// <summary>Space that a new index takes at least, with the journal of its tables.</summary>
@@ -183,7 +183,7 @@ public sealed class PictureIndex : IDisposable
             }
             catch (FileNotFoundException) when (attempt < 8)
             {
-                // The file was written anew between the two lines above.
+                // The file was rewritten between the two lines above.
             }
         }
     }

@@ -5,7 +5,7 @@ using Alebrije.Search.Vectors;
 
 namespace Alebrije.Search;
 
-/// <summary>Background texts of a model, embedded once and kept beside the index.</summary>
+/// <summary>Background texts of a model, embedded once and kept next to the index.</summary>
 internal static class BackgroundTexts
 {
     private const int Count = 512;

@@ -113,7 +113,7 @@ public sealed record SearchQuery
     /// <summary>Largest number of results.</summary>
     public int Top { get; init; } = 20;
 
-    /// <summary>Expected share of unrelated images above the cut, 0 to 1; 1 is no cut.</summary>
+    /// <summary>Expected share of unrelated images above the cut, 0 to 1; 1 disables the cut.</summary>
     public double FalseAlarmRate { get; init; } = 0.01;
 
     /// <summary>The query in the space of a model: the weighted sum of unit embeddings, at unit length.</summary>
@@ -146,7 +146,7 @@ public sealed record SearchQuery
 public sealed record IndexedPicture(string File, long Content, DateTime Date, int Width, int Height,
     double? Latitude, double? Longitude, string? Camera, string? Label)
 {
-    /// <summary>Row of its vector in the space that was asked for, or -1.</summary>
+    /// <summary>Row of its vector in the requested space, or -1.</summary>
     internal long Row { get; init; } = -1;
 }
 

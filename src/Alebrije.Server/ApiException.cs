@@ -1,6 +1,6 @@
 namespace Alebrije.Server;
 
-/// <summary>A request that is refused, with the sentence and fields of its answer.</summary>
+/// <summary>A request that is refused, with the message and fields of its response.</summary>
 internal sealed class ApiException(int status, string message, string? param = null, string? code = null) : Exception(message)
 {
     /// <summary>HTTP status.</summary>
@@ -12,13 +12,13 @@ internal sealed class ApiException(int status, string message, string? param = n
     /// <summary>Short name of the fault.</summary>
     public string? Code { get; } = code;
 
-    /// <summary>Whole seconds after which to ask again, of answers 429 and 503.</summary>
+    /// <summary>Whole seconds until a retry, for responses 429 and 503.</summary>
     public int? RetryAfter { get; init; }
 
-    /// <summary>A field with a value that cannot be.</summary>
+    /// <summary>A field with an invalid value.</summary>
     public static ApiException Field(string param, string message) => new(400, message, param, $"invalid_{param}");
 
-    /// <summary>A service that is busy; ask again.</summary>
+    /// <summary>A service that is busy; the client may retry.</summary>
     public static ApiException Busy(string message, string code, double seconds) =>
         new(503, message, null, code) { RetryAfter = (int)Math.Clamp(Math.Ceiling(seconds), 1, 3600) };
 }

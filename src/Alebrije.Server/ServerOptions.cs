@@ -15,7 +15,7 @@ public sealed record ServerOptions
     /// <summary>Port, 1 to 65535; 0 takes a free one.</summary>
     public int Port { get; init; } = DefaultPort;
 
-    /// <summary>Keys of clients, in clear or as <c>sha256:</c> and 64 hexadecimal digits; empty asks for none.</summary>
+    /// <summary>Keys of clients, in clear or as <c>sha256:</c> and 64 hexadecimal digits; empty: no key is needed.</summary>
     public IReadOnlyList<string> Keys { get; init; } = [];
 
     /// <summary>Model of requests that name none, and of <c>dall-e-2</c>.</summary>
@@ -24,7 +24,7 @@ public sealed record ServerOptions
     /// <summary>Model of chats that name none: a Flamingo, by its name or the path of its folder.</summary>
     public string ChatModel { get; init; } = ModelCatalog.CaptioningName;
 
-    /// <summary>Time that an unused model stays in memory; null: for ever, zero: unloaded at once.</summary>
+    /// <summary>Time that an unused model stays in memory; null: no limit, zero: unloaded at once.</summary>
     public TimeSpan? KeepAlive { get; init; } = TimeSpan.FromMinutes(10);
 
     /// <summary>Jobs that wait at most, 1 to 10000.</summary>
@@ -66,7 +66,7 @@ public sealed record ServerOptions
     /// <summary>Time in which an identical request joins a pending job.</summary>
     public TimeSpan JoinWindow { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>Time for accepted jobs after the service is asked to stop; then the rest is reported as canceled.</summary>
+    /// <summary>Time for accepted jobs after the signal to stop; then the rest is reported as canceled.</summary>
     public TimeSpan Shutdown { get; init; } = TimeSpan.FromSeconds(60);
 
     /// <summary>True binds to the network without a key.</summary>
@@ -80,16 +80,16 @@ public sealed record ServerOptions
     public IEnumerable<string> Faults()
     {
         if (Host is not ("*" or "localhost") && !IPAddress.TryParse(Host, out _))
-            yield return $"'{Host}' is no address to listen on; give an IP address such as 127.0.0.1, localhost, or * for all.";
+            yield return $"'{Host}' is not an address to listen on; give an IP address such as 127.0.0.1, localhost, or * for all.";
         if (Port is < 0 or > 65535) yield return $"The port is {Port}; it has to lie between 1 and 65535.";
         if (!IsLoopback && Keys.Count == 0 && !Insecure)
             yield return $"The address {Host} is reachable from the network and no key is set: "
                 + "set one (--key or ALEBRIJE_KEY), or listen on 127.0.0.1.";
         if (Keys.Any(key => key.Length < 8))
             yield return "A key is shorter than 8 characters; take a longer one, such as 32 random hexadecimal digits.";
-        if (QueueLength is < 1 or > 10_000) yield return $"A queue of {QueueLength} jobs cannot be; give 1 to 10000.";
-        if (KeepAlive < TimeSpan.Zero) yield return "The keep-alive is negative; give seconds, 0 to unload at once, or -1 for ever.";
-        if (Threads < 1) yield return $"{Threads} threads cannot compute; give 1 or more.";
-        if (MaxBodyBytes < 1024) yield return $"A body limit of {MaxBodyBytes} bytes refuses every request; give 1024 or more.";
+        if (QueueLength is < 1 or > 10_000) yield return $"The queue length is {QueueLength}, but must be between 1 and 10000.";
+        if (KeepAlive < TimeSpan.Zero) yield return "The keep-alive is negative; give seconds, 0 to unload at once, or -1 for no limit.";
+        if (Threads < 1) yield return $"The number of threads is {Threads}, but must be at least 1.";
+        if (MaxBodyBytes < 1024) yield return $"The body limit is {MaxBodyBytes} bytes, but must be at least 1024.";
     }
 }

@@ -39,7 +39,7 @@ public sealed class ClusterVerbTests : IDisposable
     {
         Assert.Equal((2, "\"none\" should be HOST:PORT, such as 127.0.0.1:5512."),
             await RefusalAsync("cluster", "join", "--store", "none"));
-        Assert.Equal((2, "\"here\" is no address of this machine; give one such as 127.0.0.1 or 10.0.0.2."),
+        Assert.Equal((2, "\"here\" is not an address of this machine; give one such as 127.0.0.1 or 10.0.0.2."),
             await RefusalAsync("cluster", "start", "--host", "here"));
         Assert.Equal((2, "Give either --store HOST:PORT of a cluster or --index NAME=FOLDER of this machine."),
             await RefusalAsync("cluster", "search", "a", "--collection", "b"));

@@ -115,7 +115,7 @@ public sealed class IndexUpdateTests : Folders
 
         using var damaged = PictureIndex.Open(IndexFolder);
         var error = Assert.Throws<InvalidDataException>(() => damaged.Search(Model, new SearchQuery("a dog") { FalseAlarmRate = 1 }));
-        Assert.EndsWith("index.db is damaged or no index; move it away and build the index again.", error.Message,
+        Assert.EndsWith("index.db is damaged or not an index; move it away and build the index again.", error.Message,
             StringComparison.Ordinal);
     }
 

@@ -62,8 +62,8 @@ public sealed class IndexVerbTests : Folders
     [InlineData(2, "There is nothing to search for; give a text, --image or --plus.", "search")]
     [InlineData(2, "There is nothing to search for; give a text, --image or --plus.", "search", "--minus", "a")]
     [InlineData(1, "There is no image none.jpg.", "search", "--image", "none.jpg")]
-    [InlineData(2, "\"yesterday\" is no date; write it like 2024-05-31, 2024-05 or 2024.", "search", "a", "--after", "yesterday")]
-    [InlineData(2, "\"91,0,5\" is no place; write latitude, longitude and kilometres, such as 40.4,-3.7,25.",
+    [InlineData(2, "\"yesterday\" is not a date; write it like 2024-05-31, 2024-05 or 2024.", "search", "a", "--after", "yesterday")]
+    [InlineData(2, "\"91,0,5\" is not a place; write latitude, longitude and kilometres, such as 40.4,-3.7,25.",
         "search", "a", "--near", "91,0,5")]
     [InlineData(1, "There is no index in nowhere; make one with 'alebrije index add FOLDER'.", "search", "a", "--index", "nowhere")]
     [InlineData(1, "There is no file or folder none.", "index", "add", "none")]

@@ -94,7 +94,7 @@ public sealed class VectorFileTests : TemporaryFolder
     }
 
     [Theory]
-    [InlineData(0, 1, "no file of vectors")]
+    [InlineData(0, 1, "not a file of vectors")]
     [InlineData(8, 2, "damaged")]
     [InlineData(12, 0, "damaged")]
     [InlineData(24, 9, "damaged")]

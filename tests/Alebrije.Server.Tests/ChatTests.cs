@@ -79,8 +79,8 @@ public sealed class ChatTests : IAsyncLifetime
     }
 
     [Theory]
-    [InlineData("no-such-flamingo", "default", "No model on this disk answers chats")]
-    [InlineData("no-such-flamingo", "mini", "The model mini answers no chats")]
+    [InlineData("no-such-flamingo", "default", "No model on this disk supports chat")]
+    [InlineData("no-such-flamingo", "mini", "The model mini does not support chat")]
     public async Task WithoutFlamingo_OneErrorGivesTheWay(string configured, string asked, string beginning)
     {
         var (own, _, client) = await ServerFixture.StartAsync(new ServerOptions { Port = 0, ChatModel = configured });

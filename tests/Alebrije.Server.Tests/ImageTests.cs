@@ -76,7 +76,7 @@ public sealed class ImageTests(ServerFixture server)
         await ServerFixture.PostAsync(client, Images, $"{{\"prompt\":\"a\",{ServerFixture.Cheap}}}");
         var (status, body, answer) = await ServerFixture.PostAsync(client, Images, $"{{\"prompt\":\"a\",{ServerFixture.Cheap}}}");
         Assert.Equal(HttpStatusCode.ServiceUnavailable, status);
-        Assert.Contains("stream: true", body.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
+        Assert.Contains("set stream to true", body.GetProperty("error").GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.NotNull(answer.Headers.RetryAfter?.Delta);
     }
 

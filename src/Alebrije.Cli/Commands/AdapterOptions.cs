@@ -16,7 +16,7 @@ internal sealed class AdapterOptions
 
     /// <summary>A request with the options; files must exist.</summary>
     /// <exception cref="FileNotFoundException">A file is missing.</exception>
-    /// <exception cref="UsageException">A scale is no number, or a token is empty.</exception>
+    /// <exception cref="UsageException">A scale is not a number, or a token is empty.</exception>
     public GenerationRequest Fill(ParseResult parsed, GenerationRequest request, Words words)
     {
         var (files, tokens) = (parsed.GetValue(loras) ?? [], parsed.GetValue(embeddings) ?? []);

@@ -130,7 +130,7 @@ internal static class ClassifyCommand
             head is null ? new { label, probability, cosine = score } : new { label, probability, logit = score };
     }
 
-    /// <summary>The fitted classifier of <c>--probe</c>; labels and their options are rejected beside it.</summary>
+    /// <summary>The fitted classifier of <c>--probe</c>; labels and their options are rejected together with it.</summary>
     private static LinearHead? HeadOf(ParseResult parsed, Words words)
     {
         if (parsed.GetValue(Probe) is not { } path) return null;
@@ -174,7 +174,7 @@ internal static class ClassifyCommand
         parsed.GetValue(Set) is { } name ? [.. ZeroShotSet.Find(name).Names.SelectMany(all => all)]
         : parsed.GetValue(Labels) is { Length: > 0 } given ? given : null;
 
-    /// <summary>Replaces a folder of class folders by the images in those; images beside them are left out.</summary>
+    /// <summary>Replaces a folder of class folders by the images in those; images next to them are left out.</summary>
     /// <param name="images">Files, folders and patterns.</param>
     /// <param name="classes">Names of the classes; null to take them from the folders.</param>
     /// <param name="skipped">Collects the images that are left out.</param>

@@ -9,7 +9,7 @@ internal static partial class ImageSize
     /// <summary>Side, or height and width; all null without a value.</summary>
     /// <param name="given">The option's value, or null.</param>
     /// <param name="words">Language of errors.</param>
-    /// <exception cref="UsageException">It is no size.</exception>
+    /// <exception cref="UsageException">It is not a size.</exception>
     public static (int? Side, int? Height, int? Width) Parse(string? given, Words words)
     {
         if (given is null) return (null, null, null);

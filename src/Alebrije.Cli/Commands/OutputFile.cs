@@ -24,7 +24,7 @@ internal static class OutputFile
     /// </summary>
     /// <param name="path">The file, or null.</param>
     /// <param name="words">Language.</param>
-    /// <param name="leastBytes">Space that the file, and others beside it, take at least.</param>
+    /// <param name="leastBytes">Space that the file, and others next to it, take at least.</param>
     /// <exception cref="IOException">It cannot be written, or there is too little space; one sentence.</exception>
     public static void Check(string? path, Words words, long leastBytes = 0)
     {

@@ -35,7 +35,7 @@ internal sealed record PromptLine
     /// <param name="terminal">Standard input.</param>
     /// <param name="words">Language of errors.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="UsageException">A line that begins with a brace is no JSON object with a prompt.</exception>
+    /// <exception cref="UsageException">A line that begins with a brace is not a JSON object with a prompt.</exception>
     public static IEnumerable<PromptLine> Read(string file, Terminal terminal, Words words) =>
         TextLines.Read(file, terminal, words, "--prompts-file")
         .Select(line => line.StartsWith('{') ? Parse(line, words) : new PromptLine { Prompt = line });

@@ -54,14 +54,14 @@ internal sealed class SkippedPictures(Words words, bool upright, bool strict)
     /// <summary>Skips images of unsupported kinds.</summary>
     public void AddOtherKinds(IEnumerable<string> files) => otherKinds.AddRange(files.Except(otherKinds));
 
-    /// <summary>Adds the images that a run of the library skipped, and those beside the class folders that it read.</summary>
+    /// <summary>Adds the images that a run of the library skipped, and those next to the class folders that it read.</summary>
     public void Add(IEnumerable<SkippedPicture> skipped, IEnumerable<string?> classFolders)
     {
         foreach (var picture in skipped) Reader.Skip(picture.File, picture.Reason);
         foreach (var folder in classFolders) AddBesideClasses(folder);
     }
 
-    /// <summary>Skips the images of a folder beside its class folders, which belong to no class.</summary>
+    /// <summary>Skips the images of a folder next to its class folders, which belong to no class.</summary>
     public void AddBesideClasses(string? folder)
     {
         if (folder is null || !Directory.Exists(folder) || classless.Any(beside => beside.Folder == folder)) return;

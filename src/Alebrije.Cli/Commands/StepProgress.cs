@@ -25,7 +25,7 @@ internal sealed class StepProgress(Terminal terminal, Words words, int pictures 
 
     /// <summary>Redraws the line of an experiment.</summary>
     /// <param name="done">Finished images.</param>
-    /// <param name="of">Images of the run; 1 for work done once beside them, such as embedding a text.</param>
+    /// <param name="of">Images of the run; 1 for work done once in addition, such as embedding a text.</param>
     /// <param name="progress">The stage within an image.</param>
     public void Show(int done, int of, GenerationProgress progress) => terminal.Progress(Line(done, of, progress));
 

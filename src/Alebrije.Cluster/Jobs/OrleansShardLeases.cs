@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace Alebrije.Cluster.Jobs;
 
-/// <summary>The queue of a job in the partitions' grains. A worker asks the partitions itself, beginning with one of its own.</summary>
+/// <summary>The queue of a job in the partitions' grains. A worker calls the partitions itself, beginning with one of its own.</summary>
 internal sealed class OrleansShardLeases(IGrainFactory grains, EmbeddingJob job) : IShardLeases
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(300);

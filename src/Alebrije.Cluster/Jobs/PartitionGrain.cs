@@ -41,7 +41,7 @@ internal sealed class PartitionGrain(
     private bool isBehindStore;
 
     private PartitionState State => isBehindStore
-        ? throw new OrleansException($"The state of {this.GetGrainId()} is being read again; ask once more.") : stored.State;
+        ? throw new OrleansException($"The state of {this.GetGrainId()} is being read again; call again.") : stored.State;
 
     public async Task BeginAsync(EmbeddingJob job)
     {

@@ -8,7 +8,7 @@ namespace Alebrije.Cluster.Jobs;
 /// <param name="Root">Full path of the folder of the files; labels are relative to it.</param>
 internal sealed record ShardSource(string? Tar, IReadOnlyList<string>? Files = null, string? Root = null);
 
-/// <summary>Facts of a plan beside its shards.</summary>
+/// <summary>Facts of a plan, without its shards.</summary>
 /// <param name="Source">The given source.</param>
 /// <param name="Shards">Number of shards.</param>
 /// <param name="Fingerprint">SHA-256 over all shards.</param>

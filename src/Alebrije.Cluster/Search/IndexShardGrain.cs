@@ -50,7 +50,7 @@ internal sealed class IndexShardGrain(HeldIndexes held) : Grain, IIndexShardGrai
 
     public Task<ShardHit[]> TopAsync(float[] query, string space, int top)
     {
-        if (!EmbeddingSpace.TryParse(space, out var asked)) throw new InvalidDataException($"{space} is no embedding space.");
+        if (!EmbeddingSpace.TryParse(space, out var asked)) throw new InvalidDataException($"{space} is not an embedding space.");
         this.space!.Require(asked);
         var best = ExactSearch.Top(vectors!, query, top, filter: null, threads: 1);
         return Task.FromResult(best.Select(row => new ShardHit(row.Row, row.Score, labels[row.Row])).ToArray());

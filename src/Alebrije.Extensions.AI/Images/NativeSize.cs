@@ -3,7 +3,7 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Extensions.AI.Images;
 
-/// <summary>A size that a client asks for, and the one at which the model draws for it.</summary>
+/// <summary>A requested size, and the one at which the model draws for it.</summary>
 /// <param name="Asked">Size of the answer; null: as the model draws.</param>
 /// <param name="Native">Size of the drawing; null: the model's own.</param>
 internal sealed record NativeSize((int Width, int Height)? Asked, (int Width, int Height)? Native)

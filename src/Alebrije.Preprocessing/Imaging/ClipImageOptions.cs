@@ -81,12 +81,12 @@ public sealed record ClipImageOptions
         foreach (var size in new[] { ResizeHeight, ResizeWidth, CropHeight, CropWidth })
         {
             if (size is < 1 or > 16384)
-                throw new ArgumentException($"A picture size of {size} is not possible: 1 to 16384 pixels are.");
+                throw new ArgumentException($"The picture size is {size}, but must be between 1 and 16384 pixels.");
         }
         if (Mean.Count != 3 || Deviation.Count != 3)
             throw new ArgumentException(
-                $"Mean and deviation need three numbers each (red, green, blue), not {Mean.Count} and {Deviation.Count}.");
+                $"Mean and standard deviation need three numbers each (red, green, blue), not {Mean.Count} and {Deviation.Count}.");
         if (DoNormalize && Deviation.Any(d => !(d > 0)))
-            throw new ArgumentException($"A deviation must be above 0: {string.Join(", ", Deviation)}.");
+            throw new ArgumentException($"A standard deviation must be above 0: {string.Join(", ", Deviation)}.");
     }
 }

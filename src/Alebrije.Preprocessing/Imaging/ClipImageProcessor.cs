@@ -27,7 +27,7 @@ public sealed class ClipImageProcessor
     /// </summary>
     /// <param name="folder">The checkpoint's folder, or one of these files.</param>
     /// <exception cref="FileNotFoundException">None of these files is there.</exception>
-    /// <exception cref="InvalidDataException">A file that is no JSON, or unsupported settings.</exception>
+    /// <exception cref="InvalidDataException">A file that is not JSON, or unsupported settings.</exception>
     public static ClipImageProcessor Load(string folder) => new(PreprocessorConfig.Read(folder));
 
     /// <summary>The preprocessing of openai/CLIP's <c>clip.load</c>: bicubic in the file's own mode, crop, RGB.</summary>
@@ -44,7 +44,7 @@ public sealed class ClipImageProcessor
     /// <summary>Prepares an image file.</summary>
     /// <returns>[3, h, w], normalised.</returns>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The file is not an image, or it is damaged, cut short or too large.</exception>
     public float[] Prepare(string path) => Prepare(PillowImage.Load(path));
 
     /// <summary>Prepares an RGB image; the mode of its file has no effect.</summary>

@@ -102,7 +102,7 @@ internal static class GifDecoder
             if (code == clear + 1)
                 throw Short(name);
             if (code > next || (code == next && previous < 0) || (previous < 0 && code > clear))
-                throw new ImageFormatException($"{name} is damaged: a GIF code stands for nothing.");
+                throw new ImageFormatException($"{name} is damaged: it has an undefined GIF code.");
             if (previous >= 0 && next < 4096)
             {
                 // The new entry is the last one and the first pixel of this one; an undefined code starts as the last one does.
@@ -114,7 +114,7 @@ internal static class GifDecoder
             }
             else if (code >= next)
             {
-                throw new ImageFormatException($"{name} is damaged: a GIF code stands for nothing.");
+                throw new ImageFormatException($"{name} is damaged: it has an undefined GIF code.");
             }
             if (next == 1 << size && size < 12)
                 size++;

@@ -44,7 +44,7 @@ internal static class ImageBudget
         var bytes = pixels.Width * pixels.Height * pixelBytes;
         if (bytes <= Small) return;
         if (bytes > Math.Max(SmallFile, fileBytes * PerByte))
-            throw new ImageFormatException($"{name} is too large: its header says {pixels.Width} x {pixels.Height}, which takes "
+            throw new ImageFormatException($"{name} is too large: its header states {pixels.Width} x {pixels.Height}, which takes "
                 + $"{bytes >> 20} MB of memory for a file of {fileBytes} bytes; make it smaller, or save it as JPEG.");
         var free = Free();
         if (bytes > free / 2)

@@ -22,9 +22,9 @@ internal static class ImageLimits
     public static void RequireDecodable(long width, long height, string name)
     {
         if (width < 1 || height < 1)
-            throw new ImageFormatException($"{name} cannot be read: its header says {width} x {height}, which has no pixels.");
+            throw new ImageFormatException($"{name} cannot be read: its header states {width} x {height}, which has no pixels.");
         if (width > MaximumPixels || height > MaximumPixels || width * height > MaximumPixels)
             throw new ImageFormatException(
-                $"{name} is too large: its header says {width} x {height}, and at most {MaximumPixels} pixels are allowed.");
+                $"{name} is too large: its header states {width} x {height}, and at most {MaximumPixels} pixels are allowed.");
     }
 }

@@ -60,7 +60,7 @@ public static partial class Npy
         var header = Encoding.Latin1.GetString(file, (int)start, (int)length);
         var fields = HeaderPattern().Match(header);
         if (!fields.Success)
-            throw new InvalidDataException($"{path} has a header that is not understood: {header.Trim()}");
+            throw new InvalidDataException($"{path} has an invalid header: {header.Trim()}");
         if (fields.Groups["fortran"].Value == "True" && fields.Groups["shape"].Value.Count(c => c == ',') > 1)
             throw new InvalidDataException($"{path} is in Fortran order: save it with numpy.ascontiguousarray first.");
         var shape = Shape(path, fields.Groups["shape"].Value);
@@ -83,7 +83,7 @@ public static partial class Npy
         for (var i = 0; i < sizes.Length; i++)
         {
             if (!int.TryParse(sizes[i], NumberStyles.None, CultureInfo.InvariantCulture, out shape[i]))
-                throw new InvalidDataException($"{path} has a shape that is not understood: ({text}).");
+                throw new InvalidDataException($"{path} has an invalid shape: ({text}).");
         }
         return shape;
     }
@@ -92,7 +92,7 @@ public static partial class Npy
     {
         var bytes = count * Marshal.SizeOf<T>();
         if (count < 0 || bytes > body.Length)
-            throw new InvalidDataException($"{path} is cut short: {count} values were promised and {body.Length} bytes are there.");
+            throw new InvalidDataException($"{path} is cut short: its header states {count} values and {body.Length} bytes are there.");
         return MemoryMarshal.Cast<byte, T>(body[..(int)bytes]).ToArray();
     }
 

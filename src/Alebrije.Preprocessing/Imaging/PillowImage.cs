@@ -92,7 +92,7 @@ public sealed class PillowImage
 
     /// <summary>Reads an image: PNG, JPEG, GIF, BMP or WebP, identified by its first bytes and not by its name.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The file is not an image, or it is damaged, cut short or too large.</exception>
     public static PillowImage Load(string path) => ImageFile.Read(path);
 
     /// <summary>True if the file name has the extension of a supported image format.</summary>
@@ -104,7 +104,7 @@ public sealed class PillowImage
     /// <summary>Reads an image from memory, as <see cref="Load"/> does.</summary>
     /// <param name="bytes">A whole file.</param>
     /// <param name="name">Name of the image in error messages.</param>
-    /// <exception cref="ImageFormatException">The bytes are no image, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The bytes are not an image, or they are damaged, cut short or too large.</exception>
     public static PillowImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the picture") => ImageFile.Decode(bytes, name);
 
     /// <summary>Bytes of one pixel in <paramref name="mode"/>.</summary>

@@ -5,7 +5,7 @@ namespace Alebrije.Preprocessing.Imaging;
 
 /// <summary>
 /// Reads PNG files of every colour type, bit depth and interlacing into the mode that Pillow gives them (PngImagePlugin's table of
-/// modes): 16-bit colour keeps its high bytes, 16-bit grey stays 16-bit, a transparent colour is kept beside the pixels.
+/// modes): 16-bit colour keeps its high bytes, 16-bit grey stays 16-bit, a transparent colour is kept in addition to the pixels.
 /// </summary>
 internal static class PngDecoder
 {
@@ -47,7 +47,7 @@ internal static class PngDecoder
         return size;
     }
 
-    /// <summary>Inflates row by row: beside the pixels, two rows are in memory.</summary>
+    /// <summary>Inflates row by row: in addition to the pixels, two rows are in memory.</summary>
     private static PillowImage Build(Header header, MemoryStream packed,
         ReadOnlySpan<byte> colours, ReadOnlySpan<byte> transparency, string name)
     {
@@ -205,7 +205,7 @@ internal static class PngDecoder
             };
             if (!allowed || body[10] != 0 || body[11] != 0 || body[12] > 1)
                 throw new ImageFormatException($"{name} is damaged: its header "
-                    + $"(colour type {colourType}, {depth} bits, methods {body[10]}, {body[11]}, {body[12]}) is none that PNG has.");
+                    + $"(colour type {colourType}, {depth} bits, methods {body[10]}, {body[11]}, {body[12]}) is not valid in PNG.");
             var read = new Header((int)width, (int)height, depth, colourType, body[12] == 1);
             ImageBudget.Require((width, height), PillowImage.BytesPerPixel(read.Mode) + 3, file.Length, name);
             return read;

@@ -13,7 +13,7 @@ public static class PngText
 
     /// <summary>The text chunks of a PNG file by keyword, in the order of the file; the last of equal keywords wins.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">The file is no PNG file, or damaged.</exception>
+    /// <exception cref="ImageFormatException">The file is not a PNG file, or it is damaged.</exception>
     public static IReadOnlyDictionary<string, string> Read(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -23,7 +23,7 @@ public static class PngText
     }
 
     /// <summary>The text chunks of a PNG file in memory, as <see cref="Read(string)"/>.</summary>
-    /// <exception cref="ImageFormatException">The bytes are no PNG file, or damaged.</exception>
+    /// <exception cref="ImageFormatException">The bytes are not a PNG file, or they are damaged.</exception>
     public static IReadOnlyDictionary<string, string> Read(ReadOnlySpan<byte> file, string name = "the picture")
     {
         if (!file.StartsWith(Png.Signature))

@@ -21,7 +21,7 @@ internal static class PreprocessorConfig
         {
             throw new FileNotFoundException(
                 $"{folder} has neither {FileName} nor {ProcessorFileName} with "
-                    + $"an {Nested} nor {OpenClipFileName}: it does not say how pictures are prepared.", Path.Combine(folder, FileName));
+                    + $"an {Nested} nor {OpenClipFileName} with the preprocessing of pictures.", Path.Combine(folder, FileName));
         }
 
         using var json = Parse(path);
@@ -35,12 +35,12 @@ internal static class PreprocessorConfig
         }
         catch (Exception e) when (e is InvalidOperationException or FormatException or OverflowException or ArgumentException)
         {
-            throw new InvalidDataException($"{path} is not understood: {e.Message}", e);
+            throw new InvalidDataException($"{path} cannot be parsed: {e.Message}", e);
         }
     }
 
     /// <summary>File of a folder with transformers' settings, or null; a processor's file first (image_processing_base.py).</summary>
-    /// <exception cref="InvalidDataException">The processor's file is no JSON.</exception>
+    /// <exception cref="InvalidDataException">The processor's file is not JSON.</exception>
     internal static string? FileOf(string folder)
     {
         var (processor, alone) = (Path.Combine(folder, ProcessorFileName), Path.Combine(folder, FileName));
@@ -94,7 +94,7 @@ internal static class PreprocessorConfig
         var type = (Value(root, "image_processor_type") ?? Value(root, "feature_extractor_type"))?.GetString() ?? "CLIPImageProcessor";
         var (siglip, vit) = (type.StartsWith("Siglip", StringComparison.Ordinal), type.StartsWith("ViT", StringComparison.Ordinal));
         if (!siglip && !vit && !type.StartsWith("CLIP", StringComparison.Ordinal) && !type.StartsWith("Bit", StringComparison.Ordinal))
-            throw new InvalidDataException($"{path} asks for {type}: CLIP, SigLIP, ViT and BiT image processors are known.");
+            throw new InvalidDataException($"{path} sets image processor {type}; only those of CLIP, SigLIP, ViT and BiT are supported.");
         var defaults = siglip || vit
             ? new ClipImageOptions { Fit = ImageFit.Squash, DoCrop = false,
                 Mean = [0.5, 0.5, 0.5], Deviation = [0.5, 0.5, 0.5], Filter = siglip ? ResizeFilter.Bicubic : ResizeFilter.Bilinear }
@@ -111,7 +111,7 @@ internal static class PreprocessorConfig
             Deviation = Value(root, "image_std") is { } deviation ? Three(deviation) : defaults.Deviation,
         };
         if (!Enum.IsDefined(options.Filter))
-            throw new InvalidDataException($"{path} asks for resample {(int)options.Filter}: 0 to 5 are known.");
+            throw new InvalidDataException($"{path} sets resample to {(int)options.Filter}, but it must be between 0 and 5.");
         if (Value(root, "size") is { } size)
             options = WithResize(options, size, shortest: !(siglip || vit), path);
         if (Value(root, "crop_size") is { } crop)
@@ -129,7 +129,7 @@ internal static class PreprocessorConfig
         {
             if (Value(size, "longest_edge") is not null)
                 throw new InvalidDataException(
-                    $"{path} limits both the shortest and the longest edge, which CLIP's preparation does not do.");
+                    $"{path} limits both the shortest and the longest edge, which CLIP's preprocessing does not support.");
             return options with { Fit = ImageFit.Shortest, ResizeHeight = edge.GetInt32(), ResizeWidth = edge.GetInt32() };
         }
         var (height, width) = Sides(size, path);
@@ -150,7 +150,7 @@ internal static class PreprocessorConfig
         var (mode, filter) = (Value(preprocess, "resize_mode")?.GetString() ?? "shortest",
             Value(preprocess, "interpolation")?.GetString() ?? "bicubic");
         if (Value(preprocess, "fill_color") is { } fill && fill.EnumerateNumbers().Any(n => n != 0))
-            throw new InvalidDataException($"{path} asks for a fill colour: only black (0) is known.");
+            throw new InvalidDataException($"{path} sets a fill colour, but only black (0) is supported.");
         var defaults = new ClipImageOptions();
         return defaults.WithSize(height, width) with
         {
@@ -160,13 +160,13 @@ internal static class PreprocessorConfig
                 "shortest" => ImageFit.Shortest,
                 "longest" => ImageFit.Longest,
                 "squash" => ImageFit.Squash,
-                _ => throw new InvalidDataException($"{path} asks for resize_mode {mode}: shortest, longest and squash are known."),
+                _ => throw new InvalidDataException($"{path} sets resize_mode to {mode}, but it must be shortest, longest or squash."),
             },
             Filter = filter switch
             {
                 "bicubic" => ResizeFilter.Bicubic,
                 "bilinear" => ResizeFilter.Bilinear,
-                _ => throw new InvalidDataException($"{path} asks for interpolation {filter}: bicubic and bilinear are known."),
+                _ => throw new InvalidDataException($"{path} sets interpolation to {filter}, but it must be bicubic or bilinear."),
             },
             Mean = Value(preprocess, "mean") is { } mean ? Three(mean) : defaults.Mean,
             Deviation = Value(preprocess, "std") is { } deviation ? Three(deviation) : defaults.Deviation,
@@ -179,7 +179,7 @@ internal static class PreprocessorConfig
         JsonValueKind.Array when size.GetArrayLength() == 2 => (size[0].GetInt32(), size[1].GetInt32()),
         JsonValueKind.Object when Value(size, "height") is { } height
         && Value(size, "width") is { } width => (height.GetInt32(), width.GetInt32()),
-        _ => throw new InvalidDataException($"{path} has a size that is not understood: {size.GetRawText()}."),
+        _ => throw new InvalidDataException($"{path} has an invalid size: {size.GetRawText()}."),
     };
 
     private static double[] Three(JsonElement numbers) => [.. numbers.EnumerateNumbers()];

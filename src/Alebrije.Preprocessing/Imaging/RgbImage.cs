@@ -35,16 +35,16 @@ public sealed class RgbImage
     /// not applied.
     /// </summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The file is not an image, or it is damaged, cut short or too large.</exception>
     public static RgbImage Load(string path) => PillowConvert.Take(PillowImage.Load(path));
 
     /// <summary>Reads an image as <see cref="Load"/> and applies its EXIF orientation; see <see cref="PillowImage.Upright"/>.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">The file is no image, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The file is not an image, or it is damaged, cut short or too large.</exception>
     public static RgbImage LoadUpright(string path) => PillowConvert.Take(PillowImage.Load(path).Upright());
 
     /// <summary>Reads an image from memory, as <see cref="Load"/> does.</summary>
-    /// <exception cref="ImageFormatException">The bytes are no image, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">The bytes are not an image, or they are damaged, cut short or too large.</exception>
     public static RgbImage FromBytes(ReadOnlySpan<byte> bytes, string name = "the picture") =>
         PillowConvert.Take(PillowImage.FromBytes(bytes, name));
 

@@ -50,7 +50,7 @@ public sealed class BpeVocabulary
     /// merge per line, of which the first 48,894 are used (clip/simple_tokenizer.py).
     /// </summary>
     /// <exception cref="FileNotFoundException">The file does not exist.</exception>
-    /// <exception cref="InvalidDataException">A line is no merge, or the file is cut short.</exception>
+    /// <exception cref="InvalidDataException">A line is not a merge, or the file is cut short.</exception>
     public static BpeVocabulary ReadOpenAi(string file)
     {
         ArgumentException.ThrowIfNullOrEmpty(file);
@@ -136,7 +136,7 @@ public sealed class BpeVocabulary
         }
         catch (Exception error) when (error is InvalidDataException or IOException)
         {
-            throw new InvalidDataException($"'{file}' begins as a gzip file and goes on as none; fetch it again. ({error.Message})", error);
+            throw new InvalidDataException($"'{file}' begins like a gzip file but is damaged; fetch it again. ({error.Message})", error);
         }
         return Encoding.UTF8.GetString(content.ToArray()).Split('\n');
     }

@@ -116,7 +116,7 @@ public sealed class ByteLevelTokenizer : ITextTokenizer
     /// <summary>Id of an added token.</summary>
     /// <exception cref="ArgumentException">There is none.</exception>
     public int IdOf(string token) => added.TryGetValue(token, out var known) ? known.Id
-        : throw new ArgumentException($"The tokenizer has no token '{token}' beside its vocabulary.", nameof(token));
+        : throw new ArgumentException($"The tokenizer has no added token '{token}'.", nameof(token));
 
     /// <inheritdoc/>
     public string Clean(string text)
@@ -147,7 +147,7 @@ public sealed class ByteLevelTokenizer : ITextTokenizer
     /// <summary>Symbols of a whole text as the vocabulary spells them: bytes are printable characters, a space is <c>Ġ</c>.</summary>
     public string[] Tokens(string text) => [.. Encode(text).Select(id => symbols[id]!)];
 
-    /// <summary>True of an id that has a token. The table of a language model can have more rows, which no text uses.</summary>
+    /// <summary>True for an id that has a token. The table of a language model can have more rows, which no text uses.</summary>
     /// <param name="id">An id.</param>
     public bool Contains(int id) => id >= 0 && id < symbols.Length && symbols[id] is not null;
 
@@ -246,5 +246,5 @@ public sealed class ByteLevelTokenizer : ITextTokenizer
     private static int IdOf(JsonElement value, string symbol, string path) =>
         value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var id) && id is >= 0 and <= TokenizerFiles.LargestId ? id
         : throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture,
-            $"'{path}' gives '{symbol}' no id that counts; ids are whole numbers from 0 to {TokenizerFiles.LargestId}."));
+            $"'{path}' gives '{symbol}' an invalid id; ids are whole numbers from 0 to {TokenizerFiles.LargestId}."));
 }

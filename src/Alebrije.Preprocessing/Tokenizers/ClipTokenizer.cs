@@ -136,12 +136,12 @@ public sealed class ClipTokenizer : ITextTokenizer
     /// <param name="bpeFile">The file, gzipped or not.</param>
     /// <param name="dialect">Any except <see cref="ClipDialect.Transformers"/>, whose layout is a folder.</param>
     /// <exception cref="FileNotFoundException">The file does not exist.</exception>
-    /// <exception cref="InvalidDataException">A line is no merge, or the file is cut short.</exception>
+    /// <exception cref="InvalidDataException">A line is not a merge, or the file is cut short.</exception>
     public static ClipTokenizer LoadOpenAi(string bpeFile, ClipDialect dialect = ClipDialect.OpenAi)
     {
         if (dialect == ClipDialect.Transformers)
-            throw new ArgumentException($"A single vocabulary file does not say "
-                + $"what pads a row in the transformers dialect; use {nameof(Create)}, or {nameof(Load)} for a folder.", nameof(dialect));
+            throw new ArgumentException($"A single vocabulary file does not contain "
+                + $"the padding token of the transformers dialect; use {nameof(Create)}, or {nameof(Load)} for a folder.", nameof(dialect));
         return Create(BpeVocabulary.ReadOpenAi(bpeFile), dialect);
     }
 
@@ -151,7 +151,7 @@ public sealed class ClipTokenizer : ITextTokenizer
     public static ClipTokenizer OpenAi(ClipDialect dialect = ClipDialect.OpenAi, int maxLength = 77)
     {
         if (dialect == ClipDialect.Transformers)
-            throw new ArgumentException("In the transformers dialect a folder says what pads a row; use Load.", nameof(dialect));
+            throw new ArgumentException("In the transformers dialect a folder contains the padding token; use Load.", nameof(dialect));
         return Create(BpeVocabulary.OpenAi(), dialect, maxLength);
     }
 
@@ -280,7 +280,7 @@ public sealed class ClipTokenizer : ITextTokenizer
         }
     }
 
-    /// <summary>Text of ids: words in lower case with single spaces; bytes that are no UTF-8 become U+FFFD.</summary>
+    /// <summary>Text of ids: words in lower case with single spaces; bytes that are not UTF-8 become U+FFFD.</summary>
     /// <param name="ids">Ids below <see cref="VocabularySize"/>.</param>
     /// <param name="keepSpecial">True to include start, end and other special tokens.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is not in the vocabulary.</exception>

@@ -36,7 +36,7 @@ internal sealed class TokenizerFiles
             ReadTokenizerJson();
         else
             throw new FileNotFoundException(
-                $"'{folder}' is no CLIP tokenizer: it has neither vocab.json with merges.txt nor tokenizer.json.");
+                $"'{folder}' is not a CLIP tokenizer: it has neither vocab.json with merges.txt nor tokenizer.json.");
 
         var declaresAdded = ReadConfig();
         if (!declaresAdded && Open("special_tokens_map.json") is { } map)
@@ -166,7 +166,7 @@ internal sealed class TokenizerFiles
 
     private int Check(int id, string symbol, string file) => id is >= 0 and <= LargestId ? id
         : throw new InvalidDataException(
-            $"'{folder}/{file}' gives '{symbol}' no id that counts; ids are whole numbers from 0 to {LargestId}.");
+            $"'{folder}/{file}' gives '{symbol}' an invalid id; ids are whole numbers from 0 to {LargestId}.");
 
     private static bool IsNormalized(JsonElement token) =>
         token.TryGetProperty("normalized", out var normalized) && normalized.ValueKind == JsonValueKind.True;

@@ -43,7 +43,7 @@ public sealed class UnigramTokenizer : ITextTokenizer
         }
         catch (InvalidDataException error)
         {
-            throw new InvalidDataException($"'{path}' is no sound SentencePiece model: {error.Message}.", error);
+            throw new InvalidDataException($"'{path}' is not a valid SentencePiece model: {error.Message}.", error);
         }
 
         var padding = Padding;
@@ -111,7 +111,7 @@ public sealed class UnigramTokenizer : ITextTokenizer
         ArgumentException.ThrowIfNullOrEmpty(folder);
         if (!Directory.Exists(folder)) throw new DirectoryNotFoundException($"There is no tokenizer folder '{folder}'.");
         var file = FileIn(folder) ?? throw new FileNotFoundException(
-            $"'{folder}' is no unigram tokenizer: it has neither {XlmRobertaFile} "
+            $"'{folder}' is not a unigram tokenizer: it has neither {XlmRobertaFile} "
                 + $"nor {T5File}, nor a {UnigramJson.FileName} of that kind.");
         var (path, dialect) = (Path.Combine(folder, file), file == XlmRobertaFile ? UnigramDialect.XlmRoberta : UnigramDialect.T5);
         return new UnigramTokenizer(SentencePieceModel.Read(path), dialect, path, folder);
@@ -311,6 +311,6 @@ public sealed class UnigramTokenizer : ITextTokenizer
         var expected = Dialect == UnigramDialect.T5 ? "T5Tokenizer" : "XLMRobertaTokenizer";
         if (className != expected && className != expected + "Fast")
             throw new InvalidDataException(
-                $"'{folder}' is of the class {className}; with its file only {expected} is read, whose ids may be others.");
+                $"'{folder}' is of the class {className}; with its file only {expected} is supported, and its ids may differ.");
     }
 }

@@ -17,7 +17,7 @@ public sealed class LocalVectorCollection<TKey, TRecord> : SqlVectorCollection<T
     where TKey : notnull
     where TRecord : class
 {
-    /// <summary>Rows without a record that a file may hold, and their share, before it is written anew.</summary>
+    /// <summary>Rows without a record that a file may hold, and their share, before it is rewritten.</summary>
     private const int MostOrphans = 1024, OrphanShare = 4;
 
     private readonly LocalVectorFolder folder;
@@ -108,7 +108,7 @@ public sealed class LocalVectorCollection<TKey, TRecord> : SqlVectorCollection<T
         }
     }, cancellation);
 
-    /// <summary>A file of vectors was written anew, and the former one deleted, between the look into the tables and the reading.</summary>
+    /// <summary>A file of vectors was rewritten, and the former one deleted, between the look into the tables and the reading.</summary>
     private protected override bool IsPassing(Exception error) => error is FileNotFoundException or ObjectDisposedException;
 
     private protected override Task<List<VectorSearchResult<TRecord>>> SearchAsync(

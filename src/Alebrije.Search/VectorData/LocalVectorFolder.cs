@@ -74,7 +74,7 @@ internal sealed class LocalVectorFolder : IDisposable
         {
             if (known == text) return;
             throw new InvalidDataException($"The collection '{name}' was made with other properties; delete it, or take another name. "
-                + $"It has: {string.Join(", ", JsonSerializer.Deserialize<string[]>(known)!)}. Asked for: {string.Join(", ", schema)}.");
+                + $"It has: {string.Join(", ", JsonSerializer.Deserialize<string[]>(known)!)}. Requested: {string.Join(", ", schema)}.");
         }
 
         foreach (var statement in statements) Run(connected, statement);
@@ -122,7 +122,7 @@ internal sealed class LocalVectorFolder : IDisposable
             if (open.TryGetValue(file, out var known)) return known.File;
             var made = VectorFile.Open(System.IO.Path.Combine(Path, file));
 
-            // Another process may have written the vectors anew: the former file is done with.
+            // Another process may have rewritten the vectors: the former file is no longer used.
             var property = file[..(file.LastIndexOf('-') + 1)];
             foreach (var former in open.Keys.Where(name => name.StartsWith(property, StringComparison.Ordinal)).ToArray()) Close(former);
             open[file] = (made, null);
@@ -195,7 +195,7 @@ internal sealed class LocalVectorFolder : IDisposable
         Run(connected, "UPDATE files SET file = $0 WHERE file = $1", file, former);
     }
 
-    /// <summary>Deletes files that no collection names, left by a killed process or written anew. For a transaction that writes.</summary>
+    /// <summary>Deletes files that no collection names, left by a killed process or rewritten. For a transaction that writes.</summary>
     public void DropUnused(SqliteConnection connected)
     {
         var used = FilesOf(connected, null).ToHashSet(StringComparer.Ordinal);

@@ -48,7 +48,7 @@ public sealed class LocalVectorStore : VectorStore
         string name, VectorStoreCollectionDefinition? definition = null)
     {
         if (typeof(TRecord) == typeof(Dictionary<string, object?>))
-            throw new ArgumentException("Records that are dictionaries are had by GetDynamicCollection.", nameof(definition));
+            throw new ArgumentException("Use GetDynamicCollection for records that are dictionaries.", nameof(definition));
         return new LocalVectorCollection<TKey, TRecord>(folder, name, definition, options);
     }
 

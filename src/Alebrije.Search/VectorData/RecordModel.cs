@@ -42,7 +42,7 @@ internal sealed class RecordModel() : CollectionModelBuilder(new CollectionModel
     }
 
     /// <summary>A vector of a record or of a search.</summary>
-    /// <returns>The vector, or null where the value is none.</returns>
+    /// <returns>The vector, or null where the value is not a vector.</returns>
     public static ReadOnlyMemory<float>? VectorOf(object? value) => value switch
     {
         ReadOnlyMemory<float> memory => memory,

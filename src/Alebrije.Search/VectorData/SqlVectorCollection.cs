@@ -178,7 +178,7 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
         if (query is null)
         {
             if (property.EmbeddingGenerator is null) throw new NotSupportedException(
-                $"{typeof(TInput).Name} is no vector, and {property.ModelName} has no generator of embeddings; give a vector of floats, "
+                $"{typeof(TInput).Name} is not a vector, and {property.ModelName} has no generator of embeddings; give a vector of floats, "
                 + "or set EmbeddingGenerator.");
             query = RecordModel.VectorOf(searchValue is DataContent
                 ? (await GenerateAsync(property, [searchValue], cancellationToken).ConfigureAwait(false))[0]
@@ -217,7 +217,7 @@ public abstract class SqlVectorCollection<TKey, TRecord> : VectorStoreCollection
     /// <param name="property">The property.</param>
     private protected abstract float[]? ReadVector(DbConnection connection, DbDataReader reader, int column, VectorPropertyModel property);
 
-    /// <summary>True of an error that another attempt mends, because another process or thread changed the store meanwhile.</summary>
+    /// <summary>True for an error that a retry resolves, because another process or thread changed the store meanwhile.</summary>
     private protected virtual bool IsPassing(Exception error) => false;
 
     private protected abstract Task<List<VectorSearchResult<TRecord>>> SearchAsync(

@@ -24,10 +24,10 @@ internal sealed class VectorDistance
     /// <summary>True if a higher score is nearer.</summary>
     public bool IsSimilarity => function is DistanceFunction.CosineSimilarity or DistanceFunction.DotProductSimilarity;
 
-    /// <summary>True of the functions of the angle alone.</summary>
+    /// <summary>True for the functions of the angle alone.</summary>
     public bool IsCosine => function is DistanceFunction.CosineSimilarity or DistanceFunction.CosineDistance;
 
-    /// <summary>True of the Euclidean functions.</summary>
+    /// <summary>True for the Euclidean functions.</summary>
     public bool IsEuclidean => function is DistanceFunction.EuclideanDistance or DistanceFunction.EuclideanSquaredDistance;
 
     /// <exception cref="NotSupportedException">Another function.</exception>
@@ -58,7 +58,7 @@ internal sealed class VectorDistance
         _ => row,
     };
 
-    /// <summary>True if a score is at least as near as a threshold; null is none.</summary>
+    /// <summary>True if a score is at least as near as a threshold; null: no threshold.</summary>
     public bool Passes(double score, double? threshold) => threshold is not { } limit || (IsSimilarity ? score >= limit : score <= limit);
 
     private static float ToUnit(Span<float> row)

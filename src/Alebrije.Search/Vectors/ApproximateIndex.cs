@@ -3,9 +3,9 @@ using Cloud.Unum.USearch;
 namespace Alebrije.Search.Vectors;
 
 /// <summary>
-/// Approximate search by a graph of neighbours (HNSW, half precision, USearch) beside a file of vectors. Candidates of the graph are scored
-/// again by the file's vectors, so that scores are those of <see cref="ExactSearch"/>; rows that were appended after the graph was built
-/// are compared exactly. Thread-safe.
+/// Approximate search by a graph of neighbours (HNSW, half precision, USearch) next to a file of vectors. Candidates of the graph are
+/// scored again by the file's vectors, so that scores are those of <see cref="ExactSearch"/>; rows that were appended after the graph
+/// was built are compared exactly. Thread-safe.
 /// </summary>
 public sealed class ApproximateIndex : IDisposable
 {
@@ -15,7 +15,7 @@ public sealed class ApproximateIndex : IDisposable
     /// </summary>
     public const int LeastRows = 100_000;
 
-    /// <summary>Candidates that are scored again: a multiple of the results asked for, and at least so many.</summary>
+    /// <summary>Candidates that are scored again: a multiple of the requested results, and at least so many.</summary>
     private const int CandidateFactor = 4, LeastCandidates = 128;
 
     private const int Connectivity = 16, ExpansionAdd = 128, ExpansionSearch = 64;
@@ -32,7 +32,7 @@ public sealed class ApproximateIndex : IDisposable
     /// <param name="vectors">Path of the file of vectors.</param>
     public static string PathOf(string vectors) => $"{vectors}.usearch";
 
-    /// <summary>Builds the graph of all rows and writes it beside the vectors; a graph of the first rows is extended.</summary>
+    /// <summary>Builds the graph of all rows and writes it next to the vectors; a graph of the first rows is extended.</summary>
     /// <param name="vectors">The vectors; for good results of unit length.</param>
     /// <param name="progress">Called with the rows that are in the graph.</param>
     /// <param name="cancellation">Stops; nothing is written.</param>
@@ -68,7 +68,7 @@ public sealed class ApproximateIndex : IDisposable
         }
     }
 
-    /// <summary>Opens the graph beside a file of vectors.</summary>
+    /// <summary>Opens the graph next to a file of vectors.</summary>
     /// <returns>The graph, or null where there is none, or one that is damaged or of other vectors.</returns>
     public static ApproximateIndex? TryOpen(VectorFile vectors)
     {
@@ -76,7 +76,7 @@ public sealed class ApproximateIndex : IDisposable
         return TryOpen(vectors, moreThan: -1);
     }
 
-    /// <summary>Opens the graph beside a file of vectors if it has more than so many rows.</summary>
+    /// <summary>Opens the graph next to a file of vectors if it has more than so many rows.</summary>
     internal static ApproximateIndex? TryOpen(VectorFile vectors, long moreThan)
     {
         var path = PathOf(vectors.Path);

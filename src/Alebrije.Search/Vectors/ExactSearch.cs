@@ -18,7 +18,7 @@ public static unsafe class ExactSearch
     /// <param name="file">The vectors.</param>
     /// <param name="query">[width], finite.</param>
     /// <param name="count">Rows to find, at least 1.</param>
-    /// <param name="filter">True of the rows to consider, null for all; called from several threads.</param>
+    /// <param name="filter">True for the rows to consider, null for all; called from several threads.</param>
     /// <param name="threads">Threads at most, 0 for all processors.</param>
     /// <returns>Best first; of equal scores the lower row first.</returns>
     /// <exception cref="ArgumentException">The query has another width, or components that are not finite.</exception>

@@ -5,8 +5,8 @@ using Alebrije.Preprocessing;
 namespace Alebrije.Search.Vectors;
 
 /// <summary>
-/// Note beside the file of a graph: rows, width, length, time and hash of the file. USearch does not check the files that it maps. A file
-/// of the noted length and time is taken as it was written; another one, such as a copy, is hashed.
+/// Note next to the file of a graph: rows, width, length, time and hash of the file. USearch does not check the files that it maps. A
+/// file of the noted length and time is taken as it was written; another one, such as a copy, is hashed.
 /// </summary>
 internal static class GraphNote
 {

@@ -65,7 +65,7 @@ public sealed class VectorFile : IDisposable
     /// <param name="path">The file.</param>
     /// <param name="writable">True for the one writer.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">It is no such file, damaged, or of a later version.</exception>
+    /// <exception cref="InvalidDataException">It is not such a file, or it is damaged or of a later version.</exception>
     public static VectorFile Open(string path, bool writable = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);

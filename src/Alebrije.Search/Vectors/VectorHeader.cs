@@ -45,7 +45,7 @@ internal sealed record VectorHeader(int Width, VectorType Type)
     public static VectorHeader Parse(ReadOnlySpan<byte> bytes, string path)
     {
         if (bytes.Length < Bytes || !bytes.StartsWith(Magic))
-            throw new InvalidDataException($"{path} is no file of vectors; build it again.");
+            throw new InvalidDataException($"{path} is not a file of vectors; build it again.");
         if (BinaryPrimitives.ReadUInt32LittleEndian(bytes[Checked..]) != Crc32.HashToUInt32(bytes[..Checked]))
             throw new InvalidDataException($"The header of {path} is damaged; build the file again.");
         var version = BinaryPrimitives.ReadInt32LittleEndian(bytes[8..]);
@@ -53,7 +53,7 @@ internal sealed record VectorHeader(int Width, VectorType Type)
             throw new InvalidDataException($"{path} has version {version} of the format, this program reads {Version}; update it.");
         var (width, type) = (BinaryPrimitives.ReadInt32LittleEndian(bytes[12..]), BinaryPrimitives.ReadInt32LittleEndian(bytes[16..]));
         if (width is < 1 or > MaxWidth || !Enum.IsDefined((VectorType)type))
-            throw new InvalidDataException($"{path} states vectors of width {width} and type {type}, which cannot be; build it again.");
+            throw new InvalidDataException($"{path} states vectors of width {width} and type {type}, which are invalid; build it again.");
         var header = new VectorHeader(width, (VectorType)type);
         var stride = BinaryPrimitives.ReadInt32LittleEndian(bytes[20..]);
         return stride == header.Stride ? header

@@ -44,7 +44,7 @@ internal sealed record JobImage(
     /// <summary>Label of an experiment's image; null otherwise.</summary>
     public string? Label { get; init; }
 
-    /// <summary>Cosines of an experiment's image to what it was made from, in order.</summary>
+    /// <summary>Cosines of an experiment's image to its inputs, in order.</summary>
     public IReadOnlyList<double> Cosines { get; init; } = [];
 
     /// <summary>Its PNG file, with the recipe.</summary>

@@ -7,7 +7,7 @@ namespace Alebrije.Server.Jobs;
 
 /// <summary>
 /// Bounded queue of jobs, and the one worker of the device. Equal-shaped jobs that wait at the same time are drawn in one batch. Stopping
-/// finishes what was accepted, and reports as canceled what its time does not reach.
+/// finishes the accepted jobs; those that exceed its time limit are reported as canceled.
 /// </summary>
 internal sealed partial class JobQueue(ServerOptions options, JobRunner runner, ServerMetrics metrics, ILogger<JobQueue> log)
     : IHostedService, IDisposable
@@ -66,8 +66,8 @@ internal sealed partial class JobQueue(ServerOptions options, JobRunner runner, 
             {
                 job.EndCanceled();
                 metrics.Refused();
-                throw closed ? ApiException.Busy("The service is stopping; ask again after its restart.", "stopping", 5)
-                    : ApiException.Busy($"{waiting.Count} jobs wait already; ask again later.", "queue_full", Wait / 2);
+                throw closed ? ApiException.Busy("The service is stopping; try again after its restart.", "stopping", 5)
+                    : ApiException.Busy($"{waiting.Count} jobs are already waiting; try again later.", "queue_full", Wait / 2);
             }
 
             Forget();

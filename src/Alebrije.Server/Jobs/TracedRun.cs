@@ -26,7 +26,7 @@ internal sealed record TracedStage(string Name, IReadOnlyList<long> Shape, doubl
     /// <summary>Tokens; empty for others.</summary>
     public IReadOnlyList<string> Tokens { get; init; } = [];
 
-    /// <summary>Numbers noted beside it.</summary>
+    /// <summary>Additional values of the stage.</summary>
     public JsonElement? Notes { get; init; }
 
     /// <summary>Reads the file of a stage.</summary>

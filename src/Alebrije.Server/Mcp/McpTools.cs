@@ -17,12 +17,12 @@ internal sealed class McpTools(
     ServerOptions options, ModelPool pool, ImageJobs jobs, ImageAnswers answers, ClipEndpoints clip, SearchEndpoints search)
 {
     [McpServerTool(Name = "imagine", Title = "Draw an image", ReadOnly = true, OpenWorld = false)]
-    [Description("Draws an image of a text on this machine and answers with it as PNG.")]
+    [Description("Draws an image of a text on this machine and returns it as PNG.")]
     public Task<CallToolResult> ImagineAsync(
         [Description("The text to draw.")] string prompt,
-        [Description("Seed; the same one draws the same image. Left out: a random one.")] long? seed = null,
-        [Description("Steps of the decoder; left out: as many as the model usually takes.")] int? steps = null,
-        [Description("Size such as 256x256; left out: as the model draws.")] string? size = null,
+        [Description("Seed; the same seed gives the same image. Left out: a random one.")] long? seed = null,
+        [Description("Steps of the decoder; left out: the model's default.")] int? steps = null,
+        [Description("Size such as 256x256; left out: the model's default.")] string? size = null,
         [Description("What the image should not show.")] string? negative_prompt = null,
         [Description("Name of a model on this machine; left out: the service's own.")] string? model = null,
         CancellationToken cancellation = default) => GuardedAsync(async () =>
@@ -52,9 +52,9 @@ internal sealed class McpTools(
     });
 
     [McpServerTool(Name = "describe", Title = "Describe an image by labels", ReadOnly = true, OpenWorld = false)]
-    [Description("Compares an image with labels by CLIP, without training, and answers with the probability of each.")]
+    [Description("Compares an image with labels by CLIP, without training, and returns the probability of each label.")]
     public Task<CallToolResult> DescribeAsync(
-        [Description("The image in base64, or as a data address.")] string image,
+        [Description("The image in base64, or as a data URL.")] string image,
         [Description("Labels such as lion, tree, bicycle.")] string[] labels,
         [Description("Sentences with {} in place of the label; left out: 'a photo of a {}' and the like.")] string[]? templates = null,
         [Description("Name of a model on this machine; left out: the service's own.")] string? model = null,
@@ -63,13 +63,13 @@ internal sealed class McpTools(
             cancellation).ConfigureAwait(false)));
 
     [McpServerTool(Name = "search", Title = "Search the indexed images", ReadOnly = true, OpenWorld = false)]
-    [Description("Searches the images of 'alebrije index' on this machine by words and by an image, with and without something.")]
+    [Description("Searches the images of 'alebrije index' on this machine by text and by an image; further texts are added or subtracted.")]
     public Task<CallToolResult> SearchAsync(
-        [Description("Words to look for.")] string? text = null,
-        [Description("An image to look for the like of, in base64 or as a data address.")] string? image = null,
-        [Description("Further words to look for.")] string[]? plus = null,
-        [Description("Words for what the images should not show.")] string[]? minus = null,
-        [Description("Results at most, 1 to 200; left out: 20.")] int? top = null,
+        [Description("Text to search for.")] string? text = null,
+        [Description("An image to search similar images for, in base64 or as a data URL.")] string? image = null,
+        [Description("Further texts to search for.")] string[]? plus = null,
+        [Description("Texts for content that the images should not show.")] string[]? minus = null,
+        [Description("Maximum number of results, 1 to 200; left out: 20.")] int? top = null,
         CancellationToken cancellation = default) => GuardedAsync(async () => Text(await ModelRoutes.AnswerAsync(pool,
             Fields(("text", text), ("image", image), ("plus", plus), ("minus", minus), ("top", top)), search.SearchAsync, cancellation)
             .ConfigureAwait(false)));

@@ -31,10 +31,10 @@ internal sealed class LoadedModel : IDisposable
     /// <summary>Uses at the moment.</summary>
     public int Users { get; set; }
 
-    /// <summary>End of its time in memory when nobody uses it; null: none.</summary>
+    /// <summary>End of its time in memory while it is not in use; null: none.</summary>
     public long? UnloadAt { get; set; }
 
-    /// <summary>Time in memory after the last use; null: for ever.</summary>
+    /// <summary>Time in memory after the last use; null: no limit.</summary>
     public TimeSpan? KeepAlive { get; set; }
 
     public long LoadedAt { get; } = Stopwatch.GetTimestamp();

@@ -47,7 +47,7 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
 
     /// <summary>A model for one use. It stays in memory until the use ends, and for its keep-alive afterwards.</summary>
     /// <param name="name">Its name; null or dall-e-2 is the default.</param>
-    /// <param name="keepAlive">Seconds that replace the service's own; negative: for ever.</param>
+    /// <param name="keepAlive">Seconds that replace the service's own; negative: no limit.</param>
     /// <exception cref="ApiException">There is no such model (404), or memory is short (503).</exception>
     public ModelLease Rent(string? name, double? keepAlive = null)
     {
@@ -66,16 +66,16 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
 
     /// <summary>A model that answers questions on images, for one use.</summary>
     /// <param name="name">Its name; null is the service's own.</param>
-    /// <param name="keepAlive">Seconds that replace the service's own; negative: for ever.</param>
-    /// <exception cref="ApiException">There is no such model, or it answers no questions (404), or memory is short (503).</exception>
+    /// <param name="keepAlive">Seconds that replace the service's own; negative: no limit.</param>
+    /// <exception cref="ApiException">There is no such model, or it is not a chat model (404), or memory is short (503).</exception>
     public ModelLease RentChat(string? name, double? keepAlive = null)
     {
         name = name is null or "" or "default" ? options.ChatModel : name;
-        if (name == options.ChatModel && !catalog.Has(name) && !Directory.Exists(name)) throw NoChat("No model on this disk answers chats");
+        if (name == options.ChatModel && !catalog.Has(name) && !Directory.Exists(name)) throw NoChat("No model on this disk supports chat");
         var lease = Rent(name, keepAlive);
         if (lease.Model.IsChat) return lease;
         lease.Dispose();
-        throw NoChat($"The model {RequestFields.Short(name)} answers no chats");
+        throw NoChat($"The model {RequestFields.Short(name)} does not support chat");
     }
 
     private static ApiException NoChat(string beginning) => new(404, beginning + ": fetch a Flamingo ('alebrije models pull "
@@ -89,7 +89,7 @@ internal sealed partial class ModelPool(ServerOptions options) : BackgroundServi
         lock (gate)
         {
             if (!loaded.TryGetValue(name, out var model)) return false;
-            if (model.Users > 0) throw ApiException.Busy($"{name} is drawing; cancel its jobs or ask again.", "model_in_use", RetrySeconds);
+            if (model.Users > 0) throw ApiException.Busy($"{name} is in use; cancel its jobs or try again.", "model_in_use", RetrySeconds);
             Remove(model);
             return true;
         }

@@ -89,7 +89,7 @@ internal sealed class ClipEndpoints(Uploads uploads)
         if (texts.Count == 0 || texts.Any(string.IsNullOrWhiteSpace))
             throw new ApiException(400, $"The field {name} is missing or has an empty text; send a list of texts.", name, "missing_field");
         if (name == "labels" && texts.Distinct(StringComparer.Ordinal).Count() < texts.Count)
-            throw ApiException.Field(name, "A label is there twice; each class needs a name of its own.");
+            throw ApiException.Field(name, "A label occurs twice; each class needs a different name.");
         return texts;
     }
 

@@ -39,7 +39,7 @@ internal sealed class JobEndpoints(ServerOptions options, ImageJobs jobs, JobQue
         var fields = await RequestBody.JsonAsync(context.Request).ConfigureAwait(false);
         var asked = ImageOptions.Read(fields, options);
         var (previews, isTraced) = (fields.Whole("previews", 0, 16) ?? 4, fields.Truth("trace") ?? false);
-        if (isTraced && asked.Count > 1) throw ApiException.Field("trace", "A trace is of one image; ask for n 1.");
+        if (isTraced && asked.Count > 1) throw ApiException.Field("trace", "A trace covers one image; set n to 1.");
         var requests = new GenerationFields(options).Read(fields, asked.Prompt(fields), asked.Count);
         ImageAnswers.Unknown(context, fields, asked.IsStrict);
         var job = Idempotent(context.Request, fields.Canonical, () =>

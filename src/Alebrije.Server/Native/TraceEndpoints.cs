@@ -19,10 +19,10 @@ internal static class TraceEndpoints
         var job = queue.Find(id) ?? throw new ApiException(404, "There is no such job; finished ones are kept for an hour.", "id",
             "job_not_found");
         if (job.Traced is not null) return job;
-        throw !job.IsTraced ? new ApiException(404, "This job kept no trace: POST /api/v1/jobs with \"trace\": true keeps it.", "id",
+        throw !job.IsTraced ? new ApiException(404, "This job has no trace; POST /api/v1/jobs with \"trace\": true keeps one.", "id",
                 "not_traced")
             : new ApiException(409, job.IsOver ? "The job was not completed, so it has no trace."
-                : "The job is not finished; follow its events and ask again.", "id", "trace_not_ready");
+                : "The job is not finished; follow its events and try again.", "id", "trace_not_ready");
     }
 
     private static bool Truth(HttpContext context, string name) => context.Request.Query[name].ToString() switch

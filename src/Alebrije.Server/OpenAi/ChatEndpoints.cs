@@ -35,7 +35,7 @@ internal sealed class ChatEndpoints(ServerOptions options, ModelPool pool, Uploa
         if (Interlocked.Increment(ref waiting) > options.QueueLength)
         {
             Interlocked.Decrement(ref waiting);
-            throw ApiException.Busy($"{options.QueueLength} chats wait already; ask again later.", "queue_full", RetrySeconds);
+            throw ApiException.Busy($"{options.QueueLength} chats are already waiting; try again later.", "queue_full", RetrySeconds);
         }
 
         try

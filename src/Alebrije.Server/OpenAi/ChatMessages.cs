@@ -36,7 +36,7 @@ internal sealed class ChatMessages(Uploads uploads)
             }
 
             if (role is not ("user" or "assistant"))
-                throw ApiException.Field(Field, $"The role '{RequestFields.Short(role)}' is none of user, assistant and system.");
+                throw ApiException.Field(Field, $"The role '{RequestFields.Short(role)}' is not user, assistant or system.");
             messages.Add(new ChatMessage(role == "user" ? ChatRole.User : ChatRole.Assistant,
                 await ContentsAsync(item, cancellation).ConfigureAwait(false)));
         }

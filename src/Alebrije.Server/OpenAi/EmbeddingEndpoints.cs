@@ -92,7 +92,7 @@ internal sealed class EmbeddingEndpoints(ModelPool pool, Uploads uploads, Server
         foreach (var id in ids.EnumerateArray())
         {
             if (id.ValueKind != JsonValueKind.Number || !id.TryGetInt32(out var number) || number < 0 || number >= tokenizer.VocabularySize)
-                throw ApiException.Field("input", $"{RequestFields.Short(id.GetRawText())} is no token of this model; "
+                throw ApiException.Field("input", $"{RequestFields.Short(id.GetRawText())} is not a token of this model; "
                     + $"ids lie between 0 and {tokenizer.VocabularySize - 1}. Send texts instead.");
             numbers.Add(number);
         }
@@ -111,14 +111,14 @@ internal sealed class EmbeddingEndpoints(ModelPool pool, Uploads uploads, Server
 
     private static ClipTokenizer Tokenizer(Alebrije.Extensions.AI.ClipEmbeddingGenerator clip) =>
         (clip.GetService(typeof(Pipelines.ClipModel)) as Pipelines.ClipModel)?.Tokenizer as ClipTokenizer
-        ?? throw ApiException.Field("input", "This model reads no token ids of CLIP; send texts.");
+        ?? throw ApiException.Field("input", "This model does not accept token ids of CLIP; send texts.");
 
     /// <summary>The first numbers at unit length again, as OpenAI's models of several dimensions give them.</summary>
     private static ReadOnlyMemory<float> Cut(ReadOnlyMemory<float> row, int? dimensions)
     {
         if (dimensions is not { } count || count == row.Length) return row;
         if (count > row.Length)
-            throw ApiException.Field("dimensions", $"The embeddings have {row.Length} numbers; ask for {row.Length} or fewer.");
+            throw ApiException.Field("dimensions", $"The embeddings have {row.Length} numbers; set dimensions to {row.Length} or fewer.");
         var cut = row[..count].ToArray();
         var norm = Math.Sqrt(cut.Sum(x => (double)x * x));
         return norm == 0 ? cut : cut.Select(x => (float)(x / norm)).ToArray();

@@ -49,7 +49,8 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
         if (unknown.Length == 0) return;
         var names = string.Join(", ", unknown.Take(16).Select(name =>
             new string([.. RequestFields.Short(name).Select(c => c is > ' ' and < '\u007f' and not ',' ? c : '?')])));
-        if (isStrict) throw new ApiException(400, $"Unknown fields: {names}. Leave them out, or strict.", unknown[0], "unknown_field");
+        if (isStrict)
+        throw new ApiException(400, $"Unknown fields: {names}. Leave them out, or set strict to false.", unknown[0], "unknown_field");
         context.Response.Headers["X-Ignored-Fields"] = names;
     }
 
@@ -61,8 +62,8 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
         {
             job.EndCanceled();
             throw ApiException.Busy(string.Create(CultureInfo.InvariantCulture,
-                $"This takes about {seconds:0} s here, longer than clients wait ")
-                + "for a plain answer: ask with stream: true, or POST /api/v1/jobs.", "too_slow", seconds);
+                $"The request takes about {seconds:0} s, longer than clients wait ")
+                + "for a plain response: set stream to true, or use POST /api/v1/jobs.", "too_slow", seconds);
         }
 
         job.Join();
@@ -123,7 +124,7 @@ internal sealed class ImageAnswers(ServerOptions options, JobQueue queue, FileSt
         if (job.Failure is ApiException own) throw own;
         if (job.Failure is ArgumentException or InvalidOperationException)
             throw new ApiException(400, LibraryText.Of(job.Failure), null, "invalid_request");
-        throw job.State == JobState.Canceled ? ApiException.Busy("The job was canceled; ask again.", "canceled", 1)
+        throw job.State == JobState.Canceled ? ApiException.Busy("The job was canceled; send the request again.", "canceled", 1)
             : new ApiException(500, job.Error!, null, "generation_failed");
     }
 

@@ -83,7 +83,7 @@ internal sealed class ImageEndpoints(ServerOptions options, Uploads uploads, Ima
         return decoded;
     }
 
-    /// <summary>The part that is drawn anew, bright: the transparent part of the mask, or of the image itself; null: all of it.</summary>
+    /// <summary>The redrawn part, bright: the transparent part of the mask, or of the image itself; null: all of it.</summary>
     private RgbImage? MaskOf(IReadOnlyList<UploadedFile> files, List<PillowImage> images, ImageOptions asked)
     {
         var given = files.Where(file => file.Field == "mask").ToArray();
@@ -95,7 +95,7 @@ internal sealed class ImageEndpoints(ServerOptions options, Uploads uploads, Ima
             throw ApiException.Field("mask", $"The mask is {mask.Width} x {mask.Height}, the image {images[0].Width} x {images[0].Height}; "
                 + "dall-e-2 takes masks of the image's size.");
         if (MaskImage.OfTransparency(mask) is { } transparent) return transparent;
-        // Masks without transparency are bright where the image is drawn anew, as those of other services.
+        // Masks without transparency are bright where the image is redrawn, as those of other services.
         return mask.Mode is PixelMode.Rgba or PixelMode.GreyAlpha
             ? throw ApiException.Field("mask", "The mask is opaque everywhere, so nothing would be drawn; make the part transparent.")
             : mask.ToRgb();

@@ -38,8 +38,8 @@ internal sealed class ImageJobs(ModelPool pool)
     public Job Mix(JobForm asked, GenerationRequest request, IReadOnlyList<PillowImage> images, int count, string? key) =>
         Experiment(asked, request, [.. images.Select(image => image.ToRgb())], null, count, key, ExperimentKind.Mix);
 
-    /// <summary>An image with a part drawn anew.</summary>
-    /// <param name="mask">Bright where it is drawn anew; null: the whole image, from the prompt and its own embedding.</param>
+    /// <summary>An image with a redrawn part.</summary>
+    /// <param name="mask">Bright where it is redrawn; null: the whole image, from the prompt and its own embedding.</param>
     public Job Edit(JobForm asked, GenerationRequest request, PillowImage image, RgbImage? mask, int count, string? key) =>
         mask is null
         ? Experiment(asked, request, [image.ToRgb()], null, count, key, ExperimentKind.Mix)
@@ -55,9 +55,9 @@ internal sealed class ImageJobs(ModelPool pool)
     /// <param name="asked">Model, size and previews.</param>
     /// <param name="experiment">The experiment; its parts without a text stand for the images, in their order.</param>
     /// <param name="images">The images.</param>
-    /// <param name="mask">Inpainting: bright where the image is drawn anew.</param>
+    /// <param name="mask">Inpainting: bright where the image is redrawn.</param>
     /// <param name="key">Identity of the request, or null.</param>
-    /// <param name="basis">Images whose embeddings define the principal components; null takes what the model brings.</param>
+    /// <param name="basis">Images whose embeddings define the principal components; null: those of the model.</param>
     public Job Run(JobForm asked, PictureExperiment experiment, IReadOnlyList<RgbImage> images, RgbImage? mask, string? key,
         IReadOnlyList<RgbImage>? basis = null) =>
         Create(asked, (model, size) =>

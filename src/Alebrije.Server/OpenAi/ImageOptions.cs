@@ -42,14 +42,14 @@ internal sealed record ImageOptions
 
     public string MediaType => $"image/{Format}";
 
-    /// <exception cref="ApiException">A value that cannot be.</exception>
+    /// <exception cref="ApiException">An invalid value.</exception>
     public static ImageOptions Read(RequestFields fields, ServerOptions options)
     {
         var model = fields.Text("model", 200);
         var isDallE2 = model == ModelPool.DallE2;
         var size = isDallE2 ? fields.Choice("size", SizesOfDallE2) ?? SizesOfDallE2[^1] : fields.Text("size", 40);
         if (fields.Choice("background", "transparent", "opaque", "auto") == "transparent")
-            throw ApiException.Field("background", "The models here draw opaque images; ask for background opaque or auto.");
+            throw ApiException.Field("background", "The models here draw opaque images; set background to opaque or auto.");
         fields.Ignore(WithoutEffect);
         return new ImageOptions
         {

@@ -13,7 +13,7 @@ internal static class ApiDocument
 
     public static void Add(IServiceCollection services) => services.AddOpenApi("v1", options =>
     {
-        // The entries below replace what is guessed from the handlers, which read their bodies themselves.
+        // The entries below replace the types inferred from the handlers, which read their bodies themselves.
         options.ShouldInclude = _ => false;
         options.AddDocumentTransformer((document, _, _) =>
         {
@@ -42,7 +42,7 @@ internal static class ApiDocument
             {
                 [Key] = new OpenApiSecurityScheme
                 {
-                    Type = SecuritySchemeType.Http, Scheme = "bearer", Description = "A key of alebrije serve --key, where it has one.",
+                    Type = SecuritySchemeType.Http, Scheme = "bearer", Description = "A key of alebrije serve --key, if one is set.",
                 },
             },
         };
@@ -104,7 +104,7 @@ internal static class ApiDocument
         var responses = new OpenApiResponses { [$"{entry.Status}"] = success };
         foreach (var (status, description) in new[]
         {
-            ("400", "A value that cannot be"), ("401", "A key is needed"), ("404", "No such address, model or job"),
+            ("400", "Invalid value"), ("401", "A key is needed"), ("404", "No such address, model or job"),
             ("413", "The body is too large"), ("429", "Too many requests; Retry-After gives seconds"),
             ("503", "Busy; Retry-After gives seconds"),
         })

@@ -19,7 +19,7 @@ internal sealed record ApiEntry(string Method, string Path, string Tag, string S
     /// <summary>Parameters of the query, written as <see cref="Body"/>.</summary>
     public string Query { get; init; } = "";
 
-    /// <summary>Fields of the answer, written as <see cref="Body"/>; empty for answers that are no JSON object.</summary>
+    /// <summary>Fields of the answer, written as <see cref="Body"/>; empty for answers that are not a JSON object.</summary>
     public string Answer { get; init; } = "";
 
     /// <summary>Status of success.</summary>

@@ -28,7 +28,7 @@ internal static class ApiTable
         {
             Body = "image:file! prompt:string" + Drawing, IsForm = true, Answer = Images, Streams = true,
         },
-        new("POST", "/v1/images/edits", "OpenAI", "An image with a part drawn anew, or a mixture of images")
+        new("POST", "/v1/images/edits", "OpenAI", "An image with a redrawn part, or a mixture of images")
         {
             Body = "image:file! mask:file prompt:string!" + Drawing, IsForm = true, Answer = Images, Streams = true,
         },
@@ -65,14 +65,14 @@ internal static class ApiTable
         new("DELETE", "/api/v1/jobs/{id}", "Jobs", "Cancellation of a job") { Status = 204 },
         new("GET", "/api/v1/jobs/{id}/events", "Jobs", "Events of a job; Last-Event-ID resumes") { Type = "text/event-stream" },
         new("GET", "/api/v1/jobs/{id}/images/{number}", "Jobs", "An image of a job") { Type = "image/png" },
-        new("GET", "/api/v1/trace/{id}", "Jobs", "The chain of a finished job that was posted with trace: true")
+        new("GET", "/api/v1/trace/{id}", "Jobs", "Trace of a finished job that was posted with trace: true")
         {
             Query = "values:boolean images:boolean",
             Answer = "id:string model:string prompt:string negative_prompt:string seed:integer prior:string steps:integer guidance:number"
                 + " clip_score:number seconds:object stages:objects",
         },
 
-        new("POST", "/api/v1/search", "CLIP", "The indexed images by texts and images, added and subtracted")
+        new("POST", "/api/v1/search", "CLIP", "Search of the indexed images by texts and images, added and subtracted")
         {
             Body = "text:string image:string plus:any minus:any top:integer false_alarm_rate:number thumbnails:boolean" + Common,
             Answer = "model:string searched:integer below_cut:integer cut:number false_alarm_rate:number results:objects",

@@ -30,7 +30,7 @@ internal sealed class RemoteImages : IDisposable
     public async Task<byte[]> FetchAsync(string address, string field, CancellationToken cancellation)
     {
         if (!Uri.TryCreate(address, UriKind.Absolute, out var uri) || uri.Scheme is not ("http" or "https") || uri.UserInfo.Length > 0)
-            throw Refuse(field, $"The field {field} is no address of an image.");
+            throw Refuse(field, $"The field {field} is not the address of an image.");
         if (!options.FetchHosts.Contains(uri.IdnHost, StringComparer.OrdinalIgnoreCase))
             throw Refuse(field, $"Nothing is fetched from {RequestFields.Short(uri.IdnHost)}: send the image itself in base64, "
                 + "or allow the host (--fetch-host).");
@@ -47,7 +47,7 @@ internal sealed class RemoteImages : IDisposable
 
     public void Dispose() => client.Dispose();
 
-    /// <summary>True of addresses of the public network.</summary>
+    /// <summary>True for addresses of the public network.</summary>
     internal static bool IsPublic(IPAddress address)
     {
         if (address.IsIPv4MappedToIPv6) address = address.MapToIPv4();

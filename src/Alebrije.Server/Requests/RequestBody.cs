@@ -16,7 +16,7 @@ internal sealed record RequestBody(RequestFields Fields, IReadOnlyList<UploadedF
     private const int MostFields = 64, MostFiles = 16;
 
     /// <summary>Reads a JSON object.</summary>
-    /// <exception cref="ApiException">The body is no JSON object, or has another media type.</exception>
+    /// <exception cref="ApiException">The body is not a JSON object, or has another media type.</exception>
     public static async Task<RequestFields> JsonAsync(HttpRequest request)
     {
         if (!request.HasJsonContentType())
@@ -29,13 +29,13 @@ internal sealed record RequestBody(RequestFields Fields, IReadOnlyList<UploadedF
             using var document = JsonText.Parse(body.GetBuffer().AsMemory(0, (int)body.Length),
                 new JsonDocumentOptions { MaxDepth = ServerJson.MostDepth });
             if (document.RootElement.ValueKind != JsonValueKind.Object)
-                throw new ApiException(400, "The body is JSON but no object; send {\"prompt\": \"...\"} or the like.", null,
+                throw new ApiException(400, "The body is JSON but not an object; send {\"prompt\": \"...\"} or the like.", null,
                     "invalid_json");
             var values = new Dictionary<string, JsonElement>(StringComparer.Ordinal);
             foreach (var property in document.RootElement.EnumerateObject())
             {
                 if (!values.TryAdd(property.Name, property.Value.Clone()))
-                    throw ApiException.Field(RequestFields.Short(property.Name), "A field is there twice; send it once.");
+                    throw ApiException.Field(RequestFields.Short(property.Name), "A field occurs twice; send it once.");
                 if (values.Count > MostFields)
                     throw new ApiException(400, $"The body has more than {MostFields} fields.", null, "too_many_fields");
             }
@@ -44,7 +44,7 @@ internal sealed record RequestBody(RequestFields Fields, IReadOnlyList<UploadedF
         }
         catch (JsonException)
         {
-            throw new ApiException(400, "The body is no valid JSON; send an object such as {\"prompt\": \"a lion\"}.", null,
+            throw new ApiException(400, "The body is not valid JSON; send an object such as {\"prompt\": \"a lion\"}.", null,
                 "invalid_json");
         }
     }
@@ -52,7 +52,7 @@ internal sealed record RequestBody(RequestFields Fields, IReadOnlyList<UploadedF
     /// <summary>Reads a form of several parts, files in memory.</summary>
     /// <param name="request">The request.</param>
     /// <param name="most">Largest body in bytes.</param>
-    /// <exception cref="ApiException">The body is no such form, or has too many parts.</exception>
+    /// <exception cref="ApiException">The body is not such a form, or has too many parts.</exception>
     public static async Task<RequestBody> FormAsync(HttpRequest request, long most)
     {
         if (request.ContentType?.StartsWith("multipart/form-data", StringComparison.OrdinalIgnoreCase) != true)

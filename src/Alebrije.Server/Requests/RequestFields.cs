@@ -16,7 +16,7 @@ internal sealed class RequestFields
 
     public RequestFields(Dictionary<string, JsonElement> values) => this.values = values;
 
-    /// <summary>True of forms, where numbers and truth values are texts.</summary>
+    /// <summary>True for forms, where numbers and truth values are texts.</summary>
     public bool IsForm { get; init; }
 
     /// <summary>Fields that were given and that nothing read.</summary>

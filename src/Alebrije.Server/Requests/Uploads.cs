@@ -10,11 +10,11 @@ internal sealed class Uploads(ServerOptions options, RemoteImages remote)
     /// <summary>Decodes an image.</summary>
     /// <param name="bytes">A whole file.</param>
     /// <param name="field">Field that it came in.</param>
-    /// <exception cref="ApiException">It is no image, damaged, too large, or too narrow.</exception>
+    /// <exception cref="ApiException">It is not an image, or it is damaged, too large, or too narrow.</exception>
     public PillowImage Decode(byte[] bytes, string field)
     {
         if (ImageHeader.Size(bytes) is not var (width, height))
-            throw Refuse(field, $"The file in {field} is no image that can be read; send PNG, JPEG, GIF, BMP or WebP.");
+            throw Refuse(field, $"The file in {field} is not a readable image; send PNG, JPEG, GIF, BMP or WebP.");
         if (width < 1 || height < 1) throw Refuse(field, $"The image in {field} has no pixels.");
         if (width > options.MaxPixels || height > options.MaxPixels || width * height > options.MaxPixels)
             throw Refuse(field, $"The image in {field} has {width} x {height} pixels; at most {options.MaxPixels} pixels are allowed.");
@@ -32,7 +32,7 @@ internal sealed class Uploads(ServerOptions options, RemoteImages remote)
         }
     }
 
-    /// <summary>An image of a JSON field: base64, a data address, or an address whose host is allowed.</summary>
+    /// <summary>An image of a JSON field: base64, a data URL, or an address whose host is allowed.</summary>
     /// <exception cref="ApiException">It is none of these.</exception>
     public async Task<PillowImage> DecodeAsync(string text, string field, CancellationToken cancellation) =>
         Decode(await BytesAsync(text, field, cancellation).ConfigureAwait(false), field);
@@ -48,13 +48,13 @@ internal sealed class Uploads(ServerOptions options, RemoteImages remote)
         {
             var comma = text.IndexOf(',', StringComparison.Ordinal);
             if (comma < 0 || !text[..comma].EndsWith(";base64", StringComparison.OrdinalIgnoreCase))
-                throw Refuse(field, $"The data address in {field} is not in base64; send data:image/png;base64,...");
+                throw Refuse(field, $"The data URL in {field} is not in base64; send data:image/png;base64,...");
             data = text[(comma + 1)..];
         }
 
         var bytes = new byte[(data.Length / 4 * 3) + 3];
         if (!Convert.TryFromBase64String(data, bytes, out var count))
-            throw Refuse(field, $"The field {field} is no image in base64, no data address and no address of an allowed host.");
+            throw Refuse(field, $"The field {field} is not an image in base64, a data URL or the address of an allowed host.");
         return bytes[..count];
     }
 

@@ -52,7 +52,7 @@ internal sealed partial class RequestGuard(
             + "connect-src 'self'; font-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'";
     }
 
-    /// <summary>Answers the question of a browser, asked without a key, whether a page of an allowed origin may send a request.</summary>
+    /// <summary>Answers the CORS preflight request of a browser, which has no key, for a page of an allowed origin.</summary>
     private bool IsPreflight(HttpContext context)
     {
         var request = context.Request;
@@ -69,7 +69,7 @@ internal sealed partial class RequestGuard(
     {
         if (options.IsLoopback && request.Host.HasValue && !Loopback.Concat(options.HostNames)
             .Contains(request.Host.Host, StringComparer.OrdinalIgnoreCase))
-            throw new ApiException(400, "This service is not reached under that name; use 127.0.0.1 or localhost.", null, "invalid_host");
+            throw new ApiException(400, "The service does not accept this host name; use 127.0.0.1 or localhost.", null, "invalid_host");
     }
 
     private void Check(HttpContext context)
@@ -81,13 +81,13 @@ internal sealed partial class RequestGuard(
         if (Open.Any(open => path.StartsWith(open, StringComparison.OrdinalIgnoreCase))) return;
         var isAllowed = keys.Allows(request);
         if (rates.Take(Client(context, isAllowed && keys.IsNeeded)) is { } wait)
-            throw new ApiException(429, $"More than {options.RatePerMinute} requests a minute; ask again in {wait} s.", null,
+            throw new ApiException(429, $"More than {options.RatePerMinute} requests a minute; try again in {wait} s.", null,
                 "rate_limit_exceeded") { RetryAfter = wait };
         if (!isAllowed && !IsPublic(path))
             throw new ApiException(401, "A key is needed: send the header Authorization: Bearer KEY.", null, "invalid_api_key");
     }
 
-    /// <summary>True of the page that asks browsers for a key, and of the studio's style sheet and scripts.</summary>
+    /// <summary>True for the sign-in page, and for the studio's style sheet and scripts.</summary>
     private static bool IsPublic(string path) => path.StartsWith("/studio/", StringComparison.Ordinal)
         || StudioWords.Languages.Any(language => path == $"/{language}/sign-in");
 
@@ -166,7 +166,7 @@ internal sealed partial class RequestGuard(
         _ => new ApiException(500, "The service failed; its log has the reason.", null, "internal_error") { RetryAfter = 1 },
     };
 
-    /// <summary>True of errors that the library throws for values of requests, whose sentences are for users.</summary>
+    /// <summary>True for errors that the library throws for values of requests; their messages are for users.</summary>
     private static bool IsFromLibrary(Exception error) =>
         error is not ArgumentNullException && error.TargetSite?.DeclaringType?.Assembly.GetName().Name
             is "Alebrije" or "Alebrije.Preprocessing" or "Alebrije.Extensions.AI" or "Alebrije.Search";

@@ -11,7 +11,7 @@ internal static class WebUiAnswers
 {
     private const string Negative = "Negative prompt: ";
 
-    /// <summary>Images, the fields of the request, and a JSON text on what was drawn.</summary>
+    /// <summary>Images, the fields of the request, and a JSON text that describes the images.</summary>
     /// <param name="asked">The request.</param>
     /// <param name="fields">Its fields as they came.</param>
     /// <param name="drawn">The request with the model's own values.</param>

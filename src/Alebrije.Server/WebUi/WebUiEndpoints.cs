@@ -10,7 +10,7 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Alebrije.Server.WebUi;
 
-/// <summary><c>/sdapi/v1</c>: what clients of AUTOMATIC1111's web UI ask for to draw.</summary>
+/// <summary><c>/sdapi/v1</c>: the endpoints with which clients of AUTOMATIC1111's web UI draw images.</summary>
 internal sealed class WebUiEndpoints(
     ServerOptions options, ModelPool pool, Uploads uploads, ImageJobs jobs, ImageAnswers answers, WebUiJobs pending)
 {
@@ -110,7 +110,7 @@ internal sealed class WebUiEndpoints(
         }
     }
 
-    /// <summary>The request with the model's own values for what it leaves open.</summary>
+    /// <summary>The request with the model's defaults for its open fields.</summary>
     private GenerationRequest Completed(WebUiRequest asked, Job job)
     {
         using var lease = pool.Rent(asked.Model);
@@ -137,7 +137,7 @@ internal sealed class WebUiEndpoints(
             .ConfigureAwait(false);
         ImageAnswers.Unknown(context, fields, isStrict: false);
         if (ImageHeader.Size(file) is null)
-            throw new ApiException(400, "The file in image is no image that can be read; send a PNG in base64.", "image", "invalid_image");
+            throw new ApiException(400, "The file in image is not a readable image; send a PNG in base64.", "image", "invalid_image");
         var isPng = file.AsSpan().StartsWith((ReadOnlySpan<byte>)[0x89, (byte)'P', (byte)'N', (byte)'G']);
         var texts = isPng ? PngText.Read(file, "the image in image") : new Dictionary<string, string>();
         await context.Response.WriteAsJsonAsync(WebUiAnswers.PngInfo(texts), ServerJson.Options, context.RequestAborted)

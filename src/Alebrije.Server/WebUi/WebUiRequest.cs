@@ -30,7 +30,7 @@ internal sealed record WebUiRequest
     public int Count => BatchSize * Rounds;
 
     /// <summary>Reads the fields that both share. Fields that this model has no use for stay unread, and are named as ignored.</summary>
-    /// <exception cref="ApiException">A value that cannot be.</exception>
+    /// <exception cref="ApiException">An invalid value.</exception>
     public static WebUiRequest Read(RequestFields fields, string prompt, ServerOptions options, ModelPool pool)
     {
         var model = ModelOf(fields);
@@ -63,7 +63,7 @@ internal sealed record WebUiRequest
     /// <summary>One request for each image.</summary>
     public IReadOnlyList<GenerationRequest> Requests() => GenerationFields.Seeded(Request, Request.Seed, Count);
 
-    /// <summary>The mask of <c>img2img</c>, bright where the image is drawn anew: its alpha, else its brightness.</summary>
+    /// <summary>The mask of <c>img2img</c>, bright where the image is redrawn: its alpha, else its brightness.</summary>
     public static RgbImage MaskOf(PillowImage mask, bool isInverted)
     {
         // The library's own masks are bright where they are transparent; those of this interface where they are opaque.

@@ -4,8 +4,8 @@ using Alebrije.Preprocessing;
 namespace Alebrije.Catalog;
 
 /// <summary>
-/// Files of a folder that is copied: regular ones inside it. Links are resolved, and one that leads out refuses the folder, as a named pipe
-/// and a device do: what is copied would not be what the folder shows.
+/// Files of a folder that is copied: regular ones inside it. Links are resolved. A link that leads out, a named pipe or a device causes
+/// the whole folder to be refused: the copy would differ from the folder.
 /// </summary>
 internal static class FolderFiles
 {
@@ -14,7 +14,7 @@ internal static class FolderFiles
 
     /// <summary>Names relative to the folder, with forward slashes, and sizes; links to nothing are left out.</summary>
     /// <param name="folder">The folder. A snapshot in the hub's cache may link to its repository's blobs.</param>
-    /// <exception cref="HubException">A link leads out of the folder, or a file is no regular one.</exception>
+    /// <exception cref="HubException">A link leads out of the folder, or a file is not a regular one.</exception>
     public static IEnumerable<(string Name, long Bytes)> Of(string folder)
     {
         var root = AllowedRoot(folder);

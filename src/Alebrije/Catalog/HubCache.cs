@@ -138,10 +138,10 @@ internal sealed class HubCache(string root)
     private static bool IsBelow(string folder, string path) =>
         path.StartsWith(Path.GetFullPath(folder) + Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
-    /// <summary>Size of a file or of what a link leads to; -1 where that is nothing.</summary>
+    /// <summary>Size of a file or of a link's target; -1 where there is none.</summary>
     public static long SizeOf(string path) => new FileInfo(Target(path)) is { Exists: true } file ? file.Length : -1;
 
-    /// <summary>Final target of a link; the path itself if it is no link or part of a cycle.</summary>
+    /// <summary>Final target of a link; the path itself if it is not a link, or part of a cycle.</summary>
     private static string Target(string path)
     {
         try

@@ -57,7 +57,7 @@ internal sealed class HubClient : IDisposable
         var described = new HubFile(file.Path, size, EtagOf(response) is { } tag && HubFile.IsHash(tag) ? tag : "");
         return described.IsKnown ? described
             : throw new HubException($"{settings.Endpoint.Host} does not "
-                + $"say the size and hash of {file.Path}, so that it could not be checked; nothing was fetched.");
+                + $"report the size and hash of {file.Path}, so it cannot be checked; nothing was fetched.");
     }, cancellation);
 
     /// <summary>Requests a file from a byte offset on, and compares the response's headers with the list.</summary>
@@ -81,8 +81,8 @@ internal sealed class HubClient : IDisposable
             if (answer.Commit is { } other && other != commit) throw new HubException(
                 $"The hub answers for {file.Path} with commit {Short(other)} instead of {Short(commit)}; try again.");
             if (answer.Hash is { } hash && HubFile.IsHash(hash) && hash != file.Hash)
-                throw new HubException($"The hub names another hash for {file.Path} "
-                    + $"than its own list does; try again, and if it stays, the repository is damaged.");
+                throw new HubException($"The hub reports another hash for {file.Path} "
+                    + $"than its own list does; try again. If the error persists, the repository is damaged.");
             return answer.Response;
         }
         catch
@@ -148,7 +148,7 @@ internal sealed class HubClient : IDisposable
         if (failures >= settings.Attempts)
         {
             var outcome = keepsBytes
-                ? "what was fetched is kept, and the same command goes on from there" : "nothing was fetched, try again later";
+                ? "the fetched part is kept, and the same command continues from there" : "nothing was fetched, try again later";
             throw new HubException(
                 $"{settings.Endpoint.Host}: {failure.Message}, {failures} times in a row; {outcome}.", failure);
         }
@@ -195,13 +195,13 @@ internal sealed class HubClient : IDisposable
             var response = await SendAsync(request, cancellation);
             try
             {
-                // Only the hub itself speaks for the commit and the hash; a store behind it has etags of its own.
+                // Only the hub itself reports the commit and the hash; a store behind it has etags of its own.
                 if (IsHere(address)) (commit, hash)
                     = (commit ?? Header(response, "X-Repo-Commit"), hash ?? Header(response, "X-Linked-Etag")?.Trim('"'));
                 if ((int)response.StatusCode is not (301 or 302 or 303 or 307 or 308))
                     return new Answer(response, commit, hash, !IsHere(address));
                 var next = response.Headers.Location is { } location ? new Uri(address, location)
-                    : throw new HubException($"{address.Host} redirects to nowhere.");
+                    : throw new HubException($"{address.Host} redirects without a target.");
                 if (next.Scheme is not ("http" or "https") || (address.Scheme == "https" && next.Scheme == "http"))
                     throw new HubException($"{address.Host} redirects from https to {next.Scheme}, which is not followed.");
                 if (stayHere && !IsHere(next)) return new Answer(response, commit, hash, false);
@@ -265,7 +265,7 @@ internal sealed class HubClient : IDisposable
         while (await ReadAsync(body, rate, buffer, cancellation) is > 0 and var read)
         {
             if (all.Length + read > most) throw new HubException(
-                $"{settings.Endpoint.Host} answers with more than {most >> 20} MB where a list of files was asked for.");
+                $"{settings.Endpoint.Host} returned more than {most >> 20} MB for a list of files.");
             all.Write(buffer, 0, read);
         }
 

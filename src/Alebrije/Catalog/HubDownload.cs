@@ -20,7 +20,7 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
 
     /// <param name="blob">Path of the blob.</param>
     /// <param name="onBytes">Called with the number of bytes present.</param>
-    /// <param name="cancellation">Stops it; what is there is kept.</param>
+    /// <param name="cancellation">Stops it; the fetched part is kept.</param>
     /// <exception cref="HubException">It cannot be fetched, or differs from the list.</exception>
     public async Task RunAsync(string blob, Action<long> onBytes, CancellationToken cancellation)
     {
@@ -49,7 +49,7 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new HubException($"{partial} cannot be written: {e.Message.TrimEnd('.')}; "
-                + $"what is there is kept, and the same command goes on from there.", e);
+                + $"the fetched part is kept, and the same command continues from there.", e);
         }
     }
 
@@ -66,7 +66,7 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
                 if (growing.IsRight) return;
                 if (!resumed)
                     throw new WrongFileException($"{file.Path} of {repository} arrived with another "
-                        + $"hash than the hub lists, so it was deleted; try again, and if it stays, something on the way changes it.");
+                        + $"hash than the hub lists, so it was deleted; try again. If the error persists, the file is changed on the way.");
                 // What an earlier run left may have been wrong: once more from the start.
                 resumed = false;
                 growing.Restart();
@@ -87,7 +87,7 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
         }
     }
 
-    /// <summary>Appends what one answer brings, or begins anew where the server does.</summary>
+    /// <summary>Appends the bytes of one response, or begins again where the server does.</summary>
     private async Task AppendAsync(GrowingFile growing, Action<long> onBytes, CancellationToken cancellation)
     {
         using var response = await client.OpenFileAsync(repository, commit, file, growing.Length, cancellation);
@@ -97,7 +97,7 @@ internal sealed class HubDownload(HubClient client, HubRepository repository, st
                 && (range?.From != growing.Length || (range.HasLength && range.Length != file.Bytes))))
         {
             growing.Restart();
-            throw new TransientHubException($"the server gives another part of {file.Path} than was asked for");
+            throw new TransientHubException($"the server returned another part of {file.Path} than requested");
         }
 
         if (response.StatusCode != HttpStatusCode.PartialContent) growing.Restart();

@@ -54,7 +54,7 @@ internal sealed record HubListing(string Commit, IReadOnlyList<HubFile> Files, s
         }
         catch (JsonException e)
         {
-            throw new HubException($"The list of files of {repository} is not what a model hub answers; is HF_ENDPOINT right?", e);
+            throw new HubException($"The list of files of {repository} does not have the form of a model hub; is HF_ENDPOINT right?", e);
         }
 
         if (Text(root["sha"]) is not { } commit || !RelativePath.IsCommit(commit) || root["siblings"] is not JsonArray siblings)

@@ -3,7 +3,7 @@ using System.Net.Sockets;
 
 namespace Alebrije.Catalog;
 
-/// <summary>Puts what the hub answers instead of a file into a sentence with the way out.</summary>
+/// <summary>Turns an error response of the hub into a message with the way out.</summary>
 /// <param name="settings">Endpoint and token.</param>
 /// <param name="repository">The requested repository.</param>
 /// <param name="revision">Its revision.</param>
@@ -23,19 +23,19 @@ internal sealed class HubRefusal(HubSettings settings, HubRepository repository,
                 $"{repository} is given only to those who accepted its licence: accept it at {Page}, then {HowToSignIn}.",
             (401, "GatedRepo") or (403, "GatedRepo") => $"{repository} is given "
                 + $"only to those who accepted its licence, and the account of your token did not: accept it at {Page} and try again.",
-            (401, _) when settings.Token is null => $"{Host} gives {repository} to nobody unknown: "
+            (401, _) when settings.Token is null => $"{Host} does not give {repository} without a token: "
                 + $"it does not exist, is private, or its licence has to be accepted at {Page}; check the name, then {HowToSignIn}.",
             (401, "RepoNotFound") or (404, "RepoNotFound") =>
                 $"There is no model {repository} at {Host}, or the account of your token may not see it.",
             (401, _) => $"{Host} does not accept the token in HF_TOKEN (or in the token file); {HowToSignIn}.",
             (403, _) => $"{Host} forbids {repository} to "
                 + $"{(settings.Token is null ? "those without a token" : "the account of your token")}: "
-                    + $"look at {Page} whether a licence has to be accepted or the token needs a permission.",
+                    + $"check at {Page} whether a licence has to be accepted or the token needs a permission.",
             (404, "RevisionNotFound") => $"{repository} has no revision '{revision}'.",
             (404, _) when file is not null => $"{repository} has no file {file} at {revision}.",
             (404, _) => $"There is no model {repository} with a revision '{revision}' at {Host}; check the name.",
             (410 or 451, _) => $"{repository} was withdrawn from {Host} ({(int)response.StatusCode}).",
-            var (status, _) => $"{Host} answered {status} where {(file is null ? $"the files of {repository}" : file)} was asked for.",
+            var (status, _) => $"{Host} answered {status} to the request for {(file is null ? $"the files of {repository}" : file)}.",
         });
     }
 
@@ -50,7 +50,7 @@ internal sealed class HubRefusal(HubSettings settings, HubRepository repository,
         HttpRequestError.NameResolutionError => $"the name {address.Host} is not known here (is the machine online?)",
         HttpRequestError.ConnectionError => $"{address.Host} cannot be reached (is the machine online?)",
         HttpRequestError.SecureConnectionError =>
-            $"no secure connection to {address.Host} comes about: {e.GetBaseException().Message.TrimEnd('.')}",
-        _ => $"{address.Host} broke the connection off",
+            $"no secure connection to {address.Host} was possible: {e.GetBaseException().Message.TrimEnd('.')}",
+        _ => $"{address.Host} closed the connection",
     };
 }

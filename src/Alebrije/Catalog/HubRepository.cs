@@ -9,13 +9,13 @@ internal readonly partial record struct HubRepository(string Owner, string Name)
 {
     private const string Prefix = "models--";
 
-    /// <summary>The repository that a text names, or null: then it is none.</summary>
+    /// <summary>The repository that a text names, or null if it names none.</summary>
     public static HubRepository? TryParse(string text) =>
         Form().Match(text) is { Success: true } match && !text.Contains("--", StringComparison.Ordinal)
         && !text.Contains("..", StringComparison.Ordinal)
             ? new HubRepository(match.Groups[1].Value, match.Groups[2].Value) : null;
 
-    /// <summary>The repository and the checkpoint in one file that <c>owner/name/file</c> names, or null: then it is none.</summary>
+    /// <summary>The repository and the checkpoint in one file that <c>owner/name/file</c> names, or null if it names none.</summary>
     public static (HubRepository Repository, string File)? TryParseFile(string text) =>
         text.Split('/', 3) is [var owner, var name, var file] && TryParse($"{owner}/{name}") is { } repository
             && Weights.SingleFileLayout.HasEnding(file) && RelativePath.IsSafe(file) ? (repository, file) : null;

@@ -50,7 +50,7 @@ public sealed record HubSettings
     /// </summary>
     public TimeSpan RetryLimit { get; init; } = TimeSpan.FromMinutes(3);
 
-    /// <summary>Tries of one request before it is given up; a try that brought a megabyte counts anew.</summary>
+    /// <summary>Tries of one request before it is given up; a try that brought a megabyte resets the count.</summary>
     public int Attempts { get; init; } = 6;
 
     /// <summary>Wait before the second try; each further one waits twice as long, at most <see cref="LongestBackoff"/>.</summary>
@@ -82,7 +82,7 @@ public sealed record HubSettings
                 ?? ReadToken(Expand(First(variable, "HF_TOKEN_PATH"), profile) ?? Path.Combine(HomeOf(variable, profile), "token"));
         if (token is not null && token.Any(c => c is <= ' ' or > '~'))
             throw new HubException("The token in HF_TOKEN (or in the token "
-                + "file) holds spaces or characters that no token has; copy it anew.");
+                + "file) holds spaces or characters that no token has; copy it again.");
         return new HubSettings
         {
             Endpoint = EndpointOf(First(variable, "HF_ENDPOINT")), Token = token,
@@ -113,7 +113,7 @@ public sealed record HubSettings
     {
         if (given is null) return PublicHub;
         return Uri.TryCreate(given.TrimEnd('/'), UriKind.Absolute, out var uri) && uri.Scheme is "http" or "https"
-            ? uri : throw new HubException($"HF_ENDPOINT is '{given}', which is no address; it must begin with https:// or http://.");
+            ? uri : throw new HubException($"HF_ENDPOINT is '{given}', which is not an address; it must begin with https:// or http://.");
     }
 
     private static string? Expand(string? path, string profile) =>

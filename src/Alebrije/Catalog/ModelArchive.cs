@@ -134,7 +134,7 @@ internal sealed class ModelArchive
 
     private void Add(string name, long size)
     {
-        if (sizes.Count >= MostEntries) throw new HubException($"{source} has more than {MostEntries} files; that is no model.");
+        if (sizes.Count >= MostEntries) throw new HubException($"{source} has more than {MostEntries} files; a model has fewer.");
         if (!sizes.TryAdd(name, size)) throw new HubException($"{source} holds {name} twice; the archive is refused.");
     }
 
@@ -230,7 +230,7 @@ internal sealed class ModelArchive
         private const int HeaderBytes = 512, TypeAt = 156, SizeAt = 124, SizeDigits = 12, BinaryTail = 8;
         private const byte Binary = 0x80;
 
-        /// <summary>Of a size below 2 MiB, which is what metadata may have.</summary>
+        /// <summary>Limits of the size of metadata, 2 MiB.</summary>
         private const int MostOctalDigits = 7, MostMetadata = 1 << 21;
 
         private long count;
@@ -259,7 +259,7 @@ internal sealed class ModelArchive
             var size = header.Slice(SizeAt, SizeDigits);
             var digits = size.Trim("\0 "u8);
 
-            // The size stands in octal digits or, marked, as a number; what is neither, the reader refuses by itself.
+            // The size stands in octal digits or, marked, as a number; the reader itself refuses other forms.
             var isLarge = size[0] == Binary ? !size[1..BinaryTail].ContainsAnyExcept((byte)0)
                 && BinaryPrimitives.ReadUInt32BigEndian(size[BinaryTail..]) >= MostMetadata
                 : !digits.ContainsAnyExceptInRange((byte)'0', (byte)'7') && digits.TrimStart((byte)'0').Length > MostOctalDigits;

@@ -57,7 +57,7 @@ public sealed class ModelCatalog
     public IReadOnlyList<string> Folders { get; }
 
     /// <summary>
-    /// The catalogue of this process: the folders of <see cref="Variable"/>, <c>models</c> beside the program, <c>models</c> of the clone
+    /// The catalogue of this process: the folders of <see cref="Variable"/>, <c>models</c> next to the program, <c>models</c> of the clone
     /// around the program or the current folder, imported models (<see cref="ModelStore"/>), and the hub's cache.
     /// </summary>
     public static ModelCatalog Create() => Create(
@@ -122,7 +122,7 @@ public sealed class ModelCatalog
     }
 
     /// <summary>
-    /// The folder of a decoder's prior: the second repository of a published model, or the folder beside it named
+    /// The folder of a decoder's prior: the second repository of a published model, or the folder next to it named
     /// with <c>-prior</c>. Null if there is none, or for a path.
     /// </summary>
     /// <param name="nameOrPath">As in <see cref="Find"/>.</param>
@@ -171,7 +171,7 @@ public sealed class ModelCatalog
     {
         var folder = Find(nameOrPath);
         if (!IsModel(folder)) throw new CheckpointNotFoundException(
-            $"{folder} is no model: it has neither {string.Join(" nor ", Indices)}.");
+            $"{folder} is not a model: it has neither {string.Join(" nor ", Indices)}.");
         return ModelDescription.Read(Look(CheckpointFolder.NameOf(folder), folder));
     }
 
@@ -192,7 +192,7 @@ public sealed class ModelCatalog
                 return ModelKinds.Flamingo;
             if (SingleFileLayout.FileOf(folder) is { } single)
             {
-                // A LoRA or another part of a model is no model.
+                // A LoRA or another part of a model is not a model.
                 using var weights = CheckpointFolder.OpenWeights(single);
                 return SingleFileLayout.TryOf(weights)?.ClassName ?? Unrecognised;
             }
@@ -246,7 +246,7 @@ public sealed class ModelCatalog
     {
         var begun = repositories.Any(repository => cache is not null && Directory.Exists(cache.FolderOf(repository)));
         return new CheckpointNotFoundException(
-            $"{name} is {(begun ? "not whole" : "not")} on this disk; 'alebrije models pull {name}' fetches it.");
+            $"{name} is {(begun ? "incomplete" : "not")} on this disk; 'alebrije models pull {name}' fetches it.");
     }
 
     private static bool IsPlainName(string name) =>
@@ -263,7 +263,7 @@ public sealed class ModelCatalog
     private string Known()
     {
         var names = List().Select(model => model.Name).ToArray();
-        var known = names.Length == 0 ? $"no model has a name here (looked in {string.Join(", ", Folders)})"
+        var known = names.Length == 0 ? $"no models were found (in {string.Join(", ", Folders)})"
             : $"known names are {string.Join(", ", names)}";
         return $"{known}, and the path of a model's folder works too.";
     }

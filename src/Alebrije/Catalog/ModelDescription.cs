@@ -85,7 +85,7 @@ public sealed record ModelDescription(
             yield return Part(name, className, folder);
         }
 
-        // Parts of this project beside the published ones, such as the linear prior.
+        // Parts of this project in addition to the published ones, such as the linear prior.
         foreach (var folder in Directory.EnumerateDirectories(model.Folder).Where(HasWeights).Order(StringComparer.Ordinal))
             if (Path.GetFileName(folder) is var name && !listed.Contains(name)) yield return Part(name, "", folder);
     }

@@ -17,7 +17,7 @@ internal sealed record ModelFileChoice(IReadOnlyList<string> Files, IReadOnlyLis
 /// </summary>
 internal sealed class ModelFiles
 {
-    /// <summary>The variant of weights that the loaders know beside full precision.</summary>
+    /// <summary>The variant of weights that the loaders support in addition to full precision.</summary>
     public const string HalfVariant = "fp16";
 
     private const string Index = "model_index.json", Config = "config.json", OpenClip = "open_clip_config.json";
@@ -85,7 +85,7 @@ internal sealed class ModelFiles
         {
             var choice = ChooseAsync(folder, names, variant, name => Task.FromResult(RegularFile.ReadAllBytes(Path.Combine(folder, name))))
                 .GetAwaiter().GetResult();
-            return strictly && !choice.IsAsAsked ? $"{folder} has other weights than were asked for." : null;
+            return strictly && !choice.IsAsAsked ? $"{folder} has other weights than requested." : null;
         }
         catch (Exception e) when (e is WeightsException or IOException)
         {
@@ -99,7 +99,7 @@ internal sealed class ModelFiles
         else if (names.Contains(Config) || names.Contains(OpenClip)) await ChooseNetworkAsync();
         else ChooseSingleFile();
         if (variant is not null && !variantSeen) throw new CheckpointNotFoundException(
-            $"{where} has no weights in the variant {variant}; leave --variant away for full precision.");
+            $"{where} has no weights in the variant {variant}; leave --variant out for full precision.");
         if (inFull.Count > 0) notes.Add($"{string.Join(", ", inFull)}: only in full precision.");
         chosen.UnionWith(names.Where(Documents.Contains));
     }
@@ -150,7 +150,7 @@ internal sealed class ModelFiles
             if (await AddWeightsAsync("", Stems, PickleStems)) return;
         }
 
-        throw new CheckpointNotFoundException($"{where} has no weights beside its {(asOpenClip ? OpenClip : Config)}.");
+        throw new CheckpointNotFoundException($"{where} has no weights next to its {(asOpenClip ? OpenClip : Config)}.");
     }
 
     private void ChooseSingleFile()
@@ -159,7 +159,7 @@ internal sealed class ModelFiles
             && Path.GetExtension(name) is ".pt" or ".safetensors" or ".ckpt").ToArray();
         if (weights.Length == 1)
         {
-            // Web interfaces keep the configuration of a checkpoint in one file beside it.
+            // Web interfaces keep the configuration of a checkpoint in one file next to it.
             chosen.UnionWith(names.Where(name => name == weights[0] || name == Path.ChangeExtension(weights[0], ".yaml")));
             return;
         }
@@ -169,8 +169,8 @@ internal sealed class ModelFiles
                 + $"nor config.json nor open_clip_config.json nor a single .pt, .safetensors or .ckpt file."
             : $"{where} has no model_index.json, config.json or open_clip_config.json, "
                 + $"and {weights.Length} files of weights "
-                    + $"({string.Join(", ", weights.Order(StringComparer.Ordinal).Take(4))}{(weights.Length > 4 ? ", ..." : "")}): which "
-                        + $"of them is the model cannot be told; name one ({where}/{weights.Order(StringComparer.Ordinal).First()}).");
+                    + $"({string.Join(", ", weights.Order(StringComparer.Ordinal).Take(4))}{(weights.Length > 4 ? ", ..." : "")}): it "
+                        + $"is unclear which of them is the model; name one ({where}/{weights.Order(StringComparer.Ordinal).First()}).");
     }
 
     private void AddSettings(string prefix) => chosen.UnionWith(names.Where(name =>

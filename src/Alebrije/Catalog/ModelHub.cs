@@ -49,13 +49,13 @@ public sealed class ModelHub : IDisposable
         ArgumentNullException.ThrowIfNull(nameOrRepository);
         options ??= new PullOptions();
         if (options.Variant is not (null or ModelFiles.HalfVariant))
-            throw new HubException($"The variant '{options.Variant}' is not known; {ModelFiles.HalfVariant} is.");
+            throw new HubException($"The variant '{options.Variant}' is not supported; use {ModelFiles.HalfVariant}.");
         var single = PublishedModels.Find(nameOrRepository) is null ? HubRepository.TryParseFile(nameOrRepository) : null;
         if (single is not null && options.Variant is not null)
-            throw new HubException($"{nameOrRepository} is one file, which has no variants; leave --variant away.");
+            throw new HubException($"{nameOrRepository} is one file, which has no variants; leave --variant out.");
         var (name, repositories) = single is var (owner, _) ? (nameOrRepository, [owner]) : Resolve(nameOrRepository);
         var revision = options.Revision ?? HubCache.MainRevision;
-        if (!RelativePath.IsSafe(revision)) throw new HubException($"'{revision}' is no revision; it is a branch, a tag or a commit.");
+        if (!RelativePath.IsSafe(revision)) throw new HubException($"'{revision}' is not a revision; name a branch, a tag or a commit.");
         var planned = new List<PlannedRepository>();
         using var patience = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         patience.CancelAfter(settings.ListingLimit);
@@ -139,7 +139,7 @@ public sealed class ModelHub : IDisposable
             + (near.Count > 0 ? $"did you mean {string.Join(" or ", near)}?" : "'models list' shows the names."));
     }
 
-    /// <summary>A revision that is whole on the disk, or the one file of it that is wanted.</summary>
+    /// <summary>A complete revision on the disk, or the one requested file of it.</summary>
     private PlannedRepository? OnDisk(HubRepository repository, string revision, string? variant, string? single)
     {
         if (cache.Find(repository, revision) is not { } folder) return null;
@@ -159,7 +159,7 @@ public sealed class ModelHub : IDisposable
         string revision, string? variant, string? single, CancellationToken cancellation)
     {
         if (settings.Offline)
-            throw new HubException($"{repository} is not whole in {cache.Root}, "
+            throw new HubException($"{repository} is incomplete in {cache.Root}, "
                 + $"and HF_HUB_OFFLINE is set, so nothing is fetched; unset it, or name a folder or an archive to import.");
         client.OnRetry = (problem, wait) => OnRetry?.Invoke(Retry(problem, wait));
         var listing = await client.ListAsync(repository, revision, cancellation);

@@ -122,7 +122,7 @@ public sealed partial class ModelStore
         }
     }
 
-    /// <summary>Removes what killed imports left: a folder named for a process that is no more.</summary>
+    /// <summary>Removes what killed imports left: a folder named for a process that no longer runs.</summary>
     private void SweepIncoming()
     {
         if (!Directory.Exists(Folder)) return;
@@ -222,7 +222,7 @@ public sealed partial class ModelStore
         if (Path.GetDirectoryName(folder) != Folder)
             throw new HubException(name == ModelCatalog.DefaultName ? $"{name} is built in and stays."
                 : $"{name} lies in {folder}, which no command fetched or imported; delete it yourself.");
-        if (revision is not null) throw new HubException($"{name} was imported and has no revisions; leave --revision away.");
+        if (revision is not null) throw new HubException($"{name} was imported and has no revisions; leave --revision out.");
         var bytes = ModelCatalog.SizeOf(folder);
         if (!pretend && File.Exists(folder)) File.Delete(folder);
         else if (!pretend) Directory.Delete(folder, recursive: true);

@@ -39,7 +39,7 @@ public static class PublishedModels
 
     /// <summary>Names that a mistyped one may have meant, the nearest first.</summary>
     /// <param name="mistyped">The mistyped name.</param>
-    /// <param name="further">Names beside the published ones.</param>
+    /// <param name="further">Names in addition to the published ones.</param>
     internal static IReadOnlyList<string> Suggest(string mistyped, IEnumerable<string> further)
     {
         var names = further.Select(name => (Typed: name, Name: name))

@@ -135,7 +135,7 @@ internal static class CaptionWriter
                 return terms[1 + random.Below(terms.Count - 1)];
             if (at < 1 - options.Classes || concept.Supercategories.Count == 0)
                 return terms[0];
-            // "A road scene on top of a lion" is no sentence: such classes are for images of one thing.
+            // "A road scene on top of a lion" is not a sensible caption: such classes are for images of one thing.
             var category = random.Pick(concept.Supercategories);
             return category.IsScene && scene.Objects.Count > 1 ? terms[0] : category.Term(language);
         }

@@ -77,7 +77,7 @@ internal abstract class CaptionedPictures(string source, BadEntries bad)
     /// </summary>
     public abstract PictureSample[] Take(ulong seed, long first, int count);
 
-    /// <summary>Finds the images: what is missing or has no caption is known before training begins.</summary>
+    /// <summary>Finds the images, so that missing files and captions are reported before training begins.</summary>
     /// <exception cref="InvalidDataException">Nothing is found, too much is bad, or an archive is damaged; one sentence.</exception>
     /// <exception cref="IOException">A file or folder is missing.</exception>
     public static CaptionedPictures Open(PictureDataOptions options)

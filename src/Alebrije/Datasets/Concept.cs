@@ -54,7 +54,7 @@ public sealed class Concept
     /// <summary>Other words for the thing itself, without article.</summary>
     public IEnumerable<string> Synonyms(Language language) => Terms(language).All.Skip(1).Select(term => term.Text);
 
-    /// <summary>CLDR's keywords as they are: what the thing is, but also what it recalls or does.</summary>
+    /// <summary>CLDR's keywords, unchanged: names of the thing, but also its associations and actions.</summary>
     public IReadOnlyList<string> Keywords(Language language) => Terms(language).Keywords;
 
     /// <inheritdoc/>

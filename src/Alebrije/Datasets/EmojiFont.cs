@@ -21,7 +21,7 @@ internal sealed class EmojiFont
     private readonly Dictionary<string, (int Offset, int Length)> tables = [];
     private readonly Dictionary<int, int> glyphs;
 
-    /// <exception cref="InvalidDataException">The file is no font with colour bitmaps.</exception>
+    /// <exception cref="InvalidDataException">The file is not a font with colour bitmaps.</exception>
     public EmojiFont(string path)
     {
         SkiaNative.Require();
@@ -54,7 +54,7 @@ internal sealed class EmojiFont
             var info = new SKImageInfo(0, 0, SKColorType.Rgba8888, SKAlphaType.Unpremul);
             var png = FindPng(glyph) ?? throw Broken($"glyph {glyph} has no bitmap");
             using var encoded = SKData.CreateCopy(font.AsSpan(png.Offset, png.Length));
-            using var codec = SKCodec.Create(encoded) ?? throw Broken($"the bitmap of glyph {glyph} is no PNG");
+            using var codec = SKCodec.Create(encoded) ?? throw Broken($"the bitmap of glyph {glyph} is not a PNG");
             info = info.WithSize(codec.Info.Width, codec.Info.Height);
             using var bitmap = SKBitmap.Decode(codec, info) ?? throw Broken($"the bitmap of glyph {glyph} cannot be decoded");
             return (info.Width, info.Height, bitmap.GetPixelSpan().ToArray());

@@ -45,7 +45,7 @@ public sealed class EmojiWorld
 
     /// <summary>Reads names and font; images are decoded when first drawn.</summary>
     /// <exception cref="FileNotFoundException">A file is missing; the message names the packages to install.</exception>
-    /// <exception cref="InvalidDataException">A file is not what it should be.</exception>
+    /// <exception cref="InvalidDataException">A file is damaged or of another kind.</exception>
     public static EmojiWorld Open(WorldFiles? files = null) => new(files ?? new WorldFiles());
 
     /// <summary>The concept with this name or synonym, in either language, with or without article; null if there is none.</summary>
@@ -150,7 +150,7 @@ public sealed class EmojiWorld
         {
             if (o.Concept.Index >= Concepts.Count || Concepts[o.Concept.Index].CodePoint != o.Concept.CodePoint)
                 throw new ArgumentException($"The scene shows {o.Concept}, "
-                    + $"which is no concept of this world; draw it with the world that described it.", nameof(scene));
+                    + $"which is not a concept of this world; draw it with the world that described it.", nameof(scene));
         }
     }
 

@@ -2,21 +2,21 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Datasets;
 
-/// <summary>An image on disk with what it shows.</summary>
+/// <summary>An image on disk with its description.</summary>
 /// <param name="Path">The file.</param>
 /// <param name="Caption">Text that describes it.</param>
 /// <param name="Lang">Language of the caption where it is known: "en", "es".</param>
 public sealed record CaptionedPicture(string Path, string Caption, string? Lang)
 {
     /// <summary>Reads the image.</summary>
-    /// <exception cref="ImageFormatException">The file is no image, or damaged.</exception>
+    /// <exception cref="ImageFormatException">The file is not an image, or it is damaged.</exception>
     public RgbImage Load() => RgbImage.Load(Path);
 }
 
 /// <summary>
 /// Images with captions on disk, in any of the usual forms: a file <c>captions.jsonl</c> or <c>metadata.jsonl</c> whose lines name
-/// <c>file</c> and <c>caption</c> (optionally <c>lang</c>; <c>file_name</c> and <c>text</c> are accepted too), images beside a <c>.txt</c>
-/// of the same name with one caption a line, or folders named after the content of their images.
+/// <c>file</c> and <c>caption</c> (optionally <c>lang</c>; <c>file_name</c> and <c>text</c> are accepted too), images next to a
+/// <c>.txt</c> of the same name with one caption a line, or folders named after the content of their images.
 /// </summary>
 public static class ImageFolder
 {

@@ -5,7 +5,7 @@ namespace Alebrije.Datasets;
 /// <param name="Class">Index into <see cref="LabelledPictures.Labels"/>.</param>
 public sealed record LabelledPicture(string Path, int Class);
 
-/// <summary>Images in folders that are named after what they show.</summary>
+/// <summary>Images in folders that are named after their content.</summary>
 /// <param name="Labels">The classes: names of the folders, in alphabetical order.</param>
 /// <param name="Pictures">By class, then by name.</param>
 public sealed record LabelledPictures(IReadOnlyList<string> Labels, IReadOnlyList<LabelledPicture> Pictures)

@@ -16,7 +16,7 @@ internal record PictureListingOptions
     public IReadOnlyList<string> Templates { get; init; } = ["{}", "a photo of a {}."];
 }
 
-/// <summary>Pairs of image and caption that lie on disk by themselves, and what is wrong with the others; no image is opened.</summary>
+/// <summary>Pairs of image and caption in single files on disk, and the problems of the others; no image is opened.</summary>
 internal sealed class PictureListing
 {
     private static readonly string[] LineFiles = [ImageFolder.CaptionsFile, "metadata.jsonl"];
@@ -46,7 +46,7 @@ internal sealed class PictureListing
         return listing.pictures.Count + listing.problems.Count > 0 ? listing : throw new InvalidDataException(
             $"{folder} has no pictures with captions; give it a {ImageFolder.CaptionsFile} "
                 + $"with lines such as {{\"file\": \"a.png\", \"caption\": \"a lion\"}}, "
-            + "put a .txt of the same name beside each picture, or put the pictures into folders named after what they show.");
+            + "put a .txt of the same name next to each picture, or put the pictures into folders named after what they show.");
     }
 
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
@@ -123,12 +123,12 @@ internal sealed class PictureListing
             }
             catch (JsonException e)
             {
-                problems.Add($"{place} is no JSON object: {e.Message.Split(" LineNumber", 2)[0]}");
+                problems.Add($"{place} is not a JSON object: {e.Message.Split(" LineNumber", 2)[0]}");
             }
         }
     }
 
-    /// <summary>Images beside their captions where there are any such, else folders named after what they show.</summary>
+    /// <summary>Images next to their captions where there are any, else folders named after their content.</summary>
     private void AddFiles(string folder, PictureListingOptions options)
     {
         var all = VisibleFolder.Open(folder).PicturesBelow();
@@ -145,7 +145,7 @@ internal sealed class PictureListing
         }
 
         if (pictures.Count > 0)
-            problems.AddRange(beside.Select(file => $"{file} lies beside the class folders, and no folder names its class."));
+            problems.AddRange(beside.Select(file => $"{file} lies next to the class folders, so no folder names its class."));
     }
 
     private void AddBeside(string file)
@@ -153,7 +153,7 @@ internal sealed class PictureListing
         var text = Path.ChangeExtension(file, ".txt");
         if (!File.Exists(text))
         {
-            problems.Add($"{file} has no {Path.GetFileName(text)} beside it.");
+            problems.Add($"{file} has no {Path.GetFileName(text)} next to it.");
             return;
         }
 

@@ -132,7 +132,7 @@ public sealed record Scene
     /// <summary>Size of a single object.</summary>
     public SceneSize Size { get; init; }
 
-    /// <summary>Number of copies of one concept, 2 to 4; 1 if the scene is no count.</summary>
+    /// <summary>Number of copies of one concept, 2 to 4; 1 if the scene is not a count.</summary>
     public int Count { get; init; } = 1;
 
     /// <summary>The concepts shown, each once.</summary>

@@ -60,7 +60,7 @@ internal sealed class SceneComposer
             distinct < 3 ? 0 : options.ThreeObjects, countable.Length == 0 ? 0 : options.Counts];
         if (weights.Sum() == 0)
             throw new ArgumentException($"Scenes of several objects need "
-                + $"as many different concepts, of which {distinct} can be drawn; name more concepts, or ask for one object.");
+                + $"as many different concepts, of which {distinct} can be drawn; name more concepts, or choose one object.");
         if (relations.Count == 0 && (riders.Length == 0 || mounts.Length == 0))
             throw new ArgumentException("Riding needs someone who rides (an animal or a person) and something to ride among the concepts.");
     }

@@ -73,7 +73,7 @@ public sealed record SceneOptions
         foreach (var relation in Relations ?? [])
         {
             if (relation is SceneRelation.None or SceneRelation.Between or SceneRelation.Together)
-                throw new ArgumentException($"{relation} is no relation of two objects; Relations lists LeftOf to InFrontOf.");
+                throw new ArgumentException($"{relation} is not a relation of two objects; Relations lists LeftOf to InFrontOf.");
         }
 
         static void Share(double value, string name)

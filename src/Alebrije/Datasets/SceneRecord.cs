@@ -5,7 +5,7 @@ using Alebrije.Preprocessing.Imaging;
 namespace Alebrije.Datasets;
 
 /// <summary>A line of <c>captions.jsonl</c>: an image and one caption of it.</summary>
-/// <param name="File">The image's file name, beside captions.jsonl.</param>
+/// <param name="File">The image's file name, in the folder of captions.jsonl.</param>
 /// <param name="Caption">Caption in the language of <paramref name="Lang"/>.</param>
 /// <param name="Lang">"en" or "es".</param>
 /// <param name="Objects">English names of the objects, in the order of <paramref name="Relation"/>; repeated for copies.</param>

@@ -30,7 +30,7 @@ internal sealed class ShardedPictures : CaptionedPictures, IDisposable
 
         Bad.Check(Source, count + heldOut.Count + Bad.Count);
         if (count == 0) throw new InvalidDataException($"{options.Path} has "
-            + $"no picture with a caption to train on; a sample is files such as 0001.jpg and 0001.txt (or 0001.json) beside each other.");
+            + $"no picture with a caption to train on; a sample is files such as 0001.jpg and 0001.txt (or 0001.json) next to each other.");
     }
 
     /// <inheritdoc/>

@@ -33,7 +33,7 @@ internal static class TarFiles
         }
 
         if (stream.Position < at + Block)
-            throw Damaged(path, at, "the archive does not end as one does, with a block of zeros; it was cut short");
+            throw Damaged(path, at, "the archive does not end with a block of zeros; it was cut short");
     }
 
     private static TarEntry? Next(TarReader reader, CheckedHeaders stream, long at)
@@ -50,7 +50,7 @@ internal static class TarFiles
         catch (Exception e) when (
             e is InvalidDataException or InvalidOperationException or FormatException or OverflowException or ArgumentException)
         {
-            throw Damaged(stream.Name, at, "this is no header of a tar archive: its checksum or one of its numbers is wrong", e);
+            throw Damaged(stream.Name, at, "this is not a header of a tar archive: its checksum or one of its numbers is wrong", e);
         }
     }
 
@@ -58,7 +58,7 @@ internal static class TarFiles
         new($"{path}, byte {at}: {what}.", cause);
 
     /// <summary>
-    /// The archive, refusing headers that <see cref="TarReader"/> believes: of a wrong checksum, or with more metadata than any name needs.
+    /// The archive, refusing headers that <see cref="TarReader"/> accepts: of a wrong checksum, or with more metadata than any name needs.
     /// </summary>
     private sealed class CheckedHeaders(string path) : FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 12)
     {

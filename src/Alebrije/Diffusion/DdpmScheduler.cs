@@ -35,7 +35,7 @@ internal sealed class DdpmScheduler : IScheduler
         var descends = custom.Zip(custom.Skip(1)).All(pair => pair.Second < pair.First);
         if (custom.Count == 0 || custom[0] >= Schedule.Length || custom[^1] < 0 || !descends)
             throw new ArgumentException(
-                $"Timesteps of one's own must descend within {Schedule.Length - 1}..0; these do not: {string.Join(", ", custom)}.",
+                $"Custom timesteps must descend within {Schedule.Length - 1}..0; these do not: {string.Join(", ", custom)}.",
                 nameof(custom));
         timesteps = [.. custom.Select(t => (float)t)];
     }

@@ -5,7 +5,7 @@ namespace Alebrije.Diffusion;
 
 /// <summary>
 /// A sampling method over a noise schedule, as <c>scheduler_config.json</c> names it. One object serves one run at a time: multistep
-/// methods keep earlier outputs. A step that does not follow the previous one starts anew.
+/// methods keep earlier outputs. A step that does not follow the previous one starts without them.
 /// </summary>
 internal interface IScheduler : IDisposable
 {

@@ -24,7 +24,8 @@ internal sealed class LcmScheduler : IScheduler
         var distilled = Config.OriginalInferenceSteps;
         if (steps < 1 || steps > distilled || distilled > Config.TrainTimesteps)
             throw new ArgumentOutOfRangeException(
-                nameof(steps), $"{Config.ClassName} was asked for {steps} steps; it takes 1 to {distilled}, its original_inference_steps.");
+                nameof(steps), $"The number of steps is {steps}, but {Config.ClassName} "
+                    + $"takes 1 to {distilled}, its original_inference_steps.");
         var stride = Config.TrainTimesteps / distilled;
         timesteps = [.. Enumerable.Range(0, steps)
             .Select(i => (float)(((distilled - (int)Math.Floor(i * ((double)distilled / steps))) * stride) - 1))];

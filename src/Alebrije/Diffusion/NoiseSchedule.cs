@@ -41,7 +41,7 @@ internal sealed class NoiseSchedule
     /// <exception cref="ArgumentOutOfRangeException">t is not in [0, T).</exception>
     public float AlphaBar(int t) => (uint)t < (uint)alphasCumprod.Length ? alphasCumprod[t]
         : throw new ArgumentOutOfRangeException(
-            nameof(t), $"Timestep {t} lies outside the schedule's 0..{Length - 1}: ask for fewer steps or a smaller steps_offset.");
+            nameof(t), $"Timestep {t} lies outside the schedule's 0..{Length - 1}: use fewer steps or a smaller steps_offset.");
 
     /// <summary>sigma_t = sqrt((1 - abar_t) / abar_t) for all t, ascending (Karras et al., 2022, table 1, VP).</summary>
     public float[] Sigmas() => Array.ConvertAll(alphasCumprod, alphaBar => MathF.Sqrt((1 - alphaBar) / alphaBar));

@@ -37,5 +37,5 @@ internal static class Schedulers
 
     /// <summary>Exception for a class that is not built in.</summary>
     public static NotSupportedException Unknown(string className) =>
-        new($"Scheduler class \"{className}\" is not known here; these are: {string.Join(", ", Known)}.");
+        new($"Scheduler class \"{className}\" is not supported; these are: {string.Join(", ", Known)}.");
 }

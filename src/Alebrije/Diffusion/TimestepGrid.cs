@@ -25,7 +25,7 @@ internal static class TimestepGrid
     {
         if (steps < least || steps > config.TrainTimesteps)
             throw new ArgumentOutOfRangeException(
-                nameof(steps), $"{config.ClassName} was asked for {steps} steps; it takes {least} to {config.TrainTimesteps}.");
+                nameof(steps), $"The number of steps is {steps}, but {config.ClassName} takes {least} to {config.TrainTimesteps}.");
     }
 
     /// <summary>from, from - stride, ... above zero, rounded, minus one.</summary>
@@ -51,6 +51,6 @@ internal static class TimestepGrid
                 nameof(steps),
                 $"{config.ClassName}: {steps} steps with steps_offset {config.StepsOffset} "
                     + $"begin at timestep {grid[0]}, beyond the last one, "
-                + $"{config.TrainTimesteps - 1}; ask for fewer steps.");
+                + $"{config.TrainTimesteps - 1}; use fewer steps.");
     }
 }

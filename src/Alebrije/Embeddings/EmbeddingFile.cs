@@ -8,7 +8,7 @@ namespace Alebrije.Embeddings;
 
 /// <summary>
 /// Embedding files, by ending: <c>.json</c> (one document), <c>.parquet</c> (columns kind, label, embedding; the space in the file's
-/// metadata) and <c>.npy</c> (float32 [items, dimensions]) with <c>NAME.labels.json</c> beside it.
+/// metadata) and <c>.npy</c> (float32 [items, dimensions]) with <c>NAME.labels.json</c> next to it.
 /// </summary>
 public static class EmbeddingFile
 {
@@ -46,7 +46,7 @@ public static class EmbeddingFile
     }
 
     /// <summary>Reads what <see cref="WriteAsync"/> wrote.</summary>
-    /// <param name="path">File that ends in .npy (with its labels beside it), .parquet or .json.</param>
+    /// <param name="path">File that ends in .npy (with its labels next to it), .parquet or .json.</param>
     /// <param name="cancellation">Stops the reading.</param>
     /// <exception cref="ArgumentException">Another ending.</exception>
     /// <exception cref="FileNotFoundException">No such file, or an .npy without its labels.</exception>
@@ -103,7 +103,7 @@ public static class EmbeddingFile
         var width = Vectors.Width([.. items.Select(item => item.Embedding)], "embeddings");
         return space.Dimensions == width ? new EmbeddingSet(space, items)
             : throw new InvalidDataException(
-                $"{path} says {space.Dimensions} numbers per embedding but holds {width}: the file was changed or damaged.");
+                $"{path} states {space.Dimensions} numbers per embedding but holds {width}: the file was changed or damaged.");
     }
 
     private static async Task<T> ReadJsonAsync<T>(

@@ -24,7 +24,7 @@ public sealed class EmbeddingJournal : IDisposable
         foreach (var line in lines) finished[line.Path] = line;
         Known = finished.Count;
 
-        // Written anew, so that nothing follows half a line, and kept locked, so that a second run is refused.
+        // Rewritten, so that nothing follows half a line, and kept locked, so that a second run is refused.
         var fresh = new UnfinishedFile(file);
         try
         {

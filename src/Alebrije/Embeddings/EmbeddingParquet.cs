@@ -64,13 +64,13 @@ internal static class EmbeddingParquet
         }
         catch (TimeoutException e)
         {
-            throw new FormatException("it is damaged: reading it comes to no end.", e);
+            throw new FormatException("it is damaged: reading it does not end.", e);
         }
         catch (Exception e) when (e is not (FormatException or OperationCanceledException))
         {
             // The Parquet library throws whatever its broken thrift or page raises, OutOfMemoryException for a page of 2 GiB too; all of it
             // means one thing.
-            throw new FormatException("it is no Parquet file, or a damaged one.", e);
+            throw new FormatException("it is not a Parquet file, or it is damaged.", e);
         }
     }
 
@@ -81,7 +81,7 @@ internal static class EmbeddingParquet
         var metadata = reader.CustomMetadata;
         if (metadata is null || !metadata.TryGetValue(ModelKey, out var model) || !metadata.TryGetValue(DimensionsKey, out var text)
             || !int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out var dimensions))
-            throw new FormatException($"it does not say which model made the embeddings (metadata {ModelKey} and {DimensionsKey}).");
+            throw new FormatException($"it does not name the model of the embeddings (metadata {ModelKey} and {DimensionsKey}).");
         var (kind, label, element) = (Column(reader, "kind"), Column(reader, "label"), Column(reader, "embedding"));
         var items = new List<EmbeddingItem>();
         for (var g = 0; g < reader.RowGroupCount; g++)

@@ -18,7 +18,7 @@ public sealed record Figure(double Value, int Count, double Low, double High)
     public static Figure Proportion(double successes, int count)
     {
         if (count < 1) throw new ArgumentOutOfRangeException(nameof(count),
-            $"A share of {count} observations says nothing; at least 1 is needed.");
+            $"A share of {count} observations is undefined; at least 1 is needed.");
         if (!(successes >= 0 && successes <= count))
             throw new ArgumentOutOfRangeException(nameof(successes),
                 $"{successes} successes in {count} observations; expected 0 to {count}.");
@@ -43,7 +43,7 @@ public sealed record Figure(double Value, int Count, double Low, double High)
     public static Figure Mean(IReadOnlyCollection<double> samples)
     {
         ArgumentNullException.ThrowIfNull(samples);
-        if (samples.Count == 0) throw new ArgumentException("A mean of no samples says nothing; at least one is needed.", nameof(samples));
+        if (samples.Count == 0) throw new ArgumentException("A mean of no samples is undefined; at least one is needed.", nameof(samples));
         var mean = samples.Average();
         var variance = samples.Count < 2 ? 0 : samples.Sum(x => (x - mean) * (x - mean)) / (samples.Count - 1);
         var half = Normal975 * Math.Sqrt(variance / samples.Count);

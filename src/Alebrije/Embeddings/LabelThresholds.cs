@@ -29,7 +29,7 @@ public sealed class LabelThresholds
         if (labels.Count != values.Count) throw new ArgumentException(
             $"There are {labels.Count} labels and {values.Count} thresholds; each label needs one.", nameof(values));
         if (labels.GroupBy(label => label, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
-            throw new ArgumentException($"The label '{twice.Key}' is there twice; each needs a name of its own.", nameof(labels));
+            throw new ArgumentException($"The label '{twice.Key}' occurs twice; each label needs a different name.", nameof(labels));
         if (values.Index().FirstOrDefault(value => value.Item is not (>= -2 and <= 2), (-1, 0)) is (>= 0 and var wrong, var outside))
             throw new ArgumentException($"The threshold of '{labels[wrong]}' is {outside}; it has to lie between -2 and 2.",
                 nameof(values));
@@ -66,7 +66,7 @@ public sealed class LabelThresholds
     /// <param name="path">The file.</param>
     /// <param name="labels">Labels that need a threshold; others in the file are left out.</param>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">It is no such object, or lacks a label.</exception>
+    /// <exception cref="InvalidDataException">It is not such an object, or lacks a label.</exception>
     public static LabelThresholds Load(string path, IReadOnlyList<string> labels)
     {
         ArgumentNullException.ThrowIfNull(labels);
@@ -84,7 +84,7 @@ public sealed class LabelThresholds
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{path} is no JSON object of labels and numbers such as {{\"lion\": 0.06}}.", e);
+            throw new InvalidDataException($"{path} is not a JSON object of labels and numbers such as {{\"lion\": 0.06}}.", e);
         }
     }
 

@@ -47,7 +47,7 @@ public sealed record LinearHead(string Model, IReadOnlyList<string> Labels,
         return model.EmbedImages([picture])[0];
     }
 
-    /// <summary>Refuses a model whose embeddings mean something else.</summary>
+    /// <summary>Refuses a model whose embeddings are of another space.</summary>
     /// <exception cref="WeightsException">It is another model than the one the head was fitted on; the message names both.</exception>
     public void RequireSpace(ClipModel model)
     {
@@ -57,7 +57,7 @@ public sealed record LinearHead(string Model, IReadOnlyList<string> Labels,
                 + $"(it was fitted on {Model}), and {model.Name} gives {model.Dimensions}; use --model with the one it was fitted on.");
         if (Vectors.Cosine(SpaceOf(model), [.. Space]) < SameSpace)
             throw new WeightsException($"The classifier was fitted on embeddings "
-                + $"of {Model}, and those of {model.Name} mean something else; use --model with the one it was fitted on, or fit it anew.");
+                + $"of {Model}, and those of {model.Name} are of another space; use --model with that of the fit, or fit it again.");
     }
 
     /// <summary>Writes the head.</summary>
@@ -88,7 +88,7 @@ public sealed record LinearHead(string Model, IReadOnlyList<string> Labels,
         using var scope = NewDisposeScope();
         using var file = new SafeTensorsFile(path);
         if (file.Metadata.GetValueOrDefault("format") != Format)
-            throw new WeightsException($"{path} is no classifier of train probe or train classifier.");
+            throw new WeightsException($"{path} is not a classifier of train probe or train classifier.");
         var labels = Labels(path, file.Metadata.GetValueOrDefault("labels"));
         var (weight, bias, space) = (Read("weight"), Read("bias"), Read("space"));
         if (labels.Length < 2 || space.ndim != 1 || bias.shape is not [var classes]

@@ -30,7 +30,7 @@ public sealed record LinearProbe(float[][] Weights, float[] Bias,
         (IReadOnlyList<float[]> Images, IReadOnlyList<int> Classes) validation, int classes,
         Action<int>? progress = null, CancellationToken cancellation = default)
     {
-        if (classes < 2) throw new ArgumentException($"A probe tells classes apart; there are {classes}.", nameof(classes));
+        if (classes < 2) throw new ArgumentException($"A probe needs two classes or more; there are {classes}.", nameof(classes));
         Check(train, classes, "learn from");
         Check(validation, classes, "choose the penalty with");
         using var scope = NewDisposeScope();

@@ -17,13 +17,13 @@ internal static class ParquetFooter
     {
         Span<byte> ends = stackalloc byte[Tail];
         if (stream.Length < Magic.Length + Tail || !Read(stream, 0, ends[..Magic.Length]).SequenceEqual(Magic))
-            throw new FormatException("it is no Parquet file.");
+            throw new FormatException("it is not a Parquet file.");
         if (!Read(stream, stream.Length - Tail, ends)[4..].SequenceEqual(Magic))
             throw new FormatException("it was cut short: it does not end as a Parquet file does.");
         var length = BinaryPrimitives.ReadUInt32LittleEndian(ends);
         if (length == 0 || length > LongestFooter || length > stream.Length - Magic.Length - Tail)
             throw new FormatException(
-                $"it is no Parquet file, or a damaged one: it says a footer of {length} bytes, and has {stream.Length} in all.");
+                $"it is not a Parquet file, or it is damaged: it states a footer of {length} bytes, and has {stream.Length} in all.");
         var walk = new Walk(Read(stream, stream.Length - Tail - length, new byte[length]));
         if (!walk.Structure(0)) throw new FormatException("its footer is damaged.");
         stream.Position = 0;

@@ -42,7 +42,7 @@ public sealed class PrincipalComponents
         var count = components ?? Math.Min(rows.Count, width);
         if (count < 1 || count > width)
             throw new ArgumentOutOfRangeException(
-                nameof(components), $"{count} components were asked of rows with {width} numbers; choose 1 to {width}.");
+                nameof(components), $"The number of components is {count}, but must be between 1 and {width}, the width of the rows.");
 
         TorchRuntime.Initialize();
         using var scope = NewDisposeScope();

@@ -36,7 +36,7 @@ public static class ZeroShot
     public static int[] TopK(IReadOnlyList<double> scores, int count)
     {
         ArgumentNullException.ThrowIfNull(scores);
-        if (count < 1) throw new ArgumentOutOfRangeException(nameof(count), $"The best {count} were asked for; ask for 1 or more.");
+        if (count < 1) throw new ArgumentOutOfRangeException(nameof(count), $"The count is {count}, but must be at least 1.");
         return [.. Enumerable.Range(0, scores.Count).OrderByDescending(i => scores[i]).Take(count)];
     }
 
@@ -52,7 +52,7 @@ public static class ZeroShot
         ArgumentNullException.ThrowIfNull(right);
         if (scores.Count != right.Count)
             throw new ArgumentException($"{scores.Count} rows of scores but {right.Count} right labels; each row needs its own.");
-        if (count < 1) throw new ArgumentOutOfRangeException(nameof(count), $"The best {count} were asked for; ask for 1 or more.");
+        if (count < 1) throw new ArgumentOutOfRangeException(nameof(count), $"The count is {count}, but must be at least 1.");
         var hits = 0;
         for (var i = 0; i < scores.Count; i++)
         {
@@ -75,7 +75,7 @@ public static class Retrieval
 {
     /// <summary>
     /// Recall at 1: share of queries whose own candidate has the highest cosine of its draw. Pairs are shuffled and cut into draws
-    /// of <paramref name="among"/>, shuffled anew when they run out; draws are disjoint while pairs last.
+    /// of <paramref name="among"/>, shuffled again when they run out; draws are disjoint while pairs last.
     /// </summary>
     /// <param name="queries">[pairs][width]</param>
     /// <param name="candidates">[pairs][width]; candidate i belongs to query i.</param>
@@ -93,8 +93,8 @@ public static class Retrieval
             throw new ArgumentException($"{queries.Count} queries but {candidates.Count} candidates; they must come in pairs.");
         if (among < 1 || among > queries.Count)
             throw new ArgumentOutOfRangeException(nameof(among),
-                $"Draws of {among} were asked of {queries.Count} pairs; choose 1 to {queries.Count}.");
-        if (draws < 1) throw new ArgumentOutOfRangeException(nameof(draws), $"{draws} draws were asked for; ask for 1 or more.");
+                $"The size of a draw is {among}, but must be between 1 and {queries.Count}, the number of pairs.");
+        if (draws < 1) throw new ArgumentOutOfRangeException(nameof(draws), $"The number of draws is {draws}, but must be at least 1.");
 
         var random = new SeededRandom(seed);
         var order = random.Permutation(queries.Count);
@@ -157,7 +157,7 @@ public static class ModalityGap
     /// Share of the way from the mean text to the mean image embedding that the mean of <paramref name="outputs"/> covers: 0 at the
     /// texts, 1 at the images, measured along the line that joins them.
     /// </summary>
-    /// <param name="outputs">[outputs][width]: what a prior made of the texts.</param>
+    /// <param name="outputs">[outputs][width]: a prior's outputs for the texts.</param>
     /// <param name="images">[images][width]</param>
     /// <param name="texts">[texts][width]</param>
     /// <exception cref="ArgumentException">Different widths, or means that coincide.</exception>

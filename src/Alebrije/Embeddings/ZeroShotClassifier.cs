@@ -34,7 +34,7 @@ public sealed class ZeroShotClassifier
     {
         ArgumentNullException.ThrowIfNull(labels);
         if (labels.GroupBy(label => label, StringComparer.Ordinal).FirstOrDefault(group => group.Count() > 1) is { } twice)
-            throw new ArgumentException($"The label '{twice.Key}' is there twice; each class needs a name of its own.", nameof(labels));
+            throw new ArgumentException($"The label '{twice.Key}' occurs twice; each class needs a different name.", nameof(labels));
         return Create([.. labels.Select(label => (IReadOnlyList<string>)[label])], templates, embed, contrast);
     }
 

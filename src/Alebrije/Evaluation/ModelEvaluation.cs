@@ -72,7 +72,7 @@ public static class ModelEvaluation
             });
             var expected = options.DrawsByPrior ? PriorFolder.Names.Keys : [PriorKind.Linear];
             foreach (var kind in part is EvaluationPart.Prior or EvaluationPart.Decoder ? expected.Where(kind => !painter.Has(kind)) : [])
-                left.Add($"{NameOf(part)}: the {PriorNames.Of(kind)} prior, for the model has none (folder {PriorFolder.Names[kind]}).");
+                left.Add($"{NameOf(part)}: the {PriorNames.Of(kind)} prior: the model has none (folder {PriorFolder.Names[kind]}).");
         }
 
         IReadOnlyList<DrawnConcept> concepts = options.PicturesPerConcept == 0

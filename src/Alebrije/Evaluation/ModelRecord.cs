@@ -6,7 +6,7 @@ using Alebrije.Weights;
 namespace Alebrije.Evaluation;
 
 /// <summary>
-/// Evaluation figures of a model and its accuracy by core concept, stored beside it as <c>evaluation.json</c>.
+/// Evaluation figures of a model and its accuracy by core concept, stored in its folder as <c>evaluation.json</c>.
 /// </summary>
 /// <param name="Model">The model's name.</param>
 /// <param name="Seed">Seed of the evaluation.</param>
@@ -14,7 +14,7 @@ namespace Alebrije.Evaluation;
 /// <param name="Concepts">The core concepts in the world's order; empty if none was drawn.</param>
 public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, IReadOnlyList<DrawnConcept> Concepts)
 {
-    /// <summary>Name of the file beside <c>model_index.json</c>.</summary>
+    /// <summary>Name of the file, next to <c>model_index.json</c>.</summary>
     public const string FileName = "evaluation.json";
 
     /// <summary>The record of an evaluation.</summary>
@@ -39,11 +39,11 @@ public sealed record ModelRecord(string Model, ulong Seed, JsonObject Metrics, I
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{file} is no record of an evaluation: {e.Message}", e);
+            throw new InvalidDataException($"{file} is not a record of an evaluation: {e.Message}", e);
         }
 
         throw new InvalidDataException(
-            $"{file} is no record of an evaluation: it has to hold model, seed, metrics and concepts; write it anew with evaluate.");
+            $"{file} is not a record of an evaluation: it has to hold model, seed, metrics and concepts; write it again with evaluate.");
     }
 
     /// <summary>Writes the record, a line for each part and each concept; the replacement is atomic.</summary>

@@ -44,6 +44,6 @@ internal static class Activation
         "gelu" => x => nn.functional.gelu(x),
         "relu" => x => nn.functional.relu(x),
         "mish" => x => nn.functional.mish(x),
-        _ => throw new ArgumentException($"The activation \"{name}\" is not known: it must be silu, swish, gelu, relu or mish."),
+        _ => throw new ArgumentException($"The activation \"{name}\" is not supported: it must be silu, swish, gelu, relu or mish."),
     };
 }

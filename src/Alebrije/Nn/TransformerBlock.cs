@@ -48,7 +48,7 @@ internal sealed class TransformerBlock : nn.Module<Tensor, Tensor?, Tensor?, Ten
     /// <exception cref="ArgumentException">The block attends to a context or is gated.</exception>
     public BlockWeights Weights() => firstTakesContext || attn2 is not null || ff.IsGated
         ? throw new ArgumentException(
-            "A block that looks at a context or is gated cannot be packed: only blocks of one sequence with a plain network can.")
+            "A block that attends to a context or is gated cannot be packed: only blocks of one sequence with a plain network can.")
         : new BlockWeights(norm1, norm3, attn1.Projections.Out, ff.Projections.Widen, ff.Projections.Narrow)
         {
             Heads = attn1.Sizes.Heads, Activation = GeluForm.Exact,

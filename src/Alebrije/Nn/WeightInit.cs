@@ -37,7 +37,7 @@ internal static class WeightInit
     /// <summary>Every element <paramref name="value"/>.</summary>
     public static Parameter Constant(double value, params ReadOnlySpan<long> shape) => Make(shape, x => nn.init.constant_(x, value));
 
-    /// <summary>A tensor that is no parameter, every element <paramref name="value"/>: statistics, counts.</summary>
+    /// <summary>A tensor that is not a parameter, every element <paramref name="value"/>: statistics, counts.</summary>
     public static Tensor Buffer(double value, ScalarType type, params ReadOnlySpan<long> shape)
     {
         Count(shape);

@@ -2,7 +2,7 @@ namespace Alebrije.Nn;
 
 /// <summary>
 /// Limit of the parameters of networks that are built for a file: it is reached before memory is taken for more, so that a
-/// configuration cannot take more than the file beside it holds.
+/// configuration cannot take more than the file next to it holds.
 /// </summary>
 /// <param name="elements">Maximum number of elements of all parameters.</param>
 /// <param name="tensors">Maximum number of parameters.</param>
@@ -25,7 +25,7 @@ internal sealed class WeightLimit(double elements, long tensors, Func<Exception>
     public static WeightLimit General(bool takesMemory) => new(
         takesMemory ? GC.GetGCMemoryInfo().TotalAvailableMemoryBytes / sizeof(float) : MostElements,
         MostTensors, () => new InvalidDataException(
-        "The configuration asks for a network larger than any that was ever trained; it is damaged."));
+        "The configuration describes a network larger than any that was ever trained; it is damaged."));
 
     /// <summary>
     /// Limit of a network whose weights are in a file: several times its size, so that a network that merely differs is built, compared,
@@ -38,7 +38,7 @@ internal sealed class WeightLimit(double elements, long tensors, Func<Exception>
     public static WeightLimit Of(string config, string file, (double Elements, long Tensors) size, Func<string, Exception> error) =>
         new((Slack * size.Elements) + SmallNetwork, (Slack * size.Tensors) + FewTensors, () => error(
             $"{config} describes a network of far more weights than the {size.Elements:0} in {file}: "
-                + "one of both is damaged or of another model; fetch both again."));
+                + "one of the two is damaged or of another model; fetch both again."));
 
     /// <summary>Counts a parameter.</summary>
     /// <param name="shape">Its sizes.</param>

@@ -6,12 +6,12 @@ namespace Alebrije.Pipelines;
 public sealed record LoraInput : FileInput
 {
     /// <param name="file">Path of a .safetensors, .pt or .bin file, with the names of kohya's trainers, of diffusers or of peft.</param>
-    /// <param name="scale">Factor of what is added; 1 as it was trained, 0 nothing, below 0 the opposite.</param>
+    /// <param name="scale">Factor of the added weights; 1 as it was trained, 0 nothing, below 0 the opposite.</param>
     /// <param name="sha256">SHA-256 of the file, 64 hexadecimal digits; null is computed when the file is read.</param>
     [JsonConstructor]
     public LoraInput(string file, double scale = 1, string? sha256 = null) : base(file, sha256) => Scale = scale;
 
-    /// <summary>Factor of what is added.</summary>
+    /// <summary>Factor of the added weights.</summary>
     public double Scale { get; }
 }
 
@@ -46,6 +46,6 @@ internal sealed record AdapterInputs(IReadOnlyList<LoraInput> Loras, IReadOnlyLi
     public static AdapterInputs Of(GenerationRequest request) =>
         request.Loras is null or [] && request.Embeddings is null or [] ? None : new(request.Loras ?? [], request.Embeddings ?? []);
 
-    /// <summary>True of the same files, scales and tokens in the same order.</summary>
+    /// <summary>True for the same files, scales and tokens in the same order.</summary>
     public bool IsSame(AdapterInputs other) => Loras.SequenceEqual(other.Loras) && other.Embeddings.SequenceEqual(Embeddings);
 }

@@ -13,7 +13,7 @@ internal static class Bicubic
     /// <param name="x">[batch, channels, h, w]</param>
     /// <param name="height">Rows wanted, 1 or more.</param>
     /// <param name="width">Columns wanted, 1 or more.</param>
-    /// <returns>[batch, channels, height, width], beyond the range of <paramref name="x"/> beside edges.</returns>
+    /// <returns>[batch, channels, height, width], beyond the range of <paramref name="x"/> near edges.</returns>
     public static Tensor Resize(Tensor x, int height, int width)
     {
         if (x.dim() != 4) throw new ArgumentException(

@@ -3,7 +3,7 @@ using Alebrije.Preprocessing.Tokenizers;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>A token and how much a match rests on it.</summary>
+/// <summary>A token and its contribution to a match.</summary>
 /// <param name="Token">The token as the vocabulary spells it, with <c>&lt;/w&gt;</c> at the end of a word; or a word as it is
 /// written.</param>
 /// <param name="Relevance">0 and above; larger is more.</param>

@@ -7,7 +7,7 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>CLIP beside a model that has no image encoder: it scores images by their prompts, and guides them by its gradient.</summary>
+/// <summary>CLIP for a model that has no image encoder: it scores images by their prompts, and guides them by its gradient.</summary>
 /// <param name="Name">Name of the CLIP.</param>
 /// <param name="Texts">Text tower with a projection.</param>
 /// <param name="Images">Image tower.</param>
@@ -42,7 +42,7 @@ internal sealed record ClipJudge(string Name, TextStage Texts, ImageStage Images
 
         var file = Path.Combine(path, "config.json");
         if (!File.Exists(file) || ConfigFile.ClassName(file) != "CLIPModel")
-            throw new WeightsException($"{path} is no CLIP in the layout "
+            throw new WeightsException($"{path} is not a CLIP in the layout "
                 + $"of transformers (CLIPModel), so it scores no images (--judge); name one such as clip-vit-l-14, or mini.");
         var config = ConfigFile.Read<ClipConfig>(path);
         var (text, vision) = (config.TextConfig with { ProjectionDim = config.ProjectionDim },

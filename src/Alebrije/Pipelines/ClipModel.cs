@@ -139,7 +139,7 @@ public sealed class ClipModel : IDisposable
     /// <returns>[paths][dimensions], unit length.</returns>
     /// <exception cref="InvalidOperationException">The model has no image tower.</exception>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="ImageFormatException">A file is no image, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">A file is not an image, or it is damaged, cut short or too large.</exception>
     public float[][] EmbedImages(IReadOnlyList<string> paths, Action<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(paths);

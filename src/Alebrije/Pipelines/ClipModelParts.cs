@@ -73,7 +73,7 @@ internal sealed class ClipModelParts : IDisposable
     public ClipImageTower? Image { get; }
     public IEnumerable<nn.Module> Modules => modules;
 
-    /// <summary>Sentences about what the files do not say and was assumed.</summary>
+    /// <summary>Notes on values that the files do not contain and that were assumed.</summary>
     public IReadOnlyList<string> Assumptions => Source.OpenClipConfig?.Assumption is { } assumption ? [assumption] : [];
 
     public static ClipModelParts Load(string folder) => new(ClipModelFolder.Open(folder));
@@ -155,8 +155,8 @@ internal sealed class ClipModelFolder
     public bool HasBothTowers => (OpenClip is not null || WholeModel is not null || (TextModel is not null && VisionModel is not null))
         && (OpenClip is not null || Tokenizer is not null) && HasImageProcessor;
 
-    /// <summary>Finds out what a folder is.</summary>
-    /// <exception cref="CheckpointNotFoundException">There is no such folder, or nothing known in it.</exception>
+    /// <summary>Determines the kind of a folder.</summary>
+    /// <exception cref="CheckpointNotFoundException">There is no such folder, or it contains no supported model.</exception>
     /// <exception cref="WeightsException">It is of another kind.</exception>
     public static ClipModelFolder Open(string path)
     {
@@ -173,7 +173,7 @@ internal sealed class ClipModelFolder
                 $"{path} is a file of weights without a CLIP of both towers; "
                     + $"texts and images are embedded by a CLIP, or by a model of unCLIP such as mini.");
         }
-        else throw new CheckpointNotFoundException($"{path} is no model: it has neither model_index.json "
+        else throw new CheckpointNotFoundException($"{path} is not a model: it has neither model_index.json "
             + $"(a pipeline) nor config.json (a CLIP of transformers) nor open_clip_config.json, and no single .pt file of OpenAI's.");
         return folder;
     }
@@ -200,7 +200,7 @@ internal sealed class ClipModelFolder
         if (Tokenizer is null) return null;
         var tokenizer = ClipTokenizer.Load(Tokenizer);
         if (tokenizer.VocabularySize > config.VocabSize)
-            throw new WeightsException($"{Tokenizer} has {tokenizer.VocabularySize} symbols, but the text tower knows {config.VocabSize}: "
+            throw new WeightsException($"{Tokenizer} has {tokenizer.VocabularySize} symbols, but the text tower has {config.VocabSize}: "
                 + "tokenizer and weights do not belong together.");
         return new ClipTextTower(tokenizer, Math.Min(tokenizer.MaxLength, config.MaxPositionEmbeddings), network);
     }
@@ -217,7 +217,7 @@ internal sealed class ClipModelFolder
             var unigram = UnigramTokenizer.LoadForOpenClip(Path, OpenClipPreparation.DialectOf(Path, ClipDialect.OpenClipWhitespace));
             return unigram.VocabularySize <= text.VocabSize ? unigram
                 : throw new WeightsException($"{Path} has {unigram.VocabularySize} "
-                    + $"symbols, but the text tower knows {text.VocabSize}: tokenizer and weights do not belong together.");
+                    + $"symbols, but the text tower has {text.VocabSize}: tokenizer and weights do not belong together.");
         }
 
         var known = BpeVocabulary.OpenAi().Tokens.Count;
@@ -237,7 +237,7 @@ internal sealed class ClipModelFolder
             ? IsOpenClip(Path) ? OpenClipPreparation.ProcessorOf(Path, side) : ClipImageProcessor.OpenAi(side)
         : processor is not null ? ClipImageProcessor.Load(processor)
         : TrainedSize is { } size ? ClipImageProcessor.Transformers(size)
-        : throw new WeightsException($"{Path} does not say how pictures are prepared: {WhyNoImages}.");
+        : throw new WeightsException($"{Path} does not contain the preprocessing of pictures: {WhyNoImages}.");
 
     private static bool IsOpenClip(string path) => File.Exists(System.IO.Path.Combine(path, OpenClipConfig.FileName))
         && !IsPublishedFolder(path);

@@ -4,11 +4,11 @@ using Alebrije.Weights;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// Defaults of a model for open fields of a request: <c>generation_config.json</c> beside the index, or the reference pipeline's.
+/// Defaults of a model for open fields of a request: <c>generation_config.json</c> next to the index, or the reference pipeline's.
 /// </summary>
 internal sealed record GenerationDefaults
 {
-    /// <summary>Its name beside model_index.json.</summary>
+    /// <summary>Its name, next to model_index.json.</summary>
     public const string FileName = "generation_config.json";
 
     public int Steps { get; init; } = 20;

@@ -79,7 +79,7 @@ public sealed record GenerationRequest
     public int PriorCandidates { get; init; } = 1;
 
     /// <summary>
-    /// Side of the image in pixels: what the model's upsampler makes, or a multiple of the autoencoder's factor that the decoder draws
+    /// Side of the image in pixels: that of the model's upsampler, or a multiple of the autoencoder's factor that the decoder draws
     /// itself; null takes the decoder's own.
     /// </summary>
     public int? Size { get; init; }
@@ -92,7 +92,7 @@ public sealed record GenerationRequest
     /// <summary>CLIP guidance towards the prompt; null: none.</summary>
     public ClipGuidance? ClipGuidance { get; init; }
 
-    /// <summary>Steps of the upsampler where <see cref="Size"/> is what it makes, 2 to 1000; null takes the model's own number.</summary>
+    /// <summary>Steps of the upsampler where <see cref="Size"/> is its output size, 2 to 1000; null takes the model's own number.</summary>
     public int? UpsamplerSteps { get; init; }
 
     /// <summary>Rows in pixels, where they differ from <see cref="Size"/>; null takes <see cref="Size"/>.</summary>
@@ -225,7 +225,7 @@ public sealed record GenerationRequest
 /// Diffusion guided by CLIP, taken literally: the gradient of the cosine between prompt and predicted image steers the sampler.
 /// </summary>
 /// <param name="Scale">Strength from 0 to 100; 0.3 is a good start.</param>
-/// <param name="Alone">True if it replaces the image embedding instead of standing beside it.</param>
+/// <param name="Alone">True if it replaces the image embedding instead of being added to it.</param>
 public sealed record ClipGuidance(double Scale, bool Alone = false);
 
 /// <summary>Progress of a pipeline.</summary>
@@ -241,7 +241,7 @@ public sealed record GenerationProgress(string Stage, int Step, int Of)
     [JsonIgnore]
     public Func<IReadOnlyList<Preprocessing.Imaging.RgbImage>>? Predicted { get; init; }
 
-    /// <summary>True of steps that divide a stage into equal parts.</summary>
+    /// <summary>True for steps that divide a stage into equal parts.</summary>
     /// <param name="previews">Number of such steps in a stage.</param>
     internal bool IsPreview(int previews) => Step < Of && Step * (previews + 1) / Of != (Step - 1) * (previews + 1) / Of;
 }

@@ -11,10 +11,10 @@ namespace Alebrije.Pipelines;
 /// <summary>One stage of a traced run.</summary>
 /// <param name="Name">Name of the stage.</param>
 /// <param name="File">File in the trace's folder.</param>
-/// <param name="Shape">Shape of what the file holds.</param>
+/// <param name="Shape">Shape of the file's content.</param>
 /// <param name="Norm">Euclidean norm of its numbers; null for texts.</param>
 /// <param name="Hash">SHA-256 of its float32 (or int64, or RGB) bytes.</param>
-/// <param name="Notes">Numbers worth reading beside it, such as cosines along a trajectory.</param>
+/// <param name="Notes">Additional numbers, such as cosines along a trajectory.</param>
 public sealed record TraceStage(
     string Name, string File, IReadOnlyList<long> Shape, double? Norm, string Hash,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] object? Notes = null);

@@ -17,7 +17,7 @@ public sealed record ImageInput : FileInput
 
     /// <summary>The image, turned by its EXIF orientation; read on first use.</summary>
     /// <exception cref="FileNotFoundException">The file is missing.</exception>
-    /// <exception cref="ImageFormatException">The file is no image.</exception>
+    /// <exception cref="ImageFormatException">The file is not an image.</exception>
     /// <exception cref="InvalidDataException">The file has another hash than <see cref="FileInput.Sha256"/>.</exception>
     [JsonIgnore]
     public RgbImage Image => image ??= Read();

@@ -161,7 +161,7 @@ public sealed class ImagePipeline : IDisposable
     /// <exception cref="ArgumentException">The request has a value out of its range.</exception>
     public GenerationEstimate Estimate(GenerationRequest request, bool timed = true) =>
         estimate?.Invoke(Complete(request), timed)
-        ?? throw new InvalidOperationException($"{Name} was not opened from a folder, so nothing is known of its sizes.");
+        ?? throw new InvalidOperationException($"{Name} was not opened from a folder, so its sizes are unknown.");
 
     /// <summary>Draws an image.</summary>
     /// <param name="request">The request to draw.</param>
@@ -211,7 +211,7 @@ public sealed class ImagePipeline : IDisposable
     }
 
     /// <summary>
-    /// True of requests that differ in prompt, negative prompt and seed alone, and whose conditions can stand in one batch.
+    /// True for requests that differ in prompt, negative prompt and seed alone, and whose conditions can stand in one batch.
     /// </summary>
     private bool SharesBatch(GenerationRequest request, GenerationRequest first) => ReferenceEquals(request, first)
         || (request with { Prompt = first.Prompt, Negative = first.Negative, Seed = first.Seed } == first
@@ -388,7 +388,7 @@ public sealed class ImagePipeline : IDisposable
         judge?.Dispose();
     }
 
-    /// <summary>The request with the model's own values for what it leaves open (<see cref="RequestCompletion.Complete"/>).</summary>
+    /// <summary>The request with the model's defaults for its open fields (<see cref="RequestCompletion.Complete"/>).</summary>
     internal GenerationRequest Complete(GenerationRequest request, bool promptNeeded = true, DrawConditions? given = null) =>
         new RequestCompletion(Name, embedder, stages, HasScores).Complete(request, promptNeeded, given);
 

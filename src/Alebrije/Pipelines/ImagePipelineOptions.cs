@@ -13,7 +13,7 @@ public sealed record ImagePipelineOptions
 
     /// <summary>
     /// Folders that a model is published with: the prior's pipeline of a Kandinsky decoder, the later stages of DeepFloyd IF in their
-    /// order. Null searches beside the model's folder; for DeepFloyd IF an empty list takes the first stage alone.
+    /// order. Null searches next to the model's folder; for DeepFloyd IF an empty list takes the first stage alone.
     /// </summary>
     public IReadOnlyList<string>? CompanionFolders { get; init; }
 

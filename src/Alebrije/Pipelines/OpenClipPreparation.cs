@@ -27,7 +27,7 @@ internal static class OpenClipPreparation
                 "bicubic" or "random" => ResizeFilter.Bicubic,
                 "bilinear" => ResizeFilter.Bilinear,
                 var other => throw new WeightsException(
-                    $"{path}: the interpolation '{other}' is not known; it must be bicubic or bilinear."),
+                    $"{path}: the interpolation '{other}' is not supported; it must be bicubic or bilinear."),
             },
             Fit = settings.ResizeMode switch
             {
@@ -35,12 +35,12 @@ internal static class OpenClipPreparation
                 "longest" => ImageFit.Longest,
                 "squash" => ImageFit.Squash,
                 var other => throw new WeightsException(
-                    $"{path}: the resize_mode '{other}' is not known; it must be shortest, longest or squash."),
+                    $"{path}: the resize_mode '{other}' is not supported; it must be shortest, longest or squash."),
             },
         });
     }
 
-    /// <summary>Rules for texts that open_clip's <c>tokenizer_kwargs</c> ask for.</summary>
+    /// <summary>Rules for texts that open_clip's <c>tokenizer_kwargs</c> set.</summary>
     /// <param name="folder">The model's folder.</param>
     /// <param name="otherwise">Value used when they specify none.</param>
     public static ClipDialect DialectOf(string folder, ClipDialect otherwise = ClipDialect.OpenClip)
@@ -55,7 +55,7 @@ internal static class OpenClipPreparation
             "whitespace" => ClipDialect.OpenClipWhitespace,
             "canonicalize" => ClipDialect.OpenClipCanonicalize,
             _ => throw new WeightsException(
-                $"{path}: texts cleaned by '{clean}' are not known; it must be lower, whitespace or canonicalize."),
+                $"{path}: the text cleaning '{clean}' is not supported; it must be lower, whitespace or canonicalize."),
         };
     }
 

@@ -45,17 +45,17 @@ internal static class PipelineFamilies
     private static IEnumerable<string> Drawing =>
         [Karlo, KarloVariations, Stable, StableImg2Img, .. KandinskyDecoders, .. StableDiffusion, .. DeepFloyd];
 
-    /// <summary>True of a class of pipelines that draw images.</summary>
+    /// <summary>True for a class of pipelines that draw images.</summary>
     public static bool Knows(string className) => Drawing.Contains(className);
 
-    /// <summary>True of a class of pipelines that draw images from text without image embeddings.</summary>
+    /// <summary>True for a class of pipelines that draw images from text without image embeddings.</summary>
     public static bool DrawsFromTextAlone(string className) => StableDiffusion.Contains(className) || DeepFloyd.Contains(className);
 
-    /// <summary>True of a folder of the Stable unCLIP layout.</summary>
+    /// <summary>True for a folder of the Stable unCLIP layout.</summary>
     public static bool IsStable(PipelineFolder folder) => folder.ClassName is Stable or StableImg2Img;
 
     /// <summary>Opens both halves, from one folder or from two.</summary>
-    /// <exception cref="WeightsException">The class is none of unCLIP's, a half is missing, or the two do not belong together.</exception>
+    /// <exception cref="WeightsException">The class is not of unCLIP, a half is missing, or the two do not belong together.</exception>
     public static ImagePipeline Open(PipelineFolder folder, ImagePipelineOptions options)
     {
         if (KandinskyPriors.Contains(folder.ClassName))
@@ -115,9 +115,9 @@ internal static class PipelineFamilies
 
     /// <summary>
     /// The later stages of DeepFloyd IF's first one: those of the options, else the folders <c>stage-2</c> and <c>stage-3</c> in its own,
-    /// else those beside it, kept under the names of their repositories.
+    /// else those next to it, kept under the names of their repositories.
     /// </summary>
-    /// <exception cref="WeightsException">A stage is none, or several folders beside the first stage are.</exception>
+    /// <exception cref="WeightsException">A folder is not a later stage, or several folders next to the first stage are.</exception>
     internal static IReadOnlyList<PipelineFolder> LaterStages(PipelineFolder folder, ImagePipelineOptions options)
     {
         if (folder.ClassName != DeepFloydFirst) return [];
@@ -136,7 +136,7 @@ internal static class PipelineFamilies
             : Only([.. beside.Where(other => other.ClassName == Upscaler)]) is { } third ? [second, third] : [second];
 
         PipelineFolder? Only(PipelineFolder[] found) => found.Length < 2 ? found.FirstOrDefault() : throw new WeightsException(
-            $"Several folders beside {folder.Name} enlarge its images ({string.Join(", ", found.Select(other => other.Name))}): "
+            $"Several folders next to {folder.Name} enlarge its images ({string.Join(", ", found.Select(other => other.Name))}): "
                 + $"name its later stages in their order (--stage), or none.");
     }
 
@@ -192,7 +192,7 @@ internal static class PipelineFamilies
     private static string? Fingerprint(PipelineFolder folder) =>
         TextStage.FingerprintOf(folder, folder.Has("prior_text_encoder") ? "prior_text_encoder" : "text_encoder");
 
-    /// <summary>Kandinsky is published as two repositories, whose folders are kept beside each other under their own names.</summary>
+    /// <summary>Kandinsky is published as two repositories, whose folders are kept next to each other under their own names.</summary>
     private static PipelineFolder KandinskyPriorBeside(PipelineFolder decoder)
     {
         var wanted = decoder.ClassName.StartsWith("KandinskyV22", StringComparison.Ordinal) ? "KandinskyV22Prior" : "KandinskyPrior";
@@ -203,7 +203,7 @@ internal static class PipelineFamilies
             [] => throw new WeightsException(
                 $"{decoder.Name} is a decoder alone ({decoder.ClassName}): name the folder of its prior ({wanted}Pipeline) with --prior."),
             _ => throw new WeightsException($"{decoder.Name} has several "
-                + $"priors beside it ({string.Join(", ", found.Select(folder => folder.Name))}): name one with --prior."),
+                + $"priors next to it ({string.Join(", ", found.Select(folder => folder.Name))}): name one with --prior."),
         };
     }
 }

@@ -43,14 +43,14 @@ internal class PipelineFolder
     /// <summary>Reads <c>model_index.json</c>, or the names in a checkpoint of one file.</summary>
     /// <param name="path">A pipeline's folder, a checkpoint of one file, or a folder with such a file alone.</param>
     /// <exception cref="CheckpointNotFoundException">The folder or its index is missing.</exception>
-    /// <exception cref="WeightsException">The index is not what it should be, or the file is no checkpoint of Stable Diffusion.</exception>
+    /// <exception cref="WeightsException">The index is invalid, or the file is not a checkpoint of Stable Diffusion.</exception>
     public static PipelineFolder Open(string path)
     {
         if (SingleFileLayout.FileOf(path) is { } single) return new SingleFilePipeline(path, single);
         if (!Directory.Exists(path)) throw new CheckpointNotFoundException($"There is no folder {path}.");
         var file = System.IO.Path.Combine(path, "model_index.json");
         if (!System.IO.File.Exists(file))
-            throw new CheckpointNotFoundException($"{path} is no pipeline folder: it has no model_index.json.");
+            throw new CheckpointNotFoundException($"{path} is not a pipeline folder: it has no model_index.json.");
         var index = ConfigFile.ReadObject(file);
         var folder = new PipelineFolder(path, ConfigFile.ClassName(file)
             ?? throw new WeightsException($"{file} does not name its pipeline: the key _class_name is missing."));

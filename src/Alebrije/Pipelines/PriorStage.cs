@@ -94,7 +94,7 @@ internal sealed class PriorStage : IDisposable
         if (PriorFolder.KindOf(prior) == PriorKind.Diffusion && config is null)
         {
             throw new CheckpointNotFoundException(
-                $"{path} says nothing of the prior's scheduler, and {folder.Path} "
+                $"{path} does not contain the prior's scheduler, and {folder.Path} "
                     + $"has none; name the whole pipeline folder that the prior belongs to.");
         }
 
@@ -157,7 +157,7 @@ internal sealed class PriorStage : IDisposable
         new(Tower.Encode(prompts, trace, note), Empty);
 
     /// <summary>
-    /// Prompts for a prior, with negative texts whose embeddings are drawn beside the prompts': both are guided away from them
+    /// Prompts for a prior, with negative texts whose embeddings are drawn together with the prompts': both are guided away from them
     /// (pipeline_kandinsky2_2_prior.py).
     /// </summary>
     private PriorText Texts(string[] prompts, string[] negatives, GenerationTrace? trace, Action<RunNote>? note) =>
@@ -199,7 +199,7 @@ internal sealed class PriorStage : IDisposable
         $"{folder.Path} has no text encoder for a prior: it varies pictures (vary) but draws none from text.");
 
     private ImageStage Images => images ?? throw new InvalidOperationException(
-        $"{folder.Name} has no image encoder, so it cannot look at "
+        $"{folder.Name} has no image encoder, so it cannot embed "
             + $"pictures; name a folder that has one, such as karlo-variations for Karlo.");
 
     private void Add(PriorKind kind, string path) =>
@@ -210,7 +210,7 @@ internal sealed class PriorStage : IDisposable
     /// the grid (pipeline_stable_unclip.py); its numbers are kept for checkpoints that name this class.
     /// </summary>
     private static Func<IScheduler> Scheduler(SchedulerConfig? config, PipelineFolder folder) => () =>
-        config is null ? throw new CheckpointNotFoundException($"{folder.Path} says nothing of its prior's scheduler.")
+        config is null ? throw new CheckpointNotFoundException($"{folder.Path} does not contain its prior's scheduler.")
         : config.ClassName == KarloScheduler && PipelineFamilies.IsStable(folder) ? new UnClipScheduler(config) { StepsByOne = true }
         : Schedulers.Create(config);
 

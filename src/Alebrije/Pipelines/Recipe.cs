@@ -21,7 +21,7 @@ public sealed record PictureRecipe(string Model, string? PriorFrom, GenerationRe
     /// <summary>Floating-point formats used by the generation; null if the file does not contain them.</summary>
     public PipelinePrecision? Precision { get; init; }
 
-    /// <summary>Threads that computed it; null where the file does not say so.</summary>
+    /// <summary>Threads that computed it; null where the file does not contain it.</summary>
     public int? Threads { get; init; }
 
     /// <summary>The single file that the model was; null for folders.</summary>
@@ -54,7 +54,7 @@ public static class Recipe
     {
         if (!PngText.Read(path).TryGetValue(JsonKeyword, out var json))
             throw new InvalidDataException(
-                $"{path} holds no recipe: pictures that this program writes have one, until another program saves them anew.");
+                $"{path} holds no recipe: pictures that this program writes have one, until another program saves them again.");
         try
         {
             var recipe = JsonSerializer.Deserialize<PictureRecipe>(json, JsonForms.Line);
@@ -139,7 +139,7 @@ public static class Recipe
         return recipe.ToJsonString(JsonForms.Line);
     }
 
-    /// <summary>A recipe as JSON; what is none stays a text.</summary>
+    /// <summary>A recipe as JSON; any other text stays a text.</summary>
     private static JsonElement? Parsed(string recipe)
     {
         try

@@ -3,7 +3,7 @@ using Alebrije.Pipelines.Denoising;
 
 namespace Alebrije.Pipelines;
 
-/// <summary>Requests against the abilities of a model: defaults for what they leave open, one sentence for what does not fit.</summary>
+/// <summary>Completion of requests for a model: defaults for open fields, and an error for values that it does not support.</summary>
 /// <param name="name">The model's name.</param>
 /// <param name="embedder">Towers and priors; null for models that draw from text alone.</param>
 /// <param name="stages">The decoder, and the stages that enlarge its images.</param>
@@ -14,10 +14,10 @@ internal sealed class RequestCompletion(string name, PriorStage? embedder, Drawi
 
     private DrawingTraits Traits => decoder.Traits;
 
-    /// <summary>The request with the model's own values for what it leaves open.</summary>
+    /// <summary>The request with the model's defaults for its open fields.</summary>
     /// <param name="request">The request.</param>
     /// <param name="promptNeeded">True refuses an empty prompt.</param>
-    /// <param name="given">Conditions of a reference run that stand beside the request; null for requests of users.</param>
+    /// <param name="given">Conditions of a reference run in addition to the request; null for requests of users.</param>
     /// <exception cref="ArgumentException">The size is not one of the model's.</exception>
     public GenerationRequest Complete(GenerationRequest request, bool promptNeeded = true, DrawConditions? given = null)
     {
@@ -28,10 +28,10 @@ internal sealed class RequestCompletion(string name, PriorStage? embedder, Drawi
         {
             throw new ArgumentException(stages.Sides.Count > 1
                 ? $"Upsampler steps were given, but {name} draws {request.Size ?? Math.Min(request.Height!.Value, request.Width!.Value)} "
-                    + $"pixels in its first stage alone; ask for {string.Join(" or ", stages.Sides.Skip(1))}, or leave the steps out."
+                    + $"pixels in its first stage alone; set size {string.Join(" or ", stages.Sides.Skip(1))}, or leave the steps out."
                 : decoder.UpsampledSize is { } made
                 ? $"Upsampler steps were given, but the upsampler of {name} "
-                    + $"makes pictures of {made} pixels; ask for that size, or leave the steps out."
+                    + $"makes pictures of {made} pixels; set that size, or leave the steps out."
                 : $"Upsampler steps were given, but {name} has no upsampler (component {Upsampler.First}); leave them out.");
         }
 
@@ -40,7 +40,7 @@ internal sealed class RequestCompletion(string name, PriorStage? embedder, Drawi
             throw new ArgumentException(
                 $"{name} draws along a depth map: name the file of one (--depth-map), light where things are near.");
         if (!takesDepth && request.DepthMap is not null) throw new ArgumentException(
-            $"{name} looks at no depth map; leave it out, or name a model that draws along one, such as kandinsky-2.2-controlnet-depth.");
+            $"{name} does not use a depth map; leave it out, or name a model that draws by one, such as kandinsky-2.2-controlnet-depth.");
         if (request.OnlyGuess && !Traits.HasGuess)
             throw new ArgumentException($"{name} has no first guess (component "
                 + $"{FirstGuessConfig.Component}); leave --only-guess out, or name a model that has one, such as mini.");

@@ -1,6 +1,6 @@
 namespace Alebrije.Pipelines;
 
-/// <summary>Something that a user should know of a run. The kinds derived from it have its values, for words in another language.</summary>
+/// <summary>Note to the user on a run. The derived types have its values, for translations.</summary>
 /// <param name="Sentence">A sentence in English.</param>
 public record RunNote(string Sentence)
 {
@@ -22,20 +22,20 @@ public sealed record TextCutNote(string Text, int Tokens, int Length, string Res
 public sealed record MoreTextsCutNote(int Count, int Length) : RunNote($"{Count} more texts have more than {Length} tokens and were cut.");
 
 /// <summary>A text that was cut could be read whole.</summary>
-public sealed record LongPromptNote() : RunNote("With --long-prompt such texts are read whole, in pieces of the text encoder's length.");
+public sealed record LongPromptNote() : RunNote("--long-prompt encodes such texts completely, in chunks of the text encoder's length.");
 
 /// <summary>A textual inversion has no effect: its token stands in no prompt.</summary>
 /// <param name="File">The file.</param>
 /// <param name="Token">Its token.</param>
 public sealed record UnusedEmbeddingNote(string File, string Token) : RunNote(
-    $"The token of {File}, \"{Token}\", stands neither in the prompt nor in the negative prompt.");
+    $"The token of {File}, \"{Token}\", is neither in the prompt nor in the negative prompt.");
 
 /// <summary>A network left the range of its floating-point format, and continues in float32.</summary>
 /// <param name="Network">The network.</param>
 /// <param name="Format">The format whose range it left.</param>
 /// <param name="Layer">The first layer in which it did.</param>
 public sealed record OutOfRangeNote(string Network, string Format, string Layer) : RunNote(
-    $"{Network}: numbers beyond the range of {Format} came up, first in the layer {Layer}; it goes on in float32, more slowly.");
+    $"{Network}: numbers exceeded the range of {Format}, first in the layer {Layer}; the network continues in float32, more slowly.");
 
 /// <summary>An image was left out.</summary>
 /// <param name="File">The file.</param>

@@ -8,9 +8,9 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines;
 
 /// <summary>
-/// The last stage of unCLIP (Ramesh et al., 2022, §2.1): noise becomes a large image beside the small one, which is enlarged bicubically
-/// and given as three channels more (diffusers, pipeline_unclip.py). No text, no guidance. Karlo has a network of its own for the last
-/// step.
+/// The last stage of unCLIP (Ramesh et al., 2022, §2.1): noise becomes a large image, conditioned on the small one, which is enlarged
+/// bicubically and concatenated as three more channels (diffusers, pipeline_unclip.py). No text, no guidance. Karlo has a separate
+/// network for the last step.
 /// </summary>
 internal sealed class Upsampler : IDisposable
 {
@@ -37,9 +37,9 @@ internal sealed class Upsampler : IDisposable
             (this.config, (first, last), this.schedulerConfig, this.type) = (config, networks, schedulerConfig, type);
 
     /// <summary>
-    /// Share of back-projection after the last step, 0 (none, as the reference) to 1: by how much what the result, made small again, lacks
-    /// of the small image is enlarged and added (Irani and Peleg, 1991), so that a small network may invent edges but neither tints nor
-    /// moves what was drawn.
+    /// Share of back-projection after the last step, 0 (none, as the reference) to 1: weight of the difference between the small image and
+    /// the result reduced to its size, which is enlarged and added (Irani and Peleg, 1991). A small network may then invent edges, but
+    /// changes neither colours nor positions.
     /// </summary>
     public double Fidelity { get; init; }
 
@@ -105,7 +105,7 @@ internal sealed class Upsampler : IDisposable
     }
 
     /// <summary>
-    /// A large image with what it lacks of the small one when it is made small again, enlarged and added (Irani and Peleg, 1991).
+    /// A large image plus the enlarged difference between the small image and the large one reduced to its size (Irani and Peleg, 1991).
     /// </summary>
     /// <param name="large">[batch, 3, height, width]</param>
     /// <param name="small">[batch, 3, h, w]</param>

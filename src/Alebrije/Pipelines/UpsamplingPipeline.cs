@@ -168,7 +168,7 @@ public sealed class UpsamplingPipeline : IDisposable
         }).Pixels;
     }
 
-    /// <summary>Side of the images that the folder's decoder draws: what the upsampler enlarges.</summary>
+    /// <summary>Side of the images that the folder's decoder draws, which the upsampler enlarges.</summary>
     private static int DecoderSide(PipelineFolder folder) => folder.Has("decoder")
         ? (ConfigFile.Read<UNet2DConditionConfig>(folder.Of("decoder")).SampleSize ?? [64])[0]
         : (ConfigFile.Read<UNet2DConditionConfig>(folder.Of("unet"))

@@ -10,8 +10,8 @@ namespace Alebrije.Reports;
 /// <summary>Recall and precision of one class.</summary>
 /// <param name="Label">The class.</param>
 /// <param name="Count">Images of it.</param>
-/// <param name="Recall">Share of them that were named so; null without images.</param>
-/// <param name="Precision">Share of what was named so that is it; null when nothing was.</param>
+/// <param name="Recall">Share of them that were predicted as this class; null without images.</param>
+/// <param name="Precision">Share of the predictions of this class that are right; null without predictions.</param>
 public sealed record ClassResult(string Label, int Count, double? Recall, double? Precision);
 
 /// <summary>Confusion matrix: rows are true classes, columns predicted ones. Immutable.</summary>
@@ -46,7 +46,7 @@ public sealed class ConfusionMatrix
     /// <summary>[shown][called]</summary>
     public IReadOnlyList<int[]> Counts { get; }
 
-    /// <summary>Share of images that were called what they show.</summary>
+    /// <summary>Share of images whose class was predicted correctly.</summary>
     public Figure Accuracy { get; }
 
     /// <summary>Recall and precision of each class.</summary>
@@ -83,8 +83,8 @@ public sealed class ConfusionMatrix
         var name = MathF.Ceiling(MathF.Min(MaxName, Labels.Max(regular.Measure)));
         var (left, slant) = (Margin + name + 10, MathF.Ceiling(MathF.Min(MaxName, Labels.Max(regular.Measure)) * 0.71f) + 14);
         var title = options.Title ?? (isSpanish ? "¿Qué clase se tomó por cuál?" : "Which class was taken for which?");
-        var lead = isSpanish ? "Filas: lo que muestran las imágenes. Columnas: cómo se las llamó. Color: parte de la fila."
-            : "Rows: what the pictures show. Columns: what they were called. Colour: share of the row.";
+        var lead = isSpanish ? "Filas: clase verdadera. Columnas: clase predicha. Color: parte de la fila."
+            : "Rows: true class. Columns: predicted class. Colour: share of the row.";
         var width = MathF.Max(left + (Cell * Labels.Count) + slant + Margin,
             (2 * Margin) + MathF.Max(large.Measure(title), small.Measure(lead)));
         var top = Margin + large.LineHeight + small.LineHeight + 12 + slant;

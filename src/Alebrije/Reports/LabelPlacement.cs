@@ -44,7 +44,7 @@ internal readonly record struct Box(float X, float Y, float Width, float Height)
 internal sealed record LabelRequest(float X, float Y, float Radius, float Width, float Height);
 
 /// <summary>
-/// Places labels beside their points so that none overlaps another or leaves the frame: each takes the cheapest free place of rings around
+/// Places labels next to their points so that none overlaps another or leaves the frame: each takes the cheapest free place of rings around
 /// its point (near ones first, off the marks of others), and all are then moved in turn while that makes things better.
 /// </summary>
 internal sealed class LabelPlacement(Box frame, IReadOnlyList<Box> marks)
@@ -105,7 +105,7 @@ internal sealed class LabelPlacement(Box frame, IReadOnlyList<Box> marks)
     /// <summary>Counts boxes as taken that another way of placing chose.</summary>
     public void Take(IEnumerable<Box> boxes) => taken.AddRange(boxes);
 
-    /// <summary>Ends of the line from a point to its label, or null if the label stands beside it.</summary>
+    /// <summary>Ends of the line from a point to its label, or null if the label is next to it.</summary>
     public static ((float X, float Y) From, (float X, float Y) To)? LeaderOf(LabelRequest request, Box box)
     {
         var (x, y) = (Math.Clamp(request.X, box.X, box.Right), Math.Clamp(request.Y, box.Y, box.Bottom));

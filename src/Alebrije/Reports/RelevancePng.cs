@@ -5,7 +5,7 @@ using SkiaSharp;
 
 namespace Alebrije.Reports;
 
-/// <summary>Relevance as an image: what the encoder saw, the same under its relevance, and the words, each as dark as it counts.</summary>
+/// <summary>Relevance as an image: the encoder's input, the same under its relevance, and the words, darker with relevance.</summary>
 public static class RelevancePng
 {
     private const float Margin = 24, Side = 224, Gap = 16;
@@ -27,11 +27,11 @@ public static class RelevancePng
         using var small = new TextFace(12);
         using var large = new TextFace(20, bold: true);
         const float width = (2 * Margin) + (2 * Side) + Gap;
-        var title = large.Wrap(options.Title ?? (isSpanish ? "¿Dónde miró CLIP?" : "Where did CLIP look?"), width - (2 * Margin), 2);
+        var title = large.Wrap(options.Title ?? (isSpanish ? "Relevancia para CLIP" : "Relevance for CLIP"), width - (2 * Margin), 2);
         var lead = small.Wrap(
-            isSpanish ? "Izquierda: lo que ve el codificador. Derecha: "
-                + "cuanto más claro y cálido, más se apoya en esa zona el parecido con el texto."
-                : "Left: what the encoder sees. Right: the brighter and warmer a place, the more the match with the text rests on it.",
+            isSpanish ? "Izquierda: la entrada del codificador. Derecha: "
+                + "cuanto más claro y cálido, más contribuye esa zona al parecido con el texto."
+                : "Left: the encoder's input. Right: the brighter and warmer a place, the more it contributes to the match.",
                 width - (2 * Margin), 3);
         var words = explanations.Select(e => Place(e.Words, regular, width - (2 * Margin))).ToArray();
         var top = Margin + (title.Count * large.LineHeight) + (lead.Count * small.LineHeight) + 14;

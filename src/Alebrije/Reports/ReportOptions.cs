@@ -57,7 +57,7 @@ internal sealed record ReportWords
     {
         "en" => English,
         "es" => Spanish,
-        _ => throw new ArgumentException($"There are no words in \"{language}\"; choose en or es.", nameof(language)),
+        _ => throw new ArgumentException($"The language \"{language}\" is not supported; choose en or es.", nameof(language)),
     };
 
     private static readonly ReportWords English = new()
@@ -81,7 +81,7 @@ internal sealed record ReportWords
             + "Points that lie close have similar embeddings. Point at one, or tap it, to see what it is.",
         Component = "PC",
         OfVariance = "of the variance",
-        LabelsLeftOut = "labels left out for want of room",
+        LabelsLeftOut = "labels left out for lack of space",
         ShowLabels = "Labels",
     };
 

@@ -102,7 +102,7 @@ internal static class BlurCorruptions
         return inside / 64f;
     }
 
-    /// <summary>A whole number from -reach to reach; of a reach that is none, the next one above in its share of cases.</summary>
+    /// <summary>A whole number from -reach to reach; for a fractional reach, the next one above in its share of cases.</summary>
     private static int Offset(float reach, ref SeededRandom random)
     {
         var whole = (int)reach + (random.Chance(reach - (int)reach) ? 1 : 0);

@@ -33,7 +33,7 @@ internal sealed class FloatPicture
         return ((1 - v) * above) + (v * below);
     }
 
-    /// <summary>The mean over positions beside each pixel.</summary>
+    /// <summary>The mean over positions around each pixel.</summary>
     /// <param name="taps">Offsets and weights; weights are divided by their sum.</param>
     public FloatPicture Filter(IReadOnlyList<(float X, float Y, float Weight)> taps)
     {

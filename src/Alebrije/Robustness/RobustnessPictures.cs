@@ -71,7 +71,7 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels,
     /// <exception cref="DirectoryNotFoundException">There is no such folder.</exception>
     /// <exception cref="InvalidDataException">Fewer than two classes, a label without a folder, or a class with fewer than two
     /// images.</exception>
-    /// <exception cref="ImageFormatException">A file is no image, damaged, cut short or too large.</exception>
+    /// <exception cref="ImageFormatException">A file is not an image, or it is damaged, cut short or too large.</exception>
     public static RobustnessPictures FromFolder(string folder, IReadOnlyList<string>? labels = null,
         int side = 224, Action<int, int>? progress = null, PictureReader? reader = null, CancellationToken cancellation = default)
     {
@@ -91,7 +91,7 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels,
             .OrderBy(file => Hash(Path.GetRelativePath(folder, file))).ThenBy(file => file, StringComparer.Ordinal).ToArray()).ToArray();
         if (files.Index().FirstOrDefault(of => of.Item.Length < 2) is { Item: { } few, Index: var which })
             throw new InvalidDataException($"The folder {folders[names[which]].Path} "
-                + $"has {few.Length} pictures, and at least two are needed: one to learn from and one to be asked about.");
+                + $"has {few.Length} pictures, and at least two are needed: one for training and one for the test.");
         var (training, test, read, total) = (new List<StudyPicture>(), new List<StudyPicture>(), 0, files.Sum(of => of.Length));
         for (var k = 0; k < files.Length; k++)
             for (var i = 0; i < files[k].Length; i++)
@@ -105,7 +105,7 @@ public sealed record RobustnessPictures(IReadOnlyList<string> Labels,
         if (Enumerable.Range(0, names.Count).FirstOrDefault(k => !training.Exists(picture => picture.Class == k)
             || !test.Exists(picture => picture.Class == k), -1) is >= 0 and var poor)
             throw new InvalidDataException($"The folder {folders[names[poor]].Path} "
-                + $"has too few pictures that can be read; one to learn from and one to be asked about are needed.");
+                + $"has too few readable pictures; at least one for training and one for the test are needed.");
         return new RobustnessPictures(names, training, test);
 
         PillowImage? Picture(string file) => reader is null ? PillowImage.Load(file).Upright() : reader.Read(file);

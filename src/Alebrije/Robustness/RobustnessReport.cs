@@ -9,9 +9,9 @@ namespace Alebrije.Robustness;
 
 /// <summary>Accuracy of the classifiers under one condition.</summary>
 /// <param name="Name"><c>plain</c>, a style or a corruption, in snake case.</param>
-/// <param name="Severities">Severities that the figures are the mean of; none for what has no severity.</param>
+/// <param name="Severities">Severities that the figures are the mean of; none for conditions without severity.</param>
 /// <param name="Count">Images.</param>
-/// <param name="Accuracy">Share that each classifier named right, with its 95 % interval over images.</param>
+/// <param name="Accuracy">Share that each classifier predicted correctly, with its 95 % interval over images.</param>
 public sealed record RobustnessCondition(string Name, IReadOnlyList<int> Severities, int Count, IReadOnlyList<Figure> Accuracy);
 
 /// <summary>One image under one condition, and the classifiers' predictions.</summary>
@@ -36,7 +36,7 @@ public sealed record RobustnessReport(
     /// <summary>The class whose images are shown in a row.</summary>
     public int ShownClass { get; init; }
 
-    /// <summary>Styles alone, which have no severities; plain images and the pairs picked out of all styles are none of them.</summary>
+    /// <summary>Styles alone, which have no severities; plain images and the pairs picked out of all styles are not among them.</summary>
     internal IEnumerable<RobustnessCondition> Styles =>
         Conditions.Skip(1).Where(c => c.Severities.Count == 0 && c.Name != RobustnessWords.HeldOut);
 

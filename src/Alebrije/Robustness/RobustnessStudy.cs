@@ -5,9 +5,9 @@ using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Robustness;
 
-/// <summary>An image and what it shows.</summary>
+/// <summary>An image and its class.</summary>
 /// <param name="Image">The image, of any size.</param>
-/// <param name="Class">Index of what it shows.</param>
+/// <param name="Class">Index of the class.</param>
 public sealed record StudyPicture(RgbImage Image, int Class);
 
 /// <summary>Classifiers that run together, as they may share work.</summary>
@@ -70,7 +70,7 @@ public static class RobustnessStudy
         ArgumentNullException.ThrowIfNull(labels);
         ArgumentNullException.ThrowIfNull(classifiers);
         options ??= new RobustnessOptions();
-        if (pictures.Count == 0) throw new ArgumentException("There are no pictures to look at; at least one is needed.", nameof(pictures));
+        if (pictures.Count == 0) throw new ArgumentException("There are no pictures; at least one is needed.", nameof(pictures));
         if (options.Severities.Count == 0 || options.Severities.Any(severity => severity is < 1 or > Corruptions.Severities))
             throw new ArgumentException($"Severities are 1 to {Corruptions.Severities}; got {string.Join(", ", options.Severities)}.",
                 nameof(options));

@@ -38,10 +38,10 @@ public sealed record RobustnessWords(string Code)
     /// <summary>The words of a language.</summary>
     /// <exception cref="ArgumentException">There are none.</exception>
     public static RobustnessWords In(string language) => language is "en" or "es"
-        ? new RobustnessWords(language) : throw new ArgumentException($"There are no words in \"{language}\"; choose en or es.",
+        ? new RobustnessWords(language) : throw new ArgumentException($"The language \"{language}\" is not supported; choose en or es.",
             nameof(language));
 
-    /// <summary>A condition as people call it; a name that is not known with its underscores as spaces.</summary>
+    /// <summary>Display name of a condition; an unknown name with its underscores as spaces.</summary>
     public string Condition(string name) => Names.TryGetValue(name, out var words)
         ? In(words.English, words.Spanish) : name.Replace('_', ' ');
 
@@ -56,25 +56,25 @@ public sealed record RobustnessWords(string Code)
             : In($"mean of severities {severities[0]}–{severities[^1]}", $"media de las intensidades {severities[0]}–{severities[^1]}");
     }
 
-    internal string Title => In("Who still names it?", "¿Quién la sigue reconociendo?");
+    internal string Title => In("Accuracy by condition", "Acierto por condición");
     internal string Lead(int classes, int pictures) => In(
         $"{pictures} pictures of {classes} classes, plain and under "
-            + $"styles and corruptions. Marks: share named right; lines: 95 % interval; dotted: guessing.",
+            + $"styles and corruptions. Marks: share classified right; lines: 95 % interval; dotted: guessing.",
         $"{pictures} imágenes de {classes} clases, sin cambios y con "
             + $"estilos y corrupciones. Marcas: parte acertada; líneas: intervalo del 95 %; punteado: azar.");
-    internal string Accuracy => In("named right", "acierto");
+    internal string Accuracy => In("accuracy", "acierto");
     internal string Styles => In("styles", "estilos");
     internal string Corruptions => In("corruptions", "corrupciones");
     internal string ConditionHead => In("condition", "condición");
     internal string Pictures => In("pictures", "imágenes");
     internal string Shown(string label) =>
-        In($"“{label}” under every condition, and what it was called", $"«{label}» en cada condición, y cómo se la llamó");
+        In($"“{label}” under every condition, and the predicted class", $"«{label}» en cada condición, y la clase predicha");
     internal string Sheet => In("One picture of each class under each condition", "Una imagen de cada clase en cada condición");
     internal string SheetLead => In(
         "A mark under a picture for each classifier: filled where it was right, empty where not. Point at a picture to read the answers.",
         "Bajo cada imagen, una marca por clasificador: llena si acertó, vacía si no. Señala una imagen para leer las respuestas.");
     internal string Fall => In(
-        "Named right on plain pictures → on average over the styles → over the corruptions",
+        "Accuracy on plain pictures → on average over the styles → over the corruptions",
         "Acierto sin cambios → en promedio con los estilos → con las corrupciones");
 
     private string In(string english, string spanish) => Code == "es" ? spanish : english;

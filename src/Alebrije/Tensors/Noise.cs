@@ -43,10 +43,10 @@ internal sealed class Noise : IDisposable
         if (recorded is null) return Draw(shape, (rows, generator) => randn(rows, dtype: ScalarType.Float32, generator: generator));
         if (!recorded.TryDequeue(out var next))
             throw new InvalidOperationException(
-                $"A draw of shape [{Join(shape)}] was asked of recorded noise, but all its tensors are used: record one more.");
+                $"A draw of shape [{Join(shape)}] was requested from recorded noise, but all its tensors are used: record one more.");
         if (!next.shape.AsSpan().SequenceEqual(shape))
             throw new InvalidOperationException(
-                $"A draw of shape [{Join(shape)}] was asked of recorded noise, but its next tensor is [{Join(next.shape)}]: "
+                $"A draw of shape [{Join(shape)}] was requested from recorded noise, but its next tensor is [{Join(next.shape)}]: "
                 + "give the draws in order of use.");
         return next.to(ScalarType.Float32).alias();
     }
@@ -96,7 +96,7 @@ internal sealed class Noise : IDisposable
     }
 
     private Generator Seeded() => generators is [var single] ? single
-        : throw new InvalidOperationException("The state of a source with one stream is kept, and no other.");
+        : throw new InvalidOperationException("Only a source with one stream can save its state.");
 
     private static string Join(long[] shape) => string.Join(", ", shape);
 }

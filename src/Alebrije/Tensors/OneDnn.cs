@@ -130,7 +130,7 @@ internal static class OneDnn
     }
 
     private static jit.ScriptModule Script =>
-        Loaded.Value ?? throw new InvalidOperationException("This libtorch has no oneDNN operators; ask IsAvailable first.");
+        Loaded.Value ?? throw new InvalidOperationException("This libtorch has no oneDNN operators; check IsAvailable first.");
 
     private static string NameOf(LinearEpilogue epilogue) => Layers[(int)epilogue].Name;
 

@@ -24,7 +24,7 @@ internal sealed record AutoencoderTrainingConfig : TrainingPlan
     /// <summary>Standard deviation of noise added to latents of a frozen encoder, against a denoiser's errors.</summary>
     public double LatentNoise { get; init; }
 
-    /// <summary>Weight of the squared error, beside 1 for the absolute error and 0.5 for that of the gradients.</summary>
+    /// <summary>Weight of the squared error, relative to 1 for the absolute error and 0.5 for that of the gradients.</summary>
     public double SquaredWeight { get; init; } = 2;
 
     /// <summary>Side of the crops, in pixels: a convolutional network learns from more of them in the same time.</summary>
@@ -53,7 +53,7 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
         if (config.FreezeEncoder && config.Start is null)
             throw new WeightsException("freeze_encoder keeps the encoder of an earlier autoencoder; name its folder in start.");
         using var run = new TrainingRun(options, config, new LossWatch(0.9, 10 * config.WarmUp,
-            "Lower learning_rate, or fewer groups for the narrowest level (as many groups as channels throw the colours away)."));
+            "Lower learning_rate, or fewer groups for the narrowest level (with as many groups as channels the colours are lost)."));
         using var network = new AutoencoderKL(config.Model);
         var dtype = Processor.ScalarType(config.Precision);
         return TrainingLoop.Run(run, config, new TrainingTask<PixelBatch>(network)
@@ -130,7 +130,7 @@ internal sealed class AutoencoderTrainer(AutoencoderTrainingConfig config, Capti
         var probe = new AutoencoderProbe(network, scenes);
         var metrics = new Dictionary<string, double> { ["psnr_db"] = probe.SignalToNoise(config.Measured(64)) };
         probe.SaveGrid(Path.Combine(run.Folder, "samples", $"{run.Step:D7}.png"));
-        // A frozen encoder's latents keep their scale; only a trained one's are standardised anew.
+        // A frozen encoder's latents keep their scale; only a trained one's are standardised again.
         var channels = config.Model.LatentChannels;
         LatentScaling.Export(Path.Combine(run.Folder, "vae"), network, config.FreezeEncoder
             ? ([.. Enumerable.Repeat(0.0, channels)], [.. Enumerable.Repeat(1.0, channels)]) : probe.LatentStatistics(128));

@@ -30,7 +30,7 @@ internal sealed class CascadeLaterTrainer(CascadeLaterPlan plan, CaptionedScenes
     /// <param name="options">The run's folder and limits.</param>
     /// <param name="package">Folder of the model with the first stage.</param>
     /// <param name="cancellation">Stops the run.</param>
-    /// <returns>The result, with the signal-to-noise ratio on held-out scenes beside that of bilinear enlargement.</returns>
+    /// <returns>The result, with the signal-to-noise ratio on held-out scenes, and that of bilinear enlargement.</returns>
     /// <exception cref="Weights.CheckpointNotFoundException">The first stage is missing.</exception>
     public TrainingResult Run(TrainingOptions options, string package, CancellationToken cancellation = default)
     {

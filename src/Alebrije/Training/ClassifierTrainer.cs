@@ -57,7 +57,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
     private const uint Purpose = 0x636C6173;
 
     /// <summary>Runs to the end of the schedule, of the time, or until cancelled; always saved and exported.</summary>
-    /// <param name="options">Folder and limits. A finished run that is resumed writes its weights anew in another mixture.</param>
+    /// <param name="options">Folder and limits. A finished run that is resumed writes its weights again with another mixture.</param>
     /// <param name="mix">Share of the fine-tuned weights in the exported ones, 0 to 1.</param>
     /// <param name="cancellation">Stops the run.</param>
     public TrainingResult Run(TrainingOptions options, double mix = 1, CancellationToken cancellation = default)
@@ -131,8 +131,8 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         {
             var head = LinearHead.Load(file);
             if (!head.Labels.SequenceEqual(labels))
-                throw new InvalidDataException($"{file} tells {string.Join(", ", head.Labels.Take(8))} "
-                    + $"apart, and the folders are {string.Join(", ", labels.Take(8))}; fit a probe on the same classes.");
+                throw new InvalidDataException($"{file} has the classes {string.Join(", ", head.Labels.Take(8))}, "
+                    + $"but the folders are {string.Join(", ", labels.Take(8))}; fit a probe on the same classes.");
             using var model = ClipModel.Load(config.Start, Precision.Fp32);
             head.RequireSpace(model);
             return Made(tensor(head.Weights.SelectMany(row => row).ToArray(), [labels.Count, clip.Features]), tensor(head.Bias.ToArray()));
@@ -181,7 +181,7 @@ internal sealed class ClassifierTrainer(ClassifierTrainingConfig config)
         return total == 0 ? 0 : hits / total;
     }
 
-    /// <summary>Writes the layout of a run, so that every verb loads the tower, with the classifier beside it.</summary>
+    /// <summary>Writes the layout of a run, so that every verb loads the tower, with the classifier next to it.</summary>
     private void Export(string folder, TrainedClip clip, ImageClassifier network, IReadOnlyList<string> labels)
     {
         var weights = Path.Combine(folder, "clip");

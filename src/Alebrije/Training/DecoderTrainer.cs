@@ -109,7 +109,7 @@ internal sealed class DecoderTrainer(DecoderTrainingConfig config, TrainedClip c
         if (config.Model.InChannels != wanted)
             throw new WeightsException(
                 $"in_channels is {config.Model.InChannels}, but "
-                    + $"{(config.Guess is null ? "latents alone" : "latents with a first guess beside them")} "
+                    + $"{(config.Guess is null ? "latents alone" : "latents with a first guess")} "
                         + $"have {wanted}; set it to {wanted}.");
         if (config.Guess is not { } path) return null;
         var folder = Path.Combine(path, FirstGuessConfig.Component) is var below && Directory.Exists(below) ? below : path;

@@ -109,7 +109,7 @@ internal sealed class LatentRun : IDisposable
         return new LatentBatch(batch.Latents, condition, context, conditional, batch.Objects, tensor(text).gt(0));
     }
 
-    /// <summary>Captions of a step without their pictures, and what they are of, from scenes beside those of <see cref="Task"/>.</summary>
+    /// <summary>Captions of a step without their pictures, and their objects, from other scenes than those of <see cref="Task"/>.</summary>
     /// <param name="step">Number of the step.</param>
     /// <param name="count">Captions.</param>
     /// <returns>Text encodings [count, tokens, width]; float32 [count, most objects, 5], as <see cref="EncodedScenes.Objects"/>.</returns>

@@ -131,7 +131,7 @@ public static class ModelPacker
         if (config.InChannels != wanted)
             throw new WeightsException(
                 $"The denoiser {decoder} takes {config.InChannels} channels, "
-                    + $"and {(guess is null ? "latents alone" : "latents with a first guess beside them")} "
+                    + $"and {(guess is null ? "latents alone" : "latents with a first guess")} "
                         + $"have {wanted}: pack it with the first guess that it was trained with, and only with that one (--guess).");
     }
 
@@ -171,7 +171,7 @@ public static class ModelPacker
         WriteText(folder, "model_index.json", $"{{\n{string.Join(",\n", lines)}\n}}");
     }
 
-    /// <summary>Puts priors of other kinds into a model's folder, beside its components.</summary>
+    /// <summary>Puts priors of other kinds into a model's folder, next to its components.</summary>
     /// <param name="runs">Folders of prior runs.</param>
     /// <param name="folder">The model's folder.</param>
     /// <exception cref="CheckpointNotFoundException">A run holds no such prior, or the folder no model.</exception>
@@ -181,7 +181,7 @@ public static class ModelPacker
         ArgumentNullException.ThrowIfNull(runs);
         using var guard = no_grad();
         if (!File.Exists(Path.Combine(folder, "model_index.json")))
-            throw new CheckpointNotFoundException($"{folder} is no model: it has no model_index.json.");
+            throw new CheckpointNotFoundException($"{folder} is not a model: it has no model_index.json.");
         try
         {
             foreach (var run in runs) PackPrior(run, folder);
@@ -201,7 +201,7 @@ public static class ModelPacker
         var own = new PriorSpaces((int)projection.shape[0], 0, PriorSpaces.FingerprintOf(projection));
         if (File.Exists(Path.Combine(run, "prior", "config.json")))
             throw new WeightsException($"{run} is a run of the diffusion "
-                + $"prior, which is packed with --clip, --autoencoder and --decoder; other kinds are put beside it alone.");
+                + $"prior, which is packed with --clip, --autoencoder and --decoder; only other kinds of prior are added to a model.");
         var found = PriorFolder.Names.Values.Where(name => Directory.Exists(Path.Combine(run, name))).ToArray();
         if (found.Length == 0) throw new CheckpointNotFoundException(
             $"{run} holds no prior; looked for {string.Join(", ", PriorFolder.Names.Values)}.");

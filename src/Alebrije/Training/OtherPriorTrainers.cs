@@ -24,7 +24,7 @@ internal sealed class LinearPriorTrainer(LinearPriorTrainingConfig config, Train
         if (File.Exists(Path.Combine(options.Folder, "checkpoint.safetensors"))
             || File.Exists(Path.Combine(options.Folder, LinearPrior.FolderName, "config.json")))
             throw new InvalidOperationException($"{options.Folder} holds "
-                + $"another run; give a folder of its own (a linear prior is fitted anew each time, and does not go on).");
+                + $"another run; give a folder of its own (a linear prior is fitted from scratch each time and cannot be resumed).");
         using var guard = no_grad();
         using var scope = NewDisposeScope();
         var clock = Stopwatch.StartNew();
@@ -76,7 +76,8 @@ internal sealed class OneStepPriorTrainer(OneStepPriorTrainingConfig config, Tra
     /// <exception cref="ArgumentException">The layout has a time token.</exception>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
-        if (config.Model.KnowsTime) throw new ArgumentException("A one-step prior knows no time: model.additional_embeddings has to be 3.");
+        if (config.Model.KnowsTime)
+        throw new ArgumentException("A one-step prior is not conditioned on time: model.additional_embeddings has to be 3.");
         using var network = new PriorTransformer(config.Model);
         var watch = new LossWatch(1 + (config.Contrastive * Math.Log(config.Batch)), 5 * config.WarmUp,
             "That is the mean embedding: the prior has not learnt to read the text. Lower learning_rate, or train CLIP longer.");

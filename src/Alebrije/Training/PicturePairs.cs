@@ -108,8 +108,8 @@ internal sealed class PicturePairs : IPairSource
         var shared = captions.Length - captions.CountBy(caption => caption).Count(pair => pair.Value == 1);
         if (hasNoticed || 2 * shared <= captions.Length) return;
         hasNoticed = true;
-        remark = $"{shared} of {captions.Length} captions of a batch stand there more than "
-            + $"once; such pairs are not told apart. Captions that say more teach more, and for plain classes train classifier is made.";
+        remark = $"{shared} of {captions.Length} captions of a batch occur more than "
+            + $"once; such pairs are not used as negatives. Use more detailed captions, or train classifier for plain classes.";
     }
 
     private IEnumerable<(RgbImage Picture, string Caption)> HeldOut()

@@ -19,7 +19,7 @@ internal sealed record PriorTrainingConfig : PriorPlan
 
     /// <summary>
     /// True if <see cref="Start"/> may be a prior of another CLIP of the same sizes, such as the one that this run's CLIP started from:
-    /// means and standard deviations are measured anew, and the run adapts the rest.
+    /// means and standard deviations are measured again, and the run adapts the rest.
     /// </summary>
     public bool Adapt { get; init; }
 

@@ -72,7 +72,7 @@ public static class ProbeTrainer
         foreach (var skipped in reader.Skipped) bad.Add(skipped.File, $"{skipped.File}: {skipped.Reason}");
         bad.Check(options.Images, train.Count + validation.Count + test.Count);
         if (learnt.Images.Count == 0 || chosen.Images.Count == 0)
-            throw new InvalidDataException($"{options.Images} has no pictures to learn from that can be read.");
+            throw new InvalidDataException($"{options.Images} has no readable pictures to train on.");
 
         var probe = LinearProbe.Fit(learnt, chosen, all.Labels.Count,
             done => options.OnProgress?.Invoke("trying penalties", done, 0), cancellation);

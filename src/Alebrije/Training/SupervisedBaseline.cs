@@ -50,7 +50,7 @@ public sealed class SupervisedBaseline : IDisposable
     private SupervisedBaseline(ClipModel model, int classes, SupervisedOptions options)
     {
         var sizes = model.VisionSizes ?? throw new InvalidOperationException(
-            $"The image tower of {model.Name} is no vision transformer, so there is no baseline of the same form; leave the baseline out.");
+            $"The image tower of {model.Name} is not a vision transformer, so there is no baseline of its form; leave the baseline out.");
         (processor, size, dtype) = (model.ImageProcessor!, sizes.ImageSize, Processor.ScalarType(options.Precision));
         network = new SupervisedNetwork(sizes, classes);
         SeededInit.Apply(network, options.Seed, _ => (sizes.HiddenSize, sizes.NumHiddenLayers));

@@ -136,16 +136,16 @@ internal sealed class TrainedClip : IDisposable
     {
         var (config, end) = (files.OpenClipConfig!.ToClip(), BpeVocabulary.OpenAi().Tokens.Count - 1);
         return config.Obstacle(end) is not { } obstacle ? config with { TextConfig = config.TextConfig with { EosTokenId = end } }
-            : throw new WeightsException($"{files.Path} cannot be trained further, for {obstacle}; a vision transformer that is read at a "
-                + "class token can, with a causal text tower.");
+            : throw new WeightsException($"{files.Path} cannot be trained further: {obstacle}. A vision transformer that is pooled at a "
+                + "class token, with a causal text tower, can be trained.");
     }
 
     /// <summary>Preparation of images by transformers' rules: at most the crop differs by a pixel.</summary>
     private static ClipImageOptions Pictures(ClipModelFolder files)
     {
         var options = files.LoadImageProcessor().Options with { Convention = ImageConvention.Transformers };
-        return options.Fit == ImageFit.Longest ? throw new WeightsException($"{files.Path} cannot be trained further, for its pictures get "
-                + "borders (resize_mode longest), which transformers' settings have no word for.")
+        return options.Fit == ImageFit.Longest ? throw new WeightsException($"{files.Path} cannot be trained further: its pictures get "
+                + "borders (resize_mode longest), which transformers' settings do not support.")
             : options.Fit == ImageFit.Squash ? options with { DoCrop = false } : options;
     }
 
@@ -155,7 +155,7 @@ internal sealed class TrainedClip : IDisposable
         var tokenizer = files.LoadTokenizer();
         return tokenizer is ClipTokenizer { Dialect: ClipDialect.OpenAi or ClipDialect.OpenClip } ? tokenizer.MaxLength
             : throw new WeightsException(
-                $"{files.Path} cannot be trained further, for its texts are cleaned or cut in another way than CLIP's.");
+                $"{files.Path} cannot be trained further: its texts are cleaned or cut in another way than CLIP's.");
     }
 
     private static bool IsModel(string folder) => File.Exists(Path.Combine(folder, "model_index.json"));

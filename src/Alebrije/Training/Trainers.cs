@@ -60,7 +60,7 @@ public static class Trainers
     /// <param name="cancellation">Stops the run, saved.</param>
     /// <returns>Result with <c>accuracy</c> on the test images, also at the start and of the fine-tuned weights alone.</returns>
     /// <exception cref="InvalidDataException">Too few classes or pictures, or too many that cannot be read.</exception>
-    /// <exception cref="CheckpointNotFoundException">The model is none whose image tower can be trained.</exception>
+    /// <exception cref="CheckpointNotFoundException">The model has no image tower that can be trained.</exception>
     public static TrainingResult RunClassifier(ClassifierOptions classifier,
         TrainingOptions options, CancellationToken cancellation = default)
     {

@@ -108,7 +108,7 @@ internal sealed class TrainingRun : IDisposable
     {
         var path = Path.Combine(options.Folder, "log.csv");
         string[] rows = Checkpoint is not null && File.Exists(path) ? [.. RegularFile.ReadAllText(path).Split('\n')] : [];
-        // What follows the last line break is torn, or empty. A run without a checkpoint begins anew, and so does its log.
+        // What follows the last line break is torn, or empty. A run without a checkpoint begins again, and so does its log.
         string[] kept = [LogHead, .. rows.SkipLast(1).Skip(1).Where(row => long.TryParse(row.Split(',')[0], out var step) && step <= Step)];
         WrittenFile.Write(path, string.Join('\n', kept) + "\n");
         noted.UnionWith(kept.Where(row => row.Contains("NaN", StringComparison.Ordinal)).Select(NoteOf));
@@ -129,7 +129,7 @@ internal sealed class TrainingRun : IDisposable
         catch (Exception e) when (WrittenFile.IsRefusal(e))
         {
             throw new InvalidOperationException(File.Exists(Path.Combine(folder, LockName))
-                ? $"Another run goes on in {folder}; wait for it, or choose another folder."
+                ? $"Another run is active in {folder}; wait for it, or choose another folder."
                 : WrittenFile.Refusal(Path.Combine(folder, LockName), e).Message, e);
         }
     }
@@ -227,7 +227,7 @@ internal sealed class TrainingRun : IDisposable
         held?.Dispose();
     }
 
-    /// <summary>Writes the configuration beside the run, or refuses when the run was begun with another one.</summary>
+    /// <summary>Writes the configuration into the run's folder, or refuses when the run was begun with another one.</summary>
     private void KeepConfiguration(object configuration)
     {
         var saved = Path.Combine(options.Folder, "training.json");

@@ -85,7 +85,7 @@ internal sealed class UpsamplerTrainer(UpsamplerTrainingConfig config, Captioned
     private readonly NoiseSchedule schedule = NoiseSchedule.From(MiniSchedulers.Upsampler);
     private readonly ScalarType dtype = Processor.ScalarType(config.Precision);
 
-    /// <returns>Result with the signal-to-noise ratio on held-out scenes beside that of bicubic enlargement.</returns>
+    /// <returns>Result with the signal-to-noise ratio on held-out scenes, and that of bicubic enlargement.</returns>
     public TrainingResult Run(TrainingOptions options, CancellationToken cancellation = default)
     {
         config.Check();

@@ -36,7 +36,7 @@ internal sealed class Fixture : IDisposable
             tensors?.Dispose();
             if (e is JsonException or KeyNotFoundException or InvalidOperationException)
                 throw new WeightsException(
-                    $"{path} is no list of cases: it must be JSON with a reference (library, class) and cases (id, call).", e);
+                    $"{path} is not a list of cases: it must be JSON with a reference (library, class) and cases (id, call).", e);
             throw;
         }
     }

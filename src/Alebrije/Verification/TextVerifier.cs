@@ -53,7 +53,7 @@ internal static class TextVerifier
 
         if (!texts.Any(text => Fields.Any(field => field.Expected(text) is not null)))
             yield return new VerificationCase { Id = "text", Ok = false,
-                Error = $"{Path.GetFileName(path)} expects nothing of its texts." };
+                Error = $"{Path.GetFileName(path)} has no expected values for its texts." };
     }
 
     /// <summary>Reads <c>text.json</c> or <c>text.json.gz</c>.</summary>
@@ -70,7 +70,7 @@ internal static class TextVerifier
         catch (Exception e) when (
             e is JsonException or InvalidDataException or InvalidOperationException or KeyNotFoundException or FormatException)
         {
-            throw new WeightsException($"{path} is no list of texts: it must be JSON, a list of objects with a text.", e);
+            throw new WeightsException($"{path} is not a list of texts: it must be JSON, a list of objects with a text.", e);
         }
     }
 
@@ -84,7 +84,7 @@ internal static class TextVerifier
         try
         {
             var run = TokenizerRunners.Text(fixture, output)
-                ?? throw new WeightsException($"nothing here gives the {output} of {fixture.Library}'s {fixture.ReferenceClass}.");
+                ?? throw new WeightsException($"there is no runner for the {output} of {fixture.Library}'s {fixture.ReferenceClass}.");
             var (differences, where) = (0, (string?)null);
             for (var i = 0; i < texts.Count; i++)
             {

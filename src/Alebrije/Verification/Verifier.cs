@@ -91,12 +91,12 @@ public static partial class Verifier
     {
         var start = new VerificationCase { Id = c.Id, Ok = false };
         if (FixtureRunners.Find(c) is not { } run)
-            return [start with { Error = $"nothing here runs {c.Call} of "
+            return [start with { Error = $"there is no runner for {c.Call} of "
                 + $"{c.Fixture.Library}'s {c.Pipeline ?? c.Fixture.ReferenceClass}." }];
         try
         {
             var ours = run(c);
-            if (c.Outputs.Count == 0) return [start with { Error = "the case expects nothing." }];
+            if (c.Outputs.Count == 0) return [start with { Error = "the case has no expected outputs." }];
             var results = new List<VerificationCase>();
             foreach (var (name, tolerance) in c.Outputs)
             {

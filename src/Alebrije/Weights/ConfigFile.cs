@@ -192,10 +192,10 @@ internal static partial class ConfigFile
     {
         public override int Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
         {
-            if (reader.TokenType != JsonTokenType.Number) throw new JsonException($"a whole number is wanted, not {reader.TokenType}.");
+            if (reader.TokenType != JsonTokenType.Number) throw new JsonException($"expected a whole number, not {reader.TokenType}.");
             if (reader.TryGetInt32(out var whole)) return whole;
             if (reader.TryGetDouble(out var value) && value == Math.Floor(value) && Math.Abs(value) <= int.MaxValue) return (int)value;
-            throw new JsonException("a whole number of at most 32 bits is wanted.");
+            throw new JsonException("expected a whole number of at most 32 bits.");
         }
 
         public override void Write(Utf8JsonWriter writer, int value, JsonSerializerOptions options) => writer.WriteNumberValue(value);

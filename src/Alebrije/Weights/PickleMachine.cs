@@ -176,7 +176,7 @@ internal sealed class PickleMachine
     /// <summary>Reduces a global to its name; each name is kept once, and all together are no longer than the pickle.</summary>
     private GlobalName Resolve(string? module, string? member)
     {
-        if (module is null || member is null) throw Bad("names a global by something that is no text");
+        if (module is null || member is null) throw Bad("names a global by something that is not text");
         if (globals.TryGetValue((module, member), out var seen)) return seen;
         var name = module.Length + member.Length <= MaxGlobal ? $"{module}.{member}" : $"{Short(module)}.{Short(member)}";
         var isKnown = Storages.ContainsKey(name) || Constructors.Contains(name) || PassedOver.Contains(name)
@@ -190,7 +190,7 @@ internal sealed class PickleMachine
 
     private object Call(object? function, object? arguments)
     {
-        if (function is not GlobalName global || arguments is not object?[] given) throw Bad("calls something that is no function");
+        if (function is not GlobalName global || arguments is not object?[] given) throw Bad("calls something that is not a function");
         switch (global.Name)
         {
             case "collections.OrderedDict" when given.Length == 0:
@@ -268,7 +268,7 @@ internal sealed class PickleMachine
             case Nothing:
                 break;
             case ScriptModule or not Dictionary<object, object?>:
-                throw Bad("sets attributes of an object that is no dictionary, which is refused");
+                throw Bad("sets attributes of an object that is not a dictionary, which is refused");
         }
     }
 
@@ -308,7 +308,7 @@ internal sealed class PickleMachine
         if (items.Length % 2 != 0) throw Bad("has a dictionary with a key but no value");
         for (var i = 0; i < items.Length; i += 2)
         {
-            // Keys of other types cannot name a tensor; numbers and classes occur beside the weights in training checkpoints.
+            // Keys of other types cannot name a tensor; numbers and classes occur next to the weights in training checkpoints.
             if (items[i] is GlobalName or Nothing) continue;
             if (items[i] is not (string or long or double or bool)) throw Bad("has a dictionary whose key is neither text nor number");
             target[items[i]!] = items[i + 1];
@@ -348,7 +348,7 @@ internal sealed class PickleMachine
     private object? Peek() => stack.Count > (marks.Count > 0 ? marks.Peek() : 0)
         ? stack[^1] : throw Bad("takes more from its pickle's stack than is there");
 
-    private T Peek<T>(string kind) => Peek() is T value ? value : throw Bad($"adds to something that is no {kind}");
+    private T Peek<T>(string kind) => Peek() is T value ? value : throw Bad($"adds to something that is not a {kind}");
 
     private object? Pop()
     {

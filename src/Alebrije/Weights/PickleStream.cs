@@ -34,7 +34,7 @@ internal sealed class PickleStream : PickleContainer
         if (PickleMachine.Run(start, path, ref at) is not BigInteger magic || magic != Magic)
             throw new WeightsException($"{path} is a pickle, but not one of torch.save: its magic number is missing.");
         if (PickleMachine.Run(start, path, ref at) is not Version)
-            throw new WeightsException($"{path} is in a version of PyTorch's old format that is not known.");
+            throw new WeightsException($"{path} is in an unknown version of PyTorch's old format.");
         PickleMachine.Run(start, path, ref at);
         var storages = new List<PickledStorage>();
         Top = PickleMachine.Run(start, path, ref at, storages);

@@ -3,7 +3,7 @@ using Alebrije.Preprocessing;
 namespace Alebrije.Weights;
 
 /// <summary>
-/// A safetensors file, read with positions and not mapped: mapped pages would count beside the weights. Thread-safe.
+/// A safetensors file, read with positions and not mapped: mapped pages would count in addition to the weights. Thread-safe.
 /// </summary>
 internal sealed class SafeTensorsFile : TensorSource
 {

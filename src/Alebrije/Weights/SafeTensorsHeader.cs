@@ -42,7 +42,7 @@ internal sealed class SafeTensorsHeader
             throw Bad(path, $"has {fileLength} bytes, too few for a safetensors file; download or copy it again");
         var length = BinaryPrimitives.ReadUInt64LittleEndian(start);
         if (length > MaxLength)
-            throw Bad(path, $"claims a header of {length} bytes, more than the {MaxLength} allowed; it is damaged or no safetensors file");
+            throw Bad(path, $"has a header of {length} bytes, more than the {MaxLength} allowed; it is damaged or not a safetensors file");
         if ((long)length > fileLength - 8)
             throw Bad(path, $"claims a header of {length} bytes but has only {fileLength - 8} after its length; it is truncated");
         return (int)length;
@@ -52,7 +52,7 @@ internal sealed class SafeTensorsHeader
     public static SafeTensorsHeader Parse(ReadOnlyMemory<byte> json, long fileLength, string path)
     {
         if (json.Length == 0 || json.Span[0] != (byte)'{' || !Utf8.IsValid(json.Span))
-            throw Bad(path, "has no JSON object after its header length; it is damaged or no safetensors file");
+            throw Bad(path, "has no JSON object after its header length; it is damaged or not a safetensors file");
         var header = new SafeTensorsHeader();
         try
         {

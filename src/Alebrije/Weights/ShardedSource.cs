@@ -108,7 +108,7 @@ internal sealed class ShardedSource : TensorSource
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException)
         {
-            throw new WeightsException($"{path} is no index of shards: it must be JSON with a weight_map from tensor names to file names.",
+            throw new WeightsException($"{path} is not an index of shards: it must be JSON with a weight_map of tensor names to files.",
                 e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

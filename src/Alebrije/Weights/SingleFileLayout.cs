@@ -43,7 +43,7 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
     private static readonly string[] Endings = [".safetensors", ".ckpt"];
     private static readonly string[] FolderIndices = ["model_index.json", "config.json", "open_clip_config.json"];
 
-    /// <summary>Substrings of names beside a UNet that identify related, unsupported models.</summary>
+    /// <summary>Substrings of names, in addition to a UNet, that identify related, unsupported models.</summary>
     private static readonly (string Sign, string Name)[] Relatives =
     [
         ("conditioner.embedders.0.model.", "the refiner of SDXL, which works on the latents of another model"),
@@ -51,14 +51,14 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
         ("noise_augmentor.", "Stable unCLIP, which is read as a pipeline folder"),
         ("depth_model.", "Stable Diffusion 2 with depth maps"),
         ("edm_mean", "Playground 2.5, which samples by another schedule"),
-        ("motion_modules.", "AnimateDiff, which makes films"),
+        ("motion_modules.", "AnimateDiff, which generates videos"),
     ];
 
     /// <summary>Substrings of names that identify other kinds of files, the most specific first.</summary>
     private static readonly (string Sign, string Name)[] Others =
     [
-        ("lora_", "a LoRA, which changes a model and is none itself"),
-        (".lora.", "a LoRA, which changes a model and is none itself"),
+        ("lora_", "a LoRA, which changes a model and is not one itself"),
+        (".lora.", "a LoRA, which changes a model and is not one itself"),
         ("joint_blocks.", "Stable Diffusion 3"),
         ("double_blocks.", "FLUX"),
         ("control_model.", "a ControlNet"),
@@ -112,7 +112,7 @@ internal sealed record SingleFileLayout(SingleFileKind Kind, bool Inpaints, stri
         {
             throw new WeightsException(
                 $"{file.Location} is a Stable Diffusion whose UNet takes {inputs} "
-                    + $"channels; 4 are drawn from text, 9 repaint, and 7 enlarge: this one is not drawn with.");
+                    + $"channels; only 4 (text to image), 9 (inpainting) and 7 (upscaling) are supported.");
         }
 
         SingleFilePart[] texts = kind switch

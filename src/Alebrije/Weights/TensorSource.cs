@@ -27,7 +27,7 @@ internal abstract class TensorSource : IDisposable
     /// <summary>True for a TorchScript archive.</summary>
     public virtual bool IsScript => false;
 
-    /// <summary>Text at the top level of the file, beside the tensors; null if there is none of this name.</summary>
+    /// <summary>Text at the top level of the file, next to the tensors; null if there is none of this name.</summary>
     public virtual string? Text(string name) => null;
 
     /// <summary>Elements of all tensors, at most as many as the files have bytes: several tensors may share theirs.</summary>
@@ -67,7 +67,7 @@ internal abstract class TensorSource : IDisposable
         var entry = Describe(name);
         if (!entry.Shape.AsSpan().SequenceEqual(target.shape))
             throw new WeightsException(
-                $"{Location}: {name} is {entry}, but a tensor of shape [{string.Join(", ", target.shape)}] is wanted.");
+                $"{Location}: {name} is {entry}, but a tensor of shape [{string.Join(", ", target.shape)}] is needed.");
         using var guard = no_grad();
         using var detached = target.detach();
         if (CanFill(name) && target.dtype == entry.Type && target.device_type == DeviceType.CPU && target.is_contiguous())

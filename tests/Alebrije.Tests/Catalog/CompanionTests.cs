@@ -32,7 +32,7 @@ public sealed class CompanionTests : IDisposable
     {
         Fetched(Decoder22);
         Assert.Null(Catalog.CompanionOf("kandinsky-2.2"));
-        Assert.Contains("not whole", Assert.Throws<CheckpointNotFoundException>(() => Catalog.Find("kandinsky-2.2")).Message,
+        Assert.Contains("incomplete", Assert.Throws<CheckpointNotFoundException>(() => Catalog.Find("kandinsky-2.2")).Message,
             StringComparison.Ordinal);
     }
 

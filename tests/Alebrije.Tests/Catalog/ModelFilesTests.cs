@@ -159,7 +159,7 @@ public sealed class ModelFilesTests
     public async Task SingleFile_IsTaken_AndSeveralCannotBeTold()
     {
         Assert.Equal(["ViT-B-32.pt"], (await Choose("", null, "ViT-B-32.pt", "logo.png")).Files);
-        Assert.Contains("2 files of weights (a.pt, b.safetensors): which of them is the model cannot be told",
+        Assert.Contains("2 files of weights (a.pt, b.safetensors): it is unclear which of them is the model",
             await Refusal("", null, "a.pt", "b.safetensors"), StringComparison.Ordinal);
         Assert.Contains("holds no model that is read here", await Refusal("", null, "a.txt"), StringComparison.Ordinal);
     }

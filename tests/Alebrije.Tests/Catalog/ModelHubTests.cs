@@ -90,7 +90,7 @@ public sealed class ModelHubTests : IDisposable
         var (plan, _) = await Pull();
         File.Delete(Path.Combine(plan.Folder, "model.safetensors"));
 
-        Assert.Equal("owner/model is not whole on this disk; 'alebrije models pull owner/model' fetches it.",
+        Assert.Equal("owner/model is incomplete on this disk; 'alebrije models pull owner/model' fetches it.",
             Assert.Throws<CheckpointNotFoundException>(() => catalog.Find("owner/model")).Message);
         Assert.Empty(catalog.List());
         Assert.Equal(0, (await Pull()).Fetched);
@@ -179,7 +179,7 @@ public sealed class ModelHubTests : IDisposable
     {
         server.Before = request => IsWeights(request) ? HubServer.File(request, weights) with { CutAfter = 1000, Stalls = true } : null;
         var watch = Stopwatch.StartNew();
-        Assert.Contains("nothing came for 0.5 s, 3 times in a row; what was fetched is kept",
+        Assert.Contains("nothing came for 0.5 s, 3 times in a row; the fetched part is kept",
             await Refusal(Impatient), StringComparison.Ordinal);
         Assert.InRange(watch.Elapsed.TotalSeconds, 1, 15);
         Assert.Equal(3000, new FileInfo(Partial).Length);
@@ -264,14 +264,14 @@ public sealed class ModelHubTests : IDisposable
     }
 
     [Theory]
-    [InlineData(401, null, null, "gives owner/model to nobody unknown")]
+    [InlineData(401, null, null, "does not give owner/model without a token")]
     [InlineData(401, "GatedRepo", null, "accept it at {0}/owner/model, then make a token at {0}/settings/tokens and set HF_TOKEN to it")]
     [InlineData(403, "GatedRepo", "hf_mine", "the account of your token did not: accept it at {0}/owner/model")]
     [InlineData(401, null, "hf_mine", "does not accept the token")]
     [InlineData(403, null, "hf_mine", "forbids owner/model to the account of your token")]
     [InlineData(404, "RepoNotFound", null, "There is no model owner/model")]
     [InlineData(404, "RevisionNotFound", null, "has no revision 'main'")]
-    [InlineData(418, null, null, "answered 418 where the files of owner/model was asked for")]
+    [InlineData(418, null, null, "answered 418 to the request for the files of owner/model")]
     public async Task Refusals_SayTheWayOut(int status, string? code, string? token, string said)
     {
         server.Before = _ => HubAnswer.Error(status, code);
@@ -345,7 +345,7 @@ public sealed class ModelHubTests : IDisposable
         Assert.EndsWith("3 times in a row; nothing was fetched, try again later.", await Refusal(), StringComparison.Ordinal);
         Directory.Delete(Path.Combine(folder, "hub"), recursive: true);
         server.Before = request => IsWeights(request) ? new HubAnswer(503, []) : null;
-        Assert.EndsWith("what was fetched is kept, and the same command goes on from there.", await Refusal(), StringComparison.Ordinal);
+        Assert.EndsWith("the fetched part is kept, and the same command continues from there.", await Refusal(), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -386,7 +386,7 @@ public sealed class ModelHubTests : IDisposable
         Assert.Equal(weights, await File.ReadAllBytesAsync(Blob, Cancellation));
         Directory.Delete(Repository, recursive: true);
         server.Before = request => request.Method == "HEAD" ? new HubAnswer(200, weights) : null;
-        Assert.Contains("does not say the size and hash", await Refusal(), StringComparison.Ordinal);
+        Assert.Contains("does not report the size and hash", await Refusal(), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -119,7 +119,7 @@ public sealed class PublishedModelsTests : IDisposable
         Assert.Equal("hf_own", From(("HF_TOKEN", "hf_own ")).Token);
         Assert.Null(From(("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")).Token);
         Assert.DoesNotContain("hf_", From().ToString(), StringComparison.Ordinal);
-        Assert.Contains("copy it anew", Assert.Throws<HubException>(() => From(("HF_TOKEN", "hf_a\nX: y"))).Message,
+        Assert.Contains("copy it again", Assert.Throws<HubException>(() => From(("HF_TOKEN", "hf_a\nX: y"))).Message,
             StringComparison.Ordinal);
     }
 

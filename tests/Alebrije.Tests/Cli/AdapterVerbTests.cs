@@ -65,8 +65,8 @@ public sealed class AdapterVerbTests : IDisposable
         var prompt = string.Concat(Enumerable.Repeat("a b c d e ", 15)) + "f g";
         (string, string, string)[] languages =
         [
-            ("en", "this part was cut: \"f g\".", "With --long-prompt"),
-            ("es", "se cortó esta parte: \"f g\".", "Con --long-prompt"),
+            ("en", "this part was cut: \"f g\".", "--long-prompt encodes"),
+            ("es", "se cortó esta parte: \"f g\".", "--long-prompt codifica"),
         ];
         foreach (var (language, cut, way) in languages)
         {
@@ -78,12 +78,12 @@ public sealed class AdapterVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData(2, "is no number", "--lora", "{lora}:much")]
+    [InlineData(2, "is not a number", "--lora", "{lora}:much")]
     [InlineData(2, "it has to lie between -100 and 100", "--lora", "{lora}:1000")]
     [InlineData(2, "The token in", "--embedding", "{word}:")]
     [InlineData(1, "There is no file", "--lora", "nowhere.safetensors:0.5")]
-    [InlineData(1, "holds 'emb_params', which is no part of a LoRA", "--lora", "{word}")]
-    [InlineData(1, "is no textual inversion", "--embedding", "{lora}")]
+    [InlineData(1, "holds 'emb_params', which is not part of a LoRA", "--lora", "{word}")]
+    [InlineData(1, "is not a textual inversion", "--embedding", "{lora}")]
     [InlineData(2, "mini takes no LoRA; leave --lora out", "--model", "mini", "--lora", "{lora}")]
     [InlineData(2, "mini takes no textual inversions; leave --embedding out", "--model", "mini", "--embedding", "{word}")]
     [InlineData(2, "mini takes no prompts in pieces; leave --long-prompt out", "--model", "mini", "--long-prompt")]

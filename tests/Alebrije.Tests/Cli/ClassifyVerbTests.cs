@@ -111,11 +111,11 @@ public sealed class ClassifyVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData(2, "give that too", "--thresholds", "t.json", "--images", "IMAGES")]
-    [InlineData(2, "--top belongs to one answer", "--multi-label", "--top", "2", "--images", "IMAGES")]
+    [InlineData(2, "--thresholds requires --multi-label", "--thresholds", "t.json", "--images", "IMAGES")]
+    [InlineData(2, "--top applies to one class", "--multi-label", "--top", "2", "--images", "IMAGES")]
     [InlineData(2, "There are no images", "--multi-label", "--labels", "a")]
     [InlineData(2, "give one of them", "--multi-label", "--truth", "IMAGES", "--images", "IMAGES")]
-    [InlineData(2, "shows one of the labels", "--multi-label", "--truth", "IMAGES", "--labels", "bus")]
+    [InlineData(2, "has one of the labels", "--multi-label", "--truth", "IMAGES", "--labels", "bus")]
     [InlineData(1, "no file", "--multi-label", "--images", "IMAGES", "--thresholds", "none.json")]
     [InlineData(1, "neither a file nor a folder", "--multi-label", "--truth", "none.csv")]
     public async Task MultiLabel_BadInput_IsOneSentence(int status, string says, params string[] args)
@@ -143,7 +143,7 @@ public sealed class ClassifyVerbTests : IDisposable
     [InlineData(2, "--top is 0", "--images", "IMAGES", "--top", "0")]
     [InlineData(2, "twice", "--images", "IMAGES", "--labels", "a", "a")]
     [InlineData(2, "give one of them", "--images", "IMAGES", "--labels", "a", "--set", "CIFAR10")]
-    [InlineData(2, "right answer", "--images", "IMAGES", "--labels", "a", "b", "--fit-temperature")]
+    [InlineData(2, "true class of every image", "--images", "IMAGES", "--labels", "a", "b", "--fit-temperature")]
     [InlineData(1, "There are no templates", "--images", "IMAGES", "--templates", "fancy")]
     [InlineData(2, "There are no class names", "--images", "IMAGES", "--set", "Nowhere")]
     public async Task BadInput_IsOneSentence(int status, string says, params string[] args)

@@ -87,7 +87,7 @@ public sealed class FlamingoVerbTests : IDisposable
         Assert.Equal(2, (await CommandLine.Run("caption", "--model", Model)).Status);
         var mini = await CommandLine.Run("caption", Picture, "--model", "mini");
         Assert.Equal(2, mini.Status);
-        Assert.Contains("mini is no Flamingo", mini.Error, StringComparison.Ordinal);
+        Assert.Contains("mini is not a Flamingo", mini.Error, StringComparison.Ordinal);
     }
 
     [Fact]

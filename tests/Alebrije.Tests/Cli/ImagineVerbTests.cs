@@ -13,7 +13,7 @@ public sealed class ImagineVerbTests : IDisposable
     public void Dispose() => Directory.Delete(folder, recursive: true);
 
     [Theory]
-    [InlineData("en", @"About (?<s>[0-9.]+) s for a picture")]
+    [InlineData("en", @"About (?<s>[0-9.]+) s per image")]
     [InlineData("es", @"Unos (?<s>[0-9.]+) s por imagen")]
     public async Task Estimate_OfASmallModel_IsMoreThanNothing(string language, string pattern)
     {
@@ -100,8 +100,8 @@ public sealed class ImagineVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData(2, "Say what to draw", "imagine")]
-    [InlineData(2, "Di qué dibujar", "imagine", "--lang", "es")]
+    [InlineData(2, "No prompt was given", "imagine")]
+    [InlineData(2, "No se dio ningún texto", "imagine", "--lang", "es")]
     [InlineData(2, "name a folder", "imagine", "a", "b", "--out", "one.png")]
     [InlineData(2, "written as .png", "imagine", "a", "--out", "one.jpg")]
     [InlineData(2, "--count is 0", "imagine", "a", "--count", "0")]
@@ -147,7 +147,7 @@ public sealed class ImagineVerbTests : IDisposable
     public async Task JsonLine_ThatIsNone_IsRefused(string line)
     {
         var outcome = await CommandLine.RunWithInput(line, "imagine", "--prompts-file", "-", "--model", TestModels.StableUnClip);
-        Assert.Contains("is no JSON object of a prompt", outcome.Refusal, StringComparison.Ordinal);
+        Assert.Contains("is not a JSON object with a prompt", outcome.Refusal, StringComparison.Ordinal);
         Assert.Equal(2, outcome.Status);
     }
 
@@ -159,7 +159,7 @@ public sealed class ImagineVerbTests : IDisposable
         var whole = Directory.GetFiles(At("all")).Order(StringComparer.Ordinal).ToDictionary(file => file, File.ReadAllBytes);
         File.Delete(Path.Combine(At("all"), "0001.png"));
         File.WriteAllText(Path.Combine(At("all"), ".0002.png.alebrije"), "half");
-        Assert.Contains("0000.png is there already", (await Run(command)).Refusal, StringComparison.Ordinal);
+        Assert.Contains("0000.png already exists", (await Run(command)).Refusal, StringComparison.Ordinal);
 
         var outcome = await Run([.. command, "--resume"]);
         Assert.True(outcome.Status == 0, outcome.Error);
@@ -167,10 +167,10 @@ public sealed class ImagineVerbTests : IDisposable
         Assert.Equal(whole.Keys, Directory.GetFiles(At("all")).Order(StringComparer.Ordinal));
         foreach (var (file, bytes) in whole) Assert.Equal(bytes, File.ReadAllBytes(file));
         Assert.Equal(0, (await Run([.. command, "--resume"])).Status);
-        Assert.Contains("is of another prompt or seed",
+        Assert.Contains("was drawn with another prompt or seed",
             (await Run("imagine", "a lion", "a cat", "a dog", "--seed", "2", "--out", At("all"), "--resume")).Refusal,
             StringComparison.Ordinal);
-        Assert.Contains("--resume goes on with a folder", (await Run("imagine", "a lion", "--resume")).Refusal, StringComparison.Ordinal);
+        Assert.Contains("--resume continues a folder", (await Run("imagine", "a lion", "--resume")).Refusal, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -49,8 +49,8 @@ public sealed class JudgeTests : IDisposable
     }
 
     [Theory]
-    [InlineData("has no image encoder, so CLIP cannot choose among pictures", 1, "--best-of", "2")]
-    [InlineData("is no CLIP in the layout of transformers", 1, "--judge", "FOLDER")]
+    [InlineData("has no image encoder, which --best-of requires", 1, "--best-of", "2")]
+    [InlineData("is not a CLIP in the layout of transformers", 1, "--judge", "FOLDER")]
     public async Task WithoutAJudge_OneSentence(string part, int status, params string[] options)
     {
         var model = RandomPipelines.StableDiffusion(At("sd"));

@@ -83,9 +83,10 @@ public sealed partial class MessagesTests
     [InlineData("--threads toma un número entero de 1 a 1024.", "doctor", "--threads", "0")]
     [InlineData("--seed toma un número entero a partir de 0, o -1 para uno al azar, no '-2'.", "world", "--seed", "-2")]
     [InlineData("--size toma un número entero de 16 a 512, no 7.", "world", "--size", "7")]
-    [InlineData("--out a.jpg: el archivo tiene que terminar en .html, .png, .csv o .md.", "similarity", "--out", "a.jpg")]
+    [InlineData("--out a.jpg: el archivo debe terminar en .html, .png, .csv o .md.", "similarity", "--out", "a.jpg")]
     [InlineData("--mix toma un número de 0 a 1, no 2.", "train", "classifier", "--images", "a", "--out", "b", "--mix", "2")]
-    [InlineData("--only no conoce 'x'; toma clip, autoencoder, prior, decoder, upsampler, separados por comas.", "evaluate", "--only", "x")]
+    [InlineData("--only no admite 'x'; elige entre clip, autoencoder, prior, decoder, upsampler, separados por comas.",
+        "evaluate", "--only", "x")]
     public async Task ValuesThatAreRefused_AreRefusedInTheLanguage_WhereverItIsNamed(string refusal, params string[] args)
     {
         Assert.StartsWith(refusal, (await CommandLine.Run(["--lang", "es", .. args])).Refusal, StringComparison.Ordinal);

@@ -70,7 +70,7 @@ public sealed class ModelsVerbTests : IDisposable
             (model.GetProperty("license").GetString(), model.GetProperty("path").GetString()));
         Assert.Contains(listed.GetProperty("published").EnumerateArray(),
             m => m.GetProperty("name").GetString() == "karlo" && !m.GetProperty("on_disk").GetBoolean());
-        Assert.Contains("nothing was fetched", (await Run("models", "pull", "clip-vit-b-32")).Output, StringComparison.Ordinal);
+        Assert.Contains("nothing was downloaded", (await Run("models", "pull", "clip-vit-b-32")).Output, StringComparison.Ordinal);
         Assert.Equal(requests, server.Requests.Count);
 
         var removed = await Run("models", "remove", "clip-vit-b-32", "--lang", "es");
@@ -80,17 +80,18 @@ public sealed class ModelsVerbTests : IDisposable
     }
 
     [Theory]
-    [InlineData("vary does not run sd-2.1 (text to image); these do: imagine, interpolate, inpaint, sweep, tokenize.",
+    [InlineData("vary does not support sd-2.1 (text to image); these verbs do: imagine, interpolate, inpaint, sweep, tokenize.",
         "vary", "x.png", "--model", "sd-2.1")]
-    [InlineData("mix no usa sdxl (texto a imagen); estos sí: imagine, interpolate, inpaint, sweep, tokenize.",
+    [InlineData("mix no admite sdxl (texto a imagen); estas órdenes sí: imagine, interpolate, inpaint, sweep, tokenize.",
         "mix", "a lion", "a cat", "--model", "stabilityai/stable-diffusion-xl-base-1.0", "--lang", "es")]
-    [InlineData("tokenize does not run deepfloyd-if (text to image); these do: imagine, interpolate, inpaint, sweep.",
+    [InlineData("tokenize does not support deepfloyd-if (text to image); these verbs do: imagine, interpolate, inpaint, sweep.",
         "tokenize", "a lion", "--model", "deepfloyd-if")]
-    [InlineData("bench does not run sd-1.5", "bench", "--model", "sd-1.5")]
-    [InlineData("explain does not run clip-rn50 (text and image embeddings); these do: embed, similarity",
+    [InlineData("bench does not support sd-1.5", "bench", "--model", "sd-1.5")]
+    [InlineData("explain does not support clip-rn50 (text and image embeddings); these verbs do: embed, similarity",
         "explain", "x.png", "--texts", "a", "--model", "clip-rn50")]
-    [InlineData("eclipse-karlo is a prior and draws nothing alone: name it with --prior", "imagine", "a lion", "--model", "eclipse-karlo")]
-    [InlineData("upscale does not run sd-2.1-unclip", "upscale", "x.png", "--model", "sd-2.1-unclip")]
+    [InlineData("eclipse-karlo is a prior and does not draw images by itself: name it with --prior",
+        "imagine", "a lion", "--model", "eclipse-karlo")]
+    [InlineData("upscale does not support sd-2.1-unclip", "upscale", "x.png", "--model", "sd-2.1-unclip")]
     public async Task VerbThatDoesNotRunAModel_SaysSoBeforeAnythingIsFetched(string says, params string[] args)
     {
         var picture = Path.Combine(folder, "x.png");
@@ -105,7 +106,7 @@ public sealed class ModelsVerbTests : IDisposable
     {
         var shown = (await Run("models", "show", "karlo")).Output;
         Assert.DoesNotContain("..", shown, StringComparison.Ordinal);
-        Assert.Contains("runs imagine, interpolate, mix, inpaint, sweep, upscale, embed, tokenize. It is",
+        Assert.Contains("supports imagine, interpolate, mix, inpaint, sweep, upscale, embed, tokenize. It is",
             shown.ReplaceLineEndings(" "), StringComparison.Ordinal);
     }
 

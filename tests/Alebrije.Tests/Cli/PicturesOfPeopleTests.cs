@@ -86,10 +86,10 @@ public sealed class PicturesOfPeopleTests : IDisposable
             await File.WriteAllTextAsync(In(name), "", TestContext.Current.CancellationToken);
         var outcome = await Run("similarity", "--images", folder, "--texts", "a", "--json");
         Assert.Equal(["0.png", "1.png", "2.png", "3.jfif"], outcome.Json.GetProperty("images").Strings());
-        Assert.Contains("Left out: 4 images of kinds that are not read here (avif 1, heic 1, tif 1, tiff 1)",
+        Assert.Contains("Left out: 4 images of unsupported formats (avif 1, heic 1, tif 1, tiff 1)",
             outcome.Error, StringComparison.Ordinal);
         Assert.Equal(4, outcome.Json.GetProperty("skipped").GetArrayLength());
-        Assert.Contains("(not read here: tif 1, tiff 1)", (await Run("similarity", "--images", In("*.tif*"), "--texts", "a")).Refusal,
+        Assert.Contains("(not supported: tif 1, tiff 1)", (await Run("similarity", "--images", In("*.tif*"), "--texts", "a")).Refusal,
             StringComparison.Ordinal);
     }
 

@@ -22,7 +22,7 @@ public sealed class ReplayVerbTests : IDisposable
         var picture = At("cat.png");
         await Run("imagine", "a cat", "--out", picture);
         Assert.True((await Run("replay", picture, "--json")).Json.GetProperty("same").GetBoolean());
-        Assert.Contains("The same picture, to the byte", (await Run("replay", picture)).Output, StringComparison.Ordinal);
+        Assert.Contains("The same image, byte for byte", (await Run("replay", picture)).Output, StringComparison.Ordinal);
 
         // Changes one byte of the pixels and keeps the recipe.
         var image = RgbImage.Load(picture);
@@ -57,8 +57,8 @@ public sealed class ReplayVerbTests : IDisposable
         image.Pixels[4] ^= 1;
         image.SavePng(picture, PngText.Read(picture));
         var output = await Process("replay", picture, "--model", TestModels.StableUnClip, "--lang", "en");
-        Assert.Contains("The same picture up to rounding: bytes differ by up to 1 of 255", output, StringComparison.Ordinal);
-        Assert.DoesNotContain("Another picture", output, StringComparison.Ordinal);
+        Assert.Contains("The same image up to rounding: bytes differ by up to 1 of 255", output, StringComparison.Ordinal);
+        Assert.DoesNotContain("Different image", output, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -107,7 +107,7 @@ public sealed class ReplayVerbTests : IDisposable
     {
         new RgbImage(2, 2, new byte[12]).SavePng(At("plain.png"));
         Assert.Contains("holds no recipe", (await CommandLine.Run("replay", At("plain.png"))).Refusal, StringComparison.Ordinal);
-        Assert.Contains("There is no picture", (await CommandLine.Run("replay", At("absent.png"))).Refusal, StringComparison.Ordinal);
+        Assert.Contains("There is no image", (await CommandLine.Run("replay", At("absent.png"))).Refusal, StringComparison.Ordinal);
         new RgbImage(2, 2, new byte[12]).SavePng(At("odd.png"), new Dictionary<string, string> { ["alebrije"] = "{" });
         Assert.Contains("damaged recipe", (await CommandLine.Run("replay", At("odd.png"))).Refusal, StringComparison.Ordinal);
         new RgbImage(2, 2, new byte[12]).SavePng(At("odd.png"),

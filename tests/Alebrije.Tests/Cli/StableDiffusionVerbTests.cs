@@ -144,7 +144,7 @@ public sealed class StableDiffusionVerbTests : IDisposable
         Assert.NotEqual(RgbImage.Load(Path.Combine(At("way"), "0000.png")).Pixels,
             RgbImage.Load(Path.Combine(At("way"), "0001.png")).Pixels);
         var mixed = await CommandLine.Run(["interpolate", "a cat", Path.Combine(At("way"), "0000.png"), .. options, "--out", At("x.png")]);
-        Assert.Contains("not from a text to an image", mixed.Refusal, StringComparison.Ordinal);
+        Assert.Contains("not between a text and an image", mixed.Refusal, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -52,16 +52,16 @@ public sealed class TrainVerbTests : IDisposable
 
     [Theory]
     [InlineData(2, "train needs one of clip, autoencoder, prior, guess, decoder, upsampler, cascade, flamingo, probe, classifier", "train")]
-    [InlineData(2, "'none' is not possible here; choose diffusion, autoregressive, one-step, linear",
+    [InlineData(2, "'none' is not valid here; choose diffusion, autoregressive, one-step, linear",
         "train", "prior", "--kind", "none", "--config", "a", "--out", "OUT")]
-    [InlineData(2, "'3' is not possible here; choose 1, 2", "train", "cascade", "--stage", "3", "--config", "a", "--out", "OUT")]
+    [InlineData(2, "'3' is not valid here; choose 1, 2", "train", "cascade", "--stage", "3", "--config", "a", "--out", "OUT")]
     [InlineData(1, "There is no file none.json", "train", "cascade", "--stage", "1", "--config", "none.json", "--out", "OUT")]
-    [InlineData(2, "pack lacks --decoder", "pack", "--clip", "a", "--autoencoder", "b", "--prior", "c", "--out", "OUT")]
-    [InlineData(2, "pack lacks --clip, --autoencoder, --prior, --decoder", "pack", "--out", "OUT")]
-    [InlineData(1, "is no model", "pack", "--other-priors", "a", "--out", "OUT")]
+    [InlineData(2, "pack requires --decoder", "pack", "--clip", "a", "--autoencoder", "b", "--prior", "c", "--out", "OUT")]
+    [InlineData(2, "pack requires --clip, --autoencoder, --prior, --decoder", "pack", "--out", "OUT")]
+    [InlineData(1, "is not a model", "pack", "--other-priors", "a", "--out", "OUT")]
     [InlineData(2, "needs one of --config FILE and --data", "train", "clip", "--out", "OUT")]
     [InlineData(2, "needs one of --config FILE and --data", "train", "clip", "--out", "OUT", "--config", "a", "--data", "b")]
-    [InlineData(2, "--start goes with --data", "train", "clip", "--out", "OUT", "--config", "a", "--start", "mini")]
+    [InlineData(2, "--start requires --data", "train", "clip", "--out", "OUT", "--config", "a", "--start", "mini")]
     [InlineData(2, "--mix takes a number from 0 to 1", "train", "classifier", "--images", "a", "--out", "OUT", "--mix", "2")]
     [InlineData(2, "--epochs takes a whole number", "train", "classifier", "--images", "a", "--out", "OUT", "--epochs", "0")]
     [InlineData(2, ".safetensors", "train", "probe", "--images", "a", "--out", "OUT")]

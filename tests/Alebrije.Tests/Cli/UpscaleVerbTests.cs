@@ -82,12 +82,12 @@ public sealed class UpscaleVerbTests : IDisposable
     [InlineData(1, "has no upsampler", "upscale", "PICTURE")]
     [InlineData(1, "There is no", "upscale", "nowhere.png")]
     [InlineData(2, "upsampler steps is 1", "upscale", "PICTURE", "--steps", "1")]
-    [InlineData(2, "has to end in .png", "upscale", "PICTURE", "--out", "x.jpg")]
+    [InlineData(2, "must end in .png", "upscale", "PICTURE", "--out", "x.jpg")]
     [InlineData(1, "there is no folder", "upscale", "PICTURE", "--out", "nowhere/x.png")]
     [InlineData(2, "has no upsampler", "imagine", "a", "--steps", "2", "--prior-steps", "2", "--upsampler-steps", "2")]
-    [InlineData(2, "pack lacks --clip;", "pack", "--autoencoder", "a", "--prior", "a", "--decoder", "a", "--out", "o")]
-    [InlineData(2, "falta --clip", "pack", "--autoencoder", "a", "--prior", "a", "--decoder", "a", "--out", "o", "--lang", "es")]
-    [InlineData(2, "pack lacks --clip, --autoencoder, --prior, --decoder;", "pack", "--out", "o")]
+    [InlineData(2, "pack requires --clip;", "pack", "--autoencoder", "a", "--prior", "a", "--decoder", "a", "--out", "o")]
+    [InlineData(2, "pack requiere --clip", "pack", "--autoencoder", "a", "--prior", "a", "--decoder", "a", "--out", "o", "--lang", "es")]
+    [InlineData(2, "pack requires --clip, --autoencoder, --prior, --decoder;", "pack", "--out", "o")]
     public async Task BadInput_IsOneSentence(int status, string says, params string[] args)
     {
         new RgbImage(8, 8).SavePng(At("p.png"));

@@ -21,7 +21,7 @@ public sealed class UsageTests : IDisposable
     [InlineData("no option -seed here; did you mean --seed?", "imagine", "a cat", "-seed", "3")]
     [InlineData("no option --Seed here; did you mean --seed?", "imagine", "a cat", "--Seed", "3")]
     [InlineData("no option --neg here; did you mean --negative?", "imagine", "a cat", "--neg", "rain")]
-    [InlineData("no option --frobnicate here; a text that begins with a dash stands after --", "imagine", "a cat", "--frobnicate")]
+    [InlineData("no option --frobnicate here; write a text that begins with a dash after --", "imagine", "a cat", "--frobnicate")]
     [InlineData("no option -cat.png here", "embed", "--images", "-cat.png")]
     [InlineData("no option --orgin here; did you mean --origin?", "config", "show", "--orgin")]
     [InlineData("Aquí no hay ninguna opción --stepps; ¿querías decir --steps?", "imagine", "a cat", "--stepps", "10", "--lang", "es")]
@@ -97,7 +97,7 @@ public sealed class UsageTests : IDisposable
         var seeds = new HashSet<long>();
         for (var i = 0; i < 3; i++) seeds.Add((await CommandLine.Run(ask)).Json.GetProperty("images")[0].GetProperty("seed").GetInt64());
         Assert.True(seeds.Count > 1);
-        Assert.Contains("--seed takes a whole number from 0 on, or -1 for a random one, not '-2'",
+        Assert.Contains("--seed takes a whole number of at least 0, or -1 for a random one, not '-2'",
             (await CommandLine.Run("world", "--seed", "-2")).Refusal, StringComparison.Ordinal);
     }
 
@@ -135,10 +135,10 @@ public sealed class UsageTests : IDisposable
 
     [Theory]
     [InlineData("""{ "imagin": {} }""", "there is no verb 'imagin'; did you mean imagine?")]
-    [InlineData("""{ "sead": 3 }""", "there is no option 'sead' that all verbs take; did you mean seed?")]
-    [InlineData("""{ "imagine": { "stepps": 3 } }""", "there is no option 'stepps' of imagine; did you mean steps?")]
-    [InlineData("[]", "is no JSON object of defaults")]
-    [InlineData("{", "is no JSON object of defaults")]
+    [InlineData("""{ "sead": 3 }""", "'sead' is not an option of all verbs; did you mean seed?")]
+    [InlineData("""{ "imagine": { "stepps": 3 } }""", "imagine has no option 'stepps'; did you mean steps?")]
+    [InlineData("[]", "is not a JSON object of defaults")]
+    [InlineData("{", "is not a JSON object of defaults")]
     [InlineData("""{ "seed": "many" }""", "--seed takes a whole number")]
     public async Task DefaultsThatDoNotFit_AreRefusedByTheirFile(string json, string sentence)
     {
@@ -234,6 +234,6 @@ public sealed class UsageTests : IDisposable
         var refused = await CommandLine.RunWithInput("{\"txt\": \"a lion\"}",
             "embed", "--texts-file", "-", "--model", TestModels.StableUnClip);
         Assert.Equal(2, refused.Status);
-        Assert.Contains("is no JSON object of a text", refused.Refusal, StringComparison.Ordinal);
+        Assert.Contains("is not a JSON object with a text", refused.Refusal, StringComparison.Ordinal);
     }
 }

@@ -131,7 +131,7 @@ public sealed class VerbTests : IDisposable
             """{"reference":{"library":"other","class":"Nothing"},"cases":[{"id":"a","call":"forward","outputs":{"x":{"atol":0,"rtol":0}}}]}""", TestContext.Current.CancellationToken);
         var outcome = await CommandLine.Run("verify", folder, "--json");
         Assert.Equal(1, outcome.Status);
-        Assert.Contains("nothing here runs",
+        Assert.Contains("there is no runner for",
             Assert.Single(outcome.Json.GetProperty("cases").EnumerateArray()).GetProperty("error").GetString(), StringComparison.Ordinal);
     }
 
@@ -175,9 +175,9 @@ public sealed class VerbTests : IDisposable
         Assert.Contains("decoder concept_top1", text, StringComparison.Ordinal);
         Assert.Contains("71.0 %", text, StringComparison.Ordinal);
         Assert.Contains("64.0 % … 77.0 %", text, StringComparison.Ordinal);
-        Assert.Contains("of 2 core things 1 were named right in every picture, 0 in some, 1 in none",
+        Assert.Contains("of 2 core concepts, 1 were recognised in all images, 0 in some and 1 in none",
             text.ReplaceLineEndings(" "), StringComparison.Ordinal);
-        Assert.Contains("otter (taken for beaver)", text, StringComparison.Ordinal);
+        Assert.Contains("otter (recognised as beaver)", text, StringComparison.Ordinal);
         Assert.Contains("Draws nothing.", text, StringComparison.Ordinal);
     }
 

@@ -140,8 +140,8 @@ public sealed class WorldVerbTests : IDisposable
     [InlineData("--size takes a whole number from 16 to 512", "--size", "7")]
     [InlineData("--objects takes 1, 2 or 3", "--objects", "4")]
     [InlineData("choose train, heldout", "--split", "test")]
-    [InlineData("has to end in .png", "--out", "grid.jpg")]
-    [InlineData("--styles does not know 'cubist'", "--styles", "plain,cubist")]
+    [InlineData("must end in .png", "--out", "grid.jpg")]
+    [InlineData("--styles does not accept 'cubist'", "--styles", "plain,cubist")]
     [InlineData("There is no option --nix", "--nix")]
     [InlineData("at most 400", "--count", "401", "--out", "grid.png")]
     public async Task WrongUsage_IsExplained(string says, params string[] args)
@@ -153,9 +153,9 @@ public sealed class WorldVerbTests : IDisposable
 
     [Theory]
     [InlineData("did you mean lion", "--concepts", "lyon")]
-    [InlineData("1161 things", "--concepts", "xyzzyqwerty")]
-    [InlineData("need as many different things", "--concepts", "lion", "--objects", "2")]
-    [InlineData("--concepts names nothing", "--concepts", "")]
+    [InlineData("1161 concepts", "--concepts", "xyzzyqwerty")]
+    [InlineData("needs as many different concepts", "--concepts", "lion", "--objects", "2")]
+    [InlineData("--concepts is empty", "--concepts", "")]
     public async Task UnknownConcepts_AreExplained(string says, params string[] args)
     {
         World.Open();

@@ -52,7 +52,7 @@ public sealed class PictureListingTests : IDisposable
         Assert.Empty(listing.Problems);
         OwnPictures.Draw(1).SavePng(Path.Combine(folder, "cover.png"));
         var beside = PictureListing.OfFolder(folder, new PictureListingOptions { Templates = ["{}"] });
-        Assert.Equal((4, $"{Path.Combine(folder, "cover.png")} lies beside the class folders, and no folder names its class."),
+        Assert.Equal((4, $"{Path.Combine(folder, "cover.png")} lies next to the class folders, so no folder names its class."),
             (beside.Pictures.Count, Assert.Single(beside.Problems)));
     }
 

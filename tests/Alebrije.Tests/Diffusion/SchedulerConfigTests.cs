@@ -99,7 +99,7 @@ public sealed class SchedulerConfigTests
     {
         using var scheduler = Schedulers.Create(SchedulerConfig.For(className));
         Assert.Contains(
-            $"{steps} steps",
+            $"The number of steps is {steps}, but {className} takes ",
             Assert.Throws<ArgumentOutOfRangeException>(() => scheduler.SetTimesteps(steps)).Message,
             StringComparison.Ordinal);
     }

@@ -59,14 +59,14 @@ public sealed class EmbeddingFileTests : IDisposable
 
     [Theory]
     [InlineData("x.json", "{\"model\":\"m\",\"dimensions\":3,\"items\":[{\"kind\":\"image\",\"label\":\"a\",\"embedding\":[1,2]}]}",
-        "says 3 numbers")]
+        "states 3 numbers")]
     [InlineData("x.json", "{\"model\":\"m\",\"items\":[]}", "dimensions")]
     [InlineData("x.json", "{\"model\":\"m\",\"dimensions\":1,\"items\":[{\"kind\":\"sound\",\"label\":\"a\",\"embedding\":[1]}]}",
         "not a readable")]
     [InlineData("x.json", "{\"model\":null,\"dimensions\":1,\"items\":[]}", "not a readable")]
     [InlineData("x.json", "null", "holds null")]
-    [InlineData("x.parquet", "PAR1 not really PAR1", "no Parquet file")]
-    [InlineData("x.parquet", "", "no Parquet file")]
+    [InlineData("x.parquet", "PAR1 not really PAR1", "not a Parquet file")]
+    [InlineData("x.parquet", "", "not a Parquet file")]
     [InlineData("x.npy", "nonsense", "not a .npy file")]
     public async Task Read_DamagedFile_IsOneSentence(string name, string content, string says)
     {
@@ -106,7 +106,7 @@ public sealed class EmbeddingFileTests : IDisposable
         var list = whole.AsSpan().LastIndexOf((ReadOnlySpan<byte>)[0x15, 0x0C, 0x19, 0x25, 0x00, 0x06]);
         Assert.True(list > 0);
         endless.AsSpan(list + 3, 4).Fill(0xFF);
-        foreach (var (bytes, says) in new[] { (longer, "says a footer of"), (endless, "footer is damaged") })
+        foreach (var (bytes, says) in new[] { (longer, "states a footer of"), (endless, "footer is damaged") })
         {
             await File.WriteAllBytesAsync(path, bytes, TestContext.Current.CancellationToken);
             var error = await Assert.ThrowsAsync<InvalidDataException>(() =>

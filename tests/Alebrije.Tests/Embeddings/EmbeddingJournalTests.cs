@@ -61,11 +61,11 @@ public sealed class EmbeddingJournalTests : IDisposable
             [], new SkippedPictures(words, upright: false, strict: false));
         Assert.Throws<TimeoutException>(() => EmbeddingInputs.Embed(root.Parse(command[1..3]),
             terminal, words, asked, thumbnails: false, CancellationToken.None, resumed + ".journal"));
-        Assert.Contains("64 images of 70 are kept in", error.ToString(), StringComparison.Ordinal);
+        Assert.Contains("64 images of 70 are saved in", error.ToString(), StringComparison.Ordinal);
 
         var again = await CommandLine.Run([.. command, resumed]);
         Assert.Equal(0, again.Status);
-        Assert.Contains("64 images of 70 were embedded before", again.Error, StringComparison.Ordinal);
+        Assert.Contains("64 images of 70 are already embedded", again.Error, StringComparison.Ordinal);
         Assert.False(File.Exists(resumed + ".journal"));
         var (a, b) = (await EmbeddingFile.ReadAsync(whole, TestContext.Current.CancellationToken),
             await EmbeddingFile.ReadAsync(resumed, TestContext.Current.CancellationToken));

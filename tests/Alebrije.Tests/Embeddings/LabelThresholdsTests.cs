@@ -32,12 +32,12 @@ public sealed class LabelThresholdsTests : IDisposable
         Assert.Contains("no threshold for 'bird'", Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, ["bird"])).Message,
             StringComparison.Ordinal);
         File.WriteAllText(file, "[1, 2]");
-        Assert.Contains("no JSON object", Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, Labels)).Message,
+        Assert.Contains("not a JSON object", Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, Labels)).Message,
             StringComparison.Ordinal);
         File.WriteAllText(file, """{"lion": 7}""");
         Assert.Equal($"{file}: The threshold of 'lion' is 7; it has to lie between -2 and 2.",
             Assert.Throws<InvalidDataException>(() => LabelThresholds.Load(file, ["lion"])).Message);
-        Assert.Contains("'lion' is there twice", Assert.Throws<ArgumentException>(() => LabelThresholds.All(["lion", "lion"])).Message,
+        Assert.Contains("'lion' occurs twice", Assert.Throws<ArgumentException>(() => LabelThresholds.All(["lion", "lion"])).Message,
             StringComparison.Ordinal);
         Assert.Throws<FileNotFoundException>(() => LabelThresholds.Load(file + "x", Labels));
     }

@@ -95,7 +95,7 @@ public sealed class LinearProbeTests : IDisposable
         Assert.Throws<WeightsException>(() => LinearHead.Load(path));
         using var scope = NewDisposeScope();
         SafeTensorsWriter.Write(path, [KeyValuePair.Create("weight", zeros(2, 3))]);
-        Assert.Contains("is no classifier", Assert.Throws<WeightsException>(() => LinearHead.Load(path)).Message, StringComparison.Ordinal);
+        Assert.Contains("not a classifier", Assert.Throws<WeightsException>(() => LinearHead.Load(path)).Message, StringComparison.Ordinal);
         (head with { Labels = ["a", "b", "c"], Bias = [1, 2, 3], Weights = [[1, 2, 3], [1, 2, 3], [1, 2, 3]], Space = [1, 2, 3] })
             .Save(path);
         Assert.Equal(3, LinearHead.Load(path).Labels.Count);

@@ -144,7 +144,7 @@ public sealed class PrincipalComponentsTests
         Assert.Contains("There are no embeddings", Assert.Throws<ArgumentException>(() => PrincipalComponents.Fit([])).Message);
         Assert.Contains("Row 1", Assert.Throws<ArgumentException>(() => PrincipalComponents.Fit([[1, 2], [1]])).Message);
         Assert.Contains("not a finite number", Assert.Throws<ArgumentException>(() => PrincipalComponents.Fit([[1, float.NaN]])).Message);
-        Assert.Contains("choose 1 to 2", Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Fit([[1, 2]], 3)).Message);
+        Assert.Contains("between 1 and 2", Assert.Throws<ArgumentOutOfRangeException>(() => PrincipalComponents.Fit([[1, 2]], 3)).Message);
         var pca = PrincipalComponents.Fit([[1, 2], [2, 1]], 1);
         Assert.Contains("fitted on rows of 2", Assert.Throws<ArgumentException>(() => pca.Transform([1])).Message);
         Assert.Contains("1 components", Assert.Throws<ArgumentException>(() => pca.Inverse([1, 2])).Message);

@@ -34,7 +34,7 @@ public sealed class BenchmarkTests : IDisposable
         Assert.True(outcome.Json.GetProperty("peak_bytes").GetInt64() > 1 << 20);
         var said = await CommandLine.Run("bench", "--model", TestModels.StableUnClip,
             "--images", folder, "--rounds", "3", "--count", "12", "--lang", "en");
-        Assert.Contains(" 12 pictures ", said.Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
+        Assert.Contains(" 12 images ", said.Output.ReplaceLineEndings(" "), StringComparison.Ordinal);
     }
 
     [Fact]

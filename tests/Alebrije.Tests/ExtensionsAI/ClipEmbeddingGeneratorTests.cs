@@ -147,7 +147,7 @@ public sealed class ClipEmbeddingGeneratorTests
         var message = Assert.Throws<InvalidDataException>(() => here.CosineSimilarity(there)).Message;
         Assert.Contains("mini (", message, StringComparison.Ordinal);
         Assert.Contains("model (", message, StringComparison.Ordinal);
-        Assert.Contains("does not say its space", Assert.Throws<InvalidDataException>(() =>
+        Assert.Contains("does not name its space", Assert.Throws<InvalidDataException>(() =>
             here.CosineSimilarity(new Embedding<float>(here.Vector))).Message, StringComparison.Ordinal);
         Assert.Throws<InvalidDataException>(() =>
             here.CosineSimilarity(new Embedding<float>(here.Vector[..3]) { AdditionalProperties = here.AdditionalProperties }));

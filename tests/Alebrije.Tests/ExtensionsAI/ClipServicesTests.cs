@@ -50,9 +50,9 @@ public sealed class ClipServicesTests
     [Theory]
     [InlineData("no-such-model", 1, 32, 2, "no model 'no-such-model'")]
     [InlineData("", 1, 32, 2, "no name")]
-    [InlineData(null, 0, 32, 2, "0 threads")]
-    [InlineData(null, 1, 0, 2, "batch of 0")]
-    [InlineData(null, 1, 5000, 2, "batch of 5000")]
+    [InlineData(null, 0, 32, 2, "threads is 0")]
+    [InlineData(null, 1, 0, 2, "batch size is 0")]
+    [InlineData(null, 1, 5000, 2, "batch size is 5000")]
     [InlineData(null, 1, 32, 5000, "5000 ms")]
     public void Options_ThatCannotBe_AreRefusedInASentence(string? model, int threads, int batch, int milliseconds, string said)
     {

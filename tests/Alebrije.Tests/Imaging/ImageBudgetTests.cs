@@ -18,7 +18,7 @@ public sealed class ImageBudgetTests : IDisposable
     {
         ImageBudget.Free = () => 1L << 40;
         var error = Assert.Throws<ImageFormatException>(() => PillowImage.FromBytes(Header(width, height, colourType), "a.png"));
-        Assert.Contains($"a.png is too large: its header says {width} x {height}, which takes {expected}", error.Message,
+        Assert.Contains($"a.png is too large: its header states {width} x {height}, which takes {expected}", error.Message,
             StringComparison.Ordinal);
     }
 

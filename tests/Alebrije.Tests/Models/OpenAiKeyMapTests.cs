@@ -71,7 +71,7 @@ public sealed class OpenAiKeyMapTests : IDisposable
             .Replace("vit_tiny_golden_siglip", "vit_base_patch16_siglip_224", StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(folder, OpenClipConfig.FileName), config);
         var message = Assert.Throws<WeightsException>(() => TrainedClip.ConfigOf(folder)).Message;
-        Assert.Contains("cannot be trained further, for its image tower is ", message, StringComparison.Ordinal);
+        Assert.Contains("cannot be trained further: its image tower is ", message, StringComparison.Ordinal);
         Assert.Contains(says, message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', message);
     }

@@ -57,7 +57,7 @@ public sealed class OpenClipOriginTests : IDisposable
         ClipModel.Load(path, note: note => notes.Add(note.Sentence)).Dispose();
         var what = form.Contains("checkpoint", StringComparison.Ordinal) ? "is a training checkpoint" : "has no config";
         if (quick) Assert.Empty(notes);
-        else Assert.Contains($"{file} {what} and does not say how it is computed: GELU", Assert.Single(notes), StringComparison.Ordinal);
+        else Assert.Contains($"{file} {what} and does not specify its computation: GELU", Assert.Single(notes), StringComparison.Ordinal);
     }
 
     /// <summary>open_clip's own configs of these widths; a state dictionary does not contain the number of heads.</summary>

@@ -158,7 +158,7 @@ public sealed class OpenClipTests : IDisposable
     {
         Write(SigLip(clean: null, symbols: 10)).Dispose();
         WriteUnigram();
-        Assert.Contains("has 35 symbols, but the text tower knows 10",
+        Assert.Contains("has 35 symbols, but the text tower has 10",
             Assert.Throws<WeightsException>(() => ClipModel.Load(folder)).Message, StringComparison.Ordinal);
     }
 

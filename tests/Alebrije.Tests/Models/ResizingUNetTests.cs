@@ -155,11 +155,11 @@ public sealed class ResizingUNetTests
 
     public static TheoryData<string, string> Missing => new()
     {
-        { "plain", "looks at text or image tokens, but none were given" },
-        { "if", "asks for the text encodings, but none was given" },
-        { "kandinsky 2.1", "asks for the pooled text" },
-        { "kandinsky 2.2", "asks for the image embedding (image_embeds)" },
-        { "control", "asks for the depth map (hint)" },
+        { "plain", "attends to text or image tokens, but none were given" },
+        { "if", "requires the text encodings, but none was given" },
+        { "kandinsky 2.1", "requires the pooled text" },
+        { "kandinsky 2.2", "requires the image embedding (image_embeds)" },
+        { "control", "requires the depth map (hint)" },
     };
 
     [Theory]
@@ -182,11 +182,11 @@ public sealed class ResizingUNetTests
     public static TheoryData<string, string> Refused => new()
     {
         { nameof(UNet2DConditionConfig.AttentionHeadDim), "8 channels cannot be split into heads of 3" },
-        { nameof(UNet2DConditionConfig.CrossAttentionNorm), "cross_attention_norm \"batch_norm\" is not known" },
+        { nameof(UNet2DConditionConfig.CrossAttentionNorm), "cross_attention_norm \"batch_norm\" is not supported" },
         { nameof(UNet2DConditionConfig.MidBlockType), "mid_block_type \"Other\"" },
-        { nameof(UNet2DConditionConfig.DownBlockTypes), "The block type \"SkipDownBlock2D\" is not known" },
+        { nameof(UNet2DConditionConfig.DownBlockTypes), "The block type \"SkipDownBlock2D\" is not supported" },
         { nameof(UNet2DConditionConfig.AdditionEmbedType), "so it must have encoder_hid_dim too" },
-        { nameof(UNet2DConditionConfig.EncoderHidDimType), "encoder_hid_dim_type \"other\" is not known" },
+        { nameof(UNet2DConditionConfig.EncoderHidDimType), "encoder_hid_dim_type \"other\" is not supported" },
     };
 
     [Theory]

@@ -47,7 +47,7 @@ public sealed class DeepFloydTests : IDisposable
         using var alone = ImagePipeline.Load(model, new ImagePipelineOptions { CompanionFolders = [] });
         Assert.Null(alone.UpsampledSize);
         Assert.Equal(drawn.Image.Pixels, alone.Generate(Request with { UpsamplerSteps = null }, cancellation: Stop).Image.Pixels);
-        Assert.Contains("draws 8 pixels in its first stage alone; ask for 32 or 128", Assert.Throws<ArgumentException>(() =>
+        Assert.Contains("draws 8 pixels in its first stage alone; set size 32 or 128", Assert.Throws<ArgumentException>(() =>
             pipeline.Generate(Request with { Size = 8 }, cancellation: Stop)).Message, StringComparison.Ordinal);
     }
 

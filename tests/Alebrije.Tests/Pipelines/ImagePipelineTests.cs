@@ -145,7 +145,7 @@ public sealed class ImagePipelineTests : IDisposable
         byte[] beside;
         using (var pipeline = ImagePipeline.Load(decoder)) beside = pipeline.Run(Request).Image.Pixels;
         TestModels.Copy(TestModels.KandinskyPrior, At("second"));
-        Assert.Contains("has several priors beside it", Refusal(decoder), StringComparison.Ordinal);
+        Assert.Contains("has several priors next to it", Refusal(decoder), StringComparison.Ordinal);
         using var named = ImagePipeline.Load(decoder, new ImagePipelineOptions { PriorFolder = first });
         var result = named.Run(Request);
         Assert.Equal(beside, result.Image.Pixels);
@@ -265,7 +265,7 @@ public sealed class ImagePipelineTests : IDisposable
         Assert.Contains("draws along a depth map", Assert.Throws<ArgumentException>(() => pipeline.Run(Request)).Message,
             StringComparison.Ordinal);
         using var plain = Load("kandinsky");
-        Assert.Contains("looks at no depth map",
+        Assert.Contains("does not use a depth map",
             Assert.Throws<ArgumentException>(() => plain.Run(Request with { DepthMap = dark })).Message, StringComparison.Ordinal);
         Assert.ThrowsAny<IOException>(() => pipeline.Run(Request with { DepthMap = Path.Combine(root, "absent.png") }));
 

@@ -188,7 +188,7 @@ public sealed class LoraTests : IDisposable
     [InlineData("lora_unet_down_blocks_0_attentions_0_proj_in.dora_scale", "is a DoRA")]
     [InlineData("unet.down_blocks.0.attentions.0.proj_in.lora_magnitude_vector.weight", "is a DoRA")]
     [InlineData("lora_unet_down_blocks_0_attentions_0_proj_in.diff", "is a set of whole differences")]
-    [InlineData("something.else", "is no part of a LoRA")]
+    [InlineData("something.else", "is not part of a LoRA")]
     [InlineData("lora_unet_down_blocks_7_attentions_0_proj_in.lora_up.weight", "is of a module that the model does not have")]
     [InlineData("lora_te2_text_model_encoder_layers_0_mlp_fc1.lora_up.weight", "is of a module that the model does not have")]
     [InlineData("lora_unet_down_blocks_0_attentions_0_proj_in.lora_up.weight", "without its other half")]

@@ -97,7 +97,7 @@ public sealed class TextualInversionTests : IDisposable
         Refuses(sd, "is for the two text encoders of Stable Diffusion XL", ("clip_l", ones(1, 32)), ("clip_g", ones(1, 24)));
         Refuses(xl, "is for one text encoder ('x'), and xl has two", ("x", ones(2, 32)));
         Refuses(xl, "has 2 and 1 vectors for the two text encoders", ("clip_l", ones(2, 32)), ("clip_g", ones(1, 24)));
-        Refuses(sd, "is no textual inversion: it holds 2 tensors", ("a", ones(1, 32)), ("b", ones(1, 32)));
+        Refuses(sd, "is not a textual inversion: it holds 2 tensors", ("a", ones(1, 32)), ("b", ones(1, 32)));
         Refuses(sd, "has 76 vectors, and a text has room for 75", ("x", ones(76, 32)));
         Refuses(sd, "as Int64[32]", ("x", ones(32, ScalarType.Int64)));
         Refuses(sd, "is in the model's vocabulary already", ("a", ones(1, 32)));

@@ -24,7 +24,7 @@ public sealed class RobustnessReportTests
 
     [Fact]
     public void Sentence_SaysHowFarEachFalls() => Assert.Equal(
-        "Named right on plain pictures → on average over the styles → over the corruptions: "
+        "Accuracy on plain pictures → on average over the styles → over the corruptions: "
             + "zero-shot 100.0 % → 75.0 % → 50.0 %; linear probe 93.8 % → 50.0 % → 25.0 %; supervised baseline 100.0 % → 25.0 % → 0.0 %.",
         Report.Sentence());
 
@@ -47,8 +47,8 @@ public sealed class RobustnessReportTests
     }
 
     [Theory]
-    [InlineData("en", "Who still names it?", "pencil sketch")]
-    [InlineData("es", "¿Quién la sigue reconociendo?", "dibujo a lápiz")]
+    [InlineData("en", "Accuracy by condition", "pencil sketch")]
+    [InlineData("es", "Acierto por condición", "dibujo a lápiz")]
     public void Html_NeedsNothingElse(string language, string title, string condition)
     {
         var page = Report.ToHtml(new ReportOptions { Language = language, Model = "mini" });

@@ -40,13 +40,13 @@ public sealed class ClipTokenizerErrorTests : IDisposable
     [Theory]
     [InlineData("vocab.json", "{\"!\": 0", "not valid JSON")]
     [InlineData("vocab.json", "[]", "no JSON object")]
-    [InlineData("vocab.json", "{\"!\": -3}", "no id that counts")]
-    [InlineData("vocab.json", "{\"!\": \"x\"}", "no id that counts")]
+    [InlineData("vocab.json", "{\"!\": -3}", "an invalid id")]
+    [InlineData("vocab.json", "{\"!\": \"x\"}", "an invalid id")]
     [InlineData("vocab.json", "{\"!\": 0}", "<|startoftext|>")]
     [InlineData("merges.txt", "#version: 0.2\na b c\n", "two symbols")]
     [InlineData("merges.txt", "#version: 0.2\nq zzz\n", "'zzz'")]
     [InlineData("tokenizer_config.json", "{\"pad_token\": \"<pad>\"}", "<pad>")]
-    [InlineData("tokenizer_config.json", "{\"added_tokens_decoder\": {\"x\": {\"content\": \"<a>\"}}}", "no id that counts")]
+    [InlineData("tokenizer_config.json", "{\"added_tokens_decoder\": {\"x\": {\"content\": \"<a>\"}}}", "an invalid id")]
     [InlineData("tokenizer_config.json", "{\"added_tokens_decoder\": {\"5\": 7}}", "another kind")]
     public void Load_BrokenFile_OneSentence(string file, string content, string said)
     {

@@ -95,14 +95,14 @@ public sealed class UnigramTokenizerTests : IDisposable
     }
 
     [Theory]
-    [InlineData("type", "BPE", "is no unigram tokenizer")]
-    [InlineData("unk_id", null, "no token for what is unknown")]
+    [InlineData("type", "BPE", "is not a unigram tokenizer")]
+    [InlineData("unk_id", null, "names no unknown token")]
     [InlineData("vocab", 3, "none of its 0 pieces")]
-    [InlineData("vocab", "pairs", "no list of pieces with scores")]
+    [InlineData("vocab", "pairs", "not a list of pieces with scores")]
     [InlineData("normalizer", "Lowercase", "it has the step Lowercase")]
     [InlineData("normalizer", "Strip", "leaves several in a row")]
     [InlineData("prepend_scheme", 3, "not of the kind that belongs there")]
-    [InlineData("charsmap", "?", "no base64")]
+    [InlineData("charsmap", "?", "not base64")]
     [InlineData("pre_tokenizer", "Whitespace", "it has the step Whitespace")]
     [InlineData("pre_tokenizer", null, "leaves spaces as they are")]
     [InlineData("post_processor", "<s>", "do not stand before </s> alone")]
@@ -263,11 +263,11 @@ public sealed class UnigramTokenizerTests : IDisposable
         { "are left", [0x0A, 0x7F, 0x01] },
         { "wire type 3", [0x0B] },
         { "none of its 2 pieces spells text", UnigramFixture.Make([new("<unk>", 0, 2), new("</s>", 0, 3)]) },
-        { "stands for what is unknown", UnigramFixture.Make(Plain[1..]) },
+        { "stands for unknown text", UnigramFixture.Make(Plain[1..]) },
         { "both stand", UnigramFixture.Make([.. Plain, new("?", 0, 2)]) },
-        { "spelt alike", UnigramFixture.Make([.. Plain, new("a", -1)]) },
+        { "spelt the same", UnigramFixture.Make([.. Plain, new("a", -1)]) },
         { "unknown kind 7", UnigramFixture.Make([.. Plain, new("c", -1, 7)]) },
-        { "is no number", UnigramFixture.Make([.. Plain, new("c", float.NaN)]) },
+        { "is not a number", UnigramFixture.Make([.. Plain, new("c", float.NaN)]) },
         { "is empty", UnigramFixture.Make([.. Plain, new("")]) },
         { "should be a byte", UnigramFixture.Make([.. Plain, new("<0xZZ>", 0, 6)]) },
         { "fall back to bytes", UnigramFixture.Make(Plain, [(35, 1)]) },

@@ -62,7 +62,7 @@ public sealed class ClassifierTrainerTests : IDisposable
         Assert.Contains("--model", Assert.Throws<WeightsException>(() => result.Head.RequireSpace(other)).Message,
             StringComparison.Ordinal);
         var forged = result.Head with { Space = [.. result.Head.Space.Reverse()] };
-        Assert.Contains("mean something else", Assert.Throws<WeightsException>(() => forged.RequireSpace(model)).Message,
+        Assert.Contains("are of another space", Assert.Throws<WeightsException>(() => forged.RequireSpace(model)).Message,
             StringComparison.Ordinal);
     }
 

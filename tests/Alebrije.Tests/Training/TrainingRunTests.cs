@@ -133,7 +133,7 @@ public sealed class TrainingRunTests : IDisposable
         File.AppendAllText(log, "1,2.0,1,0.1,1,5,\"later\"\n0,3.0,1,0.1,1,5,\"to");
         using (Open(resume: true)) Assert.Equal(whole, File.ReadAllText(log));
 
-        // Killed before its first checkpoint, a run begins anew, and so does its log.
+        // Killed before its first checkpoint, a run begins again, and so does its log.
         File.Delete(Path.Combine(folder, "checkpoint.safetensors"));
         File.AppendAllText(log, "3,2.0,1,0.1,1,5,\"later\"\n");
         using (Open(resume: true)) Assert.Equal(whole[..(whole.IndexOf('\n', StringComparison.Ordinal) + 1)], File.ReadAllText(log));
@@ -145,7 +145,7 @@ public sealed class TrainingRunTests : IDisposable
         using (Open(resume: false))
         {
             var error = Assert.Throws<InvalidOperationException>(() => Open(resume: true));
-            Assert.Equal($"Another run goes on in {folder}; wait for it, or choose another folder.", error.Message);
+            Assert.Equal($"Another run is active in {folder}; wait for it, or choose another folder.", error.Message);
         }
 
         using (Open(resume: true)) Assert.NotEmpty(Directory.GetFiles(folder, ".run.lock"));

@@ -115,7 +115,7 @@ public sealed class VerifierTests : IDisposable
         EditCases(copy, root => root["cases"] = new JsonArray());
         Assert.Contains("neither cases nor texts", Assert.Single(Run(copy).Cases).Error, StringComparison.Ordinal);
         File.WriteAllText(Path.Combine(copy, "cases.json"), "{");
-        Assert.Contains("no list of cases", Assert.Single(Run(copy).Cases).Error, StringComparison.Ordinal);
+        Assert.Contains("not a list of cases", Assert.Single(Run(copy).Cases).Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -20,7 +20,7 @@ internal sealed class JpegHuffman
         }
     }
 
-    /// <summary>The next value, or 0 if the bits are no code: damaged data gives wrong pixels, as in libjpeg.</summary>
+    /// <summary>The next value, or 0 if the bits are not a code: damaged data gives wrong pixels, as in libjpeg.</summary>
     public int Next(ref JpegBits bits)
     {
         var code = 0;

@@ -150,7 +150,7 @@ internal sealed class JpegDecoder
         var (wide, index) = (body[0] >> 4 == 1, body[0] & 15);
         var length = 1 + (wide ? 128 : 64);
         if (index > 3 || body.Length < length)
-            throw Damaged("a quantization table is not whole");
+            throw Damaged("an incomplete quantization table");
         var table = steps[index] = new int[64];
         for (var k = 0; k < 64; k++)
             table[JpegScan.Natural(k)] = wide ? BinaryPrimitives.ReadUInt16BigEndian(body[(1 + k * 2)..]) : body[1 + k];
@@ -163,7 +163,7 @@ internal sealed class JpegDecoder
         for (var i = 1; i <= 16 && i < body.Length; i++)
             count += body[i];
         if ((body[0] & 15) > 3 || count is 0 or > 256 || body.Length < 17 + count)
-            throw Damaged("a Huffman table is not whole");
+            throw Damaged("an incomplete Huffman table");
         (body[0] >> 4 == 0 ? first : rest)[body[0] & 15] = new JpegHuffman(body.Slice(1, 16), body.Slice(17, count).ToArray());
         return 17 + count;
     }
@@ -174,7 +174,7 @@ internal sealed class JpegDecoder
             throw new ImageFormatException(
                 $"{name} is a JPEG file of a rare kind (arithmetic coding or lossless), which cannot be read: save it as PNG.");
         if (components.Length > 0 || body.Length < 6 || body.Length < 6 + 3 * body[5] || body[0] != 8 || body[5] is 0 or > 4)
-            throw Damaged("the frame header cannot be");
+            throw Damaged("an invalid frame header");
         (height, width) = (BinaryPrimitives.ReadUInt16BigEndian(body[1..]), BinaryPrimitives.ReadUInt16BigEndian(body[3..]));
         ImageLimits.RequireDecodable(width, height, name);
         progressive = marker == 0xc2;
@@ -184,12 +184,12 @@ internal sealed class JpegDecoder
             var part = body.Slice(6 + i * 3, 3);
             found[i] = new JpegComponent(part[0], part[1] >> 4, part[1] & 15, part[2]);
             if (found[i].Horizontal is < 1 or > 4 || found[i].Vertical is < 1 or > 4 || found[i].Quantizer > 3)
-                throw Damaged("a component cannot be");
+                throw Damaged("an invalid component");
         }
         (largestHorizontal, largestVertical) = (found.Max(c => c.Horizontal), found.Max(c => c.Vertical));
         if (found.Any(c => largestHorizontal % c.Horizontal != 0 || largestVertical % c.Vertical != 0))
             throw new ImageFormatException($"{name} is a JPEG file whose "
-                + $"colours have sizes that are no multiples of each other, which cannot be read: save it as PNG.");
+                + $"colours have sizes that are not multiples of each other, which cannot be read: save it as PNG.");
         // Every block takes at least one bit, so a header cannot make the program allocate much more than the file.
         if ((long)width * height / 64 > fileLength * 8L)
             throw new ImageFormatException($"{name} is cut short: {fileLength} bytes cannot hold a picture of {width} x {height}.");
@@ -202,12 +202,12 @@ internal sealed class JpegDecoder
     private int Scan(ReadOnlySpan<byte> file, int at, ReadOnlySpan<byte> body)
     {
         if (body.Length < 1 || body[0] is 0 or > 4 || body.Length < 4 + 2 * body[0])
-            throw Damaged("a scan header is not whole");
+            throw Damaged("an incomplete scan header");
         var (used, dc, ac) = (new JpegComponent[body[0]], new JpegHuffman?[body[0]], new JpegHuffman?[body[0]]);
         for (var i = 0; i < used.Length; i++)
         {
             int id = body[1 + i * 2], tables = body[2 + i * 2];
-            used[i] = Array.Find(components, c => c.Id == id) ?? throw Damaged("a scan is of a colour that is not there");
+            used[i] = Array.Find(components, c => c.Id == id) ?? throw Damaged("a scan of a missing component");
             (dc[i], ac[i]) = (first[tables >> 4 & 3], rest[tables & 3]);
             used[i].Predictor = 0;
             used[i].Steps ??= steps[used[i].Quantizer];
@@ -215,7 +215,7 @@ internal sealed class JpegDecoder
         var tail = body[(1 + 2 * used.Length)..];
         var (start, end, high, low) = progressive ? (tail[0], tail[1], tail[2] >> 4, tail[2] & 15) : (0, 63, 0, 0);
         if (start > end || end > 63 || low > 13 || (progressive && start == 0 && end != 0) || (start > 0 && used.Length > 1))
-            throw Damaged("a scan covers coefficients that cannot be");
+            throw Damaged("a scan of invalid coefficients");
         var bits = new JpegBits(file, at);
         var (across, down) = ((width + 8 * largestHorizontal - 1) / (8 * largestHorizontal),
             (height + 8 * largestVertical - 1) / (8 * largestVertical));

@@ -59,7 +59,7 @@ internal static class ArabicForms
         return joined.ToString();
     }
 
-    /// <summary>The letters of a form, or null if the character is no form.</summary>
+    /// <summary>The letters of a form, or null if the character is not a form.</summary>
     public static string? LettersOf(char form) => Letters.GetValueOrDefault(form);
 
     private static char? Previous(string text, int place)

@@ -47,7 +47,7 @@ internal static class VisualOrder
         {
             isEmoji |= rune.Value == 0xFE0F || (isFirst && rune.Value is >= 0x1F000 and < 0x20000);
             if (Rune.IsControl(rune)) shown.Append(' ');
-            // Without a shaping engine a skin tone would be drawn beside its emoji as a square of colour.
+            // Without a shaping engine a skin tone would be drawn next to its emoji as a square of colour.
             else if (!IsInvisible(rune) && !IsVowelPoint(rune) && (isFirst || rune.Value is not (>= 0x1F3FB and <= 0x1F3FF)))
                 shown.Append(rune.ToString());
             isFirst = false;

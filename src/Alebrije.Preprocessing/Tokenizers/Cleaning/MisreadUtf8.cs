@@ -34,7 +34,7 @@ internal static class MisreadUtf8
     private static readonly byte[][] AfterGraveA = [" "u8.ToArray(),
         "quele"u8.ToArray(), "quela"u8.ToArray(), "quilo"u8.ToArray(), "s "u8.ToArray()];
 
-    /// <summary>The text of the bytes, or null if they are no UTF-8 even so.</summary>
+    /// <summary>The text of the bytes, or null if they are still not UTF-8.</summary>
     public static string? TryDecode(byte[] bytes, CodePage readAs)
     {
         // In MacRoman the pattern would match a dash before a space.

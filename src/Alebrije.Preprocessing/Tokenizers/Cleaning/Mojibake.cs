@@ -8,7 +8,7 @@ namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 /// </summary>
 internal static class Mojibake
 {
-    /// <summary>Signs that may also be genuine beside misread text, so they do not show that a run had begun before.</summary>
+    /// <summary>Signs that may also be genuine next to misread text, so they do not show that a run had begun before.</summary>
     private const string Punctuation = " –—―‘’‚“”„•…";
 
     private static readonly CharacterSet LeadsOne = Misread(0xC2, 0xDF), LeadsTwo = Misread(0xE0, 0xEF), LeadsThree = Of([0xF0, 0xF3]);

@@ -89,7 +89,7 @@ internal static class MojibakeClues
     private static readonly ulong[] Begun = Index.Distinct;
     private static readonly byte[] BegunBy = Index.ByUnit;
 
-    /// <summary>True if a character, beside letters, can be a sign of misread text; never for lower-case letters alone.</summary>
+    /// <summary>True if a character, next to letters, can be a sign of misread text; never for lower-case letters alone.</summary>
     public static bool IsClue(char unit) => Clues.Contains(unit);
 
     /// <summary>True if a text shows any sign of having been read in the wrong encoding.</summary>

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
-/// <summary>Kind of a character beside a capital sigma, for the end of the word.</summary>
+/// <summary>Kind of a character next to a capital sigma, for the end of the word.</summary>
 internal enum CasedNeighbour
 {
     None,
@@ -10,7 +10,7 @@ internal enum CasedNeighbour
     Ignorable,
 }
 
-/// <summary>Cased and Case_Ignorable of Unicode's DerivedCoreProperties, by general category and the few characters beside.</summary>
+/// <summary>Cased and Case_Ignorable of Unicode's DerivedCoreProperties, by general category and the few other characters.</summary>
 internal static class SigmaContext
 {
     /// <summary>Kind of a character; one that is both ignorable and cased counts as ignorable, as in Python.</summary>

@@ -4,7 +4,7 @@ using System.Reflection;
 namespace Alebrije.Preprocessing.Tokenizers.Cleaning;
 
 /// <summary>
-/// Canonical decompositions, combining classes and lower case of Unicode 15.0, read once from the table beside this file. .NET reads
+/// Canonical decompositions, combining classes and lower case of Unicode 15.0, read once from the table next to this file. .NET reads
 /// them from ICU, or has none if globalization is invariant; token ids must not depend on that.
 /// </summary>
 internal static class UnicodeFacts

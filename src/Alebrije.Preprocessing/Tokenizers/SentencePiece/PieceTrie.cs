@@ -27,7 +27,7 @@ internal sealed class PieceTrie
             {
                 valueList[node] = sorted[from++].Value;
                 if (from < to && sorted[from].Spelling.Length == depth)
-                    throw new InvalidDataException($"the pieces {valueList[node]} and {sorted[from].Value} are spelt alike");
+                    throw new InvalidDataException($"the pieces {valueList[node]} and {sorted[from].Value} are spelt the same");
             }
 
             firstList.Add(ranges.Count);

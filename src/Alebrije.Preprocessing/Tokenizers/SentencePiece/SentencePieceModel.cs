@@ -61,7 +61,7 @@ internal sealed class SentencePieceModel
     private readonly List<Piece> pieces = [];
     private int algorithm = Unigram;
 
-    /// <exception cref="InvalidDataException">The pieces are no valid vocabulary.</exception>
+    /// <exception cref="InvalidDataException">The pieces are not a valid vocabulary.</exception>
     private SentencePieceModel(SentencePieceSettings settings)
     {
         pieces = settings.Pieces;
@@ -112,7 +112,7 @@ internal sealed class SentencePieceModel
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="FileNotFoundException">There is no such file.</exception>
-    /// <exception cref="InvalidDataException">It is damaged, or its model is no unigram model.</exception>
+    /// <exception cref="InvalidDataException">It is damaged, or its model is not a unigram model.</exception>
     public static SentencePieceModel Read(string path)
     {
         if (!File.Exists(path)) throw new FileNotFoundException($"There is no tokenizer model '{path}'.", path);
@@ -128,7 +128,7 @@ internal sealed class SentencePieceModel
         {
             // Error of System.Text.Json for a value of another kind.
             var what = error is InvalidDataException ? error.Message.TrimEnd('.') : "a value of it is not of the kind that belongs there";
-            throw new InvalidDataException($"'{path}' is no sound SentencePiece model: {what}.", error);
+            throw new InvalidDataException($"'{path}' is not a valid SentencePiece model: {what}.", error);
         }
     }
 
@@ -182,10 +182,10 @@ internal sealed class SentencePieceModel
             if (piece.Utf8.Length is 0 or >= LongestPiece || piece.Utf8.AsSpan().Contains((byte)0))
                 throw new InvalidDataException($"piece {id} is empty, too long or holds a zero byte");
             if (!Enum.IsDefined(piece.Kind)) throw new InvalidDataException($"piece {id} is of the unknown kind {(int)piece.Kind}");
-            if (!float.IsFinite(piece.Score)) throw new InvalidDataException($"the score of piece {id} is no number");
+            if (!float.IsFinite(piece.Score)) throw new InvalidDataException($"the score of piece {id} is not a number");
             if (piece.Kind == PieceKind.Unknown)
             {
-                if (UnknownId >= 0) throw new InvalidDataException($"the pieces {UnknownId} and {id} both stand for what is unknown");
+                if (UnknownId >= 0) throw new InvalidDataException($"the pieces {UnknownId} and {id} both stand for unknown text");
                 UnknownId = id;
             }
 
@@ -193,15 +193,15 @@ internal sealed class SentencePieceModel
             var text = piece.Text;
             if (text.Length != 6 || !text.StartsWith("<0x", StringComparison.Ordinal) || text[5] != '>'
                 || !byte.TryParse(text.AsSpan(3, 2), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var value))
-                throw new InvalidDataException($"piece {id} should be a byte, but its spelling is none");
+                throw new InvalidDataException($"piece {id} should be a byte, but is not spelt like one");
             byteIds[value] = id;
         }
 
-        if (UnknownId < 0) throw new InvalidDataException($"none of its {pieces.Count} pieces stands for what is unknown");
+        if (UnknownId < 0) throw new InvalidDataException($"none of its {pieces.Count} pieces stands for unknown text");
         if (!pieces.Any(piece => piece.Kind == PieceKind.Normal))
             throw new InvalidDataException($"none of its {pieces.Count} pieces spells text");
         if (FallsBackToBytes && byteIds.Contains(-1))
-            throw new InvalidDataException("it should fall back to bytes and lacks the piece of one");
+            throw new InvalidDataException("it should fall back to bytes, but lacks the piece of a byte");
         ByteIds = byteIds;
     }
 }

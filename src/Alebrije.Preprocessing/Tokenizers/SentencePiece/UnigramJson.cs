@@ -34,7 +34,7 @@ internal static partial class UnigramJson
         var model = root.GetProperty("model");
         var controls = Members(root, "added_tokens").Where(token => Flag(token, "special"))
             .Select(token => Integer(token, "id")).ToHashSet();
-        var unknown = Integer(model, "unk_id") ?? throw new InvalidDataException("it names no token for what is unknown (unk_id)");
+        var unknown = Integer(model, "unk_id") ?? throw new InvalidDataException("it names no unknown token (unk_id)");
         var bytes = Flag(model, "byte_fallback");
         var pieces = Members(model, "vocab").Select((entry, id) => ReadPiece(entry,
             id == unknown ? PieceKind.Unknown : controls.Contains(id) ? PieceKind.Control : PieceKind.Normal, bytes)).ToList();
@@ -64,7 +64,7 @@ internal static partial class UnigramJson
     {
         if (entry.ValueKind != JsonValueKind.Array || entry.GetArrayLength() != 2
             || entry[0].ValueKind != JsonValueKind.String || entry[1].ValueKind != JsonValueKind.Number)
-            throw new InvalidDataException("its vocabulary is no list of pieces with scores");
+            throw new InvalidDataException("its vocabulary is not a list of pieces with scores");
         var text = entry[0].GetString()!;
         return new Piece(Encoding.UTF8.GetBytes(text), entry[1].GetSingle(),
             bytes && kind == PieceKind.Normal && BytePiece().IsMatch(text) ? PieceKind.Byte : kind);
@@ -86,7 +86,7 @@ internal static partial class UnigramJson
     {
         if (!map.TryGetProperty("precompiled_charsmap", out var text) || text.ValueKind == JsonValueKind.Null) return [];
         return text.ValueKind == JsonValueKind.String
-            && text.TryGetBytesFromBase64(out var bytes) ? bytes : throw new InvalidDataException("its character map is no base64");
+            && text.TryGetBytesFromBase64(out var bytes) ? bytes : throw new InvalidDataException("its character map is not base64");
     }
 
     /// <summary>True if a rule folds several spaces into one, in the form of the conversion from SentencePiece.</summary>
@@ -106,7 +106,7 @@ internal static partial class UnigramJson
     private static void Refuse(IEnumerable<JsonElement> steps, params string[] known)
     {
         if (steps.Select(Type).FirstOrDefault(type => !known.Contains(type)) is { } other)
-            throw new InvalidDataException($"it has the step {other}, which is no part of SentencePiece ({string.Join(", ", known)} are)");
+            throw new InvalidDataException($"it has the step {other}, which is not part of SentencePiece ({string.Join(", ", known)} are)");
     }
 
     private static string? Kind(JsonElement root) => root.TryGetProperty("model", out var model)

@@ -32,7 +32,7 @@ internal static class Spanish
     private static readonly HashSet<string> LinkWords = Words(
         "de del a al con sin en por para que hacia sobre bajo tras detrás mostrando marcando y pero haciendo");
 
-    // Words that stay as they are beside a plural noun: nouns in apposition, colours of things, adverbs.
+    // Words that do not change after a plural noun: nouns in apposition, colours of things, adverbs.
     private static readonly HashSet<string> Invariable = Words(
         "panda guía bala rosa naranja sirena ángel índice globo todoterreno arriba abajo ligeramente caniche tráiler lazarillo patrulla");
 

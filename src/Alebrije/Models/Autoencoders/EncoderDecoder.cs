@@ -30,7 +30,7 @@ internal sealed record CoderForm(
         return [.. BlockTypes.Select(type => type == plain ? false
             : type == "Attn" + plain ? true
             : throw new ArgumentException(
-                $"The block type \"{type}\" is not known to this autoencoder: it must be {plain} or Attn{plain}."))];
+                $"The block type \"{type}\" is not supported by this autoencoder: it must be {plain} or Attn{plain}."))];
     }
 }
 

@@ -96,7 +96,7 @@ internal sealed class Codebook : nn.Module<Tensor, Tensor>
     public Codebook(long codes, long width) : base(nameof(Codebook))
     {
         if (codes < 1) throw new ArgumentException(
-            $"A codebook of {codes} codes has none to choose from: num_vq_embeddings must be at least 1.");
+            $"num_vq_embeddings is {codes}, but must be at least 1.");
         embedding = Layers.Embedding(codes, width);
         RegisterComponents();
     }

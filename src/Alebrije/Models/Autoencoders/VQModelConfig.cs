@@ -35,6 +35,6 @@ internal sealed record VQModelConfig : CoderConfig
         "spatial" => throw new ArgumentException(
             $"A spatial norm is conditioned on latents of {LatentChannels} channels, "
             + $"but vq_embed_dim is {CodeWidth}: both must be the same."),
-        _ => throw new ArgumentException($"The norm_type \"{NormType}\" is not known: it must be group or spatial."),
+        _ => throw new ArgumentException($"The norm_type \"{NormType}\" is not supported: it must be group or spatial."),
     };
 }

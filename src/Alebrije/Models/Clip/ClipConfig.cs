@@ -161,7 +161,7 @@ internal sealed record ClipConfig
         : VisionConfig.Pooler is not null ? "its image tower pools by attention"
         : VisionConfig.NoPreNorm ? "its image tower has no norm before the blocks"
         : InitLogitBias is not null ? "its logits have a bias"
-        : TextConfig.SeesLaterTokens ? "its text tower sees later tokens"
+        : TextConfig.SeesLaterTokens ? "its text tower attends to later tokens"
         : TextConfig.Projection == TextProjection.None ? "its texts are not projected"
         : TextConfig.Projection == TextProjection.WithBias ? "the projection of its texts has a bias"
         : TextConfig.Pooling == TextPooling.LargestId ? null

@@ -36,7 +36,7 @@ internal sealed class ClipEncoder : nn.Module
     public Tensor EncodeWithout(Tensor x, int skip, bool causal)
     {
         if (skip < 0 || skip > layers.Count)
-            throw new ArgumentException($"{skip} of the text encoder's blocks were to be left out; it has {layers.Count}.");
+            throw new ArgumentException($"{skip} blocks of the text encoder cannot be skipped; it has {layers.Count}.");
         using var scope = NewDisposeScope();
         var hidden = x.alias();
         foreach (var layer in layers.Take(layers.Count - skip)) hidden = layer.Forward(hidden, null, causal);

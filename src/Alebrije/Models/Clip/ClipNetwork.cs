@@ -14,7 +14,7 @@ internal sealed class ClipNetwork : nn.Module
     private readonly Parameter logit_scale;
     private readonly Parameter? logit_bias;
 
-    // In a tuple, which is no component: the parts of both halves are registered under this module's own names.
+    // In a tuple, which is not a submodule: the parts of both halves are registered under this module's own names.
     private readonly (ClipTextModel Text, ClipVisionModel Vision) halves;
 
     public ClipNetwork(ClipConfig config) : base(nameof(ClipNetwork))

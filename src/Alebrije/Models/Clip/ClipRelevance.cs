@@ -28,7 +28,7 @@ internal static class ClipRelevance
         var words = ClipNetwork.Unit(texts());
         if (count == 0 || seen.Probabilities.Count == count)
             throw new InvalidOperationException($"The {(count == 0 ? "image" : "text")} "
-                + $"tower has no attention from its first layer to its last; relevance is followed through attention.");
+                + $"tower has no attention from its first layer to its last; relevance is computed through attention.");
         var cosines = (pictures * words).sum(1);
         var sum = (logitScale * cosines).sum();
         Tensor[] from = lastOnly ? [seen.Probabilities[count - 1], seen.Probabilities[^1]] : [.. seen.Probabilities];

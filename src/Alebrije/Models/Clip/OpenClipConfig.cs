@@ -216,7 +216,7 @@ internal sealed record OpenClipConfig
         if (root["vision_cfg"]?["timm_model_name"]?.GetValue<string>() is not { Length: > 0 } name) return config;
         config = config with { SigLip = tower ?? SigLipVisionConfig.Named(name, config.VisionCfg.ImageSize, path) };
         return config.VisionCfg is { TimmPool: "map", TimmProj: "none" or "" } ? config
-            : throw new WeightsException($"{path} asks for timm_pool '{config.VisionCfg.TimmPool}' and timm_proj "
+            : throw new WeightsException($"{path} sets timm_pool '{config.VisionCfg.TimmPool}' and timm_proj "
                 + $"'{config.VisionCfg.TimmProj}' behind timm's image tower, which are not built in: SigLIP's towers have map and none.");
     }
 
@@ -299,10 +299,10 @@ internal sealed record OpenClipConfig
     private static long[] Shape(TensorSource weights, string name, int dimensions)
     {
         if (!weights.Contains(name))
-            throw new WeightsException($"{weights.Location} is no CLIP in OpenAI's names: it has no tensor '{name}'.");
+            throw new WeightsException($"{weights.Location} is not a CLIP in OpenAI's names: it has no tensor '{name}'.");
         var shape = weights.Describe(name).Shape;
         return shape.Length == dimensions && shape.All(size => size is > 0 and < 1 << 24) ? shape
-            : throw new WeightsException($"{weights.Location} is no CLIP in OpenAI's names: '{name}' is [{string.Join(", ", shape)}].");
+            : throw new WeightsException($"{weights.Location} is not a CLIP in OpenAI's names: '{name}' is [{string.Join(", ", shape)}].");
     }
 
     private static int Count(TensorSource weights, string prefix) =>

@@ -75,10 +75,10 @@ internal static class OpenClipOptions
             if (key == BlockType && value is not null && (Is(value, "default") || Is(value, "custom"))) continue;
             if (!part.Absent.Contains(key, StringComparer.Ordinal))
                 throw new WeightsException($"{path} has '{key}' in {part.Name} ({value?.ToJsonString() ?? "null"}), "
-                    + $"which is no option of open_clip that is known here; leave it out if it changes nothing.");
+                    + $"which is not a supported option of open_clip; leave it out if it changes nothing.");
             if (value is not null && !IsOff(value))
                 throw new WeightsException(
-                    $"{path} asks for '{key}' in {part.Name} of open_clip, an architecture that is not built in ({value.ToJsonString()}).");
+                    $"{path} sets '{key}' in {part.Name} of open_clip, an architecture that is not built in ({value.ToJsonString()}).");
         }
     }
 

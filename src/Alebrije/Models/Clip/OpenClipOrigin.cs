@@ -39,7 +39,7 @@ internal sealed record OpenClipOrigin(bool IsOpenAi, bool QuickGelu, int HeadWid
         return new OpenClipOrigin(IsOpenAi: false, quick, heads)
         {
             Assumption = quick && heads == UsualHeadWidth ? null
-                : $"{file} {form} does not say how it is computed: "
+                : $"{file} {form} does not specify its computation: "
                     + $"{(quick ? "QuickGELU" : "GELU")}{(width > 0 ? $" and heads of {heads} features in the image tower" : "")} "
                         + $"{(width > 0 ? "are" : "is")} assumed, as in open_clip. "
                     + $"For QuickGELU let the file's name contain {NameOfQuickGelu}; "

@@ -29,7 +29,7 @@ internal sealed partial record SigLipVisionConfig(int Width, int Depth, int Head
     public static SigLipVisionConfig Named(string name, int imageSize, string path)
     {
         if (TowerName().Match(name) is not { Success: true } match)
-            throw new WeightsException($"{path} asks for timm's image tower "
+            throw new WeightsException($"{path} sets timm's image tower "
                 + $"'{name}', an architecture that is not built in; of timm's, SigLIP's vit_*_siglip_* are.");
         var patch = int.Parse(match.Groups["patch"].ValueSpan, CultureInfo.InvariantCulture);
         return match.Groups["size"].Value switch

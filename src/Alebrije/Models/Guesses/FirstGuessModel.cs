@@ -19,7 +19,7 @@ internal sealed record GuessErrors(Tensor Latents, Tensor Objects, Tensor Named)
 /// First guess by objects: which object each slot holds and where it is are read from the conditions first, and drawn then. A transformer
 /// over embedding, text and slots reads the objects in the order in which the caption names them: which they are, whether there is one,
 /// how near it is, and several layouts (centre and side of all slots), of which the most probable is drawn. A slot's canvas is rendered
-/// from the learnt code of its object alone, so an object is learnt once, whatever stands beside it. Canvases are scaled and moved to
+/// from the learnt code of its object alone, so an object is learnt once, with any neighbours. Canvases are scaled and moved to
 /// their places as in DRAW (Gregor et al., 2015, section 3.2), with hat functions in place of Gaussians; a softmax of masks mixes them
 /// with the background (Locatello et al., 2020, section 3.2); residual blocks conditioned on embedding and text finish the latents.
 /// Training draws the true objects at their true places.
@@ -46,10 +46,10 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
     /// <summary>Cost of an object in a slot past the last object.</summary>
     private const double Forbidden = 1e4;
 
-    /// <summary>Weight of cross entropies beside the errors of latents and places.</summary>
+    /// <summary>Weight of cross entropies relative to the errors of latents and places.</summary>
     private const double EntropyWeight = 0.1;
 
-    /// <summary>Weight of all layouts beside the nearest, so that none is left out (Rupprecht et al., 2017).</summary>
+    /// <summary>Weight of all layouts relative to the nearest, so that none is left out (Rupprecht et al., 2017).</summary>
     private const double OtherLayouts = 0.05;
 
     private readonly LayerNormLayer embedding_norm, norm_out, norm_read;
@@ -115,7 +115,7 @@ internal sealed class FirstGuessModel : nn.Module<Tensor, Tensor, Tensor>
     /// <param name="given">Condition and text as in <see cref="forward"/>.</param>
     /// <param name="latents">[batch, out channels, side, side] float32: the scenes' latents.</param>
     /// <param name="objects">[batch, objects, 5] float32: see <see cref="ObjectNumbers"/>.</param>
-    /// <param name="ordered">[batch] bool: false where the text does not tell the order of the objects.</param>
+    /// <param name="ordered">[batch] bool: false where the text does not determine the order of the objects.</param>
     public GuessErrors Errors((Tensor Condition, Tensor Text) given, Tensor latents, Tensor objects, Tensor ordered)
     {
         var (pooled, context) = Join(given.Condition, given.Text);

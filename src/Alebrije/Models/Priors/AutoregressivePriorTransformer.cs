@@ -78,8 +78,8 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
     public AutoregressivePriorTransformer(AutoregressivePriorConfig config) : base(nameof(AutoregressivePriorTransformer))
     {
         if (config.NumCodes < 1 || config.NumCodes > config.EmbeddingDim)
-            throw new ArgumentException($"{config.NumCodes} codes cannot "
-                + $"tell embeddings of {config.EmbeddingDim} features: num_codes has to lie between 1 and embedding_dim.");
+            throw new ArgumentException($"num_codes is {config.NumCodes}, "
+                + $"but must be between 1 and embedding_dim, which is {config.EmbeddingDim}.");
         if (config.NumBuckets < 2 || config.NumCosines < 2)
             throw new ArgumentException("num_buckets and num_cosines have to be at least 2.");
         Config = config;
@@ -130,7 +130,7 @@ internal sealed class AutoregressivePriorTransformer : nn.Module<PriorConditions
     {
         var (encodings, mask) = (conditions.TextEncodings, conditions.TextMask);
         if (encodings is null || mask is null)
-            throw new ArgumentException("The autoregressive prior looks at text encodings and their mask, but they were not given.");
+            throw new ArgumentException("The autoregressive prior needs text encodings and their mask, but they were not given.");
         if (mask.shape[1] != Config.NumEmbeddings || encodings.shape[1] != Config.NumEmbeddings)
             throw new ArgumentException($"The text has {encodings.shape[1]} "
                 + $"tokens, but the prior takes {Config.NumEmbeddings}: cut or pad the text to that length.");

@@ -61,10 +61,10 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
     /// <summary>Configuration of the network.</summary>
     public PriorTransformerConfig Config { get; }
 
-    /// <summary>Mean of CLIP's image embeddings, [1, features]; stored beside the weights, not trained.</summary>
+    /// <summary>Mean of CLIP's image embeddings, [1, features]; stored with the weights, not trained.</summary>
     public Parameter ClipMean => clip_mean;
 
-    /// <summary>Standard deviation of CLIP's image embeddings, [1, features]; stored beside the weights, not trained.</summary>
+    /// <summary>Standard deviation of CLIP's image embeddings, [1, features]; stored with the weights, not trained.</summary>
     public Parameter ClipStd => clip_std;
 
     /// <param name="noisy">[batch, embedding features] or [batch, embeddings, embedding features], normalised.</param>
@@ -134,7 +134,7 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
         if (encoder_hidden_states_proj is not null)
             tokens.Add(encoder_hidden_states_proj.call(conditions.TextEncodings
                 ?? throw new ArgumentException(
-                    "This prior looks at text encodings, but none were given: pass the text encoder's states of every token.")));
+                    "This prior is conditioned on text encodings, but none were given: pass the text encoder's states of every token.")));
         else if (conditions.TextEncodings is { } encodings)
             tokens.Add(encodings);
 
@@ -217,5 +217,5 @@ internal sealed class PriorTransformer : nn.Module<Tensor, Tensor?, PriorConditi
     private static bool Is(string? value, string known, string key) =>
         value is null ? false
         : value == known ? true
-        : throw new ArgumentException($"{key} \"{value}\" is not known: it must be \"{known}\" or null.");
+        : throw new ArgumentException($"{key} \"{value}\" is not supported: it must be \"{known}\" or null.");
 }

@@ -52,7 +52,7 @@ internal sealed class T5Stack : nn.Module<Tensor, Tensor?, Tensor>
     public T5Stack(T5Config config) : base(nameof(T5Stack))
     {
         if (config.NumLayers < 1) throw new ArgumentException(
-            $"num_layers is {config.NumLayers}, but the first block holds the distances of all: there must be one.");
+            $"num_layers is {config.NumLayers}, but must be at least 1: the first block holds the relative attention bias.");
         block = new ModuleList<T5Block>([.. Enumerable.Range(0, config.NumLayers).Select(i => new T5Block(config, first: i == 0))]);
         final_layer_norm = new RmsNorm(config.DModel, config.LayerNormEpsilon);
         RegisterComponents();
@@ -168,7 +168,8 @@ internal sealed class T5Attention : nn.Module<Tensor, Tensor, Tensor>
     /// <inheritdoc cref="T5Block.Distances"/>
     public Tensor Distances(Tensor x)
     {
-        var table = relative_attention_bias ?? throw new InvalidOperationException("Only the first block of T5 holds the distances.");
+        var table = relative_attention_bias
+            ?? throw new InvalidOperationException("Only the first block of T5 holds the relative attention bias.");
         using var scope = NewDisposeScope();
         var places = arange(x.shape[1], device: x.device);
         var buckets = Buckets(places.unsqueeze(0) - places.unsqueeze(1));                    // [tokens, tokens]: key - query

@@ -57,7 +57,7 @@ internal sealed class AddedKvAttention : nn.Module<Tensor, UNetContext, Tensor>
             "group_norm" => Layers.GroupNorm(ContextGroups, form.ContextWidth),
             "layer_norm" => Layers.LayerNorm(form.ContextWidth),
             var other => throw new ArgumentException(
-                $"cross_attention_norm \"{other}\" is not known: it must be group_norm, layer_norm or null."),
+                $"cross_attention_norm \"{other}\" is not supported: it must be group_norm, layer_norm or null."),
         };
         to_q = Layers.Linear(channels, sizes.Inner);
         if (!form.OnlyContext) (to_k, to_v) = (Layers.Linear(channels, sizes.Inner), Layers.Linear(channels, sizes.Inner));
@@ -75,7 +75,7 @@ internal sealed class AddedKvAttention : nn.Module<Tensor, UNetContext, Tensor>
     {
         using var scope = NewDisposeScope();
         var text = Normalised(context.Text
-            ?? throw new ArgumentException("This network looks at text or image tokens, but none were given."));
+            ?? throw new ArgumentException("This network attends to text or image tokens, but none were given."));
         var positions = group_norm.call(x.flatten(2)).transpose(1, 2);                                        // [batch, h·w, channels]
         var (keys, values) = (add_k_proj.call(text), add_v_proj.call(text));
         var bias = context.TextBias;                                                                          // [batch, 1, 1, tokens]

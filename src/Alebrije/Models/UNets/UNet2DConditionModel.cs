@@ -127,7 +127,7 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
         if (class_embedding is null && Config.ClassEmbedType != "identity") return null;
         var labels = conditions.ClassLabels
             ?? throw new ArgumentException(
-                "The network's config asks for class labels (class_embed_type or num_class_embeds), but none were given.");
+                "The network's config requires class labels (class_embed_type or num_class_embeds), but none were given.");
         return class_embedding switch
         {
             EmbeddingLayer table => table.call(labels).to(type),
@@ -176,7 +176,7 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
             : ((1 - mask.to(type)) * AttentionMask.Masked).unsqueeze(1).unsqueeze(1);        // [batch, 1, 1, tokens]
 
     private static Tensor Required(Tensor? condition, string what) =>
-        condition ?? throw new ArgumentException($"The network's config asks for {what}, but none was given.");
+        condition ?? throw new ArgumentException($"The network's config requires {what}, but none was given.");
 
     private Tensor Code(Tensor steps, int width, ScalarType type) =>
         Timesteps.Encode(steps, width, Config.FlipSinToCos, Config.FreqShift).to(type);
@@ -191,7 +191,7 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
             "text_image_proj" => new TextImageProjection(features, context),
             "image_proj" => new ImageProjection(features, context),
             _ => throw new ArgumentException(
-                $"encoder_hid_dim_type \"{kind}\" is not known: it must be text_proj, text_image_proj, image_proj or null."),
+                $"encoder_hid_dim_type \"{kind}\" is not supported: it must be text_proj, text_image_proj, image_proj or null."),
         };
     }
 
@@ -207,7 +207,7 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
             Required(config.ProjectionClassEmbeddingsInputDim, "projection_class_embeddings_input_dim", "simple_projection"),
             config.TimeWidth),
         var other => throw new ArgumentException(
-            $"class_embed_type \"{other}\" is not known: it must be timestep, identity, projection, simple_projection or null."),
+            $"class_embed_type \"{other}\" is not supported: it must be timestep, identity, projection, simple_projection or null."),
     };
 
     private static nn.Module? FurtherEmbedding(UNet2DConditionConfig config)
@@ -230,10 +230,10 @@ internal sealed class UNet2DConditionModel : nn.Module<Tensor, Tensor, UNetCondi
                 return new TimestepEmbedding(features, (config.TimeWidth, config.TimeWidth), "silu");
             default:
                 throw new ArgumentException(
-                    $"addition_embed_type \"{kind}\" is not known: it must be text, text_image, text_time, image, image_hint or null.");
+                    $"addition_embed_type \"{kind}\" is not supported: it must be text, text_image, text_time, image, image_hint or null.");
         }
     }
 
     private static int Required(int? value, string key, string kind) =>
-        value ?? throw new ArgumentException($"The config asks for \"{kind}\", so it must have {key} too.");
+        value ?? throw new ArgumentException($"The config sets \"{kind}\", so it must have {key} too.");
 }

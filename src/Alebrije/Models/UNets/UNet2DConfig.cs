@@ -125,6 +125,6 @@ internal sealed record UNet2DConfig
 
     private static void Refuse(bool condition, string what, string known)
     {
-        if (condition) throw new ArgumentException($"UNet2DModel does not know {what}: it must be {known}.");
+        if (condition) throw new ArgumentException($"UNet2DModel does not support {what}: it must be {known}.");
     }
 }

@@ -65,7 +65,7 @@ internal sealed class DepthsConverter : JsonConverter<Depths>
     private static int Number(JsonElement element) =>
         element.ValueKind == JsonValueKind.Number && element.TryGetInt32(out var number) && number >= 0
             ? number
-            : throw new JsonException("whole numbers, 0 or more, are wanted, or lists of them.");
+            : throw new JsonException("expected whole numbers, 0 or more, or lists of them.");
 }
 
 /// <summary>Sizes of one resolution of a network.</summary>
@@ -171,7 +171,7 @@ internal sealed class UNetLevels
         var depths = config.ReverseTransformerLayersPerBlock;
         if (depths is null && config.TransformerLayersPerBlock.DifferWithinLevels)
             throw new ArgumentException("transformer_layers_per_block differs "
-                + "within levels, so the config must have reverse_transformer_layers_per_block for the way up.");
+                + "within levels, so the config must have reverse_transformer_layers_per_block for the up blocks.");
         depths ??= config.TransformerLayersPerBlock.Reversed();
         return Enumerable.Range(0, count).Select(up =>
         {
@@ -195,7 +195,7 @@ internal sealed class UNetLevels
         if (type == $"Resnet{way}sampleBlock2D") return sizes with { ResizesInBlocks = true };
         if (type == $"SimpleCrossAttn{way}Block2D") return sizes with { ResizesInBlocks = true, AddedKv = AddedKvOf(level, onlyContext) };
         throw new ArgumentException(
-            $"The block type \"{type}\" is not known to this network: it "
+            $"The block type \"{type}\" is not supported by this network: it "
                 + $"must be {way}Block2D, CrossAttn{way}Block2D, Resnet{way}sampleBlock2D or SimpleCrossAttn{way}Block2D.");
     }
 
@@ -231,6 +231,6 @@ internal sealed class UNetLevels
 
     private static void Refuse(bool condition, string what, string known)
     {
-        if (condition) throw new ArgumentException($"{what} is not known to this network: it must be {known}.");
+        if (condition) throw new ArgumentException($"{what} is not supported by this network: it must be {known}.");
     }
 }

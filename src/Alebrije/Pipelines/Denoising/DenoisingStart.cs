@@ -76,7 +76,7 @@ internal static class DenoisingStart
     /// <param name="run">Listeners.</param>
     /// <param name="begin">First step, and the noise with which the kept part is noised.</param>
     /// <param name="known">The image that was given, or null.</param>
-    /// <param name="repaint">[1, 1, h, w] at the size of <paramref name="known"/>: 1 where it is drawn anew; null: everywhere.</param>
+    /// <param name="repaint">[1, 1, h, w] at the size of <paramref name="known"/>: 1 where it is redrawn; null: everywhere.</param>
     /// <param name="keepsClean">True restores the unmasked region without noise (<see cref="DrawingTraits.KeepsClean"/>).</param>
     /// <param name="picture">From a predicted sample to [batch, 3, h, w] in [0, 1], for the trace.</param>
     public static SamplingOptions Options(

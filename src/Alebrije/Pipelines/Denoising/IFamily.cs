@@ -12,7 +12,7 @@ namespace Alebrije.Pipelines.Denoising;
 /// <param name="Guided">True combines both halves by classifier-free guidance.</param>
 internal sealed record DenoiserInputs(UNetConditions Conditions, bool Guided)
 {
-    /// <summary>[batch or 2 batch, channels, h, w]: channels beside those of the sample, or null.</summary>
+    /// <summary>[batch or 2 batch, channels, h, w]: channels in addition to those of the sample, or null.</summary>
     public Tensor? Beside { get; init; }
 
     /// <summary>[batch, channels, h, w]: the first guess of the sample, or null.</summary>
@@ -85,7 +85,7 @@ internal interface IFamily : IDisposable
     /// <summary>The start of a run, changed where a family noises initial images in its own way.</summary>
     InitialSample Start(InitialSample start, Tensor? known, DrawOptions options) => start;
 
-    /// <summary>Adds the inputs that stand beside the sample and are drawn after the start.</summary>
+    /// <summary>Adds the inputs that are concatenated with the sample and drawn after the start.</summary>
     DenoiserInputs Beside(DenoiserInputs inputs, DrawConditions conditions, DrawOptions options, Tensor? known, Noise noise) => inputs;
 
     /// <summary>

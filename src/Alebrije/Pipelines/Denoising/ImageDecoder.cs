@@ -128,8 +128,8 @@ internal sealed class ImageDecoder(IFamily family, Upsampler? upsampler = null) 
     }
 
     /// <summary>
-    /// Options under which the first guess is noised as an initial image would be, for it has decided the shapes; the steps that were
-    /// asked for are the last ones of a longer schedule.
+    /// Options under which the first guess is noised like an initial image, because it determines the shapes; the requested steps are
+    /// the last ones of a longer schedule.
     /// </summary>
     private (DrawOptions Run, Tensor? Guess) FromGuess(DrawOptions options, Tensor? guess)
     {

@@ -11,7 +11,7 @@ namespace Alebrije.Pipelines.Experiments;
 /// <param name="Label">Label on a sheet.</param>
 internal sealed record EmbeddedPart(Tensor Image, string Label)
 {
-    /// <summary>[1, features]: what the decoder is guided away from, or null where that is its own matter.</summary>
+    /// <summary>[1, features]: embedding that guidance leads away from; null: that of the decoder.</summary>
     public Tensor? Negative { get; init; }
 
     /// <summary>[1, features]: the text embedding, or null for images.</summary>

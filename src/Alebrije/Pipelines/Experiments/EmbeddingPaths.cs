@@ -64,7 +64,7 @@ internal static class EmbeddingPaths
     /// norm(to - from), the length kept.
     /// </summary>
     /// <param name="image">[1, features]</param>
-    /// <param name="from">[1, features]: text embedding of what is there.</param>
+    /// <param name="from">[1, features]: text embedding of the image's present content.</param>
     /// <param name="to">[1, features]: text embedding of the target.</param>
     /// <param name="share">From 0 (as it is); the paper goes to between 0.25 and 0.5.</param>
     /// <exception cref="ArgumentException">The texts have one embedding, so that there is no direction between them.</exception>
@@ -74,7 +74,7 @@ internal static class EmbeddingPaths
         var difference = ClipNetwork.Unit(to) - ClipNetwork.Unit(from);
         if (difference.norm().ToDouble() < Parallel)
             throw new ArgumentException(
-                "The model sees no difference between the two texts; say what is in the picture and what is wanted in other words.");
+                "The two texts have the same embedding; describe the picture and the wanted change in other words.");
         return Slerp(image, ClipNetwork.Unit(difference) * image.norm(1, keepdim: true, p: 2), share).MoveToOuterDisposeScope();
     }
 

@@ -13,7 +13,7 @@ namespace Alebrije.Pipelines.Experiments;
 /// <param name="pipeline">The model; no other call may use it during the run.</param>
 public sealed class ImageExperiments(ImagePipeline pipeline)
 {
-    /// <summary>Eta of variations: enough noise is put back to change what the embedding leaves open.</summary>
+    /// <summary>Eta of variations: enough noise is put back to change the details that the embedding does not determine.</summary>
     private const double VariationEta = 1;
 
     private static readonly int[] PaperComponents = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
@@ -24,9 +24,9 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
     /// <param name="drawn">Called after each finished image with the result so far, of which it is the last.</param>
     /// <param name="cancellation">Stops between two steps.</param>
     /// <exception cref="ArgumentException">A value is missing or out of its range.</exception>
-    /// <exception cref="InvalidOperationException">The model lacks what it needs: a prior or an image encoder.</exception>
+    /// <exception cref="InvalidOperationException">The model lacks a prior or an image encoder that the experiment needs.</exception>
     /// <exception cref="FileNotFoundException">An image is missing.</exception>
-    /// <exception cref="ImageFormatException">A file is no image.</exception>
+    /// <exception cref="ImageFormatException">A file is not an image.</exception>
     public ExperimentResult Run(
         PictureExperiment experiment, Action<int, int, GenerationProgress>? progress = null,
         Action<ExperimentResult>? drawn = null, CancellationToken cancellation = default)
@@ -61,7 +61,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         return result with { Notes = [.. draw.Notes] };
     }
 
-    /// <summary>DDIM inversion keeps the layout, eta puts noise back: what the embedding does not hold changes.</summary>
+    /// <summary>DDIM inversion keeps the layout, eta puts noise back: details that the embedding does not determine change.</summary>
     private static ExperimentPlan Vary(Drawing draw)
     {
         var experiment = draw.Experiment;
@@ -107,7 +107,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         var (request, parts) = (experiment.Request, experiment.Parts);
         if (parts[0].Text is null != parts[1].Text is null)
             throw new ArgumentException("This model draws from text without "
-                + "image embeddings: it leads from one text to another or from one image to another, not from a text to an image.");
+                + "image embeddings: it interpolates between two texts or between two images, not between a text and an image.");
         var given = parts.Where(part => part.Picture is not null).Select(part => (Drawing.Load(part.Picture!), part.Label)).ToArray();
         var noises = given.Select(end => draw.Invert(end.Item1)).ToArray();
         if (noises.Length == 0) request = request with { Prompt = parts[0].Text! };
@@ -169,11 +169,11 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
         var part = draw.Embed(experiment.Parts[0]);
         var basis = experiment.BasisPictures.Count > 0 ? EmbeddingBasis.Fit(draw.Pictures(experiment.BasisPictures))
             : pipeline.Basis() ?? throw new InvalidOperationException(
-            $"{pipeline.Name} does not say in which directions pictures differ: give pictures to find out from (--images).");
+            $"{pipeline.Name} has no principal components of its own: give pictures to compute them from (--images).");
         var kept = experiment.Components.Count > 0 ? experiment.Components : [.. PaperComponents.Where(n => n < basis.Count), basis.Count];
         if (kept.FirstOrDefault(n => n > basis.Count) is > 0 and var many)
             throw new ArgumentException(
-                $"{many} components were asked for, and there are {basis.Count}: give more pictures, or ask for fewer.");
+                $"The number of components is {many}, but there are only {basis.Count}: give more pictures, or choose fewer components.");
         var start = draw.Noise();
         var pictures = kept.Select((n, i) =>
         {
@@ -192,7 +192,7 @@ public sealed class ImageExperiments(ImagePipeline pipeline)
     }
 
     /// <summary>
-    /// The embedding is the prompt's, or without one the image's own; what the mask leaves dark is put back after every step.
+    /// The embedding is the prompt's, or without one the image's own; the dark part of the mask is restored after every step.
     /// </summary>
     private static ExperimentPlan Inpaint(Drawing draw)
     {

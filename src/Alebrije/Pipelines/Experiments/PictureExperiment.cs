@@ -21,7 +21,7 @@ public enum ExperimentKind
     /// <summary>An image rebuilt from more and more of its principal components (§4).</summary>
     PcaReconstruct,
 
-    /// <summary>A part of an image drawn anew.</summary>
+    /// <summary>Inpainting of a part of an image.</summary>
     Inpaint,
 
     /// <summary>One prompt under several guidance scales of decoder and prior (§5.2).</summary>
@@ -75,7 +75,7 @@ public sealed record PictureExperiment
     public IReadOnlyList<int> Components { get; init; } = [];
 
     /// <summary>
-    /// Principal components: images whose embeddings define the components; empty takes what the model brings.
+    /// Principal components: images whose embeddings define the components; empty: those of the model.
     /// </summary>
     public IReadOnlyList<string> BasisPictures { get; init; } = [];
 
@@ -89,7 +89,7 @@ public sealed record PictureExperiment
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public IReadOnlyList<int>? StepCounts { get; init; }
 
-    /// <summary>Inpainting: path of an image that is bright where the other is drawn anew.</summary>
+    /// <summary>Inpainting: path of an image that is bright where the other is redrawn.</summary>
     public string? Mask { get; init; }
 
     /// <summary>Checks the values alone, not whether the model supports them.</summary>
@@ -106,11 +106,12 @@ public sealed record PictureExperiment
         };
         if (Parts.Count < least || Parts.Count > most)
             throw new ArgumentException(
-                $"{Parts.Count} texts and pictures were given; this takes {(least == most ? $"{least}" : $"{least} to {most}")}.");
+                $"{Parts.Count} texts and pictures were given; "
+                    + $"this experiment takes {(least == most ? $"{least}" : $"{least} to {most}")}.");
         if (Kind is ExperimentKind.Vary or ExperimentKind.TextDiff or ExperimentKind.PcaReconstruct or ExperimentKind.Inpaint
             && Parts[0].Picture is null)
-            throw new ArgumentException($"'{Parts[0].Text}' is no picture: this takes the path of one.");
-        if (Count is < 1 or > 1000) throw new ArgumentException($"{Count} pictures were asked for; it has to be between 1 and 1000.");
+            throw new ArgumentException($"'{Parts[0].Text}' is not a picture: this experiment takes the path of one.");
+        if (Count is < 1 or > 1000) throw new ArgumentException($"The number of pictures is {Count}, but must be between 1 and 1000.");
         if (Kind is ExperimentKind.TextDiff && (string.IsNullOrWhiteSpace(From) || string.IsNullOrWhiteSpace(To)))
             throw new ArgumentException("A difference needs two texts: what is in the picture and what is wanted.");
         if (Amount is not (> 0 and <= 1))
@@ -122,11 +123,11 @@ public sealed record PictureExperiment
         if (Kind == ExperimentKind.Mix && (Parts.All(part => part.Weight == 0) || Parts.Sum(part => part.Weight) <= 0))
             throw new ArgumentException("The weights of a mixture have to sum to more than 0.");
         if (Kind == ExperimentKind.Inpaint && Mask is null)
-            throw new ArgumentException("Inpainting needs a mask: a picture that is bright where the other is drawn anew.");
+            throw new ArgumentException("Inpainting needs a mask: a picture that is bright where the other is redrawn.");
         var rows = PriorGuidances.Count * (StepCounts is { Count: > 0 } counts ? counts.Count : 1);
         if (Kind == ExperimentKind.Sweep && Guidances.Count * rows is < 1 or > 400)
             throw new ArgumentException(
-                $"A sweep has rows and columns, 1 to 400 pictures in all; {Guidances.Count} x {rows} were asked for.");
+                $"A sweep has rows and columns, 1 to 400 pictures in all, not {Guidances.Count} x {rows}.");
         foreach (var steps in StepCounts ?? []) (Request with { Steps = steps }).Check(promptNeeded: false);
         if (Components.Any(kept => kept < 0)) throw new ArgumentException("Numbers of components are 0 or more.");
     }
@@ -135,7 +136,7 @@ public sealed record PictureExperiment
 /// <summary>An image of an experiment.</summary>
 /// <param name="Image">The image.</param>
 /// <param name="Label">Label below it on the sheet.</param>
-/// <param name="Numbers">Its place and how near it is to what it was made from, by name: cosines, shares, scales.</param>
+/// <param name="Numbers">Its place and its similarity to the inputs, by name: cosines, shares, scales.</param>
 public sealed record ExperimentPicture(RgbImage Image, string Label, IReadOnlyDictionary<string, double> Numbers);
 
 /// <summary>Result of an experiment.</summary>

@@ -73,7 +73,7 @@ internal sealed class KandinskyFamily : IFamily
         {
             image = cat([conditions.NegativeImage?.expand(image.shape[0], -1)
                 ?? throw new ArgumentException("Guidance needs the embedding "
-                    + "of the unguided half: the prior's folder of Kandinsky has it, an image embedding alone has not."), image]);
+                    + "of the unguided half: the prior's folder of Kandinsky has it, an image embedding alone does not."), image]);
         }
 
         var bound = new UNetConditions(null) { ImageEmbeds = image };

@@ -16,7 +16,7 @@ namespace Alebrije.Pipelines.Families;
 /// </summary>
 internal sealed class StableDiffusionFamily : IFamily
 {
-    /// <summary>Channels of the small image beside the latents of an upscaler.</summary>
+    /// <summary>Channels of the small image that is concatenated with the latents of an upscaler.</summary>
     private const int PictureChannels = 3;
 
     private readonly PipelineFolder folder;
@@ -121,7 +121,7 @@ internal sealed class StableDiffusionFamily : IFamily
                 full(conditions.Count, 1000 * (options.Guidance - 1), dtype: ScalarType.Float32), width, cosineFirst: false, shift: 1) };
         if (!Traits.Enlarges) return new DenoiserInputs(bound, guided);
 
-        // The upscaler's small image, noised a little, stands beside the latents.
+        // The upscaler's small image, slightly noised, is concatenated with the latents.
         var (small, level) = (conditions.Small!, options.NoiseLevel ?? Traits.Defaults.NoiseLevel);
         var noised = pictureSchedule!.AddNoise(small, noise.RandnLike(small), level).expand(conditions.Count, -1, -1, -1);
         return new DenoiserInputs(bound with { ClassLabels = full(rows, level, ScalarType.Int64) }, guided) { Beside = noised };

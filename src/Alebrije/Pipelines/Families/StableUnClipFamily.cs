@@ -12,8 +12,8 @@ using static TorchSharp.torch;
 namespace Alebrije.Pipelines.Families;
 
 /// <summary>
-/// Stable unCLIP's decoder: latents from a noised image embedding and a text, with a first guess of them beside the sample where the folder
-/// has one (diffusers, pipelines/stable_diffusion/pipeline_stable_unclip.py).
+/// Stable unCLIP's decoder: latents from a noised image embedding and a text, with a first guess of them concatenated with the sample
+/// where the folder has one (diffusers, pipelines/stable_diffusion/pipeline_stable_unclip.py).
 /// </summary>
 internal sealed class StableUnClipFamily : IFamily
 {
@@ -46,7 +46,7 @@ internal sealed class StableUnClipFamily : IFamily
                 throw new WeightsException(
                     $"The first guess of {folder.Name} does not fit its decoder: "
                         + $"it gives {sizes.OutChannels} channels from conditions of "
-                            + $"width {sizes.ConditionDim}, and the denoiser takes {config.InChannels - latents} channels beside "
+                            + $"width {sizes.ConditionDim}, and the denoiser takes {config.InChannels - latents} channels in addition to "
                                 + $"the latents and conditions of width {2 * features}. Pack a decoder that was trained with this guess.");
             }
 

@@ -42,7 +42,7 @@ internal static class AnswerScores
         return scores;
     }
 
-    /// <summary>Rows padded on the right, where no token of an answer sees the padding.</summary>
+    /// <summary>Rows padded on the right, where no token of an answer attends to the padding.</summary>
     private static Tensor Padded(int[][] rows)
     {
         var length = rows.Max(row => row.Length);

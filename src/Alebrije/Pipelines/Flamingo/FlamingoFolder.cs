@@ -49,7 +49,7 @@ internal sealed partial class FlamingoFolder
     {
         if (!Directory.Exists(path)) throw new CheckpointNotFoundException($"there is no folder {path}.");
         if (!Is(path)) throw new CheckpointNotFoundException(
-            $"{path} is no Flamingo: it has neither {FlamingoConfig.FileName} nor {string.Join(" nor ", CheckpointNames)}.");
+            $"{path} is not a Flamingo: it has neither {FlamingoConfig.FileName} nor {string.Join(" nor ", CheckpointNames)}.");
         return new FlamingoFolder(path, parts is { } given && !File.Exists(System.IO.Path.Combine(path, FlamingoConfig.FileName))
             ? PublishedConfig(path, given.Language, given.Vision) : ReadConfig(path));
     }

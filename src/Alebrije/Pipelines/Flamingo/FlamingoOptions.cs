@@ -32,13 +32,13 @@ public sealed record FlamingoOptions
     /// <exception cref="ArgumentException">An option is out of its range.</exception>
     internal void Check()
     {
-        if (MaxTokens < 1) throw new ArgumentException($"{MaxTokens} tokens cannot be generated; ask for 1 or more.");
-        if (Beams is < 1 or > 64) throw new ArgumentException($"{Beams} beams cannot be searched; 1 to 64 can.");
+        if (MaxTokens < 1) throw new ArgumentException($"The number of tokens is {MaxTokens}, but must be at least 1.");
+        if (Beams is < 1 or > 64) throw new ArgumentException($"The number of beams is {Beams}, but must be between 1 and 64.");
         if (Temperature is not (null or (> 0 and <= 100)))
-            throw new ArgumentException($"A temperature of {Temperature} cannot be sampled with; it must be above 0 and at most 100.");
-        if (TopP is not (> 0 and <= 1)) throw new ArgumentException($"A share of {TopP} holds no tokens; top-p must be in (0, 1].");
+            throw new ArgumentException($"The temperature is {Temperature}, but must be above 0 and at most 100.");
+        if (TopP is not (> 0 and <= 1)) throw new ArgumentException($"Top-p is {TopP}, but must be in (0, 1].");
         if (Temperature is not null && Beams > 1)
-            throw new ArgumentException($"Sampling with a temperature has one beam, not {Beams}; leave out one of both.");
+            throw new ArgumentException($"Sampling with a temperature has one beam, not {Beams}; leave one of the two out.");
     }
 }
 

@@ -21,7 +21,7 @@ public static class FlamingoShots
     /// <param name="path">The list, or a folder with <c>captions.jsonl</c>.</param>
     /// <exception cref="FileNotFoundException">There is no such list, or an image of it is missing.</exception>
     /// <exception cref="InvalidDataException">A line is wrong; the message names it.</exception>
-    /// <exception cref="ImageFormatException">A file is no image.</exception>
+    /// <exception cref="ImageFormatException">A file is not an image.</exception>
     public static IReadOnlyList<FlamingoShot> Read(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
@@ -39,7 +39,7 @@ public static class FlamingoShots
     }
 
     /// <summary>
-    /// The examples nearest to an image (RICES, Yang et al., 2022), the nearest last, beside the image's own text.
+    /// The examples nearest to an image (RICES, Yang et al., 2022), the nearest last, next to the image's own text.
     /// </summary>
     /// <param name="shots">[examples][dimensions] embeddings of unit length.</param>
     /// <param name="image">[dimensions] embedding of unit length.</param>
@@ -66,7 +66,7 @@ public static class FlamingoShots
         }
         catch (JsonException e)
         {
-            throw new InvalidDataException($"{file}, line {number}: this is no JSON object.", e);
+            throw new InvalidDataException($"{file}, line {number}: this is not a JSON object.", e);
         }
 
         InvalidDataException Wrong(string what) => new($"{file}, line {number} {what}.");

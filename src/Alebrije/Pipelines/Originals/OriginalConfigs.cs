@@ -81,7 +81,7 @@ internal static class OriginalConfigs
     {
         var clip = OpenClipConfig.Infer(file, prefix).ToClip();
         return clip.VisionConfig.IsTransformer ? (clip.TextConfig with { EosTokenId = new ClipTextConfig().EosTokenId }, clip.VisionConfig)
-            : throw new WeightsException($"{file.Location} is a CLIP whose image tower is no vision transformer; ViT-L-14.pt is wanted.");
+            : throw new WeightsException($"{file.Location} is a CLIP without a vision transformer as image tower; ViT-L-14.pt is needed.");
     }
 
     public static MultilingualClipConfig MultilingualClip(TensorSource file)

@@ -28,7 +28,7 @@ internal static class OriginalFiles
         ("visual.conv1.weight", OriginalRole.Clip),
     ];
 
-    /// <summary>Channels of the latents alone; inpainting networks see more.</summary>
+    /// <summary>Channels of the latents alone; inpainting networks take more.</summary>
     private const int LatentChannels = 4;
 
     /// <summary>Identifies every file at the top of a folder; null if none is a <c>.ckpt</c>, or for the published layouts.</summary>
@@ -46,7 +46,7 @@ internal static class OriginalFiles
             if (Look(file) is not var (role, prefix)) continue;
             if (!found.TryAdd(role, new OriginalFile(path, prefix)))
                 throw new WeightsException($"{folder} has two files of one "
-                    + $"kind, {Path.GetFileName(found[role].Path)} and {Path.GetFileName(path)}: leave the one that is wanted.");
+                    + $"kind, {Path.GetFileName(found[role].Path)} and {Path.GetFileName(path)}: keep only the one that is needed.");
         }
 
         return found.ContainsKey(OriginalRole.KarloDecoder) || found.ContainsKey(OriginalRole.KandinskyDecoder)

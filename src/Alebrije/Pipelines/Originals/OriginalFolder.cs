@@ -26,7 +26,7 @@ public sealed class OriginalFolder
         (this.path, this.files) = (path, files);
         IsKarlo = files.ContainsKey(OriginalRole.KarloDecoder);
         Require(OriginalRole.Prior, "the prior (prior-ckpt-step=*.ckpt, prior_fp16.ckpt)");
-        Require(OriginalRole.Statistics, "the mean and deviation of image embeddings (ViT-L-14_stats.th)");
+        Require(OriginalRole.Statistics, "the mean and standard deviation of image embeddings (ViT-L-14_stats.th)");
         Require(OriginalRole.Clip, "CLIP (ViT-L-14.pt of openai/CLIP)");
         if (IsKarlo) Require(OriginalRole.Upsamplers, "the upsampler (improved-sr-ckpt-step=*.ckpt)");
         else Require(OriginalRole.MoVq, "the autoencoder (movq_final.ckpt)");
@@ -47,7 +47,7 @@ public sealed class OriginalFolder
 
     /// <summary>Warnings about the files selected.</summary>
     public IReadOnlyList<string> Notes => files.TryGetValue(OriginalRole.KandinskyInpainting, out var other) && !InpaintsOnly
-        ? [$"{Path.GetFileName(other.Path)} is left alone: import it from a folder without the other decoder."] : [];
+        ? [$"{Path.GetFileName(other.Path)} is ignored: import it from a folder without the other decoder."] : [];
 
     private bool IsKarlo { get; }
 

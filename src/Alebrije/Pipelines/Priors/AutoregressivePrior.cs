@@ -15,7 +15,7 @@ namespace Alebrije.Pipelines.Priors;
 /// <param name="type">Type of the blocks' products: float32 or bfloat16.</param>
 internal sealed class AutoregressivePrior(AutoregressivePriorTransformer network, ScalarType type) : IPrior
 {
-    /// <summary>Its folder beside the published components.</summary>
+    /// <summary>Its folder, next to the published components.</summary>
     public const string FolderName = "prior_autoregressive";
 
     private readonly Lazy<PackedBlocks> blocks = new(() => new PackedBlocks(network.Blocks.Select(block => block.Weights()), type));
@@ -68,7 +68,7 @@ internal sealed class AutoregressivePrior(AutoregressivePriorTransformer network
             if (i + 1 == config.NumCodes) break;
             var next = network.CodeTokens(guided ? cat([codes[^1], codes[^1]]).unsqueeze(1) : codes[^1].unsqueeze(1), i);
             var before = past;
-            var tokens = nn.functional.pad(padding, (0, i + 1)).to(blocks.Value.Type);            // what was padded stays unseen
+            var tokens = nn.functional.pad(padding, (0, i + 1)).to(blocks.Value.Type);            // the padding stays masked
             (output, past) = Run(next, before, tokens);
             before.Dispose();
         }

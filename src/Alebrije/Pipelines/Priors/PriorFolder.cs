@@ -7,10 +7,10 @@ using static TorchSharp.torch;
 
 namespace Alebrije.Pipelines.Priors;
 
-/// <summary>The one place that loads priors: <c>config.json</c> names the class, the weights lie beside it.</summary>
+/// <summary>The one place that loads priors: <c>config.json</c> names the class, the weights lie next to it.</summary>
 internal static class PriorFolder
 {
-    /// <summary>Folder of a model's priors beside the published component <c>prior</c>.</summary>
+    /// <summary>Folder of a model's priors, next to the published component <c>prior</c>.</summary>
     public static IReadOnlyDictionary<PriorKind, string> Names { get; } = new Dictionary<PriorKind, string>
     {
         [PriorKind.Linear] = LinearPrior.FolderName, [PriorKind.OneStep] = OneStepPrior.FolderName,
@@ -24,7 +24,7 @@ internal static class PriorFolder
         if (!Directory.Exists(folder)) throw new CheckpointNotFoundException($"there is no folder {folder}.");
         if (!File.Exists(Path.Combine(folder, "config.json")))
         {
-            // Linear priors had no config at first: their weights say all.
+            // Linear priors had no config at first: their weights identify them.
             using var weights = CheckpointFolder.OpenWeights(folder);
             if (weights.Names.Order(StringComparer.Ordinal).SequenceEqual(["map.bias", "map.weight"])) return PriorKind.Linear;
             throw new CheckpointNotFoundException($"{folder} holds no prior: it has no config.json.");

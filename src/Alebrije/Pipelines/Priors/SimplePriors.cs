@@ -26,7 +26,7 @@ internal sealed class NoPrior : IPrior
 /// <param name="map">It is disposed of with this object.</param>
 internal sealed class LinearPrior(LinearPriorMap map) : IPrior
 {
-    /// <summary>Its folder beside the published components.</summary>
+    /// <summary>Its folder, next to the published components.</summary>
     public const string FolderName = "prior_linear";
 
     /// <inheritdoc/>
@@ -50,7 +50,7 @@ internal sealed class LinearPrior(LinearPriorMap map) : IPrior
 /// <param name="network">It is disposed of with this object.</param>
 internal sealed class OneStepPrior(PriorTransformer network) : IPrior
 {
-    /// <summary>Its folder beside the published components.</summary>
+    /// <summary>Its folder, next to the published components.</summary>
     public const string FolderName = "prior_one_step";
 
     /// <summary>True if Dispose also disposes the network; a trainer passes false and keeps it.</summary>

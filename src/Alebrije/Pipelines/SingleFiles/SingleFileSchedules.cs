@@ -45,7 +45,7 @@ internal static partial class SingleFileSchedules
     /// <summary>Sampler of a checkpoint.</summary>
     /// <param name="layout">Its kind.</param>
     /// <param name="prediction">Prediction of its UNet.</param>
-    /// <param name="hasZeroSnr">True of a schedule that ends in noise alone.</param>
+    /// <param name="hasZeroSnr">True for a schedule that ends in noise alone.</param>
     public static SchedulerConfig Of(SingleFileLayout layout, PredictionType prediction, bool hasZeroSnr = false)
     {
         var isVelocity = prediction == PredictionType.VPrediction;
@@ -61,7 +61,7 @@ internal static partial class SingleFileSchedules
     }
 
     /// <summary>
-    /// Prediction of a checkpoint's UNet: that of a configuration beside it (the same name with <c>.yaml</c>, as web interfaces keep it),
+    /// Prediction of a checkpoint's UNet: that of a configuration next to it (the same name with <c>.yaml</c>, as web interfaces keep it),
     /// else the mark <c>v_pred</c> among its tensors, else for Stable Diffusion 2 a property of its weights. Inpainting ones and all others
     /// predict the noise.
     /// </summary>

@@ -22,10 +22,10 @@ internal static class SingleFileTexts
             ? Transformers(file, part.Prefix) : OpenClip(file, part.Prefix, isPenultimate: kind != SingleFileKind.Xl);
 
     /// <summary>
-    /// The vocabulary that is built in, or that of a folder beside the file where the encoder has another number of words.
+    /// The built-in vocabulary, or that of a folder next to the file where the encoder has another number of words.
     /// </summary>
     /// <param name="path">The checkpoint.</param>
-    /// <param name="component">Name of the tokenizer, and of its folder beside the file.</param>
+    /// <param name="component">Name of the tokenizer, and of its folder next to the file.</param>
     /// <param name="config">Sizes of its encoder.</param>
     /// <param name="padding">Symbol of the padding.</param>
     public static ClipTokenizer Tokenizer(string path, string component, ClipTextConfig config, string padding)

@@ -56,7 +56,7 @@ internal sealed partial class LoraFile : IDisposable
             if (Tensor().Match(name) is not { Success: true } match)
             {
                 throw Bad(
-                    $"holds '{name}', which is no part of a LoRA; these end in lora_down.weight, lora_up.weight, lora_A.weight, "
+                    $"holds '{name}', which is not part of a LoRA; these end in lora_down.weight, lora_up.weight, lora_A.weight, "
                     + $"lora_B.weight or alpha: name such a file, {Option}");
             }
 
@@ -83,7 +83,7 @@ internal sealed partial class LoraFile : IDisposable
     /// <summary>Opens a file and matches all of it with a model.</summary>
     /// <exception cref="FileNotFoundException">The file is missing.</exception>
     /// <exception cref="InvalidDataException">The file has another hash than the recipe's.</exception>
-    /// <exception cref="WeightsException">It is no LoRA, or does not fit the model.</exception>
+    /// <exception cref="WeightsException">It is not a LoRA, or does not fit the model.</exception>
     public static LoraFile Open(LoraInput input, LoraTargets targets)
     {
         var source = input.OpenTensors();
@@ -166,10 +166,10 @@ internal sealed partial class LoraFile : IDisposable
         using var value = source.Read(name);
         using var number = value.to(ScalarType.Float64);
         var alpha = number.reshape(1).data<double>()[0];
-        return double.IsFinite(alpha) ? alpha : throw Bad($"holds an alpha that is no number ('{name}'); name another file, {Option}");
+        return double.IsFinite(alpha) ? alpha : throw Bad($"holds an alpha that is not a number ('{name}'); name another file, {Option}");
     }
 
-    /// <summary>Alphas of peft that stand beside the tensors (diffusers, loaders/lora_base.py).</summary>
+    /// <summary>Alphas of peft that are stored outside of the tensors (diffusers, loaders/lora_base.py).</summary>
     private void ReadMetadata()
     {
         if (source is not SafeTensorsFile file || !file.Metadata.TryGetValue(Metadata, out var json)) return;

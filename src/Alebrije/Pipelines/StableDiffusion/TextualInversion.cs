@@ -32,7 +32,7 @@ internal sealed record TextualInversion(string File, string Token, IReadOnlyList
     /// <param name="model">The model's name.</param>
     /// <exception cref="FileNotFoundException">The file is missing.</exception>
     /// <exception cref="InvalidDataException">The file has another hash than the recipe's.</exception>
-    /// <exception cref="WeightsException">It is no textual inversion, or one of another width.</exception>
+    /// <exception cref="WeightsException">It is not a textual inversion, or one of another width.</exception>
     public static TextualInversion Read(EmbeddingInput input, IReadOnlyList<TokenTower> towers, string model)
     {
         using var source = input.OpenTensors();
@@ -65,7 +65,7 @@ internal sealed record TextualInversion(string File, string Token, IReadOnlyList
         else
         {
             throw new WeightsException(
-                $"{file} is no textual inversion: it holds {names.Length} tensors, and one has string_to_param, emb_params, clip_l with "
+                $"{file} is not a textual inversion: it holds {names.Length} tensors, and one has string_to_param, emb_params, clip_l with "
                 + $"clip_g, or one tensor by its token; name such a file, {Option}.");
         }
 

@@ -48,7 +48,7 @@ internal static class PixelRunners
             "open_clip" => ClipImageProcessor.OpenClip(size),
             "open_clip-squash" => ClipImageProcessor.OpenClip(size, ImageFit.Squash),
             "open_clip-longest" => ClipImageProcessor.OpenClip(size, ImageFit.Longest),
-            _ => throw new WeightsException($"case {c.Id} asks for {c.Call}, which no library does."),
+            _ => throw new WeightsException($"case {c.Id} calls {c.Call}, which no library has."),
         };
         return new Dictionary<string, Tensor> { ["pixel_values"] = tensor(processor.Prepare(File(c)), [3, size, size]) };
     }

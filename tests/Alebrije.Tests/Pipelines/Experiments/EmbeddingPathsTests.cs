@@ -103,7 +103,7 @@ public sealed class EmbeddingPathsTests
         using var scope = NewDisposeScope();
         using var noise = new Noise(2);
         var (image, text) = (noise.Randn(1, 16), noise.Randn(1, 16));
-        Assert.Contains("no difference between the two texts", Assert.Throws<ArgumentException>(() =>
+        Assert.Contains("two texts have the same embedding", Assert.Throws<ArgumentException>(() =>
             EmbeddingPaths.TextDifference(image, text, 2 * text, 0.5)).Message, StringComparison.Ordinal);
     }
 

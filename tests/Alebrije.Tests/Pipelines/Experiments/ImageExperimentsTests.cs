@@ -189,9 +189,9 @@ public sealed class ImageExperimentsTests : IDisposable
         Assert.Equal(1, numbers[2]["variance"], 1e-6);
         // Three pictures span two directions, and the rebuilt one is among them.
         Assert.Equal(1, numbers[2]["embedding_cosine"], 1e-4);
-        Assert.Contains("5 components were asked for, and there are 2",
+        Assert.Contains("The number of components is 5, but there are only 2",
             Refusal<ArgumentException>(rebuild with { Components = [1, 5] }), StringComparison.Ordinal);
-        Assert.Contains("does not say in which directions pictures differ",
+        Assert.Contains("has no principal components of its own",
             Refusal<InvalidOperationException>(rebuild with { BasisPictures = [] }), StringComparison.Ordinal);
         Assert.Equal([1, 2], Run(pipeline, rebuild with { Components = [] }).Experiment.Components);
 
@@ -239,19 +239,19 @@ public sealed class ImageExperimentsTests : IDisposable
 
     public static TheoryData<ExperimentKind, string, string> Refused => new()
     {
-        { ExperimentKind.Interpolate, "one part", "1 texts and pictures were given; this takes 2." },
-        { ExperimentKind.Mix, "no part", "0 texts and pictures were given; this takes 1 to 64." },
-        { ExperimentKind.Sweep, "one part", "1 texts and pictures were given; this takes 0." },
-        { ExperimentKind.Vary, "a text", "'a cat' is no picture" },
-        { ExperimentKind.TextDiff, "a text", "'a cat' is no picture" },
-        { ExperimentKind.Vary, "count 0", "0 pictures were asked for" },
+        { ExperimentKind.Interpolate, "one part", "1 texts and pictures were given; this experiment takes 2." },
+        { ExperimentKind.Mix, "no part", "0 texts and pictures were given; this experiment takes 1 to 64." },
+        { ExperimentKind.Sweep, "one part", "1 texts and pictures were given; this experiment takes 0." },
+        { ExperimentKind.Vary, "a text", "'a cat' is not a picture" },
+        { ExperimentKind.TextDiff, "a text", "'a cat' is not a picture" },
+        { ExperimentKind.Vary, "count 0", "The number of pictures is 0" },
         { ExperimentKind.Vary, "count 1001", "between 1 and 1000" },
         { ExperimentKind.TextDiff, "no from", "A difference needs two texts" },
         { ExperimentKind.TextDiff, "amount 0", "The amount is 0" },
         { ExperimentKind.TextDiff, "amount NaN", "The amount is NaN" },
         { ExperimentKind.Mix, "weights", "The weights of a mixture have to sum to more than 0" },
         { ExperimentKind.Inpaint, "no mask", "Inpainting needs a mask" },
-        { ExperimentKind.Sweep, "no columns", "0 x 2 were asked for" },
+        { ExperimentKind.Sweep, "no columns", "not 0 x 2" },
         { ExperimentKind.Sweep, "no prompt", "The prompt is empty" },
         { ExperimentKind.PcaReconstruct, "negative", "Numbers of components are 0 or more" },
         { ExperimentKind.Vary, "eta", "Eta is 2" },

@@ -44,7 +44,7 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
         if (KeepsSheet) sheet.Add((result.Image, request.Prompt));
         foreach (var note in result.Notes.Where(told.Add)) terminal.Note(NoteWords.In(words, note));
         if (Record is { } record && hinted.Add(request.Prompt) && !KnownConcepts.Mentions(record, request.Prompt))
-            terminal.Note(Hint(record, request.Prompt));
+            terminal.Note(Hint(record, result));
         if (!json) Show(result, path);
     }
 
@@ -75,11 +75,11 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
     }
 
     /// <summary>A hint for a prompt without any concept that the model was measured to draw.</summary>
-    private string Hint(ModelRecord record, string prompt)
+    private string Hint(ModelRecord record, GenerationResult result)
     {
         var nearest = string.Join(", ",
-            KnownConcepts.Nearest(record, pipeline, prompt, words.Language == "es" ? Language.Spanish : Language.English));
-        return words["imagine.unknown-things", pipeline.Name, prompt, nearest];
+            KnownConcepts.Nearest(record, pipeline, result.Image, words.Language == "es" ? Language.Spanish : Language.English));
+        return words["imagine.unknown-things", pipeline.Name, result.Request.Prompt, nearest];
     }
 
     private void Show(GenerationResult result, string path)

@@ -1,5 +1,6 @@
 using Alebrije.Datasets;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
 
 namespace Alebrije.Evaluation;
 
@@ -29,19 +30,23 @@ public static class KnownConcepts
         return Words(prompt).Any(known.Contains);
     }
 
-    /// <summary>Known concepts with names nearest to a prompt in the model's text space, among those named right at least once.</summary>
+    /// <summary>
+    /// Zero-shot classification of an image among the known concepts that were recognised at least once. For a prompt that names none of
+    /// them, this is what the model drew instead; the embedding of a word that CLIP was not trained on would give names by chance.
+    /// </summary>
     /// <param name="record">The model's record.</param>
     /// <param name="pipeline">The model.</param>
-    /// <param name="prompt">The prompt.</param>
+    /// <param name="image">The image.</param>
     /// <param name="language">Language of the names.</param>
     /// <param name="count">Number of names, nearest first.</param>
-    public static IReadOnlyList<string> Nearest(ModelRecord record, ImagePipeline pipeline, string prompt, Language language, int count = 3)
+    public static IReadOnlyList<string> Nearest(
+        ModelRecord record, ImagePipeline pipeline, RgbImage image, Language language, int count = 2)
     {
         ArgumentNullException.ThrowIfNull(record);
         ArgumentNullException.ThrowIfNull(pipeline);
         var drawn = record.Concepts.Where(concept => concept.Right > 0).ToArray();
         string[] names = [.. drawn.Select(concept => language == Language.Spanish ? concept.SpanishName ?? concept.Name : concept.Name)];
-        return names.Length == 0 ? [] : pipeline.NearestTexts(prompt, names, count);
+        return names.Length == 0 ? [] : pipeline.NearestTexts(image, names, count);
     }
 
     private static IEnumerable<string> Colours() =>

@@ -366,17 +366,18 @@ public sealed class ImagePipeline : IDisposable
 
     private static int Columns(GenerationRequest request) => request.Width ?? request.Size!.Value;
 
-    /// <summary>Texts whose embeddings lie nearest to that of a prompt, by cosine.</summary>
-    /// <param name="prompt">The prompt.</param>
+    /// <summary>Texts whose embeddings lie nearest to that of an image, by cosine.</summary>
+    /// <param name="image">The image.</param>
     /// <param name="texts">Texts to choose from.</param>
     /// <param name="count">Number of results, the nearest first.</param>
-    /// <exception cref="InvalidOperationException">The model has no text encoder.</exception>
-    public IReadOnlyList<string> NearestTexts(string prompt, IReadOnlyList<string> texts, int count)
+    /// <exception cref="InvalidOperationException">The model has no text encoder or no image encoder.</exception>
+    public IReadOnlyList<string> NearestTexts(RgbImage image, IReadOnlyList<string> texts, int count)
     {
+        ArgumentNullException.ThrowIfNull(image);
         ArgumentNullException.ThrowIfNull(texts);
         using var guard = inference_mode();
         using var scope = NewDisposeScope();
-        var cosines = ClipNetwork.Unit(Embedder.EncodeTexts(texts)).mv(ClipNetwork.Unit(Embedder.EncodeTexts([prompt]))[0]);
+        var cosines = ClipNetwork.Unit(Embedder.EncodeTexts(texts)).mv(ClipNetwork.Unit(Embedder.EncodeImages([image]))[0]);
         return [.. cosines.topk(Math.Min(count, texts.Count)).indexes.data<long>().ToArray().Select(i => texts[(int)i])];
     }
 

@@ -1,6 +1,8 @@
-using System.Text.Json.Nodes;
+using Alebrije.Datasets;
 using Alebrije.Evaluation;
 using Alebrije.Pipelines;
+using Alebrije.Preprocessing.Imaging;
+using Alebrije.Tests.Datasets;
 using Alebrije.Tests.Pipelines;
 
 namespace Alebrije.Tests.Evaluation;
@@ -31,14 +33,29 @@ public sealed class KnownConceptsTests
         Assert.True(KnownConcepts.Mentions(Record with { Concepts = [] }, "a dinosaur"));
 
     [Fact]
-    public void Nearest_GivesNamesOfWhatIsDrawn_TheNearestFirst()
+    public void Nearest_ClassifiesTheImage_AmongConceptsThatWereRecognised()
     {
         using var pipeline = ImagePipeline.Load(TinyPipeline.Golden);
-        Assert.Equal("lion", KnownConcepts.Nearest(Record, pipeline, "lion", Alebrije.Datasets.Language.English)[0]);
-        var spanish = KnownConcepts.Nearest(Record, pipeline, "naipe", Alebrije.Datasets.Language.Spanish, 9);
-        Assert.Equal("naipe", spanish[0]);
-        Assert.Equal(["león", "manzana roja", "naipe"], spanish.Order());
-        Assert.Empty(KnownConcepts.Nearest(Record with { Concepts = [new("lion", "🦁", 0, 2)] },
-            pipeline, "lion", Alebrije.Datasets.Language.English));
+        var image = new RgbImage(32, 32, [.. Enumerable.Range(0, 32 * 32 * 3).Select(i => (byte)(i * 7))]);
+        var english = KnownConcepts.Nearest(Record, pipeline, image, Language.English, 9);
+        Assert.Equal(["lion", "playing card", "red apple"], english.Order());
+        Assert.Equal(pipeline.NearestTexts(image, ["lion", "red apple", "playing card"], 3), english);
+        Assert.Equal(2, KnownConcepts.Nearest(Record, pipeline, image, Language.Spanish).Count);
+        Assert.Equal(["león", "manzana roja", "naipe"], KnownConcepts.Nearest(Record, pipeline, image, Language.Spanish, 9).Order());
+        Assert.Empty(KnownConcepts.Nearest(Record with { Concepts = [new("lion", "🦁", 0, 2)] }, pipeline, image, Language.English));
+    }
+
+    [Fact]
+    public void Nearest_OfATrueImage_IsWhatItShows()
+    {
+        using var pipeline = ImagePipeline.Load(Path.Combine(Repository.Root, "models", "mini"));
+        var world = World.Open();
+        var record = ModelRecord.Read(Path.Combine(Repository.Root, "models", "mini", "evaluation.json"))!;
+        foreach (var name in new[] { "lion", "banana", "guitar" })
+        {
+            var scene = world.Scene(3, 0, EvaluationScenes.PlainSingles.Options with { Concepts = [World.Concept(name)] });
+            var image = new RgbImage(64, 64, world.Render(scene, 64));
+            Assert.Equal(name, KnownConcepts.Nearest(record, pipeline, image, Language.English)[0]);
+        }
     }
 }

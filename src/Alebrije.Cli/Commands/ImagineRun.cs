@@ -79,7 +79,8 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
     {
         var nearest = string.Join(", ",
             KnownConcepts.Nearest(record, pipeline, result.Image, words.Language == "es" ? Language.Spanish : Language.English));
-        return words["imagine.unknown-things", pipeline.Name, result.Request.Prompt, nearest];
+        return nearest.Length == 0 ? words["imagine.unknown-things", pipeline.Name, result.Request.Prompt]
+            : words["imagine.unknown-things-near", pipeline.Name, result.Request.Prompt, nearest];
     }
 
     private void Show(GenerationResult result, string path)

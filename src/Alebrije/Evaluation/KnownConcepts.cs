@@ -39,6 +39,7 @@ public static class KnownConcepts
     /// <param name="image">The image.</param>
     /// <param name="language">Language of the names.</param>
     /// <param name="count">Number of names, nearest first.</param>
+    /// <returns>The names; none if the model has no image encoder.</returns>
     public static IReadOnlyList<string> Nearest(
         ModelRecord record, ImagePipeline pipeline, RgbImage image, Language language, int count = 2)
     {
@@ -46,7 +47,7 @@ public static class KnownConcepts
         ArgumentNullException.ThrowIfNull(pipeline);
         var drawn = record.Concepts.Where(concept => concept.Right > 0).ToArray();
         string[] names = [.. drawn.Select(concept => language == Language.Spanish ? concept.SpanishName ?? concept.Name : concept.Name)];
-        return names.Length == 0 ? [] : pipeline.NearestTexts(image, names, count);
+        return names.Length == 0 || !pipeline.HasImageEncoder ? [] : pipeline.NearestTexts(image, names, count);
     }
 
     private static IEnumerable<string> Colours() =>

@@ -25,6 +25,20 @@ public sealed class ImagineVerbTests : IDisposable
         if (seconds < 10) Assert.Contains('.', said.Groups["s"].Value);
     }
 
+    [Theory]
+    [InlineData(true, "\"a dinosaur\" names no concept that tiny draws; this image is nearest to lion (alebrije world --known lists all).")]
+    [InlineData(false, "\"a dinosaur\" names no concept that tiny draws (alebrije world --known lists all).")]
+    public async Task PromptWithoutAKnownConcept_IsNoted_WithWhatTheImageShows(bool hasImageEncoder, string note)
+    {
+        var model = TestModels.Copy(hasImageEncoder ? TestModels.StableUnClip : TestModels.Karlo, At("tiny"));
+        await File.WriteAllTextAsync(Path.Combine(model, "evaluation.json"),
+            """{"model":"tiny","seed":1,"metrics":{},"concepts":[{"name":"lion","emoji":"🦁","right":2,"of":2}]}""",
+            TestContext.Current.CancellationToken);
+        string[] rest = ["--model", model, "--steps", "2", "--prior-steps", "2", "--out", At("x.png")];
+        Assert.Contains(note, (await CommandLine.Run(["imagine", "a dinosaur", .. rest])).Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("names no concept", (await CommandLine.Run(["imagine", "a lion", .. rest])).Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Default_SameSeed_GivesTheSameFileAndAWholeTrace()
     {

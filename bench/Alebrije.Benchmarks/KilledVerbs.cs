@@ -51,7 +51,7 @@ internal static partial class KilledVerbs
         }
 
         if (Is("embed")) Check("embed", rounds, root, _ => ["embed", "--images", pictures, "--out", "out/e.npy"]);
-        if (Is("imagine")) Check("imagine", rounds, root, again => ["imagine", "a lion", "a dog", "--count", "4", "--seed", "3",
+        if (Is("imagine")) Check("imagine", rounds, root, again => ["imagine", "a lion", "a dog", "--count", "6", "--seed", "3",
             "--steps", "2", "--size", "64", "--out", "out", .. Resume(again)]);
         if (Is("models")) Check("models pull", rounds, root, _ => ["models", "pull", model, "--name", "copy"], isDone: "already");
         if (Is("index")) Check("index add", rounds, root, _ => ["index", "add", pictures, "--index", "out"]);

@@ -69,8 +69,7 @@ internal static class ImagineCommand
         if (names.Missing.Count < requests.Length)
         {
             terminal.Note(words["imagine.resumed", requests.Length - names.Missing.Count, requests.Length, parsed.GetValue(Out)]);
-            requests = [.. names.Missing.Select(i => requests[i])];
-            if (requests.Length == 0) return 0;
+            if (names.Missing.Count == 0) return 0;
         }
 
         OutputFile.Check(parsed.GetValue(Sheet), words);
@@ -86,16 +85,16 @@ internal static class ImagineCommand
                 JudgeFolder = parsed.GetValue(Judge) is { } judge ? ModelCatalog.Create().Find(judge) : null,
                 Precision = CommonOptions.PrecisionOf(parsed) });
         kind = pipeline.PriorFromElsewhere ?? kind;
-        if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[0] with { Prior = kind }),
-            requests.Length * parsed.GetValue(BestOf), terminal, words, json);
+        if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[names.Missing[0]] with { Prior = kind }),
+            names.Missing.Count * parsed.GetValue(BestOf), terminal, words, json);
         var run = new ImagineRun(terminal, words, json, pipeline, names) { Clock = clock,
             Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
         run.Loaded();
-        var progress = new StepProgress(terminal, words, requests.Length);
+        var progress = new StepProgress(terminal, words, names.Missing.Count);
         StoppedRun.Guard(terminal, words, json, run.Document, () =>
         {
             foreach (var (result, candidates) in Draw(parsed, pipeline, [.. requests.Select(request => request with { Prior = kind })],
-                progress, cancellation))
+                names.Missing, progress, cancellation))
             {
                 run.Add(result, candidates);
                 progress.Finished(1);
@@ -107,23 +106,27 @@ internal static class ImagineCommand
         return 0;
     }
 
-    /// <summary>The images in order, in batches unless a stage is traced; with <c>--best-of</c> with all candidates' scores.</summary>
+    /// <summary>
+    /// The missing images in order, in batches unless a stage is traced; with <c>--best-of</c> with all candidates' scores.
+    /// </summary>
     private static IEnumerable<(GenerationResult Result, IReadOnlyList<object>? Candidates)> Draw(
-        ParseResult parsed, ImagePipeline pipeline, GenerationRequest[] requests, StepProgress progress, CancellationToken cancellation)
+        ParseResult parsed, ImagePipeline pipeline, GenerationRequest[] requests, IReadOnlyList<int> missing, StepProgress progress,
+        CancellationToken cancellation)
     {
         var best = parsed.GetValue(BestOf);
         if (best == 1 && parsed.GetValue(Trace) is null)
         {
-            foreach (var result in pipeline.GenerateMany(requests, progress.Show, cancellation)) yield return (result, null);
+            foreach (var result in pipeline.GenerateMany(requests, progress.Show, missing, cancellation))
+                yield return (result, null);
             yield break;
         }
 
         var words = new Words(CommonOptions.LanguageOf(parsed));
-        foreach (var (request, i) in requests.Select((request, i) => (request, i)))
+        foreach (var i in missing)
         {
             cancellation.ThrowIfCancellationRequested();
             var trace = TraceOf(parsed, i, requests.Length);
-            var drawn = Best(pipeline, request, best, progress, trace, words, cancellation);
+            var drawn = Best(pipeline, requests[i], best, progress, trace, words, cancellation);
             trace?.Finish(new { model = pipeline.Name, drawn.Result.Request, drawn.Result.ClipScore });
             yield return drawn;
         }
@@ -162,7 +165,7 @@ internal static class ImagineCommand
         if (!pipeline.HasScores) throw new InvalidOperationException(words["imagine.no-image-encoder", pipeline.Name]);
         var (best, scores, seconds) = ((GenerationResult?)null, new List<object>(), new Dictionary<string, double>());
         foreach (var drawn in pipeline.GenerateMany(Enumerable.Range(0, count)
-            .Select(i => request with { Seed = unchecked(request.Seed + (ulong)i) }), progress.Show, cancellation))
+            .Select(i => request with { Seed = unchecked(request.Seed + (ulong)i) }), progress.Show, cancellation: cancellation))
         {
             foreach (var (stage, spent) in drawn.Seconds) seconds[stage] = seconds.GetValueOrDefault(stage) + spent;
             scores.Add(new { drawn.Request.Seed, clip_score = drawn.ClipScore });

@@ -82,7 +82,8 @@ internal sealed class ImageDrawing
             };
         var requests = Enumerable.Range(0, count).Select(i => request with { Seed = unchecked(request.Seed + (ulong)i) }).ToArray();
         var done = 0;
-        foreach (var result in pipeline.GenerateMany(requests, progress => Step(progress, size, done, report), cancellation))
+        foreach (var result in pipeline.GenerateMany(
+            requests, progress => Step(progress, size, done, report), cancellation: cancellation))
         {
             report(Finished(size.Fit(result.Image), result.Request.Seed, result.ClipScore, done++, Recipe.Of(pipeline.Name, result)));
         }

@@ -67,7 +67,7 @@ internal sealed partial class JobRunner(ServerMetrics metrics, ILogger<JobRunner
         {
             stages.Enter(progress.Stage);
             for (var i = 0; i < batch.Count; i++) Report(batch[i], progress, images => FirstOf(counts, i, images));
-        }, stop).ToArray();
+        }, cancellation: stop).ToArray();
         batch[0].Lease.Model.Measure(clock.Elapsed.TotalSeconds, [.. drawn.Select(result => result.Request)]);
         var next = 0;
         foreach (var job in batch)

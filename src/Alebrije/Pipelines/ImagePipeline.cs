@@ -185,15 +185,28 @@ public sealed class ImagePipeline : IDisposable
     /// </summary>
     /// <param name="requests">The requests to draw.</param>
     /// <param name="progress">Called after every step of every batch.</param>
+    /// <param name="missing">
+    /// Positions of the requests whose images are returned, as of a run that is resumed; null returns all. The batches are those of all
+    /// requests, and only those with a missing image are drawn, whole: each image is rounded as in a run that returns all of them.
+    /// </param>
     /// <param name="cancellation">Stops between two steps; what was returned before stays.</param>
     /// <returns>The images in the order of the requests, batch by batch; seconds are an image's share of those of its batch.</returns>
     /// <exception cref="ArgumentException">A request has a value out of its range; nothing is drawn.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A missing position is not one of the requests; nothing is drawn.</exception>
     /// <exception cref="InvalidOperationException">The folder has no prior of the requested kind; nothing is drawn.</exception>
     public IEnumerable<GenerationResult> GenerateMany(
-        IEnumerable<GenerationRequest> requests, Action<GenerationProgress>? progress = null, CancellationToken cancellation = default)
+        IEnumerable<GenerationRequest> requests, Action<GenerationProgress>? progress = null, IEnumerable<int>? missing = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(requests);
         GenerationRequest[] complete = [.. requests.Select(request => Complete(request))];
+        var drawn = new SortedSet<int>(missing ?? Enumerable.Range(0, complete.Length));
+        if (drawn.Count > 0 && (drawn.Min < 0 || drawn.Max >= complete.Length))
+        {
+            throw new ArgumentOutOfRangeException(nameof(missing),
+                $"Positions {drawn.Min} to {drawn.Max} are missing of {complete.Length} requests; positions start at 0.");
+        }
+
         return Batches();
 
         IEnumerable<GenerationResult> Batches()
@@ -204,8 +217,13 @@ public sealed class ImagePipeline : IDisposable
                 var alike = complete[from..].TakeWhile(request => SharesBatch(request, complete[from])).ToArray();
                 var size = alike.Length == 1 ? 1 : Math.Min(LargestBatch, estimate?.Invoke(alike[0], false).BatchSize ?? LargestBatch);
                 foreach (var batch in alike.Chunk(size))
-                    foreach (var result in DrawBatch(batch, progress, null, cancellation)) yield return result;
-                from += alike.Length;
+                {
+                    var wanted = drawn.GetViewBetween(from, from + batch.Length - 1).Select(i => i - from).ToArray();
+                    from += batch.Length;
+                    if (wanted.Length == 0) continue;
+                    var results = DrawBatch(batch, progress, null, cancellation);
+                    foreach (var i in wanted) yield return results[i];
+                }
             }
         }
     }

@@ -188,6 +188,18 @@ public sealed class ImagineVerbTests : IDisposable
     }
 
     [Fact]
+    public async Task Resume_NumbersTracesAsTheImages()
+    {
+        string[] command = ["imagine", "a lion", "a cat", "a dog", "--seed", "1", "--out", At("all")];
+        Assert.Equal(0, (await Run(command)).Status);
+        File.Delete(Path.Combine(At("all"), "0001.png"));
+        var outcome = await Run([.. command, "--resume", "--trace", At("trace")]);
+        Assert.True(outcome.Status == 0, outcome.Error);
+        Assert.Equal(["0001"], Directory.GetDirectories(At("trace")).Select(Path.GetFileName));
+        Assert.True(File.Exists(Path.Combine(At("all"), "0001.png")));
+    }
+
+    [Fact]
     public async Task FailureInTheMiddle_NamesWhatIsFinished()
     {
         Directory.CreateDirectory(Path.Combine(At("all"), "0001.png"));

@@ -82,6 +82,49 @@ public sealed class ImagePipelineTests : IDisposable
         }
     }
 
+    /// <summary>
+    /// Scores are compared to the last bit: an image that is computed in a batch of another size is rounded otherwise.
+    /// </summary>
+    [Fact]
+    public void GenerateMany_OfMissingImages_DrawsTheBatchesOfAll()
+    {
+        using var pipeline = ImagePipeline.Load(TestModels.StableUnClip);
+        GenerationRequest[] requests =
+            [.. Enumerable.Range(0, 10).Select(i => Request with { Seed = (ulong)i }), Request with { Steps = 2 }];
+        var (all, steps) = Draw(null);
+        Assert.Equal((11, 3 + 3 + 2), (all.Count, steps));
+        Assert.Equal([6], Missing([6], 3));
+        Assert.Equal([3, 9], Missing([9, 3, 3], 3 + 3));
+        Assert.Equal([8, 9, 10], Missing([8, 9, 10], 3 + 2));
+        Assert.Equal([], Missing([], 0));
+        Assert.All<int[]>([[-1], [3, 11]], wrong => Assert.Contains("of 11 requests; positions start at 0",
+            Assert.Throws<ArgumentOutOfRangeException>(() => pipeline.GenerateMany(requests, missing: wrong)).Message,
+            StringComparison.Ordinal));
+
+        int[] Missing(int[] missing, int expectedSteps)
+        {
+            var (drawn, steps) = Draw(missing);
+            Assert.Equal(expectedSteps, steps);
+            int[] positions = [.. drawn.Select(result => Array.FindIndex(requests, request => request.Seed == result.Request.Seed
+                && request.Steps == result.Request.Steps))];
+            foreach (var (result, i) in drawn.Zip(positions))
+            {
+                Assert.Equal(all[i].Image.Pixels, result.Image.Pixels);
+                Assert.Equal(all[i].ClipScore, result.ClipScore);
+            }
+
+            return positions;
+        }
+
+        (IReadOnlyList<GenerationResult> Drawn, int Steps) Draw(int[]? missing)
+        {
+            var steps = 0;
+            GenerationResult[] drawn = [.. pipeline.GenerateMany(requests, progress => steps += progress.Stage == "decoder" ? 1 : 0,
+                missing, TestContext.Current.CancellationToken)];
+            return (drawn, steps);
+        }
+    }
+
     [Fact]
     public void GenerateMany_RefusesAWrongRequest_BeforeItDraws()
     {

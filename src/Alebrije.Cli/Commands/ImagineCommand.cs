@@ -88,7 +88,8 @@ internal static class ImagineCommand
         if (parsed.GetValue(Estimate)) return Say(pipeline.Estimate(requests[names.Missing[0]] with { Prior = kind }),
             names.Missing.Count * parsed.GetValue(BestOf), terminal, words, json);
         var run = new ImagineRun(terminal, words, json, pipeline, names) { Clock = clock,
-            Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null };
+            Record = ModelRecord.Read(folder), KeepsSheet = parsed.GetValue(Sheet) is not null,
+            ModelOption = parsed.GetResult(CommonOptions.Model) is { Implicit: false } ? parsed.GetValue(CommonOptions.Model) : null };
         run.Loaded();
         var progress = new StepProgress(terminal, words, names.Missing.Count);
         StoppedRun.Guard(terminal, words, json, run.Document, () =>

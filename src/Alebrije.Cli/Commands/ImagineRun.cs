@@ -20,6 +20,9 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
     /// <summary>Measured concepts of the model, for hints; null if its folder has none.</summary>
     public ModelRecord? Record { get; init; }
 
+    /// <summary>Value of <c>--model</c>; null if it was not given.</summary>
+    public string? ModelOption { get; init; }
+
     /// <summary>True to keep the images for <see cref="SaveSheet"/>.</summary>
     public bool KeepsSheet { get; init; }
 
@@ -74,13 +77,17 @@ internal sealed class ImagineRun(Terminal terminal, Words words, bool json, Imag
         return images.Count == 0 ? null : new { model = pipeline.Name, images, seconds };
     }
 
+    /// <summary>The command that lists the concepts of <see cref="Record"/>.</summary>
+    private string KnownCommand => ModelOption is not { } model ? "alebrije world --known"
+        : $"alebrije world --known --model {(model.Contains(' ', StringComparison.Ordinal) ? $"\"{model}\"" : model)}";
+
     /// <summary>A hint for a prompt without any concept that the model was measured to draw.</summary>
     private string Hint(ModelRecord record, GenerationResult result)
     {
         var nearest = string.Join(", ",
             KnownConcepts.Nearest(record, pipeline, result.Image, words.Language == "es" ? Language.Spanish : Language.English));
-        return nearest.Length == 0 ? words["imagine.unknown-things", pipeline.Name, result.Request.Prompt]
-            : words["imagine.unknown-things-near", pipeline.Name, result.Request.Prompt, nearest];
+        return nearest.Length == 0 ? words["imagine.unknown-things", pipeline.Name, result.Request.Prompt, KnownCommand]
+            : words["imagine.unknown-things-near", pipeline.Name, result.Request.Prompt, KnownCommand, nearest];
     }
 
     private void Show(GenerationResult result, string path)
